@@ -1,0 +1,1 @@
+"""Rigorous arithmetic: exact dyadic arrays and the Arb engine (the reference engine)."""

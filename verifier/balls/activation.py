@@ -1,0 +1,167 @@
+"""Arb kernels of activations: the activation's one expression, walked over ball operations.
+
+Wide balls make Arb's elementary functions useless (``arb(0, 2).tanh()`` is ``+-52.7``), so a monotone function of a wide ball
+is evaluated at the two exact endpoints, and so is a whole activation that is proved to be increasing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from flint import arb, ctx, fmpq
+
+from verifier.errors import ExpressionError
+from verifier.model.activations import Activation
+from verifier.model.tree import Tree, evaluate, tree_of
+
+Kernel = Callable[[arb], arb]
+
+NARROW_BITS = 24
+"""A ball with radius below ``2^-24 max(1, |midpoint|)`` is narrow: its image is computed directly."""
+
+
+def is_wide(z: arb) -> bool:
+    """Whether a ball's relative-or-absolute width calls for evaluation at the endpoints."""
+    return bool(z.rel_one_accuracy_bits() < NARROW_BITS)
+
+
+def at_endpoints(function: Kernel) -> Kernel:
+    """Evaluate a non-decreasing function of a wide ball at its endpoints.
+
+    Guarantee: if ``function`` encloses a non-decreasing real function at exact points and on balls, so does the result,
+    and on a wide ball its image is the exact range up to rounding.
+    """
+
+    def wrapped(z: arb) -> arb:
+        if z.rel_one_accuracy_bits() < NARROW_BITS and z.is_finite():
+            return function(z.lower()).union(function(z.upper()))
+        return function(z)
+
+    return wrapped
+
+
+def _sigmoid(z: arb) -> arb:
+    return 1 / (1 + (-z).exp())
+
+
+def _softplus(z: arb) -> arb:
+    # log(1 + e^z) = z + log(1 + e^-z): the form whose exponential does not overflow.
+    if z > 0:
+        return z + (-z).exp().log1p()
+    return z.exp().log1p()
+
+
+_MONOTONE: dict[str, Kernel] = {
+    "exp": arb.exp,
+    "log": arb.log,
+    "sqrt": arb.sqrt,
+    "tanh": arb.tanh,
+    "sinh": arb.sinh,
+    "atan": arb.atan,
+    "erf": arb.erf,
+    "log1p": arb.log1p,
+    "expm1": arb.expm1,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+}
+_PLAIN: dict[str, Kernel] = {"sin": arb.sin, "cos": arb.cos, "cosh": arb.cosh, "abs": abs, "sign": arb.sgn}
+
+
+class _ArbOps:
+    """Ball operations; every value is a function of the activation's argument."""
+
+    def const(self, p: int, q: int) -> Kernel:
+        value = arb(fmpq(p, q))
+        return lambda t: value
+
+    def pi(self) -> Kernel:
+        value = arb.pi()
+        return lambda t: value
+
+    def e(self) -> Kernel:
+        value = arb.const_e()
+        return lambda t: value
+
+    def var(self) -> Kernel:
+        return _identity
+
+    def add(self, *terms: Kernel) -> Kernel:
+        first, rest = terms[0], terms[1:]
+
+        def total(t: arb) -> arb:
+            value = first(t)
+            for term in rest:
+                value = value + term(t)
+            return value
+
+        return total
+
+    def mul(self, *factors: Kernel) -> Kernel:
+        first, rest = factors[0], factors[1:]
+
+        def product(t: arb) -> arb:
+            value = first(t)
+            for factor in rest:
+                value = value * factor(t)
+            return value
+
+        return product
+
+    def div(self, numerator: Kernel, denominator: Kernel) -> Kernel:
+        return lambda t: numerator(t) / denominator(t)
+
+    def pow_int(self, base: Kernel, n: int) -> Kernel:
+        return lambda t: base(t) ** n
+
+    def pow_rational(self, base: Kernel, p: int, q: int) -> Kernel:
+        return lambda t: base(t) ** arb(fmpq(p, q))
+
+    def call(self, name: str, *args: Kernel) -> Kernel:
+        if name in ("max", "min"):
+            pick = arb.max if name == "max" else arb.min
+
+            def extreme(t: arb) -> arb:
+                value = args[0](t)
+                for argument in args[1:]:
+                    value = pick(value, argument(t))
+                return value
+
+            return extreme
+        if name == "erfc":
+            erfc = at_endpoints(lambda z: (-z).erfc())
+            (argument,) = args
+            return lambda t: erfc(-argument(t))
+        if name in _MONOTONE:
+            return _compose(at_endpoints(_MONOTONE[name]), args[0])
+        if name in _PLAIN:
+            return _compose(_PLAIN[name], args[0])
+        raise ExpressionError(f"function {name!r} has no ball arithmetic; use one of {', '.join(sorted(_MONOTONE | _PLAIN))}")
+
+
+def _identity(t: arb) -> arb:
+    return t
+
+
+def _compose(outer: Kernel, inner: Kernel) -> Kernel:
+    return outer if inner is _identity else lambda t: outer(inner(t))
+
+
+def arb_kernel(activation: Activation) -> Kernel:
+    """Ball version of an activation at the current working precision.
+
+    Returns
+    -------
+    callable
+        Guarantee: for a ball z the result contains ``sigma(x)`` for every real x in z (it may be a ball that is not finite,
+        which decides nothing). Increasing activations are evaluated at the endpoints of wide balls.
+    """
+    fact = activation.facts.strictly_increasing
+    increasing = fact.value is True and fact.status == "proved"
+    return _compiled(tree_of(activation.expression), increasing, ctx.prec)
+
+
+@lru_cache(maxsize=256)
+def _compiled(tree: Tree, increasing: bool, precision: int) -> Kernel:
+    kernel = evaluate(tree, _ArbOps())
+    return at_endpoints(kernel) if increasing else kernel

@@ -1,0 +1,205 @@
+"""Exact dyadic numbers and arrays, and their passage to and from FLINT without rounding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from flint import arb, arb_mat, fmpz, fmpz_mat
+from numpy.typing import NDArray
+
+LIMB_BITS = 62
+_INTEGER_DTYPES = (np.int8, np.int16, np.int32, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Dyadic:
+    """The exact number ``mantissa * 2^exponent``."""
+
+    mantissa: int
+    exponent: int
+
+    @classmethod
+    def of_float(cls, value: float) -> Dyadic:
+        """The exact value of a finite binary64 number."""
+        numerator, denominator = value.as_integer_ratio()
+        return cls(numerator, 1 - denominator.bit_length())
+
+    @classmethod
+    def of_arb(cls, value: arb) -> Dyadic:
+        """The exact value of a finite ball of radius zero."""
+        if not (value.is_exact() and value.is_finite()):
+            raise ValueError(f"{value} is not an exact finite number")
+        mantissa, exponent = value.man_exp()
+        return cls(int(mantissa), int(exponent))
+
+    def arb(self) -> arb:
+        """The same number as an exact ball."""
+        return arb((fmpz(self.mantissa), fmpz(self.exponent)))
+
+    def fraction(self) -> Fraction:
+        """The same number as a fraction."""
+        return Fraction(self.mantissa) * Fraction(2) ** self.exponent
+
+    def __float__(self) -> float:
+        """Nearest binary64 number (0 or inf when out of range)."""
+        shift = max(self.mantissa.bit_length() - 64, 0)
+        try:
+            return math.ldexp(float(self.mantissa >> shift), self.exponent + shift)
+        except OverflowError:
+            return math.copysign(math.inf, self.mantissa)
+
+    def __str__(self) -> str:
+        """Decimal, three digits, also far outside binary64's range."""
+        return arb_text(self.arb())
+
+
+def arb_text(value: arb, digits: int = 3) -> str:
+    """Print the midpoint of a ball with ``digits`` digits (for people, not for proofs)."""
+    return str(value.mid().str(digits, radius=False))
+
+
+def round_down(value: arb, bits: int = 30) -> Dyadic:
+    """Give a dyadic with a short mantissa that is <= every point of the ball.
+
+    Guarantee: the result is a lower bound of the ball (floor of the exact lower end at ``bits`` significant bits).
+    """
+    mantissa, exponent = value.lower().man_exp()
+    m, e = int(mantissa), int(exponent)
+    shift = max(m.bit_length() - bits, 0)
+    return Dyadic(m >> shift, e + shift)
+
+
+def round_up(value: arb, bits: int = 30) -> Dyadic:
+    """Give a dyadic with a short mantissa that is >= every point of the ball.
+
+    Guarantee: the result is an upper bound of the ball.
+    """
+    low = round_down(-value, bits)
+    return Dyadic(-low.mantissa, low.exponent)
+
+
+def lower_float(value: arb) -> float:
+    """Largest-effort binary64 lower bound of a ball (``-inf`` if it is not finite).
+
+    Guarantee: the result is <= every point of the ball. ``float(arb)`` rounds to nearest, so one step outward is taken.
+    """
+    bound = float(value.lower())
+    return -math.inf if math.isnan(bound) else math.nextafter(bound, -math.inf)
+
+
+def upper_float(value: arb) -> float:
+    """Binary64 upper bound of a ball (``inf`` if it is not finite).
+
+    Guarantee: the result is >= every point of the ball.
+    """
+    return -lower_float(-value)
+
+
+@dataclass(frozen=True, slots=True)
+class ExactArray:
+    """An array of exact dyadic numbers: the sum over ``terms`` of ``values * 2^exponent``.
+
+    One float64 term holds 53-bit numbers; wider integers are held in 62-bit limbs, one int64 term per limb.
+    """
+
+    shape: tuple[int, ...]
+    terms: tuple[tuple[NDArray[Any], int], ...]
+
+    def __post_init__(self) -> None:
+        """Check shapes and finiteness."""
+        for values, _ in self.terms:
+            if values.shape != self.shape:
+                raise ValueError(f"a term has shape {values.shape}, the array {self.shape}")
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise ValueError("an exact array cannot hold NaN or infinity")
+
+    @classmethod
+    def of_floats(cls, values: NDArray[np.float64]) -> ExactArray:
+        """Exact values of a float64 array (held as small integers times a power of two, or float32, when nothing is lost)."""
+        return cls(values.shape, (_compact(np.ascontiguousarray(values)),))
+
+    @classmethod
+    def of_integers(cls, numerators: Sequence[int], shape: tuple[int, ...], exponent: int) -> ExactArray:
+        """``numerators * 2^exponent`` in C order, in the smallest integer type or in limbs."""
+        bits = max((int(v).bit_length() for v in numerators), default=0)
+        for dtype in _INTEGER_DTYPES:
+            if bits < np.iinfo(dtype).bits:
+                return cls(shape, ((np.array(numerators, dtype=dtype).reshape(shape), exponent),))
+        terms = []
+        rest, mask = [int(v) for v in numerators], (1 << LIMB_BITS) - 1
+        position = 0
+        while any(rest):
+            last = max(v.bit_length() for v in rest) <= LIMB_BITS
+            limb = rest if last else [v & mask for v in rest]
+            terms.append((np.array(limb, dtype=np.int64).reshape(shape), exponent + position))
+            rest = [0] * len(rest) if last else [v >> LIMB_BITS for v in rest]
+            position += LIMB_BITS
+        return cls(shape, tuple(terms))
+
+    def integers(self) -> tuple[list[int], int]:
+        """Numerators in C order and one common exponent.
+
+        Guarantee: the array equals ``numerators * 2^exponent`` exactly.
+        """
+        parts = [_term_integers(values, exponent) for values, exponent in self.terms]
+        common = min(exponent for _, exponent in parts)
+        total = [0] * math.prod(self.shape)
+        for numerators, exponent in parts:
+            shift = exponent - common
+            total = [a + (b << shift) for a, b in zip(total, numerators, strict=True)]
+        return total, common
+
+    def fmpz_mat(self) -> tuple[fmpz_mat, int]:
+        """Give the numerators as a FLINT integer matrix, and the exponent (two-dimensional arrays only)."""
+        numerators, exponent = self.integers()
+        return fmpz_mat(*self.shape, numerators), exponent
+
+    def arb_mat(self) -> arb_mat:
+        """Give the array as an exact ball matrix (two-dimensional arrays only).
+
+        Guarantee: every ball has radius zero and the exact value.
+        """
+        values, exponent = self.terms[0]
+        if len(self.terms) == 1 and exponent == 0 and values.dtype.kind == "f":
+            return arb_mat(*self.shape, values.astype(np.float64).ravel().tolist())
+        numerators, common = self.integers()
+        return arb_mat(*self.shape, [arb((fmpz(v), fmpz(common))) for v in numerators])
+
+    def approx(self) -> NDArray[np.float64]:
+        """Nearest-effort float64 array (an untrusted approximation)."""
+        total = np.zeros(self.shape)
+        for values, exponent in reversed(self.terms):
+            total = total + np.ldexp(values.astype(np.float64), exponent)
+        return total
+
+
+def _compact(values: NDArray[np.float64]) -> tuple[NDArray[Any], int]:
+    """Find the smallest dtype, and an exponent, that hold every value exactly."""
+    largest = float(np.abs(values).max()) if values.size else 0.0
+    if largest < 2.0**15:
+        for exponent in (0, -4, -8, -12):
+            scaled = np.ldexp(values, -exponent)
+            if float(np.abs(scaled).max(initial=0.0)) < 2.0**15 and bool((scaled == np.trunc(scaled)).all()):
+                small = np.int8 if float(np.abs(scaled).max(initial=0.0)) < 2.0**7 else np.int16
+                return scaled.astype(small), exponent
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    return (single if np.array_equal(single.astype(np.float64), values) else values), 0
+
+
+def _term_integers(values: NDArray[Any], exponent: int) -> tuple[list[int], int]:
+    if values.dtype.kind in "iu":
+        return [int(v) for v in values.ravel().tolist()], exponent
+    mantissa, powers = np.frexp(values.astype(np.float64).ravel())
+    numerators = (mantissa * 2.0**53).astype(np.int64)
+    nonzero = numerators != 0
+    if not nonzero.any():
+        return [0] * numerators.size, exponent
+    low = int(powers[nonzero].min())
+    shifts = np.where(nonzero, powers - low, 0).tolist()
+    return [m << s for m, s in zip(numerators.tolist(), shifts, strict=True)], exponent + low - 53

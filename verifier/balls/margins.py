@@ -1,0 +1,110 @@
+"""Enclosures of the margins ``m_ik = G_{i,y_i} - G_ik``, from exact differences of the columns of V."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from flint import arb, arb_mat
+from numpy.typing import NDArray
+
+from verifier.balls.exact import ExactArray, lower_float, upper_float
+from verifier.balls.features import FeatureEnclosure, Progress
+from verifier.balls.precision import working_precision
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """The (m - 1) margins of each of the N samples, as balls; ``rows[i][k]`` skips the true class."""
+
+    rows: tuple[tuple[arb, ...], ...]
+
+    def smallest_lo(self, room: int = 1) -> arb:
+        """Exact lower bound of the smallest margin.
+
+        With ``room > 1`` the radii count ``room`` times, so that an independent program with wider enclosures agrees.
+
+        Guarantee: every margin of every sample is >= the result (NaN if some enclosure is not finite).
+        """
+        if room == 1:
+            return _least([m.lower() for row in self.rows for m in row])
+        return _least([(m - (room - 1) * m.rad()).lower() for row in self.rows for m in row])
+
+    def largest_mu_hi(self) -> arb:
+        """Exact upper bound of ``mu = max_ik (G_ik - G_{i,y_i})``.
+
+        Guarantee: every ``G_ik - G_{i,y_i}`` is <= the result.
+        """
+        return -self.smallest_lo()
+
+    def scaled_minus(self, factor: arb, other: Margins) -> Margins:
+        """Margins of ``factor * V - V_other``."""
+        return Margins(
+            tuple(
+                tuple(factor * a - b for a, b in zip(mine, theirs, strict=True))
+                for mine, theirs in zip(self.rows, other.rows, strict=True)
+            )
+        )
+
+    def floats(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Outward rounded lower and upper bounds, arrays of shape ``(N, m - 1)``."""
+        low = np.array([[lower_float(m) for m in row] for row in self.rows])
+        return low, np.array([[upper_float(m) for m in row] for row in self.rows])
+
+
+def _least(exact: Sequence[arb]) -> arb:
+    least = exact[0]
+    for value in exact:
+        if value.is_nan():
+            return value
+        if value < least:
+            least = value
+    return least
+
+
+def enclose_margins(
+    features: FeatureEnclosure, weights: Sequence[ExactArray], labels: NDArray[np.int64], progress: Progress | None = None
+) -> list[Margins]:
+    """Enclose the margins of several output weight matrices in one pass over Psi.
+
+    Parameters
+    ----------
+    features
+        Enclosure of Psi(U), ``(N, M)``.
+    weights
+        Exact output weights, each of shape ``(M, m)``.
+    labels
+        True classes, shape ``(N,)``.
+
+    Returns
+    -------
+    list of Margins
+        Guarantee: each ball contains ``sum_j Psi_ij (V_{j,y_i} - V_jk)``. The differences ``V_{j,y} - V_jk`` are formed
+        before the product, so that what the columns of V have in common cancels exactly.
+    """
+    classes = weights[0].shape[1]
+    with working_precision(features.precision):
+        differences = [_differences(weight, classes) for weight in weights]
+    rows: list[list[tuple[arb, ...]]] = [[()] * features.samples for _ in weights]
+    for block_rows, block in features.blocks(progress):
+        block_labels = labels[block_rows]
+        with working_precision(features.precision):
+            lines = block.tolist()
+            for y in np.unique(block_labels).tolist():
+                members = np.flatnonzero(block_labels == y).tolist()
+                part = arb_mat(len(members), features.columns, [value for i in members for value in lines[i]])
+                for w in range(len(weights)):
+                    product = (part * differences[w][y]).tolist()
+                    for i, row in zip(members, product, strict=True):
+                        rows[w][block_rows.start + i] = tuple(row)
+    return [Margins(tuple(found)) for found in rows]
+
+
+def _differences(weight: ExactArray, classes: int) -> list[arb_mat]:
+    """For each class y the matrix of columns ``V_y - V_k``, k != y."""
+    table = weight.arb_mat().tolist()
+    return [
+        arb_mat(len(table), classes - 1, [row[y] - row[k] for row in table for k in range(classes) if k != y])
+        for y in range(classes)
+    ]

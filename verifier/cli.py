@@ -1,0 +1,237 @@
+"""The ``verifier`` command.
+
+Exit codes: 0 proved, accepted, or as the case expects; 1 refuted, rejected or an unexpected verdict; 2 usage or bad input (one
+line, no traceback); 3 undecided; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from verifier import __version__
+from verifier.errors import InputError, VerifierError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from verifier.model.case import Case
+    from verifier.suite.pipeline import CaseReport
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Prove, with certificates that an independent checker accepts or rejects, that a network's loss landscape has a "
+    "non-increasing path from a start to zero loss.",
+)
+
+CaseArgument = Annotated[Path, typer.Argument(metavar="CASE.toml", help="Case file; `verifier init` writes a sample.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the case's seed.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
+
+
+@app.command()
+def run(
+    cases: Annotated[list[Path] | None, typer.Argument(metavar="[CASE.toml ...]", help="Case files; none: the main job.")] = None,
+    suite: Annotated[str | None, typer.Option("--suite", metavar="quick", help="Run only the named suite (quick).")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for certificates and results.")] = Path("verifier-out"),
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Main job: without arguments all of digits (two networks) and the quick suite; or the given cases."""
+    from verifier.model.case import read_case
+    from verifier.suite.runner import as_json as to_json
+    from verifier.suite.runner import packaged_cases, run_cases
+    from verifier.suite.table import ProgressDisplay, print_steps, print_summary, print_table
+
+    if suite is not None and suite != "quick":
+        raise InputError(f"--suite {suite}: unknown suite; the suite of this version is quick")
+    if suite is not None and cases:
+        raise InputError("--suite and case files exclude each other; give one of them")
+    if cases:
+        chosen = [read_case(path) for path in cases]
+    else:
+        chosen = [] if suite else packaged_cases("main")
+        chosen += packaged_cases("quick")
+    result = run_cases(chosen, out, ProgressDisplay(_console(stderr=True)), seed=seed)
+    if as_json:
+        sys.stdout.write(json.dumps(to_json(result), indent=1) + "\n")
+    else:
+        console = _console()
+        detailed = result.outcomes if cases else result.outcomes[: 0 if suite else 2]
+        for outcome in detailed:
+            print_steps(console, outcome.report, outcome.seconds)
+        print_table(console, result)
+        print_summary(console, result, str(out))
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def rank(
+    case: CaseArgument,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")] = None,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove the rank of Psi at the case's U (R1, R3) or its deficiency (R5)."""
+    _prove(case, out, seed, as_json, "rank", ("rank",))
+
+
+@app.command()
+def path(
+    case: CaseArgument,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")] = None,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove a strictly decreasing path from the case's start to zero loss (Z1, P1)."""
+    _prove(case, out, seed, as_json, "path", ("zero_loss", "path"))
+
+
+def _prove(case_path: Path, out: Path | None, seed: int | None, as_json: bool, part: str, keys: tuple[str, ...]) -> None:
+    from verifier.model.case import read_case
+    from verifier.suite.pipeline import run_case
+    from verifier.suite.table import ProgressDisplay, print_steps
+
+    case = read_case(case_path)
+    if out is not None and out.suffix != ".json":
+        raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
+    with ProgressDisplay(_console(stderr=True)).case(case.name, 0, 1) as stage:
+        report, builder = run_case(case, seed=seed, stage=stage, parts=frozenset({part}))
+        written = None if out is None or builder.empty else builder.write(out)
+    if as_json:
+        sys.stdout.write(json.dumps(_report_json(report, written), indent=1) + "\n")
+    else:
+        console = _console()
+        print_steps(console, report, sum(step.seconds for step in report.steps))
+        if written is not None:
+            console.print(f"Certificate: {written}", highlight=False, markup=False)
+        elif out is not None:
+            console.print("Nothing was proved, so no certificate was written.", highlight=False)
+    raise typer.Exit(_exit_code(report, case, keys))
+
+
+def _report_json(report: CaseReport, written: Path | None) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "case": report.case.name,
+        "data": report.data,
+        "steps": [
+            {"key": s.key, "label": s.label, "verdict": str(s.verdict), "reason": s.reason, "seconds": s.seconds} for s in report.steps
+        ],
+        "attempts": list(report.rank.attempts) if report.rank else [],
+        "certificate": None if written is None else str(written),
+    }
+
+
+def _exit_code(report: CaseReport, case: Case, keys: tuple[str, ...]) -> int:
+    """0 proved or as expected, 1 refuted or unexpected, 3 undecided, over the statements that were asked for."""
+    codes = set()
+    for key in keys:
+        verdict = report.verdict(key)
+        wanted = case.expected.get(key)
+        if wanted is not None:
+            codes.add(0 if verdict is wanted else 1)
+        else:
+            codes.add({"PROVED": 0, "REFUTED": 1}.get(str(verdict), 3))
+    return 1 if 1 in codes else 3 if 3 in codes else 0
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Certificates (.json).")],
+    as_json: JsonOption = False,
+) -> None:
+    """Check certificates by the independent checker, in an isolated process of its own."""
+    from verifier.suite.recheck import checker_command
+
+    arguments = (["--json"] if as_json else []) + ["--", *map(str, files)]
+    raise typer.Exit(subprocess.run(checker_command(arguments), check=False).returncode)
+
+
+@app.command()
+def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate (.json).")]) -> None:
+    """Say in words what a certificate claims, for which data and network, and its trust base (without checking it)."""
+    from verifier.certificate.show import describe
+
+    _console().print(describe(file), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write the sample.")] = Path("case.toml"),
+) -> None:
+    """Write a sample case file with every key explained."""
+    from verifier.certificate.writer import atomic_write
+    from verifier.model.case import SAMPLE
+
+    if file.exists():
+        raise InputError(f"{file} exists; name another file")
+    atomic_write(file, SAMPLE.encode())
+    _console().print(f"Wrote {file}. Run it: verifier run {file}", highlight=False, markup=False)
+
+
+def _version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"verifier {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=False)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: errors are one line on stderr, never a traceback for a user's mistake."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_guarded(arguments))
+
+
+def _guarded(arguments: list[str] | None) -> int:
+    try:
+        found = app(args=arguments, prog_name="verifier", standalone_mode=False)
+        return found if isinstance(found, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return _fail(f"{error.format_message()} (see verifier --help)", 2)
+    except InputError as error:
+        return _fail(str(error), 2)
+    except VerifierError as error:
+        return _fail(str(error), 2)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return _fail("interrupted; finished certificates are complete, nothing half-written is left", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MemoryError:
+        return _fail("out of memory; use fewer samples or narrower layers", 2)
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"verifier: {message}\n")
+    return code

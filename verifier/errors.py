@@ -1,0 +1,93 @@
+"""The package's errors: one hierarchy, one line per message.
+
+A message names the argument, its value, the bound it broke and the remedy. Whoever calls the library catches
+`VerifierError`; the command line maps `InputError` to exit code 2 and everything else to a bug or an undecided verdict.
+
+`one_line` and `nearest` build such messages.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+MAX_SHOWN = 120
+"""Longest rendering of a value inside a message; a longer one is cut and marked."""
+
+
+class VerifierError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the message on one line, whatever was interpolated into it."""
+        super().__init__(" ".join(message.split()))
+
+
+class InputError(VerifierError):
+    """The caller's input is unusable (command line: exit code 2)."""
+
+
+class DataError(InputError):
+    """A data set cannot be read or would not be exact."""
+
+
+class CaseError(InputError):
+    """A case file is malformed: unknown key, wrong type, contradiction."""
+
+
+class NetworkError(InputError):
+    """A network's description is inconsistent: shapes, arcs, sharing, skip units."""
+
+
+class ExpressionError(InputError):
+    """An activation's expression is outside the grammar, or is not a real number for every real t."""
+
+
+class CertificateError(VerifierError):
+    """A certificate cannot be written, or cannot be read back as what it claims to be."""
+
+
+class PrecisionError(VerifierError):
+    """The working precision does not suffice; the remedy is more bits, never a guess."""
+
+
+def one_line(value: object, *, limit: int = MAX_SHOWN) -> str:
+    """Render a value for a message: its `repr`, cut to `limit` characters.
+
+    Parameters
+    ----------
+    value : object
+        What the user gave.
+    limit : int, optional
+        Most characters shown; at least 4.
+
+    Returns
+    -------
+    str
+        One line.
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say which known name a misspelt one was meant to be, as the end of a message.
+
+    Parameters
+    ----------
+    word : str
+        The unknown name.
+    known : iterable of str
+        The names that exist.
+
+    Returns
+    -------
+    str
+        `did you mean 'tanh'?`, or the list of all names when none is near.
+    """
+    names = sorted(known)
+    lowered = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {lowered[close[0]]!r}?"
+    return f"use one of {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""Zero loss and the certified path that leads there."""

@@ -1,0 +1,273 @@
+r"""P1: a straight segment and a ray on which the loss strictly decreases to zero.
+
+From the start ``V0`` the path goes straight to ``kappa V1`` (U fixed), then along the ray ``t V1``, t >= kappa, where V1 has margins
+``m1_ik > 0`` (Z1). Along the segment ``h(s) = Phi(U, V0 + s (kappa V1 - V0))`` is convex, and
+
+.. math:: h'(1) = -\frac1n \sum_i \sum_{k \ne y_i} p_{ik}\,(\kappa m^1_{ik} - m^0_{ik}),
+
+so ``kappa m1_ik > m0_ik`` for all i, k gives h'(1) < 0 and by convexity ``h'(s) <= h'(1) < 0`` for all s in [0, 1]. On the ray the loss
+strictly decreases because every margin is positive. Two numbers, kappa and gamma, certify an infinite continuous path.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from flint import arb, fmpq, fmpz
+from numpy.typing import NDArray
+
+from verifier.balls.exact import Dyadic, ExactArray, lower_float, round_down, round_up, upper_float
+from verifier.balls.features import FeatureEnclosure
+from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
+from verifier.balls.margins import Margins, enclose_margins
+from verifier.balls.precision import working_precision
+from verifier.landscape.zero_loss import ZeroLoss, loss_bound
+from verifier.model.network import Array
+from verifier.model.verdict import Verdict
+from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
+from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
+
+DEFAULT_TARGETS = ("1e-6", "1e-100")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """On the ray, ``Phi(U, t V1) <= loss`` for every ``t' >= t``; ``text`` is how the loss was asked for."""
+
+    text: str
+    loss: Dyadic
+    t: Dyadic
+
+
+@dataclass(frozen=True)
+class Path:
+    """A certified path ``s -> (U, V(s))``, s in [0, inf): the segment for s <= 1, then ``V(s) = s kappa V1``.
+
+    Evaluation gives enclosures; nothing here is sampled.
+    """
+
+    u: Array
+    start_weights: ExactArray
+    end_weights: ExactArray
+    kappa: Dyadic
+    gamma: Dyadic
+    start_margins: Margins
+    end_margins: Margins
+    multiplicities: tuple[int, ...]
+    classes: int
+    precision: int
+    start_loss: tuple[Dyadic, Dyadic]
+    zero_error_t: Dyadic
+    targets: tuple[Target, ...]
+
+    def U(self, s: float) -> Array:  # noqa: N802 (the paper's symbol)
+        """Hidden parameters at path time ``s``, shape ``(p,)``: they do not move on this path."""
+        _check_time(s)
+        return self.u
+
+    def V(self, s: float) -> Array:  # noqa: N802
+        """Output weights at path time ``s``, shape ``(M, m)``, rounded to float64 for display (the exact ones are dyadic)."""
+        _check_time(s)
+        kappa = float(self.kappa)
+        if s <= 1.0:
+            return (1.0 - s) * self.start_weights.approx() + s * (kappa * self.end_weights.approx())
+        return (s * kappa) * self.end_weights.approx()
+
+    def margins(self, s: float) -> Margins:
+        """Enclosures of the margins at path time ``s``.
+
+        Guarantee: each ball contains the exact margin at ``(U, V(s))``.
+        """
+        _check_time(s)
+        with working_precision(self.precision):
+            t, kappa = arb(s), self.kappa.arb()
+            if s > 1.0:
+                return Margins(tuple(tuple(t * kappa * b for b in row) for row in self.end_margins.rows))
+            return Margins(
+                tuple(
+                    tuple((1 - t) * a + t * kappa * b for a, b in zip(first, last, strict=True))
+                    for first, last in zip(self.start_margins.rows, self.end_margins.rows, strict=True)
+                )
+            )
+
+    def loss(self, s: float) -> arb:
+        """Enclosure of ``Phi(U, V(s))``.
+
+        Guarantee: the ball contains the exact loss.
+        """
+        with working_precision(self.precision):
+            return cross_entropy(self.margins(s).rows, self.multiplicities)
+
+    def derivatives(self, s: arb) -> SegmentLoss:
+        """Enclose the loss and its first two derivatives in s over a ball ``s`` within [0, 1].
+
+        Guarantee: contains the three values for every s in the ball.
+        """
+        with working_precision(self.precision):
+            kappa = self.kappa.arb()
+            end = [[kappa * b for b in row] for row in self.end_margins.rows]
+            return loss_along_segment(self.start_margins.rows, end, self.multiplicities, s)
+
+    def time_of(self, target: Target) -> float:
+        """Path time from which the loss stays below the target (``t / kappa``, rounded up)."""
+        with working_precision(self.precision):
+            return upper_float(target.t.arb() / self.kappa.arb())
+
+    def sample(self, times: Sequence[float]) -> list[tuple[float, float, float]]:
+        """``(s, lower bound of the loss, upper bound of the loss)`` at the given times, for plotting."""
+        out = []
+        for s in times:
+            value = self.loss(s)
+            out.append((float(s), lower_float(value), upper_float(value)))
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class PathResult:
+    """What is known of the path from this start."""
+
+    verdict: Verdict
+    reason: str
+    path: Path | None = None
+
+
+def prove_path(
+    zero_loss: ZeroLoss,
+    start_weights: ExactArray,
+    labels: NDArray[np.int64],
+    multiplicities: Sequence[int],
+    *,
+    targets: Sequence[str] = DEFAULT_TARGETS,
+    max_bits: int = DEFAULT_MAX_BITS,
+    stage: Stage = silent,
+) -> PathResult:
+    """Certify the path of P1 from ``(U, V0)``.
+
+    Parameters
+    ----------
+    zero_loss
+        A PROVED Z1 for the same U.
+    start_weights
+        V0, exact, ``(M, m)``.
+    labels, multiplicities
+        True classes and how often each distinct sample occurs.
+    targets
+        Losses to be reached, as decimal text ("1e-6").
+
+    Returns
+    -------
+    PathResult
+        Guarantee: ``PROVED`` implies that Phi strictly decreases along the whole path and is at most ``target.loss`` from
+        ``target.t`` on, for each target; below ``log(2)/n`` from ``zero_error_t`` on (L2.1).
+    """
+    if zero_loss.verdict is not Verdict.PROVED or zero_loss.weights is None or zero_loss.features is None:
+        return PathResult(Verdict.UNDECIDED, "no certified end of the path: " + zero_loss.reason)
+    features, end_margins, gamma = zero_loss.features, zero_loss.margins, zero_loss.gamma
+    while end_margins is not None and gamma is not None:
+        (start_margins,) = enclose_margins(features, [start_weights], labels, stage("path: margins at the start"))
+        path = _segment(features, zero_loss.weights, start_weights, start_margins, end_margins, gamma, multiplicities, targets)
+        if path is not None:
+            ray = ", ".join(f"loss <= {target.text} from t = {target.t}" for target in path.targets)
+            reason = (
+                f"kappa m1 > m0 with kappa = {path.kappa}: strictly decreasing from {path.start_loss[1]} on the segment and the ray; {ray}"
+            )
+            return PathResult(Verdict.PROVED, reason, path)
+        if 2 * features.precision > max_bits:
+            break
+        features = FeatureEnclosure(features.network, features.u, features.inputs, 2 * features.precision)
+        (end_margins,) = enclose_margins(features, [zero_loss.weights], labels, stage("path: margins at the end"))
+    return PathResult(Verdict.UNDECIDED, f"the start's margins are not decided at {features.precision} bits; raise max_bits")
+
+
+def _segment(
+    features: FeatureEnclosure,
+    end_weights: ExactArray,
+    start_weights: ExactArray,
+    start: Margins,
+    end: Margins,
+    gamma: Dyadic,
+    multiplicities: Sequence[int],
+    targets: Sequence[str],
+) -> Path | None:
+    classes, bits = end_weights.shape[1], features.precision
+    with working_precision(bits):
+        kappa = _choose_kappa(start, end)
+        if kappa is None or not end.smallest_lo() >= gamma.arb():
+            return None
+        if not end.scaled_minus(kappa.arb(), start).smallest_lo(room=ENCLOSURE_SLACK) > 0:
+            return None
+        loss = cross_entropy(start.rows, multiplicities)
+        if not loss.is_finite():
+            return None
+        room = ENCLOSURE_SLACK * loss.rad() + SLACK * loss
+        low, high = round_down(loss - room), round_up(loss + room)
+        n = sum(multiplicities)
+        threshold = arb(2).log() / n
+        zero_error = _time_for(classes, gamma, kappa, threshold.lower(), strict=True)
+        reached = []
+        for text in targets:
+            bound = decimal_below(text)
+            time = _time_for(classes, gamma, kappa, bound.arb(), strict=False)
+            if time is None:
+                return None
+            reached.append(Target(text, bound, time))
+    if zero_error is None:
+        return None
+    return Path(
+        features.u, start_weights, end_weights, kappa, gamma, start, end, tuple(int(c) for c in multiplicities), classes, bits,
+        (low, high), zero_error, tuple(reached),
+    )  # fmt: skip
+
+
+def _choose_kappa(start: Margins, end: Margins) -> Dyadic | None:
+    """A power of two at least 1/16 and above ``1.25 max_ik m0_ik / m1_ik`` (a proposal: the segment's condition is then certified)."""
+    largest = arb(0)
+    for first, last in zip(start.rows, end.rows, strict=True):
+        for m0, m1 in zip(first, last, strict=True):
+            ratio = (m0 / m1).upper()
+            if not ratio.is_finite():
+                return None
+            if ratio > largest:
+                largest = ratio
+    if not largest > 0:
+        return Dyadic(1, -4)
+    mantissa, exponent = (largest * arb(fmpq(5, 4))).upper().man_exp()
+    return Dyadic(1, max(int(exponent) + int(mantissa).bit_length(), -4))
+
+
+def _time_for(classes: int, gamma: Dyadic, kappa: Dyadic, loss: arb, *, strict: bool) -> Dyadic | None:
+    """A t >= kappa with ``log(1 + (m-1) exp(-t gamma)) <= loss`` (or <), certified."""
+    needed = ((classes - 1) / loss.expm1()).log() / gamma.arb()
+    if not needed.is_finite():
+        return None
+    t = needed.upper() * arb(fmpq(1025, 1024)) + arb((fmpz(1), fmpz(-20)))
+    candidate = round_up(t)
+    if not candidate.arb() >= kappa.arb():
+        candidate = kappa
+    bound = loss_bound(classes, gamma.arb(), candidate.arb())
+    return candidate if (bound < loss if strict else bound <= loss) else None
+
+
+def decimal_below(text: str) -> Dyadic:
+    """The largest binary64-sized dyadic that is <= the decimal number (``1e-400`` works as well).
+
+    Raises
+    ------
+    ValueError
+        If the text is not a positive decimal number.
+    """
+    value = Fraction(text)
+    if value <= 0:
+        raise ValueError(f"target loss {text} must be positive")
+    exponent = value.numerator.bit_length() - value.denominator.bit_length() - 53
+    scaled = value / Fraction(2) ** exponent
+    return Dyadic(math.floor(scaled), exponent)
+
+
+def _check_time(s: float) -> None:
+    if not 0.0 <= s < math.inf:
+        raise ValueError(f"path time {s} is outside [0, inf)")

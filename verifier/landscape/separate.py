@@ -1,0 +1,148 @@
+"""Untrusted output weights V1 that classify every sample: proposals for Z1, which alone decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+import scipy.sparse
+from flint import fmpz_mat
+from numpy.typing import NDArray
+
+from verifier.balls.exact import ExactArray
+from verifier.rank.right_inverse import RightInverse
+
+Array = NDArray[np.float64]
+
+LP_ENTRIES = 4_000_000
+"""Largest linear program (nonzeros) that is handed to the solver."""
+ITERATIONS = 400
+
+
+def proposals(psi: Array, labels: NDArray[np.int64], classes: int, witness: RightInverse | None) -> Iterator[tuple[str, ExactArray]]:
+    """Yield candidate V1, shape ``(M, m)``, cheapest first, each with the name of the method.
+
+    Parameters
+    ----------
+    psi
+        Floating-point features ``(N, M)``.
+    labels
+        True classes ``(N,)``.
+    classes
+        m.
+    witness
+        A certified right inverse, if the rank was proved: ``V1 = X T`` solves the linear system to any precision.
+    """
+    target = np.eye(classes)[labels]
+    if np.isfinite(psi).all():
+        v = _least_squares(psi, target)
+        if v is not None and approx_margin(psi, v, labels) > 1e-3:
+            yield "least squares", ExactArray.of_floats(_short(v))
+        if witness is None or approx_margin(psi, v if v is not None else np.zeros((psi.shape[1], classes)), labels) <= 1e-3:
+            v = _squared_hinge(psi, labels, classes)
+            if approx_margin(psi, v, labels) > 0:
+                yield "squared hinge", ExactArray.of_floats(v)
+            program = _linear_program(psi, labels, classes)
+            if program is not None and approx_margin(psi, program, labels) > 0:
+                yield "linear program", ExactArray.of_floats(program)
+    if witness is not None:
+        yield "right inverse", _from_right_inverse(witness, labels, classes, psi.shape[1])
+
+
+def approx_margin(psi: Array, v: Array, labels: NDArray[np.int64]) -> float:
+    """Smallest margin in floating point."""
+    g = psi @ v
+    own = g[np.arange(len(labels)), labels].copy()
+    g[np.arange(len(labels)), labels] = -np.inf
+    return float((own - g.max(axis=1)).min())
+
+
+def _short(v: Array) -> Array:
+    """Round to binary32 when the weights fit: smaller certificates."""
+    single = v.astype(np.float32).astype(np.float64)
+    return single if np.isfinite(single).all() else v
+
+
+def _least_squares(psi: Array, target: Array) -> Array | None:
+    """Minimum-norm solution of ``Psi V = onehot`` (least squares if there is none), by the Gram matrix when that is safe."""
+    n, m = psi.shape
+    if n <= m:
+        gram = psi @ psi.T.copy()
+        try:
+            factor = scipy.linalg.cho_factor(gram, check_finite=False)
+            v: Array = psi.T @ scipy.linalg.cho_solve(factor, target, check_finite=False)
+            if np.isfinite(v).all() and float(np.abs(psi @ v - target).max()) < 1e-2:
+                return v
+        except scipy.linalg.LinAlgError:
+            return _lstsq(psi, target)
+    return _lstsq(psi, target)
+
+
+def _lstsq(psi: Array, target: Array) -> Array | None:
+    try:
+        v: Array = scipy.linalg.lstsq(psi, target, cond=1e-13, check_finite=False)[0]
+    except scipy.linalg.LinAlgError:
+        return None
+    return v if np.isfinite(v).all() else None
+
+
+def _squared_hinge(psi: Array, labels: NDArray[np.int64], classes: int) -> Array:
+    """Minimise ``sum_ik max(0, 1 - margin_ik)^2`` (convex) by L-BFGS on normalised features."""
+    scale = float(np.sqrt((psi * psi).sum(axis=1).max())) or 1.0
+    a = psi / scale
+    n, m = a.shape
+    index = np.arange(n)
+
+    def value(flat: Array) -> tuple[float, Array]:
+        g = a @ flat.reshape(m, classes)
+        slack = np.maximum(0.0, 1.0 - (g[index, labels][:, None] - g))
+        slack[index, labels] = 0.0
+        gradient = 2.0 * slack
+        gradient[index, labels] = -2.0 * slack.sum(axis=1)
+        return float((slack * slack).sum()), (a.T @ gradient).ravel()
+
+    found = scipy.optimize.minimize(
+        value, np.zeros(m * classes), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "ftol": 0.0, "gtol": 0.0}
+    )
+    v: Array = found.x.reshape(m, classes) / scale
+    return v
+
+
+def _linear_program(psi: Array, labels: NDArray[np.int64], classes: int) -> Array | None:
+    """Maximise the margin over ``|V| <= 1`` by linear programming, if it is not too large."""
+    n, m = psi.shape
+    if n * (classes - 1) * 2 * m > LP_ENTRIES:
+        return None
+    blocks, others = [], []
+    for i in range(n):
+        for k in range(classes):
+            if k != labels[i]:
+                blocks.append((i, int(labels[i]), k))
+    rows = np.zeros((len(blocks), m * classes + 1))
+    for r, (i, y, k) in enumerate(blocks):
+        rows[r, y:-1:classes] = -psi[i]
+        rows[r, k:-1:classes] = psi[i]
+        rows[r, -1] = 1.0
+    others = [(-1.0, 1.0)] * (m * classes) + [(0.0, None)]
+    cost = np.zeros(m * classes + 1)
+    cost[-1] = -1.0
+    found = scipy.optimize.linprog(cost, A_ub=rows, b_ub=np.zeros(len(blocks)), bounds=others, method="highs")
+    if not found.success:
+        return None
+    v: Array = found.x[:-1].reshape(m, classes)
+    return v
+
+
+def _from_right_inverse(witness: RightInverse, labels: NDArray[np.int64], classes: int, columns: int) -> ExactArray:
+    """``V1 = X onehot``, exact, at the precision of the witness."""
+    x, exponent = witness.matrix.fmpz_mat()
+    n = x.ncols()
+    onehot = fmpz_mat(n, classes, [int(labels[i] == k) for i in range(n) for k in range(classes)])
+    product = (x * onehot).tolist()
+    picked = range(columns) if witness.columns is None else witness.columns.tolist()
+    rows = [[0] * classes for _ in range(columns)]
+    for position, row in zip(picked, product, strict=True):
+        rows[position] = [int(v) for v in row]
+    return ExactArray.of_integers([v for row in rows for v in row], (columns, classes), exponent)

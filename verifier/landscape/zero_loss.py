@@ -1,0 +1,97 @@
+"""Z1: output weights V1 with positive margins on every sample, so that the loss tends to zero along ``t V1``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+
+from verifier.balls.exact import Dyadic, ExactArray, round_down
+from verifier.balls.features import FeatureEnclosure
+from verifier.balls.margins import Margins, enclose_margins
+from verifier.balls.precision import working_precision
+from verifier.landscape.separate import proposals
+from verifier.model.network import approx_features
+from verifier.model.verdict import Verdict
+from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
+from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroLoss:
+    """V1 with certified margin ``gamma`` (when PROVED); ``margins`` are its enclosures, ``features`` the enclosure used."""
+
+    verdict: Verdict
+    reason: str
+    precision: int
+    weights: ExactArray | None = None
+    gamma: Dyadic | None = None
+    margins: Margins | None = None
+    features: FeatureEnclosure | None = None
+
+
+def prove_zero_loss(
+    features: FeatureEnclosure,
+    labels: NDArray[np.int64],
+    classes: int,
+    *,
+    witness: RightInverse | None = None,
+    max_bits: int = DEFAULT_MAX_BITS,
+    stage: Stage = silent,
+) -> ZeroLoss:
+    """Find V1 and certify its smallest margin.
+
+    Parameters
+    ----------
+    features
+        Enclosure of Psi(U).
+    labels, classes
+        True classes ``(N,)`` and their number m.
+    witness
+        A right inverse of Psi(U) if the rank was proved; without one only linear separability can help.
+    max_bits
+        Last precision tried.
+    stage
+        Progress display.
+
+    Returns
+    -------
+    ZeroLoss
+        Guarantee: ``PROVED`` implies that ``Psi(U) V1`` has margin >= gamma > 0 on every sample (Z1): zero training error, and
+        ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``.
+    """
+    stage("zero loss: solving for V")
+    psi = approx_features(features.network, features.u, features.inputs)
+    tried = []
+    for method, weights in proposals(psi, labels, classes, witness):
+        tried.append(method)
+        enclosure = features
+        while True:
+            (margins,) = enclose_margins(enclosure, [weights], labels, stage(f"zero loss: margins of V ({method})"))
+            with working_precision(enclosure.precision):
+                smallest = margins.smallest_lo(room=ENCLOSURE_SLACK) * (1 - SLACK)
+                gamma = round_down(smallest) if smallest > 0 else None
+            if gamma is not None and gamma.mantissa > 0:
+                reason = f"every margin of Psi V1 is at least gamma = {gamma} ({method}, {enclosure.precision} bits)"
+                return ZeroLoss(Verdict.PROVED, reason, enclosure.precision, weights, gamma, margins, enclosure)
+            if not _wide(margins) or 2 * enclosure.precision > max_bits:
+                break
+            enclosure = FeatureEnclosure(features.network, features.u, features.inputs, 2 * enclosure.precision)
+    text = ", ".join(tried) if tried else "least squares, squared hinge and linear programming"
+    reason = f"no output weights with certified positive margins found ({text}); that the features separate the classes is open"
+    return ZeroLoss(Verdict.UNDECIDED, reason, features.precision)
+
+
+def _wide(margins: Margins) -> bool:
+    """Whether some margin's sign is undecided, so that more precision may help."""
+    return not any(margin < 0 or margin.is_zero() for row in margins.rows for margin in row)
+
+
+def loss_bound(classes: int, gamma: arb, t: arb) -> arb:
+    """``log(1 + (m-1) exp(-t gamma))``, the bound of Z1.
+
+    Guarantee: encloses the bound; ``Phi(U, t V1)`` is not above it.
+    """
+    return ((classes - 1) * (-t * gamma).exp()).log1p()

@@ -1,0 +1,1 @@
+"""What is verified: activations, data, networks."""

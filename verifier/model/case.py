@@ -1,0 +1,296 @@
+"""Case files: a TOML document that says what is verified, and what is expected of it.
+
+Unknown keys are errors that name the nearest known key. Relative paths are relative to the case file.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from verifier.errors import CaseError, nearest, one_line
+from verifier.model.activations import activation
+from verifier.model.layers import AvgPool, Conv, Dense, Layer, Source
+from verifier.model.network import Network
+from verifier.model.verdict import Verdict
+
+MAX_CASE_BYTES = 4 * 2**20
+
+
+class DataSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[data]``: a built-in data set or a file."""
+
+    name: str | None = None
+    path: str | None = None
+    samples: int | None = None
+    label: str | int = -1
+    scale: str | int = "auto"
+    shape: list[int] | None = None
+    duplicates: str = "group"
+
+
+class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[network]``: the layers in order."""
+
+    layers: list[dict[str, Any]]
+
+
+class StartSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[start]``: the hidden parameters U and the output weights V."""
+
+    init: str = "gaussian"
+    output: str = "gaussian"
+    scale: float = 1.0
+    output_scale: float = 1.0
+    fan_in: bool = False
+    seed: int = 0
+    units: int | None = None
+    file: str | None = None
+
+
+class PathSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[path]``: which losses the path must reach, as decimal text."""
+
+    targets: list[str | float] = msgspec.field(default_factory=lambda: ["1e-6", "1e-100"])
+
+
+class RankSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[rank]``: the last precision tried."""
+
+    max_bits: int = 4096
+
+
+class ExpectSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[expect]``: the verdicts that the suite expects."""
+
+    analytic: str | None = None
+    rank: str | None = None
+    zero_loss: str | None = None
+    path: str | None = None
+
+
+class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole document."""
+
+    data: DataSection
+    network: NetworkSection
+    start: StartSection = msgspec.field(default_factory=StartSection)
+    path: PathSection = msgspec.field(default_factory=PathSection)
+    rank: RankSection = msgspec.field(default_factory=RankSection)
+    expect: ExpectSection = msgspec.field(default_factory=ExpectSection)
+    title: str = ""
+
+
+class _DenseTable(msgspec.Struct, forbid_unknown_fields=True):
+    kind: str
+    width: int
+    activation: str
+    skip: bool | list[int] = False
+    inputs: list[str | int] = msgspec.field(default_factory=list)
+
+
+class _ConvTable(msgspec.Struct, forbid_unknown_fields=True):
+    kind: str
+    filters: int
+    kernel: int | list[int]
+    activation: str
+    stride: int | list[int] = 1
+    bias: str = "per-unit"
+    skip: bool | list[int] = False
+    inputs: list[str | int] = msgspec.field(default_factory=list)
+
+
+class _PoolTable(msgspec.Struct, forbid_unknown_fields=True):
+    kind: str
+    kernel: int | list[int]
+    stride: int | list[int] | None = None
+    skip: bool | list[int] = False
+    inputs: list[str | int] = msgspec.field(default_factory=list)
+
+
+KINDS: dict[str, tuple[type[msgspec.Struct], int]] = {
+    "dense": (_DenseTable, 0),
+    "conv1d": (_ConvTable, 1),
+    "conv2d": (_ConvTable, 2),
+    "avgpool": (_PoolTable, 0),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A parsed case: its name (the file's stem), its folder and its sections."""
+
+    name: str
+    folder: Path
+    file: CaseFile
+    expected: dict[str, Verdict] = field(default_factory=dict)
+
+
+def read_case(path: str | Path) -> Case:
+    """Read and check a case file.
+
+    Raises
+    ------
+    CaseError
+        Missing or unreadable file, invalid TOML, an unknown key (the nearest known key is named), a wrong type or value.
+    """
+    where = Path(path)
+    try:
+        if where.is_dir():
+            raise CaseError(f"{where} is a folder; name a TOML case file")
+        if where.stat().st_size > MAX_CASE_BYTES:
+            raise CaseError(f"{where} has more than {MAX_CASE_BYTES} bytes; a case file is a small TOML document")
+        text = where.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise CaseError(f"no case file {where}; `verifier init` writes a sample") from None
+    except UnicodeDecodeError as error:
+        raise CaseError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except (OSError, ValueError) as error:
+        raise CaseError(f"cannot read case file {one_line(str(where))}: {getattr(error, 'strerror', None) or error}") from None
+    return parse_case(text, name=where.stem, folder=where.parent, label=str(where))
+
+
+def parse_case(text: str, *, name: str = "case", folder: Path | None = None, label: str = "case") -> Case:
+    """Parse a case from text; relative paths in it are taken from ``folder``.
+
+    Raises
+    ------
+    CaseError
+        As `read_case`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise CaseError(f"{label}: not valid TOML: {error}") from None
+    file = _convert(document, CaseFile, label)
+    for section, kind in (("data", DataSection), ("start", StartSection)):
+        for key, value in document.get(section, {}).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise CaseError(f"{label}: {section}.{key} = {value} must be a finite number ({kind.__name__})")
+    expected = {}
+    for key in ("analytic", "rank", "zero_loss", "path"):
+        value = getattr(file.expect, key)
+        if value is not None:
+            if value not in Verdict.__members__:
+                raise CaseError(f"{label}: expect.{key} = {value!r}; {nearest(value, Verdict.__members__)}")
+            expected[key] = Verdict(value)
+    if file.data.duplicates not in ("group", "keep"):
+        raise CaseError(f'{label}: data.duplicates = {file.data.duplicates!r}; use "group" or "keep"')
+    if not 64 <= file.rank.max_bits <= 16384:
+        raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in 64..16384")
+    return Case(name, folder or Path("."), file, expected)
+
+
+def build_network(case: Case, input_shape: tuple[int, ...]) -> Network:
+    """Build the case's network for inputs of the given shape.
+
+    Raises
+    ------
+    CaseError, NetworkError, ExpressionError
+        Naming the layer.
+    """
+    layers = [_layer(table, index) for index, table in enumerate(case.file.network.layers)]
+    convolutional = any(isinstance(layer, Conv | AvgPool) for layer in layers)
+    if convolutional and len(input_shape) == 1:
+        input_shape = (1, *input_shape)
+    return Network(input_shape, tuple(layers))
+
+
+def _layer(table: dict[str, Any], index: int) -> Layer:
+    where = f"network.layers[{index}]"
+    kind = table.get("kind")
+    if kind not in KINDS:
+        shown = "missing" if kind is None else repr(kind)
+        raise CaseError(f"{where}: kind is {shown}; {nearest(str(kind), KINDS)}")
+    struct, axes = KINDS[kind]
+    spec: Any = _convert(table, struct, where)
+    skip = spec.skip if isinstance(spec.skip, bool) else tuple(spec.skip)
+    inputs: tuple[Source, ...] = tuple(_source(s, where) for s in spec.inputs)
+    if kind == "dense":
+        return Dense(spec.width, activation(spec.activation), skip, inputs)
+    if kind == "avgpool":
+        kernel = _axes(spec.kernel, None)
+        return AvgPool(kernel, () if spec.stride is None else _axes(spec.stride, len(kernel)), skip, inputs)
+    if spec.bias not in ("per-unit", "tied"):
+        raise CaseError(f'{where}: bias = {spec.bias!r}; use "per-unit" or "tied"')
+    kernel = _axes(spec.kernel, axes)
+    if len(kernel) != axes:
+        raise CaseError(f"{where}: {kind} needs a kernel of {axes} numbers, got {list(kernel)}")
+    return Conv(spec.filters, kernel, activation(spec.activation), _axes(spec.stride, axes), spec.bias, skip, inputs)
+
+
+def _axes(value: int | list[int], axes: int | None) -> tuple[int, ...]:
+    if isinstance(value, int):
+        return (value,) * (axes or 2)
+    return tuple(value)
+
+
+def _source(value: str | int, where: str) -> Source:
+    if isinstance(value, int):
+        return value
+    if value != "input":
+        raise CaseError(f'{where}: inputs has {value!r}; use "input" or the index of an earlier layer')
+    return "input"
+
+
+def _convert(document: Any, kind: type[Any], where: str) -> Any:
+    """Convert by msgspec, with its messages turned into one line that names the nearest known key."""
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        if "unknown field" in text:
+            key = text.split("`")[1]
+            path = text.split("`$")[-1].rstrip("`").lstrip(".") if "- at" in text else ""
+            struct = _struct_at(kind, path)
+            dotted = f"{path}.{key}" if path else key
+            raise CaseError(f"{where}: unknown key {dotted!r}; {nearest(key, struct.__struct_fields__)}") from None
+        raise CaseError(f"{where}: {text.replace('`$', '`')}") from None
+
+
+def _struct_at(kind: type[Any], path: str) -> Any:
+    here: Any = kind
+    for part in filter(None, path.split(".")):
+        found = msgspec.structs.fields(here)
+        here = next((f.type for f in found if f.name == part), here)
+    return here
+
+
+SAMPLE = """\
+# A case for `verifier run CASE.toml`. Every key is shown; what is commented out has a default.
+title = "Digits, one wide tanh layer"
+
+[data]
+name = "digits"              # digits, iris, wine, breast_cancer; or path = "data.csv" (last column: label) or "data.npz" (arrays X, y)
+samples = 200                # the first n
+# label = "species"          # CSV: the label column's name or index
+# scale = "auto"             # "auto", "none" or an integer k: inputs are multiplied by 2^k exactly
+# duplicates = "group"       # or "keep": equal samples stay separate rows (then Psi cannot have full rank)
+
+[network]
+layers = [
+  { kind = "dense", width = 300, activation = "tanh", skip = true },
+  # { kind = "conv2d", filters = 8, kernel = [3, 3], stride = [1, 1], bias = "per-unit", activation = "sigmoid", skip = true, inputs = ["input"] },
+  # { kind = "avgpool", kernel = [2, 2], stride = [2, 2] },
+]
+
+[start]
+init = "gaussian"            # gaussian, zeros, cloned, constant-unit; or file = "weights.safetensors"
+output = "gaussian"          # the output weights V: gaussian, zeros
+scale = 1.0                  # standard deviation of weights and biases
+seed = 0
+
+[path]
+targets = ["1e-6", "1e-100"]
+
+[expect]
+analytic = "PROVED"
+rank = "PROVED"
+zero_loss = "PROVED"
+path = "PROVED"
+"""

@@ -1,0 +1,1 @@
+"""Full row rank of Psi(U), proved by a right inverse; rank deficiency, proved by structure."""

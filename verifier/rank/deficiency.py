@@ -1,0 +1,249 @@
+"""R5: rank deficiency proved by structure, in exact rational arithmetic; never from small numbers.
+
+Every hidden unit gets a normal form. Two units with the same form are the same function on the samples; units whose forms are
+mirrored differ by sign and a constant; units without a non-constant source are constant. The number of forms among the
+skip units bounds the rank of Psi. For polynomial activations the monomials of the input bound it as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import combinations_with_replacement
+
+import numpy as np
+from flint import fmpz_mat
+
+from verifier.model.activations import Activation
+from verifier.model.layers import AvgPool, Conv, Dense, window_indices
+from verifier.model.network import Array, Network
+
+MONOMIAL_ENTRIES = 10_000_000
+"""Largest monomial matrix whose exact rank is computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deficiency:
+    """Proof that ``rank Psi(U) <= rank_at_most < N``: the kind of reason and an explanation in words."""
+
+    reason: str
+    rank_at_most: int
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """The function ``sign * form + offset``; a rational constant has no form (-1)."""
+
+    form: int
+    sign: int
+    offset: Fraction
+
+
+@dataclass
+class _Forms:
+    """All normal forms met so far."""
+
+    index: dict[object, int] = field(default_factory=dict)
+    constant: list[bool] = field(default_factory=list)
+    degree: list[int | None] = field(default_factory=list)
+
+    def number(self, key: object, constant: bool, degree: int | None) -> int:
+        if key not in self.index:
+            self.index[key] = len(self.constant)
+            self.constant.append(constant)
+            self.degree.append(degree)
+        return self.index[key]
+
+
+def cheap_deficiency(network: Network, inputs: Array) -> Deficiency | None:
+    """Deficiency that needs no look at the weights: M < N, or equal samples.
+
+    Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for EVERY U.
+    """
+    n, m = len(inputs), network.skip_count
+    if m < n:
+        return Deficiency("fewer-units", m, f"Psi has only M = {m} columns for N = {n} samples")
+    distinct = len(np.unique(inputs + 0.0, axis=0))
+    if distinct < n:
+        return Deficiency("equal-samples", distinct, f"only {distinct} of the N = {n} samples are distinct; equal samples give equal rows")
+    return None
+
+
+def structural_deficiency(network: Network, u: Array, inputs: Array) -> Deficiency | None:
+    """Deficiency from equal, mirrored, constant or polynomial units.
+
+    Returns
+    -------
+    Deficiency or None
+        Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for this U and data. None says nothing.
+    """
+    forms = _Forms()
+    units = _normal_forms(network, u, inputs, forms)
+    skip = [units[index][unit] for index, members in network.skip_units for unit in members]
+    moving = {unit.form for unit in skip if unit.form >= 0 and not forms.constant[unit.form]}
+    constant = any(
+        (unit.form < 0 and unit.offset != 0) or (unit.form >= 0 and (forms.constant[unit.form] or unit.offset != 0))
+        for unit in skip
+    )
+    n = len(inputs)
+    best = Deficiency(
+        "dependent-units",
+        len(moving) + int(constant),
+        f"the {len(skip)} skip units are only {len(moving)} different non-constant functions"
+        + (" and a constant" if constant else ""),
+    )
+    polynomial = [f for f in moving if forms.degree[f] is not None]
+    if polynomial:
+        degree = max(d for f in polynomial if (d := forms.degree[f]) is not None)
+        span = monomial_rank(inputs, degree)
+        bound = len(moving) - len(polynomial) + span
+        if bound < best.rank_at_most:
+            best = Deficiency(
+                "dependent-units",
+                bound,
+                f"{len(polynomial)} of the skip units are polynomials of degree <= {degree} in the inputs; on the samples these span only "
+                f"{span} dimensions",
+            )
+    return best if best.rank_at_most < n else None
+
+
+def monomial_rank(inputs: Array, degree: int) -> int:
+    """Upper bound of the dimension that polynomials of the given degree span on the samples (exact rank where affordable).
+
+    Guarantee: every polynomial of degree <= ``degree``, evaluated on the rows of ``inputs``, lies in a space of at most this dimension.
+    """
+    moving = [column for column in inputs.T if (column != column[0]).any()]
+    count = math.comb(len(moving) + degree, degree)
+    n = len(inputs)
+    if count < n or count * n > MONOMIAL_ENTRIES:
+        return min(count, n)
+    scaled = [_integers(column) for column in moving]
+    rows = []
+    for i in range(n):
+        row = [1]
+        for power in range(1, degree + 1):
+            row += [math.prod(scaled[j][i] for j in picks) for picks in combinations_with_replacement(range(len(moving)), power)]
+        rows.append(row)
+    return int(fmpz_mat(rows).rank())
+
+
+def _integers(column: Array) -> list[int]:
+    """One column times a power of two, as integers: scaling a coordinate does not change the span of monomials."""
+    ratios = [float(v).as_integer_ratio() for v in column]
+    common = max(q for _, q in ratios)
+    return [p * (common // q) for p, q in ratios]
+
+
+def _normal_forms(network: Network, u: Array, inputs: Array, forms: _Forms) -> list[list[_Unit]]:
+    views = network.views(u)
+    coordinates = []
+    for column in inputs.T:
+        if (column == column[0]).all():
+            coordinates.append(_Unit(-1, 1, Fraction(float(column[0]))))
+        else:
+            # Coordinates that agree on every sample are one form.
+            coordinates.append(_Unit(forms.number(("input", (column + 0.0).tobytes()), False, 1), 1, Fraction(0)))
+    known: list[list[_Unit]] = []
+    for index, layer in enumerate(network.layers):
+        sources = [unit for s in network.sources[index] for unit in (coordinates if s == "input" else known[int(s)])]
+        if isinstance(layer, Dense):
+            weight, bias = views[f"layer{index}.weight"].tolist(), views[f"layer{index}.bias"].tolist()
+            known.append([_unit(layer.activation, sources, row, b, forms) for row, b in zip(weight, bias, strict=True)])
+            continue
+        shapes = network.source_shapes(index)
+        shape = (sum(s[0] for s in shapes), *shapes[0][1:])
+        if isinstance(layer, Conv):
+            windows = window_indices(shape, layer.kernel, layer.steps)
+            weight = views[f"layer{index}.weight"].reshape(layer.filters, -1).tolist()
+            biases = views[f"layer{index}.bias"].reshape(layer.filters, -1).tolist()
+            known.append(
+                [
+                    _unit(layer.activation, [sources[j] for j in window], weight[f], biases[f][p % len(biases[f])], forms)
+                    for f in range(layer.filters)
+                    for p, window in enumerate(windows)
+                ]
+            )
+        else:
+            known.append(_pool(layer, sources, shape, forms))
+    return known
+
+
+def _pool(layer: AvgPool, sources: Sequence[_Unit], shape: tuple[int, ...], forms: _Forms) -> list[_Unit]:
+    plane = math.prod(shape[1:])
+    windows = window_indices((1, *shape[1:]), layer.kernel, layer.steps)
+    share = Fraction(1, len(windows[0]))
+    return [
+        _linear_unit(_combine([sources[c * plane + j] for j in window], [share] * len(window), Fraction(0)), forms)
+        for c in range(shape[0])
+        for window in windows
+    ]
+
+
+def _combine(
+    sources: Sequence[_Unit], weights: Sequence[float | Fraction], bias: float | Fraction
+) -> tuple[tuple[tuple[int, Fraction], ...], Fraction]:
+    """Collect ``bias + sum w z`` over normal forms, exactly."""
+    total, coefficients = Fraction(bias), dict[int, Fraction]()
+    for unit, w in zip(sources, weights, strict=True):
+        if w == 0:
+            continue
+        weight = Fraction(w)
+        total += weight * unit.offset
+        if unit.form >= 0:
+            coefficients[unit.form] = coefficients.get(unit.form, Fraction(0)) + unit.sign * weight
+    return tuple(sorted((f, c) for f, c in coefficients.items() if c != 0)), total
+
+
+def _linear_unit(combined: tuple[tuple[tuple[int, Fraction], ...], Fraction], forms: _Forms) -> _Unit:
+    """A unit whose activation is the identity."""
+    coefficients, bias = combined
+    if not coefficients:
+        return _Unit(-1, 1, bias)
+    flip = coefficients[0][1] < 0
+    if flip:
+        coefficients, bias = tuple((f, -c) for f, c in coefficients), -bias
+    number = forms.number(("t", coefficients, bias), _constant(coefficients, forms), _degree(coefficients, 1, forms))
+    return _Unit(number, -1 if flip else 1, Fraction(0))
+
+
+def _unit(activation: Activation, sources: Sequence[_Unit], weights: Sequence[float], bias: float, forms: _Forms) -> _Unit:
+    name = activation.canonical
+    coefficients, total = _combine(sources, weights, bias)
+    if name == "t":
+        return _linear_unit((coefficients, total), forms)
+    facts = activation.facts
+    power = facts.polynomial_degree.value if facts.polynomial_degree.status == "proved" else None
+    if not coefficients:
+        exact = {"t**2": total**2, "t**3": total**3}.get(name)
+        if exact is not None:
+            return _Unit(-1, 1, exact)
+        return _Unit(forms.number((name, (), total), True, 0), 1, Fraction(0))
+    sign, offset = 1, Fraction(0)
+    mirror = MIRRORED.get(name)
+    if mirror is not None and coefficients[0][1] < 0:
+        coefficients, total = tuple((f, -c) for f, c in coefficients), -total
+        sign, offset = mirror
+    degree = _degree(coefficients, power, forms) if isinstance(power, int) else None
+    number = forms.number((name, coefficients, total), _constant(coefficients, forms), degree)
+    return _Unit(number, sign, offset)
+
+
+MIRRORED: dict[str, tuple[int, Fraction]] = {
+    **{name: (-1, Fraction(0)) for name in ("tanh(t)", "sin(t)", "atan(t)", "erf(t)", "t**3", "sinh(t)", "t/sqrt(t**2 + 1)")},
+    "1/(1 + exp(-t))": (-1, Fraction(1)),
+    **{name: (1, Fraction(0)) for name in ("t**2", "cos(t)")},
+}
+"""``sigma(-t) = sign * sigma(t) + offset`` for these activations, identities known in closed form."""
+
+
+def _constant(coefficients: Sequence[tuple[int, Fraction]], forms: _Forms) -> bool:
+    return all(forms.constant[f] for f, _ in coefficients)
+
+
+def _degree(coefficients: Sequence[tuple[int, Fraction]], power: int, forms: _Forms) -> int | None:
+    degrees = [forms.degree[f] for f, _ in coefficients]
+    known = [d for d in degrees if d is not None]
+    return power * max(known, default=0) if len(known) == len(degrees) else None

@@ -1,0 +1,237 @@
+"""From a case to its verdicts: data -> Psi(U) -> rank -> V -> path -> certificate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from verifier.balls.exact import ExactArray
+from verifier.balls.features import FeatureEnclosure, block_is_finite
+from verifier.certificate.writer import CertificateBuilder
+from verifier.errors import CaseError, DataError
+from verifier.landscape.path import Path as LossPath
+from verifier.landscape.path import PathResult, decimal_below, prove_path
+from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
+from verifier.model.activations import Activation
+from verifier.model.case import Case, build_network
+from verifier.model.data import Dataset, Scale
+from verifier.model.grouping import Grouping, group_duplicates
+from verifier.model.layers import AvgPool
+from verifier.model.network import Array, Network
+from verifier.model.readers import load_dataset
+from verifier.model.verdict import Verdict
+from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.suite.start import case_start
+
+FIRST_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the verdict table: which statement, what was found, why, and how long it took (seconds)."""
+
+    key: str
+    label: str
+    verdict: Verdict
+    reason: str
+    seconds: float
+
+
+@dataclass
+class CaseReport:
+    """Everything that was found out about a case."""
+
+    case: Case
+    data: str
+    network: Network
+    steps: list[Step] = field(default_factory=list)
+    rank: RankResult | None = None
+    zero_loss: ZeroLoss | None = None
+    path: LossPath | None = None
+    certificate: Path | None = None
+
+    def verdict(self, key: str) -> Verdict | None:
+        """The verdict of the step with this key."""
+        return next((step.verdict for step in self.steps if step.key == key), None)
+
+    @property
+    def surprises(self) -> list[str]:
+        """Expectations of the case that were not met."""
+        return [
+            f"{key}: expected {wanted}, got {self.verdict(key) or 'nothing'}"
+            for key, wanted in self.case.expected.items()
+            if self.verdict(key) is not wanted
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A case made concrete: grouped data, network, start."""
+
+    data: Dataset
+    grouping: Grouping
+    network: Network
+    u: Array
+    v: Array
+    words: str
+
+
+def case_instance(case: Case, *, seed: int | None = None) -> Instance:
+    """Load the case's data and network and draw its start.
+
+    Raises
+    ------
+    InputError
+        Anything unusable, in one line.
+    """
+    section = case.file.data
+    if (section.name is None) == (section.path is None):
+        raise CaseError("[data] needs exactly one of name (a built-in data set) and path (a CSV or NPZ file)")
+    path = None if section.path is None else case.folder / section.path
+    if isinstance(section.scale, str) and section.scale not in ("auto", "none"):
+        raise CaseError(f'data.scale = {section.scale!r}; use "auto", "none" or an integer')
+    scale: Scale = section.scale  # type: ignore[assignment]
+    full = load_dataset(section.name, path=path, label=section.label, scale=scale, samples=section.samples)
+    grouping = group_duplicates(full)
+    data = grouping.dataset if section.duplicates == "group" else full
+    shape = tuple(section.shape) if section.shape is not None else data.shape
+    size = 1
+    for length in shape:
+        size *= length
+    if size != data.dimension or any(length < 1 for length in shape):
+        raise DataError(f"data.shape = {list(shape)} does not hold the {data.dimension} input coordinates")
+    network = build_network(case, shape)
+    u, v = case_start(case, network, data.classes, seed)
+    words = f"{full.name}: {full.samples} samples x {full.dimension}, {full.classes} classes"
+    if grouping.has_duplicates:
+        count = full.samples - grouping.dataset.samples
+        words += f", {count} duplicate{'s' if count > 1 else ''} " + ("grouped" if section.duplicates == "group" else "kept")
+    return Instance(data, grouping, network, u, v, words)
+
+
+def run_case(
+    case: Case, *, seed: int | None = None, stage: Stage = silent, parts: frozenset[str] = frozenset({"rank", "path"})
+) -> tuple[CaseReport, CertificateBuilder]:
+    """Prove what the case states.
+
+    Parameters
+    ----------
+    case
+        The case.
+    seed
+        Replaces the case's seed if not None.
+    stage
+        Progress display.
+    parts
+        ``rank``, ``path`` or both.
+
+    Returns
+    -------
+    (CaseReport, CertificateBuilder)
+        The verdicts, and the claims ready to be written.
+    """
+    instance = case_instance(case, seed=seed)
+    data, network = instance.data, instance.network
+    report = CaseReport(case, instance.words, network)
+    timed = _Timer(report)
+    max_bits = case.file.rank.max_bits
+    timed("analytic", "A3.1(1)", lambda: analytic(network))
+    features = FeatureEnclosure(network, instance.u, data.inputs, FIRST_BITS)
+    timed("features", "Psi", lambda: _enclose(features, stage))
+    rank, features = prove_rank(features, max_bits=max_bits, stage=stage)
+    timed("rank", rank.label, lambda: (rank.verdict, rank.reason))
+    report.rank = rank
+    builder = CertificateBuilder(data, network, instance.u, with_labels="path" in parts)
+    if "rank" in parts:
+        builder.add_rank(rank)
+    if "path" in parts:
+        _prove_descent(instance, report, builder, features, timed, stage, max_bits)
+    return report, builder
+
+
+def _prove_descent(
+    instance: Instance,
+    report: CaseReport,
+    builder: CertificateBuilder,
+    features: FeatureEnclosure,
+    timed: _Timer,
+    stage: Stage,
+    max_bits: int,
+) -> None:
+    targets = [str(target) for target in report.case.file.path.targets]
+    try:
+        smallest = min((decimal_below(text).fraction() for text in targets), default=None)
+    except (ValueError, ZeroDivisionError):
+        raise CaseError(f"path.targets = {targets} must be positive decimal numbers such as \"1e-6\"") from None
+    grouping, labels = instance.grouping, instance.data.labels
+    if not grouping.labels_agree or labels is None:
+        low, high = grouping.infimum or (0.0, 0.0)
+        samples = grouping.conflicts[0].indices[:2] if grouping.conflicts else ()
+        reason = f"samples {list(samples)} are equal with different labels: inf Phi is in [{low:.6g}, {high:.6g}], which is positive (X1)"
+        timed("zero_loss", "X1", lambda: (Verdict.REFUTED, reason))
+        beyond = smallest is not None and smallest < low
+        verdict = Verdict.REFUTED if beyond else Verdict.UNDECIDED
+        timed("path", "P1", lambda: (verdict, f"no path reaches a loss below inf Phi >= {low:.6g}"))
+        return
+    witness = None if report.rank is None else report.rank.witness
+    zero = prove_zero_loss(features, labels, instance.data.classes, witness=witness, max_bits=max_bits, stage=stage)
+    timed("zero_loss", "Z1", lambda: (zero.verdict, zero.reason))
+    report.zero_loss = zero
+    builder.add_zero_loss(zero)
+    counts = [int(c) for c in instance.data.multiplicities]
+    found: PathResult = prove_path(
+        zero, ExactArray.of_floats(instance.v), labels, counts, targets=targets, max_bits=max_bits, stage=stage
+    )
+    timed("path", "P1", lambda: (found.verdict, found.reason))
+    if found.path is not None:
+        report.path = found.path
+        builder.add_path(found.path)
+
+
+class _Timer:
+    """Appends steps with the time since the step before."""
+
+    def __init__(self, report: CaseReport) -> None:
+        self.report, self.last = report, time.perf_counter()
+
+    def __call__(self, key: str, label: str, found: Callable[[], tuple[Verdict, str]]) -> None:
+        verdict, reason = found()
+        now = time.perf_counter()
+        self.report.steps.append(Step(key, label, verdict, reason, now - self.last))
+        self.last = now
+
+
+def _enclose(features: FeatureEnclosure, stage: Stage) -> tuple[Verdict, str]:
+    progress = stage(f"enclosing Psi(U), {features.samples} x {features.columns}")
+    finite = all(block_is_finite(block) for _, block in features.blocks(progress))
+    size = f"Psi(U) is {features.samples} x {features.columns}"
+    if not finite:
+        return Verdict.UNDECIDED, f"{size}; some feature has no finite enclosure at {features.precision} bits"
+    return Verdict.PROVED, f"{size}, every entry enclosed at {features.precision} bits"
+
+
+def analytic(network: Network) -> tuple[Verdict, str]:
+    """Whether every activation is real analytic, from its symbolic facts.
+
+    Returns
+    -------
+    (Verdict, str)
+        Guarantee: ``PROVED`` only if every activation's analyticity has a symbolic proof, ``REFUTED`` only if one of them is proved not
+        to be analytic.
+    """
+    used: dict[str, Activation] = {}
+    for layer in network.layers:
+        if not isinstance(layer, AvgPool):
+            used[layer.activation.name] = layer.activation
+    doubtful = []
+    for name, sigma in used.items():
+        fact = sigma.facts.real_analytic
+        if fact.status == "proved" and fact.value is False:
+            return Verdict.REFUTED, f"{name} is not real analytic: {fact.by}"
+        if not (fact.status == "proved" and fact.value is True):
+            doubtful.append(name)
+    if doubtful:
+        return Verdict.UNDECIDED, f"analyticity of {', '.join(doubtful)} has no symbolic proof"
+    return Verdict.PROVED, f"{', '.join(used) or 'linear units'}: real analytic"

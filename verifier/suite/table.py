@@ -1,0 +1,110 @@
+"""The verdict table and the progress display in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from verifier.balls.features import Progress as Fraction
+from verifier.model.verdict import Verdict
+from verifier.rank.certify import Stage, silent
+from verifier.suite.pipeline import CaseReport
+from verifier.suite.runner import Outcome, SuiteResult, certificate_bytes
+
+STYLE = {"PROVED": "green", "REFUTED": "red", "UNDECIDED": "yellow", "ACCEPTED": "green", "REJECTED": "bold red", "UNREADABLE": "bold red"}
+COLUMNS = ("analytic", "rank", "zero_loss", "path")
+SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED: "UNDEC.", Verdict.TESTED: "TESTED"}
+
+
+class ProgressDisplay:
+    """A progress bar on stderr that tells what is being proved; silent when stderr is not a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @contextmanager
+    def case(self, name: str, position: int, count: int) -> Iterator[Stage]:
+        """Show one case while it runs."""
+        if not self.console.is_terminal:
+            yield silent
+            return
+        counter = f"[{min(position + 1, count)}/{count}]"
+        with Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn(),
+            console=self.console, transient=True,
+        ) as bars:  # fmt: skip
+            task = bars.add_task(f"{counter} {escape(name)}", total=None)
+
+            def stage(text: str) -> Fraction:
+                bars.update(task, description=f"{counter} {escape(name)}: {escape(text)}", total=None)
+
+                def report(fraction: float) -> None:
+                    bars.update(task, total=1.0, completed=fraction)
+
+                return report
+
+            yield stage
+
+
+def print_steps(console: Console, report: CaseReport, seconds: float) -> None:
+    """Print one case in full: a line per statement with its reason."""
+    console.print(f"[bold]{escape(report.case.file.title or report.case.name)}[/bold]  ({seconds:.1f} s)")
+    console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
+    for step in report.steps:
+        verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict:<9}[/]"
+        console.print(f"  {verdict} {step.label:<8} {escape(step.reason)} ({step.seconds:.1f} s)", highlight=False)
+
+
+def print_table(console: Console, result: SuiteResult) -> None:
+    """Print the verdict table of all cases; it fits 80 columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("case", overflow="fold", max_width=24)
+    for head in ("analytic", "rank", "zero", "path", "check"):
+        table.add_column(head)
+    table.add_column("time", justify="right")
+    table.add_column("")
+    for outcome in result.outcomes:
+        cells = [escape(outcome.report.case.name)]
+        for key in COLUMNS:
+            cells.append(_verdict(outcome.report.verdict(key)))
+        cells.append(_check(outcome))
+        table.add_row(*cells, f"{outcome.seconds:.1f}s", "ok" if outcome.ok else "[bold red]UNEXPECTED[/]")
+    console.print(table)
+
+
+def print_summary(console: Console, result: SuiteResult, out: str) -> None:
+    """Print what was unexpected, the certificates' sizes and times, and one closing sentence."""
+    for outcome in result.outcomes:
+        for surprise in outcome.report.surprises:
+            console.print(f"[bold red]{escape(outcome.report.case.name)}[/]: {surprise}", highlight=False)
+        if outcome.check is not None and outcome.check.verdict != "ACCEPTED":
+            console.print(f"[bold red]{escape(outcome.report.case.name)}[/]: {escape(outcome.check.reason)}", highlight=False)
+    proved = sum(step.verdict is Verdict.PROVED and step.key == "path" for o in result.outcomes for step in o.report.steps)
+    accepted = sum(o.check is not None and o.check.verdict == "ACCEPTED" for o in result.outcomes)
+    written = sum(o.check is not None for o in result.outcomes)
+    largest = max(result.outcomes, key=lambda o: certificate_bytes(o.report), default=None)
+    if largest is not None and written:
+        size = certificate_bytes(largest.report) / 1e6
+        check = f", checked in {largest.check.seconds:.1f} s" if largest.check else ""
+        console.print(f"Largest certificate: {escape(largest.report.case.name)}, {size:.1f} MB{check}.", highlight=False)
+    console.print(
+        f"{len(result.outcomes)} cases, {sum(o.ok for o in result.outcomes)} as expected; {proved} paths to zero loss PROVED; "
+        f"{accepted} of {written} certificates accepted by the independent checker. {result.seconds:.0f} s, peak memory "
+        f"{result.peak_bytes / 2**30:.1f} GiB (checker {result.checker_peak_bytes / 2**30:.1f} GiB). Results: {escape(out)}",
+        highlight=False,
+    )
+
+
+def _verdict(verdict: Verdict | None) -> str:
+    return "-" if verdict is None else f"[{STYLE.get(verdict, 'cyan')}]{SHORT[verdict]}[/]"
+
+
+def _check(outcome: Outcome) -> str:
+    if outcome.check is None:
+        return "-"
+    return f"[{STYLE[outcome.check.verdict]}]{outcome.check.verdict}[/]"
