@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +16,7 @@ from flint import arb, arb_mat
 
 from .exact import Exact
 from .expression import Expression, Function, parse
-from .rejection import MAX_DIMENSION, MAX_PATCH_ENTRIES, Budget, Rejection, product, words
+from .rejection import MAX_DIMENSION, Budget, Rejection, product, words
 from .schema import Value
 
 INPUT = -1  # the index of the network's input in a layer's list of inputs
@@ -56,12 +56,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """The layers in order; the columns of Psi are the skip units by layer, then by unit."""
+    """The layers in order, and for each the last layer that reads it. Columns of Psi: by layer, then by unit."""
 
     inputs: Exact
     layers: list[Layer]
     skip_units: int
-    sources: list[int] = field(default_factory=list)  # per layer: the last layer that reads it
+    last_readers: list[int]
 
     @property
     def samples(self) -> int:
@@ -76,7 +76,7 @@ class Network:
 
     def arcs(self) -> int:
         """Return the number of connections between units."""
-        return sum(sum(map(len, layer.windows)) * layer.filters for layer in self.layers)
+        return sum(sum(map(len, layer.windows)) * (layer.filters if layer.weight else 1) for layer in self.layers)
 
     def spend(self, budget: Budget, precision: int) -> None:
         """Count the work of one pass at a precision."""
@@ -123,7 +123,7 @@ def _read_layer(value: Value, input_shape: tuple[int, ...], earlier: list[tuple[
     if kind == "dense":
         units = keys["units"].integer(1, MAX_DIMENSION)
         fan_in = sum(map(product, shapes))
-        _limit(keys["units"], samples, units, fan_in)
+        _limit(keys["units"], samples, units, fan_in, fan_in)
         weight, bias = keys["weight"].exact(units, fan_in), keys["bias"].exact(units)
         skip = _read_skip(keys["skip"], units)
         return Layer(value.path, inputs, (units,), units, [list(range(fan_in))], skip, activation, weight, bias)
@@ -143,10 +143,10 @@ def _read_windowed(value: Value, kind: str, keys: dict[str, Value], inputs: list
     outs = tuple((length - k) // s + 1 for length, k, s in zip(spatial, kernel, stride, strict=True))
     channels = sum(shape[0] for shape in shapes)
     filters = channels if kind == "avgpool" else keys["filters"].integer(1, MAX_DIMENSION)
-    pooled = 1 if kind == "avgpool" else channels
-    _limit(value, samples, filters * product(outs), pooled * product(kernel), product(outs) * pooled * product(kernel))
+    window = product(kernel) * (1 if kind == "avgpool" else channels)
+    _limit(value, samples, filters * product(outs), window, product(outs) * channels * product(kernel))
     groups = [[c] for c in range(channels)] if kind == "avgpool" else [list(range(channels))]
-    windows = [window for group in groups for window in _windows(group, spatial, kernel, stride, outs)]
+    windows = [cut for group in groups for cut in _windows(group, spatial, kernel, stride, outs)]
     skip = _read_skip(keys["skip"], filters * product(outs))
     if kind == "avgpool":
         return Layer(value.path, inputs, (filters, *outs), filters, windows, skip)
@@ -173,13 +173,13 @@ def _windows(channels: list[int], spatial: tuple[int, ...], kernel: list[int], s
         yield [channel * size + corner + offset for channel in channels for offset in offsets]
 
 
-def _limit(value: Value, samples: int, units: int, fan_in: int, entries: int = 0) -> None:
+def _limit(value: Value, samples: int, units: int, fan_in: int, windows: int) -> None:
     """Refuse a layer whose evaluation would be too large, before anything is allocated."""
     for what, amount in ((Budget.EVALUATIONS, units * samples), (Budget.PRODUCTS, units * fan_in * samples)):
         if not amount <= Budget.LIMITS[what]:
             raise value.reject("container.limits", f"the layer is too large: {what}", amount, Budget.LIMITS[what])
-    if not max(entries, fan_in) <= MAX_PATCH_ENTRIES:
-        raise value.reject("container.limits", "the layer's windows are too large", entries, MAX_PATCH_ENTRIES)
+    value.spend(Budget.UNITS, units)
+    value.spend(Budget.WINDOWS, windows)
 
 
 def _read_inputs(value: Value, earlier: int, most: int) -> list[int]:
@@ -233,7 +233,7 @@ class Features:
                 row += new if len(layer.skip) == layer.units else [new[unit] for unit in layer.skip]
             values[position] = result
             for source in [*layer.inputs, position]:
-                if source != INPUT and self.network.sources[source] <= position:
+                if source != INPUT and self.network.last_readers[source] <= position:
                     values.pop(source, None)
         return psi
 
@@ -272,8 +272,7 @@ class Features:
 
 def _picker(layer: Layer) -> Callable[[list[arb]], Any] | None:
     """Return the function that cuts a row into its windows (None: the row is the window)."""
+    if len(layer.shape) == 1:
+        return None
     indices = [index for window in layer.windows for index in window]
-    if len(layer.windows) == 1 and indices == list(range(len(indices))) and layer.weight is not None:
-        if layer.positions == 1 and len(layer.shape) == 1:
-            return None
     return itemgetter(*indices) if len(indices) > 1 else lambda row: (row[indices[0]],)

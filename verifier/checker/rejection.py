@@ -29,21 +29,22 @@ MAX_INTEGER_DIGITS = 20
 MAX_MANTISSA_DIGITS = 1300
 MAX_DIMENSION = 1 << 31  # any single extent of a shape
 MAX_FEATURE_BITS = 1 << 15  # |2^k Psi_ij| of R1 must stay below 2^MAX_FEATURE_BITS
-MAX_PATCH_ENTRIES = 1 << 22  # window entries that one layer reads for one sample
 
 
 class Budget:
     """Work is counted, over the whole certificate, before it is done."""
 
     LIMITS = {
-        "array entries (terms counted separately)": 5 * 10**7,
+        "array entries (terms counted separately)": 3 * 10**7,
         "bits of exact array entries": 1 << 34,
+        "hidden units": 1 << 22,
+        "concatenated fan-in (entries of all windows of all layers)": 1 << 23,
         "unit evaluations (units x samples x precision words)": 10**8,
         "multiply-adds of 64-bit words": 2 * 10**12,
         "arcs between units": 2 * 10**7,
         "monomials (samples x monomials)": 10**7,
     }
-    ENTRIES, BITS, EVALUATIONS, PRODUCTS, ARCS, MONOMIALS = LIMITS
+    ENTRIES, BITS, UNITS, WINDOWS, EVALUATIONS, PRODUCTS, ARCS, MONOMIALS = LIMITS
 
     def __init__(self) -> None:
         self.spent = dict.fromkeys(self.LIMITS, 0)

@@ -41,6 +41,14 @@ class Value:
         """Return (not raise) a rejection at this path."""
         return Rejection(self.path, rule, message, claimed, computed)
 
+    def spend(self, what: str, amount: int) -> None:
+        """Count work that this value asks for."""
+        self._source().budget.spend(what, amount, self.path)
+
+    def budget(self) -> Budget:
+        """Return the account of work."""
+        return self._source().budget
+
     def keys(self, *required: str) -> dict[str, Value]:
         """Return the members of an object that has exactly these keys."""
         if not isinstance(self.data, dict):
@@ -112,7 +120,7 @@ class Value:
             raise self.reject("container.tensor", "must have an integer dtype", dtype)
         if len(shape) != 1 or shape[0] != (shape[0] if count is None else count):
             raise self.reject("shape", "the tensor has another shape", list(shape), [count])
-        source.budget.spend(Budget.ENTRIES, shape[0], self.path)
+        self.spend(Budget.ENTRIES, shape[0])
         return source.tensors.read(name)
 
     def exact(self, *shape: int) -> Exact:
@@ -132,7 +140,7 @@ class Value:
             _, found = source.tensors.find(name, keys["tensor"].path)
             if found != shape:
                 raise keys["tensor"].reject("shape", "the tensor has another shape", list(found), list(shape))
-            source.budget.spend(Budget.ENTRIES, count, self.path)
+            self.spend(Budget.ENTRIES, count)
             terms.append((name, exponent, keys["tensor"]))
         return self._sum(terms, shape[0] if len(shape) > 1 else 1, count)
 
@@ -152,7 +160,7 @@ class Value:
             scaled.append((entries, denominator, low, exponent + largest.bit_length()))
         low = min(term[2] for term in scaled)
         bits = max(0, max(term[3] for term in scaled) - low) + len(terms).bit_length()
-        source.budget.spend(Budget.BITS, count * bits, self.path)
+        self.spend(Budget.BITS, count * bits)
         total: list[int] = []
         for entries, denominator, lowest, _ in scaled:
             numbers = [v << (lowest - low) for v in _integers(entries, denominator)]

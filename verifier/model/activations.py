@@ -1,7 +1,8 @@
 """Activation functions: one exact expression each, from which facts and kernels follow.
 
-The catalogue holds the paper's activations (sigmoid, tanh, softplus), other analytic ones (GELU, SiLU, sin, ...), polynomials,
-and ReLU-like ones that the paper's theory does not cover. `activation` looks a name up, `register` adds one.
+The catalogue holds the paper's activations (sigmoid, tanh, softplus), other analytic ones (GELU, SiLU, sin, ...),
+polynomials, and ReLU-like ones that the paper's theory does not cover. `activation` looks a name up, `register` adds
+one.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class Activation:
             raise ExpressionError(f"activation: name {one_line(self.name)} must be printable text; give one")
         if not isinstance(self.expression, sympy.Expr) or self.expression.free_symbols - {T}:
             raise ExpressionError(
-                f"activation {self.name!r}: {one_line(self.expression)} must be a sympy expression in the real symbol t;"
-                " use Activation.from_expression"
+                f"activation {self.name!r}: {one_line(self.expression)} must be a sympy expression in the real symbol"
+                " t; use Activation.from_expression"
             )
         check_real(self.expression, self.name)
         if len(self.canonical) > MAX_LENGTH:
@@ -287,8 +288,8 @@ def activation(name: str) -> Activation:
     Parameters
     ----------
     name : str
-        A catalogue name (``"tanh"``), a family with a parameter (``"softplus(20)"``, ``"leaky_relu(1/5)"``), a registered
-        name, or an expression in t (``"t/(1 + abs(t))"``).
+        A catalogue name (``"tanh"``), a family with a parameter (``"softplus(20)"``, ``"leaky_relu(1/5)"``), a
+        registered name, or an expression in t (``"t/(1 + abs(t))"``).
 
     Returns
     -------

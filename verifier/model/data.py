@@ -1,7 +1,7 @@
 """Data sets: exact dyadic samples, labels 0..m-1, multiplicities.
 
-A `Dataset` holds binary64 numbers, and statements are about exactly these numbers. Scaling is by powers of two only and is
-refused where it would round. `group_duplicates` merges equal samples (THEORY.md, X1).
+A `Dataset` holds binary64 numbers, and statements are about exactly these numbers. Scaling is by powers of two only and
+is refused where it would round. `verifier.model.grouping` merges equal samples (THEORY.md, X1).
 """
 
 from __future__ import annotations
@@ -245,8 +245,8 @@ def scaled_inputs(inputs: FloatArray, scale: Scale, *, common: bool = False) -> 
     inputs : (N, d) float64
         Finite.
     scale : "auto", "none" or int
-        "auto": each column by the power of two that brings its largest absolute value into (1/2, 1]; an integer k: all by
-        2**k.
+        "auto": each column by the power of two that brings its largest absolute value into (1/2, 1]; an integer k: all
+        by 2**k.
     common : bool, optional
         With "auto": one power for all columns, as images need.
 

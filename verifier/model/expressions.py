@@ -1,10 +1,11 @@
 """Reading an activation from text: a strict parser from a small grammar to one sympy expression.
 
-The text is parsed by `ast` and every node is checked against a whitelist before sympy sees anything; nothing is evaluated
-as Python. Numbers stay exact: `0.1` is the rational 1/10.
+The text is parsed by `ast` and every node is checked against a whitelist before sympy sees anything; nothing is
+evaluated as Python. Numbers stay exact: `0.1` is the rational 1/10.
 
-Grammar: integers, decimals, `pi`, `E`, one variable `t` (or `x`), `+ - * / **`, parentheses, the functions of `FUNCTIONS` and
-the aliases of `ALIASES`. The exponent of `**` is a rational constant, numerator and denominator at most 1000 in size.
+Grammar: integers, decimals, `pi`, `E`, one variable `t` (or `x`), `+ - * / **`, parentheses, the functions of
+`FUNCTIONS` and the aliases of `ALIASES`. The exponent of `**` is a rational constant, numerator and denominator at most
+1000 in size.
 """
 
 from __future__ import annotations

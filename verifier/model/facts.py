@@ -1,64 +1,50 @@
-"""Facts about an activation, each with its proof in words: analytic, increasing, limits, bounded, polynomial, symmetric.
+"""Facts about an activation, each with its proof in words: analytic, increasing, limits, bounded, symmetric, ...
 
-A fact is "proved" only by an argument that this module makes and names; what it cannot prove is "unknown", or "declared" where
-the user vouches for it. False is proved by a certified counterexample.
+A fact is "proved" only by an argument that this module makes and names; what it cannot prove is "unknown", or
+"declared" where the user vouches for it. False is proved by a certified counterexample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Literal
 
 import sympy
 
 from verifier.errors import ExpressionError, nearest, one_line
-from verifier.model.expressions import T, degree_bound, largest_power
-from verifier.model.limits import limit_at_infinity, sign_of
-from verifier.model.parity import Symmetry, symmetry_of
-from verifier.model.pieces import Piece, has_kinks, poles, split
-from verifier.model.points import TEST_POINTS, UndefinedError, ball_at, exact_at
-from verifier.model.ranges import Behaviour, Interval, behaviour
-from verifier.model.tree import Call, Const, Div, Mul, Tree, Var, tree_of
+from verifier.model.parity import Symmetry
+from verifier.model.pieces import has_kinks, poles, split
+from verifier.model.points import TEST_POINTS, UndefinedError, ball_at
+from verifier.model.proofs import (
+    Fact,
+    prove_bounded,
+    prove_limit,
+    prove_polynomial_degree,
+    prove_real_analytic,
+    prove_softplus_like,
+    prove_strictly_increasing,
+    prove_symmetry,
+)
+from verifier.model.ranges import behaviour
+from verifier.model.tree import tree_of
 
-Kind = TypeVar("Kind")
-Status = Literal["proved", "declared", "unknown"]
+__all__ = [
+    "DECLARABLE",
+    "Fact",
+    "Facts",
+    "Symmetry",
+    "as_dict",
+    "prove_facts",
+    "require_defined",
+    "with_declared",
+]
 
-MAX_SIMPLIFY_OPERATIONS: Final = 60
-"""Larger derivatives are not given to sympy.simplify."""
-MAX_SIMPLIFY_POWER: Final = 12
-"""Largest exponent for sympy.simplify."""
-MAX_POLYNOMIAL_DEGREE: Final = 1000
-"""Polynomials of a larger degree are not expanded."""
+SIGNS: Final[tuple[Literal[-1], Literal[1]]] = (-1, 1)
+"""The two ends of the line."""
 DECLARABLE: Final = ("real_analytic", "strictly_increasing", "bounded")
 """Facts that a user may declare, as True or False."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fact(Generic[Kind]):
-    """A statement about an activation.
-
-    Parameters
-    ----------
-    value : object or None
-        None with status "unknown"; with status "proved" None means that no such value exists.
-    status : "proved", "declared" or "unknown"
-        Who vouches: this package, the user, nobody.
-    by : str
-        The proof, or what is missing.
-    """
-
-    value: Kind | None
-    status: Status
-    by: str
-
-    @property
-    def holds(self) -> bool:
-        """Whether the statement is proved to be true."""
-        return self.status == "proved" and self.value is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +98,18 @@ def prove_facts(expression: sympy.Expr) -> Facts:
     tree = tree_of(expression)
     known = behaviour(tree)
     pieces = split(expression) if has_kinks(expression) else None
-    analytic = _real_analytic(tree, known, pieces)
-    minus, plus = (_limit(expression, known, sign) for sign in (-1, 1))
-    bounded = _bounded(known, minus, plus)
+    analytic = prove_real_analytic(tree, known, pieces)
+    minus, plus = (prove_limit(expression, known, pieces, sign) for sign in SIGNS)
+    bounded = prove_bounded(known, minus, plus)
     return Facts(
         real_analytic=analytic,
-        strictly_increasing=_strictly_increasing(expression, known, pieces),
+        strictly_increasing=prove_strictly_increasing(expression, known, pieces),
         limit_minus=minus,
         limit_plus=plus,
         bounded=bounded,
-        softplus_like=_softplus_like(tree),
-        polynomial_degree=_polynomial_degree(expression, analytic, bounded, minus, plus),
-        symmetry=_symmetry(expression),
+        softplus_like=prove_softplus_like(tree),
+        polynomial_degree=prove_polynomial_degree(expression, analytic, bounded, minus, plus),
+        symmetry=prove_symmetry(expression),
     )
 
 
@@ -158,7 +144,8 @@ def with_declared(facts: Facts, declared: Mapping[str, bool]) -> Facts:
                 f"declared: {name} = {value}, but {fact.value} is proved ({fact.by}); remove the declaration"
             )
         if fact.status == "unknown":
-            facts = replace(facts, **{name: Fact(value, "declared", "declared by the user")})
+            changes: dict[str, Any] = {name: Fact(value, "declared", "declared by the user")}
+            facts = replace(facts, **changes)
     return facts
 
 
@@ -186,7 +173,8 @@ def require_defined(expression: sympy.Expr) -> None:
             ball_at(tree, point)
         except UndefinedError as error:
             raise ExpressionError(
-                f"expression {one_line(text)}: {error} at t = {point}; an activation must be a real number for every real t"
+                f"expression {one_line(text)}: {error} at t = {point};"
+                " an activation must be a real number for every real t"
             ) from None
 
 
@@ -204,215 +192,3 @@ def as_dict(facts: Facts) -> dict[str, Fact[Any]]:
         In the order of the fields.
     """
     return {field.name: getattr(facts, field.name) for field in fields(facts)}
-
-
-def _unknown(by: str) -> Fact[Any]:
-    return Fact(None, "unknown", by)
-
-
-def _real_analytic(tree: Tree, known: Behaviour | None, pieces: tuple[Piece, ...] | None) -> Fact[bool]:
-    if known is not None and known.analytic:
-        detail = "".join(f"; {condition}" for condition in known.conditions)
-        return Fact(True, "proved", f"composition of real analytic functions{detail}")
-    if known is not None and pieces is not None:
-        # Identity theorem: if sigma were analytic on R it would equal, everywhere, any function that is analytic on R
-        # and agrees with it on an interval.
-        for piece in pieces:
-            whole = behaviour(tree_of(piece.expression))
-            if whole is None or not whole.analytic:
-                continue
-            for point in _points_off(pieces, piece):
-                if _certainly(_difference_sign(tree, tree_of(piece.expression), point)):
-                    return Fact(
-                        False,
-                        "proved",
-                        f"identity theorem: equals {piece.expression} on {piece.domain}, but not at t = {point}",
-                    )
-    return _unknown("no proof by composition, no proof of a breakpoint")
-
-
-def _points_off(pieces: tuple[Piece, ...], piece: Piece) -> Iterator[Fraction]:
-    return (point for other in pieces if other is not piece for point in other.inner_points)
-
-
-def _difference_sign(a: Tree, b: Tree, point: Fraction) -> int | None:
-    """Sign of a - b at a point: exact if rational, certified by Arb otherwise; None if undecided."""
-    return _sign_between(a, point, b, point)
-
-
-def _sign_between(a: Tree, at_a: Fraction, b: Tree, at_b: Fraction) -> int | None:
-    exact_a, exact_b = exact_at(a, at_a), exact_at(b, at_b)
-    if exact_a is not None and exact_b is not None:
-        return (exact_a > exact_b) - (exact_a < exact_b)
-    try:
-        difference = ball_at(a, at_a) - ball_at(b, at_b)
-    except UndefinedError:
-        return None
-    return 1 if difference > 0 else -1 if difference < 0 else None
-
-
-def _certainly(sign: int | None) -> bool:
-    return sign is not None and sign != 0
-
-
-def _strictly_increasing(
-    expression: sympy.Expr, known: Behaviour | None, pieces: tuple[Piece, ...] | None
-) -> Fact[bool]:
-    tree = tree_of(expression)
-    for a, b in pairwise(sorted(TEST_POINTS)):
-        sign = _sign_between(tree, a, tree, b)
-        if sign is not None and sign >= 0:
-            return Fact(False, "proved", f"sigma({a}) {'>' if sign else '='} sigma({b}), certified")
-    if known is None:
-        return _unknown("not proved to be defined and continuous on R")
-    if not has_kinks(expression):
-        pieces = (Piece(Interval(float("-inf"), float("inf")), expression),)
-    if pieces is None:
-        return _unknown("breakpoints not found")
-    proofs = [_increasing_on(piece) for piece in pieces]
-    missing = next((piece for piece, proof in zip(pieces, proofs, strict=True) if proof is None), None)
-    if missing is not None:
-        return _unknown(f"derivative not proved nonnegative on {missing.domain}")
-    joined = "; ".join(dict.fromkeys(proof for proof in proofs if proof is not None))
-    return Fact(
-        True, "proved", joined if len(pieces) == 1 else f"continuous, and on each of {len(pieces)} pieces: {joined}"
-    )
-
-
-def _increasing_on(piece: Piece) -> str | None:
-    """Prove that a piece is strictly increasing on its open domain; return the proof.
-
-    An analytic function on an interval with derivative >= 0, not identically zero, is strictly increasing: the zeros of the
-    derivative are isolated.
-    """
-    here = behaviour(tree_of(piece.expression), piece.domain)
-    if here is None or not here.analytic:
-        return None
-    derivative = piece.expression.diff(T)
-    for form, how in _equal_forms(derivative):
-        slope = behaviour(tree_of(form), piece.domain)
-        if slope is None or not slope.values.is_nonnegative:
-            continue
-        if slope.values.is_positive:
-            return f"derivative {form} > 0{how}"
-        if any(_certainly(_ball_sign(tree_of(form), point)) for point in piece.inner_points):
-            return f"analytic, derivative {form} >= 0 and not identically 0{how}"
-    return None
-
-
-def _ball_sign(tree: Tree, point: Fraction) -> int | None:
-    try:
-        ball = ball_at(tree, point)
-    except UndefinedError:
-        return None
-    return 1 if ball > 0 else -1 if ball < 0 else None
-
-
-def _equal_forms(derivative: sympy.Expr) -> Iterator[tuple[sympy.Expr, str]]:
-    """Yield the derivative, then forms that sympy's algebra says are equal, if Arb does not contradict."""
-    yield derivative, ""
-    if derivative.count_ops() > MAX_SIMPLIFY_OPERATIONS or largest_power(derivative) > MAX_SIMPLIFY_POWER:
-        return
-    for transform in (sympy.together, sympy.factor, sympy.simplify):
-        try:
-            form = transform(derivative)
-            agrees = all(
-                ball_at(tree_of(form), point).overlaps(ball_at(tree_of(derivative), point)) for point in TEST_POINTS
-            )
-        except (ExpressionError, UndefinedError, NotImplementedError):
-            continue
-        if agrees and form != derivative:
-            yield form, f" (form by sympy.{transform.__name__}, compared with Arb at {len(TEST_POINTS)} points)"
-
-
-def _limit(expression: sympy.Expr, known: Behaviour | None, sign: Literal[1, -1]) -> Fact[sympy.Expr]:
-    if known is None:
-        return _unknown("not proved to be defined and continuous on R")
-    value, by = limit_at_infinity(expression, sign)
-    return _unknown(by) if value is None else Fact(value, "proved", by)
-
-
-def _bounded(known: Behaviour | None, minus: Fact[sympy.Expr], plus: Fact[sympy.Expr]) -> Fact[bool]:
-    if known is None:
-        return _unknown("not proved to be defined and continuous on R")
-    if known.values.is_bounded:
-        return Fact(True, "proved", f"every value lies in {known.values}")
-    limits = [fact.value for fact in (minus, plus)]
-    if any(value in (sympy.oo, -sympy.oo) for value in limits):
-        return Fact(False, "proved", "an infinite limit")
-    if all(value is not None for value in limits):
-        return Fact(True, "proved", "continuous, with finite limits at -oo and +oo")
-    return _unknown("no finite range, and a limit is unknown")
-
-
-def _softplus_like(tree: Tree) -> Fact[sympy.Rational]:
-    """Match c * softplus(g t) with c g = 1, exactly, in the forms that `tree_of` makes."""
-    factor = Fraction(1)
-    core = tree
-    if isinstance(core, Div) and isinstance(core.denominator, Const):
-        factor /= Fraction(core.denominator.p, core.denominator.q)
-        core = core.numerator
-    if isinstance(core, Mul) and len(core.factors) == 2 and isinstance(core.factors[0], Const):
-        factor *= Fraction(core.factors[0].p, core.factors[0].q)
-        core = core.factors[1]
-    if isinstance(core, Call) and core.name == "softplus":
-        slope = _slope(core.args[0])
-        if slope is not None and slope > 0 and factor * slope == 1:
-            gamma = sympy.Rational(slope.numerator, slope.denominator)
-            return Fact(gamma, "proved", f"is log(1 + exp({slope} t)) / {slope}")
-    return _unknown("not written as log(1 + exp(gamma t)) / gamma")
-
-
-def _slope(tree: Tree) -> Fraction | None:
-    """Return g if the tree is g t."""
-    at_one = exact_at(tree, Fraction(1))
-    match tree:
-        case Var() | Mul((Const(), Var())) | Div(Var() | Mul((Const(), Var())), Const()):
-            return at_one
-    return None
-
-
-def _polynomial_degree(
-    expression: sympy.Expr,
-    analytic: Fact[bool],
-    bounded: Fact[bool],
-    minus: Fact[sympy.Expr],
-    plus: Fact[sympy.Expr],
-) -> Fact[int]:
-    bound = degree_bound(expression)
-    if bound is not None:
-        if bound > MAX_POLYNOMIAL_DEGREE:
-            return _unknown(f"a polynomial of degree up to {bound}, too large to expand")
-        polynomial = sympy.Poly(expression, T)
-        degree = max(polynomial.degree(), 0)
-        if degree == 0 or _certainly(sign_of(polynomial.LC())):
-            return Fact(int(degree), "proved", f"a polynomial with leading coefficient {polynomial.LC()}")
-        return _unknown("leading coefficient not proved nonzero")
-    if analytic.status == "proved" and analytic.value is False:
-        return Fact(None, "proved", "no polynomial: not analytic")
-    tree = tree_of(expression)
-    varies = any(_certainly(_sign_between(tree, Fraction(0), tree, point)) for point in TEST_POINTS)
-    if varies and bounded.holds:
-        return Fact(None, "proved", "no polynomial: bounded and not constant")
-    finite = [fact for fact in (minus, plus) if fact.value is not None and fact.value not in (sympy.oo, -sympy.oo)]
-    if varies and any(fact.status == "proved" for fact in finite):
-        return Fact(None, "proved", "no polynomial: a finite limit and not constant")
-    return _unknown("not written as a polynomial; no proof that it is none")
-
-
-def _symmetry(expression: sympy.Expr) -> Fact[Symmetry]:
-    found = symmetry_of(expression)
-    if found is not None:
-        words = "sigma(-t) = sigma(t)" if found.kind == "even" else f"sigma(-t) = {found.center} - sigma(t)"
-        return Fact(found, "proved", f"{words}, by structure")
-    tree = tree_of(expression)
-    one, two = Fraction(1), Fraction(2)
-    not_even = any(_certainly(_sign_between(tree, point, tree, -point)) for point in (one, two))
-    try:
-        sums = [ball_at(tree, point) + ball_at(tree, -point) for point in (one, two)]
-        not_odd = bool(sums[0] < sums[1]) or bool(sums[0] > sums[1])
-    except UndefinedError:
-        not_odd = False
-    if not_even and not_odd:
-        return Fact(Symmetry("none"), "proved", "sigma(t) and sigma(-t) differ, and their sum varies (t = 1, 2)")
-    return _unknown("no symmetry found by structure")

@@ -1,6 +1,7 @@
-"""Equal samples (THEORY.md, X1): merged into one row each, with a certified infimum of the loss where their labels conflict.
+"""Equal samples (THEORY.md, X1): merged into one row each; a certified infimum of the loss if labels conflict.
 
-Glossary: N samples, N' distinct ones, m classes; group g stands for n_g samples, of which c_gk have label k; n = sum_g n_g.
+Glossary: N samples, N' distinct ones, m classes; group g stands for n_g samples, of which c_gk have label k;
+n = sum_g n_g.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Grouping:
     conflicts : tuple of Conflict
         Empty when the labels agree.
     infimum : (float, float) or None
-        Lower and upper bound of ``(1/n) sum_g n_g H(c_g / n_g)``; exactly (0, 0) without conflicts; None without labels.
+        Lower and upper bound of ``(1/n) sum_g n_g H(c_g / n_g)``; exactly (0, 0) without conflicts; None
+        without labels.
     """
 
     dataset: Dataset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import sympy
 
@@ -24,7 +24,7 @@ FAR: Final = (Fraction(2) ** 10, Fraction(2) ** 20)
 NEAR_LIMIT: Final = Fraction(1, 100)
 """How near the value at the farther point must be to a finite limit."""
 
-Value = sympy.Expr | None
+Value: TypeAlias = Any  # sympy.Expr | None; sympy is not typed
 
 
 def limit_at_infinity(expression: sympy.Expr, sign: Literal[1, -1]) -> tuple[Value, str]:

@@ -77,8 +77,8 @@ def split(expression: sympy.Expr) -> tuple[Piece, ...] | None:
     Returns
     -------
     tuple of Piece or None
-        Guarantee: from left to right, domains that cover R up to their finitely many ends, and on each the expression is
-        the piece. None: not found; only breakpoints that are rational roots of rational polynomials are.
+        Guarantee: from left to right, domains that cover R up to finitely many ends, and on each the expression is the
+        piece. None: not found; only breakpoints that are rational roots of rational polynomials are.
     """
     done: list[Piece] = []
     waiting = [Piece(Interval(-math.inf, math.inf), expression)]

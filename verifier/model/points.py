@@ -1,6 +1,7 @@
 """Values of an expression at rational points: exact rationals where possible, Arb balls otherwise.
 
-They refute (a certified inequality at two points) and guard; the engine that encloses whole networks is `verifier.balls`.
+They refute (a certified inequality at two points) and guard; the engine that encloses whole networks is
+`verifier.balls`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from verifier.model.tree import Tree, evaluate
 
 POINT_BITS: Final = 256
 """Arb's working precision for values at points."""
-TEST_POINTS: Final = tuple(Fraction(k, 2) for k in range(-20, 21)) + (Fraction(-100), Fraction(100))
+TEST_POINTS: Final = (*(Fraction(k, 2) for k in range(-20, 21)), Fraction(-100), Fraction(100))
 """Where expressions are tried: -10, -9.5, .., 10 and +-100."""
 
 
@@ -107,10 +108,14 @@ class _BallOps:
         return self.argument
 
     def add(self, *terms: flint.arb) -> flint.arb:
-        return sum(terms[1:], start=terms[0])
+        result = terms[0]
+        for term in terms[1:]:
+            result = result + term
+        return result
 
     def mul(self, *factors: flint.arb) -> flint.arb:
-        return _product(factors)
+        result: flint.arb = _product(factors)
+        return result
 
     def div(self, numerator: flint.arb, denominator: flint.arb) -> flint.arb:
         if denominator.is_zero():
@@ -135,7 +140,8 @@ class _BallOps:
             raise UndefinedError("log of a number <= 0")
         if name == "sqrt" and u < 0:
             raise UndefinedError("square root of a negative number")
-        return _BALL_CALLS[name](u)
+        result: flint.arb = _BALL_CALLS[name](u)
+        return result
 
 
 def _ball_softplus(u: flint.arb) -> flint.arb:

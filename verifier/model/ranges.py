@@ -1,11 +1,11 @@
 """A structural prover: where an expression is defined, real analytic, and which values it can take.
 
-One walk over the tree carries an interval with rational or infinite ends, open or closed, that contains every value on the
-given domain. Signs follow, and with them that denominators and arguments of log and roots stay off 0. It is small on purpose:
-what it cannot prove it leaves open.
+One walk over the tree carries an interval with rational or infinite ends, open or closed, that contains every value on
+the given domain. Signs follow, and with them that denominators and arguments of log and roots stay off 0. It is small
+on purpose: what it cannot prove it leaves open.
 
-Analyticity is by composition: +, -, *, quotients off 0, and exp, sin, cos, sinh, cosh, tanh, atan, erf (real analytic on R), log
-and roots on (0, oo).
+Analyticity is by composition: +, -, *, quotients off 0, and exp, sin, cos, sinh, cosh, tanh, atan, erf (real analytic
+on R), log and roots on (0, oo).
 """
 
 from __future__ import annotations
@@ -151,11 +151,11 @@ class _RangeOps:
 
     def add(self, *terms: Behaviour | None) -> Behaviour | None:
         known = _all(terms)
-        return known and _joined(known, reduce(_sum, (term.values for term in known)))
+        return None if known is None else _joined(known, reduce(_sum, (term.values for term in known)))
 
     def mul(self, *factors: Behaviour | None) -> Behaviour | None:
         known = _all(factors)
-        return known and _joined(known, reduce(_times, (factor.values for factor in known)))
+        return None if known is None else _joined(known, reduce(_times, (factor.values for factor in known)))
 
     def div(self, numerator: Behaviour | None, denominator: Behaviour | None) -> Behaviour | None:
         if numerator is None or denominator is None or not denominator.values.excludes_zero:
@@ -232,7 +232,7 @@ def _image(name: str, u: Interval) -> Interval:
 def _threshold(
     u: Interval, at: Fraction, value: Fraction, below: tuple[Bound, bool], above: tuple[Bound, bool]
 ) -> Interval:
-    """Range of an increasing function that is `value` at `at`, with `below` and `above` as bounds (end, open) elsewhere."""
+    """Range of an increasing function that is `value` at `at`; `below` and `above` (end, open) bound it elsewhere."""
     lo, lo_open = (value, u.lo > at or u.lo_open) if u.lo >= at else below
     hi, hi_open = (value, u.hi < at or u.hi_open) if u.hi <= at else above
     return Interval(lo, hi, lo_open, hi_open)
@@ -264,7 +264,7 @@ def _sum(a: Interval, b: Interval) -> Interval:
 
 
 def _times(a: Interval, b: Interval) -> Interval:
-    """Product of intervals. A nonzero extreme value is attained only at a corner, so it is open unless such a corner is closed."""
+    """Multiply intervals. A nonzero extreme is attained only at a corner: open unless such a corner is closed."""
     corners: list[tuple[Bound, bool]] = []
     for x, x_open in ((a.lo, a.lo_open), (a.hi, a.hi_open)):
         for y, y_open in ((b.lo, b.lo_open), (b.hi, b.hi_open)):

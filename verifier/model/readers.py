@@ -132,8 +132,8 @@ def read_csv(path: str | Path, *, label: str | int = -1, scale: Scale = "auto") 
     path : str or Path
         The file.
     label : str or int, optional
-        The label column: its header, or its index from 0 (negative: from the end). Default the last. Integer labels must
-        be exactly 0..m-1; other labels are numbered in sorted order.
+        The label column: its header, or its index from 0 (negative: from the end). Default the last. Integer labels
+        must be exactly 0..m-1; other labels are numbered in sorted order.
     scale : "auto", "none" or int, optional
         See `verifier.model.data.scaled_inputs`.
 
@@ -145,7 +145,8 @@ def read_csv(path: str | Path, *, label: str | int = -1, scale: Scale = "auto") 
     Raises
     ------
     DataError
-        Unreadable file, ragged line, cell that is not a finite number, unusable labels; the message has line and column.
+        Unreadable file, ragged line, cell that is not a finite number, unusable labels; the message has line and
+        column.
     """
     file = _readable(path)
     lines = _csv_lines(file)

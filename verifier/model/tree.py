@@ -1,8 +1,8 @@
 """A small expression tree and ONE walker over it: every kernel of an activation is a table of operations.
 
-sympy holds an activation; `tree_of` turns it once into the tree below, with the rewrites that keep floating point stable,
-and `evaluate` folds the tree over an `Ops` table (NumPy, mpmath, Arb, exact rationals, ranges). No sympy is needed after
-that, and a tree is hashable and can be pickled.
+sympy holds an activation; `tree_of` turns it once into the tree below, with the rewrites that keep floating point
+stable, and `evaluate` folds the tree over an `Ops` table (NumPy, mpmath, Arb, exact rationals, ranges). No sympy is
+needed after that, and a tree is hashable and can be pickled.
 
 Rewrites, each an identity on the domain of its left side (u any subexpression, n >= 1)::
 
@@ -32,7 +32,7 @@ CALLS: Final = frozenset(
     "exp log sqrt tanh sinh cosh sin cos atan erf abs max min".split()
     + "sign log1p expm1 erfc sigmoid softplus".split()
 )
-"""Names that `Ops.call` receives. The second line comes from the rewrites; `sign` only from derivatives, with sign(0) = 0."""
+"""Names that `Ops.call` receives: the grammar's, then the rewrites'; `sign`, with sign(0) = 0, only from derivatives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ Tree = Const | Named | Var | Add | Mul | Div | Power | Call
 class Ops(Protocol[Value]):
     """What a kernel supplies: one method per kind of tree node. `Value` is an array, a ball, a number, a range, ...
 
-    `add` and `mul` get two or more values. `pow_int` gets n >= 2; `pow_rational` p >= 1 and q >= 2 (a square root arrives as
-    ``call("sqrt", x)``). `call` gets a name of `CALLS`.
+    `add` and `mul` get two or more values. `pow_int` gets n >= 2; `pow_rational` p >= 1 and q >= 2 (a square root
+    arrives as ``call("sqrt", x)``). `call` gets a name of `CALLS`.
     """
 
     def const(self, p: int, q: int) -> Value:

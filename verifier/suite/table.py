@@ -63,17 +63,17 @@ def print_steps(console: Console, report: CaseReport, seconds: float) -> None:
 def print_table(console: Console, result: SuiteResult) -> None:
     """Print the verdict table of all cases; it fits 80 columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("case", overflow="fold", max_width=24)
+    table.add_column("case", overflow="ellipsis", no_wrap=True, max_width=23)
     for head in ("analytic", "rank", "zero", "path", "check"):
-        table.add_column(head)
-    table.add_column("time", justify="right")
-    table.add_column("")
+        table.add_column(head, no_wrap=True, min_width=8)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for outcome in result.outcomes:
         cells = [escape(outcome.report.case.name)]
         for key in COLUMNS:
             cells.append(_verdict(outcome.report.verdict(key)))
         cells.append(_check(outcome))
-        table.add_row(*cells, f"{outcome.seconds:.1f}s", "ok" if outcome.ok else "[bold red]UNEXPECTED[/]")
+        table.add_row(*cells, f"{outcome.seconds:.1f}s", "ok" if outcome.ok else "[bold red]BAD[/]")
     console.print(table)
 
 
@@ -107,4 +107,5 @@ def _verdict(verdict: Verdict | None) -> str:
 def _check(outcome: Outcome) -> str:
     if outcome.check is None:
         return "-"
-    return f"[{STYLE[outcome.check.verdict]}]{outcome.check.verdict}[/]"
+    text = "unread." if outcome.check.verdict == "UNREADABLE" else outcome.check.verdict.lower()
+    return f"[{STYLE[outcome.check.verdict]}]{text}[/]"

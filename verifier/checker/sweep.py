@@ -1,0 +1,101 @@
+"""One pass over the samples, block by block, shared by all claims of a precision and by several processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from flint import arb
+
+from .exact import precision
+from .network import Features, Network
+from .rejection import Rejection
+
+PARALLEL_ENTRIES = 100_000  # below this many hidden values a second process does not pay
+
+
+class Claim(Protocol):
+    """A claim about Psi: takes its rows in blocks, then hands on what it has seen as plain Python numbers."""
+
+    precision: int
+
+    def take(self, samples: range, psi: list[list[arb]]) -> None:
+        """Look at some rows of Psi, as balls."""
+
+    def seen(self) -> Any:
+        """Return the summary of the rows taken."""
+
+    def add(self, summary: Any) -> None:
+        """Merge the summary that another process made."""
+
+
+def sweep(network: Network, claims: Sequence[Claim], jobs: int) -> None:
+    """Show every row of Psi to every claim, each distinct precision evaluated once.
+
+    Guarantee: on return every claim holds the summaries of all rows, each row exactly once; otherwise Rejection.
+    """
+    rows = network.block_rows()
+    blocks = [range(i, min(i + rows, network.samples)) for i in range(0, network.samples, rows)]
+    work = network.samples * sum(layer.units for layer in network.layers)
+    jobs = 1 if work < PARALLEL_ENTRIES else min(jobs, len(blocks))
+    if jobs == 1 or not claims or "fork" not in multiprocessing.get_all_start_methods():
+        _take_blocks(network, claims, blocks)
+        return
+    share = -(-len(blocks) // jobs)
+    rows = -(-network.samples // (share * jobs))  # equal shares
+    blocks = [range(i, min(i + rows, network.samples)) for i in range(0, network.samples, rows)]
+    context = multiprocessing.get_context("fork")
+    workers = []
+    try:
+        for number in range(jobs):
+            receiver, sender = context.Pipe(duplex=False)
+            arguments = (sender, network, claims, blocks[number::jobs])
+            worker = context.Process(target=_work, args=arguments, daemon=True)
+            worker.start()
+            sender.close()
+            workers.append((worker, receiver))
+        for _, receiver in workers:
+            _merge(claims, receiver)
+    finally:
+        for worker, receiver in workers:
+            worker.terminate()
+            worker.join()
+            receiver.close()
+
+
+def _take_blocks(network: Network, claims: Sequence[Claim], blocks: list[range]) -> None:
+    for bits in sorted({claim.precision for claim in claims}):
+        with precision(bits):
+            features = Features(network)
+            for samples in blocks:
+                psi = features.block(samples)
+                for claim in claims:
+                    if claim.precision == bits:
+                        claim.take(samples, psi)
+
+
+def _work(sender: Connection, network: Network, claims: Sequence[Claim], blocks: list[range]) -> None:
+    """Run in a child process: send the summaries, or why there are none."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _take_blocks(network, claims, blocks)
+        sender.send([claim.seen() for claim in claims])
+    except Rejection as rejection:
+        sender.send(rejection)
+    except BaseException as error:
+        sender.send(Rejection("", "internal", f"a worker failed: {type(error).__name__}: {error}"))
+
+
+def _merge(claims: Sequence[Claim], receiver: Connection) -> None:
+    try:
+        answer = receiver.recv()
+    except EOFError:
+        raise Rejection("", "internal", "a worker process died (out of memory?); try --jobs 1") from None
+    if isinstance(answer, Rejection):
+        raise answer
+    for claim, summary in zip(claims, answer, strict=True):
+        with precision(claim.precision):
+            claim.add(summary)
