@@ -1,6 +1,7 @@
 """The ``verifier`` command.
 
-Exit codes: 0 proved, accepted, or as the case expects; 1 refuted, rejected or an unexpected verdict; 2 usage or bad input (one
+Exit codes: 0 proved, accepted, or as the case expects; 1 refuted, rejected or an unexpected verdict; 2 usage or bad
+input (one
 line, no traceback); 3 undecided; 130 interrupted.
 """
 
@@ -32,8 +33,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Prove, with certificates that an independent checker accepts or rejects, that a network's loss landscape has a "
-    "non-increasing path from a start to zero loss.",
+    help="Prove, with certificates that an independent checker accepts or rejects, that a network's loss "
+    "landscape has a non-increasing path from a start to zero loss.",
 )
 
 CaseArgument = Annotated[Path, typer.Argument(metavar="CASE.toml", help="Case file; `verifier init` writes a sample.")]
@@ -43,9 +44,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 
 @app.command()
 def run(
-    cases: Annotated[list[Path] | None, typer.Argument(metavar="[CASE.toml ...]", help="Case files; none: the main job.")] = None,
-    suite: Annotated[str | None, typer.Option("--suite", metavar="quick", help="Run only the named suite (quick).")] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for certificates and results.")] = Path("verifier-out"),
+    cases: Annotated[
+        list[Path] | None, typer.Argument(metavar="[CASE.toml ...]", help="Case files; none: the main job.")
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option("--suite", metavar="quick", help="Run only the named suite (quick).")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for certificates and results.")] = Path(
+        "verifier-out"
+    ),
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,7 +87,9 @@ def run(
 @app.command()
 def rank(
     case: CaseArgument,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
+    ] = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,7 +100,9 @@ def rank(
 @app.command()
 def path(
     case: CaseArgument,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
+    ] = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,7 +110,9 @@ def path(
     _prove(case, out, seed, as_json, "path", ("zero_loss", "path"))
 
 
-def _prove(case_path: Path, out: Path | None, seed: int | None, as_json: bool, part: str, keys: tuple[str, ...]) -> None:
+def _prove(
+    case_path: Path, out: Path | None, seed: int | None, as_json: bool, part: str, keys: tuple[str, ...]
+) -> None:
     from verifier.model.case import read_case
     from verifier.suite.pipeline import run_case
     from verifier.suite.table import ProgressDisplay, print_steps
@@ -128,7 +141,8 @@ def _report_json(report: CaseReport, written: Path | None) -> dict[str, Any]:
         "case": report.case.name,
         "data": report.data,
         "steps": [
-            {"key": s.key, "label": s.label, "verdict": str(s.verdict), "reason": s.reason, "seconds": s.seconds} for s in report.steps
+            {"key": s.key, "label": s.label, "verdict": str(s.verdict), "reason": s.reason, "seconds": s.seconds}
+            for s in report.steps
         ],
         "attempts": list(report.rank.attempts) if report.rank else [],
         "certificate": None if written is None else str(written),
@@ -190,7 +204,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 

@@ -1,6 +1,7 @@
 """Arb kernels of activations: the activation's one expression, walked over ball operations.
 
-Wide balls make Arb's elementary functions useless (``arb(0, 2).tanh()`` is ``+-52.7``), so a monotone function of a wide ball
+Wide balls make Arb's elementary functions useless (``arb(0, 2).tanh()`` is ``+-52.7``), so a monotone function of a
+wide ball
 is evaluated at the two exact endpoints, and so is a whole activation that is proved to be increasing.
 """
 
@@ -136,7 +137,9 @@ class _ArbOps:
             return _compose(at_endpoints(_MONOTONE[name]), args[0])
         if name in _PLAIN:
             return _compose(_PLAIN[name], args[0])
-        raise ExpressionError(f"function {name!r} has no ball arithmetic; use one of {', '.join(sorted(_MONOTONE | _PLAIN))}")
+        raise ExpressionError(
+            f"function {name!r} has no ball arithmetic; use one of {', '.join(sorted(_MONOTONE | _PLAIN))}"
+        )
 
 
 def _identity(t: arb) -> arb:
@@ -153,7 +156,8 @@ def arb_kernel(activation: Activation) -> Kernel:
     Returns
     -------
     callable
-        Guarantee: for a ball z the result contains ``sigma(x)`` for every real x in z (it may be a ball that is not finite,
+        Guarantee: for a ball z the result contains ``sigma(x)`` for every real x in z (it may be a ball that is not
+        finite,
         which decides nothing). Increasing activations are evaluated at the endpoints of wide balls.
     """
     fact = activation.facts.strictly_increasing

@@ -120,7 +120,7 @@ class ExactArray:
 
     @classmethod
     def of_floats(cls, values: NDArray[np.float64]) -> ExactArray:
-        """Exact values of a float64 array (held as small integers times a power of two, or float32, when nothing is lost)."""
+        """Exact values of a float64 array, held as scaled small integers or float32 when nothing is lost."""
         return cls(values.shape, (_compact(np.ascontiguousarray(values)),))
 
     @classmethod

@@ -1,6 +1,7 @@
 """Enclosure of every hidden unit and of the feature matrix Psi(U), by Arb.
 
-Samples are processed in blocks of rows. A dense layer is one ball matrix product; the activation is applied ball by ball.
+Samples are processed in blocks of rows. A dense layer is one ball matrix product; the activation is applied ball by
+ball.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class FeatureEnclosure:
         """Check shapes and finiteness."""
         self.network.views(self.u)
         if self.inputs.ndim != 2 or self.inputs.shape[1] != self.network.dimension:
-            raise NetworkError(f"inputs have shape {self.inputs.shape}; the network reads d = {self.network.dimension} coordinates")
+            raise NetworkError(
+                f"inputs have shape {self.inputs.shape}; the network reads d = {self.network.dimension} coordinates"
+            )
         if not (np.isfinite(self.u).all() and np.isfinite(self.inputs).all()):
             raise NetworkError("U or the inputs contain NaN or infinity; only finite numbers are exact reals")
 

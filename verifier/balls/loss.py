@@ -1,10 +1,12 @@
 r"""Cross-entropy on enclosures of margins, and its derivatives along a segment of output weights.
 
-With the margins ``m_ik = G_{i,y_i} - G_ik`` (k != y_i) the loss of sample i is ``log(1 + sum_k exp(-m_ik))``: it decreases in
+With the margins ``m_ik = G_{i,y_i} - G_ik`` (k != y_i) the loss of sample i is ``log(1 + sum_k exp(-m_ik))``: it
+decreases in
 every margin, so evaluating at the two ends of each margin's enclosure gives the exact range over the box, and the form
 ``log1p`` keeps full relative accuracy when the loss is 1e-300.
 
-Along a segment of V the margins are affine, ``m(t) = a + t b``. Then per sample, with ``p_k = exp(-m_k) / (1 + sum_j exp(-m_j))``,
+Along a segment of V the margins are affine, ``m(t) = a + t b``. Then per sample, with ``p_k = exp(-m_k) / (1 + sum_j
+exp(-m_j))``,
 
 .. math:: h' = -\sum_k p_k b_k, \qquad h'' = \mathrm{Var}_p(b) = \sum_k p_k b_k^2 - \Bigl(\sum_k p_k b_k\Bigr)^2
 

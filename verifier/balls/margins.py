@@ -64,7 +64,10 @@ def _least(exact: Sequence[arb]) -> arb:
 
 
 def enclose_margins(
-    features: FeatureEnclosure, weights: Sequence[ExactArray], labels: NDArray[np.int64], progress: Progress | None = None
+    features: FeatureEnclosure,
+    weights: Sequence[ExactArray],
+    labels: NDArray[np.int64],
+    progress: Progress | None = None,
 ) -> list[Margins]:
     """Enclose the margins of several output weight matrices in one pass over Psi.
 

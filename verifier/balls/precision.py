@@ -14,7 +14,8 @@ MIN_BITS, MAX_BITS = 32, 16384
 def working_precision(bits: int) -> Iterator[None]:
     """Set python-flint's global precision to ``bits`` inside the ``with`` block and restore it afterwards.
 
-    python-flint keeps one precision per process: enclosures are computed inside such a block and nowhere else. The value of
+    python-flint keeps one precision per process: enclosures are computed inside such a block and nowhere else. The
+    value of
     the precision affects how sharp an enclosure is, never whether it is one.
 
     Raises

@@ -95,7 +95,7 @@ class CertificateBuilder:
         )
 
     def write(self, path: Path) -> Path:
-        """Write ``path`` (``.json``) and its ``.safetensors``; the JSON document last, each by renaming a finished file.
+        """Write ``path`` (``.json``) and its ``.safetensors``, the JSON document last, by renaming finished files.
 
         Returns
         -------
@@ -137,7 +137,9 @@ class CertificateBuilder:
         return {"shape": list(values.shape), "terms": terms}
 
     def _integers(self, name: str, values: NDArray[np.int64]) -> str:
-        small = next(t for t in (np.uint8, np.int16, np.int32, np.int64) if values.size == 0 or values.max() <= np.iinfo(t).max)
+        small = next(
+            t for t in (np.uint8, np.int16, np.int32, np.int64) if values.size == 0 or values.max() <= np.iinfo(t).max
+        )
         self._tensors[name] = values.astype(small)
         return name
 
@@ -170,7 +172,9 @@ class CertificateBuilder:
             if not isinstance(layer, AvgPool):
                 entry["activation"] = layer.activation.canonical
                 for name in ("weight", "bias"):
-                    entry[name] = self._exact(f"layer{index}.{name}", ExactArray.of_floats(views[f"layer{index}.{name}"]))
+                    entry[name] = self._exact(
+                        f"layer{index}.{name}", ExactArray.of_floats(views[f"layer{index}.{name}"])
+                    )
             layers.append(entry)
         return {"input_shape": list(network.input_shape), "layers": layers, "skip_units": network.skip_count}
 
@@ -198,7 +202,9 @@ def atomic_write(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise CertificateError(f"cannot write {path}: {error.strerror or error}; choose another folder with --out") from None
+        raise CertificateError(
+            f"cannot write {path}: {error.strerror or error}; choose another folder with --out"
+        ) from None
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)

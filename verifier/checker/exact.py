@@ -87,7 +87,7 @@ def decimal(value: arb, down: bool, digits: int = 6) -> str:
         return "0"
     ten = math.floor((exponent + abs(mantissa).bit_length()) * math.log10(2)) - digits
     if abs(exponent) > 10**6:
-        return bound.str(digits, radius=True)  # type: ignore[no-any-return]
+        return bound.str(digits, radius=True)
     exact = Fraction(mantissa) * Fraction(2) ** exponent / Fraction(10) ** ten
     scaled = math.floor(exact) if down else math.ceil(exact)
     if scaled == 0:

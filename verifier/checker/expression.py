@@ -212,7 +212,7 @@ class Expression:
         Guarantee: the result contains sigma(x) for every x in the argument, or is not finite.
         """
         function = _compile(self.tree)
-        return function if callable(function) else (lambda t: function)
+        return _constantly(function) if isinstance(function, arb) else function
 
     def at(self, t: Fraction) -> Fraction | None:
         """Return the exact sigma(t) where rational operations suffice; division by zero raises ZeroDivisionError."""
@@ -239,7 +239,7 @@ class Expression:
 
 def _compile(node: ast.expr) -> arb | Function:
     match node:
-        case ast.Constant(value=value):
+        case ast.Constant(value=int(value)):
             return arb(value)
         case ast.Name(id=name):
             return (lambda t: t) if name == "t" else arb.pi() if name == "pi" else arb.const_e()
@@ -261,19 +261,21 @@ def _compile(node: ast.expr) -> arb | Function:
 def _combine(function: Callable[..., arb], arguments: list[ast.expr]) -> arb | Function:
     """Compose a function with its arguments; constants are evaluated once, a bare t costs nothing."""
     parts = [_compile(argument) for argument in arguments]
-    if not any(callable(part) for part in parts):
-        return function(*parts)
-    if len(parts) == 1:
-        inner = parts[0]
-        return function if isinstance(arguments[0], ast.Name) else lambda t: function(inner(t))
-    if len(parts) == 2:
-        first, second = parts
-        if not callable(second):
+    match parts:
+        case _ if all(isinstance(part, arb) for part in parts):
+            return function(*parts)
+        case [inner] if not isinstance(inner, arb):
+            return function if isinstance(arguments[0], ast.Name) else lambda t: function(inner(t))
+        case [first, arb() as second] if not isinstance(first, arb):
             return lambda t: function(first(t), second)
-        if not callable(first):
+        case [arb() as first, second] if not isinstance(second, arb):
             return lambda t: function(first, second(t))
-        return lambda t: function(first(t), second(t))
-    return lambda t: function(*(part(t) if callable(part) else part for part in parts))
+    functions = [_constantly(part) if isinstance(part, arb) else part for part in parts]
+    return lambda t: function(*[part(t) for part in functions])
+
+
+def _constantly(value: arb) -> Function:
+    return lambda t: value
 
 
 def _symmetry(node: ast.expr) -> int | None:

@@ -51,7 +51,7 @@ class Margins:
     def of(self, label: int, psi: arb_mat) -> list[list[arb]]:
         """Return the balls of the margins of some samples, which have the same label."""
         margins = psi * self.differences[label]
-        return margins.tolist()  # type: ignore[no-any-return]
+        return margins.tolist()
 
 
 def _differences(rows: list[list[Any]], y: int, weights: Exact) -> arb_mat:
@@ -125,8 +125,9 @@ class MarginClaim:
         gamma = self.gamma.ball
         for margin in margins:
             if not (margin >= gamma):
-                message = f"a margin of sample {sample} is not proved to be at least gamma; lower gamma, raise the precision"
-                raise Rejection(self.path + "/gamma", f"{self.label}.margin", message, self.gamma.below(), margin.str(10))
+                message = f"a margin of sample {sample} is not proved to be at least gamma; lower gamma or raise precision"
+                rule = f"{self.label}.margin"
+                raise Rejection(self.path + "/gamma", rule, message, self.gamma.below(), margin.str(10))
             self.worst.see(margin)
 
 

@@ -212,7 +212,7 @@ class Features:
             None if layer.activation is None else layer.activation.compiled() for layer in network.layers
         ]
         self.weights = [None if layer.weight is None else layer.weight.balls().transpose() for layer in network.layers]
-        self.biases = [None if layer.bias is None else layer.bias.balls().entries() for layer in network.layers]
+        self.biases = [[] if layer.bias is None else layer.bias.balls().entries() for layer in network.layers]
         self.picks = [_picker(layer) for layer in network.layers]
         self.inputs = network.inputs.balls().tolist()
 

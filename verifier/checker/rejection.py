@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import ClassVar
 
 
-class Rejection(Exception):  # noqa: N818 - a verdict on the certificate, not an error of the program
+class Rejection(Exception):
     """A certificate is not accepted: where (JSON path), by which rule, what it claims and what was computed."""
 
     def __init__(self, path: str, rule: str, message: str, claimed: object = None, computed: object = None) -> None:
@@ -18,7 +19,7 @@ class Rejection(Exception):  # noqa: N818 - a verdict on the certificate, not an
         self.computed = None if computed is None else str(computed)
 
 
-class Unreadable(Exception):  # noqa: N818
+class Unreadable(Exception):
     """A file is missing or the operating system does not let it be read: there is nothing to judge."""
 
 
@@ -34,7 +35,7 @@ MAX_FEATURE_BITS = 1 << 15  # |2^k Psi_ij| of R1 must stay below 2^MAX_FEATURE_B
 class Budget:
     """Work is counted, over the whole certificate, before it is done."""
 
-    LIMITS = {
+    LIMITS: ClassVar[dict[str, int]] = {
         "array entries (terms counted separately)": 3 * 10**7,
         "bits of exact array entries": 1 << 34,
         "hidden units": 1 << 22,

@@ -94,6 +94,7 @@ class Structure:
         Guarantee: the returned unit's value is exactly activation(bias + sum weight * source) on every sample.
         """
         mirror, degree, is_constant = self._facts(activation)
+        bias = fmpq(0) if is_constant else bias
         coefficients: dict[int, fmpq] = {}
         for weight, unit in arcs:
             if weight == 0 or is_constant:
@@ -103,7 +104,7 @@ class Structure:
                 coefficients[unit.form] = coefficients.get(unit.form, 0) + weight * unit.sign
         terms = sorted((form, weight) for form, weight in coefficients.items() if weight != 0)
         if not terms:
-            value = self._constant_value(activation, fmpq(0) if is_constant else bias)
+            value = self._constant_value(activation, bias)
             if value is not None:
                 return Unit(value, 0, -1)
         sign = 1
@@ -112,8 +113,8 @@ class Structure:
         sources = [self.forms[form] for form, _ in terms]
         degrees = [source.degree for source in sources if source.degree is not None]
         known = degree is not None and len(degrees) == len(sources)
-        form = Form(all(source.constant for source in sources),
-                    (degree or 0) * max(degrees, default=0) if known or not sources else None)
+        constant = all(source.constant for source in sources)
+        form = Form(constant, 0 if constant else degree * max(degrees) if known and degree is not None else None)
         number = self._form((activation.text, bias, tuple(terms)), form)
         if mirror is None or sign == 1:
             return Unit(fmpq(0), 1, number)
@@ -157,12 +158,13 @@ class Structure:
         others = len(degrees) - len(polynomial)
         best = one + len(degrees), f"{len(degrees)} different non-constant units, {one} constant"
         if polynomial and best[0] > enough:
-            count = math.comb(len(self.varying) + max(polynomial), max(polynomial))
-            best = min(best, (count + others, f"{count} monomials of degree <= {max(polynomial)}, {others} other units"))
+            degree = max(1, *polynomial)
+            count = math.comb(len(self.varying) + degree, degree)
+            best = min(best, (count + others, f"{count} monomials of degree <= {degree}, {others} other units"))
             if best[0] > enough:
-                rank = self._monomial_rank(max(polynomial), count, budget)
-                words_ = f"monomials of degree <= {max(polynomial)} of rank {rank}, {others} other units"
-                best = min(best, (rank + others, words_))
+                rank = self._monomial_rank(degree, count, budget)
+                how = f"the monomials of degree <= {degree} have rank {rank}, {others} other units"
+                best = min(best, (rank + others, how))
         return best
 
     def _monomial_rank(self, degree: int, count: int, budget: Budget) -> int:
@@ -223,7 +225,8 @@ def check_structure(value: Value, network: Network) -> dict[str, object]:
         value.spend(Budget.ARCS, network.arcs() * words(size))
         found, how = Structure(network).bound(claimed, keys["rank_at_most"].budget())
     if not (found <= claimed):
-        raise keys["rank_at_most"].reject("R5.bound", f"the structure proves only a weaker bound: {how}", claimed, found)
-    statement = (f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: {how}; "
-                 "this refutes full rank, not the absence of bad valleys")
+        message = f"the structure proves only a weaker bound: {how}"
+        raise keys["rank_at_most"].reject("R5.bound", message, claimed, found)
+    statement = (f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: "
+                 f"{how}; this refutes full rank, not the absence of bad valleys")
     return {"statement": statement, "rank_at_most": claimed, "computed_bound": found, "reason": reason}

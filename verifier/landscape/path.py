@@ -1,11 +1,13 @@
 r"""P1: a straight segment and a ray on which the loss strictly decreases to zero.
 
-From the start ``V0`` the path goes straight to ``kappa V1`` (U fixed), then along the ray ``t V1``, t >= kappa, where V1 has margins
+From the start ``V0`` the path goes straight to ``kappa V1`` (U fixed), then along the ray ``t V1``, t >= kappa, where
+V1 has margins
 ``m1_ik > 0`` (Z1). Along the segment ``h(s) = Phi(U, V0 + s (kappa V1 - V0))`` is convex, and
 
 .. math:: h'(1) = -\frac1n \sum_i \sum_{k \ne y_i} p_{ik}\,(\kappa m^1_{ik} - m^0_{ik}),
 
-so ``kappa m1_ik > m0_ik`` for all i, k gives h'(1) < 0 and by convexity ``h'(s) <= h'(1) < 0`` for all s in [0, 1]. On the ray the loss
+so ``kappa m1_ik > m0_ik`` for all i, k gives h'(1) < 0 and by convexity ``h'(s) <= h'(1) < 0`` for all s in [0, 1].
+On the ray the loss
 strictly decreases because every margin is positive. Two numbers, kappa and gamma, certify an infinite continuous path.
 """
 
@@ -64,13 +66,13 @@ class Path:
     zero_error_t: Dyadic
     targets: tuple[Target, ...]
 
-    def U(self, s: float) -> Array:  # noqa: N802 (the paper's symbol)
+    def U(self, s: float) -> Array:
         """Hidden parameters at path time ``s``, shape ``(p,)``: they do not move on this path."""
         _check_time(s)
         return self.u
 
-    def V(self, s: float) -> Array:  # noqa: N802
-        """Output weights at path time ``s``, shape ``(M, m)``, rounded to float64 for display (the exact ones are dyadic)."""
+    def V(self, s: float) -> Array:
+        """Output weights at path time ``s``, shape ``(M, m)``, rounded to float64 (the exact ones are dyadic)."""
         _check_time(s)
         kappa = float(self.kappa)
         if s <= 1.0:
@@ -161,7 +163,8 @@ def prove_path(
     Returns
     -------
     PathResult
-        Guarantee: ``PROVED`` implies that Phi strictly decreases along the whole path and is at most ``target.loss`` from
+        Guarantee: ``PROVED`` implies that Phi strictly decreases along the whole path and is at most ``target.loss``
+        from
         ``target.t`` on, for each target; below ``log(2)/n`` from ``zero_error_t`` on (L2.1).
     """
     if zero_loss.verdict is not Verdict.PROVED or zero_loss.weights is None or zero_loss.features is None:
@@ -169,18 +172,23 @@ def prove_path(
     features, end_margins, gamma = zero_loss.features, zero_loss.margins, zero_loss.gamma
     while end_margins is not None and gamma is not None:
         (start_margins,) = enclose_margins(features, [start_weights], labels, stage("path: margins at the start"))
-        path = _segment(features, zero_loss.weights, start_weights, start_margins, end_margins, gamma, multiplicities, targets)
+        path = _segment(
+            features, zero_loss.weights, start_weights, start_margins, end_margins, gamma, multiplicities, targets
+        )
         if path is not None:
             ray = ", ".join(f"loss <= {target.text} from t = {target.t}" for target in path.targets)
             reason = (
-                f"kappa m1 > m0 with kappa = {path.kappa}: strictly decreasing from {path.start_loss[1]} on the segment and the ray; {ray}"
+                f"kappa m1 > m0 with kappa = {path.kappa}: strictly decreasing from {path.start_loss[1]} "
+                f"on the segment and the ray; {ray}"
             )
             return PathResult(Verdict.PROVED, reason, path)
         if 2 * features.precision > max_bits:
             break
         features = FeatureEnclosure(features.network, features.u, features.inputs, 2 * features.precision)
         (end_margins,) = enclose_margins(features, [zero_loss.weights], labels, stage("path: margins at the end"))
-    return PathResult(Verdict.UNDECIDED, f"the start's margins are not decided at {features.precision} bits; raise max_bits")
+    return PathResult(
+        Verdict.UNDECIDED, f"the start's margins are not decided at {features.precision} bits; raise max_bits"
+    )
 
 
 def _segment(
@@ -218,13 +226,24 @@ def _segment(
     if zero_error is None:
         return None
     return Path(
-        features.u, start_weights, end_weights, kappa, gamma, start, end, tuple(int(c) for c in multiplicities), classes, bits,
-        (low, high), zero_error, tuple(reached),
-    )  # fmt: skip
+        u=features.u,
+        start_weights=start_weights,
+        end_weights=end_weights,
+        kappa=kappa,
+        gamma=gamma,
+        start_margins=start,
+        end_margins=end,
+        multiplicities=tuple(int(c) for c in multiplicities),
+        classes=classes,
+        precision=bits,
+        start_loss=(low, high),
+        zero_error_t=zero_error,
+        targets=tuple(reached),
+    )
 
 
 def _choose_kappa(start: Margins, end: Margins) -> Dyadic | None:
-    """A power of two at least 1/16 and above ``1.25 max_ik m0_ik / m1_ik`` (a proposal: the segment's condition is then certified)."""
+    """Propose a power of two above ``1.25 max_ik m0_ik / m1_ik`` and at least 1/16; its condition is proved later."""
     largest = arb(0)
     for first, last in zip(start.rows, end.rows, strict=True):
         for m0, m1 in zip(first, last, strict=True):

@@ -21,7 +21,9 @@ LP_ENTRIES = 4_000_000
 ITERATIONS = 400
 
 
-def proposals(psi: Array, labels: NDArray[np.int64], classes: int, witness: RightInverse | None) -> Iterator[tuple[str, ExactArray]]:
+def proposals(
+    psi: Array, labels: NDArray[np.int64], classes: int, witness: RightInverse | None
+) -> Iterator[tuple[str, ExactArray]]:
     """Yield candidate V1, shape ``(M, m)``, cheapest first, each with the name of the method.
 
     Parameters
@@ -40,7 +42,10 @@ def proposals(psi: Array, labels: NDArray[np.int64], classes: int, witness: Righ
         v = _least_squares(psi, target)
         if v is not None and approx_margin(psi, v, labels) > 1e-3:
             yield "least squares", ExactArray.of_floats(_short(v))
-        if witness is None or approx_margin(psi, v if v is not None else np.zeros((psi.shape[1], classes)), labels) <= 1e-3:
+        if (
+            witness is None
+            or approx_margin(psi, v if v is not None else np.zeros((psi.shape[1], classes)), labels) <= 1e-3
+        ):
             v = _squared_hinge(psi, labels, classes)
             if approx_margin(psi, v, labels) > 0:
                 yield "squared hinge", ExactArray.of_floats(v)
@@ -66,7 +71,7 @@ def _short(v: Array) -> Array:
 
 
 def _least_squares(psi: Array, target: Array) -> Array | None:
-    """Minimum-norm solution of ``Psi V = onehot`` (least squares if there is none), by the Gram matrix when that is safe."""
+    """Minimum-norm (else least-squares) solution of ``Psi V = onehot``, by the Gram matrix when that is safe."""
     n, m = psi.shape
     if n <= m:
         gram = psi @ psi.T.copy()
@@ -104,7 +109,11 @@ def _squared_hinge(psi: Array, labels: NDArray[np.int64], classes: int) -> Array
         return float((slack * slack).sum()), (a.T @ gradient).ravel()
 
     found = scipy.optimize.minimize(
-        value, np.zeros(m * classes), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "ftol": 0.0, "gtol": 0.0}
+        value,
+        np.zeros(m * classes),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "ftol": 0.0, "gtol": 0.0},
     )
     v: Array = found.x.reshape(m, classes) / scale
     return v

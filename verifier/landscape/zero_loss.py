@@ -21,7 +21,7 @@ from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 
 @dataclass(frozen=True, slots=True)
 class ZeroLoss:
-    """V1 with certified margin ``gamma`` (when PROVED); ``margins`` are its enclosures, ``features`` the enclosure used."""
+    """V1 with its certified margin ``gamma`` when PROVED, the margins' enclosures and the features they came from."""
 
     verdict: Verdict
     reason: str
@@ -59,7 +59,8 @@ def prove_zero_loss(
     Returns
     -------
     ZeroLoss
-        Guarantee: ``PROVED`` implies that ``Psi(U) V1`` has margin >= gamma > 0 on every sample (Z1): zero training error, and
+        Guarantee: ``PROVED`` implies that ``Psi(U) V1`` has margin >= gamma > 0 on every sample (Z1): zero training
+        error, and
         ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``.
     """
     stage("zero loss: solving for V")
@@ -80,7 +81,7 @@ def prove_zero_loss(
                 break
             enclosure = FeatureEnclosure(features.network, features.u, features.inputs, 2 * enclosure.precision)
     text = ", ".join(tried) if tried else "least squares, squared hinge and linear programming"
-    reason = f"no output weights with certified positive margins found ({text}); that the features separate the classes is open"
+    reason = f"no output weights with certified positive margins found ({text}); whether any exist is open"
     return ZeroLoss(Verdict.UNDECIDED, reason, features.precision)
 
 

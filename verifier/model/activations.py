@@ -21,6 +21,8 @@ from verifier.model.expressions import MAX_LENGTH, T, check_real, parse_expressi
 from verifier.model.facts import Facts, prove_facts, require_defined, with_declared
 from verifier.model.tree import Tree, tree_of
 
+MAX_READINGS: Final = 8
+"""How often an expression is printed and read back until it stays the same."""
 MAX_DERIVATIVE_TERMS: Final = 4000
 """Bound on the operations of a derivative; beyond it the expression is refused rather than slow everything down."""
 
@@ -65,11 +67,7 @@ class Activation:
             )
         try:
             tree_of(self.expression)
-            if parse_expression(self.canonical) != self.expression:
-                raise ExpressionError(
-                    f"activation {self.name!r}: {one_line(self.canonical)} does not read back as the same expression;"
-                    " write it in a simpler form"
-                )
+            object.__setattr__(self, "expression", _settled(self.expression))
             require_defined(self.expression)
         except RecursionError:
             raise ExpressionError(f"activation {one_line(self.name)}: nested too deeply; simplify it") from None
@@ -131,6 +129,16 @@ class Activation:
     def facts(self) -> Facts:
         """What is proved, declared or unknown: analytic, increasing, limits, bounded, symmetric, ... Computed once."""
         return with_declared(prove_facts(self.expression), dict(self.declared))
+
+
+def _settled(expression: sympy.Expr) -> sympy.Expr:
+    """Return the equal expression that its own text reads back as: sympy multiplies 2*(t + 1) out when it reads it."""
+    for _ in range(MAX_READINGS):
+        again = parse_expression(str(expression))
+        if again == expression:
+            return expression
+        expression = again
+    raise ExpressionError(f"expression {one_line(str(expression))}: its printed form keeps changing; simplify it")
 
 
 @lru_cache(maxsize=256)

@@ -137,7 +137,8 @@ def read_case(path: str | Path) -> Case:
     Raises
     ------
     CaseError
-        Missing or unreadable file, invalid TOML, an unknown key (the nearest known key is named), a wrong type or value.
+        Missing or unreadable file, invalid TOML, an unknown key (the nearest known key is named), a wrong type or
+        value.
     """
     where = Path(path)
     try:
@@ -151,7 +152,9 @@ def read_case(path: str | Path) -> Case:
     except UnicodeDecodeError as error:
         raise CaseError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start})") from None
     except (OSError, ValueError) as error:
-        raise CaseError(f"cannot read case file {one_line(str(where))}: {getattr(error, 'strerror', None) or error}") from None
+        raise CaseError(
+            f"cannot read case file {one_line(str(where))}: {getattr(error, 'strerror', None) or error}"
+        ) from None
     return parse_case(text, name=where.stem, folder=where.parent, label=str(where))
 
 
@@ -266,7 +269,8 @@ SAMPLE = """\
 title = "Digits, one wide tanh layer"
 
 [data]
-name = "digits"              # digits, iris, wine, breast_cancer; or path = "data.csv" (last column: label) or "data.npz" (arrays X, y)
+name = "digits"              # digits, iris, wine, breast_cancer; or path = "data.csv" (last column: label) or
+"data.npz" (arrays X, y)
 samples = 200                # the first n
 # label = "species"          # CSV: the label column's name or index
 # scale = "auto"             # "auto", "none" or an integer k: inputs are multiplied by 2^k exactly
@@ -275,7 +279,8 @@ samples = 200                # the first n
 [network]
 layers = [
   { kind = "dense", width = 300, activation = "tanh", skip = true },
-  # { kind = "conv2d", filters = 8, kernel = [3, 3], stride = [1, 1], bias = "per-unit", activation = "sigmoid", skip = true, inputs = ["input"] },
+  # { kind = "conv2d", filters = 8, kernel = [3, 3], stride = [1, 1], bias = "per-unit", activation = "sigmoid", skip
+  # = true, inputs = ["input"] },
   # { kind = "avgpool", kernel = [2, 2], stride = [2, 2] },
 ]
 

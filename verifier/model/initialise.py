@@ -1,8 +1,11 @@
 """Random parameters, identical on every machine for the same seed.
 
-NumPy's own Gaussian sampler may differ in the last bit between platforms (it calls the C library's ``log`` and ``exp``).
-Here Gaussians come from Marsaglia's polar method over raw PCG64 integers, with a logarithm made of + - * / alone, and are
-rounded to binary32, the precision real networks are stored in (it also makes certificates half as large). IEEE-754 fixes
+NumPy's own Gaussian sampler may differ in the last bit between platforms (it calls the C library's ``log`` and
+``exp``).
+Here Gaussians come from Marsaglia's polar method over raw PCG64 integers, with a logarithm made of + - * / alone, and
+are
+rounded to binary32, the precision real networks are stored in (it also makes certificates half as large). IEEE-754
+fixes
 every one of these operations, so every machine gets the same bits.
 """
 
@@ -27,7 +30,7 @@ _ATANH_SERIES = [2.0 / (2 * k + 1) for k in range(1, 14)]
 
 
 def _portable_log(x: Array) -> Array:
-    """Natural logarithm of positive normal numbers from + - * / only (correct to about 2 ulp, the same bits everywhere)."""
+    """Natural logarithm of positive normal numbers from + - * / only: about 2 ulp, the same bits everywhere."""
     mantissa, exponent = np.frexp(x)
     small = mantissa < 0.7071067811865476
     mantissa = np.where(small, mantissa * 2.0, mantissa)
@@ -82,7 +85,13 @@ def _scaled(draws: Array, scale: float) -> Array:
 
 
 def initialise(
-    network: Network, init: Init = "gaussian", *, seed: int = 0, scale: float = 1.0, fan_in: bool = False, units: int | None = None
+    network: Network,
+    init: Init = "gaussian",
+    *,
+    seed: int = 0,
+    scale: float = 1.0,
+    fan_in: bool = False,
+    units: int | None = None,
 ) -> Array:
     """Random hidden parameters U, shape ``(p,)``.
 
@@ -91,8 +100,10 @@ def initialise(
     network
         The network.
     init
-        ``gaussian``: all weights and biases N(0, scale^2). ``zeros``: all zero. ``cloned``: Gaussian, then in every layer the
-        last ``units`` units (filters) copy the incoming weights and bias of the first ones. ``constant-unit``: Gaussian, then in
+        ``gaussian``: all weights and biases N(0, scale^2). ``zeros``: all zero. ``cloned``: Gaussian, then in every
+        layer the
+        last ``units`` units (filters) copy the incoming weights and bias of the first ones. ``constant-unit``:
+        Gaussian, then in
         every layer the first ``units`` units (filters) get zero incoming weights.
     seed, scale
         Seed and standard deviation.
@@ -124,7 +135,9 @@ def initialise(
         part = view.of(u)
         leaders = len(part)
         count = leaders // 2 if units is None else units
-        if not 0 <= count <= leaders or (init == "cloned" and 2 * count > leaders and units is not None and leaders > 1):
+        if not 0 <= count <= leaders or (
+            init == "cloned" and 2 * count > leaders and units is not None and leaders > 1
+        ):
             raise NetworkError(f"units = {units} does not fit a layer of {leaders} units (cloned: at most half)")
         if init == "cloned" and count:
             part[leaders - count :] = part[:count]
@@ -133,7 +146,9 @@ def initialise(
     return u
 
 
-def output_weights(network: Network, classes: int, kind: str = "gaussian", *, seed: int = 0, scale: float = 1.0) -> Array:
+def output_weights(
+    network: Network, classes: int, kind: str = "gaussian", *, seed: int = 0, scale: float = 1.0
+) -> Array:
     """Output weights V, shape ``(M, m)``: ``gaussian`` N(0, scale^2) or ``zeros``."""
     shape = (network.skip_count, classes)
     if kind == "zeros":

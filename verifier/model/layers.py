@@ -1,7 +1,8 @@
 """Layers of hidden units: dense, convolution with shared weights, average pooling.
 
 A layer says which earlier outputs it reads (``inputs``), what shape it has and how its parameters are laid out.
-Shapes follow the certificate format: a dense layer has shape ``(n,)``, a convolution or pool ``(channels, positions...)``;
+Shapes follow the certificate format: a dense layer has shape ``(n,)``, a convolution or pool ``(channels,
+positions...)``;
 units are numbered in C order of that shape. Convolutions are cross-correlations without padding.
 """
 
@@ -64,7 +65,8 @@ class Dense:
 class Conv:
     """Convolution (1-d or 2-d) with shared weights ``(filters, channels, *kernel)`` and stride.
 
-    ``bias`` is ``"per-unit"``, shape ``(filters, *positions)``, or ``"tied"``, shape ``(filters,)``. With a tied bias the
+    ``bias`` is ``"per-unit"``, shape ``(filters, *positions)``, or ``"tied"``, shape ``(filters,)``. With a tied bias
+    the
     paper's Lemma 3.2 can fail (two equal patches give two equal columns for every U).
     """
 
@@ -119,7 +121,9 @@ class AvgPool:
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
         """Shape of the output, ``(channels, *positions)``."""
         if len(sources) != 1:
-            raise NetworkError(f"{where}: avgpool reads one input, got {len(sources)}; pool each input in a layer of its own")
+            raise NetworkError(
+                f"{where}: avgpool reads one input, got {len(sources)}; pool each input in a layer of its own"
+            )
         return (sources[0][0], *_positions(sources, self.kernel, self.steps, where))
 
     def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
@@ -177,8 +181,11 @@ def window_indices(shape: Shape, kernel: tuple[int, ...], stride: tuple[int, ...
     out = [(length - k) // s + 1 for length, k, s in zip(space, kernel, stride, strict=True)]
     strides = [math.prod(space[axis + 1 :]) for axis in range(len(space))]
     plane = math.prod(space)
-    offsets = [c * plane + sum(o * st for o, st in zip(_unravel(q, kernel), strides, strict=True))
-               for c in range(channels) for q in range(math.prod(kernel))]
+    offsets = [
+        c * plane + sum(o * st for o, st in zip(_unravel(q, kernel), strides, strict=True))
+        for c in range(channels)
+        for q in range(math.prod(kernel))
+    ]
     positions = []
     for p in range(math.prod(out)):
         base = sum(o * s * st for o, s, st in zip(_unravel(p, tuple(out)), stride, strides, strict=True))

@@ -1,6 +1,7 @@
 """The network: a directed acyclic graph of layers, its parameter vector U, its skip units.
 
-``U`` is one flat float64 vector of length p; ``views`` names its parts (``layer0.weight`` of shape ``(n, fan_in)``, ...).
+``U`` is one flat float64 vector of length p; ``views`` names its parts (``layer0.weight`` of shape ``(n, fan_in)``,
+...).
 ``V`` is an ``(M, m)`` float64 array. ``Psi(U)`` has one column per skip unit: by layer, then by unit index.
 """
 
@@ -59,7 +60,8 @@ class Network:
     input_shape
         ``(d,)``, ``(channels, length)`` or ``(channels, height, width)``.
     layers
-        Dense, Conv and AvgPool layers in order. A layer with empty ``inputs`` reads the layer before it (the input, if first).
+        Dense, Conv and AvgPool layers in order. A layer with empty ``inputs`` reads the layer before it (the input,
+        if first).
 
     Raises
     ------
@@ -93,7 +95,8 @@ class Network:
             for source in inputs:
                 if source != "input" and not (isinstance(source, int) and 0 <= source < index):
                     raise NetworkError(
-                        f"layer {index}: input {source!r} is not an earlier layer; use \"input\" or an index below {index}"
+                        f"layer {index}: input {source!r} is not an earlier layer; "
+                        f'use "input" or an index below {index}'
                     )
             out.append(inputs)
         return tuple(out)
@@ -146,7 +149,8 @@ class Network:
                 units = tuple(layer.skip)
                 if not units or list(units) != sorted(set(units)) or units[0] < 0 or units[-1] >= size:
                     raise NetworkError(
-                        f"layer {index}: skip = {list(units)[:8]} must be increasing unit indices in 0..{size - 1}, or true or false"
+                        f"layer {index}: skip = {list(units)[:8]} must be increasing unit indices in "
+                        f"0..{size - 1}, or true or false"
                     )
                 out.append((index, units))
         return tuple(out)
@@ -165,7 +169,8 @@ class Network:
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """The independent parameter groups: one per dense unit, one per convolution filter.
 
-        Skip units in the same group share weights (a filter's positions); pool units have no parameters and are in no group.
+        Skip units in the same group share weights (a filter's positions); pool units have no parameters and are in no
+        group.
         """
         columns: dict[tuple[int, int], list[int]] = {}
         column = 0
@@ -180,7 +185,9 @@ class Network:
                 continue
             noun = "unit" if isinstance(layer, Dense) else "filter"
             for leader in range(self.shapes[index][0]):
-                groups.append(ParameterGroup(f"layer{index}.{noun}{leader}", index, tuple(columns.get((index, leader), ()))))
+                groups.append(
+                    ParameterGroup(f"layer{index}.{noun}{leader}", index, tuple(columns.get((index, leader), ())))
+                )
         return tuple(groups)
 
     def summary(self) -> str:
@@ -192,10 +199,10 @@ class Network:
             size, skip = math.prod(self.shapes[index]), len(skips.get(index, ()))
             what = layer.kind
             if isinstance(layer, Conv):
-                what += f" kernel {'x'.join(map(str, layer.kernel))} stride {'x'.join(map(str, layer.steps))} bias {layer.bias}"
-            if isinstance(layer, AvgPool):
+                what += f" bias {layer.bias}"
+            if isinstance(layer, Conv | AvgPool):
                 what += f" kernel {'x'.join(map(str, layer.kernel))} stride {'x'.join(map(str, layer.steps))}"
-            else:
+            if not isinstance(layer, AvgPool):
                 what += f" {layer.activation.name}"
             lines.append(
                 f"layer {index:<8} {what}, shape {'x'.join(map(str, self.shapes[index]))} = {size} units, "

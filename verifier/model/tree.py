@@ -32,7 +32,7 @@ CALLS: Final = frozenset(
     "exp log sqrt tanh sinh cosh sin cos atan erf abs max min".split()
     + "sign log1p expm1 erfc sigmoid softplus".split()
 )
-"""Names that `Ops.call` receives: the grammar's, then the rewrites'; `sign`, with sign(0) = 0, only from derivatives."""
+"""Names that `Ops.call` receives: the grammar's, the rewrites', and `sign` (sign(0) = 0), only from derivatives."""
 
 
 @dataclass(frozen=True, slots=True)

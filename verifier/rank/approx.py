@@ -29,12 +29,13 @@ def approx_right_inverse(a: Array) -> Array | None:
 
 
 def approx_right_inverse_bits(a: fmpz_mat, bits: int, precision: int) -> tuple[list[int], int] | None:
-    """Pseudoinverse of ``2^-bits a`` by the normal equations at twice the precision (and more: they square the condition number).
+    """Pseudoinverse of ``2^-bits a`` by the normal equations, at more than twice the precision because they square it.
 
     Returns
     -------
     (numerators, exponent) or None
-        X = ``2^exponent * numerators`` in C order, shape ``(K, N)``, rounded so that ``A X`` moves by at most 2^-8; None if the Gram
+        X = ``2^exponent * numerators`` in C order, shape ``(K, N)``, rounded so that ``A X`` moves by at most 2^-8;
+        None if the Gram
         matrix is singular at this precision.
     """
     rows, columns = a.nrows(), a.ncols()

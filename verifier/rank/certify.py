@@ -1,6 +1,7 @@
 """The rank of Psi(U): structure first where it is cheap, then R1, then R3 with doubling precision.
 
-``PROVED`` needs a right inverse whose residual is certified; ``REFUTED`` needs a structural reason; everything else is ``UNDECIDED``.
+``PROVED`` needs a right inverse whose residual is certified; ``REFUTED`` needs a structural reason; everything else
+is ``UNDECIDED``.
 "Not certified" never means "rank deficient".
 """
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.exact import ExactArray
 from verifier.balls.features import FeatureEnclosure, Progress, block_is_finite
-from verifier.model.network import Array, Network, approx_features
+from verifier.model.network import Array, approx_features
 from verifier.model.verdict import Verdict
 from verifier.rank.approx import approx_right_inverse, approx_right_inverse_bits, compact_right_inverse
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
@@ -31,7 +32,9 @@ from verifier.rank.right_inverse import (
 FIRST_BITS = 64
 DEFAULT_MAX_BITS = 4096
 LARGE = 500
-"""From this N on a subset of 5N/4 columns is tried first: cheaper by the ratio, the bound of sigma_N a little smaller."""
+"""From this N on a subset of 5N/4 columns is tried first: cheaper by the ratio, the bound of sigma_N a little
+smaller.
+"""
 WORK_LIMIT_SECONDS = 900.0
 """A rung whose dense algebra is estimated to take longer is not climbed: the result is UNDECIDED and says so."""
 
@@ -124,7 +127,9 @@ def _climb(
     while bits <= max_bits:
         seconds = 40e-9 * n * n * (n + m) * (bits / 64) ** 1.3
         if seconds > WORK_LIMIT_SECONDS:
-            attempts.append(f"{bits} bits: not tried, about {seconds:.0f} s of dense algebra (limit {WORK_LIMIT_SECONDS:.0f} s)")
+            attempts.append(
+                f"{bits} bits: not tried, about {seconds:.0f} s of dense algebra (limit {WORK_LIMIT_SECONDS:.0f} s)"
+            )
             break
         higher = FeatureEnclosure(features.network, features.u, features.inputs, bits)
         witness = _high_precision_witness(higher, stage(f"rank: right inverse at {bits} bits"))
@@ -137,7 +142,10 @@ def _climb(
                 return _proved(higher, bound, witness, attempts), higher
             attempts.append(f"{bits} bits: the residual's bound is not below 1")
         bits *= 2
-    reason = f"no right inverse certified up to {min(bits, max_bits)} bits and no structural deficiency found; raise max_bits"
+    reason = (
+        f"no right inverse certified up to {min(bits, max_bits)} bits and no structural deficiency found; "
+        "raise rank.max_bits"
+    )
     return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts)), features
 
 
@@ -150,7 +158,13 @@ def _proved(features: FeatureEnclosure, bound: RankBound, witness: RightInverse,
 
 def _refuted(features: FeatureEnclosure, found: Deficiency, attempts: tuple[str, ...]) -> RankResult:
     return RankResult(
-        Verdict.REFUTED, features.samples, features.columns, features.precision, found.explanation, attempts, deficiency=found
+        Verdict.REFUTED,
+        features.samples,
+        features.columns,
+        features.precision,
+        found.explanation,
+        attempts,
+        deficiency=found,
     )
 
 

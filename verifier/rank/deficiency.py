@@ -1,6 +1,7 @@
 """R5: rank deficiency proved by structure, in exact rational arithmetic; never from small numbers.
 
-Every hidden unit gets a normal form. Two units with the same form are the same function on the samples; units whose forms are
+Every hidden unit gets a normal form. Two units with the same form are the same function on the samples; units whose
+forms are
 mirrored differ by sign and a constant; units without a non-constant source are constant. The number of forms among the
 skip units bounds the rank of Psi. For polynomial activations the monomials of the input bound it as well.
 """
@@ -68,7 +69,11 @@ def cheap_deficiency(network: Network, inputs: Array) -> Deficiency | None:
         return Deficiency("fewer-units", m, f"Psi has only M = {m} columns for N = {n} samples")
     distinct = len(np.unique(inputs + 0.0, axis=0))
     if distinct < n:
-        return Deficiency("equal-samples", distinct, f"only {distinct} of the N = {n} samples are distinct; equal samples give equal rows")
+        return Deficiency(
+            "equal-samples",
+            distinct,
+            f"only {distinct} of the N = {n} samples are distinct; equal samples give equal rows",
+        )
     return None
 
 
@@ -104,16 +109,17 @@ def structural_deficiency(network: Network, u: Array, inputs: Array) -> Deficien
             best = Deficiency(
                 "dependent-units",
                 bound,
-                f"{len(polynomial)} of the skip units are polynomials of degree <= {degree} in the inputs; on the samples these span only "
-                f"{span} dimensions",
+                f"{len(polynomial)} of the skip units are polynomials of degree <= {degree} in the inputs; "
+                f"on the samples these span only {span} dimensions",
             )
     return best if best.rank_at_most < n else None
 
 
 def monomial_rank(inputs: Array, degree: int) -> int:
-    """Upper bound of the dimension that polynomials of the given degree span on the samples (exact rank where affordable).
+    """Upper bound of the dimension that polynomials of a degree span on the samples (exact where affordable).
 
-    Guarantee: every polynomial of degree <= ``degree``, evaluated on the rows of ``inputs``, lies in a space of at most this dimension.
+    Guarantee: every polynomial of degree <= ``degree``, evaluated on the rows of ``inputs``, lies in a space of at
+    most this dimension.
     """
     moving = [column for column in inputs.T if (column != column[0]).any()]
     count = math.comb(len(moving) + degree, degree)
@@ -125,7 +131,10 @@ def monomial_rank(inputs: Array, degree: int) -> int:
     for i in range(n):
         row = [1]
         for power in range(1, degree + 1):
-            row += [math.prod(scaled[j][i] for j in picks) for picks in combinations_with_replacement(range(len(moving)), power)]
+            row += [
+                math.prod(scaled[j][i] for j in picks)
+                for picks in combinations_with_replacement(range(len(moving)), power)
+            ]
         rows.append(row)
     return int(fmpz_mat(rows).rank())
 
@@ -161,7 +170,9 @@ def _normal_forms(network: Network, u: Array, inputs: Array, forms: _Forms) -> l
             biases = views[f"layer{index}.bias"].reshape(layer.filters, -1).tolist()
             known.append(
                 [
-                    _unit(layer.activation, [sources[j] for j in window], weight[f], biases[f][p % len(biases[f])], forms)
+                    _unit(
+                        layer.activation, [sources[j] for j in window], weight[f], biases[f][p % len(biases[f])], forms
+                    )
                     for f in range(layer.filters)
                     for p, window in enumerate(windows)
                 ]
@@ -209,7 +220,9 @@ def _linear_unit(combined: tuple[tuple[tuple[int, Fraction], ...], Fraction], fo
     return _Unit(number, -1 if flip else 1, Fraction(0))
 
 
-def _unit(activation: Activation, sources: Sequence[_Unit], weights: Sequence[float], bias: float, forms: _Forms) -> _Unit:
+def _unit(
+    activation: Activation, sources: Sequence[_Unit], weights: Sequence[float], bias: float, forms: _Forms
+) -> _Unit:
     name = activation.canonical
     coefficients, total = _combine(sources, weights, bias)
     if name == "t":
@@ -232,7 +245,10 @@ def _unit(activation: Activation, sources: Sequence[_Unit], weights: Sequence[fl
 
 
 MIRRORED: dict[str, tuple[int, Fraction]] = {
-    **{name: (-1, Fraction(0)) for name in ("tanh(t)", "sin(t)", "atan(t)", "erf(t)", "t**3", "sinh(t)", "t/sqrt(t**2 + 1)")},
+    **{
+        name: (-1, Fraction(0))
+        for name in ("tanh(t)", "sin(t)", "atan(t)", "erf(t)", "t**3", "sinh(t)", "t/sqrt(t**2 + 1)")
+    },
     "1/(1 + exp(-t))": (-1, Fraction(1)),
     **{name: (1, Fraction(0)) for name in ("t**2", "cos(t)")},
 }

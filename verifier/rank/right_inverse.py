@@ -1,12 +1,15 @@
 r"""R1: an approximate right inverse X proves full row rank and bounds the smallest singular value from below.
 
-Let ``X`` be any ``(K, N)`` matrix and ``A = Psi[:, columns]``, ``(N, K)``. If ``||I - A X||_2 <= alpha < 1`` then ``A X`` is nonsingular, so
+Let ``X`` be any ``(K, N)`` matrix and ``A = Psi[:, columns]``, ``(N, K)``. If ``||I - A X||_2 <= alpha < 1`` then ``A
+X`` is nonsingular, so
 ``rank Psi >= rank A = N``, and for every unit vector y, ``||A^T y|| >= ||X^T A^T y|| / ||X|| >= (1 - alpha) / ||X||``:
 
 .. math:: \sigma_N(\Psi) \;\ge\; \sigma_N(A) \;\ge\; \frac{1 - \alpha}{\|X\|_2}.
 
-(Rump, *Verified bounds for singular values*, BIT 2011, Lemma 2.1, in the one-sided form that survives for rectangular matrices.)
-X is an untrusted witness. The products are exact: with ``A`` within ``e`` of ``2^-k a`` (a integer), X equal to ``2^-s x`` (x integer),
+(Rump, *Verified bounds for singular values*, BIT 2011, Lemma 2.1, in the one-sided form that survives for rectangular
+matrices.)
+X is an untrusted witness. The products are exact: with ``A`` within ``e`` of ``2^-k a`` (a integer), X equal to
+``2^-s x`` (x integer),
 
 .. math:: \|I - AX\|_2 \le 2^{-(k+s)} \|2^{k+s} I - a x\|_2 + \|A - 2^{-k}a\|_F \, \|X\|_F ,
 
@@ -29,7 +32,9 @@ NORM_PRECISION = 64
 """Bits for norms and bounds; they are upper bounds at any precision."""
 
 SLACK = arb((fmpz(1), fmpz(-20)))
-"""Relative room between what is proved and what is claimed, so that an independent checker need not reproduce roundings."""
+"""Relative room between what is proved and what is claimed, so that an independent checker need not reproduce
+roundings.
+"""
 
 ENCLOSURE_SLACK = 16
 """How much wider than ours the checker's enclosures of the features may be."""
@@ -101,7 +106,9 @@ def residual_norm(features: FeatureEnclosure, witness: RightInverse, progress: P
     return Residual(product.upper(), enclosure.upper(), norm)
 
 
-def certify_right_inverse(features: FeatureEnclosure, witness: RightInverse, progress: Progress | None = None) -> RankBound | None:
+def certify_right_inverse(
+    features: FeatureEnclosure, witness: RightInverse, progress: Progress | None = None
+) -> RankBound | None:
     """Prove ``rank Psi = N`` from a witness, or return None (which says nothing about the rank).
 
     Returns
@@ -151,7 +158,7 @@ def round_to_integers(block: arb_mat, columns: list[int] | None, bits: int, prec
 
 
 def nearest_integer(y: arb) -> int:
-    """Give an integer near the midpoint of a ball (any integer is sound, so rounding does not matter; 0 if not finite)."""
+    """Give an integer near the midpoint of a ball; any integer is sound, so rounding does not matter."""
     near = float(y)
     if abs(near) < 2.0**52:
         return round(near)

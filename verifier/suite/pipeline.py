@@ -107,7 +107,9 @@ def case_instance(case: Case, *, seed: int | None = None) -> Instance:
     words = f"{full.name}: {full.samples} samples x {full.dimension}, {full.classes} classes"
     if grouping.has_duplicates:
         count = full.samples - grouping.dataset.samples
-        words += f", {count} duplicate{'s' if count > 1 else ''} " + ("grouped" if section.duplicates == "group" else "kept")
+        words += f", {count} duplicate{'s' if count > 1 else ''} " + (
+            "grouped" if section.duplicates == "group" else "kept"
+        )
     return Instance(data, grouping, network, u, v, words)
 
 
@@ -164,12 +166,15 @@ def _prove_descent(
     try:
         smallest = min((decimal_below(text).fraction() for text in targets), default=None)
     except (ValueError, ZeroDivisionError):
-        raise CaseError(f"path.targets = {targets} must be positive decimal numbers such as \"1e-6\"") from None
+        raise CaseError(f'path.targets = {targets} must be positive decimal numbers such as "1e-6"') from None
     grouping, labels = instance.grouping, instance.data.labels
     if not grouping.labels_agree or labels is None:
         low, high = grouping.infimum or (0.0, 0.0)
         samples = grouping.conflicts[0].indices[:2] if grouping.conflicts else ()
-        reason = f"samples {list(samples)} are equal with different labels: inf Phi is in [{low:.6g}, {high:.6g}], which is positive (X1)"
+        reason = (
+            f"samples {list(samples)} are equal with different labels: "
+            f"inf Phi is in [{low:.6g}, {high:.6g}], which is positive (X1)"
+        )
         timed("zero_loss", "X1", lambda: (Verdict.REFUTED, reason))
         beyond = smallest is not None and smallest < low
         verdict = Verdict.REFUTED if beyond else Verdict.UNDECIDED
@@ -218,7 +223,8 @@ def analytic(network: Network) -> tuple[Verdict, str]:
     Returns
     -------
     (Verdict, str)
-        Guarantee: ``PROVED`` only if every activation's analyticity has a symbolic proof, ``REFUTED`` only if one of them is proved not
+        Guarantee: ``PROVED`` only if every activation's analyticity has a symbolic proof, ``REFUTED`` only if one of
+        them is proved not
         to be analytic.
     """
     used: dict[str, Activation] = {}

@@ -15,7 +15,7 @@ CHECKER = Path(__file__).resolve().parent.parent / "checker" / "__main__.py"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The checker's answer for one certificate: ``ACCEPTED``, ``REJECTED`` or ``UNREADABLE``, and why; seconds of checking."""
+    """The checker's answer for one certificate, ``ACCEPTED``, ``REJECTED`` or ``UNREADABLE``, why, and its seconds."""
 
     file: str
     verdict: str

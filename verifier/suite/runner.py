@@ -172,7 +172,13 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "verdicts": {step.key: str(step.verdict) for step in report.steps},
         "steps": [
-            {"key": s.key, "label": s.label, "verdict": str(s.verdict), "reason": s.reason, "seconds": round(s.seconds, 3)}
+            {
+                "key": s.key,
+                "label": s.label,
+                "verdict": str(s.verdict),
+                "reason": s.reason,
+                "seconds": round(s.seconds, 3),
+            }
             for s in report.steps
         ],
         "attempts": list(report.rank.attempts) if report.rank else [],
@@ -190,5 +196,3 @@ def certificate_bytes(report: CaseReport) -> int:
     if report.certificate is None:
         return 0
     return sum(path.stat().st_size for path in (report.certificate, report.certificate.with_suffix(".safetensors")))
-
-

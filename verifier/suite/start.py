@@ -36,7 +36,9 @@ def case_start(case: Case, network: Network, classes: int, seed: int | None) -> 
     if start.file is not None:
         return _from_file(case, network, classes, chosen)
     if start.init not in INITS:
-        raise CaseError(f"start.init = {start.init!r} is unknown; use one of {', '.join(INITS)}, or file = \"weights.safetensors\"")
+        raise CaseError(
+            f'start.init = {start.init!r} is unknown; use one of {", ".join(INITS)}, or file = "weights.safetensors"'
+        )
     u = initialise(
         network, cast(Init, start.init), seed=chosen, scale=start.scale, fan_in=start.fan_in, units=start.units
     )
@@ -44,7 +46,7 @@ def case_start(case: Case, network: Network, classes: int, seed: int | None) -> 
 
 
 def _from_file(case: Case, network: Network, classes: int, seed: int) -> tuple[Array, Array]:
-    """Read tensors ``layer0.weight``, ``layer0.bias``, ..., and optionally ``V``; float32 and float16 are exact binary64 numbers."""
+    """Read tensors ``layer0.weight``, ``layer0.bias``, ..., and optionally ``V``; smaller float types are exact too."""
     start = case.file.start
     path = case.folder / cast(str, start.file)
     tensors = _load(path)
@@ -71,7 +73,9 @@ def _load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CaseError(f"cannot read weights file {path}: {error.strerror}") from None
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CaseError(f"{path} is not a safetensors file of float or integer tensors: {one_line(str(error))}") from None
+        raise CaseError(
+            f"{path} is not a safetensors file of float or integer tensors: {one_line(str(error))}"
+        ) from None
 
 
 def _take(tensors: dict[str, Any], name: str, shape: tuple[int, ...], path: Path) -> Array:

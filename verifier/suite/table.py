@@ -16,7 +16,14 @@ from verifier.rank.certify import Stage, silent
 from verifier.suite.pipeline import CaseReport
 from verifier.suite.runner import Outcome, SuiteResult, certificate_bytes
 
-STYLE = {"PROVED": "green", "REFUTED": "red", "UNDECIDED": "yellow", "ACCEPTED": "green", "REJECTED": "bold red", "UNREADABLE": "bold red"}
+STYLE = {
+    "PROVED": "green",
+    "REFUTED": "red",
+    "UNDECIDED": "yellow",
+    "ACCEPTED": "green",
+    "REJECTED": "bold red",
+    "UNREADABLE": "bold red",
+}
 COLUMNS = ("analytic", "rank", "zero_loss", "path")
 SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED: "UNDEC.", Verdict.TESTED: "TESTED"}
 
@@ -83,19 +90,27 @@ def print_summary(console: Console, result: SuiteResult, out: str) -> None:
         for surprise in outcome.report.surprises:
             console.print(f"[bold red]{escape(outcome.report.case.name)}[/]: {surprise}", highlight=False)
         if outcome.check is not None and outcome.check.verdict != "ACCEPTED":
-            console.print(f"[bold red]{escape(outcome.report.case.name)}[/]: {escape(outcome.check.reason)}", highlight=False)
-    proved = sum(step.verdict is Verdict.PROVED and step.key == "path" for o in result.outcomes for step in o.report.steps)
+            console.print(
+                f"[bold red]{escape(outcome.report.case.name)}[/]: {escape(outcome.check.reason)}", highlight=False
+            )
+    proved = sum(
+        step.verdict is Verdict.PROVED and step.key == "path" for o in result.outcomes for step in o.report.steps
+    )
     accepted = sum(o.check is not None and o.check.verdict == "ACCEPTED" for o in result.outcomes)
     written = sum(o.check is not None for o in result.outcomes)
     largest = max(result.outcomes, key=lambda o: certificate_bytes(o.report), default=None)
     if largest is not None and written:
         size = certificate_bytes(largest.report) / 1e6
         check = f", checked in {largest.check.seconds:.1f} s" if largest.check else ""
-        console.print(f"Largest certificate: {escape(largest.report.case.name)}, {size:.1f} MB{check}.", highlight=False)
+        console.print(
+            f"Largest certificate: {escape(largest.report.case.name)}, {size:.1f} MB{check}.", highlight=False
+        )
+    expected = sum(o.ok for o in result.outcomes)
+    own, checker = result.peak_bytes / 2**30, result.checker_peak_bytes / 2**30
     console.print(
-        f"{len(result.outcomes)} cases, {sum(o.ok for o in result.outcomes)} as expected; {proved} paths to zero loss PROVED; "
-        f"{accepted} of {written} certificates accepted by the independent checker. {result.seconds:.0f} s, peak memory "
-        f"{result.peak_bytes / 2**30:.1f} GiB (checker {result.checker_peak_bytes / 2**30:.1f} GiB). Results: {escape(out)}",
+        f"{len(result.outcomes)} cases, {expected} as expected; {proved} paths to zero loss PROVED; "
+        f"{accepted} of {written} certificates accepted by the independent checker. "
+        f"{result.seconds:.0f} s, peak memory {own:.1f} GiB (checker {checker:.1f} GiB). Results: {escape(out)}",
         highlight=False,
     )
 

@@ -1,0 +1,106 @@
+"""A small certificate writer for the tests: struct and json, nothing of the package."""
+
+from __future__ import annotations
+
+import array
+import hashlib
+import json
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+CODES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}
+
+
+def dyadic(value):
+    """Exact dyadic of a Fraction, int or float whose denominator is a power of two."""
+    value = Fraction(value)
+    power = value.denominator.bit_length() - 1
+    assert value.denominator == 1 << power
+    return {"mantissa": str(value.numerator), "exponent": -power}
+
+
+def flatten(nested):
+    if isinstance(nested, list | tuple):
+        return [x for part in nested for x in flatten(part)]
+    return [nested]
+
+
+def shape_of(nested):
+    shape = []
+    while isinstance(nested, list | tuple):
+        shape.append(len(nested))
+        nested = nested[0]
+    return shape
+
+
+class Builder:
+    """Collects tensors and makes the document around claims and a network."""
+
+    def __init__(self):
+        self.tensors = {}
+
+    def tensor(self, nested, dtype, shape=None):
+        name = f"T.{len(self.tensors)}"
+        self.tensors[name] = (dtype, shape or shape_of(nested), flatten(nested))
+        return name
+
+    def exact(self, nested, shape=None):
+        """One integer term with a common exponent."""
+        values = [Fraction(v) for v in flatten(nested)]
+        power = max(v.denominator.bit_length() - 1 for v in values)
+        assert all((1 << power) % v.denominator == 0 for v in values)
+        shape = shape or shape_of(nested)
+        name = self.tensor([int(v * (1 << power)) for v in values], "I64", shape)
+        return {"shape": shape, "terms": [{"tensor": name, "exponent": -power}]}
+
+    def floats(self, nested, dtype="F64"):
+        return {"shape": shape_of(nested), "terms": [{"tensor": self.tensor(nested, dtype), "exponent": 0}]}
+
+    def dense(self, weight, bias, activation="t", inputs=("input",), skip=True):
+        return {"kind": "dense", "inputs": list(inputs), "activation": activation, "units": len(weight), "skip": skip,
+                "weight": self.exact(weight), "bias": self.exact(bias)}
+
+    def data(self, inputs, labels=None, classes=2, multiplicities=None):
+        return {"name": "toy", "scaling": "none", "samples": len(inputs), "dimension": len(inputs[0]),
+                "classes": classes, "inputs": self.exact(inputs),
+                "labels": None if labels is None else self.tensor(labels, "U8"),
+                "multiplicities": None if multiplicities is None else self.tensor(multiplicities, "I32"),
+                "total": sum(multiplicities or [1] * len(inputs))}
+
+    def right_inverse(self, x, *, rank, precision=64, columns=None, feature_bits=20, products=0, alpha, sigma):
+        return {"label": "R1" if precision <= 64 else "R3", "precision": precision, "rank": rank,
+                "columns": None if columns is None else self.tensor(columns, "I32"), "feature_bits": feature_bits,
+                "right_inverse": self.exact(x), "norm_products": products, "alpha": dyadic(alpha),
+                "sigma_lower": dyadic(sigma)}
+
+    def document(self, data, input_shape, layers, skip_units, claims):
+        return {"format": "verifier-certificate", "version": 1, "semantics": "exact-real",
+                "generator": {"name": "tests", "version": "0"},
+                "trust": {"arithmetic": "arb", "python_flint": "-", "flint": "-"},
+                "arrays": {"file": "c.safetensors", "bytes": 0, "sha256": ""},
+                "data": data, "network": {"input_shape": input_shape, "layers": layers, "skip_units": skip_units},
+                "claims": claims}
+
+    def arrays(self):
+        header, body = {}, b""
+        for name, (dtype, shape, values) in self.tensors.items():
+            content = array.array(CODES[dtype], values).tobytes()
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(content)]}
+            body += content
+        return pack(header, body)
+
+
+def pack(header, body):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def write(folder: Path, document, arrays: bytes, fix=True, name="c.json"):
+    """Write both files (with the right size and hash unless `fix` is false)."""
+    if fix:
+        document["arrays"] |= {"bytes": len(arrays), "sha256": hashlib.sha256(arrays).hexdigest()}
+    (folder / "c.safetensors").write_bytes(arrays)
+    path = folder / name
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    return path
