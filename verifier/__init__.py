@@ -1,3 +1,91 @@
-"""Machine-checkable statements about loss landscapes of neural networks."""
+"""Machine-checkable statements about loss landscapes of neural networks.
+
+The public names below load on first use, so that ``import verifier`` is fast and the checker's room stays independent.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Activation": "verifier.model.activations",
+    "activation": "verifier.model.activations",
+    "register": "verifier.model.activations",
+    "Dense": "verifier.model.layers",
+    "Conv": "verifier.model.layers",
+    "AvgPool": "verifier.model.layers",
+    "Network": "verifier.model.network",
+    "initialise": "verifier.model.initialise",
+    "output_weights": "verifier.model.initialise",
+    "Dataset": "verifier.model.data",
+    "load_dataset": "verifier.model.readers",
+    "group_duplicates": "verifier.model.grouping",
+    "read_case": "verifier.model.case",
+    "Verdict": "verifier.model.verdict",
+    "ExactArray": "verifier.balls.exact",
+    "FeatureEnclosure": "verifier.balls.features",
+    "prove_rank": "verifier.rank.certify",
+    "prove_zero_loss": "verifier.landscape.zero_loss",
+    "prove_path": "verifier.landscape.path",
+    "CertificateBuilder": "verifier.certificate.writer",
+    "run_case": "verifier.suite.pipeline",
+    "VerifierError": "verifier.errors",
+}
+
+__all__ = [
+    "Activation",
+    "AvgPool",
+    "CertificateBuilder",
+    "Conv",
+    "Dataset",
+    "Dense",
+    "ExactArray",
+    "FeatureEnclosure",
+    "Network",
+    "Verdict",
+    "VerifierError",
+    "__version__",
+    "activation",
+    "group_duplicates",
+    "initialise",
+    "load_dataset",
+    "output_weights",
+    "prove_path",
+    "prove_rank",
+    "prove_zero_loss",
+    "read_case",
+    "register",
+    "run_case",
+]
+
+if TYPE_CHECKING:
+    from verifier.balls.exact import ExactArray
+    from verifier.balls.features import FeatureEnclosure
+    from verifier.certificate.writer import CertificateBuilder
+    from verifier.errors import VerifierError
+    from verifier.landscape.path import prove_path
+    from verifier.landscape.zero_loss import prove_zero_loss
+    from verifier.model.activations import Activation, activation, register
+    from verifier.model.case import read_case
+    from verifier.model.data import Dataset
+    from verifier.model.grouping import group_duplicates
+    from verifier.model.initialise import initialise, output_weights
+    from verifier.model.layers import AvgPool, Conv, Dense
+    from verifier.model.network import Network
+    from verifier.model.readers import load_dataset
+    from verifier.model.verdict import Verdict
+    from verifier.rank.certify import prove_rank
+    from verifier.suite.pipeline import run_case
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'verifier' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from verifier import __version__
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from verifier.model.case import Case
     from verifier.suite.pipeline import CaseReport
 
+# Typer may carry Click inside or use the installed one: the base of its usage errors, wherever it lives.
+_UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -36,6 +38,8 @@ app = typer.Typer(
     help="Prove, with certificates that an independent checker accepts or rejects, that a network's loss "
     "landscape has a non-increasing path from a start to zero loss.",
 )
+
+INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"
 
 CaseArgument = Annotated[Path, typer.Argument(metavar="CASE.toml", help="Case file; `verifier init` writes a sample.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the case's seed.")]
@@ -57,6 +61,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Main job: without arguments all of digits (two networks) and the quick suite; or the given cases."""
+    from verifier.balls.features import use_threads
     from verifier.model.case import read_case
     from verifier.suite.runner import as_json as to_json
     from verifier.suite.runner import packaged_cases, run_cases
@@ -71,6 +76,7 @@ def run(
     else:
         chosen = [] if suite else packaged_cases("main")
         chosen += packaged_cases("quick")
+    use_threads(os.cpu_count() or 1)
     result = run_cases(chosen, out, ProgressDisplay(_console(stderr=True)), seed=seed)
     if as_json:
         sys.stdout.write(json.dumps(to_json(result), indent=1) + "\n")
@@ -230,22 +236,24 @@ def main(arguments: list[str] | None = None) -> None:
 def _guarded(arguments: list[str] | None) -> int:
     try:
         found = app(args=arguments, prog_name="verifier", standalone_mode=False)
-        return found if isinstance(found, int) else 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.ClickException as error:
+        code = found if isinstance(found, int) else 0
+    except typer.Exit as error:
+        code = error.exit_code
+    except _UsageError as error:
         return _fail(f"{error.format_message()} (see verifier --help)", 2)
     except InputError as error:
         return _fail(str(error), 2)
     except VerifierError as error:
         return _fail(str(error), 2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        return _fail("interrupted; finished certificates are complete, nothing half-written is left", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail(INTERRUPTED, 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except MemoryError:
         return _fail("out of memory; use fewer samples or narrower layers", 2)
+    # Typer turns Ctrl-C into this exit code without a word.
+    return _fail(INTERRUPTED, 130) if code == 130 else code
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,5 +1,6 @@
 """Facts with planted truth. A wrong "proved" is the worst thing that can happen."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -145,7 +146,7 @@ def test_no_proved_fact_is_contradicted_by_samples(expression_texts, data):
     points = [Fraction(k, 3) for k in range(-12, 13)]
     values = [ball_at(tree, point) for point in points]
     if facts.strictly_increasing.holds:
-        assert not any(b < a for a, b in zip(values, values[1:], strict=False)), facts.strictly_increasing
+        assert not any(b < a for a, b in itertools.pairwise(values)), facts.strictly_increasing
     if facts.symmetry.status == "proved" and facts.symmetry.value.kind != "none":
         for point, value in zip(points, values, strict=True):
             mirrored = ball_at(tree, -point)
@@ -258,7 +259,7 @@ def test_pieces_cover_the_line_and_agree():
     pieces = split(found.expression)
     assert pieces is not None
     assert pieces[0].domain.lo == -math.inf and pieces[-1].domain.hi == math.inf
-    assert all(a.domain.hi == b.domain.lo for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(a.domain.hi == b.domain.lo for a, b in itertools.pairwise(pieces))
     for piece in pieces:
         for point in piece.inner_points:
             assert exact_at(found.tree, point) == exact_at(tree_of(piece.expression), point)

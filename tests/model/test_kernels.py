@@ -23,7 +23,13 @@ from verifier.model.kernels import (
 from verifier.model.points import ball_at
 from verifier.model.tree import CALLS, Call, Power, Var, subtrees, tree_of
 
-NAMES = [*(a.name for a in catalogue()), "softplus(20)", "t/(1 + abs(t))", "exp(2*t)/(1 + exp(t))**3", "sinh(t)*cosh(t)"]
+NAMES = [
+    *(a.name for a in catalogue()),
+    "softplus(20)",
+    "t/(1 + abs(t))",
+    "exp(2*t)/(1 + exp(t))**3",
+    "sinh(t)*cosh(t)",
+]
 POINTS = np.array([-30.0, -3.0, -1.0, -0.25, -1e-9, 0.0, 1e-9, 0.25, 1.0, 2.0, 30.0])
 
 
@@ -39,7 +45,9 @@ def test_numpy_agrees_with_mpmath(name):
         np.testing.assert_allclose(fast(POINTS), expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softplus", "softplus(20)", "silu", "gelu", "elu", "erf", "arctan"])
+@pytest.mark.parametrize(
+    "name", ["sigmoid", "tanh", "softplus", "softplus(20)", "silu", "gelu", "elu", "erf", "arctan"]
+)
 def test_no_overflow_and_no_nan_far_out(name):
     far = np.array([-1e4, -800.0, 800.0, 1e4])
     found = activation(name)
@@ -93,7 +101,7 @@ def test_rewrites_happen_and_are_identities(text, name):
             assert abs(got - expected) <= mpmath.mpf(2) ** -180 * (1 + abs(expected))
 
 
-def _Mp(point):  # noqa: N802
+def _Mp(point):
     from verifier.model.kernels import _MpmathOps
 
     return _MpmathOps(point)
@@ -113,7 +121,15 @@ def test_every_call_is_known_to_every_table():
 
 
 def test_trees_outside_the_grammar_are_refused():
-    for bad in (sympy.Symbol("y"), sympy.I * T, sympy.gamma(T), T**sympy.sqrt(2), sympy.Heaviside(T), T**T, sympy.oo * T):
+    for bad in (
+        sympy.Symbol("y"),
+        sympy.I * T,
+        sympy.gamma(T),
+        T ** sympy.sqrt(2),
+        sympy.Heaviside(T),
+        T**T,
+        sympy.oo * T,
+    ):
         with pytest.raises(ExpressionError):
             tree_of(bad)
 

@@ -43,7 +43,22 @@ def at_endpoints(function: Kernel) -> Kernel:
 
 
 def _sigmoid(z: arb) -> arb:
+    # The form whose exponential does not overflow.
+    if z < 0:
+        exponential = z.exp()
+        return exponential / (1 + exponential)
     return 1 / (1 + (-z).exp())
+
+
+def integer_power(z: arb, n: int) -> arb:
+    """Enclose the n-th power, n >= 1.
+
+    Guarantee: contains ``x**n`` for every x in z. (Arb's own power of a ball around exactly 0 is not finite.)
+    """
+    if z.is_exact() or not z.is_finite() or not z.mid().is_zero():
+        return z**n
+    low, high = z.lower() ** n, z.upper() ** n
+    return low.union(high) if n % 2 else arb(0).union(high)
 
 
 def _softplus(z: arb) -> arb:
@@ -70,7 +85,13 @@ _PLAIN: dict[str, Kernel] = {"sin": arb.sin, "cos": arb.cos, "cosh": arb.cosh, "
 
 
 class _ArbOps:
-    """Ball operations; every value is a function of the activation's argument."""
+    """Ball operations; every value is a function of the activation's argument.
+
+    ``guard`` wraps a monotone function: by `at_endpoints`, or not at all where the arguments are known to be narrow.
+    """
+
+    def __init__(self, guard: Callable[[Kernel], Kernel]) -> None:
+        self.guard = guard
 
     def const(self, p: int, q: int) -> Kernel:
         value = arb(fmpq(p, q))
@@ -113,7 +134,7 @@ class _ArbOps:
         return lambda t: numerator(t) / denominator(t)
 
     def pow_int(self, base: Kernel, n: int) -> Kernel:
-        return lambda t: base(t) ** n
+        return lambda t: integer_power(base(t), n)
 
     def pow_rational(self, base: Kernel, p: int, q: int) -> Kernel:
         return lambda t: base(t) ** arb(fmpq(p, q))
@@ -130,16 +151,20 @@ class _ArbOps:
 
             return extreme
         if name == "erfc":
-            erfc = at_endpoints(lambda z: (-z).erfc())
+            erfc = self.guard(lambda z: (-z).erfc())
             (argument,) = args
             return lambda t: erfc(-argument(t))
         if name in _MONOTONE:
-            return _compose(at_endpoints(_MONOTONE[name]), args[0])
+            return _compose(self.guard(_MONOTONE[name]), args[0])
         if name in _PLAIN:
             return _compose(_PLAIN[name], args[0])
         raise ExpressionError(
             f"function {name!r} has no ball arithmetic; use one of {', '.join(sorted(_MONOTONE | _PLAIN))}"
         )
+
+
+def _unguarded(function: Kernel) -> Kernel:
+    return function
 
 
 def _identity(t: arb) -> arb:
@@ -150,22 +175,28 @@ def _compose(outer: Kernel, inner: Kernel) -> Kernel:
     return outer if inner is _identity else lambda t: outer(inner(t))
 
 
-def arb_kernel(activation: Activation) -> Kernel:
+def arb_kernel(activation: Activation, *, narrow: bool = False) -> Kernel:
     """Ball version of an activation at the current working precision.
+
+    Parameters
+    ----------
+    activation
+        The activation.
+    narrow
+        Leave out the tests for wide balls: faster, just as rigorous, useless for wide balls.
 
     Returns
     -------
     callable
         Guarantee: for a ball z the result contains ``sigma(x)`` for every real x in z (it may be a ball that is not
-        finite,
-        which decides nothing). Increasing activations are evaluated at the endpoints of wide balls.
+        finite, which decides nothing). Unless ``narrow``, increasing activations are evaluated at the endpoints of
+        wide balls.
     """
-    fact = activation.facts.strictly_increasing
-    increasing = fact.value is True and fact.status == "proved"
-    return _compiled(tree_of(activation.expression), increasing, ctx.prec)
+    increasing = activation.facts.strictly_increasing.holds
+    return _compiled(tree_of(activation.expression), increasing and not narrow, narrow, ctx.prec)
 
 
 @lru_cache(maxsize=256)
-def _compiled(tree: Tree, increasing: bool, precision: int) -> Kernel:
-    kernel = evaluate(tree, _ArbOps())
+def _compiled(tree: Tree, increasing: bool, narrow: bool, precision: int) -> Kernel:
+    kernel = evaluate(tree, _ArbOps(_unguarded if narrow else at_endpoints))
     return at_endpoints(kernel) if increasing else kernel

@@ -111,8 +111,14 @@ class ExactArray:
     terms: tuple[tuple[NDArray[Any], int], ...]
 
     def __post_init__(self) -> None:
-        """Check shapes and finiteness."""
-        for values, _ in self.terms:
+        """Check shapes, finiteness, and that types are those whose arithmetic below is exact."""
+        if not self.terms:
+            raise ValueError("an exact array needs at least one term")
+        for values, exponent in self.terms:
+            if values.dtype.kind not in "iu" and values.dtype not in (np.float32, np.float64):
+                raise ValueError(f"a term has dtype {values.dtype}; use integers, float32 or float64")
+            if type(exponent) is not int:
+                raise ValueError(f"a term has exponent {exponent!r}; it must be a Python int, which cannot overflow")
             if values.shape != self.shape:
                 raise ValueError(f"a term has shape {values.shape}, the array {self.shape}")
             if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -121,12 +127,12 @@ class ExactArray:
     @classmethod
     def of_floats(cls, values: NDArray[np.float64]) -> ExactArray:
         """Exact values of a float64 array, held as scaled small integers or float32 when nothing is lost."""
-        return cls(values.shape, (_compact(np.ascontiguousarray(values)),))
+        return cls(values.shape, (_compact(np.array(values, order="C")),))
 
     @classmethod
     def of_integers(cls, numerators: Sequence[int], shape: tuple[int, ...], exponent: int) -> ExactArray:
         """``numerators * 2^exponent`` in C order, in the smallest integer type or in limbs."""
-        bits = max((int(v).bit_length() for v in numerators), default=0)
+        bits = max(max(numerators, default=0), -min(numerators, default=0)).bit_length()
         for dtype in _INTEGER_DTYPES:
             if bits < np.iinfo(dtype).bits:
                 return cls(shape, ((np.array(numerators, dtype=dtype).reshape(shape), exponent),))
@@ -156,19 +162,21 @@ class ExactArray:
 
     def fmpz_mat(self) -> tuple[fmpz_mat, int]:
         """Give the numerators as a FLINT integer matrix, and the exponent (two-dimensional arrays only)."""
+        rows, columns = self.shape
         numerators, exponent = self.integers()
-        return fmpz_mat(*self.shape, numerators), exponent
+        return fmpz_mat(rows, columns, numerators), exponent
 
     def arb_mat(self) -> arb_mat:
         """Give the array as an exact ball matrix (two-dimensional arrays only).
 
         Guarantee: every ball has radius zero and the exact value.
         """
+        rows, columns = self.shape
         values, exponent = self.terms[0]
         if len(self.terms) == 1 and exponent == 0 and values.dtype.kind == "f":
-            return arb_mat(*self.shape, values.astype(np.float64).ravel().tolist())
+            return arb_mat(rows, columns, values.astype(np.float64).ravel().tolist())
         numerators, common = self.integers()
-        return arb_mat(*self.shape, [arb((fmpz(v), fmpz(common))) for v in numerators])
+        return arb_mat(rows, columns, [arb((fmpz(v), fmpz(common))) for v in numerators])
 
     def approx(self) -> NDArray[np.float64]:
         """Nearest-effort float64 array (an untrusted approximation)."""
@@ -194,7 +202,7 @@ def _compact(values: NDArray[np.float64]) -> tuple[NDArray[Any], int]:
 
 def _term_integers(values: NDArray[Any], exponent: int) -> tuple[list[int], int]:
     if values.dtype.kind in "iu":
-        return [int(v) for v in values.ravel().tolist()], exponent
+        return list(values.ravel().tolist()), exponent
     mantissa, powers = np.frexp(values.astype(np.float64).ravel())
     numerators = (mantissa * 2.0**53).astype(np.int64)
     nonzero = numerators != 0

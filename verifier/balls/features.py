@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from flint import arb, arb_mat, ctx
+from flint import arb, arb_mat, ctx, fmpz
 
-from verifier.balls.activation import arb_kernel
+from verifier.balls.activation import NARROW_BITS, Kernel, arb_kernel
 from verifier.balls.precision import working_precision
 from verifier.errors import NetworkError
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
@@ -57,7 +57,11 @@ class FeatureEnclosure:
     _weights: dict[int, tuple[arb_mat, list[arb]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        """Check shapes and finiteness."""
+        """Check shapes and finiteness; keep private copies, so that enclosures once made stay about the same U."""
+        for name, values in (("U", self.u), ("inputs", self.inputs)):
+            if values.dtype != np.float64:
+                raise NetworkError(f"{name} has dtype {values.dtype}; convert it to float64, exactly")
+        self.u, self.inputs = _read_only(self.u), _read_only(self.inputs)
         self.network.views(self.u)
         if self.inputs.ndim != 2 or self.inputs.shape[1] != self.network.dimension:
             raise NetworkError(
@@ -118,8 +122,9 @@ class FeatureEnclosure:
             z = parts[0] if len(parts) == 1 else _concatenate(parts)
             if isinstance(layer, Dense):
                 weight, bias = self._parameters(index)
-                pre = (z * weight).entries()
-                values.append(arb_mat(count, layer.width, _activate(layer.activation, pre, bias)))
+                pre = z * weight
+                kernel = arb_kernel(layer.activation, narrow=_all_narrow(pre))
+                values.append(arb_mat(count, layer.width, _activate(kernel, pre.entries(), bias)))
                 continue
             sources = network.source_shapes(index)
             shape = (sum(s[0] for s in sources), *sources[0][1:])
@@ -135,7 +140,9 @@ class FeatureEnclosure:
         count, width, positions = z.nrows(), z.ncols(), len(windows)
         flat = z.entries()
         patches = [flat[i * width + j] for i in range(count) for window in windows for j in window]
-        product = (arb_mat(count * positions, len(windows[0]), patches) * weight).entries()
+        convolved = arb_mat(count * positions, len(windows[0]), patches) * weight
+        kernel = arb_kernel(layer.activation, narrow=_all_narrow(convolved))
+        product = convolved.entries()
         # (sample, position, filter) -> (sample, filter, position)
         filters = layer.filters
         pre = [
@@ -146,11 +153,26 @@ class FeatureEnclosure:
         ]
         if layer.bias == "tied":
             bias = [b for b in bias for _ in range(positions)]
-        return arb_mat(count, filters * positions, _activate(layer.activation, pre, bias))
+        return arb_mat(count, filters * positions, _activate(kernel, pre, bias))
 
 
-def _activate(activation: object, pre: Sequence[arb], bias: Sequence[arb]) -> list[arb]:
-    kernel = arb_kernel(activation)  # type: ignore[arg-type]
+def _read_only(values: Array) -> Array:
+    """Copy an array that somebody could still write to."""
+    if values.flags.owndata and not values.flags.writeable:
+        return values
+    copy = values.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+def _all_narrow(pre: arb_mat) -> bool:
+    """Whether every radius is below ``2^-NARROW_BITS``: the radius of the sum of all balls is at least each of theirs."""
+    rows, columns = pre.nrows(), pre.ncols()
+    total = arb_mat(1, rows, [1] * rows) * pre * arb_mat(columns, 1, [1] * columns)
+    return bool(total[0, 0].rad() < arb((fmpz(1), fmpz(-NARROW_BITS))))
+
+
+def _activate(kernel: Kernel, pre: Sequence[arb], bias: Sequence[arb]) -> list[arb]:
     width = len(bias)
     out: list[arb] = []
     for start in range(0, len(pre), width):

@@ -62,7 +62,14 @@ def cross_entropy(margins: Sequence[Row], multiplicities: Sequence[int]) -> arb:
     """Enclose ``Phi = (1/n) sum_i mult_i log(1 + sum_k exp(-m_ik))``, ``n = sum mult_i``.
 
     Guarantee: contains the loss for all margins in their balls. Source: log-sum-exp is monotone in each argument.
+
+    Raises
+    ------
+    ValueError
+        If a multiplicity is below 1: the loss would not be the convex function that the theorems speak of.
     """
+    if min(multiplicities, default=1) < 1:
+        raise ValueError(f"multiplicity {min(multiplicities)} must be at least 1; drop samples that do not occur")
     total, n = arb(0), 0
     for row, multiplicity in zip(margins, multiplicities, strict=True):
         total += multiplicity * sample_loss(row)

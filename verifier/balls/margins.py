@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from verifier.balls.exact import ExactArray, lower_float, upper_float
 from verifier.balls.features import FeatureEnclosure, Progress
 from verifier.balls.precision import working_precision
+from verifier.errors import NetworkError
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def enclose_margins(
         before the product, so that what the columns of V have in common cancels exactly.
     """
     classes = weights[0].shape[1]
+    _check(features, weights, labels, classes)
     with working_precision(features.precision):
         differences = [_differences(weight, classes) for weight in weights]
     rows: list[list[tuple[arb, ...]]] = [[()] * features.samples for _ in weights]
@@ -102,6 +104,19 @@ def enclose_margins(
                     for i, row in zip(members, product, strict=True):
                         rows[w][block_rows.start + i] = tuple(row)
     return [Margins(tuple(found)) for found in rows]
+
+
+def _check(features: FeatureEnclosure, weights: Sequence[ExactArray], labels: NDArray[np.int64], classes: int) -> None:
+    """Refuse labels that would leave a sample without margins or compare it with another class."""
+    if labels.shape != (features.samples,) or labels.dtype.kind not in "iu":
+        raise NetworkError(f"labels have shape {labels.shape}, type {labels.dtype}; give {features.samples} integers")
+    if classes < 2 or int(labels.min()) < 0 or int(labels.max()) >= classes:
+        raise NetworkError(
+            f"labels are in {labels.min()}..{labels.max()}; with m = {classes} columns of V they must be 0..m-1, m >= 2"
+        )
+    for weight in weights:
+        if weight.shape != (features.columns, classes):
+            raise NetworkError(f"V has shape {weight.shape}; expected (M, m) = {(features.columns, classes)}")
 
 
 def _differences(weight: ExactArray, classes: int) -> list[arb_mat]:

@@ -94,7 +94,7 @@ class CertificateBuilder:
             }
         )
 
-    def write(self, path: Path) -> Path:
+    def write(self, path: str | Path) -> Path:
         """Write ``path`` (``.json``) and its ``.safetensors``, the JSON document last, by renaming finished files.
 
         Returns
@@ -109,8 +109,8 @@ class CertificateBuilder:
         """
         if not self._claims:
             raise CertificateError("nothing was proved, so there is no certificate to write")
-        target = path.with_suffix(".json")
-        arrays = path.with_suffix(".safetensors")
+        target = Path(path).with_suffix(".json")
+        arrays = target.with_suffix(".safetensors")
         blob = save({name: np.ascontiguousarray(values) for name, values in self._tensors.items()})
         document = {
             "format": FORMAT,

@@ -1,4 +1,4 @@
-"""Entry point: ``python -m verifier.checker FILE``, or this file or its folder run directly, even with ``python -I``."""
+"""Entry point: ``python -m verifier.checker FILE``, or this file or its folder run directly, also with ``-I``."""
 
 import importlib
 import importlib.util

@@ -19,6 +19,9 @@ MAX_INFORMATIVE = 200
 TOP_LEVEL = ("format", "version", "semantics", "generator", "trust", "arrays", "data", "network", "claims")
 
 
+Check = RankClaim | ZeroErrorClaim | PathClaim | Value
+
+
 @dataclass
 class Outcome:
     """What the checker found about one file."""
@@ -57,7 +60,7 @@ def _check(path: str, jobs: int, outcome: Outcome) -> list[dict[str, object]]:
     size = arrays["bytes"].integer(8, MAX_ARRAYS_BYTES)
     tensors = load_tensors(path, arrays["file"].text(MAX_INFORMATIVE), size, arrays["sha256"].text(64))
     source = Source(tensors, Budget())
-    data, network, labels = (_with(keys["data"], source), _with(keys["network"], source), None)
+    data, network = _with(keys["data"], source), _with(keys["network"], source)
     outcome.data_name = data.get("name").text(MAX_INFORMATIVE)
     net, labels = _read_data(data, network)
     claims = _with(keys["claims"], source).items(1, MAX_CLAIMS)
@@ -72,7 +75,7 @@ def _check(path: str, jobs: int, outcome: Outcome) -> list[dict[str, object]]:
     sweep(net, swept, jobs)
     results = []
     for claim, check in zip(claims, checks, strict=True):
-        result = structural[id(check)] if isinstance(check, Value) else check.conclude(jobs)
+        result = structural[id(check)] if isinstance(check, Value) else check.conclude()
         results.append({"label": claim.data["label"], **result})
     return results
 
@@ -97,7 +100,8 @@ def _read_head(document: Value) -> dict[str, Value]:
 
 def _read_data(value: Value, network: Value) -> tuple[Network, Labels | None]:
     """Read data and network; labels are None where the certificate has none."""
-    keys = value.keys("name", "scaling", "samples", "dimension", "classes", "inputs", "labels", "multiplicities", "total")
+    keys = value.keys("name", "scaling", "samples", "dimension", "classes", "inputs", "labels", "multiplicities",
+                      "total")
     keys["name"].text(MAX_INFORMATIVE)
     keys["scaling"].text(MAX_INFORMATIVE)
     samples = keys["samples"].integer(1, MAX_DIMENSION)
@@ -120,7 +124,7 @@ def _read_data(value: Value, network: Value) -> tuple[Network, Labels | None]:
     return net, Labels(classes, labels, counts, total)
 
 
-def _read_claim(value: Value, network: Network, labels: Labels | None) -> RankClaim | ZeroErrorClaim | PathClaim | Value:
+def _read_claim(value: Value, network: Network, labels: Labels | None) -> Check:
     """Read a claim; R5 needs no pass over the samples and stays a value."""
     label = value.get("label").choice("R1", "R3", "R5", "Z1", "P1")
     if label == "R5":

@@ -14,7 +14,7 @@ from .certificate import Outcome, check_file
 
 MAX_JOBS = 64
 MAX_SHOWN = 2000
-TRUST = f"Arb ball arithmetic of FLINT {flint.__FLINT_VERSION__}, python-flint {flint.__version__}; exact-real semantics"
+TRUST = f"Arb of FLINT {flint.__FLINT_VERSION__}, python-flint {flint.__version__}; exact-real semantics"
 
 
 def jobs_number(text: str) -> int:

@@ -33,10 +33,11 @@ def read_regular_file(path: str, limit: int, where: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         raise Unreadable(f"cannot open: {getattr(error, 'strerror', None) or error}") from None
-    with os.fdopen(descriptor, "rb", closefd=True) as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Rejection(where, "container.file", "is not a regular file (a folder, pipe or device is refused)")
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise Rejection(where, "container.file", "is not a regular file (a folder, pipe or device is refused)")
+    with os.fdopen(descriptor, "rb") as stream:
         if not status.st_size <= limit:
             raise Rejection(where, "container.size", "the file is too large", status.st_size, f"limit {limit}")
         try:
@@ -104,7 +105,7 @@ class Tensors:
         position = 0
         for begin, end, name in sorted(spans):
             if begin != position:
-                raise Rejection(where, "container.tensor", f"tensor {name}: a gap or an overlap before it", begin, position)
+                raise Rejection(where, "container.tensor", f"{name}: a gap or an overlap before it", begin, position)
             position = end
         if position != size - start:
             raise Rejection(where, "container.tensor", "bytes after the last tensor", position, size - start)

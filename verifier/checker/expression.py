@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from flint import arb
 
@@ -23,7 +24,7 @@ NARROW = 20  # a ball this many bits narrower than its midpoint goes to Arb dire
 ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-*/()., ")
 UNDEFINED = arb("nan")
 
-OPERATORS: dict[type[ast.operator], Callable[[arb, arb], arb]] = {
+OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
 }
 ODD = frozenset({"tanh", "sin", "atan", "erf", "sinh"})
@@ -98,10 +99,11 @@ def power(exponent: Fraction) -> Function:
 
 
 log1p = where(increasing(arb.log1p), lambda x: x > -1)
-FUNCTIONS: dict[str, Callable[..., arb]] = {
-    "exp": increasing(arb.exp), "tanh": increasing(arb.tanh), "sinh": increasing(arb.sinh),
-    "atan": increasing(arb.atan), "erf": increasing(arb.erf), "cosh": even(arb.cosh), "Abs": even(abs),
-    "sin": arb.sin, "cos": arb.cos,
+DIRECT: dict[str, Function] = {  # defined everywhere and increasing
+    "exp": arb.exp, "tanh": arb.tanh, "sinh": arb.sinh, "atan": arb.atan, "erf": arb.erf,
+}
+FUNCTIONS: dict[str, Callable[..., arb]] = {name: increasing(function) for name, function in DIRECT.items()} | {
+    "cosh": even(arb.cosh), "Abs": even(abs), "sin": arb.sin, "cos": arb.cos,
     "log": where(increasing(arb.log), lambda x: x > 0), "sqrt": where(increasing(arb.sqrt), lambda x: x >= 0),
     "Max": extreme(arb.max), "Min": extreme(arb.min),
 }
@@ -182,15 +184,14 @@ def rational(node: ast.expr, t: Fraction) -> Fraction | None:
             a, b = rational(left, t), rational(right, t)
             if a is not None and b is not None:
                 if not isinstance(op, ast.Pow):
-                    result = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
-                              ast.Div: operator.truediv}[type(op)](a, b)
+                    result = OPERATORS.get(type(op), operator.truediv)(a, b)
                 elif b.denominator == 1 and abs(b) * bits(a) <= MAX_RATIONAL_BITS:
                     result = a ** int(b)
         case ast.Call(func=ast.Name(id="Abs" | "Max" | "Min" as name), args=arguments):
             values = [rational(argument, t) for argument in arguments]
             known = [value for value in values if value is not None]
             if len(known) == len(values):
-                result = {"Abs": lambda v: abs(v[0]), "Max": max, "Min": min}[name](known)
+                result = abs(known[0]) if name == "Abs" else max(known) if name == "Max" else min(known)
     return result if result is not None and bits(result) <= MAX_RATIONAL_BITS else None
 
 
@@ -213,6 +214,24 @@ class Expression:
         """
         function = _compile(self.tree)
         return _constantly(function) if isinstance(function, arb) else function
+
+    def mapped(self) -> Callable[[list[arb]], list[arb]]:
+        """Return `compiled` for lists; a bare function of narrow balls is called without a detour.
+
+        Guarantee: as for `compiled`, entry by entry.
+        """
+        function = self.compiled()
+        direct = None
+        match self.tree:
+            case ast.Call(func=ast.Name(id=name), args=[ast.Name(id="t")]):
+                direct = DIRECT.get(name)
+
+        def every(balls: list[arb]) -> list[arb]:
+            if direct is not None and min(map(arb.rel_accuracy_bits, balls)) >= NARROW:
+                return list(map(direct, balls))
+            return list(map(function, balls))
+
+        return every
 
     def at(self, t: Fraction) -> Fraction | None:
         """Return the exact sigma(t) where rational operations suffice; division by zero raises ZeroDivisionError."""
@@ -261,17 +280,17 @@ def _compile(node: ast.expr) -> arb | Function:
 def _combine(function: Callable[..., arb], arguments: list[ast.expr]) -> arb | Function:
     """Compose a function with its arguments; constants are evaluated once, a bare t costs nothing."""
     parts = [_compile(argument) for argument in arguments]
-    match parts:
-        case _ if all(isinstance(part, arb) for part in parts):
-            return function(*parts)
-        case [inner] if not isinstance(inner, arb):
-            return function if isinstance(arguments[0], ast.Name) else lambda t: function(inner(t))
-        case [first, arb() as second] if not isinstance(first, arb):
-            return lambda t: function(first(t), second)
-        case [arb() as first, second] if not isinstance(second, arb):
-            return lambda t: function(first, second(t))
-    functions = [_constantly(part) if isinstance(part, arb) else part for part in parts]
-    return lambda t: function(*[part(t) for part in functions])
+    constants = [part for part in parts if isinstance(part, arb)]
+    if len(constants) == len(parts):
+        return function(*constants)
+    inner = [_constantly(part) if isinstance(part, arb) else part for part in parts]
+    if len(inner) == 1:
+        only = inner[0]
+        return function if isinstance(arguments[0], ast.Name) else lambda t: function(only(t))
+    if len(inner) == 2:
+        first, second = inner
+        return lambda t: function(first(t), second(t))
+    return lambda t: function(*[part(t) for part in inner])
 
 
 def _constantly(value: arb) -> Function:

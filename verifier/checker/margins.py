@@ -5,15 +5,16 @@ Glossary: m0, m1 are the margins sum_j Psi_ij (V_{j,y_i} - V_{j,k}), k != y_i, o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flint import arb, arb_mat, fmpz_mat
 
 from .exact import Dyadic, Exact, decimal, precision
 from .expression import FUNCTIONS, log1p
-from .network import Network
+from .network import Block, Network
 from .rank import MAX_BITS
 from .rejection import Budget, Rejection
 from .schema import Value
@@ -29,6 +30,7 @@ class Labels:
     labels: Sequence[int]
     multiplicities: Sequence[int]
     total: int
+    margins: dict[str, Margins] = field(default_factory=dict)
 
 
 def tail(rate: arb, classes: int) -> arb:
@@ -48,10 +50,20 @@ class Margins:
         rows = weights.integers.tolist()
         self.differences = {y: _differences(rows, y, weights) for y in present}
 
-    def of(self, label: int, psi: arb_mat) -> list[list[arb]]:
-        """Return the balls of the margins of some samples, which have the same label."""
-        margins = psi * self.differences[label]
-        return margins.tolist()
+    def of(self, label: int, block: Block, psi: arb_mat) -> list[list[arb]]:
+        """Return the balls of the margins of a block's samples with this label (computed once per block)."""
+        key = id(self), label
+        if key not in block.products:
+            block.products[key] = (psi * self.differences[label]).tolist()
+        return block.products[key]
+
+
+def read_margins(value: Value, network: Network, data: Labels) -> Margins:
+    """Return the margins of some output weights; claims that name the same arrays share them."""
+    key = json.dumps(value.data, sort_keys=True)
+    if key not in data.margins:
+        data.margins[key] = Margins(value, network, data)
+    return data.margins[key]
 
 
 def _differences(rows: list[list[Any]], y: int, weights: Exact) -> arb_mat:
@@ -59,18 +71,6 @@ def _differences(rows: list[list[Any]], y: int, weights: Exact) -> arb_mat:
     entries = [row[y] - row[k] for row in rows for k in range(weights.columns) if k != y]
     integers = fmpz_mat(weights.rows, weights.columns - 1, entries)
     return Exact(integers, weights.exponent, weights.bits + 1).balls()
-
-
-def by_label(samples: range, psi: list[list[arb]], data: Labels) -> list[tuple[int, list[int], arb_mat]]:
-    """Group rows of Psi by the samples' labels: (label, samples, their rows)."""
-    groups: dict[int, list[int]] = {}
-    for sample in samples:
-        groups.setdefault(data.labels[sample], []).append(sample)
-    result = []
-    for label, members in sorted(groups.items()):
-        flat = [z for sample in members for z in psi[sample - samples.start]]
-        result.append((label, members, arb_mat(len(members), len(flat) // len(members), flat)))
-    return result
 
 
 class Worst:
@@ -117,15 +117,18 @@ class MarginClaim:
         self.label = keys["label"].choice("Z1", "P1")
         self.precision = keys["precision"].integer(32, MAX_BITS)
         self.gamma = positive(keys["gamma"], f"{self.label}.gamma")
-        self.end = Margins(keys[weights], network, data)
+        self.end = read_margins(keys[weights], network, data)
         self.worst = Worst()
+
+    def prepare(self, jobs: int) -> None:
+        """Nothing to do without rows."""
 
     def check_end(self, sample: int, margins: list[arb]) -> None:
         """Guarantee: each of the margins is at least gamma."""
         gamma = self.gamma.ball
         for margin in margins:
             if not (margin >= gamma):
-                message = f"a margin of sample {sample} is not proved to be at least gamma; lower gamma or raise precision"
+                message = f"a margin of sample {sample} is not proved to be at least gamma; lower gamma"
                 rule = f"{self.label}.margin"
                 raise Rejection(self.path + "/gamma", rule, message, self.gamma.below(), margin.str(10))
             self.worst.see(margin)
@@ -138,10 +141,10 @@ class ZeroErrorClaim(MarginClaim):
         keys = value.keys("label", "precision", "output_weights", "gamma")
         super().__init__(keys, "output_weights", value.path, network, data)
 
-    def take(self, samples: range, psi: list[list[arb]]) -> None:
+    def take(self, block: Block) -> None:
         """Check the margins of some samples."""
-        for label, members, rows in by_label(samples, psi, self.data):
-            for sample, margins in zip(members, self.end.of(label, rows), strict=True):
+        for label, (members, rows) in block.by_label(self.data.labels).items():
+            for sample, margins in zip(members, self.end.of(label, block, rows), strict=True):
                 self.check_end(sample, margins)
 
     def seen(self) -> Any:
@@ -152,7 +155,7 @@ class ZeroErrorClaim(MarginClaim):
         """Merge another process's samples."""
         self.worst.merge(summary)
 
-    def conclude(self, jobs: int) -> dict[str, object]:
+    def conclude(self) -> dict[str, object]:
         """State the result.
 
         Guarantee: sum_j Psi_ij (V_{j,y_i} - V_{j,k}) >= gamma > 0 for all i and k != y_i, so that
@@ -172,7 +175,7 @@ class PathClaim(MarginClaim):
         keys = value.keys("label", "precision", "start_weights", "end_weights", "gamma", "kappa", "start_loss",
                           "zero_error_t", "targets")
         super().__init__(keys, "end_weights", value.path, network, data)
-        self.start = Margins(keys["start_weights"], network, data)
+        self.start = read_margins(keys["start_weights"], network, data)
         self.kappa = positive(keys["kappa"], "P1.kappa")
         loss = keys["start_loss"].keys("lower", "upper")
         self.loss_claimed = loss["lower"].dyadic(), loss["upper"].dyadic()
@@ -184,14 +187,14 @@ class PathClaim(MarginClaim):
         self.total = arb(0)  # n Phi(U, V0), summed so far
         self.slack = Worst()
 
-    def take(self, samples: range, psi: list[list[arb]]) -> None:
+    def take(self, block: Block) -> None:
         """Check the margins of some samples and add their losses.
 
         Guarantee: m1_ik >= gamma and kappa m1_ik - m0_ik > 0; `total` contains sum_i mult_i log(1 + sum_k e^-m0_ik).
         """
         kappa = self.kappa.ball
-        for label, members, rows in by_label(samples, psi, self.data):
-            pairs = zip(members, self.start.of(label, rows), self.end.of(label, rows), strict=True)
+        for label, (members, rows) in block.by_label(self.data.labels).items():
+            pairs = zip(members, self.start.of(label, block, rows), self.end.of(label, block, rows), strict=True)
             for sample, starts, ends in pairs:
                 self.check_end(sample, ends)
                 for m0, m1 in zip(starts, ends, strict=True):
@@ -203,7 +206,7 @@ class PathClaim(MarginClaim):
                 loss = log1p(sum((exp(-m0) for m0 in starts), arb(0)))
                 self.total += self.data.multiplicities[sample] * loss
         if not self.total.is_finite():
-            raise Rejection(self.path + "/start_loss", "P1.start-loss", "the start loss is not finite at this precision",
+            raise Rejection(self.path + "/start_loss", "P1.start-loss", "the start loss is not finite",
                             None, str(self.total)[:100])
 
     def seen(self) -> Any:
@@ -217,7 +220,7 @@ class PathClaim(MarginClaim):
         self.slack.merge(slack)
         self.total += arb(lower).union(arb(upper))
 
-    def conclude(self, jobs: int) -> dict[str, object]:
+    def conclude(self) -> dict[str, object]:
         """Compare the start loss and the values along the ray.
 
         Guarantee: h(s) = Phi(U, V(s)) is convex and h'(1) = -(1/n) sum_ik mult_i p_ik (kappa m1_ik - m0_ik) < 0, hence
@@ -227,14 +230,15 @@ class PathClaim(MarginClaim):
             loss = self.total / self.data.total
             lower, upper = self.loss_claimed
             if not (lower.ball <= loss and loss <= upper.ball):
-                raise Rejection(self.path + "/start_loss", "P1.start-loss", "the start loss is not proved to be between "
+                raise Rejection(self.path + "/start_loss", "P1.start-loss", "the start loss is not proved to be in "
                                 "the bounds", f"[{lower.below()}, {upper.above()}]", loss.str(15))
             self._check_time(self.path + "/zero_error_t", "P1.zero-error", self.zero_error)
             gamma, classes = self.gamma.ball, self.data.classes
             reached, needed = tail(self.zero_error.ball * gamma, classes), arb(2).log() / self.data.total
             if not (reached < needed):
-                raise Rejection(self.path + "/zero_error_t", "P1.zero-error", "log(1 + (m-1) e^(-t gamma)) is not below "
-                                "log(2)/n; choose a larger t", decimal(reached, down=False), decimal(needed, down=True))
+                raise Rejection(self.path + "/zero_error_t", "P1.zero-error", "log(1 + (m-1) e^(-t gamma)) is not "
+                                "below log(2)/n; choose a larger t", decimal(reached, down=False),
+                                decimal(needed, down=True))
             for path, target, time in self.targets:
                 self._check_time(path + "/t", "P1.target", time)
                 reached = tail(time.ball * gamma, classes)
@@ -244,7 +248,7 @@ class PathClaim(MarginClaim):
         targets = [{"loss": target.above(), "t": time.above()} for _, target, time in self.targets]
         reached_words = "".join(f"; at most {target['loss']} from t = {target['t']} on" for target in targets)
         statement = (f"the loss decreases strictly from {lower.below()} .. {upper.above()} at V0 along the segment to "
-                     f"kappa V1 (kappa = {self.kappa.above()}) and then along t V1 to 0, with the hidden weights at rest: "
+                     f"kappa V1 (kappa = {self.kappa.above()}) and then along t V1 to 0, the hidden weights at rest: "
                      f"training error 0 from t = {self.zero_error.above()} on{reached_words}")
         return {"statement": statement, "gamma": self.gamma.below(), "kappa": self.kappa.above(),
                 "precision": self.precision, "start_loss": [lower.below(), upper.above()],
@@ -252,4 +256,5 @@ class PathClaim(MarginClaim):
 
     def _check_time(self, path: str, rule: str, time: Dyadic) -> None:
         if not (time.ball >= self.kappa.ball):
-            raise Rejection(path, rule, "t must be at least kappa, where the ray begins", time.below(), self.kappa.above())
+            message = "t must be at least kappa, where the ray begins"
+            raise Rejection(path, rule, message, time.below(), self.kappa.above())

@@ -7,15 +7,15 @@ output position; a dense layer has one window, the whole row. `filters` units re
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
 from flint import arb, arb_mat
 
 from .exact import Exact
-from .expression import Expression, Function, parse
+from .expression import Expression, parse
 from .rejection import MAX_DIMENSION, Budget, Rejection, product, words
 from .schema import Value
 
@@ -203,20 +203,40 @@ def _read_skip(value: Value, units: int) -> list[int]:
     return skip
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some rows of Psi as balls; what several claims need of them is made once."""
+
+    samples: range
+    rows: list[list[arb]]
+    groups: dict[int, tuple[list[int], arb_mat]] = field(default_factory=dict)
+    products: dict[tuple[int, int], list[list[arb]]] = field(default_factory=dict)
+
+    def by_label(self, labels: Sequence[int]) -> dict[int, tuple[list[int], arb_mat]]:
+        """Return, per label, the samples that have it and the matrix of their rows."""
+        if not self.groups:
+            members: dict[int, list[int]] = {}
+            for sample in self.samples:
+                members.setdefault(labels[sample], []).append(sample)
+            for label, chosen in sorted(members.items()):
+                flat = list(itertools.chain.from_iterable(self.rows[sample - self.samples.start] for sample in chosen))
+                self.groups[label] = chosen, arb_mat(len(chosen), len(flat) // len(chosen), flat)
+        return self.groups
+
+
 class Features:
     """Evaluates the network in ball arithmetic at the current working precision."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.functions: list[Function | None] = [
-            None if layer.activation is None else layer.activation.compiled() for layer in network.layers
-        ]
+        self.functions = [None if layer.activation is None else layer.activation.mapped() for layer in network.layers]
         self.weights = [None if layer.weight is None else layer.weight.balls().transpose() for layer in network.layers]
         self.biases = [[] if layer.bias is None else layer.bias.balls().entries() for layer in network.layers]
         self.picks = [_picker(layer) for layer in network.layers]
         self.inputs = network.inputs.balls().tolist()
+        self.tiles: dict[int, arb_mat] = {}
 
-    def block(self, samples: range) -> list[list[arb]]:
+    def block(self, samples: range) -> Block:
         """Return the rows of Psi for the samples.
 
         Guarantee: each ball contains the exact value of Psi at the stored numbers, and is finite. Every hidden unit is
@@ -235,7 +255,7 @@ class Features:
             for source in [*layer.inputs, position]:
                 if source != INPUT and self.network.last_readers[source] <= position:
                     values.pop(source, None)
-        return psi
+        return Block(samples, psi)
 
     def _layer(self, position: int, layer: Layer, rows: list[list[arb]], samples: range) -> list[list[arb]]:
         pick, function, weight = self.picks[position], self.functions[position], self.weights[position]
@@ -246,7 +266,7 @@ class Features:
             return self._finite(layer, units, samples)
         positions = layer.positions
         sums = arb_mat(len(rows) * positions, fan_in, flat) * weight + self._tile(position, layer, len(rows))
-        units = list(map(function, sums.entries()))
+        units = function(sums.entries())
         if positions > 1:  # from (position, filter) to the unit numbers' (filter, position)
             size = positions * filters
             units = [unit for start in range(0, len(units), size) for a in range(filters)
@@ -254,11 +274,14 @@ class Features:
         return self._finite(layer, units, samples)
 
     def _tile(self, position: int, layer: Layer, count: int) -> arb_mat:
-        """Return the bias as a matrix for a block of rows."""
+        """Return the bias as a matrix for a block of rows; it is kept, since most blocks have the same size."""
+        if position in self.tiles and self.tiles[position].nrows() == count * layer.positions:
+            return self.tiles[position]
         bias = self.biases[position]
         one = [bias[layer.bias_index(a * layer.positions + p)] for p in range(layer.positions)
                for a in range(layer.filters)]
-        return arb_mat(count * layer.positions, layer.filters, one * count)
+        self.tiles[position] = arb_mat(count * layer.positions, layer.filters, one * count)
+        return self.tiles[position]
 
     @staticmethod
     def _finite(layer: Layer, units: list[arb], samples: range) -> list[list[arb]]:

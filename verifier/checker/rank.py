@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from operator import add, itemgetter, mul
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from flint import arb, arb_mat, ctx, fmpz_mat
 
 from .exact import BOUND_PRECISION, Exact, decimal, precision
-from .network import Network
+from .network import Block, Network
 from .rejection import MAX_FEATURE_BITS, Budget, Rejection, words
 from .schema import Value
 
@@ -126,40 +127,59 @@ class RankClaim:
         self.pick = None if self.columns is None else _pick(self.columns)
         self.error = arb(0)  # the e of |2^k Psi_ij - a_ij| <= e
         self.residual = Norms()
+        self.half: arb_mat | None = None
+        self.norm = self.norm_for_rounding = arb("inf")
 
-    def take(self, samples: range, psi: list[list[arb]]) -> None:
+    def take(self, block: Block) -> None:
         """Round the rows of Psi to integers and add the residual's rows.
 
         Guarantee: E = 2^(k+s) I - a X_int exactly, and |2^k Psi_ij - a_ij| <= self.error.
         """
-        flat = [z for row in (map(self.pick, psi) if self.pick else psi) for z in row]
-        integers, error = self._round(flat, len(samples))
+        flat = list(itertools.chain.from_iterable(map(self.pick, block.rows) if self.pick else block.rows))
+        integers, error = self._round(flat, len(block.samples))
         self.error = self.error.max(error).upper()
         residual = list(map(int, (integers * self.inverse).entries()))
         diagonal = 1 << (self.feature_bits + self.scale)
-        for number, sample in enumerate(samples):
+        for number, sample in enumerate(block.samples):
             row = residual[number * self.rank:(number + 1) * self.rank]
             row[sample] -= diagonal
             self.residual.row(row)
 
+    def prepare(self, jobs: int) -> None:
+        """Bound ||X_int||_2 and ||X_int||_F."""
+        with precision(BOUND_PRECISION):
+            norms = norms_of(self.inverse)
+            self.norm = integer_norm(self.inverse, norms, self.products, jobs)
+            self.norm_for_rounding = self.norm.min(norms.frobenius())
+
     def _round(self, flat: list[arb], rows: int) -> tuple[fmpz_mat, arb]:
         """Return integers a near 2^k z and a proved bound of |2^k z - a|; how a was found does not matter."""
         k = self.feature_bits
-        largest = max(map(arb.abs_upper, flat)) * arb((1, k))
-        if not largest < arb((1, MAX_FEATURE_BITS)):
-            raise Rejection(self.path + "/feature_bits", "container.limits", "2^feature_bits times a feature is too large",
-                            k, decimal(largest, down=False))
-        if largest < arb((1, FLOAT_BITS)) and k <= FLOAT_BITS:
+        floats = list(map(float, flat))
+        if max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
             factor = 2.0**k
-            integers = fmpz_mat(rows, self.used, [round(float(z) * factor) for z in flat])
+            integers = fmpz_mat(rows, self.used, [round(number * factor) for number in floats])
         else:
-            integers = fmpz_mat(rows, self.used, [_nearest(z, k) for z in flat])
+            integers = fmpz_mat(rows, self.used, [self._nearest(z) for z in flat])
         distance = arb_mat(rows, self.used, flat) * arb((1, k)) - arb_mat(integers)
         error = max(map(arb.abs_upper, (distance[0, j] for j in range(self.used))))
         if len(flat) >= MANY_ENTRIES and error > NEAR_HALF:
-            if arb_mat(rows, self.used, [HALF_BALL] * len(flat)).contains(distance):
+            if self.half is None or self.half.nrows() != rows:
+                self.half = arb_mat(rows, self.used, [HALF_BALL] * len(flat))
+            if self.half.contains(distance):
                 return integers, HALF_BALL.abs_upper()
         return integers, max(map(arb.abs_upper, distance.entries()))
+
+    def _nearest(self, z: arb) -> int:
+        """Return the integer nearest to 2^k times the midpoint."""
+        if not z.abs_upper() < arb((1, MAX_FEATURE_BITS - self.feature_bits)):
+            raise Rejection(self.path + "/feature_bits", "container.limits", "2^feature_bits times a feature is huge",
+                            self.feature_bits, decimal(z, down=False))
+        mantissa, exponent = (int(part) for part in z.mid().man_exp())
+        shift = exponent + self.feature_bits
+        if shift < -mantissa.bit_length() - 1:
+            return 0
+        return mantissa << shift if shift >= 0 else ((mantissa >> (-shift - 1)) + 1) >> 1
 
     def seen(self) -> Any:
         """Return the largest rounding error, and the residual's norms."""
@@ -172,7 +192,7 @@ class RankClaim:
         self.error = self.error.max(arb(error)).upper()
         self.residual.merge(residual)
 
-    def conclude(self, jobs: int) -> dict[str, object]:
+    def conclude(self) -> dict[str, object]:
         """Compare the claimed bounds.
 
         Guarantee: ||I - Psi X||_2 <= 2^-(k+s) ||E|| + 2^-k e sqrt(N K) ||X||_2 <= alpha < 1, and then every unit
@@ -180,14 +200,12 @@ class RankClaim:
         sigma_lower > 0 and rank Psi = N. (Columns left out can only increase sigma_N.)
         """
         with precision(BOUND_PRECISION):
-            norms = norms_of(self.inverse)
-            norm = integer_norm(self.inverse, norms, self.products, jobs)
-            unit = arb((1, -self.scale))  # X = unit * X_int
-            rounding = self.error * arb(self.rank * self.used).sqrt() * norm.min(norms.frobenius())
+            norm, unit = self.norm, arb((1, -self.scale))  # X = unit * X_int
+            rounding = self.error * arb(self.rank * self.used).sqrt() * self.norm_for_rounding
             alpha = (self.residual.bound() + rounding) * arb((1, -self.feature_bits)) * unit
             claimed = self.alpha.ball
             if not (alpha <= claimed):
-                raise Rejection(self.path + "/alpha", "R1.residual", "||I - Psi X||_2 is not proved to be at most alpha; "
+                raise Rejection(self.path + "/alpha", "R1.residual", "||I - Psi X||_2 is not proved to be <= alpha; "
                                 "use a more exact right inverse, more feature_bits or a higher precision",
                                 self.alpha.above(), decimal(alpha, down=False))
             if not (claimed < 1):
@@ -206,12 +224,6 @@ class RankClaim:
                 "sigma_lower": self.sigma.below(), "alpha": self.alpha.above()}
 
 
-def _nearest(z: arb, k: int) -> int:
-    mantissa, exponent = (int(part) for part in z.mid().man_exp())
-    shift = exponent + k
-    return mantissa << shift if shift >= 0 else ((mantissa >> (-shift - 1)) + 1) >> 1
-
-
 def _pick(columns: list[int]) -> Any:
     return itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
 
@@ -220,7 +232,7 @@ def _read_columns(value: Value, units: int) -> list[int] | None:
     if value.data is None:
         return None
     columns = list(value.integer_tensor(None))
-    if not all(a < b for a, b in zip(columns, columns[1:], strict=False)):
+    if not all(a < b for a, b in itertools.pairwise(columns)):
         raise value.reject("schema.value", "columns must be strictly increasing", columns[:20])
     if not (columns[0] >= 0 and columns[-1] < units):
         raise value.reject("schema.value", "a column is not an index of a skip unit", [columns[0], columns[-1]], units)

@@ -163,7 +163,9 @@ class Value:
         self.spend(Budget.BITS, count * bits)
         total: list[int] = []
         for entries, denominator, lowest, _ in scaled:
-            numbers = [v << (lowest - low) for v in _integers(entries, denominator)]
+            numbers = _integers(entries, denominator)
+            if lowest > low:
+                numbers = [number << (lowest - low) for number in numbers]
             total = [a + b for a, b in zip(total, numbers, strict=True)] if total else numbers
         return Exact(fmpz_mat(rows, count // rows, total), low, bits)
 

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from flint import arb
-
 from .exact import precision
-from .network import Features, Network
+from .network import Block, Features, Network
 from .rejection import Rejection
 
 PARALLEL_ENTRIES = 100_000  # below this many hidden values a second process does not pay
@@ -22,8 +20,11 @@ class Claim(Protocol):
 
     precision: int
 
-    def take(self, samples: range, psi: list[list[arb]]) -> None:
+    def take(self, block: Block) -> None:
         """Look at some rows of Psi, as balls."""
+
+    def prepare(self, jobs: int) -> None:
+        """Do the work that needs no rows (the parent does it while other processes evaluate)."""
 
     def seen(self) -> Any:
         """Return the summary of the rows taken."""
@@ -43,6 +44,8 @@ def sweep(network: Network, claims: Sequence[Claim], jobs: int) -> None:
     jobs = 1 if work < PARALLEL_ENTRIES else min(jobs, len(blocks))
     if jobs == 1 or not claims or "fork" not in multiprocessing.get_all_start_methods():
         _take_blocks(network, claims, blocks)
+        for claim in claims:
+            claim.prepare(jobs)
         return
     share = -(-len(blocks) // jobs)
     rows = -(-network.samples // (share * jobs))  # equal shares
@@ -57,6 +60,8 @@ def sweep(network: Network, claims: Sequence[Claim], jobs: int) -> None:
             worker.start()
             sender.close()
             workers.append((worker, receiver))
+        for claim in claims:
+            claim.prepare(jobs)
         for _, receiver in workers:
             _merge(claims, receiver)
     finally:
@@ -71,10 +76,10 @@ def _take_blocks(network: Network, claims: Sequence[Claim], blocks: list[range])
         with precision(bits):
             features = Features(network)
             for samples in blocks:
-                psi = features.block(samples)
+                block = features.block(samples)
                 for claim in claims:
                     if claim.precision == bits:
-                        claim.take(samples, psi)
+                        claim.take(block)
 
 
 def _work(sender: Connection, network: Network, claims: Sequence[Claim], blocks: list[range]) -> None:

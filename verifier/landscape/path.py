@@ -169,9 +169,12 @@ def prove_path(
     """
     if zero_loss.verdict is not Verdict.PROVED or zero_loss.weights is None or zero_loss.features is None:
         return PathResult(Verdict.UNDECIDED, "no certified end of the path: " + zero_loss.reason)
-    features, end_margins, gamma = zero_loss.features, zero_loss.margins, zero_loss.gamma
-    while end_margins is not None and gamma is not None:
-        (start_margins,) = enclose_margins(features, [start_weights], labels, stage("path: margins at the start"))
+    features, gamma = zero_loss.features, zero_loss.gamma
+    while gamma is not None:
+        # Both ends with the labels given here: the margins of Z1 may have been made for others.
+        start_margins, end_margins = enclose_margins(
+            features, [start_weights, zero_loss.weights], labels, stage("path: margins at both ends")
+        )
         path = _segment(
             features, zero_loss.weights, start_weights, start_margins, end_margins, gamma, multiplicities, targets
         )
@@ -185,7 +188,6 @@ def prove_path(
         if 2 * features.precision > max_bits:
             break
         features = FeatureEnclosure(features.network, features.u, features.inputs, 2 * features.precision)
-        (end_margins,) = enclose_margins(features, [zero_loss.weights], labels, stage("path: margins at the end"))
     return PathResult(
         Verdict.UNDECIDED, f"the start's margins are not decided at {features.precision} bits; raise max_bits"
     )

@@ -20,6 +20,12 @@ LP_ENTRIES = 4_000_000
 """Largest linear program (nonzeros) that is handed to the solver."""
 ITERATIONS = 400
 
+SOLVED_MARGIN = 1e-3
+"""A least squares solution of ``Psi V = onehot`` (margins 1) with a smaller margin in floating point solves nothing."""
+
+QUIETLY = np.errstate(all="ignore")
+"""Overflow is no news in a proposal: what is not finite is not proposed."""
+
 
 def proposals(
     psi: Array, labels: NDArray[np.int64], classes: int, witness: RightInverse | None
@@ -40,14 +46,12 @@ def proposals(
     target = np.eye(classes)[labels]
     if np.isfinite(psi).all():
         v = _least_squares(psi, target)
-        if v is not None and approx_margin(psi, v, labels) > 1e-3:
+        solved = v is not None and approx_margin(psi, v, labels) > SOLVED_MARGIN
+        if v is not None and solved:
             yield "least squares", ExactArray.of_floats(_short(v))
-        if (
-            witness is None
-            or approx_margin(psi, v if v is not None else np.zeros((psi.shape[1], classes)), labels) <= 1e-3
-        ):
+        if witness is None or not solved:
             v = _squared_hinge(psi, labels, classes)
-            if approx_margin(psi, v, labels) > 0:
+            if np.isfinite(v).all() and approx_margin(psi, v, labels) > 0:
                 yield "squared hinge", ExactArray.of_floats(v)
             program = _linear_program(psi, labels, classes)
             if program is not None and approx_margin(psi, program, labels) > 0:
@@ -56,6 +60,7 @@ def proposals(
         yield "right inverse", _from_right_inverse(witness, labels, classes, psi.shape[1])
 
 
+@QUIETLY
 def approx_margin(psi: Array, v: Array, labels: NDArray[np.int64]) -> float:
     """Smallest margin in floating point."""
     g = psi @ v
@@ -64,12 +69,14 @@ def approx_margin(psi: Array, v: Array, labels: NDArray[np.int64]) -> float:
     return float((own - g.max(axis=1)).min())
 
 
+@QUIETLY
 def _short(v: Array) -> Array:
     """Round to binary32 when the weights fit: smaller certificates."""
     single = v.astype(np.float32).astype(np.float64)
     return single if np.isfinite(single).all() else v
 
 
+@QUIETLY
 def _least_squares(psi: Array, target: Array) -> Array | None:
     """Minimum-norm (else least-squares) solution of ``Psi V = onehot``, by the Gram matrix when that is safe."""
     n, m = psi.shape
@@ -93,6 +100,7 @@ def _lstsq(psi: Array, target: Array) -> Array | None:
     return v if np.isfinite(v).all() else None
 
 
+@QUIETLY
 def _squared_hinge(psi: Array, labels: NDArray[np.int64], classes: int) -> Array:
     """Minimise ``sum_ik max(0, 1 - margin_ik)^2`` (convex) by L-BFGS on normalised features."""
     scale = float(np.sqrt((psi * psi).sum(axis=1).max())) or 1.0
@@ -119,6 +127,7 @@ def _squared_hinge(psi: Array, labels: NDArray[np.int64], classes: int) -> Array
     return v
 
 
+@QUIETLY
 def _linear_program(psi: Array, labels: NDArray[np.int64], classes: int) -> Array | None:
     """Maximise the margin over ``|V| <= 1`` by linear programming, if it is not too large."""
     n, m = psi.shape

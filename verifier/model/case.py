@@ -269,31 +269,39 @@ SAMPLE = """\
 title = "Digits, one wide tanh layer"
 
 [data]
-name = "digits"              # digits, iris, wine, breast_cancer; or path = "data.csv" (last column: label) or
-"data.npz" (arrays X, y)
+name = "digits"              # digits, iris, wine, breast_cancer
+# path = "data.csv"          # instead of name: CSV (last column: label) or NPZ (arrays X and y)
 samples = 200                # the first n
 # label = "species"          # CSV: the label column's name or index
 # scale = "auto"             # "auto", "none" or an integer k: inputs are multiplied by 2^k exactly
+# shape = [1, 8, 8]          # for convolutions: channels and positions
 # duplicates = "group"       # or "keep": equal samples stay separate rows (then Psi cannot have full rank)
 
 [network]
 layers = [
   { kind = "dense", width = 300, activation = "tanh", skip = true },
-  # { kind = "conv2d", filters = 8, kernel = [3, 3], stride = [1, 1], bias = "per-unit", activation = "sigmoid", skip
-  # = true, inputs = ["input"] },
-  # { kind = "avgpool", kernel = [2, 2], stride = [2, 2] },
+  # { kind = "conv2d", filters = 8, kernel = [3, 3], stride = [1, 1], bias = "per-unit", activation = "sigmoid" },
+  # { kind = "avgpool", kernel = [2, 2], stride = [2, 2], inputs = [1] },
+  # { kind = "dense", width = 50, activation = "tanh(t) + t/10", inputs = ["input", 0], skip = [0, 1, 2] },
 ]
 
 [start]
-init = "gaussian"            # gaussian, zeros, cloned, constant-unit; or file = "weights.safetensors"
+init = "gaussian"            # gaussian, zeros, cloned, constant-unit
+# file = "w.safetensors"     # instead of init: tensors layer0.weight, layer0.bias, ..., and V
+# units = 10                 # cloned, constant-unit: how many units of each layer (default half)
 output = "gaussian"          # the output weights V: gaussian, zeros
-scale = 1.0                  # standard deviation of weights and biases
+scale = 1.0                  # standard deviation of the hidden weights and biases
+# fan_in = false             # true: the weights' standard deviation is divided by sqrt(fan-in)
+# output_scale = 1.0         # standard deviation of V
 seed = 0
 
 [path]
 targets = ["1e-6", "1e-100"]
 
-[expect]
+[rank]
+max_bits = 4096              # last precision tried
+
+[expect]                     # what the suite expects; leave out what you do not know
 analytic = "PROVED"
 rank = "PROVED"
 zero_loss = "PROVED"

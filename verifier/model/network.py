@@ -216,6 +216,7 @@ class Network:
         return "\n".join(lines)
 
 
+@np.errstate(all="ignore")
 def approx_features(network: Network, u: Array, inputs: Array) -> Array:
     """Psi(U) in plain floating point, shape ``(N, M)``. An untrusted proposal, never a proof."""
     views = network.views(u)

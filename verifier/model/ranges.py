@@ -291,7 +291,7 @@ def _reciprocal(u: Interval) -> Interval:
 
 def _int_power(u: Interval, n: int) -> Interval:
     if n % 2 == 0:
-        if u.hi <= 0:
+        if u.hi <= 0 and u.lo < 0:
             return _int_power(-u, n)
         if u.lo < 0:
             top, top_open = max(((-u.lo, u.lo_open), (u.hi, u.hi_open)), key=lambda end: (end[0], not end[1]))

@@ -329,11 +329,10 @@ def _array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str,
             raise DataError(f"{name}: label {wrong[0]} is not an integer; give classes 0..m-1, or names as text")
     _need_two(name, values)
     if not np.array_equal(values.astype(np.float64), np.arange(values.size)):
-        shown = ", ".join(str(value) for value in values[:MAX_NAMES].tolist()) + (
-            ", ..." if values.size > MAX_NAMES else ""
-        )
+        shown = ", ".join(f"{value:.0f}" for value in values[:MAX_NAMES].astype(np.float64).tolist())
+        more = ", ..." if values.size > MAX_NAMES else ""
         raise DataError(
-            f"{name}: the {values.size} integer labels are {shown}, not 0..{values.size - 1};"
+            f"{name}: the {values.size} integer labels are {shown}{more}, not 0..{values.size - 1};"
             " renumber them, for example y = numpy.unique(y, return_inverse=True)[1]"
         )
     return target.astype(np.int64), tuple(str(k) for k in range(values.size))

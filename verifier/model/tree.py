@@ -333,6 +333,10 @@ def _product(expression: sympy.Expr) -> Tree:
                 f"expression: the power {one_line(str(base**exponent))} has an exponent outside the grammar;"
                 f" rational constants up to {MAX_EXPONENT} are allowed"
             )
+        elif isinstance(base, sympy.Rational) and base.is_negative and exponent.q > 1:
+            raise ExpressionError(
+                f"expression: {one_line(str(expression))} is not real; take roots of positive numbers"
+            )
         else:
             (below if exponent.is_negative else above).append(_power(tree_of(base), abs(exponent)))
     numerator = _joined(above)

@@ -177,6 +177,7 @@ def _column_choices(n: int, m: int) -> list[NDArray[np.int64] | None]:
     return [spread, None]
 
 
+@np.errstate(all="ignore")
 def _float_witness(psi: Array, columns: NDArray[np.int64] | None, precision: int) -> RightInverse | str:
     a = psi if columns is None else psi[:, columns]
     if not np.isfinite(a).all():
@@ -185,11 +186,11 @@ def _float_witness(psi: Array, columns: NDArray[np.int64] | None, precision: int
     if x is None:
         return "no right inverse in binary64 (numerically singular)"
     n, k = a.shape
-    matrix = compact_right_inverse(a, x, sharp=n < LARGE)
     spread = math.sqrt(n * k) * float(np.linalg.norm(x))
-    bits = max(16, math.ceil(math.log2(max(spread, 1.0))) + 8)
+    bits = max(16, math.ceil(math.log2(max(spread, 1.0))) + 8) if math.isfinite(spread) else precision
     if bits + math.frexp(float(np.abs(a).max()))[1] > precision - 6:
         return "the right inverse is too large for this precision"
+    matrix = compact_right_inverse(a, x, sharp=n < LARGE)
     return RightInverse(matrix, columns, bits, norm_products_for(n))
 
 

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up
 from verifier.balls.features import FeatureEnclosure, Progress
-from verifier.balls.precision import working_precision
+from verifier.balls.precision import MAX_BITS, working_precision
+from verifier.rank.norms import IntegerSums, integer_sums
 
 NORM_PRECISION = 64
 """Bits for norms and bounds; they are upper bounds at any precision."""
@@ -39,6 +40,9 @@ roundings.
 ENCLOSURE_SLACK = 16
 """How much wider than ours the checker's enclosures of the features may be."""
 
+MAX_NORM_PRODUCTS = 12
+"""Largest ``norm_products`` of the certificate format; the bound is then within 1.001 of the norm for N <= 1000."""
+
 
 @dataclass(frozen=True, slots=True)
 class RightInverse:
@@ -48,6 +52,26 @@ class RightInverse:
     columns: NDArray[np.int64] | None
     feature_bits: int
     norm_products: int
+
+    def __post_init__(self) -> None:
+        """Refuse what would make R1 state something else than it proves.
+
+        A repeated column would make sigma_N(A) larger than sigma_N(Psi); fixed-width integers would overflow in shifts.
+        """
+        if len(self.matrix.shape) != 2:
+            raise ValueError(f"the right inverse has shape {self.matrix.shape}; it must be (K, N)")
+        limits = (
+            ("feature_bits", self.feature_bits, MAX_BITS),
+            ("norm_products", self.norm_products, MAX_NORM_PRODUCTS),
+        )
+        for name, value, most in limits:
+            if type(value) is not int or not 0 <= value <= most:
+                raise ValueError(f"{name} = {value!r} must be a Python int in 0..{most}")
+        if self.columns is None:
+            return
+        chosen = [int(j) for j in self.columns]
+        if len(chosen) != self.matrix.shape[0] or chosen[:1] < [0] or chosen != sorted(set(chosen)):
+            raise ValueError(f"columns {chosen[:8]} must be {self.matrix.shape[0]} strictly increasing column indices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +106,23 @@ def residual_norm(features: FeatureEnclosure, witness: RightInverse, progress: P
         x, exponent = x * (fmpz(1) << (exponent - k)), k
     unit = k - exponent  # the exact residual is 2^unit I - a x
     columns = None if witness.columns is None else witness.columns.tolist()
-    column_sums, largest_row, squares = [0] * n, 0, 0
+    sums = IntegerSums([0] * n)
     deviation = arb(0)
     for rows, block in features.blocks(progress):
         a, block_deviation = round_to_integers(block, columns, k, features.precision)
         with working_precision(NORM_PRECISION):
             deviation += block_deviation
-        for i, line in enumerate((a * x).tolist()):
-            entries = [int(v) for v in line]
-            entries[rows.start + i] -= 1 << unit
-            absolute = [abs(v) for v in entries]
-            largest_row = max(largest_row, sum(absolute))
-            squares += sum(v * v for v in entries)
-            column_sums = [s + v for s, v in zip(column_sums, absolute, strict=True)]
+        residual = a * x
+        for i in range(residual.nrows()):
+            residual[i, rows.start + i] -= 1 << unit
+        sums.add(residual)
     with working_precision(NORM_PRECISION):
         scale = arb((fmpz(1), fmpz(-unit)))
-        frobenius = arb(fmpz(squares)).sqrt()
-        mixed = (arb(fmpz(max(column_sums))) * arb(fmpz(largest_row))).sqrt()
-        product = _smaller(frobenius, mixed) * scale
-        x_frobenius = _frobenius(x, exponent)
+        product = sums.spectral_bound() * scale
+        x_sums = integer_sums(x)
+        x_frobenius = x_sums.frobenius() * arb((fmpz(1), fmpz(exponent)))
         enclosure = deviation.sqrt() * arb((fmpz(1), fmpz(-k))) * x_frobenius
-        norm = witness_norm(x, exponent, witness.norm_products)
+        norm = witness_norm(x, exponent, witness.norm_products, x_sums)
     return Residual(product.upper(), enclosure.upper(), norm)
 
 
@@ -150,11 +170,18 @@ def round_to_integers(block: arb_mat, columns: list[int] | None, bits: int, prec
     rows, width = len(lines), len(lines[0])
     with working_precision(precision + 8):
         scaled = arb_mat(rows, width, [z for line in lines for z in line]) * arb((fmpz(1), fmpz(bits)))
-        integers = fmpz_mat(rows, width, [nearest_integer(y) for y in scaled.entries()])
+        integers = fmpz_mat(rows, width, _nearest_integers(scaled.entries()))
         total = arb(0)
         for gap in (scaled - arb_mat(integers)).entries():
             total += gap * gap
     return integers, total.upper()
+
+
+def _nearest_integers(balls: list[arb]) -> list[int]:
+    near = np.array([float(y) for y in balls])
+    if bool((np.abs(near) < 2.0**52).all()):
+        return list(np.rint(near).astype(np.int64).tolist())
+    return [nearest_integer(y) for y in balls]
 
 
 def nearest_integer(y: arb) -> int:
@@ -169,23 +196,26 @@ def nearest_integer(y: arb) -> int:
     return m << e if e >= 0 else (m + (1 << (-e - 1))) >> -e
 
 
-def witness_norm(x: fmpz_mat, exponent: int, products: int) -> arb:
-    """Upper bound of ``||X||_2`` for ``X = 2^exponent x``, exact as an arb.
+def witness_norm(x: fmpz_mat, exponent: int, products: int, sums: IntegerSums | None = None) -> arb:
+    """Upper bound of ``||X||_2`` for ``X = 2^exponent x``, exact as an arb; ``sums`` are those of x, if known.
 
     With ``products = 0``: the smaller of the Frobenius norm and ``sqrt(||X||_1 ||X||_inf)``. With r >= 1 products:
     ``||X||_2 = ||S^(2^(r-1))||_2^(1/2^r) <= ||S^(2^(r-1))||_F^(1/2^r)`` for ``S = X^T X``; the excess factor is at most
     ``N^(1/2^(r+1))``.
 
     Guarantee: the result is >= ``||X||_2``.
+
+    Raises
+    ------
+    ValueError
+        If ``products`` is negative.
     """
+    if products < 0:
+        raise ValueError(f"products = {products} must be at least 0")
     with working_precision(NORM_PRECISION):
         scale = arb((fmpz(1), fmpz(exponent)))
         if products == 0:
-            absolute = [[abs(int(v)) for v in line] for line in x.tolist()]
-            rows = max(sum(line) for line in absolute)
-            columns = max(sum(column) for column in zip(*absolute, strict=True))
-            mixed = (arb(fmpz(rows)) * arb(fmpz(columns))).sqrt() * scale
-            return _smaller(_frobenius(x, exponent), mixed).upper()
+            return ((sums or integer_sums(x)).spectral_bound() * scale).upper()
         gram = arb_mat(x.transpose() * x)
         for _ in range(products - 1):
             gram = gram * gram
@@ -196,16 +226,6 @@ def witness_norm(x: fmpz_mat, exponent: int, products: int) -> arb:
         for _ in range(products):
             norm = norm.sqrt()
         return (norm * scale).upper()
-
-
-def _frobenius(x: fmpz_mat, exponent: int) -> arb:
-    squares = sum(int(v) * int(v) for v in x.entries())
-    return arb(fmpz(squares)).sqrt() * arb((fmpz(1), fmpz(exponent)))
-
-
-def _smaller(a: arb, b: arb) -> arb:
-    """Either of two upper bounds is one; take the smaller if the comparison is decided."""
-    return a if a.is_finite() and not (b < a) else b
 
 
 def norm_products_for(samples: int) -> int:

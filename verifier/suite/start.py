@@ -11,7 +11,7 @@ from safetensors.numpy import load
 
 from verifier.errors import CaseError, one_line
 from verifier.model.case import Case
-from verifier.model.initialise import INITS, Init, initialise, output_weights
+from verifier.model.initialise import INITS, initialise, output_weights
 from verifier.model.network import Array, Network
 
 MAX_WEIGHT_BYTES = 4 * 2**30
@@ -39,9 +39,7 @@ def case_start(case: Case, network: Network, classes: int, seed: int | None) -> 
         raise CaseError(
             f'start.init = {start.init!r} is unknown; use one of {", ".join(INITS)}, or file = "weights.safetensors"'
         )
-    u = initialise(
-        network, cast(Init, start.init), seed=chosen, scale=start.scale, fan_in=start.fan_in, units=start.units
-    )
+    u = initialise(network, start.init, seed=chosen, scale=start.scale, fan_in=start.fan_in, units=start.units)
     return u, output_weights(network, classes, start.output, seed=chosen, scale=start.output_scale)
 
 

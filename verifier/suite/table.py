@@ -62,9 +62,13 @@ def print_steps(console: Console, report: CaseReport, seconds: float) -> None:
     """Print one case in full: a line per statement with its reason."""
     console.print(f"[bold]{escape(report.case.file.title or report.case.name)}[/bold]  ({seconds:.1f} s)")
     console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
+    steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+    for width in (10, 9, None, 7):
+        steps.add_column(width=width, no_wrap=width is not None)
     for step in report.steps:
-        verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict:<9}[/]"
-        console.print(f"  {verdict} {step.label:<8} {escape(step.reason)} ({step.seconds:.1f} s)", highlight=False)
+        verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict}[/]"
+        steps.add_row(verdict, step.label, escape(step.reason), f"{step.seconds:.1f} s")
+    console.print(steps)
 
 
 def print_table(console: Console, result: SuiteResult) -> None:

@@ -52,7 +52,7 @@ class Builder:
         assert all((1 << power) % v.denominator == 0 for v in values)
         shape = shape or shape_of(nested)
         name = self.tensor([int(v * (1 << power)) for v in values], "I64", shape)
-        return {"shape": shape, "terms": [{"tensor": name, "exponent": -power}]}
+        return {"shape": list(shape), "terms": [{"tensor": name, "exponent": -power}]}
 
     def floats(self, nested, dtype="F64"):
         return {"shape": shape_of(nested), "terms": [{"tensor": self.tensor(nested, dtype), "exponent": 0}]}

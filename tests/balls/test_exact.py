@@ -1,0 +1,139 @@
+"""Exact dyadic numbers and arrays: nothing is rounded on the way in or out, and bounds are on the right side."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from checks import run_check
+from flint import arb
+from hypothesis import example, given
+from hypothesis import strategies as st
+from planted import fraction, over_seeds
+
+from verifier.balls.exact import Dyadic, ExactArray, arb_text, lower_float, round_down, round_up, upper_float
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@over_seeds()
+def test_integers_survive_their_limbs(seed):
+    run_check("check_integers_survive_their_limbs", seed)
+
+
+@over_seeds()
+def test_floats_survive_their_compaction(seed):
+    run_check("check_floats_survive_their_compaction", seed)
+
+
+@over_seeds()
+def test_rounding_is_outward(seed):
+    run_check("check_rounding_is_outward", seed)
+
+
+@given(st.lists(st.integers(-(2**200), 2**200), min_size=1, max_size=6), st.integers(-3000, 3000))
+@example([-(2**63), 2**63 - 1, -(2**62), 2**62], 0)
+@example([-(2**124), -1, 0], 5)
+@example([0, 0], 7)
+def test_any_integers_are_held_exactly(numbers, exponent):
+    array = ExactArray.of_integers(numbers, (len(numbers),), exponent)
+    found, common = array.integers()
+    assert [n * Fraction(2) ** common for n in found] == [n * Fraction(2) ** exponent for n in numbers]
+
+
+@given(st.lists(finite, min_size=1, max_size=6))
+@example([5e-324, 1.7976931348623157e308, -2.2250738585072014e-308])
+@example([32768.0, -32768.0])
+@example([127.5, 128.0])
+@example([-0.0])
+def test_any_floats_are_held_exactly(values):
+    array = ExactArray.of_floats(np.array(values))
+    found, common = array.integers()
+    assert [n * Fraction(2) ** common for n in found] == [Fraction(v) for v in values]
+
+
+@given(finite)
+def test_dyadic_of_a_float_is_that_float(value):
+    exact = Dyadic.of_float(value)
+    assert exact.fraction() == Fraction(value) == fraction(exact.arb())
+    assert float(exact) == value
+    assert Dyadic.of_arb(exact.arb()).fraction() == Fraction(value)
+
+
+def test_dyadic_far_outside_binary64_prints_and_converts():
+    assert float(Dyadic(3, 5000)) == math.inf and float(Dyadic(-3, 5000)) == -math.inf
+    assert float(Dyadic(3, -5000)) == 0.0
+    assert str(Dyadic(1, -1000)).startswith("9.33") and str(Dyadic(1, -1000)).endswith("e-302")
+    assert arb_text(arb(1) / 3) == "0.333"
+
+
+@pytest.mark.parametrize("ball", [arb(0, 1), arb("nan"), arb("inf"), arb(0, "inf")])
+def test_dyadic_refuses_balls_that_are_not_numbers(ball):
+    with pytest.raises(ValueError, match="exact finite"):
+        Dyadic.of_arb(ball)
+
+
+def test_bounds_of_balls_that_are_not_finite_bound_nothing():
+    for ball in (arb("nan"), arb(0, "inf"), arb(5, "inf")):
+        assert lower_float(ball) == -math.inf and upper_float(ball) == math.inf
+        for bound in (round_down, round_up):
+            with pytest.raises(ValueError):
+                bound(ball)
+
+
+def test_bounds_leave_out_overflow_and_underflow():
+    huge, tiny = arb((1, 3000)), arb((1, -3000))
+    assert lower_float(huge) == 1.7976931348623157e308 and upper_float(huge) == math.inf
+    assert lower_float(-huge) == -math.inf and upper_float(-huge) == -1.7976931348623157e308
+    assert lower_float(tiny) <= 0.0 < upper_float(tiny) and lower_float(-tiny) < 0.0 <= upper_float(-tiny)
+
+
+def test_one_matrix_product_with_limbs_is_exact():
+    entries = [3**60, -(5**40), 7**30, -1]
+    matrix, exponent = ExactArray.of_integers(entries, (2, 2), -9).fmpz_mat()
+    square = (matrix * matrix).tolist()
+    assert int(square[0][0]) * Fraction(2) ** (2 * exponent) == (3**120 - 5**40 * 7**30) * Fraction(2) ** -18
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ((), "at least one term"),
+        (((np.zeros(3), 0),), "shape"),
+        (((np.array([1.0, np.nan]), 0),), "NaN"),
+        (((np.array([1.0, np.inf]), 0),), "NaN"),
+        (((np.zeros(2, dtype=np.longdouble), 0),), "float128|longdouble|dtype"),
+        (((np.zeros(2, dtype=complex), 0),), "dtype"),
+        (((np.zeros(2, dtype=bool), 0),), "dtype"),
+        (((np.array([1, None]), 0),), "dtype"),
+        (((np.zeros(2), np.int64(3)),), "exponent"),
+        (((np.zeros(2), 0.5),), "exponent"),
+    ],
+)
+def test_unusable_terms_are_refused(terms, message):
+    with pytest.raises(ValueError, match=message):
+        ExactArray((2,), terms)
+
+
+def test_extended_precision_is_refused_instead_of_rounded():
+    if np.finfo(np.longdouble).eps == np.finfo(np.float64).eps:
+        pytest.skip("longdouble is binary64 here")
+    with pytest.raises(ValueError, match="dtype"):
+        ExactArray.of_floats(np.array([1 / np.longdouble(3)]))
+
+
+def test_arrays_do_not_follow_their_source():
+    source = np.array([0.1, 0.2])
+    array = ExactArray.of_floats(source)
+    source[0] = 7.0
+    assert array.approx().tolist() == [0.1, 0.2]
+
+
+def test_the_smallest_exact_type_is_chosen():
+    def dtype(values):
+        ((held, _),) = ExactArray.of_floats(np.array(values)).terms
+        return held.dtype
+
+    assert dtype([1.0, -127.0]) == np.int8 and dtype([0.0625, 3.0]) == np.int8
+    assert dtype([200.0, 0.5]) == np.int16
+    assert dtype([float(np.float32(0.1))]) == np.float32 and dtype([0.1]) == np.float64

@@ -1,0 +1,201 @@
+"""The command line: standalone runs, exit codes, output, hostile files under a memory limit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from checker_toy import toy
+from checker_writer import write
+
+import verifier.checker
+from verifier.checker.cli import main, printable
+
+FOLDER = Path(verifier.checker.__file__).parent
+ONLY = """
+import sys, runpy
+ALLOWED = set(sys.stdlib_module_names) | {"flint", "_verifier_checker", "__main__"}
+class Guard:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] not in ALLOWED:
+            raise ImportError("not allowed: " + name)
+sys.meta_path.insert(0, Guard())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+LIMITED = """
+import resource, sys, runpy
+resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def run(*arguments, **options):
+    return subprocess.run([sys.executable, "-I", *map(str, arguments)], capture_output=True, text=True, timeout=60, **options)
+
+
+@pytest.fixture
+def good(tmp_path):
+    builder, document = toy()
+    return write(tmp_path, document, builder.arrays())
+
+
+@pytest.fixture
+def bad(tmp_path):
+    (tmp_path / "bad").mkdir()
+    builder, document = toy()
+    document["claims"][2]["gamma"]["mantissa"] = "999"
+    return write(tmp_path / "bad", document, builder.arrays())
+
+
+@pytest.mark.parametrize("entry", [FOLDER / "__main__.py", FOLDER])
+def test_standalone(entry, good):
+    done = run("-c", ONLY, entry, good)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ACCEPTED ")
+    assert done.stderr == ""
+
+
+def test_direct(good, bad):
+    done = run(FOLDER / "__main__.py", "--json", good, bad, "missing.json")
+    assert done.returncode == 1
+    results = json.loads(done.stdout)["results"]
+    assert [result["verdict"] for result in results] == ["ACCEPTED", "REJECTED", "UNREADABLE"]
+    assert results[0]["rejection"] is None
+    assert {"path", "rule", "claimed", "computed", "message"} == set(results[1]["rejection"])
+    assert results[1]["rejection"]["rule"] == "Z1.margin"
+    assert results[1]["claims"] == []
+
+
+def test_exit_codes(good, bad, capsys):
+    assert main([str(good)]) == 0
+    assert main([str(good), "missing.json"]) == 2
+    assert main([str(bad), "missing.json"]) == 1
+    assert main([str(good), str(bad)]) == 1
+    for wrong in ([], ["--jobs", "0", "x"], ["--jobs", "x", "x"], ["--fast", "x"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(wrong)
+        assert stopped.value.code == 2
+    capsys.readouterr()
+
+
+def test_text_report(good, bad, capsys):
+    main([str(good), str(bad)])
+    text = capsys.readouterr().out
+    assert text.count("ACCEPTED") == 1
+    assert text.count("REJECTED") == 1
+    assert "rank Psi = N = 3" in text
+    assert "Z1.margin at /claims/2/gamma" in text
+    assert "FLINT" in text
+    assert "computed:" in text
+
+
+def test_name_is_made_printable(tmp_path, capsys):
+    builder, document = toy()
+    document["data"]["name"] = "a\x1b[31mred\u202e\nACCEPTED\ud800"
+    main([str(write(tmp_path, document, builder.arrays()))])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert "\ud800" not in out
+    assert out.count("\nACCEPTED") == 0
+    assert printable("x" * 5000).endswith("...")
+
+
+def test_pipe_as_file(tmp_path):
+    os.mkfifo(tmp_path / "c.json")
+    assert main([str(tmp_path / "c.json")]) == 1
+    assert main([os.devnull]) == 1
+
+
+def test_interrupt(tmp_path):
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(FOLDER.parent.parent)!r})
+import verifier.checker.cli as cli
+def slow(*_):
+    print("ready", flush=True)
+    time.sleep(60)
+cli.check_file = slow
+sys.exit(cli.main(["x"]))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "interrupted\n"
+
+
+def bombs():
+    """Yield (name, change): small files that ask for much."""
+    def units(document, arrays):
+        document["network"]["layers"][0]["units"] = 2**31
+
+    def samples(document, arrays):
+        document["data"]["samples"] = 2**31
+        document["data"]["inputs"]["shape"] = [2**31, 2]
+
+    def total(document, arrays):
+        document["data"]["total"] = 10**19
+
+    def precision(document, arrays):
+        document["claims"][1]["precision"] = 16384
+        document["claims"][1]["feature_bits"] = 16384
+        document["network"]["layers"][0]["activation"] = "exp(" * 20 + "t" + ")" * 20
+
+    def exponent(document, arrays):
+        document["network"]["layers"][0]["activation"] = "((((t**1000)**1000)**1000)**1000)**1000"
+
+    def constant(document, arrays):
+        document["network"]["layers"][0]["activation"] = "t + ((((9**1000)**1000)**1000)**1000)**1000"
+
+    def spread(document, arrays):
+        term = document["data"]["inputs"]["terms"][0]
+        document["data"]["inputs"]["terms"] = [{**term, "exponent": 20000}, {**term, "exponent": -20000}] * 80
+
+    def kappa(document, arrays):
+        document["claims"][3]["kappa"] = {"mantissa": "9" * 1300, "exponent": 200000}
+        document["claims"][3]["zero_error_t"] = {"mantissa": "9" * 1300, "exponent": 200000}
+
+    def deep(document, arrays):
+        layers = document["network"]["layers"]
+        pool = {"kind": "avgpool", "inputs": [0], "kernel": [1], "stride": [1], "skip": True}
+        document["network"]["layers"] = layers + [pool] * 9999
+
+    return {change.__name__: change for change in (units, samples, total, precision, exponent, constant, spread, kappa, deep)}
+
+
+@pytest.mark.parametrize("name", bombs())
+def test_bombs_under_a_memory_limit(name, tmp_path):
+    builder, document = toy()
+    bombs()[name](document, builder)
+    start = time.perf_counter()
+    done = run("-c", LIMITED, FOLDER / "__main__.py", "--json", "--jobs", "1", write(tmp_path, document, builder.arrays()))
+    assert done.returncode == 1, done.stderr + done.stdout
+    assert json.loads(done.stdout)["results"][0]["rejection"]["rule"] != "internal", done.stdout
+    assert time.perf_counter() - start < 20
+
+
+def test_sparse_arrays_file(tmp_path):
+    """A file of 2 TiB (sparse) is refused by its size."""
+    builder, document = toy()
+    path = write(tmp_path, document, builder.arrays())
+    with open(tmp_path / "c.safetensors", "r+b") as stream:
+        stream.truncate(1 << 41)
+    done = run("-c", LIMITED, FOLDER / "__main__.py", "--json", path)
+    assert json.loads(done.stdout)["results"][0]["rejection"]["rule"] == "container.size"
+
+
+def test_nothing_of_the_prover_is_imported():
+    text = "\n".join(path.read_text() for path in FOLDER.glob("*.py"))
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] in (["import"], ["from"]):
+            root = words[1].split(".")[0]
+            assert root in sys.stdlib_module_names or root in ("", "flint"), line

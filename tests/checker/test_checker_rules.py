@@ -1,0 +1,250 @@
+"""Each obligation of each rule: accepted at the truth, rejected just beyond it, by the named rule and path."""
+
+import math
+from fractions import Fraction as F
+
+import pytest
+from checker_toy import FEATURES, LABELS, V0, V1, inverse, toy
+from checker_writer import Builder, dyadic, write
+
+from verifier.checker.certificate import check_file
+
+
+def check(tmp_path, builder, document, jobs=1):
+    return check_file(str(write(tmp_path, document, builder.arrays())), jobs)
+
+
+def rejected(outcome, rule, path):
+    assert outcome.verdict == "REJECTED"
+    assert (outcome.rejection.rule, outcome.rejection.path) == (rule, path), outcome.rejection.message
+    assert outcome.claims == []
+
+
+def change(claim, key, value):
+    builder, document = toy()
+    document["claims"][claim][key] = value
+    return builder, document
+
+
+@pytest.mark.parametrize(
+    ("claim", "key", "value", "rule", "path"),
+    [
+        (0, "rank", 2, "R1.rank", "/claims/0/rank"),
+        (0, "alpha", dyadic(0), "R1.residual", "/claims/0/alpha"),
+        (0, "alpha", dyadic(-1), "R1.residual", "/claims/0/alpha"),
+        (0, "alpha", dyadic(F(1, 2**45)), "R1.residual", "/claims/0/alpha"),
+        (0, "alpha", dyadic(1), "R1.residual", "/claims/0/alpha"),
+        (0, "sigma_lower", dyadic(0), "R1.sigma", "/claims/0/sigma_lower"),
+        (0, "sigma_lower", dyadic(-1), "R1.sigma", "/claims/0/sigma_lower"),
+        (0, "sigma_lower", dyadic(1), "R1.sigma", "/claims/0/sigma_lower"),
+        (1, "sigma_lower", {"mantissa": "1", "exponent": 200000}, "R1.sigma", "/claims/1/sigma_lower"),
+        (2, "gamma", dyadic(0), "Z1.gamma", "/claims/2/gamma"),
+        (2, "gamma", dyadic(-1), "Z1.gamma", "/claims/2/gamma"),
+        (2, "gamma", dyadic(F(17, 16)), "Z1.margin", "/claims/2/gamma"),
+        (3, "gamma", dyadic(0), "P1.gamma", "/claims/3/gamma"),
+        (3, "gamma", dyadic(F(17, 16)), "P1.margin", "/claims/3/gamma"),
+        (3, "kappa", dyadic(0), "P1.kappa", "/claims/3/kappa"),
+        (3, "kappa", dyadic(-2), "P1.kappa", "/claims/3/kappa"),
+        (3, "kappa", dyadic(F(1, 16)), "P1.segment", "/claims/3/kappa"),
+        (3, "kappa", dyadic(33), "P1.zero-error", "/claims/3/zero_error_t"),
+        (3, "zero_error_t", dyadic(15), "P1.zero-error", "/claims/3/zero_error_t"),
+        (3, "targets", [{"loss": dyadic(0), "t": dyadic(32)}], "P1.target", "/claims/3/targets/0/loss"),
+        (3, "targets", [{"loss": dyadic(1), "t": dyadic(15)}], "P1.target", "/claims/3/targets/0/t"),
+        (3, "targets", [{"loss": dyadic(F(1, 2**60)), "t": dyadic(32)}], "P1.target", "/claims/3/targets/0"),
+    ],
+)
+def test_rejected(claim, key, value, rule, path, tmp_path):
+    rejected(check(tmp_path, *change(claim, key, value)), rule, path)
+
+
+def margins(weights):
+    """Return the exact margins per sample for two classes."""
+    result = []
+    for row, label in zip(FEATURES, LABELS, strict=True):
+        logits = [sum(psi * weights[j][k] for j, psi in enumerate(row)) for k in range(2)]
+        result.append(logits[label] - logits[1 - label])
+    return result
+
+
+def test_exact_thresholds(tmp_path):
+    """Gamma equal to the smallest margin is accepted, anything above is not; the same for kappa."""
+    smallest = min(margins(V1))
+    assert check(tmp_path, *change(2, "gamma", dyadic(smallest))).verdict == "ACCEPTED"
+    rejected(check(tmp_path, *change(2, "gamma", dyadic(smallest + F(1, 2**50)))), "Z1.margin", "/claims/2/gamma")
+    kappa = max(m0 / m1 for m0, m1 in zip(margins(V0), margins(V1), strict=True))
+    above, below = math.ceil(kappa * 2**30), math.floor(kappa * 2**30)
+    assert check(tmp_path, *change(3, "kappa", dyadic(F(above, 2**30)))).verdict == "ACCEPTED"
+    rejected(check(tmp_path, *change(3, "kappa", dyadic(F(below - 1, 2**30)))), "P1.segment", "/claims/3/kappa")
+
+
+def test_start_loss_counts_multiplicities(tmp_path):
+    counts = [1, 2, 1]
+    truth = sum(c * math.log1p(math.exp(-float(m))) for c, m in zip(counts, margins(V0), strict=True)) / 4
+    near = {"lower": dyadic(F(truth * (1 - 1e-12))), "upper": dyadic(F(truth * (1 + 1e-12)))}
+    assert check(tmp_path, *change(3, "start_loss", near)).verdict == "ACCEPTED"
+    for low, high in ((1.001, 1.01), (0.9, 0.999), (1.1, 0.9)):
+        far = {"lower": dyadic(F(truth * low)), "upper": dyadic(F(truth * high))}
+        rejected(check(tmp_path, *change(3, "start_loss", far)), "P1.start-loss", "/claims/3/start_loss")
+
+
+def test_zero_error_threshold_uses_the_total(tmp_path):
+    """log(1 + e^-t g) < log(2)/4 iff t > -log(2^(1/4) - 1) / g = 1.6645... / g."""
+    builder, document = change(3, "kappa", dyadic(F(3, 2)))
+    needed = -math.log(2**0.25 - 1) / (15 / 16)
+    document["claims"][3]["start_weights"]["terms"][0]["exponent"] -= 2
+    document["claims"][3]["targets"] = []
+    document["claims"][3]["zero_error_t"] = dyadic(F(needed + 1e-9))
+    assert check(tmp_path, builder, document).verdict == "ACCEPTED"
+    document["claims"][3]["zero_error_t"] = dyadic(F(needed - 1e-9))
+    rejected(check(tmp_path, builder, document), "P1.zero-error", "/claims/3/zero_error_t")
+
+
+def single(x, *, alpha, sigma, weight=((2, 0), (0, 3)), products=0, precision=64, bits=4):
+    """Identity network on the unit vectors: Psi is the transpose of the weights."""
+    b = Builder()
+    n = len(weight[0])
+    data = b.data([[int(i == j) for j in range(n)] for i in range(n)])
+    layers = [b.dense([list(row) for row in weight], [0] * len(weight))]
+    claim = b.right_inverse(x, rank=n, feature_bits=bits, alpha=alpha, sigma=sigma, products=products, precision=precision)
+    return b, b.document(data, [n], layers, len(weight), [claim])
+
+
+@pytest.mark.parametrize("products", [0, 1, 2, 5, 12])
+def test_right_inverse_is_exact_for_exact_features(products, tmp_path):
+    """Psi = diag(2, 4): X = diag(1/2, 1/4), residual 0, sigma = 2 = 1 / ||X||_2 exactly (up to the norm's slack)."""
+    x, weight = [[F(1, 2), 0], [0, F(1, 4)]], ((2, 0), (0, 4))
+    good = F(2) if products == 12 else F(17, 10)
+    close = good - F(1, 100)
+    outcome = check(tmp_path, *single(x, alpha=0, sigma=dyadic_below(close), weight=weight, products=products))
+    assert outcome.verdict == "ACCEPTED", outcome.rejection
+    too_much = single(x, alpha=0, sigma=F(2) + F(1, 2**20), weight=weight, products=products)
+    rejected(check(tmp_path, *too_much), "R1.sigma", "/claims/0/sigma_lower")
+
+
+def dyadic_below(value):
+    return F(math.floor(value * 2**30), 2**30)
+
+
+def test_wrong_inverse(tmp_path):
+    x = [[F(1, 2), 0], [0, F(-1, 4)]]
+    rejected(check(tmp_path, *single(x, alpha=F(1, 2), sigma=F(1, 2))), "R1.residual", "/claims/0/alpha")
+
+
+def test_singular_features_are_never_accepted(tmp_path):
+    """Psi = [[1, 1], [1, 1]] has rank 1: no X passes, whatever is claimed."""
+    for x in ([[1, 0], [0, 1]], [[F(1, 2), F(1, 2)]] * 2, [[2**20, -(2**20)], [-(2**20), 2**20]]):
+        for alpha in (F(1, 2), 1 - F(1, 2**60), 1, 2):
+            outcome = check(tmp_path, *single(x, alpha=alpha, sigma=F(1, 2**99), weight=((1, 1), (1, 1))))
+            assert outcome.verdict == "REJECTED"
+
+
+def test_rounding_of_features_is_counted(tmp_path):
+    """Psi = diag(5/4, 1) with 1 bit is rounded to a = (2 or 3, 2): the error 1/4 must appear in alpha."""
+    x, weight = [[F(3, 4), 0], [0, 1]], ((F(5, 4), 0), (0, 1))
+    # true residual 1 - 15/16 = 1/16; a / 2 = 1 gives E = 1/4 and a rounding term sqrt(4)/4 ||X||
+    rejected(check(tmp_path, *single(x, alpha=F(1, 8), sigma=F(1, 4), weight=weight, bits=1)), "R1.residual",
+             "/claims/0/alpha")
+    assert check(tmp_path, *single(x, alpha=F(1, 8), sigma=F(1, 4), weight=weight, bits=2)).verdict == "ACCEPTED"
+
+
+def test_large_scale_of_the_right_inverse(tmp_path):
+    """X with a positive exponent, tiny features."""
+    b = Builder()
+    data = b.data([[1, 0], [0, 1]])
+    weight = b.exact([[1, 0], [0, 1]])
+    weight["terms"][0]["exponent"] = -300
+    layers = [{**b.dense([[1, 0], [0, 1]], [0, 0]), "weight": weight}]
+    claim = b.right_inverse([[1, 0], [0, 1]], rank=2, feature_bits=310, precision=128, alpha=0, sigma=F(1, 2**301))
+    claim["right_inverse"]["terms"][0]["exponent"] = 300
+    document = b.document(data, [2], layers, 2, [claim])
+    for layer_weight in ("T.2",):
+        b.tensors.pop(layer_weight, None)
+    used = {t["tensor"] for e in (weight, layers[0]["bias"], claim["right_inverse"], data["inputs"]) for t in e["terms"]}
+    b.tensors = {name: value for name, value in b.tensors.items() if name in used}
+    outcome = check(tmp_path, b, document)
+    assert outcome.verdict == "ACCEPTED", outcome.rejection
+    claim["feature_bits"] = 299
+    rejected(check(tmp_path, b, document), "R1.residual", "/claims/0/alpha")
+
+
+@pytest.mark.parametrize("columns", [[0, 0, 1], [2, 1, 0], [0, 1, 4], [-1, 0, 1]])
+def test_columns(columns, tmp_path):
+    builder, document = toy()
+    builder.tensors[document["claims"][0]["columns"]] = ("I32", [3], columns)
+    rejected(check(tmp_path, builder, document), "schema.value", "/claims/0/columns")
+
+
+def test_fewer_columns_than_samples(tmp_path):
+    builder, document = toy()
+    builder.tensors[document["claims"][0]["columns"]] = ("I32", [2], [0, 1])
+    rejected(check(tmp_path, builder, document), "R1.rank", "/claims/0/columns")
+
+
+def test_labels_and_multiplicities(tmp_path):
+    builder, document = toy()
+    builder.tensors[document["data"]["labels"]] = ("U8", [3], [0, 1, 2])
+    rejected(check(tmp_path, builder, document), "data.labels", "/data/labels")
+    builder, document = toy()
+    builder.tensors[document["data"]["multiplicities"]] = ("I32", [3], [1, 0, 3])
+    rejected(check(tmp_path, builder, document), "data.multiplicities", "/data/multiplicities")
+
+
+@pytest.mark.parametrize(
+    ("activation", "rule"),
+    [("1/t", "features.finite"), ("log(t)", "features.finite"), ("sqrt(t - 1000)", "features.finite"),
+     ("exp(exp(exp(exp(exp(t**2 + 9)))))", "features.finite"), ("tanh(1/t)", "features.finite"),
+     ("Max(1, log(t))", "features.finite"), ("tanh(log(t))", "features.finite"), ("(log(t))**0", "features.finite"),
+     ("t +", "network.expression"), ("__import__('os')", "network.expression"), ("x", "network.expression")],
+)
+def test_undefined_activation(activation, rule, tmp_path):
+    builder, document = toy()
+    document["network"]["layers"][0]["activation"] = activation
+    outcome = check(tmp_path, builder, document)
+    assert outcome.verdict == "REJECTED"
+    assert outcome.rejection.rule == rule
+
+
+def large():
+    """A net of 300 samples x 400 units, whose features are exact, wide enough to be cut among processes."""
+    b = Builder()
+    n, width = 300, 400
+    inputs = [[i % 17, i % 23 - 5, i % 29, 1] for i in range(n)]
+    weight = [[(j * 7) % 5 - 2, (j * 11) % 7 - 3, j % 3 - 1, j % 13] for j in range(width)]
+    labels = [int(row[1] > 0) for row in inputs]
+    data = b.data(inputs, labels, 2)
+    layers = [b.dense(weight, [0] * width), {**b.dense([[0, 1, 0, 0]], [F(-1, 2)]), "inputs": ["input"]}]
+    end = b.exact([[0, 0]] * width + [[-1, 1]])
+    start = b.exact([[0, 0]] * (width + 1))
+    claims = [
+        {"label": "Z1", "precision": 64, "output_weights": end, "gamma": dyadic(1)},
+        {"label": "P1", "precision": 53, "start_weights": start, "end_weights": end, "gamma": dyadic(1), "kappa": dyadic(1),
+         "start_loss": {"lower": dyadic(F(math.log(2) - 1e-9)), "upper": dyadic(F(math.log(2) + 1e-9))},
+         "zero_error_t": dyadic(9), "targets": []},
+    ]
+    return b, b.document(data, [4], layers, width + 1, claims)
+
+
+def test_several_processes_agree_with_one(tmp_path):
+    builder, document = large()
+    one, three = (check(tmp_path, builder, document, jobs) for jobs in (1, 3))
+    assert one.verdict == three.verdict == "ACCEPTED", one.rejection or three.rejection
+    assert one.claims == three.claims
+    document["claims"][0]["gamma"] = dyadic(F(3, 2))
+    for jobs in (1, 3):
+        rejected(check(tmp_path, builder, document, jobs), "Z1.margin", "/claims/0/gamma")
+
+
+def test_inverse_helper():
+    assert inverse([[2, 0], [0, 4]]) == [[F(1, 2), 0], [0, F(1, 4)]]
+
+
+def test_unexpected_exception_is_a_rejection(tmp_path, monkeypatch):
+    import verifier.checker.certificate as certificate
+
+    for error in (MemoryError(), RecursionError("deep"), OverflowError("big"), ZeroDivisionError("0")):
+        def fail(*_, error=error):
+            raise error
+        monkeypatch.setattr(certificate, "sweep", fail)
+        outcome = check(tmp_path, *toy())
+        rejected(outcome, "internal", "")
+        assert type(error).__name__ in outcome.rejection.message
