@@ -1,7 +1,7 @@
 """Planted truth for the tests: an independent forward pass, exact numbers, and networks whose rank is known.
 
-Nothing here uses the package's index tables or ball arithmetic: units are addressed by explicit multi-indices and scalars
-are `fractions.Fraction` or mpmath numbers.
+Nothing here uses the package's index tables or ball arithmetic: units are addressed by explicit multi-indices and
+scalars are `fractions.Fraction` or mpmath numbers.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def fraction(exact):
 
 
 def contains(ball, value, slack=0):
-    """Whether a ball contains an exact value (up to the oracle's own error); a ball that is not finite contains everything."""
+    """Whether a ball contains an exact value, up to the oracle's own error; if it is not finite, it contains all."""
     if not ball.is_finite():
         return True
     low, high = ends(ball)
@@ -82,7 +82,7 @@ def contains(ball, value, slack=0):
 
 
 def forward(network: Network, u, inputs, number=Fraction, functions=EXACT):
-    """Psi(U) by the definition, layer after layer, unit after unit. Every hidden unit is a dictionary from its multi-index."""
+    """Psi(U) by the definition, layer after layer, unit after unit; a layer is a dictionary from multi-indices."""
     position, parameters = 0, []
     for index, layer in enumerate(network.layers):
         if isinstance(layer, AvgPool):

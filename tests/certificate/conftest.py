@@ -26,7 +26,7 @@ CASES = {
     "conv": """
         data = { name = "digits", samples = 16 }
         network.layers = [
-          { kind = "conv2d", filters = 2, kernel = [3, 3], stride = [2, 2], bias = "per-unit", activation = "softplus", skip = true },
+          { kind = "conv2d", filters = 2, kernel = [3, 3], stride = [2, 2], activation = "softplus", skip = true },
           { kind = "avgpool", kernel = [2, 2], stride = [1, 1], skip = [0, 3] },
           { kind = "dense", width = 12, activation = "arctan", inputs = ["input", 1], skip = true },
         ]

@@ -1,7 +1,7 @@
 """Every obligation of a certificate, violated once: the checker must reject, and for the right reason.
 
-Each tampering starts from an accepted certificate of the prover and, unless it is about the container, repairs the sizes and
-hashes afterwards, so that only the mathematics can reject it.
+Each tampering starts from an accepted certificate of the prover and, unless it is about the container, repairs the
+sizes and hashes afterwards, so that only the mathematics can reject it.
 """
 
 from __future__ import annotations
@@ -398,8 +398,12 @@ def test_broken_files_are_rejected_before_memory_is_taken(
     change, rules = FILES[name]
     target = tmp_path / "broken.json"
     change(certificates["full"], target)
-    limited = f"import resource,runpy,sys; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); sys.argv = ['check', '--json', '--jobs', '1', {str(target)!r}]; runpy.run_path({str(CHECKER)!r}, run_name='__main__')"
-    done = subprocess.run([sys.executable, "-I", "-c", limited], capture_output=True, check=False, timeout=60)
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); "
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    command = [sys.executable, "-I", "-c", limited, str(CHECKER), "--json", "--jobs", "1", str(target)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode == 1, done.stderr.decode()
     (found,) = json.loads(done.stdout)["results"]
     assert found["verdict"] == "REJECTED"

@@ -45,10 +45,20 @@ def toy():
     start, end = b.exact(V0), b.exact(V1)
     claims = [
         b.right_inverse(X, rank=3, columns=COLUMNS, feature_bits=8, alpha=F(1, 2**20), sigma=F(1, 8)),
-        b.right_inverse([*X, [0, 0, 0]], rank=3, precision=128, feature_bits=60, products=3, alpha=F(1, 2**20), sigma=F(1, 8)),
+        b.right_inverse(
+            [*X, [0, 0, 0]], rank=3, precision=128, feature_bits=60, products=3, alpha=F(1, 2**20), sigma=F(1, 8)
+        ),
         {"label": "Z1", "precision": 64, "output_weights": end, "gamma": dyadic(F(15, 16))},
-        {"label": "P1", "precision": 64, "start_weights": start, "end_weights": end, "gamma": dyadic(F(15, 16)),
-         "kappa": dyadic(16), "start_loss": {"lower": dyadic(F(1, 16)), "upper": dyadic(8)}, "zero_error_t": dyadic(16),
-         "targets": [{"loss": dyadic(F(1, 1024)), "t": dyadic(32)}]},
+        {
+            "label": "P1",
+            "precision": 64,
+            "start_weights": start,
+            "end_weights": end,
+            "gamma": dyadic(F(15, 16)),
+            "kappa": dyadic(16),
+            "start_loss": {"lower": dyadic(F(1, 16)), "upper": dyadic(8)},
+            "zero_error_t": dyadic(16),
+            "targets": [{"loss": dyadic(F(1, 1024)), "t": dyadic(32)}],
+        },
     ]
     return b, b.document(data, [2], layers, 4, claims)

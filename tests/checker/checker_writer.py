@@ -58,29 +58,54 @@ class Builder:
         return {"shape": shape_of(nested), "terms": [{"tensor": self.tensor(nested, dtype), "exponent": 0}]}
 
     def dense(self, weight, bias, activation="t", inputs=("input",), skip=True):
-        return {"kind": "dense", "inputs": list(inputs), "activation": activation, "units": len(weight), "skip": skip,
-                "weight": self.exact(weight), "bias": self.exact(bias)}
+        return {
+            "kind": "dense",
+            "inputs": list(inputs),
+            "activation": activation,
+            "units": len(weight),
+            "skip": skip,
+            "weight": self.exact(weight),
+            "bias": self.exact(bias),
+        }
 
     def data(self, inputs, labels=None, classes=2, multiplicities=None):
-        return {"name": "toy", "scaling": "none", "samples": len(inputs), "dimension": len(inputs[0]),
-                "classes": classes, "inputs": self.exact(inputs),
-                "labels": None if labels is None else self.tensor(labels, "U8"),
-                "multiplicities": None if multiplicities is None else self.tensor(multiplicities, "I32"),
-                "total": sum(multiplicities or [1] * len(inputs))}
+        return {
+            "name": "toy",
+            "scaling": "none",
+            "samples": len(inputs),
+            "dimension": len(inputs[0]),
+            "classes": classes,
+            "inputs": self.exact(inputs),
+            "labels": None if labels is None else self.tensor(labels, "U8"),
+            "multiplicities": None if multiplicities is None else self.tensor(multiplicities, "I32"),
+            "total": sum(multiplicities or [1] * len(inputs)),
+        }
 
     def right_inverse(self, x, *, rank, precision=64, columns=None, feature_bits=20, products=0, alpha, sigma):
-        return {"label": "R1" if precision <= 64 else "R3", "precision": precision, "rank": rank,
-                "columns": None if columns is None else self.tensor(columns, "I32"), "feature_bits": feature_bits,
-                "right_inverse": self.exact(x), "norm_products": products, "alpha": dyadic(alpha),
-                "sigma_lower": dyadic(sigma)}
+        return {
+            "label": "R1" if precision <= 64 else "R3",
+            "precision": precision,
+            "rank": rank,
+            "columns": None if columns is None else self.tensor(columns, "I32"),
+            "feature_bits": feature_bits,
+            "right_inverse": self.exact(x),
+            "norm_products": products,
+            "alpha": dyadic(alpha),
+            "sigma_lower": dyadic(sigma),
+        }
 
     def document(self, data, input_shape, layers, skip_units, claims):
-        return {"format": "verifier-certificate", "version": 1, "semantics": "exact-real",
-                "generator": {"name": "tests", "version": "0"},
-                "trust": {"arithmetic": "arb", "python_flint": "-", "flint": "-"},
-                "arrays": {"file": "c.safetensors", "bytes": 0, "sha256": ""},
-                "data": data, "network": {"input_shape": input_shape, "layers": layers, "skip_units": skip_units},
-                "claims": claims}
+        return {
+            "format": "verifier-certificate",
+            "version": 1,
+            "semantics": "exact-real",
+            "generator": {"name": "tests", "version": "0"},
+            "trust": {"arithmetic": "arb", "python_flint": "-", "flint": "-"},
+            "arrays": {"file": "c.safetensors", "bytes": 0, "sha256": ""},
+            "data": data,
+            "network": {"input_shape": input_shape, "layers": layers, "skip_units": skip_units},
+            "claims": claims,
+        }
 
     def arrays(self):
         header, body = {}, b""

@@ -36,7 +36,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def run(*arguments, **options):
-    return subprocess.run([sys.executable, "-I", *map(str, arguments)], capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(
+        [sys.executable, "-I", *map(str, arguments)], capture_output=True, text=True, timeout=60, **options
+    )
 
 
 @pytest.fixture
@@ -134,6 +136,7 @@ sys.exit(cli.main(["x"]))
 
 def bombs():
     """Yield (name, change): small files that ask for much."""
+
     def units(document, arrays):
         document["network"]["layers"][0]["units"] = 2**31
 
@@ -168,7 +171,10 @@ def bombs():
         pool = {"kind": "avgpool", "inputs": [0], "kernel": [1], "stride": [1], "skip": True}
         document["network"]["layers"] = layers + [pool] * 9999
 
-    return {change.__name__: change for change in (units, samples, total, precision, exponent, constant, spread, kappa, deep)}
+    return {
+        change.__name__: change
+        for change in (units, samples, total, precision, exponent, constant, spread, kappa, deep)
+    }
 
 
 @pytest.mark.parametrize("name", bombs())
@@ -176,7 +182,9 @@ def test_bombs_under_a_memory_limit(name, tmp_path):
     builder, document = toy()
     bombs()[name](document, builder)
     start = time.perf_counter()
-    done = run("-c", LIMITED, FOLDER / "__main__.py", "--json", "--jobs", "1", write(tmp_path, document, builder.arrays()))
+    done = run(
+        "-c", LIMITED, FOLDER / "__main__.py", "--json", "--jobs", "1", write(tmp_path, document, builder.arrays())
+    )
     assert done.returncode == 1, done.stderr + done.stdout
     assert json.loads(done.stdout)["results"][0]["rejection"]["rule"] != "internal", done.stdout
     assert time.perf_counter() - start < 20

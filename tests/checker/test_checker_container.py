@@ -34,6 +34,7 @@ def put(*path, value):
         for key in path[:-1]:
             document = document[key]
         document[path[-1]] = value
+
     return change
 
 
@@ -42,6 +43,7 @@ def drop(*path):
         for key in path[:-1]:
             document = document[key]
         del document[path[-1]]
+
     return change
 
 
@@ -132,8 +134,14 @@ def test_malformed_document(name, tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "value", "rule"),
-    [("bytes", 7, "schema.value"), ("bytes", 2**40, "schema.value"), ("bytes", 100, "container.size"),
-     ("bytes", 100_000, "container.size"), ("sha256", "0" * 64, "container.hash"), ("sha256", "", "container.hash")],
+    [
+        ("bytes", 7, "schema.value"),
+        ("bytes", 2**40, "schema.value"),
+        ("bytes", 100, "container.size"),
+        ("bytes", 100_000, "container.size"),
+        ("sha256", "0" * 64, "container.hash"),
+        ("sha256", "", "container.hash"),
+    ],
 )
 def test_size_and_hash(key, value, rule, tmp_path):
     builder, document = toy()
@@ -188,6 +196,7 @@ def test_not_utf8(tmp_path):
 
 def headers(header, body):
     """Yield (name, header, body, rule) for damaged array files."""
+
     def changed(key, **what):
         return {**header, key: {**header[key], **what}}
 
@@ -219,7 +228,12 @@ def headers(header, body):
     text = json.dumps(header)
     twice = text.replace('"T.1"', '"T.0"', 1).encode()
     yield "duplicate name", twice, body, "container.duplicate-key"
-    yield "duplicate inside", text.replace('"dtype"', '"dtype": "I64", "dtype"', 1).encode(), body, "container.duplicate-key"
+    yield (
+        "duplicate inside",
+        text.replace('"dtype"', '"dtype": "I64", "dtype"', 1).encode(),
+        body,
+        "container.duplicate-key",
+    )
     yield "float in header", text.replace("[3, 2]", "[3.0, 2]", 1).encode(), body, "container.json"
     yield "space first", b" " + text.encode(), body, "container.header"
 
@@ -228,7 +242,7 @@ def parts():
     builder, _ = toy()
     content = builder.arrays()
     length = struct.unpack("<Q", content[:8])[0]
-    return json.loads(content[8:8 + length]), content[8 + length:]
+    return json.loads(content[8 : 8 + length]), content[8 + length :]
 
 
 CASES = {name: rest for name, *rest in headers(*parts())}
@@ -279,7 +293,7 @@ def test_exact_arrays_against_fractions():
             dtype, exponent = random.choice(list(CODES)), random.choice([0, 0, -3, 17, random.randint(-20000, 20000)])
             if dtype.startswith("F"):
                 low = -149 if dtype == "F32" else -1074
-                values = [random.randint(-2**20, 2**20) * 2.0 ** random.randint(low, 100) for _ in truth]
+                values = [random.randint(-(2**20), 2**20) * 2.0 ** random.randint(low, 100) for _ in truth]
             else:
                 bits = 8 * array.array(CODES[dtype]).itemsize - 1
                 low = 0 if dtype == "U8" else -(2**bits)

@@ -13,8 +13,13 @@ from verifier.checker.network import Features, read_network
 from verifier.checker.rejection import Budget, Rejection
 from verifier.checker.schema import Source, Value
 
-ACTIVATIONS = {"t": lambda t: t, "t**2": lambda t: t * t, "Max(0, t)": lambda t: max(F(0), t),
-               "t/2 - t**3": lambda t: t / 2 - t**3, "Abs(t) + 1": lambda t: abs(t) + 1}
+ACTIVATIONS = {
+    "t": lambda t: t,
+    "t**2": lambda t: t * t,
+    "Max(0, t)": lambda t: max(F(0), t),
+    "t/2 - t**3": lambda t: t / 2 - t**3,
+    "Abs(t) + 1": lambda t: abs(t) + 1,
+}
 
 
 def size(shape):
@@ -28,7 +33,7 @@ def nested(values, shape):
     if len(shape) == 1:
         return list(values)
     step = size(shape[1:])
-    return [nested(values[i * step:(i + 1) * step], shape[1:]) for i in range(shape[0])]
+    return [nested(values[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
 
 
 def get(array, index):
@@ -42,8 +47,10 @@ def forward(layer, inputs):
     spec, sigma = layer["spec"], ACTIVATIONS.get(layer["spec"].get("activation"))
     if spec["kind"] == "dense":
         z = [v for _, values in inputs for v in values]
-        return [sigma(b + sum(w * v for w, v in zip(row, z, strict=True)))
-                for row, b in zip(layer["weight"], layer["bias"], strict=True)]
+        return [
+            sigma(b + sum(w * v for w, v in zip(row, z, strict=True)))
+            for row, b in zip(layer["weight"], layer["bias"], strict=True)
+        ]
     stack = [channel for shape, values in inputs for channel in nested(values, shape)]
     outs, result = layer["shape"][1:], []
     window = list(itertools.product(*map(range, spec["kernel"])))
@@ -55,13 +62,16 @@ def forward(layer, inputs):
                 continue
             total = get(layer["bias"], (a, *p)) if spec["bias_kind"] == "per-unit" else layer["bias"][a]
             for ch, channel in enumerate(stack):
-                total += sum(get(layer["weight"], (a, ch, *q)) * get(channel, i) for q, i in zip(window, at, strict=True))
+                total += sum(
+                    get(layer["weight"], (a, ch, *q)) * get(channel, i) for q, i in zip(window, at, strict=True)
+                )
             result.append(sigma(total))
     return result
 
 
 def random_layer(random, builder, shapes):
     """Return a random layer that fits the earlier shapes (index 0: the network's input)."""
+
     def numbers(*shape):
         return nested([F(random.randint(-8, 8), 4) for _ in range(size(shape))], shape)
 
@@ -92,8 +102,11 @@ def random_layer(random, builder, shapes):
         else:
             f, tied = random.randint(1, 3), random.random() < 0.5
             spec |= {"kind": f"conv{len(spatial)}d", "filters": f, "bias_kind": "tied" if tied else "per-unit"}
-            layer |= {"shape": (f, *outs), "weight": numbers(f, channels, *kernel),
-                      "bias": numbers(f) if tied else numbers(f, *outs)}
+            layer |= {
+                "shape": (f, *outs),
+                "weight": numbers(f, channels, *kernel),
+                "bias": numbers(f) if tied else numbers(f, *outs),
+            }
     if "weight" in layer:
         spec |= {"weight": builder.exact(layer["weight"]), "bias": builder.exact(layer["bias"])}
     units = size(layer["shape"])
@@ -156,18 +169,39 @@ def test_blocks_are_rows():
 
 
 def conv(builder, **changes):
-    spec = {"kind": "conv2d", "inputs": ["input"], "activation": "t", "filters": 1, "kernel": [2, 2], "stride": [1, 1],
-            "bias_kind": "tied", "skip": True, "weight": builder.exact([[[[1, 2], [3, 4]]]]), "bias": builder.exact([0])}
+    spec = {
+        "kind": "conv2d",
+        "inputs": ["input"],
+        "activation": "t",
+        "filters": 1,
+        "kernel": [2, 2],
+        "stride": [1, 1],
+        "bias_kind": "tied",
+        "skip": True,
+        "weight": builder.exact([[[[1, 2], [3, 4]]]]),
+        "bias": builder.exact([0]),
+    }
     return spec | changes
 
 
 @pytest.mark.parametrize(
     ("changes", "rule"),
-    [({"kernel": [4, 1]}, "schema.value"), ({"kernel": [0, 1]}, "schema.value"), ({"kernel": [2]}, "schema.value"),
-     ({"stride": [0, 1]}, "schema.value"), ({"stride": [1]}, "schema.value"), ({"kind": "conv1d"}, "network.layer"),
-     ({"bias_kind": "none"}, "schema.value"), ({"filters": 2}, "shape"), ({"bias_kind": "per-unit"}, "shape"),
-     ({"filters": 2**31}, "container.limits"), ({"inputs": ["output"]}, "schema.type"), ({"inputs": [True]}, "schema.type"),
-     ({"inputs": [-1]}, "schema.value"), ({"inputs": [0]}, "schema.value")],
+    [
+        ({"kernel": [4, 1]}, "schema.value"),
+        ({"kernel": [0, 1]}, "schema.value"),
+        ({"kernel": [2]}, "schema.value"),
+        ({"stride": [0, 1]}, "schema.value"),
+        ({"stride": [1]}, "schema.value"),
+        ({"kind": "conv1d"}, "network.layer"),
+        ({"bias_kind": "none"}, "schema.value"),
+        ({"filters": 2}, "shape"),
+        ({"bias_kind": "per-unit"}, "shape"),
+        ({"filters": 2**31}, "container.limits"),
+        ({"inputs": ["output"]}, "schema.type"),
+        ({"inputs": [True]}, "schema.type"),
+        ({"inputs": [-1]}, "schema.value"),
+        ({"inputs": [0]}, "schema.value"),
+    ],
 )
 def test_bad_convolution(changes, rule):
     builder = Builder()

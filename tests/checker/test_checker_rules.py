@@ -1,6 +1,8 @@
 """Each obligation of each rule: accepted at the truth, rejected just beyond it, by the named rule and path."""
 
+import json
 import math
+import os
 from fractions import Fraction as F
 
 import pytest
@@ -105,7 +107,9 @@ def single(x, *, alpha, sigma, weight=((2, 0), (0, 3)), products=0, precision=64
     n = len(weight[0])
     data = b.data([[int(i == j) for j in range(n)] for i in range(n)])
     layers = [b.dense([list(row) for row in weight], [0] * len(weight))]
-    claim = b.right_inverse(x, rank=n, feature_bits=bits, alpha=alpha, sigma=sigma, products=products, precision=precision)
+    claim = b.right_inverse(
+        x, rank=n, feature_bits=bits, alpha=alpha, sigma=sigma, products=products, precision=precision
+    )
     return b, b.document(data, [n], layers, len(weight), [claim])
 
 
@@ -142,8 +146,11 @@ def test_rounding_of_features_is_counted(tmp_path):
     """Psi = diag(5/4, 1) with 1 bit is rounded to a = (2 or 3, 2): the error 1/4 must appear in alpha."""
     x, weight = [[F(3, 4), 0], [0, 1]], ((F(5, 4), 0), (0, 1))
     # true residual 1 - 15/16 = 1/16; a / 2 = 1 gives E = 1/4 and a rounding term sqrt(4)/4 ||X||
-    rejected(check(tmp_path, *single(x, alpha=F(1, 8), sigma=F(1, 4), weight=weight, bits=1)), "R1.residual",
-             "/claims/0/alpha")
+    rejected(
+        check(tmp_path, *single(x, alpha=F(1, 8), sigma=F(1, 4), weight=weight, bits=1)),
+        "R1.residual",
+        "/claims/0/alpha",
+    )
     assert check(tmp_path, *single(x, alpha=F(1, 8), sigma=F(1, 4), weight=weight, bits=2)).verdict == "ACCEPTED"
 
 
@@ -159,7 +166,9 @@ def test_large_scale_of_the_right_inverse(tmp_path):
     document = b.document(data, [2], layers, 2, [claim])
     for layer_weight in ("T.2",):
         b.tensors.pop(layer_weight, None)
-    used = {t["tensor"] for e in (weight, layers[0]["bias"], claim["right_inverse"], data["inputs"]) for t in e["terms"]}
+    used = {
+        t["tensor"] for e in (weight, layers[0]["bias"], claim["right_inverse"], data["inputs"]) for t in e["terms"]
+    }
     b.tensors = {name: value for name, value in b.tensors.items() if name in used}
     outcome = check(tmp_path, b, document)
     assert outcome.verdict == "ACCEPTED", outcome.rejection
@@ -191,10 +200,19 @@ def test_labels_and_multiplicities(tmp_path):
 
 @pytest.mark.parametrize(
     ("activation", "rule"),
-    [("1/t", "features.finite"), ("log(t)", "features.finite"), ("sqrt(t - 1000)", "features.finite"),
-     ("exp(exp(exp(exp(exp(t**2 + 9)))))", "features.finite"), ("tanh(1/t)", "features.finite"),
-     ("Max(1, log(t))", "features.finite"), ("tanh(log(t))", "features.finite"), ("(log(t))**0", "features.finite"),
-     ("t +", "network.expression"), ("__import__('os')", "network.expression"), ("x", "network.expression")],
+    [
+        ("1/t", "features.finite"),
+        ("log(t)", "features.finite"),
+        ("sqrt(t - 1000)", "features.finite"),
+        ("exp(exp(exp(exp(exp(t**2 + 9)))))", "features.finite"),
+        ("tanh(1/t)", "features.finite"),
+        ("Max(1, log(t))", "features.finite"),
+        ("tanh(log(t))", "features.finite"),
+        ("(log(t))**0", "features.finite"),
+        ("t +", "network.expression"),
+        ("__import__('os')", "network.expression"),
+        ("x", "network.expression"),
+    ],
 )
 def test_undefined_activation(activation, rule, tmp_path):
     builder, document = toy()
@@ -217,9 +235,17 @@ def large():
     start = b.exact([[0, 0]] * (width + 1))
     claims = [
         {"label": "Z1", "precision": 64, "output_weights": end, "gamma": dyadic(1)},
-        {"label": "P1", "precision": 53, "start_weights": start, "end_weights": end, "gamma": dyadic(1), "kappa": dyadic(1),
-         "start_loss": {"lower": dyadic(F(math.log(2) - 1e-9)), "upper": dyadic(F(math.log(2) + 1e-9))},
-         "zero_error_t": dyadic(9), "targets": []},
+        {
+            "label": "P1",
+            "precision": 53,
+            "start_weights": start,
+            "end_weights": end,
+            "gamma": dyadic(1),
+            "kappa": dyadic(1),
+            "start_loss": {"lower": dyadic(F(math.log(2) - 1e-9)), "upper": dyadic(F(math.log(2) + 1e-9))},
+            "zero_error_t": dyadic(9),
+            "targets": [],
+        },
     ]
     return b, b.document(data, [4], layers, width + 1, claims)
 
@@ -234,6 +260,43 @@ def test_several_processes_agree_with_one(tmp_path):
         rejected(check(tmp_path, builder, document, jobs), "Z1.margin", "/claims/0/gamma")
 
 
+def test_half_bound_of_large_blocks(tmp_path, monkeypatch):
+    """The quick comparison used for large blocks gives nearly the same error as the exact maximum, and not less."""
+    import verifier.checker.rank as rank
+
+    kept = []
+    monkeypatch.setattr(rank.RankClaim, "conclude", lambda claim: kept.append(claim) or {"statement": ""})
+    for many in (1, 10**9):
+        monkeypatch.setattr(rank, "MANY_ENTRIES", many)
+        builder, document = toy()
+        document["network"]["layers"][0]["activation"] = "tanh(t/7)"
+        document["claims"] = document["claims"][:2]
+        document["claims"][0]["feature_bits"] = 30
+        used = json.dumps(document)
+        builder.tensors = {name: value for name, value in builder.tensors.items() if f'"{name}"' in used}
+        assert check(tmp_path, builder, document).verdict == "ACCEPTED"
+    quick, exact = float(kept[0].error), float(kept[2].error)
+    assert 0.3 < exact <= 0.5 + 2**-13
+    assert quick in (exact, 0.5 + 2**-12)
+
+
+def test_lost_rows_are_noticed(tmp_path, monkeypatch):
+    import verifier.checker.sweep as sweep
+
+    whole = sweep._take_blocks
+    monkeypatch.setattr(sweep, "_take_blocks", lambda network, claims, blocks: whole(network, claims, blocks[1:]))
+    rejected(check(tmp_path, *toy()), "internal", "")
+    builder, document = large()
+    rejected(check(tmp_path, builder, document, 2), "internal", "")
+
+
+def test_dead_worker_is_a_rejection(tmp_path, monkeypatch):
+    import verifier.checker.sweep as sweep
+
+    monkeypatch.setattr(sweep, "_take_blocks", lambda *_: os._exit(9))
+    rejected(check(tmp_path, *large(), 2), "internal", "")
+
+
 def test_inverse_helper():
     assert inverse([[2, 0], [0, 4]]) == [[F(1, 2), 0], [0, F(1, 4)]]
 
@@ -242,8 +305,10 @@ def test_unexpected_exception_is_a_rejection(tmp_path, monkeypatch):
     import verifier.checker.certificate as certificate
 
     for error in (MemoryError(), RecursionError("deep"), OverflowError("big"), ZeroDivisionError("0")):
+
         def fail(*_, error=error):
             raise error
+
         monkeypatch.setattr(certificate, "sweep", fail)
         outcome = check(tmp_path, *toy())
         rejected(outcome, "internal", "")

@@ -166,7 +166,7 @@ def _read_only(values: Array) -> Array:
 
 
 def _all_narrow(pre: arb_mat) -> bool:
-    """Whether every radius is below ``2^-NARROW_BITS``: the radius of the sum of all balls is at least each of theirs."""
+    """Whether every radius is below ``2^-NARROW_BITS``: the radius of the sum of all balls is at least each of them."""
     rows, columns = pre.nrows(), pre.ncols()
     total = arb_mat(1, rows, [1] * rows) * pre * arb_mat(columns, 1, [1] * columns)
     return bool(total[0, 0].rad() < arb((fmpz(1), fmpz(-NARROW_BITS))))

@@ -100,8 +100,9 @@ def _read_head(document: Value) -> dict[str, Value]:
 
 def _read_data(value: Value, network: Value) -> tuple[Network, Labels | None]:
     """Read data and network; labels are None where the certificate has none."""
-    keys = value.keys("name", "scaling", "samples", "dimension", "classes", "inputs", "labels", "multiplicities",
-                      "total")
+    keys = value.keys(
+        "name", "scaling", "samples", "dimension", "classes", "inputs", "labels", "multiplicities", "total"
+    )
     keys["name"].text(MAX_INFORMATIVE)
     keys["scaling"].text(MAX_INFORMATIVE)
     samples = keys["samples"].integer(1, MAX_DIMENSION)

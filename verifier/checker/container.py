@@ -22,8 +22,15 @@ from .rejection import (
 )
 
 # dtype of the safetensors format: typecode of array.array, bytes per entry
-DTYPES = {"U8": ("B", 1), "I8": ("b", 1), "I16": ("h", 2), "I32": ("i", 4), "I64": ("q", 8), "F32": ("f", 4),
-          "F64": ("d", 8)}
+DTYPES = {
+    "U8": ("B", 1),
+    "I8": ("b", 1),
+    "I16": ("h", 2),
+    "I32": ("i", 4),
+    "I64": ("q", 8),
+    "F32": ("f", 4),
+    "F64": ("d", 8),
+}
 TENSOR_NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 
 
@@ -69,8 +76,13 @@ def parse_json(content: bytes, where: str) -> Any:
         raise Rejection(where, "container.json", "floats, NaN and Infinity are not allowed: use a dyadic", text[:40])
 
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=unique, parse_int=integer, parse_float=forbidden,
-                          parse_constant=forbidden)
+        return json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=unique,
+            parse_int=integer,
+            parse_float=forbidden,
+            parse_constant=forbidden,
+        )
     except UnicodeDecodeError as error:
         raise Rejection(where, "container.json", f"is not UTF-8 (byte {error.start})") from None
     except RecursionError:

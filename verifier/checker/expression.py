@@ -25,7 +25,9 @@ ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 UNDEFINED = arb("nan")
 
 OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
 }
 ODD = frozenset({"tanh", "sin", "atan", "erf", "sinh"})
 EVEN = frozenset({"cos", "cosh", "Abs"})
@@ -100,12 +102,21 @@ def power(exponent: Fraction) -> Function:
 
 log1p = where(increasing(arb.log1p), lambda x: x > -1)
 DIRECT: dict[str, Function] = {  # defined everywhere and increasing
-    "exp": arb.exp, "tanh": arb.tanh, "sinh": arb.sinh, "atan": arb.atan, "erf": arb.erf,
+    "exp": arb.exp,
+    "tanh": arb.tanh,
+    "sinh": arb.sinh,
+    "atan": arb.atan,
+    "erf": arb.erf,
 }
 FUNCTIONS: dict[str, Callable[..., arb]] = {name: increasing(function) for name, function in DIRECT.items()} | {
-    "cosh": even(arb.cosh), "Abs": even(abs), "sin": arb.sin, "cos": arb.cos,
-    "log": where(increasing(arb.log), lambda x: x > 0), "sqrt": where(increasing(arb.sqrt), lambda x: x >= 0),
-    "Max": extreme(arb.max), "Min": extreme(arb.min),
+    "cosh": even(arb.cosh),
+    "Abs": even(abs),
+    "sin": arb.sin,
+    "cos": arb.cos,
+    "log": where(increasing(arb.log), lambda x: x > 0),
+    "sqrt": where(increasing(arb.sqrt), lambda x: x >= 0),
+    "Max": extreme(arb.max),
+    "Min": extreme(arb.min),
 }
 
 
@@ -236,6 +247,11 @@ class Expression:
     def at(self, t: Fraction) -> Fraction | None:
         """Return the exact sigma(t) where rational operations suffice; division by zero raises ZeroDivisionError."""
         return rational(self.tree, t)
+
+    @property
+    def size(self) -> int:
+        """The number of constants, variables and operations."""
+        return sum(isinstance(node, ast.expr) for node in ast.walk(self.tree))
 
     @property
     def is_constant(self) -> bool:

@@ -162,18 +162,33 @@ class ZeroErrorClaim(MarginClaim):
         Phi(U, t V) <= log(1 + (m-1) e^(-t gamma)), strictly decreasing in t > 0.
         """
         rate = f"log(1 + {self.data.classes - 1} e^(-t {self.gamma.below()}))"
-        statement = (f"zero training error: every margin of the output weights V is at least {self.gamma.below()}; "
-                     f"Phi(U, t V) <= {rate} decreases strictly to 0 as t grows, so the infimum of the loss is 0")
-        return {"statement": statement, "gamma": self.gamma.below(), "precision": self.precision,
-                "smallest_margin": None if self.worst.lower is None else decimal(self.worst.lower, down=True)}
+        statement = (
+            f"zero training error: every margin of the output weights V is at least {self.gamma.below()}; "
+            f"Phi(U, t V) <= {rate} decreases strictly to 0 as t grows, so the infimum of the loss is 0"
+        )
+        return {
+            "statement": statement,
+            "gamma": self.gamma.below(),
+            "precision": self.precision,
+            "smallest_margin": None if self.worst.lower is None else decimal(self.worst.lower, down=True),
+        }
 
 
 class PathClaim(MarginClaim):
     """P1: V(s) = (1-s) V0 + s kappa V1, then t V1 for t >= kappa, with U at rest."""
 
     def __init__(self, value: Value, network: Network, data: Labels) -> None:
-        keys = value.keys("label", "precision", "start_weights", "end_weights", "gamma", "kappa", "start_loss",
-                          "zero_error_t", "targets")
+        keys = value.keys(
+            "label",
+            "precision",
+            "start_weights",
+            "end_weights",
+            "gamma",
+            "kappa",
+            "start_loss",
+            "zero_error_t",
+            "targets",
+        )
         super().__init__(keys, "end_weights", value.path, network, data)
         self.start = read_margins(keys["start_weights"], network, data)
         self.kappa = positive(keys["kappa"], "P1.kappa")
@@ -206,8 +221,9 @@ class PathClaim(MarginClaim):
                 loss = log1p(sum((exp(-m0) for m0 in starts), arb(0)))
                 self.total += self.data.multiplicities[sample] * loss
         if not self.total.is_finite():
-            raise Rejection(self.path + "/start_loss", "P1.start-loss", "the start loss is not finite",
-                            None, str(self.total)[:100])
+            raise Rejection(
+                self.path + "/start_loss", "P1.start-loss", "the start loss is not finite", None, str(self.total)[:100]
+            )
 
     def seen(self) -> Any:
         """Return smallest margin, smallest slack and the loss's ends."""
@@ -230,29 +246,51 @@ class PathClaim(MarginClaim):
             loss = self.total / self.data.total
             lower, upper = self.loss_claimed
             if not (lower.ball <= loss and loss <= upper.ball):
-                raise Rejection(self.path + "/start_loss", "P1.start-loss", "the start loss is not proved to be in "
-                                "the bounds", f"[{lower.below()}, {upper.above()}]", loss.str(15))
+                raise Rejection(
+                    self.path + "/start_loss",
+                    "P1.start-loss",
+                    "the start loss is not proved to be in the bounds",
+                    f"[{lower.below()}, {upper.above()}]",
+                    loss.str(15),
+                )
             self._check_time(self.path + "/zero_error_t", "P1.zero-error", self.zero_error)
             gamma, classes = self.gamma.ball, self.data.classes
             reached, needed = tail(self.zero_error.ball * gamma, classes), arb(2).log() / self.data.total
             if not (reached < needed):
-                raise Rejection(self.path + "/zero_error_t", "P1.zero-error", "log(1 + (m-1) e^(-t gamma)) is not "
-                                "below log(2)/n; choose a larger t", decimal(reached, down=False),
-                                decimal(needed, down=True))
+                raise Rejection(
+                    self.path + "/zero_error_t",
+                    "P1.zero-error",
+                    "log(1 + (m-1) e^(-t gamma)) is not below log(2)/n; choose a larger t",
+                    decimal(reached, down=False),
+                    decimal(needed, down=True),
+                )
             for path, target, time in self.targets:
                 self._check_time(path + "/t", "P1.target", time)
                 reached = tail(time.ball * gamma, classes)
                 if not (reached <= target.ball):
-                    raise Rejection(path, "P1.target", "the loss at t is not proved to be at most the target; choose a "
-                                    "larger t", target.above(), decimal(reached, down=False))
+                    raise Rejection(
+                        path,
+                        "P1.target",
+                        "the loss at t is not proved to be at most the target; choose a larger t",
+                        target.above(),
+                        decimal(reached, down=False),
+                    )
         targets = [{"loss": target.above(), "t": time.above()} for _, target, time in self.targets]
         reached_words = "".join(f"; at most {target['loss']} from t = {target['t']} on" for target in targets)
-        statement = (f"the loss decreases strictly from {lower.below()} .. {upper.above()} at V0 along the segment to "
-                     f"kappa V1 (kappa = {self.kappa.above()}) and then along t V1 to 0, the hidden weights at rest: "
-                     f"training error 0 from t = {self.zero_error.above()} on{reached_words}")
-        return {"statement": statement, "gamma": self.gamma.below(), "kappa": self.kappa.above(),
-                "precision": self.precision, "start_loss": [lower.below(), upper.above()],
-                "zero_error_t": self.zero_error.above(), "targets": targets}
+        statement = (
+            f"the loss decreases strictly from {lower.below()} .. {upper.above()} at V0 along the segment to "
+            f"kappa V1 (kappa = {self.kappa.above()}) and then along t V1 to 0, the hidden weights at rest: "
+            f"training error 0 from t = {self.zero_error.above()} on{reached_words}"
+        )
+        return {
+            "statement": statement,
+            "gamma": self.gamma.below(),
+            "kappa": self.kappa.above(),
+            "precision": self.precision,
+            "start_loss": [lower.below(), upper.above()],
+            "zero_error_t": self.zero_error.above(),
+            "targets": targets,
+        }
 
     def _check_time(self, path: str, rule: str, time: Dyadic) -> None:
         if not (time.ball >= self.kappa.ball):

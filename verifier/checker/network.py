@@ -80,8 +80,8 @@ class Network:
 
     def spend(self, budget: Budget, precision: int) -> None:
         """Count the work of one pass at a precision."""
-        units = sum(layer.units for layer in self.layers)
-        budget.spend(Budget.EVALUATIONS, units * self.samples * words(precision), "/network")
+        steps = sum(layer.units * (layer.activation.size if layer.activation else 1) for layer in self.layers)
+        budget.spend(Budget.EVALUATIONS, steps * self.samples * words(precision), "/network")
         budget.spend(Budget.PRODUCTS, self.arcs() * self.samples * words(precision), "/network")
 
 
@@ -130,15 +130,21 @@ def _read_layer(value: Value, input_shape: tuple[int, ...], earlier: list[tuple[
     return _read_windowed(value, kind, keys, inputs, shapes, samples, activation)
 
 
-def _read_windowed(value: Value, kind: str, keys: dict[str, Value], inputs: list[int], shapes: list[tuple[int, ...]],
-                   samples: int, activation: Expression | None) -> Layer:
+def _read_windowed(
+    value: Value,
+    kind: str,
+    keys: dict[str, Value],
+    inputs: list[int],
+    shapes: list[tuple[int, ...]],
+    samples: int,
+    activation: Expression | None,
+) -> Layer:
     spatial = shapes[0][1:]
     axes = len(spatial) if kind == "avgpool" else int(kind[4])
     for shape in shapes:
         if len(shape) != axes + 1 or axes == 0 or shape[1:] != spatial:
             raise keys["inputs"].reject("network.layer", "the inputs' shapes do not fit this layer", shapes)
-    kernel = [item.integer(1, most) for item, most in
-              zip(keys["kernel"].items(axes, axes), spatial, strict=True)]
+    kernel = [item.integer(1, most) for item, most in zip(keys["kernel"].items(axes, axes), spatial, strict=True)]
     stride = keys["stride"].integers(1, MAX_DIMENSION, axes)
     outs = tuple((length - k) // s + 1 for length, k, s in zip(spatial, kernel, stride, strict=True))
     channels = sum(shape[0] for shape in shapes)
@@ -161,13 +167,16 @@ def _as_row(bias: Exact) -> Any:
     return type(bias.integers)(1, bias.rows * bias.columns, bias.integers.entries())
 
 
-def _windows(channels: list[int], spatial: tuple[int, ...], kernel: list[int], stride: list[int],
-             outs: tuple[int, ...]) -> Iterator[list[int]]:
+def _windows(
+    channels: list[int], spatial: tuple[int, ...], kernel: list[int], stride: list[int], outs: tuple[int, ...]
+) -> Iterator[list[int]]:
     """List, per output position in C order, the row's entries (channel, then offset, in C order) that it reads."""
     size = product(spatial)
-    steps = [product(spatial[axis + 1:]) for axis in range(len(spatial))]
-    offsets = [sum(q * step for q, step in zip(offset, steps, strict=True))
-               for offset in itertools.product(*map(range, kernel))]
+    steps = [product(spatial[axis + 1 :]) for axis in range(len(spatial))]
+    offsets = [
+        sum(q * step for q, step in zip(offset, steps, strict=True))
+        for offset in itertools.product(*map(range, kernel))
+    ]
     for position in itertools.product(*map(range, outs)):
         corner = sum(p * s * step for p, s, step in zip(position, stride, steps, strict=True))
         yield [channel * size + corner + offset for channel in channels for offset in offsets]
@@ -262,15 +271,19 @@ class Features:
         flat = list(itertools.chain.from_iterable(map(pick, rows) if pick else rows))
         fan_in, filters = len(layer.windows[0]), layer.filters
         if weight is None or function is None:
-            units = [sum(flat[i:i + fan_in], arb(0)) / fan_in for i in range(0, len(flat), fan_in)]
+            units = [sum(flat[i : i + fan_in], arb(0)) / fan_in for i in range(0, len(flat), fan_in)]
             return self._finite(layer, units, samples)
         positions = layer.positions
         sums = arb_mat(len(rows) * positions, fan_in, flat) * weight + self._tile(position, layer, len(rows))
         units = function(sums.entries())
         if positions > 1:  # from (position, filter) to the unit numbers' (filter, position)
             size = positions * filters
-            units = [unit for start in range(0, len(units), size) for a in range(filters)
-                     for unit in units[start + a:start + size:filters]]
+            units = [
+                unit
+                for start in range(0, len(units), size)
+                for a in range(filters)
+                for unit in units[start + a : start + size : filters]
+            ]
         return self._finite(layer, units, samples)
 
     def _tile(self, position: int, layer: Layer, count: int) -> arb_mat:
@@ -278,8 +291,11 @@ class Features:
         if position in self.tiles and self.tiles[position].nrows() == count * layer.positions:
             return self.tiles[position]
         bias = self.biases[position]
-        one = [bias[layer.bias_index(a * layer.positions + p)] for p in range(layer.positions)
-               for a in range(layer.filters)]
+        one = [
+            bias[layer.bias_index(a * layer.positions + p)]
+            for p in range(layer.positions)
+            for a in range(layer.filters)
+        ]
         self.tiles[position] = arb_mat(count * layer.positions, layer.filters, one * count)
         return self.tiles[position]
 
@@ -287,10 +303,12 @@ class Features:
     def _finite(layer: Layer, units: list[arb], samples: range) -> list[list[arb]]:
         if not all(map(arb.is_finite, units)):
             bad = next(i for i, unit in enumerate(units) if not unit.is_finite())
-            message = (f"sample {samples[bad // layer.units]}, unit {bad % layer.units}: the value is undefined or its "
-                       "enclosure is infinite; raise the precision, or the network leaves the activation's domain")
+            message = (
+                f"sample {samples[bad // layer.units]}, unit {bad % layer.units}: the value is undefined or its "
+                "enclosure is infinite; raise the precision, or the network leaves the activation's domain"
+            )
             raise Rejection(layer.path, "features.finite", message, None, str(units[bad])[:100])
-        return [units[i:i + layer.units] for i in range(0, len(units), layer.units)]
+        return [units[i : i + layer.units] for i in range(0, len(units), layer.units)]
 
 
 def _picker(layer: Layer) -> Callable[[list[arb]], Any] | None:

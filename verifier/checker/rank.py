@@ -64,7 +64,7 @@ def norms_of(matrix: fmpz_mat) -> Norms:
     result = Norms()
     columns, entries = matrix.ncols(), matrix.entries()
     for start in range(0, len(entries), columns):
-        result.row(list(map(int, entries[start:start + columns])))
+        result.row(list(map(int, entries[start : start + columns])))
     return result
 
 
@@ -99,8 +99,17 @@ class RankClaim:
     """One claim R1 or R3 and what is known about its residual so far."""
 
     def __init__(self, value: Value, network: Network) -> None:
-        keys = value.keys("label", "precision", "rank", "columns", "feature_bits", "right_inverse", "norm_products",
-                          "alpha", "sigma_lower")
+        keys = value.keys(
+            "label",
+            "precision",
+            "rank",
+            "columns",
+            "feature_bits",
+            "right_inverse",
+            "norm_products",
+            "alpha",
+            "sigma_lower",
+        )
         self.path, self.network = value.path, network
         self.label = keys["label"].choice("R1", "R3")
         self.precision = keys["precision"].integer(*((32, 64) if self.label == "R1" else (65, MAX_BITS)))
@@ -110,12 +119,17 @@ class RankClaim:
         self.columns = _read_columns(keys["columns"], network.skip_units)
         self.used = network.skip_units if self.columns is None else len(self.columns)
         if not self.used >= network.samples:
-            raise keys["columns"].reject("R1.rank", "fewer columns than samples can not have rank N", self.used,
-                                         network.samples)
+            raise keys["columns"].reject(
+                "R1.rank", "fewer columns than samples can not have rank N", self.used, network.samples
+            )
         self.feature_bits = keys["feature_bits"].integer(1, MAX_BITS)
         inverse = keys["right_inverse"].exact(self.used, network.samples)
         self.products = keys["norm_products"].integer(0, MAX_NORM_PRODUCTS)
         self.alpha, self.sigma = keys["alpha"].dyadic(), keys["sigma_lower"].dyadic()
+        if not (self.alpha.ball < 1):
+            raise keys["alpha"].reject("R1.residual", "alpha must be below 1", self.alpha.above(), "< 1")
+        if not (self.sigma.ball > 0):
+            raise keys["sigma_lower"].reject("R1.sigma", "must be above 0", self.sigma.below(), "> 0")
         self.scale = max(0, -inverse.exponent)  # X = 2^-scale X_int
         if inverse.exponent > 0:
             keys["right_inverse"].spend(Budget.BITS, self.used * self.rank * inverse.exponent)
@@ -141,7 +155,7 @@ class RankClaim:
         residual = list(map(int, (integers * self.inverse).entries()))
         diagonal = 1 << (self.feature_bits + self.scale)
         for number, sample in enumerate(block.samples):
-            row = residual[number * self.rank:(number + 1) * self.rank]
+            row = residual[number * self.rank : (number + 1) * self.rank]
             row[sample] -= diagonal
             self.residual.row(row)
 
@@ -173,8 +187,13 @@ class RankClaim:
     def _nearest(self, z: arb) -> int:
         """Return the integer nearest to 2^k times the midpoint."""
         if not z.abs_upper() < arb((1, MAX_FEATURE_BITS - self.feature_bits)):
-            raise Rejection(self.path + "/feature_bits", "container.limits", "2^feature_bits times a feature is huge",
-                            self.feature_bits, decimal(z, down=False))
+            raise Rejection(
+                self.path + "/feature_bits",
+                "container.limits",
+                "2^feature_bits times a feature is huge",
+                self.feature_bits,
+                decimal(z, down=False),
+            )
         mantissa, exponent = (int(part) for part in z.mid().man_exp())
         shift = exponent + self.feature_bits
         if shift < -mantissa.bit_length() - 1:
@@ -205,23 +224,36 @@ class RankClaim:
             alpha = (self.residual.bound() + rounding) * arb((1, -self.feature_bits)) * unit
             claimed = self.alpha.ball
             if not (alpha <= claimed):
-                raise Rejection(self.path + "/alpha", "R1.residual", "||I - Psi X||_2 is not proved to be <= alpha; "
-                                "use a more exact right inverse, more feature_bits or a higher precision",
-                                self.alpha.above(), decimal(alpha, down=False))
-            if not (claimed < 1):
-                raise Rejection(self.path + "/alpha", "R1.residual", "alpha must be below 1", self.alpha.above(), "< 1")
+                raise Rejection(
+                    self.path + "/alpha",
+                    "R1.residual",
+                    "||I - Psi X||_2 is not proved to be <= alpha; "
+                    "use a more exact right inverse, more feature_bits or a higher precision",
+                    self.alpha.above(),
+                    decimal(alpha, down=False),
+                )
             sigma = self.sigma.ball
-            if not (sigma > 0):
-                raise Rejection(self.path + "/sigma_lower", "R1.sigma", "must be above 0", self.sigma.below(), "> 0")
-            if not (sigma * norm * unit <= 1 - claimed):
-                raise Rejection(self.path + "/sigma_lower", "R1.sigma", "sigma_lower is above (1 - alpha) / ||X||_2; "
-                                "lower it, or allow more norm_products", self.sigma.below(),
-                                decimal((1 - claimed) / (norm * unit), down=True))
+            if not (claimed < 1 and sigma > 0 and sigma * norm * unit <= 1 - claimed):
+                raise Rejection(
+                    self.path + "/sigma_lower",
+                    "R1.sigma",
+                    "sigma_lower is above (1 - alpha) / ||X||_2; lower it, or allow more norm_products",
+                    self.sigma.below(),
+                    decimal((1 - claimed) / (norm * unit), down=True),
+                )
         shape = f"{self.rank} x {self.network.skip_units}"
-        statement = (f"rank Psi = N = {self.rank}: the {shape} feature matrix at the stored weights has full row rank, "
-                     f"and its smallest singular value is at least {self.sigma.below()}")
-        return {"statement": statement, "rank": self.rank, "columns_used": self.used, "precision": self.precision,
-                "sigma_lower": self.sigma.below(), "alpha": self.alpha.above()}
+        statement = (
+            f"rank Psi = N = {self.rank}: the {shape} feature matrix at the stored weights has full row rank, "
+            f"and its smallest singular value is at least {self.sigma.below()}"
+        )
+        return {
+            "statement": statement,
+            "rank": self.rank,
+            "columns_used": self.used,
+            "precision": self.precision,
+            "sigma_lower": self.sigma.below(),
+            "alpha": self.alpha.above(),
+        }
 
 
 def _pick(columns: list[int]) -> Any:

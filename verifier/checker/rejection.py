@@ -40,7 +40,7 @@ class Budget:
         "bits of exact array entries": 1 << 34,
         "hidden units": 1 << 22,
         "concatenated fan-in (entries of all windows of all layers)": 1 << 23,
-        "unit evaluations (units x samples x precision words)": 10**8,
+        "activation steps (units x samples x operations x precision words)": 10**9,
         "multiply-adds of 64-bit words": 2 * 10**12,
         "arcs between units": 2 * 10**7,
         "monomials (samples x monomials)": 10**7,

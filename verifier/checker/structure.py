@@ -51,7 +51,7 @@ class Structure:
         self.forms: list[Form] = []
         self.known: dict[Any, int] = {}
         self.facts: dict[str, tuple[tuple[int, int] | None, int | None, bool]] = {}
-        self.varying: list[list[Any]] = []  # integer columns of the non-constant input coordinates
+        self.varying: list[list[Any]] = []  # integer columns of the different non-constant input coordinates
         self.values: dict[int, list[Unit]] = {INPUT: [self._coordinate(c) for c in self._input_columns()]}
         self.skip: list[Unit] = []
         for position, layer in enumerate(network.layers):
@@ -65,8 +65,10 @@ class Structure:
     def _coordinate(self, column: list[Any]) -> Unit:
         if all(entry == column[0] for entry in column):
             return Unit(self.network.inputs.rational(column[0]), 0, -1)
-        self.varying.append(column)
-        return Unit(fmpq(0), 1, self._form(("input", len(self.varying)), Form(False, 1)))
+        key = ("input", tuple(column))  # coordinates that agree on every sample are one form
+        if key not in self.known:
+            self.varying.append(column)
+        return Unit(fmpq(0), 1, self._form(key, Form(False, 1)))
 
     def _form(self, key: Any, form: Form) -> int:
         number = self.known.setdefault(key, len(self.forms))
@@ -202,7 +204,7 @@ def integer_rank(vectors: list[list[int]]) -> int:
         work += len(flat) * limit
         rank = max(rank, nmod_mat(len(vectors), longest, flat, prime).rank())
         bits += PRIME_BITS - 1  # every prime is above 2^(PRIME_BITS - 1)
-        if rank == limit or bits > sum(norm.bit_length() for norm in norms[:rank + 1]):
+        if rank == limit or bits > sum(norm.bit_length() for norm in norms[: rank + 1]):
             return rank
     return limit
 
@@ -227,6 +229,8 @@ def check_structure(value: Value, network: Network) -> dict[str, object]:
     if not (found <= claimed):
         message = f"the structure proves only a weaker bound: {how}"
         raise keys["rank_at_most"].reject("R5.bound", message, claimed, found)
-    statement = (f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: "
-                 f"{how}; this refutes full rank, not the absence of bad valleys")
+    statement = (
+        f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: "
+        f"{how}; this refutes full rank, not the absence of bad valleys"
+    )
     return {"statement": statement, "rank_at_most": claimed, "computed_bound": found, "reason": reason}

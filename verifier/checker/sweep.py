@@ -43,9 +43,10 @@ def sweep(network: Network, claims: Sequence[Claim], jobs: int) -> None:
     work = network.samples * sum(layer.units for layer in network.layers)
     jobs = 1 if work < PARALLEL_ENTRIES else min(jobs, len(blocks))
     if jobs == 1 or not claims or "fork" not in multiprocessing.get_all_start_methods():
-        _take_blocks(network, claims, blocks)
+        taken = _take_blocks(network, claims, blocks)
         for claim in claims:
             claim.prepare(jobs)
+        _compare_rows(network, claims, taken)
         return
     share = -(-len(blocks) // jobs)
     rows = -(-network.samples // (share * jobs))  # equal shares
@@ -62,8 +63,7 @@ def sweep(network: Network, claims: Sequence[Claim], jobs: int) -> None:
             workers.append((worker, receiver))
         for claim in claims:
             claim.prepare(jobs)
-        for _, receiver in workers:
-            _merge(claims, receiver)
+        _compare_rows(network, claims, sum(_merge(claims, receiver) for _, receiver in workers))
     finally:
         for worker, receiver in workers:
             worker.terminate()
@@ -71,7 +71,15 @@ def sweep(network: Network, claims: Sequence[Claim], jobs: int) -> None:
             receiver.close()
 
 
-def _take_blocks(network: Network, claims: Sequence[Claim], blocks: list[range]) -> None:
+def _compare_rows(network: Network, claims: Sequence[Claim], taken: int) -> None:
+    """Make sure that no row was lost on the way: every claim has to see every sample once."""
+    if taken != network.samples * len(claims):
+        raise Rejection("", "internal", "not every sample was evaluated", network.samples * len(claims), taken)
+
+
+def _take_blocks(network: Network, claims: Sequence[Claim], blocks: list[range]) -> int:
+    """Show some rows to the claims; return the number of pairs (row, claim)."""
+    taken = 0
     for bits in sorted({claim.precision for claim in claims}):
         with precision(bits):
             features = Features(network)
@@ -80,27 +88,31 @@ def _take_blocks(network: Network, claims: Sequence[Claim], blocks: list[range])
                 for claim in claims:
                     if claim.precision == bits:
                         claim.take(block)
+                        taken += len(samples)
+    return taken
 
 
 def _work(sender: Connection, network: Network, claims: Sequence[Claim], blocks: list[range]) -> None:
     """Run in a child process: send the summaries, or why there are none."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        _take_blocks(network, claims, blocks)
-        sender.send([claim.seen() for claim in claims])
+        taken = _take_blocks(network, claims, blocks)
+        sender.send((taken, [claim.seen() for claim in claims]))
     except Rejection as rejection:
         sender.send(rejection)
     except BaseException as error:
         sender.send(Rejection("", "internal", f"a worker failed: {type(error).__name__}: {error}"))
 
 
-def _merge(claims: Sequence[Claim], receiver: Connection) -> None:
+def _merge(claims: Sequence[Claim], receiver: Connection) -> int:
     try:
         answer = receiver.recv()
     except EOFError:
         raise Rejection("", "internal", "a worker process died (out of memory?); try --jobs 1") from None
     if isinstance(answer, Rejection):
         raise answer
-    for claim, summary in zip(claims, answer, strict=True):
+    taken, summaries = answer
+    for claim, summary in zip(claims, summaries, strict=True):
         with precision(claim.precision):
             claim.add(summary)
+    return int(taken)

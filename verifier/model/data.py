@@ -1,7 +1,7 @@
 """Data sets: exact dyadic samples, labels 0..m-1, multiplicities.
 
 A `Dataset` holds binary64 numbers, and statements are about exactly these numbers. Scaling is by powers of two only and
-is refused where it would round. `verifier.model.grouping` merges equal samples (THEORY.md, X1).
+is refused where it would round. `verifier.model.grouping` merges equal samples (X1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Equal samples (THEORY.md, X1): merged into one row each; a certified infimum of the loss if labels conflict.
+"""Equal samples (X1): merged into one row each; a certified infimum of the loss if labels conflict.
 
 Glossary: N samples, N' distinct ones, m classes; group g stands for n_g samples, of which c_gk have label k;
 n = sum_g n_g.
@@ -78,7 +78,7 @@ class Grouping:
 
 
 def group_duplicates(dataset: Dataset) -> Grouping:
-    """Merge equal samples, exactly (THEORY.md, X1).
+    """Merge equal samples, exactly (X1).
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def group_duplicates(dataset: Dataset) -> Grouping:
 
 
 def entropy_infimum(label_counts: IntArray) -> tuple[float, float]:
-    """Enclose the infimum of the cross-entropy over all logits of grouped samples (THEORY.md, X1).
+    """Enclose the infimum of the cross-entropy over all logits of grouped samples (X1).
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def print_steps(console: Console, report: CaseReport, seconds: float) -> None:
 
 def print_table(console: Console, result: SuiteResult) -> None:
     """Print the verdict table of all cases; it fits 80 columns."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("case", overflow="ellipsis", no_wrap=True, max_width=23)
     for head in ("analytic", "rank", "zero", "path", "check"):
         table.add_column(head, no_wrap=True, min_width=8)
@@ -112,11 +112,16 @@ def print_summary(console: Console, result: SuiteResult, out: str) -> None:
     expected = sum(o.ok for o in result.outcomes)
     own, checker = result.peak_bytes / 2**30, result.checker_peak_bytes / 2**30
     console.print(
-        f"{len(result.outcomes)} cases, {expected} as expected; {proved} paths to zero loss PROVED; "
-        f"{accepted} of {written} certificates accepted by the independent checker. "
+        f"{_count(len(result.outcomes), 'case')}, {expected} as expected; "
+        f"{_count(proved, 'path')} to zero loss PROVED; "
+        f"{accepted} of {_count(written, 'certificate')} accepted by the independent checker. "
         f"{result.seconds:.0f} s, peak memory {own:.1f} GiB (checker {checker:.1f} GiB). Results: {escape(out)}",
         highlight=False,
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _verdict(verdict: Verdict | None) -> str:

@@ -1,0 +1,108 @@
+"""What the writer writes: valid by the published schema, deterministic, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import verifier.certificate.writer as writer_module
+from verifier.certificate.show import describe
+from verifier.certificate.writer import CertificateBuilder, atomic_write, leftover_parts
+from verifier.errors import CertificateError, InputError
+from verifier.model.case import parse_case
+from verifier.suite.pipeline import case_instance, run_case
+
+from .conftest import CASES
+
+SCHEMA = json.loads((Path(writer_module.__file__).parent / "schema-v1.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_certificates_are_valid_by_the_schema(certificates: dict[str, Path]) -> None:
+    for path in certificates.values():
+        VALIDATOR.validate(json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("version",), 2),
+        (("format",), "other"),
+        (("claims",), []),
+        (("surprise",), 1),
+        (("claims", 0, "alpha"), 0.5),
+        (("claims", 0, "alpha"), {"mantissa": "01", "exponent": 0}),
+        (("claims", 0, "precision"), 10**6),
+        (("arrays", "sha256"), "0"),
+        (("data", "classes"), 1),
+        (("network", "layers", 0, "kind"), "maxpool"),
+        (("network", "layers", 0, "inputs"), ["output"]),
+    ],
+)
+def test_the_schema_rejects(keys: tuple[Any, ...], value: Any, certificates: dict[str, Path]) -> None:
+    document = json.loads(certificates["full"].read_text())
+    here = document
+    for key in keys[:-1]:
+        here = here[key]
+    here[keys[-1]] = value
+    assert not VALIDATOR.is_valid(document)
+
+
+def test_two_runs_write_the_same_bytes(certificates: dict[str, Path], tmp_path: Path) -> None:
+    case = parse_case(CASES["full"], name="full", folder=certificates["full"].parent)
+    again = run_case(case)[1].write(tmp_path / "full.json")
+    for suffix in (".json", ".safetensors"):
+        assert again.with_suffix(suffix).read_bytes() == certificates["full"].with_suffix(suffix).read_bytes()
+
+
+def test_nothing_proved_is_nothing_written(certificates: dict[str, Path], tmp_path: Path) -> None:
+    instance = case_instance(parse_case(CASES["full"], folder=certificates["full"].parent))
+    builder = CertificateBuilder(instance.data, instance.network, instance.u, with_labels=True)
+    with pytest.raises(CertificateError, match="nothing was proved"):
+        builder.write(tmp_path / "x.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "x.json"
+    atomic_write(target, b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer_module.os, "fsync", full)
+    with pytest.raises(CertificateError, match="No space left"):
+        atomic_write(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert list(leftover_parts(tmp_path)) == []
+
+
+def test_every_kind_of_claim_is_described(certificates: dict[str, Path]) -> None:
+    text = {name: describe(path) for name, path in certificates.items()}
+    assert "full row rank by an approximate right inverse X (R1)" in text["full"]
+    assert "below 1.00e-100" in text["full"]
+    assert "bits (R3)" in text["deep"]
+    assert "rank Psi(U) <= 15 < N" in text["cloned"]
+    assert "4 samples (standing for 6)" in text["grouped"]
+    assert "conv2d 2 log(exp(t) + 1)" in text["conv"]
+
+
+def test_hostile_names_are_made_plain(certificates: dict[str, Path], tmp_path: Path) -> None:
+    document = json.loads(certificates["full"].read_text())
+    document["data"]["name"] = "\x1b[31mred\nline"
+    target = tmp_path / "x.json"
+    target.write_text(json.dumps(document))
+    assert "\x1b" not in describe(target)
+    assert "?[31mred?line" in describe(target)
+    del document["claims"][0]["alpha"]
+    target.write_text(json.dumps(document))
+    with pytest.raises(InputError, match="not a well-formed certificate"):
+        describe(target)

@@ -1,0 +1,112 @@
+"""The packaged suite: every case gives the verdicts it expects, and the checker accepts every certificate."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from verifier.model.case import read_case
+from verifier.model.verdict import Verdict
+from verifier.suite.pipeline import case_instance, run_case
+from verifier.suite.runner import SuiteResult, packaged_cases, run_cases
+from verifier.suite.table import ProgressDisplay, print_summary, print_table
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[SuiteResult, Path]:
+    out = tmp_path_factory.mktemp("quick")
+    return run_cases(
+        packaged_cases("quick"), out, ProgressDisplay(Console(file=io.StringIO(), force_terminal=True))
+    ), out
+
+
+def test_the_quick_suite_is_as_expected(quick: tuple[SuiteResult, Path]) -> None:
+    result, _ = quick
+    assert {o.report.case.name: (o.report.surprises, o.check) for o in result.outcomes if not o.ok} == {}
+    assert result.exit_code == 0
+    assert len(result.outcomes) >= 24
+
+
+def test_the_suite_has_negative_controls_and_all_verdicts(quick: tuple[SuiteResult, Path]) -> None:
+    found = {o.report.verdict("rank") for o in quick[0].outcomes} | {
+        o.report.verdict("path") for o in quick[0].outcomes
+    }
+    assert found == {Verdict.PROVED, Verdict.REFUTED, Verdict.UNDECIDED}
+    labels = {o.report.rank.label for o in quick[0].outcomes if o.report.rank}
+    assert labels == {"R1", "R3", "R5"}
+    reasons = {o.report.rank.deficiency.reason for o in quick[0].outcomes if o.report.rank and o.report.rank.deficiency}
+    assert reasons == {"fewer-units", "equal-samples", "dependent-units"}
+
+
+def test_every_case_expects_something() -> None:
+    for suite in ("main", "quick"):
+        for case in packaged_cases(suite):
+            assert case.expected, case.name
+            assert case.file.title, case.name
+
+
+def test_results_are_written_once_and_whole(quick: tuple[SuiteResult, Path]) -> None:
+    _, out = quick
+    document = json.loads((out / "results.json").read_text())
+    assert len(document["cases"]) == len(quick[0].outcomes)
+    assert not list(out.glob("**/*.part"))
+    for case in document["cases"]:
+        assert case["ok"] is True
+        assert case["check"]["verdict"] == "ACCEPTED"
+        assert Path(case["certificate"]).is_file()
+
+
+def test_the_table_fits_80_columns(quick: tuple[SuiteResult, Path]) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80)
+    print_table(console, quick[0])
+    print_summary(console, quick[0], "out")
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len([line for line in lines if line.rstrip().endswith(" ok")]) == len(quick[0].outcomes)
+    assert "BAD" not in stream.getvalue()
+
+
+def test_an_unexpected_verdict_is_seen(tmp_path: Path) -> None:
+    case = tmp_path / "wrong.toml"
+    case.write_text(
+        'data.name = "digits"\ndata.samples = 12\nexpect.rank = "REFUTED"\n'
+        'network.layers = [{ kind = "dense", width = 20, activation = "tanh", skip = true }]\n'
+    )
+    result = run_cases([read_case(case)], tmp_path / "out", ProgressDisplay(Console(file=io.StringIO())))
+    assert result.exit_code == 1
+    assert result.outcomes[0].report.surprises == ["rank: expected REFUTED, got PROVED"]
+
+
+def test_one_dimensional_data_is_decided_far_below_binary64(quick: tuple[SuiteResult, Path]) -> None:
+    report = next(o.report for o in quick[0].outcomes if o.report.case.name == "line")
+    assert report.rank is not None and report.rank.bound is not None
+    assert report.rank.label == "R3"
+    assert 0 < float(report.rank.bound.sigma_lower) < 1e-30
+
+
+def test_duplicates_are_grouped_with_their_multiplicity() -> None:
+    case = next(c for c in packaged_cases("quick") if c.name == "iris-tanh")
+    instance = case_instance(case)
+    assert instance.data.samples == 149
+    assert instance.data.total == 150
+    assert sorted(np.unique(instance.data.multiplicities)) == [1, 2]
+
+
+def test_conflicting_labels_report_the_positive_infimum() -> None:
+    """Three equal samples, labels b, b, a among six: inf = (3/6) H(1/3)."""
+    case = next(c for c in packaged_cases("quick") if c.name == "conflicting-labels")
+    report, builder = run_case(case)
+    step = next(s for s in report.steps if s.key == "zero_loss")
+    assert step.verdict is Verdict.REFUTED
+    p = 1 / 3
+    truth = 0.5 * -(p * np.log(p) + (1 - p) * np.log(1 - p))
+    low, high = (float(x) for x in re.findall(r"is in \[([0-9.]+), ([0-9.]+)\]", step.reason)[0])
+    assert low - 1e-6 <= truth <= high + 1e-6
+    assert not builder.empty
