@@ -154,6 +154,35 @@ def test_rounding_of_features_is_counted(tmp_path):
     assert check(tmp_path, *single(x, alpha=F(1, 8), sigma=F(1, 4), weight=weight, bits=2)).verdict == "ACCEPTED"
 
 
+def test_rounding_matters_where_the_residual_is_zero(tmp_path):
+    """Psi = diag(9/8, 9/8) with 1 bit is rounded to a / 2 = I: E = 0 for X = I, but ||I - Psi X|| = 1/8."""
+    x, weight = [[1, 0], [0, 1]], ((F(9, 8), 0), (0, F(9, 8)))
+    low = single(x, alpha=F(1, 16), sigma=F(1, 4), weight=weight, bits=1)
+    rejected(check(tmp_path, *low), "R1.residual", "/claims/0/alpha")
+    # the bound: e = 1/4, so 2^-1 * 1/4 * sqrt(4) * ||X||_2, and ||X||_2 <= 1 by sqrt(||X||_1 ||X||_inf)
+    assert check(tmp_path, *single(x, alpha=F(1, 4), sigma=F(1, 4), weight=weight, bits=1)).verdict == "ACCEPTED"
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_right_inverse_over_several_blocks(jobs, tmp_path):
+    """300 samples, Psi = [2I 0 1]: every block of rows has its own part of the identity; errors come from all."""
+    n, width = 300, 400
+    for wrong in (None, 0, 150, 299):
+        b = Builder()
+        data = b.data([[int(i == j) for j in range(n)] for i in range(n)])
+        weight = [[2 * int(i == j) for j in range(n)] for i in range(width)]
+        x = [[F(int(i == j), 2) for j in range(n)] for i in range(width)]
+        if wrong is not None:
+            weight[wrong][wrong] = F(9, 4)  # the residual is 1/8 in one row, and so is the rounding error
+        claim = b.right_inverse(x, rank=n, feature_bits=1, alpha=F(1, 16), sigma=F(1))
+        document = b.document(data, [n], [b.dense(weight, [0] * width)], width, [claim])
+        outcome = check(tmp_path, b, document, jobs)
+        if wrong is None:
+            assert outcome.verdict == "ACCEPTED", outcome.rejection
+        else:
+            rejected(outcome, "R1.residual", "/claims/0/alpha")
+
+
 def test_large_scale_of_the_right_inverse(tmp_path):
     """X with a positive exponent, tiny features."""
     b = Builder()

@@ -1,0 +1,94 @@
+"""The checker alone: ``python -I`` on its entry file, in a virtual environment that has nothing but python-flint."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import venv
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+import verifier
+from verifier.model.case import parse_case
+from verifier.suite.pipeline import run_case
+
+CHECKER = Path(verifier.__file__).parent / "checker"
+CASE = """
+data = { name = "digits", samples = 16 }
+network.layers = [{ kind = "dense", width = 24, activation = "tanh", skip = true }]
+"""
+
+
+@pytest.fixture(scope="module")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment with the files of the installed python-flint and of no other distribution (no network)."""
+    home = tmp_path_factory.mktemp("bare")
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(home)
+    (site,) = home.glob("lib/python*/site-packages")
+    flint = distribution("python-flint")
+    assert flint.files is not None
+    tops = {file.parts[0] for file in flint.files if file.parts[0] not in ("..", "bin")}
+    for top in tops:
+        (site / top).symlink_to(Path(str(flint.locate_file(top))))
+    return home / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_case(parse_case(CASE))[1].write(tmp_path_factory.mktemp("certificate") / "c.json")
+
+
+def test_the_environment_is_bare(bare_python: Path) -> None:
+    for module in ("numpy", "scipy", "sympy", "mpmath", "verifier", "msgspec", "safetensors"):
+        found = subprocess.run([bare_python, "-I", "-c", f"import {module}"], capture_output=True, check=False)
+        assert b"ModuleNotFoundError" in found.stderr, module
+    assert subprocess.run([bare_python, "-I", "-c", "import flint"], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("entry", [CHECKER / "__main__.py", CHECKER])
+def test_the_checker_needs_only_python_flint(bare_python: Path, certificate: Path, entry: Path, tmp_path: Path) -> None:
+    found = subprocess.run(
+        [bare_python, "-I", entry, "--json", certificate], capture_output=True, cwd=tmp_path, check=False
+    )
+    assert found.returncode == 0, found.stderr.decode()
+    (result,) = json.loads(found.stdout)["results"]
+    assert result["verdict"] == "ACCEPTED"
+    assert [claim["label"] for claim in result["claims"]] == ["R1", "Z1", "P1"]
+
+
+def test_a_copy_of_the_folder_works_elsewhere(bare_python: Path, certificate: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    copy.mkdir()
+    for source in CHECKER.glob("*.py"):
+        (copy / source.name).write_bytes(source.read_bytes())
+    found = subprocess.run([bare_python, "-I", copy / "__main__.py", certificate], capture_output=True, check=False)
+    assert found.returncode == 0, found.stderr.decode()
+    assert b"ACCEPTED" in found.stdout
+
+
+def test_the_checker_is_small() -> None:
+    """At most 800 lines of code: no blank lines, comments or docstrings."""
+    import ast
+    import io
+    import tokenize
+
+    total = 0
+    for path in CHECKER.glob("*.py"):
+        text = path.read_text()
+        skip: set[int] = set()
+        for node in ast.walk(ast.parse(text)):
+            body = getattr(node, "body", None)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                assert body
+                skip |= set(range(body[0].lineno, body[0].end_lineno + 1))
+        code = {
+            line
+            for token in tokenize.generate_tokens(io.StringIO(text).readline)
+            if token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+            for line in range(token.start[0], token.end[0] + 1)
+            if token.string.strip()
+        }
+        total += len(code - skip)
+    assert total <= 800, total

@@ -1,0 +1,25 @@
+"""The main job in full: all of digits on both networks. Minutes, so marked slow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.slow
+def test_the_main_job_proves_everything_within_memory(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "verifier", "run", "--out", str(tmp_path / "out"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    cases = {case["name"]: case for case in document["cases"]}
+    for name in ("digits-wide", "digits-deep"):
+        verdicts = cases[name]["verdicts"]
+        assert {verdicts[key] for key in ("analytic", "rank", "zero_loss", "path")} == {"PROVED"}
+        assert cases[name]["check"]["verdict"] == "ACCEPTED"
+    assert all(case["ok"] for case in cases.values())
+    assert document["peak_bytes"] + document["checker_peak_bytes"] < 6 * 2**30
