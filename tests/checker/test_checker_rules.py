@@ -163,11 +163,11 @@ def test_rounding_matters_where_the_residual_is_zero(tmp_path):
     assert check(tmp_path, *single(x, alpha=F(1, 4), sigma=F(1, 4), weight=weight, bits=1)).verdict == "ACCEPTED"
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize("jobs", [1, 3])
 def test_right_inverse_over_several_blocks(jobs, tmp_path):
     """300 samples, Psi = [2I 0 1]: every block of rows has its own part of the identity; errors come from all."""
     n, width = 300, 400
-    for wrong in (None, 0, 150, 299):
+    for wrong in (None, 299):
         b = Builder()
         data = b.data([[int(i == j) for j in range(n)] for i in range(n)])
         weight = [[2 * int(i == j) for j in range(n)] for i in range(width)]
