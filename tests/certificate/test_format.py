@@ -85,6 +85,29 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest
     assert list(leftover_parts(tmp_path)) == []
 
 
+def test_an_old_document_is_never_seen_with_new_arrays(
+    certificates: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the two files of a rewritten certificate: the old document is gone, not wrong."""
+    target = tmp_path / "x.json"
+    folder = certificates["full"].parent
+    run_case(parse_case(CASES["full"], name="x", folder=folder))[1].write(target)
+    _, other = run_case(parse_case(CASES["few"], name="x", folder=folder))
+    written = []
+
+    def killed(path: Path, content: bytes) -> None:
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+        written.append(path)
+        atomic_write(path, content)
+
+    monkeypatch.setattr(writer_module, "atomic_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        other.write(target)
+    assert written == [target.with_suffix(".safetensors")]
+    assert not target.exists()
+
+
 def test_every_kind_of_claim_is_described(certificates: dict[str, Path]) -> None:
     text = {name: describe(path) for name, path in certificates.items()}
     assert "full row rank by an approximate right inverse X (R1)" in text["full"]

@@ -124,7 +124,10 @@ class CertificateBuilder:
             "claims": self._claims,
         }
         text = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
-        atomic_write(arrays, blob)
+        if not _holds(arrays, blob):
+            # An older document must never be seen with newer arrays, so it goes first.
+            _remove(target)
+            atomic_write(arrays, blob)
         atomic_write(target, text.encode())
         return target
 
@@ -181,6 +184,20 @@ class CertificateBuilder:
 
 def _dyadic(value: Dyadic) -> dict[str, Any]:
     return {"mantissa": str(value.mantissa), "exponent": value.exponent}
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise CertificateError(f"cannot replace {path}: {error.strerror}; choose another folder with --out") from None
 
 
 def atomic_write(path: Path, content: bytes) -> None:
