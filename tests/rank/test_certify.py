@@ -101,14 +101,14 @@ def test_planted_clones_and_mirrors_are_never_proved(seed):
     assert found.verdict is Verdict.REFUTED and found.deficiency.rank_at_most <= n - 1
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_numerical_dependence_without_structure_is_undecided(seed):
-    """Columns t and t + 2^-60 are different functions: too close for the bits allowed, so nothing is said."""
+@pytest.mark.parametrize("gap", [2.0**-200, 2.0**-300, 5e-324])
+def test_a_numerical_dependence_without_structure_is_undecided(gap):
+    """tanh(t) and tanh(t + gap) are different functions: too close for the bits allowed, so nothing is said."""
     net = dense([3], ["tanh"], 1)
-    u = np.array([1.0, 1.0, 1.0, 0.0, 2.0**-200, 2.0**-201 * (seed + 1)])
+    u = np.array([1.0, 1.0, 1.0, 0.0, gap, 2.0**-60])
     found = rank_of(net, u, np.array([[0.5], [1.0], [2.0]]), max_bits=128)
     assert found.verdict is Verdict.UNDECIDED and found.bound is None and found.deficiency is None
-    assert found.label == "R" and "raise max_bits" in found.reason and len(found.attempts) >= 2
+    assert found.label == "R" and "max_bits" in found.reason and len(found.attempts) >= 2
 
 
 def test_fewer_units_and_equal_samples_are_refuted_for_every_u():

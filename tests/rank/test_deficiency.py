@@ -90,13 +90,13 @@ def test_nearly_equal_samples_are_not_equal():
 
 
 def test_sums_that_only_cancel_in_floating_point_are_not_zero():
-    """0.1 + 0.2 - 0.3 is 0 in no exact sense: the unit is not constant."""
-    net = dense([3, 2], ["identity", "tanh"], 1)
-    u = np.array([0.1, 0.2, -0.3, 0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0])
-    x = np.array([[1.0], [2.0]])
-    assert structural_deficiency(net, u, x) is None
-    exact = np.array([0.25, 0.5, -0.75, 0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0])
-    assert structural_deficiency(net, exact, x).rank_at_most == 1
+    """0.1 + 0.2 - 0.3 is 0 in no exact sense, so the unit is not constant; 0.25 + 0.5 - 0.75 is."""
+    net = dense([2], ["tanh"], 3)
+    x = np.array([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
+    for weights, bound in (([0.1, 0.2, -0.3], None), ([0.1, 0.2, -(0.1 + 0.2)], None), ([0.25, 0.5, -0.75], 1)):
+        u = np.array([*weights, *(2.0 * np.array(weights)), 0.5, 1.0])
+        found = structural_deficiency(net, u, x)
+        assert (None if found is None else found.rank_at_most) == bound
 
 
 def test_dense_layers_on_equal_coordinates_merge_their_weights():

@@ -15,14 +15,19 @@ from fractions import Fraction
 from itertools import combinations_with_replacement
 
 import numpy as np
-from flint import fmpz_mat
+from flint import fmpz, nmod_mat
 
 from verifier.model.activations import Activation
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
 from verifier.model.network import Array, Network
 
-MONOMIAL_ENTRIES = 10_000_000
+MONOMIAL_ENTRIES = 5_000_000
 """Largest monomial matrix whose exact rank is computed."""
+
+MONOMIAL_WORK = 50_000_000_000
+"""Multiply-adds that its rank may cost."""
+
+PRIME_BITS = 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +125,55 @@ def monomial_rank(inputs: Array, degree: int) -> int:
 
     Guarantee: every polynomial of degree <= ``degree``, evaluated on the rows of ``inputs``, lies in a space of at
     most this dimension.
+
+    Notes
+    -----
+    The rank r over the rationals is found modulo primes. Modulo a prime it can only be smaller; so if it is the full
+    ``min(N, count)`` once, it is that. Otherwise suppose that the true rank were larger than the largest rank r seen:
+    some (r+1)-minor is a nonzero integer that all the primes divide, while by Hadamard's inequality it is at most the
+    product of the r + 1 largest column norms. Primes whose product exceeds that bound refute it.
     """
-    moving = [column for column in inputs.T if (column != column[0]).any()]
-    count = math.comb(len(moving) + degree, degree)
-    n = len(inputs)
+    moving = list({column.tobytes(): column for column in inputs.T + 0.0 if (column != column[0]).any()}.values())
+    count, n = math.comb(len(moving) + degree, degree), len(inputs)
+    full = min(count, n)
     if count < n or count * n > MONOMIAL_ENTRIES:
-        return min(count, n)
+        return full
     scaled = [_integers(column) for column in moving]
-    rows = []
-    for i in range(n):
-        row = [1]
-        for power in range(1, degree + 1):
-            row += [
-                math.prod(scaled[j][i] for j in picks)
-                for picks in combinations_with_replacement(range(len(moving)), power)
-            ]
-        rows.append(row)
-    return int(fmpz_mat(rows).rank())
+    bits = [max(abs(v) for v in column).bit_length() for column in scaled]
+    picks = (pick for power in range(degree + 1) for pick in combinations_with_replacement(bits, power))
+    norms = sorted((sum(pick) + n.bit_length() for pick in picks), reverse=True)
+    rank, known, prime, work = 0, 0, 1 << PRIME_BITS, count * n * n
+    while work <= MONOMIAL_WORK:
+        prime = _prime_below(prime)
+        rank = max(rank, _rank_modulo(prime, scaled, degree, n))
+        known += PRIME_BITS - 1
+        if rank == full or known > sum(norms[: rank + 1]):
+            return rank
+        work += count * n * n
+    return full
+
+
+def _prime_below(number: int) -> int:
+    number -= 1
+    while not fmpz(number).is_prime():
+        number -= 1
+    return number
+
+
+def _rank_modulo(prime: int, scaled: Sequence[Sequence[int]], degree: int, n: int) -> int:
+    """Rank, modulo a prime, of all monomials of degree <= ``degree``: each is a shorter one times a coordinate."""
+    residues = [[v % prime for v in column] for column in scaled]
+    shorter = [([1] * n, 0)]
+    flat = [1] * n
+    for _ in range(degree):
+        longer = []
+        for column, first in shorter:
+            for j in range(first, len(residues)):
+                longer.append(([a * b % prime for a, b in zip(column, residues[j], strict=True)], j))
+        for column, _first in longer:
+            flat += column
+        shorter = longer
+    return int(nmod_mat(len(flat) // n, n, flat, prime).rank())
 
 
 def _integers(column: Array) -> list[int]:
