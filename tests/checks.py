@@ -1,8 +1,8 @@
 """Containment and planted-truth checks of the rigorous kernels.
 
 Each `check_*` raises AssertionError when a guarantee is broken. The ordinary tests call them over many seeds;
-`test_mutants` calls them on deliberately broken copies of the kernels. The package is reached through its modules only, so that a
-broken copy put in a module's place is the one that is checked.
+`test_mutants` calls them on deliberately broken copies of the kernels. The package is reached through its modules only,
+so that a broken copy put in a module's place is the one that is checked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import mpmath
 import numpy as np
-from flint import arb, arb_mat, fmpz_mat
+from flint import arb, arb_mat, fmpz, fmpz_mat
 from planted import (
     DIGITS,
     EXACT,
@@ -97,7 +97,7 @@ def random_ball(rng, *, top=40):
 
 
 def check_rounding_is_outward(rng):
-    """round_down/round_up and the float bounds are on the right side of every point of a ball, whatever its exponent."""
+    """round_down/round_up and the float bounds are on the right side of each point of a ball, whatever its exponent."""
     for top in (40, 1100, 3000):
         for _ in range(30):
             ball = random_ball(rng, top=top)
@@ -696,6 +696,9 @@ def check_monomial_rank(rng):
         moving = sum(len(set(column)) > 1 for column in x.T.tolist())
         if math.comb(moving + degree, degree) >= n:
             assert deficiency.monomial_rank(x, degree) == exact_rank(rows)
+    # The only 3 x 3 minor is the largest prime below 2^62: rank 3, but 2 modulo that prime.
+    short = next(k for k in itertools.count(1) if fmpz(2**62 - k).is_prime())
+    assert deficiency.monomial_rank(np.array([[0.0, 0.0], [2.0**31, short], [1.0, 2.0**31]]), 1) == 3
 
 
 def check_prove_rank_on_planted_ranks(rng, rounds=4):
@@ -727,7 +730,7 @@ def small_problem(rng, *, n=6, m=8, classes=3, scale=1.0, name="tanh"):
     """Random features with room for every labelling."""
     net = dense([m], [name], 2)
     u, x = random_parameters(rng, net, scale=2.0), random_samples(rng, n, net)
-    x[:, 0] += np.arange(n)
+    x[:, 0] = np.arange(n) / 2  # distinct samples: every labelling can be separated
     labels = np.concatenate([np.arange(classes), rng.integers(0, classes, n - classes)])
     v0 = scale * rng.standard_normal((m, classes))
     return features.FeatureEnclosure(net, u, x, 64), labels.astype(np.int64), v0

@@ -119,14 +119,18 @@ def path(
 def _prove(
     case_path: Path, out: Path | None, seed: int | None, as_json: bool, part: str, keys: tuple[str, ...]
 ) -> None:
+    from threadpoolctl import threadpool_limits
+
     from verifier.model.case import read_case
     from verifier.suite.pipeline import run_case
+    from verifier.suite.runner import BLAS_THREADS
     from verifier.suite.table import ProgressDisplay, print_steps
 
     case = read_case(case_path)
     if out is not None and out.suffix != ".json":
         raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
-    with ProgressDisplay(_console(stderr=True)).case(case.name, 0, 1) as stage:
+    display = ProgressDisplay(_console(stderr=True))
+    with threadpool_limits(BLAS_THREADS), display.case(case.name, 0, 1) as stage:
         report, builder = run_case(case, seed=seed, stage=stage, parts=frozenset({part}))
         written = None if out is None or builder.empty else builder.write(out)
     if as_json:

@@ -67,11 +67,11 @@ def test_a_ball_that_is_not_finite_never_gets_a_wrong_finite_image(name, ball):
     with working_precision(64):
         image = arb_kernel(activation(name))(ball)
     if ball.is_nan():
-        assert not image.is_finite() or (name in ("relu",) and image.is_nan())
+        assert not image.is_finite()
     elif image.is_finite():
         for t in (-1e9, -3.0, 0.0, 2.0, 1e9):
             with mpmath.workdps(30):
-                assert name != "exp" and contains(image, fraction(ORACLE[name](mpmath.mpf(t))), Fraction(1, 10**20))
+                assert contains(image, fraction(ORACLE[name](mpmath.mpf(t))), Fraction(1, 10**20))
 
 
 @given(st.floats(-30, 30), st.floats(0, 10), st.sampled_from([32, 53, 64, 113]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
+from threadpoolctl import threadpool_limits
+
 from verifier import __version__
 from verifier.certificate.writer import atomic_write, leftover_parts
 from verifier.model.case import Case, read_case
@@ -19,6 +22,9 @@ from verifier.model.verdict import Verdict
 from verifier.rank.certify import Stage
 from verifier.suite.pipeline import CaseReport, run_case
 from verifier.suite.recheck import Checked, CheckerProcess
+
+BLAS_THREADS = max(1, (os.cpu_count() or 1) // 2)
+"""OpenBLAS threads wait by spinning: with every core taken by them and a checker at work, a QR takes 100 times longer."""
 
 LARGE_BYTES = 4 * 2**20
 """A certificate from this size on is checked in a process of its own while the next case is proved."""
@@ -112,7 +118,8 @@ def run_cases(cases: list[Case], out: Path, display: Display, *, seed: int | Non
         for position, (name, case) in enumerate(_named(cases)):
             with display.case(name, position, len(cases)) as stage:
                 begun = time.perf_counter()
-                report, builder = run_case(case, seed=seed, stage=stage)
+                with threadpool_limits(BLAS_THREADS):
+                    report, builder = run_case(case, seed=seed, stage=stage)
                 if not builder.empty:
                     stage("writing the certificate")
                     report.certificate = builder.write(folder / f"{name}.json")
