@@ -1,4 +1,4 @@
-"""Hypothesis profiles: ``ci`` (deterministic) by default, ``deep`` for long local runs (``HYPOTHESIS_PROFILE=deep``)."""
+"""Hypothesis profiles: ``ci`` (deterministic) by default, ``deep`` by ``HYPOTHESIS_PROFILE=deep``."""
 
 import os
 

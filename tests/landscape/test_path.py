@@ -185,3 +185,9 @@ def test_an_undecided_start_is_undecided():
     broken = ZeroLoss(Verdict.PROVED, "", 64, zero.weights, zero.gamma, zero.margins, features)
     found = prove_path(broken, ExactArray.of_floats(np.ones((1, 2)) * [2, 1]), np.array([0]), [1], max_bits=128)
     assert found.verdict is Verdict.UNDECIDED and found.path is None
+
+
+@pytest.mark.parametrize("text", ["1e-999999999", "0", "-1", "nan", "inf", "1e", "1/3", "0x1", "", "1" * 41])
+def test_a_target_that_is_no_moderate_decimal_is_refused_at_once(text):
+    with pytest.raises(ValueError, match="target loss"):
+        decimal_below(text)

@@ -121,9 +121,10 @@ def test_fewer_units_and_equal_samples_are_refuted_for_every_u():
 
 
 def test_zero_initialisation_is_refuted():
-    net = dense([6], ["tanh"], 2)
-    found = rank_of(net, initialise(net, "zeros"), np.arange(8.0).reshape(4, 2))
-    assert found.verdict is Verdict.REFUTED and found.deficiency.rank_at_most == 1
+    for name, most in (("tanh", 0), ("sigmoid", 1), ("exp", 1)):  # tanh(0) = 0 exactly
+        net = dense([6], [name], 2)
+        found = rank_of(net, initialise(net, "zeros"), np.arange(8.0).reshape(4, 2))
+        assert found.verdict is Verdict.REFUTED and found.deficiency.rank_at_most == most
 
 
 @pytest.mark.filterwarnings("error")

@@ -197,7 +197,7 @@ def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise CertificateError(f"cannot replace {path}: {error.strerror}; choose another folder with --out") from None
+        raise CertificateError(f"cannot write {path}: {error.strerror}; choose another folder with --out") from None
 
 
 def atomic_write(path: Path, content: bytes) -> None:

@@ -14,6 +14,7 @@ strictly decreases because every margin is positive. Two numbers, kappa and gamm
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,6 +33,9 @@ from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
+
+DECIMAL = re.compile(r"(?=\.?[0-9])[0-9]{0,20}\.?[0-9]{0,20}([eE][-+]?[0-9]{1,4})?")
+"""Target losses: positive decimals whose exact value is a number of moderate size."""
 
 DEFAULT_TARGETS = ("1e-6", "1e-100")
 
@@ -281,6 +285,10 @@ def decimal_below(text: str) -> Dyadic:
     ValueError
         If the text is not a positive decimal number.
     """
+    if not DECIMAL.fullmatch(text):
+        raise ValueError(
+            f"target loss {text[:40]!r} is not a decimal number with at most 40 digits and 4 in its exponent"
+        )
     value = Fraction(text)
     if value <= 0:
         raise ValueError(f"target loss {text} must be positive")

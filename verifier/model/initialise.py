@@ -119,8 +119,8 @@ def initialise(
     """
     if init not in INITS:
         raise NetworkError(f"init = {init!r} is unknown; use one of {', '.join(INITS)}")
-    if not (math.isfinite(scale) and 0.0 <= scale <= 1e30):
-        raise NetworkError(f"scale = {scale} must be a finite number in 0..1e30")
+    if not (scale == 0.0 or 1e-30 <= scale <= 1e30):
+        raise NetworkError(f"scale = {scale} must be 0 or in 1e-30..1e30")
     if seed < 0:
         raise NetworkError(f"seed = {seed} must not be negative")
     u = np.zeros(network.parameter_count)

@@ -93,7 +93,7 @@ class Network:
             if len(set(inputs)) != len(inputs):
                 raise NetworkError(f"layer {index}: inputs {list(inputs)} repeat an entry; list each source once")
             for source in inputs:
-                if source != "input" and not (isinstance(source, int) and 0 <= source < index):
+                if source != "input" and not (type(source) is int and 0 <= source < index):
                     raise NetworkError(
                         f"layer {index}: input {source!r} is not an earlier layer; "
                         f'use "input" or an index below {index}'

@@ -268,6 +268,8 @@ def _unit(
     power = facts.polynomial_degree.value if facts.polynomial_degree.status == "proved" else None
     if not coefficients:
         exact = {"t**2": total**2, "t**3": total**3}.get(name)
+        if total == 0 and MIRRORED.get(name, (1, None))[0] == -1:
+            exact = MIRRORED[name][1] / 2  # sigma(0) = c0 - sigma(0)
         if exact is not None:
             return _Unit(-1, 1, exact)
         return _Unit(forms.number((name, (), total), True, 0), 1, Fraction(0))

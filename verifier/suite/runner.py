@@ -24,7 +24,7 @@ from verifier.suite.pipeline import CaseReport, run_case
 from verifier.suite.recheck import Checked, CheckerProcess
 
 BLAS_THREADS = max(1, (os.cpu_count() or 1) // 2)
-"""OpenBLAS threads wait by spinning: with every core taken by them and a checker at work, a QR takes 100 times longer."""
+"""OpenBLAS threads wait by spinning: with a checker at work on the same cores, a QR took 100 times longer."""
 
 LARGE_BYTES = 4 * 2**20
 """A certificate from this size on is checked in a process of its own while the next case is proved."""
