@@ -1,215 +1,141 @@
-"""R1 and R3: full row rank of Psi and a lower bound of its smallest singular value, from a claimed right inverse."""
+"""R1 and R3: full row rank of Psi and a lower bound of its smallest singular value, from a claimed right inverse.
+
+Glossary: a = integers near 2^k Psi (the used columns), |2^k Psi_ij - a_ij| <= e; X = 2^-s X_int the claimed right
+inverse; E = 2^(k+s) I - a X_int the exact integer residual.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from operator import add, itemgetter, mul
-from typing import Any
+from operator import add, mul
+from typing import Any, NamedTuple
 
-from flint import arb, arb_mat, ctx, fmpz_mat
+from flint import arb, arb_mat, fmpz_mat
 
-from .exact import BOUND_PRECISION, Exact, decimal, precision
-from .network import Block, Network
-from .rejection import MAX_FEATURE_BITS, Budget, Rejection, words
-from .schema import Value
+from .container import Arrays
+from .exact import above, below, precision
+from .network import Network, increasing, pick
+from .rejection import require, words
 
-MAX_BITS = 16384
-MAX_NORM_PRODUCTS = 12
+BOUND_PRECISION = 128  # working bits for the few scalar inequalities
+MAX_FEATURE_BITS = 1 << 15  # |2^k Psi_ij| must stay below 2^MAX_FEATURE_BITS
 NORM_BITS = 50  # bits kept of the integers that are squared for ||X||_2
 FLOAT_BITS = 44  # |2^k Psi| below this: the rounding to integers may start from a binary64
-NEAR_HALF, HALF_BALL = arb(0.49), arb(0, 0.5 + 2.0**-12)  # large blocks: one comparison instead of a maximum
-MANY_ENTRIES = 1 << 16
+NEAR_HALF, HALF_BALL = 0.49, arb(0, 0.5 + 2.0**-12)
 
 
-class Norms:
-    """Adds up rows of an integer matrix: ||.||_F^2, ||.||_1 (column sums) and ||.||_inf (largest row sum)."""
+class Norms(NamedTuple):
+    """Of an integer matrix, exactly: the sum of squares, the largest row sum and all column sums of absolute values."""
 
-    def __init__(self) -> None:
-        self.squares = 0
-        self.largest_row = 0
-        self.column_sums: list[int] = []
+    squares: int
+    largest_row: int
+    columns: list[int]
 
-    def row(self, entries: Sequence[int]) -> None:
-        """Add one row."""
-        sizes = list(map(abs, entries))
-        self.squares += sum(map(mul, sizes, sizes))
-        self.largest_row = max(self.largest_row, sum(sizes))
-        self.column_sums = list(map(add, self.column_sums, sizes)) if self.column_sums else sizes
-
-    def summary(self) -> tuple[int, int, list[int]]:
-        """Return the sums."""
-        return self.squares, self.largest_row, self.column_sums
-
-    def merge(self, summary: tuple[int, int, list[int]]) -> None:
-        """Add rows that another process summed up."""
-        squares, largest_row, column_sums = summary
-        self.squares += squares
-        self.largest_row = max(self.largest_row, largest_row)
-        mine = self.column_sums or [0] * len(column_sums)
-        self.column_sums = list(map(add, mine, column_sums)) if column_sums else mine
-
-    def frobenius(self) -> arb:
-        """Return ||.||_F."""
-        return arb(self.squares).sqrt()
+    def merge(self, other: Norms) -> Norms:
+        """Return the norms of the two matrices, one above the other."""
+        columns = list(map(add, self.columns, other.columns))
+        return Norms(self.squares + other.squares, max(self.largest_row, other.largest_row), columns)
 
     def bound(self) -> arb:
         """Return min(||.||_F, sqrt(||.||_1 ||.||_inf)), which is at least the 2-norm."""
-        other = arb(max(self.column_sums, default=0)) * self.largest_row
-        return self.frobenius().min(other.sqrt())
+        return arb(self.squares).sqrt().min(arb(max(self.columns) * self.largest_row).sqrt())
 
 
-def norms_of(matrix: fmpz_mat) -> Norms:
-    """Return the norms of a matrix."""
-    result = Norms()
-    columns, entries = matrix.ncols(), matrix.entries()
-    for start in range(0, len(entries), columns):
-        result.row(list(map(int, entries[start : start + columns])))
-    return result
+def norms(entries: list[int], width: int) -> Norms:
+    """Return the norms of the matrix with these entries."""
+    sizes = list(map(abs, entries))
+    rows = [sizes[start : start + width] for start in range(0, len(sizes), width)]
+    return Norms(sum(map(mul, sizes, sizes)), max(map(sum, rows)), list(map(sum, zip(*rows, strict=True))))
 
 
-def integer_norm(x: fmpz_mat, norms: Norms, products: int, jobs: int) -> arb:
+def two_norm(x: fmpz_mat, products: int) -> arb:
     """Bound the 2-norm of an integer matrix.
 
     Guarantee: the result is at least ||X||_2. With S = X^T X it is ||S^(2^(r-1))||_F^(1/2^r), up to rounding: before
     each squaring S = 2^h (T + D) with T the integer part, 0 <= D_ij < 1, so ||S||_2 <= 2^h (||T||_2 + N), T symmetric.
     """
+    bound = norms(list(map(int, x.entries())), x.ncols()).bound()
     if products == 0:
-        return norms.bound()
-    threads, ctx.threads = ctx.threads, jobs
-    try:
-        square, levels = x.transpose() * x, []
-        size = square.nrows()
-        for _ in range(products - 1):
-            entries = list(map(int, square.entries()))
-            shift = max(0, max(map(abs, entries)).bit_length() - NORM_BITS)
-            levels.append((shift, size if shift else 0))
-            square = fmpz_mat(size, size, [entry >> shift for entry in entries])
-            square = square * square
-    finally:
-        ctx.threads = threads
-    entries = list(map(int, square.entries()))
-    norm = arb(sum(map(mul, entries, entries))).sqrt()
+        return bound
+    square, levels = x.transpose() * x, []
+    for _ in range(products - 1):
+        entries = list(map(int, square.entries()))
+        shift = max(0, max(map(abs, entries)).bit_length() - NORM_BITS)
+        levels.append((shift, x.ncols() if shift else 0))
+        square = fmpz_mat(x.ncols(), x.ncols(), [entry >> shift for entry in entries])
+        square = square * square
+    norm = arb(sum(entry * entry for entry in map(int, square.entries()))).sqrt()
     for shift, lost in reversed(levels):
         norm = (norm.sqrt() + lost) * arb((1, shift))
-    return norm.sqrt().min(norms.bound())
+    return norm.sqrt().min(bound)
 
 
 class RankClaim:
     """One claim R1 or R3 and what is known about its residual so far."""
 
-    def __init__(self, value: Value, network: Network) -> None:
-        keys = value.keys(
-            "label",
-            "precision",
-            "rank",
-            "columns",
-            "feature_bits",
-            "right_inverse",
-            "norm_products",
-            "alpha",
-            "sigma_lower",
-        )
-        self.path, self.network = value.path, network
-        self.label = keys["label"].choice("R1", "R3")
-        self.precision = keys["precision"].integer(*((32, 64) if self.label == "R1" else (65, MAX_BITS)))
-        self.rank = keys["rank"].integer(1, 1 << 31)
-        if self.rank != network.samples:
-            raise keys["rank"].reject("R1.rank", "full row rank means rank N", self.rank, network.samples)
-        self.columns = _read_columns(keys["columns"], network.skip_units)
-        self.used = network.skip_units if self.columns is None else len(self.columns)
-        if not self.used >= network.samples:
-            raise keys["columns"].reject(
-                "R1.rank", "fewer columns than samples can not have rank N", self.used, network.samples
-            )
-        self.feature_bits = keys["feature_bits"].integer(1, MAX_BITS)
-        inverse = keys["right_inverse"].exact(self.used, network.samples)
-        self.products = keys["norm_products"].integer(0, MAX_NORM_PRODUCTS)
-        self.alpha, self.sigma = keys["alpha"].dyadic(), keys["sigma_lower"].dyadic()
-        if not (self.alpha.ball < 1):
-            raise keys["alpha"].reject("R1.residual", "alpha must be below 1", self.alpha.above(), "< 1")
-        if not (self.sigma.ball > 0):
-            raise keys["sigma_lower"].reject("R1.sigma", "must be above 0", self.sigma.below(), "> 0")
-        self.scale = max(0, -inverse.exponent)  # X = 2^-scale X_int
-        if inverse.exponent > 0:
-            keys["right_inverse"].spend(Budget.BITS, self.used * self.rank * inverse.exponent)
-            inverse = Exact(inverse.integers * (1 << inverse.exponent), 0, inverse.bits + inverse.exponent)
-        self.inverse = inverse.integers
-        size = words(self.feature_bits + inverse.bits)
-        keys["right_inverse"].spend(Budget.PRODUCTS, self.rank * self.used * self.rank * size)
-        keys["norm_products"].spend(Budget.PRODUCTS, self.products * self.used * self.rank**2 * words(inverse.bits))
-        self.pick = None if self.columns is None else _pick(self.columns)
+    def __init__(self, raw: Any, network: Network, arrays: Arrays) -> None:
+        self.raw, self.network, self.rank, self.precision = raw, network, raw.rank, raw.precision
+        samples, units, path, budget = network.samples, network.skip_units, raw.path, arrays.budget
+        require(raw.rank == samples, path + "/rank", "R1.rank", "full row rank means rank N", raw.rank, samples)
+        columns = list(range(units)) if raw.columns is None else arrays.integers(raw.columns, path + "/columns")
+        inside = increasing(columns) and columns[0] >= 0 and columns[-1] < units
+        require(inside, path + "/columns", "schema.value", "not increasing indices of skip units", columns[:20], units)
+        self.used, self.pick = len(columns), pick(columns)
+        enough = self.used >= samples
+        require(enough, path + "/columns", "R1.rank", "fewer columns than samples", self.used, samples)
+        require(raw.alpha < 1, path + "/alpha", "R1.residual", "alpha must be below 1", above(raw.alpha), "< 1")
+        lower = below(raw.sigma_lower)
+        require(raw.sigma_lower > 0, path + "/sigma_lower", "R1.sigma", "must be above 0", lower, "> 0")
+        inverse = arrays.exact(raw.right_inverse, self.used, samples)
+        shift, self.scale = max(0, inverse.exponent), max(0, -inverse.exponent)  # X = 2^-scale X_int
+        bits, size = inverse.bits + shift, self.used * samples
+        work = size * samples * (words(raw.feature_bits + bits) + raw.norm_products * words(bits))
+        budget.spend(path + "/right_inverse", work=work, memory=size * words(bits))
+        self.inverse = inverse.integers * (1 << shift) if shift else inverse.integers
         self.error = arb(0)  # the e of |2^k Psi_ij - a_ij| <= e
-        self.residual = Norms()
-        self.half: arb_mat | None = None
-        self.norm = self.norm_for_rounding = arb("inf")
+        self.residual = Norms(0, 0, [0] * samples)
 
-    def take(self, block: Block) -> None:
-        """Round the rows of Psi to integers and add the residual's rows.
+    def take(self, samples: list[int], rows: list[list[arb]], shared: dict[Any, Any]) -> Any:
+        """Round some rows of Psi to integers; return e and the norms of the residual's rows.
 
-        Guarantee: E = 2^(k+s) I - a X_int exactly, and |2^k Psi_ij - a_ij| <= self.error.
+        Guarantee: E = 2^(k+s) I - a X_int exactly, and |2^k Psi_ij - a_ij| <= e.
         """
-        flat = list(itertools.chain.from_iterable(map(self.pick, block.rows) if self.pick else block.rows))
-        integers, error = self._round(flat, len(block.samples))
-        self.error = self.error.max(error).upper()
+        integers, error = self.round(list(itertools.chain(*map(self.pick, rows))), len(rows))
         residual = list(map(int, (integers * self.inverse).entries()))
-        diagonal = 1 << (self.feature_bits + self.scale)
-        for number, sample in enumerate(block.samples):
-            row = residual[number * self.rank : (number + 1) * self.rank]
-            row[sample] -= diagonal
-            self.residual.row(row)
+        for number, sample in enumerate(samples):
+            residual[number * self.rank + sample] -= 1 << (self.raw.feature_bits + self.scale)
+        return tuple(map(int, error.man_exp())), norms(residual, self.rank)
 
-    def prepare(self, jobs: int) -> None:
-        """Bound ||X_int||_2 and ||X_int||_F."""
-        with precision(BOUND_PRECISION):
-            norms = norms_of(self.inverse)
-            self.norm = integer_norm(self.inverse, norms, self.products, jobs)
-            self.norm_for_rounding = self.norm.min(norms.frobenius())
+    def merge(self, summary: Any) -> None:
+        """Add what `take` returned."""
+        error, residual = summary
+        self.error, self.residual = self.error.max(arb(error)).upper(), self.residual.merge(residual)
 
-    def _round(self, flat: list[arb], rows: int) -> tuple[fmpz_mat, arb]:
+    def round(self, flat: list[arb], rows: int) -> tuple[fmpz_mat, arb]:
         """Return integers a near 2^k z and a proved bound of |2^k z - a|; how a was found does not matter."""
-        k = self.feature_bits
-        floats = list(map(float, flat))
+        k, floats = self.raw.feature_bits, list(map(float, flat))
         if max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
             factor = 2.0**k
             integers = fmpz_mat(rows, self.used, [round(number * factor) for number in floats])
         else:
-            integers = fmpz_mat(rows, self.used, [self._nearest(z) for z in flat])
+            integers = fmpz_mat(rows, self.used, [self.nearest(z) for z in flat])
         distance = arb_mat(rows, self.used, flat) * arb((1, k)) - arb_mat(integers)
-        error = max(map(arb.abs_upper, (distance[0, j] for j in range(self.used))))
-        if len(flat) >= MANY_ENTRIES and error > NEAR_HALF:
-            if self.half is None or self.half.nrows() != rows:
-                self.half = arb_mat(rows, self.used, [HALF_BALL] * len(flat))
-            if self.half.contains(distance):
+        error = max(distance[0, j].abs_upper() for j in range(self.used))
+        if error > NEAR_HALF:  # as it should be: one comparison instead of a maximum
+            if arb_mat(rows, self.used, [HALF_BALL] * len(flat)).contains(distance):
                 return integers, HALF_BALL.abs_upper()
         return integers, max(map(arb.abs_upper, distance.entries()))
 
-    def _nearest(self, z: arb) -> int:
+    def nearest(self, z: arb) -> int:
         """Return the integer nearest to 2^k times the midpoint."""
-        if not z.abs_upper() < arb((1, MAX_FEATURE_BITS - self.feature_bits)):
-            raise Rejection(
-                self.path + "/feature_bits",
-                "container.limits",
-                "2^feature_bits times a feature is huge",
-                self.feature_bits,
-                decimal(z, down=False),
-            )
-        mantissa, exponent = (int(part) for part in z.mid().man_exp())
-        shift = exponent + self.feature_bits
-        if shift < -mantissa.bit_length() - 1:
-            return 0
-        return mantissa << shift if shift >= 0 else ((mantissa >> (-shift - 1)) + 1) >> 1
-
-    def seen(self) -> Any:
-        """Return the largest rounding error, and the residual's norms."""
-        mantissa, exponent = self.error.man_exp()
-        return (int(mantissa), int(exponent)), self.residual.summary()
-
-    def add(self, summary: Any) -> None:
-        """Merge another process's rows."""
-        error, residual = summary
-        self.error = self.error.max(arb(error)).upper()
-        self.residual.merge(residual)
+        k, path = self.raw.feature_bits, self.raw.path + "/feature_bits"
+        small = z.abs_upper() < arb((1, MAX_FEATURE_BITS - k))
+        require(small, path, "container.limits", "2^feature_bits times a feature is huge", k, above(z))
+        mantissa, exponent = map(int, z.mid().man_exp())
+        shift = exponent + k
+        if shift >= 0:
+            return mantissa << shift
+        return 0 if -shift > mantissa.bit_length() + 1 else ((mantissa >> (-shift - 1)) + 1) >> 1
 
     def conclude(self) -> dict[str, object]:
         """Compare the claimed bounds.
@@ -218,54 +144,20 @@ class RankClaim:
         vector u has 1 - alpha <= ||u^T Psi X|| <= ||u^T Psi|| ||X||_2, hence sigma_N(Psi) >= (1 - alpha) / ||X||_2 >=
         sigma_lower > 0 and rank Psi = N. (Columns left out can only increase sigma_N.)
         """
+        raw, claimed, sigma = self.raw, self.raw.alpha, self.raw.sigma_lower
         with precision(BOUND_PRECISION):
-            norm, unit = self.norm, arb((1, -self.scale))  # X = unit * X_int
-            rounding = self.error * arb(self.rank * self.used).sqrt() * self.norm_for_rounding
-            alpha = (self.residual.bound() + rounding) * arb((1, -self.feature_bits)) * unit
-            claimed = self.alpha.ball
-            if not (alpha <= claimed):
-                raise Rejection(
-                    self.path + "/alpha",
-                    "R1.residual",
-                    "||I - Psi X||_2 is not proved to be <= alpha; "
-                    "use a more exact right inverse, more feature_bits or a higher precision",
-                    self.alpha.above(),
-                    decimal(alpha, down=False),
-                )
-            sigma = self.sigma.ball
-            if not (claimed < 1 and sigma > 0 and sigma * norm * unit <= 1 - claimed):
-                raise Rejection(
-                    self.path + "/sigma_lower",
-                    "R1.sigma",
-                    "sigma_lower is above (1 - alpha) / ||X||_2; lower it, or allow more norm_products",
-                    self.sigma.below(),
-                    decimal((1 - claimed) / (norm * unit), down=True),
-                )
-        shape = f"{self.rank} x {self.network.skip_units}"
+            norm = two_norm(self.inverse, raw.norm_products)  # of X_int
+            rounding = self.error * arb(self.rank * self.used).sqrt() * norm
+            alpha = (self.residual.bound() + rounding) * arb((1, -raw.feature_bits - self.scale))
+            message = "||I - Psi X||_2 is not proved to be <= alpha: a more exact X, more feature_bits or precision?"
+            require(alpha <= claimed < 1, raw.path + "/alpha", "R1.residual", message, above(claimed), above(alpha))
+            norm *= arb((1, -self.scale))
+            message, found = "sigma_lower is above (1 - alpha) / ||X||_2", below((1 - claimed) / norm)
+            proved = sigma > 0 and sigma * norm <= 1 - claimed
+            require(proved, raw.path + "/sigma_lower", "R1.sigma", message, below(sigma), found)
         statement = (
-            f"rank Psi = N = {self.rank}: the {shape} feature matrix at the stored weights has full row rank, "
-            f"and its smallest singular value is at least {self.sigma.below()}"
+            f"rank Psi = N = {self.rank}: the {self.rank} x {self.network.skip_units} feature matrix at the stored "
+            f"weights has full row rank, and its smallest singular value is at least {below(sigma)}"
         )
-        return {
-            "statement": statement,
-            "rank": self.rank,
-            "columns_used": self.used,
-            "precision": self.precision,
-            "sigma_lower": self.sigma.below(),
-            "alpha": self.alpha.above(),
-        }
-
-
-def _pick(columns: list[int]) -> Any:
-    return itemgetter(*columns) if len(columns) > 1 else lambda row: (row[columns[0]],)
-
-
-def _read_columns(value: Value, units: int) -> list[int] | None:
-    if value.data is None:
-        return None
-    columns = list(value.integer_tensor(None))
-    if not all(a < b for a, b in itertools.pairwise(columns)):
-        raise value.reject("schema.value", "columns must be strictly increasing", columns[:20])
-    if not (columns[0] >= 0 and columns[-1] < units):
-        raise value.reject("schema.value", "a column is not an index of a skip unit", [columns[0], columns[-1]], units)
-    return columns
+        bounds = {"sigma_lower": below(sigma), "alpha": above(claimed)}
+        return {"statement": statement, "rank": self.rank, "columns_used": self.used, **bounds}
