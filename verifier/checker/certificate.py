@@ -1,28 +1,20 @@
-"""Checks one certificate: reads it, checks every claim in one pass over the samples, and gives the verdict.
-
-Glossary: a *block* is some samples of one label, evaluated together; a claim *takes* the rows of Psi of a block, and
-*merges* what it has seen there; `shared` holds what several claims need of one block.
-"""
-
-from __future__ import annotations
+"""Checks one certificate: reads it, checks every claim in one pass over the samples, and gives the verdict."""
 
 import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import flint
 
-from .container import Arrays, load_arrays, load_document
-from .exact import precision
-from .margins import Labels, MarginClaim
-from .network import Features, Network, network_blocks, read_network
-from .rank import RankClaim
-from .rejection import Rejection, require, words
-from .schema import DOCUMENT
+from .claims import MarginClaim, RankClaim
+from .common import Rejection, precision, require, words
+from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
+from .network import Features, cut_blocks, read_network
+from .schema import DOCUMENT, read
 from .structure import check_structure
 
 PARALLEL_UNITS = 100_000  # below this many hidden values a second process does not pay
@@ -31,91 +23,66 @@ Claim = RankClaim | MarginClaim
 Look = Callable[[list[int]], list[Any]]
 
 
-@dataclass
-class Outcome:
-    """What the checker found about one file."""
-
-    file: str
-    verdict: str = "REJECTED"
-    data: str = ""
-    claims: list[dict[str, object]] = field(default_factory=list)
-    rejection: Rejection | None = None
-    trust: str = TRUST
-    seconds: float = 0.0
-
-
-def check_file(path: str, jobs: int) -> Outcome:
+def check_file(path: str, jobs: int) -> SimpleNamespace:
     """Check a certificate file; an unexpected exception of any kind is a rejection.
 
     Guarantee: the verdict is ACCEPTED only if every obligation of every claim was proved.
     """
-    outcome, start = Outcome(path), time.perf_counter()
+    start, found = time.perf_counter(), SimpleNamespace(file=path, verdict="REJECTED", data="", claims=[])
+    found.rejection, found.trust = None, TRUST
     try:
-        claims = check(path, jobs, outcome)
-        outcome.claims, outcome.verdict = claims, "ACCEPTED"
+        claims = check(path, jobs, found)
+        found.claims, found.verdict = claims, "ACCEPTED"
     except Rejection as rejection:
-        outcome.rejection = rejection
-        if rejection.rule == "container.unreadable":
-            outcome.verdict = "UNREADABLE"
+        found.rejection = rejection
+        found.verdict = "UNREADABLE" if rejection.rule == "container.unreadable" else "REJECTED"
     except Exception as error:
-        outcome.rejection = Rejection("", "internal", f"{type(error).__name__}: {error}")
-    outcome.seconds = round(time.perf_counter() - start, 3)
-    return outcome
+        found.rejection = Rejection("", "internal", f"{type(error).__name__}: {error}")
+    found.seconds = round(time.perf_counter() - start, 3)
+    return found
 
 
-def check(path: str, jobs: int, outcome: Outcome) -> list[dict[str, object]]:
+def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object]]:
     """Return the results of all claims."""
-    document = DOCUMENT(load_document(path), "")
-    outcome.data = document.data.name
-    raw = document.arrays
+    document = read(DOCUMENT, parse_json(read_file(path, MAX_DOCUMENT_BYTES, ""), ""), "")
+    found.data, raw, data = document.data.name, document.arrays, document.data
     arrays = Arrays(load_arrays(path, raw.file, raw.bytes, raw.sha256))
-    inputs = arrays.exact(document.data.inputs, document.data.samples, document.data.dimension)
+    inputs = arrays.exact(data.inputs, data.samples, data.dimension)
     network = read_network(document.network, inputs, arrays)
-    labels = read_labels(document.data, arrays)
-    claims = [read_claim(claim, network, arrays, labels) for claim in document.claims]
+    read_labels(data, arrays)
+    claims: list[Claim] = []
+    for raw in document.claims:
+        labelled = raw.label not in ("Z1", "P1") or data.labels is not None
+        require(labelled, raw.path, "data.labels", "without labels only R1, R3 and R5 can be claimed", raw.label)
+        if raw.label in ("Z1", "P1"):
+            claims.append(MarginClaim(raw, network, arrays, data))
+        elif raw.label != "R5":
+            claims.append(RankClaim(raw, network, arrays))
     unused = ", ".join(sorted(arrays.unused))[:200]
     require(not unused, "/arrays/file", "container.unreferenced", "tensors that nothing refers to", unused)
-    swept = [claim for claim in claims if claim is not None]
-    for bits in {claim.precision for claim in swept}:
-        arrays.budget.spend("/network", work=network.work * words(bits))
-    pairs = list(zip(document.claims, claims, strict=True))
-    structural = [check_structure(raw, network, arrays) for raw, claim in pairs if claim is None]
-    sweep(network, swept, labels.labels if labels else [0] * network.samples, jobs)
-    results = []
-    for raw, claim in pairs:
-        result = structural.pop(0) if claim is None else {"precision": claim.precision, **claim.conclude()}
-        results.append({"label": raw.label, **result})
-    return results
+    for bits in {claim.precision for claim in claims}:
+        arrays.spend("/network", work=network.work * words(bits))
+    results = {raw.path: check_structure(raw, network, arrays) for raw in document.claims if raw.label == "R5"}
+    sweep(network, claims, data.labels or [0] * network.samples, jobs)
+    results |= {claim.raw.path: {"precision": claim.precision, **claim.conclude()} for claim in claims}
+    return [{"label": raw.label, **results[raw.path]} for raw in document.claims]
 
 
-def read_labels(data: Any, arrays: Arrays) -> Labels | None:
-    """Return labels and multiplicities; None where the certificate has no labels."""
-    counts, path = [1] * data.samples, data.path + "/multiplicities"
-    if data.multiplicities is not None:
-        counts = arrays.integers(data.multiplicities, path, data.samples)
-    require(min(counts) >= 1, path, "data.multiplicities", "must be at least 1", min(counts))
-    message = "is not the sum of the multiplicities"
-    require(data.total == sum(counts), data.path + "/total", "data.multiplicities", message, data.total, sum(counts))
-    if data.labels is None:
-        return None
-    labels = arrays.integers(data.labels, data.path + "/labels", data.samples)
-    known = min(labels) >= 0 and max(labels) < data.classes
-    require(known, data.path + "/labels", "data.labels", "a label is not a class", [min(labels), max(labels)])
-    return Labels(data.classes, labels, counts, data.total)
+def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
+    """Replace the names of labels and multiplicities by their values."""
+    path, names = data.path + "/multiplicities", (data.multiplicities, data.labels)
+    data.multiplicities = [1] * data.samples if names[0] is None else arrays.integers(names[0], path, data.samples)
+    least, total, message = min(data.multiplicities), sum(data.multiplicities), "is not the sum of the multiplicities"
+    require(least >= 1, path, "data.multiplicities", "must be at least 1", least)
+    require(data.total == total, data.path + "/total", "data.multiplicities", message, data.total, total)
+    if data.labels is not None:
+        path = data.path + "/labels"
+        data.labels = arrays.integers(data.labels, path, data.samples)
+        known = min(data.labels) >= 0 and max(data.labels) < data.classes
+        require(known, path, "data.labels", "a label is not a class", [min(data.labels), max(data.labels)])
 
 
-def read_claim(raw: Any, network: Network, arrays: Arrays, labels: Labels | None) -> Claim | None:
-    """Return a claim that needs the rows of Psi; None for R5."""
-    if raw.label in ("R1", "R3"):
-        return RankClaim(raw, network, arrays)
-    if raw.label == "R5":
-        return None
-    if labels is None:
-        raise Rejection(raw.path, "data.labels", "without labels only R1, R3 and R5 can be claimed", raw.label)
-    return MarginClaim(raw, network, arrays, labels)
-
-
-def sweep(network: Network, claims: list[Claim], labels: list[int], jobs: int) -> None:
+def sweep(network: SimpleNamespace, claims: list[Claim], labels: list[int], jobs: int) -> None:
     """Show every row of Psi to every claim, each distinct precision evaluated once.
 
     Guarantee: on return every claim has merged what it saw of all rows, each row exactly once; otherwise Rejection.
@@ -130,7 +97,7 @@ def sweep(network: Network, claims: list[Claim], labels: list[int], jobs: int) -
                 rows, shared = features.rows(samples), dict[Any, Any]()
                 return [claim.take(samples, rows, shared) for claim in group]
 
-            blocks = network_blocks(network, labels, jobs)
+            blocks = cut_blocks(network, labels, jobs)
             for samples, summaries in zip(blocks, run(look, blocks, jobs), strict=True):
                 taken += len(samples)
                 for claim, summary in zip(group, summaries, strict=True):

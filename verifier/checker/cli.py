@@ -1,18 +1,17 @@
 """Command line: reports verdicts as text or JSON; exit code 0 accepted, 1 rejected, 2 unreadable or wrong usage."""
 
-from __future__ import annotations
-
 import argparse
 import gc
 import json
 import os
 import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
-from .certificate import Outcome, check_file
+from .certificate import check_file
 
-MAX_JOBS = 64
-MAX_SHOWN = 2000
+MAX_JOBS, MAX_SHOWN = 64, 2000
 
 
 def printable(text: object) -> str:
@@ -21,33 +20,25 @@ def printable(text: object) -> str:
     return clean + ("..." if len(str(text)) > MAX_SHOWN else "")
 
 
-def as_record(outcome: Outcome) -> dict[str, object]:
+def as_record(found: SimpleNamespace) -> dict[str, Any]:
     """Return the report of one file for JSON."""
-    found = {} if outcome.rejection is None else vars(outcome.rejection)
-    rejection = {key: None if value is None else printable(value) for key, value in found.items()}
-    return {**vars(outcome), "data": printable(outcome.data), "rejection": rejection or None}
+    why = {} if found.rejection is None else vars(found.rejection)
+    why = {key: None if value is None else printable(value) for key, value in why.items()}
+    return {**vars(found), "data": printable(found.data), "rejection": why or None}
 
 
-def as_text(outcome: Outcome) -> str:
+def as_text(found: SimpleNamespace) -> str:
     """Return the report of one file: the verdict, then what was proved or why it is not accepted."""
-    lines = [f"{outcome.verdict} {printable(outcome.file)}"]
-    if outcome.data:
-        lines.append(f"  data: {printable(outcome.data)} (name as given, not checked)")
-    for number, claim in enumerate(outcome.claims):
+    record = as_record(found)
+    lines = [f"{found.verdict} {printable(found.file)}", f"  data: {record['data']} (name as given, not checked)"]
+    for number, claim in enumerate(found.claims):
         bits = f" at {claim['precision']} bits" if "precision" in claim else ""
         lines.append(f"  claim {number} {claim['label']}{bits}: {claim['statement']}")
-    why = outcome.rejection
+    why = record["rejection"]
     if why is not None:
-        lines.append(f"  {why.rule} at {printable(why.path) or '/'}: {printable(why.message)}")
-        shown = {"claimed": why.claimed, "computed": why.computed}
-        lines += [f"    {name}: {printable(value)}" for name, value in shown.items() if value is not None]
-    return "\n".join([*lines, f"  trusted: {outcome.trust}", f"  seconds: {outcome.seconds:.2f}"])
-
-
-def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Return 1 if anything was rejected, else 2 if anything could not be read, else 0."""
-    verdicts = {outcome.verdict for outcome in outcomes}
-    return 0 if verdicts == {"ACCEPTED"} else 2 if verdicts <= {"ACCEPTED", "UNREADABLE"} else 1
+        lines.append(f"  {why['rule']} at {why['path'] or '/'}: {why['message']}")
+        lines += [f"    {key}: {why[key]}" for key in ("claimed", "computed") if why[key] is not None]
+    return "\n".join([*lines, f"  trusted: {found.trust}", f"  seconds: {found.seconds:.2f}"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,18 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    outcomes: list[Outcome] = []
+    results = []
     try:
         for file in options.files:
-            outcomes.append(check_file(file, options.jobs))
+            results.append(check_file(file, options.jobs))
             if not options.json:
-                print(as_text(outcomes[-1]), flush=True)
+                print(as_text(results[-1]), flush=True)
         if options.json:
-            print(json.dumps({"results": [as_record(outcome) for outcome in outcomes]}, indent=1), flush=True)
+            print(json.dumps({"results": [as_record(found) for found in results]}, indent=1), flush=True)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return max(1, exit_code(outcomes))
-    return exit_code(outcomes)
+        return 1
+    verdicts = {found.verdict for found in results}
+    return 0 if verdicts == {"ACCEPTED"} else 2 if verdicts <= {"ACCEPTED", "UNREADABLE"} else 1

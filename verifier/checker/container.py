@@ -3,8 +3,6 @@
 Glossary: a *tensor* is a named array of the safetensors file; an exact array is a sum of tensors times powers of two.
 """
 
-from __future__ import annotations
-
 import array
 import hashlib
 import json
@@ -14,25 +12,20 @@ import re
 import stat
 import sys
 from operator import add
-from types import SimpleNamespace
 from typing import Any
 
 from flint import fmpz_mat
 
-from .exact import Exact
-from .rejection import Budget, Rejection, require, words
-from .schema import MAX_EXTENT, choice, integer, items, record
+from .common import Exact, Rejection, require, words
+from .schema import EXTENT, read
 
 MAX_DOCUMENT_BYTES = MAX_HEADER_BYTES = 16 << 20
-MAX_DIGITS = 20
-WORDS_PER_ENTRY = 8  # memory of one entry of a tensor while it is read
+MAX_WORK = 2 * 10**12  # multiply-adds of 64-bit words
+MAX_MEMORY = 1 << 28  # 64-bit words
+ENTRY_MEMORY = 8  # words that one entry of a tensor takes while it is read
 DTYPES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}  # typecodes of array.array
-TENSOR_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-TENSOR = record(
-    dtype=choice(*DTYPES),
-    shape=items(integer(1, MAX_EXTENT), 1, 4),
-    data_offsets=items(integer(0, 1 << 62), 2, 2),
-)
+TENSOR_NAME = re.compile(r"(?!__metadata__$)[A-Za-z0-9_.-]{1,100}")
+TENSOR = {"dtype": frozenset(DTYPES), "shape": [EXTENT, 1, 4], "data_offsets": [range(1 << 62), 2, 2]}
 
 
 def read_file(path: str, limit: int, where: str) -> bytes:
@@ -49,8 +42,7 @@ def read_file(path: str, limit: int, where: str) -> bytes:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise Rejection("", "container.unreadable", message) from None
+        raise Rejection("", "container.unreadable", f"cannot be read: {error}") from None
     require(len(content) == size, where, "container.size", "the file changed while it was read", size, len(content))
     return content
 
@@ -66,7 +58,7 @@ def parse_json(content: bytes, where: str) -> Any:
         return result
 
     def whole(digits: str) -> int:
-        short = len(digits.lstrip("-")) <= MAX_DIGITS
+        short = len(digits.lstrip("-")) <= 20
         require(short, where, "container.json", "an integer has more than 20 digits", digits[:40])
         return int(digits)
 
@@ -80,21 +72,15 @@ def parse_json(content: bytes, where: str) -> Any:
         raise Rejection(where, "container.json", f"is not JSON: {error}") from None
 
 
-def load_document(path: str) -> Any:
-    """Read the JSON document of a certificate."""
-    return parse_json(read_file(path, MAX_DOCUMENT_BYTES, ""), "")
-
-
 def load_arrays(document_path: str, name: str, size: int, digest: str) -> bytes:
     """Read the arrays file that the document names.
 
     Guarantee: the bytes have the claimed size and SHA-256 (the file is read once: what is hashed is what is parsed).
     """
-    bare = 1 <= len(name) and not name.startswith(".") and name.isprintable() and not set(name) & set("/\\:")
+    bare = len(name) > 0 and not name.startswith(".") and name.isprintable() and not set(name) & set("/\\:")
     require(bare, "/arrays/file", "container.file", "must be a bare file name in the certificate's folder", name)
     content = read_file(os.path.join(os.path.dirname(document_path), name), size, "/arrays/bytes")
-    same = len(content) == size
-    require(same, "/arrays/bytes", "container.size", "the arrays file has another size", size, len(content))
+    require(len(content) == size, "/arrays/bytes", "container.size", "the file has another size", size, len(content))
     computed = hashlib.sha256(content).hexdigest()
     require(computed == digest, "/arrays/sha256", "container.hash", "the arrays file was changed", digest, computed)
     return content
@@ -105,44 +91,40 @@ class Arrays:
 
     def __init__(self, content: bytes, where: str = "/arrays/file") -> None:
         """Guarantee: the tensors fill the file without gap or overlap."""
+        self.work = self.memory = position = 0
         size, length = len(content), int.from_bytes(content[:8], "little")
-        fits = size >= 8 and length <= min(MAX_HEADER_BYTES, size - 8)
-        require(fits, where, "container.header", "the header's length does not fit the file", length, size)
-        self.data, self.budget = memoryview(content)[8 + length :], Budget()
-        header = parse_json(content[8 : 8 + length], where)
-        plain = isinstance(header, dict) and content[8:9] == b"{"
-        require(plain, where, "container.header", "the header is not a JSON object")
-        self.tensors: dict[str, SimpleNamespace] = {}
-        for name, entry in header.items():
-            try:
-                self.tensors[name] = TENSOR(entry, "")
-            except Rejection as wrong:
-                message = f"tensor {name[:100]}{wrong.path} {wrong.message}"
-                raise Rejection(where, "container.tensor", message, wrong.claimed) from None
-        position = 0
+        fits = size >= 8 and length <= min(MAX_HEADER_BYTES, size - 8) and content[8:9] == b"{"
+        require(fits, where, "container.header", "no header (a JSON object) of the stated length", length, size)
+        header, self.data = parse_json(content[8 : 8 + length], where), memoryview(content)[8 + length :]
+        try:
+            self.tensors = {name: read(TENSOR, entry, f" {name[:100]}") for name, entry in header.items()}
+        except Rejection as wrong:
+            raise Rejection(where, "container.tensor", f"tensor{wrong.path} {wrong.message}", wrong.claimed) from None
         for name, tensor in sorted(self.tensors.items(), key=lambda item: list(item[1].data_offsets)):
             begin, end = tensor.data_offsets
-            named = bool(TENSOR_NAME.fullmatch(name)) and name != "__metadata__"
-            require(named, where, "container.tensor", "a name is not 1 to 100 characters of [A-Za-z0-9_.-]", name[:100])
             need = math.prod(tensor.shape) * array.array(DTYPES[tensor.dtype]).itemsize
-            fits = begin == position and end - begin == need
-            require(fits, where, "container.tensor", f"{name}: wrong size, a gap or an overlap", [begin, end], need)
+            fits = begin == position and end - begin == need and bool(TENSOR_NAME.fullmatch(name))
+            message = f"{name[:100]}: a bad name, a wrong size, a gap or an overlap"
+            require(fits, where, "container.tensor", message, [begin, end], [position, position + need])
             position = end
-        exact = position == len(self.data)
-        require(exact, where, "container.tensor", "the tensors do not fill the file", position, len(self.data))
-        self.unused = set(self.tensors)
-        self.known: dict[Any, Exact] = {}
+        full, message = position == len(self.data), "the tensors do not fill the file"
+        require(full, where, "container.tensor", message, position, len(self.data))
+        self.unused, self.known = set(self.tensors), dict[Any, Exact]()
 
-    def read(self, name: str, path: str, shape: list[int] | None = None, integral: bool = False) -> array.array[Any]:
-        """Return a tensor's entries in C order; its shape, or that it is a vector of integers, is compared."""
+    def spend(self, path: str, work: int = 0, memory: int = 0) -> None:
+        """Count work and memory, over the whole certificate, before they are spent; reject above the limits."""
+        self.work, self.memory = self.work + work, self.memory + memory
+        for spent, limit in ((self.work, MAX_WORK), (self.memory, MAX_MEMORY)):
+            require(spent <= limit, path, "container.limits", "too much work for this checker", spent, limit)
+
+    def entries(self, name: str, path: str, shape: list[int] | None = None) -> "array.array[Any]":
+        """Return a tensor's entries in C order; without a shape it must be a vector."""
         require(name in self.tensors, path, "container.tensor", "the arrays file has no tensor of this name", name)
         self.unused.discard(name)
         tensor = self.tensors[name]
-        if integral:
-            require(tensor.dtype[0] in "UI", path, "container.tensor", "must have an integer dtype", tensor.dtype)
         same = tensor.shape == shape if shape else len(tensor.shape) == 1
         require(same, path, "shape", "the tensor has another shape", tensor.shape, shape)
-        self.budget.spend(path, memory=math.prod(tensor.shape) * WORDS_PER_ENTRY)
+        self.spend(path, memory=math.prod(tensor.shape) * ENTRY_MEMORY)
         result = array.array(DTYPES[tensor.dtype])
         result.frombytes(self.data[slice(*tensor.data_offsets)])
         if sys.byteorder == "big":
@@ -151,7 +133,9 @@ class Arrays:
 
     def integers(self, name: str, path: str, count: int | None = None) -> list[int]:
         """Return a vector of integers; its length must be `count` where that is given."""
-        return list(self.read(name, path, [count] if count else None, integral=True))
+        entries = self.entries(name, path, [count] if count else None)
+        require(entries.typecode not in "fd", path, "container.tensor", "must have an integer dtype", name)
+        return list(entries)
 
     def exact(self, reference: Any, *shape: int) -> Exact:
         """Return an exact array of the given shape; rows are the first axis. Equal references are one object.
@@ -164,7 +148,7 @@ class Arrays:
         if key not in self.known:
             terms = []
             for term in reference.terms:
-                entries, power = self.read(term.tensor, term.path + "/tensor", expected), 0
+                entries, power = self.entries(term.tensor, term.path + "/tensor", expected), 0
                 if entries.typecode in "fd":
                     finite = all(map(math.isfinite, entries))
                     require(finite, term.path, "container.tensor", "contains NaN or an infinity", term.tensor)
@@ -172,21 +156,17 @@ class Arrays:
                 largest = math.ceil(max(max(entries), -min(entries))).bit_length()
                 terms.append((entries, power, term.exponent - power, term.exponent + largest))
             low, high = min(term[2] for term in terms), max(term[3] for term in terms)
-            bits = max(0, high - low) + len(terms).bit_length()
-            self.budget.spend(path, memory=math.prod(shape) * words(bits))
-            total: list[int] = []
+            bits, total = max(0, high - low) + len(terms).bit_length(), list[int]()
+            self.spend(path, memory=math.prod(shape) * words(bits))
             for entries, power, lowest, _ in terms:
-                numbers = scaled(entries, power)
-                numbers = [number << (lowest - low) for number in numbers] if lowest > low else numbers
+                numbers = [number << (lowest - low) for number in scaled(entries, power)]
                 total = list(map(add, total, numbers)) if total else numbers
             self.known[key] = Exact(fmpz_mat(shape[0], math.prod(shape[1:]), total), low, bits)
         return self.known[key]
 
 
-def scaled(entries: array.array[Any], power: int) -> list[int]:
+def scaled(entries: "array.array[Any]", power: int) -> list[int]:
     """Return entries * 2^power, which are integers."""
-    if entries.typecode not in "fd":
-        return list(entries)
     if power < 900 and max(map(abs, entries)) < 2.0**100:
-        return [int(number * 2.0**power) for number in entries]  # a power of two: exact
+        return [int(number * (1 << power)) for number in entries]  # a float times a power of two: exact
     return [p << (power + 1 - q.bit_length()) for p, q in map(float.as_integer_ratio, entries)]

@@ -1,40 +1,29 @@
 """R5: rank deficiency proved from the network's structure, in exact rational arithmetic, never from small numbers.
 
-Glossary: a *form* is a class of units that have the same value on all samples; a unit is written as
-`constant + sign * z` with z the value of its form (sign 0: the unit is the exact rational `constant`). A form is
-constant if it is the same number on all samples; a polynomial form has a degree in the input coordinates.
+Glossary: a *form* is a class of units that have the same value on all samples. A unit is (constant, sign, form): the
+value constant + sign * z with z the value of its form (sign 0: the unit is the exact rational `constant`). Of a form
+its *degree* as a polynomial in the input coordinates is known: 0 if it is the same number on all samples, infinity if
+it is not known to be a polynomial.
 """
-
-from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Iterable
 from operator import mul
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any
 
 from flint import fmpq, fmpz_mat
 
+from .common import Exact, require, words
 from .container import Arrays
-from .exact import Exact
-from .expression import MAX_DEGREE, Expression, rational
-from .network import INPUT, Layer, Network
-from .rejection import Budget, require, words
+from .expression import rational
+from .schema import INPUT
 
-
-class Unit(NamedTuple):
-    """The value constant + sign * z_form on every sample."""
-
-    constant: fmpq
-    sign: int
-    form: int
-
-
-class Form(NamedTuple):
-    """What is known of a form."""
-
-    constant: bool
-    degree: int | None
+MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
+RANK_WORK = 10**12  # multiply-adds that the rank of the monomials' matrix may cost
+ARC_WORK = 100_000  # one arc in exact rational arithmetic, in multiply-adds
+Unit = tuple[fmpq, int, int]
 
 
 def fractions(matrix: Exact, divisor: int = 1) -> list[list[fmpq]]:
@@ -46,71 +35,62 @@ def fractions(matrix: Exact, divisor: int = 1) -> list[list[fmpq]]:
 class Structure:
     """The normal forms of all units of a network on its data."""
 
-    def __init__(self, network: Network) -> None:
-        self.forms: list[Form] = []
+    def __init__(self, network: SimpleNamespace) -> None:
+        self.degrees: list[float] = []  # of the forms
         self.known: dict[Any, int] = {}
         self.varying: list[list[int]] = []  # integer columns of the different non-constant input coordinates
         self.skip: list[Unit] = []
-        columns = network.inputs.integers.transpose().tolist()
-        first = fractions(network.inputs)[0]
-        values = {INPUT: [self.coordinate(*pair) for pair in zip(columns, first, strict=True)]}
+        columns, first = network.inputs.integers.transpose().tolist(), fractions(network.inputs)[0]
+        values = {INPUT: [self.coordinate(list(map(int, c)), value) for c, value in zip(columns, first, strict=True)]}
         for number, layer in enumerate(network.layers):
-            row = [unit for source in layer.inputs for unit in values[source]]
-            values[number] = list(self.layer(layer, row))
+            row = [unit for index in layer.inputs for unit in values[index]]
+            weights, biases, values[number] = fractions(layer.weight, layer.divisor), fractions(layer.bias), []
+            for a, p in itertools.product(range(len(weights)), range(len(layer.windows))):
+                arcs = zip(weights[a], (row[index] for index in layer.windows[p]), strict=True)
+                values[number].append(self.unit(layer.activation, biases[p][a], arcs))
             self.skip += [values[number][unit] for unit in layer.skip]
 
-    def coordinate(self, column: list[Any], first: fmpq) -> Unit:
+    def coordinate(self, column: list[int], first: fmpq) -> Unit:
         """Return the unit of an input coordinate; those that agree on every sample are one form."""
-        if all(entry == column[0] for entry in column):
-            return Unit(first, 0, -1)
-        key = ("input", *map(int, column))
-        if key not in self.known:
-            self.varying.append(list(key[1:]))
-        return Unit(fmpq(0), 1, self.form(key, Form(False, 1)))
+        if len(set(column)) == 1:
+            return first, 0, -1
+        self.varying += [column] if ("input", *column) not in self.known else []
+        return fmpq(0), 1, self.form(("input", *column), 1)
 
-    def form(self, key: Any, form: Form) -> int:
+    def form(self, key: Any, degree: float) -> int:
         """Return the number of the form with this key, a new one if there is none."""
-        number = self.known.setdefault(key, len(self.forms))
-        self.forms += [form] if number == len(self.forms) else []
+        number = self.known.setdefault(key, len(self.degrees))
+        self.degrees += [degree] if number == len(self.degrees) else []
         return number
 
-    def layer(self, layer: Layer, row: list[Unit]) -> Iterable[Unit]:
-        """Return a layer's units in order."""
-        weights, biases = fractions(layer.weight, layer.divisor), fractions(layer.bias)
-        for filter_, window in itertools.product(range(len(weights)), range(len(layer.windows))):
-            arcs = zip(weights[filter_], (row[index] for index in layer.windows[window]), strict=True)
-            yield self.unit(layer.activation, biases[window][filter_], arcs)
-
-    def unit(self, activation: Expression, bias: fmpq, arcs: Iterable[tuple[fmpq, Unit]]) -> Unit:
+    def unit(self, activation: SimpleNamespace, bias: fmpq, arcs: Iterable[tuple[fmpq, Unit]]) -> Unit:
         """Collect the pre-activation over forms and find the unit's own form.
 
         Guarantee: the returned unit's value is exactly activation(bias + sum weight * source) on every sample.
         """
         mirror, coefficients = activation.mirror, dict[int, fmpq]()
-        for weight, source in arcs:
-            bias += weight * source.constant
-            if source.sign:
-                coefficients[source.form] = coefficients.get(source.form, 0) + weight * source.sign
+        for weight, (constant, sign, form) in arcs:
+            bias += weight * constant
+            if sign:
+                coefficients[form] = coefficients.get(form, 0) + weight * sign
         terms = sorted((form, weight) for form, weight in coefficients.items() if weight != 0)
-        if activation.constant:
+        if activation.degree == 0:  # sigma does not use its argument
             bias, terms = fmpq(0), []
         if not terms:
             value = rational(activation.tree, bias)
             if value is None and mirror and mirror[1] == -1 and bias == 0:
                 value = fmpq(mirror[0], 2)  # sigma(0) = c0 - sigma(0)
             if value is not None:
-                return Unit(value, 0, -1)
+                return value, 0, -1
         flipped = mirror is not None and (terms[0][1] if terms else bias) < 0  # of t and -t, one is the form
         if flipped:
             bias, terms = -bias, [(form, -weight) for form, weight in terms]
-        sources = [self.forms[form] for form, _ in terms]
-        degrees = [activation.degree, *(source.degree for source in sources)]
-        degree = None if None in degrees else math.prod((degrees[0] or 0, max(map(int, degrees[1:]), default=0)))
-        degree = None if degree is None or degree > MAX_DEGREE else degree
-        number = self.form((activation.text, bias, *terms), Form(all(source.constant for source in sources), degree))
-        return Unit(fmpq(mirror[0]), mirror[1], number) if flipped and mirror else Unit(fmpq(0), 1, number)
+        highest = max((self.degrees[form] for form, _ in terms), default=0)
+        degree = activation.degree * highest if highest else 0
+        number = self.form((activation.text, bias, *terms), degree if degree <= MAX_DEGREE else math.inf)
+        return (fmpq(mirror[0]), mirror[1], number) if flipped else (fmpq(0), 1, number)
 
-    def bound(self, enough: int, samples: int, budget: Budget) -> tuple[int, str]:
+    def bound(self, enough: int, samples: int, arrays: Arrays) -> tuple[int, str]:
         """Return an upper bound of rank Psi, and how it was found.
 
         Guarantee: the columns of Psi lie in the span of the constant column (if it counts) and of one column per
@@ -118,31 +98,28 @@ class Structure:
         """
         constants: dict[int, set[fmpq]] = {}
         one = 0
-        for unit in self.skip:
-            if unit.sign == 0 or self.forms[unit.form].constant:
-                one |= unit.sign != 0 or unit.constant != 0
+        for constant, sign, form in self.skip:
+            if sign == 0 or self.degrees[form] == 0:
+                one |= sign != 0 or constant != 0
             else:
-                constants.setdefault(unit.form, set()).add(unit.constant)
+                constants.setdefault(form, set()).add(constant)
         one |= any(len(seen) > 1 for seen in constants.values())  # a form and its mirror image c0 - z, c0 != 0
-        degrees = [self.forms[form].degree for form in constants]
-        polynomial = [degree for degree in degrees if degree is not None]
-        others, best = len(degrees) - len(polynomial), one + len(degrees)
-        how = f"{len(degrees)} different non-constant units, {int(one)} constant"
-        degree = max(polynomial, default=0)
+        polynomial = [int(self.degrees[form]) for form in constants if self.degrees[form] < math.inf]
+        others, degree = len(constants) - len(polynomial), max(polynomial, default=0)
+        bounds = [(one + len(constants), f"{len(constants)} different non-constant units, {int(one)} constant")]
         count = math.comb(len(self.varying) + degree, degree)
-        if polynomial and best > enough and count + others < best:
-            best, how = count + others, f"{count} monomials of degree <= {degree}, {others} other units"
-        if polynomial and best > enough:
-            rank = self.monomial_rank(degree, count, samples, budget)
-            if rank + others < best:
-                best, how = rank + others, f"the monomials of degree <= {degree} have rank {rank}, {others} other units"
-        return best, how
+        if polynomial and bounds[0][0] > enough:
+            bounds.append((count + others, f"all monomials of degree <= {degree}, {others} other units"))
+            bits = degree * max(abs(entry).bit_length() for column in self.varying for entry in column)
+            work = samples * count * min(samples, count) ** 2 * words(bits)
+            if min(bounds)[0] > enough and work <= RANK_WORK:
+                arrays.spend("/network", work=work)
+                rank = self.monomial_rank(degree, samples)
+                bounds.append((rank + others, f"monomials of degree <= {degree} of rank {rank}, {others} other units"))
+        return min(bounds)
 
-    def monomial_rank(self, degree: int, count: int, samples: int, budget: Budget) -> int:
+    def monomial_rank(self, degree: int, samples: int) -> int:
         """Return the exact rank of the matrix of all monomials; FLINT's rank of integer matrices is exact."""
-        size = words(degree * max(abs(entry).bit_length() for column in self.varying for entry in column))
-        work = samples * count * min(samples, count) ** 2 * size
-        budget.spend("/network", work=work, memory=8 * samples * count * size)
         columns = []
         for chosen in itertools.combinations_with_replacement([[1] * samples, *self.varying], degree):
             column = [1] * samples
@@ -152,7 +129,7 @@ class Structure:
         return int(fmpz_mat(columns).rank())
 
 
-def check_structure(raw: Any, network: Network, arrays: Arrays) -> dict[str, object]:
+def check_structure(raw: SimpleNamespace, network: SimpleNamespace, arrays: Arrays) -> dict[str, object]:
     """Check a claim R5.
 
     Guarantee: rank Psi <= rank_at_most < N, wherever Psi is defined.
@@ -166,14 +143,9 @@ def check_structure(raw: Any, network: Network, arrays: Arrays) -> dict[str, obj
         how = f"only {found} samples are different"
     else:
         size = words(max(layer.weight.bits for layer in network.layers))
-        arrays.budget.spend(raw.path, work=network.arcs * size * ARC_WORK)
-        found, how = Structure(network).bound(claimed, network.samples, arrays.budget)
+        arrays.spend(raw.path, work=network.arcs * size * ARC_WORK)
+        found, how = Structure(network).bound(claimed, network.samples, arrays)
     require(found <= claimed, path, "R5.bound", f"the structure proves only a weaker bound: {how}", claimed, found)
-    statement = (
-        f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: {how}; this "
-        "refutes full rank, not the absence of bad valleys"
-    )
+    statement = f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: {how}"
+    statement += "; this refutes full rank, not the absence of bad valleys"
     return {"statement": statement, "rank_at_most": claimed, "computed_bound": found, "reason": raw.reason}
-
-
-ARC_WORK = 100_000  # one arc in exact rational arithmetic, in multiply-adds
