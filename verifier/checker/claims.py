@@ -8,7 +8,6 @@ the rows of Psi of some samples of one label, and *merges* what it took; `shared
 
 import itertools
 from operator import add, mul
-from types import SimpleNamespace
 from typing import Any
 
 from flint import arb, arb_mat, fmpz_mat
@@ -70,7 +69,7 @@ def two_norm(x: fmpz_mat, products: int) -> arb:
 class RankClaim:
     """One claim R1 or R3 and what is known about its residual so far."""
 
-    def __init__(self, raw: SimpleNamespace, network: SimpleNamespace, arrays: Arrays) -> None:
+    def __init__(self, raw: Any, network: Any, arrays: Arrays) -> None:
         self.raw, self.rank, self.precision, path = raw, raw.rank, raw.precision, raw.path
         samples, units = network.samples, network.skip_units
         require(raw.rank == samples, path + "/rank", "R1.rank", "full row rank means rank N", raw.rank, samples)
@@ -103,10 +102,9 @@ class RankClaim:
 
     def merge(self, taken: Any) -> None:
         """Add what `take` returned."""
-        error, (squares, largest, columns) = taken
-        self.error = self.error.max(arb(error)).upper()
-        before = self.residual
-        self.residual = before[0] + squares, max(before[1], largest), list(map(add, before[2], columns))
+        (squares, largest, columns), (more, larger, others) = self.residual, taken[1]
+        self.error = self.error.max(arb(taken[0])).upper()
+        self.residual = squares + more, max(largest, larger), list(map(add, columns, others))
 
     def round(self, flat: list[arb], rows: int) -> tuple[fmpz_mat, arb]:
         """Return integers a near 2^k z and a proved bound of |2^k z - a|; how a was found does not matter."""
@@ -159,7 +157,7 @@ class RankClaim:
 class MarginClaim:
     """One claim Z1 or P1. P1's path: V(s) = (1-s) V0 + s kappa V1, then t V1 for t >= kappa, with U at rest."""
 
-    def __init__(self, raw: Any, network: Any, arrays: Arrays, data: SimpleNamespace) -> None:
+    def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         self.raw, self.data, self.precision, is_path = raw, data, raw.precision, raw.label == "P1"
         for key in ("gamma", "kappa") if is_path else ("gamma",):
             number, place = getattr(raw, key), f"{raw.path}/{key}"
@@ -181,8 +179,7 @@ class MarginClaim:
             differences = weights._replace(integers=fmpz_mat(len(rows[0]), len(others), entries), bits=weights.bits + 1)
             shared.setdefault("psi", arb_mat(rows))
             shared[id(weights)] = (shared["psi"] * differences.balls()).tolist()
-        result: Rows = shared[id(weights)]
-        return result
+        return list(shared[id(weights)])
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
         """Check the margins of some samples of one label; return the two ends of their share of the start loss.
@@ -196,8 +193,8 @@ class MarginClaim:
             for margin in m1:
                 if not (margin >= raw.gamma):
                     message = f"a margin of sample {sample} is not proved to be at least gamma; lower gamma"
-                    rule, claimed = f"{raw.label}.margin", below(raw.gamma)
-                    raise Rejection(raw.path + "/gamma", rule, message, claimed, margin.str(10))
+                    place, rule = raw.path + "/gamma", f"{raw.label}.margin"
+                    raise Rejection(place, rule, message, below(raw.gamma), margin.str(10))
             for slack in (raw.kappa * high - low for low, high in zip(m0, m1, strict=False)):
                 if not (slack > 0):
                     message = f"sample {sample}: kappa m1 - m0 is not proved to be above 0; choose a larger kappa"
@@ -224,13 +221,12 @@ class MarginClaim:
             return {"statement": statement, "gamma": gamma}
         with precision(self.precision):
             self.compare_path()
-        losses = f"{below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}"
         reached = "".join(f"; at most {above(target.loss)} from t = {above(target.t)} on" for target in raw.targets)
         statement = (
-            f"the loss decreases strictly from {losses} at V0 along the segment to kappa V1 (kappa = "
-            f"{above(raw.kappa)}) and then along t V1 to 0, the hidden weights at rest: training error 0 from t = "
-            f"{above(raw.zero_error_t)} on{reached}"
+            f"the loss decreases strictly from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)} at "
         )
+        statement += f"V0 along the segment to kappa V1 (kappa = {above(raw.kappa)}), then along t V1 to 0, the hidden "
+        statement += f"weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
         return {"statement": statement, "gamma": gamma, "kappa": above(raw.kappa)}
 
     def tail(self, time: arb, rule: str, place: str) -> arb:

@@ -31,16 +31,14 @@ TENSOR = {"dtype": frozenset(DTYPES), "shape": [EXTENT, 1, 4], "data_offsets": [
 def read_file(path: str, limit: int, where: str) -> bytes:
     """Read a regular file of at most `limit` bytes; its size is compared before memory is taken."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            status = os.fstat(descriptor)
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
+            status = os.fstat(stream.fileno())
             size, regular = status.st_size, stat.S_ISREG(status.st_mode)
-            require(regular, where, "container.file", "is not a regular file (a folder, pipe or device is refused)")
+            require(regular, where, "container.file", "is not a regular file (a pipe or device is refused)")
             require(size <= limit, where, "container.size", "the file is too large", size, f"limit {limit}")
-            with open(descriptor, "rb", closefd=False) as stream:
-                content = stream.read(size + 1)
-        finally:
-            os.close(descriptor)
+            content = stream.read(size + 1)
+    except IsADirectoryError:
+        raise Rejection(where, "container.file", "is a folder") from None
     except (OSError, ValueError) as error:
         raise Rejection("", "container.unreadable", f"cannot be read: {error}") from None
     require(len(content) == size, where, "container.size", "the file changed while it was read", size, len(content))
@@ -58,8 +56,7 @@ def parse_json(content: bytes, where: str) -> Any:
         return result
 
     def whole(digits: str) -> int:
-        short = len(digits.lstrip("-")) <= 20
-        require(short, where, "container.json", "an integer has more than 20 digits", digits[:40])
+        require(len(digits.lstrip("-")) <= 20, where, "container.json", "more than 20 digits", digits[:40])
         return int(digits)
 
     def forbidden(number: str) -> Any:
@@ -107,8 +104,7 @@ class Arrays:
             message = f"{name[:100]}: a bad name, a wrong size, a gap or an overlap"
             require(fits, where, "container.tensor", message, [begin, end], [position, position + need])
             position = end
-        full, message = position == len(self.data), "the tensors do not fill the file"
-        require(full, where, "container.tensor", message, position, len(self.data))
+        require(position == len(self.data), where, "container.tensor", "the tensors do not fill the file", position)
         self.unused, self.known = set(self.tensors), dict[Any, Exact]()
 
     def spend(self, path: str, work: int = 0, memory: int = 0) -> None:
@@ -167,6 +163,7 @@ class Arrays:
 
 def scaled(entries: "array.array[Any]", power: int) -> list[int]:
     """Return entries * 2^power, which are integers."""
+    factor = 1 << power
     if power < 900 and max(map(abs, entries)) < 2.0**100:
-        return [int(number * (1 << power)) for number in entries]  # a float times a power of two: exact
+        return [int(number * factor) for number in entries]  # a float times a power of two: exact
     return [p << (power + 1 - q.bit_length()) for p, q in map(float.as_integer_ratio, entries)]

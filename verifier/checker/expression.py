@@ -56,15 +56,11 @@ def ball_power(wrap: Function, exponent: fmpq) -> Function:
     return based if exponent >= 0 else lambda x: 1 / based(x)
 
 
-def rational_power(exponent: fmpq) -> Function:
-    """Return t ** exponent on rationals, for an integer exponent and results that stay small."""
-
-    def power(x: fmpq) -> fmpq:
-        if exponent.q != 1 or abs(exponent) * rational_bits(x) > MAX_RATIONAL_BITS:
-            raise ValueError("not a small rational")
-        return x ** int(exponent.p)
-
-    return power
+def rational_power(exponent: fmpq, x: fmpq) -> fmpq:
+    """Return x ** exponent for rationals, if the exponent is an integer and the result stays small."""
+    if exponent.q != 1 or abs(exponent) * rational_bits(x) > MAX_RATIONAL_BITS:
+        raise ValueError("not a small rational")
+    return x ** int(exponent.p)
 
 
 def rational_bits(x: fmpq) -> int:
@@ -74,20 +70,16 @@ def rational_bits(x: fmpq) -> int:
 
 def ball_domain(wrap: Function) -> dict[str, Function]:
     """Return the domain of balls; `wrap` decides how monotone functions are evaluated."""
-    domain: dict[str, Function] = {
-        "number": arb,
-        "power": functools.partial(ball_power, wrap),
-        "pi": arb.pi,
-        "E": arb.const_e,
-    }
-    domain |= {"sin": arb.sin, "cos": arb.cos}
+    domain: dict[str, Function] = {"number": arb, "power": functools.partial(ball_power, wrap)}
+    domain |= {"pi": arb.pi, "E": arb.const_e, "sin": arb.sin, "cos": arb.cos}
     domain |= {"Max": lambda *x: functools.reduce(arb.max, x), "Min": lambda *x: functools.reduce(arb.min, x)}
     domain |= {name: wrap(getattr(arb, name)) for name in INCREASING}
     return domain | {name: wrap(getattr(arb, name, abs), True) for name in EVEN}
 
 
 PLAIN, GUARDED = ball_domain(lambda function, even=False: function), ball_domain(guard)
-RATIONAL: dict[str, Function] = {"number": fmpq, "power": rational_power, "Abs": abs, "Max": max, "Min": min}
+RATIONAL: dict[str, Function] = {"number": fmpq, "Abs": abs, "Max": max, "Min": min}
+RATIONAL |= {"power": lambda exponent: functools.partial(rational_power, exponent)}
 CALLS = frozenset({*INCREASING, *EVEN, "sin", "cos", "Max", "Min"})
 
 

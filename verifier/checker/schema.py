@@ -102,24 +102,15 @@ RANK |= {"norm_products": range(13), "alpha": dyadic, "sigma_lower": dyadic}
 REASONS = frozenset({"fewer-units", "equal-samples", "dependent-units"})
 PATH = {"start_weights": ARRAY, "end_weights": ARRAY, "precision": BITS, "gamma": dyadic, "kappa": dyadic}
 PATH |= {"start_loss": {"lower": dyadic, "upper": dyadic}, "zero_error_t": dyadic}
-CLAIM = tagged(
-    "label",
-    R1=RANK | {"precision": range(32, 65)},
-    R3=RANK | {"precision": range(65, MAX_BITS + 1)},
-    R5={"reason": REASONS, "rank_at_most": range(1 << 31)},
-    Z1={"precision": BITS, "output_weights": ARRAY, "gamma": dyadic},
-    P1=PATH | {"targets": [{"loss": dyadic, "t": dyadic}, 0, 64]},
-)
+PATH |= {"targets": [{"loss": dyadic, "t": dyadic}, 0, 64]}
+CLAIMS: dict[str, dict[str, Any]] = {"R5": {"reason": REASONS, "rank_at_most": range(1 << 31)}, "P1": PATH}
+CLAIMS |= {"R1": RANK | {"precision": range(32, 65)}, "R3": RANK | {"precision": range(65, MAX_BITS + 1)}}
+CLAIMS |= {"Z1": {"precision": BITS, "output_weights": ARRAY, "gamma": dyadic}}
+CLAIM = tagged("label", **CLAIMS)
 DATA = {"name": NOTE, "scaling": NOTE, "samples": EXTENT, "dimension": EXTENT, "classes": range(2, 1 << 31)}
 DATA |= {"inputs": ARRAY, "labels": optional(NAME), "multiplicities": optional(NAME), "total": range(1, 10**20)}
-DOCUMENT = {
-    "format": frozenset({"verifier-certificate"}),
-    "version": version,
-    "semantics": frozenset({"exact-real"}),
-    "generator": {"name": NOTE, "version": NOTE},
-    "trust": {"arithmetic": NOTE, "python_flint": NOTE, "flint": NOTE},
-    "arrays": {"file": NOTE, "bytes": range(8, (1 << 30) + 1), "sha256": 64},
-    "data": DATA,
-    "network": NETWORK,
-    "claims": [CLAIM, 1, 16],
-}
+DOCUMENT: dict[str, Any] = {"format": frozenset({"verifier-certificate"}), "version": version}
+DOCUMENT |= {"semantics": frozenset({"exact-real"}), "generator": {"name": NOTE, "version": NOTE}}
+DOCUMENT |= {"trust": {"arithmetic": NOTE, "python_flint": NOTE, "flint": NOTE}}
+DOCUMENT |= {"arrays": {"file": NOTE, "bytes": range(8, (1 << 30) + 1), "sha256": 64}}
+DOCUMENT |= {"data": DATA, "network": NETWORK, "claims": [CLAIM, 1, 16]}

@@ -9,8 +9,6 @@ it is not known to be a polynomial.
 import itertools
 import math
 from collections.abc import Iterable
-from operator import mul
-from types import SimpleNamespace
 from typing import Any
 
 from flint import fmpq, fmpz_mat
@@ -21,7 +19,7 @@ from .expression import rational
 from .schema import INPUT
 
 MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
-RANK_WORK = 10**12  # multiply-adds that the rank of the monomials' matrix may cost
+RANK_WORK, MONOMIALS = 10**12, 10**7  # multiply-adds that the rank of the monomials' matrix may cost, its entries
 ARC_WORK = 100_000  # one arc in exact rational arithmetic, in multiply-adds
 Unit = tuple[fmpq, int, int]
 
@@ -35,7 +33,7 @@ def fractions(matrix: Exact, divisor: int = 1) -> list[list[fmpq]]:
 class Structure:
     """The normal forms of all units of a network on its data."""
 
-    def __init__(self, network: SimpleNamespace) -> None:
+    def __init__(self, network: Any) -> None:
         self.degrees: list[float] = []  # of the forms
         self.known: dict[Any, int] = {}
         self.varying: list[list[int]] = []  # integer columns of the different non-constant input coordinates
@@ -63,7 +61,7 @@ class Structure:
         self.degrees += [degree] if number == len(self.degrees) else []
         return number
 
-    def unit(self, activation: SimpleNamespace, bias: fmpq, arcs: Iterable[tuple[fmpq, Unit]]) -> Unit:
+    def unit(self, activation: Any, bias: fmpq, arcs: Iterable[tuple[fmpq, Unit]]) -> Unit:
         """Collect the pre-activation over forms and find the unit's own form.
 
         Guarantee: the returned unit's value is exactly activation(bias + sum weight * source) on every sample.
@@ -78,10 +76,8 @@ class Structure:
             bias, terms = fmpq(0), []
         if not terms:
             value = rational(activation.tree, bias)
-            if value is None and mirror and mirror[1] == -1 and bias == 0:
-                value = fmpq(mirror[0], 2)  # sigma(0) = c0 - sigma(0)
-            if value is not None:
-                return value, 0, -1
+            if value is not None or (mirror and mirror[1] == -1 and bias == 0):  # then sigma(0) = c0 - sigma(0)
+                return fmpq(mirror[0], 2) if value is None else value, 0, -1
         flipped = mirror is not None and (terms[0][1] if terms else bias) < 0  # of t and -t, one is the form
         if flipped:
             bias, terms = -bias, [(form, -weight) for form, weight in terms]
@@ -112,7 +108,7 @@ class Structure:
             bounds.append((count + others, f"all monomials of degree <= {degree}, {others} other units"))
             bits = degree * max(abs(entry).bit_length() for column in self.varying for entry in column)
             work = samples * count * min(samples, count) ** 2 * words(bits)
-            if min(bounds)[0] > enough and work <= RANK_WORK:
+            if min(bounds)[0] > enough and work <= RANK_WORK and samples * count <= MONOMIALS:
                 arrays.spend("/network", work=work)
                 rank = self.monomial_rank(degree, samples)
                 bounds.append((rank + others, f"monomials of degree <= {degree} of rank {rank}, {others} other units"))
@@ -120,16 +116,11 @@ class Structure:
 
     def monomial_rank(self, degree: int, samples: int) -> int:
         """Return the exact rank of the matrix of all monomials; FLINT's rank of integer matrices is exact."""
-        columns = []
-        for chosen in itertools.combinations_with_replacement([[1] * samples, *self.varying], degree):
-            column = [1] * samples
-            for factor in chosen:
-                column = list(map(mul, column, factor))
-            columns.append(column)
-        return int(fmpz_mat(columns).rank())
+        monomials = itertools.combinations_with_replacement([[1] * samples, *self.varying], degree)
+        return int(fmpz_mat([list(map(math.prod, zip(*factors, strict=True))) for factors in monomials]).rank())
 
 
-def check_structure(raw: SimpleNamespace, network: SimpleNamespace, arrays: Arrays) -> dict[str, object]:
+def check_structure(raw: Any, network: Any, arrays: Arrays) -> dict[str, object]:
     """Check a claim R5.
 
     Guarantee: rank Psi <= rank_at_most < N, wherever Psi is defined.
