@@ -19,6 +19,7 @@ from .network import increasing, pick
 
 BOUND_PRECISION = 128  # working bits for the few scalar inequalities of R1
 MAX_FEATURE_BITS = 1 << 15  # |2^k Psi_ij| must stay below 2^MAX_FEATURE_BITS
+DIFFERENCE_WORK = 100  # one difference of two columns, in multiply-adds
 NORM_BITS = 50  # bits kept of the integers that are squared for ||X||_2
 FLOAT_BITS = 44  # |2^k Psi| below this: the rounding to integers may start from a binary64
 NEAR_HALF, HALF_BALL = 0.49, arb(0, 0.5 + 2.0**-12)
@@ -167,7 +168,7 @@ class MarginClaim:
         shape = network.skip_units, data.classes
         self.end = arrays.exact(raw.end_weights if is_path else raw.output_weights, *shape)
         self.start = arrays.exact(raw.start_weights, *shape) if is_path else None
-        work = 2 * network.samples * network.skip_units * data.classes * words(raw.precision)
+        work = DIFFERENCE_WORK * network.samples * network.skip_units * data.classes * words(raw.precision)
         arrays.spend(raw.path, work=work, memory=8 * network.skip_units * data.classes)
         self.total = arb(0)  # n Phi(U, V0), summed so far
 
