@@ -12,9 +12,8 @@ from checker_toy import toy
 from checker_writer import CODES, Builder, pack, write
 
 from verifier.checker.certificate import check_file
-from verifier.checker.container import Tensors
-from verifier.checker.rejection import Budget
-from verifier.checker.schema import Source, Value
+from verifier.checker.container import Arrays
+from verifier.checker.schema import ARRAY, read
 
 
 def verdict(path):
@@ -301,8 +300,8 @@ def test_exact_arrays_against_fractions():
             values = array.array(CODES[dtype], values).tolist()
             truth = [a + Fraction(v) * Fraction(2) ** exponent for a, v in zip(truth, values, strict=True)]
             terms.append({"tensor": builder.tensor(values, dtype, shape), "exponent": exponent})
-        source = Source(Tensors(builder.arrays(), ""), Budget())
-        found = Value({"shape": shape, "terms": terms}, "", source).exact(*shape)
+        reference = read(ARRAY, {"shape": shape, "terms": terms}, "")
+        found = Arrays(builder.arrays()).exact(reference, *shape)
         scale = Fraction(2) ** found.exponent
         assert [int(v) * scale for v in found.integers.entries()] == truth
         assert all(abs(int(v)).bit_length() <= found.bits for v in found.integers.entries())

@@ -7,11 +7,11 @@ from random import Random
 import pytest
 from checker_writer import Builder
 
-from verifier.checker.container import Tensors
-from verifier.checker.exact import precision
+from verifier.checker.common import Rejection, precision
+from verifier.checker.container import Arrays
 from verifier.checker.network import Features, read_network
-from verifier.checker.rejection import Budget, Rejection
-from verifier.checker.schema import Source, Value
+from verifier.checker.schema import ARRAY, NETWORK
+from verifier.checker.schema import read as read_value
 
 ACTIVATIONS = {
     "t": lambda t: t,
@@ -137,9 +137,9 @@ def random_case(seed):
 
 
 def read(builder, inputs, document):
-    source = Source(Tensors(builder.arrays(), ""), Budget())
-    data = Value(inputs, "/data/inputs", source).exact(*inputs["shape"])
-    return read_network(Value(document, "/network", source), data)
+    arrays = Arrays(builder.arrays())
+    data = arrays.exact(read_value(ARRAY, inputs, "/data/inputs"), *inputs["shape"])
+    return read_network(read_value(NETWORK, document, "/network"), data, arrays)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -147,9 +147,9 @@ def test_forward(seed):
     builder, inputs, document, truth = random_case(seed)
     network = read(builder, inputs, document)
     with precision(256):
-        block = Features(network).block(range(network.samples))
-        assert len(block.rows) == len(truth)
-        for row, expected in zip(block.rows, truth, strict=True):
+        rows = Features(network).rows(list(range(network.samples)))
+        assert len(rows) == len(truth)
+        for row, expected in zip(rows, truth, strict=True):
             assert len(row) == len(expected)
             for ball, value in zip(row, expected, strict=True):
                 close = ball * value.denominator - value.numerator
@@ -162,8 +162,8 @@ def test_blocks_are_rows():
     network = read(builder, inputs, document)
     with precision(128):
         features = Features(network)
-        rows = [row for i in range(network.samples) for row in features.block(range(i, i + 1)).rows]
-        again = features.block(range(network.samples)).rows
+        rows = [row for i in range(network.samples) for row in features.rows([i])]
+        again = features.rows(list(range(network.samples)))
     assert len(rows) == len(truth)
     assert [[str(z) for z in row] for row in rows] == [[str(z) for z in row] for row in again]
 

@@ -1,137 +1,132 @@
-"""Checks one certificate: reads it, checks every claim, and gives the verdict (here and nowhere else)."""
+"""Checks one certificate: reads it, checks every claim in one pass over the samples, and gives the verdict."""
 
-from __future__ import annotations
-
+import multiprocessing
+import signal
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
-from .container import load_document, load_tensors
-from .margins import Labels, PathClaim, ZeroErrorClaim
-from .network import Network, read_network
-from .rank import RankClaim
-from .rejection import MAX_ARRAYS_BYTES, MAX_DIMENSION, Budget, Rejection, Unreadable
-from .schema import Source, Value
+import flint
+
+from .claims import MarginClaim, RankClaim
+from .common import Rejection, precision, require, words
+from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
+from .network import Features, cut_blocks, read_network
+from .schema import DOCUMENT, read
 from .structure import check_structure
-from .sweep import sweep
 
-MAX_CLAIMS = 16
-MAX_INFORMATIVE = 200
-TOP_LEVEL = ("format", "version", "semantics", "generator", "trust", "arrays", "data", "network", "claims")
-
-
-Check = RankClaim | ZeroErrorClaim | PathClaim | Value
+PARALLEL_UNITS = 100_000  # below this many hidden values a second process does not pay
+TRUST = f"Arb of FLINT {flint.__FLINT_VERSION__}, python-flint {flint.__version__}; exact-real semantics"
+Claim = RankClaim | MarginClaim
+Look = Callable[[list[int]], list[Any]]
 
 
-@dataclass
-class Outcome:
-    """What the checker found about one file."""
-
-    file: str
-    verdict: str = "REJECTED"
-    data_name: str = ""
-    claims: list[dict[str, object]] = field(default_factory=list)
-    rejection: Rejection | None = None
-    seconds: float = 0.0
-
-
-def check_file(path: str, jobs: int) -> Outcome:
+def check_file(path: str, jobs: int) -> SimpleNamespace:
     """Check a certificate file; an unexpected exception of any kind is a rejection.
 
     Guarantee: the verdict is ACCEPTED only if every obligation of every claim was proved.
     """
-    outcome, start = Outcome(path), time.perf_counter()
+    start, found = time.perf_counter(), SimpleNamespace(file=path, verdict="REJECTED", data="", claims=[])
+    found.rejection, found.trust = None, TRUST
     try:
-        claims = _check(path, jobs, outcome)
-        outcome.claims, outcome.verdict = claims, "ACCEPTED"
+        claims = check(path, jobs, found)
+        found.claims, found.verdict = claims, "ACCEPTED"
     except Rejection as rejection:
-        outcome.rejection = rejection
-    except Unreadable as error:
-        outcome.verdict, outcome.rejection = "UNREADABLE", Rejection("", "container.unreadable", str(error))
+        found.rejection = rejection
+        found.verdict = "UNREADABLE" if rejection.rule == "container.unreadable" else "REJECTED"
     except Exception as error:
-        outcome.rejection = Rejection("", "internal", f"{type(error).__name__}: {error}")
-    outcome.seconds = time.perf_counter() - start
-    return outcome
+        found.rejection = Rejection("", "internal", f"{type(error).__name__}: {error}")
+    found.seconds = round(time.perf_counter() - start, 3)
+    return found
 
 
-def _check(path: str, jobs: int, outcome: Outcome) -> list[dict[str, object]]:
-    document = Value(load_document(path), "")
-    keys = _read_head(document)
-    arrays = keys["arrays"].keys("file", "bytes", "sha256")
-    size = arrays["bytes"].integer(8, MAX_ARRAYS_BYTES)
-    tensors = load_tensors(path, arrays["file"].text(MAX_INFORMATIVE), size, arrays["sha256"].text(64))
-    source = Source(tensors, Budget())
-    data, network = _with(keys["data"], source), _with(keys["network"], source)
-    outcome.data_name = data.get("name").text(MAX_INFORMATIVE)
-    net, labels = _read_data(data, network)
-    claims = _with(keys["claims"], source).items(1, MAX_CLAIMS)
-    checks = [_read_claim(claim, net, labels) for claim in claims]
-    if tensors.unused:
-        message = "tensors that nothing refers to"
-        raise Rejection("/arrays/file", "container.unreferenced", message, ", ".join(sorted(tensors.unused))[:200])
-    swept = [check for check in checks if not isinstance(check, Value)]
-    for bits in {check.precision for check in swept}:
-        net.spend(source.budget, bits)
-    structural = {id(check): check_structure(check, net) for check in checks if isinstance(check, Value)}
-    sweep(net, swept, jobs)
-    results = []
-    for claim, check in zip(claims, checks, strict=True):
-        result = structural[id(check)] if isinstance(check, Value) else check.conclude()
-        results.append({"label": claim.data["label"], **result})
-    return results
+def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object]]:
+    """Return the results of all claims."""
+    document = read(DOCUMENT, parse_json(read_file(path, MAX_DOCUMENT_BYTES, ""), ""), "")
+    found.data, raw, data = document.data.name, document.arrays, document.data
+    arrays = Arrays(load_arrays(path, raw.file, raw.bytes, raw.sha256))
+    inputs = arrays.exact(data.inputs, data.samples, data.dimension)
+    network = read_network(document.network, inputs, arrays)
+    read_labels(data, arrays)
+    claims: list[Claim] = []
+    for raw in document.claims:
+        labelled = raw.label not in ("Z1", "P1") or data.labels is not None
+        require(labelled, raw.path, "data.labels", "without labels only R1, R3 and R5 can be claimed", raw.label)
+        if raw.label in ("Z1", "P1"):
+            claims.append(MarginClaim(raw, network, arrays, data))
+        elif raw.label != "R5":
+            claims.append(RankClaim(raw, network, arrays))
+    unused = ", ".join(sorted(arrays.unused))[:200]
+    require(not unused, "/arrays/file", "container.unreferenced", "tensors that nothing refers to", unused)
+    for bits in {claim.precision for claim in claims}:
+        arrays.spend("/network", work=network.work * words(bits))
+    results = {raw.path: check_structure(raw, network, arrays) for raw in document.claims if raw.label == "R5"}
+    sweep(network, claims, data.labels or [0] * network.samples, jobs)
+    results |= {claim.raw.path: {"precision": claim.precision, **claim.conclude()} for claim in claims}
+    return [{"label": raw.label, **results[raw.path]} for raw in document.claims]
 
 
-def _with(value: Value, source: Source) -> Value:
-    return Value(value.data, value.path, source)
+def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
+    """Replace the names of labels and multiplicities by their values."""
+    path, names = data.path + "/multiplicities", (data.multiplicities, data.labels)
+    data.multiplicities = [1] * data.samples if names[0] is None else arrays.integers(names[0], path, data.samples)
+    least, total, message = min(data.multiplicities), sum(data.multiplicities), "is not the sum of the multiplicities"
+    require(least >= 1, path, "data.multiplicities", "must be at least 1", least)
+    require(data.total == total, data.path + "/total", "data.multiplicities", message, data.total, total)
+    if data.labels is not None:
+        path = data.path + "/labels"
+        data.labels = arrays.integers(data.labels, path, data.samples)
+        known = min(data.labels) >= 0 and max(data.labels) < data.classes
+        require(known, path, "data.labels", "a label is not a class", [min(data.labels), max(data.labels)])
 
 
-def _read_head(document: Value) -> dict[str, Value]:
-    """Read everything that is only compared or shown."""
-    document.get("format").choice("verifier-certificate")
-    version = document.get("version")
-    if type(version.data) is not int or version.data != 1:
-        raise version.reject("schema.version", "this checker knows version 1 only", str(version.data)[:40], 1)
-    keys = document.keys(*TOP_LEVEL)
-    keys["semantics"].choice("exact-real")
-    for key, names in (("generator", ("name", "version")), ("trust", ("arithmetic", "python_flint", "flint"))):
-        for value in keys[key].keys(*names).values():
-            value.text(MAX_INFORMATIVE)
-    return keys
+def sweep(network: SimpleNamespace, claims: list[Claim], labels: list[int], jobs: int) -> None:
+    """Show every row of Psi to every claim, each distinct precision evaluated once.
+
+    Guarantee: on return every claim has merged what it saw of all rows, each row exactly once; otherwise Rejection.
+    """
+    jobs = jobs if network.samples * network.units >= PARALLEL_UNITS else 1
+    for bits in sorted({claim.precision for claim in claims}):
+        group, taken = [claim for claim in claims if claim.precision == bits], 0
+        with precision(bits):
+            features = Features(network)
+
+            def look(samples: list[int], features: Features = features, group: list[Claim] = group) -> list[Any]:
+                rows, shared = features.rows(samples), dict[Any, Any]()
+                return [claim.take(samples, rows, shared) for claim in group]
+
+            blocks = cut_blocks(network, labels, jobs)
+            for samples, summaries in zip(blocks, run(look, blocks, jobs), strict=True):
+                taken += len(samples)
+                for claim, summary in zip(group, summaries, strict=True):
+                    claim.merge(summary)
+        require(taken == network.samples, "", "internal", "not every sample was evaluated", network.samples, taken)
 
 
-def _read_data(value: Value, network: Value) -> tuple[Network, Labels | None]:
-    """Read data and network; labels are None where the certificate has none."""
-    keys = value.keys(
-        "name", "scaling", "samples", "dimension", "classes", "inputs", "labels", "multiplicities", "total"
-    )
-    keys["name"].text(MAX_INFORMATIVE)
-    keys["scaling"].text(MAX_INFORMATIVE)
-    samples = keys["samples"].integer(1, MAX_DIMENSION)
-    dimension = keys["dimension"].integer(1, MAX_DIMENSION)
-    classes = keys["classes"].integer(2, MAX_DIMENSION)
-    net = read_network(network, keys["inputs"].exact(samples, dimension))
-    counts: list[int] = [1] * samples
-    if keys["multiplicities"].data is not None:
-        counts = list(keys["multiplicities"].integer_tensor(samples))
-        if not min(counts) >= 1:
-            raise keys["multiplicities"].reject("data.multiplicities", "must be at least 1", min(counts))
-    total = keys["total"].integer(1, 10**20)
-    if total != sum(counts):
-        raise keys["total"].reject("data.multiplicities", "is not the sum of the multiplicities", total, sum(counts))
-    if keys["labels"].data is None:
-        return net, None
-    labels = list(keys["labels"].integer_tensor(samples))
-    if not (min(labels) >= 0 and max(labels) < classes):
-        raise keys["labels"].reject("data.labels", "a label is not a class", [min(labels), max(labels)], classes)
-    return net, Labels(classes, labels, counts, total)
+def run(look: Look, blocks: list[list[int]], jobs: int) -> Iterable[list[Any]]:
+    """Look at all blocks, in order, in several processes where that is possible."""
+    if jobs == 1 or "fork" not in multiprocessing.get_all_start_methods():
+        yield from map(look, blocks)
+        return
+    context = multiprocessing.get_context("fork")  # the children inherit `look`: nothing of the claims is sent
+    pool = ProcessPoolExecutor(jobs, context, start_worker, (look,))
+    try:
+        yield from pool.map(work, blocks)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _read_claim(value: Value, network: Network, labels: Labels | None) -> Check:
-    """Read a claim; R5 needs no pass over the samples and stays a value."""
-    label = value.get("label").choice("R1", "R3", "R5", "Z1", "P1")
-    if label == "R5":
-        return value
-    if label in ("R1", "R3"):
-        return RankClaim(value, network)
-    if labels is None:
-        raise value.reject("data.labels", "the data has no labels: only R1, R3 and R5 can be claimed", label)
-    return ZeroErrorClaim(value, network, labels) if label == "Z1" else PathClaim(value, network, labels)
+def start_worker(look: Look) -> None:
+    """Keep what the worker has to do; Ctrl-C ends it silently."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    WORK.append(look)
+
+
+def work(samples: list[int]) -> list[Any]:
+    """Look at one block in a worker process."""
+    return WORK[-1](samples)
+
+
+WORK: list[Look] = []

@@ -1,58 +1,47 @@
-"""Reads the two files of a certificate, each exactly once, and nothing that is not exactly as the format says."""
+"""Reads the two files of a certificate, each exactly once, and nothing that is not exactly as the format says.
 
-from __future__ import annotations
+Glossary: a *tensor* is a named array of the safetensors file; an exact array is a sum of tensors times powers of two.
+"""
 
 import array
 import hashlib
 import json
+import math
 import os
+import re
 import stat
 import sys
+from operator import add
 from typing import Any
 
-from .rejection import (
-    MAX_ARRAYS_BYTES,
-    MAX_DIMENSION,
-    MAX_DOCUMENT_BYTES,
-    MAX_HEADER_BYTES,
-    MAX_INTEGER_DIGITS,
-    Rejection,
-    Unreadable,
-    product,
-)
+from flint import fmpz_mat
 
-# dtype of the safetensors format: typecode of array.array, bytes per entry
-DTYPES = {
-    "U8": ("B", 1),
-    "I8": ("b", 1),
-    "I16": ("h", 2),
-    "I32": ("i", 4),
-    "I64": ("q", 8),
-    "F32": ("f", 4),
-    "F64": ("d", 8),
-}
-TENSOR_NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
+from .common import Exact, Rejection, require, words
+from .schema import EXTENT, read
+
+MAX_DOCUMENT_BYTES = MAX_HEADER_BYTES = 16 << 20
+MAX_WORK = 2 * 10**12  # multiply-adds of 64-bit words
+MAX_MEMORY = 1 << 28  # 64-bit words
+ENTRY_MEMORY = 8  # words that one entry of a tensor takes while it is read
+DTYPES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}  # typecodes of array.array
+TENSOR_NAME = re.compile(r"(?!__metadata__$)[A-Za-z0-9_.-]{1,100}")
+TENSOR = {"dtype": frozenset(DTYPES), "shape": [EXTENT, 1, 4], "data_offsets": [range(1 << 62), 2, 2]}
 
 
-def read_regular_file(path: str, limit: int, where: str) -> bytes:
+def read_file(path: str, limit: int, where: str) -> bytes:
     """Read a regular file of at most `limit` bytes; its size is compared before memory is taken."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
+            status = os.fstat(stream.fileno())
+            size, regular = status.st_size, stat.S_ISREG(status.st_mode)
+            require(regular, where, "container.file", "is not a regular file (a pipe or device is refused)")
+            require(size <= limit, where, "container.size", "the file is too large", size, f"limit {limit}")
+            content = stream.read(size + 1)
+    except IsADirectoryError:
+        raise Rejection(where, "container.file", "is a folder") from None
     except (OSError, ValueError) as error:
-        raise Unreadable(f"cannot open: {getattr(error, 'strerror', None) or error}") from None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise Rejection(where, "container.file", "is not a regular file (a folder, pipe or device is refused)")
-    with os.fdopen(descriptor, "rb") as stream:
-        if not status.st_size <= limit:
-            raise Rejection(where, "container.size", "the file is too large", status.st_size, f"limit {limit}")
-        try:
-            content = stream.read(status.st_size + 1)
-        except OSError as error:
-            raise Unreadable(f"cannot read: {error.strerror or error}") from None
-    if len(content) != status.st_size:
-        raise Rejection(where, "container.size", "the file changed while it was read", status.st_size, len(content))
+        raise Rejection("", "container.unreadable", f"cannot be read: {error}") from None
+    require(len(content) == size, where, "container.size", "the file changed while it was read", size, len(content))
     return content
 
 
@@ -60,131 +49,121 @@ def parse_json(content: bytes, where: str) -> Any:
     """Parse strict JSON: UTF-8, no duplicate keys, no floats, no NaN or Infinity, integers of at most 20 digits."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) != len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise Rejection(where, "container.duplicate-key", "an object has the same key twice", twice)
+        result: dict[str, Any] = {}
+        for key, value in pairs:
+            require(key not in result, where, "container.duplicate-key", "an object has the same key twice", key)
+            result[key] = value
         return result
 
-    def integer(text: str) -> int:
-        if len(text.lstrip("-")) > MAX_INTEGER_DIGITS:
-            raise Rejection(where, "container.json", "an integer has more than 20 digits", text[:40])
-        return int(text)
+    def whole(digits: str) -> int:
+        require(len(digits.lstrip("-")) <= 20, where, "container.json", "more than 20 digits", digits[:40])
+        return int(digits)
 
-    def forbidden(text: str) -> Any:
-        raise Rejection(where, "container.json", "floats, NaN and Infinity are not allowed: use a dyadic", text[:40])
+    def forbidden(number: str) -> Any:
+        raise Rejection(where, "container.json", "floats, NaN and Infinity are not allowed: use a dyadic", number[:40])
 
+    hooks: dict[str, Any] = {"object_pairs_hook": unique, "parse_float": forbidden, "parse_constant": forbidden}
     try:
-        return json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=unique,
-            parse_int=integer,
-            parse_float=forbidden,
-            parse_constant=forbidden,
-        )
-    except UnicodeDecodeError as error:
-        raise Rejection(where, "container.json", f"is not UTF-8 (byte {error.start})") from None
-    except RecursionError:
-        raise Rejection(where, "container.json", "is nested too deeply") from None
-    except ValueError as error:
+        return json.loads(content.decode("utf-8"), parse_int=whole, **hooks)
+    except (ValueError, RecursionError) as error:
         raise Rejection(where, "container.json", f"is not JSON: {error}") from None
 
 
-class Tensors:
-    """The arrays of a safetensors file, verified to fill it exactly."""
+def load_arrays(document_path: str, name: str, size: int, digest: str) -> bytes:
+    """Read the arrays file that the document names.
 
-    def __init__(self, content: bytes, where: str) -> None:
-        self.data = memoryview(content)
-        self.entries: dict[str, tuple[str, tuple[int, ...], int, int]] = {}
-        self.unused: set[str] = set()
-        self._parse(where)
+    Guarantee: the bytes have the claimed size and SHA-256 (the file is read once: what is hashed is what is parsed).
+    """
+    bare = len(name) > 0 and not name.startswith(".") and name.isprintable() and not set(name) & set("/\\:")
+    require(bare, "/arrays/file", "container.file", "must be a bare file name in the certificate's folder", name)
+    content = read_file(os.path.join(os.path.dirname(document_path), name), size, "/arrays/bytes")
+    require(len(content) == size, "/arrays/bytes", "container.size", "the file has another size", size, len(content))
+    computed = hashlib.sha256(content).hexdigest()
+    require(computed == digest, "/arrays/sha256", "container.hash", "the arrays file was changed", digest, computed)
+    return content
 
-    def _parse(self, where: str) -> None:
-        size = len(self.data)
-        length = int.from_bytes(self.data[:8], "little")
-        if size < 8 or not length <= min(MAX_HEADER_BYTES, size - 8):
-            raise Rejection(where, "container.header", "the header's length does not fit the file", length, size)
-        start = 8 + length
-        header = parse_json(bytes(self.data[8:start]), where)
-        if not isinstance(header, dict) or bytes(self.data[8:9]) != b"{":
-            raise Rejection(where, "container.header", "the header is not a JSON object")
-        spans = []
-        for name, entry in header.items():
-            dtype, shape, begin, end = self._parse_entry(name, entry, size - start, where)
-            self.entries[name] = (dtype, shape, start + begin, start + end)
-            spans.append((begin, end, name))
-        position = 0
-        for begin, end, name in sorted(spans):
-            if begin != position:
-                raise Rejection(where, "container.tensor", f"{name}: a gap or an overlap before it", begin, position)
+
+class Arrays:
+    """The tensors of a safetensors file, the account of work, and the names that nothing has referred to yet."""
+
+    def __init__(self, content: bytes, where: str = "/arrays/file") -> None:
+        """Guarantee: the tensors fill the file without gap or overlap."""
+        self.work = self.memory = position = 0
+        size, length = len(content), int.from_bytes(content[:8], "little")
+        fits = size >= 8 and length <= min(MAX_HEADER_BYTES, size - 8) and content[8:9] == b"{"
+        require(fits, where, "container.header", "no header (a JSON object) of the stated length", length, size)
+        header, self.data = parse_json(content[8 : 8 + length], where), memoryview(content)[8 + length :]
+        try:
+            self.tensors = {name: read(TENSOR, entry, f" {name[:100]}") for name, entry in header.items()}
+        except Rejection as wrong:
+            raise Rejection(where, "container.tensor", f"tensor{wrong.path} {wrong.message}", wrong.claimed) from None
+        for name, tensor in sorted(self.tensors.items(), key=lambda item: list(item[1].data_offsets)):
+            begin, end = tensor.data_offsets
+            need = math.prod(tensor.shape) * array.array(DTYPES[tensor.dtype]).itemsize
+            fits = begin == position and end - begin == need and bool(TENSOR_NAME.fullmatch(name))
+            message = f"{name[:100]}: a bad name, a wrong size, a gap or an overlap"
+            require(fits, where, "container.tensor", message, [begin, end], [position, position + need])
             position = end
-        if position != size - start:
-            raise Rejection(where, "container.tensor", "bytes after the last tensor", position, size - start)
-        self.unused = set(self.entries)
+        require(position == len(self.data), where, "container.tensor", "the tensors do not fill the file", position)
+        self.unused, self.known = set(self.tensors), dict[Any, Exact]()
 
-    @staticmethod
-    def _parse_entry(name: str, entry: Any, size: int, where: str) -> tuple[str, tuple[int, ...], int, int]:
-        def wrong(message: str, claimed: object = None, computed: object = None) -> Rejection:
-            return Rejection(where, "container.tensor", f"tensor {name[:100]}: {message}", claimed, computed)
+    def spend(self, path: str, work: int = 0, memory: int = 0) -> None:
+        """Count work and memory, over the whole certificate, before they are spent; reject above the limits."""
+        self.work, self.memory = self.work + work, self.memory + memory
+        for spent, limit in ((self.work, MAX_WORK), (self.memory, MAX_MEMORY)):
+            require(spent <= limit, path, "container.limits", "too much work for this checker", spent, limit)
 
-        if not 1 <= len(name) <= 100 or not TENSOR_NAME.issuperset(name) or name == "__metadata__":
-            raise wrong("its name is not 1 to 100 characters of [A-Za-z0-9_.-], or __metadata__")
-        if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-            raise wrong("its keys are not dtype, shape, data_offsets")
-        dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-        if not isinstance(dtype, str) or dtype not in DTYPES:
-            raise wrong("unknown dtype", dtype)
-        for numbers, longest in ((shape, 4), (offsets, 2)):
-            if not isinstance(numbers, list) or not 1 <= len(numbers) <= longest:
-                raise wrong("shape is not 1 to 4 numbers or data_offsets not 2", numbers)
-            if not all(type(number) is int and number >= 0 for number in numbers):
-                raise wrong("shape or data_offsets are not nonnegative integers", numbers)
-        if len(offsets) != 2 or not all(1 <= extent <= MAX_DIMENSION for extent in shape):
-            raise wrong("an extent of the shape is 0 or too large, or data_offsets is not a pair", shape)
-        begin, end = offsets
-        need = product(shape) * DTYPES[dtype][1]
-        if not begin < end <= size or need != end - begin:
-            raise wrong("the shape's bytes are not its data_offsets in the file", need, f"{begin}..{end} of {size}")
-        return dtype, tuple(shape), begin, end
-
-    def find(self, name: str, path: str) -> tuple[str, tuple[int, ...]]:
-        """Return dtype and shape of a tensor and note that it is referenced."""
-        if name not in self.entries:
-            raise Rejection(path, "container.tensor", "the arrays file has no tensor of this name", name)
+    def entries(self, name: str, path: str, shape: list[int] | None = None) -> "array.array[Any]":
+        """Return a tensor's entries in C order; without a shape it must be a vector."""
+        require(name in self.tensors, path, "container.tensor", "the arrays file has no tensor of this name", name)
         self.unused.discard(name)
-        dtype, shape, _, _ = self.entries[name]
-        return dtype, shape
-
-    def read(self, name: str) -> array.array[Any]:
-        """Return the tensor's entries in C order."""
-        dtype, _, begin, end = self.entries[name]
-        result: array.array[Any] = array.array(DTYPES[dtype][0])
-        result.frombytes(self.data[begin:end])
+        tensor = self.tensors[name]
+        same = tensor.shape == shape if shape else len(tensor.shape) == 1
+        require(same, path, "shape", "the tensor has another shape", tensor.shape, shape)
+        self.spend(path, memory=math.prod(tensor.shape) * ENTRY_MEMORY)
+        result = array.array(DTYPES[tensor.dtype])
+        result.frombytes(self.data[slice(*tensor.data_offsets)])
         if sys.byteorder == "big":
             result.byteswap()
         return result
 
+    def integers(self, name: str, path: str, count: int | None = None) -> list[int]:
+        """Return a vector of integers; its length must be `count` where that is given."""
+        entries = self.entries(name, path, [count] if count else None)
+        require(entries.typecode not in "fd", path, "container.tensor", "must have an integer dtype", name)
+        return list(entries)
 
-def load_document(path: str) -> Any:
-    """Read the JSON document of a certificate."""
-    return parse_json(read_regular_file(path, MAX_DOCUMENT_BYTES, ""), "")
+    def exact(self, reference: Any, *shape: int) -> Exact:
+        """Return an exact array of the given shape; rows are the first axis. Equal references are one object.
+
+        Guarantee: the sum over the terms of tensor * 2^exponent, without rounding.
+        """
+        path, expected = reference.path, list(shape)
+        require(reference.shape == expected, path + "/shape", "shape", "another shape", reference.shape, expected)
+        key = shape, tuple((term.tensor, term.exponent) for term in reference.terms)
+        if key not in self.known:
+            terms = []
+            for term in reference.terms:
+                entries, power = self.entries(term.tensor, term.path + "/tensor", expected), 0
+                if entries.typecode in "fd":
+                    finite = all(map(math.isfinite, entries))
+                    require(finite, term.path, "container.tensor", "contains NaN or an infinity", term.tensor)
+                    power = max(number.as_integer_ratio()[1] for number in entries).bit_length() - 1
+                largest = math.ceil(max(max(entries), -min(entries))).bit_length()
+                terms.append((entries, power, term.exponent - power, term.exponent + largest))
+            low, high = min(term[2] for term in terms), max(term[3] for term in terms)
+            bits, total = max(0, high - low) + len(terms).bit_length(), list[int]()
+            self.spend(path, memory=math.prod(shape) * words(bits))
+            for entries, power, lowest, _ in terms:
+                numbers = [number << (lowest - low) for number in scaled(entries, power)]
+                total = list(map(add, total, numbers)) if total else numbers
+            self.known[key] = Exact(fmpz_mat(shape[0], math.prod(shape[1:]), total), low, bits)
+        return self.known[key]
 
 
-def load_tensors(document_path: str, name: str, size: int, digest: str) -> Tensors:
-    """Read the arrays file that the document names.
-
-    Guarantee: on return the parsed bytes have the claimed size and SHA-256 (the file is read once: what is hashed is
-    what is parsed), and the tensors fill them without gap or overlap.
-    """
-    where = "/arrays/file"
-    if not 1 <= len(name) <= 200 or name.startswith(".") or not name.isprintable() or set(name) & set("/\\:"):
-        raise Rejection(where, "container.file", "must be a bare file name in the certificate's folder", name)
-    path = os.path.join(os.path.dirname(document_path), name)
-    content = read_regular_file(path, min(size, MAX_ARRAYS_BYTES), "/arrays/bytes")
-    if len(content) != size:
-        raise Rejection("/arrays/bytes", "container.size", "the arrays file has another size", size, len(content))
-    computed = hashlib.sha256(content).hexdigest()
-    if computed != digest:
-        raise Rejection("/arrays/sha256", "container.hash", "the arrays file was changed", digest, computed)
-    return Tensors(content, where)
+def scaled(entries: "array.array[Any]", power: int) -> list[int]:
+    """Return entries * 2^power, which are integers."""
+    factor = 1 << power
+    if power < 900 and max(map(abs, entries)) < 2.0**100:
+        return [int(number * factor) for number in entries]  # a float times a power of two: exact
+    return [p << (power + 1 - q.bit_length()) for p, q in map(float.as_integer_ratio, entries)]

@@ -1,178 +1,86 @@
-"""Activations: expressions in t, read with Python's own parser, a whitelist, and exact facts for rule R5."""
+"""Activations: expressions in t, read with Python's own parser and a whitelist, and exact facts for rule R5.
 
-from __future__ import annotations
+Glossary: a *domain* is what an expression is evaluated in, a table of functions: balls (PLAIN, or GUARDED: monotone
+functions of wide balls by their endpoints), or exact rationals (RATIONAL, where only rational operations occur).
+"""
 
 import ast
+import functools
+import math
 import operator
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
-from flint import arb
+from flint import arb, fmpq
 
-from .rejection import Rejection
+from .common import Rejection
 
-Function = Callable[[arb], arb]
-
+Function = Callable[..., Any]
 MAX_DEPTH = 100  # of nested operations
-MAX_CHARACTERS = 2000
-MAX_POWER = 1000
+MAX_POWER = 1000  # numerator and denominator of an exponent
 MAX_RATIONAL_BITS = 8192
 NARROW = 20  # a ball this many bits narrower than its midpoint goes to Arb directly; wider ones by their endpoints
 ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-*/()., ")
-UNDEFINED = arb("nan")
-
-OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-}
-ODD = frozenset({"tanh", "sin", "atan", "erf", "sinh"})
-EVEN = frozenset({"cos", "cosh", "Abs"})
+OPERATORS: dict[type, Function] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
+OPERATORS |= {ast.Div: operator.truediv}
+INCREASING, EVEN = ("exp", "log", "sqrt", "tanh", "sinh", "atan", "erf"), ("cosh", "Abs")  # even: increasing on [0, oo)
+# sigma(-t) = c0 + s sigma(t) for all t: the pair (c0, s), by the expression's text in normal spacing
+ODD_TEXTS = ("t", "t ** 3", "t / sqrt(t ** 2 + 1)", "tanh(t)", "sinh(t)", "sin(t)", "atan(t)", "erf(t)")
+MIRRORS = dict.fromkeys(ODD_TEXTS, (0, -1)) | dict.fromkeys(("t ** 2", "cos(t)"), (0, 1))
+MIRRORS |= dict.fromkeys(("1 / (exp(-t) + 1)", "1 / (1 + exp(-t))"), (1, -1))
 
 
-def divide(x: arb, y: arb) -> arb:
-    """Return x / y, undefined unless y is certainly not zero."""
-    return x / y if y > 0 or y < 0 else UNDEFINED
+def guard(function: Function, even: bool = False) -> Function:
+    """Evaluate an increasing function, or an even one that increases on [0, oo), at the endpoints of wide balls.
 
-
-def increasing(function: Function) -> Function:
-    """Evaluate an increasing function at the endpoints of wide balls, where Arb's own enclosure may blow up.
-
-    Guarantee: f(x) lies between f(lower end) and f(upper end) for every x in the ball.
+    Guarantee: f(x) lies between the values at the ends of the ball (of its absolute values), or is not finite.
     """
 
-    def enclose(x: arb) -> arb:
+    def enclose(x: arb) -> Any:
         if x.rel_accuracy_bits() >= NARROW:
             return function(x)
-        return function(x.lower()).union(function(x.upper()))
+        low, high = (x.abs_lower(), x.abs_upper()) if even else (x.lower(), x.upper())
+        return function(low).union(function(high))
 
     return enclose
 
 
-def even(function: Function) -> Function:
-    """Evaluate an even function that increases on [0, oo) at the endpoints of |x| for wide balls x.
-
-    Guarantee: f(x) = f(|x|) lies between f(min |x|) and f(max |x|).
-    """
-
-    def enclose(x: arb) -> arb:
-        if x.rel_accuracy_bits() >= NARROW:
-            return function(x)
-        return function(x.abs_lower()).union(function(x.abs_upper()))
-
-    return enclose
+def ball_power(wrap: Function, exponent: fmpq) -> Function:
+    """Return t ** exponent on balls; a fractional power of a possibly negative number is undefined."""
+    count, index = abs(int(exponent.p)), int(exponent.q)
+    raised = wrap(lambda x: x**count if x.is_finite() else x, count % 2 == 0)
+    root = wrap(lambda x: x.root(index) if x > 0 else x if x.is_zero() else arb("nan"))
+    based = raised if index == 1 else lambda x: raised(root(x))
+    return based if exponent >= 0 else lambda x: 1 / based(x)
 
 
-def where(function: Function, inside: Callable[[arb], bool]) -> Function:
-    """Restrict a function to arguments that are certainly inside its domain."""
-    return lambda x: function(x) if inside(x) else UNDEFINED
+def rational_power(exponent: fmpq, x: fmpq) -> fmpq:
+    """Return x ** exponent for rationals, if the exponent is an integer and the result stays small."""
+    if exponent.q != 1 or abs(exponent) * rational_bits(x) > MAX_RATIONAL_BITS:
+        raise ValueError("not a small rational")
+    return x ** int(exponent.p)
 
 
-def extreme(function: Callable[[arb, arb], arb]) -> Callable[..., arb]:
-    """Fold the maximum or minimum of two balls over several."""
-
-    def fold(first: arb, *others: arb) -> arb:
-        for other in others:
-            first = function(first, other)
-        return first
-
-    return fold
+def rational_bits(x: fmpq) -> int:
+    """Return the size of a rational in bits."""
+    return int(x.p).bit_length() + int(x.q).bit_length()
 
 
-def power(exponent: Fraction) -> Function:
-    """Return t ** exponent; a fractional power of a possibly negative number is undefined."""
-    count = abs(exponent.numerator)
-    root = increasing(lambda x: x.root(exponent.denominator) if x > 0 else x if x.is_zero() else UNDEFINED)
-
-    def whole(x: arb) -> arb:
-        result, square, left = arb(1), x, count
-        while left:
-            result = result * square if left & 1 else result
-            left >>= 1
-            square = square * square if left else square
-        return result if x.is_finite() else UNDEFINED
-
-    raised = even(whole) if count % 2 == 0 else increasing(whole)
-    based = raised if exponent.denominator == 1 else lambda x: raised(root(x)) if x >= 0 else UNDEFINED
-    return based if exponent >= 0 else lambda x: divide(arb(1), based(x))
+def ball_domain(wrap: Function) -> dict[str, Function]:
+    """Return the domain of balls; `wrap` decides how monotone functions are evaluated."""
+    domain: dict[str, Function] = {"number": arb, "power": functools.partial(ball_power, wrap)}
+    domain |= {"pi": arb.pi, "E": arb.const_e, "sin": arb.sin, "cos": arb.cos}
+    domain |= {"Max": lambda *x: functools.reduce(arb.max, x), "Min": lambda *x: functools.reduce(arb.min, x)}
+    domain |= {name: wrap(getattr(arb, name)) for name in INCREASING}
+    return domain | {name: wrap(getattr(arb, name, abs), True) for name in EVEN}
 
 
-log1p = where(increasing(arb.log1p), lambda x: x > -1)
-DIRECT: dict[str, Function] = {  # defined everywhere and increasing
-    "exp": arb.exp,
-    "tanh": arb.tanh,
-    "sinh": arb.sinh,
-    "atan": arb.atan,
-    "erf": arb.erf,
-}
-FUNCTIONS: dict[str, Callable[..., arb]] = {name: increasing(function) for name, function in DIRECT.items()} | {
-    "cosh": even(arb.cosh),
-    "Abs": even(abs),
-    "sin": arb.sin,
-    "cos": arb.cos,
-    "log": where(increasing(arb.log), lambda x: x > 0),
-    "sqrt": where(increasing(arb.sqrt), lambda x: x >= 0),
-    "Max": extreme(arb.max),
-    "Min": extreme(arb.min),
-}
-
-
-def parse(text: str, path: str) -> Expression:
-    """Read an activation; every node of the tree must be on the whitelist."""
-
-    def wrong(message: str, claimed: object = None) -> Rejection:
-        return Rejection(path, "network.expression", message, text[:200] if claimed is None else claimed)
-
-    def check(node: ast.expr, depth: int) -> None:
-        if depth > MAX_DEPTH:
-            raise wrong(f"is nested more than {MAX_DEPTH} deep")
-        match node:
-            case ast.Constant(value=value) if type(value) is int:
-                children: list[ast.expr] = []
-            case ast.Name(id="t" | "pi" | "E"):
-                children = []
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                children = [operand]
-            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div(), right=right):
-                children = [left, right]
-            case ast.BinOp(left=left, op=ast.Pow(), right=right):
-                check(right, depth + 1)
-                exponent_of(right, path)
-                children = [left]
-            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
-                if len(arguments) != 1 if name not in ("Max", "Min") else len(arguments) < 2:
-                    raise wrong(f"{name} has the wrong number of arguments")
-                children = arguments
-            case _:
-                raise wrong("contains something that is not allowed", ast.unparse(node)[:200])
-        for child in children:
-            check(child, depth + 1)
-
-    if not 1 <= len(text) <= MAX_CHARACTERS or not ALLOWED.issuperset(text):
-        raise wrong(f"must be 1 to {MAX_CHARACTERS} characters of an arithmetic expression")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text.strip(), mode="eval").body
-        check(tree, 0)
-    except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
-        raise wrong(f"can not be read as an expression: {type(error).__name__}") from None
-    return Expression(tree, ast.unparse(tree))
-
-
-def exponent_of(node: ast.expr, path: str) -> Fraction:
-    """Return the exact rational value of an exponent, or reject it."""
-    try:
-        value = None if uses_t(node) else rational(node, Fraction(0))
-    except ZeroDivisionError:
-        value = None
-    if value is None or not max(abs(value.numerator), value.denominator) <= MAX_POWER:
-        message = f"an exponent must be a constant rational, numerator and denominator at most {MAX_POWER}"
-        raise Rejection(path, "network.expression", message, ast.unparse(node)[:200])
-    return value
+PLAIN, GUARDED = ball_domain(lambda function, even=False: function), ball_domain(guard)
+RATIONAL: dict[str, Function] = {"number": fmpq, "Abs": abs, "Max": max, "Min": min}
+RATIONAL |= {"power": lambda exponent: functools.partial(rational_power, exponent)}
+CALLS = frozenset({*INCREASING, *EVEN, "sin", "cos", "Max", "Min"})
 
 
 def uses_t(node: ast.expr) -> bool:
@@ -180,180 +88,89 @@ def uses_t(node: ast.expr) -> bool:
     return any(isinstance(part, ast.Name) and part.id == "t" for part in ast.walk(node))
 
 
-def rational(node: ast.expr, t: Fraction) -> Fraction | None:
-    """Return the exact value at a rational t if only rational operations occur (and the numbers stay small)."""
-    result: Fraction | None = None
+def rational(node: ast.expr, t: fmpq | None) -> fmpq | None:
+    """Return the exact value at t if only rational operations occur and the numbers stay small."""
+    try:
+        value = build(node, RATIONAL)(t)
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return None
+    return value if value is not None and rational_bits(value) <= MAX_RATIONAL_BITS else None
+
+
+def exponent_of(node: ast.expr) -> fmpq:
+    """Return the exact rational value of an exponent."""
+    value = rational(node, None)
+    if value is None or max(abs(value.p), value.q) > MAX_POWER:
+        raise ValueError(f"an exponent must be a constant rational, numerator and denominator at most {MAX_POWER}")
+    return value
+
+
+def build(node: ast.expr, domain: dict[str, Function], depth: int = 0) -> Function:
+    """Return the expression as a function of t; constant parts are evaluated once. Only whitelisted nodes pass.
+
+    Guarantee: in a domain of balls, at the current working precision, the result contains sigma(x) for every x in
+    the argument, or is not finite.
+    """
+    operation: Function
     match node:
-        case ast.Constant(value=int(value)):
-            result = Fraction(value)
         case ast.Name(id="t"):
-            result = t
-        case ast.UnaryOp(operand=operand):
-            inner = rational(operand, t)
-            result = None if inner is None else -inner
-        case ast.BinOp(left=left, op=op, right=right):
-            a, b = rational(left, t), rational(right, t)
-            if a is not None and b is not None:
-                if not isinstance(op, ast.Pow):
-                    result = OPERATORS.get(type(op), operator.truediv)(a, b)
-                elif b.denominator == 1 and abs(b) * bits(a) <= MAX_RATIONAL_BITS:
-                    result = a ** int(b)
-        case ast.Call(func=ast.Name(id="Abs" | "Max" | "Min" as name), args=arguments):
-            values = [rational(argument, t) for argument in arguments]
-            known = [value for value in values if value is not None]
-            if len(known) == len(values):
-                result = abs(known[0]) if name == "Abs" else max(known) if name == "Max" else min(known)
-    return result if result is not None and bits(result) <= MAX_RATIONAL_BITS else None
-
-
-def bits(value: Fraction) -> int:
-    """Return the size of a rational in bits."""
-    return value.numerator.bit_length() + value.denominator.bit_length()
-
-
-@dataclass(frozen=True)
-class Expression:
-    """A checked activation sigma(t): its tree, and its text in normal spacing, by which activations are compared."""
-
-    tree: ast.expr = field(compare=False)
-    text: str
-
-    def compiled(self) -> Function:
-        """Return sigma as a function of balls, with constants evaluated at the current working precision.
-
-        Guarantee: the result contains sigma(x) for every x in the argument, or is not finite.
-        """
-        function = _compile(self.tree)
-        return _constantly(function) if isinstance(function, arb) else function
-
-    def mapped(self) -> Callable[[list[arb]], list[arb]]:
-        """Return `compiled` for lists; a bare function of narrow balls is called without a detour.
-
-        Guarantee: as for `compiled`, entry by entry.
-        """
-        function = self.compiled()
-        direct = None
-        match self.tree:
-            case ast.Call(func=ast.Name(id=name), args=[ast.Name(id="t")]):
-                direct = DIRECT.get(name)
-
-        def every(balls: list[arb]) -> list[arb]:
-            if direct is not None and min(map(arb.rel_accuracy_bits, balls)) >= NARROW:
-                return list(map(direct, balls))
-            return list(map(function, balls))
-
-        return every
-
-    def at(self, t: Fraction) -> Fraction | None:
-        """Return the exact sigma(t) where rational operations suffice; division by zero raises ZeroDivisionError."""
-        return rational(self.tree, t)
-
-    @property
-    def size(self) -> int:
-        """The number of constants, variables and operations."""
-        return sum(isinstance(node, ast.expr) for node in ast.walk(self.tree))
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether t does not occur."""
-        return not uses_t(self.tree)
-
-    @property
-    def mirror(self) -> tuple[int, int] | None:
-        """The pair (c0, s) such that sigma(-t) = c0 + s sigma(t) for all t, s = 1 or -1, if one is known."""
-        if self.text in ("1 / (exp(-t) + 1)", "1 / (1 + exp(-t))"):
-            return 1, -1
-        symmetry = _symmetry(self.tree)
-        return None if symmetry is None else (0, symmetry)
-
-    @property
-    def degree(self) -> int | None:
-        """An upper bound of the degree, if sigma is a polynomial (with real coefficients)."""
-        return _degree(self.tree)
-
-
-def _compile(node: ast.expr) -> arb | Function:
-    match node:
-        case ast.Constant(value=int(value)):
-            return arb(value)
-        case ast.Name(id=name):
-            return (lambda t: t) if name == "t" else arb.pi() if name == "pi" else arb.const_e()
-        case ast.UnaryOp(operand=operand):
-            return _combine(operator.neg, [operand])
-        case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            return _combine(power(exponent_of(right, "")), [left])
-        case ast.BinOp(left=left, op=op, right=right):
-            return _combine(OPERATORS.get(type(op), divide), [left, right])
-        case ast.Call(func=ast.Name(id="log"), args=[ast.BinOp(left=ast.Constant(value=1), op=ast.Add(), right=u)]):
-            return _combine(log1p, [u])
-        case ast.Call(func=ast.Name(id="log"), args=[ast.BinOp(left=u, op=ast.Add(), right=ast.Constant(value=1))]):
-            return _combine(log1p, [u])
-        case ast.Call(func=ast.Name(id=name), args=arguments):
-            return _combine(FUNCTIONS[name], arguments)
-    raise TypeError(f"unexpected node {node!r}")
-
-
-def _combine(function: Callable[..., arb], arguments: list[ast.expr]) -> arb | Function:
-    """Compose a function with its arguments; constants are evaluated once, a bare t costs nothing."""
-    parts = [_compile(argument) for argument in arguments]
-    constants = [part for part in parts if isinstance(part, arb)]
-    if len(constants) == len(parts):
-        return function(*constants)
-    inner = [_constantly(part) if isinstance(part, arb) else part for part in parts]
-    if len(inner) == 1:
-        only = inner[0]
-        return function if isinstance(arguments[0], ast.Name) else lambda t: function(only(t))
-    if len(inner) == 2:
-        first, second = inner
-        return lambda t: function(first(t), second(t))
-    return lambda t: function(*[part(t) for part in inner])
-
-
-def _constantly(value: arb) -> Function:
-    return lambda t: value
-
-
-def _symmetry(node: ast.expr) -> int | None:
-    """Return 1 for a certainly even function of t, -1 for a certainly odd one, None if neither is known."""
+            return lambda t: t
+        case ast.Constant(value=value) if type(value) is int:
+            operation, children = functools.partial(domain["number"], value), list[ast.expr]()
+        case ast.Name(id="pi" | "E" as name):
+            operation, children = domain[name], []
+        case ast.UnaryOp(op=ast.USub(), operand=child):
+            operation, children = operator.neg, [child]
+        case ast.BinOp(left=child, op=ast.Pow(), right=exponent):
+            operation, children = domain["power"](exponent_of(exponent)), [child]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+            operation, children = OPERATORS[type(op)], [left, right]
+        case ast.Call(func=ast.Name(id=name), args=children, keywords=[]) if name in CALLS:
+            if not (len(children) >= 2 if name in ("Max", "Min") else len(children) == 1):
+                raise ValueError(f"{name} has the wrong number of arguments")
+            operation = domain[name]
+        case _:
+            raise ValueError(f"contains something that is not allowed: {ast.unparse(node)[:100]}")
+    if depth >= MAX_DEPTH:
+        raise ValueError(f"is nested more than {MAX_DEPTH} deep")
+    parts = [build(child, domain, depth + 1) for child in children]
     if not uses_t(node):
-        return 1
-    match node:
-        case ast.Name():
-            return -1
-        case ast.UnaryOp(operand=operand):
-            return _symmetry(operand)
-        case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            base, exponent = _symmetry(left), exponent_of(right, "")
-            if base == -1:
-                return None if exponent.denominator != 1 else 1 if exponent.numerator % 2 == 0 else -1
-            return base
-        case ast.BinOp(left=left, op=op, right=right):
-            a, b = _symmetry(left), _symmetry(right)
-            if a is None or b is None:
-                return None
-            return a * b if isinstance(op, ast.Mult | ast.Div) else a if a == b else None
-        case ast.Call(func=ast.Name(id=name), args=arguments):
-            inner = {_symmetry(argument) for argument in arguments}
-            if inner == {1} or (inner == {-1} and name in EVEN):
-                return 1
-            return -1 if inner == {-1} and name in ODD else None
-    return None
+        constant = operation(*[part(None) for part in parts])
+        return lambda t: constant
+    if len(parts) == 1:
+        return operation if isinstance(children[0], ast.Name) else lambda t: operation(parts[0](t))
+    return lambda t: operation(*[part(t) for part in parts])
 
 
-def _degree(node: ast.expr) -> int | None:
-    if not uses_t(node):
-        return 0
+def degree_of(node: ast.expr) -> float:
+    """Return an upper bound of the degree if the expression is a polynomial with real coefficients, else infinity."""
     match node:
+        case _ if not uses_t(node):
+            return 0
         case ast.Name():
             return 1
         case ast.UnaryOp(operand=operand):
-            return _degree(operand)
+            return degree_of(operand)
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            base, exponent = _degree(left), exponent_of(right, "")
-            return None if base is None or exponent.denominator != 1 or exponent < 0 else base * int(exponent)
-        case ast.BinOp(left=left, op=op, right=right):
-            a, b = _degree(left), _degree(right)
-            if a is None or b is None or (isinstance(op, ast.Div) and uses_t(right)):
-                return None
+            exponent = exponent_of(right)
+            return degree_of(left) * int(exponent.p) if exponent.q == 1 and exponent > 0 else math.inf
+        case ast.BinOp(left=left, op=op, right=right) if not (isinstance(op, ast.Div) and uses_t(right)):
+            a, b = degree_of(left), degree_of(right)
             return a + b if isinstance(op, ast.Mult) else max(a, b)
-    return None
+    return math.inf
+
+
+def parse(text: str, path: str) -> SimpleNamespace:
+    """Read an activation: its tree, whose nodes are all on the whitelist, its text in normal spacing, its facts."""
+    try:
+        if not ALLOWED.issuperset(text):
+            raise ValueError("contains a character that is not allowed")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip(), mode="eval").body
+        build(tree, PLAIN)
+        name, degree, steps = ast.unparse(tree), degree_of(tree), sum(1 for _ in ast.walk(tree))
+    except (SyntaxError, ValueError, MemoryError, RecursionError, ArithmeticError) as error:
+        message = f"cannot be read as an expression: {type(error).__name__}: {error}".splitlines()[0]
+        raise Rejection(path, "network.expression", message, text[:200]) from None
+    return SimpleNamespace(text=name, tree=tree, degree=degree, steps=steps, mirror=MIRRORS.get(name))

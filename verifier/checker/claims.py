@@ -1,0 +1,258 @@
+"""The claims that need the rows of Psi: R1 and R3 (full row rank), Z1 and P1 (zero error and the path).
+
+Glossary: a = integers near 2^k Psi (the used columns), |2^k Psi_ij - a_ij| <= e; X = 2^-s X_int the claimed right
+inverse; E = 2^(k+s) I - a X_int the exact integer residual. The margins of output weights V are
+m_ik = sum_j Psi_ij (V_{j,y_i} - V_{j,k}), k != y_i; m0 those of the start V0, m1 those of the end V1. A claim *takes*
+the rows of Psi of some samples of one label, and *merges* what it took; `shared` holds what claims share of one block.
+"""
+
+import itertools
+from operator import add, mul
+from typing import Any
+
+from flint import arb, arb_mat, fmpz_mat
+
+from .common import Exact, Rejection, above, below, precision, require, words
+from .container import Arrays
+from .expression import GUARDED
+from .network import increasing, pick
+
+BOUND_PRECISION = 128  # working bits for the few scalar inequalities of R1
+MAX_FEATURE_BITS = 1 << 15  # |2^k Psi_ij| must stay below 2^MAX_FEATURE_BITS
+DIFFERENCE_WORK = 100  # one difference of two columns, in multiply-adds
+NORM_BITS = 50  # bits kept of the integers that are squared for ||X||_2
+FLOAT_BITS = 44  # |2^k Psi| below this: the rounding to integers may start from a binary64
+NEAR_HALF, HALF_BALL = 0.49, arb(0, 0.5 + 2.0**-12)
+Rows = list[list[arb]]
+Norms = tuple[int, int, list[int]]  # of an integer matrix: sum of squares, largest row sum and all column sums of |.|
+exp = GUARDED["exp"]
+
+
+def plain(number: arb) -> tuple[int, ...]:
+    """Return mantissa and exponent of an exact finite ball."""
+    return tuple(map(int, number.man_exp()))
+
+
+def norms(entries: list[int], width: int) -> Norms:
+    """Return the exact norms of the matrix with these entries."""
+    sizes = list(map(abs, entries))
+    rows = [sizes[start : start + width] for start in range(0, len(sizes), width)]
+    return sum(map(mul, sizes, sizes)), max(map(sum, rows)), list(map(sum, zip(*rows, strict=True)))
+
+
+def norm_bound(squares: int, largest_row: int, columns: list[int]) -> arb:
+    """Return min(||.||_F, sqrt(||.||_1 ||.||_inf)), which is at least the 2-norm."""
+    return arb(squares).sqrt().min(arb(max(columns) * largest_row).sqrt())
+
+
+def two_norm(x: fmpz_mat, products: int) -> arb:
+    """Bound the 2-norm of an integer matrix.
+
+    Guarantee: the result is at least ||X||_2. With S = X^T X it is ||S^(2^(r-1))||_F^(1/2^r), up to rounding: before
+    each squaring S = 2^h (T + D) with T the integer part, 0 <= D_ij < 1, so ||S||_2 <= 2^h (||T||_2 + N), T symmetric.
+    """
+    bound, size = norm_bound(*norms(list(map(int, x.entries())), x.ncols())), x.ncols()
+    if products == 0:
+        return bound
+    square, levels = x.transpose() * x, []
+    for _ in range(products - 1):
+        entries = list(map(int, square.entries()))
+        shift = max(0, max(map(abs, entries)).bit_length() - NORM_BITS)
+        levels.append((shift, size if shift else 0))
+        square = fmpz_mat(size, size, [entry >> shift for entry in entries])
+        square = square * square
+    norm = arb(sum(entry * entry for entry in map(int, square.entries()))).sqrt()
+    for shift, lost in reversed(levels):
+        norm = (norm.sqrt() + lost) * arb((1, shift))
+    return norm.sqrt().min(bound)
+
+
+class RankClaim:
+    """One claim R1 or R3 and what is known about its residual so far."""
+
+    def __init__(self, raw: Any, network: Any, arrays: Arrays) -> None:
+        self.raw, self.rank, self.precision, path = raw, raw.rank, raw.precision, raw.path
+        samples, units = network.samples, network.skip_units
+        require(raw.rank == samples, path + "/rank", "R1.rank", "full row rank means rank N", raw.rank, samples)
+        columns = list(range(units)) if raw.columns is None else arrays.integers(raw.columns, path + "/columns")
+        inside = increasing(columns) and columns[0] >= 0 and columns[-1] < units
+        require(inside, path + "/columns", "schema.value", "not increasing indices of skip units", columns[:20], units)
+        self.used, self.pick, message = len(columns), pick(columns), "fewer columns than samples"
+        require(self.used >= samples, path + "/columns", "R1.rank", message, self.used, samples)
+        require(raw.alpha < 1, path + "/alpha", "R1.residual", "must be below 1", above(raw.alpha))
+        require(raw.sigma_lower > 0, path + "/sigma_lower", "R1.sigma", "must be above 0", below(raw.sigma_lower))
+        inverse = arrays.exact(raw.right_inverse, self.used, samples)
+        shift, self.scale = max(0, inverse.exponent), max(0, -inverse.exponent)  # X = 2^-scale X_int
+        bits, size = inverse.bits + shift, self.used * samples
+        work = size * samples * (words(raw.feature_bits + bits) + raw.norm_products * words(bits))
+        arrays.spend(path + "/right_inverse", work=work, memory=size * words(bits))
+        self.inverse = inverse.integers * (1 << shift)
+        self.error = arb(0)  # the e of |2^k Psi_ij - a_ij| <= e
+        self.residual: Norms = 0, 0, [0] * samples
+
+    def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
+        """Round some rows of Psi to integers; return e and the norms of the residual's rows.
+
+        Guarantee: E = 2^(k+s) I - a X_int exactly, and |2^k Psi_ij - a_ij| <= e.
+        """
+        integers, error = self.round(list(itertools.chain(*map(self.pick, rows))), len(rows))
+        residual = list(map(int, (integers * self.inverse).entries()))
+        for number, sample in enumerate(samples):
+            residual[number * self.rank + sample] -= 1 << (self.raw.feature_bits + self.scale)
+        return plain(error), norms(residual, self.rank)
+
+    def merge(self, taken: Any) -> None:
+        """Add what `take` returned."""
+        (squares, largest, columns), (more, larger, others) = self.residual, taken[1]
+        self.error = self.error.max(arb(taken[0])).upper()
+        self.residual = squares + more, max(largest, larger), list(map(add, columns, others))
+
+    def round(self, flat: list[arb], rows: int) -> tuple[fmpz_mat, arb]:
+        """Return integers a near 2^k z and a proved bound of |2^k z - a|; how a was found does not matter."""
+        k, floats = self.raw.feature_bits, list(map(float, flat))
+        if max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
+            factor = 2.0**k
+            integers = fmpz_mat(rows, self.used, [round(number * factor) for number in floats])
+        else:
+            integers = fmpz_mat(rows, self.used, [self.nearest(z) for z in flat])
+        distance = arb_mat(rows, self.used, flat) * arb((1, k)) - arb_mat(integers)
+        error = max(distance[0, j].abs_upper() for j in range(self.used))
+        # errors up to one half, as it should be: one comparison instead of a maximum
+        if error > NEAR_HALF and arb_mat(rows, self.used, [HALF_BALL] * len(flat)).contains(distance):
+            return integers, HALF_BALL.abs_upper()
+        return integers, max(map(arb.abs_upper, distance.entries()))
+
+    def nearest(self, z: arb) -> int:
+        """Return the integer nearest to 2^k times the midpoint."""
+        k, path = self.raw.feature_bits, self.raw.path + "/feature_bits"
+        small = z.abs_upper() < arb((1, MAX_FEATURE_BITS - k))
+        require(small, path, "container.limits", "2^feature_bits times a feature is huge", k, above(z))
+        mantissa, exponent = plain(z.mid())
+        shift: int = max(-mantissa.bit_length() - 2, exponent + k)
+        return mantissa << shift if shift >= 0 else ((mantissa >> (-shift - 1)) + 1) >> 1
+
+    def conclude(self) -> dict[str, object]:
+        """Compare the claimed bounds.
+
+        Guarantee: ||I - Psi X||_2 <= 2^-(k+s) ||E|| + 2^-k e sqrt(N K) ||X||_2 <= alpha < 1, and then every unit
+        vector u has 1 - alpha <= ||u^T Psi X|| <= ||u^T Psi|| ||X||_2, hence sigma_N(Psi) >= (1 - alpha) / ||X||_2 >=
+        sigma_lower > 0 and rank Psi = N. (Columns left out can only increase sigma_N.)
+        """
+        raw, claimed, sigma = self.raw, self.raw.alpha, self.raw.sigma_lower
+        with precision(BOUND_PRECISION):
+            norm = two_norm(self.inverse, raw.norm_products)  # of X_int
+            rounding = self.error * arb(self.rank * self.used).sqrt() * norm
+            alpha = (norm_bound(*self.residual) + rounding) * arb((1, -raw.feature_bits - self.scale))
+            message = "||I - Psi X||_2 is not proved to be <= alpha: a more exact X, more feature_bits or precision?"
+            require(alpha <= claimed < 1, raw.path + "/alpha", "R1.residual", message, above(claimed), above(alpha))
+            norm *= arb((1, -self.scale))
+            message, found = "sigma_lower is above (1 - alpha) / ||X||_2", below((1 - claimed) / norm)
+            proved = sigma > 0 and sigma * norm <= 1 - claimed
+            require(proved, raw.path + "/sigma_lower", "R1.sigma", message, below(sigma), found)
+        statement = f"rank Psi = N = {self.rank}: the feature matrix at the stored weights has full row rank, and its "
+        statement += f"smallest singular value is at least {below(sigma)}"
+        bounds = {"sigma_lower": below(sigma), "alpha": above(claimed)}
+        return {"statement": statement, "rank": self.rank, "columns_used": self.used, **bounds}
+
+
+class MarginClaim:
+    """One claim Z1 or P1. P1's path: V(s) = (1-s) V0 + s kappa V1, then t V1 for t >= kappa, with U at rest."""
+
+    def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
+        self.raw, self.data, self.precision, is_path = raw, data, raw.precision, raw.label == "P1"
+        for key in ("gamma", "kappa") if is_path else ("gamma",):
+            number, place = getattr(raw, key), f"{raw.path}/{key}"
+            require(number > 0, place, f"{raw.label}.{key}", "must be above 0", below(number))
+        for target in raw.targets if is_path else []:
+            require(target.loss > 0, target.path + "/loss", "P1.target", "must be above 0", below(target.loss))
+        shape = network.skip_units, data.classes
+        self.end = arrays.exact(raw.end_weights if is_path else raw.output_weights, *shape)
+        self.start = arrays.exact(raw.start_weights, *shape) if is_path else None
+        work = DIFFERENCE_WORK * network.samples * network.skip_units * data.classes * words(raw.precision)
+        arrays.spend(raw.path, work=work, memory=8 * network.skip_units * data.classes)
+        self.total = arb(0)  # n Phi(U, V0), summed so far
+
+    def margins(self, weights: Exact, label: int, rows: Rows, shared: dict[Any, Any]) -> Rows:
+        """Return the margins of samples of one label: exact differences of columns, so that common parts cancel."""
+        if id(weights) not in shared:
+            others = [k for k in range(weights.integers.ncols()) if k != label]
+            entries = [row[label] - row[k] for row in weights.integers.tolist() for k in others]
+            differences = weights._replace(integers=fmpz_mat(len(rows[0]), len(others), entries), bits=weights.bits + 1)
+            shared.setdefault("psi", arb_mat(rows))
+            shared[id(weights)] = (shared["psi"] * differences.balls()).tolist()
+        return list(shared[id(weights)])
+
+    def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
+        """Check the margins of some samples of one label; return the two ends of their share of the start loss.
+
+        Guarantee: m1_ik >= gamma and kappa m1_ik - m0_ik > 0; the share is sum_i mult_i log(1 + sum_k e^-m0_ik).
+        """
+        raw, label, total = self.raw, self.data.labels[samples[0]], arb(0)
+        ends = self.margins(self.end, label, rows, shared)
+        starts = self.margins(self.start, label, rows, shared) if self.start else [[] for _ in samples]
+        for sample, m0, m1 in zip(samples, starts, ends, strict=True):
+            for margin in m1:
+                if not (margin >= raw.gamma):
+                    message = f"a margin of sample {sample} is not proved to be at least gamma; lower gamma"
+                    place, rule = raw.path + "/gamma", f"{raw.label}.margin"
+                    raise Rejection(place, rule, message, below(raw.gamma), margin.str(10))
+            for slack in (raw.kappa * high - low for low, high in zip(m0, m1, strict=False)):
+                if not (slack > 0):
+                    message = f"sample {sample}: kappa m1 - m0 is not proved to be above 0; choose a larger kappa"
+                    raise Rejection(raw.path + "/kappa", "P1.segment", message, below(raw.kappa), slack.str(10))
+            total += self.data.multiplicities[sample] * sum((exp(-low) for low in m0), arb(0)).log1p()
+        require(total.is_finite(), raw.path + "/start_loss", "P1.start-loss", "the loss is not finite", None, total)
+        return plain(total.lower()), plain(total.upper())
+
+    def merge(self, taken: Any) -> None:
+        """Add what `take` returned."""
+        lower, upper = map(arb, taken)
+        self.total += lower.union(upper)
+
+    def conclude(self) -> dict[str, object]:
+        """State the result, for P1 after the comparisons along the path.
+
+        Guarantee for Z1: sum_j Psi_ij (V_{j,y_i} - V_{j,k}) >= gamma > 0 for all i and k != y_i, so that
+        Phi(U, t V) <= log(1 + (m-1) e^(-t gamma)), strictly decreasing in t > 0.
+        """
+        raw, gamma = self.raw, below(self.raw.gamma)
+        if self.start is None:
+            statement = f"zero training error: every margin of V is at least {gamma}; Phi(U, t V) <= log(1 + "
+            statement += f"{self.data.classes - 1} e^(-t {gamma})) decreases strictly to 0, the infimum of the loss"
+            return {"statement": statement, "gamma": gamma}
+        with precision(self.precision):
+            self.compare_path()
+        reached = "".join(f"; at most {above(target.loss)} from t = {above(target.t)} on" for target in raw.targets)
+        statement = (
+            f"the loss decreases strictly from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)} at "
+        )
+        statement += f"V0 along the segment to kappa V1 (kappa = {above(raw.kappa)}), then along t V1 to 0, the hidden "
+        statement += f"weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
+        return {"statement": statement, "gamma": gamma, "kappa": above(raw.kappa)}
+
+    def tail(self, time: arb, rule: str, place: str) -> arb:
+        """Guarantee: t >= kappa; the result log(1 + (m-1) e^(-t gamma)) bounds the loss at t V1."""
+        kappa = self.raw.kappa
+        require(time >= kappa, place, rule, "t must be at least kappa, where the ray begins", below(time), above(kappa))
+        bound: arb = ((self.data.classes - 1) * exp(-time * self.raw.gamma)).log1p()
+        return bound
+
+    def compare_path(self) -> None:
+        """Compare the start loss and the values along the ray.
+
+        Guarantee: h(s) = Phi(U, V(s)) is convex and h'(1) = -(1/n) sum_ik mult_i p_ik (kappa m1_ik - m0_ik) < 0, hence
+        strictly decreasing on [0, 1]; on the ray Phi(U, t V1) <= log(1 + (m-1) e^(-t gamma)), strictly decreasing to 0.
+        """
+        raw, loss = self.raw, self.total / self.data.total
+        lower, upper = raw.start_loss.lower, raw.start_loss.upper
+        claimed, message = f"[{below(lower)}, {above(upper)}]", "the start loss is not proved to be in the bounds"
+        inside = lower <= loss and loss <= upper
+        require(inside, raw.path + "/start_loss", "P1.start-loss", message, claimed, loss.str(15))
+        place, needed = raw.path + "/zero_error_t", arb(2).log() / self.data.total
+        reached = self.tail(raw.zero_error_t, "P1.zero-error", place)
+        message = "log(1 + (m-1) e^(-t gamma)) is not below log(2)/n"
+        require(reached < needed, place, "P1.zero-error", message, above(reached), below(needed))
+        for target in raw.targets:
+            reached = self.tail(target.t, "P1.target", target.path + "/t")
+            message = "the loss at t is not proved to be at most the target; choose a larger t"
+            require(reached <= target.loss, target.path, "P1.target", message, above(target.loss), above(reached))
