@@ -27,6 +27,9 @@ MONOMIAL_ENTRIES = 5_000_000
 MONOMIAL_WORK = 50_000_000_000
 """Multiply-adds that its rank may cost."""
 
+EXACT_RANK_WORK = 200_000_000_000
+"""Multiply-adds of an exact rank over the integers, which is what an independent checker may have to do."""
+
 PRIME_BITS = 62
 
 
@@ -136,7 +139,7 @@ def monomial_rank(inputs: Array, degree: int) -> int:
     moving = list({column.tobytes(): column for column in inputs.T + 0.0 if (column != column[0]).any()}.values())
     count, n = math.comb(len(moving) + degree, degree), len(inputs)
     full = min(count, n)
-    if count < n or count * n > MONOMIAL_ENTRIES:
+    if count < n or count * n > MONOMIAL_ENTRIES or count * n**3 > EXACT_RANK_WORK:
         return full
     scaled = [_integers(column) for column in moving]
     bits = [max(abs(v) for v in column).bit_length() for column in scaled]
