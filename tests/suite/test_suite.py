@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from verifier.model.case import read_case
+from verifier.model.case import parse_case, read_case
 from verifier.model.verdict import Verdict
 from verifier.suite.pipeline import case_instance, run_case
+from verifier.suite.recheck import CheckerProcess
 from verifier.suite.runner import SuiteResult, packaged_cases, run_cases
 from verifier.suite.table import ProgressDisplay, print_summary, print_table
 
@@ -110,3 +113,22 @@ def test_conflicting_labels_report_the_positive_infimum() -> None:
     low, high = (float(x) for x in re.findall(r"is in \[([0-9.]+), ([0-9.]+)\]", step.reason)[0])
     assert low - 1e-6 <= truth <= high + 1e-6
     assert not builder.empty
+
+
+def test_a_stopped_checker_leaves_no_worker_behind(tmp_path: Path) -> None:
+    """Killed with its workers while it checks a certificate that takes a while."""
+    text = (
+        'data.name = "digits"\ndata.samples = 400\n'
+        'network.layers = [{ kind = "dense", width = 2000, activation = "tanh", skip = true }]\n'
+    )
+    certificate = run_case(parse_case(text), parts=frozenset({"path"}))[1].write(tmp_path / "c.json")
+    process = CheckerProcess([certificate])
+    time.sleep(1.0)
+    process.stop()
+    alive = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # a process that ended meanwhile
+            state, _, group = entry.read_text().rpartition(")")[2].split()[:3]
+            if int(group) == process.process.pid and state != "Z":
+                alive.append(entry)
+    assert alive == []

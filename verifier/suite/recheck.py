@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,14 @@ def checker_command(arguments: list[str]) -> list[str]:
 class CheckerProcess:
     """A checker started on some certificates; ``wait`` collects its answers."""
 
-    def __init__(self, files: list[Path], jobs: int = 1) -> None:
+    def __init__(self, files: list[Path]) -> None:
         self.files = files
-        self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            checker_command(["--json", "--jobs", str(jobs), *map(str, files)]),
+            checker_command(["--json", *map(str, files)]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
 
     def wait(self) -> list[Checked]:
@@ -53,10 +54,10 @@ class CheckerProcess:
         return [_checked(entry) for entry in results]
 
     def stop(self) -> None:
-        """End the process if it still runs."""
+        """End the process and its workers, which are its session, if it still runs."""
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
 
 
 def _checked(entry: dict[str, Any]) -> Checked:
