@@ -18,6 +18,8 @@ def working_precision(bits: int) -> Iterator[None]:
     value of
     the precision affects how sharp an enclosure is, never whether it is one.
 
+    Guarantee: the precision is ``bits`` inside the block and what it was before on leaving it, also by an exception.
+
     Raises
     ------
     ValueError

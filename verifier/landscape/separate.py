@@ -1,4 +1,7 @@
-"""Untrusted output weights V1 that classify every sample: proposals for Z1, which alone decides."""
+"""Untrusted output weights V1 that classify every sample: proposals for.
+
+Guarantee: none. Z1 alone decides.
+"""
 
 from __future__ import annotations
 

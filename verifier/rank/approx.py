@@ -1,4 +1,7 @@
-"""Untrusted right inverses: whatever these functions return, R1 decides."""
+"""Untrusted right inverses.
+
+Guarantee: none. Whatever these functions return, R1 decides.
+"""
 
 from __future__ import annotations
 
