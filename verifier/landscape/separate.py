@@ -1,4 +1,4 @@
-"""Untrusted output weights V1 that classify every sample: proposals for.
+"""Untrusted output weights V1 that classify every sample: proposals for Z1.
 
 Guarantee: none. Z1 alone decides.
 """
