@@ -247,3 +247,14 @@ def test_exact_rationals():
     assert at("t**1000", F(10**6)) is None  # too large: treated as unknown
     assert at("1/t", F(0)) is None
     assert at("t**-1", F(0)) is None
+
+
+@pytest.mark.parametrize("radius", [1e-30, 0.5, 3.0])
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_powers_of_balls_around_zero_are_finite_and_contain(radius: float, count: int) -> None:
+    """Arb's own power of a ball with midpoint 0 is NaN."""
+    for domain in (PLAIN, GUARDED):
+        found = build(parse(f"t**{count}" if count > 1 else "t", "").tree, domain)(arb(0, radius))
+        assert found.is_finite()
+        for x in (-radius, 0.0, radius / 3, radius):
+            assert found.contains(arb(x) ** count)

@@ -91,4 +91,4 @@ def test_the_checker_is_small() -> None:
             if token.string.strip()
         }
         total += len(code - skip)
-    assert total <= 920, total
+    assert total <= 930, total

@@ -47,10 +47,17 @@ def guard(function: Function, even: bool = False) -> Function:
     return enclose
 
 
+def whole_power(count: int, x: arb) -> arb:
+    """Return x ** count, count >= 0; Arb itself fails on balls around exactly 0."""
+    if not x.is_finite():
+        return x
+    return x**count if x.is_exact() or not x.mid().is_zero() else arb(0, 1) * x.abs_upper() ** count
+
+
 def ball_power(wrap: Function, exponent: fmpq) -> Function:
     """Return t ** exponent on balls; a fractional power of a possibly negative number is undefined."""
     count, index = abs(int(exponent.p)), int(exponent.q)
-    raised = wrap(lambda x: x**count if x.is_finite() else x, count % 2 == 0)
+    raised = wrap(functools.partial(whole_power, count), count % 2 == 0)
     root = wrap(lambda x: x.root(index) if x > 0 else x if x.is_zero() else arb("nan"))
     based = raised if index == 1 else lambda x: raised(root(x))
     return based if exponent >= 0 else lambda x: 1 / based(x)
