@@ -65,11 +65,20 @@ def fraction(exact):
     """Exact value of a finite exact ball, an mpmath number, a float or an integer."""
     if isinstance(exact, arb):
         mantissa, exponent = exact.man_exp()
-        return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+        return dyadic(int(mantissa), int(exponent))
     if isinstance(exact, mpmath.mpf):
         sign, mantissa, exponent, _ = exact._mpf_
-        return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+        return (-1) ** sign * dyadic(int(mantissa), int(exponent))
     return Fraction(exact)
+
+
+def dyadic(mantissa, exponent):
+    """``mantissa * 2^exponent``, clipped (monotonically) where no memory would hold it: 0 or +-2^100000."""
+    if mantissa == 0 or mantissa.bit_length() + exponent < -100_000:
+        return Fraction(0)
+    if mantissa.bit_length() + exponent > 100_000:
+        return Fraction(2) ** 100_000 * (1 if mantissa > 0 else -1)
+    return Fraction(mantissa) * Fraction(2) ** exponent
 
 
 def contains(ball, value, slack=0):
