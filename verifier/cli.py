@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -98,8 +98,18 @@ def rank(
     ] = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
+    svd: Annotated[bool, typer.Option("--svd", help="Enclose all singular values of Psi instead (R4).")] = False,
+    digits: Annotated[
+        int | None, typer.Option("--digits", metavar="N", help="Decimal digits of each singular value (default: 50).")
+    ] = None,
 ) -> None:
-    """Prove the rank of Psi at the case's U (R1, R3) or its deficiency (R5)."""
+    """Prove the rank of Psi at the case's U (R1, R3) or its deficiency (R5); or enclose its singular values (R4)."""
+    if svd:
+        if out is not None:
+            raise InputError("--svd and --out exclude each other: certificates carry R1 and R5, not singular values")
+        _singular_values(case, seed, as_json, 50 if digits is None else digits)
+    elif digits is not None:
+        raise InputError("--digits is an option of --svd; give both")
     _prove(case, out, seed, as_json, "rank", ("rank",))
 
 
@@ -114,6 +124,38 @@ def path(
 ) -> None:
     """Prove a strictly decreasing path from the case's start to zero loss (Z1, P1)."""
     _prove(case, out, seed, as_json, "path", ("zero_loss", "path"))
+
+
+def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: int) -> NoReturn:
+    import time
+
+    from threadpoolctl import threadpool_limits
+
+    from verifier.balls.features import FeatureEnclosure, use_threads
+    from verifier.model.case import read_case
+    from verifier.model.verdict import Verdict
+    from verifier.rank.singular_values import as_json as to_json
+    from verifier.rank.singular_values import describe, singular_values
+    from verifier.suite.pipeline import FIRST_BITS, case_instance
+    from verifier.suite.runner import BLAS_THREADS
+    from verifier.suite.table import ProgressDisplay
+
+    case = read_case(case_path)
+    use_threads(os.cpu_count() or 1)
+    display = ProgressDisplay(_console(stderr=True))
+    with threadpool_limits(BLAS_THREADS), display.case(case.name, 0, 1) as stage:
+        instance = case_instance(case, seed=seed)
+        features = FeatureEnclosure(instance.network, instance.u, instance.data.inputs, FIRST_BITS)
+        started = time.perf_counter()
+        found = singular_values(features, digits, max_bits=case.file.rank.max_bits, stage=stage)
+        seconds = time.perf_counter() - started
+    if as_json:
+        head = {"version": __version__, "case": case.name, "data": instance.words, "seconds": round(seconds, 3)}
+        sys.stdout.write(json.dumps(head | to_json(found), indent=1) + "\n")
+    else:
+        lines = [f"{case.name}: {instance.words}", *describe(found, seconds)]
+        sys.stdout.write("\n".join(lines) + "\n")
+    raise typer.Exit(0 if found.verdict is Verdict.PROVED else 3)
 
 
 def _prove(

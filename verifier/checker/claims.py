@@ -3,7 +3,7 @@
 Glossary: a = integers near 2^k Psi (the used columns), |2^k Psi_ij - a_ij| <= e; X = 2^-s X_int the claimed right
 inverse; E = 2^(k+s) I - a X_int the exact integer residual. The margins of output weights V are
 m_ik = sum_j Psi_ij (V_{j,y_i} - V_{j,k}), k != y_i; m0 those of the start V0, m1 those of the end V1. A claim *takes*
-the rows of Psi of some samples of one label, and *merges* what it took; `shared` holds what claims share of one block.
+some rows of Psi, ordered by labels, and *merges* what it took; `shared` holds what claims share of one block.
 """
 
 import itertools
@@ -15,14 +15,13 @@ from flint import arb, arb_mat, fmpz_mat
 from .common import Exact, Rejection, above, below, precision, require, words
 from .container import Arrays
 from .expression import GUARDED
-from .network import increasing, pick
+from .network import increasing, ones, pick
 
-BOUND_PRECISION = 128  # working bits for the few scalar inequalities of R1
-MAX_FEATURE_BITS = 1 << 15  # |2^k Psi_ij| must stay below 2^MAX_FEATURE_BITS
-DIFFERENCE_WORK = 100  # one difference of two columns, in multiply-adds
-NORM_BITS = 50  # bits kept of the integers that are squared for ||X||_2
-FLOAT_BITS = 44  # |2^k Psi| below this: the rounding to integers may start from a binary64
-NEAR_HALF, HALF_BALL = 0.49, arb(0, 0.5 + 2.0**-12)
+# one difference of two columns, in multiply-adds; working bits for the few scalar inequalities of R1; bits kept of the
+# integers that are squared for ||X||_2
+DIFFERENCE_WORK, BOUND_PRECISION, NORM_BITS = 100, 128, 50
+# |2^k Psi_ij| must stay below 2^MAX_FEATURE_BITS; below 2^FLOAT_BITS the rounding may start from a binary64
+MAX_FEATURE_BITS, FLOAT_BITS, NEAR_HALF, HALF_BALL = 1 << 15, 44, 0.49, arb(0, 0.5 + 2.0**-12)
 Rows = list[list[arb]]
 Norms = tuple[int, int, list[int]]  # of an integer matrix: sum of squares, largest row sum and all column sums of |.|
 exp = GUARDED["exp"]
@@ -45,16 +44,15 @@ def norm_bound(squares: int, largest_row: int, columns: list[int]) -> arb:
     return arb(squares).sqrt().min(arb(max(columns) * largest_row).sqrt())
 
 
-def two_norm(x: fmpz_mat, products: int) -> arb:
-    """Bound the 2-norm of an integer matrix.
+def two_norm(x: fmpz_mat, bound: arb, products: int) -> arb:
+    """Bound the 2-norm of an integer matrix, of which a bound is known.
 
     Guarantee: the result is at least ||X||_2. With S = X^T X it is ||S^(2^(r-1))||_F^(1/2^r), up to rounding: before
     each squaring S = 2^h (T + D) with T the integer part, 0 <= D_ij < 1, so ||S||_2 <= 2^h (||T||_2 + N), T symmetric.
     """
-    bound, size = norm_bound(*norms(list(map(int, x.entries())), x.ncols())), x.ncols()
     if products == 0:
         return bound
-    square, levels = x.transpose() * x, []
+    square, levels, size = x.transpose() * x, [], x.ncols()
     for _ in range(products - 1):
         entries = list(map(int, square.entries()))
         shift = max(0, max(map(abs, entries)).bit_length() - NORM_BITS)
@@ -81,14 +79,14 @@ class RankClaim:
         require(self.used >= samples, path + "/columns", "R1.rank", message, self.used, samples)
         require(raw.alpha < 1, path + "/alpha", "R1.residual", "must be below 1", above(raw.alpha))
         require(raw.sigma_lower > 0, path + "/sigma_lower", "R1.sigma", "must be above 0", below(raw.sigma_lower))
-        inverse = arrays.exact(raw.right_inverse, self.used, samples)
-        shift, self.scale = max(0, inverse.exponent), max(0, -inverse.exponent)  # X = 2^-scale X_int
-        bits, size = inverse.bits + shift, self.used * samples
+        numbers, exponent, bits = arrays.numbers(raw.right_inverse, self.used, samples)
+        shift, self.scale = max(0, exponent), max(0, -exponent)  # X = 2^-scale X_int
+        bits, size = bits + shift, self.used * samples
         work = size * samples * (words(raw.feature_bits + bits) + raw.norm_products * words(bits))
         arrays.spend(path + "/right_inverse", work=work, memory=size * words(bits))
-        self.inverse = inverse.integers * (1 << shift)
-        self.error = arb(0)  # the e of |2^k Psi_ij - a_ij| <= e
-        self.residual: Norms = 0, 0, [0] * samples
+        numbers = [number << shift for number in numbers] if shift else numbers
+        self.inverse, self.norms = fmpz_mat(self.used, samples, numbers), norms(numbers, samples)
+        self.error, self.residual = arb(0), (0, 0, [0] * samples)  # the e of |2^k Psi_ij - a_ij| <= e, norms of E
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
         """Round some rows of Psi to integers; return e and the norms of the residual's rows.
@@ -118,8 +116,8 @@ class RankClaim:
         distance = arb_mat(rows, self.used, flat) * arb((1, k)) - arb_mat(integers)
         error = max(distance[0, j].abs_upper() for j in range(self.used))
         # errors up to one half, as it should be: one comparison instead of a maximum
-        if error > NEAR_HALF and arb_mat(rows, self.used, [HALF_BALL] * len(flat)).contains(distance):
-            return integers, HALF_BALL.abs_upper()
+        if error > NEAR_HALF and (half := ones(rows, self.used) * HALF_BALL).contains(distance):
+            return integers, half[0, 0].abs_upper()  # all its entries are the same
         return integers, max(map(arb.abs_upper, distance.entries()))
 
     def nearest(self, z: arb) -> int:
@@ -140,7 +138,7 @@ class RankClaim:
         """
         raw, claimed, sigma = self.raw, self.raw.alpha, self.raw.sigma_lower
         with precision(BOUND_PRECISION):
-            norm = two_norm(self.inverse, raw.norm_products)  # of X_int
+            norm = two_norm(self.inverse, norm_bound(*self.norms), raw.norm_products)  # of X_int
             rounding = self.error * arb(self.rank * self.used).sqrt() * norm
             alpha = (norm_bound(*self.residual) + rounding) * arb((1, -raw.feature_bits - self.scale))
             message = "||I - Psi X||_2 is not proved to be <= alpha: a more exact X, more feature_bits or precision?"
@@ -172,24 +170,30 @@ class MarginClaim:
         arrays.spend(raw.path, work=work, memory=8 * network.skip_units * data.classes)
         self.total = arb(0)  # n Phi(U, V0), summed so far
 
-    def margins(self, weights: Exact, label: int, rows: Rows, shared: dict[Any, Any]) -> Rows:
-        """Return the margins of samples of one label: exact differences of columns, so that common parts cancel."""
+    def margins(self, weights: Exact, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Rows:
+        """Return the margins of some samples.
+
+        Guarantee: the balls contain them. The differences of columns are exact, so that common parts cancel.
+        """
+        if "psi" not in shared:
+            runs = itertools.groupby(zip(samples, rows, strict=True), lambda pair: self.data.labels[pair[0]])
+            shared["psi"] = [(label, arb_mat([row for _, row in run])) for label, run in runs]
         if id(weights) not in shared:
-            others = [k for k in range(weights.integers.ncols()) if k != label]
-            entries = [row[label] - row[k] for row in weights.integers.tolist() for k in others]
-            differences = weights._replace(integers=fmpz_mat(len(rows[0]), len(others), entries), bits=weights.bits + 1)
-            shared.setdefault("psi", arb_mat(rows))
-            shared[id(weights)] = (shared["psi"] * differences.balls()).tolist()
+            shared[id(weights)] = found = list[list[arb]]()
+            for label, psi in shared["psi"]:
+                others = [k for k in range(weights.integers.ncols()) if k != label]
+                entries = [row[label] - row[k] for row in weights.integers.tolist() for k in others]
+                differences = Exact(fmpz_mat(psi.ncols(), len(others), entries), weights.exponent, weights.bits + 1)
+                found += (psi * differences.balls()).tolist()
         return list(shared[id(weights)])
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
-        """Check the margins of some samples of one label; return the two ends of their share of the start loss.
+        """Check the margins of some samples; return the two ends of their share of the start loss.
 
         Guarantee: m1_ik >= gamma and kappa m1_ik - m0_ik > 0; the share is sum_i mult_i log(1 + sum_k e^-m0_ik).
         """
-        raw, label, total = self.raw, self.data.labels[samples[0]], arb(0)
-        ends = self.margins(self.end, label, rows, shared)
-        starts = self.margins(self.start, label, rows, shared) if self.start else [[] for _ in samples]
+        raw, total, ends = self.raw, arb(0), self.margins(self.end, samples, rows, shared)
+        starts = self.margins(self.start, samples, rows, shared) if self.start else [[] for _ in ends]
         for sample, m0, m1 in zip(samples, starts, ends, strict=True):
             for margin in m1:
                 if not (margin >= raw.gamma):
@@ -223,10 +227,10 @@ class MarginClaim:
         with precision(self.precision):
             self.compare_path()
         reached = "".join(f"; at most {above(target.loss)} from t = {above(target.t)} on" for target in raw.targets)
-        statement = (
-            f"the loss decreases strictly from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)} at "
+        statement = f"the loss decreases strictly from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)} "
+        statement += (
+            f"at V0 along the segment to kappa V1 (kappa = {above(raw.kappa)}), then along t V1 to 0, the hidden "
         )
-        statement += f"V0 along the segment to kappa V1 (kappa = {above(raw.kappa)}), then along t V1 to 0, the hidden "
         statement += f"weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
         return {"statement": statement, "gamma": gamma, "kappa": above(raw.kappa)}
 

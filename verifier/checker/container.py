@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import sys
-from operator import add
+from operator import add, itemgetter
 from typing import Any
 
 from flint import fmpz_mat
@@ -20,9 +20,8 @@ from .common import Exact, Rejection, require, words
 from .schema import EXTENT, read
 
 MAX_DOCUMENT_BYTES = MAX_HEADER_BYTES = 16 << 20
-MAX_WORK = 2 * 10**12  # multiply-adds of 64-bit words
-MAX_MEMORY = 1 << 28  # 64-bit words
-ENTRY_MEMORY = 8  # words that one entry of a tensor takes while it is read
+# multiply-adds of 64-bit words; 64-bit words; words that one entry of a tensor takes while it is read
+MAX_WORK, MAX_MEMORY, ENTRY_MEMORY = 2 * 10**12, 1 << 28, 8
 DTYPES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}  # typecodes of array.array
 TENSOR_NAME = re.compile(r"(?!__metadata__$)[A-Za-z0-9_.-]{1,100}")
 TENSOR = {"dtype": frozenset(DTYPES), "shape": [EXTENT, 1, 4], "data_offsets": [range(1 << 62), 2, 2]}
@@ -138,27 +137,30 @@ class Arrays:
 
         Guarantee: the sum over the terms of tensor * 2^exponent, without rounding.
         """
-        path, expected = reference.path, list(shape)
-        require(reference.shape == expected, path + "/shape", "shape", "another shape", reference.shape, expected)
         key = shape, tuple((term.tensor, term.exponent) for term in reference.terms)
         if key not in self.known:
-            terms = []
-            for term in reference.terms:
-                entries, power = self.entries(term.tensor, term.path + "/tensor", expected), 0
-                if entries.typecode in "fd":
-                    finite = all(map(math.isfinite, entries))
-                    require(finite, term.path, "container.tensor", "contains NaN or an infinity", term.tensor)
-                    power = max(number.as_integer_ratio()[1] for number in entries).bit_length() - 1
-                largest = math.ceil(max(max(entries), -min(entries))).bit_length()
-                terms.append((entries, power, term.exponent - power, term.exponent + largest))
-            low, high = min(term[2] for term in terms), max(term[3] for term in terms)
-            bits, total = max(0, high - low) + len(terms).bit_length(), list[int]()
-            self.spend(path, memory=math.prod(shape) * words(bits))
-            for entries, power, lowest, _ in terms:
-                numbers = [number << (lowest - low) for number in scaled(entries, power)]
-                total = list(map(add, total, numbers)) if total else numbers
+            total, low, bits = self.numbers(reference, *shape)
             self.known[key] = Exact(fmpz_mat(shape[0], math.prod(shape[1:]), total), low, bits)
         return self.known[key]
+
+    def numbers(self, reference: Any, *shape: int) -> tuple[list[int], int, int]:
+        """Return an exact array's integers in C order, their common exponent, and a bound of their bits."""
+        path, expected, terms, total = reference.path, list(shape), [], list[int]()
+        require(reference.shape == expected, path + "/shape", "shape", "another shape", reference.shape, expected)
+        for term in reference.terms:
+            entries, power = self.entries(term.tensor, term.path + "/tensor", expected), 0
+            if entries.typecode in "fd":
+                finite = all(map(math.isfinite, entries))
+                require(finite, term.path, "container.tensor", "contains NaN or an infinity", term.tensor)
+                power = max(map(itemgetter(1), map(float.as_integer_ratio, entries))).bit_length() - 1
+            largest = math.ceil(max(max(entries), -min(entries))).bit_length()
+            terms.append((entries, power, term.exponent - power, term.exponent + largest))
+        low, high = min(term[2] for term in terms), max(term[3] for term in terms)
+        self.spend(path, memory=math.prod(shape) * words(max(0, high - low) + len(terms).bit_length()))
+        for entries, power, lowest, _ in terms:
+            numbers = [number << (lowest - low) for number in scaled(entries, power)]
+            total = list(map(add, total, numbers)) if total else numbers
+        return total, low, max(max(total), -min(total)).bit_length()
 
 
 def scaled(entries: "array.array[Any]", power: int) -> list[int]:

@@ -18,10 +18,9 @@ from flint import arb, fmpq
 from .common import Rejection
 
 Function = Callable[..., Any]
-MAX_DEPTH = 100  # of nested operations
-MAX_POWER = 1000  # numerator and denominator of an exponent
-MAX_RATIONAL_BITS = 8192
-NARROW = 20  # a ball this many bits narrower than its midpoint goes to Arb directly; wider ones by their endpoints
+# of nested operations; numerator and denominator of an exponent; bits of an exact value; a ball this many bits narrower
+# than its midpoint goes to Arb directly, wider ones by their endpoints
+MAX_DEPTH, MAX_POWER, MAX_RATIONAL_BITS, NARROW = 100, 1000, 8192, 20
 ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-*/()., ")
 OPERATORS: dict[type, Function] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 OPERATORS |= {ast.Div: operator.truediv}

@@ -13,9 +13,9 @@ from operator import itemgetter, lt, mul
 from types import SimpleNamespace
 from typing import Any
 
-from flint import arb, arb_mat, fmpz_mat
+from flint import arb, arb_mat, ctx, fmpz, fmpz_mat
 
-from .common import Exact, Rejection, require
+from .common import Exact, Rejection, precision, require
 from .container import Arrays
 from .expression import GUARDED, PLAIN, build, parse
 from .schema import INPUT
@@ -24,7 +24,9 @@ AXES = {"dense": 0, "conv1d": 1, "conv2d": 2}
 ACTIVATION_WORK = 1000  # one step of an activation, in multiply-adds
 UNIT_MEMORY, WINDOW_MEMORY = 64, 16  # words per unit, per entry of a window
 BLOCK_ENTRIES = 1 << 20  # balls that one block of samples may hold
-MAX_BLOCK_ROWS = 256
+# Arb is fast for matrices whose sides are all above CLASSICAL; radii up to 2^(bits - precision), for these bits, may be
+# bounded by their maximum
+CLASSICAL, NARROW_BITS = 120, (2, 10)
 NARROW_SUM = 2.0**-20  # balls whose radii add up to less need no guard
 
 
@@ -73,8 +75,7 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
     require(increasing(layer.skip), path + "/skip", "network.skip", "must be strictly increasing", layer.skip[:20])
     layer.activation = parse("t" if pool else layer.activation, path + "/activation")
     if pool:
-        layer.divisor = prod(kernel)
-        layer.weight = Exact(fmpz_mat(1, prod(kernel), [1] * prod(kernel)), 0, 1)
+        layer.divisor, layer.weight = prod(kernel), Exact(fmpz_mat(1, prod(kernel), [1] * prod(kernel)), 0, 1)
         layer.bias = Exact(fmpz_mat(layer.units, 1), 0, 1)
     else:
         layer.divisor, layer.weight = 1, arrays.exact(layer.weight, filters, channels, *kernel)
@@ -96,26 +97,50 @@ def pick(indices: list[int]) -> Any:
 
 
 def cut_blocks(network: SimpleNamespace, labels: list[int], jobs: int) -> list[list[int]]:
-    """Cut the samples into blocks that are evaluated together; all samples of a block have the same label.
+    """Cut the samples, ordered by their labels, into blocks that are evaluated together.
 
     Guarantee: every sample is in exactly one block.
     """
     widest = max(network.units, *(sum(map(len, layer.windows)) for layer in network.layers))
-    rows = max(1, min(MAX_BLOCK_ROWS, BLOCK_ENTRIES // widest, network.samples // (2 * jobs)))
-    members: dict[int, list[int]] = {}
-    for sample, label in enumerate(labels):
-        members.setdefault(label, []).append(sample)
-    return [chosen[i : i + rows] for chosen in members.values() for i in range(0, len(chosen), rows)]
+    count = -(-network.samples // max(1, BLOCK_ENTRIES // widest))
+    rows = -(-network.samples // (-(-count // jobs) * jobs))  # equal blocks, as many for each process
+    ordered = sorted(range(network.samples), key=labels.__getitem__)
+    return [ordered[start : start + rows] for start in range(0, len(ordered), rows)]
+
+
+def ones(rows: int, columns: int) -> arb_mat:
+    """Return a matrix of ones."""
+    return arb_mat(rows, 1, [1] * rows) * arb_mat(1, columns, [1] * columns)
+
+
+def multiply(left: arb_mat, right: arb_mat, sums: arb_mat) -> arb_mat:
+    """Multiply balls by exact numbers; `sums` has the sums of the sizes of the entries of each column of `right`.
+
+    Guarantee: the result contains A right for every A in `left`. The quick way, for large matrices of narrow balls in
+    [-1, 1]: the midpoints are rounded, the radii growing, to multiples M of 2^-precision, which makes the integers
+    that FLINT multiplies small; if then every radius is at most e, |((A - M) right)_ij| <= e sums_j.
+    """
+    frame = ones(left.nrows(), left.ncols())
+    if min(left.nrows(), left.ncols(), right.ncols()) > CLASSICAL and (frame * arb(0, 1)).contains(left):
+        with precision(ctx.prec + 2):
+            rounded = (left + 3 * frame) - 3 * frame
+        middle = rounded.mid()
+        for error in (arb(0, 1) * arb((1, bits - ctx.prec)) for bits in NARROW_BITS):
+            if (frame * error).contains(rounded - middle):
+                return middle * right + ones(left.nrows(), 1) * sums * (2 * error)
+    return left * right
 
 
 class Features:
     """Evaluates the network in ball arithmetic at the working precision at which it was made."""
 
     def __init__(self, network: SimpleNamespace) -> None:
-        self.layers, self.inputs = network.layers, network.inputs.balls().tolist()
-        self.weights = [layer.weight.balls().transpose() for layer in self.layers]
-        self.biases = [layer.bias.balls().entries() for layer in self.layers]
-        self.picks = [pick(list(itertools.chain(*layer.windows))) for layer in self.layers]
+        self.layers, weights = network.layers, [layer.weight for layer in network.layers]
+        self.weights, self.inputs = [w.balls().transpose() for w in weights], network.inputs.balls().tolist()
+        sums = (fmpz_mat([[sum(map(abs, row), fmpz(0)) for row in w.integers.tolist()]]) for w in weights)
+        self.sums = [Exact(s, w.exponent, w.bits + 64).balls() for s, w in zip(sums, weights, strict=True)]
+        self.biases = [layer.bias.balls() for layer in self.layers]
+        self.picks = [pick(list(itertools.chain(*layer.windows))) for layer in network.layers]
         self.functions = [[build(layer.activation.tree, d) for d in (GUARDED, PLAIN)] for layer in self.layers]
 
     def rows(self, samples: list[int]) -> list[list[arb]]:
@@ -136,10 +161,12 @@ class Features:
     def evaluate(self, number: int, layer: Any, rows: list[list[arb]], samples: list[int]) -> list[list[arb]]:
         """Return the units of one layer."""
         height, filters, size = len(rows) * layer.bias.integers.nrows(), layer.bias.integers.ncols(), layer.units
+        length, bias = len(layer.windows[0]), self.biases[number]
         flat = list(itertools.chain(*map(self.picks[number], rows)))
-        sums = arb_mat(height, len(layer.windows[0]), flat) * self.weights[number]
-        sums = (sums + arb_mat(height, filters, self.biases[number] * len(rows))) / layer.divisor
-        total = arb_mat(1, height, [1] * height) * sums * arb_mat(filters, 1, [1] * filters)
+        sums = multiply(arb_mat(height, length, flat), self.weights[number], self.sums[number])
+        many = bias.nrows() > 1
+        sums += arb_mat(height, filters, bias.entries() * len(rows)) if many else ones(height, 1) * bias
+        sums, total = sums / layer.divisor, ones(1, height) * sums * ones(filters, 1)
         function = self.functions[number][total[0, 0].rad() < NARROW_SUM]  # this radius bounds every radius
         units = list(map(function, sums.entries()))
         if not all(map(arb.is_finite, units)):

@@ -14,8 +14,8 @@ from flint import arb
 
 from .common import require
 
-INPUT = -1  # the index of the network's input in a layer's list of inputs
-MAX_LAYERS, MAX_BITS, MAX_DIGITS = 10_000, 16_384, 1300
+# -1 is the index of the network's input in a layer's list of inputs
+INPUT, MAX_LAYERS, MAX_BITS, MAX_DIGITS = -1, 10_000, 16_384, 1300
 MANTISSA = re.compile(r"0|-?[1-9][0-9]*")
 KINDS: dict[type, type] = {dict: dict, list: list, range: int, int: str}
 

@@ -18,9 +18,9 @@ from .container import Arrays
 from .expression import rational
 from .schema import INPUT
 
-MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
+# polynomials of a higher degree count as other functions; one arc in exact rational arithmetic, in multiply-adds
+MAX_DEGREE, ARC_WORK = 1000, 100_000
 RANK_WORK, MONOMIALS = 10**12, 10**7  # multiply-adds that the rank of the monomials' matrix may cost, its entries
-ARC_WORK = 100_000  # one arc in exact rational arithmetic, in multiply-adds
 Unit = tuple[fmpq, int, int]
 
 

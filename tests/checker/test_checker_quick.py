@@ -1,0 +1,152 @@
+"""The quick ways of large cases enclose the exact truth."""
+
+from fractions import Fraction as F
+from random import Random
+from types import SimpleNamespace
+
+import pytest
+from flint import arb, arb_mat, fmpz_mat
+from test_checker_network import random_case, read
+
+from verifier.checker import network
+from verifier.checker.claims import RankClaim
+from verifier.checker.common import Exact, precision
+from verifier.checker.network import Features, cut_blocks, multiply, ones
+
+
+def dyadic(random, scale, bits=40):
+    """Return a random dyadic below 2^scale."""
+    return F(random.randint(-(2**bits), 2**bits)) * F(2) ** (scale - bits)
+
+
+def exact(value):
+    return arb((value.numerator, 1 - value.denominator.bit_length()))
+
+
+def planted(random, rows, columns, scale, radii):
+    """Return a matrix of balls and, for each ball, one exact number in it: often an end."""
+    balls, truth = [], []
+    for _ in range(rows * columns):
+        middle, radius = dyadic(random, scale), F(random.choice(radii))
+        balls.append(arb(exact(middle), exact(radius)))
+        truth.append(middle + radius * random.choice([-1, 1, 1, -1, 0, F(1, 3), F(-7, 8)]))
+    return arb_mat(rows, columns, balls), [truth[i : i + columns] for i in range(0, len(truth), columns)]
+
+
+def inside(ball, value):
+    """Return whether a ball contains a fraction, exactly."""
+    with precision(20_000):
+        return (ball * value.denominator - value.numerator).contains(0)
+
+
+def check_product(random, shape, scale, radii, weight_scale, bits=64):
+    rows, inner, columns = shape
+    left, truth = planted(random, rows, inner, scale, radii)
+    integers = fmpz_mat(inner, columns, [random.randint(-(2**30), 2**30) for _ in range(inner * columns)])
+    right = Exact(integers, weight_scale - 30, 31)
+    weights = [[F(int(v)) * F(2) ** (weight_scale - 30) for v in row] for row in integers.tolist()]
+    with precision(bits):
+        sizes = [[sum(map(abs, column)) for column in zip(*integers.tolist(), strict=True)]]
+        found = multiply(left, right.balls(), Exact(fmpz_mat(sizes), right.exponent, 64).balls())
+    for i in range(rows):
+        for j in range(columns):
+            assert inside(found[i, j], sum(truth[i][k] * weights[k][j] for k in range(inner))), (shape, i, j)
+    return found
+
+
+RADII = {
+    "none": [0],
+    "narrow": [0, F(1, 2**64), F(1, 2**70)],
+    "mixed": [0, F(1, 2**64), F(1, 2**9)],
+    "wide": [3, F(1, 2), 10**9],
+    "one wide": [0] * 40 + [7],
+}
+
+
+@pytest.mark.parametrize("radii", RADII)
+@pytest.mark.parametrize("scale", [-300, -40, -1, 0, 3, 200])
+def test_quick_products_contain_the_truth(scale, radii, monkeypatch):
+    monkeypatch.setattr(network, "CLASSICAL", 0)
+    random = Random(f"{scale} {radii}")
+    for shape in ((1, 1, 1), (1, 9, 1), (1, 4, 7), (6, 1, 3), (5, 8, 4)):
+        for weight_scale in (-500, 0, 1, 400):
+            for bits in (32, 64, 200):
+                check_product(random, shape, scale, RADII[radii], weight_scale, bits)
+
+
+def test_quick_products_at_the_ends_of_the_unit_interval(monkeypatch):
+    """Everything in [-1, 1]: the midpoints are rounded to multiples of 2^-precision."""
+    monkeypatch.setattr(network, "CLASSICAL", 0)
+    for values in ([1, -1, 1], [0, 0, 0], [F(1, 2**200), 1 - F(1, 2**90), -1 + F(1, 2**66)], [F(1, 2)] * 3):
+        left = arb_mat(1, 3, list(map(exact, map(F, values))))
+        for weights in ([1, 1, 1], [2**300, -1, 3], [0, 0, 0]):
+            with precision(64):
+                total = arb_mat(1, 1, [arb((sum(map(abs, weights)), 0))])
+                found = multiply(left, arb_mat(3, 1, [arb((w, 0)) for w in weights]), total)
+            assert inside(found[0, 0], sum(F(v) * w for v, w in zip(values, weights, strict=True)))
+
+
+def test_quick_products_of_real_size_keep_the_precision():
+    found = check_product(Random(1), (122, 125, 121), 0, RADII["narrow"], 0)
+    widest = max(float(ball.rad()) for ball in found.entries())
+    assert widest < 125 * 2 * 2.0**-60
+
+
+def test_quick_products_of_infinite_balls_are_not_finite(monkeypatch):
+    monkeypatch.setattr(network, "CLASSICAL", 0)
+    for bad in (arb("nan"), arb("inf"), arb(0, "inf"), arb("-inf")):
+        left = arb_mat(2, 2, [arb(1), bad, arb(1), arb(1)])
+        found = multiply(left, ones(2, 2), 2 * ones(1, 2))
+        assert not found[0, 0].is_finite()
+        assert not found[0, 1].is_finite()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_quick_forward(seed, monkeypatch):
+    """Networks against Fractions, all products the quick way where the balls allow it."""
+    monkeypatch.setattr(network, "CLASSICAL", 0)
+    builder, inputs, document, truth = random_case(seed)
+    net = read(builder, inputs, document)
+    with precision(300):
+        rows = Features(net).rows(list(range(net.samples)))
+    for row, expected in zip(rows, truth, strict=True):
+        for ball, value in zip(row, expected, strict=True):
+            assert inside(ball, value)
+            assert (ball - exact_near(value)).abs_upper() < 2.0**-60 * (1 + abs(value))
+
+
+def exact_near(value):
+    with precision(300):
+        return arb(value.numerator) / value.denominator
+
+
+@pytest.mark.parametrize("k", [1, 24, 31, 40, 60, 3000])
+@pytest.mark.parametrize("radius", [0, F(1, 2**64), F(1, 2**30), F(5, 2)])
+def test_rounded_features_are_near(k, radius):
+    """2^k z is within e of a for the midpoint and both ends, whichever way e was found."""
+    for scale in (-1100, -400, -30, 0, 5):
+        random = Random(f"{k} {radius} {scale}")
+        left, _ = planted(random, 3, 5, scale, [radius])
+        claim = object.__new__(RankClaim)
+        claim.raw, claim.used = SimpleNamespace(feature_bits=k, path=""), 5
+        with precision(64):
+            integers, error = claim.round(left.entries(), 3)
+        for z, a in zip(left.entries(), integers.entries(), strict=True):
+            with precision(20_000):
+                assert (z * arb((1, k)) - arb(a)).abs_upper() <= error
+        if radius == 0:
+            assert error <= 0.5 + 2.0**-11
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+@pytest.mark.parametrize("samples", [1, 2, 7, 300])
+def test_blocks_are_a_partition(samples, jobs, monkeypatch):
+    monkeypatch.setattr(network, "BLOCK_ENTRIES", 1000)
+    random = Random(samples)
+    for units in (1, 90, 5000):
+        labels = [random.randrange(4) for _ in range(samples)]
+        net = SimpleNamespace(samples=samples, units=units, layers=[SimpleNamespace(windows=[[0]])])
+        blocks = cut_blocks(net, labels, jobs)
+        assert sorted(sample for block in blocks for sample in block) == list(range(samples))
+        assert max(map(len, blocks)) <= max(1, 1000 // units)
+        assert [labels[s] for block in blocks for s in block] == sorted(labels)
