@@ -27,7 +27,16 @@ _HOMES = {
     "Verdict": "verifier.model.verdict",
     "ExactArray": "verifier.balls.exact",
     "FeatureEnclosure": "verifier.balls.features",
+    "FloatEnclosure": "verifier.balls.binary64.features",
+    "MatrixEnclosure": "verifier.balls.binary64.matrix",
+    "numpy_backend": "verifier.balls.binary64.backend",
+    "cupy_backend": "verifier.balls.binary64.backend",
+    "canary": "verifier.balls.binary64.canary",
     "prove_rank": "verifier.rank.certify",
+    "certify_gram": "verifier.rank.gram",
+    "certify_inverse64": "verifier.rank.float_inverse",
+    "singular_values": "verifier.rank.singular_values",
+    "matrix_singular_values": "verifier.rank.singular_values",
     "prove_zero_loss": "verifier.landscape.zero_loss",
     "prove_path": "verifier.landscape.path",
     "CertificateBuilder": "verifier.certificate.writer",
@@ -44,14 +53,22 @@ __all__ = [
     "Dense",
     "ExactArray",
     "FeatureEnclosure",
+    "FloatEnclosure",
+    "MatrixEnclosure",
     "Network",
     "Verdict",
     "VerifierError",
     "__version__",
     "activation",
+    "canary",
+    "certify_gram",
+    "certify_inverse64",
+    "cupy_backend",
     "group_duplicates",
     "initialise",
     "load_dataset",
+    "matrix_singular_values",
+    "numpy_backend",
     "output_weights",
     "prove_path",
     "prove_rank",
@@ -59,9 +76,14 @@ __all__ = [
     "read_case",
     "register",
     "run_case",
+    "singular_values",
 ]
 
 if TYPE_CHECKING:
+    from verifier.balls.binary64.backend import cupy_backend, numpy_backend
+    from verifier.balls.binary64.canary import canary
+    from verifier.balls.binary64.features import FloatEnclosure
+    from verifier.balls.binary64.matrix import MatrixEnclosure
     from verifier.balls.exact import ExactArray
     from verifier.balls.features import FeatureEnclosure
     from verifier.certificate.writer import CertificateBuilder
@@ -78,6 +100,9 @@ if TYPE_CHECKING:
     from verifier.model.readers import load_dataset
     from verifier.model.verdict import Verdict
     from verifier.rank.certify import prove_rank
+    from verifier.rank.float_inverse import certify_inverse64
+    from verifier.rank.gram import certify_gram
+    from verifier.rank.singular_values import matrix_singular_values, singular_values
     from verifier.suite.pipeline import run_case
 
 

@@ -43,6 +43,9 @@ INTERRUPTED = "interrupted; finished certificates are complete, nothing half-wri
 
 CaseArgument = Annotated[Path, typer.Argument(metavar="CASE.toml", help="Case file; `verifier init` writes a sample.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the case's seed.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="cpu|gpu", help="Where the binary64 engine computes (gpu: CuPy).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 
 
@@ -58,9 +61,11 @@ def run(
         "verifier-out"
     ),
     seed: SeedOption = None,
+    device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
     """Main job: without arguments all of digits (two networks) and the quick suite; or the given cases."""
+    from verifier.balls.binary64.backend import backend_for
     from verifier.balls.features import use_threads
     from verifier.model.case import read_case
     from verifier.suite.runner import as_json as to_json
@@ -77,7 +82,7 @@ def run(
         chosen = [] if suite else packaged_cases("main")
         chosen += packaged_cases("quick")
     use_threads(os.cpu_count() or 1)
-    result = run_cases(chosen, out, ProgressDisplay(_console(stderr=True)), seed=seed)
+    result = run_cases(chosen, out, ProgressDisplay(_console(stderr=True)), seed=seed, backend=backend_for(device))
     if as_json:
         sys.stdout.write(json.dumps(to_json(result), indent=1) + "\n")
     else:
@@ -97,20 +102,27 @@ def rank(
         Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
     ] = None,
     seed: SeedOption = None,
+    device: DeviceOption = "cpu",
+    tight: Annotated[
+        bool, typer.Option("--tight", help="Bound sigma_N within 10 percent, where binary64 can.")
+    ] = False,
     as_json: JsonOption = False,
     svd: Annotated[bool, typer.Option("--svd", help="Enclose all singular values of Psi instead (R4).")] = False,
     digits: Annotated[
         int | None, typer.Option("--digits", metavar="N", help="Decimal digits of each singular value (default: 50).")
     ] = None,
 ) -> None:
-    """Prove the rank of Psi at the case's U (R1, R3) or its deficiency (R5); or enclose its singular values (R4)."""
+    """Prove the rank of Psi at the case's U (R1, R2, R3) or its deficiency (R5); or enclose its singular values (R4).
+
+    Without --out the cheapest proof is used (R2, in binary64); a certificate carries a right inverse (R1, R3).
+    """
     if svd:
         if out is not None:
             raise InputError("--svd and --out exclude each other: certificates carry R1 and R5, not singular values")
         _singular_values(case, seed, as_json, 50 if digits is None else digits)
     elif digits is not None:
         raise InputError("--digits is an option of --svd; give both")
-    _prove(case, out, seed, as_json, "rank", ("rank",))
+    _prove(case, out, seed, as_json, "rank", ("rank",), device=device, tight=tight)
 
 
 @app.command()
@@ -120,10 +132,11 @@ def path(
         Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
     ] = None,
     seed: SeedOption = None,
+    device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
     """Prove a strictly decreasing path from the case's start to zero loss (Z1, P1)."""
-    _prove(case, out, seed, as_json, "path", ("zero_loss", "path"))
+    _prove(case, out, seed, as_json, "path", ("zero_loss", "path"), device=device, tight=False)
 
 
 def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: int) -> NoReturn:
@@ -131,12 +144,13 @@ def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: i
 
     from threadpoolctl import threadpool_limits
 
+    from verifier.balls.engine import FIRST_BITS
     from verifier.balls.features import FeatureEnclosure, use_threads
     from verifier.model.case import read_case
     from verifier.model.verdict import Verdict
     from verifier.rank.singular_values import as_json as to_json
     from verifier.rank.singular_values import describe, singular_values
-    from verifier.suite.pipeline import FIRST_BITS, case_instance
+    from verifier.suite.pipeline import case_instance
     from verifier.suite.runner import BLAS_THREADS
     from verifier.suite.table import ProgressDisplay
 
@@ -159,21 +173,38 @@ def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: i
 
 
 def _prove(
-    case_path: Path, out: Path | None, seed: int | None, as_json: bool, part: str, keys: tuple[str, ...]
+    case_path: Path,
+    out: Path | None,
+    seed: int | None,
+    as_json: bool,
+    part: str,
+    keys: tuple[str, ...],
+    *,
+    device: str,
+    tight: bool,
 ) -> None:
-    from threadpoolctl import threadpool_limits
-
+    from verifier.balls.binary64.backend import backend_for
+    from verifier.balls.features import use_threads
     from verifier.model.case import read_case
     from verifier.suite.pipeline import run_case
-    from verifier.suite.runner import BLAS_THREADS
     from verifier.suite.table import ProgressDisplay, print_steps
 
     case = read_case(case_path)
     if out is not None and out.suffix != ".json":
         raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
     display = ProgressDisplay(_console(stderr=True))
-    with threadpool_limits(BLAS_THREADS), display.case(case.name, 0, 1) as stage:
-        report, builder = run_case(case, seed=seed, stage=stage, parts=frozenset({part}))
+    backend = backend_for(device)
+    use_threads(os.cpu_count() or 1)
+    with display.case(case.name, 0, 1) as stage:
+        report, builder = run_case(
+            case,
+            seed=seed,
+            stage=stage,
+            parts=frozenset({part}),
+            backend=backend,
+            tight=tight,
+            certificate=part != "rank" or out is not None,
+        )
         written = None if out is None or builder.empty else builder.write(out)
     if as_json:
         sys.stdout.write(json.dumps(_report_json(report, written), indent=1) + "\n")
@@ -196,7 +227,9 @@ def _report_json(report: CaseReport, written: Path | None) -> dict[str, Any]:
             {"key": s.key, "label": s.label, "verdict": str(s.verdict), "reason": s.reason, "seconds": s.seconds}
             for s in report.steps
         ],
+        "engine": report.engine,
         "attempts": list(report.rank.attempts) if report.rank else [],
+        "sigma_lower": report.rank.sigma_lower if report.rank else 0.0,
         "certificate": None if written is None else str(written),
     }
 
@@ -212,6 +245,28 @@ def _exit_code(report: CaseReport, case: Case, keys: tuple[str, ...]) -> int:
         else:
             codes.add({"PROVED": 0, "REFUTED": 1}.get(str(verdict), 3))
     return 1 if 1 in codes else 3 if 3 in codes else 0
+
+
+@app.command()
+def bench(
+    as_json: JsonOption = False,
+    device: Annotated[str, typer.Option("--device", metavar="cpu|gpu", help="Where the binary64 engine runs.")] = "cpu",
+    full: Annotated[
+        bool, typer.Option("--full", help="Measure mpmath at full size instead of scaling it: minutes.")
+    ] = False,
+) -> None:
+    """Measure the speed of this version on this machine, against SVD, a plain product, Arb and mpmath."""
+    from verifier.balls.binary64.backend import backend_for
+    from verifier.bench import as_json as to_json
+    from verifier.bench import print_bench, run_bench
+    from verifier.suite.table import ProgressDisplay
+
+    backend = backend_for(device)
+    found = run_bench(backend, ProgressDisplay(_console(stderr=True)), full=full)
+    if as_json:
+        sys.stdout.write(json.dumps(to_json(found), indent=1, allow_nan=False) + "\n")
+    else:
+        print_bench(_console(), found)
 
 
 @app.command()

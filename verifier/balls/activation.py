@@ -196,6 +196,14 @@ def arb_kernel(activation: Activation, *, narrow: bool = False) -> Kernel:
     return _compiled(tree_of(activation.expression), increasing and not narrow, narrow, ctx.prec)
 
 
+def tree_kernel(tree: Tree) -> Kernel:
+    """Ball version of any expression tree, for instance a derivative's, at the current working precision.
+
+    Guarantee: the result contains the expression's value at every real point of the ball.
+    """
+    return _compiled(tree, False, False, ctx.prec)
+
+
 @lru_cache(maxsize=256)
 def _compiled(tree: Tree, increasing: bool, narrow: bool, precision: int) -> Kernel:
     kernel = evaluate(tree, _ArbOps(_unguarded if narrow else at_endpoints))

@@ -17,7 +17,7 @@ from verifier.balls.activation import NARROW_BITS, Kernel, arb_kernel
 from verifier.balls.precision import working_precision
 from verifier.errors import NetworkError
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
-from verifier.model.network import Array, Network
+from verifier.model.network import Array, Network, approx_features
 
 BLOCK_ROWS = 256
 """Samples enclosed together: large enough for fast products, small enough that a block stays in tens of megabytes."""
@@ -79,6 +79,10 @@ class FeatureEnclosure:
     def columns(self) -> int:
         """The number M of skip units."""
         return self.network.skip_count
+
+    def approx(self) -> Array:
+        """Psi in plain floating point, ``(N, M)``: an approximation for proposals."""
+        return approx_features(self.network, self.u, self.inputs)
 
     def row_slices(self) -> list[slice]:
         """The blocks' rows."""

@@ -9,8 +9,11 @@ import numpy as np
 from flint import arb, arb_mat
 from numpy.typing import NDArray
 
+from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.margins import float_margins
+from verifier.balls.engine import Enclosure
 from verifier.balls.exact import ExactArray, lower_float, upper_float
-from verifier.balls.features import FeatureEnclosure, Progress
+from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
 from verifier.errors import NetworkError
 
@@ -65,7 +68,7 @@ def _least(exact: Sequence[arb]) -> arb:
 
 
 def enclose_margins(
-    features: FeatureEnclosure,
+    features: Enclosure,
     weights: Sequence[ExactArray],
     labels: NDArray[np.int64],
     progress: Progress | None = None,
@@ -75,7 +78,7 @@ def enclose_margins(
     Parameters
     ----------
     features
-        Enclosure of Psi(U), ``(N, M)``.
+        Enclosure of Psi(U), ``(N, M)``, by either engine.
     weights
         Exact output weights, each of shape ``(M, m)``.
     labels
@@ -89,6 +92,8 @@ def enclose_margins(
     """
     classes = weights[0].shape[1]
     _check(features, weights, labels, classes)
+    if isinstance(features, FloatEnclosure):
+        return [Margins(tuple(rows)) for rows in float_margins(features, weights, labels, progress)]
     with working_precision(features.precision):
         differences = [_differences(weight, classes) for weight in weights]
     rows: list[list[tuple[arb, ...]]] = [[()] * features.samples for _ in weights]
@@ -106,7 +111,7 @@ def enclose_margins(
     return [Margins(tuple(found)) for found in rows]
 
 
-def _check(features: FeatureEnclosure, weights: Sequence[ExactArray], labels: NDArray[np.int64], classes: int) -> None:
+def _check(features: Enclosure, weights: Sequence[ExactArray], labels: NDArray[np.int64], classes: int) -> None:
     """Refuse labels that would leave a sample without margins or compare it with another class."""
     if labels.shape != (features.samples,) or labels.dtype.kind not in "iu":
         raise NetworkError(f"labels have shape {labels.shape}, type {labels.dtype}; give {features.samples} integers")

@@ -35,6 +35,7 @@ class CertificateBuilder:
     def __init__(self, dataset: Dataset, network: Network, u: Array, *, with_labels: bool) -> None:
         self._tensors: dict[str, NDArray[Any]] = {}
         self._claims: list[dict[str, Any]] = []
+        self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
         self._data = self._describe_data(dataset, with_labels)
         self._network = self._describe_network(network, u)
 
@@ -117,7 +118,11 @@ class CertificateBuilder:
             "version": VERSION,
             "semantics": "exact-real",
             "generator": {"name": "verifier", "version": __version__},
-            "trust": {"arithmetic": "arb", "python_flint": flint.__version__, "flint": flint.__FLINT_VERSION__},
+            "trust": {
+                "arithmetic": self.arithmetic[:200],
+                "python_flint": flint.__version__,
+                "flint": flint.__FLINT_VERSION__,
+            },
             "arrays": {"file": arrays.name, "bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()},
             "data": self._data,
             "network": self._network,

@@ -23,8 +23,9 @@ import numpy as np
 from flint import arb, fmpq, fmpz
 from numpy.typing import NDArray
 
+from verifier.balls.binary64.features import NotEnclosed
+from verifier.balls.engine import Enclosure, arithmetic, sharper
 from verifier.balls.exact import Dyadic, ExactArray, lower_float, round_down, round_up, upper_float
-from verifier.balls.features import FeatureEnclosure
 from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
@@ -176,9 +177,13 @@ def prove_path(
     features, gamma = zero_loss.features, zero_loss.gamma
     while gamma is not None:
         # Both ends with the labels given here: the margins of Z1 may have been made for others.
-        start_margins, end_margins = enclose_margins(
-            features, [start_weights, zero_loss.weights], labels, stage("path: margins at both ends")
-        )
+        try:
+            start_margins, end_margins = enclose_margins(
+                features, [start_weights, zero_loss.weights], labels, stage("path: margins at both ends")
+            )
+        except NotEnclosed:
+            features = sharper(features)
+            continue
         path = _segment(
             features, zero_loss.weights, start_weights, start_margins, end_margins, gamma, multiplicities, targets
         )
@@ -189,16 +194,17 @@ def prove_path(
                 f"on the segment and the ray; {ray}"
             )
             return PathResult(Verdict.PROVED, reason, path)
-        if 2 * features.precision > max_bits:
+        following = sharper(features)
+        if following.precision > max_bits:
             break
-        features = FeatureEnclosure(features.network, features.u, features.inputs, 2 * features.precision)
+        features = following
     return PathResult(
-        Verdict.UNDECIDED, f"the start's margins are not decided at {features.precision} bits; raise max_bits"
+        Verdict.UNDECIDED, f"the start's margins are not decided in {arithmetic(features)}; raise max_bits"
     )
 
 
 def _segment(
-    features: FeatureEnclosure,
+    features: Enclosure,
     end_weights: ExactArray,
     start_weights: ExactArray,
     start: Margins,

@@ -8,12 +8,12 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from verifier.balls.binary64.features import NotEnclosed
+from verifier.balls.engine import Enclosure, arithmetic, sharper
 from verifier.balls.exact import Dyadic, ExactArray, round_down
-from verifier.balls.features import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.landscape.separate import proposals
-from verifier.model.network import approx_features
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
@@ -29,11 +29,11 @@ class ZeroLoss:
     weights: ExactArray | None = None
     gamma: Dyadic | None = None
     margins: Margins | None = None
-    features: FeatureEnclosure | None = None
+    features: Enclosure | None = None
 
 
 def prove_zero_loss(
-    features: FeatureEnclosure,
+    features: Enclosure,
     labels: NDArray[np.int64],
     classes: int,
     *,
@@ -64,22 +64,27 @@ def prove_zero_loss(
         ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``.
     """
     stage("zero loss: solving for V")
-    psi = approx_features(features.network, features.u, features.inputs)
+    psi = features.approx()
     tried = []
     for method, weights in proposals(psi, labels, classes, witness):
         tried.append(method)
         enclosure = features
         while True:
-            (margins,) = enclose_margins(enclosure, [weights], labels, stage(f"zero loss: margins of V ({method})"))
+            try:
+                (margins,) = enclose_margins(enclosure, [weights], labels, stage(f"zero loss: margins of V ({method})"))
+            except NotEnclosed:
+                enclosure = sharper(enclosure)
+                continue
             with working_precision(enclosure.precision):
                 smallest = margins.smallest_lo(room=ENCLOSURE_SLACK) * (1 - SLACK)
                 gamma = round_down(smallest) if smallest > 0 else None
             if gamma is not None and gamma.mantissa > 0:
-                reason = f"every margin of Psi V1 is at least gamma = {gamma} ({method}, {enclosure.precision} bits)"
+                reason = f"every margin of Psi V1 is at least gamma = {gamma} ({method}, {arithmetic(enclosure)})"
                 return ZeroLoss(Verdict.PROVED, reason, enclosure.precision, weights, gamma, margins, enclosure)
-            if not _wide(margins) or 2 * enclosure.precision > max_bits:
+            following = sharper(enclosure)
+            if not _wide(margins) or following.precision > max_bits:
                 break
-            enclosure = FeatureEnclosure(features.network, features.u, features.inputs, 2 * enclosure.precision)
+            enclosure = following
     text = ", ".join(tried) if tried else "least squares, squared hinge and linear programming"
     reason = f"no output weights with certified positive margins found ({text}); whether any exist is open"
     return ZeroLoss(Verdict.UNDECIDED, reason, features.precision)

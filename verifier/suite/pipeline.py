@@ -6,7 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from verifier.balls.binary64.backend import Backend, numpy_backend
+from verifier.balls.binary64.canary import CanaryReport, canary
+from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.writer import CertificateBuilder
@@ -24,8 +29,6 @@ from verifier.model.readers import load_dataset
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import RankResult, Stage, prove_rank, silent
 from verifier.suite.start import case_start
-
-FIRST_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class CaseReport:
     rank: RankResult | None = None
     zero_loss: ZeroLoss | None = None
     path: LossPath | None = None
+    engine: str = ""
     certificate: Path | None = None
 
     def verdict(self, key: str) -> Verdict | None:
@@ -114,7 +118,15 @@ def case_instance(case: Case, *, seed: int | None = None) -> Instance:
 
 
 def run_case(
-    case: Case, *, seed: int | None = None, stage: Stage = silent, parts: frozenset[str] = frozenset({"rank", "path"})
+    case: Case,
+    *,
+    seed: int | None = None,
+    stage: Stage = silent,
+    parts: frozenset[str] = frozenset({"rank", "path"}),
+    backend: Backend | None = None,
+    engine: Literal["binary64", "arb"] = "binary64",
+    tight: bool = False,
+    certificate: bool = True,
 ) -> tuple[CaseReport, CertificateBuilder]:
     """Prove what the case states.
 
@@ -128,21 +140,67 @@ def run_case(
         Progress display.
     parts
         ``rank``, ``path`` or both.
+    backend
+        Array library of the binary64 engine, NumPy by default.
+    engine
+        ``binary64`` first and Arb where it does not suffice, or Arb alone.
+    tight
+        Ask for a sharp lower bound of sigma_N.
+    certificate
+        Whether a witness of the rank is wanted for a certificate.
 
     Returns
     -------
     (CaseReport, CertificateBuilder)
-        The verdicts, and the claims ready to be written.
+        The verdicts, and the claims ready to be written. Guarantee: nothing proved in binary64 is reported unless the
+        platform's canary passed before and after; where it fails, everything is proved again by Arb.
     """
     instance = case_instance(case, seed=seed)
+    if engine == "arb":
+        return _run(case, instance, stage, parts, None, tight, certificate, "Arb")
+    backend = backend or numpy_backend()
+    shapes = [(min(instance.data.samples, 256), instance.network.dimension, min(instance.network.skip_count, 256))]
+    before = canary(backend, shapes)
+    if not before.passed:
+        return _run(case, instance, stage, parts, None, tight, certificate, _refusal(before))
+    backend.shapes.clear()
+    found = _run(case, instance, stage, parts, backend, tight, certificate, f"binary64, {backend.describe()}")
+    stage("checking the platform again")
+    after = canary(backend, backend.shapes)
+    if not after.passed:
+        return _run(case, instance, stage, parts, None, tight, certificate, _refusal(after))
+    found[1].arithmetic = (
+        f"proposed and proved in {found[0].engine} where it suffices, else arb; platform canary passed before and after"
+        f" at {len(after.shapes)} product shapes"
+    )
+    return found
+
+
+def _refusal(report: CanaryReport) -> str:
+    return f"Arb (binary64 refused: {report.failure})"
+
+
+def _run(
+    case: Case,
+    instance: Instance,
+    stage: Stage,
+    parts: frozenset[str],
+    backend: Backend | None,
+    tight: bool,
+    certificate: bool,
+    engine: str,
+) -> tuple[CaseReport, CertificateBuilder]:
     data, network = instance.data, instance.network
-    report = CaseReport(case, instance.words, network)
+    report = CaseReport(case, instance.words, network, engine=engine)
     timed = _Timer(report)
     max_bits = case.file.rank.max_bits
     timed("analytic", "A3.1(1)", lambda: analytic(network))
-    features = FeatureEnclosure(network, instance.u, data.inputs, FIRST_BITS)
-    timed("features", "Psi", lambda: _enclose(features, stage))
-    rank, features = prove_rank(features, max_bits=max_bits, stage=stage)
+    streamed = "path" not in parts and not certificate
+    features = _first_enclosure(instance, backend, stage, streamed)
+    timed("features", "Psi", lambda: _finite(features, streamed))
+    rank, features = prove_rank(
+        features, max_bits=max_bits, stage=stage, tight=tight, certificate=certificate, guard=False
+    )
     timed("rank", rank.label, lambda: (rank.verdict, rank.reason))
     report.rank = rank
     builder = CertificateBuilder(data, network, instance.u, with_labels="path" in parts)
@@ -153,11 +211,42 @@ def run_case(
     return report, builder
 
 
+def _first_enclosure(instance: Instance, backend: Backend | None, stage: Stage, streamed: bool) -> Enclosure:
+    """Binary64 where it can enclose Psi, else Arb at 64 bits."""
+    progress = stage(f"enclosing Psi(U), {instance.data.samples} x {instance.network.skip_count}")
+    if backend is not None:
+        features = FloatEnclosure(instance.network, instance.u, instance.data.inputs, backend)
+        if streamed:
+            return features
+        try:
+            for _ in features.row_blocks(progress):
+                pass
+            return features
+        except NotEnclosed:
+            pass
+    reference = FeatureEnclosure(instance.network, instance.u, instance.data.inputs, FIRST_BITS)
+    for _ in reference.blocks(progress):
+        pass
+    return reference
+
+
+def _finite(features: Enclosure, streamed: bool) -> tuple[Verdict, str]:
+    size = f"Psi(U) is {features.samples} x {features.columns}"
+    if isinstance(features, FloatEnclosure):
+        if streamed:
+            return Verdict.PROVED, f"{size}, enclosed in binary64 as it is used"
+        largest = max(float(features.backend.xp.max(radius)) for _, _, radius in features.row_blocks())
+        return Verdict.PROVED, f"{size}, every entry enclosed in binary64, radii up to {largest:.1e}"
+    if not all(block_is_finite(block) for _, block in features.blocks()):
+        return Verdict.UNDECIDED, f"{size}; some feature has no finite enclosure in {arithmetic(features)}"
+    return Verdict.PROVED, f"{size}, every entry enclosed at {features.precision} bits"
+
+
 def _prove_descent(
     instance: Instance,
     report: CaseReport,
     builder: CertificateBuilder,
-    features: FeatureEnclosure,
+    features: Enclosure,
     timed: _Timer,
     stage: Stage,
     max_bits: int,
@@ -206,15 +295,6 @@ class _Timer:
         now = time.perf_counter()
         self.report.steps.append(Step(key, label, verdict, reason, now - self.last))
         self.last = now
-
-
-def _enclose(features: FeatureEnclosure, stage: Stage) -> tuple[Verdict, str]:
-    progress = stage(f"enclosing Psi(U), {features.samples} x {features.columns}")
-    finite = all(block_is_finite(block) for _, block in features.blocks(progress))
-    size = f"Psi(U) is {features.samples} x {features.columns}"
-    if not finite:
-        return Verdict.UNDECIDED, f"{size}; some feature has no finite enclosure at {features.precision} bits"
-    return Verdict.PROVED, f"{size}, every entry enclosed at {features.precision} bits"
 
 
 def analytic(network: Network) -> tuple[Verdict, str]:

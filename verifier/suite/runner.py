@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from threadpoolctl import threadpool_limits
 
 from verifier import __version__
+from verifier.balls.binary64.backend import Backend
 from verifier.certificate.writer import atomic_write, leftover_parts
 from verifier.model.case import Case, read_case
 from verifier.model.verdict import Verdict
@@ -88,7 +89,9 @@ def packaged_cases(suite: str) -> list[Case]:
         return [read_case(file) for file in sorted(where.glob("*.toml"))]
 
 
-def run_cases(cases: list[Case], out: Path, display: Display, *, seed: int | None = None) -> SuiteResult:
+def run_cases(
+    cases: list[Case], out: Path, display: Display, *, seed: int | None = None, backend: Backend | None = None
+) -> SuiteResult:
     """Prove, write, check; results in ``out/certificates`` and ``out/results.json``.
 
     Parameters
@@ -101,6 +104,8 @@ def run_cases(cases: list[Case], out: Path, display: Display, *, seed: int | Non
         Progress.
     seed
         Replaces every case's seed if not None.
+    backend
+        Array library of the binary64 engine, NumPy by default.
 
     Raises
     ------
@@ -119,7 +124,7 @@ def run_cases(cases: list[Case], out: Path, display: Display, *, seed: int | Non
             with display.case(name, position, len(cases)) as stage:
                 begun = time.perf_counter()
                 with threadpool_limits(BLAS_THREADS):
-                    report, builder = run_case(case, seed=seed, stage=stage)
+                    report, builder = run_case(case, seed=seed, stage=stage, backend=backend)
                 if not builder.empty:
                     stage("writing the certificate")
                     report.certificate = builder.write(folder / f"{name}.json")
@@ -188,6 +193,7 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
             }
             for s in report.steps
         ],
+        "engine": report.engine,
         "attempts": list(report.rank.attempts) if report.rank else [],
         "surprises": report.surprises,
         "certificate": None if report.certificate is None else str(report.certificate),

@@ -1,0 +1,198 @@
+"""Array libraries behind the engine: NumPy, CuPy, and in the tests array-api-strict.
+
+A backend is passed in, never global. It multiplies matrices, keeps a record of the shapes it multiplied (the canary
+runs at these shapes), and offers untrusted factorizations as proposals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.errors import InputError
+
+Array = Any
+"""An array of the backend's library."""
+
+Shape3 = tuple[int, int, int]
+
+CHUNK = 1 << 14
+"""Entries per elementwise chunk on a CPU: its temporaries stay in the second-level cache."""
+
+DEVICE_CHUNK = 1 << 25
+"""Entries per elementwise chunk on a GPU: far below 2^31, so that no 32-bit index overflows."""
+
+POOL_FRACTION = 0.92
+"""Share of the GPU's memory that CuPy's pool may take."""
+
+
+def _matmul(a: Array, b: Array) -> Array:
+    return a @ b
+
+
+@dataclass
+class Backend:
+    """An array library and the one operation that is trusted of it beyond IEEE arithmetic: the matrix product.
+
+    Parameters
+    ----------
+    xp
+        Array API namespace.
+    name
+        ``numpy``, ``cupy``, ...
+    product
+        ``(a, b) -> a @ b`` on float64 matrices. Trusted to evaluate sums of products in some order; see `canary`.
+    threads
+        Threads for elementwise work (1 on a GPU).
+    """
+
+    xp: Any
+    name: str
+    product: Callable[[Array, Array], Array] = _matmul
+    threads: int = 1
+    chunk: int = CHUNK
+    shapes: set[Shape3] = field(default_factory=set)
+    flops: float = 0.0
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """``a @ b`` in float64, shapes (m, k) and (k, n); nothing else is multiplied in the trusted part.
+
+        Raises
+        ------
+        TypeError
+            If an operand is not float64: single precision would break every bound.
+        """
+        if a.dtype != self.xp.float64 or b.dtype != self.xp.float64:
+            raise TypeError(f"matmul of {a.dtype} and {b.dtype}: the engine multiplies float64 only")
+        shape = (int(a.shape[0]), int(a.shape[1]), int(b.shape[1]))
+        self.shapes.add(shape)
+        self.flops += 2.0 * shape[0] * shape[1] * shape[2]
+        return self.product(a, b)
+
+    def asarray(self, values: NDArray[np.float64]) -> Array:
+        """Take a NumPy array over to the library's device, as float64."""
+        return self.xp.asarray(np.ascontiguousarray(values, dtype=np.float64))
+
+    def numpy(self, values: Array) -> NDArray[Any]:
+        """Bring an array back as a NumPy array."""
+        if self.name == "cupy":
+            return np.asarray(values.get())
+        return np.asarray(values)
+
+    def contiguous(self, values: Array) -> Array:
+        """A copy in C order."""
+        if self.name in ("numpy", "cupy"):
+            return self.xp.ascontiguousarray(values)
+        return self.xp.asarray(values, copy=True)
+
+    def map(self, function: Callable[[Array], Array], values: Array) -> Array:
+        """Apply an elementwise function to a C-contiguous array, in place, by chunks that fit the cache."""
+        flat = self.xp.reshape(values, (-1,))
+        size = int(flat.shape[0])
+        starts = range(0, size, self.chunk)
+
+        def work(lane: range) -> None:
+            for start in lane:
+                part = slice(start, min(start + self.chunk, size))
+                flat[part] = function(flat[part])
+
+        if self.threads > 1 and len(starts) > 1:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(work, [starts[lane :: self.threads] for lane in range(self.threads)]))
+        else:
+            work(starts)
+        # reshape may copy in libraries without strides
+        return self.xp.reshape(flat, values.shape)
+
+    def all_finite(self, values: Array) -> bool:
+        """Whether there is no NaN and no infinity (the sum of the absolute values may overflow only by an entry)."""
+        if values.shape[0] == 0:
+            return True
+        return bool(self.xp.all(self.xp.isfinite(values)))
+
+    def cholesky(self, matrix: Array) -> Array | None:
+        """Untrusted lower triangular Cholesky factor, or None if it breaks down."""
+        try:
+            factor = self.xp.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            return None
+        return factor if self.all_finite(factor) else None
+
+    def right_solve_transposed(self, b: Array, lower: Array) -> Array:
+        """Untrusted ``b @ inv(lower)^T`` for a lower triangular matrix."""
+        if self.name == "numpy":
+            import scipy.linalg
+
+            return scipy.linalg.solve_triangular(lower, b.T, lower=True, check_finite=False).T
+        if self.name == "cupy":
+            import cupyx.scipy.linalg
+
+            return cupyx.scipy.linalg.solve_triangular(lower, b.T, lower=True).T
+        return self.xp.matmul(b, self.xp.linalg.inv(lower).T)
+
+    def describe(self) -> str:
+        """Library and version, for the record."""
+        return f"{self.name} {getattr(self.xp, '__version__', '')}".strip()
+
+
+def numpy_backend(threads: int | None = None) -> Backend:
+    """The NumPy backend; ``threads`` for elementwise work, by default one per core (at most 8)."""
+    import array_api_compat.numpy as xp
+
+    return Backend(xp, "numpy", threads=threads or min(8, os.cpu_count() or 1))
+
+
+def cupy_backend() -> Backend:
+    """The CuPy backend on the current GPU: FP64 only, emulation switched off, memory pool bounded.
+
+    Raises
+    ------
+    InputError
+        In one line, if there is no CuPy or no GPU.
+    """
+    asked = {name: os.environ.get(name, "0") for name in EMULATION}
+    wrong = [name for name, value in asked.items() if value not in ("0", "")]
+    if wrong:
+        raise InputError(f"{wrong[0]} = {asked[wrong[0]]}: emulated FP64 products are not certified; unset it")
+    for name in EMULATION:
+        os.environ[name] = "0"
+    try:
+        import cupy
+    except ImportError:
+        raise InputError("--device gpu needs CuPy, which is not installed; pip install 'verifier[gpu]'") from None
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise InputError(f"--device gpu: no usable GPU ({error}); use --device cpu") from None
+    if count < 1:
+        raise InputError("--device gpu: no GPU found; use --device cpu")
+    import array_api_compat.cupy as xp
+
+    total = int(cupy.cuda.Device().mem_info[1])
+    cupy.get_default_memory_pool().set_limit(size=int(POOL_FRACTION * total))
+    return Backend(xp, "cupy", chunk=DEVICE_CHUNK)
+
+
+EMULATION = ("CUBLAS_EMULATE_DOUBLE_PRECISION", "CUPY_TF32")
+"""Environment switches of emulated or reduced products: refused when set, and set to 0."""
+
+
+def backend_for(device: str) -> Backend:
+    """The backend of ``--device``: ``cpu`` or ``gpu``.
+
+    Raises
+    ------
+    InputError
+        For another word, or if the GPU cannot be used.
+    """
+    if device == "cpu":
+        return numpy_backend()
+    if device == "gpu":
+        return cupy_backend()
+    raise InputError(f"--device {device}: unknown device; use cpu or gpu")

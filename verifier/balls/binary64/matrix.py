@@ -1,0 +1,106 @@
+"""Matrices known as binary64 midpoints with one radius per column, delivered by blocks of columns or of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.balls.binary64.backend import Array, Backend
+from verifier.balls.binary64.bounds import SMALLEST_NORMAL
+from verifier.errors import InputError
+
+ROW_BLOCK = 512
+"""Rows per block of `MatrixEnclosure.row_blocks`."""
+
+
+class ColumnSource(Protocol):
+    """An N x M matrix Psi enclosed by midpoints A and column radii q, computed or stored block by block.
+
+    Guarantee (of whoever implements it): ``|Psi[i, j] - A[i, j]| <= q[j]`` for every block delivered; every pass, by
+    rows or by columns, delivers the same A; entries and radii are finite float64, zero or normal, radii not negative.
+    """
+
+    @property
+    def backend(self) -> Backend:
+        """Library that holds the blocks."""
+
+    @property
+    def samples(self) -> int:
+        """Rows N."""
+
+    @property
+    def columns(self) -> int:
+        """Columns M."""
+
+    def column_blocks(self, width: int) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield (columns, midpoints (N, w), radii (w,)), ``w <= width``, covering 0..M in order."""
+
+    def row_blocks(self) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield (rows, midpoints (n, M), radii (M,)), covering 0..N in order."""
+
+
+class MatrixEnclosure:
+    """A given dense matrix with column radii.
+
+    Parameters
+    ----------
+    backend
+        Array library.
+    midpoints
+        Shape (N, M). Subnormal entries become zero, and the radius of their column grows by 2^-1022.
+    radii
+        Shape (M,), None for an exact matrix. Subnormal radii become 2^-1022.
+
+    Guarantee: every matrix within the given radii of the given midpoints is within the kept ones of the kept midpoints.
+
+    Raises
+    ------
+    InputError
+        In one line, for another shape, a NaN or infinite entry, a negative radius.
+    """
+
+    def __init__(self, backend: Backend, midpoints: NDArray[np.float64], radii: NDArray[np.float64] | None = None):
+        a = np.array(midpoints, dtype=np.float64)
+        if a.ndim != 2 or 0 in a.shape:
+            raise InputError(f"matrix of shape {a.shape}; it must have at least one row and one column")
+        q = np.zeros(a.shape[1]) if radii is None else np.array(radii, dtype=np.float64)
+        if q.shape != (a.shape[1],):
+            raise InputError(f"radii of shape {q.shape}; give one per column, shape ({a.shape[1]},)")
+        if not np.isfinite(a).all():
+            i, j = np.argwhere(~np.isfinite(a))[0].tolist()
+            raise InputError(f"matrix entry [{i}, {j}] = {float(a[i, j])}: entries must be finite")
+        if not (np.isfinite(q).all() and (q >= 0.0).all()):
+            k = int(np.argwhere(~(np.isfinite(q) & (q >= 0.0)))[0, 0])
+            raise InputError(f"radius [{k}] = {float(q[k])}: radii must be finite and not negative")
+        q[(q > 0.0) & (q < SMALLEST_NORMAL)] = SMALLEST_NORMAL
+        small = (a != 0.0) & (np.abs(a) < SMALLEST_NORMAL)
+        a[small] = 0.0
+        touched = small.any(axis=0)
+        q[touched] = np.nextafter(q[touched] + SMALLEST_NORMAL, np.inf)
+        if not np.isfinite(q).all():
+            raise InputError("a radius overflows")
+        self.backend = backend
+        self.samples, self.columns = a.shape
+        self._a = backend.asarray(a)
+        self._q = backend.asarray(q)
+
+    def column_blocks(self, width: int) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield (columns, midpoints (N, w), radii (w,)) in order.
+
+        Guarantee: see `ColumnSource`.
+        """
+        for start in range(0, self.columns, width):
+            part = slice(start, min(start + width, self.columns))
+            yield part, self.backend.contiguous(self._a[:, part]), self._q[part]
+
+    def row_blocks(self) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield (rows, midpoints (n, M), radii (M,)) in order, at most `ROW_BLOCK` rows each.
+
+        Guarantee: see `ColumnSource`.
+        """
+        for start in range(0, self.samples, ROW_BLOCK):
+            part = slice(start, min(start + ROW_BLOCK, self.samples))
+            yield part, self._a[part, :], self._q

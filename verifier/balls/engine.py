@@ -1,0 +1,22 @@
+"""The two engines that enclose Psi(U), binary64 and Arb, and the way from one to the next."""
+
+from __future__ import annotations
+
+from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.features import FeatureEnclosure
+
+FIRST_BITS = 64
+"""Precision of the first Arb enclosure."""
+
+Enclosure = FloatEnclosure | FeatureEnclosure
+
+
+def sharper(features: Enclosure) -> FeatureEnclosure:
+    """The next enclosure to try: Arb at 64 bits after binary64, then twice the bits."""
+    bits = FIRST_BITS if isinstance(features, FloatEnclosure) else 2 * features.precision
+    return FeatureEnclosure(features.network, features.u, features.inputs, bits)
+
+
+def arithmetic(features: Enclosure) -> str:
+    """The arithmetic in words: ``binary64`` or ``64 bits``."""
+    return "binary64" if isinstance(features, FloatEnclosure) else f"{features.precision} bits"
