@@ -169,4 +169,4 @@ def test_the_attempts_tell_the_ladder():
     x = np.arange(20)[:, None] / 20.0
     found = rank_of(net, initialise(net, seed=1), x, stage=stage)
     assert found.verdict is Verdict.PROVED and ": certified (" in found.attempts[-1]
-    assert found.attempts[0].startswith("64 bits") and any("structural" in words for words in stages)
+    assert found.attempts[0].startswith("R1 at 64 bits") and any("structural" in words for words in stages)
