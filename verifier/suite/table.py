@@ -61,13 +61,15 @@ class ProgressDisplay:
 def print_steps(console: Console, report: CaseReport, seconds: float) -> None:
     """Print one case in full: a line per statement with its reason."""
     console.print(f"[bold]{escape(report.case.file.title or report.case.name)}[/bold]  ({seconds:.1f} s)")
-    console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
+    console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units; {escape(report.engine)}", highlight=False)
     steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
     for width in (10, 9, None, 7):
         steps.add_column(width=width, no_wrap=width is not None)
     for step in report.steps:
         verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict}[/]"
         steps.add_row(verdict, step.label, escape(step.reason), f"{step.seconds:.1f} s")
+        if step.key == "rank" and report.rank is not None and report.rank.attempts:
+            steps.add_row("", "ladder", escape("; ".join(report.rank.attempts)), "")
     console.print(steps)
 
 
