@@ -30,6 +30,8 @@ MAX_POWER = 64
 BITS = 64
 _U = arb(U)
 _TINY = arb(TINY)
+_LARGEST = arb(2) ** 1023
+"""Intermediate results must stay below: an overflow in binary64 is not a relative error."""
 
 
 class Unsupported(Exception):
@@ -51,6 +53,8 @@ class Image:
 
 def _rounded(ball: arb, error: arb) -> Image:
     """One rounding on top of an error: ``e + u (|x| + e)``, and an allowance for underflow."""
+    if not ball.abs_upper() + error < _LARGEST:
+        raise Unsupported("an intermediate result may overflow")
     return Image(ball, (error + _U * (ball.abs_upper() + error) + _TINY).upper())
 
 
@@ -62,8 +66,10 @@ class _ErrorOps:
 
     def const(self, p: int, q: int) -> Image:
         value = arb(fmpq(p, q))
+        if not (value.abs_upper() < arb(2) ** 1000 and (p == 0 or value.abs_lower() > arb(2) ** -1000)):
+            raise Unsupported("a constant outside binary64's range")
         exact = q & (q - 1) == 0 and abs(p) < 2**53 and q < 2**1000
-        return Image(value, arb(0) if exact else _U * value.abs_upper())
+        return Image(value, arb(0) if exact else _U * value.abs_upper() + _TINY)
 
     def pi(self) -> Image:
         return Image(arb.pi(), _U * 4)

@@ -98,9 +98,10 @@ class Backend:
         starts = range(0, size, self.chunk)
 
         def work(lane: range) -> None:
-            for start in lane:
-                part = slice(start, min(start + self.chunk, size))
-                flat[part] = function(flat[part])
+            with np.errstate(all="ignore"):  # the setting is each thread's own
+                for start in lane:
+                    part = slice(start, min(start + self.chunk, size))
+                    flat[part] = function(flat[part])
 
         if self.threads > 1 and len(starts) > 1:
             with ThreadPoolExecutor(self.threads) as pool:

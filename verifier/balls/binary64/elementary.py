@@ -161,7 +161,7 @@ def sigmoid(xp: Any, t: Array) -> Array:
 
 
 def log1p_unit(xp: Any, y: Array) -> Array:
-    """``log(1 + y)`` for y in [0, 1]. Guarantee: relative error <= 6.1 u."""
+    """``log(1 + y)`` for y in [0, 1]. Guarantee: relative error <= 6.1 u, plus 2^-1021 absolutely."""
     z = y / (y + 2.0)
     s = z * z
     total = s * (1.0 / (2 * _ARTANH_TERMS - 1))

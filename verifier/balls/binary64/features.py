@@ -11,6 +11,7 @@ and with a Lipschitz constant L of the activation and the error e of its kernel 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,9 @@ BLOCK_BYTES = 64 * 2**20
 
 CACHE_BYTES = 2**30
 """Psi is kept between passes up to this size."""
+
+QUIETLY = np.errstate(all="ignore")
+"""Overflow is no news: what is not finite is not enclosed, and that is checked."""
 
 
 class NotEnclosed(VerifierError):
@@ -209,6 +213,7 @@ class FloatEnclosure:
             return self._convolution(index, layer, z, shape)
         return self._pool(layer, z, shape)
 
+    @QUIETLY
     def _dense(self, index: int, layer: Dense, z: Enclosed, units: tuple[int, ...]) -> Enclosed:
         weight, bias = self._parameter(f"layer{index}.weight"), self._parameter(f"layer{index}.bias")
         if len(units) != layer.width:
@@ -234,7 +239,7 @@ class FloatEnclosure:
         """Upper bound of the rows' 2-norms."""
         xp, k = self.backend.xp, int(values.shape[1])
         squares = [float(xp.max(xp.sum(part * part, axis=1))) for part in self._row_parts(values)]
-        return float(upper((max(squares) + TINY) ** 0.5, k))
+        return float(upper(math.sqrt(max(squares) + TINY), k))
 
     def _row_parts(self, values: Array) -> Iterator[Array]:
         step = max(1, self.backend.chunk * 16 // max(1, int(values.shape[1])))
@@ -257,6 +262,7 @@ class FloatEnclosure:
             raise NotEnclosed(f"{activation.name}: a feature overflows binary64")
         return Enclosed(mid, out)
 
+    @QUIETLY
     def _convolution(self, index: int, layer: Conv, z: Enclosed, shape: tuple[int, ...]) -> Enclosed:
         xp = self.backend.xp
         windows = np.array(window_indices(shape, layer.kernel, layer.steps), dtype=np.int64)
@@ -276,6 +282,7 @@ class FloatEnclosure:
         radius = upper(moved + gamma(k + 3) * (eta * norm[:, None] + xp.abs(bias)), 8)
         return self._activate(layer.activation, pre, xp.reshape(radius, (layer.filters * positions,)))
 
+    @QUIETLY
     def _pool(self, layer: AvgPool, z: Enclosed, shape: tuple[int, ...]) -> Enclosed:
         """Means over windows: the sum of k numbers, times 1/k: ``gamma_{k+3}`` times the mean of the magnitudes."""
         xp = self.backend.xp

@@ -14,7 +14,7 @@ from flint import arb
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.bounds import TINY, gamma, upper
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.features import QUIETLY, FloatEnclosure, NotEnclosed
 from verifier.balls.exact import ExactArray
 from verifier.balls.features import Progress
 
@@ -24,6 +24,7 @@ SMALLEST_WEIGHT = 2.0**-900
 Rows = list[tuple[arb, ...]]
 
 
+@QUIETLY
 def float_margins(
     features: FloatEnclosure,
     weights: Sequence[ExactArray],
