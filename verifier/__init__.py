@@ -32,6 +32,8 @@ _HOMES = {
     "numpy_backend": "verifier.balls.binary64.backend",
     "cupy_backend": "verifier.balls.binary64.backend",
     "canary": "verifier.balls.binary64.canary",
+    "float_logits": "verifier.balls.binary64.loss",
+    "float_loss": "verifier.balls.binary64.loss",
     "prove_rank": "verifier.rank.certify",
     "certify_gram": "verifier.rank.gram",
     "certify_inverse64": "verifier.rank.float_inverse",
@@ -64,6 +66,8 @@ __all__ = [
     "certify_gram",
     "certify_inverse64",
     "cupy_backend",
+    "float_logits",
+    "float_loss",
     "group_duplicates",
     "initialise",
     "load_dataset",
@@ -83,6 +87,7 @@ if TYPE_CHECKING:
     from verifier.balls.binary64.backend import cupy_backend, numpy_backend
     from verifier.balls.binary64.canary import canary
     from verifier.balls.binary64.features import FloatEnclosure
+    from verifier.balls.binary64.loss import float_logits, float_loss
     from verifier.balls.binary64.matrix import MatrixEnclosure
     from verifier.balls.exact import ExactArray
     from verifier.balls.features import FeatureEnclosure

@@ -45,7 +45,7 @@ def float_margins(
     """
     backend, xp = features.backend, features.backend.xp
     classes = weights[0].shape[1]
-    values = [_exact_floats(weight) for weight in weights]
+    values = [exact_floats(weight) for weight in weights]
     tables: dict[int, tuple[object, NDArray[np.float64]]] = {}
     found: list[Rows] = [[()] * features.samples for _ in weights]
     constant = gamma(features.columns + 4)
@@ -73,7 +73,7 @@ def float_margins(
     return found
 
 
-def _exact_floats(weight: ExactArray) -> NDArray[np.float64]:
+def exact_floats(weight: ExactArray) -> NDArray[np.float64]:
     """The weights as binary64 numbers if that loses nothing.
 
     Guarantee: the result equals the exact array.

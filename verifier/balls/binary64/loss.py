@@ -1,0 +1,115 @@
+r"""Logits and the cross-entropy in binary64, from the enclosure of Psi(U).
+
+Per sample, with margins ``m_k``, ``L = log(1 + sum_k e^{-m_k})``. Its partial derivatives are ``-p_k`` with
+``sum p_k < 1``: margins that are off by at most e move L by at most e. With ``s = max(0, max_k -m_k)``,
+
+.. math:: L = s + \log\big(e^{-s} + \sum_k e^{-m_k - s}\big),
+
+where no exponential overflows and the sum is in [1, m].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+
+from verifier.balls.binary64 import elementary
+from verifier.balls.binary64.bounds import TINY, U, gamma, upper
+from verifier.balls.binary64.features import QUIETLY, FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.margins import exact_floats, float_margins
+from verifier.balls.exact import ExactArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """``G = Psi(U) V``, shape (N, m). Guarantee: every exact entry is within ``radius`` of ``mid``."""
+
+    mid: FloatArray
+    radius: FloatArray
+
+
+@QUIETLY
+def float_logits(features: FloatEnclosure, weights: ExactArray) -> Logits:
+    """Enclose the logits; for margins use `float_margins`, where what the columns of V have in common cancels.
+
+    Guarantee: ``|G_ij - mid_ij| <= gamma_{M+2} ||A_i|| ||V_j|| + sum_k q_k |V_kj|``, which is ``radius_ij``.
+
+    Raises
+    ------
+    NotEnclosed
+        If the weights are no binary64 numbers of moderate size, or something overflows.
+    """
+    backend, xp, m = features.backend, features.backend.xp, features.columns
+    values = exact_floats(weights)
+    norms = upper(np.sqrt((values * values).sum(axis=0) + TINY), m)
+    table = backend.asarray(values)
+    mids, radii = [], []
+    for _, mid, radius in features.row_blocks():
+        mids.append(backend.numpy(backend.matmul(mid, table)))
+        moved = upper(backend.numpy(xp.sum(xp.abs(table) * radius[:, None], axis=0)), m)
+        sizes = upper(backend.numpy(xp.sqrt(xp.sum(mid * mid, axis=1) + TINY)), m)
+        radii.append(upper(gamma(m + 2) * sizes[:, None] * norms + moved, 8))
+    found = Logits(np.concatenate(mids), np.concatenate(radii))
+    if not (np.isfinite(found.mid).all() and np.isfinite(found.radius).all()):
+        raise NotEnclosed("a logit overflows binary64")
+    return found
+
+
+@QUIETLY
+def float_loss(
+    features: FloatEnclosure, weights: ExactArray, labels: NDArray[np.int64], multiplicities: Sequence[int]
+) -> arb:
+    """Enclose ``Phi(U, V) = (1/n) sum_i n_i log(1 + sum_k exp(-m_ik))``.
+
+    Guarantee: the ball contains the exact loss. Its radius is absolute, about 1e-13: a loss near 0 needs Arb.
+
+    Raises
+    ------
+    NotEnclosed
+        As `float_logits`.
+    """
+    (rows,) = float_margins(features, [weights], labels)
+    mids = np.array([[float(ball.mid()) for ball in row] for row in rows])
+    moved = np.array([max(float(ball.rad()) for ball in row) for row in rows]) * (1.0 + 2.0**-28)
+    backend, xp = features.backend, features.backend.xp
+    values, errors = _sample_losses(xp, backend.asarray(mids))
+    total, room, count = arb(0), arb(0), 0
+    for value, error, extra, times in zip(
+        backend.numpy(values).tolist(), backend.numpy(errors).tolist(), moved.tolist(), multiplicities, strict=True
+    ):
+        total += times * arb(value)
+        room += times * (arb(error) + arb(extra))
+        count += times
+    loss = (total + room.upper() * arb(0, 1)) / count
+    if not loss.is_finite():
+        raise NotEnclosed("the loss overflows binary64")
+    return loss
+
+
+def _sample_losses(xp: Any, m: Any) -> tuple[Any, Any]:
+    """Losses of the samples from exact margins (N, m - 1), and bounds of their errors.
+
+    Each exponential is off by 2.09 u, its argument by ``u |m_k + s|``, which matters only where the exponential does:
+    ``x e^-x <= 1/e``; so each term, at most 1, is off by less than ``(2.09 + 0.4) u`` plus 2^-1021. The sum of m terms
+    adds ``gamma_m`` of at most m, the logarithm of a sum at least 1 passes errors on undiminished at most and adds its
+    own, ``1.01 LOG_CHECK (1 + log) + 3.2 u``, the last addition ``u L``.
+
+    Guarantee: the exact losses are within the bounds of the values.
+    """
+    zero = xp.asarray(0.0, dtype=xp.float64)
+    shift = xp.maximum(xp.max(-m, axis=1), zero)
+    classes = int(m.shape[1]) + 1
+    terms = xp.reshape(elementary.exp(xp, xp.reshape(-m - shift[:, None], (-1,))), m.shape)
+    total = xp.sum(terms, axis=1) + elementary.exp(xp, -shift)
+    logarithm = elementary.log(xp, xp.maximum(total, xp.asarray(1.0, dtype=xp.float64)))
+    value = shift + logarithm
+    inner = classes * (2.5 * U + gamma(classes + 2)) * 1.01 + TINY
+    error = inner + 1.02 * elementary.LOG_CHECK * (1.0 + xp.abs(logarithm)) + 3.2 * U + 1.01 * U * xp.abs(value)
+    return value, upper(error, 8)
