@@ -362,8 +362,11 @@ def _float_witness(psi: Array, columns: NDArray[np.int64] | None, precision: int
         return "no right inverse in binary64 (numerically singular)"
     n, k = a.shape
     spread = math.sqrt(n * k) * float(np.linalg.norm(x))
-    bits = max(16, math.ceil(math.log2(max(spread, 1.0))) + 8) if math.isfinite(spread) else precision
-    if bits + math.frexp(float(np.abs(a).max()))[1] > precision - 6:
+    room = precision - 6 - math.frexp(float(np.abs(a).max()))[1]
+    if not 0.0 < spread < math.inf:
+        return "the right inverse is not finite"
+    bits = max(1, math.ceil(math.log2(spread)) + 8, min(16, room))
+    if bits > room:
         return "the right inverse is too large for this precision"
     matrix = compact_right_inverse(a, x, sharp=n < LARGE)
     return RightInverse(matrix, columns, bits, norm_products_for(n))
