@@ -24,7 +24,6 @@ __all__ = [
     "approx_numpy_kernel",
     "compile_expression",
     "evaluate",
-    "numpy_kernel",
 ]
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -94,10 +93,6 @@ def approx_mpmath_derivative(activation: Activation) -> MpmathKernel:
         Maps a number (anything `mpmath.mpf` takes) to an mpf at the precision in force when it is called.
     """
     return _mpmath(activation.derivative_tree)
-
-
-numpy_kernel = approx_numpy_kernel
-"""Short name of `approx_numpy_kernel`."""
 
 
 def _numpy(tree: Tree) -> NumpyKernel:

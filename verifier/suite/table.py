@@ -61,8 +61,8 @@ class ProgressDisplay:
 def print_steps(console: Console, report: CaseReport, seconds: float) -> None:
     """Print one case in full: a line per statement with its reason."""
     console.print(f"[bold]{escape(report.case.file.title or report.case.name)}[/bold]  ({seconds:.1f} s)")
-    words = f"{report.data}; M = {report.network.skip_count} skip units; {report.engine}"
-    console.print(f"  {escape(words)}", highlight=False)
+    for words in (f"{report.data}; M = {report.network.skip_count} skip units", f"engine: {report.engine}"):
+        console.print(f"  {escape(words)}", highlight=False)
     steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
     for width in (10, 9, None, 7):
         steps.add_column(width=width, no_wrap=width is not None)
