@@ -42,6 +42,11 @@ class CheckerProcess:
             start_new_session=True,
         )
 
+    @property
+    def running(self) -> bool:
+        """Whether the checker still works."""
+        return self.process.poll() is None
+
     def wait(self) -> list[Checked]:
         """Wait for the answers, one per file; a checker that dies has accepted nothing."""
         out, err = self.process.communicate()

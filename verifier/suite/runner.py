@@ -123,7 +123,8 @@ def run_cases(
         for position, (name, case) in enumerate(_named(cases)):
             with display.case(name, position, len(cases)) as stage:
                 begun = time.perf_counter()
-                with threadpool_limits(BLAS_THREADS):
+                busy = any(process.running for process, _ in waiting)
+                with threadpool_limits(BLAS_THREADS if busy else None):
                     report, builder = run_case(case, seed=seed, stage=stage, backend=backend)
                 if not builder.empty:
                     stage("writing the certificate")
