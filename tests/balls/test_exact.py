@@ -11,7 +11,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from planted import fraction, over_seeds
 
-from verifier.balls.exact import Dyadic, ExactArray, arb_text, lower_float, round_down, round_up, upper_float
+from verifier.balls.exact import (
+    Dyadic,
+    ExactArray,
+    arb_text,
+    lower_float,
+    round_down,
+    round_up,
+    text_below,
+    upper_float,
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -137,3 +146,9 @@ def test_the_smallest_exact_type_is_chosen():
     assert dtype([1.0, -127.0]) == np.int8 and dtype([0.0625, 3.0]) == np.int8
     assert dtype([200.0, 0.5]) == np.int16
     assert dtype([float(np.float32(0.1))]) == np.float32 and dtype([0.1]) == np.float64
+
+
+@given(st.floats(min_value=1e-300, max_value=1e300), st.integers(1, 8))
+def test_printed_lower_bounds_are_lower_bounds(value, digits):
+    printed = Fraction(text_below(value, digits))
+    assert printed <= Fraction(value) < printed * (1 + Fraction(11, 10**digits))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,6 +62,15 @@ class Dyadic:
 def arb_text(value: arb, digits: int = 3) -> str:
     """Print the midpoint of a ball with ``digits`` digits (for people, not for proofs)."""
     return str(value.mid().str(digits, radius=False))
+
+
+def text_below(value: float, digits: int = 4) -> str:
+    """Print a finite lower bound with ``digits`` digits.
+
+    Guarantee: the decimal number printed is <= ``value``.
+    """
+    floor = decimal.Context(prec=digits, rounding=decimal.ROUND_FLOOR).create_decimal_from_float(value)
+    return f"{float(floor):.{digits}g}"
 
 
 def round_down(value: arb, bits: int = 30) -> Dyadic:

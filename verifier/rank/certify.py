@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from verifier.balls.binary64.canary import canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
-from verifier.balls.exact import ExactArray, round_down, round_up
+from verifier.balls.exact import ExactArray, round_down, round_up, text_below
 from verifier.balls.features import FeatureEnclosure, Progress, block_is_finite
 from verifier.balls.precision import working_precision
 from verifier.model.network import Array
@@ -200,7 +200,7 @@ def _float_rungs(
     if tight or not certificate or not inverse:
         begun = time.perf_counter()
         found = certify_gram(features, tight=tight, progress=stage(f"rank: Gram matrix of {n} x {m} features"))
-        outcome = found if isinstance(found, str) else f"certified, sigma_N >= {found.sigma_lower:.4g}"
+        outcome = found if isinstance(found, str) else f"certified, sigma_N >= {text_below(found.sigma_lower)}"
         attempts.append(f"R2 in binary64: {outcome}{_cost(begun)}")
         if isinstance(found, GramBound):
             gram = found
@@ -226,10 +226,10 @@ def _float_rungs(
         if tight and gram is None:
             begun = time.perf_counter()
             sharp = certify_inverse64(features, _full_inverse(psi), tight=True)
-            outcome = f"sigma_N >= {sharp.sigma_lower:.4g}" if isinstance(sharp, InverseBound64) else sharp
+            outcome = f"sigma_N >= {text_below(sharp.sigma_lower)}" if isinstance(sharp, InverseBound64) else sharp
             attempts.append(f"R1 in binary64, tight: {outcome}{_cost(begun)}")
             best = max(best, sharp.sigma_lower if isinstance(sharp, InverseBound64) else 0.0)
-        reason = f"||I - Psi X||_2 <= {bound.alpha} < 1 in binary64, so sigma_N >= {best:.3g}"
+        reason = f"||I - Psi X||_2 <= {bound.alpha} < 1 in binary64, so sigma_N >= {text_below(_below(best))}"
         return RankResult(
             Verdict.PROVED, n, m, FIRST_BITS, reason, (), bound, witness, gram=gram, sigma_lower=_below(best)
         )
@@ -248,7 +248,7 @@ def _full_inverse(psi: Array) -> Array:
 
 def _proved_by_gram(features: FloatEnclosure, bound: GramBound) -> RankResult:
     reason = f"Psi Psi^T - {bound.shift:.3g} I is positive definite up to proved errors, so sigma_N >= "
-    reason += f"{bound.sigma_lower:.4g}"
+    reason += text_below(bound.sigma_lower)
     return RankResult(
         Verdict.PROVED,
         features.samples,
