@@ -1413,7 +1413,7 @@ def check_segment_condition():
 
     def segment(start, end, gamma=(1, -1)):
         rows = [margins.Margins(tuple((b,) for b in side)) for side in (start, end)]
-        return path._segment(enclosure, weights, weights, *rows, exact.Dyadic(*gamma), [1, 1], ["1e-3"])
+        return path.segment_and_ray(enclosure, weights, weights, *rows, exact.Dyadic(*gamma), [1, 1], ["1e-3"])
 
     good = segment([arb(3), arb(-2)], [arb(1), arb(2)])
     assert good.kappa.fraction() > 3

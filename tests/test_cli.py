@@ -84,12 +84,23 @@ def test_run_of_a_case_file(case: Path, tmp_path: Path) -> None:
 def test_exit_codes_refuted_undecided_and_as_expected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = SMALL.replace("width = 30", "width = 10")
     zeros = SMALL + '\n[start]\ninit = "zeros"\n'
+    (tmp_path / "patches.csv").write_text("x1,x2,label\n0,0,a\n1,1,b\n")
+    tied = """
+        data = { path = "patches.csv", scale = "none" }
+        network.layers = [
+          { kind = "conv1d", filters = 1, kernel = [1], bias = "tied", activation = "square", skip = true },
+        ]
+        start = { init = "zeros" }
+        """
     for name, text, command, code in (
         ("few", few, "rank", 1),
         ("few-expected", few + '\n[expect]\nrank = "REFUTED"\n', "rank", 0),
         ("unexpected", SMALL + '\n[expect]\nrank = "REFUTED"\n', "rank", 1),
-        ("zeros", zeros, "path", 3),
-        ("zeros-run", zeros + '\n[expect]\nrank = "REFUTED"\nzero_loss = "UNDECIDED"\npath = "UNDECIDED"\n', "path", 0),
+        ("zeros", zeros, "path", 0),
+        ("tied", tied, "path", 3),
+        ("tied-run", tied + 'expect = { rank = "REFUTED", path = "UNDECIDED" }\n', "path", 0),
+        ("tied-witness", tied, "witness", 1),
+        ("small-witness", SMALL, "witness", 0),
     ):
         path = tmp_path / f"{name}.toml"
         path.write_text(text)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "VerifierError": "verifier.errors",
     "Activation": "verifier.model.activations",
     "activation": "verifier.model.activations",
     "register": "verifier.model.activations",
@@ -25,6 +26,7 @@ _HOMES = {
     "group_duplicates": "verifier.model.grouping",
     "read_case": "verifier.model.case",
     "Verdict": "verifier.model.verdict",
+    "SampleSource": "verifier.model.samples",
     "ExactArray": "verifier.balls.exact",
     "FeatureEnclosure": "verifier.balls.features",
     "FloatEnclosure": "verifier.balls.binary64.features",
@@ -39,14 +41,30 @@ _HOMES = {
     "certify_inverse64": "verifier.rank.float_inverse",
     "singular_values": "verifier.rank.singular_values",
     "matrix_singular_values": "verifier.rank.singular_values",
+    "prove_witness": "verifier.rank.witness",
+    "random_witness": "verifier.rank.random_witness",
+    "structural_bound_every_u": "verifier.rank.deficiency",
     "prove_zero_loss": "verifier.landscape.zero_loss",
     "prove_path": "verifier.landscape.path",
+    "prove_escape": "verifier.landscape.escape",
+    "prove_gateway": "verifier.landscape.gateway",
+    "prove_loss_path": "verifier.landscape.losses",
+    "certified_ball": "verifier.landscape.neighbourhood",
+    "full_rank_radius": "verifier.landscape.neighbourhood",
+    "prove_not_stationary": "verifier.landscape.pointwise",
+    "prove_curvature": "verifier.landscape.pointwise",
+    "check_assumption": "verifier.theorem.hypotheses",
+    "full_rank_fraction": "verifier.theorem.genericity",
+    "sigma_along_line": "verifier.theorem.genericity",
+    "prove_threshold": "verifier.theorem.threshold",
+    "STATEMENTS": "verifier.theorem.statements",
     "CertificateBuilder": "verifier.certificate.writer",
     "run_case": "verifier.suite.pipeline",
-    "VerifierError": "verifier.errors",
+    "run_witness": "verifier.suite.witnessing",
 }
 
 __all__ = [
+    "STATEMENTS",
     "Activation",
     "AvgPool",
     "CertificateBuilder",
@@ -58,29 +76,45 @@ __all__ = [
     "FloatEnclosure",
     "MatrixEnclosure",
     "Network",
+    "SampleSource",
     "Verdict",
     "VerifierError",
     "__version__",
     "activation",
     "canary",
+    "certified_ball",
     "certify_gram",
     "certify_inverse64",
+    "check_assumption",
     "cupy_backend",
     "float_logits",
     "float_loss",
+    "full_rank_fraction",
+    "full_rank_radius",
     "group_duplicates",
     "initialise",
     "load_dataset",
     "matrix_singular_values",
     "numpy_backend",
     "output_weights",
+    "prove_curvature",
+    "prove_escape",
+    "prove_gateway",
+    "prove_loss_path",
+    "prove_not_stationary",
     "prove_path",
     "prove_rank",
+    "prove_threshold",
+    "prove_witness",
     "prove_zero_loss",
+    "random_witness",
     "read_case",
     "register",
     "run_case",
+    "run_witness",
+    "sigma_along_line",
     "singular_values",
+    "structural_bound_every_u",
 ]
 
 if TYPE_CHECKING:
@@ -93,7 +127,12 @@ if TYPE_CHECKING:
     from verifier.balls.features import FeatureEnclosure
     from verifier.certificate.writer import CertificateBuilder
     from verifier.errors import VerifierError
+    from verifier.landscape.escape import prove_escape
+    from verifier.landscape.gateway import prove_gateway
+    from verifier.landscape.losses import prove_loss_path
+    from verifier.landscape.neighbourhood import certified_ball, full_rank_radius
     from verifier.landscape.path import prove_path
+    from verifier.landscape.pointwise import prove_curvature, prove_not_stationary
     from verifier.landscape.zero_loss import prove_zero_loss
     from verifier.model.activations import Activation, activation, register
     from verifier.model.case import read_case
@@ -103,12 +142,21 @@ if TYPE_CHECKING:
     from verifier.model.layers import AvgPool, Conv, Dense
     from verifier.model.network import Network
     from verifier.model.readers import load_dataset
+    from verifier.model.samples import SampleSource
     from verifier.model.verdict import Verdict
     from verifier.rank.certify import prove_rank
+    from verifier.rank.deficiency import structural_bound_every_u
     from verifier.rank.float_inverse import certify_inverse64
     from verifier.rank.gram import certify_gram
+    from verifier.rank.random_witness import random_witness
     from verifier.rank.singular_values import matrix_singular_values, singular_values
+    from verifier.rank.witness import prove_witness
     from verifier.suite.pipeline import run_case
+    from verifier.suite.witnessing import run_witness
+    from verifier.theorem.genericity import full_rank_fraction, sigma_along_line
+    from verifier.theorem.hypotheses import check_assumption
+    from verifier.theorem.statements import STATEMENTS
+    from verifier.theorem.threshold import prove_threshold
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from verifier.model.case import Case
-    from verifier.suite.pipeline import CaseReport
+    from verifier.suite.pipeline import CaseReport, Step
 
 # Typer may carry Click inside or use the installed one: the base of its usage errors, wherever it lives.
 _UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -133,10 +134,75 @@ def path(
     ] = None,
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
+    escape: Annotated[
+        str | None, typer.Option("--escape", metavar="E1|E2|E3|E4", help="Leave the start by this escape only.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove a strictly decreasing path from the case's start to zero loss (Z1, P1)."""
-    _prove(case, out, seed, as_json, "path", ("zero_loss", "path"), device=device, tight=False)
+    """Prove a non-increasing path from the case's start to zero loss (Z1, P1; E1 to E4 where P1 cannot begin)."""
+    _prove(case, out, seed, as_json, "path", ("path",), device=device, tight=False, escape=escape)
+
+
+@app.command()
+def witness(
+    case: CaseArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
+    ] = None,
+    seed: SeedOption = None,
+    seeds: Annotated[
+        int,
+        typer.Option("--seeds", min=0, max=10_000, metavar="K", help="Also test K random U for full rank."),
+    ] = 0,
+    line: Annotated[
+        Path | None,
+        typer.Option("--line", metavar="FILE.csv", help="Also table sigma_N along a line through a deficient U."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Construct a U of full rank (W1-W3, or a dense random one): full rank at almost every U, no bad local valley."""
+    from verifier.balls.features import use_threads
+    from verifier.model.case import read_case
+    from verifier.model.verdict import Verdict
+    from verifier.suite.table import ProgressDisplay, print_witness
+    from verifier.suite.witnessing import run_witness, table_along_line
+
+    found_case = read_case(case)
+    _json_name(out)
+    display = ProgressDisplay(_console(stderr=True))
+    use_threads(os.cpu_count() or 1)
+    with display.case(found_case.name, 0, 1) as stage:
+        report = run_witness(found_case, seed=seed, trials=seeds, certificate=out is not None, stage=stage)
+        table = None if line is None else table_along_line(found_case, line, seed=seed, stage=stage)
+        written = None if out is None or report.builder is None or report.builder.empty else report.builder.write(out)
+    if as_json:
+        document: dict[str, Any] = {"version": __version__, "case": found_case.name, "data": report.data}
+        document["steps"] = _steps(report.steps)
+        document |= {"certificate": None if written is None else str(written), "line": table}
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+    else:
+        print_witness(_console(), found_case, report, table)
+        _say_written(out, written)
+    raise typer.Exit({Verdict.PROVED: 0, Verdict.REFUTED: 1}.get(report.verdict("W0"), 3))
+
+
+def _json_name(out: Path | None) -> None:
+    if out is not None and out.suffix != ".json":
+        raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
+
+
+def _say_written(out: Path | None, written: Path | None) -> None:
+    if written is not None:
+        _console().print(f"Certificate: {written}", highlight=False, markup=False, soft_wrap=True)
+    elif out is not None:
+        _console().print("Nothing was proved, so no certificate was written.", highlight=False)
+
+
+def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    return [
+        {"key": s.key, "label": s.label, "verdict": str(s.verdict), "reason": s.reason, "seconds": s.seconds}
+        for s in steps
+    ]
 
 
 def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: int) -> NoReturn:
@@ -182,6 +248,7 @@ def _prove(
     *,
     device: str,
     tight: bool,
+    escape: str | None = None,
 ) -> None:
     from verifier.balls.binary64.backend import backend_for
     from verifier.balls.features import use_threads
@@ -190,11 +257,12 @@ def _prove(
     from verifier.suite.table import ProgressDisplay, print_steps
 
     case = read_case(case_path)
-    if out is not None and out.suffix != ".json":
-        raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
+    _json_name(out)
     display = ProgressDisplay(_console(stderr=True))
     backend = backend_for(device)
     use_threads(os.cpu_count() or 1)
+    if escape is not None:
+        case.file.path.escapes = [escape]
     with display.case(case.name, 0, 1) as stage:
         report, builder = run_case(
             case,
@@ -211,10 +279,7 @@ def _prove(
     else:
         console = _console()
         print_steps(console, report, sum(step.seconds for step in report.steps))
-        if written is not None:
-            console.print(f"Certificate: {written}", highlight=False, markup=False)
-        elif out is not None:
-            console.print("Nothing was proved, so no certificate was written.", highlight=False)
+        _say_written(out, written)
     raise typer.Exit(_exit_code(report, case, keys))
 
 
@@ -223,10 +288,7 @@ def _report_json(report: CaseReport, written: Path | None) -> dict[str, Any]:
         "version": __version__,
         "case": report.case.name,
         "data": report.data,
-        "steps": [
-            {"key": s.key, "label": s.label, "verdict": str(s.verdict), "reason": s.reason, "seconds": s.seconds}
-            for s in report.steps
-        ],
+        "steps": _steps(report.steps),
         "engine": report.engine,
         "attempts": list(report.rank.attempts) if report.rank else [],
         "sigma_lower": report.rank.sigma_lower if report.rank else 0.0,

@@ -9,6 +9,7 @@ import pytest
 from verifier.model.case import parse_case
 from verifier.suite.pipeline import run_case
 
+PARTS = frozenset({"rank", "path"})
 CASES = {
     "full": """
         data = { name = "digits", samples = 24 }
@@ -57,7 +58,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     written = {}
     for name, text in CASES.items():
         case = parse_case(text, name=name, folder=folder)
-        written[name] = run_case(case)[1].write(folder / f"{name}.json")
+        written[name] = run_case(case, parts=PARTS)[1].write(folder / f"{name}.json")
     for name in ("full", "deep", "conv"):
         case = parse_case(CASES[name], name=name, folder=folder)
         written[f"{name}-rank"] = run_case(case, parts=frozenset({"rank"}))[1].write(folder / f"{name}-rank.json")

@@ -139,7 +139,7 @@ def random_case(seed):
 def read(builder, inputs, document):
     arrays = Arrays(builder.arrays())
     data = arrays.exact(read_value(ARRAY, inputs, "/data/inputs"), *inputs["shape"])
-    return read_network(read_value(NETWORK, document, "/network"), data, arrays)
+    return read_network(read_value(NETWORK, document, "/network"), data, *inputs["shape"], arrays)
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -37,7 +37,9 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_case(parse_case(CASE))[1].write(tmp_path_factory.mktemp("certificate") / "c.json")
+    return run_case(parse_case(CASE), parts=frozenset({"rank", "path"}))[1].write(
+        tmp_path_factory.mktemp("certificate") / "c.json"
+    )
 
 
 def test_the_environment_is_bare(bare_python: Path) -> None:
@@ -91,4 +93,4 @@ def test_the_checker_is_small() -> None:
             if token.string.strip()
         }
         total += len(code - skip)
-    assert total <= 930, total
+    assert total <= 1800, total

@@ -7,12 +7,15 @@ import io
 import json
 import re
 import time
+from importlib import resources
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from rich.console import Console
 
+from verifier.certificate.show import describe
 from verifier.model.case import parse_case, read_case
 from verifier.model.verdict import Verdict
 from verifier.suite.pipeline import case_instance, run_case
@@ -42,7 +45,7 @@ def test_the_suite_has_negative_controls_and_all_verdicts(quick: tuple[SuiteResu
     }
     assert found == {Verdict.PROVED, Verdict.REFUTED, Verdict.UNDECIDED}
     labels = {o.report.rank.label for o in quick[0].outcomes if o.report.rank}
-    assert labels == {"R1", "R3", "R5"}
+    assert labels == {"R", "R1", "R3", "R5"}
     reasons = {o.report.rank.deficiency.reason for o in quick[0].outcomes if o.report.rank and o.report.rank.deficiency}
     assert reasons == {"fewer-units", "equal-samples", "dependent-units"}
 
@@ -132,3 +135,34 @@ def test_a_stopped_checker_leaves_no_worker_behind(tmp_path: Path) -> None:
             if int(group) == process.process.pid and state != "Z":
                 alive.append(entry)
     assert alive == []
+
+
+def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, Path]) -> None:
+    schema = json.loads((resources.files("verifier.certificate") / "schema-v1.json").read_text())
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    labels = set()
+    for outcome in quick[0].outcomes:
+        assert outcome.report.certificate is not None
+        document = json.loads(outcome.report.certificate.read_text())
+        assert not list(validator.iter_errors(document)), outcome.report.case.name
+        labels |= {claim["label"] for claim in document["claims"]}
+        assert describe(outcome.report.certificate)
+    assert labels == {
+        "R1",
+        "R3",
+        "R5",
+        "Z1",
+        "P1",
+        "W0",
+        "W1",
+        "W2",
+        "Z2",
+        "C1",
+        "C3",
+        "TC.3",
+        "E1",
+        "E2",
+        "E3",
+        "E4",
+        "E4.path",
+    }

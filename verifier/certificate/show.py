@@ -18,13 +18,44 @@ MEANING = {
     "||I - Psi X||_2 <= {alpha} < 1, so rank Psi(U) = {rank} and sigma_N(Psi(U)) >= {sigma_lower}. "
     "In the paper: the conclusion of Lemma 3.2 at this U.",
     "R5": "rank deficiency by structure (R5, {reason}): rank Psi(U) <= {rank_at_most} < N.",
+    "every-u": "rank deficiency for every U (R5, {reason}): rank Psi(U) <= {rank_at_most} < N for EVERY U; the stored "
+    "hidden weights do not matter. In the paper: the conclusion of Lemma 3.2 fails for this network and data.",
     "Z1": "zero training error and infimum 0 (Z1): every margin of Psi(U) V1 is at least gamma = {gamma}, so "
     "Phi(U, t V1) <= log(1 + (m-1) exp(-gamma t)) tends to 0. In the paper: the solvability of Psi(U) V = T.",
-    "P1": "a path without increase (P1): from the start V0 (loss in [{loss_lower}, {loss_upper}]) straight to "
-    "kappa V1, kappa = {kappa}, then along t V1: the loss strictly decreases all the way; below log(2)/n from "
-    "t = {zero_error_t} on "
-    "(Lemma 2.1: zero training error){targets}. "
+    "P1": "a path without increase (P1): from the start V0 (loss in [{loss_lower}, {loss_upper}]), {tail} "
     "In the paper: the path in the proof of Theorem 3.4(2), U fixed.",
+    "E1": "a strictly decreasing path from a start whose features do not separate the classes (E1): U and V move "
+    "together while the loss strictly decreases ({pieces} pieces of time, each enclosed whole), then, with U at rest, "
+    "{tail} In the paper: Theorem 3.4(2), from a point that is not stationary.",
+    "E2": "a non-increasing path from a start whose features do not separate the classes (E2): equal, constant or zero "
+    "units hand their part of the logits over and move, the loss staying exactly constant; then, with U at rest, "
+    "{tail} In the paper: Theorem 3.4(2), where the abstract promises a path without increase.",
+    "E3": "a path that stays below the start's loss plus {epsilon} (E3): U moves ({pieces} pieces of time, each "
+    "enclosed whole), then, with U at rest, {tail} In the paper: the sublevel form of Theorem 3.4(2).",
+    "E4.path": "a non-increasing path from a start where lower layers merge samples (E4): the merged samples part, V "
+    "following so that the loss stays exactly constant ({pieces} pieces of time); then, with U at rest, {tail} "
+    "In the paper: Theorem 3.4(2), at a point that neither descends nor has units to spare.",
+    "E4": "from EVERY (U, V) a path without increase leads to loss 0 (E4): a wide last layer of units with weights of "
+    "their own over layers that separate the samples. In the paper: the abstract's 'from any point', for this network.",
+    "Z2": "zero training error in a ball (Z2): for all hidden weights, biases and output weights within {radius} of "
+    "the stored ones, each number, every sample is classified correctly; at the centre all margins are >= {gamma}. "
+    "In the paper: Theorem 3.4(1), uncountably many solutions, with an explicit radius.",
+    "C1": "not a stationary point (C1): with the full row rank also claimed, ||grad_V Phi(U, V)||_F >= "
+    "{gradient_lower} > 0, so (U, V) is no local minimum and no local maximum.",
+    "C3": "no local maximum (C3): the second derivative of Phi along the weight from skip unit {unit} to output "
+    "{output} is at least {curvature_lower} > 0. In the paper: Theorem 3.4(4), at this point.",
+    "TC.3": "a path without increase for the loss {loss}{variant} (TC.3): from the start V0 (loss in [{loss_lower}, "
+    "{loss_upper}]) straight to V1, where it is at most {end_loss}; the infimum is in [{least}, {most}]{ray}. "
+    "In the paper: Theorem C.3 (convex losses), U fixed.",
+    "W0": "full rank almost everywhere (W0): all activations are real analytic, so, with the full rank also claimed, "
+    "{{U : rank Psi(U) < N}} is closed and has measure zero, and every local valley of every convex finite loss of "
+    "Psi V reaches the infimum. In the paper: Lemma 3.2 and Theorem 3.4(2), for this network and these data.",
+    "W1": "full row rank by construction (W1): {columns} columns in {block_count} blocks with bounded activations are "
+    "near a triangular matrix at parameters that the claim names ({links} chain units){ball}; the other units are "
+    "arbitrary. In the paper: the construction in the proof of Lemma 3.2.",
+    "W2": "full row rank by construction (W2): {columns} columns with softplus are near a triangular matrix at "
+    "parameters that the claim names ({links} chain units){ball}; the other units are arbitrary. "
+    "In the paper: the construction in the proof of Lemma 3.2.",
 }
 
 
@@ -76,7 +107,8 @@ def _paragraphs(document: dict[str, Any]) -> list[str]:
         "",
     ]
     for claim in document["claims"]:
-        lines += ["Claims " + MEANING[claim["label"]].format(**_words(claim)), ""]
+        meaning = MEANING["every-u" if claim.get("reason") == "every-u" else claim["label"]]
+        lines += ["Claims " + meaning.format(**_words(claim)), ""]
     precision = max((claim.get("precision", 0) for claim in document["claims"]), default=0)
     lines.append(
         "Semantics: exact real numbers; every stored number is an exact dyadic. Trust base of the checker: Python, "
@@ -88,12 +120,26 @@ def _paragraphs(document: dict[str, Any]) -> list[str]:
 
 def _words(claim: dict[str, Any]) -> dict[str, str]:
     words = {key: _number(value) for key, value in claim.items()}
-    if claim["label"] == "P1":
+    if "kappa" in claim:
         words["loss_lower"] = _number(claim["start_loss"]["lower"])
         words["loss_upper"] = _number(claim["start_loss"]["upper"])
-        words["targets"] = "".join(
-            f", below {_number(t['loss'])} from t = {_number(t['t'])} on" for t in claim["targets"]
+        reached = "".join(f", below {_number(t['loss'])} from t = {_number(t['t'])} on" for t in claim["targets"])
+        words["tail"] = (
+            f"V goes straight to kappa V1, kappa = {words['kappa']}, then along t V1: the loss strictly decreases all "
+            f"the way; below log(2)/n from t = {words['zero_error_t']} on (Lemma 2.1: zero training error){reached}."
         )
+    if claim["label"] == "TC.3":
+        words |= {"loss_lower": _number(claim["start_loss"]["lower"]), "least": _number(claim["infimum"]["lower"])}
+        words |= {"loss_upper": _number(claim["start_loss"]["upper"]), "most": _number(claim["infimum"]["upper"])}
+        words["variant"] = ", classes weighted" if claim["class_weights"] is not None else ""
+        words["variant"] += ", equal samples with different labels" if claim["label_counts"] is not None else ""
+        ray = f"; all margins there are at least {words['gamma']}, and along t V1 the loss tends to 0"
+        words["ray"] = "" if claim["gamma"] is None else ray
+    if claim["label"] in ("W1", "W2"):
+        words["columns"] = str(sum(block["biases"]["shape"][0] for block in claim["blocks"]))
+        words["block_count"], words["links"] = str(len(claim["blocks"])), str(len(claim["chain"]))
+        radius = claim["radius"]
+        words["ball"] = "" if radius is None else f", and within {_number(radius)} of them in each parameter"
     return words
 
 

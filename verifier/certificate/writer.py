@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import flint
 import numpy as np
@@ -18,26 +18,43 @@ from safetensors.numpy import save
 from verifier import __version__
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.errors import CertificateError
+from verifier.landscape.escape import Escape
+from verifier.landscape.gateway import GatewayResult
+from verifier.landscape.losses import LossPathResult
+from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
+from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.model.data import Dataset
 from verifier.model.layers import AvgPool, Conv, Dense
 from verifier.model.network import Array, Network
+from verifier.model.samples import SampleSource
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import RankResult
+from verifier.rank.deficiency import Deficiency
+from verifier.rank.witness import WitnessResult
+from verifier.theorem.steps import Theorem
 
 FORMAT, VERSION = "verifier-certificate", 1
+MAX_EXPONENT = 200_000
+"""Of a dyadic in the document."""
 
 
 class CertificateBuilder:
-    """Collects claims about one network at one U on one data set."""
+    """Collects claims about one network at one U on one data set.
 
-    def __init__(self, dataset: Dataset, network: Network, u: Array, *, with_labels: bool) -> None:
+    Without U (None) the document has no weights, and only W0, W1 and W2 can be claimed.
+    """
+
+    def __init__(
+        self, dataset: Dataset | SampleSource, network: Network, u: Array | None, *, with_labels: bool = False
+    ) -> None:
         self._tensors: dict[str, NDArray[Any]] = {}
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # what is stored, by content
         self._claims: list[dict[str, Any]] = []
         self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
         self._data = self._describe_data(dataset, with_labels)
-        self._network = self._describe_network(network, u)
+        self._net, self._u, self._network = network, u, self._describe_network(network, u)
 
     @property
     def empty(self) -> bool:
@@ -47,8 +64,7 @@ class CertificateBuilder:
     def add_rank(self, result: RankResult) -> None:
         """Add R1 or R3 (PROVED) or R5 (REFUTED); an undecided rank claims nothing."""
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:
-            reason, most = result.deficiency.reason, result.deficiency.rank_at_most
-            self._claims.append({"label": "R5", "reason": reason, "rank_at_most": most})
+            self.add_deficiency(result.deficiency)
         if result.verdict is Verdict.PROVED and result.witness is not None and result.bound is not None:
             witness = result.witness
             columns = None if witness.columns is None else self._integers("rank.columns", witness.columns)
@@ -66,6 +82,10 @@ class CertificateBuilder:
                 }
             )
 
+    def add_deficiency(self, found: Deficiency) -> None:
+        """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""
+        self._claims.append({"label": "R5", "reason": found.reason, "rank_at_most": found.rank_at_most})
+
     def add_zero_loss(self, result: ZeroLoss) -> None:
         """Add Z1 if it was proved."""
         if result.verdict is Verdict.PROVED and result.weights is not None and result.gamma is not None:
@@ -78,22 +98,174 @@ class CertificateBuilder:
                 }
             )
 
+    def add_theorem(self, theorem: Theorem) -> None:
+        """Add the steps of the proof that carry numbers of their own: W1 or W2, W0, R5 for every U, Z2, C1, C3, E4."""
+        ranked = any(claim["label"] in ("R1", "R3") for claim in self._claims)
+        if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
+            self.add_witness(theorem.witness)
+            ranked = True
+        if ranked and theorem.verdict("W0") is Verdict.PROVED:
+            self.add_generic()
+        if theorem.deficiency is not None:
+            self.add_deficiency(theorem.deficiency)
+        if theorem.ball is not None:
+            self.add_ball(theorem.ball)
+        if theorem.gradient is not None:
+            self.add_not_stationary(theorem.gradient)
+        if theorem.curvature is not None:
+            self.add_curvature(theorem.curvature)
+        if theorem.gateway is not None:
+            self.add_gateway(theorem.gateway)
+
     def add_path(self, path: LossPath) -> None:
         """Add P1."""
-        low, high = path.start_loss
+        self._claims.append({"label": "P1", **self._segment_and_ray(path, path.start_weights)})
+
+    def add_escape(self, escape: Escape) -> None:
+        """Add E1, E2 or E3: a piece that leaves the start, and the path of P1 from its end."""
+        label = "E4.path" if escape.label == "E4" else escape.label
+        claim = {"label": label, **self._segment_and_ray(escape.tail, escape.start_weights)}
+        claim["moved"] = self._point("moved", escape.end_u, escape.start_u)
+        if escape.label == "E2":
+            rerouted = escape.rerouted
+            claim["rerouted"] = None if rerouted is None else self._point("rerouted", rerouted, escape.start_u)
+        else:
+            claim["pieces"] = escape.pieces
+        if escape.end_weights is not None:
+            claim["moved_weights"] = self._exact("output.moved", escape.end_weights)
+        if escape.epsilon is not None:
+            claim["epsilon"] = _dyadic(escape.epsilon)
+        if escape.right_inverse is not None:
+            claim["right_inverse"] = self._exact("escape.right_inverse", escape.right_inverse)
+        self._claims.append(claim)
+
+    def add_gateway(self, result: GatewayResult) -> None:
+        """Add E4, from every point a non-increasing path exists, if the checker can follow the proof."""
+        separating = result.separating if result.certifiable and result.verdict is Verdict.PROVED else None
+        if separating is not None and self._u is not None:
+            entries = self._point("separating", separating, self._u)
+            self._claims.append({"label": "E4", "precision": result.precision, "separating": entries or None})
+
+    def add_loss_path(self, result: LossPathResult) -> None:
+        """Add TC.3: a segment that is certified, also where it does not come close to the infimum.
+
+        A result with ``needs_rank`` needs `add_rank` in the same certificate.
+        """
+        bounds, low = result.infimum, result.start_loss
+        if result.end_weights is None or result.end_loss is None or bounds is None or low is None:
+            return
+        name, weights, counts = f"loss{len(self._claims)}", result.class_weights, result.label_counts
         self._claims.append(
             {
-                "label": "P1",
-                "precision": path.precision,
-                "start_weights": self._exact("output.start", path.start_weights),
-                "end_weights": self._exact("output.end", path.end_weights),
-                "gamma": _dyadic(path.gamma),
-                "kappa": _dyadic(path.kappa),
-                "start_loss": {"lower": _dyadic(low), "upper": _dyadic(high)},
-                "zero_error_t": _dyadic(path.zero_error_t),
-                "targets": [{"loss": _dyadic(target.loss), "t": _dyadic(target.t)} for target in path.targets],
+                "label": "TC.3",
+                "precision": result.precision,
+                "loss": result.loss,
+                "class_weights": None if weights is None else [_dyadic(weight) for weight in weights],
+                "label_counts": None if counts is None else self._integers(f"{name}.counts", counts.ravel()),
+                "start_weights": self._exact(f"{name}.start", result.start_weights),
+                "end_weights": self._exact(f"{name}.end", result.end_weights),
+                "start_loss": {"lower": _dyadic(low[0]), "upper": _dyadic(low[1])},
+                "end_loss": _dyadic(result.end_loss),
+                "infimum": {"lower": _dyadic(bounds[0]), "upper": _dyadic(bounds[1])},
+                "gamma": None if result.gamma is None else _dyadic(result.gamma),
             }
         )
+
+    def add_ball(self, result: BallResult) -> None:
+        """Add Z2 if it was proved."""
+        if result.verdict is Verdict.PROVED and result.radius is not None:
+            self._claims.append(
+                {
+                    "label": "Z2",
+                    "precision": result.precision,
+                    "output_weights": self._exact(f"ball{len(self._claims)}.weights", result.weights),
+                    "gamma": _dyadic(result.gamma),
+                    "radius": _dyadic(result.radius),
+                }
+            )
+
+    def add_not_stationary(self, result: GradientResult) -> None:
+        """Add C1 if it was proved; it needs `add_rank` in the same certificate."""
+        if result.verdict is Verdict.PROVED and _fits(result.gradient_lower):
+            self._claims.append(
+                {
+                    "label": "C1",
+                    "precision": result.precision,
+                    "start_weights": self._exact(f"point{len(self._claims)}.weights", result.start_weights),
+                    "gradient_lower": _dyadic(result.gradient_lower),
+                }
+            )
+
+    def add_curvature(self, result: CurvatureResult) -> None:
+        """Add C3 if it was proved."""
+        if result.verdict is Verdict.PROVED and _fits(result.curvature_lower):
+            self._claims.append(
+                {
+                    "label": "C3",
+                    "precision": result.precision,
+                    "start_weights": self._exact(f"point{len(self._claims)}.weights", result.start_weights),
+                    "unit": result.unit,
+                    "output": result.output,
+                    "curvature_lower": _dyadic(result.curvature_lower),
+                }
+            )
+
+    def _point(self, name: str, u: Array, start: Array) -> list[dict[str, Any]]:
+        """Weights and biases of the layers in which U is not as at the start."""
+        views, known, entries = self._net.views(u), self._net.views(start), []
+        for index in range(len(self._net.layers)):
+            names = [f"layer{index}.weight", f"layer{index}.bias"]
+            if names[0] in views and not all(np.array_equal(views[n], known[n]) for n in names):
+                weight, bias = (self._exact(f"{name}.{n}", ExactArray.of_floats(views[n])) for n in names)
+                entries.append({"layer": index, "weight": weight, "bias": bias})
+        return entries
+
+    def _segment_and_ray(self, path: LossPath, start_weights: ExactArray) -> dict[str, Any]:
+        low, high = path.start_loss
+        return {
+            "precision": path.precision,
+            "start_weights": self._exact("output.start", start_weights),
+            "end_weights": self._exact("output.end", path.end_weights),
+            "gamma": _dyadic(path.gamma),
+            "kappa": _dyadic(path.kappa),
+            "start_loss": {"lower": _dyadic(low), "upper": _dyadic(high)},
+            "zero_error_t": _dyadic(path.zero_error_t),
+            "targets": [{"loss": _dyadic(target.loss), "t": _dyadic(target.t)} for target in path.targets],
+        }
+
+    def add_witness(self, result: WitnessResult) -> None:
+        """Add W1 or W2 if it was proved."""
+        if result.verdict is not Verdict.PROVED or result.direction is None:
+            return
+        self._tensors["witness.direction"] = result.direction
+        chain = [
+            {"layer": link.layer, "unit": link.unit, "weight": _dyadic(link.weight), "bias": _dyadic(link.bias)}
+            for link in result.chain
+        ]
+        blocks = [
+            {
+                "layer": block.layer,
+                "links": block.links,
+                "weight": _dyadic(block.weight),
+                "units": self._integers(f"witness.units{index}", block.units),
+                "biases": self._exact(f"witness.biases{index}", block.biases),
+            }
+            for index, block in enumerate(result.blocks)
+        ]
+        self._claims.append(
+            {
+                "label": result.label,
+                "precision": result.precision,
+                "direction": "witness.direction",
+                "chain": chain,
+                "radius": None if result.radius is None else _dyadic(result.radius),
+                "blocks": blocks,
+            }
+        )
+
+    def add_generic(self) -> None:
+        """Add W0: full rank for almost every U. It needs a claim of full rank (R1, R3, W1, W2) beside it."""
+        self._claims.append({"label": "W0"})
 
     def write(self, path: str | Path) -> Path:
         """Write ``path`` (``.json``) and its ``.safetensors``, the JSON document last, by renaming finished files.
@@ -137,9 +309,11 @@ class CertificateBuilder:
         return target
 
     def _exact(self, name: str, values: ExactArray) -> dict[str, Any]:
+        """Refer to an exact array; equal tensors are stored once, under the first name."""
         terms = []
         for position, (tensor, exponent) in enumerate(values.terms):
-            label = f"{name}.{position}"
+            content = hashlib.sha256(np.ascontiguousarray(tensor).data).digest()
+            label = self._known.setdefault((tensor.dtype.str, tensor.shape, content), f"{name}.{position}")
             self._tensors[label] = tensor
             terms.append({"tensor": label, "exponent": exponent})
         return {"shape": list(values.shape), "terms": terms}
@@ -151,22 +325,30 @@ class CertificateBuilder:
         self._tensors[name] = values.astype(small)
         return name
 
-    def _describe_data(self, data: Dataset, with_labels: bool) -> dict[str, Any]:
-        grouped = bool((data.multiplicities != 1).any())
+    def _describe_data(self, data: Dataset | SampleSource, with_labels: bool) -> dict[str, Any]:
+        if isinstance(data, SampleSource):
+            stored = data.stored()
+            labels, multiplicities, total = None, None, data.samples
+            inputs = self._exact("data.inputs", ExactArray(stored.shape, ((stored, 0),)))
+        else:
+            labels, multiplicities, total = data.labels if with_labels else None, data.multiplicities, data.total
+            inputs = self._exact("data.inputs", ExactArray.of_floats(data.inputs))
+        if multiplicities is not None and not (multiplicities != 1).any():
+            multiplicities = None
         return {
             "name": data.name[:200],
             "scaling": data.scaling[:200],
             "samples": data.samples,
             "dimension": data.dimension,
             "classes": data.classes,
-            "inputs": self._exact("data.inputs", ExactArray.of_floats(data.inputs)),
-            "labels": self._integers("data.labels", data.labels) if with_labels and data.labels is not None else None,
-            "multiplicities": self._integers("data.multiplicities", data.multiplicities) if grouped else None,
-            "total": data.total,
+            "inputs": inputs,
+            "labels": self._integers("data.labels", labels) if labels is not None else None,
+            "multiplicities": None if multiplicities is None else self._integers("data.multiplicities", multiplicities),
+            "total": total,
         }
 
-    def _describe_network(self, network: Network, u: Array) -> dict[str, Any]:
-        views = network.views(u)
+    def _describe_network(self, network: Network, u: Array | None) -> dict[str, Any]:
+        views = None if u is None else network.views(u)
         layers: list[dict[str, Any]] = []
         for index, layer in enumerate(network.layers):
             skip = layer.skip if isinstance(layer.skip, bool) else list(layer.skip)
@@ -180,11 +362,15 @@ class CertificateBuilder:
             if not isinstance(layer, AvgPool):
                 entry["activation"] = layer.activation.canonical
                 for name in ("weight", "bias"):
-                    entry[name] = self._exact(
-                        f"layer{index}.{name}", ExactArray.of_floats(views[f"layer{index}.{name}"])
-                    )
+                    label = f"layer{index}.{name}"
+                    entry[name] = None if views is None else self._exact(label, ExactArray.of_floats(views[label]))
             layers.append(entry)
         return {"input_shape": list(network.input_shape), "layers": layers, "skip_units": network.skip_count}
+
+
+def _fits(value: Dyadic | None) -> TypeGuard[Dyadic]:
+    """Whether a bound is there and its exponent is one that the format holds: a tiny bound may be left out."""
+    return value is not None and abs(value.exponent) <= MAX_EXPONENT
 
 
 def _dyadic(value: Dyadic) -> dict[str, Any]:

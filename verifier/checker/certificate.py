@@ -10,16 +10,30 @@ from typing import Any
 
 import flint
 
+from .analytic import check_generic
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, precision, require, words
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
+from .escape import check_escape
+from .gateway import check_gateway
+from .losses import LossClaim, check_infimum
 from .network import Features, cut_blocks, read_network
+from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_gradient
 from .schema import DOCUMENT, read
 from .structure import check_structure
+from .witness import check_witness
 
 PARALLEL_UNITS = 100_000  # below this many hidden values a second process does not pay
 TRUST = f"Arb of FLINT {flint.__FLINT_VERSION__}, python-flint {flint.__version__}; exact-real semantics"
 Claim = RankClaim | MarginClaim
+# who checks which label: in the pass over the samples, on its own, or from other claims of the document, once accepted
+SWEPT: dict[str, Callable[..., Claim]] = {"R1": RankClaim, "R3": RankClaim, "Z1": MarginClaim, "P1": MarginClaim}
+SWEPT |= {"Z2": BallClaim, "C1": GradientClaim, "C3": CurvatureClaim, "TC.3": LossClaim}
+ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check_witness, "E4": check_gateway}
+ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape)
+RESTING: dict[str, Any] = {"W0": check_generic, "C1": check_gradient, "TC.3": check_infimum}
+WITHOUT_WEIGHTS = {"W0", "W1", "W2"}
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "E4", "TC.3"}  # TC.3 needs labels or label counts
 Look = Callable[[list[int]], list[Any]]
 
 
@@ -31,8 +45,7 @@ def check_file(path: str, jobs: int) -> SimpleNamespace:
     start, found = time.perf_counter(), SimpleNamespace(file=path, verdict="REJECTED", data="", claims=[])
     found.rejection, found.trust = None, TRUST
     try:
-        claims = check(path, jobs, found)
-        found.claims, found.verdict = claims, "ACCEPTED"
+        found.claims, found.verdict = check(path, jobs, found), "ACCEPTED"
     except Rejection as rejection:
         found.rejection = rejection
         found.verdict = "UNREADABLE" if rejection.rule == "container.unreadable" else "REJECTED"
@@ -47,24 +60,27 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     document = read(DOCUMENT, parse_json(read_file(path, MAX_DOCUMENT_BYTES, ""), ""), "")
     found.data, raw, data = document.data.name, document.arrays, document.data
     arrays = Arrays(load_arrays(path, raw.file, raw.bytes, raw.sha256))
-    inputs = arrays.exact(data.inputs, data.samples, data.dimension)
-    network = read_network(document.network, inputs, arrays)
+    sampled = not {raw.label for raw in document.claims} <= WITHOUT_WEIGHTS  # then every unit has a value
+    inputs = arrays.exact(data.inputs, data.samples, data.dimension) if sampled else None
+    network = read_network(document.network, inputs, data.samples, data.dimension, arrays)
     read_labels(data, arrays)
-    claims: list[Claim] = []
+    for layer in network.layers if sampled else []:
+        require(layer.weight is not None, layer.path, "network.layer", "only W0, W1, W2 can be claimed without weights")
     for raw in document.claims:
-        labelled = raw.label not in ("Z1", "P1") or data.labels is not None
-        require(labelled, raw.path, "data.labels", "without labels only R1, R3 and R5 can be claimed", raw.label)
-        if raw.label in ("Z1", "P1"):
-            claims.append(MarginClaim(raw, network, arrays, data))
-        elif raw.label != "R5":
-            claims.append(RankClaim(raw, network, arrays))
-    unused = ", ".join(sorted(arrays.unused))[:200]
-    require(not unused, "/arrays/file", "container.unreferenced", "tensors that nothing refers to", unused)
+        labelled = raw.label in WITHOUT_LABELS or data.labels is not None
+        require(labelled, raw.path, "data.labels", "cannot be claimed without labels", raw.label)
+    claims = [SWEPT[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]
+    results = {raw.path: ALONE[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in ALONE}
     for bits in {claim.precision for claim in claims}:
         arrays.spend("/network", work=network.work * words(bits))
-    results = {raw.path: check_structure(raw, network, arrays) for raw in document.claims if raw.label == "R5"}
+    unused = ", ".join(sorted(arrays.unused))[:200]
+    require(not unused, "/arrays/file", "container.unreferenced", "tensors that nothing refers to", unused)
     sweep(network, claims, data.labels or [0] * network.samples, jobs)
     results |= {claim.raw.path: {"precision": claim.precision, **claim.conclude()} for claim in claims}
+    ranks = [raw for raw in document.claims if raw.label in ("R1", "R3", "W1", "W2")]
+    for raw in document.claims:
+        if raw.label in RESTING:
+            results[raw.path] = RESTING[raw.label](raw, network, results.get(raw.path), ranks)
     return [{"label": raw.label, **results[raw.path]} for raw in document.claims]
 
 

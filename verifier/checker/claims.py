@@ -7,6 +7,7 @@ some rows of Psi, ordered by labels, and *merges* what it took; `shared` holds w
 """
 
 import itertools
+from collections.abc import Callable, Iterable
 from operator import add, mul
 from typing import Any
 
@@ -14,7 +15,7 @@ from flint import arb, arb_mat, fmpz_mat
 
 from .common import Exact, Rejection, above, below, precision, require, words
 from .container import Arrays
-from .expression import GUARDED
+from .expression import GUARDED, guard
 from .network import increasing, ones, pick
 
 # one difference of two columns, in multiply-adds; working bits for the few scalar inequalities of R1; bits kept of the
@@ -24,7 +25,8 @@ DIFFERENCE_WORK, BOUND_PRECISION, NORM_BITS = 100, 128, 50
 MAX_FEATURE_BITS, FLOAT_BITS, NEAR_HALF, HALF_BALL = 1 << 15, 44, 0.49, arb(0, 0.5 + 2.0**-12)
 Rows = list[list[arb]]
 Norms = tuple[int, int, list[int]]  # of an integer matrix: sum of squares, largest row sum and all column sums of |.|
-exp = GUARDED["exp"]
+exp: Callable[[arb], arb] = GUARDED["exp"]
+log1p: Callable[[arb], arb] = guard(arb.log1p)
 
 
 def plain(number: arb) -> tuple[int, ...]:
@@ -68,7 +70,7 @@ def two_norm(x: fmpz_mat, bound: arb, products: int) -> arb:
 class RankClaim:
     """One claim R1 or R3 and what is known about its residual so far."""
 
-    def __init__(self, raw: Any, network: Any, arrays: Arrays) -> None:
+    def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         self.raw, self.rank, self.precision, path = raw, raw.rank, raw.precision, raw.path
         samples, units = network.samples, network.skip_units
         require(raw.rank == samples, path + "/rank", "R1.rank", "full row rank means rank N", raw.rank, samples)
@@ -153,22 +155,44 @@ class RankClaim:
         return {"statement": statement, "rank": self.rank, "columns_used": self.used, **bounds}
 
 
+def differences(weights: Exact, label: int) -> arb_mat:
+    """Return the exact columns V_y - V_k, k != y."""
+    others = [k for k in range(weights.integers.ncols()) if k != label]
+    entries = [row[label] - row[k] for row in weights.integers.tolist() for k in others]
+    return Exact(fmpz_mat(weights.integers.nrows(), len(others), entries), weights.exponent, weights.bits + 1).balls()
+
+
+def by_label(labels: list[int], samples: list[int], rows: Rows) -> list[tuple[int, arb_mat]]:
+    """Return rows of Psi as one matrix for each label; the samples are ordered by their labels."""
+    runs = itertools.groupby(zip(samples, rows, strict=True), lambda pair: labels[pair[0]])
+    return [(label, arb_mat([row for _, row in run])) for label, run in runs]
+
+
+def loss_of(margins: list[arb]) -> arb:
+    """Return log(1 + sum_k e^-m_k) for the margins in these balls."""
+    return log1p(sum((exp(-margin) for margin in margins), arb(0)))
+
+
+def sides(numbers: Iterable[arb]) -> list[Any]:
+    """Return the two ends of balls, in a form that can be sent."""
+    return [(plain(number.lower()), plain(number.upper())) for number in numbers]
+
+
 class MarginClaim:
     """One claim Z1 or P1. P1's path: V(s) = (1-s) V0 + s kappa V1, then t V1 for t >= kappa, with U at rest."""
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
-        self.raw, self.data, self.precision, is_path = raw, data, raw.precision, raw.label == "P1"
-        for key in ("gamma", "kappa") if is_path else ("gamma",):
-            number, place = getattr(raw, key), f"{raw.path}/{key}"
-            require(number > 0, place, f"{raw.label}.{key}", "must be above 0", below(number))
-        for target in raw.targets if is_path else []:
+        self.raw, self.data, self.precision, shape = raw, data, raw.precision, (network.skip_units, data.classes)
+        for key in ("gamma", "kappa", "radius"):
+            if (number := getattr(raw, key, None)) is not None:
+                require(number > 0, f"{raw.path}/{key}", f"{raw.label}.{key}", "must be above 0", below(number))
+        for target in getattr(raw, "targets", []):
             require(target.loss > 0, target.path + "/loss", "P1.target", "must be above 0", below(target.loss))
-        shape = network.skip_units, data.classes
-        self.end = arrays.exact(raw.end_weights if is_path else raw.output_weights, *shape)
-        self.start = arrays.exact(raw.start_weights, *shape) if is_path else None
+        named = [getattr(raw, key + "_weights", None) for key in ("start", "end", "output")]
+        self.start, *ends = (reference and arrays.exact(reference, *shape) for reference in named)
+        self.end, self.totals = ends[0] or ends[1], [arb(0)]  # n Phi(U, V0), summed so far
         work = DIFFERENCE_WORK * network.samples * network.skip_units * data.classes * words(raw.precision)
         arrays.spend(raw.path, work=work, memory=8 * network.skip_units * data.classes)
-        self.total = arb(0)  # n Phi(U, V0), summed so far
 
     def margins(self, weights: Exact, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Rows:
         """Return the margins of some samples.
@@ -176,42 +200,42 @@ class MarginClaim:
         Guarantee: the balls contain them. The differences of columns are exact, so that common parts cancel.
         """
         if "psi" not in shared:
-            runs = itertools.groupby(zip(samples, rows, strict=True), lambda pair: self.data.labels[pair[0]])
-            shared["psi"] = [(label, arb_mat([row for _, row in run])) for label, run in runs]
+            shared["psi"] = by_label(self.data.labels, samples, rows)
         if id(weights) not in shared:
-            shared[id(weights)] = found = list[list[arb]]()
-            for label, psi in shared["psi"]:
-                others = [k for k in range(weights.integers.ncols()) if k != label]
-                entries = [row[label] - row[k] for row in weights.integers.tolist() for k in others]
-                differences = Exact(fmpz_mat(psi.ncols(), len(others), entries), weights.exponent, weights.bits + 1)
-                found += (psi * differences.balls()).tolist()
+            parts = ((psi * differences(weights, label)).tolist() for label, psi in shared["psi"])
+            shared[id(weights)] = list(itertools.chain(*parts))
         return list(shared[id(weights)])
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
-        """Check the margins of some samples; return the two ends of their share of the start loss.
-
-        Guarantee: m1_ik >= gamma and kappa m1_ik - m0_ik > 0; the share is sum_i mult_i log(1 + sum_k e^-m0_ik).
-        """
-        raw, total, ends = self.raw, arb(0), self.margins(self.end, samples, rows, shared)
+        """Check the margins of some samples; return the two ends of their share of the start loss."""
+        ends = self.margins(self.end, samples, rows, shared)
         starts = self.margins(self.start, samples, rows, shared) if self.start else [[] for _ in ends]
+        self.compare(samples, starts, ends)
+        return self.share(samples, starts)
+
+    def compare(self, samples: list[int], starts: Rows, ends: Rows) -> None:
+        """Guarantee: m1_ik >= gamma and kappa m1_ik - m0_ik > 0 for these samples."""
+        raw, path = self.raw, self.raw.path
         for sample, m0, m1 in zip(samples, starts, ends, strict=True):
-            for margin in m1:
-                if not (margin >= raw.gamma):
-                    message = f"a margin of sample {sample} is not proved to be at least gamma; lower gamma"
-                    place, rule = raw.path + "/gamma", f"{raw.label}.margin"
-                    raise Rejection(place, rule, message, below(raw.gamma), margin.str(10))
-            for slack in (raw.kappa * high - low for low, high in zip(m0, m1, strict=False)):
-                if not (slack > 0):
-                    message = f"sample {sample}: kappa m1 - m0 is not proved to be above 0; choose a larger kappa"
-                    raise Rejection(raw.path + "/kappa", "P1.segment", message, below(raw.kappa), slack.str(10))
-            total += self.data.multiplicities[sample] * sum((exp(-low) for low in m0), arb(0)).log1p()
-        require(total.is_finite(), raw.path + "/start_loss", "P1.start-loss", "the loss is not finite", None, total)
-        return plain(total.lower()), plain(total.upper())
+            if low := [margin for margin in m1 if not margin >= raw.gamma]:
+                message = f"a margin of sample {sample} is not proved to be at least gamma; lower gamma"
+                raise Rejection(path + "/gamma", f"{raw.label}.margin", message, below(raw.gamma), low[0].str(10))
+            slacks = (raw.kappa * last - first for first, last in zip(m0, m1, strict=False))
+            if low := [slack for slack in slacks if not slack > 0]:
+                message = f"sample {sample}: kappa m1 - m0 is not proved to be above 0; choose a larger kappa"
+                raise Rejection(path + "/kappa", "P1.segment", message, below(raw.kappa), low[0].str(10))
+
+    def share(self, samples: list[int], starts: Rows) -> Any:
+        """Return the two ends of sum_i mult_i log(1 + sum_k e^-m0_ik) over these samples."""
+        weighted = zip(samples, starts, strict=True)
+        total = sum((self.data.multiplicities[sample] * loss_of(m0) for sample, m0 in weighted), arb(0))
+        place = self.raw.path + "/start_loss"
+        require(total.is_finite(), place, "P1.start-loss", "the loss is not finite", None, total)
+        return sides([total])
 
     def merge(self, taken: Any) -> None:
         """Add what `take` returned."""
-        lower, upper = map(arb, taken)
-        self.total += lower.union(upper)
+        self.totals = [total + arb(low).union(arb(high)) for total, (low, high) in zip(self.totals, taken, strict=True)]
 
     def conclude(self) -> dict[str, object]:
         """State the result, for P1 after the comparisons along the path.
@@ -228,18 +252,15 @@ class MarginClaim:
             self.compare_path()
         reached = "".join(f"; at most {above(target.loss)} from t = {above(target.t)} on" for target in raw.targets)
         statement = f"the loss decreases strictly from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)} "
-        statement += (
-            f"at V0 along the segment to kappa V1 (kappa = {above(raw.kappa)}), then along t V1 to 0, the hidden "
-        )
-        statement += f"weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
+        statement += f"at V0 along the segment to kappa V1 (kappa = {above(raw.kappa)}), then along t V1 to 0, the "
+        statement += f"hidden weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
         return {"statement": statement, "gamma": gamma, "kappa": above(raw.kappa)}
 
     def tail(self, time: arb, rule: str, place: str) -> arb:
         """Guarantee: t >= kappa; the result log(1 + (m-1) e^(-t gamma)) bounds the loss at t V1."""
         kappa = self.raw.kappa
         require(time >= kappa, place, rule, "t must be at least kappa, where the ray begins", below(time), above(kappa))
-        bound: arb = ((self.data.classes - 1) * exp(-time * self.raw.gamma)).log1p()
-        return bound
+        return ((self.data.classes - 1) * exp(-time * self.raw.gamma)).log1p()
 
     def compare_path(self) -> None:
         """Compare the start loss and the values along the ray.
@@ -247,7 +268,7 @@ class MarginClaim:
         Guarantee: h(s) = Phi(U, V(s)) is convex and h'(1) = -(1/n) sum_ik mult_i p_ik (kappa m1_ik - m0_ik) < 0, hence
         strictly decreasing on [0, 1]; on the ray Phi(U, t V1) <= log(1 + (m-1) e^(-t gamma)), strictly decreasing to 0.
         """
-        raw, loss = self.raw, self.total / self.data.total
+        raw, loss = self.raw, self.totals[0] / self.data.total
         lower, upper = raw.start_loss.lower, raw.start_loss.upper
         claimed, message = f"[{below(lower)}, {above(upper)}]", "the start loss is not proved to be in the bounds"
         inside = lower <= loss and loss <= upper

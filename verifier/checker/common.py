@@ -32,12 +32,12 @@ def words(bits: int) -> int:
 
 @contextlib.contextmanager
 def precision(bits: int) -> Iterator[None]:
-    """Set Arb's working precision, which is global, for one block of code."""
-    before, ctx.prec = ctx.prec, bits
+    """Set the working precision, and a length above that of all power series, which are global, for a block of code."""
+    before, ctx.prec, ctx.cap = (ctx.prec, ctx.cap), bits, 1 << 30
     try:
         yield
     finally:
-        ctx.prec = before
+        ctx.prec, ctx.cap = before
 
 
 class Exact(NamedTuple):

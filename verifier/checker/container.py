@@ -112,16 +112,18 @@ class Arrays:
         for spent, limit in ((self.work, MAX_WORK), (self.memory, MAX_MEMORY)):
             require(spent <= limit, path, "container.limits", "too much work for this checker", spent, limit)
 
-    def entries(self, name: str, path: str, shape: list[int] | None = None) -> "array.array[Any]":
-        """Return a tensor's entries in C order; without a shape it must be a vector."""
+    def entries(self, name: str, path: str, shape: list[int] | None = None, rows: range | None = None) -> Any:
+        """Return a tensor's entries (or those of some rows) in C order; without a shape it must be a vector."""
         require(name in self.tensors, path, "container.tensor", "the arrays file has no tensor of this name", name)
         self.unused.discard(name)
         tensor = self.tensors[name]
-        same = tensor.shape == shape if shape else len(tensor.shape) == 1
+        same, rows = tensor.shape == shape if shape else len(tensor.shape) == 1, rows or range(tensor.shape[0])
         require(same, path, "shape", "the tensor has another shape", tensor.shape, shape)
-        self.spend(path, memory=math.prod(tensor.shape) * ENTRY_MEMORY)
-        result = array.array(DTYPES[tensor.dtype])
-        result.frombytes(self.data[slice(*tensor.data_offsets)])
+        (begin, end), result = tensor.data_offsets, array.array(DTYPES[tensor.dtype])
+        size = (end - begin) // tensor.shape[0]  # of a row
+        begin, end = begin + rows.start * size, begin + rows.stop * size
+        self.spend(path, memory=(end - begin) // result.itemsize * ENTRY_MEMORY)
+        result.frombytes(self.data[begin:end])
         if sys.byteorder == "big":
             result.byteswap()
         return result
@@ -143,12 +145,12 @@ class Arrays:
             self.known[key] = Exact(fmpz_mat(shape[0], math.prod(shape[1:]), total), low, bits)
         return self.known[key]
 
-    def numbers(self, reference: Any, *shape: int) -> tuple[list[int], int, int]:
-        """Return an exact array's integers in C order, their common exponent, and a bound of their bits."""
+    def numbers(self, reference: Any, *shape: int, rows: range | None = None) -> tuple[list[int], int, int]:
+        """Return an exact array's (or some rows') integers in C order, their common exponent, a bound of their bits."""
         path, expected, terms, total = reference.path, list(shape), [], list[int]()
         require(reference.shape == expected, path + "/shape", "shape", "another shape", reference.shape, expected)
         for term in reference.terms:
-            entries, power = self.entries(term.tensor, term.path + "/tensor", expected), 0
+            entries, power = self.entries(term.tensor, term.path + "/tensor", expected, rows), 0
             if entries.typecode in "fd":
                 finite = all(map(math.isfinite, entries))
                 require(finite, term.path, "container.tensor", "contains NaN or an infinity", term.tensor)
@@ -156,9 +158,10 @@ class Arrays:
             largest = math.ceil(max(max(entries), -min(entries))).bit_length()
             terms.append((entries, power, term.exponent - power, term.exponent + largest))
         low, high = min(term[2] for term in terms), max(term[3] for term in terms)
-        self.spend(path, memory=math.prod(shape) * words(max(0, high - low) + len(terms).bit_length()))
+        self.spend(path, memory=len(terms[0][0]) * words(max(0, high - low) + len(terms).bit_length()))
         for entries, power, lowest, _ in terms:
-            numbers = [number << (lowest - low) for number in scaled(entries, power)]
+            numbers = scaled(entries, power) if entries.typecode in "fd" else entries.tolist()
+            numbers = [number << (lowest - low) for number in numbers] if lowest > low else numbers
             total = list(map(add, total, numbers)) if total else numbers
         return total, low, max(max(total), -min(total)).bit_length()
 

@@ -1,7 +1,8 @@
 """Activations: expressions in t, read with Python's own parser and a whitelist, and exact facts for rule R5.
 
 Glossary: a *domain* is what an expression is evaluated in, a table of functions: balls (PLAIN, or GUARDED: monotone
-functions of wide balls by their endpoints), or exact rationals (RATIONAL, where only rational operations occur).
+functions of wide balls by their endpoints), exact rationals (RATIONAL, where only rational operations occur), or power
+series (SERIES), for functions that are differentiable.
 """
 
 import ast
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from flint import arb, fmpq
+from flint import arb, arb_series, fmpq
 
 from .common import Rejection
 
@@ -86,6 +87,65 @@ def ball_domain(wrap: Function) -> dict[str, Function]:
 PLAIN, GUARDED = ball_domain(lambda function, even=False: function), ball_domain(guard)
 RATIONAL: dict[str, Function] = {"number": fmpq, "Abs": abs, "Max": max, "Min": min}
 RATIONAL |= {"power": lambda exponent: functools.partial(rational_power, exponent)}
+
+
+def chain(function: Function, derivative: Function) -> Function:
+    """Lift a function with its derivative to power series; what is of length 1 is a ball.
+
+    Guarantee: f(x) = f(x_0) + the integral of f'(x) x', for which one coefficient of f'(x) less is enough.
+    """
+
+    def lifted(x: Any) -> Any:
+        if isinstance(x, arb):
+            return function(x)
+        if x.prec < 2:
+            raise ArithmeticError("0/0: an order was lost")
+        value, slope = function(x[0]), x.derivative()
+        if x.prec == 2:
+            return arb_series([value, derivative(x[0]) * x[1]], 2)
+        return value + (derivative(arb_series([x[k] for k in range(x.prec - 1)], x.prec - 1)) * slope).integral()
+
+    return lifted
+
+
+@functools.cache
+def series_power(exponent: fmpq) -> Function:
+    """Return t ** exponent on power series."""
+    if exponent == 0:
+        return lambda x: 1 + 0 * x
+    return chain(GUARDED["power"](exponent), lambda x: series_power(exponent - 1)(x) * arb(exponent))
+
+
+# each function with its derivative, so that monotone functions are as on GUARDED; Abs, Max and Min are not there
+square, SERIES = series_power(fmpq(2)), dict[str, Function]()
+SLOPES: dict[str, Function] = {"exp": lambda x: SERIES["exp"](x), "log": lambda x: 1 / x}
+SLOPES |= {"sin": lambda x: SERIES["cos"](x), "cos": lambda x: -SERIES["sin"](x)}
+SLOPES |= {"sinh": lambda x: SERIES["cosh"](x), "cosh": lambda x: SERIES["sinh"](x)}
+SLOPES |= {"sqrt": lambda x: 1 / (2 * SERIES["sqrt"](x)), "tanh": lambda x: 1 - square(SERIES["tanh"](x))}
+SLOPES |= {"atan": lambda x: 1 / (1 + square(x)), "erf": lambda x: 2 * SERIES["exp"](-square(x)) / arb.pi().sqrt()}
+SERIES |= {name: chain(GUARDED[name], slope) for name, slope in SLOPES.items()}
+SERIES |= {"number": arb, "power": series_power, "pi": arb.pi, "E": arb.const_e}
+
+
+def taylor(function: Function, coefficients: list[arb]) -> list[arb]:
+    """Return the Taylor coefficients of sigma(c_0 + c_1 s + ..), sigma built in SERIES, as many (>= 2) as are given.
+
+    Guarantee: they contain those of all choices of the coefficients within their balls, or are not finite; if they are
+    finite, sigma is as often differentiable (at an end of its domain: from inside) at every number in the ball c_0.
+    """
+    length = len(coefficients)
+    try:
+        found = function(arb_series(coefficients, length)) + arb_series([0], length)
+        return [found[k] if found.prec >= length else arb("nan") for k in range(length)]  # 0/0 loses orders
+    except (ValueError, ArithmeticError):  # a quotient that is not defined
+        return [arb("nan")] * length
+
+
+def jet(function: Function, value: arb, slope: arb) -> list[arb]:
+    """Return sigma(z) and sigma'(z) z' as `taylor` does, z = value and z' = slope."""
+    return taylor(function, [value, slope])
+
+
 CALLS = frozenset({*INCREASING, *EVEN, "sin", "cos", "Max", "Min"})
 
 

@@ -22,7 +22,7 @@ from .schema import INPUT
 
 AXES = {"dense": 0, "conv1d": 1, "conv2d": 2}
 ACTIVATION_WORK = 1000  # one step of an activation, in multiply-adds
-UNIT_MEMORY, WINDOW_MEMORY = 64, 16  # words per unit, per entry of a window
+UNIT_MEMORY, BARE_MEMORY, WINDOW_MEMORY = 64, 8, 16  # words per unit, per unit without weights, per entry of a window
 BLOCK_ENTRIES = 1 << 20  # balls that one block of samples may hold
 # Arb is fast for matrices whose sides are all above CLASSICAL; radii up to 2^(bits - precision), for these bits, may be
 # bounded by their maximum
@@ -30,9 +30,8 @@ CLASSICAL, NARROW_BITS = 120, (2, 10)
 NARROW_SUM = 2.0**-20  # balls whose radii add up to less need no guard
 
 
-def read_network(raw: SimpleNamespace, inputs: Exact, arrays: Arrays) -> SimpleNamespace:
-    """Read the network; every shape is derived and compared."""
-    samples, dimension = int(inputs.integers.nrows()), int(inputs.integers.ncols())
+def read_network(raw: Any, inputs: Exact | None, samples: int, dimension: int, arrays: Arrays) -> SimpleNamespace:
+    """Read the network; every shape is derived and compared. Without inputs, or weights, no unit has a value."""
     extents, arcs, steps, shapes = raw.input_shape, 0, 0, {INPUT: raw.input_shape}
     require(prod(extents) == dimension, raw.path + "/input_shape", "shape", "not the dimension", extents, dimension)
     for number, layer in enumerate(raw.layers):
@@ -43,6 +42,18 @@ def read_network(raw: SimpleNamespace, inputs: Exact, arrays: Arrays) -> SimpleN
     require(raw.skip_units == found, raw.path + "/skip_units", "network.skip", message, raw.skip_units, found)
     sizes = {"arcs": arcs, "units": sum(map(prod, shapes.values())), "work": samples * (arcs + ACTIVATION_WORK * steps)}
     return SimpleNamespace(inputs=inputs, layers=raw.layers, skip_units=found, samples=samples, **sizes)
+
+
+def move(network: SimpleNamespace, point: list[SimpleNamespace], arrays: Arrays) -> SimpleNamespace:
+    """Return the same network with other weights and biases in the layers that `point` lists."""
+    layers = list(network.layers)
+    for entry in point:
+        known = entry.layer < len(layers) and layers[entry.layer] is network.layers[entry.layer]
+        known, path = known and layers[entry.layer].kind != "avgpool", entry.path + "/layer"
+        require(known, path, "network.layer", "no such layer with weights, or listed twice", entry.layer)
+        layers[entry.layer] = SimpleNamespace(**vars(network.layers[entry.layer]))
+        read_weights(layers[entry.layer], entry.weight, entry.bias, arrays)
+    return SimpleNamespace(**{**vars(network), "layers": layers})
 
 
 def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arrays) -> list[int]:
@@ -62,7 +73,8 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
     channels = sum(shape[0] for shape in sources)
     filters = channels if pool else layer.units if dense else layer.filters
     layer.units, entries = filters * prod(outs), prod(outs) * channels * prod(kernel)
-    arrays.spend(path, memory=layer.units * UNIT_MEMORY + entries * WINDOW_MEMORY)
+    unit = UNIT_MEMORY if pool or layer.weight is not None else BARE_MEMORY
+    arrays.spend(path, memory=layer.units * unit + entries * WINDOW_MEMORY)
     steps = [prod(spatial[axis + 1 :]) for axis in range(axes)]
     offsets = [sum(map(mul, offset, steps)) for offset in itertools.product(*map(range, kernel))]
     places = itertools.product(*(range(0, out * s, s) for out, s in zip(outs, stride, strict=True)))
@@ -78,12 +90,21 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
         layer.divisor, layer.weight = prod(kernel), Exact(fmpz_mat(1, prod(kernel), [1] * prod(kernel)), 0, 1)
         layer.bias = Exact(fmpz_mat(layer.units, 1), 0, 1)
     else:
-        layer.divisor, layer.weight = 1, arrays.exact(layer.weight, filters, channels, *kernel)
-        tied = not dense and layer.bias_kind == "tied"
-        bias = arrays.exact(layer.bias, filters, *([] if tied else outs))
-        entries = bias.integers.transpose().entries() * (prod(outs) if tied else 1)
-        layer.bias = bias._replace(integers=fmpz_mat(prod(outs), filters, entries))
+        layer.divisor, layer.shape = 1, [filters, channels, *kernel]
+        layer.tied, layer.outs = not dense and layer.bias_kind == "tied", outs
+        given = (layer.weight is None) + (layer.bias is None)
+        require(given != 1, path, "network.layer", "give both weight and bias, or null for both")
+        if given == 0:
+            read_weights(layer, layer.weight, layer.bias, arrays)
     return [filters, *outs]
+
+
+def read_weights(layer: SimpleNamespace, weight: Any, bias: Any, arrays: Arrays) -> None:
+    """Replace a layer's weights and biases by those that the references name."""
+    filters, outs = layer.shape[0], layer.outs
+    layer.weight, exact = arrays.exact(weight, *layer.shape), arrays.exact(bias, filters, *([] if layer.tied else outs))
+    entries = exact.integers.transpose().entries() * (prod(outs) if layer.tied else 1)
+    layer.bias = exact._replace(integers=fmpz_mat(prod(outs), filters, entries))
 
 
 def increasing(numbers: list[int]) -> bool:
@@ -149,32 +170,53 @@ class Features:
         Guarantee: each ball contains the exact value of Psi at the stored numbers, and is finite. Every hidden unit is
         evaluated, also those that do not matter; one that is not finite is a rejection.
         """
-        values: dict[int, list[list[arb]]] = {INPUT: [self.inputs[sample] for sample in samples]}
-        psi: list[list[arb]] = [[] for _ in samples]
+        values = self.values(samples, [self.inputs[sample] for sample in samples])
+        skips = [(layer.skip, values[number]) for number, layer in enumerate(self.layers) if layer.skip]
+        return join(
+            [rows if len(skip) == len(rows[0]) else [[r[u] for u in skip] for r in rows] for skip, rows in skips]
+        )
+
+    def values(self, samples: list[int], rows: list[list[arb]]) -> dict[int, list[list[arb]]]:
+        """Return the units of every layer, from the inputs of these samples."""
+        values = {INPUT: rows}
         for number, layer in enumerate(self.layers):
-            rows = [list(itertools.chain(*parts)) for parts in zip(*(values[s] for s in layer.inputs), strict=True)]
-            values[number] = self.evaluate(number, layer, rows, samples)
-            for row, new in zip(psi, values[number], strict=True):
-                row += new if len(layer.skip) == len(new) else [new[unit] for unit in layer.skip]
-        return psi
+            values[number] = self.evaluate(number, layer, join([values[s] for s in layer.inputs]), samples)
+        return values
+
+    def windows(self, number: int, rows: list[list[arb]]) -> arb_mat:
+        """Return the windows of a layer's inputs as the rows of a matrix."""
+        layer, flat = self.layers[number], list(itertools.chain(*map(self.picks[number], rows)))
+        return arb_mat(len(rows) * layer.bias.integers.nrows(), len(layer.windows[0]), flat)
 
     def evaluate(self, number: int, layer: Any, rows: list[list[arb]], samples: list[int]) -> list[list[arb]]:
         """Return the units of one layer."""
-        height, filters, size = len(rows) * layer.bias.integers.nrows(), layer.bias.integers.ncols(), layer.units
-        length, bias = len(layer.windows[0]), self.biases[number]
-        flat = list(itertools.chain(*map(self.picks[number], rows)))
-        sums = multiply(arb_mat(height, length, flat), self.weights[number], self.sums[number])
-        many = bias.nrows() > 1
-        sums += arb_mat(height, filters, bias.entries() * len(rows)) if many else ones(height, 1) * bias
-        sums, total = sums / layer.divisor, ones(1, height) * sums * ones(filters, 1)
+        sums = multiply(self.windows(number, rows), self.weights[number], self.sums[number])
+        sums = (sums + tile(self.biases[number], len(rows))) / layer.divisor
+        total = ones(1, sums.nrows()) * sums * ones(sums.ncols(), 1)
         function = self.functions[number][total[0, 0].rad() < NARROW_SUM]  # this radius bounds every radius
         units = list(map(function, sums.entries()))
         if not all(map(arb.is_finite, units)):
             bad = next(index for index, unit in enumerate(units) if not unit.is_finite())
-            message = f"sample {samples[bad // size]}: a unit's value is undefined or its enclosure is infinite"
+            message = f"sample {samples[bad // layer.units]}: a unit's value is undefined or its enclosure is infinite"
             raise Rejection(layer.path, "features.finite", message, None, str(units[bad])[:100])
-        starts = range(0, len(units), size)
-        if filters in (1, size):
-            return [units[start : start + size] for start in starts]
-        # from (position, filter) to the unit numbers' (filter, position)
-        return [[u for a in range(filters) for u in units[i + a : i + size : filters]] for i in starts]
+        return by_unit(units, sums.ncols(), layer.units)
+
+
+def by_unit(values: list[arb], filters: int, size: int) -> list[list[arb]]:
+    """Bring values from the order (sample, position, filter) to rows in the order of the unit numbers."""
+    starts = range(0, len(values), size)
+    if filters in (1, size):
+        return [values[start : start + size] for start in starts]
+    return [[u for a in range(filters) for u in values[i + a : i + size : filters]] for i in starts]
+
+
+def join(parts: list[list[list[arb]]]) -> list[list[arb]]:
+    """Concatenate the rows of several sources."""
+    return [list(itertools.chain(*row)) for row in zip(*parts, strict=True)]
+
+
+def tile(bias: arb_mat, rows: int) -> arb_mat:
+    """Return the biases (positions x filters, or one row for all) under each other for so many samples."""
+    if bias.nrows() == 1:
+        return ones(rows, 1) * bias
+    return arb_mat(rows * bias.nrows(), bias.ncols(), bias.entries() * rows)

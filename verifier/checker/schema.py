@@ -66,8 +66,8 @@ def tagged(tag: str, **schemas: dict[str, Any]) -> Callable[[Any, str], Any]:
 
 def version(value: Any, path: str) -> None:
     """Read the format's version."""
-    known = type(value) is int and value == 1
-    require(known, path, "schema.version", "this checker knows version 1 only", str(value)[:40], 1)
+    known, message = type(value) is int and value == 1, "this checker knows version 1 only"
+    require(known, path, "schema.version", message, str(value)[:40], 1)
 
 
 def dyadic(value: Any, path: str) -> arb:
@@ -80,37 +80,50 @@ def dyadic(value: Any, path: str) -> arb:
 
 def source(value: Any, path: str) -> Any:
     """Read the index of a layer, or "input"."""
-    return INPUT if value == "input" else read(range(MAX_LAYERS), value, path)
+    return INPUT if value == "input" else read(LAYERS, value, path)
 
 
 def skip_units(value: Any, path: str) -> Any:
     """Read true, false or a list of units."""
-    return value if isinstance(value, bool) else read([range(1 << 31), 1, 1 << 31], value, path)
+    return value if isinstance(value, bool) else read([INDEX, 1, 1 << 31], value, path)
 
 
-NOTE, NAME, EXTENT, BITS = 200, 100, range(1, (1 << 31) + 1), range(32, MAX_BITS + 1)
+NOTE, NAME, EXTENT, INDEX, LAYERS = 200, 100, range(1, (1 << 31) + 1), range(1 << 31), range(MAX_LAYERS)
 TERM = {"tensor": NAME, "exponent": range(-20_000, 20_001)}
 ARRAY = {"shape": [range(1, (1 << 62) + 1), 1, 4], "terms": [TERM, 1, 160]}
 LAYER = {"inputs": [source, 1, MAX_LAYERS], "skip": skip_units}
-UNITS = LAYER | {"activation": 2000, "weight": ARRAY, "bias": ARRAY}
+UNITS = LAYER | {"activation": 2000, "weight": optional(ARRAY), "bias": optional(ARRAY)}
 POOL = LAYER | {"kernel": [EXTENT, 0, 2], "stride": [EXTENT, 0, 2]}
 CONVOLUTION = UNITS | POOL | {"filters": EXTENT, "bias_kind": frozenset({"per-unit", "tied"})}
 ANY_LAYER = tagged("kind", dense=UNITS | {"units": EXTENT}, conv1d=CONVOLUTION, conv2d=CONVOLUTION, avgpool=POOL)
 NETWORK = {"input_shape": [EXTENT, 1, 3], "layers": [ANY_LAYER, 1, MAX_LAYERS], "skip_units": EXTENT}
+POINT = [{"layer": LAYERS, "weight": ARRAY, "bias": ARRAY}, 1, MAX_LAYERS]
+AT, BOUNDS = {"precision": range(32, MAX_BITS + 1)}, {"lower": dyadic, "upper": dyadic}
 RANK = {"rank": EXTENT, "columns": optional(NAME), "feature_bits": range(1, MAX_BITS + 1), "right_inverse": ARRAY}
 RANK |= {"norm_products": range(13), "alpha": dyadic, "sigma_lower": dyadic}
-REASONS = frozenset({"fewer-units", "equal-samples", "dependent-units"})
-PATH = {"start_weights": ARRAY, "end_weights": ARRAY, "precision": BITS, "gamma": dyadic, "kappa": dyadic}
-PATH |= {"start_loss": {"lower": dyadic, "upper": dyadic}, "zero_error_t": dyadic}
+REASONS = frozenset({"fewer-units", "equal-samples", "dependent-units", "every-u"})
+START, ZERO = AT | {"start_weights": ARRAY}, AT | {"output_weights": ARRAY, "gamma": dyadic}
+PATH = START | {"end_weights": ARRAY, "gamma": dyadic, "kappa": dyadic, "start_loss": BOUNDS, "zero_error_t": dyadic}
 PATH |= {"targets": [{"loss": dyadic, "t": dyadic}, 0, 64]}
-CLAIMS: dict[str, dict[str, Any]] = {"R5": {"reason": REASONS, "rank_at_most": range(1 << 31)}, "P1": PATH}
+MOVE = PATH | {"moved": POINT, "pieces": range(1, 4097)}
+LOSSES = frozenset({"cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest"})
+LOSS = START | {"loss": LOSSES, "class_weights": optional([dyadic, 2, 10_000]), "label_counts": optional(NAME)}
+LOSS |= {"end_weights": ARRAY, "start_loss": BOUNDS, "end_loss": dyadic, "infimum": BOUNDS, "gamma": optional(dyadic)}
+LINK = {"layer": LAYERS, "unit": INDEX, "weight": dyadic, "bias": dyadic}
+BLOCK = {"layer": LAYERS, "links": range(1001), "weight": dyadic, "units": NAME, "biases": ARRAY}
+WITNESS = AT | {"direction": NAME, "chain": [LINK, 0, 1000], "radius": optional(dyadic)}
+CLAIMS: dict[str, dict[str, Any]] = {"R5": {"reason": REASONS, "rank_at_most": INDEX}, "P1": PATH, "TC.3": LOSS}
 CLAIMS |= {"R1": RANK | {"precision": range(32, 65)}, "R3": RANK | {"precision": range(65, MAX_BITS + 1)}}
-CLAIMS |= {"Z1": {"precision": BITS, "output_weights": ARRAY, "gamma": dyadic}}
-CLAIM = tagged("label", **CLAIMS)
+CLAIMS |= {"Z1": ZERO, "Z2": ZERO | {"radius": dyadic}, "C1": START | {"gradient_lower": dyadic}}
+CLAIMS |= {"C3": START | {"unit": INDEX, "output": INDEX, "curvature_lower": dyadic}}
+CLAIMS |= {"W0": {}, "W1": WITNESS | {"blocks": [BLOCK, 1, 1000]}, "W2": WITNESS | {"blocks": [BLOCK, 1, 1]}}
+CLAIMS |= {"E1": MOVE | {"moved_weights": ARRAY}, "E2": PATH | {"moved": POINT, "rerouted": optional(POINT)}}
+CLAIMS |= {"E3": MOVE | {"epsilon": dyadic}, "E4.path": MOVE | {"right_inverse": ARRAY}}
+CLAIMS |= {"E4": AT | {"separating": optional(POINT)}}
 DATA = {"name": NOTE, "scaling": NOTE, "samples": EXTENT, "dimension": EXTENT, "classes": range(2, 1 << 31)}
 DATA |= {"inputs": ARRAY, "labels": optional(NAME), "multiplicities": optional(NAME), "total": range(1, 10**20)}
 DOCUMENT: dict[str, Any] = {"format": frozenset({"verifier-certificate"}), "version": version}
 DOCUMENT |= {"semantics": frozenset({"exact-real"}), "generator": {"name": NOTE, "version": NOTE}}
-DOCUMENT |= {"trust": {"arithmetic": NOTE, "python_flint": NOTE, "flint": NOTE}}
+DOCUMENT |= {"trust": {"arithmetic": NOTE, "python_flint": NOTE, "flint": NOTE}, "data": DATA, "network": NETWORK}
 DOCUMENT |= {"arrays": {"file": NOTE, "bytes": range(8, (1 << 30) + 1), "sha256": 64}}
-DOCUMENT |= {"data": DATA, "network": NETWORK, "claims": [CLAIM, 1, 16]}
+DOCUMENT |= {"claims": [tagged("label", **CLAIMS), 1, 16]}

@@ -3,7 +3,7 @@
 Glossary: a *form* is a class of units that have the same value on all samples. A unit is (constant, sign, form): the
 value constant + sign * z with z the value of its form (sign 0: the unit is the exact rational `constant`). Of a form
 its *degree* as a polynomial in the input coordinates is known: 0 if it is the same number on all samples, infinity if
-it is not known to be a polynomial.
+it is not known to be a polynomial. A *free* unit has unknown weights: then forms are functions of U and the sample.
 """
 
 import itertools
@@ -31,21 +31,27 @@ def fractions(matrix: Exact, divisor: int = 1) -> list[list[fmpq]]:
 
 
 class Structure:
-    """The normal forms of all units of a network on its data."""
+    """The normal forms of all units of a network on its data, at the stored weights or for every U."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, every: bool = False) -> None:
         self.degrees: list[float] = []  # of the forms
         self.known: dict[Any, int] = {}
         self.varying: list[list[int]] = []  # integer columns of the different non-constant input coordinates
         self.skip: list[Unit] = []
+        self.sums: list[tuple[fmpq, list[tuple[int, fmpq]]]] = []  # the collected pre-activations of all units
         columns, first = network.inputs.integers.transpose().tolist(), fractions(network.inputs)[0]
         values = {INPUT: [self.coordinate(list(map(int, c)), value) for c, value in zip(columns, first, strict=True)]}
         for number, layer in enumerate(network.layers):
             row = [unit for index in layer.inputs for unit in values[index]]
             weights, biases, values[number] = fractions(layer.weight, layer.divisor), fractions(layer.bias), []
             for a, p in itertools.product(range(len(weights)), range(len(layer.windows))):
-                arcs = zip(weights[a], (row[index] for index in layer.windows[p]), strict=True)
-                values[number].append(self.unit(layer.activation, biases[p][a], arcs))
+                sources = [row[index] for index in layer.windows[p]]
+                if every and layer.kind != "avgpool":
+                    place = (number, a, *sources) if layer.tied else (number, a, p)
+                    values[number].append(self.free(layer.activation, place, sources))
+                else:
+                    arcs = zip(weights[a], sources, strict=True)
+                    values[number].append(self.unit(layer.activation, biases[p][a], arcs))
             self.skip += [values[number][unit] for unit in layer.skip]
 
     def coordinate(self, column: list[int], first: fmpq) -> Unit:
@@ -72,6 +78,7 @@ class Structure:
             if sign:
                 coefficients[form] = coefficients.get(form, 0) + weight * sign
         terms = sorted((form, weight) for form, weight in coefficients.items() if weight != 0)
+        self.sums.append((bias, terms))
         if activation.degree == 0:  # sigma does not use its argument
             bias, terms = fmpq(0), []
         if not terms:
@@ -85,6 +92,15 @@ class Structure:
         degree = activation.degree * highest if highest else 0
         number = self.form((activation.text, bias, *terms), degree if degree <= MAX_DEGREE else math.inf)
         return (fmpq(mirror[0]), mirror[1], number) if flipped else (fmpq(0), 1, number)
+
+    def free(self, activation: Any, place: tuple[Any, ...], sources: list[Unit]) -> Unit:
+        """Return the unit of free weights at a place: layer, filter, and position or, if the bias is tied, the sources.
+
+        Guarantee: units of one form are equal on every sample for every U, and their degree is at most the form's.
+        """
+        highest = max((self.degrees[form] for _, sign, form in sources if sign), default=0)
+        degree = activation.degree * highest if highest and activation.degree else 0
+        return fmpq(0), 1, self.form(("free", *place), degree if degree <= MAX_DEGREE else math.inf)
 
     def bound(self, enough: int, samples: int, arrays: Arrays) -> tuple[int, str]:
         """Return an upper bound of rank Psi, and how it was found.
@@ -120,23 +136,23 @@ class Structure:
         return int(fmpz_mat([list(map(math.prod, zip(*factors, strict=True))) for factors in monomials]).rank())
 
 
-def check_structure(raw: Any, network: Any, arrays: Arrays) -> dict[str, object]:
+def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
     """Check a claim R5.
 
-    Guarantee: rank Psi <= rank_at_most < N, wherever Psi is defined.
+    Guarantee: rank Psi <= rank_at_most < N, wherever Psi is defined; by the reason "every-u" for every U.
     """
     claimed, path = raw.rank_at_most, raw.path + "/rank_at_most"
     require(claimed < network.samples, path, "schema.value", "must be below N", claimed, network.samples)
-    if raw.reason == "fewer-units":
-        found, how = network.skip_units, f"there are only {network.skip_units} skip units"
-    elif raw.reason == "equal-samples":
+    every, found, how = raw.reason == "every-u", network.skip_units, f"there are only {network.skip_units} skip units"
+    if raw.reason == "equal-samples" or (every and found > claimed):
         found = len(set(map(tuple, network.inputs.integers.tolist())))
         how = f"only {found} samples are different"
-    else:
+    if raw.reason == "dependent-units" or (every and found > claimed):
         size = words(max(layer.weight.bits for layer in network.layers))
         arrays.spend(raw.path, work=network.arcs * size * ARC_WORK)
-        found, how = Structure(network).bound(claimed, network.samples, arrays)
+        found, how = Structure(network, every).bound(claimed, network.samples, arrays)
     require(found <= claimed, path, "R5.bound", f"the structure proves only a weaker bound: {how}", claimed, found)
-    statement = f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: {how}"
+    statement = "for EVERY U: " if every else ""
+    statement += f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: {how}"
     statement += "; this refutes full rank, not the absence of bad valleys"
     return {"statement": statement, "rank_at_most": claimed, "computed_bound": found, "reason": raw.reason}

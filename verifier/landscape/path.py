@@ -184,7 +184,7 @@ def prove_path(
         except NotEnclosed:
             features = sharper(features)
             continue
-        path = _segment(
+        path = segment_and_ray(
             features, zero_loss.weights, start_weights, start_margins, end_margins, gamma, multiplicities, targets
         )
         if path is not None:
@@ -203,7 +203,7 @@ def prove_path(
     )
 
 
-def _segment(
+def segment_and_ray(
     features: Enclosure,
     end_weights: ExactArray,
     start_weights: ExactArray,
@@ -212,7 +212,15 @@ def _segment(
     gamma: Dyadic,
     multiplicities: Sequence[int],
     targets: Sequence[str],
+    origin: Margins | None = None,
 ) -> Path | None:
+    """Find kappa and the times of P1 from the margins at both ends; None if this precision does not decide.
+
+    ``origin`` has the margins of the point whose loss is stated as the start's, if the path came from elsewhere (an
+    escape); the segment itself begins at ``start``.
+
+    Guarantee: a result satisfies every obligation of P1.
+    """
     classes, bits = end_weights.shape[1], features.precision
     with working_precision(bits):
         kappa = _choose_kappa(start, end)
@@ -220,7 +228,7 @@ def _segment(
             return None
         if not end.scaled_minus(kappa.arb(), start).smallest_lo(room=ENCLOSURE_SLACK) > 0:
             return None
-        loss = cross_entropy(start.rows, multiplicities)
+        loss = cross_entropy((origin or start).rows, multiplicities)
         if not loss.is_finite():
             return None
         room = ENCLOSURE_SLACK * loss.rad() + SLACK * loss

@@ -11,7 +11,6 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 import scipy.sparse
-from flint import fmpz_mat
 from numpy.typing import NDArray
 
 from verifier.balls.exact import ExactArray
@@ -91,11 +90,12 @@ def _least_squares(psi: Array, target: Array) -> Array | None:
             if np.isfinite(v).all() and float(np.abs(psi @ v - target).max()) < 1e-2:
                 return v
         except scipy.linalg.LinAlgError:
-            return _lstsq(psi, target)
-    return _lstsq(psi, target)
+            return lstsq(psi, target)
+    return lstsq(psi, target)
 
 
-def _lstsq(psi: Array, target: Array) -> Array | None:
+def lstsq(psi: Array, target: Array) -> Array | None:
+    """Minimum-norm least-squares solution of ``Psi V = target`` in floating point, None if there is no finite one."""
     try:
         v: Array = scipy.linalg.lstsq(psi, target, cond=1e-13, check_finite=False)[0]
     except scipy.linalg.LinAlgError:
@@ -158,12 +158,15 @@ def _linear_program(psi: Array, labels: NDArray[np.int64], classes: int) -> Arra
 
 def _from_right_inverse(witness: RightInverse, labels: NDArray[np.int64], classes: int, columns: int) -> ExactArray:
     """``V1 = X onehot``, exact, at the precision of the witness."""
-    x, exponent = witness.matrix.fmpz_mat()
-    n = x.ncols()
-    onehot = fmpz_mat(n, classes, [int(labels[i] == k) for i in range(n) for k in range(classes)])
-    product = (x * onehot).tolist()
+    return times_right_inverse(witness, ExactArray.of_floats(np.eye(classes)[labels]), columns)
+
+
+def times_right_inverse(witness: RightInverse, target: ExactArray, columns: int) -> ExactArray:
+    """``V = X T``, exact, for a target ``(N, m)`` of logits; rows of zeros for the columns that X does not use."""
+    (x, exponent), (t, power) = witness.matrix.fmpz_mat(), target.fmpz_mat()
+    classes, product = target.shape[1], (x * t).tolist()
     picked = range(columns) if witness.columns is None else witness.columns.tolist()
     rows = [[0] * classes for _ in range(columns)]
     for position, row in zip(picked, product, strict=True):
         rows[position] = [int(v) for v in row]
-    return ExactArray.of_integers([v for row in rows for v in row], (columns, classes), exponent)
+    return ExactArray.of_integers([v for row in rows for v in row], (columns, classes), exponent + power)

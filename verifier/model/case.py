@@ -54,9 +54,19 @@ class StartSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PathSection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[path]``: which losses the path must reach, as decimal text."""
+    """``[path]``: which losses the path must reach, and how it may leave a start that P1 cannot begin from."""
 
     targets: list[str | float] = msgspec.field(default_factory=lambda: ["1e-6", "1e-100"])
+    escapes: list[str] = msgspec.field(default_factory=lambda: ["E1", "E2", "E4", "E3"])
+    epsilon: str | float = "1e-3"
+
+
+class LossesSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[losses]``: other convex losses for which a path is wanted, how near the infimum it must end, class weights."""
+
+    kinds: list[str] = msgspec.field(default_factory=list)
+    class_weights: list[float] | None = None
+    epsilon: str | float = "1e-6"
 
 
 class RankSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -72,6 +82,7 @@ class ExpectSection(msgspec.Struct, forbid_unknown_fields=True):
     rank: str | None = None
     zero_loss: str | None = None
     path: str | None = None
+    generic: str | None = None
 
 
 class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,6 +92,7 @@ class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
     network: NetworkSection
     start: StartSection = msgspec.field(default_factory=StartSection)
     path: PathSection = msgspec.field(default_factory=PathSection)
+    losses: LossesSection = msgspec.field(default_factory=LossesSection)
     rank: RankSection = msgspec.field(default_factory=RankSection)
     expect: ExpectSection = msgspec.field(default_factory=ExpectSection)
     title: str = ""
@@ -176,7 +188,7 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
             if isinstance(value, float) and not math.isfinite(value):
                 raise CaseError(f"{label}: {section}.{key} = {value} must be a finite number ({kind.__name__})")
     expected = {}
-    for key in ("analytic", "rank", "zero_loss", "path"):
+    for key in ("analytic", "rank", "zero_loss", "path", "generic"):
         value = getattr(file.expect, key)
         if value is not None:
             if value not in Verdict.__members__:
@@ -297,6 +309,13 @@ seed = 0
 
 [path]
 targets = ["1e-6", "1e-100"]
+# escapes = ["E1", "E2", "E4", "E3"]   # ways out of a start whose features do not separate the classes
+# epsilon = "1e-3"           # how far E3 may rise above the start's loss
+
+[losses]
+# kinds = ["squared", "weston-watkins", "crammer-singer", "one-vs-rest", "cross-entropy"]   # paths for these as well
+# class_weights = [1.0, 2.0]   # positive, one per class: weighs every loss in kinds
+# epsilon = "1e-6"           # how near the infimum these paths must end
 
 [rank]
 max_bits = 4096              # last precision tried
@@ -306,4 +325,5 @@ analytic = "PROVED"
 rank = "PROVED"
 zero_loss = "PROVED"
 path = "PROVED"
+generic = "PROVED"           # full rank at almost every U (W0)
 """

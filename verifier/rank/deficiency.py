@@ -3,7 +3,8 @@
 Every hidden unit gets a normal form. Two units with the same form are the same function on the samples; units whose
 forms are
 mirrored differ by sign and a constant; units without a non-constant source are constant. The number of forms among the
-skip units bounds the rank of Psi. For polynomial activations the monomials of the input bound it as well.
+skip units bounds the rank of Psi. For polynomial activations the monomials of the input bound it as well. With the
+weights left free, units with the same form are the same function for every U: then the bound holds for every U.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Deficiency:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
+class UnitForm:
     """The function ``sign * form + offset``; a rational constant has no form (-1)."""
 
     form: int
@@ -52,7 +53,7 @@ class _Unit:
 
 
 @dataclass
-class _Forms:
+class FormTable:
     """All normal forms met so far."""
 
     index: dict[object, int] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class _Forms:
     degree: list[int | None] = field(default_factory=list)
 
     def number(self, key: object, constant: bool, degree: int | None) -> int:
+        """The number of the form with this key, a new one if there is none."""
         if key not in self.index:
             self.index[key] = len(self.constant)
             self.constant.append(constant)
@@ -93,15 +95,51 @@ def structural_deficiency(network: Network, u: Array, inputs: Array) -> Deficien
     Deficiency or None
         Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for this U and data. None says nothing.
     """
-    forms = _Forms()
-    units = _normal_forms(network, u, inputs, forms)
+    found = _structural_bound(network, u, inputs)
+    return found if found.rank_at_most < len(inputs) else None
+
+
+def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | None:
+    """Deficiency whatever the hidden weights and biases are: for EVERY U the rank of Psi(U) is below N.
+
+    Parameters
+    ----------
+    network
+        The network; its weights and biases are free.
+    inputs
+        Samples, shape ``(N, d)``, finite.
+
+    Returns
+    -------
+    Deficiency or None
+        With reason ``every-u``. Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for EVERY U in R^p on
+        this data. None says nothing.
+
+    Notes
+    -----
+    The normal forms are functions of U and the sample. A dense unit, and a convolution unit with a bias of its own, is
+    a form of its own. With a tied bias two positions of a filter whose windows show the same forms are one form, for
+    they apply one function of U to the same numbers. Pools have no weights and are combined exactly. A unit whose
+    sources are all constant over the samples is. The degree of a polynomial unit is bounded for every U at once, so
+    that all such units lie in the span of the monomials.
+    """
+    n = len(inputs)
+    bounds = [cheap_deficiency(network, inputs), _structural_bound(network, None, inputs)]
+    best = min((b for b in bounds if b is not None), key=lambda b: b.rank_at_most)
+    if not best.rank_at_most < n:
+        return None
+    return Deficiency("every-u", best.rank_at_most, f"for EVERY U: {best.explanation}")
+
+
+def _structural_bound(network: Network, u: Array | None, inputs: Array) -> Deficiency:
+    """The structural bound, below N or not; without U it holds for every U."""
+    forms = FormTable()
+    units = unit_forms(network, u, inputs, forms)
     skip = [units[index][unit] for index, members in network.skip_units for unit in members]
     moving = {unit.form for unit in skip if unit.form >= 0 and not forms.constant[unit.form]}
-    constant = any(
-        (unit.form < 0 and unit.offset != 0) or (unit.form >= 0 and (forms.constant[unit.form] or unit.offset != 0))
-        for unit in skip
-    )
-    n = len(inputs)
+    constant = any(forms.constant[unit.form] if unit.form >= 0 else unit.offset != 0 for unit in skip)
+    offsets = {(unit.form, unit.offset) for unit in skip if unit.form in moving}
+    constant = constant or len(offsets) > len(moving)  # a form z and its mirror image c0 - z, c0 != 0, span z and 1
     best = Deficiency(
         "dependent-units",
         len(moving) + int(constant),
@@ -120,7 +158,7 @@ def structural_deficiency(network: Network, u: Array, inputs: Array) -> Deficien
                 f"{len(polynomial)} of the skip units are polynomials of degree <= {degree} in the inputs; "
                 f"on the samples these span only {span} dimensions",
             )
-    return best if best.rank_at_most < n else None
+    return best
 
 
 def monomial_rank(inputs: Array, degree: int) -> int:
@@ -186,19 +224,26 @@ def _integers(column: Array) -> list[int]:
     return [p * (common // q) for p, q in ratios]
 
 
-def _normal_forms(network: Network, u: Array, inputs: Array, forms: _Forms) -> list[list[_Unit]]:
-    views = network.views(u)
+def unit_forms(network: Network, u: Array | None, inputs: Array, forms: FormTable) -> list[list[UnitForm]]:
+    """The units of every layer in normal form, which ``forms`` takes in; without U the weights are free.
+
+    Guarantee: on every sample a unit is ``sign * z + offset``, z the value of its form; without U for every U.
+    """
+    views = None if u is None else network.views(u)
     coordinates = []
     for column in inputs.T:
         if (column == column[0]).all():
-            coordinates.append(_Unit(-1, 1, Fraction(float(column[0]))))
+            coordinates.append(UnitForm(-1, 1, Fraction(float(column[0]))))
         else:
             # Coordinates that agree on every sample are one form.
-            coordinates.append(_Unit(forms.number(("input", (column + 0.0).tobytes()), False, 1), 1, Fraction(0)))
-    known: list[list[_Unit]] = []
+            coordinates.append(UnitForm(forms.number(("input", (column + 0.0).tobytes()), False, 1), 1, Fraction(0)))
+    known: list[list[UnitForm]] = []
     for index, layer in enumerate(network.layers):
         sources = [unit for s in network.sources[index] for unit in (coordinates if s == "input" else known[int(s)])]
         if isinstance(layer, Dense):
+            if views is None:
+                known.append(_free_units(layer, index, [sources], forms))
+                continue
             weight, bias = views[f"layer{index}.weight"].tolist(), views[f"layer{index}.bias"].tolist()
             known.append([_unit(layer.activation, sources, row, b, forms) for row, b in zip(weight, bias, strict=True)])
             continue
@@ -206,6 +251,9 @@ def _normal_forms(network: Network, u: Array, inputs: Array, forms: _Forms) -> l
         shape = (sum(s[0] for s in shapes), *shapes[0][1:])
         if isinstance(layer, Conv):
             windows = window_indices(shape, layer.kernel, layer.steps)
+            if views is None:
+                known.append(_free_units(layer, index, [[sources[j] for j in window] for window in windows], forms))
+                continue
             weight = views[f"layer{index}.weight"].reshape(layer.filters, -1).tolist()
             biases = views[f"layer{index}.bias"].reshape(layer.filters, -1).tolist()
             known.append(
@@ -222,7 +270,29 @@ def _normal_forms(network: Network, u: Array, inputs: Array, forms: _Forms) -> l
     return known
 
 
-def _pool(layer: AvgPool, sources: Sequence[_Unit], shape: tuple[int, ...], forms: _Forms) -> list[_Unit]:
+def _free_units(
+    layer: Dense | Conv, index: int, windows: Sequence[Sequence[UnitForm]], forms: FormTable
+) -> list[UnitForm]:
+    """The units of a layer with free weights: equal where one filter with a tied bias sees equal windows."""
+    power = layer.activation.facts.polynomial_degree
+    places: list[tuple[int, bool, int | None]] = []
+    first: dict[tuple[UnitForm, ...], int] = {}
+    for p, window in enumerate(windows):
+        tied = isinstance(layer, Conv) and layer.bias == "tied"
+        moving = [(unit.form, Fraction(1)) for unit in window if unit.form >= 0 and not forms.constant[unit.form]]
+        constant, degree = not moving, None if moving else 0
+        if moving and power.status == "proved" and isinstance(power.value, int):
+            degree = _degree(moving, power.value, forms)
+        places.append((first.setdefault(tuple(window), p) if tied else p, constant, degree))
+    leaders = layer.width if isinstance(layer, Dense) else layer.filters
+    return [
+        UnitForm(forms.number(("free", index, leader, place), constant, degree), 1, Fraction(0))
+        for leader in range(leaders)
+        for place, constant, degree in places
+    ]
+
+
+def _pool(layer: AvgPool, sources: Sequence[UnitForm], shape: tuple[int, ...], forms: FormTable) -> list[UnitForm]:
     plane = math.prod(shape[1:])
     windows = window_indices((1, *shape[1:]), layer.kernel, layer.steps)
     share = Fraction(1, len(windows[0]))
@@ -234,7 +304,7 @@ def _pool(layer: AvgPool, sources: Sequence[_Unit], shape: tuple[int, ...], form
 
 
 def _combine(
-    sources: Sequence[_Unit], weights: Sequence[float | Fraction], bias: float | Fraction
+    sources: Sequence[UnitForm], weights: Sequence[float | Fraction], bias: float | Fraction
 ) -> tuple[tuple[tuple[int, Fraction], ...], Fraction]:
     """Collect ``bias + sum w z`` over normal forms, exactly."""
     total, coefficients = Fraction(bias), dict[int, Fraction]()
@@ -248,21 +318,21 @@ def _combine(
     return tuple(sorted((f, c) for f, c in coefficients.items() if c != 0)), total
 
 
-def _linear_unit(combined: tuple[tuple[tuple[int, Fraction], ...], Fraction], forms: _Forms) -> _Unit:
+def _linear_unit(combined: tuple[tuple[tuple[int, Fraction], ...], Fraction], forms: FormTable) -> UnitForm:
     """A unit whose activation is the identity."""
     coefficients, bias = combined
     if not coefficients:
-        return _Unit(-1, 1, bias)
+        return UnitForm(-1, 1, bias)
     flip = coefficients[0][1] < 0
     if flip:
         coefficients, bias = tuple((f, -c) for f, c in coefficients), -bias
     number = forms.number(("t", coefficients, bias), _constant(coefficients, forms), _degree(coefficients, 1, forms))
-    return _Unit(number, -1 if flip else 1, Fraction(0))
+    return UnitForm(number, -1 if flip else 1, Fraction(0))
 
 
 def _unit(
-    activation: Activation, sources: Sequence[_Unit], weights: Sequence[float], bias: float, forms: _Forms
-) -> _Unit:
+    activation: Activation, sources: Sequence[UnitForm], weights: Sequence[float], bias: float, forms: FormTable
+) -> UnitForm:
     name = activation.canonical
     coefficients, total = _combine(sources, weights, bias)
     if name == "t":
@@ -274,8 +344,8 @@ def _unit(
         if total == 0 and MIRRORED.get(name, (1, None))[0] == -1:
             exact = MIRRORED[name][1] / 2  # sigma(0) = c0 - sigma(0)
         if exact is not None:
-            return _Unit(-1, 1, exact)
-        return _Unit(forms.number((name, (), total), True, 0), 1, Fraction(0))
+            return UnitForm(-1, 1, exact)
+        return UnitForm(forms.number((name, (), total), True, 0), 1, Fraction(0))
     sign, offset = 1, Fraction(0)
     mirror = MIRRORED.get(name)
     if mirror is not None and coefficients[0][1] < 0:
@@ -283,7 +353,7 @@ def _unit(
         sign, offset = mirror
     degree = _degree(coefficients, power, forms) if isinstance(power, int) else None
     number = forms.number((name, coefficients, total), _constant(coefficients, forms), degree)
-    return _Unit(number, sign, offset)
+    return UnitForm(number, sign, offset)
 
 
 MIRRORED: dict[str, tuple[int, Fraction]] = {
@@ -297,11 +367,11 @@ MIRRORED: dict[str, tuple[int, Fraction]] = {
 """``sigma(-t) = sign * sigma(t) + offset`` for these activations, identities known in closed form."""
 
 
-def _constant(coefficients: Sequence[tuple[int, Fraction]], forms: _Forms) -> bool:
+def _constant(coefficients: Sequence[tuple[int, Fraction]], forms: FormTable) -> bool:
     return all(forms.constant[f] for f, _ in coefficients)
 
 
-def _degree(coefficients: Sequence[tuple[int, Fraction]], power: int, forms: _Forms) -> int | None:
+def _degree(coefficients: Sequence[tuple[int, Fraction]], power: int, forms: FormTable) -> int | None:
     degrees = [forms.degree[f] for f, _ in coefficients]
     known = [d for d in degrees if d is not None]
     return power * max(known, default=0) if len(known) == len(degrees) else None

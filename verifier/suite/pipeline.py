@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
-from verifier.balls.exact import ExactArray
+from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.writer import CertificateBuilder
 from verifier.errors import CaseError, DataError
+from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
+from verifier.landscape.losses import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import PathResult, decimal_below, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
-from verifier.model.activations import Activation
 from verifier.model.case import Case, build_network
 from verifier.model.data import Dataset, Scale
 from verifier.model.grouping import Grouping, group_duplicates
-from verifier.model.layers import AvgPool
 from verifier.model.network import Array, Network
 from verifier.model.readers import load_dataset
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import RankResult, Stage, prove_rank, silent
 from verifier.suite.start import case_start
+from verifier.theorem.hypotheses import analytic
+from verifier.theorem.steps import Evidence, Theorem, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,15 @@ class CaseReport:
     rank: RankResult | None = None
     zero_loss: ZeroLoss | None = None
     path: LossPath | None = None
+    escape: EscapeResult | None = None
+    theorem: Theorem | None = None
     engine: str = ""
     certificate: Path | None = None
 
     def verdict(self, key: str) -> Verdict | None:
-        """The verdict of the step with this key."""
+        """The verdict of the step with this key, or ``generic``: full rank at almost every U."""
+        if key == "generic":
+            return None if self.theorem is None else self.theorem.verdict("L3.2 genericity")
         return next((step.verdict for step in self.steps if step.key == key), None)
 
     @property
@@ -82,8 +93,8 @@ class Instance:
     words: str
 
 
-def case_instance(case: Case, *, seed: int | None = None) -> Instance:
-    """Load the case's data and network and draw its start.
+def case_data(case: Case) -> tuple[Dataset, Grouping, tuple[int, ...], str]:
+    """Load the case's data: the samples that Psi has rows for, their grouping, the input's shape, a line in words.
 
     Raises
     ------
@@ -93,6 +104,8 @@ def case_instance(case: Case, *, seed: int | None = None) -> Instance:
     section = case.file.data
     if (section.name is None) == (section.path is None):
         raise CaseError("[data] needs exactly one of name (a built-in data set) and path (a CSV or NPZ file)")
+    if section.path is not None and section.path.endswith(".npy"):
+        raise CaseError(f"data.path = {section.path!r} has no labels: only `verifier witness` reads a .npy file")
     path = None if section.path is None else case.folder / section.path
     if isinstance(section.scale, str) and section.scale not in ("auto", "none"):
         raise CaseError(f'data.scale = {section.scale!r}; use "auto", "none" or an integer')
@@ -101,19 +114,28 @@ def case_instance(case: Case, *, seed: int | None = None) -> Instance:
     grouping = group_duplicates(full)
     data = grouping.dataset if section.duplicates == "group" else full
     shape = tuple(section.shape) if section.shape is not None else data.shape
-    size = 1
-    for length in shape:
-        size *= length
-    if size != data.dimension or any(length < 1 for length in shape):
+    if math.prod(shape) != data.dimension or any(length < 1 for length in shape):
         raise DataError(f"data.shape = {list(shape)} does not hold the {data.dimension} input coordinates")
-    network = build_network(case, shape)
-    u, v = case_start(case, network, data.classes, seed)
     words = f"{full.name}: {full.samples} samples x {full.dimension}, {full.classes} classes"
     if grouping.has_duplicates:
         count = full.samples - grouping.dataset.samples
         words += f", {count} duplicate{'s' if count > 1 else ''} " + (
             "grouped" if section.duplicates == "group" else "kept"
         )
+    return data, grouping, shape, words
+
+
+def case_instance(case: Case, *, seed: int | None = None) -> Instance:
+    """Load the case's data and network and draw its start.
+
+    Raises
+    ------
+    InputError
+        Anything unusable, in one line.
+    """
+    data, grouping, shape, words = case_data(case)
+    network = build_network(case, shape)
+    u, v = case_start(case, network, data.classes, seed)
     return Instance(data, grouping, network, u, v, words)
 
 
@@ -122,7 +144,7 @@ def run_case(
     *,
     seed: int | None = None,
     stage: Stage = silent,
-    parts: frozenset[str] = frozenset({"rank", "path"}),
+    parts: frozenset[str] = frozenset({"rank", "path", "theorem"}),
     backend: Backend | None = None,
     engine: Literal["binary64", "arb"] = "binary64",
     tight: bool = False,
@@ -139,7 +161,7 @@ def run_case(
     stage
         Progress display.
     parts
-        ``rank``, ``path`` or both.
+        Of ``rank``, ``path`` and ``theorem`` (all steps of the proof, which needs the other two).
     backend
         Array library of the binary64 engine, NumPy by default.
     engine
@@ -194,7 +216,7 @@ def _run(
     report = CaseReport(case, instance.words, network, engine=engine)
     timed = _Timer(report)
     max_bits = case.file.rank.max_bits
-    timed("analytic", "A3.1(1)", lambda: analytic(network))
+    timed("analytic", "LA.1", lambda: analytic(network))
     streamed = "path" not in parts and not certificate
     features = _first_enclosure(instance, backend, stage, streamed)
     timed("features", "Psi", lambda: _finite(features, streamed))
@@ -208,6 +230,9 @@ def _run(
         builder.add_rank(rank)
     if "path" in parts:
         _prove_descent(instance, report, builder, features, timed, stage, max_bits)
+        _prove_losses(instance, report, builder, features, timed, stage, max_bits)
+    if "theorem" in parts:
+        _walk_through(instance, report, builder, features, stage)
     return report, builder
 
 
@@ -265,9 +290,14 @@ def _prove_descent(
             f"inf Phi is in [{low:.6g}, {high:.6g}], which is positive (X1)"
         )
         timed("zero_loss", "X1", lambda: (Verdict.REFUTED, reason))
-        beyond = smallest is not None and smallest < low
-        verdict = Verdict.REFUTED if beyond else Verdict.UNDECIDED
-        timed("path", "P1", lambda: (verdict, f"no path reaches a loss below inf Phi >= {low:.6g}"))
+        if labels is None and grouping.label_counts is not None:
+            found = _loss_path(instance, report, features, "cross-entropy", grouping.label_counts, stage, max_bits)
+            timed("path", "X1", lambda: (found.verdict, found.reason))
+            builder.add_loss_path(found)
+        else:
+            beyond = smallest is not None and smallest < low
+            verdict = Verdict.REFUTED if beyond else Verdict.UNDECIDED
+            timed("path", "P1", lambda: (verdict, f"no path reaches a loss below inf Phi >= {low:.6g}"))
         return
     witness = None if report.rank is None else report.rank.witness
     zero = prove_zero_loss(features, labels, instance.data.classes, witness=witness, max_bits=max_bits, stage=stage)
@@ -275,13 +305,120 @@ def _prove_descent(
     report.zero_loss = zero
     builder.add_zero_loss(zero)
     counts = [int(c) for c in instance.data.multiplicities]
-    found: PathResult = prove_path(
+    descent: PathResult = prove_path(
         zero, ExactArray.of_floats(instance.v), labels, counts, targets=targets, max_bits=max_bits, stage=stage
     )
-    timed("path", "P1", lambda: (found.verdict, found.reason))
-    if found.path is not None:
-        report.path = found.path
-        builder.add_path(found.path)
+    if descent.path is not None:
+        timed("path", "P1", lambda: (descent.verdict, descent.reason))
+        report.path = descent.path
+        builder.add_path(descent.path)
+        return
+    escape = _escape(instance, report.case, targets, stage)
+    report.escape = escape
+    leaves = escape.escape
+    timed("path", "P1" if leaves is None else leaves.label, lambda: (escape.verdict, escape.reason))
+    if leaves is not None:
+        builder.add_escape(leaves)
+
+
+def _prove_losses(
+    instance: Instance,
+    report: CaseReport,
+    builder: CertificateBuilder,
+    features: Enclosure,
+    timed: _Timer,
+    stage: Stage,
+    max_bits: int,
+) -> None:
+    """TC.3: paths for the other losses that the case names."""
+    labels = instance.data.labels if instance.data.labels is not None else instance.grouping.label_counts
+    for kind in report.case.file.losses.kinds:
+        if labels is not None:
+            found = _loss_path(instance, report, features, kind, labels, stage, max_bits)
+            timed(kind, "TC.3", partial(_told, found))
+            builder.add_loss_path(found)
+
+
+def _told(found: LossPathResult) -> tuple[Verdict, str]:
+    return found.verdict, f"{found.loss}: {found.reason}"
+
+
+def _loss_path(
+    instance: Instance,
+    report: CaseReport,
+    features: Enclosure,
+    kind: str,
+    labels: NDArray[np.int64],
+    stage: Stage,
+    max_bits: int,
+) -> LossPathResult:
+    section = report.case.file.losses
+    weights = section.class_weights
+    try:
+        return prove_loss_path(
+            features,
+            kind,
+            ExactArray.of_floats(instance.v),
+            labels,
+            instance.data.multiplicities.tolist(),
+            None if report.rank is None else report.rank.witness,
+            class_weights=None if weights is None else [Dyadic.of_float(weight) for weight in weights],
+            epsilon=str(section.epsilon),
+            max_bits=max_bits,
+            stage=stage,
+        )
+    except (ValueError, OverflowError) as error:
+        raise CaseError(f"[losses]: {error}") from None
+
+
+def _escape(instance: Instance, case: Case, targets: list[str], stage: Stage) -> EscapeResult:
+    """Leave a start from which P1 cannot begin."""
+    section, labels = case.file.path, instance.data.labels
+    order = [label for label in ORDER if label in section.escapes]
+    if labels is None or len(order) < len(section.escapes):
+        raise CaseError(f"path.escapes = {section.escapes}: name some of {', '.join(ORDER)}")
+    try:
+        decimal_below(str(section.epsilon))
+    except (ValueError, ZeroDivisionError):
+        raise CaseError(f"path.epsilon = {section.epsilon} must be a positive decimal number such as 0.001") from None
+    return prove_escape(
+        instance.network,
+        instance.u,
+        instance.v,
+        instance.data.inputs,
+        labels,
+        instance.data.multiplicities,
+        epsilon=str(section.epsilon),
+        targets=targets,
+        order=order,
+        stage=stage,
+    )
+
+
+def _walk_through(
+    instance: Instance, report: CaseReport, builder: CertificateBuilder, features: Enclosure, stage: Stage
+) -> None:
+    """All steps of the proof; those with numbers of their own go into the certificate."""
+    path = next(step for step in report.steps if step.key == "path")
+    assert report.rank is not None  # noqa: S101  # for the type checker: the rank comes first
+    theorem = walk(
+        Evidence(
+            instance.data,
+            instance.grouping,
+            instance.network,
+            instance.u,
+            instance.v,
+            features,
+            report.rank,
+            report.zero_loss,
+            report.path or (report.escape.escape.tail if report.escape and report.escape.escape else None),
+            report.escape,
+            (path.verdict, path.reason if path.reason.startswith("E") else f"{path.label}: {path.reason}"),
+        ),
+        stage=stage,
+    )
+    report.theorem = theorem
+    builder.add_theorem(theorem)
 
 
 class _Timer:
@@ -295,29 +432,3 @@ class _Timer:
         now = time.perf_counter()
         self.report.steps.append(Step(key, label, verdict, reason, now - self.last))
         self.last = now
-
-
-def analytic(network: Network) -> tuple[Verdict, str]:
-    """Whether every activation is real analytic, from its symbolic facts.
-
-    Returns
-    -------
-    (Verdict, str)
-        Guarantee: ``PROVED`` only if every activation's analyticity has a symbolic proof, ``REFUTED`` only if one of
-        them is proved not
-        to be analytic.
-    """
-    used: dict[str, Activation] = {}
-    for layer in network.layers:
-        if not isinstance(layer, AvgPool):
-            used[layer.activation.name] = layer.activation
-    doubtful = []
-    for name, sigma in used.items():
-        fact = sigma.facts.real_analytic
-        if fact.status == "proved" and fact.value is False:
-            return Verdict.REFUTED, f"{name} is not real analytic: {fact.by}"
-        if not (fact.status == "proved" and fact.value is True):
-            doubtful.append(name)
-    if doubtful:
-        return Verdict.UNDECIDED, f"analyticity of {', '.join(doubtful)} has no symbolic proof"
-    return Verdict.PROVED, f"{', '.join(used) or 'linear units'}: real analytic"

@@ -194,6 +194,7 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
             }
             for s in report.steps
         ],
+        "theorem": [] if report.theorem is None else report.theorem.as_json(),
         "engine": report.engine,
         "attempts": list(report.rank.attempts) if report.rank else [],
         "surprises": report.surprises,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,10 +12,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from verifier.balls.features import Progress as Fraction
+from verifier.model.case import Case
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import Stage, silent
 from verifier.suite.pipeline import CaseReport
 from verifier.suite.runner import Outcome, SuiteResult, certificate_bytes
+from verifier.suite.witnessing import WitnessReport
+from verifier.theorem.steps import Theorem
 
 STYLE = {
     "PROVED": "green",
@@ -72,6 +76,43 @@ def print_steps(console: Console, report: CaseReport, seconds: float) -> None:
         if step.key == "rank" and report.rank is not None and report.rank.attempts:
             steps.add_row("", "ladder", escape("; ".join(report.rank.attempts)), "")
     console.print(steps)
+    if report.theorem is not None:
+        print_theorem(console, report.theorem)
+
+
+def print_theorem(console: Console, theorem: Theorem) -> None:
+    """Print the steps of the proof: label, verdict, title, reason, what it rests on."""
+    console.print("  [bold]The proof, step by step[/bold] (ours: W, E, C, X, Z; - does not apply here)")
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+    for width in (10, 17, None):
+        table.add_column(width=width, no_wrap=width is not None)
+    for step in theorem.steps:
+        verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict}[/]" if step.applies else "[dim]-[/]"
+        rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
+        style = "" if step.applies else "dim"
+        words = f"[{style}]{escape(step.reason)}[/]" if style else escape(step.reason)
+        table.add_row(verdict, escape(step.label), words + rests)
+    console.print(table)
+    if any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3)):
+        console.print("  A3.1 fails; what remains:", highlight=False)
+        for sentence in theorem.remains:
+            console.print(f"  * {escape(sentence)}", highlight=False)
+
+
+def print_witness(console: Console, case: Case, report: WitnessReport, line: dict[str, Any] | None) -> None:
+    """Print what a witness proves, a line per statement."""
+    console.print(f"[bold]{escape(case.file.title or case.name)}[/bold]")
+    console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
+    steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+    for width in (10, 17, None, 7):
+        steps.add_column(width=width, no_wrap=width is not None)
+    for step in report.steps:
+        verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict}[/]"
+        steps.add_row(verdict, step.label, escape(step.reason), f"{step.seconds:.1f} s")
+    console.print(steps)
+    if line is not None:
+        words = f"sigma_N along a line through {line['through']}: {line['full_rank']} of {line['points']} points have"
+        console.print(f"  {words} certified full rank; table: {escape(line['file'])}", highlight=False)
 
 
 def print_table(console: Console, result: SuiteResult) -> None:

@@ -1,0 +1,98 @@
+"""The list of steps: complete, in order, nothing PROVED on what is not, and the right verdicts on the suite's cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import verifier.suite
+from verifier.model.case import parse_case, read_case
+from verifier.model.verdict import Verdict
+from verifier.suite.pipeline import run_case
+from verifier.theorem.statements import STATEMENTS
+from verifier.theorem.steps import _Walk
+
+QUICK = Path(verifier.suite.__file__).parent / "cases" / "quick"
+PROVED, REFUTED, UNDECIDED = Verdict.PROVED, Verdict.REFUTED, Verdict.UNDECIDED
+PAPER = ("L2.1", "A3.1(1)", "A3.1(2)", "A3.1(3)", "LA.1", "L3.2 construction", "L3.2 genericity", "D3.3")
+PAPER += ("T3.4(1)", "T3.4(2)", "T3.4(3)", "T3.4(4)", "TC.3")
+
+
+def theorem(name):
+    return run_case(read_case(QUICK / f"{name}.toml"))[0].theorem
+
+
+def test_the_list_is_complete_and_in_order():
+    assert set(PAPER) <= set(STATEMENTS) and all(STATEMENTS[label].source == "paper" for label in PAPER)
+    for found in map(theorem, ("xor", "tied-bias", "conflicting-labels")):
+        assert [step.label for step in found.steps] == list(STATEMENTS)
+    assert len({s.words for s in STATEMENTS.values()}) == len(STATEMENTS)
+
+
+def test_nothing_is_proved_on_what_is_not():
+    steps = _Walk()
+    assert steps.add("L2.1", PROVED, "x") is PROVED
+    assert steps.add("LA.1", UNDECIDED, "y") is UNDECIDED
+    assert steps.add("W0", PROVED, "z", "L2.1", "LA.1") is UNDECIDED
+    assert steps.found.steps[-1].reason == "rests on LA.1, which is not proved here"
+    assert steps.add("L3.2 genericity", PROVED, "z", "W0") is UNDECIDED
+    steps.skip("W1", "not here")
+    assert steps.add("W3", PROVED, "chains", "W1") is UNDECIDED, "what does not apply carries nothing"
+    assert steps.add("T3.4(2)", REFUTED, "r", "W0") is REFUTED
+
+
+@pytest.mark.parametrize("case", sorted(path.stem for path in QUICK.glob("*.toml") if "digits" not in path.stem))
+def test_every_proved_step_rests_on_proved_steps(case):
+    found = theorem(case)
+    for step in found.steps:
+        if step.verdict is PROVED and step.applies:
+            assert all(found.verdict(label) is PROVED for label in step.rests_on), step
+
+
+@pytest.mark.parametrize(
+    ("case", "wanted"),
+    [
+        ("iris-tanh", {"A3.1(1)": PROVED, "A3.1(2)": REFUTED, "A3.1(3)": PROVED, "W1": PROVED, "X1": PROVED,
+                       "E4": PROVED, "T3.4(1)": PROVED, "T3.4(2)": PROVED, "C1": PROVED}),
+        ("wine-sigmoid", {"A3.1(1)": PROVED, "A3.1(2)": PROVED, "A3.1(3)": PROVED, "W1": PROVED}),
+        ("breast-cancer-softplus", {"A3.1(2)": PROVED, "W2": PROVED, "W1": None}),
+        ("digits-gelu-residual", {"A3.1(1)": REFUTED, "W0": PROVED, "L3.2 genericity": PROVED, "W1": None}),
+        ("tied-bias", {"A3.1(3)": PROVED, "L3.2 construction": REFUTED, "W0": REFUTED, "T3.4(2)": UNDECIDED}),
+        ("digits-relu", {"LA.1": REFUTED, "W0": REFUTED, "L3.2 construction": PROVED, "T3.4(2)": UNDECIDED}),
+        ("digits-few-units", {"L3.2 construction": REFUTED, "rank": REFUTED, "T3.4(1)": PROVED, "path": PROVED}),
+        ("digits-identity", {"L3.2 genericity": REFUTED}),
+        ("iris-square", {"L3.2 genericity": REFUTED}),
+        ("iris-duplicate-kept", {"L3.2 construction": REFUTED}),
+        ("conflicting-labels", {"X1": PROVED, "T3.4(1)": None, "D3.3": PROVED, "T3.4(2)": PROVED, "C1": None}),
+        ("start-gateway", {"rank": UNDECIDED, "W0": PROVED, "E4": PROVED, "path": PROVED, "W3": PROVED}),
+        ("digits-zero-start", {"rank": REFUTED, "L3.2 genericity": PROVED, "C3": UNDECIDED, "T3.4(4)": UNDECIDED}),
+    ],
+)  # fmt: skip
+def test_verdicts(case, wanted):
+    found = theorem(case)
+    assert {label: found.verdict(label) for label in wanted} == wanted
+
+
+def test_what_cannot_remain_is_not_said():
+    assert not any("W0" in words for words in theorem("tied-bias").remains)
+    assert any("W0" in words for words in theorem("iris-tanh").remains)
+
+
+def test_a_witness_through_depth_is_part_of_the_walk():
+    text = """
+        data = { name = "iris", samples = 60 }
+        network.layers = [
+          { kind = "dense", width = 3, activation = "tanh" },
+          { kind = "dense", width = 80, activation = "arctan", skip = true },
+        ]
+        start = { init = "zeros" }
+        """
+    found = run_case(parse_case(text))[0].theorem
+    assert found.verdict("W1") is PROVED and found.verdict("W3") is PROVED and found.verdict("W0") is PROVED
+
+
+def test_json_has_the_statement_in_words():
+    (first, *_) = theorem("xor").as_json()
+    assert first["label"] == "L2.1" and first["verdict"] == "PROVED" and "log(2)" in first["formula"]
+    assert set(first) >= {"source", "title", "statement", "assumes", "how", "rests_on", "reason", "applies"}

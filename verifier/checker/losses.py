@@ -1,0 +1,177 @@
+"""TC.3: convex losses other than the unweighted cross-entropy, and conflicting labels, along the segment V0 -> V1.
+
+Glossary: G = Psi V1, D = Psi (V1 - V0), so that the logits on the way are G - (1-s) D; a sample's weights are
+{y: its number of labels y times the weight of class y}; h(s) = Phi at V0 + s (V1 - V0) is convex. Every loss is a
+function (G, D, y) -> its value and an upper bound of its slope (from the left) in the direction D.
+"""
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+from flint import arb, arb_mat
+
+from .claims import MarginClaim, Rows, exp, sides
+from .common import above, below, precision, require, words
+from .container import Arrays
+
+Line = list[arb]
+Found = tuple[arb, arb]
+ZERO, LOSS_WORK = arb(0), 1000  # one logit's part of a loss, in multiply-adds
+
+
+def add(terms: Iterable[Found]) -> Found:
+    """Add values and slopes."""
+    values, slopes = zip(*terms, strict=True)
+    return sum(values, ZERO), sum(slopes, ZERO)
+
+
+def cross_entropy(g: Line, d: Line, y: int) -> Found:
+    """log(1 + sum_k e^(G_k - G_y)); the slope is the mean of D_k - D_y with these weights."""
+    weights = [(exp(g[k] - g[y]), d[k] - d[y]) for k in range(len(g)) if k != y]
+    total, slope = add((weight, weight * change) for weight, change in weights)
+    return total.log1p(), slope / (1 + total)
+
+
+def squared(g: Line, d: Line, y: int) -> Found:
+    """(1/2) sum_k (G_k - onehot_k)^2."""
+    return add(((x - (k == y)) ** 2 / 2, (x - (k == y)) * d[k]) for k, x in enumerate(g))
+
+
+def one_vs_rest(g: Line, d: Line, y: int) -> Found:
+    """log(1 + e^-G_y) + sum_{k != y} log(1 + e^G_k)."""
+    signed = [(-x, -d[k]) if k == y else (x, d[k]) for k, x in enumerate(g)]
+    return add((exp(x).log1p(), slope / (1 + exp(-x))) for x, slope in signed)
+
+
+def largest(lines: list[Found]) -> Found:
+    """The maximum of 0 and lines (value, slope), and its slope from the left.
+
+    Guarantee: that slope is the least one among the lines that attain the maximum; so it is at most the largest one
+    among those that may attain it, and at most that of any line that certainly attains it.
+    """
+    lines = [(ZERO, ZERO), *lines]
+    top = reduce(arb.max, [x for x, _ in lines])
+    slope = reduce(arb.max, [s for x, s in lines if not x < top])
+    return top, reduce(arb.min, [s for x, s in lines if x >= top], slope)
+
+
+def hinges(g: Line, d: Line, y: int) -> list[Found]:
+    """The lines 1 - m_k, k != y."""
+    return [(1 - g[y] + g[k], d[k] - d[y]) for k in range(len(g)) if k != y]
+
+
+LOSSES = {"cross-entropy": cross_entropy, "squared": squared, "one-vs-rest": one_vs_rest}
+LOSSES |= {"weston-watkins": lambda g, d, y: add(largest([line]) for line in hinges(g, d, y))}
+LOSSES |= {"crammer-singer": lambda g, d, y: largest(hinges(g, d, y))}
+HINGES = ("weston-watkins", "crammer-singer")
+
+
+def entropy(parts: Line) -> arb:
+    """sum_k a_k log(sum a / a_k), the least cross-entropy of these positive weights."""
+    return sum((a * (sum(parts, ZERO) / a).log() for a in parts), ZERO)
+
+
+def least(loss: str, weights: Line) -> arb:
+    """Bound a sample's loss from below over all logits; for labels that agree it is 0, otherwise its infimum.
+
+    Guarantee: the loss is nowhere less; it is the infimum but for conflicting labels under the hinge losses.
+    """
+    total = sum(weights, ZERO)
+    if len(weights) == 1 or loss in HINGES:
+        return ZERO
+    if loss == "squared":
+        return sum((a * (total - a) for a in weights), ZERO) / total / 2
+    groups = [weights] if loss == "cross-entropy" else [[a, total - a] for a in weights]
+    return sum((entropy(group) for group in groups), ZERO)
+
+
+class LossClaim(MarginClaim):
+    """One claim TC.3."""
+
+    def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
+        super().__init__(raw, network, arrays, data)
+        start, end = self.start, self.end
+        bits = max(start.bits, end.bits) + abs(start.exponent - end.exponent) + 1
+        arrays.spend(raw.path, memory=3 * network.skip_units * data.classes * words(bits))
+        self.weights = [start.balls(), end.balls()]
+        with precision(bits):  # enough for the exact difference
+            self.weights.append(self.weights[1] - self.weights[0])
+        factors, path = raw.class_weights or [arb(1)] * data.classes, raw.path + "/class_weights"
+        fit = len(factors) == data.classes and all(factor > 0 for factor in factors)
+        require(fit, path, "TC.3.class-weights", "must be one positive number per class")
+        counts = self.label_counts(network.samples, data.classes, arrays)
+        self.shares = [{y: c * f for y, (c, f) in enumerate(zip(row, factors, strict=True)) if c} for row in counts]
+        labels = sum(map(len, self.shares))
+        self.agree = labels == network.samples
+        arrays.spend(raw.path, work=LOSS_WORK * labels * data.classes * words(raw.precision))
+        usable = raw.gamma is None or (self.agree and raw.loss != "squared")
+        require(usable, raw.path + "/gamma", "TC.3.gamma", "is only for margin losses with labels that agree")
+        self.totals = [ZERO] * 3  # n times the losses at V0 and V1 and the slope at V1, summed so far
+
+    def label_counts(self, samples: int, classes: int, arrays: Arrays) -> list[list[int]]:
+        """Return how often each sample has each label."""
+        name, labels, counts, path = self.raw.label_counts, self.data.labels, self.data.multiplicities, self.raw.path
+        one = (name is None) != (labels is None)
+        require(one, path + "/label_counts", "TC.3.labels", "give labels or their counts, one of them")
+        if name is None:
+            return [[c * (k == y) for k in range(classes)] for y, c in zip(labels, counts, strict=True)]
+        flat = arrays.integers(name, path + "/label_counts", samples * classes)
+        rows = [flat[begin : begin + classes] for begin in range(0, len(flat), classes)]
+        fit = min(flat) >= 0 and list(map(sum, rows)) == counts
+        require(fit, path + "/label_counts", "TC.3.labels", "must be >= 0 and add up to the sample's multiplicity")
+        return rows
+
+    def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
+        """Return the samples' shares of the losses at V0 and V1 and of the slope at V1; compare margins with gamma."""
+        found, raw, psi, loss = [ZERO] * 3, self.raw, arb_mat(rows), LOSSES[self.raw.loss]
+        for sample, first, g, d in zip(samples, *((psi * v).tolist() for v in self.weights), strict=True):
+            for y, weight in self.shares[sample].items():
+                parts = loss(first, d, y)[0], *loss(g, d, y)
+                found = [total + weight * part for total, part in zip(found, parts, strict=True)]
+                alone = raw.loss == "one-vs-rest"
+                margins = [-x if alone else g[y] - x for k, x in enumerate(g) if k != y] + [g[y]] * alone
+                message = f"sample {sample}: a margin (one-vs-rest: G_y, -G_k) is not proved to be at least gamma"
+                holds = raw.gamma is None or all(margin >= raw.gamma for margin in margins)
+                require(holds, raw.path + "/gamma", "TC.3.margin", message)
+        require(all(map(arb.is_finite, found)), raw.path, "TC.3.finite", "a loss or its slope is not finite")
+        return sides(found)
+
+    def conclude(self) -> dict[str, object]:
+        """Compare losses, slope and infimum.
+
+        Guarantee: Phi is convex on the segment and its slope at V1 (from the left) is at most 0, so that it never
+        increases; losses and infimum are in the claimed bounds, the infimum perhaps only with `full_rank`.
+        """
+        raw, (low, high) = self.raw, (self.raw.infimum.lower, self.raw.infimum.upper)
+        with precision(self.precision):
+            start, end, slope = (total / self.data.total for total in self.totals)
+            bound = sum((least(raw.loss, list(s.values())) for s in self.shares), ZERO) / self.data.total
+            attained = raw.end_loss <= high  # V1 itself is as low
+            exact = self.agree or raw.loss not in HINGES
+            started = raw.start_loss.lower <= start <= raw.start_loss.upper
+            bounded = low <= bound and (attained or (exact and bound <= high))
+            checks = [(slope <= 0, "end_weights", "the slope at V1 is not proved to be at most 0", slope)]
+            checks += [(started, "start_loss", "the loss at V0 is not proved to be in the bounds", start)]
+            checks += [(end <= raw.end_loss, "end_loss", "the loss at V1 is not proved to be at most this", end)]
+            checks += [(bounded, "infimum", "the infimum is not proved to be in the bounds", bound)]
+            for holds, key, message, value in checks:
+                require(holds, f"{raw.path}/{key}", "TC.3." + key.replace("_", "-"), message, None, value.str(15))
+        what = f"{raw.loss}, classes weighted" if raw.class_weights else raw.loss
+        way = "decreases strictly" if slope < 0 else "never increases"
+        statement = f"the loss Phi ({what}) {way} from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}"
+        statement += f" at V0 along the segment to V1, where it is at most {above(raw.end_loss)}; its infimum over V is"
+        statement += f" in [{below(low)}, {above(high)}]"
+        if raw.gamma is not None:
+            statement += "; beyond V1 it never increases along t V1 and tends to 0"
+        return {"statement": statement, "full_rank": not (attained or raw.gamma is not None)}
+
+
+def check_infimum(raw: Any, network: Any, own: Any, ranks: list[Any]) -> dict[str, object]:
+    """Conclude a claim TC.3; where the infimum is not seen along the path, a rank claim shows it.
+
+    Guarantee: with full row rank the logits Psi V are arbitrary, so that the infimum is that over all logits.
+    """
+    proved = not own.pop("full_rank") or any(claim.label in ("R1", "R3") for claim in ranks)
+    require(proved, raw.path + "/infimum", "TC.3.rank", "needs a claim R1 or R3 in the same certificate")
+    return dict(own)

@@ -1,0 +1,168 @@
+"""Facts at one (U, V): the certified ball (Z2), no stationary point (C1), no local maximum (C3).
+
+Glossary: r = the radius of the ball, the largest change of any hidden weight, bias or output weight. Per layer, over
+all samples, its units and the whole ball: B bounds a unit's size and d its change; A = the largest sum of the sizes of
+a unit's incoming weights, fan = their number. P = softmax of the logits minus onehot, one row per sample.
+"""
+
+import itertools
+from functools import reduce
+from operator import sub
+from typing import Any
+
+from flint import arb
+
+from .claims import MarginClaim, Rows, exp, sides
+from .common import Exact, Rejection, above, below, precision, require, words
+from .container import Arrays
+from .escape import differentiable
+from .expression import Function, jet
+from .schema import INPUT
+
+# pieces that an interval may be cut into; a piece is not cut if its bound is at most this factor above a value found
+# elsewhere, or tiny; one difference of output weights or one weight's size, in multiply-adds
+MAX_PIECES, SHARP, TINY, SIZE_WORK = 1 << 17, arb((9, -3)), arb((1, -20)), 100
+
+
+def suprema(function: Function, reach: arb, path: str) -> list[arb]:
+    """Bound the sizes of an activation and of its derivative on [-reach, reach], by bisection.
+
+    Guarantee: |sigma(t)| and |sigma'(t)| are at most the two results for all |t| <= reach.
+    """
+    pieces, best, most = [(-reach, reach)], [arb(0), arb(0)], [arb(0), arb(0)]
+    for _ in range(MAX_PIECES):
+        low, high = pieces.pop()
+        middle, bounds = ((low + high) / 2).mid(), [x.abs_upper() for x in jet(function, low.union(high), arb(1))]
+        best = [b.max(x.abs_lower()) for b, x in zip(best, jet(function, middle, arb(1)), strict=True)]
+        if all(bound <= SHARP * b + TINY for bound, b in zip(bounds, best, strict=True)):
+            most = [m.max(bound).upper() for m, bound in zip(most, bounds, strict=True)]
+        else:
+            pieces += [(low, middle), (middle, high)]
+        if not pieces:
+            return most
+    message = "sigma or sigma' is not bounded on the pre-activations' range by so many pieces"
+    raise Rejection(path, "Z2.range", message, MAX_PIECES, above(reach))
+
+
+def largest(exact: Exact) -> arb:
+    """Return the largest size of an entry."""
+    return arb(max(map(abs, exact.integers.entries()))) * arb((1, exact.exponent))
+
+
+class BallClaim(MarginClaim):
+    """One claim Z2: zero training error in a ball of hidden and output weights."""
+
+    def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
+        super().__init__(raw, network, arrays, data)
+        self.network = network
+        steps = 2 * MAX_PIECES * sum(layer.activation.steps for layer in network.layers)
+        sizes = len(set(data.labels)) * data.classes * network.skip_units + network.arcs
+        arrays.spend(raw.path, work=SIZE_WORK * (sizes * words(self.end.bits) + 10 * steps * words(raw.precision)))
+
+    def spread(self) -> list[tuple[arb, arb]]:
+        """Return (B, d) of every layer.
+
+        Guarantee: in the whole ball every unit of the layer has |h'| <= B and |h' - h| <= d on every sample. With
+        z' - z = sum w' (h' - h) + sum (w' - w) h + (b' - b): |z'| <= (A + fan r) B + max |b| + r, and
+        |z' - z| <= (A + fan r) d + r (fan B + 1); then the mean value theorem.
+        """
+        radius, known = self.raw.radius, {INPUT: (largest(self.network.inputs), arb(0))}
+        for number, layer in enumerate(self.network.layers):
+            size, change = (reduce(arb.max, both).upper() for both in zip(*map(known.get, layer.inputs), strict=True))
+            if layer.kind == "avgpool":
+                known[number] = size, change
+                continue
+            fan, rows = len(layer.windows[0]), layer.weight.integers.tolist()
+            weight = arb(max(sum(map(abs, row)) for row in rows)) * arb((1, layer.weight.exponent)) + fan * radius
+            reach = (weight * size + largest(layer.bias) + radius).upper()
+            value, slope = suprema(differentiable(layer), reach, layer.path)
+            known[number] = value, (slope * (weight * change + radius * (fan * size + 1))).upper()
+        return [known[number] for number in range(len(self.network.layers))]
+
+    def conclude(self) -> dict[str, object]:
+        """Compare the margins with their change.
+
+        Guarantee: |m' - m| <= sum_j d_j |V_jy - V_jk| + 2 r B_j < gamma <= m for all samples and all k != y, so that
+        every margin is positive in the whole ball.
+        """
+        raw, table, worst = self.raw, iter(self.end.integers.tolist()), arb(0)
+        rows = [list(itertools.islice(table, len(layer.skip))) for layer in self.network.layers]
+        with precision(self.precision):
+            spread, scale = self.spread(), arb((1, self.end.exponent))
+            shift = 2 * raw.radius * sum(size * len(part) for part, (size, _) in zip(rows, spread, strict=True))
+            columns = [list(zip(*part, strict=True)) for part in rows]
+            for y, k in itertools.product(set(self.data.labels), range(self.data.classes)):
+                sums = (sum(map(abs, map(sub, part[y], part[k])), 0) if part else 0 for part in columns)
+                worst = worst.max(sum(s * scale * d for s, (_, d) in zip(sums, spread, strict=True)))
+            moved, message = worst + shift, "the margins may change by gamma: choose a smaller radius"
+            require(moved < raw.gamma, raw.path + "/radius", "Z2.change", message, below(raw.gamma), above(moved))
+        statement = f"zero training error for all hidden and output weights within {below(raw.radius)} of the stored "
+        statement += f"ones, each number: the margins, at least {below(raw.gamma)}, change by at most {above(moved)}"
+        return {"statement": statement, "radius": below(raw.radius), "gamma": below(raw.gamma)}
+
+
+class GradientClaim(MarginClaim):
+    """One claim C1, a sum of non-negative shares of all samples; `check_gradient` adds the rank."""
+
+    def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
+        """Guarantee: the samples' shares add up to at least the result; a share that may be 0 does not count."""
+        total, margins = arb(0), self.margins(self.start, samples, rows, shared)
+        for sample, row, margin in zip(samples, rows, margins, strict=True):
+            shift = reduce(arb.min, margin, arb(0)).mid()  # the softmax weights, up to a common factor: own, others
+            share = self.part(sample, row, [exp(shift), *(exp(shift - m) for m in margin)])
+            total += share.lower() if share > 0 else 0
+        return sides([total.lower()])
+
+    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> arb:
+        """Return mult^2 ||P_i||^2: P_iy = -(sum of the others) / sum, P_ik = softmax_k / sum."""
+        others = sum(softmax[1:], arb(0))
+        size = others**2 + sum((weight**2 for weight in softmax[1:]), arb(0))
+        return size * (self.data.multiplicities[sample] / (softmax[0] + others)) ** 2
+
+    def conclude(self) -> dict[str, object]:
+        """Guarantee: ||diag(mult) P||_F / n is at least the residual."""
+        with precision(self.precision):
+            return {"residual": (self.totals[0].lower().sqrt() / self.data.total).lower()}
+
+
+def check_gradient(raw: Any, network: Any, own: Any, ranks: list[Any]) -> dict[str, object]:
+    """Conclude a claim C1 from its residual and a rank claim that was accepted.
+
+    Guarantee: ||grad_V Phi||_F = ||Psi^T diag(mult) P||_F / n >= sigma_N ||diag(mult) P||_F / n >= gradient_lower > 0.
+    """
+    sigmas = [claim.sigma_lower for claim in ranks if claim.label in ("R1", "R3")]
+    require(bool(sigmas), raw.path, "C1.rank", "needs a claim R1 or R3 in the same certificate")
+    with precision(raw.precision):
+        found, claimed = reduce(arb.max, sigmas) * own["residual"], raw.gradient_lower
+    path, message = raw.path + "/gradient_lower", "is not above 0 or not proved: sigma_N ||diag(mult) P||_F / n"
+    require(found >= claimed and claimed > 0, path, "C1.gradient", message, below(claimed), below(found))
+    statement = f"(U, V) is not a stationary point, hence no local extremum: ||grad_V Phi||_F >= {below(claimed)}"
+    return {"statement": statement, "precision": own["precision"], "gradient_lower": below(claimed)}
+
+
+class CurvatureClaim(GradientClaim):
+    """One claim C3, a sum of shares as well: no local maximum at (U, V)."""
+
+    def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
+        super().__init__(raw, network, arrays, data)
+        for key, limit in (("unit", network.skip_units), ("output", data.classes)):
+            number = getattr(raw, key)
+            require(number < limit, f"{raw.path}/{key}", "schema.value", f"must be below {limit}", number)
+
+    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> arb:
+        """Return mult Psi_ij^2 p_k (1 - p_k), 1 - p_k as the sum of the other softmax weights."""
+        label, output = self.data.labels[sample], self.raw.output
+        own = softmax.pop(0 if output == label else output + (output < label))
+        others = sum(softmax, arb(0))
+        return row[self.raw.unit] ** 2 * own * others / (own + others) ** 2 * self.data.multiplicities[sample]
+
+    def conclude(self) -> dict[str, object]:
+        """Guarantee: the second derivative of Phi along e_unit e_output^T is at least curvature_lower > 0."""
+        raw, claimed = self.raw, self.raw.curvature_lower
+        with precision(self.precision):
+            found = self.totals[0] / self.data.total
+        path, message = raw.path + "/curvature_lower", "is not above 0 or not proved: the second derivative"
+        require(found >= claimed and claimed > 0, path, "C3.curvature", message, below(claimed), below(found))
+        statement = f"(U, V) is no local maximum: along the weight from skip unit {raw.unit} to output {raw.output} the"
+        statement += f" second derivative of Phi is at least {below(claimed)}"
+        return {"statement": statement, "curvature_lower": below(claimed)}

@@ -1,0 +1,170 @@
+"""W1 and W2: parameters at which N columns of Psi are nearly a triangular matrix, so that rank Psi = N there.
+
+Glossary: a is the *direction*, z the numbers <a, x_i>, ascending; link k of the *chain* is a unit that reads only the
+unit of link k - 1 (link 0: <a, x>), so that its values h_1, .., h_N ascend too (before the chain: h = z). A *block* is
+some of the N columns; its column j is sigma(w h_i + b_j), sample i in ascending order. Its two *arguments* are `above`,
+w h_j + b_j, and `below`, w h_(j-1) + b_j (there is none for j = 1).
+"""
+
+import functools
+from operator import add, lt, mul, sub
+from types import SimpleNamespace
+from typing import Any
+
+from flint import arb, fmpq
+
+from .analytic import monotone, sharpness
+from .common import above, below, precision, require, words
+from .container import Arrays
+from .expression import GUARDED, build
+from .network import ACTIVATION_WORK
+from .schema import INPUT
+
+# entries of the inputs that are held at a time; multiply-adds for one of them; words for one sample, and balls
+CHUNK, PRODUCT_WORK, SAMPLE_MEMORY, SAMPLE_BALLS = 1 << 20, 500, 64, 8
+
+
+def project(raw: Any, arrays: Arrays, data: Any) -> tuple[list[arb], arb]:
+    """Return all <a, x_i>, ascending, and an upper bound of all |x_i1| + |x_i2| + ...
+
+    Guarantee: the numbers are exact and distinct. The inputs are read by chunks of rows.
+    """
+    path, width, parts, largest = raw.path + "/direction", data.dimension, list[tuple[int, list[int]]](), arb(0)
+    direction, step = arrays.integers(raw.direction, path, width), max(1, CHUNK // width)
+    size = SAMPLE_MEMORY + (SAMPLE_BALLS + len(raw.chain)) * words(raw.precision)
+    arrays.spend(raw.path, memory=data.samples * size)
+    for start in range(0, data.samples, step):
+        before, rows = arrays.memory, range(start, min(start + step, data.samples))
+        numbers, low, bits = arrays.numbers(data.inputs, data.samples, width, rows=rows)
+        samples = (numbers[first : first + width] for first in range(0, len(numbers), width))
+        parts.append((low, [sum(map(mul, sample, direction)) for sample in samples]))
+        largest, arrays.memory = largest.max(arb((width, low + bits))), before  # the chunk is released
+        arrays.spend(raw.path, work=len(numbers) * PRODUCT_WORK * words(bits), memory=len(rows) * words(bits))
+    low, high = min(part[0] for part in parts), max(part[0] for part in parts)
+    arrays.spend(raw.path, memory=data.samples * words(high - low))
+    z = sorted(number << (lowest - low) for lowest, numbers in parts for number in numbers)
+    require(all(map(lt, z, z[1:])), path, raw.label + ".distinct", "two samples have the same <a, x>")
+    return [arb((number, low)) for number in z], largest
+
+
+def layer_of(network: Any, entry: Any, source: int) -> Any:
+    """Return a dense layer that reads the source."""
+    layer = network.layers[entry.layer] if entry.layer < len(network.layers) else None
+    known = layer is not None and layer.kind == "dense" and source in layer.inputs
+    require(known, entry.path + "/layer", "witness.layer", "is no dense layer that reads the source", entry.layer)
+    return layer
+
+
+def climb(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> tuple[list[list[arb]], list[int]]:
+    """Return z and every link's values, with the layers that they come from.
+
+    Guarantee: the exact values lie in the balls, and the balls of each list certainly ascend.
+    """
+    values, sources = [z], [INPUT]
+    for link in raw.chain:
+        layer = layer_of(network, link, sources[-1])
+        require(link.unit < layer.units, link.path + "/unit", "schema.value", "is not a unit", link.unit, layer.units)
+        arrays.spend(link.path, work=len(z) * ACTIVATION_WORK * layer.activation.steps * words(raw.precision))
+        function = build(layer.activation.tree, GUARDED)
+        values.append([function(h * link.weight + link.bias) for h in values[-1]])
+        ascending = all(map(lt, values[-1], values[-1][1:]))
+        require(ascending, link.path, raw.label + ".chain", "the values do not certainly ascend")
+        sources.append(link.layer)
+    return values, sources
+
+
+def read_blocks(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> list[SimpleNamespace]:
+    """Read the blocks: their layer, the sign of w, the number of columns, and the arguments, negated if w < 0.
+
+    Guarantee: together they have N columns, each a skip unit of its own that is no unit of the chain.
+    """
+    (values, sources), taken = climb(raw, network, z, arrays), {link.layer: {link.unit} for link in raw.chain}
+    total = 0
+    for block in raw.blocks:
+        fits, path = block.links < len(values), block.path + "/units"
+        require(fits, block.path + "/links", "schema.value", "the chain is shorter", block.links, len(raw.chain))
+        block.layer, index = layer_of(network, block, sources[block.links]), block.layer
+        units, used = arrays.integers(block.units, path), taken.setdefault(index, set())
+        own = len(set(units)) == len(units) and used.isdisjoint(units) and set(block.layer.skip).issuperset(units)
+        require(own, path, raw.label + ".units", "not distinct skip units of the layer, or in use already")
+        used.update(units)
+        first, total, block.columns = total, total + len(units), len(units)
+        require(total <= len(z), path, raw.label + ".columns", "more columns than samples", total, len(z))
+        require(block.weight != 0, block.path + "/weight", raw.label + ".weight", "must not be 0")
+        numbers, low, _ = arrays.numbers(block.biases, len(units))
+        block.sign, biases = 1 if block.weight > 0 else -1, [arb((number, low)) for number in numbers]
+        scaled = [h * block.weight for h in values[block.links][max(0, first - 1) : total]]
+        block.above = [block.sign * x for x in map(add, scaled[first > 0 :], biases)]
+        block.below = [block.sign * x for x in map(add, scaled[:-1], biases[first == 0 :])]
+    require(total == len(z), raw.path + "/blocks", raw.label + ".columns", "fewer columns than samples", total, len(z))
+    return list(raw.blocks)
+
+
+def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb, str]:
+    """Return upper bounds of ||T^-1||_inf and of ||Psi - T||_inf, and for which other parameters they hold: rule W1.
+
+    Guarantee: T_ij = H (i >= j) or l (i < j), the limits of column j for i -> oo and i -> -oo. As sigma is monotone no
+    entry of column j is farther from T than those at its two arguments, which `error` moves towards each other. With
+    D = H - l and r = l / D, T^-1 has the rows (e_i - e_(i-1)) / D_i, i >= 2, and as its row 1
+    e_1 / D_1 - sum_k (r_k - r_(k+1)) e_k / H_1 with r_(N+1) = 0.
+    """
+    distance, ends, near = arb(0), list[tuple[arb, arb]](), list[str]()
+    for block in blocks:
+        activation, path = block.layer.activation, block.layer.path + "/activation"
+        low, high = monotone(activation.tree)[1:][:: block.sign]
+        bounded, message = (high - low).is_finite() and high != low, "not proved monotone with two different limits"
+        require(bounded, path, "W1.activation", message, activation.text)
+        function = build(activation.tree, GUARDED)
+        top = functools.reduce(arb.min, block.above) - error
+        bottom = functools.reduce(arb.max, block.below, -block.above[0]) + error
+        far = abs(high - function(block.sign * top)).max(abs(function(block.sign * bottom) - low))
+        distance += block.columns * far
+        ends.append((high, high - low))
+        near.append(f"{block.columns} at {below(top.min(-bottom) / abs(block.weight))}")
+    ratios = [high / jump - 1 for high, jump in ends]
+    first = 1 / abs(ends[0][1]) + sum(map(abs, map(sub, ratios, ratios[1:])), abs(ratios[-1])) / abs(ends[0][0])
+    cone = f"thresholds at these distances or more from the neighbouring values: {', '.join(near[:8])}"
+    return functools.reduce(arb.max, (2 / abs(jump) for _, jump in ends), first), distance, cone
+
+
+def ramps(block: SimpleNamespace, error: arb, samples: int) -> tuple[arb, arb, str]:
+    """Return an upper bound of ||T^-1||_inf, one of q divided by it, and for which other parameters they hold: rule W2.
+
+    Guarantee: T = L diag(G_k) L, L the lower triangle of ones, G_k = w (h_k - h_(k-1)), h_0 the threshold of column 1,
+    so ||T^-1||_inf <= 4 / G, G = min G_k. With rho G = max |below| and s = g G, ||T^-1 (Psi - T)||_inf is at most
+    (4 / s) (log 2 + 2 e^(rho s) / (e^s - 1)) + 4 rho; softplus has slope at most 1, so `error` moves a row by N error.
+    """
+    text, path = block.layer.activation.text, block.layer.path + "/activation"
+    slope = sharpness(text) if block.sign > 0 else fmpq(0)
+    require(slope > 0, path, "W2.activation", "is not log(1 + exp(g t)) / g, with a weight above 0", text)
+    gap = functools.reduce(arb.min, map(sub, block.above[1:], block.below), block.above[0])
+    require(gap > 0, block.path + "/biases", "W2.gap", "the gaps between the values are not certainly above 0")
+    rho, s = functools.reduce(arb.max, map(abs, block.below), arb(0)) / gap, arb(slope) * gap
+    bound = (4 / s) * (arb(2).log() + 2 * (rho * s).exp() / (s.exp() - 1)) + 4 * rho + 4 * samples * error / gap
+    return 4 / gap, bound * gap / 4, "the same thresholds"
+
+
+def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
+    """Check a claim W1 or W2.
+
+    Guarantee: at the parameters that it names, whatever the parameters of the other units are, N columns of Psi are
+    nonsingular: q = ||T^-1|| ||Psi - T|| < 1 in the inf-norm. Then sigma_N(Psi) >= (1 - q) / (sqrt(N) ||T^-1||_inf).
+    """
+    with precision(raw.precision):
+        z, largest = project(raw, arrays, data)
+        blocks, radius = read_blocks(raw, network, z, arrays), arb(0) if raw.radius is None else raw.radius
+        plain = radius > 0 and all(block.links == 0 and block.layer.inputs == [INPUT] for block in blocks)
+        message = "must be above 0, and all blocks must read the input only"
+        require(raw.radius is None or plain, raw.path + "/radius", raw.label + ".radius", message, above(radius))
+        error = (radius * (largest + 1)).upper()
+        norm, distance, cone = steps(blocks, error) if raw.label == "W1" else ramps(blocks[0], error, len(z))
+        q, message = norm * distance, "the columns are too far from triangular"
+        require(q < 1, raw.path, raw.label + ".distance", message, "q < 1", above(q))
+        found = {"q": above(q), "sigma_lower": below((1 - q) / (norm * arb(len(z)).sqrt()))}
+    text = (
+        f"rank Psi(U*) = N = {len(z)} by construction, sigma_N(Psi(U*)) >= {found['sigma_lower']} (q <= {found['q']},"
+    )
+    text += f" {len(raw.chain)} links, {len(blocks)} blocks), whatever the other units' parameters are; rank N also if"
+    text += f" the blocks' weights are multiplied by numbers >= 1, with {cone}"
+    text += f"; and at every U within {below(radius)} of U* in each parameter" if raw.radius is not None else ""
+    return {"statement": text, **found}

@@ -1,0 +1,343 @@
+"""Escapes: from a start whose features do not separate the classes to a point where P1 begins, along a certified piece.
+
+The order is E1 (descent), E2 and E4 (constant loss), E3 (below Phi + epsilon). Each piece is certified for every time
+on it, not at samples; where it ends P1 takes over, with U at rest. What is claimed differs, and is always said:
+
+* E1: the loss strictly decreases all the way from this point.
+* E2: the loss is constant on the piece, then strictly decreases: non-increasing from this point.
+* E4: as E2, where samples that the lower layers merge have to part first.
+* E3: on the piece the loss stays below the start's loss plus epsilon, then it strictly decreases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+
+from verifier.balls.engine import FIRST_BITS
+from verifier.balls.exact import Dyadic, ExactArray
+from verifier.balls.features import FeatureEnclosure
+from verifier.balls.margins import Margins, enclose_margins
+from verifier.balls.motion import Motion
+from verifier.balls.precision import working_precision
+from verifier.landscape.gateway import part_merged_samples
+from verifier.landscape.lift import constant_loss_lifts
+from verifier.landscape.path import DEFAULT_TARGETS, Path, decimal_below, segment_and_ray
+from verifier.landscape.segment import WeightSegment
+from verifier.landscape.zero_loss import prove_zero_loss
+from verifier.model.gradient import approx_gradient
+from verifier.model.initialise import portable_gaussian
+from verifier.model.layers import AvgPool
+from verifier.model.network import Array, Network
+from verifier.model.verdict import Verdict
+from verifier.rank.certify import Stage, prove_rank, silent
+
+Label = Literal["E1", "E2", "E3", "E4"]
+CLAIMS: dict[Label, str] = {
+    "E1": "strictly decreasing from this point",
+    "E2": "constant, then strictly decreasing: non-increasing from this point",
+    "E4": "constant, then strictly decreasing: non-increasing from this point",
+    "E3": "below Phi + epsilon, then strictly decreasing",
+}
+ORDER: tuple[Label, ...] = ("E1", "E2", "E4", "E3")
+"""The order in which escapes are tried."""
+DEFAULT_EPSILON = "1e-3"
+MAX_BITS = 2048
+"""Last precision tried for what follows an escape."""
+PIECES = (1, 4, 16, 64)
+"""How many equal pieces of the time interval are tried."""
+ROOM, ROOM_WORK = 32, 1e8
+"""A certificate states up to this many times as many pieces, as far as this work allows: an independent program's
+enclosures may be wider.
+"""
+STATIONARY = 1e-9
+"""A gradient below this multiple of its scale is not followed: nothing would be left of it in a certificate."""
+WORK_LIMIT = 2e9
+"""Ball multiply-adds that the certification of one moving piece may cost."""
+STEPS = 14
+"""How often a step is halved."""
+WANDERING = 2_000_003
+"""Stream of the random directions."""
+
+
+@dataclass(frozen=True)
+class Escape:
+    """One certified piece from ``(start_u, start_weights)`` and the path of P1 (`tail`) from where it ends.
+
+    ``rerouted`` is a further point that E2 passes through; ``end_weights`` the output weights at the end of E1;
+    ``pieces`` how many equal time intervals certify E1, E3 or E4; ``epsilon`` is E3's, ``right_inverse`` E4's.
+    """
+
+    label: Label
+    start_u: Array
+    start_weights: ExactArray
+    tail: Path
+    rerouted: Array | None = None
+    end_weights: ExactArray | None = None
+    pieces: int = 1
+    epsilon: Dyadic | None = None
+    right_inverse: ExactArray | None = None
+
+    @property
+    def end_u(self) -> Array:
+        """Hidden parameters at the end of the piece, where P1 begins."""
+        return self.tail.u
+
+    @property
+    def claim(self) -> str:
+        """Which of the three claims was certified."""
+        return CLAIMS[self.label]
+
+
+@dataclass(frozen=True, slots=True)
+class EscapeResult:
+    """What was found: the escape if PROVED, else why each attempt failed."""
+
+    verdict: Verdict
+    reason: str
+    attempts: tuple[str, ...]
+    escape: Escape | None = None
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The start and everything that belongs to the instance."""
+
+    network: Network
+    u: Array
+    v: Array
+    inputs: Array
+    labels: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    targets: Sequence[str]
+    max_bits: int
+    stage: Stage
+    seed: int
+
+    @property
+    def weights(self) -> ExactArray:
+        return ExactArray.of_floats(self.v)
+
+    def origin(self, bits: int) -> Margins:
+        """Margins at the start."""
+        features = FeatureEnclosure(self.network, self.u, self.inputs, bits)
+        return enclose_margins(features, [self.weights], self.labels)[0]
+
+    def moving(self, end_u: Array, end_v: Array, bits: int = FIRST_BITS) -> WeightSegment:
+        motion = Motion(self.network, self.u, end_u, self.inputs, bits)
+        return WeightSegment(motion, self.v, end_v, self.labels, self.counts.tolist())
+
+    @property
+    def work(self) -> float:
+        """Ball multiply-adds of one evaluation along a segment."""
+        arcs = sum(view.spec.size for view in self.network.parameters)
+        return 3.0 * len(self.inputs) * (arcs + 100 * self.network.skip_count)
+
+    def with_room(self, pieces: int) -> int:
+        """How many pieces a certificate states where so many suffice here."""
+        return pieces * int(min(max(ROOM_WORK / (pieces * self.work), 2), ROOM))
+
+
+def prove_escape(
+    network: Network,
+    u: Array,
+    v: Array,
+    inputs: Array,
+    labels: NDArray[np.int64],
+    multiplicities: NDArray[np.int64],
+    *,
+    epsilon: str = DEFAULT_EPSILON,
+    targets: Sequence[str] = DEFAULT_TARGETS,
+    order: Sequence[Label] = ORDER,
+    max_bits: int = MAX_BITS,
+    stage: Stage = silent,
+    seed: int = 0,
+) -> EscapeResult:
+    """Certify a path to zero loss from a start where P1 cannot begin.
+
+    Parameters
+    ----------
+    network, u, v
+        The start: U of shape ``(p,)``, V of shape ``(M, m)``; finite, taken as exact.
+    inputs, labels, multiplicities
+        Distinct samples ``(N, d)``, true classes ``(N,)``, how often each sample counts ``(N,)``.
+    epsilon
+        Decimal text: how much E3 may rise above the start's loss.
+    targets
+        Losses to be reached, as decimal text.
+    order
+        Which escapes are tried, in this order.
+    max_bits, stage, seed
+        Last precision of the path after the escape, progress display, seed of the random moves.
+
+    Returns
+    -------
+    EscapeResult
+        Guarantee: ``PROVED`` implies `Escape.claim` for the whole continuous path, which ends in the ray of P1.
+    """
+    start = _Start(network, u, v, inputs, labels, multiplicities, targets, max_bits, stage, seed)
+    rise = decimal_below(epsilon)
+    attempts: list[str] = []
+    ways: dict[Label, Callable[[_Start], Escape | str]] = {
+        "E1": _descend,
+        "E2": _lift,
+        "E4": _part,
+        "E3": lambda s: _wander(s, rise),
+    }
+    smooth = all(isinstance(layer, AvgPool) or layer.activation.facts.real_analytic.holds for layer in network.layers)
+    for label in order:
+        found = ways[label](start) if smooth or label == "E2" else "an activation is not proved to be analytic"
+        if isinstance(found, Escape):
+            return EscapeResult(Verdict.PROVED, _words(found), tuple(attempts), found)
+        attempts.append(f"{label}: {found}")
+    return EscapeResult(Verdict.UNDECIDED, "; ".join(attempts), tuple(attempts))
+
+
+def _words(escape: Escape) -> str:
+    tail = escape.tail
+    ray = ", ".join(f"loss <= {target.text} from t = {target.t}" for target in tail.targets)
+    how = {
+        "E1": f"U and V move together, dPhi/dt < 0 on {escape.pieces} pieces",
+        "E2": "V is carried by units at rest, the others move freely",
+        "E4": "the lower weights part merged samples, V follows continuously",
+        "E3": f"U moves, Phi stays below Phi(start) + {escape.epsilon} on {escape.pieces} pieces",
+    }[escape.label]
+    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {tail.kappa}; {ray}"
+
+
+def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first: Margins | None = None) -> Path | str:
+    """P1 from the end of a piece: with V there, or (E2) with the start's margins, which the piece kept."""
+    features = FeatureEnclosure(start.network, end_u, start.inputs, FIRST_BITS)
+    rank, enclosure = prove_rank(features, max_bits=start.max_bits, stage=start.stage)
+    zero = prove_zero_loss(
+        enclosure if isinstance(enclosure, FeatureEnclosure) else features,
+        start.labels,
+        start.v.shape[1],
+        witness=rank.witness,
+        max_bits=start.max_bits,
+        stage=start.stage,
+    )
+    if zero.weights is None or zero.gamma is None or not isinstance(zero.features, FeatureEnclosure):
+        return f"at its end the features do not separate the classes ({zero.reason})"
+    bits = zero.precision
+    while bits <= start.max_bits:
+        here = FeatureEnclosure(start.network, end_u, start.inputs, bits)
+        origin = start.origin(bits)
+        if piece_weights is None:
+            (end,) = enclose_margins(here, [zero.weights], start.labels)
+            begin, shown = origin, ExactArray.of_floats(start.v)
+        else:
+            begin, end = enclose_margins(here, [piece_weights, zero.weights], start.labels)
+            shown = piece_weights
+        counts = start.counts.tolist()
+        path = segment_and_ray(here, zero.weights, shown, begin, end, zero.gamma, counts, start.targets, origin=origin)
+        if path is not None:
+            return path
+        bits *= 2
+    return "the margins at its end are not decided; raise max_bits"
+
+
+def _descend(start: _Start) -> Escape | str:
+    """E1: along the negative gradient with a random part of U that is orthogonal to it."""
+    point = approx_gradient(start.network, start.u, start.v, start.inputs, start.labels, start.counts)
+    scale = point.loss / max(1.0, float(np.linalg.norm(start.v)))
+    if not np.isfinite(point.norm) or not point.norm > STATIONARY * max(scale, 1e-300):
+        return f"the gradient is {point.norm:.1e}: stationary, or too nearly so to be followed"
+    if start.work > WORK_LIMIT:
+        return "the network is too large for enclosures of the derivative along the way"
+    wander = portable_gaussian(start.seed, (WANDERING,), len(start.u))
+    du, dv = -point.du, -point.dv
+    if np.linalg.norm(du) > 0:
+        wander -= du * (wander @ du) / (du @ du)
+    wander *= 0.5 * point.norm / float(np.linalg.norm(wander))
+    reasons = "no step along the negative gradient was certified"
+    step = 4.0 / point.norm
+    tried = 0
+    for _ in range(2 * STEPS):
+        end_u, end_v = start.u + step * (du + wander), start.v + step * dv
+        step /= 2.0
+        if not _seems_to_descend(start, end_u, end_v):
+            continue
+        tried += 1
+        if tried > 4:
+            break
+        segment = start.moving(end_u, end_v)
+        pieces = next((k for k in PIECES if k * start.work <= WORK_LIMIT and segment.decreases(k)), None)
+        if pieces is None:
+            continue
+        weights = ExactArray.of_floats(end_v)
+        tail = _finish(start, end_u, weights)
+        if isinstance(tail, Path):
+            return Escape("E1", start.u, start.weights, tail, end_weights=weights, pieces=start.with_room(pieces))
+        reasons = tail
+    return reasons
+
+
+def _seems_to_descend(start: _Start, end_u: Array, end_v: Array) -> bool:
+    """Whether the derivative is negative at some sampled times, in floating point."""
+    for t in (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0):
+        u, v = start.u + t * (end_u - start.u), start.v + t * (end_v - start.v)
+        at = approx_gradient(start.network, u, v, start.inputs, start.labels, start.counts)
+        slope = float(at.du @ (end_u - start.u) + (at.dv * (end_v - start.v)).sum())
+        if not slope < 0:
+            return False
+    return True
+
+
+def _lift(start: _Start) -> Escape | str:
+    """E2: at constant loss."""
+    features = FeatureEnclosure(start.network, start.u, start.inputs[:1], FIRST_BITS)
+    row = next(block for _, block in features.blocks()).tolist()[0]
+    lifts = constant_loss_lifts(start.network, start.u, start.v, start.inputs, row, start.seed)
+    reason = "no unit can move without changing the logits: nothing equal, constant or zero to carry them"
+    for lift in lifts:
+        tail = _finish(start, lift.end, None)
+        if isinstance(tail, Path):
+            return Escape("E2", start.u, start.weights, tail, rerouted=lift.rerouted)
+        reason = f"{lift.moved_units} units can move at constant loss, but {tail}"
+    return reason
+
+
+def _part(start: _Start) -> Escape | str:
+    """E4: merged samples part at constant loss."""
+    found = part_merged_samples(start.network, start.u, start.inputs, start.seed)
+    if isinstance(found, str):
+        return found
+    tail = _finish(start, found.end, None)
+    if isinstance(tail, str):
+        return f"the samples part at constant loss, but {tail}"
+    return Escape("E4", start.u, start.weights, tail, pieces=found.pieces, right_inverse=found.right_inverse)
+
+
+def _wander(start: _Start, rise: Dyadic) -> Escape | str:
+    """E3: a short random motion of U; the loss stays below Phi + epsilon."""
+    if start.work > WORK_LIMIT:
+        return "the network is too large for enclosures of the loss along the way"
+    wander = portable_gaussian(start.seed, (WANDERING, 1), len(start.u))
+    step, reason = 0.5, "no motion of U was certified to stay below Phi + epsilon"
+    with working_precision(FIRST_BITS):
+        low = _lower(start) + rise.arb() * 7 / 8  # an independent program's enclosures may be wider
+    for _ in range(3 * STEPS):
+        end_u = start.u + step * wander
+        step /= 2.0
+        segment = start.moving(end_u, start.v)
+        pieces = next((k for k in PIECES[:3] if k * start.work <= WORK_LIMIT and segment.stays_below(low, k)), None)
+        if pieces is None:
+            continue
+        tail = _finish(start, end_u, start.weights)
+        if isinstance(tail, Path):
+            return Escape("E3", start.u, start.weights, tail, pieces=start.with_room(pieces), epsilon=rise)
+        reason = tail
+        if step < 1e-6:
+            break
+    return reason
+
+
+def _lower(start: _Start) -> arb:
+    """An exact lower bound of the start's loss."""
+    return start.moving(start.u, start.v).loss(arb(0)).lower()

@@ -1,0 +1,267 @@
+r"""E4: samples that a gate merges part at constant loss; and: from every point of a wide net a path exists.
+
+*Existence.* Let all skip units lie in one dense layer that nothing reads, M >= N, sigma analytic and no polynomial, all
+other units analytic, and let the layers below separate the samples for some U. Then from EVERY (U, V) a path on which
+the cross-entropy never increases leads to loss 0. Sketch: where the gradient is not 0, an open cone of descent
+directions meets full-rank U. Otherwise group the samples by what the last layer reads. With V on a column basis, free
+units raise the groups' matrix to full rank at constant loss; if grad_V stays 0, each group has at least two samples, so
+at least as many units as groups are spare; through them all units come to read one generic combination z. Then the
+lower weights part the samples of each group along a generic line, V following:
+
+*Parting (constructive).* Replace the rows of a group in Psi(U(t)) by Newton's divided differences in z. The right sides
+of Psi V = G become (G_A, 0, ..., 0), since the logits of merged samples agree, and the matrix M(t) is continuous up to
+t = 0, where it is a Hermite (confluent) matrix. If it keeps full row rank, ``V(t) = M^T (M M^T)^{-1} (G_A, 0, ...)`` is
+continuous and keeps every logit. A divided difference of order q of ``g_j(z) = sigma(w_j z + b_j)`` is the Taylor
+coefficient of order q of g_j at some point between the nodes, so ONE ball matrix over the hull of each group's values
+encloses M(t) for all t, and one approximate right inverse proves its rank.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from flint import arb, arb_mat
+
+from verifier.balls.exact import ExactArray
+from verifier.balls.features import FeatureEnclosure
+from verifier.balls.motion import Motion
+from verifier.balls.precision import working_precision
+from verifier.balls.series import taylor
+from verifier.landscape.segment import covering
+from verifier.model.initialise import initialise, portable_gaussian
+from verifier.model.layers import AvgPool, Dense
+from verifier.model.network import Array, Network
+from verifier.model.verdict import Verdict
+from verifier.rank.monotone import monotone_limits
+
+PARTING = 3_000_017
+"""Stream of the random directions."""
+BITS = 128
+PIECES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayResult:
+    """Whether E4's hypotheses hold; ``separating`` is a U at which the first skip unit separates all samples.
+
+    ``certifiable``: the checker can see for itself that the activation is no polynomial (monotone, a finite limit).
+    """
+
+    verdict: Verdict
+    reason: str
+    separating: Array | None = None
+    precision: int = 64
+    certifiable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """A line of lower weights from the start to ``end``, certified by a right inverse ``(M, N)`` of all M(t)."""
+
+    end: Array
+    right_inverse: ExactArray
+    pieces: int
+    groups: tuple[tuple[int, ...], ...]
+
+
+def wide_last_layer(network: Network, samples: int) -> str | None:
+    """Why the architecture does not fit E4, or None if it does."""
+    layers = [index for index, _ in network.skip_units]
+    if len(layers) != 1 or not isinstance(network.layers[layers[0]], Dense):
+        return "the skip units are not those of one dense layer"
+    if any(layers[0] in sources for sources in network.sources):
+        return f"layer {layers[0]}, which has the skip units, is read by another layer"
+    if network.skip_count < samples:
+        return f"M = {network.skip_count} < N = {samples}"
+    return None
+
+
+def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *, seeds: int = 4) -> GatewayResult:
+    """Check the hypotheses of E4, exactly.
+
+    Parameters
+    ----------
+    network
+        The network.
+    inputs
+        Distinct samples ``(N, d)``.
+    start
+        A U that is tried first for the separation of the samples, shape ``(p,)``.
+    seeds
+        How many random U are tried after it.
+
+    Returns
+    -------
+    GatewayResult
+        Guarantee: ``PROVED`` implies that from every (U, V) a continuous path on which the cross-entropy with agreeing
+        labels never increases leads to loss arbitrarily close to 0.
+    """
+    unfit = wide_last_layer(network, len(inputs))
+    if unfit is not None:
+        return GatewayResult(Verdict.UNDECIDED, unfit)
+    for layer in network.layers:
+        if isinstance(layer, AvgPool):
+            continue
+        fact = layer.activation.facts.real_analytic
+        if not (fact.status == "proved" and fact.value is True):
+            return GatewayResult(Verdict.UNDECIDED, f"{layer.activation.name} is not proved to be real analytic")
+    (last,) = (network.layers[index] for index, _ in network.skip_units)
+    assert isinstance(last, Dense)  # noqa: S101  # for the type checker: wide_last_layer has seen to it
+    degree = last.activation.facts.polynomial_degree
+    if degree.status != "proved" or degree.value is not None:
+        return GatewayResult(Verdict.UNDECIDED, "the last layer's activation is not proved to be no polynomial")
+    first = [] if start is None else [start]
+    points = itertools.chain(first, (initialise(network, seed=seed, scale=1.0, fan_in=True) for seed in range(seeds)))
+    for u, bits in itertools.product(points, (64, 256)):
+        if _distinct(_first_column(network, u, inputs, bits)):
+            reason = (
+                f"M = {network.skip_count} >= N = {len(inputs)} units with weights of their own, read by nothing; "
+                "analytic, no polynomial; the layers below separate the samples: from EVERY (U, V) a non-increasing "
+                "path leads to loss 0"
+            )
+            with working_precision(bits):
+                limits = monotone_limits(last.activation)
+            finite = limits is not None and (limits.low.is_finite() or limits.high.is_finite())
+            return GatewayResult(Verdict.PROVED, reason, u, bits, finite)
+    return GatewayResult(Verdict.UNDECIDED, "no random U was certified to separate the samples below the last layer")
+
+
+def _first_column(network: Network, u: Array, inputs: Array, bits: int) -> list[arb]:
+    """The first skip unit, which no layer reads, on all samples: of the last layer nothing else is evaluated."""
+    index, (unit, *_) = network.skip_units[0]
+    layers = list(network.layers)
+    last = layers[index]
+    assert isinstance(last, Dense)  # noqa: S101  # for the type checker: wide_last_layer has seen to it
+    layers[index] = replace(last, width=1, skip=True)
+    small = Network(network.input_shape, tuple(layers))
+    point = np.zeros(small.parameter_count)
+    for name, values in small.views(point).items():
+        given = network.views(u)[name]
+        values[...] = given[unit : unit + 1] if name.startswith(f"layer{index}.") else given
+    column: list[arb] = []
+    for _, block in FeatureEnclosure(small, point, inputs, bits).blocks():
+        column += [block[i, 0] for i in range(block.nrows())]
+    return column
+
+
+def _distinct(balls: Sequence[arb]) -> bool:
+    ordered = sorted(balls, key=lambda ball: ball.mid())
+    return all(bool(a < b) for a, b in itertools.pairwise(ordered))
+
+
+def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0) -> Parting | str:
+    """Find and certify a line along which merged samples part at constant loss; else say why not.
+
+    Guarantee: a result satisfies every obligation of E4's path: the gate's values differ inside each group for t > 0,
+    and M(t) has full row rank for all t in [0, 1].
+    """
+    unfit = wide_last_layer(network, len(inputs))
+    if unfit is not None:
+        return unfit
+    (last, units), sources = network.skip_units[0], network.sources[network.skip_units[0][0]]
+    views = network.views(u)
+    rows = views[f"layer{last}.weight"][list(units)]
+    read = np.flatnonzero((rows != 0).any(axis=0)).tolist()
+    if len(read) != 1:
+        return "the skip units do not all read one and the same unit"
+    groups = _merged(network, u, inputs)
+    if groups is None:
+        return "a layer that reads the input is not dense"
+    if all(len(group) == 1 for group in groups):
+        return "no samples are merged"
+    gate = _owner(network, sources, read[0])
+    if gate is None:
+        return "the skip units read an input coordinate, which cannot move"
+    order = [i for group in groups for i in group]
+    moving = portable_gaussian(seed, (PARTING,), len(u))
+    still = network.views(moving)
+    for name in (f"layer{last}.weight", f"layer{last}.bias"):
+        still[name][...] = 0.0
+    biases = views[f"layer{last}.bias"][list(units)]
+    step = 0.25
+    for _ in range(24):
+        step /= 2.0
+        end = u + step * moving
+        hulls = _part(Motion(network, u, end, inputs[order], BITS), gate, [len(group) for group in groups])
+        if hulls is None:
+            continue
+        inverse = _inverse_of_all(network, last, rows[:, read[0]], biases, hulls, [len(group) for group in groups])
+        if inverse is not None:
+            return Parting(end, inverse, PIECES, tuple(tuple(group) for group in groups))
+    return "no short line was certified along which the divided differences keep full rank"
+
+
+def _merged(network: Network, u: Array, inputs: Array) -> list[list[int]] | None:
+    """Samples with exactly equal pre-activations in every layer that reads the input."""
+    views = network.views(u)
+    keys: list[list[int]] = [[] for _ in inputs]
+    exact = ExactArray.of_floats(inputs).fmpz_mat()[0]
+    for index, names in enumerate(network.sources):
+        if "input" in names:
+            if not isinstance(network.layers[index], Dense) or names != ("input",):
+                return None
+            weight = ExactArray.of_floats(views[f"layer{index}.weight"]).fmpz_mat()[0]
+            for key, row in zip(keys, (exact * weight.transpose()).tolist(), strict=True):
+                key += [int(z) for z in row]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for sample, key in enumerate(keys):
+        groups.setdefault(tuple(key), []).append(sample)
+    return list(groups.values())
+
+
+def _owner(network: Network, sources: Sequence[object], position: int) -> tuple[int, int] | None:
+    """Layer and unit that stand at a position of what the last layer reads."""
+    for source in sources:
+        size = network.dimension if source == "input" else int(np.prod(network.shapes[int(str(source))]))
+        if position < size:
+            return None if source == "input" else (int(str(source)), position)
+        position -= size
+    return None
+
+
+def _part(motion: Motion, gate: tuple[int, int], sizes: Sequence[int]) -> list[arb] | None:
+    """The hull of each group's gate values over all times, if their derivatives are certainly different."""
+    hulls: list[arb | None] = [None] * len(sizes)
+    for t in covering(PIECES, BITS):
+        values, slopes = motion.layer_jets(gate[0], t)
+        start = 0
+        for g, size in enumerate(sizes):
+            here = [row[gate[1]] for row in values[start : start + size]]
+            if not _distinct([row[gate[1]] for row in slopes[start : start + size]]):
+                return None
+            for value in here:
+                known = hulls[g]
+                hulls[g] = value if known is None else known.union(value)
+            start += size
+    return [hull for hull in hulls if hull is not None]
+
+
+def _inverse_of_all(
+    network: Network, last: int, weights: Array, biases: Array, hulls: Sequence[arb], sizes: Sequence[int]
+) -> ExactArray | None:
+    """A right inverse that proves full row rank of every matrix of divided differences over the hulls."""
+    layer = network.layers[last]
+    if isinstance(layer, AvgPool):
+        return None
+    with working_precision(BITS):
+        rows: list[list[arb]] = []
+        for hull, size in zip(hulls, sizes, strict=True):
+            units = zip(weights.tolist(), biases.tolist(), strict=True)
+            table = [taylor(layer.activation, [hull * w + b, arb(w), *[arb(0)] * size][:size]) for w, b in units]
+            rows += [list(row) for row in zip(*table, strict=True)]
+        matrix = arb_mat(rows)
+        middle = np.array([[float(entry.mid()) for entry in row] for row in rows])
+        scale = np.abs(middle).max(axis=1, keepdims=True)
+        if not (np.isfinite(middle).all() and (scale > 0).all()):
+            return None
+        inverse = ExactArray.of_floats(np.linalg.pinv(middle / scale) / scale.T)
+        product = (matrix * inverse.arb_mat()).tolist()
+        squares = arb(0)
+        for i, row in enumerate(product):
+            for j, entry in enumerate(row):
+                error = entry - int(i == j)
+                squares += error * error
+        return inverse if squares < 0.25 else None

@@ -1,0 +1,236 @@
+r"""E2: leave a rank-deficient start at exactly constant loss.
+
+Let S be the hidden units that will move and F the skip units that neither move nor depend on a moved unit. If some V'
+that is 0 outside F has ``Psi_F V'_F = Psi(U0) V0``, then the straight way from V0 to V' keeps every logit, and so does
+any motion of S afterwards: the columns of F stand still, all other rows of V' are 0. Such a V' exists as soon as every
+column of Psi(U0) with a row of V0 that matters lies in the span of the columns of F, which is decided by structure,
+exactly: equal units, mirrored units, constant units, zero columns. (A row of V0 whose entries are all equal does not
+matter: it adds the same number to all logits of a sample.)
+
+Where a unit that is to move feeds other hidden units, its outgoing weights are first handed to an equal unit that
+stays. Along that straight way no unit changes its value, since each pre-activation is the same combination of the same
+forms at both ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+
+from verifier.model.initialise import portable_gaussian
+from verifier.model.layers import AvgPool, Dense
+from verifier.model.network import Array, Network
+from verifier.rank.deficiency import FormTable, UnitForm, unit_forms
+
+MOVES = 1_000_003
+"""Stream of the random numbers that a lift draws."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Lift:
+    """``rerouted`` (or None if no outgoing weight had to be handed over) and ``end``: the two further points of U."""
+
+    rerouted: Array | None
+    end: Array
+    moved_units: int
+
+
+def constant_loss_lifts(
+    network: Network, u: Array, v: Array, inputs: Array, first_row: Sequence[arb], seed: int = 0
+) -> list[Lift]:
+    """Find lifts from ``(U, V)`` to random values of everything that structure allows to move, at several scales.
+
+    Parameters
+    ----------
+    network, u, v, inputs
+        The start, U of shape ``(p,)`` and V ``(M, m)``, and the samples ``(N, d)``.
+    first_row
+        Enclosures of the first row of Psi(U): they show that a constant unit is not 0.
+    seed
+        Of the random values.
+
+    Returns
+    -------
+    list of Lift
+        Empty if nothing can move.
+
+    Notes
+    -----
+    Guarantee: for every lift the loss is constant on the whole way (U, V0) -> (U, V') -> (U', V') -> (U'', V').
+    """
+    table = FormTable()
+    forms = unit_forms(network, u, inputs, table)
+    rerouted, movable = _reroute(network, u, forms, table)
+    while True:
+        stays = _unaffected(network, rerouted, movable)
+        missing = _not_carried(network, v, forms, table, stays, first_row)
+        if not missing:
+            break
+        if not any(movable[index][unit] for index, unit in missing):
+            return []
+        for index, unit in missing:
+            movable[index][unit] = False
+    if not any(mask.any() for mask in movable):
+        return []
+    first = None if np.array_equal(rerouted, u) else rerouted
+    count = sum(int(mask.sum()) for mask in movable)
+    return [Lift(first, _shake(network, rerouted, movable, inputs, scale, seed), count) for scale in (1.0, 3.0, 0.3)]
+
+
+def _value(unit: UnitForm) -> tuple[int, int, Fraction]:
+    return (unit.form, unit.sign if unit.form >= 0 else 1, unit.offset)
+
+
+def _reroute(
+    network: Network, u: Array, forms: Sequence[Sequence[UnitForm]], table: FormTable
+) -> tuple[Array, list[Mask]]:
+    """Hand the outgoing weights of every unit that has an equal one, or is 0, to the first equal one.
+
+    Returns the new U and, per layer, which units may move: those that nothing unmoved reads any more. Units with shared
+    weights or readers that share weights stay as they are.
+    """
+    moved = u.copy()
+    views = network.views(moved)
+    movable: list[Mask] = []
+    for index, layer in enumerate(network.layers):
+        mask = np.zeros(len(forms[index]), dtype=bool)
+        if isinstance(layer, Dense):
+            readers = [(r, at) for r in range(len(network.layers)) for at in _places(network, r, index)]
+            dense = all(isinstance(network.layers[r], Dense) for r, _ in readers)
+            leaders: dict[tuple[int, int, Fraction], int] = {}
+            for unit, form in enumerate(forms[index]):
+                zero = form.form < 0 and form.offset == 0
+                leader = leaders.setdefault(_value(form), unit)
+                if dense and (zero or leader != unit):
+                    mask[unit] = all(_hand_over(views[f"layer{r}.weight"], at, unit, leader, zero) for r, at in readers)
+        movable.append(mask)
+    _add_sinks(network, moved, forms, table, movable)
+    return moved, movable
+
+
+def _places(network: Network, reader: int, source: int) -> list[int]:
+    """Where the units of layer ``source`` begin among what ``reader`` reads."""
+    start, found = 0, []
+    for name, shape in zip(network.sources[reader], network.source_shapes(reader), strict=True):
+        if name == source:
+            found.append(start)
+        start += int(np.prod(shape))
+    return found
+
+
+def _hand_over(weight: Array, at: int, unit: int, leader: int, zero: bool) -> bool:
+    """Move column ``unit`` of a weight matrix onto column ``leader``, or drop it if the unit is 0; False if inexact."""
+    if not zero:
+        total = weight[:, at + leader] + weight[:, at + unit]
+        exact = (total - weight[:, at + leader] == weight[:, at + unit]) & (
+            total - weight[:, at + unit] == weight[:, at + leader]
+        )
+        sums = [Fraction(a) + Fraction(b) for a, b in weight[:, [at + leader, at + unit]][~exact].tolist()]
+        if not np.isfinite(total).all() or [Fraction(t) for t in total[~exact].tolist()] != sums:
+            return False
+        weight[:, at + leader] = total
+    weight[:, at + unit] = 0.0
+    return True
+
+
+def _add_sinks(
+    network: Network, u: Array, forms: Sequence[Sequence[UnitForm]], table: FormTable, movable: list[Mask]
+) -> None:
+    """Units that nothing reads and that no other must stay for: constant ones may move as well, but for one carrier."""
+    views = network.views(u)
+    for index, layer in enumerate(network.layers):
+        if not isinstance(layer, Dense):
+            continue
+        readers = [(r, at) for r in range(len(network.layers)) for at in _places(network, r, index)]
+        carrier = False
+        for unit, form in enumerate(forms[index]):
+            constant = form.form < 0 or table.constant[form.form]
+            if not constant or movable[index][unit]:
+                continue
+            if not carrier:
+                carrier = True
+                continue
+            movable[index][unit] = all(
+                isinstance(network.layers[r], Dense) and not views[f"layer{r}.weight"][:, at + unit].any()
+                for r, at in readers
+            )
+
+
+def _unaffected(network: Network, u: Array, moved: Sequence[Mask]) -> list[Mask]:
+    """Which units neither move nor read, by a nonzero weight, a unit that changes."""
+    views = network.views(u)
+    stays: list[Mask] = []
+    for index, layer in enumerate(network.layers):
+        changed = [
+            np.zeros(int(np.prod(shape)), dtype=bool) if s == "input" else ~stays[int(s)]
+            for s, shape in zip(network.sources[index], network.source_shapes(index), strict=True)
+        ]
+        sources = np.concatenate(changed)
+        if isinstance(layer, Dense):
+            stays.append(~moved[index] & ~(views[f"layer{index}.weight"][:, sources] != 0).any(axis=1))
+        else:  # a convolution or a pool: one changed source is enough to give up all
+            stays.append(np.full(int(np.prod(network.shapes[index])), not sources.any()))
+    return stays
+
+
+def _not_carried(
+    network: Network,
+    v: Array,
+    forms: Sequence[Sequence[UnitForm]],
+    table: FormTable,
+    stays: Sequence[Mask],
+    first_row: Sequence[arb],
+) -> list[tuple[int, int]]:
+    """Skip units whose row of V matters, but whose column is not proved to lie in the span of those that stay."""
+    kept: dict[int, set[tuple[int, Fraction]]] = {}
+    one, column = False, -1
+    for index, units in network.skip_units:
+        for unit in units:
+            form, column = forms[index][unit], column + 1
+            if not stays[index][unit]:
+                continue
+            if form.form < 0 or table.constant[form.form]:
+                one |= bool(first_row[column] != 0)
+            if form.form >= 0:
+                kept.setdefault(form.form, set()).add((form.sign, form.offset))
+    one |= any(len({offset for _, offset in seen}) > 1 for seen in kept.values())
+    missing, column = [], 0
+    for index, units in network.skip_units:
+        for unit in units:
+            form, row = forms[index][unit], v[column]
+            column += 1
+            if stays[index][unit] or (row == row[0]).all():
+                continue
+            if form.form < 0:
+                carried = form.offset == 0 or one
+            elif form.form not in kept:
+                carried = table.constant[form.form] and one
+            else:
+                carried = one or any(form.offset == form.sign * sign * offset for sign, offset in kept[form.form])
+            if not carried:
+                missing.append((index, unit))
+    return missing
+
+
+def _shake(network: Network, u: Array, movable: Sequence[Mask], inputs: Array, scale: float, seed: int) -> Array:
+    """Give the units that move random incoming weights and biases, of a size that suits their sources."""
+    end = u.copy()
+    views = network.views(end)
+    size = max(float(np.sqrt((inputs * inputs).sum(axis=1).mean())), 1e-30)
+    for index, layer in enumerate(network.layers):
+        if isinstance(layer, AvgPool) or not movable[index].any():
+            continue
+        weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
+        reach = size if "input" in network.sources[index] else np.sqrt(weight.shape[1])
+        draws = portable_gaussian(seed, (MOVES, index), weight.size + bias.size)
+        rows = (draws[: weight.size].reshape(weight.shape) * (scale / reach)).astype(np.float32)
+        shifts = (draws[weight.size :].reshape(bias.shape) * scale).astype(np.float32)
+        weight[movable[index]], bias[movable[index]] = rows[movable[index]], shifts[movable[index]]
+    return end

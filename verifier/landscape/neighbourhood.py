@@ -1,0 +1,317 @@
+r"""Z2: a ball of hidden and output weights with zero training error; and a ball of hidden weights with full rank.
+
+Each hidden weight and bias may change by at most r (the primed numbers), and so may each output weight. Layer by layer,
+over all samples and units: B bounds ``|h|`` and ``|h'|``, d bounds ``|h' - h|``; for the input ``B = max |x|``, d = 0;
+where several sources are read, the largest counts; a pool keeps both. With A the largest sum of the sizes of a unit's
+incoming weights and F their number,
+
+.. math::
+    z' - z = \sum w' (h' - h) + \sum (w' - w) h + (b' - b), \qquad
+    |z|, |z'| \le (A + F r) B + \max |b| + r =: Z, \qquad |z' - z| \le (A + F r) d + r (F B + 1) =: e,
+
+so the layer's units have ``B = sup |sigma|`` and ``d = e sup |sigma'|`` over ``[-Z, Z]`` (mean value theorem). A margin
+changes by
+
+.. math:: m' - m = \sum_j (h'_j - h_j)(V_{jy} - V_{jk}) + \sum_j h'_j (V'_{jy} - V_{jy} - V'_{jk} + V_{jk}),
+
+at most ``sum_j d_j |V_jy - V_jk| + 2 r B_j``; where that is below gamma, margins of at least gamma stay positive.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from flint import arb, arb_mat, fmpq, fmpz
+
+from verifier.balls.activation import arb_kernel, tree_kernel
+from verifier.balls.binary64.bounds import upper
+from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up
+from verifier.balls.precision import working_precision
+from verifier.errors import ExpressionError
+from verifier.model.activations import Activation
+from verifier.model.layers import AvgPool, Conv, Dense
+from verifier.model.network import Array, Network
+from verifier.model.ranges import Interval, behaviour
+from verifier.model.verdict import Verdict
+from verifier.rank.right_inverse import SLACK
+
+BITS = 64
+"""Working precision for the few scalars."""
+
+MAX_PIECES = 1 << 12
+SHARP, TINY = arb(fmpq(9, 8)), arb((fmpz(1), fmpz(-20)))
+"""A piece's bound that is at most SHARP times a value attained elsewhere, or TINY, is sharp enough."""
+
+CHECKED = SHARP * SHARP
+"""By the same rule, with enclosures of its own, a checker's bounds are at most CHECKED times ours, plus TINY."""
+
+FAR_EXPONENTIAL = 500
+"""Beyond this range expressions with exp are left alone: cutting it into pieces of width 1 takes a checker too long."""
+
+TAIL = 64
+"""Where the tails of an activation begin, for bounds on all of R."""
+
+LOWEST, HIGHEST = -1000, 100
+"""Exponents of the radii that are tried."""
+
+GRAM_SIZE = 400
+"""Up to this many columns the norm of ``[X 1]`` comes from a power of its Gram matrix."""
+
+
+@dataclass(frozen=True, slots=True)
+class BallResult:
+    """Z2: the radius of the ball around (U, V) when PROVED, with what is needed to state it."""
+
+    verdict: Verdict
+    reason: str
+    weights: ExactArray
+    gamma: Dyadic
+    precision: int
+    radius: Dyadic | None = None
+
+
+def certified_ball(
+    network: Network, u: Array, inputs: Array, weights: ExactArray, gamma: Dyadic, *, precision: int = BITS
+) -> BallResult:
+    """Find a radius r such that all (U', V') within r of (U, V), each number, classify every sample correctly.
+
+    Parameters
+    ----------
+    network, u, inputs
+        The network, its hidden parameters ``(p,)`` and the samples ``(N, d)``.
+    weights, gamma
+        V ``(M, m)`` and its certified margin: a PROVED Z1.
+    precision
+        That of the Z1, for the certificate.
+
+    Returns
+    -------
+    BallResult
+        Guarantee: ``PROVED`` implies, if every margin of V at U is at least gamma > 0, that every margin of V' at U'
+        is positive. Source: the module's recursion; only max |x|, norms of the weights and gamma enter.
+    """
+    scalars = _Scalars(network, u, inputs, weights)
+    low, high = 4 * LOWEST, 4 * HIGHEST  # quarters of octaves: the radius (4 + q % 4) 2^(q // 4)
+    with working_precision(BITS):
+        if not _within(scalars, low, gamma):
+            reason = "no radius found: an activation that is not differentiable, or huge weights or pre-activations"
+            return BallResult(Verdict.UNDECIDED, reason, weights, gamma, precision)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if _within(scalars, middle, gamma) else (low, middle)
+    radius = _radius(low)
+    reason = f"margins of at least {gamma} change by less for all weights within {radius} of U and V, each number"
+    return BallResult(Verdict.PROVED, reason, weights, gamma, precision, radius)
+
+
+def _radius(quarters: int) -> Dyadic:
+    return Dyadic(4 + quarters % 4, quarters // 4)
+
+
+def _within(scalars: _Scalars, quarters: int, gamma: Dyadic) -> bool:
+    moved = scalars.margin_change(_radius(quarters).arb())
+    return moved is not None and bool(moved < gamma.arb())
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """Upper bounds of one layer's parameters: A, F and the largest bias."""
+
+    size: float
+    fan: int
+    bias: float
+
+
+class _Scalars:
+    """What the recursion needs of network, data and V; each an upper bound."""
+
+    def __init__(self, network: Network, u: Array, inputs: Array, weights: ExactArray) -> None:
+        self.network = network
+        self.input_size = float(np.abs(inputs).max())
+        views = network.views(u)
+        self.layers: list[_Weights | None] = []
+        for index, layer in enumerate(network.layers):
+            if isinstance(layer, AvgPool):
+                self.layers.append(None)
+                continue
+            weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
+            rows = np.abs(weight).reshape(weight.shape[0], -1)
+            size = float(upper(rows.sum(axis=1).max(), rows.shape[1]))
+            self.layers.append(_Weights(size, rows.shape[1], float(np.abs(bias).max())))
+        numerators, exponent = weights.integers()
+        table = np.array(numerators, dtype=object).reshape(weights.shape)
+        # pairs[l][p] = sum over the skip units of layer l of |V_jy - V_jk|, for the pair p = (y, k)
+        self.pairs: dict[int, list[int]] = {}
+        self.exponent, column = exponent, 0
+        first, second = np.triu_indices(weights.shape[1], 1)
+        for index, units in network.skip_units:
+            part = table[column : column + len(units)]
+            self.pairs[index] = [int(np.abs(part[:, y] - part[:, k]).sum()) for y, k in zip(first, second, strict=True)]
+            column += len(units)
+
+    def margin_change(self, radius: arb) -> arb | None:
+        """Bound the change of any margin in the ball; None if there is no bound."""
+        spread = self.spread(radius)
+        if spread is None:
+            return None
+        sizes, changes = spread
+        shift, moved = arb(0), arb(0)
+        for index, units in self.network.skip_units:
+            shift += 2 * radius * len(units) * sizes[index]
+        scale = arb((fmpz(1), fmpz(self.exponent)))
+        for sums in zip(*self.pairs.values(), strict=True):
+            change = arb(0)
+            for index, total in zip(self.pairs, sums, strict=True):
+                change += changes[index] * total * scale
+            moved = moved.max(change)
+        return (moved + shift) * (1 + SLACK)
+
+    def spread(self, radius: arb) -> tuple[list[arb], list[arb]] | None:
+        """Give B and d of every layer; None if an activation has no bound on its range."""
+        sizes: list[arb] = []
+        changes: list[arb] = []
+        for index, (layer, weights) in enumerate(zip(self.network.layers, self.layers, strict=True)):
+            sources = self.network.sources[index]
+            size = _largest([arb(self.input_size) if s == "input" else sizes[int(s)] for s in sources])
+            change = _largest([arb(0) if s == "input" else changes[int(s)] for s in sources])
+            if isinstance(layer, Dense | Conv) and weights is not None:
+                total = weights.size + weights.fan * radius
+                bounds = activation_bounds(layer.activation, total * size + weights.bias + radius)
+                if bounds is None:
+                    return None
+                change = (CHECKED * bounds[1].arb() + TINY) * (total * change + radius * (weights.fan * size + 1))
+                size = CHECKED * bounds[0].arb() + TINY
+            sizes.append(size)
+            changes.append(change)
+        return sizes, changes
+
+
+def _largest(values: list[arb]) -> arb:
+    largest = values[0]
+    for value in values[1:]:
+        largest = largest.max(value)
+    return largest
+
+
+def activation_bounds(activation: Activation, reach: arb) -> tuple[Dyadic, Dyadic] | None:
+    """Bound ``|sigma|`` and ``|sigma'|`` on ``[-reach, reach]``; None if that fails.
+
+    Guarantee: both results are upper bounds for all |t| <= reach. Source: bisection with ball arithmetic; only
+    activations proved to be real analytic are accepted, so that the derivative is one.
+    """
+    if not (reach.is_finite() and activation.facts.real_analytic.holds):
+        return None
+    if "exp" in activation.canonical and not reach < FAR_EXPONENTIAL:
+        return None
+    return _bounds(activation, round_up(reach, 8))
+
+
+@lru_cache(maxsize=256)
+def _bounds(activation: Activation, reach: Dyadic) -> tuple[Dyadic, Dyadic] | None:
+    try:
+        with working_precision(BITS):
+            value, slope = arb_kernel(activation), tree_kernel(activation.derivative_tree)
+            found = [largest_size(function, reach.arb()) for function in (value, slope)]
+    except ExpressionError:
+        return None
+    return None if found[0] is None or found[1] is None else (found[0], found[1])
+
+
+def largest_size(function: Callable[[arb], arb], reach: arb) -> Dyadic | None:
+    """Bound ``|function|`` on ``[-reach, reach]`` by bisection, within SHARP; None after MAX_PIECES pieces.
+
+    Guarantee: an upper bound, if ``function`` encloses its values on balls.
+    """
+    pieces, attained, most = [(-reach, reach)], arb(0), arb(0)
+    for _ in range(MAX_PIECES):
+        if not pieces:
+            break
+        low, high = pieces.pop()
+        middle = ((low + high) / 2).mid()
+        bound, value = function(low.union(high)).abs_upper(), function(middle).abs_lower()
+        attained = attained.max(value) if value.is_finite() else attained
+        if bound <= SHARP * attained + TINY:
+            most = most.max(bound)
+        else:
+            pieces += [(low, middle), (middle, high)]
+    return None if pieces or not most.is_finite() else round_up(most)
+
+
+def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dyadic | None:
+    r"""Radius of a ball of hidden weights and biases, all of which have full row rank, for one hidden dense layer.
+
+    Parameters
+    ----------
+    network, inputs
+        One dense layer that reads the input, all of whose units are skip units; samples ``(N, d)``.
+    sigma_lower
+        A proved lower bound of ``sigma_N(Psi(U)) > 0``.
+
+    Returns
+    -------
+    Dyadic or None
+        Guarantee: every ``(W', b')`` with ``||(W', b') - (W, b)||_F <= radius`` has ``rank Psi = N``. None if the
+        network is not of this form or sigma' has no known bound on all of R.
+
+    Notes
+    -----
+    ``||Psi' - Psi||_F <= Lip ||[X 1] [dW db]^T||_F <= Lip ||[X 1]||_2 ||(dW, db)||_F < sigma_N``, and by Weyl's
+    inequality ``sigma_N(Psi') > 0``.
+    """
+    (layer, *others) = network.layers
+    if others or not isinstance(layer, Dense) or network.skip_count != layer.width or sigma_lower.mantissa <= 0:
+        return None
+    lipschitz = global_lipschitz(layer.activation)
+    if lipschitz is None:
+        return None
+    with working_precision(BITS):
+        radius = sigma_lower.arb() * (1 - SLACK) / (lipschitz.arb() * augmented_norm(inputs))
+        return round_down(radius) if radius > 0 else None
+
+
+def global_lipschitz(activation: Activation) -> Dyadic | None:
+    """Bound ``|sigma'|`` on all of R; None if no bound is proved.
+
+    Guarantee: an upper bound. Source: bisection on [-64, 64], and the structural ranges of sigma' on both tails.
+    """
+    if not activation.facts.real_analytic.holds:
+        return None
+    ends = Fraction(TAIL), math.inf
+    tails = [behaviour(activation.derivative_tree, Interval(*d)) for d in (ends, (-ends[1], -ends[0]))]
+    middle = activation_bounds(activation, arb(TAIL))
+    if middle is None or not all(tail is not None and tail.values.is_bounded for tail in tails):
+        return None
+    with working_precision(BITS):
+        most = middle[1].arb()
+        for tail in tails:
+            for end in (tail.values.lo, tail.values.hi) if tail is not None else ():
+                most = most.max(abs(arb(fmpq(Fraction(end).numerator, Fraction(end).denominator))))
+        return round_up(most)
+
+
+def augmented_norm(inputs: Array) -> arb:
+    """Bound ``||[X 1]||_2``, exact numbers in.
+
+    Guarantee: the result's upper end is at least the norm. Source: with the Gram matrix S of the shorter side,
+    ``||[X 1]||_2^8 = ||S^4||_2 <= ||S^4||_F``; for large ones the Frobenius norm or ``sqrt(||.||_1 ||.||_inf)``.
+    """
+    matrix = np.hstack([inputs, np.ones((len(inputs), 1))])
+    sizes = np.abs(matrix)
+    if min(matrix.shape) > GRAM_SIZE:
+        frobenius = arb(float(upper(np.sqrt((sizes * sizes).sum()), matrix.size)))
+        mixed = arb(float(upper(sizes.sum(axis=0).max(), len(sizes)))) * arb(
+            float(upper(sizes.sum(axis=1).max(), sizes.shape[1]))
+        )
+        return frobenius.min(mixed.sqrt())
+    rows = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    with working_precision(2 * BITS):
+        short = arb_mat(rows.shape[0], rows.shape[1], rows.ravel().tolist())
+        power = short * short.transpose()
+        power = power * power
+        power = power * power
+        return sum((entry * entry for entry in power.entries()), arb(0)).root(16)

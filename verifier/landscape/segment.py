@@ -1,0 +1,113 @@
+r"""The loss while U and V move together on a straight segment: its value and its derivative for whole balls of times.
+
+With ``m_ik(t)`` the margins along the segment, ``p_k = exp(-m_k) / (1 + sum_j exp(-m_j))`` per sample,
+
+.. math:: \frac{d\Phi}{dt} = -\frac1n \sum_i \mathrm{mult}_i \sum_{k \ne y_i} p_{ik}\, m_{ik}'.
+
+E1 (descent): the enclosure of the derivative is negative on each of the pieces that cover [0, 1]. E3 (sublevel): the
+enclosure of the loss stays below the start's loss plus epsilon on each piece.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from flint import arb, arb_mat
+from numpy.typing import NDArray
+
+from verifier.balls.loss import cross_entropy
+from verifier.balls.motion import Motion, Rows
+from verifier.balls.precision import working_precision
+from verifier.model.network import Array
+
+
+@dataclass(frozen=True)
+class WeightSegment:
+    """``V(t) = start + t (end - start)`` over a `Motion` of U, with the samples' labels and multiplicities."""
+
+    motion: Motion
+    start: Array
+    end: Array
+    labels: NDArray[np.int64]
+    multiplicities: Sequence[int]
+
+    def loss(self, t: arb) -> arb:
+        """Enclose Phi(U(t), V(t)).
+
+        Guarantee: contains the loss for every time in the ball ``t``.
+        """
+        with working_precision(self.motion.precision):
+            return cross_entropy(self._rows(self.motion.features(t), t), self.multiplicities)
+
+    def slope(self, t: arb) -> arb:
+        """Enclose dPhi/dt.
+
+        Guarantee: contains the derivative for every time in the ball ``t``.
+        """
+        with working_precision(self.motion.precision):
+            psi, drift = self.motion.jets(t)
+            margins, carried = self._rows(psi, t), self._rows(drift, t)
+            turning = self._rows(psi, None)
+            total = arb(0)
+            for m, a, b, count in zip(margins, turning, carried, self.multiplicities, strict=True):
+                total -= count * sum((p * (x + y) for p, x, y in zip(_softmax(m), a, b, strict=True)), arb(0))
+            return total / sum(self.multiplicities)
+
+    def decreases(self, pieces: int) -> bool:
+        """Whether E1's inequality is proved on ``pieces`` equal pieces.
+
+        Guarantee: True implies ``dPhi/dt < 0`` for all t in [0, 1].
+        """
+        return all(self.slope(piece) < 0 for piece in covering(pieces, self.motion.precision))
+
+    def stays_below(self, bound: arb, pieces: int) -> bool:
+        """Whether E3's inequality is proved on ``pieces`` equal pieces.
+
+        Guarantee: True implies ``Phi(U(t), V(t)) <= bound`` for all t in [0, 1].
+        """
+        return all(self.loss(piece) <= bound for piece in covering(pieces, self.motion.precision))
+
+    def _rows(self, psi: Rows, t: arb | None) -> Rows:
+        """``sum_j Psi_ij (V_{j,y} - V_jk)`` for the k != y of every sample, with V(t), or with V' if t is None."""
+        classes = self.start.shape[1]
+        out: list[list[arb]] = [[] for _ in psi]
+        for y in np.unique(self.labels).tolist():
+            others = [k for k in range(classes) if k != y]
+            first, last = _differences(self.start, y, others), _differences(self.end, y, others)
+            matrix = last - first if t is None else first + (last - first) * t
+            members = np.flatnonzero(self.labels == y).tolist()
+            product = (arb_mat([psi[i] for i in members]) * matrix).tolist()
+            for i, row in zip(members, product, strict=True):
+                out[i] = row
+        return out
+
+
+def _differences(weights: Array, y: int, others: Sequence[int]) -> arb_mat:
+    """Columns ``V_y - V_k`` of exact weights, as balls."""
+    rows = [[arb(v) for v in row] for row in weights.tolist()]
+    return arb_mat([[row[y] - row[k] for k in others] for row in rows])
+
+
+def _softmax(margins: Sequence[arb]) -> list[arb]:
+    """``p_k = 1 / (exp(m_k) + sum_j exp(m_k - m_j))``: no overflow for large margins of either sign."""
+    weights = []
+    for k, own in enumerate(margins):
+        total = own.exp() + 1
+        for j, other in enumerate(margins):
+            if j != k:
+                total += (own - other).exp()
+        weights.append(1 / total)
+    return weights
+
+
+def covering(pieces: int, precision: int) -> list[arb]:
+    """Balls that cover [0, 1].
+
+    Guarantee: every t in [0, 1] lies in one of them.
+    """
+    with working_precision(precision):
+        ends = [arb(k) / pieces for k in range(pieces + 1)]
+        return [a.union(b) for a, b in itertools.pairwise(ends)]

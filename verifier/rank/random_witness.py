@@ -1,0 +1,69 @@
+"""A dense random witness: some random U at which Psi is certified to have full row rank.
+
+For convolutions with shared weights, and where no chain leads to enough units, the explicit construction (W1, W2) does
+not apply. By W0 any one U will do, and almost every one does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verifier.balls.binary64.backend import numpy_backend
+from verifier.balls.binary64.features import FloatEnclosure
+from verifier.model.initialise import initialise
+from verifier.model.network import Array, Network
+from verifier.model.verdict import Verdict
+from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+
+TRIALS = 3
+"""Seeds that are tried, each with the scales below."""
+SCALES = ((1.0, True), (3.0, True), (1.0, False))
+"""Standard deviations of the weights, and whether they are divided by sqrt(fan-in)."""
+ENTRIES = 8_000_000
+"""Largest Psi for which a dense witness is sought."""
+MAX_BITS = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseWitness:
+    """A random U, shape ``(p,)``, from ``seed``, with the proof that rank Psi(U) = N."""
+
+    u: Array
+    seed: int
+    rank: RankResult
+
+
+def random_witness(
+    network: Network, inputs: Array, *, seed: int = 0, certificate: bool = False, stage: Stage = silent
+) -> DenseWitness | str:
+    """Look for a random U of certified full rank.
+
+    Parameters
+    ----------
+    network, inputs
+        The network and distinct samples ``(N, d)``.
+    seed
+        The first of a few seeds.
+    certificate
+        Whether the proof must be one that a certificate can carry (R1, R3).
+    stage
+        Progress display.
+
+    Returns
+    -------
+    DenseWitness or str
+        Guarantee: a witness's U has ``rank Psi(U) = N``. Else why there is none, which says nothing about the rank.
+    """
+    n, m = len(inputs), network.skip_count
+    if m < n:
+        return f"M = {m} < N = {n}"
+    if n * m > ENTRIES:
+        return f"Psi would have {n * m} entries, more than {ENTRIES}"
+    for trial in range(seed, seed + TRIALS):
+        for scale, fan_in in SCALES:
+            u = initialise(network, seed=trial, scale=scale, fan_in=fan_in)
+            features = FloatEnclosure(network, u, inputs, numpy_backend())
+            found, _ = prove_rank(features, max_bits=MAX_BITS, stage=stage, certificate=certificate)
+            if found.verdict is Verdict.PROVED:
+                return DenseWitness(u, trial, found)
+    return f"{TRIALS * len(SCALES)} random U were tried, none was certified to have full rank"
