@@ -6,24 +6,31 @@ that a broken copy put in a module's place is the one that is checked.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import itertools
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import mpmath
 import numpy as np
 from certificate import test_tamper_escape as tampering
-from flint import arb
+from flint import arb, fmpz_mat
 
-from verifier.balls import motion, series
+from verifier.balls import features, motion, series
+from verifier.balls.exact import ExactArray
 from verifier.balls.precision import working_precision
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker import certificate as checker
-from verifier.landscape import escape, gateway, lift, segment
+from verifier.checker import common, container, schema
+from verifier.checker import escape as checker_escape
+from verifier.checker import network as checker_network
+from verifier.landscape import escape, gateway, lift, path, segment, zero_loss
 from verifier.model.activations import activation
 from verifier.model.case import read_case
+from verifier.model.data import Dataset
 from verifier.model.gradient import approx_gradient
 from verifier.model.initialise import initialise
 from verifier.model.kernels import approx_mpmath_kernel
@@ -327,6 +334,77 @@ def check_tampered_escapes_are_rejected():
         found = checker.check_file(str(file), 1)
         assert found.verdict == "REJECTED", name
         assert found.rejection.rule in tampering.TAMPERED[name][2].split("|"), (name, found.rejection.rule)
+
+
+def check_segments_of_the_checker(rng):
+    """The checker's values and derivatives at a ball of times, on a convolution, a pool and two sources."""
+    network = _network(rng)
+    u = initialise(network, seed=int(rng.integers(99)), scale=0.5)
+    end, x = u + 0.2 * rng.normal(size=u.shape), rng.normal(size=(3, 16))
+    data = Dataset("s", x, np.array([0, 1, 0]), 2)
+    builder = CertificateBuilder(data, network, u, with_labels=True)
+    builder._claims.append({"label": "E4", "precision": 80, "separating": builder._point("moved", end, u)})
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(builder.write(Path(folder) / "c.json"))
+        document = schema.read(schema.DOCUMENT, container.parse_json(Path(file).read_bytes(), ""), "")
+        raw = document.arrays
+        arrays = container.Arrays(container.load_arrays(file, raw.file, raw.bytes, raw.sha256))
+    inputs = arrays.exact(document.data.inputs, 3, 16)
+    known = checker_network.read_network(document.network, inputs, 3, 16, arrays)
+    moved = checker_network.move(known, document.claims[0].separating, arrays)
+    with common.precision(80):
+        along = checker_escape.Segment(known, checker_network.Features(moved))
+        middle, h = 0.3 + 0.4 * rng.random(), 1e-6
+        for _ in along.pieces(1):
+            along.t = arb(middle, 0.05)
+            rows = along.rows([0, 1, 2])
+        for t in (middle - 0.05, middle, middle + 0.05):
+            at, before, after = (approx_features(network, u + s * (end - u), x) for s in (t, t - h, t + h))
+            for i, j in itertools.product(range(3), range(network.skip_count)):
+                assert _inside(rows[i][j], at[i, j], 1e-11)
+                assert _inside(rows[3 + i][j], (after[i, j] - before[i, j]) / (2 * h), 1e-6)
+
+
+def check_what_reads_a_moved_unit_does_not_rest():
+    """A unit whose own weights stay rests only if no unit that it reads, by a nonzero weight, moves."""
+
+    def layer(weight, bias, inputs, skip):
+        exact = [common.Exact(fmpz_mat(table), 0, 8) for table in (weight, bias)]
+        return SimpleNamespace(
+            inputs=inputs, skip=skip, windows=[[0, 1][: len(weight[0])]], weight=exact[0], bias=exact[1]
+        )
+
+    top = layer([[1, 0], [0, 1], [0, 0]], [[0, 0, 5]], [0], [0, 1, 2])
+    inputs = common.Exact(fmpz_mat([[1]]), 0, 8)
+    before = SimpleNamespace(inputs=inputs, layers=[layer([[1], [2]], [[0, 0]], [-1], []), top])
+    after = SimpleNamespace(inputs=inputs, layers=[layer([[3], [2]], [[0, 0]], [-1], []), top])
+    assert checker_escape.units_at_rest(before, after) == [False, True, True]
+    assert checker_escape.units_at_rest(before, before) == [True, True, True]
+
+
+def check_a_valley_is_no_descent():
+    """U rests, V goes through a valley and up again: E1 must be rejected, whatever the number of pieces."""
+    network = Network((1,), (Dense(2, activation("tanh"), skip=True),))
+    u, x = np.array([1.0, -0.5, 0.25, 0.5]), np.array([[1.0], [-1.0]])
+    at = Dataset("v", x, np.array([0, 1]), 2)
+    best = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    start = np.array([[0.0, 0.0], [0.0, 0.0]])
+    features_ = features.FeatureEnclosure(network, u, x, 64)
+    zero = zero_loss.prove_zero_loss(features_, at.labels, 2)
+    tail = path.prove_path(zero, ExactArray.of_floats(best), at.labels, [1, 1]).path
+    for target, verdict in ((best, "ACCEPTED"), (-best, "REJECTED")):
+        tail = path.prove_path(zero, ExactArray.of_floats(target), at.labels, [1, 1]).path
+        begin = path.prove_path(zero, ExactArray.of_floats(start), at.labels, [1, 1]).path
+        made = escape.Escape(
+            "E1", u, ExactArray.of_floats(start), dataclasses.replace(tail, start_loss=begin.start_loss),
+            end_weights=ExactArray.of_floats(target), pieces=16,
+        )  # fmt: skip
+        builder = CertificateBuilder(at, network, u, with_labels=True)
+        builder.add_escape(made)
+        builder._claims[0]["moved"] = builder._point("moved", u, np.zeros_like(u))
+        with tempfile.TemporaryDirectory() as folder:
+            found = checker.check_file(str(builder.write(Path(folder) / "c.json")), 1)
+        assert found.verdict == verdict, (verdict, found.rejection)
 
 
 CHECKS = {name: value for name, value in globals().items() if name.startswith("check_")}

@@ -489,6 +489,16 @@ def check_witness_has_full_rank(rng):
         assert number(result.sigma_lower.fraction()) <= lowest * (1 + mpmath.mpf(10) ** -30)
 
 
+def check_the_cone_of_lopsided_limits(rng):
+    """The distance that is said to suffice is that of the slower side: tanh(20(t+10)) reaches one limit much later."""
+    tree = expression.parse("tanh(20*(t + 10)) + tanh(20*(t - 20))/1000", "").tree
+    layer = SimpleNamespace(activation=SimpleNamespace(tree=tree, text="x"), path="")
+    block = SimpleNamespace(layer=layer, sign=1, columns=2, weight=arb(1), above=[arb(11), arb(1)], below=[arb(-11)])
+    with working_precision(128):
+        *_, words = checker.steps([block], arb(0))
+    assert float(words.split("at least ")[1].split()[0]) >= 11
+
+
 CHECKS = {name: value for name, value in globals().items() if name.startswith("check_")}
 
 

@@ -4,15 +4,28 @@ Entries as in `test_mutants`: module, text, its replacement, the check of `check
 """
 
 MUTANTS = [
-    ("checker.expression", "derivative(value) * slope)", "slope)", "series_contain_value_and_slope"),
+    ("landscape.neighbourhood", "samples * squares", "squares", "rank_balls"),
+    ("landscape.neighbourhood", "squares += len(units) * ", "squares += ", "rank_balls"),
+    ("checker.pointwise", "(network.samples * squares)", "squares", "rank_balls"),
+    ("checker.pointwise", "m * d * d for", "d * d for", "rank_balls"),
+    ("checker.pointwise", "require(moved < sigma,", "require(not moved < 0,", "rank_balls"),
+    ("checker.expression", "derivative(x[0]) * x[1]", "x[1]", "series_contain_value_and_slope"),
     (
         "checker.expression",
-        "lambda x: lower(x) * arb(exponent)",
-        "lambda x: lower(x)",
+        "series_power(exponent - 1)(x) * arb(exponent)",
+        "series_power(exponent - 1)(x)",
         "series_contain_value_and_slope",
     ),
-    ("checker.expression", "if x.prec < 2:", "if False:", "undefined_series_are_not_finite"),
-    ("checker.expression", '"cos": lambda x: -x.sin()', '"cos": lambda x: x.sin()', "undefined_series_are_not_finite"),
+    ("checker.expression", "if found.prec >= length else", "if True else", "undefined_series_are_not_finite"),
+    (
+        "checker.expression",
+        '"cos": lambda x: -SERIES["sin"](x)',
+        '"cos": lambda x: SERIES["sin"](x)',
+        "undefined_series_are_not_finite",
+    ),
+    ("checker.expression", " * slope).integral()", ").integral()", "series_contain_taylor_coefficients"),
+    ("checker.expression", "(x.prec - 1)], x.prec - 1)", "(1)], x.prec - 1)", "series_contain_taylor_coefficients"),
+    ("checker.expression", "lambda x: 1 + 0 * x", "lambda x: x", "series_contain_taylor_coefficients"),
     ("checker.expression", "lambda x: 1 / (1 + square(x))", "lambda x: 1 / (1 + x)", "series_contain_value_and_slope"),
     ("checker.losses", "slope / (1 + total)", "slope", "losses_contain_the_truth"),
     ("checker.losses", "** 2 / 2, ", "** 2, ", "losses_contain_the_truth"),
@@ -35,11 +48,11 @@ MUTANTS = [
     ("checker.losses", "slope <= 0, ", "True, ", "certificates_beyond_the_truth_are_rejected"),
     ("checker.losses", "(end <= raw.end_loss, ", "(True, ", "certificates_beyond_the_truth_are_rejected"),
     ("checker.losses", "low <= bound and (", "(", "certificates_beyond_the_truth_are_rejected"),
-    ("checker.losses", "(exact and bound <= high)", "exact", "conflicting_infima_need_the_rank"),
+    ("checker.losses", "(self.exact and bound <= high)", "self.exact", "conflicting_infima_need_the_rank"),
     (
         "checker.losses",
-        'not own.pop("full_rank") or any(',
-        'not own.pop("full_rank") or not any(',
+        'any(rank.label in ("R1", "R3")',
+        'not any(rank.label in ("R1", "R3")',
         "conflicting_infima_need_the_rank",
     ),
     (

@@ -7,6 +7,7 @@ the package while the check runs. The same checks pass on the real kernels (they
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import types
 from contextlib import contextmanager
@@ -58,14 +59,17 @@ def in_place_of(module, copy):
         if not name.startswith("__") and name in vars(copy) and vars(copy)[name] is not value
     }
     users = [m for name, m in sys.modules.items() if name.startswith("verifier.") or m in ROOMS or name == "planted"]
-    changed = [(user, name) for user in users for name, value in before.items() if vars(user).get(name) is value]
-    for user, name in changed:
-        setattr(user, name, vars(copy)[name])
+    changed = [(vars(user), name, name) for user in users for name in before if vars(user).get(name) is before[name]]
+    tables = [table for user in users for table in vars(user).values() if type(table) is dict]  # such as rules by label
+    rules = {id(value): name for name, value in before.items() if inspect.isroutine(value) or inspect.isclass(value)}
+    changed += [(table, key, rules[id(v)]) for table in tables for key, v in table.items() if id(v) in rules]
+    for home, key, name in changed:
+        home[key] = vars(copy)[name]
     try:
         yield
     finally:
-        for user, name in changed:
-            setattr(user, name, before[name])
+        for home, key, name in changed:
+            home[key] = before[name]
 
 
 @pytest.mark.parametrize(

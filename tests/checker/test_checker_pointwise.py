@@ -41,6 +41,11 @@ def test_series(seed):
     run_check("check_series_contain_value_and_slope", seed)
 
 
+@over_seeds(2)
+def test_series_of_more_orders(seed):
+    run_check("check_series_contain_taylor_coefficients", seed)
+
+
 def test_series_that_are_not_defined():
     run_check("check_undefined_series_are_not_finite")
 

@@ -244,7 +244,7 @@ def test_chunks_of_different_scales(tmp_path, monkeypatch):
     remove_unused(b, document)
     outcome = check(tmp_path, b, document)
     assert outcome.verdict == "ACCEPTED", vars(outcome.rejection)
-    assert "values: 3 at 0.499999" in outcome.claims[0]["statement"]
+    assert "at a distance of at least 0.500000 from" in outcome.claims[0]["statement"]
 
 
 def test_equal_samples(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import verifier.suite
+from verifier.checker.certificate import check_file
 from verifier.model.case import parse_case, read_case
 from verifier.model.verdict import Verdict
 from verifier.suite.pipeline import run_case
@@ -90,6 +91,32 @@ def test_a_witness_through_depth_is_part_of_the_walk():
         """
     found = run_case(parse_case(text))[0].theorem
     assert found.verdict("W1") is PROVED and found.verdict("W3") is PROVED and found.verdict("W0") is PROVED
+
+
+def test_the_entropy_is_not_called_the_infimum_without_a_full_rank_u(tmp_path):
+    """M = 1 tanh unit cannot fit five points in a row: inf Phi is above the entropy of the two conflicting samples."""
+    (tmp_path / "c.csv").write_text("x,y\n1,0\n2,1\n3,0\n4,0\n4,1\n5,1\n")
+    text = """
+        data.path = "c.csv"
+        network.layers = [{ kind = "dense", width = 1, activation = "tanh", skip = true }]
+        """
+    report, _ = run_case(parse_case(text, folder=tmp_path))
+    assert report.theorem.verdict("X1") is PROVED and report.theorem.verdict("D3.3") is UNDECIDED
+    (reason,) = [step.reason for step in report.steps if step.key == "zero_loss"]
+    assert "inf Phi >= 0.231 > 0" in reason and "inf Phi is" not in reason
+
+
+def test_a_start_that_is_the_optimum_of_conflicting_labels(tmp_path):
+    """V = 0 is the minimum itself: the certified segment has length 0, and the checker accepts it."""
+    (tmp_path / "c.csv").write_text("x,y\n1,0\n1,1\n2,0\n2,1\n")
+    text = """
+        data.path = "c.csv"
+        network.layers = [{ kind = "dense", width = 3, activation = "tanh", skip = true }]
+        start = { output = "zeros" }
+        """
+    report, builder = run_case(parse_case(text, folder=tmp_path))
+    assert report.verdict("path") is PROVED
+    assert check_file(str(builder.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
 
 
 def test_json_has_the_statement_in_words():

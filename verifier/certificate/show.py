@@ -40,6 +40,8 @@ MEANING = {
     "Z2": "zero training error in a ball (Z2): for all hidden weights, biases and output weights within {radius} of "
     "the stored ones, each number, every sample is classified correctly; at the centre all margins are >= {gamma}. "
     "In the paper: Theorem 3.4(1), uncountably many solutions, with an explicit radius.",
+    "B1": "full rank in a ball (B1): with the full rank also claimed, rank Psi(U') = N for every U' whose hidden "
+    "weights and biases are within {radius} of the stored ones, each number.",
     "C1": "not a stationary point (C1): with the full row rank also claimed, ||grad_V Phi(U, V)||_F >= "
     "{gradient_lower} > 0, so (U, V) is no local minimum and no local maximum.",
     "C3": "no local maximum (C3): the second derivative of Phi along the weight from skip unit {unit} to output "
@@ -50,11 +52,11 @@ MEANING = {
     "W0": "full rank almost everywhere (W0): all activations are real analytic, so, with the full rank also claimed, "
     "{{U : rank Psi(U) < N}} is closed and has measure zero, and every local valley of every convex finite loss of "
     "Psi V reaches the infimum. In the paper: Lemma 3.2 and Theorem 3.4(2), for this network and these data.",
-    "W1": "full row rank by construction (W1): {columns} columns in {block_count} blocks with bounded activations are "
-    "near a triangular matrix at parameters that the claim names ({links} chain units){ball}; the other units are "
+    "W1": "full row rank by construction (W1): {columns} columns in {block_count} with bounded activations are "
+    "near a triangular matrix at parameters that the claim names ({links}){ball}; the other units are "
     "arbitrary. In the paper: the construction in the proof of Lemma 3.2.",
     "W2": "full row rank by construction (W2): {columns} columns with softplus are near a triangular matrix at "
-    "parameters that the claim names ({links} chain units){ball}; the other units are arbitrary. "
+    "parameters that the claim names ({links}){ball}; the other units are arbitrary. "
     "In the paper: the construction in the proof of Lemma 3.2.",
 }
 
@@ -137,10 +139,15 @@ def _words(claim: dict[str, Any]) -> dict[str, str]:
         words["ray"] = "" if claim["gamma"] is None else ray
     if claim["label"] in ("W1", "W2"):
         words["columns"] = str(sum(block["biases"]["shape"][0] for block in claim["blocks"]))
-        words["block_count"], words["links"] = str(len(claim["blocks"])), str(len(claim["chain"]))
+        words["block_count"] = _count(len(claim["blocks"]), "block")
+        words["links"] = _count(len(claim["chain"]), "chain unit")
         radius = claim["radius"]
         words["ball"] = "" if radius is None else f", and within {_number(radius)} of them in each parameter"
     return words
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _number(value: Any) -> str:

@@ -99,8 +99,10 @@ class CertificateBuilder:
             )
 
     def add_theorem(self, theorem: Theorem) -> None:
-        """Add the steps of the proof that carry numbers of their own: W1 or W2, W0, R5 for every U, Z2, C1, C3, E4."""
+        """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
         ranked = any(claim["label"] in ("R1", "R3") for claim in self._claims)
+        if ranked and _fits(theorem.rank_ball):
+            self._claims.append({"label": "B1", "radius": _dyadic(theorem.rank_ball)})
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
             ranked = True

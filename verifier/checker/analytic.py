@@ -81,10 +81,7 @@ def power(exponent: fmpq, t: Known) -> Known:
     """Return t ** exponent: of any t if it is a whole number, else of t > 0."""
     whole, odd, up = exponent.q == 1, exponent.q == 1 and exponent.p % 2 == 1, GUARDED["power"](abs(exponent))
     way = t.way if (odd or t.sign == 2) and exponent != 0 else None
-    ends, sign = (
-        (up(end) if end.is_finite() else end for end in t.ends),
-        t.sign if t.sign == 2 else int(whole and not odd),
-    )
+    ends, sign = (up(e) if e.is_finite() else e for e in t.ends), t.sign if t.sign == 2 else int(whole and not odd)
     result = Known(t.analytic and (whole or t.sign == 2), up(t.values), sign, way, ends)
     return result if exponent >= 0 else result.inverse()
 
@@ -131,17 +128,17 @@ def sharpness(text: str) -> fmpq:
     return fmpq(p, q) if above * p == q * below > 0 else fmpq(0)
 
 
-def check_generic(raw: Any, network: Any, own: Any, ranks: list[Any]) -> dict[str, object]:
+def check_generic(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, object]:
     """Check a claim W0.
 
     Guarantee: every activation is real analytic on R, so Psi is in U on R^p, and rank Psi(U*) = N at some U*: then the
     zeros of the analytic function det(Psi Psi^T), which is not identically zero, are closed and have measure zero.
     """
-    require(bool(ranks), raw.path, "W0.rank", "needs an accepted claim of full row rank: R1, R3, W1 or W2")
+    require(bool(data.ranks), raw.path, "W0.rank", "needs an accepted claim of full row rank: R1, R3, W1 or W2")
     for layer in network.layers:
         holds, message = analytic(layer.activation.tree), "not proved to be real analytic on R"
         require(holds, layer.path + "/activation", "W0.analytic", message, layer.activation.text)
-    statement = f"rank Psi(U) = N = {network.samples} for almost every U (from {ranks[0].label}; the exceptions are a"
-    statement += " closed set of measure zero); for these data and this architecture every local valley of every convex"
-    statement += " finite loss of Psi V, V free, reaches the infimum (L3.2, T3.4(2)); T3.4(4) does not follow from this"
+    statement = f"rank Psi(U) = N = {network.samples} for almost every U (from {data.ranks[0].label}; the others are a "
+    statement += "closed set of measure zero); for these data and this architecture every local valley of every convex "
+    statement += "finite loss of Psi V, V free, reaches the infimum (L3.2, T3.4(2)); T3.4(4) does not follow from this"
     return {"statement": statement, "rank": network.samples}

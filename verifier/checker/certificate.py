@@ -14,11 +14,10 @@ from .analytic import check_generic
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, precision, require, words
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
-from .escape import check_escape
-from .gateway import check_gateway
-from .losses import LossClaim, check_infimum
+from .escape import check_escape, check_gateway
+from .losses import LossClaim
 from .network import Features, cut_blocks, read_network
-from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_gradient
+from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
 from .schema import DOCUMENT, read
 from .structure import check_structure
 from .witness import check_witness
@@ -26,14 +25,14 @@ from .witness import check_witness
 PARALLEL_UNITS = 100_000  # below this many hidden values a second process does not pay
 TRUST = f"Arb of FLINT {flint.__FLINT_VERSION__}, python-flint {flint.__version__}; exact-real semantics"
 Claim = RankClaim | MarginClaim
-# who checks which label: in the pass over the samples, on its own, or from other claims of the document, once accepted
+# who checks which label: in the pass over the samples, or on its own
 SWEPT: dict[str, Callable[..., Claim]] = {"R1": RankClaim, "R3": RankClaim, "Z1": MarginClaim, "P1": MarginClaim}
 SWEPT |= {"Z2": BallClaim, "C1": GradientClaim, "C3": CurvatureClaim, "TC.3": LossClaim}
 ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check_witness, "E4": check_gateway}
-ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape)
-RESTING: dict[str, Any] = {"W0": check_generic, "C1": check_gradient, "TC.3": check_infimum}
-WITHOUT_WEIGHTS = {"W0", "W1", "W2"}
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "E4", "TC.3"}  # TC.3 needs labels or label counts
+ALONE["B1"] = check_rank_ball
+ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
+RANKS, WITHOUT_WEIGHTS = {"R1", "R3", "W1", "W2"}, {"W0", "W1", "W2"}
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "B1", "E4", "TC.3"}  # TC.3 needs labels or label counts
 Look = Callable[[list[int]], list[Any]]
 
 
@@ -69,6 +68,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None
         require(labelled, raw.path, "data.labels", "cannot be claimed without labels", raw.label)
+    data.ranks = [raw for raw in document.claims if raw.label in RANKS]  # nothing is accepted if one of them fails
     claims = [SWEPT[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]
     results = {raw.path: ALONE[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in ALONE}
     for bits in {claim.precision for claim in claims}:
@@ -77,10 +77,6 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     require(not unused, "/arrays/file", "container.unreferenced", "tensors that nothing refers to", unused)
     sweep(network, claims, data.labels or [0] * network.samples, jobs)
     results |= {claim.raw.path: {"precision": claim.precision, **claim.conclude()} for claim in claims}
-    ranks = [raw for raw in document.claims if raw.label in ("R1", "R3", "W1", "W2")]
-    for raw in document.claims:
-        if raw.label in RESTING:
-            results[raw.path] = RESTING[raw.label](raw, network, results.get(raw.path), ranks)
     return [{"label": raw.label, **results[raw.path]} for raw in document.claims]
 
 

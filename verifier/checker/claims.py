@@ -188,9 +188,10 @@ class MarginClaim:
                 require(number > 0, f"{raw.path}/{key}", f"{raw.label}.{key}", "must be above 0", below(number))
         for target in getattr(raw, "targets", []):
             require(target.loss > 0, target.path + "/loss", "P1.target", "must be above 0", below(target.loss))
-        named = [getattr(raw, key + "_weights", None) for key in ("start", "end", "output")]
-        self.start, *ends = (reference and arrays.exact(reference, *shape) for reference in named)
-        self.end, self.totals = ends[0] or ends[1], [arb(0)]  # n Phi(U, V0), summed so far
+        named = (getattr(raw, key + "_weights", None) for key in ("start", "end", "output"))
+        weights: list[Any] = [reference and arrays.exact(reference, *shape) for reference in named]
+        self.start, self.end = weights[0], weights[1] or weights[2]
+        self.totals = [arb(0)]  # n Phi(U, V0), summed so far
         work = DIFFERENCE_WORK * network.samples * network.skip_units * data.classes * words(raw.precision)
         arrays.spend(raw.path, work=work, memory=8 * network.skip_units * data.classes)
 
@@ -229,8 +230,7 @@ class MarginClaim:
         """Return the two ends of sum_i mult_i log(1 + sum_k e^-m0_ik) over these samples."""
         weighted = zip(samples, starts, strict=True)
         total = sum((self.data.multiplicities[sample] * loss_of(m0) for sample, m0 in weighted), arb(0))
-        place = self.raw.path + "/start_loss"
-        require(total.is_finite(), place, "P1.start-loss", "the loss is not finite", None, total)
+        require(total.is_finite(), self.raw.path + "/start_loss", "P1.start-loss", "is not finite", None, total)
         return sides([total])
 
     def merge(self, taken: Any) -> None:
@@ -251,16 +251,19 @@ class MarginClaim:
         with precision(self.precision):
             self.compare_path()
         reached = "".join(f"; at most {above(target.loss)} from t = {above(target.t)} on" for target in raw.targets)
-        statement = f"the loss decreases strictly from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)} "
-        statement += f"at V0 along the segment to kappa V1 (kappa = {above(raw.kappa)}), then along t V1 to 0, the "
-        statement += f"hidden weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
+        loss = f"{below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}"
+        statement = f"decreases strictly from {loss} at V0" if raw.label == "P1" else f"({loss} at the start) decreases"
+        statement = f"the loss {statement} along the segment to kappa V1 (kappa = {above(raw.kappa)}), then along t V1 "
+        statement += (
+            f"to 0, the hidden weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
+        )
         return {"statement": statement, "gamma": gamma, "kappa": above(raw.kappa)}
 
     def tail(self, time: arb, rule: str, place: str) -> arb:
         """Guarantee: t >= kappa; the result log(1 + (m-1) e^(-t gamma)) bounds the loss at t V1."""
         kappa = self.raw.kappa
         require(time >= kappa, place, rule, "t must be at least kappa, where the ray begins", below(time), above(kappa))
-        return ((self.data.classes - 1) * exp(-time * self.raw.gamma)).log1p()
+        return loss_of([time * self.raw.gamma] * (self.data.classes - 1))
 
     def compare_path(self) -> None:
         """Compare the start loss and the values along the ray.
@@ -271,8 +274,7 @@ class MarginClaim:
         raw, loss = self.raw, self.totals[0] / self.data.total
         lower, upper = raw.start_loss.lower, raw.start_loss.upper
         claimed, message = f"[{below(lower)}, {above(upper)}]", "the start loss is not proved to be in the bounds"
-        inside = lower <= loss and loss <= upper
-        require(inside, raw.path + "/start_loss", "P1.start-loss", message, claimed, loss.str(15))
+        require(lower <= loss <= upper, raw.path + "/start_loss", "P1.start-loss", message, claimed, loss.str(15))
         place, needed = raw.path + "/zero_error_t", arb(2).log() / self.data.total
         reached = self.tail(raw.zero_error_t, "P1.zero-error", place)
         message = "log(1 + (m-1) e^(-t gamma)) is not below log(2)/n"

@@ -139,7 +139,7 @@ class Arrays:
 
         Guarantee: the sum over the terms of tensor * 2^exponent, without rounding.
         """
-        key = shape, tuple((term.tensor, term.exponent) for term in reference.terms)
+        key = tuple(reference.shape), shape, tuple((term.tensor, term.exponent) for term in reference.terms)
         if key not in self.known:
             total, low, bits = self.numbers(reference, *shape)
             self.known[key] = Exact(fmpz_mat(shape[0], math.prod(shape[1:]), total), low, bits)

@@ -2,25 +2,32 @@
 
 Glossary: U(t) = U0 + t (U1 - U0) and V(t) = V0 + t (V1 - V0), 0 <= t <= 1; a ball t stands for all its times. *psi* are
 features at a ball of times, *drift* their derivatives in t. E2: a *moved* unit has other weights at the end, or reads a
-moved unit by a nonzero weight; the other units stand still on the whole piece.
+moved unit by a nonzero weight; the other units stand still on the whole piece. E4: the skip units are those of one
+dense layer, which nothing reads. For the path (E4.path: samples that a gate merges part at constant loss) each of them
+reads one and the same *gate*, a hidden unit: unit j is sigma(w_j z + b_j), z the gate's value. *Groups*: samples that
+no layer distinguishes at U0. In a group the gate's values z_i(t) coincide at t = 0 and are different for t > 0.
 """
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
-from flint import arb, fmpq
+from flint import arb, arb_mat, fmpq, fmpz_mat
 
+from .analytic import analytic, monotone
 from .claims import MarginClaim, Rows, by_label, differences, exp, loss_of
 from .common import Exact, Rejection, above, precision, require, words
 from .container import Arrays
-from .expression import SERIES, build, jet
-from .gateway import check_parting
-from .network import Features, by_unit, cut_blocks, move, tile
+from .expression import SERIES, build, jet, taylor
+from .network import Features, by_unit, cut_blocks, join, move, tile
 from .schema import INPUT
 from .structure import Structure, fractions
 
-LIFT_WORK = 100_000  # one arc in exact rational arithmetic, in multiply-adds
+# in multiply-adds: one arc in exact rational arithmetic; one pair of classes in the derivative of a softmax
+LIFT_WORK, SOFTMAX_WORK = 100_000, 100
+MAX_GROUP = 100  # samples that one gate value may stand for: the order of the Taylor coefficients
 
 
 class Segment(Features):
@@ -29,13 +36,12 @@ class Segment(Features):
     `rows`, `values` and `evaluate` have rows for all samples, and then as many with the derivatives in t.
     """
 
-    def __init__(self, network: Any, moved: Any) -> None:
+    def __init__(self, network: Any, last: Features) -> None:
         super().__init__(network)
-        self.last, self.t = Features(moved), arb(0)
+        self.last, self.t, self.jets = last, arb(0), [differentiable(layer) for layer in network.layers]
 
     def pieces(self, count: int) -> Iterator[int]:
         """Let t be one after the other of equal pieces that cover [0, 1]."""
-        self.jets = [differentiable(layer) for layer in self.layers]
         for piece in range(count):
             self.t = (arb(piece) / count).union(arb(piece + 1) / count)
             yield piece
@@ -77,17 +83,22 @@ def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str,
     claim, moved = MarginClaim(raw, network, arrays, data), move(network, raw.moved, arrays)
     last = arrays.exact(raw.moved_weights, network.skip_units, data.classes) if raw.label == "E1" else claim.start
     blocks = cut_blocks(network, data.labels, 1)
-    arrays.spend(raw.path, work=(2 + 3 * getattr(raw, "pieces", 0)) * network.work * words(raw.precision))
+    pieces, outputs = getattr(raw, "pieces", 0), network.samples * data.classes
+    work = (2 + 3 * pieces) * network.work + pieces * outputs * (network.skip_units + SOFTMAX_WORK * data.classes)
+    arrays.spend(raw.path, work=work * words(raw.precision))
+    for layer in network.layers if raw.label in ("E2", "E4.path") else []:  # units that move have a value on the way
+        message = "the activation is not proved to be real analytic on R"
+        require(analytic(layer.activation.tree), layer.path + "/activation", f"{raw.label}.analytic", message)
     with precision(raw.precision):
-        first, segment, keeps = Features(network), Segment(network, moved), raw.label in ("E2", "E4.path")
+        ends, keeps = (Features(network), Features(moved)), raw.label in ("E2", "E4.path")
         if raw.label == "E2":
-            how = check_lift(raw, network, moved, arrays, claim.start, first.rows([0])[0])
+            how = check_lift(raw, network, moved, arrays, claim.start, ends[0].rows([0])[0])
         elif raw.label == "E4.path":
-            how = check_parting(raw, network, arrays, segment)
+            how = check_parting(raw, network, arrays, Segment(network, ends[1]))
         else:
-            how = check_moving(raw, segment, blocks, data, (claim.start, last))
+            how = check_moving(raw, Segment(network, ends[1]), blocks, data, (claim.start, last))
         for samples in blocks:
-            rows, arrived, shared = first.rows(samples), segment.last.rows(samples), dict[Any, Any]()
+            rows, arrived, shared = ends[0].rows(samples), ends[1].rows(samples), dict[Any, Any]()
             begin = claim.margins(claim.start, samples, rows, {})
             claim.merge(claim.share(samples, begin))
             begin = begin if keeps else claim.margins(last, samples, arrived, shared)
@@ -114,9 +125,7 @@ def check_moving(raw: Any, segment: Segment, blocks: list[list[int]], data: Any,
                 rates += (slope * now + here * change).tolist()
             for sample, m, rate in zip(samples, margins, rates, strict=True):
                 total += data.multiplicities[sample] * (fall(m, rate) if bound is None else loss_of(m))
-        message = (
-            f"piece {piece}: the loss is not proved to {'decrease' if bound is None else 'stay low'}; more pieces?"
-        )
+        message = f"piece {piece}: the loss is not proved to {'fall' if bound is None else 'stay low'}; more pieces?"
         if bound is None:
             require(total > 0, raw.path + "/pieces", "E1.descent", message, raw.pieces, (-total).str(10))
         else:
@@ -137,7 +146,7 @@ def fall(margins: list[arb], rates: list[arb]) -> arb:
 
 
 def check_lift(raw: Any, network: Any, moved: Any, arrays: Arrays, start: Exact, row: list[arb]) -> str:
-    """Check E2: the piece (U0, V0) -> (U0', V0) -> (U0', V') -> (U1, V') keeps every logit.
+    """Check E2: the piece (U0, V0) -> (U0', V0) -> (U0', V') -> (U1, V') keeps every margin.
 
     Guarantee: on the first part every unit keeps its value; on the second Psi V stays the same, where V' is 0 but for
     the skip units that stand still; on the third those stand still. V' exists by structure: every column whose row of
@@ -149,16 +158,14 @@ def check_lift(raw: Any, network: Any, moved: Any, arrays: Arrays, start: Exact,
     structure = Structure(network)
     kept_values = base is network or structure.sums == Structure(base).sums
     require(kept_values, raw.path + "/rerouted", "E2.reroute", "a unit's pre-activation is not proved to stay the same")
-    still = units_at_rest(base, moved)
-    resting, kept, one = list(itertools.chain(*still)), dict[int, set[tuple[int, fmpq]]](), False
-    for column, (constant, sign, form) in enumerate(structure.skip):
-        if resting[column]:
-            if sign:
-                kept.setdefault(form, set()).add((sign, constant))
-            one |= (sign == 0 or structure.degrees[form] == 0) and bool(row[column] != 0)
+    resting, kept, one = units_at_rest(base, moved), dict[int, set[tuple[int, fmpq]]](), False
+    for (constant, sign, form), rests, value in zip(structure.skip, resting, row, strict=True):
+        if rests and sign:
+            kept.setdefault(form, set()).add((sign, constant))
+        one |= rests and (sign == 0 or structure.degrees[form] == 0) and bool(value != 0)
     one |= any(len({constant for _, constant in seen}) > 1 for seen in kept.values())
-    for column, (constant, sign, form) in enumerate(structure.skip):
-        weights = start.integers.tolist()[column]
+    for column, weights in enumerate(start.integers.tolist()):
+        constant, sign, form = structure.skip[column]
         if resting[column] or all(weight == weights[0] for weight in weights):
             continue
         if sign == 0 or (structure.degrees[form] == 0 and form not in kept):
@@ -170,8 +177,8 @@ def check_lift(raw: Any, network: Any, moved: Any, arrays: Arrays, start: Exact,
     return f"the loss is constant while {resting.count(False)} skip units move and {resting.count(True)} stand still"
 
 
-def units_at_rest(base: Any, moved: Any) -> list[list[bool]]:
-    """Return for the skip units of every layer whether they stand still.
+def units_at_rest(base: Any, moved: Any) -> list[bool]:
+    """Return for the skip units whether they stand still.
 
     Guarantee: a unit at rest has the same weights and bias at both ends and reads no moved unit by a nonzero weight.
     """
@@ -184,4 +191,106 @@ def units_at_rest(base: Any, moved: Any) -> list[list[bool]]:
             for p, window in enumerate(old.windows):
                 fixed = row == after[0][a] and biases[p][a] == after[1][p][a]
                 rest[number].append(fixed and all(sources[window[k]] for k in used))
-    return [[rest[number][unit] for unit in layer.skip] for number, layer in enumerate(base.layers)]
+    return [rest[number][unit] for number, layer in enumerate(base.layers) for unit in layer.skip]
+
+
+def only_skip_layer(raw: Any, network: Any) -> int:
+    """Guarantee: the layer returned is dense, has all the skip units, and no layer reads it."""
+    numbers = [number for number, layer in enumerate(network.layers) if layer.skip]
+    plain = len(numbers) == 1 and network.layers[numbers[0]].kind == "dense"
+    plain = plain and all(numbers[0] not in layer.inputs for layer in network.layers)
+    require(plain, raw.path, "E4.layers", "the skip units must be of one dense layer that no layer reads", numbers)
+    return numbers[0]
+
+
+def distinct(balls: Iterable[arb]) -> bool:
+    """Guarantee: if true, then the numbers are pairwise different."""
+    ordered = sorted(balls, key=lambda ball: ball.mid())
+    return all(a < b for a, b in itertools.pairwise(ordered))
+
+
+def check_gateway(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
+    """Check a claim E4.
+
+    Guarantee: the hypotheses hold under which a path on which the cross-entropy never increases leads from EVERY (U, V)
+    to loss 0: M >= N units of one layer with weights of their own, which nothing reads; sigma analytic and no
+    polynomial (strictly monotone with a finite limit); all other units analytic; for some U the lower layers give the
+    samples different values: even one unit of the last layer does.
+    """
+    number, samples = only_skip_layer(raw, network), network.samples
+    require(network.skip_units >= samples, raw.path, "E4.units", "needs M >= N", network.skip_units, samples)
+    for layer in network.layers:
+        message = "the activation is not proved to be real analytic on R"
+        require(analytic(layer.activation.tree), layer.path, "E4.analytic", message, layer.activation.text)
+    top, message = network.layers[number], "not proved to be no polynomial (monotone with a finite limit)"
+    way, *ends = monotone(top.activation.tree)
+    require(way != 0 and any(map(arb.is_finite, ends)), top.path, "E4.analytic", message, top.activation.text)
+    moved = move(network, raw.separating or [], arrays)
+    last = moved.layers[number] = SimpleNamespace(**vars(moved.layers[number]))  # of which one unit is evaluated
+    unit, last.units, last.skip = last.skip[0], 1, [0]
+    last.weight = last.weight._replace(integers=fmpz_mat([last.weight.integers.tolist()[unit]]))
+    last.bias = last.bias._replace(integers=fmpz_mat([[last.bias.integers[0, unit]]]))
+    arrays.spend(raw.path, work=network.work * words(raw.precision))
+    with precision(raw.precision):
+        features = Features(moved)
+        column = [row[0] for block in cut_blocks(network, [0] * samples, 1) for row in features.rows(block)]
+        message = "the first skip unit is not proved to have different values on all samples"
+        require(distinct(column), raw.path + "/separating", "E4.separation", message)
+    statement = "from EVERY (U, V) a path on which the cross-entropy never increases leads to loss 0 (wide last layer "
+    statement += "of units with weights of their own, analytic, no polynomial; the layers below separate the samples)"
+    return {"precision": raw.precision, "statement": statement}
+
+
+def check_parting(raw: Any, network: Any, arrays: Arrays, segment: Any) -> str:
+    """Check E4.path: lower weights move straight, U(t), 0 <= t <= 1, the skip layer rests, V(t) keeps every logit.
+
+    Guarantee: for every t the matrix M(t), in which the rows of each group of Psi(U(t)) are replaced by their Newton
+    divided differences in z, has full row rank, and it is continuous, t = 0 included. The logits at U0 are the same in
+    a group, so M(t) V = (G_A, 0, .., 0) for all A has the continuous solution V(t) = M^T (M M^T)^-1 (..), reached from
+    V0 straight at t = 0 without changing a logit. For t > 0 the values in a group differ, the differences are a regular
+    combination of the rows, and Psi(U(t)) V(t) is as at the start. [A divided difference of order q of g_j(z) =
+    sigma(w_j z + b_j) is the Taylor coefficient of order q of g_j at a point between the nodes.]
+    """
+    number, samples = only_skip_layer(raw, network), network.samples
+    layer, units, rests = network.layers[number], network.skip_units, all(entry.layer != number for entry in raw.moved)
+    require(rests, raw.path + "/moved", "E4.rest", "the skip layer must not move", number)
+    weights = layer.weight.integers.tolist()
+    read = sorted({k for unit in layer.skip for k, weight in enumerate(weights[unit]) if weight != 0})
+    require(len(read) == 1, raw.path, "E4.gate", "the skip units must read one and the same unit", read[:20])
+    groups = merged(raw, network)
+    most = max(map(len, groups))
+    require(most <= MAX_GROUP, raw.path, "E4.groups", "too many samples are merged into one", most, MAX_GROUP)
+    spent = samples * units * (samples + most * 1000) * words(raw.precision)
+    arrays.spend(raw.path, work=spent + 3 * raw.pieces * network.work * words(raw.precision))
+    entries: list[list[arb]] = []
+    for group in groups:
+        seen, orders = list[arb](), max(2, len(group))
+        for piece in segment.pieces(raw.pieces):
+            found = segment.values(group, [segment.inputs[sample] for sample in group])
+            gate = [row[read[0]] for row in join([found[source] for source in layer.inputs])]
+            message = f"piece {piece}: samples {group[:8]} are not proved to part"
+            require(distinct(gate[len(group) :]), raw.path + "/pieces", "E4.part", message, raw.pieces)
+            seen += gate[: len(group)]
+        hull, columns = functools.reduce(arb.union, seen), []
+        for unit in layer.skip:
+            w, b = segment.weights[number][read[0], unit], segment.biases[number][0, unit]
+            inner = [w * hull + b, w, *[arb(0)] * len(group)]
+            columns.append(taylor(segment.jets[number], inner[:orders])[: len(group)])
+        entries += map(list, zip(*columns, strict=True))
+    residual = arb_mat(entries) * arrays.exact(raw.right_inverse, units, samples).balls() - arb_mat(samples, samples, 1)
+    alpha = sum((error * error for error in residual.entries()), arb(0))  # at least ||M X - I||^2
+    message = "the matrices of divided differences are not proved to have full rank on the whole piece"
+    require(alpha < 1, raw.path + "/right_inverse", "E4.rank", message, None, above(alpha))
+    return f"{sum(len(g) > 1 for g in groups)} groups of merged samples part at constant loss, V following continuously"
+
+
+def merged(raw: Any, network: Any) -> list[list[int]]:
+    """Return the samples in groups; in a group all layers that read the input have the same pre-activations."""
+    first = [layer for layer in network.layers if INPUT in layer.inputs]
+    plain = all(layer.kind == "dense" and layer.inputs == [INPUT] for layer in first)
+    require(plain, raw.path, "E4.layers", "the layers that read the input must be dense and read nothing else")
+    products = [(network.inputs.integers * layer.weight.integers.transpose()).tolist() for layer in first]
+    groups: dict[Any, list[int]] = {}
+    for sample in range(network.samples):
+        groups.setdefault(tuple(int(z) for rows in products for z in rows[sample]), []).append(sample)
+    return list(groups.values())

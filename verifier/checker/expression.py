@@ -8,9 +8,9 @@ series (SERIES), for functions that are differentiable.
 import ast
 import functools
 import math
-import operator
 import warnings
 from collections.abc import Callable
+from operator import add, mul, neg, sub, truediv
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,8 +23,7 @@ Function = Callable[..., Any]
 # than its midpoint goes to Arb directly, wider ones by their endpoints
 MAX_DEPTH, MAX_POWER, MAX_RATIONAL_BITS, NARROW = 100, 1000, 8192, 20
 ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-*/()., ")
-OPERATORS: dict[type, Function] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
-OPERATORS |= {ast.Div: operator.truediv}
+OPERATORS: dict[type, Function] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv}
 INCREASING, EVEN = ("exp", "log", "sqrt", "tanh", "sinh", "atan", "erf"), ("cosh", "Abs")  # even: increasing on [0, oo)
 # sigma(-t) = c0 + s sigma(t) for all t: the pair (c0, s), by the expression's text in normal spacing
 ODD_TEXTS = ("t", "t ** 3", "t / sqrt(t ** 2 + 1)", "tanh(t)", "sinh(t)", "sin(t)", "atan(t)", "erf(t)")
@@ -186,7 +185,7 @@ def build(node: ast.expr, domain: dict[str, Function], depth: int = 0) -> Functi
         case ast.Name(id="pi" | "E" as name):
             operation, children = domain[name], []
         case ast.UnaryOp(op=ast.USub(), operand=child):
-            operation, children = operator.neg, [child]
+            operation, children = neg, [child]
         case ast.BinOp(left=child, op=ast.Pow(), right=exponent):
             operation, children = domain["power"](exponent_of(exponent)), [child]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:

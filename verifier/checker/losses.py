@@ -92,11 +92,10 @@ class LossClaim(MarginClaim):
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)
         start, end = self.start, self.end
-        bits = max(start.bits, end.bits) + abs(start.exponent - end.exponent) + 1
+        bits = max(start.bits, end.bits) + abs(start.exponent - end.exponent) + 64
         arrays.spend(raw.path, memory=3 * network.skip_units * data.classes * words(bits))
-        self.weights = [start.balls(), end.balls()]
         with precision(bits):  # enough for the exact difference
-            self.weights.append(self.weights[1] - self.weights[0])
+            self.weights = start.balls(), end.balls(), end.balls() - start.balls()
         factors, path = raw.class_weights or [arb(1)] * data.classes, raw.path + "/class_weights"
         fit = len(factors) == data.classes and all(factor > 0 for factor in factors)
         require(fit, path, "TC.3.class-weights", "must be one positive number per class")
@@ -104,6 +103,7 @@ class LossClaim(MarginClaim):
         self.shares = [{y: c * f for y, (c, f) in enumerate(zip(row, factors, strict=True)) if c} for row in counts]
         labels = sum(map(len, self.shares))
         self.agree = labels == network.samples
+        self.exact = self.agree or raw.loss not in HINGES  # then `least` is the infimum
         arrays.spend(raw.path, work=LOSS_WORK * labels * data.classes * words(raw.precision))
         usable = raw.gamma is None or (self.agree and raw.loss != "squared")
         require(usable, raw.path + "/gamma", "TC.3.gamma", "is only for margin losses with labels that agree")
@@ -141,22 +141,24 @@ class LossClaim(MarginClaim):
         """Compare losses, slope and infimum.
 
         Guarantee: Phi is convex on the segment and its slope at V1 (from the left) is at most 0, so that it never
-        increases; losses and infimum are in the claimed bounds, the infimum perhaps only with `full_rank`.
+        increases; losses and infimum are in the claimed bounds. Where V1 does not show the infimum, a rank claim does:
+        with full row rank the logits Psi V are arbitrary, so that the infimum is that over all logits.
         """
         raw, (low, high) = self.raw, (self.raw.infimum.lower, self.raw.infimum.upper)
         with precision(self.precision):
             start, end, slope = (total / self.data.total for total in self.totals)
             bound = sum((least(raw.loss, list(s.values())) for s in self.shares), ZERO) / self.data.total
             attained = raw.end_loss <= high  # V1 itself is as low
-            exact = self.agree or raw.loss not in HINGES
             started = raw.start_loss.lower <= start <= raw.start_loss.upper
-            bounded = low <= bound and (attained or (exact and bound <= high))
+            bounded = low <= bound and (attained or (self.exact and bound <= high))
             checks = [(slope <= 0, "end_weights", "the slope at V1 is not proved to be at most 0", slope)]
             checks += [(started, "start_loss", "the loss at V0 is not proved to be in the bounds", start)]
             checks += [(end <= raw.end_loss, "end_loss", "the loss at V1 is not proved to be at most this", end)]
             checks += [(bounded, "infimum", "the infimum is not proved to be in the bounds", bound)]
             for holds, key, message, value in checks:
                 require(holds, f"{raw.path}/{key}", "TC.3." + key.replace("_", "-"), message, None, value.str(15))
+        proved = attained or raw.gamma is not None or any(rank.label in ("R1", "R3") for rank in self.data.ranks)
+        require(proved, raw.path + "/infimum", "TC.3.rank", "needs a claim R1 or R3 in the same certificate")
         what = f"{raw.loss}, classes weighted" if raw.class_weights else raw.loss
         way = "decreases strictly" if slope < 0 else "never increases"
         statement = f"the loss Phi ({what}) {way} from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}"
@@ -164,14 +166,4 @@ class LossClaim(MarginClaim):
         statement += f" in [{below(low)}, {above(high)}]"
         if raw.gamma is not None:
             statement += "; beyond V1 it never increases along t V1 and tends to 0"
-        return {"statement": statement, "full_rank": not (attained or raw.gamma is not None)}
-
-
-def check_infimum(raw: Any, network: Any, own: Any, ranks: list[Any]) -> dict[str, object]:
-    """Conclude a claim TC.3; where the infimum is not seen along the path, a rank claim shows it.
-
-    Guarantee: with full row rank the logits Psi V are arbitrary, so that the infimum is that over all logits.
-    """
-    proved = not own.pop("full_rank") or any(claim.label in ("R1", "R3") for claim in ranks)
-    require(proved, raw.path + "/infimum", "TC.3.rank", "needs a claim R1 or R3 in the same certificate")
-    return dict(own)
+        return {"statement": statement}

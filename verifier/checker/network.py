@@ -59,7 +59,7 @@ def move(network: SimpleNamespace, point: list[SimpleNamespace], arrays: Arrays)
 def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arrays) -> list[int]:
     """Bring a layer to the one form and return its output's shape; `shapes` are those of the earlier layers."""
     path, dense, pool = layer.path, layer.kind == "dense", layer.kind == "avgpool"
-    known, once = all(index in shapes for index in layer.inputs), len(set(layer.inputs)) == len(layer.inputs)
+    known, once = shapes.keys() >= set(layer.inputs), len(set(layer.inputs)) == len(layer.inputs)
     require(known, path + "/inputs", "schema.value", "an input is not an earlier layer", layer.inputs)
     require(once, path + "/inputs", "network.layer", "an input is listed twice", layer.inputs)
     sources = [[prod(shapes[index])] if dense else shapes[index] for index in layer.inputs]
@@ -171,10 +171,7 @@ class Features:
         evaluated, also those that do not matter; one that is not finite is a rejection.
         """
         values = self.values(samples, [self.inputs[sample] for sample in samples])
-        skips = [(layer.skip, values[number]) for number, layer in enumerate(self.layers) if layer.skip]
-        return join(
-            [rows if len(skip) == len(rows[0]) else [[r[u] for u in skip] for r in rows] for skip, rows in skips]
-        )
+        return join([list(map(pick(layer.skip), values[n])) for n, layer in enumerate(self.layers) if layer.skip])
 
     def values(self, samples: list[int], rows: list[list[arb]]) -> dict[int, list[list[arb]]]:
         """Return the units of every layer, from the inputs of these samples."""
@@ -210,7 +207,7 @@ def by_unit(values: list[arb], filters: int, size: int) -> list[list[arb]]:
     return [[u for a in range(filters) for u in values[i + a : i + size : filters]] for i in starts]
 
 
-def join(parts: list[list[list[arb]]]) -> list[list[arb]]:
+def join(parts: list[list[Any]]) -> list[list[arb]]:
     """Concatenate the rows of several sources."""
     return [list(itertools.chain(*row)) for row in zip(*parts, strict=True)]
 

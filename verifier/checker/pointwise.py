@@ -22,6 +22,7 @@ from .schema import INPUT
 # pieces that an interval may be cut into; a piece is not cut if its bound is at most this factor above a value found
 # elsewhere, or tiny; one difference of output weights or one weight's size, in multiply-adds
 MAX_PIECES, SHARP, TINY, SIZE_WORK = 1 << 17, arb((9, -3)), arb((1, -20)), 100
+BALL_BITS = 128  # working precision of B1
 
 
 def suprema(function: Function, reach: arb, path: str) -> list[arb]:
@@ -49,35 +50,65 @@ def largest(exact: Exact) -> arb:
     return arb(max(map(abs, exact.integers.entries()))) * arb((1, exact.exponent))
 
 
+def spread_work(network: Any, bits: int) -> int:
+    """Return what `spread` may cost, in multiply-adds."""
+    steps: int = 2 * MAX_PIECES * sum(layer.activation.steps for layer in network.layers)
+    return SIZE_WORK * (int(network.arcs) + 10 * steps * words(bits))
+
+
+def spread(network: Any, radius: arb) -> list[tuple[arb, arb]]:
+    """Return (B, d) of every layer.
+
+    Guarantee: in the whole ball every unit of the layer has |h'| <= B and |h' - h| <= d on every sample. With
+    z' - z = sum w' (h' - h) + sum (w' - w) h + (b' - b): |z'| <= (A + fan r) B + max |b| + r, and
+    |z' - z| <= (A + fan r) d + r (fan B + 1); then the mean value theorem.
+    """
+    known = {INPUT: (largest(network.inputs), arb(0))}
+    for number, layer in enumerate(network.layers):
+        size, change = (reduce(arb.max, both).upper() for both in zip(*map(known.get, layer.inputs), strict=True))
+        if layer.kind == "avgpool":
+            known[number] = size, change
+            continue
+        fan, rows = len(layer.windows[0]), layer.weight.integers.tolist()
+        weight = arb(max(sum(map(abs, row)) for row in rows)) * arb((1, layer.weight.exponent)) + fan * radius
+        reach = (weight * size + largest(layer.bias) + radius).upper()
+        value, slope = suprema(differentiable(layer), reach, layer.path)
+        known[number] = value, (slope * (weight * change + radius * (fan * size + 1))).upper()
+    return [known[number] for number in range(len(network.layers))]
+
+
+def check_rank_ball(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
+    """Check a claim B1.
+
+    Guarantee: ||Psi(U') - Psi(U)||_F^2 <= N sum_l M_l d_l^2 < sigma_N(Psi(U))^2, so rank Psi(U') = N in the whole ball.
+    """
+    sigma, path = strongest(data, raw), raw.path + "/radius"
+    require(raw.radius > 0, path, "B1.radius", "must be above 0", below(raw.radius))
+    arrays.spend(raw.path, work=spread_work(network, BALL_BITS))
+    with precision(BALL_BITS):
+        units = [len(layer.skip) for layer in network.layers]
+        squares = sum((m * d * d for m, (_, d) in zip(units, spread(network, raw.radius), strict=True)), arb(0))
+        moved, message = (network.samples * squares).upper().sqrt(), "Psi may change by sigma_N: reduce the radius"
+        require(moved < sigma, path, "B1.change", message, below(sigma), above(moved))
+    statement = f"rank Psi(U') = N = {network.samples} for every U' within {below(raw.radius)} of the stored hidden "
+    return {"statement": statement + "weights and biases, each number", "radius": below(raw.radius)}
+
+
+def strongest(data: Any, raw: Any) -> Any:
+    """Return the largest sigma_lower of the claims R1 and R3 at the stored weights."""
+    sigmas = [claim.sigma_lower for claim in data.ranks if claim.label in ("R1", "R3")]
+    require(bool(sigmas), raw.path, f"{raw.label}.rank", "needs a claim R1 or R3 in the same certificate")
+    return reduce(arb.max, sigmas)
+
+
 class BallClaim(MarginClaim):
     """One claim Z2: zero training error in a ball of hidden and output weights."""
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)
         self.network = network
-        steps = 2 * MAX_PIECES * sum(layer.activation.steps for layer in network.layers)
-        sizes = len(set(data.labels)) * data.classes * network.skip_units + network.arcs
-        arrays.spend(raw.path, work=SIZE_WORK * (sizes * words(self.end.bits) + 10 * steps * words(raw.precision)))
-
-    def spread(self) -> list[tuple[arb, arb]]:
-        """Return (B, d) of every layer.
-
-        Guarantee: in the whole ball every unit of the layer has |h'| <= B and |h' - h| <= d on every sample. With
-        z' - z = sum w' (h' - h) + sum (w' - w) h + (b' - b): |z'| <= (A + fan r) B + max |b| + r, and
-        |z' - z| <= (A + fan r) d + r (fan B + 1); then the mean value theorem.
-        """
-        radius, known = self.raw.radius, {INPUT: (largest(self.network.inputs), arb(0))}
-        for number, layer in enumerate(self.network.layers):
-            size, change = (reduce(arb.max, both).upper() for both in zip(*map(known.get, layer.inputs), strict=True))
-            if layer.kind == "avgpool":
-                known[number] = size, change
-                continue
-            fan, rows = len(layer.windows[0]), layer.weight.integers.tolist()
-            weight = arb(max(sum(map(abs, row)) for row in rows)) * arb((1, layer.weight.exponent)) + fan * radius
-            reach = (weight * size + largest(layer.bias) + radius).upper()
-            value, slope = suprema(differentiable(layer), reach, layer.path)
-            known[number] = value, (slope * (weight * change + radius * (fan * size + 1))).upper()
-        return [known[number] for number in range(len(self.network.layers))]
+        sizes = len(set(data.labels)) * data.classes * network.skip_units
+        arrays.spend(raw.path, work=SIZE_WORK * sizes * words(self.end.bits) + spread_work(network, raw.precision))
 
     def conclude(self) -> dict[str, object]:
         """Compare the margins with their change.
@@ -88,12 +119,12 @@ class BallClaim(MarginClaim):
         raw, table, worst = self.raw, iter(self.end.integers.tolist()), arb(0)
         rows = [list(itertools.islice(table, len(layer.skip))) for layer in self.network.layers]
         with precision(self.precision):
-            spread, scale = self.spread(), arb((1, self.end.exponent))
-            shift = 2 * raw.radius * sum(size * len(part) for part, (size, _) in zip(rows, spread, strict=True))
+            changes, scale = spread(self.network, raw.radius), arb((1, self.end.exponent))
+            shift = 2 * raw.radius * sum(size * len(part) for part, (size, _) in zip(rows, changes, strict=True))
             columns = [list(zip(*part, strict=True)) for part in rows]
             for y, k in itertools.product(set(self.data.labels), range(self.data.classes)):
                 sums = (sum(map(abs, map(sub, part[y], part[k])), 0) if part else 0 for part in columns)
-                worst = worst.max(sum(s * scale * d for s, (_, d) in zip(sums, spread, strict=True)))
+                worst = worst.max(sum(s * scale * d for s, (_, d) in zip(sums, changes, strict=True)))
             moved, message = worst + shift, "the margins may change by gamma: choose a smaller radius"
             require(moved < raw.gamma, raw.path + "/radius", "Z2.change", message, below(raw.gamma), above(moved))
         statement = f"zero training error for all hidden and output weights within {below(raw.radius)} of the stored "
@@ -102,7 +133,7 @@ class BallClaim(MarginClaim):
 
 
 class GradientClaim(MarginClaim):
-    """One claim C1, a sum of non-negative shares of all samples; `check_gradient` adds the rank."""
+    """One claim C1, a sum of non-negative shares of all samples."""
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
         """Guarantee: the samples' shares add up to at least the result; a share that may be 0 does not count."""
@@ -113,31 +144,26 @@ class GradientClaim(MarginClaim):
             total += share.lower() if share > 0 else 0
         return sides([total.lower()])
 
-    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> arb:
+    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> Any:
         """Return mult^2 ||P_i||^2: P_iy = -(sum of the others) / sum, P_ik = softmax_k / sum."""
         others = sum(softmax[1:], arb(0))
         size = others**2 + sum((weight**2 for weight in softmax[1:]), arb(0))
         return size * (self.data.multiplicities[sample] / (softmax[0] + others)) ** 2
 
     def conclude(self) -> dict[str, object]:
-        """Guarantee: ||diag(mult) P||_F / n is at least the residual."""
+        """Compare the claimed bound with the residual and the sigma_N of a rank claim.
+
+        Guarantee: ||grad_V Phi||_F = ||Psi^T diag(mult) P||_F / n >= sigma_N ||diag(mult) P||_F / n >= gradient_lower
+        > 0.
+        """
+        raw, claimed = self.raw, self.raw.gradient_lower
+        sigma = strongest(self.data, raw)
         with precision(self.precision):
-            return {"residual": (self.totals[0].lower().sqrt() / self.data.total).lower()}
-
-
-def check_gradient(raw: Any, network: Any, own: Any, ranks: list[Any]) -> dict[str, object]:
-    """Conclude a claim C1 from its residual and a rank claim that was accepted.
-
-    Guarantee: ||grad_V Phi||_F = ||Psi^T diag(mult) P||_F / n >= sigma_N ||diag(mult) P||_F / n >= gradient_lower > 0.
-    """
-    sigmas = [claim.sigma_lower for claim in ranks if claim.label in ("R1", "R3")]
-    require(bool(sigmas), raw.path, "C1.rank", "needs a claim R1 or R3 in the same certificate")
-    with precision(raw.precision):
-        found, claimed = reduce(arb.max, sigmas) * own["residual"], raw.gradient_lower
-    path, message = raw.path + "/gradient_lower", "is not above 0 or not proved: sigma_N ||diag(mult) P||_F / n"
-    require(found >= claimed and claimed > 0, path, "C1.gradient", message, below(claimed), below(found))
-    statement = f"(U, V) is not a stationary point, hence no local extremum: ||grad_V Phi||_F >= {below(claimed)}"
-    return {"statement": statement, "precision": own["precision"], "gradient_lower": below(claimed)}
+            found = sigma * (self.totals[0].lower().sqrt() / self.data.total).lower()
+        path, message = raw.path + "/gradient_lower", "is not above 0 or not proved: sigma_N ||diag(mult) P||_F / n"
+        require(found >= claimed and claimed > 0, path, "C1.gradient", message, below(claimed), below(found))
+        statement = f"(U, V) is not a stationary point, hence no local extremum: ||grad_V Phi||_F >= {below(claimed)}"
+        return {"statement": statement, "gradient_lower": below(claimed)}
 
 
 class CurvatureClaim(GradientClaim):
@@ -149,7 +175,7 @@ class CurvatureClaim(GradientClaim):
             number = getattr(raw, key)
             require(number < limit, f"{raw.path}/{key}", "schema.value", f"must be below {limit}", number)
 
-    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> arb:
+    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> Any:
         """Return mult Psi_ij^2 p_k (1 - p_k), 1 - p_k as the sum of the other softmax weights."""
         label, output = self.data.labels[sample], self.raw.output
         own = softmax.pop(0 if output == label else output + (output < label))

@@ -38,8 +38,7 @@ def read(schema: Any, value: Any, path: str) -> Any:
         return SimpleNamespace(path=path, **{key: read(schema[key], value[key], f"{path}/{key}") for key in schema})
     if kind is list:
         entry, least, most = schema
-        fits = least <= len(value) <= most
-        require(fits, path, "schema.value", f"must have {least} to {most} entries", len(value))
+        require(least <= len(value) <= most, path, "schema.value", f"must have {least} to {most} entries", len(value))
         return [read(entry, item, f"{path}/{number}") for number, item in enumerate(value)]
     if kind is int:
         require(value in schema, path, "schema.value", f"must be from {schema.start} to {schema.stop - 1}", value)
@@ -114,6 +113,7 @@ BLOCK = {"layer": LAYERS, "links": range(1001), "weight": dyadic, "units": NAME,
 WITNESS = AT | {"direction": NAME, "chain": [LINK, 0, 1000], "radius": optional(dyadic)}
 CLAIMS: dict[str, dict[str, Any]] = {"R5": {"reason": REASONS, "rank_at_most": INDEX}, "P1": PATH, "TC.3": LOSS}
 CLAIMS |= {"R1": RANK | {"precision": range(32, 65)}, "R3": RANK | {"precision": range(65, MAX_BITS + 1)}}
+CLAIMS["B1"] = {"radius": dyadic}
 CLAIMS |= {"Z1": ZERO, "Z2": ZERO | {"radius": dyadic}, "C1": START | {"gradient_lower": dyadic}}
 CLAIMS |= {"C3": START | {"unit": INDEX, "output": INDEX, "curvature_lower": dyadic}}
 CLAIMS |= {"W0": {}, "W1": WITNESS | {"blocks": [BLOCK, 1, 1000]}, "W2": WITNESS | {"blocks": [BLOCK, 1, 1]}}

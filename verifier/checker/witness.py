@@ -49,10 +49,9 @@ def project(raw: Any, arrays: Arrays, data: Any) -> tuple[list[arb], arb]:
 
 def layer_of(network: Any, entry: Any, source: int) -> Any:
     """Return a dense layer that reads the source."""
-    layer = network.layers[entry.layer] if entry.layer < len(network.layers) else None
-    known = layer is not None and layer.kind == "dense" and source in layer.inputs
-    require(known, entry.path + "/layer", "witness.layer", "is no dense layer that reads the source", entry.layer)
-    return layer
+    found = [layer for layer in network.layers[entry.layer :][:1] if layer.kind == "dense" and source in layer.inputs]
+    require(bool(found), entry.path + "/layer", "witness.layer", "is no dense layer that reads the source", entry.layer)
+    return found[0]
 
 
 def climb(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> tuple[list[list[arb]], list[int]]:
@@ -108,7 +107,7 @@ def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb, str]:
     D = H - l and r = l / D, T^-1 has the rows (e_i - e_(i-1)) / D_i, i >= 2, and as its row 1
     e_1 / D_1 - sum_k (r_k - r_(k+1)) e_k / H_1 with r_(N+1) = 0.
     """
-    distance, ends, near = arb(0), list[tuple[arb, arb]](), list[str]()
+    distance, ends, near = arb(0), list[tuple[arb, arb]](), arb(0)
     for block in blocks:
         activation, path = block.layer.activation, block.layer.path + "/activation"
         low, high = monotone(activation.tree)[1:][:: block.sign]
@@ -120,10 +119,10 @@ def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb, str]:
         far = abs(high - function(block.sign * top)).max(abs(function(block.sign * bottom) - low))
         distance += block.columns * far
         ends.append((high, high - low))
-        near.append(f"{block.columns} at {below(top.min(-bottom) / abs(block.weight))}")
+        near = near.max(top / abs(block.weight)).max(-bottom / abs(block.weight))
     ratios = [high / jump - 1 for high, jump in ends]
     first = 1 / abs(ends[0][1]) + sum(map(abs, map(sub, ratios, ratios[1:])), abs(ratios[-1])) / abs(ends[0][0])
-    cone = f"thresholds at these distances or more from the neighbouring values: {', '.join(near[:8])}"
+    cone = f"thresholds at a distance of at least {above(near)} from the neighbouring values"
     return functools.reduce(arb.max, (2 / abs(jump) for _, jump in ends), first), distance, cone
 
 
@@ -161,10 +160,8 @@ def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
         q, message = norm * distance, "the columns are too far from triangular"
         require(q < 1, raw.path, raw.label + ".distance", message, "q < 1", above(q))
         found = {"q": above(q), "sigma_lower": below((1 - q) / (norm * arb(len(z)).sqrt()))}
-    text = (
-        f"rank Psi(U*) = N = {len(z)} by construction, sigma_N(Psi(U*)) >= {found['sigma_lower']} (q <= {found['q']},"
-    )
-    text += f" {len(raw.chain)} links, {len(blocks)} blocks), whatever the other units' parameters are; rank N also if"
-    text += f" the blocks' weights are multiplied by numbers >= 1, with {cone}"
+    text = f"rank Psi(U*) = N = {len(z)} by construction, sigma_N(Psi(U*)) >= {found['sigma_lower']} (q <= "
+    text += f"{found['q']}, {len(raw.chain)} links, {len(blocks)} blocks), whatever the other units' parameters are; "
+    text += f"rank N also if the blocks' weights are multiplied by numbers >= 1, with {cone}"
     text += f"; and at every U within {below(radius)} of U* in each parameter" if raw.radius is not None else ""
     return {"statement": text, **found}

@@ -41,6 +41,8 @@ PARTING = 3_000_017
 """Stream of the random directions."""
 BITS = 128
 PIECES = 8
+MAX_GROUP = 100
+"""Most samples that may be merged into one: the order of the divided differences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
         return "a layer that reads the input is not dense"
     if all(len(group) == 1 for group in groups):
         return "no samples are merged"
+    if max(map(len, groups)) > MAX_GROUP:
+        return f"more than {MAX_GROUP} samples are merged into one"
     gate = _owner(network, sources, read[0])
     if gate is None:
         return "the skip units read an input coordinate, which cannot move"

@@ -96,26 +96,53 @@ def certified_ball(
         is positive. Source: the module's recursion; only max |x|, norms of the weights and gamma enter.
     """
     scalars = _Scalars(network, u, inputs, weights)
-    low, high = 4 * LOWEST, 4 * HIGHEST  # quarters of octaves: the radius (4 + q % 4) 2^(q // 4)
-    with working_precision(BITS):
-        if not _within(scalars, low, gamma):
-            reason = "no radius found: an activation that is not differentiable, or huge weights or pre-activations"
-            return BallResult(Verdict.UNDECIDED, reason, weights, gamma, precision)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if _within(scalars, middle, gamma) else (low, middle)
-    radius = _radius(low)
+    radius = _largest_radius(lambda r: _below(scalars.margin_change(r), gamma))
+    if radius is None:
+        reason = "no radius found: an activation that is not differentiable, or huge weights or pre-activations"
+        return BallResult(Verdict.UNDECIDED, reason, weights, gamma, precision)
     reason = f"margins of at least {gamma} change by less for all weights within {radius} of U and V, each number"
     return BallResult(Verdict.PROVED, reason, weights, gamma, precision, radius)
+
+
+def certified_rank_ball(network: Network, u: Array, inputs: Array, sigma_lower: Dyadic) -> Dyadic | None:
+    """Find a radius r such that every U' within r of U, each number, has a feature matrix of full row rank.
+
+    Parameters
+    ----------
+    network, u, inputs
+        The network, its hidden parameters ``(p,)`` and the samples ``(N, d)``.
+    sigma_lower
+        A proved lower bound of ``sigma_N(Psi(U))``.
+
+    Returns
+    -------
+    Dyadic or None
+        Guarantee: rank Psi(U') = N for all U' with ``|U'_k - U_k| <= r``. By the module's recursion the columns of
+        layer l change by at most d_l in each entry, so ``||Psi' - Psi||_F^2 <= N sum_l M_l d_l^2 < sigma_N^2``, and by
+        Weyl's inequality ``sigma_N(Psi') > 0``. None if an activation is not differentiable or no radius was found.
+    """
+    scalars = _Scalars(network, u, inputs, None)
+    return _largest_radius(lambda r: _below(scalars.feature_change(r, len(inputs)), sigma_lower))
+
+
+def _largest_radius(holds: Callable[[arb], bool]) -> Dyadic | None:
+    """A radius at which a condition holds that gets harder with the radius; None if it fails at the smallest."""
+    low, high = 4 * LOWEST, 4 * HIGHEST  # quarters of octaves: the radius (4 + q % 4) 2^(q // 4)
+    with working_precision(BITS):
+        if not holds(_radius(low).arb()):
+            return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if holds(_radius(middle).arb()) else (low, middle)
+    return _radius(low)
 
 
 def _radius(quarters: int) -> Dyadic:
     return Dyadic(4 + quarters % 4, quarters // 4)
 
 
-def _within(scalars: _Scalars, quarters: int, gamma: Dyadic) -> bool:
-    moved = scalars.margin_change(_radius(quarters).arb())
-    return moved is not None and bool(moved < gamma.arb())
+def _below(change: arb | None, bound: Dyadic) -> bool:
+    return change is not None and bool(change < bound.arb())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +157,7 @@ class _Weights:
 class _Scalars:
     """What the recursion needs of network, data and V; each an upper bound."""
 
-    def __init__(self, network: Network, u: Array, inputs: Array, weights: ExactArray) -> None:
+    def __init__(self, network: Network, u: Array, inputs: Array, weights: ExactArray | None) -> None:
         self.network = network
         self.input_size = float(np.abs(inputs).max())
         views = network.views(u)
@@ -143,10 +170,12 @@ class _Scalars:
             rows = np.abs(weight).reshape(weight.shape[0], -1)
             size = float(upper(rows.sum(axis=1).max(), rows.shape[1]))
             self.layers.append(_Weights(size, rows.shape[1], float(np.abs(bias).max())))
+        self.pairs: dict[int, list[int]] = {}
+        if weights is None:
+            return
         numerators, exponent = weights.integers()
         table = np.array(numerators, dtype=object).reshape(weights.shape)
         # pairs[l][p] = sum over the skip units of layer l of |V_jy - V_jk|, for the pair p = (y, k)
-        self.pairs: dict[int, list[int]] = {}
         self.exponent, column = exponent, 0
         first, second = np.triu_indices(weights.shape[1], 1)
         for index, units in network.skip_units:
@@ -170,6 +199,16 @@ class _Scalars:
                 change += changes[index] * total * scale
             moved = moved.max(change)
         return (moved + shift) * (1 + SLACK)
+
+    def feature_change(self, radius: arb, samples: int) -> arb | None:
+        """Bound the Frobenius norm of the change of Psi in the ball; None if there is no bound."""
+        spread = self.spread(radius)
+        if spread is None:
+            return None
+        squares = arb(0)
+        for index, units in self.network.skip_units:
+            squares += len(units) * spread[1][index] * spread[1][index]
+        return (samples * squares).upper().sqrt() * (1 + SLACK)
 
     def spread(self, radius: arb) -> tuple[list[arb], list[arb]] | None:
         """Give B and d of every layer; None if an activation has no bound on its range."""

@@ -143,8 +143,9 @@ def _structural_bound(network: Network, u: Array | None, inputs: Array) -> Defic
     best = Deficiency(
         "dependent-units",
         len(moving) + int(constant),
-        f"the {len(skip)} skip units are only {len(moving)} different non-constant functions"
-        + (" and a constant" if constant else ""),
+        f"the {len(skip)} skip units are only {len(moving)} different non-constant function{'s' * (len(moving) != 1)}"
+        + (" and a constant" if constant else "")
+        + (_tied_words(network, units) if u is None else ""),
     )
     polynomial = [f for f in moving if forms.degree[f] is not None]
     if polynomial:
@@ -159,6 +160,19 @@ def _structural_bound(network: Network, u: Array | None, inputs: Array) -> Defic
                 f"on the samples these span only {span} dimensions",
             )
     return best
+
+
+def _tied_words(network: Network, units: Sequence[Sequence[UnitForm]]) -> str:
+    """Name the layers whose tied bias makes positions with equal patches equal units."""
+    tied = [
+        index
+        for index, layer in enumerate(network.layers)
+        if isinstance(layer, Conv) and layer.bias == "tied" and len(set(units[index])) < len(units[index])
+    ]
+    if not tied:
+        return ""
+    layers = ", ".join(map(str, tied))
+    return f" (layer {layers}: with a tied bias, positions that see the same patch on every sample are one function)"
 
 
 def monomial_rank(inputs: Array, degree: int) -> int:

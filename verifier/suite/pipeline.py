@@ -17,7 +17,7 @@ from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
-from verifier.balls.exact import Dyadic, ExactArray
+from verifier.balls.exact import Dyadic, ExactArray, text_below
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.writer import CertificateBuilder
 from verifier.errors import CaseError, DataError
@@ -283,11 +283,11 @@ def _prove_descent(
         raise CaseError(f'path.targets = {targets} must be positive decimal numbers such as "1e-6"') from None
     grouping, labels = instance.grouping, instance.data.labels
     if not grouping.labels_agree or labels is None:
-        low, high = grouping.infimum or (0.0, 0.0)
+        low, _ = grouping.infimum or (0.0, 0.0)
         samples = grouping.conflicts[0].indices[:2] if grouping.conflicts else ()
         reason = (
             f"samples {list(samples)} are equal with different labels: "
-            f"inf Phi is in [{low:.6g}, {high:.6g}], which is positive (X1)"
+            f"inf Phi >= {text_below(low)} > 0, the entropy of the groups (X1)"
         )
         timed("zero_loss", "X1", lambda: (Verdict.REFUTED, reason))
         if labels is None and grouping.label_counts is not None:

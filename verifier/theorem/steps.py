@@ -16,7 +16,7 @@ from verifier.balls.exact import Dyadic, ExactArray, text_below, upper_float
 from verifier.balls.precision import working_precision
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.gateway import GatewayResult, prove_gateway
-from verifier.landscape.neighbourhood import BallResult, certified_ball, full_rank_radius
+from verifier.landscape.neighbourhood import BallResult, certified_ball, certified_rank_ball, full_rank_radius
 from verifier.landscape.path import Path
 from verifier.landscape.pointwise import CurvatureResult, GradientResult, prove_curvature, prove_not_stationary
 from verifier.landscape.zero_loss import ZeroLoss
@@ -91,6 +91,7 @@ class Theorem:
     curvature: CurvatureResult | None = None
     gateway: GatewayResult | None = None
     rank_radius: Dyadic | None = None
+    rank_ball: Dyadic | None = None
 
     def as_json(self) -> list[dict[str, Any]]:
         """The steps as JSON values: the statement in words and in a formula, and what was found."""
@@ -210,7 +211,9 @@ def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth
     steps.found.deficiency = every
     proved = rank.verdict is Verdict.PROVED
     if proved:
-        steps.found.rank_radius = full_rank_radius(network, instance.inputs, Dyadic.of_float(rank.sigma_lower))
+        sigma = Dyadic.of_float(rank.sigma_lower) if rank.bound is None else rank.bound.sigma_lower
+        steps.found.rank_radius = full_rank_radius(network, instance.inputs, sigma)
+        steps.found.rank_ball = certified_rank_ball(network, instance.u, instance.inputs, sigma)
     if every is not None:
         reason = f"rank Psi(U) <= {every.rank_at_most} < N = {len(instance.inputs)}: {every.explanation}"
         steps.add("L3.2 construction", Verdict.REFUTED, reason)
@@ -224,8 +227,8 @@ def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth
             reason = f"no witness ({witness.reason if witness else ''}), and {dense}"
             steps.add("L3.2 construction", Verdict.UNDECIDED, reason)
         else:
-            sigma = text_below(dense.rank.sigma_lower)
-            reason = f"a random U (seed {dense.seed}), {dense.rank.label}: sigma_N >= {sigma}"
+            words = text_below(dense.rank.sigma_lower)
+            reason = f"a random U (seed {dense.seed}), {dense.rank.label}: sigma_N >= {words}"
             steps.add("L3.2 construction", Verdict.PROVED, reason)
     dead = dead_open_set(network, instance.inputs) if smooth is Verdict.REFUTED and every is None else None
     if every is not None:
@@ -242,8 +245,9 @@ def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth
         reason = "analytic, and of full rank at one U: so at almost every U (the exceptions are closed and null)"
         steps.add("W0", Verdict.PROVED, reason, "LA.1", "L3.2 construction")
         steps.add("L3.2 genericity", Verdict.PROVED, "by W0; A3.1 is not needed", "W0")
-    radius = steps.found.rank_radius
-    ball = "" if radius is None else f"; so has every U within Frobenius distance {radius}"
+    distance, each = steps.found.rank_radius, steps.found.rank_ball
+    ball = "" if each is None else f"; so has every U within {each} in each parameter (B1)"
+    ball += "" if distance is None else f", and within Frobenius distance {distance}"
     steps.add("rank", rank.verdict, f"{rank.label}: {rank.reason}{ball}")
 
 
@@ -257,8 +261,12 @@ def _duplicates(instance: Evidence, steps: _Walk) -> None:
         steps.add("X1", Verdict.PROVED, words)
     else:
         low, high = grouping.infimum or (0.0, 0.0)
-        words = f"{total} samples, {distinct} distinct, {len(grouping.conflicts)} with conflicting labels: inf Phi >= "
-        words += f"{text_below(low)} (at most {high:.6g})"
+        words = (
+            f"{total} samples, {distinct} distinct, {len(grouping.conflicts)} with conflicting labels: Phi is never "
+        )
+        words += (
+            f"below the groups' entropy >= {text_below(low)} (at most {high:.6g}), its infimum if some U has full rank"
+        )
         steps.add("X1", Verdict.PROVED, words)
 
 
@@ -267,7 +275,8 @@ def _landscape(instance: Evidence, steps: _Walk) -> None:
     agree = instance.grouping.labels_agree and instance.data.labels is not None
     solved = zero is not None and zero.verdict is Verdict.PROVED
     if not agree:
-        steps.add("D3.3", Verdict.PROVED, "the infimum is the entropy of the groups (X1)", "X1")
+        words = "the infimum is the entropy of the groups, approached at every full-rank U"
+        steps.add("D3.3", Verdict.PROVED, words, "X1", "L3.2 construction")
     elif solved or (escape is not None and escape.escape is not None):
         steps.add("D3.3", Verdict.PROVED, "inf Phi = 0: a valley is bad if Phi stays away from 0 on it (Z1)")
     else:
