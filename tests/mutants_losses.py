@@ -137,7 +137,7 @@ MUTANTS = [
         "linear_ball_is_sharp",
     ),
     ("landscape.neighbourhood", "moved = moved.max(change)", "moved = change", "a_chain_of_positive_units"),
-    ("landscape.neighbourhood", "moved < gamma.arb()", "moved < 9 * gamma.arb()", "linear_ball_is_sharp"),
+    ("landscape.neighbourhood", "change < bound.arb()", "change < 9 * bound.arb()", "linear_ball_is_sharp"),
     (
         "landscape.neighbourhood",
         "bound <= SHARP * attained + TINY",
