@@ -251,13 +251,11 @@ class MarginClaim:
         with precision(self.precision):
             self.compare_path()
         reached = "".join(f"; at most {above(target.loss)} from t = {above(target.t)} on" for target in raw.targets)
-        loss = f"{below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}"
+        loss, kappa = f"{below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}", above(raw.kappa)
         statement = f"decreases strictly from {loss} at V0" if raw.label == "P1" else f"({loss} at the start) decreases"
-        statement = f"the loss {statement} along the segment to kappa V1 (kappa = {above(raw.kappa)}), then along t V1 "
-        statement += (
-            f"to 0, the hidden weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
-        )
-        return {"statement": statement, "gamma": gamma, "kappa": above(raw.kappa)}
+        statement = f"the loss {statement} along the segment to kappa V1 (kappa = {kappa}), then along t V1 to 0, the "
+        statement += f"hidden weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
+        return {"statement": statement, "gamma": gamma, "kappa": kappa}
 
     def tail(self, time: arb, rule: str, place: str) -> arb:
         """Guarantee: t >= kappa; the result log(1 + (m-1) e^(-t gamma)) bounds the loss at t V1."""
