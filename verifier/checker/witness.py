@@ -122,7 +122,8 @@ def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb, str]:
         near = near.max(top / abs(block.weight)).max(-bottom / abs(block.weight))
     ratios = [high / jump - 1 for high, jump in ends]
     first = 1 / abs(ends[0][1]) + sum(map(abs, map(sub, ratios, ratios[1:])), abs(ratios[-1])) / abs(ends[0][0])
-    cone = f"thresholds at a distance of at least {above(near)} from the neighbouring values"
+    cone = f"thresholds at a distance of at least {above(near)} from the neighbouring values, on every data set that "
+    cone += "leaves such gaps"
     return functools.reduce(arb.max, (2 / abs(jump) for _, jump in ends), first), distance, cone
 
 
