@@ -258,12 +258,20 @@ def test_help_is_quick_and_complete() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+LISTENING = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
+from verifier.cli import main
+main()
+"""
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interruption_leaves_nothing_half_written(sent: signal.Signals, tmp_path: Path) -> None:
     """Killed while certificates are being written: every certificate that is there is whole."""
     out = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-m", "verifier", "run", "--suite", "quick", "--out", str(out)],
+        [sys.executable, "-c", LISTENING, "run", "--suite", "quick", "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "NO_COLOR": "1"},

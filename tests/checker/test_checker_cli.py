@@ -117,7 +117,8 @@ def test_pipe_as_file(tmp_path):
 
 def test_interrupt(tmp_path):
     code = f"""
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 sys.path.insert(0, {str(FOLDER.parent.parent)!r})
 import verifier.checker.cli as cli
 def slow(*_):
