@@ -142,6 +142,7 @@ def case_instance(case: Case, *, seed: int | None = None) -> Instance:
 def run_case(
     case: Case,
     *,
+    instance: Instance | None = None,
     seed: int | None = None,
     stage: Stage = silent,
     parts: frozenset[str] = frozenset({"rank", "path", "theorem"}),
@@ -156,6 +157,8 @@ def run_case(
     ----------
     case
         The case.
+    instance
+        The case made concrete already, for data and weights in memory; by default read as the case says.
     seed
         Replaces the case's seed if not None.
     stage
@@ -177,7 +180,7 @@ def run_case(
         The verdicts, and the claims ready to be written. Guarantee: nothing proved in binary64 is reported unless the
         platform's canary passed before and after; where it fails, everything is proved again by Arb.
     """
-    instance = case_instance(case, seed=seed)
+    instance = instance or case_instance(case, seed=seed)
     if engine == "arb":
         return _run(case, instance, stage, parts, None, tight, certificate, "Arb")
     backend = backend or numpy_backend()
