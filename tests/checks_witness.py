@@ -27,7 +27,10 @@ from verifier.model.network import Network
 from verifier.rank import monotone
 from verifier.rank import witness as prover
 
-mpmath.mp.dps = 60
+DIGITS = 60
+"""Decimal digits of the truth, within `run_check` only."""
+with mpmath.workdps(DIGITS):
+    COSINES = -mpmath.cos(2), mpmath.cos(2)
 
 
 def _sigmoid(t):
@@ -58,7 +61,7 @@ MONOTONE = {
     "(tanh(exp(-t)))**2": (-1, 1, 0),
     "1/(exp(2*t) + tanh(t) + 15/2)": (-1, Fraction(2, 13), 0),
     "-1/(1 - tanh(t))": (-1, Fraction(-1, 2), -mpmath.inf),
-    "cos(2)*tanh(t)": (-1, -mpmath.cos(2), mpmath.cos(2)),
+    "cos(2)*tanh(t)": (-1, *COSINES),
 } | {text: (1 if low < high else -1, low, high) for text, (_, low, high) in STEPS.items()}
 
 NOT_MONOTONE = (
@@ -504,4 +507,5 @@ CHECKS = {name: value for name, value in globals().items() if name.startswith("c
 
 def run_check(name, seed=0):
     """Run one check with a seed."""
-    CHECKS[name](np.random.default_rng(seed))
+    with mpmath.workdps(DIGITS):
+        CHECKS[name](np.random.default_rng(seed))

@@ -44,7 +44,8 @@ from verifier.rank.gram import certify_gram, plan
 from verifier.rank.right_inverse import certify_right_inverse
 from verifier.rank.singular_values import singular_values
 from verifier.suite.pipeline import case_instance
-from verifier.suite.runner import Display, packaged_cases
+from verifier.suite.runner import packaged_cases
+from verifier.suite.work import Display
 
 ARB_BITS = 64
 """Precision of the Arb engine that binary64 is compared with."""

@@ -42,6 +42,9 @@ app = typer.Typer(
 
 INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"
 
+MAX_DETAILED = 20
+"""Cases that `verifier run CASE.toml ...` prints step by step."""
+
 CaseArgument = Annotated[Path, typer.Argument(metavar="CASE.toml", help="Case file; `verifier init` writes a sample.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the case's seed.")]
 DeviceOption = Annotated[
@@ -53,44 +56,76 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 @app.command()
 def run(
     cases: Annotated[
-        list[Path] | None, typer.Argument(metavar="[CASE.toml ...]", help="Case files; none: the main job.")
+        list[Path] | None,
+        typer.Argument(metavar="[CASE.toml ...]", help="Case files or families of cases; none: the main job."),
     ] = None,
     suite: Annotated[
-        str | None, typer.Option("--suite", metavar="quick", help="Run only the named suite (quick).")
+        str | None,
+        typer.Option(
+            "--suite", metavar="quick|full", help="Run a packaged suite: quick (44 cases), full (these and 440 more)."
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for certificates and results.")] = Path(
-        "verifier-out"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for certificates, results and the ledger.")
+    ] = Path("verifier-out"),
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=1024, metavar="K", help="Prove in K processes.")] = 1,
+    memory: Annotated[
+        float | None,
+        typer.Option("--memory", min=1.0, metavar="GIB", help="Address space of each process of --jobs."),
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option("--shard", metavar="I/N", help="Run the I-th of N parts; without it, combine them.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Prove on the workers of a Dask scheduler."),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="NAME", help="Run the one case (or member of a family) NAME.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Discard what a killed run finished; by default it is gone on with.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Main job: without arguments all of digits (two networks) and the quick suite; or the given cases."""
-    from verifier.balls.binary64.backend import backend_for
-    from verifier.balls.features import use_threads
-    from verifier.model.case import read_case
-    from verifier.suite.runner import as_json as to_json
-    from verifier.suite.runner import packaged_cases, run_cases
+    """Main job: without arguments all of digits (two networks) and the quick suite; or the given cases.
+
+    A run that was killed goes on where it stopped when the same command is given again.
+    """
+    from verifier.suite.executors import workers
+    from verifier.suite.family import read_cases
+    from verifier.suite.runner import packaged_cases, parse_shard, run_cases, to_json
     from verifier.suite.table import ProgressDisplay, print_steps, print_summary, print_table
 
-    if suite is not None and suite != "quick":
-        raise InputError(f"--suite {suite}: unknown suite; the suite of this version is quick")
+    if suite is not None and suite not in ("quick", "full"):
+        raise InputError(f"--suite {suite}: unknown suite; use quick or full")
     if suite is not None and cases:
         raise InputError("--suite and case files exclude each other; give one of them")
+    part = None if shard is None else parse_shard(shard)
     if cases:
-        chosen = [read_case(path) for path in cases]
+        chosen = [case for path in cases for case in read_cases(path)]
     else:
-        chosen = [] if suite else packaged_cases("main")
-        chosen += packaged_cases("quick")
-    use_threads(os.cpu_count() or 1)
-    result = run_cases(chosen, out, ProgressDisplay(_console(stderr=True)), seed=seed, backend=backend_for(device))
+        chosen = packaged_cases(suite) if suite else packaged_cases("main") + packaged_cases("quick")
+    with workers(jobs, memory, scheduler) as executor:
+        result = run_cases(
+            chosen,
+            out,
+            ProgressDisplay(_console(stderr=True)),
+            seed=seed,
+            device=device,
+            executor=executor,
+            shard=part,
+            only=only,
+            fresh=fresh,
+        )
     if as_json:
-        sys.stdout.write(json.dumps(to_json(result), indent=1) + "\n")
+        sys.stdout.write(json.dumps(to_json(result, out), indent=1) + "\n")
     else:
         console = _console()
-        detailed = result.outcomes if cases else result.outcomes[: 0 if suite else 2]
-        for outcome in detailed:
-            print_steps(console, outcome.report, outcome.seconds)
+        for record in result.records[: 0 if suite else MAX_DETAILED if cases else 2]:
+            print_steps(console, record)
         print_table(console, result)
         print_summary(console, result, str(out))
     raise typer.Exit(result.exit_code)
@@ -182,7 +217,7 @@ def witness(
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
     else:
         print_witness(_console(), found_case, report, table)
-        _say_written(out, written)
+        _say_written(out, written, report.builder and report.builder.refusal)
     raise typer.Exit({Verdict.PROVED: 0, Verdict.REFUTED: 1}.get(report.verdict("W0"), 3))
 
 
@@ -191,11 +226,12 @@ def _json_name(out: Path | None) -> None:
         raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
 
 
-def _say_written(out: Path | None, written: Path | None) -> None:
+def _say_written(out: Path | None, written: Path | None, refusal: str | None = None) -> None:
     if written is not None:
         _console().print(f"Certificate: {written}", highlight=False, markup=False, soft_wrap=True)
     elif out is not None:
-        _console().print("Nothing was proved, so no certificate was written.", highlight=False)
+        why = refusal or "nothing was proved"
+        _console().print(f"No certificate was written: {why}.", highlight=False, markup=False)
 
 
 def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
@@ -217,8 +253,8 @@ def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: i
     from verifier.rank.singular_values import as_json as to_json
     from verifier.rank.singular_values import describe, singular_values
     from verifier.suite.pipeline import case_instance
-    from verifier.suite.runner import BLAS_THREADS
     from verifier.suite.table import ProgressDisplay
+    from verifier.suite.work import BLAS_THREADS
 
     case = read_case(case_path)
     use_threads(os.cpu_count() or 1)
@@ -254,6 +290,7 @@ def _prove(
     from verifier.balls.features import use_threads
     from verifier.model.case import read_case
     from verifier.suite.pipeline import run_case
+    from verifier.suite.record import record_of
     from verifier.suite.table import ProgressDisplay, print_steps
 
     case = read_case(case_path)
@@ -278,8 +315,8 @@ def _prove(
         sys.stdout.write(json.dumps(_report_json(report, written), indent=1) + "\n")
     else:
         console = _console()
-        print_steps(console, report, sum(step.seconds for step in report.steps))
-        _say_written(out, written)
+        print_steps(console, record_of(report, case.name, "", sum(step.seconds for step in report.steps)))
+        _say_written(out, written, builder.refusal)
     raise typer.Exit(_exit_code(report, case, keys))
 
 

@@ -13,14 +13,18 @@ from collections.abc import Iterable
 
 MAX_SHOWN = 120
 """Longest rendering of a value inside a message; a longer one is cut and marked."""
+MAX_MESSAGE = 900
+"""Longest message."""
 
 
 class VerifierError(Exception):
     """Root of every error that this package raises on purpose."""
 
     def __init__(self, message: str) -> None:
-        """Keep the message on one line, whatever was interpolated into it."""
-        super().__init__(" ".join(message.split()))
+        """Keep the message on one printable line of bounded length, whatever was interpolated into it."""
+        line = " ".join(message.split())
+        line = line if len(line) <= MAX_MESSAGE else f"{line[: MAX_MESSAGE - 3]}..."
+        super().__init__("".join(c if c.isprintable() else "?" for c in line))
 
 
 class InputError(VerifierError):

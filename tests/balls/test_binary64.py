@@ -42,8 +42,9 @@ CATALOGUE = (
     "sigmoid tanh softplus arctan erf algebraic identity sin gelu silu exp square cubic relu leaky_relu elu hard_tanh"
 ).split()
 CUSTOM = (
-    "tanh(t)+t/10 t/(1+Abs(t)) exp(-t**2) cos(t) sqrt(1+t**2) t**3/3-t sinh(t) log(1+t**2) t*(1-erf(t)) cosh(t)".split()
-)
+    "tanh(t)+t/10 erf(pi*t)-E*t t/(1+Abs(t)) exp(-t**2) cos(t) sqrt(1+t**2) t**3/3-t sinh(t) log(1+t**2) t*(1-erf(t)) "
+    "cosh(t)"
+).split()
 
 
 @pytest.mark.parametrize("name", sorted(ELEMENTARY))

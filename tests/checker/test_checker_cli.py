@@ -1,5 +1,6 @@
 """The command line: standalone runs, exit codes, output, hostile files under a memory limit."""
 
+import io
 import json
 import os
 import signal
@@ -61,6 +62,31 @@ def test_standalone(entry, good):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("ACCEPTED ")
     assert done.stderr == ""
+
+
+def test_as_a_module(good):
+    """As a module of the package, and imported, which does nothing."""
+    here = f"import runpy, sys; sys.path.insert(0, {str(FOLDER.parent.parent)!r}); "
+    done = run("-c", here + "runpy.run_module('verifier.checker', run_name='__main__', alter_sys=True)", good)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("ACCEPTED ")
+    done = run("-c", here + "import verifier.checker.__main__")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_reader_that_goes_away(good):
+    """Nobody reads the report: exit code 1 without a traceback, whatever the verdict."""
+    source, sink = os.pipe()
+    os.close(source)
+    command = [sys.executable, "-I", FOLDER / "__main__.py", good]
+    done = subprocess.run(command, stdout=sink, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(sink)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_streams_that_cannot_be_reconfigured(good, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert main([str(good)]) == 0
+    assert sys.stdout.getvalue().startswith("ACCEPTED ")
 
 
 def test_direct(good, bad):

@@ -101,6 +101,46 @@ def test_zero_error_threshold_uses_the_total(tmp_path):
     rejected(check(tmp_path, builder, document), "P1.zero-error", "/claims/3/zero_error_t")
 
 
+def test_every_other_class_counts_in_the_tail(tmp_path):
+    """Three classes, Psi V1 = I: the loss at t V1 is log(1 + 2 e^-t), the threshold of no error log(2)/3."""
+    needed = math.log(2 / (2 ** (1 / 3) - 1))
+    for near, rule, place in (
+        (1e-9, None, ""),
+        (-1e-9, "P1.zero-error", "/zero_error_t"),
+        (0, "P1.target", "/targets/0"),
+    ):
+        b = Builder()
+        unit = [[int(i == j) for j in range(3)] for i in range(3)]
+        time = F(needed + (near or 1e-9))
+        claim = {
+            "label": "P1",
+            "precision": 64,
+            "start_weights": b.exact([[0, 0, 0]] * 3),
+            "end_weights": b.exact(unit),
+            "gamma": dyadic(1),
+            "kappa": dyadic(F(1, 4)),
+            "start_loss": {"lower": dyadic(1), "upper": dyadic(F(9, 8))},
+            "zero_error_t": dyadic(time),
+            "targets": [{"loss": dyadic(F(math.log(2) / 3 - (0 if near else 1e-6))), "t": dyadic(time)}],
+        }
+        layers = [b.dense(unit, [0, 0, 0])]
+        outcome = check(tmp_path, b, b.document(b.data(unit, [0, 1, 2], 3), [3], layers, 3, [claim]))
+        if rule is None:
+            assert outcome.verdict == "ACCEPTED", outcome.rejection
+        else:
+            rejected(outcome, rule, "/claims/0" + place)
+
+
+def test_each_claim_sees_each_sample_once_at_its_own_precision(tmp_path):
+    """P1 at 128 bits beside claims at 64: its start loss is the truth, not a multiple of it."""
+    truth = sum(c * math.log1p(math.exp(-float(m))) for c, m in zip([1, 2, 1], margins(V0), strict=True)) / 4
+    for factor, accepted in ((1, True), (2, False), (3, False)):
+        builder, document = change(3, "precision", 128)
+        bounds = {key: dyadic(F(factor * truth * (1 + e))) for key, e in (("lower", -1e-12), ("upper", 1e-12))}
+        document["claims"][3]["start_loss"] = bounds
+        assert (check(tmp_path, builder, document).verdict == "ACCEPTED") is accepted
+
+
 def single(x, *, alpha, sigma, weight=((2, 0), (0, 3)), products=0, precision=64, bits=4):
     """Identity network on the unit vectors: Psi is the transpose of the weights."""
     b = Builder()

@@ -187,6 +187,16 @@ def test_nothing_to_lift():
     assert constant_loss_lifts(network, u, v, x, [arb(1)] * 5) == []
 
 
+def test_a_unit_that_is_zero_carries_no_constant():
+    """Units 0 and tanh(1), both constant, and a generic one: nothing at rest can take over the part of tanh(1)."""
+    network = Network((2,), (Dense(3, activation("tanh"), skip=True),))
+    u, x = np.array([0.0, 0.0, 0.0, 0.0, 0.5, -1.0, 0.0, 1.0, 0.25]), np.eye(2)
+    row, v = [arb(0), arb(1).tanh(), arb("0.635")], np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]])
+    assert all(lift.end[7] == 1.0 and not lift.end[2:4].any() for lift in constant_loss_lifts(network, u, v, x, row))
+    u[6], row[0] = 2.0, arb(2).tanh()  # the first unit is tanh(2): it carries the other's part
+    assert any(lift.end[7] != 1.0 for lift in constant_loss_lifts(network, u, v, x, row))
+
+
 def test_a_row_of_equal_output_weights_does_not_matter():
     """Every row of V is constant over the classes: all units may move although nothing carries them."""
     network = Network((2,), (Dense(5, activation("tanh"), skip=True),))

@@ -14,6 +14,8 @@ from flint import arb, arb_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
 LIMB_BITS = 62
+STATABLE = 180_000
+"""Certificates hold numbers of size 2^-200000 and more; what is stated keeps away from that."""
 _INTEGER_DTYPES = (np.int8, np.int16, np.int32, np.int64)
 
 
@@ -91,6 +93,19 @@ def round_up(value: arb, bits: int = 30) -> Dyadic:
     """
     low = round_down(-value, bits)
     return Dyadic(-low.mantissa, low.exponent)
+
+
+def statable(low: Dyadic, high: Dyadic) -> tuple[Dyadic, Dyadic]:
+    """Widen bounds of a number >= 0 so that a certificate can hold them: nothing positive is below 2^-180000.
+
+    Guarantee: the new lower bound is at most ``low``, the new upper bound at least ``high``.
+    """
+    low = Dyadic(0, 0) if _magnitude(low) < -STATABLE else low
+    return low, Dyadic(1, -STATABLE) if _magnitude(high) < -STATABLE else high
+
+
+def _magnitude(value: Dyadic) -> int:
+    return value.exponent + value.mantissa.bit_length()
 
 
 def lower_float(value: arb) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from verifier.balls.exact import Dyadic
 from verifier.errors import InputError, one_line
+from verifier.model.files import read_regular
 
 MAX_BYTES = 16 * 2**20
 
@@ -80,11 +81,9 @@ def describe(file: Path) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        if not file.is_file():
-            raise InputError(f"no certificate file {file}")
-        if file.stat().st_size > MAX_BYTES:
-            raise InputError(f"{file} has more than {MAX_BYTES} bytes; a certificate's JSON document is smaller")
-        document = json.loads(file.read_bytes())
+        document = json.loads(read_regular(file, MAX_BYTES))
+    except FileNotFoundError:
+        raise InputError(f"no certificate file {file}") from None
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -17,6 +17,7 @@ from safetensors.numpy import save
 
 from verifier import __version__
 from verifier.balls.exact import Dyadic, ExactArray
+from verifier.certificate.reach import out_of_reach
 from verifier.errors import CertificateError
 from verifier.landscape.escape import Escape
 from verifier.landscape.gateway import GatewayResult
@@ -52,14 +53,23 @@ class CertificateBuilder:
         self._tensors: dict[str, NDArray[Any]] = {}
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # what is stored, by content
         self._claims: list[dict[str, Any]] = []
+        self.refusal: str | None = None
+        """Why there can be no certificate at all, if so."""
+        if u is not None and isinstance(dataset, Dataset):
+            self.refusal = out_of_reach(network, u, dataset.inputs)
         self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
         self._data = self._describe_data(dataset, with_labels)
         self._net, self._u, self._network = network, u, self._describe_network(network, u)
 
     @property
     def empty(self) -> bool:
-        """Whether no claim was added."""
-        return not self._claims
+        """Whether there is nothing to write: no claim, or one that the checker could not follow (`refusal`)."""
+        return not self._claims or self.refusal is not None
+
+    def _claim(self, claim: dict[str, Any]) -> None:
+        """Add a claim, unless it has a number that the format does not hold: astronomically large or small."""
+        if _holdable(claim):
+            self._claims.append(claim)
 
     def add_rank(self, result: RankResult) -> None:
         """Add R1 or R3 (PROVED) or R5 (REFUTED); an undecided rank claims nothing."""
@@ -68,7 +78,7 @@ class CertificateBuilder:
         if result.verdict is Verdict.PROVED and result.witness is not None and result.bound is not None:
             witness = result.witness
             columns = None if witness.columns is None else self._integers("rank.columns", witness.columns)
-            self._claims.append(
+            self._claim(
                 {
                     "label": result.label,
                     "precision": result.precision,
@@ -84,12 +94,12 @@ class CertificateBuilder:
 
     def add_deficiency(self, found: Deficiency) -> None:
         """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""
-        self._claims.append({"label": "R5", "reason": found.reason, "rank_at_most": found.rank_at_most})
+        self._claim({"label": "R5", "reason": found.reason, "rank_at_most": found.rank_at_most})
 
     def add_zero_loss(self, result: ZeroLoss) -> None:
         """Add Z1 if it was proved."""
         if result.verdict is Verdict.PROVED and result.weights is not None and result.gamma is not None:
-            self._claims.append(
+            self._claim(
                 {
                     "label": "Z1",
                     "precision": result.precision,
@@ -102,7 +112,7 @@ class CertificateBuilder:
         """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
         ranked = any(claim["label"] in ("R1", "R3") for claim in self._claims)
         if ranked and _fits(theorem.rank_ball):
-            self._claims.append({"label": "B1", "radius": _dyadic(theorem.rank_ball)})
+            self._claim({"label": "B1", "radius": _dyadic(theorem.rank_ball)})
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
             ranked = True
@@ -121,7 +131,7 @@ class CertificateBuilder:
 
     def add_path(self, path: LossPath) -> None:
         """Add P1."""
-        self._claims.append({"label": "P1", **self._segment_and_ray(path, path.start_weights)})
+        self._claim({"label": "P1", **self._segment_and_ray(path, path.start_weights)})
 
     def add_escape(self, escape: Escape) -> None:
         """Add E1, E2 or E3: a piece that leaves the start, and the path of P1 from its end."""
@@ -139,14 +149,14 @@ class CertificateBuilder:
             claim["epsilon"] = _dyadic(escape.epsilon)
         if escape.right_inverse is not None:
             claim["right_inverse"] = self._exact("escape.right_inverse", escape.right_inverse)
-        self._claims.append(claim)
+        self._claim(claim)
 
     def add_gateway(self, result: GatewayResult) -> None:
         """Add E4, from every point a non-increasing path exists, if the checker can follow the proof."""
         separating = result.separating if result.certifiable and result.verdict is Verdict.PROVED else None
         if separating is not None and self._u is not None:
             entries = self._point("separating", separating, self._u)
-            self._claims.append({"label": "E4", "precision": result.precision, "separating": entries or None})
+            self._claim({"label": "E4", "precision": result.precision, "separating": entries or None})
 
     def add_loss_path(self, result: LossPathResult) -> None:
         """Add TC.3: a segment that is certified, also where it does not come close to the infimum.
@@ -157,7 +167,7 @@ class CertificateBuilder:
         if result.end_weights is None or result.end_loss is None or bounds is None or low is None:
             return
         name, weights, counts = f"loss{len(self._claims)}", result.class_weights, result.label_counts
-        self._claims.append(
+        self._claim(
             {
                 "label": "TC.3",
                 "precision": result.precision,
@@ -176,7 +186,7 @@ class CertificateBuilder:
     def add_ball(self, result: BallResult) -> None:
         """Add Z2 if it was proved."""
         if result.verdict is Verdict.PROVED and result.radius is not None:
-            self._claims.append(
+            self._claim(
                 {
                     "label": "Z2",
                     "precision": result.precision,
@@ -189,7 +199,7 @@ class CertificateBuilder:
     def add_not_stationary(self, result: GradientResult) -> None:
         """Add C1 if it was proved; it needs `add_rank` in the same certificate."""
         if result.verdict is Verdict.PROVED and _fits(result.gradient_lower):
-            self._claims.append(
+            self._claim(
                 {
                     "label": "C1",
                     "precision": result.precision,
@@ -201,7 +211,7 @@ class CertificateBuilder:
     def add_curvature(self, result: CurvatureResult) -> None:
         """Add C3 if it was proved."""
         if result.verdict is Verdict.PROVED and _fits(result.curvature_lower):
-            self._claims.append(
+            self._claim(
                 {
                     "label": "C3",
                     "precision": result.precision,
@@ -254,7 +264,7 @@ class CertificateBuilder:
             }
             for index, block in enumerate(result.blocks)
         ]
-        self._claims.append(
+        self._claim(
             {
                 "label": result.label,
                 "precision": result.precision,
@@ -267,7 +277,7 @@ class CertificateBuilder:
 
     def add_generic(self) -> None:
         """Add W0: full rank for almost every U. It needs a claim of full rank (R1, R3, W1, W2) beside it."""
-        self._claims.append({"label": "W0"})
+        self._claim({"label": "W0"})
 
     def write(self, path: str | Path) -> Path:
         """Write ``path`` (``.json``) and its ``.safetensors``, the JSON document last, by renaming finished files.
@@ -282,11 +292,12 @@ class CertificateBuilder:
         CertificateError
             If there is no claim, or the folder cannot be written.
         """
-        if not self._claims:
-            raise CertificateError("nothing was proved, so there is no certificate to write")
+        if self.empty:
+            raise CertificateError(self.refusal or "nothing was proved, so there is no certificate to write")
         target = Path(path).with_suffix(".json")
         arrays = target.with_suffix(".safetensors")
-        blob = save({name: np.ascontiguousarray(values) for name, values in self._tensors.items()})
+        used = _strings([self._data, self._network, self._claims])
+        blob = save({name: np.ascontiguousarray(values) for name, values in self._tensors.items() if name in used})
         document = {
             "format": FORMAT,
             "version": VERSION,
@@ -368,6 +379,22 @@ class CertificateBuilder:
                     entry[name] = None if views is None else self._exact(label, ExactArray.of_floats(views[label]))
             layers.append(entry)
         return {"input_shape": list(network.input_shape), "layers": layers, "skip_units": network.skip_count}
+
+
+def _holdable(value: Any) -> bool:
+    """Whether all exponents in a claim are within the format's limits."""
+    if isinstance(value, dict):
+        return abs(value.get("exponent", 0)) <= MAX_EXPONENT and all(map(_holdable, value.values()))
+    return not isinstance(value, list) or all(map(_holdable, value))
+
+
+def _strings(value: Any) -> set[str]:
+    """All strings in a JSON value: the names of the tensors that it refers to are among them."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return (
+        set().union(*map(_strings, value)) if isinstance(value, list) else {value} if isinstance(value, str) else set()
+    )
 
 
 def _fits(value: Dyadic | None) -> TypeGuard[Dyadic]:

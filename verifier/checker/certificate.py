@@ -13,7 +13,7 @@ import flint
 from .analytic import check_generic
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, precision, require, words
-from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
+from .container import ENTRY_MEMORY, MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
 from .escape import check_escape, check_gateway
 from .losses import LossClaim
 from .network import Features, cut_blocks, read_network
@@ -83,6 +83,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
 def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
     """Replace the names of labels and multiplicities by their values."""
     path, names = data.path + "/multiplicities", (data.multiplicities, data.labels)
+    arrays.spend(path, memory=data.samples * ENTRY_MEMORY)  # without arrays there is a number for each sample, too
     data.multiplicities = [1] * data.samples if names[0] is None else arrays.integers(names[0], path, data.samples)
     least, total, message = min(data.multiplicities), sum(data.multiplicities), "is not the sum of the multiplicities"
     require(least >= 1, path, "data.multiplicities", "must be at least 1", least)

@@ -79,7 +79,7 @@ def ball_domain(wrap: Function) -> dict[str, Function]:
     domain: dict[str, Function] = {"number": arb, "power": functools.partial(ball_power, wrap)}
     domain |= {"pi": arb.pi, "E": arb.const_e, "sin": arb.sin, "cos": arb.cos}
     domain |= {"Max": lambda *x: functools.reduce(arb.max, x), "Min": lambda *x: functools.reduce(arb.min, x)}
-    domain |= {name: wrap(getattr(arb, name)) for name in INCREASING}
+    domain |= {name: wrap(getattr(arb, name)) for name in (*INCREASING, "log1p")}  # log1p: within log(.. + 1) only
     return domain | {name: wrap(getattr(arb, name, abs), True) for name in EVEN}
 
 
@@ -164,7 +164,7 @@ def rational(node: ast.expr, t: fmpq | None) -> fmpq | None:
 
 def exponent_of(node: ast.expr) -> fmpq:
     """Return the exact rational value of an exponent."""
-    value = rational(node, None)
+    value = None if uses_t(node) else rational(node, None)
     if value is None or max(abs(value.p), value.q) > MAX_POWER:
         raise ValueError(f"an exponent must be a constant rational, numerator and denominator at most {MAX_POWER}")
     return value
@@ -190,6 +190,10 @@ def build(node: ast.expr, domain: dict[str, Function], depth: int = 0) -> Functi
             operation, children = domain["power"](exponent_of(exponent)), [child]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
             operation, children = OPERATORS[type(op)], [left, right]
+        case ast.Call(
+            func=ast.Name(id="log"), args=[ast.BinOp(left=child, op=ast.Add(), right=ast.Constant(value=one))]
+        ) if "log1p" in domain and type(one) is int and one == 1:
+            operation, children = domain["log1p"], [child]
         case ast.Call(func=ast.Name(id=name), args=children, keywords=[]) if name in CALLS:
             if not (len(children) >= 2 if name in ("Max", "Min") else len(children) == 1):
                 raise ValueError(f"{name} has the wrong number of arguments")

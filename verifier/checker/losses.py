@@ -34,8 +34,9 @@ def cross_entropy(g: Line, d: Line, y: int) -> Found:
 
 
 def squared(g: Line, d: Line, y: int) -> Found:
-    """(1/2) sum_k (G_k - onehot_k)^2."""
-    return add(((x - (k == y)) ** 2 / 2, (x - (k == y)) * d[k]) for k, x in enumerate(g))
+    """(1/2) sum_k (G_k - onehot_k)^2; Arb's own square of a ball around exactly 0 is not finite."""
+    rests = [x - (k == y) for k, x in enumerate(g)]
+    return add((rest * rest / 2, rest * change) for rest, change in zip(rests, d, strict=True))
 
 
 def one_vs_rest(g: Line, d: Line, y: int) -> Found:

@@ -22,7 +22,7 @@ from .schema import INPUT
 
 AXES = {"dense": 0, "conv1d": 1, "conv2d": 2}
 ACTIVATION_WORK = 1000  # one step of an activation, in multiply-adds
-UNIT_MEMORY, BARE_MEMORY, WINDOW_MEMORY = 64, 8, 16  # words per unit, per unit without weights, per entry of a window
+UNIT_MEMORY, BARE_MEMORY, WINDOW_MEMORY = 64, 8, 64  # words per unit, per unit without weights, per entry of a window
 BLOCK_ENTRIES = 1 << 20  # balls that one block of samples may hold
 # Arb is fast for matrices whose sides are all above CLASSICAL; radii up to 2^(bits - precision), for these bits, may be
 # bounded by their maximum
@@ -79,12 +79,14 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
     offsets = [sum(map(mul, offset, steps)) for offset in itertools.product(*map(range, kernel))]
     places = itertools.product(*(range(0, out * s, s) for out, s in zip(outs, stride, strict=True)))
     corners = [sum(map(mul, place, steps)) for place in places]
-    groups = [[c] for c in range(channels)] if pool else [list(range(channels))]
-    layer.windows = [[c * prod(spatial) + p + q for c in group for q in offsets] for group in groups for p in corners]
-    layer.skip = list(range(layer.units)) if layer.skip is True else layer.skip or []
-    inside = all(unit < layer.units for unit in layer.skip)
+    groups = [range(channels)] if not pool else [range(c, c + 1) for c in range(channels)]
+    windows = ([c * prod(spatial) + p + q for c in group for q in offsets] for group in groups for p in corners)
+    layer.windows = groups if dense else list(windows)
+    layer.skip = range(layer.units) if layer.skip is True else layer.skip or []
+    ordered = type(layer.skip) is range or increasing(layer.skip)
+    require(ordered, path + "/skip", "network.skip", "must be strictly increasing", layer.skip[:20])
+    inside = all(unit < layer.units for unit in layer.skip[-1:])
     require(inside, path + "/skip", "schema.value", "is not a unit", layer.skip[-1:], layer.units)
-    require(increasing(layer.skip), path + "/skip", "network.skip", "must be strictly increasing", layer.skip[:20])
     layer.activation = parse("t" if pool else layer.activation, path + "/activation")
     if pool:
         layer.divisor, layer.weight = prod(kernel), Exact(fmpz_mat(1, prod(kernel), [1] * prod(kernel)), 0, 1)

@@ -180,7 +180,8 @@ class CurvatureClaim(GradientClaim):
         label, output = self.data.labels[sample], self.raw.output
         own = softmax.pop(0 if output == label else output + (output < label))
         others = sum(softmax, arb(0))
-        return row[self.raw.unit] ** 2 * own * others / (own + others) ** 2 * self.data.multiplicities[sample]
+        unit = row[self.raw.unit]  # a factor twice: Arb's own square of a ball around exactly 0 is not finite
+        return unit * unit * own * others / (own + others) ** 2 * self.data.multiplicities[sample]
 
     def conclude(self) -> dict[str, object]:
         """Guarantee: the second derivative of Phi along e_unit e_output^T is at least curvature_lower > 0."""

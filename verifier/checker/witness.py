@@ -84,7 +84,8 @@ def read_blocks(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> list[Si
         require(fits, block.path + "/links", "schema.value", "the chain is shorter", block.links, len(raw.chain))
         block.layer, index = layer_of(network, block, sources[block.links]), block.layer
         units, used = arrays.integers(block.units, path), taken.setdefault(index, set())
-        own = len(set(units)) == len(units) and used.isdisjoint(units) and set(block.layer.skip).issuperset(units)
+        skip = block.layer.skip if type(block.layer.skip) is range else set(block.layer.skip)
+        own = len(set(units)) == len(units) and used.isdisjoint(units) and all(map(skip.__contains__, units))
         require(own, path, raw.label + ".units", "not distinct skip units of the layer, or in use already")
         used.update(units)
         first, total, block.columns = total, total + len(units), len(units)

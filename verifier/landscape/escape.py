@@ -242,6 +242,7 @@ def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first
     return "the margins at its end are not decided; raise max_bits"
 
 
+@np.errstate(all="ignore")
 def _descend(start: _Start) -> Escape | str:
     """E1: along the negative gradient with a random part of U that is orthogonal to it."""
     point = approx_gradient(start.network, start.u, start.v, start.inputs, start.labels, start.counts)
@@ -325,6 +326,8 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
     for _ in range(3 * STEPS):
         end_u = start.u + step * wander
         step /= 2.0
+        if np.array_equal(end_u, start.u):
+            break
         segment = start.moving(end_u, start.v)
         pieces = next((k for k in PIECES[:3] if k * start.work <= WORK_LIMIT and segment.stays_below(low, k)), None)
         if pieces is None:

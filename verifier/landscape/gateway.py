@@ -31,6 +31,7 @@ from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
 from verifier.landscape.segment import covering
+from verifier.model.activations import Activation
 from verifier.model.initialise import initialise, portable_gaussian
 from verifier.model.layers import AvgPool, Dense
 from verifier.model.network import Array, Network
@@ -69,16 +70,17 @@ class Parting:
     groups: tuple[tuple[int, ...], ...]
 
 
-def wide_last_layer(network: Network, samples: int) -> str | None:
-    """Why the architecture does not fit E4, or None if it does."""
-    layers = [index for index, _ in network.skip_units]
-    if len(layers) != 1 or not isinstance(network.layers[layers[0]], Dense):
+def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
+    """The dense layer, and its number, that has all skip units; or why the architecture does not fit E4."""
+    index = network.skip_units[0][0]
+    layer = network.layers[index]
+    if len(network.skip_units) != 1 or not isinstance(layer, Dense):
         return "the skip units are not those of one dense layer"
-    if any(layers[0] in sources for sources in network.sources):
-        return f"layer {layers[0]}, which has the skip units, is read by another layer"
+    if any(index in sources for sources in network.sources):
+        return f"layer {index}, which has the skip units, is read by another layer"
     if network.skip_count < samples:
         return f"M = {network.skip_count} < N = {samples}"
-    return None
+    return index, layer
 
 
 def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *, seeds: int = 4) -> GatewayResult:
@@ -101,24 +103,23 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
         Guarantee: ``PROVED`` implies that from every (U, V) a continuous path on which the cross-entropy with agreeing
         labels never increases leads to loss arbitrarily close to 0.
     """
-    unfit = wide_last_layer(network, len(inputs))
-    if unfit is not None:
-        return GatewayResult(Verdict.UNDECIDED, unfit)
+    found = wide_last_layer(network, len(inputs))
+    if isinstance(found, str):
+        return GatewayResult(Verdict.UNDECIDED, found)
+    index, last = found
     for layer in network.layers:
         if isinstance(layer, AvgPool):
             continue
         fact = layer.activation.facts.real_analytic
         if not (fact.status == "proved" and fact.value is True):
             return GatewayResult(Verdict.UNDECIDED, f"{layer.activation.name} is not proved to be real analytic")
-    (last,) = (network.layers[index] for index, _ in network.skip_units)
-    assert isinstance(last, Dense)  # noqa: S101  # for the type checker: wide_last_layer has seen to it
     degree = last.activation.facts.polynomial_degree
     if degree.status != "proved" or degree.value is not None:
         return GatewayResult(Verdict.UNDECIDED, "the last layer's activation is not proved to be no polynomial")
     first = [] if start is None else [start]
     points = itertools.chain(first, (initialise(network, seed=seed, scale=1.0, fan_in=True) for seed in range(seeds)))
     for u, bits in itertools.product(points, (64, 256)):
-        if _distinct(_first_column(network, u, inputs, bits)):
+        if _distinct(_first_column(network, index, last, u, inputs, bits)):
             reason = (
                 f"M = {network.skip_count} >= N = {len(inputs)} units with weights of their own, read by nothing; "
                 "analytic, no polynomial; the layers below separate the samples: from EVERY (U, V) a non-increasing "
@@ -131,12 +132,9 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
     return GatewayResult(Verdict.UNDECIDED, "no random U was certified to separate the samples below the last layer")
 
 
-def _first_column(network: Network, u: Array, inputs: Array, bits: int) -> list[arb]:
+def _first_column(network: Network, index: int, last: Dense, u: Array, inputs: Array, bits: int) -> list[arb]:
     """The first skip unit, which no layer reads, on all samples: of the last layer nothing else is evaluated."""
-    index, (unit, *_) = network.skip_units[0]
-    layers = list(network.layers)
-    last = layers[index]
-    assert isinstance(last, Dense)  # noqa: S101  # for the type checker: wide_last_layer has seen to it
+    unit, layers = network.skip_units[0][1][0], list(network.layers)
     layers[index] = replace(last, width=1, skip=True)
     small = Network(network.input_shape, tuple(layers))
     point = np.zeros(small.parameter_count)
@@ -160,10 +158,10 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
     Guarantee: a result satisfies every obligation of E4's path: the gate's values differ inside each group for t > 0,
     and M(t) has full row rank for all t in [0, 1].
     """
-    unfit = wide_last_layer(network, len(inputs))
-    if unfit is not None:
-        return unfit
-    (last, units), sources = network.skip_units[0], network.sources[network.skip_units[0][0]]
+    found = wide_last_layer(network, len(inputs))
+    if isinstance(found, str):
+        return found
+    (last, layer), units = found, network.skip_units[0][1]
     views = network.views(u)
     rows = views[f"layer{last}.weight"][list(units)]
     read = np.flatnonzero((rows != 0).any(axis=0)).tolist()
@@ -176,7 +174,7 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
         return "no samples are merged"
     if max(map(len, groups)) > MAX_GROUP:
         return f"more than {MAX_GROUP} samples are merged into one"
-    gate = _owner(network, sources, read[0])
+    gate = _owner(network, network.sources[last], read[0])
     if gate is None:
         return "the skip units read an input coordinate, which cannot move"
     order = [i for group in groups for i in group]
@@ -192,7 +190,7 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
         hulls = _part(Motion(network, u, end, inputs[order], BITS), gate, [len(group) for group in groups])
         if hulls is None:
             continue
-        inverse = _inverse_of_all(network, last, rows[:, read[0]], biases, hulls, [len(group) for group in groups])
+        inverse = _inverse_of_all(layer.activation, rows[:, read[0]], biases, hulls, [len(group) for group in groups])
         if inverse is not None:
             return Parting(end, inverse, PIECES, tuple(tuple(group) for group in groups))
     return "no short line was certified along which the divided differences keep full rank"
@@ -218,12 +216,10 @@ def _merged(network: Network, u: Array, inputs: Array) -> list[list[int]] | None
 
 def _owner(network: Network, sources: Sequence[object], position: int) -> tuple[int, int] | None:
     """Layer and unit that stand at a position of what the last layer reads."""
-    for source in sources:
-        size = network.dimension if source == "input" else int(np.prod(network.shapes[int(str(source))]))
-        if position < size:
-            return None if source == "input" else (int(str(source)), position)
-        position -= size
-    return None
+    sizes = [network.dimension if s == "input" else int(np.prod(network.shapes[int(str(s))])) for s in sources]
+    places = [(source, unit) for source, size in zip(sources, sizes, strict=True) for unit in range(size)]
+    source, unit = places[position]
+    return None if source == "input" else (int(str(source)), unit)
 
 
 def _part(motion: Motion, gate: tuple[int, int], sizes: Sequence[int]) -> list[arb] | None:
@@ -244,17 +240,14 @@ def _part(motion: Motion, gate: tuple[int, int], sizes: Sequence[int]) -> list[a
 
 
 def _inverse_of_all(
-    network: Network, last: int, weights: Array, biases: Array, hulls: Sequence[arb], sizes: Sequence[int]
+    activation: Activation, weights: Array, biases: Array, hulls: Sequence[arb], sizes: Sequence[int]
 ) -> ExactArray | None:
     """A right inverse that proves full row rank of every matrix of divided differences over the hulls."""
-    layer = network.layers[last]
-    if isinstance(layer, AvgPool):
-        return None
     with working_precision(BITS):
         rows: list[list[arb]] = []
         for hull, size in zip(hulls, sizes, strict=True):
             units = zip(weights.tolist(), biases.tolist(), strict=True)
-            table = [taylor(layer.activation, [hull * w + b, arb(w), *[arb(0)] * size][:size]) for w, b in units]
+            table = [taylor(activation, [hull * w + b, arb(w), *[arb(0)] * size][:size]) for w, b in units]
             rows += [list(row) for row in zip(*table, strict=True)]
         matrix = arb_mat(rows)
         middle = np.array([[float(entry.mid()) for entry in row] for row in rows])

@@ -219,6 +219,7 @@ def _not_carried(
     return missing
 
 
+@np.errstate(all="ignore")
 def _shake(network: Network, u: Array, movable: Sequence[Mask], inputs: Array, scale: float, seed: int) -> Array:
     """Give the units that move random incoming weights and biases, of a size that suits their sources."""
     end = u.copy()

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
-from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up, statable
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.errors import DataError
@@ -48,6 +48,7 @@ INFIMUM_BITS = 128
 REFINEMENTS = 4
 FINE, FINE_BITS = arb((fmpz(1), fmpz(-45))), 50
 """Room and length of the losses that are compared with the infimum: finer than any reasonable epsilon."""
+ZERO = Dyadic(0, 0)
 STEPS_BACK = (0.0, 2.0**-8, 0.25)
 """Fractions of the way that the end is moved back towards the start; where the end is the minimum, 0 is replaced."""
 
@@ -339,18 +340,22 @@ def _conclude(
 ) -> LossPathResult | None:
     """Round the numbers outwards and decide; None if the slope is not certified or something is not finite."""
     with working_precision(bits):
-        if not (found.slope <= 0 and found.start.is_finite() and found.end.is_finite()):
+        slope, start_loss, end_loss, margin = (
+            value + arb(0, 1) * (ENCLOSURE_SLACK - 1) * value.rad()
+            for value in (found.slope, found.start, found.end, found.margin)
+        )
+        if not (slope <= 0 and start_loss.is_finite() and end_loss.is_finite()):
             return None
-        strict = bool(found.slope < 0)
-        start = round_down(found.start * (1 - SLACK)), round_up(found.start * (1 + SLACK))
-        last = round_up(found.end * (1 + FINE), FINE_BITS)
-        signed = problem.agree and problem.name != "squared" and found.margin > 0
-        gamma = round_down(found.margin * (1 - SLACK)) if signed else None
+        strict = bool(slope < 0)
+        start = statable(round_down(start_loss * (1 - SLACK)), round_up(start_loss * (1 + SLACK)))
+        last = statable(ZERO, round_up(end_loss * (1 + FINE), FINE_BITS))[1]
+        signed = problem.agree and problem.name != "squared" and margin > 0
+        gamma = round_down(margin * (1 - SLACK)) if signed else None
     with working_precision(INFIMUM_BITS):
         low, high = round_down(infimum * (1 - FINE), FINE_BITS), round_up(infimum * (1 + FINE), FINE_BITS)
+        near = bool(last.arb() - low.arb() <= tolerance.arb())
     needs_rank = gamma is None and full_rank and problem.exact
     bounds = (low, high) if gamma is not None or needs_rank else (low, last)
-    near = last.fraction() - low.fraction() <= tolerance.fraction()
     movement = "strictly decreasing" if strict else "not increasing"
     reason = f"{movement} from {start[1]} on the segment to V1, where the loss is at most {last}; infimum >= {low}"
     if gamma is not None:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, lower_float, round_down, round_up, upper_float
+from verifier.balls.exact import Dyadic, ExactArray, lower_float, round_down, round_up, statable, upper_float
 from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
@@ -172,10 +172,10 @@ def prove_path(
         from
         ``target.t`` on, for each target; below ``log(2)/n`` from ``zero_error_t`` on (L2.1).
     """
-    if zero_loss.verdict is not Verdict.PROVED or zero_loss.weights is None or zero_loss.features is None:
-        return PathResult(Verdict.UNDECIDED, "no certified end of the path: " + zero_loss.reason)
     features, gamma = zero_loss.features, zero_loss.gamma
-    while gamma is not None:
+    if zero_loss.verdict is not Verdict.PROVED or zero_loss.weights is None or features is None or gamma is None:
+        return PathResult(Verdict.UNDECIDED, "no certified end of the path: " + zero_loss.reason)
+    while True:
         # Both ends with the labels given here: the margins of Z1 may have been made for others.
         try:
             start_margins, end_margins = enclose_margins(
@@ -232,7 +232,7 @@ def segment_and_ray(
         if not loss.is_finite():
             return None
         room = ENCLOSURE_SLACK * loss.rad() + SLACK * loss
-        low, high = round_down(loss - room), round_up(loss + room)
+        low, high = statable(round_down(loss - room), round_up(loss + room))
         n = sum(multiplicities)
         threshold = arb(2).log() / n
         zero_error = _time_for(classes, gamma, kappa, threshold.lower(), strict=True)

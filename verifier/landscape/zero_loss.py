@@ -64,7 +64,11 @@ def prove_zero_loss(
         ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``.
     """
     stage("zero loss: solving for V")
-    psi = features.approx()
+    try:
+        psi = features.approx()
+    except NotEnclosed:
+        features = sharper(features)
+        psi = features.approx()
     tried = []
     for method, weights in proposals(psi, labels, classes, witness):
         tried.append(method)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ import msgspec
 
 from verifier.errors import CaseError, nearest, one_line
 from verifier.model.activations import activation
+from verifier.model.files import read_regular
 from verifier.model.layers import AvgPool, Conv, Dense, Layer, Source
 from verifier.model.network import Network
 from verifier.model.verdict import Verdict
 
-MAX_CASE_BYTES = 4 * 2**20
+MAX_CASE_BYTES = 2**20
+MAX_ENTRIES = {"network.layers": 1000, "path.targets": 64, "path.escapes": 16, "losses.kinds": 16}
+MAX_TITLE = 200
+ESCAPES = ("E1", "E2", "E3", "E4")
 
 
 class DataSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,6 +34,7 @@ class DataSection(msgspec.Struct, forbid_unknown_fields=True):
     path: str | None = None
     samples: int | None = None
     label: str | int = -1
+    labels: str | None = None
     scale: str | int = "auto"
     shape: list[int] | None = None
     duplicates: str = "group"
@@ -154,18 +160,16 @@ def read_case(path: str | Path) -> Case:
     """
     where = Path(path)
     try:
-        if where.is_dir():
-            raise CaseError(f"{where} is a folder; name a TOML case file")
-        if where.stat().st_size > MAX_CASE_BYTES:
-            raise CaseError(f"{where} has more than {MAX_CASE_BYTES} bytes; a case file is a small TOML document")
-        text = where.read_bytes().decode("utf-8")
+        text = read_regular(where, MAX_CASE_BYTES).decode("utf-8")
     except FileNotFoundError:
         raise CaseError(f"no case file {where}; `verifier init` writes a sample") from None
+    except IsADirectoryError:
+        raise CaseError(f"{where} is a folder; name a TOML case file") from None
     except UnicodeDecodeError as error:
         raise CaseError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise CaseError(
-            f"cannot read case file {one_line(str(where))}: {getattr(error, 'strerror', None) or error}"
+            f"cannot read case file {one_line(str(where))}: {error.strerror}; a case file is a small TOML document"
         ) from None
     return parse_case(text, name=where.stem, folder=where.parent, label=str(where))
 
@@ -187,6 +191,18 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
         for key, value in document.get(section, {}).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise CaseError(f"{label}: {section}.{key} = {value} must be a finite number ({kind.__name__})")
+            if isinstance(value, str) and not value.isprintable():
+                raise CaseError(f"{label}: {section}.{key} = {one_line(value)} has characters that cannot be printed")
+    if len(file.title) > MAX_TITLE or not file.title.isprintable():
+        raise CaseError(f"{label}: title = {one_line(file.title)} must be at most {MAX_TITLE} printable characters")
+    for name_of, most in MAX_ENTRIES.items():
+        section, key = name_of.split(".")
+        count = len(getattr(getattr(file, section), key))
+        if count > most:
+            raise CaseError(f"{label}: {name_of} has {count} entries, more than {most}; leave some out")
+    for escape in file.path.escapes:
+        if escape not in ESCAPES:
+            raise CaseError(f"{label}: path.escapes has {one_line(escape)}; use {', '.join(ESCAPES)}")
     expected = {}
     for key in ("analytic", "rank", "zero_loss", "path", "generic"):
         value = getattr(file.expect, key)
@@ -209,18 +225,29 @@ def build_network(case: Case, input_shape: tuple[int, ...]) -> Network:
     CaseError, NetworkError, ExpressionError
         Naming the layer.
     """
-    layers = [_layer(table, index) for index, table in enumerate(case.file.network.layers)]
+    layers = build_layers(case.file.network.layers)
     convolutional = any(isinstance(layer, Conv | AvgPool) for layer in layers)
     if convolutional and len(input_shape) == 1:
         input_shape = (1, *input_shape)
-    return Network(input_shape, tuple(layers))
+    return Network(input_shape, layers)
+
+
+def build_layers(tables: Sequence[Mapping[str, Any]]) -> tuple[Layer, ...]:
+    """Build layers from the tables of ``network.layers``.
+
+    Raises
+    ------
+    CaseError, ExpressionError
+        Naming the layer.
+    """
+    return tuple(_layer(dict(table), index) for index, table in enumerate(tables))
 
 
 def _layer(table: dict[str, Any], index: int) -> Layer:
     where = f"network.layers[{index}]"
     kind = table.get("kind")
-    if kind not in KINDS:
-        shown = "missing" if kind is None else repr(kind)
+    if not isinstance(kind, str) or kind not in KINDS:
+        shown = "missing" if kind is None else one_line(kind)
         raise CaseError(f"{where}: kind is {shown}; {nearest(str(kind), KINDS)}")
     struct, axes = KINDS[kind]
     spec: Any = _convert(table, struct, where)
@@ -282,9 +309,11 @@ title = "Digits, one wide tanh layer"
 
 [data]
 name = "digits"              # digits, iris, wine, breast_cancer
-# path = "data.csv"          # instead of name: CSV (last column: label) or NPZ (arrays X and y)
+# path = "data.csv"          # instead of name: CSV (last column: label), NPZ (arrays X and y), CIFAR-10's .bin, or
+#                            # IDX as MNIST's train-images-idx3-ubyte (.gz too), its labels beside it
 samples = 200                # the first n
 # label = "species"          # CSV: the label column's name or index
+# labels = "FILE"            # IDX: the file of labels, if it is not beside the images
 # scale = "auto"             # "auto", "none" or an integer k: inputs are multiplied by 2^k exactly
 # shape = [1, 8, 8]          # for convolutions: channels and positions
 # duplicates = "group"       # or "keep": equal samples stay separate rows (then Psi cannot have full rank)

@@ -268,7 +268,7 @@ def scaled_inputs(inputs: FloatArray, scale: Scale, *, common: bool = False) -> 
         largest = np.abs(inputs).max(axis=0)
         if common:
             largest = np.full_like(largest, largest.max())
-        exponents = [_unit_exponent(value) for value in largest.tolist()]
+        exponents = [unit_exponent(value) for value in largest.tolist()]
         scaled = scale_by_power(inputs, exponents)
         if len(set(exponents)) == 1:
             return scaled, _in_words(exponents[0])
@@ -287,8 +287,8 @@ def _in_words(exponent: int) -> str:
     return f"divided by 2^{-exponent}" if exponent < 0 else f"times 2^{exponent}" if exponent else "none"
 
 
-def _unit_exponent(largest: float) -> int:
-    """Return k with largest * 2**k in (1/2, 1]; 0 for a zero column."""
+def unit_exponent(largest: float) -> int:
+    """Return k with largest * 2**k in (1/2, 1]; 0 for 0."""
     mantissa, exponent = math.frexp(largest)
     if mantissa == 0:
         return 0

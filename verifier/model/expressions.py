@@ -30,7 +30,11 @@ MAX_DEPTH: Final = 60
 """Deepest nesting; catalogue activations have at most 6."""
 MAX_EXPONENT: Final = 1000
 """Bound on the numerator and the denominator of an exponent: the certificate format's."""
-MAX_CONSTANT_BITS: Final = 20_000
+MAX_ARGUMENTS: Final = 16
+"""Most arguments of Max and Min: sympy compares every two of them."""
+MAX_TOWERS: Final = 2
+"""Deepest nesting of exp, sinh and cosh in a constant: exp(exp(exp(9))) has no digits that anybody could compute."""
+MAX_CONSTANT_BITS: Final = 14_000
 """Bound on the size of an exact constant that a power may produce, so that no text can ask for unbounded memory."""
 
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
@@ -138,6 +142,11 @@ def check_real(expression: sympy.Expr, text: str) -> None:
         raise ExpressionError(
             f"expression {one_line(text)}: not real ({expression}); take roots and logs of positive numbers"
         )
+
+
+def _towers(constant: sympy.Expr) -> int:
+    inner = max((_towers(argument) for argument in constant.args), default=0)
+    return inner + isinstance(constant, sympy.exp | sympy.sinh | sympy.cosh)
 
 
 def largest_power(expression: sympy.Expr) -> int:
@@ -256,9 +265,11 @@ class _Reader:
                 case ast.Mult():
                     result = result * right
                 case _:
-                    if right.is_zero:
+                    if right == 0 or (not right.has(T) and right.is_zero):
                         raise self.error(step, "division by zero; remove it")
                     result = result / right
+            if isinstance(result, sympy.Rational) and int(result.p * result.q).bit_length() > MAX_CONSTANT_BITS:
+                raise self.error(step, f"a constant of more than {MAX_CONSTANT_BITS} bits; scale the expression")
         return result
 
     def power(self, node: ast.BinOp, depth: int) -> sympy.Expr:
@@ -286,7 +297,11 @@ class _Reader:
         wanted = "two or more arguments" if name in _VARIADIC else "one argument"
         if (len(node.args) < 2) if name in _VARIADIC else (len(node.args) != 1):
             raise self.error(node, f"{name} takes {wanted}, got {len(node.args)}")
+        if len(node.args) > MAX_ARGUMENTS:
+            raise self.error(node, f"{name} of {len(node.args)} arguments, more than {MAX_ARGUMENTS}; nest it")
         arguments = [self.read(argument, depth + 1) for argument in node.args]
+        if any(not argument.has(T) and _towers(argument) >= MAX_TOWERS for argument in arguments):
+            raise self.error(node, f"a constant of more than {MAX_TOWERS} nested exponentials; write its value")
         for argument in arguments:
             check_real(argument, self.source)
         try:

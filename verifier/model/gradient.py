@@ -27,6 +27,7 @@ class Gradient:
 
 
 @np.errstate(all="ignore")
+@np.errstate(all="ignore")
 def approx_gradient(
     network: Network, u: Array, v: Array, inputs: Array, labels: NDArray[np.int64], multiplicities: NDArray[np.int64]
 ) -> Gradient:
@@ -109,24 +110,21 @@ def _push(
     delta = back[index] * slopes
     width = sum(int(np.prod(shape)) for shape in network.source_shapes(index))
     onto = np.zeros((count, width))
-    if isinstance(layer, AvgPool):
-        assert windows is not None  # noqa: S101  # for the type checker: a pool has windows
+    gradient, weight, bias = network.views(du), f"layer{index}.weight", f"layer{index}.bias"
+    if windows is None:
+        gradient[weight][...] = delta.T @ patches
+        gradient[bias][...] = delta.sum(axis=0)
+        onto = delta @ views[weight]
+    elif isinstance(layer, AvgPool):
         np.add.at(onto.T, windows, (delta / windows.shape[1]).T[:, None, :])
     else:
         filters = network.shapes[index][0]
-        weight = views[f"layer{index}.weight"].reshape(filters, -1)
-        gradient = network.views(du)
-        if windows is None:
-            gradient[f"layer{index}.weight"][...] = delta.T @ patches
-            gradient[f"layer{index}.bias"][...] = delta.sum(axis=0)
-            onto = delta @ weight
-        else:
-            spread = delta.reshape(count, filters, -1)
-            flat = np.einsum("nfp,npk->fk", spread, patches)
-            gradient[f"layer{index}.weight"][...] = flat.reshape(views[f"layer{index}.weight"].shape)
-            bias = gradient[f"layer{index}.bias"]
-            bias[...] = spread.sum(axis=0).reshape(bias.shape) if bias.ndim > 1 else spread.sum(axis=(0, 2))
-            np.add.at(onto.T, windows, np.einsum("nfp,fk->pkn", spread, weight))
+        spread = delta.reshape(count, filters, -1)
+        flat = np.einsum("nfp,npk->fk", spread, patches)
+        gradient[weight][...] = flat.reshape(views[weight].shape)
+        shifts = gradient[bias]
+        shifts[...] = spread.sum(axis=0).reshape(shifts.shape) if shifts.ndim > 1 else spread.sum(axis=(0, 2))
+        np.add.at(onto.T, windows, np.einsum("nfp,fk->pkn", spread, views[weight].reshape(filters, -1)))
     start = 0
     for source, shape in zip(network.sources[index], network.source_shapes(index), strict=True):
         size = int(np.prod(shape))

@@ -80,6 +80,11 @@ def portable_gaussian(seed: int, stream: tuple[int, ...], count: int) -> Array:
     return draws.astype(np.float32).astype(np.float64)
 
 
+def _check_scale(scale: float, name: str) -> None:
+    if not (scale == 0.0 or 1e-30 <= scale <= 1e30):
+        raise NetworkError(f"{name} = {scale} must be 0 or in 1e-30..1e30")
+
+
 def _scaled(draws: Array, scale: float) -> Array:
     return (draws * scale).astype(np.float32).astype(np.float64)
 
@@ -119,8 +124,7 @@ def initialise(
     """
     if init not in INITS:
         raise NetworkError(f"init = {init!r} is unknown; use one of {', '.join(INITS)}")
-    if not (scale == 0.0 or 1e-30 <= scale <= 1e30):
-        raise NetworkError(f"scale = {scale} must be 0 or in 1e-30..1e30")
+    _check_scale(scale, "scale")
     if seed < 0:
         raise NetworkError(f"seed = {seed} must not be negative")
     u = np.zeros(network.parameter_count)
@@ -149,7 +153,14 @@ def initialise(
 def output_weights(
     network: Network, classes: int, kind: str = "gaussian", *, seed: int = 0, scale: float = 1.0
 ) -> Array:
-    """Output weights V, shape ``(M, m)``: ``gaussian`` N(0, scale^2) or ``zeros``."""
+    """Output weights V, shape ``(M, m)``: ``gaussian`` N(0, scale^2) or ``zeros``.
+
+    Raises
+    ------
+    NetworkError
+        On an unknown ``kind`` or a scale that is not 0 or in 1e-30..1e30.
+    """
+    _check_scale(scale, "output_scale")
     shape = (network.skip_count, classes)
     if kind == "zeros":
         return np.zeros(shape)

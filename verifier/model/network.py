@@ -21,7 +21,7 @@ from verifier.model.layers import AvgPool, Conv, Dense, Layer, ParameterSpec, Sh
 
 Array = NDArray[np.float64]
 
-MAX_UNITS = 50_000_000
+MAX_UNITS = 10_000_000
 """Hidden units a network may declare; a larger number is a typing error, not a network."""
 
 

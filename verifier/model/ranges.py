@@ -29,6 +29,10 @@ _HALF_PI_HI: Final = Fraction(11, 7)
 """pi/2 = 1.5707.. < 11/7 = 1.5714.. (Archimedes)."""
 
 
+MAX_SHOWN_BITS: Final = 400
+"""Longer ends are not printed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A nonempty interval. Guarantee where it is returned: it contains the values, which need not fill it.
@@ -69,7 +73,7 @@ class Interval:
     @property
     def is_bounded(self) -> bool:
         """Whether both ends are finite."""
-        return not (math.isinf(self.lo) or math.isinf(self.hi))
+        return not (_infinite(self.lo) or _infinite(self.hi))
 
     def __neg__(self) -> Interval:
         """Return the values' negatives."""
@@ -77,8 +81,20 @@ class Interval:
 
     def __str__(self) -> str:
         """Print in the usual notation."""
-        lo, hi = (str(end).replace("inf", "oo") for end in (self.lo, self.hi))
+        lo, hi = map(_shown, (self.lo, self.hi))
         return f"{'(' if self.lo_open else '['}{lo}, {hi}{')' if self.hi_open else ']'}"
+
+
+def _infinite(end: Bound) -> bool:
+    """Tell the infinite floats from fractions, which may be too large for `math.isinf`."""
+    return isinstance(end, float)
+
+
+def _shown(end: Bound) -> str:
+    if isinstance(end, float):
+        return str(end).replace("inf", "oo")
+    size = size_of(end)
+    return str(end) if size <= MAX_SHOWN_BITS else f"({'-' if end < 0 else ''}a number of {size} bits)"
 
 
 REALS: Final = Interval(-math.inf, math.inf)
@@ -256,7 +272,7 @@ def _minus(part: Behaviour) -> Behaviour:
 
 def _plus(a: Bound, b: Bound) -> Bound:
     """Add two lower ends, or two upper ends: opposite infinities do not meet."""
-    return a if math.isinf(a) else b if math.isinf(b) else a + b
+    return a if _infinite(a) else b if _infinite(b) else a + b
 
 
 def _sum(a: Interval, b: Interval) -> Interval:
@@ -270,7 +286,7 @@ def _times(a: Interval, b: Interval) -> Interval:
         for y, y_open in ((b.lo, b.lo_open), (b.hi, b.hi_open)):
             if x == 0 or y == 0:
                 corners.append((_ZERO, a.excludes_zero and b.excludes_zero))
-            elif math.isinf(x) or math.isinf(y):
+            elif _infinite(x) or _infinite(y):
                 corners.append((math.inf if (x > 0) == (y > 0) else -math.inf, True))
             else:
                 corners.append((x * y, x_open or y_open))
@@ -284,7 +300,7 @@ def _reciprocal(u: Interval) -> Interval:
     """Range of 1/x over an interval that excludes 0."""
     if u.is_negative:
         return -_reciprocal(-u)
-    lo: Bound = _ZERO if math.isinf(u.hi) else 1 / u.hi
+    lo: Bound = _ZERO if _infinite(u.hi) else 1 / u.hi
     hi: Bound = math.inf if u.lo == 0 else 1 / u.lo
     return Interval(lo, hi, u.hi_open, u.lo_open)
 
@@ -300,7 +316,7 @@ def _int_power(u: Interval, n: int) -> Interval:
 
 
 def _raised(end: Bound, n: int) -> Bound:
-    if math.isinf(end):
+    if _infinite(end):
         return math.inf if end > 0 or n % 2 == 0 else -math.inf
     if isinstance(end, Fraction) and size_of(end) * n > MAX_CONSTANT_BITS:
         raise _TooLargeError

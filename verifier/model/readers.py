@@ -1,4 +1,4 @@
-"""Reading data sets: scikit-learn's built-ins, CSV and NPZ files. Everything is read exactly or refused.
+"""Reading data sets: scikit-learn's built-ins, CSV, NPZ, IDX and CIFAR files. Everything is read exactly or refused.
 
 No file is ever unpickled, and sizes are checked against the file before memory is taken.
 """
@@ -6,31 +6,33 @@ No file is ever unpickled, and sizes are checked against the file before memory 
 from __future__ import annotations
 
 import csv
+import io
 import math
+import os
 import re
+import warnings
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier.errors import DataError, nearest, one_line
 from verifier.model.data import Dataset, IntArray, Scale, exact_float64, scaled_inputs
+from verifier.model.files import UNSOUND, is_bomb, open_regular, read_npy_header
+from verifier.model.idx import is_cifar, is_idx, read_images
+from verifier.model.labels import MAX_NAMES, array_labels, named_labels
 
 BUILT_IN: Final = ("digits", "iris", "wine", "breast_cancer")
 """Data sets that scikit-learn ships, so that no download is needed."""
 MAX_BYTES: Final = 4 * 2**30
 """Largest file, and largest array inside an archive: 4 GiB."""
-MAX_NAMES: Final = 5
-"""How many label values a message lists."""
 
 _NUMBER: Final = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_NOT_FINITE: Final = re.compile(r"[-+]?(nan|inf|infinity)", re.IGNORECASE)
 _MISSING: Final = frozenset({"", "?", "-", "na", "n/a", "null", "none"})
-_HEADERS: Final = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_NOT_FINITE: Final = re.compile(r"[-+]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 def load_dataset(
@@ -38,6 +40,7 @@ def load_dataset(
     *,
     path: str | Path | None = None,
     label: str | int = -1,
+    labels: str | Path | None = None,
     scale: Scale = "auto",
     samples: int | None = None,
 ) -> Dataset:
@@ -48,9 +51,12 @@ def load_dataset(
     name : str, optional
         One of `BUILT_IN`.
     path : str or Path, optional
-        A ``.csv`` or ``.npz`` file; exactly one of name and path is given.
+        A ``.csv`` or ``.npz`` file, one of images in the IDX format (``train-images-idx3-ubyte``, also ``.gz``) or one
+        of CIFAR-10 records (``.bin``); exactly one of name and path is given.
     label : str or int, optional
         CSV only: the label column's header or index; default the last.
+    labels : str or Path, optional
+        IDX only: the file of labels; default the one beside the images with "labels" for "images" in its name.
     scale : "auto", "none" or int, optional
         See `verifier.model.data.scaled_inputs`.
     samples : int, optional
@@ -67,20 +73,25 @@ def load_dataset(
         Unknown name, unreadable file, or data that cannot be held exactly.
     """
     if (name is None) == (path is None):
-        raise DataError("data: give exactly one of name (a built-in) and path (a .csv or .npz file)")
+        raise DataError("data: give exactly one of name (a built-in) and path (a file of samples)")
+    file = Path(str(path))
+    if labels is not None and not is_idx(file):
+        raise DataError(
+            f"labels = {one_line(str(labels))}: only images in an IDX file have their labels in another file"
+        )
     if name is not None:
         dataset = load_builtin(name, scale=scale)
+    elif is_idx(file) or is_cifar(file):
+        dataset = read_images(file, labels=labels, scale=scale, samples=samples, max_bytes=MAX_BYTES)
+    elif file.suffix.lower() == ".csv":
+        dataset = read_csv(file, label=label, scale=scale)
+    elif file.suffix.lower() == ".npz":
+        dataset = read_npz(file, scale=scale)
     else:
-        file = Path(str(path))
-        suffix = file.suffix.lower()
-        if suffix == ".csv":
-            dataset = read_csv(file, label=label, scale=scale)
-        elif suffix == ".npz":
-            dataset = read_npz(file, scale=scale)
-        else:
-            raise DataError(
-                f"path = {one_line(str(path))}: the name must end in .csv or .npz; convert the file to one of them"
-            )
+        raise DataError(
+            f"path = {one_line(str(path))}: the name must end in .csv or .npz, or be that of an IDX file"
+            " (train-images-idx3-ubyte, .gz too) or of CIFAR records (.bin); convert the file to one of them"
+        )
     return dataset if samples is None else dataset.first(samples)
 
 
@@ -148,7 +159,7 @@ def read_csv(path: str | Path, *, label: str | int = -1, scale: Scale = "auto") 
         Unreadable file, ragged line, cell that is not a finite number, unusable labels; the message has line and
         column.
     """
-    file = _readable(path)
+    file = Path(path)
     lines = _csv_lines(file)
     width = len(lines[0][1])
     if width < 2:
@@ -203,13 +214,14 @@ def read_npz(path: str | Path, *, scale: Scale = "auto", max_bytes: int = MAX_BY
     DataError
         Unreadable or dishonest archive, wrong arrays, values that binary64 cannot hold, unusable labels.
     """
-    file = _readable(path)
+    file = Path(path)
     try:
-        with zipfile.ZipFile(file) as archive:
+        with _opened(file) as stream, zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers in the style of Python 2, which are read all the same
             raw, target = (_member(file.name, archive, key, max_bytes) for key in ("X", "y"))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, NotImplementedError) as error:
+    except UNSOUND as error:
         raise DataError(
-            f"{file.name}: not a sound .npz archive ({error}); write it with numpy.savez(path, X=X, y=y)"
+            f"{file.name}: not a sound .npz archive ({one_line(str(error))}); write it with numpy.savez(path, X=X, y=y)"
         ) from None
     if not 2 <= raw.ndim <= 4 or 0 in raw.shape:
         raise DataError(
@@ -219,7 +231,7 @@ def read_npz(path: str | Path, *, scale: Scale = "auto", max_bytes: int = MAX_BY
         raise DataError(
             f"{file.name}: y has shape {target.shape}, expected ({raw.shape[0]},), one label per sample of X"
         )
-    labels, names = _array_labels(file.name, target)
+    labels, names = array_labels(file.name, target)
     flat = exact_float64(raw, f"{file.name}: X").reshape(raw.shape[0], -1)
     inputs, scaling = scaled_inputs(flat, scale, common=raw.ndim > 2)
     return Dataset(
@@ -233,27 +245,23 @@ def read_npz(path: str | Path, *, scale: Scale = "auto", max_bytes: int = MAX_BY
     )
 
 
-def _readable(path: str | Path) -> Path:
-    file = Path(path)
-    if file.is_dir():
-        raise DataError(f"path = {one_line(str(path))}: is a directory; give a .csv or .npz file")
+def _opened(file: Path) -> BinaryIO:
     try:
-        size = file.stat().st_size
-        with file.open("rb"):
-            pass
+        stream = open_regular(file, MAX_BYTES)
+    except IsADirectoryError:
+        raise DataError(f"path = {one_line(str(file))}: is a directory; give a .csv or .npz file") from None
     except OSError as error:
-        raise DataError(f"path = {one_line(str(path))}: {error.strerror or error}; check the path") from None
-    if size == 0:
-        raise DataError(f"path = {one_line(str(path))}: the file is empty; write samples into it")
-    if size > MAX_BYTES:
-        raise DataError(f"path = {one_line(str(path))}: {size} bytes, more than {MAX_BYTES}; use fewer samples")
-    return file
+        raise DataError(f"path = {one_line(str(file))}: {error.strerror}; check the path") from None
+    if os.fstat(stream.fileno()).st_size == 0:
+        stream.close()
+        raise DataError(f"path = {one_line(str(file))}: the file is empty; write samples into it")
+    return stream
 
 
 def _csv_lines(file: Path) -> list[tuple[int, list[str]]]:
     """Return (line number, stripped cells) of every line that is not blank."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
+        with _opened(file) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
     except UnicodeDecodeError as error:
@@ -310,39 +318,8 @@ def _text_labels(name: str, cells: list[tuple[int, str]]) -> tuple[IntArray, tup
             )
     texts = [cell for _, cell in cells]
     if all(_is_number(text) for text in texts):
-        return _array_labels(name, np.array([float(text) for text in texts]))
-    return _array_labels(name, np.array(texts, dtype=np.str_))
-
-
-def _array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str, ...]]:
-    """Return labels 0..m-1 and the class names; text is numbered in sorted order, numbers must be 0..m-1 already."""
-    if target.dtype.kind in "SU":
-        values, inverse = np.unique(target.astype(np.str_), return_inverse=True)
-        _need_two(name, values)
-        return inverse.astype(np.int64), tuple(str(value) for value in values)
-    if target.dtype.kind not in "biuf":
-        raise DataError(f"{name}: labels of dtype {target.dtype} are not supported; use integers or text")
-    values = np.unique(target)
-    if target.dtype.kind == "f":
-        wrong = values[~np.isfinite(values) | (values != np.floor(values))]
-        if wrong.size:
-            raise DataError(f"{name}: label {wrong[0]} is not an integer; give classes 0..m-1, or names as text")
-    _need_two(name, values)
-    if not np.array_equal(values.astype(np.float64), np.arange(values.size)):
-        shown = ", ".join(f"{value:.0f}" for value in values[:MAX_NAMES].astype(np.float64).tolist())
-        more = ", ..." if values.size > MAX_NAMES else ""
-        raise DataError(
-            f"{name}: the {values.size} integer labels are {shown}{more}, not 0..{values.size - 1};"
-            " renumber them, for example y = numpy.unique(y, return_inverse=True)[1]"
-        )
-    return target.astype(np.int64), tuple(str(k) for k in range(values.size))
-
-
-def _need_two(name: str, values: NDArray[Any]) -> None:
-    if values.size < 2:
-        raise DataError(
-            f"{name}: {values.size} class among the labels; at least 2 are needed, is the label column right?"
-        )
+        return array_labels(name, np.array([float(text) for text in texts]))
+    return named_labels(name, texts)
 
 
 def _member(name: str, archive: zipfile.ZipFile, key: str, max_bytes: int) -> NDArray[Any]:
@@ -359,6 +336,11 @@ def _member(name: str, archive: zipfile.ZipFile, key: str, max_bytes: int) -> ND
     size = found[0].file_size
     if size > max_bytes:
         raise DataError(f"{name}: {key} takes {size} bytes, more than {max_bytes}; use fewer samples")
+    if is_bomb(size, found[0].compress_size):
+        raise DataError(
+            f"{name}: {key} takes {size} bytes, compressed to {found[0].compress_size}; write it with numpy.savez,"
+            " uncompressed"
+        )
     with archive.open(found[0]) as stream:
         declared = _declared_bytes(name, key, stream)
         header = stream.tell()
@@ -368,14 +350,12 @@ def _member(name: str, archive: zipfile.ZipFile, key: str, max_bytes: int) -> ND
         )
     with archive.open(found[0]) as stream:
         array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        stream.read(1)  # at the end of the member its checksum is compared
     return array
 
 
 def _declared_bytes(name: str, key: str, stream: IO[bytes]) -> int:
-    version = np.lib.format.read_magic(stream)
-    if version not in _HEADERS:
-        raise DataError(f"{name}: {key} has npy version {version}; write it with numpy.savez")
-    shape, _, dtype = _HEADERS[version](stream)
+    shape, dtype = read_npy_header(stream)
     if dtype.hasobject:
         raise DataError(
             f"{name}: {key} holds Python objects, which only pickle could read; convert it to numbers or text"

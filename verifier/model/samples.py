@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 
 from verifier.errors import DataError, one_line
 from verifier.model.data import Dataset
+from verifier.model.files import UNSOUND, open_regular, read_npy_header
 
 CHUNK_ENTRIES: Final = 1 << 20
 """Entries that `SampleSource.chunks` holds at a time."""
 LIMB_BITS: Final = 16
 """Bits of one limb of a sample's integers, see `SampleSource.project`."""
+MAX_BYTES: Final = 1 << 62
+"""Largest .npy file: it is mapped, never loaded."""
 _SAFE_BITS: Final = 60
 """Integers below 2^60 leave room in int64 for the sums and doubles that are made of them."""
 _STORED: Final = {"u1": "u1", "i1": "i1", "i2": "i2", "i4": "i4", "i8": "i8", "f4": "f4", "f8": "f8", "b1": "u1"}
@@ -81,11 +85,15 @@ class SampleSource:
             Missing, not a .npy file, or not a matrix of real numbers.
         """
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"cannot read {path} as a .npy file: {one_line(str(error))}") from None
-        if not isinstance(array, np.ndarray):
-            raise DataError(f"{path} is an archive of arrays; give a .npy file of one matrix")
+            with open_regular(path, MAX_BYTES) as stream, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of headers in the style of Python 2, which are read all the same
+                read_npy_header(stream)
+                array = np.lib.format.open_memmap(path, mode="r")
+        except UNSOUND as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise DataError(
+                f"cannot read {path} as a .npy file of one matrix, no archive: {one_line(reason)}"
+            ) from None
         return cls(Path(path).name, array, shape=shape, classes=classes)
 
     @property

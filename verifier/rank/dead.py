@@ -29,6 +29,9 @@ PRECISION = 128
 SMALLEST_EXPONENT = -120
 """Boxes with a radius below ``2^SMALLEST_EXPONENT`` are not tried."""
 
+LARGEST = 10**300
+"""Arguments beyond it are not tried: binary64 ends there."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeadOpenSet:
@@ -111,8 +114,10 @@ def _constant_point(activation: Activation) -> float | None:
         if not piece.expression.has(T):
             lo, hi = piece.domain.lo, piece.domain.hi
             if isinstance(lo, Fraction) and isinstance(hi, Fraction):
-                return float((lo + hi) / 2)
-            return float(hi - 1 if isinstance(hi, Fraction) else lo + 1 if isinstance(lo, Fraction) else 0)
+                inside = (lo + hi) / 2
+            else:
+                inside = hi - 1 if isinstance(hi, Fraction) else lo + 1 if isinstance(lo, Fraction) else Fraction(0)
+            return float(inside) if abs(inside) < LARGEST else None
     return None
 
 

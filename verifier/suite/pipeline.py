@@ -93,8 +93,8 @@ class Instance:
     words: str
 
 
-def case_data(case: Case) -> tuple[Dataset, Grouping, tuple[int, ...], str]:
-    """Load the case's data: the samples that Psi has rows for, their grouping, the input's shape, a line in words.
+def case_dataset(case: Case) -> Dataset:
+    """Load the case's samples as they are, equal ones included.
 
     Raises
     ------
@@ -103,26 +103,43 @@ def case_data(case: Case) -> tuple[Dataset, Grouping, tuple[int, ...], str]:
     """
     section = case.file.data
     if (section.name is None) == (section.path is None):
-        raise CaseError("[data] needs exactly one of name (a built-in data set) and path (a CSV or NPZ file)")
+        raise CaseError("[data] needs exactly one of name (a built-in data set) and path (a file of samples)")
     if section.path is not None and section.path.endswith(".npy"):
         raise CaseError(f"data.path = {section.path!r} has no labels: only `verifier witness` reads a .npy file")
     path = None if section.path is None else case.folder / section.path
     if isinstance(section.scale, str) and section.scale not in ("auto", "none"):
         raise CaseError(f'data.scale = {section.scale!r}; use "auto", "none" or an integer')
     scale: Scale = section.scale  # type: ignore[assignment]
-    full = load_dataset(section.name, path=path, label=section.label, scale=scale, samples=section.samples)
+    labels = None if section.labels is None else case.folder / section.labels
+    return load_dataset(
+        section.name, path=path, label=section.label, labels=labels, scale=scale, samples=section.samples
+    )
+
+
+def case_data(case: Case) -> tuple[Dataset, Grouping, tuple[int, ...], str]:
+    """Load the case's data: the samples that Psi has rows for, their grouping, the input's shape, a line in words.
+
+    Raises
+    ------
+    InputError
+        Anything unusable, in one line.
+    """
+    section, full = case.file.data, case_dataset(case)
     grouping = group_duplicates(full)
     data = grouping.dataset if section.duplicates == "group" else full
     shape = tuple(section.shape) if section.shape is not None else data.shape
     if math.prod(shape) != data.dimension or any(length < 1 for length in shape):
         raise DataError(f"data.shape = {list(shape)} does not hold the {data.dimension} input coordinates")
+    return data, grouping, shape, in_words(full, grouping, section.duplicates == "group")
+
+
+def in_words(full: Dataset, grouping: Grouping, grouped: bool) -> str:
+    """Describe a data set in a line."""
     words = f"{full.name}: {full.samples} samples x {full.dimension}, {full.classes} classes"
-    if grouping.has_duplicates:
-        count = full.samples - grouping.dataset.samples
-        words += f", {count} duplicate{'s' if count > 1 else ''} " + (
-            "grouped" if section.duplicates == "group" else "kept"
-        )
-    return data, grouping, shape, words
+    count = full.samples - grouping.dataset.samples
+    if count:
+        words += f", {count} duplicate{'s' if count > 1 else ''} {'grouped' if grouped else 'kept'}"
+    return words
 
 
 def case_instance(case: Case, *, seed: int | None = None) -> Instance:

@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_running: set[CheckerProcess] = set()
 
 CHECKER = Path(__file__).resolve().parent.parent / "checker" / "__main__.py"
 
@@ -30,17 +33,29 @@ def checker_command(arguments: list[str]) -> list[str]:
 
 
 class CheckerProcess:
-    """A checker started on some certificates; ``wait`` collects its answers."""
+    """A checker started on some certificates; ``wait`` collects its answers.
 
-    def __init__(self, files: list[Path]) -> None:
+    Parameters
+    ----------
+    files
+        Certificates.
+    jobs
+        Processes that it may use; by default as many as it likes.
+    """
+
+    def __init__(self, files: list[Path], *, jobs: int | None = None) -> None:
         self.files = files
+        options = ["--json"] if jobs is None else ["--json", "--jobs", str(jobs)]
+        # Files, not pipes: a checker with much to say must be able to end before anybody listens.
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            checker_command(["--json", *map(str, files)]),
+            checker_command([*options, "--", *map(str, files)]),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=self._out,
+            stderr=self._err,
             start_new_session=True,
         )
+        _running.add(self)
 
     @property
     def running(self) -> bool:
@@ -49,11 +64,16 @@ class CheckerProcess:
 
     def wait(self) -> list[Checked]:
         """Wait for the answers, one per file; a checker that dies has accepted nothing."""
-        out, err = self.process.communicate()
+        self.process.wait()
+        _running.discard(self)
+        with self._out as out, self._err as err:
+            for stream in (out, err):
+                stream.seek(0)
+            answer, complaint = out.read(), err.read()
         try:
-            results: list[dict[str, Any]] = json.loads(out)["results"]
+            results: list[dict[str, Any]] = json.loads(answer)["results"]
         except (ValueError, KeyError, TypeError):
-            lines = err.decode(errors="replace").strip().splitlines()
+            lines = complaint.decode(errors="replace").strip().splitlines()
             reason = lines[-1] if lines else f"the checker ended with status {self.process.returncode}"
             return [Checked(str(file), "UNREADABLE", reason, 0.0) for file in self.files]
         return [_checked(entry) for entry in results]
@@ -62,7 +82,16 @@ class CheckerProcess:
         """End the process and its workers, which are its session, if it still runs."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.communicate()
+            self.process.wait()
+        _running.discard(self)
+        self._out.close()
+        self._err.close()
+
+
+def stop_all() -> None:
+    """Stop every checker that this process started."""
+    for process in list(_running):
+        process.stop()
 
 
 def _checked(entry: dict[str, Any]) -> Checked:

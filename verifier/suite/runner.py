@@ -1,98 +1,93 @@
-"""Runs cases one after the other, writes their certificates, and has the independent checker check them meanwhile."""
+"""Runs the cases of a suite, keeps a ledger of what is done, and writes the results."""
 
 from __future__ import annotations
 
 import json
-import os
+import re
 import resource
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
-
-from threadpoolctl import threadpool_limits
+from typing import Any
 
 from verifier import __version__
-from verifier.balls.binary64.backend import Backend
-from verifier.certificate.writer import atomic_write, leftover_parts
-from verifier.model.case import Case, read_case
-from verifier.model.verdict import Verdict
-from verifier.rank.certify import Stage
-from verifier.suite.pipeline import CaseReport, run_case
-from verifier.suite.recheck import Checked, CheckerProcess
+from verifier.certificate.writer import atomic_write
+from verifier.errors import InputError, nearest, one_line
+from verifier.model.case import Case
+from verifier.suite.executors import Workers, given
+from verifier.suite.family import read_cases
+from verifier.suite.ledger import case_key, open_ledger, suffix
+from verifier.suite.record import CaseRecord, as_json, intact, worst
+from verifier.suite.tasks import packed, peak
+from verifier.suite.toml import case_toml
+from verifier.suite.work import Display, Job, Work
 
-BLAS_THREADS = max(1, (os.cpu_count() or 1) // 2)
-"""OpenBLAS threads wait by spinning: with a checker at work on the same cores, a QR took 100 times longer."""
-
-LARGE_BYTES = 4 * 2**20
-"""A certificate from this size on is checked in a process of its own while the next case is proved."""
-
-
-class Display(Protocol):
-    """Where progress goes."""
-
-    def case(self, name: str, position: int, count: int) -> AbstractContextManager[Stage]:
-        """Announce a case; the context's value announces its stages."""
-
-
-@dataclass
-class Outcome:
-    """A case with its check: ``ok`` if every verdict is as expected and the certificate, if any, was accepted."""
-
-    report: CaseReport
-    seconds: float
-    check: Checked | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything is as expected."""
-        return not self.report.surprises and (self.check is None or self.check.verdict == "ACCEPTED")
-
-    @property
-    def exit_code(self) -> int:
-        """0 as expected or proved; 1 refuted, rejected or unexpected; 3 undecided."""
-        if not self.ok:
-            return 1
-        found = [step.verdict for step in self.report.steps if step.key in ("rank", "zero_loss", "path")]
-        open_questions = [step for step in self.report.steps if step.key not in self.report.case.expected]
-        unexpected = [step.verdict for step in open_questions if step.key in ("rank", "zero_loss", "path")]
-        if not self.report.case.expected:
-            unexpected = found
-        if Verdict.REFUTED in unexpected:
-            return 1
-        return 3 if Verdict.UNDECIDED in unexpected else 0
+SUITES = {"main": ("main",), "quick": ("quick",), "full": ("quick", "full")}
+"""The packaged suites: the folders of cases that they consist of."""
 
 
 @dataclass
 class SuiteResult:
-    """All outcomes, wall time in seconds and peak memory in bytes (of this process and of the checker)."""
+    """All records in the cases' order, wall time in seconds, peak memory in bytes of the prover and of the checker.
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    ``from_ledger`` of the records were there already.
+    """
+
+    records: list[CaseRecord] = field(default_factory=list)
     seconds: float = 0.0
     peak_bytes: int = 0
     checker_peak_bytes: int = 0
+    from_ledger: int = 0
 
     @property
     def exit_code(self) -> int:
-        """The worst: 1 before 3 before 0."""
-        codes = {outcome.exit_code for outcome in self.outcomes}
-        return 1 if 1 in codes else 3 if 3 in codes else 0
+        """The worst: 1 before 2 before 3 before 0."""
+        return worst(record.exit_code for record in self.records)
 
 
 def packaged_cases(suite: str) -> list[Case]:
-    """The cases shipped with the package: ``main`` (digits) or ``quick``."""
-    folder = resources.files("verifier.suite") / "cases" / suite
-    with resources.as_file(folder) as where:
-        return [read_case(file) for file in sorted(where.glob("*.toml"))]
+    """The cases shipped with the package: ``main`` (digits), ``quick``, or ``full`` (quick and the families)."""
+    found = []
+    for folder in SUITES[suite]:
+        with resources.as_file(resources.files("verifier.suite") / "cases" / folder) as where:
+            for file in sorted(where.glob("*.toml")):
+                found += read_cases(file)
+    return found
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Read ``i/n``, 1 <= i <= n <= 10000.
+
+    Raises
+    ------
+    InputError
+        Anything else.
+    """
+    found = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]) <= 10_000:
+        raise InputError(f"--shard {one_line(text)}: give i/n with 1 <= i <= n <= 10000, such as 2/8")
+    return int(found[1]), int(found[2])
 
 
 def run_cases(
-    cases: list[Case], out: Path, display: Display, *, seed: int | None = None, backend: Backend | None = None
+    cases: Sequence[Case],
+    out: Path,
+    display: Display,
+    *,
+    seed: int | None = None,
+    device: str = "cpu",
+    executor: Executor | Workers | None = None,
+    shard: tuple[int, int] | None = None,
+    only: str | None = None,
+    fresh: bool = False,
 ) -> SuiteResult:
-    """Prove, write, check; results in ``out/certificates`` and ``out/results.json``.
+    """Prove, write, check; results in ``out/certificates`` and ``out/results.json``, progress in ``out/ledger.sqlite``.
+
+    A run that was interrupted or killed is gone on with: what the ledger holds, with certificates that are still what
+    they were, is not done again.
 
     Parameters
     ----------
@@ -104,66 +99,72 @@ def run_cases(
         Progress.
     seed
         Replaces every case's seed if not None.
-    backend
-        Array library of the binary64 engine, NumPy by default.
+    device
+        Where the binary64 engine computes.
+    executor
+        Any executor with `submit`, or workers from `verifier.suite.executors`; by default this process proves one case
+        after the other while the checker works. Activations that this process registered must be known there too.
+    shard
+        Run the i-th of n parts of the cases, into a ledger and results of its own.
+    only
+        Run the case of this name only.
+    fresh
+        Discard the ledger.
 
     Raises
     ------
     VerifierError
-        Unusable input in a case, or a folder that cannot be written.
+        Unusable input in a case that is alone; a folder that cannot be written; a ledger that is none or is in use.
+        Of several cases one with unusable input is a record with an error, and the others go on.
     """
     started = time.perf_counter()
-    result = SuiteResult()
-    folder = out / "certificates"
-    for part in leftover_parts(folder):
-        part.unlink(missing_ok=True)
-    waiting: list[tuple[CheckerProcess, list[Outcome]]] = []
-    small: list[Outcome] = []
-    try:
-        for position, (name, case) in enumerate(_named(cases)):
-            with display.case(name, position, len(cases)) as stage:
-                begun = time.perf_counter()
-                busy = any(process.running for process, _ in waiting)
-                with threadpool_limits(BLAS_THREADS if busy else None):
-                    report, builder = run_case(case, seed=seed, stage=stage, backend=backend)
-                if not builder.empty:
-                    stage("writing the certificate")
-                    report.certificate = builder.write(folder / f"{name}.json")
-            outcome = Outcome(report, time.perf_counter() - begun)
-            result.outcomes.append(outcome)
-            if report.certificate is None:
-                continue
-            if report.certificate.with_suffix(".safetensors").stat().st_size >= LARGE_BYTES:
-                waiting.append((CheckerProcess([report.certificate]), [outcome]))
-            else:
-                small.append(outcome)
-        if small:
-            files = [o.report.certificate for o in small if o.report.certificate is not None]
-            waiting.append((CheckerProcess(files), small))
-        with display.case("independent check", len(cases), len(cases)) as stage:
-            stage("waiting for the checker")
-            for process, outcomes in waiting:
-                for outcome, checked in zip(outcomes, process.wait(), strict=True):
-                    outcome.check = checked
-    finally:
-        for process, _ in waiting:
-            process.stop()
-    result.seconds = time.perf_counter() - started
-    result.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    result.checker_peak_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    atomic_write(out / "results.json", (json.dumps(as_json(result), indent=1) + "\n").encode())
+    jobs = _jobs(cases, seed, device, shard, only)
+    keys = [job.key for job in jobs]
+    with open_ledger(out, shard, keys, fresh=fresh) as ledger:
+        run = Work(jobs, out, display, seed, device, ledger)
+        run.clean()
+        known = ledger.records()
+        for job in jobs:
+            record = known[job.key][0] if job.key in known else None
+            if record is not None and record.error is None and intact(record, out):
+                run.records[job.key] = record
+        result = SuiteResult(from_ledger=len(run.records))
+        if executor is None:
+            run.here()
+        else:
+            run.elsewhere(executor if isinstance(executor, Workers) else given(executor))
+        result.records = [run.records[job.key] for job in jobs]
+        result.seconds = time.perf_counter() - started
+        result.peak_bytes = max(run.peaks[0], peak(resource.RUSAGE_SELF))
+        result.checker_peak_bytes = max(run.peaks[1], peak(resource.RUSAGE_CHILDREN) if executor is None else 0)
+        document = json.dumps(to_json(result, out), indent=1) + "\n"
+        atomic_write(out / f"results{suffix(shard)}.json", document.encode())
+        ledger.finish(keys)
     return result
 
 
-def _named(cases: list[Case]) -> Iterator[tuple[str, Case]]:
-    """Unique names, so that two cases never write the same certificate."""
+def _jobs(
+    cases: Sequence[Case], seed: int | None, device: str, shard: tuple[int, int] | None, only: str | None
+) -> list[Job]:
+    """Names are unique, so that two cases never write the same certificate; then one is chosen, or a shard."""
     seen: dict[str, int] = {}
+    named = []
     for case in cases:
         count = seen[case.name] = seen.get(case.name, 0) + 1
-        yield (case.name if count == 1 else f"{case.name}-{count}"), case
+        named.append((case.name if count == 1 else f"{case.name}-{count}", case))
+    if only is not None:
+        named = [(name, case) for name, case in named if name == only]
+        if not named:
+            raise InputError(f"--only {one_line(only)}: no case of this name; {nearest(only, seen)}")
+    i, n = shard or (1, 1)
+    found = []
+    for position, (name, case) in enumerate(named[i - 1 :: n]):
+        toml = case_toml(case)
+        found.append(Job(position, name, case, toml, case_key(name, toml, packed(case)[0], seed, device)))
+    return found
 
 
-def as_json(result: SuiteResult) -> dict[str, Any]:
+def to_json(result: SuiteResult, out: Path) -> dict[str, Any]:
     """The result as one JSON document."""
     return {
         "version": __version__,
@@ -171,43 +172,6 @@ def as_json(result: SuiteResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "peak_bytes": result.peak_bytes,
         "checker_peak_bytes": result.checker_peak_bytes,
-        "cases": [_outcome_json(outcome) for outcome in result.outcomes],
+        "from_ledger": result.from_ledger,
+        "cases": [as_json(record, out) for record in result.records],
     }
-
-
-def _outcome_json(outcome: Outcome) -> dict[str, Any]:
-    report = outcome.report
-    return {
-        "name": report.case.name,
-        "title": report.case.file.title,
-        "data": report.data,
-        "ok": outcome.ok,
-        "seconds": round(outcome.seconds, 3),
-        "verdicts": {step.key: str(step.verdict) for step in report.steps},
-        "steps": [
-            {
-                "key": s.key,
-                "label": s.label,
-                "verdict": str(s.verdict),
-                "reason": s.reason,
-                "seconds": round(s.seconds, 3),
-            }
-            for s in report.steps
-        ],
-        "theorem": [] if report.theorem is None else report.theorem.as_json(),
-        "engine": report.engine,
-        "attempts": list(report.rank.attempts) if report.rank else [],
-        "surprises": report.surprises,
-        "certificate": None if report.certificate is None else str(report.certificate),
-        "certificate_bytes": certificate_bytes(report),
-        "check": None
-        if outcome.check is None
-        else {"verdict": outcome.check.verdict, "reason": outcome.check.reason, "seconds": outcome.check.seconds},
-    }
-
-
-def certificate_bytes(report: CaseReport) -> int:
-    """Size of the certificate's two files (0 if there is none)."""
-    if report.certificate is None:
-        return 0
-    return sum(path.stat().st_size for path in (report.certificate, report.certificate.with_suffix(".safetensors")))

@@ -11,10 +11,13 @@ from safetensors.numpy import load
 
 from verifier.errors import CaseError, one_line
 from verifier.model.case import Case
+from verifier.model.files import read_regular
 from verifier.model.initialise import INITS, initialise, output_weights
 from verifier.model.network import Array, Network
 
 MAX_WEIGHT_BYTES = 4 * 2**30
+MAX_PARAMETERS = 2**27
+"""Hidden weights and biases of a case: they take 8 bytes each, and their enclosures as much again."""
 _EXACT_DTYPES = ("float64", "float32", "float16", "int8", "uint8", "int16", "int32")
 
 
@@ -32,6 +35,10 @@ def case_start(case: Case, network: Network, classes: int, seed: int | None) -> 
         Unknown kinds, or a weights file whose tensors do not fit.
     """
     start = case.file.start
+    if network.parameter_count > MAX_PARAMETERS:
+        raise CaseError(
+            f"the network has {network.parameter_count} weights and biases, more than {MAX_PARAMETERS}; make it smaller"
+        )
     chosen = start.seed if seed is None else seed
     if start.file is not None:
         return _from_file(case, network, classes, chosen)
@@ -63,9 +70,7 @@ def _from_file(case: Case, network: Network, classes: int, seed: int) -> tuple[A
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_WEIGHT_BYTES:
-            raise CaseError(f"{path} is larger than {MAX_WEIGHT_BYTES} bytes; such weights do not fit in memory")
-        return dict(load(path.read_bytes()))
+        return dict(load(read_regular(path, MAX_WEIGHT_BYTES)))
     except FileNotFoundError:
         raise CaseError(f"no weights file {path}; start.file is relative to the case file") from None
     except OSError as error:

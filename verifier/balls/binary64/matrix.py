@@ -79,7 +79,8 @@ class MatrixEnclosure:
         small = (a != 0.0) & (np.abs(a) < SMALLEST_NORMAL)
         a[small] = 0.0
         touched = small.any(axis=0)
-        q[touched] = np.nextafter(q[touched] + SMALLEST_NORMAL, np.inf)
+        with np.errstate(over="ignore"):  # refused below
+            q[touched] = np.nextafter(q[touched] + SMALLEST_NORMAL, np.inf)
         if not np.isfinite(q).all():
             raise InputError("a radius overflows")
         self.backend = backend

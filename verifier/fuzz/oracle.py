@@ -1,0 +1,282 @@
+"""Oracles: the same quantities computed another way, exactly or with hundreds of digits, to hold verdicts against.
+
+They walk sympy's expression themselves, share no kernel with the prover and no arithmetic with Arb: rationals are
+FLINT's fractions, real numbers are mpmath's at a fixed number of digits. Slow, for small problems only. What is not
+exact is an oracle, never a proof, and says so by its prefix.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import mpmath
+import numpy as np
+import sympy
+from flint import fmpq, fmpq_mat
+from numpy.typing import NDArray
+
+from verifier.model.layers import AvgPool, Conv, window_indices
+from verifier.model.network import Array, Network
+
+DIGITS: Final = 200
+"""Working precision of the real oracle."""
+Matrix = list[list[Any]]
+
+
+def is_rational(network: Network) -> bool:
+    """Whether every activation maps rationals to rationals by arithmetic alone, so that `exact_features` applies."""
+    return all(isinstance(layer, AvgPool) or _is_rational(layer.activation.expression) for layer in network.layers)
+
+
+def _is_rational(expression: Any) -> bool:
+    for node in sympy.preorder_traversal(expression):
+        power = isinstance(node, sympy.Pow) and not node.exp.is_Integer
+        if power or not isinstance(
+            node, sympy.Add | sympy.Mul | sympy.Pow | sympy.Rational | sympy.Symbol | sympy.Max | sympy.Min | sympy.Abs
+        ):
+            return False
+    return True
+
+
+def exact_features(network: Network, u: Array, inputs: Array) -> Matrix:
+    """Psi(U) in exact rationals, ``(N, M)``, for activations that are rational functions or piecewise so.
+
+    Raises
+    ------
+    ZeroDivisionError
+        An activation has a pole at one of the arguments.
+    """
+    return _features(network, u, inputs, _fraction, _rational_activation)
+
+
+def exact_rank(network: Network, u: Array, inputs: Array) -> int:
+    """Give the rank of Psi(U), exactly."""
+    psi = exact_features(network, u, inputs)
+    return int(fmpq_mat(len(psi), len(psi[0]), list(itertools.chain.from_iterable(psi))).rank())
+
+
+def approx_features_to(network: Network, u: Array, inputs: Array, digits: int = DIGITS) -> Matrix:
+    """Psi(U) in mpmath numbers, computed with ``digits`` decimal digits, ``(N, M)``."""
+    with mpmath.workdps(digits):
+        return _features(network, u, inputs, mpmath.mpf, _real_activation)
+
+
+def approx_singular_values_to(psi: Matrix, digits: int = DIGITS) -> list[Any]:
+    """Singular values of a matrix of mpmath numbers, decreasing; ``min(N, M)`` of them."""
+    with mpmath.workdps(digits):
+        matrix = mpmath.matrix(psi)
+        if matrix.rows < matrix.cols:
+            matrix = matrix.T
+        return sorted(mpmath.svd_r(matrix, compute_uv=False), reverse=True)
+
+
+def approx_rank_to(psi: Matrix, digits: int = DIGITS) -> int:
+    """Numerical rank: the singular values above ``10^(-digits/2)`` times the largest."""
+    values = approx_singular_values_to(psi, digits)
+    if not values[0] > 0:
+        return 0
+    return sum(1 for value in values if value > values[0] * mpmath.mpf(10) ** (-digits // 2))
+
+
+def approx_loss_to(logits: Matrix, labels: Sequence[int], counts: Sequence[int]) -> Any:
+    """Cross-entropy of logits ``(N, m)`` at mpmath's precision in force."""
+    total = mpmath.mpf(0)
+    for row, label, count in zip(logits, labels, counts, strict=True):
+        others = [mpmath.exp(g - row[label]) for k, g in enumerate(row) if k != label]
+        total += count * mpmath.log1p(mpmath.fsum(others))
+    return total / sum(counts)
+
+
+def approx_features_between(network: Network, start: Array, end: Array, t: Any, inputs: Array, digits: int) -> Matrix:
+    """Psi at ``start + t (end - start)``, the combination taken in mpmath numbers; t an mpf in [0, 1]."""
+    with mpmath.workdps(digits):
+        first, last = (_named(network, u, mpmath.mpf) for u in (start, end))
+        between = {name: _between(value, last[name], t) for name, value in first.items()}
+        return _evaluate(network, between, inputs, mpmath.mpf, _real_activation)
+
+
+def _between(a: Any, b: Any, t: Any) -> Any:
+    if isinstance(a, list):
+        return [_between(x, y, t) for x, y in zip(a, b, strict=True)]
+    return a + t * (b - a)
+
+
+def approx_distance_to_range(system: Matrix, right: Matrix) -> Any:
+    """How far a column of ``right`` is from the range of ``system``, relative to its size; at the precision in force.
+
+    Modified Gram-Schmidt, twice, on the columns; columns that are nearly dependent do not count.
+    """
+    columns = [list(column) for column in zip(*system, strict=True)]
+    tiny = mpmath.mpf(10) ** (-mpmath.mp.dps // 2)
+    basis: Matrix = []
+    for column in columns:
+        size = mpmath.norm(column)
+        rest = _reduce(_reduce(column, basis), basis)
+        length = mpmath.norm(rest)
+        if length > tiny * (size if size > 0 else 1):
+            basis.append([x / length for x in rest])
+    distances = []
+    for target in zip(*right, strict=True):
+        rest = _reduce(_reduce(list(target), basis), basis)
+        distances.append(mpmath.norm(rest) / (1 + mpmath.norm(target)))
+    return max(distances)
+
+
+def _reduce(vector: list[Any], basis: Matrix) -> list[Any]:
+    for unit in basis:
+        along = _dot(unit, vector)
+        vector = [x - along * e for x, e in zip(vector, unit, strict=True)]
+    return vector
+
+
+def approx_convex_loss(name: str, logits: Matrix, counts: Sequence[Sequence[int]], weights: Sequence[float]) -> Any:
+    """A loss of Theorem C.3 of logits ``(N, m)`` with label counts ``(N, m)`` and class weights, at mpmath's precision."""
+    total = mpmath.mpf(0)
+    for row, occurs in zip(logits, counts, strict=True):
+        for label, count in enumerate(occurs):
+            if count:
+                total += count * mpmath.mpf(weights[label]) * _convex_loss(name, row, label)
+    return total / sum(map(sum, counts))
+
+
+def _convex_loss(name: str, row: Sequence[Any], label: int) -> Any:
+    margins = [row[label] - g for k, g in enumerate(row) if k != label]
+    if name == "cross-entropy":
+        return mpmath.log1p(mpmath.fsum(mpmath.exp(-m) for m in margins))
+    if name == "squared":
+        return mpmath.fsum((g - (k == label)) ** 2 for k, g in enumerate(row)) / 2
+    if name == "one-vs-rest":
+        return mpmath.fsum(mpmath.log1p(mpmath.exp(-g if k == label else g)) for k, g in enumerate(row))
+    hinges = [max(mpmath.mpf(0), 1 - m) for m in margins]
+    return mpmath.fsum(hinges) if name == "weston-watkins" else max(hinges)
+
+
+def times(psi: Matrix, v: Matrix) -> Matrix:
+    """Psi V: ``(N, M)`` times ``(M, m)``, in whatever numbers they hold."""
+    columns = list(zip(*v, strict=True))
+    return [[_dot(row, column) for column in columns] for row in psi]
+
+
+def _dot(a: Sequence[Any], b: Sequence[Any]) -> Any:
+    return sum((x * y for x, y in zip(a, b, strict=True)), start=0 * a[0])
+
+
+def _fraction(value: float) -> Any:
+    return fmpq(*value.as_integer_ratio())
+
+
+def _features(
+    network: Network, u: Array, inputs: Array, number: Callable[[float], Any], act: Callable[[Any, Any], Any]
+) -> Matrix:
+    return _evaluate(network, _named(network, u, number), inputs, number, act)
+
+
+def _evaluate(
+    network: Network,
+    views: dict[str, Any],
+    inputs: Array,
+    number: Callable[[float], Any],
+    act: Callable[[Any, Any], Any],
+) -> Matrix:
+    rows: Matrix = []
+    for sample in inputs.tolist():
+        values: list[list[Any]] = []
+        start = [number(x) for x in sample]
+        for index, layer in enumerate(network.layers):
+            z = [e for s in network.sources[index] for e in (start if s == "input" else values[int(s)])]
+            if isinstance(layer, AvgPool):
+                values.append(_pool(network, index, layer, z, number))
+                continue
+            weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
+            if isinstance(layer, Conv):
+                pre = _convolve(network, index, layer, z, weight, bias)
+            else:
+                pre = [b + _dot(z, row) for row, b in zip(weight, bias, strict=True)]
+            values.append([act(layer.activation.expression, t) for t in pre])
+        rows.append([values[index][unit] for index, units in network.skip_units for unit in units])
+    return rows
+
+
+def _named(network: Network, u: Array, number: Callable[[float], Any]) -> dict[str, Any]:
+    return {name: _nested(array, number) for name, array in network.views(u).items()}
+
+
+def _nested(array: NDArray[np.float64], number: Callable[[float], Any]) -> list[Any]:
+    """Weights as rows of numbers, biases as a flat list, both per unit or filter."""
+    if array.ndim == 1:
+        return [number(value) for value in array.tolist()]
+    return [[number(value) for value in row.ravel().tolist()] for row in array]
+
+
+def _convolve(network: Network, index: int, layer: Conv, z: Sequence[Any], weight: Any, bias: Any) -> list[Any]:
+    sources = network.source_shapes(index)
+    windows = window_indices((sum(s[0] for s in sources), *sources[0][1:]), layer.kernel, layer.steps)
+    out = []
+    for leader, row in enumerate(weight):
+        for position, window in enumerate(windows):
+            at = bias[leader] if layer.bias == "tied" else bias[leader][position]
+            out.append(at + _dot([z[i] for i in window], row))
+    return out
+
+
+def _pool(network: Network, index: int, layer: AvgPool, z: Sequence[Any], number: Callable[[float], Any]) -> list[Any]:
+    (shape,) = network.source_shapes(index)
+    plane = len(z) // shape[0]
+    windows = window_indices((1, *shape[1:]), layer.kernel, layer.steps)
+    return [
+        sum((z[channel * plane + i] for i in window), start=number(0.0)) / len(window)
+        for channel in range(shape[0])
+        for window in windows
+    ]
+
+
+def _rational_activation(expression: Any, t: Any) -> Any:
+    """Evaluate a rational or piecewise rational expression at a fraction."""
+    if expression.is_Symbol:
+        return t
+    if expression.is_Rational:
+        return fmpq(int(expression.p), int(expression.q))
+    if expression.is_Pow:
+        base, n = _rational_activation(expression.base, t), int(expression.exp)
+        return base**n if n >= 0 else 1 / base**-n
+    parts = [_rational_activation(part, t) for part in expression.args]
+    if expression.is_Add:
+        return sum(parts[1:], start=parts[0])
+    if expression.is_Mul:
+        product = parts[0]
+        for part in parts[1:]:
+            product = product * part
+        return product
+    if isinstance(expression, sympy.Abs):
+        return abs(parts[0])
+    return max(parts) if isinstance(expression, sympy.Max) else min(parts)
+
+
+_REAL: Final[dict[str, Callable[..., Any]]] = {
+    **{name: getattr(mpmath, name) for name in "exp log tanh sinh cosh sin cos atan erf erfc sign sqrt".split()},
+    "Abs": abs,
+    "Max": max,
+    "Min": min,
+}
+
+
+def _real_activation(expression: Any, t: Any) -> Any:
+    """Evaluate an expression at mpmath's precision in force."""
+    if expression.is_Symbol:
+        return t
+    if expression.is_Rational:
+        return mpmath.mpf(int(expression.p)) / int(expression.q)
+    if expression.is_NumberSymbol:
+        return +mpmath.pi if expression is sympy.pi else +mpmath.e
+    if expression.is_Pow and expression.exp.is_Integer:
+        return _real_activation(expression.base, t) ** int(expression.exp)
+    parts = [_real_activation(part, t) for part in expression.args]
+    if expression.is_Add:
+        return mpmath.fsum(parts)
+    if expression.is_Mul:
+        return mpmath.fprod(parts)
+    if expression.is_Pow:
+        return mpmath.exp(parts[1]) if expression.base is sympy.E else mpmath.power(*parts)
+    return _REAL[type(expression).__name__](*parts)

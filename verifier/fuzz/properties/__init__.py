@@ -1,0 +1,8 @@
+"""The built-in properties of soundness; importing this package registers them all."""
+
+from verifier.fuzz.properties import certificate, enclosure, invariance, path, rank
+from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
+
+__all__ = [
+    "PROPERTIES", "Check", "Falsified", "Property", "certificate", "enclosure", "holds_for", "invariance", "path", "rank",
+]  # fmt: skip

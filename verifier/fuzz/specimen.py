@@ -1,0 +1,248 @@
+"""A specimen: a whole verification problem in memory, small enough to shrink, that can be proved and written as a case.
+
+Data, network and weights are plain values, so that Hypothesis can shrink them and a conjecture can change them with
+`dataclasses.replace`; `Specimen.write` makes a case file that ``verifier run`` reads back to the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from verifier.balls.engine import FIRST_BITS
+from verifier.balls.features import FeatureEnclosure
+from verifier.certificate.writer import CertificateBuilder, atomic_write
+from verifier.errors import CaseError
+from verifier.model.case import Case, build_network, parse_case, read_case
+from verifier.model.data import Dataset
+from verifier.model.grouping import Grouping, group_duplicates
+from verifier.model.network import Array, Network
+from verifier.model.verdict import Verdict
+from verifier.rank.certify import RankResult
+from verifier.suite.pipeline import CaseReport, Instance, case_dataset, case_instance, in_words, run_case
+
+MAX_BITS = 512
+"""Default last precision of a specimen's rank proof: the problems are small and there are many of them."""
+
+Engine = Literal["binary64", "arb"]
+
+
+@dataclass(frozen=True, eq=False)
+class Specimen:
+    """Data, network, start, losses: everything that verdicts depend on.
+
+    Parameters
+    ----------
+    inputs : (n, d) float64
+        Samples, equal ones included.
+    labels : (n,) int64
+        Classes 0..m-1, each of which occurs, m >= 2.
+    layers : sequence of mappings
+        The tables of ``network.layers`` in a case file.
+    u : (p,) float64
+        Hidden parameters.
+    v : (M, m) float64
+        Output weights.
+    shape : tuple of int, optional
+        Input shape for convolutions; default ``(d,)``.
+    duplicates : "group" or "keep", optional
+        Whether equal samples become one row.
+    losses : sequence of str, optional
+        Losses of Theorem C.3 for which a path is wanted as well.
+    class_weights : sequence of float, optional
+        Positive weights of the classes in these losses.
+    escapes : sequence of str, optional
+        Escapes that may be tried.
+    max_bits : int, optional
+        Last precision of the rank proof.
+
+    Raises
+    ------
+    VerifierError
+        The parts do not fit together.
+    """
+
+    inputs: Array
+    labels: NDArray[np.int64]
+    layers: tuple[Mapping[str, Any], ...]
+    u: Array
+    v: Array
+    shape: tuple[int, ...] | None = None
+    duplicates: Literal["group", "keep"] = "group"
+    losses: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] | None = None
+    escapes: tuple[str, ...] = ("E1", "E2", "E4", "E3")
+    max_bits: int = MAX_BITS
+
+    def __post_init__(self) -> None:
+        """Take private copies of the arrays and see that everything fits."""
+        for name, kind in (("inputs", np.float64), ("labels", np.int64), ("u", np.float64), ("v", np.float64)):
+            array = np.array(getattr(self, name), dtype=kind)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        for name, array, shape in (
+            ("u", self.u, (self.network.parameter_count,)),
+            ("v", self.v, (self.network.skip_count, self.full.classes)),
+        ):
+            if array.shape != shape or not np.isfinite(array).all():
+                raise CaseError(f"specimen: {name} has shape {array.shape}; it needs {shape}, finite numbers")
+
+    @classmethod
+    def of_case(cls, case: Case | str | Path, *, seed: int | None = None) -> Self:
+        """Take the problem of a case, or of a case file, into memory.
+
+        Raises
+        ------
+        InputError
+            As `verifier.read_case`, or anything unusable in the files it names.
+        """
+        case = case if isinstance(case, Case) else read_case(case)
+        file, full = case.file, case_dataset(case)
+        if full.labels is None:
+            raise CaseError(f"{case.name}: the data have no labels")
+        instance = case_instance(case, seed=seed)
+        return cls(
+            inputs=full.inputs,
+            labels=full.labels,
+            layers=tuple(file.network.layers),
+            u=instance.u,
+            v=instance.v,
+            shape=tuple(file.data.shape or (full.shape if len(full.shape) > 1 else ())) or None,
+            duplicates="keep" if file.data.duplicates == "keep" else "group",
+            losses=tuple(file.losses.kinds),
+            class_weights=None if file.losses.class_weights is None else tuple(file.losses.class_weights),
+            escapes=tuple(file.path.escapes),
+            max_bits=file.rank.max_bits,
+        )
+
+    @cached_property
+    def full(self) -> Dataset:
+        """All samples, equal ones included."""
+        classes = int(self.labels.max(initial=0)) + 1
+        return Dataset("specimen", self.inputs, self.labels, classes, shape=self.shape or ())
+
+    @cached_property
+    def grouping(self) -> Grouping:
+        """Equal samples merged."""
+        return group_duplicates(self.full)
+
+    @property
+    def data(self) -> Dataset:
+        """The samples that Psi has rows for."""
+        return self.grouping.dataset if self.duplicates == "group" else self.full
+
+    @cached_property
+    def network(self) -> Network:
+        """The network."""
+        return build_network(self.case, self.shape or (self.inputs.shape[1],))
+
+    @cached_property
+    def instance(self) -> Instance:
+        """What the pipeline proves things about."""
+        words = in_words(self.full, self.grouping, self.duplicates == "group")
+        return Instance(self.data, self.grouping, self.network, self.u, self.v, words)
+
+    @cached_property
+    def case(self) -> Case:
+        """The case file, parsed; its arrays lie in files that only `write` makes."""
+        return parse_case(self.toml(), name="specimen")
+
+    def prove(
+        self, *parts: Literal["rank", "path", "theorem"], engine: Engine = "arb", certificate: bool = True
+    ) -> tuple[CaseReport, CertificateBuilder]:
+        """Prove what the parts ask for; see `verifier.run_case`. Nothing asked for means everything."""
+        wanted = frozenset(parts or ("rank", "path", "theorem"))
+        return run_case(self.case, instance=self.instance, parts=wanted, engine=engine, certificate=certificate)
+
+    def rank(self, *, engine: Engine = "arb", certificate: bool = False) -> RankResult:
+        """Decide whether Psi(U) has full row rank."""
+        result = self.prove("rank", engine=engine, certificate=certificate)[0].rank
+        if result is None:
+            raise CaseError("specimen: no rank was asked for")
+        return result
+
+    def enclosure(self, bits: int = FIRST_BITS) -> FeatureEnclosure:
+        """Enclosure of Psi(U) by Arb, for the functions of `verifier` that take one."""
+        return FeatureEnclosure(self.network, self.u, self.data.inputs, bits)
+
+    def verdict(self, key: str, *, engine: Engine = "arb") -> Verdict:
+        """Give one verdict: ``rank``, ``zero_loss``, ``path``, ``generic``, ..., as in ``[expect]`` of a case file."""
+        found = self.prove(*({"rank": ("rank",), "generic": ()}.get(key, ("rank", "path"))), engine=engine)[0]
+        return found.verdict(key) or Verdict.UNDECIDED
+
+    def toml(self, *, title: str = "", expect: Mapping[str, str] | None = None) -> str:
+        """Return the text of the case file; arrays are in ``data.npz`` and ``weights.safetensors``."""
+        shape = "" if self.shape is None else f", shape = {list(self.shape)}"
+        layers = "".join(f"  {_toml(table)},\n" for table in self.layers)
+        lines = [
+            f"title = {json.dumps(title)}",
+            f'data = {{ path = "data.npz", scale = "none", duplicates = "{self.duplicates}"{shape} }}',
+            f"network.layers = [\n{layers}]",
+            'start.file = "weights.safetensors"',
+            f"path.escapes = {json.dumps(list(self.escapes))}",
+            f"rank.max_bits = {self.max_bits}",
+        ]
+        if self.losses:
+            lines.append(f"losses.kinds = {json.dumps(list(self.losses))}")
+        if self.class_weights is not None:
+            lines.append(f"losses.class_weights = {json.dumps(list(self.class_weights))}")
+        lines += [f"expect.{key} = {json.dumps(value)}" for key, value in (expect or {}).items()]
+        return "\n".join(lines) + "\n"
+
+    def write(
+        self, folder: Path, *, name: str = "case", title: str = "", expect: Mapping[str, str] | None = None
+    ) -> Path:
+        """Write ``NAME.toml``, ``data.npz`` and ``weights.safetensors`` into ``folder``; return the case file's path.
+
+        Raises
+        ------
+        CertificateError
+            The folder cannot be written.
+        """
+        tensors = {view: np.array(array) for view, array in self.network.views(self.u).items()} | {"V": self.v}
+        archive = io.BytesIO()
+        np.savez(archive, X=self.inputs, y=self.labels)
+        atomic_write(folder / "data.npz", archive.getvalue())
+        atomic_write(folder / "weights.safetensors", save({key: np.array(value) for key, value in tensors.items()}))
+        where = folder / f"{name}.toml"
+        atomic_write(where, self.toml(title=title, expect=expect).encode())
+        return where
+
+    @property
+    def digest(self) -> str:
+        """Eight characters that tell specimens apart: names for files."""
+        parts = [self.toml().encode(), *(array.tobytes() for array in (self.inputs, self.labels, self.u, self.v))]
+        return hashlib.sha256(b"|".join(parts)).hexdigest()[:8]
+
+    def __repr__(self) -> str:
+        """Show it as one reads a counterexample: samples, layers, weights."""
+        samples = "; ".join(
+            f"{', '.join(map(repr, row))} -> {label}"
+            for row, label in zip(self.inputs.tolist(), self.labels.tolist(), strict=True)
+        )
+        layers = " | ".join(_toml(table) for table in self.layers)
+        weights = ", ".join(f"{name} = {array.tolist()}" for name, array in self.network.views(self.u).items())
+        return (
+            f"{len(self.inputs)} samples ({self.duplicates}): {samples}\n"
+            f"layers: {layers}\n"
+            f"weights: {weights}, V = {self.v.tolist()}"
+        )
+
+
+def _toml(value: Any) -> str:
+    """Write a value of a layer's table as TOML."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
