@@ -110,10 +110,9 @@ class FeatureEnclosure:
     def _parameters(self, index: int) -> tuple[arb_mat, list[arb]]:
         """Transposed weights (fan_in, units or filters) and biases, exact."""
         if index not in self._weights:
-            views = self.network.views(self.u)
-            weight = views[f"layer{index}.weight"]
+            weight = self.network.view(self.u, f"layer{index}.weight")
             flat = weight.reshape(weight.shape[0], -1).T
-            bias = [arb(b) for b in views[f"layer{index}.bias"].ravel().tolist()]
+            bias = [arb(b) for b in self.network.view(self.u, f"layer{index}.bias").ravel().tolist()]
             self._weights[index] = (arb_mat(flat.shape[0], flat.shape[1], flat.ravel().tolist()), bias)
         return self._weights[index]
 

@@ -1,0 +1,47 @@
+"""Fuzzing: strategies for whole verification problems, oracles, properties of soundness, and a search that shrinks.
+
+Public names: the strategies `datasets`, `networks`, `activations`, `parameters`, `starts`, `losses`, `class_weights`,
+`specimens`, `singular_specimens`; `Specimen`; the oracles of `verifier.fuzz.oracle`; `PROPERTIES`, `Property`,
+`Falsified`; `search`, `SearchResult`, `Counterexample`; `load_conjecture`.
+"""
+
+from verifier.fuzz import oracle
+from verifier.fuzz.conjecture import load_conjecture
+from verifier.fuzz.properties import PROPERTIES, Falsified, Property
+from verifier.fuzz.properties.rank import singular_specimens, with_more_units
+from verifier.fuzz.search import Counterexample, SearchResult, search
+from verifier.fuzz.specimen import Specimen
+from verifier.fuzz.strategies import (
+    activations,
+    class_weights,
+    datasets,
+    losses,
+    networks,
+    numbers,
+    parameters,
+    specimens,
+    starts,
+)
+
+__all__ = [
+    "PROPERTIES",
+    "Counterexample",
+    "Falsified",
+    "Property",
+    "SearchResult",
+    "Specimen",
+    "activations",
+    "class_weights",
+    "datasets",
+    "load_conjecture",
+    "losses",
+    "networks",
+    "numbers",
+    "oracle",
+    "parameters",
+    "search",
+    "singular_specimens",
+    "specimens",
+    "starts",
+    "with_more_units",
+]

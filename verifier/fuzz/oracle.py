@@ -132,7 +132,7 @@ def _reduce(vector: list[Any], basis: Matrix) -> list[Any]:
 
 
 def approx_convex_loss(name: str, logits: Matrix, counts: Sequence[Sequence[int]], weights: Sequence[float]) -> Any:
-    """A loss of Theorem C.3 of logits ``(N, m)`` with label counts ``(N, m)`` and class weights, at mpmath's precision."""
+    """A loss of Theorem C.3: logits and label counts ``(N, m)``, class weights ``(m,)``; at mpmath's precision."""
     total = mpmath.mpf(0)
     for row, occurs in zip(logits, counts, strict=True):
         for label, count in enumerate(occurs):

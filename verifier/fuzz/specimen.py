@@ -35,6 +35,7 @@ MAX_BITS = 512
 """Default last precision of a specimen's rank proof: the problems are small and there are many of them."""
 
 Engine = Literal["binary64", "arb"]
+Part = Literal["rank", "path", "theorem"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +159,7 @@ class Specimen:
         return parse_case(self.toml(), name="specimen")
 
     def prove(
-        self, *parts: Literal["rank", "path", "theorem"], engine: Engine = "arb", certificate: bool = True
+        self, *parts: Part, engine: Engine = "arb", certificate: bool = True
     ) -> tuple[CaseReport, CertificateBuilder]:
         """Prove what the parts ask for; see `verifier.run_case`. Nothing asked for means everything."""
         wanted = frozenset(parts or ("rank", "path", "theorem"))
@@ -177,7 +178,8 @@ class Specimen:
 
     def verdict(self, key: str, *, engine: Engine = "arb") -> Verdict:
         """Give one verdict: ``rank``, ``zero_loss``, ``path``, ``generic``, ..., as in ``[expect]`` of a case file."""
-        found = self.prove(*({"rank": ("rank",), "generic": ()}.get(key, ("rank", "path"))), engine=engine)[0]
+        parts: dict[str, tuple[Part, ...]] = {"rank": ("rank",), "generic": ("rank", "path", "theorem")}
+        found = self.prove(*parts.get(key, ("rank", "path")), engine=engine)[0]
         return found.verdict(key) or Verdict.UNDECIDED
 
     def toml(self, *, title: str = "", expect: Mapping[str, str] | None = None) -> str:

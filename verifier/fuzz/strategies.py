@@ -1,7 +1,7 @@
 """Hypothesis strategies: data sets, networks, parameters, starts, losses, and whole specimens. Public: build on them.
 
-Everything shrinks towards few samples with small integers, one dense layer of few units, and weights 0: a counterexample
-comes out as one would write it by hand. A property of your own is a function of what they draw::
+Everything shrinks towards few samples with small integers, one dense layer of few units, and weights 0: a
+counterexample comes out as one would write it by hand. A property of your own is a function of what they draw::
 
     from hypothesis import given
     from verifier import fuzz
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from verifier.fuzz.specimen import Specimen
 from verifier.landscape.losses import LOSSES
 from verifier.model.case import build_layers
-from verifier.model.initialise import initialise, output_weights
+from verifier.model.initialise import Init, initialise, output_weights
 from verifier.model.network import Array, Network
 
 Samples = tuple[Array, NDArray[np.int64]]
@@ -192,7 +192,7 @@ def _subset(width: int) -> st.SearchStrategy[list[int]]:
 def _with_skips(
     layers: list[dict[str, Any]], dimension: int, low: int, high: int | None, name: str
 ) -> tuple[dict[str, Any], ...]:
-    """Bring M between the bounds: a lone dense layer becomes as wide; else one more dense layer on the input fills up."""
+    """Bring M between the bounds: a lone dense layer is widened, else one more dense layer on the input fills up."""
     if len(layers) == 1 and layers[0]["kind"] == "dense":
         (layer,) = layers
         width = max(layer["width"], low, 1)
@@ -244,7 +244,8 @@ def parameters(draw: st.DrawFn, network: Network, *, kinds: Sequence[ParameterKi
         return _degenerate(draw, network, u) if kind == "degenerate" else u
     seed, power = draw(st.integers(0, 999)), draw(st.integers(-3, 4))
     if kind == "structured":
-        init = draw(st.sampled_from(["zeros", "cloned", "constant-unit"]))
+        degenerate: list[Init] = ["zeros", "cloned", "constant-unit"]
+        init = draw(st.sampled_from(degenerate))
         return initialise(network, init, seed=seed, scale=2.0**power)
     u = initialise(network, seed=seed, scale=2.0**power)
     return u * 2.0 ** draw(st.integers(-300, 300)) if kind == "extreme" else u

@@ -27,7 +27,7 @@ from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.landscape.gateway import part_merged_samples
 from verifier.landscape.lift import constant_loss_lifts
-from verifier.landscape.path import DEFAULT_TARGETS, Path, decimal_below, segment_and_ray
+from verifier.landscape.path import DEFAULT_TARGETS, Path, decimal_below, segment_and_ray, stated_loss
 from verifier.landscape.segment import WeightSegment
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.model.gradient import approx_gradient
@@ -322,7 +322,9 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
     wander = portable_gaussian(start.seed, (WANDERING, 1), len(start.u))
     step, reason = 0.5, "no motion of U was certified to stay below Phi + epsilon"
     with working_precision(FIRST_BITS):
-        low = _lower(start) + rise.arb() * 7 / 8  # an independent program's enclosures may be wider
+        low = (
+            stated_loss(start.moving(start.u, start.v).loss(arb(0)))[0].arb() + rise.arb() * 7 / 8
+        )  # an independent program's enclosures may be wider
     for _ in range(3 * STEPS):
         end_u = start.u + step * wander
         step /= 2.0
@@ -339,8 +341,3 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
         if step < 1e-6:
             break
     return reason
-
-
-def _lower(start: _Start) -> arb:
-    """An exact lower bound of the start's loss."""
-    return start.moving(start.u, start.v).loss(arb(0)).lower()

@@ -33,10 +33,13 @@ from verifier.landscape.zero_loss import ZeroLoss, loss_bound
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
-from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
+from verifier.rank.right_inverse import ENCLOSURE_SLACK
 
 DECIMAL = re.compile(r"(?=\.?[0-9])[0-9]{0,20}\.?[0-9]{0,20}([eE][-+]?[0-9]{1,4})?")
 """Target losses: positive decimals whose exact value is a number of moderate size."""
+
+FINE, STATED_BITS = arb((fmpz(1), fmpz(-40))), 45
+"""Relative room and length of a stated loss: E3's epsilon is small beside a large loss."""
 
 DEFAULT_TARGETS = ("1e-6", "1e-100")
 
@@ -231,8 +234,7 @@ def segment_and_ray(
         loss = cross_entropy((origin or start).rows, multiplicities)
         if not loss.is_finite():
             return None
-        room = ENCLOSURE_SLACK * loss.rad() + SLACK * loss
-        low, high = statable(round_down(loss - room), round_up(loss + room))
+        low, high = stated_loss(loss)
         n = sum(multiplicities)
         threshold = arb(2).log() / n
         zero_error = _time_for(classes, gamma, kappa, threshold.lower(), strict=True)
@@ -260,6 +262,15 @@ def segment_and_ray(
         zero_error_t=zero_error,
         targets=tuple(reached),
     )
+
+
+def stated_loss(loss: arb) -> tuple[Dyadic, Dyadic]:
+    """Round an enclosed loss outwards to what a certificate states; an independent enclosure of it may be wider.
+
+    Guarantee: the loss is between the two.
+    """
+    room = ENCLOSURE_SLACK * loss.rad() + FINE * loss
+    return statable(round_down(loss - room, STATED_BITS), round_up(loss + room, STATED_BITS))
 
 
 def _choose_kappa(start: Margins, end: Margins) -> Dyadic | None:

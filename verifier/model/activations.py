@@ -19,12 +19,11 @@ import sympy
 from verifier.errors import ExpressionError, nearest, one_line
 from verifier.model.expressions import MAX_LENGTH, T, check_real, parse_expression
 from verifier.model.facts import Facts, prove_facts, require_defined, with_declared
+from verifier.model.sizes import MAX_DERIVATIVE_TERMS, derivative_size
 from verifier.model.tree import Tree, tree_of
 
 MAX_READINGS: Final = 8
 """How often an expression is printed and read back until it stays the same."""
-MAX_DERIVATIVE_TERMS: Final = 4000
-"""Bound on the operations of a derivative; beyond it the expression is refused rather than slow everything down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +159,10 @@ def derivative_of(expression: sympy.Expr) -> sympy.Expr:
     ExpressionError
         The derivative is too large.
     """
+    if derivative_size(tree_of(expression)) > MAX_DERIVATIVE_TERMS:
+        raise ExpressionError(f"expression {one_line(str(expression))}: its derivative is too large; simplify it")
     plain = expression.replace(sympy.Abs, lambda u: sympy.Max(u, -u) if not u.is_Symbol else sympy.Abs(u))
     result = plain.diff(T).replace(sympy.Heaviside, lambda u, *_: (1 + sympy.sign(u)) / 2)
-    if result.count_ops() > MAX_DERIVATIVE_TERMS:
-        raise ExpressionError(f"expression {one_line(str(expression))}: its derivative is too large; simplify it")
     tree_of(result)
     return result
 

@@ -27,7 +27,13 @@ T: Final[sympy.Symbol] = sympy.Symbol("t", real=True)
 MAX_LENGTH: Final = 2000
 """Longest expression in characters: the certificate format's bound."""
 MAX_DEPTH: Final = 60
-"""Deepest nesting; catalogue activations have at most 6."""
+"""Deepest nesting in levels: enough for a polynomial of degree 30 by Horner's rule."""
+FUNCTION_LEVELS: Final = 5
+"""How many levels a function, a denominator or a power counts: sympy's time grows exponentially with their nesting."""
+TOO_DEEP: Final = (
+    f"nested too deeply; at most {MAX_DEPTH} levels, of which a function, a power or a denominator counts"
+    f" {FUNCTION_LEVELS}"
+)
 MAX_EXPONENT: Final = 1000
 """Bound on the numerator and the denominator of an exponent: the certificate format's."""
 MAX_ARGUMENTS: Final = 16
@@ -112,7 +118,7 @@ def parse_expression(text: str) -> sympy.Expr:
         position = f" at character {error.offset}" if error.offset else ""
         raise ExpressionError(f"expression {one_line(text)}: {error.msg}{position}; see the grammar") from None
     except (RecursionError, MemoryError, ValueError):
-        raise ExpressionError(f"expression {one_line(text)}: nested too deeply; at most {MAX_DEPTH} levels") from None
+        raise ExpressionError(f"expression {one_line(text)}: {TOO_DEEP}") from None
     result = _Reader(source).read(tree.body, 0)
     check_real(result, text)
     return result
@@ -204,7 +210,7 @@ class _Reader:
 
     def read(self, node: ast.expr, depth: int) -> sympy.Expr:
         if depth > MAX_DEPTH:
-            raise self.error(node, f"nested too deeply; at most {MAX_DEPTH} levels")
+            raise self.error(node, TOO_DEEP)
         match node:
             case ast.Constant():
                 return self.number(node)
@@ -256,7 +262,7 @@ class _Reader:
             first = first.left
         result = self.read(first, depth + 1)
         for step in reversed(spine):
-            right = self.read(step.right, depth + 1)
+            right = self.read(step.right, depth + (FUNCTION_LEVELS if isinstance(step.op, ast.Div) else 1))
             match step.op:
                 case ast.Add():
                     result = result + right
@@ -273,7 +279,7 @@ class _Reader:
         return result
 
     def power(self, node: ast.BinOp, depth: int) -> sympy.Expr:
-        base, exponent = self.read(node.left, depth + 1), self.read(node.right, depth + 1)
+        base, exponent = (self.read(part, depth + FUNCTION_LEVELS) for part in (node.left, node.right))
         if not isinstance(exponent, sympy.Rational):
             raise self.error(node.right, "an exponent is a rational constant; write exp(a*log(b)) for b**a")
         if max(abs(exponent.p), exponent.q) > MAX_EXPONENT:
@@ -299,7 +305,7 @@ class _Reader:
             raise self.error(node, f"{name} takes {wanted}, got {len(node.args)}")
         if len(node.args) > MAX_ARGUMENTS:
             raise self.error(node, f"{name} of {len(node.args)} arguments, more than {MAX_ARGUMENTS}; nest it")
-        arguments = [self.read(argument, depth + 1) for argument in node.args]
+        arguments = [self.read(argument, depth + FUNCTION_LEVELS) for argument in node.args]
         if any(not argument.has(T) and _towers(argument) >= MAX_TOWERS for argument in arguments):
             raise self.error(node, f"a constant of more than {MAX_TOWERS} nested exponentials; write its value")
         for argument in arguments:

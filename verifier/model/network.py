@@ -126,16 +126,28 @@ class Network:
                 offset += spec.size
         return tuple(views)
 
-    @property
+    @cached_property
     def parameter_count(self) -> int:
         """The number p of hidden weights and biases."""
         return sum(view.spec.size for view in self.parameters)
 
     def views(self, u: Array) -> dict[str, Array]:
         """Named views of the flat vector ``u`` of shape ``(p,)``; writing to a view writes to ``u``."""
+        self._require_length(u)
+        return {view.name: view.of(u) for view in self.parameters}
+
+    def view(self, u: Array, name: str) -> Array:
+        """One of `views`, without the others."""
+        self._require_length(u)
+        return self._by_name[name].of(u)
+
+    def _require_length(self, u: Array) -> None:
         if u.shape != (self.parameter_count,):
             raise NetworkError(f"U has shape {u.shape}; this network has p = {self.parameter_count} parameters")
-        return {view.name: view.of(u) for view in self.parameters}
+
+    @cached_property
+    def _by_name(self) -> dict[str, ParameterView]:
+        return {view.name: view for view in self.parameters}
 
     @cached_property
     def skip_units(self) -> tuple[tuple[int, tuple[int, ...]], ...]:

@@ -15,6 +15,8 @@ from verifier.model.ranges import Bound, Interval
 
 MAX_PIECES: Final = 64
 """More pieces than this are not looked at."""
+MAX_WORK: Final = 100_000
+"""Pieces looked at, times the size of the expression: about a second."""
 MAX_DEGREE: Final = 8
 """Largest degree of a polynomial whose roots are wanted."""
 
@@ -78,9 +80,11 @@ def split(expression: sympy.Expr) -> tuple[Piece, ...] | None:
     -------
     tuple of Piece or None
         Guarantee: from left to right, domains that cover R up to finitely many ends, and on each the expression is the
-        piece. None: not found; only breakpoints that are rational roots of rational polynomials are.
+        piece. None: not found; only breakpoints that are rational roots of rational polynomials are, and not all of
+        very many.
     """
     done: list[Piece] = []
+    steps = MAX_WORK // sum(1 for _ in sympy.preorder_traversal(expression))
     waiting = [Piece(Interval(-math.inf, math.inf), expression)]
     while waiting:
         piece = waiting.pop()
@@ -91,7 +95,8 @@ def split(expression: sympy.Expr) -> tuple[Piece, ...] | None:
             done.append(piece)
             continue
         finer = _resolved(piece, kink)
-        if finer is None or len(done) + len(waiting) + len(finer) > MAX_PIECES:
+        steps -= 1
+        if finer is None or steps < 0 or len(done) + len(waiting) + len(finer) > MAX_PIECES:
             return None
         waiting.extend(finer)
     return tuple(sorted(done, key=lambda piece: piece.domain.lo))

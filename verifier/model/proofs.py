@@ -21,6 +21,7 @@ from verifier.model.parity import Symmetry, symmetry_of
 from verifier.model.pieces import Piece, has_kinks
 from verifier.model.points import TEST_POINTS, UndefinedError, ball_at, exact_at
 from verifier.model.ranges import Behaviour, Interval, behaviour
+from verifier.model.sizes import MAX_DERIVATIVE_TERMS, derivative_size
 from verifier.model.tree import Call, Const, Div, Mul, Tree, Var, tree_of
 
 Kind = TypeVar("Kind")
@@ -147,7 +148,7 @@ def _increasing_on(piece: Piece) -> str | None:
     the derivative are isolated.
     """
     here = behaviour(tree_of(piece.expression), piece.domain)
-    if here is None or not here.analytic:
+    if here is None or not here.analytic or derivative_size(tree_of(piece.expression)) > MAX_DERIVATIVE_TERMS:
         return None
     derivative = piece.expression.diff(T)
     inside = [point for point in TEST_POINTS if piece.domain.lo < point < piece.domain.hi]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,8 @@ from verifier.model.network import Array, Network
 MAX_WEIGHT_BYTES = 4 * 2**30
 MAX_PARAMETERS = 2**27
 """Hidden weights and biases of a case: they take 8 bytes each, and their enclosures as much again."""
+MAX_UNITS = 2**19
+"""Hidden units of a case with weights; `verifier witness`, which draws none, takes more."""
 _EXACT_DTYPES = ("float64", "float32", "float16", "int8", "uint8", "int16", "int32")
 
 
@@ -38,6 +41,12 @@ def case_start(case: Case, network: Network, classes: int, seed: int | None) -> 
     if network.parameter_count > MAX_PARAMETERS:
         raise CaseError(
             f"the network has {network.parameter_count} weights and biases, more than {MAX_PARAMETERS}; make it smaller"
+        )
+    units = sum(math.prod(shape) for shape in network.shapes)
+    if units > MAX_UNITS:
+        raise CaseError(
+            f"the network has {units} hidden units, more than {MAX_UNITS}: the run would take about"
+            f" {(24 * network.parameter_count + 100 * units) / 2**30:.1f} GiB; make it smaller"
         )
     chosen = start.seed if seed is None else seed
     if start.file is not None:

@@ -383,28 +383,31 @@ def _outward(value: float, direction: int) -> float:
 
 @lru_cache(maxsize=1024)
 def _bounds(activation: Activation, low: float, high: float) -> KernelBounds:
-    pieces, tree = _pieces(low, high), tree_of(activation.expression)
+    pieces = _pieces(low, high)
     with working_precision(BITS):
-        error = arb(0)
-        for a, b in pieces:
-            found = evaluate(tree, _ErrorOps(arb(a).union(arb(b)))).error + 2 * _TINY
-            if not found.is_finite():
-                raise Unsupported("an error bound is not finite")
-            error = error.max(found)
-        return KernelBounds(_lipschitz(activation, pieces), upper_float(error))
+        error = max(_error_on(activation, a, b) for a, b in pieces)
+        return KernelBounds(_lipschitz(activation, pieces), error)
+
+
+@lru_cache(maxsize=1 << 14)
+def _error_on(activation: Activation, a: float, b: float) -> float:
+    """Upper bound of the kernel's error on one piece."""
+    found = evaluate(tree_of(activation.expression), _ErrorOps(arb(a).union(arb(b)))).error + 2 * _TINY
+    if not found.is_finite():
+        raise Unsupported("an error bound is not finite")
+    return upper_float(found)
 
 
 def _lipschitz(activation: Activation, pieces: list[tuple[float, float]]) -> float:
     """Upper bound of ``|sigma'|`` over the pieces: the worst pieces are halved a while, to sharpen what they bound."""
-    slope = tree_kernel(activation.derivative_tree)
-    found = [(_steepest(slope, a, b), a, b) for a, b in pieces]
+    found = [(_steepest(activation, a, b), a, b) for a, b in pieces]
     for _ in range(2 * len(pieces) + 64):
         index = max(range(len(found)), key=lambda i: found[i][0])
         _, a, b = found[index]
         middle = 0.5 * (a + b)
         if not a < middle < b:
             break
-        halves = [(_steepest(slope, a, middle), a, middle), (_steepest(slope, middle, b), middle, b)]
+        halves = [(_steepest(activation, a, middle), a, middle), (_steepest(activation, middle, b), middle, b)]
         if max(h[0] for h in halves) >= 0.98 * found[index][0] and math.isfinite(found[index][0]):
             break
         found[index] = halves[0]
@@ -415,8 +418,9 @@ def _lipschitz(activation: Activation, pieces: list[tuple[float, float]]) -> flo
     return worst
 
 
-def _steepest(slope: Callable[[arb], arb], a: float, b: float) -> float:
-    value = slope(arb(a).union(arb(b)))
+@lru_cache(maxsize=1 << 14)
+def _steepest(activation: Activation, a: float, b: float) -> float:
+    value = tree_kernel(activation.derivative_tree)(arb(a).union(arb(b)))
     return upper_float(abs(value)) if value.is_finite() else math.inf
 
 

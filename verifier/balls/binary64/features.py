@@ -197,7 +197,7 @@ class FloatEnclosure:
     def _parameter(self, name: str) -> Array:
         """A parameter on the device."""
         if name not in self._weights:
-            value = self.network.views(self.u)[name]
+            value = self.network.view(self.u, name)
             if bool(((np.abs(value) < SMALLEST_NORMAL) & (value != 0.0)).any()):
                 raise NotEnclosed(f"{name} holds subnormal numbers")
             self._weights[name] = self.backend.asarray(value)

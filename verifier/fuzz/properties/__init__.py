@@ -4,5 +4,14 @@ from verifier.fuzz.properties import certificate, enclosure, invariance, path, r
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
-    "PROPERTIES", "Check", "Falsified", "Property", "certificate", "enclosure", "holds_for", "invariance", "path", "rank",
-]  # fmt: skip
+    "PROPERTIES",
+    "Check",
+    "Falsified",
+    "Property",
+    "certificate",
+    "enclosure",
+    "holds_for",
+    "invariance",
+    "path",
+    "rank",
+]

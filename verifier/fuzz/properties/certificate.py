@@ -1,4 +1,4 @@
-"""Properties of certificates: what the prover emits is accepted, what is tampered with is rejected, runs are repeatable.
+"""Properties of certificates: what the prover emits is accepted, what is tampered with is rejected, runs repeat.
 
 A tampering makes some claim *false*, by a margin that an oracle knows, and repairs sizes and hashes, so that only the
 mathematics can reject it; or it touches bytes and leaves the hashes alone.
@@ -119,7 +119,7 @@ def tampering_is_rejected(specimen: Specimen) -> str:
         tried += 1
         answer = checker_service().check(altered.write(where.with_name("altered.json")))
         if answer.verdict == "ACCEPTED":
-            raise Falsified(f"accepted although {(change.__doc__ or '').strip()}")
+            raise Falsified(f"accepted, but: {(change.__doc__ or '').strip()}")
         if "internal" in answer.reason:
             raise Falsified(f"the checker failed: {answer.reason}")
     return f"{tried} tamperings"
@@ -177,7 +177,7 @@ def _sigma_too_large(altered: _Altered) -> bool:
 
 
 def _deficiency_too_large(altered: _Altered) -> bool:
-    """the rank is bounded below what it is."""
+    """The rank is bounded below what it is."""
     claim = altered.only("R5")
     if claim is None:
         return False
@@ -190,7 +190,7 @@ def _deficiency_too_large(altered: _Altered) -> bool:
 
 
 def _margin_too_large(altered: _Altered) -> bool:
-    """the smallest margin is stated above its 200-digit value."""
+    """The smallest margin is stated above its 200-digit value."""
     claim = altered.only("Z1")
     labels = altered.specimen.data.labels
     if claim is None or labels is None:
@@ -218,7 +218,7 @@ def _matrix(reference: Document, tensors: Tensors) -> oracle.Matrix:
 
 
 def _wrong_label(altered: _Altered) -> bool:
-    """the label of a sample is another one than the margins are for."""
+    """The label of a sample is another one than the margins are for."""
     if altered.only("Z1", "P1") is None:
         return False
     labels = altered.tensors["data.labels"].copy()
@@ -228,7 +228,7 @@ def _wrong_label(altered: _Altered) -> bool:
 
 
 def _start_loss_elsewhere(altered: _Altered) -> bool:
-    """the start's loss is stated outside its enclosure."""
+    """The start's loss is stated outside its enclosure."""
     claim = altered.only("P1", "E1", "E2", "E3", "E4.path")
     if claim is None:
         return False
@@ -242,7 +242,7 @@ def _shifted(value: Document, by: int) -> Document:
 
 
 def _target_too_early(altered: _Altered) -> bool:
-    """a target is stated to be reached where the loss is above it."""
+    """A target is stated to be reached where the loss is above it."""
     claim = altered.only("P1", "E1", "E2", "E3")
     if claim is None or not claim["targets"]:
         return False
@@ -252,7 +252,7 @@ def _target_too_early(altered: _Altered) -> bool:
 
 
 def _equal_samples(altered: _Altered) -> bool:
-    """two samples are made equal, so that Psi cannot have full rank nor separate other labels."""
+    """Two samples are made equal, so that Psi cannot have full rank nor separate other labels."""
     name = altered.document["data"]["inputs"]["terms"][0]["tensor"]
     inputs = altered.tensors[name].copy()
     if altered.only("R1", "R3") is None or len(inputs) < 2 or len(altered.document["data"]["inputs"]["terms"]) > 1:
@@ -263,7 +263,7 @@ def _equal_samples(altered: _Altered) -> bool:
 
 
 def _weights_zeroed(altered: _Altered) -> bool:
-    """all hidden weights and biases are 0, where every sample has the same features."""
+    """All hidden weights and biases are 0, where every sample has the same features."""
     claim = altered.only("R1", "R3", "Z1")
     if claim is None or altered.specimen.data.samples < 2:
         return False
@@ -292,7 +292,7 @@ def _evidence(value: Any) -> set[str]:
 
 
 def _ball_too_large(altered: _Altered) -> bool:
-    """a ball of full rank or zero error holds U = 0, where every sample has the same features."""
+    """A ball of full rank or zero error holds U = 0, where every sample has the same features."""
     changed = False
     for claim in altered.document["claims"]:
         if claim["label"] in ("B1", "Z2") and claim.get("radius") is not None:
@@ -302,7 +302,7 @@ def _ball_too_large(altered: _Altered) -> bool:
 
 
 def _bit_flipped(altered: _Altered) -> bool:
-    """a bit of the arrays was flipped and the hash was left."""
+    """A bit of the arrays was flipped and the hash was left."""
     at = int(altered.specimen.digest, 16)
     altered.repair = False
     content = bytearray(altered.blob)
@@ -312,26 +312,26 @@ def _bit_flipped(altered: _Altered) -> bool:
 
 
 def _truncated(altered: _Altered) -> bool:
-    """the arrays were cut off."""
+    """The arrays were cut off."""
     altered.repair = False
     altered.blob = altered.blob[:-1]
     return True
 
 
 def _claim_dropped(altered: _Altered) -> bool:
-    """no claim is left."""
+    """No claim is left."""
     altered.document["claims"] = []
     return True
 
 
 def _unknown_key(altered: _Altered) -> bool:
-    """a claim has a key that the format does not know."""
+    """A claim has a key that the format does not know."""
     altered.document["claims"][0]["verdict"] = "PROVED"
     return True
 
 
 def _generic_alone(altered: _Altered) -> bool:
-    """full rank at almost every U is claimed without one U of full rank."""
+    """Full rank at almost every U is claimed without one U of full rank."""
     return altered.only("W0") is not None
 
 

@@ -8,6 +8,7 @@ the rank of the stacked linear system.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import mpmath
@@ -133,7 +134,8 @@ def _times() -> Iterator[Any]:
 
 def _rise(before: tuple[Any, Any], after: tuple[Any, Any]) -> str:
     (s, a), (t, b) = before, after
-    return f"the loss rises from {mpmath.nstr(a, 25)} at {mpmath.nstr(s, 8)} to {mpmath.nstr(b, 25)} at {mpmath.nstr(t, 8)}"
+    s, t, a, b = (mpmath.nstr(value, digits) for value, digits in ((s, 8), (t, 8), (a, 25), (b, 25)))
+    return f"the loss rises from {a} at {s} to {b} at {t}"
 
 
 def _check_piece(specimen: Specimen, escape: Escape, labels: Sequence[int], counts: Sequence[int]) -> None:
@@ -169,7 +171,7 @@ def _check_carried(specimen: Specimen, escape: Escape) -> None:
     wanted = _logits(specimen, escape.start_u, _exact(escape.start_weights))
     legs = [escape.start_u, *([] if escape.rerouted is None else [escape.rerouted]), escape.end_u]
     stacks = []
-    for start, end in zip(legs, legs[1:], strict=False):
+    for start, end in pairwise(legs):
         times = [mpmath.mpf(k) / 3 for k in range(4)]
         stacks.append([_features_between(specimen, start, end, t) for t in times])
     if escape.label == "E2" and escape.rerouted is not None:

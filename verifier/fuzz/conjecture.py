@@ -1,0 +1,122 @@
+"""Conjectures of your own: a Python file with a function of a specimen that returns a verdict.
+
+The function says ``REFUTED`` for a counterexample, ``PROVED`` where the conjecture holds, ``UNDECIDED`` where nothing
+is known; or a pair of the verdict and a reason. Its docstring is the conjecture. A function ``specimens`` in the file,
+if there is one, returns the strategy to draw from.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hypothesis.strategies import SearchStrategy
+
+from verifier.errors import InputError, VerifierError, nearest, one_line
+from verifier.fuzz.properties.core import Falsified, Property
+from verifier.fuzz.specimen import Specimen
+from verifier.fuzz.strategies import specimens
+from verifier.model.verdict import Verdict
+
+SHIPPED = Path(__file__).with_name("conjectures")
+"""Worked conjectures, which the command line also finds by their names."""
+
+
+@dataclass(frozen=True)
+class Conjecture:
+    """A function from specimens to verdicts."""
+
+    function: Callable[[Specimen], Any]
+    where: str
+
+    def __call__(self, specimen: Specimen) -> str:
+        """Evaluate it as a property's check.
+
+        Raises
+        ------
+        Falsified
+            The verdict is REFUTED.
+        InputError
+            The function raised something, or returned no verdict.
+        """
+        try:
+            found = self.function(specimen)
+        except VerifierError as error:
+            return f"UNDECIDED ({type(error).__name__})"
+        except Exception as error:
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            message = f"{self.where} raised {type(error).__name__}: {one_line(str(error))}"
+            raise InputError(f"{message} in {Path(line.filename).name}, line {line.lineno}") from None
+        verdict, reason = found if isinstance(found, tuple) and len(found) == 2 else (found, "")
+        if not isinstance(verdict, Verdict):
+            raise InputError(
+                f"{self.where} returned {one_line(verdict)}; return a verifier.Verdict, or a pair of one and a reason"
+            )
+        if verdict is Verdict.REFUTED:
+            raise Falsified(str(reason) or "the conjecture's function says REFUTED")
+        return str(verdict)
+
+
+def shipped() -> dict[str, Path]:
+    """The worked conjectures by name."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.py"))}
+
+
+def load_conjecture(name: str) -> Property:
+    """Load a conjecture.
+
+    Parameters
+    ----------
+    name : str
+        ``FILE.py``, ``FILE.py:function`` (default ``conjecture``), or a shipped one's name in place of the file.
+
+    Returns
+    -------
+    Property
+        Its name, docstring, strategy and check.
+
+    Raises
+    ------
+    InputError
+        There is no such file or function, or the file cannot be imported.
+    """
+    file, _, function = name.partition(":")
+    path = Path(file)
+    if not path.suffix and not path.exists():
+        if file not in shipped():
+            raise InputError(
+                f"--conjecture {file}: no such file, and no shipped conjecture; {nearest(file, shipped())}"
+            )
+        path = shipped()[file]
+    module = _module(path)
+    chosen = getattr(module, function or "conjecture", None)
+    if not callable(chosen):
+        there = [key for key, value in vars(module).items() if _is_own(value, module)]
+        raise InputError(f"{path} has no function {function or 'conjecture'!r}; it has {', '.join(there) or 'none'}")
+    words = " ".join((chosen.__doc__ or f"{path.stem}: {chosen.__name__}").split())
+    title = path.stem if chosen.__name__ == "conjecture" else f"{path.stem}-{chosen.__name__}"
+    strategy: Callable[[], SearchStrategy[Specimen]] = getattr(module, "specimens", specimens)
+    return Property(title.replace("_", "-"), words, strategy, Conjecture(chosen, f"{path.name}:{chosen.__name__}"))
+
+
+def _is_own(value: object, module: ModuleType) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module.__name__
+
+
+def _module(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"--conjecture {path}: no such file; write a Python file with a function conjecture(specimen)")
+    spec = importlib.util.spec_from_file_location(f"conjecture_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"--conjecture {path}: not a Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"{path} cannot be imported: {type(error).__name__}: {one_line(str(error))}") from None
+    return module

@@ -1,0 +1,240 @@
+"""The search for a counterexample: Hypothesis draws, shrinks and remembers; what it finds becomes a case file.
+
+Failing examples are kept in a database below the output folder, one folder per property, and are tried first in the
+next run. Draws depend on the seed and the version only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import seed as with_seed
+from hypothesis.database import DirectoryBasedExampleDatabase
+from hypothesis.errors import FlakyFailure
+from hypothesis.strategies import SearchStrategy
+
+from verifier.errors import InputError, one_line
+from verifier.fuzz.properties.core import Check, Falsified
+from verifier.fuzz.specimen import Specimen
+
+ROUND = 100
+"""Examples in a round when the time is limited, not their number."""
+MAX_ROUND = 10_000
+DEFAULT_EXAMPLES = 200
+MAX_TITLE = 300
+
+Watch = Callable[[int, Mapping[str, int]], None]
+"""Told after every example how many there were and what was found in them."""
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A specimen for which the property fails, shrunk; why; and its case file, if a folder was given."""
+
+    specimen: Specimen
+    reason: str
+    expect: Mapping[str, str] = field(default_factory=dict)
+    case_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found: how many examples in how many seconds, what they were, and a counterexample or None.
+
+    ``examples`` counts those that were drawn, not the ones that shrinking tried.
+    """
+
+    name: str
+    statement: str
+    examples: int
+    seconds: float
+    outcomes: Mapping[str, int]
+    counterexample: Counterexample | None = None
+
+    @property
+    def rate(self) -> float:
+        """Examples per second."""
+        return self.examples / self.seconds if self.seconds > 0 else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        found = self.counterexample
+        return {
+            "name": self.name,
+            "statement": self.statement,
+            "examples": self.examples,
+            "seconds": round(self.seconds, 3),
+            "outcomes": dict(self.outcomes),
+            "counterexample": None
+            if found is None
+            else {
+                "reason": found.reason,
+                "case": None if found.case_file is None else str(found.case_file),
+                "specimen": repr(found.specimen),
+            },
+        }
+
+
+def search(
+    name: str,
+    statement: str,
+    strategy: SearchStrategy[Specimen],
+    check: Check,
+    *,
+    examples: int | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+    watch: Watch | None = None,
+) -> SearchResult:
+    """Search for a specimen that fails a check, and shrink it.
+
+    Parameters
+    ----------
+    name, statement
+        What is searched for, for the report and for file names.
+    strategy
+        Draws specimens.
+    check
+        Returns in a word what was found, or raises `Falsified`. Any other exception but an `InputError`, and any
+        warning, counts as a failure too.
+    examples
+        How many are drawn; default 200, without bound if ``minutes`` is given.
+    minutes
+        Go on, with fresh seeds, until that much time has passed; an example that has begun is finished.
+    seed
+        Of the draws.
+    folder
+        For ``examples/NAME`` (the database) and ``counterexamples/NAME-DIGEST/case.toml``; None: nothing is written.
+    watch
+        Told of the progress.
+
+    Returns
+    -------
+    SearchResult
+        Without a counterexample: none was found, which proves nothing.
+
+    Raises
+    ------
+    InputError
+        From the check.
+    """
+    began = time.monotonic()
+    limit = examples if examples is not None or minutes is not None else DEFAULT_EXAMPLES
+    until = None if minutes is None else began + 60 * minutes
+    state = _State(check, limit, until, watch)
+    number = 0
+    database = None if folder is None else folder / "examples" / name
+    while state.failure is None and not state.over:
+        left = ROUND if limit is None else limit - state.examples
+        _round(state, strategy, min(left, MAX_ROUND), seed + number, database)
+        number += 1
+    seconds = time.monotonic() - began
+    found = state.failure
+    if found is not None and folder is not None:
+        where = folder / "counterexamples" / f"{name}-{found.specimen.digest}"
+        title = one_line(f"{name}: {found.reason}", limit=MAX_TITLE).strip("'\"")
+        file = found.specimen.write(where, title=title, expect=found.expect)
+        found = Counterexample(found.specimen, found.reason, found.expect, file)
+    return SearchResult(name, statement, state.examples, seconds, dict(state.outcomes), found)
+
+
+def replay(name: str, statement: str, case: Path, check: Check) -> SearchResult:
+    """Check one case file: a counterexample that was found before, or any other.
+
+    Raises
+    ------
+    InputError
+        The case cannot be read.
+    """
+    began = time.monotonic()
+    state = _State(check, 1, None, None)
+    specimen = Specimen.of_case(case)
+    with contextlib.suppress(Falsified):
+        state.look(specimen)
+    found = state.failure
+    if found is not None:
+        found = Counterexample(specimen, found.reason, found.expect, case)
+    return SearchResult(name, statement, 1, time.monotonic() - began, dict(state.outcomes), found)
+
+
+class _State:
+    """What was seen so far. ``failure`` is the last failing example: after shrinking, the smallest."""
+
+    def __init__(self, check: Check, limit: int | None, until: float | None, watch: Watch | None) -> None:
+        self.check, self.limit, self.until, self.watch = check, limit, until, watch
+        self.examples, self.outcomes = 0, Counter[str]()
+        self.failure: Counterexample | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the number of examples or the time is used up."""
+        late = self.until is not None and time.monotonic() > self.until
+        return late or (self.limit is not None and self.examples >= self.limit)
+
+    def look(self, specimen: Specimen) -> None:
+        """Check one example."""
+        if self.failure is None and self.over:
+            return
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                outcome = self.check(specimen)
+        except InputError:
+            raise
+        except Exception as error:  # whatever goes wrong with a specimen is a finding
+            expect = error.expect if isinstance(error, Falsified) else {}
+            words = str(error) if isinstance(error, Falsified) else f"{type(error).__name__}: {error}"
+            if self.failure is None:
+                self._count("FALSIFIED")
+            self.failure = Counterexample(specimen, words, expect)
+            raise
+        if self.failure is None:
+            self._count(outcome)
+
+    def _count(self, outcome: str) -> None:
+        self.examples += 1
+        self.outcomes[outcome] += 1
+        if self.watch is not None:
+            self.watch(self.examples, self.outcomes)
+
+
+def _round(state: _State, strategy: SearchStrategy[Specimen], examples: int, seed: int, database: Path | None) -> None:
+    """Let Hypothesis draw some examples, and shrink the first failure."""
+
+    @settings(  # outside of the seed, which would switch the database off
+        max_examples=examples,
+        database=None if database is None else DirectoryBasedExampleDatabase(database),
+        phases=[Phase.reuse, Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+        deadline=None,
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+    )
+    @with_seed(seed)
+    @given(strategy)
+    def property_holds(specimen: Specimen) -> None:
+        state.look(specimen)
+
+    before = state.examples
+    try:
+        property_holds()
+    except InputError:
+        raise
+    except FlakyFailure:
+        if state.failure is not None:
+            words = f"{state.failure.reason} (not every time: it depends on more than the specimen)"
+            state.failure = Counterexample(state.failure.specimen, words, state.failure.expect)
+    except Exception:
+        if state.failure is None:
+            raise
+    if state.failure is None and state.examples == before and state.limit is not None:
+        state.limit = state.examples  # the strategy has no more to give
