@@ -349,7 +349,12 @@ MUTANTS = [
         "segment_condition",
     ),
     ("landscape.path", "fmpq(5, 4)", "fmpq(1, 4)", "kappa_covers_every_ratio"),
-    ("landscape.path", "round_down(loss - room)", "round_down(loss + room)", "path_decreases"),
+    (
+        "landscape.path",
+        "round_down(loss - room, STATED_BITS)",
+        "round_down(loss + room, STATED_BITS)",
+        "path_decreases",
+    ),
     ("landscape.path", "threshold = arb(2).log() / n", "threshold = arb(2).log()", "path_decreases"),
     ("landscape.path", "if not candidate.arb() >= kappa.arb():", "if False:", "path_decreases"),
     ("landscape.path", "t * kappa * b for b in row", "t * b for b in row", "path_decreases"),

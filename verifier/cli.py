@@ -397,6 +397,8 @@ def fuzz(
 
     Failures are remembered in DIR and tried first in the next run. Exit code 1: a counterexample was found.
     """
+    from hypothesis.configuration import set_hypothesis_home_dir
+
     from verifier.balls.features import use_threads
     from verifier.fuzz.conjecture import load_conjecture, shipped
     from verifier.fuzz.properties import PROPERTIES
@@ -415,6 +417,7 @@ def fuzz(
     if conjecture is not None:
         chosen = [load_conjecture(conjecture)]
     use_threads(1)
+    set_hypothesis_home_dir(out / "hypothesis")  # not into the working folder
     limit = examples if examples is not None or minutes is not None else DEFAULT_EXAMPLES
     results = []
     for entry in chosen:

@@ -47,6 +47,7 @@ class CheckerService:
     def check(self, file: Path) -> Answer:
         """Check one certificate. A checker that dies has accepted nothing: its answer is ``UNREADABLE``."""
         if self._process is None or self._process.poll() is not None:
+            self._end()
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", LOOP, str(CHECKER.parent)],
                 stdin=subprocess.PIPE,
@@ -74,14 +75,18 @@ class CheckerService:
 
     def close(self) -> None:
         """End the process and remove the working folder."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        self._end()
         for file in self.folder.glob("*"):
             file.unlink()
         if self.folder.is_dir():
             self.folder.rmdir()
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.communicate()
+        self._process = None
 
 
 @lru_cache(maxsize=1)

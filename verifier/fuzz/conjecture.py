@@ -8,6 +8,7 @@ if there is one, returns the strategy to draw from.
 from __future__ import annotations
 
 import importlib.util
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,12 +41,14 @@ class Conjecture:
         Raises
         ------
         Falsified
-            The verdict is REFUTED.
+            The verdict is REFUTED, or the function raised it.
         InputError
             The function raised something, or returned no verdict.
         """
         try:
             found = self.function(specimen)
+        except Falsified:
+            raise
         except VerifierError as error:
             return f"UNDECIDED ({type(error).__name__})"
         except Exception as error:
@@ -100,8 +103,20 @@ def load_conjecture(name: str) -> Property:
         raise InputError(f"{path} has no function {function or 'conjecture'!r}; it has {', '.join(there) or 'none'}")
     words = " ".join((chosen.__doc__ or f"{path.stem}: {chosen.__name__}").split())
     title = path.stem if chosen.__name__ == "conjecture" else f"{path.stem}-{chosen.__name__}"
-    strategy: Callable[[], SearchStrategy[Specimen]] = getattr(module, "specimens", specimens)
-    return Property(title.replace("_", "-"), words, strategy, Conjecture(chosen, f"{path.name}:{chosen.__name__}"))
+    strategy = _strategy(path, getattr(module, "specimens", specimens))
+    return Property(
+        title.replace("_", "-"), words, lambda: strategy, Conjecture(chosen, f"{path.name}:{chosen.__name__}")
+    )
+
+
+def _strategy(path: Path, function: Any) -> SearchStrategy[Specimen]:
+    try:
+        strategy = function()
+    except Exception as error:
+        raise InputError(f"{path}: specimens() raised {type(error).__name__}: {one_line(str(error))}") from None
+    if not isinstance(strategy, SearchStrategy):
+        raise InputError(f"{path}: specimens() returned {one_line(strategy)}; return a Hypothesis strategy")
+    return strategy
 
 
 def _is_own(value: object, module: ModuleType) -> bool:
@@ -115,6 +130,7 @@ def _module(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise InputError(f"--conjecture {path}: not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
     except Exception as error:

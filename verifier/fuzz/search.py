@@ -1,12 +1,12 @@
 """The search for a counterexample: Hypothesis draws, shrinks and remembers; what it finds becomes a case file.
 
 Failing examples are kept in a database below the output folder, one folder per property, and are tried first in the
-next run. Draws depend on the seed and the version only.
+next run. Draws depend on the seed, on the versions, and on the numbers written in loaded Python files outside of
+site-packages, which Hypothesis likes to try: the same command draws the same.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
 import warnings
 from collections import Counter
@@ -24,12 +24,14 @@ from hypothesis.strategies import SearchStrategy
 from verifier.errors import InputError, one_line
 from verifier.fuzz.properties.core import Check, Falsified
 from verifier.fuzz.specimen import Specimen
+from verifier.model.case import MAX_TITLE
 
 ROUND = 100
 """Examples in a round when the time is limited, not their number."""
 MAX_ROUND = 10_000
 DEFAULT_EXAMPLES = 200
-MAX_TITLE = 300
+SEEDS = 2**64
+"""Between the seeds of one round and the next."""
 
 Watch = Callable[[int, Mapping[str, int]], None]
 """Told after every example how many there were and what was found in them."""
@@ -125,8 +127,12 @@ def search(
     Raises
     ------
     InputError
-        From the check.
+        From the check; ``minutes`` is no number; the folder cannot be made; the strategy fails to draw.
     """
+    if minutes is not None and not minutes >= 0:
+        raise InputError(f"minutes = {minutes}: give a number that is not negative")
+    if folder is not None:
+        _make(folder)
     began = time.monotonic()
     limit = examples if examples is not None or minutes is not None else DEFAULT_EXAMPLES
     until = None if minutes is None else began + 60 * minutes
@@ -135,7 +141,7 @@ def search(
     database = None if folder is None else folder / "examples" / name
     while state.failure is None and not state.over:
         left = ROUND if limit is None else limit - state.examples
-        _round(state, strategy, min(left, MAX_ROUND), seed + number, database)
+        _round(state, strategy, min(left, MAX_ROUND), seed + number * SEEDS, database)
         number += 1
     seconds = time.monotonic() - began
     found = state.failure
@@ -158,12 +164,26 @@ def replay(name: str, statement: str, case: Path, check: Check) -> SearchResult:
     began = time.monotonic()
     state = _State(check, 1, None, None)
     specimen = Specimen.of_case(case)
-    with contextlib.suppress(Falsified):
+    try:
         state.look(specimen)
+    except Exception:
+        if state.failure is None:  # unusable input is no finding
+            raise
     found = state.failure
     if found is not None:
         found = Counterexample(specimen, found.reason, found.expect, case)
     return SearchResult(name, statement, 1, time.monotonic() - began, dict(state.outcomes), found)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write into {folder}: {error.strerror}; name another folder") from None
+
+
+class _Over(BaseException):
+    """Enough examples, or no more time; like a Ctrl-C it is no failure of the example."""
 
 
 class _State:
@@ -181,9 +201,9 @@ class _State:
         return late or (self.limit is not None and self.examples >= self.limit)
 
     def look(self, specimen: Specimen) -> None:
-        """Check one example."""
+        """Check one example; stop Hypothesis when the time is up, which would go on drawing."""
         if self.failure is None and self.over:
-            return
+            raise _Over
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
@@ -227,14 +247,17 @@ def _round(state: _State, strategy: SearchStrategy[Specimen], examples: int, see
     before = state.examples
     try:
         property_holds()
+    except _Over:
+        return
     except InputError:
         raise
     except FlakyFailure:
         if state.failure is not None:
             words = f"{state.failure.reason} (not every time: it depends on more than the specimen)"
             state.failure = Counterexample(state.failure.specimen, words, state.failure.expect)
-    except Exception:
+    except Exception as error:
         if state.failure is None:
-            raise
+            what = f"{type(error).__name__}: {one_line(str(error))}"
+            raise InputError(f"no example can be drawn: {what}; correct the strategy") from error
     if state.failure is None and state.examples == before and state.limit is not None:
         state.limit = state.examples  # the strategy has no more to give

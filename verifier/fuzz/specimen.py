@@ -105,12 +105,15 @@ class Specimen:
         Raises
         ------
         InputError
-            As `verifier.read_case`, or anything unusable in the files it names.
+            As `verifier.read_case`, or anything unusable in the files it names; the last class does not occur.
         """
         case = case if isinstance(case, Case) else read_case(case)
         file, full = case.file, case_dataset(case)
         if full.labels is None:
             raise CaseError(f"{case.name}: the data have no labels")
+        if full.labels.max() + 1 < full.classes:
+            last = f"class {full.classes - 1} of 0..{full.classes - 1}"
+            raise CaseError(f"{case.name}: no sample is of {last}; a specimen needs its last class: use more samples")
         instance = case_instance(case, seed=seed)
         return cls(
             inputs=full.inputs,
@@ -187,7 +190,7 @@ class Specimen:
         shape = "" if self.shape is None else f", shape = {list(self.shape)}"
         layers = "".join(f"  {_toml(table)},\n" for table in self.layers)
         lines = [
-            f"title = {json.dumps(title)}",
+            f"title = {json.dumps(title, ensure_ascii=False)}",
             f'data = {{ path = "data.npz", scale = "none", duplicates = "{self.duplicates}"{shape} }}',
             f"network.layers = [\n{layers}]",
             'start.file = "weights.safetensors"',

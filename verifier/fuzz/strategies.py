@@ -126,7 +126,8 @@ def datasets(
         copy = list(rows[draw(st.integers(0, base - 1))])
         if kind == "nearly-equal":
             at = draw(st.integers(0, d - 1))
-            copy[at] = math.nextafter(copy[at], math.inf)
+            while copy in rows:
+                copy[at] = math.nextafter(copy[at], math.inf)
         rows.append(copy)
     inputs = np.array(rows, dtype=np.float64) + 0.0
     classes = draw(st.integers(2, min(max_classes, n)))

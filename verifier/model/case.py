@@ -24,6 +24,8 @@ from verifier.model.verdict import Verdict
 MAX_CASE_BYTES = 2**20
 MAX_ENTRIES = {"network.layers": 1000, "path.targets": 64, "path.escapes": 16, "losses.kinds": 16}
 MAX_TITLE = 200
+MAX_ACTIVATIONS = 4000
+"""Characters of all different activations together: each is analysed, which takes time."""
 ESCAPES = ("E1", "E2", "E3", "E4")
 
 
@@ -240,6 +242,13 @@ def build_layers(tables: Sequence[Mapping[str, Any]]) -> tuple[Layer, ...]:
     CaseError, ExpressionError
         Naming the layer.
     """
+    written = {table["activation"] for table in tables if isinstance(table.get("activation"), str)}
+    length = sum(map(len, written))
+    if length > MAX_ACTIVATIONS:
+        raise CaseError(
+            f"network.layers: {len(written)} different activations of {length} characters together, more than"
+            f" {MAX_ACTIVATIONS}; use fewer or shorter ones"
+        )
     return tuple(_layer(dict(table), index) for index, table in enumerate(tables))
 
 

@@ -5,6 +5,7 @@ Nothing here is rigorous, so every name starts with `approx_`: these kernels pro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -156,7 +157,7 @@ class _NumpyOps:
         return np.float64(np.pi)
 
     def e(self) -> Any:
-        return np.float64(np.e)
+        return np.float64(math.e)
 
     def var(self) -> Any:
         return self.argument

@@ -80,6 +80,9 @@ class Network:
             raise NetworkError(f"network: input shape {list(self.input_shape)} must have positive entries")
         if sum(math.prod(shape) for shape in self.shapes) > MAX_UNITS:
             raise NetworkError(f"network: more than {MAX_UNITS} hidden units; reduce the widths")
+        for index, layer in enumerate(self.layers):
+            if not isinstance(layer.skip, bool):
+                _require_units(index, tuple(layer.skip), math.prod(self.shapes[index]))
         if self.skip_count == 0:
             raise NetworkError("network: no unit is connected to the outputs; set skip = true on at least one layer")
 
@@ -154,23 +157,18 @@ class Network:
         """``(layer, unit indices)`` of the skip units, in the order of Psi's columns."""
         out = []
         for index, layer in enumerate(self.layers):
-            size = math.prod(self.shapes[index])
-            if layer.skip is True:
-                out.append((index, tuple(range(size))))
-            elif layer.skip is not False:
-                units = tuple(layer.skip)
-                if not units or list(units) != sorted(set(units)) or units[0] < 0 or units[-1] >= size:
-                    raise NetworkError(
-                        f"layer {index}: skip = {list(units)[:8]} must be increasing unit indices in "
-                        f"0..{size - 1}, or true or false"
-                    )
-                out.append((index, units))
+            if layer.skip is not False:
+                units = range(math.prod(self.shapes[index])) if layer.skip is True else layer.skip
+                out.append((index, tuple(units)))
         return tuple(out)
 
-    @property
+    @cached_property
     def skip_count(self) -> int:
         """M, the number of skip units."""
-        return sum(len(units) for _, units in self.skip_units)
+        return sum(
+            math.prod(shape) if layer.skip is True else len(layer.skip or ())
+            for layer, shape in zip(self.layers, self.shapes, strict=True)
+        )
 
     @property
     def dimension(self) -> int:
@@ -226,6 +224,13 @@ class Network:
             f"{len(self.parameter_groups)} independent groups, {shared} of them shared by several skip units"
         )
         return "\n".join(lines)
+
+
+def _require_units(index: int, units: tuple[int, ...], size: int) -> None:
+    if not units or list(units) != sorted(set(units)) or units[0] < 0 or units[-1] >= size:
+        raise NetworkError(
+            f"layer {index}: skip = {list(units)[:8]} must be increasing unit indices in 0..{size - 1}, true or false"
+        )
 
 
 @np.errstate(all="ignore")

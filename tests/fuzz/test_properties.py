@@ -1,0 +1,336 @@
+"""Each built-in property holds on some examples, sees the cases that matter, and fails if the prover is made wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from verifier import Verdict, fuzz
+from verifier.balls.exact import Dyadic
+from verifier.fuzz.acceptance import CheckerService
+from verifier.fuzz.properties import PROPERTIES, Falsified, certificate, enclosure, invariance, path, rank
+from verifier.landscape.path import Path as LossPath
+from verifier.rank.certify import RankResult
+from verifier.rank.deficiency import Deficiency
+from verifier.suite.pipeline import CaseReport
+
+EXAMPLES = {"path-never-increases": 12, "other-losses-never-increase": 8, "checker-accepts": 25}
+USUAL = 30
+NON_VACUOUS = {
+    "exact-rank": ("PROVED, full", "REFUTED, deficient"),
+    "high-precision-rank": ("PROVED", "REFUTED"),
+    "singular-is-never-proved": ("REFUTED",),
+    "more-skip-units-keep-the-rank": ("PROVED then PROVED",),
+    "almost-every-u": ("PROVED",),
+    "enclosures-contain": ("both engines",),
+    "engines-agree": ("NumPy, strict array API, Arb",),
+    "path-never-increases": ("P1",),
+    "case-files-reproduce": ("same",),
+    "runs-are-repeatable": ("same bytes",),
+}
+
+XOR = fuzz.Specimen(
+    inputs=np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]),
+    labels=np.array([0, 1, 1, 0]),
+    layers=({"kind": "dense", "width": 5, "activation": "cubic", "skip": True},),
+    u=np.array([1.0, 0.5, -1.0, 2.0, 0.5, 0.5, 1.0, -2.0, 3.0, 1.0, 0.5, -0.5, 1.0, 0.25, 1.0]),
+    v=np.zeros((5, 2)),
+)
+"""Four samples with cubic units: everything about it is exact."""
+TIED = replace(XOR, u=np.zeros(15))
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_the_property_holds(name: str) -> None:
+    entry = PROPERTIES[name]
+    found = fuzz.search(
+        name, entry.statement, entry.strategy(), entry.check, examples=EXAMPLES.get(name, USUAL), seed=20261124
+    )
+    assert found.counterexample is None, f"{found.counterexample.reason}\n{found.counterexample.specimen!r}"
+    assert found.examples == EXAMPLES.get(name, USUAL)
+    for outcome in NON_VACUOUS.get(name, ()):
+        assert found.outcomes.get(outcome, 0) > 0, found.outcomes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_the_property_holds_for_long(name: str) -> None:
+    entry = PROPERTIES[name]
+    found = fuzz.search(name, entry.statement, entry.strategy(), entry.check, examples=10 * USUAL, seed=7)
+    assert found.counterexample is None, f"{found.counterexample.reason}\n{found.counterexample.specimen!r}"
+
+
+def test_every_statement_says_something() -> None:
+    assert len(PROPERTIES) == 14
+    assert all(len(entry.statement) > 40 and entry.statement.endswith(".") for entry in PROPERTIES.values())
+
+
+def _lying_rank(verdict: Verdict, **changes: Any) -> Callable[..., RankResult]:
+    def rank_of(self: fuzz.Specimen, **_: Any) -> RankResult:
+        samples, columns = self.data.samples, self.network.skip_count
+        return RankResult(verdict, samples, columns, 64, "because", (), **changes)
+
+    return rank_of
+
+
+def test_a_false_proof_of_rank_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz.Specimen, "rank", _lying_rank(Verdict.PROVED, sigma_lower=1e-3))
+    for check in (rank.exact_rank, rank.high_precision_rank):
+        with pytest.raises(Falsified, match=r"is PROVED|is claimed") as caught:
+            check(TIED)
+        assert set(caught.value.expect) == {"rank"}
+    with pytest.raises(Falsified, match="singular by construction"):
+        rank.singular_is_never_proved(TIED)
+
+
+def test_a_bound_of_sigma_that_is_too_large_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = XOR.rank()
+    assert honest.verdict is Verdict.PROVED
+    assert rank.high_precision_rank(XOR) == "PROVED"
+    monkeypatch.setattr(fuzz.Specimen, "rank", _lying_rank(Verdict.PROVED, sigma_lower=1e3))
+    with pytest.raises(Falsified, match="sigma_N >= 1000"):
+        rank.high_precision_rank(XOR)
+
+
+def test_a_false_deficiency_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    false = Deficiency("equal", 3, "because")
+    monkeypatch.setattr(fuzz.Specimen, "rank", _lying_rank(Verdict.REFUTED, deficiency=false))
+    for check in (rank.exact_rank, rank.high_precision_rank):
+        with pytest.raises(Falsified, match="rank <= 3"):
+            check(XOR)
+
+
+def test_a_rank_that_is_lost_with_more_units_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = fuzz.Specimen.rank
+
+    def forgetful(self: fuzz.Specimen, **keywords: Any) -> RankResult:
+        found = honest(self, **keywords)
+        return found if found.columns == 5 else replace(found, verdict=Verdict.UNDECIDED)
+
+    monkeypatch.setattr(fuzz.Specimen, "rank", forgetful)
+    with pytest.raises(Falsified, match="PROVED with M = 5, UNDECIDED with M = 7"):
+        rank.more_skip_units_keep_the_rank(XOR)
+
+
+def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    linear = replace(XOR, layers=({**XOR.layers[0], "activation": "identity"},))
+
+    def prove(self: fuzz.Specimen, *_: Any, **__: Any) -> tuple[CaseReport, None]:
+        report = CaseReport(self.case, "", self.network)
+        report.theorem = _Theorem()  # type: ignore[assignment]
+        return report, None
+
+    class _Theorem:
+        deficiency = None
+
+        def verdict(self, _: str) -> Verdict:
+            return Verdict.PROVED
+
+    monkeypatch.setattr(fuzz.Specimen, "prove", prove)
+    with pytest.raises(Falsified, match="W0 is PROVED; at the random U of seed 11 the rank is 3"):
+        rank.almost_every_u(linear)
+    _Theorem.deficiency = Deficiency("every-u", 2, "because")  # type: ignore[assignment]
+    _Theorem.verdict = lambda self, _: Verdict.UNDECIDED  # type: ignore[method-assign]
+    with pytest.raises(Falsified, match="rank <= 2 is claimed for every U"):
+        rank.almost_every_u(linear)
+
+
+@pytest.mark.parametrize("engine", ["_balls", "_float_rows"])
+def test_an_enclosure_that_misses_is_seen(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    specimen = replace(XOR, layers=({**XOR.layers[0], "activation": "tanh"},))
+    honest = getattr(enclosure, engine)
+
+    def shifted(*arguments: Any) -> Any:
+        found = honest(*arguments)
+        if engine == "_balls":
+            return [[ball + 2**-40 for ball in row] for row in found]
+        return found[0] + 2**-40, found[1]
+
+    assert enclosure.enclosures_contain(specimen) == "both engines"
+    assert "Arb" in enclosure.engines_agree(specimen)
+    monkeypatch.setattr(enclosure, engine, shifted)
+    with pytest.raises(Falsified, match="Psi"):
+        enclosure.enclosures_contain(specimen)
+    with pytest.raises(Falsified, match="no number in common"):
+        enclosure.engines_agree(specimen)
+
+
+def test_engines_that_contradict_each_other_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = fuzz.Specimen.rank
+
+    def torn(self: fuzz.Specimen, *, engine: str = "arb", **_: Any) -> RankResult:
+        return replace(honest(self), verdict=Verdict.PROVED if engine == "arb" else Verdict.REFUTED)
+
+    monkeypatch.setattr(fuzz.Specimen, "rank", torn)
+    with pytest.raises(Falsified, match="contradict each other"):
+        enclosure.engines_agree(XOR)
+
+
+WIDE = replace(XOR, v=np.array([[3.0, -1.0], [0.5, 2.0], [-2.0, 1.0], [1.0, 1.0], [4.0, -3.0]]))
+
+
+def _with_path(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    honest = fuzz.Specimen.prove
+
+    def prove(self: fuzz.Specimen, *parts: Any, **keywords: Any) -> Any:
+        report, builder = honest(self, *parts, **keywords)
+        assert isinstance(report.path, LossPath)
+        report.path = replace(report.path, **changes)
+        return report, builder
+
+    monkeypatch.setattr(fuzz.Specimen, "prove", prove)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kappa": Dyadic(1, -30)}, "the loss rises"),
+        ({"start_loss": (Dyadic(1, 20), Dyadic(1, 21))}, "the start's loss is"),
+    ],
+)
+def test_a_path_that_rises_is_seen(monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str) -> None:
+    right = replace(WIDE, v=_good_weights())
+    assert path.path_never_increases(right) == "P1"
+    _with_path(monkeypatch, **changes)
+    with pytest.raises(Falsified, match=message):
+        path.path_never_increases(right)
+
+
+def _good_weights() -> np.ndarray:
+    """Output weights that classify with large margins: a segment to a tiny multiple of V1 goes uphill."""
+    report, _ = WIDE.prove("rank", "path")
+    assert report.path is not None
+    return 16.0 * report.path.end_weights.approx()
+
+
+def test_a_target_that_is_not_reached_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    report, _ = WIDE.prove("rank", "path")
+    assert report.path is not None
+    early = tuple(replace(target, t=Dyadic(1, -20)) for target in report.path.targets)
+    _with_path(monkeypatch, targets=early)
+    with pytest.raises(Falsified, match="target 1e-6"):
+        path.path_never_increases(WIDE)
+
+
+ESCAPING = {
+    "E1": replace(XOR, u=np.zeros(15), v=np.arange(10.0).reshape(5, 2) ** 2 / 8, escapes=("E1",)),
+    "E2": replace(XOR, u=np.zeros(15), escapes=("E2",)),
+    "E3": replace(XOR, u=np.zeros(15), escapes=("E3",)),
+}
+
+
+@pytest.mark.parametrize("label", ESCAPING)
+def test_escapes_are_held_against_the_oracle(label: str) -> None:
+    specimen = replace(ESCAPING[label], layers=({**XOR.layers[0], "activation": "tanh"},))
+    assert path.path_never_increases(specimen) == label
+
+
+@pytest.mark.parametrize(
+    ("label", "changes", "message"),
+    [("E2", {"label": "E1"}, "E1: the loss rises"), ("E3", {"epsilon": Dyadic(1, -400)}, "E3: .* > ")],
+)
+def test_a_false_escape_is_seen(
+    monkeypatch: pytest.MonkeyPatch, label: str, changes: dict[str, Any], message: str
+) -> None:
+    specimen = replace(ESCAPING[label], layers=({**XOR.layers[0], "activation": "tanh"},), v=WIDE.v)
+    honest = fuzz.Specimen.prove
+
+    def prove(self: fuzz.Specimen, *parts: Any, **keywords: Any) -> Any:
+        report, builder = honest(self, *parts, **keywords)
+        assert report.escape is not None
+        assert report.escape.escape is not None
+        report.escape = replace(report.escape, escape=replace(report.escape.escape, **changes))
+        return report, builder
+
+    monkeypatch.setattr(fuzz.Specimen, "prove", prove)
+    with pytest.raises(Falsified, match=message):
+        path.path_never_increases(specimen)
+
+
+def test_weights_that_cannot_carry_the_logits_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    specimen = replace(ESCAPING["E3"], layers=({**XOR.layers[0], "activation": "tanh"},), v=WIDE.v, u=XOR.u)
+    moved = specimen.u.copy()
+    moved[:8] = 0.0
+    escape = _escape_of(replace(specimen, u=np.zeros(15)))
+    assert escape is not None
+    with pytest.raises(Falsified, match="no output weights keep the logits"):
+        path._check_carried(specimen, replace(escape, label="E2", start_u=specimen.u, tail=_Tail(moved)))  # type: ignore[arg-type]
+
+
+class _Tail:
+    def __init__(self, u: np.ndarray) -> None:
+        self.u = u
+
+
+def _escape_of(specimen: fuzz.Specimen) -> Any:
+    report, _ = specimen.prove("rank", "path")
+    return None if report.escape is None else report.escape.escape
+
+
+def test_a_loss_path_that_does_not_hold_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    specimen = replace(WIDE, losses=("squared", "weston-watkins"))
+    assert path.other_losses_never_increase(specimen) == "2 of 2 losses"
+    honest = path.prove_loss_path
+
+    def lying(*arguments: Any, **keywords: Any) -> Any:
+        found = honest(*arguments, **keywords)
+        return replace(found, end_loss=Dyadic(1, -400))
+
+    monkeypatch.setattr(path, "prove_loss_path", lying)
+    with pytest.raises(Falsified, match="is not within"):
+        path.other_losses_never_increase(specimen)
+
+
+def test_a_checker_that_rejects_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert certificate.checker_accepts(XOR).endswith("claims")
+    honest = CheckerService.check
+    monkeypatch.setattr(
+        CheckerService, "check", lambda self, file: replace(honest(self, file), verdict="REJECTED", reason="no")
+    )
+    with pytest.raises(Falsified, match="REJECTED no"):
+        certificate.checker_accepts(XOR)
+
+
+def test_a_checker_that_accepts_everything_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert int(certificate.tampering_is_rejected(XOR).split()[0]) >= 10
+    honest = CheckerService.check
+    monkeypatch.setattr(CheckerService, "check", lambda self, file: replace(honest(self, file), verdict="ACCEPTED"))
+    with pytest.raises(Falsified, match="accepted, but: Sigma_N is stated above"):
+        certificate.tampering_is_rejected(XOR)
+
+
+def test_runs_that_differ_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest, calls = fuzz.Specimen.prove, []
+
+    def drifting(self: fuzz.Specimen, *parts: Any, **keywords: Any) -> Any:
+        calls.append(1)
+        report, builder = honest(self, *parts, **keywords)
+        builder.arithmetic = f"run {len(calls)}"
+        return report, builder
+
+    monkeypatch.setattr(fuzz.Specimen, "prove", drifting)
+    with pytest.raises(Falsified, match="bytes differ"):
+        certificate.runs_are_repeatable(XOR)
+
+
+def test_verdicts_that_depend_on_the_order_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert invariance.order_does_not_matter(XOR).startswith("rank PROVED")
+    monkeypatch.setattr(invariance, "_verdicts", lambda specimen: {"rank": str(specimen.inputs[0])})
+    with pytest.raises(Falsified, match="permuted samples"):
+        invariance.order_does_not_matter(XOR)
+
+
+def test_a_case_file_that_loses_something_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert certificate.case_files_reproduce(WIDE) == "same"
+    honest = fuzz.Specimen.write
+
+    def rounding(self: fuzz.Specimen, *arguments: Any, **keywords: Any) -> Any:
+        return honest(replace(self, v=self.v + 2**-30), *arguments, **keywords)
+
+    monkeypatch.setattr(fuzz.Specimen, "write", rounding)
+    with pytest.raises(Falsified, match="other numbers"):
+        certificate.case_files_reproduce(WIDE)
