@@ -214,7 +214,7 @@ def test_losses_and_weights() -> None:
 
 @pytest.mark.parametrize("wide", [True, False, None])
 def test_wide_and_narrow(wide: bool | None) -> None:
-    seen = {s.network.skip_count >= len(s.inputs) for s in drawn(fuzz.specimens(wide=wide), 25)}
+    seen = {s.network.skip_count >= len(s.inputs) for s in drawn(fuzz.specimens(wide=wide), 100)}
     assert seen == ({True, False} if wide is None else {wide})
 
 

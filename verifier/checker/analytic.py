@@ -13,7 +13,7 @@ from typing import Any
 from flint import arb, fmpq
 
 from .common import require
-from .expression import GUARDED, build
+from .expression import GUARDED, Function, build, guard
 
 INFINITY, NAN, ALGEBRAIC = arb("inf"), arb("nan"), ("t / sqrt(t ** 2 + 1)", "t / sqrt(1 + t ** 2)")
 ENTIRE = ("exp", "sin", "cos", "tanh", "sinh", "cosh", "atan", "erf")  # real analytic on R; log and sqrt on (0, oo)
@@ -119,6 +119,15 @@ def monotone(tree: ast.expr) -> tuple[int, arb, arb]:
         return 1, arb(-1), arb(1)
     found = known(tree)
     return (found.way, *found.ends) if found.analytic and found.way else (0, NAN, NAN)
+
+
+def by_ends(tree: ast.expr) -> Function:
+    """Return the expression as a function of balls; if it is proved to be monotone, of wide ones by their endpoints.
+
+    Guarantee: the result contains all values on the ball, or is not finite.
+    """
+    function = build(tree, GUARDED)
+    return guard(function) if monotone(tree)[0] else function
 
 
 def sharpness(text: str) -> fmpq:

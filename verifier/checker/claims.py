@@ -169,8 +169,12 @@ def by_label(labels: list[int], samples: list[int], rows: Rows) -> list[tuple[in
 
 
 def loss_of(margins: list[arb]) -> arb:
-    """Return log(1 + sum_k e^-m_k) for the margins in these balls."""
-    return log1p(sum((exp(-margin) for margin in margins), arb(0)))
+    """Return log(1 + sum_k e^-m_k) for the margins in these balls.
+
+    Guarantee: it decreases in each margin, so that it lies between its values at the ends of the balls.
+    """
+    most, least = (log1p(sum((exp(-end(m)) for m in margins), arb(0))) for end in (arb.lower, arb.upper))
+    return most.union(least)
 
 
 def sides(numbers: Iterable[arb]) -> list[Any]:

@@ -20,8 +20,8 @@ from .common import Rejection
 
 Function = Callable[..., Any]
 # of nested operations; numerator and denominator of an exponent; bits of an exact value; a ball this many bits narrower
-# than its midpoint goes to Arb directly, wider ones by their endpoints
-MAX_DEPTH, MAX_POWER, MAX_RATIONAL_BITS, NARROW = 100, 1000, 8192, 20
+# than its midpoint, and with a radius below this, goes to Arb directly, wider ones by their endpoints
+MAX_DEPTH, MAX_POWER, MAX_RATIONAL_BITS, NARROW, SHORT = 100, 1000, 8192, 20, 2.0**-10
 ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-*/()., ")
 OPERATORS: dict[type, Function] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv}
 INCREASING, EVEN = ("exp", "log", "sqrt", "tanh", "sinh", "atan", "erf"), ("cosh", "Abs")  # even: increasing on [0, oo)
@@ -38,7 +38,7 @@ def guard(function: Function, even: bool = False) -> Function:
     """
 
     def enclose(x: arb) -> Any:
-        if x.rel_accuracy_bits() >= NARROW:
+        if x.rel_accuracy_bits() >= NARROW and x.rad() < SHORT:
             return function(x)
         low, high = (x.abs_lower(), x.abs_upper()) if even else (x.lower(), x.upper())
         return function(low).union(function(high))

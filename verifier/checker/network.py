@@ -15,9 +15,10 @@ from typing import Any
 
 from flint import arb, arb_mat, ctx, fmpz, fmpz_mat
 
+from .analytic import by_ends
 from .common import Exact, Rejection, precision, require
 from .container import Arrays
-from .expression import GUARDED, PLAIN, build, parse
+from .expression import PLAIN, build, parse
 from .schema import INPUT
 
 AXES = {"dense": 0, "conv1d": 1, "conv2d": 2}
@@ -164,7 +165,8 @@ class Features:
         self.sums = [Exact(s, w.exponent, w.bits + 64).balls() for s, w in zip(sums, weights, strict=True)]
         self.biases = [layer.bias.balls() for layer in self.layers]
         self.picks = [pick(list(itertools.chain(*layer.windows))) for layer in network.layers]
-        self.functions = [[build(layer.activation.tree, d) for d in (GUARDED, PLAIN)] for layer in self.layers]
+        trees = [layer.activation.tree for layer in self.layers]
+        self.functions = [(by_ends(tree), build(tree, PLAIN)) for tree in trees]
 
     def rows(self, samples: list[int]) -> list[list[arb]]:
         """Return the rows of Psi for the samples.
