@@ -33,6 +33,11 @@ MUTANTS = [
     ("checker.claims", "arb(2).log() / self.data.total", "arb(2).log()"),
     ("checker.claims", "require(reached <= target.loss,", "require(not reached > 2 * target.loss,"),
     ("checker.claims", "for k in range(weights.integers.ncols()) if k != label]", "for k in range(2) if k != label]"),
+    ("checker.claims", "return most.union(least)", "return least"),
+    # checker/analytic.py, checker/expression.py
+    ("checker.analytic", "return guard(function) if monotone(tree)[0] else function", "return guard(function)"),
+    ("checker.analytic", "return guard(function) if monotone(tree)[0] else function", "return function"),
+    ("checker.expression", " and x.rad() < SHORT", ""),
     # checker/network.py
     ("checker.network", "(sums + tile(self.biases[number], len(rows))) / layer.divisor", "sums / layer.divisor"),
     ("checker.network", "len(rows))) / layer.divisor", "len(rows)))"),

@@ -54,9 +54,9 @@ TESTS = {
     "balls.margins": "balls/test_worst_cases.py balls/test_margins.py landscape/test_zero_loss.py",
     "balls.motion": "balls/test_motion.py landscape/test_escape.py",
     "balls.series": "balls/test_motion.py landscape/test_neighbourhood.py landscape/test_escape.py",
-    "checker.analytic": "checker/test_checker_witness.py certificate/test_tamper.py",
+    "checker.analytic": "checker/test_checker_expression.py checker/test_checker_witness.py certificate/test_tamper.py",
     "checker.certificate": "checker/test_checker_rules.py checker/test_checker_container.py",
-    "checker.claims": "checker/test_checker_last_rules.py checker/test_checker_rules.py",
+    "checker.claims": "checker/test_checker_rules.py checker/test_checker_expression.py checker/test_checker_last_rules.py",  # noqa: E501
     "checker.common": "checker/test_checker_last_rules.py checker/test_checker_rules.py",
     "checker.container": "checker/test_checker_container.py checker/test_checker_cli.py",
     "checker.escape": "certificate/test_tamper_escape.py",

@@ -9,6 +9,8 @@ import mpmath
 import pytest
 from flint import arb, fmpq
 
+from verifier.checker.analytic import by_ends
+from verifier.checker.claims import loss_of
 from verifier.checker.common import Rejection, precision
 from verifier.checker.expression import GUARDED, PLAIN, build, parse, rational
 
@@ -258,3 +260,43 @@ def test_powers_of_balls_around_zero_are_finite_and_contain(radius: float, count
         assert found.is_finite()
         for x in (-radius, 0.0, radius / 3, radius):
             assert found.contains(arb(x) ** count)
+
+
+SIGMOID, TANH = "1/(exp(-t) + 1)", "tanh(t)"
+
+
+@pytest.mark.parametrize(("text", "least", "most"), [(SIGMOID, 0, 1), (TANH, -1, 1), ("3 - 2*tanh(t)", 1, 5)])
+@pytest.mark.parametrize("radius", [1, 1000, 2.0**97])
+def test_monotone_functions_of_wide_balls_are_sharp(text, least, most, radius):
+    with precision(64):
+        value = by_ends(parse(text, "").tree)(arb(0, radius))
+        assert value.contains(arb(truth(text, mpmath.mpf(radius)).__float__()))
+        assert value.lower() >= least - 0.01 and value.upper() <= most + 0.01
+
+
+@pytest.mark.parametrize("text", ["1/(t**2 + 1)", "cos(t)", "exp(-t**2)", "Abs(t)"])
+def test_other_functions_of_wide_balls_keep_what_is_between(text):
+    with precision(64):
+        value = by_ends(parse(text, "").tree)(arb(0, 3))
+        assert all(value.contains(arb(float(truth(text, mpmath.mpf(t))))) for t in (-3, 0, 0.5, 3))
+
+
+def test_functions_of_long_numbers_with_long_radii_are_finite():
+    """At 2^63 +- 1 a ball is narrow beside its midpoint, but not for exp."""
+    with precision(64):
+        far = arb(2) ** 63
+        assert build(parse(SIGMOID, "").tree, GUARDED)(-far + arb(0, 1)).is_finite()
+
+
+@pytest.mark.parametrize("middle", [-(10**18), -40, 0, 40])
+@pytest.mark.parametrize("radius", [0, 1, 300])
+def test_losses_of_wide_margins_lie_between_those_of_their_ends(middle, radius):
+    with precision(64), mpmath.workdps(60):
+        loss = loss_of([arb(middle, radius), arb(middle + 1, radius)])
+        assert loss.is_finite()
+        ends = []
+        for t in (middle - radius, middle + radius):
+            ends.append(mpmath.log1p(mpmath.exp(-mpmath.mpf(t)) + mpmath.exp(-mpmath.mpf(t) - 1)))
+            assert abs(loss - arb(mpmath.nstr(ends[-1], 50))).lower() <= 0
+        size = float(ends[0] - ends[1])
+        assert loss.rad() <= size / 2 * 1.001 + 1e-17 * float(ends[0])

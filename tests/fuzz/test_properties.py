@@ -217,7 +217,9 @@ def test_a_target_that_is_not_reached_is_seen(monkeypatch: pytest.MonkeyPatch) -
 
 
 ESCAPING = {
-    "E1": replace(XOR, u=np.array([1.0, 0.5] * 5 + [0.25] * 5), v=np.arange(10.0).reshape(5, 2) ** 2 / 8, escapes=("E1",)),
+    "E1": replace(
+        XOR, u=np.array([1.0, 0.5] * 5 + [0.25] * 5), v=np.arange(10.0).reshape(5, 2) ** 2 / 8, escapes=("E1",)
+    ),
     "E2": replace(XOR, u=np.zeros(15), escapes=("E2",)),
     "E3": replace(XOR, u=np.zeros(15), escapes=("E3",)),
 }

@@ -34,14 +34,15 @@ MIRRORS |= dict.fromkeys(("1 / (exp(-t) + 1)", "1 / (1 + exp(-t))"), (1, -1))
 def guard(function: Function, even: bool = False) -> Function:
     """Evaluate an increasing function, or an even one that increases on [0, oo), at the endpoints of wide balls.
 
-    Guarantee: f(x) lies between the values at the ends of the ball (of its absolute values), or is not finite.
+    Guarantee: the result contains f on the ball, which lies between the values at its ends (of its absolute values).
     """
 
     def enclose(x: arb) -> Any:
         if x.rel_accuracy_bits() >= NARROW and x.rad() < SHORT:
             return function(x)
         low, high = (x.abs_lower(), x.abs_upper()) if even else (x.lower(), x.upper())
-        return function(low).union(function(high))
+        whole, ends = function(x), function(low).union(function(high))
+        return whole if whole.rad() < ends.rad() else ends
 
     return enclose
 

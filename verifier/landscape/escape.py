@@ -322,9 +322,10 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
     wander = portable_gaussian(start.seed, (WANDERING, 1), len(start.u))
     step, reason = 0.5, "no motion of U was certified to stay below Phi + epsilon"
     with working_precision(FIRST_BITS):
-        low = (
-            stated_loss(start.moving(start.u, start.v).loss(arb(0)))[0].arb() + rise.arb() * 7 / 8
-        )  # an independent program's enclosures may be wider
+        begin = start.moving(start.u, start.v).loss(arb(0))
+        if not begin.is_finite():
+            return "the start's loss has no finite enclosure"
+        low = stated_loss(begin)[0].arb() + rise.arb() * 7 / 8  # an independent program's enclosures may be wider
     for _ in range(3 * STEPS):
         end_u = start.u + step * wander
         step /= 2.0

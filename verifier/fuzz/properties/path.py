@@ -28,6 +28,8 @@ from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 
 DIGITS: Final = 100
+WORKING_DIGITS: Final = DIGITS + 200
+"""Of logits: output weights of a proof with `MAX_BITS` may be as large as 10^154, and what they multiply cancels."""
 POINTS: Final = 1000
 BUDGET: Final = 60_000
 """Multiplications that the points of a moving piece may cost."""
@@ -72,13 +74,15 @@ def _labels(specimen: Specimen) -> tuple[list[int], list[int]]:
 
 
 def _logits(specimen: Specimen, u: Array, v: Matrix) -> Matrix:
-    return oracle.times(oracle.approx_features_to(specimen.network, u, specimen.data.inputs, DIGITS), v)
+    with mpmath.workdps(WORKING_DIGITS):
+        return oracle.times(oracle.approx_features_to(specimen.network, u, specimen.data.inputs, WORKING_DIGITS), v)
 
 
 def _exact(array: ExactArray) -> Matrix:
     numerators, exponent = array.integers()
     columns = array.shape[1]
-    values = [mpmath.ldexp(mpmath.mpf(n), exponent) for n in numerators]
+    with mpmath.workdps(WORKING_DIGITS):
+        values = [mpmath.ldexp(mpmath.mpf(n), exponent) for n in numerators]
     return [values[i : i + columns] for i in range(0, len(values), columns)]
 
 
@@ -163,7 +167,7 @@ def _check_piece(specimen: Specimen, escape: Escape, labels: Sequence[int], coun
 
 def _features_between(specimen: Specimen, start: Array, end: Array, t: Any) -> Matrix:
     """Psi at U0 + t (U1 - U0), the combination taken in exact numbers."""
-    return oracle.approx_features_between(specimen.network, start, end, t, specimen.data.inputs, DIGITS)
+    return oracle.approx_features_between(specimen.network, start, end, t, specimen.data.inputs, WORKING_DIGITS)
 
 
 def _check_carried(specimen: Specimen, escape: Escape) -> None:
@@ -240,8 +244,7 @@ def _check_loss_path(specimen: Specimen, found: LossPathResult, counts: list[lis
     if found.end_weights is None or found.end_loss is None or found.start_loss is None:
         raise Falsified(f"{found.loss}: PROVED without a segment")
     weights = specimen.class_weights or (1.0,) * len(counts[0])
-    psi = oracle.approx_features_to(specimen.network, specimen.u, specimen.data.inputs, DIGITS)
-    start, end = (oracle.times(psi, _exact(v)) for v in (found.start_weights, found.end_weights))
+    start, end = (_logits(specimen, specimen.u, _exact(v)) for v in (found.start_weights, found.end_weights))
 
     def loss_at(s: Any) -> Any:
         return oracle.approx_convex_loss(found.loss, _blend(start, end, s), counts, weights)

@@ -1,0 +1,100 @@
+"""Pinned: what the fuzzing found, as shrunk by it; each failed its property once, for the reason beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from verifier import fuzz
+from verifier.fuzz.properties import PROPERTIES
+
+
+def dense(width: int, activation: str, **more: Any) -> dict[str, Any]:
+    return {"kind": "dense", "width": width, "activation": activation, "skip": True, **more}
+
+
+HUGE_LOGITS = fuzz.Specimen(
+    inputs=np.array([[0.0, 2.625, 0.0], [0.0, 0.0, 0.0]]),
+    labels=np.array([0, 1]),
+    layers=(
+        {"kind": "conv1d", "filters": 1, "kernel": 3, "bias": "per-unit", "activation": "t**4 + t", "skip": False},
+        dense(1, "cubic", inputs=[0]),
+        dense(1, "tanh", inputs=["input"]),
+    ),
+    u=np.array(
+        [
+            *[0.9812033176422119, 1.9839634895324707, 0.26609137654304504, 0.5268855690956116, -0.8913611173629761],
+            *[0.26146653294563293, -0.8213576674461365, -0.891249418258667, -0.9508654475212097, -0.7444302439689636],
+        ]
+    ),
+    v=np.array([[1174438784.0, 251756592.0], [-947788672.0, 55405052.0]]),
+    shape=(1, 3),
+)
+"""The checker evaluated exp of a margin -1e18, radius some hundreds, as one ball, which then held 0: REJECTED."""
+
+HUGE_WEIGHTS = fuzz.Specimen(
+    inputs=np.array([[0.0, 0.0], [0.0, 5e-324], [0.0, -5e-324], [0.0, 1e-323]]),
+    labels=np.array([0, 1, 0, 0]),
+    layers=(dense(1, "sigmoid"), *(dense(1, "tanh", inputs=["input"]) for _ in range(3))),
+    u=np.ldexp([-7.0, 6.0, -7.0, 4.0, -5.0, 3.0, -8.0, 2.0, 5.0, -1.0, -1.0, 0.25], 60) + 0.0,
+    v=np.zeros((4, 2)),
+)
+"""The same inside of the checker's sigmoid, at -1e19 with a radius of 1."""
+
+HUGE_SAMPLE = fuzz.Specimen(
+    inputs=np.array([[0.0], [-(2.0**97)]]),
+    labels=np.array([0, 1]),
+    layers=(dense(2, "sigmoid"),),
+    u=np.zeros(4),
+    v=np.zeros((2, 2)),
+)
+"""And along an escape: 1/(1 + exp(-t)) over [-1e29, 0] needs to be evaluated at the ends as a whole."""
+
+INFINITE_LOSS = fuzz.Specimen(
+    inputs=np.array([[0.0, 0.0], [0.0, 2.0**97], [0.0, -(2.0**97)]]),
+    labels=np.array([0, 1, 2]),
+    layers=(dense(3, "exp"),),
+    u=np.array([1.0, 2.0, 0.25, -0.125, -1.0, -2.75, 0.5, 1.25, -1.625]),
+    v=np.array([[2.0, 0.5, -1.75], [0.125, 0.625, -1.25], [0.25, 1.25, -2.25]]),
+)
+"""E3 took the lower end of a start loss that has no finite enclosure: ValueError."""
+
+LONG_UNITS = fuzz.Specimen(
+    inputs=np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
+    labels=np.array([0, 1]),
+    layers=(dense(2, "tanh"), dense(1, "tanh", inputs=["input"]), dense(1, "gelu", inputs=["input", 0])),
+    u=np.ldexp(
+        [2.0, 4.0, 0.5, -0.25, -2.0, -6.0, 1.0, 2.5, -2.0, 3.5, 2.0, 0.5, -1.75, -2.0, -2.0, 0.0, 0.75, -1.5], 50
+    ),
+    v=np.zeros((4, 2)),
+)
+"""A repair of the first three took the hull of erf's values at two ends near -1, with 64 bits: too wide."""
+
+NEAR_SAMPLES = fuzz.Specimen(
+    inputs=np.array([[0.0], [2.0**-344]]),
+    labels=np.array([0, 1]),
+    layers=(dense(2, "tanh"),),
+    u=np.array([1.0, 2.0, 0.5, 1.25]),
+    v=np.zeros((2, 2)),
+    losses=("cross-entropy",),
+)
+"""A weakness of the oracle: output weights of 1e104 need more than 100 digits of the features."""
+
+FOUND = {
+    "huge-logits": (HUGE_LOGITS, "checker-accepts"),
+    "huge-weights": (HUGE_WEIGHTS, "checker-accepts"),
+    "huge-sample": (HUGE_SAMPLE, "checker-accepts"),
+    "infinite-loss": (INFINITE_LOSS, "runs-are-repeatable"),
+    "long-units": (LONG_UNITS, "checker-accepts"),
+    "near-samples": (NEAR_SAMPLES, "other-losses-never-increase"),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_stays_fixed(name: str) -> None:
+    specimen, failed = FOUND[name]
+    assert PROPERTIES[failed].check(specimen)
+    if failed != "checker-accepts":
+        assert PROPERTIES["checker-accepts"].check(specimen)
