@@ -82,6 +82,15 @@ NEAR_SAMPLES = fuzz.Specimen(
 )
 """A weakness of the oracle: output weights of 1e104 need more than 100 digits of the features."""
 
+NEAREST_SAMPLES = fuzz.Specimen(
+    inputs=np.array([[0.0], [5e-324]]),
+    labels=np.array([0, 1]),
+    layers=(dense(2, "tanh"),),
+    u=NEAR_SAMPLES.u,
+    v=np.zeros((2, 2)),
+)
+"""The same, and 1e324 here."""
+
 FOUND = {
     "huge-logits": (HUGE_LOGITS, "checker-accepts"),
     "huge-weights": (HUGE_WEIGHTS, "checker-accepts"),
@@ -89,6 +98,7 @@ FOUND = {
     "infinite-loss": (INFINITE_LOSS, "runs-are-repeatable"),
     "long-units": (LONG_UNITS, "checker-accepts"),
     "near-samples": (NEAR_SAMPLES, "other-losses-never-increase"),
+    "nearest-samples": (NEAREST_SAMPLES, "path-never-increases"),
 }
 
 

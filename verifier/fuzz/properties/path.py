@@ -28,8 +28,7 @@ from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 
 DIGITS: Final = 100
-WORKING_DIGITS: Final = DIGITS + 200
-"""Of logits: output weights of a proof with `MAX_BITS` may be as large as 10^154, and what they multiply cancels."""
+GUARD_DIGITS: Final = 20
 POINTS: Final = 1000
 BUDGET: Final = 60_000
 """Multiplications that the points of a moving piece may cost."""
@@ -74,14 +73,19 @@ def _labels(specimen: Specimen) -> tuple[list[int], list[int]]:
 
 
 def _logits(specimen: Specimen, u: Array, v: Matrix) -> Matrix:
-    with mpmath.workdps(WORKING_DIGITS):
-        return oracle.times(oracle.approx_features_to(specimen.network, u, specimen.data.inputs, WORKING_DIGITS), v)
+    """Logits to `DIGITS` digits: output weights of 1e300 need as many more of the features, which cancel."""
+    largest = max(abs(x) for row in v for x in row)
+    digits = DIGITS + GUARD_DIGITS + max(0, int(mpmath.mag(largest) * 0.302) if largest else 0)
+    psi = oracle.approx_features_to(specimen.network, u, specimen.data.inputs, digits)
+    with mpmath.workdps(digits):
+        return oracle.times(psi, v)
 
 
 def _exact(array: ExactArray) -> Matrix:
+    """The entries as mpmath numbers, without rounding."""
     numerators, exponent = array.integers()
     columns = array.shape[1]
-    with mpmath.workdps(WORKING_DIGITS):
+    with mpmath.workprec(max(1, *(abs(n).bit_length() for n in numerators))):
         values = [mpmath.ldexp(mpmath.mpf(n), exponent) for n in numerators]
     return [values[i : i + columns] for i in range(0, len(values), columns)]
 
@@ -167,7 +171,7 @@ def _check_piece(specimen: Specimen, escape: Escape, labels: Sequence[int], coun
 
 def _features_between(specimen: Specimen, start: Array, end: Array, t: Any) -> Matrix:
     """Psi at U0 + t (U1 - U0), the combination taken in exact numbers."""
-    return oracle.approx_features_between(specimen.network, start, end, t, specimen.data.inputs, WORKING_DIGITS)
+    return oracle.approx_features_between(specimen.network, start, end, t, specimen.data.inputs, DIGITS)
 
 
 def _check_carried(specimen: Specimen, escape: Escape) -> None:
