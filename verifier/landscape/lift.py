@@ -29,6 +29,8 @@ from verifier.rank.deficiency import FormTable, UnitForm, unit_forms
 
 MOVES = 1_000_003
 """Stream of the random numbers that a lift draws."""
+SCALES = (1.0, 3.0, 0.3, 1.0)
+"""Of the random numbers, one after the other until an end is of use."""
 
 Mask = NDArray[np.bool_]
 
@@ -81,7 +83,8 @@ def constant_loss_lifts(
         return []
     first = None if np.array_equal(rerouted, u) else rerouted
     count = sum(int(mask.sum()) for mask in movable)
-    return [Lift(first, _shake(network, rerouted, movable, inputs, scale, seed), count) for scale in (1.0, 3.0, 0.3)]
+    ends = (_shake(network, rerouted, movable, inputs, seed, trial) for trial in range(len(SCALES)))
+    return [Lift(first, end, count) for end in ends]
 
 
 def _value(unit: UnitForm) -> tuple[int, int, Fraction]:
@@ -220,7 +223,7 @@ def _not_carried(
 
 
 @np.errstate(all="ignore")
-def _shake(network: Network, u: Array, movable: Sequence[Mask], inputs: Array, scale: float, seed: int) -> Array:
+def _shake(network: Network, u: Array, movable: Sequence[Mask], inputs: Array, seed: int, trial: int) -> Array:
     """Give the units that move random incoming weights and biases, of a size that suits their sources."""
     end = u.copy()
     views = network.views(end)
@@ -230,8 +233,9 @@ def _shake(network: Network, u: Array, movable: Sequence[Mask], inputs: Array, s
             continue
         weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
         reach = size if "input" in network.sources[index] else np.sqrt(weight.shape[1])
-        draws = portable_gaussian(seed, (MOVES, index), weight.size + bias.size)
-        rows = (draws[: weight.size].reshape(weight.shape) * (scale / reach)).astype(np.float32)
-        shifts = (draws[weight.size :].reshape(bias.shape) * scale).astype(np.float32)
-        weight[movable[index]], bias[movable[index]] = rows[movable[index]], shifts[movable[index]]
+        count, fan_in = int(movable[index].sum()), weight[0].size
+        # drawn for the first, second, .. unit that moves, so that the order of the others does not matter
+        draws = portable_gaussian(seed, (MOVES, index, trial), count * (fan_in + 1)).reshape(count, fan_in + 1)
+        rows, shifts = (SCALES[trial] * draws[:, :fan_in] / reach), SCALES[trial] * draws[:, fan_in]
+        weight[movable[index]], bias[movable[index]] = rows.astype(np.float32), shifts.astype(np.float32)
     return end
