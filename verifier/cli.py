@@ -502,7 +502,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: errors are one line on stderr, never a traceback for a user's mistake."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_guarded(arguments))
+    code = _guarded(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):  # what comes now ends the process without a word
+        signal.signal(number, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def _guarded(arguments: list[str] | None) -> int:
