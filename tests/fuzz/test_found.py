@@ -91,6 +91,48 @@ NEAREST_SAMPLES = fuzz.Specimen(
 )
 """The same, and 1e324 here."""
 
+ONE_ULP_AT_ZERO = fuzz.Specimen(
+    inputs=np.array([[0.0, 0.125], [5e-324, 0.125]]),
+    labels=np.array([0, 1]),
+    layers=(dense(2, "tanh"),),
+    u=np.array([1.0, 2.0, 0.25, -0.125, 0.5, 1.25]),
+    v=np.zeros((2, 2)),
+)
+"""W1 was proved with exact integers and stated with 64 bits, at which the checker could not part the samples."""
+
+OVERFLOW = fuzz.Specimen(
+    inputs=np.array([[0.0], [2.0**513]]),
+    labels=np.array([0, 1]),
+    layers=(dense(1, "softplus"),),
+    u=np.array([0.5, 0.0]),
+    v=np.array([[0.0, 0.5]]),
+    losses=("cross-entropy",),
+)
+"""scipy's least squares overflows: a RuntimeWarning reached the user."""
+
+ORDER_OF_CARRIERS = fuzz.Specimen(
+    inputs=np.ldexp([[0.0], [1.0], [-1.0], [2.0]], 97),
+    labels=np.array([1, 0, 0, 0]),
+    layers=(dense(4, "tanh"),),
+    u=np.array([0.0, 0.5, 0.0, -0.5, 0.0, 0.0, 0.0, 0.0]),
+    v=np.zeros((4, 2)),
+)
+"""E2's random numbers belonged to units by their position: PROVED or UNDECIDED by the order of the units."""
+
+ORDER_OF_WANDERERS = fuzz.Specimen(
+    inputs=np.array(
+        [
+            *([0.0, 3.802951800684688e30], [-3.486039150627631e30, 0.0], [0.0, 2.563184443105092e97]),
+            *([0.0, 0.0], [8.299031137761986e180, 0.0], [1.1091942751997007e30, 0.0]),
+        ]
+    ),
+    labels=np.array([0, 1, 0, 0, 0, 0]),
+    layers=(dense(6, "softplus(7)"),),
+    u=np.array([0.0, 0.0, 0.0, 0.0, 0.0, -3.0, -0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -0.5, -0.5]),
+    v=np.zeros((6, 2)),
+)
+"""So did E3's."""
+
 FOUND = {
     "huge-logits": (HUGE_LOGITS, "checker-accepts"),
     "huge-weights": (HUGE_WEIGHTS, "checker-accepts"),
@@ -99,6 +141,10 @@ FOUND = {
     "long-units": (LONG_UNITS, "checker-accepts"),
     "near-samples": (NEAR_SAMPLES, "other-losses-never-increase"),
     "nearest-samples": (NEAREST_SAMPLES, "path-never-increases"),
+    "one-ulp-at-zero": (ONE_ULP_AT_ZERO, "checker-accepts"),
+    "overflow": (OVERFLOW, "checker-accepts"),
+    "order-of-carriers": (ORDER_OF_CARRIERS, "order-does-not-matter"),
+    "order-of-wanderers": (ORDER_OF_WANDERERS, "order-does-not-matter"),
 }
 
 

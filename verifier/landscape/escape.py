@@ -242,6 +242,20 @@ def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first
     return "the margins at its end are not decided; raise max_bits"
 
 
+def _direction(start: _Start, stream: tuple[int, ...]) -> Array:
+    """A random direction in U; a layer's units get their numbers by their weights and not by their order."""
+    drawn = portable_gaussian(start.seed, stream, len(start.u))
+    direction, network = np.empty_like(drawn), start.network
+    for index in range(len(network.layers)):
+        views = [view for view in network.parameters if view.layer == index]
+        if views:
+            rows = np.hstack([view.of(start.u).reshape(len(view.of(start.u)), -1) for view in views])
+            order = np.lexsort(rows.T[::-1])
+            for view in views:
+                view.of(direction)[order] = view.of(drawn)
+    return direction
+
+
 @np.errstate(all="ignore")
 def _descend(start: _Start) -> Escape | str:
     """E1: along the negative gradient with a random part of U that is orthogonal to it."""
@@ -251,7 +265,7 @@ def _descend(start: _Start) -> Escape | str:
         return f"the gradient is {point.norm:.1e}: stationary, or too nearly so to be followed"
     if start.work > WORK_LIMIT:
         return "the network is too large for enclosures of the derivative along the way"
-    wander = portable_gaussian(start.seed, (WANDERING,), len(start.u))
+    wander = _direction(start, (WANDERING,))
     du, dv = -point.du, -point.dv
     if np.linalg.norm(du) > 0:
         wander -= du * (wander @ du) / (du @ du)
@@ -319,7 +333,7 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
     """E3: a short random motion of U; the loss stays below Phi + epsilon."""
     if start.work > WORK_LIMIT:
         return "the network is too large for enclosures of the loss along the way"
-    wander = portable_gaussian(start.seed, (WANDERING, 1), len(start.u))
+    wander = _direction(start, (WANDERING, 1))
     step, reason = 0.5, "no motion of U was certified to stay below Phi + epsilon"
     with working_precision(FIRST_BITS):
         begin = start.moving(start.u, start.v).loss(arb(0))

@@ -94,6 +94,7 @@ def _least_squares(psi: Array, target: Array) -> Array | None:
     return lstsq(psi, target)
 
 
+@QUIETLY
 def lstsq(psi: Array, target: Array) -> Array | None:
     """Minimum-norm least-squares solution of ``Psi V = target`` in floating point, None if there is no finite one."""
     try:
