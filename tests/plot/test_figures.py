@@ -12,6 +12,7 @@ from verifier.errors import InputError, PrecisionError
 from verifier.plot import __main__ as command
 from verifier.plot import figures
 from verifier.plot.slices import approx_loss
+from verifier.plot.surface import project
 from verifier.plot.valley import prove_bad_valley
 
 ONE = vf.Network((1,), (vf.Dense(1, vf.activation("sigmoid"), skip=True),))
@@ -82,7 +83,7 @@ def test_figure_2_has_the_plain_network_and_the_one_with_skips():
 
 def test_projection_is_orthogonal_and_its_error_is_the_distance():
     points = np.array([[0.0, 0.0, 0.0], [3.0, 0.0, 0.0], [3.0, 4.0, 0.5]])
-    seen = figures.project(points, points[0], np.array([[1.0, 0.0, 0.0], [1.0, 2.0, 0.0]]))
+    seen = project(points, points[0], np.array([[1.0, 0.0, 0.0], [1.0, 2.0, 0.0]]))
     np.testing.assert_allclose(seen.coordinates, [[0, 0], [3, 0], [1, 2]], atol=1e-14)
     assert seen.length == pytest.approx(3 + math.hypot(4, 0.5)) and seen.error == pytest.approx(0.5 / seen.length)
 

@@ -156,7 +156,8 @@ def _piece(escape: Escape, instance: Instance | None, points: int) -> tuple[Samp
         end = lower_float(escape.tail.loss(0.0))
         return ((-1.0, low[0], high[1]), (-1.0, end, high[1]), (0.0, end, high[1]))
     rise = _outward(escape.epsilon)[1] if escape.epsilon is not None else 0.0
-    return ((-1.0, low[0], high[1]), (-1.0, SMALLEST, high[1] + rise), (0.0, SMALLEST, high[1] + rise))
+    most = math.nextafter(high[1] + rise, math.inf)
+    return ((-1.0, low[0], high[1]), (-1.0, 0.0, most), (0.0, 0.0, most))
 
 
 def _moving(escape: Escape, instance: Instance, points: int) -> tuple[Sample, ...]:
@@ -287,7 +288,7 @@ def _escape_piece(ax: Axes, descent: Descent) -> None:
     )
     if not thin:
         bottom = min(sample[1] for sample in descent.samples if sample[1] > SMALLEST)
-        ax.set_ylim(bottom=bottom / 3.0)
+        ax.set_ylim(bottom / 3.0, 30.0 * max(float(high.max()), descent.samples[0][2]))
     ax.axvline(0.0, color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="piece end", zorder=1)
 
 

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
-from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
 from verifier.errors import PrecisionError
-from verifier.landscape.path import Path, prove_path
-from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.model.activations import activation
 from verifier.model.data import Dataset
 from verifier.model.grouping import group_duplicates
-from verifier.model.initialise import initialise, output_weights
 from verifier.model.layers import Conv, Dense
 from verifier.model.network import Array, Network
-from verifier.model.readers import load_dataset
 from verifier.model.verdict import Verdict
 from verifier.plot.graph import network as draw_network
-from verifier.plot.look import dress, palette_of
-from verifier.plot.slices import Direction, fill_surface, filter_normalised, losses_on_plane, random_direction
+from verifier.plot.instance import Proof, prove_instance
+from verifier.plot.look import dress, outline, palette_of, write_on
+from verifier.plot.slices import Direction, losses_on_plane
+from verifier.plot.surface import figure3
 from verifier.plot.valley import BadValley, prove_bad_valley
-from verifier.rank.certify import prove_rank
-from verifier.theorem.steps import Evidence, Theorem, walk
 
 COUNTS = (3, 1)
 """Figure 1: how often the two samples occur."""
@@ -64,48 +55,6 @@ LEVELS = (
     12.0,
 )
 """Figure 1: levels of the loss, denser around those that matter."""
-SAMPLES, WIDTHS = 60, (40, 60)
-"""Figure 3: how many digits, and the units in both layers."""
-RAY_END = 1.6
-"""Figure 3: the ray is drawn up to this path time."""
-FLOOR = 1e-9
-"""Figure 3: the colours end here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """An instance, and the path and the theorem's steps that were proved for it."""
-
-    data: Dataset
-    network: Network
-    u: Array
-    v: Array
-    path: Path
-    theorem: Theorem | None
-
-
-def prove_instance(samples: Dataset, network: Network, u: Array, v: Array, *, theorem: bool = False) -> Proof:
-    """Prove full rank and the path from (U, V); all by Arb.
-
-    Raises
-    ------
-    PrecisionError
-        If that does not succeed.
-    """
-    grouping = group_duplicates(samples)
-    data = grouping.dataset
-    if data.labels is None:
-        raise PrecisionError("equal samples have different labels: there is no path to loss 0")
-    rank, features = prove_rank(FeatureEnclosure(network, u, data.inputs, FIRST_BITS))
-    zero = prove_zero_loss(features, data.labels, data.classes, witness=rank.witness)
-    found = prove_path(zero, ExactArray.of_floats(v), data.labels, data.multiplicities.tolist())
-    if rank.verdict is not Verdict.PROVED or found.path is None:
-        raise PrecisionError(f"nothing to draw: {rank.reason}; {found.reason}")
-    steps = None
-    if theorem:
-        result = (found.verdict, found.reason)
-        steps = walk(Evidence(data, grouping, network, u, v, features, rank, zero, found.path, None, result))
-    return Proof(data, network, u, v, found.path, steps)
 
 
 def figure1(*, points: int = 160) -> Figure:
@@ -170,12 +119,12 @@ def _one_unit(ax: Axes, network: Network, data: Dataset, valley: BadValley, poin
     losses = losses_on_plane(network, *origin, data, (_weight_direction(), _output_direction(1, 0)), slopes, heights)
     _fill(ax, slopes, heights, losses)
     ax.contour(slopes, heights, losses, levels=[0.75 * LOG2], colors="white", linewidths=1.2, linestyles="dashed")
-    _say(ax, -4.6, 0.75, r"pass: $\Phi = \log 2$ where $w = 0$")
-    _say(ax, -7.8, -10.3, "a bad valley: in all of it\n" r"$\Phi > \frac{3}{4}\,\log 2$ (proved)", ha="left")
+    write_on(ax, -4.6, 0.75, r"pass: $\Phi = \log 2$ where $w = 0$")
+    write_on(ax, -7.8, -10.3, "a bad valley: in all of it\n" r"$\Phi > \frac{3}{4}\,\log 2$ (proved)", ha="left")
     ax.plot([LOW_POINT[0]], [LOW_POINT[1]], "D", color="white", markeredgecolor="black", markersize=6, gid="elsewhere")
-    _say(ax, LOW_POINT[0] - 0.5, LOW_POINT[1], f"$\\Phi$ < {_up(valley.elsewhere)} (proved)", ha="right")
+    write_on(ax, LOW_POINT[0] - 0.5, LOW_POINT[1], f"$\\Phi$ < {_up(valley.elsewhere)} (proved)", ha="right")
     ax.plot([SLOPE], [HEIGHT], "o", color="white", markeredgecolor="black", markersize=7, gid="start", zorder=6)
-    _say(ax, SLOPE + 0.5, HEIGHT, f"start, $\\Phi$ < {_up(valley.inside)}", ha="left")
+    write_on(ax, SLOPE + 0.5, HEIGHT, f"start, $\\Phi$ < {_up(valley.inside)}", ha="left")
     title = "N = 2 samples (3 : 1), M = 1 unit\nPROVED: a bad local valley"
     dress(ax, title=title, x="weight of the unit (bias 0)", y=r"$w = V_{10} - V_{11}$ of the first unit", grid=None)
 
@@ -195,7 +144,7 @@ def _two_units(ax: Axes, proof: Proof, points: int) -> Any:
     places = np.array([proof.path.V(t) for t in times.tolist()])
     w = places[:, :, 0] - places[:, :, 1]
     inside = (np.abs(w) <= REACH).all(axis=1)
-    ax.plot(w[inside, 1], w[inside, 0], color="white", linewidth=2.2, gid="path", zorder=5, path_effects=_outline(3.6))
+    ax.plot(w[inside, 1], w[inside, 0], color="white", linewidth=2.2, gid="path", zorder=5, path_effects=outline(3.6))
     last = int(np.flatnonzero(inside)[-1])
     ax.annotate(
         "",
@@ -207,10 +156,10 @@ def _two_units(ax: Axes, proof: Proof, points: int) -> Any:
     ax.plot([w[0, 1]], [w[0, 0]], "o", color="white", markeredgecolor="black", markersize=7, gid="start", zorder=6)
     end = 100  # path time 1
     ax.plot([w[end, 1]], [w[end, 0]], "s", color="white", markeredgecolor="black", markersize=5, zorder=6)
-    _say(ax, w[0, 1] - 0.6, w[0, 0] + 0.2, "the same start", ha="right")
-    _say(ax, w[end, 1] - 0.7, w[end, 0] - 0.9, r"$\kappa V_1$", ha="right")
-    _say(ax, 5.6, -4.6, "certified path\nto loss 0", ha="left")
-    _say(ax, -6.0, 7.5, r"$\Phi > \log 2$")
+    write_on(ax, w[0, 1] - 0.6, w[0, 0] + 0.2, "the same start", ha="right")
+    write_on(ax, w[end, 1] - 0.7, w[end, 0] - 0.9, r"$\kappa V_1$", ha="right")
+    write_on(ax, 5.6, -4.6, "certified path\nto loss 0", ha="left")
+    write_on(ax, -6.0, 7.5, r"$\Phi > \log 2$")
     title = "the same samples, M = 2 units\nPROVED: no bad local valley (T3.4(2), by W0)"
     dress(ax, title=title, x=r"$w = V_{20} - V_{21}$ of the added unit (weights: $-3$ and $3$)", y="", grid=None)
     return filled
@@ -238,16 +187,6 @@ def _fill(ax: Axes, first: Array, second: Array, losses: Array) -> Any:
     border = ax.contour(first, second, losses, levels=[LOG2], colors="#ff8c3a", linewidths=2.0)
     border.set_gid("log 2")
     return filled
-
-
-def _outline(width: float) -> list[patheffects.AbstractPathEffect]:
-    return [patheffects.withStroke(linewidth=width, foreground="black")]
-
-
-def _say(ax: Axes, x: float, y: float, words: str, ha: str = "center") -> None:
-    """White words with a dark outline: readable on every colour of the surface."""
-    text = ax.text(x, y, words, ha=ha, va="center", color="white", fontsize=8.5, zorder=7)
-    text.set_path_effects(_outline(2.2))
 
 
 def figure2() -> Figure:
@@ -281,142 +220,6 @@ def shared_network(skip: bool) -> Network:
             Dense(5, activation("sigmoid")),
             Dense(4, activation("sigmoid"), skip=True),
         ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Projection:
-    """A path seen in a plane: coordinates ``(points, 2)``, and how far it leaves the plane.
-
-    ``error`` is the largest distance from the plane, as a fraction of the ``length`` of the path that is drawn.
-    """
-
-    coordinates: Array
-    error: float
-    length: float
-
-
-def project(points: Array, origin: Array, axes: Array) -> Projection:
-    """Project points ``(K, p)`` of a path onto the plane ``origin + a axes[0] + b axes[1]`` (axes not parallel).
-
-    Returns
-    -------
-    Projection
-        Orthogonal, in floating point.
-    """
-    basis, triangle = np.linalg.qr(axes.T)
-    moved = points - origin
-    inside = moved @ basis
-    length = float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
-    away = float(np.linalg.norm(moved - inside @ basis.T, axis=1).max())
-    return Projection(np.linalg.solve(triangle, inside.T).T, away / length, length)
-
-
-def figure3(*, points: int = 81, samples: int = SAMPLES) -> Figure:
-    """Loss surfaces of a network with two hidden layers on small images of digits, around the certified path.
-
-    Parameters
-    ----------
-    points
-        The grids have ``points x points`` evaluations (plain floating point).
-    samples
-        How many digits, at most the 100 units that are connected to the outputs.
-
-    Returns
-    -------
-    Figure
-        Left: the plane of V that holds the whole path. Right: the path's segment and a filter-normalised random
-        direction of U, onto which the path is projected. Both state the projection's error.
-
-    Raises
-    ------
-    PrecisionError
-        If no path was certified.
-    """
-    proof = digits_proof(samples)
-    times = np.concatenate([np.linspace(0.0, 1.0, 101), np.linspace(1.0, RAY_END, 61)[1:]])
-    places = np.array([proof.path.V(t).ravel() for t in times.tolist()])
-    start, end = places[0], places[100]
-    figure = Figure(figsize=(10.4, 4.7), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    _output_plane(left, proof, places, start, end, points)
-    _hidden_plane(right, proof, places, start, end, points)
-    widths = " + ".join(str(width) for width in WIDTHS)
-    figure.suptitle(
-        f"{samples} handwritten digits, two hidden layers of tanh units ({widths}, all connected to the outputs): "
-        r"PROVED, $\Phi$ strictly decreases along the path",
-        fontsize=10.5,
-    )
-    return figure
-
-
-def digits_proof(samples: int = SAMPLES) -> Proof:
-    """The instance of figure 3: the first digits, random U and V."""
-    data = load_dataset("digits", samples=samples)
-    tanh = activation("tanh")
-    network = Network(data.shape, (Dense(WIDTHS[0], tanh, skip=True), Dense(WIDTHS[1], tanh, skip=True)))
-    u = initialise(network, seed=0, scale=0.5)
-    return prove_instance(data, network, u, output_weights(network, data.classes, seed=0))
-
-
-def _output_plane(ax: Axes, proof: Proof, places: Array, start: Array, end: Array, points: int) -> None:
-    """The plane through V0 and kappa V1 and along V1: it holds segment and ray."""
-    along = end - start
-    across = end - along * float(end @ along) / float(along @ along)
-    across *= np.linalg.norm(along) / np.linalg.norm(across)
-    seen = project(places, start, np.stack([along, across]))
-    still = np.zeros_like(proof.u)
-    pair = ((still, along.reshape(proof.v.shape)), (still, across.reshape(proof.v.shape)))
-    title = "In the plane of V that holds segment and ray (U at rest)"
-    x, y = r"along $\kappa V_1 - V_0$ (1: its length)", "across, same unit"
-    _surface_with_path(ax, proof, seen, pair, 0.25, points, title, (x, y))
-
-
-def _hidden_plane(ax: Axes, proof: Proof, places: Array, start: Array, end: Array, points: int) -> None:
-    """The path's segment, and a random direction of U of the size of its units."""
-    along = (end - start).reshape(proof.v.shape)
-    du, _ = filter_normalised(proof.network, proof.u, proof.v, random_direction(proof.network, proof.data.classes))
-    nothing = np.zeros_like(proof.v)
-    whole = np.concatenate([np.tile(proof.u, (len(places), 1)), places], axis=1)
-    axes = np.stack([np.concatenate([0.0 * du, along.ravel()]), np.concatenate([du, nothing.ravel()])])
-    seen = project(whole, whole[0], axes)
-    title = "Along the segment, and a filter-normalised direction of U"
-    x, y = r"along $\kappa V_1 - V_0$ (1: its length)", "step along the direction of U"
-    pair = ((np.zeros_like(du), along), (du, nothing))
-    _surface_with_path(ax, proof, seen, pair, 0.25, points, title, (x, y))
-
-
-def _surface_with_path(
-    ax: Axes,
-    proof: Proof,
-    seen: Projection,
-    pair: tuple[Direction, Direction],
-    room: float,
-    points: int,
-    title: str,
-    names: tuple[str, str],
-) -> None:
-    xs, ys = seen.coordinates[:, 0], seen.coordinates[:, 1]
-    first = np.linspace(-0.3, max(1.3, float(xs.max()) + 0.1), points)
-    second = np.linspace(min(float(ys.min()), 0.0) - room, max(float(ys.max()), 0.0) + room, points)
-    losses = losses_on_plane(proof.network, proof.u, proof.v, proof.data, pair, first, second)
-    fill_surface(ax, first, second, losses, floor=FLOOR)
-    ax.plot(xs[:101], ys[:101], color="white", linewidth=2.2, gid="segment", zorder=5, path_effects=_outline(3.6))
-    ray = {"color": "white", "linewidth": 2.2, "linestyle": (0, (2, 1)), "zorder": 5}
-    ax.plot(xs[100:], ys[100:], gid="ray", path_effects=_outline(3.6), **ray)  # type: ignore[arg-type]
-    ax.plot(xs[:1], ys[:1], "o", color="white", markeredgecolor="black", markersize=7, gid="start", zorder=6)
-    ax.plot(xs[100:101], ys[100:101], "s", color="white", markeredgecolor="black", markersize=6, gid="end", zorder=6)
-    height = float(second[-1] - second[0])
-    _say(ax, 0.0, ys[0] + 0.06 * height, r"$V_0$")
-    _say(ax, xs[100], ys[100] + 0.06 * height, r"$\kappa V_1$")
-    _say(ax, xs[-1], ys[-1] + 0.06 * height, "ray")
-    error = "1e-12" if seen.error < 1e-12 else f"{math.ceil(1000 * seen.error) / 10:.1f} %"
-    dress(
-        ax,
-        title=f"{title}\nthe path leaves this plane by at most {error} of its length",
-        x=names[0],
-        y=names[1],
-        grid=None,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import matplotlib as mpl
 from cycler import cycler
-from matplotlib import colors
+from matplotlib import colors, patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -184,3 +184,14 @@ def legend(ax: Axes, **options: Any) -> None:
     box = ax.legend(frameon=True, framealpha=0.9, borderpad=0.5, labelcolor=palette.ink, **options)
     box.get_frame().set(facecolor=palette.background, edgecolor="none")
     box.set_zorder(3.5)  # below what is proved
+
+
+def outline(width: float) -> list[patheffects.AbstractPathEffect]:
+    """A dark rim around white lines and words."""
+    return [patheffects.withStroke(linewidth=width, foreground="black")]
+
+
+def write_on(ax: Axes, x: float, y: float, words: str, ha: str = "center") -> None:
+    """Put white words with a dark outline: readable on every colour of the surface."""
+    text = ax.text(x, y, words, ha=ha, va="center", color="white", fontsize=8.5, zorder=7)
+    text.set_path_effects(outline(2.2))
