@@ -97,6 +97,7 @@ __all__ = [
     "matrix_singular_values",
     "numpy_backend",
     "output_weights",
+    "plot",
     "prove_curvature",
     "prove_escape",
     "prove_gateway",
@@ -118,6 +119,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from verifier import plot
     from verifier.balls.binary64.backend import cupy_backend, numpy_backend
     from verifier.balls.binary64.canary import canary
     from verifier.balls.binary64.features import FloatEnclosure
@@ -160,6 +162,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plot":  # a room, and the only import that needs matplotlib
+        return import_module("verifier.plot")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'verifier' has no attribute {name!r}")

@@ -1,0 +1,25 @@
+"""Pictures of what was proved: matplotlib axes in, axes out, colours that the colour-blind can tell apart.
+
+Everything but the loss slices is drawn from enclosures. ``with vf.plot.style("dark"):`` changes the look.
+"""
+
+from verifier.plot.descent import loss_along_path
+from verifier.plot.graph import network
+from verifier.plot.look import style
+from verifier.plot.samples import margins
+from verifier.plot.slices import filter_normalised, loss_slice, loss_surface, random_direction
+from verifier.plot.spectrum import psi, sigma_along_line, singular_values
+
+__all__ = [
+    "filter_normalised",
+    "loss_along_path",
+    "loss_slice",
+    "loss_surface",
+    "margins",
+    "network",
+    "psi",
+    "random_direction",
+    "sigma_along_line",
+    "singular_values",
+    "style",
+]

@@ -1,0 +1,331 @@
+"""The certified loss along a path: the moving piece of an escape, the segment V0 -> kappa V1, the ray to loss 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from flint import arb
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from verifier.balls.engine import FIRST_BITS
+from verifier.balls.exact import Dyadic, lower_float, upper_float
+from verifier.balls.motion import Motion
+from verifier.errors import InputError
+from verifier.landscape.escape import Escape, EscapeResult
+from verifier.landscape.path import Path, PathResult
+from verifier.landscape.segment import WeightSegment
+from verifier.plot.look import at_most, axes_or_new, dress, legend, palette_of
+from verifier.suite.pipeline import CaseReport, Instance
+
+Sample = tuple[float, float, float]
+"""Time, lower and upper bound of the loss."""
+
+SMALLEST = 1e-290
+"""Losses below this are not drawn: binary64 ends at 1e-308."""
+LINEAR = 4.0
+"""Up to this path time a linear axis shows segment and ray."""
+DEEP = 20
+"""From this many decades the segment gets an inset of its own: on the whole axis it would look flat."""
+PIECE_POINTS = 41
+"""At most this many points on a moving piece, where every point costs a pass through the network in ball arithmetic."""
+MIN_POINTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """Certified samples of a path, for plots: those on the moving piece (times -1..0) and those of P1.
+
+    Guarantee: at every time listed the exact loss lies between the two bounds; on P1's part it decreases, so between
+    two times it lies between the later one's lower and the earlier one's upper bound.
+    """
+
+    path: Path
+    escape: Escape | None
+    piece: tuple[Sample, ...]
+    samples: tuple[Sample, ...]
+
+    @property
+    def threshold(self) -> float:
+        """``log(2)/n``, the loss below which nothing is misclassified (L2.1); rounded."""
+        return math.log(2.0) / sum(self.path.multiplicities)
+
+
+def loss_along_path(
+    path: Path | PathResult | Escape | EscapeResult | CaseReport,
+    ax: Axes | None = None,
+    *,
+    points: int = 200,
+    instance: Instance | None = None,
+    inset: bool | None = None,
+) -> Axes:
+    """Draw the certified band of the loss along a path, on a logarithmic scale.
+
+    Parameters
+    ----------
+    path
+        A path, an escape, or a result or report that has one.
+    ax
+        Axes to draw on; None makes a figure.
+    points
+        How many times are enclosed on segment and ray, at least 8.
+    instance
+        The case made concrete: with it the loss on a moving piece (E1, E3) is enclosed at up to 41 times; without it
+        only what was certified of the whole piece is drawn.
+    inset
+        Whether the segment is shown again, enlarged; None: where the loss falls by more than 20 decades.
+
+    Returns
+    -------
+    Axes
+        With the band, the end of the segment, the targets, and the threshold ``log(2)/n`` of L2.1.
+
+    Raises
+    ------
+    InputError
+        If there is no certified path, or too few points.
+    """
+    descent = sample_descent(path, points=points, instance=instance)
+    ax = axes_or_new(ax)
+    _draw(ax, descent)
+    decades = math.log10(max(descent.samples[0][2], SMALLEST) / max(descent.samples[-1][2], SMALLEST))
+    if inset or (inset is None and decades > DEEP and descent.escape is None):
+        _enlarge(ax, descent)
+    return ax
+
+
+def sample_descent(
+    path: Path | PathResult | Escape | EscapeResult | CaseReport,
+    *,
+    points: int = 200,
+    instance: Instance | None = None,
+) -> Descent:
+    """Enclose the loss at ``points`` times of a path, from its start until all of its targets are reached.
+
+    Raises
+    ------
+    InputError
+        As `loss_along_path`.
+    """
+    if points < MIN_POINTS:
+        raise InputError(f"points = {points}; give at least {MIN_POINTS}")
+    tail, escape = _certified(path)
+    last = max([tail.time_of(target) for target in tail.targets] + [1.0])
+    last = max(1.05 * last, 2.0)
+    if not math.isfinite(last):
+        raise InputError("the path's targets lie beyond the largest float; prove it with larger target losses")
+    first = points // 2
+    ray = np.geomspace(1.0, last, points - first + 1) if last > LINEAR else np.linspace(1.0, last, points - first + 1)
+    times = [*np.linspace(0.0, 1.0, first).tolist(), *ray[1:].tolist()]
+    piece = () if escape is None else _piece(escape, instance, min(points, PIECE_POINTS))
+    return Descent(tail, escape, piece, tuple(tail.sample(times)))
+
+
+def _certified(path: object) -> tuple[Path, Escape | None]:
+    """The path of P1 and the escape before it, if any."""
+    found: object = path
+    reason = ""
+    if isinstance(found, CaseReport):
+        step = next((step for step in found.steps if step.key == "path"), None)
+        reason = "" if step is None else step.reason
+        found = found.path or found.escape
+    if isinstance(found, EscapeResult):
+        reason, found = found.reason, found.escape
+    if isinstance(found, PathResult):
+        reason, found = found.reason, found.path
+    if isinstance(found, Escape):
+        return found.tail, found
+    if isinstance(found, Path):
+        return found, None
+    if found is None:
+        raise InputError(f"no path was certified here, so there is none to draw: {reason or 'no path step'}")
+    raise InputError(f"{type(path).__name__} is no path; give a Path, an Escape, or a result or report that has one")
+
+
+def _piece(escape: Escape, instance: Instance | None, points: int) -> tuple[Sample, ...]:
+    """Bounds of the loss on the moving piece: enclosed at sampled times, or what is certified of all of it."""
+    low, high = (_outward(bound) for bound in escape.tail.start_loss)
+    if escape.label in ("E2", "E4"):  # constant, by structure
+        return ((-1.0, low[0], high[1]), (0.0, low[0], high[1]))
+    if instance is not None:
+        return _moving(escape, instance, points)
+    if escape.label == "E1":  # decreasing: between its end's loss and its start's
+        end = lower_float(escape.tail.loss(0.0))
+        return ((-1.0, low[0], high[1]), (-1.0, end, high[1]), (0.0, end, high[1]))
+    rise = _outward(escape.epsilon)[1] if escape.epsilon is not None else 0.0
+    most = math.nextafter(high[1] + rise, math.inf)
+    return ((-1.0, low[0], high[1]), (-1.0, 0.0, most), (0.0, 0.0, most))
+
+
+def _moving(escape: Escape, instance: Instance, points: int) -> tuple[Sample, ...]:
+    """The loss on E1's or E3's piece, enclosed at ``points`` times."""
+    data = instance.data
+    if data.labels is None or not np.array_equal(instance.u, escape.start_u):
+        raise InputError("instance does not belong to this escape: it starts at another U; leave it out")
+    begin = escape.start_weights.approx()
+    end = begin if escape.end_weights is None else escape.end_weights.approx()
+    motion = Motion(instance.network, escape.start_u, escape.end_u, data.inputs, FIRST_BITS)
+    segment = WeightSegment(motion, begin, end, data.labels, data.multiplicities.tolist())
+    out = []
+    for t in np.linspace(0.0, 1.0, points).tolist():
+        value = segment.loss(arb(t))
+        out.append((t - 1.0, lower_float(value), upper_float(value)))
+    return tuple(out)
+
+
+def _outward(value: Dyadic) -> tuple[float, float]:
+    """Binary64 numbers below and above a dyadic."""
+    return lower_float(value.arb()), upper_float(value.arb())
+
+
+def _draw(ax: Axes, descent: Descent) -> None:
+    palette, path = palette_of(ax), descent.path
+    last = descent.samples[-1][0]
+    ax.set_yscale("log")
+    _band(ax, descent.samples, f"certified loss, {_width(descent.samples)}")
+    if descent.escape is not None:
+        _escape_piece(ax, descent)
+    left = -1.0 if descent.piece else 0.0
+    _time_axis(ax, left, last)
+    ax.axvline(1.0, color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="segment end", zorder=1)
+    ax.annotate(
+        rf"$\kappa V_1$, $\kappa$ = {float(path.kappa):g}",
+        (1.0, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+        color=palette.muted,
+    )
+    ax.axhline(
+        descent.threshold,
+        color=palette.accent,
+        linewidth=1.1,
+        linestyle="--",
+        gid="threshold",
+        label="log(2)/n: below it no training error (L2.1)",
+        zorder=2,
+    )
+    shown = [(path.time_of(t), t) for t in path.targets if float(t.loss) > SMALLEST]
+    if shown:
+        ax.plot(
+            [time for time, _ in shown],
+            [float(target.loss) for _, target in shown],
+            linestyle="none",
+            marker="v",
+            markersize=6,
+            color=palette.second,
+            markeredgecolor=palette.background,
+            gid="targets",
+            label="proved: at most this from here on",
+            zorder=6,
+        )
+    for time, target in shown:
+        ax.annotate(
+            target.text,
+            (time, float(target.loss)),
+            xytext=(-6, -9),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color=palette.second,
+        )
+    title = "Loss along the certified path"
+    if descent.escape is not None:
+        title += f"\n{descent.escape.label}: {descent.escape.claim}"
+    moving = "moving piece to 0, " if descent.piece else ""
+    ends = rf"path time: {moving}segment $V_0 \to \kappa V_1$ to 1, then the ray to loss 0"
+    dress(ax, title=title, x=ends, y=r"cross-entropy $\Phi$, certified", pad=16)
+    legend(ax, loc="lower left")
+
+
+def _band(ax: Axes, samples: Sequence[Sample], label: str) -> None:
+    """The enclosures at the samples, and the steps between which the decreasing loss lies."""
+    palette = palette_of(ax)
+    shown = [sample for sample in samples if sample[2] > SMALLEST]
+    times, low, high = (np.array(column) for column in zip(*shown, strict=True))
+    low = np.maximum(low, SMALLEST)
+    following = np.append(low[1:], low[-1])
+    ax.fill_between(times, following, high, step="post", color=palette.main, alpha=0.25, linewidth=0, gid="between")
+    ax.fill_between(
+        times, low, high, color=palette.main, edgecolor=palette.main, linewidth=1.8, gid="band", label=label, zorder=4
+    )
+
+
+def _width(samples: Sequence[Sample]) -> str:
+    """How wide the enclosures are, relative to the loss."""
+    shown = [(low, high) for _, low, high in samples if low > SMALLEST]
+    return at_most(shown) if shown else "lower bound 0"
+
+
+def _escape_piece(ax: Axes, descent: Descent) -> None:
+    palette, escape = palette_of(ax), descent.escape
+    if escape is None or not descent.piece:
+        return
+    times, low, high = (np.array(column) for column in zip(*descent.piece, strict=True))
+    words = {
+        "E1": "moving piece (E1): strictly decreasing",
+        "E2": "moving piece (E2): constant",
+        "E4": "moving piece (E4): constant",
+        "E3": r"moving piece (E3): below $\Phi + \varepsilon$",
+    }[escape.label]
+    thin = bool((high - low <= 1e-3 * high).all())
+    ax.fill_between(
+        times,
+        np.maximum(low, SMALLEST),
+        high,
+        color=palette.second,
+        alpha=1.0 if thin else 0.3,
+        edgecolor=palette.second,
+        linewidth=1.8 if thin else 0.8,
+        gid="piece",
+        label=words,
+        zorder=4,
+    )
+    if not thin:
+        bottom = min(sample[1] for sample in descent.samples if sample[1] > SMALLEST)
+        ax.set_ylim(bottom / 3.0, 30.0 * max(float(high.max()), descent.samples[0][2]))
+    ax.axvline(0.0, color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="piece end", zorder=1)
+
+
+def _time_axis(ax: Axes, left: float, last: float) -> None:
+    """Linear in the segment, logarithmic on a long ray."""
+    ax.set_xlim(left, last)
+    if last <= LINEAR:
+        return
+    decades = math.log10(last)
+    ax.set_xscale("symlog", linthresh=1.0, linscale=max(0.7 * decades, 0.35))
+    steps = range(1, int(decades) + 1)
+    ticks = [left, *([0.0] if left < 0 else []), 0.5, 1.0, *(10.0**k for k in steps)]
+    if decades < 1.5:
+        ticks += [t for t in (2.0, 5.0, 20.0) if t <= last]
+    ax.xaxis.set_major_locator(FixedLocator(sorted(set(ticks))))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{t:g}" if abs(t) < 1e4 else f"{t:.0e}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _enlarge(ax: Axes, descent: Descent) -> None:
+    """The segment once more, upper right, where a falling curve leaves room."""
+    palette = palette_of(ax)
+    small = ax.inset_axes((0.62, 0.46, 0.36, 0.37))
+    segment = [sample for sample in descent.samples if sample[0] <= 1.0]
+    small.set_yscale("log")
+    times, low, high = (np.array(column) for column in zip(*segment, strict=True))
+    small.fill_between(
+        times, np.maximum(low, SMALLEST), high, color=palette.main, edgecolor=palette.main, linewidth=1.6
+    )
+    if segment[-1][1] / 10 < descent.threshold < 2 * segment[0][2]:
+        small.axhline(descent.threshold, color=palette.accent, linewidth=1.0, linestyle="--")
+    small.set_xlim(0.0, 1.0)
+    small.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
+    small.yaxis.set_major_locator(LogLocator(numticks=4))
+    small.yaxis.set_minor_formatter(NullFormatter())
+    small.tick_params(labelsize=7)
+    small.set_title(r"the segment $V_0 \to \kappa V_1$", fontsize=8)
+    small.grid(True, color=palette.grid, linewidth=0.5)
+    small.set_axisbelow(True)
+    small.patch.set_alpha(0.95)

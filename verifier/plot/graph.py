@@ -1,0 +1,272 @@
+"""The network as a directed acyclic graph: layers in columns, arcs to the outputs, a colour for each shared weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.path import Path as Curve
+from numpy.typing import NDArray
+
+from verifier.errors import InputError
+from verifier.model.layers import AvgPool, Conv, Dense, window_indices
+from verifier.model.network import Network
+from verifier.plot.look import Palette, axes_or_new, palette_of
+
+LINES = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+"""Line styles: with them 8 colours tell 32 shared weights apart."""
+CHANNEL_GAP = 0.7
+"""Extra distance between the units of different filters, in units' distances."""
+CLEARANCE = 0.8
+"""How far arcs to the outputs stay away from the layers that they pass."""
+
+Place = tuple[float, float]
+Key = tuple[int, int]
+"""Column and unit; column 0 is the input, column i + 1 layer i."""
+
+
+@dataclass
+class _Column:
+    """What is drawn of a layer: units and their heights; where units are left out, three dots stand at ``gap``."""
+
+    title: str
+    units: list[int]
+    heights: list[float]
+    gap: float | None = None
+
+
+@dataclass
+class _Drawing:
+    """Places of the units that are shown, and how far down and up everything drawn reaches."""
+
+    columns: list[_Column]
+    places: dict[Key, Place] = field(default_factory=dict)
+    low: float = 0.0
+    high: float = 0.0
+
+
+def network(net: Network, ax: Axes | None = None, *, outputs: int = 2, most: int = 12, captions: bool = True) -> Axes:
+    """Draw a network as a graph.
+
+    Parameters
+    ----------
+    net
+        The network.
+    ax
+        Axes to draw on; None makes a figure.
+    outputs
+        The number m of output units.
+    most
+        Larger layers are drawn by their first ``most - 1`` units and the last.
+    captions
+        Whether each column says what it is.
+
+    Returns
+    -------
+    Axes
+        A column for the input, each layer and the outputs. Grey: arcs with weights of their own. Coloured: weights of
+        convolutions; arcs with the same colour and dashes carry the same weight. Units with a ring are connected to the
+        outputs (Psi's columns), by the dashed arcs.
+
+    Raises
+    ------
+    InputError
+        If ``outputs`` or ``most`` is below 2, or this is no network.
+    """
+    if not isinstance(net, Network):
+        raise InputError(f"{type(net).__name__} is no network; give a vf.Network")
+    if outputs < 2 or most < 2:
+        raise InputError(f"outputs = {outputs}, most = {most}; both must be at least 2")
+    ax = axes_or_new(ax, (6.4, 3.8))
+    palette = palette_of(ax)
+    drawing = _layout(net, outputs, most)
+    for index, layer in enumerate(net.layers):
+        if isinstance(layer, Conv):
+            _shared_arcs(ax, palette, net, index, layer, drawing)
+        else:
+            _own_arcs(ax, palette, net, index, layer, drawing)
+    _output_arcs(ax, palette, net, outputs, drawing)
+    _units(ax, palette, net, drawing)
+    ax.set_xlim(-0.45, len(drawing.columns) - 0.55)
+    room = 0.05 * (drawing.high - drawing.low) + 0.3
+    ax.set_ylim(drawing.low - room, drawing.high + room)
+    titles = [column.title if captions else "" for column in drawing.columns]
+    ax.set_xticks(range(len(titles)), titles, fontsize=7.5, linespacing=1.3)
+    ax.set_yticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _layout(net: Network, outputs: int, most: int) -> _Drawing:
+    skips = dict(net.skip_units)
+    columns = [_column(net.input_shape, f"input\n{_size(net.input_shape)}", most)]
+    for index, (layer, shape) in enumerate(zip(net.layers, net.shapes, strict=True)):
+        what = layer.kind if isinstance(layer, AvgPool) else f"{layer.kind}, {layer.activation.name}"
+        skip = len(skips.get(index, ()))
+        size = math.prod(shape)
+        to_outputs = "" if not skip else "\nall to outputs" if skip == size else f"\n{skip} to outputs"
+        columns.append(_column(shape, f"{what}\n{_size(shape)}{to_outputs}", most))
+    columns.append(_column((outputs,), f"outputs\n{outputs}", most))
+    drawing = _Drawing(columns)
+    for x, column in enumerate(columns):
+        for unit, y in zip(column.units, column.heights, strict=True):
+            drawing.places[x, unit] = (float(x), y)
+    heights = [y for column in columns for y in column.heights]
+    drawing.low, drawing.high = min(heights), max(heights)
+    return drawing
+
+
+def _size(shape: Sequence[int]) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} units"
+    positions = " x ".join(map(str, shape[1:]))
+    return f"{shape[0]} channel{'s' if shape[0] > 1 else ''} of {positions}"
+
+
+def _column(shape: Sequence[int], title: str, most: int) -> _Column:
+    """The units that are shown, from top to bottom, with more room between channels."""
+    size, plane = math.prod(shape), math.prod(shape[1:])
+    whole = size <= most
+    units = list(range(size)) if whole else [*range(most - 1), size - 1]
+    depths, depth = [], 0.0
+    for before, unit in zip([None, *units], units, strict=False):
+        if before is not None:
+            jump = plane > 1 and before // plane != unit // plane and whole
+            depth += 1.0 + (CHANNEL_GAP if jump else 0.0) + (1.0 if unit - before > 1 else 0.0)
+        depths.append(depth)
+    heights = [depth / 2.0 - d for d in depths]
+    gap = None if whole else 0.5 * (heights[-2] + heights[-1])
+    return _Column(title, units, heights, gap)
+
+
+def _sources(net: Network, index: int) -> list[Key]:
+    """Column and unit of everything that a layer reads, in the order of its weights."""
+    out: list[Key] = []
+    for source, shape in zip(net.sources[index], net.source_shapes(index), strict=True):
+        column = 0 if source == "input" else int(source) + 1
+        out += [(column, unit) for unit in range(math.prod(shape))]
+    return out
+
+
+def _own_arcs(ax: Axes, palette: Palette, net: Network, index: int, layer: Dense | AvgPool, drawing: _Drawing) -> None:
+    sources = _sources(net, index)
+    if isinstance(layer, Dense):
+        reads = {unit: range(len(sources)) for unit in range(layer.width)}
+    else:
+        (shape,) = net.source_shapes(index)
+        windows = window_indices((1, *shape[1:]), layer.kernel, layer.steps)
+        plane = math.prod(shape[1:])
+        reads = {}
+        for c in range(shape[0]):
+            for p, window in enumerate(windows):
+                reads[c * len(windows) + p] = [c * plane + k for k in window]  # type: ignore[assignment]
+    places = drawing.places
+    lines = [
+        (places[sources[k]], places[index + 1, unit])
+        for unit, read in reads.items()
+        for k in read
+        if (index + 1, unit) in places and sources[k] in places
+    ]
+    alpha = 0.75 if len(lines) < 60 else 0.45
+    style = "solid" if isinstance(layer, Dense) else "dotted"
+    arcs = LineCollection(lines, colors=palette.muted, linewidths=0.6, alpha=alpha, linestyles=style, zorder=1)
+    arcs.set_gid(f"arcs layer{index}")
+    ax.add_collection(arcs)
+
+
+def _shared_arcs(ax: Axes, palette: Palette, net: Network, index: int, layer: Conv, drawing: _Drawing) -> None:
+    """One collection for each shared weight: filter f, tap k."""
+    sources, places = _sources(net, index), drawing.places
+    shapes = net.source_shapes(index)
+    windows = window_indices((sum(s[0] for s in shapes), *shapes[0][1:]), layer.kernel, layer.steps)
+    for f in range(layer.filters):
+        for k in range(len(windows[0])):
+            lines = [
+                (places[sources[window[k]]], places[index + 1, f * len(windows) + p])
+                for p, window in enumerate(windows)
+                if sources[window[k]] in places and (index + 1, f * len(windows) + p) in places
+            ]
+            if not lines:
+                continue
+            number = f * len(windows[0]) + k
+            colour = palette.cycle[number % len(palette.cycle)]
+            dashes = LINES[number // len(palette.cycle) % len(LINES)]
+            arcs = LineCollection(lines, colors=colour, linewidths=1.3, linestyles=[dashes], zorder=2)
+            arcs.set_gid(f"arcs layer{index} weight {f},{k}")
+            ax.add_collection(arcs)
+
+
+def _output_arcs(ax: Axes, palette: Palette, net: Network, outputs: int, drawing: _Drawing) -> None:
+    last = len(drawing.columns) - 1
+    for index, units in net.skip_units:
+        between = drawing.columns[index + 2 : last]
+        height = max((abs(y) for column in between for y in column.heights), default=0.0)
+        curves = []
+        for unit in units:
+            if (index + 1, unit) not in drawing.places:
+                continue
+            start = drawing.places[index + 1, unit]
+            for output in range(outputs):
+                if (last, output) in drawing.places:
+                    curves.append(_curve(start, drawing.places[last, output], height, straight=not between))
+        arcs = PathCollection(
+            curves,
+            facecolors="none",
+            edgecolors=palette.ink,
+            linewidths=0.8,
+            linestyles=[(0, (3, 1.6))],
+            alpha=0.75 if len(curves) < 30 else 0.4,
+            zorder=1.5,
+        )
+        arcs.set_gid(f"outputs from layer{index}")
+        ax.add_collection(arcs, autolim=False)
+        ends = np.array([_middle(curve) for curve in curves] or [0.0])
+        drawing.low, drawing.high = min(drawing.low, ends.min()), max(drawing.high, ends.max())
+
+
+def _curve(start: Place, end: Place, height: float, *, straight: bool) -> Curve:
+    """Straight to the next column; over or under the columns between, of this half height, otherwise."""
+    if straight:
+        return Curve([start, end], [Curve.MOVETO, Curve.LINETO])
+    side = 1.0 if start[1] >= 0 else -1.0
+    peak = side * (height + CLEARANCE + 0.3 * abs(start[1]))
+    bend = (peak - (start[1] + end[1]) / 8.0) / 0.75  # the cubic's middle is at (y0 + 6 bend + y1) / 8
+    reach = end[0] - start[0]
+    first, second = (start[0] + 0.3 * reach, bend), (end[0] - 0.3 * reach, bend)
+    return Curve([start, first, second, end], [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4])
+
+
+def _middle(curve: Curve) -> float:
+    """How far a curve reaches from the middle of the picture, with sign."""
+    y = np.asarray(curve.vertices)[:, 1]
+    if len(y) == 2:
+        return float(y[0])
+    t = np.linspace(0.0, 1.0, 21)
+    values = (1 - t) ** 3 * y[0] + 3 * t * (1 - t) ** 2 * y[1] + 3 * t**2 * (1 - t) * y[2] + t**3 * y[3]
+    return float(values[np.argmax(np.abs(values))])
+
+
+def _units(ax: Axes, palette: Palette, net: Network, drawing: _Drawing) -> None:
+    skips = {index + 1: set(units) for index, units in net.skip_units}
+    tallest = max(len(column.units) for column in drawing.columns)
+    size = 130.0 if tallest <= 8 else 75.0
+    for x, column in enumerate(drawing.columns):
+        ends = x in (0, len(drawing.columns) - 1)
+        ringed: NDArray[np.bool_] = np.array([unit in skips.get(x, ()) for unit in column.units])
+        nodes = ax.scatter(
+            np.full(len(column.units), float(x)),
+            column.heights,
+            s=size,
+            c=palette.grid if not ends else palette.background,
+            edgecolors=[palette.ink if ring or ends else palette.muted for ring in ringed],
+            linewidths=[1.8 if ring else 0.9 for ring in ringed],
+            zorder=4,
+        )
+        nodes.set_gid("input" if x == 0 else "outputs" if x == len(drawing.columns) - 1 else f"layer{x - 1}")
+        if column.gap is not None:
+            ax.text(x, column.gap, "\u22ee", ha="center", va="center", fontsize=11, color=palette.ink, zorder=5)

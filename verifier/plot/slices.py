@@ -1,0 +1,335 @@
+"""Slices of the loss in one and two directions, normalised by filter (Li et al., NeurIPS 2018). Floats, no proofs.
+
+The parameters fall into blocks: a dense unit's incoming weights with its bias, a filter with its biases, a class's
+output weights (a column of V). A direction is filter-normalised if its part in every block has the norm of the block's
+parameters: a step of 1 then moves every unit by its own size, whatever the scale of the parametrisation.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from verifier.errors import InputError
+from verifier.model.data import Dataset
+from verifier.model.initialise import portable_gaussian
+from verifier.model.network import Array, Network, approx_features
+from verifier.plot.look import axes_or_new, dress, palette_of
+
+Direction = tuple[Array, Array]
+"""A direction ``(dU, dV)`` of the shapes of U, ``(p,)``, and V, ``(M, m)``."""
+
+SLICES = 4_000_037
+"""Stream of the random directions."""
+APPROX = r"$\log_{10}$ of the loss (approx., float)"
+LOWEST = 1e-300
+LINEAR = 30.0
+"""Losses that differ by at most this factor are drawn on a linear axis."""
+LEVELS = 24
+"""Colours of a surface."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """The centre of a slice and the data."""
+
+    network: Network
+    u: Array
+    v: Array
+    data: Dataset
+
+
+def approx_loss(network: Network, u: Array, v: Array, data: Dataset) -> float:
+    """Cross-entropy at (U, V) in plain floating point: an approximation, never a proof.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit or the data have no labels.
+    """
+    _check(network, u, v, data)
+    return _loss(approx_features(network, u, data.inputs), v, data)
+
+
+def random_direction(network: Network, classes: int, seed: int = 0) -> Direction:
+    """Draw a Gaussian direction ``(dU, dV)``, the same on every machine."""
+    count = network.parameter_count
+    draws = portable_gaussian(seed, (SLICES,), count + network.skip_count * classes)
+    return draws[:count], draws[count:].reshape(network.skip_count, classes)
+
+
+def filter_normalised(network: Network, u: Array, v: Array, direction: Direction) -> Direction:
+    """Scale each block of a direction to the norm of the same block of the parameters.
+
+    Parameters
+    ----------
+    network, u, v
+        The point, U of shape ``(p,)``, V of shape ``(M, m)``.
+    direction
+        ``(dU, dV)`` of the same shapes.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        New arrays. A block of the direction that is 0 stays 0.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit or a number is not finite.
+    """
+    du, dv = _checked(direction, u, v, "direction")
+    du, dv = du.copy(), dv.copy()
+    for indices in _blocks(network):
+        du[indices] = _resized(du[indices], u[indices])
+    for k in range(v.shape[1]):
+        dv[:, k] = _resized(dv[:, k], v[:, k])
+    return du, dv
+
+
+def loss_slice(
+    network: Network,
+    u: Array,
+    v: Array,
+    data: Dataset,
+    direction: Direction | None = None,
+    ax: Axes | None = None,
+    *,
+    span: float = 1.0,
+    points: int = 101,
+    normalise: bool = True,
+    seed: int = 0,
+) -> Axes:
+    """Draw the loss on a line through (U, V): approximate, in plain floating point.
+
+    Parameters
+    ----------
+    network, u, v, data
+        The point and the labelled samples.
+    direction
+        ``(dU, dV)``; None draws a random one.
+    ax
+        Axes to draw on; None makes a figure.
+    span
+        The line goes from -span to span steps.
+    points
+        How many evaluations, at least 2.
+    normalise
+        Whether the direction is filter-normalised first.
+    seed
+        Of the random direction.
+
+    Returns
+    -------
+    Axes
+        The point itself is marked; a logarithmic axis where the loss varies by more than a factor of 30.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, a number is not finite, or a range is empty.
+    """
+    point = _Point(network, u, v, data)
+    _check(network, u, v, data)
+    _check_range(span, points)
+    du, dv = _prepared(point, direction, normalise, seed)
+    steps = np.linspace(-span, span, points)
+    losses = losses_on_plane(network, u, v, data, ((du, dv), (0.0 * du, 0.0 * dv)), steps, np.zeros(1))[0]
+    ax = axes_or_new(ax)
+    palette = palette_of(ax)
+    shown = np.maximum(losses, LOWEST)
+    ax.plot(steps, shown, color=palette.main, linewidth=1.8, gid="slice")
+    if shown.max() > LINEAR * shown.min():
+        ax.set_yscale("log")
+    here = max(_loss(approx_features(network, u, data.inputs), v, data), LOWEST)
+    ax.plot([0.0], [here], "o", color=palette.accent, markersize=6, gid="centre")
+    ax.annotate("(U, V)", (0.0, here), xytext=(6, 6), textcoords="offset points", fontsize=8, color=palette.accent)
+    what = "filter-normalised" if normalise else "not normalised"
+    dress(ax, title="Loss along a direction", x=f"step along the direction ({what})", y="loss (approx., float)")
+    return ax
+
+
+def loss_surface(
+    network: Network,
+    u: Array,
+    v: Array,
+    data: Dataset,
+    directions: tuple[Direction, Direction] | None = None,
+    ax: Axes | None = None,
+    *,
+    span: float = 1.0,
+    points: int = 41,
+    normalise: bool = True,
+    seed: int = 0,
+    bar: bool = True,
+) -> Axes:
+    """Draw the loss on a plane through (U, V) as filled contours: approximate, in plain floating point.
+
+    Parameters
+    ----------
+    network, u, v, data
+        The point and the labelled samples.
+    directions
+        Two directions ``(dU, dV)``; None draws random ones.
+    ax
+        Axes to draw on; None makes a figure.
+    span
+        The plane reaches from -span to span steps in both directions.
+    points
+        The grid has ``points x points`` evaluations; at least 2.
+    normalise
+        Whether both directions are filter-normalised first.
+    seed
+        Of the random directions.
+    bar
+        Whether a colour bar is drawn beside it.
+
+    Returns
+    -------
+    Axes
+        Colours show log10 of the loss.
+
+    Raises
+    ------
+    InputError
+        As `loss_slice`.
+    """
+    point = _Point(network, u, v, data)
+    _check(network, u, v, data)
+    _check_range(span, points)
+    if directions is not None and not (isinstance(directions, tuple) and len(directions) == 2):
+        raise InputError("directions must be two pairs (dU, dV) of arrays of the shapes of U and V")
+    first, second = (None, None) if directions is None else directions
+    pair = (_prepared(point, first, normalise, seed), _prepared(point, second, normalise, seed + 1))
+    steps = np.linspace(-span, span, points)
+    losses = losses_on_plane(network, u, v, data, pair, steps, steps)
+    ax = axes_or_new(ax)
+    palette = palette_of(ax)
+    fill_surface(ax, steps, steps, losses, bar=bar)
+    ax.plot([0.0], [0.0], "o", color="white", markeredgecolor="black", markersize=6, gid="centre")
+    what = "filter-normalised" if normalise else "not normalised"
+    title = "Loss on a plane of two directions"
+    dress(ax, title=title, x=f"step along direction 1 ({what})", y=f"step along direction 2 ({what})", grid=None)
+    ax.tick_params(color=palette.muted)
+    return ax
+
+
+def losses_on_plane(
+    network: Network,
+    u: Array,
+    v: Array,
+    data: Dataset,
+    directions: tuple[Direction, Direction],
+    first: Array,
+    second: Array,
+) -> Array:
+    """Approximate losses at ``(U, V) + a D1 + b D2``.
+
+    Returns
+    -------
+    ndarray of shape (len(second), len(first))
+        Row b, column a. Psi is evaluated anew only where U moves.
+    """
+    (du1, dv1), (du2, dv2) = directions
+    moves = (bool(du1.any()), bool(du2.any()))
+    out = np.empty((len(second), len(first)))
+    known: dict[tuple[float, float], Array] = {}
+    for row, b in enumerate(second.tolist()):
+        for column, a in enumerate(first.tolist()):
+            key = (a if moves[0] else 0.0, b if moves[1] else 0.0)
+            if key not in known:
+                if moves[0] or len(known) > 1:
+                    known.clear()
+                known[key] = approx_features(network, u + key[0] * du1 + key[1] * du2, data.inputs)
+            out[row, column] = _loss(known[key], v + a * dv1 + b * dv2, data)
+    return out
+
+
+def fill_surface(
+    ax: Axes, first: Array, second: Array, losses: Array, *, bar: bool = True, floor: float | None = None
+) -> None:
+    """Filled contours of log10 of losses ``(len(second), len(first))``; what is below ``floor`` gets its colour."""
+    palette = palette_of(ax)
+    shown = np.log10(np.maximum(losses, max(LOWEST, floor or 0.0)))
+    levels = MaxNLocator(LEVELS).tick_values(float(shown.min()), float(shown.max()))
+    filled = ax.contourf(first, second, shown, levels=levels, cmap=palette.sequential)
+    filled.set_gid("surface")
+    filled.set_edgecolor("face")  # no hairlines between the colours in a vector file
+    ax.contour(first, second, shown, levels=levels[::2], colors="black", linewidths=0.3, alpha=0.5, linestyles="solid")
+    if bar:
+        colour_bar = ax.figure.colorbar(filled, ax=ax, pad=0.02)
+        colour_bar.ax.yaxis.set_major_locator(MaxNLocator(7, integer=True))
+        colour_bar.set_label(APPROX if floor is None else f"{APPROX}, cut at {floor:g}")
+        colour_bar.outline.set_visible(False)
+
+
+@np.errstate(all="ignore")
+def _loss(psi: Array, v: Array, data: Dataset) -> float:
+    """Cross-entropy, by differences of logits and without overflow."""
+    logits = psi @ v
+    rows = np.arange(len(logits))
+    differences = logits - logits[rows, data.labels][:, None]
+    differences[rows, data.labels] = -np.inf
+    largest = np.maximum(differences.max(axis=1), 0.0)
+    rest = np.exp(differences - largest[:, None]).sum(axis=1)
+    losses = np.where(largest > 0, largest + np.log(np.exp(-largest) + rest), np.log1p(rest))
+    return float((data.multiplicities * losses).sum() / data.total)
+
+
+def _blocks(network: Network) -> list[NDArray[np.int64]]:
+    """Indices into U of every unit's (filter's) incoming weights and biases."""
+    views = {view.name: view for view in network.parameters}
+    out = []
+    for index in range(len(network.layers)):
+        if f"layer{index}.weight" not in views:
+            continue
+        parts = [views[f"layer{index}.{name}"] for name in ("weight", "bias")]
+        leaders = network.shapes[index][0]
+        tables = [np.arange(p.offset, p.offset + p.spec.size, dtype=np.int64).reshape(leaders, -1) for p in parts]
+        out += list(np.concatenate(tables, axis=1))
+    return out
+
+
+def _resized(direction: Array, parameters: Array) -> Array:
+    size = float(np.linalg.norm(direction))
+    return direction * (float(np.linalg.norm(parameters)) / size) if size > 0 else direction
+
+
+def _prepared(point: _Point, direction: Direction | None, normalise: bool, seed: int) -> Direction:
+    given = random_direction(point.network, point.v.shape[1], seed) if direction is None else direction
+    if normalise:
+        return filter_normalised(point.network, point.u, point.v, given)
+    return _checked(given, point.u, point.v, "direction")
+
+
+def _checked(direction: Direction, u: Array, v: Array, name: str) -> Direction:
+    if not (isinstance(direction, tuple) and len(direction) == 2):
+        raise InputError(f"{name} must be a pair (dU, dV) of arrays of the shapes of U and V")
+    du, dv = (np.asarray(part, dtype=np.float64) for part in direction)
+    if du.shape != u.shape or dv.shape != v.shape:
+        raise InputError(f"{name} has shapes {du.shape} and {dv.shape}; U and V have {u.shape} and {v.shape}")
+    if not (np.isfinite(du).all() and np.isfinite(dv).all()):
+        raise InputError(f"{name} contains NaN or infinity; give finite numbers")
+    return du, dv
+
+
+def _check(network: Network, u: Array, v: Array, data: Dataset) -> None:
+    if data.labels is None:
+        raise InputError(f"data set {data.name!r} has no labels, so there is no loss to draw")
+    if data.dimension != network.dimension:
+        raise InputError(f"samples have {data.dimension} coordinates, the network's input has {network.dimension}")
+    expected = ((network.parameter_count,), (network.skip_count, data.classes))
+    if (u.shape, v.shape) != expected:
+        raise InputError(f"U and V have shapes {u.shape} and {v.shape}; expected {expected[0]} and {expected[1]}")
+
+
+def _check_range(span: float, points: int) -> None:
+    if not 0.0 < span < math.inf:
+        raise InputError(f"span = {span}; give a positive number of steps")
+    if points < 2:
+        raise InputError(f"points = {points}; give at least 2")

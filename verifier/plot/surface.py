@@ -1,0 +1,162 @@
+"""Figure 3: loss surfaces around a certified path, and how far the path leaves the plane that it is drawn in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from verifier.model.activations import activation
+from verifier.model.initialise import initialise, output_weights
+from verifier.model.layers import Dense
+from verifier.model.network import Array, Network
+from verifier.model.readers import load_dataset
+from verifier.plot.instance import Proof, prove_instance
+from verifier.plot.look import dress, outline, write_on
+from verifier.plot.slices import Direction, fill_surface, filter_normalised, losses_on_plane, random_direction
+
+SAMPLES, WIDTHS = 60, (40, 60)
+"""How many digits, and the units in both layers."""
+RAY_END = 1.6
+"""The ray is drawn up to this path time."""
+FLOOR = 1e-9
+"""The colours end here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A path seen in a plane: coordinates ``(points, 2)``, and how far it leaves the plane.
+
+    ``error`` is the largest distance from the plane, as a fraction of the ``length`` of the path that is drawn.
+    """
+
+    coordinates: Array
+    error: float
+    length: float
+
+
+def project(points: Array, origin: Array, axes: Array) -> Projection:
+    """Project points ``(K, p)`` of a path onto the plane ``origin + a axes[0] + b axes[1]`` (axes not parallel).
+
+    Returns
+    -------
+    Projection
+        Orthogonal, in floating point.
+    """
+    basis, triangle = np.linalg.qr(axes.T)
+    moved = points - origin
+    inside = moved @ basis
+    length = float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
+    away = float(np.linalg.norm(moved - inside @ basis.T, axis=1).max())
+    return Projection(np.linalg.solve(triangle, inside.T).T, away / length, length)
+
+
+def figure3(*, points: int = 81, samples: int = SAMPLES) -> Figure:
+    """Loss surfaces of a network with two hidden layers on small images of digits, around the certified path.
+
+    Parameters
+    ----------
+    points
+        The grids have ``points x points`` evaluations (plain floating point).
+    samples
+        How many digits, at most the 100 units that are connected to the outputs.
+
+    Returns
+    -------
+    Figure
+        Left: the plane of V that holds the whole path. Right: the path's segment and a filter-normalised random
+        direction of U, onto which the path is projected. Both state the projection's error.
+
+    Raises
+    ------
+    PrecisionError
+        If no path was certified.
+    """
+    proof = digits_proof(samples)
+    times = np.concatenate([np.linspace(0.0, 1.0, 101), np.linspace(1.0, RAY_END, 61)[1:]])
+    places = np.array([proof.path.V(t).ravel() for t in times.tolist()])
+    start, end = places[0], places[100]
+    figure = Figure(figsize=(10.4, 4.7), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _output_plane(left, proof, places, start, end, points)
+    _hidden_plane(right, proof, places, start, end, points)
+    widths = " + ".join(str(width) for width in WIDTHS)
+    figure.suptitle(
+        f"{samples} handwritten digits, two hidden layers of tanh units ({widths}, all connected to the outputs): "
+        r"PROVED, $\Phi$ strictly decreases along the path",
+        fontsize=10.5,
+    )
+    return figure
+
+
+def digits_proof(samples: int = SAMPLES) -> Proof:
+    """The instance of figure 3: the first digits, random U and V."""
+    data = load_dataset("digits", samples=samples)
+    tanh = activation("tanh")
+    network = Network(data.shape, (Dense(WIDTHS[0], tanh, skip=True), Dense(WIDTHS[1], tanh, skip=True)))
+    u = initialise(network, seed=0, scale=0.5)
+    return prove_instance(data, network, u, output_weights(network, data.classes, seed=0))
+
+
+def _output_plane(ax: Axes, proof: Proof, places: Array, start: Array, end: Array, points: int) -> None:
+    """The plane through V0 and kappa V1 and along V1: it holds segment and ray."""
+    along = end - start
+    across = end - along * float(end @ along) / float(along @ along)
+    across *= np.linalg.norm(along) / np.linalg.norm(across)
+    seen = project(places, start, np.stack([along, across]))
+    still = np.zeros_like(proof.u)
+    pair = ((still, along.reshape(proof.v.shape)), (still, across.reshape(proof.v.shape)))
+    title = "In the plane of V that holds segment and ray (U at rest)"
+    x, y = r"along $\kappa V_1 - V_0$ (1: its length)", "across, same unit"
+    _surface_with_path(ax, proof, seen, pair, 0.25, points, title, (x, y))
+
+
+def _hidden_plane(ax: Axes, proof: Proof, places: Array, start: Array, end: Array, points: int) -> None:
+    """The path's segment, and a random direction of U of the size of its units."""
+    along = (end - start).reshape(proof.v.shape)
+    du, _ = filter_normalised(proof.network, proof.u, proof.v, random_direction(proof.network, proof.data.classes))
+    nothing = np.zeros_like(proof.v)
+    whole = np.concatenate([np.tile(proof.u, (len(places), 1)), places], axis=1)
+    axes = np.stack([np.concatenate([0.0 * du, along.ravel()]), np.concatenate([du, nothing.ravel()])])
+    seen = project(whole, whole[0], axes)
+    title = "Along the segment, and a filter-normalised direction of U"
+    x, y = r"along $\kappa V_1 - V_0$ (1: its length)", "step along the direction of U"
+    pair = ((np.zeros_like(du), along), (du, nothing))
+    _surface_with_path(ax, proof, seen, pair, 0.25, points, title, (x, y))
+
+
+def _surface_with_path(
+    ax: Axes,
+    proof: Proof,
+    seen: Projection,
+    pair: tuple[Direction, Direction],
+    room: float,
+    points: int,
+    title: str,
+    names: tuple[str, str],
+) -> None:
+    xs, ys = seen.coordinates[:, 0], seen.coordinates[:, 1]
+    first = np.linspace(-0.3, max(1.3, float(xs.max()) + 0.1), points)
+    second = np.linspace(min(float(ys.min()), 0.0) - room, max(float(ys.max()), 0.0) + room, points)
+    losses = losses_on_plane(proof.network, proof.u, proof.v, proof.data, pair, first, second)
+    fill_surface(ax, first, second, losses, floor=FLOOR)
+    ax.plot(xs[:101], ys[:101], color="white", linewidth=2.2, gid="segment", zorder=5, path_effects=outline(3.6))
+    ray = {"color": "white", "linewidth": 2.2, "linestyle": (0, (2, 1)), "zorder": 5}
+    ax.plot(xs[100:], ys[100:], gid="ray", path_effects=outline(3.6), **ray)  # type: ignore[arg-type]
+    ax.plot(xs[:1], ys[:1], "o", color="white", markeredgecolor="black", markersize=7, gid="start", zorder=6)
+    ax.plot(xs[100:101], ys[100:101], "s", color="white", markeredgecolor="black", markersize=6, gid="end", zorder=6)
+    height = float(second[-1] - second[0])
+    write_on(ax, 0.0, ys[0] + 0.06 * height, r"$V_0$")
+    write_on(ax, xs[100], ys[100] + 0.06 * height, r"$\kappa V_1$")
+    write_on(ax, xs[-1], ys[-1] + 0.06 * height, "ray")
+    error = "1e-12" if seen.error < 1e-12 else f"{math.ceil(1000 * seen.error) / 10:.1f} %"
+    dress(
+        ax,
+        title=f"{title}\nthe path leaves this plane by at most {error} of its length",
+        x=names[0],
+        y=names[1],
+        grid=None,
+    )
