@@ -133,6 +133,15 @@ ORDER_OF_WANDERERS = fuzz.Specimen(
 )
 """So did E3's."""
 
+ORDER_OF_SAMPLES = fuzz.Specimen(
+    inputs=np.array([[0.0, 0.125], [-1.125, 3.875], [-0.125, 0.875], [-1.125, 3.8750000000000004]]),
+    labels=np.array([1, 2, 2, 0]),
+    layers=(dense(4, "sin"),),
+    u=np.array([-1.5, 3.0, 0.0, 0.0, -2.0, 0.5, 0.0, 0.0, 0.0, 0.0, -4.0, 0.0]),
+    v=np.zeros((4, 3)),
+)
+"""Samples one ulp apart: the linear program separated them in one order of the samples and not in another."""
+
 FOUND = {
     "huge-logits": (HUGE_LOGITS, "checker-accepts"),
     "huge-weights": (HUGE_WEIGHTS, "checker-accepts"),
@@ -145,6 +154,7 @@ FOUND = {
     "overflow": (OVERFLOW, "checker-accepts"),
     "order-of-carriers": (ORDER_OF_CARRIERS, "order-does-not-matter"),
     "order-of-wanderers": (ORDER_OF_WANDERERS, "order-does-not-matter"),
+    "order-of-samples": (ORDER_OF_SAMPLES, "order-does-not-matter"),
 }
 
 

@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 LP_ENTRIES = 4_000_000
 """Largest linear program (nonzeros) that is handed to the solver."""
+ORDER_ENTRIES = 1_000_000
+"""Largest Psi that is put into an order of its own."""
 ITERATIONS = 400
 
 SOLVED_MARGIN = 1e-3
@@ -45,21 +47,52 @@ def proposals(
     witness
         A certified right inverse, if the rank was proved: ``V1 = X T`` solves the linear system to any precision.
     """
-    target = np.eye(classes)[labels]
     if np.isfinite(psi).all():
-        v = _least_squares(psi, target)
-        solved = v is not None and approx_margin(psi, v, labels) > SOLVED_MARGIN
-        if v is not None and solved:
-            yield "least squares", ExactArray.of_floats(_short(v))
-        if witness is None or not solved:
-            v = _squared_hinge(psi, labels, classes)
-            if np.isfinite(v).all() and approx_margin(psi, v, labels) > 0:
-                yield "squared hinge", ExactArray.of_floats(v)
-            program = _linear_program(psi, labels, classes)
-            if program is not None and approx_margin(psi, program, labels) > 0:
-                yield "linear program", ExactArray.of_floats(program)
+        order = _Order(psi, labels, classes)
+        for method, v in _in_floats(order.psi, order.labels, classes, witness is not None):
+            yield method, ExactArray.of_floats(order.back(v))
     if witness is not None:
         yield "right inverse", _from_right_inverse(witness, labels, classes, psi.shape[1])
+
+
+def _in_floats(psi: Array, labels: NDArray[np.int64], classes: int, full_rank: bool) -> Iterator[tuple[str, Array]]:
+    v = _least_squares(psi, np.eye(classes)[labels])
+    solved = v is not None and approx_margin(psi, v, labels) > SOLVED_MARGIN
+    if v is not None and solved:
+        yield "least squares", _short(v)
+    if full_rank and solved:
+        return
+    v = _squared_hinge(psi, labels, classes)
+    if np.isfinite(v).all() and approx_margin(psi, v, labels) > 0:
+        yield "squared hinge", v
+    program = _linear_program(psi, labels, classes)
+    if program is not None and approx_margin(psi, program, labels) > 0:
+        yield "linear program", program
+
+
+class _Order:
+    """The same problem with samples, units and classes in an order of its own, not the caller's, unless it is large.
+
+    So what solvers find in the last bits does not depend on how the caller happens to count.
+    """
+
+    def __init__(self, psi: Array, labels: NDArray[np.int64], classes: int) -> None:
+        n, m = psi.shape
+        rows, self.columns, self.classes = np.arange(n), np.arange(m), np.arange(classes)
+        if n * m <= ORDER_ENTRIES:
+            rows = np.lexsort(np.sort(psi, axis=1).T[::-1])
+            self.columns = np.lexsort(psi[rows][::-1])
+            seen = dict.fromkeys(labels[rows].tolist())
+            self.classes = np.array([*seen, *(k for k in range(classes) if k not in seen)])
+        names = np.empty(classes, dtype=np.int64)
+        names[self.classes] = np.arange(classes)
+        self.psi, self.labels = np.ascontiguousarray(psi[rows][:, self.columns]), names[labels[rows]]
+
+    def back(self, v: Array) -> Array:
+        """Output weights in the caller's order."""
+        found = np.empty_like(v)
+        found[np.ix_(self.columns, self.classes)] = v
+        return found
 
 
 @QUIETLY
