@@ -212,7 +212,7 @@ def test_a_worker_with_other_sources_is_refused(
 
 
 def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:
-    heavy = FAMILY.replace("width = 8", "width = 300").replace('path = "line.csv"', 'name = "digits"\nsamples = 200')
+    heavy = FAMILY.replace("width = 8", "width = 900").replace('path = "line.csv"', 'name = "digits"\nsamples = 800')
     process = start("run", family(tmp_path, heavy), "--out", tmp_path / "out", "--jobs", 2)
     deadline = time.monotonic() + 120
     while len(found := workers_of(process.pid)) < 2 and time.monotonic() < deadline:

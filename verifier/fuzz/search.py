@@ -197,7 +197,7 @@ class _State:
     @property
     def over(self) -> bool:
         """Whether the number of examples or the time is used up."""
-        late = self.until is not None and time.monotonic() > self.until
+        late = self.until is not None and time.monotonic() >= self.until
         return late or (self.limit is not None and self.examples >= self.limit)
 
     def look(self, specimen: Specimen) -> None:
