@@ -1,7 +1,7 @@
 """Renders the page. Every text is escaped by the template engine; the page runs no script and loads nothing.
 
-Its Content-Security-Policy forbids everything but the one style sheet in the page, named by its hash. Filters, unfolding
-and printing are HTML and CSS. The page is a function of results.json: the same results give the same bytes.
+Its Content-Security-Policy forbids everything but the one style sheet in the page, named by its hash. Filters,
+unfolding and printing are HTML and CSS. The page is a function of results.json: the same results give the same bytes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -24,7 +25,7 @@ from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
 from verifier.report import picture, words
 from verifier.report.results import CaseEntry, ProofEntry, Results, StepEntry, read_results
-from verifier.report.text import typeset, visible
+from verifier.report.text import formula, typeset, visible
 
 MAX_BYTES = 3 * 2**20
 """A page that would be larger is written with less detail."""
@@ -33,10 +34,23 @@ LONGEST_TITLE, LONGEST_FILE = 200, 20_000
 Level = Literal["full", "compact", "brief"]
 LEVELS: tuple[Level, ...] = ("full", "compact", "brief")
 """How much is said of each case of several: everything; each statement explained once, smaller pictures; verdicts."""
+LEAST: dict[Level, int] = {"full": 16 * 2**10, "compact": 4 * 2**10, "brief": 0}
+"""A case takes more bytes than this: what cannot fit is not tried."""
 
 CODES = {"PROVED": "P", "REFUTED": "R", "UNDECIDED": "U", "TESTED": "T", "ERROR": "N"}
 SHOWN_ELSEWHERE = {"analytic": "LA.1", "rank": "rank", "path": "path"}
 """Computed statements that the proof has as steps, with the same reasons."""
+USUAL = 0.2
+"""Share of the cases from which on evidence for a statement is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The evidence for a statement that most cases share, and how many do."""
+
+    verdict: str
+    reason: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,7 @@ class View:
     case: CaseEntry
     id: str
     level: Level
+    shared: Mapping[str, Usual | None]
 
     @property
     def headline(self) -> str:
@@ -78,10 +93,24 @@ class View:
         return "" if self.case.curve is None else words.caption(self.case.curve, short=self.level != "full")
 
     @property
-    def computed(self) -> list[StepEntry]:
-        """What was computed; in a compact page without what the proof's steps repeat."""
-        there = {step.label for step in self.case.theorem} if self.level != "full" else set()
-        return [step for step in self.case.steps if SHOWN_ELSEWHERE.get(step.key) not in there]
+    def own(self) -> list[StepEntry | ProofEntry]:
+        """What was computed and is no step of the proof, and the proof's steps whose evidence is not the usual one."""
+        there = {step.label for step in self.case.theorem}
+        computed = [step for step in self.case.steps if SHOWN_ELSEWHERE.get(step.key) not in there]
+        return [*computed, *(step for step in self.case.theorem if step.applies and not self._is_usual(step))]
+
+    @property
+    def usual(self) -> dict[str, list[str]]:
+        """Labels of the statements whose evidence is as in most cases, by verdict."""
+        found: dict[str, list[str]] = {}
+        for step in self.case.theorem:
+            if step.applies and self._is_usual(step):
+                found.setdefault(step.verdict, []).append(step.label)
+        return found
+
+    def _is_usual(self, step: ProofEntry) -> bool:
+        usual = self.shared.get(step.label)
+        return usual is not None and (usual.verdict, usual.reason) == (step.verdict, step.reason)
 
     @property
     def inapplicable(self) -> list[ProofEntry]:
@@ -146,7 +175,10 @@ def write_report(folder: Path, suffix: str = "", only: str | None = None) -> Pat
 def page(results: Results) -> bytes:
     """The page in UTF-8, with as much detail as fits `MAX_BYTES`; with the least of it, however large it is."""
     found = b""
-    for level in LEVELS if len(results.cases) > 1 else LEVELS[:1]:
+    count = len(results.cases)
+    for level in LEVELS[:1] if count == 1 else LEVELS:
+        if count > 1 and count * LEAST[level] > MAX_BYTES:
+            continue
         found = _render(results, level).encode()
         if len(found) <= MAX_BYTES:
             break
@@ -154,7 +186,8 @@ def page(results: Results) -> bytes:
 
 
 def _render(results: Results, level: Level) -> str:
-    views = [View(case, f"c{index}", level) for index, case in enumerate(results.cases, start=1)]
+    shared = _shared(results.cases) if level == "compact" else {}
+    views = [View(case, f"c{index}", level, shared) for index, case in enumerate(results.cases, start=1)]
     single = len(views) == 1
     style, policy = _style()
     title = (views[0].case.title or views[0].case.name) if single else words.cases_of(len(views))
@@ -175,6 +208,7 @@ def _render(results: Results, level: Level) -> str:
         filters=_filters(views),
         unexpected=sum(not view.case.ok for view in views),
         glossary=_glossary(results.cases) if level == "compact" else (),
+        usual=shared,
     )  # fmt: skip
 
 
@@ -203,6 +237,21 @@ def _glossary(cases: Sequence[CaseEntry]) -> list[ProofEntry]:
     return list(found.values())
 
 
+def _shared(cases: Sequence[CaseEntry]) -> dict[str, Usual | None]:
+    """For each statement the evidence that occurs most often, if that is often enough to be given once for all."""
+    counts: dict[str, Counter[tuple[str, str]]] = {}
+    for case in cases:
+        for step in case.theorem:
+            counts.setdefault(step.label, Counter())
+            if step.applies:
+                counts[step.label][step.verdict, step.reason] += 1
+    found: dict[str, Usual | None] = {}
+    for label, counter in counts.items():
+        ((verdict, reason), count) = counter.most_common(1)[0] if counter else (("", ""), 0)
+        found[label] = Usual(verdict, reason, count) if count > max(1, USUAL * len(cases)) else None
+    return found
+
+
 def _code(verdict: str | None) -> str:
     return CODES.get(verdict or "", "N")
 
@@ -217,7 +266,7 @@ def _style() -> tuple[Markup, str]:
     text = (resources.files("verifier.report") / "templates" / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return Markup(text), policy  # noqa: S704  # a file of this package, not of a user
+    return Markup(text), policy  # a file of this package, not of a user
 
 
 def _shown(value: object) -> object:
@@ -237,6 +286,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "math": typeset,
+        "formula": formula,
         "code": _code,
         "slug": _slug,
         "said": words.said,

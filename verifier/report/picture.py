@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verifier.report.text import power_of_ten
 from verifier.suite.curve import Curve, Mark, Piece, Point
@@ -20,6 +21,8 @@ LEFT, RIGHT, TOP, BOTTOM = 116, 20, 44, 84
 TICKS = 5
 FLAT = 0.3
 """Decades that an axis shows at least."""
+LINE = 32
+"""Height of a line of text."""
 FEW = 15
 """Up to so many points are marked as such."""
 FLOATS = 300.0
@@ -39,12 +42,20 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A horizontal line: a target, from where on the path the loss is certified to be below it, or a floor."""
+    """A horizontal line: a target, up to where the loss is certified to be below it (``x``), or a floor.
+
+    The text is left out ("") where it would cover that of another line. It is ``high`` if the curve leaves room at the
+    right only.
+    """
 
     y: int
     text: str
     x: int | None = None
-    above: bool = True
+
+    @property
+    def high(self) -> bool:
+        """Whether the line is in the upper part, where the curve begins at the left."""
+        return self.y < TOP + (HEIGHT - TOP - BOTTOM) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,7 @@ class Panel:
 
 
 def panels(curve: Curve, *, fine: bool = True) -> list[Panel]:
-    """Lay a curve out; ``fine`` false leaves points out, to save space."""
+    """Lay a curve out; ``fine`` false leaves points out, and draws the bands only, to save space."""
     if not fine:
         curve = Curve(
             label=curve.label,
@@ -75,19 +86,19 @@ def panels(curve: Curve, *, fine: bool = True) -> list[Panel]:
     ray = [piece for piece in curve.pieces if piece.kind == "ray" and len(piece.points) > 1]
     found = []
     if first:
-        found.append(_panel(first, curve, "segment"))
+        found.append(_panel(first, curve, "segment", fine=fine))
     if ray:
-        found.append(_panel(ray, curve, "ray"))
+        found.append(_panel(ray, curve, "ray", fine=fine))
     return found
 
 
 def _fewer(points: Sequence[Point]) -> tuple[Point, ...]:
-    step = max(1, (len(points) - 1) // 10)
+    step = max(1, math.ceil((len(points) - 1) / 8))
     kept = list(points[::step])
     return tuple(kept if kept[-1] == points[-1] else [*kept, points[-1]])
 
 
-def _panel(pieces: Sequence[Piece], curve: Curve, kind: str) -> Panel:
+def _panel(pieces: Sequence[Piece], curve: Curve, kind: str, *, fine: bool) -> Panel:
     shifted = [[(t - (piece.kind == "escape"), low, high) for t, low, high in piece.points] for piece in pieces]
     times = [t for points in shifted for t, _, _ in points]
     known = [bound for points in shifted for _, low, high in points for bound in (low, high) if bound is not None]
@@ -106,9 +117,10 @@ def _panel(pieces: Sequence[Piece], curve: Curve, kind: str) -> Panel:
 
     placed = [[(x(t), y(low), y(high)) for t, low, high in points] for points in shifted]
     escapes = any(piece.kind == "escape" for piece in pieces)
-    levels = [_level(mark, x, y, end) for mark in curve.targets if bottom < mark.log10 < top]
+    marks = [mark for mark in curve.targets if bottom < mark.log10 < top]
+    levels = [Level(y(m.log10), _target(m), x(m.time) if 1.0 < m.time <= end else None) for m in marks]
     if curve.floor is not None:
-        levels.append(Level(y(curve.floor), f"infimum ≥ {_value(curve.floor)}", above=False))
+        levels.append(Level(y(curve.floor), f"infimum ≥ {_value(curve.floor)}"))
     return Panel(
         title=_title(pieces, curve, kind),
         axis=_axis(curve, kind, escapes),
@@ -116,19 +128,33 @@ def _panel(pieces: Sequence[Piece], curve: Curve, kind: str) -> Panel:
         y_ticks=tuple(Tick(y(value), text) for value, text in _decades(bottom, top)),
         bands=tuple(map(_band, placed)),
         lines=tuple(
-            _line(points) for piece, points in zip(pieces, placed, strict=True) if piece.points[0][1] is not None
+            _line(points)
+            for piece, points in zip(pieces, placed, strict=True)
+            if fine and piece.points[0][1] is not None and curve.label != "X1"
         ),
         dots=tuple(
-            (a, (b + c) // 2) for points in placed for a, b, c in points if 2 < len(points) <= FEW and curve.label != "X1"
+            (a, (b + c) // 2)
+            for points in placed
+            for a, b, c in points
+            if fine and 2 < len(points) <= FEW and curve.label != "X1"
         ),
-        levels=tuple(levels),
+        levels=_apart(levels),
         boundary=x(0.0) if escapes else None,
     )
 
 
-def _level(mark: Mark, x: Place, y: Place, end: float) -> Level:
-    place = x(mark.time) if 1.0 < mark.time <= end else None
-    return Level(y(mark.log10), f"target {mark.text}", place)
+def _target(mark: Mark) -> str:
+    """The loss as it was asked for; a plain power of ten as one."""
+    power = re.fullmatch(r"1e(-\d{1,4})", mark.text)
+    return f"target {power_of_ten(int(power[1])) if power else mark.text}"
+
+
+def _apart(levels: Sequence[Level]) -> tuple[Level, ...]:
+    found: list[Level] = []
+    for level in levels:
+        crowded = any(abs(level.y - other.y) < LINE for other in found if other.text)
+        found.append(replace(level, text="") if crowded else level)
+    return tuple(found)
 
 
 def _band(points: Sequence[tuple[int, int, int]]) -> str:
@@ -136,7 +162,6 @@ def _band(points: Sequence[tuple[int, int, int]]) -> str:
     parts = [f"M{points[0][0]} {points[0][2]}"]
     for (a, _, high), (b, _, later) in itertools.pairwise(points):
         parts.append(f"h{b - a}v{later - high}")
-    x, _, y = points[-1]
     parts.append(f"V{points[-1][1]}")
     for (b, low, _), (a, earlier, _) in itertools.pairwise(reversed(points)):
         parts.append(f"h{a - b}v{earlier - low}")
@@ -150,7 +175,9 @@ def _line(points: Sequence[tuple[int, int, int]]) -> str:
 
 def _title(pieces: Sequence[Piece], curve: Curve, kind: str) -> str:
     first, last = pieces[0].points[0], pieces[-1].points[-1]
-    where = "the ray" if kind == "ray" else "the segment" if len(pieces) == 1 else f"the escape ({curve.label}) and segment"
+    where = (
+        "the ray" if kind == "ray" else "the segment" if len(pieces) == 1 else f"the escape ({curve.label}) and segment"
+    )
     return f"Loss along {where}, log scale: from {_value(first[2])} down to {_value(last[2])}"
 
 
@@ -164,7 +191,7 @@ def _axis(curve: Curve, kind: str, escapes: bool) -> str:
 
 def _times(start: float, end: float, x: Place, kind: str, escapes: bool) -> tuple[Tick, ...]:
     if kind == "segment":
-        marks = [(-1.0, "start"), (0.0, "P1 begins"), (1.0, "1")] if escapes else [(0.0, "0"), (0.5, "½"), (1.0, "1")]
+        marks = [(-1.0, "start"), (0.0, "s = 0"), (1.0, "1")] if escapes else [(0.0, "0"), (0.5, "½"), (1.0, "1")]
     else:
         marks = [(start, "1")]
         step = _nice((end - start) / 3)

@@ -24,6 +24,8 @@ GREEK = {
 SIGNS = {
     ">=": "≥", "<=": "≤", "!=": "≠", "=>": "⇒", "->": "→", "||": "‖", "-oo": "−∞", "grad": "∇", "sum": "∑",
 }  # fmt: skip
+_INDEXED = ("grad", "sum", "margin", "mult")
+"""Words that may have an index, beside Greek letters and single ones: file_1 has none."""
 _SIZE = r"\d+(?:\.\d+)?"
 _TOKENS = re.compile(
     rf"(?P<sign>>=|<=|!=|=>|->|\|\||-oo\b)"
@@ -32,8 +34,9 @@ _TOKENS = re.compile(
     rf"|\b(?P<greek>{'|'.join(GREEK)})(?![A-Za-z0-9])"
     r"|\b(?P<letter>[Vm])(?P<index>[01])(?![\w.])"
     r"|\b(?P<reals>R)(?=\^p|\)$)"
-    r"|(?<=[A-Za-z|)])\^(?:\((?P<grouped>[^()]*)\)|(?P<raised>-?\w+))"
-    r"|(?<=[A-Za-z|)])_(?P<lowered>inf|[A-Za-z0-9]{1,2})(?![A-Za-z0-9])"
+    r"|(?<=[A-Za-z0-9|)])\^(?:\((?P<grouped>[^()]*)\)|(?P<raised>-?\w+))"
+    rf"|(?:(?<=\b[A-Za-z])|(?<=[|)])|{'|'.join(f'(?<={word})' for word in (*GREEK, *_INDEXED))})"
+    r"_(?P<lowered>inf|[A-Za-z0-9]{1,2})(?![A-Za-z0-9])"
 )
 
 
@@ -76,11 +79,18 @@ def _typeset(found: re.Match[str]) -> Markup:
     return escape((GREEK | SIGNS)[found[0]])
 
 
+def formula(text: str) -> Markup:
+    """A statement's formula: as `typeset`, and the word *in* between two symbols is the sign of membership."""
+    return typeset(text.replace(" in C^", " ∈ C^"))
+
+
 def minus(number: int) -> str:
     """An integer with a true minus sign."""
     return str(number).replace("-", "−")
 
 
 def power_of_ten(exponent: int) -> str:
-    """``10⁻⁵⁰``."""
+    """``10⁻⁵⁰``; 1 and 10 as such."""
+    if exponent in (0, 1):
+        return str(10**exponent)
     return "10" + "".join("⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".index(c)] for c in str(exponent))

@@ -12,7 +12,8 @@ FROM_HERE = "from this start (U, V) a continuous path"
 DESCENT = {
     "P1": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
     "E1": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
-    "E2": f"{FROM_HERE} on which the cross-entropy never increases (constant, then strictly decreasing) leads to loss 0",
+    "E2": f"{FROM_HERE} on which the cross-entropy never increases (constant, then strictly decreasing) leads to "
+    "loss 0",
     "E3": f"{FROM_HERE} leads to loss 0 on which the cross-entropy first stays below its value at the start plus "
     "epsilon and then strictly decreases (that it never increases is not claimed)",
     "X1": f"{FROM_HERE} on which the cross-entropy does not increase comes within the epsilon asked for of the "
@@ -54,29 +55,30 @@ TRUST = (
 
 
 def sentence(case: CaseEntry) -> str:
-    """The verdict of a case in one sentence."""
+    """The verdict of a case in one sentence, to be read after the word that `headline` gives."""
     if case.error is not None:
         return "No verdict: " + case.error.message
-    return f"{_path(case)}; {_landscape(case)}."
+    words = f"{_path(case)}; {_landscape(case)}."
+    return words[0].upper() + words[1:]
 
 
 def _path(case: CaseEntry) -> str:
     path, zero = case.step("path"), case.step("zero_loss")
     if path is None:
-        return "Undecided: no path was asked for"
+        return "no path was asked for"
     if path.verdict == "PROVED" and path.label in DESCENT:
-        return "Proved: " + DESCENT[path.label]
+        return DESCENT[path.label]
     if path.verdict == "REFUTED":
         return (
-            "Refuted: no path leads to the losses asked for, because equal samples have different labels and the "
-            "infimum is positive"
+            "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
+            "positive"
         )
     if zero is not None and zero.verdict == "REFUTED":
         return (
-            "Undecided: loss 0 is out of reach because equal samples have different labels, and no path to near the "
-            "positive infimum was certified; whether one exists is open"
+            "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
+            "infimum was certified: whether one exists is open"
         )
-    return f"Undecided: no path {FROM_HERE.split(' a ')[0]} to loss 0 was certified; whether one exists is open"
+    return "no path from this start (U, V) to loss 0 was certified: whether one exists is open"
 
 
 def _landscape(case: CaseEntry) -> str:
@@ -85,8 +87,8 @@ def _landscape(case: CaseEntry) -> str:
         return "and no local valley of this landscape is bad (proved)"
     if case.proof("L3.2 construction") == "REFUTED":
         return (
-            "no U gives this feature matrix full row rank (refuted for every U), so the theorem's proof does not apply, "
-            "and whether the landscape has bad local valleys is undecided"
+            "no U gives this feature matrix full row rank (refuted for every U), so the theorem's proof does not "
+            "apply, and whether the landscape has bad local valleys is undecided"
         )
     if valley == "REFUTED":
         return "that no local valley of this landscape is bad is refuted"
@@ -152,16 +154,16 @@ def caption(curve: Curve, *, short: bool) -> str:
     """What the path's pictures show, and how it is certified."""
     parts = []
     for mark in curve.targets:
-        parts.append(f"loss <= {mark.text} is certified from s = {mark.time:.4g} on")
+        parts.append(f"loss <= {mark.text} from s = {mark.time:.4g} on")
     if curve.zero_error is not None:
         parts.append(f"no training error from s = {curve.zero_error:.4g} on (L2.1)")
-    reached = "; ".join(parts)
+    reached = ("Certified: " if parts else "") + "; ".join(parts)
     if short:
         return reached
     if curve.label == "X1":
         return (
-            "Shaded: where the loss is certified to be, between the infimum and the chord of a convex function. "
-            f"The line is the chord. {reached}"
+            "Shaded: where the loss is certified to be, between the infimum and the chord of a convex function; the "
+            "loss itself is not drawn."
         )
     points = sum(len(piece.points) for piece in curve.pieces if piece.kind == "segment")
     begin = {
@@ -171,7 +173,7 @@ def caption(curve: Curve, *, short: bool) -> str:
         "E3": f"On the escape the loss is only known to stay below its start plus epsilon = {curve.epsilon}. ",
     }.get(curve.label, "")
     return (
-        f"{begin}Shaded: the certified band. On the segment the loss is enclosed at {points} times; in between it strictly "
-        "decreases (P1), so it stays in the steps shown; the line joins the enclosures. With kappa = "
-        f"{curve.kappa}, margins of V1 at least gamma = {curve.gamma}: {reached}."
+        f"{begin}Shaded: the certified band. On the segment the loss is enclosed at {points} times; in between it "
+        "strictly decreases (P1), so it stays in the steps shown; the line joins the enclosures. On the ray V = t V1, "
+        f"t = kappa s; kappa = {curve.kappa}, and all margins of V1 are at least gamma = {curve.gamma}. {reached}."
     )

@@ -48,10 +48,10 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """The path's label (P1, E1 to E4, X1), its pieces in order, the targets; ``zero_error`` is the path
-    time from which all samples are classified correctly (L2.1).
+    """The loss along a path: its label (P1, E1 to E4, X1), its pieces in order, the targets.
 
-    ``floor`` is log10 of a positive infimum (X1), ``epsilon`` what E3 may rise by.
+    ``zero_error`` is the path time from which all samples are classified correctly (L2.1), ``floor`` log10 of a
+    positive infimum (X1), ``epsilon`` what E3 may rise by.
     """
 
     label: str

@@ -34,9 +34,9 @@ class Failure(msgspec.Struct, frozen=True):
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A case that is done: its verdicts, its certificate (relative to the results' folder) and the checker's answer.
 
-    ``units`` is M. ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the digests of the certificate's two files by suffix, ``toml`` the case as a case
-    file of its own, ``refusal`` why there is no certificate although something was proved. ``error`` is set if there is
-    nothing else.
+    ``units`` is M. ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
+    digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
+    is no certificate although something was proved. ``error`` is set if there is nothing else.
     """
 
     name: str

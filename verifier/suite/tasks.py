@@ -153,7 +153,8 @@ def prove(
     with threadpool_limits(count):
         report, builder = run_case(case, instance=instance, seed=seed, stage=stage, backend=backend)
         stage("the loss along the path")
-        curve = curve_of(report.path, report.escape and report.escape.escape, report.loss_path)
+        escape = None if report.escape is None else report.escape.escape
+        curve = curve_of(report.path, escape, report.loss_path)
     record = record_of(report, name, toml, time.perf_counter() - begun)
     question = question_of(case, instance, seed)
     return msgspec.structs.replace(record, refusal=builder.refusal, question=question, curve=curve), builder
