@@ -143,10 +143,10 @@ def test_the_policy_is_in_force(browser: Chrome, alone: str) -> None:
     messages(browser), browser.get_log("browser")
     browser.execute_script(
         "document.body.insertAdjacentHTML('beforeend', '<p id=odd style=\"color:red\">x</p><img src=\"x.png\">');"
-        "const s = document.createElement('script'); s.text = 'window.odd = 1'; document.body.append(s)"
+        "const s = document.createElement('script'); s.text = 'window.ran = 1'; document.body.append(s)"
     )
     assert browser.execute_script("return getComputedStyle(document.getElementById('odd')).color") != "rgb(255, 0, 0)"
-    assert browser.execute_script("return window.odd") is None
+    assert browser.execute_script("return window.ran") is None
     log = [entry["message"] for entry in browser.get_log("browser")]
     assert len(log) >= 3 and all("Content Security Policy" in message for message in log)
     failed = [m["params"] for m in messages(browser) if m["method"] == "Network.loadingFailed"]

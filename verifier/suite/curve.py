@@ -167,8 +167,8 @@ def _chord(found: LossPathResult) -> Curve | None:
 def _mark(path: Path, target: Target) -> Mark | None:
     time = path.time_of(target)
     with working_precision(BITS):
-        level = _log10(target.loss.arb())[1]  # the loss is the decimal number rounded down: this is the decimal's own
-    return Mark(text=target.text, log10=level, time=time) if math.isfinite(level) and math.isfinite(time) else None
+        level = round(float(target.loss.arb().log() / arb(10).log()), DECIMALS)  # a place on an axis, not a bound
+    return Mark(text=target.text, log10=level, time=time) if math.isfinite(time) else None
 
 
 def _points(values: Iterable[tuple[float, arb]]) -> tuple[Point, ...]:
