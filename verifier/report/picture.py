@@ -74,7 +74,7 @@ class Panel:
 
 
 def panels(curve: Curve, *, fine: bool = True) -> list[Panel]:
-    """Lay a curve out; ``fine`` false leaves points out, and draws the bands only, to save space."""
+    """Lay a curve out; ``fine`` false leaves points out, to save space."""
     if not fine:
         curve = Curve(
             label=curve.label,
@@ -93,7 +93,7 @@ def panels(curve: Curve, *, fine: bool = True) -> list[Panel]:
 
 
 def _fewer(points: Sequence[Point]) -> tuple[Point, ...]:
-    step = max(1, math.ceil((len(points) - 1) / 8))
+    step = max(1, math.ceil((len(points) - 1) / 6))
     kept = list(points[::step])
     return tuple(kept if kept[-1] == points[-1] else [*kept, points[-1]])
 
@@ -130,7 +130,7 @@ def _panel(pieces: Sequence[Piece], curve: Curve, kind: str, *, fine: bool) -> P
         lines=tuple(
             _line(points)
             for piece, points in zip(pieces, placed, strict=True)
-            if fine and piece.points[0][1] is not None and curve.label != "X1"
+            if piece.points[0][1] is not None and curve.label != "X1"
         ),
         dots=tuple(
             (a, (b + c) // 2)
