@@ -94,8 +94,10 @@ def run(
 
     A run that was killed goes on where it stopped when the same command is given again.
     """
+    from verifier.report.page import write_report
     from verifier.suite.executors import workers
     from verifier.suite.family import read_cases
+    from verifier.suite.ledger import suffix
     from verifier.suite.runner import packaged_cases, parse_shard, run_cases, to_json
     from verifier.suite.table import ProgressDisplay, print_steps, print_summary, print_table
 
@@ -120,6 +122,7 @@ def run(
             only=only,
             fresh=fresh,
         )
+    write_report(out, suffix(part))
     if as_json:
         sys.stdout.write(json.dumps(to_json(result, out), indent=1) + "\n")
     else:
@@ -458,6 +461,19 @@ def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificat
     from verifier.certificate.show import describe
 
     _console().print(describe(file), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run: its --out.")],
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="NAME", help="A page about the one case NAME, report-NAME.html.")
+    ] = None,
+) -> None:
+    """Write DIR/report.html again from DIR/results.json: one HTML page that needs nothing else, to be handed on."""
+    from verifier.report.page import write_report
+
+    _console().print(f"Wrote {write_report(folder, only=only)}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -133,6 +133,15 @@ ORDER_OF_WANDERERS = fuzz.Specimen(
 )
 """So did E3's."""
 
+BEYOND_REACH = fuzz.Specimen(
+    inputs=np.array([[0.0, 0.0], [0.0, -(2.0**128)]]),
+    labels=np.array([0, 1]),
+    layers=(dense(2, "sigmoid"),),
+    u=np.zeros(6),
+    v=np.zeros((2, 2)),
+)
+"""E4 was certified with a separating U at which exp overflows in ball arithmetic: REJECTED."""
+
 ORDER_OF_SAMPLES = fuzz.Specimen(
     inputs=np.array([[0.0, 0.125], [-1.125, 3.875], [-0.125, 0.875], [-1.125, 3.8750000000000004]]),
     labels=np.array([1, 2, 2, 0]),
@@ -154,6 +163,7 @@ FOUND = {
     "overflow": (OVERFLOW, "checker-accepts"),
     "order-of-carriers": (ORDER_OF_CARRIERS, "order-does-not-matter"),
     "order-of-wanderers": (ORDER_OF_WANDERERS, "order-does-not-matter"),
+    "beyond-reach": (BEYOND_REACH, "checker-accepts"),
     "order-of-samples": (ORDER_OF_SAMPLES, "order-does-not-matter"),
 }
 

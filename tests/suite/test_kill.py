@@ -108,7 +108,7 @@ def _experiment(tmp_path: Path, jobs: int, kills: int) -> Experiment:
     assert timeless(finished) == timeless(results(calm))
     assert certificates(experiment.out) == certificates(calm)
     left = {entry.name for entry in experiment.out.iterdir()}
-    assert left <= {"ledger.sqlite", ".ledger.lock", "results.json", "certificates"}
+    assert left <= {"ledger.sqlite", ".ledger.lock", "results.json", "report.html", "certificates"}
     assert verifier("check", *sorted(experiment.out.glob("certificates/*.json"))).returncode == 0
     return experiment
 

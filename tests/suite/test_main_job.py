@@ -34,3 +34,5 @@ def test_the_full_suite_is_as_expected(tmp_path: Path) -> None:
     assert len(document["cases"]) >= 400
     assert [case["name"] for case in document["cases"] if not case["ok"]] == []
     assert {case["check"]["verdict"] for case in document["cases"]} == {"ACCEPTED"}
+    report = (tmp_path / "out" / "report.html").read_bytes()
+    assert len(report) <= 3 * 2**20 and report.count(b"<svg") > 800  # with pictures, and small enough to hand on

@@ -55,8 +55,9 @@ class CertificateBuilder:
         self._claims: list[dict[str, Any]] = []
         self.refusal: str | None = None
         """Why there can be no certificate at all, if so."""
-        if u is not None and isinstance(dataset, Dataset):
-            self.refusal = out_of_reach(network, u, dataset.inputs)
+        self._reach = (network, dataset.inputs) if isinstance(dataset, Dataset) else None
+        if u is not None:
+            self.refusal = self._too_far(u)
         self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
         self._data = self._describe_data(dataset, with_labels)
         self._net, self._u, self._network = network, u, self._describe_network(network, u)
@@ -65,6 +66,9 @@ class CertificateBuilder:
     def empty(self) -> bool:
         """Whether there is nothing to write: no claim, or one that the checker could not follow (`refusal`)."""
         return not self._claims or self.refusal is not None
+
+    def _too_far(self, u: Array) -> str | None:
+        return None if self._reach is None else out_of_reach(self._reach[0], u, self._reach[1])
 
     def _claim(self, claim: dict[str, Any]) -> None:
         """Add a claim, unless it has a number that the format does not hold: astronomically large or small."""
@@ -134,7 +138,9 @@ class CertificateBuilder:
         self._claim({"label": "P1", **self._segment_and_ray(path, path.start_weights)})
 
     def add_escape(self, escape: Escape) -> None:
-        """Add E1, E2 or E3: a piece that leaves the start, and the path of P1 from its end."""
+        """Add E1, E2, E3 or E4: a piece that leaves the start, and the path of P1, if the checker can follow to its end."""
+        if self._too_far(escape.end_u):
+            return
         label = "E4.path" if escape.label == "E4" else escape.label
         claim = {"label": label, **self._segment_and_ray(escape.tail, escape.start_weights)}
         claim["moved"] = self._point("moved", escape.end_u, escape.start_u)
@@ -154,7 +160,7 @@ class CertificateBuilder:
     def add_gateway(self, result: GatewayResult) -> None:
         """Add E4, from every point a non-increasing path exists, if the checker can follow the proof."""
         separating = result.separating if result.certifiable and result.verdict is Verdict.PROVED else None
-        if separating is not None and self._u is not None:
+        if separating is not None and self._u is not None and not self._too_far(separating):
             entries = self._point("separating", separating, self._u)
             self._claim({"label": "E4", "precision": result.precision, "separating": entries or None})
 

@@ -44,6 +44,18 @@ COMMIT;
 """
 
 
+def versions() -> dict[str, str]:
+    """Names and versions of what computes."""
+    return {
+        "verifier": verifier.__version__,
+        "Python": platform.python_version(),
+        "NumPy": np.__version__,
+        "SciPy": scipy.__version__,
+        "python-flint": flint.__version__,
+        "FLINT": flint.__FLINT_VERSION__,
+    }
+
+
 @cache
 def environment() -> str:
     """Digest of what computes: this package's version and sources, Python, NumPy, SciPy, python-flint and FLINT."""
@@ -52,9 +64,7 @@ def environment() -> str:
     for file in sorted(root.rglob("*.py")):
         content = file.read_bytes()
         sources.update(f"{file.relative_to(root)} {len(content)}\n".encode() + content)
-    versions = [platform.python_version(), np.__version__, scipy.__version__, flint.__version__]
-    parts = [verifier.__version__, sources.hexdigest(), *versions, flint.__FLINT_VERSION__]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([sources.hexdigest(), versions()]).encode()).hexdigest()
 
 
 def case_key(name: str, toml: str, files: Mapping[str, bytes], seed: int | None, device: str) -> str:

@@ -61,6 +61,7 @@ class CaseReport:
     zero_loss: ZeroLoss | None = None
     path: LossPath | None = None
     escape: EscapeResult | None = None
+    loss_path: LossPathResult | None = None
     theorem: Theorem | None = None
     engine: str = ""
     certificate: Path | None = None
@@ -313,6 +314,7 @@ def _prove_descent(
         if labels is None and grouping.label_counts is not None:
             found = _loss_path(instance, report, features, "cross-entropy", grouping.label_counts, stage, max_bits)
             timed("path", "X1", lambda: (found.verdict, found.reason))
+            report.loss_path = found
             builder.add_loss_path(found)
         else:
             beyond = smallest is not None and smallest < low

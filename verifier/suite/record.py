@@ -12,7 +12,9 @@ import msgspec
 from verifier.certificate.writer import atomic_write
 from verifier.errors import CertificateError
 from verifier.model.verdict import Verdict
+from verifier.suite.curve import Curve
 from verifier.suite.pipeline import CaseReport, Step
+from verifier.suite.question import Question
 from verifier.suite.recheck import Checked
 
 CERTIFICATES = "certificates"
@@ -32,9 +34,9 @@ class Failure(msgspec.Struct, frozen=True):
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A case that is done: its verdicts, its certificate (relative to the results' folder) and the checker's answer.
 
-    ``units`` is M. ``sha256`` holds the digests of the certificate's two files by suffix, ``toml`` the case as a case
-    file of its own, ``refusal`` why there is no certificate although something was proved. ``error`` is set if there is
-    nothing else.
+    ``units`` is M. ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
+    digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
+    is no certificate although something was proved. ``error`` is set if there is nothing else.
     """
 
     name: str
@@ -42,6 +44,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     toml: str
     data: str = ""
     units: int = 0
+    question: Question | None = None
+    curve: Curve | None = None
     engine: str = ""
     steps: tuple[Step, ...] = ()
     theorem: tuple[dict[str, Any], ...] = ()
@@ -177,6 +181,9 @@ def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
             for s in record.steps
         ],
         "theorem": list(record.theorem),
+        "remains": list(record.remains),
+        "question": msgspec.to_builtins(record.question),
+        "curve": msgspec.to_builtins(record.curve),
         "engine": record.engine,
         "attempts": list(record.attempts),
         "expected": {key: str(verdict) for key, verdict in record.expected.items()},

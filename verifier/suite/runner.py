@@ -19,7 +19,7 @@ from verifier.errors import InputError, nearest, one_line
 from verifier.model.case import Case
 from verifier.suite.executors import Workers, given
 from verifier.suite.family import read_cases
-from verifier.suite.ledger import case_key, open_ledger, suffix
+from verifier.suite.ledger import case_key, open_ledger, suffix, versions
 from verifier.suite.record import CaseRecord, as_json, intact, worst
 from verifier.suite.tasks import packed, peak
 from verifier.suite.toml import case_toml
@@ -168,6 +168,7 @@ def to_json(result: SuiteResult, out: Path) -> dict[str, Any]:
     """The result as one JSON document."""
     return {
         "version": __version__,
+        "versions": versions(),
         "exit_code": result.exit_code,
         "seconds": round(result.seconds, 3),
         "peak_bytes": result.peak_bytes,

@@ -20,8 +20,10 @@ from verifier.errors import CertificateError, InputError, VerifierError
 from verifier.model.case import Case, parse_case
 from verifier.model.idx import is_idx, labels_beside
 from verifier.rank.certify import Stage, silent
+from verifier.suite.curve import curve_of
 from verifier.suite.ledger import environment
 from verifier.suite.pipeline import case_instance, run_case
+from verifier.suite.question import question_of
 from verifier.suite.recheck import Checked, CheckerProcess
 from verifier.suite.record import CaseRecord, Failure, record_of
 
@@ -150,8 +152,12 @@ def prove(
     use_threads(count)
     with threadpool_limits(count):
         report, builder = run_case(case, instance=instance, seed=seed, stage=stage, backend=backend)
+        stage("the loss along the path")
+        escape = None if report.escape is None else report.escape.escape
+        curve = curve_of(report.path, escape, report.loss_path)
     record = record_of(report, name, toml, time.perf_counter() - begun)
-    return msgspec.structs.replace(record, refusal=builder.refusal), builder
+    question = question_of(case, instance, seed)
+    return msgspec.structs.replace(record, refusal=builder.refusal, question=question, curve=curve), builder
 
 
 def answered(check: Checked) -> Checked:

@@ -87,8 +87,9 @@ class Work:
             found = re.fullmatch(r"\.(.+)\.(?:json|safetensors)\.[^.]+\.part", part.name)
             if found and found[1] in own:
                 part.unlink(missing_ok=True)
+        suffix = self.ledger.path.stem.removeprefix("ledger")
         for part in leftover_parts(self.out):
-            if part.name.startswith(f".results{self.ledger.path.stem.removeprefix('ledger')}.json."):
+            if part.name.startswith((f".results{suffix}.json.", f".report{suffix}.html.")):
                 part.unlink(missing_ok=True)
 
     def finished(self, job: Job, record: CaseRecord) -> None:

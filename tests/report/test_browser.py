@@ -1,0 +1,293 @@
+"""The report in a real headless Chromium: no console errors, no requests, unfolding, phones, dark mode, printing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from verifier.report.page import write_report
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
+    pytest.mark.skipif(DRIVER is None, reason="no chromedriver on this machine: apt-get install chromium-driver"),
+]
+
+CONTRAST = """
+function luminance(c) {
+  const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+function background(e) {
+  for (; e; e = e.parentElement) {
+    const c = getComputedStyle(e).backgroundColor;
+    if (!/rgba\\(.*, 0\\)/.test(c)) return c;
+  }
+  return 'rgb(255, 255, 255)';
+}
+const found = {};
+for (const e of document.querySelectorAll('body *')) {
+  if (e.tagName === 'title') continue;
+  if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+  const color = e instanceof SVGElement ? getComputedStyle(e).fill : getComputedStyle(e).color;
+  const [a, b] = [luminance(color), luminance(background(e))];
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const key = e.tagName + '.' + (e.getAttribute('class') || '');
+  found[key] = Math.min(found[key] || 99, ratio);
+}
+return found;
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chrome]:
+    selenium = pytest.importorskip("selenium.webdriver", reason="no selenium: pip install '.[browser]'")
+    options = selenium.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    with tempfile.TemporaryDirectory(prefix="chromium-") as profile:
+        for flag in (*FLAGS, f"--user-data-dir={profile}", "--window-size=1200,900"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+        driver = selenium.Chrome(options=options, service=selenium.ChromeService(str(DRIVER)))
+        try:
+            yield driver
+        finally:
+            driver.quit()
+
+
+@pytest.fixture(scope="module")
+def several(finished: Path) -> str:
+    return write_report(finished).as_uri()
+
+
+@pytest.fixture(scope="module")
+def alone(single: Path) -> str:
+    return write_report(single).as_uri()
+
+
+def emulate(browser: Chrome, *, width: int = 1200, scheme: str = "light", media: str = "") -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+
+
+def messages(browser: Chrome) -> list[dict[str, Any]]:
+    """What happened since the last call."""
+    return [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+
+
+def requests(browser: Chrome) -> list[str]:
+    """The addresses of everything that was requested since the last call."""
+    return [m["params"]["request"]["url"] for m in messages(browser) if m["method"] == "Network.requestWillBeSent"]
+
+
+def count(browser: Chrome, selector: str) -> int:
+    """How many elements are shown."""
+    return int(
+        browser.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).length", selector
+        )
+    )
+
+
+def keys(browser: Chrome, *pressed: str) -> None:
+    from selenium.webdriver import ActionChains
+
+    ActionChains(browser).send_keys(*pressed).perform()
+
+
+@pytest.mark.parametrize("page", ["several", "alone"])
+def test_it_opens_without_console_errors_and_requests_nothing_but_itself(
+    page: str, browser: Chrome, request: pytest.FixtureRequest
+) -> None:
+    address = request.getfixturevalue(page)
+    emulate(browser)
+    requests(browser), browser.get_log("browser")
+    browser.get(address)
+    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+    assert requests(browser) == [address]
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return document.compatMode") == "CSS1Compat"
+
+
+def test_the_policy_is_in_force(browser: Chrome, alone: str) -> None:
+    """A style, a script or an image that somebody adds is refused, and the log says so."""
+    emulate(browser)
+    browser.get(alone)
+    messages(browser), browser.get_log("browser")
+    browser.execute_script(
+        "document.body.insertAdjacentHTML('beforeend', '<p id=odd style=\"color:red\">x</p><img src=\"x.png\">');"
+        "const s = document.createElement('script'); s.text = 'window.ran = 1'; document.body.append(s)"
+    )
+    assert browser.execute_script("return getComputedStyle(document.getElementById('odd')).color") != "rgb(255, 0, 0)"
+    assert browser.execute_script("return window.ran") is None
+    log = [entry["message"] for entry in browser.get_log("browser")]
+    assert len(log) >= 3 and all("Content Security Policy" in message for message in log)
+    failed = [m["params"] for m in messages(browser) if m["method"] == "Network.loadingFailed"]
+    assert [entry["blockedReason"] for entry in failed] == ["csp"]
+
+
+def test_the_style_sheet_is_applied(browser: Chrome, alone: str) -> None:
+    """A hash that does not fit would leave the page bare, silently for a reader."""
+    emulate(browser)
+    browser.get(alone)
+    assert (
+        browser.execute_script("return getComputedStyle(document.querySelector('.verdict')).borderLeftWidth") == "6px"
+    )
+
+
+def test_steps_unfold_by_click(browser: Chrome, alone: str) -> None:
+    emulate(browser)
+    browser.get(alone)
+    assert count(browser, ".step") > 15 and count(browser, ".step p") == 0
+    summary = browser.find_element("css selector", ".step summary")
+    summary.click()
+    assert count(browser, ".step p") >= 3
+    summary.click()
+    assert count(browser, ".step p") == 0
+
+
+def test_everything_is_reached_by_keyboard(browser: Chrome, alone: str) -> None:
+    from selenium.webdriver import Keys
+
+    emulate(browser)
+    browser.get(alone)
+    keys(browser, Keys.TAB)
+    focused = "const e = document.activeElement; return [e.tagName, e.className, e.getAttribute('href')]"
+    assert browser.execute_script(focused) == ["A", "skip", "#main"]
+    assert browser.execute_script("return document.activeElement.getBoundingClientRect().left >= 0")
+    assert browser.execute_script("return getComputedStyle(document.activeElement).outlineWidth") == "3px"
+    seen = []
+    for _ in range(60):
+        keys(browser, Keys.TAB)
+        seen.append(browser.execute_script("return document.activeElement.tagName"))
+        if seen[-1] == "SUMMARY":
+            break
+    assert seen[-1] == "SUMMARY" and "A" in seen
+    assert browser.execute_script("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    keys(browser, Keys.ENTER)
+    assert count(browser, ".step p") >= 3
+    keys(browser, Keys.SPACE)
+    assert count(browser, ".step p") == 0
+
+
+def test_a_link_into_a_folded_case_or_step_unfolds_it(browser: Chrome, several: str, alone: str) -> None:
+    emulate(browser)
+    browser.get(several)
+    assert count(browser, ".case .verdict") == 0
+    browser.find_element("link text", "tied-bias").click()
+    assert count(browser, ".case .verdict") == 1
+    shown = browser.execute_script("return document.querySelector('.case[open] h3').textContent")
+    assert shown == "tied-bias"
+    browser.get(alone)
+    browser.execute_script("document.querySelector('.step a[href$=\"-in\"]').closest('details').open = true")
+    browser.find_element("css selector", '.step[open] a[href$="-in"]').click()
+    assert count(browser, ".step[open]") == 2
+
+
+def test_filters_work_without_script(browser: Chrome, several: str) -> None:
+    emulate(browser)
+    browser.get(several)
+    rows = count(browser, ".index tbody tr")
+    assert rows == 9 == count(browser, ".case")
+    for choice in ("path-U", "path-P", "rank-R", "rank-A", "path-A"):
+        browser.find_element("id", choice).click()
+        checked = [c.split("-") for c in (choice,) if not c.endswith("A")]
+        for group, code in checked:
+            assert count(browser, f"tr[data-{group}]") == count(browser, f"tr[data-{group}={code}]") > 0
+        assert count(browser, ".case") == count(browser, ".index tbody tr")
+    assert count(browser, ".index tbody tr") == rows
+    browser.find_element("id", "bad").click()
+    assert count(browser, ".index tbody tr") == 0
+
+
+@pytest.mark.parametrize("page", ["several", "alone"])
+@pytest.mark.parametrize("width", [360, 320])
+def test_no_horizontal_scroll_on_a_phone(
+    width: int, page: str, browser: Chrome, request: pytest.FixtureRequest
+) -> None:
+    emulate(browser, width=width)
+    browser.get(request.getfixturevalue(page))
+    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    beyond = browser.execute_script(
+        "return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && "
+        "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 100))"
+    )
+    assert beyond == []
+    small = browser.execute_script(
+        "return [...document.querySelectorAll('.panels svg')].filter(e => e.checkVisibility()).map(e =>"
+        " 26 * e.getBoundingClientRect().width / 680)"
+    )
+    assert small and min(small) >= 9  # pixels of a label
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", ["several", "alone"])
+def test_contrast_is_at_least_aa(page: str, scheme: str, browser: Chrome, request: pytest.FixtureRequest) -> None:
+    emulate(browser, scheme=scheme)
+    browser.get(request.getfixturevalue(page))
+    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+    background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    found: dict[str, float] = browser.execute_script(CONTRAST)
+    assert len(found) > 20
+    assert {key: ratio for key, ratio in found.items() if ratio < 4.5} == {}
+
+
+def test_pictures_and_verdicts_have_names(browser: Chrome, several: str) -> None:
+    emulate(browser)
+    browser.get(several)
+    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+    browser.execute_cdp_cmd("Accessibility.enable", {})
+    tree: list[dict[str, Any]] = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    pictures = [node for node in tree if node.get("role", {}).get("value") in ("image", "img")]
+    assert len(pictures) == browser.execute_script("return document.querySelectorAll('svg').length") > 10
+    assert all(node["name"]["value"].startswith("Loss along the ") for node in pictures)
+    marks = [node["name"]["value"] for node in tree if node.get("role", {}).get("value") == "StaticText"]
+    assert "PROVED" in marks and "REFUTED" in marks and "UNDECIDED" in marks
+    browser.execute_cdp_cmd("Accessibility.disable", {})
+
+
+def test_printing_opens_everything(browser: Chrome, alone: str, tmp_path: Path) -> None:
+    emulate(browser)
+    browser.get(alone)
+    reasons = browser.execute_script("return [...document.querySelectorAll('.step strong')].length")
+    emulate(browser, media="print")
+    assert count(browser, ".step strong") == reasons > 15
+    assert count(browser, "nav.top") == 0
+    emulate(browser)
+    content = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})["data"])
+    assert content.startswith(b"%PDF-")
+    reader = shutil.which("pdftotext")
+    if reader is not None:
+        (tmp_path / "report.pdf").write_bytes(content)
+        text = subprocess.run([reader, tmp_path / "report.pdf", "-"], capture_output=True, text=True, check=True).stdout
+        assert len(re.findall("Here:", text)) == reasons
+        assert "verifier check certificates/xor.json" in text

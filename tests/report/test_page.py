@@ -1,0 +1,266 @@
+"""The page: what it says, that it needs nothing else, its size, that it is made again the same, and refusals."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from reporting import NAMES, Page
+
+import verifier
+from verifier.errors import CertificateError, InputError
+from verifier.report import page as module
+from verifier.report.page import MAX_BYTES, page, write_report
+from verifier.report.results import Results, read_results
+from verifier.report.words import sentence, summary
+
+
+@pytest.fixture(scope="module")
+def results(finished: Path) -> Results:
+    return read_results(finished / "results.json")
+
+
+def case_of(results: Results, name: str) -> Results:
+    """The results of one case alone."""
+    return msgspec.structs.replace(results, cases=tuple(case for case in results.cases if case.name == name))
+
+
+def test_a_page_about_one_case_has_everything(single: Path) -> None:
+    found = Page(write_report(single).read_bytes())
+    record = json.loads((single / "results.json").read_text())["cases"][0]
+    assert found.open == []
+    for words in (
+        "Four points of XOR",
+        "From this start (U, V) a continuous path on which the cross-entropy strictly decreases leads to loss 0",
+        "The independent checker accepted the certificate.",
+        "xor.csv: 4 samples x 2, 2 classes",
+        "layer 0: dense, 5 units; tanh; reads the input; all connected to the outputs",
+        "U: gaussian; V: gaussian; seed 0",
+        "verifier check certificates/xor.json",
+        "python -I verifier/checker/__main__.py certificates/xor.json",
+        "IEEE 754",
+        verifier.__version__,
+        'path = "data/xor.csv"',
+        record["certificate_sha256"][".json"],
+        "Engine: binary64",
+    ):
+        assert words in found.text, words
+    steps = [entry for entry in record["theorem"] if entry["applies"]]
+    assert len([a for a in found.all("details") if a.get("class") == "step"]) == len(steps) >= 15
+    assert len(found.all("svg")) == 2
+    for name, version in json.loads((single / "results.json").read_text())["versions"].items():
+        assert f"{name} {version}" in found.text or (name in found.text and version in found.text)
+
+
+def test_every_reason_and_statement_is_there(results: Results) -> None:
+    text = re.sub(r"\s+", "", Page(page(results)).text)
+    for case in results.cases:
+        assert case.name in text
+        for step in case.theorem:
+            plain = re.sub(r"\s+", "", Page(str(module.typeset(step.reason)).encode()).text)
+            assert plain in text, (case.name, step.label)
+            assert step.label.replace(" ", "") in text
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("xor", "on which the cross-entropy strictly decreases leads to loss 0; and no local valley"),
+        ("start-zero-deep", "never increases (constant, then strictly decreasing) leads to loss 0"),
+        ("start-gateway-sublevel", "(that it never increases is not claimed)"),
+        ("conflicting-labels", "comes within the epsilon asked for of the infimum, which is positive"),
+        ("tied-bias", "No path from this start (U, V) to loss 0 was certified: whether one exists is open; no U gives"),
+    ],
+)
+def test_the_verdict_says_what_is_proved_and_no_more(name: str, words: str, results: Results) -> None:
+    (case,) = case_of(results, name).cases
+    assert words in sentence(case)
+    assert ("no local valley of this landscape is bad (proved)" in sentence(case)) == (
+        case.proof("T3.4(2)") == "PROVED"
+    )
+
+
+def test_refuted_and_failed_cases_are_said_as_clearly(results: Results) -> None:
+    (case,) = case_of(results, "conflicting-labels").cases
+    steps = tuple(
+        msgspec.structs.replace(step, verdict="REFUTED", label="P1") if step.key == "path" else step
+        for step in case.steps
+    )
+    refuted = msgspec.structs.replace(case, steps=steps, curve=None)
+    assert sentence(refuted).startswith("No path leads to the losses asked for, because equal samples")
+    undecided = tuple(
+        msgspec.structs.replace(step, verdict="UNDECIDED") if step.key == "path" else step for step in case.steps
+    )
+    assert "was certified: whether one exists is open" in sentence(msgspec.structs.replace(case, steps=undecided))
+    error = msgspec.structs.replace(
+        case, error={"kind": "memory", "message": "out of memory"}, steps=(), theorem=(), question=None, curve=None
+    )
+    error = msgspec.convert(msgspec.to_builtins(error), type=type(case))
+    assert sentence(error) == "No verdict: out of memory"
+    together = msgspec.structs.replace(results, cases=(refuted, error))
+    assert summary(together.cases).startswith("A path downhill is proved in 0 of 2 cases; 1 refuted; 1 without a")
+    found = Page(page(together))
+    assert [a["id"] for a in found.all("input") if a.get("name") == "path"] == ["path-A", "path-R", "path-N"]
+    alone = Page(page(msgspec.structs.replace(results, cases=(refuted,))))
+    assert [a for a in alone.all("p") if a.get("class") == "verdict R"]
+    assert "out of memory" in Page(page(msgspec.structs.replace(results, cases=(error,)))).text
+
+
+def test_what_was_not_as_expected_and_a_rejection_are_said(results: Results) -> None:
+    (case,) = case_of(results, "xor").cases
+    assert case.check is not None
+    rejected = msgspec.structs.replace(case.check, verdict="REJECTED", reason="claims[0]: R1: alpha is too large")
+    odd = msgspec.structs.replace(case, ok=False, surprises=("rank: expected REFUTED, got PROVED",), check=rejected)
+    text = Page(page(msgspec.structs.replace(results, cases=(odd,)))).text
+    assert "Not as the case expects: rank: expected REFUTED, got PROVED." in text
+    assert "The independent checker did not accept the certificate: claims[0]: R1: alpha is too large" in text
+
+
+def test_the_page_needs_nothing_else(results: Results) -> None:
+    content = page(results)
+    found = Page(content)
+    assert not found.all("script") and not found.all("link") and not found.all("img") and not found.all("iframe")
+    links = [a["href"] for a in found.all("a")]
+    assert all(re.fullmatch(r"#[A-Za-z0-9-]+|certificates/[\w.%~-]+", link) for link in links)
+    assert {link[1:] for link in links if link.startswith("#")} <= set(found.ids)
+    assert len(found.ids) == len(set(found.ids))
+    assert not [a for _, a in found.elements if set(a) & {"src", "style", "action", "srcset", "background"}]
+    (policy,) = [a["content"] for a in found.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    style = re.search(r"<style>(.*?)</style>", content.decode(), re.DOTALL)
+    assert style is not None and "url(" not in style[1] and "@import" not in style[1]
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert "http://" not in content.decode() and "https://" not in content.decode()
+
+
+def test_the_page_is_accessible_in_its_source(results: Results) -> None:
+    for content in (page(results), page(case_of(results, "xor"))):
+        found = Page(content)
+        assert found.all("html") == [{"lang": "en"}]
+        levels = [int(tag[1]) for tag, _ in found.elements if re.fullmatch("h[1-6]", tag)]
+        assert levels[0] == 1 and levels.count(1) == 1
+        assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
+        for svg in found.all("svg"):
+            assert svg["role"] == "img" and svg["aria-labelledby"] in found.ids
+        badges = re.findall(r'<span class="v ?\w?">([^<]*)</span>', content.decode())
+        assert badges and all(badges)  # the word is there, not a colour alone
+
+
+def test_statements_rest_on_statements_that_the_page_has(single: Path) -> None:
+    found = Page(write_report(single).read_bytes())
+    targets = [a["href"][1:] for a in found.all("a") if a["href"].endswith("-in")]
+    assert targets and set(targets) <= set(found.ids)
+
+
+def many(results: Results, count: int) -> Results:
+    """As many cases as asked for, from real records."""
+    cases = [
+        msgspec.structs.replace(results.cases[k % len(results.cases)], name=f"{k}-{results.cases[k % len(NAMES)].name}")
+        for k in range(count)
+    ]
+    return msgspec.structs.replace(results, cases=tuple(cases))
+
+
+def test_large_runs_stay_below_3_mib(results: Results) -> None:
+    quick, full, huge = (page(many(results, count)) for count in (44, 484, 1000))
+    assert max(map(len, (quick, full, huge))) <= MAX_BYTES
+    assert b"The proof, statement by statement" in quick and b"To keep this page small" not in quick
+    assert full.count(b"<svg") > 800 and b"statements, and the evidence that most cases share" in full
+    assert b"are left out" in huge and huge.count(b"<tr data-path") == 1000
+    for content in (quick, full, huge):
+        found = Page(content)
+        assert found.open == [] and len(found.ids) == len(set(found.ids))
+        assert {a["href"][1:] for a in found.all("a") if a["href"][0] == "#"} <= set(found.ids)
+
+
+def test_a_compact_page_leaves_out_no_evidence(results: Results) -> None:
+    compact = Page(module._render(many(results, 36), "compact").encode())
+    text = re.sub(r"\s+", "", compact.text)
+    for step in (step for case in results.cases for step in case.theorem if step.applies):
+        assert re.sub(r"\s+", "", Page(str(module.typeset(step.reason)).encode()).text) in text, step
+
+
+def test_filters_have_a_rule_for_every_verdict(results: Results) -> None:
+    content = page(results).decode()
+    found = Page(content.encode())
+    for choice in (a["id"] for a in found.all("input") if a["type"] == "radio" and not a["id"].endswith("-A")):
+        group, code = choice.split("-")
+        assert f"#{choice}:checked) [data-{group}]:not([data-{group}={code}])" in content
+    assert len([a for a in found.all("tr") if "data-path" in a]) == len(results.cases)
+
+
+def test_made_again_it_is_the_same_wherever_the_folder_lies(finished: Path, tmp_path: Path) -> None:
+    first = write_report(finished).read_bytes()
+    assert write_report(finished).read_bytes() == first
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(finished, moved)
+    assert write_report(moved).read_bytes() == first
+    assert not list(finished.glob("**/*.part"))
+
+
+def test_one_case_of_a_run_has_a_page_of_its_own(finished: Path, single: Path) -> None:
+    target = write_report(finished, only="xor")
+    assert target.name == "report-xor.html"
+    timeless = [re.sub(rb"\d+\.\d+ s|[\d.]+ GiB", b"", path.read_bytes()) for path in (target, write_report(single))]
+    assert timeless[0] == timeless[1]
+    with pytest.raises(InputError, match=r"--only 'xorr': no case of this name in .*did you mean 'xor'"):
+        write_report(finished, only="xorr")
+
+
+def test_folders_without_usable_results_are_refused(finished: Path, tmp_path: Path) -> None:
+    def refused(words: str) -> None:
+        with pytest.raises(InputError, match=words) as error:
+            write_report(tmp_path)
+        assert "\n" not in str(error.value)
+        assert not (tmp_path / "report.html").exists()
+
+    refused("no results in .*: .*results.json is missing; `verifier run --out DIR` makes it")
+    target = tmp_path / "results.json"
+    for text in ("", "nonsense", "[]", '{"a": 1}', '{"version": 3}', "\x00", "[" * 100_000):
+        target.write_text(text)
+        refused("is not the results of a run")
+    document = json.loads((finished / "results.json").read_text())
+    target.write_text(json.dumps(document | {"version": "0.0.1"}))
+    refused(rf"the results of version '0.0.1', this is verifier {verifier.__version__}")
+    del document["cases"][0]["curve"]
+    target.write_text(json.dumps(document))
+    refused(r"cannot be read as results of this version: .*missing required field `curve`")
+    target.write_bytes(b'{"version": "%s", "cases": "\xff"}' % verifier.__version__.encode())
+    refused("is")
+    target.unlink()
+    target.mkdir()
+    refused("cannot read")
+    with pytest.raises(InputError, match="is missing"):
+        write_report(tmp_path / "results.json" / "x")
+
+
+def test_a_page_that_cannot_be_written_is_one_line(finished: Path, tmp_path: Path) -> None:
+    shutil.copy(finished / "results.json", tmp_path)
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(CertificateError, match="cannot write"):
+        write_report(tmp_path)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "verifier", *map(str, arguments)]
+        return subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert command("run", "--suite", "quick", "--only", "xor", "--out", "here").returncode == 0
+    first = (tmp_path / "here" / "report.html").read_bytes()
+    again = command("report", "here")
+    assert (again.returncode, again.stderr) == (0, "") and "here/report.html" in again.stdout
+    assert (tmp_path / "here" / "report.html").read_bytes() == first
+    bad = command("report", "nowhere")
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert bad.stderr.startswith("verifier: no results in nowhere") and bad.stderr.count("\n") == 1

@@ -1,0 +1,191 @@
+"""The certified loss along a case's path, at a few times, as plain data for pictures.
+
+A piece of the path has points ``(time, lower, upper)``; the bounds are decimal logarithms of the loss, rounded outwards
+to four decimals, so that 1e-400 is a number like any other; ``lower`` is None where nothing above 0 is certified. The
+loss does not increase along the path (E3: after its first piece), so between two points it lies between the lower bound
+of the later and the upper bound of the earlier one: the points make a band that holds the whole curve.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+import msgspec
+from flint import arb
+
+from verifier.balls.exact import Dyadic, upper_float
+from verifier.balls.precision import working_precision
+from verifier.landscape.escape import Escape
+from verifier.landscape.losses import LossPathResult
+from verifier.landscape.path import Path, Target
+
+Point = tuple[float, float | None, float]
+"""Time, lower and upper bound of log10 of the loss."""
+
+EVALUATIONS = 115_000
+"""Margins that may be evaluated for one curve, at about 2.5 microseconds each: about a third of a second."""
+FEWEST, MOST, ON_RAY = 5, 41, 13
+"""Points on the segment at least and at most, and points on the ray."""
+DECIMALS = 4
+BITS = 64
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of the path: ``escape`` and ``segment`` have times in [0, 1], on the ray ``V = s kappa V1``, s >= 1."""
+
+    kind: Literal["escape", "segment", "ray"]
+    points: tuple[Point, ...]
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """A target loss, as it was asked for and as log10, and the path time from which the loss stays below it."""
+
+    text: str
+    log10: float
+    time: float
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """The loss along a path: its label (P1, E1 to E4, X1), its pieces in order, the targets.
+
+    ``zero_error`` is the path time from which all samples are classified correctly (L2.1), ``floor`` log10 of a
+    positive infimum (X1), ``epsilon`` what E3 may rise by.
+    """
+
+    label: str
+    pieces: tuple[Piece, ...]
+    targets: tuple[Mark, ...] = ()
+    kappa: str = ""
+    gamma: str = ""
+    zero_error: float | None = None
+    floor: float | None = None
+    epsilon: str = ""
+
+
+def curve_of(path: Path | None, escape: Escape | None, other: LossPathResult | None) -> Curve | None:
+    """Enclose the loss along whichever path was proved; None if none was.
+
+    Parameters
+    ----------
+    path, escape, other
+        P1 from the start; an escape with P1 after it; the segment of X1. At most one is given.
+
+    Returns
+    -------
+    Curve or None
+        Guarantee: each point's bounds contain log10 of the exact loss at its time.
+    """
+    if escape is not None:
+        return _descent(escape.tail, escape.label, (_escape(escape),), escape.epsilon)
+    if path is not None:
+        return _descent(path, "P1", (), None)
+    return None if other is None else _chord(other)
+
+
+def _descent(path: Path, label: str, before: tuple[Piece, ...], epsilon: Dyadic | None) -> Curve:
+    margins = sum(map(len, path.start_margins.rows))
+    count = max(FEWEST, min(MOST, EVALUATIONS // max(margins, 1)))
+    segment = Piece(kind="segment", points=_points((k / (count - 1), path.loss(k / (count - 1))) for k in range(count)))
+    marks = tuple(mark for target in path.targets if (mark := _mark(path, target)) is not None)
+    last = max([1.2 * mark.time for mark in marks] + [2.0])
+    times = [1.0 + (last - 1.0) * k / (ON_RAY - 1) for k in range(ON_RAY)]
+    enclosed = _enclosed if (count + ON_RAY) * margins <= EVALUATIONS else _bounded
+    ray = Piece(kind="ray", points=_points(enclosed(path, times)))
+    with working_precision(BITS):
+        zero_error = upper_float(path.zero_error_t.arb() / path.kappa.arb())
+    return Curve(
+        label=label,
+        pieces=(*before, segment, ray),
+        targets=marks,
+        kappa=str(path.kappa),
+        gamma=str(path.gamma),
+        zero_error=zero_error if math.isfinite(zero_error) else None,
+        epsilon="" if epsilon is None else str(epsilon),
+    )
+
+
+def _enclosed(path: Path, times: Sequence[float]) -> Iterator[tuple[float, arb]]:
+    return ((s, path.loss(s)) for s in times)
+
+
+def _bounded(path: Path, times: Sequence[float]) -> Iterator[tuple[float, arb]]:
+    """Bounds by two margins, where an enclosure is dear.
+
+    With gamma <= every margin of V1 and b >= the smallest one, ``log(1 + e^{-tb}) / n <= Phi(U, t V1) <= log(1 + (m-1)
+    e^{-t gamma})``.
+    """
+    with working_precision(path.precision):
+        kappa, smallest = path.kappa.arb(), path.end_margins.rows[0][0].upper()
+        for ball in (ball for row in path.end_margins.rows for ball in row):
+            if ball.upper() < smallest:
+                smallest = ball.upper()
+        found = []
+        for s in times:
+            t = arb(s) * kappa
+            low = (-t * smallest).exp().log1p() / sum(path.multiplicities)
+            high = ((path.classes - 1) * (-t * path.gamma.arb()).exp()).log1p()
+            found.append((s, low.union(high)))
+    return iter(found)
+
+
+def _escape(escape: Escape) -> Piece:
+    """The first piece: what its claim says of the loss there, nothing is evaluated in between."""
+    tail = escape.tail
+    low, high = (bound.arb() for bound in tail.start_loss)
+    end = tail.loss(0.0)
+    with working_precision(BITS):
+        if escape.label == "E3" and escape.epsilon is not None:
+            top = high + escape.epsilon.arb()
+            below = top * arb("0.5 +/- 0.5")  # of the lower end nothing is claimed
+            return Piece(kind="escape", points=_points([(0.0, below), (1.0, below)]))
+        begin = low.union(high)
+        return Piece(kind="escape", points=_points([(0.0, begin), (1.0, end if escape.label == "E1" else begin)]))
+
+
+def _chord(found: LossPathResult) -> Curve | None:
+    """X1: the loss is convex on the segment, hence below its chord, and above the infimum."""
+    if found.start_loss is None or found.end_loss is None or found.infimum is None:
+        return None
+    count = 17
+    with working_precision(BITS):
+        low, high = (bound.arb() for bound in found.start_loss)
+        floor, end = found.infimum[0].arb(), found.end_loss.arb()
+        values = [(0.0, low.union(high))]
+        for k in range(1, count):
+            s = arb(k) / (count - 1)
+            values.append((k / (count - 1), floor.union((1 - s) * high + s * end)))
+        positive = found.infimum[0].mantissa > 0
+        return Curve(
+            label="X1",
+            pieces=(Piece(kind="segment", points=_points(values)),),
+            floor=_log10(floor)[0] if positive else None,
+        )
+
+
+def _mark(path: Path, target: Target) -> Mark | None:
+    time = path.time_of(target)
+    with working_precision(BITS):
+        level = round(float(target.loss.arb().log() / arb(10).log()), DECIMALS)  # a place on an axis, not a bound
+    return Mark(text=target.text, log10=level, time=time) if math.isfinite(time) else None
+
+
+def _points(values: Iterable[tuple[float, arb]]) -> tuple[Point, ...]:
+    """The points whose loss has a finite enclosure: all of them, unless an exponent is out of reach."""
+    found = []
+    for time, loss in values:
+        with working_precision(BITS):
+            low, high = _log10(loss)
+        if math.isfinite(high) and math.isfinite(time):
+            found.append((time, low, high))
+    return tuple(found)
+
+
+def _log10(value: arb) -> tuple[float | None, float]:
+    """Decimals of log10 that enclose it; None where the ball reaches down to 0, inf where it has no upper end."""
+    low, high = value.lower(), value.upper()
+    unit = arb(10).log() / 10**DECIMALS
+    below = math.nan if not low > 0 else float((low.log() / unit).lower().floor().lower())
+    above = float((high.log() / unit).upper().ceil().upper()) if high > 0 else math.inf
+    return (None if not math.isfinite(below) else below / 10**DECIMALS), above / 10**DECIMALS
