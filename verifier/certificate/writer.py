@@ -138,7 +138,7 @@ class CertificateBuilder:
         self._claim({"label": "P1", **self._segment_and_ray(path, path.start_weights)})
 
     def add_escape(self, escape: Escape) -> None:
-        """Add E1, E2, E3 or E4: a piece that leaves the start, and the path of P1, if the checker can follow to its end."""
+        """Add E1 to E4: a piece that leaves the start, and the path of P1, if the checker can follow to the end."""
         if self._too_far(escape.end_u):
             return
         label = "E4.path" if escape.label == "E4" else escape.label
