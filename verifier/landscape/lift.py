@@ -22,6 +22,7 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from verifier.display import Brief
 from verifier.model.initialise import portable_gaussian
 from verifier.model.layers import AvgPool, Dense
 from verifier.model.network import Array, Network
@@ -33,8 +34,8 @@ MOVES = 1_000_003
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Lift:
+@dataclass(frozen=True, repr=False)
+class Lift(Brief):
     """``rerouted`` (or None if no outgoing weight had to be handed over) and ``end``: the two further points of U."""
 
     rerouted: Array | None

@@ -20,6 +20,7 @@ from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, text_below
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.writer import CertificateBuilder
+from verifier.display import Brief
 from verifier.errors import CaseError, DataError
 from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
 from verifier.landscape.losses import LossPathResult, prove_loss_path
@@ -81,8 +82,8 @@ class CaseReport:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+@dataclass(frozen=True, slots=True, repr=False)
+class Instance(Brief):
     """A case made concrete: grouped data, network, start."""
 
     data: Dataset
