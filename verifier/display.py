@@ -80,7 +80,8 @@ class Brief:
         """One line."""
         if not is_dataclass(self):
             return object.__repr__(self)
-        parts = [f"{field.name}={brief(getattr(self, field.name))}" for field in fields(self)]
+        shown = [field.name for field in fields(self) if field.repr and not field.name.startswith("_")]
+        parts = [f"{name}={brief(getattr(self, name))}" for name in shown]
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
@@ -100,6 +101,10 @@ def brief(value: object) -> str:
     shape, kind = getattr(value, "shape", None), getattr(value, "dtype", None)
     if isinstance(shape, tuple) and kind is not None:
         return f"<{kind} {shape}>"
+    if isinstance(value, dict) and len(value) > MAX_ENTRIES:
+        return f"<{len(value)} entries>"
+    if isinstance(value, Shown):
+        return f"<{type(value).__name__} ...>"
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         if len(value) > MAX_ENTRIES:
             return f"<{len(value)} entries>"

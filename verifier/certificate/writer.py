@@ -66,6 +66,11 @@ class CertificateBuilder:
         """Whether there is nothing to write: no claim, or one that the checker could not follow (`refusal`)."""
         return not self._claims or self.refusal is not None
 
+    def __repr__(self) -> str:
+        """The labels of its claims."""
+        labels = ", ".join(claim["label"] for claim in self._claims)
+        return f"<CertificateBuilder: {self.refusal or labels or 'no claims'}>"
+
     def _claim(self, claim: dict[str, Any]) -> None:
         """Add a claim, unless it has a number that the format does not hold: astronomically large or small."""
         if _holdable(claim):

@@ -18,7 +18,7 @@ from verifier.errors import CaseError, nearest, one_line
 from verifier.model.activations import activation
 from verifier.model.files import read_regular
 from verifier.model.layers import AvgPool, Conv, Dense, Layer, Source
-from verifier.model.network import Network
+from verifier.model.network import Network, network_for
 from verifier.model.verdict import Verdict
 
 MAX_CASE_BYTES = 2**20
@@ -227,11 +227,7 @@ def build_network(case: Case, input_shape: tuple[int, ...]) -> Network:
     CaseError, NetworkError, ExpressionError
         Naming the layer.
     """
-    layers = build_layers(case.file.network.layers)
-    convolutional = any(isinstance(layer, Conv | AvgPool) for layer in layers)
-    if convolutional and len(input_shape) == 1:
-        input_shape = (1, *input_shape)
-    return Network(input_shape, layers)
+    return network_for(input_shape, build_layers(case.file.network.layers))
 
 
 def build_layers(tables: Sequence[Mapping[str, Any]]) -> tuple[Layer, ...]:

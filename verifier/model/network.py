@@ -242,6 +242,31 @@ class Network(Shown):
         return "\n".join(lines)
 
 
+def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> Network:
+    """Put layers on inputs of a shape; flat inputs of a convolution or pool become one channel.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        As for `Network`.
+    layers : Layer or sequence of Layer
+        The layers.
+
+    Returns
+    -------
+    Network
+        The network.
+
+    Raises
+    ------
+    NetworkError
+        As for `Network`.
+    """
+    found = _layers_of(layers)
+    convolutional = any(isinstance(layer, Conv | AvgPool) for layer in found)
+    return Network((1, *input_shape) if convolutional and len(input_shape) == 1 else input_shape, found)
+
+
 def _shape_of(given: object) -> Shape:
     entries = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
     try:

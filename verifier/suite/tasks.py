@@ -21,7 +21,7 @@ from verifier.model.case import Case, parse_case
 from verifier.model.idx import is_idx, labels_beside
 from verifier.rank.certify import Stage, silent
 from verifier.suite.ledger import environment
-from verifier.suite.pipeline import case_instance, run_case
+from verifier.suite.pipeline import CaseReport, Engine, Instance, case_instance, run_case
 from verifier.suite.recheck import Checked, CheckerProcess
 from verifier.suite.record import CaseRecord, Failure, record_of
 
@@ -145,13 +145,26 @@ def prove(
     """
     begun = time.perf_counter()
     instance = case_instance(case, seed=seed)
+    report, builder = prove_instance(case, instance, backend=backend, threads=threads, stage=stage)
+    record = record_of(report, name, toml, time.perf_counter() - begun)
+    return msgspec.structs.replace(record, refusal=builder.refusal), builder
+
+
+def prove_instance(
+    case: Case,
+    instance: Instance,
+    *,
+    backend: Backend,
+    threads: int,
+    engine: Engine = "binary64",
+    stage: Stage = silent,
+) -> tuple[CaseReport, CertificateBuilder]:
+    """Run the pipeline on a case that is in memory, with at most ``threads`` threads: small ones with a single one."""
     small = instance.data.samples * instance.network.skip_count < SMALL_ENTRIES
     count = 1 if small else threads
     use_threads(count)
     with threadpool_limits(count):
-        report, builder = run_case(case, instance=instance, seed=seed, stage=stage, backend=backend)
-    record = record_of(report, name, toml, time.perf_counter() - begun)
-    return msgspec.structs.replace(record, refusal=builder.refusal), builder
+        return run_case(case, instance=instance, stage=stage, backend=backend, engine=engine)
 
 
 def answered(check: Checked) -> Checked:
