@@ -236,7 +236,7 @@ def _number(value: Any, *, up: bool = False) -> str:
 
 def _layer(index: int, layer: dict[str, Any]) -> str:
     size = layer.get("units", layer.get("filters", ""))
-    reads = ", ".join(_plain(s) for s in layer["inputs"])
+    reads = ", ".join(_plain(s if s == "input" else f"layer {s}") for s in layer["inputs"])
     return f"layer {index} {_plain(layer['kind'])} {size} {_plain(layer.get('activation', ''))} reads {reads}".replace(
         "  ", " "
     )

@@ -41,7 +41,7 @@ from verifier.theorem.steps import Evidence, Theorem, walk
 KEYS = {
     "rank": "full rank at this U",
     "zero_loss": "zero training error",
-    "path": "a path without increase",
+    "path": "a path towards the infimum of the loss",
     "generic": "full rank at almost every U",
 }
 """The verdicts that matter most, in words."""
