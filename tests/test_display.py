@@ -53,7 +53,7 @@ def test_hostile_text_stays_text() -> None:
 
 
 def test_a_card_needs_nothing_from_elsewhere() -> None:
-    found = as_html(Facts("title", "PROVED", "why", (("a", "b"),), (Table("t", ("h",), (("REFUTED",),)),), True))
+    found = as_html(Facts("title", "PROVED", "why", (("a", "b"),), (Table("t", ("h",), (("REFUTED",),), True),)))
     assert not re.search(r"http|url\(|<script|<style|<link|class=|id=", found)
     assert "<details open>" in found
     assert found.count("background:#") == 2  # the verdict's badge and that of the cell

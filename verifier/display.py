@@ -31,7 +31,7 @@ OTHER = "#57606a"
 _LINE = "1px solid rgba(127,127,127,.35)"
 _CARD = f"border:{_LINE};border-radius:6px;padding:.6em .8em;margin:.3em 0;max-width:60em;line-height:1.45"
 _CELL = "text-align:left;vertical-align:top;padding:.2em .9em .2em 0;background:transparent;white-space:normal"
-_TABLE = "border-collapse:collapse;border:none;margin:.4em 0 0 0;background:transparent;color:inherit"
+_TABLE = "border-collapse:collapse;border:none;margin:.4em 0 0 0;background:transparent;color:inherit;font-size:inherit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Table:
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    unfolded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,6 @@ class Facts:
     sentence: str = ""
     values: tuple[tuple[str, str], ...] = ()
     tables: tuple[Table, ...] = ()
-    unfolded: bool = False
 
 
 class Shown:
@@ -155,9 +155,9 @@ def as_html(facts: Facts) -> str:
     if facts.sentence:
         parts.append(f'<div style="margin-top:.3em">{_text(facts.sentence)}</div>')
     if facts.values:
-        rows = "".join(_row((f"<b>{_text(key)}</b>", _text(value))) for key, value in facts.values)
+        rows = "".join(_row((f"<b>{_text(key)}</b>", _cell(value))) for key, value in facts.values)
         parts.append(f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>')
-    parts += [_folded(table, facts.unfolded) for table in facts.tables]
+    parts += [_folded(table) for table in facts.tables]
     return "".join([*parts, "</div>"])
 
 
@@ -189,10 +189,10 @@ def joined(values: Iterable[object], most: int = MAX_ENTRIES) -> str:
     return ", ".join(texts[:most]) + (f", ... ({len(texts)})" if len(texts) > most else "")
 
 
-def _folded(table: Table, unfolded: bool) -> str:
+def _folded(table: Table) -> str:
     heads = "".join(f'<th style="{_CELL};border-bottom:{_LINE}">{_text(head)}</th>' for head in table.heads)
-    rows = "".join(_row([badge(cell) if cell in WORDS else _text(cell) for cell in row]) for row in table.rows)
-    start = "<details open>" if unfolded else "<details>"
+    rows = "".join(_row([_cell(cell) for cell in row]) for row in table.rows)
+    start = "<details open>" if table.unfolded else "<details>"
     body = (
         f'<table style="{_TABLE}"><thead><tr style="background:transparent">{heads}</tr></thead><tbody>{rows}</tbody>'
     )
@@ -201,9 +201,13 @@ def _folded(table: Table, unfolded: bool) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return (
-        '<tr style="background:transparent">' + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells) + "</tr>"
-    )
+    first = f'<td style="{_CELL};white-space:nowrap">{cells[0]}</td>'  # names, not sentences
+    others = "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells[1:])
+    return f'<tr style="background:transparent">{first}{others}</tr>'
+
+
+def _cell(value: str) -> str:
+    return badge(value) if value in WORDS else _text(value)
 
 
 def _text(value: str) -> str:

@@ -24,8 +24,9 @@ def test_printed_bounds_are_bounds(mantissa: int, exponent: int, up: bool, digit
 
 
 def test_printed_bounds_far_outside_binary64() -> None:
-    assert bound_text(Dyadic(1, 200_000)) == "9.980e+60205" or bound_text(Dyadic(1, 200_000)).endswith("e+60205")
-    assert bound_text(Dyadic(1, -200_000), up=True).endswith("e-60206")
+    assert bound_text(Dyadic(1, 200_000)) == "9.98e+60205"
+    assert bound_text(Dyadic(1, 200_000), up=True) == "9.981e+60205"
+    assert bound_text(Dyadic(1, -200_000)) == "1.001e-60206"
     assert bound_text(Dyadic(0, 5)) == "0"
     assert bound_text(Dyadic(1, 0)) == "1"
     assert bound_text(Dyadic(-3, -1)) == "-1.5"

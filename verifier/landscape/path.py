@@ -139,7 +139,7 @@ class Path(Shown):
             ("kappa", bound_text(self.kappa)),
             ("gamma >=", bound_text(self.gamma)),
             ("zero training error from t =", bound_text(self.zero_error_t, up=True)),
-            ("bits", str(self.precision)),
+            ("precision", f"{self.precision} bits"),
         )
         rows = tuple((f"loss <= {t.text}", f"t >= {bound_text(t.t, up=True)}") for t in self.targets)
         sentence = "from V0 straight to kappa V1, then along t V1, U at rest: the loss strictly decreases, to 0"

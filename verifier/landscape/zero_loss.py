@@ -36,7 +36,7 @@ class ZeroLoss(Shown):
         values = [] if self.gamma is None else [("gamma >=", bound_text(self.gamma))]
         if self.weights is not None:
             values.append(("V1", " x ".join(map(str, self.weights.shape))))
-        values.append(("bits", str(self.precision)))
+        values.append(("precision", f"{self.precision} bits"))
         return Facts("Zero training error, infimum 0 (Z1)", str(self.verdict), self.reason, tuple(values))
 
 

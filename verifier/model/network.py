@@ -92,11 +92,11 @@ class Network(Shown):
 
     def _facts(self) -> Facts:
         rows = [line.split(None, 2) for line in self.summary().splitlines()[1:-1]]
-        table = Table("Layers", ("layer", "what it is"), tuple((row[1], row[2]) for row in rows))
+        table = Table("Layers", ("layer", "what it is"), tuple((row[1], row[2]) for row in rows), True)
         shape = "x".join(map(str, self.input_shape))
         sentence = f"input {shape}; M = {self.skip_count} skip units, p = {self.parameter_count} parameters"
         values = () if len(self.layers) > MAX_ENTRIES else (("layers", ", ".join(map(repr, self.layers))),)
-        return Facts("Network", None, sentence, values, (table,), True)
+        return Facts("Network", None, sentence, values, (table,))
 
     @cached_property
     def sources(self) -> tuple[tuple[Source, ...], ...]:

@@ -96,7 +96,7 @@ class RankResult(Shown):
             values += [("rank", str(self.samples)), ("sigma_N >=", text_below(self.sigma_lower))]
         if self.deficiency is not None:
             values.append(("rank <=", str(self.deficiency.rank_at_most)))
-        values.append(("bits", str(self.precision)))
+        values.append(("precision", f"{self.precision} bits"))
         ladder = Table("The ladder: what was tried", ("attempt",), tuple((text,) for text in self.attempts))
         tables = (ladder,) if self.attempts else ()
         return Facts("Full row rank of Psi(U)", str(self.verdict), self.reason, tuple(values), tables)

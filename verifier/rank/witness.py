@@ -105,7 +105,7 @@ class WitnessResult(Shown):
         for name, bound in (("sigma_N >=", self.sigma_lower), ("radius", self.radius)):
             values += [] if bound is None else [(name, bound_text(bound))]
         if self.blocks:
-            values.append(("chain", f"of {len(self.chain)}"))
+            values += [("chain units", str(len(self.chain)))] if self.chain else []
             values.append(("columns", " + ".join(str(block.units.size) for block in self.blocks)))
         title = "An explicit U of full rank"
         return Facts(title, str(self.verdict), self.reason, (*values, ("seconds", f"{self.seconds:.1f}")))

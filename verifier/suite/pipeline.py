@@ -85,13 +85,13 @@ class CaseReport(Shown):
 
     def _facts(self) -> Facts:
         rows = tuple((step.label, str(step.verdict), step.reason) for step in self.steps)
-        tables = [Table("What was asked", ("step", "verdict", "reason"), rows)]
+        tables = [Table("Step by step", ("step", "verdict", "reason"), rows, True)]
         tables += [] if self.theorem is None else self.theorem._facts().tables
         found = [(key, self.verdict(key)) for key in ("rank", "zero_loss", "path", "generic")]
-        words = "; ".join(f"{KEYS[key]} {verdict}" for key, verdict in found if verdict is not None)
-        title = self.case.file.title or self.case.name
+        values = [(KEYS[key], str(verdict)) for key, verdict in found if verdict is not None]
+        title = f"What is proved: {self.case.file.title or self.case.name}"
         sentence = f"{self.data}; M = {self.network.skip_count} skip units"
-        return Facts(title, None, sentence, (("verdicts", words), ("engine", self.engine)), tuple(tables), True)
+        return Facts(title, None, sentence, (*values, ("engine", self.engine)), tuple(tables))
 
     @property
     def surprises(self) -> list[str]:

@@ -123,7 +123,7 @@ class Theorem(Shown):
         sentence = f"{proved} of the {count(applying, 'statement')} that apply to this instance are PROVED"
         others = [f"{step.label} {step.verdict}" for step in self.steps if step.applies and step.verdict != "PROVED"]
         values = (("not proved", joined(others, 12)),) if others else ()
-        listed = Table("Every statement", ("label", "verdict", "statement and reason"), rows)
+        listed = Table("The proof, statement by statement", ("label", "verdict", "statement and reason"), rows)
         return Facts("The proof, step by step", None, sentence, values, (listed,))
 
     def verdict(self, label: str) -> Verdict | None:
