@@ -6,7 +6,7 @@ The public names below load on first use, so that ``import verifier`` is fast an
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -61,32 +61,62 @@ _HOMES = {
     "CertificateBuilder": "verifier.certificate.writer",
     "run_case": "verifier.suite.pipeline",
     "run_witness": "verifier.suite.witnessing",
+    "Checked": "verifier.suite.recheck",
+    "CaseReport": "verifier.suite.pipeline",
+    "Verification": "verifier.api",
+    "verify": "verifier.api",
+    "check": "verifier.api",
+    "show": "verifier.api",
+    "Description": "verifier.certificate.show",
+    "InputError": "verifier.errors",
+    "RankResult": "verifier.rank.certify",
+    "ZeroLoss": "verifier.landscape.zero_loss",
+    "PathResult": "verifier.landscape.path",
+    "EscapeResult": "verifier.landscape.escape",
+    "WitnessResult": "verifier.rank.witness",
+    "Theorem": "verifier.theorem.steps",
+    "Dyadic": "verifier.balls.exact",
+    "dataset_from_arrays": "verifier.model.arrays",
 }
 
 __all__ = [
     "STATEMENTS",
     "Activation",
     "AvgPool",
+    "CaseReport",
     "CertificateBuilder",
+    "Checked",
     "Conv",
     "Dataset",
     "Dense",
+    "Description",
+    "Dyadic",
+    "EscapeResult",
     "ExactArray",
     "FeatureEnclosure",
     "FloatEnclosure",
+    "InputError",
     "MatrixEnclosure",
     "Network",
+    "PathResult",
+    "RankResult",
     "SampleSource",
+    "Theorem",
     "Verdict",
+    "Verification",
     "VerifierError",
+    "WitnessResult",
+    "ZeroLoss",
     "__version__",
     "activation",
     "canary",
     "certified_ball",
     "certify_gram",
     "certify_inverse64",
+    "check",
     "check_assumption",
     "cupy_backend",
+    "dataset_from_arrays",
     "float_logits",
     "float_loss",
     "full_rank_fraction",
@@ -113,30 +143,35 @@ __all__ = [
     "register",
     "run_case",
     "run_witness",
+    "show",
     "sigma_along_line",
     "singular_values",
     "structural_bound_every_u",
+    "verify",
 ]
 
 if TYPE_CHECKING:
     from verifier import plot
+    from verifier.api import Verification, check, show, verify
     from verifier.balls.binary64.backend import cupy_backend, numpy_backend
     from verifier.balls.binary64.canary import canary
     from verifier.balls.binary64.features import FloatEnclosure
     from verifier.balls.binary64.loss import float_logits, float_loss
     from verifier.balls.binary64.matrix import MatrixEnclosure
-    from verifier.balls.exact import ExactArray
+    from verifier.balls.exact import Dyadic, ExactArray
     from verifier.balls.features import FeatureEnclosure
+    from verifier.certificate.show import Description
     from verifier.certificate.writer import CertificateBuilder
-    from verifier.errors import VerifierError
-    from verifier.landscape.escape import prove_escape
+    from verifier.errors import InputError, VerifierError
+    from verifier.landscape.escape import EscapeResult, prove_escape
     from verifier.landscape.gateway import prove_gateway
     from verifier.landscape.losses import prove_loss_path
     from verifier.landscape.neighbourhood import certified_ball, full_rank_radius
-    from verifier.landscape.path import prove_path
+    from verifier.landscape.path import PathResult, prove_path
     from verifier.landscape.pointwise import prove_curvature, prove_not_stationary
-    from verifier.landscape.zero_loss import prove_zero_loss
+    from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
     from verifier.model.activations import Activation, activation, register
+    from verifier.model.arrays import dataset_from_arrays
     from verifier.model.case import read_case
     from verifier.model.data import Dataset
     from verifier.model.grouping import group_duplicates
@@ -146,27 +181,35 @@ if TYPE_CHECKING:
     from verifier.model.readers import load_dataset
     from verifier.model.samples import SampleSource
     from verifier.model.verdict import Verdict
-    from verifier.rank.certify import prove_rank
+    from verifier.rank.certify import RankResult, prove_rank
     from verifier.rank.deficiency import structural_bound_every_u
     from verifier.rank.float_inverse import certify_inverse64
     from verifier.rank.gram import certify_gram
     from verifier.rank.random_witness import random_witness
     from verifier.rank.singular_values import matrix_singular_values, singular_values
-    from verifier.rank.witness import prove_witness
-    from verifier.suite.pipeline import run_case
+    from verifier.rank.witness import WitnessResult, prove_witness
+    from verifier.suite.pipeline import CaseReport, run_case
+    from verifier.suite.recheck import Checked
     from verifier.suite.witnessing import run_witness
     from verifier.theorem.genericity import full_rank_fraction, sigma_along_line
     from verifier.theorem.hypotheses import check_assumption
     from verifier.theorem.statements import STATEMENTS
+    from verifier.theorem.steps import Theorem
     from verifier.theorem.threshold import prove_threshold
 
 
-def __getattr__(name: str) -> Any:
-    if name == "plot":  # a room, and the only import that needs matplotlib
-        return import_module("verifier.plot")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'verifier' has no attribute {name!r}")
+if not TYPE_CHECKING:  # an editor must see that a misspelt name does not exist
+
+    def __getattr__(name: str) -> object:
+        """Load a public name on first use, and keep it."""
+        if name == "plot":  # a room, and the only import that needs matplotlib
+            return import_module("verifier.plot")
+        if name in _HOMES:
+            found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+            return found
+        from verifier.errors import nearest
+
+        raise AttributeError(f"module 'verifier' has no attribute {name!r}; {nearest(name, __all__)}")
 
 
 def __dir__() -> list[str]:

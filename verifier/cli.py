@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from verifier import __version__
-from verifier.errors import InputError, VerifierError, nearest
+from verifier.errors import InputError, VerifierError, nearest, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +42,18 @@ app = typer.Typer(
 )
 
 INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"
+
+USAGE = (
+    (r"Invalid value for '([^']+)':", r"\1:"),
+    (r"Input should be a valid integer.*", "must be an integer"),
+    (r"Input should be a valid number.*", "must be a number"),
+    (r"Input should be (greater|less) than or equal to", r"must be \1"),
+    (r"must be greater", "must be at least"),
+    (r"must be less", "must be at most"),
+    (r" \(Possible options: *([^)]*)\)", r"; did you mean one of \1?"),
+    (r"\. Did you mean", "; did you mean"),
+)
+"""Typer's words and ours."""
 
 MAX_DETAILED = 20
 """Cases that `verifier run CASE.toml ...` prints step by step."""
@@ -291,7 +304,7 @@ def _prove(
 ) -> None:
     from verifier.balls.binary64.backend import backend_for
     from verifier.balls.features import use_threads
-    from verifier.model.case import read_case
+    from verifier.model.case import ESCAPES, read_case
     from verifier.suite.pipeline import run_case
     from verifier.suite.record import record_of
     from verifier.suite.table import ProgressDisplay, print_steps
@@ -302,6 +315,8 @@ def _prove(
     backend = backend_for(device)
     use_threads(os.cpu_count() or 1)
     if escape is not None:
+        if escape not in ESCAPES:
+            raise InputError(f"--escape {one_line(escape)}: no such escape; use one of {', '.join(ESCAPES)}")
         case.file.path.escapes = [escape]
     with display.case(case.name, 0, 1) as stage:
         report, builder = run_case(
@@ -531,7 +546,7 @@ def _guarded(arguments: list[str] | None) -> int:
     except typer.Exit as error:
         code = error.exit_code
     except _UsageError as error:
-        return _fail(f"{error.format_message()} (see verifier --help)", 2)
+        return _fail(_usage(error.format_message()), 2)
     except InputError as error:
         return _fail(str(error), 2)
     except VerifierError as error:
@@ -545,6 +560,14 @@ def _guarded(arguments: list[str] | None) -> int:
         return _fail("out of memory; use fewer samples or narrower layers", 2)
     # Typer turns Ctrl-C into this exit code without a word.
     return _fail(INTERRUPTED, 130) if code == 130 else code
+
+
+def _usage(message: str) -> str:
+    """Typer's words for a usage error in ours: one line that begins small and ends with where to look."""
+    words = " ".join(message.split()).rstrip(".")
+    for theirs, own in USAGE:
+        words = re.sub(theirs, own, words)
+    return f"{words[:1].lower()}{words[1:]} (see verifier --help)"
 
 
 def _fail(message: str, code: int) -> int:

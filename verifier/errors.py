@@ -90,6 +90,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
         `did you mean 'tanh'?`, or the list of all names when none is near.
     """
     names = sorted(known)
+    if len(names) == 1:
+        return f"there is only {names[0]!r}"
     lowered = {name.lower(): name for name in names}
     close = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.5)
     if close:

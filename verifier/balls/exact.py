@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 LIMB_BITS = 62
 STATABLE = 180_000
 """Certificates hold numbers of size 2^-200000 and more; what is stated keeps away from that."""
+SHOWN_BITS = 64
+"""A longer mantissa is not printed."""
 _INTEGER_DTYPES = (np.int8, np.int16, np.int32, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Dyadic:
     """The exact number ``mantissa * 2^exponent``."""
 
@@ -60,6 +62,12 @@ class Dyadic:
         """Decimal, three digits, also far outside binary64's range."""
         return arb_text(self.arb())
 
+    def __repr__(self) -> str:
+        """The exact number while it is short, else its size; and about what it is."""
+        bits = self.mantissa.bit_length()
+        mantissa = str(self.mantissa) if bits <= SHOWN_BITS else f"<{bits} bits>"
+        return f"Dyadic({mantissa} * 2^{self.exponent} ~ {self})"
+
 
 def arb_text(value: arb, digits: int = 3) -> str:
     """Print the midpoint of a ball with ``digits`` digits (for people, not for proofs)."""
@@ -73,6 +81,19 @@ def text_below(value: float, digits: int = 4) -> str:
     """
     floor = decimal.Context(prec=digits, rounding=decimal.ROUND_FLOOR).create_decimal_from_float(value)
     return f"{float(floor):.{digits}g}"
+
+
+def bound_text(value: Dyadic, *, up: bool = False, digits: int = 4) -> str:
+    """Print a bound as a short decimal, rounded down, or up where it is an upper bound.
+
+    Guarantee: the decimal number printed is <= ``value`` (>= ``value`` if ``up``).
+    """
+    rounding = decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR
+    context = decimal.Context(prec=digits, rounding=rounding, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+    power = decimal.Decimal(1 << abs(value.exponent))  # exact, as is the mantissa: one rounding, in the end
+    scale = context.multiply if value.exponent >= 0 else context.divide
+    short = scale(decimal.Decimal(value.mantissa), power).normalize(context)
+    return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
 
 
 def round_down(value: arb, bits: int = 30) -> Dyadic:
@@ -125,7 +146,7 @@ def upper_float(value: arb) -> float:
     return -lower_float(-value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ExactArray:
     """An array of exact dyadic numbers: the sum over ``terms`` of ``values * 2^exponent``.
 
@@ -148,6 +169,11 @@ class ExactArray:
                 raise ValueError(f"a term has shape {values.shape}, the array {self.shape}")
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise ValueError("an exact array cannot hold NaN or infinity")
+
+    def __repr__(self) -> str:
+        """Shape and how it is stored, never the numbers."""
+        held = " + ".join(f"{values.dtype} * 2^{exponent}" for values, exponent in self.terms[:2])
+        return f"<ExactArray {self.shape}: {held}{' + ...' if len(self.terms) > 2 else ''}>"
 
     @classmethod
     def of_floats(cls, values: NDArray[np.float64]) -> ExactArray:

@@ -15,6 +15,7 @@ from flint import arb, arb_mat, ctx, fmpz
 
 from verifier.balls.activation import NARROW_BITS, Kernel, arb_kernel
 from verifier.balls.precision import working_precision
+from verifier.display import Brief
 from verifier.errors import NetworkError
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
 from verifier.model.network import Array, Network, approx_features
@@ -29,8 +30,8 @@ Progress = Callable[[float], None]
 """Called with the fraction done, 0..1."""
 
 
-@dataclass
-class FeatureEnclosure:
+@dataclass(repr=False)
+class FeatureEnclosure(Brief):
     """Balls for Psi(U), shape ``(N, M)``, at a stated precision, computed once and kept if it fits.
 
     Parameters

@@ -15,11 +15,12 @@ from verifier.balls.engine import Enclosure
 from verifier.balls.exact import ExactArray, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
+from verifier.display import Brief
 from verifier.errors import NetworkError
 
 
-@dataclass(frozen=True, slots=True)
-class Margins:
+@dataclass(frozen=True, slots=True, repr=False)
+class Margins(Brief):
     """The (m - 1) margins of each of the N samples, as balls; ``rows[i][k]`` skips the true class."""
 
     rows: tuple[tuple[arb, ...], ...]

@@ -17,14 +17,15 @@ from flint import arb, arb_mat
 
 from verifier.balls.activation import arb_kernel, tree_kernel
 from verifier.balls.precision import working_precision
+from verifier.display import Brief
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
 from verifier.model.network import Array, Network
 
 Rows = list[list[arb]]
 
 
-@dataclass(frozen=True)
-class Motion:
+@dataclass(frozen=True, repr=False)
+class Motion(Brief):
     """The straight segment from ``start`` to ``end`` (both of shape ``(p,)``, finite, exact), on samples ``(N, d)``."""
 
     network: Network

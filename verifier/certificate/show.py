@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verifier.balls.exact import Dyadic
+from verifier.balls.exact import Dyadic, bound_text
+from verifier.display import Facts, Shown, Table
 from verifier.errors import InputError, one_line
 from verifier.model.files import read_regular
 
 MAX_BYTES = 16 * 2**20
+MAX_EXPONENT = 200_000
+"""Of a dyadic in the format."""
+UPPER = frozenset({"alpha", "epsilon", "end_loss", "zero_error_t"})
+"""Numbers of claims that are upper bounds, or times from which something holds; the others are rounded down."""
 
 MEANING = {
     "R1": "full row rank by an approximate right inverse X (R1): ||I - Psi X||_2 <= {alpha} < 1, so "
@@ -62,6 +68,45 @@ MEANING = {
 }
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Description(Shown):
+    """What a certificate claims, in words; as text it is what `verifier show` prints.
+
+    Parameters
+    ----------
+    file : str
+        The certificate.
+    data, network : str
+        What the claims are about.
+    claims : tuple of (str, str)
+        Each claim's label and meaning.
+    trust : str
+        The semantics, and what a reader trusts.
+    """
+
+    file: str
+    data: str
+    network: str
+    claims: tuple[tuple[str, str], ...]
+    trust: str
+
+    def __str__(self) -> str:
+        """A paragraph per claim."""
+        paragraphs = [f"Claims {meaning}\n" for _, meaning in self.claims]
+        return "\n".join([f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, self.trust])
+
+    def _facts(self) -> Facts:
+        labels = ", ".join(label for label, _ in self.claims)
+        values = (("data", self.data), ("network", self.network), ("claims", labels), ("trust", self.trust))
+        table = Table("What is claimed", ("label", "claim"), self.claims)
+        return Facts(f"Certificate {self.file}", None, "claimed, not checked: verifier check decides", values, (table,))
+
+    def __repr__(self) -> str:
+        """Its labels."""
+        labels = ", ".join(label for label, _ in self.claims)
+        return f"<Description of {self.file}: claims {labels}; print it to read them>"
+
+
 def describe(file: Path) -> str:
     """Describe a certificate in words, a paragraph per claim.
 
@@ -70,9 +115,30 @@ def describe(file: Path) -> str:
     InputError
         If the file is missing or is not a certificate of this version.
     """
+    return str(read_description(file))
+
+
+def read_description(file: Path) -> Description:
+    """Read what a certificate claims.
+
+    Parameters
+    ----------
+    file : Path
+        The certificate's document.
+
+    Returns
+    -------
+    Description
+        In words. Nothing is checked.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not a certificate of this version.
+    """
     document = _read(file)
     try:
-        return "\n".join(_paragraphs(document))
+        return _description(str(file), document)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise InputError(
             f"{file} is not a well-formed certificate ({one_line(str(error))}); `verifier check` says what is wrong"
@@ -83,55 +149,64 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         document = json.loads(read_regular(file, MAX_BYTES))
     except FileNotFoundError:
-        raise InputError(f"no certificate file {file}") from None
+        raise InputError(
+            f"no certificate file {file}; `verifier rank | path | witness CASE.toml --out {file}` writes one"
+        ) from None
     except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from None
+        raise InputError(f"cannot read {file}: {error.strerror}; name a certificate's .json file") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file} is not a JSON document: {one_line(str(error))}") from None
+        raise InputError(
+            f"{file} is not a JSON document ({' '.join(str(error).split())}); name a certificate's .json file"
+        ) from None
     if (
         not isinstance(document, dict)
         or document.get("format") != "verifier-certificate"
         or document.get("version") != 1
     ):
-        raise InputError(f"{file} is not a verifier certificate of version 1")
+        raise InputError(f"{file} is not a verifier certificate of version 1; name the .json that --out wrote")
     return document
 
 
-def _paragraphs(document: dict[str, Any]) -> list[str]:
+def _description(file: str, document: dict[str, Any]) -> Description:
     data, network, trust = document["data"], document["network"], document["trust"]
-    lines = [
-        f"Data: {_plain(data['name'])}, {data['samples']} samples (standing for {data['total']}) x "
-        f"{data['dimension']}, {data['classes']} classes; {_plain(data['scaling'])}.",
-        f"Network: input {'x'.join(str(int(n)) for n in network['input_shape'])}; "
-        + "; ".join(_layer(index, layer) for index, layer in enumerate(network["layers"]))
-        + f"; M = {network['skip_units']} skip units.",
-        "",
-    ]
+    standing = "" if data["total"] == data["samples"] else f" (standing for {data['total']})"
+    scaling = "" if data["scaling"] == "none" else f"; {_plain(data['scaling'])}"
+    layers = "; ".join(_layer(index, layer) for index, layer in enumerate(network["layers"]))
+    claims = []
     for claim in document["claims"]:
         meaning = MEANING["every-u" if claim.get("reason") == "every-u" else claim["label"]]
-        lines += ["Claims " + meaning.format(**_words(claim)), ""]
-    precision = max((claim.get("precision", 0) for claim in document["claims"]), default=0)
-    lines.append(
-        "Semantics: exact real numbers; every stored number is an exact dyadic. Trust base of the checker: Python, "
-        f"python-flint (written with {_plain(trust['python_flint'])}, FLINT {_plain(trust['flint'])}), "
-        f"Arb at {precision} bits. This text repeats what the certificate claims; `verifier check` decides."
+        claims.append((_plain(claim["label"]), meaning.format(**_words(claim))))
+    bits = max((claim.get("precision", 0) for claim in document["claims"]), default=0)
+    precision = f" at up to {bits} bits" if bits else ""
+    return Description(
+        file=file,
+        data=f"{_plain(data['name'])}, {data['samples']} samples{standing} x {data['dimension']}, "
+        f"{data['classes']} classes{scaling}",
+        network=f"input {'x'.join(str(int(n)) for n in network['input_shape'])}; {layers}; "
+        f"M = {network['skip_units']} skip units",
+        claims=tuple(claims),
+        trust="Semantics: exact real numbers; every stored number is an exact dyadic. Trust base of the checker: "
+        f"Python, python-flint (written with {_plain(trust['python_flint'])}, FLINT {_plain(trust['flint'])}), "
+        f"Arb{precision}. This text repeats what the certificate claims; `verifier check` decides.",
     )
-    return lines
 
 
 def _words(claim: dict[str, Any]) -> dict[str, str]:
-    words = {key: _number(value) for key, value in claim.items()}
+    words = {key: _number(value, up=key in UPPER) for key, value in claim.items()}
     if "kappa" in claim:
         words["loss_lower"] = _number(claim["start_loss"]["lower"])
-        words["loss_upper"] = _number(claim["start_loss"]["upper"])
-        reached = "".join(f", below {_number(t['loss'])} from t = {_number(t['t'])} on" for t in claim["targets"])
+        words["loss_upper"] = _number(claim["start_loss"]["upper"], up=True)
+        reached = "".join(
+            f", at most {_number(t['loss'], up=True)} from t = {_number(t['t'], up=True)} on" for t in claim["targets"]
+        )
         words["tail"] = (
             f"V goes straight to kappa V1, kappa = {words['kappa']}, then along t V1: the loss strictly decreases all "
             f"the way; below log(2)/n from t = {words['zero_error_t']} on (Lemma 2.1: zero training error){reached}."
         )
     if claim["label"] == "TC.3":
         words |= {"loss_lower": _number(claim["start_loss"]["lower"]), "least": _number(claim["infimum"]["lower"])}
-        words |= {"loss_upper": _number(claim["start_loss"]["upper"]), "most": _number(claim["infimum"]["upper"])}
+        words["loss_upper"] = _number(claim["start_loss"]["upper"], up=True)
+        words["most"] = _number(claim["infimum"]["upper"], up=True)
         words["variant"] = ", classes weighted" if claim["class_weights"] is not None else ""
         words["variant"] += ", equal samples with different labels" if claim["label_counts"] is not None else ""
         ray = f"; all margins there are at least {words['gamma']}, and along t V1 the loss tends to 0"
@@ -149,15 +224,19 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _number(value: Any) -> str:
+def _number(value: Any, *, up: bool = False) -> str:
+    """Print a number of the certificate: a bound is never printed better than it is."""
     if isinstance(value, dict) and set(value) == {"mantissa", "exponent"}:
-        return str(Dyadic(int(value["mantissa"]), int(value["exponent"])))
+        exponent = int(value["exponent"])
+        if abs(exponent) > MAX_EXPONENT:
+            raise ValueError(f"the exponent {exponent} is beyond the format's {MAX_EXPONENT}")
+        return bound_text(Dyadic(int(value["mantissa"]), exponent), up=up)
     return _plain(value)
 
 
 def _layer(index: int, layer: dict[str, Any]) -> str:
     size = layer.get("units", layer.get("filters", ""))
-    reads = ", ".join(_plain(s) for s in layer["inputs"])
+    reads = ", ".join(_plain(s if s == "input" else f"layer {s}") for s in layer["inputs"])
     return f"layer {index} {_plain(layer['kind'])} {size} {_plain(layer.get('activation', ''))} reads {reads}".replace(
         "  ", " "
     )

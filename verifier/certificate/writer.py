@@ -67,6 +67,11 @@ class CertificateBuilder:
         """Whether there is nothing to write: no claim, or one that the checker could not follow (`refusal`)."""
         return not self._claims or self.refusal is not None
 
+    def __repr__(self) -> str:
+        """The labels of its claims."""
+        labels = ", ".join(claim["label"] for claim in self._claims)
+        return f"<CertificateBuilder: {self.refusal or labels or 'no claims'}>"
+
     def _too_far(self, u: Array) -> str | None:
         return None if self._reach is None else out_of_reach(self._reach[0], u, self._reach[1])
 

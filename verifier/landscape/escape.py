@@ -20,11 +20,12 @@ from flint import arb
 from numpy.typing import NDArray
 
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import Dyadic, ExactArray
+from verifier.balls.exact import Dyadic, ExactArray, bound_text
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
+from verifier.display import Facts, Shown, Table
 from verifier.landscape.gateway import part_merged_samples
 from verifier.landscape.lift import constant_loss_lifts
 from verifier.landscape.path import DEFAULT_TARGETS, Path, decimal_below, segment_and_ray, stated_loss
@@ -65,8 +66,8 @@ WANDERING = 2_000_003
 """Stream of the random directions."""
 
 
-@dataclass(frozen=True)
-class Escape:
+@dataclass(frozen=True, repr=False)
+class Escape(Shown):
     """One certified piece from ``(start_u, start_weights)`` and the path of P1 (`tail`) from where it ends.
 
     ``rerouted`` is a further point that E2 passes through; ``end_weights`` the output weights at the end of E1;
@@ -93,15 +94,30 @@ class Escape:
         """Which of the three claims was certified."""
         return CLAIMS[self.label]
 
+    def _facts(self) -> Facts:
+        tail = self.tail._facts()
+        values = [("pieces", str(self.pieces))]
+        if self.epsilon is not None:
+            values.append(("epsilon <=", bound_text(self.epsilon, up=True)))
+        title = f"A way out of the start ({self.label})"
+        return Facts(title, str(Verdict.PROVED), self.claim, (*values, *tail.values), tail.tables)
 
-@dataclass(frozen=True, slots=True)
-class EscapeResult:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EscapeResult(Shown):
     """What was found: the escape if PROVED, else why each attempt failed."""
 
     verdict: Verdict
     reason: str
     attempts: tuple[str, ...]
     escape: Escape | None = None
+
+    def _facts(self) -> Facts:
+        inner = None if self.escape is None else self.escape._facts()
+        values, tables = ((), ()) if inner is None else (inner.values, inner.tables)
+        if self.attempts:
+            tables += (Table("What was tried", ("attempt",), tuple((text,) for text in self.attempts)),)
+        return Facts("A way out of the start", str(self.verdict), self.reason, values, tables)
 
 
 @dataclass(frozen=True)

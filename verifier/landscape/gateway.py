@@ -30,6 +30,7 @@ from verifier.balls.features import FeatureEnclosure
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
+from verifier.display import Brief, Facts, Shown
 from verifier.landscape.segment import covering
 from verifier.model.activations import Activation
 from verifier.model.initialise import initialise, portable_gaussian
@@ -46,8 +47,8 @@ MAX_GROUP = 100
 """Most samples that may be merged into one: the order of the divided differences."""
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class GatewayResult(Shown):
     """Whether E4's hypotheses hold; ``separating`` is a U at which the first skip unit separates all samples.
 
     ``certifiable``: the checker can see for itself that the activation is no polynomial (monotone, a finite limit).
@@ -59,9 +60,12 @@ class GatewayResult:
     precision: int = 64
     certifiable: bool = False
 
+    def _facts(self) -> Facts:
+        return Facts("From every point a path without increase (E4)", str(self.verdict), self.reason)
 
-@dataclass(frozen=True, slots=True)
-class Parting:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Parting(Brief):
     """A line of lower weights from the start to ``end``, certified by a right inverse ``(M, N)`` of all M(t)."""
 
     end: Array

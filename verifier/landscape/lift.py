@@ -22,6 +22,7 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from verifier.display import Brief
 from verifier.model.initialise import portable_gaussian
 from verifier.model.layers import AvgPool, Dense
 from verifier.model.network import Array, Network
@@ -35,8 +36,8 @@ SCALES = (1.0, 3.0, 0.3, 1.0)
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Lift:
+@dataclass(frozen=True, repr=False)
+class Lift(Brief):
     """``rerouted`` (or None if no outgoing weight had to be handed over) and ``end``: the two further points of U."""
 
     rerouted: Array | None

@@ -31,9 +31,10 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
-from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up, statable
+from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up, statable
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.precision import working_precision
+from verifier.display import Facts, Shown
 from verifier.errors import DataError
 from verifier.landscape.path import decimal_below
 from verifier.landscape.separate import QUIETLY, lstsq, proposals, times_right_inverse
@@ -55,8 +56,8 @@ STEPS_BACK = (0.0, 2.0**-8, 0.25)
 Row = Sequence[arb]
 
 
-@dataclass(frozen=True, slots=True)
-class LossPathResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class LossPathResult(Shown):
     """What is known of the segment V0 -> V1 under one loss.
 
     ``end_weights`` and the numbers are given when the segment is certified; the verdict is PROVED if it also leads to
@@ -78,6 +79,16 @@ class LossPathResult:
     gamma: Dyadic | None = None
     strict: bool = False
     needs_rank: bool = False
+
+    def _facts(self) -> Facts:
+        values: list[tuple[str, str]] = []
+        for name, pair in (("start loss", self.start_loss), ("infimum", self.infimum)):
+            if pair is not None:
+                values.append((name, f"in [{bound_text(pair[0])}, {bound_text(pair[1], up=True)}]"))
+        if self.end_loss is not None:
+            values.append(("end loss <=", bound_text(self.end_loss, up=True)))
+        title = f"A path without increase for the loss {self.loss} (TC.3)"
+        return Facts(title, str(self.verdict), self.reason, tuple(values))
 
 
 @dataclass(frozen=True, slots=True)

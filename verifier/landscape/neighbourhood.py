@@ -30,8 +30,9 @@ from flint import arb, arb_mat, fmpq, fmpz
 
 from verifier.balls.activation import arb_kernel, tree_kernel
 from verifier.balls.binary64.bounds import upper
-from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up
 from verifier.balls.precision import working_precision
+from verifier.display import Facts, Shown
 from verifier.errors import ExpressionError
 from verifier.model.activations import Activation
 from verifier.model.layers import AvgPool, Conv, Dense
@@ -63,8 +64,8 @@ GRAM_SIZE = 400
 """Up to this many columns the norm of ``[X 1]`` comes from a power of its Gram matrix."""
 
 
-@dataclass(frozen=True, slots=True)
-class BallResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class BallResult(Shown):
     """Z2: the radius of the ball around (U, V) when PROVED, with what is needed to state it."""
 
     verdict: Verdict
@@ -73,6 +74,10 @@ class BallResult:
     gamma: Dyadic
     precision: int
     radius: Dyadic | None = None
+
+    def _facts(self) -> Facts:
+        values = () if self.radius is None else (("radius", bound_text(self.radius)),)
+        return Facts("Zero training error in a ball (Z2)", str(self.verdict), self.reason, values)
 
 
 def certified_ball(

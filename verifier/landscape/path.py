@@ -25,10 +25,20 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, lower_float, round_down, round_up, statable, upper_float
+from verifier.balls.exact import (
+    Dyadic,
+    ExactArray,
+    bound_text,
+    lower_float,
+    round_down,
+    round_up,
+    statable,
+    upper_float,
+)
 from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
+from verifier.display import Facts, Shown, Table
 from verifier.landscape.zero_loss import ZeroLoss, loss_bound
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
@@ -53,8 +63,8 @@ class Target:
     t: Dyadic
 
 
-@dataclass(frozen=True)
-class Path:
+@dataclass(frozen=True, repr=False)
+class Path(Shown):
     """A certified path ``s -> (U, V(s))``, s in [0, inf): the segment for s <= 1, then ``V(s) = s kappa V1``.
 
     Evaluation gives enclosures; nothing here is sampled.
@@ -122,6 +132,20 @@ class Path:
             end = [[kappa * b for b in row] for row in self.end_margins.rows]
             return loss_along_segment(self.start_margins.rows, end, self.multiplicities, s)
 
+    def _facts(self) -> Facts:
+        low, high = self.start_loss
+        values = (
+            ("start loss", f"in [{bound_text(low)}, {bound_text(high, up=True)}]"),
+            ("kappa", bound_text(self.kappa)),
+            ("gamma >=", bound_text(self.gamma)),
+            ("zero training error from t =", bound_text(self.zero_error_t, up=True)),
+            ("precision", f"{self.precision} bits"),
+        )
+        rows = tuple((f"loss <= {t.text}", f"t >= {bound_text(t.t, up=True)}") for t in self.targets)
+        sentence = "from V0 straight to kappa V1, then along t V1, U at rest: the loss strictly decreases, to 0"
+        tables = (Table("What is reached, and from which t on", ("loss", "on the ray t V1"), rows),)
+        return Facts("A path without increase (P1)", str(Verdict.PROVED), sentence, values, tables)
+
     def time_of(self, target: Target) -> float:
         """Path time from which the loss stays below the target (``t / kappa``, rounded up)."""
         with working_precision(self.precision):
@@ -136,13 +160,18 @@ class Path:
         return out
 
 
-@dataclass(frozen=True, slots=True)
-class PathResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class PathResult(Shown):
     """What is known of the path from this start."""
 
     verdict: Verdict
     reason: str
     path: Path | None = None
+
+    def _facts(self) -> Facts:
+        inner = None if self.path is None else self.path._facts()
+        values, tables = ((), ()) if inner is None else (inner.values, inner.tables)
+        return Facts("A path without increase (P1)", str(self.verdict), self.reason, values, tables)
 
 
 def prove_path(

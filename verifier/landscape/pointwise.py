@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, round_down
+from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down
 from verifier.balls.loss import Row
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
+from verifier.display import Facts, Shown
 from verifier.landscape.separate import QUIETLY
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
@@ -33,8 +34,8 @@ from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
 
 
-@dataclass(frozen=True, slots=True)
-class GradientResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class GradientResult(Shown):
     """C1: ``||grad_V Phi(U, V)||_F >= gradient_lower > 0`` when PROVED."""
 
     verdict: Verdict
@@ -43,9 +44,13 @@ class GradientResult:
     precision: int
     gradient_lower: Dyadic | None = None
 
+    def _facts(self) -> Facts:
+        values = () if self.gradient_lower is None else (("||grad_V Phi|| >=", bound_text(self.gradient_lower)),)
+        return Facts("Not a stationary point (C1)", str(self.verdict), self.reason, values)
 
-@dataclass(frozen=True, slots=True)
-class CurvatureResult:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CurvatureResult(Shown):
     """C3: the second derivative along the weight from skip unit ``unit`` to output ``output`` when PROVED."""
 
     verdict: Verdict
@@ -55,6 +60,10 @@ class CurvatureResult:
     unit: int = 0
     output: int = 0
     curvature_lower: Dyadic | None = None
+
+    def _facts(self) -> Facts:
+        values = () if self.curvature_lower is None else (("second derivative >=", bound_text(self.curvature_lower)),)
+        return Facts("No local maximum (C3)", str(self.verdict), self.reason, values)
 
 
 def prove_not_stationary(

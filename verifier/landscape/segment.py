@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from verifier.balls.loss import cross_entropy
 from verifier.balls.motion import Motion, Rows
 from verifier.balls.precision import working_precision
+from verifier.display import Brief
 from verifier.model.network import Array
 
 
-@dataclass(frozen=True)
-class WeightSegment:
+@dataclass(frozen=True, repr=False)
+class WeightSegment(Brief):
     """``V(t) = start + t (end - start)`` over a `Motion` of U, with the samples' labels and multiplicities."""
 
     motion: Motion

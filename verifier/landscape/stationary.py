@@ -14,6 +14,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
+from verifier.display import Brief
 from verifier.errors import NetworkError
 from verifier.model.activations import Activation
 from verifier.model.gradient import approx_gradient
@@ -26,8 +27,8 @@ DIFFERENCE = 1e-5
 """Step of the central differences that give the Hessian."""
 
 
-@dataclass(frozen=True, slots=True)
-class StationaryStart:
+@dataclass(frozen=True, slots=True, repr=False)
+class StationaryStart(Brief):
     """The wide network with its start U, V; ``gradient`` is the norm there in floating point, ``loss`` its loss."""
 
     network: Network

@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, round_down
+from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
+from verifier.display import Facts, Shown
 from verifier.landscape.separate import proposals
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 
 
-@dataclass(frozen=True, slots=True)
-class ZeroLoss:
+@dataclass(frozen=True, slots=True, repr=False)
+class ZeroLoss(Shown):
     """V1 with its certified margin ``gamma`` when PROVED, the margins' enclosures and the features they came from."""
 
     verdict: Verdict
@@ -30,6 +31,13 @@ class ZeroLoss:
     gamma: Dyadic | None = None
     margins: Margins | None = None
     features: Enclosure | None = None
+
+    def _facts(self) -> Facts:
+        values = [] if self.gamma is None else [("gamma >=", bound_text(self.gamma))]
+        if self.weights is not None:
+            values.append(("V1", " x ".join(map(str, self.weights.shape))))
+        values.append(("precision", f"{self.precision} bits"))
+        return Facts("Zero training error, infimum 0 (Z1)", str(self.verdict), self.reason, tuple(values))
 
 
 def prove_zero_loss(

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import sympy
 
+from verifier.display import Brief
 from verifier.errors import ExpressionError, nearest, one_line
 from verifier.model.expressions import MAX_LENGTH, T, check_real, parse_expression
 from verifier.model.facts import Facts, prove_facts, require_defined, with_declared
@@ -26,8 +27,8 @@ MAX_READINGS: Final = 8
 """How often an expression is printed and read back until it stays the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Activation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Activation(Brief):
     """An activation function: a name and one expression in the real variable t.
 
     Parameters

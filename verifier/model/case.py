@@ -6,6 +6,7 @@ Unknown keys are errors that name the nearest known key. Relative paths are rela
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from verifier.errors import CaseError, nearest, one_line
 from verifier.model.activations import activation
 from verifier.model.files import read_regular
 from verifier.model.layers import AvgPool, Conv, Dense, Layer, Source
-from verifier.model.network import Network
+from verifier.model.network import Network, network_for
 from verifier.model.verdict import Verdict
 
 MAX_CASE_BYTES = 2**20
@@ -227,11 +228,7 @@ def build_network(case: Case, input_shape: tuple[int, ...]) -> Network:
     CaseError, NetworkError, ExpressionError
         Naming the layer.
     """
-    layers = build_layers(case.file.network.layers)
-    convolutional = any(isinstance(layer, Conv | AvgPool) for layer in layers)
-    if convolutional and len(input_shape) == 1:
-        input_shape = (1, *input_shape)
-    return Network(input_shape, layers)
+    return network_for(input_shape, build_layers(case.file.network.layers))
 
 
 def build_layers(tables: Sequence[Mapping[str, Any]]) -> tuple[Layer, ...]:
@@ -301,7 +298,21 @@ def _convert(document: Any, kind: type[Any], where: str) -> Any:
             struct = _struct_at(kind, path)
             dotted = f"{path}.{key}" if path else key
             raise CaseError(f"{where}: unknown key {dotted!r}; {nearest(key, struct.__struct_fields__)}") from None
-        raise CaseError(f"{where}: {text.replace('`$', '`')}") from None
+        raise CaseError(f"{where}: {_reworded(text)}") from None
+
+
+def _reworded(text: str) -> str:
+    """Msgspec's message with the key first and its types in words."""
+    at = re.search(r" - at `\$?\.?(.*)`$", text)
+    place = f"{at[1]} " if at is not None and at[1] else ""
+    wrong = re.match(r"Expected `(.+?)`, got `(.+?)`", text)
+    if wrong is not None:
+        wanted = " or ".join(KIND_WORDS.get(kind, kind) for kind in wrong[1].split(" | ") if kind != "null")
+        return f"{place}must be {wanted}, not {KIND_WORDS.get(wrong[2], wrong[2])}"
+    missing = re.match(r"Object missing required field `(.+?)`", text)
+    if missing is not None:
+        return f"{place}{missing[1]!r} is missing; `verifier init` writes a sample with every key"
+    return text.replace("`$", "`")
 
 
 def _struct_at(kind: type[Any], path: str) -> Any:
@@ -311,6 +322,16 @@ def _struct_at(kind: type[Any], path: str) -> Any:
         here = next((f.type for f in found if f.name == part), here)
     return here
 
+
+KIND_WORDS = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+"""TOML's types in words."""
 
 SAMPLE = """\
 # A case for `verifier run CASE.toml`. Every key is shown; what is commented out has a default.

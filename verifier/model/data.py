@@ -7,6 +7,7 @@ is refused where it would round. `verifier.model.grouping` merges equal samples 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -14,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from verifier.display import Facts, Shown, joined
 from verifier.errors import DataError, one_line
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -22,12 +24,14 @@ Scale: TypeAlias = Literal["auto", "none"] | int
 
 MAX_EXPONENT: Final = 2000
 """Bound on a scaling exponent: binary64 spans 2**-1074 .. 2**1023, so anything beyond is a mistake."""
+RENUMBER: Final = "y = numpy.unique(y, return_inverse=True)[1]"
+"""The remedy for labels that are not 0..m-1."""
 MAX_TOTAL: Final = 2**62
 """Bound on the sum of multiplicities, so that int64 sums cannot wrap."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Dataset(Shown):
     """Samples with labels. Validated when made; the arrays are private copies and read-only.
 
     Parameters
@@ -68,11 +72,8 @@ class Dataset:
         """Validate, normalise, freeze."""
         inputs = _checked_inputs(self.inputs)
         count, dimension = inputs.shape
-        if not isinstance(self.classes, int) or self.classes < 2:
-            raise DataError(
-                f"classes = {one_line(self.classes)}: at least 2 are needed; give data of two classes or more"
-            )
-        labels = None if self.labels is None else _checked_labels(self.labels, count, self.classes)
+        classes = _class_count(self.classes)
+        labels = None if self.labels is None else _checked_labels(self.labels, count, classes)
         given = np.ones(count, dtype=np.int64) if self.multiplicities is None else self.multiplicities
         multiplicities = _integers(given, "multiplicities", count)
         if multiplicities.min() < 1 or sum(multiplicities.tolist()) > MAX_TOTAL:
@@ -84,16 +85,26 @@ class Dataset:
             raise DataError(
                 f"shape = {shape}: its product must be the dimension {dimension}; correct it or leave it out"
             )
-        names = tuple(str(n) for n in self.label_names) or tuple(str(k) for k in range(self.classes))
-        if len(names) != self.classes:
-            raise DataError(f"label_names: {len(names)} names for {self.classes} classes; give one name per class")
+        names = tuple(str(n) for n in self.label_names) or tuple(str(k) for k in range(classes))
+        if len(names) != classes:
+            raise DataError(f"label_names: {len(names)} names for {classes} classes; give one name per class")
         fields = (("inputs", inputs), ("labels", labels), ("multiplicities", multiplicities))
         for field, array in fields:
             if array is not None:
                 array.flags.writeable = False
             object.__setattr__(self, field, array)
+        object.__setattr__(self, "classes", classes)
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "label_names", names)
+
+    def _facts(self) -> Facts:
+        standing = f" (standing for {self.total})" if self.total != self.samples else ""
+        sentence = f"{self.samples} samples{standing} x {self.dimension}, {self.classes} classes"
+        values = [("classes", joined(self.label_names))] if self.labels is not None else [("labels", "none")]
+        if len(self.shape) > 1:
+            values.append(("input shape", "x".join(map(str, self.shape))))
+        values.append(("scaling", self.scaling))
+        return Facts(f"Data set {self.name}", None, f"{self.name}, {sentence}", tuple(values))
 
     @property
     def samples(self) -> int:
@@ -307,7 +318,8 @@ def _checked_inputs(values: Any) -> FloatArray:
 def _integers(values: Any, what: str, count: int) -> IntArray:
     array = np.asarray(values)
     if array.dtype.kind not in "biu":
-        raise DataError(f"{what}: dtype {array.dtype} is not integers; convert it")
+        remedy = f"number the classes from 0: {RENUMBER}" if what == "labels" else "convert it"
+        raise DataError(f"{what}: dtype {array.dtype} is not integers; {remedy}")
     if array.shape != (count,):
         raise DataError(f"{what}: shape {array.shape}, expected ({count},), one per sample")
     if array.dtype.kind == "u" and array.dtype.itemsize == 8 and int(array.max()) >= 2**63:
@@ -315,9 +327,21 @@ def _integers(values: Any, what: str, count: int) -> IntArray:
     return np.array(array, dtype=np.int64)
 
 
+def _class_count(given: object) -> int:
+    try:
+        if isinstance(given, bool | np.bool_):
+            raise TypeError
+        classes = operator.index(given)  # type: ignore[arg-type]
+    except TypeError:
+        raise DataError(f"classes = {one_line(given)}: must be an integer, the number of classes, at least 2") from None
+    if classes < 2:
+        raise DataError(f"classes = {classes}: at least 2 are needed; give data of two classes or more")
+    return classes
+
+
 def _checked_labels(values: Any, count: int, classes: int) -> IntArray:
     labels = _integers(values, "labels", count)
     if labels.min() < 0 or labels.max() >= classes:
         wrong = int(labels.min()) if labels.min() < 0 else int(labels.max())
-        raise DataError(f"labels: {wrong} is outside 0..{classes - 1}; renumber the classes from 0")
+        raise DataError(f"labels: {wrong} is outside 0..{classes - 1}; renumber the classes from 0: {RENUMBER}")
     return labels

@@ -13,6 +13,7 @@ from typing import Final
 import flint
 import numpy as np
 
+from verifier.display import Brief
 from verifier.model.data import Dataset, IntArray
 
 INFIMUM_BITS: Final = 128
@@ -38,8 +39,8 @@ class Conflict:
     counts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Grouping:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Grouping(Brief):
     """A data set with equal samples merged.
 
     Guarantee: the rows of `dataset` are pairwise distinct, in the order of first occurrence, and stand for exactly the

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.errors import NetworkError
+from verifier.errors import NetworkError, nearest, one_line
 from verifier.model.network import Array, Network
 
 Init = Literal["gaussian", "zeros", "cloned", "constant-unit"]
@@ -81,8 +81,20 @@ def portable_gaussian(seed: int, stream: tuple[int, ...], count: int) -> Array:
 
 
 def _check_scale(scale: float, name: str) -> None:
-    if not (scale == 0.0 or 1e-30 <= scale <= 1e30):
-        raise NetworkError(f"{name} = {scale} must be 0 or in 1e-30..1e30")
+    if not isinstance(scale, int | float | np.integer | np.floating) or not (scale == 0.0 or 1e-30 <= scale <= 1e30):
+        raise NetworkError(f"{name} = {one_line(scale)} must be 0 or in 1e-30..1e30")
+
+
+def _check_seed(seed: object) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise NetworkError(f"seed = {one_line(seed)} must be an integer, so that every machine draws the same")
+    if seed < 0:
+        raise NetworkError(f"seed = {seed} must not be negative")
+
+
+def _check_network(network: object) -> None:
+    if not isinstance(network, Network):
+        raise NetworkError(f"network = {one_line(network)} is no Network; make one: Network(input_shape, layers)")
 
 
 def _scaled(draws: Array, scale: float) -> Array:
@@ -123,10 +135,10 @@ def initialise(
         On an unknown ``init``, a scale that is not finite and >= 0, a negative seed, or ``units`` out of range.
     """
     if init not in INITS:
-        raise NetworkError(f"init = {init!r} is unknown; use one of {', '.join(INITS)}")
+        raise NetworkError(f"init = {one_line(init)} is unknown; {nearest(str(init), INITS)}")
+    _check_network(network)
     _check_scale(scale, "scale")
-    if seed < 0:
-        raise NetworkError(f"seed = {seed} must not be negative")
+    _check_seed(seed)
     u = np.zeros(network.parameter_count)
     if init == "zeros":
         return u
@@ -160,7 +172,11 @@ def output_weights(
     NetworkError
         On an unknown ``kind`` or a scale that is not 0 or in 1e-30..1e30.
     """
+    _check_network(network)
     _check_scale(scale, "output_scale")
+    _check_seed(seed)
+    if isinstance(classes, bool) or not isinstance(classes, int | np.integer) or classes < 2:
+        raise NetworkError(f"classes = {one_line(classes)} must be an integer of at least 2")
     shape = (network.skip_count, classes)
     if kind == "zeros":
         return np.zeros(shape)

@@ -9,12 +9,16 @@ units are numbered in C order of that shape. Convolutions are cross-correlations
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from verifier.errors import NetworkError
-from verifier.model.activations import Activation
+import numpy as np
+
+from verifier.display import MAX_ENTRIES, brief
+from verifier.errors import NetworkError, nearest, one_line
+from verifier.model.activations import Activation, activation
 
 Source = int | Literal["input"]
 """Where a layer reads from: the network's input, or the index of an earlier layer."""
@@ -23,6 +27,13 @@ Skip = bool | tuple[int, ...]
 """Which units are connected to the outputs: all, none, or the listed unit indices."""
 
 Shape = tuple[int, ...]
+
+SkipLike = bool | Sequence[int]
+"""What a layer's ``skip`` may be given as."""
+InputsLike = Source | Sequence[Source]
+"""What a layer's ``inputs`` may be given as."""
+
+BIASES = ("per-unit", "tied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +50,26 @@ class ParameterSpec:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Dense:
-    """Fully connected layer: unit j is ``sigma(b_j + sum_k W_jk z_k)``, weights ``(n, fan_in)``, biases ``(n,)``."""
+    """Fully connected layer: unit j is ``sigma(b_j + sum_k W_jk z_k)``, weights ``(n, fan_in)``, biases ``(n,)``.
+
+    Parameters
+    ----------
+    width : int
+        The number n of units.
+    activation : Activation or str
+        Sigma, or what `verifier.activation` takes: ``"tanh"``, ``"softplus(20)"``, an expression in t.
+    skip : bool or sequence of int, optional
+        The units that are connected to the outputs: all, none, or these.
+    inputs : sequence, optional
+        What the layer reads, by index, or ``"input"``; by default the layer before it.
+
+    Raises
+    ------
+    NetworkError, ExpressionError
+        Something of another kind.
+    """
 
     width: int
     activation: Activation
@@ -49,6 +77,17 @@ class Dense:
     inputs: tuple[Source, ...] = ()
 
     kind = "dense"
+
+    def __init__(
+        self, width: int, activation: Activation | str, skip: SkipLike = False, inputs: InputsLike = ()
+    ) -> None:
+        """Take lists for tuples and names for activations."""
+        _set(self, width=_whole(width, "Dense: width"), activation=_sigma(activation, "Dense"))
+        _set(self, skip=_skip(skip, "Dense"), inputs=_inputs(inputs, "Dense"))
+
+    def __repr__(self) -> str:
+        """The call that makes it."""
+        return f"Dense({self.width}, {self.activation.name!r}{_wiring(self)})"
 
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
         """Shape of the output, ``(width,)``."""
@@ -61,13 +100,30 @@ class Dense:
         return (ParameterSpec("weight", (self.width, fan_in), fan_in), ParameterSpec("bias", (self.width,), 0))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Conv:
-    """Convolution (1-d or 2-d) with shared weights ``(filters, channels, *kernel)`` and stride.
+    """Convolution (1-d or 2-d) with shared weights ``(filters, channels, *kernel)`` and stride, without padding.
 
-    ``bias`` is ``"per-unit"``, shape ``(filters, *positions)``, or ``"tied"``, shape ``(filters,)``. With a tied bias
-    the
-    paper's Lemma 3.2 can fail (two equal patches give two equal columns for every U).
+    Parameters
+    ----------
+    filters : int
+        The number of filters.
+    kernel : sequence of int
+        Its size along each axis: ``(3,)`` or ``(3, 3)``.
+    activation : Activation or str
+        As for `Dense`.
+    stride : sequence of int, optional
+        Step along each axis, by default 1.
+    bias : "per-unit" or "tied", optional
+        Of shape ``(filters, *positions)``, or ``(filters,)``. With a tied bias the paper's Lemma 3.2 can fail (two
+        equal patches give two equal columns for every U).
+    skip, inputs
+        As for `Dense`; units are numbered filter by filter.
+
+    Raises
+    ------
+    NetworkError, ExpressionError
+        Something of another kind.
     """
 
     filters: int
@@ -77,6 +133,29 @@ class Conv:
     bias: Literal["per-unit", "tied"] = "per-unit"
     skip: Skip = False
     inputs: tuple[Source, ...] = ()
+
+    def __init__(
+        self,
+        filters: int,
+        kernel: Sequence[int],
+        activation: Activation | str,
+        stride: Sequence[int] = (),
+        bias: Literal["per-unit", "tied"] = "per-unit",
+        skip: SkipLike = False,
+        inputs: InputsLike = (),
+    ) -> None:
+        """Take lists for tuples and names for activations."""
+        _set(self, filters=_whole(filters, "Conv: filters"), kernel=_axes(kernel, "Conv: kernel"))
+        _set(self, activation=_sigma(activation, "Conv"), stride=_axes(stride, "Conv: stride"))
+        if bias not in BIASES:
+            raise NetworkError(f"Conv: bias = {one_line(bias)} is unknown; {nearest(str(bias), BIASES)}")
+        _set(self, bias=bias, skip=_skip(skip, "Conv"), inputs=_inputs(inputs, "Conv"))
+
+    def __repr__(self) -> str:
+        """The call that makes it."""
+        more = f", stride={self.stride}" if self.stride else ""
+        more += ", bias='tied'" if self.bias == "tied" else ""
+        return f"Conv({self.filters}, {self.kernel}, {self.activation.name!r}{more}{_wiring(self)})"
 
     @property
     def kind(self) -> str:
@@ -102,9 +181,24 @@ class Conv:
         return (ParameterSpec("weight", weight, math.prod(weight[1:])), ParameterSpec("bias", bias, 0))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class AvgPool:
-    """Average pooling over windows, per channel: linear units without parameters."""
+    """Average pooling over windows, per channel: linear units without parameters.
+
+    Parameters
+    ----------
+    kernel : sequence of int
+        The window's size along each axis.
+    stride : sequence of int, optional
+        Step along each axis, by default the window's size.
+    skip, inputs
+        As for `Dense`.
+
+    Raises
+    ------
+    NetworkError
+        Something of another kind.
+    """
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...] = ()
@@ -112,6 +206,17 @@ class AvgPool:
     inputs: tuple[Source, ...] = ()
 
     kind = "avgpool"
+
+    def __init__(
+        self, kernel: Sequence[int], stride: Sequence[int] = (), skip: SkipLike = False, inputs: InputsLike = ()
+    ) -> None:
+        """Take lists for tuples."""
+        _set(self, kernel=_axes(kernel, "AvgPool: kernel"), stride=_axes(stride, "AvgPool: stride"))
+        _set(self, skip=_skip(skip, "AvgPool"), inputs=_inputs(inputs, "AvgPool"))
+
+    def __repr__(self) -> str:
+        """The call that makes it."""
+        return f"AvgPool({self.kernel}{f', stride={self.stride}' if self.stride else ''}{_wiring(self)})"
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -132,6 +237,57 @@ class AvgPool:
 
 
 Layer = Dense | Conv | AvgPool
+
+
+def _set(layer: Layer, **values: object) -> None:
+    for name, value in values.items():
+        object.__setattr__(layer, name, value)
+
+
+def _whole(value: object, what: str) -> int:
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise NetworkError(f"{what} = {one_line(value)} must be an integer") from None
+
+
+def _sigma(given: object, where: str) -> Activation:
+    if isinstance(given, Activation):
+        return given
+    if isinstance(given, str):
+        return activation(given)
+    raise NetworkError(
+        f'{where}: activation = {one_line(given)} must be a name such as "tanh", an expression in t, or an Activation'
+    )
+
+
+def _axes(given: object, what: str) -> tuple[int, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise NetworkError(f"{what} = {one_line(given)} must have a number per axis, such as (3,) or (3, 3)")
+    return tuple(_whole(entry, f"{what}: an entry") for entry in given)
+
+
+def _skip(given: object, where: str) -> Skip:
+    if isinstance(given, bool | np.bool_):
+        return bool(given)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise NetworkError(f"{where}: skip = {one_line(given)} must be True, False or a list of unit indices")
+    return tuple(_whole(entry, f"{where}: an entry of skip") for entry in given)
+
+
+def _inputs(given: object, where: str) -> tuple[Source, ...]:
+    entries = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    names = [entry if isinstance(entry, str) else _whole(entry, f"{where}: an entry of inputs") for entry in entries]
+    return tuple(names)  # type: ignore[arg-type]  # the network, which knows the layer's number, checks the names
+
+
+def _wiring(layer: Layer) -> str:
+    """Skip units and inputs as arguments, where they are not the default."""
+    many = isinstance(layer.skip, tuple) and len(layer.skip) > MAX_ENTRIES
+    skip = "" if layer.skip is False else f", skip={brief(layer.skip) if many else layer.skip}"
+    return skip + (f", inputs={layer.inputs}" if layer.inputs else "")
 
 
 def _positive(value: int, what: str) -> None:

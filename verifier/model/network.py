@@ -8,14 +8,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.errors import NetworkError
+from verifier.display import MAX_ENTRIES, Facts, Shown, Table
+from verifier.errors import NetworkError, one_line
 from verifier.model.kernels import approx_numpy_kernel
 from verifier.model.layers import AvgPool, Conv, Dense, Layer, ParameterSpec, Shape, Source, window_indices
 
@@ -51,15 +53,15 @@ class ParameterGroup:
     skip_columns: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, init=False, repr=False)
+class Network(Shown):
     """A DAG of hidden layers with M skip units connected to the outputs by V (no output bias).
 
     Parameters
     ----------
-    input_shape
-        ``(d,)``, ``(channels, length)`` or ``(channels, height, width)``.
-    layers
+    input_shape : int or sequence of int
+        ``(d,)``, ``(channels, length)`` or ``(channels, height, width)``; a number d means ``(d,)``.
+    layers : Layer or sequence of Layer
         Dense, Conv and AvgPool layers in order. A layer with empty ``inputs`` reads the layer before it (the input,
         if first).
 
@@ -72,8 +74,10 @@ class Network:
     input_shape: Shape
     layers: tuple[Layer, ...]
 
-    def __post_init__(self) -> None:
+    def __init__(self, input_shape: int | Sequence[int], layers: Layer | Sequence[Layer]) -> None:
         """Validate by computing everything that depends on shapes."""
+        object.__setattr__(self, "input_shape", _shape_of(input_shape))
+        object.__setattr__(self, "layers", _layers_of(layers))
         if not self.layers:
             raise NetworkError("network: no layers; give at least one hidden layer")
         if not self.input_shape or any(n < 1 for n in self.input_shape):
@@ -85,6 +89,14 @@ class Network:
                 _require_units(index, tuple(layer.skip), math.prod(self.shapes[index]))
         if self.skip_count == 0:
             raise NetworkError("network: no unit is connected to the outputs; set skip = true on at least one layer")
+
+    def _facts(self) -> Facts:
+        rows = [line.split(None, 2) for line in self.summary().splitlines()[1:-1]]
+        table = Table("Layers", ("layer", "what it is"), tuple((row[1], row[2]) for row in rows), True)
+        shape = "x".join(map(str, self.input_shape))
+        sentence = f"input {shape}; M = {self.skip_count} skip units, p = {self.parameter_count} parameters"
+        values = () if len(self.layers) > MAX_ENTRIES else (("layers", ", ".join(map(repr, self.layers))),)
+        return Facts("Network", None, sentence, values, (table,))
 
     @cached_property
     def sources(self) -> tuple[tuple[Source, ...], ...]:
@@ -145,8 +157,12 @@ class Network:
         return self._by_name[name].of(u)
 
     def _require_length(self, u: Array) -> None:
-        if u.shape != (self.parameter_count,):
-            raise NetworkError(f"U has shape {u.shape}; this network has p = {self.parameter_count} parameters")
+        if not isinstance(u, np.ndarray) or u.shape != (self.parameter_count,):
+            what = f"shape {u.shape}" if isinstance(u, np.ndarray) else f"type {type(u).__name__}"
+            raise NetworkError(
+                f"U has {what}; this network has p = {self.parameter_count} parameters: give a flat array of shape "
+                f"({self.parameter_count},), weights and biases layer by layer, such as initialise(network)"
+            )
 
     @cached_property
     def _by_name(self) -> dict[str, ParameterView]:
@@ -224,6 +240,55 @@ class Network:
             f"{len(self.parameter_groups)} independent groups, {shared} of them shared by several skip units"
         )
         return "\n".join(lines)
+
+
+def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> Network:
+    """Put layers on inputs of a shape; flat inputs of a convolution or pool become one channel.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        As for `Network`.
+    layers : Layer or sequence of Layer
+        The layers.
+
+    Returns
+    -------
+    Network
+        The network.
+
+    Raises
+    ------
+    NetworkError
+        As for `Network`.
+    """
+    found = _layers_of(layers)
+    convolutional = any(isinstance(layer, Conv | AvgPool) for layer in found)
+    return Network((1, *input_shape) if convolutional and len(input_shape) == 1 else input_shape, found)
+
+
+def _shape_of(given: object) -> Shape:
+    entries = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    try:
+        return tuple(operator.index(entry) for entry in entries)  # type: ignore[arg-type]
+    except TypeError:
+        raise NetworkError(
+            f"network: input shape {one_line(given)} must be integers: d, (channels, length) or (channels, height, "
+            "width)"
+        ) from None
+
+
+def _layers_of(given: object) -> tuple[Layer, ...]:
+    entries = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    found: list[Layer] = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, Dense | Conv | AvgPool):
+            raise NetworkError(
+                f'network: layers[{index}] is {one_line(entry)}, not a layer; write for example Dense(100, "tanh", '
+                "skip=True)"
+            )
+        found.append(entry)
+    return tuple(found)
 
 
 def _require_units(index: int, units: tuple[int, ...], size: int) -> None:

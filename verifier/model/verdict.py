@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from verifier.display import badge
 
-class Verdict(StrEnum):
+
+class _Badge:  # an enumeration reserves names such as _repr_html_ in its own body
+    def _repr_html_(self) -> str:
+        return badge(str(self))
+
+
+class Verdict(_Badge, StrEnum):
     """What can be said of a statement.
 
     ``PROVED``: rigorous, for this instance. ``REFUTED``: a rigorous counterexample or a violated hypothesis, shown.

@@ -24,6 +24,7 @@ from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import ExactArray, round_down, round_up, text_below
 from verifier.balls.features import FeatureEnclosure, Progress, block_is_finite
 from verifier.balls.precision import working_precision
+from verifier.display import Facts, Shown, Table
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.approx import approx_right_inverse_bits, compact_right_inverse
@@ -57,8 +58,8 @@ Stage = Callable[[str], Progress]
 """Announces what is being proved and returns where to report the fraction done."""
 
 
-@dataclass(frozen=True, slots=True)
-class RankResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class RankResult(Shown):
     """What is known of ``rank Psi(U) = N``.
 
     When PROVED, ``sigma_lower`` is the best proved lower bound of sigma_N; ``bound`` and ``witness`` are what a
@@ -88,6 +89,17 @@ class RankResult:
         if self.bound is None:
             return "R2"
         return "R1" if self.precision <= FIRST_BITS else "R3"
+
+    def _facts(self) -> Facts:
+        values = [("rung", self.label), ("N x M", f"{self.samples} x {self.columns}")]
+        if self.verdict is Verdict.PROVED:
+            values += [("rank", str(self.samples)), ("sigma_N >=", text_below(self.sigma_lower))]
+        if self.deficiency is not None:
+            values.append(("rank <=", str(self.deficiency.rank_at_most)))
+        values.append(("precision", f"{self.precision} bits"))
+        ladder = Table("The ladder: what was tried", ("attempt",), tuple((text,) for text in self.attempts))
+        tables = (ladder,) if self.attempts else ()
+        return Facts("Full row rank of Psi(U)", str(self.verdict), self.reason, tuple(values), tables)
 
 
 def silent(_: str) -> Progress:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.features import FloatEnclosure
+from verifier.display import Brief
 from verifier.model.initialise import initialise
 from verifier.model.network import Array, Network
 from verifier.model.verdict import Verdict
@@ -24,8 +25,8 @@ ENTRIES = 8_000_000
 MAX_BITS = 512
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DenseWitness:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DenseWitness(Brief):
     """A random U, shape ``(p,)``, from ``seed``, with the proof that rank Psi(U) = N."""
 
     u: Array

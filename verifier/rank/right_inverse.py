@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up
 from verifier.balls.features import FeatureEnclosure, Progress
 from verifier.balls.precision import MAX_BITS, working_precision
+from verifier.display import Brief
 from verifier.rank.norms import IntegerSums, integer_sums
 
 NORM_PRECISION = 64
@@ -44,8 +45,8 @@ MAX_NORM_PRODUCTS = 12
 """Largest ``norm_products`` of the certificate format; the bound is then within 1.001 of the norm for N <= 1000."""
 
 
-@dataclass(frozen=True, slots=True)
-class RightInverse:
+@dataclass(frozen=True, slots=True, repr=False)
+class RightInverse(Brief):
     """The untrusted witness: X, shape ``(K, N)``, and the K columns of Psi it multiplies (None: all)."""
 
     matrix: ExactArray

@@ -47,9 +47,10 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx, nmod_mat
 
-from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.balls.precision import MAX_BITS, MIN_BITS, working_precision
+from verifier.display import Facts, Shown
 from verifier.errors import InputError
 from verifier.model.network import approx_features
 from verifier.model.verdict import Verdict
@@ -84,8 +85,8 @@ Interval = tuple[arb, arb]
 """Lower and upper bound."""
 
 
-@dataclass(frozen=True, slots=True)
-class SingularValues:
+@dataclass(frozen=True, slots=True, repr=False)
+class SingularValues(Shown):
     """Enclosures ``lower[k] <= sigma_(k+1) <= upper[k]`` in decreasing order, ``min(N, M)`` of them.
 
     The verdict is PROVED if ``upper - lower <= 10^-digits lower`` for all of them (``lower = upper = 0`` for those that
@@ -102,6 +103,15 @@ class SingularValues:
     rounds: int
     lower: tuple[Dyadic, ...]
     upper: tuple[Dyadic, ...]
+
+    def _facts(self) -> Facts:
+        values = [("N x M", f"{self.samples} x {self.columns}"), ("digits", str(self.digits))]
+        if self.lower:
+            ends = ((0, "sigma_1"), (len(self.lower) - 1, "sigma_min"))
+            for k, name in ends:
+                low, high = bound_text(self.lower[k]), bound_text(self.upper[k], up=True)
+                values.append((name, f"in [{low}, {high}]"))
+        return Facts("All singular values of Psi (R4)", str(self.verdict), self.reason, tuple(values))
 
     def text(self, index: int) -> str:
         """Decimal midpoint of the enclosure at ``index``, counted from 0, and a bound of its error.

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from verifier.balls.activation import arb_kernel
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import Dyadic, ExactArray, arb_text, lower_float, round_down, upper_float
+from verifier.balls.exact import Dyadic, ExactArray, arb_text, bound_text, lower_float, round_down, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
+from verifier.display import Brief, Facts, Shown
 from verifier.errors import DataError, PrecisionError
 from verifier.model.activations import Activation
 from verifier.model.layers import Dense
@@ -65,8 +66,8 @@ class Link:
     bias: Dyadic
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Block(Brief):
     """Columns of one layer: unit ``units[j]`` is ``sigma(weight h + biases[j])``, h the value of link ``links - 1``."""
 
     layer: int
@@ -76,8 +77,8 @@ class Block:
     biases: ExactArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WitnessResult:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WitnessResult(Shown):
     """Parameters at which Psi has full row rank, or why none were found.
 
     Guarantee: ``PROVED`` implies that Psi has rank N at these parameters, whatever those of the other units are, with
@@ -98,6 +99,16 @@ class WitnessResult:
     sigma_lower: Dyadic | None = None
     q: float = math.inf
     equal: tuple[int, int] | None = None
+
+    def _facts(self) -> Facts:
+        values = [("construction", self.label), ("N", str(self.samples))]
+        for name, bound in (("sigma_N >=", self.sigma_lower), ("radius", self.radius)):
+            values += [] if bound is None else [(name, bound_text(bound))]
+        if self.blocks:
+            values += [("chain units", str(len(self.chain)))] if self.chain else []
+            values.append(("columns", " + ".join(str(block.units.size) for block in self.blocks)))
+        title = "An explicit U of full rank"
+        return Facts(title, str(self.verdict), self.reason, (*values, ("seconds", f"{self.seconds:.1f}")))
 
     def parameters(self, network: Network) -> Array:
         """Return the witness as a flat vector U of shape (p,); all other parameters are 0.

@@ -125,6 +125,8 @@ def dask(address: str) -> Iterator[Workers]:
     InputError
         Without the package, without an answer, without a worker.
     """
+    if "://" not in address:  # connecting takes half a minute to fail
+        raise InputError(f"--scheduler {one_line(address)}: no address; write tcp://HOST:8786")
     try:
         distributed = importlib.import_module("distributed")
     except ImportError:
@@ -139,7 +141,7 @@ def dask(address: str) -> Iterator[Workers]:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError:
-            raise InputError(f"--scheduler {address} has no workers; start some: dask worker {address}") from None
+            raise InputError(f"--scheduler {address}: it has no workers; start some: dask worker {address}") from None
         count = len(client.scheduler_info(n_workers=-1)["workers"])
         yield Workers(lambda: client.get_executor(pure=False), 2 * count + 2)
 

@@ -204,10 +204,10 @@ def open_ledger(
                     path.with_name(path.name + ending).unlink(missing_ok=True)
         except BlockingIOError:
             raise InputError(
-                f"another run is at work in {out}; wait for it, or choose another folder by --out"
+                f"another run is at work in {out}; wait for it, or choose another folder with --out"
             ) from None
         except OSError as error:
-            raise InputError(f"cannot write {out}: {error.strerror}; choose another folder by --out") from None
+            raise InputError(f"cannot write {out}: {error.strerror}; choose another folder with --out") from None
         ledger = stack.enter_context(closing(Ledger(path)))
         ledger.start(keys)
         if shard is None:
@@ -242,7 +242,8 @@ def _said(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise InputError(
-            f"cannot use the ledger {path}: {error}; make room or choose another --out; what is finished is kept"
+            f"cannot use the ledger {path}: {error}; make room or choose another folder with --out; "
+            "what is finished is kept"
         ) from None
     except (sqlite3.DatabaseError, msgspec.DecodeError, msgspec.ValidationError) as error:
         raise InputError(

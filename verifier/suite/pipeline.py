@@ -20,6 +20,7 @@ from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, text_below
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.writer import CertificateBuilder
+from verifier.display import Brief, Facts, Shown, Table
 from verifier.errors import CaseError, DataError
 from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
 from verifier.landscape.losses import LossPathResult, prove_loss_path
@@ -37,6 +38,17 @@ from verifier.suite.start import case_start
 from verifier.theorem.hypotheses import analytic
 from verifier.theorem.steps import Evidence, Theorem, walk
 
+KEYS = {
+    "rank": "full rank at this U",
+    "zero_loss": "zero training error",
+    "path": "a path towards the infimum of the loss",
+    "generic": "full rank at almost every U",
+}
+"""The verdicts that matter most, in words."""
+
+Engine = Literal["binary64", "arb"]
+"""What proves: binary64 where it suffices and Arb elsewhere, or Arb alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -49,8 +61,8 @@ class Step:
     seconds: float
 
 
-@dataclass
-class CaseReport:
+@dataclass(repr=False)
+class CaseReport(Shown):
     """Everything that was found out about a case."""
 
     case: Case
@@ -72,6 +84,16 @@ class CaseReport:
             return None if self.theorem is None else self.theorem.verdict("L3.2 genericity")
         return next((step.verdict for step in self.steps if step.key == key), None)
 
+    def _facts(self) -> Facts:
+        rows = tuple((step.label, str(step.verdict), step.reason) for step in self.steps)
+        tables = [Table("Step by step", ("step", "verdict", "reason"), rows, True)]
+        tables += [] if self.theorem is None else self.theorem._facts().tables
+        found = [(key, self.verdict(key)) for key in ("rank", "zero_loss", "path", "generic")]
+        values = [(KEYS[key], str(verdict)) for key, verdict in found if verdict is not None]
+        title = f"What is proved: {self.case.file.title or self.case.name}"
+        sentence = f"{self.data}; M = {self.network.skip_count} skip units"
+        return Facts(title, None, sentence, (*values, ("engine", self.engine)), tuple(tables))
+
     @property
     def surprises(self) -> list[str]:
         """Expectations of the case that were not met."""
@@ -82,8 +104,8 @@ class CaseReport:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+@dataclass(frozen=True, slots=True, repr=False)
+class Instance(Brief):
     """A case made concrete: grouped data, network, start."""
 
     data: Dataset
@@ -165,7 +187,7 @@ def run_case(
     stage: Stage = silent,
     parts: frozenset[str] = frozenset({"rank", "path", "theorem"}),
     backend: Backend | None = None,
-    engine: Literal["binary64", "arb"] = "binary64",
+    engine: Engine = "binary64",
     tight: bool = False,
     certificate: bool = True,
 ) -> tuple[CaseReport, CertificateBuilder]:

@@ -12,19 +12,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verifier.display import Facts, Shown
+
 _running: set[CheckerProcess] = set()
 
 CHECKER = Path(__file__).resolve().parent.parent / "checker" / "__main__.py"
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+@dataclass(frozen=True, slots=True, repr=False)
+class Checked(Shown):
     """The checker's answer for one certificate, ``ACCEPTED``, ``REJECTED`` or ``UNREADABLE``, why, and its seconds."""
 
     file: str
     verdict: str
     reason: str
     seconds: float
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the checker proved every claim of the certificate anew."""
+        return self.verdict == "ACCEPTED"
+
+    def _facts(self) -> Facts:
+        said = self.reason or "the independent checker proved every claim anew from the stored numbers"
+        values = (("file", self.file), ("seconds", f"{self.seconds:.2f}")) if self.file else ()
+        return Facts("Independent check", self.verdict, said, values)
 
 
 def checker_command(arguments: list[str]) -> list[str]:

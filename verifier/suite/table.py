@@ -1,23 +1,32 @@
-"""The verdict table and the progress display in the terminal."""
+"""The verdict table in the terminal, and the sentence at its end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from verifier.balls.features import Progress as Fraction
+from verifier.display import count as _count
 from verifier.model.case import Case
 from verifier.model.verdict import Verdict
-from verifier.rank.certify import Stage, silent
+from verifier.suite.progress import ProgressDisplay, span
 from verifier.suite.record import CaseRecord
 from verifier.suite.runner import SuiteResult
 from verifier.suite.witnessing import WitnessReport
+
+__all__ = [
+    "ProgressDisplay",
+    "closing_sentence",
+    "print_steps",
+    "print_summary",
+    "print_table",
+    "print_theorem",
+    "print_witness",
+]
 
 STYLE = {
     "PROVED": "green",
@@ -29,54 +38,6 @@ STYLE = {
 }
 COLUMNS = ("analytic", "rank", "zero_loss", "path")
 SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED: "UNDEC.", Verdict.TESTED: "TESTED"}
-
-
-class ProgressDisplay:
-    """A progress bar on stderr that tells what is being proved; silent when stderr is not a terminal."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    @contextmanager
-    def case(self, name: str, position: int, count: int) -> Iterator[Stage]:
-        """Show one case while it runs."""
-        if not self.console.is_terminal:
-            yield silent
-            return
-        counter = f"[{min(position + 1, count)}/{count}]"
-        with Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn(),
-            console=self.console, transient=True,
-        ) as bars:  # fmt: skip
-            task = bars.add_task(f"{counter} {escape(name)}", total=None)
-
-            def stage(text: str) -> Fraction:
-                bars.update(task, description=f"{counter} {escape(name)}: {escape(text)}", total=None)
-
-                def report(fraction: float) -> None:
-                    bars.update(task, total=1.0, completed=fraction)
-
-                return report
-
-            yield stage
-
-    @contextmanager
-    def many(self, count: int) -> Iterator[Callable[[int, Sequence[str]], None]]:
-        """Show how many of ``count`` cases are done and which run, while they run side by side."""
-        if not self.console.is_terminal:
-            yield lambda done, running: None
-            return
-        with Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), TimeElapsedColumn(),
-            console=self.console, transient=True,
-        ) as bars:  # fmt: skip
-            task = bars.add_task("", total=count)
-
-            def show(done: int, running: Sequence[str]) -> None:
-                words = f"[{done}/{count}] {escape(', '.join(running))}"
-                bars.update(task, description=words, completed=done)
-
-            yield show
 
 
 def print_steps(console: Console, record: CaseRecord) -> None:
@@ -147,7 +108,7 @@ def print_table(console: Console, result: SuiteResult) -> None:
     table.add_column("", no_wrap=True)
     for record in result.records:
         cells = [escape(record.name), *(_verdict(record.verdict(key)) for key in COLUMNS), _check(record)]
-        table.add_row(*cells, f"{record.seconds:.1f}s", "ok" if record.ok else "[bold red]BAD[/]")
+        table.add_row(*cells, span(record.seconds), "ok" if record.ok else "[bold red]BAD[/]")
     console.print(table)
 
 
@@ -162,12 +123,9 @@ def print_summary(console: Console, result: SuiteResult, out: str) -> None:
             reasons.append(record.error.message)
         for reason in reasons:
             console.print(f"[bold red]{escape(record.name)}[/]: {escape(reason)}", highlight=False)
-    proved = sum(record.verdict("path") is Verdict.PROVED for record in records)
-    accepted = sum(record.check is not None and record.check.verdict == "ACCEPTED" for record in records)
-    written = sum(record.certificate is not None for record in records)
     largest = max(records, key=lambda record: record.certificate_bytes, default=None)
     if largest is not None and largest.certificate_bytes:
-        check = f", checked in {largest.check.seconds:.1f} s" if largest.check else ""
+        check = f", checked in {largest.check.seconds:.1f} s" if largest.check is not None else ""
         console.print(
             f"Largest certificate: {escape(largest.name)}, {largest.certificate_bytes / 1e6:.1f} MB{check}.",
             highlight=False,
@@ -180,16 +138,73 @@ def print_summary(console: Console, result: SuiteResult, out: str) -> None:
         )
     own, checker = result.peak_bytes / 2**30, result.checker_peak_bytes / 2**30
     console.print(
-        f"{_count(len(records), 'case')}, {sum(record.ok for record in records)} as expected; "
-        f"{_count(proved, 'path')} to zero loss PROVED; "
-        f"{accepted} of {_count(written, 'certificate')} accepted by the independent checker. "
-        f"{result.seconds:.0f} s, peak memory {own:.1f} GiB (checker {checker:.1f} GiB). Results: {escape(out)}",
+        f"{_count(len(records), 'case')} in {span(result.seconds)}, peak memory {own:.1f} GiB (checker "
+        f"{checker:.1f} GiB).",
         highlight=False,
     )
+    console.print(escape(closing_sentence(records, out)), highlight=False)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
+    """One sentence: what was proved, what the checker says, whether all is as expected, and where to read on.
+
+    Parameters
+    ----------
+    records : sequence of CaseRecord
+        All cases.
+    out : str
+        The folder of the results; its ``report.html`` is named if there is one.
+
+    Returns
+    -------
+    str
+        Counts of what is PROVED only.
+    """
+    alone = len(records) == 1
+    parts = []
+    for words, number in _proved(records):
+        if number:
+            parts.append(words if alone else f"{words} in {number}")
+    subject = f"for {records[0].name}" if alone else f"in {_count(len(records), 'case')}"
+    proved = f"Proved {subject}: {', '.join(parts)}" if parts else f"Nothing was proved {subject}"
+    written = [record for record in records if record.certificate is not None]
+    accepted = sum(record.check is not None and record.check.verdict == "ACCEPTED" for record in written)
+    checked = "; there is no certificate"
+    if written:
+        which = "the certificate" if len(written) == 1 else f"{accepted} of {len(written)} certificates"
+        verb = "accepted" if accepted or len(written) > 1 else "did not accept"
+        checked = f"; the independent checker {verb} {which}"
+    wrong = sum(not record.ok for record in records)
+    surprise = f"; NOT as expected: {_count(wrong, 'case')}, named above" if wrong else ""
+    if not wrong and all(record.expected for record in records):
+        surprise = "; everything is as expected"
+    report = Path(out) / "report.html"
+    place = f"the report is {report}" if report.is_file() else f"the results are in {out}"
+    return f"{proved}{checked}{surprise}; {place}."
+
+
+def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
+    """What is PROVED in how many cases; a path that may rise by epsilon (E3) is no path without increase."""
+
+    def having(key: str) -> list[CaseRecord]:
+        return [record for record in records if record.verdict(key) is Verdict.PROVED]
+
+    def rises(record: CaseRecord) -> bool:
+        return any(step.key == "path" and step.label == "E3" for step in record.steps)
+
+    paths = having("path")
+    generic = [
+        record
+        for record in records
+        if any(s["label"] == "W0" and s["applies"] and s["verdict"] == Verdict.PROVED for s in record.theorem)
+    ]
+    return [
+        ("full row rank at the start", len(having("rank"))),
+        ("zero training error there", len(having("zero_loss"))),
+        ("a path without increase towards the infimum of the loss", sum(not rises(record) for record in paths)),
+        ("a path that rises by at most epsilon", sum(rises(record) for record in paths)),
+        ("full rank at almost every U, hence no bad local valley", len(generic)),
+    ]
 
 
 def _verdict(verdict: Verdict | None) -> str:

@@ -22,7 +22,7 @@ from verifier.model.idx import is_idx, labels_beside
 from verifier.rank.certify import Stage, silent
 from verifier.suite.curve import curve_of
 from verifier.suite.ledger import environment
-from verifier.suite.pipeline import case_instance, run_case
+from verifier.suite.pipeline import CaseReport, Engine, Instance, case_instance, run_case
 from verifier.suite.question import question_of
 from verifier.suite.recheck import Checked, CheckerProcess
 from verifier.suite.record import CaseRecord, Failure, record_of
@@ -147,17 +147,30 @@ def prove(
     """
     begun = time.perf_counter()
     instance = case_instance(case, seed=seed)
+    report, builder = prove_instance(case, instance, backend=backend, threads=threads, stage=stage)
+    stage("the loss along the path")
+    escape = None if report.escape is None else report.escape.escape
+    curve = curve_of(report.path, escape, report.loss_path)
+    record = record_of(report, name, toml, time.perf_counter() - begun)
+    question = question_of(case, instance, seed)
+    return msgspec.structs.replace(record, refusal=builder.refusal, question=question, curve=curve), builder
+
+
+def prove_instance(
+    case: Case,
+    instance: Instance,
+    *,
+    backend: Backend,
+    threads: int,
+    engine: Engine = "binary64",
+    stage: Stage = silent,
+) -> tuple[CaseReport, CertificateBuilder]:
+    """Run the pipeline on a case that is in memory, with at most ``threads`` threads: small ones with a single one."""
     small = instance.data.samples * instance.network.skip_count < SMALL_ENTRIES
     count = 1 if small else threads
     use_threads(count)
     with threadpool_limits(count):
-        report, builder = run_case(case, instance=instance, seed=seed, stage=stage, backend=backend)
-        stage("the loss along the path")
-        escape = None if report.escape is None else report.escape.escape
-        curve = curve_of(report.path, escape, report.loss_path)
-    record = record_of(report, name, toml, time.perf_counter() - begun)
-    question = question_of(case, instance, seed)
-    return msgspec.structs.replace(record, refusal=builder.refusal, question=question, curve=curve), builder
+        return run_case(case, instance=instance, stage=stage, backend=backend, engine=engine)
 
 
 def answered(check: Checked) -> Checked:

@@ -185,7 +185,9 @@ class Work:
             try:
                 self.scratch.mkdir(exist_ok=True)
             except OSError as error:
-                raise CertificateError(f"cannot write {self.scratch}: {error.strerror}; use another --out") from None
+                raise CertificateError(
+                    f"cannot write {self.scratch}: {error.strerror}; choose another folder with --out"
+                ) from None
         files, shown = packed(job.case)
         return Task(
             name=job.name,

@@ -22,6 +22,7 @@ from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.balls.features import FeatureEnclosure
+from verifier.display import Facts, Shown
 from verifier.errors import InputError
 from verifier.model.initialise import initialise
 from verifier.model.network import Array, Network
@@ -43,8 +44,8 @@ class Trial:
     sigma_lower: float
 
 
-@dataclass(frozen=True, slots=True)
-class Genericity:
+@dataclass(frozen=True, slots=True, repr=False)
+class Genericity(Shown):
     """How many random U were certified to have full rank; ``TESTED``, since only finitely many were looked at.
 
     Guarantee: each trial's verdict is proved for its U; nothing is claimed about any other U.
@@ -54,6 +55,9 @@ class Genericity:
     reason: str
     trials: tuple[Trial, ...]
     engine: str
+
+    def _facts(self) -> Facts:
+        return Facts("Full rank at random U", str(self.verdict), self.reason, (("trials", str(len(self.trials))),))
 
     def count(self, verdict: Verdict) -> int:
         """How many trials ended with this verdict."""

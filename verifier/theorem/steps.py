@@ -14,6 +14,7 @@ import sympy
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic, ExactArray, text_below, upper_float
 from verifier.balls.precision import working_precision
+from verifier.display import Brief, Facts, Shown, Table, count, joined
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.gateway import GatewayResult, prove_gateway
 from verifier.landscape.neighbourhood import BallResult, certified_ball, certified_rank_ball, full_rank_radius
@@ -51,8 +52,8 @@ class TheoremStep:
         return self.statement.label
 
 
-@dataclass(frozen=True)
-class Evidence:
+@dataclass(frozen=True, repr=False)
+class Evidence(Brief):
     """What is to be walked through: samples, network, start, and what was proved of it so far.
 
     ``data`` are the samples that Psi has rows for: the distinct ones unless duplicates are kept. ``features`` encloses
@@ -78,8 +79,8 @@ class Evidence:
         return self.features.inputs
 
 
-@dataclass
-class Theorem:
+@dataclass(repr=False)
+class Theorem(Shown):
     """All steps in the paper's order, and the proofs that a certificate can carry."""
 
     steps: list[TheoremStep] = field(default_factory=list)
@@ -111,6 +112,19 @@ class Theorem:
             }
             for step in self.steps
         ]
+
+    def _facts(self) -> Facts:
+        rows = tuple(
+            (step.label, str(step.verdict) if step.applies else "-", f"{step.statement.title}: {step.reason}")
+            for step in self.steps
+        )
+        proved = sum(step.applies and step.verdict is Verdict.PROVED for step in self.steps)
+        applying = sum(step.applies for step in self.steps)
+        sentence = f"{proved} of the {count(applying, 'statement')} that apply to this instance are PROVED"
+        others = [f"{step.label} {step.verdict}" for step in self.steps if step.applies and step.verdict != "PROVED"]
+        values = (("not proved", joined(others, 12)),) if others else ()
+        listed = Table("The proof, statement by statement", ("label", "verdict", "statement and reason"), rows)
+        return Facts("The proof, step by step", None, sentence, values, (listed,))
 
     def verdict(self, label: str) -> Verdict | None:
         """The verdict of a statement, None if it does not apply."""

@@ -166,7 +166,7 @@ def cupy_backend() -> Backend:
     try:
         import cupy
     except ImportError:
-        raise InputError("--device gpu needs CuPy, which is not installed; pip install 'verifier[gpu]'") from None
+        raise InputError('--device gpu needs CuPy, which is not installed: pip install "verifier[gpu]"') from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:

@@ -23,6 +23,7 @@ from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, inflation, upper
 from verifier.balls.binary64.elementary import LogarithmRefused
 from verifier.balls.features import FeatureEnclosure, Progress
+from verifier.display import Brief
 from verifier.errors import VerifierError
 from verifier.model.activations import Activation
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
@@ -43,16 +44,16 @@ class NotEnclosed(VerifierError):
     """Binary64 cannot enclose these features (overflow, an unsupported function); another engine may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Enclosed:
+@dataclass(frozen=True, slots=True, repr=False)
+class Enclosed(Brief):
     """Midpoints ``(samples, units)`` and radii ``(units,)``. Guarantee: ``|exact_ij - mid_ij| <= radius_j``."""
 
     mid: Array
     radius: Array
 
 
-@dataclass
-class FloatEnclosure:
+@dataclass(repr=False)
+class FloatEnclosure(Brief):
     """Enclosure of Psi(U), shape ``(N, M)``, in binary64; made by blocks of rows or of columns.
 
     Parameters

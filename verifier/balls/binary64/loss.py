@@ -23,12 +23,13 @@ from verifier.balls.binary64.bounds import TINY, U, gamma, upper
 from verifier.balls.binary64.features import QUIETLY, FloatEnclosure, NotEnclosed
 from verifier.balls.binary64.margins import exact_floats, float_margins
 from verifier.balls.exact import ExactArray
+from verifier.display import Brief
 
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Logits:
+@dataclass(frozen=True, slots=True, repr=False)
+class Logits(Brief):
     """``G = Psi(U) V``, shape (N, m). Guarantee: every exact entry is within ``radius`` of ``mid``."""
 
     mid: FloatArray

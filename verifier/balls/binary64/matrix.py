@@ -88,6 +88,10 @@ class MatrixEnclosure:
         self._a = backend.asarray(a)
         self._q = backend.asarray(q)
 
+    def __repr__(self) -> str:
+        """Its size and where it lies, never its entries."""
+        return f"<MatrixEnclosure {self.samples} x {self.columns}, {self.backend.describe()}>"
+
     def column_blocks(self, width: int) -> Iterator[tuple[slice, Array, Array]]:
         """Yield (columns, midpoints (N, w), radii (w,)) in order.
 
