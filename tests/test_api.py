@@ -290,7 +290,7 @@ def test_hostile_names_are_escaped_everywhere(tmp_path: Path) -> None:
 def test_public_names_are_complete_sorted_and_typed() -> None:
     assert dir(vf) == sorted(set(vf.__all__))
     assert vf.__all__ == sorted(vf.__all__, key=lambda name: (not name.isupper(), name.islower(), name))
-    assert set(vf._HOMES) | {"__version__"} == set(vf.__all__) == set(dir(vf))
+    assert set(vf._HOMES) | {"__version__", "plot"} == set(vf.__all__) == set(dir(vf))
     for name, home in vf._HOMES.items():
         assert getattr(vf, name) is getattr(import_module(home), name)
     tree = ast.parse(Path(vf.__file__).read_text())
@@ -302,7 +302,8 @@ def test_public_names_are_complete_sorted_and_typed() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert typed == vf._HOMES
+    assert typed == {**vf._HOMES, "plot": "verifier"}
+    assert vf.plot is import_module("verifier.plot")
     assert (Path(vf.__file__).parent / "py.typed").is_file()
 
 

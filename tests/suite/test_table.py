@@ -158,7 +158,7 @@ def test_a_real_terminal_of_80_columns(cases: list[str], tmp_path: Path) -> None
     assert any(re.search(r"\[1/5\].* 0:0\d", line) for line in lines)  # progress, with the time
     assert any(re.search(r"\[[45]/5\].* left to prove", line) for line in lines)  # once three are measured
     assert not any("left" in line for line in lines if re.search(r"\[[123]/5\]", line))
-    assert "the results are in o." in " ".join(lines)
+    assert "the report is o/report.html." in " ".join(lines)
 
 
 def test_no_color_is_honoured(cases: list[str], tmp_path: Path) -> None:
