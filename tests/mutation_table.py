@@ -60,7 +60,8 @@ TESTS = {
     "checker.common": "checker/test_checker_last_rules.py checker/test_checker_rules.py",
     "checker.container": "checker/test_checker_container.py checker/test_checker_cli.py",
     "checker.escape": "certificate/test_tamper_escape.py",
-    "checker.expression": "checker/test_checker_expression.py checker/test_checker_pointwise.py",
+    "checker.expression": "checker/test_checker_undefined.py checker/test_checker_expression.py"
+    " checker/test_checker_pointwise.py",
     "checker.losses": "checker/test_checker_losses.py",
     "checker.network": "checker/test_checker_network.py checker/test_checker_quick.py",
     "checker.pointwise": "checker/test_checker_pointwise.py checker/test_checker_losses.py",

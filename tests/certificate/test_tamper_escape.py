@@ -108,6 +108,16 @@ def move_the_skip_layer(document: Document, tensors: Tensors) -> None:
 
 TAMPERED: dict[str, tuple[str, Change, str]] = {
     "E1: V moves uphill": ("E1", negate("output.moved.0"), "E1.descent|P1.segment"),
+    "E1: V moves uphill, and all that follows would hold": (
+        "E1",
+        together(
+            negate("output.moved.0"),
+            scale_claim("kappa", 1, 20),
+            scale_claim("zero_error_t", 1, 20),
+            set_at("claims", 0, "targets", value=[]),
+        ),
+        "E1.descent",
+    ),
     "E1: one piece only, far away": (
         "E1",
         together(put("moved.layer0.weight.0", ..., lambda w: w * 64), set_at("claims", 0, "pieces", value=1)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,18 @@ BEYOND_REACH = fuzz.Specimen(
 )
 """E4 was certified with a separating U at which exp overflows in ball arithmetic: REJECTED."""
 
+STEEP = fuzz.Specimen(
+    inputs=np.array([[0.0], [100.0]]),
+    labels=np.array([0, 1]),
+    layers=(dense(2, "softplus(100)"),),
+    u=np.array([1.0, -1.0, 0.0, 1.0]),
+    v=np.zeros((2, 2)),
+)
+"""A ball (Z2) was certified over a range that takes the checker too many pieces: REJECTED."""
+
+LONG_ROOT = replace(STEEP, inputs=np.array([[0.0], [60.0]]), layers=(dense(2, "sqrt(log(1 + exp(t)))"),))
+"""The checker's series of log(1 + e^-54) were those of log at 1: REJECTED."""
+
 ORDER_OF_SAMPLES = fuzz.Specimen(
     inputs=np.array([[0.0, 0.125], [-1.125, 3.875], [-0.125, 0.875], [-1.125, 3.8750000000000004]]),
     labels=np.array([1, 2, 2, 0]),
@@ -164,6 +177,8 @@ FOUND = {
     "order-of-carriers": (ORDER_OF_CARRIERS, "order-does-not-matter"),
     "order-of-wanderers": (ORDER_OF_WANDERERS, "order-does-not-matter"),
     "beyond-reach": (BEYOND_REACH, "checker-accepts"),
+    "steep": (STEEP, "checker-accepts"),
+    "long-root": (LONG_ROOT, "checker-accepts"),
     "order-of-samples": (ORDER_OF_SAMPLES, "order-does-not-matter"),
 }
 

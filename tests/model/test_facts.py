@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from verifier.errors import ExpressionError
 from verifier.model.activations import Activation, activation, catalogue
+from verifier.model.expressions import T, largest_rate, parse_expression
 from verifier.model.facts import as_dict, with_declared
 from verifier.model.parity import Symmetry
 from verifier.model.pieces import split
 from verifier.model.points import ball_at, exact_at
+from verifier.model.proofs import MAX_SIMPLIFY_RATE
 from verifier.model.ranges import REALS, Interval, behaviour
 from verifier.model.tree import CALLS, Call, Var, tree_of
 
@@ -272,3 +274,10 @@ def test_huge_polynomials_are_not_expanded():
     assert facts.real_analytic.holds
     assert facts.polynomial_degree.status == "unknown"
     assert facts.strictly_increasing.value is not True
+
+
+@pytest.mark.parametrize("text", ["t*(1 + erf(100*t))/2 + t", "exp(-10000*t**2)*t + t", "t*(1 + erf(1000*t/7))/2 + t"])
+def test_steep_exponentials_are_not_expanded(text):
+    """sympy takes exp(-10000 t^2) for a power of exp(-t^2), and took minutes to factor it."""
+    assert largest_rate(parse_expression(text).diff(T)) > MAX_SIMPLIFY_RATE
+    assert Activation.from_expression(text).facts.real_analytic.holds

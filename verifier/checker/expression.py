@@ -119,6 +119,7 @@ def series_power(exponent: fmpq) -> Function:
 # each function with its derivative, so that monotone functions are as on GUARDED; Abs, Max and Min are not there
 square, SERIES = series_power(fmpq(2)), dict[str, Function]()
 SLOPES: dict[str, Function] = {"exp": lambda x: SERIES["exp"](x), "log": lambda x: 1 / x}
+SLOPES["log1p"] = lambda x: 1 / (1 + x)
 SLOPES |= {"sin": lambda x: SERIES["cos"](x), "cos": lambda x: -SERIES["sin"](x)}
 SLOPES |= {"sinh": lambda x: SERIES["cosh"](x), "cosh": lambda x: SERIES["sinh"](x)}
 SLOPES |= {"sqrt": lambda x: 1 / (2 * SERIES["sqrt"](x)), "tanh": lambda x: 1 - square(SERIES["tanh"](x))}
@@ -136,7 +137,8 @@ def taylor(function: Function, coefficients: list[arb]) -> list[arb]:
     length = len(coefficients)
     try:
         found = function(arb_series(coefficients, length)) + arb_series([0], length)
-        return [found[k] if found.prec >= length else arb("nan") for k in range(length)]  # 0/0 loses orders
+        kept = found.prec >= length and function(coefficients[0]).is_finite()  # 0/0 loses orders; 0 times nan is nan
+        return [found[k] if kept else arb("nan") for k in range(length)]
     except (ValueError, ArithmeticError):  # a quotient that is not defined
         return [arb("nan")] * length
 

@@ -26,6 +26,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
+import sympy
 from flint import arb, arb_mat, fmpq, fmpz
 
 from verifier.balls.activation import arb_kernel, tree_kernel
@@ -35,6 +36,7 @@ from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown
 from verifier.errors import ExpressionError
 from verifier.model.activations import Activation
+from verifier.model.expressions import T
 from verifier.model.layers import AvgPool, Conv, Dense
 from verifier.model.network import Array, Network
 from verifier.model.ranges import Interval, behaviour
@@ -52,7 +54,7 @@ CHECKED = SHARP * SHARP
 """By the same rule, with enclosures of its own, a checker's bounds are at most CHECKED times ours, plus TINY."""
 
 FAR_EXPONENTIAL = 500
-"""Beyond this range expressions with exp are left alone: cutting it into pieces of width 1 takes a checker too long."""
+"""Beyond this range, times the steepness g of ``exp(g t)``, no bounds are sought: a checker needs too many pieces."""
 
 TAIL = 64
 """Where the tails of an activation begin, for bounds on all of R."""
@@ -250,9 +252,18 @@ def activation_bounds(activation: Activation, reach: arb) -> tuple[Dyadic, Dyadi
     """
     if not (reach.is_finite() and activation.facts.real_analytic.holds):
         return None
-    if "exp" in activation.canonical and not reach < FAR_EXPONENTIAL:
+    if "exp" in activation.canonical and not reach * _steepness(activation) < FAR_EXPONENTIAL:
         return None
     return _bounds(activation, round_up(reach, 8))
+
+
+@lru_cache(maxsize=256)
+def _steepness(activation: Activation) -> arb:
+    """The largest of 1 and all g in ``exp(g t + ..)``: such an expression needs pieces of width 1/g."""
+    slopes = (call.args[0].diff(T) for call in activation.expression.atoms(sympy.exp))
+    sizes = [abs(slope) for slope in slopes if slope.is_Rational]
+    largest = max(sizes, default=sympy.Integer(1))
+    return arb(fmpq(int(largest.p), int(largest.q))).max(arb(1))
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,7 @@ Grammar: integers, decimals, `pi`, `E`, one variable `t` (or `x`), `+ - * / **`,
 from __future__ import annotations
 
 import ast
+import math
 import re
 import warnings
 from collections.abc import Callable
@@ -170,6 +171,27 @@ def largest_power(expression: sympy.Expr) -> int:
     """
     powers = expression.atoms(sympy.Pow)
     return max((abs(int(power.exp.p)) for power in powers if isinstance(power.exp, sympy.Rational)), default=1)
+
+
+def largest_rate(expression: sympy.Expr) -> int:
+    """Find how large a power of one exponential sympy takes the exponentials for.
+
+    ``exp(-10000*t**2)`` is the 10000th power of ``exp(-t**2)`` there, and is expanded as such.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+        In the symbol `T`.
+
+    Returns
+    -------
+    int
+        The largest coefficient in an exponential's argument, over a common denominator; 1 without exponentials.
+    """
+    arguments = (call.args[0] for call in expression.atoms(sympy.exp))
+    rates = [rate for argument in arguments for rate in argument.as_coefficients_dict().values() if rate.is_Rational]
+    common = math.lcm(*(int(rate.q) for rate in rates))
+    return max((abs(int(rate.p)) * common // int(rate.q) for rate in rates), default=1)
 
 
 def degree_bound(expression: sympy.Expr) -> int | None:

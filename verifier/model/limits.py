@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 import sympy
 
 from verifier.errors import ExpressionError
-from verifier.model.expressions import T, largest_power
+from verifier.model.expressions import T, largest_power, largest_rate
 from verifier.model.pieces import has_kinks
 from verifier.model.points import UndefinedError, ball_at
 from verifier.model.tree import evaluate, tree_of
@@ -19,6 +19,8 @@ MAX_GRUNTZ_NESTING: Final = 2
 """Deepest nesting of exp for sympy.limit."""
 MAX_GRUNTZ_POWER: Final = 12
 """Largest exponent for sympy.limit."""
+MAX_GRUNTZ_RATE: Final = 40
+"""Largest rate of an exponential for sympy.limit."""
 FAR: Final = (Fraction(2) ** 10, Fraction(2) ** 20)
 """Points where a limit found by sympy is compared with Arb's enclosures."""
 NEAR_LIMIT: Final = Fraction(1, 100)
@@ -49,6 +51,7 @@ def limit_at_infinity(expression: sympy.Expr, sign: Literal[1, -1]) -> tuple[Val
     if value is not None:
         return value, "limits of the parts"
     is_small = expression.count_ops() <= MAX_GRUNTZ_OPERATIONS and largest_power(expression) <= MAX_GRUNTZ_POWER
+    is_small = is_small and largest_rate(expression) <= MAX_GRUNTZ_RATE
     if has_kinks(expression) or not is_small or _nesting(expression) > MAX_GRUNTZ_NESTING:
         return None, "too complex for sympy.limit"
     try:

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import sympy
 
 from verifier.errors import ExpressionError
-from verifier.model.expressions import T, degree_bound, largest_power
+from verifier.model.expressions import T, degree_bound, largest_power, largest_rate
 from verifier.model.limits import limit_at_infinity, sign_of
 from verifier.model.parity import Symmetry, symmetry_of
 from verifier.model.pieces import Piece, has_kinks
@@ -31,6 +31,8 @@ MAX_SIMPLIFY_OPERATIONS: Final = 60
 """Larger derivatives are not given to sympy.simplify."""
 MAX_SIMPLIFY_POWER: Final = 12
 """Largest exponent for sympy.simplify."""
+MAX_SIMPLIFY_RATE: Final = 40
+"""Largest rate of an exponential for sympy.simplify."""
 MAX_POLYNOMIAL_DEGREE: Final = 1000
 """Polynomials of a larger degree are not expanded."""
 MARGIN: Final = Fraction(1, 1000)
@@ -174,7 +176,8 @@ def _ball_sign(tree: Tree, point: Fraction) -> int | None:
 def _equal_forms(derivative: sympy.Expr, points: list[Fraction]) -> Iterator[tuple[sympy.Expr, str]]:
     """Yield the derivative, then forms that sympy's algebra says are equal, if Arb does not contradict."""
     yield derivative, ""
-    if derivative.count_ops() > MAX_SIMPLIFY_OPERATIONS or largest_power(derivative) > MAX_SIMPLIFY_POWER:
+    is_small = derivative.count_ops() <= MAX_SIMPLIFY_OPERATIONS
+    if not is_small or largest_power(derivative) > MAX_SIMPLIFY_POWER or largest_rate(derivative) > MAX_SIMPLIFY_RATE:
         return
     for transform in (sympy.together, sympy.factor, sympy.simplify):
         try:
