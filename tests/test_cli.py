@@ -223,6 +223,47 @@ def test_usage_errors(tmp_path: Path, case: Path, capsys: pytest.CaptureFixture[
     assert "UTF-8" in fails(capsys, "rank", binary)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("rnu",), "no such command 'rnu'; did you mean 'run'? (see verifier --help)"),
+        (("run", "--suit", "quick"), "no such option: --suit; did you mean one of --out, --suite? (see verifier"),
+        (("run", "--jobs", "0"), "--jobs: must be at least 1 (see verifier --help)"),
+        (("run", "--jobs", "9999"), "--jobs: must be at most 1024 (see verifier --help)"),
+        (("run", "--jobs", "two"), "--jobs: must be an integer (see verifier --help)"),
+        (("run", "--memory", "much"), "--memory: must be a number (see verifier --help)"),
+        (("rank",), "missing argument 'CASE.toml' (see verifier --help)"),
+        (("run", "--scheduler", "nowhere"), "--scheduler 'nowhere': no address; write tcp://HOST:8786"),
+        (("path", "CASE", "--escape", "E9"), "--escape 'E9': no such escape; use one of E1, E2, E3, E4"),
+        (("run", "CASE", "--only", "x"), "--only 'x': no case of this name; there is only 'case'"),
+        (("show", "CASE"), "is not a JSON document (Expecting value: line 2 column 2 (char 2)); name a certificate's"),
+    ],
+)
+def test_usage_errors_are_of_one_kind(
+    arguments: tuple[str, ...], says: str, case: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [str(case) if word == "CASE" else word for word in arguments]
+    said = fails(capsys, *given)
+    assert said.startswith(f"verifier: {says}") or (arguments[0] == "show" and says in said)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("samples = 20", 'samples = "all"'), "data.samples must be an integer, not text"),
+        (("width = 30, ", ""), "network.layers[0]: 'width' is missing; `verifier init` writes a sample"),
+        (("width = 30", 'width = "30"'), "network.layers[0]: width must be an integer, not text"),
+        (('name = "digits"', "name = 3"), "data.name must be text, not an integer"),
+        (("[network]", "[path]\ntargets = [true]\n[network]"), "path.targets[0] must be a number or text, not true or"),
+    ],
+)
+def test_a_wrong_type_is_said_in_words(
+    change: tuple[str, str], says: str, case: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case.write_text(SMALL.replace(*change, 1))
+    assert says in fails(capsys, "rank", case)
+
+
 def _write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path

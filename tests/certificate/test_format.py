@@ -111,7 +111,7 @@ def test_an_old_document_is_never_seen_with_new_arrays(
 def test_every_kind_of_claim_is_described(certificates: dict[str, Path]) -> None:
     text = {name: describe(path) for name, path in certificates.items()}
     assert "full row rank by an approximate right inverse X (R1)" in text["full"]
-    assert "below 1.00e-100" in text["full"]
+    assert "at most 1e-100" in text["full"]
     assert "bits (R3)" in text["deep"]
     assert "rank Psi(U) <= 15 < N" in text["cloned"]
     assert "4 samples (standing for 6)" in text["grouped"]

@@ -110,4 +110,4 @@ def test_path_by_one_escape(escape, code, capsys, tmp_path):
     (tmp_path / "gate.toml").write_text(text)
     assert _guarded(["path", str(tmp_path / "gate.toml"), "--escape", escape]) == code
     said = capsys.readouterr()
-    assert ("name some of" in said.err) if code == 2 else (escape in said.out)
+    assert ("no such escape" in said.err) if code == 2 else (escape in said.out)

@@ -1,0 +1,126 @@
+"""What `verifier.verify` is given, made into an instance for the pipeline; every mistake gets its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from verifier.errors import DataError, InputError, NetworkError, nearest, one_line
+from verifier.model.arrays import Labels, dataset_from_arrays
+from verifier.model.data import Dataset, Scale, exact_float64
+from verifier.model.grouping import group_duplicates
+from verifier.model.initialise import Init, initialise, output_weights
+from verifier.model.layers import Layer
+from verifier.model.network import Array, Network, network_for
+from verifier.model.readers import BUILT_IN, load_dataset
+from verifier.suite.pipeline import Instance, in_words
+
+Weights = ArrayLike | Mapping[str, ArrayLike]
+"""U as a flat array of shape (p,), or by name: ``{"layer0.weight": ..., "layer0.bias": ..., ...}``."""
+
+
+def given_dataset(X: ArrayLike | str | Path | Dataset, y: Labels | None, scale: Scale | None, name: str) -> Dataset:
+    """Take the samples and labels that `verifier.verify` was given.
+
+    Raises
+    ------
+    InputError
+        One line with the remedy.
+    """
+    if isinstance(y, Network | Layer) or (isinstance(y, list | tuple) and y and isinstance(y[0], Layer)):
+        raise InputError("y is a network, not labels; write verify(X, y, network), or verify('iris', network=...)")
+    if isinstance(X, str | Path | Dataset):
+        if y is not None:
+            raise InputError(f"X = {one_line(X)} has labels of its own; leave y out: verify(X, network=...)")
+        if isinstance(X, Dataset):
+            if scale is not None:
+                raise InputError("data_scale: a Dataset is scaled already; leave it out")
+            return X
+        chosen: Scale = "auto" if scale is None else scale
+        if isinstance(X, Path) or Path(X).suffix:
+            return load_dataset(path=X, scale=chosen)
+        return load_dataset(X, scale=chosen)
+    if y is None:
+        raise DataError(f"y: missing; give a class for each sample of X. Only {', '.join(BUILT_IN)} have labels")
+    return dataset_from_arrays(X, y, name=name, scale="none" if scale is None else scale)
+
+
+def given_network(given: Network | Layer | Sequence[Layer] | None, data: Dataset) -> Network:
+    """Take the network, or put the layers, that `verifier.verify` was given on these data.
+
+    Raises
+    ------
+    NetworkError
+        One line with the remedy.
+    """
+    if given is None:
+        raise NetworkError(
+            f'network: missing; give layers, such as [Dense({data.samples + data.samples // 5}, "tanh", skip=True)]'
+        )
+    if not isinstance(given, Network):
+        return network_for(data.shape, given)
+    if given.dimension != data.dimension:
+        raise NetworkError(
+            f"network: its input {list(given.input_shape)} has {given.dimension} numbers, a sample of X has "
+            f"{data.dimension}; give layers alone, or Network({data.dimension}, layers)"
+        )
+    return given
+
+
+def given_instance(
+    full: Dataset, network: Network, u: Weights | None, v: ArrayLike | None, *, seed: int, init: Init, scale: float
+) -> Instance:
+    """Group the samples; take U, (p,), and V, (M, m), as they were given, or draw them.
+
+    Raises
+    ------
+    NetworkError, DataError
+        One line with the remedy.
+    """
+    grouping = group_duplicates(full)
+    hidden = initialise(network, init, seed=seed, scale=scale) if u is None else _hidden(network, u)
+    output = output_weights(network, full.classes, seed=seed) if v is None else _output(network, v, full.classes)
+    return Instance(grouping.dataset, grouping, network, hidden, output, in_words(full, grouping, True))
+
+
+def _hidden(network: Network, given: Weights) -> Array:
+    expected = (network.parameter_count,)
+    if not isinstance(given, Mapping):
+        flat = exact_float64(given, "u")
+        if flat.shape != expected:
+            raise NetworkError(
+                f"u: shape {flat.shape}, expected {expected}: all weights and biases, flat, layer by layer; or a "
+                f"mapping of {_views(network)} to arrays"
+            )
+        return flat
+    u = np.zeros(expected)
+    known = [view.name for view in network.parameters]
+    for key in given:
+        if key not in known:
+            raise NetworkError(f"u: the network has no parameter {one_line(key)}; {nearest(str(key), known)}")
+    for view in network.parameters:
+        if view.name not in given:
+            raise NetworkError(f"u: {view.name!r} is missing; give an array of shape {view.spec.shape}")
+        part = exact_float64(given[view.name], f"u[{view.name!r}]")
+        if part.shape != view.spec.shape:
+            remedy = "; its transpose fits" if part.T.shape == view.spec.shape else ""
+            raise NetworkError(f"u[{view.name!r}]: shape {part.shape}, expected {view.spec.shape}{remedy}")
+        view.of(u)[...] = part
+    return u
+
+
+def _output(network: Network, given: ArrayLike, classes: int) -> Array:
+    v = exact_float64(given, "v")
+    expected = (network.skip_count, classes)
+    if v.shape != expected:
+        remedy = "its transpose fits: v.T" if v.T.shape == expected else "a row per skip unit, a column per class"
+        raise NetworkError(f"v: shape {v.shape}, expected {expected}; {remedy}")
+    return v
+
+
+def _views(network: Network) -> str:
+    names = [view.name for view in network.parameters]
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
