@@ -1,4 +1,4 @@
-"""Parts of pages that are made from the code: a comment in the page's source says which.
+"""Parts of pages that are made from the code: a comment, alone on a line of the page's source, says which.
 
 * `<!-- modules: verifier.rank -->`: every module of a room, with what its docstrings say;
 * `<!-- other modules -->`: the modules that no page names in this way;
@@ -21,7 +21,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 PACKAGE = Path(__file__).resolve().parents[2]
-ROOMS = re.compile(r"<!-- modules: ([\w.]+) -->")
+ROOMS = re.compile(r"^<!-- modules: ([\w.]+) -->$", re.MULTILINE)
 SKIPPED = ("__main__", "docs")
 
 
@@ -39,7 +39,10 @@ def modules_of(room: str) -> list[str]:
 
 
 def _automodule(names: list[str]) -> str:
-    return "\n".join(f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :ignore-module-all:\n```\n" for name in names)
+    return "\n".join(
+        f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :ignore-module-all:\n```\n"
+        for name in names
+    )
 
 
 def slug(label: str) -> str:
@@ -103,8 +106,8 @@ def fill_in(app: Sphinx, page: str, source: list[str]) -> None:
     """Replace the marks of a page's source."""
     source[0] = ROOMS.sub(lambda mark: _automodule(modules_of(mark[1])), source[0])
     for mark, make in MARKS.items():
-        if mark in source[0]:
-            source[0] = source[0].replace(mark, make())
+        if mark in source[0].splitlines():
+            source[0] = source[0].replace(f"\n{mark}\n", f"\n{make()}\n")
 
 
 def mend(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
