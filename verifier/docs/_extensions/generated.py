@@ -22,6 +22,9 @@ from sphinx.application import Sphinx
 
 PACKAGE = Path(__file__).resolve().parents[2]
 ROOMS = re.compile(r"^<!-- modules: ([\w.]+) -->$", re.MULTILINE)
+ARRAY = re.compile(
+    r"~?(?:numpy\.)?ndarray\[~?tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)\]\]"
+)
 SKIPPED = ("__main__", "docs")
 
 
@@ -64,11 +67,21 @@ def _public_names() -> str:
     rows = ["| name | home | |", "|---|---|---|"]
     for name in package.__all__:
         value = getattr(package, name)
-        home = getattr(value, "__module__", None) if not isinstance(value, (str, dict)) else None
+        home = package._HOMES.get(name)
         if home is None:
-            rows.append(f"| `{name}` | | |")
+            rows.append(f"| `{name}` | {{py:mod}}`verifier` | The version, as text. |")
             continue
-        words = (value.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").replace("``", "`").replace("|", "\\|")
+        words = (
+            ""
+            if isinstance(value, dict)
+            else (value.__doc__ or "")
+            .strip()
+            .split("\n\n")[0]
+            .replace("\n", " ")
+            .replace("``", "`")
+            .replace("|", "\\|")
+        )
+        words = words or "The statements of the theorem room, by label."
         rows.append(f"| {{py:obj}}`{name} <{home}.{name}>` | {{py:mod}}`{home}` | {words} |")
     return "\n".join(rows)
 
@@ -116,10 +129,21 @@ def mend(app: Sphinx, what: str, name: str, thing: object, options: object, line
     for i in range(0, len(parts), 2):  # between literals and formulas
         parts[i] = re.sub(r"\bGuarantee( \([^)]*\))?:", r"**Guarantee**\1:", parts[i].replace("|", "\\|"))
     lines[:] = "".join(parts).split("\n")
+    if what in ("data", "attribute", "property"):
+        lines.insert(0, "\\ ")  # else napoleon takes what is before a colon for a type
+
+
+def shorten(
+    app: Sphinx, what: str, name: str, thing: object, options: object, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Write arrays as the code does."""
+    texts = [text and ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returned)]
+    return texts[0], texts[1]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Connect the two."""
+    """Connect them."""
     app.connect("source-read", fill_in)
     app.connect("autodoc-process-docstring", mend, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", shorten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -21,13 +21,33 @@ logger = logging.getLogger(__name__)
 DIGITS = re.compile(r"\\[td]?frac\s*\d\d")
 """TeX takes one digit each, the converter takes the number: what it would draw is something else."""
 
+REWRITTEN = (
+    (re.compile(r"\\(hat|tilde|bar)\s+(\w)"), r"{\\\1{\2}}"),  # else an index goes under the accent
+    (re.compile(r"(?<=[\w})])\s*(?=\\operatorname\{|\\(?:log|exp|det|tanh)(?![A-Za-z]))"), r"\\,"),
+    (re.compile(r"(\\operatorname\{\w+\})\s*(?=[\w\\](?!bigl))"), r"\1\\,"),
+    (re.compile(r"(\\(?:log|exp|tanh))(?![A-Za-z])\s*(?=[\w\\])(?!\\bigl|\\Bigl|\\left)"), r"\1\\,"),
+)
+"""What the converter would set too tightly, or wrongly."""
+
+DRAWN = (
+    (re.compile(r"<mo[^>]*>([|\N{DOUBLE VERTICAL LINE}])</mo>"), r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>'),
+    (re.compile(r"<mo>\N{RATIO}</mo>\s*<mo>=</mo>"), "<mo>:=</mo>"),
+)
+"""Bars that open and close look alike to a browser: they must neither stretch nor space like operators."""
+
 
 def _markup(node: Any, *, block: bool) -> str:
     text = node.astext().strip()
     try:
         if DIGITS.search(text):
             raise MathError(r"write \frac{1}{2} with braces")
-        return str(tex2mathml(text, as_block=block))
+        source = text
+        for pattern, instead in REWRITTEN:
+            source = pattern.sub(instead, source)
+        drawn = str(tex2mathml(source, as_block=block))
+        for pattern, instead in DRAWN:
+            drawn = pattern.sub(instead, drawn)
+        return drawn
     except MathError as error:
         logger.warning("mathematics that cannot be drawn: %s, in %r", error, text, location=node)
         return f"<code>{escape(text)}</code>"
