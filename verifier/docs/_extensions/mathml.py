@@ -25,7 +25,7 @@ REWRITTEN = (
     (re.compile(r"\\(hat|tilde|bar)\s+(\w)"), r"{\\\1{\2}}"),  # else an index goes under the accent
     (re.compile(r"(?<=[\w})])\s*(?=\\operatorname\{|\\(?:log|exp|det|tanh)(?![A-Za-z]))"), r"\\,"),
     (re.compile(r"(\\operatorname\{\w+\})\s*(?=[\w\\](?!bigl))"), r"\1\\,"),
-    (re.compile(r"(\\(?:log|exp|tanh))(?![A-Za-z])\s*(?=[\w\\])(?!\\bigl|\\Bigl|\\left)"), r"\1\\,"),
+    (re.compile(r"(\\(?:log|exp|tanh|det))(?![A-Za-z])\s*(?=[\w\\])(?!\\bigl|\\Bigl|\\left)"), r"\1\\,"),
 )
 """What the converter would set too tightly, or wrongly."""
 
