@@ -4,7 +4,7 @@ One walk over the tree carries an interval with rational or infinite ends, open 
 the given domain. Signs follow, and with them that denominators and arguments of log and roots stay off 0. It is small
 on purpose: what it cannot prove it leaves open.
 
-Analyticity is by composition: +, -, *, quotients off 0, and exp, sin, cos, sinh, cosh, tanh, atan, erf (real analytic
+Analyticity is by composition: ``+ - *``, quotients off 0, and exp, sin, cos, sinh, cosh, tanh, atan, erf (real analytic
 on R), log and roots on (0, oo).
 """
 

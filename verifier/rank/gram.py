@@ -18,7 +18,7 @@ of the diagonal ones only the lower triangle, mirrored: H is symmetric. ``|H - A
 |A_il||A_jl| + t <= gamma_{w+r+2} a_i a_j + t`` (Cauchy-Schwarz), t the underflow of one entry. A non-negative matrix
 ``a a^T`` has norm ``sum a_i^2``, and the 2-norm is monotone in the entries of non-negative matrices, so
 
-.. math:: \|H - AA^T\|_2 \le \gamma_{w+r+2} \textstyle\sum a_i^2 + N t.
+.. math:: \|H - AA^T\|_2 \le \gamma_{w+r+2} \sum a_i^2 + N t.
 
 *Residual.* ``E_ij = H_ij - c [i=j] - sum_l C_il C_jl`` (i >= j) is evaluated as H_ij, minus one product of inner length
 <= b for each block column left of j's (at most nb - 1), minus c on the diagonal, minus the product of the block column
@@ -26,7 +26,7 @@ itself. A term of a product passes through at most b + 2 roundings in it and nb 
 nb + 1. So the computed ``E'`` satisfies ``|E' - E|_ij <= gamma_{b+nb+6} (|H_ij| + c [i=j] + ct_i ct_j) + t``, and with
 ``|H_ij| <= (1 + gamma_{w+r+2}) a_i a_j + t``
 
-.. math:: \|E\|_2 \le \|E'\| + \gamma_{b+nb+6}\big((1+\gamma_{w+r+2})\textstyle\sum a_i^2 + |c| + \sum ct_i^2\big)
+.. math:: \|E\|_2 \le \|E'\| + \gamma_{b+nb+6}\bigl((1+\gamma_{w+r+2})\sum a_i^2 + |c| + \sum ct_i^2\bigr)
     + 2Nt.
 
 ``||E'||`` is the smaller of the Frobenius and the infinity norm of the symmetric E'. An entry of H or of E' takes less

@@ -26,7 +26,7 @@ with D diagonal (any; here the midpoints of T's diagonal). Choose ``g_j >= d_j``
    the Schur complement ``T_kk - lambda S_kk - v^T B^(-1) v`` vanishes, hence
 
    .. math:: |T_{kk} - \lambda S_{kk}| \le \frac{1}{h}
-             \Big( \sqrt{\textstyle\sum_{j \ne k} T_{kj}^2 / g_j} + \sqrt{u \textstyle\sum_{j \ne k} S_{kj}^2} \Big)^2 .
+             \Bigl( \sqrt{\sum_{j \ne k} T_{kj}^2 / g_j} + \sqrt{u \sum_{j \ne k} S_{kj}^2} \Bigr)^2 .
 
    The quotient ``dist / Delta`` grows with the distance of d_j from ``[l, u]`` on either side, so that the neighbours
    in the order of d attain the minimum.

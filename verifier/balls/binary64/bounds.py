@@ -46,9 +46,11 @@ def gamma(k: int) -> float:
 def inflation(n: int) -> float:
     """The factor that turns a computed value into an upper bound, ``1 + 8 (n + 16) u``.
 
-    Guarantee: let x >= 0 be an expression in non-negative numbers by ``+ * sqrt`` and divisions by exact numbers, with
-    at most n + 14 roundings on any path, and ``y`` its computed value. Then ``fl(fl(y * inflation(n)) + TINY) >= x``:
-    ``y >= x (1-u)^(n+14) - 2^-1000``, and ``(1-u)^(n+16) (1 + 8(n+16)u) >= 1`` for ``(n+16) u <= 1/16``.
+    Guarantee: let x >= 0 be an expression in non-negative numbers by ``+ *``, divisions by exact numbers and roots of
+    sums that `TINY` was added to, with at most n + 14 roundings on any path, and ``y`` its computed value. Then
+    ``fl(fl(y * inflation(n)) + TINY) >= x``: ``y >= x (1-u)^(n+14) - 2^-1000``, and
+    ``(1-u)^(n+16) (1 + 8(n+16)u) >= 1`` for ``(n+16) u <= 1/16``. (What underflows below a root would grow by the root
+    beyond that; `TINY`, added there, pays for it.)
     """
     return 1.0 + 8.0 * (n + 16) * U
 

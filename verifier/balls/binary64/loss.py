@@ -3,7 +3,7 @@ r"""Logits and the cross-entropy in binary64, from the enclosure of Psi(U).
 Per sample, with margins ``m_k``, ``L = log(1 + sum_k e^{-m_k})``. Its partial derivatives are ``-p_k`` with
 ``sum p_k < 1``: margins that are off by at most e move L by at most e. With ``s = max(0, max_k -m_k)``,
 
-.. math:: L = s + \log\big(e^{-s} + \sum_k e^{-m_k - s}\big),
+.. math:: L = s + \log\bigl(e^{-s} + \sum_k e^{-m_k - s}\bigr),
 
 where no exponential overflows and the sum is in [1, m].
 """

@@ -1,0 +1,149 @@
+"""Parts of pages that are made from the code: a comment, alone on a line of the page's source, says which.
+
+* `<!-- modules: verifier.rank -->`: every module of a room, with what its docstrings say;
+* `<!-- other modules -->`: the modules that no page names in this way;
+* `<!-- public names -->`: the names of `import verifier`, each with a link to its description;
+* `<!-- statements -->`: the statements of the theorem room, each with a link to its section;
+* `<!-- command line -->`: what every command answers to `--help`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+PACKAGE = Path(__file__).resolve().parents[2]
+ROOMS = re.compile(r"^<!-- modules: ([\w.]+) -->$", re.MULTILINE)
+ARRAY = re.compile(
+    r"~?(?:numpy\.)?ndarray\[~?tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)\]\]"
+)
+SKIPPED = ("__main__", "docs")
+
+
+def modules_of(room: str) -> list[str]:
+    """Return the dotted names of a room's modules, the room itself first."""
+    start = PACKAGE.joinpath(*room.split(".")[1:])
+    if not start.is_dir():
+        return [room]
+    names = []
+    for path in sorted(start.rglob("*.py"), key=lambda p: p.with_suffix("").as_posix().replace("__init__", "")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts[-1] not in SKIPPED and parts[0] not in SKIPPED and (path.parent / "__init__.py").exists():
+            names.append(".".join(("verifier", *parts)).removesuffix(".__init__"))
+    return names
+
+
+def _automodule(names: list[str]) -> str:
+    return "\n".join(
+        f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :ignore-module-all:\n```\n"
+        for name in names
+    )
+
+
+def slug(label: str) -> str:
+    """Return the name of a statement's section: `T3.4(2)` has `statement-t3-4-2`."""
+    return "statement-" + re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+
+
+def _statements() -> str:
+    table = import_module("verifier.theorem.statements").STATEMENTS
+    rows = ["| label | statement | source | how |", "|---|---|---|---|"]
+    for each in table.values():
+        words = each.words.replace("|", "\\|").replace("^", "\\^").replace("*", "\\*")
+        rows.append(f"| [{each.label}](#{slug(each.label)}) | {words} | {each.source} | {each.how} |")
+    return "\n".join(rows)
+
+
+def _public_names() -> str:
+    package = import_module("verifier")
+    rows = ["| name | home | |", "|---|---|---|"]
+    for name in package.__all__:
+        value = getattr(package, name)
+        home = package._HOMES.get(name)
+        if home is None:
+            rows.append(f"| `{name}` | {{py:mod}}`verifier` | The version, as text. |")
+            continue
+        words = (
+            ""
+            if isinstance(value, dict)
+            else (value.__doc__ or "")
+            .strip()
+            .split("\n\n")[0]
+            .replace("\n", " ")
+            .replace("``", "`")
+            .replace("|", "\\|")
+        )
+        words = words or "The statements of the theorem room, by label."
+        rows.append(f"| {{py:obj}}`{name} <{home}.{name}>` | {{py:mod}}`{home}` | {words} |")
+    return "\n".join(rows)
+
+
+def _command_line() -> str:
+    words = _help()
+    commands = re.findall(r"^ {2}([a-z]+) {2,}\S", words.partition("Commands:")[2], re.MULTILINE)
+    parts = [f"```text\n{words}\n```\n"]
+    parts += [f"## verifier {name}\n\n```text\n{_help(name)}\n```\n" for name in commands]
+    return "\n".join(parts)
+
+
+def _help(*command: str) -> str:
+    environment = os.environ | {"COLUMNS": "88", "TERMINAL_WIDTH": "88", "NO_COLOR": "1", "TERM": "dumb"}
+    environment["PYTHONPATH"] = str(PACKAGE.parent)
+    line = [sys.executable, "-m", "verifier", *command, "--help"]
+    return subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _other_modules() -> str:
+    named = {room for page in (PACKAGE / "docs").rglob("*.md") for room in ROOMS.findall(page.read_text("utf-8"))}
+    known = {name for room in named for name in modules_of(room)}
+    return _automodule([name for name in modules_of("verifier") if name not in known | {"verifier"}])
+
+
+MARKS: dict[str, Callable[[], str]] = {
+    "<!-- other modules -->": _other_modules,
+    "<!-- public names -->": _public_names,
+    "<!-- statements -->": _statements,
+    "<!-- command line -->": _command_line,
+}
+
+
+def fill_in(app: Sphinx, page: str, source: list[str]) -> None:
+    """Replace the marks of a page's source."""
+    source[0] = ROOMS.sub(lambda mark: _automodule(modules_of(mark[1])), source[0])
+    for mark, make in MARKS.items():
+        if mark in source[0].splitlines():
+            source[0] = source[0].replace(f"\n{mark}\n", f"\n{make()}\n")
+
+
+def mend(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Let a docstring mean what it says: |x| is an absolute value, no substitution; `Guarantee:` is easy to find."""
+    parts = re.split(r"(``.*?``|^[ \t]*\.\. math::.*?(?=\n\S|\Z))", "\n".join(lines), flags=re.DOTALL | re.MULTILINE)
+    for i in range(0, len(parts), 2):  # between literals and formulas
+        parts[i] = re.sub(r"\bGuarantee( \([^)]*\))?:", r"**Guarantee**\1:", parts[i].replace("|", "\\|"))
+    lines[:] = "".join(parts).split("\n")
+    if what in ("data", "attribute", "property"):
+        lines.insert(0, "\\ ")  # else napoleon takes what is before a colon for a type
+
+
+def shorten(
+    app: Sphinx, what: str, name: str, thing: object, options: object, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Write arrays as the code does."""
+    texts = [text and ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returned)]
+    return texts[0], texts[1]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect them."""
+    app.connect("source-read", fill_in)
+    app.connect("autodoc-process-docstring", mend, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", shorten)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,58 @@
+"""Configuration of the documentation: `python -m sphinx -W --keep-going -b html verifier/docs OUT`.
+
+Nothing is fetched, at build time or by the pages: fonts are the system's, mathematics is MathML, which browsers draw by
+themselves. Reference pages are made from the code when they are built (see `generated`), so that they cannot fall
+behind it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE / "_extensions")]
+
+import verifier  # noqa: E402  (from this tree)
+
+project = "verifier"
+author = "The verifier authors"
+copyright = "the verifier authors, MIT licence"
+version = release = verifier.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "mathml",
+    "generated",
+]
+exclude_patterns = ["_build", "_extensions"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+suppress_warnings: list[str] = []  # none: what warns is mended
+
+default_role = "py:obj"  # `name` in a docstring links to what it names
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+maximum_signature_line_length = 88
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+
+html_theme = "furo"
+html_title = "verifier"
+html_static_path = ["_static"]
+html_css_files = ["verifier.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+html_math_renderer = "mathml"
+html_theme_options = {"navigation_with_keys": True}
+pygments_style = "tango"
