@@ -24,8 +24,10 @@ ORDER_ENTRIES = 1_000_000
 """Largest Psi that is put into an order of its own."""
 ITERATIONS = 400
 
-SOLVED_MARGIN = 1e-3
-"""A least squares solution of ``Psi V = onehot`` (margins 1) with a smaller margin in floating point solves nothing."""
+SOLVED_MARGIN, USEFUL_MARGIN = 0.5, 1e-3
+"""``Psi V = onehot`` has margins 1: with a smaller one in floating point it is not solved, and a right inverse does
+better; without one, a margin may still be of use.
+"""
 
 QUIETLY = np.errstate(all="ignore")
 """Overflow is no news in a proposal: what is not finite is not proposed."""
@@ -56,12 +58,14 @@ def proposals(
 
 
 def _in_floats(psi: Array, labels: NDArray[np.int64], classes: int, full_rank: bool) -> Iterator[tuple[str, Array]]:
-    v = _least_squares(psi, np.eye(classes)[labels])
-    solved = v is not None and approx_margin(psi, v, labels) > SOLVED_MARGIN
-    if v is not None and solved:
-        yield "least squares", _short(v)
-    if full_rank and solved:
-        return
+    wanted = SOLVED_MARGIN if full_rank else USEFUL_MARGIN
+    found = _least_squares(psi, np.eye(classes)[labels])
+    rounded = () if found is None else (_short(found), found)
+    solved = next((v for v in rounded if approx_margin(psi, v, labels) > wanted), None)
+    if solved is not None:
+        yield "least squares", solved
+        if full_rank:
+            return
     v = _squared_hinge(psi, labels, classes)
     if np.isfinite(v).all() and approx_margin(psi, v, labels) > 0:
         yield "squared hinge", v
