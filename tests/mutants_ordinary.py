@@ -38,6 +38,7 @@ MUTANTS = [
     ("checker.analytic", "return guard(function) if monotone(tree)[0] else function", "return guard(function)"),
     ("checker.analytic", "return guard(function) if monotone(tree)[0] else function", "return function"),
     ("checker.expression", " and x.rad() < SHORT", ""),
+    ("checker.expression", "wrap(lambda x: (-x).erfc())", "wrap(lambda x: x.erfc())"),
     ("checker.expression", " and function(coefficients[0]).is_finite()", ""),
     # checker/network.py
     ("checker.network", "(sums + tile(self.biases[number], len(rows))) / layer.divisor", "sums / layer.divisor"),

@@ -281,6 +281,15 @@ def test_other_functions_of_wide_balls_keep_what_is_between(text):
         assert all(value.contains(arb(float(truth(text, mpmath.mpf(t))))) for t in (-3, 0, 0.5, 3))
 
 
+@pytest.mark.parametrize("domain", [PLAIN, GUARDED])
+@pytest.mark.parametrize("t", [-30, -9, -1, 0, 2, 30])
+def test_erf_and_one_do_not_cancel(domain, t):
+    with precision(64), mpmath.workdps(500):
+        value = build(parse("t*(erf(t) + 1)/2", "").tree, domain)(arb(t))
+        true = mpmath.mpf(t) * mpmath.erfc(-t) / 2
+        assert value.contains(arb(mpmath.nstr(true, 60)).mid()) and value.rad() <= abs(value) * 2.0**-40
+
+
 def test_functions_of_long_numbers_with_long_radii_are_finite():
     """At 2^63 +- 1 a ball is narrow beside its midpoint, but not for exp."""
     with precision(64):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -155,6 +156,24 @@ STEEP = fuzz.Specimen(
 LONG_ROOT = replace(STEEP, inputs=np.array([[0.0], [60.0]]), layers=(dense(2, "sqrt(log(1 + exp(t)))"),))
 """The checker's series of log(1 + e^-54) were those of log at 1: REJECTED."""
 
+FAR_LEFT = fuzz.Specimen(
+    inputs=np.array([[0.0], [-1.0], [1.0], [-2.0]]),
+    labels=np.array([0, 1, 0, 0]),
+    layers=(dense(1, "gelu"),),
+    u=np.array([0.0, -9.5]),
+    v=np.zeros((1, 2)),
+)
+"""C3 with a GELU unit of -1e-20: the checker's erf(t) + 1 cancelled: REJECTED."""
+
+ULPS_APART = fuzz.Specimen(
+    inputs=np.array([[math.ldexp(2**50 + k, -53)] for k in range(5)]),
+    labels=np.array([0, 1, 0, 0, 0]),
+    layers=(dense(1, "tanh"), dense(3, "tanh", inputs=[0]), dense(1, "tanh", inputs=["input"])),
+    u=np.array([1.0, 0.5, -0.875, 1.75, -0.875, 0.25, 1.0, 0.25, -0.8125, -0.75]),
+    v=np.array([[2240.0, 480.0], [-1808.0, 106.0], [647.0, -1250.0], [264.0, 1280.0], [400.0, 7.0]]),
+)
+"""The oracle took columns that differ by 1e-64 for dependent ones, with 100 digits."""
+
 ORDER_OF_SAMPLES = fuzz.Specimen(
     inputs=np.array([[0.0, 0.125], [-1.125, 3.875], [-0.125, 0.875], [-1.125, 3.8750000000000004]]),
     labels=np.array([1, 2, 2, 0]),
@@ -179,6 +198,8 @@ FOUND = {
     "beyond-reach": (BEYOND_REACH, "checker-accepts"),
     "steep": (STEEP, "checker-accepts"),
     "long-root": (LONG_ROOT, "checker-accepts"),
+    "far-left": (FAR_LEFT, "checker-accepts"),
+    "ulps-apart": (ULPS_APART, "path-never-increases"),
     "order-of-samples": (ORDER_OF_SAMPLES, "order-does-not-matter"),
 }
 

@@ -81,6 +81,7 @@ def ball_domain(wrap: Function) -> dict[str, Function]:
     domain |= {"pi": arb.pi, "E": arb.const_e, "sin": arb.sin, "cos": arb.cos}
     domain |= {"Max": lambda *x: functools.reduce(arb.max, x), "Min": lambda *x: functools.reduce(arb.min, x)}
     domain |= {name: wrap(getattr(arb, name)) for name in (*INCREASING, "log1p")}  # log1p: within log(.. + 1) only
+    domain["erf + 1"] = wrap(lambda x: (-x).erfc())
     return domain | {name: wrap(getattr(arb, name, abs), True) for name in EVEN}
 
 
@@ -124,6 +125,7 @@ SLOPES |= {"sin": lambda x: SERIES["cos"](x), "cos": lambda x: -SERIES["sin"](x)
 SLOPES |= {"sinh": lambda x: SERIES["cosh"](x), "cosh": lambda x: SERIES["sinh"](x)}
 SLOPES |= {"sqrt": lambda x: 1 / (2 * SERIES["sqrt"](x)), "tanh": lambda x: 1 - square(SERIES["tanh"](x))}
 SLOPES |= {"atan": lambda x: 1 / (1 + square(x)), "erf": lambda x: 2 * SERIES["exp"](-square(x)) / arb.pi().sqrt()}
+SLOPES["erf + 1"] = SLOPES["erf"]
 SERIES |= {name: chain(GUARDED[name], slope) for name, slope in SLOPES.items()}
 SERIES |= {"number": arb, "power": series_power, "pi": arb.pi, "E": arb.const_e}
 
@@ -191,6 +193,12 @@ def build(node: ast.expr, domain: dict[str, Function], depth: int = 0) -> Functi
             operation, children = neg, [child]
         case ast.BinOp(left=child, op=ast.Pow(), right=exponent):
             operation, children = domain["power"](exponent_of(exponent)), [child]
+        case ast.BinOp(
+            left=ast.Call(func=ast.Name(id="erf"), args=[child], keywords=[]),
+            op=ast.Add(),
+            right=ast.Constant(value=one),
+        ) if "erf + 1" in domain and type(one) is int and one == 1:  # without cancellation far to the left
+            operation, children = domain["erf + 1"], [child]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
             operation, children = OPERATORS[type(op)], [left, right]
         case ast.Call(

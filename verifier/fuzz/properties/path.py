@@ -29,6 +29,8 @@ from verifier.model.verdict import Verdict
 
 DIGITS: Final = 100
 GUARD_DIGITS: Final = 20
+CARRIED_DIGITS: Final = 400
+"""For the rank of systems whose columns differ by 1e-16 to some power, where samples are one ulp apart."""
 POINTS: Final = 1000
 BUDGET: Final = 60_000
 """Multiplications that the points of a moving piece may cost."""
@@ -58,7 +60,11 @@ def path_never_increases(specimen: Specimen) -> str:
     with mpmath.workdps(DIGITS):
         if report.escape is not None and report.escape.escape is not None:
             escape = report.escape.escape
-            _check_piece(specimen, escape, labels, counts)
+            if escape.label in ("E2", "E4"):
+                with mpmath.workdps(CARRIED_DIGITS):
+                    _check_carried(specimen, escape)
+            else:
+                _check_piece(specimen, escape, labels, counts)
             _check_tail(specimen, escape.tail, labels, counts, escape)
             return escape.label
         if report.path is None:
@@ -75,7 +81,7 @@ def _labels(specimen: Specimen) -> tuple[list[int], list[int]]:
 def _logits(specimen: Specimen, u: Array, v: Matrix) -> Matrix:
     """Logits to `DIGITS` digits: output weights of 1e300 need as many more of the features, which cancel."""
     largest = max(abs(x) for row in v for x in row)
-    digits = DIGITS + GUARD_DIGITS + max(0, int(mpmath.mag(largest) * 0.302) if largest else 0)
+    digits = mpmath.mp.dps + GUARD_DIGITS + max(0, int(mpmath.mag(largest) * 0.302) if largest else 0)
     psi = oracle.approx_features_to(specimen.network, u, specimen.data.inputs, digits)
     with mpmath.workdps(digits):
         return oracle.times(psi, v)
@@ -147,10 +153,7 @@ def _rise(before: tuple[Any, Any], after: tuple[Any, Any]) -> str:
 
 
 def _check_piece(specimen: Specimen, escape: Escape, labels: Sequence[int], counts: Sequence[int]) -> None:
-    """The piece on which U moves, as its label claims."""
-    if escape.label in ("E2", "E4"):
-        _check_carried(specimen, escape)
-        return
+    """The piece on which U moves, as E1 or E3 claims."""
     start_v = _exact(escape.start_weights)
     end_v = start_v if escape.end_weights is None else _exact(escape.end_weights)
     work = len(specimen.data.inputs) * (len(specimen.u) + 30 * specimen.network.skip_count)
@@ -171,7 +174,7 @@ def _check_piece(specimen: Specimen, escape: Escape, labels: Sequence[int], coun
 
 def _features_between(specimen: Specimen, start: Array, end: Array, t: Any) -> Matrix:
     """Psi at U0 + t (U1 - U0), the combination taken in exact numbers."""
-    return oracle.approx_features_between(specimen.network, start, end, t, specimen.data.inputs, DIGITS)
+    return oracle.approx_features_between(specimen.network, start, end, t, specimen.data.inputs, mpmath.mp.dps)
 
 
 def _check_carried(specimen: Specimen, escape: Escape) -> None:
