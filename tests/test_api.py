@@ -56,7 +56,8 @@ def test_the_features_contain_psi(found: vf.Verification) -> None:
     assert enclosed.approx() == pytest.approx(psi(found), rel=1e-13)
     (_, block), *more = enclosed.blocks()
     assert not more
-    assert all(abs(ball - float(value)) < 1e-13 for ball, value in zip(block.entries(), psi(found).ravel(), strict=True))
+    expected = psi(found).ravel().tolist()
+    assert all(abs(ball - value) < 1e-13 for ball, value in zip(block.entries(), expected, strict=True))
 
 
 def psi(found: vf.Verification) -> np.ndarray:
