@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import sys
 import tempfile
 import time
@@ -15,20 +16,32 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 COLOURS = 128
 CELL_SECONDS = 120
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def execute(path: Path) -> tuple[Any, float]:
-    """The notebook with new outputs, and the seconds that it took, in a temporary folder; an error is raised."""
+    """The notebook with new outputs, and the seconds that it took, in a temporary folder.
+
+    Raises
+    ------
+    RuntimeError
+        A cell raised an error: its source and the traceback.
+    """
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         resources = {"metadata": {"path": folder}}
-        NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=resources).execute()
+        client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=resources)
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            raise RuntimeError(f"{path.name}: {COLOUR.sub('', str(error))}") from None
         return notebook, time.monotonic() - began
 
 
