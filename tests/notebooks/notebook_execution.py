@@ -1,4 +1,4 @@
-"""Run a notebook from top to bottom; as a program, ``python tests/notebooks/execution.py FILE ...`` renews its outputs.
+"""Run a notebook from top to bottom; as a program it renews the outputs of the files named.
 
 What is kept of a run is what a reader sees: no times, no metadata, pictures with a palette (a third of the size).
 """
