@@ -50,6 +50,16 @@ def test_the_verdicts_and_the_proofs(found: vf.Verification) -> None:
     assert [step.key for step in found.steps][-1] == "squared"
 
 
+def test_the_features_contain_psi(found: vf.Verification) -> None:
+    enclosed = found.features
+    assert (enclosed.samples, enclosed.columns) == (20, 30)
+    assert enclosed.approx() == pytest.approx(psi(found), rel=1e-13)
+    (_, block), *more = enclosed.blocks()
+    assert not more
+    expected = psi(found).ravel().tolist()
+    assert all(abs(ball - value) < 1e-13 for ball, value in zip(block.entries(), expected, strict=True))
+
+
 def psi(found: vf.Verification) -> np.ndarray:
     views = found.network.views(found.u)
     return np.tanh(X @ views["layer0.weight"].T + views["layer0.bias"])

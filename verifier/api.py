@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from verifier.balls.binary64.backend import backend_for
+from verifier.balls.engine import FIRST_BITS
+from verifier.balls.features import FeatureEnclosure
 from verifier.certificate.show import Description, read_description
 from verifier.certificate.writer import CertificateBuilder
 from verifier.display import Facts, Shown
@@ -114,6 +116,11 @@ class Verification(Shown):
     def v(self) -> Array:
         """The output weights V, shape (M, m)."""
         return self.instance.v
+
+    @property
+    def features(self) -> FeatureEnclosure:
+        """Psi(U), shape (N, M), enclosed by Arb at 64 bits: for `singular_values`, pictures, proofs of your own."""
+        return FeatureEnclosure(self.network, self.u, self.data.inputs, FIRST_BITS)
 
     def verdict(self, name: str) -> Verdict | None:
         """The verdict of a step or statement.

@@ -216,14 +216,15 @@ def prove_escape(
 
 def _words(escape: Escape) -> str:
     tail = escape.tail
-    ray = ", ".join(f"loss <= {target.text} from t = {target.t}" for target in tail.targets)
+    ray = ", ".join(f"loss <= {target.text} from t = {bound_text(target.t, up=True)}" for target in tail.targets)
+    epsilon = "" if escape.epsilon is None else bound_text(escape.epsilon, up=True)
     how = {
         "E1": f"U and V move together, dPhi/dt < 0 on {escape.pieces} pieces",
         "E2": "V is carried by units at rest, the others move freely",
         "E4": "the lower weights part merged samples, V follows continuously",
-        "E3": f"U moves, Phi stays below Phi(start) + {escape.epsilon} on {escape.pieces} pieces",
+        "E3": f"U moves, Phi stays below Phi(start) + {epsilon} on {escape.pieces} pieces",
     }[escape.label]
-    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {tail.kappa}; {ray}"
+    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {bound_text(tail.kappa)}; {ray}"
 
 
 def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first: Margins | None = None) -> Path | str:

@@ -368,9 +368,11 @@ def _conclude(
     needs_rank = gamma is None and full_rank and problem.exact
     bounds = (low, high) if gamma is not None or needs_rank else (low, last)
     movement = "strictly decreasing" if strict else "not increasing"
-    reason = f"{movement} from {start[1]} on the segment to V1, where the loss is at most {last}; infimum >= {low}"
+    most, reached = bound_text(start[1], up=True), bound_text(last, up=True)
+    reason = f"{movement} from {most} on the segment to V1, where the loss is at most {reached}"
+    reason += f"; infimum >= {bound_text(low)}"
     if gamma is not None:
-        reason += f"; beyond V1, along t V1, it tends to 0 (gamma = {gamma})"
+        reason += f"; beyond V1, along t V1, it tends to 0 (gamma = {bound_text(gamma)})"
     if not (near or gamma is not None):
         reason += f"; not proved to be within {tolerance} of the infimum"
     verdict = Verdict.PROVED if near or gamma is not None else Verdict.UNDECIDED

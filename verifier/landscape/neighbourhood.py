@@ -105,7 +105,10 @@ def certified_ball(
     if radius is None:
         reason = "no radius found: an activation that is not differentiable, or huge weights or pre-activations"
         return BallResult(Verdict.UNDECIDED, reason, weights, gamma, precision)
-    reason = f"margins of at least {gamma} change by less for all weights within {radius} of U and V, each number"
+    reason = (
+        f"margins of at least {bound_text(gamma)} change by less for all weights within {bound_text(radius)} "
+        "of U and V, each number"
+    )
     return BallResult(Verdict.PROVED, reason, weights, gamma, precision, radius)
 
 

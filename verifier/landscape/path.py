@@ -220,9 +220,10 @@ def prove_path(
             features, zero_loss.weights, start_weights, start_margins, end_margins, gamma, multiplicities, targets
         )
         if path is not None:
-            ray = ", ".join(f"loss <= {target.text} from t = {target.t}" for target in path.targets)
+            ray = ", ".join(f"loss <= {goal.text} from t = {bound_text(goal.t, up=True)}" for goal in path.targets)
+            start = bound_text(path.start_loss[1], up=True)
             reason = (
-                f"kappa m1 > m0 with kappa = {path.kappa}: strictly decreasing from {path.start_loss[1]} "
+                f"kappa m1 > m0 with kappa = {bound_text(path.kappa)}: strictly decreasing from {start} "
                 f"on the segment and the ray; {ray}"
             )
             return PathResult(Verdict.PROVED, reason, path)

@@ -91,7 +91,8 @@ def prove_zero_loss(
                 smallest = margins.smallest_lo(room=ENCLOSURE_SLACK) * (1 - SLACK)
                 gamma = round_down(smallest) if smallest > 0 else None
             if gamma is not None and gamma.mantissa > 0:
-                reason = f"every margin of Psi V1 is at least gamma = {gamma} ({method}, {arithmetic(enclosure)})"
+                least = bound_text(gamma)
+                reason = f"every margin of Psi V1 is at least gamma = {least} ({method}, {arithmetic(enclosure)})"
                 return ZeroLoss(Verdict.PROVED, reason, enclosure.precision, weights, gamma, margins, enclosure)
             following = sharper(enclosure)
             if not _wide(margins) or following.precision > max_bits:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from verifier.balls.exact import bound_text
 from verifier.certificate.writer import CertificateBuilder
 from verifier.errors import CaseError, DataError
 from verifier.model.case import Case, build_network
@@ -133,8 +134,9 @@ def _samples(case: Case) -> tuple[SampleSource, Dataset | None, str]:
 
 def _explicit(found: WitnessResult) -> str:
     depth = f", through {len(found.chain)} layers below" if found.chain else ""
-    radius = "" if found.radius is None else f"; every U' within {found.radius} of it in each parameter too"
-    return f"an explicit U from {found.samples} thresholds{depth}: sigma_N >= {found.sigma_lower}{radius}"
+    radius = "" if found.radius is None else f"; every U' within {bound_text(found.radius)} of it in each parameter too"
+    sigma = "sigma_N > 0" if found.sigma_lower is None else f"sigma_N >= {bound_text(found.sigma_lower)}"
+    return f"an explicit U from {found.samples} thresholds{depth}: {sigma}{radius}"
 
 
 def _dense(

@@ -12,7 +12,7 @@ from typing import Any
 import sympy
 
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import Dyadic, ExactArray, text_below, upper_float
+from verifier.balls.exact import Dyadic, ExactArray, bound_text, text_below, upper_float
 from verifier.balls.precision import working_precision
 from verifier.display import Brief, Facts, Shown, Table, count, joined
 from verifier.landscape.escape import EscapeResult
@@ -199,7 +199,7 @@ def _threshold_on_path(instance: Evidence) -> str:
     with working_precision(path.precision):
         time = upper_float(path.zero_error_t.arb() / path.kappa.arb())
     found = check_instance(path.margins(max(time, 1.0)).rows, path.multiplicities)
-    return f"; on the path at t = {path.zero_error_t}: {found.reason}"
+    return f"; on the path at t = {bound_text(path.zero_error_t, up=True)}: {found.reason}"
 
 
 def _witness(instance: Evidence, steps: _Walk, seed: int) -> None:
@@ -208,7 +208,7 @@ def _witness(instance: Evidence, steps: _Walk, seed: int) -> None:
     steps.found.witness = found
     for label in ("W1", "W2"):
         if found.label == label:
-            radius = "" if found.radius is None else f"; a ball of radius {found.radius} in every parameter"
+            radius = "" if found.radius is None else f"; a ball of radius {bound_text(found.radius)} in every parameter"
             steps.add(label, found.verdict, f"{found.reason}{radius}")
         else:
             steps.skip(label, f"not needed: {found.label} applies" if found.label else found.reason)
