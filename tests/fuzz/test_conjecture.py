@@ -11,8 +11,9 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
-from verifier import Network, fuzz, initialise
+from verifier import Network, Verdict, fuzz, initialise
 from verifier.errors import InputError
 from verifier.fuzz import oracle
 from verifier.fuzz.conjecture import shipped
@@ -295,3 +296,34 @@ def test_names_that_are_unknown(name: str, message: str) -> None:
 def test_a_folder_is_no_conjecture(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         fuzz.load_conjecture(str(tmp_path))
+
+
+def two_units(a: float, b: float) -> fuzz.Specimen:
+    layer = {"kind": "dense", "width": 2, "activation": "tanh", "skip": True}
+    return specimen(layer, [[0.0], [1.0]], [a, b, 1.0, 0.0])
+
+
+def test_a_function_in_memory_falls_as_a_file_does(tmp_path: Path) -> None:
+    def small_weights(tried: fuzz.Specimen) -> tuple[Verdict, str]:
+        """Weights are  below 3."""
+        weight = float(tried.u[0])
+        return (Verdict.REFUTED, f"weight {weight}") if weight >= 3 else (Verdict.PROVED, "")
+
+    drawn = st.integers(0, 100).map(lambda k: two_units(float(k), 1.0))
+    found = fuzz.falsify(small_weights, drawn, examples=100, folder=tmp_path)
+    assert found.statement == "Weights are below 3." and found.name == "small-weights"
+    assert found.counterexample is not None and found.counterexample.specimen.u[0] == 3.0
+    assert found.counterexample.case_file is not None and found.counterexample.case_file.is_relative_to(tmp_path)
+    assert "REFUTED" in repr(found) and "weight 3.0" in repr(found) and "2 samples" in found._repr_html_()
+
+
+def test_a_conjecture_that_stands_is_only_tested() -> None:
+    found = fuzz.falsify(lambda _: Verdict.PROVED, st.just(two_units(1.0, 2.0)), examples=3)
+    assert found.counterexample is None and "TESTED" in repr(found) and "proves nothing" in repr(found)
+
+
+def test_a_function_in_memory_is_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"<lambda>\(\) returned 'yes'; return a verifier.Verdict"):
+        fuzz.falsify(lambda _: "yes", st.just(two_units(1.0, 2.0)))
+    with pytest.raises(InputError, match="strategy = 7: give a Hypothesis strategy"):
+        fuzz.falsify(lambda _: Verdict.PROVED, 7)  # type: ignore[arg-type]

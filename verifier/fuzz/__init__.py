@@ -2,11 +2,12 @@
 
 Public names: the strategies `datasets`, `networks`, `activations`, `parameters`, `starts`, `losses`, `class_weights`,
 `specimens`, `singular_specimens`; `Specimen`; the oracles of `verifier.fuzz.oracle`; `PROPERTIES`, `Property`,
-`Falsified`; `search`, `SearchResult`, `Counterexample`; `load_conjecture`.
+`Falsified`; `search`, `SearchResult`, `Counterexample`; `falsify`,
+`load_conjecture`.
 """
 
 from verifier.fuzz import oracle
-from verifier.fuzz.conjecture import load_conjecture
+from verifier.fuzz.conjecture import falsify, load_conjecture
 from verifier.fuzz.properties import PROPERTIES, Falsified, Property
 from verifier.fuzz.properties.rank import singular_specimens, with_more_units
 from verifier.fuzz.search import Counterexample, SearchResult, search
@@ -33,6 +34,7 @@ __all__ = [
     "activations",
     "class_weights",
     "datasets",
+    "falsify",
     "load_conjecture",
     "losses",
     "networks",

@@ -20,6 +20,7 @@ from hypothesis.strategies import SearchStrategy
 
 from verifier.errors import InputError, VerifierError, nearest, one_line
 from verifier.fuzz.properties.core import Falsified, Property
+from verifier.fuzz.search import DEFAULT_EXAMPLES, SearchResult, search
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import specimens
 from verifier.model.verdict import Verdict
@@ -68,6 +69,47 @@ class Conjecture:
 def shipped() -> dict[str, Path]:
     """The worked conjectures by name."""
     return {path.stem: path for path in sorted(SHIPPED.glob("*.py"))}
+
+
+def falsify(
+    conjecture: Callable[[Specimen], Any],
+    strategy: SearchStrategy[Specimen] | None = None,
+    *,
+    examples: int = DEFAULT_EXAMPLES,
+    seed: int = 0,
+    folder: str | Path | None = None,
+) -> SearchResult:
+    """Search for a counterexample of a conjecture, and shrink it: ``verifier fuzz --conjecture`` for a function.
+
+    Parameters
+    ----------
+    conjecture : callable
+        Takes a specimen and returns a `Verdict`, or a pair of one and a reason; its docstring is the statement.
+    strategy : SearchStrategy, optional
+        Draws specimens, by default all kinds.
+    examples, seed
+        How many are drawn, and with which seed.
+    folder : str or Path, optional
+        Where the counterexample's case file is written; by default nothing is.
+
+    Returns
+    -------
+    SearchResult
+        Without a counterexample: none was found, which proves nothing.
+
+    Raises
+    ------
+    InputError
+        The function raises something or returns no verdict; the strategy fails to draw.
+    """
+    if strategy is not None and not isinstance(strategy, SearchStrategy):
+        raise InputError(f"strategy = {one_line(strategy)}: give a Hypothesis strategy, such as fuzz.specimens()")
+    name = getattr(conjecture, "__name__", "conjecture")
+    words = " ".join((conjecture.__doc__ or name).split())
+    drawn = specimens() if strategy is None else strategy
+    where = None if folder is None else Path(folder)
+    check = Conjecture(conjecture, f"{name}()")
+    return search(name.replace("_", "-"), words, drawn, check, examples=examples, seed=seed, folder=where)
 
 
 def load_conjecture(name: str) -> Property:

@@ -21,10 +21,12 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import FlakyFailure
 from hypothesis.strategies import SearchStrategy
 
+from verifier.display import Facts, Shown, Table
 from verifier.errors import InputError, one_line
 from verifier.fuzz.properties.core import Check, Falsified
 from verifier.fuzz.specimen import Specimen
 from verifier.model.case import MAX_TITLE
+from verifier.model.verdict import Verdict
 
 ROUND = 100
 """Examples in a round when the time is limited, not their number."""
@@ -47,8 +49,8 @@ class Counterexample:
     case_file: Path | None = None
 
 
-@dataclass(frozen=True)
-class SearchResult:
+@dataclass(frozen=True, repr=False)
+class SearchResult(Shown):
     """What a search found: how many examples in how many seconds, what they were, and a counterexample or None.
 
     ``examples`` counts those that were drawn, not the ones that shrinking tried.
@@ -65,6 +67,17 @@ class SearchResult:
     def rate(self) -> float:
         """Examples per second."""
         return self.examples / self.seconds if self.seconds > 0 else 0.0
+
+    def _facts(self) -> Facts:
+        seen = ", ".join(f"{count} {word}" for word, count in self.outcomes.items())
+        values = (("examples", f"{self.examples}: {seen}" if seen else str(self.examples)),)
+        if self.counterexample is None:
+            return Facts(
+                self.statement, str(Verdict.TESTED), "No counterexample was found, which proves nothing.", values
+            )
+        rows = tuple((line,) for line in repr(self.counterexample.specimen).splitlines())
+        table = Table("The counterexample, shrunk", ("samples, layers, weights",), rows, unfolded=True)
+        return Facts(self.statement, str(Verdict.REFUTED), self.counterexample.reason, values, (table,))
 
     def as_json(self) -> dict[str, Any]:
         """The result as JSON values."""
