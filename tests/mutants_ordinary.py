@@ -33,7 +33,8 @@ MUTANTS = [
     ("checker.claims", "arb(2).log() / self.data.total", "arb(2).log()"),
     ("checker.claims", "require(reached <= target.loss,", "require(not reached > 2 * target.loss,"),
     ("checker.claims", "for k in range(weights.integers.ncols()) if k != label]", "for k in range(2) if k != label]"),
-    ("checker.claims", "return most.union(least)", "return least"),
+    ("checker.claims", ".union(loss_at(list(map(arb.upper, margins))))", ""),
+    ("checker.claims", "return top + log1p(sum(", "return log1p(sum("),
     # checker/analytic.py, checker/expression.py
     ("checker.analytic", "return guard(function) if monotone(tree)[0] else function", "return guard(function)"),
     ("checker.analytic", "return guard(function) if monotone(tree)[0] else function", "return function"),

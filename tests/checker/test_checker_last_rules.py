@@ -40,17 +40,29 @@ def test_rank_balls(radius, expected, tmp_path):
     assert rule(outcome(tmp_path, builder, document)) == expected
 
 
-def test_a_start_loss_that_is_not_finite(tmp_path):
-    """Margins of -2^20000 at the start: the segment's end is reached, but e^(2^20000) has no enclosure."""
+def test_an_astronomical_start_loss(tmp_path):
+    """Margins of -2^20000 at the start: e^(2^20000) has no enclosure, but the loss has one."""
     builder, document = toy()
     (term,) = document["claims"][3]["start_weights"]["terms"]
     dtype, shape, _ = builder.tensors[term["tensor"]]
     builder.tensors[term["tensor"]] = dtype, shape, [-8, 0, 0, -8, -8, 0, 0, 0]
     assert rule(outcome(tmp_path, builder, document)) is None
     term["exponent"] = 20000
-    found = outcome(tmp_path, builder, document)
-    assert found.rejection.message == "is not finite"
-    assert rule(found) == ("P1.start-loss", "/claims/3/start_loss")
+    assert rule(outcome(tmp_path, builder, document)) == ("P1.start-loss", "/claims/3/start_loss")
+    document["claims"][3]["start_loss"] = {
+        "lower": {"mantissa": "1", "exponent": 19990},
+        "upper": {"mantissa": "1", "exponent": 20010},
+    }
+    assert rule(outcome(tmp_path, builder, document)) is None
+
+
+def test_a_sigma_that_forgets_alpha(tmp_path):
+    """Psi = 6, X = 1/4, alpha = 3/4: sigma_N >= (1 - alpha) / ||X|| = 1, although ||Psi X|| allows for more."""
+    for sigma, expected in ((F(1), None), (F(9, 8), ("R1.sigma", "/claims/0/sigma_lower"))):
+        b = Builder()
+        rank = b.right_inverse([[F(1, 4)]], rank=1, feature_bits=8, alpha=F(3, 4), sigma=sigma)
+        document = b.document(b.data([[3]], [0]), [1], [b.dense([[2]], [0], "t")], 1, [rank])
+        assert rule(outcome(tmp_path, b, document)) == expected
 
 
 def test_the_working_precision_is_the_callers_again(tmp_path):

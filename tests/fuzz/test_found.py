@@ -174,6 +174,24 @@ ULPS_APART = fuzz.Specimen(
 )
 """The oracle took columns that differ by 1e-64 for dependent ones, with 100 digits."""
 
+HUGE_FEATURES = fuzz.Specimen(
+    inputs=np.array([[0.0], [2.0]]),
+    labels=np.array([0, 1]),
+    layers=(dense(1, "tanh"), dense(1, "cubic", inputs=["input"]), dense(1, "tanh", inputs=["input"])),
+    u=np.ldexp([1.0, 0.5, -1.0, 0.25, -0.875, -0.75], 163),
+    v=np.array([[2.25, 0.5], [-1.75, 0.125], [0.625, -1.25]]),
+)
+"""A start loss of 1e149: the checker's exp overflowed: REJECTED."""
+
+FAINT_UNIT = fuzz.Specimen(
+    inputs=np.array([[0.0, 0.0], [0.0, 1.0]]),
+    labels=np.array([0, 1]),
+    layers=(dense(1, "exp"), dense(1, "sigmoid", inputs=["input", 0])),
+    u=np.array([1.0, 2.0, 0.5, -0.875, 1.75, 1.0, 0.25]),
+    v=np.zeros((2, 2)),
+)
+"""A weakness of the property: at one random U sigmoid(-1e9) is beyond 200 digits, and the rank looks like 1."""
+
 ORDER_OF_SAMPLES = fuzz.Specimen(
     inputs=np.array([[0.0, 0.125], [-1.125, 3.875], [-0.125, 0.875], [-1.125, 3.8750000000000004]]),
     labels=np.array([1, 2, 2, 0]),
@@ -200,6 +218,8 @@ FOUND = {
     "long-root": (LONG_ROOT, "checker-accepts"),
     "far-left": (FAR_LEFT, "checker-accepts"),
     "ulps-apart": (ULPS_APART, "path-never-increases"),
+    "huge-features": (HUGE_FEATURES, "checker-accepts"),
+    "faint-unit": (FAINT_UNIT, "almost-every-u"),
     "order-of-samples": (ORDER_OF_SAMPLES, "order-does-not-matter"),
 }
 

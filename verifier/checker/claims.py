@@ -8,7 +8,7 @@ some rows of Psi, ordered by labels, and *merges* what it took; `shared` holds w
 
 import itertools
 from collections.abc import Callable, Iterable
-from operator import add, mul
+from operator import add, mul, neg
 from typing import Any
 
 from flint import arb, arb_mat, fmpz_mat
@@ -173,8 +173,13 @@ def loss_of(margins: list[arb]) -> arb:
 
     Guarantee: it decreases in each margin, so that it lies between its values at the ends of the balls.
     """
-    most, least = (log1p(sum((exp(-end(m)) for m in margins), arb(0))) for end in (arb.lower, arb.upper))
-    return most.union(least)
+    return loss_at(list(map(arb.lower, margins))).union(loss_at(list(map(arb.upper, margins))))
+
+
+def loss_at(margins: list[arb]) -> arb:
+    """Return log(1 + sum_k e^-m_k) = x + log(1 + sum e^(others - x)), x the largest of 0 and all -m_k; all exact."""
+    *others, top = sorted([arb(0), *map(neg, margins)], key=arb.mid)
+    return top + log1p(sum((exp(other - top) for other in others), arb(0)))
 
 
 def sides(numbers: Iterable[arb]) -> list[Any]:
