@@ -192,6 +192,16 @@ FAINT_UNIT = fuzz.Specimen(
 )
 """A weakness of the property: at one random U sigmoid(-1e9) is beyond 200 digits, and the rank looks like 1."""
 
+ENDLESS_FEATURES = fuzz.Specimen(
+    inputs=np.array([[0.0], [2.0]]),
+    labels=np.array([0, 1]),
+    layers=(dense(2, "exp"),),
+    u=np.ldexp([-1.0, -0.75, -0.75, 0.25], 40),
+    v=np.array([[2.25, 0.5], [-1.75, 0.125]]),
+    losses=("cross-entropy", "squared"),
+)
+"""A loss of e^(1e12) was written out: MemoryError."""
+
 ORDER_OF_SAMPLES = fuzz.Specimen(
     inputs=np.array([[0.0, 0.125], [-1.125, 3.875], [-0.125, 0.875], [-1.125, 3.8750000000000004]]),
     labels=np.array([1, 2, 2, 0]),
@@ -220,6 +230,7 @@ FOUND = {
     "ulps-apart": (ULPS_APART, "path-never-increases"),
     "huge-features": (HUGE_FEATURES, "checker-accepts"),
     "faint-unit": (FAINT_UNIT, "almost-every-u"),
+    "endless-features": (ENDLESS_FEATURES, "checker-accepts"),
     "order-of-samples": (ORDER_OF_SAMPLES, "order-does-not-matter"),
 }
 

@@ -313,6 +313,8 @@ def prove_loss_path(
         label_counts=problem.counts if labels.ndim == 2 else None,
     )
     enclosure = sharper(features) if isinstance(features, FloatEnclosure) else features
+    if not np.isfinite(enclosure.approx()).all():
+        return replace(base, reason=f"{loss}: features beyond 1e308; make the weights smaller")
     tried, best = [], None
     for method, end in _ends(
         features, enclosure, problem, start_weights, witness, float(tolerance), float(infimum.mid())
