@@ -1,0 +1,127 @@
+"""What a run leaves: numbers per epoch, the end, and what was certified there. Everything is plain JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Method = Literal["sgd", "rand"]
+"""SGD on all weights; or U as drawn and only V optimised."""
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """The network after so many epochs (0: as drawn), in floating point.
+
+    Losses are mean cross-entropies; errors are numbers of samples. ``distance`` is the Euclidean distance of (U, V) from
+    the start, ``distance_u`` and ``distance_v`` those of its parts.
+    """
+
+    epoch: int
+    rate: float
+    train_loss: float
+    train_errors: int
+    test_loss: float
+    test_errors: int
+    distance: float
+    distance_u: float
+    distance_v: float
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement of the verifier at a point: its label in the theory, verdict and reason."""
+
+    label: str
+    verdict: str
+    reason: str
+
+
+class Certified(msgspec.Struct, frozen=True, kw_only=True):
+    """What is proved at the weights of the end, about the exact real network.
+
+    ``errors_low <= misclassified training samples <= errors_high`` and ``loss_low <= Phi <= loss_high`` are proved at the
+    V found by the method (None: no enclosure). ``findings`` has ``rank``, ``threshold`` (L2.1), ``zero_loss`` (Z1: some
+    V has training error zero at this U) and ``path`` (to loss 1e-6). ``ray_from`` is the time from which on the path is
+    below 1e-6. ``check`` is the independent checker's answer about the certificate, "" if there is none.
+    """
+
+    findings: dict[str, Finding]
+    errors_low: int
+    errors_high: int
+    loss_low: float | None
+    loss_high: float | None
+    sigma_lower: float
+    gamma_lower: float
+    ray_from: float | None
+    engine: str
+    certificate: str = ""
+    check: str = ""
+    seconds: float = 0.0
+
+    def verdict(self, key: str) -> str:
+        """The verdict of one of the findings, "" if there is none."""
+        return self.findings[key].verdict if key in self.findings else ""
+
+
+class PathPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A point of the path that the proof gives: its time, its distance from the start, and its loss, enclosed."""
+
+    time: float
+    distance: float
+    low: float
+    high: float
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One network, one method, one seed.
+
+    ``samples`` is N, ``tests`` the number of test samples, ``hidden`` the number of hidden units, ``skip_units`` M (with
+    ``skip`` false those of the last hidden layer), ``parameters`` p. ``path`` is the proof's path from the network as
+    drawn, empty if none was asked for or certified. ``note`` says what went otherwise than planned.
+    """
+
+    experiment: str
+    data: str
+    architecture: str
+    activation: str
+    skip: bool
+    method: Method
+    seed: int
+    samples: int
+    tests: int
+    classes: int
+    hidden: int
+    skip_units: int
+    parameters: int
+    epochs: tuple[Epoch, ...]
+    certified: Certified | None = None
+    certified_start: Certified | None = None
+    path: tuple[PathPoint, ...] = ()
+    seconds: float = 0.0
+    note: str = ""
+
+    @property
+    def last(self) -> Epoch:
+        """The end."""
+        return self.epochs[-1]
+
+    @property
+    def train_error(self) -> float:
+        """Share of the training samples that the end misclassifies, in floating point."""
+        return self.last.train_errors / self.samples
+
+    @property
+    def test_error(self) -> float:
+        """Share of the test samples that the end misclassifies, in floating point."""
+        return self.last.test_errors / self.tests
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """results.json: the configuration as it was used, versions, all finished runs."""
+
+    name: str
+    configuration: str
+    versions: dict[str, str]
+    machine: str
+    runs: tuple[Run, ...]
+    seconds: float
