@@ -283,3 +283,10 @@ def test_arguments_are_checked(tmp_path):
 def _only_one_class(root: Path, seed: int) -> bool:
     rows = np.random.default_rng([seed, 2]).permutation(TRAIN)[:2]
     return bool(LABELS[rows[0]] == LABELS[rows[1]])
+
+
+def test_the_largest_class_of_the_test_samples(tmp_path):
+    write_mnist(tmp_path)
+    assert load_split("mnist", root=tmp_path).test_majority == 2  # 12 samples of 10 classes in turn
+    split = load_split("digits")
+    assert split.test_majority == max(np.bincount(split.test.labels))

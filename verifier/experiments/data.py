@@ -61,6 +61,11 @@ class Split:
     test: Dataset
     words: str
 
+    @property
+    def test_majority(self) -> int:
+        """How many test samples the largest class has: what always guessing that class gets right."""
+        return 0 if self.test.labels is None else int(np.bincount(self.test.labels).max())
+
 
 @dataclass(frozen=True, slots=True)
 class _Images:
