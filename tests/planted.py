@@ -142,8 +142,9 @@ def _sample(network, parameters, x, number, functions):
                 total = bias[a,] if layer.bias == "tied" else bias[(a, *p)]
                 for c, (part, channel) in enumerate(channels):
                     for q in itertools.product(*map(range, layer.kernel)):
-                        cell = (channel, *(i * s + o for i, s, o in zip(p, layer.steps, q, strict=True)))
-                        total += weight[(a, c, *q)] * part[cell]
+                        at = [i * s + o for i, s, o in zip(p, layer.steps, q, strict=True)]
+                        cell = (channel, *(x - m for x, m in zip(at, layer.padding or (0, 0), strict=False)))
+                        total += weight[(a, c, *q)] * (part.get(cell, number(0)) if layer.padding else part[cell])
                 out[(a, *p)] = functions[layer.activation.name](total)
         else:
             for a, *p in itertools.product(*map(range, shape)):
@@ -244,6 +245,36 @@ def shuffled_dag(rng, names, *, skip_some=True):
             AvgPool((1, 2), inputs=(1,), skip=False),
             Dense(3, pick(), inputs=(2, 3), skip=True),
         )
+    return Network(shape, layers)
+
+
+def padded_dag(rng, names):
+    """A small network of convolutions with zero padding, the second of two sources, a pool, and a dense layer."""
+
+    def pick() -> Activation:
+        return activation(str(rng.choice(names)))
+
+    def bias() -> str:
+        return str(rng.choice(["tied", "per-unit"]))
+
+    if rng.integers(2):
+        shape = (int(rng.integers(1, 3)), int(rng.integers(2, 5)))
+        layers = (
+            Conv(2, (3,), pick(), bias=bias(), padding=1, skip=True),
+            Conv(2, (2,), pick(), stride=(int(rng.integers(1, 3)),), bias=bias(), inputs=(0, "input"), padding=(1,)),
+            AvgPool((2,), stride=(1,), inputs=(1,), skip=(0,)),
+            Dense(2, pick(), inputs=(1, 2), skip=True),
+        )
+    else:
+        shape = (1, int(rng.integers(1, 3)), int(rng.integers(2, 4)))
+        first = (int(rng.integers(2)) if shape[1] > 1 else 1, int(rng.integers(1, 3)))
+        layers = (
+            Conv(2, (2, 3), pick(), padding=first, bias=bias(), inputs="input",
+                 stride=(1, int(rng.integers(1, 3)))),
+            Conv(1, (3, 2), pick(), bias=bias(), inputs=(0,), padding=(2, 1), skip=True),
+            Conv(1, (3, 3), pick(), bias=bias(), inputs=("input",), padding=(1, 1), skip=(1,)),
+            Dense(2, pick(), inputs=(1, 2), skip=True),
+        )  # fmt: skip
     return Network(shape, layers)
 
 

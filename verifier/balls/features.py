@@ -139,7 +139,9 @@ class FeatureEnclosure(Brief):
         return values
 
     def _convolve(self, index: int, layer: Conv, z: arb_mat, shape: tuple[int, ...]) -> arb_mat:
-        windows = window_indices(shape, layer.kernel, layer.steps)
+        windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
+        if layer.padding:
+            z = _concatenate([z, arb_mat(z.nrows(), 1)])  # windows in the padding read this exact zero
         weight, bias = self._parameters(index)
         count, width, positions = z.nrows(), z.ncols(), len(windows)
         flat = z.entries()

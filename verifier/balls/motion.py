@@ -109,7 +109,12 @@ def _layer(
     shape = (sum(s[0] for s in sources), *sources[0][1:])
     if isinstance(layer, AvgPool):
         return _pool(layer, shape, z), _pool(layer, shape, dz)
-    windows = [list(range(len(z[0])))] if isinstance(layer, Dense) else window_indices(shape, layer.kernel, layer.steps)
+    if isinstance(layer, Dense):
+        windows = [list(range(len(z[0])))]
+    else:
+        windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
+        if layer.padding:  # windows in the padding read this exact zero, which does not move
+            z, dz = [[*row, arb(0)] for row in z], [[*row, arb(0)] for row in dz]
     filters, names = network.shapes[index][0], (f"layer{index}.weight", f"layer{index}.bias")
     weight, dweight = _between(first[names[0]].reshape(filters, -1), last[names[0]].reshape(filters, -1), t)
     bias, dbias = _between(first[names[1]].reshape(filters, -1), last[names[1]].reshape(filters, -1), t)

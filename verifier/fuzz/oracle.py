@@ -191,7 +191,7 @@ def _evaluate(
                 continue
             weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
             if isinstance(layer, Conv):
-                pre = _convolve(network, index, layer, z, weight, bias)
+                pre = _convolve(network, index, layer, z, weight, bias, number)
             else:
                 pre = [b + _dot(z, row) for row, b in zip(weight, bias, strict=True)]
             values.append([act(layer.activation.expression, t) for t in pre])
@@ -210,9 +210,18 @@ def _nested(array: NDArray[np.float64], number: Callable[[float], Any]) -> list[
     return [[number(value) for value in row.ravel().tolist()] for row in array]
 
 
-def _convolve(network: Network, index: int, layer: Conv, z: Sequence[Any], weight: Any, bias: Any) -> list[Any]:
+def _convolve(
+    network: Network,
+    index: int,
+    layer: Conv,
+    z: Sequence[Any],
+    weight: Any,
+    bias: Any,
+    number: Callable[[float], Any],
+) -> list[Any]:
     sources = network.source_shapes(index)
-    windows = window_indices((sum(s[0] for s in sources), *sources[0][1:]), layer.kernel, layer.steps)
+    windows = window_indices((sum(s[0] for s in sources), *sources[0][1:]), layer.kernel, layer.steps, layer.padding)
+    z = [*z, number(0.0)] if layer.padding else z  # what windows in the padding read
     out = []
     for leader, row in enumerate(weight):
         for position, window in enumerate(windows):

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.model.kernels import approx_numpy_derivative, approx_numpy_kernel
-from verifier.model.layers import AvgPool, Conv, Dense, window_indices
-from verifier.model.network import Array, Network
+from verifier.model.layers import AvgPool, Conv, Dense, Layer, window_indices
+from verifier.model.network import Array, Network, with_zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ def approx_gradient(
     for index, layer in enumerate(network.layers):
         z = _read(network, index, inputs, values)
         windows = _windows(network, index)
+        z = with_zero(z) if _is_padded(layer) else z
         patches = z if windows is None else z[:, windows]
         if isinstance(layer, AvgPool):
             values.append(patches.mean(axis=2))
@@ -83,6 +84,10 @@ def _read(network: Network, index: int, inputs: Array, values: list[Array]) -> A
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
+def _is_padded(layer: Layer) -> bool:
+    return isinstance(layer, Conv) and bool(layer.padding)
+
+
 def _windows(network: Network, index: int) -> NDArray[np.int64] | None:
     """The flat source indices of every output position of a convolution, or of every unit of a pool."""
     layer, sources = network.layers[index], network.source_shapes(index)
@@ -90,7 +95,7 @@ def _windows(network: Network, index: int) -> NDArray[np.int64] | None:
         return None
     shape = (sum(s[0] for s in sources), *sources[0][1:])
     if isinstance(layer, Conv):
-        return np.array(window_indices(shape, layer.kernel, layer.steps))
+        return np.array(window_indices(shape, layer.kernel, layer.steps, layer.padding))
     plane = int(np.prod(shape[1:]))
     windows = np.array(window_indices((1, *shape[1:]), layer.kernel, layer.steps))
     return np.concatenate([windows + c * plane for c in range(shape[0])])
@@ -109,7 +114,7 @@ def _push(
     count = len(patches)
     delta = back[index] * slopes
     width = sum(int(np.prod(shape)) for shape in network.source_shapes(index))
-    onto = np.zeros((count, width))
+    onto = np.zeros((count, width + _is_padded(layer)))  # the padding takes its share, which goes nowhere
     gradient, weight, bias = network.views(du), f"layer{index}.weight", f"layer{index}.bias"
     if windows is None:
         gradient[weight][...] = delta.T @ patches

@@ -3,7 +3,7 @@
 A layer says which earlier outputs it reads (``inputs``), what shape it has and how its parameters are laid out.
 Shapes follow the certificate format: a dense layer has shape ``(n,)``, a convolution or pool ``(channels,
 positions...)``;
-units are numbered in C order of that shape. Convolutions are cross-correlations without padding.
+units are numbered in C order of that shape. Convolutions are cross-correlations; padding is by zeros.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, SupportsIndex
 
 import numpy as np
 
@@ -34,6 +34,9 @@ InputsLike = Source | Sequence[Source]
 """What a layer's ``inputs`` may be given as."""
 
 BIASES = ("per-unit", "tied")
+
+MAX_WINDOW_ENTRIES = 100_000_000
+"""Entries of all windows of a padded convolution; without padding the input's extent bounds the kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class Dense:
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Conv:
-    """Convolution (1-d or 2-d) with shared weights ``(filters, channels, *kernel)`` and stride, without padding.
+    """Convolution (1-d or 2-d) with shared weights ``(filters, channels, *kernel)``, stride and zero padding.
 
     Parameters
     ----------
@@ -119,6 +122,9 @@ class Conv:
         equal patches give two equal columns for every U).
     skip, inputs
         As for `Dense`; units are numbered filter by filter.
+    padding : int or sequence of int, optional
+        Zeros put before and behind the input, along every or along each axis: 0 by default, below the kernel's size,
+        so that every window sees some of the input.
 
     Raises
     ------
@@ -133,6 +139,7 @@ class Conv:
     bias: Literal["per-unit", "tied"] = "per-unit"
     skip: Skip = False
     inputs: tuple[Source, ...] = ()
+    padding: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -143,17 +150,20 @@ class Conv:
         bias: Literal["per-unit", "tied"] = "per-unit",
         skip: SkipLike = False,
         inputs: InputsLike = (),
+        padding: int | Sequence[int] = (),
     ) -> None:
-        """Take lists for tuples and names for activations."""
+        """Take lists for tuples, names for activations, and a padding of zeros only for none."""
         _set(self, filters=_whole(filters, "Conv: filters"), kernel=_axes(kernel, "Conv: kernel"))
         _set(self, activation=_sigma(activation, "Conv"), stride=_axes(stride, "Conv: stride"))
         if bias not in BIASES:
             raise NetworkError(f"Conv: bias = {one_line(bias)} is unknown; {nearest(str(bias), BIASES)}")
         _set(self, bias=bias, skip=_skip(skip, "Conv"), inputs=_inputs(inputs, "Conv"))
+        _set(self, padding=_padding(padding, len(self.kernel)))
 
     def __repr__(self) -> str:
         """The call that makes it."""
         more = f", stride={self.stride}" if self.stride else ""
+        more += f", padding={self.padding}" if self.padding else ""
         more += ", bias='tied'" if self.bias == "tied" else ""
         return f"Conv({self.filters}, {self.kernel}, {self.activation.name!r}{more}{_wiring(self)})"
 
@@ -170,13 +180,20 @@ class Conv:
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
         """Shape of the output, ``(filters, *positions)``."""
         _positive(self.filters, f"{where}: filters")
-        return (self.filters, *_positions(sources, self.kernel, self.steps, where))
+        out = _positions(sources, self.kernel, self.steps, where, self.padding)
+        entries = sum(shape[0] for shape in sources) * math.prod(self.kernel) * math.prod(out)
+        if self.padding and entries > MAX_WINDOW_ENTRIES:
+            raise NetworkError(
+                f"{where}: padding {list(self.padding)} and kernel {list(self.kernel)} make windows of {entries} "
+                f"entries, more than {MAX_WINDOW_ENTRIES}; reduce them"
+            )
+        return (self.filters, *out)
 
     def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
         """Weight and bias specifications."""
         channels = sum(shape[0] for shape in sources)
         weight = (self.filters, channels, *self.kernel)
-        positions = _positions(sources, self.kernel, self.steps, "conv")
+        positions = _positions(sources, self.kernel, self.steps, "conv", self.padding)
         bias = (self.filters,) if self.bias == "tied" else (self.filters, *positions)
         return (ParameterSpec("weight", weight, math.prod(weight[1:])), ParameterSpec("bias", bias, 0))
 
@@ -269,6 +286,17 @@ def _axes(given: object, what: str) -> tuple[int, ...]:
     return tuple(_whole(entry, f"{what}: an entry") for entry in given)
 
 
+def _padding(given: object, axes: int) -> tuple[int, ...]:
+    if isinstance(given, bool | np.bool_ | str) or not isinstance(given, Iterable | SupportsIndex):
+        raise NetworkError(
+            f"Conv: padding = {one_line(given)} must be an integer, or have one per axis, such as (1, 1)"
+        )
+    if not isinstance(given, Iterable):
+        given = (given,) * axes
+    padding = _axes(given, "Conv: padding")
+    return () if padding == (0,) * axes else padding
+
+
 def _skip(given: object, where: str) -> Skip:
     if isinstance(given, bool | np.bool_):
         return bool(given)
@@ -295,7 +323,13 @@ def _positive(value: int, what: str) -> None:
         raise NetworkError(f"{what} is {value}; it must be at least 1")
 
 
-def _positions(sources: Sequence[Shape], kernel: tuple[int, ...], stride: tuple[int, ...], where: str) -> Shape:
+def _positions(
+    sources: Sequence[Shape],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    where: str,
+    padding: tuple[int, ...] = (),
+) -> Shape:
     """Spatial shape after sliding a window over sources that share one spatial shape."""
     spatial = {shape[1:] for shape in sources}
     if len(spatial) != 1:
@@ -308,17 +342,32 @@ def _positions(sources: Sequence[Shape], kernel: tuple[int, ...], stride: tuple[
         )
     if len(stride) != len(kernel):
         raise NetworkError(f"{where}: stride {list(stride)} and kernel {list(kernel)} differ in length")
+    pads = padding or (0,) * len(kernel)
+    if len(pads) != len(kernel):
+        raise NetworkError(f"{where}: padding {list(pads)} and kernel {list(kernel)} differ in length")
     out = []
-    for length, k, s in zip(space, kernel, stride, strict=True):
-        if not 1 <= k <= length:
-            raise NetworkError(f"{where}: kernel size {k} does not fit an input of length {length}; use 1..{length}")
+    for length, k, s, p in zip(space, kernel, stride, pads, strict=True):
+        if p < 0:
+            raise NetworkError(f"{where}: padding {p} must be at least 0")
+        whole = length + 2 * p
+        if not 1 <= k <= whole:
+            padded = f", {whole} with its padding" if p else ""
+            raise NetworkError(
+                f"{where}: kernel size {k} does not fit an input of length {length}{padded}; use 1..{whole}"
+            )
+        if p >= k:
+            raise NetworkError(
+                f"{where}: padding {p} must be below the kernel size {k}, else some windows hold nothing but zeros"
+            )
         if s < 1:
             raise NetworkError(f"{where}: stride {s} must be at least 1")
-        out.append((length - k) // s + 1)
+        out.append((whole - k) // s + 1)
     return tuple(out)
 
 
-def window_indices(shape: Shape, kernel: tuple[int, ...], stride: tuple[int, ...]) -> list[list[int]]:
+def window_indices(
+    shape: Shape, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...] = ()
+) -> list[list[int]]:
     """Flat indices into one channel-major block read by each output position.
 
     Parameters
@@ -327,12 +376,21 @@ def window_indices(shape: Shape, kernel: tuple[int, ...], stride: tuple[int, ...
         ``(channels, *space)`` of the (concatenated) input.
     kernel, stride
         Window and step per spatial axis.
+    padding
+        Places before and behind the input per spatial axis; empty: none.
 
     Returns
     -------
     list of list of int
-        One list per position (C order), each of ``channels * prod(kernel)`` indices in the weights' C order.
+        One list per position (C order), each of ``channels * prod(kernel)`` indices in the weights' C order. A place
+        in the padding has the index ``prod(shape)``, one past the end: whoever has padding appends a zero there.
     """
+    if any(padding):
+        sides = [(0, 0), *((p, p) for p in padding)]
+        block = np.arange(math.prod(shape)).reshape(shape)
+        places = np.pad(block, sides, constant_values=math.prod(shape))
+        table = places.ravel().tolist()
+        return [[table[j] for j in window] for window in window_indices(places.shape, kernel, stride)]
     channels, space = shape[0], shape[1:]
     out = [(length - k) // s + 1 for length, k, s in zip(space, kernel, stride, strict=True)]
     strides = [math.prod(space[axis + 1 :]) for axis in range(len(space))]

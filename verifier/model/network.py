@@ -228,6 +228,8 @@ class Network(Shown):
                 what += f" bias {layer.bias}"
             if isinstance(layer, Conv | AvgPool):
                 what += f" kernel {'x'.join(map(str, layer.kernel))} stride {'x'.join(map(str, layer.steps))}"
+            if isinstance(layer, Conv) and layer.padding:
+                what += f" padding {'x'.join(map(str, layer.padding))}"
             if not isinstance(layer, AvgPool):
                 what += f" {layer.activation.name}"
             lines.append(
@@ -298,6 +300,11 @@ def _require_units(index: int, units: tuple[int, ...], size: int) -> None:
         )
 
 
+def with_zero(z: Array) -> Array:
+    """Source values ``(N, k)`` with the column ``k`` of zeros that windows in a padding read."""
+    return np.concatenate([z, np.zeros((len(z), 1))], axis=1)
+
+
 @np.errstate(all="ignore")
 def approx_features(network: Network, u: Array, inputs: Array) -> Array:
     """Psi(U) in plain floating point, shape ``(N, M)``. An untrusted proposal, never a proof."""
@@ -313,7 +320,8 @@ def approx_features(network: Network, u: Array, inputs: Array) -> Array:
             sources = network.source_shapes(index)
             shape = (sum(s[0] for s in sources), *sources[0][1:])
             if isinstance(layer, Conv):
-                window = np.array(window_indices(shape, layer.kernel, layer.steps))
+                window = np.array(window_indices(shape, layer.kernel, layer.steps, layer.padding))
+                z = with_zero(z) if layer.padding else z
                 weight = views[f"layer{index}.weight"].reshape(layer.filters, -1)
                 bias = views[f"layer{index}.bias"].reshape(layer.filters, -1)
                 pre = (z[:, window] @ weight.T).transpose(0, 2, 1) + bias

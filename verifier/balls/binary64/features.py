@@ -266,9 +266,12 @@ class FloatEnclosure(Brief):
     @QUIETLY
     def _convolution(self, index: int, layer: Conv, z: Enclosed, shape: tuple[int, ...]) -> Enclosed:
         xp = self.backend.xp
-        windows = np.array(window_indices(shape, layer.kernel, layer.steps), dtype=np.int64)
+        windows = np.array(window_indices(shape, layer.kernel, layer.steps, layer.padding), dtype=np.int64)
         positions, k = windows.shape
         count = int(z.mid.shape[0])
+        if layer.padding:  # windows in the padding read this exact zero: midpoint 0, radius 0
+            zero = xp.asarray(np.zeros(1))
+            z = Enclosed(xp.concat([z.mid, xp.zeros_like(z.mid[:, :1])], axis=1), xp.concat([z.radius, zero], axis=0))
         chosen = xp.asarray(np.ascontiguousarray(windows.ravel()))
         weight = xp.reshape(self._parameter(f"layer{index}.weight"), (layer.filters, k))
         bias = xp.reshape(self._parameter(f"layer{index}.bias"), (layer.filters, -1))  # (filters, positions or 1)
