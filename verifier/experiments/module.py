@@ -67,8 +67,8 @@ class SkipNetwork(nn.Module):
             view.of(u)[...] = given.detach().cpu().double().numpy().reshape(view.spec.shape)
         return u, np.ascontiguousarray(self.head.weight.detach().cpu().double().numpy().T)
 
-    def initialise(self, seed: int) -> None:
-        """Draw weights: Glorot's uniform distribution for U (He's for softplus), small uniform V, biases 0."""
+    def initialise(self, seed: int, gain: float = 1.0) -> None:
+        """Draw weights: Glorot's uniform distribution for U (He's for softplus) times the gain, small V, biases 0."""
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for index, module in enumerate(self.hidden):
@@ -78,7 +78,7 @@ class SkipNetwork(nn.Module):
                 fan_in, fan_out = _fans(module.weight)
                 ramp = layer.activation.name.startswith("softplus")
                 bound = math.sqrt(6 / fan_in) if ramp else math.sqrt(6 / (fan_in + fan_out))
-                _uniform(module.weight, bound, generator)
+                _uniform(module.weight, gain * bound, generator)
                 module.bias.zero_()
             _uniform(self.head.weight, 1 / math.sqrt(self.network.skip_count), generator)
 

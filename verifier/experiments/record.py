@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-Method = Literal["sgd", "rand"]
-"""SGD on all weights; or U as drawn and only V optimised."""
+Method = Literal["sgd", "rand", "interpolation"]
+"""SGD on all weights; U as drawn and V by minimising the cross-entropy; U as drawn and ``Psi V = onehot`` solved."""
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):

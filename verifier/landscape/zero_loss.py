@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,7 @@ def prove_zero_loss(
     classes: int,
     *,
     witness: RightInverse | None = None,
+    candidates: Iterable[tuple[str, ExactArray]] | None = None,
     max_bits: int = DEFAULT_MAX_BITS,
     stage: Stage = silent,
 ) -> ZeroLoss:
@@ -59,6 +61,9 @@ def prove_zero_loss(
         True classes ``(N,)`` and their number m.
     witness
         A right inverse of Psi(U) if the rank was proved; without one only linear separability can help.
+    candidates
+        V1 to be tried, each with the name of its method, instead of what is found here; Psi is then read in blocks
+        and never held.
     max_bits
         Last precision tried.
     stage
@@ -72,13 +77,15 @@ def prove_zero_loss(
         ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``.
     """
     stage("zero loss: solving for V")
-    try:
-        psi = features.approx()
-    except NotEnclosed:
-        features = sharper(features)
-        psi = features.approx()
+    if candidates is None:
+        try:
+            psi = features.approx()
+        except NotEnclosed:
+            features = sharper(features)
+            psi = features.approx()
+        candidates = proposals(psi, labels, classes, witness)
     tried = []
-    for method, weights in proposals(psi, labels, classes, witness):
+    for method, weights in candidates:
         tried.append(method)
         enclosure = features
         while True:
@@ -98,7 +105,7 @@ def prove_zero_loss(
             if not _wide(margins) or following.precision > max_bits:
                 break
             enclosure = following
-    text = ", ".join(tried) if tried else "least squares, squared hinge and linear programming"
+    text = ", ".join(dict.fromkeys(tried)) if tried else "least squares, squared hinge and linear programming"
     reason = f"no output weights with certified positive margins found ({text}); whether any exist is open"
     return ZeroLoss(Verdict.UNDECIDED, reason, features.precision)
 

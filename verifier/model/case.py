@@ -190,7 +190,7 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise CaseError(f"{label}: not valid TOML: {error}") from None
-    file = _convert(document, CaseFile, label)
+    file = convert(document, CaseFile, label)
     for section, kind in (("data", DataSection), ("start", StartSection)):
         for key, value in document.get(section, {}).items():
             if isinstance(value, float) and not math.isfinite(value):
@@ -257,7 +257,7 @@ def _layer(table: dict[str, Any], index: int) -> Layer:
         shown = "missing" if kind is None else one_line(kind)
         raise CaseError(f"{where}: kind is {shown}; {nearest(str(kind), KINDS)}")
     struct, axes = KINDS[kind]
-    spec: Any = _convert(table, struct, where)
+    spec: Any = convert(table, struct, where)
     skip = spec.skip if isinstance(spec.skip, bool) else tuple(spec.skip)
     inputs: tuple[Source, ...] = tuple(_source(s, where) for s in spec.inputs)
     if kind == "dense":
@@ -288,8 +288,14 @@ def _source(value: str | int, where: str) -> Source:
     return "input"
 
 
-def _convert(document: Any, kind: type[Any], where: str) -> Any:
-    """Convert by msgspec, with its messages turned into one line that names the nearest known key."""
+def convert(document: Any, kind: type[Any], where: str) -> Any:
+    """Convert a TOML document to a struct; msgspec's messages become one line that names the nearest known key.
+
+    Raises
+    ------
+    CaseError
+        Unknown keys, wrong types; ``where`` is the document's name in the message.
+    """
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:

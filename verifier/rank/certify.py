@@ -123,7 +123,7 @@ def prove_rank(
     features
         Enclosure of Psi in binary64, or by Arb at 64 bits; higher rungs make their own.
     max_bits
-        Last precision tried (64, 128, ... up to this).
+        Last precision tried (64, 128, ... up to this); below 64, of an enclosure in binary64: no other.
     stage
         Progress display.
     tight
@@ -148,6 +148,8 @@ def prove_rank(
         result = _guarded(features, attempts, stage, tight, certificate, guard)
         if result is not None:
             return result, features
+        if max_bits < FIRST_BITS:
+            return _without_arb(features, attempts, stage), features
         features = sharper(features)
     n, m = features.samples, features.columns
     if ARB_SECONDS_PER_FEATURE * n * m > WORK_LIMIT_SECONDS:
@@ -172,6 +174,17 @@ def prove_rank(
     if found is not None:
         return _refuted(features, found, tuple(attempts)), features
     return _climb(features, attempts, max_bits, stage)
+
+
+def _without_arb(features: FloatEnclosure, attempts: list[str], stage: Stage) -> RankResult:
+    """Structure decides what binary64 did not, or nothing does."""
+    stage("rank: looking for structural deficiency")
+    found = structural_deficiency(features.network, features.u, features.inputs)
+    if found is not None:
+        return _refuted(features, found, tuple(attempts))
+    reason = "no right inverse certified in binary64 and no structural deficiency found; higher precision was not asked for"
+    verdict = Verdict.UNDECIDED
+    return RankResult(verdict, features.samples, features.columns, features.precision, reason, tuple(attempts))
 
 
 def _cost(begun: float) -> str:

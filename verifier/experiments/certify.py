@@ -1,0 +1,299 @@
+"""What is proved at the weights that a method ended with, or started from: rank, training error, loss, path.
+
+These are statements about the exact real network whose parameters are the float32 numbers that PyTorch holds, on the
+training samples; how the numbers were found plays no part.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from flint import arb
+
+from verifier.balls.binary64.backend import numpy_backend
+from verifier.balls.binary64.canary import canary
+from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
+from verifier.balls.exact import ExactArray, lower_float, upper_float
+from verifier.balls.features import FeatureEnclosure
+from verifier.balls.loss import cross_entropy
+from verifier.balls.margins import Margins, enclose_margins
+from verifier.balls.precision import working_precision
+from verifier.certificate.writer import CertificateBuilder
+from verifier.errors import DataError, PrecisionError
+from verifier.experiments.baseline import solve
+from verifier.experiments.config import CertifySection
+from verifier.experiments.record import Certified, Finding, PathPoint
+from verifier.landscape.path import Path as LossPath
+from verifier.landscape.path import PathResult, prove_path
+from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
+from verifier.model.data import Dataset
+from verifier.model.grouping import group_duplicates
+from verifier.model.network import Array, Network
+from verifier.model.samples import SampleSource
+from verifier.model.verdict import Verdict
+from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.rank.right_inverse import RightInverse
+from verifier.rank.witness import WitnessResult, prove_witness
+from verifier.landscape.separate import times_right_inverse
+from verifier.suite.recheck import CheckerProcess
+from verifier.theorem.hypotheses import analytic
+
+PASSES = 300
+"""Passes over Psi that looking for V may take, where the given V misclassifies."""
+SEGMENT_POINTS, RAY_POINTS = 41, 20
+"""Points of a path that are enclosed for its picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Weights of a network on the training samples: U, (p,), V, (M, m), and how V came about."""
+
+    network: Network
+    u: Array
+    v: Array
+    found_by: str
+
+
+def certify(
+    point: Point,
+    data: Dataset,
+    section: CertifySection,
+    *,
+    certificate: Path | None = None,
+    stage: Stage = silent,
+) -> tuple[Certified, tuple[PathPoint, ...]]:
+    """Prove what can be proved at a point within the section's budget.
+
+    Parameters
+    ----------
+    point : Point
+        The weights.
+    data : Dataset
+        The training samples; equal ones are grouped (X1).
+    section : CertifySection
+        The budget and the target loss.
+    certificate : Path, optional
+        Where to write a certificate (``.json``), which is then checked.
+    stage : callable, optional
+        Told what is being proved.
+
+    Returns
+    -------
+    (Certified, tuple of PathPoint)
+        Guarantee: a finding PROVED or REFUTED is so by the theorems named in its label; the numbers of `Certified` are
+        bounds as its docstring says; so are ``low`` and ``high`` of the path's points. What was computed in binary64
+        counts only if the platform's canary passes before and after.
+
+    Raises
+    ------
+    DataError
+        No labels, or equal samples with different labels.
+    PrecisionError
+        The canary fails: nothing in binary64 counts on this machine.
+    """
+    begun = time.perf_counter()
+    grouping = group_duplicates(data)
+    rows = grouping.dataset
+    if rows.labels is None:
+        raise DataError(f"{data.name}: equal samples have different labels; no V has training error zero (X1)")
+    backend = numpy_backend()
+    shapes = [(min(rows.samples, 256), point.network.dimension, min(point.network.skip_count, 256))]
+    _require(canary(backend, shapes).failure)
+    features = FloatEnclosure(point.network, point.u, rows.inputs, backend)
+    work = _Work(point, rows, section, features, section.entries < rows.samples * point.network.skip_count, stage)
+    found, path = work.everything()
+    _require(canary(backend, backend.shapes).failure)
+    if certificate is not None and not work.builder.empty:
+        stage("certificate: writing and checking")
+        written = work.builder.write(certificate)
+        process = CheckerProcess([written], jobs=1)
+        try:
+            (answer,) = process.wait()
+        finally:
+            process.stop()
+        found["certificate"], found["check"] = written.name, answer.verdict
+    return Certified(**found, seconds=time.perf_counter() - begun), path
+
+
+def _require(failure: str | None) -> None:
+    if failure:
+        raise PrecisionError(f"binary64 is refused on this machine: {failure}")
+
+
+class _Work:
+    """The proofs at one point, one after the other, with what they share."""
+
+    def __init__(
+        self, point: Point, rows: Dataset, section: CertifySection, features: Enclosure, large: bool, stage: Stage
+    ) -> None:
+        self.point, self.rows, self.section, self.large, self.stage = point, rows, section, large, stage
+        self.features = features
+        assert rows.labels is not None  # noqa: S101  # for the type checker: `certify` has refused it
+        self.labels, self.counts = rows.labels, [int(c) for c in rows.multiplicities]
+        self.v = ExactArray.of_floats(point.v)
+        self.builder = CertificateBuilder(rows, point.network, point.u, with_labels=True)
+
+    def everything(self) -> tuple[dict[str, object], tuple[PathPoint, ...]]:
+        """All findings, as the fields of `Certified`, and the path's points."""
+        findings: dict[str, Finding] = {}
+        self._enclose()
+        rank = self._rank()
+        findings["rank"] = _finding(rank.label if rank else "R", rank.verdict if rank else None, _why(rank))
+        findings["generic"] = self._generic(rank)
+        margins = self._margins()
+        low, high, correct, wrong = self._errors(margins)
+        findings["threshold"] = self._threshold(low, high)
+        zero = self._zero(rank, wrong == 0 and correct == sum(self.counts))
+        findings["zero_loss"] = _finding("Z1", zero.verdict, zero.reason)
+        descent = self._path(zero)
+        findings["path"] = _finding("P1", descent.verdict, descent.reason)
+        path = descent.path
+        total = sum(self.counts)
+        fields: dict[str, object] = {
+            "findings": findings,
+            "errors_low": wrong,
+            "errors_high": total - correct,
+            "loss_low": low,
+            "loss_high": high,
+            "sigma_lower": 0.0 if rank is None else rank.sigma_lower,
+            "gamma_lower": 0.0 if zero.gamma is None else float(zero.gamma),
+            "ray_from": None if path is None else path.time_of(path.targets[0]),
+            "engine": arithmetic(self.features),
+        }
+        return fields, () if path is None else _points(path, self.point.v)
+
+    def _enclose(self) -> None:
+        """See that binary64 can enclose Psi; else Arb, if Psi is not too large for it."""
+        self.stage("enclosing Psi(U)")
+        try:
+            for _ in self.features.row_blocks():  # type: ignore[union-attr]
+                if self.large:
+                    break
+        except NotEnclosed:
+            if self.large:
+                raise PrecisionError("binary64 cannot enclose Psi, and Psi is too large for Arb") from None
+            self.features = FeatureEnclosure(self.point.network, self.point.u, self.rows.inputs, FIRST_BITS)
+
+    def _rank(self) -> RankResult | None:
+        if self.large and self.point.network.skip_count >= self.rows.samples:
+            return None
+        rank, _ = prove_rank(self.features, max_bits=self.section.max_bits, stage=self.stage, guard=False)
+        self.builder.add_rank(rank)
+        return rank
+
+    def _generic(self, rank: RankResult | None) -> Finding:
+        """W0: analytic, and of full rank at one U: this one, or one that is constructed."""
+        verdict, reason = analytic(self.point.network)
+        if verdict is not Verdict.PROVED:
+            return _finding("W0", Verdict.UNDECIDED, reason)
+        if rank is not None and rank.verdict is Verdict.PROVED:
+            if rank.witness is not None:
+                self.builder.add_generic()
+            return _finding("W0", Verdict.PROVED, "analytic, and of full rank at these weights: at almost every U")
+        if self.point.network.skip_count < self.rows.samples:
+            return _finding("W0", Verdict.REFUTED, "M < N: no U has full row rank")
+        witness: WitnessResult = prove_witness(
+            self.point.network, SampleSource.of_dataset(self.rows), max_bits=FIRST_BITS, stage=self.stage
+        )
+        if witness.verdict is Verdict.PROVED:
+            self.builder.add_witness(witness)
+            self.builder.add_generic()
+            return _finding("W0", Verdict.PROVED, f"analytic, and of full rank at an explicit U: {witness.reason}")
+        return _finding("W0", Verdict.UNDECIDED, witness.reason)
+
+    def _margins(self) -> Margins | None:
+        self.stage("margins of V")
+        try:
+            return enclose_margins(self.features, [self.v], self.labels)[0]
+        except NotEnclosed:
+            return None
+
+    def _errors(self, margins: Margins | None) -> tuple[float | None, float | None, int, int]:
+        """Bounds of the loss; how many samples are certainly right, and certainly wrong (ties are wrong)."""
+        if margins is None:
+            return None, None, 0, 0
+        correct = wrong = 0
+        with working_precision(self.features.precision):
+            for row, count in zip(margins.rows, self.counts, strict=True):
+                if all(margin > 0 for margin in row):
+                    correct += count
+                elif any(margin <= 0 for margin in row):
+                    wrong += count
+            loss = cross_entropy(margins.rows, self.counts)
+            if not loss.is_finite():
+                return None, None, correct, wrong
+            return max(0.0, lower_float(loss)), upper_float(loss), correct, wrong
+
+    def _threshold(self, low: float | None, high: float | None) -> Finding:
+        """L2.1: below log(2)/N no sample is misclassified."""
+        if low is None or high is None:
+            return _finding("L2.1", Verdict.UNDECIDED, "the loss has no finite enclosure")
+        with working_precision(FIRST_BITS):
+            bound = arb(2).log() / sum(self.counts)
+            verdict = Verdict.PROVED if arb(high) < bound else Verdict.REFUTED if arb(low) >= bound else None
+            limit = lower_float(bound)
+        return _finding("L2.1", verdict, f"Phi is in [{low:.6g}, {high:.6g}], log(2)/N = {limit:.6g}")
+
+    def _zero(self, rank: RankResult | None, separates: bool) -> ZeroLoss:
+        witness = None if rank is None else rank.witness
+        candidates = self._candidates(witness, separates)
+        bits = max(self.section.max_bits, FIRST_BITS if not self.large else 0)
+        zero = prove_zero_loss(
+            self.features, self.labels, self.rows.classes, candidates=candidates, max_bits=bits, stage=self.stage
+        )
+        self.builder.add_zero_loss(zero)
+        return zero
+
+    def _candidates(self, witness: RightInverse | None, separates: bool) -> Iterator[tuple[str, ExactArray]]:
+        """The V at hand, then one that is solved for, then that of a certified right inverse."""
+        if separates:
+            yield self.point.found_by, self.v
+        if self.large or not isinstance(self.features, FloatEnclosure):
+            return
+        features = self.features
+
+        def blocks() -> Iterator[tuple[slice, Array]]:
+            return ((rows, mid) for rows, mid, _ in features.row_blocks())
+
+        solved = solve(blocks, self.labels, self.rows.classes, features.columns, PASSES)
+        if solved.errors == 0:
+            yield solved.method, ExactArray.of_floats(solved.v)
+        if witness is not None:
+            target = ExactArray.of_floats(np.eye(self.rows.classes)[self.labels])
+            yield "right inverse", times_right_inverse(witness, target, features.columns)
+
+    def _path(self, zero: ZeroLoss) -> PathResult:
+        descent = prove_path(
+            zero, self.v, self.labels, self.counts, targets=[self.section.target], max_bits=FIRST_BITS, stage=self.stage
+        )
+        if descent.path is not None:
+            self.builder.add_path(descent.path)
+        return descent
+
+
+def _finding(label: str, verdict: Verdict | None, reason: str) -> Finding:
+    return Finding(label=label, verdict=str(verdict or Verdict.UNDECIDED), reason=reason)
+
+
+def _why(rank: RankResult | None) -> str:
+    return "not tried: Psi has more entries than certify.entries" if rank is None else rank.reason
+
+
+def _points(path: LossPath, v: Array) -> tuple[PathPoint, ...]:
+    """Points of the path for its picture: dense near the start, then on the ray until the target is reached."""
+    end = max(1.0, path.time_of(path.targets[0]))
+    segment = np.concatenate([[0.0], np.geomspace(1e-6, 1.0, SEGMENT_POINTS)])
+    ray = np.geomspace(1.0, end, RAY_POINTS)[1:] if end > 1.0 else np.empty(0)
+    times = [*segment.tolist(), *ray.tolist()]
+    found = []
+    for s, low, high in path.sample(times):
+        distance = float(np.linalg.norm(path.V(s) - v))
+        if math.isfinite(low) and math.isfinite(high) and math.isfinite(distance):
+            found.append(PathPoint(time=s, distance=distance, low=max(0.0, low), high=high))
+    return tuple(found)
