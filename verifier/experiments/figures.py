@@ -25,14 +25,14 @@ SMALLEST: Final = 1e-12
 """Losses are drawn down to this: below, binary64's mean cross-entropy is rounding."""
 WIDE: Final = 4.0
 """From this ratio of the two curves' lengths on distances are on a logarithmic scale."""
-LONGEST: Final = 90
-"""Characters of a title."""
+LONGEST, LONGEST_NAME = 60, 30
+"""Characters of a title, and of the name of a row."""
 GUESSES: Final = 40.0
 """Where some test error is above so many percent, errors are on a square-root axis."""
 NAMES: Final[Mapping[Condition, str]] = {
     "plain": "SGD without skips",
     "skip": "SGD with skips",
-    "rand": "rand: only V optimised",
+    "rand": "rand: V alone",
     "plain rand": "rand without skips",
 }
 MARKERS: Final[Mapping[Condition, str]] = {"plain": "s", "skip": "o", "rand": "D", "plain rand": "X"}
@@ -62,12 +62,12 @@ def progress_figure(runs: Sequence[Run]) -> Figure:
     if len(groups) != 1:
         raise InputError(f"runs: SGD runs of {len(groups)} groups; give those of one architecture and data set")
     ((group, by),) = groups.items()
-    figure = Figure(figsize=(7.6, 3.5), layout="constrained")
+    figure = Figure(figsize=(6.8, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2)
     for condition, seeds in by.items():
         found = list(seeds.values())
-        _progress(left, condition, found, lambda run, e: max(e.train_loss, SMALLEST))
-        _progress(right, condition, found, lambda run, e: 100.0 * e.train_errors / run.samples)
+        _progress(left, condition, found, lambda run, e: max(e.train_loss, SMALLEST), "loss")
+        _progress(right, condition, found, lambda run, e: 100.0 * e.train_errors / run.samples, "error")
     left.set_yscale("log")
     right.set_ylim(bottom=min(-2.0, right.get_ylim()[0]))
     dress(left, title="Training loss", x="epoch", y="mean cross-entropy (floating point)")
@@ -110,7 +110,7 @@ def trajectory_figure(run: Run) -> Figure:
     """
     if not run.path:
         raise InputError(f"run: {run.architecture}, seed {run.seed} has no certified path; draw a run that has one")
-    figure = Figure(figsize=(5.8, 3.9), layout="constrained")
+    figure = Figure(figsize=(4.9, 3.7), layout="constrained")
     ax = figure.subplots()
     palette = palette_of(ax)
     path = [point for point in run.path if point.high > SMALLEST]
@@ -125,7 +125,7 @@ def trajectory_figure(run: Run) -> Figure:
     ax.plot(
         [0.0], [start.high], "*", color=palette.ink, markersize=11, gid="start", zorder=8, label="the start, as drawn"
     )
-    title = f"One start, two ways down: {run.architecture}, {run.activation}, seed {run.seed}"
+    title = f"{run.architecture}, {run.activation}, seed {run.seed}: one start, two ways down"
     dress(ax, title=_plain(title), x="Euclidean distance from the start in (U, V)", y=r"cross-entropy $\Phi$")
     legend(ax, loc="best")
     return figure
@@ -143,7 +143,7 @@ def trajectory_caption(run: Run) -> str:
 
 
 def errors_figure(runs: Sequence[Run]) -> Figure:
-    """Draw mean test errors with their 95 % intervals over seeds: plain, skip and rand for each architecture.
+    """Draw mean test errors with their 95% intervals over seeds: plain, skip and rand for each architecture.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def errors_figure(runs: Sequence[Run]) -> Figure:
     groups = grouped(runs)
     if len({(group.data, group.samples, group.tests, group.experiment) for group in groups}) != 1:
         raise InputError("runs: none, or of several data sets; draw one data set at a time")
-    figure = Figure(figsize=(6.4, 1.3 + 0.55 * len(groups)), layout="constrained")
+    figure = Figure(figsize=(5.4, 1.4 + 0.45 * len(groups)), layout="constrained")
     ax = figure.subplots()
     palette = palette_of(ax)
     present = [condition for condition in NAMES if any(condition in by for by in groups.values())]
@@ -171,7 +171,7 @@ def errors_figure(runs: Sequence[Run]) -> Figure:
         for condition, seeds in by.items():
             offset = 0.22 * (present.index(condition) - 0.5 * (len(present) - 1))
             _error_dots(ax, palette, condition, row + offset, [100.0 * run.test_error for run in seeds.values()])
-    ax.set_yticks(range(len(groups)), [_plain(group.words) for group in groups])
+    ax.set_yticks(range(len(groups)), [_plain(group.words, LONGEST_NAME) for group in groups])
     ax.set_ylim(len(groups) - 0.4, -0.6)
     ax.hlines(
         range(len(groups)), 0.0, 1.0, transform=ax.get_yaxis_transform(), color=palette.grid, linewidth=0.6, zorder=0
@@ -180,10 +180,17 @@ def errors_figure(runs: Sequence[Run]) -> Figure:
     handles, labels = ax.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     names = [NAMES[condition] for condition in present]
-    figure.legend([once[n] for n in names], names, loc="outside lower center", ncols=len(names), labelcolor=palette.ink)
+    figure.legend(
+        [once[n] for n in names],
+        names,
+        loc="outside lower center",
+        ncols=len(names),
+        columnspacing=1.2,
+        labelcolor=palette.ink,
+    )
     (first, *_) = groups
-    title = f"Test error, {first.samples} training and {first.tests} test samples of {first.data}"
-    dress(ax, title=_plain(title), x=f"misclassified test samples, % (floating point{axis})", y="", grid="x")
+    figure.suptitle(_plain(f"Test error on {first.data}: N = {first.samples}, {first.tests} test samples"), fontsize=10)
+    dress(ax, title="", x=f"% misclassified (floating point{axis})", y="", grid="x")
     return figure
 
 
@@ -191,7 +198,7 @@ def errors_caption(runs: Sequence[Run]) -> str:
     """What `errors_figure` shows."""
     (first, *_) = grouped(runs)
     return (
-        f"Test errors on {first.data}: the mean over seeds with Student's 95 % interval (none for a single seed), small"
+        f"Test errors on {first.data}: the mean over seeds with Student's 95% interval (none for a single seed), small"
         " dots for the seeds. Floating point; that rand fits its training data is proved, how it does on test data is"
         " observed."
     )
@@ -204,13 +211,15 @@ def colour(palette: Palette, condition: Condition) -> str:
     ]
 
 
-def _plain(words: str) -> str:
+def _plain(words: str, longest: int = LONGEST) -> str:
     """A name as matplotlib shows it: no mathematics, no character that the font may lack, not too long."""
     shown = "".join(c if c.isascii() and c.isprintable() else "?" for c in words)
-    return (shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}...").replace("$", r"\$")
+    return (shown if len(shown) <= longest else f"{shown[: longest - 3]}...").replace("$", r"\$")
 
 
-def _progress(ax: Axes, condition: Condition, runs: Sequence[Run], value: Callable[[Run, Epoch], float]) -> None:
+def _progress(
+    ax: Axes, condition: Condition, runs: Sequence[Run], value: Callable[[Run, Epoch], float], gid: str
+) -> None:
     tint = colour(palette_of(ax), condition)
     curves = [{e.epoch: float(value(run, e)) for e in run.epochs} for run in runs]
     for curve in curves:
@@ -218,7 +227,16 @@ def _progress(ax: Axes, condition: Condition, runs: Sequence[Run], value: Callab
     common = sorted(set.intersection(*(set(curve) for curve in curves)))
     means = [float(np.mean([curve[number] for curve in curves])) for number in common]
     words = f"{NAMES[condition]}, mean of {len(runs)}" if len(runs) > 1 else f"{NAMES[condition]}, one seed"
-    ax.plot(common, means, color=tint, linewidth=2.2, linestyle=LINES[condition], label=words, zorder=4, gid=condition)
+    ax.plot(
+        common,
+        means,
+        color=tint,
+        linewidth=2.2,
+        linestyle=LINES[condition],
+        label=words,
+        zorder=4,
+        gid=f"{condition} {gid}",
+    )
 
 
 def _sgd_line(ax: Axes, palette: Palette, run: Run) -> None:
@@ -263,10 +281,9 @@ def _error_dots(ax: Axes, palette: Palette, condition: Condition, row: float, va
     ax.plot(values, [row] * len(values), linestyle="none", marker=".", markersize=3.5, color=tint, alpha=0.55, zorder=3)
     if interval.half is not None:
         ax.plot([max(interval.low, 0.0), interval.high], [row, row], color=tint, linewidth=1.6, zorder=4)
-    ax.plot(
-        [interval.mean], [row], linestyle="none", marker=MARKERS[condition], markersize=6, color=tint,
-        markeredgecolor=palette.background, markeredgewidth=0.6, label=NAMES[condition], gid=condition, zorder=5,
-    )  # fmt: skip
+    edge: dict[str, Any] = {"markeredgecolor": palette.background, "markeredgewidth": 0.6}
+    look: dict[str, Any] = {"linestyle": "none", "marker": MARKERS[condition], "markersize": 6, "color": tint, **edge}
+    ax.plot([interval.mean], [row], label=NAMES[condition], gid=f"{condition} {row:.2f}", zorder=5, **look)
 
 
 def _error_axis(ax: Axes, most: float) -> str:

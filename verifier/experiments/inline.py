@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 SVG: Final = "{http://www.w3.org/2000/svg}"
 LINK: Final = "{http://www.w3.org/1999/xlink}href"
 _REFERENCE: Final = re.compile(r"url\(#([^)]*)\)")
+_TARGET: Final = re.compile(r"^#(.*)$|url\(#([^)]*)\)")
 _DROPPED: Final = ("metadata", "style", "title")
 
 
@@ -48,6 +49,16 @@ def inline_svg(content: bytes, *, prefix: str, name: str) -> Markup:
     for element in root.iter():
         element.tag = element.tag.removeprefix(SVG)
         _present(element, prefix)
+    used = {
+        found
+        for element in root.iter()
+        for value in element.attrib.values()
+        for pair in _TARGET.findall(value)
+        for found in pair
+    }
+    for element in root.iter():
+        if element.attrib.get("id") not in used:  # names of matplotlib's groups: nobody refers to them
+            element.attrib.pop("id", None)
     root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-labelledby": f"{prefix}-title"}
     root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}  # as matplotlib's style element says
     root.text = ""

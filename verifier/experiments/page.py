@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from importlib import resources
@@ -41,22 +42,27 @@ CONDITION_WORDS: Final = {
     "rand": "rand",
     "plain rand": "rand without skips",
 }
+SMALLEST_PLAIN, LARGEST_PLAIN = 1e-3, 1e4
+"""Bounds between these are shown without a power of ten."""
+FEW_JUDGED: Final = 3
+"""A list of more judgements than this is folded, if all are reproduced or inconclusive."""
 DIGITS: Final = 4
 """Digits of a bound that is shown, rounded outwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure of the page in both looks, with its caption; ``about`` is the data set that it belongs to, or "".
+    """A figure of the page in both looks, with its caption.
 
-    ``light`` and ``dark`` are elements made by `verifier.experiments.inline`.
+    ``about`` is the table that it belongs to, or ""; ``path`` is whose path it shows, or "". ``light`` and ``dark`` are
+    elements made by `verifier.experiments.inline`.
     """
 
     light: Markup
     dark: Markup
     caption: str
     about: str = ""
-    narrow: bool = False
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +112,11 @@ def page(experiment: Experiment, pictures: Sequence[Picture] = ()) -> bytes:
         proved=certified_sentence(experiment.runs),
         tables=[_with_figures(table, pictures) for table in tables],
         several=len(tables) > 1,
-        columns=[CONDITION_WORDS[name] for name in COLUMNS],
+        columns=COLUMNS,
         claims=claims,
-        figures=[picture for picture in pictures if not picture.about],
+        figures=[picture for picture in pictures if not picture.about and not picture.path],
+        paths=[picture for picture in pictures if picture.path],
+        few=FEW_JUDGED,
         findings=FINDINGS,
         certified_groups=_certified_groups(tables),
     )  # fmt: skip
@@ -152,8 +160,8 @@ def _certified_words(runs: Sequence[Run]) -> str:
     parts = []
     for key, words in (("rank", "rank"), ("threshold", "L2.1"), ("zero_loss", "Z1"), ("path", "path")):
         proved = sum(run.certified is not None and run.certified.verdict(key) == "PROVED" for run in runs)
-        parts.append(f"{words} {proved}")
-    return f"proved of {count(len(runs), 'run')}: {', '.join(parts)}"
+        parts.append(f"{words} {proved}/{len(runs)}")
+    return f"proved: {', '.join(parts)}"
 
 
 @cache
@@ -167,8 +175,10 @@ def _bound(up: bool) -> Callable[[float], Markup]:
     def shown(value: float) -> Markup:
         if not math.isfinite(value):
             return Markup("∞") if value > 0 else Markup("−∞")
-        sign = "−" if value < 0 else ""
-        return sign + typeset(decimal_bound(abs(Fraction(value)), DIGITS, up=up == (value >= 0)))
+        text = decimal_bound(abs(Fraction(value)), DIGITS, up=up == (value >= 0))
+        if text != "0" and SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
+            text = f"{Decimal(text):f}"
+        return Markup("−" if value < 0 else "") + typeset(text)
 
     return shown
 

@@ -44,7 +44,7 @@ class _Drawn:
     draw: Callable[[], Figure]
     caption: str
     about: str = ""
-    narrow: bool = False
+    path: str = ""
 
 
 def write_results(folder: Path, experiment: Experiment) -> None:
@@ -123,15 +123,15 @@ def _write_figures(folder: Path, runs: Sequence[Run]) -> list[Picture]:
                 atomic_write(folder / f"{drawn.name}{suffix}.svg", content)
                 atomic_write(folder / f"{drawn.name}{suffix}.png", _png_bytes(figure))
             inline[look] = inline_svg(content, prefix=f"f{index}{look[0]}", name=drawn.caption)
-        pictures.append(Picture(inline["light"], inline["dark"], drawn.caption, drawn.about, drawn.narrow))
-    paths = [picture for picture in pictures if picture.narrow]
+        pictures.append(Picture(inline["light"], inline["dark"], drawn.caption, drawn.about, drawn.path))
+    paths = [picture for picture in pictures if picture.path]
     return [picture for picture in pictures if picture not in paths[MOST_INLINE:]]
 
 
 def _figures(runs: Sequence[Run]) -> Iterator[_Drawn]:
     """Test errors of each table; Figure 4 of the deep networks; of each network the first path that there is."""
     from verifier.experiments import figures
-    from verifier.experiments.page import table_key
+    from verifier.experiments.page import CONDITION_WORDS, table_key
 
     used: set[str] = set()
     tables = data_tables(runs)
@@ -147,7 +147,8 @@ def _figures(runs: Sequence[Run]) -> Iterator[_Drawn]:
                 yield _Drawn(name, _drawing(figures.progress_figure, deep), figures.progress_caption(deep))
     for run in figures.first_with_path(runs).values():
         name = _file_name(used, "trajectory", run.architecture, run.activation, condition_of(run), f"seed{run.seed}")
-        yield _Drawn(name, _drawing(figures.trajectory_figure, run), figures.trajectory_caption(run), narrow=True)
+        path = f"{group_of(run).words}, {CONDITION_WORDS[condition_of(run)]}, seed {run.seed}"
+        yield _Drawn(name, _drawing(figures.trajectory_figure, run), figures.trajectory_caption(run), path=path)
 
 
 def _drawing(draw: Callable[[T], Figure], about: T) -> Callable[[], Figure]:

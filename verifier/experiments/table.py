@@ -98,7 +98,7 @@ def csv_bytes(runs: Sequence[Run]) -> bytes:
 def print_experiment(console: Console, experiment: Experiment) -> None:
     """Print the table of test errors and the outcome of each claim; it fits 80 columns."""
     for data in data_tables(experiment.runs):
-        title = f"{data.data}: {data.samples} training and {data.tests} test samples; test error in %, 95 % over seeds"
+        title = f"{data.data}: {data.samples} training and {data.tests} test samples; test error in %, 95% over seeds"
         console.print(f"[bold]{escape(title)}[/bold]", highlight=False)
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
         table.add_column("network", overflow="fold", max_width=max(26, console.width - 54))
@@ -155,7 +155,7 @@ def _cell(runs: Sequence[Run]) -> Cell:
 
 def _error(shares: Sequence[float]) -> str:
     interval = mean_interval(shares).scaled(100.0)
-    return f"{interval.mean:.2f}" + ("" if interval.half is None else f" ± {interval.half:.2f}")
+    return f"{interval.mean:.2f}" + ("" if interval.half is None else f" ±\N{NO-BREAK SPACE}{interval.half:.2f}")
 
 
 _NESTED: Final = ("epochs", "certified", "certified_start", "path")
