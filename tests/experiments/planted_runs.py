@@ -96,7 +96,7 @@ def curve(skip: bool, seed: int, count: int = 6) -> tuple[Epoch, ...]:
 
 
 PATH = tuple(
-    PathPoint(time=time, distance=10.0 * time, low=2.29 * 10.0**-drop, high=2.31 * 10.0**-drop)
+    PathPoint(time=time, distance=10.0 * time, low=2.29 * 10.0**-drop, high=2.3105 * 10.0**-drop)
     for time, drop in ((0.0, 0), (0.5, 0.3), (1.0, 1), (4.0, 3), (9.0, 7))
 )
 

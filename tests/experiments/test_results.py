@@ -224,7 +224,7 @@ def test_the_page_says_what_was_found_and_what_was_proved(written: Path) -> None
         "proved to lie in [0.01987, 0.02013]",
         "loss below 1e-6 from time 31.50 of the path",
         "certificates/run.json: accepted by the independent checker",
-        "certified at 5 points, from loss 2.310 to at most 2.311·10−7, distance 90",
+        "certified at 5 points, from loss 2.311 to at most 2.311·10−7, distance 90",
         "nothing in this figure is proved",
         "Certified: the loss of the exact network lies in the band",
         'data = "digits"',

@@ -199,8 +199,7 @@ def errors_caption(runs: Sequence[Run]) -> str:
     (first, *_) = grouped(runs)
     return (
         f"Test errors on {first.data}: the mean over seeds with Student's 95% interval (none for a single seed), small"
-        " dots for the seeds. Floating point; that rand fits its training data is proved, how it does on test data is"
-        " observed."
+        " dots for the seeds. Everything here is floating point; nothing in this figure is proved."
     )
 
 
