@@ -103,7 +103,8 @@ def test_each_scheme_shows_its_pictures_in_colour(scheme: str, browser: Chrome, 
     browser.get(address)
     shown = browser.execute_script(
         "return [...document.querySelectorAll('svg')].filter(e => e.checkVisibility())"
-        ".map(e => [e.parentElement.className, e.querySelectorAll('path').length, getComputedStyle(e.querySelector('path')).fill])"
+        ".map(e => [e.parentElement.className, e.querySelectorAll('path').length,"
+        " getComputedStyle(e.querySelector('path')).fill])"
     )
     ground = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 28)"}[scheme]
     assert len(shown) == 3 and {(name, fill) for name, _, fill in shown} == {(scheme, ground)}
@@ -121,6 +122,7 @@ def test_no_horizontal_scroll_on_a_phone(width: int, browser: Chrome, address: s
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     beyond = browser.execute_script(
         "return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility()"
-        " && !e.closest('.scroll *, .long svg') && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 100))"
+        " && !e.closest('.scroll *, .long svg') && e.getBoundingClientRect().right > innerWidth + 1)"
+        ".map(e => e.outerHTML.slice(0, 100))"
     )
     assert beyond == []
