@@ -118,12 +118,12 @@ def outcome(key: str, runs: list[Run]) -> str:
 
 def test_skips_train():
     assert outcome("skips-train", family("skip", (9, 9, 9), (0, 0, 9))) == "reproduced"
-    assert outcome("skips-train", family("skip", (9, 9, 9), (10, 20, 30))) == "not reproduced"  # 99 % is not above
+    assert outcome("skips-train", family("skip", (9, 9, 9), (10, 20, 30))) == "not reproduced"  # 99% is not above
     assert outcome("skips-train", family("skip", (9, 9, 9), (0, 0, 10))) == "inconclusive"
     assert outcome("skips-train", family("skip", (9, 9))) == "inconclusive"
     assert judged("skips-train", family("plain", (9, 9, 9))) == []
     (found,) = judged("skips-train", family("skip", (9, 9, 9), (0, 0, 10), certified=certified(high=3)))
-    assert found.words == "2 of 3 runs above 99 % training accuracy (mean 99.7 ± 1.4 %); proved for 3"
+    assert found.words == "2 of 3 runs above 99% training accuracy (mean 99.7 ± 1.4%); proved for 3"
     assert found.seeds == 3
 
 
@@ -139,10 +139,10 @@ def test_a_sigmoid_vgg_fails_without_skips():
         assert judged(key, family("plain", (88, 88, 88), **other)) == []
     (found,) = judged(key, fails + works)
     assert found.words.startswith("test accuracy: without skips 3 of 3 runs at chance, mean 13.7 ±")
-    assert "with skips 0 of 3 runs at chance" in found.words and found.words.endswith("(chance: 12.0 %)")
+    assert "with skips 0 of 3 runs at chance" in found.words and found.words.endswith("(chance: 12.0%)")
     unknown = [msgspec.structs.replace(r, test_majority=0) for r in family("plain", (85, 86, 87))]
     assert "3 of 3 runs at chance" in judged(key, unknown)[0].words  # at most 10 + 5 percent
-    assert "(chance: 10.0 %)" in judged(key, unknown)[0].words
+    assert "(chance: 10.0%)" in judged(key, unknown)[0].words
 
 
 def test_the_deep_network_trains_with_skips_only():
@@ -178,7 +178,7 @@ def test_sgd_generalises_better_where_the_paired_difference_says_so():
     expected = stats.ttest_rel([0.09, 0.10, 0.11, 0.10], [0.15, 0.17, 0.16, 0.17])
     assert found.comparison.p_two == pytest.approx(expected.pvalue) == found.adjusted
     low, high = (100 * end for end in expected.confidence_interval(0.95))
-    assert f"−6.25 points, 95 % interval [{signed(low)}, {signed(high)}]" in found.words
+    assert f"−6.25 points, 95% interval [{signed(low)}, {signed(high)}]" in found.words
     assert "paired t test" in found.words and "after Holm's correction" in found.words
     worse = family("skip", (15, 17, 16, 17)) + family("rand", (9, 10, 11, 10))
     assert outcome(key, worse) == "not reproduced"
@@ -241,7 +241,7 @@ def test_groups_are_in_the_papers_order_and_seeds_occur_once():
 
 
 def test_numbers_in_words():
-    assert percent(Interval(0.034, 0.005, 3)) == "3.4 ± 0.5 %" and percent(Interval(0.5, None, 1)) == "50.0 %"
+    assert percent(Interval(0.034, 0.005, 3)) == "3.4 ± 0.5%" and percent(Interval(0.5, None, 1)) == "50.0%"
     assert points(Interval(-0.01, None, 1)) == "−1.00 points (one seed, no interval)"
     assert (signed(1e-9), signed(-1e-9), signed(-1.5), signed(2)) == ("0.00", "0.00", "−1.50", "+2.00")
     assert (p_value(0.0123), p_value(1e-9)) == ("p = 0.012", "p < 1e-6")

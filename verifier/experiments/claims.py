@@ -83,7 +83,7 @@ def _skips_train(runs: Sequence[Run]) -> tuple[Judgement, ...]:
             found = list(by["skip"].values())
             outcome = _all_or_none([_trains(run) for run in found])
             proved = sum(_proved_to_train(run) for run in found)
-            words = f"{_of(found, _trains)} above 99 % training accuracy (mean {_train(found)}); proved for {proved}"
+            words = f"{_of(found, _trains)} above 99% training accuracy (mean {_train(found)}); proved for {proved}"
             judged.append(Judgement(group, outcome, words, len(found)))
     return tuple(judged)
 
@@ -101,7 +101,7 @@ def _plain_sigmoid_vgg_fails(runs: Sequence[Run]) -> tuple[Judgement, ...]:
                 found = _runs(by, condition)  # type: ignore[arg-type]  # one of the two
                 words.append(f"{name} skips {_of(found, _at_chance)} at chance{f', {_test(found)}' if found else ''}")
             chance = _chance(next(iter(_runs(by, "plain") or _runs(by, "skip"))))
-            text = f"test accuracy: {'; '.join(words)} (chance: {100.0 * float(chance):.1f} %)"
+            text = f"test accuracy: {'; '.join(words)} (chance: {100.0 * float(chance):.1f}%)"
             judged.append(Judgement(group, _both(*expected), text, min(map(len, expected))))
     return tuple(judged)
 
@@ -112,7 +112,7 @@ def _depth150(runs: Sequence[Run]) -> tuple[Judgement, ...]:
         if group.architecture == DEEP and {"plain", "skip"} & by.keys():
             plain, skip = _runs(by, "plain"), _runs(by, "skip")
             parts = [
-                f"{name} skips {_of(found, _trains)} above 99 %{f', mean {_train(found)}' if found else ''}"
+                f"{name} skips {_of(found, _trains)} above 99%{f', mean {_train(found)}' if found else ''}"
                 for name, found in (("with", skip), ("without", plain))
             ]
             outcome = _both([_trains(run) for run in skip], [not _trains(run) for run in plain])
@@ -191,7 +191,7 @@ def _skips_do_not_hurt(runs: Sequence[Run]) -> tuple[Judgement, ...]:
 CLAIMS: Final = (
     Claim(
         "skips-train",
-        "Networks with skips to the output, trained by SGD, reach more than 99 % training accuracy.",
+        "Networks with skips to the output, trained by SGD, reach more than 99% training accuracy.",
         "SGD with skips",
         _skips_train,
     ),

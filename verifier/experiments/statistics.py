@@ -26,7 +26,7 @@ Test = Literal["t", "sign", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The mean of n values and the half-width of its 95 % confidence interval; None for n = 1, which gives none."""
+    """The mean of n values and the half-width of its 95% confidence interval; None for n = 1, which gives none."""
 
     mean: float
     half: float | None
@@ -64,7 +64,7 @@ class Paired:
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """Student's 95 % confidence interval of a mean.
+    """Student's 95% confidence interval of a mean.
 
     Parameters
     ----------

@@ -8,10 +8,10 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def percent(share: Interval, digits: int = 1) -> str:
-    """``3.4 ± 0.5 %`` of a mean share; without a half-width for one seed."""
+    """``3.4 ± 0.5%`` of a mean share; without a half-width for one seed."""
     scaled = share.scaled(100.0)
     half = "" if scaled.half is None else f" ± {scaled.half:.{digits}f}"
-    return f"{scaled.mean:.{digits}f}{half} %"
+    return f"{scaled.mean:.{digits}f}{half}%"
 
 
 def points(difference: Interval) -> str:
@@ -19,7 +19,7 @@ def points(difference: Interval) -> str:
     scaled = difference.scaled(100.0)
     if scaled.half is None:
         return f"{signed(scaled.mean)} points (one seed, no interval)"
-    return f"{signed(scaled.mean)} points, 95 % interval [{signed(scaled.low)}, {signed(scaled.high)}]"
+    return f"{signed(scaled.mean)} points, 95% interval [{signed(scaled.low)}, {signed(scaled.high)}]"
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -6,24 +6,21 @@ unfolding and printing are HTML and CSS. The page is a function of results.json:
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
-from verifier.report import picture, words
+from verifier.report import picture, sheet, words
 from verifier.report.results import CaseEntry, ProofEntry, Results, StepEntry, read_results
 from verifier.report.text import formula, typeset, visible
 
@@ -189,7 +186,7 @@ def _render(results: Results, level: Level) -> str:
     shared = _shared(results.cases) if level == "compact" else {}
     views = [View(case, f"c{index}", level, shared) for index, case in enumerate(results.cases, start=1)]
     single = len(views) == 1
-    style, policy = _style()
+    style, policy = sheet.style_sheet()
     title = (views[0].case.title or views[0].case.name) if single else words.cases_of(len(views))
     overall = {view.headline for view in views}
     return _environment().get_template("report.html.j2").render(
@@ -261,29 +258,8 @@ def _slug(label: str) -> str:
 
 
 @cache
-def _style() -> tuple[Markup, str]:
-    """The style sheet, and the policy that allows it and nothing else."""
-    text = (resources.files("verifier.report") / "templates" / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return Markup(text), policy  # a file of this package, not of a user
-
-
-def _shown(value: object) -> object:
-    """What every expression of a template passes through before it is escaped."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("verifier.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = sheet.environment("verifier.report")
     environment.filters |= {
         "math": typeset,
         "formula": formula,

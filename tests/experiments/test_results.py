@@ -1,0 +1,342 @@
+"""The files of an experiment: read back as written, the same for any order of runs, hostile names, the page."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import itertools
+import json
+import math
+import random
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib
+import msgspec
+import pytest
+
+matplotlib.use("Agg")
+
+from planted_runs import PATH, certified, curve, epoch, everything, experiment, family, run
+from rich.console import Console
+
+from verifier.errors import CertificateError, InputError
+from verifier.experiments import results
+from verifier.experiments.page import page
+from verifier.experiments.record import Experiment, Run
+from verifier.experiments.results import print_experiment, read_results_json, results_json, write_results
+from verifier.experiments.table import certified_sentence, csv_bytes, data_tables
+
+VOID = {"meta", "br"}
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '" onmouseover="alert(1)',
+    "</style><style>*{display:none}",
+    "</pre></details></main><h1>mine</h1>",
+    "{{ 7 * 7 }}{% raw %}",
+    "\u202egnp.exe\u2066",
+    "bell\x07 null\x00 escape\x1b[31m",
+    "[bold]$\\frac$[/]",
+    "=1+1,\n\"quoted\";'x'",
+    "x" * 3000,
+)
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes, and its text; nesting is checked."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(content.decode())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> where {self.open[-3:]} are open"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def ids(self) -> list[str]:
+        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an experiment that has something of everything."""
+    folder = tmp_path_factory.mktemp("experiment") / "out"
+    write_results(folder, experiment(everything()))
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def console_text(found: Experiment, width: int = 80) -> str:
+    stream = io.StringIO()
+    print_experiment(Console(file=stream, width=width, color_system=None), found)
+    return stream.getvalue()
+
+
+def test_everything_is_there_and_read_back(written: Path) -> None:
+    names = set(files(written))
+    figures = ("errors-digits", "progress-fc150-sigmoid", "trajectory-vgg11-sigmoid-skip-seed0")
+    made = {f"figures/{name}{suffix}.{kind}" for name in figures for suffix in ("", "-dark") for kind in ("svg", "png")}
+    assert names == {"results.json", "results.csv", "results.html"} | made
+    found = read_results_json(written)
+    given = experiment(everything())
+    assert sorted(found.runs, key=str) == sorted(given.runs, key=str)
+    assert msgspec.structs.replace(found, runs=()) == msgspec.structs.replace(given, runs=())
+
+
+def test_the_order_of_runs_changes_no_byte(tmp_path: Path) -> None:
+    runs = everything()
+    for seed in range(3):
+        shuffled = random.Random(seed).sample(runs, len(runs))
+        assert page(experiment(shuffled)) == page(experiment(runs)) and csv_bytes(shuffled) == csv_bytes(runs)
+    pair = [run(seed=1, test_errors=7), run()]
+    for name, order in (("a", pair), ("b", pair[::-1])):
+        write_results(tmp_path / name, experiment(order))
+    assert files(tmp_path / "a") == files(tmp_path / "b") and len(files(tmp_path / "a")) == 7
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_numbers_that_json_lacks_are_read_back(tmp_path: Path) -> None:
+    odd = msgspec.structs.replace(epoch(), train_loss=math.nan, test_loss=math.inf, distance=-math.inf)
+    given = experiment([run(epochs=(epoch(), odd), certified=certified(ray_from=math.inf))])
+    (tmp_path / "results.json").write_bytes(results_json(given))
+    json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)  # strict JSON
+    (found,) = read_results_json(tmp_path).runs
+    assert math.isnan(found.last.train_loss) and found.last.test_loss == math.inf == -found.last.distance
+    assert found.certified is not None and found.certified.ray_from == math.inf
+    assert b"\xe2\x88\x9e of the path" in page(given)
+    assert "nan" in csv_bytes(given.runs).decode()
+
+
+def test_folders_without_results_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is missing; `verifier experiment NAME` makes it"):
+        read_results_json(tmp_path)
+    file = tmp_path / "results.json"
+    for text in ("", "nonsense", "[]", '{"name": 1}', "[" * 100_000, '{"name": "\\ud800"}'):
+        file.write_text(text)
+        with pytest.raises(InputError, match="is not the results of an experiment") as error:
+            read_results_json(tmp_path)
+        assert "\n" not in str(error.value)
+    file.write_bytes(b'{"name": "\xff"}')
+    with pytest.raises(InputError, match="is not the results"):
+        read_results_json(tmp_path)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(InputError, match="cannot read"):
+        read_results_json(tmp_path)
+    with pytest.raises(CertificateError, match="cannot write"):
+        write_results(tmp_path, experiment([run()]))
+    with pytest.raises(InputError, match="two of digits"):
+        write_results(tmp_path / "x", experiment([run(), run(test_errors=3)]))
+    assert (tmp_path / "x" / "results.json").exists()  # first of all: nothing is lost
+
+
+def test_csv_has_a_row_per_run_and_floats_read_back_exactly() -> None:
+    runs = everything()
+    odd = msgspec.structs.replace(epoch(1, 3, 4, 0.1 + 0.2), train_loss=1e-310)
+    runs[0] = msgspec.structs.replace(runs[0], epochs=(epoch(), odd), note='a "b",\nc')
+    rows = list(csv.DictReader(io.StringIO(csv_bytes(runs).decode())))
+    assert len(rows) == len(runs)
+    (row,) = [row for row in rows if row["note"]]
+    assert row["note"] == 'a "b",\nc' and row["skip"] == "true" and row["method"] == "sgd"
+    assert float(row["final_distance"]) == 0.1 + 0.2 and float(row["final_train_loss"]) == 1e-310
+    assert (row["final_epoch"], row["final_train_errors"], row["test_error"]) == ("1", "3", "0.04")
+    assert (row["certified_rank"], row["certified_zero_loss"]) == ("PROVED", "PROVED")
+    assert float(row["certified_loss_low"]) == 0.019876 and row["certified_check"] == "ACCEPTED"
+    assert row["start_rank"] == row["start_loss_low"] == "" and row["path_points"] == str(len(PATH))
+    scalars = {f.name for f in msgspec.structs.fields(Run)} - {"epochs", "certified", "certified_start", "path"}
+    assert scalars <= row.keys() and all(None not in row.values() for row in rows)
+    assert {row["seed"] for row in rows} == {"0", "1", "2"}
+
+
+def test_the_table_has_the_means_and_half_widths() -> None:
+    (table,) = data_tables([*family("skip", (9, 10, 11)), *family("plain", (88,)), *family("rand", (15, 17))])
+    (row,) = table.rows
+    plain, skip, rand = row.cells
+    assert (plain.test, plain.train, plain.seeds) == ("88.00", "0.00", 1)
+    assert skip.test == "10.00 ±\N{NO-BREAK SPACE}2.48"  # 4.303 / sqrt(3)
+    assert rand.test == "16.00 ±\N{NO-BREAK SPACE}12.71"  # 12.706 sqrt(2) / sqrt(2)
+    assert row.seeds == "1 / 3 / 2" and data_tables(family("skip", (1, 2)))[0].rows[0].seeds == "2"
+    two = data_tables([run(), run(data="mnist"), run(samples=500)])
+    assert [(t.data, t.samples) for t in two] == [("digits", 500), ("digits", 1000), ("mnist", 1000)]
+
+
+def test_the_terminal_summary_fits_80_columns() -> None:
+    text = console_text(experiment(everything()))
+    assert max(map(len, text.splitlines())) <= 80
+    words = " ".join(text.split())
+    for expected in (
+        "vgg11, sigmoid 88.33 ± 1.43 10.00 ± 2.48 16.00 ± 2.48 3",
+        "depth150: reproduced 1 of 1 network",
+        "rand-fits: reproduced 2 of 2 networks",
+        "skips-train: reproduced 2, inconclusive 1 of 3 networks",
+        "Proved at the weights of the end, of 20 runs: full rank in 7",
+    ):
+        assert expected in words
+    assert "\x1b" not in text and "needs" not in text
+    few = console_text(experiment([run()]))
+    assert "depth150: no runs" in few and "it needs SGD on fc150 with and without skips" in few
+    bad = console_text(experiment(family("skip", (9, 9, 9), (500, 500, 500))))
+    assert "skips-train: not reproduced 1 (vgg11, sigmoid) of 1 network" in bad
+    assert certified_sentence([run()]) == "Of 1 run none was certified."
+
+
+def test_the_page_says_what_was_found_and_what_was_proved(written: Path) -> None:
+    found = Page((written / "results.html").read_bytes())
+    assert found.open == []
+    for words in (
+        "20 runs of 3 networks. Of the paper's 6 claims 6 could be judged",
+        "1000 training and 100 test samples",
+        "10.00 ± 2.48",
+        "reproduced 2 inconclusive 1 of 3 networks",
+        "PROVED R1 σN ≥ 1.2·10−3, ‖I - Ψ X‖2 ≤ 0.01",
+        "UNDECIDED L2.1 Φ = 0.02 is not below log(2)/n",
+        "proved: exactly 0",
+        "proved to lie in [0.01987, 0.02013]",
+        "loss below 1e-6 from time 31.50 of the path",
+        "certificates/run.json: accepted by the independent checker",
+        "certified at 5 points, from loss 2.311 to at most 2.311·10−7, distance 90",
+        "nothing in this figure is proved",
+        "Certified: the loss of the exact network lies in the band",
+        'data = "digits"',
+        "torch 2.13.0",
+        "This page runs no script and loads nothing",
+    ):
+        assert words.replace(" ", "") in found.text.replace(" ", "").replace("\xa0", ""), words
+    assert len(found.all("svg")) == 6  # three figures in two looks
+    unsure = certified(low=2, high=5, loss_low=None, loss_high=None, certificate="", check="", ray_from=None)
+    text = Page(page(experiment([run(certified=unsure, certified_start=certified(), note="stopped early")]))).text
+    for words in (
+        "proved: between 2 and 5",
+        "not enclosed",
+        "Certificate none",
+        "At the weights as drawn",
+        "stopped early",
+    ):
+        assert words.replace(" ", "") in text.replace(" ", "")
+
+
+def test_bounds_are_rounded_outwards() -> None:
+    low, high = 0.1 + 1e-9, 0.3 - 1e-9
+    tight = certified(loss_low=low, loss_high=high, sigma_lower=12345.6, gamma_lower=0.0)
+    text = Page(page(experiment([run(certified=tight)]))).text
+    assert "proved to lie in [0.1000, 0.3000]" in text and "σN ≥ 1.234·104, γ ≥ 0;" in text
+    negative = certified(loss_low=-0.00012345, loss_high=0.5)
+    assert "[−1.235·10−4, 0.5000]" in Page(page(experiment([run(certified=negative)]))).text
+
+
+def test_the_page_needs_nothing_else(written: Path) -> None:
+    content = (written / "results.html").read_bytes()
+    found = Page(content)
+    for tag in ("script", "link", "img", "iframe", "image", "object", "foreignobject"):
+        assert not found.all(tag)
+    assert len(found.all("style")) == 1
+    links = [a["href"] for tag, a in found.elements if "href" in a]
+    assert links and all(re.fullmatch(r"#[A-Za-z0-9_.-]+", link) for link in links)
+    assert {link[1:] for link in links} <= set(found.ids) and len(found.ids) == len(set(found.ids))
+    assert not [a for _, a in found.elements if set(a) & {"src", "style", "action", "srcset", "background"}]
+    assert not [a for _, a in found.elements if any(name.startswith("on") for name in a)]
+    (policy,) = [a["content"] for a in found.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    style = re.search(r"<style>(.*?)</style>", content.decode(), re.DOTALL)
+    assert style is not None and "url(" not in style[1] and "@import" not in style[1]
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert "http://" not in content.decode() and "https://" not in content.decode()
+
+
+def test_the_page_is_accessible_in_its_source(written: Path) -> None:
+    content = (written / "results.html").read_bytes()
+    found = Page(content)
+    levels = [int(tag[1]) for tag, _ in found.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1 and all(b <= a + 1 for a, b in itertools.pairwise(levels))
+    for svg in found.all("svg"):
+        assert svg["role"] == "img" and svg["aria-labelledby"] in found.ids
+    badges = re.findall(r'<span class="[vo] ?\w?">([^<]*)</span>', content.decode())
+    assert {"PROVED", "UNDECIDED", "reproduced", "inconclusive"} <= set(badges) and all(badges)
+
+
+def skeleton(content: bytes) -> Iterator[tuple[str, tuple[str, ...]]]:
+    return ((tag, tuple(sorted(a))) for tag, a in Page(content).elements if tag not in ("sub", "sup"))
+
+
+def poisoned(text: str) -> Experiment:
+    finding = msgspec.structs.replace(certified().findings["rank"], reason=text, label=text)
+    proof = certified(findings={"rank": finding}, engine=text, certificate=text, check=text)
+    runs = [
+        run(
+            data=text,
+            architecture=text,
+            activation=text,
+            experiment=text,
+            note=text or "x",
+            certified=proof,
+            skip=skip,
+            seed=seed,
+        )
+        for skip in (True, False)
+        for seed in (0, 1)
+    ]
+    return experiment(runs, name=text, configuration=text, machine=text, versions={"a": text})
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_text_changes_no_element(text: str) -> None:
+    given = poisoned(text)
+    content = page(given)
+    assert list(skeleton(content)) == list(skeleton(page(poisoned("harmless"))))
+    hidden = [c for c in content.decode() if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in "\n\t"]
+    assert not hidden
+    rows = list(csv.DictReader(io.StringIO(csv_bytes(given.runs).decode(), newline="")))
+    assert len(rows) == 4 and {row["architecture"] for row in rows} == {text}
+    shown = console_text(given)
+    assert "[bold]$" in shown if text.startswith("[bold]") else True
+
+
+def test_hostile_names_become_harmless_file_names(tmp_path: Path) -> None:
+    odd = {"architecture": "../../etc/passwd", "activation": "<b>$x", "data": "a/b"}
+    runs = [run(epochs=curve(True, 0), path=PATH, **odd)]
+    write_results(tmp_path / "out", experiment(runs))
+    names = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
+    assert "errors-a-b.svg" in names and "trajectory-..-..-etc-passwd-b-x-skip-seed0.png" in names
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert results._file_name({"a", "a-2"}, "a") == "a-3"
+
+
+def test_an_experiment_without_runs_has_a_page() -> None:
+    found = Page(page(experiment([])))
+    assert found.open == [] and "No finished runs." in found.text and "none could be judged" in found.text
+    assert console_text(experiment([])).count("no runs") == 12
+
+
+def test_reading_results_loads_no_matplotlib() -> None:
+    code = "import sys, verifier.experiments.results; assert not {'matplotlib', 'jinja2', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,198 @@
+"""Renders results.html: one page about an experiment that runs no script and loads nothing, as the report of a run.
+
+The page is a function of results.json. Every text is escaped by the template engine, figures are part of the page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from importlib import resources
+from typing import Final
+
+import jinja2
+from markupsafe import Markup, escape
+
+from verifier.display import count
+from verifier.experiments.claims import Claim, Judgement, judge_claims
+from verifier.experiments.groups import condition_of, group_of
+from verifier.experiments.record import Experiment, Run
+from verifier.experiments.table import COLUMNS, DataTable, Row, certified_sentence, data_tables
+from verifier.rank.singular_values import decimal_bound
+from verifier.report.page import CODES, LONGEST_FILE, LONGEST_TITLE
+from verifier.report.sheet import environment, style_sheet
+from verifier.report.text import typeset, visible
+
+MARKS: Final = {"reproduced": "P", "not reproduced": "R", "inconclusive": "U"}
+"""Colours of outcomes."""
+FINDINGS: Final = (
+    ("rank", "Full rank"),
+    ("threshold", "Zero error by the loss"),
+    ("zero_loss", "Zero error for some V"),
+    ("path", "Path to 1e-6"),
+)
+CONDITION_WORDS: Final = {
+    "plain": "SGD without skips",
+    "skip": "SGD with skips",
+    "rand": "rand",
+    "plain rand": "rand without skips",
+}
+SMALLEST_PLAIN, LARGEST_PLAIN = 1e-3, 1e4
+"""Bounds between these are shown without a power of ten."""
+FEW_JUDGED: Final = 3
+"""A list of more judgements than this is folded, if all are reproduced or inconclusive."""
+DIGITS: Final = 4
+"""Digits of a bound that is shown, rounded outwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure of the page in both looks, with its caption.
+
+    ``about`` is the table that it belongs to, or ""; ``path`` is whose path it shows, or "". ``light`` and ``dark`` are
+    elements made by `verifier.experiments.inline`.
+    """
+
+    light: Markup
+    dark: Markup
+    caption: str
+    about: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of the page with its figures."""
+
+    data: str
+    samples: int
+    tests: int
+    rows: tuple[Row, ...]
+    figures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Certified:
+    """Runs of one network and condition, and how many of them were certified."""
+
+    name: str
+    words: str
+    runs: tuple[Run, ...]
+
+
+def page(experiment: Experiment, pictures: Sequence[Picture] = ()) -> bytes:
+    """The page in UTF-8.
+
+    Parameters
+    ----------
+    experiment
+        Configuration, versions and runs, in any order.
+    pictures
+        Those about a data set follow its table, the others are a section of their own.
+
+    Raises
+    ------
+    InputError
+        Two runs with the same network, condition and seed.
+    """
+    tables = data_tables(experiment.runs)
+    style, policy = style_sheet(_rules())
+    claims = judge_claims(experiment.runs)
+    shown = _environment().get_template("results.html.j2").render(
+        title=visible(experiment.name, LONGEST_TITLE),
+        style=style,
+        policy=policy,
+        experiment=experiment,
+        summary=summary(experiment, claims),
+        proved=certified_sentence(experiment.runs),
+        tables=[_with_figures(table, pictures) for table in tables],
+        several=len(tables) > 1,
+        columns=COLUMNS,
+        claims=claims,
+        figures=[picture for picture in pictures if not picture.about and not picture.path],
+        paths=[picture for picture in pictures if picture.path],
+        few=FEW_JUDGED,
+        findings=FINDINGS,
+        certified_groups=_certified_groups(tables),
+    )  # fmt: skip
+    return shown.encode("utf-8", "backslashreplace")
+
+
+def summary(experiment: Experiment, claims: Sequence[tuple[Claim, tuple[Judgement, ...]]]) -> str:
+    """What was run, and how many judgements have which outcome, in words."""
+    networks = {(run.data, run.samples, run.architecture, run.activation) for run in experiment.runs}
+    outcomes = Counter[str](judgement.outcome for _, judgements in claims for judgement in judgements)
+    told = ", ".join(f"{outcomes[name]} {name}" for name in MARKS if outcomes[name]) or "none could be judged"
+    judged = sum(bool(judgements) for _, judgements in claims)
+    return (
+        f"{count(len(experiment.runs), 'run')} of {count(len(networks), 'network')}. Of the paper's {len(claims)}"
+        f" claims {judged} could be judged, each network by itself: {told}."
+    )
+
+
+def table_key(data: str, samples: int, tests: int) -> str:
+    """What a picture is about: the data set of a table."""
+    return f"{data}, {samples}, {tests}"
+
+
+def _with_figures(table: DataTable, pictures: Sequence[Picture]) -> _Table:
+    key = table_key(table.data, table.samples, table.tests)
+    figures = tuple(picture for picture in pictures if picture.about == key)
+    return _Table(table.data, table.samples, table.tests, table.rows, figures)
+
+
+def _certified_groups(tables: Sequence[DataTable]) -> list[_Certified]:
+    found: dict[str, list[Run]] = {}
+    for table in tables:
+        for run in table.runs:
+            size = f"; {table.data}, N = {table.samples}" if len(tables) > 1 else ""
+            name = f"{group_of(run).words}, {CONDITION_WORDS[condition_of(run)]}{size}"
+            found.setdefault(name, []).append(run)
+    return [_Certified(name, _certified_words(runs), tuple(runs)) for name, runs in found.items()]
+
+
+def _certified_words(runs: Sequence[Run]) -> str:
+    parts = []
+    for key, words in (("rank", "rank"), ("threshold", "L2.1"), ("zero_loss", "Z1"), ("path", "path")):
+        proved = sum(run.certified is not None and run.certified.verdict(key) == "PROVED" for run in runs)
+        parts.append(f"{words} {proved}/{len(runs)}")
+    return f"proved: {', '.join(parts)}"
+
+
+@cache
+def _rules() -> str:
+    return (resources.files("verifier.experiments") / "templates" / "results.css").read_text(encoding="utf-8")
+
+
+def _bound(up: bool) -> Callable[[float], Markup]:
+    """A bound in few digits that is still one."""
+
+    def shown(value: float) -> Markup:
+        if not math.isfinite(value):
+            return Markup("∞") if value > 0 else Markup("−∞")
+        text = decimal_bound(abs(Fraction(value)), DIGITS, up=up == (value >= 0))
+        if text != "0" and SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
+            text = f"{Decimal(text):f}"
+        return Markup("−" if value < 0 else "") + typeset(text)
+
+    return shown
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    made = environment("verifier.experiments")
+    filters: Mapping[str, Callable[..., object]] = {
+        "math": typeset,
+        "code": lambda verdict: CODES.get(verdict or "", "N"),
+        "mark": lambda outcome: MARKS[outcome],
+        "up": _bound(True),
+        "down": _bound(False),
+        "file": lambda text: escape(visible(text, LONGEST_FILE)),
+    }
+    made.filters |= filters
+    return made

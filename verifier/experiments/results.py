@@ -1,0 +1,169 @@
+"""The files of an experiment: results.json, results.csv, results.html, figures; all are made from the record alone."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+from verifier.certificate.writer import atomic_write
+from verifier.errors import InputError, one_line
+from verifier.experiments.claims import DEEP
+from verifier.experiments.groups import condition_of, group_of, in_order
+from verifier.experiments.record import Experiment, Run
+from verifier.experiments.table import csv_bytes, data_tables, print_experiment
+from verifier.model.files import read_regular
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from verifier.experiments.page import Picture
+
+__all__ = ["print_experiment", "read_results_json", "write_results"]
+
+T = TypeVar("T")
+
+JSON, CSV, PAGE, FIGURES = "results.json", "results.csv", "results.html", "figures"
+MAX_BYTES: Final = 2**30
+"""Most bytes of a results.json that is read."""
+MOST_INLINE: Final = 6
+"""So many pictures of paths are part of the page; the folder of figures has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A figure to be drawn: its file's name, how, its caption, the table that it belongs to."""
+
+    name: str
+    draw: Callable[[], Figure]
+    caption: str
+    about: str = ""
+    path: str = ""
+
+
+def write_results(folder: Path, experiment: Experiment) -> None:
+    """Write everything about an experiment, each file whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Made if it is missing. ``results.json`` is written first: all other files can be made again from it.
+    experiment
+        In any order of runs: the same runs give the same bytes.
+
+    Raises
+    ------
+    InputError
+        Two runs with the same network, condition and seed.
+    CertificateError
+        The folder cannot be written.
+    """
+    experiment = msgspec.structs.replace(experiment, runs=in_order(experiment.runs))
+    atomic_write(folder / JSON, results_json(experiment))
+    atomic_write(folder / CSV, csv_bytes(experiment.runs))
+    from verifier.experiments.page import page
+
+    pictures = _write_figures(folder / FIGURES, experiment.runs)
+    atomic_write(folder / PAGE, page(experiment, pictures))
+
+
+def results_json(experiment: Experiment) -> bytes:
+    """The record as JSON; numbers that JSON lacks (a diverged loss) are the texts "nan", "inf" and "-inf"."""
+    return msgspec.json.format(msgspec.json.encode(_finite(msgspec.to_builtins(experiment))), indent=1) + b"\n"
+
+
+def read_results_json(folder: Path) -> Experiment:
+    """Read a record back.
+
+    Raises
+    ------
+    InputError
+        There is none, or it is not the results of an experiment.
+    """
+    file = folder / JSON
+    try:
+        content = read_regular(file, MAX_BYTES)
+    except FileNotFoundError:
+        raise InputError(f"no results in {folder}: {file} is missing; `verifier experiment NAME` makes it") from None
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+    try:
+        return msgspec.json.decode(content, type=Experiment, strict=False)  # lax: "nan" is a float
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{file} is not the results of an experiment: {one_line(str(error))}; run it again") from None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write_figures(folder: Path, runs: Sequence[Run]) -> list[Picture]:
+    """Draw each figure light and dark, as SVG and PNG; those of the page are returned."""
+    from verifier.experiments.inline import inline_svg, svg_bytes
+    from verifier.experiments.page import Picture
+    from verifier.plot.look import style
+
+    pictures = []
+    for index, drawn in enumerate(_figures(runs)):
+        inline = {}
+        for look, suffix in (("light", ""), ("dark", "-dark")):
+            with style(look):  # type: ignore[arg-type]  # one of the two
+                figure = drawn.draw()
+                content = svg_bytes(figure)
+                atomic_write(folder / f"{drawn.name}{suffix}.svg", content)
+                atomic_write(folder / f"{drawn.name}{suffix}.png", _png_bytes(figure))
+            inline[look] = inline_svg(content, prefix=f"f{index}{look[0]}", name=drawn.caption)
+        pictures.append(Picture(inline["light"], inline["dark"], drawn.caption, drawn.about, drawn.path))
+    paths = [picture for picture in pictures if picture.path]
+    return [picture for picture in pictures if picture not in paths[MOST_INLINE:]]
+
+
+def _figures(runs: Sequence[Run]) -> Iterator[_Drawn]:
+    """Test errors of each table; Figure 4 of the deep networks; of each network the first path that there is."""
+    from verifier.experiments import figures
+    from verifier.experiments.page import CONDITION_WORDS, table_key
+
+    used: set[str] = set()
+    tables = data_tables(runs)
+    for table in tables:
+        about = table_key(table.data, table.samples, table.tests)
+        name = _file_name(used, "errors", table.data)
+        yield _Drawn(name, _drawing(figures.errors_figure, table.runs), figures.errors_caption(table.runs), about)
+    for table in tables:
+        for row in table.rows:
+            deep = [run for run in table.runs if run.method == "sgd" and group_of(run) == row.group]
+            if deep and row.group.architecture == DEEP:
+                name = _file_name(used, "progress", DEEP, row.group.activation)
+                yield _Drawn(name, _drawing(figures.progress_figure, deep), figures.progress_caption(deep))
+    for run in figures.first_with_path(runs).values():
+        name = _file_name(used, "trajectory", run.architecture, run.activation, condition_of(run), f"seed{run.seed}")
+        path = f"{group_of(run).words}, {CONDITION_WORDS[condition_of(run)]}, seed {run.seed}"
+        yield _Drawn(name, _drawing(figures.trajectory_figure, run), figures.trajectory_caption(run), path=path)
+
+
+def _drawing(draw: Callable[[T], Figure], about: T) -> Callable[[], Figure]:
+    return lambda: draw(about)
+
+
+def _file_name(used: set[str], *parts: str) -> str:
+    """A name of a file that no other figure has, of harmless characters."""
+    base = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(parts)).strip("-.")[:100]
+    name = next(n for n in (base, *(f"{base}-{k}" for k in range(2, len(used) + 3))) if n not in used)
+    used.add(name)
+    return name
+
+
+def _png_bytes(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return stream.getvalue()

@@ -1,0 +1,52 @@
+"""What all pages share: the style sheet, the policy that allows it alone, and templates that escape everything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+
+from verifier.report.text import visible
+
+
+@cache
+def style_sheet(more: str = "") -> tuple[Markup, str]:
+    """The style sheet, and the Content-Security-Policy that allows it and nothing else.
+
+    Parameters
+    ----------
+    more
+        Rules of a page's own, which follow the shared ones; a file of this package, not of a user.
+
+    Returns
+    -------
+    style : Markup
+        The element's text.
+    policy : str
+        It names the text by its hash; no script, image, font or address is allowed.
+    """
+    text = (resources.files("verifier.report") / "templates" / "style.css").read_text(encoding="utf-8") + more
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return Markup(text), policy
+
+
+def environment(package: str) -> jinja2.Environment:
+    """The templates of a package: every expression is escaped, and what has no glyph of its own is shown."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(package),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _shown(value: object) -> object:
+    """What every expression of a template passes through before it is escaped."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
