@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from verifier.model.layers import AvgPool, Conv, Dense, Shape
@@ -19,9 +20,9 @@ def per_axis(given: object, axes: int, what: str, where: str) -> Shape:
     InputError
         Something else.
     """
-    entries = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,) * axes
-    if len(entries) == 1:
-        entries *= axes
+    entries: tuple[Any, ...] = (given,) * axes
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        entries = tuple(given) * axes if len(given) == 1 else tuple(given)
     if len(entries) != axes or not all(type(entry) is int for entry in entries):
         refuse(where, f"{what}={given!r} must be an integer, or {axes} of them")
     return entries
@@ -163,7 +164,7 @@ def _window(length: int, count: int) -> tuple[int, int] | None:
     starts = [i * length // count for i in range(count)]
     ends = [-(-(i + 1) * length // count) for i in range(count)]
     kernels = {end - start for start, end in zip(starts, ends, strict=True)}
-    steps = {after - before for before, after in zip(starts, starts[1:], strict=False)}
+    steps = {after - before for before, after in pairwise(starts)}
     if len(kernels) != 1 or len(steps) > 1:
         return None
     (kernel,) = kernels

@@ -207,7 +207,9 @@ def _assembled(plan: Plan, head: Draft, shape: Shape, output_bias: OutputBias) -
     layers, flat = [], []
     for source in used:
         draft = plan.drafts[source]
-        reads = tuple("input" if part.source == "input" else number[part.source] for part in draft.reads.parts)
+        reads: tuple[Source, ...] = tuple(
+            "input" if part.source == "input" else number[part.source] for part in draft.reads.parts
+        )
         if draft.weight is not None:
             if draft.reads.columns is not None:
                 refuse(draft.where, "reads a selection of units, which only the head may; give it whole layers")

@@ -16,8 +16,8 @@ from verifier.model.pytorch.shaping import joined, picked, reshape, select
 from verifier.model.pytorch.values import BATCH, Plan, Value, refuse
 
 SUPPORTED = (
-    "supported are Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, activations, Flatten, Dropout, Identity, torch.cat and "
-    "a selection of columns for the head"
+    "supported are Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, activations, Flatten, Dropout, Identity, torch.cat "
+    "and a selection of columns for the head"
 )
 _SUM = "adds values, and layers here have no sums: concatenate instead (torch.cat((x, f(x)), 1))"
 _FOLD = (
