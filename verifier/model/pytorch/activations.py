@@ -80,6 +80,13 @@ def _gelu(approximate: object) -> Activation:
     return activation("gelu")
 
 
+def _leaky_relu(negative_slope: object) -> Activation:
+    slope = exact(negative_slope)
+    if not 0 <= slope < 1:
+        raise InputError(f"negative_slope={negative_slope} is not supported; use one from 0 to below 1")
+    return leaky_relu(slope)
+
+
 def _elu(alpha: object) -> Activation:
     factor = _rational(alpha)
     if factor == 1:
@@ -123,9 +130,7 @@ RULES: dict[str, Rule] = {
     "tanhshrink": Rule("Tanhshrink", _named("t - tanh(t)")),
     "relu": Rule("ReLU", _named("relu")),
     "relu6": Rule("ReLU6", lambda **_: _hardtanh(0, 6)),
-    "leaky_relu": Rule(
-        "LeakyReLU", lambda negative_slope: leaky_relu(exact(negative_slope)), (("negative_slope", 0.01),)
-    ),
+    "leaky_relu": Rule("LeakyReLU", _leaky_relu, (("negative_slope", 0.01),)),
     "elu": Rule("ELU", _elu, (("alpha", 1.0),)),
     "hardtanh": Rule("Hardtanh", _hardtanh, (("min_val", -1.0), ("max_val", 1.0))),
     "sin": Rule("", _named("sin")),

@@ -67,7 +67,8 @@ def convolution(
     if any(padding) and given.get("padding_mode", "zeros") != "zeros":
         refuse(where, f"padding_mode={given['padding_mode']!r} is not supported; use 'zeros'")
     _require_channels(value, weight.shape[1], axes, where)
-    layer = Conv(len(weight), kernel, IDENTITY, stride, "tied", padding=padding)
+    step = () if set(stride) == {1} else stride
+    layer = Conv(len(weight), kernel, IDENTITY, step, "tied", padding=padding)
     shape = layer.output_shape([part.shape for part in value.parts], f"from_torch: {where}")
     bias = None if given.get("bias") is None else _bias(parameters, given["bias"], weight, where)
     return Value((plan.add(Draft(name, where, layer, value, shape, weight, bias)),), shape)
@@ -83,7 +84,7 @@ def pool(plan: Plan, value: Value, kernel: Shape, stride: Shape, name: str, wher
     """
     if not value.spatial or len(value.shape) != len(kernel) + 1:
         refuse(where, f"reads shape {value.shape}; give it channels with {len(kernel)} axes of positions, {_WHOLE}")
-    layer, parts = AvgPool(kernel, stride), []
+    layer, parts = AvgPool(kernel, () if stride == kernel else stride), []
     for part in value.parts:
         shape = layer.output_shape([part.shape], f"from_torch: {where}")
         parts.append(plan.add(Draft(name, where, layer, Value((part,), part.shape), shape)))

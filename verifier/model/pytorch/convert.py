@@ -197,7 +197,10 @@ def _head(plan: Plan, output: Any) -> Draft:
 
 
 def _kind(value: object) -> str:
-    return f"a {type(value).__name__} of {len(value)}" if isinstance(value, list | tuple | dict) else one_line(value)
+    for kind in (list, tuple, dict):
+        if isinstance(value, kind):
+            return f"a {kind.__name__} of {len(value)}"
+    return one_line(value)
 
 
 def _assembled(plan: Plan, head: Draft, shape: Shape, output_bias: OutputBias) -> TorchNetwork:
@@ -218,7 +221,9 @@ def _assembled(plan: Plan, head: Draft, shape: Shape, output_bias: OutputBias) -
             flat += [draft.weight.ravel(), bias]
         skip = sorted(unit for at, unit in units if at == source)
         every = len(skip) == int(np.prod(draft.shape))
-        layers.append(replace(draft.layer, skip=every or tuple(skip) or False, inputs=reads))
+        default = (len(layers) - 1,) if layers else ("input",)
+        inputs = () if reads == default else reads
+        layers.append(replace(draft.layer, skip=every or tuple(skip) or False, inputs=inputs))
     order = sorted(range(len(units)), key=lambda column: units[column])
     v = _weights(head).T[order]
     if head.bias is not None:
@@ -268,7 +273,7 @@ def _with_unit(
     if output_bias == "refuse" or head.bias is None:
         refuse(
             head.where,
-            'is the head and has a bias, which the theory has not; train it with bias=False, or give output_bias="unit"'
+            'is the head and has a bias, which the theory does not have; train it with bias=False, or give output_bias="unit"'
             " to represent it exactly by one more, constant hidden unit",
         )
     doubled = 2 * head.bias

@@ -20,6 +20,7 @@ SUPPORTED = (
     "and a selection of columns for the head"
 )
 _SUM = "adds values, and layers here have no sums: concatenate instead (torch.cat((x, f(x)), 1))"
+_PRODUCT = "computes with values outside layers; put it into the weights of the next layer, or into the data"
 _FOLD = (
     "fold it into the layer before it (torch.nn.utils.fusion.fuse_conv_bn_eval or fuse_linear_bn_eval), then convert"
 )
@@ -29,6 +30,7 @@ _SAMPLE = "normalises by the values of each sample, which no layer here does; tr
 
 REMEDIES: dict[str, str] = {
     **dict.fromkeys(("add", "iadd", "add_", "sub", "isub", "sub_", "sum"), _SUM),
+    **dict.fromkeys(("mul", "imul", "truediv", "itruediv", "div", "neg", "matmul"), _PRODUCT),
     **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm", "batch_norm"), _FOLD),
     **dict.fromkeys(("MaxPool1d", "MaxPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d"), _MAX),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "boolean_dispatch", "amax", "max"), _MAX),
@@ -65,6 +67,8 @@ def module_operation(context: Context, module: Any, values: Sequence[Any]) -> An
     kind = type(module)
     found = _modules().get(kind)
     if found is None:
+        if ".quantized" in kind.__module__:
+            refuse(context.where, "is quantised; give the float module that it was made of")
         refuse(context.where, REMEDIES.get(kind.__name__, f"is not supported; {SUPPORTED}"))
     if len(values) != 1 or not isinstance(values[0], Value):
         refuse(context.where, "does not read one output of earlier layers; give it exactly one")

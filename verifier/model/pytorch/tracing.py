@@ -92,12 +92,12 @@ def _require_plain(module: torch.nn.Module) -> None:
             refuse(where, "is compiled; give the module that it was made of (its attribute _orig_mod)")
         if isinstance(each, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
             refuse(where, "runs a module in parallel; give that module (its attribute module)")
+        for parameter in (*each._parameters.values(), *each._buffers.values()):
+            if isinstance(parameter, torch.nn.parameter.UninitializedTensorMixin):
+                refuse(where, "is not initialised; run the module once on data")
         if is_parametrized(each):
             refuse(where, "is parametrized; call torch.nn.utils.parametrize.remove_parametrizations first")
         if each._forward_hooks or each._forward_pre_hooks:
             refuse(where, "has forward hooks; remove them first (of pruning: torch.nn.utils.prune.remove)")
         if "forward" in vars(each):
             refuse(where, "has a forward of its own as an attribute; make it a method of a class")
-        for parameter in (*each._parameters.values(), *each._buffers.values()):
-            if isinstance(parameter, torch.nn.parameter.UninitializedTensorMixin):
-                refuse(where, "is not initialised; run the module once on data")
