@@ -381,6 +381,7 @@ class CertificateBuilder:
                 entry |= {"kernel": list(layer.kernel), "stride": list(layer.steps)}
             if isinstance(layer, Conv):
                 entry |= {"filters": layer.filters, "bias_kind": layer.bias}
+                entry |= {"padding": list(layer.padding)} if layer.padding else {}
             if isinstance(layer, Dense):
                 entry["units"] = layer.width
             if not isinstance(layer, AvgPool):

@@ -184,7 +184,7 @@ def units_at_rest(base: Any, moved: Any) -> list[bool]:
     """
     rest: dict[int, list[bool]] = {INPUT: [True] * base.inputs.integers.ncols()}
     for number, (old, new) in enumerate(zip(base.layers, moved.layers, strict=True)):
-        sources, rest[number] = [unit for index in old.inputs for unit in rest[index]], []
+        sources, rest[number] = [*(unit for index in old.inputs for unit in rest[index]), True], []  # the padding rests
         (weights, biases), after = ((fractions(layer.weight), fractions(layer.bias)) for layer in (old, new))
         for a, row in enumerate(weights):
             used = [k for k, weight in enumerate(row) if weight != 0]

@@ -4,12 +4,14 @@ Glossary: every layer is written in one form. Its inputs, flattened and concaten
 *windows*, one per output *position*; each of `filters` weight vectors (`weight` is filters x window length) meets each
 window, the bias (positions x filters) is added, the sum is divided by `divisor`, and the activation is applied. Unit
 (filter, position) has the number filter * positions + position. A dense layer has one window, the whole row; in an
-average pool, every channel has its own windows, the one filter is of ones, and the divisor is its length.
+average pool, every channel has its own windows, the one filter is of ones, and the divisor is its length. A place in a
+window has the index of its entry in the row; one in the padding has the index after the last: whoever cuts windows puts
+an exact zero at the end of the row.
 """
 
 import itertools
 from math import prod
-from operator import itemgetter, lt, mul
+from operator import add, itemgetter, lt
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,20 +70,23 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
     axes = max(1, len(spatial)) if pool else AXES[layer.kind]
     fit = len(spatial) == axes and all(shape[1:] == spatial for shape in sources)
     require(fit, path + "/inputs", "network.layer", "the inputs' shapes do not fit this layer", sources)
-    fit = len(kernel) == len(stride) == axes and all(k <= length for k, length in zip(kernel, spatial, strict=True))
-    require(fit, path, "schema.value", "kernel or stride do not fit the inputs", [kernel, stride], spatial)
-    outs = [(length - k) // s + 1 for length, k, s in zip(spatial, kernel, stride, strict=True)]
+    pads = getattr(layer, "padding", [0] * axes)
+    require(len(pads) == axes, path + "/padding", "schema.value", "must have a number per axis", pads, axes)
+    wide = [length + 2 * p for length, p in zip(spatial, pads, strict=True)]
+    fit = len(kernel) == len(stride) == axes and all(p < k <= w for p, k, w in zip(pads, kernel, wide, strict=True))
+    message = "kernel, stride or padding do not fit the inputs"
+    require(fit, path, "schema.value", message, [kernel, stride, pads], spatial)
+    outs = [(w - k) // s + 1 for w, k, s in zip(wide, kernel, stride, strict=True)]
     channels = sum(shape[0] for shape in sources)
     filters = channels if pool else layer.units if dense else layer.filters
     layer.units, entries = filters * prod(outs), prod(outs) * channels * prod(kernel)
     unit = UNIT_MEMORY if pool or layer.weight is not None else BARE_MEMORY
     arrays.spend(path, memory=layer.units * unit + entries * WINDOW_MEMORY)
-    steps = [prod(spatial[axis + 1 :]) for axis in range(axes)]
-    offsets = [sum(map(mul, offset, steps)) for offset in itertools.product(*map(range, kernel))]
-    places = itertools.product(*(range(0, out * s, s) for out, s in zip(outs, stride, strict=True)))
-    corners = [sum(map(mul, place, steps)) for place in places]
+    offsets, plane, end = list(itertools.product(*map(range, kernel))), prod(spatial), channels * prod(spatial)
+    corners = itertools.product(*(range(-p, o * s - p, s) for o, s, p in zip(outs, stride, pads, strict=True)))
+    spots = [[place(list(map(add, corner, offset)), spatial) for offset in offsets] for corner in corners]
     groups = [range(channels)] if not pool else [range(c, c + 1) for c in range(channels)]
-    windows = ([c * prod(spatial) + p + q for c in group for q in offsets] for group in groups for p in corners)
+    windows = ([c * plane + i if i >= 0 else end for c in group for i in spot] for group in groups for spot in spots)
     layer.windows = groups if dense else list(windows)
     layer.skip = range(layer.units) if layer.skip is True else layer.skip or []
     ordered = type(layer.skip) is range or increasing(layer.skip)
@@ -100,6 +105,14 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
         if given == 0:
             read_weights(layer, layer.weight, layer.bias, arrays)
     return [filters, *outs]
+
+
+def place(at: list[int], extents: list[int]) -> int:
+    """Return the number of a place in an array of these extents, in C order, and -1 outside of it."""
+    number = 0
+    for x, extent in zip(at, extents, strict=True):
+        number = number * extent + x if number >= 0 and 0 <= x < extent else -1
+    return number
 
 
 def read_weights(layer: SimpleNamespace, weight: Any, bias: Any, arrays: Arrays) -> None:
@@ -186,7 +199,8 @@ class Features:
 
     def windows(self, number: int, rows: list[list[arb]]) -> arb_mat:
         """Return the windows of a layer's inputs as the rows of a matrix."""
-        layer, flat = self.layers[number], list(itertools.chain(*map(self.picks[number], rows)))
+        layer, cut = self.layers[number], (self.picks[number]([*row, arb(0)]) for row in rows)
+        flat = list(itertools.chain(*cut))
         return arb_mat(len(rows) * layer.bias.integers.nrows(), len(layer.windows[0]), flat)
 
     def evaluate(self, number: int, layer: Any, rows: list[list[arb]], samples: list[int]) -> list[list[arb]]:

@@ -87,6 +87,11 @@ def skip_units(value: Any, path: str) -> Any:
     return value if isinstance(value, bool) else read([INDEX, 1, 1 << 31], value, path)
 
 
+def any_layer(value: Any, path: str) -> Any:
+    """Read a layer; only a convolution may have padding, and without the key it has none."""
+    return read(PADDED_LAYER if isinstance(value, dict) and "padding" in value else PLAIN_LAYER, value, path)
+
+
 NOTE, NAME, EXTENT, INDEX, LAYERS = 200, 100, range(1, (1 << 31) + 1), range(1 << 31), range(MAX_LAYERS)
 TERM = {"tensor": NAME, "exponent": range(-20_000, 20_001)}
 ARRAY = {"shape": [range(1, (1 << 62) + 1), 1, 4], "terms": [TERM, 1, 160]}
@@ -94,8 +99,10 @@ LAYER = {"inputs": [source, 1, MAX_LAYERS], "skip": skip_units}
 UNITS = LAYER | {"activation": 2000, "weight": optional(ARRAY), "bias": optional(ARRAY)}
 POOL = LAYER | {"kernel": [EXTENT, 0, 2], "stride": [EXTENT, 0, 2]}
 CONVOLUTION = UNITS | POOL | {"filters": EXTENT, "bias_kind": frozenset({"per-unit", "tied"})}
-ANY_LAYER = tagged("kind", dense=UNITS | {"units": EXTENT}, conv1d=CONVOLUTION, conv2d=CONVOLUTION, avgpool=POOL)
-NETWORK = {"input_shape": [EXTENT, 1, 3], "layers": [ANY_LAYER, 1, MAX_LAYERS], "skip_units": EXTENT}
+PLAIN_LAYER = tagged("kind", dense=UNITS | {"units": EXTENT}, conv1d=CONVOLUTION, conv2d=CONVOLUTION, avgpool=POOL)
+PADDED = CONVOLUTION | {"padding": [INDEX, 1, 2]}
+PADDED_LAYER = tagged("kind", conv1d=PADDED, conv2d=PADDED)
+NETWORK = {"input_shape": [EXTENT, 1, 3], "layers": [any_layer, 1, MAX_LAYERS], "skip_units": EXTENT}
 POINT = [{"layer": LAYERS, "weight": ARRAY, "bias": ARRAY}, 1, MAX_LAYERS]
 AT, BOUNDS = {"precision": range(32, MAX_BITS + 1)}, {"lower": dyadic, "upper": dyadic}
 RANK = {"rank": EXTENT, "columns": optional(NAME), "feature_bits": range(1, MAX_BITS + 1), "right_inverse": ARRAY}

@@ -42,7 +42,7 @@ class Structure:
         columns, first = network.inputs.integers.transpose().tolist(), fractions(network.inputs)[0]
         values = {INPUT: [self.coordinate(list(map(int, c)), value) for c, value in zip(columns, first, strict=True)]}
         for number, layer in enumerate(network.layers):
-            row = [unit for index in layer.inputs for unit in values[index]]
+            row = [*(unit for index in layer.inputs for unit in values[index]), (fmpq(0), 0, -1)]  # the padding's zero
             weights, biases, values[number] = fractions(layer.weight, layer.divisor), fractions(layer.bias), []
             for a, p in itertools.product(range(len(weights)), range(len(layer.windows))):
                 sources = [row[index] for index in layer.windows[p]]

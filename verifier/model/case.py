@@ -121,6 +121,7 @@ class _ConvTable(msgspec.Struct, forbid_unknown_fields=True):
     kernel: int | list[int]
     activation: str
     stride: int | list[int] = 1
+    padding: int | list[int] = 0
     bias: str = "per-unit"
     skip: bool | list[int] = False
     inputs: list[str | int] = msgspec.field(default_factory=list)
@@ -269,7 +270,8 @@ def _layer(table: dict[str, Any], index: int) -> Layer:
     kernel = _axes(spec.kernel, axes)
     if len(kernel) != axes:
         raise CaseError(f"{where}: {kind} needs a kernel of {axes} numbers, got {list(kernel)}")
-    return Conv(spec.filters, kernel, activation(spec.activation), _axes(spec.stride, axes), spec.bias, skip, inputs)
+    stride, padding = _axes(spec.stride, axes), _axes(spec.padding, axes)
+    return Conv(spec.filters, kernel, activation(spec.activation), stride, spec.bias, skip, inputs, padding)
 
 
 def _axes(value: int | list[int], axes: int | None) -> tuple[int, ...]:
@@ -351,7 +353,7 @@ samples = 200                # the first n
 [network]
 layers = [
   { kind = "dense", width = 300, activation = "tanh", skip = true },
-  # { kind = "conv2d", filters = 8, kernel = [3, 3], stride = [1, 1], bias = "per-unit", activation = "sigmoid" },
+  # { kind = "conv2d", filters = 8, kernel = [3, 3], stride = 1, padding = 1, bias = "per-unit", activation = "tanh" },
   # { kind = "avgpool", kernel = [2, 2], stride = [2, 2], inputs = [1] },
   # { kind = "dense", width = 50, activation = "tanh(t) + t/10", inputs = ["input", 0], skip = [0, 1, 2] },
 ]

@@ -183,7 +183,9 @@ def _shared_arcs(ax: Axes, palette: Palette, net: Network, index: int, layer: Co
     """One collection for each shared weight: filter f, tap k."""
     sources, places = _sources(net, index), drawing.places
     shapes = net.source_shapes(index)
-    windows = window_indices((sum(s[0] for s in shapes), *shapes[0][1:]), layer.kernel, layer.steps)
+    shape = (sum(s[0] for s in shapes), *shapes[0][1:])
+    windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
+    sources.append((-1, 0))  # windows in the padding read this; it has no place, and no arc
     for f in range(layer.filters):
         for k in range(len(windows[0])):
             lines = [

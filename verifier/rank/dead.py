@@ -148,7 +148,9 @@ def _units_on_box(network: Network, inputs: Array, biases: Sequence[float], radi
         if isinstance(layer, Dense):
             windows, leaders = [list(range(len(sources)))], layer.width
         else:
-            windows = window_indices((sum(s[0] for s in shapes), *shapes[0][1:]), layer.kernel, layer.steps)
+            shape = (sum(s[0] for s in shapes), *shapes[0][1:])
+            windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
+            sources = [*sources, arb(0)] if layer.padding else sources  # what windows in the padding read
             leaders = layer.filters
         one = [kernel(arb(biases[index]) + box * (1 + sum((abs(sources[j]) for j in w), arb(0)))) for w in windows]
         known.append(one * leaders)

@@ -52,6 +52,10 @@ class UnitForm:
     offset: Fraction
 
 
+ZERO = UnitForm(-1, 1, Fraction(0))
+"""The constant 0."""
+
+
 @dataclass
 class FormTable:
     """All normal forms met so far."""
@@ -119,8 +123,8 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     -----
     The normal forms are functions of U and the sample. A dense unit, and a convolution unit with a bias of its own, is
     a form of its own. With a tied bias two positions of a filter whose windows show the same forms are one form, for
-    they apply one function of U to the same numbers. Pools have no weights and are combined exactly. A unit whose
-    sources are all constant over the samples is. The degree of a polynomial unit is bounded for every U at once, so
+    they apply one function of U to the same numbers; a place in the padding shows the constant 0. Pools have no weights
+    and are combined exactly. A unit whose sources are all constant over the samples is. The degree of a polynomial unit is bounded for every U at once, so
     that all such units lie in the span of the monomials.
     """
     n = len(inputs)
@@ -264,7 +268,8 @@ def unit_forms(network: Network, u: Array | None, inputs: Array, forms: FormTabl
         shapes = network.source_shapes(index)
         shape = (sum(s[0] for s in shapes), *shapes[0][1:])
         if isinstance(layer, Conv):
-            windows = window_indices(shape, layer.kernel, layer.steps)
+            windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
+            sources = [*sources, ZERO] if layer.padding else sources  # what windows in the padding read
             if views is None:
                 known.append(_free_units(layer, index, [[sources[j] for j in window] for window in windows], forms))
                 continue

@@ -55,6 +55,7 @@ def _layer(network: Network, index: int, layer: Layer) -> str:
     if isinstance(layer, Conv | AvgPool):
         words.append(f"kernel {_times(layer.kernel)}, stride {_times(layer.steps)}")
     if isinstance(layer, Conv):
+        words += [f"padding {_times(layer.padding)}"] if layer.padding else []
         words.append(f"{layer.bias} bias")
     if not isinstance(layer, AvgPool):
         words.append(layer.activation.name)

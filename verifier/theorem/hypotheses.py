@@ -282,15 +282,28 @@ def _skip_flags(network: Network) -> list[Flags]:
 
 
 def _windows(network: Network, index: int) -> list[list[int]]:
-    """For every position of a layer (pool: channel and position) the flat indices of the sources read."""
+    """For every position of a layer (pool: channel and position) the flat indices of the sources read.
+
+    Places in a padding are left out: they are no sources and show every sample the same 0. No window is empty.
+    """
     layer, shapes = network.layers[index], network.source_shapes(index)
     if isinstance(layer, Dense):
         return [list(range(sum(math.prod(shape) for shape in shapes)))]
     if isinstance(layer, Conv):
-        return window_indices((sum(s[0] for s in shapes), *shapes[0][1:]), layer.kernel, layer.steps)
+        shape = (sum(s[0] for s in shapes), *shapes[0][1:])
+        found = window_indices(shape, layer.kernel, layer.steps, layer.padding)
+        return [[j for j in window if j < math.prod(shape)] for window in found] if layer.padding else found
     plane = math.prod(shapes[0][1:])
     windows = window_indices((1, *shapes[0][1:]), layer.kernel, layer.steps)
     return [[c * plane + j for j in window] for c in range(shapes[0][0]) for window in windows]
+
+
+def _input_windows(network: Network, index: int) -> list[list[int]]:
+    """For every position of a layer the coordinates of the input that it reads, among what else it reads."""
+    sizes = [math.prod(shape) for shape in network.source_shapes(index)]
+    start = sum(sizes[: network.sources[index].index("input")])
+    stop = start + network.dimension
+    return [[j - start for j in window if start <= j < stop] for window in _windows(network, index)]
 
 
 def _reaching(network: Network, skip: Sequence[Flags], *, strict: bool) -> tuple[list[Flags], list[Flags]]:
@@ -427,7 +440,8 @@ def distinct_patches(network: Network, data: Dataset | Grouping) -> PatchCheck:
     -------
     PatchCheck
         Guarantee: ``PROVED`` only if all patches are pairwise distinct, at every position of every such layer, exactly;
-        ``REFUTED`` with two samples whose patches are equal, number by number. O(N d log N) per position at most.
+        ``REFUTED`` with two samples whose patches are equal, number by number. ``UNDECIDED`` if that is so only of the
+        input's part of what a unit reads that reads other layers as well. O(N d log N) per position at most.
 
     Raises
     ------
@@ -436,9 +450,10 @@ def distinct_patches(network: Network, data: Dataset | Grouping) -> PatchCheck:
 
     Notes
     -----
-    A layer that reads the input and other layers needs no look: a dense one sees whole samples. A convolution needs
-    sources of the input's extent. These come down, by kernels of length 1, from a layer that reads the input alone, and
-    its windows are part of the convolution's.
+    Of a layer that reads the input and other layers the input's part is compared where there is padding. Without it
+    there is no need: a dense layer sees whole samples. A convolution needs sources of the input's extent. These come
+    down, by kernels of length 1, from a layer that reads the input alone, and its windows are part of the
+    convolution's.
     """
     dataset = data.dataset if isinstance(data, Grouping) else data
     if network.dimension != dataset.dimension:
@@ -447,15 +462,24 @@ def distinct_patches(network: Network, data: Dataset | Grouping) -> PatchCheck:
             "make it for this data set"
         )
     known: set[tuple[int, ...]] = set()
+    padded = any(isinstance(layer, Conv) and layer.padding for layer in network.layers)
+    doubt = None
     for index, sources in enumerate(network.sources):
-        for position, window in enumerate(_windows(network, index) if sources == ("input",) else ()):
+        alone = sources == ("input",)
+        mixed = padded and not alone and "input" in sources
+        for position, window in enumerate(_input_windows(network, index) if alone or mixed else ()):
             pair = None if tuple(window) in known else _first_equal(dataset.inputs[:, window])
             known.add(tuple(window))
             if pair is not None:
                 first, second = sorted(_original(data, row) for row in pair)
                 reason = f"samples {first} and {second} show layer {index} the same patch at position {position}"
                 witness = EqualPatches((first, second), index, position, tuple(window))
-                return PatchCheck(Verdict.REFUTED, reason, len(known), witness)
+                if alone:
+                    return PatchCheck(Verdict.REFUTED, reason, len(known), witness)
+                doubt = f"{reason} of the input; whether the other layers that it reads tell them apart is not decided"
+                known.discard(tuple(window))  # a layer that reads nothing else may have it as well
+    if doubt is not None:
+        return PatchCheck(Verdict.UNDECIDED, doubt, len(known), None)
     reason = f"{dataset.samples} samples, {len(known)} different window{'s' if len(known) > 1 else ''}: "
     return PatchCheck(Verdict.PROVED, f"{reason}the patches are pairwise distinct", len(known), None)
 
