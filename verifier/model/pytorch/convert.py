@@ -207,7 +207,8 @@ def _assembled(plan: Plan, head: Draft, shape: Shape, output_bias: OutputBias) -
     units = _units(plan, head)
     used = sorted(_behind(plan, units))
     number = {source: position for position, source in enumerate(used)}
-    layers, flat = [], []
+    layers: list[Layer] = []
+    flat: list[Array] = []
     for source in used:
         draft = plan.drafts[source]
         reads: tuple[Source, ...] = tuple(
@@ -231,7 +232,7 @@ def _assembled(plan: Plan, head: Draft, shape: Shape, output_bias: OutputBias) -
     names = [plan.drafts[source].name for source in used]
     names += ["(the head's bias)"] * (len(layers) - len(names)) + [head.name or "the module"]
     network = Network(shape, layers)
-    return TorchNetwork(network, np.concatenate(flat), np.ascontiguousarray(v), tuple(names))
+    return TorchNetwork(network, np.concatenate([np.zeros(0), *flat]), np.ascontiguousarray(v), tuple(names))
 
 
 def _weights(draft: Draft) -> Array:
@@ -273,8 +274,8 @@ def _with_unit(
     if output_bias == "refuse" or head.bias is None:
         refuse(
             head.where,
-            'is the head and has a bias, which the theory does not have; train it with bias=False, or give output_bias="unit"'
-            " to represent it exactly by one more, constant hidden unit",
+            "is the head and has a bias, which the theory does not have; train it with bias=False, or give "
+            'output_bias="unit" to represent it exactly by one more, constant hidden unit',
         )
     doubled = 2 * head.bias
     if not np.isfinite(doubled).all():
