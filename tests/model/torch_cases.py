@@ -191,9 +191,15 @@ def of_both(function: Callable[[Any, Any], Any], fan_in: int = 5) -> Made:
     return made(lambda s, x: s.h(function(s, torch.tanh(s.a(x)))), fan_in)
 
 
-def two_inputs() -> nn.Module:
-    kind = type("Two", (Made,), {"forward": lambda self, x, y: self.h(self.a(x) + y)})
-    return kind(lambda s, x: x, a=linear(4, 5), h=head(5))
+class Two(nn.Module):
+    def forward(self, x: Any, y: Any) -> Any:
+        return torch.cat([x, y], 1)
+
+
+def complex_weight() -> nn.Module:
+    module = mlp()
+    module[0].weight = nn.Parameter(torch.ones(5, 4, dtype=torch.complex64))
+    return module
 
 
 def quantised() -> nn.Module:
@@ -227,7 +233,7 @@ BAD: dict[str, Callable[[], nn.Module]] = {
     "unflattened": lambda: Made(
         lambda s, x: s.a(s.b(x.flatten(1)).view(-1, 1, 4, 4)), a=nn.Conv2d(1, 2, 3), b=linear(64, 16)
     ),
-    "complex": lambda: mlp().to(torch.complex64),
+    "complex": complex_weight,
     "nan": lambda: infinite(float("nan")),
     "infinity": lambda: infinite(float("inf")),
     "meta": lambda: mlp().to("meta"),
@@ -241,7 +247,7 @@ BAD: dict[str, Callable[[], nn.Module]] = {
     "twice": lambda: of_both(lambda s, y: torch.tanh(s.b(torch.tanh(s.b(y))))),
     "tied": tied,
     "computed_weight": lambda: made(lambda s, x: s.h(F.linear(x, s.a.weight * 2))),
-    "two_inputs": two_inputs,
+    "two_inputs": Two,
     "two_outputs": lambda: made(lambda s, x: (s.h(torch.tanh(s.a(x))), x)),
     "dictionary": lambda: made(lambda s, x: {"logits": s.h(torch.tanh(s.a(x)))}),
     "branch": lambda: made(lambda s, x: s.h(s.a(x)) if x.sum() > 0 else s.h(s.b(x))),

@@ -71,6 +71,8 @@ def _softplus(beta: object, threshold: object) -> Activation:
         raise InputError(
             f"threshold={threshold} makes it another function; use {LEAST_THRESHOLD} (the default) or more"
         )
+    if exact(beta) <= 0:
+        raise InputError(f"beta={beta} is not supported; use a positive one")
     return softplus(exact(beta))
 
 

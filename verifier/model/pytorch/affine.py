@@ -38,8 +38,8 @@ def linear(plan: Plan, parameters: Parameters, value: Value, weight: Any, bias: 
     """
     matrix = parameters.take(weight, "weight", where)
     if matrix.ndim != 2 or value.shape != matrix.shape[1:]:
-        flat = "; flatten it first (torch.flatten(x, 1))" if len(value.shape) > 1 else ""
-        refuse(where, f"reads shape {value.shape}, its weight has shape {matrix.shape}{flat}")
+        remedy = "flatten it first (torch.flatten(x, 1))" if len(value.shape) > 1 else "see input_shape"
+        refuse(where, f"reads shape {value.shape}, its weight has shape {matrix.shape}; {remedy}")
     offset = None if bias is None else _bias(parameters, bias, matrix, where)
     draft = Draft(name, where, Dense(len(matrix), IDENTITY), value, (len(matrix),), matrix, offset)
     return Value((plan.add(draft),), draft.shape)

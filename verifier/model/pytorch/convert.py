@@ -165,7 +165,9 @@ def _name_of(node: Any) -> str:
 def _words_for(node: Any) -> str:
     called = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
     inputs = node.all_input_nodes
-    operands = ", ".join(layer_name(each.target) if each.op == "call_module" else each.name for each in inputs)
+    operands = ", ".join(
+        layer_name(each.target) if each.op in ("call_module", "get_attr") else each.name for each in inputs
+    )
     return f"operation {node.name!r} ({called} of {operands})"
 
 
@@ -277,7 +279,6 @@ def _with_unit(
             "is the head and has a bias, which the theory does not have; train it with bias=False, or give "
             'output_bias="unit" to represent it exactly by one more, constant hidden unit',
         )
-    doubled = 2 * head.bias
-    if not np.isfinite(doubled).all():
+    if np.abs(head.bias).max() >= 2.0**1023:
         refuse(head.where, "has a bias beyond 2**1023, twice which is no float; train it anew")
-    return [*layers, HALF_UNIT], [*flat, np.zeros(int(np.prod(shape)) + 1)], np.vstack([v, doubled])
+    return [*layers, HALF_UNIT], [*flat, np.zeros(int(np.prod(shape)) + 1)], np.vstack([v, 2 * head.bias])

@@ -22,7 +22,8 @@ SUPPORTED = (
 _SUM = "adds values, and layers here have no sums: concatenate instead (torch.cat((x, f(x)), 1))"
 _PRODUCT = "computes with values outside layers; put it into the weights of the next layer, or into the data"
 _FOLD = (
-    "fold it into the layer before it (torch.nn.utils.fusion.fuse_conv_bn_eval or fuse_linear_bn_eval), then convert"
+    "is not supported; fold it into the layer before it "
+    "(torch.nn.utils.fusion.fuse_conv_bn_eval or fuse_linear_bn_eval)"
 )
 _MAX = "is not analytic, and not supported; use average pooling"
 _SOFTMAX = "is part of the cross-entropy; leave it out, and return the logits"
