@@ -13,8 +13,8 @@ Method = Literal["sgd", "rand"]
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     """The network after so many epochs (0: as drawn), in floating point.
 
-    Losses are mean cross-entropies; errors are numbers of samples. ``distance`` is the Euclidean distance of (U, V) from
-    the start, ``distance_u`` and ``distance_v`` those of its parts.
+    Losses are mean cross-entropies; errors are numbers of samples. ``distance`` is the Euclidean distance of (U, V)
+    from the start, ``distance_u`` and ``distance_v`` those of its parts.
     """
 
     epoch: int
@@ -39,10 +39,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class Certified(msgspec.Struct, frozen=True, kw_only=True):
     """What is proved at the weights of the end, about the exact real network.
 
-    ``errors_low <= misclassified training samples <= errors_high`` and ``loss_low <= Phi <= loss_high`` are proved at the
-    V found by the method (None: no enclosure). ``findings`` has ``rank``, ``threshold`` (L2.1), ``zero_loss`` (Z1: some
-    V has training error zero at this U) and ``path`` (to loss 1e-6). ``ray_from`` is the time from which on the path is
-    below 1e-6. ``check`` is the independent checker's answer about the certificate, "" if there is none.
+    ``errors_low <= misclassified training samples <= errors_high`` and ``loss_low <= Phi <= loss_high`` are proved at
+    the V found by the method (None: no enclosure). ``findings`` has ``rank``, ``threshold`` (L2.1), ``zero_loss`` (Z1:
+    some V has training error zero at this U) and ``path`` (to loss 1e-6). ``ray_from`` is the time from which on the
+    path is below 1e-6. ``check`` is the independent checker's answer about the certificate, "" if there is none.
     """
 
     findings: dict[str, Finding]
@@ -75,9 +75,10 @@ class PathPoint(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One network, one method, one seed.
 
-    ``samples`` is N, ``tests`` the number of test samples, ``hidden`` the number of hidden units, ``skip_units`` M (with
-    ``skip`` false those of the last hidden layer), ``parameters`` p. ``path`` is the proof's path from the network as
-    drawn, empty if none was asked for or certified. ``note`` says what went otherwise than planned.
+    ``samples`` is N, ``tests`` the number of test samples, ``test_majority`` that of those in their largest class (0:
+    not known), ``hidden`` the number of hidden units, ``skip_units`` M (with ``skip`` false those of the last hidden
+    layer), ``parameters`` p. ``path`` is the proof's path from the network as drawn, empty if none was asked for or
+    certified. ``note`` says what went otherwise than planned.
     """
 
     experiment: str
@@ -99,6 +100,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     path: tuple[PathPoint, ...] = ()
     seconds: float = 0.0
     note: str = ""
+    test_majority: int = 0
 
     @property
     def last(self) -> Epoch:
