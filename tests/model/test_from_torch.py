@@ -24,7 +24,18 @@ TOLERANCE = 1e-12
 """Of float64 evaluations of these small networks."""
 NAMES = (
     *("mlp", "deep", "float64", "bfloat16", "float16", "flattened", "cnn", "cnn64", "lines", "dense_net"),
-    *("pooled_channels", "functional", "buffer", "mask", "list", "slice", "index_select", "default_argument", "unused"),
+    *(
+        "pooled_channels",
+        "functional",
+        "buffer",
+        "device",
+        "mask",
+        "list",
+        "slice",
+        "index_select",
+        "default_argument",
+        "unused",
+    ),
 )
 
 pytestmark = pytest.mark.torch

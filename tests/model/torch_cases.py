@@ -129,6 +129,10 @@ GOOD: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "pooled_channels": (pooled_channels, (1, 7, 8)),
     "functional": (functional, (4,)),
     "buffer": (lambda: selecting(torch.tensor([7, 1, 4, 9]), 4), (4,)),
+    "device": (
+        lambda: made(lambda s, x: s.h(torch.tanh(s.a(x))[:, torch.tensor([3, 0]).to(x.device)]), 2),
+        (4,),
+    ),
     "mask": (lambda: selecting(torch.tensor([True, False] * 5), 5), (4,)),
     "list": (lambda: selecting([3, -1, 0], 3), (4,)),
     "slice": (lambda: selecting(slice(2, None, 3), 3), (4,)),

@@ -76,7 +76,7 @@ def from_torch(
     groups, no dilation), whose bias is tied; `AvgPool1d` and `AvgPool2d`, the adaptive ones if their windows are alike,
     the mean over all positions; activations; `Flatten`, `Identity`, `Dropout`; `torch.cat` along dim 1. The module ends
     with a `Linear`, its head, which may read a selection of columns: ``x[:, indices]``, `torch.index_select`.
-    Parameters that forward does not use are left out.
+    Parameters that the output does not depend on are left out.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from verifier.model.pytorch import affine
 from verifier.model.pytorch.activations import RULES
 from verifier.model.pytorch.parameters import Parameters
 from verifier.model.pytorch.shaping import joined, picked, reshape, select
-from verifier.model.pytorch.values import BATCH, Plan, Value, refuse
+from verifier.model.pytorch.values import BATCH, DEVICE, Plan, Value, refuse
 
 SUPPORTED = (
     "supported are Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, activations, Flatten, Dropout, Identity, torch.cat "
@@ -89,6 +89,8 @@ def function_operation(context: Context, target: Any, args: Sequence[Any], kwarg
     name = target if method else str(getattr(target, "__name__", target))
     if not method and not _involves(args) and not _involves(kwargs.values()) and target in _ARITHMETIC:
         return target(*args)
+    if name == "to" and len(args) == 2 and args[1] is DEVICE and not kwargs:  # of an output, or of indices
+        return args[0]
     known = _METHODS.get(name) if method else _functions().get(target)
     if known is None:
         refuse(context.where, REMEDIES.get(name.strip("_"), f"is not supported; {SUPPORTED}"))
@@ -173,7 +175,9 @@ def _flatten(context: Context, value: Value, given: dict[str, Any]) -> Value:
 
 def _shape(context: Context, value: Value, given: dict[str, Any]) -> Any:
     sizes = (BATCH, *value.shape)
-    if "name" in given and given["name"] != "shape":
+    if given.get("name") == "device":
+        return DEVICE
+    if given.get("name", "shape") != "shape":
         refuse(context.where, f"reads the attribute {given['name']!r} of an output; only its shape is known")
     axis = given.get("dim")
     return sizes if axis is None else sizes[axis]

@@ -38,11 +38,11 @@ def refuse(where: str, why: str) -> NoReturn:
     raise InputError(f"from_torch: {where}: {why}")
 
 
-class Batch:
-    """The size of the batch, which modules use to reshape; there is one, `BATCH`."""
+class Known:
+    """What modules may ask about a batch although nothing is computed: `BATCH`, its size, and `DEVICE`."""
 
 
-BATCH = Batch()
+BATCH, DEVICE = Known(), Known()
 
 
 @dataclass(frozen=True, slots=True)
