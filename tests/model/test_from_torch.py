@@ -23,7 +23,20 @@ BITS = 128
 TOLERANCE = 1e-12
 """Of float64 evaluations of these small networks."""
 NAMES = (
-    *("mlp", "deep", "float64", "bfloat16", "float16", "flattened", "cnn", "cnn64", "lines", "dense_net"),
+    *(
+        "mlp",
+        "deep",
+        "float64",
+        "bfloat16",
+        "float16",
+        "flattened",
+        "cnn",
+        "cnn64",
+        "same",
+        "selections",
+        "lines",
+        "dense_net",
+    ),
     *(
         "pooled_channels",
         "functional",

@@ -115,15 +115,37 @@ def cnn(dtype: torch.dtype = torch.float32) -> nn.Sequential:
     ).to(dtype)
 
 
+def drawn(module: nn.Module) -> nn.Module:
+    """New weights, of the parameters' own precision: layers in float64 are made of float32 otherwise."""
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return module
+
+
+def selections() -> Made:
+    """Selections one after the other, of one layer twice, and of a selection."""
+
+    def forward(self: Any, x: Any) -> Any:
+        first, second = torch.tanh(self.a(x)), torch.sin(self.b(x.flatten(1)))
+        return self.h(torch.cat([first[:, 3:], second[:, [4, 0, 2]][:, 1:], first[:, [1, 0]]], 1))
+
+    return Made(forward, a=linear(4, 5), b=linear(4, 5), h=head(6))
+
+
 GOOD: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "mlp": (mlp, (4,)),
     "deep": (lambda: mlp(nn.Sigmoid(), linear(5, 5), linear(5, 5), nn.ReLU(), nn.Softsign()), (4,)),
-    "float64": (lambda: mlp().double(), (4,)),
+    "float64": (lambda: drawn(mlp().double()), (4,)),
     "bfloat16": (lambda: mlp(nn.ELU()).bfloat16(), (4,)),
     "float16": (lambda: mlp(nn.SiLU()).half(), (4,)),
     "flattened": (lambda: nn.Sequential(nn.Flatten(), linear(12, 5), nn.Tanh(), head(5)), (3, 2, 2)),
     "cnn": (cnn, (1, 8, 8)),
-    "cnn64": (lambda: cnn(torch.float64), (1, 8, 8)),
+    "cnn64": (lambda: drawn(cnn(torch.float64)), (1, 8, 8)),
+    "same": (
+        lambda: nn.Sequential(nn.Conv2d(1, 2, (3, 5), padding="same"), nn.Tanh(), nn.Flatten(), head(40)),
+        (1, 4, 5),
+    ),
+    "selections": (selections, (4,)),
     "lines": (lines, (2, 16)),
     "dense_net": (dense_net, (2, 6, 4)),
     "pooled_channels": (pooled_channels, (1, 7, 8)),
