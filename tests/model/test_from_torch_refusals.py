@@ -17,7 +17,16 @@ SUPPORTED = (
 IMAGES = (
     *("max_pool", "functional_max_pool", "groups", "dilation", "reflected", "same", "wide_padding", "padded_pool"),
     *("ceil", "divisor", "adaptive", "activated_pool", "mean_of_channels", "large_kernel", "channels", "not_flat"),
-    *("unflattened", "pool_at_the_end"),
+    *(
+        "unflattened",
+        "pool_at_the_end",
+        "three_axes",
+        "flat_weight",
+        "mean_of_all",
+        "too_many_outputs",
+        "cat_positions",
+    ),
+    "two_selections",
 )
 """The modules that read images."""
 
@@ -49,9 +58,7 @@ LINES = {
     "groups": "layer '2' (Conv2d): groups=2 is not supported; use groups=1",
     "dilation": "layer '0' (Conv2d): dilation=(2, 2) is not supported; use dilation=1",
     "reflected": "layer '0' (Conv2d): padding_mode='reflect' is not supported; use 'zeros'",
-    "same": (
-        "layer '0' (Conv2d): padding='same' with kernel (2, 2) pads more on one side; use odd kernels or padding=0"
-    ),
+    "same": "layer '0' (Conv2d): padding='same' with kernel (2, 2) pads more on one side; use odd kernels or padding=0",
     "wide_padding": (
         "layer '0' (Conv2d): padding 3 must be below the kernel size 3, else some windows hold nothing but zeros"
     ),
@@ -184,6 +191,60 @@ LINES = {
     "attribute": "operation 'getattr_1' (getattr of x): reads the attribute 'T' of an output; only its shape is known",
     "cat_samples": "operation 'cat' (cat of tanh, b): concatenates along dim=0; use dim=1",
     "far_unit": "operation 'getitem' (getitem of tanh): selects units that do not exist: it has 5",
+    "nan_slope": "layer '1' (LeakyReLU): its parameter nan is not a finite number; use a Python number",
+    "empty_range": "operation 'hardtanh' (hardtanh of b): min_val=1.0 must be below max_val=0.0",
+    "three_axes": "operation 'avg_pool2d' (avg_pool2d of a): kernel_size=(2, 2, 2) must be an integer, or 2 of them",
+    "flat_weight": "operation 'conv2d' (conv2d of x, a.weight): its weight has shape (5, 4), expected 4 axes",
+    "flat_pool": (
+        "layer '1' (AvgPool1d): reads shape (5,); give it channels with 1 axes of positions, whole and not reshaped"
+    ),
+    "flat_adaptive_pool": (
+        "layer '1' (AdaptiveAvgPool1d): reads shape (5,); give it channels with 1 axes of positions, whole and "
+        "not reshaped"
+    ),
+    "mean_of_all": (
+        "operation 'mean' (mean of a): is a mean over dim=None; only that over all positions of channels is supported"
+    ),
+    "too_many_outputs": (
+        "layer '2' (AdaptiveAvgPool2d): output_size=8 of (6, 6) has windows of several sizes; use nn.AvgPool2d"
+    ),
+    "short_bias": "operation 'linear' (linear of x, a.weight, h.weight): its bias has shape (3, 5), expected (5,)",
+    "number": "the module returns 4; return one tensor, the head's output",
+    "module_of_two": "layer 't' (Bilinear): is not supported; " + SUPPORTED,
+    "module_of_constants": "layer 't' (Tanh): does not read one output of earlier layers; give it exactly one",
+    "function_of_constants": (
+        "operation 'tanh' (tanh of getitem): is not applied to the output of a layer; apply it to one"
+    ),
+    "function_of_two": "operation 'linear' (linear of x, a): has two outputs of layers as arguments; " + SUPPORTED,
+    "cat_constant": (
+        "operation 'cat' (cat of a, _tensor_constant0): does not concatenate outputs of layers alone; "
+        "concatenate these only"
+    ),
+    "cat_positions": "operation 'cat' (cat of a, x): concatenates shapes [(2, 6, 6), (1, 8, 8)]; flatten them first",
+    "select_samples": (
+        "operation 'index_select' (index_select of tanh, _tensor_constant0): selects along dim=0; use dim=1"
+    ),
+    "two_selections": (
+        "operation 'getitem' (getitem of a): is not a selection x[:, index] of columns by a slice, a list or a "
+        "tensor of indices (a registered buffer)"
+    ),
+    "one_unit": (
+        "operation 'getitem' (getitem of tanh): is not a selection x[:, index] of columns by a slice, a list or "
+        "a tensor of indices (a registered buffer)"
+    ),
+    "real_index": (
+        "operation 'getitem' (getitem of tanh, _tensor_constant0): is not a selection x[:, index] of columns by "
+        "a slice, a list or a tensor of indices (a registered buffer)"
+    ),
+    "slice_of_values": (
+        "operation 'getitem_1' (getitem of tanh, getitem): is not a selection x[:, index] of columns by a slice, "
+        "a list or a tensor of indices (a registered buffer)"
+    ),
+    "long_composition": (
+        "layer '4' (Mish): expression 't*tanh(log(exp(t) + 1))*tanh(log(exp(t*tanh(log(exp(t) + 1))) + "
+        "1))*tanh(log(exp(t*tanh(log(exp(t) + 1))*tanh(log(ex...: character 299, 'exp(t) + 1': nested too "
+        "deeply; at most 60 levels, of which a function, a power or a denominator counts 5"
+    ),
     "fan_in": "layer '0' (Linear): reads shape (4,), its weight has shape (5, 3); see input_shape",
 }
 """By the name of the module in torch_cases.BAD, without the ``from_torch:`` that each begins with."""

@@ -92,7 +92,7 @@ def functional() -> Made:
 
     def forward(self: Any, x: Any) -> Any:
         batch, width = x.shape[0], x.shape[1]
-        first = F.linear(x.view(-1, width), self.a.weight, self.a.bias).tanh().square()
+        first = F.linear(x.view(-1, width * 1), self.a.weight, self.a.bias).tanh().square()
         second = F.dropout(self.b(first), training=self.training).contiguous()
         return self.h(torch.reshape(torch.cat([first, second], 1), (batch, 5 * 2)))
 
@@ -228,6 +228,10 @@ def complex_weight() -> nn.Module:
     return module
 
 
+def size(y: Any) -> Any:
+    return y.shape[0]
+
+
 def quantised() -> nn.Module:
     kind = type("Linear", (nn.Identity,), {"__module__": "torch.nn.quantized.modules.linear"})
     return nn.Sequential(kind(), head(4))
@@ -306,6 +310,28 @@ BAD: dict[str, Callable[[], nn.Module]] = {
     "attribute": lambda: made(lambda s, x: s.h(s.a(x.T))),
     "cat_samples": lambda: of_both(lambda s, y: torch.cat([y, s.b(y)], 0)),
     "far_unit": lambda: of_both(lambda s, y: y[:, [7]], 1),
+    "nan_slope": lambda: mlp(nn.LeakyReLU(float("nan"))),
+    "empty_range": lambda: of_both(lambda s, y: F.hardtanh(s.b(y), 1.0, 0.0)),
+    "three_axes": lambda: Made(lambda s, x: F.avg_pool2d(s.a(x), (2, 2, 2)), a=nn.Conv2d(1, 2, 3)),
+    "flat_weight": lambda: Made(lambda s, x: F.conv2d(x, s.a.weight), a=linear(4, 5)),
+    "flat_pool": lambda: mlp(nn.AvgPool1d(2)),
+    "flat_adaptive_pool": lambda: mlp(nn.AdaptiveAvgPool1d(1)),
+    "mean_of_all": lambda: Made(lambda s, x: s.a(x).mean(), a=nn.Conv2d(1, 2, 3)),
+    "too_many_outputs": lambda: convolved(nn.AdaptiveAvgPool2d(8)),
+    "short_bias": lambda: made(lambda s, x: s.h(F.linear(x, s.a.weight, s.h.weight))),
+    "number": lambda: made(lambda s, x: x.shape[1]),
+    "module_of_two": lambda: made(lambda s, x: s.h(s.t(s.a(x), x)), t=nn.Bilinear(5, 4, 5)),
+    "module_of_constants": lambda: made(lambda s, x: s.h(s.t(x.shape[1])), t=nn.Tanh()),
+    "function_of_constants": lambda: made(lambda s, x: s.h(torch.tanh(x.shape[1]))),
+    "function_of_two": lambda: made(lambda s, x: s.h(F.linear(x, s.a(x)))),
+    "cat_constant": lambda: made(lambda s, x: s.h(torch.cat([s.a(x), torch.ones(1, 5)], 1)), 10),
+    "cat_positions": lambda: Made(lambda s, x: torch.cat([s.a(x), x], 1), a=nn.Conv2d(1, 2, 3)),
+    "select_samples": lambda: of_both(lambda s, y: torch.index_select(y, 0, torch.tensor([0]))),
+    "two_selections": lambda: Made(lambda s, x: s.a(x)[:, :, 1:], a=nn.Conv2d(1, 2, 3)),
+    "one_unit": lambda: of_both(lambda s, y: y[:, 0]),
+    "real_index": lambda: of_both(lambda s, y: y[:, torch.tensor([0.5])], 1),
+    "slice_of_values": lambda: of_both(lambda s, y: y[:, : size(y)]),
+    "long_composition": lambda: mlp(*(nn.Mish() for _ in range(9))),
     "fan_in": lambda: nn.Sequential(linear(3, 5), nn.Tanh(), head(5)),
 }
 

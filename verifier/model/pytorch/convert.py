@@ -117,11 +117,7 @@ _BIASES = get_args(OutputBias)
 
 
 def _require_torch() -> None:
-    try:
-        found = find_spec("torch") is not None
-    except ValueError:  # put in sys.modules by hand
-        found = False
-    if not found:
+    if find_spec("torch") is None:
         raise InputError('from_torch needs PyTorch, which is not installed; run: pip install "verifier[torch]"')
 
 
@@ -144,11 +140,11 @@ def _translated(graph: Any, wrapper: torch.nn.Module, shape: Shape) -> tuple[Pla
             context = Context(plan, parameters, layer_name(node.target), words)
             known[node] = module_operation(context, layer, [*args, *kwargs.values()])
         elif node.op == "output":
-            return plan, args[0]
+            known[node] = args[0]
         else:
             context = Context(plan, parameters, _name_of(node), _words_for(node))
             known[node] = function_operation(context, node.target, args, dict(kwargs))
-    raise InputError("from_torch: the module returns nothing; return the head's output")
+    return plan, known[node]  # the output is the last one
 
 
 def _attribute(wrapper: torch.nn.Module, target: str) -> Any:

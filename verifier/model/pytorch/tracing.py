@@ -55,8 +55,6 @@ def trace(module: torch.nn.Module) -> tuple[Any, torch.nn.Module]:
         for each in wrapper.modules():
             each.training = False
         return torch.fx.Tracer().trace(wrapper), wrapper
-    except InputError:
-        raise
     except Exception as error:  # whatever the module's own code raises when it is given a symbol
         reason = f"{type(error).__name__}: {brief(str(error).split(chr(10))[0])}"
         raise InputError(
