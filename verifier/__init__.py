@@ -77,6 +77,8 @@ _HOMES = {
     "Theorem": "verifier.theorem.steps",
     "Dyadic": "verifier.balls.exact",
     "dataset_from_arrays": "verifier.model.arrays",
+    "from_torch": "verifier.model.pytorch.convert",
+    "TorchNetwork": "verifier.model.pytorch.convert",
 }
 
 __all__ = [
@@ -102,6 +104,7 @@ __all__ = [
     "RankResult",
     "SampleSource",
     "Theorem",
+    "TorchNetwork",
     "Verdict",
     "Verification",
     "VerifierError",
@@ -119,6 +122,7 @@ __all__ = [
     "dataset_from_arrays",
     "float_logits",
     "float_loss",
+    "from_torch",
     "full_rank_fraction",
     "full_rank_radius",
     "group_duplicates",
@@ -178,6 +182,7 @@ if TYPE_CHECKING:
     from verifier.model.initialise import initialise, output_weights
     from verifier.model.layers import AvgPool, Conv, Dense
     from verifier.model.network import Network
+    from verifier.model.pytorch.convert import TorchNetwork, from_torch
     from verifier.model.readers import load_dataset
     from verifier.model.samples import SampleSource
     from verifier.model.verdict import Verdict

@@ -42,6 +42,15 @@ def get(array, index):
     return array
 
 
+def padded(channel, index, pads):
+    """Entry of a channel with zeros around it."""
+    for i, p in zip(index, pads, strict=True):
+        if not p <= i < p + len(channel):
+            return F(0)
+        channel = channel[i - p]
+    return channel
+
+
 def forward(layer, inputs):
     """Evaluate one layer from the definition; inputs are (shape, flat values) pairs."""
     spec, sigma = layer["spec"], ACTIVATIONS.get(layer["spec"].get("activation"))
@@ -54,6 +63,7 @@ def forward(layer, inputs):
     stack = [channel for shape, values in inputs for channel in nested(values, shape)]
     outs, result = layer["shape"][1:], []
     window = list(itertools.product(*map(range, spec["kernel"])))
+    pads = spec.get("padding", [0] * len(spec["kernel"]))
     for a in range(layer["shape"][0]):
         for p in itertools.product(*map(range, outs)):
             at = [tuple(x * s + y for x, s, y in zip(p, spec["stride"], q, strict=True)) for q in window]
@@ -63,13 +73,14 @@ def forward(layer, inputs):
             total = get(layer["bias"], (a, *p)) if spec["bias_kind"] == "per-unit" else layer["bias"][a]
             for ch, channel in enumerate(stack):
                 total += sum(
-                    get(layer["weight"], (a, ch, *q)) * get(channel, i) for q, i in zip(window, at, strict=True)
+                    get(layer["weight"], (a, ch, *q)) * padded(channel, i, pads)
+                    for q, i in zip(window, at, strict=True)
                 )
             result.append(sigma(total))
     return result
 
 
-def random_layer(random, builder, shapes):
+def random_layer(random, builder, shapes, padding=False):
     """Return a random layer that fits the earlier shapes (index 0: the network's input)."""
 
     def numbers(*shape):
@@ -92,11 +103,13 @@ def random_layer(random, builder, shapes):
         layer |= {"shape": (n,), "weight": numbers(n, fan), "bias": numbers(n)}
         spec |= {"kind": "dense", "units": n}
     else:
-        kernel = [random.randint(1, length) for length in spatial]
+        pads = [random.randint(0, 2) if padding and kind == "conv" else 0 for _ in spatial]
+        wide = [length + 2 * p for length, p in zip(spatial, pads, strict=True)]
+        kernel = [random.randint(1 + p, length) for length, p in zip(wide, pads, strict=True)]
         stride = [random.randint(1, 3) for _ in spatial]
-        outs = tuple((length - k) // s + 1 for length, k, s in zip(spatial, kernel, stride, strict=True))
+        outs = tuple((length - k) // s + 1 for length, k, s in zip(wide, kernel, stride, strict=True))
         channels = sum(shapes[i][0] for i in sources)
-        spec |= {"kernel": kernel, "stride": stride}
+        spec |= {"kernel": kernel, "stride": stride} | ({"padding": pads} if padding and kind == "conv" else {})
         if kind == "avgpool":
             spec["kind"], layer["shape"] = "avgpool", (channels, *outs)
         else:
@@ -114,14 +127,14 @@ def random_layer(random, builder, shapes):
     return layer
 
 
-def random_case(seed):
+def random_case(seed, padding=False):
     random, builder = Random(seed), Builder()
-    shape = random.choice([(3,), (2, 5), (1, 4, 4), (2, 3, 4)])
+    shape = random.choice([(2, 1), (2, 3), (1, 2, 1), (2, 2, 2)] if padding else [(3,), (2, 5), (1, 4, 4), (2, 3, 4)])
     samples = random.randint(1, 4)
     inputs = [[F(random.randint(-8, 8), 4) for _ in range(size(shape))] for _ in range(samples)]
     shapes, layers = [shape], []
     for _ in range(random.randint(1, 5)):
-        layers.append(random_layer(random, builder, shapes))
+        layers.append(random_layer(random, builder, shapes, padding))
         shapes.append(layers[-1]["shape"])
     layers[-1]["spec"]["skip"] = True
     truth = []
@@ -142,9 +155,10 @@ def read(builder, inputs, document):
     return read_network(read_value(NETWORK, document, "/network"), data, *inputs["shape"], arrays)
 
 
+@pytest.mark.parametrize("padding", [False, True])
 @pytest.mark.parametrize("seed", range(60))
-def test_forward(seed):
-    builder, inputs, document, truth = random_case(seed)
+def test_forward(seed, padding):
+    builder, inputs, document, truth = random_case(seed, padding)
     network = read(builder, inputs, document)
     with precision(256):
         rows = Features(network).rows(list(range(network.samples)))
@@ -210,6 +224,61 @@ def test_bad_convolution(changes, rule):
     with pytest.raises(Rejection) as caught:
         read(builder, inputs, document)
     assert caught.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"padding": [1, 1]}, "network.skip"),  # 16 positions instead of 4
+        ({"padding": [0, -1]}, "schema.value"),
+        ({"padding": [2, 0]}, "schema.value"),  # not below the kernel
+        ({"padding": [10**9, 10**9]}, "schema.value"),
+        ({"padding": [2**31, 0]}, "schema.value"),
+        ({"padding": [True, False]}, "schema.type"),
+        ({"padding": True}, "schema.type"),
+        ({"padding": 1}, "schema.type"),
+        ({"padding": None}, "schema.type"),
+        ({"padding": []}, "schema.value"),
+        ({"padding": [0]}, "schema.value"),
+        ({"padding": [0, 0, 0]}, "schema.value"),
+        ({"padding": [0.0, 0.0]}, "schema.type"),
+        ({"padding": [1, 1], "kernel": [6, 1]}, "schema.value"),
+        ({"padding": [10**9, 0], "kernel": [2 * 10**9 + 2, 2]}, "container.limits"),
+        ({"padding": [999, 999], "kernel": [1000, 1000]}, "container.limits"),
+        ({"kind": "avgpool", "padding": [1, 1]}, "schema.value"),
+        ({"kind": "dense", "padding": [0, 0]}, "schema.value"),
+        ({"kind": "conv1d", "padding": [0]}, "network.layer"),
+    ],
+)
+def test_bad_padding(changes, rule):
+    builder = Builder()
+    inputs = builder.exact([[0] * 9])
+    document = {"input_shape": [1, 3, 3], "layers": [conv(builder, **changes)], "skip_units": 4}
+    with pytest.raises(Rejection) as caught:
+        read(builder, inputs, document)
+    assert caught.value.rule == rule, caught.value
+
+
+def test_absent_padding_is_zero_padding():
+    builder = Builder()
+    inputs = builder.exact([[1, 2, 3, 4, 5, 6, 7, 8, 9]])
+    windows = []
+    for changes in ({}, {"padding": [0, 0]}):
+        document = {"input_shape": [1, 3, 3], "layers": [conv(builder, **changes)], "skip_units": 4}
+        windows.append(read(builder, inputs, document).layers[0].windows)
+    assert windows[0] == windows[1] == [[0, 1, 3, 4], [1, 2, 4, 5], [3, 4, 6, 7], [4, 5, 7, 8]]
+
+
+def test_padded_windows_by_hand():
+    """Two channels of one pixel: of nine places in a channel the middle one is the pixel, the others the zero."""
+    builder = Builder()
+    weight = builder.exact([[[[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 0, 0], [0, 7, 0], [0, 0, 0]]]])
+    layer = conv(builder, kernel=[3, 3], padding=[1, 1], weight=weight)
+    network = read(builder, builder.exact([[3, 4]]), {"input_shape": [2, 1, 1], "layers": [layer], "skip_units": 1})
+    assert network.layers[0].windows == [[2, 2, 2, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2]]
+    with precision(64):
+        ((value,),) = Features(network).rows([0])
+    assert value == 5 * 3 + 7 * 4
 
 
 def test_pool_bomb():

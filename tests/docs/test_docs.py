@@ -16,7 +16,9 @@ from verifier.theorem.statements import STATEMENTS
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "verifier" / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-BLOCK = re.compile(r"^```\{code-block\} (\w+)\n:class: (runnable|output)\n\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```\{code-block\} (\w+)\n:class: (runnable|output)(?: torch)?\n\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 FILE = re.compile(r"(?<![\w/.])(?:verifier|tests|notebooks|\.ci)/[\w./-]*\w/?")
 MODULE = re.compile(r"(?<![\w/.-])verifier(?:\.[A-Za-z_]\w*)+")
 TARGET = re.compile(r"^\(([\w.-]+)\)=\n+#+ (.*)$", re.MULTILINE)
@@ -110,10 +112,18 @@ def run(page: Path) -> int:
     return blocks
 
 
-RUNNABLE = [page for page in PAGES if ":class: runnable" in page.read_text("utf-8")]
+def marks(text: str) -> list[pytest.MarkDecorator]:
+    """A page with a block of the classes `runnable torch` runs as a whole where PyTorch is."""
+    return [pytest.mark.torch] if ":class: runnable torch\n" in text else []
 
 
-@pytest.mark.parametrize("page", RUNNABLE, ids=name)
+TEXTS = {page: page.read_text("utf-8") for page in PAGES}
+RUNNABLE = [
+    pytest.param(page, marks=marks(text), id=name(page)) for page, text in TEXTS.items() if ":class: runnable" in text
+]
+
+
+@pytest.mark.parametrize("page", RUNNABLE)
 def test_runnable_blocks_run_and_print_what_is_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +142,12 @@ def test_runnable_blocks_run_and_print_what_is_shown(
         PROPERTIES.update(before)
         for added in {m for m in sys.modules if m.startswith("conjecture_")} - modules:
             del sys.modules[added]
+
+
+def test_pages_that_need_pytorch_are_marked() -> None:
+    found = {param.id for param in RUNNABLE if pytest.mark.torch.mark in [mark.mark for mark in param.marks]}
+    assert found == {name(page) for page, text in TEXTS.items() if re.search(r"^import torch$|^from torch", text, re.M)}
+    assert "guide/pytorch" in found
 
 
 def test_a_wrong_output_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
