@@ -134,7 +134,9 @@ def replace_skip(layer: Layer, skip: bool | tuple[int, ...]) -> Layer:
     )
 
 
-def _conv(filters: int, size: int, activation: str, kernel: int = 3, stride: int = 1, inputs: Sequence[Source] = ()) -> Conv:
+def _conv(
+    filters: int, size: int, activation: str, kernel: int = 3, stride: int = 1, inputs: Sequence[Source] = ()
+) -> Conv:
     """A square convolution that keeps the map's size (divided by the stride); on one pixel the kernel is 1 x 1."""
     kernel = kernel if size > 1 else 1
     stride = stride if size > 1 else 1

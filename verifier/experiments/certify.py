@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from flint import arb
 
@@ -31,6 +32,7 @@ from verifier.experiments.config import CertifySection
 from verifier.experiments.record import Certified, Finding, PathPoint
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import PathResult, prove_path
+from verifier.landscape.separate import times_right_inverse
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.model.data import Dataset
 from verifier.model.grouping import group_duplicates
@@ -40,7 +42,6 @@ from verifier.model.verdict import Verdict
 from verifier.rank.certify import RankResult, Stage, prove_rank, silent
 from verifier.rank.right_inverse import RightInverse
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.landscape.separate import times_right_inverse
 from verifier.suite.recheck import CheckerProcess
 from verifier.theorem.hypotheses import analytic
 
@@ -108,6 +109,7 @@ def certify(
     features = FloatEnclosure(point.network, point.u, rows.inputs, backend)
     work = _Work(point, rows, section, features, section.entries < rows.samples * point.network.skip_count, stage)
     found, path = work.everything()
+    written_name = answered = ""
     _require(canary(backend, backend.shapes).failure)
     if certificate is not None and not work.builder.empty:
         stage("certificate: writing and checking")
@@ -117,8 +119,9 @@ def certify(
             (answer,) = process.wait()
         finally:
             process.stop()
-        found["certificate"], found["check"] = written.name, answer.verdict
-    return Certified(**found, seconds=time.perf_counter() - begun), path
+        written_name, answered = written.name, answer.verdict
+    seconds = time.perf_counter() - begun
+    return msgspec.structs.replace(found, certificate=written_name, check=answered, seconds=seconds), path
 
 
 def _require(failure: str | None) -> None:
@@ -139,8 +142,8 @@ class _Work:
         self.v = ExactArray.of_floats(point.v)
         self.builder = CertificateBuilder(rows, point.network, point.u, with_labels=True)
 
-    def everything(self) -> tuple[dict[str, object], tuple[PathPoint, ...]]:
-        """All findings, as the fields of `Certified`, and the path's points."""
+    def everything(self) -> tuple[Certified, tuple[PathPoint, ...]]:
+        """All findings, and the path's points."""
         findings: dict[str, Finding] = {}
         self._enclose()
         rank = self._rank()
@@ -155,18 +158,18 @@ class _Work:
         findings["path"] = _finding("P1", descent.verdict, descent.reason)
         path = descent.path
         total = sum(self.counts)
-        fields: dict[str, object] = {
-            "findings": findings,
-            "errors_low": wrong,
-            "errors_high": total - correct,
-            "loss_low": low,
-            "loss_high": high,
-            "sigma_lower": 0.0 if rank is None else rank.sigma_lower,
-            "gamma_lower": 0.0 if zero.gamma is None else float(zero.gamma),
-            "ray_from": None if path is None else path.time_of(path.targets[0]),
-            "engine": arithmetic(self.features),
-        }
-        return fields, () if path is None else _points(path, self.point.v)
+        found = Certified(
+            findings=findings,
+            errors_low=wrong,
+            errors_high=total - correct,
+            loss_low=low,
+            loss_high=high,
+            sigma_lower=0.0 if rank is None else rank.sigma_lower,
+            gamma_lower=0.0 if zero.gamma is None else lower_float(zero.gamma.arb()),
+            ray_from=None if path is None else path.time_of(path.targets[0]),
+            engine=arithmetic(self.features),
+        )
+        return found, () if path is None else _points(path, self.point.v)
 
     def _enclose(self) -> None:
         """See that binary64 can enclose Psi; else Arb, if Psi is not too large for it."""

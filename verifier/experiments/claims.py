@@ -68,12 +68,15 @@ class Claim:
 def judge_claims(runs: Sequence[Run]) -> tuple[tuple[Claim, tuple[Judgement, ...]], ...]:
     """Judge all claims; the judgements of a claim that no run concerns are empty.
 
+    The few images of ``surface`` are for a picture and count for no claim.
+
     Raises
     ------
     InputError
         Two runs with the same group, condition and seed.
     """
-    return tuple((claim, claim.judge(runs)) for claim in CLAIMS)
+    counted = [run for run in runs if run.experiment != "surface"]
+    return tuple((claim, claim.judge(counted)) for claim in CLAIMS)
 
 
 def _skips_train(runs: Sequence[Run]) -> tuple[Judgement, ...]:

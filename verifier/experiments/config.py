@@ -59,7 +59,7 @@ class TrainingSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     epochs: int = 60
-    epochs_of: dict[str, int] = msgspec.field(default_factory=lambda: {"densenet121": 20})
+    epochs_of: dict[str, int] = msgspec.field(default_factory=lambda: {"densenet121": 20, "fc150": 80})
     batch: int = 64
     momentum: float = 0.9
     rate: dict[str, float] = msgspec.field(default_factory=lambda: {"sigmoid": 0.2, "softplus(20)": 0.02})
@@ -121,12 +121,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """Name of its files."""
         act = self.activation.replace("(", "").replace(")", "")
         variant = "skip" if self.skip else "plain"
-        return f"{self.data.name}-{self.architecture}-{act}-{variant}-{self.method}-seed{self.seed}"
+        few = "" if self.data.train is None else f"{self.data.train}"
+        return f"{self.data.name}{few}-{self.architecture}-{act}-{variant}-{self.method}-seed{self.seed}"
 
 
 TABLES: Final = ("cnn13", "vgg11", "vgg13", "vgg16", "densenet121", "fc2")
 COMPARED: Final = ("fc2", "cnn13", "vgg11")
 COMPARED_SEEDS: Final = 5
+SURFACE_SAMPLES: Final = 100
 
 
 def read_configuration(path: Path | None) -> Configuration:
@@ -152,6 +154,27 @@ def read_configuration(path: Path | None) -> Configuration:
     return found
 
 
+def changed(
+    configuration: Configuration, *, data: str | None = None, root: Path | None = None, seeds: int | None = None
+) -> Configuration:
+    """The configuration with what the command line says instead.
+
+    Raises
+    ------
+    CaseError
+        As `validate`.
+    """
+    section = configuration.data
+    if data is not None:
+        section = msgspec.structs.replace(section, name=data)
+    if root is not None:
+        section = msgspec.structs.replace(section, root=str(root))
+    numbers = configuration.seeds if seeds is None else list(range(seeds))
+    found = msgspec.structs.replace(configuration, data=section, seeds=numbers)
+    validate(found, "experiment")
+    return found
+
+
 def validate(found: Configuration, where: str) -> None:
     """Refuse what no experiment can use.
 
@@ -169,6 +192,8 @@ def validate(found: Configuration, where: str) -> None:
         activation(name)
     if found.data.name not in NAMES:
         raise CaseError(f"{where}: data.name = {one_line(found.data.name)}; {nearest(found.data.name, NAMES)}")
+    if not found.networks.activations or not found.networks.variants:
+        raise CaseError(f"{where}: networks.activations and networks.variants must not be empty")
     if not found.seeds or len(set(found.seeds)) < len(found.seeds) or min(found.seeds) < 0:
         raise CaseError(f"{where}: seeds = {found.seeds} must be different integers of at least 0, at least one")
     if max(found.seeds) >= 2**31:
@@ -217,7 +242,7 @@ def jobs_of(name: str, configuration: Configuration) -> list[Job]:
     Returns
     -------
     list of Job
-        In the order of tables. ``surface`` trains its own small networks and has none.
+        In the order of tables.
 
     Raises
     ------
@@ -258,7 +283,12 @@ def _rand_vs_sgd(configuration: Configuration) -> list[Job]:
 
 
 def _surface(configuration: Configuration) -> list[Job]:
-    return []
+    """The network with two hidden layers on few images: the first activation, the first seed."""
+    given = configuration.data.train
+    data = msgspec.structs.replace(configuration.data, train=min(SURFACE_SAMPLES, given or SURFACE_SAMPLES))
+    networks = msgspec.structs.replace(configuration.networks, activations=configuration.networks.activations[:1])
+    small = msgspec.structs.replace(configuration, data=data, networks=networks)
+    return _grid("surface", small, ("fc2",), configuration.seeds[:1], rand=False)
 
 
 _PLANS: Final = {"tables": _tables, "depth150": _depth150, "surface": _surface, "rand-vs-sgd": _rand_vs_sgd}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from verifier.errors import InputError
 from verifier.model.activations import Activation
 from verifier.model.layers import AvgPool, Conv, Dense
 from verifier.model.network import Array, Network
 
-SIGMOID, TANH, IDENTITY = "1/(1 + exp(-t))", "tanh(t)", "t"
 
-
-class SkipNetwork(nn.Module):
+class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by the type checker
     """The network with its output weights, ``(N, channels, height, width)`` or ``(N, d)`` to logits ``(N, m)``.
 
     Parameters
@@ -83,13 +83,21 @@ class SkipNetwork(nn.Module):
             _uniform(self.head.weight, 1 / math.sqrt(self.network.skip_count), generator)
 
 
-def torch_activation(activation: Activation) -> object:
-    """The activation in PyTorch, or None for the identity."""
+def torch_activation(activation: Activation) -> Callable[[Tensor], Tensor]:
+    """The activation in PyTorch.
+
+    Raises
+    ------
+    InputError
+        It has none here.
+    """
     name = activation.name
     if name.startswith("softplus"):
         gamma = float(name.partition("(")[2].rstrip(")") or 1.0)
         return lambda t: functional.softplus(t, beta=gamma)  # linear from gamma t = 20 on: within e^-20 / gamma
     known = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "gelu": functional.gelu, "relu": torch.relu}
+    if name not in known:
+        raise InputError(f"activation {name!r}: experiments have {', '.join(known)} and softplus")
     return known[name]
 
 

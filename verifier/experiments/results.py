@@ -47,7 +47,16 @@ class _Drawn:
     path: str = ""
 
 
-def write_results(folder: Path, experiment: Experiment) -> None:
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A figure that is not made from the record alone: the name of its file, how to draw it, its caption."""
+
+    name: str
+    draw: Callable[[], Figure]
+    caption: str
+
+
+def write_results(folder: Path, experiment: Experiment, extra: Sequence[Extra] = ()) -> None:
     """Write everything about an experiment, each file whole or not at all.
 
     Parameters
@@ -56,6 +65,8 @@ def write_results(folder: Path, experiment: Experiment) -> None:
         Made if it is missing. ``results.json`` is written first: all other files can be made again from it.
     experiment
         In any order of runs: the same runs give the same bytes.
+    extra
+        Further figures.
 
     Raises
     ------
@@ -69,13 +80,15 @@ def write_results(folder: Path, experiment: Experiment) -> None:
     atomic_write(folder / CSV, csv_bytes(experiment.runs))
     from verifier.experiments.page import page
 
-    pictures = _write_figures(folder / FIGURES, experiment.runs)
+    pictures = _write_figures(
+        folder / FIGURES, [*_figures(experiment.runs), *(_Drawn(e.name, e.draw, e.caption) for e in extra)]
+    )
     atomic_write(folder / PAGE, page(experiment, pictures))
 
 
 def results_json(experiment: Experiment) -> bytes:
     """The record as JSON; numbers that JSON lacks (a diverged loss) are the texts "nan", "inf" and "-inf"."""
-    return msgspec.json.format(msgspec.json.encode(_finite(msgspec.to_builtins(experiment))), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(writable(msgspec.to_builtins(experiment))), indent=1) + b"\n"
 
 
 def read_results_json(folder: Path) -> Experiment:
@@ -99,22 +112,23 @@ def read_results_json(folder: Path) -> Experiment:
         raise InputError(f"{file} is not the results of an experiment: {one_line(str(error))}; run it again") from None
 
 
-def _finite(value: Any) -> Any:
+def writable(value: Any) -> Any:
+    """Plain values with numbers that JSON lacks as texts; a lax reader takes them as numbers again."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: writable(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [writable(entry) for entry in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _write_figures(folder: Path, runs: Sequence[Run]) -> list[Picture]:
+def _write_figures(folder: Path, figures: Sequence[_Drawn]) -> list[Picture]:
     """Draw each figure light and dark, as SVG and PNG; those of the page are returned."""
     from verifier.experiments.inline import inline_svg, svg_bytes
     from verifier.experiments.page import Picture
     from verifier.plot.look import style
 
     pictures = []
-    for index, drawn in enumerate(_figures(runs)):
+    for index, drawn in enumerate(figures):
         inline = {}
         for look, suffix in (("light", ""), ("dark", "-dark")):
             with style(look):  # type: ignore[arg-type]  # one of the two

@@ -78,15 +78,15 @@ def device_of(name: str) -> torch.device:
     return torch.device(chosen)
 
 
-@torch.no_grad()
 def evaluate(module: SkipNetwork, samples: Samples) -> tuple[float, int]:
     """Mean cross-entropy and the number of misclassified samples, in floating point."""
     loss, wrong = 0.0, 0
-    for start in range(0, len(samples), EVALUATED):
-        labels = samples.labels[start : start + EVALUATED]
-        logits = module(samples.inputs[start : start + EVALUATED])
-        loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
-        wrong += int((logits.argmax(1) != labels).sum())
+    with torch.no_grad():
+        for start in range(0, len(samples), EVALUATED):
+            labels = samples.labels[start : start + EVALUATED]
+            logits = module(samples.inputs[start : start + EVALUATED])
+            loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
+            wrong += int((logits.argmax(1) != labels).sum())
     return loss / len(samples), wrong
 
 
@@ -169,22 +169,19 @@ def _measured(
     )  # fmt: skip
 
 
-def _save(
-    module: nn.Module, optimiser: torch.optim.Optimizer, path: Path, digest: str, history: list[Epoch]
-) -> None:
+def _save(module: nn.Module, optimiser: torch.optim.Optimizer, path: Path, digest: str, history: list[Epoch]) -> None:
     tensors: dict[str, Tensor] = {}
     for name, parameter in module.named_parameters():
         tensors[f"weight.{name}"] = parameter.detach().cpu().contiguous()
         momentum = optimiser.state.get(parameter, {}).get("momentum_buffer")
         if momentum is not None:
             tensors[f"momentum.{name}"] = momentum.detach().cpu().contiguous()
+    # a loss that is no number never gets here: `train` stops
     told = {"digest": digest, "history": msgspec.json.encode(history).decode()}
     atomic_write(path, save(tensors, metadata=told))
 
 
-def _resume(
-    module: nn.Module, optimiser: torch.optim.Optimizer, path: Path, digest: str
-) -> list[Epoch]:
+def _resume(module: nn.Module, optimiser: torch.optim.Optimizer, path: Path, digest: str) -> list[Epoch]:
     """Load a checkpoint of this very run, if there is one; anything else is left alone and overwritten later."""
     if not path.is_file():
         return []

@@ -28,6 +28,7 @@ from verifier.experiments.config import Job
 from verifier.experiments.data import Split, load_split
 from verifier.experiments.module import SkipNetwork
 from verifier.experiments.record import Certified, Epoch, PathPoint, Run
+from verifier.experiments.results import writable
 from verifier.experiments.training import Samples, device_of, train
 from verifier.model.data import Dataset
 from verifier.model.network import Array, Network, approx_features
@@ -65,7 +66,7 @@ def perform(job: Job, folder: Path, *, certificate: bool, start: bool, told: Tol
     use_threads(1)
     torch.set_num_threads(1)
     begun = time.perf_counter()
-    split = _split(job)
+    split = split_of(job)
     network, note = network_of(job, split)
     certificate_file = folder / "certificates" / f"{job.name}.json" if certificate else None
     if certificate_file is not None:
@@ -85,10 +86,10 @@ def perform(job: Job, folder: Path, *, certificate: bool, start: bool, told: Tol
         experiment=job.experiment, data=job.data.name, architecture=job.architecture, activation=job.activation,
         skip=job.skip, method=job.method, seed=job.seed, samples=split.train.samples, tests=split.test.samples,
         classes=split.train.classes, hidden=hidden_units(network), skip_units=network.skip_count,
-        parameters=network.parameter_count, epochs=epochs, certified=proved, certified_start=at_start, path=path,
+        parameters=network.parameter_count, test_majority=split.test_majority, epochs=epochs, certified=proved, certified_start=at_start, path=path,
         seconds=time.perf_counter() - begun, note="; ".join(filter(None, (note, words))),
     )  # fmt: skip
-    _keep(job, folder, point, run)
+    _keep(job, folder, point, run, certificate)
     return run
 
 
@@ -96,15 +97,17 @@ def finished(job: Job, folder: Path, certificate: bool, start: bool) -> Run | No
     """The record of this very run, if it was finished by these sources and versions."""
     path = folder / "runs" / f"{job.name}.json"
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept, strict=False)
     except (OSError, msgspec.DecodeError):
         return None
     if kept.digest != _digest(job) or not kept.run.epochs:
         return None
-    if job.certify.enabled and kept.run.certified is not None:
-        missing = certificate and kept.run.certified.check == "" and kept.run.certified.certificate == ""
-        there = kept.run.certified.certificate
-        if missing and not kept.tried_certificate or (there and not (folder / "certificates" / there).is_file()):
+    proved = kept.run.certified
+    if job.certify.enabled and proved is not None:
+        there = proved.certificate
+        if there and not (folder / "certificates" / there).is_file():
+            return None
+        if certificate and not kept.tried_certificate:
             return None
         if start and kept.run.certified_start is None:
             return None
@@ -138,7 +141,7 @@ def _digest(job: Job) -> str:
     return hashlib.sha256(json.dumps([environment(), torch.__version__, told]).encode()).hexdigest()
 
 
-def _keep(job: Job, folder: Path, point: Point, run: Run) -> None:
+def _keep(job: Job, folder: Path, point: Point, run: Run, tried: bool) -> None:
     """Weights first: a record says that everything is there."""
     tensors = {view.name: torch.tensor(view.of(point.u)).contiguous() for view in point.network.parameters}
     singles = {name: tensor.float() for name, tensor in tensors.items()}
@@ -148,20 +151,18 @@ def _keep(job: Job, folder: Path, point: Point, run: Run) -> None:
     for part in ("weights", "runs"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     atomic_write(folder / "weights" / f"{job.name}.safetensors", save(tensors))
-    tried = (folder / "certificates" / f"{job.name}.json").is_file() or bool(run.certified and run.certified.check)
-    kept = _Kept(_digest(job), tried, run)
-    atomic_write(folder / "runs" / f"{job.name}.json", msgspec.json.format(msgspec.json.encode(kept), indent=1))
+    kept = msgspec.json.encode(writable(msgspec.to_builtins(_Kept(_digest(job), tried, run))))
+    atomic_write(folder / "runs" / f"{job.name}.json", msgspec.json.format(kept, indent=1))
     (folder / "checkpoints" / f"{job.name}.safetensors").unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=2)
 def _loaded(name: str, root: str | None, seed: int, train_count: int | None, test_count: int | None) -> Split:
-    return load_split(
-        name, root=None if root is None else Path(root), seed=seed, train=train_count, test=test_count
-    )
+    return load_split(name, root=None if root is None else Path(root), seed=seed, train=train_count, test=test_count)
 
 
-def _split(job: Job) -> Split:
+def split_of(job: Job) -> Split:
+    """The training and test samples of a run; read once per process."""
     section = job.data
     return _loaded(section.name, section.root, job.seed, section.train, section.test)
 
@@ -264,7 +265,8 @@ def _prove(
         return lambda fraction: None
 
     try:
-        at_start, path = None, ()
+        at_start: Certified | None = None
+        path: tuple[PathPoint, ...] = ()
         if start:
             begin = Point(point.network, *first, "the V as drawn")
             at_start, path = certify(begin, split.train, job.certify, stage=stage)

@@ -182,7 +182,9 @@ def _without_arb(features: FloatEnclosure, attempts: list[str], stage: Stage) ->
     found = structural_deficiency(features.network, features.u, features.inputs)
     if found is not None:
         return _refuted(features, found, tuple(attempts))
-    reason = "no right inverse certified in binary64 and no structural deficiency found; higher precision was not asked for"
+    reason = (
+        "no right inverse certified in binary64 and no structural deficiency found; higher precision was not asked for"
+    )
     verdict = Verdict.UNDECIDED
     return RankResult(verdict, features.samples, features.columns, features.precision, reason, tuple(attempts))
 
