@@ -47,6 +47,9 @@ from verifier.theorem.hypotheses import analytic
 
 PASSES = 300
 """Passes over Psi that looking for V may take, where the given V misclassifies."""
+USEFUL_RADIUS = 1e-4
+"""Features with wider enclosures decide no margins."""
+MAX_ENCLOSURE_BITS = 512
 SEGMENT_POINTS, RAY_POINTS = 41, 20
 """Points of a path that are enclosed for its picture."""
 
@@ -172,16 +175,23 @@ class _Work:
         return found, () if path is None else _points(path, self.point.v)
 
     def _enclose(self) -> None:
-        """See that binary64 can enclose Psi; else Arb, if Psi is not too large for it."""
+        """Binary64 if its radii are of use, else Arb with as many bits as the depth needs, if Psi is not too large."""
         self.stage("enclosing Psi(U)")
+        worst = math.inf
         try:
-            for _ in self.features.row_blocks():  # type: ignore[union-attr]
-                if self.large:
+            for _, _, radius in self.features.row_blocks():  # type: ignore[union-attr]
+                worst = float(np.max(radius))
+                if self.large or worst > USEFUL_RADIUS:
                     break
         except NotEnclosed:
-            if self.large:
-                raise PrecisionError("binary64 cannot enclose Psi, and Psi is too large for Arb") from None
-            self.features = FeatureEnclosure(self.point.network, self.point.u, self.rows.inputs, FIRST_BITS)
+            pass
+        if worst <= USEFUL_RADIUS:
+            return
+        if self.large:
+            raise PrecisionError("binary64 does not enclose Psi closely enough, and Psi is too large for Arb")
+        lost = 1024 if math.isinf(worst) else max(0, math.frexp(worst / USEFUL_RADIUS)[1])
+        bits = min(MAX_ENCLOSURE_BITS, FIRST_BITS * -(-(FIRST_BITS + lost) // FIRST_BITS))
+        self.features = FeatureEnclosure(self.point.network, self.point.u, self.rows.inputs, bits)
 
     def _rank(self) -> RankResult | None:
         if self.large and self.point.network.skip_count >= self.rows.samples:
@@ -246,7 +256,7 @@ class _Work:
     def _zero(self, rank: RankResult | None, separates: bool) -> ZeroLoss:
         witness = None if rank is None else rank.witness
         candidates = self._candidates(witness, separates)
-        bits = max(self.section.max_bits, FIRST_BITS if not self.large else 0)
+        bits = max(self.section.max_bits, self.features.precision)
         zero = prove_zero_loss(
             self.features, self.labels, self.rows.classes, candidates=candidates, max_bits=bits, stage=self.stage
         )
@@ -257,14 +267,11 @@ class _Work:
         """The V at hand, then one that is solved for, then that of a certified right inverse."""
         if separates:
             yield self.point.found_by, self.v
-        if self.large or not isinstance(self.features, FloatEnclosure):
+        if self.large:
             return
-        features = self.features
-
-        def blocks() -> Iterator[tuple[slice, Array]]:
-            return ((rows, mid) for rows, mid, _ in features.row_blocks())
-
-        solved = solve(blocks, self.labels, self.rows.classes, features.columns, PASSES)
+        features, psi = self.features, self.features.approx()
+        whole = slice(0, features.samples)
+        solved = solve(lambda: iter([(whole, psi)]), self.labels, self.rows.classes, features.columns, PASSES)
         if solved.errors == 0:
             yield solved.method, ExactArray.of_floats(solved.v)
         if witness is not None:
@@ -273,7 +280,13 @@ class _Work:
 
     def _path(self, zero: ZeroLoss) -> PathResult:
         descent = prove_path(
-            zero, self.v, self.labels, self.counts, targets=[self.section.target], max_bits=FIRST_BITS, stage=self.stage
+            zero,
+            self.v,
+            self.labels,
+            self.counts,
+            targets=[self.section.target],
+            max_bits=self.features.precision,
+            stage=self.stage,
         )
         if descent.path is not None:
             self.builder.add_path(descent.path)
