@@ -527,7 +527,8 @@ def experiment(
 
     Needs PyTorch: pip install "verifier[torch]". An experiment that was killed goes on where it stopped.
     """
-    from verifier.experiments.config import changed, jobs_of, read_configuration
+    from verifier.experiments.config import changed, read_configuration
+    from verifier.experiments.plan import jobs_of
     from verifier.experiments.results import print_experiment, results_json
     from verifier.experiments.runner import configuration_toml, run_experiment
     from verifier.suite.executors import workers

@@ -31,6 +31,8 @@ GROWTH: Final = 32
 DEPTH: Final = 150
 ROOM: Final = 1.25
 """Fully connected networks have so many times N hidden units, for M = N to be drawn from."""
+WIDEST: Final = 16
+"""The largest factor of filters."""
 FULL_SIZE: Final = 28
 """Images from this size on get the full widths by default."""
 
@@ -72,14 +74,16 @@ def build(name: str, shape: Sequence[int], samples: int, activation: str, width:
     Raises
     ------
     InputError
-        Unknown name, or a width that is not positive.
+        Unknown name, a shape that is not that of images, or a width that is not positive.
     """
     if name not in ARCHITECTURES:
         raise InputError(f"architecture {name!r} is unknown; {nearest(name, ARCHITECTURES)}")
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"shape = {tuple(shape)}: networks are scaled to images, (channels, height, width)")
     if width is None:
         width = 1.0 if min(shape[1:]) >= FULL_SIZE else 1 / 8
-    if not 0 < width <= 16:
-        raise InputError(f"width = {width}: filters are multiplied by it; use a number above 0, up to 16")
+    if not 0 < width <= WIDEST:
+        raise InputError(f"width = {width}: filters are multiplied by it; use a number above 0, up to {WIDEST}")
     return ARCHITECTURES[name](Scale(tuple(shape), samples, activation, width))
 
 
@@ -101,6 +105,11 @@ def connected(layers: Sequence[Layer], shape: Sequence[int], units: int | None, 
     Returns
     -------
     Network
+
+    Raises
+    ------
+    InputError
+        No skip units.
     """
     last = [replace_skip(layer, index == len(layers) - 1) for index, layer in enumerate(layers)]
     plain = Network(tuple(shape), last)
@@ -108,6 +117,8 @@ def connected(layers: Sequence[Layer], shape: Sequence[int], units: int | None, 
         return plain
     sizes = [0 if isinstance(layer, AvgPool) else math.prod(s) for layer, s in zip(layers, plain.shapes, strict=True)]
     starts = np.concatenate([[0], np.cumsum(sizes)])
+    if units < 1:
+        raise InputError(f"skip_units = {units}: at least one unit must be connected to the outputs")
     count = min(units, int(starts[-1]))
     drawn = np.sort(np.random.default_rng([seed, count]).choice(int(starts[-1]), size=count, replace=False))
     skips: list[bool | tuple[int, ...]] = []
@@ -171,7 +182,7 @@ def _vgg(blocks: Sequence[int]) -> Callable[[Scale], list[Layer]]:
 
 
 def _densenet121(scale: Scale) -> list[Layer]:
-    """Blocks whose convolutions read all earlier ones of the block; 121 layers of weights."""
+    """Blocks whose convolutions read all earlier ones of the block: 120 convolutions, and a dense layer below V."""
     size, growth = min(scale.shape[1:]), scale.filters(GROWTH)
     layers: list[Layer] = [_conv(2 * growth, size, scale.activation)]
     channels, sources = 2 * growth, [0]

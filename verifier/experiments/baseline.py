@@ -1,6 +1,7 @@
 r"""The `rand` baseline: U stays as drawn, and only the convex problem in V is solved, until no sample is misclassified.
 
-The solver streams: Psi(U) passes by in blocks of rows and is never held, and what it keeps is vectors of V's size.
+The solver streams: Psi(U) passes by in blocks of rows and is never held. What it keeps is vectors of V's size and, for
+the second stage, at most `SAMPLED_ROWS` rows.
 
 1. L-BFGS on the cross-entropy from V = 0. Its iterates stay near those of gradient descent, so V is the solution that
    SGD on V would tend to.
@@ -13,7 +14,6 @@ Nothing here is trusted. That the training error is zero is what Z1 proves about
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +21,8 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
+from verifier.experiments.features import Blocks
 from verifier.model.network import Array
-
-Blocks = Callable[[], Iterator[tuple[slice, Array]]]
-"""One pass over Psi: rows, and their features."""
 
 ENOUGH = 0.1
 """The smallest margin at which the solver stops: of the order at which the loss stops caring."""
@@ -61,7 +59,7 @@ def solve(blocks: Blocks, labels: NDArray[np.int64], classes: int, columns: int,
     classes, columns
         m and M.
     passes : int
-        Passes over Psi of each of the two stages.
+        Passes over Psi of each of the two stages; the second takes one more, for the whitening.
 
     Returns
     -------
@@ -74,7 +72,7 @@ def solve(blocks: Blocks, labels: NDArray[np.int64], classes: int, columns: int,
     scale = _whitening(blocks, len(labels))
     white = _Problem(blocks, labels, classes, columns, scale).minimise(passes, "cross-entropy by L-BFGS, whitened")
     best = max(plain, white, key=lambda found: (-found.errors, found.margin))
-    return Solved(best.v, best.errors, best.margin, plain.passes + white.passes, best.method)
+    return Solved(best.v, best.errors, best.margin, plain.passes + 1 + white.passes, best.method)
 
 
 def interpolate(blocks: Blocks, labels: NDArray[np.int64], classes: int) -> Array:
@@ -164,9 +162,9 @@ def _whitening(blocks: Blocks, samples: int) -> _Whitening:
     """From evenly spaced rows, all of them if there are few."""
     step, kept = max(1, -(-samples // SAMPLED_ROWS)), []
     for rows, psi in blocks():
-        kept.append(psi[(-rows.start) % step :: step])
+        kept.append(psi[(-rows.start) % step :: step].copy())  # a view would keep the whole block
     part = np.concatenate(kept)
     _, singular, right = np.linalg.svd(part, full_matrices=False)
     eigenvalues = singular**2 / len(part)
-    floor = WHITENING * float(eigenvalues[0])
+    floor = WHITENING * max(float(eigenvalues[0]), float(np.finfo(np.float64).tiny) / WHITENING**2)
     return _Whitening(np.ascontiguousarray(right.T), 1.0 / np.sqrt(eigenvalues + floor), float(1.0 / np.sqrt(floor)))

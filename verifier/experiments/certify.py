@@ -6,7 +6,6 @@ training samples; how the numbers were found plays no part.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,9 +18,8 @@ from flint import arb
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.canary import canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
-from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
-from verifier.balls.exact import ExactArray, lower_float, upper_float
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.engine import FIRST_BITS, arithmetic
+from verifier.balls.exact import ExactArray, lower_float, text_below, upper_float
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
@@ -29,8 +27,9 @@ from verifier.certificate.writer import CertificateBuilder
 from verifier.errors import DataError, PrecisionError
 from verifier.experiments.baseline import solve
 from verifier.experiments.config import CertifySection
+from verifier.experiments.enclosing import path_points, useful_enclosure
+from verifier.experiments.features import feature_blocks
 from verifier.experiments.record import Certified, Finding, PathPoint
-from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import PathResult, prove_path
 from verifier.landscape.separate import times_right_inverse
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
@@ -47,11 +46,8 @@ from verifier.theorem.hypotheses import analytic
 
 PASSES = 300
 """Passes over Psi that looking for V may take, where the given V misclassifies."""
-USEFUL_RADIUS = 1e-4
-"""Features with wider enclosures decide no margins."""
-MAX_ENCLOSURE_BITS = 512
-SEGMENT_POINTS, RAY_POINTS = 41, 20
-"""Points of a path that are enclosed for its picture."""
+FLOAT_BITS = 53
+"""Binary64 alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +100,8 @@ def certify(
     begun = time.perf_counter()
     grouping = group_duplicates(data)
     rows = grouping.dataset
+    if data.labels is None:
+        raise DataError(f"{data.name} has no labels; experiments classify")
     if rows.labels is None:
         raise DataError(f"{data.name}: equal samples have different labels; no V has training error zero (X1)")
     backend = numpy_backend()
@@ -114,6 +112,9 @@ def certify(
     found, path = work.everything()
     written_name = answered = ""
     _require(canary(backend, backend.shapes).failure)
+    work.builder.arithmetic = (
+        f"proposed and proved in {found.engine} where it suffices, else arb; platform canary passed"
+    )
     if certificate is not None and not work.builder.empty:
         stage("certificate: writing and checking")
         written = work.builder.write(certificate)
@@ -136,10 +137,12 @@ class _Work:
     """The proofs at one point, one after the other, with what they share."""
 
     def __init__(
-        self, point: Point, rows: Dataset, section: CertifySection, features: Enclosure, large: bool, stage: Stage
+        self, point: Point, rows: Dataset, section: CertifySection, features: FloatEnclosure, large: bool, stage: Stage
     ) -> None:
         self.point, self.rows, self.section, self.large, self.stage = point, rows, section, large, stage
-        self.features = features
+        stage("enclosing Psi(U)")
+        self.features = useful_enclosure(features, large)
+        self.max_bits = FLOAT_BITS if large else max(section.max_bits, self.features.precision)
         assert rows.labels is not None  # noqa: S101  # for the type checker: `certify` has refused it
         self.labels, self.counts = rows.labels, [int(c) for c in rows.multiplicities]
         self.v = ExactArray.of_floats(point.v)
@@ -148,7 +151,6 @@ class _Work:
     def everything(self) -> tuple[Certified, tuple[PathPoint, ...]]:
         """All findings, and the path's points."""
         findings: dict[str, Finding] = {}
-        self._enclose()
         rank = self._rank()
         findings["rank"] = _finding(rank.label if rank else "R", rank.verdict if rank else None, _why(rank))
         findings["generic"] = self._generic(rank)
@@ -172,26 +174,7 @@ class _Work:
             ray_from=None if path is None else path.time_of(path.targets[0]),
             engine=arithmetic(self.features),
         )
-        return found, () if path is None else _points(path, self.point.v)
-
-    def _enclose(self) -> None:
-        """Binary64 if its radii are of use, else Arb with as many bits as the depth needs, if Psi is not too large."""
-        self.stage("enclosing Psi(U)")
-        worst = math.inf
-        try:
-            for _, _, radius in self.features.row_blocks():  # type: ignore[union-attr]
-                worst = float(np.max(radius))
-                if self.large or worst > USEFUL_RADIUS:
-                    break
-        except NotEnclosed:
-            pass
-        if worst <= USEFUL_RADIUS:
-            return
-        if self.large:
-            raise PrecisionError("binary64 does not enclose Psi closely enough, and Psi is too large for Arb")
-        lost = 1024 if math.isinf(worst) else max(0, math.frexp(worst / USEFUL_RADIUS)[1])
-        bits = min(MAX_ENCLOSURE_BITS, FIRST_BITS * -(-(FIRST_BITS + lost) // FIRST_BITS))
-        self.features = FeatureEnclosure(self.point.network, self.point.u, self.rows.inputs, bits)
+        return found, () if path is None else path_points(path, self.point.v)
 
     def _rank(self) -> RankResult | None:
         if self.large and self.point.network.skip_count >= self.rows.samples:
@@ -202,6 +185,8 @@ class _Work:
 
     def _generic(self, rank: RankResult | None) -> Finding:
         """W0: analytic, and of full rank at one U: this one, or one that is constructed."""
+        if self.point.network.skip_count < self.rows.samples:
+            return _finding("W0", Verdict.REFUTED, "M < N: no U has full row rank")
         verdict, reason = analytic(self.point.network)
         if verdict is not Verdict.PROVED:
             return _finding("W0", Verdict.UNDECIDED, reason)
@@ -209,8 +194,6 @@ class _Work:
             if rank.witness is not None:
                 self.builder.add_generic()
             return _finding("W0", Verdict.PROVED, "analytic, and of full rank at these weights: at almost every U")
-        if self.point.network.skip_count < self.rows.samples:
-            return _finding("W0", Verdict.REFUTED, "M < N: no U has full row rank")
         witness: WitnessResult = prove_witness(
             self.point.network, SampleSource.of_dataset(self.rows), max_bits=FIRST_BITS, stage=self.stage
         )
@@ -250,16 +233,17 @@ class _Work:
         with working_precision(FIRST_BITS):
             bound = arb(2).log() / sum(self.counts)
             verdict = Verdict.PROVED if arb(high) < bound else Verdict.REFUTED if arb(low) >= bound else None
-            limit = lower_float(bound)
-        return _finding("L2.1", verdict, f"Phi is in [{low:.6g}, {high:.6g}], log(2)/N = {limit:.6g}")
+            limit = text_below(lower_float(bound), 6)
+        above = text_below(-high, 6).lstrip("-")  # rounded up
+        return _finding("L2.1", verdict, f"Phi is in [{text_below(low, 6)}, {above}], log(2)/N >= {limit}")
 
     def _zero(self, rank: RankResult | None, separates: bool) -> ZeroLoss:
         witness = None if rank is None else rank.witness
         candidates = self._candidates(witness, separates)
-        bits = max(self.section.max_bits, self.features.precision)
         zero = prove_zero_loss(
-            self.features, self.labels, self.rows.classes, candidates=candidates, max_bits=bits, stage=self.stage
-        )
+            self.features, self.labels, self.rows.classes, candidates=candidates, max_bits=self.max_bits,
+            stage=self.stage,
+        )  # fmt: skip
         self.builder.add_zero_loss(zero)
         return zero
 
@@ -269,14 +253,14 @@ class _Work:
             yield self.point.found_by, self.v
         if self.large:
             return
-        features, psi = self.features, self.features.approx()
-        whole = slice(0, features.samples)
-        solved = solve(lambda: iter([(whole, psi)]), self.labels, self.rows.classes, features.columns, PASSES)
+        columns = self.point.network.skip_count
+        blocks = feature_blocks(self.point.network, self.point.u, self.rows.inputs)
+        solved = solve(blocks, self.labels, self.rows.classes, columns, PASSES)
         if solved.errors == 0:
             yield solved.method, ExactArray.of_floats(solved.v)
         if witness is not None:
             target = ExactArray.of_floats(np.eye(self.rows.classes)[self.labels])
-            yield "right inverse", times_right_inverse(witness, target, features.columns)
+            yield "right inverse", times_right_inverse(witness, target, columns)
 
     def _path(self, zero: ZeroLoss) -> PathResult:
         descent = prove_path(
@@ -285,7 +269,7 @@ class _Work:
             self.labels,
             self.counts,
             targets=[self.section.target],
-            max_bits=self.features.precision,
+            max_bits=self.max_bits,
             stage=self.stage,
         )
         if descent.path is not None:
@@ -299,17 +283,3 @@ def _finding(label: str, verdict: Verdict | None, reason: str) -> Finding:
 
 def _why(rank: RankResult | None) -> str:
     return "not tried: Psi has more entries than certify.entries" if rank is None else rank.reason
-
-
-def _points(path: LossPath, v: Array) -> tuple[PathPoint, ...]:
-    """Points of the path for its picture: dense near the start, then on the ray until the target is reached."""
-    end = max(1.0, path.time_of(path.targets[0]))
-    segment = np.concatenate([[0.0], np.geomspace(1e-6, 1.0, SEGMENT_POINTS)])
-    ray = np.geomspace(1.0, end, RAY_POINTS)[1:] if end > 1.0 else np.empty(0)
-    times = [*segment.tolist(), *ray.tolist()]
-    found = []
-    for s, low, high in path.sample(times):
-        distance = float(np.linalg.norm(path.V(s) - v))
-        if math.isfinite(low) and math.isfinite(high) and math.isfinite(distance):
-            found.append(PathPoint(time=s, distance=distance, low=max(0.0, low), high=high))
-    return tuple(found)

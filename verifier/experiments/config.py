@@ -6,6 +6,7 @@ Unknown keys are errors that name the nearest known one, as in case files.
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +15,18 @@ from typing import Final, Literal
 import msgspec
 
 from verifier.errors import CaseError, InputError, nearest, one_line
-from verifier.experiments.architectures import ARCHITECTURES
+from verifier.experiments.architectures import ARCHITECTURES, WIDEST
 from verifier.experiments.data import NAMES
-from verifier.experiments.record import Method
+from verifier.landscape.path import decimal_below
 from verifier.model.activations import activation
 from verifier.model.case import MAX_CASE_BYTES, convert
 from verifier.model.files import read_regular
 
-EXPERIMENTS: Final = ("tables", "depth150", "surface", "rand-vs-sgd")
-"""What `verifier experiment NAME` knows, besides ``all`` of them."""
 ACTIVATIONS: Final = ("sigmoid", "softplus(20)", "tanh", "gelu")
-"""Activations that the PyTorch side has."""
+"""Activations that the PyTorch side has, and softplus with any other gamma."""
+MOST: Final = 2**31
+LARGEST: Final = 1000
+"""Bounds of counts, and of rates and gains."""
 
 
 class DataSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -101,36 +103,6 @@ class Configuration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     seeds: list[int] = msgspec.field(default_factory=lambda: [0, 1, 2])
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: what is trained or solved, by which numbers. Equal jobs give equal results on one machine."""
-
-    experiment: str
-    architecture: str
-    activation: str
-    skip: bool
-    method: Method
-    seed: int
-    data: DataSection
-    networks: NetworksSection
-    training: TrainingSection
-    rand: RandSection
-    certify: CertifySection
-
-    @property
-    def name(self) -> str:
-        """Name of its files."""
-        act = self.activation.replace("(", "").replace(")", "")
-        variant = "skip" if self.skip else "plain"
-        few = "" if self.data.train is None else f"{self.data.train}"
-        return f"{self.data.name}{few}-{self.architecture}-{act}-{variant}-{self.method}-seed{self.seed}"
-
-
-TABLES: Final = ("cnn13", "vgg11", "vgg13", "vgg16", "densenet121", "fc2")
-COMPARED: Final = ("fc2", "cnn13", "vgg11")
-COMPARED_SEEDS: Final = 5
-SURFACE_SAMPLES: Final = 100
-
-
 def read_configuration(path: Path | None) -> Configuration:
     """The defaults, with the keys that a TOML file gives.
 
@@ -183,23 +155,51 @@ def validate(found: Configuration, where: str) -> None:
     CaseError
         One line that names the key, its value and the remedy.
     """
-    for name in [*found.networks.architectures, *found.training.epochs_of]:
-        if name not in ARCHITECTURES:
-            raise CaseError(f"{where}: architecture {one_line(name)} is unknown; {nearest(name, ARCHITECTURES)}")
-    for name in [*found.networks.activations, *found.networks.gain, *found.training.rate]:
-        if name not in ACTIVATIONS and not name.startswith("softplus("):
-            raise CaseError(f"{where}: activation {one_line(name)}: experiments have {', '.join(ACTIVATIONS)}")
-        activation(name)
+    try:
+        _names(found)
+        _seeds(found.seeds)
+        for key, (whole, low) in _whole_numbers(found).items():
+            if whole is not None and not low <= whole < MOST:
+                raise InputError(f"{key} = {whole} must be at least {low} and below 2^31")
+        for key, (number, high) in _positive_numbers(found).items():
+            if number is not None and not (math.isfinite(number) and 0 < number <= high):
+                raise InputError(f"{key} = {number} must be above 0 and at most {high}")
+        _remaining(found)
+    except InputError as error:
+        raise CaseError(f"{where}: {error}") from None
+
+
+def _names(found: Configuration) -> None:
+    """Of data, architectures and activations."""
+    networks, training = found.networks, found.training
     if found.data.name not in NAMES:
-        raise CaseError(f"{where}: data.name = {one_line(found.data.name)}; {nearest(found.data.name, NAMES)}")
-    if not found.networks.activations or not found.networks.variants:
-        raise CaseError(f"{where}: networks.activations and networks.variants must not be empty")
-    if not found.seeds or len(set(found.seeds)) < len(found.seeds) or min(found.seeds) < 0:
-        raise CaseError(f"{where}: seeds = {found.seeds} must be different integers of at least 0, at least one")
-    if max(found.seeds) >= 2**31:
-        raise CaseError(f"{where}: seeds = {found.seeds} must be below 2^31")
+        raise InputError(f"data.name = {one_line(found.data.name)} is unknown; {nearest(found.data.name, NAMES)}")
+    for name in [*networks.architectures, *training.epochs_of]:
+        if name not in ARCHITECTURES:
+            raise InputError(f"architecture {one_line(name)} is unknown; {nearest(name, ARCHITECTURES)}")
+    if not networks.activations or not networks.variants:
+        raise InputError("networks.activations and networks.variants must not be empty")
+    for name in [*networks.activations, *networks.gain, *training.rate]:
+        if name not in ACTIVATIONS and not name.startswith("softplus("):
+            raise InputError(f"activation {one_line(name)}: experiments have {', '.join(ACTIVATIONS)}")
+        activation(name)
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", training.device):
+        raise InputError(f"training.device = {one_line(training.device)}: use auto, cpu, cuda or cuda:0")
+
+
+def _seeds(seeds: Sequence[int]) -> None:
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) >= MOST:
+        shown = one_line(str(seeds))
+        raise InputError(f"seeds = {shown} must be different integers of at least 0 and below 2^31, at least one")
+
+
+def _whole_numbers(found: Configuration) -> dict[str, tuple[int | None, int]]:
+    """Counts and their least values; None is the default."""
     training, certify = found.training, found.certify
-    least = {
+    return {
+        "data.train": (found.data.train, 2),
+        "data.test": (found.data.test, 1),
+        "networks.skip_units": (found.networks.skip_units, 1),
         "training.epochs": (training.epochs, 1),
         **{f"training.epochs_of.{name}": (count, 1) for name, count in training.epochs_of.items()},
         "training.batch": (training.batch, 1),
@@ -208,106 +208,27 @@ def validate(found: Configuration, where: str) -> None:
         "certify.certificates": (certify.certificates, 0),
         "certify.starts": (certify.starts, 0),
         "certify.entries": (certify.entries, 0),
-        "networks.skip_units": (found.networks.skip_units or 1, 1),
-        "data.train": (2 if found.data.train is None else found.data.train, 2),
-        "data.test": (1 if found.data.test is None else found.data.test, 1),
     }
-    for key, (value, low) in least.items():
-        if value < low or value > 2**31:
-            raise CaseError(f"{where}: {key} = {value} must be at least {low} and below 2^31")
-    positive = {"training.default_rate": training.default_rate, "networks.width": found.networks.width or 1.0}
-    positive |= {f"training.rate.{name}": rate for name, rate in training.rate.items()}
-    positive |= {f"networks.gain.{name}": gain for name, gain in found.networks.gain.items()}
-    for key, number in positive.items():
-        if not (math.isfinite(number) and 0 < number <= 1000):
-            raise CaseError(f"{where}: {key} = {number} must be above 0 and at most 1000")
+
+
+def _positive_numbers(found: Configuration) -> dict[str, tuple[float | None, float]]:
+    """Factors and their greatest values; None is the default."""
+    networks, training = found.networks, found.training
+    return {
+        "networks.width": (networks.width, WIDEST),
+        **{f"networks.gain.{name}": (gain, LARGEST) for name, gain in networks.gain.items()},
+        "training.default_rate": (training.default_rate, LARGEST),
+        **{f"training.rate.{name}": (rate, LARGEST) for name, rate in training.rate.items()},
+    }
+
+
+def _remaining(found: Configuration) -> None:
+    training, target = found.training, found.certify.target
     if not 0 <= training.momentum < 1:
-        raise CaseError(f"{where}: training.momentum = {training.momentum} must be in [0, 1)")
+        raise InputError(f"training.momentum = {training.momentum} must be in [0, 1)")
+    if not 0 <= training.checkpoint_seconds < math.inf:
+        raise InputError(f"training.checkpoint_seconds = {training.checkpoint_seconds} must be at least 0 and finite")
     try:
-        fine = 0 < float(certify.target) < math.inf
-    except ValueError:
-        fine = False
-    if not fine:
-        raise CaseError(f'{where}: certify.target = {one_line(certify.target)} must be a loss such as "1e-6"')
-
-
-def jobs_of(name: str, configuration: Configuration) -> list[Job]:
-    """The runs of an experiment; those that several experiments share are equal.
-
-    Parameters
-    ----------
-    name : str
-        One of `EXPERIMENTS`, or ``all``.
-
-    Returns
-    -------
-    list of Job
-        In the order of tables.
-
-    Raises
-    ------
-    InputError
-        Unknown name.
-    """
-    if name not in (*EXPERIMENTS, "all"):
-        raise InputError(f"experiment {one_line(name)} is unknown; {nearest(name, [*EXPERIMENTS, 'all'])}")
-    wanted = EXPERIMENTS if name == "all" else (name,)
-    found: dict[str, Job] = {}
-    for part in wanted:
-        for job in _PLANS[part](configuration):
-            found.setdefault(job.name, job)
-    return list(found.values())
-
-
-def _tables(configuration: Configuration) -> list[Job]:
-    names = configuration.networks.architectures or TABLES
-    return _grid("tables", configuration, names, configuration.seeds, rand=True)
-
-
-def _depth150(configuration: Configuration) -> list[Job]:
-    return _grid("depth150", configuration, ("fc150",), configuration.seeds, rand=False)
-
-
-def _rand_vs_sgd(configuration: Configuration) -> list[Job]:
-    seeds = list(configuration.seeds)
-    while len(seeds) < COMPARED_SEEDS:
-        seeds.append(max(seeds) + 1)
-    names = configuration.networks.architectures or COMPARED
-    found = []
-    for job in _grid("rand-vs-sgd", configuration, names, seeds, rand=True):
-        if job.skip:
-            found.append(job)
-            if job.method == "rand":
-                found.append(msgspec.structs.replace(job, method="interpolation"))
-    return found
-
-
-def _surface(configuration: Configuration) -> list[Job]:
-    """The network with two hidden layers on few images: the first activation, the first seed."""
-    given = configuration.data.train
-    data = msgspec.structs.replace(configuration.data, train=min(SURFACE_SAMPLES, given or SURFACE_SAMPLES))
-    networks = msgspec.structs.replace(configuration.networks, activations=configuration.networks.activations[:1])
-    small = msgspec.structs.replace(configuration, data=data, networks=networks)
-    return _grid("surface", small, ("fc2",), configuration.seeds[:1], rand=False)
-
-
-_PLANS: Final = {"tables": _tables, "depth150": _depth150, "surface": _surface, "rand-vs-sgd": _rand_vs_sgd}
-
-
-def _grid(part: str, c: Configuration, names: Sequence[str], seeds: Sequence[int], *, rand: bool) -> list[Job]:
-    jobs = []
-    for architecture in names:
-        for act in c.networks.activations:
-            for seed in seeds:
-                cells: list[tuple[bool, Method]] = [(v == "skip", "sgd") for v in c.networks.variants]
-                if rand and "skip" in c.networks.variants:
-                    cells.append((True, "rand"))
-                for skip, method in cells:
-                    jobs.append(
-                        Job(
-                            experiment=part, architecture=architecture, activation=act, skip=skip, method=method,
-                            seed=seed, data=c.data, networks=c.networks, training=c.training, rand=c.rand,
-                            certify=c.certify,
-                        )
-                    )  # fmt: skip
-    return jobs
+        decimal_below(target)
+    except ValueError as error:
+        raise InputError(f'certify.target: {one_line(str(error))}; give a loss such as "1e-6"') from None

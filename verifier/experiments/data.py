@@ -34,8 +34,9 @@ PIXEL_EXPONENT: Final = -8
 
 TORCHVISION: Final = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
 """The folder that torchvision makes below its root; the files are in ``raw`` there."""
-IDX_FILES: Final = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-                    "t10k-labels-idx1-ubyte")  # fmt: skip
+IDX_FILES: Final = tuple(
+    f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
+)
 CIFAR_TRAIN: Final = tuple(f"data_batch_{k}.bin" for k in range(1, 6))
 CIFAR_TEST: Final = "test_batch.bin"
 CIFAR_FOLDER: Final = "cifar-10-batches-bin"
@@ -133,9 +134,22 @@ def load_split(
     return Split(name, parts[0][0], parts[1][0], words)
 
 
-def _digits(root: Path | None, seed: int) -> tuple[_Images, _Images]:
+def files_of(name: str, root: Path | None) -> list[Path]:
+    """The files that a data set is read from (none for digits); raises as `load_split` if one is missing."""
+    if name == "digits":
+        _refuse_root(root)
+        return []
+    folder = _root(name, root)
+    return _cifar_files(folder) if name == "cifar10" else _mnist_files(name, folder)
+
+
+def _refuse_root(root: Path | None) -> None:
     if root is not None:
         raise DataError(f"root = {one_line(str(root))}: digits needs no files; leave it out, or name the data set")
+
+
+def _digits(root: Path | None, seed: int) -> tuple[_Images, _Images]:
+    _refuse_root(root)
     whole = load_builtin("digits", scale="none")
     if whole.labels is None:
         raise DataError("digits: scikit-learn gave no labels; install it again")
@@ -158,7 +172,12 @@ def _root(name: str, root: Path | None) -> Path:
 
 
 def _mnist(name: str, root: Path) -> tuple[_Images, _Images]:
-    """Find the four files in one folder and read them."""
+    present = _mnist_files(name, root)
+    return _idx_images(present[0], present[1]), _idx_images(present[2], present[3])
+
+
+def _mnist_files(name: str, root: Path) -> list[Path]:
+    """Find the four files in one folder."""
     places = (root, root / TORCHVISION[name] / "raw")
     found = [[_idx_file(place, file) for file in IDX_FILES] for place in places]
     paths = max(found, key=lambda files: sum(path is not None for path in files))
@@ -167,7 +186,7 @@ def _mnist(name: str, root: Path) -> tuple[_Images, _Images]:
         file, spellings = next((f, _spellings(f)) for f, path in zip(IDX_FILES, paths, strict=True) if path is None)
         where = str(present[0].parent) if present else f"{places[0]} and {places[1]}"
         raise DataError(f"{name}: no {file} in {where} (looked for {', '.join(spellings)}); copy the four files there")
-    return _idx_images(present[0], present[1]), _idx_images(present[2], present[3])
+    return present
 
 
 def _spellings(file: str) -> tuple[str, ...]:
@@ -188,16 +207,21 @@ def _idx_images(images: Path, labels: Path) -> _Images:
     return _Images(pixels[:, np.newaxis], _checked_labels(labels.name, target))
 
 
-def _cifar(root: Path) -> tuple[_Images, _Images]:
+def _cifar_files(root: Path) -> list[Path]:
     folders = [place for place in (root, root / CIFAR_FOLDER) if any(_exists(place, (*CIFAR_TRAIN, CIFAR_TEST)))]
     if not folders:
         raise DataError(_no_cifar(root))
     missing = [file for file in (*CIFAR_TRAIN, CIFAR_TEST) if not (folders[0] / file).is_file()]
     if missing:
         raise DataError(f"cifar10: no {missing[0]} in {folders[0]}; copy all six files of {CIFAR_ARCHIVE} there")
-    batches = [read_cifar(folders[0] / file, max_bytes=MAX_BYTES) for file in CIFAR_TRAIN]
+    return [folders[0] / file for file in (*CIFAR_TRAIN, CIFAR_TEST)]
+
+
+def _cifar(root: Path) -> tuple[_Images, _Images]:
+    *fitting, testing = _cifar_files(root)
+    batches = [read_cifar(file, max_bytes=MAX_BYTES) for file in fitting]
     pixels, target = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
-    test_pixels, test_target = read_cifar(folders[0] / CIFAR_TEST, max_bytes=MAX_BYTES)
+    test_pixels, test_target = read_cifar(testing, max_bytes=MAX_BYTES)
     return (
         _Images(pixels, _checked_labels("data_batch_1.bin .. data_batch_5.bin", target)),
         _Images(test_pixels, _checked_labels(CIFAR_TEST, test_target)),

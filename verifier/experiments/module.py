@@ -25,6 +25,11 @@ class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by th
         Dense, 2-d convolutional and average-pooling layers.
     classes : int
         m.
+
+    Raises
+    ------
+    InputError
+        A layer or an activation that has no counterpart here.
     """
 
     def __init__(self, network: Network, classes: int) -> None:
@@ -95,7 +100,12 @@ def torch_activation(activation: Activation) -> Callable[[Tensor], Tensor]:
     if name.startswith("softplus"):
         gamma = float(name.partition("(")[2].rstrip(")") or 1.0)
         return lambda t: functional.softplus(t, beta=gamma)  # linear from gamma t = 20 on: within e^-20 / gamma
-    known = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "gelu": functional.gelu, "relu": torch.relu}
+    known: dict[str, Callable[[Tensor], Tensor]] = {
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "gelu": functional.gelu,
+        "relu": torch.relu,
+    }
     if name not in known:
         raise InputError(f"activation {name!r}: experiments have {', '.join(known)} and softplus")
     return known[name]
@@ -106,6 +116,8 @@ def _module(network: Network, index: int) -> nn.Module:
     if isinstance(layer, Dense):
         return nn.Linear(sum(math.prod(shape) for shape in shapes), layer.width)
     if isinstance(layer, Conv):
+        if len(layer.kernel) != 2 or layer.bias != "tied":
+            raise InputError(f"layer {index}: experiments have 2-d convolutions with one bias per filter")
         channels = sum(shape[0] for shape in shapes)
         return nn.Conv2d(channels, layer.filters, layer.kernel, layer.steps, layer.padding or (0, 0))
     return nn.AvgPool2d(layer.kernel, layer.steps)

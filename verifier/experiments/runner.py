@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from verifier.errors import InputError, VerifierError
-from verifier.experiments.config import Configuration, Job, jobs_of
+from verifier.experiments.config import Configuration
+from verifier.experiments.data import files_of
+from verifier.experiments.plan import Job, jobs_of
 from verifier.experiments.record import Experiment, Run
 from verifier.suite.toml import to_toml
 
@@ -103,7 +105,7 @@ def run_experiment(
     Raises
     ------
     InputError
-        PyTorch is missing, data cannot be used, a worker died.
+        PyTorch, the device, the data's files or room to write are missing, data cannot be used, a worker died.
     """
     need_torch()
     from verifier.experiments.results import write_results
@@ -112,6 +114,7 @@ def run_experiment(
 
     begun = time.perf_counter()
     tasks = tasks_of(name, configuration, folder)
+    _check(configuration, folder)
     if fresh:
         _discard(tasks)
     runs: dict[str, Run] = {}
@@ -125,7 +128,7 @@ def run_experiment(
         _here(left, runs, show)
     elif left:
         _apart(left, runs, workers, show)
-    drawn = [task.job for task in tasks if task.job.experiment == "surface"]
+    drawn = jobs_of("surface", configuration) if name in ("surface", "all") else []
     extra = (surface_figure(drawn, [runs[job.name] for job in drawn], folder),) if drawn else ()
     ordered = tuple(_named(runs[task.job.name], task.job, name) for task in tasks)
     experiment = Experiment(
@@ -138,6 +141,19 @@ def run_experiment(
     )
     write_results(folder, experiment, extra)
     return experiment
+
+
+def _check(configuration: Configuration, folder: Path) -> None:
+    """Refuse at once what would fail later, before anything is written or discarded."""
+    section = configuration.data
+    files_of(section.name, None if section.root is None else Path(section.root))
+    _device(configuration)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder}: {error.strerror or error}; choose another folder with --out"
+        ) from None
 
 
 def _here(tasks: Sequence[Task], runs: dict[str, Run], show: Show) -> None:
@@ -164,8 +180,8 @@ def _apart(tasks: Sequence[Task], runs: dict[str, Run], workers: Workers, show: 
             show(len(runs), list(running.values()))
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                name = running.pop(future)
-                runs[name] = future.result()
+                runs[running[future]] = future.result()
+                del running[future]
     except BrokenExecutor:
         names = ", ".join(running.values())
         raise InputError(
@@ -191,9 +207,8 @@ def _named(run: Run, job: Job, name: str) -> Run:
 
 
 def _cost(task: Task) -> float:
-    training = task.job.training
-    epochs = training.epochs_of.get(task.job.architecture, training.epochs)
-    return COST.get(task.job.architecture, 1.0) * (epochs if task.job.method == "sgd" else 1.0)
+    job = task.job
+    return COST.get(job.architecture, 1.0) * (job.epochs if job.method == "sgd" else 1.0)
 
 
 def _discard(tasks: Sequence[Task]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from safetensors.numpy import load_file
 
-from verifier.experiments.config import Job
+from verifier.experiments.plan import Job
 from verifier.experiments.results import Extra
 from verifier.model.network import Array
 
@@ -46,14 +46,14 @@ def surface_figure(jobs: Sequence[Job], runs: Sequence[Run], folder: Path) -> Ex
     )
     caption = (
         f"Loss of {runs[0].architecture} ({runs[0].activation}) on {runs[0].samples} training images of {runs[0].data},"
-        f" around the weights that SGD found, on a plane of two random directions in which each filter is as long as its"
-        f" weights (floating point, {POINTS} x {POINTS}). {said}."
+        f" around the weights that SGD found, on a plane of two random directions in which each filter is as long as"
+        f" its weights (floating point, {POINTS} x {POINTS}). {said}."
     )
     return Extra(f"surface-{runs[0].architecture}", lambda: _figure(jobs, runs, folder), caption)
 
 
 def weights_of(job: Job, folder: Path) -> tuple[Array, Array]:
-    """(U, V) of a finished run, from ``weights/NAME.safetensors``: a file that a case's ``start.file`` takes as well."""
+    """(U, V) of a finished run, from ``weights/NAME.safetensors``; a case's ``start.file`` takes it as well."""
     from verifier.experiments.work import network_of, split_of
 
     network, _ = network_of(job, split_of(job))

@@ -6,7 +6,7 @@ momentum and the number of the epoch. On a CPU, with one thread, a run that was 
 
 from __future__ import annotations
 
-import json
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -151,10 +151,16 @@ def train(
             functional.cross_entropy(module(train_set.inputs[picked]), train_set.labels[picked]).backward()
             optimiser.step()
         history.append(_measured(module, start, train_set, test_set, epoch + 1, optimiser.param_groups[0]["lr"]))
-        if time.monotonic() - saved >= section.checkpoint_seconds and epoch + 1 < epochs:
+        due = time.monotonic() - saved >= section.checkpoint_seconds and epoch + 1 < epochs
+        if due and _is_number(history[-1]):
             _save(module, optimiser, checkpoint, digest, history)
             saved = time.monotonic()
     return tuple(history)
+
+
+def _is_number(epoch: Epoch) -> bool:
+    """Whether all of it can be written as JSON."""
+    return all(math.isfinite(value) for value in (epoch.train_loss, epoch.test_loss, epoch.distance))
 
 
 def _measured(
@@ -176,9 +182,16 @@ def _save(module: nn.Module, optimiser: torch.optim.Optimizer, path: Path, diges
         momentum = optimiser.state.get(parameter, {}).get("momentum_buffer")
         if momentum is not None:
             tensors[f"momentum.{name}"] = momentum.detach().cpu().contiguous()
-    # a loss that is no number never gets here: `train` stops
-    told = {"digest": digest, "history": msgspec.json.encode(history).decode()}
+    told = {"digest": digest, "history": msgspec.json.encode(history).decode(), "content": _content(tensors)}
     atomic_write(path, save(tensors, metadata=told))
+
+
+def _content(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of the tensors: a damaged file is not gone on with."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _resume(module: nn.Module, optimiser: torch.optim.Optimizer, path: Path, digest: str) -> list[Epoch]:
@@ -189,13 +202,14 @@ def _resume(module: nn.Module, optimiser: torch.optim.Optimizer, path: Path, dig
         with safe_open(path, "pt") as file:
             told = file.metadata() or {}
         tensors = load_file(path)
-    except (SafetensorError, OSError, json.JSONDecodeError):
-        return []
-    if told.get("digest") != digest:
+        if told.get("digest") != digest or told.get("content") != _content(tensors):
+            return []
+        history = msgspec.json.decode(told["history"], type=list[Epoch])
+    except (SafetensorError, OSError, KeyError, msgspec.DecodeError):
         return []
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             parameter.copy_(tensors[f"weight.{name}"])
             if f"momentum.{name}" in tensors:
                 optimiser.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"].to(parameter.device)
-    return msgspec.json.decode(told["history"], type=list[Epoch])
+    return history

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,28 +15,25 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from verifier.balls.binary64.backend import numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.features import use_threads
 from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, VerifierError, one_line
 from verifier.experiments.architectures import build, connected, hidden_units
 from verifier.experiments.baseline import interpolate, solve
 from verifier.experiments.certify import Point, certify
-from verifier.experiments.config import Job
-from verifier.experiments.data import Split, load_split
+from verifier.experiments.data import Split, files_of, load_split
+from verifier.experiments.features import feature_blocks
 from verifier.experiments.module import SkipNetwork
+from verifier.experiments.plan import Job
 from verifier.experiments.record import Certified, Epoch, PathPoint, Run
 from verifier.experiments.results import writable
 from verifier.experiments.training import Samples, device_of, train
 from verifier.model.data import Dataset
-from verifier.model.network import Array, Network, approx_features
+from verifier.model.network import Array, Network
 from verifier.suite.ledger import environment
 
-ROWS = 1024
-"""Test samples whose features are made at a time."""
-
 Told = Callable[[str], None]
+NOTHING: tuple[None, tuple[PathPoint, ...], str] = (None, (), "")
 
 
 def perform(job: Job, folder: Path, *, certificate: bool, start: bool, told: Told) -> Run:
@@ -69,8 +65,6 @@ def perform(job: Job, folder: Path, *, certificate: bool, start: bool, told: Tol
     split = split_of(job)
     network, note = network_of(job, split)
     certificate_file = folder / "certificates" / f"{job.name}.json" if certificate else None
-    if certificate_file is not None:
-        certificate_file.parent.mkdir(parents=True, exist_ok=True)
     module = SkipNetwork(network, split.train.classes)
     module.initialise(job.seed, job.networks.gain.get(job.activation, 1.0))
     first = module.weights()
@@ -78,7 +72,7 @@ def perform(job: Job, folder: Path, *, certificate: bool, start: bool, told: Tol
         epochs, point = _sgd(job, split, module, folder, told)
     elif job.method == "rand":
         epochs, point, words = _rand(job, split, network, first, told)
-        note = "; ".join(filter(None, (note, words)))
+        note = _joined(note, words)
     else:
         epochs, point = _interpolation(split, network, first, told)
     proved, at_start, path, words = _prove(job, split, point, first, certificate_file, start, told)
@@ -86,10 +80,10 @@ def perform(job: Job, folder: Path, *, certificate: bool, start: bool, told: Tol
         experiment=job.experiment, data=job.data.name, architecture=job.architecture, activation=job.activation,
         skip=job.skip, method=job.method, seed=job.seed, samples=split.train.samples, tests=split.test.samples,
         classes=split.train.classes, hidden=hidden_units(network), skip_units=network.skip_count,
-        parameters=network.parameter_count, test_majority=split.test_majority, epochs=epochs, certified=proved, certified_start=at_start, path=path,
-        seconds=time.perf_counter() - begun, note="; ".join(filter(None, (note, words))),
+        parameters=network.parameter_count, epochs=epochs, certified=proved, certified_start=at_start, path=path,
+        seconds=time.perf_counter() - begun, note=_joined(note, words), test_majority=split.test_majority,
     )  # fmt: skip
-    _keep(job, folder, point, run, certificate)
+    _keep(folder, point, _Kept(_digest(job), certificate, start, run), job.name)
     return run
 
 
@@ -102,15 +96,14 @@ def finished(job: Job, folder: Path, certificate: bool, start: bool) -> Run | No
         return None
     if kept.digest != _digest(job) or not kept.run.epochs:
         return None
-    proved = kept.run.certified
-    if job.certify.enabled and proved is not None:
-        there = proved.certificate
-        if there and not (folder / "certificates" / there).is_file():
-            return None
-        if certificate and not kept.tried_certificate:
-            return None
-        if start and kept.run.certified_start is None:
-            return None
+    if (certificate and not kept.tried_certificate) or (start and not kept.tried_start):
+        return None
+    needed = [folder / "weights" / f"{job.name}.safetensors"]
+    if kept.run.certified is not None and kept.run.certified.certificate:
+        written = folder / "certificates" / kept.run.certified.certificate
+        needed += [written, written.with_suffix(".safetensors")]
+    if not all(file.is_file() for file in needed):
+        return None
     return msgspec.structs.replace(kept.run, experiment=job.experiment)
 
 
@@ -129,31 +122,48 @@ def network_of(job: Job, split: Split) -> tuple[Network, str]:
 class _Kept(msgspec.Struct, frozen=True):
     digest: str
     tried_certificate: bool
+    tried_start: bool
     run: Run
 
 
 def _digest(job: Job) -> str:
-    """Of everything that a run's numbers depend on."""
-    told = msgspec.to_builtins(msgspec.structs.replace(job, experiment=""))
-    told["certify"].pop("certificates")
-    told["certify"].pop("starts")
-    told["training"].pop("checkpoint_seconds")
+    """Of everything that a run's numbers depend on, and of nothing that only other runs depend on."""
+    networks, training, certify = job.networks, job.training, job.certify
+    told: list[object] = [
+        *(job.architecture, job.activation, job.skip, job.method, job.seed),
+        *(msgspec.to_builtins(job.data), _files(job)),
+        *(networks.skip_units, networks.width, networks.gain.get(job.activation, 1.0)),
+        *(certify.enabled, certify.target, certify.max_bits, certify.entries),
+    ]
+    if job.method == "sgd":
+        told += [job.epochs, training.batch, training.momentum, job.rate, training.device]
+    if job.method == "rand":
+        told.append(job.rand.passes)
     return hashlib.sha256(json.dumps([environment(), torch.__version__, told]).encode()).hexdigest()
 
 
-def _keep(job: Job, folder: Path, point: Point, run: Run, tried: bool) -> None:
+def _files(job: Job) -> list[tuple[str, int, int]]:
+    """Sizes and times of the data's files: other files are other data."""
+    root = None if job.data.root is None else Path(job.data.root)
+    found = [(file.name, file.stat()) for file in files_of(job.data.name, root)]
+    return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
+
+
+def _joined(*words: str) -> str:
+    return "; ".join(filter(None, words))
+
+
+def _keep(folder: Path, point: Point, kept: _Kept, name: str) -> None:
     """Weights first: a record says that everything is there."""
     tensors = {view.name: torch.tensor(view.of(point.u)).contiguous() for view in point.network.parameters}
     singles = {name: tensor.float() for name, tensor in tensors.items()}
     if all(bool((singles[name].double() == tensor).all()) for name, tensor in tensors.items()):
         tensors = singles
     tensors["V"] = torch.tensor(np.ascontiguousarray(point.v))
-    for part in ("weights", "runs"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    atomic_write(folder / "weights" / f"{job.name}.safetensors", save(tensors))
-    kept = msgspec.json.encode(writable(msgspec.to_builtins(_Kept(_digest(job), tried, run))))
-    atomic_write(folder / "runs" / f"{job.name}.json", msgspec.json.format(kept, indent=1))
-    (folder / "checkpoints" / f"{job.name}.safetensors").unlink(missing_ok=True)
+    atomic_write(folder / "weights" / f"{name}.safetensors", save(tensors))
+    document = msgspec.json.encode(writable(msgspec.to_builtins(kept)))
+    atomic_write(folder / "runs" / f"{name}.json", msgspec.json.format(document, indent=1))
+    (folder / "checkpoints" / f"{name}.safetensors").unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=2)
@@ -171,17 +181,15 @@ def _sgd(job: Job, split: Split, module: SkipNetwork, folder: Path, told: Told) 
     section = job.training
     device = device_of(section.device)
     module.to(device)
-    checkpoint = folder / "checkpoints" / f"{job.name}.safetensors"
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     epochs = train(
         module,
         Samples(split.train, device),
         Samples(split.test, device),
         section,
-        rate=section.rate.get(job.activation, section.default_rate),
-        epochs=section.epochs_of.get(job.architecture, section.epochs),
+        rate=job.rate,
+        epochs=job.epochs,
         seed=job.seed,
-        checkpoint=checkpoint,
+        checkpoint=folder / "checkpoints" / f"{job.name}.safetensors",
         digest=_digest(job),
         told=told,
     )
@@ -195,7 +203,8 @@ def _rand(
 ) -> tuple[tuple[Epoch, ...], Point, str]:
     told("solving for V, U at rest")
     (u, v0), labels = first, _labels(split.train)
-    solved = solve(_blocks(network, u, split.train), labels, split.train.classes, network.skip_count, job.rand.passes)
+    blocks = feature_blocks(network, u, split.train.inputs)
+    solved = solve(blocks, labels, split.train.classes, network.skip_count, job.rand.passes)
     start = _judged(split, network, u, v0, v0, 0)
     end = _judged(split, network, u, solved.v, v0, solved.passes)
     words = f"{solved.method}, {solved.passes} passes"
@@ -207,7 +216,7 @@ def _interpolation(
 ) -> tuple[tuple[Epoch, ...], Point]:
     told("solving Psi V = onehot, U at rest")
     u, v0 = first
-    v = interpolate(_blocks(network, u, split.train), _labels(split.train), split.train.classes)
+    v = interpolate(feature_blocks(network, u, split.train.inputs), _labels(split.train), split.train.classes)
     epochs = (_judged(split, network, u, v0, v0, 0), _judged(split, network, u, v, v0, 1))
     return epochs, Point(network, u, v, "least-norm solution of Psi V = onehot")
 
@@ -216,12 +225,6 @@ def _labels(data: Dataset) -> NDArray[np.int64]:
     if data.labels is None:
         raise InputError(f"{data.name} has no labels; experiments classify")
     return data.labels
-
-
-def _blocks(network: Network, u: Array, data: Dataset) -> Callable[[], Iterator[tuple[slice, Array]]]:
-    """Psi(U) in blocks of rows; kept between passes where it is small (`FloatEnclosure`)."""
-    features = FloatEnclosure(network, u, data.inputs, numpy_backend())
-    return lambda: ((rows, mid) for rows, mid, _ in features.row_blocks())
 
 
 def _judged(split: Split, network: Network, u: Array, v: Array, v0: Array, passes: int) -> Epoch:
@@ -237,9 +240,8 @@ def _judged(split: Split, network: Network, u: Array, v: Array, v0: Array, passe
 
 def _loss_and_errors(network: Network, u: Array, v: Array, data: Dataset) -> tuple[float, int]:
     labels, loss, wrong = _labels(data), 0.0, 0
-    for start in range(0, data.samples, ROWS):
-        part = labels[start : start + ROWS]
-        logits = approx_features(network, u, data.inputs[start : start + ROWS]) @ v
+    for rows, psi in feature_blocks(network, u, data.inputs, keep=False)():
+        part, logits = labels[rows], psi @ v
         logits -= logits.max(axis=1, keepdims=True)
         loss += float((np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(part)), part]).sum())
         wrong += int((logits.argmax(axis=1) != part).sum())
@@ -255,22 +257,22 @@ def _prove(
     start: bool,
     told: Told,
 ) -> tuple[Certified | None, Certified | None, tuple[PathPoint, ...], str]:
-    if not job.certify.enabled:
-        return None, None, (), ""
-    if not (np.isfinite(point.u).all() and np.isfinite(point.v).all() and math.isfinite(float(np.abs(point.v).max()))):
-        return None, None, (), "diverged: weights that are no numbers"
+    """Prove about the end and, apart from it, about the start; what could not be done is said in words."""
 
     def stage(text: str) -> Callable[[float], None]:
         told(text)
         return lambda fraction: None
 
-    try:
-        at_start: Certified | None = None
-        path: tuple[PathPoint, ...] = ()
-        if start:
-            begin = Point(point.network, *first, "the V as drawn")
-            at_start, path = certify(begin, split.train, job.certify, stage=stage)
-        found, _ = certify(point, split.train, job.certify, certificate=certificate, stage=stage)
-        return found, at_start, path, ""
-    except VerifierError as error:
-        return None, None, (), f"nothing proved: {one_line(str(error), limit=300)}"
+    def proofs(at: Point, file: Path | None) -> tuple[Certified | None, tuple[PathPoint, ...], str]:
+        if not (np.isfinite(at.u).all() and np.isfinite(at.v).all()):
+            return None, (), "diverged: weights that are no numbers"
+        try:
+            return *certify(at, split.train, job.certify, certificate=file, stage=stage), ""
+        except VerifierError as error:
+            return None, (), f"nothing proved: {one_line(str(error), limit=300)}"
+
+    if not job.certify.enabled:
+        return None, None, (), ""
+    at_start, path, of_start = proofs(Point(point.network, *first, "the V as drawn"), None) if start else NOTHING
+    found, _, of_end = proofs(point, certificate)
+    return found, at_start, path, _joined(of_end, of_start and f"at the start: {of_start}")

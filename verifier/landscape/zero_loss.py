@@ -77,6 +77,7 @@ def prove_zero_loss(
         ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``.
     """
     stage("zero loss: solving for V")
+    methods = "no candidate" if candidates is not None else "least squares, squared hinge and linear programming"
     if candidates is None:
         try:
             psi = features.approx()
@@ -105,7 +106,7 @@ def prove_zero_loss(
             if not _wide(margins) or following.precision > max_bits:
                 break
             enclosure = following
-    text = ", ".join(dict.fromkeys(tried)) if tried else "least squares, squared hinge and linear programming"
+    text = ", ".join(dict.fromkeys(tried)) if tried else methods
     reason = f"no output weights with certified positive margins found ({text}); whether any exist is open"
     return ZeroLoss(Verdict.UNDECIDED, reason, features.precision)
 

@@ -1,0 +1,65 @@
+"""Psi(U) in floating point, in blocks of rows whose memory is bounded: for solvers and for counting errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from verifier.model.layers import AvgPool, Conv
+from verifier.model.network import Array, Network, approx_features
+
+Blocks = Callable[[], Iterator[tuple[slice, Array]]]
+"""One pass over Psi: rows, and their features, (rows, M)."""
+
+BLOCK_BYTES: Final = 256 * 2**20
+"""What the layers of a block may take."""
+KEPT_BYTES: Final = 2**30
+"""A Psi that takes no more than this is kept between passes."""
+
+
+def feature_blocks(network: Network, u: Array, inputs: Array, *, keep: bool = True) -> Blocks:
+    """Passes over Psi(U).
+
+    Parameters
+    ----------
+    network, u, inputs
+        The network, its weights (p,), and samples (N, d).
+    keep : bool, optional
+        Keep the blocks of the first pass for the next ones if Psi takes at most `KEPT_BYTES`.
+
+    Returns
+    -------
+    callable
+        Each call passes over the N rows once, in order. The features are plain floating point: proposals, no proofs.
+    """
+    samples, step = len(inputs), rows_at_a_time(network)
+    kept: list[tuple[slice, Array]] = []
+    small = keep and 8 * samples * network.skip_count <= KEPT_BYTES
+
+    def blocks() -> Iterator[tuple[slice, Array]]:
+        if small and kept:
+            yield from kept
+            return
+        made = []
+        for start in range(0, samples, step):
+            rows = slice(start, min(start + step, samples))
+            block = approx_features(network, u, inputs[rows])
+            if small:
+                made.append((rows, block))
+            yield rows, block
+        kept[:] = made
+
+    return blocks
+
+
+def rows_at_a_time(network: Network) -> int:
+    """How many samples' layers fit into `BLOCK_BYTES`, at least one."""
+    entries = network.dimension + network.skip_count
+    largest = 0
+    for index, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=True)):
+        entries += math.prod(shape)
+        if isinstance(layer, Conv | AvgPool):  # every position reads a window of its own copy
+            channels = sum(s[0] for s in network.source_shapes(index))
+            largest = max(largest, math.prod(shape[1:]) * channels * math.prod(layer.kernel))
+    return max(1, BLOCK_BYTES // (8 * (entries + largest)))

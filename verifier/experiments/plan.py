@@ -1,0 +1,142 @@
+"""The runs of each experiment: which networks, activations, variants, methods and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from verifier.errors import InputError, nearest, one_line
+from verifier.experiments.config import (
+    CertifySection,
+    Configuration,
+    DataSection,
+    NetworksSection,
+    RandSection,
+    TrainingSection,
+)
+from verifier.experiments.record import Method
+
+EXPERIMENTS: Final = ("tables", "depth150", "surface", "rand-vs-sgd")
+"""What `verifier experiment NAME` knows, besides ``all`` of them."""
+TABLES: Final = ("cnn13", "vgg11", "vgg13", "vgg16", "densenet121", "fc2")
+COMPARED: Final = ("fc2", "cnn13", "vgg11")
+COMPARED_SEEDS: Final = 5
+SURFACE_SAMPLES: Final = 100
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: what is trained or solved, by which numbers. Equal jobs give equal results on one machine."""
+
+    experiment: str
+    architecture: str
+    activation: str
+    skip: bool
+    method: Method
+    seed: int
+    data: DataSection
+    networks: NetworksSection
+    training: TrainingSection
+    rand: RandSection
+    certify: CertifySection
+
+    @property
+    def epochs(self) -> int:
+        """So many are trained."""
+        return self.training.epochs_of.get(self.architecture, self.training.epochs)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the beginning."""
+        return self.training.rate.get(self.activation, self.training.default_rate)
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        act = self.activation.replace("(", "").replace(")", "")
+        variant = "skip" if self.skip else "plain"
+        few = "" if self.data.train is None else f"{self.data.train}"
+        return f"{self.data.name}{few}-{self.architecture}-{act}-{variant}-{self.method}-seed{self.seed}"
+
+
+def jobs_of(name: str, configuration: Configuration) -> list[Job]:
+    """The runs of an experiment; those that several experiments share are equal.
+
+    Parameters
+    ----------
+    name : str
+        One of `EXPERIMENTS`, or ``all``.
+
+    Returns
+    -------
+    list of Job
+        In the order of tables.
+
+    Raises
+    ------
+    InputError
+        Unknown name.
+    """
+    if name not in (*EXPERIMENTS, "all"):
+        raise InputError(f"experiment {one_line(name)} is unknown; {nearest(name, [*EXPERIMENTS, 'all'])}")
+    wanted = EXPERIMENTS if name == "all" else (name,)
+    found: dict[str, Job] = {}
+    for part in wanted:
+        for job in _PLANS[part](configuration):
+            found.setdefault(job.name, job)
+    return list(found.values())
+
+
+def _tables(configuration: Configuration) -> list[Job]:
+    names = configuration.networks.architectures or TABLES
+    return _grid("tables", configuration, names, configuration.seeds, rand=True)
+
+
+def _depth150(configuration: Configuration) -> list[Job]:
+    return _grid("depth150", configuration, ("fc150",), configuration.seeds, rand=False)
+
+
+def _rand_vs_sgd(configuration: Configuration) -> list[Job]:
+    seeds = list(configuration.seeds)
+    while len(seeds) < COMPARED_SEEDS:
+        seeds.append(max(seeds) + 1)
+    names = configuration.networks.architectures or COMPARED
+    found = []
+    for job in _grid("rand-vs-sgd", configuration, names, seeds, rand=True):
+        if job.skip:
+            found.append(job)
+            if job.method == "rand":
+                found.append(msgspec.structs.replace(job, method="interpolation"))
+    return found
+
+
+def _surface(configuration: Configuration) -> list[Job]:
+    """The network with two hidden layers on few images: the first activation, the first seed."""
+    given = configuration.data.train
+    data = msgspec.structs.replace(configuration.data, train=min(SURFACE_SAMPLES, given or SURFACE_SAMPLES))
+    networks = msgspec.structs.replace(configuration.networks, activations=configuration.networks.activations[:1])
+    small = msgspec.structs.replace(configuration, data=data, networks=networks)
+    return _grid("surface", small, ("fc2",), configuration.seeds[:1], rand=False)
+
+
+_PLANS: Final = {"tables": _tables, "depth150": _depth150, "surface": _surface, "rand-vs-sgd": _rand_vs_sgd}
+
+
+def _grid(part: str, c: Configuration, names: Sequence[str], seeds: Sequence[int], *, rand: bool) -> list[Job]:
+    jobs = []
+    for architecture in names:
+        for act in c.networks.activations:
+            for seed in seeds:
+                cells: list[tuple[bool, Method]] = [(v == "skip", "sgd") for v in c.networks.variants]
+                if rand and "skip" in c.networks.variants:
+                    cells.append((True, "rand"))
+                for skip, method in cells:
+                    jobs.append(
+                        Job(
+                            experiment=part, architecture=architecture, activation=act, skip=skip, method=method,
+                            seed=seed, data=c.data, networks=c.networks, training=c.training, rand=c.rand,
+                            certify=c.certify,
+                        )
+                    )  # fmt: skip
+    return jobs
