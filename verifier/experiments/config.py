@@ -116,7 +116,7 @@ def read_configuration(path: Path | None) -> Configuration:
     try:
         document = tomllib.loads(read_regular(path, MAX_CASE_BYTES).decode("utf-8"))
     except FileNotFoundError:
-        raise CaseError(f"no configuration {path}; `verifier experiment --defaults` prints one") from None
+        raise CaseError(f"no configuration {path}; `verifier experiment tables --defaults` prints one") from None
     except OSError as error:
         raise CaseError(f"cannot read {one_line(str(path))}: {error.strerror}; give a small TOML document") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
@@ -189,7 +189,7 @@ def _names(found: Configuration) -> None:
 
 def _seeds(seeds: Sequence[int]) -> None:
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) >= MOST:
-        shown = one_line(str(seeds))
+        shown = one_line(seeds)
         raise InputError(f"seeds = {shown} must be different integers of at least 0 and below 2^31, at least one")
 
 
