@@ -214,17 +214,22 @@ class _Work:
         """Bounds of the loss; how many samples are certainly right, and certainly wrong (ties are wrong)."""
         if margins is None:
             return None, None, 0, 0
-        correct = wrong = 0
+        correct, wrong, tied = 0, 0, self._tied()
         with working_precision(self.features.precision):
-            for row, count in zip(margins.rows, self.counts, strict=True):
-                if all(margin > 0 for margin in row):
-                    correct += count
-                elif any(margin <= 0 for margin in row):
+            for row, label, count in zip(margins.rows, self.labels.tolist(), self.counts, strict=True):
+                if label in tied or any(margin <= 0 for margin in row):
                     wrong += count
+                elif all(margin > 0 for margin in row):
+                    correct += count
             loss = cross_entropy(margins.rows, self.counts)
             if not loss.is_finite():
                 return None, None, correct, wrong
             return max(0.0, lower_float(loss)), upper_float(loss), correct, wrong
+
+    def _tied(self) -> set[int]:
+        """Classes with the very V of another class: some margin of their samples is exactly 0, whatever Psi."""
+        columns = [column.tobytes() for column in (self.point.v + 0.0).T]  # without -0.0
+        return {k for k, column in enumerate(columns) if columns.count(column) > 1}
 
     def _threshold(self, low: float | None, high: float | None) -> Finding:
         """L2.1: below log(2)/N no sample is misclassified."""

@@ -80,10 +80,10 @@ def path_points(path: Path, start: Array) -> tuple[PathPoint, ...]:
     """
     end = path.time_of(path.targets[0])
     segment = np.concatenate([[0.0], np.geomspace(1e-6, 1.0, SEGMENT_POINTS)])
-    ray = np.geomspace(1.0, end, RAY_POINTS)[1:] if 1.0 < end < math.inf else np.empty(0)
+    ray = np.geomspace(1.0, end, RAY_POINTS) if 1.0 < end < math.inf else np.empty(0)
     found = []
     with np.errstate(over="ignore", invalid="ignore"):
-        for s, low, high in path.sample([*segment.tolist(), *ray.tolist()]):
+        for s, low, high in path.sample(np.unique(np.concatenate([segment, ray])).tolist()):
             distance = float(np.linalg.norm(path.V(s) - start))
             if math.isfinite(low) and math.isfinite(high) and math.isfinite(distance):
                 found.append(PathPoint(time=s, distance=distance, low=max(0.0, low), high=high))
