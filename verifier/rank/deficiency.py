@@ -124,8 +124,8 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     The normal forms are functions of U and the sample. A dense unit, and a convolution unit with a bias of its own, is
     a form of its own. With a tied bias two positions of a filter whose windows show the same forms are one form, for
     they apply one function of U to the same numbers; a place in the padding shows the constant 0. Pools have no weights
-    and are combined exactly. A unit whose sources are all constant over the samples is. The degree of a polynomial unit is bounded for every U at once, so
-    that all such units lie in the span of the monomials.
+    and are combined exactly. A unit whose sources are all constant over the samples is. The degree of a polynomial unit
+    is bounded for every U at once, so that all such units lie in the span of the monomials.
     """
     n = len(inputs)
     bounds = [cheap_deficiency(network, inputs), _structural_bound(network, None, inputs)]
