@@ -86,9 +86,9 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
     for axis, (o, s, p, k) in enumerate(zip(outs, stride, pads, kernel, strict=True)):
         n, step = spatial[axis], prod(spatial[axis + 1 :])  # a sum with -end, outside of the input, is below 0
         sides.append([[x * step if 0 <= x < n else -end for x in range(at, at + k)] for at in range(-p, o * s - p, s)])
-    spots = [list(map(sum, itertools.product(*box))) for box in itertools.product(*sides)]
     groups = [range(channels)] if not pool else [range(c, c + 1) for c in range(channels)]
-    windows = ([c * plane + i if i >= 0 else end for c in group for i in spot] for group in groups for spot in spots)
+    boxes = ((group, list(map(sum, itertools.product(*box)))) for group in groups for box in itertools.product(*sides))
+    windows = ([c * plane + i if i >= 0 else end for c in group for i in box] for group, box in boxes)
     layer.windows = groups if dense else list(windows)
     layer.skip = range(layer.units) if layer.skip is True else layer.skip or []
     ordered = type(layer.skip) is range or increasing(layer.skip)
