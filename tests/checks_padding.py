@@ -109,11 +109,13 @@ def check_padded_motion(rng):
 
 
 def check_padded_gradient(rng):
-    """The gradient in U agrees with difference quotients."""
+    """The loss is that of the features, and the gradient in U agrees with difference quotients."""
     net, u, x = planted(rng, ["tanh", "sigmoid"])
     labels, ones = np.array([0, 1, 1]), np.ones(3, dtype=np.int64)
     v = rng.standard_normal((net.skip_count, 2))
     found = gradient.approx_gradient(net, u, v, x, labels, ones)
+    logits = network.approx_features(net, u, x) @ v
+    assert abs(found.loss - np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(3), labels])) < 1e-9
     for k in range(net.parameter_count):
         step = np.zeros_like(u)
         step[k] = 1e-5

@@ -47,11 +47,14 @@ MUTANTS = [
     ("checker.network", "return middle * right + ones(left.nrows(), 1) * sums * (2 * error)", "return middle * right"),
     ("checker.network", "if not all(map(arb.is_finite, units)):", "if False:"),
     ("checker.network", "key=labels.__getitem__)", "key=labels.__getitem__)[1:]"),
-    ("checker.network", "(length - k) // s + 1", "(length - k) // s"),
+    ("checker.network", "(w - k) // s + 1", "(w - k) // s"),
+    ("checker.network", "[length + 2 * p for", "[length + p for"),
+    ("checker.network", "all(p < k <= w for", "all(k <= w for"),
+    ("checker.network", "require(len(pads) == axes,", "require(len(pads) >= axes,"),
     (
         "checker.network",
-        "windows = ([c * prod(spatial) + p + q",
-        "windows = ([c * prod(spatial) + q",
+        "windows = ([c * plane + i if",
+        "windows = ([i if",
     ),
     (
         "checker.network",
@@ -79,6 +82,7 @@ MUTANTS = [
     # checker/schema.py and common.py
     ("checker.schema", 'require(key in schema, path, "schema.unknown-key"', 'require(True, path, "schema.unknown-key"'),
     ("checker.schema", "require(least <= len(value) <= most,", "require(least <= len(value),"),
+    ("checker.schema", '{"padding": [INDEX, 1, 2]}', '{"padding": [range(-9, 9), 1, 2]}'),
     ("checker.schema", "require(type(value) is kind,", "require(isinstance(value, kind),"),
     ("checker.schema", "type(value) is int and value == 1", "type(value) is int and value >= 1"),
     ("checker.common", "if not holds:", "if not holds and claimed is not None:"),

@@ -35,7 +35,7 @@ from pathlib import Path
 from mutation_probe import NOTICED
 
 HOME = Path(__file__).resolve().parent.parent
-LISTS = ("kernels", "escape", "losses", "theorem", "witness", "ordinary")
+LISTS = ("kernels", "escape", "losses", "padding", "theorem", "witness", "ordinary")
 SEEDS, MAX_FAILURES, SHOWN, TIMEOUT = 12, 3, 5, 240
 TESTS = {
     "balls.activation": "balls/test_activation_kernel.py balls/test_features.py",
@@ -44,29 +44,33 @@ TESTS = {
     "balls.binary64.bounds": "balls/test_binary64.py rank/test_float_inverse.py rank/test_gram.py",
     "balls.binary64.canary": "balls/test_canary.py",
     "balls.binary64.elementary": "balls/test_binary64.py",
-    "balls.binary64.features": "balls/test_worst_cases.py balls/test_binary64.py balls/test_binary64_loss.py",
+    "balls.binary64.features": "model/test_padding.py balls/test_worst_cases.py balls/test_binary64.py"
+    " balls/test_binary64_loss.py",
     "balls.binary64.loss": "balls/test_binary64_loss.py",
     "balls.binary64.margins": "balls/test_worst_cases.py balls/test_binary64_loss.py",
     "balls.binary64.matrix": "balls/test_binary64.py rank/test_gram.py",
     "balls.exact": "balls/test_exact.py balls/test_margins.py rank/test_right_inverse.py landscape/test_path.py",
-    "balls.features": "balls/test_features.py balls/test_margins.py landscape/test_path.py rank/test_certify.py",
+    "balls.features": "model/test_padding.py balls/test_features.py balls/test_margins.py"
+    " landscape/test_path.py rank/test_certify.py",
     "balls.loss": "balls/test_loss.py landscape/test_path.py",
     "balls.margins": "balls/test_worst_cases.py balls/test_margins.py landscape/test_zero_loss.py",
-    "balls.motion": "balls/test_motion.py landscape/test_escape.py",
+    "balls.motion": "model/test_padding.py balls/test_motion.py landscape/test_escape.py",
     "balls.series": "balls/test_motion.py landscape/test_neighbourhood.py landscape/test_escape.py",
     "checker.analytic": "checker/test_checker_expression.py checker/test_checker_witness.py certificate/test_tamper.py",
     "checker.certificate": "checker/test_checker_rules.py checker/test_checker_container.py",
     "checker.claims": "checker/test_checker_rules.py checker/test_checker_expression.py checker/test_checker_last_rules.py",  # noqa: E501
     "checker.common": "checker/test_checker_last_rules.py checker/test_checker_rules.py",
     "checker.container": "checker/test_checker_container.py checker/test_checker_cli.py",
-    "checker.escape": "certificate/test_tamper_escape.py",
+    "checker.escape": "checker/test_checker_padding.py certificate/test_tamper_escape.py",
     "checker.expression": "checker/test_checker_undefined.py checker/test_checker_expression.py"
     " checker/test_checker_pointwise.py",
     "checker.losses": "checker/test_checker_losses.py",
-    "checker.network": "checker/test_checker_network.py checker/test_checker_quick.py",
+    "checker.network": "checker/test_checker_network.py checker/test_checker_padding.py checker/test_checker_quick.py",
     "checker.pointwise": "checker/test_checker_pointwise.py checker/test_checker_losses.py",
-    "checker.schema": "checker/test_checker_container.py checker/test_checker_rules.py certificate/test_format.py",
-    "checker.structure": "checker/test_checker_structure.py checker/test_checker_every_u.py",
+    "checker.schema": "checker/test_checker_network.py checker/test_checker_container.py"
+    " checker/test_checker_rules.py certificate/test_format.py",
+    "checker.structure": "checker/test_checker_structure.py checker/test_checker_every_u.py"
+    " checker/test_checker_padding.py",
     "checker.witness": "checker/test_checker_witness.py",
     "landscape.gateway": "landscape/test_escape.py",
     "landscape.lift": "landscape/test_escape.py",
@@ -77,11 +81,13 @@ TESTS = {
     "landscape.segment": "landscape/test_escape.py",
     "landscape.separate": "landscape/test_separate.py landscape/test_zero_loss.py",
     "landscape.zero_loss": "landscape/test_zero_loss.py landscape/test_path.py",
-    "model.layers": "model/test_layers.py model/test_network.py balls/test_features.py",
+    "model.gradient": "model/test_padding.py landscape/test_escape.py",
+    "model.layers": "model/test_layers.py model/test_padding.py model/test_network.py balls/test_features.py",
+    "model.network": "model/test_padding.py model/test_network.py",
     "model.samples": "model/test_samples.py rank/test_witness.py",
     "rank.certify": "rank/test_rank_refusals.py rank/test_certify.py",
     "rank.dead": "rank/test_every_u.py theorem/test_negative_controls.py",
-    "rank.deficiency": "rank/test_deficiency.py rank/test_every_u.py rank/test_certify.py",
+    "rank.deficiency": "rank/test_padded_rank.py rank/test_deficiency.py rank/test_every_u.py rank/test_certify.py",
     "rank.float_inverse": "rank/test_float_inverse.py rank/test_ill_conditioned.py",
     "rank.gram": "rank/test_gram.py rank/test_ill_conditioned.py",
     "rank.monotone": "rank/test_witness.py model/test_facts.py",
@@ -90,7 +96,8 @@ TESTS = {
     "rank.singular_values": "rank/test_singular_values.py",
     "rank.witness": "rank/test_witness.py suite/test_witnessing.py",
     "theorem.genericity": "theorem/test_genericity.py theorem/test_steps.py",
-    "theorem.hypotheses": "theorem/test_hypotheses.py theorem/test_steps.py theorem/test_negative_controls.py",
+    "theorem.hypotheses": "theorem/test_padded_hypotheses.py theorem/test_hypotheses.py theorem/test_steps.py"
+    " theorem/test_negative_controls.py",
     "theorem.threshold": "theorem/test_threshold.py theorem/test_steps.py",
 }
 """The tests of each module, the cheap ones first."""

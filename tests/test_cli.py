@@ -134,6 +134,18 @@ def test_exit_codes_refuted_undecided_and_as_expected(tmp_path: Path, capsys: py
             "kernel size 9",
         ),
         (("layers = [", "layers = [{ kind = 'conv1d', filters = 2, kernel = 3, activation = 'tanh' }, "), "shape"),
+        (
+            (
+                "layers = [",
+                "layers = [{ kind = 'conv2d', filters = 2, kernel = 1, padding = 1, activation = 'tanh' }, ",
+            ),
+            "below",
+        ),
+        (
+            ("layers = [", "layers = [{ kind = 'conv1d', filters = 2, kernel = 3, pading = 1, activation = 'tanh' }, "),
+            "padd",
+        ),
+        (("layers = [", "layers = [{ kind = 'avgpool', kernel = 3, padding = 1 }, "), "padding"),
         (("layers = [{", "layers = []\nrest = [{"), "rest"),
         (("samples = 20", "samples = 20\nduplicates = 'drop'"), "group"),
         (("samples = 20", "samples = 20\nscale = 'big'"), "auto"),

@@ -16,11 +16,13 @@ from pathlib import Path
 import checks
 import checks_escape
 import checks_losses
+import checks_padding
 import checks_theorem
 import checks_witness
 import mutants_escape
 import mutants_kernels
 import mutants_losses
+import mutants_padding
 import mutants_theorem
 import mutants_witness
 import pytest
@@ -32,6 +34,7 @@ ROOMS = {
     checks: mutants_kernels.MUTANTS,
     checks_escape: mutants_escape.MUTANTS,
     checks_losses: mutants_losses.MUTANTS,
+    checks_padding: mutants_padding.MUTANTS,
     checks_theorem: mutants_theorem.MUTANTS,
     checks_witness: mutants_witness.MUTANTS,
 }

@@ -532,6 +532,16 @@ def witnesses() -> Iterator[Attack]:
                 0, {"kind": "avgpool", "inputs": ["input"], "skip": True, "kernel": [1020, 1020], "stride": [1, 1]}
             ),
         ),
+        "a million padded windows of a million": lambda d: (
+            huge(d, dimension=1),
+            d["network"].update(input_shape=[1, 1, 1]),
+            d["network"]["layers"].__setitem__(0, padded([1000, 1000], [999, 999])),
+        ),
+        "padding of 2^31 - 1": lambda d: (
+            huge(d, dimension=1),
+            d["network"].update(input_shape=[1, 1]),
+            d["network"]["layers"].__setitem__(0, padded([2**31], [2**31 - 1])),
+        ),
         "2^31 units": lambda d: (d["network"]["layers"][0].update(units=2**31), d["network"].update(skip_units=5)),
         "2^25 skip units": lambda d: d["network"]["layers"][1].update(units=2**25),
         "2^25 - 64 skip units": lambda d: d["network"]["layers"][1].update(units=2**25 - 64, skip=True),
@@ -544,6 +554,11 @@ def witnesses() -> Iterator[Attack]:
         ),
         "W1 sixteen times": lambda d: d.update(claims=[d["claims"][1]] * 17),
     }
+
+    def padded(kernel, padding):
+        layer = {"kind": f"conv{len(kernel)}d", "inputs": ["input"], "skip": True, "activation": "t", "filters": 1}
+        layer |= {"bias_kind": "tied", "weight": None, "bias": None}
+        return layer | {"kernel": kernel, "stride": [1] * len(kernel), "padding": padding}
 
     def huge(document, samples=None, dimension=None):
         if samples:

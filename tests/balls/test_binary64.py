@@ -222,6 +222,9 @@ def test_every_layer_kind(backend, bias):
         Network((1, 5, 4), (Conv(2, (2, 2), tanh, bias=bias, skip=True), AvgPool((2, 2), skip=(0, 3)),
                             Dense(4, activation("softplus"), inputs=(0, 1, "input"), skip=True))),
         Network((3,), (Dense(4, tanh, skip=(1, 3)), Dense(3, tanh, inputs=(0, "input")), Dense(9, tanh, skip=True))),
+        Network((2, 3), (Conv(3, (3,), tanh, padding=2, bias=bias, skip=(0, 2, 5)),
+                         Conv(1, (2,), tanh, padding=1, bias=bias, skip=True))),
+        Network((1, 2, 1), (Conv(2, (2, 3), tanh, padding=(0, 1), bias=bias, skip=True),)),
     ]  # fmt: skip
     rng = np.random.default_rng(9)
     for net in nets:

@@ -23,7 +23,7 @@ CASES = {
         data = { name = "digits", samples = 16 }
         network.layers = [
           { kind = "conv2d", filters = 1, kernel = [3, 3], padding = 1, stride = [2, 2], activation = "tanh" },
-          { kind = "conv2d", filters = 2, kernel = [3, 2], padding=[1, 0], bias="tied", activation="erf", skip = true },
+        { kind = "conv2d", filters=2, kernel=[3, 2], padding = [1, 0], bias = "tied", activation = "sin", skip=true },
         ]
         """,
     "conv1d": """

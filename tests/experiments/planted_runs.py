@@ -27,6 +27,7 @@ def certified(zero: str = "PROVED", low: int = 0, high: int = 0, **change: Any) 
     """Findings of a run with all of the verdicts."""
     findings = {
         "rank": Finding(label="R1", verdict="PROVED", reason="sigma_N >= 1.2e-3, ||I - Psi X||_2 <= 0.01"),
+        "generic": Finding(label="W0", verdict="PROVED", reason="analytic, and of full rank at an explicit U"),
         "threshold": Finding(label="L2.1", verdict="UNDECIDED", reason="Phi = 0.02 is not below log(2)/n"),
         "zero_loss": Finding(label="Z1", verdict=zero, reason="margins of at least 0.5"),
         "path": Finding(label="P1", verdict="PROVED", reason="strictly decreasing to loss 1e-6"),
@@ -79,6 +80,7 @@ def family(condition: str, test: tuple[int, ...], train: tuple[int, ...] = (), *
         "plain": {"skip": False},
         "skip": {},
         "rand": {"method": "rand", "certified": certified()},
+        "interpolation": {"method": "interpolation", "certified": certified(high=1000), "note": "least-norm"},
     }[condition]
     errors = train or (0,) * len(test)
     return [
@@ -122,6 +124,7 @@ def everything() -> list[Run]:
         *trained,
         *family("plain", (88, 88, 89), (890, 890, 895)),
         *family("rand", (15, 17, 16)),
+        *family("interpolation", (25, 31, 28)),
         *family("skip", (5, 6), activation="softplus(20)"),
         *family("plain", (7, 6), activation="softplus(20)"),
         *family("rand", (12,), activation="softplus(20)"),

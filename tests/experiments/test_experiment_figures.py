@@ -18,7 +18,8 @@ from matplotlib.collections import PolyCollection
 from planted_runs import PATH, curve, epoch, everything, family, run
 
 from verifier.errors import InputError
-from verifier.experiments import figures
+from verifier.experiments import figures, looks
+from verifier.experiments.groups import CONDITIONS
 from verifier.experiments.inline import inline_svg, svg_bytes
 from verifier.plot.look import PALETTES, style
 
@@ -127,6 +128,20 @@ def test_errors_have_the_means_and_the_intervals():
             figures.errors_figure(bad)
 
 
+def test_a_row_has_room_for_all_conditions():
+    conditions = [(c, {}) for c in ("plain", "skip", "rand", "interpolation")]
+    conditions += [(c, {"skip": False}) for c in ("rand", "interpolation")]
+    runs = [f for c, how in conditions for a in ("vgg11", "cnn13") for f in family(c, (9, 12), architecture=a, **how)]
+    figure = figures.errors_figure(runs)
+    (ax,) = figure.axes
+    places = sorted(float(artist.get_ydata()[0]) for artist in ax.get_lines() if artist.get_gid())
+    assert len(places) == 12 and max(places[:6]) < 0.5 < min(places[6:])
+    assert min(b - a for a, b in itertools.pairwise(places)) > 0.12
+    assert line(ax, "interpolation 0").get_marker() == "^" and "Ψ V = onehot" in texts(figure)
+    solved = run(method="interpolation", epochs=(epoch(), epoch(1, distance=3.0)), path=PATH)
+    assert "V solved for (floating point)" in texts(figures.trajectory_figure(solved))
+
+
 def test_the_first_seed_with_a_path_stands_for_its_network():
     runs = [run(seed=2, path=PATH), run(seed=1, path=PATH), run(seed=0), run(seed=0, skip=False, path=PATH)]
     assert [(r.seed, r.skip) for r in figures.first_with_path(runs).values()] == [(0, False), (1, True)]
@@ -148,9 +163,11 @@ def test_both_looks_have_contrast_and_words_stay_inside(look):
                 if text.get_text().strip() and text.get_visible() and not text.get_clip_on():
                     box = text.get_window_extent()
                     assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1, text.get_text()
-    tints = [figures.colour(palette, condition) for condition in ("plain", "skip", "rand")]
+    tints = [looks.colour(palette, condition) for condition in ("plain", "skip", "rand", "interpolation")]
     rgb = [np.array(matplotlib.colors.to_rgb(tint)) for tint in tints]
     assert min(np.abs(a - b).sum() for a, b in itertools.combinations(rgb, 2)) > 0.4
+    for distinct in (looks.NAMES, looks.MARKERS, looks.LINES, {c: looks.colour(palette, c) for c in CONDITIONS}):
+        assert list(distinct) == list(CONDITIONS) and len(set(distinct.values())) == len(CONDITIONS)
 
 
 def test_names_are_no_mathematics_and_no_missing_glyphs(tmp_path):

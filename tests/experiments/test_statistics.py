@@ -15,7 +15,8 @@ from planted_runs import certified, curve, everything, family, run
 from scipy import stats
 
 from verifier.errors import InputError
-from verifier.experiments.claims import CLAIMS, Judgement, judge_claims
+from verifier.experiments.claims import CLAIMS, judge_claims
+from verifier.experiments.comparison import Judgement
 from verifier.experiments.groups import condition_of, group_of, grouped, in_order
 from verifier.experiments.record import Run
 from verifier.experiments.statistics import Interval, holm, mean_interval, paired
@@ -196,9 +197,83 @@ def test_holms_correction_is_over_the_groups_of_the_claim():
     (single,) = judged(key, alone)
     assert 0.025 < single.adjusted == single.comparison.p_two < 0.05 and single.outcome == "reproduced"
     other = [f for c, t in (("skip", skip), ("rand", (9, 13, 11, 12))) for f in family(c, t, architecture="cnn13")]
-    first, second = judged(key, alone + other)
+    first, second, together = judged(key, alone + other)
     assert [first.group.architecture, second.group.architecture] == ["cnn13", "vgg11"]
     assert second.adjusted == pytest.approx(2 * single.comparison.p_two) and second.outcome == "inconclusive"
+    assert together.pooled and not first.pooled and together.adjusted is None
+
+
+def test_the_v_of_the_proof_is_judged_as_rand_is():
+    key, skip, other = "interpolation-overfits", family("skip", (9, 10, 11, 10)), (15, 17, 16, 17)
+    (found,) = judged(key, skip + family("interpolation", other))
+    (twin,) = judged("sgd-generalises-better", skip + family("rand", other))
+    assert (found.outcome, found.comparison, found.adjusted) == ("reproduced", twin.comparison, twin.adjusted)
+    assert found.words == twin.words.replace("with rand", "with Psi V = onehot")
+    assert outcome(key, family("skip", other) + family("interpolation", (9, 10, 11, 10))) == "not reproduced"
+    assert judged(key, skip + family("rand", other)) == []
+    assert judged("sgd-generalises-better", skip + family("interpolation", other)) == []
+    assert judged(key, skip + family("interpolation", other, skip=False)) == []  # without skips: another condition
+
+
+def pooled(runs, key="sgd-generalises-better"):
+    return [j for j in judged(key, runs) if j.pooled]
+
+
+@pytest.mark.parametrize(
+    ("key", "other"), [("sgd-generalises-better", "rand"), ("interpolation-overfits", "interpolation")]
+)
+def test_all_networks_together_are_the_paired_test_of_the_means_per_seed(key, other):
+    first = family("skip", (9, 10, 11, 50)) + family(other, (15, 9, 16, 1))
+    second = [
+        *family("skip", (5, 9, 6), architecture="cnn13"),
+        *family(other, (8, 14, 12, 7), architecture="cnn13"),
+    ]
+    alone = [*family("skip", (7,), architecture="fc2"), *family(other, (), architecture="fc2")]  # nothing to compare
+    (found,) = pooled(first + second + alone, key)
+    differences = [((9 - 15) + (5 - 8)) / 200, ((10 - 9) + (9 - 14)) / 200, ((11 - 16) + (6 - 12)) / 200]
+    expected = stats.ttest_1samp(differences, 0.0)  # seed 3 is not in both conditions of both networks
+    assert found.seeds == 3 and found.group.networks == 2 and found.group.words == "all networks together"
+    assert (found.group.data, found.group.samples, found.group.tests) == ("digits", 1000, 100)
+    assert found.comparison.difference.mean == pytest.approx(np.mean(differences))
+    assert found.comparison.p_two == pytest.approx(expected.pvalue)
+    assert found.outcome == ("reproduced" if expected.pvalue < 0.05 else "inconclusive") and found.adjusted is None
+    assert "mean over 2 networks, 3 seeds: −4.00 points" in found.words
+    assert found.words.endswith("outside Holm's family") and "correction" not in found.words
+    for j in judged(key, first + second):  # Holm's family has the two networks, whatever is pooled
+        if not j.pooled:
+            others = [k.comparison.p_two for k in judged(key, first + second) if not k.pooled]
+            assert j.adjusted == pytest.approx(holm(others)[others.index(j.comparison.p_two)])
+
+
+def test_pooling_can_decide_what_no_network_does_and_in_both_directions():
+    def networks(ours, theirs):
+        return [
+            found
+            for k, architecture in enumerate(("cnn13", "vgg11", "fc2"))
+            for condition, values in (("skip", ours), ("rand", theirs))
+            for found in family(condition, values[k], architecture=architecture)
+        ]
+
+    low, high = ((9, 12, 10), (10, 9, 12), (12, 10, 9)), ((11, 21, 12), (19, 12, 14), (14, 11, 20))
+    judgements = judged("sgd-generalises-better", networks(low, high))
+    assert [j.outcome for j in judgements] == ["inconclusive"] * 3 + ["reproduced"]
+    assert pooled(networks(high, low))[0].outcome == "not reproduced"
+    assert pooled(networks(low, low))[0].outcome == "inconclusive"
+
+
+def test_nothing_is_pooled_over_one_network_several_data_sets_or_no_common_seed():
+    one = family("skip", (9, 10)) + family("rand", (15, 17))
+    assert pooled(one) == []
+    assert pooled(one + [msgspec.structs.replace(r, data="mnist") for r in one]) == []
+    assert pooled(one + [msgspec.structs.replace(r, samples=500) for r in one]) == []
+    shifted = [msgspec.structs.replace(r, seed=r.seed + 5, architecture="cnn13") for r in one]
+    assert pooled(one + shifted) == []
+    (single,) = pooled(one + [msgspec.structs.replace(r, seed=r.seed + 1, architecture="cnn13") for r in one])
+    assert (single.seeds, single.outcome, single.comparison.p_two) == (1, "inconclusive", None)
+    assert "too few seeds for a test" in single.words
+    both = one + [msgspec.structs.replace(r, architecture="cnn13") for r in one]
+    two = both + [msgspec.structs.replace(r, data="mnist") for r in both]
+    assert [j.group.data for j in pooled(two)] == ["digits", "mnist"]
 
 
 def test_skips_do_not_hurt():
@@ -237,6 +312,8 @@ def test_groups_are_in_the_papers_order_and_seeds_occur_once():
         grouped([run(), run(test_errors=20)])
     assert len(grouped([run(), run(samples=500)])) == 2  # another size is another group
     assert condition_of(run(method="rand", skip=False)) == "plain rand"
+    assert condition_of(run(method="interpolation")) == "interpolation"
+    assert condition_of(run(method="interpolation", skip=False)) == "plain interpolation"
     assert group_of(run()) == group_of(run(seed=3, skip=False))
 
 

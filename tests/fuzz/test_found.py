@@ -45,6 +45,20 @@ HUGE_WEIGHTS = fuzz.Specimen(
 )
 """The same inside of the checker's sigmoid, at -1e19 with a radius of 1."""
 
+TINY_RESIDUAL = fuzz.Specimen(
+    inputs=np.array([[0.0, 0.0, 3.6742247112975313e-97], [0.0, 3.923753913951259, 0.0]]),
+    labels=np.array([0, 1]),
+    layers=(dense(2, "tanh"),),
+    u=np.array(
+        [
+            *[4.525001621205156e18, 9.149416685747306e18, 1.2271298808276582e18, -6.268982368875315e17],
+            *[-4.3303740443155497e18, -1.2605751278870462e19, 2.4298308123093893e18, 5.671932436708065e18],
+        ]
+    ),
+    v=np.zeros((2, 2)),
+)
+"""alpha of R1 was 1e-2110524223758366335, which the format does not hold; C1 was claimed without R1: REJECTED."""
+
 HUGE_SAMPLE = fuzz.Specimen(
     inputs=np.array([[0.0], [-(2.0**97)]]),
     labels=np.array([0, 1]),
@@ -214,6 +228,8 @@ ORDER_OF_SAMPLES = fuzz.Specimen(
 FOUND = {
     "huge-logits": (HUGE_LOGITS, "checker-accepts"),
     "huge-weights": (HUGE_WEIGHTS, "checker-accepts"),
+    "tiny-residual": (TINY_RESIDUAL, "checker-accepts"),
+    "tiny-residual-squared": (replace(TINY_RESIDUAL, losses=("squared",)), "checker-accepts"),
     "huge-sample": (HUGE_SAMPLE, "checker-accepts"),
     "infinite-loss": (INFINITE_LOSS, "runs-are-repeatable"),
     "long-units": (LONG_UNITS, "checker-accepts"),

@@ -125,6 +125,7 @@ def test_every_shape_of_network_occurs() -> None:
     layers = [layer for tables in found for layer in tables]
     assert {layer["kind"] for layer in layers} == {"dense", "conv1d", "avgpool"}
     assert {layer.get("bias") for layer in layers if layer["kind"] == "conv1d"} == {"tied", "per-unit"}
+    assert {layer.get("padding") for layer in layers if layer["kind"] == "conv1d"} == {None, 1, 2}
     assert {type(layer["skip"]) for layer in layers} == {bool, list}
     assert any(len(layer.get("inputs", ())) >= 2 for layer in layers)
     assert any(tables[-1].get("inputs") == [0] and len(tables) == 3 for tables in found)

@@ -44,7 +44,12 @@ def test_both_libraries_enclose_the_same_features(gpu, name):
 
 def test_convolutions_and_pools(gpu):
     tanh = activation("tanh")
-    layers = (Conv(3, (3, 3), tanh, skip=True), AvgPool((2, 2), skip=True), Dense(30, tanh, skip=True))
+    layers = (
+        Conv(3, (3, 3), tanh, padding=1, skip=True),
+        Conv(3, (3, 3), tanh, skip=True),
+        AvgPool((2, 2), skip=True),
+        Dense(30, tanh, skip=True),
+    )
     network = Network((1, 8, 8), layers)
     u = initialise(network, seed=1)
     x = np.random.default_rng(1).standard_normal((20, 64))

@@ -44,6 +44,15 @@ def test_shared_weights_have_one_colour_and_different_ones_different_colours():
         np.testing.assert_allclose(found.get_segments(), expected)
 
 
+def test_arcs_from_the_padding_are_not_drawn():
+    net = vf.Network((1, 3), (vf.Conv(1, (3,), TANH, skip=True, padding=1),))
+    ax = vf.plot.network(net, axes())
+    places = {x: named(ax, name).get_offsets() for x, name in enumerate(("input", "layer0"))}
+    for k in range(3):
+        expected = [(places[0][p + k - 1], places[1][p]) for p in range(3) if 0 <= p + k - 1 < 3]
+        np.testing.assert_allclose(named(ax, f"arcs layer0 weight 0,{k}").get_segments(), expected)
+
+
 def test_more_weights_than_colours_differ_in_their_dashes():
     net = vf.Network((1, 8), (vf.Conv(4, (5,), TANH, skip=True),))
     ax = vf.plot.network(net, axes(), most=40)

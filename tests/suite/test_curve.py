@@ -143,3 +143,6 @@ def test_the_question_in_words() -> None:
     words = question_of(case, case_instance(case), None).layers[0]
     assert "conv1d, 2 units (1 x 2); kernel 1, stride 1; tied bias; tanh" in words
     assert np.prod(question_of(case, case_instance(case), None).shape) == 2
+    case.file.network.layers[0] |= {"kernel": 3, "padding": 1}
+    words = question_of(case, case_instance(case), None).layers[0]
+    assert "conv1d, 2 units (1 x 2); kernel 3, stride 1; padding 1; tied bias; tanh" in words

@@ -80,6 +80,11 @@ class CertificateBuilder:
         if _holdable(claim):
             self._claims.append(claim)
 
+    @property
+    def ranked(self) -> bool:
+        """Whether R1 or R3 is claimed; one that is proved is not if the format cannot hold its numbers."""
+        return any(claim["label"] in ("R1", "R3") for claim in self._claims)
+
     def add_rank(self, result: RankResult) -> None:
         """Add R1 or R3 (PROVED) or R5 (REFUTED); an undecided rank claims nothing."""
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:
@@ -119,8 +124,8 @@ class CertificateBuilder:
 
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
-        ranked = any(claim["label"] in ("R1", "R3") for claim in self._claims)
-        if ranked and _fits(theorem.rank_ball):
+        ranked = here = self.ranked
+        if here and _fits(theorem.rank_ball):
             self._claim({"label": "B1", "radius": _dyadic(theorem.rank_ball)})
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
@@ -131,7 +136,7 @@ class CertificateBuilder:
             self.add_deficiency(theorem.deficiency)
         if theorem.ball is not None:
             self.add_ball(theorem.ball)
-        if theorem.gradient is not None:
+        if theorem.gradient is not None and here:
             self.add_not_stationary(theorem.gradient)
         if theorem.curvature is not None:
             self.add_curvature(theorem.curvature)
@@ -172,7 +177,7 @@ class CertificateBuilder:
     def add_loss_path(self, result: LossPathResult) -> None:
         """Add TC.3: a segment that is certified, also where it does not come close to the infimum.
 
-        A result with ``needs_rank`` needs `add_rank` in the same certificate.
+        A result with ``needs_rank`` needs R1 or R3 in the same certificate: see `ranked`.
         """
         bounds, low = result.infimum, result.start_loss
         if result.end_weights is None or result.end_loss is None or bounds is None or low is None:

@@ -11,7 +11,7 @@ an exact zero at the end of the row.
 
 import itertools
 from math import prod
-from operator import add, itemgetter, lt
+from operator import itemgetter, lt
 from types import SimpleNamespace
 from typing import Any
 
@@ -82,11 +82,13 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
     layer.units, entries = filters * prod(outs), prod(outs) * channels * prod(kernel)
     unit = UNIT_MEMORY if pool or layer.weight is not None else BARE_MEMORY
     arrays.spend(path, memory=layer.units * unit + entries * WINDOW_MEMORY)
-    offsets, plane, end = list(itertools.product(*map(range, kernel))), prod(spatial), channels * prod(spatial)
-    corners = itertools.product(*(range(-p, o * s - p, s) for o, s, p in zip(outs, stride, pads, strict=True)))
-    spots = [[place(list(map(add, corner, offset)), spatial) for offset in offsets] for corner in corners]
+    plane, end, sides = prod(spatial), channels * prod(spatial), list[list[list[int]]]()
+    for axis, (o, s, p, k) in enumerate(zip(outs, stride, pads, kernel, strict=True)):
+        n, step = spatial[axis], prod(spatial[axis + 1 :])  # a sum with -end, outside of the input, is below 0
+        sides.append([[x * step if 0 <= x < n else -end for x in range(at, at + k)] for at in range(-p, o * s - p, s)])
     groups = [range(channels)] if not pool else [range(c, c + 1) for c in range(channels)]
-    windows = ([c * plane + i if i >= 0 else end for c in group for i in spot] for group in groups for spot in spots)
+    boxes = ((group, list(map(sum, itertools.product(*box)))) for group in groups for box in itertools.product(*sides))
+    windows = ([c * plane + i if i >= 0 else end for c in group for i in box] for group, box in boxes)
     layer.windows = groups if dense else list(windows)
     layer.skip = range(layer.units) if layer.skip is True else layer.skip or []
     ordered = type(layer.skip) is range or increasing(layer.skip)
@@ -105,14 +107,6 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
         if given == 0:
             read_weights(layer, layer.weight, layer.bias, arrays)
     return [filters, *outs]
-
-
-def place(at: list[int], extents: list[int]) -> int:
-    """Return the number of a place in an array of these extents, in C order, and -1 outside of it."""
-    number = 0
-    for x, extent in zip(at, extents, strict=True):
-        number = number * extent + x if number >= 0 and 0 <= x < extent else -1
-    return number
 
 
 def read_weights(layer: SimpleNamespace, weight: Any, bias: Any, arrays: Arrays) -> None:

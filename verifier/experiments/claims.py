@@ -8,17 +8,16 @@ training runs in floating point, with the statistics that it rests on; only `ran
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Literal
+from typing import Final
 
 from verifier.display import count
-from verifier.experiments.groups import Condition, Group, common_seeds, grouped
+from verifier.experiments.comparison import Judgement, Outcome, sgd_below
+from verifier.experiments.groups import Condition, common_seeds, grouped
 from verifier.experiments.record import Run
-from verifier.experiments.statistics import Paired, holm, mean_interval, paired
-from verifier.experiments.words import p_words, percent, points
-
-Outcome = Literal["reproduced", "not reproduced", "inconclusive"]
+from verifier.experiments.statistics import mean_interval, paired
+from verifier.experiments.words import percent, points
 
 FEW: Final = 3
 """Fewer runs than this decide nothing about a share of runs."""
@@ -26,8 +25,6 @@ TRAINS: Final = Fraction(99, 100)
 """A network trains if more than this share of the training samples is classified correctly at the end."""
 NEAR_CHANCE: Final = Fraction(5, 100)
 """Test accuracy up to so much above that of always guessing the largest class is no better than chance."""
-ALPHA: Final = 0.05
-"""Significance, of two-sided p values after Holm's correction over the groups of a claim."""
 MARGIN: Final = 0.01
 """A mean test accuracy that is lower by less than this does not count as lower."""
 VGG: Final = ("vgg11", "vgg13", "vgg16")
@@ -37,26 +34,11 @@ ByCondition = Mapping[Condition, Mapping[int, Run]]
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the runs of one group say about a claim.
-
-    ``words`` has the numbers. ``seeds`` counts the runs, or pairs of runs, that it rests on. ``comparison`` is the
-    paired difference, where the claim is about one, and ``adjusted`` its two-sided p value after Holm's correction.
-    """
-
-    group: Group
-    outcome: Outcome
-    words: str
-    seeds: int
-    comparison: Paired | None = None
-    adjusted: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """A directional claim: a key, the claim in words, the runs it needs, and how it is judged.
 
-    ``judge`` takes all runs and returns a judgement for each group that has one of the runs needed.
+    ``judge`` takes all runs and returns a judgement for each group that has one of the runs needed; pooled ones may
+    follow.
     """
 
     key: str
@@ -141,35 +123,11 @@ def _rand_fits(runs: Sequence[Run]) -> tuple[Judgement, ...]:
 
 
 def _sgd_generalises_better(runs: Sequence[Run]) -> tuple[Judgement, ...]:
-    judged = []
-    for group, by in grouped(runs).items():
-        if {"skip", "rand"} <= by.keys():
-            seeds = common_seeds(dict(by["skip"]), dict(by["rand"]))
-            if seeds:
-                comparison = paired(*([by[c][s].test_error for s in seeds] for c in ("skip", "rand")))
-                judged.append(Judgement(group, "inconclusive", "", len(seeds), comparison))
-    return _corrected(judged)
+    return sgd_below(runs, "rand", "rand")
 
 
-def _corrected(judged: Sequence[Judgement]) -> tuple[Judgement, ...]:
-    """Decide by the two-sided p values after Holm's correction over all groups."""
-    tested = [j for j in judged if j.comparison is not None and j.comparison.p_two is not None]
-    adjusted = dict(zip((j.group for j in tested), holm([_two(j) for j in tested]), strict=True))
-    found = []
-    for j in judged:
-        if j.comparison is None:
-            continue
-        mean, p = j.comparison.difference.mean, adjusted.get(j.group)
-        decided = p is not None and p < ALPHA
-        outcome: Outcome = ("reproduced" if mean < 0.0 else "not reproduced") if decided else "inconclusive"
-        words = f"test error with SGD minus with rand: {points(j.comparison.difference)}; {p_words(j.comparison, p)}"
-        found.append(replace(j, outcome=outcome, words=words, adjusted=p))
-    return tuple(found)
-
-
-def _two(judgement: Judgement) -> float:
-    comparison = judgement.comparison
-    return 1.0 if comparison is None or comparison.p_two is None else comparison.p_two
+def _interpolation_overfits(runs: Sequence[Run]) -> tuple[Judgement, ...]:
+    return sgd_below(runs, "interpolation", "Psi V = onehot")
 
 
 def _skips_do_not_hurt(runs: Sequence[Run]) -> tuple[Judgement, ...]:
@@ -221,6 +179,13 @@ CLAIMS: Final = (
         "The test error of SGD on all weights, with skips, is below that of rand.",
         "SGD with skips and rand with the same seeds",
         _sgd_generalises_better,
+    ),
+    Claim(
+        "interpolation-overfits",
+        "The test error of SGD with skips is below that of the least-norm solution of Psi V = onehot (the V of the"
+        " proof), U as drawn.",
+        "SGD with skips and interpolation with the same seeds",
+        _interpolation_overfits,
     ),
     Claim(
         "skips-do-not-hurt",

@@ -6,7 +6,7 @@ Curves of SGD are floating point. What is certified is drawn as a band between p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from verifier.errors import InputError
 from verifier.experiments.groups import Condition, Group, grouped
+from verifier.experiments.looks import LINES, MARKERS, NAMES, colour
 from verifier.experiments.record import Epoch, PathPoint, Run
 from verifier.experiments.statistics import mean_interval
 from verifier.plot.look import Palette, dress, legend, palette_of
@@ -27,16 +28,11 @@ WIDE: Final = 4.0
 """From this ratio of the two curves' lengths on distances are on a logarithmic scale."""
 LONGEST, LONGEST_NAME = 60, 30
 """Characters of a title, and of the name of a row."""
+STEP: Final = 0.22
+"""Distance of two conditions in the row of a network, in rows."""
+LEGEND_COLUMNS: Final = 3
 GUESSES: Final = 40.0
 """Where some test error is above so many percent, errors are on a square-root axis."""
-NAMES: Final[Mapping[Condition, str]] = {
-    "plain": "SGD without skips",
-    "skip": "SGD with skips",
-    "rand": "rand: V alone",
-    "plain rand": "rand without skips",
-}
-MARKERS: Final[Mapping[Condition, str]] = {"plain": "s", "skip": "o", "rand": "D", "plain rand": "X"}
-LINES: Final[Mapping[Condition, str]] = {"plain": "--", "skip": "-", "rand": ":", "plain rand": "-."}
 
 
 def progress_figure(runs: Sequence[Run]) -> Figure:
@@ -45,7 +41,7 @@ def progress_figure(runs: Sequence[Run]) -> Figure:
     Parameters
     ----------
     runs
-        SGD runs of one group: one architecture, activation and data set. Runs of ``rand`` are left out.
+        SGD runs of one group: one architecture, activation and data set. Those with U as drawn are left out.
 
     Returns
     -------
@@ -143,7 +139,7 @@ def trajectory_caption(run: Run) -> str:
 
 
 def errors_figure(runs: Sequence[Run]) -> Figure:
-    """Draw mean test errors with their 95% intervals over seeds: plain, skip and rand for each architecture.
+    """Draw mean test errors with their 95% intervals over seeds, each condition for each architecture.
 
     Parameters
     ----------
@@ -163,13 +159,15 @@ def errors_figure(runs: Sequence[Run]) -> Figure:
     groups = grouped(runs)
     if len({(group.data, group.samples, group.tests, group.experiment) for group in groups}) != 1:
         raise InputError("runs: none, or of several data sets; draw one data set at a time")
-    figure = Figure(figsize=(5.4, 1.4 + 0.45 * len(groups)), layout="constrained")
+    present = [condition for condition in NAMES if any(condition in by for by in groups.values())]
+    height = 0.45 * max(1.0, len(present) / 3)  # of a row
+    figure = Figure(figsize=(5.4, 1.4 + height * len(groups)), layout="constrained")
     ax = figure.subplots()
     palette = palette_of(ax)
-    present = [condition for condition in NAMES if any(condition in by for by in groups.values())]
+    step = min(STEP, 0.75 / len(present))
     for row, by in enumerate(groups.values()):
         for condition, seeds in by.items():
-            offset = 0.22 * (present.index(condition) - 0.5 * (len(present) - 1))
+            offset = step * (present.index(condition) - 0.5 * (len(present) - 1))
             _error_dots(ax, palette, condition, row + offset, [100.0 * run.test_error for run in seeds.values()])
     ax.set_yticks(range(len(groups)), [_plain(group.words, LONGEST_NAME) for group in groups])
     ax.set_ylim(len(groups) - 0.4, -0.6)
@@ -184,7 +182,7 @@ def errors_figure(runs: Sequence[Run]) -> Figure:
         [once[n] for n in names],
         names,
         loc="outside lower center",
-        ncols=len(names),
+        ncols=len(names) if len(names) <= LEGEND_COLUMNS else 2,
         columnspacing=1.2,
         labelcolor=palette.ink,
     )
@@ -201,13 +199,6 @@ def errors_caption(runs: Sequence[Run]) -> str:
         f"Test errors on {first.data}: the mean over seeds with Student's 95% interval (none for a single seed), small"
         " dots for the seeds. Everything here is floating point; nothing in this figure is proved."
     )
-
-
-def colour(palette: Palette, condition: Condition) -> str:
-    """The colour of a condition, the same in all figures."""
-    return {"plain": palette.accent, "skip": palette.main, "rand": palette.second, "plain rand": palette.muted}[
-        condition
-    ]
 
 
 def _plain(words: str, longest: int = LONGEST) -> str:
@@ -240,7 +231,7 @@ def _progress(
 
 def _sgd_line(ax: Axes, palette: Palette, run: Run) -> None:
     epochs: list[Epoch] = [e for e in run.epochs if math.isfinite(e.train_loss) and math.isfinite(e.distance)]
-    name = "SGD, its epochs (floating point)" if run.method == "sgd" else "V optimised (floating point)"
+    name = {"sgd": "SGD, its epochs", "rand": "V optimised", "interpolation": "V solved for"}[run.method]
     ax.plot(
         [e.distance for e in epochs],
         [max(e.train_loss, SMALLEST) for e in epochs],
@@ -249,7 +240,7 @@ def _sgd_line(ax: Axes, palette: Palette, run: Run) -> None:
         linestyle=(0, (4, 2)),
         marker="o",
         markersize=3.2,
-        label=name,
+        label=f"{name} (floating point)",
         gid="sgd",
         zorder=5,
     )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from verifier.errors import InputError
 from verifier.experiments.record import Run
 
-Condition = Literal["plain", "skip", "rand", "plain rand"]
-"""SGD without and with skips; random features with skips, and without."""
-CONDITIONS: Final[tuple[Condition, ...]] = ("plain", "skip", "rand", "plain rand")
+Condition = Literal["plain", "skip", "rand", "plain rand", "interpolation", "plain interpolation"]
+"""SGD without and with skips; U as drawn and V by the cross-entropy, with skips and without; so with Psi V = onehot."""
+CONDITIONS: Final[tuple[Condition, ...]] = get_args(Condition)
 
 ARCHITECTURES: Final = ("cnn13", "vgg11", "vgg13", "vgg16", "densenet121", "fc150", "fc2")
 """The order of tables; others follow in alphabetical order."""
@@ -39,6 +39,22 @@ class Group:
         return f"{self.architecture}, {self.activation}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Pool:
+    """Several groups of one data set and size that are judged together; ``networks`` counts them."""
+
+    data: str
+    samples: int
+    tests: int
+    experiment: str
+    networks: int
+
+    @property
+    def words(self) -> str:
+        """For tables."""
+        return "all networks together"
+
+
 def group_of(run: Run) -> Group:
     """The group of a run; groups sort by data, size, then the paper's order of architectures and activations."""
     return Group(
@@ -57,6 +73,8 @@ def condition_of(run: Run) -> Condition:
     """Which column of the table a run belongs to."""
     if run.method == "rand":
         return "rand" if run.skip else "plain rand"
+    if run.method == "interpolation":
+        return "interpolation" if run.skip else "plain interpolation"
     return "skip" if run.skip else "plain"
 
 

@@ -19,10 +19,11 @@ import jinja2
 from markupsafe import Markup, escape
 
 from verifier.display import count
-from verifier.experiments.claims import Claim, Judgement, judge_claims
-from verifier.experiments.groups import condition_of, group_of
+from verifier.experiments.claims import Claim, judge_claims
+from verifier.experiments.comparison import Judgement
+from verifier.experiments.groups import Condition, condition_of, group_of
 from verifier.experiments.record import Experiment, Run
-from verifier.experiments.table import COLUMNS, DataTable, Row, certified_sentence, data_tables
+from verifier.experiments.table import DataTable, Row, certified_sentence, data_tables
 from verifier.rank.singular_values import decimal_bound
 from verifier.report.page import CODES, LONGEST_FILE, LONGEST_TITLE
 from verifier.report.sheet import environment, style_sheet
@@ -32,15 +33,20 @@ MARKS: Final = {"reproduced": "P", "not reproduced": "R", "inconclusive": "U"}
 """Colours of outcomes."""
 FINDINGS: Final = (
     ("rank", "Full rank"),
+    ("generic", "Full rank at almost every U"),
     ("threshold", "Zero error by the loss"),
     ("zero_loss", "Zero error for some V"),
     ("path", "Path to 1e-6"),
 )
-CONDITION_WORDS: Final = {
+SHORT: Final = {"rank": "rank", "generic": "W0", "threshold": "L2.1", "zero_loss": "Z1", "path": "path"}
+"""Findings in the line of a network."""
+CONDITION_WORDS: Final[Mapping[Condition, str]] = {
     "plain": "SGD without skips",
     "skip": "SGD with skips",
     "rand": "rand",
     "plain rand": "rand without skips",
+    "interpolation": "Psi V = onehot",
+    "plain interpolation": "Psi V = onehot without skips",
 }
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-3, 1e4
 """Bounds between these are shown without a power of ten."""
@@ -73,6 +79,7 @@ class _Table:
     samples: int
     tests: int
     rows: tuple[Row, ...]
+    columns: tuple[Condition, ...]
     figures: tuple[Picture, ...]
 
 
@@ -81,6 +88,7 @@ class _Certified:
     """Runs of one network and condition, and how many of them were certified."""
 
     name: str
+    condition: str
     words: str
     runs: tuple[Run, ...]
 
@@ -112,7 +120,6 @@ def page(experiment: Experiment, pictures: Sequence[Picture] = ()) -> bytes:
         proved=certified_sentence(experiment.runs),
         tables=[_with_figures(table, pictures) for table in tables],
         several=len(tables) > 1,
-        columns=COLUMNS,
         claims=claims,
         figures=[picture for picture in pictures if not picture.about and not picture.path],
         paths=[picture for picture in pictures if picture.path],
@@ -126,13 +133,20 @@ def page(experiment: Experiment, pictures: Sequence[Picture] = ()) -> bytes:
 def summary(experiment: Experiment, claims: Sequence[tuple[Claim, tuple[Judgement, ...]]]) -> str:
     """What was run, and how many judgements have which outcome, in words."""
     networks = {(run.data, run.samples, run.architecture, run.activation) for run in experiment.runs}
-    outcomes = Counter[str](judgement.outcome for _, judgements in claims for judgement in judgements)
-    told = ", ".join(f"{outcomes[name]} {name}" for name in MARKS if outcomes[name]) or "none could be judged"
+    every = [judgement for _, judgements in claims for judgement in judgements]
+    told = _outcomes([j for j in every if not j.pooled]) or "none could be judged"
+    together = _outcomes([j for j in every if j.pooled])
     judged = sum(bool(judgements) for _, judgements in claims)
     return (
-        f"{count(len(experiment.runs), 'run')} of {count(len(networks), 'network')}. Of the paper's {len(claims)}"
-        f" claims {judged} could be judged, each network by itself: {told}."
+        f"{count(len(experiment.runs), 'run')} of {count(len(networks), 'network')}. Of {len(claims)} claims"
+        f" {judged} could be judged, each network by itself: {told}{'; all networks together: ' if together else ''}"
+        f"{together}."
     )
+
+
+def _outcomes(judgements: Sequence[Judgement]) -> str:
+    outcomes = Counter[str](judgement.outcome for judgement in judgements)
+    return ", ".join(f"{outcomes[name]} {name}" for name in MARKS if outcomes[name])
 
 
 def table_key(data: str, samples: int, tests: int) -> str:
@@ -143,22 +157,22 @@ def table_key(data: str, samples: int, tests: int) -> str:
 def _with_figures(table: DataTable, pictures: Sequence[Picture]) -> _Table:
     key = table_key(table.data, table.samples, table.tests)
     figures = tuple(picture for picture in pictures if picture.about == key)
-    return _Table(table.data, table.samples, table.tests, table.rows, figures)
+    return _Table(table.data, table.samples, table.tests, table.rows, table.columns, figures)
 
 
 def _certified_groups(tables: Sequence[DataTable]) -> list[_Certified]:
-    found: dict[str, list[Run]] = {}
+    found: dict[tuple[str, str], list[Run]] = {}
     for table in tables:
         for run in table.runs:
             size = f"; {table.data}, N = {table.samples}" if len(tables) > 1 else ""
-            name = f"{group_of(run).words}, {CONDITION_WORDS[condition_of(run)]}{size}"
-            found.setdefault(name, []).append(run)
-    return [_Certified(name, _certified_words(runs), tuple(runs)) for name, runs in found.items()]
+            name = f"{group_of(run).words}{size}"
+            found.setdefault((name, CONDITION_WORDS[condition_of(run)]), []).append(run)
+    return [_Certified(*key, _certified_words(runs), tuple(runs)) for key, runs in found.items()]
 
 
 def _certified_words(runs: Sequence[Run]) -> str:
     parts = []
-    for key, words in (("rank", "rank"), ("threshold", "L2.1"), ("zero_loss", "Z1"), ("path", "path")):
+    for key, words in SHORT.items():
         proved = sum(run.certified is not None and run.certified.verdict(key) == "PROVED" for run in runs)
         parts.append(f"{words} {proved}/{len(runs)}")
     return f"proved: {', '.join(parts)}"

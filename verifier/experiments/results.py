@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from verifier.certificate.writer import atomic_write
-from verifier.errors import InputError, one_line
+from verifier.errors import CertificateError, InputError, one_line
 from verifier.experiments.claims import DEEP
 from verifier.experiments.groups import condition_of, group_of, in_order
 from verifier.experiments.record import Experiment, Run
@@ -34,6 +34,8 @@ MAX_BYTES: Final = 2**30
 """Most bytes of a results.json that is read."""
 MOST_INLINE: Final = 6
 """So many pictures of paths are part of the page; the folder of figures has all."""
+_OURS: Final = re.compile(r"((?:errors|progress|trajectory|surface)(?:-[A-Za-z0-9.-]*)?)\.(?:svg|png)")
+"""Names of figures that an experiment can have made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Extra:
 
 
 def write_results(folder: Path, experiment: Experiment, extra: Sequence[Extra] = ()) -> None:
-    """Write everything about an experiment, each file whole or not at all.
+    """Write everything about an experiment, each file whole or not at all; figures of an earlier write are removed.
 
     Parameters
     ----------
@@ -73,16 +75,16 @@ def write_results(folder: Path, experiment: Experiment, extra: Sequence[Extra] =
     InputError
         Two runs with the same network, condition and seed.
     CertificateError
-        The folder cannot be written.
+        The folder cannot be written, or an old figure not removed.
     """
     experiment = msgspec.structs.replace(experiment, runs=in_order(experiment.runs))
     atomic_write(folder / JSON, results_json(experiment))
     atomic_write(folder / CSV, csv_bytes(experiment.runs))
     from verifier.experiments.page import page
 
-    pictures = _write_figures(
-        folder / FIGURES, [*_figures(experiment.runs), *(_Drawn(e.name, e.draw, e.caption) for e in extra)]
-    )
+    drawn = [*_figures(experiment.runs), *(_Drawn(e.name, e.draw, e.caption) for e in extra)]
+    pictures = _write_figures(folder / FIGURES, drawn)
+    _remove_stale(folder / FIGURES, {figure.name for figure in drawn})
     atomic_write(folder / PAGE, page(experiment, pictures))
 
 
@@ -140,6 +142,21 @@ def _write_figures(folder: Path, figures: Sequence[_Drawn]) -> list[Picture]:
         pictures.append(Picture(inline["light"], inline["dark"], drawn.caption, drawn.about, drawn.path))
     paths = [picture for picture in pictures if picture.path]
     return [picture for picture in pictures if picture not in paths[MOST_INLINE:]]
+
+
+def _remove_stale(folder: Path, names: Set[str]) -> None:
+    """Remove pictures that an earlier write made and this one did not; whatever else is there stays."""
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        made = _OURS.fullmatch(path.name)
+        if made and made[1].removesuffix("-dark") not in names and made[1] not in names and path.is_file():
+            try:
+                path.unlink()
+            except OSError as error:
+                raise CertificateError(
+                    f"cannot remove {path}, of an earlier experiment: {error.strerror or error}; remove it yourself"
+                ) from None
 
 
 def _figures(runs: Sequence[Run]) -> Iterator[_Drawn]:

@@ -14,14 +14,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from verifier.display import count
-from verifier.experiments.claims import Judgement, Outcome, judge_claims
-from verifier.experiments.groups import Condition, Group, grouped, in_order
+from verifier.experiments.claims import judge_claims
+from verifier.experiments.comparison import Judgement, Outcome
+from verifier.experiments.groups import Condition, Group, condition_of, grouped, in_order
 from verifier.experiments.record import Certified, Epoch, Experiment, Run
 from verifier.experiments.statistics import mean_interval
 
 COLUMNS: Final[tuple[Condition, ...]] = ("plain", "skip", "rand")
 """The columns of the table."""
-FINDINGS: Final = ("rank", "threshold", "zero_loss", "path")
+FURTHER_COLUMNS: Final[tuple[Condition, ...]] = ("interpolation",)
+"""Columns of a table only where some of its runs are in them."""
+FINDINGS: Final = ("rank", "generic", "threshold", "zero_loss", "path")
 """What is certified of a run, in the order of the proof."""
 SPELT_OUT: Final = 2
 """The numbers of a claim about at most so many networks are printed; results.html has all of them."""
@@ -39,7 +42,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An architecture with an activation: a cell for each of `COLUMNS`."""
+    """An architecture with an activation: a cell for each column of its table."""
 
     group: Group
     cells: tuple[Cell, ...]
@@ -54,13 +57,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class DataTable:
-    """The rows of one data set and size, and all of its runs in order."""
+    """The rows of one data set and size, and all of its runs in order.
+
+    ``columns`` are `COLUMNS`, and those of `FURTHER_COLUMNS` that have runs.
+    """
 
     data: str
     samples: int
     tests: int
     rows: tuple[Row, ...]
     runs: tuple[Run, ...]
+    columns: tuple[Condition, ...] = COLUMNS
 
 
 def data_tables(runs: Sequence[Run]) -> tuple[DataTable, ...]:
@@ -71,14 +78,10 @@ def data_tables(runs: Sequence[Run]) -> tuple[DataTable, ...]:
     InputError
         Two runs with the same group, condition and seed.
     """
-    rows: dict[tuple[str, int, int, str], list[Row]] = {}
-    for group, by in grouped(runs).items():
-        cells = tuple(_cell(list(by.get(condition, {}).values())) for condition in COLUMNS)
-        rows.setdefault((group.data, group.samples, group.tests, group.experiment), []).append(Row(group, cells))
-    return tuple(
-        DataTable(*key[:3], tuple(found), tuple(r for r in in_order(runs) if _table_of(r) == key))
-        for key, found in rows.items()
-    )
+    found: dict[tuple[str, int, int, str], list[Run]] = {}
+    for run in in_order(runs):
+        found.setdefault((run.data, run.samples, run.tests, run.experiment), []).append(run)
+    return tuple(_table(key, members) for key, members in found.items())
 
 
 def csv_bytes(runs: Sequence[Run]) -> bytes:
@@ -96,37 +99,57 @@ def csv_bytes(runs: Sequence[Run]) -> bytes:
 
 
 def print_experiment(console: Console, experiment: Experiment) -> None:
-    """Print the table of test errors and the outcome of each claim; it fits 80 columns."""
-    for data in data_tables(experiment.runs):
+    """Print the table of test errors and the outcome of each claim that has runs; it fits 80 columns."""
+    tables = data_tables(experiment.runs)
+    for data in tables:
         title = f"{data.data}: {data.samples} training and {data.tests} test samples; test error in %, 95% over seeds"
         console.print(f"[bold]{escape(title)}[/bold]", highlight=False)
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-        table.add_column("network", overflow="fold", max_width=max(26, console.width - 54))
-        for head in COLUMNS:
-            table.add_column(head, no_wrap=True, justify="right", min_width=12)
-        table.add_column("seeds", no_wrap=True, justify="right")
-        for row in data.rows:
-            cells = [cell.test or "-" for cell in row.cells]
-            table.add_row(escape(row.group.words), *cells, row.seeds.replace(" ", ""))
-        console.print(table)
-    for claim, judgements in judge_claims(experiment.runs):
-        console.print(f"[bold]{claim.key}[/bold]: {_tally(judgements)}", highlight=False)
-        if not judgements:
-            console.print(f"  [dim]no runs; it needs {escape(claim.needs)}[/]", highlight=False)
-        if len(judgements) <= SPELT_OUT:
-            for j in judgements:
-                console.print(f"  {escape(j.group.words)}: {escape(j.words)}", highlight=False)
+        console.print(_terminal_table(data, console.width))
+        if "interpolation" in data.columns:
+            console.print("[dim]rand: V minimises the cross-entropy; interpolation: least-norm Psi V = onehot[/]")
+    judged = judge_claims(experiment.runs)
+    for claim, judgements in judged:
+        if judgements:
+            console.print(f"[bold]{claim.key}[/bold]: {_tally(judgements)}", highlight=False)
+            _print_numbers(console, judgements, several=len(tables) > 1)
+    without = [claim.key for claim, judgements in judged if not judgements]
+    if without:
+        console.print(f"[dim]not judged: {', '.join(without)} (no runs)[/]", highlight=False)
     console.print(escape(certified_sentence(experiment.runs)), highlight=False)
+
+
+def _terminal_table(data: DataTable, width: int) -> Table:
+    """Names of networks are folded where the numbers need the width."""
+    further = len(data.columns) > len(COLUMNS)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("network", overflow="fold", max_width=max(26, width - 54))
+    for head in data.columns:
+        table.add_column(head, no_wrap=True, justify="right", min_width=None if further else 12)
+    table.add_column("seeds", no_wrap=not further, overflow="fold", justify="right")
+    for row in data.rows:
+        cells = [cell.test or "-" for cell in row.cells]
+        table.add_row(escape(row.group.words), *cells, row.seeds.replace(" ", ""))
+    return table
+
+
+def _print_numbers(console: Console, judgements: Sequence[Judgement], *, several: bool) -> None:
+    """The numbers of few networks, and of all together; which data set, where there are several."""
+    few = sum(not j.pooled for j in judgements) <= SPELT_OUT
+    for j in judgements:
+        about = f"{j.group.words}{f'; {j.group.data}, N = {j.group.samples}' if several else ''}"
+        outcome = f"[{STYLES[j.outcome]}]{j.outcome}[/]; " if j.pooled else ""
+        if few or j.pooled:
+            console.print(f"  {escape(about)}: {outcome}{escape(j.words)}", highlight=False)
 
 
 def _tally(judgements: Sequence[Judgement]) -> str:
     """How many groups have each outcome; those that are not reproduced by name."""
-    parts = []
+    parts, single = [], [j for j in judgements if not j.pooled]
     for outcome, colour in STYLES.items():
-        having = [j.group.words for j in judgements if j.outcome == outcome]
+        having = [j.group.words for j in single if j.outcome == outcome]
         names = f" ({escape('; '.join(having))})" if outcome == "not reproduced" else ""
         parts += [f"[{colour}]{outcome}[/] {len(having)}{names}"] if having else []
-    return f"{', '.join(parts)} of {count(len(judgements), 'network')}" if parts else "no runs"
+    return f"{', '.join(parts)} of {count(len(single), 'network')}"
 
 
 def certified_sentence(runs: Sequence[Run]) -> str:
@@ -134,17 +157,24 @@ def certified_sentence(runs: Sequence[Run]) -> str:
     found = [run.certified for run in runs if run.certified is not None]
     if not found:
         return f"Of {count(len(runs), 'run')} none was certified."
-    numbers = [sum(c.verdict(key) == "PROVED" for c in found) for key in FINDINGS]
+    proved = {key: sum(c.verdict(key) == "PROVED" for c in found) for key in FINDINGS}
     accepted = sum(c.check == "ACCEPTED" for c in found)
     return (
-        f"Proved at the weights of the end, of {count(len(runs), 'run')}: full rank in {numbers[0]}, zero training"
-        f" error by the loss alone (L2.1) in {numbers[1]} and for some V (Z1) in {numbers[2]}, a path to loss 1e-6 in"
-        f" {numbers[3]}; {count(accepted, 'certificate')} accepted by the independent checker."
+        f"Proved at the weights of the end, of {count(len(runs), 'run')}: full rank in {proved['rank']}, full"
+        f" rank at almost every U in {proved['generic']}, zero training error by the loss alone (L2.1) in"
+        f" {proved['threshold']} and for some V (Z1) in {proved['zero_loss']}, a path to loss 1e-6 in {proved['path']};"
+        f" {count(accepted, 'certificate')} accepted by the independent checker."
     )
 
 
-def _table_of(run: Run) -> tuple[str, int, int, str]:
-    return run.data, run.samples, run.tests, run.experiment
+def _table(key: tuple[str, int, int, str], runs: Sequence[Run]) -> DataTable:
+    present = {condition_of(run) for run in runs}
+    columns = (*COLUMNS, *(condition for condition in FURTHER_COLUMNS if condition in present))
+    rows = [
+        Row(group, tuple(_cell(list(by.get(condition, {}).values())) for condition in columns))
+        for group, by in grouped(runs).items()
+    ]
+    return DataTable(*key[:3], tuple(rows), tuple(runs), columns)
 
 
 def _cell(runs: Sequence[Run]) -> Cell:

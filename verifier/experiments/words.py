@@ -28,13 +28,14 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{0.0:.{digits}f}" if float(text) == 0.0 else text.replace("-", MINUS)
 
 
-def p_words(comparison: Paired, adjusted: float | None) -> str:
-    """The p values of a paired comparison, and of which test."""
-    if comparison.p_two is None or adjusted is None:
+def p_words(comparison: Paired, adjusted: float | None = None) -> str:
+    """The p values of a paired comparison, and of which test; that after Holm's correction, if there is one."""
+    if comparison.p_two is None:
         return "too few seeds for a test"
     name = {"t": "paired t test", "sign": "sign test: all differences are equal", "none": "no difference"}
     one = "" if comparison.p_less is None else f"; {p_value(comparison.p_less)} one-sided"
-    return f"{p_value(comparison.p_two)} ({name[comparison.test]}{one}), {p_value(adjusted)} after Holm's correction"
+    corrected = "" if adjusted is None else f", {p_value(adjusted)} after Holm's correction"
+    return f"{p_value(comparison.p_two)} ({name[comparison.test]}{one}){corrected}"
 
 
 def p_value(p: float) -> str:

@@ -152,7 +152,8 @@ def networks(
     Parameters
     ----------
     dimension
-        d. With ``convolutions`` and d >= 2 a first conv1d layer may occur; it needs the input shape ``(1, d)``.
+        d. With ``convolutions`` and d >= 2 a first conv1d layer may occur, with or without padding; it needs the input
+        shape ``(1, d)``.
     max_layers, max_width
         Bounds.
     min_skips, max_skips
@@ -172,7 +173,9 @@ def networks(
         bias = draw(st.sampled_from(["per-unit", "tied"]))
         layers.append({"kind": "conv1d", "filters": draw(st.integers(1, 3)), "kernel": kernel, "bias": bias})
         layers[0] |= {"activation": draw(names), "skip": draw(st.booleans())}
-        positions = dimension - kernel + 1
+        padding = draw(st.integers(0, min(kernel - 1, 2)))
+        layers[0] |= {"padding": padding} if padding else {}
+        positions = dimension + 2 * padding - kernel + 1
         if positions >= 2 and draw(st.booleans()):
             layers.append({"kind": "avgpool", "kernel": [2], "stride": [1], "skip": draw(st.booleans())})
     while len(layers) < depth:
@@ -217,7 +220,8 @@ def _skips(layers: Sequence[Mapping[str, Any]], index: int, dimension: int) -> i
     if layers[index]["kind"] == "dense":
         return int(layers[index]["width"])
     first = layers[0]
-    return int(first["filters"]) * (dimension - int(first["kernel"]) + 1 - index)
+    positions = dimension + 2 * int(first.get("padding", 0)) - int(first["kernel"]) + 1
+    return int(first["filters"]) * (positions - index)
 
 
 @st.composite

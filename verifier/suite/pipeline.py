@@ -337,7 +337,8 @@ def _prove_descent(
             found = _loss_path(instance, report, features, "cross-entropy", grouping.label_counts, stage, max_bits)
             timed("path", "X1", lambda: (found.verdict, found.reason))
             report.loss_path = found
-            builder.add_loss_path(found)
+            if builder.ranked or not found.needs_rank:
+                builder.add_loss_path(found)
         else:
             beyond = smallest is not None and smallest < low
             verdict = Verdict.REFUTED if beyond else Verdict.UNDECIDED
@@ -380,7 +381,8 @@ def _prove_losses(
         if labels is not None:
             found = _loss_path(instance, report, features, kind, labels, stage, max_bits)
             timed(kind, "TC.3", partial(_told, found))
-            builder.add_loss_path(found)
+            if builder.ranked or not found.needs_rank:
+                builder.add_loss_path(found)
 
 
 def _told(found: LossPathResult) -> tuple[Verdict, str]:
