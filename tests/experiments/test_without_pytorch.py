@@ -1,0 +1,64 @@
+"""The command without PyTorch and with mistakes: one line, exit code 2, nothing written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from verifier.experiments.config import Configuration, read_configuration
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ImportError("planted: no torch")
+sys.meta_path.insert(0, Blocker())
+from verifier.cli import main
+main(sys.argv[1:])
+"""
+
+
+def call(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    line = [sys.executable, "-c", BLOCKED, "experiment", *map(str, words)]
+    return subprocess.run(line, capture_output=True, text=True, env=environment, cwd=cwd, timeout=120)
+
+
+def refused(answer: subprocess.CompletedProcess[str], words: str, folder: Path) -> None:
+    assert answer.returncode == 2 and answer.stdout == ""
+    assert len(answer.stderr.splitlines()) == 1 and answer.stderr.startswith("verifier: ")
+    assert words in answer.stderr
+    assert not (folder / "verifier-out").exists()
+
+
+def test_pytorch_is_missing(tmp_path: Path) -> None:
+    refused(call("tables", cwd=tmp_path), 'pip install "verifier[torch]"', tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("table",), "tables"),
+        (("tables", "--data", "mnits"), "mnist"),
+        (("tables", "--config", "none.toml"), "no configuration none.toml"),
+        (("tables", "--config", "wrong.toml"), "training.epochs = 0 must be at least 1"),
+    ],
+)
+def test_mistakes(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text("[training]\nepochs = 0\n", "utf-8")
+    refused(call(*words, cwd=tmp_path), said, tmp_path)
+
+
+def test_defaults_are_printed_and_read_back(tmp_path: Path) -> None:
+    answer = call("tables", "--defaults", "--seeds", 2, cwd=tmp_path)
+    assert answer.returncode == 0 and answer.stderr == ""
+    file = tmp_path / "defaults.toml"
+    file.write_text(answer.stdout, "utf-8")
+    expected = Configuration(seeds=[0, 1])
+    assert read_configuration(file) == expected and not (tmp_path / "verifier-out").exists()
