@@ -19,7 +19,7 @@ from verifier.experiments.claims import CLAIMS, judge_claims
 from verifier.experiments.comparison import Judgement
 from verifier.experiments.groups import condition_of, group_of, grouped, in_order
 from verifier.experiments.record import Run
-from verifier.experiments.statistics import Interval, holm, mean_interval, paired
+from verifier.experiments.statistics import ConfidenceInterval, holm, mean_interval, paired
 from verifier.experiments.words import p_value, percent, points, signed
 
 T_975 = {1: 12.706, 2: 4.303, 4: 2.776, 9: 2.262}
@@ -44,9 +44,9 @@ def test_a_mean_is_what_scipy_says():
 
 
 def test_one_value_has_no_interval_and_equal_ones_one_of_width_zero():
-    assert mean_interval([0.25]) == Interval(0.25, None, 1)
+    assert mean_interval([0.25]) == ConfidenceInterval(0.25, None, 1)
     assert (mean_interval([0.25]).low, mean_interval([0.25]).high) == (-math.inf, math.inf)
-    assert mean_interval([0.1] * 3) == Interval(pytest.approx(0.1), 0.0, 3)
+    assert mean_interval([0.1] * 3) == ConfidenceInterval(pytest.approx(0.1), 0.0, 3)
     for bad in ([], [math.nan, 1.0], [math.inf]):
         with pytest.raises(InputError, match="at least one value, all finite"):
             mean_interval(bad)
@@ -76,7 +76,7 @@ def test_equal_differences_are_counted_by_the_sign_test(n):
 
 def test_no_difference_and_one_pair():
     same = paired([0.1, 0.2], [0.1, 0.2])
-    assert (same.p_two, same.test, same.difference) == (1.0, "none", Interval(0.0, 0.0, 2))
+    assert (same.p_two, same.test, same.difference) == (1.0, "none", ConfidenceInterval(0.0, 0.0, 2))
     one = paired([0.1], [0.2])
     assert (one.p_two, one.p_less, one.test, one.difference.half) == (None, None, "none", None)
     nearly = paired([0.1 + 0.2, 0.3], [0.3, 0.1 + 0.2])
@@ -318,7 +318,10 @@ def test_groups_are_in_the_papers_order_and_seeds_occur_once():
 
 
 def test_numbers_in_words():
-    assert percent(Interval(0.034, 0.005, 3)) == "3.4 ± 0.5%" and percent(Interval(0.5, None, 1)) == "50.0%"
-    assert points(Interval(-0.01, None, 1)) == "−1.00 points (one seed, no interval)"
+    assert (
+        percent(ConfidenceInterval(0.034, 0.005, 3)) == "3.4 ± 0.5%"
+        and percent(ConfidenceInterval(0.5, None, 1)) == "50.0%"
+    )
+    assert points(ConfidenceInterval(-0.01, None, 1)) == "−1.00 points (one seed, no interval)"
     assert (signed(1e-9), signed(-1e-9), signed(-1.5), signed(2)) == ("0.00", "0.00", "−1.50", "+2.00")
     assert (p_value(0.0123), p_value(1e-9)) == ("p = 0.012", "p < 1e-6")

@@ -50,9 +50,20 @@ def test_pytorch_is_missing(tmp_path: Path) -> None:
         (("tables", "--config", "wrong.toml"), "training.epochs = 0 must be at least 1"),
     ],
 )
-def test_mistakes(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_mistakes(
+    words: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from verifier.cli import _guarded
+
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "wrong.toml").write_text("[training]\nepochs = 0\n", "utf-8")
-    refused(call(*words, cwd=tmp_path), said, tmp_path)
+    code = _guarded(["experiment", *words])
+    printed = capsys.readouterr()
+    refused(subprocess.CompletedProcess([], code, printed.out, printed.err), said, tmp_path)
 
 
 def test_defaults_are_printed_and_read_back(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_mock_imports = ["torch"]  # pages are built without it
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 88
 napoleon_google_docstring = False

@@ -25,7 +25,7 @@ Test = Literal["t", "sign", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ConfidenceInterval:
     """The mean of n values and the half-width of its 95% confidence interval; None for n = 1, which gives none."""
 
     mean: float
@@ -42,9 +42,9 @@ class Interval:
         """Upper end; inf without an interval."""
         return math.inf if self.half is None else self.mean + self.half
 
-    def scaled(self, factor: float) -> Interval:
+    def scaled(self, factor: float) -> ConfidenceInterval:
         """The interval of the values times a positive factor: 100 for percent."""
-        return Interval(self.mean * factor, None if self.half is None else self.half * factor, self.n)
+        return ConfidenceInterval(self.mean * factor, None if self.half is None else self.half * factor, self.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ class Paired:
     variance, Student's statistic is infinite, and only their signs can be counted.
     """
 
-    difference: Interval
+    difference: ConfidenceInterval
     p_less: float | None
     p_greater: float | None
     p_two: float | None
     test: Test
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
+def mean_interval(values: Sequence[float]) -> ConfidenceInterval:
     """Student's 95% confidence interval of a mean.
 
     Parameters
@@ -73,7 +73,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
     Returns
     -------
-    Interval
+    ConfidenceInterval
         ``mean +- t(0.975, n - 1) s / sqrt(n)``, s with n - 1; without a half-width for n = 1. Half-width 0 if all are
         equal. Does not depend on the order of the values.
 
@@ -87,13 +87,13 @@ def mean_interval(values: Sequence[float]) -> Interval:
         raise InputError(f"values = {list(values)}: a mean needs at least one value, all finite")
     mean, count = math.fsum(numbers.tolist()) / numbers.size, int(numbers.size)
     if count == 1:
-        return Interval(mean, None, 1)
+        return ConfidenceInterval(mean, None, 1)
     if _all_equal(numbers):
-        return Interval(mean, 0.0, count)
+        return ConfidenceInterval(mean, 0.0, count)
     from scipy import stats
 
     spread = float(numbers.std(ddof=1))
-    return Interval(mean, float(stats.t.ppf(0.5 + LEVEL / 2.0, count - 1)) * spread / math.sqrt(count), count)
+    return ConfidenceInterval(mean, float(stats.t.ppf(0.5 + LEVEL / 2.0, count - 1)) * spread / math.sqrt(count), count)
 
 
 def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
@@ -137,7 +137,7 @@ def _snapped(value: float, size: float) -> float:
     return 0.0 if abs(value) <= ROUNDING * size else value
 
 
-def _sign_test(interval: Interval) -> Paired:
+def _sign_test(interval: ConfidenceInterval) -> Paired:
     """All n differences are equal: by chance all have that sign with probability 2^-n."""
     if interval.mean == 0.0:
         return Paired(interval, 1.0, 1.0, 1.0, "none")

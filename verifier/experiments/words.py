@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from verifier.experiments.statistics import Interval, Paired
+from verifier.experiments.statistics import ConfidenceInterval, Paired
 
 MINUS = "\N{MINUS SIGN}"
 
 
-def percent(share: Interval, digits: int = 1) -> str:
+def percent(share: ConfidenceInterval, digits: int = 1) -> str:
     """``3.4 ± 0.5%`` of a mean share; without a half-width for one seed."""
     scaled = share.scaled(100.0)
     half = "" if scaled.half is None else f" ± {scaled.half:.{digits}f}"
     return f"{scaled.mean:.{digits}f}{half}%"
 
 
-def points(difference: Interval) -> str:
+def points(difference: ConfidenceInterval) -> str:
     """A difference of shares in points of a percent, with its interval."""
     scaled = difference.scaled(100.0)
     if scaled.half is None:
