@@ -16,7 +16,7 @@ import pytest
 
 from verifier.errors import DataError, InputError
 from verifier.experiments.config import Configuration, read_configuration
-from verifier.experiments.plan import Trial, jobs_of
+from verifier.experiments.plan import PlannedRun, jobs_of
 from verifier.experiments.record import Experiment, Run
 
 pytestmark = pytest.mark.torch
@@ -165,7 +165,7 @@ def test_nothing_is_done_twice(done: tuple[Path, Path], monkeypatch: pytest.Monk
     assert times(out) == before and len(record.runs) == 12
 
 
-def finished(job: Trial, out: Path, certificate: bool = True, start: bool = False) -> Run | None:
+def finished(job: PlannedRun, out: Path, certificate: bool = True, start: bool = False) -> Run | None:
     from verifier.experiments import work
 
     return work.finished(job, out, certificate, start)

@@ -28,9 +28,8 @@ CLASSES: Final = 10
 DIGITS_TRAIN: Final = 1198
 """Of the 1797 digits so many are for training, two thirds; the other 599 are for testing."""
 DIGITS_EXPONENT: Final = -4
-"""Digits are integers 0..16."""
 PIXEL_EXPONENT: Final = -8
-"""Pixels of MNIST and CIFAR-10 are integers 0..255."""
+"""Digits are integers 0..16; pixels of MNIST and CIFAR-10 are integers 0..255."""
 
 TORCHVISION: Final = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
 """The folder that torchvision makes below its root; the files are in ``raw`` there."""

@@ -26,8 +26,8 @@ COMPARED_SEEDS: Final = 5
 SURFACE_SAMPLES: Final = 100
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: what is trained or solved, by which numbers. Equal trials give equal results on one machine."""
+class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: what is trained or solved, by which numbers. Equal plans give equal results on one machine."""
 
     experiment: str
     architecture: str
@@ -60,7 +60,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.data.name}{few}-{self.architecture}-{act}-{variant}-{self.method}-seed{self.seed}"
 
 
-def jobs_of(name: str, configuration: Configuration) -> list[Trial]:
+def jobs_of(name: str, configuration: Configuration) -> list[PlannedRun]:
     """The runs of an experiment; those that several experiments share are equal.
 
     Parameters
@@ -70,7 +70,7 @@ def jobs_of(name: str, configuration: Configuration) -> list[Trial]:
 
     Returns
     -------
-    list of Trial
+    list of PlannedRun
         In the order of tables.
 
     Raises
@@ -81,23 +81,23 @@ def jobs_of(name: str, configuration: Configuration) -> list[Trial]:
     if name not in (*EXPERIMENTS, "all"):
         raise InputError(f"experiment {one_line(name)} is unknown; {nearest(name, [*EXPERIMENTS, 'all'])}")
     wanted = EXPERIMENTS if name == "all" else (name,)
-    found: dict[str, Trial] = {}
+    found: dict[str, PlannedRun] = {}
     for part in wanted:
         for job in _PLANS[part](configuration):
             found.setdefault(job.name, job)
     return list(found.values())
 
 
-def _tables(configuration: Configuration) -> list[Trial]:
+def _tables(configuration: Configuration) -> list[PlannedRun]:
     names = configuration.networks.architectures or TABLES
     return _grid("tables", configuration, names, configuration.seeds, rand=True)
 
 
-def _depth150(configuration: Configuration) -> list[Trial]:
+def _depth150(configuration: Configuration) -> list[PlannedRun]:
     return _grid("depth150", configuration, ("fc150",), configuration.seeds, rand=False)
 
 
-def _rand_vs_sgd(configuration: Configuration) -> list[Trial]:
+def _rand_vs_sgd(configuration: Configuration) -> list[PlannedRun]:
     seeds = list(configuration.seeds)
     while len(seeds) < COMPARED_SEEDS:
         seeds.append(max(seeds) + 1)
@@ -111,7 +111,7 @@ def _rand_vs_sgd(configuration: Configuration) -> list[Trial]:
     return found
 
 
-def _surface(configuration: Configuration) -> list[Trial]:
+def _surface(configuration: Configuration) -> list[PlannedRun]:
     """The network with two hidden layers on few images: the first activation, the first seed."""
     given = configuration.data.train
     data = msgspec.structs.replace(configuration.data, train=min(SURFACE_SAMPLES, given or SURFACE_SAMPLES))
@@ -123,7 +123,7 @@ def _surface(configuration: Configuration) -> list[Trial]:
 _PLANS: Final = {"tables": _tables, "depth150": _depth150, "surface": _surface, "rand-vs-sgd": _rand_vs_sgd}
 
 
-def _grid(part: str, c: Configuration, names: Sequence[str], seeds: Sequence[int], *, rand: bool) -> list[Trial]:
+def _grid(part: str, c: Configuration, names: Sequence[str], seeds: Sequence[int], *, rand: bool) -> list[PlannedRun]:
     jobs = []
     for architecture in names:
         for act in c.networks.activations:
@@ -133,7 +133,7 @@ def _grid(part: str, c: Configuration, names: Sequence[str], seeds: Sequence[int
                     cells.append((True, "rand"))
                 for skip, method in cells:
                     jobs.append(
-                        Trial(
+                        PlannedRun(
                             experiment=part, architecture=architecture, activation=act, skip=skip, method=method,
                             seed=seed, data=c.data, networks=c.networks, training=c.training, rand=c.rand,
                             certify=c.certify,

@@ -20,7 +20,7 @@ import msgspec
 from verifier.errors import InputError, VerifierError
 from verifier.experiments.config import Configuration
 from verifier.experiments.data import files_of
-from verifier.experiments.plan import Trial, jobs_of
+from verifier.experiments.plan import PlannedRun, jobs_of
 from verifier.experiments.record import Experiment, Run
 from verifier.suite.toml import to_toml
 
@@ -40,7 +40,7 @@ COST: Final = {"densenet121": 6.0, "fc150": 3.0, "cnn13": 1.4, "fc2": 1.3}
 class Task:
     """A job, and whether a certificate and the start's path are wanted."""
 
-    job: Trial
+    job: PlannedRun
     folder: Path
     certificate: bool
     start: bool
@@ -201,7 +201,7 @@ def _perform(task: Task) -> Run:
     return perform(task.job, task.folder, certificate=task.certificate, start=task.start, told=lambda words: None)
 
 
-def _named(run: Run, job: Trial, name: str) -> Run:
+def _named(run: Run, job: PlannedRun, name: str) -> Run:
     """Runs of one experiment are compared with each other; the few images of ``surface`` with nothing."""
     return msgspec.structs.replace(run, experiment="surface" if job.experiment == "surface" else name)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from safetensors.numpy import load_file
 
-from verifier.experiments.plan import Trial
+from verifier.experiments.plan import PlannedRun
 from verifier.experiments.results import Extra
 from verifier.model.network import Array
 
@@ -24,12 +24,12 @@ SPAN: Final = 1.0
 FLOOR: Final = 1e-6
 
 
-def surface_figure(jobs: Sequence[Trial], runs: Sequence[Run], folder: Path) -> Extra:
+def surface_figure(jobs: Sequence[PlannedRun], runs: Sequence[Run], folder: Path) -> Extra:
     """Draw the loss on a plane around the weights of each run.
 
     Parameters
     ----------
-    jobs, runs : sequence of Trial, sequence of Run
+    jobs, runs : sequence of PlannedRun, sequence of Run
         The runs of ``surface``, in the same order: with skips and without.
     folder : Path
         Has their weights, in ``weights/``.
@@ -52,7 +52,7 @@ def surface_figure(jobs: Sequence[Trial], runs: Sequence[Run], folder: Path) -> 
     return Extra(f"surface-{runs[0].architecture}", lambda: _figure(jobs, runs, folder), caption)
 
 
-def weights_of(job: Trial, folder: Path) -> tuple[Array, Array]:
+def weights_of(job: PlannedRun, folder: Path) -> tuple[Array, Array]:
     """(U, V) of a finished run, from ``weights/NAME.safetensors``; a case's ``start.file`` takes it as well."""
     from verifier.experiments.work import network_of, split_of
 
@@ -64,7 +64,7 @@ def weights_of(job: Trial, folder: Path) -> tuple[Array, Array]:
     return u, tensors["V"].astype(np.float64)
 
 
-def _figure(jobs: Sequence[Trial], runs: Sequence[Run], folder: Path) -> Figure:
+def _figure(jobs: Sequence[PlannedRun], runs: Sequence[Run], folder: Path) -> Figure:
     from matplotlib.figure import Figure
 
     from verifier.experiments.work import network_of, split_of

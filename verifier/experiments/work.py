@@ -24,7 +24,7 @@ from verifier.experiments.certify import Point, certify
 from verifier.experiments.data import Split, files_of, load_split
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.module import SkipNetwork
-from verifier.experiments.plan import Trial
+from verifier.experiments.plan import PlannedRun
 from verifier.experiments.record import Certified, Epoch, PathPoint, Run
 from verifier.experiments.results import writable
 from verifier.experiments.training import Samples, device_of, train
@@ -36,12 +36,12 @@ Told = Callable[[str], None]
 NOTHING: tuple[None, tuple[PathPoint, ...], str] = (None, (), "")
 
 
-def perform(job: Trial, folder: Path, *, certificate: bool, start: bool, told: Told) -> Run:
+def perform(job: PlannedRun, folder: Path, *, certificate: bool, start: bool, told: Told) -> Run:
     """Do a run, going on from its checkpoint if a killed one left it, and keep its record and weights in the folder.
 
     Parameters
     ----------
-    job : Trial
+    job : PlannedRun
         What to do.
     folder : Path
         Gets ``runs/NAME.json``, ``weights/NAME.safetensors``, ``certificates/NAME.json``; ``checkpoints/`` meanwhile.
@@ -87,7 +87,7 @@ def perform(job: Trial, folder: Path, *, certificate: bool, start: bool, told: T
     return run
 
 
-def finished(job: Trial, folder: Path, certificate: bool, start: bool) -> Run | None:
+def finished(job: PlannedRun, folder: Path, certificate: bool, start: bool) -> Run | None:
     """The record of this very run, if it was finished by these sources and versions."""
     path = folder / "runs" / f"{job.name}.json"
     try:
@@ -107,7 +107,7 @@ def finished(job: Trial, folder: Path, certificate: bool, start: bool) -> Run | 
     return msgspec.structs.replace(kept.run, experiment=job.experiment)
 
 
-def network_of(job: Trial, split: Split) -> tuple[Network, str]:
+def network_of(job: PlannedRun, split: Split) -> tuple[Network, str]:
     """The network, with M = N skip units or as many as it has, and a note if those are fewer."""
     shape = split.train.shape
     layers = build(job.architecture, shape, split.train.samples, job.activation, job.networks.width)
@@ -126,7 +126,7 @@ class _Kept(msgspec.Struct, frozen=True):
     run: Run
 
 
-def _digest(job: Trial) -> str:
+def _digest(job: PlannedRun) -> str:
     """Of everything that a run's numbers depend on, and of nothing that only other runs depend on."""
     networks, training, certify = job.networks, job.training, job.certify
     told: list[object] = [
@@ -142,7 +142,7 @@ def _digest(job: Trial) -> str:
     return hashlib.sha256(json.dumps([environment(), torch.__version__, told]).encode()).hexdigest()
 
 
-def _files(job: Trial) -> list[tuple[str, int, int]]:
+def _files(job: PlannedRun) -> list[tuple[str, int, int]]:
     """Sizes and times of the data's files: other files are other data."""
     root = None if job.data.root is None else Path(job.data.root)
     found = [(file.name, file.stat()) for file in files_of(job.data.name, root)]
@@ -171,13 +171,15 @@ def _loaded(name: str, root: str | None, seed: int, train_count: int | None, tes
     return load_split(name, root=None if root is None else Path(root), seed=seed, train=train_count, test=test_count)
 
 
-def split_of(job: Trial) -> Split:
+def split_of(job: PlannedRun) -> Split:
     """The training and test samples of a run; read once per process."""
     section = job.data
     return _loaded(section.name, section.root, job.seed, section.train, section.test)
 
 
-def _sgd(job: Trial, split: Split, module: SkipNetwork, folder: Path, told: Told) -> tuple[tuple[Epoch, ...], Point]:
+def _sgd(
+    job: PlannedRun, split: Split, module: SkipNetwork, folder: Path, told: Told
+) -> tuple[tuple[Epoch, ...], Point]:
     section = job.training
     device = device_of(section.device)
     module.to(device)
@@ -199,7 +201,7 @@ def _sgd(job: Trial, split: Split, module: SkipNetwork, folder: Path, told: Told
 
 
 def _rand(
-    job: Trial, split: Split, network: Network, first: tuple[Array, Array], told: Told
+    job: PlannedRun, split: Split, network: Network, first: tuple[Array, Array], told: Told
 ) -> tuple[tuple[Epoch, ...], Point, str]:
     told("solving for V, U at rest")
     (u, v0), labels = first, _labels(split.train)
@@ -249,7 +251,7 @@ def _loss_and_errors(network: Network, u: Array, v: Array, data: Dataset) -> tup
 
 
 def _prove(
-    job: Trial,
+    job: PlannedRun,
     split: Split,
     point: Point,
     first: tuple[Array, Array],
