@@ -15,10 +15,11 @@ from flint import arb
 from planted import ORACLE, forward
 
 from verifier.balls.binary64.canary import canary
+from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.exact import ExactArray
+from verifier.balls.margins import Margins
 from verifier.errors import DataError, PrecisionError
 from verifier.experiments import certify as room
-from verifier.experiments import enclosing
 from verifier.experiments.architectures import build, connected
 from verifier.experiments.certify import Point, certify
 from verifier.experiments.config import CertifySection
@@ -232,11 +233,34 @@ def test_what_is_too_large_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no candidate" in wrong.findings["zero_loss"].reason
 
 
-def test_large_and_not_enclosed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enclosing, "USEFUL_RADIUS", 0.0)
+def test_what_binary64_cannot_enclose_within_the_budget_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "widest_radius", lambda features, large: float("inf"))
     net, data = network(), samples()
-    with pytest.raises(PrecisionError, match="too large for Arb"):
-        prove(net, weights(net), output(net), data, entries=1)
+    for budget in ({"entries": 1}, {"evaluations": 0}):
+        with pytest.raises(PrecisionError, match=f"Arb would exceed certify.{next(iter(budget))}"):
+            prove(net, weights(net), output(net), data, **budget)
+
+
+def test_binary64_that_does_not_decide_margins_is_followed_by_arb(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, data = network(), samples()
+    u, v = weights(net), output(net)
+    exact, _ = prove(net, u, v, data)
+    calls = []
+    original = room.enclose_margins
+
+    def wide(features: Any, *rest: Any) -> Any:  # as if binary64's radii were too wide to decide anything
+        found = original(features, *rest)
+        if isinstance(features, FloatEnclosure):
+            calls.append(features)
+            return [Margins(tuple(tuple(m + arb(0, 1e6) for m in row) for row in margins.rows)) for margins in found]
+        return found
+
+    monkeypatch.setattr(room, "enclose_margins", wide)
+    found, _ = prove(net, u, v, data)
+    assert calls and found.engine.endswith("bits")
+    assert (found.errors_low, found.errors_high) == (exact.errors_low, exact.errors_high)
+    found, _ = prove(net, u, v, data, evaluations=0)
+    assert (found.errors_low, found.errors_high, found.engine) == (0, N, "binary64")
 
 
 def test_deep_networks_get_the_bits_that_they_need() -> None:
@@ -250,6 +274,11 @@ def test_deep_networks_get_the_bits_that_they_need() -> None:
     assert found.engine.endswith("bits") and int(found.engine.split()[0]) > 64
     wrong, loss = truth(net, u, v, data)
     assert found.errors_low == wrong == found.errors_high
+    for thorough in (True, False):  # beyond the budget it is decided for the first seeds alone
+        section = CertifySection(evaluations=0)
+        said, _ = certify(Point(net, u, v, "planted V"), data, section, thorough=thorough)
+        assert (said.errors_low, said.errors_high) == ((wrong, wrong) if thorough else (0, n))
+        assert thorough or "certify.evaluations" in said.findings["zero_loss"].reason
     assert mpmath.mpf(found.loss_low) <= loss <= mpmath.mpf(found.loss_high)
 
 

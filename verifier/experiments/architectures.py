@@ -184,7 +184,8 @@ def _vgg(blocks: Sequence[int]) -> Callable[[Scale], list[Layer]]:
 def _densenet121(scale: Scale) -> list[Layer]:
     """Blocks whose convolutions read all earlier ones of the block: 120 convolutions, and a dense layer below V."""
     size, growth = min(scale.shape[1:]), scale.filters(GROWTH)
-    layers: list[Layer] = [_conv(2 * growth, size, scale.activation)]
+    layers: list[Layer] = [_conv(2 * growth, size, scale.activation, stride=2)]
+    size = -(-size // 2)
     channels, sources = 2 * growth, [0]
     for block, pairs in enumerate(DENSE_BLOCKS):
         for _ in range(pairs):

@@ -6,6 +6,7 @@ training samples; how the numbers were found plays no part.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from flint import arb
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.canary import canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
-from verifier.balls.engine import FIRST_BITS, arithmetic
+from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, lower_float, text_below, upper_float
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins, enclose_margins
@@ -27,7 +28,7 @@ from verifier.certificate.writer import CertificateBuilder
 from verifier.errors import DataError, PrecisionError
 from verifier.experiments.baseline import solve
 from verifier.experiments.config import CertifySection
-from verifier.experiments.enclosing import path_points, useful_enclosure
+from verifier.experiments.enclosing import USEFUL_RADIUS, arb_enclosure, arb_evaluations, path_points, widest_radius
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.record import Certified, Finding, PathPoint
 from verifier.landscape.path import PathResult, prove_path
@@ -66,6 +67,7 @@ def certify(
     section: CertifySection,
     *,
     certificate: Path | None = None,
+    thorough: bool = False,
     stage: Stage = silent,
 ) -> tuple[Certified, tuple[PathPoint, ...]]:
     """Prove what can be proved at a point within the section's budget.
@@ -79,7 +81,9 @@ def certify(
     section : CertifySection
         The budget and the target loss.
     certificate : Path, optional
-        Where to write a certificate (``.json``), which is then checked.
+        Where to write a certificate (``.json``), which is then checked; none where Arb would exceed the budget.
+    thorough : bool, optional
+        Prove by Arb what binary64 does not decide, even where that exceeds the budget.
     stage : callable, optional
         Told what is being proved.
 
@@ -108,14 +112,16 @@ def certify(
     shapes = [(min(rows.samples, 256), point.network.dimension, min(point.network.skip_count, 256))]
     _require(canary(backend, shapes).failure)
     features = FloatEnclosure(point.network, point.u, rows.inputs, backend)
-    work = _Work(point, rows, section, features, section.entries < rows.samples * point.network.skip_count, stage)
+    affordable = arb_evaluations(features) <= section.evaluations
+    large = section.entries < rows.samples * point.network.skip_count
+    work = _Work(point, rows, section, features, large, affordable or thorough, stage)
     found, path = work.everything()
     written_name = answered = ""
     _require(canary(backend, backend.shapes).failure)
     work.builder.arithmetic = (
         f"proposed and proved in {found.engine} where it suffices, else arb; platform canary passed"
     )
-    if certificate is not None and not work.builder.empty:
+    if certificate is not None and affordable and not large and not work.builder.empty:
         stage("certificate: writing and checking")
         written = work.builder.write(certificate)
         process = CheckerProcess([written], jobs=1)
@@ -137,12 +143,24 @@ class _Work:
     """The proofs at one point, one after the other, with what they share."""
 
     def __init__(
-        self, point: Point, rows: Dataset, section: CertifySection, features: FloatEnclosure, large: bool, stage: Stage
+        self,
+        point: Point,
+        rows: Dataset,
+        section: CertifySection,
+        features: FloatEnclosure,
+        large: bool,
+        arb: bool,
+        stage: Stage,
     ) -> None:
         self.point, self.rows, self.section, self.large, self.stage = point, rows, section, large, stage
+        self.features: Enclosure = features
+        self.arb = arb and not large
         stage("enclosing Psi(U)")
-        self.features = useful_enclosure(features, large)
-        self.max_bits = FLOAT_BITS if large else max(section.max_bits, self.features.precision)
+        self.widest = widest_radius(features, large)
+        if self.widest > USEFUL_RADIUS and self.arb:
+            self.features = arb_enclosure(features, self.widest)
+        elif math.isinf(self.widest):
+            raise PrecisionError(f"binary64 does not enclose Psi, and Arb would exceed {self._budget()}")
         assert rows.labels is not None  # noqa: S101  # for the type checker: `certify` has refused it
         self.labels, self.counts = rows.labels, [int(c) for c in rows.multiplicities]
         self.v = ExactArray.of_floats(point.v)
@@ -154,11 +172,15 @@ class _Work:
         rank = self._rank()
         findings["rank"] = _finding(rank.label if rank else "R", rank.verdict if rank else None, _why(rank))
         findings["generic"] = self._generic(rank)
-        margins = self._margins()
-        low, high, correct, wrong = self._errors(margins)
+        low, high, correct, wrong = self._errors(self._margins())
+        if correct + wrong < sum(self.counts) and self.arb and isinstance(self.features, FloatEnclosure):
+            self.features = arb_enclosure(self.features, self.widest)
+            low, high, correct, wrong = self._errors(self._margins())
         findings["threshold"] = self._threshold(low, high)
         zero = self._zero(rank, wrong == 0 and correct == sum(self.counts))
-        findings["zero_loss"] = _finding("Z1", zero.verdict, zero.reason)
+        short = self.widest > USEFUL_RADIUS and not self.arb
+        why = f"; binary64's radii are too wide, and Arb would exceed {self._budget()}" if short else ""
+        findings["zero_loss"] = _finding("Z1", zero.verdict, zero.reason + why)
         descent = self._path(zero)
         findings["path"] = _finding("P1", descent.verdict, descent.reason)
         path = descent.path
@@ -175,6 +197,14 @@ class _Work:
             engine=arithmetic(self.features),
         )
         return found, () if path is None else path_points(path, self.point.v)
+
+    @property
+    def max_bits(self) -> int:
+        """The last precision for margins: what Psi is enclosed with."""
+        return max(self.section.max_bits, self.features.precision) if self.arb else FLOAT_BITS
+
+    def _budget(self) -> str:
+        return "certify.entries" if self.large else "certify.evaluations"
 
     def _rank(self) -> RankResult | None:
         if self.large and self.point.network.skip_count >= self.rows.samples:

@@ -81,7 +81,9 @@ class CertifySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     Certificates are written, and checked by the independent checker, for the first ``certificates`` seeds; ``starts``
     is for how many seeds the proof's path from the random start is made. ``max_bits`` bounds the precision of the rank
-    proofs (53: binary64 alone). Above ``entries`` = N M only what passes over Psi give is proved.
+    proofs (53: binary64 alone). Above ``entries`` = N M only what passes over Psi give is proved. Where binary64 does
+    not decide margins, as in deep networks, Arb does if hidden units times samples are at most ``evaluations``; of the
+    first ``certificates`` seeds in any case.
     """
 
     enabled: bool = True
@@ -90,6 +92,7 @@ class CertifySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     certificates: int = 1
     starts: int = 1
     entries: int = 25_000_000
+    evaluations: int = 4_000_000
 
 
 class Configuration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -208,6 +211,7 @@ def _whole_numbers(found: Configuration) -> dict[str, tuple[int | None, int]]:
         "certify.certificates": (certify.certificates, 0),
         "certify.starts": (certify.starts, 0),
         "certify.entries": (certify.entries, 0),
+        "certify.evaluations": (certify.evaluations, 0),
     }
 
 

@@ -8,15 +8,16 @@ from typing import Final
 import numpy as np
 
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
-from verifier.balls.engine import FIRST_BITS, Enclosure
+from verifier.balls.engine import FIRST_BITS
 from verifier.balls.features import FeatureEnclosure
-from verifier.errors import PrecisionError
 from verifier.experiments.record import PathPoint
 from verifier.landscape.path import Path
 from verifier.model.network import Array
 
-USEFUL_RADIUS: Final = 1e-4
-"""Features with wider enclosures decide no margins."""
+USEFUL_RADIUS: Final = 1e-2
+"""Features with wider enclosures are not worth trying."""
+CLOSE_RADIUS: Final = 1e-4
+"""Radii that Arb's precision is chosen for: about so much for each unit that V adds up."""
 MOST_BITS: Final = 512
 OVERFLOWED: Final = 1024
 """Bits that are lost, at least, where binary64 has no finite radius."""
@@ -25,41 +26,54 @@ RAY_POINTS: Final = 20
 """Points of a path that are enclosed for its picture."""
 
 
-def useful_enclosure(features: FloatEnclosure, large: bool) -> Enclosure:
-    """Binary64 if its radii are of use, else Arb with as many bits as the depth needs.
+def widest_radius(features: FloatEnclosure, large: bool) -> float:
+    """The largest radius of binary64's enclosure of Psi(U), inf if it has none.
 
     Parameters
     ----------
     features : FloatEnclosure
         Of Psi(U), (N, M).
     large : bool
-        Psi is too large for Arb; binary64 is then judged by its first block of rows.
+        Judge a Psi that is too large to be held by its first block of rows.
 
     Returns
     -------
-    FloatEnclosure or FeatureEnclosure
-        Guarantee: an enclosure of the same Psi(U).
-
-    Raises
-    ------
-    PrecisionError
-        Binary64 is of no use and Psi is large.
+    float
     """
-    worst = math.inf
+    worst = 0.0
     try:
         for _, _, radius in features.row_blocks():
-            worst = float(np.max(radius))
+            worst = max(worst, float(np.max(radius)))
             if large or worst > USEFUL_RADIUS:
                 break
     except NotEnclosed:
-        worst = math.inf  # a later block than the ones that were of use
-    if worst <= USEFUL_RADIUS:
-        return features
-    if large:
-        raise PrecisionError("binary64 does not enclose Psi closely enough, and Psi is too large for Arb")
-    lost = OVERFLOWED if math.isinf(worst) else math.frexp(worst / USEFUL_RADIUS)[1]
+        return math.inf
+    return worst if math.isfinite(worst) else math.inf
+
+
+def arb_enclosure(features: FloatEnclosure, widest: float) -> FeatureEnclosure:
+    """Arb's enclosure of the same Psi(U), with so many bits that its radii are about `CLOSE_RADIUS`.
+
+    Parameters
+    ----------
+    features : FloatEnclosure
+        Binary64's.
+    widest : float
+        Its largest radius: what the depth costs is the same in both.
+
+    Returns
+    -------
+    FeatureEnclosure
+        Guarantee: encloses Psi(U), whatever `widest` is.
+    """
+    lost = OVERFLOWED if math.isinf(widest) else max(0, math.frexp(widest / CLOSE_RADIUS)[1])
     bits = min(MOST_BITS, FIRST_BITS * -(-(FIRST_BITS + lost) // FIRST_BITS))
     return FeatureEnclosure(features.network, features.u, features.inputs, bits)
+
+
+def arb_evaluations(features: FloatEnclosure) -> int:
+    """Activations that Arb evaluates in one pass: hidden units times samples. A million take about ten seconds."""
+    return features.samples * sum(math.prod(shape) for shape in features.network.shapes)
 
 
 def path_points(path: Path, start: Array) -> tuple[PathPoint, ...]:

@@ -133,7 +133,7 @@ def _digest(job: PlannedRun) -> str:
         *(job.architecture, job.activation, job.skip, job.method, job.seed),
         *(msgspec.to_builtins(job.data), _files(job)),
         *(networks.skip_units, networks.width, networks.gain.get(job.activation, 1.0)),
-        *(certify.enabled, certify.target, certify.max_bits, certify.entries),
+        *(certify.enabled, certify.target, certify.max_bits, certify.entries, certify.evaluations),
     ]
     if job.method == "sgd":
         told += [job.epochs, training.batch, training.momentum, job.rate, training.device]
@@ -269,7 +269,9 @@ def _prove(
         if not (np.isfinite(at.u).all() and np.isfinite(at.v).all()):
             return None, (), "diverged: weights that are no numbers"
         try:
-            return *certify(at, split.train, job.certify, certificate=file, stage=stage), ""
+            thorough = certificate is not None  # of the first seeds
+            found, path = certify(at, split.train, job.certify, certificate=file, thorough=thorough, stage=stage)
+            return found, path, ""
         except VerifierError as error:
             return None, (), f"nothing proved: {one_line(str(error), limit=300)}"
 
