@@ -20,6 +20,7 @@ from verifier.balls.exact import ExactArray
 from verifier.balls.margins import Margins
 from verifier.errors import DataError, PrecisionError
 from verifier.experiments import certify as room
+from verifier.experiments import enclosing
 from verifier.experiments.architectures import build, connected
 from verifier.experiments.certify import Point, certify
 from verifier.experiments.config import CertifySection

@@ -51,6 +51,7 @@ max_bits = 256
 certificates = 0
 starts = 0
 entries = 0
+evaluations = 0
 """
 
 
