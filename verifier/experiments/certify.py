@@ -178,8 +178,7 @@ class _Work:
             low, high, correct, wrong = self._errors(self._margins())
         findings["threshold"] = self._threshold(low, high)
         zero = self._zero(rank, wrong == 0 and correct == sum(self.counts))
-        short = self.widest > USEFUL_RADIUS and not self.arb
-        why = f"; binary64's radii are too wide, and Arb would exceed {self._budget()}" if short else ""
+        why = f"; binary64's radii are too wide, and Arb would exceed {self._budget()}" if self.short else ""
         findings["zero_loss"] = _finding("Z1", zero.verdict, zero.reason + why)
         descent = self._path(zero)
         findings["path"] = _finding("P1", descent.verdict, descent.reason)
@@ -202,6 +201,11 @@ class _Work:
     def max_bits(self) -> int:
         """The last precision for margins: what Psi is enclosed with."""
         return max(self.section.max_bits, self.features.precision) if self.arb else FLOAT_BITS
+
+    @property
+    def short(self) -> bool:
+        """Whether the budget allows nothing that could decide margins."""
+        return self.widest > USEFUL_RADIUS and not self.arb
 
     def _budget(self) -> str:
         return "certify.entries" if self.large else "certify.evaluations"
@@ -286,7 +290,7 @@ class _Work:
         """The V at hand, then one that is solved for, then that of a certified right inverse."""
         if separates:
             yield self.point.found_by, self.v
-        if self.large:
+        if self.large or self.short:
             return
         columns = self.point.network.skip_count
         blocks = feature_blocks(self.point.network, self.point.u, self.rows.inputs)

@@ -79,11 +79,11 @@ class RandSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class CertifySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """[certify]: what is proved at the weights of the end, and of the start.
 
-    Certificates are written, and checked by the independent checker, for the first ``certificates`` seeds; ``starts``
+    Certificates are written, and checked by the independent checker, for SGD's first ``certificates`` seeds; ``starts``
     is for how many seeds the proof's path from the random start is made. ``max_bits`` bounds the precision of the rank
     proofs (53: binary64 alone). Above ``entries`` = N M only what passes over Psi give is proved. Where binary64 does
-    not decide margins, as in deep networks, Arb does if hidden units times samples are at most ``evaluations``; of the
-    first ``certificates`` seeds in any case.
+    not decide margins, as in deep networks, Arb does if hidden units times samples are at most ``evaluations``; for SGD
+    with skips and the first ``certificates`` seeds in any case.
     """
 
     enabled: bool = True

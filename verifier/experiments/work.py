@@ -269,13 +269,13 @@ def _prove(
         if not (np.isfinite(at.u).all() and np.isfinite(at.v).all()):
             return None, (), "diverged: weights that are no numbers"
         try:
-            thorough = certificate is not None  # of the first seeds
+            thorough = certificate is not None and job.skip  # of the first seeds
             found, path = certify(at, split.train, job.certify, certificate=file, thorough=thorough, stage=stage)
             return found, path, ""
         except VerifierError as error:
             return None, (), f"nothing proved: {one_line(str(error), limit=300)}"
 
-    if not job.certify.enabled:
+    if not job.certify.enabled or job.method == "interpolation":  # its Psi is that of `rand`
         return None, None, (), ""
     at_start, path, of_start = proofs(Point(point.network, *first, "the V as drawn"), None) if start else NOTHING
     found, _, of_end = proofs(point, certificate)

@@ -273,7 +273,8 @@ def unit_forms(network: Network, u: Array | None, inputs: Array, forms: FormTabl
             if views is None:
                 known.append(_free_units(layer, index, [[sources[j] for j in window] for window in windows], forms))
                 continue
-            weight = views[f"layer{index}.weight"].reshape(layer.filters, -1).tolist()
+            rows = views[f"layer{index}.weight"].reshape(layer.filters, -1).tolist()
+            weight = [[Fraction(w) for w in row] for row in rows]  # once, not at every position
             biases = views[f"layer{index}.bias"].reshape(layer.filters, -1).tolist()
             known.append(
                 [
@@ -330,10 +331,12 @@ def _combine(
     for unit, w in zip(sources, weights, strict=True):
         if w == 0:
             continue
-        weight = Fraction(w)
-        total += weight * unit.offset
+        weight = w if type(w) is Fraction else Fraction(w)
+        if unit.offset:
+            total += weight * unit.offset
         if unit.form >= 0:
-            coefficients[unit.form] = coefficients.get(unit.form, Fraction(0)) + unit.sign * weight
+            signed, known = weight if unit.sign > 0 else -weight, coefficients.get(unit.form)
+            coefficients[unit.form] = signed if known is None else known + signed
     return tuple(sorted((f, c) for f, c in coefficients.items() if c != 0)), total
 
 
@@ -350,7 +353,11 @@ def _linear_unit(combined: tuple[tuple[tuple[int, Fraction], ...], Fraction], fo
 
 
 def _unit(
-    activation: Activation, sources: Sequence[UnitForm], weights: Sequence[float], bias: float, forms: FormTable
+    activation: Activation,
+    sources: Sequence[UnitForm],
+    weights: Sequence[float | Fraction],
+    bias: float,
+    forms: FormTable,
 ) -> UnitForm:
     name = activation.canonical
     coefficients, total = _combine(sources, weights, bias)
