@@ -297,7 +297,7 @@ MUTANTS = [
     ),
     ("rank.deficiency", '("t**2", "cos(t)")', '("t**2", "cos(t)", "log(exp(t) + 1)")', "planted_deficiencies"),
     ("rank.deficiency", "total += weight * unit.offset", "total += 0", "planted_deficiencies"),
-    ("rank.deficiency", "+ unit.sign * weight", "+ weight", "mirrors_and_constants_below_the_top"),
+    ("rank.deficiency", "weight if unit.sign > 0 else -weight", "weight", "mirrors_and_constants_below_the_top"),
     (
         "rank.deficiency",
         "UnitForm(number, -1 if flip else 1, Fraction(0))",

@@ -60,7 +60,7 @@ def separating(net: Network, u: Any, data: Dataset, scale: float = 1.0) -> Any:
 def prove(net: Network, u: Any, v: Any, data: Dataset, **change: Any) -> tuple[Certified, Any]:
     certificate = change.pop("certificate", None)
     section = CertifySection(**change)
-    return certify(Point(net, u, v, "planted V"), data, section, certificate=certificate)
+    return certify(Point(net, u, v, "planted V"), data, section, certificate=certificate, picture=True)
 
 
 def truth(net: Network, u: Any, v: Any, data: Dataset) -> tuple[int, Any]:
@@ -169,7 +169,7 @@ def test_few_units_may_separate_all_the_same() -> None:
     psi = approx_features(net, u, data.inputs)
     labels = (psi[:, 0] > np.median(psi[:, 0])).astype(np.int64)
     data = Dataset("planted", data.inputs, labels, 2)
-    found, path = certify(Point(net, u, np.zeros((2, 2)), "zero"), data, CertifySection())
+    found, path = certify(Point(net, u, np.zeros((2, 2)), "zero"), data, CertifySection(), picture=True)
     assert (found.verdict("rank"), found.verdict("generic")) == ("REFUTED", "REFUTED")
     assert (found.verdict("zero_loss"), found.verdict("path")) == ("PROVED", "PROVED") and path
 

@@ -31,6 +31,7 @@ from verifier.experiments.config import CertifySection
 from verifier.experiments.enclosing import USEFUL_RADIUS, arb_enclosure, arb_evaluations, path_points, widest_radius
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.record import Certified, Finding, PathPoint
+from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import PathResult, prove_path
 from verifier.landscape.separate import times_right_inverse
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
@@ -68,6 +69,7 @@ def certify(
     *,
     certificate: Path | None = None,
     thorough: bool = False,
+    picture: bool = False,
     stage: Stage = silent,
 ) -> tuple[Certified, tuple[PathPoint, ...]]:
     """Prove what can be proved at a point within the section's budget.
@@ -84,6 +86,8 @@ def certify(
         Where to write a certificate (``.json``), which is then checked; none where Arb would exceed the budget.
     thorough : bool, optional
         Prove by Arb what binary64 does not decide, even where that exceeds the budget.
+    picture : bool, optional
+        Enclose points of the path.
     stage : callable, optional
         Told what is being proved.
 
@@ -131,7 +135,8 @@ def certify(
             process.stop()
         written_name, answered = written.name, answer.verdict
     seconds = time.perf_counter() - begun
-    return msgspec.structs.replace(found, certificate=written_name, check=answered, seconds=seconds), path
+    points = path_points(path, point.v) if picture and path is not None else ()
+    return msgspec.structs.replace(found, certificate=written_name, check=answered, seconds=seconds), points
 
 
 def _require(failure: str | None) -> None:
@@ -166,8 +171,8 @@ class _Work:
         self.v = ExactArray.of_floats(point.v)
         self.builder = CertificateBuilder(rows, point.network, point.u, with_labels=True)
 
-    def everything(self) -> tuple[Certified, tuple[PathPoint, ...]]:
-        """All findings, and the path's points."""
+    def everything(self) -> tuple[Certified, LossPath | None]:
+        """All findings, and the path."""
         findings: dict[str, Finding] = {}
         rank = self._rank()
         findings["rank"] = _finding(rank.label if rank else "R", rank.verdict if rank else None, _why(rank))
@@ -195,7 +200,7 @@ class _Work:
             ray_from=None if path is None else path.time_of(path.targets[0]),
             engine=arithmetic(self.features),
         )
-        return found, () if path is None else path_points(path, self.point.v)
+        return found, path
 
     @property
     def max_bits(self) -> int:

@@ -269,8 +269,10 @@ def _prove(
         if not (np.isfinite(at.u).all() and np.isfinite(at.v).all()):
             return None, (), "diverged: weights that are no numbers"
         try:
-            thorough = certificate is not None and job.skip  # of the first seeds
-            found, path = certify(at, split.train, job.certify, certificate=file, thorough=thorough, stage=stage)
+            thorough, picture = file is not None and job.skip, at is not point  # a file: of the first seeds
+            found, path = certify(
+                at, split.train, job.certify, certificate=file, thorough=thorough, picture=picture, stage=stage
+            )
             return found, path, ""
         except VerifierError as error:
             return None, (), f"nothing proved: {one_line(str(error), limit=300)}"

@@ -27,6 +27,11 @@ MAX_READINGS: Final = 8
 """How often an expression is printed and read back until it stays the same."""
 
 
+@lru_cache(maxsize=1024)
+def _printed(expression: sympy.Expr) -> str:
+    return str(expression)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Activation(Brief):
     """An activation function: a name and one expression in the real variable t.
@@ -108,7 +113,7 @@ class Activation(Brief):
     @property
     def canonical(self) -> str:
         """The expression as certificates hold it: what sympy prints."""
-        return str(self.expression)
+        return _printed(self.expression)
 
     @property
     def tree(self) -> Tree:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -308,28 +308,47 @@ def with_zero(z: Array) -> Array:
 @np.errstate(all="ignore")
 def approx_features(network: Network, u: Array, inputs: Array) -> Array:
     """Psi(U) in plain floating point, shape ``(N, M)``. An untrusted proposal, never a proof."""
+    values = [value for _, value in approx_layers(network, u, inputs)]
+    columns = [values[index][:, list(units)] for index, units in network.skip_units]
+    return np.ascontiguousarray(np.concatenate(columns, axis=1))
+
+
+def approx_layers(network: Network, u: Array, inputs: Array) -> Iterator[tuple[Array | None, Array]]:
+    """Arguments and values of each layer's units in plain floating point, each ``(N, units)``; a pool has no arguments.
+
+    An untrusted proposal, never a proof.
+    """
     views = network.views(u)
-    n = len(inputs)
     values: list[Array] = []
     for index, layer in enumerate(network.layers):
         parts = [inputs if s == "input" else values[int(s)] for s in network.sources[index]]
         z = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-        if isinstance(layer, Dense):
-            pre = z @ views[f"layer{index}.weight"].T + views[f"layer{index}.bias"]
-        else:
-            sources = network.source_shapes(index)
-            shape = (sum(s[0] for s in sources), *sources[0][1:])
-            if isinstance(layer, Conv):
-                window = np.array(window_indices(shape, layer.kernel, layer.steps, layer.padding))
-                z = with_zero(z) if layer.padding else z
-                weight = views[f"layer{index}.weight"].reshape(layer.filters, -1)
-                bias = views[f"layer{index}.bias"].reshape(layer.filters, -1)
-                pre = (z[:, window] @ weight.T).transpose(0, 2, 1) + bias
-                pre = pre.reshape(n, -1)
+        pre: Array | None = None
+        with np.errstate(all="ignore"):
+            if isinstance(layer, AvgPool):
+                values.append(_pooled(network, index, layer, z))
             else:
-                window = np.array(window_indices((1, *shape[1:]), layer.kernel, layer.steps))
-                values.append(z.reshape(n, shape[0], -1)[:, :, window].mean(axis=3).reshape(n, -1))
-                continue
-        values.append(approx_numpy_kernel(layer.activation)(pre))
-    columns = [values[index][:, list(units)] for index, units in network.skip_units]
-    return np.ascontiguousarray(np.concatenate(columns, axis=1))
+                if isinstance(layer, Dense):
+                    pre = z @ views[f"layer{index}.weight"].T + views[f"layer{index}.bias"]
+                else:
+                    pre = _convolved(network, index, layer, views, z)
+                values.append(approx_numpy_kernel(layer.activation)(pre))
+        yield pre, values[-1]
+
+
+def _convolved(network: Network, index: int, layer: Conv, views: dict[str, Array], z: Array) -> Array:
+    sources = network.source_shapes(index)
+    shape = (sum(s[0] for s in sources), *sources[0][1:])
+    window = np.array(window_indices(shape, layer.kernel, layer.steps, layer.padding))
+    z = with_zero(z) if layer.padding else z
+    weight = views[f"layer{index}.weight"].reshape(layer.filters, -1)
+    bias = views[f"layer{index}.bias"].reshape(layer.filters, -1)
+    pre = (z[:, window] @ weight.T).transpose(0, 2, 1) + bias
+    return pre.reshape(len(z), -1)
+
+
+def _pooled(network: Network, index: int, layer: AvgPool, z: Array) -> Array:
+    (shape,) = network.source_shapes(index)
+    window = np.array(window_indices((1, *shape[1:]), layer.kernel, layer.steps))
+    pooled: Array = z.reshape(len(z), shape[0], -1)[:, :, window].mean(axis=3).reshape(len(z), -1)
+    return pooled
