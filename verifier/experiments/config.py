@@ -79,11 +79,11 @@ class RandSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class CertifySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """[certify]: what is proved at the weights of the end, and of the start.
 
-    Certificates are written, and checked by the independent checker, for SGD's first ``certificates`` seeds; ``starts``
-    is for how many seeds the proof's path from the random start is made. ``max_bits`` bounds the precision of the rank
-    proofs (53: binary64 alone). Above ``entries`` = N M only what passes over Psi give is proved. Where binary64 does
-    not decide margins, as in deep networks, Arb does if hidden units times samples are at most ``evaluations``; for SGD
-    with skips and the first ``certificates`` seeds in any case.
+    Certificates are written, and checked by the independent checker, for SGD with skips and the first ``certificates``
+    seeds; ``starts`` is for how many seeds the proof's path from the random start is made. ``max_bits`` bounds the
+    precision of the rank proofs (53: binary64 alone). Above ``entries`` = N M only what passes over Psi give is proved.
+    Where binary64 does not decide margins, as in deep networks, Arb does if hidden units times samples are at most
+    ``evaluations``; where a certificate is wanted in any case.
     """
 
     enabled: bool = True
@@ -92,7 +92,7 @@ class CertifySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     certificates: int = 1
     starts: int = 1
     entries: int = 25_000_000
-    evaluations: int = 4_000_000
+    evaluations: int = 2_600_000
 
 
 class Configuration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -81,6 +81,8 @@ def jobs_of(name: str, configuration: Configuration) -> list[PlannedRun]:
     if name not in (*EXPERIMENTS, "all"):
         raise InputError(f"experiment {one_line(name)} is unknown; {nearest(name, [*EXPERIMENTS, 'all'])}")
     wanted = EXPERIMENTS if name == "all" else (name,)
+    if name == "rand-vs-sgd":  # by itself it has the time for more seeds
+        configuration = msgspec.structs.replace(configuration, seeds=_more(configuration.seeds))
     found: dict[str, PlannedRun] = {}
     for part in wanted:
         for job in _PLANS[part](configuration):
@@ -98,16 +100,20 @@ def _depth150(configuration: Configuration) -> list[PlannedRun]:
 
 
 def _rand_vs_sgd(configuration: Configuration) -> list[PlannedRun]:
-    seeds = list(configuration.seeds)
-    while len(seeds) < COMPARED_SEEDS:
-        seeds.append(max(seeds) + 1)
     names = configuration.networks.architectures or COMPARED
     found = []
-    for job in _grid("rand-vs-sgd", configuration, names, seeds, rand=True):
+    for job in _grid("rand-vs-sgd", configuration, names, configuration.seeds, rand=True):
         if job.skip:
             found.append(job)
             if job.method == "rand":
                 found.append(msgspec.structs.replace(job, method="interpolation"))
+    return found
+
+
+def _more(seeds: Sequence[int]) -> list[int]:
+    found = list(seeds)
+    while len(found) < COMPARED_SEEDS:
+        found.append(max(found) + 1)
     return found
 
 

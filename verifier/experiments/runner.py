@@ -66,9 +66,8 @@ def tasks_of(name: str, configuration: Configuration, folder: Path) -> list[Task
     certified, started = set(seeds[: section.certificates]), set(seeds[: section.starts])
     found = []
     for job in jobs_of(name, configuration):
-        certificate = section.enabled and job.seed in certified and job.method == "sgd"
-        start = section.enabled and job.seed in started and job.skip and job.method == "sgd"
-        found.append(Task(job, folder, certificate, start))
+        proved = section.enabled and job.skip and job.method == "sgd"
+        found.append(Task(job, folder, proved and job.seed in certified, proved and job.seed in started))
     return found
 
 

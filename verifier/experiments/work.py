@@ -269,7 +269,7 @@ def _prove(
         if not (np.isfinite(at.u).all() and np.isfinite(at.v).all()):
             return None, (), "diverged: weights that are no numbers"
         try:
-            thorough, picture = file is not None and job.skip, at is not point  # a file: of the first seeds
+            thorough, picture = file is not None, at is not point  # a file: of the first seeds
             found, path = certify(
                 at, split.train, job.certify, certificate=file, thorough=thorough, picture=picture, stage=stage
             )
