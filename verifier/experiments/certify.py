@@ -230,7 +230,7 @@ class _Work:
         if verdict is not Verdict.PROVED:
             return _finding("W0", Verdict.UNDECIDED, reason)
         if rank is not None and rank.verdict is Verdict.PROVED:
-            if rank.witness is not None:
+            if self.builder.ranked:
                 self.builder.add_generic()
             return _finding("W0", Verdict.PROVED, "analytic, and of full rank at these weights: at almost every U")
         witness: WitnessResult = prove_witness(
