@@ -74,26 +74,64 @@ def arb_text(value: arb, digits: int = 3) -> str:
     return str(value.mid().str(digits, radius=False))
 
 
-def text_below(value: float, digits: int = 4) -> str:
-    """Print a finite lower bound with ``digits`` digits.
+Bound = Dyadic | Fraction | float | arb
+"""What can be printed as a bound: an exact number, or a ball, of which the end on the safe side is taken."""
 
-    Guarantee: the decimal number printed is <= ``value``.
+
+def at_least(value: Bound, digits: int = 4) -> str:
+    """Print a lower bound as a short decimal, rounded down.
+
+    Guarantee: the decimal number printed is <= ``value`` (of a ball: <= each of its points); "-inf" if the ball has no
+    finite lower end.
     """
-    floor = decimal.Context(prec=digits, rounding=decimal.ROUND_FLOOR).create_decimal_from_float(value)
-    return f"{float(floor):.{digits}g}"
+    return _directed(value, digits, decimal.ROUND_FLOOR)
+
+
+def at_most(value: Bound, digits: int = 4) -> str:
+    """Print an upper bound as a short decimal, rounded up.
+
+    Guarantee: the decimal number printed is >= ``value`` (of a ball: >= each of its points); "inf" if the ball has no
+    finite upper end.
+    """
+    return _directed(value, digits, decimal.ROUND_CEILING)
+
+
+def about(value: Bound, digits: int = 3) -> str:
+    """Print a number that bounds nothing, rounded to nearest: for sizes and choices, never beside "at least" or "<="."""
+    return _directed(value.mid() if isinstance(value, arb) else value, digits, decimal.ROUND_HALF_EVEN)
+
+
+def _directed(value: Bound, digits: int, rounding: str) -> str:
+    down = rounding == decimal.ROUND_FLOOR
+    if isinstance(value, arb):
+        end = value.lower() if down else value.upper()
+        if not end.is_finite():
+            return "-inf" if down else "inf"
+        value = Dyadic.of_arb(end)  # the end is a number, a ball of radius zero
+    if isinstance(value, float | int):  # numpy's float64 is a float
+        if not math.isfinite(value):
+            return str(float(value))
+        value = Fraction(value)
+    context = decimal.Context(prec=digits, rounding=rounding, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+    # numerator and denominator are exact, so there is one rounding, in the division or the multiplication
+    if isinstance(value, Fraction):
+        short = context.divide(decimal.Decimal(value.numerator), decimal.Decimal(value.denominator))
+    else:
+        power = decimal.Decimal(1 << abs(value.exponent))
+        scale = context.multiply if value.exponent >= 0 else context.divide
+        short = scale(decimal.Decimal(value.mantissa), power)
+    short = short.normalize(context)
+    return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
+
+
+def text_below(value: float, digits: int = 4) -> str:
+    """Print a finite lower bound: `at_least`."""
+    return at_least(value, digits)
 
 
 def bound_text(value: Dyadic, *, up: bool = False, digits: int = 4) -> str:
-    """Print a bound as a short decimal, rounded down, or up where it is an upper bound.
-
-    Guarantee: the decimal number printed is <= ``value`` (>= ``value`` if ``up``).
-    """
-    rounding = decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR
-    context = decimal.Context(prec=digits, rounding=rounding, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
-    power = decimal.Decimal(1 << abs(value.exponent))  # exact, as is the mantissa: one rounding, in the end
-    scale = context.multiply if value.exponent >= 0 else context.divide
-    short = scale(decimal.Decimal(value.mantissa), power).normalize(context)
-    return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
+    """Print a bound: `at_least`, or `at_most` if ``up``."""
+    return at_most(value, digits) if up else at_least(value, digits)
 
 
 def round_down(value: arb, bits: int = 30) -> Dyadic:
