@@ -216,7 +216,7 @@ HOLED[3, 1] = np.nan
         ({"scale": "auto"}, "scale = 'auto'"),
         ({"init": "gauss"}, "did you mean 'gaussian'?"),
         ({"engine": "Arb"}, "did you mean 'arb'?"),
-        ({"targets": "1e-6"}, "sequences"),
+        ({"targets": "1e-6"}, "no sequence"),
         ({"targets": ["-1"]}, "positive decimal"),
         ({"losses": ["sqared"]}, "squared"),
         ({"data_scale": "big"}, "'auto', 'none'"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from verifier.balls.binary64.backend import backend_for
@@ -166,7 +167,7 @@ class Verification(Shown):
         CertificateError
             Nothing was proved, or the files cannot be written.
         """
-        target = Path(file)
+        target = _path(file, "write")
         if target.suffix != ".json":
             raise InputError(
                 f"write({one_line(str(file))}): a certificate's name ends in .json; its arrays go beside it"
@@ -253,8 +254,13 @@ def verify(
         raise InputError(f"engine = {one_line(engine)} is unknown; {nearest(str(engine), get_args(Engine))}")
     full = given_dataset(X, y, data_scale, name)
     instance = given_instance(full, given_network(network, full), u, v, seed=seed, init=init, scale=scale)
-    if isinstance(targets, str) or isinstance(losses, str):
-        raise InputError('targets and losses are sequences; write for example targets=["1e-6"], losses=["squared"]')
+    for argument, value, example in (("targets", targets, '["1e-6"]'), ("losses", losses, '["squared"]')):
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
+            raise InputError(
+                f"{argument} = {one_line(value)} is no sequence; write {argument}={example}, or [] for none"
+            )
+    if not callable(stage):
+        raise InputError(f"stage = {one_line(stage)} cannot be called; give a function of one text, or leave it out")
     file = CaseFile(
         data=DataSection(),
         network=NetworkSection(layers=[]),
@@ -285,7 +291,7 @@ def check(file: str | Path) -> Checked:
     InputError
         There is no such file.
     """
-    path = Path(file)
+    path = _path(file, "check")
     if not path.is_file():
         raise InputError(f"check({one_line(str(file))}): no such file; name the .json that write() made")
     process = CheckerProcess([path])
@@ -314,4 +320,10 @@ def show(file: str | Path) -> Description:
     InputError
         The file is missing or is no certificate of this version.
     """
-    return read_description(Path(file))
+    return read_description(_path(file, "show"))
+
+
+def _path(file: object, function: str) -> Path:
+    if not isinstance(file, str | Path):
+        raise InputError(f"{function}({one_line(file)}): not a file's name; name the .json that write() made")
+    return Path(file)

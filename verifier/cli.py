@@ -7,6 +7,7 @@ line, no traceback); 3 undecided; 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -525,7 +526,7 @@ def experiment(
 ) -> None:
     """Repeat the paper's experiments: skip networks trained by SGD beside random features, and what is proved there.
 
-    Needs PyTorch: pip install "verifier[torch]". An experiment that was killed goes on where it stopped.
+    Needs PyTorch: in your clone, pip install ".[torch]". An experiment that was killed goes on where it stopped.
     """
     from verifier.experiments.config import changed, read_configuration
     from verifier.experiments.plan import jobs_of
@@ -560,7 +561,7 @@ def init(
 
     if file.exists():
         raise InputError(f"{file} exists; name another file")
-    atomic_write(file, SAMPLE.encode())
+    atomic_write(file, SAMPLE.encode(), remedy="name a file in another folder")
     _console().print(f"Wrote {file}. Run it: verifier run {file}", highlight=False, markup=False)
 
 
@@ -592,6 +593,9 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: errors are one line on stderr, never a traceback for a user's mistake."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is escaped, never a traceback
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     code = _guarded(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):  # what comes now ends the process without a word
         signal.signal(number, signal.SIG_DFL)
@@ -599,6 +603,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _guarded(arguments: list[str] | None) -> int:
+    if not (sys.argv[1:] if arguments is None else arguments):
+        arguments = ["--help"]
     try:
         found = app(args=arguments, prog_name="verifier", standalone_mode=False)
         code = found if isinstance(found, int) else 0

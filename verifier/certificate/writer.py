@@ -437,8 +437,17 @@ def _remove(path: Path) -> None:
         raise CertificateError(f"cannot write {path}: {error.strerror}; choose another folder with --out") from None
 
 
-def atomic_write(path: Path, content: bytes) -> None:
+def atomic_write(path: Path, content: bytes, *, remedy: str = "choose another folder with --out") -> None:
     """Write a file under a temporary name in the same folder, flush it to disk, then rename: whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made if it is missing.
+    content : bytes
+        All of it.
+    remedy : str, optional
+        What the caller's user can do if the folder cannot be written.
 
     Raises
     ------
@@ -456,9 +465,7 @@ def atomic_write(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise CertificateError(
-            f"cannot write {path}: {error.strerror or error}; choose another folder with --out"
-        ) from None
+        raise CertificateError(f"cannot write {path}: {error.strerror or error}; {remedy}") from None
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)

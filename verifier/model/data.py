@@ -70,6 +70,8 @@ class Dataset(Shown):
 
     def __post_init__(self) -> None:
         """Validate, normalise, freeze."""
+        if not isinstance(self.name, str):
+            raise DataError(f"name = {one_line(self.name)}: must be a text; it is only informative")
         inputs = _checked_inputs(self.inputs)
         count, dimension = inputs.shape
         classes = _class_count(self.classes)

@@ -108,5 +108,5 @@ def stop_all() -> None:
 
 def _checked(entry: dict[str, Any]) -> Checked:
     rejection = entry.get("rejection")
-    reason = "" if not rejection else f"{rejection['path']}: {rejection['rule']}: {rejection['message']}"
+    reason = "" if not rejection else f"{rejection['rule']} at {rejection['path'] or '/'}: {rejection['message']}"
     return Checked(str(entry["file"]), str(entry["verdict"]), reason, float(entry["seconds"]))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.errors import InputError
+from verifier.errors import InputError, installing
 
 Array = Any
 """An array of the backend's library."""
@@ -166,7 +166,7 @@ def cupy_backend() -> Backend:
     try:
         import cupy
     except ImportError:
-        raise InputError('--device gpu needs CuPy, which is not installed: pip install "verifier[gpu]"') from None
+        raise InputError(f"--device gpu needs CuPy, which is not installed; {installing('gpu')}") from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
