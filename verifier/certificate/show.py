@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verifier.balls.exact import Dyadic, bound_text
+from verifier.balls.exact import SHOWN_BITS, Dyadic, about, at_least, at_most, exactly
 from verifier.display import Facts, Shown, Table
 from verifier.errors import InputError, one_line
 from verifier.model.files import read_regular
@@ -193,7 +193,11 @@ def _description(file: str, document: dict[str, Any]) -> Description:
 
 def _words(claim: dict[str, Any]) -> dict[str, str]:
     words = {key: _number(value, up=key in UPPER) for key, value in claim.items()}
+    if "alpha" in claim:
+        words["alpha"] = at_most(_dyadic(claim["alpha"]), below=1)
     if "kappa" in claim:
+        kappa = _dyadic(claim["kappa"])
+        words["kappa"] = exactly(kappa) if kappa.mantissa.bit_length() <= SHOWN_BITS else f"about {about(kappa)}"
         words["loss_lower"] = _number(claim["start_loss"]["lower"])
         words["loss_upper"] = _number(claim["start_loss"]["upper"], up=True)
         reached = "".join(
@@ -227,11 +231,16 @@ def _count(number: int, noun: str) -> str:
 def _number(value: Any, *, up: bool = False) -> str:
     """Print a number of the certificate: a bound is never printed better than it is."""
     if isinstance(value, dict) and set(value) == {"mantissa", "exponent"}:
-        exponent = int(value["exponent"])
-        if abs(exponent) > MAX_EXPONENT:
-            raise ValueError(f"the exponent {exponent} is beyond the format's {MAX_EXPONENT}")
-        return bound_text(Dyadic(int(value["mantissa"]), exponent), up=up)
+        return (at_most if up else at_least)(_dyadic(value))
     return _plain(value)
+
+
+def _dyadic(value: dict[str, Any]) -> Dyadic:
+    """Read a number of the certificate; sizes that take long to print are refused."""
+    exponent = int(value["exponent"])
+    if abs(exponent) > MAX_EXPONENT:
+        raise ValueError(f"the exponent {exponent} is beyond the format's {MAX_EXPONENT}")
+    return Dyadic(int(value["mantissa"]), exponent)
 
 
 def _layer(index: int, layer: dict[str, Any]) -> str:

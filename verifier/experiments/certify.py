@@ -20,7 +20,7 @@ from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.canary import canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
-from verifier.balls.exact import ExactArray, lower_float, text_below, upper_float
+from verifier.balls.exact import ExactArray, at_least, at_most, lower_float, upper_float
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
@@ -277,9 +277,8 @@ class _Work:
         with working_precision(FIRST_BITS):
             bound = arb(2).log() / sum(self.counts)
             verdict = Verdict.PROVED if arb(high) < bound else Verdict.REFUTED if arb(low) >= bound else None
-            limit = text_below(lower_float(bound), 6)
-        above = text_below(-high, 6).lstrip("-")  # rounded up
-        return _finding("L2.1", verdict, f"Phi is in [{text_below(low, 6)}, {above}], log(2)/N >= {limit}")
+            limit = at_least(bound, 6)
+        return _finding("L2.1", verdict, f"Phi is in [{at_least(low, 6)}, {at_most(high, 6)}], log(2)/N >= {limit}")
 
     def _zero(self, rank: RankResult | None, separates: bool) -> ZeroLoss:
         witness = None if rank is None else rank.witness

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from verifier.balls.exact import bound_text
+from verifier.balls.exact import at_least
 from verifier.certificate.writer import CertificateBuilder
 from verifier.errors import CaseError, DataError
 from verifier.model.case import Case, build_network
@@ -134,8 +134,8 @@ def _samples(case: Case) -> tuple[SampleSource, Dataset | None, str]:
 
 def _explicit(found: WitnessResult) -> str:
     depth = f", through {len(found.chain)} layers below" if found.chain else ""
-    radius = "" if found.radius is None else f"; every U' within {bound_text(found.radius)} of it in each parameter too"
-    sigma = "sigma_N > 0" if found.sigma_lower is None else f"sigma_N >= {bound_text(found.sigma_lower)}"
+    radius = "" if found.radius is None else f"; every U' within {at_least(found.radius)} of it in each parameter too"
+    sigma = "sigma_N > 0" if found.sigma_lower is None else f"sigma_N >= {at_least(found.sigma_lower)}"
     return f"an explicit U from {found.samples} thresholds{depth}: {sigma}{radius}"
 
 

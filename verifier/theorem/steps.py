@@ -12,7 +12,7 @@ from typing import Any
 import sympy
 
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, text_below, upper_float
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, upper_float
 from verifier.balls.precision import working_precision
 from verifier.display import Brief, Facts, Shown, Table, count, joined
 from verifier.landscape.escape import EscapeResult
@@ -199,7 +199,7 @@ def _threshold_on_path(instance: Evidence) -> str:
     with working_precision(path.precision):
         time = upper_float(path.zero_error_t.arb() / path.kappa.arb())
     found = check_instance(path.margins(max(time, 1.0)).rows, path.multiplicities)
-    return f"; on the path at t = {bound_text(path.zero_error_t, up=True)}: {found.reason}"
+    return f"; on the path at t = {at_most(path.zero_error_t)}: {found.reason}"
 
 
 def _witness(instance: Evidence, steps: _Walk, seed: int) -> None:
@@ -208,7 +208,7 @@ def _witness(instance: Evidence, steps: _Walk, seed: int) -> None:
     steps.found.witness = found
     for label in ("W1", "W2"):
         if found.label == label:
-            radius = "" if found.radius is None else f"; a ball of radius {bound_text(found.radius)} in every parameter"
+            radius = "" if found.radius is None else f"; a ball of radius {at_least(found.radius)} in every parameter"
             steps.add(label, found.verdict, f"{found.reason}{radius}")
         else:
             steps.skip(label, f"not needed: {found.label} applies" if found.label else found.reason)
@@ -241,7 +241,7 @@ def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth
             reason = f"no witness ({witness.reason if witness else ''}), and {dense}"
             steps.add("L3.2 construction", Verdict.UNDECIDED, reason)
         else:
-            words = text_below(dense.rank.sigma_lower)
+            words = at_least(dense.rank.sigma_lower)
             reason = f"a random U (seed {dense.seed}), {dense.rank.label}: sigma_N >= {words}"
             steps.add("L3.2 construction", Verdict.PROVED, reason)
     dead = dead_open_set(network, instance.inputs) if smooth is Verdict.REFUTED and every is None else None
@@ -260,8 +260,8 @@ def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth
         steps.add("W0", Verdict.PROVED, reason, "LA.1", "L3.2 construction")
         steps.add("L3.2 genericity", Verdict.PROVED, "by W0; A3.1 is not needed", "W0")
     distance, each = steps.found.rank_radius, steps.found.rank_ball
-    ball = "" if each is None else f"; so has every U within {each} in each parameter (B1)"
-    ball += "" if distance is None else f", and within Frobenius distance {distance}"
+    ball = "" if each is None else f"; so has every U within {at_least(each)} in each parameter (B1)"
+    ball += "" if distance is None else f", and within Frobenius distance {at_least(distance)}"
     steps.add("rank", rank.verdict, f"{rank.label}: {rank.reason}{ball}")
 
 
@@ -278,9 +278,8 @@ def _duplicates(instance: Evidence, steps: _Walk) -> None:
         words = (
             f"{total} samples, {distinct} distinct, {len(grouping.conflicts)} with conflicting labels: Phi is never "
         )
-        words += (
-            f"below the groups' entropy >= {text_below(low)} (at most {high:.6g}), its infimum if some U has full rank"
-        )
+        words += f"below the groups' entropy, which is at least {at_least(low)} and at most {at_most(high)}; it is the "
+        words += "infimum if some U has full rank"
         steps.add("X1", Verdict.PROVED, words)
 
 
