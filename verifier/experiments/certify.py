@@ -225,7 +225,7 @@ class _Work:
     def _generic(self, rank: RankResult | None) -> Finding:
         """W0: analytic, and of full rank at one U: this one, or one that is constructed."""
         if self.point.network.skip_count < self.rows.samples:
-            return _finding("W0", Verdict.REFUTED, "M < N: no U has full row rank")
+            return _finding("L3.2 genericity", Verdict.REFUTED, "M < N: no U has full row rank")
         verdict, reason = analytic(self.point.network)
         if verdict is not Verdict.PROVED:
             return _finding("W0", Verdict.UNDECIDED, reason)

@@ -17,6 +17,10 @@ positive class weights. Over all logits the infimum of a sample with the weights
 if only one of them is not 0, else ``sum a log(A/a)`` for cross-entropy (Gibbs), ``sum a log(A/a) + (A-a) log(A/(A-a))``
 for one-vs-rest (Gibbs per class), ``sum a (A - a) / 2A`` for the squared loss (the mean is best). Full row rank makes
 every matrix of logits a ``Psi V``; then the infimum over V is the same.
+
+The margins of a sample, where labels agree, are the ``m_k``; for one-vs-rest ``G_y`` and the ``-G_k``, k != y; the
+squared loss has none. If all are at least gamma > 0 at ``V1``, the loss never increases along ``t V1``, t >= 1, and
+tends to 0.
 """
 
 from __future__ import annotations
@@ -374,7 +378,8 @@ def _conclude(
     reason = f"{movement} from {most} on the segment to V1, where the loss is at most {reached}"
     reason += f"; infimum >= {at_least(low)}"
     if gamma is not None:
-        reason += f"; beyond V1, along t V1, it tends to 0 (gamma = {at_least(gamma)})"
+        margins = "G_y and -G_k" if problem.name == "one-vs-rest" else "margins"
+        reason += f"; beyond V1, along t V1, it tends to 0 ({margins} >= gamma = {at_least(gamma)})"
     if not (near or gamma is not None):
         reason += f"; not proved to be within {epsilon} of the infimum"
     verdict = Verdict.PROVED if near or gamma is not None else Verdict.UNDECIDED

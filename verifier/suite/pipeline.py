@@ -259,7 +259,7 @@ def _run(
     report = CaseReport(case, instance.words, network, engine=engine)
     timed = _Timer(report)
     max_bits = case.file.rank.max_bits
-    timed("analytic", "LA.1", lambda: analytic(network))
+    timed("analytic", "analytic", lambda: analytic(network))
     streamed = "path" not in parts and not certificate
     features = _first_enclosure(instance, backend, stage, streamed)
     timed("features", "Psi", lambda: _finite(features, streamed))
