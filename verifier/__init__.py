@@ -76,6 +76,9 @@ _HOMES = {
     "WitnessResult": "verifier.rank.witness",
     "Theorem": "verifier.theorem.steps",
     "Dyadic": "verifier.balls.exact",
+    "at_least": "verifier.balls.exact",
+    "at_most": "verifier.balls.exact",
+    "about": "verifier.balls.exact",
     "dataset_from_arrays": "verifier.model.arrays",
     "from_torch": "verifier.model.pytorch.convert",
     "TorchNetwork": "verifier.model.pytorch.convert",
@@ -111,7 +114,10 @@ __all__ = [
     "WitnessResult",
     "ZeroLoss",
     "__version__",
+    "about",
     "activation",
+    "at_least",
+    "at_most",
     "canary",
     "certified_ball",
     "certify_gram",
@@ -162,7 +168,7 @@ if TYPE_CHECKING:
     from verifier.balls.binary64.features import FloatEnclosure
     from verifier.balls.binary64.loss import float_logits, float_loss
     from verifier.balls.binary64.matrix import MatrixEnclosure
-    from verifier.balls.exact import Dyadic, ExactArray
+    from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most
     from verifier.balls.features import FeatureEnclosure
     from verifier.certificate.show import Description
     from verifier.certificate.writer import CertificateBuilder

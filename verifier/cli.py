@@ -39,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Prove, with certificates that an independent checker accepts or rejects, that a network's loss "
-    "landscape has a non-increasing path from a start to zero loss.",
+    "landscape has a path without increase from a start to zero loss.",
 )
 
 INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"
@@ -191,7 +191,7 @@ def path(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove a non-increasing path from the case's start to zero loss (Z1, P1; E1 to E4 where P1 cannot begin)."""
+    """Prove a path from the case's start to zero loss: without increase (P1; E1, E2, E4 first), or (E3) + epsilon."""
     _prove(case, out, seed, as_json, "path", ("path",), device=device, tight=False, escape=escape)
 
 
@@ -235,7 +235,7 @@ def witness(
     else:
         print_witness(_console(), found_case, report, table)
         _say_written(out, written, None if report.builder is None else report.builder.refusal)
-    raise typer.Exit({Verdict.PROVED: 0, Verdict.REFUTED: 1}.get(report.verdict("W0"), 3))
+    raise typer.Exit({Verdict.PROVED: 0, Verdict.REFUTED: 1}.get(report.generic, 3))
 
 
 def _json_name(out: Path | None) -> None:

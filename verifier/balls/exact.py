@@ -18,6 +18,10 @@ STATABLE = 180_000
 """Certificates hold numbers of size 2^-200000 and more; what is stated keeps away from that."""
 SHOWN_BITS = 64
 """A longer mantissa is not printed."""
+MOST_DIGITS = 64
+"""Where a bound is printed with more digits to keep it on its side of another number."""
+EXACT_DIGITS = 9
+"""A number that needs more digits, or more characters, is printed as a product with a power of two."""
 _INTEGER_DTYPES = (np.int8, np.int16, np.int32, np.int64)
 
 
@@ -59,19 +63,33 @@ class Dyadic:
             return math.copysign(math.inf, self.mantissa)
 
     def __str__(self) -> str:
-        """Decimal, three digits, also far outside binary64's range."""
-        return arb_text(self.arb())
+        """Refuse: a decimal is rounded, and only the sentence around it knows the safe side.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            "an exact number is not printed without a direction: use at_least(x) for a lower bound, at_most(x) for an "
+            "upper bound, about(x) where nothing is bounded, or repr(x)"
+        )
+
+    def __format__(self, format_spec: str) -> str:
+        """Refuse, as `__str__` does: an f-string would hide the rounding.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        return str(self)
 
     def __repr__(self) -> str:
         """The exact number while it is short, else its size; and about what it is."""
         bits = self.mantissa.bit_length()
         mantissa = str(self.mantissa) if bits <= SHOWN_BITS else f"<{bits} bits>"
-        return f"Dyadic({mantissa} * 2^{self.exponent} ~ {self})"
-
-
-def arb_text(value: arb, digits: int = 3) -> str:
-    """Print the midpoint of a ball with ``digits`` digits (for people, not for proofs)."""
-    return str(value.mid().str(digits, radius=False))
+        return f"Dyadic({mantissa} * 2^{self.exponent}, about {about(self)})"
 
 
 Bound = Dyadic | Fraction | float | arb
@@ -87,18 +105,49 @@ def at_least(value: Bound, digits: int = 4) -> str:
     return _directed(value, digits, decimal.ROUND_FLOOR)
 
 
-def at_most(value: Bound, digits: int = 4) -> str:
+def at_most(value: Bound, digits: int = 4, *, below: int | None = None) -> str:
     """Print an upper bound as a short decimal, rounded up.
+
+    Parameters
+    ----------
+    value
+        The bound.
+    digits
+        Significant digits.
+    below
+        A number above the bound that the sentence compares it with, as in "alpha <= 0.99997 < 1": more digits are
+        printed where rounding would reach it.
 
     Guarantee: the decimal number printed is >= ``value`` (of a ball: >= each of its points); "inf" if the ball has no
     finite upper end.
     """
-    return _directed(value, digits, decimal.ROUND_CEILING)
+    text = _directed(value, digits, decimal.ROUND_CEILING)
+    longer = digits
+    while below is not None and longer < MOST_DIGITS and not decimal.Decimal(text) < below:
+        longer *= 2
+        sharper = _directed(value, longer, decimal.ROUND_CEILING)
+        if decimal.Decimal(sharper) < below:
+            return sharper
+    return text
 
 
 def about(value: Bound, digits: int = 3) -> str:
-    """Print a number that bounds nothing, rounded to nearest: for sizes and choices, never beside "at least" or "<="."""
+    """Print a number that bounds nothing, rounded to nearest: for sizes and choices, never beside "at least" or "<=".
+
+    Of a ball it is the midpoint.
+    """
     return _directed(value.mid() if isinstance(value, arb) else value, digits, decimal.ROUND_HALF_EVEN)
+
+
+def exactly(value: Dyadic) -> str:
+    """Print a chosen number without rounding, as a decimal if that is short and as ``m * 2^e`` otherwise.
+
+    Guarantee: what is printed equals ``value``.
+    """
+    short = at_least(value, EXACT_DIGITS)
+    if len(short) <= EXACT_DIGITS and Fraction(short) == value.fraction():
+        return short
+    return f"{'' if value.mantissa == 1 else f'{value.mantissa} * '}2^{value.exponent}"
 
 
 def _directed(value: Bound, digits: int, rounding: str) -> str:
@@ -122,16 +171,6 @@ def _directed(value: Bound, digits: int, rounding: str) -> str:
         short = scale(decimal.Decimal(value.mantissa), power)
     short = short.normalize(context)
     return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
-
-
-def text_below(value: float, digits: int = 4) -> str:
-    """Print a finite lower bound: `at_least`."""
-    return at_least(value, digits)
-
-
-def bound_text(value: Dyadic, *, up: bool = False, digits: int = 4) -> str:
-    """Print a bound: `at_least`, or `at_most` if ``up``."""
-    return at_most(value, digits) if up else at_least(value, digits)
 
 
 def round_down(value: arb, bits: int = 30) -> Dyadic:

@@ -20,7 +20,7 @@ from flint import arb
 from numpy.typing import NDArray
 
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import Dyadic, ExactArray, bound_text
+from verifier.balls.exact import Dyadic, ExactArray, about, at_most, exactly
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.motion import Motion
@@ -98,7 +98,7 @@ class Escape(Shown):
         tail = self.tail._facts()
         values = [("pieces", str(self.pieces))]
         if self.epsilon is not None:
-            values.append(("epsilon <=", bound_text(self.epsilon, up=True)))
+            values.append(("epsilon <=", at_most(self.epsilon)))
         title = f"A way out of the start ({self.label})"
         return Facts(title, str(Verdict.PROVED), self.claim, (*values, *tail.values), tail.tables)
 
@@ -216,15 +216,15 @@ def prove_escape(
 
 def _words(escape: Escape) -> str:
     tail = escape.tail
-    ray = ", ".join(f"loss <= {target.text} from t = {bound_text(target.t, up=True)}" for target in tail.targets)
-    epsilon = "" if escape.epsilon is None else bound_text(escape.epsilon, up=True)
+    ray = ", ".join(f"loss <= {target.text} from t = {at_most(target.t)}" for target in tail.targets)
+    epsilon = "" if escape.epsilon is None else at_most(escape.epsilon)
     how = {
         "E1": f"U and V move together, dPhi/dt < 0 on {escape.pieces} pieces",
         "E2": "V is carried by units at rest, the others move freely",
         "E4": "the lower weights part merged samples, V follows continuously",
         "E3": f"U moves, Phi stays below Phi(start) + {epsilon} on {escape.pieces} pieces",
     }[escape.label]
-    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {bound_text(tail.kappa)}; {ray}"
+    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {exactly(tail.kappa)}; {ray}"
 
 
 def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first: Margins | None = None) -> Path | str:
@@ -279,7 +279,7 @@ def _descend(start: _Start) -> Escape | str:
     point = approx_gradient(start.network, start.u, start.v, start.inputs, start.labels, start.counts)
     scale = point.loss / max(1.0, float(np.linalg.norm(start.v)))
     if not np.isfinite(point.norm) or not point.norm > STATIONARY * max(scale, 1e-300):
-        return f"the gradient is {point.norm:.1e}: stationary, or too nearly so to be followed"
+        return f"the gradient has norm about {about(point.norm, 2)}: stationary, or too nearly so to be followed"
     if start.work > WORK_LIMIT:
         return "the network is too large for enclosures of the derivative along the way"
     wander = _direction(start, (WANDERING,))

@@ -1,11 +1,11 @@
 r"""E2: leave a rank-deficient start at exactly constant loss.
 
-Let S be the hidden units that will move and F the skip units that neither move nor depend on a moved unit. If some V'
-that is 0 outside F has ``Psi_F V'_F = Psi(U0) V0``, then the straight way from V0 to V' keeps every logit, and so does
-any motion of S afterwards: the columns of F stand still, all other rows of V' are 0. Such a V' exists as soon as every
-column of Psi(U0) with a row of V0 that matters lies in the span of the columns of F, which is decided by structure,
-exactly: equal units, mirrored units, constant units, zero columns. (A row of V0 whose entries are all equal does not
-matter: it adds the same number to all logits of a sample.)
+Let S be the hidden units that will move, closed under sharing of weights and biases, and F the skip units that neither
+move nor depend on a moved unit. If some V' that is 0 outside F has ``Psi_F V'_F = Psi(U0) V0``, then the straight way
+from V0 to V' keeps every logit, and so does any motion of S afterwards: the columns of F stand still, all other rows of
+V' are 0. Such a V' exists as soon as every column of Psi(U0) with a row of V0 that matters lies in the span of the
+columns of F, which is decided by structure, exactly: equal units, mirrored units, constant units, zero columns. (A row
+of V0 whose entries are all equal does not matter: it adds the same number to all logits of a sample.)
 
 Where a unit that is to move feeds other hidden units, its outgoing weights are first handed to an equal unit that
 stays. Along that straight way no unit changes its value, since each pre-activation is the same combination of the same

@@ -17,6 +17,10 @@ positive class weights. Over all logits the infimum of a sample with the weights
 if only one of them is not 0, else ``sum a log(A/a)`` for cross-entropy (Gibbs), ``sum a log(A/a) + (A-a) log(A/(A-a))``
 for one-vs-rest (Gibbs per class), ``sum a (A - a) / 2A`` for the squared loss (the mean is best). Full row rank makes
 every matrix of logits a ``Psi V``; then the infimum over V is the same.
+
+The margins of a sample, where labels agree, are the ``m_k``; for one-vs-rest ``G_y`` and the ``-G_k``, k != y; the
+squared loss has none. If all are at least gamma > 0 at ``V1``, the loss never increases along ``t V1``, t >= 1, and
+tends to 0.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up, statable
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up, statable
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown
@@ -84,9 +88,9 @@ class LossPathResult(Shown):
         values: list[tuple[str, str]] = []
         for name, pair in (("start loss", self.start_loss), ("infimum", self.infimum)):
             if pair is not None:
-                values.append((name, f"in [{bound_text(pair[0])}, {bound_text(pair[1], up=True)}]"))
+                values.append((name, f"in [{at_least(pair[0])}, {at_most(pair[1])}]"))
         if self.end_loss is not None:
-            values.append(("end loss <=", bound_text(self.end_loss, up=True)))
+            values.append(("end loss <=", at_most(self.end_loss)))
         title = f"A path without increase for the loss {self.loss} (TC.3)"
         return Facts(title, str(self.verdict), self.reason, tuple(values))
 
@@ -323,7 +327,7 @@ def prove_loss_path(
         while True:
             stage(f"{loss}: the segment to V1 ({method}, {enclosure.precision} bits)")
             found = enclose_segment(enclosure, problem, start_weights, end)
-            result = _conclude(base, problem, found, end, infimum, witness is not None, tolerance, enclosure.precision)
+            result = _conclude(base, problem, found, end, infimum, witness is not None, epsilon, enclosure.precision)
             if result is not None and result.verdict is Verdict.PROVED:
                 return result
             best = best or result
@@ -348,7 +352,7 @@ def _conclude(
     end: ExactArray,
     infimum: arb,
     full_rank: bool,
-    tolerance: Dyadic,
+    epsilon: str,
     bits: int,
 ) -> LossPathResult | None:
     """Round the numbers outwards and decide; None if the slope is not certified or something is not finite."""
@@ -366,17 +370,18 @@ def _conclude(
         gamma = round_down(margin * (1 - SLACK)) if signed else None
     with working_precision(INFIMUM_BITS):
         low, high = round_down(infimum * (1 - FINE), FINE_BITS), round_up(infimum * (1 + FINE), FINE_BITS)
-        near = bool(last.arb() - low.arb() <= tolerance.arb())
+        near = bool(last.arb() - low.arb() <= decimal_below(epsilon).arb())
     needs_rank = gamma is None and full_rank and problem.exact
     bounds = (low, high) if gamma is not None or needs_rank else (low, last)
     movement = "strictly decreasing" if strict else "not increasing"
-    most, reached = bound_text(start[1], up=True), bound_text(last, up=True)
+    most, reached = at_most(start[1]), at_most(last)
     reason = f"{movement} from {most} on the segment to V1, where the loss is at most {reached}"
-    reason += f"; infimum >= {bound_text(low)}"
+    reason += f"; infimum >= {at_least(low)}"
     if gamma is not None:
-        reason += f"; beyond V1, along t V1, it tends to 0 (gamma = {bound_text(gamma)})"
+        margins = "G_y and -G_k" if problem.name == "one-vs-rest" else "margins"
+        reason += f"; beyond V1, along t V1, it tends to 0 ({margins} >= gamma = {at_least(gamma)})"
     if not (near or gamma is not None):
-        reason += f"; not proved to be within {tolerance} of the infimum"
+        reason += f"; not proved to be within {epsilon} of the infimum"
     verdict = Verdict.PROVED if near or gamma is not None else Verdict.UNDECIDED
     return replace(
         base,

@@ -31,7 +31,7 @@ from flint import arb, arb_mat, fmpq, fmpz
 
 from verifier.balls.activation import arb_kernel, tree_kernel
 from verifier.balls.binary64.bounds import upper
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down, round_up
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown
 from verifier.errors import ExpressionError
@@ -78,7 +78,7 @@ class BallResult(Shown):
     radius: Dyadic | None = None
 
     def _facts(self) -> Facts:
-        values = () if self.radius is None else (("radius", bound_text(self.radius)),)
+        values = () if self.radius is None else (("radius", at_least(self.radius)),)
         return Facts("Zero training error in a ball (Z2)", str(self.verdict), self.reason, values)
 
 
@@ -108,7 +108,7 @@ def certified_ball(
         reason = "no radius found: an activation that is not differentiable, or huge weights or pre-activations"
         return BallResult(Verdict.UNDECIDED, reason, weights, gamma, precision)
     reason = (
-        f"margins of at least {bound_text(gamma)} change by less for all weights within {bound_text(radius)} "
+        f"margins of at least {at_least(gamma)} change by less for all weights within {at_least(radius)} "
         "of U and V, each number"
     )
     return BallResult(Verdict.PROVED, reason, weights, gamma, precision, radius)

@@ -28,7 +28,9 @@ from verifier.balls.engine import Enclosure, arithmetic, sharper
 from verifier.balls.exact import (
     Dyadic,
     ExactArray,
-    bound_text,
+    at_least,
+    at_most,
+    exactly,
     lower_float,
     round_down,
     round_up,
@@ -135,13 +137,13 @@ class Path(Shown):
     def _facts(self) -> Facts:
         low, high = self.start_loss
         values = (
-            ("start loss", f"in [{bound_text(low)}, {bound_text(high, up=True)}]"),
-            ("kappa", bound_text(self.kappa)),
-            ("gamma >=", bound_text(self.gamma)),
-            ("zero training error from t =", bound_text(self.zero_error_t, up=True)),
+            ("start loss", f"in [{at_least(low)}, {at_most(high)}]"),
+            ("kappa", exactly(self.kappa)),
+            ("gamma >=", at_least(self.gamma)),
+            ("zero training error from t =", at_most(self.zero_error_t)),
             ("precision", f"{self.precision} bits"),
         )
-        rows = tuple((f"loss <= {t.text}", f"t >= {bound_text(t.t, up=True)}") for t in self.targets)
+        rows = tuple((f"loss <= {t.text}", f"t >= {at_most(t.t)}") for t in self.targets)
         sentence = "from V0 straight to kappa V1, then along t V1, U at rest: the loss strictly decreases, to 0"
         tables = (Table("What is reached, and from which t on", ("loss", "on the ray t V1"), rows),)
         return Facts("A path without increase (P1)", str(Verdict.PROVED), sentence, values, tables)
@@ -220,10 +222,10 @@ def prove_path(
             features, zero_loss.weights, start_weights, start_margins, end_margins, gamma, multiplicities, targets
         )
         if path is not None:
-            ray = ", ".join(f"loss <= {goal.text} from t = {bound_text(goal.t, up=True)}" for goal in path.targets)
-            start = bound_text(path.start_loss[1], up=True)
+            ray = ", ".join(f"loss <= {goal.text} from t = {at_most(goal.t)}" for goal in path.targets)
+            start = at_most(path.start_loss[1])
             reason = (
-                f"kappa m1 > m0 with kappa = {bound_text(path.kappa)}: strictly decreasing from {start} "
+                f"kappa m1 > m0 with kappa = {exactly(path.kappa)}: strictly decreasing from {start} "
                 f"on the segment and the ray; {ray}"
             )
             return PathResult(Verdict.PROVED, reason, path)

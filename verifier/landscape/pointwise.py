@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.loss import Row
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
@@ -45,7 +45,7 @@ class GradientResult(Shown):
     gradient_lower: Dyadic | None = None
 
     def _facts(self) -> Facts:
-        values = () if self.gradient_lower is None else (("||grad_V Phi|| >=", bound_text(self.gradient_lower)),)
+        values = () if self.gradient_lower is None else (("||grad_V Phi|| >=", at_least(self.gradient_lower)),)
         return Facts("Not a stationary point (C1)", str(self.verdict), self.reason, values)
 
 
@@ -62,7 +62,7 @@ class CurvatureResult(Shown):
     curvature_lower: Dyadic | None = None
 
     def _facts(self) -> Facts:
-        values = () if self.curvature_lower is None else (("second derivative >=", bound_text(self.curvature_lower)),)
+        values = () if self.curvature_lower is None else (("second derivative >=", at_least(self.curvature_lower)),)
         return Facts("No local maximum (C3)", str(self.verdict), self.reason, values)
 
 
@@ -104,7 +104,7 @@ def prove_not_stationary(
             bound = sigma_lower.arb() * squares.lower().sqrt() / n * (1 - SLACK)
             if bound > 0:
                 lower = round_down(bound)
-                reason = f"full row rank and P != 0: ||grad_V Phi|| >= {lower} ({arithmetic(enclosure)})"
+                reason = f"full row rank and P != 0: ||grad_V Phi|| >= {at_least(lower)} ({arithmetic(enclosure)})"
                 return GradientResult(Verdict.PROVED, reason, start_weights, enclosure.precision, lower)
     reason = "the softmax residual P is not bounded away from 0; raise max_bits"
     if sigma_lower.mantissa <= 0:
@@ -185,9 +185,8 @@ def prove_curvature(
             bound = total.lower() / n * (1 - SLACK)
             if bound > 0:
                 lower = round_down(bound)
-                reason = (
-                    f"the second derivative along V[{unit}, {output}] is at least {lower} ({arithmetic(enclosure)})"
-                )
+                where, how = f"V[{unit}, {output}]", arithmetic(enclosure)
+                reason = f"the second derivative along {where} is at least {at_least(lower)} ({how})"
                 return CurvatureResult(Verdict.PROVED, reason, start_weights, enclosure.precision, unit, output, lower)
     reason = f"the second derivative along V[{unit}, {output}] is not bounded away from 0; raise max_bits"
     return CurvatureResult(Verdict.UNDECIDED, reason, start_weights, features.precision)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown
@@ -34,7 +34,7 @@ class ZeroLoss(Shown):
     features: Enclosure | None = None
 
     def _facts(self) -> Facts:
-        values = [] if self.gamma is None else [("gamma >=", bound_text(self.gamma))]
+        values = [] if self.gamma is None else [("gamma >=", at_least(self.gamma))]
         if self.weights is not None:
             values.append(("V1", " x ".join(map(str, self.weights.shape))))
         values.append(("precision", f"{self.precision} bits"))
@@ -100,7 +100,7 @@ def prove_zero_loss(
                 gamma = round_down(smallest) if smallest > 0 else None
             if gamma is not None and gamma.mantissa > 0:
                 how = f"({method}, {arithmetic(enclosure)})"
-                reason = f"every margin of Psi V1 is at least gamma = {bound_text(gamma)} {how}"
+                reason = f"every margin of Psi V1 is at least gamma = {at_least(gamma)} {how}"
                 return ZeroLoss(Verdict.PROVED, reason, enclosure.precision, weights, gamma, margins, enclosure)
             following = sharper(enclosure)
             if not _wide(margins) or following.precision > max_bits:

@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import Dyadic, lower_float, upper_float
+from verifier.balls.exact import Dyadic, exactly, lower_float, upper_float
 from verifier.balls.motion import Motion
 from verifier.errors import InputError
 from verifier.landscape.escape import Escape, EscapeResult
 from verifier.landscape.path import Path, PathResult
 from verifier.landscape.segment import WeightSegment
-from verifier.plot.look import at_most, axes_or_new, dress, legend, palette_of
+from verifier.plot.look import axes_or_new, dress, legend, palette_of, width_at_most
 from verifier.suite.pipeline import CaseReport, Instance
 
 Sample = tuple[float, float, float]
@@ -192,7 +192,7 @@ def _draw(ax: Axes, descent: Descent) -> None:
     _time_axis(ax, left, last)
     ax.axvline(1.0, color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="segment end", zorder=1)
     ax.annotate(
-        rf"$\kappa V_1$, $\kappa$ = {float(path.kappa):g}",
+        rf"$\kappa V_1$, $\kappa$ = {exactly(path.kappa)}",
         (1.0, 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(0, 2),
@@ -259,7 +259,7 @@ def _band(ax: Axes, samples: Sequence[Sample], label: str) -> None:
 def _width(samples: Sequence[Sample]) -> str:
     """How wide the enclosures are, relative to the loss."""
     shown = [(low, high) for _, low, high in samples if low > SMALLEST]
-    return at_most(shown) if shown else "lower bound 0"
+    return width_at_most(shown) if shown else "lower bound 0"
 
 
 def _escape_piece(ax: Axes, descent: Descent) -> None:

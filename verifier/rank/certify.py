@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from verifier.balls.binary64.canary import canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
-from verifier.balls.exact import ExactArray, round_down, round_up, text_below
+from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
 from verifier.balls.features import FeatureEnclosure, Progress, block_is_finite
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown, Table
@@ -93,7 +93,7 @@ class RankResult(Shown):
     def _facts(self) -> Facts:
         values = [("rung", self.label), ("N x M", f"{self.samples} x {self.columns}")]
         if self.verdict is Verdict.PROVED:
-            values += [("rank", str(self.samples)), ("sigma_N >=", text_below(self.sigma_lower))]
+            values += [("rank", str(self.samples)), ("sigma_N >=", at_least(self.sigma_lower))]
         if self.deficiency is not None:
             values.append(("rank <=", str(self.deficiency.rank_at_most)))
         values.append(("precision", f"{self.precision} bits"))
@@ -227,7 +227,7 @@ def _float_rungs(
     if tight or not certificate or not inverse:
         begun = time.perf_counter()
         found = certify_gram(features, tight=tight, progress=stage(f"rank: Gram matrix of {n} x {m} features"))
-        outcome = found if isinstance(found, str) else f"certified, sigma_N >= {text_below(found.sigma_lower)}"
+        outcome = found if isinstance(found, str) else f"certified, sigma_N >= {at_least(found.sigma_lower)}"
         attempts.append(f"R2 in binary64: {outcome}{_cost(begun)}")
         if isinstance(found, GramBound):
             gram = found
@@ -253,10 +253,11 @@ def _float_rungs(
         if tight and gram is None:
             begun = time.perf_counter()
             sharp = certify_inverse64(features, _full_inverse(psi), tight=True)
-            outcome = f"sigma_N >= {text_below(sharp.sigma_lower)}" if isinstance(sharp, InverseBound64) else sharp
+            outcome = f"sigma_N >= {at_least(sharp.sigma_lower)}" if isinstance(sharp, InverseBound64) else sharp
             attempts.append(f"R1 in binary64, tight: {outcome}{_cost(begun)}")
             best = max(best, sharp.sigma_lower if isinstance(sharp, InverseBound64) else 0.0)
-        reason = f"||I - Psi X||_2 <= {bound.alpha} < 1 in binary64, so sigma_N >= {text_below(_below(best))}"
+        reason = f"||I - Psi X||_2 <= {at_most(bound.alpha, below=1)} < 1 in binary64, so sigma_N >= "
+        reason += at_least(_below(best))
         return RankResult(
             Verdict.PROVED, n, m, FIRST_BITS, reason, (), bound, witness, gram=gram, sigma_lower=_below(best)
         )
@@ -274,8 +275,8 @@ def _full_inverse(psi: Array) -> Array:
 
 
 def _proved_by_gram(features: FloatEnclosure, bound: GramBound) -> RankResult:
-    reason = f"Psi Psi^T - {bound.shift:.3g} I is positive definite up to proved errors, so sigma_N >= "
-    reason += text_below(bound.sigma_lower)
+    reason = f"Psi Psi^T - {at_least(bound.shift)} I is positive definite up to proved errors, so sigma_N >= "
+    reason += at_least(bound.sigma_lower)
     return RankResult(
         Verdict.PROVED,
         features.samples,
@@ -344,7 +345,8 @@ def _climb(
 
 
 def _proved(features: Enclosure, bound: RankBound, witness: RightInverse, attempts: list[str]) -> RankResult:
-    reason = f"||I - Psi X||_2 <= {bound.alpha} < 1 at {features.precision} bits, so sigma_N >= {bound.sigma_lower}"
+    reason = f"||I - Psi X||_2 <= {at_most(bound.alpha, below=1)} < 1 at {features.precision} bits, so sigma_N >= "
+    reason += at_least(bound.sigma_lower)
     return RankResult(
         Verdict.PROVED,
         features.samples,

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import TINY, gamma, upper
 from verifier.balls.binary64.matrix import ColumnSource
-from verifier.balls.exact import lower_float, upper_float
+from verifier.balls.exact import at_most, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
 from verifier.rank.approx import approx_right_inverse
@@ -322,9 +322,9 @@ def certify_inverse64(
     found = residual64(source, x, columns, progress, tight=tight)
     alpha, norm = found.alpha, found.norm_x
     if not alpha < 1.0:
-        return f"||I - Psi X|| is only bounded by {alpha:.3g}; it must be below 1"
+        return f"||I - Psi X|| is only bounded by {at_most(alpha)}; it must be below 1"
     if not 0.0 < norm < math.inf:
-        return f"||X|| is only bounded by {norm}"
+        return f"||X|| is only bounded by {at_most(norm)}"
     with working_precision(BITS):
         sigma = lower_float((1 - arb(alpha)) / arb(norm))
     if not sigma > 0.0:

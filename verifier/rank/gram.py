@@ -45,7 +45,7 @@ from flint import arb
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, upper
 from verifier.balls.binary64.matrix import ColumnSource
-from verifier.balls.exact import lower_float, upper_float
+from verifier.balls.exact import about, at_most, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
 
@@ -269,7 +269,7 @@ def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Prog
         lower = backend.cholesky(pivot)
         if lower is None:
             where = f"rows {edges[k].start}..{edges[k].stop - 1}"
-            return f"the Cholesky factorization of A A^T - {shift:.3g} I breaks down at {where}"
+            return f"the Cholesky factorization of A A^T - {about(shift)} I breaks down at {where}"
         lower = flushed(backend, xp.tril(lower))
         transpose = backend.contiguous(lower.T)
         record(k, k, mirrored(backend, pivot - backend.matmul(lower, transpose)))
@@ -417,7 +417,7 @@ def _certify(
         with working_precision(BITS):
             parts = (("shift", arb(factor.shift)), ("residual", factor.residual), ("Gram error", gram.error),
                      ("radii", gram.enclosure))  # fmt: skip
-            listed = ", ".join(f"{name} {upper_float(value):.3g}" for name, value in parts)
+            listed = ", ".join(f"{name} {at_most(value, 3)}" for name, value in parts)
         return f"rounding errors and radii exceed the smallest singular value: {listed}"
     return GramBound(
         sigma_lower=sigma,

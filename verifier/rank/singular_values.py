@@ -47,7 +47,7 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx, nmod_mat
 
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.balls.precision import MAX_BITS, MIN_BITS, working_precision
 from verifier.display import Facts, Shown
@@ -109,7 +109,7 @@ class SingularValues(Shown):
         if self.lower:
             ends = ((0, "sigma_1"), (len(self.lower) - 1, "sigma_min"))
             for k, name in ends:
-                low, high = bound_text(self.lower[k]), bound_text(self.upper[k], up=True)
+                low, high = at_least(self.lower[k]), at_most(self.upper[k])
                 values.append((name, f"in [{low}, {high}]"))
         return Facts("All singular values of Psi (R4)", str(self.verdict), self.reason, tuple(values))
 
@@ -502,7 +502,7 @@ class _Search:
         elif open_ones:
             k = open_ones[-1]
             low, high = best[k]
-            known = f"is at most {high}" if low.mantissa <= 0 else f"has only {_digits_of(low, high)} digits"
+            known = f"is at most {at_most(high)}" if low.mantissa <= 0 else f"has only {_digits_of(low, high)} digits"
             reason = f"sigma_{k + 1} {known} at {self.bits} bits"
             reason += f" ({self.trouble})" if self.trouble else "; raise max_bits"
         else:

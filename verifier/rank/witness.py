@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.activation import arb_kernel
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import Dyadic, ExactArray, arb_text, bound_text, lower_float, round_down, upper_float
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, lower_float, round_down, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
 from verifier.display import Brief, Facts, Shown
@@ -103,7 +103,7 @@ class WitnessResult(Shown):
     def _facts(self) -> Facts:
         values = [("construction", self.label), ("N", str(self.samples))]
         for name, bound in (("sigma_N >=", self.sigma_lower), ("radius", self.radius)):
-            values += [] if bound is None else [(name, bound_text(bound))]
+            values += [] if bound is None else [(name, at_least(bound))]
         if self.blocks:
             values += [("chain units", str(len(self.chain)))] if self.chain else []
             values.append(("columns", " + ".join(str(block.units.size) for block in self.blocks)))
@@ -237,9 +237,8 @@ def _in_words(columns: int, found: _Proof) -> str:
     blocks = f" in {len(found.blocks)} blocks" if len(found.blocks) > 1 else ""
     chain = f", through a chain of {len(found.chain)} below," if found.chain else ""
     shape = "triangular" if found.label == "W1" else "ramp"
-    return (
-        f"{columns} columns{blocks}{chain} are within q <= {found.q:.3g} < 1 of a {shape} matrix, in its inverse's norm"
-    )
+    q = at_most(found.q, below=1)
+    return f"{columns} columns{blocks}{chain} are within q <= {q} < 1 of a {shape} matrix, in its inverse's norm"
 
 
 # --- which units ------------------------------------------------------------------------------------------------
@@ -443,7 +442,7 @@ def _attempt(network: Network, source: SampleSource, plan: _Plan, ordered: _Orde
         norm, distance = certify_steps(network, blocks, arguments, error)
     q = norm * distance
     if not q < 1:
-        return f"q = {arb_text(q)} is not certainly below 1"
+        return f"q <= {at_most(q)} is the best bound, not certainly below 1"
     sigma = round_down((1 - q) / (norm * arb(n).sqrt()))
     return _Proof(plan.label, tuple(chain), tuple(blocks), radius, sigma, upper_float(q))
 

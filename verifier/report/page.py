@@ -92,7 +92,7 @@ class View:
     @property
     def own(self) -> list[StepEntry | ProofEntry]:
         """What was computed and is no step of the proof, and the proof's steps whose evidence is not the usual one."""
-        there = {step.label for step in self.case.theorem}
+        there = {step.label for step in self.case.theorem if step.applies}
         computed = [step for step in self.case.steps if SHOWN_ELSEWHERE.get(step.key) not in there]
         return [*computed, *(step for step in self.case.theorem if step.applies and not self._is_usual(step))]
 

@@ -13,6 +13,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from flint import arb
+
+from verifier.balls.exact import at_least, at_most
 from verifier.report.text import power_of_ten
 from verifier.suite.curve import Curve, Mark, Piece, Point
 
@@ -120,7 +123,7 @@ def _panel(pieces: Sequence[Piece], curve: Curve, kind: str, *, fine: bool) -> P
     marks = [mark for mark in curve.targets if bottom < mark.log10 < top]
     levels = [Level(y(m.log10), _target(m), x(m.time) if 1.0 < m.time <= end else None) for m in marks]
     if curve.floor is not None:
-        levels.append(Level(y(curve.floor), f"infimum ≥ {_value(curve.floor)}"))
+        levels.append(Level(y(curve.floor), f"infimum ≥ {_bound(curve.floor, up=False)}"))
     return Panel(
         title=_title(pieces, curve, kind),
         axis=_axis(curve, kind, escapes),
@@ -178,7 +181,7 @@ def _title(pieces: Sequence[Piece], curve: Curve, kind: str) -> str:
     where = (
         "the ray" if kind == "ray" else "the segment" if len(pieces) == 1 else f"the escape ({curve.label}) and segment"
     )
-    return f"Loss along {where}, log scale: from {_value(first[2])} down to {_value(last[2])}"
+    return f"Loss along {where}, log scale: from at most {_bound(first[2])} down to at most {_bound(last[2])}"
 
 
 def _axis(curve: Curve, kind: str, escapes: bool) -> str:
@@ -223,8 +226,16 @@ def _decades(bottom: float, top: float) -> list[tuple[float, str]]:
     ]
 
 
+def _bound(log10: float, *, up: bool = True) -> str:
+    """A loss for people that bounds another one: as `_value`, rounded up, or down."""
+    if not -3.0 < log10 < 4.0:
+        return power_of_ten(math.ceil(log10) if up else math.floor(log10))
+    loss = arb(10) ** arb(log10)
+    return at_most(loss, 3) if up else at_least(loss, 3)
+
+
 def _value(log10: float) -> str:
-    """A loss for people: 13.8, 0.0012, 10⁻⁵⁰."""
+    """A loss for people, at a place on an axis: 13.8, 0.0012, 10⁻⁵⁰."""
     if -3.0 < log10 < 4.0:
         return f"{10.0**log10:.3g}"
     return power_of_ten(round(log10))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from verifier.balls.exact import at_most
 from verifier.report.results import CaseEntry
 from verifier.suite.curve import Curve
 
@@ -154,9 +155,9 @@ def caption(curve: Curve, *, short: bool) -> str:
     """What the path's pictures show, and how it is certified."""
     parts = []
     for mark in curve.targets:
-        parts.append(f"loss <= {mark.text} from s = {mark.time:.4g} on")
+        parts.append(f"loss <= {mark.text} from s = {at_most(mark.time)} on")
     if curve.zero_error is not None:
-        parts.append(f"no training error from s = {curve.zero_error:.4g} on (L2.1)")
+        parts.append(f"no training error from s = {at_most(curve.zero_error)} on (L2.1)")
     reached = ("Certified: " if parts else "") + "; ".join(parts)
     if short:
         return reached

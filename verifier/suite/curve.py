@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 from flint import arb
 
-from verifier.balls.exact import Dyadic, upper_float
+from verifier.balls.exact import Dyadic, at_least, at_most, exactly, upper_float
 from verifier.balls.precision import working_precision
 from verifier.landscape.escape import Escape
 from verifier.landscape.losses import LossPathResult
@@ -99,10 +99,10 @@ def _descent(path: Path, label: str, before: tuple[Piece, ...], epsilon: Dyadic 
         label=label,
         pieces=(*before, segment, ray),
         targets=marks,
-        kappa=str(path.kappa),
-        gamma=str(path.gamma),
+        kappa=exactly(path.kappa),
+        gamma=at_least(path.gamma),
         zero_error=zero_error if math.isfinite(zero_error) else None,
-        epsilon="" if epsilon is None else str(epsilon),
+        epsilon="" if epsilon is None else at_most(epsilon),
     )
 
 

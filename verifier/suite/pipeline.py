@@ -17,7 +17,7 @@ from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
-from verifier.balls.exact import Dyadic, ExactArray, text_below
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.writer import CertificateBuilder
 from verifier.display import Brief, Facts, Shown, Table
@@ -259,7 +259,7 @@ def _run(
     report = CaseReport(case, instance.words, network, engine=engine)
     timed = _Timer(report)
     max_bits = case.file.rank.max_bits
-    timed("analytic", "LA.1", lambda: analytic(network))
+    timed("analytic", "analytic", lambda: analytic(network))
     streamed = "path" not in parts and not certificate
     features = _first_enclosure(instance, backend, stage, streamed)
     timed("features", "Psi", lambda: _finite(features, streamed))
@@ -304,7 +304,7 @@ def _finite(features: Enclosure, streamed: bool) -> tuple[Verdict, str]:
         if streamed:
             return Verdict.PROVED, f"{size}, enclosed in binary64 as it is used"
         largest = max(float(features.backend.xp.max(radius)) for _, _, radius in features.row_blocks())
-        return Verdict.PROVED, f"{size}, every entry enclosed in binary64, radii up to {largest:.1e}"
+        return Verdict.PROVED, f"{size}, every entry enclosed in binary64, radii at most {at_most(largest, 2)}"
     if not all(block_is_finite(block) for _, block in features.blocks()):
         return Verdict.UNDECIDED, f"{size}; some feature has no finite enclosure in {arithmetic(features)}"
     return Verdict.PROVED, f"{size}, every entry enclosed at {features.precision} bits"
@@ -330,7 +330,7 @@ def _prove_descent(
         samples = grouping.conflicts[0].indices[:2] if grouping.conflicts else ()
         reason = (
             f"samples {list(samples)} are equal with different labels: "
-            f"inf Phi >= {text_below(low)} > 0, the entropy of the groups (X1)"
+            f"inf Phi >= {at_least(low)} > 0, the entropy of the groups (X1)"
         )
         timed("zero_loss", "X1", lambda: (Verdict.REFUTED, reason))
         if labels is None and grouping.label_counts is not None:
@@ -342,7 +342,7 @@ def _prove_descent(
         else:
             beyond = smallest is not None and smallest < low
             verdict = Verdict.REFUTED if beyond else Verdict.UNDECIDED
-            timed("path", "P1", lambda: (verdict, f"no path reaches a loss below inf Phi >= {low:.6g}"))
+            timed("path", "P1", lambda: (verdict, f"no path reaches a loss below inf Phi >= {at_least(low)}"))
         return
     witness = None if report.rank is None else report.rank.witness
     zero = prove_zero_loss(features, labels, instance.data.classes, witness=witness, max_bits=max_bits, stage=stage)

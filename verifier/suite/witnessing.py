@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from verifier.balls.exact import bound_text
+from verifier.balls.exact import at_least
 from verifier.certificate.writer import CertificateBuilder
 from verifier.errors import CaseError, DataError
 from verifier.model.case import Case, build_network
@@ -31,6 +31,9 @@ from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.suite.pipeline import Step, case_data, case_instance
 from verifier.theorem.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
 from verifier.theorem.hypotheses import analytic
+
+GENERIC = "L3.2 genericity"
+"""The label under which full rank at almost every U is refuted; W0, by which it is proved, does not apply then."""
 
 LINE_SAMPLES = 200
 """Most samples for which sigma_N is tabled along a line."""
@@ -52,6 +55,11 @@ class WitnessReport:
     def verdict(self, label: str) -> Verdict:
         """The verdict of a step; UNDECIDED if it was not reached."""
         return next((step.verdict for step in self.steps if step.label == label), Verdict.UNDECIDED)
+
+    @property
+    def generic(self) -> Verdict:
+        """Whether almost every U has full rank: by W0 if it is so, refuted by a counterexample."""
+        return self.verdict("W0") if any(step.label == "W0" for step in self.steps) else self.verdict(GENERIC)
 
     def add(self, label: str, verdict: Verdict, reason: str, since: float) -> None:
         """Add a step with the time since ``since``."""
@@ -93,7 +101,7 @@ def run_witness(
         raise DataError(f"data.shape = {list(source.shape)} does not hold the {source.dimension} input coordinates")
     report = WitnessReport(words, network)
     smooth, why = analytic(network)
-    report.add("LA.1", smooth, why, began)
+    report.add("analytic", smooth, why, began)
     since = time.perf_counter()
     found = prove_witness(network, source, seed=seed or 0, stage=stage)
     report.witness = found
@@ -134,8 +142,8 @@ def _samples(case: Case) -> tuple[SampleSource, Dataset | None, str]:
 
 def _explicit(found: WitnessResult) -> str:
     depth = f", through {len(found.chain)} layers below" if found.chain else ""
-    radius = "" if found.radius is None else f"; every U' within {bound_text(found.radius)} of it in each parameter too"
-    sigma = "sigma_N > 0" if found.sigma_lower is None else f"sigma_N >= {bound_text(found.sigma_lower)}"
+    radius = "" if found.radius is None else f"; every U' within {at_least(found.radius)} of it in each parameter too"
+    sigma = "sigma_N > 0" if found.sigma_lower is None else f"sigma_N >= {at_least(found.sigma_lower)}"
     return f"an explicit U from {found.samples} thresholds{depth}: {sigma}{radius}"
 
 
@@ -164,16 +172,17 @@ def _dense(
 
 
 def _conclude(report: WitnessReport, network: Network, dataset: Dataset | None, smooth: Verdict, why: str) -> None:
-    """W0: analytic and of full rank somewhere, hence almost everywhere."""
+    """W0: analytic and of full rank somewhere, hence almost everywhere. Where that is false W0 does not apply."""
     since = time.perf_counter()
     witness = report.verdict("L3.2 construction")
     if witness is Verdict.REFUTED:
-        report.add("W0", Verdict.REFUTED, "no U has full rank", since)
+        report.add(GENERIC, Verdict.REFUTED, "no U has full rank", since)
     elif smooth is Verdict.REFUTED and dataset is not None and (dead := dead_open_set(network, dataset.inputs)):
-        reason = f"not analytic, and rank Psi(U) <= {dead.rank_at_most} on an open set of U: {dead.explanation}"
-        report.add("W0", Verdict.REFUTED, reason, since)
+        reason = f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U: {dead.explanation}"
+        report.add(GENERIC, Verdict.REFUTED, reason, since)
     elif smooth is not Verdict.PROVED:
-        report.add("W0", Verdict.UNDECIDED, f"W0 needs analytic activations: {why}", since)
+        words = "does not apply" if smooth is Verdict.REFUTED else "needs analytic activations"
+        report.add("W0", Verdict.UNDECIDED, f"W0 {words}: {why}", since)
     elif witness is not Verdict.PROVED:
         report.add("W0", Verdict.UNDECIDED, "no U of full rank is known", since)
     else:

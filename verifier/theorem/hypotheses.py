@@ -507,8 +507,8 @@ def what_remains(found: Assumption) -> tuple[str, ...]:
         Statements in words, each with what it still needs.
     """
     at_u = (
-        "at a given U: full rank or its failure (R1-R5), zero training error (Z1), a decreasing path (P1), no "
-        "stationary point where Psi(U) has rank N (C1); none of them needs A3.1",
+        "at a given U: full rank or its failure (R1-R5), zero training error (Z1), a decreasing path (P1), for "
+        "cross-entropy and agreeing labels no stationary point where Psi(U) has rank N (C1); none of them needs A3.1",
         "for cross-entropy: no strict local minimum (C2), and no local maximum where Psi(U) != 0 (C3), for any network",
     )
     if found.verdict is Verdict.PROVED:
@@ -521,6 +521,7 @@ def what_remains(found: Assumption) -> tuple[str, ...]:
             "every U, and Theorem 3.4(2), no bad local valley, holds; monotonicity, growth and patches do not matter"
         )
         setting = (f"the paper's setting is left ({found.outside}): Lemma 3.2 can fail here",) if found.outside else ()
-        return (almost, "Theorem 3.4(4), no local maximum, does not follow from one such U", *setting, *at_u)
+        fourth = "Theorem 3.4(4), no local maximum, does not follow from one such U, and is false for hinge losses"
+        return (almost, fourth, *setting, *at_u)
     doubt = "is refuted" if found.analytic is Verdict.REFUTED else "is not proved"
     return (f"analyticity {doubt}: one U with rank Psi(U) = N says nothing about almost every U (W0)", *at_u)

@@ -15,7 +15,7 @@ import sympy
 from flint import arb
 from sympy.logic.inference import satisfiable
 
-from verifier.balls.exact import Dyadic, arb_text, round_down, round_up
+from verifier.balls.exact import Dyadic, about, round_down, round_up
 from verifier.balls.loss import Row, cross_entropy
 from verifier.balls.precision import working_precision
 from verifier.errors import InputError, VerifierError
@@ -179,7 +179,7 @@ def check_instance(margins: Sequence[Row], multiplicities: Sequence[int]) -> Ins
     total = sum(counts)
     with working_precision(PRECISION):
         loss, threshold = cross_entropy(margins, counts).upper(), arb.const_log2() / total
-        shown = f"log(2)/n = {arb_text(threshold)}, n = {total}"
+        shown = f"log(2)/n (about {about(threshold)}, n = {total})"
         if not loss < threshold:
             return InstanceCheck(Verdict.UNDECIDED, f"Phi is not proved to be below {shown}", None, total)
         for sample, row in enumerate(margins):
