@@ -1,4 +1,4 @@
-"""What the checker prints about a claim is a sentence of FORMAT.md, word for word, with rounded numbers in its braces."""
+"""What the checker prints about a claim is a sentence of FORMAT.md, word for word, with rounded numbers in it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def said_by_the_format(label: str, statement: str) -> bool:
     patterns = {name: re.sub(r"\\\{\w+\\\}", "[^;]+?", re.escape(text)) for name, text in stated().items()}
     first = f"(?:{patterns[label]}|{patterns['R5 every-u']})" if label == "R5" else patterns[label]
     more = {"P1": ["target"], "TC.3": ["TC.3 ray"], "W1": ["W radius"], "W2": ["W radius"]}
-    more |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), ["after", "target"])
+    more |= {name: ["after", "target"] for name in ("E1", "E2", "E3", "E4.path")}
     others = "|".join(patterns[name] for name in more.get(label, []))
     return re.fullmatch(f"{first}(?:; (?:{others}))*" if others else first, statement) is not None
 

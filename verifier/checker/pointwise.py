@@ -35,7 +35,10 @@ def suprema(function: Function, reach: arb, path: str) -> list[arb]:
     for _ in range(MAX_PIECES):
         low, high = pieces.pop()
         middle, bounds = ((low + high) / 2).mid(), [x.abs_upper() for x in jet(function, low.union(high), arb(1))]
-        best = [b.max(x.abs_lower()) for b, x in zip(best, jet(function, middle, arb(1)), strict=True)]
+        inside = jet(function, middle, arb(1))
+        if not all(map(arb.is_finite, inside)):  # no number of pieces bounds what is not finite at one point
+            break
+        best = [b.max(x.abs_lower()) for b, x in zip(best, inside, strict=True)]
         if all(bound <= SHARP * b + TINY for bound, b in zip(bounds, best, strict=True)):
             most = [m.max(bound).upper() for m, bound in zip(most, bounds, strict=True)]
         else:
