@@ -57,8 +57,8 @@ def class_labels(y: Labels, count: int, classes: Classes | None = None) -> tuple
     order = _order(list(dict.fromkeys(values)), categories_of(y))
     if len(order) < 2:
         raise DataError(
-            f"y: all labels are {one_line(order[0])}; at least 2 classes are needed: if the network has more, name them "
-            "all with classes="
+            f"y: all labels are {one_line(order[0])}; at least 2 classes are needed: if the network has more, name "
+            "them all with classes="
         )
     number = {value: k for k, value in enumerate(order)}
     return np.array([number[value] for value in values], dtype=np.int64), class_names(order)
@@ -91,7 +91,9 @@ def with_classes(data: Dataset, classes: Classes) -> Dataset:
     known = {name: k for k, name in enumerate(names)}
     for name in dict.fromkeys(texts):
         if name not in known:
-            raise DataError(f"classes: the class {one_line(name)} occurs but is not among them; {_remedy(classes, names)}")
+            raise DataError(
+                f"classes: the class {one_line(name)} occurs but is not among them; {_remedy(classes, names)}"
+            )
     labels = np.array([known[name] for name in texts], dtype=np.int64)
     return replace(data, labels=labels, classes=count, label_names=names)
 
@@ -124,7 +126,9 @@ def _among(values: list[Any], classes: Classes) -> tuple[IntArray, tuple[str, ..
         same_kind = bool in kinds if isinstance(value, bool) else kinds != {bool}
         same_kind = same_kind or (isinstance(value, bool) and count == 2)
         if value not in number or not same_kind:
-            raise DataError(f"y: entry {position} is {one_line(value)}, not among the classes; {_remedy(classes, names)}")
+            raise DataError(
+                f"y: entry {position} is {one_line(value)}, not among the classes; {_remedy(classes, names)}"
+            )
     return np.array([number[value] for value in values], dtype=np.int64), names
 
 

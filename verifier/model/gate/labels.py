@@ -137,15 +137,13 @@ def _whole(value: Any, place: Place) -> int:
         place.refuse_value(value, "no class; give integers or names")
     exact = Fraction(number(value, place))
     if exact.denominator != 1:
-        place.refuse_value(
-            value, "and classes are integers or names; real targets (regression) are not covered"
-        )
+        place.refuse_value(value, "and classes are integers or names; real targets (regression) are not covered")
     return int(exact)
 
 
 def _by_value(value: Any, place: Place) -> Any:
     """An object of another kind: taken if its type says when two of them are equal."""
-    kind = type(value)
+    kind: Any = type(value)
     try:
         hash(value)
     except TypeError:
