@@ -129,11 +129,14 @@ def test_wide_numbers_are_held_instead_of_rounded():
     third = np.array([1 / np.longdouble(3), 1])
     held = ExactArray.of_floats(third).integers()
     assert [Fraction(n) * Fraction(2) ** held[1] for n in held[0]] == [Fraction(*x.as_integer_ratio()) for x in third]
-    for given in ([[2**53 + 1, 0.5]], np.array([[2**53 + 1, 2**62 + 1]]), [[Fraction(1, 4), -(2**70) - 1]]):
-        array = ExactArray.of_floats(given)
+    tests = ([[2**53 + 1, 0.5]], [[2**53 + 1, 2**62 + 1]], [[Fraction(1, 4), -(2**70) - 1]])
+    for numbers in (*tests, np.array(tests[1])):
+        array = ExactArray.of_floats(numbers)
         numerators, exponent = array.integers()
         assert array.shape == (1, 2)
-        assert [Fraction(n) * Fraction(2) ** exponent for n in numerators] == [Fraction(int(x) if isinstance(x, np.integer) else x) for x in given[0]]  # fmt: skip # noqa: E501
+        assert [Fraction(n) * Fraction(2) ** exponent for n in numerators] == [
+            Fraction(x) for x in np.array(numbers, dtype=object)[0]
+        ]
     with pytest.raises(DataError, match=r"values: entry \(0, 1\) is 1/3, no dyadic number"):
         ExactArray.of_floats([[1, Fraction(1, 3)]])
     with pytest.raises(ValueError, match="MaskedArray"):

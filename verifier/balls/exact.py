@@ -13,7 +13,7 @@ import numpy as np
 from flint import arb, arb_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
-from verifier.errors import DataError, one_line
+from verifier.errors import DataError
 from verifier.model.gate import exact
 
 LIMB_BITS = 62
@@ -275,8 +275,9 @@ class ExactArray:
         for position, number in enumerate(numbers):
             if number.denominator & (number.denominator - 1):
                 where = tuple(int(k) for k in np.unravel_index(position, shape)) if shape else ()
+                short = str(number) if bits < 400 else "a fraction"
                 raise DataError(
-                    f"{what}: entry {where} is {one_line(str(number))}, no dyadic number (an integer times a power of "
+                    f"{what}: entry {where} is {short}, no dyadic number (an integer times a power of "
                     "two); multiply all entries by a common denominator, or convert it with float"
                 )
         return cls.of_integers([int(number * 2**bits) for number in numbers], shape, -bits)

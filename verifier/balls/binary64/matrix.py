@@ -67,7 +67,7 @@ class MatrixEnclosure:
     def __init__(self, backend: Backend, midpoints: NDArray[np.float64], radii: NDArray[np.float64] | None = None):
         a = binary64(midpoints, "midpoints")
         if a.ndim != 2 or 0 in a.shape:
-            raise InputError(f"matrix of shape {a.shape}; it must have at least one row and one column")
+            raise InputError(f"midpoints: shape {a.shape}; give a matrix (N, M) with at least one row and one column")
         q = np.zeros(a.shape[1]) if radii is None else binary64(radii, "radii")
         if q.shape != (a.shape[1],):
             raise InputError(f"radii of shape {q.shape}; give one per column, shape ({a.shape[1]},)")
