@@ -24,9 +24,10 @@ from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.model.arrays import Labels
 from verifier.model.case import Case, CaseFile, DataSection, LossesSection, NetworkSection, PathSection
+from verifier.model.classes import Classes
 from verifier.model.data import Dataset, Scale
+from verifier.model.gate import Labels
 from verifier.model.initialise import Init
 from verifier.model.layers import Layer
 from verifier.model.network import Array, Network
@@ -200,6 +201,7 @@ def verify(
     init: Init = "gaussian",
     scale: float = 1.0,
     data_scale: Scale | None = None,
+    classes: Classes | None = None,
     targets: Sequence[str | float] = ("1e-6", "1e-100"),
     losses: Sequence[str] = (),
     engine: Engine = "binary64",
@@ -212,18 +214,22 @@ def verify(
     ----------
     X : array_like of shape (N, d), (N, channels, length) or (N, channels, height, width); or str, Path, Dataset
         The samples; or the name of a built-in data set (``"iris"``), a file (see `verifier.load_dataset`), a `Dataset`.
-    y : sequence of N hashable values, optional
-        The classes, of any kind. Not given with a name, a file or a `Dataset`, which have labels.
+    y : sequence of N labels, optional
+        The classes, of any kind that compares by value. Not given with a name, a file or a `Dataset`, which have labels.
     network : Network, layer or sequence of layers
         The network; layers are put on the input of X's shape.
     u : array_like of shape (p,), or mapping of names to arrays, optional
         The hidden parameters; by default drawn: see ``seed``, ``init``, ``scale``.
     v : array_like of shape (M, m), optional
-        The output weights; by default drawn.
+        The output weights; by default drawn. Of shape (M, 1) or (M,), with two classes: a head with one logit z, taken
+        as the head (0, z).
     seed, init, scale
         How U is drawn (`verifier.initialise`), and the seed of V.
     data_scale : "none", "auto" or int, optional
         Exact scaling of the samples by powers of two; by default none for arrays, "auto" for names and files.
+    classes : int or sequence, optional
+        All classes of a trained classifier where some do not occur in y: their number m if the labels are 0..m-1, or
+        their names in the order of its outputs.
     targets : sequence of str or float, optional
         Losses for which the path says from which t on they are reached.
     losses : sequence of str, optional
@@ -252,7 +258,7 @@ def verify(
     """
     if engine not in get_args(Engine):
         raise InputError(f"engine = {one_line(engine)} is unknown; {nearest(str(engine), get_args(Engine))}")
-    full = given_dataset(X, y, data_scale, name)
+    full = given_dataset(X, y, data_scale, name, classes)
     instance = given_instance(full, given_network(network, full), u, v, seed=seed, init=init, scale=scale)
     for argument, value, example in (("targets", targets, '["1e-6"]'), ("losses", losses, '["squared"]')):
         if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):

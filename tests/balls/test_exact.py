@@ -23,6 +23,7 @@ from verifier.balls.exact import (
     round_up,
     upper_float,
 )
+from verifier.errors import DataError
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -143,11 +144,22 @@ def test_unusable_terms_are_refused(terms, message):
         ExactArray((2,), terms)
 
 
-def test_extended_precision_is_refused_instead_of_rounded():
-    if np.finfo(np.longdouble).eps == np.finfo(np.float64).eps:
-        pytest.skip("longdouble is binary64 here")
-    with pytest.raises(ValueError, match="dtype"):
-        ExactArray.of_floats(np.array([1 / np.longdouble(3)]))
+def test_wide_numbers_are_held_instead_of_rounded():
+    third = np.array([1 / np.longdouble(3), 1])
+    held = ExactArray.of_floats(third).integers()
+    assert [Fraction(n) * Fraction(2) ** held[1] for n in held[0]] == [Fraction(*x.as_integer_ratio()) for x in third]
+    tests = ([[2**53 + 1, 0.5]], [[2**53 + 1, 2**62 + 1]], [[Fraction(1, 4), -(2**70) - 1]])
+    for numbers in (*tests, np.array(tests[1])):
+        array = ExactArray.of_floats(numbers)
+        numerators, exponent = array.integers()
+        assert array.shape == (1, 2)
+        assert [Fraction(n) * Fraction(2) ** exponent for n in numerators] == [
+            Fraction(x) for x in np.array(numbers, dtype=object)[0]
+        ]
+    with pytest.raises(DataError, match=r"values: entry \(0, 1\) is 1/3, no dyadic number"):
+        ExactArray.of_floats([[1, Fraction(1, 3)]])
+    with pytest.raises(ValueError, match="MaskedArray"):
+        ExactArray((1,), ((np.ma.masked_array([1.0], mask=[True]), 0),))
 
 
 def test_arrays_do_not_follow_their_source():

@@ -51,7 +51,7 @@ def test_arrays_are_private_normal_and_frozen():
         ({"inputs": [[np.nan, 1], [2, 3]]}, "entry (0, 0) is nan"),
         ({"inputs": [[0, 1], [2, -np.inf]]}, "entry (1, 1) is -inf"),
         ({"inputs": [[0, 1], [2**53 + 1, 3]]}, "entry (1, 0) is 9007199254740993"),
-        ({"inputs": np.array([[1, 2], [3, None]], dtype=object)}, "dtype object"),
+        ({"inputs": np.array([[1, 2], [3, None]], dtype=object)}, "entry (1, 1) is None, a missing value"),
         ({"inputs": np.array([["a", "b"], ["c", "d"]])}, "dtype <U1"),
         ({"inputs": TWO + 1j}, "dtype complex128"),
         ({"labels": [0]}, "expected (2,)"),

@@ -114,10 +114,10 @@ def test_not_a_number_is_refused_by_the_matrix_and_survived_by_the_proof():
     for value in (np.nan, np.inf, -np.inf):
         a = np.eye(3)
         a[1, 2] = value
-        with pytest.raises(InputError, match=r"entry \[1, 2\]"):
+        with pytest.raises(InputError, match=r"midpoints: entry \(1, 2\)"):
             MatrixEnclosure(BACKEND, a)
         for q in (value, -1.0):
-            with pytest.raises(InputError, match=r"radius \[1\]"):
+            with pytest.raises(InputError, match=r"radii: entry \(1,\)"):
                 MatrixEnclosure(BACKEND, np.eye(3), np.array([0.0, q, 0.0]))
         source = MatrixEnclosure(BACKEND, np.eye(3))
         source._a = a

@@ -13,6 +13,9 @@ import numpy as np
 from flint import arb, arb_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
+from verifier.errors import DataError
+from verifier.model.gate import exact
+
 LIMB_BITS = 62
 STATABLE = 180_000
 """Certificates hold numbers of size 2^-200000 and more; what is stated keeps away from that."""
@@ -45,6 +48,25 @@ class Dyadic:
             raise ValueError(f"{value} is not an exact finite number")
         mantissa, exponent = value.man_exp()
         return cls(int(mantissa), int(exponent))
+
+    @classmethod
+    def of(cls, value: Any, what: str) -> Dyadic:
+        """The exact value of a number that is a dyadic one.
+
+        Raises
+        ------
+        DataError
+            It is not such a number.
+        """
+        if isinstance(value, Dyadic):
+            return value
+        if isinstance(value, arb) and value.is_exact() and value.is_finite():
+            return cls.of_arb(value)
+        array = ExactArray.of_floats(value, what)
+        if array.shape != ():
+            raise DataError(f"{what}: shape {array.shape}, expected one number")
+        (numerator,), exponent = array.integers()
+        return cls(numerator, exponent)
 
     def arb(self) -> arb:
         """The same number as an exact ball."""
@@ -238,6 +260,10 @@ class ExactArray:
         if not self.terms:
             raise ValueError("an exact array needs at least one term")
         for values, exponent in self.terms:
+            if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
+                raise ValueError(
+                    f"a term is a {type(values).__name__}, not a plain NumPy array; use ExactArray.of_floats"
+                )
             if values.dtype.kind not in "iu" and values.dtype not in (np.float32, np.float64):
                 raise ValueError(f"a term has dtype {values.dtype}; use integers, float32 or float64")
             if type(exponent) is not int:
@@ -253,9 +279,47 @@ class ExactArray:
         return f"<ExactArray {self.shape}: {held}{' + ...' if len(self.terms) > 2 else ''}>"
 
     @classmethod
-    def of_floats(cls, values: NDArray[np.float64]) -> ExactArray:
-        """Exact values of a float64 array, held as scaled small integers or float32 when nothing is lost."""
-        return cls(values.shape, (_compact(np.array(values, order="C")),))
+    def of_floats(cls, values: Any, what: str = "values") -> ExactArray:
+        """Exact values of an array of numbers, held as scaled small integers or float32 when nothing is lost.
+
+        Parameters
+        ----------
+        values : array_like
+            Floats, integers of any size, fractions with a power of two below: arrays, nested lists, tensors, ...
+        what : str, optional
+            The argument's name, for messages.
+
+        Returns
+        -------
+        ExactArray
+            Guarantee: of the same shape and exactly the same numbers.
+
+        Raises
+        ------
+        DataError
+            Not an array of finite real numbers, or a fraction that is no dyadic number.
+        """
+        if isinstance(values, ExactArray):
+            return values
+        array = values
+        if type(values) is not np.ndarray or values.dtype != np.dtype(np.float64) or not np.isfinite(values).all():
+            array = exact(values, what)
+        if array.dtype.kind == "f":
+            return cls(array.shape, (_compact(np.array(array, dtype=np.float64, order="C")),))
+        return cls._of_rationals([Fraction(number) for number in array.ravel().tolist()], array.shape, what)
+
+    @classmethod
+    def _of_rationals(cls, numbers: Sequence[Fraction], shape: tuple[int, ...], what: str) -> ExactArray:
+        bits = max((number.denominator.bit_length() - 1 for number in numbers), default=0)
+        for position, number in enumerate(numbers):
+            if number.denominator & (number.denominator - 1):
+                where = tuple(int(k) for k in np.unravel_index(position, shape)) if shape else ()
+                short = str(number) if bits < 400 else "a fraction"
+                raise DataError(
+                    f"{what}: entry {where} is {short}, no dyadic number (an integer times a power of "
+                    "two); multiply all entries by a common denominator, or convert it with float"
+                )
+        return cls.of_integers([int(number * 2**bits) for number in numbers], shape, -bits)
 
     @classmethod
     def of_integers(cls, numerators: Sequence[int], shape: tuple[int, ...], exponent: int) -> ExactArray:
@@ -312,6 +376,22 @@ class ExactArray:
         for values, exponent in reversed(self.terms):
             total = total + np.ldexp(values.astype(np.float64), exponent)
         return total
+
+
+def given_weights(units: int, weights: Any, what: str) -> ExactArray:
+    """Take output weights, shape (M, m) with M = ``units`` and m >= 2.
+
+    Guarantee: exactly the numbers that were given.
+
+    Raises
+    ------
+    DataError
+        They are no such numbers, or of another shape.
+    """
+    found = ExactArray.of_floats(weights, what)
+    if len(found.shape) != 2 or found.shape[0] != units or found.shape[1] < 2:
+        raise DataError(f"{what}: V has shape {found.shape}; expected (M, m) with M = {units} and m >= 2")
+    return found
 
 
 def _compact(values: NDArray[np.float64]) -> tuple[NDArray[Any], int]:

@@ -27,6 +27,7 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.model.data import Dataset
+from verifier.model.given import given_parameters
 from verifier.model.layers import AvgPool, Conv, Dense
 from verifier.model.network import Array, Network
 from verifier.model.samples import SampleSource
@@ -57,6 +58,7 @@ class CertificateBuilder:
         """Why there can be no certificate at all, if so."""
         self._reach = (network, dataset.inputs) if isinstance(dataset, Dataset) else None
         if u is not None:
+            u = given_parameters(network, u)
             self.refusal = self._too_far(u)
         self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
         self._data = self._describe_data(dataset, with_labels)

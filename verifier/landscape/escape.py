@@ -26,11 +26,14 @@ from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown, Table
+from verifier.errors import NetworkError
 from verifier.landscape.gateway import part_merged_samples
 from verifier.landscape.lift import constant_loss_lifts
 from verifier.landscape.path import DEFAULT_TARGETS, Path, decimal_below, segment_and_ray, stated_loss
 from verifier.landscape.segment import WeightSegment
 from verifier.landscape.zero_loss import prove_zero_loss
+from verifier.model.gate import binary64
+from verifier.model.given import given_counts, given_inputs, given_labels, given_parameters
 from verifier.model.gradient import approx_gradient
 from verifier.model.initialise import portable_gaussian
 from verifier.model.layers import AvgPool
@@ -196,7 +199,13 @@ def prove_escape(
     EscapeResult
         Guarantee: ``PROVED`` implies `Escape.claim` for the whole continuous path, which ends in the ray of P1.
     """
-    start = _Start(network, u, v, inputs, labels, multiplicities, targets, max_bits, stage, seed)
+    u, inputs = given_parameters(network, u), given_inputs(network, inputs)
+    v = binary64(v, "v")
+    if v.ndim != 2 or v.shape[0] != network.skip_count or v.shape[1] < 2:
+        raise NetworkError(f"v: shape {v.shape}, expected (M, m) with M = {network.skip_count} and m >= 2")
+    labels = given_labels(labels, len(inputs), v.shape[1])
+    counts = np.array(given_counts(multiplicities, len(inputs)), dtype=np.int64)
+    start = _Start(network, u, v, inputs, labels, counts, targets, max_bits, stage, seed)
     rise = decimal_below(epsilon)
     attempts: list[str] = []
     ways: dict[Label, Callable[[_Start], Escape | str]] = {

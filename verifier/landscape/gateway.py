@@ -33,6 +33,7 @@ from verifier.balls.series import taylor
 from verifier.display import Brief, Facts, Shown
 from verifier.landscape.segment import covering
 from verifier.model.activations import Activation
+from verifier.model.given import given_inputs, given_parameters
 from verifier.model.initialise import initialise, portable_gaussian
 from verifier.model.layers import AvgPool, Dense
 from verifier.model.network import Array, Network
@@ -107,6 +108,8 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
         Guarantee: ``PROVED`` implies that from every (U, V) a continuous path on which the cross-entropy with agreeing
         labels never increases leads to loss arbitrarily close to 0.
     """
+    inputs = given_inputs(network, inputs)
+    start = None if start is None else given_parameters(network, start, "start")
     found = wide_last_layer(network, len(inputs))
     if isinstance(found, str):
         return GatewayResult(Verdict.UNDECIDED, found)

@@ -35,13 +35,15 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up, statable
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, given_weights, round_down, round_up, statable
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown
 from verifier.errors import DataError
 from verifier.landscape.path import decimal_below
 from verifier.landscape.separate import QUIETLY, lstsq, proposals, times_right_inverse
+from verifier.model.gate import integers
+from verifier.model.given import given_counts
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
@@ -303,6 +305,7 @@ def prove_loss_path(
     DataError
         If loss, labels, counts or class weights are unusable.
     """
+    start_weights = given_weights(features.columns, start_weights, "start_weights")
     problem = _checked(features, loss, start_weights, labels, multiplicities, class_weights)
     tolerance = decimal_below(epsilon)
     with working_precision(INFIMUM_BITS):
@@ -520,10 +523,9 @@ def _checked(
     samples = features.samples
     if len(start.shape) != 2 or start.shape[0] != features.columns or start.shape[1] < 2:
         raise DataError(f"V has shape {start.shape}; expected (M, m) with M = {features.columns} and m >= 2")
-    classes, given = start.shape[1], [int(c) for c in multiplicities]
-    if len(given) != samples or min(given) < 1:
-        raise DataError(f"multiplicities must be {samples} integers >= 1")
-    if labels.dtype.kind not in "iu" or labels.shape not in ((samples,), (samples, classes)):
+    classes, given = start.shape[1], given_counts(multiplicities, samples)
+    labels = integers(labels, "labels")
+    if labels.shape not in ((samples,), (samples, classes)):
         raise DataError(
             f"labels have shape {labels.shape}; give {samples} integers, or label counts ({samples}, {classes})"
         )
@@ -535,7 +537,9 @@ def _checked(
         counts[np.arange(samples), labels] = given
     if [sum(row) for row in counts.tolist()] != given:
         raise DataError("each sample's label counts must add up to its multiplicity")
-    factors = tuple(class_weights) if class_weights is not None else (Dyadic(1, 0),) * classes
+    factors = (Dyadic(1, 0),) * classes
+    if class_weights is not None:
+        factors = tuple(Dyadic.of(weight, f"class_weights: entry {k}") for k, weight in enumerate(class_weights))
     if len(factors) != classes or any(factor.mantissa <= 0 for factor in factors):
         raise DataError(f"class weights must be {classes} positive numbers")
     return _Loss(loss, counts, factors)

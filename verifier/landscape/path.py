@@ -31,6 +31,7 @@ from verifier.balls.exact import (
     at_least,
     at_most,
     exactly,
+    given_weights,
     lower_float,
     round_down,
     round_up,
@@ -42,6 +43,7 @@ from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown, Table
 from verifier.landscape.zero_loss import ZeroLoss, loss_bound
+from verifier.model.given import given_counts, given_labels
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
@@ -207,6 +209,10 @@ def prove_path(
         ``target.t`` on, for each target; below ``log(2)/n`` from ``zero_error_t`` on (L2.1).
     """
     features, gamma = zero_loss.features, zero_loss.gamma
+    if features is not None:
+        start_weights = given_weights(features.columns, start_weights, "start_weights")
+        labels = given_labels(labels, features.samples, start_weights.shape[1])
+        multiplicities = given_counts(multiplicities, features.samples)
     if zero_loss.verdict is not Verdict.PROVED or zero_loss.weights is None or features is None or gamma is None:
         return PathResult(Verdict.UNDECIDED, "no certified end of the path: " + zero_loss.reason)
     while True:

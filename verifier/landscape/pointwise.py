@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
 from verifier.balls.loss import Row
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown
 from verifier.landscape.separate import QUIETLY
+from verifier.model.given import given_counts, given_labels
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
@@ -94,6 +95,10 @@ def prove_not_stationary(
     GradientResult
         Guarantee: ``PROVED`` implies ``||grad_V Phi||_F >= gradient_lower > 0``.
     """
+    sigma_lower = Dyadic.of(sigma_lower, "sigma_lower")
+    start_weights = given_weights(features.columns, start_weights, "start_weights")
+    labels = given_labels(labels, features.samples, start_weights.shape[1])
+    multiplicities = given_counts(multiplicities, features.samples)
     n = sum(multiplicities)
     stage("C1: the softmax residual")
     for enclosure, margins in _margins(features, start_weights, labels, max_bits):
@@ -169,6 +174,9 @@ def prove_curvature(
         Guarantee: ``PROVED`` implies that the second derivative of Phi along ``V[unit, output]`` is at least
         ``curvature_lower > 0``.
     """
+    start_weights = given_weights(features.columns, start_weights, "start_weights")
+    labels = given_labels(labels, features.samples, start_weights.shape[1])
+    multiplicities = given_counts(multiplicities, features.samples)
     psi = features.approx()
     if not psi.any():
         reason = "Psi(U) = 0 in floating point: Phi does not depend on V there, and C3 says nothing"

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown
 from verifier.landscape.separate import proposals
+from verifier.model.given import given_labels
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
@@ -76,6 +77,11 @@ def prove_zero_loss(
         error, and
         ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``.
     """
+    labels = given_labels(labels, features.samples, classes)
+    if candidates is not None:
+        candidates = (
+            (method, given_weights(features.columns, weights, "candidates")) for method, weights in candidates
+        )
     stage("zero loss: solving for V")
     methods = "no candidate" if candidates is not None else "least squares, squared hinge and linear programming"
     if candidates is None:

@@ -41,6 +41,7 @@ class DataSection(msgspec.Struct, forbid_unknown_fields=True):
     scale: str | int = "auto"
     shape: list[int] | None = None
     duplicates: str = "group"
+    classes: int | list[str | int] | None = None
 
 
 class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):

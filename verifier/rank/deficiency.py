@@ -19,6 +19,7 @@ import numpy as np
 from flint import fmpz, nmod_mat
 
 from verifier.model.activations import Activation
+from verifier.model.given import given_inputs
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
 from verifier.model.network import Array, Network
 from verifier.model.total import activation_not_proved_total
@@ -128,6 +129,7 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     and are combined exactly. A unit whose sources are all constant over the samples is. The degree of a polynomial unit
     is bounded for every U at once, so that all such units lie in the span of the monomials.
     """
+    inputs = given_inputs(network, inputs)
     n = len(inputs)
     if activation_not_proved_total(network) is not None:
         return None

@@ -36,6 +36,7 @@ from verifier.balls.binary64.matrix import ColumnSource
 from verifier.balls.exact import at_most, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
+from verifier.model.gate import binary64, integers
 from verifier.rank.approx import approx_right_inverse
 from verifier.rank.gram import BITS, accumulate, cholesky_residual, flushed, plan, total
 
@@ -319,6 +320,9 @@ def certify_inverse64(
     ValueError
         As `residual64`.
     """
+    if not str(getattr(x, "dtype", "")) == "float64" or isinstance(x, np.ma.MaskedArray):
+        x = binary64(x, "x")
+    columns = None if columns is None else integers(columns, "columns")
     found = residual64(source, x, columns, progress, tight=tight)
     alpha, norm = found.alpha, found.norm_x
     if not alpha < 1.0:

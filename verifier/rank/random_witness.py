@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.features import FloatEnclosure
 from verifier.display import Brief
+from verifier.model.given import given_inputs
 from verifier.model.initialise import initialise
 from verifier.model.network import Array, Network
 from verifier.model.verdict import Verdict
@@ -55,6 +56,7 @@ def random_witness(
     DenseWitness or str
         Guarantee: a witness's U has ``rank Psi(U) = N``. Else why there is none, which says nothing about the rank.
     """
+    inputs = given_inputs(network, inputs)
     n, m = len(inputs), network.skip_count
     if m < n:
         return f"M = {m} < N = {n}"

@@ -28,6 +28,7 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import PathResult, decimal_below, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.model.case import Case, build_network
+from verifier.model.classes import with_classes
 from verifier.model.data import Dataset, Scale
 from verifier.model.grouping import Grouping, group_duplicates
 from verifier.model.network import Array, Network
@@ -134,9 +135,10 @@ def case_dataset(case: Case) -> Dataset:
         raise CaseError(f'data.scale = {section.scale!r}; use "auto", "none" or an integer')
     scale: Scale = section.scale  # type: ignore[assignment]
     labels = None if section.labels is None else case.folder / section.labels
-    return load_dataset(
+    found = load_dataset(
         section.name, path=path, label=section.label, labels=labels, scale=scale, samples=section.samples
     )
+    return found if section.classes is None else with_classes(found, section.classes)
 
 
 def case_data(case: Case) -> tuple[Dataset, Grouping, tuple[int, ...], str]:
@@ -175,8 +177,8 @@ def case_instance(case: Case, *, seed: int | None = None) -> Instance:
     """
     data, grouping, shape, words = case_data(case)
     network = build_network(case, shape)
-    u, v = case_start(case, network, data.classes, seed)
-    return Instance(data, grouping, network, u, v, words)
+    u, v, said = case_start(case, network, data, seed)
+    return Instance(data, grouping, network, u, v, words + said)
 
 
 def run_case(

@@ -24,6 +24,8 @@ from verifier.balls.exact import Dyadic
 from verifier.balls.features import FeatureEnclosure
 from verifier.display import Facts, Shown
 from verifier.errors import InputError
+from verifier.model.gate import binary64
+from verifier.model.given import given_inputs, given_parameters, given_seeds
 from verifier.model.initialise import initialise
 from verifier.model.network import Array, Network
 from verifier.model.verdict import Verdict
@@ -112,6 +114,7 @@ def full_rank_fraction(
     InputError
         If there is no seed, or the network, the samples or the scale are unusable.
     """
+    inputs, seeds = given_inputs(network, inputs), given_seeds(seeds)
     if not seeds:
         raise InputError("seeds is empty; give at least one seed")
     backend = backend or numpy_backend()
@@ -203,11 +206,9 @@ def sigma_along_line(
     InputError
         If shapes do not fit or a number is not finite.
     """
-    points = np.asarray(times, dtype=np.float64).ravel().tolist()
-    if u0.shape != direction.shape or not (np.isfinite(u0).all() and np.isfinite(direction).all()):
-        raise InputError(
-            f"u0 has shape {u0.shape} and direction {direction.shape}; both must be finite and of shape (p,)"
-        )
+    points = binary64(times, "times").ravel().tolist()
+    inputs = given_inputs(network, inputs)
+    u0, direction = given_parameters(network, u0, "u0"), given_parameters(network, direction, "direction")
     rows = []
     for t in points:
         with np.errstate(all="ignore"):
