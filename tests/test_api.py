@@ -101,7 +101,10 @@ def test_a_start_that_is_stuck(stuck: vf.Verification) -> None:
     assert stuck.verdict("rank") is vf.Verdict.REFUTED
     assert stuck.escape is not None
     assert stuck.escape.escape is not None
-    assert stuck.path is stuck.escape.escape.tail
+    assert stuck.path is not None
+    assert np.array_equal(stuck.path.U(0), stuck.u)
+    assert np.array_equal(stuck.path.V(0), stuck.v)
+    assert len(stuck.path.before) == len(stuck.escape.escape.legs) == 2
     assert stuck.verdict("path") is vf.Verdict.PROVED
 
 

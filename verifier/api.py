@@ -73,9 +73,9 @@ class Verification(Shown):
 
     @property
     def path(self) -> LossPath | None:
-        """The path of P1, from the start or from where the escape ends; None if no path was certified."""
+        """The path from the start's own (U, V) to loss 0, legs of an escape included; None if none was certified."""
         escape = None if self.report.escape is None else self.report.escape.escape
-        return self.report.path if escape is None else escape.tail
+        return self.report.path if escape is None else escape.path
 
     @property
     def escape(self) -> EscapeResult | None:

@@ -12,7 +12,8 @@ on it, not at samples; where it ends P1 takes over, with U at rest. What is clai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -26,9 +27,11 @@ from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.display import Facts, Shown, Table
-from verifier.errors import NetworkError
+from verifier.errors import InputError, NetworkError
 from verifier.landscape.gateway import part_merged_samples
-from verifier.landscape.lift import constant_loss_lifts
+from verifier.landscape.legs import Leg, StraightLeg
+from verifier.landscape.lift import CARRY_BITS, Lift, constant_loss_lifts
+from verifier.landscape.parting import PartingLeg
 from verifier.landscape.path import DEFAULT_TARGETS, Path, decimal_below, segment_and_ray, stated_loss
 from verifier.landscape.segment import WeightSegment
 from verifier.landscape.zero_loss import prove_zero_loss
@@ -73,6 +76,7 @@ WANDERING = 2_000_003
 class Escape(Shown):
     """One certified piece from ``(start_u, start_weights)`` and the path of P1 (`tail`) from where it ends.
 
+    ``legs`` are the pieces from the start to there, as functions of time: `path` is all of it.
     ``rerouted`` is a further point that E2 passes through; ``end_weights`` the output weights at the end of E1;
     ``pieces`` how many equal time intervals certify E1, E3 or E4; ``epsilon`` is E3's, ``right_inverse`` E4's.
     """
@@ -81,6 +85,7 @@ class Escape(Shown):
     start_u: Array
     start_weights: ExactArray
     tail: Path
+    legs: tuple[Leg, ...]
     rerouted: Array | None = None
     end_weights: ExactArray | None = None
     pieces: int = 1
@@ -93,17 +98,22 @@ class Escape(Shown):
         return self.tail.u
 
     @property
+    def path(self) -> Path:
+        """The whole path, from the start's own (U, V) to the ray."""
+        return replace(self.tail, before=self.legs)
+
+    @property
     def claim(self) -> str:
         """Which of the three claims was certified."""
         return CLAIMS[self.label]
 
     def _facts(self) -> Facts:
-        tail = self.tail._facts()
+        path = self.path._facts()
         values = [("pieces", str(self.pieces))]
         if self.epsilon is not None:
             values.append(("epsilon <=", at_most(self.epsilon)))
         title = f"A way out of the start ({self.label})"
-        return Facts(title, str(Verdict.PROVED), self.claim, (*values, *tail.values), tail.tables)
+        return Facts(title, str(Verdict.PROVED), self.claim, (*values, *path.values), path.tables)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -236,8 +246,8 @@ def _words(escape: Escape) -> str:
     return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {exactly(tail.kappa)}; {ray}"
 
 
-def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first: Margins | None = None) -> Path | str:
-    """P1 from the end of a piece: with V there, or (E2) with the start's margins, which the piece kept."""
+def _finish(start: _Start, end_u: Array, piece_weights: ExactArray, *, kept: bool) -> Path | str:
+    """P1 from the end of a piece, with V there; ``kept``: the piece kept the start's margins (E2, E4)."""
     features = FeatureEnclosure(start.network, end_u, start.inputs, FIRST_BITS)
     rank, enclosure = prove_rank(features, max_bits=start.max_bits, stage=start.stage)
     zero = prove_zero_loss(
@@ -254,14 +264,22 @@ def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first
     while bits <= start.max_bits:
         here = FeatureEnclosure(start.network, end_u, start.inputs, bits)
         origin = start.origin(bits)
-        if piece_weights is None:
-            (end,) = enclose_margins(here, [zero.weights], start.labels)
-            begin, shown = origin, ExactArray.of_floats(start.v)
+        if kept:
+            begin, (end,) = origin, enclose_margins(here, [zero.weights], start.labels)
         else:
             begin, end = enclose_margins(here, [piece_weights, zero.weights], start.labels)
-            shown = piece_weights
-        counts = start.counts.tolist()
-        path = segment_and_ray(here, zero.weights, shown, begin, end, zero.gamma, counts, start.targets, origin=origin)
+        path = segment_and_ray(
+            here,
+            start.labels,
+            zero.weights,
+            piece_weights,
+            begin,
+            end,
+            zero.gamma,
+            start.counts.tolist(),
+            start.targets,
+            origin=origin,
+        )
         if path is not None:
             return path
         bits *= 2
@@ -312,9 +330,12 @@ def _descend(start: _Start) -> Escape | str:
         if pieces is None:
             continue
         weights = ExactArray.of_floats(end_v)
-        tail = _finish(start, end_u, weights)
+        tail = _finish(start, end_u, weights, kept=False)
         if isinstance(tail, Path):
-            return Escape("E1", start.u, start.weights, tail, end_weights=weights, pieces=start.with_room(pieces))
+            words = "U and V move straight, the loss strictly decreases (E1)"
+            leg = StraightLeg(words, start.u, end_u, start.weights, weights, moving=segment)
+            room = start.with_room(pieces)
+            return Escape("E1", start.u, start.weights, tail, (leg,), end_weights=weights, pieces=room)
         reasons = tail
     return reasons
 
@@ -332,16 +353,29 @@ def _seems_to_descend(start: _Start, end_u: Array, end_v: Array) -> bool:
 
 def _lift(start: _Start) -> Escape | str:
     """E2: at constant loss."""
-    features = FeatureEnclosure(start.network, start.u, start.inputs[:1], FIRST_BITS)
+    features = FeatureEnclosure(start.network, start.u, start.inputs[:1], CARRY_BITS)
     row = next(block for _, block in features.blocks()).tolist()[0]
     lifts = constant_loss_lifts(start.network, start.u, start.v, start.inputs, row, start.seed)
     reason = "no unit can move without changing the logits: nothing equal, constant or zero to carry them"
     for lift in lifts:
-        tail = _finish(start, lift.end, None)
+        tail = _finish(start, lift.end, lift.weights, kept=True)
         if isinstance(tail, Path):
-            return Escape("E2", start.u, start.weights, tail, rerouted=lift.rerouted)
+            return Escape("E2", start.u, start.weights, tail, _lift_legs(start, lift, tail), rerouted=lift.rerouted)
         reason = f"{lift.moved_units} units can move at constant loss, but {tail}"
     return reason
+
+
+def _lift_legs(start: _Start, lift: Lift, tail: Path) -> tuple[Leg, ...]:
+    """E2's legs: V goes to V', outgoing weights are handed over if they must be, then the other units move."""
+    u, v, kept = start.u, lift.weights, tail.start_margins
+    way = [StraightLeg("V goes to units that stay, the loss is constant (E2)", u, u, start.weights, v, kept)]
+    if lift.rerouted is not None:
+        way.append(
+            StraightLeg("outgoing hidden weights go to equal units, no unit changes", u, lift.rerouted, v, v, kept)
+        )
+        u = lift.rerouted
+    way.append(StraightLeg("units without output weights move, the loss is constant (E2)", u, lift.end, v, v, kept))
+    return tuple(way)
 
 
 def _part(start: _Start) -> Escape | str:
@@ -349,10 +383,21 @@ def _part(start: _Start) -> Escape | str:
     found = part_merged_samples(start.network, start.u, start.inputs, start.seed)
     if isinstance(found, str):
         return found
-    tail = _finish(start, found.end, None)
+    words = "the lower weights part merged samples, V follows, the loss is constant (E4)"
+    origin = start.origin(FIRST_BITS)
+    leg = PartingLeg(words, start.network, start.u, start.inputs, start.weights, found, origin)
+    try:
+        begin, end = leg.start_v, leg.exact_v(Fraction(1))
+    except InputError as error:
+        return f"the samples part at constant loss, but V cannot be computed: {error}"
+    tail = _finish(start, found.end, end, kept=True)
     if isinstance(tail, str):
         return f"the samples part at constant loss, but {tail}"
-    return Escape("E4", start.u, start.weights, tail, pieces=found.pieces, right_inverse=found.right_inverse)
+    words = "V goes to where it can follow, the loss is constant (E4)"
+    first = StraightLeg(words, start.u, start.u, start.weights, begin, tail.start_margins)
+    legs = (first, replace(leg, kept=tail.start_margins))
+    inverse = found.right_inverse
+    return Escape("E4", start.u, start.weights, tail, legs, pieces=found.pieces, right_inverse=inverse)
 
 
 def _wander(start: _Start, rise: Dyadic) -> Escape | str:
@@ -375,9 +420,12 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
         pieces = next((k for k in PIECES[:3] if k * start.work <= WORK_LIMIT and segment.stays_below(low, k)), None)
         if pieces is None:
             continue
-        tail = _finish(start, end_u, start.weights)
+        tail = _finish(start, end_u, start.weights, kept=False)
         if isinstance(tail, Path):
-            return Escape("E3", start.u, start.weights, tail, pieces=start.with_room(pieces), epsilon=rise)
+            words = "U moves straight, the loss stays below Phi(start) + epsilon (E3)"
+            leg = StraightLeg(words, start.u, end_u, start.weights, start.weights, moving=segment)
+            room = start.with_room(pieces)
+            return Escape("E3", start.u, start.weights, tail, (leg,), pieces=room, epsilon=rise)
         reason = tail
         if step < 1e-6:
             break

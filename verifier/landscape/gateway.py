@@ -67,12 +67,18 @@ class GatewayResult(Shown):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Parting(Brief):
-    """A line of lower weights from the start to ``end``, certified by a right inverse ``(M, N)`` of all M(t)."""
+    """A line of lower weights from the start to ``end``, certified by a right inverse ``(M, N)`` of all M(t).
+
+    ``groups`` are the merged samples, in the order of the right inverse's columns; ``gate`` is the layer and unit that
+    all skip units read, ``read`` its place among what the last layer reads.
+    """
 
     end: Array
     right_inverse: ExactArray
     pieces: int
     groups: tuple[tuple[int, ...], ...]
+    gate: tuple[int, int]
+    read: int
 
 
 def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
@@ -199,7 +205,7 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
             continue
         inverse = _inverse_of_all(layer.activation, rows[:, read[0]], biases, hulls, [len(group) for group in groups])
         if inverse is not None:
-            return Parting(end, inverse, PIECES, tuple(tuple(group) for group in groups))
+            return Parting(end, inverse, PIECES, tuple(tuple(group) for group in groups), gate, read[0])
     return "no short line was certified along which the divided differences keep full rank"
 
 

@@ -167,6 +167,7 @@ def caption(curve: Curve, *, short: bool) -> str:
             "loss itself is not drawn."
         )
     points = sum(len(piece.points) for piece in curve.pieces if piece.kind == "segment")
+    scale = f"kappa (s - {curve.legs})" if curve.legs else "kappa s"
     begin = {
         "E1": "On the escape U and V move and the loss strictly decreases between the two levels shown. ",
         "E2": "On the escape the loss is exactly constant. ",
@@ -176,5 +177,5 @@ def caption(curve: Curve, *, short: bool) -> str:
     return (
         f"{begin}Shaded: the certified band. On the segment the loss is enclosed at {points} times; in between it "
         "strictly decreases (P1), so it stays in the steps shown; the line joins the enclosures. On the ray V = t V1, "
-        f"t = kappa s; kappa = {curve.kappa}, and all margins of V1 are at least gamma = {curve.gamma}. {reached}."
+        f"t = {scale}; kappa = {curve.kappa}, and all margins of V1 are at least gamma = {curve.gamma}. {reached}."
     )
