@@ -46,8 +46,9 @@ MAX_EXPONENT = 200_000
 class CertificateBuilder:
     """Collects claims about one network at one U on one data set.
 
-    Without U (None) the document has no weights, and only W0, W1 and W2 can be claimed. A claim whose check is predicted
-    to take more than ``limits`` is not made; `left_out` has what was proved and is not claimed for that reason.
+    Without U (None) the document has no weights, and only W0, W1 and W2 can be claimed. A claim whose check is
+    predicted to take more than ``limits`` is not made; `left_out` has what was proved and is not claimed for that
+    reason.
     """
 
     def __init__(
