@@ -215,7 +215,7 @@ def verify(
     X : array_like of shape (N, d), (N, channels, length) or (N, channels, height, width); or str, Path, Dataset
         The samples; or the name of a built-in data set (``"iris"``), a file (see `verifier.load_dataset`), a `Dataset`.
     y : sequence of N labels, optional
-        The classes, of any kind that compares by value. Not given with a name, a file or a `Dataset`, which have labels.
+        The classes, of any kind that compares by value; not with a name, a file or a `Dataset`, which have labels.
     network : Network, layer or sequence of layers
         The network; layers are put on the input of X's shape.
     u : array_like of shape (p,), or mapping of names to arrays, optional

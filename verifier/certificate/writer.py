@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -17,6 +18,7 @@ from safetensors.numpy import save
 
 from verifier import __version__
 from verifier.balls.exact import Dyadic, ExactArray
+from verifier.certificate.cost import LeftOut, Limits, Size, expected, judge
 from verifier.certificate.reach import out_of_reach
 from verifier.errors import CertificateError
 from verifier.landscape.escape import Escape
@@ -32,7 +34,7 @@ from verifier.model.layers import AvgPool, Conv, Dense
 from verifier.model.network import Array, Network
 from verifier.model.samples import SampleSource
 from verifier.model.verdict import Verdict
-from verifier.rank.certify import RankResult
+from verifier.rank.certify import RankResult, used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.witness import WitnessResult
 from verifier.theorem.steps import Theorem
@@ -45,17 +47,30 @@ MAX_EXPONENT = 200_000
 class CertificateBuilder:
     """Collects claims about one network at one U on one data set.
 
-    Without U (None) the document has no weights, and only W0, W1 and W2 can be claimed.
+    Without U (None) the document has no weights, and only W0, W1 and W2 can be claimed. A claim whose check is
+    predicted to take more than ``limits`` is not made; `left_out` has what was proved and is not claimed for that
+    reason.
     """
 
     def __init__(
-        self, dataset: Dataset | SampleSource, network: Network, u: Array | None, *, with_labels: bool = False
+        self,
+        dataset: Dataset | SampleSource,
+        network: Network,
+        u: Array | None,
+        *,
+        with_labels: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         self._tensors: dict[str, NDArray[Any]] = {}
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # what is stored, by content
         self._claims: list[dict[str, Any]] = []
         self.refusal: str | None = None
         """Why there can be no certificate at all, if so."""
+        self.left_out: list[LeftOut] = []
+        """What was proved and is not claimed, because checking it would be too expensive."""
+        self._limits, self._size = limits or Limits(), Size.of(network, dataset.samples, dataset.classes)
+        self._priced: list[dict[str, Any]] = []  # the claims, with the bits of their right inverses
+        self._to_come = expected(self._size, ("Z1", "P1", "Z2")) if with_labels else []
         self._reach = (network, dataset.inputs) if isinstance(dataset, Dataset) else None
         if u is not None:
             u = given_parameters(network, u)
@@ -77,36 +92,62 @@ class CertificateBuilder:
     def _too_far(self, u: Array) -> str | None:
         return None if self._reach is None else out_of_reach(self._reach[0], u, self._reach[1])
 
-    def _claim(self, claim: dict[str, Any]) -> None:
-        """Add a claim, unless it has a number that the format does not hold: astronomically large or small."""
-        if _holdable(claim):
+    def _claim(self, claim: dict[str, Any], inverse: ExactArray | None = None) -> None:
+        """Add a claim, unless a check of it is too expensive or the format does not hold one of its numbers."""
+        priced = (
+            claim if inverse is None else claim | {"right_inverse": {"shape": inverse.shape, "bits": _bits(inverse)}}
+        )
+        others = [*self._priced, *(self._to_come if claim["label"] in ("R1", "R3") else ())]
+        left = judge(priced, others, self._size, self._limits)
+        if left is None and _holdable(claim):
             self._claims.append(claim)
+            self._priced.append(priced)
+            return
+        self.left_out += [] if left is None else [left]
+        used = _strings([self._data, self._network, self._claims])  # what nothing refers to takes no memory
+        self._tensors = {name: values for name, values in self._tensors.items() if name in used}
+
+    def stands_on_rank(self, label: str) -> bool:
+        """Whether the full rank that a proved claim needs beside it is claimed; if that is left out, so is this one."""
+        rank = next((left for left in self.left_out if left.label in ("R1", "R3")), None)
+        if rank is not None and not self.ranked:
+            self.left_out.append(replace(rank, label=label, needs=rank.label))
+        return self.ranked
+
+    def too_expensive(self, label: str) -> LeftOut | None:
+        """Predict, before it is proved, whether a claim of this label will be left out: None if it will not."""
+        (claim,) = expected(self._size, (label,), used=used_columns(self._size.samples, self._size.columns))
+        return judge(claim, [*self._priced, *self._to_come], self._size, self._limits)
 
     @property
     def ranked(self) -> bool:
-        """Whether R1 or R3 is claimed; one that is proved is not if the format cannot hold its numbers."""
+        """Whether R1 or R3 is claimed; one that is proved is not if it is left out, or the format cannot hold it."""
         return any(claim["label"] in ("R1", "R3") for claim in self._claims)
 
     def add_rank(self, result: RankResult) -> None:
         """Add R1 or R3 (PROVED) or R5 (REFUTED); an undecided rank claims nothing."""
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:
             self.add_deficiency(result.deficiency)
-        if result.verdict is Verdict.PROVED and result.witness is not None and result.bound is not None:
-            witness = result.witness
-            columns = None if witness.columns is None else self._integers("rank.columns", witness.columns)
-            self._claim(
-                {
-                    "label": result.label,
-                    "precision": result.precision,
-                    "rank": result.samples,
-                    "columns": columns,
-                    "feature_bits": witness.feature_bits,
-                    "right_inverse": self._exact("rank.right_inverse", witness.matrix),
-                    "norm_products": witness.norm_products,
-                    "alpha": _dyadic(result.bound.alpha),
-                    "sigma_lower": _dyadic(result.bound.sigma_lower),
-                }
-            )
+        if result.verdict is not Verdict.PROVED:
+            return
+        if result.witness is None or result.bound is None:  # R2: nothing that the format holds
+            left = self.too_expensive("R1")
+            self.left_out += [] if left is None else [left]
+            return
+        witness = result.witness
+        columns = None if witness.columns is None else self._integers("rank.columns", witness.columns)
+        claim = {
+            "label": result.label,
+            "precision": result.precision,
+            "rank": result.samples,
+            "columns": columns,
+            "feature_bits": witness.feature_bits,
+            "right_inverse": self._exact("rank.right_inverse", witness.matrix),
+            "norm_products": witness.norm_products,
+            "alpha": _dyadic(result.bound.alpha),
+            "sigma_lower": _dyadic(result.bound.sigma_lower),
+        }
+        self._claim(claim, witness.matrix)
 
     def add_deficiency(self, found: Deficiency) -> None:
         """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""
@@ -126,19 +167,19 @@ class CertificateBuilder:
 
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
-        ranked = here = self.ranked
-        if here and _fits(theorem.rank_ball):
+        ranked = self.ranked
+        if _fits(theorem.rank_ball) and self.stands_on_rank("B1"):
             self._claim({"label": "B1", "radius": _dyadic(theorem.rank_ball)})
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
-            ranked = True
-        if ranked and theorem.verdict("W0") is Verdict.PROVED:
+            ranked = ranked or any(claim["label"] in ("W1", "W2") for claim in self._claims)
+        if theorem.verdict("W0") is Verdict.PROVED and (ranked or self.stands_on_rank("W0")):
             self.add_generic()
         if theorem.deficiency is not None:
             self.add_deficiency(theorem.deficiency)
         if theorem.ball is not None:
             self.add_ball(theorem.ball)
-        if theorem.gradient is not None and here:
+        if theorem.gradient is not None and theorem.gradient.verdict is Verdict.PROVED and self.stands_on_rank("C1"):
             self.add_not_stationary(theorem.gradient)
         if theorem.curvature is not None:
             self.add_curvature(theorem.curvature)
@@ -167,7 +208,7 @@ class CertificateBuilder:
             claim["epsilon"] = _dyadic(escape.epsilon)
         if escape.right_inverse is not None:
             claim["right_inverse"] = self._exact("escape.right_inverse", escape.right_inverse)
-        self._claim(claim)
+        self._claim(claim, escape.right_inverse)
 
     def add_gateway(self, result: GatewayResult) -> None:
         """Add E4, from every point a non-increasing path exists, if the checker can follow the proof.
@@ -418,6 +459,14 @@ def _strings(value: Any) -> set[str]:
         value = list(value.values())
     return (
         set().union(*map(_strings, value)) if isinstance(value, list) else {value} if isinstance(value, str) else set()
+    )
+
+
+def _bits(values: ExactArray) -> int:
+    """Bits of the integers that hold an exact array, at most."""
+    lowest = min(exponent for _, exponent in values.terms)
+    return max(
+        exponent - lowest + (8 * v.dtype.itemsize - 1 if v.dtype.kind in "iu" else 62) for v, exponent in values.terms
     )
 
 

@@ -25,6 +25,8 @@ from verifier.model.verdict import Verdict
 MAX_CASE_BYTES = 2**20
 MAX_ENTRIES = {"network.layers": 1000, "path.targets": 64, "path.escapes": 16, "losses.kinds": 16}
 MAX_TITLE = 200
+MAX_CHECK = 10**6
+"""Seconds or GiB that a check may be predicted to take."""
 MAX_ACTIVATIONS = 4000
 """Characters of all different activations together: each is analysed, which takes time."""
 ESCAPES = ("E1", "E2", "E3", "E4")
@@ -85,6 +87,13 @@ class RankSection(msgspec.Struct, forbid_unknown_fields=True):
     max_bits: int = 4096
 
 
+class CertificateSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[certificate]``: what checking it may take, as predicted: CPU seconds and GiB."""
+
+    max_check_seconds: float | None = None
+    max_check_gib: float | None = None
+
+
 class ExpectSection(msgspec.Struct, forbid_unknown_fields=True):
     """``[expect]``: the verdicts that the suite expects."""
 
@@ -104,6 +113,7 @@ class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
     path: PathSection = msgspec.field(default_factory=PathSection)
     losses: LossesSection = msgspec.field(default_factory=LossesSection)
     rank: RankSection = msgspec.field(default_factory=RankSection)
+    certificate: CertificateSection = msgspec.field(default_factory=CertificateSection)
     expect: ExpectSection = msgspec.field(default_factory=ExpectSection)
     title: str = ""
 
@@ -219,6 +229,10 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
         raise CaseError(f'{label}: data.duplicates = {file.data.duplicates!r}; use "group" or "keep"')
     if not 64 <= file.rank.max_bits <= 16384:
         raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in 64..16384")
+    for key in ("max_check_seconds", "max_check_gib"):
+        most = getattr(file.certificate, key)
+        if most is not None and not 0 < most <= MAX_CHECK:
+            raise CaseError(f"{label}: certificate.{key} = {most} must be above 0 and at most {MAX_CHECK}")
     return Case(name, folder or Path("."), file, expected)
 
 
@@ -387,6 +401,11 @@ targets = ["1e-6", "1e-100"]
 
 [rank]
 max_bits = 4096              # last precision tried
+
+[certificate]
+# max_check_seconds = 300    # claims whose check is predicted to take more CPU seconds are proved, but left out, and
+#                            # listed with the limit that would put them in
+# max_check_gib = 3.0        # the same for its memory
 
 [expect]                     # what the suite expects; leave out what you do not know
 analytic = "PROVED"

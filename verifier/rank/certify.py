@@ -50,7 +50,7 @@ smaller.
 INVERSE_BYTES = 4 * 10**9
 """A right inverse is not sought if Psi alone takes more memory than this: R2 needs no more than its Gram matrix."""
 
-ARB_SECONDS_PER_FEATURE = 3e-6
+ARB_SECONDS_PER_FEATURE, EXACT_SECONDS_PER_PRODUCT = 3e-6, 5e-10
 WORK_LIMIT_SECONDS = 900.0
 """A rung whose dense algebra is estimated to take longer is not climbed: the result is UNDECIDED and says so."""
 
@@ -115,6 +115,7 @@ def prove_rank(
     tight: bool = False,
     certificate: bool = True,
     guard: bool = True,
+    patience: float = WORK_LIMIT_SECONDS,
 ) -> tuple[RankResult, Enclosure]:
     """Decide ``rank Psi(U) = N``.
 
@@ -132,6 +133,8 @@ def prove_rank(
         Whether a witness for a certificate is wanted; if not, R2, which is cheaper, comes first.
     guard
         Run the platform canary before and after what is proved in binary64. Leave it on unless the caller does.
+    patience
+        Seconds that a rung by Arb may be estimated to take; one that may take longer is not tried.
 
     Returns
     -------
@@ -152,8 +155,9 @@ def prove_rank(
             return _without_arb(features, attempts, stage), features
         features = sharper(features)
     n, m = features.samples, features.columns
-    if ARB_SECONDS_PER_FEATURE * n * m > WORK_LIMIT_SECONDS:
-        attempts.append(f"Arb: not tried, about {ARB_SECONDS_PER_FEATURE * n * m:.0f} s to enclose Psi")
+    seconds = ARB_SECONDS_PER_FEATURE * n * m + EXACT_SECONDS_PER_PRODUCT * n * n * used_columns(n, m)
+    if seconds > patience:
+        attempts.append(f"Arb: not tried, about {seconds:.0f} s to enclose Psi and a residual (limit {patience:.0f} s)")
         reason = "binary64 does not decide it, and Psi is too large for Arb"
         return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts)), features
     psi = features.approx()
@@ -173,7 +177,7 @@ def prove_rank(
     found = structural_deficiency(network, u, inputs)
     if found is not None:
         return _refuted(features, found, tuple(attempts)), features
-    return _climb(features, attempts, max_bits, stage)
+    return _climb(features, attempts, max_bits, stage, patience)
 
 
 def _without_arb(features: FloatEnclosure, attempts: list[str], stage: Stage) -> RankResult:
@@ -314,16 +318,14 @@ def _bound64(features: FloatEnclosure, witness: RightInverse) -> RankBound | Non
 
 
 def _climb(
-    features: FeatureEnclosure, attempts: list[str], max_bits: int, stage: Stage
+    features: FeatureEnclosure, attempts: list[str], max_bits: int, stage: Stage, patience: float
 ) -> tuple[RankResult, Enclosure]:
     n, m = features.samples, features.columns
     bits = 2 * features.precision
     while bits <= max_bits:
         seconds = 40e-9 * n * n * (n + m) * (bits / 64) ** 1.3
-        if seconds > WORK_LIMIT_SECONDS:
-            attempts.append(
-                f"R3 at {bits} bits: not tried, about {seconds:.0f} s of algebra (limit {WORK_LIMIT_SECONDS:.0f} s)"
-            )
+        if seconds > patience:
+            attempts.append(f"R3 at {bits} bits: not tried, about {seconds:.0f} s of algebra (limit {patience:.0f} s)")
             break
         begun = time.perf_counter()
         higher = FeatureEnclosure(features.network, features.u, features.inputs, bits)
@@ -372,10 +374,16 @@ def _refuted(features: Enclosure, found: Deficiency, attempts: tuple[str, ...]) 
     )
 
 
+def used_columns(n: int, m: int) -> int:
+    """How many columns a right inverse uses at first."""
+    wanted = -(-5 * n // 4)
+    return m if n < LARGE or wanted >= m else wanted
+
+
 def _column_choices(n: int, m: int) -> list[NDArray[np.int64] | None]:
     """Column subsets to try in turn; None means all of them."""
-    wanted = -(-5 * n // 4)
-    if n < LARGE or wanted >= m:
+    wanted = used_columns(n, m)
+    if wanted == m:
         return [None]
     spread = np.unique(np.linspace(0, m - 1, wanted).astype(np.int64))
     return [spread, None]

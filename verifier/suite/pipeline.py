@@ -19,6 +19,7 @@ from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.features import FeatureEnclosure, block_is_finite
+from verifier.certificate.cost import LeftOut, Limits
 from verifier.certificate.writer import CertificateBuilder
 from verifier.display import Brief, Facts, Shown, Table
 from verifier.errors import CaseError, DataError
@@ -34,7 +35,7 @@ from verifier.model.grouping import Grouping, group_duplicates
 from verifier.model.network import Array, Network
 from verifier.model.readers import load_dataset
 from verifier.model.verdict import Verdict
-from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_rank, silent
 from verifier.suite.start import case_start
 from verifier.theorem.hypotheses import analytic
 from verifier.theorem.steps import Evidence, Theorem, walk
@@ -46,6 +47,9 @@ KEYS = {
     "generic": "full rank at almost every U",
 }
 """The verdicts that matter most, in words."""
+
+UNCHECKED_SECONDS = 120.0
+"""What the prover may spend on one exact proof of a rank that its certificate will not hold."""
 
 Engine = Literal["binary64", "arb"]
 """What proves: binary64 where it suffices and Arb elsewhere, or Arb alone."""
@@ -78,6 +82,7 @@ class CaseReport(Shown):
     theorem: Theorem | None = None
     engine: str = ""
     certificate: Path | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     def verdict(self, key: str) -> Verdict | None:
         """The verdict of the step with this key, or ``generic``: full rank at almost every U."""
@@ -265,12 +270,21 @@ def _run(
     streamed = "path" not in parts and not certificate
     features = _first_enclosure(instance, backend, stage, streamed)
     timed("features", "Psi", lambda: _finite(features, streamed))
+    labelled = not {"path", "theorem"}.isdisjoint(parts)
+    limits = case_limits(case) if certificate else Limits()
+    builder = CertificateBuilder(data, network, instance.u, with_labels=labelled, limits=limits)
+    unchecked = builder.too_expensive("R1") is not None  # then the rank is proved in the way that is cheapest here
     rank, features = prove_rank(
-        features, max_bits=max_bits, stage=stage, tight=tight, certificate=certificate, guard=False
+        features,
+        max_bits=max_bits,
+        stage=stage,
+        tight=tight,
+        certificate=certificate and not unchecked,
+        guard=False,
+        patience=UNCHECKED_SECONDS if unchecked else WORK_LIMIT_SECONDS,
     )
     timed("rank", rank.label, lambda: (rank.verdict, rank.reason))
     report.rank = rank
-    builder = CertificateBuilder(data, network, instance.u, with_labels=not {"path", "theorem"}.isdisjoint(parts))
     if "rank" in parts:
         builder.add_rank(rank)
     if "path" in parts:
@@ -278,7 +292,17 @@ def _run(
         _prove_losses(instance, report, builder, features, timed, stage, max_bits)
     if "theorem" in parts:
         _walk_through(instance, report, builder, features, stage)
+    report.left_out = tuple(builder.left_out) if certificate else ()
     return report, builder
+
+
+def case_limits(case: Case) -> Limits:
+    """What checking the case's certificate may take, as predicted."""
+    section, usual = case.file.certificate, Limits()
+    return Limits(
+        usual.seconds if section.max_check_seconds is None else section.max_check_seconds,
+        usual.gib if section.max_check_gib is None else section.max_check_gib,
+    )
 
 
 def _first_enclosure(instance: Instance, backend: Backend | None, stage: Stage, streamed: bool) -> Enclosure:
@@ -339,7 +363,7 @@ def _prove_descent(
             found = _loss_path(instance, report, features, "cross-entropy", grouping.label_counts, stage, max_bits)
             timed("path", "X1", lambda: (found.verdict, found.reason))
             report.loss_path = found
-            if builder.ranked or not found.needs_rank:
+            if not found.needs_rank or builder.stands_on_rank("TC.3"):
                 builder.add_loss_path(found)
         else:
             beyond = smallest is not None and smallest < low
@@ -383,7 +407,7 @@ def _prove_losses(
         if labels is not None:
             found = _loss_path(instance, report, features, kind, labels, stage, max_bits)
             timed(kind, "TC.3", partial(_told, found))
-            if builder.ranked or not found.needs_rank:
+            if not found.needs_rank or builder.stands_on_rank("TC.3"):
                 builder.add_loss_path(found)
 
 
