@@ -76,3 +76,15 @@ def test_the_remedy_for_a_folder_that_cannot_be_written_exists(tmp_path: Path) -
     assert b"name a file in another folder" in found.stderr
     with pytest.raises(CertificateError, match="--out"):
         atomic_write(blocked / "certificate.json", b"")
+
+
+def test_u_may_be_the_list_of_its_arrays() -> None:
+    layers = [vf.Dense(3, "tanh", skip=True), vf.Dense(2, "tanh", skip=True)]
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in ((3, 2), (3,), (2, 3), (2,))]
+    flat = np.concatenate([array.ravel() for array in arrays])
+    assert (vf.verify(X, Y, layers, arrays).u == flat).all()
+    with pytest.raises(vf.InputError, match=r"^u: 2 arrays for 4 parameters"):
+        vf.verify(X, Y, layers, arrays[:2])
+    with pytest.raises(vf.InputError, match="its transpose fits"):
+        vf.verify(X, Y, layers, [arrays[0].T, *arrays[1:]])

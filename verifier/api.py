@@ -218,7 +218,7 @@ def verify(
         The classes, of any kind that compares by value; not with a name, a file or a `Dataset`, which have labels.
     network : Network, layer or sequence of layers
         The network; layers are put on the input of X's shape.
-    u : array_like of shape (p,), or mapping of names to arrays, optional
+    u : array_like of shape (p,), mapping of names to arrays, or list [W, b, ...] of arrays, optional
         The hidden parameters; by default drawn: see ``seed``, ``init``, ``scale``.
     v : array_like of shape (M, m), optional
         The output weights; by default drawn. Of shape (M, 1) or (M,), with two classes: a head with one logit z, taken

@@ -22,7 +22,8 @@ from verifier.suite.pipeline import Instance, in_words
 from verifier.suite.start import one_logit
 
 Weights = ArrayLike | Mapping[str, ArrayLike]
-"""U as a flat array of shape (p,), or by name: ``{"layer0.weight": ..., "layer0.bias": ..., ...}``."""
+"""U as a flat array of shape (p,); or by name, ``{"layer0.weight": ..., "layer0.bias": ..., ...}``; or as the list of
+these arrays in the order of the layers, ``[W, b, ...]``."""
 
 
 def given_dataset(
@@ -103,6 +104,8 @@ def given_instance(
 
 def _hidden(network: Network, given: Weights) -> Array:
     expected = (network.parameter_count,)
+    if isinstance(given, list | tuple) and given and all(map(_is_array, given)):
+        given = _by_name(network, given)  # [W, b, ...]: the arrays themselves, in the order of the parameters
     if not isinstance(given, Mapping):
         flat = binary64(given, "u")
         if flat.shape != expected:
@@ -125,6 +128,21 @@ def _hidden(network: Network, given: Weights) -> Array:
             raise NetworkError(f"u[{view.name!r}]: shape {part.shape}, expected {view.spec.shape}{remedy}")
         view.of(u)[...] = part
     return u
+
+
+def _is_array(part: object) -> bool:
+    """Whether an entry of a list is an array or a list, and not a number; nothing is converted to find out."""
+    return isinstance(part, list | tuple) or getattr(part, "ndim", 0) > 0
+
+
+def _by_name(network: Network, arrays: Sequence[ArrayLike]) -> dict[str, ArrayLike]:
+    """Weights and biases that were listed without names, under the names of the parameters."""
+    names = [view.name for view in network.parameters]
+    if len(arrays) != len(names):
+        raise NetworkError(
+            f"u: {len(arrays)} arrays for {len(names)} parameters; give one for each of {_views(network)}, in this order"
+        )
+    return dict(zip(names, arrays, strict=True))
 
 
 def _output(network: Network, given: ArrayLike, data: Dataset) -> tuple[Array, str]:
