@@ -286,7 +286,7 @@ def test_weights_start_a_case(done: tuple[Path, Path], tmp_path: Path) -> None:
         """,
         folder=tmp_path,
     )
-    u, v = case_start(case, network, 10, None)
+    u, v, _ = case_start(case, network, 10, None)
     expected = weights_of(job, out)
     assert np.array_equal(u, expected[0]) and np.array_equal(v, expected[1]) and v.shape == (38, 10)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -40,9 +41,13 @@ def given_dataset(X: ArrayLike | str | Path | Dataset, y: Labels | None, scale: 
                 raise InputError("data_scale: a Dataset is scaled already; leave it out")
             return X
         chosen: Scale = "auto" if scale is None else scale
-        if isinstance(X, Path) or Path(X).suffix:
-            return load_dataset(path=X, scale=chosen)
-        return load_dataset(X, scale=chosen)
+        try:
+            return load_dataset(path=X, scale=chosen) if isinstance(X, Path) else load_dataset(X, scale=chosen)
+        except DataError as error:
+            if re.search(r"data\.[a-z]+ = ", str(error)) is None:
+                raise
+            how = "; data.KEY = VALUE is here verify(load_dataset(path=..., KEY=VALUE), network=...)"
+            raise DataError(f"{error}{how}") from None
     if y is None:
         raise DataError(f"y: missing; give a class for each sample of X. Only {', '.join(BUILT_IN)} have labels")
     return dataset_from_arrays(X, y, name=name, scale="none" if scale is None else scale)
