@@ -183,6 +183,7 @@ class Verification(Shown):
     def __str__(self) -> str:
         """All steps, a line each."""
         head = f"{self.report.data}; M = {self.network.skip_count} skip units"
+        head += f"\ndata: {self.data.understood}" if self.data.understood else ""
         lines = [f"{step.verdict:<9}  {step.label:<5} {step.reason}" for step in self.steps]
         generic = next((step for step in self.theorem.steps if step.label == "L3.2 genericity"), None)
         if generic is not None and generic.applies:

@@ -229,6 +229,7 @@ def witness(
         written = None if out is None or report.builder is None or report.builder.empty else report.builder.write(out)
     if as_json:
         document: dict[str, Any] = {"version": __version__, "case": found_case.name, "data": report.data}
+        document["understood"] = report.understood
         document["steps"] = _steps(report.steps)
         document |= {"certificate": None if written is None else str(written), "line": table}
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
@@ -283,10 +284,13 @@ def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: i
         found = singular_values(features, digits, max_bits=case.file.rank.max_bits, stage=stage)
         seconds = time.perf_counter() - started
     if as_json:
-        head = {"version": __version__, "case": case.name, "data": instance.words, "seconds": round(seconds, 3)}
+        head: dict[str, Any] = {"version": __version__, "case": case.name, "data": instance.words}
+        head["understood"] = instance.data.understood
+        head["seconds"] = round(seconds, 3)
         sys.stdout.write(json.dumps(head | to_json(found), indent=1) + "\n")
     else:
-        lines = [f"{case.name}: {instance.words}", *describe(found, seconds)]
+        told = [f"data: {instance.data.understood}"] if instance.data.understood else []
+        lines = [f"{case.name}: {instance.words}", *told, *describe(found, seconds)]
         sys.stdout.write("\n".join(lines) + "\n")
     raise typer.Exit(0 if found.verdict is Verdict.PROVED else 3)
 
@@ -344,6 +348,8 @@ def _report_json(report: CaseReport, written: Path | None) -> dict[str, Any]:
         "version": __version__,
         "case": report.case.name,
         "data": report.data,
+        "understood": report.understood,
+        "start": report.start,
         "steps": _steps(report.steps),
         "engine": report.engine,
         "attempts": list(report.rank.attempts) if report.rank else [],

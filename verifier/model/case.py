@@ -38,8 +38,16 @@ class DataSection(msgspec.Struct, forbid_unknown_fields=True):
     name: str | None = None
     path: str | None = None
     samples: int | None = None
-    label: str | int = -1
+    label: str | int | list[str | int] | None = None
     labels: str | None = None
+    columns: list[str | int] | None = None
+    drop: list[str | int] | None = None
+    missing: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+    inputs: str | None = None
+    layout: str | None = None
     scale: str | int = "auto"
     shape: list[int] | None = None
     duplicates: str = "group"
@@ -206,7 +214,7 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
         for key, value in document.get(section, {}).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise CaseError(f"{label}: {section}.{key} = {value} must be a finite number ({kind.__name__})")
-            if isinstance(value, str) and not value.isprintable():
+            if isinstance(value, str) and not value.isprintable() and (section, key) != ("data", "delimiter"):
                 raise CaseError(f"{label}: {section}.{key} = {one_line(value)} has characters that cannot be printed")
     if len(file.title) > MAX_TITLE or not file.title.isprintable():
         raise CaseError(f"{label}: title = {one_line(file.title)} must be at most {MAX_TITLE} printable characters")
@@ -362,10 +370,19 @@ title = "Digits, one wide tanh layer"
 
 [data]
 name = "digits"              # digits, iris, wine, breast_cancer
-# path = "data.csv"          # instead of name: CSV (last column: label), NPZ (arrays X and y), CIFAR-10's .bin, or
-#                            # IDX as MNIST's train-images-idx3-ubyte (.gz too), its labels beside it
+# path = "data.csv"          # instead of name: a table (CSV, TSV, .txt, .data, ARFF; .gz, .bz2, .xz, .zip too), NPZ,
+#                            # CIFAR-10's .bin, or IDX as MNIST's train-images-idx3-ubyte (.gz too), labels beside it
 samples = 200                # the first n
-# label = "species"          # CSV: the label column's name or index
+# label = "species"          # the label column's name or index, or ["setosa", "versicolor"]: a column for each class;
+#                            # by default found out, and the output says how. NPZ: the array's name
+# columns = ["width", 3]     # table: these columns are the inputs, by name or index from 0; or
+# drop = ["id"]              # all others but these. [] keeps even a column that only numbers the rows
+# missing = "drop rows"      # table: leave out rows with missing values; by default they are an error
+# delimiter = ";"            # table: one character, or "tab", "whitespace"; by default found out
+# decimal = ","              # table: the decimal mark; by default found out
+# header = true              # table: whether the first line holds names; by default found out
+# inputs = "x_train"         # NPZ: the name of the samples; by default found out
+# layout = "channels last"   # NPZ: images of shape (N, height, width, channels); or "channels first"
 # labels = "FILE"            # IDX: the file of labels, if it is not beside the images
 # scale = "auto"             # "auto", "none" or an integer k: inputs are multiplied by 2^k exactly
 # shape = [1, 8, 8]          # for convolutions: channels and positions

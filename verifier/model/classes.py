@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from verifier.display import joined
-from verifier.errors import DataError, one_line
-from verifier.model.data import Dataset, IntArray
+from verifier.errors import DataError, NetworkError, one_line
+from verifier.model.data import Dataset, FloatArray, IntArray
 from verifier.model.gate import Labels, label_entries
 from verifier.model.gate.foreign import categories_of
 
@@ -163,3 +163,40 @@ def suggestion(data: Dataset, count: int) -> str:
     if all(name.isdecimal() and int(name) < count for name in occurring):
         return f"classes={count}"
     return f"classes=[the {count} names in the order of the network's outputs, {joined(occurring, 3)} among them]"
+
+
+def one_logit(v: FloatArray, what: str, data: Dataset) -> tuple[FloatArray, str]:
+    """Take a head with one logit as the head with two classes that it is.
+
+    With logits ``(0, z)`` the softmax's cross entropy is ``log(1 + e^z)`` for the first class and ``log(1 + e^-z)`` for
+    the second: the logistic loss of the one logit z (``BCEWithLogitsLoss``), number for number.
+
+    Parameters
+    ----------
+    v : (M, 1) or (M,) float64
+        The weights of the one logit.
+    what : str
+        The argument's name, for messages.
+    data : Dataset
+        The samples; they must have two classes.
+
+    Returns
+    -------
+    v : (M, 2) float64
+        Guarantee: columns 0 and ``v``.
+    said : str
+        What was done, as the end of the line about the data.
+
+    Raises
+    ------
+    NetworkError
+        There are other than two classes.
+    """
+    if data.classes != 2:
+        raise NetworkError(
+            f"{what}: shape {v.shape} is one logit, for two classes; the labels have {data.classes} classes: give "
+            f"shape ({len(v)}, {data.classes}), or labels of two classes"
+        )
+    column = v.reshape(-1, 1)
+    said = f"; a head with one logit z is the head (0, z) with two classes, z that of {data.label_names[1]!r}"
+    return np.hstack([np.zeros_like(column), column]), said

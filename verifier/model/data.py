@@ -53,6 +53,8 @@ class Dataset(Shown):
         The input's shape for the network, with product d; default ``(d,)``.
     label_names : tuple of str, optional
         One name per class; default the class numbers.
+    understood : str, optional
+        How a file was read, in one line: rows, columns, label, classes, what was left out.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class Dataset(Shown):
     scaling: str = "none"
     shape: tuple[int, ...] = ()
     label_names: tuple[str, ...] = ()
+    understood: str = ""
 
     def __post_init__(self) -> None:
         """Validate, normalise, freeze."""
@@ -107,6 +110,7 @@ class Dataset(Shown):
         if len(self.shape) > 1:
             values.append(("input shape", "x".join(map(str, self.shape))))
         values.append(("scaling", self.scaling))
+        values += [("understood", self.understood)] if self.understood else []
         return Facts(f"Data set {self.name}", None, f"{self.name}, {sentence}", tuple(values))
 
     @property
@@ -160,6 +164,7 @@ class Dataset(Shown):
             scaling=self.scaling,
             shape=self.shape,
             label_names=self.label_names,
+            understood=f"{self.understood}; of these the first {samples}" if self.understood else "",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from verifier.errors import DataError, InputError, NetworkError, nearest, one_line
 from verifier.model.arrays import dataset_from_arrays
-from verifier.model.classes import Classes, suggestion, with_classes
+from verifier.model.classes import Classes, one_logit, suggestion, with_classes
 from verifier.model.data import Dataset, Scale
 from verifier.model.gate import Labels, binary64
 from verifier.model.grouping import group_duplicates
@@ -19,7 +20,6 @@ from verifier.model.layers import Layer
 from verifier.model.network import Array, Network, network_for
 from verifier.model.readers import BUILT_IN, load_dataset
 from verifier.suite.pipeline import Instance, in_words
-from verifier.suite.start import one_logit
 
 Weights = ArrayLike | Mapping[str, ArrayLike]
 """U as a flat array of shape (p,); or by name, ``{"layer0.weight": ..., "layer0.bias": ..., ...}``; or as the list of
@@ -50,13 +50,22 @@ def given_dataset(
                 raise InputError("data_scale: a Dataset is scaled already; leave it out")
             found = X
         else:
-            chosen: Scale = "auto" if scale is None else scale
-            named = not isinstance(X, Path) and not Path(X).suffix
-            found = load_dataset(str(X), scale=chosen) if named else load_dataset(path=X, scale=chosen)
+            found = _loaded(X, "auto" if scale is None else scale)
         return found if classes is None else with_classes(found, classes)
     if y is None:
         raise DataError(f"y: missing; give a class for each sample of X. Only {', '.join(BUILT_IN)} have labels")
     return dataset_from_arrays(X, y, name=name, scale="none" if scale is None else scale, classes=classes)
+
+
+def _loaded(X: str | Path, scale: Scale) -> Dataset:
+    """Load a file or a built-in data set; what a message says of case files is said of this function's arguments."""
+    try:
+        return load_dataset(path=X, scale=scale) if isinstance(X, Path) else load_dataset(X, scale=scale)
+    except DataError as error:
+        if re.search(r"data\.[a-z]+ = ", str(error)) is None:
+            raise
+        how = "; data.KEY = VALUE is here verify(load_dataset(path=..., KEY=VALUE), network=...)"
+        raise DataError(f"{error}{how}") from None
 
 
 def given_network(given: Network | Layer | Sequence[Layer] | None, data: Dataset) -> Network:
@@ -140,7 +149,7 @@ def _by_name(network: Network, arrays: Sequence[ArrayLike]) -> dict[str, ArrayLi
     names = [view.name for view in network.parameters]
     if len(arrays) != len(names):
         raise NetworkError(
-            f"u: {len(arrays)} arrays for {len(names)} parameters; give one for each of {_views(network)}, in this order"
+            f"u: {len(arrays)} arrays for {len(names)} parameters; give each of {_views(network)}, in this order"
         )
     return dict(zip(names, arrays, strict=True))
 

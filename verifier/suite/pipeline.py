@@ -33,7 +33,7 @@ from verifier.model.classes import with_classes
 from verifier.model.data import Dataset, Scale
 from verifier.model.grouping import Grouping, group_duplicates
 from verifier.model.network import Array, Network
-from verifier.model.readers import load_dataset
+from verifier.model.readers import BUILT_IN, load_builtin, load_dataset
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_rank, silent
 from verifier.suite.start import case_start
@@ -83,6 +83,8 @@ class CaseReport(Shown):
     engine: str = ""
     certificate: Path | None = None
     left_out: tuple[LeftOut, ...] = ()
+    understood: str = ""
+    start: str = ""
 
     def verdict(self, key: str) -> Verdict | None:
         """The verdict of the step with this key, or ``generic``: full rank at almost every U."""
@@ -98,6 +100,7 @@ class CaseReport(Shown):
         values = [(KEYS[key], str(verdict)) for key, verdict in found if verdict is not None]
         title = f"What is proved: {self.case.file.title or self.case.name}"
         sentence = f"{self.data}; M = {self.network.skip_count} skip units"
+        values += [(key, text) for key, text in (("data", self.understood), ("start", self.start)) if text]
         return Facts(title, None, sentence, (*values, ("engine", self.engine)), tuple(tables))
 
     @property
@@ -112,7 +115,7 @@ class CaseReport(Shown):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Instance(Brief):
-    """A case made concrete: grouped data, network, start."""
+    """A case made concrete: grouped data, network, start; `start` says where U and V come from, if from a file."""
 
     data: Dataset
     grouping: Grouping
@@ -120,6 +123,7 @@ class Instance(Brief):
     u: Array
     v: Array
     words: str
+    start: str = ""
 
 
 def case_dataset(case: Case) -> Dataset:
@@ -140,8 +144,23 @@ def case_dataset(case: Case) -> Dataset:
         raise CaseError(f'data.scale = {section.scale!r}; use "auto", "none" or an integer')
     scale: Scale = section.scale  # type: ignore[assignment]
     labels = None if section.labels is None else case.folder / section.labels
+    if section.name is not None and section.name not in BUILT_IN:
+        load_builtin(section.name)  # the error says which there are; a path is given as data.path
     found = load_dataset(
-        section.name, path=path, label=section.label, labels=labels, scale=scale, samples=section.samples
+        section.name,
+        path=path,
+        label=section.label,
+        labels=labels,
+        columns=section.columns,
+        drop=section.drop,
+        missing=section.missing,
+        delimiter=section.delimiter,
+        decimal=section.decimal,
+        header=section.header,
+        inputs=section.inputs,
+        layout=section.layout,
+        scale=scale,
+        samples=section.samples,
     )
     return found if section.classes is None else with_classes(found, section.classes)
 
@@ -182,8 +201,8 @@ def case_instance(case: Case, *, seed: int | None = None) -> Instance:
     """
     data, grouping, shape, words = case_data(case)
     network = build_network(case, shape)
-    u, v, said = case_start(case, network, data, seed)
-    return Instance(data, grouping, network, u, v, words + said)
+    u, v, start = case_start(case, network, data, seed)
+    return Instance(data, grouping, network, u, v, words, start)
 
 
 def run_case(
@@ -263,7 +282,7 @@ def _run(
     engine: str,
 ) -> tuple[CaseReport, CertificateBuilder]:
     data, network = instance.data, instance.network
-    report = CaseReport(case, instance.words, network, engine=engine)
+    report = CaseReport(case, instance.words, network, engine=engine, understood=data.understood, start=instance.start)
     timed = _Timer(report)
     max_bits = case.file.rank.max_bits
     timed("analytic", "analytic", lambda: analytic(network))

@@ -34,7 +34,8 @@ class Failure(msgspec.Struct, frozen=True):
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A case that is done: its verdicts, its certificate (relative to the results' folder) and the checker's answer.
 
-    ``units`` is M. ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
+    ``units`` is M. ``understood`` says how the data's file was read, ``start`` where weights come from.
+    ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
     digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
     is no certificate although something was proved. ``error`` is set if there is nothing else.
     """
@@ -43,6 +44,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     toml: str
     data: str = ""
+    understood: str = ""
+    start: str = ""
     units: int = 0
     question: Question | None = None
     curve: Curve | None = None
@@ -103,6 +106,8 @@ def record_of(report: CaseReport, name: str, toml: str, seconds: float) -> CaseR
         title=report.case.file.title,
         toml=toml,
         data=report.data,
+        understood=report.understood,
+        start=report.start,
         units=report.network.skip_count,
         engine=report.engine,
         steps=tuple(report.steps),
@@ -166,6 +171,8 @@ def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
         "name": record.name,
         "title": record.title,
         "data": record.data,
+        "understood": record.understood,
+        "start": record.start,
         "units": record.units,
         "ok": record.ok,
         "seconds": round(record.seconds, 3),

@@ -46,8 +46,11 @@ def print_steps(console: Console, record: CaseRecord) -> None:
     if record.error is not None:
         console.print(f"  {escape(record.error.message)}", highlight=False)
         return
-    for words in (f"{record.data}; M = {record.units} skip units", f"engine: {record.engine}"):
-        console.print(f"  {escape(words)}", highlight=False)
+    lines = [f"{record.data}; M = {record.units} skip units"]
+    lines += [f"data: {record.understood}"] if record.understood else []
+    lines += [f"start: {record.start}"] if record.start else []
+    for words in (*lines, f"engine: {record.engine}"):
+        console.print(f"  {escape(words)}", highlight=False, soft_wrap=words.startswith(("data: ", "start: ")))
     steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
     for width in (10, 9, None, 7):
         steps.add_column(width=width, no_wrap=width is not None)
@@ -86,6 +89,8 @@ def print_witness(console: Console, case: Case, report: WitnessReport, line: dic
     """Print what a witness proves, a line per statement."""
     console.print(f"[bold]{escape(case.file.title or case.name)}[/bold]")
     console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
+    if report.understood:
+        console.print(f"  data: {escape(report.understood)}", highlight=False, soft_wrap=True)
     steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
     for width in (10, 17, None, 7):
         steps.add_column(width=width, no_wrap=width is not None)

@@ -51,6 +51,7 @@ class WitnessReport:
     witness: WitnessResult | None = None
     rank: RankResult | None = None
     genericity: Genericity | None = None
+    understood: str = ""
 
     def verdict(self, label: str) -> Verdict:
         """The verdict of a step; UNDECIDED if it was not reached."""
@@ -99,7 +100,7 @@ def run_witness(
     network = build_network(case, source.shape)
     if network.dimension != source.dimension:
         raise DataError(f"data.shape = {list(source.shape)} does not hold the {source.dimension} input coordinates")
-    report = WitnessReport(words, network)
+    report = WitnessReport(words, network, understood="" if dataset is None else dataset.understood)
     smooth, why = analytic(network)
     report.add("analytic", smooth, why, began)
     since = time.perf_counter()
