@@ -150,7 +150,12 @@ class CertificateBuilder:
         self._claim(claim, witness.matrix)
 
     def add_deficiency(self, found: Deficiency) -> None:
-        """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""
+        """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then).
+
+        An exact rank (R6) is no claim of a certificate: it is left out.
+        """
+        if found.reason == "exact-rank":
+            return
         self._claim({"label": "R5", "reason": found.reason, "rank_at_most": found.rank_at_most})
 
     def add_zero_loss(self, result: ZeroLoss) -> None:

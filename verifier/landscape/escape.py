@@ -257,6 +257,7 @@ def _finish(start: _Start, end_u: Array, piece_weights: ExactArray, *, kept: boo
         witness=rank.witness,
         max_bits=start.max_bits,
         stage=start.stage,
+        refute=False,
     )
     if zero.weights is None or zero.gamma is None or not isinstance(zero.features, FeatureEnclosure):
         return f"at its end the features do not separate the classes ({zero.reason})"

@@ -1,9 +1,10 @@
 """The rank of Psi(U): a ladder of proofs, cheapest first.
 
 Structure where it is cheap; in binary64 R2 (Gram matrix and residual Cholesky) or, when a certificate is wanted, R1 (a
-right inverse, which is what a certificate carries); R1 in Arb; structural deficiency; R3 with doubling precision.
-``PROVED`` needs a right inverse whose residual is certified; ``REFUTED`` needs a structural reason; everything else
-is ``UNDECIDED``.
+right inverse, which is what a certificate carries); R1 in Arb; structural deficiency; where the features are rational
+numbers their exact rank (R6); R3 with doubling precision.
+``PROVED`` needs a right inverse whose residual is certified, or a nonzero minor of exact numbers; ``REFUTED`` needs a
+structural reason or the exact rank; everything else is ``UNDECIDED``.
 "Not certified" never means "rank deficient".
 """
 
@@ -31,6 +32,7 @@ from verifier.rank.approx import approx_right_inverse_bits, compact_right_invers
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
 from verifier.rank.float_inverse import InverseBound64, approx_inverse64, certify_inverse64, residual64
 from verifier.rank.gram import GramBound, certify_gram
+from verifier.rank.rational import ExactRank, TooLargeError, exact_rank, rational_activations, rational_features
 from verifier.rank.right_inverse import (
     NORM_PRECISION,
     SLACK,
@@ -63,8 +65,8 @@ class RankResult(Shown):
     """What is known of ``rank Psi(U) = N``.
 
     When PROVED, ``sigma_lower`` is the best proved lower bound of sigma_N; ``bound`` and ``witness`` are what a
-    certificate states (R1, R3), ``gram`` is R2's evidence. ``deficiency`` is set when REFUTED; ``attempts`` tells the
-    ladder's story with its costs.
+    certificate states (R1, R3), ``gram`` is R2's evidence. ``deficiency`` is set when REFUTED; ``exact`` if R6 decided,
+    which bounds no singular value (``sigma_lower`` is 0 then); ``attempts`` tells the ladder's story with its costs.
     """
 
     verdict: Verdict
@@ -78,10 +80,13 @@ class RankResult(Shown):
     deficiency: Deficiency | None = None
     gram: GramBound | None = None
     sigma_lower: float = 0.0
+    exact: ExactRank | None = None
 
     @property
     def label(self) -> str:
-        """``R2`` without a witness, ``R1`` up to 64 bits, ``R3`` above, ``R5`` refuted, ``R`` undecided."""
+        """``R2`` without a witness, ``R1`` to 64 bits, ``R3`` above, ``R5`` refuted, ``R6`` exact, ``R`` undecided."""
+        if self.exact is not None and self.bound is None and self.verdict is not Verdict.UNDECIDED:
+            return "R6"
         if self.verdict is Verdict.REFUTED:
             return "R5"
         if self.verdict is Verdict.UNDECIDED:
@@ -93,7 +98,9 @@ class RankResult(Shown):
     def _facts(self) -> Facts:
         values = [("rung", self.label), ("N x M", f"{self.samples} x {self.columns}")]
         if self.verdict is Verdict.PROVED:
-            values += [("rank", str(self.samples)), ("sigma_N >=", at_least(self.sigma_lower))]
+            values.append(("rank", str(self.samples)))
+        if self.sigma_lower > 0:
+            values.append(("sigma_N >=", at_least(self.sigma_lower)))
         if self.deficiency is not None:
             values.append(("rank <=", str(self.deficiency.rank_at_most)))
         values.append(("precision", f"{self.precision} bits"))
@@ -154,10 +161,22 @@ def prove_rank(
         if max_bits < FIRST_BITS:
             return _without_arb(features, attempts, stage), features
         features = sharper(features)
+    full: ExactRank | None = None
+    if rational_activations(network):  # then no precision is climbed before it is known that it can help
+        stage("rank: looking for structural deficiency")
+        found = structural_deficiency(network, u, inputs)
+        if found is not None:
+            return _refuted(features, found, tuple(attempts)), features
+        decided = _exactly(features, attempts, stage)
+        if decided is not None and decided.verdict is not Verdict.PROVED:
+            return decided, features
+        full = None if decided is None else decided.exact
     n, m = features.samples, features.columns
     seconds = ARB_SECONDS_PER_FEATURE * n * m + EXACT_SECONDS_PER_PRODUCT * n * n * used_columns(n, m)
     if seconds > patience:
         attempts.append(f"Arb: not tried, about {seconds:.0f} s to enclose Psi and a residual (limit {patience:.0f} s)")
+        if full is not None:
+            return _proved_exactly(features, full, attempts), features
         reason = "binary64 does not decide it, and Psi is too large for Arb"
         return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts)), features
     psi = features.approx()
@@ -173,11 +192,67 @@ def prove_rank(
             attempts.append(f"R1 at {features.precision} bits: certified{_cost(begun)}")
             return _proved(features, bound, witness, attempts), features
         attempts.append(f"R1 at {features.precision} bits: the residual's bound is not below 1{_cost(begun)}")
+    if full is not None:
+        return _climb(features, attempts, max_bits, stage, patience, full)
     stage("rank: looking for structural deficiency")
     found = structural_deficiency(network, u, inputs)
     if found is not None:
         return _refuted(features, found, tuple(attempts)), features
-    return _climb(features, attempts, max_bits, stage, patience)
+    if not rational_activations(network):
+        decided = _exactly(features, attempts, stage)
+        if decided is not None:
+            return decided, features
+    return _climb(features, attempts, max_bits, stage, patience, None)
+
+
+def _exactly(features: Enclosure, attempts: list[str], stage: Stage) -> RankResult | None:
+    """R6: the rank over the rationals; None if it is not known, with the reason in ``attempts``.
+
+    Features that are no rational numbers are numbered, not evaluated: that can refute full rank and never proves it.
+    """
+    begun, n = time.perf_counter(), features.samples
+    stage("rank: exact rational features")
+    values = rational_features(features.network, features.u, features.inputs)
+    if isinstance(values, str):
+        attempts.append(f"R6, exact features: not computed, {values}")
+        return None
+    stage("rank: exact rank over the rationals")
+    try:
+        found = exact_rank(values)
+    except TooLargeError as error:
+        attempts.append(f"R6, exact rank: not computed, {error}")
+        return None
+    kind = "the rank over the rationals" if found.exact else "the rank modulo a prime"
+    attempts.append(f"R6, exact features: {kind} is {found.rank}{_cost(begun)}")
+    if found.rank == n:
+        return _proved_exactly(features, found, attempts) if found.rational else None
+    if not found.exact:
+        if not found.rational:
+            return None
+        reason = (
+            f"all features are rational numbers, and modulo a prime their rank is {found.rank} < N = {n}, so full rank "
+            "is most unlikely and no precision would show it; the exact rank is too large a computation: take fewer "
+            "samples or units, or shorter numbers"
+        )
+        return _undecided(features, reason, attempts)
+    words = "in exact rational arithmetic" if found.rational else "by exact relations between the samples' features"
+    what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}"
+    refuted = _refuted(features, Deficiency("exact-rank", found.rank, what), tuple(attempts))
+    return replace(refuted, exact=found)
+
+
+def _proved_exactly(features: Enclosure, found: ExactRank, attempts: list[str]) -> RankResult:
+    n, m = features.samples, features.columns
+    reason = (
+        f"rank Psi(U) = {n}: the features are rational numbers and some {n} x {n} minor, computed modulo a prime, is "
+        "not 0; no bound of sigma_N"
+    )
+    return RankResult(Verdict.PROVED, n, m, features.precision, reason, tuple(attempts), exact=found)
+
+
+def _undecided(features: Enclosure, reason: str, attempts: list[str]) -> RankResult:
+    n, m = features.samples, features.columns
+    return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts))
 
 
 def _without_arb(features: FloatEnclosure, attempts: list[str], stage: Stage) -> RankResult:
@@ -186,6 +261,9 @@ def _without_arb(features: FloatEnclosure, attempts: list[str], stage: Stage) ->
     found = structural_deficiency(features.network, features.u, features.inputs)
     if found is not None:
         return _refuted(features, found, tuple(attempts))
+    decided = _exactly(features, attempts, stage) if rational_activations(features.network) else None
+    if decided is not None:
+        return decided
     reason = (
         "no right inverse certified in binary64 and no structural deficiency found; higher precision was not asked for"
     )
@@ -318,8 +396,14 @@ def _bound64(features: FloatEnclosure, witness: RightInverse) -> RankBound | Non
 
 
 def _climb(
-    features: FeatureEnclosure, attempts: list[str], max_bits: int, stage: Stage, patience: float
+    features: FeatureEnclosure,
+    attempts: list[str],
+    max_bits: int,
+    stage: Stage,
+    patience: float,
+    full: ExactRank | None,
 ) -> tuple[RankResult, Enclosure]:
+    """R3 with doubling precision; if it fails, `full` still proves the rank."""
     n, m = features.samples, features.columns
     bits = 2 * features.precision
     while bits <= max_bits:
@@ -339,11 +423,14 @@ def _climb(
                 return _proved(higher, bound, witness, attempts), higher
             attempts.append(f"R3 at {bits} bits: the residual's bound is not below 1{_cost(begun)}")
         bits *= 2
-    reason = (
-        f"no right inverse certified up to {min(bits, max_bits)} bits and no structural deficiency found; "
-        "raise rank.max_bits"
-    )
-    return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts)), features
+    if full is not None:
+        return _proved_exactly(features, full, attempts), features
+    reason = f"no right inverse certified up to {bits // 2} bits and no structural deficiency found; "
+    if bits <= max_bits:
+        reason += f"{bits} bits would take too long for this N and M"
+    else:
+        reason += f"rank.max_bits = {bits} helps if Psi is nearly singular, not if it is exactly singular"
+    return _undecided(features, reason, attempts), features
 
 
 def _proved(features: Enclosure, bound: RankBound, witness: RightInverse, attempts: list[str]) -> RankResult:

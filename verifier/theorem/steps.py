@@ -244,8 +244,10 @@ def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth
             reason = f"no witness ({witness.reason if witness else ''}), and {dense}"
             steps.add("L3.2 construction", Verdict.UNDECIDED, reason)
         else:
-            words = at_least(dense.rank.sigma_lower)
-            reason = f"a random U (seed {dense.seed}), {dense.rank.label}: sigma_N >= {words}"
+            found = (
+                f"sigma_N >= {at_least(dense.rank.sigma_lower)}" if dense.rank.sigma_lower > 0 else dense.rank.reason
+            )
+            reason = f"a random U (seed {dense.seed}), {dense.rank.label}: {found}"
             steps.add("L3.2 construction", Verdict.PROVED, reason)
     dead = dead_open_set(network, instance.inputs) if smooth is Verdict.REFUTED and every is None else None
     if every is not None:
