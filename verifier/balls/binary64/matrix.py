@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL
+from verifier.balls.binary64.products import Products
 from verifier.errors import InputError
 
 ROW_BLOCK = 512
@@ -26,6 +27,10 @@ class ColumnSource(Protocol):
     @property
     def backend(self) -> Backend:
         """Library that holds the blocks."""
+
+    @property
+    def record(self) -> Products:
+        """The products that the matrix rests on, and those made with it."""
 
     @property
     def samples(self) -> int:
@@ -84,6 +89,7 @@ class MatrixEnclosure:
         if not np.isfinite(q).all():
             raise InputError("a radius overflows")
         self.backend = backend
+        self.record = Products()
         self.samples, self.columns = a.shape
         self._a = backend.asarray(a)
         self._q = backend.asarray(q)
