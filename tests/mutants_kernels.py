@@ -237,8 +237,8 @@ MUTANTS = [
     ("rank.gram", "        if i != k:\n", "        if False:\n", "residual_of_any_factor"),
     (
         "rank.gram",
-        "blocks[i, k] -= backend.matmul(blocks[i, j], transpose)",
-        "blocks[i, k] += backend.matmul(blocks[i, j], transpose)",
+        "blocks[i, k] -= backend.matmul(blocks[i, j], transpose, products)",
+        "blocks[i, k] += backend.matmul(blocks[i, j], transpose, products)",
         "residual_of_any_factor",
     ),
     ("rank.gram", "blocks[k, k]) - shift * xp.eye", "blocks[k, k]) + shift * xp.eye", "residual_of_any_factor"),

@@ -85,7 +85,7 @@ def test_ratios_come_from_the_recorded_times(found):
     assert found.ratios["r2_vs_product"] == ours / found.best("product_20x30")
     assert found.ratios["fast_vs_arb"] == found.best("fast_r2_12x16") / found.best("arb_12x16")
     assert len(found.seconds["r2_20x30"]) == TINY.repeats
-    assert len(found.seconds["r2_20x30_canary"]) == 2 * TINY.repeats
+    assert len(found.seconds["r2_20x30_canary"]) == TINY.repeats
 
 
 def test_mpmath_is_scaled_by_the_cubic_law_and_says_so(found):
@@ -139,7 +139,7 @@ def test_another_library_runs_it(case):
 
 def test_a_platform_that_fails_the_canary_is_not_measured(case):
     backend = Backend(numpy_backend().xp, "numpy", product=lambda a, b: (a @ b) * (1 + 2.0**-50))
-    with pytest.raises(BenchError, match="canary failed"):
+    with pytest.raises(BenchError, match="refused, product"):
         run_bench(backend, Quiet(), sizes=TINY, case=case)
 
 

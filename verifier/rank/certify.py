@@ -19,7 +19,7 @@ import numpy as np
 from flint import arb, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.canary import canary
+from verifier.balls.binary64.canary import canary, require_products
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
@@ -139,7 +139,8 @@ def prove_rank(
     certificate
         Whether a witness for a certificate is wanted; if not, R2, which is cheaper, comes first.
     guard
-        Run the platform canary before and after what is proved in binary64. Leave it on unless the caller does.
+        Run the whole platform canary before and after what is proved in binary64. Leave it on unless the caller does;
+        every product is tested in either case.
     patience
         Seconds that a rung by Arb may be estimated to take; one that may take longer is not tried.
 
@@ -280,23 +281,24 @@ def _guarded(
 ) -> RankResult | None:
     """The binary64 rungs between two runs of the canary; None if they prove nothing or the platform is refused."""
     if guard:
-        report = canary(features.backend, [(min(features.samples, 256), 64, min(features.columns, 256))])
+        report = canary(features.backend, [])
         if not report.passed:
             attempts.append(f"binary64: refused, {report.failure}")
             return None
-        features.backend.shapes.clear()
     try:
         result = _float_rungs(features, attempts, stage, tight, certificate)
     except NotEnclosed as error:
         attempts.append(f"binary64: {error}")
         return None
-    if guard and result is not None:
+    if result is None:
+        return None
+    if guard:
         stage("checking the platform again")
-        report = canary(features.backend, features.backend.shapes)
+        report = canary(features.backend, features.record)
         if not report.passed:
             attempts.append(f"binary64: its result is discarded, {report.failure}")
             return None
-    return None if result is None else replace(result, attempts=tuple(attempts))
+    return replace(result, attempts=tuple(attempts))
 
 
 def _float_rungs(
@@ -319,6 +321,7 @@ def _float_rungs(
         attempts.append(f"R1 in binary64: not tried, Psi takes {8 * n * m / 1e9:.1f} GB")
         return None
     psi = features.approx()
+    require_products(features.record)  # a wrong product is named at once, not taken for a singular matrix
     for columns in _column_choices(n, m):
         begun = time.perf_counter()
         stage(f"right inverse of {n} x {m if columns is None else len(columns)} features")

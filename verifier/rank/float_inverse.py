@@ -30,15 +30,17 @@ import scipy.linalg
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.backend import Array, Backend
+from verifier.balls.binary64.backend import Array, Backend, NotEnclosed
 from verifier.balls.binary64.bounds import TINY, gamma, upper
+from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.matrix import ColumnSource
+from verifier.balls.binary64.products import Products
 from verifier.balls.exact import at_most, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
 from verifier.model.gate import binary64, integers
 from verifier.rank.approx import approx_right_inverse
-from verifier.rank.gram import BITS, accumulate, cholesky_residual, flushed, plan, total
+from verifier.rank.gram import BITS, accumulate, cholesky_residual, flushed, plan, record_of, total
 
 ROWS = 512
 """Rows of X per elementwise pass."""
@@ -89,6 +91,7 @@ class _Transposed:
     x: Array
     samples: int
     columns: int
+    record: Products
 
     def column_blocks(self, width: int) -> Iterator[tuple[slice, Array, Array]]:
         xp = self.backend.xp
@@ -155,30 +158,38 @@ def norm_bound(backend: Backend, x: Array | NDArray[np.float64], *, tight: bool 
     """Upper bound of ``||X||_2``, X of shape (K, N), subnormal entries counted as zero; with ``tight`` by R2.
 
     Guarantee: at least the norm; NaN or infinity if there is none.
+
+    Raises
+    ------
+    NotEnclosed
+        The platform's canary fails.
     """
+    record = Products()
     with np.errstate(all="ignore"):
         flat = _witness(backend, x)
-        return _norm(backend, flat, _sums(backend, flat), tight)
+        found = _norm(backend, flat, _sums(backend, flat), tight, record)
+    require(record)
+    return found
 
 
-def _norm(backend: Backend, x: Array, sums: _WitnessSums, tight: bool) -> float:
+def _norm(backend: Backend, x: Array, sums: _WitnessSums, tight: bool, record: Products) -> float:
     with working_precision(BITS):
         frobenius, mixed = sums.frobenius(backend), sums.mixed(backend)
         best = upper_float(frobenius if frobenius < mixed or not mixed.is_finite() else mixed)
     if tight and 0.0 < best < math.inf:
-        sharp = _norm_by_gram(backend, x)
+        sharp = _norm_by_gram(backend, x, record)
         best = sharp if sharp < best else best
     return best
 
 
-def _norm_by_gram(backend: Backend, x: Array) -> float:
+def _norm_by_gram(backend: Backend, x: Array, record: Products) -> float:
     """``||X||_2`` from above by a Cholesky factorization of ``cI - X^T X``; infinity if it fails."""
     k, n = (int(size) for size in x.shape)
     estimate = _norm_estimate(backend, x)
     if not 0.0 < estimate < math.inf:
         return math.inf
     for factor in NORM_SHIFTS:
-        gram = accumulate(_Transposed(backend, x, n, k), plan(n, k))
+        gram = accumulate(_Transposed(backend, x, n, k, record), plan(n, k))
         for key in gram.blocks:
             gram.blocks[key] = -gram.blocks[key]
         shift = factor * estimate * estimate
@@ -247,18 +258,28 @@ def residual64(
     ------
     ValueError
         If shapes do not fit, or the columns do not strictly increase (a repeated one would raise sigma).
+    NotEnclosed
+        The platform's canary fails.
     """
     backend, n, m = source.backend, source.samples, source.columns
     if len(x.shape) != 2 or int(x.shape[1]) != n or int(x.shape[0]) < 1:
         raise ValueError(f"X of shape {tuple(x.shape)}; it must be (K, {n})")
     k = int(x.shape[0])
     chosen = _chosen(columns, m, k)
+    record = record_of(source)
     with np.errstate(all="ignore"):
-        return _residual(source, _witness(backend, x), chosen, progress, tight)
+        found = _residual(source, _witness(backend, x), chosen, progress, tight, record)
+    require(record)
+    return found
 
 
 def _residual(
-    source: ColumnSource, x: Array, chosen: list[int] | None, progress: Progress | None, tight: bool
+    source: ColumnSource,
+    x: Array,
+    chosen: list[int] | None,
+    progress: Progress | None,
+    tight: bool,
+    record: Products,
 ) -> Residual64:
     backend, n, m = source.backend, source.samples, source.columns
     xp, k = backend.xp, int(x.shape[0])
@@ -273,7 +294,7 @@ def _residual(
         covered = rows.stop
         a = whole if index is None else xp.take(whole, index, axis=1)
         q = radii if index is None else xp.take(radii, index, axis=0)
-        r = backend.matmul(a, x)
+        r = backend.matmul(a, x, record)
         r[:, rows] -= xp.eye(h, dtype=xp.float64)
         r = xp.abs(r)
         column_sums += xp.sum(r, axis=0)
@@ -296,7 +317,7 @@ def _residual(
         common = g * product + z_squares.sqrt() + n * arb(TINY)
         mixed = (arb(_largest(backend, upper(column_sums, 2 * n))) * arb(row)).sqrt() + common + g
         frobenius = squares.sqrt() + common + g * arb(n).sqrt()
-        return Residual64(upper_float(frobenius), upper_float(mixed), _norm(backend, x, sums, tight))
+        return Residual64(upper_float(frobenius), upper_float(mixed), _norm(backend, x, sums, tight, record))
 
 
 def certify_inverse64(
@@ -323,7 +344,10 @@ def certify_inverse64(
     if not str(getattr(x, "dtype", "")) == "float64" or isinstance(x, np.ma.MaskedArray):
         x = binary64(x, "x")
     columns = None if columns is None else integers(columns, "columns")
-    found = residual64(source, x, columns, progress, tight=tight)
+    try:
+        found = residual64(source, x, columns, progress, tight=tight)
+    except NotEnclosed as error:
+        return str(error)
     alpha, norm = found.alpha, found.norm_x
     if not alpha < 1.0:
         return f"||I - Psi X|| is only bounded by {at_most(alpha)}; it must be below 1"

@@ -37,14 +37,16 @@ than ``3 (M + N + r + nb + 4)`` operations, each of which may underflow by ``2 *
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from flint import arb
 
-from verifier.balls.binary64.backend import Array, Backend
+from verifier.balls.binary64.backend import Array, Backend, NotEnclosed
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, upper
+from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.matrix import ColumnSource
+from verifier.balls.binary64.products import Products
 from verifier.balls.exact import about, at_most, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
@@ -140,7 +142,8 @@ class Gram:
     """Computed Gram matrix of the midpoints and upper bounds of what was lost.
 
     Guarantee: ``H`` (the blocks, mirrored) satisfies ``||H - A A^T||_2 <= error``; ``squares >= sum_i ||A_i||^2``;
-    ``sqrt(N sum q_j^2) <= enclosure``; ``|H_ij| <= (1 + relative) a_i a_j + TINY``.
+    ``sqrt(N sum q_j^2) <= enclosure``; ``|H_ij| <= (1 + relative) a_i a_j + TINY``; ``record`` holds all products that
+    this rests on.
     """
 
     blocks: Blocks
@@ -149,6 +152,7 @@ class Gram:
     relative: arb
     error: arb
     enclosure: arb
+    record: Products = field(default_factory=Products)
 
 
 @dataclass(slots=True)
@@ -182,6 +186,12 @@ def total(backend: Backend, values: Array) -> arb:
     return arb(float(upper(backend.xp.sum(values), int(values.shape[0]))))
 
 
+def record_of(source: ColumnSource) -> Products:
+    """The record of a matrix's products, a new one for a source that keeps none: its numbers are given."""
+    found = getattr(source, "record", None)
+    return found if isinstance(found, Products) else Products()
+
+
 def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = None) -> Gram:
     """Gram matrix of the midpoints by blocks of columns, in one pass.
 
@@ -191,7 +201,7 @@ def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = No
         Guarantee: see there. If an entry is NaN or overflows, a bound is not finite or the residual will not be.
     """
     backend, n, m, b = source.backend, source.samples, source.columns, sizes.block
-    xp = backend.xp
+    xp, record = backend.xp, record_of(source)
     edges = [slice(start, min(start + b, n)) for start in range(0, n, b)]
     blocks: Blocks = {}
     squares = xp.zeros((n,), dtype=xp.float64)
@@ -206,7 +216,7 @@ def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = No
         for i, rows in enumerate(edges):
             squares[rows] += xp.sum(p[rows, :] * p[rows, :], axis=1)
             for j in range(i + 1):
-                product = backend.matmul(p[rows, :], transpose[:, edges[j]])
+                product = backend.matmul(p[rows, :], transpose[:, edges[j]], record)
                 if (i, j) in blocks:
                     blocks[i, j] += product
                 else:
@@ -227,7 +237,7 @@ def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = No
         relative = arb(gamma(widest + passes + 2))
         a_squares = total(backend, upper(squares, m + passes))
         error = relative * a_squares + n * arb(TINY)
-        return Gram(blocks, edges, a_squares, relative, error, (n * radii).sqrt())
+        return Gram(blocks, edges, a_squares, relative, error, (n * radii).sqrt(), record)
 
 
 def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Progress | None = None) -> Factor | str:
@@ -244,7 +254,7 @@ def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Prog
         Guarantee: ``||H - cI - C C^T||_2 <= residual`` (see the module's text); or where the factorization broke down,
         which proves nothing.
     """
-    xp, blocks, edges = backend.xp, gram.blocks, gram.edges
+    xp, blocks, edges, products = backend.xp, gram.blocks, gram.edges, gram.record
     n, nb = edges[-1].stop, len(edges)
     b = edges[0].stop
     row_squares = xp.zeros((n,), dtype=xp.float64)
@@ -263,7 +273,7 @@ def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Prog
         for j in range(k):
             transpose = backend.contiguous(blocks[k, j].T)
             for i in range(k, nb):
-                blocks[i, k] -= backend.matmul(blocks[i, j], transpose)
+                blocks[i, k] -= backend.matmul(blocks[i, j], transpose, products)
         own = edges[k].stop - edges[k].start
         pivot = mirrored(backend, blocks[k, k]) - shift * xp.eye(own, dtype=xp.float64)
         lower = backend.cholesky(pivot)
@@ -272,7 +282,7 @@ def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Prog
             return f"the Cholesky factorization of A A^T - {about(shift)} I breaks down at {where}"
         lower = flushed(backend, xp.tril(lower))
         transpose = backend.contiguous(lower.T)
-        record(k, k, mirrored(backend, pivot - backend.matmul(lower, transpose)))
+        record(k, k, mirrored(backend, pivot - backend.matmul(lower, transpose, products)))
         factor_squares[edges[k]] += xp.sum(lower * lower, axis=1)
         blocks[k, k] = lower
         for i in range(k + 1, nb):
@@ -281,7 +291,7 @@ def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Prog
             except np.linalg.LinAlgError:
                 return f"the Cholesky factor is singular at rows {edges[k].start}..{edges[k].stop - 1}"
             solved = flushed(backend, backend.contiguous(solved))
-            record(i, k, blocks[i, k] - backend.matmul(solved, transpose))
+            record(i, k, blocks[i, k] - backend.matmul(solved, transpose, products))
             factor_squares[edges[i]] += xp.sum(solved * solved, axis=1)
             blocks[i, k] = solved
         if progress:
@@ -371,8 +381,9 @@ def certify_gram(
     Returns
     -------
     GramBound or str
-        Guarantee: if a bound is returned, every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``.
-        A string says why there is no bound; it says nothing about the rank.
+        Guarantee: if a bound is returned, every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``;
+        the platform's canary has tested every product that this rests on. A string says why there is no bound; it says
+        nothing about the rank.
     """
     backend, n, m = source.backend, source.samples, source.columns
     if n > m:
@@ -380,8 +391,11 @@ def certify_gram(
     if m > MAX_SIZE:
         return f"M = {m} exceeds {MAX_SIZE}"
     sizes = sizes or plan(n, m)
-    with np.errstate(all="ignore"):
-        return _certify(source, backend, tight, progress, sizes)
+    try:
+        with np.errstate(all="ignore"):
+            return _certify(source, backend, tight, progress, sizes)
+    except NotEnclosed as error:
+        return str(error)
 
 
 def _certify(
@@ -401,7 +415,7 @@ def _certify(
     if kept is not None and eigenvalue > 0.0 and math.isfinite(eigenvalue):
         factor.blocks.clear()
         for fraction in SHIFTS:
-            trial = Gram(dict(kept), gram.edges, gram.squares, gram.relative, gram.error, gram.enclosure)
+            trial = Gram(dict(kept), gram.edges, gram.squares, gram.relative, gram.error, gram.enclosure, gram.record)
             if fraction != SHIFTS[-1]:
                 trial.blocks = _copied(backend, trial)
             second = cholesky_residual(backend, trial, fraction * eigenvalue)
@@ -419,6 +433,7 @@ def _certify(
                      ("radii", gram.enclosure))  # fmt: skip
             listed = ", ".join(f"{name} {at_most(value, 3)}" for name, value in parts)
         return f"rounding errors and radii exceed the smallest singular value: {listed}"
+    require(gram.record)
     return GramBound(
         sigma_lower=sigma,
         shift=factor.shift,

@@ -250,19 +250,18 @@ def run_case(
     if engine == "arb":
         return _run(case, instance, stage, parts, None, tight, certificate, "Arb")
     backend = backend or numpy_backend()
-    shapes = [(min(instance.data.samples, 256), instance.network.dimension, min(instance.network.skip_count, 256))]
-    before = canary(backend, shapes)
+    before = canary(backend, [])
     if not before.passed:
         return _run(case, instance, stage, parts, None, tight, certificate, _refusal(before))
-    backend.shapes.clear()
-    found = _run(case, instance, stage, parts, backend, tight, certificate, f"binary64, {backend.describe()}")
+    with backend.heard() as products:
+        found = _run(case, instance, stage, parts, backend, tight, certificate, f"binary64, {backend.describe()}")
     stage("checking the platform again")
-    after = canary(backend, backend.shapes)
+    after = canary(backend, products)
     if not after.passed:
         return _run(case, instance, stage, parts, None, tight, certificate, _refusal(after))
     found[1].arithmetic = (
         f"proposed and proved in {found[0].engine} where it suffices, else arb; platform canary passed before and after"
-        f" at {len(after.shapes)} product shapes"
+        f" at {after.products} products (shape and layout)"
     )
     return found
 

@@ -118,13 +118,12 @@ def full_rank_fraction(
     if not seeds:
         raise InputError("seeds is empty; give at least one seed")
     backend = backend or numpy_backend()
-    shapes = [(min(len(inputs), 256), network.dimension, min(network.skip_count, 256))]
-    report = canary(backend, shapes)
+    report = canary(backend, [])
     engine, trials = "binary64, then Arb", list[Trial]()
     if report.passed:
-        backend.shapes.clear()
-        trials = _trials(network, inputs, seeds, scale, max_bits, backend, stage)
-        report = canary(backend, backend.shapes)
+        with backend.heard() as products:
+            trials = _trials(network, inputs, seeds, scale, max_bits, backend, stage)
+        report = canary(backend, products)
     if not report.passed:
         engine = f"Arb (binary64 refused: {report.failure})"
         trials = _trials(network, inputs, seeds, scale, max_bits, None, stage)

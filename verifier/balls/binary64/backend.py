@@ -1,26 +1,33 @@
 """Array libraries behind the engine: NumPy, CuPy, and in the tests array-api-strict.
 
-A backend is passed in, never global. It multiplies matrices, keeps a record of the shapes it multiplied (the canary
-runs at these shapes), and offers untrusted factorizations as proposals.
+A backend is passed in, never global. It multiplies matrices, writes every product into the record of the computation
+that asked for it (`products`; the canary tests what stands there), and offers untrusted factorizations as proposals.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.errors import InputError, installing
-
-Array = Any
-"""An array of the backend's library."""
-
-Shape3 = tuple[int, int, int]
+from verifier.balls.binary64.products import Array as Array
+from verifier.balls.binary64.products import (
+    Layout,
+    Product,
+    Products,
+    Signature,
+    address,
+    blas_threads,
+    laid_out,
+    spot_check,
+)
+from verifier.errors import InputError, VerifierError, installing
 
 CHUNK = 1 << 14
 """Entries per elementwise chunk on a CPU: its temporaries stay in the second-level cache."""
@@ -32,11 +39,22 @@ POOL_FRACTION = 0.92
 """Share of the GPU's memory that CuPy's pool may take."""
 
 
+WRONG_PRODUCT = (
+    "the matrix product is not a sum of float64 products (emulated, reduced precision, Strassen or faulty); "
+    "use another BLAS or device"
+)
+"""What is said of a product that fails a test."""
+
+
+class NotEnclosed(VerifierError):
+    """Binary64 cannot enclose something (overflow, an unsupported function, a platform not trusted); Arb may."""
+
+
 def _matmul(a: Array, b: Array) -> Array:
     return a @ b
 
 
-@dataclass
+@dataclass(eq=False)
 class Backend:
     """An array library and the one operation that is trusted of it beyond IEEE arithmetic: the matrix product.
 
@@ -50,18 +68,30 @@ class Backend:
         ``(a, b) -> a @ b`` on float64 matrices. Trusted to evaluate sums of products in some order; see `canary`.
     threads
         Threads for elementwise work (1 on a GPU).
+    shapes, flops
+        What was multiplied, by shape and layout, and the operations: for statistics; `products.Products` is the record
+        that conclusions rest on.
     """
 
     xp: Any
     name: str
-    product: Callable[[Array, Array], Array] = _matmul
+    product: Product = _matmul
     threads: int = 1
     chunk: int = CHUNK
-    shapes: set[Shape3] = field(default_factory=set)
+    shapes: set[Signature] = field(default_factory=set)
     flops: float = 0.0
+    listeners: list[Products] = field(default_factory=list, repr=False)
 
-    def matmul(self, a: Array, b: Array) -> Array:
+    def matmul(self, a: Array, b: Array, record: Products | None = None) -> Array:
         """``a @ b`` in float64, shapes (m, k) and (k, n); nothing else is multiplied in the trusted part.
+
+        Parameters
+        ----------
+        a, b
+            Matrices of the library.
+        record
+            Where the product is written down, with the outcome of its spot check; so is it in every record of
+            `heard`. Whoever concludes something from it has the record tested first: `canary.require`.
 
         Raises
         ------
@@ -70,10 +100,38 @@ class Backend:
         """
         if a.dtype != self.xp.float64 or b.dtype != self.xp.float64:
             raise TypeError(f"matmul of {a.dtype} and {b.dtype}: the engine multiplies float64 only")
-        shape = (int(a.shape[0]), int(a.shape[1]), int(b.shape[1]))
-        self.shapes.add(shape)
-        self.flops += 2.0 * shape[0] * shape[1] * shape[2]
-        return self.product(a, b)
+        (a, left), (b, right) = laid_out(self, a), laid_out(self, b)
+        m, k, n = (int(size) for size in (*a.shape, b.shape[1]))
+        twin = left is not None and right is not None and (m, left) == (n, _turned(right)) and address(a) == address(b)
+        threads = blas_threads() if self.name == "numpy" else 0
+        signature = Signature(m, k, n, left, right, twin, threads)
+        product, records = self.product, [*self.listeners, *([] if record is None else [record])]
+        self.shapes.add(signature)
+        self.flops += 2.0 * m * k * n
+        c = product(a, b)
+        for kept in records:
+            kept.add(self, product, signature)
+        if tuple(c.shape) != (m, n) or c.dtype != self.xp.float64:
+            wrong, found = True, f"expected float64 of shape {(m, n)}, got {c.dtype} of shape {tuple(c.shape)}"
+        elif min(m, k, n) > 0:
+            wrong, found = spot_check(self, a, b, c), "the product in use differs from the sum of its terms"
+            wrong = bool(wrong) if self.name == "numpy" else wrong
+        else:
+            wrong, found = False, ""
+        if wrong is not False:
+            for kept in records:
+                kept.doubt(wrong, f"product {signature}: {found}; {WRONG_PRODUCT}")
+        return c
+
+    @contextmanager
+    def heard(self) -> Iterator[Products]:
+        """Record all products of the block, whatever else they are written into."""
+        products = Products()
+        self.listeners.append(products)
+        try:
+            yield products
+        finally:
+            self.listeners[:] = [kept for kept in self.listeners if kept is not products]
 
     def asarray(self, values: NDArray[np.float64]) -> Array:
         """Take a NumPy array over to the library's device, as float64."""
@@ -140,6 +198,10 @@ class Backend:
     def describe(self) -> str:
         """Library and version, for the record."""
         return f"{self.name} {getattr(self.xp, '__version__', '')}".strip()
+
+
+def _turned(layout: Layout) -> Layout:
+    return Layout(layout.column, layout.row, layout.offset)
 
 
 def numpy_backend(threads: int | None = None) -> Backend:

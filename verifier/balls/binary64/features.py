@@ -20,11 +20,13 @@ import numpy as np
 
 from verifier.balls.binary64.activation import Unsupported, array_kernel, kernel_bounds
 from verifier.balls.binary64.backend import Array, Backend
+from verifier.balls.binary64.backend import NotEnclosed as NotEnclosed
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, inflation, upper
+from verifier.balls.binary64.canary import require_products
 from verifier.balls.binary64.elementary import LogarithmRefused
+from verifier.balls.binary64.products import Products
 from verifier.balls.features import FeatureEnclosure, Progress
 from verifier.display import Brief
-from verifier.errors import VerifierError
 from verifier.model.activations import Activation
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
 from verifier.model.network import Array as NumpyArray
@@ -38,10 +40,6 @@ CACHE_BYTES = 2**30
 
 QUIETLY = np.errstate(all="ignore")
 """Overflow is no news: what is not finite is not enclosed, and that is checked."""
-
-
-class NotEnclosed(VerifierError):
-    """Binary64 cannot enclose these features (overflow, an unsupported function); another engine may."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,22 +60,26 @@ class FloatEnclosure(Brief):
         As for `FeatureEnclosure`.
     backend
         The array library.
+    record
+        The products that the features rest on, from the first one on, and those that are made with them.
 
     Notes
     -----
     Guarantee: every block yielded contains the exact-real features of its samples and units: entry ij is within
-    ``radius_j`` of the midpoint; midpoints are finite, zero or normal numbers.
+    ``radius_j`` of the midpoint; midpoints are finite, zero or normal numbers. A block is yielded once the canary has
+    tested every product that it rests on.
 
     Raises
     ------
     NotEnclosed
-        From the block iterators, if there is no finite enclosure.
+        From the block iterators, if there is no finite enclosure, or the platform's products are not as trusted.
     """
 
     network: Network
     u: NumpyArray
     inputs: NumpyArray
     backend: Backend
+    record: Products = field(default_factory=Products, repr=False)
     _rows: list[tuple[slice, Enclosed]] | None = field(default=None, repr=False)
     _weights: dict[str, Array] = field(default_factory=dict, repr=False)
 
@@ -102,11 +104,17 @@ class FloatEnclosure(Brief):
         return 64
 
     def approx(self) -> NumpyArray:
-        """The midpoints as one NumPy array ``(N, M)``: an approximation of Psi for proposals."""
-        return np.concatenate([self.backend.numpy(mid) for _, mid, _ in self.row_blocks()])
+        """The midpoints as one NumPy array ``(N, M)``: an approximation of Psi for proposals, of whatever platform."""
+        return np.concatenate([self.backend.numpy(mid) for _, mid, _ in self._row_blocks(None)])
 
     def row_blocks(self, progress: Progress | None = None) -> Iterator[tuple[slice, Array, Array]]:
         """Yield ``(rows, midpoints (n, M), radii (M,))`` for all samples in order; kept if Psi is small."""
+        for rows, mid, radius in self._row_blocks(progress):
+            require_products(self.record)
+            yield rows, mid, radius
+
+    def _row_blocks(self, progress: Progress | None) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield the blocks of rows before anything is known of the platform."""
         if self._rows is not None:
             for rows, block in self._rows:
                 yield rows, block.mid, block.radius
@@ -130,6 +138,7 @@ class FloatEnclosure(Brief):
         A dense layer that no other layer reads is made block by block of its units: its whole output never exists.
         """
         if self._rows is not None and len(self._rows) == 1:
+            require_products(self.record)
             block = self._rows[0][1]
             for start in range(0, self.columns, width):
                 part = slice(start, min(start + width, self.columns))
@@ -156,6 +165,7 @@ class FloatEnclosure(Brief):
                 pieces = (self._dense(index, layer, z, units[a : a + width]) for a in range(0, len(units), width))
             for piece in pieces:
                 size = int(piece.radius.shape[0])
+                require_products(self.record)
                 yield slice(column, column + size), piece.mid, piece.radius
                 column += size
             for source in [s for s in values if last.get(s, -1) <= index]:
@@ -224,7 +234,7 @@ class FloatEnclosure(Brief):
             else:
                 chosen = xp.asarray(np.array(units, dtype=np.int64))
                 weight, bias = xp.take(weight, chosen, axis=0), xp.take(bias, chosen, axis=0)
-        pre = self.backend.matmul(z.mid, weight.T)
+        pre = self.backend.matmul(z.mid, weight.T, self.record)
         pre += bias
         radius = self._radius(weight, z.radius, self._largest_norm(z.mid), self.backend.xp.abs(bias))
         return self._activate(layer.activation, pre, radius)
@@ -276,7 +286,7 @@ class FloatEnclosure(Brief):
         weight = xp.reshape(self._parameter(f"layer{index}.weight"), (layer.filters, k))
         bias = xp.reshape(self._parameter(f"layer{index}.bias"), (layer.filters, -1))  # (filters, positions or 1)
         patches = xp.reshape(xp.take(z.mid, chosen, axis=1), (count * positions, k))
-        product = self.backend.matmul(patches, weight.T)
+        product = self.backend.matmul(patches, weight.T, self.record)
         pre = xp.permute_dims(xp.reshape(product, (count, positions, layer.filters)), (0, 2, 1)) + bias
         pre = self.backend.contiguous(xp.reshape(pre, (count, layer.filters * positions)))
         eta = self._largest_norm(patches)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64 import elementary
 from verifier.balls.binary64.bounds import TINY, U, gamma, upper
+from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.features import QUIETLY, FloatEnclosure, NotEnclosed
 from verifier.balls.binary64.margins import exact_floats, float_margins
 from verifier.balls.exact import ExactArray, given_weights
@@ -46,7 +47,7 @@ def float_logits(features: FloatEnclosure, weights: ExactArray) -> Logits:
     Raises
     ------
     NotEnclosed
-        If the weights are no binary64 numbers of moderate size, or something overflows.
+        If the weights are no binary64 numbers of moderate size, something overflows, or the platform's canary fails.
     """
     backend, xp, m = features.backend, features.backend.xp, features.columns
     weights = given_weights(features.columns, weights, "weights")
@@ -55,13 +56,14 @@ def float_logits(features: FloatEnclosure, weights: ExactArray) -> Logits:
     table = backend.asarray(values)
     mids, radii = [], []
     for _, mid, radius in features.row_blocks():
-        mids.append(backend.numpy(backend.matmul(mid, table)))
+        mids.append(backend.numpy(backend.matmul(mid, table, features.record)))
         moved = upper(backend.numpy(xp.sum(xp.abs(table) * radius[:, None], axis=0)), m)
         sizes = upper(backend.numpy(xp.sqrt(xp.sum(mid * mid, axis=1) + TINY)), m)
         radii.append(upper(gamma(m + 2) * sizes[:, None] * norms + moved, 8))
     found = Logits(np.concatenate(mids), np.concatenate(radii))
     if not (np.isfinite(found.mid).all() and np.isfinite(found.radius).all()):
         raise NotEnclosed("a logit overflows binary64")
+    require(features.record)
     return found
 
 
@@ -96,6 +98,7 @@ def float_loss(
     loss = (total + room.upper() * arb(0, 1)) / count
     if not loss.is_finite():
         raise NotEnclosed("the loss overflows binary64")
+    require(features.record)
     return loss
 
 

@@ -14,6 +14,7 @@ from flint import arb
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.bounds import TINY, gamma, upper
+from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.features import QUIETLY, FloatEnclosure, NotEnclosed
 from verifier.balls.exact import ExactArray
 from verifier.balls.features import Progress
@@ -41,7 +42,7 @@ def float_margins(
     Raises
     ------
     NotEnclosed
-        If the weights are not binary64 numbers of moderate size, or something overflows.
+        If the weights are not binary64 numbers of moderate size, something overflows, or the platform's canary fails.
     """
     backend, xp = features.backend, features.backend.xp
     classes = weights[0].shape[1]
@@ -60,7 +61,7 @@ def float_margins(
                 tables[y] = backend.asarray(joined), norms
             table, norms = tables[y]
             part = xp.take(mid, xp.asarray(members), axis=0)
-            product = backend.numpy(backend.matmul(part, table))
+            product = backend.numpy(backend.matmul(part, table, features.record))
             moved = upper(backend.numpy(xp.sum(xp.abs(table) * radius[:, None], axis=0)), features.columns)
             sizes = upper(backend.numpy(xp.sqrt(xp.sum(part * part, axis=1) + TINY)), features.columns)
             error = upper(constant * sizes[:, None] * norms + moved * (1.0 + 2.0**-50), 8)
@@ -70,6 +71,7 @@ def float_margins(
                 balls = [arb(m, e) for m, e in zip(line, radii, strict=True)]
                 for w in range(len(weights)):
                     found[w][rows.start + i] = tuple(balls[w * (classes - 1) : (w + 1) * (classes - 1)])
+    require(features.record)
     return found
 
 

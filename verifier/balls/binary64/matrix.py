@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL
+from verifier.balls.binary64.products import Products
 from verifier.errors import InputError
 from verifier.model.gate import binary64
 
@@ -27,6 +28,10 @@ class ColumnSource(Protocol):
     @property
     def backend(self) -> Backend:
         """Library that holds the blocks."""
+
+    @property
+    def record(self) -> Products:
+        """The products that the matrix rests on, and those made with it."""
 
     @property
     def samples(self) -> int:
@@ -83,6 +88,7 @@ class MatrixEnclosure:
         if not np.isfinite(q).all():
             raise InputError("a radius overflows")
         self.backend = backend
+        self.record = Products()
         self.samples, self.columns = a.shape
         self._a = backend.asarray(a)
         self._q = backend.asarray(q)
