@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from flint import arb, arb_mat, ctx, fmpz_mat
 
-
 # of two in a number that is printed digit by digit: 2^1000000 is above 10^300000, and 2^-1000000 times any mantissa of
 # fewer than 150,000 bits below 10^-250000
 MAX_EXPONENT = 1_000_000
