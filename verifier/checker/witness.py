@@ -15,15 +15,13 @@ from typing import Any
 from flint import arb, fmpq
 
 from .analytic import monotone, require_total, sharpness
-from .common import above, below, precision, require, words
+from .common import above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, build
-from .network import ACTIVATION_WORK
 from .schema import INPUT
 from .sentences import sentence, statement
 
-# entries of the inputs that are held at a time; multiply-adds for one of them; words for one sample, and balls
-CHUNK, PRODUCT_WORK, SAMPLE_MEMORY, SAMPLE_BALLS = 1 << 20, 500, 64, 8
+CHUNK = 1 << 20  # entries of the inputs that are held at a time
 
 
 def project(raw: Any, arrays: Arrays, data: Any) -> tuple[list[arb], arb]:
@@ -33,20 +31,15 @@ def project(raw: Any, arrays: Arrays, data: Any) -> tuple[list[arb], arb]:
     """
     path, width = raw.path + "/direction", data.dimension
     direction = arrays.integers(raw.direction, path, width)
-    size = SAMPLE_MEMORY + (SAMPLE_BALLS + len(raw.chain)) * words(raw.precision)
-    arrays.spend(raw.path, memory=data.samples * size)
     parts: list[tuple[int, list[int]]] = []  # of each chunk: an exponent of two, and the integers that it scales
     largest, step = arb(0), max(1, CHUNK // width)
     for start in range(0, data.samples, step):
-        before, rows = arrays.memory, range(start, min(start + step, data.samples))
+        rows = range(start, min(start + step, data.samples))
         numbers, exponent, bits = arrays.numbers(data.inputs, data.samples, width, rows=rows)
         samples = [numbers[first : first + width] for first in range(0, len(numbers), width)]
         parts.append((exponent, [sum(map(mul, sample, direction)) for sample in samples]))
         largest = largest.max(arb((width, exponent + bits)))  # |x_ik| < 2^(exponent + bits)
-        arrays.memory = before  # the chunk is released
-        arrays.spend(raw.path, work=len(numbers) * PRODUCT_WORK * words(bits), memory=len(rows) * words(bits))
-    low, high = min(exponent for exponent, _ in parts), max(exponent for exponent, _ in parts)
-    arrays.spend(raw.path, memory=data.samples * words(high - low))
+    low = min(exponent for exponent, _ in parts)
     z = sorted(number << (exponent - low) for exponent, numbers in parts for number in numbers)
     require(all(map(lt, z, z[1:])), path, raw.label + ".distinct", "two samples have the same <a, x>")
     return [arb((number, low)) for number in z], largest
@@ -69,7 +62,6 @@ def climb(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> tuple[list[li
     for link in raw.chain:
         layer = layer_of(network, link, sources[-1])
         require(link.unit < layer.units, link.path + "/unit", "schema.value", "is not a unit", link.unit, layer.units)
-        arrays.spend(link.path, work=len(z) * ACTIVATION_WORK * layer.activation.steps * words(raw.precision))
         function = build(layer.activation.tree, GUARDED)
         heights = [function(h * link.weight + link.bias) for h in values[-1]]
         ascending = all(map(lt, heights, heights[1:]))
