@@ -74,6 +74,18 @@ def rational_bits(x: fmpq) -> int:
     return int(x.p).bit_length() + int(x.q).bit_length()
 
 
+def small(operation: Function) -> Function:
+    """Return the operation on rationals, refused where its result is long: repeated products double the length."""
+
+    def bounded(*numbers: fmpq) -> fmpq:
+        result: fmpq = operation(*numbers)
+        if rational_bits(result) > MAX_RATIONAL_BITS:
+            raise ValueError("not a small rational")
+        return result
+
+    return bounded
+
+
 def ball_domain(wrap: Function) -> dict[str, Function]:
     """Return the domain of balls; `wrap` decides how monotone functions are evaluated."""
     domain: dict[str, Function] = {"number": arb, "power": functools.partial(ball_power, wrap)}
@@ -85,7 +97,7 @@ def ball_domain(wrap: Function) -> dict[str, Function]:
 
 
 PLAIN, GUARDED = ball_domain(lambda function, even=False: function), ball_domain(guard)
-RATIONAL: dict[str, Function] = {"number": fmpq, "Abs": abs, "Max": max, "Min": min}
+RATIONAL: dict[str, Function] = {"number": fmpq, "Abs": abs, "Max": max, "Min": min, "each": small}
 RATIONAL |= {"power": lambda exponent: functools.partial(rational_power, exponent)}
 
 
@@ -157,13 +169,25 @@ def uses_t(node: ast.expr) -> bool:
     return any(isinstance(part, ast.Name) and part.id == "t" for part in ast.walk(node))
 
 
-def rational(node: ast.expr, t: fmpq | None) -> fmpq | None:
-    """Return the exact value at t if only rational operations occur and the numbers stay small."""
+@functools.lru_cache(maxsize=100)
+def rational_function(node: ast.expr) -> Function | None:
+    """Return the expression as a function of small rationals, None if other operations occur or a constant is long."""
     try:
-        value = build(node, RATIONAL)(t)
+        return build(node, RATIONAL)
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
-    return value if value is not None and rational_bits(value) <= MAX_RATIONAL_BITS else None
+
+
+def rational(node: ast.expr, t: fmpq | None) -> fmpq | None:
+    """Return the exact value at t if only rational operations occur and t and all numbers on the way are small."""
+    function = rational_function(node)
+    if function is None or (t is not None and rational_bits(t) > MAX_RATIONAL_BITS):
+        return None
+    try:
+        value: fmpq | None = function(t)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    return value
 
 
 def exponent_of(node: ast.expr) -> fmpq:
@@ -210,6 +234,7 @@ def build(node: ast.expr, domain: dict[str, Function], depth: int = 0) -> Functi
             operation = domain[name]
         case _:
             raise ValueError(f"contains something that is not allowed: {ast.unparse(node)[:100]}")
+    operation = domain["each"](operation) if "each" in domain else operation
     if depth >= MAX_DEPTH:
         raise ValueError(f"is nested more than {MAX_DEPTH} deep")
     parts = [build(child, domain, depth + 1) for child in children]
