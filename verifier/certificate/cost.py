@@ -31,6 +31,8 @@ FIRST_BITS = 64
 
 SWEPT = frozenset({"R1", "R3", "Z1", "P1", "Z2", "C1", "C3", "TC.3"})
 """Labels that the checker proves in its pass over the samples; those of one precision share a pass."""
+WITHOUT_WEIGHTS = frozenset({"W0", "W1", "W2"})
+"""Labels that need no weights: a document with no others has none."""
 MOVING = frozenset({"E1", "E2", "E3", "E4.path"})
 NAMES = {
     "R1": "full row rank at this U",
@@ -322,7 +324,7 @@ def sentence(left: Sequence[LeftOut]) -> str:
 def _parts(claims: Sequence[Claim], size: Size) -> Iterator[tuple[Work, int]]:
     """All work, each part with its precision."""
     n, d, m = size.samples, size.dimension, size.columns
-    sampled = any(claim["label"] not in ("W0", "W1", "W2") for claim in claims)
+    sampled = any(claim["label"] not in WITHOUT_WEIGHTS for claim in claims)
     yield Work(entries=n * d + size.weights if sampled else 0), FIRST_BITS
     swept = [claim for claim in claims if claim["label"] in SWEPT]
     for bits in sorted({claim["precision"] for claim in swept}):
@@ -400,11 +402,11 @@ def _memory(claims: Sequence[Claim], size: Size) -> int:
     n, d, m, classes = size.samples, size.dimension, size.columns, size.classes
     labels = {claim["label"] for claim in claims}
     matrices = len({ref for claim in claims for ref in _outputs(claim)})
-    held = BASE + (40 if labels & {"W1", "W2"} else 0) * n
-    if not labels <= {"W0", "W1", "W2"}:
+    held, peak = BASE + (400 * n if labels & {"W1", "W2"} else 0), 0
+    if not labels <= WITHOUT_WEIGHTS:
+        peak = PER_NUMBER * max(n * d, size.weights)
         held += PER_INPUT * size.weights * (2 if labels & (MOVING | {"E4"}) else 1) + 16 * n * d
         held += PER_NUMBER * m * classes * matrices
-    peak = max(PER_NUMBER * n * d, PER_NUMBER * size.weights) if held > BASE else 0
     if labels & (SWEPT | MOVING | {"E4"}):
         rows = max(1, min(n, BLOCK_BALLS // size.widest))
         peak = max(peak, PER_BALL * rows * size.widest * (4 if labels & MOVING else 1))

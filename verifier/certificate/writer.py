@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from verifier import __version__
 from verifier.balls.exact import Dyadic, ExactArray
-from verifier.certificate.cost import LeftOut, Limits, Size, expected, judge, sentence
+from verifier.certificate.cost import WITHOUT_WEIGHTS, LeftOut, Limits, Size, expected, judge, sentence
 from verifier.certificate.reach import out_of_reach
 from verifier.errors import CertificateError
 from verifier.landscape.escape import Escape
@@ -361,7 +361,10 @@ class CertificateBuilder:
             raise CertificateError(f"there is no certificate to write: {self.nothing}")
         target = Path(path).with_suffix(".json")
         arrays = target.with_suffix(".safetensors")
-        used = _strings([self._data, self._network, self._claims])
+        network = self._network
+        if {claim["label"] for claim in self._claims} <= WITHOUT_WEIGHTS:
+            network = self._describe_network(self._net, None)
+        used = _strings([self._data, network, self._claims])
         blob = save({name: np.ascontiguousarray(values) for name, values in self._tensors.items() if name in used})
         document = {
             "format": FORMAT,
@@ -375,7 +378,7 @@ class CertificateBuilder:
             },
             "arrays": {"file": arrays.name, "bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()},
             "data": self._data,
-            "network": self._network,
+            "network": network,
             "claims": self._claims,
         }
         if self.left_out:
