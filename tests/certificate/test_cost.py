@@ -1,4 +1,4 @@
-"""The prediction of the checker's cost: its counts are what the checker does, and it decides what a certificate holds."""
+"""The predicted cost of a check: its counts are what the checker does, and it decides what a certificate holds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import verifier as vf
 import verifier.checker.certificate as checking
 import verifier.checker.network as evaluating
