@@ -84,8 +84,8 @@ MUTANTS = [
     ("checker.escape", "loss <= bound, raw.path", "not loss > bound + 9, raw.path", TAMPERED),
     ("checker.escape", "raw.start_loss.lower + raw.epsilon if", "raw.start_loss.lower + 1 if", TAMPERED),
     ("checker.escape", "rates += (slope * now + here * change)", "rates += (slope * now)", "a_valley_is_no_descent"),
-    ("checker.escape", "(dh * w + h * dw + tile(db, count))", "(dh * w + tile(db, count))", "segments_of_the_checker"),
-    ("checker.escape", "(dh * w + h * dw + tile(db, count))", "(h * dw + tile(db, count))", "segments_of_the_checker"),
+    ("checker.escape", "(dh * w + h * dw + tile(db, size))", "(dh * w + tile(db, size))", "segments_of_the_checker"),
+    ("checker.escape", "(dh * w + h * dw + tile(db, size))", "(h * dw + tile(db, size))", "segments_of_the_checker"),
     (
         "checker.escape",
         "w + dw * self.t, b + db * self.t",

@@ -141,12 +141,16 @@ def test_rounded_features_are_near(k, radius):
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 @pytest.mark.parametrize("samples", [1, 2, 7, 300])
 def test_blocks_are_a_partition(samples, jobs, monkeypatch):
-    monkeypatch.setattr(network, "BLOCK_ENTRIES", 1000)
+    monkeypatch.setattr(network, "BLOCK_WORDS", 18_000)
     random = Random(samples)
     for units in (1, 90, 5000):
         labels = [random.randrange(4) for _ in range(samples)]
         net = SimpleNamespace(samples=samples, units=units, layers=[SimpleNamespace(windows=[[0]])])
-        blocks = cut_blocks(net, labels, jobs)
+        blocks = cut_blocks(net, labels, jobs, 64)
         assert sorted(sample for block in blocks for sample in block) == list(range(samples))
         assert max(map(len, blocks)) <= max(1, 1000 // units)
         assert [labels[s] for block in blocks for s in block] == sorted(labels)
+        for bits, others, rows in ((64, 9000, 1), (16_384, 1, 18_000 // (273 * units)), (16_384, 9000, 1)):
+            blocks = cut_blocks(net, labels, jobs, bits, others)
+            assert sorted(sample for block in blocks for sample in block) == list(range(samples))
+            assert max(map(len, blocks)) <= max(1, rows), "balls of more digits, fewer of them"

@@ -13,14 +13,15 @@ from typing import Any
 
 from flint import arb, arb_mat, fmpz_mat
 
-from .common import Exact, Rejection, above, below, precision, require, words
+from .classes import Classes
+from .common import Exact, Rejection, above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, guard
 from .network import increasing, ones, pick
 
-# one difference of two columns, in multiply-adds; working bits for the few scalar inequalities of R1; bits kept of the
-# integers that are squared for ||X||_2
-DIFFERENCE_WORK, BOUND_PRECISION, NORM_BITS = 100, 128, 50
+# working bits for the few scalar inequalities of R1; bits kept of the integers that are squared for ||X||_2
+BOUND_PRECISION, NORM_BITS = 128, 50
+MARGIN_COPIES = 8  # balls that a margin takes while it is looked at
 # |2^k Psi_ij| must stay below 2^MAX_FEATURE_BITS; below 2^FLOAT_BITS the rounding may start from a binary64
 MAX_FEATURE_BITS, FLOAT_BITS, NEAR_HALF, HALF_BALL = 1 << 15, 44, 0.49, arb(0, 0.5 + 2.0**-12)
 Rows = list[list[arb]]
@@ -78,14 +79,12 @@ class RankClaim:
         inside = increasing(columns) and columns[0] >= 0 and columns[-1] < units
         require(inside, path + "/columns", "schema.value", "not increasing indices of skip units", columns[:20], units)
         self.used, self.pick, message = len(columns), pick(columns), "fewer columns than samples"
+        self.entries = len(columns)  # balls that it takes for one sample
         require(self.used >= samples, path + "/columns", "R1.rank", message, self.used, samples)
         require(raw.alpha < 1, path + "/alpha", "R1.residual", "must be below 1", above(raw.alpha))
         require(raw.sigma_lower > 0, path + "/sigma_lower", "R1.sigma", "must be above 0", below(raw.sigma_lower))
-        numbers, exponent, bits = arrays.numbers(raw.right_inverse, self.used, samples)
+        numbers, exponent, _ = arrays.numbers(raw.right_inverse, self.used, samples)
         shift, self.scale = max(0, exponent), max(0, -exponent)  # X = 2^-scale X_int
-        bits, size = bits + shift, self.used * samples
-        work = size * samples * (words(raw.feature_bits + bits) + raw.norm_products * words(bits))
-        arrays.spend(path + "/right_inverse", work=work, memory=size * words(bits))
         numbers = [number << shift for number in numbers] if shift else numbers
         self.inverse, self.norms = fmpz_mat(self.used, samples, numbers), norms(numbers, samples)
         self.error, self.residual = arb(0), (0, 0, [0] * samples)  # the e of |2^k Psi_ij - a_ij| <= e, norms of E
@@ -155,11 +154,11 @@ class RankClaim:
         return {"statement": statement, "rank": self.rank, "columns_used": self.used, **bounds}
 
 
-def differences(weights: Exact, label: int) -> arb_mat:
-    """Return the exact columns V_y - V_k, k != y."""
-    others = [k for k in range(weights.integers.ncols()) if k != label]
-    entries = [row[label] - row[k] for row in weights.integers.tolist() for k in others]
-    return Exact(fmpz_mat(weights.integers.nrows(), len(others), entries), weights.exponent, weights.bits + 1).balls()
+def differences(weights: Exact, label: int, classes: Classes) -> arb_mat:
+    """Return the exact columns V_y - V_k, one k for each group of classes k != y."""
+    integers, others = weights.integers, [classes.first[group] for group in classes.others(label)[0]]
+    entries = [integers[row, label] - integers[row, k] for row in range(integers.nrows()) for k in others]
+    return Exact(fmpz_mat(integers.nrows(), len(others), entries), weights.exponent, weights.bits + 1).balls()
 
 
 def by_label(labels: list[int], samples: list[int], rows: Rows) -> list[tuple[int, arb_mat]]:
@@ -168,18 +167,22 @@ def by_label(labels: list[int], samples: list[int], rows: Rows) -> list[tuple[in
     return [(label, arb_mat([row for _, row in run])) for label, run in runs]
 
 
-def loss_of(margins: list[arb]) -> arb:
-    """Return log(1 + sum_k e^-m_k) for the margins in these balls.
+def loss_of(margins: list[arb], counts: list[int]) -> arb:
+    """Return log(1 + sum_k count_k e^-m_k) for the margins in these balls.
 
     Guarantee: it decreases in each margin, so that it lies between its values at the ends of the balls.
     """
-    return loss_at(list(map(arb.lower, margins))).union(loss_at(list(map(arb.upper, margins))))
+    return loss_at(list(map(arb.lower, margins)), counts).union(loss_at(list(map(arb.upper, margins)), counts))
 
 
-def loss_at(margins: list[arb]) -> arb:
-    """Return log(1 + sum_k e^-m_k) = x + log(1 + sum e^(others - x)), x the largest of 0 and all -m_k; all exact."""
-    *others, top = sorted([arb(0), *map(neg, margins)], key=arb.mid)
-    return top + log1p(sum((exp(other - top) for other in others), arb(0)))
+def loss_at(margins: list[arb], counts: list[int]) -> arb:
+    """Return log(sum c e^x) over x = 0 with c = 1 and all x = -m_k, c = count_k; the margins are exact.
+
+    It is top + log(1 + (c_top - 1) + sum c e^(x - top)) over the others, top the largest x.
+    """
+    pairs = zip([arb(0), *map(neg, margins)], [1, *counts], strict=True)
+    *others, (top, count) = sorted(pairs, key=lambda pair: pair[0].mid())
+    return top + log1p(sum((c * exp(x - top) for x, c in others), arb(count - 1)))
 
 
 def sides(numbers: Iterable[arb]) -> list[Any]:
@@ -200,28 +203,39 @@ class MarginClaim:
         named = (getattr(raw, key + "_weights", None) for key in ("start", "end", "output"))
         weights: list[Any] = [reference and arrays.exact(reference, *shape) for reference in named]
         self.start, self.end = weights[0], weights[1] or weights[2]
+        last = getattr(raw, "moved_weights", None)  # E1 compares the margins of a third matrix
+        weights += [last and arrays.exact(last, *shape)]
+        self.classes = Classes([exact for exact in weights if exact is not None], data.classes)
+        self.known_counts: dict[int, list[int]] = {}
+        self.entries = MARGIN_COPIES * len(self.classes.first)  # balls that it takes for one sample
         self.totals = [arb(0)]  # n Phi(U, V0), summed so far
-        work = DIFFERENCE_WORK * network.samples * network.skip_units * data.classes * words(raw.precision)
-        arrays.spend(raw.path, work=work, memory=8 * network.skip_units * data.classes)
 
     def margins(self, weights: Exact, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Rows:
-        """Return the margins of some samples.
+        """Return the margins of some samples, one for each group of classes other than the label.
 
         Guarantee: the balls contain them. The differences of columns are exact, so that common parts cancel.
         """
+        key = id(weights), self.classes.digest
         if "psi" not in shared:
             shared["psi"] = by_label(self.data.labels, samples, rows)
-        if id(weights) not in shared:
-            parts = ((psi * differences(weights, label)).tolist() for label, psi in shared["psi"])
-            shared[id(weights)] = list(itertools.chain(*parts))
-        return list(shared[id(weights)])
+        if key not in shared:
+            parts = ((psi * differences(weights, label, self.classes)).tolist() for label, psi in shared["psi"])
+            shared[key] = list(itertools.chain(*parts))
+        return list(shared[key])
+
+    def counts(self, sample: int) -> list[int]:
+        """Return for how many classes each of the sample's margins stands."""
+        label = self.data.labels[sample]
+        if label not in self.known_counts:
+            self.known_counts[label] = self.classes.others(label)[1]
+        return self.known_counts[label]
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
         """Check the margins of some samples; return the two ends of their share of the start loss."""
         ends = self.margins(self.end, samples, rows, shared)
         starts = self.margins(self.start, samples, rows, shared) if self.start else [[] for _ in ends]
         self.compare(samples, starts, ends)
-        return self.share(samples, starts)
+        return self.share(samples, starts) if self.start else sides([arb(0)])
 
     def compare(self, samples: list[int], starts: Rows, ends: Rows) -> None:
         """Guarantee: m1_ik >= gamma and kappa m1_ik - m0_ik > 0 for these samples."""
@@ -237,8 +251,8 @@ class MarginClaim:
 
     def share(self, samples: list[int], starts: Rows) -> Any:
         """Return the two ends of sum_i mult_i log(1 + sum_k e^-m0_ik) over these samples."""
-        weighted = zip(samples, starts, strict=True)
-        total = sum((self.data.multiplicities[sample] * loss_of(m0) for sample, m0 in weighted), arb(0))
+        mult, weighted = self.data.multiplicities, zip(samples, starts, strict=True)
+        total = sum((mult[sample] * loss_of(m0, self.counts(sample)) for sample, m0 in weighted), arb(0))
         require(total.is_finite(), self.raw.path + "/start_loss", "P1.start-loss", "is not finite", None, total)
         return sides([total])
 
@@ -270,7 +284,7 @@ class MarginClaim:
         """Guarantee: t >= kappa; the result log(1 + (m-1) e^(-t gamma)) bounds the loss at t V1."""
         kappa = self.raw.kappa
         require(time >= kappa, place, rule, "t must be at least kappa, where the ray begins", below(time), above(kappa))
-        return loss_of([time * self.raw.gamma] * (self.data.classes - 1))
+        return loss_of([time * self.raw.gamma], [self.data.classes - 1])
 
     def compare_path(self) -> None:
         """Compare the start loss and the values along the ray.

@@ -19,10 +19,20 @@ class Rejection(Exception):
         self.path, self.rule, self.message, self.claimed, self.computed = path, rule, message, claimed, computed
 
 
+class TooExpensive(Rejection):
+    """The check would take, or took, more memory or time than it may: the certificate is neither right nor wrong."""
+
+
 def require(holds: bool, path: str, rule: str, message: str, claimed: object = None, computed: object = None) -> None:
     """Guarantee: on return `holds` is true; write it so that NaN makes it false."""
     if not holds:
         raise Rejection(path, rule, message, claimed, computed)
+
+
+def afford(size: int, limit: int, path: str, what: str) -> None:
+    """Guarantee: on return the size, of something that a few bytes of a certificate ask for, is at most the limit."""
+    if size > limit:
+        raise TooExpensive(path, "cost.size", f"{what}: more than this checker holds", size, f"limit {limit}")
 
 
 def words(bits: int) -> int:
@@ -46,6 +56,10 @@ class Exact(NamedTuple):
     integers: fmpz_mat
     exponent: int
     bits: int
+
+    def at(self, row: int) -> int:
+        """Return the number of the row of integers for this position: one row may stand for all positions."""
+        return row if self.integers.nrows() > 1 else 0
 
     def balls(self) -> arb_mat:
         """Return the same matrix as balls of radius zero."""

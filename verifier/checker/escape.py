@@ -11,22 +11,23 @@ no layer distinguishes at U0. In a group the gate's values z_i(t) coincide at t 
 import functools
 import itertools
 from collections.abc import Iterable, Iterator
+from operator import sub
 from types import SimpleNamespace
 from typing import Any
 
-from flint import arb, arb_mat, fmpq, fmpz_mat
+from flint import arb, arb_mat, fmpq, fmpz_mat, nmod_mat
 
 from .analytic import analytic, monotone
 from .claims import MarginClaim, Rows, by_label, differences, exp, loss_of
-from .common import Exact, Rejection, above, precision, require, words
+from .common import Exact, Rejection, above, precision, require
 from .container import Arrays
 from .expression import SERIES, build, jet, taylor
 from .network import Features, by_unit, cut_blocks, join, move, tile
 from .schema import INPUT
 from .structure import Structure, fractions
 
-# in multiply-adds: one arc in exact rational arithmetic; one pair of classes in the derivative of a softmax
-LIFT_WORK, SOFTMAX_WORK = 100_000, 100
+SEGMENT_COPIES = 8  # balls that a unit of a moving network takes, compared with one at rest
+PRIME = (1 << 61) - 1  # rows are compared modulo it first
 MAX_GROUP = 100  # samples that one gate value may stand for: the order of the Taylor coefficients
 
 
@@ -59,8 +60,9 @@ class Segment(Features):
         dw, db = self.last.weights[number] - w, self.last.biases[number] - b
         w, b = w + dw * self.t, b + db * self.t
         h, dh = self.windows(number, rows[:count]), self.windows(number, rows[count:])
-        z = ((h * w + tile(b, count)) / layer.divisor).entries()
-        dz = ((dh * w + h * dw + tile(db, count)) / layer.divisor).entries()
+        size = h.nrows()
+        z = ((h * w + tile(b, size)) / layer.divisor).entries()
+        dz = ((dh * w + h * dw + tile(db, size)) / layer.divisor).entries()
         found = zip(*(jet(self.jets[number], value, slope) for value, slope in zip(z, dz, strict=True)), strict=True)
         return by_unit(list(itertools.chain(*found)), w.ncols(), layer.units)
 
@@ -82,10 +84,7 @@ def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str,
     """
     claim, moved = MarginClaim(raw, network, arrays, data), move(network, raw.moved, arrays)
     last = arrays.exact(raw.moved_weights, network.skip_units, data.classes) if raw.label == "E1" else claim.start
-    blocks = cut_blocks(network, data.labels, 1)
-    pieces, outputs = getattr(raw, "pieces", 0), network.samples * data.classes
-    work = (2 + 3 * pieces) * network.work + pieces * outputs * (network.skip_units + SOFTMAX_WORK * data.classes)
-    arrays.spend(raw.path, work=work * words(raw.precision))
+    blocks = cut_blocks(network, data.labels, 1, SEGMENT_COPIES * raw.precision, data.classes)
     for layer in network.layers if raw.label in ("E2", "E4.path") else []:  # units that move have a value on the way
         message = "the activation is not proved to be real analytic on R"
         require(analytic(layer.activation.tree), layer.path + "/activation", f"{raw.label}.analytic", message)
@@ -96,7 +95,7 @@ def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str,
         elif raw.label == "E4.path":
             how = check_parting(raw, network, arrays, Segment(network, ends[1]))
         else:
-            how = check_moving(raw, Segment(network, ends[1]), blocks, data, (claim.start, last))
+            how = check_moving(raw, Segment(network, ends[1]), blocks, claim, (claim.start, last))
         for samples in blocks:
             rows, arrived, shared = ends[0].rows(samples), ends[1].rows(samples), dict[Any, Any]()
             begin = claim.margins(claim.start, samples, rows, {})
@@ -107,24 +106,26 @@ def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str,
     return {"precision": raw.precision, **found, "statement": f"{how}; then {found['statement']}"}
 
 
-def check_moving(raw: Any, segment: Segment, blocks: list[list[int]], data: Any, weights: Any) -> str:
+def check_moving(raw: Any, segment: Segment, blocks: list[list[int]], claim: MarginClaim, weights: Any) -> str:
     """Check E1 (the loss decreases) or E3 (it stays low) on every one of the equal pieces that cover [0, 1].
 
     Guarantee: dPhi/dt = -(1/n) sum_i mult_i sum_k p_ik m'_ik < 0, or Phi <= Phi(U0, V0) + epsilon, at every time.
     """
-    bound = raw.start_loss.lower + raw.epsilon if raw.label == "E3" else None
+    bound, data = raw.start_loss.lower + raw.epsilon if raw.label == "E3" else None, claim.data
     for piece in segment.pieces(raw.pieces):
         total = arb(0)
         for samples in blocks:
             rows, margins, rates = segment.rows(samples), list[list[arb]](), list[list[arb]]()
             psi, drift = (by_label(data.labels, samples, part) for part in (rows[: len(samples)], rows[len(samples) :]))
             for (label, here), (_, slope) in zip(psi, drift, strict=True):
-                first, final = (differences(v, label) for v in weights)
+                first, final = (differences(v, label, claim.classes) for v in weights)
                 now, change = first + (final - first) * segment.t, final - first
                 margins += (here * now).tolist()
                 rates += (slope * now + here * change).tolist()
             for sample, m, rate in zip(samples, margins, rates, strict=True):
-                total += data.multiplicities[sample] * (fall(m, rate) if bound is None else loss_of(m))
+                counts = claim.counts(sample)
+                part = fall(m, rate, counts) if bound is None else loss_of(m, counts)
+                total += data.multiplicities[sample] * part
         message = f"piece {piece}: the loss is not proved to {'fall' if bound is None else 'stay low'}; more pieces?"
         if bound is None:
             require(total > 0, raw.path + "/pieces", "E1.descent", message, raw.pieces, (-total).str(10))
@@ -136,12 +137,15 @@ def check_moving(raw: Any, segment: Segment, blocks: list[list[int]], data: Any,
     return f"U moves straight to other values, the loss at most epsilon = {above(raw.epsilon)} above the start's"
 
 
-def fall(margins: list[arb], rates: list[arb]) -> arb:
-    """Return sum_k p_k m'_k with p_k = 1 / (e^m_k + sum_j e^(m_k - m_j)), written so that nothing overflows."""
-    total = arb(0)
-    for k, (m, rate) in enumerate(zip(margins, rates, strict=True)):
-        others = [exp(m - other) for j, other in enumerate(margins) if j != k]
-        total += rate / (sum(others, exp(m)) + 1)
+def fall(margins: list[arb], rates: list[arb], counts: list[int]) -> arb:
+    """Return sum_k count_k p_k m'_k, written so that nothing overflows.
+
+    p_k = 1 / (e^m_k + sum_j count_j e^(m_k - m_j)), where the term of k itself is count_k exactly.
+    """
+    total, pairs = arb(0), list(zip(margins, counts, strict=True))
+    for k, ((m, count), rate) in enumerate(zip(pairs, rates, strict=True)):
+        others = [number * exp(m - other) for j, (other, number) in enumerate(pairs) if j != k]
+        total += count * rate / (sum(others, exp(m)) + count)
     return total
 
 
@@ -153,8 +157,6 @@ def check_lift(raw: Any, network: Any, moved: Any, arrays: Arrays, start: Exact,
     V0 matters (its entries are not all equal) is a combination of columns that stand still.
     """
     base = network if raw.rerouted is None else move(network, raw.rerouted, arrays)
-    size = max(layer.weight.bits for layer in (*network.layers, *base.layers))
-    arrays.spend(raw.path, work=2 * network.arcs * words(size) * LIFT_WORK)
     structure = Structure(network)
     kept_values = base is network or structure.sums == Structure(base).sums
     require(kept_values, raw.path + "/rerouted", "E2.reroute", "a unit's pre-activation is not proved to stay the same")
@@ -189,7 +191,8 @@ def units_at_rest(base: Any, moved: Any) -> list[bool]:
         for a, row in enumerate(weights):
             used = [k for k, weight in enumerate(row) if weight != 0]
             for p, window in enumerate(old.windows):
-                fixed = row == after[0][a] and biases[p][a] == after[1][p][a]
+                own = old.bias.at(p)
+                fixed = row == after[0][a] and biases[own][a] == after[1][own][a]
                 rest[number].append(fixed and all(sources[window[k]] for k in used))
     return [rest[number][unit] for number, layer in enumerate(base.layers) for unit in layer.skip]
 
@@ -230,10 +233,9 @@ def check_gateway(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
     unit, last.units, last.skip = last.skip[0], 1, [0]
     last.weight = last.weight._replace(integers=fmpz_mat([last.weight.integers.tolist()[unit]]))
     last.bias = last.bias._replace(integers=fmpz_mat([[last.bias.integers[0, unit]]]))
-    arrays.spend(raw.path, work=network.work * words(raw.precision))
     with precision(raw.precision):
         features = Features(moved)
-        column = [row[0] for block in cut_blocks(network, [0] * samples, 1) for row in features.rows(block)]
+        column = [row[0] for block in cut_blocks(network, [0] * samples, 1, raw.precision) for row in features.rows(block)]
         message = "the first skip unit is not proved to have different values on all samples"
         require(distinct(column), raw.path + "/separating", "E4.separation", message)
     statement = "from EVERY (U, V) a path on which the cross-entropy never increases leads to loss 0 (wide last layer "
@@ -260,8 +262,6 @@ def check_parting(raw: Any, network: Any, arrays: Arrays, segment: Any) -> str:
     groups = merged(raw, network)
     most = max(map(len, groups))
     require(most <= MAX_GROUP, raw.path, "E4.groups", "too many samples are merged into one", most, MAX_GROUP)
-    spent = samples * units * (samples + most * 1000) * words(raw.precision)
-    arrays.spend(raw.path, work=spent + 3 * raw.pieces * network.work * words(raw.precision))
     entries: list[list[arb]] = []
     for group in groups:
         seen, orders = list[arb](), max(2, len(group))
@@ -289,8 +289,35 @@ def merged(raw: Any, network: Any) -> list[list[int]]:
     first = [layer for layer in network.layers if INPUT in layer.inputs]
     plain = all(layer.kind == "dense" and layer.inputs == [INPUT] for layer in first)
     require(plain, raw.path, "E4.layers", "the layers that read the input must be dense and read nothing else")
-    products = [(network.inputs.integers * layer.weight.integers.transpose()).tolist() for layer in first]
+    return equal_products(network.inputs.integers, [layer.weight.integers.transpose() for layer in first])
+
+
+def equal_products_plain(rows: fmpz_mat, factors: list[fmpz_mat]) -> list[list[int]]:
+    """Group the rows whose products with all factors are equal: the plain way, for comparison."""
     groups: dict[Any, list[int]] = {}
-    for sample in range(network.samples):
-        groups.setdefault(tuple(int(z) for rows in products for z in rows[sample]), []).append(sample)
+    products = [(rows * factor).tolist() for factor in factors]
+    for row in range(rows.nrows()):
+        groups.setdefault(tuple(int(z) for product in products for z in product[row]), []).append(row)
     return list(groups.values())
+
+
+def equal_products(rows: fmpz_mat, factors: list[fmpz_mat]) -> list[list[int]]:
+    """Group the rows whose products with all factors are equal, without holding all the products.
+
+    Guarantee: as `equal_products_plain`. Products that differ modulo a prime differ; where they agree modulo the prime,
+    each row is compared exactly with the first row of every group so far: (row - first) factor = 0.
+    """
+    candidates: dict[Any, list[list[int]]] = {}
+    residues = [(nmod_mat(rows, PRIME) * nmod_mat(factor, PRIME)).tolist() for factor in factors]
+    entries, groups = rows.tolist(), list[list[int]]()
+    for number, row in enumerate(entries):
+        similar = candidates.setdefault(tuple(int(z) for product in residues for z in product[number]), [])
+        for group in similar:
+            change = fmpz_mat([list(map(sub, row, entries[group[0]]))])
+            if not any(any(z != 0 for z in (change * factor).entries()) for factor in factors):
+                group.append(number)
+                break
+        else:
+            similar.append([number])
+            groups.append(similar[-1])
+    return groups

@@ -18,15 +18,17 @@ from typing import Any
 from flint import arb, arb_mat, ctx, fmpz, fmpz_mat
 
 from .analytic import by_ends
-from .common import Exact, Rejection, precision, require
+from .common import Exact, Rejection, afford, precision, require, words
 from .container import Arrays
 from .expression import PLAIN, build, parse
 from .schema import INPUT
 
 AXES = {"dense": 0, "conv1d": 1, "conv2d": 2}
-ACTIVATION_WORK = 1000  # one step of an activation, in multiply-adds
-UNIT_MEMORY, BARE_MEMORY, WINDOW_MEMORY = 64, 8, 64  # words per unit, per unit without weights, per entry of a window
-BLOCK_ENTRIES = 1 << 20  # balls that one block of samples may hold
+# of all layers together: units with weights, and places in windows. A short document can ask for any number of them.
+MAX_UNITS, MAX_PLACES = 1 << 26, 1 << 27
+# 64-bit words that the balls of one block of samples may take; words of a ball besides its digits
+BLOCK_WORDS, BALL_WORDS = 1 << 24, 16
+GATHER = 5  # multiply-adds that take as long as to bring one ball to its place in a window
 # Arb is fast for matrices whose sides are all above CLASSICAL; radii up to 2^(bits - precision), for these bits, may be
 # bounded by their maximum
 CLASSICAL, NARROW_BITS = 120, (2, 10)
@@ -35,16 +37,15 @@ NARROW_SUM = 2.0**-20  # balls whose radii add up to less need no guard
 
 def read_network(raw: Any, inputs: Exact | None, samples: int, dimension: int, arrays: Arrays) -> SimpleNamespace:
     """Read the network; every shape is derived and compared. Without inputs, or weights, no unit has a value."""
-    extents, arcs, steps, shapes = raw.input_shape, 0, 0, {INPUT: raw.input_shape}
+    extents, shapes = raw.input_shape, {INPUT: raw.input_shape}
+    sizes = SimpleNamespace(units=0, places=0)
     require(prod(extents) == dimension, raw.path + "/input_shape", "shape", "not the dimension", extents, dimension)
     for number, layer in enumerate(raw.layers):
-        shapes[number] = read_layer(layer, shapes, arrays)
-        arcs += layer.units * len(layer.windows[0])
-        steps += layer.units * layer.activation.steps
+        shapes[number] = read_layer(layer, shapes, arrays, sizes)
     found, message = sum(len(layer.skip) for layer in raw.layers), "is not the number of skip units"
     require(raw.skip_units == found, raw.path + "/skip_units", "network.skip", message, raw.skip_units, found)
-    sizes = {"arcs": arcs, "units": sum(map(prod, shapes.values())), "work": samples * (arcs + ACTIVATION_WORK * steps)}
-    return SimpleNamespace(inputs=inputs, layers=raw.layers, skip_units=found, samples=samples, **sizes)
+    units = sum(map(prod, shapes.values()))
+    return SimpleNamespace(inputs=inputs, layers=raw.layers, skip_units=found, samples=samples, units=units)
 
 
 def move(network: SimpleNamespace, point: list[SimpleNamespace], arrays: Arrays) -> SimpleNamespace:
@@ -59,8 +60,13 @@ def move(network: SimpleNamespace, point: list[SimpleNamespace], arrays: Arrays)
     return SimpleNamespace(**{**vars(network), "layers": layers})
 
 
-def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arrays) -> list[int]:
-    """Bring a layer to the one form and return its output's shape; `shapes` are those of the earlier layers."""
+def read_layer(
+    layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arrays, sizes: SimpleNamespace
+) -> list[int]:
+    """Bring a layer to the one form and return its output's shape.
+
+    `shapes` are those of the earlier layers; to `sizes`, which are bounded, the layer's own are added.
+    """
     path, dense, pool = layer.path, layer.kind == "dense", layer.kind == "avgpool"
     known, once = shapes.keys() >= set(layer.inputs), len(set(layer.inputs)) == len(layer.inputs)
     require(known, path + "/inputs", "schema.value", "an input is not an earlier layer", layer.inputs)
@@ -79,9 +85,11 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
     outs = [(w - k) // s + 1 for w, k, s in zip(wide, kernel, stride, strict=True)]
     channels = sum(shape[0] for shape in sources)
     filters = channels if pool else layer.units if dense else layer.filters
-    layer.units, entries = filters * prod(outs), prod(outs) * channels * prod(kernel)
-    unit = UNIT_MEMORY if pool or layer.weight is not None else BARE_MEMORY
-    arrays.spend(path, memory=layer.units * unit + entries * WINDOW_MEMORY)
+    layer.units, layer.width = filters * prod(outs), channels * prod(spatial)
+    sizes.units += layer.units if pool or layer.weight is not None else 0
+    sizes.places += 0 if dense else prod(outs) * channels * prod(kernel)
+    afford(sizes.units, MAX_UNITS, path, "units")
+    afford(sizes.places, MAX_PLACES, path, "places in windows")
     plane, end, sides = prod(spatial), channels * prod(spatial), list[list[list[int]]]()
     for axis, (o, s, p, k) in enumerate(zip(outs, stride, pads, kernel, strict=True)):
         n, step = spatial[axis], prod(spatial[axis + 1 :])  # a sum with -end, outside of the input, is below 0
@@ -98,7 +106,7 @@ def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arr
     layer.activation = parse("t" if pool else layer.activation, path + "/activation")
     if pool:
         layer.divisor, layer.weight = prod(kernel), Exact(fmpz_mat(1, prod(kernel), [1] * prod(kernel)), 0, 1)
-        layer.bias = Exact(fmpz_mat(layer.units, 1), 0, 1)
+        layer.bias = Exact(fmpz_mat(1, 1), 0, 1)
     else:
         layer.divisor, layer.shape = 1, [filters, channels, *kernel]
         layer.tied, layer.outs = not dense and layer.bias_kind == "tied", outs
@@ -113,8 +121,8 @@ def read_weights(layer: SimpleNamespace, weight: Any, bias: Any, arrays: Arrays)
     """Replace a layer's weights and biases by those that the references name."""
     filters, outs = layer.shape[0], layer.outs
     layer.weight, exact = arrays.exact(weight, *layer.shape), arrays.exact(bias, filters, *([] if layer.tied else outs))
-    entries = exact.integers.transpose().entries() * (prod(outs) if layer.tied else 1)
-    layer.bias = exact._replace(integers=fmpz_mat(prod(outs), filters, entries))
+    positions = 1 if layer.tied else prod(outs)  # one row of biases stands for all positions
+    layer.bias = exact._replace(integers=fmpz_mat(positions, filters, exact.integers.transpose().entries()))
 
 
 def increasing(numbers: list[int]) -> bool:
@@ -127,13 +135,17 @@ def pick(indices: list[int]) -> Any:
     return itemgetter(*indices) if len(indices) > 1 else lambda row: (row[indices[0]],)
 
 
-def cut_blocks(network: SimpleNamespace, labels: list[int], jobs: int) -> list[list[int]]:
+def cut_blocks(
+    network: SimpleNamespace, labels: list[int], jobs: int, bits: int, others: int = 0
+) -> list[list[int]]:
     """Cut the samples, ordered by their labels, into blocks that are evaluated together.
+
+    The balls of a block, of so many bits and `others` more for each sample, fit into BLOCK_WORDS, or it has one sample.
 
     Guarantee: every sample is in exactly one block.
     """
-    widest = max(network.units, *(sum(map(len, layer.windows)) for layer in network.layers))
-    count = -(-network.samples // max(1, BLOCK_ENTRIES // widest))
+    widest = max(network.units, others, *(sum(map(len, layer.windows)) for layer in network.layers))
+    count = -(-network.samples // max(1, BLOCK_WORDS // (widest * (BALL_WORDS + words(bits)))))
     rows = -(-network.samples // (-(-count // jobs) * jobs))  # equal blocks, as many for each process
     ordered = sorted(range(network.samples), key=labels.__getitem__)
     return [ordered[start : start + rows] for start in range(0, len(ordered), rows)]
@@ -162,16 +174,40 @@ def multiply(left: arb_mat, right: arb_mat, sums: arb_mat) -> arb_mat:
     return left * right
 
 
+def unroll(layer: SimpleNamespace) -> SimpleNamespace:
+    """Return the layer, or the dense layer that it equals where that costs less: almost only padding in its windows.
+
+    Guarantee: every unit has the same value. Unit (filter, position) reads entry i of the row with the sum of the
+    weights at the places of its window that have index i; those in the padding, index `width`, are left out.
+    """
+    window, filters = len(layer.windows[0]), layer.weight.integers.nrows()
+    if layer.kind not in ("conv1d", "conv2d") or filters * layer.width > window * (GATHER + filters):
+        return layer
+    found, places = [[0] * layer.width for _ in range(layer.units)], len(layer.windows)
+    for a, weights in enumerate(layer.weight.integers.tolist()):
+        for p, indices in enumerate(layer.windows):
+            row = found[a * places + p]
+            for index, weight in zip(indices, weights, strict=True):
+                if index < layer.width:
+                    row[index] += weight
+    biases = layer.bias.integers.transpose().entries()  # by filters, then positions
+    biases = [b for b in biases for _ in range(places)] if layer.bias.integers.nrows() == 1 else biases
+    weight, bias = layer.weight._replace(integers=fmpz_mat(found)), layer.bias._replace(integers=fmpz_mat([biases]))
+    changed = {"windows": [range(layer.width)], "weight": weight, "bias": bias}
+    return SimpleNamespace(**{**vars(layer), **changed})
+
+
 class Features:
     """Evaluates the network in ball arithmetic at the working precision at which it was made."""
 
     def __init__(self, network: SimpleNamespace) -> None:
-        self.layers, weights = network.layers, [layer.weight for layer in network.layers]
+        self.layers = list(map(unroll, network.layers))
+        weights = [layer.weight for layer in self.layers]
         self.weights, self.inputs = [w.balls().transpose() for w in weights], network.inputs.balls().tolist()
         sums = (fmpz_mat([[sum(map(abs, row), fmpz(0)) for row in w.integers.tolist()]]) for w in weights)
         self.sums = [Exact(s, w.exponent, w.bits + 64).balls() for s, w in zip(sums, weights, strict=True)]
         self.biases = [layer.bias.balls() for layer in self.layers]
-        self.picks = [pick(list(itertools.chain(*layer.windows))) for layer in network.layers]
+        self.picks = [pick(list(itertools.chain(*layer.windows))) for layer in self.layers]
         trees = [layer.activation.tree for layer in self.layers]
         self.functions = [(by_ends(tree), build(tree, PLAIN)) for tree in trees]
 
@@ -195,12 +231,12 @@ class Features:
         """Return the windows of a layer's inputs as the rows of a matrix."""
         layer, cut = self.layers[number], (self.picks[number]([*row, arb(0)]) for row in rows)
         flat = list(itertools.chain(*cut))
-        return arb_mat(len(rows) * layer.bias.integers.nrows(), len(layer.windows[0]), flat)
+        return arb_mat(len(rows) * len(layer.windows), len(layer.windows[0]), flat)
 
     def evaluate(self, number: int, layer: Any, rows: list[list[arb]], samples: list[int]) -> list[list[arb]]:
         """Return the units of one layer."""
         sums = multiply(self.windows(number, rows), self.weights[number], self.sums[number])
-        sums = (sums + tile(self.biases[number], len(rows))) / layer.divisor
+        sums = (sums + tile(self.biases[number], sums.nrows())) / layer.divisor
         total = ones(1, sums.nrows()) * sums * ones(sums.ncols(), 1)
         function = self.functions[number][total[0, 0].rad() < NARROW_SUM]  # this radius bounds every radius
         units = list(map(function, sums.entries()))
@@ -225,7 +261,8 @@ def join(parts: list[list[Any]]) -> list[list[arb]]:
 
 
 def tile(bias: arb_mat, rows: int) -> arb_mat:
-    """Return the biases (positions x filters, or one row for all) under each other for so many samples."""
+    """Return the biases (positions x filters, or one row for all positions) under each other, to so many rows."""
     if bias.nrows() == 1:
         return ones(rows, 1) * bias
-    return arb_mat(rows * bias.nrows(), bias.ncols(), bias.entries() * rows)
+    rounded = bias * arb(1)  # to the working precision: the copies are short
+    return arb_mat(rows, bias.ncols(), rounded.entries() * (rows // bias.nrows()))

@@ -7,33 +7,35 @@ a unit's incoming weights, fan = their number. P = softmax of the logits minus o
 
 import itertools
 from functools import reduce
-from operator import sub
+from operator import mul, sub
 from typing import Any
 
 from flint import arb
 
 from .claims import MarginClaim, Rows, exp, sides
-from .common import Exact, Rejection, above, below, precision, require, words
+from .common import Exact, Rejection, above, below, precision, require
 from .container import Arrays
 from .escape import differentiable
 from .expression import Function, jet
 from .schema import INPUT
 
-# pieces that an interval may be cut into; a piece is not cut if its bound is at most this factor above a value found
-# elsewhere, or tiny; one difference of output weights or one weight's size, in multiply-adds
-MAX_PIECES, SHARP, TINY, SIZE_WORK = 1 << 17, arb((9, -3)), arb((1, -20)), 100
+# pieces that an interval may be cut into, and operations of the activation on all of them together; a piece is not cut
+# if its bound is at most this factor above a value found elsewhere, or tiny
+MAX_PIECES, MAX_OPERATIONS, SHARP, TINY = 1 << 17, 1 << 21, arb((9, -3)), arb((1, -20))
 BALL_BITS = 128  # working precision of B1
 
 
-def suprema(function: Function, reach: arb, path: str) -> list[arb]:
-    """Bound the sizes of an activation and of its derivative on [-reach, reach], by bisection.
+def suprema(function: Function, reach: arb, path: str, steps: int) -> list[arb]:
+    """Bound the sizes of an activation of so many steps and of its derivative on [-reach, reach], by bisection.
 
     Guarantee: |sigma(t)| and |sigma'(t)| are at most the two results for all |t| <= reach.
     """
     pieces, best, most = [(-reach, reach)], [arb(0), arb(0)], [arb(0), arb(0)]
-    for _ in range(MAX_PIECES):
+    for _ in range(min(MAX_PIECES, 1 + MAX_OPERATIONS // steps)):
         low, high = pieces.pop()
         middle, bounds = ((low + high) / 2).mid(), [x.abs_upper() for x in jet(function, low.union(high), arb(1))]
+        if not low < middle < high:  # below the resolution of the numbers: a pole, or nearly one
+            break
         best = [b.max(x.abs_lower()) for b, x in zip(best, jet(function, middle, arb(1)), strict=True)]
         if all(bound <= SHARP * b + TINY for bound, b in zip(bounds, best, strict=True)):
             most = [m.max(bound).upper() for m, bound in zip(most, bounds, strict=True)]
@@ -41,19 +43,13 @@ def suprema(function: Function, reach: arb, path: str) -> list[arb]:
             pieces += [(low, middle), (middle, high)]
         if not pieces:
             return most
-    message = "sigma or sigma' is not bounded on the pre-activations' range by so many pieces"
-    raise Rejection(path, "Z2.range", message, MAX_PIECES, above(reach))
+    message = "sigma or sigma' is not bounded on the pre-activations' range by as many pieces as this checker cuts"
+    raise Rejection(path, "Z2.range", message, None, above(reach))
 
 
 def largest(exact: Exact) -> arb:
     """Return the largest size of an entry."""
     return arb(max(map(abs, exact.integers.entries()))) * arb((1, exact.exponent))
-
-
-def spread_work(network: Any, bits: int) -> int:
-    """Return what `spread` may cost, in multiply-adds."""
-    steps: int = 2 * MAX_PIECES * sum(layer.activation.steps for layer in network.layers)
-    return SIZE_WORK * (int(network.arcs) + 10 * steps * words(bits))
 
 
 def spread(network: Any, radius: arb) -> list[tuple[arb, arb]]:
@@ -72,7 +68,7 @@ def spread(network: Any, radius: arb) -> list[tuple[arb, arb]]:
         fan, rows = len(layer.windows[0]), layer.weight.integers.tolist()
         weight = arb(max(sum(map(abs, row)) for row in rows)) * arb((1, layer.weight.exponent)) + fan * radius
         reach = (weight * size + largest(layer.bias) + radius).upper()
-        value, slope = suprema(differentiable(layer), reach, layer.path)
+        value, slope = suprema(differentiable(layer), reach, layer.path, layer.activation.steps)
         known[number] = value, (slope * (weight * change + radius * (fan * size + 1))).upper()
     return [known[number] for number in range(len(network.layers))]
 
@@ -84,7 +80,6 @@ def check_rank_ball(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[s
     """
     sigma, path = strongest(data, raw), raw.path + "/radius"
     require(raw.radius > 0, path, "B1.radius", "must be above 0", below(raw.radius))
-    arrays.spend(raw.path, work=spread_work(network, BALL_BITS))
     with precision(BALL_BITS):
         units = [len(layer.skip) for layer in network.layers]
         squares = sum((m * d * d for m, (_, d) in zip(units, spread(network, raw.radius), strict=True)), arb(0))
@@ -107,8 +102,6 @@ class BallClaim(MarginClaim):
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)
         self.network = network
-        sizes = len(set(data.labels)) * data.classes * network.skip_units
-        arrays.spend(raw.path, work=SIZE_WORK * sizes * words(self.end.bits) + spread_work(network, raw.precision))
 
     def conclude(self) -> dict[str, object]:
         """Compare the margins with their change.
@@ -140,15 +133,16 @@ class GradientClaim(MarginClaim):
         total, margins = arb(0), self.margins(self.start, samples, rows, shared)
         for sample, row, margin in zip(samples, rows, margins, strict=True):
             shift = reduce(arb.min, margin, arb(0)).mid()  # the softmax weights, up to a common factor: own, others
-            share = self.part(sample, row, [exp(shift), *(exp(shift - m) for m in margin)])
+            share = self.part(sample, row, exp(shift), [exp(shift - m) for m in margin])
             total += share.lower() if share > 0 else 0
         return sides([total.lower()])
 
-    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> Any:
+    def part(self, sample: int, row: list[arb], own: arb, softmax: list[arb]) -> Any:
         """Return mult^2 ||P_i||^2: P_iy = -(sum of the others) / sum, P_ik = softmax_k / sum."""
-        others = sum(softmax[1:], arb(0))
-        size = others**2 + sum((weight**2 for weight in softmax[1:]), arb(0))
-        return size * (self.data.multiplicities[sample] / (softmax[0] + others)) ** 2
+        counts = self.counts(sample)
+        others = sum(map(mul, counts, softmax), arb(0))
+        size = others**2 + sum((count * weight**2 for count, weight in zip(counts, softmax, strict=True)), arb(0))
+        return size * (self.data.multiplicities[sample] / (own + others)) ** 2
 
     def conclude(self) -> dict[str, object]:
         """Compare the claimed bound with the residual and the sigma_N of a rank claim.
@@ -175,11 +169,16 @@ class CurvatureClaim(GradientClaim):
             number = getattr(raw, key)
             require(number < limit, f"{raw.path}/{key}", "schema.value", f"must be below {limit}", number)
 
-    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> Any:
+    def part(self, sample: int, row: list[arb], own: arb, softmax: list[arb]) -> Any:
         """Return mult Psi_ij^2 p_k (1 - p_k), 1 - p_k as the sum of the other softmax weights."""
-        label, output = self.data.labels[sample], self.raw.output
-        own = softmax.pop(0 if output == label else output + (output < label))
-        others = sum(softmax, arb(0))
+        label, output, counts = self.data.labels[sample], self.raw.output, list(self.counts(sample))
+        if output != label:  # one class of its group is the output, and the label is among the others
+            place = self.classes.others(label)[0].index(self.classes.group[output])
+            counts[place] -= 1
+            own, rest = softmax[place], own
+        else:
+            rest = arb(0)
+        others = sum(map(mul, counts, softmax), rest)
         unit = row[self.raw.unit]  # a factor twice: Arb's own square of a ball around exactly 0 is not finite
         return unit * unit * own * others / (own + others) ** 2 * self.data.multiplicities[sample]
 

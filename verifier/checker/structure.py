@@ -13,21 +13,51 @@ from typing import Any
 
 from flint import fmpq, fmpz_mat
 
-from .common import Exact, require, words
+from .common import Exact, require
 from .container import Arrays
-from .expression import rational
+from .expression import rational, rational_bits
 from .schema import INPUT
 
-# polynomials of a higher degree count as other functions; one arc in exact rational arithmetic, in multiply-adds
-MAX_DEGREE, ARC_WORK = 1000, 100_000
+MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
+MAX_SUM_BITS = 1 << 18  # a pre-activation with a longer rational number counts as different from every other
 RANK_WORK, MONOMIALS = 10**12, 10**7  # multiply-adds that the rank of the monomials' matrix may cost, its entries
 Unit = tuple[fmpq, int, int]
 
 
+class TooLong(Exception):
+    """A rational number has more than MAX_SUM_BITS bits."""
+
+
+def power_of_two(exponent: int) -> fmpq:
+    """Return 2^exponent."""
+    return fmpq(1 << max(0, exponent), 1 << max(0, -exponent))
+
+
 def fractions(matrix: Exact, divisor: int = 1) -> list[list[fmpq]]:
     """Return the rows of an exact matrix, divided by an integer, as rationals."""
-    scale = fmpq(1 << max(0, matrix.exponent), divisor << max(0, -matrix.exponent))
+    scale = power_of_two(matrix.exponent) / divisor
     return [[entry * scale for entry in row] for row in matrix.integers.tolist()]
+
+
+def collect(bias: fmpq, arcs: Iterable[tuple[fmpq, Unit]]) -> tuple[fmpq, list[tuple[int, fmpq]]]:
+    """Return bias + sum weight * unit over the forms, sorted, without those whose coefficient is 0.
+
+    Raises TooLong when a number grows too long: sums of fractions with different denominators grow with every term.
+    """
+    coefficients: dict[int, fmpq] = {}
+    for weight, (constant, sign, form) in arcs:
+        if constant != 0:
+            bias = bounded(bias + bounded(weight * constant))
+        if sign:
+            coefficients[form] = bounded(coefficients.get(form, fmpq(0)) + weight * sign)
+    return bias, sorted((form, weight) for form, weight in coefficients.items() if weight != 0)
+
+
+def bounded(number: fmpq) -> fmpq:
+    """Return the number if it is not too long."""
+    if rational_bits(number) > MAX_SUM_BITS:
+        raise TooLong
+    return number
 
 
 class Structure:
@@ -38,9 +68,8 @@ class Structure:
         self.known: dict[Any, int] = {}
         self.varying: list[list[int]] = []  # integer columns of the different non-constant input coordinates
         self.skip: list[Unit] = []
-        self.sums: list[tuple[fmpq, list[tuple[int, fmpq]]]] = []  # the collected pre-activations of all units
-        columns, first = network.inputs.integers.transpose().tolist(), fractions(network.inputs)[0]
-        values = {INPUT: [self.coordinate(list(map(int, c)), value) for c, value in zip(columns, first, strict=True)]}
+        self.sums: list[tuple[Any, ...]] = []  # the collected pre-activations of all units
+        values = {INPUT: self.coordinates(network.inputs)}
         for number, layer in enumerate(network.layers):
             row = [*(unit for index in layer.inputs for unit in values[index]), (fmpq(0), 0, -1)]  # the padding's zero
             weights, biases, values[number] = fractions(layer.weight, layer.divisor), fractions(layer.bias), []
@@ -51,14 +80,26 @@ class Structure:
                     values[number].append(self.free(layer.activation, place, sources))
                 else:
                     arcs = zip(weights[a], sources, strict=True)
-                    values[number].append(self.unit(layer.activation, biases[p][a], arcs))
+                    values[number].append(self.unit(layer.activation, biases[layer.bias.at(p)][a], arcs))
             self.skip += [values[number][unit] for unit in layer.skip]
 
-    def coordinate(self, column: list[int], first: fmpq) -> Unit:
-        """Return the unit of an input coordinate; those that agree on every sample are one form."""
+    def coordinates(self, inputs: Exact) -> list[Unit]:
+        """Return the units of the input coordinates; those that agree on every sample are one form, and one object."""
+        width, entries = inputs.integers.ncols(), inputs.integers.entries()
+        scale, seen = power_of_two(inputs.exponent), dict[tuple[int, ...], Unit]()
+        units = []
+        for k in range(width):
+            column = tuple(map(int, entries[k::width]))
+            if column not in seen:
+                seen[column] = self.coordinate(column, scale)
+            units.append(seen[column])
+        return units
+
+    def coordinate(self, column: tuple[int, ...], scale: fmpq) -> Unit:
+        """Return the unit of an input coordinate that no other one before agrees with."""
         if len(set(column)) == 1:
-            return first, 0, -1
-        self.varying += [column] if ("input", *column) not in self.known else []
+            return column[0] * scale, 0, -1
+        self.varying.append(list(column))
         return fmpq(0), 1, self.form(("input", *column), 1)
 
     def form(self, key: Any, degree: float) -> int:
@@ -72,12 +113,11 @@ class Structure:
 
         Guarantee: the returned unit's value is exactly activation(bias + sum weight * source) on every sample.
         """
-        mirror, coefficients = activation.mirror, dict[int, fmpq]()
-        for weight, (constant, sign, form) in arcs:
-            bias += weight * constant
-            if sign:
-                coefficients[form] = coefficients.get(form, 0) + weight * sign
-        terms = sorted((form, weight) for form, weight in coefficients.items() if weight != 0)
+        mirror = activation.mirror
+        try:
+            bias, terms = collect(bias, arcs)
+        except TooLong:
+            return self.opaque()
         self.sums.append((bias, terms))
         if activation.degree == 0:  # sigma does not use its argument
             bias, terms = fmpq(0), []
@@ -92,6 +132,12 @@ class Structure:
         degree = activation.degree * highest if highest else 0
         number = self.form((activation.text, bias, *terms), degree if degree <= MAX_DEGREE else math.inf)
         return (fmpq(mirror[0]), mirror[1], number) if flipped else (fmpq(0), 1, number)
+
+    def opaque(self) -> Unit:
+        """Return a unit of which nothing is known: it is like no other, and its pre-activation like no other."""
+        number = self.form(("opaque", len(self.degrees)), math.inf)
+        self.sums.append((fmpq(0), [(number, fmpq(0))], object()))
+        return fmpq(0), 1, number
 
     def free(self, activation: Any, place: tuple[Any, ...], sources: list[Unit]) -> Unit:
         """Return the unit of free weights at a place: layer, filter, and position or, if the bias is tied, the sources.
@@ -122,10 +168,8 @@ class Structure:
         count = math.comb(len(self.varying) + degree, degree)
         if polynomial and bounds[0][0] > enough:
             bounds.append((count + others, f"all monomials of degree <= {degree}, {others} other units"))
-            bits = degree * max(abs(entry).bit_length() for column in self.varying for entry in column)
-            work = samples * count * min(samples, count) ** 2 * words(bits)
+            work = samples * count * min(samples, count) ** 2
             if min(bounds)[0] > enough and work <= RANK_WORK and samples * count <= MONOMIALS:
-                arrays.spend("/network", work=work)
                 rank = self.monomial_rank(degree, samples)
                 bounds.append((rank + others, f"monomials of degree <= {degree} of rank {rank}, {others} other units"))
         return min(bounds)
@@ -148,8 +192,6 @@ def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[s
         found = len(set(map(tuple, network.inputs.integers.tolist())))
         how = f"only {found} samples are different"
     if raw.reason == "dependent-units" or (every and found > claimed):
-        size = words(max(layer.weight.bits for layer in network.layers))
-        arrays.spend(raw.path, work=network.arcs * size * ARC_WORK)
         found, how = Structure(network, every).bound(claimed, network.samples, arrays)
     require(found <= claimed, path, "R5.bound", f"the structure proves only a weaker bound: {how}", claimed, found)
     statement = "for EVERY U: " if every else ""

@@ -14,14 +14,12 @@ from typing import Any
 from flint import arb, fmpq
 
 from .analytic import monotone, sharpness
-from .common import above, below, precision, require, words
+from .common import above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, build
-from .network import ACTIVATION_WORK
 from .schema import INPUT
 
-# entries of the inputs that are held at a time; multiply-adds for one of them; words for one sample, and balls
-CHUNK, PRODUCT_WORK, SAMPLE_MEMORY, SAMPLE_BALLS = 1 << 20, 500, 64, 8
+CHUNK = 1 << 20  # entries of the inputs that are held at a time
 
 
 def project(raw: Any, arrays: Arrays, data: Any) -> tuple[list[arb], arb]:
@@ -31,17 +29,13 @@ def project(raw: Any, arrays: Arrays, data: Any) -> tuple[list[arb], arb]:
     """
     path, width, parts, largest = raw.path + "/direction", data.dimension, list[tuple[int, list[int]]](), arb(0)
     direction, step = arrays.integers(raw.direction, path, width), max(1, CHUNK // width)
-    size = SAMPLE_MEMORY + (SAMPLE_BALLS + len(raw.chain)) * words(raw.precision)
-    arrays.spend(raw.path, memory=data.samples * size)
     for start in range(0, data.samples, step):
-        before, rows = arrays.memory, range(start, min(start + step, data.samples))
+        rows = range(start, min(start + step, data.samples))
         numbers, low, bits = arrays.numbers(data.inputs, data.samples, width, rows=rows)
         samples = (numbers[first : first + width] for first in range(0, len(numbers), width))
         parts.append((low, [sum(map(mul, sample, direction)) for sample in samples]))
-        largest, arrays.memory = largest.max(arb((width, low + bits))), before  # the chunk is released
-        arrays.spend(raw.path, work=len(numbers) * PRODUCT_WORK * words(bits), memory=len(rows) * words(bits))
-    low, high = min(part[0] for part in parts), max(part[0] for part in parts)
-    arrays.spend(raw.path, memory=data.samples * words(high - low))
+        largest = largest.max(arb((width, low + bits)))
+    low = min(part[0] for part in parts)
     z = sorted(number << (lowest - low) for lowest, numbers in parts for number in numbers)
     require(all(map(lt, z, z[1:])), path, raw.label + ".distinct", "two samples have the same <a, x>")
     return [arb((number, low)) for number in z], largest
@@ -63,7 +57,6 @@ def climb(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> tuple[list[li
     for link in raw.chain:
         layer = layer_of(network, link, sources[-1])
         require(link.unit < layer.units, link.path + "/unit", "schema.value", "is not a unit", link.unit, layer.units)
-        arrays.spend(link.path, work=len(z) * ACTIVATION_WORK * layer.activation.steps * words(raw.precision))
         function = build(layer.activation.tree, GUARDED)
         values.append([function(h * link.weight + link.bias) for h in values[-1]])
         ascending = all(map(lt, values[-1], values[-1][1:]))
