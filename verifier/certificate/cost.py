@@ -462,7 +462,7 @@ def expected(size: Size, labels: Iterable[str], *, used: int | None = None, bits
         claim: Claim = {"label": label, "precision": FIRST_BITS}
         if label in ("R1", "R3"):
             shape = [used or size.columns, size.samples]
-            norms = 4 if size.samples <= 500 else 0
+            norms = 6 if size.samples <= 200 else 4 if size.samples <= 500 else 0
             claim |= {"right_inverse": {"shape": shape, "bits": bits}, "feature_bits": 24, "norm_products": norms}
         if label in ("P1", "C1", "C3", *MOVING):
             claim["start_weights"] = {"start": True}
