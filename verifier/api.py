@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from verifier.balls.binary64.backend import backend_for
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.features import FeatureEnclosure
+from verifier.certificate.cost import LeftOut, sentence
 from verifier.certificate.show import Description, read_description
 from verifier.certificate.writer import CertificateBuilder
 from verifier.display import Facts, Shown
@@ -24,7 +25,16 @@ from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.model.case import Case, CaseFile, DataSection, LossesSection, NetworkSection, PathSection
+from verifier.model.case import (
+    MAX_CHECK,
+    Case,
+    CaseFile,
+    CertificateSection,
+    DataSection,
+    LossesSection,
+    NetworkSection,
+    PathSection,
+)
 from verifier.model.classes import Classes
 from verifier.model.data import Dataset, Scale
 from verifier.model.gate import Labels
@@ -93,6 +103,11 @@ class Verification(Shown):
     def steps(self) -> tuple[Step, ...]:
         """What was asked for: each step's verdict, reason and seconds."""
         return tuple(self.report.steps)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What is proved but not in the certificate, because checking it would be too expensive."""
+        return self.report.left_out
 
     @property
     def data(self) -> Dataset:
@@ -174,7 +189,7 @@ class Verification(Shown):
                 f"write({one_line(str(file))}): a certificate's name ends in .json; its arrays go beside it"
             )
         if self.builder.empty:
-            raise CertificateError(f"no certificate can be written: {self.builder.refusal or 'nothing was proved'}")
+            raise CertificateError(f"no certificate can be written: {self.builder.nothing}")
         return self.builder.write(target)
 
     def _facts(self) -> Facts:
@@ -188,6 +203,7 @@ class Verification(Shown):
         generic = next((step for step in self.theorem.steps if step.label == "L3.2 genericity"), None)
         if generic is not None and generic.applies:
             lines.append(f"{generic.verdict:<9}  L3.2  {generic.statement.title}: {generic.reason}")
+        lines += [sentence(self.left_out)] if self.left_out else []
         return "\n".join([head, *lines])
 
 
@@ -207,6 +223,8 @@ def verify(
     losses: Sequence[str] = (),
     engine: Engine = "binary64",
     name: str = "data",
+    max_check_seconds: float | None = None,
+    max_check_gib: float | None = None,
     stage: Stage = silent,
 ) -> Verification:
     """Prove what the theory says about a network on data, at a start (U, V).
@@ -239,6 +257,9 @@ def verify(
         Binary64 where it suffices and Arb elsewhere, or Arb alone.
     name : str, optional
         The data's name in the certificate, for arrays.
+    max_check_seconds, max_check_gib : float, optional
+        What checking the certificate may take, as predicted: CPU seconds (default 300) and GiB (default 3). Claims that
+        are more expensive are proved but not put into it: `Verification.left_out`.
     stage : callable, optional
         Told what is being proved.
 
@@ -273,11 +294,28 @@ def verify(
         network=NetworkSection(layers=[]),
         path=PathSection(targets=list(targets)),
         losses=LossesSection(kinds=list(losses)),
+        certificate=CertificateSection(
+            max_check_seconds=limit_of_check("max_check_seconds", max_check_seconds),
+            max_check_gib=limit_of_check("max_check_gib", max_check_gib),
+        ),
     )
     case = Case(full.name, Path("."), file)
     backend = backend_for("cpu")
     report, builder = prove_instance(case, instance, backend=backend, threads=BLAS_THREADS, engine=engine, stage=stage)
     return Verification(report, instance, builder)
+
+
+def limit_of_check(name: str, value: float | None) -> float | None:
+    """A limit that was given, as a number.
+
+    Raises
+    ------
+    InputError
+        It is no number above 0.
+    """
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_CHECK):
+        return None if value is None else float(value)
+    raise InputError(f"{name} = {one_line(value)} must be a number above 0 and at most {MAX_CHECK}")
 
 
 def check(file: str | Path) -> Checked:

@@ -27,6 +27,7 @@ from verifier.errors import InputError, VerifierError, nearest, one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from verifier.certificate.writer import CertificateBuilder
     from verifier.model.case import Case
     from verifier.suite.pipeline import CaseReport, Step
 
@@ -235,7 +236,7 @@ def witness(
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
     else:
         print_witness(_console(), found_case, report, table)
-        _say_written(out, written, None if report.builder is None else report.builder.refusal)
+        _say_written(out, written, report.builder)
     raise typer.Exit({Verdict.PROVED: 0, Verdict.REFUTED: 1}.get(report.generic, 3))
 
 
@@ -244,11 +245,16 @@ def _json_name(out: Path | None) -> None:
         raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
 
 
-def _say_written(out: Path | None, written: Path | None, refusal: str | None = None) -> None:
+def _say_written(out: Path | None, written: Path | None, builder: CertificateBuilder | None) -> None:
+    from verifier.certificate.cost import sentence
+
     if written is not None:
         _console().print(f"Certificate: {written}", highlight=False, markup=False, soft_wrap=True)
+        if builder is not None and builder.left_out:
+            words = sentence(builder.left_out)
+            _console().print(f"{words[:1].upper()}{words[1:]}.", highlight=False, markup=False)
     elif out is not None:
-        why = refusal or "nothing was proved"
+        why = "nothing was proved" if builder is None else builder.nothing
         _console().print(f"No certificate was written: {why}.", highlight=False, markup=False)
 
 
@@ -339,7 +345,7 @@ def _prove(
     else:
         console = _console()
         print_steps(console, record_of(report, case.name, "", sum(step.seconds for step in report.steps)))
-        _say_written(out, written, builder.refusal)
+        _say_written(out, written, builder)
     raise typer.Exit(_exit_code(report, case, keys))
 
 

@@ -31,6 +31,8 @@ FIRST_BITS = 64
 
 SWEPT = frozenset({"R1", "R3", "Z1", "P1", "Z2", "C1", "C3", "TC.3"})
 """Labels that the checker proves in its pass over the samples; those of one precision share a pass."""
+WITHOUT_WEIGHTS = frozenset({"W0", "W1", "W2"})
+"""Labels that need no weights: a document with no others has none."""
 MOVING = frozenset({"E1", "E2", "E3", "E4.path"})
 NAMES = {
     "R1": "full row rank at this U",
@@ -255,7 +257,9 @@ def predict(claims: Sequence[Claim], size: Size) -> Cost:
     return Cost(seconds, _memory(claims, size), total)
 
 
-def judge(claim: Claim, others: Sequence[Claim], size: Size, limits: Limits) -> LeftOut | None:
+def judge(
+    claim: Claim, others: Sequence[Claim], size: Size, limits: Limits, omitted: Sequence[Claim] = ()
+) -> LeftOut | None:
     """Decide whether a claim is to be checked together with others.
 
     Parameters
@@ -266,57 +270,61 @@ def judge(claim: Claim, others: Sequence[Claim], size: Size, limits: Limits) -> 
         What the certificate holds, or will hold, without it.
     size, limits
         The instance, and what a check may take.
+    omitted
+        Claims that were left out already.
 
     Returns
     -------
     LeftOut or None
-        None if it is; else what the check with it is predicted to take, and the limits that would put it in.
+        None if it is; else what the check with it is predicted to take, and limits that would put it and all of the
+        omitted claims in.
     """
     cost = predict([*others, claim], size)
-    inverse = 0.0
-    if "right_inverse" in claim:
-        inverse = (cost.seconds - predict(others, size).seconds) / INVERSE_SHARE
+    without = predict(others, size)
+    inverse = (cost.seconds - without.seconds) / INVERSE_SHARE if "right_inverse" in claim else 0.0
     if limits.allow(cost) and inverse <= limits.seconds:
         return None
-    seconds = max(limits.seconds, _ceiling(max(cost.seconds, inverse)))
+    everything = predict([*others, *omitted, claim], size)
     return LeftOut(
         label=claim["label"],
         needs="",
         seconds=cost.seconds,
         gib=cost.memory / GIB,
-        max_check_seconds=seconds,
-        max_check_gib=max(limits.gib, _ceiling(10 * cost.memory / GIB) / 10),
+        max_check_seconds=max(limits.seconds, _two_digits(max(everything.seconds, inverse))),
+        max_check_gib=max(limits.gib, _two_digits(everything.memory / GIB)),
     )
 
 
-def _ceiling(value: float) -> float:
-    """Two digits, rounded up: a limit to be typed in."""
-    unit = 10.0 ** max(0, math.floor(math.log10(max(value, 1.0))) - 1)
-    return math.ceil(1.05 * value / unit) * unit
+def _two_digits(value: float) -> float:
+    """A limit to be typed in: a little above the value, with two digits."""
+    unit = 10.0 ** (math.floor(math.log10(1.05 * value)) - 1)
+    return round(math.ceil(1.05 * value / unit) * unit, 6)
 
 
 def sentence(left: Sequence[LeftOut]) -> str:
     """Say in one line what was proved and is not in the certificate, why, and how it gets there; "" for nothing."""
-    own, dependent = [item for item in left if not item.needs], [item for item in left if item.needs]
     if not left:
         return ""
     parts = [
-        f"{item.label} ({item.what}), whose check would take about {span(item.seconds)} and {item.gib:.2g} GiB"
-        for item in own
+        f"{item.label} ({item.what}; with it the check would take about {span(item.seconds)} and {item.gib:.2g} GiB)"
+        for item in left
+        if not item.needs
     ]
+    dependent = [item for item in left if item.needs]
     if dependent:
-        parts.append(f"{', '.join(item.label for item in dependent)}, which need {dependent[0].needs}")
-    keys = (
-        f"max_check_seconds = {max(item.max_check_seconds for item in left):g}, "
-        f"max_check_gib = {max(item.max_check_gib for item in left):g}"
-    )
-    return f"proved, but not in the certificate: {'; '.join(parts)}. It holds them with {keys} under [certificate]"
+        parts.append(f"{', '.join(item.label for item in dependent)} (beside {dependent[0].needs} only)")
+    limits = Limits(max(item.max_check_seconds for item in left), max(item.max_check_gib for item in left))
+    keys = f"max_check_seconds = {limits.seconds:g}, max_check_gib = {limits.gib:g}"
+    seconds, gib = limits.checker
+    allowed = f", and its checker then needs --cpu-seconds {seconds:.0f} --memory {gib:.3g}"
+    allowed = allowed if limits.checker != Limits().checker else ""
+    return f"proved, but not in the certificate: {', '.join(parts)}; [certificate] {keys} puts it in{allowed}"
 
 
 def _parts(claims: Sequence[Claim], size: Size) -> Iterator[tuple[Work, int]]:
     """All work, each part with its precision."""
     n, d, m = size.samples, size.dimension, size.columns
-    sampled = any(claim["label"] not in ("W0", "W1", "W2") for claim in claims)
+    sampled = any(claim["label"] not in WITHOUT_WEIGHTS for claim in claims)
     yield Work(entries=n * d + size.weights if sampled else 0), FIRST_BITS
     swept = [claim for claim in claims if claim["label"] in SWEPT]
     for bits in sorted({claim["precision"] for claim in swept}):
@@ -394,11 +402,11 @@ def _memory(claims: Sequence[Claim], size: Size) -> int:
     n, d, m, classes = size.samples, size.dimension, size.columns, size.classes
     labels = {claim["label"] for claim in claims}
     matrices = len({ref for claim in claims for ref in _outputs(claim)})
-    held = BASE + (40 if labels & {"W1", "W2"} else 0) * n
-    if not labels <= {"W0", "W1", "W2"}:
+    held, peak = BASE + (400 * n if labels & {"W1", "W2"} else 0), 0
+    if not labels <= WITHOUT_WEIGHTS:
+        peak = PER_NUMBER * max(n * d, size.weights)
         held += PER_INPUT * size.weights * (2 if labels & (MOVING | {"E4"}) else 1) + 16 * n * d
         held += PER_NUMBER * m * classes * matrices
-    peak = max(PER_NUMBER * n * d, PER_NUMBER * size.weights) if held > BASE else 0
     if labels & (SWEPT | MOVING | {"E4"}):
         rows = max(1, min(n, BLOCK_BALLS // size.widest))
         peak = max(peak, PER_BALL * rows * size.widest * (4 if labels & MOVING else 1))
@@ -454,7 +462,7 @@ def expected(size: Size, labels: Iterable[str], *, used: int | None = None, bits
         claim: Claim = {"label": label, "precision": FIRST_BITS}
         if label in ("R1", "R3"):
             shape = [used or size.columns, size.samples]
-            norms = 4 if size.samples <= 500 else 0
+            norms = 6 if size.samples <= 200 else 4 if size.samples <= 500 else 0
             claim |= {"right_inverse": {"shape": shape, "bits": bits}, "feature_bits": 24, "norm_products": norms}
         if label in ("P1", "C1", "C3", *MOVING):
             claim["start_weights"] = {"start": True}

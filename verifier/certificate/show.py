@@ -82,6 +82,8 @@ class Description(Shown):
         Each claim's label and meaning.
     trust : str
         The semantics, and what a reader trusts.
+    left_out : tuple of str
+        What the prover says that it proved and left out.
     """
 
     file: str
@@ -89,15 +91,19 @@ class Description(Shown):
     network: str
     claims: tuple[tuple[str, str], ...]
     trust: str
+    left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """A paragraph per claim."""
         paragraphs = [f"Claims {meaning}\n" for _, meaning in self.claims]
-        return "\n".join([f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, self.trust])
+        left = [f"Left out, says the program that wrote it: {'; '.join(self.left_out)}.\n"] if self.left_out else []
+        return "\n".join([f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, *left, self.trust])
 
     def _facts(self) -> Facts:
         labels = ", ".join(label for label, _ in self.claims)
-        values = (("data", self.data), ("network", self.network), ("claims", labels), ("trust", self.trust))
+        values: tuple[tuple[str, str], ...] = (("data", self.data), ("network", self.network), ("claims", labels))
+        values += (("trust", self.trust),)
+        values += (("left out", "; ".join(self.left_out)),) if self.left_out else ()
         table = Table("What is claimed", ("label", "claim"), self.claims)
         return Facts(f"Certificate {self.file}", None, "claimed, not checked: verifier check decides", values, (table,))
 
@@ -185,6 +191,7 @@ def _description(file: str, document: dict[str, Any]) -> Description:
         network=f"input {'x'.join(str(int(n)) for n in network['input_shape'])}; {layers}; "
         f"M = {network['skip_units']} skip units",
         claims=tuple(claims),
+        left_out=tuple(map(_plain, document.get("left_out", ()))),
         trust="Semantics: exact real numbers; every stored number is an exact dyadic. Trust base of the checker: "
         f"Python, python-flint (written with {_plain(trust['python_flint'])}, FLINT {_plain(trust['flint'])}), "
         f"Arb{precision}. This text repeats what the certificate claims; `verifier check` decides.",

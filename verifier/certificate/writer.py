@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from verifier import __version__
 from verifier.balls.exact import Dyadic, ExactArray
-from verifier.certificate.cost import LeftOut, Limits, Size, expected, judge
+from verifier.certificate.cost import WITHOUT_WEIGHTS, LeftOut, Limits, Size, expected, judge, sentence
 from verifier.certificate.reach import out_of_reach
 from verifier.errors import CertificateError
 from verifier.landscape.escape import Escape
@@ -70,6 +70,7 @@ class CertificateBuilder:
         """What was proved and is not claimed, because checking it would be too expensive."""
         self._limits, self._size = limits or Limits(), Size.of(network, dataset.samples, dataset.classes)
         self._priced: list[dict[str, Any]] = []  # the claims, with the bits of their right inverses
+        self._omitted: list[dict[str, Any]] = []
         self._to_come = expected(self._size, ("Z1", "P1", "Z2")) if with_labels else []
         self._reach = (network, dataset.inputs) if isinstance(dataset, Dataset) else None
         if u is not None:
@@ -83,6 +84,11 @@ class CertificateBuilder:
     def empty(self) -> bool:
         """Whether there is nothing to write: no claim, or one that the checker could not follow (`refusal`)."""
         return not self._claims or self.refusal is not None
+
+    @property
+    def nothing(self) -> str:
+        """Why there is no certificate, if there is none."""
+        return self.refusal or sentence(self.left_out) or "nothing was proved"
 
     def __repr__(self) -> str:
         """The labels of its claims."""
@@ -98,12 +104,14 @@ class CertificateBuilder:
             claim if inverse is None else claim | {"right_inverse": {"shape": inverse.shape, "bits": _bits(inverse)}}
         )
         others = [*self._priced, *(self._to_come if claim["label"] in ("R1", "R3") else ())]
-        left = judge(priced, others, self._size, self._limits)
+        left = judge(priced, others, self._size, self._limits, self._omitted)
         if left is None and _holdable(claim):
             self._claims.append(claim)
             self._priced.append(priced)
             return
-        self.left_out += [] if left is None else [left]
+        if left is not None:
+            self.left_out.append(left)
+            self._omitted.append(priced)
         used = _strings([self._data, self._network, self._claims])  # what nothing refers to takes no memory
         self._tensors = {name: values for name, values in self._tensors.items() if name in used}
 
@@ -172,13 +180,11 @@ class CertificateBuilder:
 
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
-        ranked = self.ranked
         if _fits(theorem.rank_ball) and self.stands_on_rank("B1"):
             self._claim({"label": "B1", "radius": _dyadic(theorem.rank_ball)})
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
-            ranked = ranked or any(claim["label"] in ("W1", "W2") for claim in self._claims)
-        if theorem.verdict("W0") is Verdict.PROVED and (ranked or self.stands_on_rank("W0")):
+        if theorem.verdict("W0") is Verdict.PROVED:
             self.add_generic()
         if theorem.deficiency is not None:
             self.add_deficiency(theorem.deficiency)
@@ -345,8 +351,10 @@ class CertificateBuilder:
         )
 
     def add_generic(self) -> None:
-        """Add W0: full rank for almost every U. It needs a claim of full rank (R1, R3, W1, W2) beside it."""
-        self._claim({"label": "W0"})
+        """Add W0: full rank for almost every U, if a claim of full rank (R1, R3, W1, W2) stands beside it."""
+        witnessed = any(claim["label"] in ("W1", "W2") for claim in self._claims)
+        if witnessed or self.stands_on_rank("W0"):
+            self._claim({"label": "W0"})
 
     def write(self, path: str | Path) -> Path:
         """Write ``path`` (``.json``) and its ``.safetensors``, the JSON document last, by renaming finished files.
@@ -362,10 +370,13 @@ class CertificateBuilder:
             If there is no claim, or the folder cannot be written.
         """
         if self.empty:
-            raise CertificateError(self.refusal or "nothing was proved, so there is no certificate to write")
+            raise CertificateError(f"there is no certificate to write: {self.nothing}")
         target = Path(path).with_suffix(".json")
         arrays = target.with_suffix(".safetensors")
-        used = _strings([self._data, self._network, self._claims])
+        network = self._network
+        if {claim["label"] for claim in self._claims} <= WITHOUT_WEIGHTS:
+            network = self._describe_network(self._net, None)
+        used = _strings([self._data, network, self._claims])
         blob = save({name: np.ascontiguousarray(values) for name, values in self._tensors.items() if name in used})
         document = {
             "format": FORMAT,
@@ -379,9 +390,11 @@ class CertificateBuilder:
             },
             "arrays": {"file": arrays.name, "bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()},
             "data": self._data,
-            "network": self._network,
+            "network": network,
             "claims": self._claims,
         }
+        if self.left_out:
+            document["left_out"] = [str(left)[:200] for left in self.left_out[:16]]
         text = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
         if not _holds(arrays, blob):
             # An older document must never be seen with newer arrays, so it goes first.

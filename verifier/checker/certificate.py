@@ -17,7 +17,7 @@ from .limits import Limits, effective, look_at_all, run_limited
 from .losses import LossClaim
 from .network import Features, cut_blocks, read_network
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
-from .schema import DOCUMENT, read
+from .schema import document as read_document
 from .structure import check_structure
 from .witness import check_witness
 
@@ -100,7 +100,7 @@ def examine(path: str, jobs: int) -> SimpleNamespace:
 
 def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object]]:
     """Return the results of all claims."""
-    document = read(DOCUMENT, parse_json(read_file(path, MAX_DOCUMENT_BYTES, ""), ""), "")
+    document = read_document(parse_json(read_file(path, MAX_DOCUMENT_BYTES, ""), ""), "")
     found.data, raw, data = document.data.name, document.arrays, document.data
     arrays = Arrays(load_arrays(path, raw.file, raw.bytes, raw.sha256))
     sampled = not {raw.label for raw in document.claims} <= WITHOUT_WEIGHTS  # then every unit has a value

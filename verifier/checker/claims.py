@@ -13,8 +13,8 @@ from typing import Any
 
 from flint import arb, arb_mat, fmpz_mat
 
-from .common import Exact, Rejection, above, below, near, precision, require, words
 from .classes import Classes
+from .common import Exact, Rejection, above, below, near, precision, require
 from .container import Arrays
 from .expression import GUARDED, guard
 from .network import increasing, ones, pick
@@ -39,9 +39,12 @@ def plain(number: arb) -> tuple[int, ...]:
 
 def norms(entries: list[int], width: int) -> Norms:
     """Return the exact norms of the matrix with these entries."""
-    sizes = list(map(abs, entries))
-    rows = [sizes[start : start + width] for start in range(0, len(sizes), width)]
-    return sum(map(mul, sizes, sizes)), max(map(sum, rows)), list(map(sum, zip(*rows, strict=True)))
+    squares, largest, columns = 0, 0, [0] * width
+    for start in range(0, len(entries), width):  # row by row: the matrix may be large
+        row = list(map(abs, entries[start : start + width]))
+        squares, largest = squares + sum(map(mul, row, row)), max(largest, sum(row))
+        columns = list(map(add, columns, row))
+    return squares, largest, columns
 
 
 def norm_bound(squares: int, largest_row: int, columns: list[int]) -> arb:

@@ -207,11 +207,11 @@ class Worker:
             be_worker(look, blocks, share, sink, parent)
         os.close(sink)
         INHERITED.append(source)
-        self.stream: BinaryIO = open(source, "rb")  # noqa: SIM115 - closed by `stop`
+        self.stream: BinaryIO = open(source, "rb")
 
     def answer(self) -> tuple[bool, Any]:
         """Return whether it could look at the next block, and what it found or the exception that it met."""
-        answer: tuple[bool, Any] = pickle.load(self.stream)  # noqa: S301 - from a process of our own
+        answer: tuple[bool, Any] = pickle.load(self.stream)
         return answer
 
     def stop(self) -> None:

@@ -265,13 +265,26 @@ def unroll(layer: SimpleNamespace) -> SimpleNamespace:
     return SimpleNamespace(**{**vars(layer), **changed})
 
 
+class Inputs:
+    """The samples' inputs as balls of radius zero, made when they are asked for: all at once may be too many."""
+
+    def __init__(self, inputs: Exact) -> None:
+        self.inputs, self.places = inputs, range(inputs.integers.ncols())
+
+    def __getitem__(self, sample: int) -> list[arb]:
+        """Return the row of one sample."""
+        integers = [self.inputs.integers[sample, place] for place in self.places]
+        row: list[arb] = self.inputs._replace(integers=fmpz_mat(1, len(integers), integers)).balls().entries()
+        return row
+
+
 class Features:
     """Evaluates the network in ball arithmetic at the working precision at which it was made."""
 
     def __init__(self, network: SimpleNamespace) -> None:
         self.layers = list(map(unroll, network.layers))
         weights = [layer.weight for layer in self.layers]
-        self.weights, self.inputs = [w.balls().transpose() for w in weights], network.inputs.balls().tolist()
+        self.weights, self.inputs = [w.balls().transpose() for w in weights], Inputs(network.inputs)
         sums = (fmpz_mat([[sum(map(abs, row), fmpz(0)) for row in w.integers.tolist()]]) for w in weights)
         self.sums = [Exact(s, w.exponent, w.bits + 64).balls() for s, w in zip(sums, weights, strict=True)]
         self.biases = [layer.bias.balls() for layer in self.layers]

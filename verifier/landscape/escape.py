@@ -12,7 +12,7 @@ on it, not at samples; where it ends P1 takes over, with U at rest. What is clai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -66,6 +66,11 @@ STATIONARY = 1e-9
 """A gradient below this multiple of its scale is not followed: nothing would be left of it in a certificate."""
 WORK_LIMIT = 2e9
 """Ball multiply-adds that the certification of one moving piece may cost."""
+BUDGET = 6e9
+"""The same for all attempts of one start together, some two minutes: what is left undecided then is said to be so."""
+SPENT = "the budget for escapes at this size is spent"
+END_WORK, END_LOGIT_WORK = 150, 80
+"""Work for one feature, and for one with one class, where an attempt ends."""
 STEPS = 14
 """How often a step is halved."""
 WANDERING = 2_000_003
@@ -147,6 +152,12 @@ class _Start:
     max_bits: int
     stage: Stage
     seed: int
+    spent: list[float] = field(default_factory=list)
+
+    def afford(self, work: float) -> bool:
+        """Whether the budget allows so much more work; it counts as spent."""
+        self.spent.append(work)
+        return sum(self.spent) <= BUDGET
 
     @property
     def weights(self) -> ExactArray:
@@ -166,6 +177,10 @@ class _Start:
         """Ball multiply-adds of one evaluation along a segment."""
         arcs = sum(view.spec.size for view in self.network.parameters)
         return 3.0 * len(self.inputs) * (arcs + 100 * self.network.skip_count)
+
+    def allows(self, pieces: int) -> bool:
+        """Whether one way may be enclosed in so many pieces."""
+        return pieces * self.work <= WORK_LIMIT and self.afford(pieces * self.work)
 
     def with_room(self, pieces: int) -> int:
         """How many pieces a certificate states where so many suffice here."""
@@ -248,6 +263,9 @@ def _words(escape: Escape) -> str:
 
 def _finish(start: _Start, end_u: Array, piece_weights: ExactArray, *, kept: bool) -> Path | str:
     """P1 from the end of a piece, with V there; ``kept``: the piece kept the start's margins (E2, E4)."""
+    entries = len(start.inputs) * start.network.skip_count
+    if not start.afford(entries * (END_WORK + END_LOGIT_WORK * start.v.shape[1])):
+        return SPENT
     features = FeatureEnclosure(start.network, end_u, start.inputs, FIRST_BITS)
     rank, enclosure = prove_rank(features, max_bits=start.max_bits, stage=start.stage)
     zero = prove_zero_loss(
@@ -324,10 +342,10 @@ def _descend(start: _Start) -> Escape | str:
         if not _seems_to_descend(start, end_u, end_v):
             continue
         tried += 1
-        if tried > 4:
+        if tried > 4 or not start.afford(0.0):
             break
         segment = start.moving(end_u, end_v)
-        pieces = next((k for k in PIECES if k * start.work <= WORK_LIMIT and segment.decreases(k)), None)
+        pieces = next((k for k in PIECES if start.allows(k) and segment.decreases(k)), None)
         if pieces is None:
             continue
         weights = ExactArray.of_floats(end_v)
@@ -418,8 +436,10 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
         if np.array_equal(end_u, start.u):
             break
         segment = start.moving(end_u, start.v)
-        pieces = next((k for k in PIECES[:3] if k * start.work <= WORK_LIMIT and segment.stays_below(low, k)), None)
+        pieces = next((k for k in PIECES[:3] if start.allows(k) and segment.stays_below(low, k)), None)
         if pieces is None:
+            if not start.afford(0.0):
+                return SPENT
             continue
         tail = _finish(start, end_u, start.weights, kept=False)
         if isinstance(tail, Path):
@@ -428,6 +448,6 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
             room = start.with_room(pieces)
             return Escape("E3", start.u, start.weights, tail, (leg,), pieces=room, epsilon=rise)
         reason = tail
-        if step < 1e-6:
+        if step < 1e-6 or not start.afford(0.0):
             break
     return reason

@@ -122,9 +122,10 @@ def _least_squares(psi: Array, target: Array) -> Array | None:
     """Minimum-norm (else least-squares) solution of ``Psi V = onehot``, by the Gram matrix when that is safe."""
     n, m = psi.shape
     if n <= m:
-        gram = psi @ (psi.T if psi.nbytes > LARGE_BYTES else psi.T.copy())  # a copy: products that libraries agree on
+        large = psi.nbytes > LARGE_BYTES
+        gram = (psi @ psi.T).T if large else psi @ psi.T.copy()  # transposed it is LAPACK's order: factored in place
         try:
-            factor = scipy.linalg.cho_factor(gram, overwrite_a=True, check_finite=False)
+            factor = scipy.linalg.cho_factor(gram, overwrite_a=large, check_finite=False)
             del gram
             v: Array = psi.T @ scipy.linalg.cho_solve(factor, target, check_finite=False)
             if np.isfinite(v).all() and float(np.abs(psi @ v - target).max()) < 1e-2:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import escape
 
+from verifier.certificate.cost import sentence
 from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
 from verifier.report import picture, sheet, words
@@ -68,6 +69,11 @@ class View:
     def sentence(self) -> str:
         """The verdict in one sentence."""
         return words.sentence(self.case)
+
+    @property
+    def left_out(self) -> str:
+        """What was proved and is not in the certificate, in one sentence."""
+        return sentence(self.case.left_out)
 
     @property
     def rank(self) -> str | None:

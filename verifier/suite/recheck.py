@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verifier.certificate.cost import Limits
 from verifier.display import Facts, Shown
 
 _running: set[CheckerProcess] = set()
@@ -39,6 +42,15 @@ class Checked(Shown):
         return Facts("Independent check", self.verdict, said, values)
 
 
+def raised(limits: Sequence[Limits]) -> list[str]:
+    """The checker's options for certificates that were planned for more than it allows itself; none for others."""
+    usual = Limits().checker
+    seconds = max((planned.checker[0] for planned in limits), default=usual[0])
+    gib = max((planned.checker[1] for planned in limits), default=usual[1])
+    options = ["--cpu-seconds", str(math.ceil(seconds))] if seconds > usual[0] else []
+    return options + (["--memory", f"{gib:g}"] if gib > usual[1] else [])
+
+
 def checker_command(arguments: list[str]) -> list[str]:
     """The command line of an isolated checker process."""
     return [sys.executable, "-I", str(CHECKER), *arguments]
@@ -53,11 +65,14 @@ class CheckerProcess:
         Certificates.
     jobs
         Processes that it may use; by default as many as it likes.
+    limits
+        What the certificates were planned for: the checker is allowed more than it allows itself if that needs it.
     """
 
-    def __init__(self, files: list[Path], *, jobs: int | None = None) -> None:
+    def __init__(self, files: list[Path], *, jobs: int | None = None, limits: Sequence[Limits] = ()) -> None:
         self.files = files
         options = ["--json"] if jobs is None else ["--json", "--jobs", str(jobs)]
+        options += raised(limits)
         # Files, not pipes: a checker with much to say must be able to end before anybody listens.
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.process = subprocess.Popen(

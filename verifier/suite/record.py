@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from verifier.certificate.cost import LeftOut
 from verifier.certificate.writer import atomic_write
 from verifier.errors import CertificateError
 from verifier.model.verdict import Verdict
@@ -37,7 +38,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``units`` is M. ``understood`` says how the data's file was read, ``start`` where weights come from.
     ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
     digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
-    is no certificate although something was proved. ``error`` is set if there is nothing else.
+    is no certificate although something was proved, ``left_out`` what was proved and is too expensive to check.
+    ``error`` is set if there is nothing else.
     """
 
     name: str
@@ -62,6 +64,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     sha256: dict[str, str] = {}
     check: Checked | None = None
     refusal: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
     error: Failure | None = None
 
     def verdict(self, key: str) -> Verdict | None:
@@ -117,6 +120,7 @@ def record_of(report: CaseReport, name: str, toml: str, seconds: float) -> CaseR
         expected=dict(report.case.expected),
         surprises=tuple(report.surprises),
         seconds=seconds,
+        left_out=report.left_out,
     )
 
 
@@ -202,6 +206,7 @@ def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
         if check is None
         else {"verdict": check.verdict, "reason": check.reason, "seconds": check.seconds},
         "refusal": record.refusal,
+        "left_out": [{"what": left.what, **msgspec.to_builtins(left)} for left in record.left_out],
         "error": None if error is None else {"kind": error.kind, "message": error.message},
         "toml": record.toml,
     }

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from verifier.certificate.cost import sentence
 from verifier.display import count as _count
 from verifier.model.case import Case
 from verifier.model.verdict import Verdict
@@ -62,6 +63,8 @@ def print_steps(console: Console, record: CaseRecord) -> None:
     console.print(steps)
     if record.refusal is not None:
         console.print(f"  no certificate: {escape(record.refusal)}", highlight=False)
+    if record.left_out:
+        console.print(f"  {escape(sentence(record.left_out))}.", highlight=False)
     if record.theorem:
         print_theorem(console, record)
 
@@ -179,6 +182,11 @@ def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
         which = "the certificate" if len(written) == 1 else f"{accepted} of {len(written)} certificates"
         verb = "accepted" if accepted or len(written) > 1 else "did not accept"
         checked = f"; the independent checker {verb} {which}"
+        short = [record for record in written if record.left_out]
+        if short and alone:
+            checked += f", which does not hold {', '.join(left.label for left in short[0].left_out)} (see above)"
+        elif short:
+            checked += f", {len(short)} of which do not hold everything that was proved"
     wrong = sum(not record.ok for record in records)
     surprise = f"; NOT as expected: {_count(wrong, 'case')}, named above" if wrong else ""
     if not wrong and all(record.expected for record in records):

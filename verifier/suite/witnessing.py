@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from verifier.balls.exact import at_least
+from verifier.certificate.cost import Limits, Size, expected, judge
 from verifier.certificate.writer import CertificateBuilder
 from verifier.errors import CaseError, DataError
 from verifier.model.case import Case, build_network
@@ -23,12 +24,12 @@ from verifier.model.initialise import initialise
 from verifier.model.network import Network
 from verifier.model.samples import SampleSource
 from verifier.model.verdict import Verdict
-from verifier.rank.certify import RankResult, Stage, silent
+from verifier.rank.certify import RankResult, Stage, silent, used_columns
 from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
 from verifier.rank.random_witness import random_witness
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.suite.pipeline import Step, case_data, case_instance
+from verifier.suite.pipeline import Step, case_data, case_instance, case_limits
 from verifier.theorem.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
 from verifier.theorem.hypotheses import analytic
 
@@ -109,7 +110,7 @@ def run_witness(
     if found.verdict is Verdict.PROVED:
         report.add(found.label, found.verdict, found.reason, since)
         report.add("L3.2 construction", Verdict.PROVED, _explicit(found), since)
-        report.builder = CertificateBuilder(source, network, None)
+        report.builder = CertificateBuilder(source, network, None, limits=case_limits(case))
         report.builder.add_witness(found)
     elif dataset is None:
         report.add("W1/W2", found.verdict, found.reason, since)
@@ -118,7 +119,7 @@ def run_witness(
         report.add("L3.2 construction", found.verdict if refuted else Verdict.UNDECIDED, reason, since)
     else:
         report.add("W1/W2", Verdict.UNDECIDED, found.reason, since)
-        _dense(report, network, dataset, seed or 0, certificate, stage)
+        _dense(report, network, dataset, seed or 0, case_limits(case) if certificate else None, stage)
     _conclude(report, network, dataset, smooth, why)
     if trials and dataset is not None:
         since = time.perf_counter()
@@ -149,9 +150,9 @@ def _explicit(found: WitnessResult) -> str:
 
 
 def _dense(
-    report: WitnessReport, network: Network, dataset: Dataset, seed: int, certificate: bool, stage: Stage
+    report: WitnessReport, network: Network, dataset: Dataset, seed: int, limits: Limits | None, stage: Stage
 ) -> None:
-    """No explicit witness: refute for every U, or certify a random U."""
+    """No explicit witness: refute for every U, or certify a random U, for a certificate that has ``limits``."""
     since = time.perf_counter()
     every = structural_bound_every_u(network, dataset.inputs)
     if every is not None:
@@ -160,15 +161,18 @@ def _dense(
         report.builder = CertificateBuilder(dataset, network, np.zeros(network.parameter_count))
         report.builder.add_deficiency(every)
         return
-    dense = random_witness(network, dataset.inputs, seed=seed, certificate=certificate, stage=stage)
+    size = Size.of(network, dataset.samples, dataset.classes)
+    used = used_columns(dataset.samples, network.skip_count)
+    checkable = limits is not None and judge(expected(size, ("R1",), used=used)[0], (), size, limits) is None
+    dense = random_witness(network, dataset.inputs, seed=seed, certificate=checkable, stage=stage)
     if isinstance(dense, str):
         report.add("L3.2 construction", Verdict.UNDECIDED, f"no dense random witness: {dense}", since)
         return
     reason = f"a dense random U (seed {dense.seed}): {dense.rank.reason}"
     report.add("L3.2 construction", Verdict.PROVED, reason, since)
     report.rank = dense.rank
-    if certificate:
-        report.builder = CertificateBuilder(dataset, network, dense.u)
+    if limits is not None:
+        report.builder = CertificateBuilder(dataset, network, dense.u, limits=limits)
         report.builder.add_rank(dense.rank)
 
 
