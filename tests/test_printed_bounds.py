@@ -261,7 +261,7 @@ def read_checker(reader: Reader, file: Path) -> None:
         reader.wrong += [f"checker: {words}" for words in own.wrong]
 
 
-def assert_sound(found: vf.Verification) -> int:
+def assert_sound(found: vf.Verification, kept: Sequence[Any]) -> int:
     """Compare the fields with the truth at many digits; how many were compared."""
     mpmath.mp.dps = DIGITS
     data, counts = found.data, found.data.multiplicities.tolist()
@@ -302,7 +302,44 @@ def assert_sound(found: vf.Verification) -> int:
             for c, row, p in zip(counts, psi, softmax(psi, found), strict=True)
         )
         holds(at.curvature_lower, total / sum(counts), 1)
+    for path in kept:
+        if isinstance(path, LossPathResult) and path.end_weights is not None:
+            assert_sound_path(path, psi, found, holds)
+    infimum = found.instance.grouping.infimum
+    if infimum is not None:
+        groups = found.instance.grouping.label_counts.tolist()
+        shares = [(c, sum(row)) for row in groups for c in row if c]
+        entropy = mpmath.fsum(c * mpmath.log(mpmath.mpf(size) / c) for c, size in shares) / sum(map(sum, groups))
+        holds(infimum[0], entropy, 1)
+        holds(infimum[1], entropy, -1)
     return compared
+
+
+def assert_sound_path(path: LossPathResult, psi: Any, found: vf.Verification, holds: Any) -> None:
+    """Losses at both ends of a segment, and the margins beyond which the ray leads to loss 0 (one-vs-rest has its own).
+
+    The infimum is not above the loss at the end.
+    """
+    counts = path.label_counts
+    if counts is None:
+        counts = np.zeros((found.data.samples, found.data.classes), dtype=np.int64)
+        counts[np.arange(found.data.samples), found.data.labels] = found.data.multiplicities
+    start, end = (
+        oracle.times(psi, [[exact_entry(x) for x in row] for row in weights.arb_mat().tolist()])
+        for weights in (path.start_weights, path.end_weights)
+    )
+    first, last = (
+        oracle.approx_convex_loss(path.loss, rows, counts.tolist(), [1.0] * counts.shape[1]) for rows in (start, end)
+    )
+    holds(path.start_loss[0], first, 1)
+    holds(path.start_loss[1], first, -1)
+    holds(path.end_loss, last, -1)
+    holds(path.infimum[0], last, 1)
+    if path.gamma is not None:
+        for row, label in zip(end, found.data.labels.tolist(), strict=True):
+            alone = path.loss == "one-vs-rest"
+            margins = [-g if alone else row[label] - g for k, g in enumerate(row) if k != label] + [row[label]] * alone
+            holds(path.gamma, min(margins), 1)
 
 
 def exact_entry(ball: flint.arb) -> Any:
@@ -331,7 +368,7 @@ def test_what_is_said_of_random_problems(seed: int, tmp_path: Path) -> None:
     reader = read_problem(drawn, tmp_path)
     assert not reader.wrong
     assert reader.numbers and reader.comparisons
-    assert_sound(solve(drawn)[0])
+    assert_sound(*solve(drawn))
 
 
 def test_a_printer_to_nearest_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
