@@ -33,16 +33,19 @@ from verifier.checker import common
 from verifier.checker.certificate import check_file
 from verifier.fuzz import oracle
 from verifier.landscape.losses import LossPathResult
+from verifier.model.case import parse_case
+from verifier.rank.dead import dead_open_set
 from verifier.rank.singular_values import as_json, describe
 from verifier.report.words import caption
 from verifier.suite import pipeline
 from verifier.suite.curve import curve_of
+from verifier.suite.witnessing import run_witness
 from verifier.theorem import steps
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-LOWER = re.compile(rf"(?:(?<!\bt) >=|^>=|at least|within|radius|distance|gamma =)(?: gamma =)? ({NUMBER})(?![\d^])")
+LOWER = re.compile(rf"(?:(?<!\bt) >=|^>=|at least|within|radius|distance|gamma =)(?: gamma =)? ({NUMBER})(?![\d^/])")
 UPPER = re.compile(
-    rf"(?:<=|\bt >=|at most|from t =|at t =|from s =|creasing from|plus|\+|epsilon =) ({NUMBER})(?![\d^])"
+    rf"(?:<=|\bt >=|at most|from t =|at t =|from s =|creasing from|plus|\+|epsilon =) ({NUMBER})(?![\d^/])"
 )
 BOTH = re.compile(rf"(?<!samples )\[({NUMBER}), ({NUMBER})\]|({NUMBER}) \.\. ({NUMBER})")
 KAPPA = re.compile(rf"kappa = ((?:\d+ \* )?2\^-?\d+|{NUMBER}(?! \.\.))")
@@ -406,6 +409,48 @@ def test_singular_values_lie_in_what_is_printed(name: str) -> None:
         middle, error = map(Fraction, lines[3 + k].rpartition(" = ")[2].split(" +- "))
         exactly = Fraction(mpmath.nstr(value, 40))
         assert low <= exactly <= high and abs(exactly - middle) <= error
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3, 5, 8])
+@pytest.mark.parametrize("certificate", [True, False])
+def test_a_tight_bound_of_sigma(seed: int, certificate: bool) -> None:
+    drawn = problem(seed)
+    shape = (drawn.inputs.shape[1],)
+    network, inputs = vf.Network(shape, drawn.layers), np.unique(drawn.inputs, axis=0)
+    u = vf.initialise(network, seed=seed)
+    features = vf.FloatEnclosure(network, u, inputs, vf.numpy_backend())
+    found, _ = vf.prove_rank(features, tight=True, certificate=certificate)
+    assert found.verdict is vf.Verdict.PROVED
+    reader = Reader()
+    reader.learn(found)
+    for text in (found.reason, repr(found), *(text for text in found.attempts if "not" not in text)):
+        reader.read(text)
+    truth = oracle.approx_singular_values_to(oracle.approx_features_to(network, u, inputs, DIGITS), 200)[-1]
+    assert not reader.wrong and reader.numbers >= 2 and mpmath.mpf(found.sigma_lower) <= truth
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "softplus", "sin", "relu"])
+def test_what_a_witness_says(name: str) -> None:
+    text = f"""
+        data = {{ name = "digits", samples = 12 }}
+        network.layers = [{{ kind = "dense", width = 14, activation = "{name}", skip = true }}]
+        """
+    case = parse_case(text)
+    found = run_witness(case, trials=2)
+    reader = Reader()
+    reader.learn({"n": 12, "m": 14})
+    inputs = pipeline.case_data(case)[0].inputs
+    reader.learn(dead_open_set(found.network, inputs))
+    for result in (found.witness, found.rank):
+        reader.learn(result)
+        reader.read(repr(result))
+    for step in found.steps:
+        reader.read(step.reason)
+    assert not reader.wrong and reader.numbers >= 2
+    if found.witness is not None and found.witness.sigma_lower is not None:
+        u = found.witness.parameters(found.network)
+        sigma = oracle.approx_singular_values_to(oracle.approx_features_to(found.network, u, inputs, 60), 60)[-1]
+        assert exact_entry(found.witness.sigma_lower.arb()) <= sigma
 
 
 def test_an_entropy_is_printed_from_below() -> None:
