@@ -33,16 +33,19 @@ from verifier.checker import common
 from verifier.checker.certificate import check_file
 from verifier.fuzz import oracle
 from verifier.landscape.losses import LossPathResult
+from verifier.model.case import parse_case
+from verifier.rank.dead import dead_open_set
 from verifier.rank.singular_values import as_json, describe
 from verifier.report.words import caption
 from verifier.suite import pipeline
 from verifier.suite.curve import curve_of
+from verifier.suite.witnessing import run_witness
 from verifier.theorem import steps
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-LOWER = re.compile(rf"(?:(?<!\bt) >=|^>=|at least|within|radius|distance|gamma =)(?: gamma =)? ({NUMBER})(?![\d^])")
+LOWER = re.compile(rf"(?:(?<!\bt) >=|^>=|at least|within|radius|distance|gamma =)(?: gamma =)? ({NUMBER})(?![\d^/])")
 UPPER = re.compile(
-    rf"(?:<=|\bt >=|at most|from t =|at t =|from s =|creasing from|plus|\+|epsilon =) ({NUMBER})(?![\d^])"
+    rf"(?:<=|\bt >=|at most|from t =|at t =|from s =|creasing from|plus|\+|epsilon =) ({NUMBER})(?![\d^/])"
 )
 BOTH = re.compile(rf"(?<!samples )\[({NUMBER}), ({NUMBER})\]|({NUMBER}) \.\. ({NUMBER})")
 KAPPA = re.compile(rf"kappa = ((?:\d+ \* )?2\^-?\d+|{NUMBER}(?! \.\.))")
@@ -261,7 +264,7 @@ def read_checker(reader: Reader, file: Path) -> None:
         reader.wrong += [f"checker: {words}" for words in own.wrong]
 
 
-def assert_sound(found: vf.Verification) -> int:
+def assert_sound(found: vf.Verification, kept: Sequence[Any]) -> int:
     """Compare the fields with the truth at many digits; how many were compared."""
     mpmath.mp.dps = DIGITS
     data, counts = found.data, found.data.multiplicities.tolist()
@@ -302,7 +305,44 @@ def assert_sound(found: vf.Verification) -> int:
             for c, row, p in zip(counts, psi, softmax(psi, found), strict=True)
         )
         holds(at.curvature_lower, total / sum(counts), 1)
+    for path in kept:
+        if isinstance(path, LossPathResult) and path.end_weights is not None:
+            assert_sound_path(path, psi, found, holds)
+    infimum = found.instance.grouping.infimum
+    if infimum is not None:
+        groups = found.instance.grouping.label_counts.tolist()
+        shares = [(c, sum(row)) for row in groups for c in row if c]
+        entropy = mpmath.fsum(c * mpmath.log(mpmath.mpf(size) / c) for c, size in shares) / sum(map(sum, groups))
+        holds(infimum[0], entropy, 1)
+        holds(infimum[1], entropy, -1)
     return compared
+
+
+def assert_sound_path(path: LossPathResult, psi: Any, found: vf.Verification, holds: Any) -> None:
+    """Losses at both ends of a segment, and the margins beyond which the ray leads to loss 0 (one-vs-rest has its own).
+
+    The infimum is not above the loss at the end.
+    """
+    counts = path.label_counts
+    if counts is None:
+        counts = np.zeros((found.data.samples, found.data.classes), dtype=np.int64)
+        counts[np.arange(found.data.samples), found.data.labels] = found.data.multiplicities
+    start, end = (
+        oracle.times(psi, [[exact_entry(x) for x in row] for row in weights.arb_mat().tolist()])
+        for weights in (path.start_weights, path.end_weights)
+    )
+    first, last = (
+        oracle.approx_convex_loss(path.loss, rows, counts.tolist(), [1.0] * counts.shape[1]) for rows in (start, end)
+    )
+    holds(path.start_loss[0], first, 1)
+    holds(path.start_loss[1], first, -1)
+    holds(path.end_loss, last, -1)
+    holds(path.infimum[0], last, 1)
+    if path.gamma is not None:
+        for row, label in zip(end, found.data.labels.tolist(), strict=True):
+            alone = path.loss == "one-vs-rest"
+            margins = [-g if alone else row[label] - g for k, g in enumerate(row) if k != label] + [row[label]] * alone
+            holds(path.gamma, min(margins), 1)
 
 
 def exact_entry(ball: flint.arb) -> Any:
@@ -331,7 +371,7 @@ def test_what_is_said_of_random_problems(seed: int, tmp_path: Path) -> None:
     reader = read_problem(drawn, tmp_path)
     assert not reader.wrong
     assert reader.numbers and reader.comparisons
-    assert_sound(solve(drawn)[0])
+    assert_sound(*solve(drawn))
 
 
 def test_a_printer_to_nearest_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,6 +409,48 @@ def test_singular_values_lie_in_what_is_printed(name: str) -> None:
         middle, error = map(Fraction, lines[3 + k].rpartition(" = ")[2].split(" +- "))
         exactly = Fraction(mpmath.nstr(value, 40))
         assert low <= exactly <= high and abs(exactly - middle) <= error
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3, 5, 8])
+@pytest.mark.parametrize("certificate", [True, False])
+def test_a_tight_bound_of_sigma(seed: int, certificate: bool) -> None:
+    drawn = problem(seed)
+    shape = (drawn.inputs.shape[1],)
+    network, inputs = vf.Network(shape, drawn.layers), np.unique(drawn.inputs, axis=0)
+    u = vf.initialise(network, seed=seed)
+    features = vf.FloatEnclosure(network, u, inputs, vf.numpy_backend())
+    found, _ = vf.prove_rank(features, tight=True, certificate=certificate)
+    assert found.verdict is vf.Verdict.PROVED
+    reader = Reader()
+    reader.learn(found)
+    for text in (found.reason, repr(found), *(text for text in found.attempts if "not" not in text)):
+        reader.read(text)
+    truth = oracle.approx_singular_values_to(oracle.approx_features_to(network, u, inputs, DIGITS), 200)[-1]
+    assert not reader.wrong and reader.numbers >= 2 and mpmath.mpf(found.sigma_lower) <= truth
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "softplus", "sin", "relu"])
+def test_what_a_witness_says(name: str) -> None:
+    text = f"""
+        data = {{ name = "digits", samples = 12 }}
+        network.layers = [{{ kind = "dense", width = 14, activation = "{name}", skip = true }}]
+        """
+    case = parse_case(text)
+    found = run_witness(case, trials=2)
+    reader = Reader()
+    reader.learn({"n": 12, "m": 14})
+    inputs = pipeline.case_data(case)[0].inputs
+    reader.learn(dead_open_set(found.network, inputs))
+    for result in (found.witness, found.rank):
+        reader.learn(result)
+        reader.read(repr(result))
+    for step in found.steps:
+        reader.read(step.reason)
+    assert not reader.wrong and reader.numbers >= 2
+    if found.witness is not None and found.witness.sigma_lower is not None:
+        u = found.witness.parameters(found.network)
+        sigma = oracle.approx_singular_values_to(oracle.approx_features_to(found.network, u, inputs, 60), 60)[-1]
+        assert exact_entry(found.witness.sigma_lower.arb()) <= sigma
 
 
 def test_an_entropy_is_printed_from_below() -> None:

@@ -254,7 +254,7 @@ def _words(escape: Escape) -> str:
     epsilon = "" if escape.epsilon is None else at_most(escape.epsilon)
     how = {
         "E1": f"U and V move together, dPhi/dt < 0 on {escape.pieces} pieces",
-        "E2": "V is carried by units at rest, the others move freely",
+        "E2": "V is carried by units at rest, the others move",
         "E4": "the lower weights part merged samples, V follows continuously",
         "E3": f"U moves, Phi stays below Phi(start) + {epsilon} on {escape.pieces} pieces",
     }[escape.label]

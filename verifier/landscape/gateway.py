@@ -136,7 +136,7 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
             reason = (
                 f"M = {network.skip_count} >= N = {len(inputs)} units with weights of their own, read by nothing; "
                 "analytic, no polynomial; the layers below separate the samples: from EVERY (U, V) a non-increasing "
-                "path leads to loss 0"
+                "path leads to loss 0 (cross-entropy, labels that agree)"
             )
             with working_precision(bits):
                 limits = monotone_limits(last.activation)

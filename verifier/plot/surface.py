@@ -152,10 +152,12 @@ def _surface_with_path(
     write_on(ax, 0.0, ys[0] + 0.06 * height, r"$V_0$")
     write_on(ax, xs[100], ys[100] + 0.06 * height, r"$\kappa V_1$")
     write_on(ax, xs[-1], ys[-1] + 0.06 * height, "ray")
-    error = "less than 1e-12" if seen.error < 1e-12 else f"{about(100 * seen.error, 2)} %"  # floating point, no bound
+    error = (
+        "less than 1e-12" if seen.error < 1e-12 else f"about {about(100 * seen.error, 2)} %"
+    )  # floating point, no bound
     dress(
         ax,
-        title=f"{title}\nthe path leaves this plane by about {error} of its length",
+        title=f"{title}\nthe path leaves this plane by {error} of its length",
         x=names[0],
         y=names[1],
         grid=None,

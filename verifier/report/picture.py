@@ -234,7 +234,7 @@ def _bound(log10: float, *, up: bool = True) -> str:
     """A loss for people that bounds another one: as `_value`, rounded up, or down."""
     if not -3.0 < log10 < 4.0:
         return power_of_ten(math.ceil(log10) if up else math.floor(log10))
-    loss = arb(10) ** arb(log10)
+    loss = arb(10) ** arb(str(log10))  # the decimals are the bound, not their binary64
     return at_most(loss, 3) if up else at_least(loss, 3)
 
 

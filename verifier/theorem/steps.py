@@ -305,10 +305,12 @@ def _landscape(instance: Evidence, steps: _Walk) -> None:
     else:
         steps.skip("T3.4(1)", "equal samples with different labels exclude zero training error")
     words = "every component of {Phi < a} holds a full-rank U, from where Phi comes arbitrarily close to its infimum"
-    if found.verdict("W0") is None:
-        steps.add("T3.4(2)", Verdict.UNDECIDED, "W0 does not apply here, and the theorem's proof rests on it")
-    else:
-        steps.add("T3.4(2)", Verdict.PROVED, words, "W0")
+    other = "no bad local valley for any convex finite phi(Psi V): the infimum of every valley is inf phi"
+    for label, valleys in (("T3.4(2)", words), ("TC.3", other)):
+        if found.verdict("W0") is None:
+            steps.add(label, Verdict.UNDECIDED, "W0 does not apply here, and the theorem's proof rests on it")
+        else:
+            steps.add(label, Verdict.PROVED, valleys, "W0")
     verdict, reason = instance.path_result
     steps.add("path", verdict, reason)
     if agree:
@@ -324,8 +326,6 @@ def _landscape(instance: Evidence, steps: _Walk) -> None:
     steps.add("C2", Verdict.PROVED if invariant else Verdict.UNDECIDED, shift)
     steps.add("T3.4(3)", Verdict.PROVED, "for every (U, V), whatever the network; non-strict ones do exist", "C2")
     _pointwise(instance, steps, agree)
-    words = "no bad local valley for any convex finite phi(Psi V): the infimum of every valley is inf phi"
-    steps.add("TC.3", Verdict.PROVED, words, "W0")
     found.steps.sort(key=lambda step: list(STATEMENTS).index(step.label))
 
 
