@@ -18,6 +18,7 @@ import sympy
 
 from verifier.display import Brief
 from verifier.errors import ExpressionError, nearest, one_line
+from verifier.model.domains import parse_activation
 from verifier.model.expressions import MAX_LENGTH, T, check_real, parse_expression
 from verifier.model.facts import Facts, prove_facts, require_defined, with_declared
 from verifier.model.sizes import MAX_DERIVATIVE_TERMS, derivative_size
@@ -105,7 +106,7 @@ class Activation(Brief):
             The text is outside the grammar, or not a real function of all real t.
         """
         try:
-            expression = parse_expression(text)
+            expression = parse_activation(text)
         except RecursionError:
             raise ExpressionError(f"expression {one_line(text)}: nested too deeply; simplify it") from None
         return cls(str(expression) if name is None else name, expression, tuple((declared or {}).items()))
@@ -139,7 +140,7 @@ class Activation(Brief):
 def _settled(expression: sympy.Expr) -> sympy.Expr:
     """Return the equal expression that its own text reads back as: sympy multiplies 2*(t + 1) out when it reads it."""
     for _ in range(MAX_READINGS):
-        again = parse_expression(str(expression))
+        again = parse_activation(str(expression))
         if again == expression:
             return expression
         expression = again
