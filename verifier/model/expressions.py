@@ -25,6 +25,7 @@ from typing import Any, Final, Literal
 import sympy
 
 from verifier.errors import ExpressionError, nearest, one_line
+from verifier.model.activation_names import REASONS, plain
 
 T: Final[sympy.Symbol] = sympy.Symbol("t", real=True)
 """The one variable of every activation, a real number."""
@@ -75,6 +76,9 @@ ALIASES: Final[dict[str, Callable[..., Any]]] = {
     "sigmoid": lambda u: 1 / (1 + sympy.exp(-u)),
     "softplus": lambda u: sympy.log(1 + sympy.exp(u)),
     "relu": lambda u: sympy.Max(0, u),
+    "silu": lambda u: u / (1 + sympy.exp(-u)),
+    "swish": lambda u: u / (1 + sympy.exp(-u)),
+    "erfc": lambda u: 1 - sympy.erf(u),
 }
 """Convenient spellings, written out in certificates as the functions above."""
 
@@ -383,7 +387,7 @@ class _Reader:
             raise self.error(node, "only named functions may be called; see the grammar")
         name = node.func.id
         if name not in _CALLABLE:
-            raise self.error(node, f"unknown function {name!r}; {nearest(name, _CALLABLE)}")
+            raise self.error(node, f"unknown function {name!r}; {REASONS.get(plain(name)) or nearest(name, _CALLABLE)}")
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
             raise self.error(node, f"{name} takes plain arguments only; write {name}(t)")
         wanted = "two or more arguments" if name in _VARIADIC else "one argument"
