@@ -113,7 +113,6 @@ MUTANTS = [
     ),
     ("balls.binary64.margins", "    require(features.record)\n", ""),
     ("balls.binary64.loss", "    require(features.record)\n    return found", "    return found"),
-    ("balls.binary64.loss", "    require(features.record)\n    return loss", "    return loss"),
     ("balls.binary64.backend", "            kept.add(self, product, signature)\n", "            pass\n"),
     ("balls.binary64.products", "room = upper(4.0 * gamma(k + n + 8)", "room = upper(4e-9 * gamma(k + n + 8)"),
     (

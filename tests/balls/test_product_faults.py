@@ -230,18 +230,23 @@ def test_right_inverses_and_norms_test_what_they_multiply(wrong, spot_checked):
 @pytest.mark.parametrize("when", [transposed, lambda a, b: a.shape[1] == UNITS], ids=["features", "head"])
 def test_logits_losses_and_margins_test_what_they_multiply(when, wrong, spot_checked):
     network, _, x = equal_units()
-    features = FloatEnclosure(network, initialise(network, seed=3, scale=0.3), x, faulty(when, wrong))
-    features.approx()
+    u = initialise(network, seed=3, scale=0.3)
+
+    def looked_at():
+        features = FloatEnclosure(network, u, x, faulty(when, wrong))
+        features.approx()
+        return features
+
     v = ExactArray.of_floats(np.random.default_rng(0).standard_normal((UNITS, 3)))
     labels = np.arange(SAMPLES) % 3
     for conclude in (
-        lambda: float_logits(features, v),
-        lambda: float_loss(features, v, labels, [1] * SAMPLES),
-        lambda: float_margins(features, [v], labels),
+        lambda: float_logits(looked_at(), v),
+        lambda: float_loss(looked_at(), v, labels, [1] * SAMPLES),
+        lambda: float_margins(looked_at(), [v], labels),
     ):
         with pytest.raises(NotEnclosed, match="refused"):
             conclude()
-    found = prove_zero_loss(features, labels, 3)
+    found = prove_zero_loss(looked_at(), labels, 3)
     assert found.verdict is Verdict.PROVED and not isinstance(found.features, FloatEnclosure)
 
 

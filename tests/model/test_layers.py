@@ -50,8 +50,6 @@ def test_defaults_of_strides():
 @pytest.mark.parametrize(
     ("layer", "sources", "message"),
     [
-        (Dense(0, TANH), [(3,)], "width is 0"),
-        (Conv(0, (1,), TANH), [(1, 3)], "filters is 0"),
         (Conv(1, (4,), TANH), [(1, 3)], "use 1..3"),
         (Conv(1, (0,), TANH), [(1, 3)], "use 1..3"),
         (Conv(1, (2,), TANH, stride=(0,)), [(1, 3)], "stride 0"),
@@ -67,6 +65,21 @@ def test_defaults_of_strides():
 def test_layers_that_do_not_fit_are_refused(layer, sources, message):
     with pytest.raises(NetworkError, match=message):
         layer.output_shape(sources, "layer 0")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Dense(0), "Dense: width is 0; it must be at least 1"),
+        (lambda: Dense(0, TANH), "Dense: width is 0; it must be at least 1"),
+        (lambda: Dense(-3, TANH), "Dense: width is -3; it must be at least 1"),
+        (lambda: Dense(3), "Dense: it has no activation; write for example Dense"),
+        (lambda: Conv(0, (1,), TANH), "Conv: filters is 0; it must be at least 1"),
+    ],
+)
+def test_layers_without_units_or_activation_are_refused(make, message):
+    with pytest.raises(NetworkError, match=message):
+        make()
 
 
 def test_a_pool_is_the_mean_of_its_window():

@@ -193,7 +193,7 @@ def test_expressions_that_are_too_large_or_unstable_are_refused(monkeypatch):
         derivative_of(parse_expression("tanh(t)*sin(t)/11"))
     assert derivative_of(parse_expression("t/11")) == sympy.Rational(1, 11)
     states = iter(range(10**6))
-    monkeypatch.setattr(activations, "parse_expression", lambda text: T + next(states))
+    monkeypatch.setattr(activations, "parse_activation", lambda text: T + next(states))
     with pytest.raises(ExpressionError, match="keeps changing"):
         activations._settled(sympy.tanh(T))
 
@@ -205,7 +205,7 @@ def test_nesting_beyond_the_stack_is_refused(monkeypatch):
     monkeypatch.setattr(activations, "require_defined", deep)
     with pytest.raises(ExpressionError, match="nested too deeply"):
         Activation("a", sympy.tanh(T) / 13)
-    monkeypatch.setattr(activations, "parse_expression", deep)
+    monkeypatch.setattr(activations, "parse_activation", deep)
     with pytest.raises(ExpressionError, match="nested too deeply"):
         Activation.from_expression("tanh(t)")
 

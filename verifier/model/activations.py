@@ -11,13 +11,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import sympy
 
 from verifier.display import Brief
-from verifier.errors import ExpressionError, nearest, one_line
+from verifier.errors import ExpressionError, one_line
+from verifier.model import activation_names as names
+from verifier.model.domains import parse_activation
 from verifier.model.expressions import MAX_LENGTH, T, check_real, parse_expression
 from verifier.model.facts import Facts, prove_facts, require_defined, with_declared
 from verifier.model.sizes import MAX_DERIVATIVE_TERMS, derivative_size
@@ -105,7 +107,7 @@ class Activation(Brief):
             The text is outside the grammar, or not a real function of all real t.
         """
         try:
-            expression = parse_expression(text)
+            expression = parse_activation(text)
         except RecursionError:
             raise ExpressionError(f"expression {one_line(text)}: nested too deeply; simplify it") from None
         return cls(str(expression) if name is None else name, expression, tuple((declared or {}).items()))
@@ -139,7 +141,7 @@ class Activation(Brief):
 def _settled(expression: sympy.Expr) -> sympy.Expr:
     """Return the equal expression that its own text reads back as: sympy multiplies 2*(t + 1) out when it reads it."""
     for _ in range(MAX_READINGS):
-        again = parse_expression(str(expression))
+        again = parse_activation(str(expression))
         if again == expression:
             return expression
         expression = again
@@ -301,8 +303,9 @@ def activation(name: str) -> Activation:
     Parameters
     ----------
     name : str
-        A catalogue name (``"tanh"``), a family with a parameter (``"softplus(20)"``, ``"leaky_relu(1/5)"``), a
-        registered name, or an expression in t (``"t/(1 + abs(t))"``).
+        A catalogue name (``"tanh"``), a family with a parameter (``"softplus(20)"``, ``"leaky_relu(1/5)"``,
+        ``"celu(2)"``), a registered name, a name that other libraries use (``"swish"``, ``"SELU"``, ``"hard_sigmoid"``:
+        `verifier.model.activation_names`), or an expression in t (``"t/(1 + abs(t))"``).
 
     Returns
     -------
@@ -319,23 +322,63 @@ def activation(name: str) -> Activation:
             f"activation: expected a name or an expression, got {one_line(name)}; write for example 'tanh'"
         )
     word = name.strip()
-    known = _CATALOGUE.get(word) or _REGISTERED.get(word)
+    known = _CATALOGUE.get(word) or _REGISTERED.get(word) or _by_plain_name(names.plain(word))
     if known is not None:
         return known
-    family = re.fullmatch(r"(\w+)\s*\(\s*([-+0-9./eE ]*)\s*\)", word)
-    if family is not None and family[1] in _FAMILIES:
-        return _member(family[1], family[2])
-    names = [*_CATALOGUE, *_REGISTERED]
+    family = re.fullmatch(r"([A-Za-z][\w -]*?)\s*\(\s*([-+0-9./eE ]*)\s*\)", word)
+    if family is not None and (found := _family(family[1])) is not None:
+        return _member(*found, family[2])
     if re.search(r"(?<![A-Za-z0-9_])[tx](?![A-Za-z0-9_])", word):
         return Activation.from_expression(word)
-    raise ExpressionError(f"activation {one_line(name)}: no such name and no expression in t; {nearest(word, names)}")
+    reason = names.REASONS.get(names.plain(word))
+    if reason is not None:
+        raise ExpressionError(f"activation {one_line(name)}: {reason}")
+    listed = {*_CATALOGUE, *_REGISTERED, *names.EXPRESSIONS, *names.SAME, *names.FAMILIES}
+    raise ExpressionError(
+        f"activation {one_line(name)}: no such name and no expression in t; {names.suggestion(word, listed, _CATALOGUE)}"
+    )
 
 
-def _member(family: str, parameter: str) -> Activation:
+@lru_cache(maxsize=128)
+def _by_plain_name(word: str) -> Activation | None:
+    """Find an activation by another library's name for it, or by another spelling."""
+    for catalogued, found in _CATALOGUE.items():
+        if names.plain(catalogued) == word:
+            return found
+    for other, same in names.SAME.items():
+        if names.plain(other) == word:
+            return _CATALOGUE[same]
+    for other, expression in names.EXPRESSIONS.items():
+        if names.plain(other) == word:
+            return Activation.from_expression(expression, other)
+    for other, parameter in names.DEFAULTS.items():
+        if names.plain(other) == word:
+            return Activation.from_expression(names.FAMILIES[other](parameter), other)
+    return None
+
+
+def _family(word: str) -> tuple[str, Callable[[Fraction], Activation]] | None:
+    """Find a family by its name, in any spelling."""
+    for family, make in _FAMILIES.items():
+        if names.plain(family) == names.plain(word):
+            return family, make
+    for family, expression in names.FAMILIES.items():
+        if names.plain(family) == names.plain(word):
+            return family, partial(_of_family, family, expression)
+    return None
+
+
+def _of_family(family: str, expression: Callable[[Fraction], str], parameter: Fraction) -> Activation:
+    if family in names.POSITIVE and parameter <= 0:
+        raise ExpressionError(f"{family}: its parameter {parameter} must be positive; use {family}(1)")
+    return Activation.from_expression(expression(parameter), f"{family}({parameter})")
+
+
+def _member(family: str, make: Callable[[Fraction], Activation], parameter: str) -> Activation:
     try:
         value = parse_expression(parameter)
     except ExpressionError:
         value = T
     if not isinstance(value, sympy.Rational):
         raise ExpressionError(f"{family}({parameter}): the parameter must be a number; write {family}(1/10)")
-    return _FAMILIES[family](Fraction(int(value.p), int(value.q)))
+    return make(Fraction(int(value.p), int(value.q)))

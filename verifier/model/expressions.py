@@ -3,9 +3,12 @@
 The text is parsed by `ast` and every node is checked against a whitelist before sympy sees anything; nothing is
 evaluated as Python. Numbers stay exact: `0.1` is the rational 1/10.
 
-Grammar: integers, decimals, `pi`, `E`, one variable `t` (or `x`), `+ - * / **`, parentheses, the functions of
-`FUNCTIONS` and the aliases of `ALIASES`. The exponent of `**` is a rational constant, numerator and denominator at most
-1000 in size.
+Grammar: integers, decimals, `pi`, `E`, one variable `t` (or `x`), `+ - * / **` (or `^`, the same as `**`), parentheses,
+the functions of `FUNCTIONS` and the aliases of `ALIASES`. The exponent of `**` is a rational constant, numerator and
+denominator at most 1000 in size.
+
+sympy simplifies what it is given, and may so enlarge the domain: ``t/t`` becomes 1. Every quotient, logarithm and root
+is noted as a `Condition` before that; `verifier.model.domains` judges them.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ import math
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import sympy
 
 from verifier.errors import ExpressionError, nearest, one_line
+from verifier.model.activation_names import REASONS, plain
 
 T: Final[sympy.Symbol] = sympy.Symbol("t", real=True)
 """The one variable of every activation, a real number."""
@@ -71,19 +76,50 @@ ALIASES: Final[dict[str, Callable[..., Any]]] = {
     "sigmoid": lambda u: 1 / (1 + sympy.exp(-u)),
     "softplus": lambda u: sympy.log(1 + sympy.exp(u)),
     "relu": lambda u: sympy.Max(0, u),
+    "silu": lambda u: u / (1 + sympy.exp(-u)),
+    "swish": lambda u: u / (1 + sympy.exp(-u)),
+    "erfc": lambda u: 1 - sympy.erf(u),
 }
 """Convenient spellings, written out in certificates as the functions above."""
+
+Need = Literal["nonzero", "positive", "nonnegative"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a part of an expression needs to be defined: that its argument is nonzero, positive or not negative.
+
+    Parameters
+    ----------
+    need : "nonzero", "positive" or "nonnegative"
+        For a divisor, a logarithm, a root.
+    argument : sympy.Expr
+        Of which it is needed, in the symbol `T`.
+    part : str
+        The part as it was written.
+    """
+
+    need: Need
+    argument: sympy.Expr
+    part: str
+
 
 _CALLABLE: Final = FUNCTIONS | ALIASES
 _VARIADIC: Final = frozenset({"Max", "Min", "max", "min"})
 _CONSTANTS: Final[dict[str, Any]] = {"pi": sympy.pi, "E": sympy.E}
 _NUMBER: Final = re.compile(r"[0-9]+|([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]{1,6})?")
 _VARIABLES: Final = ("t", "x")
+_NEEDS: Final[dict[str, tuple[Need, int]]] = {
+    "log": ("positive", 0),
+    "log1p": ("positive", 1),
+    "sqrt": ("nonnegative", 0),
+}
+"""What a function needs of its argument plus a number."""
 _ARITHMETIC: Final = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 
 def parse_expression(text: str) -> sympy.Expr:
-    """Read an expression in the real variable t.
+    """Read an expression in the real variable t; `verifier.model.domains.parse_activation` looks at its domain, too.
 
     Parameters
     ----------
@@ -100,6 +136,28 @@ def parse_expression(text: str) -> sympy.Expr:
     ExpressionError
         The text is outside the grammar, or denotes no finite real constant somewhere.
     """
+    return read_expression(text)[0]
+
+
+def read_expression(text: str) -> tuple[sympy.Expr, tuple[Condition, ...]]:
+    """Read an expression, and note what its parts need to be defined before anything cancels.
+
+    Parameters
+    ----------
+    text : str
+        As for `parse_expression`.
+
+    Returns
+    -------
+    (sympy.Expr, tuple of Condition)
+        The expression after sympy's automatic simplifications; the conditions of all quotients, logarithms and roots,
+        as they were written, each once.
+
+    Raises
+    ------
+    ExpressionError
+        As `parse_expression`.
+    """
     if not isinstance(text, str):
         raise ExpressionError(f"expression: expected text, got {one_line(text)}; write for example 'tanh(t)'")
     if len(text) > MAX_LENGTH:
@@ -110,7 +168,7 @@ def parse_expression(text: str) -> sympy.Expr:
         raise ExpressionError(
             f"expression {one_line(text)}: only printable ASCII on one line is allowed; spell pi as 'pi'"
         )
-    source = text.strip()
+    source = text.strip().replace("^", "**")  # nothing else in the grammar has this sign
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python warns of things like `1(t)`, which is refused below anyway
@@ -120,9 +178,10 @@ def parse_expression(text: str) -> sympy.Expr:
         raise ExpressionError(f"expression {one_line(text)}: {error.msg}{position}; see the grammar") from None
     except (RecursionError, MemoryError, ValueError):
         raise ExpressionError(f"expression {one_line(text)}: {TOO_DEEP}") from None
-    result = _Reader(source).read(tree.body, 0)
+    reader = _Reader(source)
+    result = reader.read(tree.body, 0)
     check_real(result, text)
-    return result
+    return result, tuple(reader.conditions.values())
 
 
 def check_real(expression: sympy.Expr, text: str) -> None:
@@ -229,6 +288,11 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self.source = source
         self.variable: str | None = None
+        self.conditions: dict[tuple[Need, sympy.Expr], Condition] = {}
+
+    def needs(self, need: Need, argument: sympy.Expr, node: ast.expr) -> None:
+        """Note a condition."""
+        self.conditions.setdefault((need, argument), Condition(need, argument, self.segment(node)))
 
     def read(self, node: ast.expr, depth: int) -> sympy.Expr:
         if depth > MAX_DEPTH:
@@ -247,8 +311,7 @@ class _Reader:
                 return self.arithmetic(node, depth)
             case ast.Call():
                 return self.call(node, depth)
-        hint = "write ** for powers" if isinstance(getattr(node, "op", None), ast.BitXor) else "see the grammar"
-        raise self.error(node, f"{type(node).__name__} is not allowed; {hint}")
+        raise self.error(node, f"{type(node).__name__} is not allowed; see the grammar")
 
     def number(self, node: ast.Constant) -> sympy.Expr:
         digits = self.segment(node)
@@ -295,6 +358,7 @@ class _Reader:
                 case _:
                     if right == 0 or (not right.has(T) and right.is_zero):
                         raise self.error(step, "division by zero; remove it")
+                    self.needs("nonzero", right, step)
                     result = result / right
             if isinstance(result, sympy.Rational) and int(result.p * result.q).bit_length() > MAX_CONSTANT_BITS:
                 raise self.error(step, f"a constant of more than {MAX_CONSTANT_BITS} bits; scale the expression")
@@ -312,6 +376,10 @@ class _Reader:
             bits = max(int(base.p).bit_length(), int(base.q).bit_length())
             if bits * abs(exponent.p) > MAX_CONSTANT_BITS:
                 raise self.error(node, f"a constant of more than {MAX_CONSTANT_BITS} bits; scale the expression")
+        if exponent.is_negative:
+            self.needs("nonzero", base, node)
+        if exponent.q > 1:
+            self.needs("nonnegative", base, node)
         return base**exponent
 
     def call(self, node: ast.Call, depth: int) -> sympy.Expr:
@@ -319,7 +387,7 @@ class _Reader:
             raise self.error(node, "only named functions may be called; see the grammar")
         name = node.func.id
         if name not in _CALLABLE:
-            raise self.error(node, f"unknown function {name!r}; {nearest(name, _CALLABLE)}")
+            raise self.error(node, f"unknown function {name!r}; {REASONS.get(plain(name)) or nearest(name, _CALLABLE)}")
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
             raise self.error(node, f"{name} takes plain arguments only; write {name}(t)")
         wanted = "two or more arguments" if name in _VARIADIC else "one argument"
@@ -332,6 +400,9 @@ class _Reader:
             raise self.error(node, f"a constant of more than {MAX_TOWERS} nested exponentials; write its value")
         for argument in arguments:
             check_real(argument, self.source)
+        if name in _NEEDS:
+            need, shift = _NEEDS[name]
+            self.needs(need, arguments[0] + shift, node)
         try:
             return _CALLABLE[name](*arguments)
         except (ValueError, TypeError) as error:

@@ -82,10 +82,10 @@ class Dense:
     kind = "dense"
 
     def __init__(
-        self, width: int, activation: Activation | str, skip: SkipLike = False, inputs: InputsLike = ()
+        self, width: int, activation: Activation | str | None = None, skip: SkipLike = False, inputs: InputsLike = ()
     ) -> None:
         """Take lists for tuples and names for activations."""
-        _set(self, width=_whole(width, "Dense: width"), activation=_sigma(activation, "Dense"))
+        _set(self, width=_positive_whole(width, "Dense: width"), activation=_sigma(activation, "Dense"))
         _set(self, skip=_skip(skip, "Dense"), inputs=_inputs(inputs, "Dense"))
 
     def __repr__(self) -> str:
@@ -153,7 +153,7 @@ class Conv:
         padding: int | Sequence[int] = (),
     ) -> None:
         """Take lists for tuples, names for activations, and a padding of zeros only for none."""
-        _set(self, filters=_whole(filters, "Conv: filters"), kernel=_axes(kernel, "Conv: kernel"))
+        _set(self, filters=_positive_whole(filters, "Conv: filters"), kernel=_axes(kernel, "Conv: kernel"))
         _set(self, activation=_sigma(activation, "Conv"), stride=_axes(stride, "Conv: stride"))
         if bias not in BIASES:
             raise NetworkError(f"Conv: bias = {one_line(bias)} is unknown; {nearest(str(bias), BIASES)}")
@@ -270,7 +270,16 @@ def _whole(value: object, what: str) -> int:
         raise NetworkError(f"{what} = {one_line(value)} must be an integer") from None
 
 
+def _positive_whole(value: object, what: str) -> int:
+    number = _whole(value, what)
+    if number < 1:
+        raise NetworkError(f"{what} is {number}; it must be at least 1")
+    return number
+
+
 def _sigma(given: object, where: str) -> Activation:
+    if given is None:
+        raise NetworkError(f"{where}: it has no activation; write for example {where}(16, 'tanh')")
     if isinstance(given, Activation):
         return given
     if isinstance(given, str):

@@ -113,7 +113,7 @@ def _resolved(piece: Piece, kink: sympy.Expr) -> list[Piece] | None:
     differences: dict[tuple[int, int], sympy.Poly] = {}
     cuts: set[Fraction] = set()
     for i, j in itertools.combinations(range(len(arguments)), 2):
-        polynomial = _rational_polynomial(arguments[i] - arguments[j])
+        polynomial = rational_polynomial(arguments[i] - arguments[j])
         roots = None if polynomial is None else _rational_roots(polynomial)
         if polynomial is None or roots is None:
             return None
@@ -139,7 +139,19 @@ def _winner(differences: dict[tuple[int, int], sympy.Poly], count: int, probe: F
     return best
 
 
-def _rational_polynomial(expression: sympy.Expr) -> sympy.Poly | None:
+def rational_polynomial(expression: sympy.Expr) -> sympy.Poly | None:
+    """Read an expression as a polynomial with rational coefficients, of a degree of at most `MAX_DEGREE`.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+        In the symbol `T`.
+
+    Returns
+    -------
+    sympy.Poly or None
+        None if it is not written as one.
+    """
     bound = degree_bound(expression)
     if bound is None or bound > MAX_DEGREE:
         return None
@@ -163,7 +175,7 @@ def poles(expression: sympy.Expr) -> list[sympy.Expr]:
     """
     divisors = [power.base for power in expression.atoms(sympy.Pow) if power.exp.is_negative]
     arguments = [log.args[0] for log in expression.atoms(sympy.log)]
-    polynomials = [(base, _rational_polynomial(base)) for base in divisors + arguments]
+    polynomials = [(base, rational_polynomial(base)) for base in divisors + arguments]
     return [
         base
         for base, polynomial in polynomials

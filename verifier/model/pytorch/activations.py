@@ -77,9 +77,30 @@ def _softplus(beta: object, threshold: object) -> Activation:
 
 
 def _gelu(approximate: object) -> Activation:
-    if approximate != "none":
-        raise InputError(f"approximate={approximate!r} is not supported; use approximate='none', the exact GELU")
-    return activation("gelu")
+    if approximate not in ("none", "tanh"):
+        raise InputError(f"approximate={approximate!r} is not supported; use 'none', the exact GELU, or 'tanh'")
+    return activation("gelu" if approximate == "none" else "gelu_tanh")
+
+
+def _family(name: str, parameter: object) -> Activation:
+    """A member of a family, by the exact value of its number."""
+    number = exact(parameter)
+    return activation(f"{name}({number})")
+
+
+def _prelu(weight: object) -> Activation:
+    count = getattr(weight, "numel", None)
+    if not callable(count):
+        raise InputError("the slope of PReLU must be a parameter of its module; use torch.nn.PReLU")
+    if count() != 1:
+        raise InputError(f"PReLU with {count()} slopes is not supported; use num_parameters=1")
+    return _family("prelu", float(weight.detach()))  # type: ignore[attr-defined]
+
+
+def _threshold(threshold: object, value: object) -> Activation:
+    if exact(threshold) != 0 or exact(value) != 0:
+        raise InputError(f"threshold={threshold}, value={value} jumps or is shifted; only 0, 0, the ReLU, is supported")
+    return activation("relu")
 
 
 def _leaky_relu(negative_slope: object) -> Activation:
@@ -134,6 +155,13 @@ RULES: dict[str, Rule] = {
     "relu6": Rule("ReLU6", lambda **_: _hardtanh(0, 6)),
     "leaky_relu": Rule("LeakyReLU", _leaky_relu, (("negative_slope", 0.01),)),
     "elu": Rule("ELU", _elu, (("alpha", 1.0),)),
+    "celu": Rule("CELU", lambda alpha: _family("celu", alpha), (("alpha", 1.0),)),
+    "selu": Rule("SELU", _named("selu")),
+    "prelu": Rule("PReLU", _prelu, (("weight", None),)),
+    "threshold": Rule("Threshold", _threshold, (("threshold", None), ("value", None))),
+    "softshrink": Rule("Softshrink", lambda lambd: _family("softshrink", lambd), (("lambd", 0.5),)),
+    "hardsigmoid": Rule("Hardsigmoid", _named("hard_sigmoid")),
+    "hardswish": Rule("Hardswish", _named("hard_swish")),
     "hardtanh": Rule("Hardtanh", _hardtanh, (("min_val", -1.0), ("max_val", 1.0))),
     "sin": Rule("", _named("sin")),
     "cos": Rule("", _named("cos(t)")),
