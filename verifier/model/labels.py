@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ def numbered(values: Sequence[Hashable], order: Sequence[Hashable]) -> tuple[Int
         The classes as texts that can be printed.
     """
     numbers = {value: number for number, value in enumerate(order)}
-    texts = ("".join(c if c.isprintable() else "?" for c in str(value)[:MAX_NAME]) for value in order)
+    texts = ("".join(c if c.isprintable() else "?" for c in " ".join(str(value)[:MAX_NAME].split())) for value in order)
     return np.array([numbers[value] for value in values], dtype=np.int64), tuple(texts)
 
 
@@ -56,7 +56,7 @@ def named_labels(name: str, texts: Sequence[str]) -> tuple[IntArray, tuple[str, 
     return numbered(texts, order)
 
 
-def text_labels(name: str, cells: Sequence[str], places: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
+def text_labels(name: str, cells: Sequence[str], place: Callable[[int], str]) -> tuple[IntArray, tuple[str, ...]]:
     """Number the labels in the cells of a table: by value if all are integers, written in any way, else as texts.
 
     Parameters
@@ -65,8 +65,8 @@ def text_labels(name: str, cells: Sequence[str], places: Sequence[str]) -> tuple
         File and column, for messages.
     cells : sequence of str
         The labels as they are written.
-    places : sequence of str
-        File, line and column of each, for messages.
+    place : callable
+        The file, line and column of a row, for messages.
 
     Returns
     -------
@@ -80,27 +80,27 @@ def text_labels(name: str, cells: Sequence[str], places: Sequence[str]) -> tuple
     DataError
         Real numbers, which are no classes, or fewer than two classes.
     """
-    if not all(map(is_numeric, cells)):
+    if not all(map(is_numeric, set(cells))):
         wrong = next(
             (row for row, cell in enumerate(cells) if is_infinite(cell) or (is_missing(cell) and cell != "-")), None
         )
         if wrong is not None:
             raise DataError(
-                f"{places[wrong]}: label {cells[wrong]} is not an integer; give classes, or leave the row out"
+                f"{place(wrong)}: label {cells[wrong]} is not an integer; give classes, or leave the row out"
             )
         return named_labels(name, cells)
-    values = []
-    for cell, place in zip(cells, places, strict=True):
+    values = {}
+    for cell in dict.fromkeys(cells):
         value = Fraction(plain(cell, ".") or plain(cell, ",") or "")
         if value.denominator != 1:
             raise DataError(
-                f"{place}: label {cell} is not an integer; classes are integers or texts, and real targets (regression)"
-                " are not covered: name the column of the classes as data.label"
+                f"{place(list(cells).index(cell))}: label {cell} is not an integer; classes are integers or texts, and"
+                " real targets (regression) are not covered: name the column of the classes as data.label"
             )
-        values.append(value.numerator)
-    order = sorted(set(values))
+        values[cell] = value.numerator
+    order = sorted(set(values.values()))
     _need_two(name, len(order), order[0] if order else None)
-    return numbered(values, order)
+    return numbered([values[cell] for cell in cells], order)
 
 
 def array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,10 @@ Label = Column | Sequence[Column] | None
 
 FEW_CLASSES: Final = 2
 """So many different values are classes however few samples there are."""
+ID_DIGITS: Final = 4
+"""Identifiers have so many digits or more."""
+PROBED: Final = 1000
+"""So many different values tell whether a column holds texts."""
 SURE_ROWS: Final = 5
 """A first column that counts so many rows is asked about."""
 
@@ -176,7 +179,7 @@ def _indices(table: Table, free: Sequence[int], has_label: bool) -> list[tuple[i
             found.append((k, "which is unnamed and empty"))
         elif len(free) - len(found) > 2 - has_label and len(set(cells)) == len(cells) > 1:
             telling = bare in _INDEX_NAMES or _ID_NAME.fullmatch(name) is not None
-            counts = _counts(cells) or (bare in _INDEX_NAMES and _rises(cells))
+            counts = _counts(cells)
             if (unnamed and k == 0) or telling or (bare in _COUNT_NAMES and counts) or (unnamed and counts):
                 if all(map(_is_whole, cells)) or not any(map(is_numeric, cells)):
                     what = "which counts the rows" if counts else "another value in each row"
@@ -196,20 +199,29 @@ def _counts(cells: Sequence[str]) -> bool:
     return all(cell == str(k) for k, cell in enumerate(cells, start))
 
 
-def _rises(cells: Sequence[str]) -> bool:
-    whole = all(cell.isdecimal() for cell in cells)
-    return whole and all(int(a) < int(b) for a, b in itertools.pairwise(cells))
-
-
 def _ask_about_counts(table: Table, choice: Choice) -> None:
-    """Ask whether a first column that counts the rows, by no telling name, is an input."""
+    """Ask whether a first column that seems to number the rows, by no telling name, is an input."""
     inputs = choice.inputs
-    if inputs[0] == 0 and len(inputs) > 1 and len(table.rows) >= SURE_ROWS and _counts(table.column(0)):
-        keep = f"data.columns = [{', '.join(table.key(k) for k in inputs)}]" if choice.dropped else "data.drop = []"
-        raise DataError(
-            f"{table.name}: {table.words(0)} counts the rows {table.rows[0][0]}, {table.rows[1][0]}, ...; write"
-            f" {choice.without(table, [0])} if it is no input, or {keep} if it is one"
-        )
+    if inputs[0] != 0 or len(inputs) < 2 or len(table.rows) < SURE_ROWS:
+        return
+    cells = table.column(0)
+    if _counts(cells):
+        what = f"counts the rows {cells[0]}, {cells[1]}, ..."
+    elif _identifies(cells):
+        what = f"has integers such as {cells[0]}, another in nearly every row, as identifiers have"
+    else:
+        return
+    keep = f"data.columns = [{', '.join(table.key(k) for k in inputs)}]" if choice.dropped else "data.drop = []"
+    raise DataError(
+        f"{table.name}: {table.words(0)} {what}; write {choice.without(table, [0])} if it is no input, or {keep} if it"
+        " is one"
+    )
+
+
+def _identifies(cells: Sequence[str]) -> bool:
+    """Whether a column seems to hold identifiers: long integers that hardly ever repeat."""
+    enough = len(cells) >= 2 * SURE_ROWS and len(set(cells)) >= 0.9 * len(cells)
+    return enough and all(cell.isdecimal() and len(cell) >= ID_DIGITS for cell in cells)
 
 
 def _guessed_label(table: Table, free: Sequence[int], named: bool) -> list[int]:
@@ -224,23 +236,26 @@ def _guessed_label(table: Table, free: Sequence[int], named: bool) -> list[int]:
         return by_name
     if len(by_name) > 1:
         raise _asked(table, f"{len(by_name)} columns are named as labels", by_name)
-    texts = [k for k in free if _is_text(table.column(k))]
+    texts = [k for k in free if _is_text(table.values(k))]
     weak = [] if header is None else [k for k in free if header[k].lower() == "y" and _may_be_classes(table, k)]
     last = free[-1]
-    if weak and not texts:
+    if weak and (not texts or weak == texts):
         return weak[:1]
-    if len(texts) == 1 and _may_be_classes(table, texts[0]):
+    if texts == [last] and _may_be_classes(table, last):
+        return texts
+    if len(texts) == 1 and _may_be_classes(table, texts[0]) and len(table.values(texts[0])) > 1:
         others = [k for k in {*weak, last} if header is not None and k not in texts and _may_be_classes(table, k)]
         if others:
-            raise _asked(
-                table, f"no column is named as the label, {table.words(texts[0])} holds text", [*texts, *others]
+            raise DataError(
+                f"{table.name}: no column is named as the label, and {table.words(texts[0])} holds text; write"
+                f" data.label = {table.key(texts[0])} if it is the label, or data.drop = [{table.key(texts[0])}] if"
+                f" {table.words(others[-1])} is"
             )
         return texts  # a text can be nothing but the label
     if last in texts and _may_be_classes(table, last):
         return [last]
     if texts:
-        likely = [k for k in (*texts, last) if _may_be_classes(table, k)] or [last]
-        raise _asked(table, f"{len(texts)} {'column holds' if len(texts) == 1 else 'columns hold'} text", likely)
+        raise _asked_about_texts(table, texts, last)
     hot = _one_hot(table, free)
     if len(hot) > 2:
         return hot
@@ -253,27 +268,42 @@ def _guessed_label(table: Table, free: Sequence[int], named: bool) -> list[int]:
         )
     if not _may_be_classes(table, last):
         likely = [k for k in free if _may_be_classes(table, k)]
-        cells = table.column(last)
+        cells = table.values(last)
         real = next((cell for cell in cells if not _is_whole_number(cell) and not is_missing(cell)), None)
-        why = f"has {one_line(real)}" if real is not None else f"has {len(set(cells))} values in {len(cells)} rows"
+        why = f"has {one_line(real)}" if real is not None else f"has {len(cells)} values in {len(table.rows)} rows"
+        why += " (real targets, regression, are not covered)" if real is not None and is_numeric(real) else ""
         if not likely:
             raise DataError(
-                f"{table.name}: no column holds classes: the last, {table.words(last)}, {why}; real targets"
-                " (regression) are not covered"
+                f"{table.name}: no column holds classes: the last, {table.words(last)}, {why}; give a column of classes"
             )
         raise _asked(table, f"no column is named as the label, and the last, {table.words(last)}, {why}", likely)
     return [last]
 
 
+def _asked_about_texts(table: Table, texts: Sequence[int], last: int) -> DataError:
+    """Ask where columns of texts come before a last column that is none."""
+    keys = ", ".join(table.key(k) for k in texts)
+    choices = [f"data.drop = [{keys}] if {table.words(last)} is"] if _may_be_classes(table, last) else []
+    for k in [k for k in texts if _may_be_classes(table, k) and len(table.values(k)) > 1][:3]:
+        others = ", ".join(table.key(j) for j in texts if j != k)
+        choices.append(f"data.label = {table.key(k)} with data.drop = [{others}] if {table.words(k)} is")
+    if len(texts) == 1:
+        choices = choices or [f"data.drop = [{keys}] to leave it out"]
+    holds = f"{table.words(texts[0])} holds texts" if len(texts) == 1 else f"{len(texts)} columns hold texts"
+    asked = f"which is the label? Write {', or '.join(choices)}" if choices else f"leave them out: data.drop = [{keys}]"
+    return DataError(f"{table.name}: no column is named as the label, and {holds} ({keys}); {asked}")
+
+
 def _asked(table: Table, why: str, likely: Sequence[int]) -> DataError:
-    few = sorted(likely, key=lambda k: len(set(table.column(k))))[:4]
-    choices = [f"data.label = {table.key(k)} ({len(set(table.column(k)))} values)" for k in sorted(few)]
+    counts = {k: len(table.values(k)) for k in likely}
+    few = sorted(likely, key=counts.__getitem__)[:4]
+    choices = [f"data.label = {table.key(k)} ({counts[k]} values)" for k in sorted(few)]
     return DataError(f"{table.name}: {why}; say which is the label: {' or '.join(choices)}")
 
 
 def _is_text(cells: Sequence[str]) -> bool:
-    """Whether a column holds neither numbers nor truth values, apart from a few cells."""
-    there = [cell for cell in cells if not is_missing(cell)]
+    """Whether the different values of a column hold neither numbers nor truth values, apart from a few cells."""
+    there = [cell for cell in cells[:PROBED] if not is_missing(cell)]
     if not there or truth_pair(there) is not None:
         return False
     return sum(is_numeric(cell) or is_infinite(cell) for cell in there) < len(there) / 2
@@ -286,9 +316,9 @@ def _is_whole_number(cell: str) -> bool:
 
 def _may_be_classes(table: Table, column: int) -> bool:
     """Whether a column's values may be classes: texts or integers, not nearly as many as rows."""
-    cells = [cell for cell in table.column(column) if not is_missing(cell)]
-    values = set(cells)
-    if not cells or (any(map(is_numeric, values)) and not all(map(_is_whole_number, filter(is_numeric, values)))):
+    values = [cell for cell in table.values(column) if not is_missing(cell)]
+    cells = table.rows
+    if not values or (any(map(is_numeric, values)) and not all(map(_is_whole_number, filter(is_numeric, values)))):
         return False
     return len(values) <= FEW_CLASSES or len(values) <= len(cells) / 2 or len(cells) < 2 * SURE_ROWS
 
@@ -299,10 +329,10 @@ def _one_hot(table: Table, free: Sequence[int]) -> list[int]:
     both = ones | {"0", "0.0", "false"}
     sums = [0] * len(table.rows)
     for count, k in enumerate(reversed(free), 1):
-        cells = [cell.lower() for cell in table.column(k)]
-        if not set(cells) <= both or not set(cells) & ones:
+        values = {cell.lower() for cell in table.values(k)}
+        if not values <= both or not values & ones:
             return []
-        sums = [total + (cell in ones) for total, cell in zip(sums, cells, strict=True)]
+        sums = [total + (cell.lower() in ones) for total, cell in zip(sums, table.column(k), strict=True)]
         if max(sums) > 1:
             return []
         if min(sums) == 1:

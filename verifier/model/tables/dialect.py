@@ -114,15 +114,17 @@ def split_cells(name: str, text: str, delimiter: str | None) -> Cells:
             elif len(cells) > 1:
                 empty += 1
     except csv.Error as error:
+        what = "a cell of more than 131,072 characters" if "field limit" in str(error) else str(error)
         raise DataError(
-            f"{name}: line {lines.number}: {error}; close the quotation mark, or save the file as plain CSV"
+            f"{name}: line {lines.number}: {what}; close the quotation mark before it, or save the file as plain CSV"
         ) from None
     if lines.comments:
         found.notes.append(f"{_lines(lines.comments)} {'is a comment' if len(lines.comments) == 1 else 'are comments'}")
     if empty:
         found.notes.append(f"{empty} {'line' if empty == 1 else 'lines'} of empty cells left out")
     if not found.rows:
-        raise DataError(f"{name}: no lines with data; write samples into it")
+        only = f" ({', '.join(found.notes)})" if found.notes else ""
+        raise DataError(f"{name}: no lines with data{only}; write samples into it")
     return found
 
 

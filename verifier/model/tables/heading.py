@@ -8,13 +8,15 @@ from typing import Final
 
 from verifier.errors import DataError, one_line
 from verifier.model.tables.dialect import Cells
-from verifier.model.tables.numbers import is_infinite, is_missing, is_numeric
+from verifier.model.tables.numbers import TRUTH, is_infinite, is_missing, is_numeric, truth_pair
 
 LABEL_NAMES: Final = frozenset(
     "label labels class classes target targets species diagnosis outcome category classlabel classification variety"
     " targetclass classname targetname labelname".split()
 )
 """Names, in lower case and without marks between words, by which a column is the label."""
+PROBED: Final = 1000
+"""Rows that tell what a column holds."""
 SURE_COUNT: Final = 4
 """A first line 0, 1, 2, ... of at least so many cells is taken for the columns' names."""
 
@@ -33,6 +35,8 @@ class Table:
     """Names of the labels 0, 1, ... as scikit-learn's first line gives them."""
     nominal: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """ARFF: the declared values of a column, in order."""
+    _columns: list[tuple[str, ...]] = field(default_factory=list)
+    _values: dict[int, list[str]] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -67,9 +71,22 @@ class Table:
         shown = "".join(c if c.isprintable() else "?" for c in " ".join(name.split()))
         return (shown if len(shown) <= 40 else f"{shown[:37]}...") or f"column {column + 1}"
 
-    def column(self, column: int) -> list[str]:
+    def column(self, column: int) -> tuple[str, ...]:
         """The cells of a column."""
-        return [row[column] for row in self.rows]
+        if not self._columns:
+            self._columns = list(zip(*self.rows, strict=True))
+        return self._columns[column]
+
+    def values(self, column: int) -> list[str]:
+        """The different cells of a column, in the order in which they come."""
+        if column not in self._values:
+            self._values[column] = list(dict.fromkeys(self.column(column)))
+        return self._values[column]
+
+    def keep(self, rows: list[int]) -> None:
+        """Leave out all other rows."""
+        self.rows, self.lines = [self.rows[k] for k in rows], [self.lines[k] for k in rows]
+        self._columns, self._values = [], {}
 
 
 def table_of(name: str, cells: Cells, header: bool | None) -> Table:
@@ -178,8 +195,7 @@ def _need_equal_widths(table: Table) -> None:
 
 
 def _is_value(cell: str) -> bool:
-    known = is_numeric(cell) or is_infinite(cell) or (is_missing(cell) and cell != "")
-    return known or cell.lower() in ("true", "false", "yes", "no")
+    return is_numeric(cell) or is_infinite(cell) or (is_missing(cell) and cell != "")
 
 
 def _counts_beside_names(first: list[str], rest: list[list[str]], numbers: list[int]) -> bool:
@@ -200,7 +216,7 @@ def _is_header(table: Table) -> bool:
     first, rest = table.rows[0], table.rows[1:]
     if any(is_label_name(cell) and all(row[k] != cell for row in rest) for k, cell in enumerate(first)):
         return True
-    numbers = [k for k, cell in enumerate(first) if _is_value(cell)]
+    numbers = [k for k, cell in enumerate(first) if _is_value(cell) or _is_truth(rest, k, cell)]
     counted = first[1:] if not first[0] else first
     if rest and counted == [str(k) for k in range(len(counted))]:
         if len(counted) >= SURE_COUNT or not first[0]:
@@ -213,9 +229,9 @@ def _is_header(table: Table) -> bool:
         if first[numbers[0]] == "0" and len(numbers) >= SURE_COUNT:
             return True
         raise _asked(table, f"{','.join(first)} may be the columns' names or a sample.")
-    named = [k for k, cell in enumerate(first) if cell and not _is_value(cell) and _is_number_column(rest, k)]
+    texts = [k for k, cell in enumerate(first) if cell and k not in numbers]
+    named = [k for k in texts if _is_number_column(rest, k)]
     if not named:
-        texts = [k for k, cell in enumerate(first) if cell and not _is_value(cell)]
         return not numbers and len(texts) == len(first) and _unlike(first, rest)
     if not numbers:
         return True
@@ -239,6 +255,15 @@ def _asked(table: Table, what: str) -> DataError:
     )
 
 
+def _is_truth(rest: list[list[str]], column: int, cell: str) -> bool:
+    """Whether a cell is a truth value above such values."""
+    if cell.lower() not in TRUTH:
+        return False
+    below = {row[column] for row in rest if not is_missing(row[column])}
+    return bool(below) and truth_pair([cell, *below]) is not None
+
+
 def _is_number_column(rest: list[list[str]], column: int) -> bool:
-    cells = [row[column] for row in rest if not is_missing(row[column])]
+    cells = [row[column] for row in rest[:PROBED] if not is_missing(row[column])]
+    cells = cells or [row[column] for row in rest if not is_missing(row[column])]
     return bool(cells) and sum(map(is_numeric, cells)) > len(cells) / 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -20,6 +20,8 @@ MISSING: Final = frozenset(
 """Texts, in lower case, that stand for a value that is not there."""
 EXACT_DIGITS: Final = 15
 """Different decimals of at most so many digits become different binary64 numbers (IEEE 754's decimal precision)."""
+SMALLEST_NORMAL: Final = 2.0**-1022
+"""Below it binary64 has fewer digits."""
 TRUTH: Final = {"true": 1, "false": 0, "yes": 1, "no": 0, "t": 1, "f": 0, "y": 1, "n": 0}
 """Texts, in lower case, that stand for 1 and 0."""
 
@@ -34,7 +36,10 @@ _EITHER: Final = re.compile(r"[-+]?[1-9][0-9]{0,2}([.,])[0-9]{3}")
 """1,200 or 1.200: a thousand and two hundred, or one and two tenths."""
 _INFINITE: Final = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
 _KINDS: Final = (
-    ("a date", re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?|[0-9]{1,2}:[0-9]{2}(:[0-9.]+)?")),
+    (
+        "a date or a time",
+        re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?|[0-9]{1,2}:[0-9]{2}(:[0-9.]+)?"),
+    ),
     ("a percentage", re.compile(r"[-+]?[0-9.,]+ ?%")),
     ("an amount of money", re.compile(r"[-+]?[$€£¥] ?[-+]?[0-9.,]+|[-+]?[0-9.,]+ ?([$€£¥]|USD|EUR|GBP)")),
 )
@@ -42,7 +47,7 @@ _KINDS: Final = (
 
 def is_missing(cell: str) -> bool:
     """Whether a cell says that its value is not there."""
-    return cell.lower() in MISSING
+    return not cell[:1].isdecimal() and cell.lower() in MISSING
 
 
 def is_infinite(cell: str) -> bool:
@@ -70,6 +75,8 @@ def plain(cell: str, decimal: str) -> str | None:
     str or None
         None if the cell is no number.
     """
+    if decimal == "." and _POINT.fullmatch(cell):
+        return cell
     text = cell.replace("\u2212", "-")  # the minus sign of typesetters
     if decimal == ".":
         if _POINT.fullmatch(text):
@@ -80,6 +87,13 @@ def plain(cell: str, decimal: str) -> str | None:
     return re.sub(rf"\.|{_GROUP}", "", text).replace(",", ".") if _COMMA_GROUPS.fullmatch(text) else None
 
 
+def has_groups(cell: str, decimal: str) -> bool:
+    """Whether a number has marks between groups of digits."""
+    if ("," if decimal == "." else ".") in cell:
+        return True
+    return not cell.isalnum() and re.search(_GROUP, cell) is not None
+
+
 def truth_pair(cells: Sequence[str]) -> dict[str, int] | None:
     """Return the texts of a column of truth values with their numbers; None if it is no such column.
 
@@ -88,6 +102,8 @@ def truth_pair(cells: Sequence[str]) -> dict[str, int] | None:
     cells : sequence of str
         The column, without missing values.
     """
+    if not cells or cells[0].lower() not in TRUTH:
+        return None
     used = dict.fromkeys(cells)
     lowered = {cell.lower() for cell in used}
     if lowered and any(lowered <= pair for pair in _PAIRS):
@@ -103,11 +119,13 @@ def kind_of(cell: str) -> str:
     return "not a number" if found is None else f"{found}, not a number"
 
 
-def decimal_mark(columns: Sequence[Sequence[str]], names: Sequence[str], delimiter: str) -> str:
+def decimal_mark(name: str, columns: Sequence[Sequence[str]], names: Sequence[str], delimiter: str) -> str:
     """Find the decimal mark of a file out.
 
     Parameters
     ----------
+    name : str
+        The file's name, for messages.
     columns : sequence of sequence of str
         The cells of the columns that are used as numbers.
     names : sequence of str
@@ -125,6 +143,8 @@ def decimal_mark(columns: Sequence[Sequence[str]], names: Sequence[str], delimit
     DataError
         Both marks are used, or a cell may be a number of thousands as well as a decimal.
     """
+    if delimiter != ";" and not any("," in cell for cells in columns for cell in cells):
+        return "."
     sure: dict[str, tuple[int, str]] = {}
     either: list[tuple[int, str, str]] = []
     for k, cells in enumerate(columns):
@@ -141,8 +161,8 @@ def decimal_mark(columns: Sequence[Sequence[str]], names: Sequence[str], delimit
     if len(sure) == 2:
         (k, point), (j, comma) = sure["."], sure[","]
         raise DataError(
-            f"{names[k]} has {one_line(point)} with a decimal point, {names[j]} has {one_line(comma)} with a decimal"
-            f" comma; write all with one mark in the file"
+            f"{name}: {names[k]} has {one_line(point)} with a decimal point, {names[j]} has {one_line(comma)} with a"
+            " decimal comma; write all with one mark in the file"
         )
     decimal = next(iter(sure), None)
     for k, cell, mark in either:
@@ -155,7 +175,8 @@ def decimal_mark(columns: Sequence[Sequence[str]], names: Sequence[str], delimit
                 choices = [f'data.decimal = "{mark}" if it is {cell.replace(mark, ".")}']
                 choices.append(f'data.decimal = "{"," if mark == "." else "."}" if it is {value}')
             raise DataError(
-                f"{names[k]}: {one_line(cell)} may be {value} or {cell.replace(mark, '.')}; write {_or(choices)}"
+                f"{name}: {names[k]}: {one_line(cell)} may be {value} or {cell.replace(mark, '.')}; write"
+                f" {_or(choices)}"
             )
     return decimal or "."
 
@@ -175,7 +196,7 @@ def _tells(cell: str, decimal: str) -> bool:
     return _EITHER.fullmatch(cell) is None and plain(cell, decimal) is not None and plain(cell, other) is None
 
 
-def column_floats(cells: Sequence[str], texts: Sequence[str], places: Sequence[str]) -> list[float]:
+def column_floats(texts: Mapping[str, str], place: Callable[[str], str], remedy: str) -> dict[str, float]:
     """Read a column of numbers as binary64.
 
     Guarantee: each value is the binary64 nearest to its decimal, integers are exact, and different decimals of the
@@ -183,54 +204,56 @@ def column_floats(cells: Sequence[str], texts: Sequence[str], places: Sequence[s
 
     Parameters
     ----------
-    cells : sequence of str
-        The texts in the file, for messages.
-    texts : sequence of str
-        The same as `plain` writes them.
-    places : sequence of str
-        File, line and column of each, for messages.
+    texts : mapping of str to str
+        For each different cell what `plain` writes.
+    place : callable
+        The file, line and column of a cell, for messages.
+    remedy : str
+        How to leave the column out, for messages.
 
     Returns
     -------
-    list of float
-        Finite.
+    dict of str to float
+        The value of each cell; finite.
 
     Raises
     ------
     DataError
         Beyond binary64's range, an integer that is no binary64, or different decimals that would become equal.
     """
-    values = []
+    values = {}
     long = False
-    for cell, text, place in zip(cells, texts, places, strict=True):
-        value = float(text)
+    for cell, text in texts.items():
+        value = values[cell] = float(text)
+        if len(text) <= EXACT_DIGITS and "e" not in text and "E" not in text:
+            continue  # at most so many digits, so neither too large nor too small nor equal to another decimal
         mantissa = re.split("[eE]", text)[0]
         if not math.isfinite(value):
-            raise DataError(f"{place}: {one_line(cell)} is beyond binary64's 1.8e308; rescale the column")
+            raise DataError(f"{place(cell)}: {one_line(cell)} is beyond binary64's 1.8e308; rescale the column")
         if value == 0.0 and any(digit in "123456789" for digit in mantissa):
             raise DataError(
-                f"{place}: {one_line(cell)} is below binary64's 4.9e-324 and would become 0; rescale the column"
+                f"{place(cell)}: {one_line(cell)} is below binary64's 4.9e-324 and would become 0; rescale the column"
             )
-        if len(mantissa) > EXACT_DIGITS or abs(value) < 2.0**-1022:
+        if len(mantissa) > EXACT_DIGITS or abs(value) < SMALLEST_NORMAL:
             long = True
             if not any(mark in text for mark in ".eE") and int(text) != value:
                 raise DataError(
-                    f"{place}: {one_line(cell)} is an integer that binary64 cannot hold; the nearest is {int(value)}."
-                    " Subtract a constant from the column, or leave it out"
+                    f"{place(cell)}: {one_line(cell)} is an integer that binary64 cannot hold, the nearest is"
+                    f" {int(value)}; subtract a constant from the column{remedy}"
                 )
-        values.append(value)
     if long:
-        _check_distinct(cells, texts, places, values)
+        _check_distinct(texts, values, place, remedy)
     return values
 
 
-def _check_distinct(cells: Sequence[str], texts: Sequence[str], places: Sequence[str], values: Sequence[float]) -> None:
-    first: dict[float, tuple[str, Fraction, str]] = {}
-    for cell, text, place, value in zip(cells, texts, places, values, strict=True):
-        exact = Fraction(text)
-        known = first.setdefault(value, (cell, exact, place))
-        if known[1] != exact:
+def _check_distinct(
+    texts: Mapping[str, str], values: Mapping[str, float], place: Callable[[str], str], remedy: str
+) -> None:
+    first: dict[float, str] = {}
+    for cell, text in texts.items():
+        known = first.setdefault(values[cell], cell)
+        if known != cell and Fraction(texts[known]) != Fraction(text):
             raise DataError(
-                f"{place}: {one_line(cell)} and {one_line(known[0])} ({known[2]}) are different, but the same in"
-                " binary64; subtract a constant from the column, or leave it out"
+                f"{place(cell)}: {one_line(cell)} and {one_line(known)} ({place(known)}) are different, but the same in"
+                f" binary64; subtract a constant from the column{remedy}"
             )

@@ -80,7 +80,7 @@ def foreign(name: str, ending: str) -> DataError:
     """Make the refusal of a file of another kind, by its ending without the dot."""
     words, remedy = next(found for endings, found in _FOREIGN.items() if ending in endings.split())
     shown = repr(name) if len(name) <= 80 else "FILE"
-    return DataError(f"{one_line(name)}: {words}, which is not read here; convert it: {remedy.format(shown)}")
+    return DataError(f"{name}: {words}; it is not read here, convert it: {remedy.format(shown)}")
 
 
 def is_foreign(name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from verifier.errors import DataError, one_line
-from verifier.model.data import Dataset, IntArray, Scale, exact_float64, scaled_inputs
+from verifier.model.data import Dataset, FloatArray, IntArray, Scale, exact_float64, scaled_inputs
 from verifier.model.labels import mapping_in_words, numbered, text_labels
 from verifier.model.tables.arff import read_arff_table
 from verifier.model.tables.columns import Choice, Label, chosen_columns
@@ -19,6 +19,7 @@ from verifier.model.tables.heading import Table, table_of
 from verifier.model.tables.numbers import (
     column_floats,
     decimal_mark,
+    has_groups,
     is_missing,
     is_numeric,
     kind_of,
@@ -128,125 +129,135 @@ def _refuse_markup(name: str, text: str) -> None:
 
 def _without_missing(table: Table, choice: Choice, missing: str | None) -> list[str]:
     """Leave out rows that lack a value, if that was asked for; say which."""
-    used = (*choice.inputs, *choice.label)
-    signs = choice.label if len(choice.label) == 1 and _signs(table.column(choice.label[0])) else ()
-    lacking = [
-        next((k for k in used if is_missing(row[k]) and not (k in signs and row[k] == "-")), None) for row in table.rows
-    ]
-    where = [row for row, column in enumerate(lacking) if column is not None]
-    if not where:
+    lacking: dict[int, int] = {}  # row and its first column without a value
+    columns = []
+    for k in sorted((*choice.inputs, *choice.label)):
+        signs = "+" in table.values(k) and k in choice.label  # then - is a class
+        absent = {cell for cell in table.values(k) if is_missing(cell) and not (signs and cell == "-")}
+        if absent:
+            columns.append(k)
+            for row, cell in enumerate(table.column(k)):
+                if cell in absent:
+                    lacking.setdefault(row, k)
+    if not lacking:
         return []
+    where = sorted(lacking)
+    kept = [row for row in range(len(table.rows)) if row not in lacking]
     if missing is None:
-        raise _missing_value(table, choice, where, lacking[where[0]] or 0)
-    lines = [table.lines[row] for row in where]
-    if len(where) == len(table.rows):
-        k = lacking[where[0]] or 0
+        raise _missing_value(table, choice, lacking, columns, kept)
+    if not kept:
+        k = lacking[0]
         remedy = choice.without(table, [k]) if k in choice.inputs else ""
         raise DataError(
-            f"{table.name}: every row lacks a value, {table.words(k)} does in line {lines[0]}; "
+            f"{table.name}: every row lacks a value, {table.words(k)} does in line {table.lines[0]}; "
             + (f"leave the column out: {remedy}" if remedy else "fill the values in")
         )
-    kept = [row for row, column in enumerate(lacking) if column is None]
-    table.rows, table.lines = [table.rows[row] for row in kept], [table.lines[row] for row in kept]
-    return [
-        f"{len(where)} {'row' if len(where) == 1 else 'rows'} with missing values left out ({lines_in_words(lines)})"
-    ]
+    shown = lines_in_words([table.lines[row] for row in where])
+    table.keep(kept)
+    return [f"{len(where)} {'row' if len(where) == 1 else 'rows'} with missing values left out ({shown})"]
 
 
-def _missing_value(table: Table, choice: Choice, where: Sequence[int], column: int) -> DataError:
-    cell, place = table.rows[where[0]][column], table.place(where[0], column)
-    rows = "the row" if len(where) == 1 else f"the {len(where)} rows that lack a value"
+def _missing_value(
+    table: Table, choice: Choice, lacking: dict[int, int], columns: Sequence[int], kept: Sequence[int]
+) -> DataError:
+    """Name the first value that is missing, and the remedies that work."""
+    row = min(lacking)
+    column = lacking[row]
+    what = f"{table.place(row, column)}: {one_line(table.rows[row][column])} is a missing value"
     if column in choice.label:
-        return DataError(
-            f'{place}: the label is missing ({one_line(cell)}); fill it in, or write data.missing = "drop rows" to'
-            f" leave out {rows}"
-        )
-    remedy = choice.without(table, [column])
-    other = f", or {remedy} to leave out the column" if remedy else ""
-    return DataError(
-        f'{place}: {one_line(cell)} is a missing value; write data.missing = "drop rows" to leave out {rows}{other}'
-    )
+        what = f"{table.place(row, column)}: the label is missing ({one_line(table.rows[row][column])})"
+    remedies = []
+    if len({tuple(table.rows[k][j] for j in choice.label) for k in kept}) > 1:
+        rows = "the row" if len(lacking) == 1 else f"the {len(lacking)} rows that lack a value"
+        remedies.append(f'data.missing = "drop rows" to leave out {rows}')
+    other = "" if set(columns) & set(choice.label) else choice.without(table, columns)
+    if other:
+        remedies.append(f"{other} to leave out {'the column' if len(columns) == 1 else f'the {len(columns)} columns'}")
+    return DataError(f"{what}; write {', or '.join(remedies)}" if remedies else f"{what}; fill it in")
 
 
-def _signs(cells: Sequence[str]) -> bool:
-    """Whether a label column is + and -, so that - is no missing value."""
-    return "+" in cells
-
-
-def _inputs(table: Table, choice: Choice, decimal: str | None) -> tuple[np.ndarray, list[str]]:
-    """Read the input columns, shape (N, d); say what truth values became."""
+def _inputs(table: Table, choice: Choice, decimal: str | None) -> tuple[FloatArray, list[str]]:
+    """Read the input columns, shape (N, d); say what was understood about them."""
     values = np.empty((len(table.rows), len(choice.inputs)))
-    notes, truths, numeric = [], {}, []
+    truths = {}
     for k in choice.inputs:
-        cells = table.column(k)
-        pair = truth_pair(cells)
+        pair = truth_pair(table.values(k))
         if pair is not None:
             truths[k] = pair
-        else:
-            _need_numbers(table, choice, k, cells)
-            numeric.append(k)
-    columns = [table.column(k) for k in numeric]
-    mark = decimal or decimal_mark(columns, [f"{table.name}: {table.words(k)}" for k in numeric], table.delimiter)
+    numeric = [k for k in choice.inputs if k not in truths]
+    names = [table.words(k) for k in numeric]
+    mark = decimal or decimal_mark(table.name, [table.values(k) for k in numeric], names, table.delimiter)
     grouped = 0
     for position, k in enumerate(choice.inputs):
-        cells = table.column(k)
-        if k in truths:
-            values[:, position] = [truths[k][cell] for cell in cells]
-            continue
-        texts = [plain(cell, mark) for cell in cells]
-        wrong = next((row for row, text in enumerate(texts) if text is None), None)
-        if wrong is not None:
-            point = "point" if mark == "." else "comma"
-            raise DataError(
-                f"{table.place(wrong, k)}: {one_line(cells[wrong])} is not a number with a decimal {point}; correct it,"
-                f" or leave the column out: {choice.without(table, [k])}"
-            )
-        places = [table.place(row, k) for row in range(len(cells))]
-        grouped += sum(
-            cell.replace(",", ".") != text.replace(",", ".") and _grouped(cell, mark)
-            for cell, text in zip(cells, texts, strict=True)
-            if text is not None
-        )
-        values[:, position] = column_floats(cells, [text or "" for text in texts], places)
-    if mark == ",":
-        notes.append("decimal commas")
+        numbers: Mapping[str, float] = truths[k] if k in truths else _numbers(table, choice, k, mark)
+        values[:, position] = [numbers[cell] for cell in table.column(k)]
+        if k not in truths:
+            marked = {cell for cell in numbers if has_groups(cell, mark)}
+            grouped += sum(map(marked.__contains__, table.column(k))) if marked else 0
+    notes = ["decimal commas"] if mark == "," else []
     if grouped:
         notes.append(f"{grouped} {'number' if grouped == 1 else 'numbers'} with marks between thousands")
-    if truths:
-        shown = next(iter(truths.values()))
-        words = ", ".join(f"{cell} = {value}" for cell, value in sorted(shown.items(), key=lambda item: -item[1]))
-        notes.append(f"{_names(table, list(truths))}: {words}")
+    meanings: dict[str, list[int]] = {}
+    for k, found in truths.items():
+        words = ", ".join(f"{cell} = {value}" for cell, value in sorted(found.items(), key=lambda item: -item[1]))
+        meanings.setdefault(words, []).append(k)
+    notes += [f"{_names(table, columns)}: {words}" for words, columns in meanings.items()]
     return values, notes
 
 
-def _grouped(cell: str, mark: str) -> bool:
-    other = "," if mark == "." else "."
-    return other in cell or any(sign in cell for sign in "\u00a0\u202f\u2009'\u2019")
+def _numbers(table: Table, choice: Choice, column: int, mark: str) -> dict[str, float]:
+    """Read the different cells of a column."""
+
+    def place(cell: str) -> str:
+        return table.place(table.column(column).index(cell), column)
+
+    texts = {}
+    remedy = choice.without(table, [column])
+    for cell in table.values(column):
+        text = plain(cell, mark)
+        if text is None:
+            _need_numbers(table, choice, column)
+            point = "point" if mark == "." else "comma"
+            raise DataError(
+                f"{place(cell)}: {one_line(cell)} is not a number with a decimal {point}; correct it"
+                + (f", or leave the column out: {remedy}" if remedy else "")
+            )
+        texts[cell] = text
+    return column_floats(texts, place, f", or leave it out: {remedy}" if remedy else "")
 
 
-def _need_numbers(table: Table, choice: Choice, column: int, cells: Sequence[str]) -> None:
+def _need_numbers(table: Table, choice: Choice, column: int) -> None:
     """Refuse a column with cells that are no finite numbers; name the first, and what to do."""
-    wrong = [row for row, cell in enumerate(cells) if not is_numeric(cell)]
+    wrong = {cell for cell in table.values(column) if not is_numeric(cell)}
     if not wrong:
         return
-    cell = cells[wrong[0]]
-    what = f"{table.place(wrong[0], column)}: {one_line(cell)} is {kind_of(cell)}"
-    if len(wrong) <= len(cells) / 2:
+    cells = table.column(column)
+    rows = [row for row, cell in enumerate(cells) if cell in wrong]
+    cell = cells[rows[0]]
+    what = f"{table.place(rows[0], column)}: {one_line(cell)} is {kind_of(cell)}"
+    if rows == [0] and len(choice.inputs) > 1 and all(not is_numeric(table.rows[0][k]) for k in choice.inputs):
+        raise DataError(
+            f"{what}, nor are the others in line {table.lines[0]}; delete that line if it holds names or units"
+        )
+    if len(rows) <= len(cells) / 2:
         remedy = choice.without(table, [column])
         raise DataError(f"{what}; correct it" + (f", or leave the column out: {remedy}" if remedy else ""))
-    others = [k for k in choice.inputs if _holds_texts(table.column(k))]
+    others = [k for k in choice.inputs if _holds_texts(table, k)]
     remedy = choice.without(table, others)
     more = [table.short(k) for k in others if k != column]
     also = f" ({', '.join(more[:MAX_LISTED])}{', ...' if len(more) > MAX_LISTED else ''} likewise)" if more else ""
-    columns = "the column" if len(others) == 1 else f"the {len(others)} columns"
+    columns, texts = ("the column", "its") if len(others) == 1 else (f"the {len(others)} columns", "their")
     leave = f"; leave {columns} out: {remedy}" if remedy else "; no input would be left without such columns"
-    numbers = ", or make numbers of its texts with pandas.get_dummies" if kind_of(cell) == "not a number" else ""
+    numbers = f", or make numbers of {texts} texts with pandas.get_dummies" if kind_of(cell) == "not a number" else ""
     raise DataError(f"{what}{also}{leave}{numbers}")
 
 
-def _holds_texts(cells: Sequence[str]) -> bool:
+def _holds_texts(table: Table, column: int) -> bool:
     """Whether most cells of a column are neither numbers nor truth values."""
-    return truth_pair(cells) is None and sum(not is_numeric(cell) for cell in cells) > len(cells) / 2
+    if truth_pair(table.values(column)) is not None:
+        return False
+    wrong = {cell for cell in table.values(column) if not is_numeric(cell)}
+    return bool(wrong) and sum(cell in wrong for cell in table.column(column)) > len(table.rows) / 2
 
 
 def _labels(table: Table, choice: Choice) -> tuple[IntArray, tuple[str, ...]]:
@@ -255,7 +266,7 @@ def _labels(table: Table, choice: Choice) -> tuple[IntArray, tuple[str, ...]]:
         return _one_hot_labels(table, choice.label)
     k = choice.label[0]
     where = f"{table.name}: {table.words(k)}"
-    labels, names = text_labels(where, table.column(k), [table.place(row, k) for row in range(len(table.rows))])
+    labels, names = text_labels(where, table.column(k), lambda row: table.place(row, k))
     if k in table.nominal:
         order = [value for value in table.nominal[k] if value in names]
         if sorted(order) == sorted(names):
