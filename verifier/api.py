@@ -18,7 +18,7 @@ from verifier.balls.engine import FIRST_BITS
 from verifier.balls.features import FeatureEnclosure
 from verifier.certificate.show import Description, read_description
 from verifier.certificate.writer import CertificateBuilder
-from verifier.display import Facts, Shown
+from verifier.display import Facts, Judged, Shown
 from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path as LossPath
@@ -41,7 +41,7 @@ from verifier.theorem.steps import Theorem
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Verification(Shown):
+class Verification(Judged, Shown):
     """What `verify` found: verdicts, proofs, and the certificate that can be written.
 
     Parameters
@@ -117,6 +117,11 @@ class Verification(Shown):
     def features(self) -> FeatureEnclosure:
         """Psi(U), shape (N, M), enclosed by Arb at 64 bits: for `singular_values`, pictures, proofs of your own."""
         return FeatureEnclosure(self.network, self.u, self.data.inputs, FIRST_BITS)
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was asked for is PROVED."""
+        return self.report.proved
 
     def verdict(self, name: str) -> Verdict | None:
         """The verdict of a step or statement.
@@ -214,7 +219,8 @@ def verify(
     X : array_like of shape (N, d), (N, channels, length) or (N, channels, height, width); or str, Path, Dataset
         The samples; or the name of a built-in data set (``"iris"``), a file (see `verifier.load_dataset`), a `Dataset`.
     y : sequence of N labels, optional
-        The classes, of any kind that compares by value. Not given with a name, a file or a `Dataset`, which have labels.
+        The classes, of any kind that compares by value. Not given with a name, a file or a `Dataset`, which have
+        labels.
     network : Network, layer or sequence of layers
         The network; layers are put on the input of X's shape.
     u : array_like of shape (p,), or mapping of names to arrays, optional

@@ -345,8 +345,8 @@ def _report_json(report: CaseReport, written: Path | None) -> dict[str, Any]:
         "data": report.data,
         "steps": _steps(report.steps),
         "engine": report.engine,
-        "attempts": list(report.rank.attempts) if report.rank else [],
-        "sigma_lower": report.rank.sigma_lower if report.rank else 0.0,
+        "attempts": [] if report.rank is None else list(report.rank.attempts),
+        "sigma_lower": 0.0 if report.rank is None else report.rank.sigma_lower,
         "certificate": None if written is None else str(written),
     }
 

@@ -39,7 +39,7 @@ from verifier.balls.exact import (
 from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown, Table
+from verifier.display import Decided, Facts, Shown, Table
 from verifier.landscape.zero_loss import ZeroLoss, loss_bound
 from verifier.model.given import given_counts, given_labels
 from verifier.model.network import Array
@@ -163,7 +163,7 @@ class Path(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PathResult(Shown):
+class PathResult(Decided, Shown):
     """What is known of the path from this start."""
 
     verdict: Verdict

@@ -50,7 +50,7 @@ from flint import arb, arb_mat, ctx, nmod_mat
 from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.balls.precision import MAX_BITS, MIN_BITS, working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.errors import InputError
 from verifier.model.network import approx_features
 from verifier.model.verdict import Verdict
@@ -86,7 +86,7 @@ Interval = tuple[arb, arb]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SingularValues(Shown):
+class SingularValues(Decided, Shown):
     """Enclosures ``lower[k] <= sigma_(k+1) <= upper[k]`` in decreasing order, ``min(N, M)`` of them.
 
     The verdict is PROVED if ``upper - lower <= 10^-digits lower`` for all of them (``lower = upper = 0`` for those that

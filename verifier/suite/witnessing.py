@@ -16,6 +16,7 @@ import numpy as np
 
 from verifier.balls.exact import bound_text
 from verifier.certificate.writer import CertificateBuilder
+from verifier.display import Judged
 from verifier.errors import CaseError, DataError
 from verifier.model.case import Case, build_network
 from verifier.model.data import Dataset
@@ -38,7 +39,7 @@ LINE_TIMES = np.linspace(-1.0, 1.0, 33)
 
 
 @dataclass
-class WitnessReport:
+class WitnessReport(Judged):
     """The steps that were decided, the network and data, and the claims for a certificate (None: nothing to claim)."""
 
     data: str
@@ -48,6 +49,11 @@ class WitnessReport:
     witness: WitnessResult | None = None
     rank: RankResult | None = None
     genericity: Genericity | None = None
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was reached is PROVED, and there is one."""
+        return bool(self.steps) and all(step.verdict is Verdict.PROVED for step in self.steps)
 
     def verdict(self, label: str) -> Verdict:
         """The verdict of a step; UNDECIDED if it was not reached."""
@@ -152,8 +158,8 @@ def _dense(
         report.builder.add_deficiency(every)
         return
     dense = random_witness(network, dataset.inputs, seed=seed, certificate=certificate, stage=stage)
-    if isinstance(dense, str):
-        report.add("L3.2 construction", Verdict.UNDECIDED, f"no dense random witness: {dense}", since)
+    if dense.rank is None:
+        report.add("L3.2 construction", Verdict.UNDECIDED, f"no dense random witness: {dense.reason}", since)
         return
     reason = f"a dense random U (seed {dense.seed}): {dense.rank.reason}"
     report.add("L3.2 construction", Verdict.PROVED, reason, since)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
 from verifier.balls.binary64.backend import EMULATION, Array, Backend, Shape3
+from verifier.display import Judged
 
 MOST_SHAPES = 12
 """Products tested at most: those with the most operations."""
@@ -56,7 +57,7 @@ _MULTIPLIED = (
 
 
 @dataclass(frozen=True)
-class CanaryReport:
+class CanaryReport(Judged):
     """What was run and whether it held.
 
     Parameters
