@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from verifier import __version__
+from verifier.commands_matrix import matrix
 from verifier.errors import InputError, VerifierError, nearest, one_line
 
 if TYPE_CHECKING:
@@ -468,6 +469,9 @@ def check(
 
     arguments = (["--json"] if as_json else []) + ["--", *map(str, files)]
     raise typer.Exit(subprocess.run(checker_command(arguments), check=False).returncode)
+
+
+app.command()(matrix)
 
 
 @app.command()
