@@ -41,6 +41,8 @@ _HOMES = {
     "certify_inverse64": "verifier.rank.float_inverse",
     "singular_values": "verifier.rank.singular_values",
     "matrix_singular_values": "verifier.rank.singular_values",
+    "matrix": "verifier.rank.matrix",
+    "MatrixResult": "verifier.rank.matrix",
     "prove_witness": "verifier.rank.witness",
     "random_witness": "verifier.rank.random_witness",
     "structural_bound_every_u": "verifier.rank.deficiency",
@@ -102,6 +104,7 @@ __all__ = [
     "FloatEnclosure",
     "InputError",
     "MatrixEnclosure",
+    "MatrixResult",
     "Network",
     "PathResult",
     "RankResult",
@@ -134,6 +137,7 @@ __all__ = [
     "group_duplicates",
     "initialise",
     "load_dataset",
+    "matrix",
     "matrix_singular_values",
     "numpy_backend",
     "output_weights",
@@ -196,6 +200,7 @@ if TYPE_CHECKING:
     from verifier.rank.deficiency import structural_bound_every_u
     from verifier.rank.float_inverse import certify_inverse64
     from verifier.rank.gram import certify_gram
+    from verifier.rank.matrix import MatrixResult, matrix
     from verifier.rank.random_witness import random_witness
     from verifier.rank.singular_values import matrix_singular_values, singular_values
     from verifier.rank.witness import WitnessResult, prove_witness

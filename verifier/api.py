@@ -20,7 +20,7 @@ from verifier.balls.features import FeatureEnclosure
 from verifier.certificate.cost import LeftOut, sentence
 from verifier.certificate.show import Description, read_description
 from verifier.certificate.writer import CertificateBuilder
-from verifier.display import Facts, Shown
+from verifier.display import Facts, Judged, Shown
 from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path as LossPath
@@ -52,7 +52,7 @@ from verifier.theorem.steps import Theorem
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Verification(Shown):
+class Verification(Judged, Shown):
     """What `verify` found: verdicts, proofs, and the certificate that can be written.
 
     Parameters
@@ -133,6 +133,11 @@ class Verification(Shown):
     def features(self) -> FeatureEnclosure:
         """Psi(U), shape (N, M), enclosed by Arb at 64 bits: for `singular_values`, pictures, proofs of your own."""
         return FeatureEnclosure(self.network, self.u, self.data.inputs, FIRST_BITS)
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was asked for is PROVED."""
+        return self.report.proved
 
     def verdict(self, name: str) -> Verdict | None:
         """The verdict of a step or statement.

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from verifier import __version__
+from verifier.commands_matrix import matrix
 from verifier.errors import InputError, VerifierError, nearest, one_line
 
 if TYPE_CHECKING:
@@ -358,8 +359,8 @@ def _report_json(report: CaseReport, written: Path | None) -> dict[str, Any]:
         "start": report.start,
         "steps": _steps(report.steps),
         "engine": report.engine,
-        "attempts": list(report.rank.attempts) if report.rank else [],
-        "sigma_lower": report.rank.sigma_lower if report.rank else 0.0,
+        "attempts": [] if report.rank is None else list(report.rank.attempts),
+        "sigma_lower": 0.0 if report.rank is None else report.rank.sigma_lower,
         "certificate": None if written is None else str(written),
     }
 
@@ -481,6 +482,9 @@ def check(
 
     arguments = (["--json"] if as_json else []) + ["--", *map(str, files)]
     raise typer.Exit(subprocess.run(checker_command(arguments), check=False).returncode)
+
+
+app.command()(matrix)
 
 
 @app.command()

@@ -30,7 +30,7 @@ def proved(name: str) -> tuple[Instance, CaseReport]:
 
 def curve(name: str) -> Curve:
     report = proved(name)[1]
-    found = curve_of(report.path, report.escape and report.escape.escape, report.loss_path)
+    found = curve_of(report.path, None if report.escape is None else report.escape.escape, report.loss_path)
     assert found is not None
     return found
 

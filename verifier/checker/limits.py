@@ -152,8 +152,8 @@ def be_child(work: Callable[[], bytes], limits: Limits, sink: int, parent: int) 
             os.dup2(nowhere, stream)
         confine(limits)
         content = work()
-        with open(sink, "wb") as stream:
-            stream.write(content)
+        with open(sink, "wb") as answer:
+            answer.write(content)
         status = 0
     except MemoryError:
         status = OUT_OF_MEMORY

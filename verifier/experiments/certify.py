@@ -175,7 +175,9 @@ class _Work:
         """All findings, and the path."""
         findings: dict[str, Finding] = {}
         rank = self._rank()
-        findings["rank"] = _finding(rank.label if rank else "R", rank.verdict if rank else None, _why(rank))
+        findings["rank"] = _finding(
+            "R" if rank is None else rank.label, None if rank is None else rank.verdict, _why(rank)
+        )
         findings["generic"] = self._generic(rank)
         low, high, correct, wrong = self._errors(self._margins())
         if correct + wrong < sum(self.counts) and self.arb and isinstance(self.features, FloatEnclosure):

@@ -26,7 +26,7 @@ from verifier.balls.features import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown, Table
+from verifier.display import Decided, Facts, Shown, Table
 from verifier.errors import InputError, NetworkError
 from verifier.landscape.gateway import part_merged_samples
 from verifier.landscape.legs import Leg, StraightLeg
@@ -122,7 +122,7 @@ class Escape(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class EscapeResult(Shown):
+class EscapeResult(Decided, Shown):
     """What was found: the escape if PROVED, else why each attempt failed."""
 
     verdict: Verdict

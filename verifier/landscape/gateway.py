@@ -30,7 +30,7 @@ from verifier.balls.features import FeatureEnclosure
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
-from verifier.display import Brief, Facts, Shown
+from verifier.display import Brief, Decided, Facts, Shown
 from verifier.landscape.segment import covering
 from verifier.model.activations import Activation
 from verifier.model.given import given_inputs, given_parameters
@@ -49,7 +49,7 @@ MAX_GROUP = 100
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GatewayResult(Shown):
+class GatewayResult(Decided, Shown):
     """Whether E4's hypotheses hold; ``separating`` is a U at which the first skip unit separates all samples.
 
     ``certifiable``: the checker can see for itself that the activation is no polynomial (monotone, a finite limit).

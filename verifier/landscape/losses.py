@@ -38,7 +38,7 @@ from verifier.balls.engine import Enclosure, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, given_weights, round_down, round_up, statable
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.errors import DataError
 from verifier.landscape.path import decimal_below
 from verifier.landscape.separate import QUIETLY, lstsq, proposals, times_right_inverse
@@ -63,7 +63,7 @@ Row = Sequence[arb]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class LossPathResult(Shown):
+class LossPathResult(Decided, Shown):
     """What is known of the segment V0 -> V1 under one loss.
 
     ``end_weights`` and the numbers are given when the segment is certified; the verdict is PROVED if it also leads to
@@ -333,7 +333,7 @@ def prove_loss_path(
             result = _conclude(base, problem, found, end, infimum, witness is not None, epsilon, enclosure.precision)
             if result is not None and result.verdict is Verdict.PROVED:
                 return result
-            best = best or result
+            best = result if best is None else best
             # more precision helps only where the slope is open and its enclosure, not the slope itself, is wide
             following = sharper(enclosure)
             decided = result is not None or found.slope > 0 or not problem.exact

@@ -33,7 +33,7 @@ from verifier.balls.activation import arb_kernel, tree_kernel
 from verifier.balls.binary64.bounds import upper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down, round_up
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.errors import ExpressionError
 from verifier.model.activations import Activation
 from verifier.model.expressions import T
@@ -68,7 +68,7 @@ GRAM_SIZE = 400
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class BallResult(Shown):
+class BallResult(Decided, Shown):
     """Z2: the radius of the ball around (U, V) when PROVED, with what is needed to state it."""
 
     verdict: Verdict

@@ -42,7 +42,7 @@ from verifier.balls.features import FeatureEnclosure
 from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown, Table
+from verifier.display import Decided, Facts, Shown, Table
 from verifier.errors import InputError
 from verifier.landscape.legs import Leg, ball_of, combination
 from verifier.landscape.zero_loss import ZeroLoss, loss_bound
@@ -263,7 +263,7 @@ class Path(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PathResult(Shown):
+class PathResult(Decided, Shown):
     """What is known of the path from this start."""
 
     verdict: Verdict

@@ -26,7 +26,7 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, ro
 from verifier.balls.loss import Row
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.landscape.separate import QUIETLY
 from verifier.model.given import given_counts, given_labels
 from verifier.model.network import Array
@@ -36,7 +36,7 @@ from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GradientResult(Shown):
+class GradientResult(Decided, Shown):
     """C1: ``||grad_V Phi(U, V)||_F >= gradient_lower > 0`` when PROVED."""
 
     verdict: Verdict
@@ -51,7 +51,7 @@ class GradientResult(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CurvatureResult(Shown):
+class CurvatureResult(Decided, Shown):
     """C3: the second derivative along the weight from skip unit ``unit`` to output ``output`` when PROVED."""
 
     verdict: Verdict

@@ -14,7 +14,7 @@ from verifier.balls.engine import Enclosure, arithmetic, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.landscape.inseparable import Inseparable, prove_inseparable
 from verifier.landscape.separate import proposals
 from verifier.model.given import given_labels
@@ -24,7 +24,7 @@ from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ZeroLoss(Shown):
+class ZeroLoss(Decided, Shown):
     """V1 with its certified margin ``gamma`` when PROVED, the margins' enclosures and the features they came from.
 
     ``excluded`` is the proof that no V has zero training error at this U, when REFUTED.

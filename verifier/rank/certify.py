@@ -25,12 +25,12 @@ from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
 from verifier.balls.features import FeatureEnclosure, Progress, block_is_finite
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown, Table
+from verifier.display import Decided, Facts, Shown, Table
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.approx import approx_right_inverse_bits, compact_right_inverse
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
-from verifier.rank.float_inverse import InverseBound64, approx_inverse64, certify_inverse64, residual64
+from verifier.rank.float_inverse import approx_inverse64, certify_inverse64, residual64
 from verifier.rank.gram import GramBound, certify_gram
 from verifier.rank.rational import ExactRank, TooLargeError, exact_rank, rational_activations, rational_features
 from verifier.rank.right_inverse import (
@@ -61,7 +61,7 @@ Stage = Callable[[str], Progress]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RankResult(Shown):
+class RankResult(Decided, Shown):
     """What is known of ``rank Psi(U) = N``.
 
     When PROVED, ``sigma_lower`` is the best proved lower bound of sigma_N; ``bound`` and ``witness`` are what a
@@ -311,9 +311,13 @@ def _float_rungs(
     if tight or not certificate or not inverse:
         begun = time.perf_counter()
         found = certify_gram(features, tight=tight, progress=stage(f"rank: Gram matrix of {n} x {m} features"))
-        outcome = found if isinstance(found, str) else f"certified, sigma_N >= {at_least(found.sigma_lower)}"
+        outcome = (
+            found.reason
+            if found.verdict is not Verdict.PROVED
+            else f"certified, sigma_N >= {at_least(found.sigma_lower)}"
+        )
         attempts.append(f"R2 in binary64: {outcome}{_cost(begun)}")
-        if isinstance(found, GramBound):
+        if found.verdict is Verdict.PROVED:
             gram = found
             if not certificate or not inverse:
                 return _proved_by_gram(features, found)
@@ -334,13 +338,14 @@ def _float_rungs(
             attempts.append(f"R1 in binary64: the residual's bound is not below 1{_cost(begun)}")
             continue
         attempts.append(f"R1 in binary64: certified{_cost(begun)}")
-        best = max(float(bound.sigma_lower), gram.sigma_lower if gram else 0.0)
+        best = max(float(bound.sigma_lower), 0.0 if gram is None else gram.sigma_lower)
         if tight and gram is None:
             begun = time.perf_counter()
             sharp = certify_inverse64(features, _full_inverse(psi), tight=True)
-            outcome = f"sigma_N >= {at_least(sharp.sigma_lower)}" if isinstance(sharp, InverseBound64) else sharp
+            sharpened = sharp.verdict is Verdict.PROVED
+            outcome = f"sigma_N >= {at_least(sharp.sigma_lower)}" if sharpened else sharp.reason
             attempts.append(f"R1 in binary64, tight: {outcome}{_cost(begun)}")
-            best = max(best, sharp.sigma_lower if isinstance(sharp, InverseBound64) else 0.0)
+            best = max(best, sharp.sigma_lower if sharpened else 0.0)
         reason = f"||I - Psi X||_2 <= {at_most(bound.alpha, below=1)} < 1 in binary64, so sigma_N >= "
         reason += at_least(_below(best))
         return RankResult(

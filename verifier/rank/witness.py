@@ -26,7 +26,7 @@ from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, lower_float, round_down, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
-from verifier.display import Brief, Facts, Shown
+from verifier.display import Brief, Decided, Facts, Shown
 from verifier.errors import DataError, PrecisionError
 from verifier.model.activations import Activation
 from verifier.model.layers import Dense
@@ -79,7 +79,7 @@ class Block(Brief):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class WitnessResult(Shown):
+class WitnessResult(Decided, Shown):
     """Parameters at which Psi has full row rank, or why none were found.
 
     Guarantee: ``PROVED`` implies that Psi has rank N at these parameters, whatever those of the other units are, with

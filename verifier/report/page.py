@@ -256,7 +256,7 @@ def _shared(cases: Sequence[CaseEntry]) -> dict[str, Usual | None]:
 
 
 def _code(verdict: str | None) -> str:
-    return CODES.get(verdict or "", "N")
+    return "N" if verdict is None else CODES.get(verdict, "N")
 
 
 def _slug(label: str) -> str:

@@ -21,7 +21,7 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.cost import LeftOut, Limits
 from verifier.certificate.writer import CertificateBuilder
-from verifier.display import Brief, Facts, Shown, Table
+from verifier.display import Brief, Decided, Facts, Judged, Shown, Table
 from verifier.errors import CaseError, DataError
 from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
 from verifier.landscape.losses import LossPathResult, prove_loss_path
@@ -56,7 +56,7 @@ Engine = Literal["binary64", "arb"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(Decided):
     """One line of the verdict table: which statement, what was found, why, and how long it took (seconds)."""
 
     key: str
@@ -67,7 +67,7 @@ class Step:
 
 
 @dataclass(repr=False)
-class CaseReport(Shown):
+class CaseReport(Judged, Shown):
     """Everything that was found out about a case."""
 
     case: Case
@@ -85,6 +85,11 @@ class CaseReport(Shown):
     left_out: tuple[LeftOut, ...] = ()
     understood: str = ""
     start: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was asked for is PROVED."""
+        return all(step.verdict is Verdict.PROVED for step in self.steps)
 
     def verdict(self, key: str) -> Verdict | None:
         """The verdict of the step with this key, or ``generic``: full rank at almost every U."""
@@ -107,7 +112,7 @@ class CaseReport(Shown):
     def surprises(self) -> list[str]:
         """Expectations of the case that were not met."""
         return [
-            f"{key}: expected {wanted}, got {self.verdict(key) or 'nothing'}"
+            f"{key}: expected {wanted}, got {'nothing' if self.verdict(key) is None else self.verdict(key)}"
             for key, wanted in self.case.expected.items()
             if self.verdict(key) is not wanted
         ]
@@ -501,7 +506,8 @@ def _walk_through(
             features,
             report.rank,
             report.zero_loss,
-            report.path or (report.escape.escape.tail if report.escape and report.escape.escape else None),
+            report.path
+            or (None if report.escape is None or report.escape.escape is None else report.escape.escape.tail),
             report.escape,
             (path.verdict, path.reason if path.reason.startswith("E") else f"{path.label}: {path.reason}"),
         ),

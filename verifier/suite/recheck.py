@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.certificate.cost import Limits
-from verifier.display import Facts, Shown
+from verifier.display import Facts, Judged, Shown
 
 _running: set[CheckerProcess] = set()
 
@@ -23,7 +23,7 @@ CHECKER = Path(__file__).resolve().parent.parent / "checker" / "__main__.py"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Checked(Shown):
+class Checked(Judged, Shown):
     """The checker's answer for one certificate, ``ACCEPTED``, ``REJECTED`` or ``UNREADABLE``, why, and its seconds."""
 
     file: str

@@ -17,6 +17,7 @@ import numpy as np
 from verifier.balls.exact import at_least
 from verifier.certificate.cost import Limits, Size, expected, judge
 from verifier.certificate.writer import CertificateBuilder
+from verifier.display import Judged
 from verifier.errors import CaseError, DataError
 from verifier.model.case import Case, build_network
 from verifier.model.data import Dataset
@@ -42,7 +43,7 @@ LINE_TIMES = np.linspace(-1.0, 1.0, 33)
 
 
 @dataclass
-class WitnessReport:
+class WitnessReport(Judged):
     """The steps that were decided, the network and data, and the claims for a certificate (None: nothing to claim)."""
 
     data: str
@@ -53,6 +54,11 @@ class WitnessReport:
     rank: RankResult | None = None
     genericity: Genericity | None = None
     understood: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was reached is PROVED, and there is one."""
+        return bool(self.steps) and all(step.verdict is Verdict.PROVED for step in self.steps)
 
     def verdict(self, label: str) -> Verdict:
         """The verdict of a step; UNDECIDED if it was not reached."""
@@ -165,8 +171,8 @@ def _dense(
     used = used_columns(dataset.samples, network.skip_count)
     checkable = limits is not None and judge(expected(size, ("R1",), used=used)[0], (), size, limits) is None
     dense = random_witness(network, dataset.inputs, seed=seed, certificate=checkable, stage=stage)
-    if isinstance(dense, str):
-        report.add("L3.2 construction", Verdict.UNDECIDED, f"no dense random witness: {dense}", since)
+    if dense.rank is None:
+        report.add("L3.2 construction", Verdict.UNDECIDED, f"no dense random witness: {dense.reason}", since)
         return
     reason = f"a dense random U (seed {dense.seed}): {dense.rank.reason}"
     report.add("L3.2 construction", Verdict.PROVED, reason, since)

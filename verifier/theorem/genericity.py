@@ -22,7 +22,7 @@ from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.balls.features import FeatureEnclosure
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.errors import InputError
 from verifier.model.gate import binary64
 from verifier.model.given import given_inputs, given_parameters, given_seeds
@@ -37,7 +37,7 @@ CSV_DIGITS = 17
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Decided):
     """One random U: its seed, and what was proved of the rank at it."""
 
     seed: int
@@ -47,7 +47,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Genericity(Shown):
+class Genericity(Decided, Shown):
     """How many random U were certified to have full rank; ``TESTED``, since only finitely many were looked at.
 
     Guarantee: each trial's verdict is proved for its U; nothing is claimed about any other U.

@@ -14,6 +14,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.display import Decided
 from verifier.errors import NetworkError
 from verifier.model.activations import Activation
 from verifier.model.data import Dataset
@@ -38,7 +39,7 @@ class ActivationEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class ActivationCheck:
+class ActivationCheck(Decided):
     """A3.1(1): every hidden activation is real analytic and strictly increasing."""
 
     verdict: Verdict
@@ -76,7 +77,7 @@ class UnitEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitCheck:
+class UnitCheck(Decided):
     """A3.1(2): N of the M skip units are of kind (a) or (b)."""
 
     verdict: Verdict
@@ -98,7 +99,7 @@ class EqualPatches:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchCheck:
+class PatchCheck(Decided):
     """A3.1(3): every first-layer unit sees pairwise distinct patches; ``windows`` of them were compared."""
 
     verdict: Verdict
@@ -108,7 +109,7 @@ class PatchCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Assumption:
+class Assumption(Decided):
     """A3.1 for a network and data: its three parts, whether all activations are analytic, and the setting.
 
     ``outside`` says why the network is not one of the paper's, whose hidden units have free weights and a bias each;

@@ -14,7 +14,7 @@ import sympy
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, upper_float
 from verifier.balls.precision import working_precision
-from verifier.display import Brief, Facts, Shown, Table, count, joined
+from verifier.display import Brief, Decided, Facts, Judged, Shown, Table, count, joined
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.gateway import GatewayResult, prove_gateway
 from verifier.landscape.neighbourhood import BallResult, certified_ball, certified_rank_ball, full_rank_radius
@@ -37,7 +37,7 @@ from verifier.theorem.threshold import check_instance, prove_threshold
 
 
 @dataclass(frozen=True, slots=True)
-class TheoremStep:
+class TheoremStep(Decided):
     """A statement on this instance: verdict, reason, the labels it rests on, whether it applies here at all."""
 
     statement: Statement
@@ -80,7 +80,7 @@ class Evidence(Brief):
 
 
 @dataclass(repr=False)
-class Theorem(Shown):
+class Theorem(Judged, Shown):
     """All steps in the paper's order, and the proofs that a certificate can carry."""
 
     steps: list[TheoremStep] = field(default_factory=list)
@@ -125,6 +125,11 @@ class Theorem(Shown):
         values = (("not proved", joined(others, 12)),) if others else ()
         listed = Table("The proof, statement by statement", ("label", "verdict", "statement and reason"), rows)
         return Facts("The proof, step by step", None, sentence, values, (listed,))
+
+    @property
+    def proved(self) -> bool:
+        """Whether every statement that applies to this instance is PROVED."""
+        return all(step.verdict is Verdict.PROVED for step in self.steps if step.applies)
 
     def verdict(self, label: str) -> Verdict | None:
         """The verdict of a statement, None if it does not apply."""
@@ -240,8 +245,8 @@ def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth
         steps.add("L3.2 construction", Verdict.PROVED, f"the explicit witness ({witness.label})", witness.label)
     else:
         dense = random_witness(network, instance.inputs, seed=seed, stage=stage)
-        if isinstance(dense, str):
-            reason = f"no witness ({witness.reason if witness else ''}), and {dense}"
+        if dense.rank is None:
+            reason = f"no witness ({'' if witness is None else witness.reason}), and {dense.reason}"
             steps.add("L3.2 construction", Verdict.UNDECIDED, reason)
         else:
             found = (
