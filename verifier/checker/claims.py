@@ -18,12 +18,14 @@ from .common import Exact, Rejection, above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, guard
 from .network import increasing, ones, pick
+from .sentences import sentence, statement
 
 # working bits for the few scalar inequalities of R1; bits kept of the integers that are squared for ||X||_2
 BOUND_PRECISION, NORM_BITS = 128, 50
 MARGIN_COPIES = 8  # balls that a margin takes while it is looked at
 # |2^k Psi_ij| must stay below 2^MAX_FEATURE_BITS; below 2^FLOAT_BITS the rounding may start from a binary64
 MAX_FEATURE_BITS, FLOAT_BITS, NEAR_HALF, HALF_BALL = 1 << 15, 44, 0.49, arb(0, 0.5 + 2.0**-12)
+MAX_FLOAT_SHIFT = 900  # beyond this 2^k and what it multiplies are no binary64 any more
 Rows = list[list[arb]]
 Norms = tuple[int, int, list[int]]  # of an integer matrix: sum of squares, largest row sum and all column sums of |.|
 exp: Callable[[arb], arb] = GUARDED["exp"]
@@ -109,7 +111,7 @@ class RankClaim:
     def round(self, flat: list[arb], rows: int) -> tuple[fmpz_mat, arb]:
         """Return integers a near 2^k z and a proved bound of |2^k z - a|; how a was found does not matter."""
         k, floats = self.raw.feature_bits, list(map(float, flat))
-        if max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
+        if k <= MAX_FLOAT_SHIFT and max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
             factor = 2.0**k
             integers = fmpz_mat(rows, self.used, [round(number * factor) for number in floats])
         else:
@@ -148,10 +150,9 @@ class RankClaim:
             message, found = "sigma_lower is above (1 - alpha) / ||X||_2", below((1 - claimed) / norm)
             proved = sigma > 0 and sigma * norm <= 1 - claimed
             require(proved, raw.path + "/sigma_lower", "R1.sigma", message, below(sigma), found)
-        statement = f"rank Psi = N = {self.rank}: the feature matrix at the stored weights has full row rank, and its "
-        statement += f"smallest singular value is at least {below(sigma)}"
+        said = sentence(raw.label, rank=self.rank, sigma_lower=below(sigma))
         bounds = {"sigma_lower": below(sigma), "alpha": above(claimed)}
-        return {"statement": statement, "rank": self.rank, "columns_used": self.used, **bounds}
+        return {"statement": said, "rank": self.rank, "columns_used": self.used, **bounds}
 
 
 def differences(weights: Exact, label: int, classes: Classes) -> arb_mat:
@@ -268,17 +269,14 @@ class MarginClaim:
         """
         raw, gamma = self.raw, below(self.raw.gamma)
         if self.start is None:
-            statement = f"zero training error: every margin of V is at least {gamma}; Phi(U, t V) <= log(1 + "
-            statement += f"{self.data.classes - 1} e^(-t {gamma})) decreases strictly to 0, the infimum of the loss"
-            return {"statement": statement, "gamma": gamma}
+            return {"statement": sentence("Z1", gamma=gamma, others=self.data.classes - 1), "gamma": gamma}
         with precision(self.precision):
             self.compare_path()
-        reached = "".join(f"; at most {above(target.loss)} from t = {above(target.t)} on" for target in raw.targets)
-        loss, kappa = f"{below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}", above(raw.kappa)
-        statement = f"decreases strictly from {loss} at V0" if raw.label == "P1" else f"({loss} at the start) decreases"
-        statement = f"the loss {statement} along the segment to kappa V1 (kappa = {kappa}), then along t V1 to 0, the "
-        statement += f"hidden weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
-        return {"statement": statement, "gamma": gamma, "kappa": kappa}
+        numbers = {"lower": below(raw.start_loss.lower), "upper": above(raw.start_loss.upper)}
+        numbers |= {"kappa": above(raw.kappa), "zero_error_t": above(raw.zero_error_t)}
+        said = [sentence("P1" if raw.label == "P1" else "after", **numbers)]
+        said += [sentence("target", loss=above(target.loss), t=above(target.t)) for target in raw.targets]
+        return {"statement": statement(*said), "gamma": gamma, "kappa": above(raw.kappa)}
 
     def tail(self, time: arb, rule: str, place: str) -> arb:
         """Guarantee: t >= kappa; the result log(1 + (m-1) e^(-t gamma)) bounds the loss at t V1."""

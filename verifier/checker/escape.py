@@ -24,6 +24,7 @@ from .container import Arrays
 from .expression import SERIES, build, jet, taylor
 from .network import Features, by_unit, cut_blocks, join, move, tile
 from .schema import INPUT
+from .sentences import sentence, statement
 from .structure import Structure, fractions
 
 SEGMENT_COPIES = 8  # balls that a unit of a moving network takes, compared with one at rest
@@ -63,7 +64,12 @@ class Segment(Features):
         size = h.nrows()
         z = ((h * w + tile(b, size)) / layer.divisor).entries()
         dz = ((dh * w + h * dw + tile(db, size)) / layer.divisor).entries()
-        found = zip(*(jet(self.jets[number], value, slope) for value, slope in zip(z, dz, strict=True)), strict=True)
+        found = list(zip(*(jet(self.jets[number], *line) for line in zip(z, dz, strict=True)), strict=True))
+        for unit, (value, slope) in enumerate(zip(*found, strict=True)):
+            if not (value.is_finite() and slope.is_finite()):
+                sample = samples[unit // layer.units]
+                message = f"sample {sample}: a unit's value or its derivative is not finite on the way"
+                raise Rejection(layer.path, "features.finite", message, None, str(value)[:100])
         return by_unit(list(itertools.chain(*found)), w.ncols(), layer.units)
 
 
@@ -103,7 +109,7 @@ def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str,
             begin = begin if keeps else claim.margins(last, samples, arrived, shared)
             claim.compare(samples, begin, claim.margins(claim.end, samples, arrived, shared))
         found = claim.conclude()
-    return {"precision": raw.precision, **found, "statement": f"{how}; then {found['statement']}"}
+    return {"precision": raw.precision, **found, "statement": statement(how, str(found["statement"]))}
 
 
 def check_moving(raw: Any, segment: Segment, blocks: list[list[int]], claim: MarginClaim, weights: Any) -> str:
@@ -133,8 +139,8 @@ def check_moving(raw: Any, segment: Segment, blocks: list[list[int]], claim: Mar
             loss = total / data.total
             require(loss <= bound, raw.path + "/epsilon", "E3.sublevel", message, above(bound), above(loss))
     if bound is None:
-        return f"U and V move straight to other values, and the loss strictly decreases ({raw.pieces} pieces)"
-    return f"U moves straight to other values, the loss at most epsilon = {above(raw.epsilon)} above the start's"
+        return sentence("E1", pieces=raw.pieces)
+    return sentence("E3", epsilon=above(raw.epsilon))
 
 
 def fall(margins: list[arb], rates: list[arb], counts: list[int]) -> arb:
@@ -176,7 +182,7 @@ def check_lift(raw: Any, network: Any, moved: Any, arrays: Arrays, start: Exact,
             carried = form in kept and (one or any(constant == sign * s * c for s, c in kept[form]))
         message = f"column {column} moves, and no columns at rest are proved to carry its part of the logits"
         require(carried, raw.path + "/moved", "E2.carry", message)
-    return f"the loss is constant while {resting.count(False)} skip units move and {resting.count(True)} stand still"
+    return sentence("E2", moving=resting.count(False), resting=resting.count(True))
 
 
 def units_at_rest(base: Any, moved: Any) -> list[bool]:
@@ -235,12 +241,12 @@ def check_gateway(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
     last.bias = last.bias._replace(integers=fmpz_mat([[last.bias.integers[0, unit]]]))
     with precision(raw.precision):
         features = Features(moved)
-        column = [row[0] for block in cut_blocks(network, [0] * samples, 1, raw.precision) for row in features.rows(block)]
+        column = [
+            row[0] for block in cut_blocks(network, [0] * samples, 1, raw.precision) for row in features.rows(block)
+        ]
         message = "the first skip unit is not proved to have different values on all samples"
         require(distinct(column), raw.path + "/separating", "E4.separation", message)
-    statement = "from EVERY (U, V) a path on which the cross-entropy never increases leads to loss 0 (wide last layer "
-    statement += "of units with weights of their own, analytic, no polynomial; the layers below separate the samples)"
-    return {"precision": raw.precision, "statement": statement}
+    return {"precision": raw.precision, "statement": sentence("E4")}
 
 
 def check_parting(raw: Any, network: Any, arrays: Arrays, segment: Any) -> str:
@@ -281,7 +287,7 @@ def check_parting(raw: Any, network: Any, arrays: Arrays, segment: Any) -> str:
     alpha = sum((error * error for error in residual.entries()), arb(0))  # at least ||M X - I||^2
     message = "the matrices of divided differences are not proved to have full rank on the whole piece"
     require(alpha < 1, raw.path + "/right_inverse", "E4.rank", message, None, above(alpha))
-    return f"{sum(len(g) > 1 for g in groups)} groups of merged samples part at constant loss, V following continuously"
+    return sentence("E4.path", groups=sum(len(group) > 1 for group in groups))
 
 
 def merged(raw: Any, network: Any) -> list[list[int]]:

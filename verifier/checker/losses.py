@@ -15,6 +15,7 @@ from flint import arb, arb_mat
 from .claims import MarginClaim, Rows, exp, sides
 from .common import above, below, precision, require
 from .container import Arrays
+from .sentences import sentence, statement
 
 Line = list[arb]
 Found = tuple[arb, arb]
@@ -172,11 +173,11 @@ class LossClaim(MarginClaim):
                 require(holds, f"{raw.path}/{key}", "TC.3." + key.replace("_", "-"), message, None, value.str(15))
         proved = attained or raw.gamma is not None or any(rank.label in ("R1", "R3") for rank in self.data.ranks)
         require(proved, raw.path + "/infimum", "TC.3.rank", "needs a claim R1 or R3 in the same certificate")
+        numbers = {"lower": below(raw.start_loss.lower), "upper": above(raw.start_loss.upper)}
+        numbers |= {"end_loss": above(raw.end_loss), "infimum_lower": below(low), "infimum_upper": above(high)}
         what = f"{raw.loss}, classes weighted" if raw.class_weights else raw.loss
         way = "decreases strictly" if slope < 0 else "never increases"
-        statement = f"the loss Phi ({what}) {way} from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}"
-        statement += f" at V0 along the segment to V1, where it is at most {above(raw.end_loss)}; its infimum over V is"
-        statement += f" in [{below(low)}, {above(high)}]"
+        said = [sentence("TC.3", loss=what, way=way, **numbers)]
         if raw.gamma is not None:
-            statement += "; beyond V1 it never increases along t V1 and tends to 0"
-        return {"statement": statement}
+            said.append(sentence("TC.3 ray"))
+        return {"statement": statement(*said)}

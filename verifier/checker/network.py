@@ -135,9 +135,7 @@ def pick(indices: list[int]) -> Any:
     return itemgetter(*indices) if len(indices) > 1 else lambda row: (row[indices[0]],)
 
 
-def cut_blocks(
-    network: SimpleNamespace, labels: list[int], jobs: int, bits: int, others: int = 0
-) -> list[list[int]]:
+def cut_blocks(network: SimpleNamespace, labels: list[int], jobs: int, bits: int, others: int = 0) -> list[list[int]]:
     """Cut the samples, ordered by their labels, into blocks that are evaluated together.
 
     The balls of a block, of so many bits and `others` more for each sample, fit into BLOCK_WORDS, or it has one sample.

@@ -13,13 +13,17 @@ from typing import Any
 
 from flint import fmpq, fmpz_mat
 
-from .common import Exact, require
+from .analytic import require_total, total
+from .common import Exact, precision, require
 from .container import Arrays
 from .expression import rational, rational_bits
+from .network import Features, cut_blocks
 from .schema import INPUT
+from .sentences import sentence
 
 MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
 MAX_SUM_BITS = 1 << 18  # a pre-activation with a longer rational number counts as different from every other
+DEFINED_BITS = 128  # working precision at which Psi is evaluated only to see that it is defined
 RANK_WORK, MONOMIALS = 10**12, 10**7  # multiply-adds that the rank of the monomials' matrix may cost, its entries
 Unit = tuple[fmpq, int, int]
 
@@ -180,21 +184,34 @@ class Structure:
         return int(fmpz_mat([list(map(math.prod, zip(*factors, strict=True))) for factors in monomials]).rank())
 
 
+def require_defined(raw: Any, network: Any, arrays: Arrays) -> None:
+    """Guarantee: on return every unit has a value on every sample at the stored weights, otherwise Rejection."""
+    if all(total(layer.activation.tree) for layer in network.layers):
+        return
+    with precision(DEFINED_BITS):
+        features = Features(network)
+        for samples in cut_blocks(network, [0] * network.samples, 1, DEFINED_BITS):
+            features.rows(samples)
+
+
 def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
     """Check a claim R5.
 
-    Guarantee: rank Psi <= rank_at_most < N, wherever Psi is defined; by the reason "every-u" for every U.
+    Guarantee: Psi is defined at the stored weights, and rank Psi <= rank_at_most < N there; by the reason "every-u"
+    both hold for every U.
     """
     claimed, path = raw.rank_at_most, raw.path + "/rank_at_most"
     require(claimed < network.samples, path, "schema.value", "must be below N", claimed, network.samples)
     every, found, how = raw.reason == "every-u", network.skip_units, f"there are only {network.skip_units} skip units"
+    if every:
+        require_total(network, "R5")
+    else:
+        require_defined(raw, network, arrays)
     if raw.reason == "equal-samples" or (every and found > claimed):
         found = len(set(map(tuple, network.inputs.integers.tolist())))
         how = f"only {found} samples are different"
     if raw.reason == "dependent-units" or (every and found > claimed):
         found, how = Structure(network, every).bound(claimed, network.samples, arrays)
     require(found <= claimed, path, "R5.bound", f"the structure proves only a weaker bound: {how}", claimed, found)
-    statement = "for EVERY U: " if every else ""
-    statement += f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: {how}"
-    statement += "; this refutes full rank, not the absence of bad valleys"
-    return {"statement": statement, "rank_at_most": claimed, "computed_bound": found, "reason": raw.reason}
+    said = sentence("R5 every-u" if every else "R5", rank_at_most=claimed, samples=network.samples)
+    return {"statement": said, "rank_at_most": claimed, "computed_bound": found, "how": how, "reason": raw.reason}

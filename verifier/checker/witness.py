@@ -13,11 +13,12 @@ from typing import Any
 
 from flint import arb, fmpq
 
-from .analytic import monotone, sharpness
+from .analytic import monotone, require_total, sharpness
 from .common import above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, build
 from .schema import INPUT
+from .sentences import sentence, statement
 
 CHUNK = 1 << 20  # entries of the inputs that are held at a time
 
@@ -93,15 +94,15 @@ def read_blocks(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> list[Si
     return list(raw.blocks)
 
 
-def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb, str]:
-    """Return upper bounds of ||T^-1||_inf and of ||Psi - T||_inf, and for which other parameters they hold: rule W1.
+def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb]:
+    """Return upper bounds of ||T^-1||_inf and of ||Psi - T||_inf: rule W1.
 
     Guarantee: T_ij = H (i >= j) or l (i < j), the limits of column j for i -> oo and i -> -oo. As sigma is monotone no
     entry of column j is farther from T than those at its two arguments, which `error` moves towards each other. With
     D = H - l and r = l / D, T^-1 has the rows (e_i - e_(i-1)) / D_i, i >= 2, and as its row 1
     e_1 / D_1 - sum_k (r_k - r_(k+1)) e_k / H_1 with r_(N+1) = 0.
     """
-    distance, ends, near = arb(0), list[tuple[arb, arb]](), arb(0)
+    distance, ends = arb(0), list[tuple[arb, arb]]()
     for block in blocks:
         activation, path = block.layer.activation, block.layer.path + "/activation"
         low, high = monotone(activation.tree)[1:][:: block.sign]
@@ -113,16 +114,13 @@ def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb, str]:
         far = abs(high - function(block.sign * top)).max(abs(function(block.sign * bottom) - low))
         distance += block.columns * far
         ends.append((high, high - low))
-        near = near.max(top / abs(block.weight)).max(-bottom / abs(block.weight))
     ratios = [high / jump - 1 for high, jump in ends]
     first = 1 / abs(ends[0][1]) + sum(map(abs, map(sub, ratios, ratios[1:])), abs(ratios[-1])) / abs(ends[0][0])
-    cone = f"thresholds at a distance of at least {above(near)} from the neighbouring values, on every data set that "
-    cone += "leaves such gaps"
-    return functools.reduce(arb.max, (2 / abs(jump) for _, jump in ends), first), distance, cone
+    return functools.reduce(arb.max, (2 / abs(jump) for _, jump in ends), first), distance
 
 
-def ramps(block: SimpleNamespace, error: arb, samples: int) -> tuple[arb, arb, str]:
-    """Return an upper bound of ||T^-1||_inf, one of q divided by it, and for which other parameters they hold: rule W2.
+def ramps(block: SimpleNamespace, error: arb, samples: int) -> tuple[arb, arb]:
+    """Return an upper bound of ||T^-1||_inf, and one of q divided by it: rule W2.
 
     Guarantee: T = L diag(G_k) L, L the lower triangle of ones, G_k = w (h_k - h_(k-1)), h_0 the threshold of column 1,
     so ||T^-1||_inf <= 4 / G, G = min G_k. With rho G = max |below| and s = g G, ||T^-1 (Psi - T)||_inf is at most
@@ -135,7 +133,7 @@ def ramps(block: SimpleNamespace, error: arb, samples: int) -> tuple[arb, arb, s
     require(gap > 0, block.path + "/biases", "W2.gap", "the gaps between the values are not certainly above 0")
     rho, s = functools.reduce(arb.max, map(abs, block.below), arb(0)) / gap, arb(slope) * gap
     bound = (4 / s) * (arb(2).log() + 2 * (rho * s).exp() / (s.exp() - 1)) + 4 * rho + 4 * samples * error / gap
-    return 4 / gap, bound * gap / 4, "the same thresholds"
+    return 4 / gap, bound * gap / 4
 
 
 def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
@@ -143,7 +141,9 @@ def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
 
     Guarantee: at the parameters that it names, whatever the parameters of the other units are, N columns of Psi are
     nonsingular: q = ||T^-1|| ||Psi - T|| < 1 in the inf-norm. Then sigma_N(Psi) >= (1 - q) / (sqrt(N) ||T^-1||_inf).
+    Every activation is defined on R, so that Psi is defined whatever the other units' parameters are.
     """
+    require_total(network, raw.label)
     with precision(raw.precision):
         z, largest = project(raw, arrays, data)
         blocks, radius = read_blocks(raw, network, z, arrays), arb(0) if raw.radius is None else raw.radius
@@ -151,12 +151,11 @@ def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
         message = "must be above 0, and all blocks must read the input only"
         require(raw.radius is None or plain, raw.path + "/radius", raw.label + ".radius", message, above(radius))
         error = (radius * (largest + 1)).upper()
-        norm, distance, cone = steps(blocks, error) if raw.label == "W1" else ramps(blocks[0], error, len(z))
+        norm, distance = steps(blocks, error) if raw.label == "W1" else ramps(blocks[0], error, len(z))
         q, message = norm * distance, "the columns are too far from triangular"
         require(q < 1, raw.path, raw.label + ".distance", message, "q < 1", above(q))
         found = {"q": above(q), "sigma_lower": below((1 - q) / (norm * arb(len(z)).sqrt()))}
-    text = f"rank Psi(U*) = N = {len(z)} by construction, sigma_N(Psi(U*)) >= {found['sigma_lower']} (q <= "
-    text += f"{found['q']}, {len(raw.chain)} links, {len(blocks)} blocks), whatever the other units' parameters are; "
-    text += f"rank N also if the blocks' weights are multiplied by numbers >= 1, with {cone}"
-    text += f"; and at every U within {below(radius)} of U* in each parameter" if raw.radius is not None else ""
-    return {"statement": text, **found}
+    said = [sentence(raw.label, samples=len(z), **found)]
+    if raw.radius is not None:
+        said.append(sentence("W radius", radius=below(radius)))
+    return {"statement": statement(*said), **found}

@@ -268,7 +268,7 @@ def _run(
     )
     timed("rank", rank.label, lambda: (rank.verdict, rank.reason))
     report.rank = rank
-    builder = CertificateBuilder(data, network, instance.u, with_labels="path" in parts)
+    builder = CertificateBuilder(data, network, instance.u, with_labels=not {"path", "theorem"}.isdisjoint(parts))
     if "rank" in parts:
         builder.add_rank(rank)
     if "path" in parts:
