@@ -14,7 +14,7 @@ from typing import Any
 from flint import arb, arb_mat, fmpz_mat
 
 from .classes import Classes
-from .common import Exact, Rejection, above, below, precision, require
+from .common import Exact, Rejection, TooExpensive, above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, guard
 from .network import increasing, ones, pick
@@ -126,8 +126,8 @@ class RankClaim:
     def nearest(self, z: arb) -> int:
         """Return the integer nearest to 2^k times the midpoint."""
         k, path = self.raw.feature_bits, self.raw.path + "/feature_bits"
-        small = z.abs_upper() < arb((1, MAX_FEATURE_BITS - k))
-        require(small, path, "container.limits", "2^feature_bits times a feature is huge", k, above(z))
+        if not z.abs_upper() < arb((1, MAX_FEATURE_BITS - k)):
+            raise TooExpensive(path, "cost.size", "2^feature_bits times a feature is huge", k, above(z))
         mantissa, exponent = plain(z.mid())
         shift: int = max(-mantissa.bit_length() - 2, exponent + k)
         return mantissa << shift if shift >= 0 else ((mantissa >> (-shift - 1)) + 1) >> 1

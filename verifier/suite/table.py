@@ -35,6 +35,7 @@ STYLE = {
     "ACCEPTED": "green",
     "REJECTED": "bold red",
     "UNREADABLE": "bold red",
+    "TOO EXPENSIVE": "yellow",
 }
 COLUMNS = ("analytic", "rank", "zero_loss", "path")
 SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED: "UNDEC.", Verdict.TESTED: "TESTED"}
@@ -173,7 +174,11 @@ def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
     if written:
         which = "the certificate" if len(written) == 1 else f"{accepted} of {len(written)} certificates"
         verb = "accepted" if accepted or len(written) > 1 else "did not accept"
+        costly = sum(record.check is not None and record.check.verdict == "TOO EXPENSIVE" for record in written)
         checked = f"; the independent checker {verb} {which}"
+        if costly:
+            number = "it was" if len(written) == 1 else f"{costly} {'was' if costly == 1 else 'were'}"
+            checked += f" ({number} too expensive to check, see above)"
     wrong = sum(not record.ok for record in records)
     surprise = f"; NOT as expected: {_count(wrong, 'case')}, named above" if wrong else ""
     if not wrong and all(record.expected for record in records):
@@ -214,5 +219,6 @@ def _verdict(verdict: Verdict | None) -> str:
 def _check(record: CaseRecord) -> str:
     if record.check is None:
         return "-"
-    text = "unread." if record.check.verdict == "UNREADABLE" else record.check.verdict.lower()
+    short = {"UNREADABLE": "unread.", "TOO EXPENSIVE": "too expensive"}
+    text = short.get(record.check.verdict, record.check.verdict.lower())
     return f"[{STYLE[record.check.verdict]}]{text}[/]"
