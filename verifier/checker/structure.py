@@ -184,7 +184,7 @@ class Structure:
         return int(fmpz_mat([list(map(math.prod, zip(*factors, strict=True))) for factors in monomials]).rank())
 
 
-def require_defined(raw: Any, network: Any, arrays: Arrays) -> None:
+def require_defined(network: Any) -> None:
     """Guarantee: on return every unit has a value on every sample at the stored weights, otherwise Rejection."""
     if all(total(layer.activation.tree) for layer in network.layers):
         return
@@ -206,7 +206,7 @@ def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[s
     if every:
         require_total(network, "R5")
     else:
-        require_defined(raw, network, arrays)
+        require_defined(network)
     if raw.reason == "equal-samples" or (every and found > claimed):
         found = len(set(map(tuple, network.inputs.integers.tolist())))
         how = f"only {found} samples are different"
