@@ -16,7 +16,7 @@ MUTANTS = [
         "residual[number * self.rank + sample] -= 1 <<",
         "residual[number * self.rank + sample] *= 0 <<",
     ),
-    ("checker.claims", "self.error = self.error.max(arb(taken[0])).upper()", "self.error = arb(taken[0]).upper()"),
+    ("checker.claims", "self.error = self.error.max(arb(error)).upper()", "self.error = arb(error).upper()"),
     ("checker.claims", "squares + more, max(largest, larger)", "squares, max(largest, larger)"),
     ("checker.claims", "max(largest, larger), list(", "min(largest, larger), list("),
     ("checker.claims", "size if shift else 0", "0"),
