@@ -27,6 +27,6 @@ MUTANTS = [
     ("checker.network", "if 0 <= x < n else -padding", "if x < n else -padding", "padded_checker_features"),
     ("checker.network", "if 0 <= x < n else -padding", "if 0 <= x < n else -1", "padded_checker_features"),
     ("checker.network", "[position * s - p for", "[position * s for", "padded_checker_features"),
-    ("checker.structure", "(fmpq(0), 0, -1)]", "(fmpq(1), 0, -1)]", "planted_padding"),
-    ("checker.escape", "for unit in rest[index]), True], []", "for unit in rest[index]), False], []", "padding_rests"),
+    ("checker.structure", "row.append((fmpq(0)", "row.append((fmpq(1)", "planted_padding"),
+    ("checker.escape", "sources.append(True)", "sources.append(False)", "padding_rests"),
 ]

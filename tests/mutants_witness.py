@@ -70,7 +70,7 @@ MUTANTS = [
     ("checker.witness", "arb.min, block.above) - error", "arb.min, block.above)", "steps_move_by_the_error"),
     ("checker.witness", "-block.above[0]) + error", "-block.above[0])", "steps_move_by_the_error"),
     ("checker.witness", "distance += block.columns * from_", "distance += from_", "checker_at_the_edge"),
-    ("checker.witness", "(2 / abs(jump)", "(1 / abs(jump)", "checker_steps_bound_the_truth"),
+    ("checker.witness", "[2 / abs(jump)", "[1 / abs(jump)", "checker_steps_bound_the_truth"),
     ("checker.witness", "first_row = 1 / abs(first_jump) + ", "first_row = ", "checker_steps_bound_the_truth"),
     ("checker.witness", "[1:][:: block.sign]", "[1:]", "checker_at_the_edge"),
     ("checker.witness", "+ 4 * samples * error / gap", "", "ramps_move"),
