@@ -30,6 +30,14 @@ def size_of(samples: int, dimension: int, units: int, classes: int = 3) -> Size:
     return Size.of(vf.Network(dimension, [vf.Dense(units, "tanh", skip=True)]), samples, classes)
 
 
+def test_products_of_large_matrices_are_cheaper() -> None:
+    wide, narrow = size_of(1_000, 200, 1_000), size_of(1_000, 100, 2_000)
+    assert wide.arcs == narrow.arcs == wide.quick
+    assert narrow.quick == 0
+    claims = [predict(expected(size, ["Z1"]), size).work for size in (wide, narrow)]
+    assert CHECKER.seconds(Work(quick=claims[0].quick)) < CHECKER.seconds(Work(products=claims[1].products)) / 2
+
+
 @pytest.mark.parametrize("layers", [1, 3])
 def test_the_counts_are_what_the_checker_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layers: int) -> None:
     x, y, network = problem(layers=layers)
@@ -99,7 +107,7 @@ def test_limits_that_are_named_put_the_claim_in() -> None:
 
 
 def test_the_price_grows_with_bits_and_every_kind_of_work() -> None:
-    for kind in ("units", "steps", "products", "entries", "differences", "words"):
+    for kind in ("units", "steps", "products", "quick", "entries", "differences", "words"):
         assert CHECKER.seconds(Work(**{kind: 10**6})) > 0
     assert CHECKER.seconds(Work(steps=10**6), 1024) > 2 * CHECKER.seconds(Work(steps=10**6), 64)
 
