@@ -198,3 +198,23 @@ def test_a_limit_that_is_none_is_refused(value: Any) -> None:
     x, y, network = problem(6, 8)
     with pytest.raises(vf.InputError, match="max_check_seconds"):
         vf.verify(x, y, network, max_check_seconds=value)
+
+
+@pytest.mark.parametrize(("activation", "init"), [("tanh", "gaussian"), ("tanh", "zeros"), ("relu", "gaussian")])
+def test_at_every_limit_what_is_written_is_accepted(tmp_path: Path, activation: str, init: Any) -> None:
+    x, y, _ = problem(12)
+    network = [vf.Dense(30, activation, skip=True)]
+    kwargs: dict[str, Any] = {"losses": ["squared"], "init": init, "targets": ["1e-6"]}
+    everything = vf.verify(x, y, network, **kwargs).builder._priced
+    size = size_of(12, 4, 30)
+    least, most = (predict(claims, size).seconds for claims in ([], everything))
+    seen = set()
+    for share in (0.02, 0.1, 0.5, 0.9, 5.0):
+        found = vf.verify(x, y, network, **kwargs, max_check_seconds=least + share * (most - least))
+        labels = [claim["label"] for claim in found.builder._claims]
+        seen.add(tuple(labels))
+        assert len(labels) + len(found.left_out) == len(everything)
+        if not found.builder.empty:
+            answer = checking.check_file(str(found.write(tmp_path / "c.json")), 1)
+            assert answer.verdict == "ACCEPTED", answer.rejection
+    assert len(seen) > 1
