@@ -30,6 +30,14 @@ def size_of(samples: int, dimension: int, units: int, classes: int = 3) -> Size:
     return Size.of(vf.Network(dimension, [vf.Dense(units, "tanh", skip=True)]), samples, classes)
 
 
+def test_products_of_large_matrices_are_cheaper() -> None:
+    wide, narrow = size_of(1_000, 200, 1_000), size_of(1_000, 100, 2_000)
+    assert wide.arcs == narrow.arcs == wide.quick
+    assert narrow.quick == 0
+    claims = [predict(expected(size, ["Z1"]), size).work for size in (wide, narrow)]
+    assert CHECKER.seconds(Work(quick=claims[0].quick)) < CHECKER.seconds(Work(products=claims[1].products)) / 2
+
+
 @pytest.mark.parametrize("layers", [1, 3])
 def test_the_counts_are_what_the_checker_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layers: int) -> None:
     x, y, network = problem(layers=layers)
@@ -99,7 +107,7 @@ def test_limits_that_are_named_put_the_claim_in() -> None:
 
 
 def test_the_price_grows_with_bits_and_every_kind_of_work() -> None:
-    for kind in ("units", "steps", "products", "entries", "differences", "words"):
+    for kind in ("units", "steps", "products", "quick", "entries", "differences", "words"):
         assert CHECKER.seconds(Work(**{kind: 10**6})) > 0
     assert CHECKER.seconds(Work(steps=10**6), 1024) > 2 * CHECKER.seconds(Work(steps=10**6), 64)
 
@@ -190,3 +198,23 @@ def test_a_limit_that_is_none_is_refused(value: Any) -> None:
     x, y, network = problem(6, 8)
     with pytest.raises(vf.InputError, match="max_check_seconds"):
         vf.verify(x, y, network, max_check_seconds=value)
+
+
+@pytest.mark.parametrize(("activation", "init"), [("tanh", "gaussian"), ("tanh", "zeros"), ("relu", "gaussian")])
+def test_at_every_limit_what_is_written_is_accepted(tmp_path: Path, activation: str, init: Any) -> None:
+    x, y, _ = problem(12)
+    network = [vf.Dense(30, activation, skip=True)]
+    kwargs: dict[str, Any] = {"losses": ["squared"], "init": init, "targets": ["1e-6"]}
+    everything = vf.verify(x, y, network, **kwargs).builder._priced
+    size = size_of(12, 4, 30)
+    least, most = (predict(claims, size).seconds for claims in ([], everything))
+    seen = set()
+    for share in (0.02, 0.1, 0.5, 0.9, 5.0):
+        found = vf.verify(x, y, network, **kwargs, max_check_seconds=least + share * (most - least))
+        labels = [claim["label"] for claim in found.builder._claims]
+        seen.add(tuple(labels))
+        assert len(labels) + len(found.left_out) == len(everything)
+        if not found.builder.empty:
+            answer = checking.check_file(str(found.write(tmp_path / "c.json")), 1)
+            assert answer.verdict == "ACCEPTED", answer.rejection
+    assert len(seen) > 1

@@ -56,6 +56,8 @@ NAMES = {
 }
 """Claims in a few words."""
 MARGIN_KEYS = ("start_weights", "end_weights", "output_weights")
+CLASSICAL = 120
+"""FLINT multiplies matrices of balls by blocks of integers where all sides are longer."""
 BLOCK_BALLS = 1 << 20
 """Balls that the checker holds of one block of samples."""
 
@@ -124,11 +126,13 @@ class Size:
     widest: int
     below: int
     """Arcs of layers without skip units."""
+    quick: int
+    """Arcs of layers whose matrices are large: their products are cheaper."""
 
     @classmethod
     def of(cls, network: Network, samples: int, classes: int) -> Size:
         """The shapes of a network on so many samples of so many classes."""
-        units = arcs = steps = below = 0
+        units = arcs = steps = below = quick = 0
         widest, nodes = network.dimension, dict[str, int]()
         skip = {index for index, _ in network.skip_units}
         for index, layer in enumerate(network.layers):
@@ -145,10 +149,13 @@ class Size:
                 nodes[text] = sum(1 for _ in ast.walk(ast.parse(text, mode="eval").body))
             units, arcs, steps = units + width, arcs + width * window, steps + width * nodes[text]
             below += 0 if index in skip else width * window
+            rows = layer.width if isinstance(layer, Dense) else getattr(layer, "filters", 1)
+            quick += width * window if min(rows, window) > CLASSICAL else 0
             widest = max(widest, total)
         widest = max(widest, network.dimension + units)
         count = network.parameter_count
-        return cls(samples, network.dimension, classes, network.skip_count, units, arcs, steps, count, widest, below)
+        columns = network.skip_count
+        return cls(samples, network.dimension, classes, columns, units, arcs, steps, count, widest, below, quick)
 
     @property
     def blocks(self) -> int:
@@ -166,6 +173,8 @@ class Work:
     """Nodes of expressions, evaluated at a ball."""
     products: int = 0
     """Multiply-adds of balls."""
+    quick: int = 0
+    """The same in products of large matrices."""
     entries: int = 0
     """Numbers and balls that pass through Python: read, rounded, put into matrices."""
     differences: int = 0
@@ -190,6 +199,7 @@ class Prices:
     unit: float
     step: float
     product: float
+    quick: float
     entry: float
     difference: float
     word: float
@@ -199,14 +209,14 @@ class Prices:
         return (
             self.unit * work.units
             + self.step * work.steps * (1.0 + bits / 250)
-            + self.product * work.products * max(1.0, bits / 128)
+            + (self.product * work.products + self.quick * work.quick) * max(1.0, bits / 128)
             + self.entry * work.entries * (1.0 + bits / 2000)
             + self.difference * work.differences
             + self.word * work.words
         )
 
 
-CHECKER = Prices(start=0.5, unit=3e-7, step=1.2e-7, product=1.4e-8, entry=2e-7, difference=4e-7, word=3.5e-10)
+CHECKER = Prices(start=0.5, unit=3e-7, step=1.2e-7, product=1.4e-8, quick=4.5e-9, entry=2e-7, difference=4e-7, word=3.5e-10)
 """Measured with python-flint 0.9 on one core of a server CPU: Arb's functions per node of the expression, its products
 of small matrices, FLINT's products of integer matrices, and the Python around them.
 """
@@ -350,7 +360,8 @@ def _parts(claims: Sequence[Claim], size: Size) -> Iterator[tuple[Work, int]]:
 
 def _pass(size: Size) -> Work:
     """One evaluation of all units on all samples."""
-    return Work(units=size.units, steps=size.steps, products=size.arcs).times(size.samples)
+    slow = size.arcs - size.quick
+    return Work(units=size.units, steps=size.steps, products=slow, quick=size.quick).times(size.samples)
 
 
 def _margins(size: Size, matrices: int) -> Work:

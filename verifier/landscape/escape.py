@@ -342,8 +342,10 @@ def _descend(start: _Start) -> Escape | str:
         if not _seems_to_descend(start, end_u, end_v):
             continue
         tried += 1
-        if tried > 4 or not start.afford(0.0):
+        if tried > 4:
             break
+        if not start.afford(0.0):
+            return SPENT
         segment = start.moving(end_u, end_v)
         pieces = next((k for k in PIECES if start.allows(k) and segment.decreases(k)), None)
         if pieces is None:
@@ -448,6 +450,6 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
             room = start.with_room(pieces)
             return Escape("E3", start.u, start.weights, tail, (leg,), pieces=room, epsilon=rise)
         reason = tail
-        if step < 1e-6 or not start.afford(0.0):
+        if step < 1e-6:
             break
     return reason
