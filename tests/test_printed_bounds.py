@@ -463,6 +463,33 @@ def test_an_entropy_is_printed_from_below() -> None:
     assert low <= truth <= high and high - low < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("label", "key", "factor", "sign"),
+    [("R1", "alpha", Fraction(1, 50), -1), ("R1", "sigma_lower", 7, 1), ("Z1", "gamma", 7, 1), ("B1", "radius", 999, 0),
+     ("C1", "gradient_lower", 77, 1), ("C3", "curvature_lower", 77, 1), ("P1", "zero_error_t", Fraction(1, 7), 0)],
+)  # fmt: skip
+def test_what_the_checker_says_of_a_false_bound(
+    label: str, key: str, factor: Fraction | int, sign: int, tmp_path: Path
+) -> None:
+    """What is claimed is printed on the side on which it is a bound; what is computed is its own side's."""
+    inputs = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    found = vf.verify(inputs, [0, 1, 1, 0], [vf.Dense(6, "tanh", skip=True)], seed=3)
+    file = found.write(tmp_path / "c.json")
+    document = json.loads(file.read_text())
+    (claim,) = [claim for claim in document["claims"] if claim["label"] == label]
+    exactly = Fraction(int(claim[key]["mantissa"])) * Fraction(2) ** int(claim[key]["exponent"])
+    claimed = Dyadic(int(exactly * factor * 2**80), -80)
+    claim[key] = {"mantissa": str(claimed.mantissa), "exponent": claimed.exponent}
+    file.write_text(json.dumps(document))
+    answer = check_file(str(file), 1)
+    assert answer.verdict == "REJECTED" and answer.rejection.path.endswith("/" + key)
+    if sign:
+        printed = Fraction(str(answer.rejection.claimed))
+        assert 0 <= sign * (claimed.fraction() - printed) <= claimed.fraction() / 10**5
+    text = str(answer.rejection.computed).strip("[]").partition(" +/- ")[0]
+    assert np.isfinite(float(text))
+
+
 @given(st.integers(-(10**30), 10**30), st.integers(-3000, 3000))
 def test_the_checkers_decimals_have_a_side(mantissa: int, exponent: int) -> None:
     ball = flint.arb((flint.fmpz(mantissa), flint.fmpz(exponent)))
