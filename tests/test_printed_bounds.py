@@ -106,14 +106,15 @@ class Reader:
         """Compare the numbers of a sentence with what is known."""
         text = text.replace("&gt;", ">").replace("&lt;", "<")
         for low, high, begin, end in BOTH.findall(text):
-            self._explain(low or begin, self.down, 1, text, long)
-            self._explain(high or end, self.up, -1, text, long)
+            self.explain(low or begin, self.down, 1, text, long=long)
+            self.explain(high or end, self.up, -1, text, long=long)
         for found in LOWER.findall(text):
-            self._explain(found, self.down, 1, text, long)
+            self.explain(found, self.down, 1, text, long=long)
         for found in UPPER.findall(text):
-            self._explain(found, self.up, -1, text, long)
+            self.explain(found, self.up, -1, text, long=long)
 
-    def _explain(self, text: str, known: Sequence[Fraction], sign: int, sentence: str, long: bool) -> None:
+    def explain(self, text: str, known: Sequence[Fraction], sign: int, sentence: str, *, long: bool) -> None:
+        """Find an exact number on the right side of a printed one, and near it."""
         self.numbers += 1
         if text in self.given or (WHOLE.fullmatch(text) and int(text) in self.whole):
             return
@@ -260,6 +261,8 @@ def read_checker(reader: Reader, file: Path) -> None:
             own.up = [*reader.up, Fraction(claim["q"])]
         text = re.sub(r"change by at most [^ ]+|at a distance of at least [^ ]+", "", claim["statement"])
         own.read(text, long=True)
+        for kappa in re.findall(rf"kappa = ({NUMBER})", text):  # a larger kappa does as well, so it is rounded up
+            own.explain(kappa, own.up, -1, text, long=True)
         reader.numbers, reader.comparisons = reader.numbers + own.numbers, reader.comparisons + own.comparisons
         reader.wrong += [f"checker: {words}" for words in own.wrong]
 
@@ -496,5 +499,3 @@ def test_the_checkers_decimals_have_a_side(mantissa: int, exponent: int) -> None
     number = Fraction(mantissa) * Fraction(2) ** exponent
     low, high = Fraction(common.below(ball)), Fraction(common.above(ball))
     assert low <= number <= high and high - low <= abs(number) / 10**5
-    ends = [Fraction(text) for text in common.near(ball).split(" .. ")]
-    assert ends == ([number] if low == high else [low, high])

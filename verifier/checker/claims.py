@@ -13,7 +13,7 @@ from typing import Any
 
 from flint import arb, arb_mat, fmpz_mat
 
-from .common import Exact, Rejection, above, below, near, precision, require, words
+from .common import Exact, Rejection, above, below, precision, require, words
 from .container import Arrays
 from .expression import GUARDED, guard
 from .network import increasing, ones, pick
@@ -260,7 +260,7 @@ class MarginClaim:
         with precision(self.precision):
             self.compare_path()
         reached = "".join(f"; at most {above(target.loss)} from t = {above(target.t)} on" for target in raw.targets)
-        loss, kappa = f"{below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}", near(raw.kappa)
+        loss, kappa = f"{below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}", above(raw.kappa)
         statement = f"decreases strictly from {loss} at V0" if raw.label == "P1" else f"({loss} at the start) decreases"
         statement = f"the loss {statement} along the segment to kappa V1 (kappa = {kappa}), then along t V1 to 0, the "
         statement += f"hidden weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
