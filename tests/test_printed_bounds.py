@@ -106,14 +106,15 @@ class Reader:
         """Compare the numbers of a sentence with what is known."""
         text = text.replace("&gt;", ">").replace("&lt;", "<")
         for low, high, begin, end in BOTH.findall(text):
-            self._explain(low or begin, self.down, 1, text, long)
-            self._explain(high or end, self.up, -1, text, long)
+            self.explain(low or begin, self.down, 1, text, long=long)
+            self.explain(high or end, self.up, -1, text, long=long)
         for found in LOWER.findall(text):
-            self._explain(found, self.down, 1, text, long)
+            self.explain(found, self.down, 1, text, long=long)
         for found in UPPER.findall(text):
-            self._explain(found, self.up, -1, text, long)
+            self.explain(found, self.up, -1, text, long=long)
 
-    def _explain(self, text: str, known: Sequence[Fraction], sign: int, sentence: str, long: bool) -> None:
+    def explain(self, text: str, known: Sequence[Fraction], sign: int, sentence: str, *, long: bool) -> None:
+        """Find an exact number on the right side of a printed one, and near it."""
         self.numbers += 1
         if text in self.given or (WHOLE.fullmatch(text) and int(text) in self.whole):
             return
@@ -260,6 +261,8 @@ def read_checker(reader: Reader, file: Path) -> None:
             own.up = [*reader.up, Fraction(claim["q"])]
         text = re.sub(r"change by at most [^ ]+|at a distance of at least [^ ]+", "", claim["statement"])
         own.read(text, long=True)
+        for kappa in re.findall(rf"kappa = ({NUMBER})", text):  # a larger kappa does as well, so it is rounded up
+            own.explain(kappa, own.up, -1, text, long=True)
         reader.numbers, reader.comparisons = reader.numbers + own.numbers, reader.comparisons + own.comparisons
         reader.wrong += [f"checker: {words}" for words in own.wrong]
 
@@ -463,11 +466,36 @@ def test_an_entropy_is_printed_from_below() -> None:
     assert low <= truth <= high and high - low < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("label", "key", "factor", "sign"),
+    [("R1", "alpha", Fraction(1, 50), -1), ("R1", "sigma_lower", 7, 1), ("Z1", "gamma", 7, 1), ("B1", "radius", 999, 0),
+     ("C1", "gradient_lower", 77, 1), ("C3", "curvature_lower", 77, 1), ("P1", "zero_error_t", Fraction(1, 7), 0)],
+)  # fmt: skip
+def test_what_the_checker_says_of_a_false_bound(
+    label: str, key: str, factor: Fraction | int, sign: int, tmp_path: Path
+) -> None:
+    """What is claimed is printed on the side on which it is a bound; what is computed is its own side's."""
+    inputs = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    found = vf.verify(inputs, [0, 1, 1, 0], [vf.Dense(6, "tanh", skip=True)], seed=3)
+    file = found.write(tmp_path / "c.json")
+    document = json.loads(file.read_text())
+    (claim,) = [claim for claim in document["claims"] if claim["label"] == label]
+    exactly = Fraction(int(claim[key]["mantissa"])) * Fraction(2) ** int(claim[key]["exponent"])
+    claimed = Dyadic(int(exactly * factor * 2**80), -80)
+    claim[key] = {"mantissa": str(claimed.mantissa), "exponent": claimed.exponent}
+    file.write_text(json.dumps(document))
+    answer = check_file(str(file), 1)
+    assert answer.verdict == "REJECTED" and answer.rejection.path.endswith("/" + key)
+    if sign:
+        printed = Fraction(str(answer.rejection.claimed))
+        assert 0 <= sign * (claimed.fraction() - printed) <= claimed.fraction() / 10**5
+    text = str(answer.rejection.computed).strip("[]").partition(" +/- ")[0]
+    assert np.isfinite(float(text))
+
+
 @given(st.integers(-(10**30), 10**30), st.integers(-3000, 3000))
 def test_the_checkers_decimals_have_a_side(mantissa: int, exponent: int) -> None:
     ball = flint.arb((flint.fmpz(mantissa), flint.fmpz(exponent)))
     number = Fraction(mantissa) * Fraction(2) ** exponent
     low, high = Fraction(common.below(ball)), Fraction(common.above(ball))
     assert low <= number <= high and high - low <= abs(number) / 10**5
-    ends = [Fraction(text) for text in common.near(ball).split(" .. ")]
-    assert ends == ([number] if low == high else [low, high])

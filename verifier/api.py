@@ -339,7 +339,8 @@ def check(file: str | Path, *, memory: float | None = None, cpu_seconds: float |
     -------
     Checked
         ``accepted`` says whether the checker proved every claim anew; if not, ``reason`` says where and why. The
-        verdict ``TOO EXPENSIVE`` is neither ``ACCEPTED`` nor ``REJECTED``: the check ran into a limit, which the reason names.
+        verdict ``TOO EXPENSIVE`` is neither ``ACCEPTED`` nor ``REJECTED``: the check ran into a limit, which the reason
+        names.
 
     Raises
     ------

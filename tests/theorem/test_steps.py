@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ PAPER = ("L2.1", "A3.1(1)", "A3.1(2)", "A3.1(3)", "LA.1", "L3.2 construction", "
 PAPER += ("T3.4(1)", "T3.4(2)", "T3.4(3)", "T3.4(4)", "TC.3")
 
 
+@functools.cache
 def theorem(name):
     return run_case(read_case(QUICK / f"{name}.toml"))[0].theorem
 
@@ -74,6 +76,25 @@ def test_every_proved_step_rests_on_proved_steps(case):
 def test_verdicts(case, wanted):
     found = theorem(case)
     assert {label: found.verdict(label) for label in wanted} == wanted
+
+
+@pytest.mark.parametrize("case", ["tied-bias", "digits-relu", "digits-identity", "digits-few-units"])
+def test_a_hypothesis_that_fails_refutes_no_conclusion(case):
+    """ReLU has no analytic activation, the others never full rank: W0 does not apply, nothing is said of valleys."""
+    steps = {step.label: step for step in theorem(case).steps}
+    assert all(steps[label].verdict is UNDECIDED for label in ("W0", "T3.4(2)", "TC.3"))
+    assert not steps["W0"].applies and steps["W0"].reason.startswith("does not apply: ")
+    assert steps["LA.1"].applies == (case != "digits-relu") and steps["LA.1"].verdict is not REFUTED
+    assert steps["L3.2 genericity"].verdict is REFUTED
+
+
+def test_what_is_said_of_maxima_names_the_loss():
+    """The hinge losses have local maxima: where all margins exceed 1, they are 0 on an open set."""
+    for label in ("T3.4(4)", "C1", "C3", "E4"):
+        assert "cross-entropy" in STATEMENTS[label].assumes
+    (step,) = [step for step in theorem("iris-tanh").steps if step.label == "T3.4(4)"]
+    assert step.reason.startswith("cross-entropy: ")
+    assert any("hinge" in words for words in theorem("iris-tanh").remains)
 
 
 def test_what_cannot_remain_is_not_said():

@@ -14,7 +14,7 @@ from typing import Any
 from flint import arb, arb_mat, fmpz_mat
 
 from .classes import Classes
-from .common import Exact, Rejection, TooExpensive, above, below, near, precision, require
+from .common import Exact, Rejection, TooExpensive, above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, guard
 from .network import increasing, ones, pick
@@ -308,10 +308,10 @@ class MarginClaim:
         with precision(self.precision):
             self.compare_path()
         numbers = {"lower": below(raw.start_loss.lower), "upper": above(raw.start_loss.upper)}
-        numbers |= {"kappa": near(raw.kappa), "zero_error_t": above(raw.zero_error_t)}
+        numbers |= {"kappa": above(raw.kappa), "zero_error_t": above(raw.zero_error_t)}
         said = [sentence("P1" if raw.label == "P1" else "after", **numbers)]
         said += [sentence("target", loss=above(target.loss), t=above(target.t)) for target in raw.targets]
-        return {"statement": statement(*said), "gamma": gamma, "kappa": near(raw.kappa)}
+        return {"statement": statement(*said), "gamma": gamma, "kappa": above(raw.kappa)}
 
     def tail(self, time: arb, rule: str, place: str) -> arb:
         """Guarantee: t >= kappa; the result log(1 + (m-1) e^(-t gamma)) bounds the loss at t V1."""

@@ -98,9 +98,3 @@ def below(value: arb) -> str:
 def above(value: arb) -> str:
     """Guarantee: the decimal is not smaller than any number in the ball."""
     return decimal(value.upper(), ROUND_CEILING)
-
-
-def near(value: arb) -> str:
-    """Guarantee: the decimal equals the exact number, or the number is between the two decimals."""
-    low, high = below(value), above(value)
-    return low if low == high else f"{low} .. {high}"

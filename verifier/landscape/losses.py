@@ -378,7 +378,7 @@ def _conclude(
     bounds = (low, high) if gamma is not None or needs_rank else (low, last)
     movement = "strictly decreasing" if strict else "not increasing"
     most, reached = at_most(start[1]), at_most(last)
-    reason = f"{movement} from {most} on the segment to V1, where the loss is at most {reached}"
+    reason = f"{movement} from at most {most} on the segment to V1, where the loss is at most {reached}"
     reason += f"; infimum >= {at_least(low)}"
     if gamma is not None:
         margins = "G_y and -G_k" if problem.name == "one-vs-rest" else "margins"

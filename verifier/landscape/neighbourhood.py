@@ -111,7 +111,7 @@ def certified_ball(
         reason = "no radius found: an activation that is not differentiable, or huge weights or pre-activations"
         return BallResult(Verdict.UNDECIDED, reason, weights, gamma, precision)
     reason = (
-        f"margins of at least {at_least(gamma)} change by less for all weights within {at_least(radius)} "
+        f"margins of at least {at_least(gamma)} stay positive for all weights within {at_least(radius)} "
         "of U and V, each number"
     )
     return BallResult(Verdict.PROVED, reason, weights, gamma, precision, radius)

@@ -337,7 +337,7 @@ def prove_path(
             ray = ", ".join(f"loss <= {goal.text} from t = {at_most(goal.t)}" for goal in path.targets)
             start = at_most(path.start_loss[1])
             reason = (
-                f"kappa m1 > m0 with kappa = {exactly(path.kappa)}: strictly decreasing from {start} "
+                f"kappa m1 > m0 with kappa = {exactly(path.kappa)}: strictly decreasing from at most {start} "
                 f"on the segment and the ray; {ray}"
             )
             return PathResult(Verdict.PROVED, reason, path)

@@ -15,7 +15,7 @@ class _Badge(Judged):  # an enumeration reserves names such as _repr_html_ in it
 class Verdict(_Badge, StrEnum):
     """What can be said of a statement.
 
-    ``PROVED``: rigorous, for this instance. ``REFUTED``: a rigorous counterexample or a violated hypothesis, shown.
+    ``PROVED``: rigorous, for this instance. ``REFUTED``: a rigorous counterexample, shown; of a hypothesis: violated.
     ``UNDECIDED``:
     precision or budget ran out, or the method does not apply. ``TESTED``: sampled only.
 

@@ -95,8 +95,8 @@ def prove_bad_valley(network: Network, data: Dataset, inside: Point, elsewhere: 
         if not there < bound:
             return BadValley(Verdict.UNDECIDED, "the other point is not certified to be below the valley", *found)
     reason = (
-        f"Phi <= {at_most(here)} < log 2 here; Phi > {share[0]}/{share[1]} log 2 in the whole component of "
-        f"{{Phi < log 2}}, but Phi <= {at_most(there)} elsewhere"
+        f"Phi < log 2 here (it is at most {at_most(here)}); Phi > {share[0]}/{share[1]} log 2 in the whole component "
+        f"of {{Phi < log 2}}, but Phi is at most {at_most(there)} elsewhere"
     )
     return BadValley(Verdict.PROVED, reason, *found)
 

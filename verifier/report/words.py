@@ -24,7 +24,7 @@ DESCENT["E4"] = DESCENT["E2"]
 
 MEANING = {
     "PROVED": "rigorous for this instance: this data, this U, this V, in exact real arithmetic",
-    "REFUTED": "a rigorous counterexample or a violated hypothesis, shown",
+    "REFUTED": "a rigorous counterexample, shown; of a hypothesis: that it is violated",
     "UNDECIDED": "precision or budget ran out, or the method does not apply; never a synonym of false",
     "TESTED": "sampled only",
 }

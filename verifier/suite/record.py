@@ -84,7 +84,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """0 as expected or proved; 1 refuted, rejected, unexpected, crashed; 2 unusable input; 3 undecided or unchecked.
+        """0 as expected or proved; 1 refuted, rejected, unexpected, crashed; 2 bad input; 3 undecided or unchecked.
 
         Unchecked is a certificate that was too expensive to check under the checker's limits.
         """

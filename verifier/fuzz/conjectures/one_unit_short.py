@@ -69,8 +69,8 @@ def never(specimen: fuzz.Specimen) -> tuple[Verdict, str]:
     if not phi < arb(2).log():
         return Verdict.UNDECIDED, "this start is not below the pass"
     return Verdict.REFUTED, (
-        f"Phi <= {at_most(phi)} < log 2 at the start, and nothing below log 2 that can be reached from it is below "
-        f"{here}/{sum(counts)} log 2; the infimum is {other}/{sum(counts)} log 2"
+        f"Phi < log 2 at the start (it is at most {at_most(phi)}), and nothing below log 2 that can be reached from it "
+        f"is below {here}/{sum(counts)} log 2; the infimum is {other}/{sum(counts)} log 2"
     )
 
 
