@@ -15,6 +15,7 @@ from .claims import MarginClaim, RankClaim
 from .common import Rejection, precision, require, words
 from .container import ENTRY_MEMORY, MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
 from .escape import check_escape, check_gateway
+from .exact import check_exact_rank, check_inseparable
 from .losses import LossClaim
 from .network import Features, cut_blocks, read_network
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
@@ -30,9 +31,10 @@ SWEPT: dict[str, Callable[..., Claim]] = {"R1": RankClaim, "R3": RankClaim, "Z1"
 SWEPT |= {"Z2": BallClaim, "C1": GradientClaim, "C3": CurvatureClaim, "TC.3": LossClaim}
 ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check_witness, "E4": check_gateway}
 ALONE["B1"] = check_rank_ball
+ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 RANKS, WITHOUT_WEIGHTS = {"R1", "R3", "W1", "W2"}, {"W0", "W1", "W2"}
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "B1", "E4", "TC.3"}  # TC.3 needs labels or label counts
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "E4", "TC.3"}  # TC.3 needs labels or label counts
 Look = Callable[[list[int]], list[Any]]
 
 

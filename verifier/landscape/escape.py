@@ -32,7 +32,7 @@ from verifier.landscape.gateway import part_merged_samples
 from verifier.landscape.legs import Leg, StraightLeg
 from verifier.landscape.lift import CARRY_BITS, Lift, constant_loss_lifts
 from verifier.landscape.parting import PartingLeg
-from verifier.landscape.path import DEFAULT_TARGETS, Path, decimal_below, segment_and_ray, stated_loss
+from verifier.landscape.path import DEFAULT_TARGETS, KAPPA_DIGITS, Path, decimal_below, segment_and_ray, stated_loss
 from verifier.landscape.segment import WeightSegment
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.model.gradient import approx_gradient
@@ -235,7 +235,7 @@ def _words(escape: Escape) -> str:
         "E4": "the lower weights part merged samples, V follows continuously",
         "E3": f"U moves, Phi stays below Phi(start) + {epsilon} on {escape.pieces} pieces",
     }[escape.label]
-    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {about(tail.kappa)}; {ray}"
+    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {about(tail.kappa, KAPPA_DIGITS)}; {ray}"
 
 
 def _finish(start: _Start, end_u: Array, piece_weights: ExactArray, *, kept: bool) -> Path | str:

@@ -56,6 +56,9 @@ DECIMAL = re.compile(r"(?=\.?[0-9])[0-9]{0,20}\.?[0-9]{0,20}([eE][-+]?[0-9]{1,4}
 FINE, STATED_BITS = arb((fmpz(1), fmpz(-40))), 45
 """Relative room and length of a stated loss: E3's epsilon is small beside a large loss."""
 
+KAPPA_DIGITS = 17
+"""A power of two of moderate size is printed in full."""
+
 DEFAULT_TARGETS = ("1e-6", "1e-100")
 
 
@@ -219,7 +222,7 @@ class Path(Shown):
         low, high = self.start_loss
         values = (
             ("start loss", f"in [{at_least(low)}, {at_most(high)}]"),
-            ("kappa", about(self.kappa)),
+            ("kappa", about(self.kappa, KAPPA_DIGITS)),
             ("gamma >=", at_least(self.gamma)),
             ("zero training error from t =", at_most(self.zero_error_t)),
             ("precision", f"{self.precision} bits"),
@@ -331,7 +334,7 @@ def prove_path(
             ray = ", ".join(f"loss <= {goal.text} from t = {at_most(goal.t)}" for goal in path.targets)
             start = at_most(path.start_loss[1])
             reason = (
-                f"kappa m1 > m0 with kappa = {about(path.kappa)}: strictly decreasing from {start} "
+                f"kappa m1 > m0 with kappa = {about(path.kappa, KAPPA_DIGITS)}: strictly decreasing from {start} "
                 f"on the segment and the ray; {ray}"
             )
             return PathResult(Verdict.PROVED, reason, path)

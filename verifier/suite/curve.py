@@ -19,7 +19,7 @@ from verifier.balls.exact import about, at_least, at_most
 from verifier.balls.precision import working_precision
 from verifier.landscape.escape import Escape
 from verifier.landscape.losses import LossPathResult
-from verifier.landscape.path import Path, Target
+from verifier.landscape.path import KAPPA_DIGITS, Path, Target
 
 Point = tuple[float, float | None, float]
 """Time, lower and upper bound of log10 of the loss."""
@@ -103,7 +103,7 @@ def _descent(path: Path, escape: Escape | None) -> Curve:
         pieces=(*(() if escape is None else (_escape(escape, path),)), segment, ray),
         legs=legs,
         targets=marks,
-        kappa=about(path.kappa),
+        kappa=about(path.kappa, KAPPA_DIGITS),
         gamma=at_least(path.gamma),
         zero_error=zero_error if math.isfinite(zero_error) else None,
         epsilon="" if epsilon is None else at_most(epsilon),
