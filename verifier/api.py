@@ -71,7 +71,7 @@ class Verification(Judged, Shown):
 
     @property
     def rank(self) -> RankResult:
-        """Full row rank of Psi(U) (R1-R5): `RankResult.sigma_lower` is the proved bound of sigma_N."""
+        """Full row rank of Psi(U) (R1-R6): `RankResult.sigma_lower` is the proved bound of sigma_N, or 0."""
         if self.report.rank is None:
             raise InputError("the report has no rank: it is not one that verify made")
         return self.report.rank
