@@ -362,8 +362,8 @@ MUTANTS = [
     ("landscape.path", "end = [[kappa * b for b in row]", "end = [[b for b in row]", "path_decreases"),
     (
         "landscape.path",
-        "upper_float(target.t.arb() / self.kappa.arb())",
-        "lower_float(target.t.arb() / self.kappa.arb()) / 2",
+        "upper_float(t.arb() / self.kappa.arb() + len(self.before))",
+        "lower_float(t.arb() / self.kappa.arb()) / 2",
         "path_decreases",
     ),
     (

@@ -101,7 +101,10 @@ def test_a_start_that_is_stuck(stuck: vf.Verification) -> None:
     assert stuck.verdict("rank") is vf.Verdict.REFUTED
     assert stuck.escape is not None
     assert stuck.escape.escape is not None
-    assert stuck.path is stuck.escape.escape.tail
+    assert stuck.path is not None
+    assert np.array_equal(stuck.path.U(0), stuck.u)
+    assert np.array_equal(stuck.path.V(0), stuck.v)
+    assert len(stuck.path.before) == len(stuck.escape.escape.legs) == 2
     assert stuck.verdict("path") is vf.Verdict.PROVED
 
 
@@ -149,7 +152,7 @@ class Colour(enum.Enum):
         ([b"b", b"a", b"b", b"a"], ("b'a'", "b'b'")),
         ([(1, 2), (0, 5), (1, 2), (1, 2)], ("(0, 5)", "(1, 2)")),
         ([Colour.RED, Colour.BLUE, Colour.RED, Colour.RED], ("Colour.RED", "Colour.BLUE")),
-        ([1, "1", 1, 1], ("1", "'1'")),
+        ([1, 1.0, np.int8(2), np.array(2)], ("1", "2")),
         (np.array(["x", 5, "x", 5], dtype=object), ("x", "5")),
         (np.array(["2020-01-01", "2021-01-01"] * 2, dtype="datetime64[D]"), ("2020-01-01", "2021-01-01")),
     ],
@@ -185,7 +188,7 @@ HOLED[3, 1] = np.nan
         ({"X": X[:, 0]}, "X.reshape(-1, 1)"),
         ({"X": HOLED}, "X: entry (3, 1) is nan"),
         ({"X": [[1, 2], [3]]}, "ragged"),
-        ({"X": X.astype(object)}, "dtype object"),
+        ({"X": np.where(X > 9, X, None)}, "X: entry (0, 0) is None, a missing value"),
         ({"X": X.reshape(20, 3, 1, 1, 1)}, "(N, channels, height, width)"),
         ({"y": None}, "y: missing"),
         ({"y": Y[:19]}, "19 labels for the 20 samples"),
@@ -216,7 +219,7 @@ HOLED[3, 1] = np.nan
         ({"scale": "auto"}, "scale = 'auto'"),
         ({"init": "gauss"}, "did you mean 'gaussian'?"),
         ({"engine": "Arb"}, "did you mean 'arb'?"),
-        ({"targets": "1e-6"}, "sequences"),
+        ({"targets": "1e-6"}, "no sequence"),
         ({"targets": ["-1"]}, "positive decimal"),
         ({"losses": ["sqared"]}, "squared"),
         ({"data_scale": "big"}, "'auto', 'none'"),

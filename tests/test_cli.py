@@ -181,7 +181,7 @@ def test_a_bad_case_gets_one_line_that_names_the_value(
         ("1,2,a\n1,x,b\n", "x"),
         ("1,2,a\n3,4,a\n", "class"),
         ("", "empty"),
-        ("1,2,0\n3,4,2\n", "2"),
+        ("1,2,0\n3,4,2.5\n", "2.5"),
         ("1,2,a\n1,1e400,b\n", "1e400"),
     ],
 )

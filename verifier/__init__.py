@@ -41,6 +41,8 @@ _HOMES = {
     "certify_inverse64": "verifier.rank.float_inverse",
     "singular_values": "verifier.rank.singular_values",
     "matrix_singular_values": "verifier.rank.singular_values",
+    "matrix": "verifier.rank.matrix",
+    "MatrixResult": "verifier.rank.matrix",
     "prove_witness": "verifier.rank.witness",
     "random_witness": "verifier.rank.random_witness",
     "structural_bound_every_u": "verifier.rank.deficiency",
@@ -76,6 +78,9 @@ _HOMES = {
     "WitnessResult": "verifier.rank.witness",
     "Theorem": "verifier.theorem.steps",
     "Dyadic": "verifier.balls.exact",
+    "at_least": "verifier.balls.exact",
+    "at_most": "verifier.balls.exact",
+    "about": "verifier.balls.exact",
     "dataset_from_arrays": "verifier.model.arrays",
     "from_torch": "verifier.model.pytorch.convert",
     "TorchNetwork": "verifier.model.pytorch.convert",
@@ -99,6 +104,7 @@ __all__ = [
     "FloatEnclosure",
     "InputError",
     "MatrixEnclosure",
+    "MatrixResult",
     "Network",
     "PathResult",
     "RankResult",
@@ -111,7 +117,10 @@ __all__ = [
     "WitnessResult",
     "ZeroLoss",
     "__version__",
+    "about",
     "activation",
+    "at_least",
+    "at_most",
     "canary",
     "certified_ball",
     "certify_gram",
@@ -128,6 +137,7 @@ __all__ = [
     "group_duplicates",
     "initialise",
     "load_dataset",
+    "matrix",
     "matrix_singular_values",
     "numpy_backend",
     "output_weights",
@@ -162,7 +172,7 @@ if TYPE_CHECKING:
     from verifier.balls.binary64.features import FloatEnclosure
     from verifier.balls.binary64.loss import float_logits, float_loss
     from verifier.balls.binary64.matrix import MatrixEnclosure
-    from verifier.balls.exact import Dyadic, ExactArray
+    from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most
     from verifier.balls.features import FeatureEnclosure
     from verifier.certificate.show import Description
     from verifier.certificate.writer import CertificateBuilder
@@ -190,6 +200,7 @@ if TYPE_CHECKING:
     from verifier.rank.deficiency import structural_bound_every_u
     from verifier.rank.float_inverse import certify_inverse64
     from verifier.rank.gram import certify_gram
+    from verifier.rank.matrix import MatrixResult, matrix
     from verifier.rank.random_witness import random_witness
     from verifier.rank.singular_values import matrix_singular_values, singular_values
     from verifier.rank.witness import WitnessResult, prove_witness

@@ -11,21 +11,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from verifier.balls.binary64.backend import backend_for
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.features import FeatureEnclosure
+from verifier.certificate.cost import LeftOut, sentence
 from verifier.certificate.show import Description, read_description
 from verifier.certificate.writer import CertificateBuilder
-from verifier.display import Facts, Shown
+from verifier.display import Facts, Judged, Shown
 from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.model.arrays import Labels
-from verifier.model.case import Case, CaseFile, DataSection, LossesSection, NetworkSection, PathSection
+from verifier.model.case import (
+    MAX_CHECK,
+    Case,
+    CaseFile,
+    CertificateSection,
+    DataSection,
+    LossesSection,
+    NetworkSection,
+    PathSection,
+)
+from verifier.model.classes import Classes
 from verifier.model.data import Dataset, Scale
+from verifier.model.gate import Labels
 from verifier.model.initialise import Init
 from verifier.model.layers import Layer
 from verifier.model.network import Array, Network
@@ -40,7 +52,7 @@ from verifier.theorem.steps import Theorem
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Verification(Shown):
+class Verification(Judged, Shown):
     """What `verify` found: verdicts, proofs, and the certificate that can be written.
 
     Parameters
@@ -71,9 +83,9 @@ class Verification(Shown):
 
     @property
     def path(self) -> LossPath | None:
-        """The path of P1, from the start or from where the escape ends; None if no path was certified."""
+        """The path from the start's own (U, V) to loss 0, legs of an escape included; None if none was certified."""
         escape = None if self.report.escape is None else self.report.escape.escape
-        return self.report.path if escape is None else escape.tail
+        return self.report.path if escape is None else escape.path
 
     @property
     def escape(self) -> EscapeResult | None:
@@ -91,6 +103,11 @@ class Verification(Shown):
     def steps(self) -> tuple[Step, ...]:
         """What was asked for: each step's verdict, reason and seconds."""
         return tuple(self.report.steps)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What is proved but not in the certificate, because checking it would be too expensive."""
+        return self.report.left_out
 
     @property
     def data(self) -> Dataset:
@@ -116,6 +133,11 @@ class Verification(Shown):
     def features(self) -> FeatureEnclosure:
         """Psi(U), shape (N, M), enclosed by Arb at 64 bits: for `singular_values`, pictures, proofs of your own."""
         return FeatureEnclosure(self.network, self.u, self.data.inputs, FIRST_BITS)
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was asked for is PROVED."""
+        return self.report.proved
 
     def verdict(self, name: str) -> Verdict | None:
         """The verdict of a step or statement.
@@ -166,13 +188,13 @@ class Verification(Shown):
         CertificateError
             Nothing was proved, or the files cannot be written.
         """
-        target = Path(file)
+        target = _path(file, "write")
         if target.suffix != ".json":
             raise InputError(
                 f"write({one_line(str(file))}): a certificate's name ends in .json; its arrays go beside it"
             )
         if self.builder.empty:
-            raise CertificateError(f"no certificate can be written: {self.builder.refusal or 'nothing was proved'}")
+            raise CertificateError(f"no certificate can be written: {self.builder.nothing}")
         return self.builder.write(target)
 
     def _facts(self) -> Facts:
@@ -181,10 +203,12 @@ class Verification(Shown):
     def __str__(self) -> str:
         """All steps, a line each."""
         head = f"{self.report.data}; M = {self.network.skip_count} skip units"
+        head += f"\ndata: {self.data.understood}" if self.data.understood else ""
         lines = [f"{step.verdict:<9}  {step.label:<5} {step.reason}" for step in self.steps]
         generic = next((step for step in self.theorem.steps if step.label == "L3.2 genericity"), None)
         if generic is not None and generic.applies:
             lines.append(f"{generic.verdict:<9}  L3.2  {generic.statement.title}: {generic.reason}")
+        lines += [sentence(self.left_out)] if self.left_out else []
         return "\n".join([head, *lines])
 
 
@@ -199,10 +223,13 @@ def verify(
     init: Init = "gaussian",
     scale: float = 1.0,
     data_scale: Scale | None = None,
+    classes: Classes | None = None,
     targets: Sequence[str | float] = ("1e-6", "1e-100"),
     losses: Sequence[str] = (),
     engine: Engine = "binary64",
     name: str = "data",
+    max_check_seconds: float | None = None,
+    max_check_gib: float | None = None,
     stage: Stage = silent,
 ) -> Verification:
     """Prove what the theory says about a network on data, at a start (U, V).
@@ -211,18 +238,22 @@ def verify(
     ----------
     X : array_like of shape (N, d), (N, channels, length) or (N, channels, height, width); or str, Path, Dataset
         The samples; or the name of a built-in data set (``"iris"``), a file (see `verifier.load_dataset`), a `Dataset`.
-    y : sequence of N hashable values, optional
-        The classes, of any kind. Not given with a name, a file or a `Dataset`, which have labels.
+    y : sequence of N labels, optional
+        The classes, of any kind that compares by value; not with a name, a file or a `Dataset`, which have labels.
     network : Network, layer or sequence of layers
         The network; layers are put on the input of X's shape.
-    u : array_like of shape (p,), or mapping of names to arrays, optional
+    u : array_like of shape (p,), mapping of names to arrays, or list [W, b, ...] of arrays, optional
         The hidden parameters; by default drawn: see ``seed``, ``init``, ``scale``.
     v : array_like of shape (M, m), optional
-        The output weights; by default drawn.
+        The output weights; by default drawn. Of shape (M, 1) or (M,), with two classes: a head with one logit z, taken
+        as the head (0, z).
     seed, init, scale
         How U is drawn (`verifier.initialise`), and the seed of V.
     data_scale : "none", "auto" or int, optional
         Exact scaling of the samples by powers of two; by default none for arrays, "auto" for names and files.
+    classes : int or sequence, optional
+        All classes of a trained classifier where some do not occur in y: their number m if the labels are 0..m-1, or
+        their names in the order of its outputs.
     targets : sequence of str or float, optional
         Losses for which the path says from which t on they are reached.
     losses : sequence of str, optional
@@ -231,6 +262,9 @@ def verify(
         Binary64 where it suffices and Arb elsewhere, or Arb alone.
     name : str, optional
         The data's name in the certificate, for arrays.
+    max_check_seconds, max_check_gib : float, optional
+        What checking the certificate may take, as predicted: CPU seconds (default 300) and GiB (default 3). Claims that
+        are more expensive are proved but not put into it: `Verification.left_out`.
     stage : callable, optional
         Told what is being proved.
 
@@ -251,15 +285,24 @@ def verify(
     """
     if engine not in get_args(Engine):
         raise InputError(f"engine = {one_line(engine)} is unknown; {nearest(str(engine), get_args(Engine))}")
-    full = given_dataset(X, y, data_scale, name)
+    full = given_dataset(X, y, data_scale, name, classes)
     instance = given_instance(full, given_network(network, full), u, v, seed=seed, init=init, scale=scale)
-    if isinstance(targets, str) or isinstance(losses, str):
-        raise InputError('targets and losses are sequences; write for example targets=["1e-6"], losses=["squared"]')
+    for argument, value, example in (("targets", targets, '["1e-6"]'), ("losses", losses, '["squared"]')):
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
+            raise InputError(
+                f"{argument} = {one_line(value)} is no sequence; write {argument}={example}, or [] for none"
+            )
+    if not callable(stage):
+        raise InputError(f"stage = {one_line(stage)} cannot be called; give a function of one text, or leave it out")
     file = CaseFile(
         data=DataSection(),
         network=NetworkSection(layers=[]),
         path=PathSection(targets=list(targets)),
         losses=LossesSection(kinds=list(losses)),
+        certificate=CertificateSection(
+            max_check_seconds=limit_of_check("max_check_seconds", max_check_seconds),
+            max_check_gib=limit_of_check("max_check_gib", max_check_gib),
+        ),
     )
     case = Case(full.name, Path("."), file)
     backend = backend_for("cpu")
@@ -267,28 +310,47 @@ def verify(
     return Verification(report, instance, builder)
 
 
-def check(file: str | Path) -> Checked:
+def limit_of_check(name: str, value: float | None) -> float | None:
+    """A limit that was given, as a number.
+
+    Raises
+    ------
+    InputError
+        It is no number above 0.
+    """
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_CHECK):
+        return None if value is None else float(value)
+    raise InputError(f"{name} = {one_line(value)} must be a number above 0 and at most {MAX_CHECK}")
+
+
+def check(file: str | Path, *, memory: float | None = None, cpu_seconds: float | None = None) -> Checked:
     """Have a certificate checked by the independent checker, in an isolated process of its own.
 
     Parameters
     ----------
     file : str or Path
         The certificate's ``.json``.
+    memory : float, optional
+        GiB of address space that the check may take, all its processes together; 0 for no limit. By default 6.
+    cpu_seconds : float, optional
+        Seconds of CPU time that the check may take, all its processes together; 0 for no limit. By default 600.
 
     Returns
     -------
     Checked
-        ``accepted`` says whether the checker proved every claim anew; if not, ``reason`` says where and why.
+        ``accepted`` says whether the checker proved every claim anew; if not, ``reason`` says where and why. The
+        verdict ``TOO EXPENSIVE`` is neither ``ACCEPTED`` nor ``REJECTED``: the check ran into a limit, which the reason
+        names.
 
     Raises
     ------
     InputError
-        There is no such file.
+        There is no such file, or a limit is negative or no number.
     """
-    path = Path(file)
+    path = _path(file, "check")
     if not path.is_file():
         raise InputError(f"check({one_line(str(file))}): no such file; name the .json that write() made")
-    process = CheckerProcess([path])
+    process = CheckerProcess([path], memory=memory, cpu_seconds=cpu_seconds)
     try:
         (answer,) = process.wait()
     finally:
@@ -314,4 +376,10 @@ def show(file: str | Path) -> Description:
     InputError
         The file is missing or is no certificate of this version.
     """
-    return read_description(Path(file))
+    return read_description(_path(file, "show"))
+
+
+def _path(file: object, function: str) -> Path:
+    if not isinstance(file, str | Path):
+        raise InputError(f"{function}({one_line(file)}): not a file's name; name the .json that write() made")
+    return Path(file)

@@ -184,8 +184,9 @@ def _problem(n: int, m: int, d: int) -> tuple[Network, Array, Array]:
 
 
 def _proved(found: T | str | None, what: str) -> T:
-    if found is None or isinstance(found, str):
-        raise BenchError(f"bench: {what} was not proved ({found or 'the residual is too large'}); there is no time")
+    if found is None or isinstance(found, str) or getattr(found, "verdict", Verdict.PROVED) is not Verdict.PROVED:
+        reason = found if isinstance(found, str) else getattr(found, "reason", "the residual is too large")
+        raise BenchError(f"bench: {what} was not proved ({reason}); there is no time")
     return found
 
 

@@ -7,6 +7,7 @@ line, no traceback); 3 undecided; 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -21,11 +22,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from verifier import __version__
+from verifier.commands_matrix import matrix
 from verifier.errors import InputError, VerifierError, nearest, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from verifier.certificate.writer import CertificateBuilder
     from verifier.model.case import Case
     from verifier.suite.pipeline import CaseReport, Step
 
@@ -38,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Prove, with certificates that an independent checker accepts or rejects, that a network's loss "
-    "landscape has a non-increasing path from a start to zero loss.",
+    "landscape has a path without increase from a start to zero loss.",
 )
 
 INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"
@@ -190,7 +193,7 @@ def path(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove a non-increasing path from the case's start to zero loss (Z1, P1; E1 to E4 where P1 cannot begin)."""
+    """Prove a path from the case's start to zero loss: without increase (P1; E1, E2, E4 first), or (E3) + epsilon."""
     _prove(case, out, seed, as_json, "path", ("path",), device=device, tight=False, escape=escape)
 
 
@@ -228,13 +231,14 @@ def witness(
         written = None if out is None or report.builder is None or report.builder.empty else report.builder.write(out)
     if as_json:
         document: dict[str, Any] = {"version": __version__, "case": found_case.name, "data": report.data}
+        document["understood"] = report.understood
         document["steps"] = _steps(report.steps)
         document |= {"certificate": None if written is None else str(written), "line": table}
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
     else:
         print_witness(_console(), found_case, report, table)
-        _say_written(out, written, None if report.builder is None else report.builder.refusal)
-    raise typer.Exit({Verdict.PROVED: 0, Verdict.REFUTED: 1}.get(report.verdict("W0"), 3))
+        _say_written(out, written, report.builder)
+    raise typer.Exit({Verdict.PROVED: 0, Verdict.REFUTED: 1}.get(report.generic, 3))
 
 
 def _json_name(out: Path | None) -> None:
@@ -242,11 +246,16 @@ def _json_name(out: Path | None) -> None:
         raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
 
 
-def _say_written(out: Path | None, written: Path | None, refusal: str | None = None) -> None:
+def _say_written(out: Path | None, written: Path | None, builder: CertificateBuilder | None) -> None:
+    from verifier.certificate.cost import sentence
+
     if written is not None:
         _console().print(f"Certificate: {written}", highlight=False, markup=False, soft_wrap=True)
+        if builder is not None and builder.left_out:
+            words = sentence(builder.left_out)
+            _console().print(f"{words[:1].upper()}{words[1:]}.", highlight=False, markup=False)
     elif out is not None:
-        why = refusal or "nothing was proved"
+        why = "nothing was proved" if builder is None else builder.nothing
         _console().print(f"No certificate was written: {why}.", highlight=False, markup=False)
 
 
@@ -282,10 +291,13 @@ def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: i
         found = singular_values(features, digits, max_bits=case.file.rank.max_bits, stage=stage)
         seconds = time.perf_counter() - started
     if as_json:
-        head = {"version": __version__, "case": case.name, "data": instance.words, "seconds": round(seconds, 3)}
+        head: dict[str, Any] = {"version": __version__, "case": case.name, "data": instance.words}
+        head["understood"] = instance.data.understood
+        head["seconds"] = round(seconds, 3)
         sys.stdout.write(json.dumps(head | to_json(found), indent=1) + "\n")
     else:
-        lines = [f"{case.name}: {instance.words}", *describe(found, seconds)]
+        told = [f"data: {instance.data.understood}"] if instance.data.understood else []
+        lines = [f"{case.name}: {instance.words}", *told, *describe(found, seconds)]
         sys.stdout.write("\n".join(lines) + "\n")
     raise typer.Exit(0 if found.verdict is Verdict.PROVED else 3)
 
@@ -334,7 +346,7 @@ def _prove(
     else:
         console = _console()
         print_steps(console, record_of(report, case.name, "", sum(step.seconds for step in report.steps)))
-        _say_written(out, written, builder.refusal)
+        _say_written(out, written, builder)
     raise typer.Exit(_exit_code(report, case, keys))
 
 
@@ -343,10 +355,12 @@ def _report_json(report: CaseReport, written: Path | None) -> dict[str, Any]:
         "version": __version__,
         "case": report.case.name,
         "data": report.data,
+        "understood": report.understood,
+        "start": report.start,
         "steps": _steps(report.steps),
         "engine": report.engine,
-        "attempts": list(report.rank.attempts) if report.rank else [],
-        "sigma_lower": report.rank.sigma_lower if report.rank else 0.0,
+        "attempts": [] if report.rank is None else list(report.rank.attempts),
+        "sigma_lower": 0.0 if report.rank is None else report.rank.sigma_lower,
         "certificate": None if written is None else str(written),
     }
 
@@ -462,12 +476,27 @@ def fuzz(
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Certificates (.json).")],
     as_json: JsonOption = False,
+    memory: Annotated[
+        float | None,
+        typer.Option(help="GiB of address space for each file, all processes together; 0: no limit. [default: 6]"),
+    ] = None,
+    cpu_seconds: Annotated[
+        int | None,
+        typer.Option(help="CPU time for each file, all processes together; 0: no limit. [default: 600]"),
+    ] = None,
 ) -> None:
-    """Check certificates by the independent checker, in an isolated process of its own."""
-    from verifier.suite.recheck import checker_command
+    """Check certificates by the independent checker, in an isolated process of its own.
 
-    arguments = (["--json"] if as_json else []) + ["--", *map(str, files)]
+    Exit code: 0 all accepted, 1 one rejected, 2 one unreadable, 3 one too expensive to check under the limits, which
+    the operating system enforces: neither accepted nor rejected.
+    """
+    from verifier.suite.recheck import checker_command, limit_options
+
+    arguments = (["--json"] if as_json else []) + limit_options(memory, cpu_seconds) + ["--", *map(str, files)]
     raise typer.Exit(subprocess.run(checker_command(arguments), check=False).returncode)
+
+
+app.command()(matrix)
 
 
 @app.command()
@@ -525,7 +554,7 @@ def experiment(
 ) -> None:
     """Repeat the paper's experiments: skip networks trained by SGD beside random features, and what is proved there.
 
-    Needs PyTorch: pip install "verifier[torch]". An experiment that was killed goes on where it stopped.
+    Needs PyTorch: in your clone, pip install ".[torch]". An experiment that was killed goes on where it stopped.
     """
     from verifier.experiments.config import changed, read_configuration
     from verifier.experiments.plan import jobs_of
@@ -560,7 +589,7 @@ def init(
 
     if file.exists():
         raise InputError(f"{file} exists; name another file")
-    atomic_write(file, SAMPLE.encode())
+    atomic_write(file, SAMPLE.encode(), remedy="name a file in another folder")
     _console().print(f"Wrote {file}. Run it: verifier run {file}", highlight=False, markup=False)
 
 
@@ -592,6 +621,9 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: errors are one line on stderr, never a traceback for a user's mistake."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is escaped, never a traceback
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     code = _guarded(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):  # what comes now ends the process without a word
         signal.signal(number, signal.SIG_DFL)
@@ -599,6 +631,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _guarded(arguments: list[str] | None) -> int:
+    if not (sys.argv[1:] if arguments is None else arguments):
+        arguments = ["--help"]
     try:
         found = app(args=arguments, prog_name="verifier", standalone_mode=False)
         code = found if isinstance(found, int) else 0

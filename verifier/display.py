@@ -22,6 +22,7 @@ WORDS = {
     "REFUTED": "#b42318",
     "REJECTED": "#b42318",
     "UNREADABLE": "#b42318",
+    "TOO EXPENSIVE": "#8a5a00",
     "UNDECIDED": "#8a5a00",
     "TESTED": "#0b628f",
 }
@@ -53,6 +54,37 @@ class Facts:
     sentence: str = ""
     values: tuple[tuple[str, str], ...] = ()
     tables: tuple[Table, ...] = ()
+
+
+class Judged:
+    """Base of what states a verdict: it does not stand in an ``if``, where any object is true.
+
+    Ask `proved` (of the checker's answer ``accepted``, of the platform's test ``passed``), or compare ``verdict``.
+    """
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        """Raise.
+
+        Raises
+        ------
+        TypeError
+            Always: a REFUTED statement would count as true.
+        """
+        asked = next((name for name in ("accepted", "passed") if hasattr(type(self), name)), "proved")
+        raise TypeError(f"{type(self).__name__} is neither true nor false in an if; ask .{asked}")
+
+
+class Decided(Judged):
+    """Base of results with a field ``verdict``."""
+
+    __slots__ = ()
+
+    @property
+    def proved(self) -> bool:
+        """Whether the verdict is PROVED."""
+        return str(self.verdict) == "PROVED"  # type: ignore[attr-defined]
 
 
 class Shown:

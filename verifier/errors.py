@@ -55,6 +55,22 @@ class PrecisionError(VerifierError):
     """The working precision does not suffice; the remedy is more bits, never a guess."""
 
 
+def installing(extra: str) -> str:
+    """Say how to install an optional dependency: from a clone, for the name on the public index is another project's.
+
+    Parameters
+    ----------
+    extra : str
+        The extra's name in ``pyproject.toml``.
+
+    Returns
+    -------
+    str
+        The end of a message.
+    """
+    return f'run in your clone of this repository: pip install ".[{extra}]"'
+
+
 def one_line(value: object, *, limit: int = MAX_SHOWN) -> str:
     """Render a value for a message: its `repr`, cut to `limit` characters.
 

@@ -14,13 +14,16 @@ from planted import fraction, over_seeds
 from verifier.balls.exact import (
     Dyadic,
     ExactArray,
-    arb_text,
+    about,
+    at_least,
+    at_most,
+    exactly,
     lower_float,
     round_down,
     round_up,
-    text_below,
     upper_float,
 )
+from verifier.errors import DataError
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -72,8 +75,25 @@ def test_dyadic_of_a_float_is_that_float(value):
 def test_dyadic_far_outside_binary64_prints_and_converts():
     assert float(Dyadic(3, 5000)) == math.inf and float(Dyadic(-3, 5000)) == -math.inf
     assert float(Dyadic(3, -5000)) == 0.0
-    assert str(Dyadic(1, -1000)).startswith("9.33") and str(Dyadic(1, -1000)).endswith("e-302")
-    assert arb_text(arb(1) / 3) == "0.333"
+    assert about(Dyadic(1, -1000)) == "9.33e-302" and about(arb(1) / 3) == "0.333"
+
+
+def test_dyadic_has_no_text_without_a_direction():
+    for text in (str, "{}".format, "{:.3g}".format, lambda x: f"{x}", lambda x: f"{x!s}"):
+        with pytest.raises(TypeError, match=r"at_least.*at_most.*about"):
+            text(Dyadic(3, -4))
+    assert f"{Dyadic(3, -4)!r}" == "Dyadic(3 * 2^-4, about 0.188)"
+
+
+def test_chosen_numbers_are_printed_exactly():
+    assert exactly(Dyadic(1, -4)) == "0.0625" and exactly(Dyadic(1, 12)) == "4096" and exactly(Dyadic(5, -1)) == "2.5"
+    assert exactly(Dyadic(1, -40)) == "2^-40" and exactly(Dyadic(3, 90)) == "3 * 2^90"
+
+
+def test_an_upper_bound_stays_below_what_it_is_compared_with():
+    close = Fraction(999_999, 1_000_000)
+    assert at_most(close) == "1" and at_most(close, below=1) == "0.999999"
+    assert at_most(Fraction(3, 2), below=1) == "1.5" and at_most(Fraction(1), below=1) == "1"
 
 
 @pytest.mark.parametrize("ball", [arb(0, 1), arb("nan"), arb("inf"), arb(0, "inf")])
@@ -124,11 +144,22 @@ def test_unusable_terms_are_refused(terms, message):
         ExactArray((2,), terms)
 
 
-def test_extended_precision_is_refused_instead_of_rounded():
-    if np.finfo(np.longdouble).eps == np.finfo(np.float64).eps:
-        pytest.skip("longdouble is binary64 here")
-    with pytest.raises(ValueError, match="dtype"):
-        ExactArray.of_floats(np.array([1 / np.longdouble(3)]))
+def test_wide_numbers_are_held_instead_of_rounded():
+    third = np.array([1 / np.longdouble(3), 1])
+    held = ExactArray.of_floats(third).integers()
+    assert [Fraction(n) * Fraction(2) ** held[1] for n in held[0]] == [Fraction(*x.as_integer_ratio()) for x in third]
+    tests = ([[2**53 + 1, 0.5]], [[2**53 + 1, 2**62 + 1]], [[Fraction(1, 4), -(2**70) - 1]])
+    for numbers in (*tests, np.array(tests[1])):
+        array = ExactArray.of_floats(numbers)
+        numerators, exponent = array.integers()
+        assert array.shape == (1, 2)
+        assert [Fraction(n) * Fraction(2) ** exponent for n in numerators] == [
+            Fraction(x) for x in np.array(numbers, dtype=object)[0]
+        ]
+    with pytest.raises(DataError, match=r"values: entry \(0, 1\) is 1/3, no dyadic number"):
+        ExactArray.of_floats([[1, Fraction(1, 3)]])
+    with pytest.raises(ValueError, match="MaskedArray"):
+        ExactArray((1,), ((np.ma.masked_array([1.0], mask=[True]), 0),))
 
 
 def test_arrays_do_not_follow_their_source():
@@ -150,5 +181,5 @@ def test_the_smallest_exact_type_is_chosen():
 
 @given(st.floats(min_value=1e-300, max_value=1e300), st.integers(1, 8))
 def test_printed_lower_bounds_are_lower_bounds(value, digits):
-    printed = Fraction(text_below(value, digits))
+    printed = Fraction(at_least(value, digits))
     assert printed <= Fraction(value) < printed * (1 + Fraction(11, 10**digits))

@@ -142,23 +142,49 @@ def test_pipe_as_file(tmp_path):
 
 
 def test_interrupt(tmp_path):
+    """Ctrl-C ends the checker, and the process in which it checks."""
     code = f"""
-import signal, sys, time
+import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 sys.path.insert(0, {str(FOLDER.parent.parent)!r})
+import verifier.checker.certificate as certificate
 import verifier.checker.cli as cli
 def slow(*_):
-    print("ready", flush=True)
+    with open("child.part", "w") as stream:
+        print(os.getpid(), file=stream)
+    os.rename("child.part", "child")
     time.sleep(60)
-cli.check_file = slow
+certificate.examine = slow
 sys.exit(cli.main(["x"]))
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    child = wait_for(tmp_path / "child")
+    assert child != process.pid
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert errors == "interrupted\n"
+    assert gone(child)
+
+
+def wait_for(file):
+    """Return the number that a process writes into a file."""
+    end = time.monotonic() + 20
+    while not file.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    return int(file.read_text())
+
+
+def gone(process):
+    """Whether a process, or a zombie of it, is no longer there soon."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def bombs():
@@ -212,8 +238,11 @@ def test_bombs_under_a_memory_limit(name, tmp_path):
     done = run(
         "-c", LIMITED, FOLDER / "__main__.py", "--json", "--jobs", "1", write(tmp_path, document, builder.arrays())
     )
-    assert done.returncode == 1, done.stderr + done.stdout
-    assert json.loads(done.stdout)["results"][0]["rejection"]["rule"] != "internal", done.stdout
+    assert done.returncode in (1, 3), done.stderr + done.stdout
+    found = json.loads(done.stdout)["results"][0]
+    assert found["verdict"] == {1: "REJECTED", 3: "TOO EXPENSIVE"}[done.returncode]
+    assert found["rejection"]["rule"] != "internal", done.stdout
+    assert found["limits"] == "0.5859 GiB of address space, 600 s of CPU time"
     assert time.perf_counter() - start < 20
 
 

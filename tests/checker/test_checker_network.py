@@ -210,7 +210,7 @@ def conv(builder, **changes):
         ({"bias_kind": "none"}, "schema.value"),
         ({"filters": 2}, "shape"),
         ({"bias_kind": "per-unit"}, "shape"),
-        ({"filters": 2**31}, "container.limits"),
+        ({"filters": 2**31}, "cost.size"),
         ({"inputs": ["output"]}, "schema.type"),
         ({"inputs": [True]}, "schema.type"),
         ({"inputs": [-1]}, "schema.value"),
@@ -243,8 +243,8 @@ def test_bad_convolution(changes, rule):
         ({"padding": [0, 0, 0]}, "schema.value"),
         ({"padding": [0.0, 0.0]}, "schema.type"),
         ({"padding": [1, 1], "kernel": [6, 1]}, "schema.value"),
-        ({"padding": [10**9, 0], "kernel": [2 * 10**9 + 2, 2]}, "container.limits"),
-        ({"padding": [999, 999], "kernel": [1000, 1000]}, "container.limits"),
+        ({"padding": [10**9, 0], "kernel": [2 * 10**9 + 2, 2]}, "cost.size"),
+        ({"padding": [999, 999], "kernel": [1000, 1000]}, "cost.size"),
         ({"kind": "avgpool", "padding": [1, 1]}, "schema.value"),
         ({"kind": "dense", "padding": [0, 0]}, "schema.value"),
         ({"kind": "conv1d", "padding": [0]}, "network.layer"),
@@ -289,4 +289,4 @@ def test_pool_bomb():
     document = {"input_shape": [1, 100, 100], "layers": [pool] * 2000, "skip_units": 1}
     with pytest.raises(Rejection) as caught:
         read(builder, inputs, document)
-    assert caught.value.rule == "container.limits"
+    assert caught.value.rule == "cost.size"

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 from fractions import Fraction as F
 
 import pytest
@@ -10,6 +11,7 @@ from checker_toy import FEATURES, LABELS, V0, V1, inverse, toy
 from checker_writer import Builder, dyadic, write
 
 from verifier.checker.certificate import check_file
+from verifier.checker.common import Rejection
 
 
 def check(tmp_path, builder, document, jobs=1):
@@ -349,6 +351,10 @@ def test_half_bound_of_large_blocks(tmp_path, monkeypatch):
     assert quick == exact or 0.5 + 2**-12 <= quick < 0.5 + 2**-11
 
 
+def no_memory():
+    raise MemoryError
+
+
 def test_lost_rows_are_noticed(tmp_path, monkeypatch):
     import verifier.checker.certificate as certificate
 
@@ -362,15 +368,43 @@ def test_lost_rows_are_noticed(tmp_path, monkeypatch):
 def test_lost_results_are_noticed(tmp_path, monkeypatch):
     import verifier.checker.certificate as certificate
 
-    monkeypatch.setattr(certificate, "run", lambda look, blocks, jobs: map(look, blocks[1:]))
+    monkeypatch.setattr(certificate, "look_at_all", lambda look, blocks, jobs: map(look, blocks[1:]))
     rejected(check(tmp_path, *toy()), "internal", "")
 
 
-def test_dead_worker_is_a_rejection(tmp_path, monkeypatch):
+@pytest.mark.parametrize("end", [lambda: os._exit(9), lambda: os.kill(os.getpid(), signal.SIGKILL), no_memory])
+def test_what_a_dead_worker_did_not_do_is_done_here(end, tmp_path, monkeypatch):
+    """A worker may die as its share does not suffice: the rows that it leaves are looked at by the main process."""
     import verifier.checker.certificate as certificate
 
-    monkeypatch.setattr(certificate.Features, "rows", lambda *_: os._exit(9))
-    rejected(check(tmp_path, *large(), 2), "internal", "")
+    here, rows, done = os.getpid(), certificate.Features.rows, []
+
+    def die(self, samples):
+        if os.getpid() != here:
+            end()
+        done.extend(samples)
+        return rows(self, samples)
+
+    monkeypatch.setattr(certificate.Features, "rows", die)
+    builder, document = large()
+    assert check(tmp_path, builder, document, 2).verdict == "ACCEPTED"
+    samples = document["data"]["samples"]
+    assert sorted(done) == sorted([*range(samples)] * len({claim["precision"] for claim in document["claims"]}))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # no zombies
+
+
+def test_what_a_worker_rejects_is_rejected(tmp_path, monkeypatch):
+    import verifier.checker.certificate as certificate
+
+    here = os.getpid()
+
+    def reject(self, samples):
+        raise Rejection("/here", "only.in-workers" if os.getpid() != here else "here", "no", 1, 2)
+
+    monkeypatch.setattr(certificate.Features, "rows", reject)
+    found = check(tmp_path, *large(), 2)
+    assert (found.verdict, found.rejection.rule, found.rejection.computed) == ("REJECTED", "only.in-workers", 2)
 
 
 def test_inverse_helper():
@@ -380,7 +414,7 @@ def test_inverse_helper():
 def test_unexpected_exception_is_a_rejection(tmp_path, monkeypatch):
     import verifier.checker.certificate as certificate
 
-    for error in (MemoryError(), RecursionError("deep"), OverflowError("big"), ZeroDivisionError("0")):
+    for error in (RecursionError("deep"), OverflowError("big"), ZeroDivisionError("0")):
 
         def fail(*_, error=error):
             raise error
@@ -389,3 +423,14 @@ def test_unexpected_exception_is_a_rejection(tmp_path, monkeypatch):
         outcome = check(tmp_path, *toy())
         rejected(outcome, "internal", "")
         assert type(error).__name__ in outcome.rejection.message
+
+
+def test_no_memory_is_no_rejection(tmp_path, monkeypatch):
+    import verifier.checker.certificate as certificate
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(certificate, "sweep", fail)
+    outcome = check(tmp_path, *toy())
+    assert (outcome.verdict, outcome.rejection.rule, outcome.claims) == ("TOO EXPENSIVE", "cost.memory", [])

@@ -155,7 +155,7 @@ def test_fewer_units_than_samples() -> None:
     found, path = prove(net, weights(net), output(net), data)
     rank, generic = found.findings["rank"], found.findings["generic"]
     assert (rank.label, rank.verdict) == ("R5", "REFUTED")
-    assert (generic.label, generic.verdict) == ("W0", "REFUTED") and "M < N" in generic.reason
+    assert (generic.label, generic.verdict) == ("L3.2 genericity", "REFUTED") and "M < N" in generic.reason
     assert found.sigma_lower == 0.0
     assert found.verdict("zero_loss") == "UNDECIDED" and found.verdict("path") == "UNDECIDED"
     assert path == () and found.ray_from is None and found.gamma_lower == 0.0

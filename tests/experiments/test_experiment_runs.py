@@ -269,6 +269,7 @@ def test_weights_start_a_case(done: tuple[Path, Path], tmp_path: Path) -> None:
     from verifier.experiments.surface import weights_of
     from verifier.experiments.work import network_of, split_of
     from verifier.model.case import parse_case
+    from verifier.suite.pipeline import case_dataset
     from verifier.suite.start import case_start
 
     file, out = done
@@ -286,7 +287,7 @@ def test_weights_start_a_case(done: tuple[Path, Path], tmp_path: Path) -> None:
         """,
         folder=tmp_path,
     )
-    u, v = case_start(case, network, 10, None)
+    u, v, _ = case_start(case, network, case_dataset(case), None)
     expected = weights_of(job, out)
     assert np.array_equal(u, expected[0]) and np.array_equal(v, expected[1]) and v.shape == (38, 10)
 

@@ -38,7 +38,7 @@ def refused(answer: subprocess.CompletedProcess[str], words: str, folder: Path) 
 
 
 def test_pytorch_is_missing(tmp_path: Path) -> None:
-    refused(call("tables", cwd=tmp_path), 'pip install "verifier[torch]"', tmp_path)
+    refused(call("tables", cwd=tmp_path), 'pip install ".[torch]"', tmp_path)
 
 
 @pytest.mark.parametrize(

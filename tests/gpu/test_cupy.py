@@ -12,8 +12,9 @@ from verifier.model.activations import activation
 from verifier.model.initialise import initialise
 from verifier.model.layers import AvgPool, Conv, Dense
 from verifier.model.network import Network
+from verifier.model.verdict import Verdict
 from verifier.rank.float_inverse import approx_inverse64, certify_inverse64
-from verifier.rank.gram import GramBound, certify_gram
+from verifier.rank.gram import certify_gram
 
 pytestmark = pytest.mark.gpu
 
@@ -63,7 +64,7 @@ def test_rank_on_the_gpu(gpu):
     sigma = np.linalg.svd(a, compute_uv=False)[-1]
     source = MatrixEnclosure(gpu, a)
     found = certify_gram(source, tight=True)
-    assert isinstance(found, GramBound) and 0.9 * sigma < found.sigma_lower <= sigma * (1 + 1e-9)
+    assert found.verdict is Verdict.PROVED and 0.9 * sigma < found.sigma_lower <= sigma * (1 + 1e-9)
     x = approx_inverse64(a)
     inverse = certify_inverse64(source, x, tight=True)
     assert not isinstance(inverse, str) and 0.8 * sigma < inverse.sigma_lower <= sigma * (1 + 1e-9)
@@ -72,4 +73,4 @@ def test_rank_on_the_gpu(gpu):
 def test_a_singular_matrix_is_not_certified(gpu):
     a = np.random.default_rng(3).integers(-9, 9, (40, 60)).astype(float)
     a[-1] = a[0] + a[1]
-    assert isinstance(certify_gram(MatrixEnclosure(gpu, a)), str)
+    assert certify_gram(MatrixEnclosure(gpu, a)).verdict is not Verdict.PROVED

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flint import arb
 
+import verifier.landscape.escape
 import verifier.suite
 from verifier.balls.motion import Motion
 from verifier.errors import NetworkError
@@ -285,3 +286,11 @@ def test_an_impossible_start_is_undecided():
     assert found.verdict is Verdict.UNDECIDED and len(found.attempts) == 4
     psi = approx_features(at.network, at.u, at.data.inputs)
     assert np.linalg.matrix_rank(psi) == 1
+
+
+@pytest.mark.parametrize("label", ["E1", "E2", "E3"])
+def test_the_budget_of_a_start_ends_its_attempts(label, monkeypatch):
+    monkeypatch.setattr(verifier.landscape.escape, "BUDGET", 0.0)
+    _, found = escape_of("start-zero-random", order=(label,))
+    assert found.verdict is Verdict.UNDECIDED
+    assert "the budget for escapes at this size is spent" in found.reason

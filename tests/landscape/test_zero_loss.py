@@ -43,10 +43,13 @@ def test_fewer_units_than_samples_are_proved_when_separable():
         assert all(fraction(m) >= found.gamma.fraction() > 0 for m in row)
 
 
-def test_inseparable_data_are_undecided_not_refuted():
+def test_inseparable_data_are_refuted_or_left_open_if_that_is_not_wanted():
     features, labels = separable(4)
     found = prove_zero_loss(features, np.array([0, 1, 0, 1]), 2)
-    assert found.verdict is Verdict.UNDECIDED and found.gamma is None and found.weights is None
+    assert found.verdict is Verdict.REFUTED and found.gamma is None and found.weights is None
+    assert "no V" not in found.reason and "for every V" in found.reason
+    found = prove_zero_loss(features, np.array([0, 1, 0, 1]), 2, refute=False)
+    assert found.verdict is Verdict.UNDECIDED and "open" in found.reason and found.excluded is None
     assert labels.tolist() == [0, 0, 1, 1]
 
 
@@ -79,7 +82,7 @@ def test_a_wrong_sign_on_one_sample_of_many_is_seen(monkeypatch):
     x = np.concatenate([np.linspace(1, 2, 300), [-1e-9]])[:, None]
     only(monkeypatch, [[1.0, 0.0]])
     features = FeatureEnclosure(net, np.array([1.0, 0.0]), x, 64)
-    assert prove_zero_loss(features, np.zeros(301, dtype=np.int64), 2).verdict is Verdict.UNDECIDED
+    assert prove_zero_loss(features, np.zeros(301, dtype=np.int64), 2).verdict is Verdict.REFUTED
     right = FeatureEnclosure(net, np.array([1.0, 0.0]), x[:300], 64)
     assert prove_zero_loss(right, np.zeros(300, dtype=np.int64), 2).verdict is Verdict.PROVED
 

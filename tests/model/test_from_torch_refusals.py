@@ -317,4 +317,49 @@ def test_without_pytorch_one_line_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(vf.InputError) as caught:
         vf.from_torch(object(), 4)  # type: ignore[arg-type]
-    assert str(caught.value) == 'from_torch needs PyTorch, which is not installed; run: pip install "verifier[torch]"'
+    assert str(caught.value) == (
+        'from_torch needs PyTorch, which is not installed; run in your clone of this repository: pip install ".[torch]"'
+    )
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("tie", "why"),
+    [
+        ("transposed", "its weight is that of layer '0' (Linear), transposed (tied weights)"),
+        ("data", "its weight is that of layer '0' (Linear), transposed (tied weights)"),
+        ("part", "its weight has numbers in common with layer '0' (Linear) (views of one tensor)"),
+        ("bias", "its bias has numbers in common with layer '0' (Linear) (views of one tensor)"),
+        ("expanded", "its weight repeats numbers in memory (torch.expand), so they are tied"),
+    ],
+)
+def test_numbers_shared_in_another_shape_are_not_taken_as_free(tie: str, why: str) -> None:
+    import torch
+    from torch import nn
+
+    module = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 2, bias=False))
+    first, second, pool = module[0], module[2], torch.randn(100)
+    if tie == "transposed":
+        second.weight = nn.Parameter(first.weight.t())
+    elif tie == "data":
+        second.weight.data = first.weight.data.t()
+    elif tie == "part":
+        first.weight, second.weight = nn.Parameter(pool[:30].view(5, 6)), nn.Parameter(pool[29:59].view(6, 5))
+    elif tie == "bias":
+        second.bias = nn.Parameter(first.weight[0])
+    else:
+        second.weight = nn.Parameter(torch.ones(1, 5).expand(6, 5))
+    with pytest.raises(vf.InputError) as caught:
+        vf.from_torch(module, 6)
+    assert f"layer '2' (Linear): {why}" in str(caught.value)
+
+
+@pytest.mark.torch
+def test_views_that_interleave_without_meeting_are_free() -> None:
+    import torch
+    from torch import nn
+
+    module = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 5, bias=False))
+    pool = torch.randn(5, 12)
+    module[0].weight, module[4].weight = nn.Parameter(pool[:, :6]), nn.Parameter(pool[:, 6:])
+    assert vf.from_torch(module, 6).network.parameter_count == 71

@@ -63,7 +63,8 @@ def test_a_data_set():
     ("array", "words"),
     [
         (np.zeros((2, 2), complex), "dtype"),
-        (np.zeros((2, 2), object), "dtype"),
+        (np.full((2, 2), None), r"entry \(0, 0\) is None"),
+        (np.ma.masked_array([[1.0]], mask=[[True]]), "is masked"),
         (np.zeros(3), "shape"),
         (np.zeros((0, 3)), "shape"),
         (np.zeros((2, 0)), "shape"),

@@ -35,13 +35,13 @@ GOOD = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 3.0]])
 def test_random_witnesses_need_enough_units_and_room(monkeypatch):
     network, x = dense([3], ["tanh"], 2), np.array([[0.0, 1.0], [1.0, 0.5], [0.3, 2.0]])
     assert random_witness.random_witness(network, x).rank.verdict is Verdict.PROVED
-    assert random_witness.random_witness(dense([2], ["tanh"], 2), x) == "M = 2 < N = 3"
+    assert random_witness.random_witness(dense([2], ["tanh"], 2), x).reason == "M = 2 < N = 3"
     with monkeypatch.context() as patch:
         patch.setattr(random_witness, "ENTRIES", 8)
-        assert "more than 8" in random_witness.random_witness(network, x)
+        assert "more than 8" in random_witness.random_witness(network, x).reason
     tied = Network((1, 2), (Conv(2, (1,), activation("tanh"), bias="tied", skip=True),))
     mirrored = np.array([[0.0, 0.0], [0.0, 0.0]])
-    assert "was certified to have full rank" in random_witness.random_witness(tied, mirrored)
+    assert "was certified to have full rank" in random_witness.random_witness(tied, mirrored).reason
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_norms_need_a_number_of_products():
 
 def test_gram_matrices_that_are_not_tried(monkeypatch):
     assert gram.certify_gram(MatrixEnclosure(BACKEND, GOOD)).sigma_lower > 0
-    assert "exceeds M = 2" in gram.certify_gram(MatrixEnclosure(BACKEND, GOOD.T))
+    assert "exceeds M = 2" in gram.certify_gram(MatrixEnclosure(BACKEND, GOOD.T)).reason
     with monkeypatch.context() as patch:
         patch.setattr(gram, "MAX_SIZE", 2)
-        assert gram.certify_gram(MatrixEnclosure(BACKEND, GOOD)) == "M = 3 exceeds 2"
+        assert gram.certify_gram(MatrixEnclosure(BACKEND, GOOD)).reason == "M = 3 exceeds 2"
 
     def singular(*_):
         raise np.linalg.LinAlgError
@@ -82,7 +82,7 @@ def test_gram_matrices_that_are_not_tried(monkeypatch):
     monkeypatch.setattr(type(BACKEND), "right_solve_transposed", singular)
     small = gram.plan(40, 50)
     halves = type(small)(**{**{name: getattr(small, name) for name in small.__dataclass_fields__}, "block": 20})
-    assert "factor is singular at rows 0..19" in gram.certify_gram(MatrixEnclosure(BACKEND, rows), sizes=halves)
+    assert "factor is singular at rows 0..19" in gram.certify_gram(MatrixEnclosure(BACKEND, rows), sizes=halves).reason
 
 
 class Gappy:
@@ -137,7 +137,7 @@ def test_large_inverses_are_left_to_the_gram_matrix_or_open(monkeypatch):
     assert prove_rank(quick)[0].label == "R1"
     monkeypatch.setattr(certify, "INVERSE_BYTES", 0)
     assert prove_rank(quick)[0].label == "R2"
-    monkeypatch.setattr(certify, "certify_gram", lambda *_, **__: "it breaks down")
+    monkeypatch.setattr(certify, "certify_gram", lambda *_, **__: gram.GramBound(Verdict.UNDECIDED, "it breaks down"))
     monkeypatch.setattr(certify, "ARB_SECONDS_PER_FEATURE", 1e9)
     found, _ = prove_rank(quick)
     assert found.verdict is Verdict.UNDECIDED and "too large for Arb" in found.reason

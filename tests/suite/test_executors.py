@@ -243,7 +243,7 @@ def test_options_that_exclude_each_other_and_a_scheduler_that_is_not_there(
         assert none is None
     with monkeypatch.context() as patch:
         patch.setattr(executors.importlib, "import_module", _missing)
-        with pytest.raises(InputError, match=re.escape('pip install "verifier[dask]"')), executors.dask("tcp://h:1"):
+        with pytest.raises(InputError, match=re.escape('pip install ".[dask]"')), executors.dask("tcp://h:1"):
             pass
     path = family(tmp_path)
     for wrong in (["--jobs", "0"], ["--memory", "0.1"], ["--shard", "3/2"]):

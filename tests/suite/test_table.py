@@ -36,7 +36,7 @@ def record(
     name: str, rank: str = "PROVED", path: str = "PROVED", label: str = "P1", check: str = "ACCEPTED", **more: object
 ) -> CaseRecord:
     steps = [
-        Step("analytic", "LA.1", Verdict.PROVED, "tanh", 0.1),
+        Step("analytic", "analytic", Verdict.PROVED, "tanh", 0.1),
         Step("rank", "R1", Verdict(rank), "why", 0.1),
         Step("zero_loss", "Z1", Verdict.PROVED, "why", 0.1),
         Step("path", label, Verdict(path), "why", 0.1),

@@ -13,11 +13,18 @@ import numpy as np
 from flint import arb, arb_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
+from verifier.errors import DataError
+from verifier.model.gate import exact
+
 LIMB_BITS = 62
 STATABLE = 180_000
 """Certificates hold numbers of size 2^-200000 and more; what is stated keeps away from that."""
 SHOWN_BITS = 64
 """A longer mantissa is not printed."""
+MOST_DIGITS = 64
+"""Where a bound is printed with more digits to keep it on its side of another number."""
+EXACT_DIGITS = 9
+"""A number that needs more digits, or more characters, is printed as a product with a power of two."""
 _INTEGER_DTYPES = (np.int8, np.int16, np.int32, np.int64)
 
 
@@ -42,6 +49,25 @@ class Dyadic:
         mantissa, exponent = value.man_exp()
         return cls(int(mantissa), int(exponent))
 
+    @classmethod
+    def of(cls, value: Any, what: str) -> Dyadic:
+        """The exact value of a number that is a dyadic one.
+
+        Raises
+        ------
+        DataError
+            It is not such a number.
+        """
+        if isinstance(value, Dyadic):
+            return value
+        if isinstance(value, arb) and value.is_exact() and value.is_finite():
+            return cls.of_arb(value)
+        array = ExactArray.of_floats(value, what)
+        if array.shape != ():
+            raise DataError(f"{what}: shape {array.shape}, expected one number")
+        (numerator,), exponent = array.integers()
+        return cls(numerator, exponent)
+
     def arb(self) -> arb:
         """The same number as an exact ball."""
         return arb((fmpz(self.mantissa), fmpz(self.exponent)))
@@ -59,19 +85,33 @@ class Dyadic:
             return math.copysign(math.inf, self.mantissa)
 
     def __str__(self) -> str:
-        """Decimal, three digits, also far outside binary64's range."""
-        return arb_text(self.arb())
+        """Refuse: a decimal is rounded, and only the sentence around it knows the safe side.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            "an exact number is not printed without a direction: use at_least(x) for a lower bound, at_most(x) for an "
+            "upper bound, about(x) where nothing is bounded, or repr(x)"
+        )
+
+    def __format__(self, format_spec: str) -> str:
+        """Refuse, as `__str__` does: an f-string would hide the rounding.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        return str(self)
 
     def __repr__(self) -> str:
         """The exact number while it is short, else its size; and about what it is."""
         bits = self.mantissa.bit_length()
         mantissa = str(self.mantissa) if bits <= SHOWN_BITS else f"<{bits} bits>"
-        return f"Dyadic({mantissa} * 2^{self.exponent} ~ {self})"
-
-
-def arb_text(value: arb, digits: int = 3) -> str:
-    """Print the midpoint of a ball with ``digits`` digits (for people, not for proofs)."""
-    return str(value.mid().str(digits, radius=False))
+        return f"Dyadic({mantissa} * 2^{self.exponent}, about {about(self)})"
 
 
 Bound = Dyadic | Fraction | float | arb
@@ -87,18 +127,49 @@ def at_least(value: Bound, digits: int = 4) -> str:
     return _directed(value, digits, decimal.ROUND_FLOOR)
 
 
-def at_most(value: Bound, digits: int = 4) -> str:
+def at_most(value: Bound, digits: int = 4, *, below: int | None = None) -> str:
     """Print an upper bound as a short decimal, rounded up.
+
+    Parameters
+    ----------
+    value
+        The bound.
+    digits
+        Significant digits.
+    below
+        A number above the bound that the sentence compares it with, as in "alpha <= 0.99997 < 1": more digits are
+        printed where rounding would reach it.
 
     Guarantee: the decimal number printed is >= ``value`` (of a ball: >= each of its points); "inf" if the ball has no
     finite upper end.
     """
-    return _directed(value, digits, decimal.ROUND_CEILING)
+    text = _directed(value, digits, decimal.ROUND_CEILING)
+    longer = digits
+    while below is not None and longer < MOST_DIGITS and not decimal.Decimal(text) < below:
+        longer *= 2
+        sharper = _directed(value, longer, decimal.ROUND_CEILING)
+        if decimal.Decimal(sharper) < below:
+            return sharper
+    return text
 
 
 def about(value: Bound, digits: int = 3) -> str:
-    """Print a number that bounds nothing, rounded to nearest: for sizes and choices, never beside "at least" or "<="."""
+    """Print a number that bounds nothing, rounded to nearest: for sizes and choices, never beside "at least" or "<=".
+
+    Of a ball it is the midpoint.
+    """
     return _directed(value.mid() if isinstance(value, arb) else value, digits, decimal.ROUND_HALF_EVEN)
+
+
+def exactly(value: Dyadic) -> str:
+    """Print a chosen number without rounding, as a decimal if that is short and as ``m * 2^e`` otherwise.
+
+    Guarantee: what is printed equals ``value``.
+    """
+    short = at_least(value, EXACT_DIGITS)
+    if len(short) <= EXACT_DIGITS and Fraction(short) == value.fraction():
+        return short
+    return f"{'' if value.mantissa == 1 else f'{value.mantissa} * '}2^{value.exponent}"
 
 
 def _directed(value: Bound, digits: int, rounding: str) -> str:
@@ -122,16 +193,6 @@ def _directed(value: Bound, digits: int, rounding: str) -> str:
         short = scale(decimal.Decimal(value.mantissa), power)
     short = short.normalize(context)
     return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
-
-
-def text_below(value: float, digits: int = 4) -> str:
-    """Print a finite lower bound: `at_least`."""
-    return at_least(value, digits)
-
-
-def bound_text(value: Dyadic, *, up: bool = False, digits: int = 4) -> str:
-    """Print a bound: `at_least`, or `at_most` if ``up``."""
-    return at_most(value, digits) if up else at_least(value, digits)
 
 
 def round_down(value: arb, bits: int = 30) -> Dyadic:
@@ -199,6 +260,10 @@ class ExactArray:
         if not self.terms:
             raise ValueError("an exact array needs at least one term")
         for values, exponent in self.terms:
+            if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
+                raise ValueError(
+                    f"a term is a {type(values).__name__}, not a plain NumPy array; use ExactArray.of_floats"
+                )
             if values.dtype.kind not in "iu" and values.dtype not in (np.float32, np.float64):
                 raise ValueError(f"a term has dtype {values.dtype}; use integers, float32 or float64")
             if type(exponent) is not int:
@@ -214,9 +279,47 @@ class ExactArray:
         return f"<ExactArray {self.shape}: {held}{' + ...' if len(self.terms) > 2 else ''}>"
 
     @classmethod
-    def of_floats(cls, values: NDArray[np.float64]) -> ExactArray:
-        """Exact values of a float64 array, held as scaled small integers or float32 when nothing is lost."""
-        return cls(values.shape, (_compact(np.array(values, order="C")),))
+    def of_floats(cls, values: Any, what: str = "values") -> ExactArray:
+        """Exact values of an array of numbers, held as scaled small integers or float32 when nothing is lost.
+
+        Parameters
+        ----------
+        values : array_like
+            Floats, integers of any size, fractions with a power of two below: arrays, nested lists, tensors, ...
+        what : str, optional
+            The argument's name, for messages.
+
+        Returns
+        -------
+        ExactArray
+            Guarantee: of the same shape and exactly the same numbers.
+
+        Raises
+        ------
+        DataError
+            Not an array of finite real numbers, or a fraction that is no dyadic number.
+        """
+        if isinstance(values, ExactArray):
+            return values
+        array = values
+        if type(values) is not np.ndarray or values.dtype != np.dtype(np.float64) or not np.isfinite(values).all():
+            array = exact(values, what)
+        if array.dtype.kind == "f":
+            return cls(array.shape, (_compact(np.array(array, dtype=np.float64, order="C")),))
+        return cls._of_rationals([Fraction(number) for number in array.ravel().tolist()], array.shape, what)
+
+    @classmethod
+    def _of_rationals(cls, numbers: Sequence[Fraction], shape: tuple[int, ...], what: str) -> ExactArray:
+        bits = max((number.denominator.bit_length() - 1 for number in numbers), default=0)
+        for position, number in enumerate(numbers):
+            if number.denominator & (number.denominator - 1):
+                where = tuple(int(k) for k in np.unravel_index(position, shape)) if shape else ()
+                short = str(number) if bits < 400 else "a fraction"
+                raise DataError(
+                    f"{what}: entry {where} is {short}, no dyadic number (an integer times a power of "
+                    "two); multiply all entries by a common denominator, or convert it with float"
+                )
+        return cls.of_integers([int(number * 2**bits) for number in numbers], shape, -bits)
 
     @classmethod
     def of_integers(cls, numerators: Sequence[int], shape: tuple[int, ...], exponent: int) -> ExactArray:
@@ -273,6 +376,22 @@ class ExactArray:
         for values, exponent in reversed(self.terms):
             total = total + np.ldexp(values.astype(np.float64), exponent)
         return total
+
+
+def given_weights(units: int, weights: Any, what: str) -> ExactArray:
+    """Take output weights, shape (M, m) with M = ``units`` and m >= 2.
+
+    Guarantee: exactly the numbers that were given.
+
+    Raises
+    ------
+    DataError
+        They are no such numbers, or of another shape.
+    """
+    found = ExactArray.of_floats(weights, what)
+    if len(found.shape) != 2 or found.shape[0] != units or found.shape[1] < 2:
+        raise DataError(f"{what}: V has shape {found.shape}; expected (M, m) with M = {units} and m >= 2")
+    return found
 
 
 def _compact(values: NDArray[np.float64]) -> tuple[NDArray[Any], int]:

@@ -10,13 +10,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from flint import arb, arb_mat, ctx, fmpz
 
 from verifier.balls.activation import NARROW_BITS, Kernel, arb_kernel
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
-from verifier.errors import NetworkError
+from verifier.model.given import given_inputs, given_parameters
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
 from verifier.model.network import Array, Network, approx_features
 
@@ -59,17 +58,8 @@ class FeatureEnclosure(Brief):
 
     def __post_init__(self) -> None:
         """Check shapes and finiteness; keep private copies, so that enclosures once made stay about the same U."""
-        for name, values in (("U", self.u), ("inputs", self.inputs)):
-            if values.dtype != np.float64:
-                raise NetworkError(f"{name} has dtype {values.dtype}; convert it to float64, exactly")
-        self.u, self.inputs = _read_only(self.u), _read_only(self.inputs)
-        self.network.views(self.u)
-        if self.inputs.ndim != 2 or self.inputs.shape[1] != self.network.dimension:
-            raise NetworkError(
-                f"inputs have shape {self.inputs.shape}; the network reads d = {self.network.dimension} coordinates"
-            )
-        if not (np.isfinite(self.u).all() and np.isfinite(self.inputs).all()):
-            raise NetworkError("U or the inputs contain NaN or infinity; only finite numbers are exact reals")
+        self.u = _read_only(given_parameters(self.network, self.u))
+        self.inputs = _read_only(given_inputs(self.network, self.inputs))
 
     @property
     def samples(self) -> int:

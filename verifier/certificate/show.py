@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verifier.balls.exact import Dyadic, bound_text
+from verifier.balls.exact import SHOWN_BITS, Dyadic, about, at_least, at_most, exactly
 from verifier.display import Facts, Shown, Table
 from verifier.errors import InputError, one_line
 from verifier.model.files import read_regular
@@ -42,20 +42,21 @@ MEANING = {
     "E4.path": "a non-increasing path from a start where lower layers merge samples (E4): the merged samples part, V "
     "following so that the loss stays exactly constant ({pieces} pieces of time); then, with U at rest, {tail} "
     "In the paper: Theorem 3.4(2), at a point that neither descends nor has units to spare.",
-    "E4": "from EVERY (U, V) a path without increase leads to loss 0 (E4): a wide last layer of units with weights of "
-    "their own over layers that separate the samples. In the paper: the abstract's 'from any point', for this network.",
+    "E4": "from EVERY (U, V) a path on which the cross-entropy does not increase leads to loss 0 (E4): labels without "
+    "conflict, a wide last layer of units with weights of their own over layers that separate the samples. "
+    "In the paper: the abstract's 'from any point', for this network.",
     "Z2": "zero training error in a ball (Z2): for all hidden weights, biases and output weights within {radius} of "
     "the stored ones, each number, every sample is classified correctly; at the centre all margins are >= {gamma}. "
     "In the paper: Theorem 3.4(1), uncountably many solutions, with an explicit radius.",
     "B1": "full rank in a ball (B1): with the full rank also claimed, rank Psi(U') = N for every U' whose hidden "
     "weights and biases are within {radius} of the stored ones, each number.",
-    "C1": "not a stationary point (C1): with the full row rank also claimed, ||grad_V Phi(U, V)||_F >= "
-    "{gradient_lower} > 0, so (U, V) is no local minimum and no local maximum.",
-    "C3": "no local maximum (C3): the second derivative of Phi along the weight from skip unit {unit} to output "
-    "{output} is at least {curvature_lower} > 0. In the paper: Theorem 3.4(4), at this point.",
+    "C1": "not a stationary point of the cross-entropy Phi (C1): with the full row rank also claimed, "
+    "||grad_V Phi(U, V)||_F >= {gradient_lower} > 0, so (U, V) is no local minimum and no local maximum.",
+    "C3": "no local maximum of the cross-entropy (C3): its second derivative along the weight from skip unit {unit} "
+    "to output {output} is at least {curvature_lower} > 0. In the paper: Theorem 3.4(4), at this point.",
     "TC.3": "a path without increase for the loss {loss}{variant} (TC.3): from the start V0 (loss in [{loss_lower}, "
     "{loss_upper}]) straight to V1, where it is at most {end_loss}; the infimum is in [{least}, {most}]{ray}. "
-    "In the paper: Theorem C.3 (convex losses), U fixed.",
+    "In the paper: Theorem C.3 (convex losses), the path in its proof, U fixed.",
     "W0": "full rank almost everywhere (W0): all activations are real analytic, so, with the full rank also claimed, "
     "{{U : rank Psi(U) < N}} is closed and has measure zero, and every local valley of every convex finite loss of "
     "Psi V reaches the infimum. In the paper: Lemma 3.2 and Theorem 3.4(2), for this network and these data.",
@@ -82,6 +83,8 @@ class Description(Shown):
         Each claim's label and meaning.
     trust : str
         The semantics, and what a reader trusts.
+    left_out : tuple of str
+        What the prover says that it proved and left out.
     """
 
     file: str
@@ -89,15 +92,19 @@ class Description(Shown):
     network: str
     claims: tuple[tuple[str, str], ...]
     trust: str
+    left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """A paragraph per claim."""
         paragraphs = [f"Claims {meaning}\n" for _, meaning in self.claims]
-        return "\n".join([f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, self.trust])
+        left = [f"Left out, says the program that wrote it: {'; '.join(self.left_out)}.\n"] if self.left_out else []
+        return "\n".join([f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, *left, self.trust])
 
     def _facts(self) -> Facts:
         labels = ", ".join(label for label, _ in self.claims)
-        values = (("data", self.data), ("network", self.network), ("claims", labels), ("trust", self.trust))
+        values: tuple[tuple[str, str], ...] = (("data", self.data), ("network", self.network), ("claims", labels))
+        values += (("trust", self.trust),)
+        values += (("left out", "; ".join(self.left_out)),) if self.left_out else ()
         table = Table("What is claimed", ("label", "claim"), self.claims)
         return Facts(f"Certificate {self.file}", None, "claimed, not checked: verifier check decides", values, (table,))
 
@@ -185,6 +192,7 @@ def _description(file: str, document: dict[str, Any]) -> Description:
         network=f"input {'x'.join(str(int(n)) for n in network['input_shape'])}; {layers}; "
         f"M = {network['skip_units']} skip units",
         claims=tuple(claims),
+        left_out=tuple(map(_plain, document.get("left_out", ()))),
         trust="Semantics: exact real numbers; every stored number is an exact dyadic. Trust base of the checker: "
         f"Python, python-flint (written with {_plain(trust['python_flint'])}, FLINT {_plain(trust['flint'])}), "
         f"Arb{precision}. This text repeats what the certificate claims; `verifier check` decides.",
@@ -193,7 +201,11 @@ def _description(file: str, document: dict[str, Any]) -> Description:
 
 def _words(claim: dict[str, Any]) -> dict[str, str]:
     words = {key: _number(value, up=key in UPPER) for key, value in claim.items()}
+    if "alpha" in claim:
+        words["alpha"] = at_most(_dyadic(claim["alpha"]), below=1)
     if "kappa" in claim:
+        kappa = _dyadic(claim["kappa"])
+        words["kappa"] = exactly(kappa) if kappa.mantissa.bit_length() <= SHOWN_BITS else f"about {about(kappa)}"
         words["loss_lower"] = _number(claim["start_loss"]["lower"])
         words["loss_upper"] = _number(claim["start_loss"]["upper"], up=True)
         reached = "".join(
@@ -209,7 +221,8 @@ def _words(claim: dict[str, Any]) -> dict[str, str]:
         words["most"] = _number(claim["infimum"]["upper"], up=True)
         words["variant"] = ", classes weighted" if claim["class_weights"] is not None else ""
         words["variant"] += ", equal samples with different labels" if claim["label_counts"] is not None else ""
-        ray = f"; all margins there are at least {words['gamma']}, and along t V1 the loss tends to 0"
+        alone = " G_y and -G_k (k != y)" if claim["loss"] == "one-vs-rest" else ""
+        ray = f"; all margins{alone} there are at least {words['gamma']}, and along t V1 the loss tends to 0"
         words["ray"] = "" if claim["gamma"] is None else ray
     if claim["label"] in ("W1", "W2"):
         words["columns"] = str(sum(block["biases"]["shape"][0] for block in claim["blocks"]))
@@ -227,11 +240,16 @@ def _count(number: int, noun: str) -> str:
 def _number(value: Any, *, up: bool = False) -> str:
     """Print a number of the certificate: a bound is never printed better than it is."""
     if isinstance(value, dict) and set(value) == {"mantissa", "exponent"}:
-        exponent = int(value["exponent"])
-        if abs(exponent) > MAX_EXPONENT:
-            raise ValueError(f"the exponent {exponent} is beyond the format's {MAX_EXPONENT}")
-        return bound_text(Dyadic(int(value["mantissa"]), exponent), up=up)
+        return (at_most if up else at_least)(_dyadic(value))
     return _plain(value)
+
+
+def _dyadic(value: dict[str, Any]) -> Dyadic:
+    """Read a number of the certificate; sizes that take long to print are refused."""
+    exponent = int(value["exponent"])
+    if abs(exponent) > MAX_EXPONENT:
+        raise ValueError(f"the exponent {exponent} is beyond the format's {MAX_EXPONENT}")
+    return Dyadic(int(value["mantissa"]), exponent)
 
 
 def _layer(index: int, layer: dict[str, Any]) -> str:

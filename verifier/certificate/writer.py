@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -17,6 +18,7 @@ from safetensors.numpy import save
 
 from verifier import __version__
 from verifier.balls.exact import Dyadic, ExactArray
+from verifier.certificate.cost import WITHOUT_WEIGHTS, LeftOut, Limits, Size, expected, judge, sentence
 from verifier.certificate.reach import out_of_reach
 from verifier.errors import CertificateError
 from verifier.landscape.escape import Escape
@@ -27,11 +29,12 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.model.data import Dataset
+from verifier.model.given import given_parameters
 from verifier.model.layers import AvgPool, Conv, Dense
 from verifier.model.network import Array, Network
 from verifier.model.samples import SampleSource
 from verifier.model.verdict import Verdict
-from verifier.rank.certify import RankResult
+from verifier.rank.certify import RankResult, used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.witness import WitnessResult
 from verifier.theorem.steps import Theorem
@@ -44,19 +47,34 @@ MAX_EXPONENT = 200_000
 class CertificateBuilder:
     """Collects claims about one network at one U on one data set.
 
-    Without U (None) the document has no weights, and only W0, W1 and W2 can be claimed.
+    Without U (None) the document has no weights, and only W0, W1 and W2 can be claimed. A claim whose check is
+    predicted to take more than ``limits`` is not made; `left_out` has what was proved and is not claimed for that
+    reason.
     """
 
     def __init__(
-        self, dataset: Dataset | SampleSource, network: Network, u: Array | None, *, with_labels: bool = False
+        self,
+        dataset: Dataset | SampleSource,
+        network: Network,
+        u: Array | None,
+        *,
+        with_labels: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         self._tensors: dict[str, NDArray[Any]] = {}
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # what is stored, by content
         self._claims: list[dict[str, Any]] = []
         self.refusal: str | None = None
         """Why there can be no certificate at all, if so."""
+        self.left_out: list[LeftOut] = []
+        """What was proved and is not claimed, because checking it would be too expensive."""
+        self._limits, self._size = limits or Limits(), Size.of(network, dataset.samples, dataset.classes)
+        self._priced: list[dict[str, Any]] = []  # the claims, with the bits of their right inverses
+        self._omitted: list[dict[str, Any]] = []
+        self._to_come = expected(self._size, ("Z1", "P1", "Z2")) if with_labels else []
         self._reach = (network, dataset.inputs) if isinstance(dataset, Dataset) else None
         if u is not None:
+            u = given_parameters(network, u)
             self.refusal = self._too_far(u)
         self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
         self._data = self._describe_data(dataset, with_labels)
@@ -67,6 +85,11 @@ class CertificateBuilder:
         """Whether there is nothing to write: no claim, or one that the checker could not follow (`refusal`)."""
         return not self._claims or self.refusal is not None
 
+    @property
+    def nothing(self) -> str:
+        """Why there is no certificate, if there is none."""
+        return self.refusal or sentence(self.left_out) or "nothing was proved"
+
     def __repr__(self) -> str:
         """The labels of its claims."""
         labels = ", ".join(claim["label"] for claim in self._claims)
@@ -75,39 +98,72 @@ class CertificateBuilder:
     def _too_far(self, u: Array) -> str | None:
         return None if self._reach is None else out_of_reach(self._reach[0], u, self._reach[1])
 
-    def _claim(self, claim: dict[str, Any]) -> None:
-        """Add a claim, unless it has a number that the format does not hold: astronomically large or small."""
-        if _holdable(claim):
+    def _claim(self, claim: dict[str, Any], inverse: ExactArray | None = None) -> None:
+        """Add a claim, unless a check of it is too expensive or the format does not hold one of its numbers."""
+        priced = (
+            claim if inverse is None else claim | {"right_inverse": {"shape": inverse.shape, "bits": _bits(inverse)}}
+        )
+        others = [*self._priced, *(self._to_come if claim["label"] in ("R1", "R3") else ())]
+        left = judge(priced, others, self._size, self._limits, self._omitted)
+        if left is None and _holdable(claim):
             self._claims.append(claim)
+            self._priced.append(priced)
+            return
+        if left is not None:
+            self.left_out.append(left)
+            self._omitted.append(priced)
+        used = _strings([self._data, self._network, self._claims])  # what nothing refers to takes no memory
+        self._tensors = {name: values for name, values in self._tensors.items() if name in used}
+
+    def stands_on_rank(self, label: str) -> bool:
+        """Whether the full rank that a proved claim needs beside it is claimed; if that is left out, so is this one."""
+        rank = next((left for left in self.left_out if left.label in ("R1", "R3")), None)
+        if rank is not None and not self.ranked:
+            self.left_out.append(replace(rank, label=label, needs=rank.label))
+        return self.ranked
+
+    def too_expensive(self, label: str) -> LeftOut | None:
+        """Predict, before it is proved, whether a claim of this label will be left out: None if it will not."""
+        (claim,) = expected(self._size, (label,), used=used_columns(self._size.samples, self._size.columns))
+        return judge(claim, [*self._priced, *self._to_come], self._size, self._limits)
 
     @property
     def ranked(self) -> bool:
-        """Whether R1 or R3 is claimed; one that is proved is not if the format cannot hold its numbers."""
+        """Whether R1 or R3 is claimed; one that is proved is not if it is left out, or the format cannot hold it."""
         return any(claim["label"] in ("R1", "R3") for claim in self._claims)
 
     def add_rank(self, result: RankResult) -> None:
         """Add R1 or R3 (PROVED) or R5 (REFUTED); an undecided rank claims nothing."""
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:
             self.add_deficiency(result.deficiency)
-        if result.verdict is Verdict.PROVED and result.witness is not None and result.bound is not None:
-            witness = result.witness
-            columns = None if witness.columns is None else self._integers("rank.columns", witness.columns)
-            self._claim(
-                {
-                    "label": result.label,
-                    "precision": result.precision,
-                    "rank": result.samples,
-                    "columns": columns,
-                    "feature_bits": witness.feature_bits,
-                    "right_inverse": self._exact("rank.right_inverse", witness.matrix),
-                    "norm_products": witness.norm_products,
-                    "alpha": _dyadic(result.bound.alpha),
-                    "sigma_lower": _dyadic(result.bound.sigma_lower),
-                }
-            )
+        if result.verdict is not Verdict.PROVED:
+            return
+        if result.witness is None or result.bound is None:  # R2: nothing that the format holds
+            left = self.too_expensive("R1")
+            self.left_out += [] if left is None else [left]
+            return
+        witness = result.witness
+        columns = None if witness.columns is None else self._integers("rank.columns", witness.columns)
+        claim = {
+            "label": result.label,
+            "precision": result.precision,
+            "rank": result.samples,
+            "columns": columns,
+            "feature_bits": witness.feature_bits,
+            "right_inverse": self._exact("rank.right_inverse", witness.matrix),
+            "norm_products": witness.norm_products,
+            "alpha": _dyadic(result.bound.alpha),
+            "sigma_lower": _dyadic(result.bound.sigma_lower),
+        }
+        self._claim(claim, witness.matrix)
 
     def add_deficiency(self, found: Deficiency) -> None:
-        """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""
+        """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then).
+
+        An exact rank (R6) is no claim of a certificate: it is left out.
+        """
+        if found.reason == "exact-rank":
+            return
         self._claim({"label": "R5", "reason": found.reason, "rank_at_most": found.rank_at_most})
 
     def add_zero_loss(self, result: ZeroLoss) -> None:
@@ -124,19 +180,17 @@ class CertificateBuilder:
 
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
-        ranked = here = self.ranked
-        if here and _fits(theorem.rank_ball):
+        if _fits(theorem.rank_ball) and self.stands_on_rank("B1"):
             self._claim({"label": "B1", "radius": _dyadic(theorem.rank_ball)})
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
-            ranked = True
-        if ranked and theorem.verdict("W0") is Verdict.PROVED:
+        if theorem.verdict("W0") is Verdict.PROVED:
             self.add_generic()
         if theorem.deficiency is not None:
             self.add_deficiency(theorem.deficiency)
         if theorem.ball is not None:
             self.add_ball(theorem.ball)
-        if theorem.gradient is not None and here:
+        if theorem.gradient is not None and theorem.gradient.verdict is Verdict.PROVED and self.stands_on_rank("C1"):
             self.add_not_stationary(theorem.gradient)
         if theorem.curvature is not None:
             self.add_curvature(theorem.curvature)
@@ -165,10 +219,15 @@ class CertificateBuilder:
             claim["epsilon"] = _dyadic(escape.epsilon)
         if escape.right_inverse is not None:
             claim["right_inverse"] = self._exact("escape.right_inverse", escape.right_inverse)
-        self._claim(claim)
+        self._claim(claim, escape.right_inverse)
 
     def add_gateway(self, result: GatewayResult) -> None:
-        """Add E4, from every point a non-increasing path exists, if the checker can follow the proof."""
+        """Add E4, from every point a non-increasing path exists, if the checker can follow the proof.
+
+        The statement is about labels that agree, so nothing is added to a certificate without labels.
+        """
+        if self._data["labels"] is None:
+            return
         separating = result.separating if result.certifiable and result.verdict is Verdict.PROVED else None
         if separating is not None and self._u is not None and not self._too_far(separating):
             entries = self._point("separating", separating, self._u)
@@ -292,8 +351,10 @@ class CertificateBuilder:
         )
 
     def add_generic(self) -> None:
-        """Add W0: full rank for almost every U. It needs a claim of full rank (R1, R3, W1, W2) beside it."""
-        self._claim({"label": "W0"})
+        """Add W0: full rank for almost every U, if a claim of full rank (R1, R3, W1, W2) stands beside it."""
+        witnessed = any(claim["label"] in ("W1", "W2") for claim in self._claims)
+        if witnessed or self.stands_on_rank("W0"):
+            self._claim({"label": "W0"})
 
     def write(self, path: str | Path) -> Path:
         """Write ``path`` (``.json``) and its ``.safetensors``, the JSON document last, by renaming finished files.
@@ -309,10 +370,13 @@ class CertificateBuilder:
             If there is no claim, or the folder cannot be written.
         """
         if self.empty:
-            raise CertificateError(self.refusal or "nothing was proved, so there is no certificate to write")
+            raise CertificateError(f"there is no certificate to write: {self.nothing}")
         target = Path(path).with_suffix(".json")
         arrays = target.with_suffix(".safetensors")
-        used = _strings([self._data, self._network, self._claims])
+        network = self._network
+        if {claim["label"] for claim in self._claims} <= WITHOUT_WEIGHTS:
+            network = self._describe_network(self._net, None)
+        used = _strings([self._data, network, self._claims])
         blob = save({name: np.ascontiguousarray(values) for name, values in self._tensors.items() if name in used})
         document = {
             "format": FORMAT,
@@ -326,9 +390,11 @@ class CertificateBuilder:
             },
             "arrays": {"file": arrays.name, "bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()},
             "data": self._data,
-            "network": self._network,
+            "network": network,
             "claims": self._claims,
         }
+        if self.left_out:
+            document["left_out"] = [str(left)[:200] for left in self.left_out[:16]]
         text = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
         if not _holds(arrays, blob):
             # An older document must never be seen with newer arrays, so it goes first.
@@ -414,6 +480,14 @@ def _strings(value: Any) -> set[str]:
     )
 
 
+def _bits(values: ExactArray) -> int:
+    """Bits of the integers that hold an exact array, at most."""
+    lowest = min(exponent for _, exponent in values.terms)
+    return max(
+        exponent - lowest + (8 * v.dtype.itemsize - 1 if v.dtype.kind in "iu" else 62) for v, exponent in values.terms
+    )
+
+
 def _fits(value: Dyadic | None) -> TypeGuard[Dyadic]:
     """Whether a bound is there and its exponent is one that the format holds: a tiny bound may be left out."""
     return value is not None and abs(value.exponent) <= MAX_EXPONENT
@@ -437,8 +511,17 @@ def _remove(path: Path) -> None:
         raise CertificateError(f"cannot write {path}: {error.strerror}; choose another folder with --out") from None
 
 
-def atomic_write(path: Path, content: bytes) -> None:
+def atomic_write(path: Path, content: bytes, *, remedy: str = "choose another folder with --out") -> None:
     """Write a file under a temporary name in the same folder, flush it to disk, then rename: whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made if it is missing.
+    content : bytes
+        All of it.
+    remedy : str, optional
+        What the caller's user can do if the folder cannot be written.
 
     Raises
     ------
@@ -456,9 +539,7 @@ def atomic_write(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise CertificateError(
-            f"cannot write {path}: {error.strerror or error}; choose another folder with --out"
-        ) from None
+        raise CertificateError(f"cannot write {path}: {error.strerror or error}; {remedy}") from None
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)

@@ -1,10 +1,8 @@
 """Checks one certificate: reads it, checks every claim in one pass over the samples, and gives the verdict."""
 
-import multiprocessing
-import signal
+import json
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,13 +10,14 @@ import flint
 
 from .analytic import check_generic
 from .claims import MarginClaim, RankClaim
-from .common import Rejection, precision, require, words
-from .container import ENTRY_MEMORY, MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
+from .common import Rejection, TooExpensive, precision, require
+from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
 from .escape import check_escape, check_gateway
+from .limits import Limits, effective, look_at_all, run_limited
 from .losses import LossClaim
 from .network import Features, cut_blocks, read_network
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
-from .schema import DOCUMENT, read
+from .schema import document as read_document
 from .structure import check_structure
 from .witness import check_witness
 
@@ -32,19 +31,64 @@ ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check
 ALONE["B1"] = check_rank_ball
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 RANKS, WITHOUT_WEIGHTS = {"R1", "R3", "W1", "W2"}, {"W0", "W1", "W2"}
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "B1", "E4", "TC.3"}  # TC.3 needs labels or label counts
-Look = Callable[[list[int]], list[Any]]
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "B1", "TC.3"}  # TC.3 needs labels or label counts
+MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
+
+
+def check_limited(path: str, jobs: int, limits: Limits) -> SimpleNamespace:
+    """Check a certificate file in a child process under limits of memory and CPU time.
+
+    Guarantee: as `check_file`; what ran into a limit has the verdict TOO EXPENSIVE.
+    """
+    start, found = time.perf_counter(), blank(path)
+    try:
+        answer = run_limited(lambda: encode(examine(path, jobs)), limits)
+        found.verdict, found.data, found.claims, why = json.loads(answer)
+        found.rejection = Rejection(*why) if why else None
+    except TooExpensive as rejection:
+        found.rejection, found.verdict = rejection, "TOO EXPENSIVE"
+    except (ChildProcessError, ValueError) as error:
+        found.rejection = Rejection("", "internal", f"{type(error).__name__}: {error}")
+    found.limits, found.seconds = str(effective(limits)), round(time.perf_counter() - start, 3)
+    return found
+
+
+def encode(found: SimpleNamespace) -> bytes:
+    """Return what the parent process is told: verdict, data, claims, and why the certificate is not accepted."""
+    why: list[str | None] = []
+    if found.rejection is not None:
+        why = [None if value is None else str(value)[:MAX_TEXT] for value in found.rejection.args]
+    return json.dumps([found.verdict, found.data, found.claims, why]).encode()
+
+
+def blank(path: str) -> SimpleNamespace:
+    """Return a report in which nothing is accepted yet."""
+    return SimpleNamespace(file=path, verdict="REJECTED", data="", claims=[], rejection=None, trust=TRUST)
 
 
 def check_file(path: str, jobs: int) -> SimpleNamespace:
-    """Check a certificate file; an unexpected exception of any kind is a rejection.
+    """Check a certificate file in this process, under no other limits than its own.
 
     Guarantee: the verdict is ACCEPTED only if every obligation of every claim was proved.
     """
-    start, found = time.perf_counter(), SimpleNamespace(file=path, verdict="REJECTED", data="", claims=[])
-    found.rejection, found.trust = None, TRUST
+    try:
+        return examine(path, jobs)
+    except MemoryError:
+        found = blank(path)
+        found.verdict = "TOO EXPENSIVE"
+        found.rejection = TooExpensive("", "cost.memory", "the check needs more memory than this process gets")
+        return found
+
+
+def examine(path: str, jobs: int) -> SimpleNamespace:
+    """Check a certificate file; an unexpected exception of any kind but MemoryError is a rejection."""
+    start, found = time.perf_counter(), blank(path)
     try:
         found.claims, found.verdict = check(path, jobs, found), "ACCEPTED"
+    except TooExpensive as rejection:
+        found.rejection, found.verdict = rejection, "TOO EXPENSIVE"
+    except MemoryError:
+        raise
     except Rejection as rejection:
         found.rejection = rejection
         found.verdict = "UNREADABLE" if rejection.rule == "container.unreadable" else "REJECTED"
@@ -56,7 +100,7 @@ def check_file(path: str, jobs: int) -> SimpleNamespace:
 
 def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object]]:
     """Return the results of all claims."""
-    document = read(DOCUMENT, parse_json(read_file(path, MAX_DOCUMENT_BYTES, ""), ""), "")
+    document = read_document(parse_json(read_file(path, MAX_DOCUMENT_BYTES, ""), ""), "")
     found.data, raw, data = document.data.name, document.arrays, document.data
     arrays = Arrays(load_arrays(path, raw.file, raw.bytes, raw.sha256))
     sampled = not {raw.label for raw in document.claims} <= WITHOUT_WEIGHTS  # then every unit has a value
@@ -71,8 +115,6 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     data.ranks = [raw for raw in document.claims if raw.label in RANKS]  # nothing is accepted if one of them fails
     claims = [SWEPT[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]
     results = {raw.path: ALONE[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in ALONE}
-    for bits in {claim.precision for claim in claims}:
-        arrays.spend("/network", work=network.work * words(bits))
     unused = ", ".join(sorted(arrays.unused))[:200]
     require(not unused, "/arrays/file", "container.unreferenced", "tensors that nothing refers to", unused)
     sweep(network, claims, data.labels or [0] * network.samples, jobs)
@@ -83,7 +125,6 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
 def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
     """Replace the names of labels and multiplicities by their values."""
     path, names = data.path + "/multiplicities", (data.multiplicities, data.labels)
-    arrays.spend(path, memory=data.samples * ENTRY_MEMORY)  # without arrays there is a number for each sample, too
     data.multiplicities = [1] * data.samples if names[0] is None else arrays.integers(names[0], path, data.samples)
     least, total, message = min(data.multiplicities), sum(data.multiplicities), "is not the sum of the multiplicities"
     require(least >= 1, path, "data.multiplicities", "must be at least 1", least)
@@ -110,36 +151,9 @@ def sweep(network: SimpleNamespace, claims: list[Claim], labels: list[int], jobs
                 rows, shared = features.rows(samples), dict[Any, Any]()
                 return [claim.take(samples, rows, shared) for claim in group]
 
-            blocks = cut_blocks(network, labels, jobs)
-            for samples, summaries in zip(blocks, run(look, blocks, jobs), strict=True):
+            blocks = cut_blocks(network, labels, jobs, bits, max(claim.entries for claim in group))
+            for samples, summaries in zip(blocks, look_at_all(look, blocks, jobs), strict=True):
                 taken += len(samples)
                 for claim, summary in zip(group, summaries, strict=True):
                     claim.merge(summary)
         require(taken == network.samples, "", "internal", "not every sample was evaluated", network.samples, taken)
-
-
-def run(look: Look, blocks: list[list[int]], jobs: int) -> Iterable[list[Any]]:
-    """Look at all blocks, in order, in several processes where that is possible."""
-    if jobs == 1 or "fork" not in multiprocessing.get_all_start_methods():
-        yield from map(look, blocks)
-        return
-    context = multiprocessing.get_context("fork")  # the children inherit `look`: nothing of the claims is sent
-    pool = ProcessPoolExecutor(jobs, context, start_worker, (look,))
-    try:
-        yield from pool.map(work, blocks)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def start_worker(look: Look) -> None:
-    """Keep what the worker has to do; Ctrl-C ends it silently."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    WORK.append(look)
-
-
-def work(samples: list[int]) -> list[Any]:
-    """Look at one block in a worker process."""
-    return WORK[-1](samples)
-
-
-WORK: list[Look] = []

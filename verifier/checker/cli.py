@@ -1,16 +1,23 @@
-"""Command line: reports verdicts as text or JSON; exit code 0 accepted, 1 rejected, 2 unreadable or wrong usage."""
+"""Command line: reports verdicts as text or JSON.
+
+Exit code 0 accepted, 1 rejected, 2 unreadable or wrong usage, 3 too expensive to check under the limits.
+"""
 
 import argparse
 import gc
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from .certificate import check_file
+from .certificate import check_limited
+from .limits import GIB, Limits
 
 MAX_SHOWN = 2000  # characters
+MAX_GIB, MAX_SECONDS = 1 << 20, 10**8
+CODES = {"REJECTED": 1, "UNREADABLE": 2, "TOO EXPENSIVE": 3, "ACCEPTED": 0}  # of several files, the first that occurs
 
 
 def printable(text: object) -> str:
@@ -37,17 +44,48 @@ def as_text(found: Any) -> str:
     if why is not None:
         lines.append(f"  {why['rule']} at {why['path'] or '/'}: {why['message']}")
         lines += [f"    {key}: {why[key]}" for key in ("claimed", "computed") if why[key] is not None]
-    return "\n".join([*lines, f"  trusted: {found.trust}", f"  seconds: {found.seconds:.2f}"])
+    return "\n".join([*lines, f"  trusted: {found.trust}", f"  seconds: {found.seconds:.2f} (limits: {found.limits})"])
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the files named on the command line."""
-    parser = argparse.ArgumentParser(prog="verifier.checker", description="Independent check of certificates.")
+def memory(text: str) -> int:
+    """Read a number of GiB as bytes."""
+    value = float(text)
+    if not (math.isfinite(value) and 0 <= value <= MAX_GIB):
+        raise argparse.ArgumentTypeError(f"must be a number of GiB, 0 (no limit) to {MAX_GIB}, not {text}")
+    return int(value * GIB)
+
+
+def seconds(text: str) -> int:
+    """Read a whole number of seconds."""
+    value = int(text)
+    if not 0 <= value <= MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, 0 (no limit) to {MAX_SECONDS}, not {text}")
+    return value
+
+
+def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    usual = Limits()
+    text = "Independent check of certificates. Exit code: 0 all accepted, 1 one rejected, 2 one unreadable or wrong "
+    text += "usage, 3 one too expensive: neither accepted nor rejected, as the check ran into a limit."
+    parser = argparse.ArgumentParser(prog="verifier.checker", description=text)
     parser.add_argument("files", nargs="+", metavar="FILE", help="certificate (.json; its arrays lie beside it)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     jobs = min(os.cpu_count() or 1, 4)
     parser.add_argument("--jobs", type=int, default=jobs, choices=range(1, 65), metavar="N", help="processes, 1 to 64")
-    options = parser.parse_args(arguments)
+    text = "address space for each file, all processes together, enforced by the operating system (default "
+    text += f"{usual.memory / GIB:g}; 0: no limit)"
+    parser.add_argument("--memory", type=memory, default=usual.memory, metavar="GIB", help=text)
+    text = f"CPU time for each file, all processes together, enforced by the operating system (default {usual.cpu}; 0: "
+    text += "no limit)"
+    parser.add_argument("--cpu-seconds", type=seconds, default=usual.cpu, metavar="S", help=text)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the files named on the command line."""
+    options = read_options(arguments)
+    limits = Limits(options.memory, options.cpu_seconds)
     gc.disable()  # millions of small objects, no cycles: the collector would only search
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -55,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = []
     try:
         for file in options.files:
-            results.append(check_file(file, options.jobs))
+            results.append(check_limited(file, options.jobs, limits))
             if not options.json:
                 print(as_text(results[-1]), flush=True)
         if options.json:
@@ -67,4 +105,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     verdicts = {found.verdict for found in results}
-    return 0 if verdicts == {"ACCEPTED"} else 2 if verdicts <= {"ACCEPTED", "UNREADABLE"} else 1
+    return next(code for verdict, code in CODES.items() if verdict in verdicts)

@@ -16,12 +16,10 @@ from typing import Any
 
 from flint import fmpz_mat
 
-from .common import Exact, Rejection, require, words
+from .common import Exact, Rejection, require
 from .schema import EXTENT, read
 
 MAX_DOCUMENT_BYTES = MAX_HEADER_BYTES = 16 << 20
-# multiply-adds of 64-bit words; 64-bit words; words that one entry of a tensor takes while it is read
-MAX_WORK, MAX_MEMORY, ENTRY_MEMORY = 2 * 10**12, 1 << 28, 8
 DTYPES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}  # typecodes of array.array
 TENSOR_NAME = re.compile(r"(?!__metadata__$)[A-Za-z0-9_.-]{1,100}")
 TENSOR = {"dtype": frozenset(DTYPES), "shape": [EXTENT, 1, 4], "data_offsets": [range(1 << 62), 2, 2]}
@@ -83,11 +81,11 @@ def load_arrays(document_path: str, name: str, size: int, digest: str) -> bytes:
 
 
 class Arrays:
-    """The tensors of a safetensors file, the account of work, and the names that nothing has referred to yet."""
+    """The tensors of a safetensors file, and the names that nothing has referred to yet."""
 
     def __init__(self, content: bytes, where: str = "/arrays/file") -> None:
         """Guarantee: the tensors fill the file without gap or overlap."""
-        self.work = self.memory = position = 0
+        position = 0
         size, length = len(content), int.from_bytes(content[:8], "little")
         fits = size >= 8 and length <= min(MAX_HEADER_BYTES, size - 8) and content[8:9] == b"{"
         require(fits, where, "container.header", "no header (a JSON object) of the stated length", length, size)
@@ -106,12 +104,6 @@ class Arrays:
         require(position == len(self.data), where, "container.tensor", "the tensors do not fill the file", position)
         self.unused, self.known = set(self.tensors), dict[Any, Exact]()
 
-    def spend(self, path: str, work: int = 0, memory: int = 0) -> None:
-        """Count work and memory, over the whole certificate, before they are spent; reject above the limits."""
-        self.work, self.memory = self.work + work, self.memory + memory
-        for spent, limit in ((self.work, MAX_WORK), (self.memory, MAX_MEMORY)):
-            require(spent <= limit, path, "container.limits", "too much work for this checker", spent, limit)
-
     def entries(self, name: str, path: str, shape: list[int] | None = None, rows: range | None = None) -> Any:
         """Return a tensor's entries (or those of some rows) in C order; without a shape it must be a vector."""
         require(name in self.tensors, path, "container.tensor", "the arrays file has no tensor of this name", name)
@@ -122,7 +114,6 @@ class Arrays:
         (begin, end), result = tensor.data_offsets, array.array(DTYPES[tensor.dtype])
         size = (end - begin) // tensor.shape[0]  # of a row
         begin, end = begin + rows.start * size, begin + rows.stop * size
-        self.spend(path, memory=(end - begin) // result.itemsize * ENTRY_MEMORY)
         result.frombytes(self.data[begin:end])
         if sys.byteorder == "big":
             result.byteswap()
@@ -155,11 +146,9 @@ class Arrays:
                 finite = all(map(math.isfinite, entries))
                 require(finite, term.path, "container.tensor", "contains NaN or an infinity", term.tensor)
                 power = max(map(itemgetter(1), map(float.as_integer_ratio, entries))).bit_length() - 1
-            largest = math.ceil(max(max(entries), -min(entries))).bit_length()
-            terms.append((entries, power, term.exponent - power, term.exponent + largest))
-        low, high = min(term[2] for term in terms), max(term[3] for term in terms)
-        self.spend(path, memory=len(terms[0][0]) * words(max(0, high - low) + len(terms).bit_length()))
-        for entries, power, lowest, _ in terms:
+            terms.append((entries, power, term.exponent - power))
+        low = min(lowest for _, _, lowest in terms)
+        for entries, power, lowest in terms:
             numbers = scaled(entries, power) if entries.typecode in "fd" else entries.tolist()
             numbers = [number << (lowest - low) for number in numbers] if lowest > low else numbers
             total = list(map(add, total, numbers)) if total else numbers

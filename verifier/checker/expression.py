@@ -1,4 +1,4 @@
-"""Activations: expressions in t, read with Python's own parser and a whitelist, and exact facts for rule R5.
+"""Activations: expressions in t, read by the grammar of grammar.py, and exact facts for rule R5.
 
 Glossary: a *domain* is what an expression is evaluated in, a table of functions: balls (PLAIN, or GUARDED: monotone
 functions of wide balls by their endpoints), exact rationals (RATIONAL, where only rational operations occur), or power
@@ -8,7 +8,6 @@ series (SERIES), for functions that are differentiable.
 import ast
 import functools
 import math
-import warnings
 from collections.abc import Callable
 from operator import add, mul, neg, sub, truediv
 from types import SimpleNamespace
@@ -17,12 +16,12 @@ from typing import Any
 from flint import arb, arb_series, fmpq
 
 from .common import Rejection
+from .grammar import FUNCTIONS_OF_MORE, FUNCTIONS_OF_ONE, read_expression
 
 Function = Callable[..., Any]
 # of nested operations; numerator and denominator of an exponent; bits of an exact value; a ball this many bits narrower
 # than its midpoint, and with a radius below this, goes to Arb directly, wider ones by their endpoints
 MAX_DEPTH, MAX_POWER, MAX_RATIONAL_BITS, NARROW, SHORT = 100, 1000, 8192, 20, 2.0**-10
-ALLOWED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-*/()., ")
 OPERATORS: dict[type, Function] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv}
 INCREASING, EVEN = ("exp", "log", "sqrt", "tanh", "sinh", "atan", "erf"), ("cosh", "Abs")  # even: increasing on [0, oo)
 # sigma(-t) = c0 + s sigma(t) for all t: the pair (c0, s), by the expression's text in normal spacing
@@ -75,6 +74,18 @@ def rational_bits(x: fmpq) -> int:
     return int(x.p).bit_length() + int(x.q).bit_length()
 
 
+def small(operation: Function) -> Function:
+    """Return the operation on rationals, refused where its result is long: repeated products double the length."""
+
+    def bounded(*numbers: fmpq) -> fmpq:
+        result: fmpq = operation(*numbers)
+        if rational_bits(result) > MAX_RATIONAL_BITS:
+            raise ValueError("not a small rational")
+        return result
+
+    return bounded
+
+
 def ball_domain(wrap: Function) -> dict[str, Function]:
     """Return the domain of balls; `wrap` decides how monotone functions are evaluated."""
     domain: dict[str, Function] = {"number": arb, "power": functools.partial(ball_power, wrap)}
@@ -86,7 +97,7 @@ def ball_domain(wrap: Function) -> dict[str, Function]:
 
 
 PLAIN, GUARDED = ball_domain(lambda function, even=False: function), ball_domain(guard)
-RATIONAL: dict[str, Function] = {"number": fmpq, "Abs": abs, "Max": max, "Min": min}
+RATIONAL: dict[str, Function] = {"number": fmpq, "Abs": abs, "Max": max, "Min": min, "each": small}
 RATIONAL |= {"power": lambda exponent: functools.partial(rational_power, exponent)}
 
 
@@ -150,7 +161,7 @@ def jet(function: Function, value: arb, slope: arb) -> list[arb]:
     return taylor(function, [value, slope])
 
 
-CALLS = frozenset({*INCREASING, *EVEN, "sin", "cos", "Max", "Min"})
+CALLS = frozenset({*FUNCTIONS_OF_ONE, *FUNCTIONS_OF_MORE})
 
 
 def uses_t(node: ast.expr) -> bool:
@@ -158,13 +169,25 @@ def uses_t(node: ast.expr) -> bool:
     return any(isinstance(part, ast.Name) and part.id == "t" for part in ast.walk(node))
 
 
-def rational(node: ast.expr, t: fmpq | None) -> fmpq | None:
-    """Return the exact value at t if only rational operations occur and the numbers stay small."""
+@functools.lru_cache(maxsize=100)
+def rational_function(node: ast.expr) -> Function | None:
+    """Return the expression as a function of small rationals, None if other operations occur or a constant is long."""
     try:
-        value = build(node, RATIONAL)(t)
+        return build(node, RATIONAL)
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
-    return value if value is not None and rational_bits(value) <= MAX_RATIONAL_BITS else None
+
+
+def rational(node: ast.expr, t: fmpq | None) -> fmpq | None:
+    """Return the exact value at t if only rational operations occur and t and all numbers on the way are small."""
+    function = rational_function(node)
+    if function is None or (t is not None and rational_bits(t) > MAX_RATIONAL_BITS):
+        return None
+    try:
+        value: fmpq | None = function(t)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    return value
 
 
 def exponent_of(node: ast.expr) -> fmpq:
@@ -202,15 +225,16 @@ def build(node: ast.expr, domain: dict[str, Function], depth: int = 0) -> Functi
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
             operation, children = OPERATORS[type(op)], [left, right]
         case ast.Call(
-            func=ast.Name(id="log"), args=[ast.BinOp(left=child, op=ast.Add(), right=ast.Constant(value=one))]
+            func=ast.Name(id="log"),
+            args=[ast.BinOp(left=child, op=ast.Add(), right=ast.Constant(value=one))],
+            keywords=[],
         ) if "log1p" in domain and type(one) is int and one == 1:
             operation, children = domain["log1p"], [child]
         case ast.Call(func=ast.Name(id=name), args=children, keywords=[]) if name in CALLS:
-            if not (len(children) >= 2 if name in ("Max", "Min") else len(children) == 1):
-                raise ValueError(f"{name} has the wrong number of arguments")
             operation = domain[name]
         case _:
             raise ValueError(f"contains something that is not allowed: {ast.unparse(node)[:100]}")
+    operation = domain["each"](operation) if "each" in domain else operation
     if depth >= MAX_DEPTH:
         raise ValueError(f"is nested more than {MAX_DEPTH} deep")
     parts = [build(child, domain, depth + 1) for child in children]
@@ -241,16 +265,12 @@ def degree_of(node: ast.expr) -> float:
 
 
 def parse(text: str, path: str) -> SimpleNamespace:
-    """Read an activation: its tree, whose nodes are all on the whitelist, its text in normal spacing, its facts."""
+    """Read an activation: its tree, its text in normal spacing, its facts."""
     try:
-        if not ALLOWED.issuperset(text):
-            raise ValueError("contains a character that is not allowed")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text.strip(), mode="eval").body
+        tree = read_expression(text)
         build(tree, PLAIN)
         name, degree, steps = ast.unparse(tree), degree_of(tree), sum(1 for _ in ast.walk(tree))
-    except (SyntaxError, ValueError, MemoryError, RecursionError, ArithmeticError) as error:
+    except (ValueError, ArithmeticError) as error:
         message = f"cannot be read as an expression: {type(error).__name__}: {error}".splitlines()[0]
         raise Rejection(path, "network.expression", message, text[:200]) from None
     return SimpleNamespace(text=name, tree=tree, degree=degree, steps=steps, mirror=MIRRORS.get(name))

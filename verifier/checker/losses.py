@@ -2,7 +2,8 @@
 
 Glossary: G = Psi V1, D = Psi (V1 - V0), so that the logits on the way are G - (1-s) D; a sample's weights are
 {y: its number of labels y times the weight of class y}; h(s) = Phi at V0 + s (V1 - V0) is convex. Every loss is a
-function (G, D, y) -> its value and an upper bound of its slope (from the left) in the direction D.
+function (G, D, y, counts) -> its value and an upper bound of its slope (from the left) in the direction D; counts_k
+classes have the logit G_k, one class only that of y.
 """
 
 from collections.abc import Iterable
@@ -12,12 +13,13 @@ from typing import Any
 from flint import arb, arb_mat
 
 from .claims import MarginClaim, Rows, exp, sides
-from .common import above, below, precision, require, words
+from .common import above, below, precision, require
 from .container import Arrays
+from .sentences import sentence, statement
 
 Line = list[arb]
 Found = tuple[arb, arb]
-ZERO, LOSS_WORK = arb(0), 1000  # one logit's part of a loss, in multiply-adds
+ZERO, LOSS_COPIES = arb(0), 16  # balls that a logit takes while its part of a loss is computed
 
 
 def add(terms: Iterable[Found]) -> Found:
@@ -26,23 +28,23 @@ def add(terms: Iterable[Found]) -> Found:
     return sum(values, ZERO), sum(slopes, ZERO)
 
 
-def cross_entropy(g: Line, d: Line, y: int) -> Found:
+def cross_entropy(g: Line, d: Line, y: int, counts: list[int]) -> Found:
     """log(1 + sum_k e^(G_k - G_y)); the slope is the mean of D_k - D_y with these weights."""
-    weights = [(exp(g[k] - g[y]), d[k] - d[y]) for k in range(len(g)) if k != y]
+    weights = [(counts[k] * exp(g[k] - g[y]), d[k] - d[y]) for k in range(len(g)) if k != y]
     total, slope = add((weight, weight * change) for weight, change in weights)
     return total.log1p(), slope / (1 + total)
 
 
-def squared(g: Line, d: Line, y: int) -> Found:
+def squared(g: Line, d: Line, y: int, counts: list[int]) -> Found:
     """(1/2) sum_k (G_k - onehot_k)^2; Arb's own square of a ball around exactly 0 is not finite."""
     rests = [x - (k == y) for k, x in enumerate(g)]
-    return add((rest * rest / 2, rest * change) for rest, change in zip(rests, d, strict=True))
+    return add((c * (rest * rest / 2), c * rest * change) for c, rest, change in zip(counts, rests, d, strict=True))
 
 
-def one_vs_rest(g: Line, d: Line, y: int) -> Found:
+def one_vs_rest(g: Line, d: Line, y: int, counts: list[int]) -> Found:
     """log(1 + e^-G_y) + sum_{k != y} log(1 + e^G_k)."""
     signed = [(-x, -d[k]) if k == y else (x, d[k]) for k, x in enumerate(g)]
-    return add((exp(x).log1p(), slope / (1 + exp(-x))) for x, slope in signed)
+    return add((c * exp(x).log1p(), c * slope / (1 + exp(-x))) for c, (x, slope) in zip(counts, signed, strict=True))
 
 
 def largest(lines: list[Found]) -> Found:
@@ -62,15 +64,22 @@ def hinges(g: Line, d: Line, y: int) -> list[Found]:
     return [(1 - g[y] + g[k], d[k] - d[y]) for k in range(len(g)) if k != y]
 
 
+def weston_watkins(g: Line, d: Line, y: int, counts: list[int]) -> Found:
+    """sum_{k != y} max(0, 1 - m_k)."""
+    others = [count for k, count in enumerate(counts) if k != y]
+    found = [largest([line]) for line in hinges(g, d, y)]
+    return add((count * x, count * slope) for count, (x, slope) in zip(others, found, strict=True))
+
+
 LOSSES = {"cross-entropy": cross_entropy, "squared": squared, "one-vs-rest": one_vs_rest}
-LOSSES |= {"weston-watkins": lambda g, d, y: add(largest([line]) for line in hinges(g, d, y))}
-LOSSES |= {"crammer-singer": lambda g, d, y: largest(hinges(g, d, y))}
+LOSSES |= {"weston-watkins": weston_watkins, "crammer-singer": lambda g, d, y, counts: largest(hinges(g, d, y))}
 HINGES = ("weston-watkins", "crammer-singer")
 
 
 def entropy(parts: Line) -> arb:
     """sum_k a_k log(sum a / a_k), the least cross-entropy of these positive weights."""
-    return sum((a * (sum(parts, ZERO) / a).log() for a in parts), ZERO)
+    total = sum(parts, ZERO)
+    return sum((a * (total / a).log() for a in parts), ZERO)
 
 
 def least(loss: str, weights: Line) -> arb:
@@ -92,51 +101,66 @@ class LossClaim(MarginClaim):
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)
-        start, end = self.start, self.end
-        bits = max(start.bits, end.bits) + abs(start.exponent - end.exponent) + 64
-        arrays.spend(raw.path, memory=3 * network.skip_units * data.classes * words(bits))
-        with precision(bits):  # enough for the exact difference
-            self.weights = start.balls(), end.balls(), end.balls() - start.balls()
-        factors, path = raw.class_weights or [arb(1)] * data.classes, raw.path + "/class_weights"
-        fit = len(factors) == data.classes and all(factor > 0 for factor in factors)
+        self.entries = LOSS_COPIES * len(self.classes.first)
+        self.weights = self.columns()
+        factors, path = raw.class_weights, raw.path + "/class_weights"
+        fit = factors is None or (len(factors) == data.classes and all(factor > 0 for factor in factors))
         require(fit, path, "TC.3.class-weights", "must be one positive number per class")
         counts = self.label_counts(network.samples, data.classes, arrays)
-        self.shares = [{y: c * f for y, (c, f) in enumerate(zip(row, factors, strict=True)) if c} for row in counts]
-        labels = sum(map(len, self.shares))
-        self.agree = labels == network.samples
+        self.shares = [{y: c * (factors[y] if factors else arb(1)) for y, c in row.items()} for row in counts]
+        self.agree = sum(map(len, self.shares)) == network.samples  # one label for each sample
         self.exact = self.agree or raw.loss not in HINGES  # then `least` is the infimum
-        arrays.spend(raw.path, work=LOSS_WORK * labels * data.classes * words(raw.precision))
         usable = raw.gamma is None or (self.agree and raw.loss != "squared")
         require(usable, raw.path + "/gamma", "TC.3.gamma", "is only for margin losses with labels that agree")
         self.totals = [ZERO] * 3  # n times the losses at V0 and V1 and the slope at V1, summed so far
 
-    def label_counts(self, samples: int, classes: int, arrays: Arrays) -> list[list[int]]:
-        """Return how often each sample has each label."""
+    def columns(self) -> tuple[arb_mat, arb_mat, arb_mat]:
+        """Return V0, V1 and V1 - V0, exactly: one column for each group of classes."""
+        start, end = self.start, self.end
+        bits = max(start.bits, end.bits) + abs(start.exponent - end.exponent) + 64
+        with precision(bits):  # enough for the exact difference
+            first, last = (self.classes.columns(exact).balls() for exact in (start, end))
+            return first, last, last - first
+
+    def label_counts(self, samples: int, classes: int, arrays: Arrays) -> list[dict[int, int]]:
+        """Return how often each sample has each of its labels."""
         name, labels, counts, path = self.raw.label_counts, self.data.labels, self.data.multiplicities, self.raw.path
         one = (name is None) != (labels is None)
         require(one, path + "/label_counts", "TC.3.labels", "give labels or their counts, one of them")
         if name is None:
-            return [[c * (k == y) for k in range(classes)] for y, c in zip(labels, counts, strict=True)]
+            return [{y: c} for y, c in zip(labels, counts, strict=True)]
         flat = arrays.integers(name, path + "/label_counts", samples * classes)
-        rows = [flat[begin : begin + classes] for begin in range(0, len(flat), classes)]
-        fit = min(flat) >= 0 and list(map(sum, rows)) == counts
+        rows = (flat[begin : begin + classes] for begin in range(0, len(flat), classes))
+        found = [{y: c for y, c in enumerate(row) if c} for row in rows]
+        fit = min(flat) >= 0 and [sum(row.values()) for row in found] == counts
         require(fit, path + "/label_counts", "TC.3.labels", "must be >= 0 and add up to the sample's multiplicity")
-        return rows
+        return found
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
         """Return the samples' shares of the losses at V0 and V1 and of the slope at V1; compare margins with gamma."""
-        found, raw, psi, loss = [ZERO] * 3, self.raw, arb_mat(rows), LOSSES[self.raw.loss]
-        for sample, first, g, d in zip(samples, *((psi * v).tolist() for v in self.weights), strict=True):
-            for y, weight in self.shares[sample].items():
-                parts = loss(first, d, y)[0], *loss(g, d, y)
-                found = [total + weight * part for total, part in zip(found, parts, strict=True)]
-                alone = raw.loss == "one-vs-rest"
-                margins = [-x if alone else g[y] - x for k, x in enumerate(g) if k != y] + [g[y]] * alone
-                message = f"sample {sample}: a margin (one-vs-rest: G_y, -G_k) is not proved to be at least gamma"
-                holds = raw.gamma is None or all(margin >= raw.gamma for margin in margins)
-                require(holds, raw.path + "/gamma", "TC.3.margin", message)
-        require(all(map(arb.is_finite, found)), raw.path, "TC.3.finite", "a loss or its slope is not finite")
+        found, psi, loss = [ZERO] * 3, arb_mat(rows), LOSSES[self.raw.loss]
+        starts, ends, changes = ((psi * v).tolist() for v in self.weights)
+        for sample, *lines in zip(samples, starts, ends, changes, strict=True):
+            for label, weight in self.shares[sample].items():
+                groups, others = self.classes.others(label)
+                own = self.classes.group[label]
+                first, g, d = ([line[group] for group in (own, *groups)] for line in lines)  # the label's logit first
+                counts = [1, *others]
+                start, _ = loss(first, d, 0, counts)
+                end, slope = loss(g, d, 0, counts)
+                found = [total + weight * part for total, part in zip(found, (start, end, slope), strict=True)]
+                self.require_margins(sample, g)
+        require(all(map(arb.is_finite, found)), self.raw.path, "TC.3.finite", "a loss or its slope is not finite")
         return sides(found)
+
+    def require_margins(self, sample: int, g: Line) -> None:
+        """Guarantee: on return gamma is not given, or it is below every margin of these logits, the label's first."""
+        raw, (own, *others) = self.raw, g
+        if raw.gamma is None:
+            return
+        margins = [own, *(-x for x in others)] if raw.loss == "one-vs-rest" else [own - x for x in others]
+        message = f"sample {sample}: a margin (one-vs-rest: G_y, -G_k) is not proved to be at least gamma"
+        require(all(margin >= raw.gamma for margin in margins), raw.path + "/gamma", "TC.3.margin", message)
 
     def conclude(self) -> dict[str, object]:
         """Compare losses, slope and infimum.
@@ -160,11 +184,11 @@ class LossClaim(MarginClaim):
                 require(holds, f"{raw.path}/{key}", "TC.3." + key.replace("_", "-"), message, None, value.str(15))
         proved = attained or raw.gamma is not None or any(rank.label in ("R1", "R3") for rank in self.data.ranks)
         require(proved, raw.path + "/infimum", "TC.3.rank", "needs a claim R1 or R3 in the same certificate")
+        numbers = {"lower": below(raw.start_loss.lower), "upper": above(raw.start_loss.upper)}
+        numbers |= {"end_loss": above(raw.end_loss), "infimum_lower": below(low), "infimum_upper": above(high)}
         what = f"{raw.loss}, classes weighted" if raw.class_weights else raw.loss
         way = "decreases strictly" if slope < 0 else "never increases"
-        statement = f"the loss Phi ({what}) {way} from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}"
-        statement += f" at V0 along the segment to V1, where it is at most {above(raw.end_loss)}; its infimum over V is"
-        statement += f" in [{below(low)}, {above(high)}]"
+        said = [sentence("TC.3", loss=what, way=way, **numbers)]
         if raw.gamma is not None:
-            statement += "; beyond V1 it never increases along t V1 and tends to 0"
-        return {"statement": statement}
+            said.append(sentence("TC.3 ray"))
+        return {"statement": statement(*said)}

@@ -18,15 +18,17 @@ from typing import Any
 from flint import arb, arb_mat, ctx, fmpz, fmpz_mat
 
 from .analytic import by_ends
-from .common import Exact, Rejection, precision, require
+from .common import Exact, Rejection, afford, precision, require, words
 from .container import Arrays
 from .expression import PLAIN, build, parse
 from .schema import INPUT
 
 AXES = {"dense": 0, "conv1d": 1, "conv2d": 2}
-ACTIVATION_WORK = 1000  # one step of an activation, in multiply-adds
-UNIT_MEMORY, BARE_MEMORY, WINDOW_MEMORY = 64, 8, 64  # words per unit, per unit without weights, per entry of a window
-BLOCK_ENTRIES = 1 << 20  # balls that one block of samples may hold
+# of all layers together: units with weights, and places in windows. A short document can ask for any number of them.
+MAX_UNITS, MAX_PLACES = 1 << 26, 1 << 27
+# 64-bit words that the balls of one block of samples may take; words of a ball besides its digits
+BLOCK_WORDS, BALL_WORDS = 1 << 24, 16
+GATHER = 5  # multiply-adds that take as long as to bring one ball to its place in a window
 # Arb is fast for matrices whose sides are all above CLASSICAL; radii up to 2^(bits - precision), for these bits, may be
 # bounded by their maximum
 CLASSICAL, NARROW_BITS = 120, (2, 10)
@@ -35,16 +37,15 @@ NARROW_SUM = 2.0**-20  # balls whose radii add up to less need no guard
 
 def read_network(raw: Any, inputs: Exact | None, samples: int, dimension: int, arrays: Arrays) -> SimpleNamespace:
     """Read the network; every shape is derived and compared. Without inputs, or weights, no unit has a value."""
-    extents, arcs, steps, shapes = raw.input_shape, 0, 0, {INPUT: raw.input_shape}
+    extents, shapes = raw.input_shape, {INPUT: raw.input_shape}
+    sizes = SimpleNamespace(units=0, places=0)
     require(prod(extents) == dimension, raw.path + "/input_shape", "shape", "not the dimension", extents, dimension)
     for number, layer in enumerate(raw.layers):
-        shapes[number] = read_layer(layer, shapes, arrays)
-        arcs += layer.units * len(layer.windows[0])
-        steps += layer.units * layer.activation.steps
+        shapes[number] = read_layer(layer, shapes, arrays, sizes)
     found, message = sum(len(layer.skip) for layer in raw.layers), "is not the number of skip units"
     require(raw.skip_units == found, raw.path + "/skip_units", "network.skip", message, raw.skip_units, found)
-    sizes = {"arcs": arcs, "units": sum(map(prod, shapes.values())), "work": samples * (arcs + ACTIVATION_WORK * steps)}
-    return SimpleNamespace(inputs=inputs, layers=raw.layers, skip_units=found, samples=samples, **sizes)
+    units = sum(map(prod, shapes.values()))
+    return SimpleNamespace(inputs=inputs, layers=raw.layers, skip_units=found, samples=samples, units=units)
 
 
 def move(network: SimpleNamespace, point: list[SimpleNamespace], arrays: Arrays) -> SimpleNamespace:
@@ -59,62 +60,139 @@ def move(network: SimpleNamespace, point: list[SimpleNamespace], arrays: Arrays)
     return SimpleNamespace(**{**vars(network), "layers": layers})
 
 
-def read_layer(layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arrays) -> list[int]:
-    """Bring a layer to the one form and return its output's shape; `shapes` are those of the earlier layers."""
+def read_layer(
+    layer: SimpleNamespace, shapes: dict[int, list[int]], arrays: Arrays, sizes: SimpleNamespace
+) -> list[int]:
+    """Bring a layer to the one form and return its output's shape.
+
+    `shapes` are those of the earlier layers; to `sizes`, which are bounded, the layer's own are added.
+    """
     path, dense, pool = layer.path, layer.kind == "dense", layer.kind == "avgpool"
-    known, once = shapes.keys() >= set(layer.inputs), len(set(layer.inputs)) == len(layer.inputs)
-    require(known, path + "/inputs", "schema.value", "an input is not an earlier layer", layer.inputs)
-    require(once, path + "/inputs", "network.layer", "an input is listed twice", layer.inputs)
-    sources = [[prod(shapes[index])] if dense else shapes[index] for index in layer.inputs]
-    spatial, (kernel, stride) = sources[0][1:], ([], []) if dense else (layer.kernel, layer.stride)
-    axes = max(1, len(spatial)) if pool else AXES[layer.kind]
-    fit = len(spatial) == axes and all(shape[1:] == spatial for shape in sources)
-    require(fit, path + "/inputs", "network.layer", "the inputs' shapes do not fit this layer", sources)
-    pads = getattr(layer, "padding", [0] * axes)
-    require(len(pads) == axes, path + "/padding", "schema.value", "must have a number per axis", pads, axes)
-    wide = [length + 2 * p for length, p in zip(spatial, pads, strict=True)]
-    fit = len(kernel) == len(stride) == axes and all(p < k <= w for p, k, w in zip(pads, kernel, wide, strict=True))
-    message = "kernel, stride or padding do not fit the inputs"
-    require(fit, path, "schema.value", message, [kernel, stride, pads], spatial)
-    outs = [(w - k) // s + 1 for w, k, s in zip(wide, kernel, stride, strict=True)]
+    sources = source_shapes(layer, shapes)
     channels = sum(shape[0] for shape in sources)
+    window = read_window(layer, sources)
     filters = channels if pool else layer.units if dense else layer.filters
-    layer.units, entries = filters * prod(outs), prod(outs) * channels * prod(kernel)
-    unit = UNIT_MEMORY if pool or layer.weight is not None else BARE_MEMORY
-    arrays.spend(path, memory=layer.units * unit + entries * WINDOW_MEMORY)
-    plane, end, sides = prod(spatial), channels * prod(spatial), list[list[list[int]]]()
-    for axis, (o, s, p, k) in enumerate(zip(outs, stride, pads, kernel, strict=True)):
-        n, step = spatial[axis], prod(spatial[axis + 1 :])  # a sum with -end, outside of the input, is below 0
-        sides.append([[x * step if 0 <= x < n else -end for x in range(at, at + k)] for at in range(-p, o * s - p, s)])
-    groups = [range(channels)] if not pool else [range(c, c + 1) for c in range(channels)]
-    boxes = ((group, list(map(sum, itertools.product(*box)))) for group in groups for box in itertools.product(*sides))
-    windows = ([c * plane + i if i >= 0 else end for c in group for i in box] for group, box in boxes)
-    layer.windows = groups if dense else list(windows)
-    layer.skip = range(layer.units) if layer.skip is True else layer.skip or []
-    ordered = type(layer.skip) is range or increasing(layer.skip)
-    require(ordered, path + "/skip", "network.skip", "must be strictly increasing", layer.skip[:20])
-    inside = all(unit < layer.units for unit in layer.skip[-1:])
-    require(inside, path + "/skip", "schema.value", "is not a unit", layer.skip[-1:], layer.units)
-    layer.activation = parse("t" if pool else layer.activation, path + "/activation")
-    if pool:
-        layer.divisor, layer.weight = prod(kernel), Exact(fmpz_mat(1, prod(kernel), [1] * prod(kernel)), 0, 1)
-        layer.bias = Exact(fmpz_mat(layer.units, 1), 0, 1)
+    positions = prod(window.outs)
+    layer.units, layer.width = filters * positions, channels * prod(window.extents)
+    sizes.units += layer.units if pool or layer.weight is not None else 0
+    sizes.places += 0 if dense else positions * channels * prod(window.kernel)
+    afford(sizes.units, MAX_UNITS, path, "units")
+    afford(sizes.places, MAX_PLACES, path, "places in windows")
+    if dense:
+        layer.windows = [range(channels)]
     else:
-        layer.divisor, layer.shape = 1, [filters, channels, *kernel]
-        layer.tied, layer.outs = not dense and layer.bias_kind == "tied", outs
+        layer.windows = windows_of(window, channels, each_channel_alone=pool)
+    layer.skip = read_skip(layer)
+    layer.activation = parse("t" if pool else layer.activation, path + "/activation")
+    layer.outs = window.outs
+    if pool:
+        set_mean(layer, prod(window.kernel))
+    else:
+        layer.divisor, layer.shape = 1, [filters, channels, *window.kernel]
+        layer.tied = not dense and layer.bias_kind == "tied"
         given = (layer.weight is None) + (layer.bias is None)
         require(given != 1, path, "network.layer", "give both weight and bias, or null for both")
         if given == 0:
             read_weights(layer, layer.weight, layer.bias, arrays)
-    return [filters, *outs]
+    return [filters, *window.outs]
+
+
+def source_shapes(layer: SimpleNamespace, shapes: dict[int, list[int]]) -> list[list[int]]:
+    """Return the shapes of a layer's inputs; a dense layer sees each of them flattened."""
+    path = layer.path + "/inputs"
+    known = all(index in shapes for index in layer.inputs)
+    require(known, path, "schema.value", "an input is not an earlier layer", layer.inputs)
+    once = len(set(layer.inputs)) == len(layer.inputs)
+    require(once, path, "network.layer", "an input is listed twice", layer.inputs)
+    if layer.kind == "dense":
+        return [[prod(shapes[index])] for index in layer.inputs]
+    return [shapes[index] for index in layer.inputs]
+
+
+def read_window(layer: SimpleNamespace, sources: list[list[int]]) -> SimpleNamespace:
+    """Return how a window slides over the inputs, a number per axis each: extents, kernel, stride, padding, outs.
+
+    A dense layer has no axes: its one window is the whole row.
+    """
+    path, extents = layer.path, sources[0][1:]
+    axes = max(1, len(extents)) if layer.kind == "avgpool" else AXES[layer.kind]
+    fit = len(extents) == axes and all(shape[1:] == extents for shape in sources)
+    require(fit, path + "/inputs", "network.layer", "the inputs' shapes do not fit this layer", sources)
+    kernel, stride = ([], []) if layer.kind == "dense" else (layer.kernel, layer.stride)
+    padding = getattr(layer, "padding", [0] * axes)
+    require(len(padding) == axes, path + "/padding", "schema.value", "must have a number per axis", padding, axes)
+    fit = len(kernel) == len(stride) == axes
+    fit = fit and all(p < k <= n + 2 * p for n, k, p in zip(extents, kernel, padding, strict=True))
+    message = "kernel, stride or padding do not fit the inputs"
+    require(fit, path, "schema.value", message, [kernel, stride, padding], extents)
+    steps = zip(extents, kernel, stride, padding, strict=True)
+    outs = [(n + 2 * p - k) // s + 1 for n, k, s, p in steps]
+    return SimpleNamespace(extents=extents, kernel=kernel, stride=stride, padding=padding, outs=outs)
+
+
+def windows_of(window: SimpleNamespace, channels: int, each_channel_alone: bool) -> list[list[int]]:
+    """Return for every position what its window sees: indices into the row of all channels, in C order.
+
+    Each axis gives offsets of its own, which add up to an index. An offset outside of the inputs is so far below 0 that
+    the sum is: such a place is in the padding, and has the index after the last. An average pool has the windows of one
+    channel after those of the other.
+    """
+    plane, padding = prod(window.extents), channels * prod(window.extents)
+    axes = []  # for each axis the offsets of each of its windows
+    for axis, (n, k, s, p, out) in enumerate(
+        zip(window.extents, window.kernel, window.stride, window.padding, window.outs, strict=True)
+    ):
+        unit = prod(window.extents[axis + 1 :])
+        starts = [position * s - p for position in range(out)]
+        axes.append([[x * unit if 0 <= x < n else -padding for x in range(at, at + k)] for at in starts])
+    boxes = [[sum(offsets) for offsets in itertools.product(*box)] for box in itertools.product(*axes)]
+    seen = [[channel] for channel in range(channels)] if each_channel_alone else [list(range(channels))]
+    return [[c * plane + i if i >= 0 else padding for c in group for i in box] for group in seen for box in boxes]
+
+
+def windows_of_plain(window: SimpleNamespace, channels: int, each_channel_alone: bool) -> list[list[int]]:
+    """Return what `windows_of` returns, place by place: the definition, which the tests compare with it."""
+    windows = []
+    for group in [[channel] for channel in range(channels)] if each_channel_alone else [range(channels)]:
+        for position in itertools.product(*(range(out) for out in window.outs)):
+            places = []
+            for channel in group:
+                for offset in itertools.product(*(range(k) for k in window.kernel)):
+                    index, inside = channel, True
+                    for n, s, p, at, q in zip(
+                        window.extents, window.stride, window.padding, position, offset, strict=True
+                    ):
+                        coordinate = at * s + q - p
+                        inside = inside and 0 <= coordinate < n
+                        index = index * n + coordinate
+                    places.append(index if inside else channels * prod(window.extents))
+            windows.append(places)
+    return windows
+
+
+def read_skip(layer: SimpleNamespace) -> Any:
+    """Return the layer's skip units: a range or a list, empty if there are none."""
+    path = layer.path + "/skip"
+    skip = range(layer.units) if layer.skip is True else layer.skip or []
+    ordered = type(skip) is range or increasing(skip)
+    require(ordered, path, "network.skip", "must be strictly increasing", skip[:20])
+    inside = len(skip) == 0 or skip[-1] < layer.units
+    require(inside, path, "schema.value", "is not a unit", skip[-1:], layer.units)
+    return skip
+
+
+def set_mean(layer: SimpleNamespace, length: int) -> None:
+    """Make a layer the mean over its windows, which have this length: weights 1, no bias, then a divisor."""
+    layer.divisor, layer.weight = length, Exact(fmpz_mat(1, length, [1] * length), 0, 1)
+    layer.bias = Exact(fmpz_mat(1, 1), 0, 1)  # one row stands for all positions
 
 
 def read_weights(layer: SimpleNamespace, weight: Any, bias: Any, arrays: Arrays) -> None:
     """Replace a layer's weights and biases by those that the references name."""
     filters, outs = layer.shape[0], layer.outs
     layer.weight, exact = arrays.exact(weight, *layer.shape), arrays.exact(bias, filters, *([] if layer.tied else outs))
-    entries = exact.integers.transpose().entries() * (prod(outs) if layer.tied else 1)
-    layer.bias = exact._replace(integers=fmpz_mat(prod(outs), filters, entries))
+    positions = 1 if layer.tied else prod(outs)  # one row of biases stands for all positions
+    layer.bias = exact._replace(integers=fmpz_mat(positions, filters, exact.integers.transpose().entries()))
 
 
 def increasing(numbers: list[int]) -> bool:
@@ -127,13 +205,15 @@ def pick(indices: list[int]) -> Any:
     return itemgetter(*indices) if len(indices) > 1 else lambda row: (row[indices[0]],)
 
 
-def cut_blocks(network: SimpleNamespace, labels: list[int], jobs: int) -> list[list[int]]:
+def cut_blocks(network: SimpleNamespace, labels: list[int], jobs: int, bits: int, others: int = 0) -> list[list[int]]:
     """Cut the samples, ordered by their labels, into blocks that are evaluated together.
+
+    The balls of a block, of so many bits and `others` more for each sample, fit into BLOCK_WORDS, or it has one sample.
 
     Guarantee: every sample is in exactly one block.
     """
-    widest = max(network.units, *(sum(map(len, layer.windows)) for layer in network.layers))
-    count = -(-network.samples // max(1, BLOCK_ENTRIES // widest))
+    widest = max(network.units, others, *(sum(map(len, layer.windows)) for layer in network.layers))
+    count = -(-network.samples // max(1, BLOCK_WORDS // (widest * (BALL_WORDS + words(bits)))))
     rows = -(-network.samples // (-(-count // jobs) * jobs))  # equal blocks, as many for each process
     ordered = sorted(range(network.samples), key=labels.__getitem__)
     return [ordered[start : start + rows] for start in range(0, len(ordered), rows)]
@@ -162,16 +242,53 @@ def multiply(left: arb_mat, right: arb_mat, sums: arb_mat) -> arb_mat:
     return left * right
 
 
+def unroll(layer: SimpleNamespace) -> SimpleNamespace:
+    """Return the layer, or the dense layer that it equals where that costs less: almost only padding in its windows.
+
+    Guarantee: every unit has the same value. Unit (filter, position) reads entry i of the row with the sum of the
+    weights at the places of its window that have index i; those in the padding, index `width`, are left out.
+    """
+    window, filters = len(layer.windows[0]), layer.weight.integers.nrows()
+    if layer.kind not in ("conv1d", "conv2d") or filters * layer.width > window * (GATHER + filters):
+        return layer
+    found, places = [[0] * layer.width for _ in range(layer.units)], len(layer.windows)
+    for a, weights in enumerate(layer.weight.integers.tolist()):
+        for p, indices in enumerate(layer.windows):
+            row = found[a * places + p]
+            for index, weight in zip(indices, weights, strict=True):
+                if index < layer.width:
+                    row[index] += weight
+    biases = layer.bias.integers.transpose().entries()  # by filters, then positions
+    biases = [b for b in biases for _ in range(places)] if layer.bias.integers.nrows() == 1 else biases
+    weight, bias = layer.weight._replace(integers=fmpz_mat(found)), layer.bias._replace(integers=fmpz_mat([biases]))
+    changed = {"windows": [range(layer.width)], "weight": weight, "bias": bias}
+    return SimpleNamespace(**{**vars(layer), **changed})
+
+
+class Inputs:
+    """The samples' inputs as balls of radius zero, made when they are asked for: all at once may be too many."""
+
+    def __init__(self, inputs: Exact) -> None:
+        self.inputs, self.places = inputs, range(inputs.integers.ncols())
+
+    def __getitem__(self, sample: int) -> list[arb]:
+        """Return the row of one sample."""
+        integers = [self.inputs.integers[sample, place] for place in self.places]
+        row: list[arb] = self.inputs._replace(integers=fmpz_mat(1, len(integers), integers)).balls().entries()
+        return row
+
+
 class Features:
     """Evaluates the network in ball arithmetic at the working precision at which it was made."""
 
     def __init__(self, network: SimpleNamespace) -> None:
-        self.layers, weights = network.layers, [layer.weight for layer in network.layers]
-        self.weights, self.inputs = [w.balls().transpose() for w in weights], network.inputs.balls().tolist()
+        self.layers = list(map(unroll, network.layers))
+        weights = [layer.weight for layer in self.layers]
+        self.weights, self.inputs = [w.balls().transpose() for w in weights], Inputs(network.inputs)
         sums = (fmpz_mat([[sum(map(abs, row), fmpz(0)) for row in w.integers.tolist()]]) for w in weights)
         self.sums = [Exact(s, w.exponent, w.bits + 64).balls() for s, w in zip(sums, weights, strict=True)]
         self.biases = [layer.bias.balls() for layer in self.layers]
-        self.picks = [pick(list(itertools.chain(*layer.windows))) for layer in network.layers]
+        self.picks = [pick(list(itertools.chain(*layer.windows))) for layer in self.layers]
         trees = [layer.activation.tree for layer in self.layers]
         self.functions = [(by_ends(tree), build(tree, PLAIN)) for tree in trees]
 
@@ -195,12 +312,12 @@ class Features:
         """Return the windows of a layer's inputs as the rows of a matrix."""
         layer, cut = self.layers[number], (self.picks[number]([*row, arb(0)]) for row in rows)
         flat = list(itertools.chain(*cut))
-        return arb_mat(len(rows) * layer.bias.integers.nrows(), len(layer.windows[0]), flat)
+        return arb_mat(len(rows) * len(layer.windows), len(layer.windows[0]), flat)
 
     def evaluate(self, number: int, layer: Any, rows: list[list[arb]], samples: list[int]) -> list[list[arb]]:
         """Return the units of one layer."""
         sums = multiply(self.windows(number, rows), self.weights[number], self.sums[number])
-        sums = (sums + tile(self.biases[number], len(rows))) / layer.divisor
+        sums = (sums + tile(self.biases[number], sums.nrows())) / layer.divisor
         total = ones(1, sums.nrows()) * sums * ones(sums.ncols(), 1)
         function = self.functions[number][total[0, 0].rad() < NARROW_SUM]  # this radius bounds every radius
         units = list(map(function, sums.entries()))
@@ -225,7 +342,8 @@ def join(parts: list[list[Any]]) -> list[list[arb]]:
 
 
 def tile(bias: arb_mat, rows: int) -> arb_mat:
-    """Return the biases (positions x filters, or one row for all) under each other for so many samples."""
+    """Return the biases (positions x filters, or one row for all positions) under each other, to so many rows."""
     if bias.nrows() == 1:
         return ones(rows, 1) * bias
-    return arb_mat(rows * bias.nrows(), bias.ncols(), bias.entries() * rows)
+    rounded = bias * arb(1)  # to the working precision: the copies are short
+    return arb_mat(rows, bias.ncols(), rounded.entries() * (rows // bias.nrows()))

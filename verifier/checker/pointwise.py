@@ -7,53 +7,53 @@ a unit's incoming weights, fan = their number. P = softmax of the logits minus o
 
 import itertools
 from functools import reduce
-from operator import sub
+from operator import mul
 from typing import Any
 
 from flint import arb
 
 from .claims import MarginClaim, Rows, exp, sides
-from .common import Exact, Rejection, above, below, precision, require, words
+from .common import Exact, Rejection, above, below, precision, require
 from .container import Arrays
 from .escape import differentiable
 from .expression import Function, jet
 from .schema import INPUT
+from .sentences import sentence
 
-# pieces that an interval may be cut into; a piece is not cut if its bound is at most this factor above a value found
-# elsewhere, or tiny; one difference of output weights or one weight's size, in multiply-adds
-MAX_PIECES, SHARP, TINY, SIZE_WORK = 1 << 17, arb((9, -3)), arb((1, -20)), 100
+# pieces that an interval may be cut into, and operations of the activation on all of them together; a piece is not cut
+# if its bound is at most this factor above a value found elsewhere, or tiny
+MAX_PIECES, MAX_OPERATIONS, SHARP, TINY = 1 << 17, 1 << 21, arb((9, -3)), arb((1, -20))
 BALL_BITS = 128  # working precision of B1
 
 
-def suprema(function: Function, reach: arb, path: str) -> list[arb]:
-    """Bound the sizes of an activation and of its derivative on [-reach, reach], by bisection.
+def suprema(function: Function, reach: arb, path: str, steps: int) -> list[arb]:
+    """Bound the sizes of an activation of so many steps and of its derivative on [-reach, reach], by bisection.
 
     Guarantee: |sigma(t)| and |sigma'(t)| are at most the two results for all |t| <= reach.
     """
     pieces, best, most = [(-reach, reach)], [arb(0), arb(0)], [arb(0), arb(0)]
-    for _ in range(MAX_PIECES):
+    for _ in range(min(MAX_PIECES, 1 + MAX_OPERATIONS // steps)):
         low, high = pieces.pop()
         middle, bounds = ((low + high) / 2).mid(), [x.abs_upper() for x in jet(function, low.union(high), arb(1))]
-        best = [b.max(x.abs_lower()) for b, x in zip(best, jet(function, middle, arb(1)), strict=True)]
+        if not low < middle < high:  # below the resolution of the numbers: a pole, or nearly one
+            break
+        inside = jet(function, middle, arb(1))
+        if not all(map(arb.is_finite, inside)):  # no number of pieces bounds what is not finite at one point
+            break
+        best = [b.max(x.abs_lower()) for b, x in zip(best, inside, strict=True)]
         if all(bound <= SHARP * b + TINY for bound, b in zip(bounds, best, strict=True)):
             most = [m.max(bound).upper() for m, bound in zip(most, bounds, strict=True)]
         else:
             pieces += [(low, middle), (middle, high)]
         if not pieces:
             return most
-    message = "sigma or sigma' is not bounded on the pre-activations' range by so many pieces"
-    raise Rejection(path, "Z2.range", message, MAX_PIECES, above(reach))
+    message = "sigma or sigma' is not bounded on the pre-activations' range by as many pieces as this checker cuts"
+    raise Rejection(path, "Z2.range", message, None, above(reach))
 
 
 def largest(exact: Exact) -> arb:
     """Return the largest size of an entry."""
     return arb(max(map(abs, exact.integers.entries()))) * arb((1, exact.exponent))
-
-
-def spread_work(network: Any, bits: int) -> int:
-    """Return what `spread` may cost, in multiply-adds."""
-    steps: int = 2 * MAX_PIECES * sum(layer.activation.steps for layer in network.layers)
-    return SIZE_WORK * (int(network.arcs) + 10 * steps * words(bits))
 
 
 def spread(network: Any, radius: arb) -> list[tuple[arb, arb]]:
@@ -72,7 +72,7 @@ def spread(network: Any, radius: arb) -> list[tuple[arb, arb]]:
         fan, rows = len(layer.windows[0]), layer.weight.integers.tolist()
         weight = arb(max(sum(map(abs, row)) for row in rows)) * arb((1, layer.weight.exponent)) + fan * radius
         reach = (weight * size + largest(layer.bias) + radius).upper()
-        value, slope = suprema(differentiable(layer), reach, layer.path)
+        value, slope = suprema(differentiable(layer), reach, layer.path, layer.activation.steps)
         known[number] = value, (slope * (weight * change + radius * (fan * size + 1))).upper()
     return [known[number] for number in range(len(network.layers))]
 
@@ -84,14 +84,13 @@ def check_rank_ball(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[s
     """
     sigma, path = strongest(data, raw), raw.path + "/radius"
     require(raw.radius > 0, path, "B1.radius", "must be above 0", below(raw.radius))
-    arrays.spend(raw.path, work=spread_work(network, BALL_BITS))
     with precision(BALL_BITS):
         units = [len(layer.skip) for layer in network.layers]
         squares = sum((m * d * d for m, (_, d) in zip(units, spread(network, raw.radius), strict=True)), arb(0))
         moved, message = (network.samples * squares).upper().sqrt(), "Psi may change by sigma_N: reduce the radius"
         require(moved < sigma, path, "B1.change", message, below(sigma), above(moved))
-    statement = f"rank Psi(U') = N = {network.samples} for every U' within {below(raw.radius)} of the stored hidden "
-    return {"statement": statement + "weights and biases, each number", "radius": below(raw.radius)}
+    said = sentence("B1", samples=network.samples, radius=below(raw.radius))
+    return {"statement": said, "radius": below(raw.radius)}
 
 
 def strongest(data: Any, raw: Any) -> Any:
@@ -107,29 +106,40 @@ class BallClaim(MarginClaim):
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)
         self.network = network
-        sizes = len(set(data.labels)) * data.classes * network.skip_units
-        arrays.spend(raw.path, work=SIZE_WORK * sizes * words(self.end.bits) + spread_work(network, raw.precision))
 
     def conclude(self) -> dict[str, object]:
         """Compare the margins with their change.
 
-        Guarantee: |m' - m| <= sum_j d_j |V_jy - V_jk| + 2 r B_j < gamma <= m for all samples and all k != y, so that
-        every margin is positive in the whole ball.
+        Guarantee: |m' - m| < gamma <= m for all samples and all k != y, so that every margin is positive in the whole
+        ball.
         """
-        raw, table, worst = self.raw, iter(self.end.integers.tolist()), arb(0)
-        rows = [list(itertools.islice(table, len(layer.skip))) for layer in self.network.layers]
+        raw = self.raw
         with precision(self.precision):
-            changes, scale = spread(self.network, raw.radius), arb((1, self.end.exponent))
-            shift = 2 * raw.radius * sum(size * len(part) for part, (size, _) in zip(rows, changes, strict=True))
-            columns = [list(zip(*part, strict=True)) for part in rows]
-            for y, k in itertools.product(set(self.data.labels), range(self.data.classes)):
-                sums = (sum(map(abs, map(sub, part[y], part[k])), 0) if part else 0 for part in columns)
-                worst = worst.max(sum(s * scale * d for s, (_, d) in zip(sums, changes, strict=True)))
-            moved, message = worst + shift, "the margins may change by gamma: choose a smaller radius"
+            moved, message = self.largest_change(), "the margins may change by gamma: choose a smaller radius"
             require(moved < raw.gamma, raw.path + "/radius", "Z2.change", message, below(raw.gamma), above(moved))
-        statement = f"zero training error for all hidden and output weights within {below(raw.radius)} of the stored "
-        statement += f"ones, each number: the margins, at least {below(raw.gamma)}, change by at most {above(moved)}"
-        return {"statement": statement, "radius": below(raw.radius), "gamma": below(raw.gamma)}
+        numbers = {"radius": below(raw.radius), "gamma": below(raw.gamma)}
+        return {"statement": sentence("Z2", change=above(moved), **numbers), **numbers}
+
+    def largest_change(self) -> arb:
+        """Bound the change of a margin in the ball.
+
+        Guarantee: |m' - m| <= sum_j d_j |V_jy - V_jk| + 2 r B_j, which is at most the result for every label y that
+        occurs and every k: the features change by d, and then the output weights by r each.
+        """
+        changes, rows = spread(self.network, self.raw.radius), iter(self.end.integers.tolist())
+        scale, of_weights = arb((1, self.end.exponent)), arb(0)
+        tables = []  # for each layer: d, and the rows of V that belong to its skip units
+        for layer, (size, change) in zip(self.network.layers, changes, strict=True):
+            table = list(itertools.islice(rows, len(layer.skip)))
+            tables.append((change, table))
+            of_weights += 2 * self.raw.radius * len(table) * size
+        of_features = arb(0)
+        for y, k in itertools.product(set(self.data.labels), self.classes.first):  # equal columns change alike
+            total = arb(0)
+            for change, table in tables:
+                total += change * scale * sum(abs(row[y] - row[k]) for row in table)
+            of_features = of_features.max(total)
+        return of_features + of_weights
 
 
 class GradientClaim(MarginClaim):
@@ -140,15 +150,16 @@ class GradientClaim(MarginClaim):
         total, margins = arb(0), self.margins(self.start, samples, rows, shared)
         for sample, row, margin in zip(samples, rows, margins, strict=True):
             shift = reduce(arb.min, margin, arb(0)).mid()  # the softmax weights, up to a common factor: own, others
-            share = self.part(sample, row, [exp(shift), *(exp(shift - m) for m in margin)])
+            share = self.part(sample, row, exp(shift), [exp(shift - m) for m in margin])
             total += share.lower() if share > 0 else 0
         return sides([total.lower()])
 
-    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> Any:
+    def part(self, sample: int, row: list[arb], own: arb, softmax: list[arb]) -> Any:
         """Return mult^2 ||P_i||^2: P_iy = -(sum of the others) / sum, P_ik = softmax_k / sum."""
-        others = sum(softmax[1:], arb(0))
-        size = others**2 + sum((weight**2 for weight in softmax[1:]), arb(0))
-        return size * (self.data.multiplicities[sample] / (softmax[0] + others)) ** 2
+        counts = self.counts(sample)
+        others = sum(map(mul, counts, softmax), arb(0))
+        size = others**2 + sum((count * weight**2 for count, weight in zip(counts, softmax, strict=True)), arb(0))
+        return size * (self.data.multiplicities[sample] / (own + others)) ** 2
 
     def conclude(self) -> dict[str, object]:
         """Compare the claimed bound with the residual and the sigma_N of a rank claim.
@@ -162,8 +173,8 @@ class GradientClaim(MarginClaim):
             found = sigma * (self.totals[0].lower().sqrt() / self.data.total).lower()
         path, message = raw.path + "/gradient_lower", "is not above 0 or not proved: sigma_N ||diag(mult) P||_F / n"
         require(found >= claimed and claimed > 0, path, "C1.gradient", message, below(claimed), below(found))
-        statement = f"(U, V) is not a stationary point, hence no local extremum: ||grad_V Phi||_F >= {below(claimed)}"
-        return {"statement": statement, "gradient_lower": below(claimed)}
+        bound = {"gradient_lower": below(claimed)}
+        return {"statement": sentence("C1", **bound), **bound}
 
 
 class CurvatureClaim(GradientClaim):
@@ -175,11 +186,16 @@ class CurvatureClaim(GradientClaim):
             number = getattr(raw, key)
             require(number < limit, f"{raw.path}/{key}", "schema.value", f"must be below {limit}", number)
 
-    def part(self, sample: int, row: list[arb], softmax: list[arb]) -> Any:
+    def part(self, sample: int, row: list[arb], own: arb, softmax: list[arb]) -> Any:
         """Return mult Psi_ij^2 p_k (1 - p_k), 1 - p_k as the sum of the other softmax weights."""
-        label, output = self.data.labels[sample], self.raw.output
-        own = softmax.pop(0 if output == label else output + (output < label))
-        others = sum(softmax, arb(0))
+        label, output, counts = self.data.labels[sample], self.raw.output, list(self.counts(sample))
+        if output != label:  # one class of its group is the output, and the label is among the others
+            place = self.classes.others(label)[0].index(self.classes.group[output])
+            counts[place] -= 1
+            own, rest = softmax[place], own
+        else:
+            rest = arb(0)
+        others = sum(map(mul, counts, softmax), rest)
         unit = row[self.raw.unit]  # a factor twice: Arb's own square of a ball around exactly 0 is not finite
         return unit * unit * own * others / (own + others) ** 2 * self.data.multiplicities[sample]
 
@@ -190,6 +206,5 @@ class CurvatureClaim(GradientClaim):
             found = self.totals[0] / self.data.total
         path, message = raw.path + "/curvature_lower", "is not above 0 or not proved: the second derivative"
         require(found >= claimed and claimed > 0, path, "C3.curvature", message, below(claimed), below(found))
-        statement = f"(U, V) is no local maximum: along the weight from skip unit {raw.unit} to output {raw.output} the"
-        statement += f" second derivative of Phi is at least {below(claimed)}"
-        return {"statement": statement, "curvature_lower": below(claimed)}
+        bound = {"curvature_lower": below(claimed)}
+        return {"statement": sentence("C3", unit=raw.unit, output=raw.output, **bound), **bound}

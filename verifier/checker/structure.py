@@ -13,21 +13,55 @@ from typing import Any
 
 from flint import fmpq, fmpz_mat
 
-from .common import Exact, require, words
+from .analytic import require_total, total
+from .common import Exact, precision, require
 from .container import Arrays
-from .expression import rational
+from .expression import rational, rational_bits
+from .network import Features, cut_blocks
 from .schema import INPUT
+from .sentences import sentence
 
-# polynomials of a higher degree count as other functions; one arc in exact rational arithmetic, in multiply-adds
-MAX_DEGREE, ARC_WORK = 1000, 100_000
+MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
+MAX_SUM_BITS = 1 << 18  # a pre-activation with a longer rational number counts as different from every other
+DEFINED_BITS = 128  # working precision at which Psi is evaluated only to see that it is defined
 RANK_WORK, MONOMIALS = 10**12, 10**7  # multiply-adds that the rank of the monomials' matrix may cost, its entries
 Unit = tuple[fmpq, int, int]
 
 
+class TooLong(Exception):
+    """A rational number has more than MAX_SUM_BITS bits."""
+
+
+def power_of_two(exponent: int) -> fmpq:
+    """Return 2^exponent."""
+    return fmpq(1 << max(0, exponent), 1 << max(0, -exponent))
+
+
 def fractions(matrix: Exact, divisor: int = 1) -> list[list[fmpq]]:
     """Return the rows of an exact matrix, divided by an integer, as rationals."""
-    scale = fmpq(1 << max(0, matrix.exponent), divisor << max(0, -matrix.exponent))
+    scale = power_of_two(matrix.exponent) / divisor
     return [[entry * scale for entry in row] for row in matrix.integers.tolist()]
+
+
+def collect(bias: fmpq, arcs: Iterable[tuple[fmpq, Unit]]) -> tuple[fmpq, list[tuple[int, fmpq]]]:
+    """Return bias + sum weight * unit over the forms, sorted, without those whose coefficient is 0.
+
+    Raises TooLong when a number grows too long: sums of fractions with different denominators grow with every term.
+    """
+    coefficients: dict[int, fmpq] = {}
+    for weight, (constant, sign, form) in arcs:
+        if constant != 0:
+            bias = bounded(bias + bounded(weight * constant))
+        if sign:
+            coefficients[form] = bounded(coefficients.get(form, fmpq(0)) + weight * sign)
+    return bias, sorted((form, weight) for form, weight in coefficients.items() if weight != 0)
+
+
+def bounded(number: fmpq) -> fmpq:
+    """Return the number if it is not too long."""
+    if rational_bits(number) > MAX_SUM_BITS:
+        raise TooLong
+    return number
 
 
 class Structure:
@@ -38,46 +72,64 @@ class Structure:
         self.known: dict[Any, int] = {}
         self.varying: list[list[int]] = []  # integer columns of the different non-constant input coordinates
         self.skip: list[Unit] = []
-        self.sums: list[tuple[fmpq, list[tuple[int, fmpq]]]] = []  # the collected pre-activations of all units
-        columns, first = network.inputs.integers.transpose().tolist(), fractions(network.inputs)[0]
-        values = {INPUT: [self.coordinate(list(map(int, c)), value) for c, value in zip(columns, first, strict=True)]}
+        self.sums: list[tuple[Any, ...]] = []  # the collected pre-activations of all units
+        values = {INPUT: self.coordinates(network.inputs)}
         for number, layer in enumerate(network.layers):
-            row = [*(unit for index in layer.inputs for unit in values[index]), (fmpq(0), 0, -1)]  # the padding's zero
-            weights, biases, values[number] = fractions(layer.weight, layer.divisor), fractions(layer.bias), []
-            for a, p in itertools.product(range(len(weights)), range(len(layer.windows))):
-                sources = [row[index] for index in layer.windows[p]]
-                if every and layer.kind != "avgpool":
-                    place = (number, a, *sources) if layer.tied else (number, a, p)
-                    values[number].append(self.free(layer.activation, place, sources))
-                else:
-                    arcs = zip(weights[a], sources, strict=True)
-                    values[number].append(self.unit(layer.activation, biases[p][a], arcs))
+            row = [unit for index in layer.inputs for unit in values[index]]
+            row.append((fmpq(0), 0, -1))  # the padding's zero
+            values[number] = self.layer(number, layer, row, every and layer.kind != "avgpool")
             self.skip += [values[number][unit] for unit in layer.skip]
 
-    def coordinate(self, column: list[int], first: fmpq) -> Unit:
-        """Return the unit of an input coordinate; those that agree on every sample are one form."""
+    def layer(self, number: int, layer: Any, row: list[Unit], free: bool) -> list[Unit]:
+        """Return the units of a layer that reads this row; if `free`, then its weights and biases are unknown."""
+        weights, biases, units = fractions(layer.weight, layer.divisor), fractions(layer.bias), []
+        for a in range(len(weights)):
+            for p, window in enumerate(layer.windows):
+                sources = [row[index] for index in window]
+                if free:
+                    place = (number, a, *sources) if layer.tied else (number, a, p)
+                    units.append(self.free(layer.activation, place, sources))
+                else:
+                    arcs = zip(weights[a], sources, strict=True)
+                    units.append(self.unit(layer.activation, biases[layer.bias.at(p)][a], arcs))
+        return units
+
+    def coordinates(self, inputs: Exact) -> list[Unit]:
+        """Return the units of the input coordinates; those that agree on every sample are one form, and one object."""
+        width, entries = inputs.integers.ncols(), inputs.integers.entries()
+        scale, seen = power_of_two(inputs.exponent), dict[tuple[int, ...], Unit]()
+        units = []
+        for k in range(width):
+            column = tuple(map(int, entries[k::width]))
+            if column not in seen:
+                seen[column] = self.coordinate(column, scale)
+            units.append(seen[column])
+        return units
+
+    def coordinate(self, column: tuple[int, ...], scale: fmpq) -> Unit:
+        """Return the unit of an input coordinate that no other one before agrees with."""
         if len(set(column)) == 1:
-            return first, 0, -1
-        self.varying += [column] if ("input", *column) not in self.known else []
+            return column[0] * scale, 0, -1
+        self.varying.append(list(column))
         return fmpq(0), 1, self.form(("input", *column), 1)
 
     def form(self, key: Any, degree: float) -> int:
         """Return the number of the form with this key, a new one if there is none."""
-        number = self.known.setdefault(key, len(self.degrees))
-        self.degrees += [degree] if number == len(self.degrees) else []
-        return number
+        if key not in self.known:
+            self.known[key] = len(self.degrees)
+            self.degrees.append(degree)
+        return self.known[key]
 
     def unit(self, activation: Any, bias: fmpq, arcs: Iterable[tuple[fmpq, Unit]]) -> Unit:
         """Collect the pre-activation over forms and find the unit's own form.
 
         Guarantee: the returned unit's value is exactly activation(bias + sum weight * source) on every sample.
         """
-        mirror, coefficients = activation.mirror, dict[int, fmpq]()
-        for weight, (constant, sign, form) in arcs:
-            bias += weight * constant
-            if sign:
-                coefficients[form] = coefficients.get(form, 0) + weight * sign
-        terms = sorted((form, weight) for form, weight in coefficients.items() if weight != 0)
+        mirror = activation.mirror
+        try:
+            bias, terms = collect(bias, arcs)
+        except TooLong:
+            return self.opaque()
         self.sums.append((bias, terms))
         if activation.degree == 0:  # sigma does not use its argument
             bias, terms = fmpq(0), []
@@ -93,6 +145,12 @@ class Structure:
         number = self.form((activation.text, bias, *terms), degree if degree <= MAX_DEGREE else math.inf)
         return (fmpq(mirror[0]), mirror[1], number) if flipped else (fmpq(0), 1, number)
 
+    def opaque(self) -> Unit:
+        """Return a unit of which nothing is known: it is like no other, and its pre-activation like no other."""
+        number = self.form(("opaque", len(self.degrees)), math.inf)
+        self.sums.append((fmpq(0), [(number, fmpq(0))], object()))
+        return fmpq(0), 1, number
+
     def free(self, activation: Any, place: tuple[Any, ...], sources: list[Unit]) -> Unit:
         """Return the unit of free weights at a place: layer, filter, and position or, if the bias is tied, the sources.
 
@@ -102,57 +160,72 @@ class Structure:
         degree = activation.degree * highest if highest and activation.degree else 0
         return fmpq(0), 1, self.form(("free", *place), degree if degree <= MAX_DEGREE else math.inf)
 
-    def bound(self, enough: int, samples: int, arrays: Arrays) -> tuple[int, str]:
+    def bound(self, enough: int, samples: int) -> tuple[int, str]:
         """Return an upper bound of rank Psi, and how it was found.
 
         Guarantee: the columns of Psi lie in the span of the constant column (if it counts) and of one column per
         non-constant form; polynomial forms and the constant lie in the span of the monomials of degree <= D.
         """
-        constants: dict[int, set[fmpq]] = {}
-        one = 0
+        constants: dict[int, set[fmpq]] = {}  # of the non-constant forms: the constants that are added to them
+        one = False  # whether the constant column counts
         for constant, sign, form in self.skip:
-            if sign == 0 or self.degrees[form] == 0:
-                one |= sign != 0 or constant != 0
+            if sign == 0:
+                one |= constant != 0
+            elif self.degrees[form] == 0:
+                one = True
             else:
                 constants.setdefault(form, set()).add(constant)
         one |= any(len(seen) > 1 for seen in constants.values())  # a form and its mirror image c0 - z, c0 != 0
+        bounds = [(one + len(constants), f"{len(constants)} different non-constant units, {int(one)} constant")]
         polynomial = [int(self.degrees[form]) for form in constants if self.degrees[form] < math.inf]
         others, degree = len(constants) - len(polynomial), max(polynomial, default=0)
-        bounds = [(one + len(constants), f"{len(constants)} different non-constant units, {int(one)} constant")]
-        count = math.comb(len(self.varying) + degree, degree)
+        count = math.comb(len(self.varying) + degree, degree)  # of the monomials
         if polynomial and bounds[0][0] > enough:
             bounds.append((count + others, f"all monomials of degree <= {degree}, {others} other units"))
-            bits = degree * max(abs(entry).bit_length() for column in self.varying for entry in column)
-            work = samples * count * min(samples, count) ** 2 * words(bits)
+            work = samples * count * min(samples, count) ** 2
             if min(bounds)[0] > enough and work <= RANK_WORK and samples * count <= MONOMIALS:
-                arrays.spend("/network", work=work)
                 rank = self.monomial_rank(degree, samples)
                 bounds.append((rank + others, f"monomials of degree <= {degree} of rank {rank}, {others} other units"))
         return min(bounds)
 
     def monomial_rank(self, degree: int, samples: int) -> int:
         """Return the exact rank of the matrix of all monomials; FLINT's rank of integer matrices is exact."""
-        monomials = itertools.combinations_with_replacement([[1] * samples, *self.varying], degree)
-        return int(fmpz_mat([list(map(math.prod, zip(*factors, strict=True))) for factors in monomials]).rank())
+        factors = [[1] * samples, *self.varying]  # with the factor 1 lower degrees are there, too
+        monomials = []
+        for chosen in itertools.combinations_with_replacement(factors, degree):
+            monomials.append([math.prod(numbers) for numbers in zip(*chosen, strict=True)])
+        return int(fmpz_mat(monomials).rank())
+
+
+def require_defined(network: Any) -> None:
+    """Guarantee: on return every unit has a value on every sample at the stored weights, otherwise Rejection."""
+    if all(total(layer.activation.tree) for layer in network.layers):
+        return
+    with precision(DEFINED_BITS):
+        features = Features(network)
+        for samples in cut_blocks(network, [0] * network.samples, 1, DEFINED_BITS):
+            features.rows(samples)
 
 
 def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
     """Check a claim R5.
 
-    Guarantee: rank Psi <= rank_at_most < N, wherever Psi is defined; by the reason "every-u" for every U.
+    Guarantee: Psi is defined at the stored weights, and rank Psi <= rank_at_most < N there; by the reason "every-u"
+    both hold for every U.
     """
-    claimed, path = raw.rank_at_most, raw.path + "/rank_at_most"
-    require(claimed < network.samples, path, "schema.value", "must be below N", claimed, network.samples)
-    every, found, how = raw.reason == "every-u", network.skip_units, f"there are only {network.skip_units} skip units"
+    claimed, path, samples = raw.rank_at_most, raw.path + "/rank_at_most", network.samples
+    require(claimed < samples, path, "schema.value", "must be below N", claimed, samples)
+    every = raw.reason == "every-u"
+    if every:
+        require_total(network, "R5")
+    else:
+        require_defined(network)
+    found, how = network.skip_units, f"there are only {network.skip_units} skip units"
     if raw.reason == "equal-samples" or (every and found > claimed):
         found = len(set(map(tuple, network.inputs.integers.tolist())))
         how = f"only {found} samples are different"
     if raw.reason == "dependent-units" or (every and found > claimed):
-        size = words(max(layer.weight.bits for layer in network.layers))
-        arrays.spend(raw.path, work=network.arcs * size * ARC_WORK)
-        found, how = Structure(network, every).bound(claimed, network.samples, arrays)
+        found, how = Structure(network, every).bound(claimed, samples)
     require(found <= claimed, path, "R5.bound", f"the structure proves only a weaker bound: {how}", claimed, found)
-    statement = "for EVERY U: " if every else ""
-    statement += f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: {how}"
-    statement += "; this refutes full rank, not the absence of bad valleys"
-    return {"statement": statement, "rank_at_most": claimed, "computed_bound": found, "reason": raw.reason}
+    said = sentence("R5 every-u" if every else "R5", rank_at_most=claimed, samples=samples)
+    return {"statement": said, "rank_at_most": claimed, "computed_bound": found, "how": how, "reason": raw.reason}

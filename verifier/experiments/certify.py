@@ -20,7 +20,7 @@ from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.canary import canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
-from verifier.balls.exact import ExactArray, lower_float, text_below, upper_float
+from verifier.balls.exact import ExactArray, at_least, at_most, lower_float, upper_float
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
@@ -175,7 +175,9 @@ class _Work:
         """All findings, and the path."""
         findings: dict[str, Finding] = {}
         rank = self._rank()
-        findings["rank"] = _finding(rank.label if rank else "R", rank.verdict if rank else None, _why(rank))
+        findings["rank"] = _finding(
+            "R" if rank is None else rank.label, None if rank is None else rank.verdict, _why(rank)
+        )
         findings["generic"] = self._generic(rank)
         low, high, correct, wrong = self._errors(self._margins())
         if correct + wrong < sum(self.counts) and self.arb and isinstance(self.features, FloatEnclosure):
@@ -225,7 +227,7 @@ class _Work:
     def _generic(self, rank: RankResult | None) -> Finding:
         """W0: analytic, and of full rank at one U: this one, or one that is constructed."""
         if self.point.network.skip_count < self.rows.samples:
-            return _finding("W0", Verdict.REFUTED, "M < N: no U has full row rank")
+            return _finding("L3.2 genericity", Verdict.REFUTED, "M < N: no U has full row rank")
         verdict, reason = analytic(self.point.network)
         if verdict is not Verdict.PROVED:
             return _finding("W0", Verdict.UNDECIDED, reason)
@@ -277,9 +279,8 @@ class _Work:
         with working_precision(FIRST_BITS):
             bound = arb(2).log() / sum(self.counts)
             verdict = Verdict.PROVED if arb(high) < bound else Verdict.REFUTED if arb(low) >= bound else None
-            limit = text_below(lower_float(bound), 6)
-        above = text_below(-high, 6).lstrip("-")  # rounded up
-        return _finding("L2.1", verdict, f"Phi is in [{text_below(low, 6)}, {above}], log(2)/N >= {limit}")
+            limit = at_least(bound, 6)
+        return _finding("L2.1", verdict, f"Phi is in [{at_least(low, 6)}, {at_most(high, 6)}], log(2)/N >= {limit}")
 
     def _zero(self, rank: RankResult | None, separates: bool) -> ZeroLoss:
         witness = None if rank is None else rank.witness

@@ -10,6 +10,7 @@ import numpy as np
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.features import FeatureEnclosure
+from verifier.errors import InputError
 from verifier.experiments.record import PathPoint
 from verifier.landscape.path import Path
 from verifier.model.network import Array
@@ -95,10 +96,14 @@ def path_points(path: Path, start: Array) -> tuple[PathPoint, ...]:
     end = path.time_of(path.targets[0])
     segment = np.concatenate([[0.0], np.geomspace(1e-6, 1.0, SEGMENT_POINTS)])
     ray = np.geomspace(1.0, end, RAY_POINTS) if 1.0 < end < math.inf else np.empty(0)
+    times = np.unique(np.concatenate([segment, ray])).tolist()
     found = []
     with np.errstate(over="ignore", invalid="ignore"):
-        for s, low, high in path.sample(np.unique(np.concatenate([segment, ray])).tolist()):
-            distance = float(np.linalg.norm(path.V(s) - start))
+        for s, low, high in path.sample(times, rounded=False):
+            try:
+                distance = float(np.linalg.norm(path.V(s) - start))
+            except InputError:
+                continue
             if math.isfinite(low) and math.isfinite(high) and math.isfinite(distance):
                 found.append(PathPoint(time=s, distance=distance, low=max(0.0, low), high=high))
     return tuple(found)

@@ -202,7 +202,7 @@ def _environment() -> jinja2.Environment:
     made = environment("verifier.experiments")
     filters: Mapping[str, Callable[..., object]] = {
         "math": typeset,
-        "code": lambda verdict: CODES.get(verdict or "", "N"),
+        "code": lambda verdict: "N" if verdict is None else CODES.get(verdict, "N"),
         "mark": lambda outcome: MARKS[outcome],
         "up": _bound(True),
         "down": _bound(False),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from verifier.errors import InputError, VerifierError
+from verifier.errors import InputError, VerifierError, installing
 from verifier.experiments.config import Configuration
 from verifier.experiments.data import files_of
 from verifier.experiments.plan import PlannedRun, jobs_of
@@ -57,7 +57,7 @@ def need_torch() -> None:
     try:
         import torch  # noqa: F401
     except ImportError:
-        raise InputError('experiments need PyTorch: pip install "verifier[torch]" (CPU builds suffice)') from None
+        raise InputError(f"experiments need PyTorch (CPU builds suffice); {installing('torch')}") from None
 
 
 def tasks_of(name: str, configuration: Configuration, folder: Path) -> list[Task]:

@@ -12,7 +12,8 @@ on it, not at samples; where it ends P1 takes over, with U at rest. What is clai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -20,17 +21,22 @@ from flint import arb
 from numpy.typing import NDArray
 
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import Dyadic, ExactArray, bound_text
+from verifier.balls.exact import Dyadic, ExactArray, about, at_most, exactly
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown, Table
+from verifier.display import Decided, Facts, Shown, Table
+from verifier.errors import InputError, NetworkError
 from verifier.landscape.gateway import part_merged_samples
-from verifier.landscape.lift import constant_loss_lifts
+from verifier.landscape.legs import Leg, StraightLeg
+from verifier.landscape.lift import CARRY_BITS, Lift, constant_loss_lifts
+from verifier.landscape.parting import PartingLeg
 from verifier.landscape.path import DEFAULT_TARGETS, Path, decimal_below, segment_and_ray, stated_loss
 from verifier.landscape.segment import WeightSegment
 from verifier.landscape.zero_loss import prove_zero_loss
+from verifier.model.gate import binary64
+from verifier.model.given import given_counts, given_inputs, given_labels, given_parameters
 from verifier.model.gradient import approx_gradient
 from verifier.model.initialise import portable_gaussian
 from verifier.model.layers import AvgPool
@@ -60,6 +66,11 @@ STATIONARY = 1e-9
 """A gradient below this multiple of its scale is not followed: nothing would be left of it in a certificate."""
 WORK_LIMIT = 2e9
 """Ball multiply-adds that the certification of one moving piece may cost."""
+BUDGET = 6e9
+"""The same for all attempts of one start together, some two minutes: what is left undecided then is said to be so."""
+SPENT = "the budget for escapes at this size is spent"
+END_WORK, END_LOGIT_WORK = 150, 80
+"""Work for one feature, and for one with one class, where an attempt ends."""
 STEPS = 14
 """How often a step is halved."""
 WANDERING = 2_000_003
@@ -70,6 +81,7 @@ WANDERING = 2_000_003
 class Escape(Shown):
     """One certified piece from ``(start_u, start_weights)`` and the path of P1 (`tail`) from where it ends.
 
+    ``legs`` are the pieces from the start to there, as functions of time: `path` is all of it.
     ``rerouted`` is a further point that E2 passes through; ``end_weights`` the output weights at the end of E1;
     ``pieces`` how many equal time intervals certify E1, E3 or E4; ``epsilon`` is E3's, ``right_inverse`` E4's.
     """
@@ -78,6 +90,7 @@ class Escape(Shown):
     start_u: Array
     start_weights: ExactArray
     tail: Path
+    legs: tuple[Leg, ...]
     rerouted: Array | None = None
     end_weights: ExactArray | None = None
     pieces: int = 1
@@ -90,21 +103,26 @@ class Escape(Shown):
         return self.tail.u
 
     @property
+    def path(self) -> Path:
+        """The whole path, from the start's own (U, V) to the ray."""
+        return replace(self.tail, before=self.legs)
+
+    @property
     def claim(self) -> str:
         """Which of the three claims was certified."""
         return CLAIMS[self.label]
 
     def _facts(self) -> Facts:
-        tail = self.tail._facts()
+        path = self.path._facts()
         values = [("pieces", str(self.pieces))]
         if self.epsilon is not None:
-            values.append(("epsilon <=", bound_text(self.epsilon, up=True)))
+            values.append(("epsilon <=", at_most(self.epsilon)))
         title = f"A way out of the start ({self.label})"
-        return Facts(title, str(Verdict.PROVED), self.claim, (*values, *tail.values), tail.tables)
+        return Facts(title, str(Verdict.PROVED), self.claim, (*values, *path.values), path.tables)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class EscapeResult(Shown):
+class EscapeResult(Decided, Shown):
     """What was found: the escape if PROVED, else why each attempt failed."""
 
     verdict: Verdict
@@ -134,6 +152,12 @@ class _Start:
     max_bits: int
     stage: Stage
     seed: int
+    spent: list[float] = field(default_factory=list)
+
+    def afford(self, work: float) -> bool:
+        """Whether the budget allows so much more work; it counts as spent."""
+        self.spent.append(work)
+        return sum(self.spent) <= BUDGET
 
     @property
     def weights(self) -> ExactArray:
@@ -153,6 +177,10 @@ class _Start:
         """Ball multiply-adds of one evaluation along a segment."""
         arcs = sum(view.spec.size for view in self.network.parameters)
         return 3.0 * len(self.inputs) * (arcs + 100 * self.network.skip_count)
+
+    def allows(self, pieces: int) -> bool:
+        """Whether one way may be enclosed in so many pieces."""
+        return pieces * self.work <= WORK_LIMIT and self.afford(pieces * self.work)
 
     def with_room(self, pieces: int) -> int:
         """How many pieces a certificate states where so many suffice here."""
@@ -196,7 +224,13 @@ def prove_escape(
     EscapeResult
         Guarantee: ``PROVED`` implies `Escape.claim` for the whole continuous path, which ends in the ray of P1.
     """
-    start = _Start(network, u, v, inputs, labels, multiplicities, targets, max_bits, stage, seed)
+    u, inputs = given_parameters(network, u), given_inputs(network, inputs)
+    v = binary64(v, "v")
+    if v.ndim != 2 or v.shape[0] != network.skip_count or v.shape[1] < 2:
+        raise NetworkError(f"v: shape {v.shape}, expected (M, m) with M = {network.skip_count} and m >= 2")
+    labels = given_labels(labels, len(inputs), v.shape[1])
+    counts = np.array(given_counts(multiplicities, len(inputs)), dtype=np.int64)
+    start = _Start(network, u, v, inputs, labels, counts, targets, max_bits, stage, seed)
     rise = decimal_below(epsilon)
     attempts: list[str] = []
     ways: dict[Label, Callable[[_Start], Escape | str]] = {
@@ -216,19 +250,22 @@ def prove_escape(
 
 def _words(escape: Escape) -> str:
     tail = escape.tail
-    ray = ", ".join(f"loss <= {target.text} from t = {bound_text(target.t, up=True)}" for target in tail.targets)
-    epsilon = "" if escape.epsilon is None else bound_text(escape.epsilon, up=True)
+    ray = ", ".join(f"loss <= {target.text} from t = {at_most(target.t)}" for target in tail.targets)
+    epsilon = "" if escape.epsilon is None else at_most(escape.epsilon)
     how = {
         "E1": f"U and V move together, dPhi/dt < 0 on {escape.pieces} pieces",
-        "E2": "V is carried by units at rest, the others move freely",
+        "E2": "V is carried by units at rest, the others move",
         "E4": "the lower weights part merged samples, V follows continuously",
         "E3": f"U moves, Phi stays below Phi(start) + {epsilon} on {escape.pieces} pieces",
     }[escape.label]
-    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {bound_text(tail.kappa)}; {ray}"
+    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {exactly(tail.kappa)}; {ray}"
 
 
-def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first: Margins | None = None) -> Path | str:
-    """P1 from the end of a piece: with V there, or (E2) with the start's margins, which the piece kept."""
+def _finish(start: _Start, end_u: Array, piece_weights: ExactArray, *, kept: bool) -> Path | str:
+    """P1 from the end of a piece, with V there; ``kept``: the piece kept the start's margins (E2, E4)."""
+    entries = len(start.inputs) * start.network.skip_count
+    if not start.afford(entries * (END_WORK + END_LOGIT_WORK * start.v.shape[1])):
+        return SPENT
     features = FeatureEnclosure(start.network, end_u, start.inputs, FIRST_BITS)
     rank, enclosure = prove_rank(features, max_bits=start.max_bits, stage=start.stage)
     zero = prove_zero_loss(
@@ -238,6 +275,7 @@ def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first
         witness=rank.witness,
         max_bits=start.max_bits,
         stage=start.stage,
+        refute=False,
     )
     if zero.weights is None or zero.gamma is None or not isinstance(zero.features, FeatureEnclosure):
         return f"at its end the features do not separate the classes ({zero.reason})"
@@ -245,14 +283,22 @@ def _finish(start: _Start, end_u: Array, piece_weights: ExactArray | None, first
     while bits <= start.max_bits:
         here = FeatureEnclosure(start.network, end_u, start.inputs, bits)
         origin = start.origin(bits)
-        if piece_weights is None:
-            (end,) = enclose_margins(here, [zero.weights], start.labels)
-            begin, shown = origin, ExactArray.of_floats(start.v)
+        if kept:
+            begin, (end,) = origin, enclose_margins(here, [zero.weights], start.labels)
         else:
             begin, end = enclose_margins(here, [piece_weights, zero.weights], start.labels)
-            shown = piece_weights
-        counts = start.counts.tolist()
-        path = segment_and_ray(here, zero.weights, shown, begin, end, zero.gamma, counts, start.targets, origin=origin)
+        path = segment_and_ray(
+            here,
+            start.labels,
+            zero.weights,
+            piece_weights,
+            begin,
+            end,
+            zero.gamma,
+            start.counts.tolist(),
+            start.targets,
+            origin=origin,
+        )
         if path is not None:
             return path
         bits *= 2
@@ -279,7 +325,7 @@ def _descend(start: _Start) -> Escape | str:
     point = approx_gradient(start.network, start.u, start.v, start.inputs, start.labels, start.counts)
     scale = point.loss / max(1.0, float(np.linalg.norm(start.v)))
     if not np.isfinite(point.norm) or not point.norm > STATIONARY * max(scale, 1e-300):
-        return f"the gradient is {point.norm:.1e}: stationary, or too nearly so to be followed"
+        return f"the gradient has norm about {about(point.norm, 2)}: stationary, or too nearly so to be followed"
     if start.work > WORK_LIMIT:
         return "the network is too large for enclosures of the derivative along the way"
     wander = _direction(start, (WANDERING,))
@@ -298,14 +344,19 @@ def _descend(start: _Start) -> Escape | str:
         tried += 1
         if tried > 4:
             break
+        if not start.afford(0.0):
+            return SPENT
         segment = start.moving(end_u, end_v)
-        pieces = next((k for k in PIECES if k * start.work <= WORK_LIMIT and segment.decreases(k)), None)
+        pieces = next((k for k in PIECES if start.allows(k) and segment.decreases(k)), None)
         if pieces is None:
             continue
         weights = ExactArray.of_floats(end_v)
-        tail = _finish(start, end_u, weights)
+        tail = _finish(start, end_u, weights, kept=False)
         if isinstance(tail, Path):
-            return Escape("E1", start.u, start.weights, tail, end_weights=weights, pieces=start.with_room(pieces))
+            words = "U and V move straight, the loss strictly decreases (E1)"
+            leg = StraightLeg(words, start.u, end_u, start.weights, weights, moving=segment)
+            room = start.with_room(pieces)
+            return Escape("E1", start.u, start.weights, tail, (leg,), end_weights=weights, pieces=room)
         reasons = tail
     return reasons
 
@@ -323,16 +374,29 @@ def _seems_to_descend(start: _Start, end_u: Array, end_v: Array) -> bool:
 
 def _lift(start: _Start) -> Escape | str:
     """E2: at constant loss."""
-    features = FeatureEnclosure(start.network, start.u, start.inputs[:1], FIRST_BITS)
+    features = FeatureEnclosure(start.network, start.u, start.inputs[:1], CARRY_BITS)
     row = next(block for _, block in features.blocks()).tolist()[0]
     lifts = constant_loss_lifts(start.network, start.u, start.v, start.inputs, row, start.seed)
     reason = "no unit can move without changing the logits: nothing equal, constant or zero to carry them"
     for lift in lifts:
-        tail = _finish(start, lift.end, None)
+        tail = _finish(start, lift.end, lift.weights, kept=True)
         if isinstance(tail, Path):
-            return Escape("E2", start.u, start.weights, tail, rerouted=lift.rerouted)
+            return Escape("E2", start.u, start.weights, tail, _lift_legs(start, lift, tail), rerouted=lift.rerouted)
         reason = f"{lift.moved_units} units can move at constant loss, but {tail}"
     return reason
+
+
+def _lift_legs(start: _Start, lift: Lift, tail: Path) -> tuple[Leg, ...]:
+    """E2's legs: V goes to V', outgoing weights are handed over if they must be, then the other units move."""
+    u, v, kept = start.u, lift.weights, tail.start_margins
+    way = [StraightLeg("V goes to units that stay, the loss is constant (E2)", u, u, start.weights, v, kept)]
+    if lift.rerouted is not None:
+        way.append(
+            StraightLeg("outgoing hidden weights go to equal units, no unit changes", u, lift.rerouted, v, v, kept)
+        )
+        u = lift.rerouted
+    way.append(StraightLeg("units without output weights move, the loss is constant (E2)", u, lift.end, v, v, kept))
+    return tuple(way)
 
 
 def _part(start: _Start) -> Escape | str:
@@ -340,10 +404,21 @@ def _part(start: _Start) -> Escape | str:
     found = part_merged_samples(start.network, start.u, start.inputs, start.seed)
     if isinstance(found, str):
         return found
-    tail = _finish(start, found.end, None)
+    words = "the lower weights part merged samples, V follows, the loss is constant (E4)"
+    origin = start.origin(FIRST_BITS)
+    leg = PartingLeg(words, start.network, start.u, start.inputs, start.weights, found, origin)
+    try:
+        begin, end = leg.start_v, leg.exact_v(Fraction(1))
+    except InputError as error:
+        return f"the samples part at constant loss, but V cannot be computed: {error}"
+    tail = _finish(start, found.end, end, kept=True)
     if isinstance(tail, str):
         return f"the samples part at constant loss, but {tail}"
-    return Escape("E4", start.u, start.weights, tail, pieces=found.pieces, right_inverse=found.right_inverse)
+    words = "V goes to where it can follow, the loss is constant (E4)"
+    first = StraightLeg(words, start.u, start.u, start.weights, begin, tail.start_margins)
+    legs = (first, replace(leg, kept=tail.start_margins))
+    inverse = found.right_inverse
+    return Escape("E4", start.u, start.weights, tail, legs, pieces=found.pieces, right_inverse=inverse)
 
 
 def _wander(start: _Start, rise: Dyadic) -> Escape | str:
@@ -363,12 +438,17 @@ def _wander(start: _Start, rise: Dyadic) -> Escape | str:
         if np.array_equal(end_u, start.u):
             break
         segment = start.moving(end_u, start.v)
-        pieces = next((k for k in PIECES[:3] if k * start.work <= WORK_LIMIT and segment.stays_below(low, k)), None)
+        pieces = next((k for k in PIECES[:3] if start.allows(k) and segment.stays_below(low, k)), None)
         if pieces is None:
+            if not start.afford(0.0):
+                return SPENT
             continue
-        tail = _finish(start, end_u, start.weights)
+        tail = _finish(start, end_u, start.weights, kept=False)
         if isinstance(tail, Path):
-            return Escape("E3", start.u, start.weights, tail, pieces=start.with_room(pieces), epsilon=rise)
+            words = "U moves straight, the loss stays below Phi(start) + epsilon (E3)"
+            leg = StraightLeg(words, start.u, end_u, start.weights, start.weights, moving=segment)
+            room = start.with_room(pieces)
+            return Escape("E3", start.u, start.weights, tail, (leg,), pieces=room, epsilon=rise)
         reason = tail
         if step < 1e-6:
             break

@@ -30,9 +30,10 @@ from verifier.balls.features import FeatureEnclosure
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
-from verifier.display import Brief, Facts, Shown
+from verifier.display import Brief, Decided, Facts, Shown
 from verifier.landscape.segment import covering
 from verifier.model.activations import Activation
+from verifier.model.given import given_inputs, given_parameters
 from verifier.model.initialise import initialise, portable_gaussian
 from verifier.model.layers import AvgPool, Dense
 from verifier.model.network import Array, Network
@@ -48,7 +49,7 @@ MAX_GROUP = 100
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GatewayResult(Shown):
+class GatewayResult(Decided, Shown):
     """Whether E4's hypotheses hold; ``separating`` is a U at which the first skip unit separates all samples.
 
     ``certifiable``: the checker can see for itself that the activation is no polynomial (monotone, a finite limit).
@@ -66,12 +67,18 @@ class GatewayResult(Shown):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Parting(Brief):
-    """A line of lower weights from the start to ``end``, certified by a right inverse ``(M, N)`` of all M(t)."""
+    """A line of lower weights from the start to ``end``, certified by a right inverse ``(M, N)`` of all M(t).
+
+    ``groups`` are the merged samples, in the order of the right inverse's columns; ``gate`` is the layer and unit that
+    all skip units read, ``read`` its place among what the last layer reads.
+    """
 
     end: Array
     right_inverse: ExactArray
     pieces: int
     groups: tuple[tuple[int, ...], ...]
+    gate: tuple[int, int]
+    read: int
 
 
 def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
@@ -107,6 +114,8 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
         Guarantee: ``PROVED`` implies that from every (U, V) a continuous path on which the cross-entropy with agreeing
         labels never increases leads to loss arbitrarily close to 0.
     """
+    inputs = given_inputs(network, inputs)
+    start = None if start is None else given_parameters(network, start, "start")
     found = wide_last_layer(network, len(inputs))
     if isinstance(found, str):
         return GatewayResult(Verdict.UNDECIDED, found)
@@ -127,7 +136,7 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
             reason = (
                 f"M = {network.skip_count} >= N = {len(inputs)} units with weights of their own, read by nothing; "
                 "analytic, no polynomial; the layers below separate the samples: from EVERY (U, V) a non-increasing "
-                "path leads to loss 0"
+                "path leads to loss 0 (cross-entropy, labels that agree)"
             )
             with working_precision(bits):
                 limits = monotone_limits(last.activation)
@@ -196,7 +205,7 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
             continue
         inverse = _inverse_of_all(layer.activation, rows[:, read[0]], biases, hulls, [len(group) for group in groups])
         if inverse is not None:
-            return Parting(end, inverse, PIECES, tuple(tuple(group) for group in groups))
+            return Parting(end, inverse, PIECES, tuple(tuple(group) for group in groups), gate, read[0])
     return "no short line was certified along which the divided differences keep full rank"
 
 

@@ -1,11 +1,11 @@
 r"""E2: leave a rank-deficient start at exactly constant loss.
 
-Let S be the hidden units that will move and F the skip units that neither move nor depend on a moved unit. If some V'
-that is 0 outside F has ``Psi_F V'_F = Psi(U0) V0``, then the straight way from V0 to V' keeps every logit, and so does
-any motion of S afterwards: the columns of F stand still, all other rows of V' are 0. Such a V' exists as soon as every
-column of Psi(U0) with a row of V0 that matters lies in the span of the columns of F, which is decided by structure,
-exactly: equal units, mirrored units, constant units, zero columns. (A row of V0 whose entries are all equal does not
-matter: it adds the same number to all logits of a sample.)
+Let S be the hidden units that will move, closed under sharing of weights and biases, and F the skip units that neither
+move nor depend on a moved unit. If some V' that is 0 outside F has ``Psi_F V'_F = Psi(U0) V0``, then the straight way
+from V0 to V' keeps every logit, and so does any motion of S afterwards: the columns of F stand still, all other rows of
+V' are 0. Such a V' exists as soon as every column of Psi(U0) with a row of V0 that matters lies in the span of the
+columns of F, which is decided by structure, exactly: equal units, mirrored units, constant units, zero columns. (A row
+of V0 whose entries are all equal does not matter: it adds the same number to all logits of a sample.)
 
 Where a unit that is to move feeds other hidden units, its outgoing weights are first handed to an equal unit that
 stays. Along that straight way no unit changes its value, since each pre-activation is the same combination of the same
@@ -22,7 +22,10 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from verifier.balls.exact import ExactArray
+from verifier.balls.precision import working_precision
 from verifier.display import Brief
+from verifier.landscape.legs import ball_of, exact_midpoints
 from verifier.model.initialise import portable_gaussian
 from verifier.model.layers import AvgPool, Dense
 from verifier.model.network import Array, Network
@@ -30,6 +33,8 @@ from verifier.rank.deficiency import FormTable, UnitForm, unit_forms
 
 MOVES = 1_000_003
 """Stream of the random numbers that a lift draws."""
+CARRY_BITS = 192
+"""Precision of V': far more than float64 has, so that rounding V(s) to float64 is the only rounding."""
 SCALES = (1.0, 3.0, 0.3, 1.0)
 """Of the random numbers, one after the other until an end is of use."""
 
@@ -38,11 +43,16 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, repr=False)
 class Lift(Brief):
-    """``rerouted`` (or None if no outgoing weight had to be handed over) and ``end``: the two further points of U."""
+    """``rerouted`` (or None if no outgoing weight had to be handed over) and ``end``: the two further points of U.
+
+    ``weights`` is V', shape ``(M, m)``, rounded to the precision of the first row that was given: what carries all
+    logits while units move.
+    """
 
     rerouted: Array | None
     end: Array
     moved_units: int
+    weights: ExactArray
 
 
 def constant_loss_lifts(
@@ -84,8 +94,9 @@ def constant_loss_lifts(
         return []
     first = None if np.array_equal(rerouted, u) else rerouted
     count = sum(int(mask.sum()) for mask in movable)
+    weights = _carrying(network, v, forms, table, stays, first_row)
     ends = (_shake(network, rerouted, movable, inputs, seed, trial) for trial in range(len(SCALES)))
-    return [Lift(first, end, count) for end in ends]
+    return [Lift(first, end, count, weights) for end in ends]
 
 
 def _value(unit: UnitForm) -> tuple[int, int, Fraction]:
@@ -221,6 +232,66 @@ def _not_carried(
             if not carried:
                 missing.append((index, unit))
     return missing
+
+
+def _carrying(
+    network: Network,
+    v: Array,
+    forms: Sequence[Sequence[UnitForm]],
+    table: FormTable,
+    stays: Sequence[Mask],
+    first_row: Sequence[arb],
+) -> ExactArray:
+    """V' with ``Psi_F V'_F = Psi V`` (up to a common shift of the logits of each sample), for carriers that suffice.
+
+    Every column that leaves is a sum ``a psi_k + c 1`` of a carrier's column and the constant 1, which is itself a
+    multiple of a constant column or the difference of two mirrored ones.
+    """
+    units = [(index, unit) for index, members in network.skip_units for unit in members]
+    form = [forms[index][unit] for index, unit in units]
+    kept = [column for column, (index, unit) in enumerate(units) if stays[index][unit]]
+    with working_precision(CARRY_BITS):
+        one = _constant_one(form, table, kept, first_row)
+        rows = [
+            [arb(x) for x in row] if column in set(kept) else [arb(0)] * v.shape[1]
+            for column, row in enumerate(v.tolist())
+        ]
+        for column, row in enumerate(v.tolist()):
+            if column in kept or all(x == row[0] for x in row):
+                continue
+            at = form[column]
+            shares: dict[int, arb] = {}
+            if at.form < 0 or table.constant[at.form]:
+                constant = ball_of(at.offset) if at.form < 0 else first_row[column]
+            else:
+                mates = [k for k in kept if form[k].form == at.form]
+                exact = [k for k in mates if form[k].offset == at.sign * form[k].sign * at.offset]
+                mate = (exact or mates)[0]
+                sign = at.sign * form[mate].sign
+                shares[mate] = arb(sign)
+                constant = ball_of(at.offset - sign * form[mate].offset)
+            for k, share in one.items():
+                shares[k] = shares.get(k, arb(0)) + constant * share
+            for k, share in shares.items():
+                rows[k] = [known + share * x for known, x in zip(rows[k], row, strict=True)]
+        return exact_midpoints(rows)
+
+
+def _constant_one(
+    form: Sequence[UnitForm], table: FormTable, kept: Sequence[int], first_row: Sequence[arb]
+) -> dict[int, arb]:
+    """Shares of the carriers whose sum is the constant 1, empty if there are none."""
+    for k in kept:
+        if (form[k].form < 0 or table.constant[form[k].form]) and first_row[k] != 0:
+            return {k: 1 / first_row[k]}
+    first: dict[int, int] = {}
+    for k in kept:
+        mate = first.setdefault(form[k].form, k)
+        sign = form[k].sign * form[mate].sign
+        constant = form[k].offset - sign * form[mate].offset
+        if form[k].form >= 0 and constant != 0:
+            return {k: 1 / ball_of(constant), mate: -sign / ball_of(constant)}
+    return {}
 
 
 @np.errstate(all="ignore")

@@ -17,6 +17,10 @@ positive class weights. Over all logits the infimum of a sample with the weights
 if only one of them is not 0, else ``sum a log(A/a)`` for cross-entropy (Gibbs), ``sum a log(A/a) + (A-a) log(A/(A-a))``
 for one-vs-rest (Gibbs per class), ``sum a (A - a) / 2A`` for the squared loss (the mean is best). Full row rank makes
 every matrix of logits a ``Psi V``; then the infimum over V is the same.
+
+The margins of a sample, where labels agree, are the ``m_k``; for one-vs-rest ``G_y`` and the ``-G_k``, k != y; the
+squared loss has none. If all are at least gamma > 0 at ``V1``, the loss never increases along ``t V1``, t >= 1, and
+tends to 0.
 """
 
 from __future__ import annotations
@@ -31,13 +35,15 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up, statable
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, given_weights, round_down, round_up, statable
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.errors import DataError
 from verifier.landscape.path import decimal_below
 from verifier.landscape.separate import QUIETLY, lstsq, proposals, times_right_inverse
+from verifier.model.gate import integers
+from verifier.model.given import given_counts
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
@@ -57,7 +63,7 @@ Row = Sequence[arb]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class LossPathResult(Shown):
+class LossPathResult(Decided, Shown):
     """What is known of the segment V0 -> V1 under one loss.
 
     ``end_weights`` and the numbers are given when the segment is certified; the verdict is PROVED if it also leads to
@@ -84,9 +90,9 @@ class LossPathResult(Shown):
         values: list[tuple[str, str]] = []
         for name, pair in (("start loss", self.start_loss), ("infimum", self.infimum)):
             if pair is not None:
-                values.append((name, f"in [{bound_text(pair[0])}, {bound_text(pair[1], up=True)}]"))
+                values.append((name, f"in [{at_least(pair[0])}, {at_most(pair[1])}]"))
         if self.end_loss is not None:
-            values.append(("end loss <=", bound_text(self.end_loss, up=True)))
+            values.append(("end loss <=", at_most(self.end_loss)))
         title = f"A path without increase for the loss {self.loss} (TC.3)"
         return Facts(title, str(self.verdict), self.reason, tuple(values))
 
@@ -299,6 +305,7 @@ def prove_loss_path(
     DataError
         If loss, labels, counts or class weights are unusable.
     """
+    start_weights = given_weights(features.columns, start_weights, "start_weights")
     problem = _checked(features, loss, start_weights, labels, multiplicities, class_weights)
     tolerance = decimal_below(epsilon)
     with working_precision(INFIMUM_BITS):
@@ -323,10 +330,10 @@ def prove_loss_path(
         while True:
             stage(f"{loss}: the segment to V1 ({method}, {enclosure.precision} bits)")
             found = enclose_segment(enclosure, problem, start_weights, end)
-            result = _conclude(base, problem, found, end, infimum, witness is not None, tolerance, enclosure.precision)
+            result = _conclude(base, problem, found, end, infimum, witness is not None, epsilon, enclosure.precision)
             if result is not None and result.verdict is Verdict.PROVED:
                 return result
-            best = best or result
+            best = result if best is None else best
             # more precision helps only where the slope is open and its enclosure, not the slope itself, is wide
             following = sharper(enclosure)
             decided = result is not None or found.slope > 0 or not problem.exact
@@ -348,7 +355,7 @@ def _conclude(
     end: ExactArray,
     infimum: arb,
     full_rank: bool,
-    tolerance: Dyadic,
+    epsilon: str,
     bits: int,
 ) -> LossPathResult | None:
     """Round the numbers outwards and decide; None if the slope is not certified or something is not finite."""
@@ -366,17 +373,18 @@ def _conclude(
         gamma = round_down(margin * (1 - SLACK)) if signed else None
     with working_precision(INFIMUM_BITS):
         low, high = round_down(infimum * (1 - FINE), FINE_BITS), round_up(infimum * (1 + FINE), FINE_BITS)
-        near = bool(last.arb() - low.arb() <= tolerance.arb())
+        near = bool(last.arb() - low.arb() <= decimal_below(epsilon).arb())
     needs_rank = gamma is None and full_rank and problem.exact
     bounds = (low, high) if gamma is not None or needs_rank else (low, last)
     movement = "strictly decreasing" if strict else "not increasing"
-    most, reached = bound_text(start[1], up=True), bound_text(last, up=True)
-    reason = f"{movement} from {most} on the segment to V1, where the loss is at most {reached}"
-    reason += f"; infimum >= {bound_text(low)}"
+    most, reached = at_most(start[1]), at_most(last)
+    reason = f"{movement} from at most {most} on the segment to V1, where the loss is at most {reached}"
+    reason += f"; infimum >= {at_least(low)}"
     if gamma is not None:
-        reason += f"; beyond V1, along t V1, it tends to 0 (gamma = {bound_text(gamma)})"
+        margins = "G_y and -G_k" if problem.name == "one-vs-rest" else "margins"
+        reason += f"; beyond V1, along t V1, it tends to 0 ({margins} >= gamma = {at_least(gamma)})"
     if not (near or gamma is not None):
-        reason += f"; not proved to be within {tolerance} of the infimum"
+        reason += f"; not proved to be within {epsilon} of the infimum"
     verdict = Verdict.PROVED if near or gamma is not None else Verdict.UNDECIDED
     return replace(
         base,
@@ -515,10 +523,9 @@ def _checked(
     samples = features.samples
     if len(start.shape) != 2 or start.shape[0] != features.columns or start.shape[1] < 2:
         raise DataError(f"V has shape {start.shape}; expected (M, m) with M = {features.columns} and m >= 2")
-    classes, given = start.shape[1], [int(c) for c in multiplicities]
-    if len(given) != samples or min(given) < 1:
-        raise DataError(f"multiplicities must be {samples} integers >= 1")
-    if labels.dtype.kind not in "iu" or labels.shape not in ((samples,), (samples, classes)):
+    classes, given = start.shape[1], given_counts(multiplicities, samples)
+    labels = integers(labels, "labels")
+    if labels.shape not in ((samples,), (samples, classes)):
         raise DataError(
             f"labels have shape {labels.shape}; give {samples} integers, or label counts ({samples}, {classes})"
         )
@@ -530,7 +537,9 @@ def _checked(
         counts[np.arange(samples), labels] = given
     if [sum(row) for row in counts.tolist()] != given:
         raise DataError("each sample's label counts must add up to its multiplicity")
-    factors = tuple(class_weights) if class_weights is not None else (Dyadic(1, 0),) * classes
+    factors = (Dyadic(1, 0),) * classes
+    if class_weights is not None:
+        factors = tuple(Dyadic.of(weight, f"class_weights: entry {k}") for k, weight in enumerate(class_weights))
     if len(factors) != classes or any(factor.mantissa <= 0 for factor in factors):
         raise DataError(f"class weights must be {classes} positive numbers")
     return _Loss(loss, counts, factors)

@@ -31,12 +31,13 @@ from flint import arb, arb_mat, fmpq, fmpz
 
 from verifier.balls.activation import arb_kernel, tree_kernel
 from verifier.balls.binary64.bounds import upper
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down, round_up
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.errors import ExpressionError
 from verifier.model.activations import Activation
 from verifier.model.expressions import T
+from verifier.model.given import given_inputs, given_parameters
 from verifier.model.layers import AvgPool, Conv, Dense
 from verifier.model.network import Array, Network
 from verifier.model.ranges import Interval, behaviour
@@ -67,7 +68,7 @@ GRAM_SIZE = 400
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class BallResult(Shown):
+class BallResult(Decided, Shown):
     """Z2: the radius of the ball around (U, V) when PROVED, with what is needed to state it."""
 
     verdict: Verdict
@@ -78,7 +79,7 @@ class BallResult(Shown):
     radius: Dyadic | None = None
 
     def _facts(self) -> Facts:
-        values = () if self.radius is None else (("radius", bound_text(self.radius)),)
+        values = () if self.radius is None else (("radius", at_least(self.radius)),)
         return Facts("Zero training error in a ball (Z2)", str(self.verdict), self.reason, values)
 
 
@@ -102,13 +103,15 @@ def certified_ball(
         Guarantee: ``PROVED`` implies, if every margin of V at U is at least gamma > 0, that every margin of V' at U'
         is positive. Source: the module's recursion; only max |x|, norms of the weights and gamma enter.
     """
+    u, inputs = given_parameters(network, u), given_inputs(network, inputs)
+    weights, gamma = given_weights(network.skip_count, weights, "weights"), Dyadic.of(gamma, "gamma")
     scalars = _Scalars(network, u, inputs, weights)
     radius = _largest_radius(lambda r: _below(scalars.margin_change(r), gamma))
     if radius is None:
         reason = "no radius found: an activation that is not differentiable, or huge weights or pre-activations"
         return BallResult(Verdict.UNDECIDED, reason, weights, gamma, precision)
     reason = (
-        f"margins of at least {bound_text(gamma)} change by less for all weights within {bound_text(radius)} "
+        f"margins of at least {at_least(gamma)} stay positive for all weights within {at_least(radius)} "
         "of U and V, each number"
     )
     return BallResult(Verdict.PROVED, reason, weights, gamma, precision, radius)
@@ -131,6 +134,8 @@ def certified_rank_ball(network: Network, u: Array, inputs: Array, sigma_lower: 
         layer l change by at most d_l in each entry, so ``||Psi' - Psi||_F^2 <= N sum_l M_l d_l^2 < sigma_N^2``, and by
         Weyl's inequality ``sigma_N(Psi') > 0``. None if an activation is not differentiable or no radius was found.
     """
+    u, inputs = given_parameters(network, u), given_inputs(network, inputs)
+    sigma_lower = Dyadic.of(sigma_lower, "sigma_lower")
     scalars = _Scalars(network, u, inputs, None)
     return _largest_radius(lambda r: _below(scalars.feature_change(r, len(inputs)), sigma_lower))
 
@@ -321,6 +326,7 @@ def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dy
     ``||Psi' - Psi||_F <= Lip ||[X 1] [dW db]^T||_F <= Lip ||[X 1]||_2 ||(dW, db)||_F < sigma_N``, and by Weyl's
     inequality ``sigma_N(Psi') > 0``.
     """
+    inputs, sigma_lower = given_inputs(network, inputs), Dyadic.of(sigma_lower, "sigma_lower")
     (layer, *others) = network.layers
     if others or not isinstance(layer, Dense) or network.skip_count != layer.width or sigma_lower.mantissa <= 0:
         return None

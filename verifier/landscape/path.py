@@ -24,22 +24,29 @@ from flint import arb, fmpq, fmpz
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import NotEnclosed
-from verifier.balls.engine import Enclosure, arithmetic, sharper
+from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic, sharper
 from verifier.balls.exact import (
     Dyadic,
     ExactArray,
-    bound_text,
+    at_least,
+    at_most,
+    exactly,
+    given_weights,
     lower_float,
     round_down,
     round_up,
     statable,
     upper_float,
 )
+from verifier.balls.features import FeatureEnclosure
 from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown, Table
+from verifier.display import Decided, Facts, Shown, Table
+from verifier.errors import InputError
+from verifier.landscape.legs import Leg, ball_of, combination
 from verifier.landscape.zero_loss import ZeroLoss, loss_bound
+from verifier.model.given import given_counts, given_labels
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
@@ -65,13 +72,30 @@ class Target:
 
 @dataclass(frozen=True, repr=False)
 class Path(Shown):
-    """A certified path ``s -> (U, V(s))``, s in [0, inf): the segment for s <= 1, then ``V(s) = s kappa V1``.
+    """A certified path ``s -> (U(s), V(s))``, s in [0, inf), from the start's own (U, V) to the ray.
 
-    Evaluation gives enclosures; nothing here is sampled.
+    With k = ``len(before)`` legs before P1 begins, each leg takes one unit of time, the segment the times from k to
+    k + 1, and on the ray, s >= k + 1, ``V(s) = (s - k) kappa V1``. Without an escape k is 0.
+
+    Parameters
+    ----------
+    u
+        Hidden parameters on P1's part, where they are at rest, shape ``(p,)``.
+    segment_weights
+        V where P1's segment begins, ``(M, m)``; after E2 or E4 the exact ones solve a system of equations, and these
+        agree with them to more digits than float64 has.
+    end_weights, kappa, gamma
+        V1, the factor at the segment's end, and what every margin of V1 is at least.
+    start_margins, end_margins
+        Enclosures of the margins where the segment begins, and of V1's.
+    start_loss
+        Bounds of the loss at the path's start.
+    before
+        The legs of an escape (E1 to E4), in order.
     """
 
     u: Array
-    start_weights: ExactArray
+    segment_weights: ExactArray
     end_weights: ExactArray
     kappa: Dyadic
     gamma: Dyadic
@@ -83,29 +107,57 @@ class Path(Shown):
     start_loss: tuple[Dyadic, Dyadic]
     zero_error_t: Dyadic
     targets: tuple[Target, ...]
+    features: Enclosure
+    labels: NDArray[np.int64]
+    before: tuple[Leg, ...] = ()
+
+    @property
+    def start_u(self) -> Array:
+        """Hidden parameters at the path's start, shape ``(p,)``."""
+        return self.before[0].start_u if self.before else self.u
+
+    @property
+    def start_weights(self) -> ExactArray:
+        """Output weights at the path's start, shape ``(M, m)``."""
+        return self.before[0].start_v if self.before else self.segment_weights
+
+    @property
+    def corner(self) -> int:
+        """The path time at which the segment ends and the ray begins."""
+        return len(self.before) + 1
 
     def U(self, s: float) -> Array:
-        """Hidden parameters at path time ``s``, shape ``(p,)``: they do not move on this path."""
-        _check_time(s)
-        return self.u
+        """Hidden parameters at path time ``s``, shape ``(p,)``: the exact ones, rounded once to float64."""
+        leg, t = self._place(s)
+        return self.u if leg is None else leg.u_at(t)
 
     def V(self, s: float) -> Array:
-        """Output weights at path time ``s``, shape ``(M, m)``, rounded to float64 (the exact ones are dyadic)."""
-        _check_time(s)
-        kappa = float(self.kappa)
-        if s <= 1.0:
-            return (1.0 - s) * self.start_weights.approx() + s * (kappa * self.end_weights.approx())
-        return (s * kappa) * self.end_weights.approx()
+        """Output weights at path time ``s``, shape ``(M, m)``: the exact ones, rounded once to float64.
+
+        Raises
+        ------
+        ValueError
+            If ``s`` is not in [0, inf).
+        InputError
+            If V(s) is beyond float64's range.
+        """
+        leg, t = self._place(s)
+        if leg is not None:
+            return leg.v_at(t)
+        kappa = self.kappa.fraction()
+        return combination([(max(1 - t, Fraction(0)), self.segment_weights), (t * kappa, self.end_weights)])
 
     def margins(self, s: float) -> Margins:
         """Enclosures of the margins at path time ``s``.
 
-        Guarantee: each ball contains the exact margin at ``(U, V(s))``.
+        Guarantee: each ball contains the margin at the exact point of the path (which `U` and `V` round).
         """
-        _check_time(s)
+        leg, fraction = self._place(s)
+        if leg is not None:
+            return leg.margins_at(fraction)
         with working_precision(self.precision):
-            t, kappa = arb(s), self.kappa.arb()
-            if s > 1.0:
+            t, kappa = ball_of(fraction), self.kappa.arb()
+            if fraction > 1:
                 return Margins(tuple(tuple(t * kappa * b for b in row) for row in self.end_margins.rows))
             return Margins(
                 tuple(
@@ -114,54 +166,104 @@ class Path(Shown):
                 )
             )
 
-    def loss(self, s: float) -> arb:
-        """Enclosure of ``Phi(U, V(s))``.
+    def exact_loss(self, s: float) -> arb:
+        """Enclosure of the loss at the exact point of the path.
 
-        Guarantee: the ball contains the exact loss.
+        Guarantee: the ball contains the loss where the path is at time ``s``, before `U` and `V` are rounded.
         """
         with working_precision(self.precision):
             return cross_entropy(self.margins(s).rows, self.multiplicities)
 
-    def derivatives(self, s: arb) -> SegmentLoss:
-        """Enclose the loss and its first two derivatives in s over a ball ``s`` within [0, 1].
+    def loss(self, s: float) -> arb:
+        """Enclosure of ``Phi(U(s), V(s))``.
 
-        Guarantee: contains the three values for every s in the ball.
+        Guarantee: the ball contains the loss at the numbers that `U` and `V` return, and at the exact point of the
+        path that they round.
+        """
+        exact = self.exact_loss(s)
+        try:
+            u, v = self.U(s), ExactArray.of_floats(self.V(s))
+        except InputError:  # beyond float64 nothing is returned that could have a loss
+            return exact
+        rounded = self._margins_at(u, v)
+        with working_precision(max(self.precision, FIRST_BITS)):
+            return exact.union(cross_entropy(rounded.rows, self.multiplicities))
+
+    def _margins_at(self, u: Array, v: ExactArray) -> Margins:
+        """Margins of any point of this network on these samples."""
+        features = self.features
+        if not np.array_equal(u, features.u):
+            features = FeatureEnclosure(features.network, u, features.inputs, max(features.precision, FIRST_BITS))
+        try:
+            # twice, so that a binary64 product has the shape of P1's own, at which the platform was tested
+            return enclose_margins(features, [v, v], self.labels)[0]
+        except NotEnclosed:
+            return enclose_margins(sharper(features), [v], self.labels)[0]
+
+    def _place(self, s: float) -> tuple[Leg | None, Fraction]:
+        """The leg at path time ``s`` and the time on it; None for segment and ray."""
+        if not 0.0 <= s < math.inf:
+            raise ValueError(f"path time {s} is outside [0, inf)")
+        index = min(math.floor(s), len(self.before))
+        return (self.before[index] if index < len(self.before) else None), Fraction(float(s)) - index
+
+    def derivatives(self, s: arb) -> SegmentLoss:
+        """Enclose the loss and its first two derivatives in s on P1's segment, a ball ``s`` within [k, k + 1].
+
+        Guarantee: contains the three values, at the exact points, for every s in the ball.
         """
         with working_precision(self.precision):
             kappa = self.kappa.arb()
             end = [[kappa * b for b in row] for row in self.end_margins.rows]
-            return loss_along_segment(self.start_margins.rows, end, self.multiplicities, s)
+            return loss_along_segment(self.start_margins.rows, end, self.multiplicities, s - len(self.before))
 
     def _facts(self) -> Facts:
         low, high = self.start_loss
         values = (
-            ("start loss", f"in [{bound_text(low)}, {bound_text(high, up=True)}]"),
-            ("kappa", bound_text(self.kappa)),
-            ("gamma >=", bound_text(self.gamma)),
-            ("zero training error from t =", bound_text(self.zero_error_t, up=True)),
+            ("start loss", f"in [{at_least(low)}, {at_most(high)}]"),
+            ("kappa", exactly(self.kappa)),
+            ("gamma >=", at_least(self.gamma)),
+            ("zero training error from t =", at_most(self.zero_error_t)),
             ("precision", f"{self.precision} bits"),
         )
-        rows = tuple((f"loss <= {t.text}", f"t >= {bound_text(t.t, up=True)}") for t in self.targets)
-        sentence = "from V0 straight to kappa V1, then along t V1, U at rest: the loss strictly decreases, to 0"
-        tables = (Table("What is reached, and from which t on", ("loss", "on the ray t V1"), rows),)
-        return Facts("A path without increase (P1)", str(Verdict.PROVED), sentence, values, tables)
+        rows = tuple((f"loss <= {t.text}", f"t >= {at_most(t.t)}") for t in self.targets)
+        end = "from V0 straight to kappa V1, then along t V1, U at rest: the loss strictly decreases, to 0"
+        tables = [Table("What is reached, and from which t on", ("loss", "on the ray t V1"), rows)]
+        if not self.before:
+            return Facts("A path without increase (P1)", str(Verdict.PROVED), end, values, tuple(tables))
+        shift = len(self.before)
+        legs = [(f"{k} to {k + 1}", leg.words) for k, leg in enumerate(self.before)]
+        legs += [(f"{shift} to {shift + 1}", "V straight to kappa V1, U at rest: P1's segment")]
+        legs += [(f"{shift + 1} on", f"V = (s - {shift}) kappa V1, U at rest: the ray")]
+        tables.insert(0, Table("Piece by piece", ("path time s", "what moves"), tuple(legs)))
+        sentence = f"from the start's own (U, V) through {shift} leg{'s' * (shift > 1)} to where P1 begins, "
+        sentence += "then V straight to kappa V1 and along t V1, U at rest: the loss strictly decreases, to 0"
+        return Facts("A path to loss 0 from this start", str(Verdict.PROVED), sentence, values, tuple(tables))
 
     def time_of(self, target: Target) -> float:
-        """Path time from which the loss stays below the target (``t / kappa``, rounded up)."""
-        with working_precision(self.precision):
-            return upper_float(target.t.arb() / self.kappa.arb())
+        """Path time from which the loss stays below the target, rounded up."""
+        return self.time_on_ray(target.t)
 
-    def sample(self, times: Sequence[float]) -> list[tuple[float, float, float]]:
-        """``(s, lower bound of the loss, upper bound of the loss)`` at the given times, for plotting."""
+    def time_on_ray(self, t: Dyadic) -> float:
+        """Path time of the ray's point ``t V1``, t >= kappa, rounded up."""
+        with working_precision(max(self.precision, FIRST_BITS)):
+            return upper_float(t.arb() / self.kappa.arb() + len(self.before))
+
+    def sample(self, times: Sequence[float], *, rounded: bool = True) -> list[tuple[float, float, float]]:
+        """``(s, lower bound of the loss, upper bound of the loss)`` at the given times, for plotting.
+
+        The bounds are those of `loss`, or with ``rounded`` false of `exact_loss`: they differ where V1 has large
+        entries that cancel, so that rounding V(s) to float64 leaves the path.
+        """
         out = []
         for s in times:
-            value = self.loss(s)
+            value = self.loss(s) if rounded else self.exact_loss(s)
             out.append((float(s), lower_float(value), upper_float(value)))
         return out
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PathResult(Shown):
+class PathResult(Decided, Shown):
     """What is known of the path from this start."""
 
     verdict: Verdict
@@ -205,6 +307,10 @@ def prove_path(
         ``target.t`` on, for each target; below ``log(2)/n`` from ``zero_error_t`` on (L2.1).
     """
     features, gamma = zero_loss.features, zero_loss.gamma
+    if features is not None:
+        start_weights = given_weights(features.columns, start_weights, "start_weights")
+        labels = given_labels(labels, features.samples, start_weights.shape[1])
+        multiplicities = given_counts(multiplicities, features.samples)
     if zero_loss.verdict is not Verdict.PROVED or zero_loss.weights is None or features is None or gamma is None:
         return PathResult(Verdict.UNDECIDED, "no certified end of the path: " + zero_loss.reason)
     while True:
@@ -217,13 +323,21 @@ def prove_path(
             features = sharper(features)
             continue
         path = segment_and_ray(
-            features, zero_loss.weights, start_weights, start_margins, end_margins, gamma, multiplicities, targets
+            features,
+            labels,
+            zero_loss.weights,
+            start_weights,
+            start_margins,
+            end_margins,
+            gamma,
+            multiplicities,
+            targets,
         )
         if path is not None:
-            ray = ", ".join(f"loss <= {goal.text} from t = {bound_text(goal.t, up=True)}" for goal in path.targets)
-            start = bound_text(path.start_loss[1], up=True)
+            ray = ", ".join(f"loss <= {goal.text} from t = {at_most(goal.t)}" for goal in path.targets)
+            start = at_most(path.start_loss[1])
             reason = (
-                f"kappa m1 > m0 with kappa = {bound_text(path.kappa)}: strictly decreasing from {start} "
+                f"kappa m1 > m0 with kappa = {exactly(path.kappa)}: strictly decreasing from at most {start} "
                 f"on the segment and the ray; {ray}"
             )
             return PathResult(Verdict.PROVED, reason, path)
@@ -238,6 +352,7 @@ def prove_path(
 
 def segment_and_ray(
     features: Enclosure,
+    labels: NDArray[np.int64],
     end_weights: ExactArray,
     start_weights: ExactArray,
     start: Margins,
@@ -279,7 +394,7 @@ def segment_and_ray(
         return None
     return Path(
         u=features.u,
-        start_weights=start_weights,
+        segment_weights=start_weights,
         end_weights=end_weights,
         kappa=kappa,
         gamma=gamma,
@@ -291,6 +406,8 @@ def segment_and_ray(
         start_loss=(low, high),
         zero_error_t=zero_error,
         targets=tuple(reached),
+        features=features,
+        labels=labels,
     )
 
 
@@ -350,8 +467,3 @@ def decimal_below(text: str) -> Dyadic:
     exponent = value.numerator.bit_length() - value.denominator.bit_length() - 53
     scaled = value / Fraction(2) ** exponent
     return Dyadic(math.floor(scaled), exponent)
-
-
-def _check_time(s: float) -> None:
-    if not 0.0 <= s < math.inf:
-        raise ValueError(f"path time {s} is outside [0, inf)")

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
 from verifier.balls.loss import Row
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.landscape.separate import QUIETLY
+from verifier.model.given import given_counts, given_labels
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
@@ -35,7 +36,7 @@ from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class GradientResult(Shown):
+class GradientResult(Decided, Shown):
     """C1: ``||grad_V Phi(U, V)||_F >= gradient_lower > 0`` when PROVED."""
 
     verdict: Verdict
@@ -45,12 +46,12 @@ class GradientResult(Shown):
     gradient_lower: Dyadic | None = None
 
     def _facts(self) -> Facts:
-        values = () if self.gradient_lower is None else (("||grad_V Phi|| >=", bound_text(self.gradient_lower)),)
+        values = () if self.gradient_lower is None else (("||grad_V Phi|| >=", at_least(self.gradient_lower)),)
         return Facts("Not a stationary point (C1)", str(self.verdict), self.reason, values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CurvatureResult(Shown):
+class CurvatureResult(Decided, Shown):
     """C3: the second derivative along the weight from skip unit ``unit`` to output ``output`` when PROVED."""
 
     verdict: Verdict
@@ -62,7 +63,7 @@ class CurvatureResult(Shown):
     curvature_lower: Dyadic | None = None
 
     def _facts(self) -> Facts:
-        values = () if self.curvature_lower is None else (("second derivative >=", bound_text(self.curvature_lower)),)
+        values = () if self.curvature_lower is None else (("second derivative >=", at_least(self.curvature_lower)),)
         return Facts("No local maximum (C3)", str(self.verdict), self.reason, values)
 
 
@@ -94,6 +95,10 @@ def prove_not_stationary(
     GradientResult
         Guarantee: ``PROVED`` implies ``||grad_V Phi||_F >= gradient_lower > 0``.
     """
+    sigma_lower = Dyadic.of(sigma_lower, "sigma_lower")
+    start_weights = given_weights(features.columns, start_weights, "start_weights")
+    labels = given_labels(labels, features.samples, start_weights.shape[1])
+    multiplicities = given_counts(multiplicities, features.samples)
     n = sum(multiplicities)
     stage("C1: the softmax residual")
     for enclosure, margins in _margins(features, start_weights, labels, max_bits):
@@ -104,7 +109,7 @@ def prove_not_stationary(
             bound = sigma_lower.arb() * squares.lower().sqrt() / n * (1 - SLACK)
             if bound > 0:
                 lower = round_down(bound)
-                reason = f"full row rank and P != 0: ||grad_V Phi|| >= {lower} ({arithmetic(enclosure)})"
+                reason = f"full row rank and P != 0: ||grad_V Phi|| >= {at_least(lower)} ({arithmetic(enclosure)})"
                 return GradientResult(Verdict.PROVED, reason, start_weights, enclosure.precision, lower)
     reason = "the softmax residual P is not bounded away from 0; raise max_bits"
     if sigma_lower.mantissa <= 0:
@@ -169,6 +174,9 @@ def prove_curvature(
         Guarantee: ``PROVED`` implies that the second derivative of Phi along ``V[unit, output]`` is at least
         ``curvature_lower > 0``.
     """
+    start_weights = given_weights(features.columns, start_weights, "start_weights")
+    labels = given_labels(labels, features.samples, start_weights.shape[1])
+    multiplicities = given_counts(multiplicities, features.samples)
     psi = features.approx()
     if not psi.any():
         reason = "Psi(U) = 0 in floating point: Phi does not depend on V there, and C3 says nothing"
@@ -185,9 +193,8 @@ def prove_curvature(
             bound = total.lower() / n * (1 - SLACK)
             if bound > 0:
                 lower = round_down(bound)
-                reason = (
-                    f"the second derivative along V[{unit}, {output}] is at least {lower} ({arithmetic(enclosure)})"
-                )
+                where, how = f"V[{unit}, {output}]", arithmetic(enclosure)
+                reason = f"the second derivative along {where} is at least {at_least(lower)} ({how})"
                 return CurvatureResult(Verdict.PROVED, reason, start_weights, enclosure.precision, unit, output, lower)
     reason = f"the second derivative along V[{unit}, {output}] is not bounded away from 0; raise max_bits"
     return CurvatureResult(Verdict.UNDECIDED, reason, start_weights, features.precision)

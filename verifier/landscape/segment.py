@@ -13,12 +13,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
-from flint import arb, arb_mat
+from flint import arb, arb_mat, fmpq
 from numpy.typing import NDArray
 
 from verifier.balls.loss import cross_entropy
+from verifier.balls.margins import Margins
 from verifier.balls.motion import Motion, Rows
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
@@ -42,6 +44,15 @@ class WeightSegment(Brief):
         """
         with working_precision(self.motion.precision):
             return cross_entropy(self._rows(self.motion.features(t), t), self.multiplicities)
+
+    def margins(self, t: Fraction) -> Margins:
+        """Enclose the margins of (U(t), V(t)).
+
+        Guarantee: each ball contains the exact margin at the time ``t``.
+        """
+        with working_precision(self.motion.precision):
+            time = arb(fmpq(t.numerator, t.denominator))
+            return Margins(tuple(tuple(row) for row in self._rows(self.motion.features(time), time)))
 
     def slope(self, t: arb) -> arb:
         """Enclose dPhi/dt.

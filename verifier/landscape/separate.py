@@ -22,6 +22,8 @@ LP_ENTRIES = 4_000_000
 """Largest linear program (nonzeros) that is handed to the solver."""
 ORDER_ENTRIES = 1_000_000
 """Largest Psi that is put into an order of its own."""
+LARGE_BYTES = 2**28
+"""A Psi that takes more is not copied."""
 ITERATIONS = 400
 
 SOLVED_MARGIN, USEFUL_MARGIN = 0.5, 1e-3
@@ -120,9 +122,11 @@ def _least_squares(psi: Array, target: Array) -> Array | None:
     """Minimum-norm (else least-squares) solution of ``Psi V = onehot``, by the Gram matrix when that is safe."""
     n, m = psi.shape
     if n <= m:
-        gram = psi @ psi.T.copy()
+        large = psi.nbytes > LARGE_BYTES
+        gram = (psi @ psi.T).T if large else psi @ psi.T.copy()  # transposed it is LAPACK's order: factored in place
         try:
-            factor = scipy.linalg.cho_factor(gram, check_finite=False)
+            factor = scipy.linalg.cho_factor(gram, overwrite_a=large, check_finite=False)
+            del gram
             v: Array = psi.T @ scipy.linalg.cho_solve(factor, target, check_finite=False)
             if np.isfinite(v).all() and float(np.abs(psi @ v - target).max()) < 1e-2:
                 return v

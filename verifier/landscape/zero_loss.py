@@ -12,19 +12,24 @@ from numpy.typing import NDArray
 from verifier.balls.binary64.canary import require_products
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
+from verifier.landscape.inseparable import Inseparable, prove_inseparable
 from verifier.landscape.separate import proposals
+from verifier.model.given import given_labels
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ZeroLoss(Shown):
-    """V1 with its certified margin ``gamma`` when PROVED, the margins' enclosures and the features they came from."""
+class ZeroLoss(Decided, Shown):
+    """V1 with its certified margin ``gamma`` when PROVED, the margins' enclosures and the features they came from.
+
+    ``excluded`` is the proof that no V has zero training error at this U, when REFUTED.
+    """
 
     verdict: Verdict
     reason: str
@@ -33,9 +38,10 @@ class ZeroLoss(Shown):
     gamma: Dyadic | None = None
     margins: Margins | None = None
     features: Enclosure | None = None
+    excluded: Inseparable | None = None
 
     def _facts(self) -> Facts:
-        values = [] if self.gamma is None else [("gamma >=", bound_text(self.gamma))]
+        values = [] if self.gamma is None else [("gamma >=", at_least(self.gamma))]
         if self.weights is not None:
             values.append(("V1", " x ".join(map(str, self.weights.shape))))
         values.append(("precision", f"{self.precision} bits"))
@@ -51,6 +57,7 @@ def prove_zero_loss(
     candidates: Iterable[tuple[str, ExactArray]] | None = None,
     max_bits: int = DEFAULT_MAX_BITS,
     stage: Stage = silent,
+    refute: bool = True,
 ) -> ZeroLoss:
     """Find V1 and certify its smallest margin.
 
@@ -69,15 +76,24 @@ def prove_zero_loss(
         Last precision tried.
     stage
         Progress display.
+    refute
+        Whether to look for a proof that there is no V1, where none was found and the rank was not proved.
 
     Returns
     -------
     ZeroLoss
         Guarantee: ``PROVED`` implies that ``Psi(U) V1`` has margin >= gamma > 0 on every sample (Z1): zero training
         error, and
-        ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``.
+        ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``; ``REFUTED`` that for every V some margin of Psi(U) V is
+        <= 0.
     """
+    labels = given_labels(labels, features.samples, classes)
+    if candidates is not None:
+        candidates = (
+            (method, given_weights(features.columns, weights, "candidates")) for method, weights in candidates
+        )
     stage("zero loss: solving for V")
+    refute = refute and witness is None and candidates is None
     methods = "no candidate" if candidates is not None else "least squares, squared hinge and linear programming"
     if candidates is None:
         try:
@@ -103,13 +119,19 @@ def prove_zero_loss(
                 gamma = round_down(smallest) if smallest > 0 else None
             if gamma is not None and gamma.mantissa > 0:
                 how = f"({method}, {arithmetic(enclosure)})"
-                reason = f"every margin of Psi V1 is at least gamma = {bound_text(gamma)} {how}"
+                reason = f"every margin of Psi V1 is at least gamma = {at_least(gamma)} {how}"
                 return ZeroLoss(Verdict.PROVED, reason, enclosure.precision, weights, gamma, margins, enclosure)
             following = sharper(enclosure)
             if not _wide(margins) or following.precision > max_bits:
                 break
             enclosure = following
     text = ", ".join(dict.fromkeys(tried)) if tried else methods
+    if refute:
+        stage("zero loss: looking for multipliers that exclude it")
+        excluded = prove_inseparable(features.network, features.u, features.inputs, labels, classes)
+        if excluded is not None:
+            return ZeroLoss(Verdict.REFUTED, excluded.explanation, features.precision, excluded=excluded)
+        text += "; nor multipliers that exclude them"
     reason = f"no output weights with certified positive margins found ({text}); whether any exist is open"
     return ZeroLoss(Verdict.UNDECIDED, reason, features.precision)
 

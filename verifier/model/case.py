@@ -25,6 +25,8 @@ from verifier.model.verdict import Verdict
 MAX_CASE_BYTES = 2**20
 MAX_ENTRIES = {"network.layers": 1000, "path.targets": 64, "path.escapes": 16, "losses.kinds": 16}
 MAX_TITLE = 200
+MAX_CHECK = 10**6
+"""Seconds or GiB that a check may be predicted to take."""
 MAX_ACTIVATIONS = 4000
 """Characters of all different activations together: each is analysed, which takes time."""
 ESCAPES = ("E1", "E2", "E3", "E4")
@@ -36,11 +38,20 @@ class DataSection(msgspec.Struct, forbid_unknown_fields=True):
     name: str | None = None
     path: str | None = None
     samples: int | None = None
-    label: str | int = -1
+    label: str | int | list[str | int] | None = None
     labels: str | None = None
+    columns: list[str | int] | None = None
+    drop: list[str | int] | None = None
+    missing: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+    inputs: str | None = None
+    layout: str | None = None
     scale: str | int = "auto"
     shape: list[int] | None = None
     duplicates: str = "group"
+    classes: int | list[str | int] | None = None
 
 
 class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,6 +95,13 @@ class RankSection(msgspec.Struct, forbid_unknown_fields=True):
     max_bits: int = 4096
 
 
+class CertificateSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[certificate]``: what checking it may take, as predicted: CPU seconds and GiB."""
+
+    max_check_seconds: float | None = None
+    max_check_gib: float | None = None
+
+
 class ExpectSection(msgspec.Struct, forbid_unknown_fields=True):
     """``[expect]``: the verdicts that the suite expects."""
 
@@ -103,6 +121,7 @@ class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
     path: PathSection = msgspec.field(default_factory=PathSection)
     losses: LossesSection = msgspec.field(default_factory=LossesSection)
     rank: RankSection = msgspec.field(default_factory=RankSection)
+    certificate: CertificateSection = msgspec.field(default_factory=CertificateSection)
     expect: ExpectSection = msgspec.field(default_factory=ExpectSection)
     title: str = ""
 
@@ -195,7 +214,7 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
         for key, value in document.get(section, {}).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise CaseError(f"{label}: {section}.{key} = {value} must be a finite number ({kind.__name__})")
-            if isinstance(value, str) and not value.isprintable():
+            if isinstance(value, str) and not value.isprintable() and (section, key) != ("data", "delimiter"):
                 raise CaseError(f"{label}: {section}.{key} = {one_line(value)} has characters that cannot be printed")
     if len(file.title) > MAX_TITLE or not file.title.isprintable():
         raise CaseError(f"{label}: title = {one_line(file.title)} must be at most {MAX_TITLE} printable characters")
@@ -218,6 +237,10 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
         raise CaseError(f'{label}: data.duplicates = {file.data.duplicates!r}; use "group" or "keep"')
     if not 64 <= file.rank.max_bits <= 16384:
         raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in 64..16384")
+    for key in ("max_check_seconds", "max_check_gib"):
+        most = getattr(file.certificate, key)
+        if most is not None and not 0 < most <= MAX_CHECK:
+            raise CaseError(f"{label}: certificate.{key} = {most} must be above 0 and at most {MAX_CHECK}")
     return Case(name, folder or Path("."), file, expected)
 
 
@@ -347,10 +370,19 @@ title = "Digits, one wide tanh layer"
 
 [data]
 name = "digits"              # digits, iris, wine, breast_cancer
-# path = "data.csv"          # instead of name: CSV (last column: label), NPZ (arrays X and y), CIFAR-10's .bin, or
-#                            # IDX as MNIST's train-images-idx3-ubyte (.gz too), its labels beside it
+# path = "data.csv"          # instead of name: a table (CSV, TSV, .txt, .data, ARFF; .gz, .bz2, .xz, .zip too), NPZ,
+#                            # CIFAR-10's .bin, or IDX as MNIST's train-images-idx3-ubyte (.gz too), labels beside it
 samples = 200                # the first n
-# label = "species"          # CSV: the label column's name or index
+# label = "species"          # the label column's name or index, or ["setosa", "versicolor"]: a column for each class;
+#                            # by default found out, and the output says how. NPZ: the array's name
+# columns = ["width", 3]     # table: these columns are the inputs, by name or index from 0; or
+# drop = ["id"]              # all others but these. [] keeps even a column that only numbers the rows
+# missing = "drop rows"      # table: leave out rows with missing values; by default they are an error
+# delimiter = ";"            # table: one character, or "tab", "whitespace"; by default found out
+# decimal = ","              # table: the decimal mark; by default found out
+# header = true              # table: whether the first line holds names; by default found out
+# inputs = "x_train"         # NPZ: the name of the samples; by default found out
+# layout = "channels last"   # NPZ: images of shape (N, height, width, channels); or "channels first"
 # labels = "FILE"            # IDX: the file of labels, if it is not beside the images
 # scale = "auto"             # "auto", "none" or an integer k: inputs are multiplied by 2^k exactly
 # shape = [1, 8, 8]          # for convolutions: channels and positions
@@ -386,6 +418,11 @@ targets = ["1e-6", "1e-100"]
 
 [rank]
 max_bits = 4096              # last precision tried
+
+[certificate]
+# max_check_seconds = 300    # claims whose check is predicted to take more CPU seconds are proved, but left out, and
+#                            # listed with the limit that would put them in
+# max_check_gib = 3.0        # the same for its memory
 
 [expect]                     # what the suite expects; leave out what you do not know
 analytic = "PROVED"

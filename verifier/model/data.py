@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from verifier.display import Facts, Shown, joined
 from verifier.errors import DataError, one_line
+from verifier.model.gate import binary64, integers
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
@@ -52,6 +53,8 @@ class Dataset(Shown):
         The input's shape for the network, with product d; default ``(d,)``.
     label_names : tuple of str, optional
         One name per class; default the class numbers.
+    understood : str, optional
+        How a file was read, in one line: rows, columns, label, classes, what was left out.
 
     Raises
     ------
@@ -67,9 +70,12 @@ class Dataset(Shown):
     scaling: str = "none"
     shape: tuple[int, ...] = ()
     label_names: tuple[str, ...] = ()
+    understood: str = ""
 
     def __post_init__(self) -> None:
         """Validate, normalise, freeze."""
+        if not isinstance(self.name, str):
+            raise DataError(f"name = {one_line(self.name)}: must be a text; it is only informative")
         inputs = _checked_inputs(self.inputs)
         count, dimension = inputs.shape
         classes = _class_count(self.classes)
@@ -104,6 +110,7 @@ class Dataset(Shown):
         if len(self.shape) > 1:
             values.append(("input shape", "x".join(map(str, self.shape))))
         values.append(("scaling", self.scaling))
+        values += [("understood", self.understood)] if self.understood else []
         return Facts(f"Data set {self.name}", None, f"{self.name}, {sentence}", tuple(values))
 
     @property
@@ -157,6 +164,7 @@ class Dataset(Shown):
             scaling=self.scaling,
             shape=self.shape,
             label_names=self.label_names,
+            understood=f"{self.understood}; of these the first {samples}" if self.understood else "",
         )
 
 
@@ -166,7 +174,7 @@ def exact_float64(values: ArrayLike, what: str) -> FloatArray:
     Parameters
     ----------
     values : array_like
-        Integers or floats of any width and byte order.
+        Whatever holds numbers: see `verifier.model.gate.binary64`.
     what : str
         The argument's name, for messages.
 
@@ -178,36 +186,9 @@ def exact_float64(values: ArrayLike, what: str) -> FloatArray:
     Raises
     ------
     DataError
-        Not numbers, NaN, infinity, or not a binary64.
+        Not numbers, missing, NaN, infinity, or not a binary64.
     """
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise DataError(f"{what}: ragged; give every sample the same number of columns") from None
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{what}: dtype {array.dtype} is not real numbers; convert it to integers or floats")
-    with np.errstate(all="ignore"):
-        result: FloatArray = np.array(array, dtype=np.float64, order="C")
-    if not np.isfinite(result).all():
-        where = tuple(int(k) for k in np.argwhere(~np.isfinite(result))[0])
-        raise DataError(f"{what}: entry {where} is {array[where]}, not a finite binary64 number; remove or impute it")
-    if array.dtype.itemsize >= 8 and array.dtype.newbyteorder("=") != np.dtype(np.float64):
-        _check_unrounded(array, result, what)
-    return result + 0.0  # -0.0 + 0.0 is 0.0
-
-
-def _check_unrounded(array: NDArray[Any], result: FloatArray, what: str) -> None:
-    flat, converted = array.ravel(), result.ravel()
-    if array.dtype.kind in "iu":
-        suspects = np.flatnonzero(np.abs(converted) >= 2.0**53)
-        wrong = [int(k) for k in suspects if int(flat[k]) != int(converted[k])]
-    else:
-        wrong = [int(k) for k in np.flatnonzero(converted.astype(array.dtype) != flat)]
-    if wrong:
-        where = tuple(int(k) for k in np.unravel_index(wrong[0], array.shape))
-        raise DataError(
-            f"{what}: entry {where} is {flat[wrong[0]]}, not exactly a binary64 number; scale or round it first"
-        )
+    return binary64(values, what)
 
 
 def scale_by_power(inputs: FloatArray, exponents: Sequence[int]) -> FloatArray:
@@ -316,15 +297,14 @@ def _checked_inputs(values: Any) -> FloatArray:
 
 
 def _integers(values: Any, what: str, count: int) -> IntArray:
-    array = np.asarray(values)
-    if array.dtype.kind not in "biu":
-        remedy = f"number the classes from 0: {RENUMBER}" if what == "labels" else "convert it"
-        raise DataError(f"{what}: dtype {array.dtype} is not integers; {remedy}")
+    try:
+        array = integers(values, what)
+    except DataError as error:
+        remedy = f"; number the classes from 0: {RENUMBER}" if what == "labels" and "not integers" in str(error) else ""
+        raise DataError(f"{error}{remedy}") from None
     if array.shape != (count,):
         raise DataError(f"{what}: shape {array.shape}, expected ({count},), one per sample")
-    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and int(array.max()) >= 2**63:
-        raise DataError(f"{what}: {int(array.max())} is beyond 2**63 - 1; use smaller numbers")
-    return np.array(array, dtype=np.int64)
+    return array
 
 
 def _class_count(given: object) -> int:

@@ -125,6 +125,7 @@ def group_duplicates(dataset: Dataset) -> Grouping:
         scaling=dataset.scaling,
         shape=dataset.shape,
         label_names=dataset.label_names,
+        understood=dataset.understood,
     )
     return Grouping(grouped, group_of, label_counts, conflicts, infimum)
 

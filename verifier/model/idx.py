@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from verifier.errors import DataError, one_line
 from verifier.model.data import Dataset, Scale, exact_float64, scaled_inputs, unit_exponent
 from verifier.model.files import is_bomb, open_regular, read_regular
-from verifier.model.labels import array_labels
+from verifier.model.labels import array_labels, mapping_in_words
 
 TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """Type codes of the format and what they are to NumPy."""
@@ -78,6 +78,7 @@ def read_images(
     if target.shape != raw.shape[:1]:
         raise DataError(f"{file.name}: {len(raw)} images, but labels of shape {target.shape}; give their own labels")
     classes, names = array_labels(file.name, target)
+    count = len(raw)
     shape = (1, *raw.shape[1:]) if raw.ndim == 3 else raw.shape[1:]
     if raw.dtype.kind in "iu":
         scale = unit_exponent(float(max(int(raw.max()), -int(raw.min())))) if scale == "auto" else scale
@@ -92,6 +93,7 @@ def read_images(
         scaling=scaling,
         shape=shape,
         label_names=names,
+        understood=f"{count} images, {'x'.join(map(str, shape))}; label: {mapping_in_words(names)}",
     )
 
 

@@ -1,8 +1,9 @@
-"""Labels as they come in files: text is numbered in sorted order, numbers must be 0..m-1 already."""
+"""Labels as they come in files: texts and integers of any kind are numbered 0..m-1 in sorted order."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -10,9 +11,36 @@ from numpy.typing import NDArray
 
 from verifier.errors import DataError, one_line
 from verifier.model.data import IntArray
+from verifier.model.tables.numbers import is_infinite, is_missing, is_numeric, plain
 
 MAX_NAMES: Final = 5
 """How many label values a message lists."""
+MAX_MAPPED: Final = 12
+"""How many classes the line that says what was understood lists."""
+MAX_NAME: Final = 80
+"""Longest name of a class; the rest is cut."""
+
+
+def numbered(values: Sequence[Hashable], order: Sequence[Hashable]) -> tuple[IntArray, tuple[str, ...]]:
+    """Number values by their place in an order.
+
+    Parameters
+    ----------
+    values : sequence of N hashable values
+        Each occurs in `order`.
+    order : sequence of m values
+        The classes.
+
+    Returns
+    -------
+    labels : (N,) int64
+        0..m-1.
+    names : tuple of str
+        The classes as texts that can be printed.
+    """
+    numbers = {value: number for number, value in enumerate(order)}
+    texts = ("".join(c if c.isprintable() else "?" for c in " ".join(str(value)[:MAX_NAME].split())) for value in order)
+    return np.array([numbers[value] for value in values], dtype=np.int64), tuple(texts)
 
 
 def named_labels(name: str, texts: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
@@ -23,19 +51,65 @@ def named_labels(name: str, texts: Sequence[str]) -> tuple[IntArray, tuple[str, 
     DataError
         Fewer than two different texts.
     """
-    names = tuple(sorted(set(texts)))
-    _need_two(name, len(names))
-    numbers = {text: number for number, text in enumerate(names)}
-    return np.array([numbers[text] for text in texts], dtype=np.int64), names
+    order = sorted(set(texts))
+    _need_two(name, len(order), order[0] if order else None)
+    return numbered(texts, order)
 
 
-def array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str, ...]]:
-    """Return labels 0..m-1, shape (N,), and the class names, from an array of numbers or texts.
+def text_labels(name: str, cells: Sequence[str], place: Callable[[int], str]) -> tuple[IntArray, tuple[str, ...]]:
+    """Number the labels in the cells of a table: by value if all are integers, written in any way, else as texts.
+
+    Parameters
+    ----------
+    name : str
+        File and column, for messages.
+    cells : sequence of str
+        The labels as they are written.
+    place : callable
+        The file, line and column of a row, for messages.
+
+    Returns
+    -------
+    labels : (N,) int64
+        0..m-1 in sorted order.
+    names : tuple of str
+        The integers or texts.
 
     Raises
     ------
     DataError
-        Numbers other than 0..m-1, each at least once; texts that are not UTF-8; fewer than two classes.
+        Real numbers, which are no classes, or fewer than two classes.
+    """
+    if not all(map(is_numeric, set(cells))):
+        wrong = next(
+            (row for row, cell in enumerate(cells) if is_infinite(cell) or (is_missing(cell) and cell != "-")), None
+        )
+        if wrong is not None:
+            raise DataError(
+                f"{place(wrong)}: label {cells[wrong]} is not an integer; give classes, or leave the row out"
+            )
+        return named_labels(name, cells)
+    values = {}
+    for cell in dict.fromkeys(cells):
+        value = Fraction(plain(cell, ".") or plain(cell, ",") or "")
+        if value.denominator != 1:
+            raise DataError(
+                f"{place(list(cells).index(cell))}: label {cell} is not an integer; classes are integers or texts, and"
+                " real targets (regression) are not covered: name the column of the classes as data.label"
+            )
+        values[cell] = value.numerator
+    order = sorted(set(values.values()))
+    _need_two(name, len(order), order[0] if order else None)
+    return numbered([values[cell] for cell in cells], order)
+
+
+def array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str, ...]]:
+    """Return labels 0..m-1, shape (N,), and the class names, from an array of numbers, truth values or texts.
+
+    Raises
+    ------
+    DataError
+        Numbers that are not integers; texts that are not UTF-8; fewer than two classes.
     """
     if target.dtype.kind == "U":
         return named_labels(name, target.tolist())
@@ -50,18 +124,28 @@ def array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str, 
     if target.dtype.kind == "f":
         wrong = values[~np.isfinite(values) | (values != np.floor(values))]
         if wrong.size:
-            raise DataError(f"{name}: label {wrong[0]} is not an integer; give classes 0..m-1, or names as text")
-    _need_two(name, values.size)
-    if not np.array_equal(values.astype(np.float64), np.arange(values.size)):
-        shown = ", ".join(f"{value:.0f}" for value in values[:MAX_NAMES].astype(np.float64).tolist())
-        more = ", ..." if values.size > MAX_NAMES else ""
-        raise DataError(
-            f"{name}: the {values.size} integer labels are {shown}{more}, not 0..{values.size - 1};"
-            " renumber them, for example y = numpy.unique(y, return_inverse=True)[1]"
-        )
-    return target.astype(np.int64), tuple(str(k) for k in range(values.size))
+            raise DataError(
+                f"{name}: label {wrong[0]} is not an integer; give classes as integers or texts (real targets,"
+                " regression, are not covered)"
+            )
+    exact = [int(value) for value in values]
+    _need_two(name, len(exact), exact[0] if exact else None)
+    return np.searchsorted(values, target).astype(np.int64), tuple(str(value) for value in exact)
 
 
-def _need_two(name: str, classes: int) -> None:
+def mapping_in_words(names: Sequence[str]) -> str:
+    """Say which class has which number: "setosa = 0, versicolor = 1"; numbers that are their own: "0 to 9"."""
+    if list(names) == [str(k) for k in range(len(names))]:
+        return f"{len(names)} classes, 0 to {len(names) - 1}"
+    pairs = [f"{name} = {number}" for number, name in enumerate(names)]
+    if len(pairs) > MAX_MAPPED:
+        pairs = [*pairs[: MAX_MAPPED - 2], "...", pairs[-1]]
+    return f"{len(names)} classes, {', '.join(pairs)}"
+
+
+def _need_two(name: str, classes: int, only: object = None) -> None:
     if classes < 2:
-        raise DataError(f"{name}: {classes} class among the labels; at least 2 are needed, is the label column right?")
+        shown = "" if only is None else f" ({one_line(only)})"
+        raise DataError(
+            f"{name}: {classes} class among the labels{shown}; at least 2 are needed, is the label column right?"
+        )

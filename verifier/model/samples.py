@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from verifier.errors import DataError, one_line
 from verifier.model.data import Dataset
 from verifier.model.files import UNSOUND, open_regular, read_npy_header
+from verifier.model.gate import binary64, exact, integers
 
 CHUNK_ENTRIES: Final = 1 << 20
 """Entries that `SampleSource.chunks` holds at a time."""
@@ -37,7 +38,8 @@ class SampleSource:
     name : str
         Informative.
     array : (N, d) array
-        Integers or floats of any width; may be a memory map. Not copied and not changed.
+        Integers or floats of any width; may be a memory map. Not copied and not changed. Lists, DataFrames and tensors
+        become arrays of exactly their numbers.
     scaling : str, optional
         How the numbers came from the raw ones; informative.
     shape : tuple of int, optional
@@ -60,12 +62,14 @@ class SampleSource:
 
     def __post_init__(self) -> None:
         """Validate what is known without reading the samples."""
+        if type(self.array) not in (np.ndarray, np.memmap) or self.array.dtype.kind not in "biuf":
+            object.__setattr__(self, "array", _plain(self.array))
         dtype = self.array.dtype
         if f"{dtype.kind}{dtype.itemsize}" not in _STORED | _STORED_WIDER:
             raise DataError(f"samples: dtype {dtype} is not supported; convert to integers or to floats up to 64 bits")
         if self.array.ndim != 2 or min(self.array.shape) < 1:
             raise DataError(f"samples: shape {self.array.shape}, expected (N, d) with N >= 1 and d >= 1; reshape them")
-        shape = tuple(int(n) for n in self.shape) or (self.dimension,)
+        shape = tuple(integers(self.shape or (self.dimension,), "shape").ravel().tolist())
         if min(shape) < 1 or math.prod(shape) != self.dimension:
             raise DataError(f"shape = {shape}: its product must be the dimension {self.dimension}; correct it")
         object.__setattr__(self, "shape", shape)
@@ -185,6 +189,12 @@ class SampleSource:
         if np.dtype(wanted) == dtype and self.array.flags.c_contiguous:
             return self.array
         return np.concatenate([chunk.astype(wanted) for chunk in self.chunks()])
+
+
+def _plain(given: Any) -> NDArray[Any]:
+    """Take what is no plain array of numbers, in a type that holds it."""
+    array = exact(given, "samples")
+    return array if array.dtype.kind != "O" else binary64(given, "samples")
 
 
 def _numerators(chunk: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from verifier.display import badge
+from verifier.display import Judged, badge
 
 
-class _Badge:  # an enumeration reserves names such as _repr_html_ in its own body
+class _Badge(Judged):  # an enumeration reserves names such as _repr_html_ in its own body
     def _repr_html_(self) -> str:
         return badge(str(self))
 
@@ -15,10 +15,17 @@ class _Badge:  # an enumeration reserves names such as _repr_html_ in its own bo
 class Verdict(_Badge, StrEnum):
     """What can be said of a statement.
 
-    ``PROVED``: rigorous, for this instance. ``REFUTED``: a rigorous counterexample or a violated hypothesis, shown.
+    ``PROVED``: rigorous, for this instance. ``REFUTED``: a rigorous counterexample, shown; of a hypothesis: violated.
     ``UNDECIDED``:
     precision or budget ran out, or the method does not apply. ``TESTED``: sampled only.
+
+    A verdict does not stand in an ``if``: ask `proved`, or compare it with ``is Verdict.PROVED``.
     """
+
+    @property
+    def proved(self) -> bool:
+        """Whether it is ``PROVED``."""
+        return self is Verdict.PROVED
 
     PROVED = "PROVED"
     REFUTED = "REFUTED"

@@ -1,4 +1,4 @@
-"""The certified loss along a path: the moving piece of an escape, the segment V0 -> kappa V1, the ray to loss 0."""
+"""The certified loss along a path: the legs of an escape, the segment to kappa V1, the ray to loss 0."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from flint import arb
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import Dyadic, lower_float, upper_float
-from verifier.balls.motion import Motion
+from verifier.balls.exact import Dyadic, exactly, lower_float, upper_float
 from verifier.errors import InputError
 from verifier.landscape.escape import Escape, EscapeResult
 from verifier.landscape.path import Path, PathResult
-from verifier.landscape.segment import WeightSegment
-from verifier.plot.look import at_most, axes_or_new, dress, legend, palette_of
+from verifier.plot.look import axes_or_new, dress, legend, palette_of, width_at_most
 from verifier.suite.pipeline import CaseReport, Instance
 
 Sample = tuple[float, float, float]
@@ -27,7 +23,7 @@ Sample = tuple[float, float, float]
 SMALLEST = 1e-290
 """Losses below this are not drawn: binary64 ends at 1e-308."""
 LINEAR = 4.0
-"""Up to this path time a linear axis shows segment and ray."""
+"""Up to this multiple of the time at which the ray begins a linear axis shows everything."""
 DEEP = 20
 """From this many decades the segment gets an inset of its own: on the whole axis it would look flat."""
 PIECE_POINTS = 41
@@ -37,10 +33,11 @@ MIN_POINTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """Certified samples of a path, for plots: those on the moving piece (times -1..0) and those of P1.
+    """Certified samples of a path, for plots: ``piece`` on the legs of an escape, ``samples`` on P1's segment and ray.
 
-    Guarantee: at every time listed the exact loss lies between the two bounds; on P1's part it decreases, so between
-    two times it lies between the later one's lower and the earlier one's upper bound.
+    Times are those of `Path`. Guarantee: at every time listed the loss at the exact point of the path lies between the
+    two bounds; on P1's part it decreases, so between two times it lies between the later one's lower and the earlier
+    one's upper bound.
     """
 
     path: Path
@@ -73,8 +70,8 @@ def loss_along_path(
     points
         How many times are enclosed on segment and ray, at least 8.
     instance
-        The case made concrete: with it the loss on a moving piece (E1, E3) is enclosed at up to 41 times; without it
-        only what was certified of the whole piece is drawn.
+        The case made concrete: with it the loss on a leg where it moves (E1, E3) is enclosed at up to 41 times; without
+        it only what was certified of the whole leg is drawn.
     inset
         Whether the segment is shown again, enlarged; None: where the loss falls by more than 20 decades.
 
@@ -112,20 +109,24 @@ def sample_descent(
     """
     if points < MIN_POINTS:
         raise InputError(f"points = {points}; give at least {MIN_POINTS}")
-    tail, escape = _certified(path)
-    last = max([tail.time_of(target) for target in tail.targets] + [1.0])
-    last = max(1.05 * last, 2.0)
+    way, escape = _certified(path)
+    legs, corner = len(way.before), way.corner
+    last = max([way.time_of(target) for target in way.targets] + [float(corner)])
+    last = max(1.05 * last, corner + 1.0)
     if not math.isfinite(last):
         raise InputError("the path's targets lie beyond the largest float; prove it with larger target losses")
     first = points // 2
-    ray = np.geomspace(1.0, last, points - first + 1) if last > LINEAR else np.linspace(1.0, last, points - first + 1)
-    times = [*np.linspace(0.0, 1.0, first).tolist(), *ray[1:].tolist()]
-    piece = () if escape is None else _piece(escape, instance, min(points, PIECE_POINTS))
-    return Descent(tail, escape, piece, tuple(tail.sample(times)))
+    steps = points - first + 1
+    ray = np.geomspace(corner, last, steps) if last > LINEAR * corner else np.linspace(corner, last, steps)
+    times = [*np.linspace(legs, corner, first).tolist(), *ray[1:].tolist()]
+    if instance is not None and not (escape is None or np.array_equal(instance.u, way.start_u)):
+        raise InputError("instance does not belong to this escape: it starts at another U; leave it out")
+    piece = () if escape is None else _piece(way, escape, instance, min(points, PIECE_POINTS))
+    return Descent(way, escape, piece, tuple(way.sample(times, rounded=False)))
 
 
 def _certified(path: object) -> tuple[Path, Escape | None]:
-    """The path of P1 and the escape before it, if any."""
+    """The whole path, and the escape that it begins with, if any."""
     found: object = path
     reason = ""
     if isinstance(found, CaseReport):
@@ -137,7 +138,7 @@ def _certified(path: object) -> tuple[Path, Escape | None]:
     if isinstance(found, PathResult):
         reason, found = found.reason, found.path
     if isinstance(found, Escape):
-        return found.tail, found
+        return found.path, found
     if isinstance(found, Path):
         return found, None
     if found is None:
@@ -145,35 +146,21 @@ def _certified(path: object) -> tuple[Path, Escape | None]:
     raise InputError(f"{type(path).__name__} is no path; give a Path, an Escape, or a result or report that has one")
 
 
-def _piece(escape: Escape, instance: Instance | None, points: int) -> tuple[Sample, ...]:
-    """Bounds of the loss on the moving piece: enclosed at sampled times, or what is certified of all of it."""
-    low, high = (_outward(bound) for bound in escape.tail.start_loss)
+def _piece(way: Path, escape: Escape, instance: Instance | None, points: int) -> tuple[Sample, ...]:
+    """Bounds of the loss on the legs of an escape: enclosed at sampled times, or what is certified of all of them."""
+    low, high = (_outward(bound) for bound in way.start_loss)
+    end = float(len(way.before))
     if escape.label in ("E2", "E4"):  # constant, by structure
-        return ((-1.0, low[0], high[1]), (0.0, low[0], high[1]))
+        return ((0.0, low[0], high[1]), (end, low[0], high[1]))
     if instance is not None:
-        return _moving(escape, instance, points)
+        times = np.linspace(0.0, end, points + 1)[:-1].tolist()
+        return tuple(way.sample([*times, math.nextafter(end, 0.0)], rounded=False))
     if escape.label == "E1":  # decreasing: between its end's loss and its start's
-        end = lower_float(escape.tail.loss(0.0))
-        return ((-1.0, low[0], high[1]), (-1.0, end, high[1]), (0.0, end, high[1]))
+        least = lower_float(way.exact_loss(end))
+        return ((0.0, low[0], high[1]), (0.0, least, high[1]), (end, least, high[1]))
     rise = _outward(escape.epsilon)[1] if escape.epsilon is not None else 0.0
     most = math.nextafter(high[1] + rise, math.inf)
-    return ((-1.0, low[0], high[1]), (-1.0, 0.0, most), (0.0, 0.0, most))
-
-
-def _moving(escape: Escape, instance: Instance, points: int) -> tuple[Sample, ...]:
-    """The loss on E1's or E3's piece, enclosed at ``points`` times."""
-    data = instance.data
-    if data.labels is None or not np.array_equal(instance.u, escape.start_u):
-        raise InputError("instance does not belong to this escape: it starts at another U; leave it out")
-    begin = escape.start_weights.approx()
-    end = begin if escape.end_weights is None else escape.end_weights.approx()
-    motion = Motion(instance.network, escape.start_u, escape.end_u, data.inputs, FIRST_BITS)
-    segment = WeightSegment(motion, begin, end, data.labels, data.multiplicities.tolist())
-    out = []
-    for t in np.linspace(0.0, 1.0, points).tolist():
-        value = segment.loss(arb(t))
-        out.append((t - 1.0, lower_float(value), upper_float(value)))
-    return tuple(out)
+    return ((0.0, low[0], high[1]), (0.0, 0.0, most), (end, 0.0, most))
 
 
 def _outward(value: Dyadic) -> tuple[float, float]:
@@ -188,12 +175,12 @@ def _draw(ax: Axes, descent: Descent) -> None:
     _band(ax, descent.samples, f"certified loss, {_width(descent.samples)}")
     if descent.escape is not None:
         _escape_piece(ax, descent)
-    left = -1.0 if descent.piece else 0.0
-    _time_axis(ax, left, last)
-    ax.axvline(1.0, color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="segment end", zorder=1)
+    legs = len(path.before)
+    _time_axis(ax, legs, last)
+    ax.axvline(path.corner, color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="segment end", zorder=1)
     ax.annotate(
-        rf"$\kappa V_1$, $\kappa$ = {float(path.kappa):g}",
-        (1.0, 1.0),
+        rf"$\kappa V_1$, $\kappa$ = {exactly(path.kappa)}",
+        (path.corner, 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(0, 2),
         textcoords="offset points",
@@ -237,8 +224,8 @@ def _draw(ax: Axes, descent: Descent) -> None:
     title = "Loss along the certified path"
     if descent.escape is not None:
         title += f"\n{descent.escape.label}: {descent.escape.claim}"
-    moving = "moving piece to 0, " if descent.piece else ""
-    ends = rf"path time: {moving}segment $V_0 \to \kappa V_1$ to 1, then the ray to loss 0"
+    moving = f"escape to {legs}, segment $V \\to \\kappa V_1$" if legs else r"segment $V_0 \to \kappa V_1$"
+    ends = f"path time: {moving} to {path.corner}, then the ray to loss 0"
     dress(ax, title=title, x=ends, y=r"cross-entropy $\Phi$, certified", pad=16)
     legend(ax, loc="lower left")
 
@@ -259,7 +246,7 @@ def _band(ax: Axes, samples: Sequence[Sample], label: str) -> None:
 def _width(samples: Sequence[Sample]) -> str:
     """How wide the enclosures are, relative to the loss."""
     shown = [(low, high) for _, low, high in samples if low > SMALLEST]
-    return at_most(shown) if shown else "lower bound 0"
+    return width_at_most(shown) if shown else "lower bound 0"
 
 
 def _escape_piece(ax: Axes, descent: Descent) -> None:
@@ -289,20 +276,25 @@ def _escape_piece(ax: Axes, descent: Descent) -> None:
     if not thin:
         bottom = min(sample[1] for sample in descent.samples if sample[1] > SMALLEST)
         ax.set_ylim(bottom / 3.0, 30.0 * max(float(high.max()), descent.samples[0][2]))
-    ax.axvline(0.0, color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="piece end", zorder=1)
+    ax.axvline(
+        len(descent.path.before), color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="piece end", zorder=1
+    )
 
 
-def _time_axis(ax: Axes, left: float, last: float) -> None:
-    """Linear in the segment, logarithmic on a long ray."""
-    ax.set_xlim(left, last)
-    if last <= LINEAR:
+def _time_axis(ax: Axes, legs: int, last: float) -> None:
+    """Linear in the legs and the segment, logarithmic on a long ray."""
+    ax.set_xlim(0.0, last)
+    corner = legs + 1.0
+    if last <= LINEAR * corner:
         return
-    decades = math.log10(last)
-    ax.set_xscale("symlog", linthresh=1.0, linscale=max(0.7 * decades, 0.35))
-    steps = range(1, int(decades) + 1)
-    ticks = [left, *([0.0] if left < 0 else []), 0.5, 1.0, *(10.0**k for k in steps)]
+    decades = math.log10(last / corner)
+    ax.set_xscale("symlog", linthresh=corner, linscale=max(0.7 * decades, 0.35))
+    steps = range(1, int(math.log10(last)) + 1)
+    ticks = [*(float(k) for k in range(legs + 2)), *(10.0**k for k in steps if 10.0**k > corner)]
+    if not legs:
+        ticks.append(0.5)
     if decades < 1.5:
-        ticks += [t for t in (2.0, 5.0, 20.0) if t <= last]
+        ticks += [t for t in (2.0, 5.0, 20.0) if corner < t <= last]
     ax.xaxis.set_major_locator(FixedLocator(sorted(set(ticks))))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{t:g}" if abs(t) < 1e4 else f"{t:.0e}"))
     ax.xaxis.set_minor_locator(NullLocator())
@@ -312,7 +304,8 @@ def _enlarge(ax: Axes, descent: Descent) -> None:
     """The segment once more, upper right, where a falling curve leaves room."""
     palette = palette_of(ax)
     small = ax.inset_axes((0.62, 0.46, 0.36, 0.37))
-    segment = [sample for sample in descent.samples if sample[0] <= 1.0]
+    path = descent.path
+    segment = [sample for sample in descent.samples if sample[0] <= path.corner]
     small.set_yscale("log")
     times, low, high = (np.array(column) for column in zip(*segment, strict=True))
     small.fill_between(
@@ -320,8 +313,9 @@ def _enlarge(ax: Axes, descent: Descent) -> None:
     )
     if segment[-1][1] / 10 < descent.threshold < 2 * segment[0][2]:
         small.axhline(descent.threshold, color=palette.accent, linewidth=1.0, linestyle="--")
-    small.set_xlim(0.0, 1.0)
-    small.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
+    begin, end = path.corner - 1.0, float(path.corner)
+    small.set_xlim(begin, end)
+    small.set_xticks([begin, begin + 0.5, end], [f"{t:g}" for t in (begin, begin + 0.5, end)])
     small.yaxis.set_major_locator(LogLocator(numticks=4))
     small.yaxis.set_minor_formatter(NullFormatter())
     small.tick_params(labelsize=7)

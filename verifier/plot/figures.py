@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
+from verifier.balls.exact import at_most
 from verifier.errors import PrecisionError
 from verifier.model.activations import activation
 from verifier.model.data import Dataset
@@ -130,8 +130,8 @@ def _one_unit(ax: Axes, network: Network, data: Dataset, valley: BadValley, poin
 
 
 def _up(value: float) -> str:
-    """Three decimals, rounded up."""
-    return f"{math.ceil(1000 * value) / 1000:.3f}"
+    """Three digits, rounded up."""
+    return at_most(value, 3)
 
 
 def _two_units(ax: Axes, proof: Proof, points: int) -> Any:

@@ -172,7 +172,7 @@ def dress(
         ax.grid(True, axis=grid, which="major", color=palette.grid, linewidth=0.6)
 
 
-def at_most(widths: Iterable[tuple[float, float]]) -> str:
+def width_at_most(widths: Iterable[tuple[float, float]]) -> str:
     """Word the largest of the relative widths ``(high - low) / high``, rounded up to one digit."""
     exact = [(Fraction(high) - Fraction(low)) / Fraction(high) for low, high in widths]
     return f"relative width at most {decimal_bound(max(exact), 1, up=True)}"

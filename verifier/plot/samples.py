@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from verifier.balls.exact import Dyadic, lower_float, text_below, upper_float
+from verifier.balls.exact import Dyadic, at_least, lower_float, upper_float
 from verifier.balls.margins import Margins
 from verifier.errors import InputError
 from verifier.landscape.zero_loss import ZeroLoss
@@ -70,7 +70,7 @@ def margins(
             ax.plot(place[mine], middle[mine], gid=f"class {name}", label=f"class {name}", **style)  # type: ignore[arg-type]
     if gamma is not None:
         bound = lower_float(gamma.arb())
-        words = rf"$\gamma$ = {text_below(bound, 3)}: proved bound of all"
+        words = rf"$\gamma$ = {at_least(bound, 3)}: proved bound of all"
         ax.axhline(bound, color=palette.accent, linestyle="--", linewidth=1.1, gid="gamma", label=words, zorder=3)
     dress(ax, title=_title(low, high), x="sample, sorted by its margin", y="margin: true class minus best other")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -15,7 +15,7 @@ from verifier.balls.exact import Dyadic, lower_float, upper_float
 from verifier.balls.features import FeatureEnclosure
 from verifier.errors import InputError
 from verifier.model.network import Network
-from verifier.plot.look import at_most, axes_or_new, dress, legend, palette_of
+from verifier.plot.look import axes_or_new, dress, legend, palette_of, width_at_most
 from verifier.rank.singular_values import SingularValues
 from verifier.theorem.genericity import LinePoint
 
@@ -229,4 +229,4 @@ def _relative(low: Array, high: Array) -> str:
     """The largest relative width, in words."""
     if not (low > 0).all():
         return "some down to 0"
-    return at_most(zip(low.tolist(), high.tolist(), strict=True))
+    return width_at_most(zip(low.tolist(), high.tolist(), strict=True))

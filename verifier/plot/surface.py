@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from verifier.balls.exact import about
 from verifier.model.activations import activation
 from verifier.model.initialise import initialise, output_weights
 from verifier.model.layers import Dense
@@ -152,10 +152,12 @@ def _surface_with_path(
     write_on(ax, 0.0, ys[0] + 0.06 * height, r"$V_0$")
     write_on(ax, xs[100], ys[100] + 0.06 * height, r"$\kappa V_1$")
     write_on(ax, xs[-1], ys[-1] + 0.06 * height, "ray")
-    error = "1e-12" if seen.error < 1e-12 else f"{math.ceil(1000 * seen.error) / 10:.1f} %"
+    error = (
+        "less than 1e-12" if seen.error < 1e-12 else f"about {about(100 * seen.error, 2)} %"
+    )  # floating point, no bound
     dress(
         ax,
-        title=f"{title}\nthe path leaves this plane by at most {error} of its length",
+        title=f"{title}\nthe path leaves this plane by {error} of its length",
         x=names[0],
         y=names[1],
         grid=None,

@@ -19,7 +19,7 @@ import numpy as np
 from flint import arb
 
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import ExactArray, upper_float
+from verifier.balls.exact import ExactArray, at_most, upper_float
 from verifier.balls.features import FeatureEnclosure
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import enclose_margins
@@ -95,8 +95,8 @@ def prove_bad_valley(network: Network, data: Dataset, inside: Point, elsewhere: 
         if not there < bound:
             return BadValley(Verdict.UNDECIDED, "the other point is not certified to be below the valley", *found)
     reason = (
-        f"Phi = {float(here.mid()):.3g} < log 2 here; Phi > {share[0]}/{share[1]} log 2 in the whole component of "
-        f"{{Phi < log 2}}, but Phi = {float(there.mid()):.3g} elsewhere"
+        f"Phi < log 2 here (it is at most {at_most(here)}); Phi > {share[0]}/{share[1]} log 2 in the whole component "
+        f"of {{Phi < log 2}}, but Phi is at most {at_most(there)} elsewhere"
     )
     return BadValley(Verdict.PROVED, reason, *found)
 

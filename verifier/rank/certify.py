@@ -1,9 +1,10 @@
 """The rank of Psi(U): a ladder of proofs, cheapest first.
 
 Structure where it is cheap; in binary64 R2 (Gram matrix and residual Cholesky) or, when a certificate is wanted, R1 (a
-right inverse, which is what a certificate carries); R1 in Arb; structural deficiency; R3 with doubling precision.
-``PROVED`` needs a right inverse whose residual is certified; ``REFUTED`` needs a structural reason; everything else
-is ``UNDECIDED``.
+right inverse, which is what a certificate carries); R1 in Arb; structural deficiency; where the features are rational
+numbers their exact rank (R6); R3 with doubling precision.
+``PROVED`` needs a right inverse whose residual is certified, or a nonzero minor of exact numbers; ``REFUTED`` needs a
+structural reason or the exact rank; everything else is ``UNDECIDED``.
 "Not certified" never means "rank deficient".
 """
 
@@ -21,16 +22,17 @@ from numpy.typing import NDArray
 from verifier.balls.binary64.canary import canary, require_products
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
-from verifier.balls.exact import ExactArray, round_down, round_up, text_below
+from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
 from verifier.balls.features import FeatureEnclosure, Progress, block_is_finite
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown, Table
+from verifier.display import Decided, Facts, Shown, Table
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.approx import approx_right_inverse_bits, compact_right_inverse
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
-from verifier.rank.float_inverse import InverseBound64, approx_inverse64, certify_inverse64, residual64
+from verifier.rank.float_inverse import approx_inverse64, certify_inverse64, residual64
 from verifier.rank.gram import GramBound, certify_gram
+from verifier.rank.rational import ExactRank, TooLargeError, exact_rank, rational_activations, rational_features
 from verifier.rank.right_inverse import (
     NORM_PRECISION,
     SLACK,
@@ -50,7 +52,7 @@ smaller.
 INVERSE_BYTES = 4 * 10**9
 """A right inverse is not sought if Psi alone takes more memory than this: R2 needs no more than its Gram matrix."""
 
-ARB_SECONDS_PER_FEATURE = 3e-6
+ARB_SECONDS_PER_FEATURE, EXACT_SECONDS_PER_PRODUCT = 3e-6, 5e-10
 WORK_LIMIT_SECONDS = 900.0
 """A rung whose dense algebra is estimated to take longer is not climbed: the result is UNDECIDED and says so."""
 
@@ -59,12 +61,12 @@ Stage = Callable[[str], Progress]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RankResult(Shown):
+class RankResult(Decided, Shown):
     """What is known of ``rank Psi(U) = N``.
 
     When PROVED, ``sigma_lower`` is the best proved lower bound of sigma_N; ``bound`` and ``witness`` are what a
-    certificate states (R1, R3), ``gram`` is R2's evidence. ``deficiency`` is set when REFUTED; ``attempts`` tells the
-    ladder's story with its costs.
+    certificate states (R1, R3), ``gram`` is R2's evidence. ``deficiency`` is set when REFUTED; ``exact`` if R6 decided,
+    which bounds no singular value (``sigma_lower`` is 0 then); ``attempts`` tells the ladder's story with its costs.
     """
 
     verdict: Verdict
@@ -78,10 +80,13 @@ class RankResult(Shown):
     deficiency: Deficiency | None = None
     gram: GramBound | None = None
     sigma_lower: float = 0.0
+    exact: ExactRank | None = None
 
     @property
     def label(self) -> str:
-        """``R2`` without a witness, ``R1`` up to 64 bits, ``R3`` above, ``R5`` refuted, ``R`` undecided."""
+        """``R2`` without a witness, ``R1`` to 64 bits, ``R3`` above, ``R5`` refuted, ``R6`` exact, ``R`` undecided."""
+        if self.exact is not None and self.bound is None and self.verdict is not Verdict.UNDECIDED:
+            return "R6"
         if self.verdict is Verdict.REFUTED:
             return "R5"
         if self.verdict is Verdict.UNDECIDED:
@@ -93,7 +98,9 @@ class RankResult(Shown):
     def _facts(self) -> Facts:
         values = [("rung", self.label), ("N x M", f"{self.samples} x {self.columns}")]
         if self.verdict is Verdict.PROVED:
-            values += [("rank", str(self.samples)), ("sigma_N >=", text_below(self.sigma_lower))]
+            values.append(("rank", str(self.samples)))
+        if self.sigma_lower > 0:
+            values.append(("sigma_N >=", at_least(self.sigma_lower)))
         if self.deficiency is not None:
             values.append(("rank <=", str(self.deficiency.rank_at_most)))
         values.append(("precision", f"{self.precision} bits"))
@@ -115,6 +122,7 @@ def prove_rank(
     tight: bool = False,
     certificate: bool = True,
     guard: bool = True,
+    patience: float = WORK_LIMIT_SECONDS,
 ) -> tuple[RankResult, Enclosure]:
     """Decide ``rank Psi(U) = N``.
 
@@ -133,6 +141,8 @@ def prove_rank(
     guard
         Run the whole platform canary before and after what is proved in binary64. Leave it on unless the caller does;
         every product is tested in either case.
+    patience
+        Seconds that a rung by Arb may be estimated to take; one that may take longer is not tried.
 
     Returns
     -------
@@ -152,9 +162,22 @@ def prove_rank(
         if max_bits < FIRST_BITS:
             return _without_arb(features, attempts, stage), features
         features = sharper(features)
+    full: ExactRank | None = None
+    if rational_activations(network):  # then no precision is climbed before it is known that it can help
+        stage("rank: looking for structural deficiency")
+        found = structural_deficiency(network, u, inputs)
+        if found is not None:
+            return _refuted(features, found, tuple(attempts)), features
+        decided = _exactly(features, attempts, stage)
+        if decided is not None and decided.verdict is not Verdict.PROVED:
+            return decided, features
+        full = None if decided is None else decided.exact
     n, m = features.samples, features.columns
-    if ARB_SECONDS_PER_FEATURE * n * m > WORK_LIMIT_SECONDS:
-        attempts.append(f"Arb: not tried, about {ARB_SECONDS_PER_FEATURE * n * m:.0f} s to enclose Psi")
+    seconds = ARB_SECONDS_PER_FEATURE * n * m + EXACT_SECONDS_PER_PRODUCT * n * n * used_columns(n, m)
+    if seconds > patience:
+        attempts.append(f"Arb: not tried, about {seconds:.0f} s to enclose Psi and a residual (limit {patience:.0f} s)")
+        if full is not None:
+            return _proved_exactly(features, full, attempts), features
         reason = "binary64 does not decide it, and Psi is too large for Arb"
         return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts)), features
     psi = features.approx()
@@ -170,11 +193,67 @@ def prove_rank(
             attempts.append(f"R1 at {features.precision} bits: certified{_cost(begun)}")
             return _proved(features, bound, witness, attempts), features
         attempts.append(f"R1 at {features.precision} bits: the residual's bound is not below 1{_cost(begun)}")
+    if full is not None:
+        return _climb(features, attempts, max_bits, stage, patience, full)
     stage("rank: looking for structural deficiency")
     found = structural_deficiency(network, u, inputs)
     if found is not None:
         return _refuted(features, found, tuple(attempts)), features
-    return _climb(features, attempts, max_bits, stage)
+    if not rational_activations(network):
+        decided = _exactly(features, attempts, stage)
+        if decided is not None:
+            return decided, features
+    return _climb(features, attempts, max_bits, stage, patience, None)
+
+
+def _exactly(features: Enclosure, attempts: list[str], stage: Stage) -> RankResult | None:
+    """R6: the rank over the rationals; None if it is not known, with the reason in ``attempts``.
+
+    Features that are no rational numbers are numbered, not evaluated: that can refute full rank and never proves it.
+    """
+    begun, n = time.perf_counter(), features.samples
+    stage("rank: exact rational features")
+    values = rational_features(features.network, features.u, features.inputs)
+    if isinstance(values, str):
+        attempts.append(f"R6, exact features: not computed, {values}")
+        return None
+    stage("rank: exact rank over the rationals")
+    try:
+        found = exact_rank(values)
+    except TooLargeError as error:
+        attempts.append(f"R6, exact rank: not computed, {error}")
+        return None
+    kind = "the rank over the rationals" if found.exact else "the rank modulo a prime"
+    attempts.append(f"R6, exact features: {kind} is {found.rank}{_cost(begun)}")
+    if found.rank == n:
+        return _proved_exactly(features, found, attempts) if found.rational else None
+    if not found.exact:
+        if not found.rational:
+            return None
+        reason = (
+            f"all features are rational numbers, and modulo a prime their rank is {found.rank} < N = {n}, so full rank "
+            "is most unlikely and no precision would show it; the exact rank is too large a computation: take fewer "
+            "samples or units, or shorter numbers"
+        )
+        return _undecided(features, reason, attempts)
+    words = "in exact rational arithmetic" if found.rational else "by exact relations between the samples' features"
+    what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}"
+    refuted = _refuted(features, Deficiency("exact-rank", found.rank, what), tuple(attempts))
+    return replace(refuted, exact=found)
+
+
+def _proved_exactly(features: Enclosure, found: ExactRank, attempts: list[str]) -> RankResult:
+    n, m = features.samples, features.columns
+    reason = (
+        f"rank Psi(U) = {n}: the features are rational numbers and some {n} x {n} minor, computed modulo a prime, is "
+        "not 0; no bound of sigma_N"
+    )
+    return RankResult(Verdict.PROVED, n, m, features.precision, reason, tuple(attempts), exact=found)
+
+
+def _undecided(features: Enclosure, reason: str, attempts: list[str]) -> RankResult:
+    n, m = features.samples, features.columns
+    return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts))
 
 
 def _without_arb(features: FloatEnclosure, attempts: list[str], stage: Stage) -> RankResult:
@@ -183,6 +262,9 @@ def _without_arb(features: FloatEnclosure, attempts: list[str], stage: Stage) ->
     found = structural_deficiency(features.network, features.u, features.inputs)
     if found is not None:
         return _refuted(features, found, tuple(attempts))
+    decided = _exactly(features, attempts, stage) if rational_activations(features.network) else None
+    if decided is not None:
+        return decided
     reason = (
         "no right inverse certified in binary64 and no structural deficiency found; higher precision was not asked for"
     )
@@ -229,9 +311,13 @@ def _float_rungs(
     if tight or not certificate or not inverse:
         begun = time.perf_counter()
         found = certify_gram(features, tight=tight, progress=stage(f"rank: Gram matrix of {n} x {m} features"))
-        outcome = found if isinstance(found, str) else f"certified, sigma_N >= {text_below(found.sigma_lower)}"
+        outcome = (
+            found.reason
+            if found.verdict is not Verdict.PROVED
+            else f"certified, sigma_N >= {at_least(found.sigma_lower)}"
+        )
         attempts.append(f"R2 in binary64: {outcome}{_cost(begun)}")
-        if isinstance(found, GramBound):
+        if found.verdict is Verdict.PROVED:
             gram = found
             if not certificate or not inverse:
                 return _proved_by_gram(features, found)
@@ -252,14 +338,16 @@ def _float_rungs(
             attempts.append(f"R1 in binary64: the residual's bound is not below 1{_cost(begun)}")
             continue
         attempts.append(f"R1 in binary64: certified{_cost(begun)}")
-        best = max(float(bound.sigma_lower), gram.sigma_lower if gram else 0.0)
+        best = max(float(bound.sigma_lower), 0.0 if gram is None else gram.sigma_lower)
         if tight and gram is None:
             begun = time.perf_counter()
             sharp = certify_inverse64(features, _full_inverse(psi), tight=True)
-            outcome = f"sigma_N >= {text_below(sharp.sigma_lower)}" if isinstance(sharp, InverseBound64) else sharp
+            sharpened = sharp.verdict is Verdict.PROVED
+            outcome = f"sigma_N >= {at_least(sharp.sigma_lower)}" if sharpened else sharp.reason
             attempts.append(f"R1 in binary64, tight: {outcome}{_cost(begun)}")
-            best = max(best, sharp.sigma_lower if isinstance(sharp, InverseBound64) else 0.0)
-        reason = f"||I - Psi X||_2 <= {bound.alpha} < 1 in binary64, so sigma_N >= {text_below(_below(best))}"
+            best = max(best, sharp.sigma_lower if sharpened else 0.0)
+        reason = f"||I - Psi X||_2 <= {at_most(bound.alpha, below=1)} < 1 in binary64, so sigma_N >= "
+        reason += at_least(_below(best))
         return RankResult(
             Verdict.PROVED, n, m, FIRST_BITS, reason, (), bound, witness, gram=gram, sigma_lower=_below(best)
         )
@@ -277,8 +365,8 @@ def _full_inverse(psi: Array) -> Array:
 
 
 def _proved_by_gram(features: FloatEnclosure, bound: GramBound) -> RankResult:
-    reason = f"Psi Psi^T - {bound.shift:.3g} I is positive definite up to proved errors, so sigma_N >= "
-    reason += text_below(bound.sigma_lower)
+    reason = f"Psi Psi^T - {at_least(bound.shift)} I is positive definite up to proved errors, so sigma_N >= "
+    reason += at_least(bound.sigma_lower)
     return RankResult(
         Verdict.PROVED,
         features.samples,
@@ -316,16 +404,20 @@ def _bound64(features: FloatEnclosure, witness: RightInverse) -> RankBound | Non
 
 
 def _climb(
-    features: FeatureEnclosure, attempts: list[str], max_bits: int, stage: Stage
+    features: FeatureEnclosure,
+    attempts: list[str],
+    max_bits: int,
+    stage: Stage,
+    patience: float,
+    full: ExactRank | None,
 ) -> tuple[RankResult, Enclosure]:
+    """R3 with doubling precision; if it fails, `full` still proves the rank."""
     n, m = features.samples, features.columns
     bits = 2 * features.precision
     while bits <= max_bits:
         seconds = 40e-9 * n * n * (n + m) * (bits / 64) ** 1.3
-        if seconds > WORK_LIMIT_SECONDS:
-            attempts.append(
-                f"R3 at {bits} bits: not tried, about {seconds:.0f} s of algebra (limit {WORK_LIMIT_SECONDS:.0f} s)"
-            )
+        if seconds > patience:
+            attempts.append(f"R3 at {bits} bits: not tried, about {seconds:.0f} s of algebra (limit {patience:.0f} s)")
             break
         begun = time.perf_counter()
         higher = FeatureEnclosure(features.network, features.u, features.inputs, bits)
@@ -339,15 +431,19 @@ def _climb(
                 return _proved(higher, bound, witness, attempts), higher
             attempts.append(f"R3 at {bits} bits: the residual's bound is not below 1{_cost(begun)}")
         bits *= 2
-    reason = (
-        f"no right inverse certified up to {min(bits, max_bits)} bits and no structural deficiency found; "
-        "raise rank.max_bits"
-    )
-    return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts)), features
+    if full is not None:
+        return _proved_exactly(features, full, attempts), features
+    reason = f"no right inverse certified up to {bits // 2} bits and no structural deficiency found; "
+    if bits <= max_bits:
+        reason += f"{bits} bits would take too long for this N and M"
+    else:
+        reason += f"rank.max_bits = {bits} helps if Psi is nearly singular, not if it is exactly singular"
+    return _undecided(features, reason, attempts), features
 
 
 def _proved(features: Enclosure, bound: RankBound, witness: RightInverse, attempts: list[str]) -> RankResult:
-    reason = f"||I - Psi X||_2 <= {bound.alpha} < 1 at {features.precision} bits, so sigma_N >= {bound.sigma_lower}"
+    reason = f"||I - Psi X||_2 <= {at_most(bound.alpha, below=1)} < 1 at {features.precision} bits, so sigma_N >= "
+    reason += at_least(bound.sigma_lower)
     return RankResult(
         Verdict.PROVED,
         features.samples,
@@ -373,10 +469,16 @@ def _refuted(features: Enclosure, found: Deficiency, attempts: tuple[str, ...]) 
     )
 
 
+def used_columns(n: int, m: int) -> int:
+    """How many columns a right inverse uses at first."""
+    wanted = -(-5 * n // 4)
+    return m if n < LARGE or wanted >= m else wanted
+
+
 def _column_choices(n: int, m: int) -> list[NDArray[np.int64] | None]:
     """Column subsets to try in turn; None means all of them."""
-    wanted = -(-5 * n // 4)
-    if n < LARGE or wanted >= m:
+    wanted = used_columns(n, m)
+    if wanted == m:
         return [None]
     spread = np.unique(np.linspace(0, m - 1, wanted).astype(np.int64))
     return [spread, None]

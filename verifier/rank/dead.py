@@ -16,6 +16,7 @@ import numpy as np
 from flint import arb, fmpz
 
 from verifier.balls.activation import arb_kernel
+from verifier.balls.exact import Dyadic, exactly
 from verifier.balls.precision import working_precision
 from verifier.model.activations import Activation
 from verifier.model.expressions import T
@@ -102,7 +103,8 @@ def _found(network: Network, biases: Sequence[float], radius: float, rank: int) 
     for view in network.parameters:
         if view.spec.fan_in == 0:
             view.of(u)[...] = biases[view.layer]
-    words = f"on the open box of radius {radius:g} around U (weights 0, biases in a constant piece of the activation) "
+    size = exactly(Dyadic.of_float(radius))
+    words = f"on the open box of radius {size} around U (weights 0, biases in a constant piece of the activation) "
     words += f"every skip unit is constant on all samples, so rank Psi <= {rank}: {{U: rank < N}} is no null set"
     return DeadOpenSet(u, radius, rank, words)
 

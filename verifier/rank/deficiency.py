@@ -19,8 +19,10 @@ import numpy as np
 from flint import fmpz, nmod_mat
 
 from verifier.model.activations import Activation
+from verifier.model.given import given_inputs
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
 from verifier.model.network import Array, Network
+from verifier.model.total import activation_not_proved_total
 
 MONOMIAL_ENTRIES = 5_000_000
 """Largest monomial matrix whose exact rank is computed."""
@@ -117,7 +119,7 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     -------
     Deficiency or None
         With reason ``every-u``. Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for EVERY U in R^p on
-        this data. None says nothing.
+        this data, where Psi(U) is defined. None says nothing.
 
     Notes
     -----
@@ -127,7 +129,10 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     and are combined exactly. A unit whose sources are all constant over the samples is. The degree of a polynomial unit
     is bounded for every U at once, so that all such units lie in the span of the monomials.
     """
+    inputs = given_inputs(network, inputs)
     n = len(inputs)
+    if activation_not_proved_total(network) is not None:
+        return None
     bounds = [cheap_deficiency(network, inputs), _structural_bound(network, None, inputs)]
     best = min((b for b in bounds if b is not None), key=lambda b: b.rank_at_most)
     if not best.rank_at_most < n:

@@ -35,9 +35,12 @@ from verifier.balls.binary64.bounds import TINY, gamma, upper
 from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.matrix import ColumnSource
 from verifier.balls.binary64.products import Products
-from verifier.balls.exact import lower_float, upper_float
+from verifier.balls.exact import at_least, at_most, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
+from verifier.display import Decided
+from verifier.model.gate import binary64, integers
+from verifier.model.verdict import Verdict
 from verifier.rank.approx import approx_right_inverse
 from verifier.rank.gram import BITS, accumulate, cholesky_residual, flushed, plan, record_of, total
 
@@ -74,12 +77,17 @@ class Residual64:
 
 
 @dataclass(frozen=True, slots=True)
-class InverseBound64:
-    """What R1 proves: ``||I - Psi X||_2 <= alpha < 1`` and ``sigma_N(Psi) >= sigma_lower > 0``."""
+class InverseBound64(Decided):
+    """What R1 proves: if PROVED, ``||I - Psi X||_2 <= alpha < 1`` and ``sigma_N(Psi) >= sigma_lower > 0``.
 
-    sigma_lower: float
-    alpha: float
-    norm_x: float
+    UNDECIDED: no bound, for the ``reason`` given, which says nothing about the rank.
+    """
+
+    verdict: Verdict
+    reason: str
+    sigma_lower: float = 0.0
+    alpha: float = math.inf
+    norm_x: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,34 +334,38 @@ def certify_inverse64(
     *,
     tight: bool = False,
     progress: Progress | None = None,
-) -> InverseBound64 | str:
+) -> InverseBound64:
     """Prove ``rank Psi = N`` and a lower bound of sigma_N from a witness, by R1 in binary64.
 
     Returns
     -------
-    InverseBound64 or str
-        Guarantee: if a bound is returned, every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``.
-        A string says why there is no bound; it says nothing about the rank.
+    InverseBound64
+        Guarantee: PROVED implies that every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``.
 
     Raises
     ------
     ValueError
         As `residual64`.
     """
+    if not str(getattr(x, "dtype", "")) == "float64" or isinstance(x, np.ma.MaskedArray):
+        x = binary64(x, "x")
+    columns = None if columns is None else integers(columns, "columns")
     try:
         found = residual64(source, x, columns, progress, tight=tight)
     except NotEnclosed as error:
-        return str(error)
+        return InverseBound64(Verdict.UNDECIDED, str(error))
     alpha, norm = found.alpha, found.norm_x
     if not alpha < 1.0:
-        return f"||I - Psi X|| is only bounded by {alpha:.3g}; it must be below 1"
+        return InverseBound64(
+            Verdict.UNDECIDED, f"||I - Psi X|| is only bounded by {at_most(alpha)}; it must be below 1"
+        )
     if not 0.0 < norm < math.inf:
-        return f"||X|| is only bounded by {norm}"
+        return InverseBound64(Verdict.UNDECIDED, f"||X|| is only bounded by {at_most(norm)}")
     with working_precision(BITS):
         sigma = lower_float((1 - arb(alpha)) / arb(norm))
     if not sigma > 0.0:
-        return "the bound of sigma_N underflows"
-    return InverseBound64(sigma, alpha, norm)
+        return InverseBound64(Verdict.UNDECIDED, "the bound of sigma_N underflows")
+    return InverseBound64(Verdict.PROVED, f"rank N, sigma_N >= {at_least(sigma)}", sigma, alpha, norm)
 
 
 def approx_inverse64(a: NDArray[np.float64]) -> NDArray[np.float64] | None:

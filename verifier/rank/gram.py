@@ -47,9 +47,11 @@ from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, upper
 from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.matrix import ColumnSource
 from verifier.balls.binary64.products import Products
-from verifier.balls.exact import lower_float, upper_float
+from verifier.balls.exact import about, at_least, at_most, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
+from verifier.display import Decided
+from verifier.model.verdict import Verdict
 
 BITS = 128
 """Bits of the scalar arithmetic; bounds at any precision."""
@@ -120,21 +122,27 @@ def memory_plan_text(sizes: Plan) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class GramBound:
-    """What R2 proves: ``sigma_N(Psi) >= sigma_lower > 0`` for every Psi in the enclosure; the rest is for the record.
+class GramBound(Decided):
+    """What R2 proves: if PROVED, ``sigma_N(Psi) >= sigma_lower > 0`` for every Psi in the enclosure.
 
-    Guarantee: ``sigma_lower`` only. ``estimate`` is an untrusted estimate of sigma_N(A).
+    UNDECIDED: no bound, for the ``reason`` given, which says nothing about the rank. REFUTED: there are more rows than
+    columns.
+
+    Guarantee: ``verdict`` and ``sigma_lower`` only. The rest is for the record; ``estimate`` is an untrusted
+    estimate of sigma_N(A).
     """
 
-    sigma_lower: float
-    shift: float
-    residual: float
-    gram_error: float
-    enclosure: float
-    estimate: float
-    block: int
-    width: int
-    peak_bytes: int
+    verdict: Verdict
+    reason: str
+    sigma_lower: float = 0.0
+    shift: float = math.nan
+    residual: float = math.inf
+    gram_error: float = math.inf
+    enclosure: float = math.inf
+    estimate: float = math.nan
+    block: int = 0
+    width: int = 0
+    peak_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -279,7 +287,7 @@ def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Prog
         lower = backend.cholesky(pivot)
         if lower is None:
             where = f"rows {edges[k].start}..{edges[k].stop - 1}"
-            return f"the Cholesky factorization of A A^T - {shift:.3g} I breaks down at {where}"
+            return f"the Cholesky factorization of A A^T - {about(shift)} I breaks down at {where}"
         lower = flushed(backend, xp.tril(lower))
         transpose = backend.contiguous(lower.T)
         record(k, k, mirrored(backend, pivot - backend.matmul(lower, transpose, products)))
@@ -367,7 +375,7 @@ def first_shift(gram: Gram, sizes: Plan, *, tight: bool) -> float:
 
 def certify_gram(
     source: ColumnSource, *, tight: bool = False, progress: Progress | None = None, sizes: Plan | None = None
-) -> GramBound | str:
+) -> GramBound:
     """Prove ``rank Psi = N`` and a lower bound of sigma_N by R2.
 
     Parameters
@@ -380,36 +388,34 @@ def certify_gram(
 
     Returns
     -------
-    GramBound or str
-        Guarantee: if a bound is returned, every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``;
-        the platform's canary has tested every product that this rests on. A string says why there is no bound; it says
-        nothing about the rank.
+    GramBound
+        Guarantee: PROVED implies that every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``; the
+        platform's canary has tested every product that this rests on.
     """
     backend, n, m = source.backend, source.samples, source.columns
     if n > m:
-        return f"N = {n} exceeds M = {m}: the rank is below N"
+        return GramBound(Verdict.REFUTED, f"N = {n} exceeds M = {m}: the rank is below N")
     if m > MAX_SIZE:
-        return f"M = {m} exceeds {MAX_SIZE}"
+        return GramBound(Verdict.UNDECIDED, f"M = {m} exceeds {MAX_SIZE}")
     sizes = sizes or plan(n, m)
     try:
         with np.errstate(all="ignore"):
             return _certify(source, backend, tight, progress, sizes)
     except NotEnclosed as error:
-        return str(error)
+        return GramBound(Verdict.UNDECIDED, str(error))
 
 
-def _certify(
-    source: ColumnSource, backend: Backend, tight: bool, progress: Progress | None, sizes: Plan
-) -> GramBound | str:
+def _certify(source: ColumnSource, backend: Backend, tight: bool, progress: Progress | None, sizes: Plan) -> GramBound:
     share = 0.7 if not tight else 0.5
     gram = accumulate(source, sizes, progress and (lambda f: progress(share * f)))
     shift = first_shift(gram, sizes, tight=tight)
     if not (math.isfinite(shift) and gram.enclosure.is_finite()):
-        return "the Gram matrix overflows or is not a number; scale the features"
+        return GramBound(Verdict.UNDECIDED, "the Gram matrix overflows or is not a number; scale the features")
     kept = _copied(backend, gram) if tight else None
     factor = cholesky_residual(backend, gram, shift, progress and (lambda f: progress(share + (1 - share) / 2 * f)))
     if isinstance(factor, str):
-        return f"{factor}; the smallest eigenvalue seems to be below the rounding errors and radii"
+        reason = f"{factor}; the smallest eigenvalue seems to be below the rounding errors and radii"
+        return GramBound(Verdict.UNDECIDED, reason)
     sigma = sigma_bound(gram, factor)
     eigenvalue = estimate_smallest(backend, gram, factor, 10 if tight else 4)
     if kept is not None and eigenvalue > 0.0 and math.isfinite(eigenvalue):
@@ -431,10 +437,13 @@ def _certify(
         with working_precision(BITS):
             parts = (("shift", arb(factor.shift)), ("residual", factor.residual), ("Gram error", gram.error),
                      ("radii", gram.enclosure))  # fmt: skip
-            listed = ", ".join(f"{name} {upper_float(value):.3g}" for name, value in parts)
-        return f"rounding errors and radii exceed the smallest singular value: {listed}"
+            listed = ", ".join(f"{name} {at_most(value, 3)}" for name, value in parts)
+        reason = f"rounding errors and radii exceed the smallest singular value: {listed}"
+        return GramBound(Verdict.UNDECIDED, reason)
     require(gram.record)
     return GramBound(
+        Verdict.PROVED,
+        f"rank N = {source.samples}, sigma_N >= {at_least(sigma)}",
         sigma_lower=sigma,
         shift=factor.shift,
         residual=upper_float(factor.residual),

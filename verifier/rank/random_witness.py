@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.features import FloatEnclosure
-from verifier.display import Brief
+from verifier.display import Brief, Decided
+from verifier.model.given import given_inputs
 from verifier.model.initialise import initialise
 from verifier.model.network import Array, Network
 from verifier.model.verdict import Verdict
@@ -26,17 +27,22 @@ MAX_BITS = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class DenseWitness(Brief):
-    """A random U, shape ``(p,)``, from ``seed``, with the proof that rank Psi(U) = N."""
+class DenseWitness(Decided, Brief):
+    """If PROVED, a random U, shape ``(p,)``, from ``seed``, with the proof that rank Psi(U) = N.
 
-    u: Array
-    seed: int
-    rank: RankResult
+    Else why there is none, which says nothing about the rank.
+    """
+
+    verdict: Verdict
+    reason: str
+    u: Array | None = None
+    seed: int = 0
+    rank: RankResult | None = None
 
 
 def random_witness(
     network: Network, inputs: Array, *, seed: int = 0, certificate: bool = False, stage: Stage = silent
-) -> DenseWitness | str:
+) -> DenseWitness:
     """Look for a random U of certified full rank.
 
     Parameters
@@ -52,19 +58,21 @@ def random_witness(
 
     Returns
     -------
-    DenseWitness or str
-        Guarantee: a witness's U has ``rank Psi(U) = N``. Else why there is none, which says nothing about the rank.
+    DenseWitness
+        Guarantee: PROVED implies ``rank Psi(U) = N`` at its U.
     """
+    inputs = given_inputs(network, inputs)
     n, m = len(inputs), network.skip_count
     if m < n:
-        return f"M = {m} < N = {n}"
+        return DenseWitness(Verdict.UNDECIDED, f"M = {m} < N = {n}")
     if n * m > ENTRIES:
-        return f"Psi would have {n * m} entries, more than {ENTRIES}"
+        return DenseWitness(Verdict.UNDECIDED, f"Psi would have {n * m} entries, more than {ENTRIES}")
     for trial in range(seed, seed + TRIALS):
         for scale, fan_in in SCALES:
             u = initialise(network, seed=trial, scale=scale, fan_in=fan_in)
             features = FloatEnclosure(network, u, inputs, numpy_backend())
             found, _ = prove_rank(features, max_bits=MAX_BITS, stage=stage, certificate=certificate)
             if found.verdict is Verdict.PROVED:
-                return DenseWitness(u, trial, found)
-    return f"{TRIALS * len(SCALES)} random U were tried, none was certified to have full rank"
+                return DenseWitness(Verdict.PROVED, found.reason, u, trial, found)
+    reason = f"{TRIALS * len(SCALES)} random U were tried, none was certified to have full rank"
+    return DenseWitness(Verdict.UNDECIDED, reason)

@@ -47,10 +47,10 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx, nmod_mat
 
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.balls.precision import MAX_BITS, MIN_BITS, working_precision
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.errors import InputError
 from verifier.model.network import approx_features
 from verifier.model.verdict import Verdict
@@ -86,7 +86,7 @@ Interval = tuple[arb, arb]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SingularValues(Shown):
+class SingularValues(Decided, Shown):
     """Enclosures ``lower[k] <= sigma_(k+1) <= upper[k]`` in decreasing order, ``min(N, M)`` of them.
 
     The verdict is PROVED if ``upper - lower <= 10^-digits lower`` for all of them (``lower = upper = 0`` for those that
@@ -109,7 +109,7 @@ class SingularValues(Shown):
         if self.lower:
             ends = ((0, "sigma_1"), (len(self.lower) - 1, "sigma_min"))
             for k, name in ends:
-                low, high = bound_text(self.lower[k]), bound_text(self.upper[k], up=True)
+                low, high = at_least(self.lower[k]), at_most(self.upper[k])
                 values.append((name, f"in [{low}, {high}]"))
         return Facts("All singular values of Psi (R4)", str(self.verdict), self.reason, tuple(values))
 
@@ -184,9 +184,23 @@ def singular_values(
 
 
 def matrix_singular_values(
-    matrix: ExactArray, digits: int = 50, *, max_bits: int = DEFAULT_MAX_BITS, stage: Stage = silent
+    matrix: ExactArray,
+    digits: int = 50,
+    *,
+    max_bits: int = DEFAULT_MAX_BITS,
+    stage: Stage = silent,
+    rank_at_most: int | None = None,
 ) -> SingularValues:
     """Enclose all singular values of an exact matrix, shape ``(N, M)``; vanishing ones are found by its exact rank.
+
+    Parameters
+    ----------
+    matrix
+        Exact; an array of numbers is taken exactly (`ExactArray.of_floats`).
+    digits, max_bits, stage
+        As for `singular_values`.
+    rank_at_most
+        A proved upper bound of the rank; by default the exact rank is computed where it is needed.
 
     Returns
     -------
@@ -199,11 +213,14 @@ def matrix_singular_values(
         If the array is not a matrix with entries, or ``digits`` or ``max_bits`` is out of range.
     """
     _check(digits, max_bits)
+    matrix = ExactArray.of_floats(matrix, "matrix")
     if len(matrix.shape) != 2 or 0 in matrix.shape:
         raise InputError(f"an array of shape {matrix.shape} has no singular values; give a matrix with entries")
     n, m = matrix.shape
     exact = _upright(matrix.arb_mat())
-    return _Search(n, m, digits, max_bits, lambda _: exact, lambda: exact_rank(matrix), None, stage).run()
+    known = (lambda: exact_rank(matrix)) if rank_at_most is None else (lambda: rank_at_most)
+    rank = None if rank_at_most is None or rank_at_most >= min(n, m) else rank_at_most
+    return _Search(n, m, digits, max_bits, lambda _: exact, known, None, stage, rank=rank).run()
 
 
 def exact_rank(matrix: ExactArray) -> int:
@@ -502,14 +519,20 @@ class _Search:
         elif open_ones:
             k = open_ones[-1]
             low, high = best[k]
-            known = f"is at most {high}" if low.mantissa <= 0 else f"has only {_digits_of(low, high)} digits"
+            known = f"is at most {at_most(high)}" if low.mantissa <= 0 else f"has only {_digits_of(low, high)} digits"
             reason = f"sigma_{k + 1} {known} at {self.bits} bits"
             reason += f" ({self.trouble})" if self.trouble else "; raise max_bits"
         else:
             verdict = Verdict.PROVED
             zeros = sum(high.mantissa == 0 for _, high in best)
             reason = f"every singular value is enclosed to {self.digits} digits at {self.bits} bits"
-            reason += f"; the last {zeros} vanish exactly" if zeros else ""
+            reason += (
+                f"; the last {zeros} vanish exactly"
+                if zeros > 1
+                else "; the last one vanishes exactly"
+                if zeros
+                else ""
+            )
         lower, upper = tuple(low for low, _ in best), tuple(high for _, high in best)
         return SingularValues(verdict, reason, self.n, self.m, self.digits, self.bits, self.rounds, lower, upper)
 

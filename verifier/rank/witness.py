@@ -23,15 +23,16 @@ from numpy.typing import NDArray
 
 from verifier.balls.activation import arb_kernel
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.exact import Dyadic, ExactArray, arb_text, bound_text, lower_float, round_down, upper_float
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, lower_float, round_down, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
-from verifier.display import Brief, Facts, Shown
+from verifier.display import Brief, Decided, Facts, Shown
 from verifier.errors import DataError, PrecisionError
 from verifier.model.activations import Activation
 from verifier.model.layers import Dense
 from verifier.model.network import Array, Network
 from verifier.model.samples import SampleSource
+from verifier.model.total import activation_not_proved_total
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import silent
 from verifier.rank.monotone import Limits, monotone_limits
@@ -78,7 +79,7 @@ class Block(Brief):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class WitnessResult(Shown):
+class WitnessResult(Decided, Shown):
     """Parameters at which Psi has full row rank, or why none were found.
 
     Guarantee: ``PROVED`` implies that Psi has rank N at these parameters, whatever those of the other units are, with
@@ -103,7 +104,7 @@ class WitnessResult(Shown):
     def _facts(self) -> Facts:
         values = [("construction", self.label), ("N", str(self.samples))]
         for name, bound in (("sigma_N >=", self.sigma_lower), ("radius", self.radius)):
-            values += [] if bound is None else [(name, bound_text(bound))]
+            values += [] if bound is None else [(name, at_least(bound))]
         if self.blocks:
             values += [("chain units", str(len(self.chain)))] if self.chain else []
             values.append(("columns", " + ".join(str(block.units.size) for block in self.blocks)))
@@ -189,6 +190,10 @@ def prove_witness(
         raise DataError(f"samples have {source.dimension} coordinates, the network's input has {network.dimension}")
     if network.skip_count < n:
         return finish(Verdict.UNDECIDED, f"only {network.skip_count} skip units for {n} samples")
+    partial = activation_not_proved_total(network)
+    if partial is not None:
+        text = f"the activation {partial.canonical} is not proved to be defined on all of R, as Psi(U) must be"
+        return finish(Verdict.UNDECIDED, text)
     plan = _plan(network, n)
     if plan is None:
         return finish(
@@ -237,9 +242,8 @@ def _in_words(columns: int, found: _Proof) -> str:
     blocks = f" in {len(found.blocks)} blocks" if len(found.blocks) > 1 else ""
     chain = f", through a chain of {len(found.chain)} below," if found.chain else ""
     shape = "triangular" if found.label == "W1" else "ramp"
-    return (
-        f"{columns} columns{blocks}{chain} are within q <= {found.q:.3g} < 1 of a {shape} matrix, in its inverse's norm"
-    )
+    q = at_most(found.q, below=1)
+    return f"{columns} columns{blocks}{chain} are within q <= {q} < 1 of a {shape} matrix, in its inverse's norm"
 
 
 # --- which units ------------------------------------------------------------------------------------------------
@@ -443,7 +447,7 @@ def _attempt(network: Network, source: SampleSource, plan: _Plan, ordered: _Orde
         norm, distance = certify_steps(network, blocks, arguments, error)
     q = norm * distance
     if not q < 1:
-        return f"q = {arb_text(q)} is not certainly below 1"
+        return f"q <= {at_most(q)} is the best bound, not certainly below 1"
     sigma = round_down((1 - q) / (norm * arb(n).sqrt()))
     return _Proof(plan.label, tuple(chain), tuple(blocks), radius, sigma, upper_float(q))
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import escape
 
+from verifier.certificate.cost import sentence
 from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
 from verifier.report import picture, sheet, words
@@ -70,6 +71,11 @@ class View:
         return words.sentence(self.case)
 
     @property
+    def left_out(self) -> str:
+        """What was proved and is not in the certificate, in one sentence."""
+        return sentence(self.case.left_out)
+
+    @property
     def rank(self) -> str | None:
         """The verdict of full row rank at the start's U."""
         return self.case.verdict("rank")
@@ -92,7 +98,7 @@ class View:
     @property
     def own(self) -> list[StepEntry | ProofEntry]:
         """What was computed and is no step of the proof, and the proof's steps whose evidence is not the usual one."""
-        there = {step.label for step in self.case.theorem}
+        there = {step.label for step in self.case.theorem if step.applies}
         computed = [step for step in self.case.steps if SHOWN_ELSEWHERE.get(step.key) not in there]
         return [*computed, *(step for step in self.case.theorem if step.applies and not self._is_usual(step))]
 
@@ -250,7 +256,7 @@ def _shared(cases: Sequence[CaseEntry]) -> dict[str, Usual | None]:
 
 
 def _code(verdict: str | None) -> str:
-    return CODES.get(verdict or "", "N")
+    return "N" if verdict is None else CODES.get(verdict, "N")
 
 
 def _slug(label: str) -> str:

@@ -13,6 +13,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from flint import arb
+
+from verifier.balls.exact import at_least, at_most
 from verifier.report.text import power_of_ten
 from verifier.suite.curve import Curve, Mark, Piece, Point
 
@@ -79,6 +82,7 @@ def panels(curve: Curve, *, fine: bool = True) -> list[Panel]:
         curve = Curve(
             label=curve.label,
             pieces=tuple(Piece(kind=piece.kind, points=_fewer(piece.points)) for piece in curve.pieces),
+            legs=curve.legs,
             targets=curve.targets,
             floor=curve.floor,
         )
@@ -99,7 +103,7 @@ def _fewer(points: Sequence[Point]) -> tuple[Point, ...]:
 
 
 def _panel(pieces: Sequence[Piece], curve: Curve, kind: str, *, fine: bool) -> Panel:
-    shifted = [[(t - (piece.kind == "escape"), low, high) for t, low, high in piece.points] for piece in pieces]
+    shifted = [piece.points for piece in pieces]
     times = [t for points in shifted for t, _, _ in points]
     known = [bound for points in shifted for _, low, high in points for bound in (low, high) if bound is not None]
     known += [] if curve.floor is None else [curve.floor]
@@ -118,13 +122,13 @@ def _panel(pieces: Sequence[Piece], curve: Curve, kind: str, *, fine: bool) -> P
     placed = [[(x(t), y(low), y(high)) for t, low, high in points] for points in shifted]
     escapes = any(piece.kind == "escape" for piece in pieces)
     marks = [mark for mark in curve.targets if bottom < mark.log10 < top]
-    levels = [Level(y(m.log10), _target(m), x(m.time) if 1.0 < m.time <= end else None) for m in marks]
+    levels = [Level(y(m.log10), _target(m), x(m.time) if curve.legs + 1.0 < m.time <= end else None) for m in marks]
     if curve.floor is not None:
-        levels.append(Level(y(curve.floor), f"infimum ≥ {_value(curve.floor)}"))
+        levels.append(Level(y(curve.floor), f"infimum ≥ {_bound(curve.floor, up=False)}"))
     return Panel(
         title=_title(pieces, curve, kind),
         axis=_axis(curve, kind, escapes),
-        x_ticks=_times(start, end, x, kind, escapes),
+        x_ticks=_times(start, end, x, kind, curve.legs),
         y_ticks=tuple(Tick(y(value), text) for value, text in _decades(bottom, top)),
         bands=tuple(map(_band, placed)),
         lines=tuple(
@@ -139,7 +143,7 @@ def _panel(pieces: Sequence[Piece], curve: Curve, kind: str, *, fine: bool) -> P
             if fine and 2 < len(points) <= FEW and curve.label != "X1"
         ),
         levels=_apart(levels),
-        boundary=x(0.0) if escapes else None,
+        boundary=x(float(curve.legs)) if escapes else None,
     )
 
 
@@ -178,22 +182,25 @@ def _title(pieces: Sequence[Piece], curve: Curve, kind: str) -> str:
     where = (
         "the ray" if kind == "ray" else "the segment" if len(pieces) == 1 else f"the escape ({curve.label}) and segment"
     )
-    return f"Loss along {where}, log scale: from {_value(first[2])} down to {_value(last[2])}"
+    return f"Loss along {where}, log scale: from at most {_bound(first[2])} down to at most {_bound(last[2])}"
 
 
 def _axis(curve: Curve, kind: str, escapes: bool) -> str:
     if kind == "ray":
-        return "path time s on the ray, V = s κ V₁"
+        scale = f"(s − {curve.legs})" if curve.legs else "s"
+        return f"path time s on the ray, V = {scale} κ V₁"
     if escapes:
         return f"escape {curve.label}, then V → κ V₁"
     return "segment V₀ → V₁" if curve.label == "X1" else "segment V₀ → κ V₁"
 
 
-def _times(start: float, end: float, x: Place, kind: str, escapes: bool) -> tuple[Tick, ...]:
+def _times(start: float, end: float, x: Place, kind: str, legs: int) -> tuple[Tick, ...]:
     if kind == "segment":
-        marks = [(-1.0, "start"), (0.0, "s = 0"), (1.0, "1")] if escapes else [(0.0, "0"), (0.5, "½"), (1.0, "1")]
+        first = "s = 0, start" if legs else "0"
+        marks = [(0.0, first), *((float(k), str(k)) for k in range(1, legs + 2))]
+        marks += [] if legs else [(0.5, "½")]
     else:
-        marks = [(start, "1")]
+        marks = [(start, f"{start:.4g}")]
         step = _nice((end - start) / 3)
         value = math.ceil(start / step) * step
         while value <= end * (1 + 1e-12):
@@ -223,8 +230,16 @@ def _decades(bottom: float, top: float) -> list[tuple[float, str]]:
     ]
 
 
+def _bound(log10: float, *, up: bool = True) -> str:
+    """A loss for people that bounds another one: as `_value`, rounded up, or down."""
+    if not -3.0 < log10 < 4.0:
+        return power_of_ten(math.ceil(log10) if up else math.floor(log10))
+    loss = arb(10) ** arb(str(log10))  # the decimals are the bound, not their binary64
+    return at_most(loss, 3) if up else at_least(loss, 3)
+
+
 def _value(log10: float) -> str:
-    """A loss for people: 13.8, 0.0012, 10⁻⁵⁰."""
+    """A loss for people, at a place on an axis: 13.8, 0.0012, 10⁻⁵⁰."""
     if -3.0 < log10 < 4.0:
         return f"{10.0**log10:.3g}"
     return power_of_ten(round(log10))

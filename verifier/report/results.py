@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from verifier import __version__
+from verifier.certificate.cost import LeftOut
 from verifier.errors import InputError, one_line
 from verifier.model.files import read_regular
 from verifier.suite.curve import Curve
@@ -79,6 +80,7 @@ class CaseEntry(msgspec.Struct, frozen=True):
     certificate_sha256: dict[str, str]
     check: CheckEntry | None
     refusal: str | None
+    left_out: tuple[LeftOut, ...]
     error: ErrorEntry | None
     toml: str
 

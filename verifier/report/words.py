@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from verifier.balls.exact import at_most
 from verifier.report.results import CaseEntry
 from verifier.suite.curve import Curve
 
@@ -23,7 +24,7 @@ DESCENT["E4"] = DESCENT["E2"]
 
 MEANING = {
     "PROVED": "rigorous for this instance: this data, this U, this V, in exact real arithmetic",
-    "REFUTED": "a rigorous counterexample or a violated hypothesis, shown",
+    "REFUTED": "a rigorous counterexample, shown; of a hypothesis: that it is violated",
     "UNDECIDED": "precision or budget ran out, or the method does not apply; never a synonym of false",
     "TESTED": "sampled only",
 }
@@ -113,7 +114,9 @@ def summary(cases: Sequence[CaseEntry]) -> str:
     words += [f"{count['ERROR']} without a verdict"] if count["ERROR"] else []
     written = [case for case in cases if case.certificate is not None]
     accepted = sum(case.check is not None and case.check.verdict == "ACCEPTED" for case in written)
+    costly = sum(case.check is not None and case.check.verdict == "TOO EXPENSIVE" for case in written)
     words.append(f"the independent checker accepted {accepted} of {len(written)} certificates")
+    words[-1] += f" ({costly} too expensive to check)" if costly else ""
     unexpected = sum(not case.ok for case in cases)
     words.append(f"{unexpected} not as expected" if unexpected else "everything is as the cases expect")
     return words[0][0].upper() + "; ".join(words)[1:] + "."
@@ -154,9 +157,9 @@ def caption(curve: Curve, *, short: bool) -> str:
     """What the path's pictures show, and how it is certified."""
     parts = []
     for mark in curve.targets:
-        parts.append(f"loss <= {mark.text} from s = {mark.time:.4g} on")
+        parts.append(f"loss <= {mark.text} from s = {at_most(mark.time)} on")
     if curve.zero_error is not None:
-        parts.append(f"no training error from s = {curve.zero_error:.4g} on (L2.1)")
+        parts.append(f"no training error from s = {at_most(curve.zero_error)} on (L2.1)")
     reached = ("Certified: " if parts else "") + "; ".join(parts)
     if short:
         return reached
@@ -166,6 +169,7 @@ def caption(curve: Curve, *, short: bool) -> str:
             "loss itself is not drawn."
         )
     points = sum(len(piece.points) for piece in curve.pieces if piece.kind == "segment")
+    scale = f"kappa (s - {curve.legs})" if curve.legs else "kappa s"
     begin = {
         "E1": "On the escape U and V move and the loss strictly decreases between the two levels shown. ",
         "E2": "On the escape the loss is exactly constant. ",
@@ -175,5 +179,5 @@ def caption(curve: Curve, *, short: bool) -> str:
     return (
         f"{begin}Shaded: the certified band. On the segment the loss is enclosed at {points} times; in between it "
         "strictly decreases (P1), so it stays in the steps shown; the line joins the enclosures. On the ray V = t V1, "
-        f"t = kappa s; kappa = {curve.kappa}, and all margins of V1 are at least gamma = {curve.gamma}. {reached}."
+        f"t = {scale}; kappa = {curve.kappa}, and all margins of V1 are at least gamma = {curve.gamma}. {reached}."
     )

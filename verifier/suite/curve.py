@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 from flint import arb
 
-from verifier.balls.exact import Dyadic, upper_float
+from verifier.balls.exact import at_least, at_most, exactly
 from verifier.balls.precision import working_precision
 from verifier.landscape.escape import Escape
 from verifier.landscape.losses import LossPathResult
@@ -33,7 +33,7 @@ BITS = 64
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of the path: ``escape`` and ``segment`` have times in [0, 1], on the ray ``V = s kappa V1``, s >= 1."""
+    """A piece of the path, at the times of `verifier.landscape.path.Path`: legs of the escape, segment, ray."""
 
     kind: Literal["escape", "segment", "ray"]
     points: tuple[Point, ...]
@@ -50,12 +50,14 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """The loss along a path: its label (P1, E1 to E4, X1), its pieces in order, the targets.
 
-    ``zero_error`` is the path time from which all samples are classified correctly (L2.1), ``floor`` log10 of a
-    positive infimum (X1), ``epsilon`` what E3 may rise by.
+    ``legs`` is how many legs an escape has before the segment; on the ray ``V = (s - legs) kappa V1``. ``zero_error``
+    is the path time from which all samples are classified correctly (L2.1), ``floor`` log10 of a positive infimum (X1),
+    ``epsilon`` what E3 may rise by.
     """
 
     label: str
     pieces: tuple[Piece, ...]
+    legs: int = 0
     targets: tuple[Mark, ...] = ()
     kappa: str = ""
     gamma: str = ""
@@ -78,36 +80,38 @@ def curve_of(path: Path | None, escape: Escape | None, other: LossPathResult | N
         Guarantee: each point's bounds contain log10 of the exact loss at its time.
     """
     if escape is not None:
-        return _descent(escape.tail, escape.label, (_escape(escape),), escape.epsilon)
+        return _descent(escape.path, escape)
     if path is not None:
-        return _descent(path, "P1", (), None)
+        return _descent(path, None)
     return None if other is None else _chord(other)
 
 
-def _descent(path: Path, label: str, before: tuple[Piece, ...], epsilon: Dyadic | None) -> Curve:
-    margins = sum(map(len, path.start_margins.rows))
+def _descent(path: Path, escape: Escape | None) -> Curve:
+    margins, legs = sum(map(len, path.start_margins.rows)), len(path.before)
     count = max(FEWEST, min(MOST, EVALUATIONS // max(margins, 1)))
-    segment = Piece(kind="segment", points=_points((k / (count - 1), path.loss(k / (count - 1))) for k in range(count)))
+    at = [legs + k / (count - 1) for k in range(count)]
+    segment = Piece(kind="segment", points=_points(_enclosed(path, at)))
     marks = tuple(mark for target in path.targets if (mark := _mark(path, target)) is not None)
-    last = max([1.2 * mark.time for mark in marks] + [2.0])
-    times = [1.0 + (last - 1.0) * k / (ON_RAY - 1) for k in range(ON_RAY)]
+    last = max([1.2 * mark.time for mark in marks] + [path.corner + 1.0])
+    times = [path.corner + (last - path.corner) * k / (ON_RAY - 1) for k in range(ON_RAY)]
     enclosed = _enclosed if (count + ON_RAY) * margins <= EVALUATIONS else _bounded
     ray = Piece(kind="ray", points=_points(enclosed(path, times)))
-    with working_precision(BITS):
-        zero_error = upper_float(path.zero_error_t.arb() / path.kappa.arb())
+    zero_error = path.time_on_ray(path.zero_error_t)
+    epsilon = None if escape is None else escape.epsilon
     return Curve(
-        label=label,
-        pieces=(*before, segment, ray),
+        label="P1" if escape is None else escape.label,
+        pieces=(*(() if escape is None else (_escape(escape, path),)), segment, ray),
+        legs=legs,
         targets=marks,
-        kappa=str(path.kappa),
-        gamma=str(path.gamma),
+        kappa=exactly(path.kappa),
+        gamma=at_least(path.gamma),
         zero_error=zero_error if math.isfinite(zero_error) else None,
-        epsilon="" if epsilon is None else str(epsilon),
+        epsilon="" if epsilon is None else at_most(epsilon),
     )
 
 
 def _enclosed(path: Path, times: Sequence[float]) -> Iterator[tuple[float, arb]]:
-    return ((s, path.loss(s)) for s in times)
+    return ((s, path.exact_loss(s)) for s in times)
 
 
 def _bounded(path: Path, times: Sequence[float]) -> Iterator[tuple[float, arb]]:
@@ -123,25 +127,25 @@ def _bounded(path: Path, times: Sequence[float]) -> Iterator[tuple[float, arb]]:
                 smallest = ball.upper()
         found = []
         for s in times:
-            t = arb(s) * kappa
+            t = (arb(s) - len(path.before)) * kappa
             low = (-t * smallest).exp().log1p() / sum(path.multiplicities)
             high = ((path.classes - 1) * (-t * path.gamma.arb()).exp()).log1p()
             found.append((s, low.union(high)))
     return iter(found)
 
 
-def _escape(escape: Escape) -> Piece:
-    """The first piece: what its claim says of the loss there, nothing is evaluated in between."""
-    tail = escape.tail
-    low, high = (bound.arb() for bound in tail.start_loss)
-    end = tail.loss(0.0)
+def _escape(escape: Escape, path: Path) -> Piece:
+    """The escape's legs: what its claim says of the loss there, nothing is evaluated in between."""
+    low, high = (bound.arb() for bound in path.start_loss)
+    legs = float(len(path.before))
+    end = path.exact_loss(legs)
     with working_precision(BITS):
         if escape.label == "E3" and escape.epsilon is not None:
             top = high + escape.epsilon.arb()
             below = top * arb("0.5 +/- 0.5")  # of the lower end nothing is claimed
-            return Piece(kind="escape", points=_points([(0.0, below), (1.0, below)]))
+            return Piece(kind="escape", points=_points([(0.0, below), (legs, below)]))
         begin = low.union(high)
-        return Piece(kind="escape", points=_points([(0.0, begin), (1.0, end if escape.label == "E1" else begin)]))
+        return Piece(kind="escape", points=_points([(0.0, begin), (legs, end if escape.label == "E1" else begin)]))
 
 
 def _chord(found: LossPathResult) -> Curve | None:

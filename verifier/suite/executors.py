@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from verifier.errors import InputError, one_line
+from verifier.errors import InputError, installing, one_line
 from verifier.suite.recheck import stop_all
 from verifier.suite.record import Failure
 from verifier.suite.tasks import Task, TaskResult, run_task
@@ -130,7 +130,7 @@ def dask(address: str) -> Iterator[Workers]:
     try:
         distributed = importlib.import_module("distributed")
     except ImportError:
-        raise InputError('--scheduler needs the package distributed: pip install "verifier[dask]"') from None
+        raise InputError(f"--scheduler needs the package distributed; {installing('dask')}") from None
     try:
         client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, RuntimeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from verifier.errors import DataError, InputError, NetworkError, nearest, one_line
-from verifier.model.arrays import Labels, dataset_from_arrays
-from verifier.model.data import Dataset, Scale, exact_float64
+from verifier.model.arrays import dataset_from_arrays
+from verifier.model.classes import Classes, one_logit, suggestion, with_classes
+from verifier.model.data import Dataset, Scale
+from verifier.model.gate import Labels, binary64
 from verifier.model.grouping import group_duplicates
 from verifier.model.initialise import Init, initialise, output_weights
 from verifier.model.layers import Layer
@@ -19,11 +22,18 @@ from verifier.model.readers import BUILT_IN, load_dataset
 from verifier.suite.pipeline import Instance, in_words
 
 Weights = ArrayLike | Mapping[str, ArrayLike]
-"""U as a flat array of shape (p,), or by name: ``{"layer0.weight": ..., "layer0.bias": ..., ...}``."""
+"""U as a flat array of shape (p,); or by name, ``{"layer0.weight": ..., "layer0.bias": ..., ...}``; or as the list of
+these arrays in the order of the layers, ``[W, b, ...]``."""
 
 
-def given_dataset(X: ArrayLike | str | Path | Dataset, y: Labels | None, scale: Scale | None, name: str) -> Dataset:
-    """Take the samples and labels that `verifier.verify` was given.
+def given_dataset(
+    X: ArrayLike | str | Path | Dataset,
+    y: Labels | None,
+    scale: Scale | None,
+    name: str,
+    classes: Classes | None = None,
+) -> Dataset:
+    """Take the samples and labels that `verifier.verify` was given, and all classes if they were.
 
     Raises
     ------
@@ -38,14 +48,24 @@ def given_dataset(X: ArrayLike | str | Path | Dataset, y: Labels | None, scale: 
         if isinstance(X, Dataset):
             if scale is not None:
                 raise InputError("data_scale: a Dataset is scaled already; leave it out")
-            return X
-        chosen: Scale = "auto" if scale is None else scale
-        if isinstance(X, Path) or Path(X).suffix:
-            return load_dataset(path=X, scale=chosen)
-        return load_dataset(X, scale=chosen)
+            found = X
+        else:
+            found = _loaded(X, "auto" if scale is None else scale)
+        return found if classes is None else with_classes(found, classes)
     if y is None:
         raise DataError(f"y: missing; give a class for each sample of X. Only {', '.join(BUILT_IN)} have labels")
-    return dataset_from_arrays(X, y, name=name, scale="none" if scale is None else scale)
+    return dataset_from_arrays(X, y, name=name, scale="none" if scale is None else scale, classes=classes)
+
+
+def _loaded(X: str | Path, scale: Scale) -> Dataset:
+    """Load a file or a built-in data set; what a message says of case files is said of this function's arguments."""
+    try:
+        return load_dataset(path=X, scale=scale) if isinstance(X, Path) else load_dataset(X, scale=scale)
+    except DataError as error:
+        if re.search(r"data\.[a-z]+ = ", str(error)) is None:
+            raise
+        how = "; data.KEY = VALUE is here verify(load_dataset(path=..., KEY=VALUE), network=...)"
+        raise DataError(f"{error}{how}") from None
 
 
 def given_network(given: Network | Layer | Sequence[Layer] | None, data: Dataset) -> Network:
@@ -82,14 +102,21 @@ def given_instance(
     """
     grouping = group_duplicates(full)
     hidden = initialise(network, init, seed=seed, scale=scale) if u is None else _hidden(network, u)
-    output = output_weights(network, full.classes, seed=seed) if v is None else _output(network, v, full.classes)
-    return Instance(grouping.dataset, grouping, network, hidden, output, in_words(full, grouping, True))
+    words = in_words(full, grouping, True)
+    if v is None:
+        output = output_weights(network, full.classes, seed=seed)
+    else:
+        output, said = _output(network, v, full)
+        words += said
+    return Instance(grouping.dataset, grouping, network, hidden, output, words)
 
 
 def _hidden(network: Network, given: Weights) -> Array:
     expected = (network.parameter_count,)
+    if isinstance(given, list | tuple) and given and all(map(_is_array, given)):
+        given = _by_name(network, given)  # [W, b, ...]: the arrays themselves, in the order of the parameters
     if not isinstance(given, Mapping):
-        flat = exact_float64(given, "u")
+        flat = binary64(given, "u")
         if flat.shape != expected:
             raise NetworkError(
                 f"u: shape {flat.shape}, expected {expected}: all weights and biases, flat, layer by layer; or a "
@@ -104,7 +131,7 @@ def _hidden(network: Network, given: Weights) -> Array:
     for view in network.parameters:
         if view.name not in given:
             raise NetworkError(f"u: {view.name!r} is missing; give an array of shape {view.spec.shape}")
-        part = exact_float64(given[view.name], f"u[{view.name!r}]")
+        part = binary64(given[view.name], f"u[{view.name!r}]")
         if part.shape != view.spec.shape:
             remedy = "; its transpose fits" if part.T.shape == view.spec.shape else ""
             raise NetworkError(f"u[{view.name!r}]: shape {part.shape}, expected {view.spec.shape}{remedy}")
@@ -112,13 +139,39 @@ def _hidden(network: Network, given: Weights) -> Array:
     return u
 
 
-def _output(network: Network, given: ArrayLike, classes: int) -> Array:
-    v = exact_float64(given, "v")
-    expected = (network.skip_count, classes)
-    if v.shape != expected:
-        remedy = "its transpose fits: v.T" if v.T.shape == expected else "a row per skip unit, a column per class"
-        raise NetworkError(f"v: shape {v.shape}, expected {expected}; {remedy}")
-    return v
+def _is_array(part: object) -> bool:
+    """Whether an entry of a list is an array or a list, and not a number; nothing is converted to find out."""
+    return isinstance(part, list | tuple) or getattr(part, "ndim", 0) > 0
+
+
+def _by_name(network: Network, arrays: Sequence[ArrayLike]) -> dict[str, ArrayLike]:
+    """Weights and biases that were listed without names, under the names of the parameters."""
+    names = [view.name for view in network.parameters]
+    if len(arrays) != len(names):
+        raise NetworkError(
+            f"u: {len(arrays)} arrays for {len(names)} parameters; give each of {_views(network)}, in this order"
+        )
+    return dict(zip(names, arrays, strict=True))
+
+
+def _output(network: Network, given: ArrayLike, data: Dataset) -> tuple[Array, str]:
+    """Take V, shape (M, m); and what is to be said of it: a head with one logit becomes one with two classes."""
+    v = binary64(given, "v")
+    units, classes = network.skip_count, data.classes
+    if v.shape in ((units, 1), (units,)):
+        return one_logit(v, "v", data)
+    expected = (units, classes)
+    if v.shape == expected:
+        return v, ""
+    remedy = f"a row per skip unit, a column per class; the labels have {classes} classes"
+    if v.shape == expected[::-1]:
+        remedy = "its transpose fits: v.T"
+    elif v.ndim == 2 and v.shape[0] == units and v.shape[1] > classes:
+        remedy = (
+            f"the network has {v.shape[1]} classes, of which {classes} occur in the labels; say so with "
+            f"{suggestion(data, v.shape[1])}"
+        )
+    raise NetworkError(f"v: shape {v.shape}, expected {expected}; {remedy}")
 
 
 def _views(network: Network) -> str:

@@ -17,10 +17,11 @@ from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
-from verifier.balls.exact import Dyadic, ExactArray, text_below
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.features import FeatureEnclosure, block_is_finite
+from verifier.certificate.cost import LeftOut, Limits
 from verifier.certificate.writer import CertificateBuilder
-from verifier.display import Brief, Facts, Shown, Table
+from verifier.display import Brief, Decided, Facts, Judged, Shown, Table
 from verifier.errors import CaseError, DataError
 from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
 from verifier.landscape.losses import LossPathResult, prove_loss_path
@@ -28,12 +29,13 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import PathResult, decimal_below, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.model.case import Case, build_network
+from verifier.model.classes import with_classes
 from verifier.model.data import Dataset, Scale
 from verifier.model.grouping import Grouping, group_duplicates
 from verifier.model.network import Array, Network
-from verifier.model.readers import load_dataset
+from verifier.model.readers import BUILT_IN, load_builtin, load_dataset
 from verifier.model.verdict import Verdict
-from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_rank, silent
 from verifier.suite.start import case_start
 from verifier.theorem.hypotheses import analytic
 from verifier.theorem.steps import Evidence, Theorem, walk
@@ -46,12 +48,15 @@ KEYS = {
 }
 """The verdicts that matter most, in words."""
 
+UNCHECKED_SECONDS = 120.0
+"""What the prover may spend on one exact proof of a rank that its certificate will not hold."""
+
 Engine = Literal["binary64", "arb"]
 """What proves: binary64 where it suffices and Arb elsewhere, or Arb alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(Decided):
     """One line of the verdict table: which statement, what was found, why, and how long it took (seconds)."""
 
     key: str
@@ -62,7 +67,7 @@ class Step:
 
 
 @dataclass(repr=False)
-class CaseReport(Shown):
+class CaseReport(Judged, Shown):
     """Everything that was found out about a case."""
 
     case: Case
@@ -77,6 +82,14 @@ class CaseReport(Shown):
     theorem: Theorem | None = None
     engine: str = ""
     certificate: Path | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    understood: str = ""
+    start: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was asked for is PROVED."""
+        return all(step.verdict is Verdict.PROVED for step in self.steps)
 
     def verdict(self, key: str) -> Verdict | None:
         """The verdict of the step with this key, or ``generic``: full rank at almost every U."""
@@ -92,13 +105,14 @@ class CaseReport(Shown):
         values = [(KEYS[key], str(verdict)) for key, verdict in found if verdict is not None]
         title = f"What is proved: {self.case.file.title or self.case.name}"
         sentence = f"{self.data}; M = {self.network.skip_count} skip units"
+        values += [(key, text) for key, text in (("data", self.understood), ("start", self.start)) if text]
         return Facts(title, None, sentence, (*values, ("engine", self.engine)), tuple(tables))
 
     @property
     def surprises(self) -> list[str]:
         """Expectations of the case that were not met."""
         return [
-            f"{key}: expected {wanted}, got {self.verdict(key) or 'nothing'}"
+            f"{key}: expected {wanted}, got {'nothing' if self.verdict(key) is None else self.verdict(key)}"
             for key, wanted in self.case.expected.items()
             if self.verdict(key) is not wanted
         ]
@@ -106,7 +120,7 @@ class CaseReport(Shown):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Instance(Brief):
-    """A case made concrete: grouped data, network, start."""
+    """A case made concrete: grouped data, network, start; `start` says where U and V come from, if from a file."""
 
     data: Dataset
     grouping: Grouping
@@ -114,6 +128,7 @@ class Instance(Brief):
     u: Array
     v: Array
     words: str
+    start: str = ""
 
 
 def case_dataset(case: Case) -> Dataset:
@@ -134,9 +149,25 @@ def case_dataset(case: Case) -> Dataset:
         raise CaseError(f'data.scale = {section.scale!r}; use "auto", "none" or an integer')
     scale: Scale = section.scale  # type: ignore[assignment]
     labels = None if section.labels is None else case.folder / section.labels
-    return load_dataset(
-        section.name, path=path, label=section.label, labels=labels, scale=scale, samples=section.samples
+    if section.name is not None and section.name not in BUILT_IN:
+        load_builtin(section.name)  # the error says which there are; a path is given as data.path
+    found = load_dataset(
+        section.name,
+        path=path,
+        label=section.label,
+        labels=labels,
+        columns=section.columns,
+        drop=section.drop,
+        missing=section.missing,
+        delimiter=section.delimiter,
+        decimal=section.decimal,
+        header=section.header,
+        inputs=section.inputs,
+        layout=section.layout,
+        scale=scale,
+        samples=section.samples,
     )
+    return found if section.classes is None else with_classes(found, section.classes)
 
 
 def case_data(case: Case) -> tuple[Dataset, Grouping, tuple[int, ...], str]:
@@ -175,8 +206,8 @@ def case_instance(case: Case, *, seed: int | None = None) -> Instance:
     """
     data, grouping, shape, words = case_data(case)
     network = build_network(case, shape)
-    u, v = case_start(case, network, data.classes, seed)
-    return Instance(data, grouping, network, u, v, words)
+    u, v, start = case_start(case, network, data, seed)
+    return Instance(data, grouping, network, u, v, words, start)
 
 
 def run_case(
@@ -255,19 +286,28 @@ def _run(
     engine: str,
 ) -> tuple[CaseReport, CertificateBuilder]:
     data, network = instance.data, instance.network
-    report = CaseReport(case, instance.words, network, engine=engine)
+    report = CaseReport(case, instance.words, network, engine=engine, understood=data.understood, start=instance.start)
     timed = _Timer(report)
     max_bits = case.file.rank.max_bits
-    timed("analytic", "LA.1", lambda: analytic(network))
+    timed("analytic", "analytic", lambda: analytic(network))
     streamed = "path" not in parts and not certificate
     features = _first_enclosure(instance, backend, stage, streamed)
     timed("features", "Psi", lambda: _finite(features, streamed))
+    labelled = not {"path", "theorem"}.isdisjoint(parts)
+    limits = case_limits(case) if certificate else Limits()
+    builder = CertificateBuilder(data, network, instance.u, with_labels=labelled, limits=limits)
+    unchecked = builder.too_expensive("R1") is not None  # then the rank is proved in the way that is cheapest here
     rank, features = prove_rank(
-        features, max_bits=max_bits, stage=stage, tight=tight, certificate=certificate, guard=False
+        features,
+        max_bits=max_bits,
+        stage=stage,
+        tight=tight,
+        certificate=certificate and not unchecked,
+        guard=False,
+        patience=UNCHECKED_SECONDS if unchecked else WORK_LIMIT_SECONDS,
     )
     timed("rank", rank.label, lambda: (rank.verdict, rank.reason))
     report.rank = rank
-    builder = CertificateBuilder(data, network, instance.u, with_labels="path" in parts)
     if "rank" in parts:
         builder.add_rank(rank)
     if "path" in parts:
@@ -275,7 +315,17 @@ def _run(
         _prove_losses(instance, report, builder, features, timed, stage, max_bits)
     if "theorem" in parts:
         _walk_through(instance, report, builder, features, stage)
+    report.left_out = tuple(builder.left_out) if certificate else ()
     return report, builder
+
+
+def case_limits(case: Case) -> Limits:
+    """What checking the case's certificate may take, as predicted."""
+    section, usual = case.file.certificate, Limits()
+    return Limits(
+        usual.seconds if section.max_check_seconds is None else section.max_check_seconds,
+        usual.gib if section.max_check_gib is None else section.max_check_gib,
+    )
 
 
 def _first_enclosure(instance: Instance, backend: Backend | None, stage: Stage, streamed: bool) -> Enclosure:
@@ -303,7 +353,7 @@ def _finite(features: Enclosure, streamed: bool) -> tuple[Verdict, str]:
         if streamed:
             return Verdict.PROVED, f"{size}, enclosed in binary64 as it is used"
         largest = max(float(features.backend.xp.max(radius)) for _, _, radius in features.row_blocks())
-        return Verdict.PROVED, f"{size}, every entry enclosed in binary64, radii up to {largest:.1e}"
+        return Verdict.PROVED, f"{size}, every entry enclosed in binary64, radii at most {at_most(largest, 2)}"
     if not all(block_is_finite(block) for _, block in features.blocks()):
         return Verdict.UNDECIDED, f"{size}; some feature has no finite enclosure in {arithmetic(features)}"
     return Verdict.PROVED, f"{size}, every entry enclosed at {features.precision} bits"
@@ -329,19 +379,19 @@ def _prove_descent(
         samples = grouping.conflicts[0].indices[:2] if grouping.conflicts else ()
         reason = (
             f"samples {list(samples)} are equal with different labels: "
-            f"inf Phi >= {text_below(low)} > 0, the entropy of the groups (X1)"
+            f"inf Phi >= {at_least(low)} > 0, the entropy of the groups (X1)"
         )
         timed("zero_loss", "X1", lambda: (Verdict.REFUTED, reason))
         if labels is None and grouping.label_counts is not None:
             found = _loss_path(instance, report, features, "cross-entropy", grouping.label_counts, stage, max_bits)
             timed("path", "X1", lambda: (found.verdict, found.reason))
             report.loss_path = found
-            if builder.ranked or not found.needs_rank:
+            if not found.needs_rank or builder.stands_on_rank("TC.3"):
                 builder.add_loss_path(found)
         else:
             beyond = smallest is not None and smallest < low
             verdict = Verdict.REFUTED if beyond else Verdict.UNDECIDED
-            timed("path", "P1", lambda: (verdict, f"no path reaches a loss below inf Phi >= {low:.6g}"))
+            timed("path", "P1", lambda: (verdict, f"no path reaches a loss below inf Phi >= {at_least(low)}"))
         return
     witness = None if report.rank is None else report.rank.witness
     zero = prove_zero_loss(features, labels, instance.data.classes, witness=witness, max_bits=max_bits, stage=stage)
@@ -380,7 +430,7 @@ def _prove_losses(
         if labels is not None:
             found = _loss_path(instance, report, features, kind, labels, stage, max_bits)
             timed(kind, "TC.3", partial(_told, found))
-            if builder.ranked or not found.needs_rank:
+            if not found.needs_rank or builder.stands_on_rank("TC.3"):
                 builder.add_loss_path(found)
 
 
@@ -456,7 +506,8 @@ def _walk_through(
             features,
             report.rank,
             report.zero_loss,
-            report.path or (report.escape.escape.tail if report.escape and report.escape.escape else None),
+            report.path
+            or (None if report.escape is None or report.escape.escape is None else report.escape.escape.tail),
             report.escape,
             (path.verdict, path.reason if path.reason.startswith("E") else f"{path.label}: {path.reason}"),
         ),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from verifier.certificate.cost import LeftOut
 from verifier.certificate.writer import atomic_write
 from verifier.errors import CertificateError
 from verifier.model.verdict import Verdict
@@ -34,15 +35,19 @@ class Failure(msgspec.Struct, frozen=True):
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A case that is done: its verdicts, its certificate (relative to the results' folder) and the checker's answer.
 
-    ``units`` is M. ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
+    ``units`` is M. ``understood`` says how the data's file was read, ``start`` where weights come from.
+    ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
     digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
-    is no certificate although something was proved. ``error`` is set if there is nothing else.
+    is no certificate although something was proved, ``left_out`` what was proved and is too expensive to check.
+    ``error`` is set if there is nothing else.
     """
 
     name: str
     title: str
     toml: str
     data: str = ""
+    understood: str = ""
+    start: str = ""
     units: int = 0
     question: Question | None = None
     curve: Curve | None = None
@@ -59,6 +64,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     sha256: dict[str, str] = {}
     check: Checked | None = None
     refusal: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
     error: Failure | None = None
 
     def verdict(self, key: str) -> Verdict | None:
@@ -67,18 +73,21 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def checked(self) -> bool:
-        """Whether the checker has answered, or has nothing to answer."""
-        return self.certificate is None or (self.check is not None and self.check.verdict != "UNREADABLE")
+        """Whether the checker has come to an end, or has nothing to check; if not, the next run asks it again."""
+        return self.certificate is None or (self.check is not None and self.check.answered)
 
     @property
     def ok(self) -> bool:
-        """Whether every verdict is as expected and the certificate, if any, was accepted."""
-        accepted = self.check is None or self.check.verdict == "ACCEPTED"
-        return self.error is None and not self.surprises and accepted
+        """Whether every verdict is as expected and the certificate, if any, was not refused."""
+        refused = self.check is not None and self.check.refused
+        return self.error is None and not self.surprises and not refused
 
     @property
     def exit_code(self) -> int:
-        """0 as expected or proved; 1 refuted, rejected, unexpected or crashed; 2 unusable input; 3 undecided."""
+        """0 as expected or proved; 1 refuted, rejected, unexpected, crashed; 2 bad input; 3 undecided or unchecked.
+
+        Unchecked is a certificate that was too expensive to check under the checker's limits.
+        """
         if self.error is not None:
             return 2 if self.error.kind == "input" else 1
         if not self.ok:
@@ -86,7 +95,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
         open_questions = {s.verdict for s in self.steps if s.key in ASKED and s.key not in self.expected}
         if Verdict.REFUTED in open_questions:
             return 1
-        return 3 if Verdict.UNDECIDED in open_questions else 0
+        unchecked = self.check is not None and not self.check.answered
+        return 3 if unchecked or Verdict.UNDECIDED in open_questions else 0
 
 
 def worst(codes: Iterable[int]) -> int:
@@ -103,6 +113,8 @@ def record_of(report: CaseReport, name: str, toml: str, seconds: float) -> CaseR
         title=report.case.file.title,
         toml=toml,
         data=report.data,
+        understood=report.understood,
+        start=report.start,
         units=report.network.skip_count,
         engine=report.engine,
         steps=tuple(report.steps),
@@ -112,6 +124,7 @@ def record_of(report: CaseReport, name: str, toml: str, seconds: float) -> CaseR
         expected=dict(report.case.expected),
         surprises=tuple(report.surprises),
         seconds=seconds,
+        left_out=report.left_out,
     )
 
 
@@ -166,6 +179,8 @@ def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
         "name": record.name,
         "title": record.title,
         "data": record.data,
+        "understood": record.understood,
+        "start": record.start,
         "units": record.units,
         "ok": record.ok,
         "seconds": round(record.seconds, 3),
@@ -195,6 +210,7 @@ def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
         if check is None
         else {"verdict": check.verdict, "reason": check.reason, "seconds": check.seconds},
         "refusal": record.refusal,
+        "left_out": [{"what": left.what, **msgspec.to_builtins(left)} for left in record.left_out],
         "error": None if error is None else {"kind": error.kind, "message": error.message},
         "toml": record.toml,
     }

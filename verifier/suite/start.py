@@ -1,34 +1,29 @@
-"""The start (U, V) of a case: random from a seed, or taken from a safetensors file."""
+"""The start (U, V) of a case: random from a seed, or taken from a file of weights."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any, cast
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load
-
-from verifier.errors import CaseError, one_line
+from verifier.errors import CaseError
 from verifier.model.case import Case
-from verifier.model.files import read_regular
+from verifier.model.data import Dataset
 from verifier.model.initialise import INITS, initialise, output_weights
 from verifier.model.network import Array, Network
+from verifier.suite.weights import read_weights
 
-MAX_WEIGHT_BYTES = 4 * 2**30
 MAX_PARAMETERS = 2**27
 """Hidden weights and biases of a case: they take 8 bytes each, and their enclosures as much again."""
 MAX_UNITS = 2**19
 """Hidden units of a case with weights; `verifier witness`, which draws none, takes more."""
-_EXACT_DTYPES = ("float64", "float32", "float16", "int8", "uint8", "int16", "int32")
 
 
-def case_start(case: Case, network: Network, classes: int, seed: int | None) -> tuple[Array, Array]:
-    """Make U, shape ``(p,)``, and V, shape ``(M, m)``.
+def case_start(case: Case, network: Network, data: Dataset, seed: int | None) -> tuple[Array, Array, str]:
+    """Make U, shape ``(p,)``, and V, shape ``(M, m)``; say where they come from if that is a file.
 
     Parameters
     ----------
+    data
+        The samples, of m classes.
     seed
         Replaces the case's seed if not None.
 
@@ -50,55 +45,15 @@ def case_start(case: Case, network: Network, classes: int, seed: int | None) -> 
         )
     chosen = start.seed if seed is None else seed
     if start.file is not None:
-        return _from_file(case, network, classes, chosen)
+        found = read_weights(case.folder / start.file, network, data)
+        if found.v is not None:
+            return found.u, found.v, found.words
+        drawn = output_weights(network, data.classes, start.output, seed=chosen, scale=start.output_scale)
+        how = start.output if start.output == "zeros" else f"drawn: {start.output}, seed {chosen}"
+        return found.u, drawn, f"{found.words}; the file has no V, which is {how}"
     if start.init not in INITS:
         raise CaseError(
             f'start.init = {start.init!r} is unknown; use one of {", ".join(INITS)}, or file = "weights.safetensors"'
         )
     u = initialise(network, start.init, seed=chosen, scale=start.scale, fan_in=start.fan_in, units=start.units)
-    return u, output_weights(network, classes, start.output, seed=chosen, scale=start.output_scale)
-
-
-def _from_file(case: Case, network: Network, classes: int, seed: int) -> tuple[Array, Array]:
-    """Read tensors ``layer0.weight``, ``layer0.bias``, ..., and optionally ``V``; smaller float types are exact too."""
-    start = case.file.start
-    path = case.folder / cast(str, start.file)
-    tensors = _load(path)
-    u = np.zeros(network.parameter_count)
-    for view in network.parameters:
-        view.of(u)[...] = _take(tensors, view.name, view.spec.shape, path)
-    if "V" in tensors:
-        v = _take(tensors, "V", (network.skip_count, classes), path)
-    else:
-        v = output_weights(network, classes, start.output, seed=seed, scale=start.output_scale)
-    if tensors:
-        known = ", ".join([view.name for view in network.parameters][:6])
-        raise CaseError(f"{path}: unknown tensor {sorted(tensors)[0]!r}; this network has {known}, ..., and V")
-    return u, v
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return dict(load(read_regular(path, MAX_WEIGHT_BYTES)))
-    except FileNotFoundError:
-        raise CaseError(f"no weights file {path}; start.file is relative to the case file") from None
-    except OSError as error:
-        raise CaseError(f"cannot read weights file {path}: {error.strerror}") from None
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CaseError(
-            f"{path} is not a safetensors file of float or integer tensors: {one_line(str(error))}"
-        ) from None
-
-
-def _take(tensors: dict[str, Any], name: str, shape: tuple[int, ...], path: Path) -> Array:
-    if name not in tensors:
-        raise CaseError(f"{path}: tensor {name!r} is missing; it must have shape {list(shape)}")
-    values = tensors.pop(name)
-    if tuple(values.shape) != shape:
-        raise CaseError(f"{path}: tensor {name!r} has shape {list(values.shape)}; the network needs {list(shape)}")
-    if values.dtype.name not in _EXACT_DTYPES:
-        raise CaseError(f"{path}: tensor {name!r} has type {values.dtype.name}; use one of {', '.join(_EXACT_DTYPES)}")
-    exact: Array = values.astype(np.float64)
-    if not np.isfinite(exact).all():
-        raise CaseError(f"{path}: tensor {name!r} contains NaN or infinity; weights must be finite")
-    return exact
+    return u, output_weights(network, data.classes, start.output, seed=chosen, scale=start.output_scale), ""

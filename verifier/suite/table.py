@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from verifier.certificate.cost import sentence
 from verifier.display import count as _count
 from verifier.model.case import Case
 from verifier.model.verdict import Verdict
@@ -35,6 +36,7 @@ STYLE = {
     "ACCEPTED": "green",
     "REJECTED": "bold red",
     "UNREADABLE": "bold red",
+    "TOO EXPENSIVE": "yellow",
 }
 COLUMNS = ("analytic", "rank", "zero_loss", "path")
 SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED: "UNDEC.", Verdict.TESTED: "TESTED"}
@@ -46,8 +48,11 @@ def print_steps(console: Console, record: CaseRecord) -> None:
     if record.error is not None:
         console.print(f"  {escape(record.error.message)}", highlight=False)
         return
-    for words in (f"{record.data}; M = {record.units} skip units", f"engine: {record.engine}"):
-        console.print(f"  {escape(words)}", highlight=False)
+    lines = [f"{record.data}; M = {record.units} skip units"]
+    lines += [f"data: {record.understood}"] if record.understood else []
+    lines += [f"start: {record.start}"] if record.start else []
+    for words in (*lines, f"engine: {record.engine}"):
+        console.print(f"  {escape(words)}", highlight=False, soft_wrap=words.startswith(("data: ", "start: ")))
     steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
     for width in (10, 9, None, 7):
         steps.add_column(width=width, no_wrap=width is not None)
@@ -59,6 +64,8 @@ def print_steps(console: Console, record: CaseRecord) -> None:
     console.print(steps)
     if record.refusal is not None:
         console.print(f"  no certificate: {escape(record.refusal)}", highlight=False)
+    if record.left_out:
+        console.print(f"  {escape(sentence(record.left_out))}.", highlight=False)
     if record.theorem:
         print_theorem(console, record)
 
@@ -86,6 +93,8 @@ def print_witness(console: Console, case: Case, report: WitnessReport, line: dic
     """Print what a witness proves, a line per statement."""
     console.print(f"[bold]{escape(case.file.title or case.name)}[/bold]")
     console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
+    if report.understood:
+        console.print(f"  data: {escape(report.understood)}", highlight=False, soft_wrap=True)
     steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
     for width in (10, 17, None, 7):
         steps.add_column(width=width, no_wrap=width is not None)
@@ -173,7 +182,16 @@ def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
     if written:
         which = "the certificate" if len(written) == 1 else f"{accepted} of {len(written)} certificates"
         verb = "accepted" if accepted or len(written) > 1 else "did not accept"
+        costly = sum(record.check is not None and record.check.verdict == "TOO EXPENSIVE" for record in written)
         checked = f"; the independent checker {verb} {which}"
+        if costly:
+            which = "it was" if len(written) == 1 else f"{costly} {'was' if costly == 1 else 'were'}"
+            checked += f" ({which} too expensive to check, see above)"
+        short = [record for record in written if record.left_out]
+        if short and alone:
+            checked += f", which does not hold {', '.join(left.label for left in short[0].left_out)} (see above)"
+        elif short:
+            checked += f", {len(short)} of which do not hold everything that was proved"
     wrong = sum(not record.ok for record in records)
     surprise = f"; NOT as expected: {_count(wrong, 'case')}, named above" if wrong else ""
     if not wrong and all(record.expected for record in records):
@@ -214,5 +232,6 @@ def _verdict(verdict: Verdict | None) -> str:
 def _check(record: CaseRecord) -> str:
     if record.check is None:
         return "-"
-    text = "unread." if record.check.verdict == "UNREADABLE" else record.check.verdict.lower()
+    short = {"UNREADABLE": "unread.", "TOO EXPENSIVE": "too expensive"}
+    text = short.get(record.check.verdict, record.check.verdict.lower())
     return f"[{STYLE[record.check.verdict]}]{text}[/]"

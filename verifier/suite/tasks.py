@@ -22,7 +22,7 @@ from verifier.model.idx import is_idx, labels_beside
 from verifier.rank.certify import Stage, silent
 from verifier.suite.curve import curve_of
 from verifier.suite.ledger import environment
-from verifier.suite.pipeline import CaseReport, Engine, Instance, case_instance, run_case
+from verifier.suite.pipeline import CaseReport, Engine, Instance, case_instance, case_limits, run_case
 from verifier.suite.question import question_of
 from verifier.suite.recheck import Checked, CheckerProcess
 from verifier.suite.record import CaseRecord, Failure, record_of
@@ -109,7 +109,7 @@ def _proved(task: Task, case: Case, target: Path) -> TaskResult:
     if builder.empty:
         return TaskResult(record=record, peak_bytes=peak(resource.RUSAGE_SELF))
     written = builder.write(target)
-    process = CheckerProcess([written], jobs=task.threads)
+    process = CheckerProcess([written], jobs=task.threads, limits=[case_limits(case)])
     try:
         (check,) = process.wait()
     finally:

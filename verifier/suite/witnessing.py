@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from verifier.balls.exact import bound_text
+from verifier.balls.exact import at_least
+from verifier.certificate.cost import Limits, Size, expected, judge
 from verifier.certificate.writer import CertificateBuilder
+from verifier.display import Judged
 from verifier.errors import CaseError, DataError
 from verifier.model.case import Case, build_network
 from verifier.model.data import Dataset
@@ -23,14 +25,17 @@ from verifier.model.initialise import initialise
 from verifier.model.network import Network
 from verifier.model.samples import SampleSource
 from verifier.model.verdict import Verdict
-from verifier.rank.certify import RankResult, Stage, silent
+from verifier.rank.certify import RankResult, Stage, silent, used_columns
 from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
 from verifier.rank.random_witness import random_witness
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.suite.pipeline import Step, case_data, case_instance
+from verifier.suite.pipeline import Step, case_data, case_instance, case_limits
 from verifier.theorem.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
 from verifier.theorem.hypotheses import analytic
+
+GENERIC = "L3.2 genericity"
+"""The label under which full rank at almost every U is refuted; W0, by which it is proved, does not apply then."""
 
 LINE_SAMPLES = 200
 """Most samples for which sigma_N is tabled along a line."""
@@ -38,7 +43,7 @@ LINE_TIMES = np.linspace(-1.0, 1.0, 33)
 
 
 @dataclass
-class WitnessReport:
+class WitnessReport(Judged):
     """The steps that were decided, the network and data, and the claims for a certificate (None: nothing to claim)."""
 
     data: str
@@ -48,10 +53,21 @@ class WitnessReport:
     witness: WitnessResult | None = None
     rank: RankResult | None = None
     genericity: Genericity | None = None
+    understood: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was reached is PROVED, and there is one."""
+        return bool(self.steps) and all(step.verdict is Verdict.PROVED for step in self.steps)
 
     def verdict(self, label: str) -> Verdict:
         """The verdict of a step; UNDECIDED if it was not reached."""
         return next((step.verdict for step in self.steps if step.label == label), Verdict.UNDECIDED)
+
+    @property
+    def generic(self) -> Verdict:
+        """Whether almost every U has full rank: by W0 if it is so, refuted by a counterexample."""
+        return self.verdict("W0") if any(step.label == "W0" for step in self.steps) else self.verdict(GENERIC)
 
     def add(self, label: str, verdict: Verdict, reason: str, since: float) -> None:
         """Add a step with the time since ``since``."""
@@ -91,16 +107,16 @@ def run_witness(
     network = build_network(case, source.shape)
     if network.dimension != source.dimension:
         raise DataError(f"data.shape = {list(source.shape)} does not hold the {source.dimension} input coordinates")
-    report = WitnessReport(words, network)
+    report = WitnessReport(words, network, understood="" if dataset is None else dataset.understood)
     smooth, why = analytic(network)
-    report.add("LA.1", smooth, why, began)
+    report.add("analytic", smooth, why, began)
     since = time.perf_counter()
     found = prove_witness(network, source, seed=seed or 0, stage=stage)
     report.witness = found
     if found.verdict is Verdict.PROVED:
         report.add(found.label, found.verdict, found.reason, since)
         report.add("L3.2 construction", Verdict.PROVED, _explicit(found), since)
-        report.builder = CertificateBuilder(source, network, None)
+        report.builder = CertificateBuilder(source, network, None, limits=case_limits(case))
         report.builder.add_witness(found)
     elif dataset is None:
         report.add("W1/W2", found.verdict, found.reason, since)
@@ -109,7 +125,7 @@ def run_witness(
         report.add("L3.2 construction", found.verdict if refuted else Verdict.UNDECIDED, reason, since)
     else:
         report.add("W1/W2", Verdict.UNDECIDED, found.reason, since)
-        _dense(report, network, dataset, seed or 0, certificate, stage)
+        _dense(report, network, dataset, seed or 0, case_limits(case) if certificate else None, stage)
     _conclude(report, network, dataset, smooth, why)
     if trials and dataset is not None:
         since = time.perf_counter()
@@ -134,15 +150,15 @@ def _samples(case: Case) -> tuple[SampleSource, Dataset | None, str]:
 
 def _explicit(found: WitnessResult) -> str:
     depth = f", through {len(found.chain)} layers below" if found.chain else ""
-    radius = "" if found.radius is None else f"; every U' within {bound_text(found.radius)} of it in each parameter too"
-    sigma = "sigma_N > 0" if found.sigma_lower is None else f"sigma_N >= {bound_text(found.sigma_lower)}"
+    radius = "" if found.radius is None else f"; every U' within {at_least(found.radius)} of it in each parameter too"
+    sigma = "sigma_N > 0" if found.sigma_lower is None else f"sigma_N >= {at_least(found.sigma_lower)}"
     return f"an explicit U from {found.samples} thresholds{depth}: {sigma}{radius}"
 
 
 def _dense(
-    report: WitnessReport, network: Network, dataset: Dataset, seed: int, certificate: bool, stage: Stage
+    report: WitnessReport, network: Network, dataset: Dataset, seed: int, limits: Limits | None, stage: Stage
 ) -> None:
-    """No explicit witness: refute for every U, or certify a random U."""
+    """No explicit witness: refute for every U, or certify a random U, for a certificate that has ``limits``."""
     since = time.perf_counter()
     every = structural_bound_every_u(network, dataset.inputs)
     if every is not None:
@@ -151,29 +167,33 @@ def _dense(
         report.builder = CertificateBuilder(dataset, network, np.zeros(network.parameter_count))
         report.builder.add_deficiency(every)
         return
-    dense = random_witness(network, dataset.inputs, seed=seed, certificate=certificate, stage=stage)
-    if isinstance(dense, str):
-        report.add("L3.2 construction", Verdict.UNDECIDED, f"no dense random witness: {dense}", since)
+    size = Size.of(network, dataset.samples, dataset.classes)
+    used = used_columns(dataset.samples, network.skip_count)
+    checkable = limits is not None and judge(expected(size, ("R1",), used=used)[0], (), size, limits) is None
+    dense = random_witness(network, dataset.inputs, seed=seed, certificate=checkable, stage=stage)
+    if dense.rank is None:
+        report.add("L3.2 construction", Verdict.UNDECIDED, f"no dense random witness: {dense.reason}", since)
         return
     reason = f"a dense random U (seed {dense.seed}): {dense.rank.reason}"
     report.add("L3.2 construction", Verdict.PROVED, reason, since)
     report.rank = dense.rank
-    if certificate:
-        report.builder = CertificateBuilder(dataset, network, dense.u)
+    if limits is not None:
+        report.builder = CertificateBuilder(dataset, network, dense.u, limits=limits)
         report.builder.add_rank(dense.rank)
 
 
 def _conclude(report: WitnessReport, network: Network, dataset: Dataset | None, smooth: Verdict, why: str) -> None:
-    """W0: analytic and of full rank somewhere, hence almost everywhere."""
+    """W0: analytic and of full rank somewhere, hence almost everywhere. Where that is false W0 does not apply."""
     since = time.perf_counter()
     witness = report.verdict("L3.2 construction")
     if witness is Verdict.REFUTED:
-        report.add("W0", Verdict.REFUTED, "no U has full rank", since)
+        report.add(GENERIC, Verdict.REFUTED, "no U has full rank", since)
     elif smooth is Verdict.REFUTED and dataset is not None and (dead := dead_open_set(network, dataset.inputs)):
-        reason = f"not analytic, and rank Psi(U) <= {dead.rank_at_most} on an open set of U: {dead.explanation}"
-        report.add("W0", Verdict.REFUTED, reason, since)
+        reason = f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U: {dead.explanation}"
+        report.add(GENERIC, Verdict.REFUTED, reason, since)
     elif smooth is not Verdict.PROVED:
-        report.add("W0", Verdict.UNDECIDED, f"W0 needs analytic activations: {why}", since)
+        words = "does not apply" if smooth is Verdict.REFUTED else "needs analytic activations"
+        report.add("W0", Verdict.UNDECIDED, f"W0 {words}: {why}", since)
     elif witness is not Verdict.PROVED:
         report.add("W0", Verdict.UNDECIDED, "no U of full rank is known", since)
     else:

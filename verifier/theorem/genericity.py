@@ -22,8 +22,10 @@ from verifier.balls.binary64.features import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.balls.features import FeatureEnclosure
-from verifier.display import Facts, Shown
+from verifier.display import Decided, Facts, Shown
 from verifier.errors import InputError
+from verifier.model.gate import binary64
+from verifier.model.given import given_inputs, given_parameters, given_seeds
 from verifier.model.initialise import initialise
 from verifier.model.network import Array, Network
 from verifier.model.verdict import Verdict
@@ -35,7 +37,7 @@ CSV_DIGITS = 17
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Decided):
     """One random U: its seed, and what was proved of the rank at it."""
 
     seed: int
@@ -45,7 +47,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Genericity(Shown):
+class Genericity(Decided, Shown):
     """How many random U were certified to have full rank; ``TESTED``, since only finitely many were looked at.
 
     Guarantee: each trial's verdict is proved for its U; nothing is claimed about any other U.
@@ -112,6 +114,7 @@ def full_rank_fraction(
     InputError
         If there is no seed, or the network, the samples or the scale are unusable.
     """
+    inputs, seeds = given_inputs(network, inputs), given_seeds(seeds)
     if not seeds:
         raise InputError("seeds is empty; give at least one seed")
     backend = backend or numpy_backend()
@@ -202,11 +205,9 @@ def sigma_along_line(
     InputError
         If shapes do not fit or a number is not finite.
     """
-    points = np.asarray(times, dtype=np.float64).ravel().tolist()
-    if u0.shape != direction.shape or not (np.isfinite(u0).all() and np.isfinite(direction).all()):
-        raise InputError(
-            f"u0 has shape {u0.shape} and direction {direction.shape}; both must be finite and of shape (p,)"
-        )
+    points = binary64(times, "times").ravel().tolist()
+    inputs = given_inputs(network, inputs)
+    u0, direction = given_parameters(network, u0, "u0"), given_parameters(network, direction, "direction")
     rows = []
     for t in points:
         with np.errstate(all="ignore"):

@@ -14,6 +14,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.display import Decided
 from verifier.errors import NetworkError
 from verifier.model.activations import Activation
 from verifier.model.data import Dataset
@@ -38,7 +39,7 @@ class ActivationEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class ActivationCheck:
+class ActivationCheck(Decided):
     """A3.1(1): every hidden activation is real analytic and strictly increasing."""
 
     verdict: Verdict
@@ -76,7 +77,7 @@ class UnitEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitCheck:
+class UnitCheck(Decided):
     """A3.1(2): N of the M skip units are of kind (a) or (b)."""
 
     verdict: Verdict
@@ -98,7 +99,7 @@ class EqualPatches:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchCheck:
+class PatchCheck(Decided):
     """A3.1(3): every first-layer unit sees pairwise distinct patches; ``windows`` of them were compared."""
 
     verdict: Verdict
@@ -108,7 +109,7 @@ class PatchCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Assumption:
+class Assumption(Decided):
     """A3.1 for a network and data: its three parts, whether all activations are analytic, and the setting.
 
     ``outside`` says why the network is not one of the paper's, whose hidden units have free weights and a bias each;
@@ -507,8 +508,8 @@ def what_remains(found: Assumption) -> tuple[str, ...]:
         Statements in words, each with what it still needs.
     """
     at_u = (
-        "at a given U: full rank or its failure (R1-R5), zero training error (Z1), a decreasing path (P1), no "
-        "stationary point where Psi(U) has rank N (C1); none of them needs A3.1",
+        "at a given U: full rank or its failure (R1-R5), zero training error (Z1), a decreasing path (P1), for "
+        "cross-entropy and agreeing labels no stationary point where Psi(U) has rank N (C1); none of them needs A3.1",
         "for cross-entropy: no strict local minimum (C2), and no local maximum where Psi(U) != 0 (C3), for any network",
     )
     if found.verdict is Verdict.PROVED:
@@ -521,6 +522,7 @@ def what_remains(found: Assumption) -> tuple[str, ...]:
             "every U, and Theorem 3.4(2), no bad local valley, holds; monotonicity, growth and patches do not matter"
         )
         setting = (f"the paper's setting is left ({found.outside}): Lemma 3.2 can fail here",) if found.outside else ()
-        return (almost, "Theorem 3.4(4), no local maximum, does not follow from one such U", *setting, *at_u)
+        fourth = "Theorem 3.4(4), no local maximum, does not follow from one such U, and is false for hinge losses"
+        return (almost, fourth, *setting, *at_u)
     doubt = "is refuted" if found.analytic is Verdict.REFUTED else "is not proved"
     return (f"analyticity {doubt}: one U with rank Psi(U) = N says nothing about almost every U (W0)", *at_u)

@@ -188,10 +188,10 @@ _ALL = (
     Statement(
         "path",
         "ours",
-        "A non-increasing path from the given start",
-        "From the start (U, V) a continuous path on which the loss never increases leads to loss 0 (P1, after E1, E2 "
-        "or E4 where needed; E3 stays below the start's loss plus epsilon).",
-        "Phi along the path never increases; -> 0",
+        "A path to loss 0 from the given start",
+        "From the start (U, V) a continuous path leads to loss 0: one on which the loss never increases (P1, after E1, "
+        "E2 or E4 where needed), or one that first stays below the start's loss plus epsilon (after E3).",
+        "Phi never increases, or (E3) Phi <= Phi_0 + epsilon; -> 0",
         "nothing",
         "rigorous",
     ),
@@ -202,7 +202,8 @@ _ALL = (
         "For a wide last layer of free units over layers that separate the samples, a non-increasing path to loss 0 "
         "leads from EVERY point.",
         "for all (U, V)",
-        "analytic non-polynomial activation, M >= N, nothing reads the last layer",
+        "cross-entropy, equal samples have equal labels, analytic non-polynomial activation, M >= N, nothing reads the "
+        "last layer",
         "structural",
     ),
     Statement(
@@ -218,18 +219,19 @@ _ALL = (
         "T3.4(4)",
         "paper",
         "Theorem 3.4(4): no local maximum",
-        "The start is not a local maximum (C3); wherever Psi(U) != 0 the same argument applies.",
+        "The start is not a local maximum of the cross-entropy (C3); wherever Psi(U) != 0 the same argument applies. "
+        "(False for hinge losses, which are 0 on open sets.)",
         "d^2 Phi / dV^2 > 0 in some direction",
-        "Psi(U) != 0",
+        "cross-entropy, Psi(U) != 0",
         "rigorous",
     ),
     Statement(
         "C1",
         "ours",
         "The start is not stationary",
-        "At a full-rank U the gradient in V is not zero, at any V.",
+        "At a full-rank U the gradient of the cross-entropy in V is not zero, at any V.",
         "||grad_V Phi|| >= sigma_N ||P|| / n > 0",
-        "full rank at this U",
+        "cross-entropy, full rank at this U, equal samples have equal labels",
         "rigorous",
     ),
     Statement(
@@ -247,17 +249,17 @@ _ALL = (
         "The start is not a local maximum",
         "Along one output weight the second derivative is positive.",
         "(1/n) sum_i mult_i Psi_ij^2 p_ik (1 - p_ik) > 0",
-        "a column of Psi that is not zero",
+        "cross-entropy, equal samples have equal labels, a column of Psi that is not zero",
         "rigorous",
     ),
     Statement(
         "TC.3",
         "paper",
         "Theorem C.3: other convex losses",
-        "The same for every convex loss bounded below: no bad local valley; with certified paths for the losses asked "
-        "for.",
-        "h'(1) <= 0 along V0 -> V1, Phi(V1) <= inf + epsilon",
-        "phi convex and finite everywhere",
+        "No bad local valley for any convex loss of the logits (of T3.4 only (2): that there is no local maximum is "
+        "false for hinge losses); with certified paths for the losses asked for.",
+        "inf over every component of {phi(Psi V) < a} = inf phi; h'(1) <= 0 along V0 -> V1",
+        "phi convex and finite everywhere (the paper: bounded below, too); A3.1 in the paper, here W0",
         "rigorous",
     ),
 )

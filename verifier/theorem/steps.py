@@ -12,9 +12,9 @@ from typing import Any
 import sympy
 
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import Dyadic, ExactArray, bound_text, text_below, upper_float
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, upper_float
 from verifier.balls.precision import working_precision
-from verifier.display import Brief, Facts, Shown, Table, count, joined
+from verifier.display import Brief, Decided, Facts, Judged, Shown, Table, count, joined
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.gateway import GatewayResult, prove_gateway
 from verifier.landscape.neighbourhood import BallResult, certified_ball, certified_rank_ball, full_rank_radius
@@ -37,7 +37,7 @@ from verifier.theorem.threshold import check_instance, prove_threshold
 
 
 @dataclass(frozen=True, slots=True)
-class TheoremStep:
+class TheoremStep(Decided):
     """A statement on this instance: verdict, reason, the labels it rests on, whether it applies here at all."""
 
     statement: Statement
@@ -80,7 +80,7 @@ class Evidence(Brief):
 
 
 @dataclass(repr=False)
-class Theorem(Shown):
+class Theorem(Judged, Shown):
     """All steps in the paper's order, and the proofs that a certificate can carry."""
 
     steps: list[TheoremStep] = field(default_factory=list)
@@ -125,6 +125,11 @@ class Theorem(Shown):
         values = (("not proved", joined(others, 12)),) if others else ()
         listed = Table("The proof, statement by statement", ("label", "verdict", "statement and reason"), rows)
         return Facts("The proof, step by step", None, sentence, values, (listed,))
+
+    @property
+    def proved(self) -> bool:
+        """Whether every statement that applies to this instance is PROVED."""
+        return all(step.verdict is Verdict.PROVED for step in self.steps if step.applies)
 
     def verdict(self, label: str) -> Verdict | None:
         """The verdict of a statement, None if it does not apply."""
@@ -179,14 +184,17 @@ def walk(instance: Evidence, *, seed: int = 0, stage: Stage = silent) -> Theorem
     steps.add("A3.1(3)", assumption.patches.verdict, assumption.patches.reason)
     smooth, why = analytic(instance.network)
     zeros = "det(Psi Psi^T) is analytic in U on R^p: identically zero, or zero on a null set"
-    steps.add("LA.1", smooth, f"{why}; {zeros}" if smooth is Verdict.PROVED else why)
+    if smooth is Verdict.REFUTED:  # a hypothesis fails: the lemma says nothing here, and is not refuted
+        steps.skip("LA.1", f"does not apply: {why}")
+    else:
+        steps.add("LA.1", smooth, f"{why}; {zeros}" if smooth is Verdict.PROVED else why)
     stage("theorem: witness")
     _witness(instance, steps, seed)
-    _full_rank(instance, steps, seed, stage, smooth)
+    _full_rank(instance, steps, seed, stage, smooth, why)
     _duplicates(instance, steps)
     stage("theorem: landscape")
     _landscape(instance, steps)
-    if steps.found.verdict("W0") is Verdict.REFUTED:
+    if steps.found.verdict("L3.2 genericity") is Verdict.REFUTED:
         steps.found.remains = tuple(words for words in steps.found.remains if "W0" not in words)
     return steps.found
 
@@ -199,7 +207,7 @@ def _threshold_on_path(instance: Evidence) -> str:
     with working_precision(path.precision):
         time = upper_float(path.zero_error_t.arb() / path.kappa.arb())
     found = check_instance(path.margins(max(time, 1.0)).rows, path.multiplicities)
-    return f"; on the path at t = {bound_text(path.zero_error_t, up=True)}: {found.reason}"
+    return f"; on the path at t = {at_most(path.zero_error_t)}: {found.reason}"
 
 
 def _witness(instance: Evidence, steps: _Walk, seed: int) -> None:
@@ -208,7 +216,7 @@ def _witness(instance: Evidence, steps: _Walk, seed: int) -> None:
     steps.found.witness = found
     for label in ("W1", "W2"):
         if found.label == label:
-            radius = "" if found.radius is None else f"; a ball of radius {bound_text(found.radius)} in every parameter"
+            radius = "" if found.radius is None else f"; a ball of radius {at_least(found.radius)} in every parameter"
             steps.add(label, found.verdict, f"{found.reason}{radius}")
         else:
             steps.skip(label, f"not needed: {found.label} applies" if found.label else found.reason)
@@ -219,7 +227,7 @@ def _witness(instance: Evidence, steps: _Walk, seed: int) -> None:
         steps.skip("W3", "no chain is needed" if found.label else "no chain is possible")
 
 
-def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth: Verdict) -> None:
+def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth: Verdict, why: str) -> None:
     rank, witness, network = instance.rank, steps.found.witness, instance.network
     every = structural_bound_every_u(network, instance.inputs)
     steps.found.deficiency = every
@@ -237,31 +245,33 @@ def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth
         steps.add("L3.2 construction", Verdict.PROVED, f"the explicit witness ({witness.label})", witness.label)
     else:
         dense = random_witness(network, instance.inputs, seed=seed, stage=stage)
-        if isinstance(dense, str):
-            reason = f"no witness ({witness.reason if witness else ''}), and {dense}"
+        if dense.rank is None:
+            reason = f"no witness ({'' if witness is None else witness.reason}), and {dense.reason}"
             steps.add("L3.2 construction", Verdict.UNDECIDED, reason)
         else:
-            words = text_below(dense.rank.sigma_lower)
-            reason = f"a random U (seed {dense.seed}), {dense.rank.label}: sigma_N >= {words}"
+            found = (
+                f"sigma_N >= {at_least(dense.rank.sigma_lower)}" if dense.rank.sigma_lower > 0 else dense.rank.reason
+            )
+            reason = f"a random U (seed {dense.seed}), {dense.rank.label}: {found}"
             steps.add("L3.2 construction", Verdict.PROVED, reason)
     dead = dead_open_set(network, instance.inputs) if smooth is Verdict.REFUTED and every is None else None
     if every is not None:
-        steps.add("W0", Verdict.REFUTED, "its conclusion is false: no U has full rank")
+        steps.skip("W0", "does not apply: no U has full rank")
         steps.add("L3.2 genericity", Verdict.REFUTED, "no U has full rank")
-    elif dead is not None:
-        reason = f"not analytic, and on an open set of U rank Psi(U) <= {dead.rank_at_most}: {dead.explanation}"
-        steps.add("W0", Verdict.REFUTED, reason)
-        steps.add("L3.2 genericity", Verdict.REFUTED, f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U")
     elif smooth is Verdict.REFUTED:
-        steps.add("W0", Verdict.UNDECIDED, "says nothing: an activation is not analytic")
-        steps.add("L3.2 genericity", Verdict.UNDECIDED, "neither Lemma 3.2 nor W0 applies: not analytic")
+        steps.skip("W0", f"does not apply: {why}")
+        if dead is None:
+            steps.add("L3.2 genericity", Verdict.UNDECIDED, "neither Lemma 3.2 nor W0 applies: not analytic")
+        else:
+            reason = f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U: {dead.explanation}"
+            steps.add("L3.2 genericity", Verdict.REFUTED, reason)
     else:
         reason = "analytic, and of full rank at one U: so at almost every U (the exceptions are closed and null)"
         steps.add("W0", Verdict.PROVED, reason, "LA.1", "L3.2 construction")
         steps.add("L3.2 genericity", Verdict.PROVED, "by W0; A3.1 is not needed", "W0")
     distance, each = steps.found.rank_radius, steps.found.rank_ball
-    ball = "" if each is None else f"; so has every U within {each} in each parameter (B1)"
-    ball += "" if distance is None else f", and within Frobenius distance {distance}"
+    ball = "" if each is None else f"; so has every U within {at_least(each)} in each parameter (B1)"
+    ball += "" if distance is None else f", and within Frobenius distance {at_least(distance)}"
     steps.add("rank", rank.verdict, f"{rank.label}: {rank.reason}{ball}")
 
 
@@ -278,9 +288,8 @@ def _duplicates(instance: Evidence, steps: _Walk) -> None:
         words = (
             f"{total} samples, {distinct} distinct, {len(grouping.conflicts)} with conflicting labels: Phi is never "
         )
-        words += (
-            f"below the groups' entropy >= {text_below(low)} (at most {high:.6g}), its infimum if some U has full rank"
-        )
+        words += f"below the groups' entropy, which is at least {at_least(low)} and at most {at_most(high)}; it is the "
+        words += "infimum if some U has full rank"
         steps.add("X1", Verdict.PROVED, words)
 
 
@@ -301,10 +310,12 @@ def _landscape(instance: Evidence, steps: _Walk) -> None:
     else:
         steps.skip("T3.4(1)", "equal samples with different labels exclude zero training error")
     words = "every component of {Phi < a} holds a full-rank U, from where Phi comes arbitrarily close to its infimum"
-    if found.verdict("W0") is Verdict.REFUTED:
-        steps.add("T3.4(2)", Verdict.UNDECIDED, "W0 is refuted here, and the theorem's proof with it")
-    else:
-        steps.add("T3.4(2)", Verdict.PROVED, words, "W0")
+    other = "no bad local valley for any convex finite phi(Psi V): the infimum of every valley is inf phi"
+    for label, valleys in (("T3.4(2)", words), ("TC.3", other)):
+        if found.verdict("W0") is None:
+            steps.add(label, Verdict.UNDECIDED, "W0 does not apply here, and the theorem's proof rests on it")
+        else:
+            steps.add(label, Verdict.PROVED, valleys, "W0")
     verdict, reason = instance.path_result
     steps.add("path", verdict, reason)
     if agree:
@@ -320,8 +331,6 @@ def _landscape(instance: Evidence, steps: _Walk) -> None:
     steps.add("C2", Verdict.PROVED if invariant else Verdict.UNDECIDED, shift)
     steps.add("T3.4(3)", Verdict.PROVED, "for every (U, V), whatever the network; non-strict ones do exist", "C2")
     _pointwise(instance, steps, agree)
-    words = "no bad local valley for every convex finite loss of Psi V; the infimum of every valley is inf phi"
-    steps.add("TC.3", Verdict.PROVED, words, "W0")
     found.steps.sort(key=lambda step: list(STATEMENTS).index(step.label))
 
 
@@ -366,5 +375,5 @@ def _pointwise(instance: Evidence, steps: _Walk, agree: bool) -> None:
     curvature = prove_curvature(instance.features, start, labels, counts)
     steps.found.curvature = curvature
     steps.add("C3", curvature.verdict, curvature.reason)
-    everywhere = "not at this start; nor at any (U, V) where Psi(U) != 0, by the same argument"
+    everywhere = "cross-entropy: not at this start; nor at any (U, V) where Psi(U) != 0, by the same argument"
     steps.add("T3.4(4)", Verdict.PROVED, everywhere, "C3")

@@ -15,9 +15,10 @@ import sympy
 from flint import arb
 from sympy.logic.inference import satisfiable
 
-from verifier.balls.exact import Dyadic, arb_text, round_down, round_up
+from verifier.balls.exact import Dyadic, about, round_down, round_up
 from verifier.balls.loss import Row, cross_entropy
 from verifier.balls.precision import working_precision
+from verifier.display import Decided
 from verifier.errors import InputError, VerifierError
 from verifier.model.verdict import Verdict
 
@@ -35,7 +36,7 @@ class ProofStep:
 
 
 @dataclass(frozen=True, slots=True)
-class ThresholdProof:
+class ThresholdProof(Decided):
     """L2.1 with the truth of each of its steps: ``PROVED`` if all hold, else ``UNDECIDED``."""
 
     verdict: Verdict
@@ -137,7 +138,7 @@ def _ratio(samples: int, margin: int) -> tuple[Dyadic, Dyadic]:
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceCheck:
+class InstanceCheck(Decided):
     """L2.1 on an instance: whether Phi, at most ``upper``, is proved to be below ``log(2) / n``; ``total`` is n."""
 
     verdict: Verdict
@@ -179,7 +180,7 @@ def check_instance(margins: Sequence[Row], multiplicities: Sequence[int]) -> Ins
     total = sum(counts)
     with working_precision(PRECISION):
         loss, threshold = cross_entropy(margins, counts).upper(), arb.const_log2() / total
-        shown = f"log(2)/n = {arb_text(threshold)}, n = {total}"
+        shown = f"log(2)/n (about {about(threshold)}, n = {total})"
         if not loss < threshold:
             return InstanceCheck(Verdict.UNDECIDED, f"Phi is not proved to be below {shown}", None, total)
         for sample, row in enumerate(margins):

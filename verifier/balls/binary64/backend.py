@@ -27,7 +27,7 @@ from verifier.balls.binary64.products import (
     laid_out,
     spot_check,
 )
-from verifier.errors import InputError, VerifierError
+from verifier.errors import InputError, VerifierError, installing
 
 CHUNK = 1 << 14
 """Entries per elementwise chunk on a CPU: its temporaries stay in the second-level cache."""
@@ -228,7 +228,7 @@ def cupy_backend() -> Backend:
     try:
         import cupy
     except ImportError:
-        raise InputError('--device gpu needs CuPy, which is not installed: pip install "verifier[gpu]"') from None
+        raise InputError(f"--device gpu needs CuPy, which is not installed; {installing('gpu')}") from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:

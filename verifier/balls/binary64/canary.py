@@ -26,6 +26,7 @@ from verifier.balls.binary64.backend import EMULATION, Backend, NotEnclosed
 from verifier.balls.binary64.exact_products import PROBE, layouts, subnormal_products, tests
 from verifier.balls.binary64.products import Products, Shape3, Signature
 from verifier.balls.binary64.rounding import CHECKS, elementwise, halving_in_threads
+from verifier.display import Judged
 
 __all__ = ["MOST_SHOWN", "PROBE", "CanaryReport", "canary", "require", "require_products"]
 
@@ -34,7 +35,7 @@ MOST_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class CanaryReport:
+class CanaryReport(Judged):
     """What was run and whether it held.
 
     Parameters

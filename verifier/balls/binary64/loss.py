@@ -23,8 +23,9 @@ from verifier.balls.binary64.bounds import TINY, U, gamma, upper
 from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.features import QUIETLY, FloatEnclosure, NotEnclosed
 from verifier.balls.binary64.margins import exact_floats, float_margins
-from verifier.balls.exact import ExactArray
+from verifier.balls.exact import ExactArray, given_weights
 from verifier.display import Brief
+from verifier.model.given import given_counts, given_labels
 
 FloatArray = NDArray[np.float64]
 
@@ -49,6 +50,7 @@ def float_logits(features: FloatEnclosure, weights: ExactArray) -> Logits:
         If the weights are no binary64 numbers of moderate size, something overflows, or the platform's canary fails.
     """
     backend, xp, m = features.backend, features.backend.xp, features.columns
+    weights = given_weights(features.columns, weights, "weights")
     values = exact_floats(weights)
     norms = upper(np.sqrt((values * values).sum(axis=0) + TINY), m)
     table = backend.asarray(values)
@@ -78,6 +80,9 @@ def float_loss(
     NotEnclosed
         As `float_logits`.
     """
+    weights = given_weights(features.columns, weights, "weights")
+    labels = given_labels(labels, features.samples, weights.shape[1])
+    multiplicities = given_counts(multiplicities, features.samples)
     (rows,) = float_margins(features, [weights], labels)
     mids = np.array([[float(ball.mid()) for ball in row] for row in rows])
     moved = np.array([max(float(ball.rad()) for ball in row) for row in rows]) * (1.0 + 2.0**-28)

@@ -12,6 +12,7 @@ from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL
 from verifier.balls.binary64.products import Products
 from verifier.errors import InputError
+from verifier.model.gate import binary64
 
 ROW_BLOCK = 512
 """Rows per block of `MatrixEnclosure.row_blocks`."""
@@ -55,31 +56,29 @@ class MatrixEnclosure:
     backend
         Array library.
     midpoints
-        Shape (N, M). Subnormal entries become zero, and the radius of their column grows by 2^-1022.
+        Shape (N, M), numbers that binary64 holds: an array, nested lists, a DataFrame, a tensor.
+        Subnormal entries become zero, and the radius of their column grows by 2^-1022.
     radii
-        Shape (M,), None for an exact matrix. Subnormal radii become 2^-1022.
+        Shape (M,), likewise; None for an exact matrix. Subnormal radii become 2^-1022.
 
     Guarantee: every matrix within the given radii of the given midpoints is within the kept ones of the kept midpoints.
 
     Raises
     ------
     InputError
-        In one line, for another shape, a NaN or infinite entry, a negative radius.
+        In one line, for another shape, an entry that binary64 does not hold exactly, a negative radius.
     """
 
     def __init__(self, backend: Backend, midpoints: NDArray[np.float64], radii: NDArray[np.float64] | None = None):
-        a = np.array(midpoints, dtype=np.float64)
+        a = binary64(midpoints, "midpoints")
         if a.ndim != 2 or 0 in a.shape:
-            raise InputError(f"matrix of shape {a.shape}; it must have at least one row and one column")
-        q = np.zeros(a.shape[1]) if radii is None else np.array(radii, dtype=np.float64)
+            raise InputError(f"midpoints: shape {a.shape}; give a matrix (N, M) with at least one row and one column")
+        q = np.zeros(a.shape[1]) if radii is None else binary64(radii, "radii")
         if q.shape != (a.shape[1],):
             raise InputError(f"radii of shape {q.shape}; give one per column, shape ({a.shape[1]},)")
-        if not np.isfinite(a).all():
-            i, j = np.argwhere(~np.isfinite(a))[0].tolist()
-            raise InputError(f"matrix entry [{i}, {j}] = {float(a[i, j])}: entries must be finite")
-        if not (np.isfinite(q).all() and (q >= 0.0).all()):
-            k = int(np.argwhere(~(np.isfinite(q) & (q >= 0.0)))[0, 0])
-            raise InputError(f"radius [{k}] = {float(q[k])}: radii must be finite and not negative")
+        if not (q >= 0.0).all():
+            k = int(np.argwhere(q < 0.0)[0, 0])
+            raise InputError(f"radii: entry ({k},) is {float(q[k])}; radii must not be negative")
         q[(q > 0.0) & (q < SMALLEST_NORMAL)] = SMALLEST_NORMAL
         small = (a != 0.0) & (np.abs(a) < SMALLEST_NORMAL)
         a[small] = 0.0

@@ -20,6 +20,7 @@ from flint import arb
 from hypothesis import strategies as st
 
 from verifier import Verdict, fuzz
+from verifier.balls.exact import at_most
 
 POSITIVE = ("sigmoid", "softplus", "exp")
 
@@ -68,8 +69,8 @@ def never(specimen: fuzz.Specimen) -> tuple[Verdict, str]:
     if not phi < arb(2).log():
         return Verdict.UNDECIDED, "this start is not below the pass"
     return Verdict.REFUTED, (
-        f"Phi = {float(phi):.4f} < log 2 at the start, and nothing below log 2 that can be reached from it is below "
-        f"{here}/{sum(counts)} log 2; the infimum is {other}/{sum(counts)} log 2"
+        f"Phi < log 2 at the start (it is at most {at_most(phi)}), and nothing below log 2 that can be reached from it "
+        f"is below {here}/{sum(counts)} log 2; the infimum is {other}/{sum(counts)} log 2"
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import mpmath
 from hypothesis import strategies as st
 
-from verifier.balls.exact import Dyadic, ExactArray
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.fuzz import oracle
 from verifier.fuzz.oracle import Matrix
 from verifier.fuzz.properties.core import Falsified, holds_for
@@ -118,7 +118,10 @@ def _check_tail(
     low, high = (_number(bound) for bound in path.start_loss)
     loss = oracle.approx_loss_to(first, labels, counts)
     if not low - abs(low) * ROUNDING <= loss <= high + abs(high) * ROUNDING:
-        raise Falsified(f"the start's loss is {mpmath.nstr(loss, 20)}, outside [{path.start_loss[0]}, {high}]")
+        raise Falsified(
+            f"the start's loss is {mpmath.nstr(loss, 20)}, outside "
+            f"[{at_least(path.start_loss[0], 20)}, {at_most(path.start_loss[1], 20)}]"
+        )
     kappa = _number(path.kappa)
     far = [[kappa * x for x in row] for row in end]
     last = None
@@ -267,6 +270,9 @@ def _check_loss_path(specimen: Specimen, found: LossPathResult, counts: list[lis
     bounds = [(loss_at(0), *map(_number, found.start_loss)), (loss_at(1), mpmath.mpf(0), _number(found.end_loss))]
     for value, low, high in bounds:
         if not low * (1 - ROUNDING) <= value <= high * (1 + ROUNDING):
-            raise Falsified(f"{found.loss}: {mpmath.nstr(value, 20)} is not within [{mpmath.nstr(low, 20)}, {high}]")
+            raise Falsified(
+                f"{found.loss}: {mpmath.nstr(value, 20)} is not within "
+                f"[{mpmath.nstr(low, 20)}, {mpmath.nstr(high, 20)}]"
+            )
     if found.infimum is not None and not _number(found.infimum[0]) <= loss_at(1):
-        raise Falsified(f"{found.loss}: the end's loss is below the stated infimum {found.infimum[0]}")
+        raise Falsified(f"{found.loss}: the end's loss is below the stated infimum {at_least(found.infimum[0])}")

@@ -163,7 +163,8 @@ def _moderate() -> st.SearchStrategy[Specimen]:
 def almost_every_u(specimen: Specimen) -> str:
     """Full rank at almost every U (W0) means rank N at random U at 200 digits; a bound for every U holds there."""
     theorem = specimen.prove()[0].theorem
-    generic = Verdict.UNDECIDED if theorem is None else theorem.verdict("W0")
+    generic = None if theorem is None else theorem.verdict("W0")
+    generic = Verdict.UNDECIDED if generic is None else generic  # where W0 does not apply
     bound = None if theorem is None or theorem.deficiency is None else theorem.deficiency.rank_at_most
     if generic is not Verdict.PROVED and bound is None:
         return str(generic)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from verifier.display import Facts, Shown, Table, count
-from verifier.errors import InputError, nearest, one_line
+from verifier.errors import InputError, installing, nearest, one_line
 from verifier.model.layers import AvgPool, Dense, Layer, Shape, Source
 from verifier.model.network import Array, Network
 from verifier.model.pytorch.affine import distinct
@@ -118,7 +118,7 @@ _BIASES = get_args(OutputBias)
 
 def _require_torch() -> None:
     if find_spec("torch") is None:
-        raise InputError('from_torch needs PyTorch, which is not installed; run: pip install "verifier[torch]"')
+        raise InputError(f"from_torch needs PyTorch, which is not installed; {installing('torch')}")
 
 
 def _translated(graph: Any, wrapper: torch.nn.Module, shape: Shape) -> tuple[Plan, Any]:
