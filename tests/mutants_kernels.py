@@ -318,7 +318,7 @@ MUTANTS = [
     ),
     ("rank.deficiency", "len(moving) + int(constant),", "len(moving),", "planted_deficiencies"),
     ("rank.deficiency", "return power * max(known, default=0)", "return max(known, default=0)", "planted_deficiencies"),
-    ("rank.deficiency", "rank == full or known > sum(norms[: rank + 1])", "True", "monomial_rank"),
+    ("rank.deficiency", "while known <= (rank + 1) * norm:", "while False:", "monomial_rank"),
     ("rank.deficiency", "if (column == column[0]).all():", "if (column == column[0]).any():", "planted_deficiencies"),
     ("rank.deficiency", "biases[f][p % len(biases[f])]", "biases[f][0]", "shared_weights_keep_their_own_biases"),
     (

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from verifier import api
 from verifier.balls.binary64 import backend as backend_module
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import canary, require
@@ -19,6 +20,8 @@ from verifier.balls.binary64.margins import float_margins
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.balls.binary64.products import Products, laid_out
 from verifier.balls.exact import ExactArray
+from verifier.landscape.path import prove_path
+from verifier.landscape.pointwise import prove_curvature
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.model.activations import activation
 from verifier.model.initialise import initialise
@@ -309,3 +312,25 @@ def test_one_computation_tests_a_product_once():
     assert calls.count((SAMPLES, INPUTS)) == 3 + distinct
     assert canary(backend, products).passed
     assert calls.count((SAMPLES, INPUTS)) == 3 + distinct
+
+
+ENTRIES = [transposed, long, lambda a, b: b.shape[1] <= 3, lambda a, b: True]
+
+
+@pytest.mark.parametrize("wrong", [noisy, single, last_bit])
+@pytest.mark.parametrize("when", ENTRIES, ids=["features", "long", "head", "all"])
+def test_a_whole_case_is_proved_by_arb_where_the_product_is_faulty(when, wrong, monkeypatch):
+    backend = faulty(when, wrong)
+    monkeypatch.setattr(api, "backend_for", lambda _: backend)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 70)), [0, 1] * 4
+    found = api.verify(x, y, [Dense(12, "tanh", skip=True)])
+    assert found.report.engine.startswith("Arb (binary64 refused: ")
+    assert found.verdict("rank") is Verdict.PROVED
+    network, u, x = *equal_units()[:2], rng.normal(size=(SAMPLES, INPUTS))
+    u = initialise(network, seed=1, scale=0.3)
+    labels, v = np.arange(SAMPLES) % 3, ExactArray.of_floats(rng.standard_normal((UNITS, 3)))
+    zero = prove_zero_loss(FloatEnclosure(network, u, x, backend), labels, 3)
+    assert zero.verdict is Verdict.PROVED and not isinstance(zero.features, FloatEnclosure)
+    assert prove_path(zero, v, labels, [1] * SAMPLES).verdict is Verdict.PROVED
+    prove_curvature(FloatEnclosure(network, u, x, backend), v, labels, [1] * SAMPLES)

@@ -9,7 +9,8 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.features import NotEnclosed
+from verifier.balls.binary64.canary import require_products
+from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
 from verifier.balls.margins import Margins, enclose_margins
@@ -97,6 +98,8 @@ def prove_zero_loss(
     if candidates is None:
         try:
             psi = features.approx()
+            if isinstance(features, FloatEnclosure):
+                require_products(features.record)  # nothing is proposed from a platform that multiplies wrongly
         except NotEnclosed:
             features = sharper(features)
             psi = features.approx()

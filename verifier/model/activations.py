@@ -334,8 +334,8 @@ def activation(name: str) -> Activation:
     if reason is not None:
         raise ExpressionError(f"activation {one_line(name)}: {reason}")
     listed = {*_CATALOGUE, *_REGISTERED, *names.EXPRESSIONS, *names.SAME, *names.FAMILIES}
-    remedy = names.suggestion(word, listed, _CATALOGUE)
-    raise ExpressionError(f"activation {one_line(name)}: no such name and no expression in t; {remedy}")
+    advice = names.suggestion(word, listed, _CATALOGUE)
+    raise ExpressionError(f"activation {one_line(name)}: no such name and no expression in t; {advice}")
 
 
 @lru_cache(maxsize=128)

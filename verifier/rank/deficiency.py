@@ -27,8 +27,8 @@ from verifier.model.total import activation_not_proved_total
 MONOMIAL_ENTRIES = 5_000_000
 """Largest monomial matrix whose exact rank is computed."""
 
-MONOMIAL_WORK = 50_000_000_000
-"""Multiply-adds that its rank may cost."""
+MONOMIAL_WORK = 5_000_000_000
+"""What its exact rank may cost, in `_rank_cost`'s unit, about a nanosecond."""
 
 EXACT_RANK_WORK = 200_000_000_000
 """Multiply-adds of an exact rank over the integers, which is what an independent checker may have to do."""
@@ -192,29 +192,60 @@ def monomial_rank(inputs: Array, degree: int) -> int:
 
     Notes
     -----
-    The rank r over the rationals is found modulo primes. Modulo a prime it can only be smaller; so if it is the full
-    ``min(N, count)`` once, it is that. Otherwise suppose that the true rank were larger than the largest rank r seen:
-    some (r+1)-minor is a nonzero integer that all the primes divide, while by Hadamard's inequality it is at most the
-    product of the r + 1 largest column norms. Primes whose product exceeds that bound refute it.
+    Equal rows count once: let n be the number of distinct ones. Polynomials of degree n - 1 take any values on n
+    distinct points (products of linear forms), and in one variable the rank is ``min(degree + 1, n)`` (Vandermonde).
+
+    Otherwise the rank is found modulo primes. Modulo a prime it can only be smaller; so if it is the full ``min(n,
+    count)`` once, already for the monomials of a lower degree, it is that. If not, suppose that the true rank were
+    larger than the largest rank r seen: some (r+1)-minor is a nonzero integer that all the primes divide, while by
+    Hadamard's inequality it is at most the product of the norms of its r + 1 columns. Primes whose product exceeds
+    that bound refute it. What that would cost is known before: beyond `MONOMIAL_WORK` the full rank is the bound.
     """
     moving = list({column.tobytes(): column for column in inputs.T + 0.0 if (column != column[0]).any()}.values())
-    count, n = math.comb(len(moving) + degree, degree), len(inputs)
+    if not moving:
+        return 1
+    points = np.unique(np.array(moving).T, axis=0)
+    n, variables = len(points), len(moving)
+    if degree >= n - 1:
+        return n
+    if variables == 1:
+        return degree + 1
+    count = math.comb(variables + degree, degree)
     full = min(count, n)
-    if count < n or count * n > MONOMIAL_ENTRIES or count * n**3 > EXACT_RANK_WORK:
+    if count < n:
         return full
-    scaled = [_integers(column) for column in moving]
-    bits = [max(abs(v) for v in column).bit_length() for column in scaled]
-    picks = (pick for power in range(degree + 1) for pick in combinations_with_replacement(bits, power))
-    norms = sorted((sum(pick) + n.bit_length() for pick in picks), reverse=True)
-    rank, known, prime, work = 0, 0, 1 << PRIME_BITS, count * n * n
-    while work <= MONOMIAL_WORK:
+    scaled = [_integers(column) for column in points.T]
+    spent, prime = 0, _prime_below(1 << PRIME_BITS)
+    for lower in range(1, degree):
+        size = math.comb(variables + lower, lower)
+        if size < n:
+            continue
+        spent += _rank_cost(size, n)
+        if size * n > MONOMIAL_ENTRIES or spent > MONOMIAL_WORK:
+            return full
+        if _rank_modulo(prime, scaled, lower, n) == n:
+            return n
+    if count * n > MONOMIAL_ENTRIES or spent + _rank_cost(count, n) > MONOMIAL_WORK:
+        return full
+    rank = _rank_modulo(prime, scaled, degree, n)
+    bits = max(abs(v) for column in scaled for v in column).bit_length()
+    norm = degree * bits + n.bit_length()
+    primes = (rank + 1) * norm // (PRIME_BITS - 1) + 1
+    if rank == full or count * n**3 > EXACT_RANK_WORK or spent + primes * _rank_cost(count, n) > MONOMIAL_WORK:
+        return full
+    known = PRIME_BITS - 1
+    while known <= (rank + 1) * norm:
         prime = _prime_below(prime)
         rank = max(rank, _rank_modulo(prime, scaled, degree, n))
         known += PRIME_BITS - 1
-        if rank == full or known > sum(norms[: rank + 1]):
-            return rank
-        work += count * n * n
-    return full
+        if rank == full:
+            break
+    return rank
+
+
+def _rank_cost(count: int, n: int) -> int:
+    """What the rank of ``count`` monomials on n points costs modulo one prime: to make them, and to eliminate."""
+    return count * n * (250 + min(count, n))
 
 
 def _prime_below(number: int) -> int:

@@ -39,7 +39,7 @@ TRUST = (
         "The prover",
         "Python; FLINT's integers and Arb's ball arithmetic; and for what is proved in binary64, IEEE 754 addition, "
         "subtraction, multiplication, division and square root to nearest, and matrix products that are sums of "
-        "products in some order. A canary tests just that at the shapes in use, before and after; where it fails, Arb "
+        "products in some order. A canary tests just that at every shape and memory layout in use; where it fails, Arb "
         "proves everything anew. Factorizations, solvers and library functions are never trusted.",
     ),
     (

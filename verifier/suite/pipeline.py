@@ -266,7 +266,7 @@ def run_case(
         return _run(case, instance, stage, parts, None, tight, certificate, _refusal(after))
     found[1].arithmetic = (
         f"proposed and proved in {found[0].engine} where it suffices, else arb; platform canary passed before and after"
-        f" at {after.products} products (shape and layout)"
+        f" at {len(after.shapes)} product shapes in every layout in use"
     )
     return found
 
