@@ -93,6 +93,16 @@ def test_a_question_and_its_remedies(tmp_path, name):
         assert data.samples >= 1 and data.dimension >= 1
 
 
+def test_the_remedy_for_very_many_columns_is_not_cut(tmp_path):
+    """A message is at most 900 characters long: names that do not fit in become indices, or the other columns."""
+    count = 300
+    head = ",".join(["a", *(f"a rather long name of column {k}" for k in range(count)), "l"])
+    rows = "".join(",".join([f"{k}.5", *["x"] * count, "uv"[k % 2]]) + "\n" for k in range(4))
+    file, message = refused(tmp_path, f"{head}\n{rows}")
+    (keys,) = remedies(message)
+    assert load_dataset(path=file, **keys).dimension == 1
+
+
 def test_a_line_that_may_be_names_with_a_mistake(tmp_path):
     """The first line is neither taken as a sample nor left out as a header."""
     file, message = refused(tmp_path, "o.2,3.5,a\n4.9,3.0,a\n6.0,2.2,b\n")

@@ -13,8 +13,8 @@ from verifier.errors import DataError
 
 ROWS = "".join(f"{k},{1.5 * k},{0.5 * k * k - k},{'xy'[k % 2]}\n" for k in range(6))
 UNDERSTOOD = (
-    "6 rows x 2 columns (a, b); label kind: 2 classes, x = 0, y = 1; comma-separated, header in line 1; left out: column"
-    " 1, unnamed, which counts the rows (data.drop = [] keeps it)"
+    "6 rows x 2 columns (a, b); label kind: 2 classes, x = 0, y = 1; comma-separated, header in line 1; left out:"
+    " column 1, unnamed, which counts the rows (data.drop = [] keeps it)"
 )
 CASE = """
 [data]

@@ -16,6 +16,8 @@ Label = Column | Sequence[Column] | None
 
 FEW_CLASSES: Final = 2
 """So many different values are classes however few samples there are."""
+LONGEST: Final = 400
+"""Characters of a list of columns in a message; a longer one names them by index, or names the others."""
 ID_DIGITS: Final = 4
 """Identifiers have so many digits or more."""
 SURE_ROWS: Final = 5
@@ -47,9 +49,10 @@ class Choice:
         rest = [k for k in self.inputs if k not in columns]
         if not rest:
             return ""
-        if self.by_name:
-            return f"data.columns = [{', '.join(table.key(k) for k in rest)}]"
-        return f"data.drop = [{', '.join(table.key(k) for k in (*self.dropped, *columns))}]"
+        lists = {"columns": rest} if self.by_name else {"drop": [*self.dropped, *columns], "columns": rest}
+        ways = [f"data.{key} = [{', '.join(map(table.key, found))}]" for key, found in lists.items()]
+        ways += [f"data.{key} = {found}" for key, found in lists.items()]
+        return next((way for way in ways if len(way) <= LONGEST), min(ways, key=len))
 
 
 def chosen_columns(table: Table, label: Label, columns: object, drop: object) -> Choice:
