@@ -194,7 +194,7 @@ def _is_whole(cell: str) -> bool:
 
 def _counts(cells: Sequence[str]) -> bool:
     """Whether a column is 0, 1, 2, ... or 1, 2, 3, ..."""
-    if not cells[0].isdecimal() or int(cells[0]) not in (0, 1):
+    if cells[0] not in ("0", "1"):
         return False
     start = int(cells[0])
     return all(cell == str(k) for k, cell in enumerate(cells, start))
