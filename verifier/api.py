@@ -185,13 +185,8 @@ class Verification(Judged, Shown):
         return self.report._facts()
 
     def __str__(self) -> str:
-        """All steps, a line each."""
-        head = f"{self.report.data}; M = {self.network.skip_count} skip units"
-        lines = [f"{step.verdict:<9}  {step.label:<5} {step.reason}" for step in self.steps]
-        generic = next((step for step in self.theorem.steps if step.label == "L3.2 genericity"), None)
-        if generic is not None and generic.applies:
-            lines.append(f"{generic.verdict:<9}  L3.2  {generic.statement.title}: {generic.reason}")
-        return "\n".join([head, *lines])
+        """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""
+        return str(self.report)
 
 
 def verify(

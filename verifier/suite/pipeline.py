@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, text_below
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.writer import CertificateBuilder
-from verifier.display import Brief, Decided, Facts, Judged, Shown, Table
+from verifier.display import COLUMNS, Brief, Decided, Facts, Judged, Shown, Table, listed
 from verifier.errors import CaseError, DataError
 from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
 from verifier.landscape.losses import LossPathResult, prove_loss_path
@@ -78,6 +79,14 @@ class CaseReport(Judged, Shown):
     theorem: Theorem | None = None
     engine: str = ""
     certificate: Path | None = None
+
+    def __str__(self) -> str:
+        """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""
+        lines = textwrap.wrap(f"{self.data}; M = {self.network.skip_count} skip units", COLUMNS)
+        lines += listed((str(step.verdict), f"{step.label} {step.reason}") for step in self.steps)
+        if self.theorem is not None:
+            lines += ["", "The proof, statement by statement:", *self.theorem.lines()]
+        return "\n".join(lines)
 
     @property
     def proved(self) -> bool:
