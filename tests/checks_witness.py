@@ -363,7 +363,7 @@ def check_ramps_move(rng):
         found = prover.arguments_of(instance.prover_values(True), block, 0)
         norm, distance = prover.certify_ramps(Fraction(1), found, moved, instance.n)
         assert at_least(norm * distance, q) and at_least(norm, inverse)
-        norm, distance, _ = checker.ramps(instance.checker_blocks()[0], moved, instance.n)
+        norm, distance = checker.ramps(instance.checker_blocks()[0], moved, instance.n)
         assert at_least(norm * distance, q) and at_least(norm, inverse)
 
 
@@ -371,7 +371,7 @@ def check_checker_steps_bound_the_truth(rng):
     """W1 in the checker: ||T^-1|| and ||Psi - T|| are bounded, with perturbed pre-activations too."""
     instance, error = Instance(rng), Fraction(int(rng.integers(0, 3)), 16)
     with common.precision(64):
-        norm, distance, _ = checker.steps(instance.checker_blocks(), arb((int(error * 16), -4)))
+        norm, distance = checker.steps(instance.checker_blocks(), arb((int(error * 16), -4)))
     psi, t = instance.truth(STEPS.get, error)
     assert at_least(distance, row_norm(psi - t))
     assert at_least(norm, row_norm(mpmath.inverse(t)))
@@ -393,7 +393,7 @@ def check_steps_move_by_the_error(rng):
                 layer = SimpleNamespace(activation=expression.parse("tanh(t)", ""), path="")
                 block = SimpleNamespace(layer=layer, sign=sign, columns=n, weight=arb(sign), path="")
                 block.above, block.below = [arb(20), ends[0], arb(30)], [arb(-30), -ends[1], arb(-20)]
-                _, distance, _ = checker.steps([block], arb(0.5))
+                _, distance = checker.steps([block], arb(0.5))
                 assert at_least(distance, truth) and float(distance) <= float(truth) * 1.001
 
 
@@ -490,16 +490,6 @@ def check_witness_has_full_rank(rng):
         psi = mpmath.matrix(columns).T
         lowest = mpmath.svd_r(psi, compute_uv=False)[n - 1]
         assert number(result.sigma_lower.fraction()) <= lowest * (1 + mpmath.mpf(10) ** -30)
-
-
-def check_the_cone_of_lopsided_limits(rng):
-    """The distance that is said to suffice is that of the slower side: tanh(20(t+10)) reaches one limit much later."""
-    tree = expression.parse("tanh(20*(t + 10)) + tanh(20*(t - 20))/1000", "").tree
-    layer = SimpleNamespace(activation=SimpleNamespace(tree=tree, text="x"), path="")
-    block = SimpleNamespace(layer=layer, sign=1, columns=2, weight=arb(1), above=[arb(11), arb(1)], below=[arb(-11)])
-    with working_precision(128):
-        *_, words = checker.steps([block], arb(0))
-    assert float(words.split("at least ")[1].split()[0]) >= 11
 
 
 CHECKS = {name: value for name, value in globals().items() if name.startswith("check_")}

@@ -27,7 +27,7 @@ MUTANTS = [
     ("checker.expression", "lambda x: 1 + 0 * x", "lambda x: x", "series_contain_taylor_coefficients"),
     ("checker.expression", "lambda x: 1 / (1 + square(x))", "lambda x: 1 / (1 + x)", "series_contain_value_and_slope"),
     ("checker.losses", "slope / (1 + total)", "slope", "losses_contain_the_truth"),
-    ("checker.losses", "rest * rest / 2, ", "rest * rest, ", "losses_contain_the_truth"),
+    ("checker.losses", "c * (rest * rest / 2), ", "c * (rest * rest), ", "losses_contain_the_truth"),
     ("checker.losses", "(-x, -d[k]) if k == y", "(-x, d[k]) if k == y", "losses_contain_the_truth"),
     ("checker.losses", "reduce(arb.min, [s for x, s in lines if x >= top], slope)", "slope", "ties_of_hinges"),
     (

@@ -22,11 +22,11 @@ MUTANTS = [
     ("theorem.hypotheses", "mixed = padded and", "mixed = False and", "patches_beside_other_layers"),
     ("theorem.hypotheses", "known.discard(tuple(window))", "pass", "patches_beside_other_layers"),
     # checker
-    ("checker.network", "if i >= 0 else end for c", "if i >= 0 else 0 for c", "padded_checker_features"),
+    ("checker.network", "if i >= 0 else padding for c", "if i >= 0 else 0 for c", "padded_checker_features"),
     ("checker.network", "([*row, arb(0)])", "([*row, arb(1)])", "padded_checker_features"),
-    ("checker.network", "if 0 <= x < n else -end", "if x < n else -end", "padded_checker_features"),
-    ("checker.network", "if 0 <= x < n else -end", "if 0 <= x < n else -1", "padded_checker_features"),
-    ("checker.network", "in range(-p, o * s - p, s)]", "in range(0, o * s, s)]", "padded_checker_features"),
-    ("checker.structure", "(fmpq(0), 0, -1)]", "(fmpq(1), 0, -1)]", "planted_padding"),
-    ("checker.escape", "for unit in rest[index]), True], []", "for unit in rest[index]), False], []", "padding_rests"),
+    ("checker.network", "if 0 <= x < n else -padding", "if x < n else -padding", "padded_checker_features"),
+    ("checker.network", "if 0 <= x < n else -padding", "if 0 <= x < n else -1", "padded_checker_features"),
+    ("checker.network", "[position * s - p for", "[position * s for", "padded_checker_features"),
+    ("checker.structure", "row.append((fmpq(0)", "row.append((fmpq(1)", "planted_padding"),
+    ("checker.escape", "sources.append(True)", "sources.append(False)", "padding_rests"),
 ]

@@ -305,28 +305,33 @@ def limit_of_check(name: str, value: float | None) -> float | None:
     raise InputError(f"{name} = {one_line(value)} must be a number above 0 and at most {MAX_CHECK}")
 
 
-def check(file: str | Path) -> Checked:
+def check(file: str | Path, *, memory: float | None = None, cpu_seconds: float | None = None) -> Checked:
     """Have a certificate checked by the independent checker, in an isolated process of its own.
 
     Parameters
     ----------
     file : str or Path
         The certificate's ``.json``.
+    memory : float, optional
+        GiB of address space that the check may take, all its processes together; 0 for no limit. By default 6.
+    cpu_seconds : float, optional
+        Seconds of CPU time that the check may take, all its processes together; 0 for no limit. By default 600.
 
     Returns
     -------
     Checked
-        ``accepted`` says whether the checker proved every claim anew; if not, ``reason`` says where and why.
+        ``accepted`` says whether the checker proved every claim anew; if not, ``reason`` says where and why. The verdict
+        ``TOO EXPENSIVE`` is neither ``ACCEPTED`` nor ``REJECTED``: the check ran into a limit, which the reason names.
 
     Raises
     ------
     InputError
-        There is no such file.
+        There is no such file, or a limit is negative or no number.
     """
     path = Path(file)
     if not path.is_file():
         raise InputError(f"check({one_line(str(file))}): no such file; name the .json that write() made")
-    process = CheckerProcess([path])
+    process = CheckerProcess([path], memory=memory, cpu_seconds=cpu_seconds)
     try:
         (answer,) = process.wait()
     finally:

@@ -468,11 +468,23 @@ def fuzz(
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Certificates (.json).")],
     as_json: JsonOption = False,
+    memory: Annotated[
+        float | None,
+        typer.Option(help="GiB of address space for each file, all processes together; 0: no limit. [default: 6]"),
+    ] = None,
+    cpu_seconds: Annotated[
+        int | None,
+        typer.Option(help="CPU time for each file, all processes together; 0: no limit. [default: 600]"),
+    ] = None,
 ) -> None:
-    """Check certificates by the independent checker, in an isolated process of its own."""
-    from verifier.suite.recheck import checker_command
+    """Check certificates by the independent checker, in an isolated process of its own.
 
-    arguments = (["--json"] if as_json else []) + ["--", *map(str, files)]
+    Exit code: 0 all accepted, 1 one rejected, 2 one unreadable, 3 one too expensive to check under the limits, which the
+    operating system enforces: neither accepted nor rejected.
+    """
+    from verifier.suite.recheck import checker_command, limit_options
+
+    arguments = (["--json"] if as_json else []) + limit_options(memory, cpu_seconds) + ["--", *map(str, files)]
     raise typer.Exit(subprocess.run(checker_command(arguments), check=False).returncode)
 
 

@@ -22,6 +22,7 @@ WORDS = {
     "REFUTED": "#b42318",
     "REJECTED": "#b42318",
     "UNREADABLE": "#b42318",
+    "TOO EXPENSIVE": "#8a5a00",
     "UNDECIDED": "#8a5a00",
     "TESTED": "#0b628f",
 }

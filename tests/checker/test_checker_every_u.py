@@ -38,7 +38,7 @@ def test_the_stored_weights_do_not_matter(tmp_path, seed):
     assert outcome.verdict == "ACCEPTED"
     (claim,) = outcome.claims
     assert (claim["label"], claim["reason"], claim["rank_at_most"]) == ("R5", "every-u", 1)
-    assert claim["statement"].startswith("for EVERY U: rank Psi <= 1 < N = 2")
+    assert claim["statement"].startswith("for EVERY U: rank Psi(U) <= 1 < N = 2")
 
 
 def test_what_holds_at_one_u_only_is_not_accepted_for_every_u():

@@ -9,7 +9,7 @@ from flint import arb, arb_mat, fmpz_mat
 from test_checker_network import random_case, read
 
 from verifier.checker import network
-from verifier.checker.claims import RankClaim
+from verifier.checker.claims import RankClaim, largest_error, largest_error_plain
 from verifier.checker.common import Exact, precision
 from verifier.checker.network import Features, cut_blocks, multiply, ones
 
@@ -154,3 +154,17 @@ def test_blocks_are_a_partition(samples, jobs, monkeypatch):
             blocks = cut_blocks(net, labels, jobs, bits, others)
             assert sorted(sample for block in blocks for sample in block) == list(range(samples))
             assert max(map(len, blocks)) <= max(1, rows), "balls of more digits, fewer of them"
+
+
+@pytest.mark.parametrize("size", [0, F(1, 4), F(1, 2), F(1, 2) + F(1, 2**14), F(51, 100), 7])
+def test_the_quick_bound_of_rounding_errors_is_no_less_than_the_plain_one(size):
+    """And at most the half that it stands for, or equal."""
+    random = Random(f"{size}")
+    for _ in range(20):
+        rows, columns = random.randint(1, 4), random.randint(1, 4)
+        entries = [random.choice([-1, 1, 0, F(1, 3)]) * F(size) for _ in range(rows * columns)]
+        entries[0] = F(size)
+        distance = arb_mat(rows, columns, [exact(F(int(v * 2**20), 2**20)) for v in entries])
+        plain, quick = largest_error_plain(distance), largest_error(distance)
+        assert quick >= plain
+        assert quick == plain or quick <= 0.5 + 2.0**-11

@@ -215,7 +215,12 @@ class CertificateBuilder:
         self._claim(claim, escape.right_inverse)
 
     def add_gateway(self, result: GatewayResult) -> None:
-        """Add E4, from every point a non-increasing path exists, if the checker can follow the proof."""
+        """Add E4, from every point a non-increasing path exists, if the checker can follow the proof.
+
+        The statement is about labels that agree, so nothing is added to a certificate without labels.
+        """
+        if self._data["labels"] is None:
+            return
         separating = result.separating if result.certifiable and result.verdict is Verdict.PROVED else None
         if separating is not None and self._u is not None and not self._too_far(separating):
             entries = self._point("separating", separating, self._u)

@@ -1,4 +1,4 @@
-"""What an activation is on all of R: real analytic (rule W0), monotone with limits (W1), a softplus (W2).
+"""What an activation is on all of R: defined, real analytic (rule W0), monotone with limits (W1), a softplus (W2).
 
 Glossary: a *domain* (see expression.py) of what is known of subexpressions as functions of t on all of R.
 """
@@ -6,14 +6,13 @@ Glossary: a *domain* (see expression.py) of what is known of subexpressions as f
 import ast
 import functools
 import re
-from collections.abc import Iterable
-from operator import add, mul
 from typing import Any
 
 from flint import arb, fmpq
 
 from .common import require
 from .expression import GUARDED, Function, build, guard
+from .sentences import sentence
 
 INFINITY, NAN, ALGEBRAIC = arb("inf"), arb("nan"), ("t / sqrt(t ** 2 + 1)", "t / sqrt(1 + t ** 2)")
 ENTIRE = ("exp", "sin", "cos", "tanh", "sinh", "cosh", "atan", "erf")  # real analytic on R; log and sqrt on (0, oo)
@@ -21,27 +20,39 @@ ENTIRE = ("exp", "sin", "cos", "tanh", "sinh", "cosh", "atan", "erf")  # real an
 RISING: dict[str, Any] = {"exp": (0, INFINITY), "tanh": (-1, 1), "erf": (-1, 1), "sinh": (-INFINITY, INFINITY)}
 RISING |= {"log": (-INFINITY, INFINITY), "sqrt": (0, INFINITY)}
 SOFTPLUS = r"(?:(\d+) \* )?log\(exp\((?:(\d+) \* )?t(?: / (\d+))?\) \+ 1\)(?: / (\d+))?"
+NOWHERE_NEGATIVE, POSITIVE = 1, 2  # what `Known.sign` says; 0 says nothing
 
 
 class Known:
-    """A function on R.
+    """What is known of a function of t.
 
-    Guarantee: `values` contains all its values and `sign` 2 says that they are above 0, 1 that they are not below 0,
-    wherever it is defined. If `analytic`, then it is defined and real analytic on R; if moreover `way` is 1, -1, 0 (not
-    None), then it is strictly increasing, strictly decreasing, constant, and `ends` contain its limits at -oo and oo.
+    Guarantee: wherever the function is defined, `values` contains its value, and by `sign` it is above 0 (POSITIVE) or
+    not below 0 (NOWHERE_NEGATIVE). If `total`, then it is defined on all of R. If `analytic`, then it is defined and
+    real analytic on all of R; if moreover `way` is 1, -1, 0 (not None), then it is strictly increasing, strictly
+    decreasing, constant, and `ends` contain its limits at -oo and oo.
     """
 
-    def __init__(self, analytic: bool, values: arb, sign: int, way: int | None, ends: Iterable[arb]) -> None:
-        self.analytic, self.values, self.way, self.ends = analytic, values, way, tuple(ends)
-        inside = analytic and way in (1, -1) and all(end >= 0 for end in self.ends)  # strictly between its limits
-        self.sign = 2 if values > 0 or inside else max(sign, int(values >= 0))
+    def __init__(
+        self, total: bool, analytic: bool, values: arb, sign: int, way: int | None, ends: tuple[arb, arb]
+    ) -> None:
+        self.total, self.analytic, self.values, self.way, self.ends = total or analytic, analytic, values, way, ends
+        between_its_limits = analytic and way in (1, -1)  # strictly, so that limits >= 0 make it positive
+        if values > 0 or (between_its_limits and ends[0] >= 0 and ends[1] >= 0):
+            self.sign = POSITIVE
+        else:
+            self.sign = max(sign, NOWHERE_NEGATIVE if values >= 0 else 0)
 
     def __add__(self, other: "Known") -> "Known":
         """Return a sum: monotone if both increase or both decrease, or one is constant."""
         same = self.way is not None and other.way is not None and self.way * other.way >= 0
-        way = (self.way or other.way) if same else None
-        sign, ends = min(self.sign, other.sign) and max(self.sign, other.sign), map(add, self.ends, other.ends)
-        return Known(self.analytic and other.analytic, self.values + other.values, sign, way, ends)
+        return Known(
+            total=self.total and other.total,
+            analytic=self.analytic and other.analytic,
+            values=self.values + other.values,
+            sign=max(self.sign, other.sign) if self.sign and other.sign else 0,
+            way=(self.way or other.way) if same else None,
+            ends=(self.ends[0] + other.ends[0], self.ends[1] + other.ends[1]),
+        )
 
     def __neg__(self) -> "Known":
         """Return -f."""
@@ -54,11 +65,17 @@ class Known:
     def __mul__(self, other: "Known") -> "Known":
         """Return a product: monotone if one is constant, or both are above 0 and increase or decrease together."""
         a, b = (self, other) if self.way == 0 else (other, self)
-        way = a.way if a.way == b.way and a.sign == b.sign == 2 else None
+        way = a.way if a.way == b.way and a.sign == b.sign == POSITIVE else None
         if a.way == 0 and b.way is not None and (a.values > 0 or a.values < 0):
             way = b.way if a.values > 0 else -b.way
-        ends, sign = map(mul, a.ends, b.ends), min(a.sign, b.sign)
-        return Known(a.analytic and b.analytic, a.values * b.values, sign, way, ends)
+        return Known(
+            total=a.total and b.total,
+            analytic=a.analytic and b.analytic,
+            values=a.values * b.values,
+            sign=min(a.sign, b.sign),
+            way=way,
+            ends=(a.ends[0] * b.ends[0], a.ends[1] * b.ends[1]),
+        )
 
     def __truediv__(self, other: "Known") -> "Known":
         """Return a quotient."""
@@ -66,46 +83,101 @@ class Known:
 
     def inverse(self) -> "Known":
         """Return 1 / f; a monotone f without zeros does not change its sign."""
-        zeros = 2 not in (self.sign, (-self).sign)
-        ends = ((INFINITY if self.sign == 2 else -INFINITY) if end == 0 else 1 / end for end in self.ends)
-        way = None if zeros or self.way is None else -self.way
-        return Known(self.analytic and not zeros, 1 / self.values, self.sign, way, ends)
+        zeros = not self.nonzero()
+        beyond = INFINITY if self.sign == POSITIVE else -INFINITY  # the limit of 1 / f where that of f is 0
+        low, high = (beyond if end == 0 else 1 / end for end in self.ends)
+        return Known(
+            total=self.total and not zeros,
+            analytic=self.analytic and not zeros,
+            values=1 / self.values,
+            sign=self.sign,
+            way=None if zeros or self.way is None else -self.way,
+            ends=(low, high),
+        )
+
+    def nonzero(self) -> bool:
+        """Guarantee: if true, then the function has no zeros."""
+        return POSITIVE in (self.sign, (-self).sign)
 
 
 def number(value: Any) -> Known:
     """Return a constant."""
-    return Known(True, arb(value), 0, 0, (arb(value), arb(value)))
+    return Known(True, True, arb(value), 0, 0, (arb(value), arb(value)))
 
 
 def power(exponent: fmpq, t: Known) -> Known:
-    """Return t ** exponent: of any t if it is a whole number, else of t > 0."""
+    """Return t ** exponent: of any t if it is a whole number, else of t > 0, or of t >= 0 where it is only defined."""
     whole, odd, up = exponent.q == 1, exponent.q == 1 and exponent.p % 2 == 1, GUARDED["power"](abs(exponent))
-    way = t.way if (odd or t.sign == 2) and exponent != 0 else None
-    ends, sign = (up(e) if e.is_finite() else e for e in t.ends), t.sign if t.sign == 2 else int(whole and not odd)
-    result = Known(t.analytic and (whole or t.sign == 2), up(t.values), sign, way, ends)
-    return result if exponent >= 0 else result.inverse()
+    low, high = (up(end) if end.is_finite() else end for end in t.ends)
+    raised = Known(
+        total=t.total and (whole or t.sign > 0),
+        analytic=t.analytic and (whole or t.sign == POSITIVE),
+        values=up(t.values),
+        sign=POSITIVE if t.sign == POSITIVE else NOWHERE_NEGATIVE if not odd else 0,
+        way=t.way if (odd or t.sign == POSITIVE) and exponent != 0 else None,
+        ends=(low, high),
+    )
+    return raised if exponent >= 0 else raised.inverse()
 
 
 def call(name: str, t: Known) -> Known:
     """Return a function of t; infinite limits of t have the function's own limits."""
     function, rising = GUARDED[name], {**RISING, "atan": (-arb.pi() / 2, arb.pi() / 2)}
-    values = arb(0, 1) if name == "erf" and not t.values.is_finite() else function(t.values)  # Arb's erf is not defined
-    sign = 2 if name in ("exp", "cosh") else t.sign if name == "sqrt" else 0
-    way = t.way if name in rising or t.way == 0 else None
     edges = (INFINITY, arb(0)) if name in ("log", "sqrt") else (INFINITY,)
-    ends = (arb(rising[name][end > 0]) if name in rising and abs(end) in edges else function(end) for end in t.ends)
-    return Known(t.analytic and (name in ENTIRE or t.sign == 2), values, sign, way, ends)
+    low, high = (
+        arb(rising[name][end > 0]) if name in rising and abs(end) in edges else function(end) for end in t.ends
+    )
+    sign = 0
+    if name in ("exp", "cosh"):
+        sign = POSITIVE
+    elif name == "sqrt":
+        sign = max(t.sign, NOWHERE_NEGATIVE)
+    # Arb's erf is not defined on all of R
+    values = arb(0, 1) if name == "erf" and not t.values.is_finite() else function(t.values)
+    return Known(
+        total=t.total and (name in ENTIRE or t.sign == POSITIVE or (name == "sqrt" and t.sign > 0)),
+        analytic=t.analytic and (name in ENTIRE or t.sign == POSITIVE),
+        values=values,
+        sign=sign,
+        way=t.way if name in rising or t.way == 0 else None,
+        ends=(low, high),
+    )
+
+
+def absolute(t: Known) -> Known:
+    """Return |t|, of which only definedness, values and sign are followed."""
+    sign = POSITIVE if t.nonzero() else NOWHERE_NEGATIVE
+    return Known(t.total, False, abs(t.values), sign, None, (NAN, NAN))
+
+
+def extreme(chosen: Function, of_signs: Function, *parts: Known) -> Known:
+    """Return the largest or the least of functions, likewise."""
+    values, sign = functools.reduce(chosen, (part.values for part in parts)), of_signs(part.sign for part in parts)
+    return Known(all(part.total for part in parts), False, values, sign, None, (NAN, NAN))
 
 
 DOMAIN: dict[str, Any] = {"number": number, "power": lambda exponent: functools.partial(power, exponent)}
 DOMAIN |= {"pi": lambda: number(arb.pi()), "E": lambda: number(arb.const_e())}
 DOMAIN |= {name: functools.partial(call, name) for name in (*ENTIRE, "log", "sqrt")}
-DOMAIN |= dict.fromkeys(("Abs", "Max", "Min"), lambda *_: Known(False, NAN, 0, None, (NAN, NAN)))
+DOMAIN |= {"Abs": absolute}
+DOMAIN |= {"Max": functools.partial(extreme, arb.max, max), "Min": functools.partial(extreme, arb.min, min)}
 
 
 def known(tree: ast.expr) -> Any:
     """Return what is known of an expression."""
-    return build(tree, DOMAIN)(Known(True, arb(0, INFINITY), 0, 1, (-INFINITY, INFINITY)))
+    return build(tree, DOMAIN)(Known(True, True, arb(0, INFINITY), 0, 1, (-INFINITY, INFINITY)))
+
+
+def total(tree: ast.expr) -> bool:
+    """Guarantee: if true, then the expression is defined, a real number, for every real t."""
+    return bool(known(tree).total)
+
+
+def require_total(network: Any, label: str) -> None:
+    """Guarantee: on return every activation is defined on all of R, so that Psi(U) is defined for every U."""
+    for layer in network.layers:
+        activation, message = layer.activation, "the activation is not proved to be defined on all of R"
+        require(total(activation.tree), layer.path + "/activation", f"{label}.total", message, activation.text)
 
 
 def analytic(tree: ast.expr) -> bool:
@@ -147,7 +219,4 @@ def check_generic(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, o
     for layer in network.layers:
         holds, message = analytic(layer.activation.tree), "not proved to be real analytic on R"
         require(holds, layer.path + "/activation", "W0.analytic", message, layer.activation.text)
-    statement = f"rank Psi(U) = N = {network.samples} for almost every U (from {data.ranks[0].label}; the others are a "
-    statement += "closed set of measure zero); for these data and this architecture every local valley of every convex "
-    statement += "finite loss of Psi V, V free, reaches the infimum (L3.2, T3.4(2)); T3.4(4) does not follow from this"
-    return {"statement": statement, "rank": network.samples}
+    return {"statement": sentence("W0", samples=network.samples), "rank": network.samples}

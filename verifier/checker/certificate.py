@@ -31,7 +31,7 @@ ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check
 ALONE["B1"] = check_rank_ball
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 RANKS, WITHOUT_WEIGHTS = {"R1", "R3", "W1", "W2"}, {"W0", "W1", "W2"}
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "B1", "E4", "TC.3"}  # TC.3 needs labels or label counts
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "B1", "TC.3"}  # TC.3 needs labels or label counts
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 

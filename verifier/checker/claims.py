@@ -14,16 +14,18 @@ from typing import Any
 from flint import arb, arb_mat, fmpz_mat
 
 from .classes import Classes
-from .common import Exact, Rejection, above, below, precision, require
+from .common import Exact, Rejection, TooExpensive, above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, guard
 from .network import increasing, ones, pick
+from .sentences import sentence, statement
 
 # working bits for the few scalar inequalities of R1; bits kept of the integers that are squared for ||X||_2
 BOUND_PRECISION, NORM_BITS = 128, 50
 MARGIN_COPIES = 8  # balls that a margin takes while it is looked at
 # |2^k Psi_ij| must stay below 2^MAX_FEATURE_BITS; below 2^FLOAT_BITS the rounding may start from a binary64
 MAX_FEATURE_BITS, FLOAT_BITS, NEAR_HALF, HALF_BALL = 1 << 15, 44, 0.49, arb(0, 0.5 + 2.0**-12)
+MAX_FLOAT_SHIFT = 900  # beyond this 2^k and what it multiplies are no binary64 any more
 Rows = list[list[arb]]
 Norms = tuple[int, int, list[int]]  # of an integer matrix: sum of squares, largest row sum and all column sums of |.|
 exp: Callable[[arb], arb] = GUARDED["exp"]
@@ -71,26 +73,56 @@ def two_norm(x: fmpz_mat, bound: arb, products: int) -> arb:
     return norm.sqrt().min(bound)
 
 
+def largest_error(distance: arb_mat) -> arb:
+    """Return an upper bound of the sizes of all entries.
+
+    Errors of rounding are up to one half: then one comparison with a matrix of such balls is enough, many times faster
+    than the maximum. Whether it is worth trying, the first row tells.
+    """
+    first_row = max(distance[0, j].abs_upper() for j in range(distance.ncols()))
+    if first_row > NEAR_HALF:
+        half = ones(distance.nrows(), distance.ncols()) * HALF_BALL
+        if half.contains(distance):
+            return half[0, 0].abs_upper()  # all its entries are the same
+    return largest_error_plain(distance)
+
+
+def largest_error_plain(distance: arb_mat) -> arb:
+    """Return an upper bound of the sizes of all entries: the definition."""
+    return max(map(arb.abs_upper, distance.entries()))
+
+
 class RankClaim:
     """One claim R1 or R3 and what is known about its residual so far."""
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         self.raw, self.rank, self.precision, path = raw, raw.rank, raw.precision, raw.path
-        samples, units = network.samples, network.skip_units
+        samples = network.samples
         require(raw.rank == samples, path + "/rank", "R1.rank", "full row rank means rank N", raw.rank, samples)
-        columns = list(range(units)) if raw.columns is None else arrays.integers(raw.columns, path + "/columns")
-        inside = increasing(columns) and columns[0] >= 0 and columns[-1] < units
-        require(inside, path + "/columns", "schema.value", "not increasing indices of skip units", columns[:20], units)
-        self.used, self.pick, message = len(columns), pick(columns), "fewer columns than samples"
-        self.entries = len(columns)  # balls that it takes for one sample
-        require(self.used >= samples, path + "/columns", "R1.rank", message, self.used, samples)
         require(raw.alpha < 1, path + "/alpha", "R1.residual", "must be below 1", above(raw.alpha))
         require(raw.sigma_lower > 0, path + "/sigma_lower", "R1.sigma", "must be above 0", below(raw.sigma_lower))
+        columns = self.columns(raw, network.skip_units, arrays)
+        self.pick, self.used = pick(columns), len(columns)
+        self.entries = len(columns)  # balls that it takes for one sample
+        message = "fewer columns than samples"
+        require(self.used >= samples, path + "/columns", "R1.rank", message, self.used, samples)
         numbers, exponent, _ = arrays.numbers(raw.right_inverse, self.used, samples)
         shift, self.scale = max(0, exponent), max(0, -exponent)  # X = 2^-scale X_int
         numbers = [number << shift for number in numbers] if shift else numbers
         self.inverse, self.norms = fmpz_mat(self.used, samples, numbers), norms(numbers, samples)
-        self.error, self.residual = arb(0), (0, 0, [0] * samples)  # the e of |2^k Psi_ij - a_ij| <= e, norms of E
+        self.error = arb(0)  # the e of |2^k Psi_ij - a_ij| <= e
+        self.residual: Norms = (0, 0, [0] * samples)  # the norms of E
+
+    @staticmethod
+    def columns(raw: Any, units: int, arrays: Arrays) -> list[int]:
+        """Return the indices of the columns of Psi that are used."""
+        if raw.columns is None:
+            return list(range(units))
+        path = raw.path + "/columns"
+        columns = arrays.integers(raw.columns, path)
+        inside = increasing(columns) and columns[0] >= 0 and columns[-1] < units
+        require(inside, path, "schema.value", "not increasing indices of skip units", columns[:20], units)
+        return columns
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
         """Round some rows of Psi to integers; return e and the norms of the residual's rows.
@@ -105,30 +137,29 @@ class RankClaim:
 
     def merge(self, taken: Any) -> None:
         """Add what `take` returned."""
-        (squares, largest, columns), (more, larger, others) = self.residual, taken[1]
-        self.error = self.error.max(arb(taken[0])).upper()
+        error, (more, larger, others) = taken
+        squares, largest, columns = self.residual
+        self.error = self.error.max(arb(error)).upper()
         self.residual = squares + more, max(largest, larger), list(map(add, columns, others))
 
     def round(self, flat: list[arb], rows: int) -> tuple[fmpz_mat, arb]:
-        """Return integers a near 2^k z and a proved bound of |2^k z - a|; how a was found does not matter."""
+        """Return integers a near 2^k z and a proved bound of |2^k z - a|; how a was found does not matter.
+
+        Where numbers and shift are small a binary64 finds the integers, many times faster than `nearest`.
+        """
         k, floats = self.raw.feature_bits, list(map(float, flat))
-        if max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
+        if k <= MAX_FLOAT_SHIFT and max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
             factor = 2.0**k
             integers = fmpz_mat(rows, self.used, [round(number * factor) for number in floats])
         else:
             integers = fmpz_mat(rows, self.used, [self.nearest(z) for z in flat])
-        distance = arb_mat(rows, self.used, flat) * arb((1, k)) - arb_mat(integers)
-        error = max(distance[0, j].abs_upper() for j in range(self.used))
-        # errors up to one half, as it should be: one comparison instead of a maximum
-        if error > NEAR_HALF and (half := ones(rows, self.used) * HALF_BALL).contains(distance):
-            return integers, half[0, 0].abs_upper()  # all its entries are the same
-        return integers, max(map(arb.abs_upper, distance.entries()))
+        return integers, largest_error(arb_mat(rows, self.used, flat) * arb((1, k)) - arb_mat(integers))
 
     def nearest(self, z: arb) -> int:
         """Return the integer nearest to 2^k times the midpoint."""
         k, path = self.raw.feature_bits, self.raw.path + "/feature_bits"
-        small = z.abs_upper() < arb((1, MAX_FEATURE_BITS - k))
-        require(small, path, "container.limits", "2^feature_bits times a feature is huge", k, above(z))
+        if not z.abs_upper() < arb((1, MAX_FEATURE_BITS - k)):
+            raise TooExpensive(path, "cost.size", "2^feature_bits times a feature is huge", k, above(z))
         mantissa, exponent = plain(z.mid())
         shift: int = max(-mantissa.bit_length() - 2, exponent + k)
         return mantissa << shift if shift >= 0 else ((mantissa >> (-shift - 1)) + 1) >> 1
@@ -151,10 +182,9 @@ class RankClaim:
             message, found = "sigma_lower is above (1 - alpha) / ||X||_2", below((1 - claimed) / norm)
             proved = sigma > 0 and sigma * norm <= 1 - claimed
             require(proved, raw.path + "/sigma_lower", "R1.sigma", message, below(sigma), found)
-        statement = f"rank Psi = N = {self.rank}: the feature matrix at the stored weights has full row rank, and its "
-        statement += f"smallest singular value is at least {below(sigma)}"
+        said = sentence(raw.label, rank=self.rank, sigma_lower=below(sigma))
         bounds = {"sigma_lower": below(sigma), "alpha": above(claimed)}
-        return {"statement": statement, "rank": self.rank, "columns_used": self.used, **bounds}
+        return {"statement": said, "rank": self.rank, "columns_used": self.used, **bounds}
 
 
 def differences(weights: Exact, label: int, classes: Classes) -> arb_mat:
@@ -271,17 +301,14 @@ class MarginClaim:
         """
         raw, gamma = self.raw, below(self.raw.gamma)
         if self.start is None:
-            statement = f"zero training error: every margin of V is at least {gamma}; Phi(U, t V) <= log(1 + "
-            statement += f"{self.data.classes - 1} e^(-t {gamma})) decreases strictly to 0, the infimum of the loss"
-            return {"statement": statement, "gamma": gamma}
+            return {"statement": sentence("Z1", gamma=gamma, others=self.data.classes - 1), "gamma": gamma}
         with precision(self.precision):
             self.compare_path()
-        reached = "".join(f"; at most {above(target.loss)} from t = {above(target.t)} on" for target in raw.targets)
-        loss, kappa = f"{below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}", above(raw.kappa)
-        statement = f"decreases strictly from {loss} at V0" if raw.label == "P1" else f"({loss} at the start) decreases"
-        statement = f"the loss {statement} along the segment to kappa V1 (kappa = {kappa}), then along t V1 to 0, the "
-        statement += f"hidden weights at rest: training error 0 from t = {above(raw.zero_error_t)} on{reached}"
-        return {"statement": statement, "gamma": gamma, "kappa": kappa}
+        numbers = {"lower": below(raw.start_loss.lower), "upper": above(raw.start_loss.upper)}
+        numbers |= {"kappa": above(raw.kappa), "zero_error_t": above(raw.zero_error_t)}
+        said = [sentence("P1" if raw.label == "P1" else "after", **numbers)]
+        said += [sentence("target", loss=above(target.loss), t=above(target.t)) for target in raw.targets]
+        return {"statement": statement(*said), "gamma": gamma, "kappa": above(raw.kappa)}
 
     def tail(self, time: arb, rule: str, place: str) -> arb:
         """Guarantee: t >= kappa; the result log(1 + (m-1) e^(-t gamma)) bounds the loss at t V1."""

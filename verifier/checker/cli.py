@@ -73,7 +73,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     jobs = min(os.cpu_count() or 1, 4)
     parser.add_argument("--jobs", type=int, default=jobs, choices=range(1, 65), metavar="N", help="processes, 1 to 64")
-    text = f"address space for each file, all processes together, enforced by the operating system (default "
+    text = "address space for each file, all processes together, enforced by the operating system (default "
     text += f"{usual.memory / GIB:g}; 0: no limit)"
     parser.add_argument("--memory", type=memory, default=usual.memory, metavar="GIB", help=text)
     text = f"CPU time for each file, all processes together, enforced by the operating system (default {usual.cpu}; 0: "

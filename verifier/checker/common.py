@@ -10,6 +10,10 @@ from typing import NamedTuple
 
 from flint import arb, arb_mat, ctx, fmpz_mat
 
+# of two in a number that is printed digit by digit: 2^1000000 is above 10^300000, and 2^-1000000 times any mantissa of
+# fewer than 150,000 bits below 10^-250000
+MAX_EXPONENT = 1_000_000
+
 
 class Rejection(Exception):
     """A certificate is not accepted: where, by which rule, why, what it claims and what was computed."""
@@ -69,11 +73,21 @@ class Exact(NamedTuple):
 
 def decimal(end: arb, rounding: str) -> str:
     """Write six digits of an exact number, rounded to one side."""
-    mantissa, exponent = map(int, end.man_exp()) if end.is_finite() else (0, 1 << 30)
-    if abs(exponent) > 1 << 20:  # not finite, or too long for an exact quotient
+    if not end.is_finite():
         return str(end)
+    mantissa, exponent = map(int, end.man_exp())
+    if abs(exponent) > MAX_EXPONENT:  # too long for an exact quotient
+        return beyond(end, rounding)
     context = Context(prec=6, rounding=rounding, Emax=MAX_EMAX, Emin=MIN_EMIN)
     return str(context.divide(Decimal(mantissa << max(exponent, 0)), Decimal(1 << max(-exponent, 0))))
+
+
+def beyond(end: arb, rounding: str) -> str:
+    """Write a number of very many decimal places, before or behind the point, rounded to one side."""
+    tiny = -1 < end < 1
+    if rounding == ROUND_FLOOR:
+        return ("0" if tiny else "1E+300000") if end > 0 else "-1E-250000" if tiny else "-inf"
+    return ("1E-250000" if tiny else "inf") if end > 0 else "0" if tiny else "-1E+300000"
 
 
 def below(value: arb) -> str:

@@ -24,6 +24,7 @@ from .container import Arrays
 from .expression import SERIES, build, jet, taylor
 from .network import Features, by_unit, cut_blocks, join, move, tile
 from .schema import INPUT
+from .sentences import sentence, statement
 from .structure import Structure, fractions
 
 SEGMENT_COPIES = 8  # balls that a unit of a moving network takes, compared with one at rest
@@ -63,7 +64,12 @@ class Segment(Features):
         size = h.nrows()
         z = ((h * w + tile(b, size)) / layer.divisor).entries()
         dz = ((dh * w + h * dw + tile(db, size)) / layer.divisor).entries()
-        found = zip(*(jet(self.jets[number], value, slope) for value, slope in zip(z, dz, strict=True)), strict=True)
+        found = list(zip(*(jet(self.jets[number], *line) for line in zip(z, dz, strict=True)), strict=True))
+        for unit, (value, slope) in enumerate(zip(*found, strict=True)):
+            if not (value.is_finite() and slope.is_finite()):
+                sample = samples[unit // layer.units]
+                message = f"sample {sample}: a unit's value or its derivative is not finite on the way"
+                raise Rejection(layer.path, "features.finite", message, None, str(value)[:100])
         return by_unit(list(itertools.chain(*found)), w.ncols(), layer.units)
 
 
@@ -83,27 +89,37 @@ def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str,
     then the path is that of P1, whose obligations hold with the margins that V has there.
     """
     claim, moved = MarginClaim(raw, network, arrays, data), move(network, raw.moved, arrays)
-    last = arrays.exact(raw.moved_weights, network.skip_units, data.classes) if raw.label == "E1" else claim.start
+    keeps_logits = raw.label in ("E2", "E4.path")
+    if keeps_logits:
+        require_analytic(network, raw.label)  # then units that move have a value on the way
+    after = claim.start  # the output weights where the piece ends
+    if raw.label == "E1":
+        after = arrays.exact(raw.moved_weights, network.skip_units, data.classes)
     blocks = cut_blocks(network, data.labels, 1, SEGMENT_COPIES * raw.precision, data.classes)
-    for layer in network.layers if raw.label in ("E2", "E4.path") else []:  # units that move have a value on the way
-        message = "the activation is not proved to be real analytic on R"
-        require(analytic(layer.activation.tree), layer.path + "/activation", f"{raw.label}.analytic", message)
     with precision(raw.precision):
-        ends, keeps = (Features(network), Features(moved)), raw.label in ("E2", "E4.path")
+        before, arrived = Features(network), Features(moved)
         if raw.label == "E2":
-            how = check_lift(raw, network, moved, arrays, claim.start, ends[0].rows([0])[0])
+            how = check_lift(raw, network, moved, arrays, claim.start, before.rows([0])[0])
         elif raw.label == "E4.path":
-            how = check_parting(raw, network, arrays, Segment(network, ends[1]))
+            how = check_parting(raw, network, arrays, Segment(network, arrived))
         else:
-            how = check_moving(raw, Segment(network, ends[1]), blocks, claim, (claim.start, last))
+            how = check_moving(raw, Segment(network, arrived), blocks, claim, (claim.start, after))
         for samples in blocks:
-            rows, arrived, shared = ends[0].rows(samples), ends[1].rows(samples), dict[Any, Any]()
-            begin = claim.margins(claim.start, samples, rows, {})
-            claim.merge(claim.share(samples, begin))
-            begin = begin if keeps else claim.margins(last, samples, arrived, shared)
-            claim.compare(samples, begin, claim.margins(claim.end, samples, arrived, shared))
+            here, there, shared = before.rows(samples), arrived.rows(samples), dict[Any, Any]()
+            begin = claim.margins(claim.start, samples, here, {})
+            claim.merge(claim.share(samples, begin))  # the loss at the start
+            if not keeps_logits:
+                begin = claim.margins(after, samples, there, shared)
+            claim.compare(samples, begin, claim.margins(claim.end, samples, there, shared))
         found = claim.conclude()
-    return {"precision": raw.precision, **found, "statement": f"{how}; then {found['statement']}"}
+    return {"precision": raw.precision, **found, "statement": statement(how, str(found["statement"]))}
+
+
+def require_analytic(network: Any, label: str) -> None:
+    """Guarantee: on return every activation is real analytic on R."""
+    for layer in network.layers:
+        message, path = "the activation is not proved to be real analytic on R", layer.path + "/activation"
+        require(analytic(layer.activation.tree), path, f"{label}.analytic", message, layer.activation.text)
 
 
 def check_moving(raw: Any, segment: Segment, blocks: list[list[int]], claim: MarginClaim, weights: Any) -> str:
@@ -111,30 +127,41 @@ def check_moving(raw: Any, segment: Segment, blocks: list[list[int]], claim: Mar
 
     Guarantee: dPhi/dt = -(1/n) sum_i mult_i sum_k p_ik m'_ik < 0, or Phi <= Phi(U0, V0) + epsilon, at every time.
     """
-    bound, data = raw.start_loss.lower + raw.epsilon if raw.label == "E3" else None, claim.data
+    data = claim.data
     for piece in segment.pieces(raw.pieces):
-        total = arb(0)
+        total = arb(0)  # n Phi, or -n dPhi/dt
         for samples in blocks:
-            rows, margins, rates = segment.rows(samples), list[list[arb]](), list[list[arb]]()
-            psi, drift = (by_label(data.labels, samples, part) for part in (rows[: len(samples)], rows[len(samples) :]))
-            for (label, here), (_, slope) in zip(psi, drift, strict=True):
-                first, final = (differences(v, label, claim.classes) for v in weights)
-                now, change = first + (final - first) * segment.t, final - first
-                margins += (here * now).tolist()
-                rates += (slope * now + here * change).tolist()
+            margins, rates = moving_margins(segment, samples, claim, weights)
             for sample, m, rate in zip(samples, margins, rates, strict=True):
                 counts = claim.counts(sample)
-                part = fall(m, rate, counts) if bound is None else loss_of(m, counts)
+                part = fall(m, rate, counts) if raw.label == "E1" else loss_of(m, counts)
                 total += data.multiplicities[sample] * part
-        message = f"piece {piece}: the loss is not proved to {'fall' if bound is None else 'stay low'}; more pieces?"
-        if bound is None:
+        if raw.label == "E1":
+            message = f"piece {piece}: the loss is not proved to fall; more pieces?"
             require(total > 0, raw.path + "/pieces", "E1.descent", message, raw.pieces, (-total).str(10))
         else:
-            loss = total / data.total
+            bound, loss = raw.start_loss.lower + raw.epsilon, total / data.total
+            message = f"piece {piece}: the loss is not proved to stay low; more pieces?"
             require(loss <= bound, raw.path + "/epsilon", "E3.sublevel", message, above(bound), above(loss))
-    if bound is None:
-        return f"U and V move straight to other values, and the loss strictly decreases ({raw.pieces} pieces)"
-    return f"U moves straight to other values, the loss at most epsilon = {above(raw.epsilon)} above the start's"
+    if raw.label == "E1":
+        return sentence("E1", pieces=raw.pieces)
+    return sentence("E3", epsilon=above(raw.epsilon))
+
+
+def moving_margins(segment: Segment, samples: list[int], claim: MarginClaim, weights: Any) -> tuple[Rows, Rows]:
+    """Return the margins of some samples at the times in t, and their derivatives, U and V moving."""
+    labels, rows = claim.data.labels, segment.rows(samples)
+    psi = by_label(labels, samples, rows[: len(samples)])
+    drift = by_label(labels, samples, rows[len(samples) :])
+    margins: Rows = []
+    rates: Rows = []
+    for (label, here), (_, slope) in zip(psi, drift, strict=True):
+        first, final = (differences(v, label, claim.classes) for v in weights)
+        change = final - first
+        now = first + change * segment.t
+        margins += (here * now).tolist()
+        rates += (slope * now + here * change).tolist()
+    return margins, rates
 
 
 def fall(margins: list[arb], rates: list[arb], counts: list[int]) -> arb:
@@ -160,23 +187,47 @@ def check_lift(raw: Any, network: Any, moved: Any, arrays: Arrays, start: Exact,
     structure = Structure(network)
     kept_values = base is network or structure.sums == Structure(base).sums
     require(kept_values, raw.path + "/rerouted", "E2.reroute", "a unit's pre-activation is not proved to stay the same")
-    resting, kept, one = units_at_rest(base, moved), dict[int, set[tuple[int, fmpq]]](), False
-    for (constant, sign, form), rests, value in zip(structure.skip, resting, row, strict=True):
-        if rests and sign:
-            kept.setdefault(form, set()).add((sign, constant))
-        one |= rests and (sign == 0 or structure.degrees[form] == 0) and bool(value != 0)
-    one |= any(len({constant for _, constant in seen}) > 1 for seen in kept.values())
+    resting = units_at_rest(base, moved)
+    carriers = Carriers(structure, resting, row)
     for column, weights in enumerate(start.integers.tolist()):
-        constant, sign, form = structure.skip[column]
-        if resting[column] or all(weight == weights[0] for weight in weights):
-            continue
-        if sign == 0 or (structure.degrees[form] == 0 and form not in kept):
-            carried = one or (sign == 0 and constant == 0)
-        else:
-            carried = form in kept and (one or any(constant == sign * s * c for s, c in kept[form]))
+        counts_for_nothing = all(weight == weights[0] for weight in weights)  # it adds the same to all logits
+        carried = resting[column] or counts_for_nothing or carriers.carry(structure.skip[column])
         message = f"column {column} moves, and no columns at rest are proved to carry its part of the logits"
         require(carried, raw.path + "/moved", "E2.carry", message)
-    return f"the loss is constant while {resting.count(False)} skip units move and {resting.count(True)} stand still"
+    return sentence("E2", moving=resting.count(False), resting=resting.count(True))
+
+
+class Carriers:
+    """What the skip units at rest span, as far as their normal forms show it."""
+
+    def __init__(self, structure: Structure, resting: list[bool], row: list[arb]) -> None:
+        """Collect the units at rest; `row` has the values of the skip units on one sample, to see constants by."""
+        self.degrees = structure.degrees
+        self.kept: dict[int, set[tuple[int, fmpq]]] = {}  # by forms: the signs and constants with which they rest
+        self.one = False  # whether the constant column is in the span
+        for unit, rests, value in zip(structure.skip, resting, row, strict=True):
+            constant, sign, form = unit
+            if rests and sign != 0:
+                self.kept.setdefault(form, set()).add((sign, constant))
+            if rests and self.is_constant(unit) and value != 0:
+                self.one = True
+        if any(len({constant for _, constant in seen}) > 1 for seen in self.kept.values()):
+            self.one = True  # c0 + s z and c1 + s' z rest: their sum or difference is a constant, not 0
+
+    def is_constant(self, unit: tuple[fmpq, int, int]) -> bool:
+        """Return whether the unit is the same number on all samples."""
+        _, sign, form = unit
+        return sign == 0 or self.degrees[form] == 0
+
+    def carry(self, unit: tuple[fmpq, int, int]) -> bool:
+        """Guarantee: if true, then the unit's column is a combination of columns at rest."""
+        constant, sign, form = unit
+        if self.is_constant(unit) and (sign == 0 or form not in self.kept):
+            return self.one or (sign == 0 and constant == 0)
+        if form not in self.kept:
+            return False
+        # z = s (v - c) from a column v = c + s z at rest, so that constant + sign z = sign s v + (constant - sign s c)
+        return self.one or any(constant == sign * s * c for s, c in self.kept[form])
 
 
 def units_at_rest(base: Any, moved: Any) -> list[bool]:
@@ -186,14 +237,17 @@ def units_at_rest(base: Any, moved: Any) -> list[bool]:
     """
     rest: dict[int, list[bool]] = {INPUT: [True] * base.inputs.integers.ncols()}
     for number, (old, new) in enumerate(zip(base.layers, moved.layers, strict=True)):
-        sources, rest[number] = [*(unit for index in old.inputs for unit in rest[index]), True], []  # the padding rests
-        (weights, biases), after = ((fractions(layer.weight), fractions(layer.bias)) for layer in (old, new))
+        sources = [unit for index in old.inputs for unit in rest[index]]
+        sources.append(True)  # the padding rests
+        weights, new_weights = fractions(old.weight), fractions(new.weight)
+        biases, new_biases = fractions(old.bias), fractions(new.bias)
+        rest[number] = []
         for a, row in enumerate(weights):
-            used = [k for k, weight in enumerate(row) if weight != 0]
+            read = [k for k, weight in enumerate(row) if weight != 0]
             for p, window in enumerate(old.windows):
                 own = old.bias.at(p)
-                fixed = row == after[0][a] and biases[own][a] == after[1][own][a]
-                rest[number].append(fixed and all(sources[window[k]] for k in used))
+                fixed = row == new_weights[a] and biases[own][a] == new_biases[own][a]
+                rest[number].append(fixed and all(sources[window[k]] for k in read))
     return [rest[number][unit] for number, layer in enumerate(base.layers) for unit in layer.skip]
 
 
@@ -222,25 +276,28 @@ def check_gateway(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
     """
     number, samples = only_skip_layer(raw, network), network.samples
     require(network.skip_units >= samples, raw.path, "E4.units", "needs M >= N", network.skip_units, samples)
-    for layer in network.layers:
-        message = "the activation is not proved to be real analytic on R"
-        require(analytic(layer.activation.tree), layer.path, "E4.analytic", message, layer.activation.text)
+    require_analytic(network, "E4")
     top, message = network.layers[number], "not proved to be no polynomial (monotone with a finite limit)"
     way, *ends = monotone(top.activation.tree)
     require(way != 0 and any(map(arb.is_finite, ends)), top.path, "E4.analytic", message, top.activation.text)
     moved = move(network, raw.separating or [], arrays)
-    last = moved.layers[number] = SimpleNamespace(**vars(moved.layers[number]))  # of which one unit is evaluated
-    unit, last.units, last.skip = last.skip[0], 1, [0]
-    last.weight = last.weight._replace(integers=fmpz_mat([last.weight.integers.tolist()[unit]]))
-    last.bias = last.bias._replace(integers=fmpz_mat([[last.bias.integers[0, unit]]]))
+    moved.layers[number] = first_unit(moved.layers[number])
     with precision(raw.precision):
         features = Features(moved)
-        column = [row[0] for block in cut_blocks(network, [0] * samples, 1, raw.precision) for row in features.rows(block)]
+        blocks = cut_blocks(network, [0] * samples, 1, raw.precision)
+        column = [row[0] for block in blocks for row in features.rows(block)]
         message = "the first skip unit is not proved to have different values on all samples"
         require(distinct(column), raw.path + "/separating", "E4.separation", message)
-    statement = "from EVERY (U, V) a path on which the cross-entropy never increases leads to loss 0 (wide last layer "
-    statement += "of units with weights of their own, analytic, no polynomial; the layers below separate the samples)"
-    return {"precision": raw.precision, "statement": statement}
+    return {"precision": raw.precision, "statement": sentence("E4")}
+
+
+def first_unit(layer: Any) -> Any:
+    """Return a dense layer that has the first skip unit of this one and no others."""
+    unit, alone = layer.skip[0], SimpleNamespace(**vars(layer))
+    alone.units, alone.skip = 1, [0]
+    alone.weight = layer.weight._replace(integers=fmpz_mat([layer.weight.integers.tolist()[unit]]))
+    alone.bias = layer.bias._replace(integers=fmpz_mat([[layer.bias.integers[0, unit]]]))
+    return alone
 
 
 def check_parting(raw: Any, network: Any, arrays: Arrays, segment: Any) -> str:
@@ -254,34 +311,57 @@ def check_parting(raw: Any, network: Any, arrays: Arrays, segment: Any) -> str:
     sigma(w_j z + b_j) is the Taylor coefficient of order q of g_j at a point between the nodes.]
     """
     number, samples = only_skip_layer(raw, network), network.samples
-    layer, units, rests = network.layers[number], network.skip_units, all(entry.layer != number for entry in raw.moved)
+    rests = all(entry.layer != number for entry in raw.moved)
     require(rests, raw.path + "/moved", "E4.rest", "the skip layer must not move", number)
-    weights = layer.weight.integers.tolist()
-    read = sorted({k for unit in layer.skip for k, weight in enumerate(weights[unit]) if weight != 0})
-    require(len(read) == 1, raw.path, "E4.gate", "the skip units must read one and the same unit", read[:20])
+    gate = gate_of(raw, network.layers[number])
     groups = merged(raw, network)
     most = max(map(len, groups))
     require(most <= MAX_GROUP, raw.path, "E4.groups", "too many samples are merged into one", most, MAX_GROUP)
-    entries: list[list[arb]] = []
+    rows: Rows = []
     for group in groups:
-        seen, orders = list[arb](), max(2, len(group))
-        for piece in segment.pieces(raw.pieces):
-            found = segment.values(group, [segment.inputs[sample] for sample in group])
-            gate = [row[read[0]] for row in join([found[source] for source in layer.inputs])]
-            message = f"piece {piece}: samples {group[:8]} are not proved to part"
-            require(distinct(gate[len(group) :]), raw.path + "/pieces", "E4.part", message, raw.pieces)
-            seen += gate[: len(group)]
-        hull, columns = functools.reduce(arb.union, seen), []
-        for unit in layer.skip:
-            w, b = segment.weights[number][read[0], unit], segment.biases[number][0, unit]
-            inner = [w * hull + b, w, *[arb(0)] * len(group)]
-            columns.append(taylor(segment.jets[number], inner[:orders])[: len(group)])
-        entries += map(list, zip(*columns, strict=True))
-    residual = arb_mat(entries) * arrays.exact(raw.right_inverse, units, samples).balls() - arb_mat(samples, samples, 1)
+        hull = part(raw, segment, number, gate, group)
+        columns = [
+            taylor_of_unit(segment, number, gate, unit, hull, len(group)) for unit in network.layers[number].skip
+        ]
+        rows += map(list, zip(*columns, strict=True))
+    inverse = arrays.exact(raw.right_inverse, network.skip_units, samples).balls()
+    residual = arb_mat(rows) * inverse - arb_mat(samples, samples, 1)
     alpha = sum((error * error for error in residual.entries()), arb(0))  # at least ||M X - I||^2
     message = "the matrices of divided differences are not proved to have full rank on the whole piece"
     require(alpha < 1, raw.path + "/right_inverse", "E4.rank", message, None, above(alpha))
-    return f"{sum(len(g) > 1 for g in groups)} groups of merged samples part at constant loss, V following continuously"
+    return sentence("E4.path", groups=sum(len(group) > 1 for group in groups))
+
+
+def gate_of(raw: Any, layer: Any) -> int:
+    """Return the one unit, as an index into the layer's row of inputs, that all its skip units read."""
+    weights = layer.weight.integers.tolist()
+    read = sorted({k for unit in layer.skip for k, weight in enumerate(weights[unit]) if weight != 0})
+    require(len(read) == 1, raw.path, "E4.gate", "the skip units must read one and the same unit", read[:20])
+    return read[0]
+
+
+def part(raw: Any, segment: Any, number: int, gate: int, group: list[int]) -> arb:
+    """Return a ball that contains the gate's values on the samples of a group, at all times.
+
+    Guarantee: on every piece the derivatives of these values are pairwise different, so that the values, which coincide
+    at t = 0, are pairwise different for t > 0.
+    """
+    values: list[arb] = []
+    for piece in segment.pieces(raw.pieces):
+        found = segment.values(group, [segment.inputs[sample] for sample in group])
+        sources = [found[source] for source in segment.layers[number].inputs]
+        moving = [row[gate] for row in join(sources)]  # the values, and then the derivatives
+        message = f"piece {piece}: samples {group[:8]} are not proved to part"
+        require(distinct(moving[len(group) :]), raw.path + "/pieces", "E4.part", message, raw.pieces)
+        values += moving[: len(group)]
+    return functools.reduce(arb.union, values)
+
+
+def taylor_of_unit(segment: Any, number: int, gate: int, unit: int, hull: arb, count: int) -> list[arb]:
+    """Return so many Taylor coefficients of s -> sigma(w (z + s) + b) of a unit, for all z in the ball `hull`."""
+    w, b = segment.weights[number][gate, unit], segment.biases[number][0, unit]
+    inner = [w * hull + b, w, *[arb(0)] * count]
+    return taylor(segment.jets[number], inner[: max(2, count)])[:count]
 
 
 def merged(raw: Any, network: Any) -> list[list[int]]:

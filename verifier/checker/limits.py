@@ -9,6 +9,7 @@ Glossary: *memory* is address space in bytes, *cpu* time of the processor in sec
 """
 
 import contextlib
+import faulthandler
 import os
 import pickle
 import signal
@@ -147,9 +148,10 @@ def be_child(work: Callable[[], bytes], limits: Limits, sink: int, parent: int) 
         end_with(parent)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+        faulthandler.disable()
         nowhere = os.open(os.devnull, os.O_RDWR)  # what FLINT says before it aborts is of no use
-        for stream in (0, 1, 2):
-            os.dup2(nowhere, stream)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
         confine(limits)
         content = work()
         with open(sink, "wb") as stream:
@@ -207,11 +209,11 @@ class Worker:
             be_worker(look, blocks, share, sink, parent)
         os.close(sink)
         INHERITED.append(source)
-        self.stream: BinaryIO = open(source, "rb")  # noqa: SIM115 - closed by `stop`
+        self.stream: BinaryIO = open(source, "rb")
 
     def answer(self) -> tuple[bool, Any]:
         """Return whether it could look at the next block, and what it found or the exception that it met."""
-        answer: tuple[bool, Any] = pickle.load(self.stream)  # noqa: S301 - from a process of our own
+        answer: tuple[bool, Any] = pickle.load(self.stream)
         return answer
 
     def stop(self) -> None:

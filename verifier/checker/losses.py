@@ -15,6 +15,7 @@ from flint import arb, arb_mat
 from .claims import MarginClaim, Rows, exp, sides
 from .common import above, below, precision, require
 from .container import Arrays
+from .sentences import sentence, statement
 
 Line = list[arb]
 Found = tuple[arb, arb]
@@ -100,23 +101,26 @@ class LossClaim(MarginClaim):
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)
-        start, end = self.start, self.end
-        bits = max(start.bits, end.bits) + abs(start.exponent - end.exponent) + 64
         self.entries = LOSS_COPIES * len(self.classes.first)
-        with precision(bits):  # enough for the exact difference
-            first, last = (self.classes.columns(exact).balls() for exact in (start, end))
-            self.weights = first, last, last - first
+        self.weights = self.columns()
         factors, path = raw.class_weights, raw.path + "/class_weights"
         fit = factors is None or (len(factors) == data.classes and all(factor > 0 for factor in factors))
         require(fit, path, "TC.3.class-weights", "must be one positive number per class")
         counts = self.label_counts(network.samples, data.classes, arrays)
         self.shares = [{y: c * (factors[y] if factors else arb(1)) for y, c in row.items()} for row in counts]
-        labels = sum(map(len, self.shares))
-        self.agree = labels == network.samples
+        self.agree = sum(map(len, self.shares)) == network.samples  # one label for each sample
         self.exact = self.agree or raw.loss not in HINGES  # then `least` is the infimum
         usable = raw.gamma is None or (self.agree and raw.loss != "squared")
         require(usable, raw.path + "/gamma", "TC.3.gamma", "is only for margin losses with labels that agree")
         self.totals = [ZERO] * 3  # n times the losses at V0 and V1 and the slope at V1, summed so far
+
+    def columns(self) -> tuple[arb_mat, arb_mat, arb_mat]:
+        """Return V0, V1 and V1 - V0, exactly: one column for each group of classes."""
+        start, end = self.start, self.end
+        bits = max(start.bits, end.bits) + abs(start.exponent - end.exponent) + 64
+        with precision(bits):  # enough for the exact difference
+            first, last = (self.classes.columns(exact).balls() for exact in (start, end))
+            return first, last, last - first
 
     def label_counts(self, samples: int, classes: int, arrays: Arrays) -> list[dict[int, int]]:
         """Return how often each sample has each of its labels."""
@@ -134,21 +138,29 @@ class LossClaim(MarginClaim):
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
         """Return the samples' shares of the losses at V0 and V1 and of the slope at V1; compare margins with gamma."""
-        found, raw, psi, loss = [ZERO] * 3, self.raw, arb_mat(rows), LOSSES[self.raw.loss]
-        for sample, *lines in zip(samples, *((psi * v).tolist() for v in self.weights), strict=True):
+        found, psi, loss = [ZERO] * 3, arb_mat(rows), LOSSES[self.raw.loss]
+        starts, ends, changes = ((psi * v).tolist() for v in self.weights)
+        for sample, *lines in zip(samples, starts, ends, changes, strict=True):
             for label, weight in self.shares[sample].items():
-                (groups, others), own, y = self.classes.others(label), self.classes.group[label], 0
-                first, g, d = ([line[group] for group in (own, *groups)] for line in lines)
+                groups, others = self.classes.others(label)
+                own = self.classes.group[label]
+                first, g, d = ([line[group] for group in (own, *groups)] for line in lines)  # the label's logit first
                 counts = [1, *others]
-                parts = loss(first, d, y, counts)[0], *loss(g, d, y, counts)
-                found = [total + weight * part for total, part in zip(found, parts, strict=True)]
-                alone = raw.loss == "one-vs-rest"
-                margins = [-x if alone else g[y] - x for k, x in enumerate(g) if k != y] + [g[y]] * alone
-                message = f"sample {sample}: a margin (one-vs-rest: G_y, -G_k) is not proved to be at least gamma"
-                holds = raw.gamma is None or all(margin >= raw.gamma for margin in margins)
-                require(holds, raw.path + "/gamma", "TC.3.margin", message)
-        require(all(map(arb.is_finite, found)), raw.path, "TC.3.finite", "a loss or its slope is not finite")
+                start, _ = loss(first, d, 0, counts)
+                end, slope = loss(g, d, 0, counts)
+                found = [total + weight * part for total, part in zip(found, (start, end, slope), strict=True)]
+                self.require_margins(sample, g)
+        require(all(map(arb.is_finite, found)), self.raw.path, "TC.3.finite", "a loss or its slope is not finite")
         return sides(found)
+
+    def require_margins(self, sample: int, g: Line) -> None:
+        """Guarantee: on return gamma is not given, or it is below every margin of these logits, the label's first."""
+        raw, (own, *others) = self.raw, g
+        if raw.gamma is None:
+            return
+        margins = [own, *(-x for x in others)] if raw.loss == "one-vs-rest" else [own - x for x in others]
+        message = f"sample {sample}: a margin (one-vs-rest: G_y, -G_k) is not proved to be at least gamma"
+        require(all(margin >= raw.gamma for margin in margins), raw.path + "/gamma", "TC.3.margin", message)
 
     def conclude(self) -> dict[str, object]:
         """Compare losses, slope and infimum.
@@ -172,11 +184,11 @@ class LossClaim(MarginClaim):
                 require(holds, f"{raw.path}/{key}", "TC.3." + key.replace("_", "-"), message, None, value.str(15))
         proved = attained or raw.gamma is not None or any(rank.label in ("R1", "R3") for rank in self.data.ranks)
         require(proved, raw.path + "/infimum", "TC.3.rank", "needs a claim R1 or R3 in the same certificate")
+        numbers = {"lower": below(raw.start_loss.lower), "upper": above(raw.start_loss.upper)}
+        numbers |= {"end_loss": above(raw.end_loss), "infimum_lower": below(low), "infimum_upper": above(high)}
         what = f"{raw.loss}, classes weighted" if raw.class_weights else raw.loss
         way = "decreases strictly" if slope < 0 else "never increases"
-        statement = f"the loss Phi ({what}) {way} from {below(raw.start_loss.lower)} .. {above(raw.start_loss.upper)}"
-        statement += f" at V0 along the segment to V1, where it is at most {above(raw.end_loss)}; its infimum over V is"
-        statement += f" in [{below(low)}, {above(high)}]"
+        said = [sentence("TC.3", loss=what, way=way, **numbers)]
         if raw.gamma is not None:
-            statement += "; beyond V1 it never increases along t V1 and tends to 0"
-        return {"statement": statement}
+            said.append(sentence("TC.3 ray"))
+        return {"statement": statement(*said)}

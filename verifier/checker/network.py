@@ -68,53 +68,123 @@ def read_layer(
     `shapes` are those of the earlier layers; to `sizes`, which are bounded, the layer's own are added.
     """
     path, dense, pool = layer.path, layer.kind == "dense", layer.kind == "avgpool"
-    known, once = shapes.keys() >= set(layer.inputs), len(set(layer.inputs)) == len(layer.inputs)
-    require(known, path + "/inputs", "schema.value", "an input is not an earlier layer", layer.inputs)
-    require(once, path + "/inputs", "network.layer", "an input is listed twice", layer.inputs)
-    sources = [[prod(shapes[index])] if dense else shapes[index] for index in layer.inputs]
-    spatial, (kernel, stride) = sources[0][1:], ([], []) if dense else (layer.kernel, layer.stride)
-    axes = max(1, len(spatial)) if pool else AXES[layer.kind]
-    fit = len(spatial) == axes and all(shape[1:] == spatial for shape in sources)
-    require(fit, path + "/inputs", "network.layer", "the inputs' shapes do not fit this layer", sources)
-    pads = getattr(layer, "padding", [0] * axes)
-    require(len(pads) == axes, path + "/padding", "schema.value", "must have a number per axis", pads, axes)
-    wide = [length + 2 * p for length, p in zip(spatial, pads, strict=True)]
-    fit = len(kernel) == len(stride) == axes and all(p < k <= w for p, k, w in zip(pads, kernel, wide, strict=True))
-    message = "kernel, stride or padding do not fit the inputs"
-    require(fit, path, "schema.value", message, [kernel, stride, pads], spatial)
-    outs = [(w - k) // s + 1 for w, k, s in zip(wide, kernel, stride, strict=True)]
+    sources = source_shapes(layer, shapes)
     channels = sum(shape[0] for shape in sources)
+    window = read_window(layer, sources)
     filters = channels if pool else layer.units if dense else layer.filters
-    layer.units, layer.width = filters * prod(outs), channels * prod(spatial)
+    positions = prod(window.outs)
+    layer.units, layer.width = filters * positions, channels * prod(window.extents)
     sizes.units += layer.units if pool or layer.weight is not None else 0
-    sizes.places += 0 if dense else prod(outs) * channels * prod(kernel)
+    sizes.places += 0 if dense else positions * channels * prod(window.kernel)
     afford(sizes.units, MAX_UNITS, path, "units")
     afford(sizes.places, MAX_PLACES, path, "places in windows")
-    plane, end, sides = prod(spatial), channels * prod(spatial), list[list[list[int]]]()
-    for axis, (o, s, p, k) in enumerate(zip(outs, stride, pads, kernel, strict=True)):
-        n, step = spatial[axis], prod(spatial[axis + 1 :])  # a sum with -end, outside of the input, is below 0
-        sides.append([[x * step if 0 <= x < n else -end for x in range(at, at + k)] for at in range(-p, o * s - p, s)])
-    groups = [range(channels)] if not pool else [range(c, c + 1) for c in range(channels)]
-    boxes = ((group, list(map(sum, itertools.product(*box)))) for group in groups for box in itertools.product(*sides))
-    windows = ([c * plane + i if i >= 0 else end for c in group for i in box] for group, box in boxes)
-    layer.windows = groups if dense else list(windows)
-    layer.skip = range(layer.units) if layer.skip is True else layer.skip or []
-    ordered = type(layer.skip) is range or increasing(layer.skip)
-    require(ordered, path + "/skip", "network.skip", "must be strictly increasing", layer.skip[:20])
-    inside = all(unit < layer.units for unit in layer.skip[-1:])
-    require(inside, path + "/skip", "schema.value", "is not a unit", layer.skip[-1:], layer.units)
-    layer.activation = parse("t" if pool else layer.activation, path + "/activation")
-    if pool:
-        layer.divisor, layer.weight = prod(kernel), Exact(fmpz_mat(1, prod(kernel), [1] * prod(kernel)), 0, 1)
-        layer.bias = Exact(fmpz_mat(1, 1), 0, 1)
+    if dense:
+        layer.windows = [range(channels)]
     else:
-        layer.divisor, layer.shape = 1, [filters, channels, *kernel]
-        layer.tied, layer.outs = not dense and layer.bias_kind == "tied", outs
+        layer.windows = windows_of(window, channels, each_channel_alone=pool)
+    layer.skip = read_skip(layer)
+    layer.activation = parse("t" if pool else layer.activation, path + "/activation")
+    layer.outs = window.outs
+    if pool:
+        set_mean(layer, prod(window.kernel))
+    else:
+        layer.divisor, layer.shape = 1, [filters, channels, *window.kernel]
+        layer.tied = not dense and layer.bias_kind == "tied"
         given = (layer.weight is None) + (layer.bias is None)
         require(given != 1, path, "network.layer", "give both weight and bias, or null for both")
         if given == 0:
             read_weights(layer, layer.weight, layer.bias, arrays)
-    return [filters, *outs]
+    return [filters, *window.outs]
+
+
+def source_shapes(layer: SimpleNamespace, shapes: dict[int, list[int]]) -> list[list[int]]:
+    """Return the shapes of a layer's inputs; a dense layer sees each of them flattened."""
+    path = layer.path + "/inputs"
+    known = all(index in shapes for index in layer.inputs)
+    require(known, path, "schema.value", "an input is not an earlier layer", layer.inputs)
+    once = len(set(layer.inputs)) == len(layer.inputs)
+    require(once, path, "network.layer", "an input is listed twice", layer.inputs)
+    if layer.kind == "dense":
+        return [[prod(shapes[index])] for index in layer.inputs]
+    return [shapes[index] for index in layer.inputs]
+
+
+def read_window(layer: SimpleNamespace, sources: list[list[int]]) -> SimpleNamespace:
+    """Return how a window slides over the inputs, a number per axis each: extents, kernel, stride, padding, outs.
+
+    A dense layer has no axes: its one window is the whole row.
+    """
+    path, extents = layer.path, sources[0][1:]
+    axes = max(1, len(extents)) if layer.kind == "avgpool" else AXES[layer.kind]
+    fit = len(extents) == axes and all(shape[1:] == extents for shape in sources)
+    require(fit, path + "/inputs", "network.layer", "the inputs' shapes do not fit this layer", sources)
+    kernel, stride = ([], []) if layer.kind == "dense" else (layer.kernel, layer.stride)
+    padding = getattr(layer, "padding", [0] * axes)
+    require(len(padding) == axes, path + "/padding", "schema.value", "must have a number per axis", padding, axes)
+    fit = len(kernel) == len(stride) == axes
+    fit = fit and all(p < k <= n + 2 * p for n, k, p in zip(extents, kernel, padding, strict=True))
+    message = "kernel, stride or padding do not fit the inputs"
+    require(fit, path, "schema.value", message, [kernel, stride, padding], extents)
+    steps = zip(extents, kernel, stride, padding, strict=True)
+    outs = [(n + 2 * p - k) // s + 1 for n, k, s, p in steps]
+    return SimpleNamespace(extents=extents, kernel=kernel, stride=stride, padding=padding, outs=outs)
+
+
+def windows_of(window: SimpleNamespace, channels: int, each_channel_alone: bool) -> list[list[int]]:
+    """Return for every position what its window sees: indices into the row of all channels, in C order.
+
+    Each axis gives offsets of its own, which add up to an index. An offset outside of the inputs is so far below 0 that
+    the sum is: such a place is in the padding, and has the index after the last. An average pool has the windows of one
+    channel after those of the other.
+    """
+    plane, padding = prod(window.extents), channels * prod(window.extents)
+    axes = []  # for each axis the offsets of each of its windows
+    for axis, (n, k, s, p, out) in enumerate(
+        zip(window.extents, window.kernel, window.stride, window.padding, window.outs, strict=True)
+    ):
+        unit = prod(window.extents[axis + 1 :])
+        starts = [position * s - p for position in range(out)]
+        axes.append([[x * unit if 0 <= x < n else -padding for x in range(at, at + k)] for at in starts])
+    boxes = [[sum(offsets) for offsets in itertools.product(*box)] for box in itertools.product(*axes)]
+    seen = [[channel] for channel in range(channels)] if each_channel_alone else [list(range(channels))]
+    return [[c * plane + i if i >= 0 else padding for c in group for i in box] for group in seen for box in boxes]
+
+
+def windows_of_plain(window: SimpleNamespace, channels: int, each_channel_alone: bool) -> list[list[int]]:
+    """Return what `windows_of` returns, place by place: the definition, which the tests compare with it."""
+    windows = []
+    for group in [[channel] for channel in range(channels)] if each_channel_alone else [range(channels)]:
+        for position in itertools.product(*(range(out) for out in window.outs)):
+            places = []
+            for channel in group:
+                for offset in itertools.product(*(range(k) for k in window.kernel)):
+                    index, inside = channel, True
+                    for n, s, p, at, q in zip(
+                        window.extents, window.stride, window.padding, position, offset, strict=True
+                    ):
+                        coordinate = at * s + q - p
+                        inside = inside and 0 <= coordinate < n
+                        index = index * n + coordinate
+                    places.append(index if inside else channels * prod(window.extents))
+            windows.append(places)
+    return windows
+
+
+def read_skip(layer: SimpleNamespace) -> Any:
+    """Return the layer's skip units: a range or a list, empty if there are none."""
+    path = layer.path + "/skip"
+    skip = range(layer.units) if layer.skip is True else layer.skip or []
+    ordered = type(skip) is range or increasing(skip)
+    require(ordered, path, "network.skip", "must be strictly increasing", skip[:20])
+    inside = len(skip) == 0 or skip[-1] < layer.units
+    require(inside, path, "schema.value", "is not a unit", skip[-1:], layer.units)
+    return skip
+
+
+def set_mean(layer: SimpleNamespace, length: int) -> None:
+    """Make a layer the mean over its windows, which have this length: weights 1, no bias, then a divisor."""
+    layer.divisor, layer.weight = length, Exact(fmpz_mat(1, length, [1] * length), 0, 1)
+    layer.bias = Exact(fmpz_mat(1, 1), 0, 1)  # one row stands for all positions
 
 
 def read_weights(layer: SimpleNamespace, weight: Any, bias: Any, arrays: Arrays) -> None:
@@ -135,9 +205,7 @@ def pick(indices: list[int]) -> Any:
     return itemgetter(*indices) if len(indices) > 1 else lambda row: (row[indices[0]],)
 
 
-def cut_blocks(
-    network: SimpleNamespace, labels: list[int], jobs: int, bits: int, others: int = 0
-) -> list[list[int]]:
+def cut_blocks(network: SimpleNamespace, labels: list[int], jobs: int, bits: int, others: int = 0) -> list[list[int]]:
     """Cut the samples, ordered by their labels, into blocks that are evaluated together.
 
     The balls of a block, of so many bits and `others` more for each sample, fit into BLOCK_WORDS, or it has one sample.

@@ -18,6 +18,7 @@ from .container import Arrays
 from .escape import differentiable
 from .expression import Function, jet
 from .schema import INPUT
+from .sentences import sentence
 
 # pieces that an interval may be cut into, and operations of the activation on all of them together; a piece is not cut
 # if its bound is at most this factor above a value found elsewhere, or tiny
@@ -36,7 +37,10 @@ def suprema(function: Function, reach: arb, path: str, steps: int) -> list[arb]:
         middle, bounds = ((low + high) / 2).mid(), [x.abs_upper() for x in jet(function, low.union(high), arb(1))]
         if not low < middle < high:  # below the resolution of the numbers: a pole, or nearly one
             break
-        best = [b.max(x.abs_lower()) for b, x in zip(best, jet(function, middle, arb(1)), strict=True)]
+        inside = jet(function, middle, arb(1))
+        if not all(map(arb.is_finite, inside)):  # no number of pieces bounds what is not finite at one point
+            break
+        best = [b.max(x.abs_lower()) for b, x in zip(best, inside, strict=True)]
         if all(bound <= SHARP * b + TINY for bound, b in zip(bounds, best, strict=True)):
             most = [m.max(bound).upper() for m, bound in zip(most, bounds, strict=True)]
         else:
@@ -85,8 +89,8 @@ def check_rank_ball(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[s
         squares = sum((m * d * d for m, (_, d) in zip(units, spread(network, raw.radius), strict=True)), arb(0))
         moved, message = (network.samples * squares).upper().sqrt(), "Psi may change by sigma_N: reduce the radius"
         require(moved < sigma, path, "B1.change", message, below(sigma), above(moved))
-    statement = f"rank Psi(U') = N = {network.samples} for every U' within {below(raw.radius)} of the stored hidden "
-    return {"statement": statement + "weights and biases, each number", "radius": below(raw.radius)}
+    said = sentence("B1", samples=network.samples, radius=below(raw.radius))
+    return {"statement": said, "radius": below(raw.radius)}
 
 
 def strongest(data: Any, raw: Any) -> Any:
@@ -120,9 +124,8 @@ class BallClaim(MarginClaim):
                 worst = worst.max(sum(s * scale * d for s, (_, d) in zip(sums, changes, strict=True)))
             moved, message = worst + shift, "the margins may change by gamma: choose a smaller radius"
             require(moved < raw.gamma, raw.path + "/radius", "Z2.change", message, below(raw.gamma), above(moved))
-        statement = f"zero training error for all hidden and output weights within {below(raw.radius)} of the stored "
-        statement += f"ones, each number: the margins, at least {below(raw.gamma)}, change by at most {above(moved)}"
-        return {"statement": statement, "radius": below(raw.radius), "gamma": below(raw.gamma)}
+        numbers = {"radius": below(raw.radius), "gamma": below(raw.gamma)}
+        return {"statement": sentence("Z2", change=above(moved), **numbers), **numbers}
 
 
 class GradientClaim(MarginClaim):
@@ -156,8 +159,8 @@ class GradientClaim(MarginClaim):
             found = sigma * (self.totals[0].lower().sqrt() / self.data.total).lower()
         path, message = raw.path + "/gradient_lower", "is not above 0 or not proved: sigma_N ||diag(mult) P||_F / n"
         require(found >= claimed and claimed > 0, path, "C1.gradient", message, below(claimed), below(found))
-        statement = f"(U, V) is not a stationary point, hence no local extremum: ||grad_V Phi||_F >= {below(claimed)}"
-        return {"statement": statement, "gradient_lower": below(claimed)}
+        bound = {"gradient_lower": below(claimed)}
+        return {"statement": sentence("C1", **bound), **bound}
 
 
 class CurvatureClaim(GradientClaim):
@@ -189,6 +192,5 @@ class CurvatureClaim(GradientClaim):
             found = self.totals[0] / self.data.total
         path, message = raw.path + "/curvature_lower", "is not above 0 or not proved: the second derivative"
         require(found >= claimed and claimed > 0, path, "C3.curvature", message, below(claimed), below(found))
-        statement = f"(U, V) is no local maximum: along the weight from skip unit {raw.unit} to output {raw.output} the"
-        statement += f" second derivative of Phi is at least {below(claimed)}"
-        return {"statement": statement, "curvature_lower": below(claimed)}
+        bound = {"curvature_lower": below(claimed)}
+        return {"statement": sentence("C3", unit=raw.unit, output=raw.output, **bound), **bound}

@@ -13,13 +13,17 @@ from typing import Any
 
 from flint import fmpq, fmpz_mat
 
-from .common import Exact, require
+from .analytic import require_total, total
+from .common import Exact, precision, require
 from .container import Arrays
 from .expression import rational, rational_bits
+from .network import Features, cut_blocks
 from .schema import INPUT
+from .sentences import sentence
 
 MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
 MAX_SUM_BITS = 1 << 18  # a pre-activation with a longer rational number counts as different from every other
+DEFINED_BITS = 128  # working precision at which Psi is evaluated only to see that it is defined
 RANK_WORK, MONOMIALS = 10**12, 10**7  # multiply-adds that the rank of the monomials' matrix may cost, its entries
 Unit = tuple[fmpq, int, int]
 
@@ -71,17 +75,24 @@ class Structure:
         self.sums: list[tuple[Any, ...]] = []  # the collected pre-activations of all units
         values = {INPUT: self.coordinates(network.inputs)}
         for number, layer in enumerate(network.layers):
-            row = [*(unit for index in layer.inputs for unit in values[index]), (fmpq(0), 0, -1)]  # the padding's zero
-            weights, biases, values[number] = fractions(layer.weight, layer.divisor), fractions(layer.bias), []
-            for a, p in itertools.product(range(len(weights)), range(len(layer.windows))):
-                sources = [row[index] for index in layer.windows[p]]
-                if every and layer.kind != "avgpool":
+            row = [unit for index in layer.inputs for unit in values[index]]
+            row.append((fmpq(0), 0, -1))  # the padding's zero
+            values[number] = self.layer(number, layer, row, every and layer.kind != "avgpool")
+            self.skip += [values[number][unit] for unit in layer.skip]
+
+    def layer(self, number: int, layer: Any, row: list[Unit], free: bool) -> list[Unit]:
+        """Return the units of a layer that reads this row; if `free`, then its weights and biases are unknown."""
+        weights, biases, units = fractions(layer.weight, layer.divisor), fractions(layer.bias), []
+        for a in range(len(weights)):
+            for p, window in enumerate(layer.windows):
+                sources = [row[index] for index in window]
+                if free:
                     place = (number, a, *sources) if layer.tied else (number, a, p)
-                    values[number].append(self.free(layer.activation, place, sources))
+                    units.append(self.free(layer.activation, place, sources))
                 else:
                     arcs = zip(weights[a], sources, strict=True)
-                    values[number].append(self.unit(layer.activation, biases[layer.bias.at(p)][a], arcs))
-            self.skip += [values[number][unit] for unit in layer.skip]
+                    units.append(self.unit(layer.activation, biases[layer.bias.at(p)][a], arcs))
+        return units
 
     def coordinates(self, inputs: Exact) -> list[Unit]:
         """Return the units of the input coordinates; those that agree on every sample are one form, and one object."""
@@ -104,9 +115,10 @@ class Structure:
 
     def form(self, key: Any, degree: float) -> int:
         """Return the number of the form with this key, a new one if there is none."""
-        number = self.known.setdefault(key, len(self.degrees))
-        self.degrees += [degree] if number == len(self.degrees) else []
-        return number
+        if key not in self.known:
+            self.known[key] = len(self.degrees)
+            self.degrees.append(degree)
+        return self.known[key]
 
     def unit(self, activation: Any, bias: fmpq, arcs: Iterable[tuple[fmpq, Unit]]) -> Unit:
         """Collect the pre-activation over forms and find the unit's own form.
@@ -148,24 +160,26 @@ class Structure:
         degree = activation.degree * highest if highest and activation.degree else 0
         return fmpq(0), 1, self.form(("free", *place), degree if degree <= MAX_DEGREE else math.inf)
 
-    def bound(self, enough: int, samples: int, arrays: Arrays) -> tuple[int, str]:
+    def bound(self, enough: int, samples: int) -> tuple[int, str]:
         """Return an upper bound of rank Psi, and how it was found.
 
         Guarantee: the columns of Psi lie in the span of the constant column (if it counts) and of one column per
         non-constant form; polynomial forms and the constant lie in the span of the monomials of degree <= D.
         """
-        constants: dict[int, set[fmpq]] = {}
-        one = 0
+        constants: dict[int, set[fmpq]] = {}  # of the non-constant forms: the constants that are added to them
+        one = False  # whether the constant column counts
         for constant, sign, form in self.skip:
-            if sign == 0 or self.degrees[form] == 0:
-                one |= sign != 0 or constant != 0
+            if sign == 0:
+                one |= constant != 0
+            elif self.degrees[form] == 0:
+                one = True
             else:
                 constants.setdefault(form, set()).add(constant)
         one |= any(len(seen) > 1 for seen in constants.values())  # a form and its mirror image c0 - z, c0 != 0
+        bounds = [(one + len(constants), f"{len(constants)} different non-constant units, {int(one)} constant")]
         polynomial = [int(self.degrees[form]) for form in constants if self.degrees[form] < math.inf]
         others, degree = len(constants) - len(polynomial), max(polynomial, default=0)
-        bounds = [(one + len(constants), f"{len(constants)} different non-constant units, {int(one)} constant")]
-        count = math.comb(len(self.varying) + degree, degree)
+        count = math.comb(len(self.varying) + degree, degree)  # of the monomials
         if polynomial and bounds[0][0] > enough:
             bounds.append((count + others, f"all monomials of degree <= {degree}, {others} other units"))
             work = samples * count * min(samples, count) ** 2
@@ -176,25 +190,42 @@ class Structure:
 
     def monomial_rank(self, degree: int, samples: int) -> int:
         """Return the exact rank of the matrix of all monomials; FLINT's rank of integer matrices is exact."""
-        monomials = itertools.combinations_with_replacement([[1] * samples, *self.varying], degree)
-        return int(fmpz_mat([list(map(math.prod, zip(*factors, strict=True))) for factors in monomials]).rank())
+        factors = [[1] * samples, *self.varying]  # with the factor 1 lower degrees are there, too
+        monomials = []
+        for chosen in itertools.combinations_with_replacement(factors, degree):
+            monomials.append([math.prod(numbers) for numbers in zip(*chosen, strict=True)])
+        return int(fmpz_mat(monomials).rank())
+
+
+def require_defined(network: Any) -> None:
+    """Guarantee: on return every unit has a value on every sample at the stored weights, otherwise Rejection."""
+    if all(total(layer.activation.tree) for layer in network.layers):
+        return
+    with precision(DEFINED_BITS):
+        features = Features(network)
+        for samples in cut_blocks(network, [0] * network.samples, 1, DEFINED_BITS):
+            features.rows(samples)
 
 
 def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
     """Check a claim R5.
 
-    Guarantee: rank Psi <= rank_at_most < N, wherever Psi is defined; by the reason "every-u" for every U.
+    Guarantee: Psi is defined at the stored weights, and rank Psi <= rank_at_most < N there; by the reason "every-u"
+    both hold for every U.
     """
-    claimed, path = raw.rank_at_most, raw.path + "/rank_at_most"
-    require(claimed < network.samples, path, "schema.value", "must be below N", claimed, network.samples)
-    every, found, how = raw.reason == "every-u", network.skip_units, f"there are only {network.skip_units} skip units"
+    claimed, path, samples = raw.rank_at_most, raw.path + "/rank_at_most", network.samples
+    require(claimed < samples, path, "schema.value", "must be below N", claimed, samples)
+    every = raw.reason == "every-u"
+    if every:
+        require_total(network, "R5")
+    else:
+        require_defined(network)
+    found, how = network.skip_units, f"there are only {network.skip_units} skip units"
     if raw.reason == "equal-samples" or (every and found > claimed):
         found = len(set(map(tuple, network.inputs.integers.tolist())))
         how = f"only {found} samples are different"
     if raw.reason == "dependent-units" or (every and found > claimed):
-        found, how = Structure(network, every).bound(claimed, network.samples, arrays)
+        found, how = Structure(network, every).bound(claimed, samples)
     require(found <= claimed, path, "R5.bound", f"the structure proves only a weaker bound: {how}", claimed, found)
-    statement = "for EVERY U: " if every else ""
-    statement += f"rank Psi <= {claimed} < N = {network.samples} (wherever Psi is defined), proved by structure: {how}"
-    statement += "; this refutes full rank, not the absence of bad valleys"
-    return {"statement": statement, "rank_at_most": claimed, "computed_bound": found, "reason": raw.reason}
+    said = sentence("R5 every-u" if every else "R5", rank_at_most=claimed, samples=samples)
+    return {"statement": said, "rank_at_most": claimed, "computed_bound": found, "how": how, "reason": raw.reason}

@@ -7,17 +7,19 @@ w h_j + b_j, and `below`, w h_(j-1) + b_j (there is none for j = 1).
 """
 
 import functools
-from operator import add, lt, mul, sub
+import itertools
+from operator import lt, mul, sub
 from types import SimpleNamespace
 from typing import Any
 
 from flint import arb, fmpq
 
-from .analytic import monotone, sharpness
+from .analytic import monotone, require_total, sharpness
 from .common import above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, build
 from .schema import INPUT
+from .sentences import sentence, statement
 
 CHUNK = 1 << 20  # entries of the inputs that are held at a time
 
@@ -27,25 +29,28 @@ def project(raw: Any, arrays: Arrays, data: Any) -> tuple[list[arb], arb]:
 
     Guarantee: the numbers are exact and distinct. The inputs are read by chunks of rows.
     """
-    path, width, parts, largest = raw.path + "/direction", data.dimension, list[tuple[int, list[int]]](), arb(0)
-    direction, step = arrays.integers(raw.direction, path, width), max(1, CHUNK // width)
+    path, width = raw.path + "/direction", data.dimension
+    direction = arrays.integers(raw.direction, path, width)
+    parts: list[tuple[int, list[int]]] = []  # of each chunk: an exponent of two, and the integers that it scales
+    largest, step = arb(0), max(1, CHUNK // width)
     for start in range(0, data.samples, step):
         rows = range(start, min(start + step, data.samples))
-        numbers, low, bits = arrays.numbers(data.inputs, data.samples, width, rows=rows)
-        samples = (numbers[first : first + width] for first in range(0, len(numbers), width))
-        parts.append((low, [sum(map(mul, sample, direction)) for sample in samples]))
-        largest = largest.max(arb((width, low + bits)))
-    low = min(part[0] for part in parts)
-    z = sorted(number << (lowest - low) for lowest, numbers in parts for number in numbers)
+        numbers, exponent, bits = arrays.numbers(data.inputs, data.samples, width, rows=rows)
+        samples = [numbers[first : first + width] for first in range(0, len(numbers), width)]
+        parts.append((exponent, [sum(map(mul, sample, direction)) for sample in samples]))
+        largest = largest.max(arb((width, exponent + bits)))  # |x_ik| < 2^(exponent + bits)
+    low = min(exponent for exponent, _ in parts)
+    z = sorted(number << (exponent - low) for exponent, numbers in parts for number in numbers)
     require(all(map(lt, z, z[1:])), path, raw.label + ".distinct", "two samples have the same <a, x>")
     return [arb((number, low)) for number in z], largest
 
 
 def layer_of(network: Any, entry: Any, source: int) -> Any:
     """Return a dense layer that reads the source."""
-    found = [layer for layer in network.layers[entry.layer :][:1] if layer.kind == "dense" and source in layer.inputs]
-    require(bool(found), entry.path + "/layer", "witness.layer", "is no dense layer that reads the source", entry.layer)
-    return found[0]
+    found = network.layers[entry.layer] if entry.layer < len(network.layers) else None
+    reads = found is not None and found.kind == "dense" and source in found.inputs
+    require(reads, entry.path + "/layer", "witness.layer", "is no dense layer that reads the source", entry.layer)
+    return found
 
 
 def climb(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> tuple[list[list[arb]], list[int]]:
@@ -58,9 +63,10 @@ def climb(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> tuple[list[li
         layer = layer_of(network, link, sources[-1])
         require(link.unit < layer.units, link.path + "/unit", "schema.value", "is not a unit", link.unit, layer.units)
         function = build(layer.activation.tree, GUARDED)
-        values.append([function(h * link.weight + link.bias) for h in values[-1]])
-        ascending = all(map(lt, values[-1], values[-1][1:]))
+        heights = [function(h * link.weight + link.bias) for h in values[-1]]
+        ascending = all(map(lt, heights, heights[1:]))
         require(ascending, link.path, raw.label + ".chain", "the values do not certainly ascend")
+        values.append(heights)
         sources.append(link.layer)
     return values, sources
 
@@ -70,38 +76,60 @@ def read_blocks(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> list[Si
 
     Guarantee: together they have N columns, each a skip unit of its own that is no unit of the chain.
     """
-    (values, sources), taken = climb(raw, network, z, arrays), {link.layer: {link.unit} for link in raw.chain}
-    total = 0
+    values, sources = climb(raw, network, z, arrays)
+    taken: dict[int, set[int]] = {}  # units of each layer that are in use already
+    for link in raw.chain:
+        taken.setdefault(link.layer, set()).add(link.unit)
+    first = 0  # the number of the block's first column
     for block in raw.blocks:
-        fits, path = block.links < len(values), block.path + "/units"
+        fits = block.links < len(values)
         require(fits, block.path + "/links", "schema.value", "the chain is shorter", block.links, len(raw.chain))
-        block.layer, index = layer_of(network, block, sources[block.links]), block.layer
-        units, used = arrays.integers(block.units, path), taken.setdefault(index, set())
-        skip = block.layer.skip if type(block.layer.skip) is range else set(block.layer.skip)
-        own = len(set(units)) == len(units) and used.isdisjoint(units) and all(map(skip.__contains__, units))
-        require(own, path, raw.label + ".units", "not distinct skip units of the layer, or in use already")
-        used.update(units)
-        first, total, block.columns = total, total + len(units), len(units)
-        require(total <= len(z), path, raw.label + ".columns", "more columns than samples", total, len(z))
+        number = block.layer
+        block.layer = layer_of(network, block, sources[block.links])
+        block.columns = read_columns(raw, block, taken.setdefault(number, set()), arrays)
+        end, path = first + block.columns, block.path + "/units"
+        require(end <= len(z), path, raw.label + ".columns", "more columns than samples", end, len(z))
         require(block.weight != 0, block.path + "/weight", raw.label + ".weight", "must not be 0")
-        numbers, low, _ = arrays.numbers(block.biases, len(units))
-        block.sign, biases = 1 if block.weight > 0 else -1, [arb((number, low)) for number in numbers]
-        scaled = [h * block.weight for h in values[block.links][max(0, first - 1) : total]]
-        block.above = [block.sign * x for x in map(add, scaled[first > 0 :], biases)]
-        block.below = [block.sign * x for x in map(add, scaled[:-1], biases[first == 0 :])]
-    require(total == len(z), raw.path + "/blocks", raw.label + ".columns", "fewer columns than samples", total, len(z))
+        block.sign = 1 if block.weight > 0 else -1
+        set_arguments(block, values[block.links], first, arrays)
+        first = end
+    require(first == len(z), raw.path + "/blocks", raw.label + ".columns", "fewer columns than samples", first, len(z))
     return list(raw.blocks)
 
 
-def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb, str]:
-    """Return upper bounds of ||T^-1||_inf and of ||Psi - T||_inf, and for which other parameters they hold: rule W1.
+def read_columns(raw: Any, block: SimpleNamespace, used: set[int], arrays: Arrays) -> int:
+    """Return how many columns a block has, and note their units as used."""
+    path = block.path + "/units"
+    units, skip = arrays.integers(block.units, path), block.layer.skip
+    skip = skip if type(skip) is range else set(skip)
+    distinct, free = len(set(units)) == len(units), used.isdisjoint(units)
+    own = distinct and free and all(unit in skip for unit in units)
+    require(own, path, raw.label + ".units", "not distinct skip units of the layer, or in use already")
+    used.update(units)
+    return len(units)
+
+
+def set_arguments(block: SimpleNamespace, heights: list[arb], first: int, arrays: Arrays) -> None:
+    """Find the block's arguments, of its columns first, first + 1, ...; column j is about samples j and j - 1."""
+    numbers, exponent, _ = arrays.numbers(block.biases, block.columns)
+    block.above, block.below = [], []
+    for column, number in enumerate(numbers):
+        sample, bias = first + column, arb((number, exponent))
+        block.above.append(block.sign * (heights[sample] * block.weight + bias))
+        if sample > 0:
+            block.below.append(block.sign * (heights[sample - 1] * block.weight + bias))
+
+
+def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb]:
+    """Return upper bounds of ||T^-1||_inf and of ||Psi - T||_inf: rule W1.
 
     Guarantee: T_ij = H (i >= j) or l (i < j), the limits of column j for i -> oo and i -> -oo. As sigma is monotone no
     entry of column j is farther from T than those at its two arguments, which `error` moves towards each other. With
     D = H - l and r = l / D, T^-1 has the rows (e_i - e_(i-1)) / D_i, i >= 2, and as its row 1
     e_1 / D_1 - sum_k (r_k - r_(k+1)) e_k / H_1 with r_(N+1) = 0.
     """
-    distance, ends, near = arb(0), list[tuple[arb, arb]](), arb(0)
+    distance = arb(0)
+    limits: list[tuple[arb, arb]] = []  # H and D of every block
     for block in blocks:
         activation, path = block.layer.activation, block.layer.path + "/activation"
         low, high = monotone(activation.tree)[1:][:: block.sign]
@@ -110,19 +138,30 @@ def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb, str]:
         function = build(activation.tree, GUARDED)
         top = functools.reduce(arb.min, block.above) - error
         bottom = functools.reduce(arb.max, block.below, -block.above[0]) + error
-        far = abs(high - function(block.sign * top)).max(abs(function(block.sign * bottom) - low))
-        distance += block.columns * far
-        ends.append((high, high - low))
-        near = near.max(top / abs(block.weight)).max(-bottom / abs(block.weight))
-    ratios = [high / jump - 1 for high, jump in ends]
-    first = 1 / abs(ends[0][1]) + sum(map(abs, map(sub, ratios, ratios[1:])), abs(ratios[-1])) / abs(ends[0][0])
-    cone = f"thresholds at a distance of at least {above(near)} from the neighbouring values, on every data set that "
-    cone += "leaves such gaps"
-    return functools.reduce(arb.max, (2 / abs(jump) for _, jump in ends), first), distance, cone
+        from_high = abs(high - function(block.sign * top))
+        from_low = abs(function(block.sign * bottom) - low)
+        distance += block.columns * from_high.max(from_low)
+        limits.append((high, high - low))
+    return inverse_norm(limits), distance
 
 
-def ramps(block: SimpleNamespace, error: arb, samples: int) -> tuple[arb, arb, str]:
-    """Return an upper bound of ||T^-1||_inf, one of q divided by it, and for which other parameters they hold: rule W2.
+def inverse_norm(limits: list[tuple[arb, arb]]) -> arb:
+    """Return an upper bound of ||T^-1||_inf, from H and D of every block (see `steps`).
+
+    Guarantee: the rows 2, 3, .. have the sum 2 / |D|, and the first at most
+    1 / |D_1| + (sum_b |r_b - r_(b+1)| + |r_last|) / |H_1|: inside of a block r does not change.
+    """
+    (first_high, first_jump), ratios = limits[0], [high / jump - 1 for high, jump in limits]
+    change = abs(ratios[-1])
+    for here, after in itertools.pairwise(ratios):
+        change += abs(here - after)
+    first_row = 1 / abs(first_jump) + change / abs(first_high)
+    other_rows = [2 / abs(jump) for _, jump in limits]
+    return functools.reduce(arb.max, other_rows, first_row)
+
+
+def ramps(block: SimpleNamespace, error: arb, samples: int) -> tuple[arb, arb]:
+    """Return an upper bound of ||T^-1||_inf, and one of q divided by it: rule W2.
 
     Guarantee: T = L diag(G_k) L, L the lower triangle of ones, G_k = w (h_k - h_(k-1)), h_0 the threshold of column 1,
     so ||T^-1||_inf <= 4 / G, G = min G_k. With rho G = max |below| and s = g G, ||T^-1 (Psi - T)||_inf is at most
@@ -135,7 +174,7 @@ def ramps(block: SimpleNamespace, error: arb, samples: int) -> tuple[arb, arb, s
     require(gap > 0, block.path + "/biases", "W2.gap", "the gaps between the values are not certainly above 0")
     rho, s = functools.reduce(arb.max, map(abs, block.below), arb(0)) / gap, arb(slope) * gap
     bound = (4 / s) * (arb(2).log() + 2 * (rho * s).exp() / (s.exp() - 1)) + 4 * rho + 4 * samples * error / gap
-    return 4 / gap, bound * gap / 4, "the same thresholds"
+    return 4 / gap, bound * gap / 4
 
 
 def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
@@ -143,7 +182,9 @@ def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
 
     Guarantee: at the parameters that it names, whatever the parameters of the other units are, N columns of Psi are
     nonsingular: q = ||T^-1|| ||Psi - T|| < 1 in the inf-norm. Then sigma_N(Psi) >= (1 - q) / (sqrt(N) ||T^-1||_inf).
+    Every activation is defined on R, so that Psi is defined whatever the other units' parameters are.
     """
+    require_total(network, raw.label)
     with precision(raw.precision):
         z, largest = project(raw, arrays, data)
         blocks, radius = read_blocks(raw, network, z, arrays), arb(0) if raw.radius is None else raw.radius
@@ -151,12 +192,11 @@ def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
         message = "must be above 0, and all blocks must read the input only"
         require(raw.radius is None or plain, raw.path + "/radius", raw.label + ".radius", message, above(radius))
         error = (radius * (largest + 1)).upper()
-        norm, distance, cone = steps(blocks, error) if raw.label == "W1" else ramps(blocks[0], error, len(z))
+        norm, distance = steps(blocks, error) if raw.label == "W1" else ramps(blocks[0], error, len(z))
         q, message = norm * distance, "the columns are too far from triangular"
         require(q < 1, raw.path, raw.label + ".distance", message, "q < 1", above(q))
         found = {"q": above(q), "sigma_lower": below((1 - q) / (norm * arb(len(z)).sqrt()))}
-    text = f"rank Psi(U*) = N = {len(z)} by construction, sigma_N(Psi(U*)) >= {found['sigma_lower']} (q <= "
-    text += f"{found['q']}, {len(raw.chain)} links, {len(blocks)} blocks), whatever the other units' parameters are; "
-    text += f"rank N also if the blocks' weights are multiplied by numbers >= 1, with {cone}"
-    text += f"; and at every U within {below(radius)} of U* in each parameter" if raw.radius is not None else ""
-    return {"statement": text, **found}
+    said = [sentence(raw.label, samples=len(z), **found)]
+    if raw.radius is not None:
+        said.append(sentence("W radius", radius=below(radius)))
+    return {"statement": statement(*said), **found}

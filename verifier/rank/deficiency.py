@@ -21,6 +21,7 @@ from flint import fmpz, nmod_mat
 from verifier.model.activations import Activation
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
 from verifier.model.network import Array, Network
+from verifier.model.total import activation_not_proved_total
 
 MONOMIAL_ENTRIES = 5_000_000
 """Largest monomial matrix whose exact rank is computed."""
@@ -117,7 +118,7 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     -------
     Deficiency or None
         With reason ``every-u``. Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for EVERY U in R^p on
-        this data. None says nothing.
+        this data, where Psi(U) is defined. None says nothing.
 
     Notes
     -----
@@ -128,6 +129,8 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     is bounded for every U at once, so that all such units lie in the span of the monomials.
     """
     n = len(inputs)
+    if activation_not_proved_total(network) is not None:
+        return None
     bounds = [cheap_deficiency(network, inputs), _structural_bound(network, None, inputs)]
     best = min((b for b in bounds if b is not None), key=lambda b: b.rank_at_most)
     if not best.rank_at_most < n:

@@ -32,6 +32,7 @@ from verifier.model.activations import Activation
 from verifier.model.layers import Dense
 from verifier.model.network import Array, Network
 from verifier.model.samples import SampleSource
+from verifier.model.total import activation_not_proved_total
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import silent
 from verifier.rank.monotone import Limits, monotone_limits
@@ -189,6 +190,10 @@ def prove_witness(
         raise DataError(f"samples have {source.dimension} coordinates, the network's input has {network.dimension}")
     if network.skip_count < n:
         return finish(Verdict.UNDECIDED, f"only {network.skip_count} skip units for {n} samples")
+    partial = activation_not_proved_total(network)
+    if partial is not None:
+        text = f"the activation {partial.canonical} is not proved to be defined on all of R, as Psi(U) must be"
+        return finish(Verdict.UNDECIDED, text)
     plan = _plan(network, n)
     if plan is None:
         return finish(

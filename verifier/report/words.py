@@ -113,7 +113,9 @@ def summary(cases: Sequence[CaseEntry]) -> str:
     words += [f"{count['ERROR']} without a verdict"] if count["ERROR"] else []
     written = [case for case in cases if case.certificate is not None]
     accepted = sum(case.check is not None and case.check.verdict == "ACCEPTED" for case in written)
+    costly = sum(case.check is not None and case.check.verdict == "TOO EXPENSIVE" for case in written)
     words.append(f"the independent checker accepted {accepted} of {len(written)} certificates")
+    words[-1] += f" ({costly} too expensive to check)" if costly else ""
     unexpected = sum(not case.ok for case in cases)
     words.append(f"{unexpected} not as expected" if unexpected else "everything is as the cases expect")
     return words[0][0].upper() + "; ".join(words)[1:] + "."

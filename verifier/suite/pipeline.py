@@ -269,7 +269,11 @@ def _run(
     features = _first_enclosure(instance, backend, stage, streamed)
     timed("features", "Psi", lambda: _finite(features, streamed))
     builder = CertificateBuilder(
-        data, network, instance.u, with_labels="path" in parts, limits=case_limits(case) if certificate else Limits()
+        data,
+        network,
+        instance.u,
+        with_labels=not {"path", "theorem"}.isdisjoint(parts),
+        limits=case_limits(case) if certificate else Limits(),
     )
     unchecked = builder.too_expensive("R1") is not None  # then the rank is proved in the way that is cheapest here
     rank, features = prove_rank(

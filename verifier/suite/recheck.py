@@ -16,6 +16,7 @@ from typing import Any
 
 from verifier.certificate.cost import Limits
 from verifier.display import Facts, Shown
+from verifier.errors import InputError
 
 _running: set[CheckerProcess] = set()
 
@@ -24,7 +25,11 @@ CHECKER = Path(__file__).resolve().parent.parent / "checker" / "__main__.py"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Checked(Shown):
-    """The checker's answer for one certificate, ``ACCEPTED``, ``REJECTED`` or ``UNREADABLE``, why, and its seconds."""
+    """The checker's answer for one certificate, why, and its seconds.
+
+    The verdict is ``ACCEPTED``, ``REJECTED``, ``UNREADABLE``, or ``TOO EXPENSIVE``: the check ran into its limit of memory
+    or CPU time, which says nothing about the certificate.
+    """
 
     file: str
     verdict: str
@@ -36,24 +41,53 @@ class Checked(Shown):
         """Whether the checker proved every claim of the certificate anew."""
         return self.verdict == "ACCEPTED"
 
+    @property
+    def answered(self) -> bool:
+        """Whether the checker came to an end: it accepted or rejected the certificate."""
+        return self.verdict in ("ACCEPTED", "REJECTED")
+
+    @property
+    def refused(self) -> bool:
+        """Whether the checker found the certificate wrong or unreadable; one too expensive to check is neither."""
+        return self.verdict in ("REJECTED", "UNREADABLE")
+
     def _facts(self) -> Facts:
         said = self.reason or "the independent checker proved every claim anew from the stored numbers"
         values = (("file", self.file), ("seconds", f"{self.seconds:.2f}")) if self.file else ()
         return Facts("Independent check", self.verdict, said, values)
 
 
-def raised(limits: Sequence[Limits]) -> list[str]:
-    """The checker's options for certificates that were planned for more than it allows itself; none for others."""
+def planned(limits: Sequence[Limits]) -> tuple[float | None, float | None]:
+    """GiB and CPU seconds of a checker for certificates that were planned for these limits.
+
+    None where it allows itself enough.
+    """
     usual = Limits().checker
-    seconds = max((planned.checker[0] for planned in limits), default=usual[0])
-    gib = max((planned.checker[1] for planned in limits), default=usual[1])
-    options = ["--cpu-seconds", str(math.ceil(seconds))] if seconds > usual[0] else []
-    return options + (["--memory", f"{gib:g}"] if gib > usual[1] else [])
+    seconds = max((each.checker[0] for each in limits), default=usual[0])
+    gib = max((each.checker[1] for each in limits), default=usual[1])
+    return gib if gib > usual[1] else None, seconds if seconds > usual[0] else None
 
 
 def checker_command(arguments: list[str]) -> list[str]:
     """The command line of an isolated checker process."""
     return [sys.executable, "-I", str(CHECKER), *arguments]
+
+
+def limit_options(memory: float | None, cpu_seconds: float | None) -> list[str]:
+    """The checker's options for limits of GiB and of seconds, none for those that are None.
+
+    Raises
+    ------
+    InputError
+        A limit that is negative or no number.
+    """
+    options = []
+    for name, value in (("memory", memory), ("cpu-seconds", cpu_seconds)):
+        if value is not None:
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"{name.replace('-', '_')} = {value}: give a number >= 0, where 0 is no limit")
+            options += [f"--{name}", str(value if name == "memory" else math.ceil(value))]
+    return options
 
 
 class CheckerProcess:
@@ -65,14 +99,22 @@ class CheckerProcess:
         Certificates.
     jobs
         Processes that it may use; by default as many as it likes.
-    limits
-        What the certificates were planned for: the checker is allowed more than it allows itself if that needs it.
+    memory, cpu_seconds
+        GiB of address space and seconds of CPU time that the check of one file may take, all its processes together;
+        0 for no limit, None for the checker's own default.
     """
 
-    def __init__(self, files: list[Path], *, jobs: int | None = None, limits: Sequence[Limits] = ()) -> None:
+    def __init__(
+        self,
+        files: list[Path],
+        *,
+        jobs: int | None = None,
+        memory: float | None = None,
+        cpu_seconds: float | None = None,
+    ) -> None:
         self.files = files
-        options = ["--json"] if jobs is None else ["--json", "--jobs", str(jobs)]
-        options += raised(limits)
+        options = ["--json", *limit_options(memory, cpu_seconds)]
+        options += [] if jobs is None else ["--jobs", str(jobs)]
         # Files, not pipes: a checker with much to say must be able to end before anybody listens.
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.process = subprocess.Popen(
@@ -123,5 +165,6 @@ def stop_all() -> None:
 
 def _checked(entry: dict[str, Any]) -> Checked:
     rejection = entry.get("rejection")
-    reason = "" if not rejection else f"{rejection['path']}: {rejection['rule']}: {rejection['message']}"
+    parts = [rejection[key] for key in ("path", "rule", "message")] if rejection else []
+    reason = ": ".join(part for part in parts if part)
     return Checked(str(entry["file"]), str(entry["verdict"]), reason, float(entry["seconds"]))

@@ -70,18 +70,21 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def checked(self) -> bool:
-        """Whether the checker has answered, or has nothing to answer."""
-        return self.certificate is None or (self.check is not None and self.check.verdict != "UNREADABLE")
+        """Whether the checker has come to an end, or has nothing to check; if it has not, the next run asks it again."""
+        return self.certificate is None or (self.check is not None and self.check.answered)
 
     @property
     def ok(self) -> bool:
-        """Whether every verdict is as expected and the certificate, if any, was accepted."""
-        accepted = self.check is None or self.check.verdict == "ACCEPTED"
-        return self.error is None and not self.surprises and accepted
+        """Whether every verdict is as expected and the certificate, if any, was not refused."""
+        refused = self.check is not None and self.check.refused
+        return self.error is None and not self.surprises and not refused
 
     @property
     def exit_code(self) -> int:
-        """0 as expected or proved; 1 refuted, rejected, unexpected or crashed; 2 unusable input; 3 undecided."""
+        """0 as expected or proved; 1 refuted, rejected, unexpected or crashed; 2 unusable input; 3 undecided or unchecked.
+
+        Unchecked is a certificate that was too expensive to check under the checker's limits.
+        """
         if self.error is not None:
             return 2 if self.error.kind == "input" else 1
         if not self.ok:
@@ -89,7 +92,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
         open_questions = {s.verdict for s in self.steps if s.key in ASKED and s.key not in self.expected}
         if Verdict.REFUTED in open_questions:
             return 1
-        return 3 if Verdict.UNDECIDED in open_questions else 0
+        unchecked = self.check is not None and not self.check.answered
+        return 3 if unchecked or Verdict.UNDECIDED in open_questions else 0
 
 
 def worst(codes: Iterable[int]) -> int:

@@ -36,6 +36,7 @@ STYLE = {
     "ACCEPTED": "green",
     "REJECTED": "bold red",
     "UNREADABLE": "bold red",
+    "TOO EXPENSIVE": "yellow",
 }
 COLUMNS = ("analytic", "rank", "zero_loss", "path")
 SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED: "UNDEC.", Verdict.TESTED: "TESTED"}
@@ -176,7 +177,11 @@ def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
     if written:
         which = "the certificate" if len(written) == 1 else f"{accepted} of {len(written)} certificates"
         verb = "accepted" if accepted or len(written) > 1 else "did not accept"
+        costly = sum(record.check is not None and record.check.verdict == "TOO EXPENSIVE" for record in written)
         checked = f"; the independent checker {verb} {which}"
+        if costly:
+            which = "it was" if len(written) == 1 else f"{costly} {'was' if costly == 1 else 'were'}"
+            checked += f" ({which} too expensive to check, see above)"
         short = [record for record in written if record.left_out]
         if short and alone:
             checked += f", which does not hold {', '.join(left.label for left in short[0].left_out)} (see above)"
@@ -222,5 +227,6 @@ def _verdict(verdict: Verdict | None) -> str:
 def _check(record: CaseRecord) -> str:
     if record.check is None:
         return "-"
-    text = "unread." if record.check.verdict == "UNREADABLE" else record.check.verdict.lower()
+    short = {"UNREADABLE": "unread.", "TOO EXPENSIVE": "too expensive"}
+    text = short.get(record.check.verdict, record.check.verdict.lower())
     return f"[{STYLE[record.check.verdict]}]{text}[/]"

@@ -24,7 +24,7 @@ from verifier.suite.curve import curve_of
 from verifier.suite.ledger import environment
 from verifier.suite.pipeline import CaseReport, Engine, Instance, case_instance, case_limits, run_case
 from verifier.suite.question import question_of
-from verifier.suite.recheck import Checked, CheckerProcess
+from verifier.suite.recheck import Checked, CheckerProcess, planned
 from verifier.suite.record import CaseRecord, Failure, record_of
 
 SMALL_ENTRIES = 2**19
@@ -109,7 +109,8 @@ def _proved(task: Task, case: Case, target: Path) -> TaskResult:
     if builder.empty:
         return TaskResult(record=record, peak_bytes=peak(resource.RUSAGE_SELF))
     written = builder.write(target)
-    process = CheckerProcess([written], jobs=task.threads, limits=[case_limits(case)])
+    memory, seconds = planned([case_limits(case)])
+    process = CheckerProcess([written], jobs=task.threads, memory=memory, cpu_seconds=seconds)
     try:
         (check,) = process.wait()
     finally:

@@ -1,0 +1,246 @@
+"""Makes the corpus of certificates beside this file: `python make.py [FOLDER]`. Deterministic, standard library only.
+
+Every case is a function that builds a document and its tensors with small dyadic numbers, so that a reader can follow
+it with pencil and paper; `cases_rejected.py` and `cases_malformed.py` change one thing in an accepted certificate.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib
+import json
+import shutil
+import struct
+import sys
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+CODES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}
+Json = dict[str, Any]
+
+
+def dyadic(value: Fraction | int | str) -> Json:
+    """Write a dyadic number."""
+    value = Fraction(value)
+    exponent = value.denominator.bit_length() - 1
+    if value.denominator != 1 << exponent:
+        raise ValueError(f"{value} is not dyadic")
+    return {"mantissa": str(value.numerator), "exponent": -exponent}
+
+
+def flat(nested: Any) -> list[Any]:
+    """List the entries of nested lists in C order."""
+    return [entry for part in nested for entry in flat(part)] if isinstance(nested, list) else [nested]
+
+
+def shape_of(nested: Any) -> list[int]:
+    """Return the shape of nested lists."""
+    return [len(nested), *shape_of(nested[0])] if isinstance(nested, list) else []
+
+
+class Certificate:
+    """A document under construction, and its tensors."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, tuple[str, list[int], bytes]] = {}
+        self.document: Json = {}
+
+    def tensor(self, nested: Any, dtype: str = "I32", shape: list[int] | None = None) -> str:
+        """Keep a tensor and return its name."""
+        name = f"t{len(self.tensors)}"
+        values = array(CODES[dtype], flat(nested))
+        if sys.byteorder == "big":
+            values.byteswap()
+        self.tensors[name] = dtype, shape_of(nested) if shape is None else shape, values.tobytes()
+        return name
+
+    def exact(self, nested: Any) -> Json:
+        """Keep an array of dyadic numbers (integers, fractions or texts such as "3/4")."""
+        values = [Fraction(entry) for entry in flat(nested)]
+        bits = max(value.denominator.bit_length() - 1 for value in values)
+        integers = [int(value * (1 << bits)) for value in values]
+        name = self.tensor(integers, "I64", shape_of(nested))
+        return {"shape": shape_of(nested), "terms": [{"tensor": name, "exponent": -bits}]}
+
+    def floats(self, nested: Any, dtype: str = "F64") -> Json:
+        """Keep an array of floats."""
+        return {"shape": shape_of(nested), "terms": [{"tensor": self.tensor(nested, dtype), "exponent": 0}]}
+
+    def data(self, inputs: Any, labels: Any = None, classes: int = 2, times: list[int] | None = None) -> None:
+        """Describe the data set."""
+        self.document["data"] = {
+            "name": "corpus",
+            "scaling": "none",
+            "samples": len(inputs),
+            "dimension": len(inputs[0]),
+            "classes": classes,
+            "inputs": self.exact(inputs),
+            "labels": None if labels is None else self.tensor(labels, "U8"),
+            "multiplicities": None if times is None else self.tensor(times),
+            "total": len(inputs) if times is None else sum(times),
+        }
+
+    def network(self, input_shape: list[int], layers: list[Json], skip_units: int) -> None:
+        """Describe the network."""
+        self.document["network"] = {"input_shape": input_shape, "layers": layers, "skip_units": skip_units}
+
+    def dense(self, weight: Any, bias: Any, activation: str, inputs: Any = ("input",), skip: Any = True) -> Json:
+        """Return a dense layer with weights."""
+        layer = {"kind": "dense", "inputs": list(inputs), "activation": activation, "units": len(bias), "skip": skip}
+        return layer | {"weight": self.exact(weight), "bias": self.exact(bias)}
+
+    def bare(self, units: int, activation: str, inputs: Any = ("input",), skip: Any = True) -> Json:
+        """Return a dense layer without weights."""
+        layer = {"kind": "dense", "inputs": list(inputs), "activation": activation, "units": units, "skip": skip}
+        return layer | {"weight": None, "bias": None}
+
+    def conv1d(self, weight: Any, bias: Any, activation: str, padding: int = 0, bias_kind: str = "tied") -> Json:
+        """Return a convolution of stride 1 along one axis, all of whose units are skip units."""
+        layer = {"kind": "conv1d", "inputs": ["input"], "activation": activation, "filters": len(weight)}
+        layer |= {"kernel": [len(weight[0][0])], "stride": [1], "bias_kind": bias_kind, "skip": True}
+        layer |= {"padding": [padding]} if padding else {}
+        return layer | {"weight": self.exact(weight), "bias": self.exact(bias)}
+
+    def claim(self, label: str, **keys: Any) -> None:
+        """Add a claim."""
+        self.document.setdefault("claims", []).append({"label": label, **keys})
+
+    def header(self) -> dict[str, Any]:
+        """Return the header of the arrays file."""
+        header, position = {}, 0
+        for name, (dtype, shape, content) in self.tensors.items():
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, position + len(content)]}
+            position += len(content)
+        return header
+
+    def arrays(self) -> bytes:
+        """Return the content of the arrays file, with the tensors that the document refers to."""
+        text = json.dumps(self.document)
+        self.tensors = {name: kept for name, kept in self.tensors.items() if f'"{name}"' in text}
+        return packed(json.dumps(self.header()).encode(), b"".join(content for *_, content in self.tensors.values()))
+
+    def files(self, name: str) -> tuple[bytes, bytes]:
+        """Return the contents of both files, sealed."""
+        content = self.arrays()
+        document = {
+            "format": "verifier-certificate",
+            "version": 1,
+            "semantics": "exact-real",
+            "generator": {"name": "corpus", "version": "1"},
+            "trust": {"arithmetic": "none", "python_flint": "-", "flint": "-"},
+            "arrays": seal(name, content),
+            **self.document,
+        }
+        return (json.dumps(document, indent=1) + "\n").encode(), content
+
+
+def packed(header: bytes, body: bytes) -> bytes:
+    """Return a safetensors file."""
+    return struct.pack("<Q", len(header)) + header + body
+
+
+def seal(name: str, content: bytes) -> Json:
+    """Describe an arrays file."""
+    return {"file": f"{name}.safetensors", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+@dataclass
+class Case:
+    """One certificate of the corpus: its files, what a checker must say about it, and why."""
+
+    name: str
+    verdict: str
+    rule: str | None
+    why: str
+    document: bytes
+    arrays: bytes | None
+    labels: list[str] = field(default_factory=list)
+
+
+CASES: list[Case] = []
+BASES: dict[str, Callable[[], Certificate]] = {}
+
+
+def accepted(why: str) -> Callable[[Callable[[], Certificate]], Callable[[], Certificate]]:
+    """Register a function whose certificate is true, by the function's name."""
+
+    def register(build: Callable[[], Certificate]) -> Callable[[], Certificate]:
+        name = build.__name__.replace("_", "-")
+        certificate = build()
+        labels = [claim["label"] for claim in certificate.document["claims"]]
+        CASES.append(Case(name, "ACCEPTED", None, why, *certificate.files(name), labels))
+        BASES[name] = build
+        return build
+
+    return register
+
+
+def rejected(name: str, base: str, rule: str, why: str, change: Callable[[Certificate, Json], Any]) -> None:
+    """Register what becomes of an accepted certificate when one thing is changed: no checker may accept it."""
+    certificate = BASES[base]()
+    change(certificate, certificate.document)
+    labels = [claim["label"] for claim in certificate.document["claims"]]
+    CASES.append(Case(name, "REJECTED", rule, why, *certificate.files(name), labels))
+
+
+def malformed(
+    name: str, rule: str, why: str, change: Callable[[Json, bytes], Any], base: str = "full-rank", reseal: bool = True
+) -> None:
+    """Register files that are no certificate at all; `change` gives the document (or its bytes) and the arrays."""
+    first, content = BASES[base]().files(name)
+    document = json.loads(first)
+    found = change(document, content)
+    content = found[1] if isinstance(found, tuple) else content
+    text = found[0] if isinstance(found, tuple) else found
+    text = document if text is None else text
+    if isinstance(text, dict):
+        text = copy.deepcopy(text)
+        if reseal and content is not None and isinstance(text.get("arrays"), dict):
+            text["arrays"] |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        text = (json.dumps(text, indent=1) + "\n").encode()
+    verdict = "UNREADABLE" if rule == "container.unreadable" else "REJECTED"
+    CASES.append(Case(name, verdict, rule, why, text, content))
+
+
+def folder_of(case: Case) -> str:
+    """Return the folder of a case."""
+    if case.verdict == "ACCEPTED":
+        return "accepted"
+    return "rejected" if case.labels else "malformed"
+
+
+def write(folder: Path) -> None:
+    """Write all cases and their index."""
+    index = []
+    for kind in ("accepted", "rejected", "malformed"):
+        shutil.rmtree(folder / kind, ignore_errors=True)
+        (folder / kind).mkdir(parents=True)
+    for case in CASES:
+        place = folder / folder_of(case) / f"{case.name}.json"
+        if place.exists():
+            raise ValueError(f"two cases are called {case.name}")
+        place.write_bytes(case.document)
+        if case.arrays is not None:
+            place.with_suffix(".safetensors").write_bytes(case.arrays)
+        entry = {"file": f"{folder_of(case)}/{case.name}.json", "verdict": case.verdict, "rule": case.rule}
+        index.append(entry | {"labels": case.labels, "why": case.why})
+    (folder / "index.json").write_text(json.dumps({"format": 1, "certificates": index}, indent=1) + "\n")
+
+
+def main(arguments: list[str]) -> None:
+    """Write the corpus to the folder that is named, by default this one."""
+    here = Path(__file__).parent
+    sys.path.insert(0, str(here))
+    for cases in ("cases_accepted", "cases_rejected", "cases_malformed"):
+        importlib.import_module(cases)  # which registers them
+    write(Path(arguments[0]) if arguments else here)
+
+
+if __name__ == "__main__":
+    sys.modules["make"] = sys.modules["__main__"]
+    main(sys.argv[1:])

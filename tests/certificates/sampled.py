@@ -1,0 +1,539 @@
+"""What a certificate claims, tried out: the network in mpmath, one unit after the other, at sampled points.
+
+A second, independent reading of FORMAT.md that proves nothing: it looks for a counterexample to each claim and returns
+what it found, or None. It shares no code with the checker or the prover, and knows nothing of their rules.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+import struct
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import mpmath
+from mpmath import mp, mpf
+
+FORMATS = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}
+NAMES = ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "atan", "erf", "pi", "e")
+DIGITS, TIMES = 60, 24
+SMALL = mpf(10) ** -25
+
+
+class Undefined(Exception):
+    """A unit has no value."""
+
+
+class False_(Exception):
+    """A counterexample."""
+
+
+def need(holds: Any, what: str) -> None:
+    """Raise where something that was claimed does not hold."""
+    if not holds:
+        raise False_(what)
+
+
+def function_of(text: str) -> Any:
+    """Return an activation; what is no real number is undefined."""
+    code = re.sub(r"(?<![a-zA-Z0-9])(\d+)", r"mpf(\1)", text).replace("E", "e")
+    names = {name: getattr(mpmath, name) for name in NAMES} | {"mpf": mpf, "Abs": abs, "Max": max, "Min": min}
+    compiled = compile(code.strip(), "activation", "eval")
+
+    def function(t: mpf) -> mpf:
+        try:
+            value = mpmath.mpmathify(eval(compiled, {"__builtins__": {}}, {**names, "t": t}))
+        except (ZeroDivisionError, ValueError, TypeError, OverflowError):
+            raise Undefined(text) from None
+        if not isinstance(value, mpf) or not mpmath.isfinite(value):
+            raise Undefined(text)
+        return value
+
+    return function
+
+
+class Sampled:
+    """A certificate's document, tensors and network."""
+
+    def __init__(self, path: Path, seed: int = 0) -> None:
+        self.document, self.random = json.loads(path.read_bytes()), Random(seed)
+        content = (path.parent / self.document["arrays"]["file"]).read_bytes()
+        (length,) = struct.unpack("<Q", content[:8])
+        header, body = json.loads(content[8 : 8 + length]), content[8 + length :]
+        self.tensors = {}
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            code = FORMATS[entry["dtype"]]
+            count = (end - begin) // struct.calcsize("<" + code)
+            self.tensors[name] = struct.unpack(f"<{count}{code}", body[begin:end])
+        data = self.document["data"]
+        self.samples = self.matrix(data["inputs"])
+        self.labels = None if data["labels"] is None else list(self.tensors[data["labels"]])
+        counts = data["multiplicities"]
+        self.counts = [1] * len(self.samples) if counts is None else list(self.tensors[counts])
+        self.total, self.classes = sum(self.counts), data["classes"]
+        self.layers = self.document["network"]["layers"]
+        self.functions = [function_of(layer.get("activation", "t")) for layer in self.layers]
+        self.shapes = self.all_shapes()
+
+    # ------------------------------------------------------------ numbers
+    def exact(self, reference: Any) -> list[mpf]:
+        """Return the entries of an exact array."""
+        total = [Fraction(0)] * math.prod(reference["shape"])
+        for term in reference["terms"]:
+            scale = Fraction(2) ** term["exponent"]
+            total = [a + Fraction(b) * scale for a, b in zip(total, self.tensors[term["tensor"]], strict=True)]
+        return [mpf(value.numerator) / value.denominator for value in total]
+
+    def matrix(self, reference: Any) -> list[list[mpf]]:
+        """Return the rows of an exact matrix."""
+        entries, width = self.exact(reference), math.prod(reference["shape"][1:])
+        return [entries[start : start + width] for start in range(0, len(entries), width)]
+
+    def draw(self, size: int) -> list[mpf]:
+        """Return random numbers."""
+        return [mpf(self.random.gauss(0, 1)) for _ in range(size)]
+
+    # ------------------------------------------------------------ the network
+    def all_shapes(self) -> list[list[int]]:
+        """Return the output shape of every layer."""
+        shapes: list[list[int]] = []
+        for layer in self.layers:
+            sources = [self.document["network"]["input_shape"] if s == "input" else shapes[s] for s in layer["inputs"]]
+            if layer["kind"] == "dense":
+                shapes.append([layer["units"]])
+                continue
+            pads = layer.get("padding", [0] * len(layer["kernel"]))
+            sides = zip(sources[0][1:], pads, layer["kernel"], layer["stride"], strict=True)
+            outs = [(length + 2 * p - k) // s + 1 for length, p, k, s in sides]
+            channels = sum(shape[0] for shape in sources)
+            shapes.append([channels if layer["kind"] == "avgpool" else layer["filters"], *outs])
+        return shapes
+
+    def sizes(self, number: int) -> tuple[int, int]:
+        """Return how many weights and biases a layer has."""
+        layer, shape = self.layers[number], self.shapes[number]
+        sources = [self.document["network"]["input_shape"] if s == "input" else self.shapes[s] for s in layer["inputs"]]
+        if layer["kind"] == "avgpool":
+            return 0, 0
+        if layer["kind"] == "dense":
+            return shape[0] * sum(map(math.prod, sources)), shape[0]
+        weights = shape[0] * sum(source[0] for source in sources) * math.prod(layer["kernel"])
+        return weights, shape[0] if layer["bias_kind"] == "tied" else math.prod(shape)
+
+    def stored(self, point: Any = None) -> list[tuple[list[mpf], list[mpf]]]:
+        """Return the stored parameters U, or those of a POINT."""
+        found = []
+        for layer in self.layers:
+            weight = layer.get("weight")
+            found.append(([], []) if weight is None else (self.exact(weight), self.exact(layer["bias"])))
+        for entry in point or []:
+            found[entry["layer"]] = self.exact(entry["weight"]), self.exact(entry["bias"])
+        return found
+
+    def anywhere(self) -> list[tuple[list[mpf], list[mpf]]]:
+        """Return random parameters."""
+        return [(self.draw(a), self.draw(b)) for a, b in map(self.sizes, range(len(self.layers)))]
+
+    def units(self, u: Any, x: list[mpf]) -> list[list[mpf]]:
+        """Return the values of all layers at one sample."""
+        values: list[list[mpf]] = []
+        for number, layer in enumerate(self.layers):
+            rows = [x if s == "input" else values[s] for s in layer["inputs"]]
+            (weight, bias), sigma = u[number], self.functions[number]
+            if layer["kind"] == "dense":
+                row = list(itertools.chain(*rows))
+                sums = [
+                    sum((w * z for w, z in zip(weight[j * len(row) :], row, strict=False)), bias[j])
+                    for j in range(layer["units"])
+                ]
+                values.append([sigma(s) for s in sums])
+            else:
+                values.append(self.spatial(number, layer, rows, weight, bias, sigma))
+        return values
+
+    def spatial(self, number: int, layer: Any, rows: Any, weight: Any, bias: Any, sigma: Any) -> list[mpf]:
+        """Return the values of a convolution or a pool."""
+        sources = [self.document["network"]["input_shape"] if s == "input" else self.shapes[s] for s in layer["inputs"]]
+        extents, channels = sources[0][1:], []
+        for row, shape in zip(rows, sources, strict=True):
+            plane = math.prod(extents)
+            channels += [row[c * plane : (c + 1) * plane] for c in range(shape[0])]
+        kernel, stride, (filters, *outs) = layer["kernel"], layer["stride"], self.shapes[number]
+        pads, result = layer.get("padding", [0] * len(kernel)), []
+        for a, at in itertools.product(range(filters), itertools.product(*map(range, outs))):
+            total, pool = mpf(0), layer["kind"] == "avgpool"
+            for c, q in itertools.product(
+                [a] if pool else range(len(channels)), itertools.product(*map(range, kernel))
+            ):
+                place = [p * s + k - pad for p, s, k, pad in zip(at, stride, q, pads, strict=True)]
+                if all(0 <= x < n for x, n in zip(place, extents, strict=True)):
+                    index = 0
+                    for x, n in zip(place, extents, strict=True):
+                        index = index * n + x
+                    offset = 0
+                    for k, n in zip(q, kernel, strict=True):
+                        offset = offset * n + k
+                    w = 1 if pool else weight[(a * len(channels) + c) * math.prod(kernel) + offset]
+                    total += w * channels[c][index]
+            if pool:
+                result.append(total / math.prod(kernel))
+                continue
+            position = 0
+            for p, n in zip(at, outs, strict=True):
+                position = position * n + p
+            own = bias[a] if layer["bias_kind"] == "tied" else bias[a * math.prod(outs) + position]
+            result.append(sigma(total + own))
+        return result
+
+    def psi(self, u: Any) -> list[list[mpf]]:
+        """Return the feature matrix."""
+        rows = []
+        for x in self.samples:
+            row = []
+            for layer, values in zip(self.layers, self.units(u, x), strict=True):
+                skip = layer["skip"]
+                row += values if skip is True else [values[j] for j in skip or []]
+            rows.append(row)
+        return rows
+
+    # ------------------------------------------------------------ losses
+    def logits(self, psi: Any, v: Any) -> list[list[mpf]]:
+        """Return Psi V."""
+        return [[mpmath.fdot(row, column) for column in zip(*v, strict=True)] for row in psi]
+
+    def margins(self, psi: Any, v: Any) -> list[list[mpf]]:
+        """Return all margins."""
+        found = zip(self.logits(psi, v), self.labels, strict=True)
+        return [[row[y] - g for k, g in enumerate(row) if k != y] for row, y in found]
+
+    def loss(self, psi: Any, v: Any) -> mpf:
+        """Return the cross-entropy."""
+        lines = zip(self.margins(psi, v), self.counts, strict=True)
+        return sum(n * mpmath.log1p(sum(map(mpmath.exp, (-m for m in row)))) for row, n in lines) / self.total
+
+
+def flat(rows: Any) -> list[mpf]:
+    """List the entries of a matrix."""
+    return list(itertools.chain(*rows))
+
+
+def number(value: Any) -> mpf:
+    """Read a dyadic."""
+    return mpf(int(value["mantissa"])) * mpf(2) ** value["exponent"]
+
+
+def singular(psi: Any) -> list[mpf]:
+    """Return the singular values, the largest first."""
+    return sorted(map(abs, mpmath.svd_r(mpmath.matrix(psi), compute_uv=False)), reverse=True)
+
+
+def rank(rows: Any) -> int:
+    """Return how many singular values are not tiny."""
+    values = singular(rows)
+    return sum(value > values[0] * SMALL and value > 0 for value in values)
+
+
+def between(first: Any, last: Any, t: mpf) -> Any:
+    """Return (1 - t) first + t last, for nested lists."""
+    if isinstance(first, list | tuple):
+        return [between(a, b, t) for a, b in zip(first, last, strict=True)]
+    return first + t * (last - first)
+
+
+def scaled(v: Any, t: mpf) -> Any:
+    """Return t V."""
+    return [[t * entry for entry in row] for row in v]
+
+
+def moved_by(found: Sampled, values: Any, radius: mpf) -> Any:
+    """Return numbers that differ by at most the radius, most of them by just as much."""
+    if isinstance(values, list | tuple):
+        return [moved_by(found, entry, radius) for entry in values]
+    return values + radius * found.random.choice([-1, 1, 1, -1, 0])
+
+
+def try_r1(found: Sampled, claim: Any) -> None:
+    """Full row rank at the stored weights."""
+    values = singular(found.psi(found.stored()))
+    need(claim["rank"] == len(found.samples) == len(values), "not N singular values")
+    need(values[-1] >= number(claim["sigma_lower"]) * (1 - SMALL) > 0, "sigma_N is below sigma_lower")
+
+
+def try_r5(found: Sampled, claim: Any) -> None:
+    """Deficiency, at the stored weights or everywhere."""
+    every = claim["reason"] == "every-u"
+    for u in [found.anywhere() for _ in range(3)] if every else [found.stored()]:
+        need(rank(found.psi(u)) <= claim["rank_at_most"] < len(found.samples), "the rank is larger")
+
+
+def try_z1(found: Sampled, claim: Any) -> None:
+    """Margins."""
+    psi, v = found.psi(found.stored()), found.matrix(claim["output_weights"])
+    need(min(map(min, found.margins(psi, v))) >= number(claim["gamma"]) > 0, "a margin is below gamma")
+
+
+def try_tail(found: Sampled, claim: Any, psi: Any, start: Any) -> None:
+    """Walk from V straight to kappa V1, then along the ray."""
+    end, kappa, n = found.matrix(claim["end_weights"]), number(claim["kappa"]), found.total
+    values = [found.loss(psi, between(start, scaled(end, kappa), mpf(k) / TIMES)) for k in range(TIMES + 1)]
+    values += [found.loss(psi, scaled(end, kappa * (1 + mpf(k) / 4))) for k in range(1, 9)]
+    need(all(map(lambda a, b: a > b, values, values[1:])), "the loss does not decrease")
+    times = [(number(claim["zero_error_t"]), mpmath.log(2) / n)]
+    times += [(number(target["t"]), number(target["loss"])) for target in claim["targets"]]
+    for time, bound in times:
+        need(time >= kappa and found.loss(psi, scaled(end, time)) <= bound, "the loss at t is above the bound")
+
+
+def try_start(found: Sampled, claim: Any) -> mpf:
+    """Compare the start loss with its bounds."""
+    loss = found.loss(found.psi(found.stored()), found.matrix(claim["start_weights"]))
+    low, high = (number(claim["start_loss"][key]) for key in ("lower", "upper"))
+    need(low * (1 - SMALL) - SMALL <= loss <= high * (1 + SMALL) + SMALL, "the start loss")
+    return loss
+
+
+def try_p1(found: Sampled, claim: Any) -> None:
+    """The path of P1."""
+    try_start(found, claim)
+    try_tail(found, claim, found.psi(found.stored()), found.matrix(claim["start_weights"]))
+
+
+def try_way(found: Sampled, claim: Any) -> None:
+    """E1 and E3: move straight, then the path of P1."""
+    first, last = found.stored(), found.stored(claim["moved"])
+    start = found.matrix(claim["start_weights"])
+    arrive = found.matrix(claim["moved_weights"]) if claim["label"] == "E1" else start
+    loss, before = try_start(found, claim), mpf("inf")
+    for k in range(TIMES + 1):
+        t = mpf(k) / TIMES
+        value = found.loss(found.psi(between(first, last, t)), between(start, arrive, t))
+        if claim["label"] == "E1":
+            need(value < before, "the loss does not decrease while U moves")
+        else:
+            need(value <= loss + number(claim["epsilon"]) + SMALL, "the loss is above the start's plus epsilon")
+        before = value
+    try_tail(found, claim, found.psi(last), arrive)
+
+
+def try_e2(found: Sampled, claim: Any) -> None:
+    """The logits stay those of columns that rest, up to what is common to all classes."""
+    try_start(found, claim)
+    first, base, last = found.stored(), found.stored(claim["rerouted"]), found.stored(claim["moved"])
+    start, psi = found.matrix(claim["start_weights"]), found.psi(first)
+    rest = set(range(len(psi[0])))
+    for k in range(TIMES + 1):
+        here = found.psi(between(first, base, mpf(k) / TIMES))
+        need(all(abs(a - b) < SMALL for a, b in zip(flat(here), flat(psi), strict=True)), "a unit is rerouted")
+        there = found.psi(between(base, last, mpf(k) / TIMES))
+        rest -= {j for j in rest for a, b in zip(there, psi, strict=True) if abs(a[j] - b[j]) > SMALL}
+    logits = found.logits(psi, start)
+    targets = [[row[k] - row[0] for row in logits] for k in range(1, found.classes)]
+    columns = [[row[j] for row in psi] for j in sorted(rest)]
+    for target in targets:
+        if any(abs(entry) > SMALL for entry in target):
+            need(columns and rank([*columns, target]) == rank(columns), "what rests does not carry the logits")
+    end, kappa = found.matrix(claim["end_weights"]), number(claim["kappa"])
+    before, after = found.margins(psi, start), found.margins(found.psi(last), scaled(end, kappa))
+    need(all(b > a for a, b in zip(flat(before), flat(after), strict=True)), "kappa m1 > m0")
+    try_times(found, claim, found.psi(last))
+
+
+def try_times(found: Sampled, claim: Any, psi: Any) -> None:
+    """The ray of E2 and E4.path, whose segment begins at a V that is not written down."""
+    end, kappa = found.matrix(claim["end_weights"]), number(claim["kappa"])
+    values = [found.loss(psi, scaled(end, kappa * (1 + mpf(k) / 4))) for k in range(9)]
+    need(all(map(lambda a, b: a > b, values, values[1:])), "the loss does not decrease on the ray")
+    need(values[0] < try_start(found, claim), "the loss at kappa V1 is not below the start's")
+    times = [(number(claim["zero_error_t"]), mpmath.log(2) / found.total)]
+    for time, bound in times + [(number(target["t"]), number(target["loss"])) for target in claim["targets"]]:
+        need(time >= kappa and found.loss(psi, scaled(end, time)) <= bound, "the loss at t is above the bound")
+
+
+def try_e4_path(found: Sampled, claim: Any) -> None:
+    """On the way the logits of the start can be kept: they are in the span of the columns."""
+    try_start(found, claim)
+    first, last = found.stored(), found.stored(claim["moved"])
+    logits = found.logits(found.psi(first), found.matrix(claim["start_weights"]))
+    for k in range(TIMES + 1):
+        psi = found.psi(between(first, last, mpf(k) / TIMES))
+        columns = [list(column) for column in zip(*psi, strict=True)]
+        targets = [list(column) for column in zip(*logits, strict=True)]
+        need(rank(columns + [c for c in targets if any(c)]) == rank(columns), "the logits cannot be kept")
+    try_times(found, claim, found.psi(last))
+
+
+def try_e4(found: Sampled, claim: Any) -> None:
+    """No labels conflict, and some U has full rank."""
+    need(found.labels is not None, "whose labels?")
+    seen: dict[Any, int] = {}
+    for x, y in zip(found.samples, found.labels, strict=True):
+        need(seen.setdefault(tuple(x), y) == y, "two labels of one sample")
+    need(rank(found.psi(found.anywhere())) == len(found.samples), "no full rank at a random U")
+    found.psi(found.anywhere())
+
+
+def try_z2(found: Sampled, claim: Any) -> None:
+    """Corners of the ball."""
+    u, v, r = found.stored(), found.matrix(claim["output_weights"]), number(claim["radius"])
+    need(r > 0, "no ball")
+    for _ in range(TIMES):
+        psi = found.psi(moved_by(found, u, r))
+        need(min(map(min, found.margins(psi, moved_by(found, v, r)))) > 0, "a sample is misclassified in the ball")
+
+
+def try_b1(found: Sampled, claim: Any) -> None:
+    """Corners of the ball."""
+    u, r = found.stored(), number(claim["radius"])
+    need(r > 0, "no ball")
+    for _ in range(TIMES):
+        need(rank(found.psi(moved_by(found, u, r))) == len(found.samples), "the rank drops in the ball")
+
+
+def try_c1(found: Sampled, claim: Any) -> None:
+    """The gradient, by central differences."""
+    psi, v, step = found.psi(found.stored()), found.matrix(claim["start_weights"]), mpf(10) ** -15
+    total = mpf(0)
+    for j, k in itertools.product(range(len(v)), range(found.classes)):
+        losses = []
+        for sign in (1, -1):
+            other = [list(row) for row in v]
+            other[j][k] += sign * step
+            losses.append(found.loss(psi, other))
+        total += ((losses[0] - losses[1]) / (2 * step)) ** 2
+    bound = number(claim["gradient_lower"])
+    need(bound > 0 and mpmath.sqrt(total) >= bound * (1 - mpf(10) ** -12), "the gradient is smaller")
+
+
+def try_c3(found: Sampled, claim: Any) -> None:
+    """The second derivative, by differences."""
+    psi, v, step = found.psi(found.stored()), found.matrix(claim["start_weights"]), mpf(10) ** -15
+    losses = []
+    for sign in (-1, 0, 1):
+        other = [list(row) for row in v]
+        other[claim["unit"]][claim["output"]] += sign * step
+        losses.append(found.loss(psi, other))
+    second, bound = (losses[0] - 2 * losses[1] + losses[2]) / step**2, number(claim["curvature_lower"])
+    need(bound > 0 and second >= bound * (1 - mpf(10) ** -9), "the second derivative is smaller")
+
+
+def other_loss(found: Sampled, claim: Any, psi: Any, v: Any) -> mpf:
+    """Return the loss of TC.3."""
+    counts = claim["label_counts"]
+    m, weights = found.classes, claim["class_weights"]
+    weights = [mpf(1)] * m if weights is None else list(map(number, weights))
+    total = mpf(0)
+    for i, g in enumerate(found.logits(psi, v)):
+        for y in range(m):
+            times = (found.counts[i] * (found.labels[i] == y)) if counts is None else found.tensors[counts][i * m + y]
+            total += times * weights[y] * one_loss(claim["loss"], g, y) if times else 0
+    return total / found.total
+
+
+def one_loss(name: str, g: Any, y: int) -> mpf:
+    """Return l_y(g)."""
+    others = [x for k, x in enumerate(g) if k != y]
+    if name == "cross-entropy":
+        return mpmath.log1p(sum(mpmath.exp(x - g[y]) for x in others))
+    if name == "squared":
+        return sum((x - (k == y)) ** 2 for k, x in enumerate(g)) / 2
+    if name == "one-vs-rest":
+        return mpmath.log1p(mpmath.exp(-g[y])) + sum(mpmath.log1p(mpmath.exp(x)) for x in others)
+    hinges = [max(mpf(0), 1 - g[y] + x) for x in others]
+    return sum(hinges) if name == "weston-watkins" else max(hinges)
+
+
+def try_tc3(found: Sampled, claim: Any) -> None:
+    """The segment, the ray, and a search for the infimum."""
+    psi = found.psi(found.stored())
+    start, end = (found.matrix(claim[key]) for key in ("start_weights", "end_weights"))
+    phi = lambda v: other_loss(found, claim, psi, v)  # noqa: E731
+    values = [phi(between(start, end, mpf(k) / TIMES)) for k in range(TIMES + 1)]
+    need(all(b <= a + SMALL for a, b in itertools.pairwise(values)), "the loss rises on the segment")
+    low, high = (number(claim["start_loss"][key]) for key in ("lower", "upper"))
+    need(low - SMALL <= values[0] <= high + SMALL, "the start loss")
+    need(values[-1] <= number(claim["end_loss"]) + SMALL, "the end loss")
+    best, v, step = values[-1], end, mpf(1)
+    for _ in range(200):  # a pattern search
+        better = False
+        for j, k, sign in itertools.product(range(len(v)), range(found.classes), (1, -1)):
+            other = [list(row) for row in v]
+            other[j][k] += sign * step
+            if (value := phi(other)) < best:
+                best, v, better = value, other, True
+        step = step * 2 if better else step / 2
+        if step < mpf(10) ** -6:
+            break
+    low, high = (number(claim["infimum"][key]) for key in ("lower", "upper"))
+    need(low <= best + SMALL, "the infimum is lower")
+    need(best <= high + mpf(10) ** -4 or claim["loss"] in ("crammer-singer", "weston-watkins"), "the infimum is higher")
+    if claim["gamma"] is not None:
+        ray = [phi(scaled(end, 1 + mpf(k) / 2)) for k in range(20)]
+        need(all(b <= a + SMALL for a, b in itertools.pairwise(ray)), "the loss rises along the ray")
+        need(
+            phi(scaled(end, mpf(10) ** 9)) < mpf(10) ** -6 or number(claim["gamma"]) < mpf(10) ** -7, "the ray's limit"
+        )
+
+
+def try_witness(found: Sampled, claim: Any) -> None:
+    """Draw the other parameters, and those within the radius."""
+    direction = list(found.tensors[claim["direction"]])
+    radius = mpf(0) if claim["radius"] is None else number(claim["radius"])
+    for _ in range(3):
+        u = [(list(a), list(b)) for a, b in found.anywhere()]
+        before = ["input", *(link["layer"] for link in claim["chain"])]
+        rows = [
+            (link["layer"], link["unit"], depth, link["weight"], number(link["bias"]))
+            for depth, link in enumerate(claim["chain"])
+        ]
+        for block in claim["blocks"]:
+            for unit, bias in zip(found.tensors[block["units"]], found.exact(block["biases"]), strict=True):
+                rows.append((block["layer"], unit, block["links"], block["weight"], bias))
+        for layer, unit, depth, weight, bias in rows:
+            width, offset = len(u[layer][0]) // len(u[layer][1]), 0
+            for source in found.layers[layer]["inputs"]:
+                if source == before[depth]:
+                    break
+                offset += len(found.samples[0]) if source == "input" else math.prod(found.shapes[source])
+            line = [mpf(0)] * width
+            if depth == 0:
+                for k, a in enumerate(direction):
+                    line[offset + k] = number(weight) * a
+            else:
+                line[offset + claim["chain"][depth - 1]["unit"]] = number(weight)
+            u[layer][0][unit * width : (unit + 1) * width] = line
+            u[layer][1][unit] = bias
+        for moved in [u, moved_by(found, u, radius)] if radius else [u]:
+            values = singular(found.psi(moved))
+            enough = len(values) == len(found.samples) and values[-1] > 0
+            need(enough, "no full rank at U*")
+
+
+def try_w0(found: Sampled, claim: Any) -> None:
+    """Full rank at random parameters."""
+    for _ in range(3):
+        need(rank(found.psi(found.anywhere())) == len(found.samples), "no full rank at a random U")
+
+
+TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
+TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
+TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0}
+
+
+def counterexample(path: Path, seed: int = 0) -> str | None:
+    """Return what is false of an accepted certificate, or None if nothing was found."""
+    with mp.workdps(DIGITS):
+        found = Sampled(path, seed)
+        for claim in found.document["claims"]:
+            try:
+                TRIES[claim["label"]](found, claim)
+            except False_ as wrong:
+                return f"{claim['label']}: {wrong}"
+            except Undefined as unit:
+                return f"{claim['label']}: {unit} has no value"
+    return None

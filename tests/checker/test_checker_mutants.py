@@ -1,0 +1,74 @@
+"""Semantic mutants of the corpus: what the checker accepts of them must survive attempts to refute it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from verifier.checker.certificate import check_file
+
+CORPUS = Path(__file__).parent.parent / "certificates"
+MUTANTS = 60
+
+
+@pytest.fixture(scope="module")
+def tools():
+    """The corpus's own modules, which do not know the checker."""
+    before = set(sys.modules), list(sys.path)
+    sys.path.insert(0, str(CORPUS))
+    yield {name: importlib.import_module(name) for name in ("make", "cases_accepted", "mutate", "sampled")}
+    for name in set(sys.modules) - before[0]:
+        del sys.modules[name]
+    sys.path[:] = before[1]
+
+
+def test_true_certificates_are_not_refuted(tools):
+    for entry in json.loads((CORPUS / "index.json").read_text())["certificates"]:
+        if entry["verdict"] == "ACCEPTED":
+            assert tools["sampled"].counterexample(CORPUS / entry["file"]) is None, entry["file"]
+
+
+FALSE = [
+    "r1-of-equal-rows",
+    "z1-gamma-above",
+    "p1-segment-that-rises",
+    "p1-start-loss-too-low",
+    "z2-radius-1",
+    "b1-radius-1",
+]
+FALSE += ["c3-above", "tc3-segment-that-overshoots", "tc3-infimum-below", "tc3-start-loss", "e1-that-rises"]
+FALSE += [
+    "e1-pole-on-the-way",
+    "e3-pole-on-the-way",
+    "e2-rerouted-to-another-sum",
+    "e4path-gate-that-rests",
+]
+FALSE += ["e4-equal-samples-with-two-labels", "e4-of-conflicting-labels", "w1-beside-a-partial-unit-1", "w0-partial"]
+FALSE += ["r5-of-an-undefined-psi", "r5-every-u-of-dependent-units", "r5-every-u-of-a-partial-activation"]
+FALSE += ["p1-target-too-early", "r5-below-the-structure", "w2-beside-a-partial-unit-0", "z1-third-class"]
+
+
+@pytest.mark.parametrize("name", FALSE)
+def test_false_certificates_are_refuted(name, tools):
+    """So that the test below can fail."""
+    assert tools["sampled"].counterexample(CORPUS / "rejected" / f"{name}.json") is not None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_accepted_mutants_are_not_refuted(seed, tools, tmp_path):
+    verdicts = Counter()
+    for name, document, arrays in tools["mutate"].mutants(MUTANTS, seed):
+        (tmp_path / "c.json").write_bytes(document)
+        (tmp_path / "c.safetensors").write_bytes(arrays)
+        found = check_file(str(tmp_path / "c.json"), 1)
+        verdicts[found.verdict] += 1
+        assert found.rejection is None or found.rejection.rule != "internal", name
+        if found.verdict == "ACCEPTED":
+            wrong = tools["sampled"].counterexample(tmp_path / "c.json", seed)
+            assert wrong is None, f"{name}: {wrong}"
+    assert verdicts["ACCEPTED"] > 5 and verdicts["REJECTED"] > 5

@@ -1,0 +1,64 @@
+"""What the checker says about an accepted claim: the sentences of FORMAT.md, word for word, and nothing else.
+
+The statement of a claim is the sentence of its label, then perhaps more of them, joined by "; ". In braces stand
+numbers. A lower bound in them is rounded down and an upper bound up, so that the sentence stays true.
+"""
+
+RAY = (
+    "along the segment to kappa V1 (kappa = {kappa}), then along t V1 to 0, the hidden weights at rest: "
+    "training error 0 from t = {zero_error_t} on"
+)
+FULL_RANK = (
+    "rank Psi = N = {rank}: the feature matrix at the stored weights has full row rank, and its smallest singular "
+    "value is at least {sigma_lower}"
+)
+CONSTRUCTION = (
+    "rank Psi(U*) = N = {samples} by construction, sigma_N(Psi(U*)) >= {sigma_lower} (q <= {q}), whatever the "
+    "parameters of the units are that the claim does not name"
+)
+SENTENCES = {
+    "R1": FULL_RANK,
+    "R3": FULL_RANK,
+    "R5": "rank Psi <= {rank_at_most} < N = {samples} at the stored weights, proved by structure; this refutes full "
+    "rank, not the absence of bad valleys",
+    "R5 every-u": "for EVERY U: rank Psi(U) <= {rank_at_most} < N = {samples}, proved by structure; this refutes full "
+    "rank, not the absence of bad valleys",
+    "Z1": "zero training error: every margin of V is at least {gamma}; for t > 0 the loss Phi(U, t V) is at most "
+    "log(1 + {others} e^(-t {gamma})) and decreases strictly to 0, its infimum",
+    "P1": "the loss decreases strictly from {lower} .. {upper} at V0 " + RAY,
+    "E1": "U and V move straight to other values, and the loss strictly decreases ({pieces} pieces)",
+    "E2": "the loss is constant while {moving} skip units move and {resting} stand still",
+    "E3": "U moves straight to other values, the loss at most epsilon = {epsilon} above the start's",
+    "E4.path": "{groups} groups of merged samples part at constant loss, V following continuously",
+    "after": "then the loss ({lower} .. {upper} at the start) decreases strictly " + RAY,
+    "target": "the loss is at most {loss} from t = {t} on",
+    "E4": "for the labels of these data, one for each sample: from EVERY (U, V) a continuous path on which the "
+    "cross-entropy never increases leads to loss 0 in the limit",
+    "Z2": "zero training error for all hidden weights, biases and output weights within {radius} of the stored ones, "
+    "each number: the margins, at least {gamma}, change by at most {change}",
+    "B1": "rank Psi(U') = N = {samples} for every U' within {radius} of the stored hidden weights and biases, each "
+    "number",
+    "C1": "(U, V) is not a stationary point of the cross-entropy, hence no local extremum: "
+    "||grad_V Phi||_F >= {gradient_lower}",
+    "C3": "(U, V) is no local maximum of the cross-entropy: along the weight from skip unit {unit} to output {output} "
+    "its second derivative is at least {curvature_lower}",
+    "TC.3": "the loss Phi ({loss}) {way} from {lower} .. {upper} at V0 along the segment to V1, where it is at most "
+    "{end_loss}; its infimum over V is in [{infimum_lower}, {infimum_upper}]",
+    "TC.3 ray": "beyond V1 it never increases along t V1 and tends to 0",
+    "W1": CONSTRUCTION,
+    "W2": CONSTRUCTION,
+    "W radius": "the same at every U within {radius} of U* in each parameter",
+    "W0": "rank Psi(U) = N = {samples} for almost every U (the others are a closed set of measure zero); for these "
+    "data and this architecture every local valley of every convex finite loss of Psi V, V free, reaches the infimum "
+    "(L3.2, T3.4(2)); T3.4(4) does not follow from this",
+}
+
+
+def sentence(name: str, **numbers: object) -> str:
+    """Return a sentence with its numbers."""
+    return SENTENCES[name].format(**numbers)
+
+
+def statement(*sentences: str) -> str:
+    """Return the statement that some sentences make together."""
+    return "; ".join(sentences)
