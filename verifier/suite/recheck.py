@@ -17,6 +17,7 @@ from typing import Any
 from verifier.certificate.cost import Limits
 from verifier.display import Facts, Shown
 from verifier.errors import InputError
+from verifier.suite.memory import MemoryWatch
 
 _running: set[CheckerProcess] = set()
 
@@ -124,7 +125,13 @@ class CheckerProcess:
             stderr=self._err,
             start_new_session=True,
         )
+        self._memory = MemoryWatch(self.process.pid)
         _running.add(self)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that one of its processes was seen to take, in bytes; 0 if the system does not say."""
+        return self._memory.peak_bytes
 
     @property
     def running(self) -> bool:
@@ -134,6 +141,7 @@ class CheckerProcess:
     def wait(self) -> list[Checked]:
         """Wait for the answers, one per file; a checker that dies has accepted nothing."""
         self.process.wait()
+        self._memory.stop()
         _running.discard(self)
         with self._out as out, self._err as err:
             for stream in (out, err):
@@ -152,6 +160,7 @@ class CheckerProcess:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        self._memory.stop()
         _running.discard(self)
         self._out.close()
         self._err.close()

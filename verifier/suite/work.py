@@ -266,7 +266,9 @@ class _Checks:
 
     def _answer(self, process: CheckerProcess, those: list[tuple[Job, CaseRecord]]) -> None:
         try:
-            for (job, record), checked in zip(those, process.wait(), strict=True):
+            answers = process.wait()
+            self.work.peaks = (self.work.peaks[0], max(self.work.peaks[1], process.peak_bytes))
+            for (job, record), checked in zip(those, answers, strict=True):
                 self.work.finished(job, replace(record, check=answered(checked)))
         finally:
             process.stop()
