@@ -481,3 +481,15 @@ def test_suprema_end_where_numbers_end():
         pointwise.suprema(counted, arb(2), "/here", 5)
     assert caught.value.rule == "Z2.range"
     assert len(calls) < 2000
+
+
+@pytest.mark.parametrize("output", [0, 1, 3])
+@pytest.mark.parametrize(("more", "verdict"), [(-F(1, 1 << 20), "ACCEPTED"), (F(1, 1 << 20), "REJECTED")])
+def test_curvature_of_equal_classes(output, more, verdict, tmp_path):
+    """With V = 0 all four classes are one group, and the curvature is 1/4 (1 - 1/4), whether the label's or another's."""
+    builder = Builder()
+    claim = {"label": "C3", "precision": 64, "start_weights": builder.exact([[0] * 4]), "unit": 0, "output": output}
+    claim["curvature_lower"] = dyadic(F(3, 16) + more)
+    data = builder.data([[1]], [0], 4)
+    document = builder.document(data, [1], [builder.dense([[1]], [0])], 1, [claim])
+    assert check_file(str(write(tmp_path, document, builder.arrays())), 1).verdict == verdict
