@@ -486,7 +486,7 @@ def test_suprema_end_where_numbers_end():
 @pytest.mark.parametrize("output", [0, 1, 3])
 @pytest.mark.parametrize(("more", "verdict"), [(-F(1, 1 << 20), "ACCEPTED"), (F(1, 1 << 20), "REJECTED")])
 def test_curvature_of_equal_classes(output, more, verdict, tmp_path):
-    """With V = 0 all four classes are one group, and the curvature is 1/4 (1 - 1/4), whether the label's or another's."""
+    """With V = 0 all four classes are one group: the curvature is 1/4 (1 - 1/4), at the label's output or another's."""
     builder = Builder()
     claim = {"label": "C3", "precision": 64, "start_weights": builder.exact([[0] * 4]), "unit": 0, "output": output}
     claim["curvature_lower"] = dyadic(F(3, 16) + more)
