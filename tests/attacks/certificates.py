@@ -17,7 +17,8 @@ from .sandbox import Attack
 from .truth import claims_hold
 
 ACCEPTED, REJECTED, UNREADABLE = frozenset({0}), frozenset({1}), frozenset({2})
-NOT_ACCEPTED, ANY = REJECTED | UNREADABLE, frozenset({0, 1, 2})
+NOT_ACCEPTED, ANY = REJECTED | UNREADABLE, frozenset({0, 1, 2, 3})
+TOO_EXPENSIVE = frozenset({3})
 CHECK, SHOW = ["c.json"], ["show", "c.json"]
 
 
@@ -257,7 +258,7 @@ def documents() -> Iterator[Attack]:
         yield Attack("certificate keys", name, "checker", place_document(duplicate(path)), REJECTED, says)
     for name, activation in ACTIVATIONS.items():
         write = setting(*LAYER, "activation", value=activation)
-        yield Attack("activation (checker)", name, "checker", place_document(write), REJECTED)
+        yield Attack("activation (checker)", name, "checker", place_document(write), REJECTED | TOO_EXPENSIVE)
 
 
 def header(change: Callable[[dict], object], body: Callable[[bytes], bytes] = bytes) -> Callable[[bytes], bytes]:

@@ -18,8 +18,8 @@ SERVER = Path(__file__).with_name("server.py")
 MAX_SECONDS, MAX_MEBIBYTES = 5.0, 500.0
 SNAPSHOT_BYTES = 1 << 26
 FORBIDDEN = ("Traceback", "internal", "out of memory")
-VERDICTS = {0: "accepted", 1: "rejected", 2: "unreadable"}
-MEANING = {"ACCEPTED": 0, "REJECTED": 1, "UNREADABLE": 2}
+VERDICTS = {0: "accepted", 1: "rejected", 2: "unreadable", 3: "too expensive"}
+MEANING = {"ACCEPTED": 0, "REJECTED": 1, "UNREADABLE": 2, "TOO EXPENSIVE": 3}
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,10 @@ def judge(attack: Attack, answer: dict, out: str, err: str) -> list[str]:
     if any(not (c.isprintable() or c == "\n") for c in said):
         problems.append(f"prints control characters: {said[-600:]!r}")
     if attack.program == "checker":
-        verdict = out.split(" ", 1)[0]
+        verdict = next((word for word in MEANING if out.startswith(f"{word} ")), out.split(" ", 1)[0])
         if err or MEANING.get(verdict) != code:
             problems.append(f"verdict {verdict!r} with exit code {code}; stderr {err!r}")
-        if code in (1, 2) and len(out.splitlines()) > 7:
+        if code in (1, 2, 3) and len(out.splitlines()) > 7:
             problems.append(f"the reason is longer than a line: {out}")
     elif code == 2 and (out or not err.startswith("verifier: ") or err.count("\n") != 1 or len(err) > 1000):
         problems.append(f"not one line of at most 1000 characters: {out!r} {err[:2000]!r}")

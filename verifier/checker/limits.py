@@ -9,6 +9,7 @@ Glossary: *memory* is address space in bytes, *cpu* time of the processor in sec
 """
 
 import contextlib
+import faulthandler
 import os
 import pickle
 import signal
@@ -147,6 +148,7 @@ def be_child(work: Callable[[], bytes], limits: Limits, sink: int, parent: int) 
         end_with(parent)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+        faulthandler.disable()
         nowhere = os.open(os.devnull, os.O_RDWR)  # what FLINT says before it aborts is of no use
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)

@@ -177,8 +177,8 @@ def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
         costly = sum(record.check is not None and record.check.verdict == "TOO EXPENSIVE" for record in written)
         checked = f"; the independent checker {verb} {which}"
         if costly:
-            number = "it was" if len(written) == 1 else f"{costly} {'was' if costly == 1 else 'were'}"
-            checked += f" ({number} too expensive to check, see above)"
+            which = "it was" if len(written) == 1 else f"{costly} {'was' if costly == 1 else 'were'}"
+            checked += f" ({which} too expensive to check, see above)"
     wrong = sum(not record.ok for record in records)
     surprise = f"; NOT as expected: {_count(wrong, 'case')}, named above" if wrong else ""
     if not wrong and all(record.expected for record in records):
