@@ -10,7 +10,6 @@ from flint import fmpz_mat
 from test_checker_network import random_case, read
 
 from verifier.checker.certificate import check_file
-from verifier.checker.container import Arrays
 from verifier.checker.structure import Structure
 
 

@@ -227,18 +227,21 @@ class MarginClaim:
     """One claim Z1 or P1. P1's path: V(s) = (1-s) V0 + s kappa V1, then t V1 for t >= kappa, with U at rest."""
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
-        self.raw, self.data, self.precision, shape = raw, data, raw.precision, (network.skip_units, data.classes)
+        self.raw, self.data, self.precision = raw, data, raw.precision
         for key in ("gamma", "kappa", "radius"):
-            if (number := getattr(raw, key, None)) is not None:
+            number = getattr(raw, key, None)
+            if number is not None:
                 require(number > 0, f"{raw.path}/{key}", f"{raw.label}.{key}", "must be above 0", below(number))
         for target in getattr(raw, "targets", []):
             require(target.loss > 0, target.path + "/loss", "P1.target", "must be above 0", below(target.loss))
-        named = (getattr(raw, key + "_weights", None) for key in ("start", "end", "output"))
-        weights: list[Any] = [reference and arrays.exact(reference, *shape) for reference in named]
-        self.start, self.end = weights[0], weights[1] or weights[2]
-        last = getattr(raw, "moved_weights", None)  # E1 compares the margins of a third matrix
-        weights += [last and arrays.exact(last, *shape)]
-        self.classes = Classes([exact for exact in weights if exact is not None], data.classes)
+        named: dict[str, Any] = {}  # the output weights that the claim names
+        for key in ("start", "end", "output", "moved"):
+            reference = getattr(raw, key + "_weights", None)
+            if reference is not None:
+                named[key] = arrays.exact(reference, network.skip_units, data.classes)
+        self.start: Any = named.get("start")
+        self.end: Any = named.get("end") or named.get("output")
+        self.classes = Classes(list(named.values()), data.classes)
         self.known_counts: dict[int, list[int]] = {}
         self.entries = MARGIN_COPIES * len(self.classes.first)  # balls that it takes for one sample
         self.totals = [arb(0)]  # n Phi(U, V0), summed so far

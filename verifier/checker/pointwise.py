@@ -7,7 +7,7 @@ a unit's incoming weights, fan = their number. P = softmax of the logits minus o
 
 import itertools
 from functools import reduce
-from operator import mul, sub
+from operator import mul
 from typing import Any
 
 from flint import arb
@@ -110,22 +110,36 @@ class BallClaim(MarginClaim):
     def conclude(self) -> dict[str, object]:
         """Compare the margins with their change.
 
-        Guarantee: |m' - m| <= sum_j d_j |V_jy - V_jk| + 2 r B_j < gamma <= m for all samples and all k != y, so that
-        every margin is positive in the whole ball.
+        Guarantee: |m' - m| < gamma <= m for all samples and all k != y, so that every margin is positive in the whole
+        ball.
         """
-        raw, table, worst = self.raw, iter(self.end.integers.tolist()), arb(0)
-        rows = [list(itertools.islice(table, len(layer.skip))) for layer in self.network.layers]
+        raw = self.raw
         with precision(self.precision):
-            changes, scale = spread(self.network, raw.radius), arb((1, self.end.exponent))
-            shift = 2 * raw.radius * sum(size * len(part) for part, (size, _) in zip(rows, changes, strict=True))
-            columns = [list(zip(*part, strict=True)) for part in rows]
-            for y, k in itertools.product(set(self.data.labels), range(self.data.classes)):
-                sums = (sum(map(abs, map(sub, part[y], part[k])), 0) if part else 0 for part in columns)
-                worst = worst.max(sum(s * scale * d for s, (_, d) in zip(sums, changes, strict=True)))
-            moved, message = worst + shift, "the margins may change by gamma: choose a smaller radius"
+            moved, message = self.largest_change(), "the margins may change by gamma: choose a smaller radius"
             require(moved < raw.gamma, raw.path + "/radius", "Z2.change", message, below(raw.gamma), above(moved))
         numbers = {"radius": below(raw.radius), "gamma": below(raw.gamma)}
         return {"statement": sentence("Z2", change=above(moved), **numbers), **numbers}
+
+    def largest_change(self) -> arb:
+        """Bound the change of a margin in the ball.
+
+        Guarantee: |m' - m| <= sum_j d_j |V_jy - V_jk| + 2 r B_j, which is at most the result for every label y that
+        occurs and every k: the features change by d, and then the output weights by r each.
+        """
+        changes, rows = spread(self.network, self.raw.radius), iter(self.end.integers.tolist())
+        scale, of_weights = arb((1, self.end.exponent)), arb(0)
+        tables = []  # for each layer: d, and the rows of V that belong to its skip units
+        for layer, (size, change) in zip(self.network.layers, changes, strict=True):
+            table = list(itertools.islice(rows, len(layer.skip)))
+            tables.append((change, table))
+            of_weights += 2 * self.raw.radius * len(table) * size
+        of_features = arb(0)
+        for y, k in itertools.product(set(self.data.labels), self.classes.first):  # equal columns change alike
+            total = arb(0)
+            for change, table in tables:
+                total += change * scale * sum(abs(row[y] - row[k]) for row in table)
+            of_features = of_features.max(total)
+        return of_features + of_weights
 
 
 class GradientClaim(MarginClaim):
