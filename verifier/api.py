@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from verifier.balls.binary64.backend import backend_for
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.features import FeatureEnclosure
-from verifier.certificate.cost import LeftOut, sentence
+from verifier.certificate.cost import LeftOut
 from verifier.certificate.show import Description, read_description
 from verifier.certificate.writer import CertificateBuilder
 from verifier.display import Facts, Judged, Shown
@@ -71,7 +71,7 @@ class Verification(Judged, Shown):
 
     @property
     def rank(self) -> RankResult:
-        """Full row rank of Psi(U) (R1-R5): `RankResult.sigma_lower` is the proved bound of sigma_N."""
+        """Full row rank of Psi(U) (R1-R6): `RankResult.sigma_lower` is the proved bound of sigma_N, or 0."""
         if self.report.rank is None:
             raise InputError("the report has no rank: it is not one that verify made")
         return self.report.rank
@@ -201,15 +201,8 @@ class Verification(Judged, Shown):
         return self.report._facts()
 
     def __str__(self) -> str:
-        """All steps, a line each."""
-        head = f"{self.report.data}; M = {self.network.skip_count} skip units"
-        head += f"\ndata: {self.data.understood}" if self.data.understood else ""
-        lines = [f"{step.verdict:<9}  {step.label:<5} {step.reason}" for step in self.steps]
-        generic = next((step for step in self.theorem.steps if step.label == "L3.2 genericity"), None)
-        if generic is not None and generic.applies:
-            lines.append(f"{generic.verdict:<9}  L3.2  {generic.statement.title}: {generic.reason}")
-        lines += [sentence(self.left_out)] if self.left_out else []
-        return "\n".join([head, *lines])
+        """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""
+        return str(self.report)
 
 
 def verify(

@@ -8,11 +8,14 @@ and on dark pages, every text escaped; it is still in order where a page strips 
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 
 MAX_TEXT = 88
 """Longest value inside a short ``repr``."""
+COLUMNS = 80
+"""Columns of a printed report."""
 MAX_ENTRIES = 6
 """Entries of a sequence that a short ``repr`` shows."""
 
@@ -208,6 +211,31 @@ def badge(word: str) -> str:
     """
     style = f"background:{WORDS.get(word, OTHER)};color:#fff;border-radius:4px;padding:.1em .5em;font-size:85%"
     return f'<span style="{style}"><b>{_text(word)}</b></span>'
+
+
+def listed(entries: Iterable[tuple[str, str]], width: int = COLUMNS) -> list[str]:
+    """List verdicts with what they are about, for a terminal: lines of at most ``width`` columns where words allow.
+
+    Parameters
+    ----------
+    entries : iterable of (str, str)
+        A verdict (or ``-``), and what it says.
+    width : int, optional
+        Columns.
+
+    Returns
+    -------
+    list of str
+        Lines; those that go on are indented below the text.
+    """
+    lines: list[str] = []
+    for verdict, text in entries:
+        plain = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+        first, rest = f"{verdict:<9}  ", " " * 11
+        lines += textwrap.wrap(
+            plain, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        ) or [first.rstrip()]
+    return lines
 
 
 def count(number: int, noun: str) -> str:

@@ -75,6 +75,11 @@ ASKED = {
     "german thousands alone": ("1.200;3,5;x\n2.300;4,5;y\n", "column 1: '1.200' may be 1200 or 1.200", 1),
     "points in a german file": ("1.200;2.500;x\n2.300;3.500;y\n", "'1.200' may be 1200 or 1.200", 2),
     "counts columns or a sample": ("0,1,2\n1,5,2\n2,7,1\n", "0,1,2 may count the columns or be a sample", 2),
+    "wavelengths": (
+        "400.5,410,420.25,k\n1.5,2,3,a\n2.5,3,4,b\n3.5,4,5,a\n3.5,4,6,b\n",
+        "column 4 is 'k', which occurs nowhere below",
+        2,
+    ),
     "years": ("2019,2020,2021,k\n1.5,2,3,a\n2.5,3,4,b\n3.5,4,5,a\n", "may be the columns' names or a sample", 2),
     "2^53 + 1": ("9007199254740993,1,x\n9007199254740992,2,y\n", "'9007199254740993' is an integer that binary64", 1),
     "equal in binary64": ("0.1,1,x\n0.10000000000000000555,2,y\n", "are different, but the same in binary64", 1),
@@ -91,6 +96,16 @@ def test_a_question_and_its_remedies(tmp_path, name):
     for keys in found:
         data = load_dataset(path=file, **keys)
         assert data.samples >= 1 and data.dimension >= 1
+
+
+def test_the_remedy_for_very_many_columns_is_not_cut(tmp_path):
+    """A message is at most 900 characters long: names that do not fit in become indices, or the other columns."""
+    count = 300
+    head = ",".join(["a", *(f"a rather long name of column {k}" for k in range(count)), "l"])
+    rows = "".join(",".join([f"{k}.5", *["x"] * count, "uv"[k % 2]]) + "\n" for k in range(4))
+    file, message = refused(tmp_path, f"{head}\n{rows}")
+    (keys,) = remedies(message)
+    assert load_dataset(path=file, **keys).dimension == 1
 
 
 def test_a_line_that_may_be_names_with_a_mistake(tmp_path):
@@ -134,6 +149,9 @@ FLAT = {
     "header said wrongly": ("a,l\n1,x\n2,y\n", {"header": "yes"}, "must be true or false"),
     "not one-hot": ("a,p,q\n1,1,0\n2,1,1\n", {"label": ["p", "q"]}, "line 3: 2 of the 2 label columns are 1"),
     "not 0 or 1": ("a,p,q\n1,1,0\n2,0,2\n", {"label": ["p", "q"]}, "line 3, column 3 'q': '2' is not 0 or 1"),
+    "labels beyond all": ("a,b\n1,1e999999999\n2,3\n", {"label": "b"}, "label 1e999999999 is not an integer"),
+    "labels near 0": ("a,b\n1,1e-999999999\n2,3\n", {"label": "b"}, "label 1e-999999999 is not an integer"),
+    "one letter": ("a,s,l\n1,F,x\n2,F,y\n", {}, "column 2 's': 'F' is not a number"),
     "real label": ("a,b\n1,2.5\n2,3\n", {"label": "b"}, "line 2, column 2 'b': label 2.5 is not an integer"),
     "layout": ("a,l\n1,x\n2,y\n", {"layout": "channels last"}, "is for an .npz archive"),
     "json": ('[{"a": 1}]', {}, "JSON; it is not read here, convert it: pandas.read_json('data.csv')"),

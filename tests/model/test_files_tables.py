@@ -149,6 +149,12 @@ OTHERS = {
         [(("1200.5", "2"), "x"), (("1300.5", "3"), "y")],
         "",
     ),
+    "digits without end": (
+        f"a,b,l\n0.5{'0' * 5000},{'0' * 5000}1,x\n0.5,0e999999999,y\n2,{1:.17f},y\n-0e-99999999999999999999,0,x\n",
+        {},
+        [(("0.5", "1"), "x"), (("0.5", "0"), "y"), (("2", "1"), "y"), (("0", "0"), "x")],
+        "4 rows",
+    ),
     "decimal said": ("1,234;5;x\n2,345;6;y\n", {"decimal": ","}, [(("1.234", "5"), "x"), (("2.345", "6"), "y")], ""),
     "truth values": (
         "a,b,l\nTrue,3.5,x\nFalse,4.5,y\n",
@@ -241,5 +247,4 @@ def test_what_was_understood_stays_with_the_data(tmp_path):
     data = load_dataset(str(tmp_path / "d.csv"), samples=3)
     assert data.samples == 3 and data.understood.endswith("of these the first 3")
     assert data.understood in str(data) or data.understood in data._repr_html_()
-    for name in ("iris", "digits"):
-        assert "rows x" in load_dataset(name).understood
+    assert load_dataset("iris").understood == ""  # nothing had to be found out

@@ -92,6 +92,9 @@ def test_numbers_decide_between_equal_shapes(tmp_path):
         found.u.tolist() == np.concatenate([np.r_[w.ravel(), b] for w, b in zip(weights, biases, strict=True)]).tolist()
     )
     assert found.v.tolist() == head.T.tolist()  # PyTorch's heads are (m, M)
+    listed = {f"layers.{k}.weight": weights[k] for k in range(3)} | {f"layers.{k}.bias": biases[k] for k in range(3)}
+    found = read_weights(stored(tmp_path, listed | {"head.weight": head, "head.bias": np.zeros(4)}), net, 4)
+    assert found.v.tolist() == head.T.tolist() and found.u[:16].tolist() == weights[0].ravel().tolist()
     named = {f"{name}.weight": weights[k] for k, name in enumerate(("enc", "mid", "dec"))}
     named |= {f"{name}.bias": biases[k] for k, name in enumerate(("enc", "mid", "dec"))}
     with pytest.raises(CaseError, match=r"fit in several ways; rename them layer0\.weight"):

@@ -399,12 +399,12 @@ def _compact(values: NDArray[np.float64]) -> tuple[NDArray[Any], int]:
     largest = float(np.abs(values).max()) if values.size else 0.0
     if largest < 2.0**15:
         for exponent in (0, -4, -8, -12):
-            scaled = np.ldexp(values, -exponent)
+            scaled = np.asarray(np.ldexp(values, -exponent))
             if float(np.abs(scaled).max(initial=0.0)) < 2.0**15 and bool((scaled == np.trunc(scaled)).all()):
                 small = np.int8 if float(np.abs(scaled).max(initial=0.0)) < 2.0**7 else np.int16
                 return scaled.astype(small), exponent
     with np.errstate(over="ignore"):
-        single = values.astype(np.float32)
+        single = np.asarray(values.astype(np.float32))
     return (single if np.array_equal(single.astype(np.float64), values) else values), 0
 
 

@@ -25,6 +25,9 @@ MEANING = {
     "||I - Psi X||_2 <= {alpha} < 1, so rank Psi(U) = {rank} and sigma_N(Psi(U)) >= {sigma_lower}. "
     "In the paper: the conclusion of Lemma 3.2 at this U.",
     "R5": "rank deficiency by structure (R5, {reason}): rank Psi(U) <= {rank_at_most} < N.",
+    "R6": "the exact rank (R6): at the stored weights all features are rational numbers, and rank Psi(U) = {rank}.",
+    "Z0": "zero training error is impossible at this U (Z0): for every V {count}, with positive factors, add up to 0, "
+    "exactly; so Phi(U, V) >= log(2)/n.",
     "every-u": "rank deficiency for every U (R5, {reason}): rank Psi(U) <= {rank_at_most} < N for EVERY U; the stored "
     "hidden weights do not matter. In the paper: the conclusion of Lemma 3.2 fails for this network and data.",
     "Z1": "zero training error and infimum 0 (Z1): every margin of Psi(U) V1 is at least gamma = {gamma}, so "
@@ -215,6 +218,8 @@ def _words(claim: dict[str, Any]) -> dict[str, str]:
             f"V goes straight to kappa V1, kappa = {words['kappa']}, then along t V1: the loss strictly decreases all "
             f"the way; below log(2)/n from t = {words['zero_error_t']} on (Lemma 2.1: zero training error){reached}."
         )
+    if claim["label"] == "Z0":
+        words["count"] = _count(len(claim["factors"]), "margin")
     if claim["label"] == "TC.3":
         words |= {"loss_lower": _number(claim["start_loss"]["lower"]), "least": _number(claim["infimum"]["lower"])}
         words["loss_upper"] = _number(claim["start_loss"]["upper"], up=True)

@@ -42,6 +42,8 @@ from verifier.theorem.steps import Theorem
 FORMAT, VERSION = "verifier-certificate", 1
 MAX_EXPONENT = 200_000
 """Of a dyadic in the document."""
+MAX_MULTIPLIERS, MAX_FACTOR_DIGITS = 10_000, 4000
+"""Of Z0: how many, and the digits of each (Python reads no longer numbers)."""
 
 
 class CertificateBuilder:
@@ -133,7 +135,12 @@ class CertificateBuilder:
         return any(claim["label"] in ("R1", "R3") for claim in self._claims)
 
     def add_rank(self, result: RankResult) -> None:
-        """Add R1 or R3 (PROVED) or R5 (REFUTED); an undecided rank claims nothing."""
+        """Add R1 or R3 (PROVED), R5 (REFUTED) or R6 (exact, either); an undecided rank claims nothing."""
+        exact = result.exact
+        if result.label == "R6" and exact is not None:
+            if exact.exact and exact.rational:
+                self._claim({"label": "R6", "rank": exact.rank})
+            return
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:
             self.add_deficiency(result.deficiency)
         if result.verdict is not Verdict.PROVED:
@@ -158,16 +165,23 @@ class CertificateBuilder:
         self._claim(claim, witness.matrix)
 
     def add_deficiency(self, found: Deficiency) -> None:
-        """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then).
-
-        An exact rank (R6) is no claim of a certificate: it is left out.
-        """
-        if found.reason == "exact-rank":
-            return
+        """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""
         self._claim({"label": "R5", "reason": found.reason, "rank_at_most": found.rank_at_most})
 
     def add_zero_loss(self, result: ZeroLoss) -> None:
-        """Add Z1 if it was proved."""
+        """Add Z1 if it was proved, or Z0 if it was refuted by a relation between rational features."""
+        excluded = result.excluded
+        if excluded is not None and excluded.checkable and len(excluded.multipliers) <= MAX_MULTIPLIERS:
+            factors = [factor for _, _, factor in excluded.multipliers if isinstance(factor, int)]
+            if max(factors) < 10**MAX_FACTOR_DIGITS:
+                self._claim(
+                    {
+                        "label": "Z0",
+                        "samples": [sample for sample, _, _ in excluded.multipliers],
+                        "against": [other for _, other, _ in excluded.multipliers],
+                        "factors": [str(factor) for factor in factors],
+                    }
+                )
         if result.verdict is Verdict.PROVED and result.weights is not None and result.gamma is not None:
             self._claim(
                 {

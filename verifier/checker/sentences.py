@@ -23,6 +23,11 @@ SENTENCES = {
     "rank, not the absence of bad valleys",
     "R5 every-u": "for EVERY U: rank Psi(U) <= {rank_at_most} < N = {samples}, proved by structure; this refutes full "
     "rank, not the absence of bad valleys",
+    "R6": "rank Psi = {rank} < N = {samples}, exactly: at the stored weights all features are rational numbers; this "
+    "refutes full rank at these weights, not the absence of bad valleys",
+    "R6 full": "rank Psi = N = {samples}, exactly: at the stored weights all features are rational numbers",
+    "Z0": "no output weights V classify all samples at the stored hidden weights: for every V, {margins} margins of "
+    "{concerned} samples, with positive factors, add up to 0 (exact rational features), so some margin is at most 0",
     "Z1": "zero training error: every margin of V is at least {gamma}; for t > 0 the loss Phi(U, t V) is at most "
     "log(1 + {others} e^(-t {gamma})) and decreases strictly to 0, its infimum",
     "P1": "the loss decreases strictly from {lower} .. {upper} at V0 " + RAY,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.optimize
@@ -27,7 +27,7 @@ from verifier.balls.precision import working_precision
 from verifier.display import Brief
 from verifier.model.network import Array, Network
 from verifier.rank.deficiency import FormTable, unit_forms
-from verifier.rank.rational import PRIME, RationalFeatures, TooLargeError, rational_features
+from verifier.rank.rational import PRIME, RationalFeatures, TooLargeError, rational_activations, rational_features
 
 LP_ENTRIES = 3_000_000
 """Largest linear program (nonzeros) that is handed to the solver."""
@@ -50,11 +50,13 @@ class Inseparable(Brief):
 
     ``multipliers``: sample, class compared with, and the positive integer or ball with which its margin counts.
     ``kind``: ``zero-features`` (one sample), ``equal-features`` (two), ``relation`` (exact), ``ball-relation``.
+    ``checkable``: all features are rational numbers, and the multipliers integers, so that a certificate can say it.
     """
 
     kind: str
     multipliers: tuple[tuple[int, int, int | arb], ...]
     explanation: str
+    checkable: bool = False
 
 
 def prove_inseparable(
@@ -77,8 +79,10 @@ def prove_inseparable(
     values = rational_features(network, u, inputs)
     if isinstance(values, RationalFeatures):
         found = _by_structure(values, labels) or _by_relation(values, labels, classes)
-        if found is not None or values.rational:
-            return found
+        if found is not None:
+            return replace(found, checkable=rational_activations(network))
+        if values.rational:
+            return None
     return _by_balls(network, u, inputs, labels, classes)
 
 

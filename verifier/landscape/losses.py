@@ -305,7 +305,7 @@ def prove_loss_path(
     DataError
         If loss, labels, counts or class weights are unusable.
     """
-    start_weights = given_weights(features.columns, start_weights, "start_weights")
+    start_weights, labels = given_weights(features.columns, start_weights, "start_weights"), integers(labels, "labels")
     problem = _checked(features, loss, start_weights, labels, multiplicities, class_weights)
     tolerance = decimal_below(epsilon)
     with working_precision(INFIMUM_BITS):
@@ -340,7 +340,7 @@ def prove_loss_path(
             if decided or following.precision > max_bits:
                 break
             enclosure = following
-    return best or _undecided(base, tried)
+    return _undecided(base, tried) if best is None else best
 
 
 def _undecided(base: LossPathResult, tried: list[str]) -> LossPathResult:
@@ -524,7 +524,6 @@ def _checked(
     if len(start.shape) != 2 or start.shape[0] != features.columns or start.shape[1] < 2:
         raise DataError(f"V has shape {start.shape}; expected (M, m) with M = {features.columns} and m >= 2")
     classes, given = start.shape[1], given_counts(multiplicities, samples)
-    labels = integers(labels, "labels")
     if labels.shape not in ((samples,), (samples, classes)):
         raise DataError(
             f"labels have shape {labels.shape}; give {samples} integers, or label counts ({samples}, {classes})"

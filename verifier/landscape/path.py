@@ -58,6 +58,9 @@ DECIMAL = re.compile(r"(?=\.?[0-9])[0-9]{0,20}\.?[0-9]{0,20}([eE][-+]?[0-9]{1,4}
 FINE, STATED_BITS = arb((fmpz(1), fmpz(-40))), 45
 """Relative room and length of a stated loss: E3's epsilon is small beside a large loss."""
 
+KAPPA_DIGITS = 17
+"""A power of two of moderate size is printed in full."""
+
 DEFAULT_TARGETS = ("1e-6", "1e-100")
 
 

@@ -130,7 +130,8 @@ def prove_zero_loss(
         stage("zero loss: looking for multipliers that exclude it")
         excluded = prove_inseparable(features.network, features.u, features.inputs, labels, classes)
         if excluded is not None:
-            return ZeroLoss(Verdict.REFUTED, excluded.explanation, features.precision, excluded=excluded)
+            reason = excluded.explanation + ("" if excluded.checkable else " (not stated in the certificate)")
+            return ZeroLoss(Verdict.REFUTED, reason, features.precision, excluded=excluded)
         text += "; nor multipliers that exclude them"
     reason = f"no output weights with certified positive margins found ({text}); whether any exist is open"
     return ZeroLoss(Verdict.UNDECIDED, reason, features.precision)

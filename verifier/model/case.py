@@ -398,7 +398,8 @@ layers = [
 
 [start]
 init = "gaussian"            # gaussian, zeros, cloned, constant-unit
-# file = "w.safetensors"     # instead of init: tensors layer0.weight, layer0.bias, ..., and V
+# file = "w.safetensors"     # instead of init: safetensors or .npz with layer0.weight, layer0.bias, ..., and V, or with
+#                            # PyTorch's names; without V it is drawn, and the output says so
 # units = 10                 # cloned, constant-unit: how many units of each layer (default half)
 output = "gaussian"          # the output weights V: gaussian, zeros
 scale = 1.0                  # standard deviation of the hidden weights and biases

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Hashable, Sequence
-from fractions import Fraction
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -91,13 +93,17 @@ def text_labels(name: str, cells: Sequence[str], place: Callable[[int], str]) ->
         return named_labels(name, cells)
     values = {}
     for cell in dict.fromkeys(cells):
-        value = Fraction(plain(cell, ".") or plain(cell, ",") or "")
-        if value.denominator != 1:
+        text = plain(cell, ".") or plain(cell, ",") or ""
+        nearest = float(text)
+        is_zero = not any(digit in "123456789" for digit in re.split("[eE]", text)[0])
+        in_range = is_zero or (math.isfinite(nearest) and nearest != 0)  # else 1e999999999 would be written out
+        value = Decimal(0) if is_zero or not in_range else Decimal(text)
+        if not in_range or value != value.to_integral_value():
             raise DataError(
                 f"{place(list(cells).index(cell))}: label {cell} is not an integer; classes are integers or texts, and"
                 " real targets (regression) are not covered: name the column of the classes as data.label"
             )
-        values[cell] = value.numerator
+        values[cell] = int(value)
     order = sorted(set(values.values()))
     _need_two(name, len(order), order[0] if order else None)
     return numbered([values[cell] for cell in cells], order)

@@ -13,7 +13,6 @@ from typing import Any, Final
 from verifier.errors import DataError, nearest, one_line
 from verifier.model.data import Dataset, Scale, exact_float64, scaled_inputs
 from verifier.model.idx import is_cifar, is_idx, read_images
-from verifier.model.labels import mapping_in_words
 from verifier.model.npz import read_npz
 from verifier.model.tables.columns import Label
 from verifier.model.tables.opening import MAX_BYTES, bare_name, foreign, is_foreign, opened
@@ -179,7 +178,6 @@ def load_builtin(name: str, *, scale: Scale = "auto") -> Dataset:
         raise DataError(f"name = {name!r}: scikit-learn is not installed; run pip install scikit-learn") from None
     bunch = getattr(datasets, f"load_{name}")()
     is_image = name == "digits"
-    names = tuple(str(label) for label in bunch.target_names)
     inputs, scaling = scaled_inputs(exact_float64(bunch.data, name), scale, common=is_image)
     return Dataset(
         name=name,
@@ -188,8 +186,7 @@ def load_builtin(name: str, *, scale: Scale = "auto") -> Dataset:
         classes=len(bunch.target_names),
         scaling=f"{'integers' if is_image else 'binary64 values of scikit-learn'}; {scaling}",
         shape=(1, 8, 8) if is_image else (),
-        label_names=names,
-        understood=f"{len(bunch.data)} rows x {bunch.data.shape[1]} columns; label: {mapping_in_words(names)}",
+        label_names=tuple(str(label) for label in bunch.target_names),
     )
 
 

@@ -238,6 +238,7 @@ def _exactly(features: Enclosure, attempts: list[str], stage: Stage) -> RankResu
         return _undecided(features, reason, attempts)
     words = "in exact rational arithmetic" if found.rational else "by exact relations between the samples' features"
     what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}"
+    what += "" if found.rational else " (not stated in the certificate)"
     refuted = _refuted(features, Deficiency("exact-rank", found.rank, what), tuple(attempts))
     return replace(refuted, exact=found)
 

@@ -347,7 +347,8 @@ def certify_inverse64(
     ValueError
         As `residual64`.
     """
-    if not str(getattr(x, "dtype", "")) == "float64" or isinstance(x, np.ma.MaskedArray):
+    plain = type(x) is np.ndarray and x.dtype == np.dtype(np.float64)
+    if not (plain or hasattr(x, "__cuda_array_interface__")):  # an array on the device is the backend's own
         x = binary64(x, "x")
     columns = None if columns is None else integers(columns, "columns")
     try:

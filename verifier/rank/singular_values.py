@@ -384,7 +384,7 @@ class _Search:
     @property
     def overhead(self) -> int:
         """Bits that a matrix of condition 1 takes."""
-        return self.wanted + GUARD_BITS + math.ceil(math.log2(self.n * self.m) / 2)
+        return max(MIN_BITS, self.wanted + GUARD_BITS + math.ceil(math.log2(self.n * self.m) / 2))
 
     @property
     def count(self) -> int:
@@ -434,7 +434,7 @@ class _Search:
         while patience > 0 and self.rounds < MAX_ROUNDS:
             # Separated singular values need half of the digits in Q, and in all of S and T but their diagonals.
             half = min(self.bits, self.wanted // 2 + slope + HALF_GUARD_BITS) if self.separated else self.bits
-            precision = min(self.bits, min(2 * accuracy, half) + HALF_GUARD_BITS + slope)
+            precision = max(MIN_BITS, min(self.bits, min(2 * accuracy, half) + HALF_GUARD_BITS + slope))
             proving = 2 * accuracy >= self.wanted + slope or precision == self.bits
             self.stage(f"singular values: round {self.rounds + 1}")
             with working_precision(self.bits if proving else precision):

@@ -63,6 +63,8 @@ class CaseEntry(msgspec.Struct, frozen=True):
     name: str
     title: str
     data: str
+    understood: str
+    start: str
     units: int
     ok: bool
     seconds: float

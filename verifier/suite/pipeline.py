@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,9 +20,9 @@ from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.features import FeatureEnclosure, block_is_finite
-from verifier.certificate.cost import LeftOut, Limits
+from verifier.certificate.cost import LeftOut, Limits, sentence
 from verifier.certificate.writer import CertificateBuilder
-from verifier.display import Brief, Decided, Facts, Judged, Shown, Table
+from verifier.display import COLUMNS, Brief, Decided, Facts, Judged, Shown, Table, listed
 from verifier.errors import CaseError, DataError
 from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
 from verifier.landscape.losses import LossPathResult, prove_loss_path
@@ -85,6 +86,18 @@ class CaseReport(Judged, Shown):
     left_out: tuple[LeftOut, ...] = ()
     understood: str = ""
     start: str = ""
+
+    def __str__(self) -> str:
+        """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""
+        lines = textwrap.wrap(f"{self.data}; M = {self.network.skip_count} skip units", COLUMNS)
+        for said in (self.understood and f"data: {self.understood}", self.start and f"start: {self.start}"):
+            lines += textwrap.wrap(said, COLUMNS)
+        lines += listed((str(step.verdict), f"{step.label} {step.reason}") for step in self.steps)
+        if self.left_out:
+            lines += textwrap.wrap(sentence(self.left_out), COLUMNS)
+        if self.theorem is not None:
+            lines += ["", "The proof, statement by statement:", *self.theorem.lines()]
+        return "\n".join(lines)
 
     @property
     def proved(self) -> bool:

@@ -42,7 +42,7 @@ def question_of(case: Case, instance: Instance, seed: int | None) -> Question:
         shape=tuple(network.input_shape),
         layers=tuple(_layer(network, index, layer) for index, layer in enumerate(network.layers)),
         parameters=network.parameter_count,
-        start=_start(case.file.start, seed),
+        start=instance.start or _start(case.file.start, seed),
         targets=tuple(str(target) for target in case.file.path.targets),
     )
 

@@ -195,6 +195,8 @@ def _chosen_head(
             heads.append(group)
     if len(heads) > 1 and groups[-1] in heads and _numbered(groups):
         heads = [groups[-1]]
+    if len(heads) > 1:  # the one that is not numbered as the others are
+        heads = [head for head in heads if _numbered([group for group in groups if group is not head])] or heads
     if len(heads) == 1:
         return heads[0], [group for group in groups if group is not heads[0]]
     if not heads:

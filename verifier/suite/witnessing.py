@@ -17,7 +17,7 @@ import numpy as np
 from verifier.balls.exact import at_least
 from verifier.certificate.cost import Limits, Size, expected, judge
 from verifier.certificate.writer import CertificateBuilder
-from verifier.display import Judged
+from verifier.display import Judged, listed
 from verifier.errors import CaseError, DataError
 from verifier.model.case import Case, build_network
 from verifier.model.data import Dataset
@@ -54,6 +54,11 @@ class WitnessReport(Judged):
     rank: RankResult | None = None
     genericity: Genericity | None = None
     understood: str = ""
+
+    def __str__(self) -> str:
+        """Every step with its verdict and reason."""
+        head = f"{self.data}; M = {self.network.skip_count} skip units"
+        return "\n".join([head, *listed((str(step.verdict), f"{step.label} {step.reason}") for step in self.steps)])
 
     @property
     def proved(self) -> bool:

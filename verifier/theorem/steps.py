@@ -14,7 +14,7 @@ import sympy
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, upper_float
 from verifier.balls.precision import working_precision
-from verifier.display import Brief, Decided, Facts, Judged, Shown, Table, count, joined
+from verifier.display import Brief, Decided, Facts, Judged, Shown, Table, count, joined, listed
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.gateway import GatewayResult, prove_gateway
 from verifier.landscape.neighbourhood import BallResult, certified_ball, certified_rank_ball, full_rank_radius
@@ -125,6 +125,17 @@ class Theorem(Judged, Shown):
         values = (("not proved", joined(others, 12)),) if others else ()
         listed = Table("The proof, statement by statement", ("label", "verdict", "statement and reason"), rows)
         return Facts("The proof, step by step", None, sentence, values, (listed,))
+
+    def __str__(self) -> str:
+        """Every statement with its verdict and reason; ``-`` where it does not apply."""
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The same, line by line."""
+        return listed(
+            (str(step.verdict) if step.applies else "-", f"{step.label} {step.statement.title}: {step.reason}")
+            for step in self.steps
+        )
 
     @property
     def proved(self) -> bool:

@@ -143,7 +143,9 @@ def plain_column(column: Any, place: Place) -> NDArray[Any]:
         return np.asarray(column.to_numpy(dtype=np.dtype(numeric)))
     if isinstance(kind, np.dtype):
         return np.asarray(column.to_numpy())
-    return np.array(column.astype(object).to_numpy(), dtype=object)
+    held = np.empty(len(column), dtype=object)
+    held[:] = list(column)
+    return held
 
 
 def plain_mask(values: Any, place: Place) -> NDArray[Any] | None:

@@ -232,6 +232,11 @@ def _flat(entries: list[Any], shape: tuple[int, ...], place: Place, round_trip: 
         except OverflowError:
             pass
     numbers = [number(e, place.part(*_unravel(k, shape))) for k, e in enumerate(entries)]
+    if all(type(value) is int for value in numbers):
+        try:
+            return _checked(np.array(numbers, dtype=np.int64).reshape(shape), place, round_trip)
+        except OverflowError:
+            pass
     near = _near(numbers)
     if near is not None:
         return near.reshape(shape)

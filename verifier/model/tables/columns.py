@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from verifier.errors import DataError, nearest, one_line
-from verifier.model.tables.heading import Table, is_label_name
+from verifier.model.tables.heading import PROBED, Table, is_label_name
 from verifier.model.tables.numbers import is_infinite, is_missing, is_numeric, plain, truth_pair
 
 Column = str | int
@@ -16,10 +16,10 @@ Label = Column | Sequence[Column] | None
 
 FEW_CLASSES: Final = 2
 """So many different values are classes however few samples there are."""
+LONGEST: Final = 400
+"""Characters of a list of columns in a message; a longer one names them by index, or names the others."""
 ID_DIGITS: Final = 4
 """Identifiers have so many digits or more."""
-PROBED: Final = 1000
-"""So many different values tell whether a column holds texts."""
 SURE_ROWS: Final = 5
 """A first column that counts so many rows is asked about."""
 
@@ -49,9 +49,10 @@ class Choice:
         rest = [k for k in self.inputs if k not in columns]
         if not rest:
             return ""
-        if self.by_name:
-            return f"data.columns = [{', '.join(table.key(k) for k in rest)}]"
-        return f"data.drop = [{', '.join(table.key(k) for k in (*self.dropped, *columns))}]"
+        lists = {"columns": rest} if self.by_name else {"drop": [*self.dropped, *columns], "columns": rest}
+        ways = [f"data.{key} = [{', '.join(map(table.key, found))}]" for key, found in lists.items()]
+        ways += [f"data.{key} = {found}" for key, found in lists.items()]
+        return next((way for way in ways if len(way) <= LONGEST), min(ways, key=len))
 
 
 def chosen_columns(table: Table, label: Label, columns: object, drop: object) -> Choice:
@@ -193,7 +194,7 @@ def _is_whole(cell: str) -> bool:
 
 def _counts(cells: Sequence[str]) -> bool:
     """Whether a column is 0, 1, 2, ... or 1, 2, 3, ..."""
-    if not cells[0].isdecimal() or int(cells[0]) not in (0, 1):
+    if cells[0] not in ("0", "1"):
         return False
     start = int(cells[0])
     return all(cell == str(k) for k, cell in enumerate(cells, start))
@@ -257,6 +258,14 @@ def _guessed_label(table: Table, free: Sequence[int], named: bool) -> list[int]:
     if texts:
         raise _asked_about_texts(table, texts, last)
     hot = _one_hot(table, free)
+    groups = _dummy_groups(table, free)
+    whole = [group for group in groups if _one_in_each_row(table, group)]
+    if any(group != hot for group in whole) and any(last in group for group in [hot, *groups]):
+        choices = [f"data.label = [{', '.join(table.key(k) for k in group)}]" for group in whole[:4]]
+        raise DataError(
+            f"{table.name}: no column is named as the label, and several columns of 0 and 1 may be classes; say which"
+            f" is the label: {' or '.join([*choices, f'data.label = {table.key(last)}'])}"
+        )
     if len(hot) > 2:
         return hot
     if len(hot) == 2:
@@ -323,16 +332,32 @@ def _may_be_classes(table: Table, column: int) -> bool:
     return len(values) <= FEW_CLASSES or len(values) <= len(cells) / 2 or len(cells) < 2 * SURE_ROWS
 
 
+_ONES: Final = frozenset({"1", "1.0", "true"})
+_ONES_AND_ZEROS: Final = _ONES | {"0", "0.0", "false"}
+
+
+def _dummy_groups(table: Table, free: Sequence[int]) -> list[list[int]]:
+    """Return the groups of columns of 0 and 1 that share what is before the last "_" of their names (get_dummies)."""
+    found: dict[str, list[int]] = {}
+    for k in free:
+        prefix = "" if table.header is None else table.header[k].rpartition("_")[0]
+        if prefix and {cell.lower() for cell in table.values(k)[: len(_ONES_AND_ZEROS) + 1]} <= _ONES_AND_ZEROS:
+            found.setdefault(prefix, []).append(k)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _one_in_each_row(table: Table, columns: Sequence[int]) -> bool:
+    return all(sum(row[k].lower() in _ONES for k in columns) == 1 for row in table.rows)
+
+
 def _one_hot(table: Table, free: Sequence[int]) -> list[int]:
     """Return the columns at the end that are 0 or 1 with exactly one 1 in each row, [] if there are none."""
-    ones = {"1", "1.0", "true"}
-    both = ones | {"0", "0.0", "false"}
     sums = [0] * len(table.rows)
     for count, k in enumerate(reversed(free), 1):
         values = {cell.lower() for cell in table.values(k)}
-        if not values <= both or not values & ones:
+        if not values <= _ONES_AND_ZEROS or not values & _ONES:
             return []
-        sums = [total + (cell.lower() in ones) for total, cell in zip(sums, table.column(k), strict=True)]
+        sums = [total + (cell.lower() in _ONES) for total, cell in zip(sums, table.column(k), strict=True)]
         if max(sums) > 1:
             return []
         if min(sums) == 1:

@@ -25,6 +25,7 @@ PROBED: Final = 300
 ONE_COLUMN: Final = -1.0
 """The score of a delimiter that does not occur."""
 
+_BLANKS: Final = re.compile("[ \\t]+")
 _SEP: Final = re.compile(r'"?sep=(.)"?[ \t]*$', re.IGNORECASE)
 _LIBSVM: Final = re.compile(r"[-+]?[0-9.]+(,[0-9.]+)*([ \t]+[0-9]+:[-+0-9.eE]+)+[ \t]*(#.*)?")
 
@@ -62,7 +63,7 @@ class _Lines:
                 self.heading = line
                 continue
             self.fresh = False
-            yield " ".join(line.split()) + "\n" if self.delimiter == SPACES else line
+            yield _BLANKS.sub(" ", line).strip(" \n") + "\n" if self.delimiter == SPACES else line
 
     def _is_comment(self, line: str) -> bool:
         bare = line.lstrip(" \t\ufeff")

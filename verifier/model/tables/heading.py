@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +18,9 @@ LABEL_NAMES: Final = frozenset(
 """Names, in lower case and without marks between words, by which a column is the label."""
 PROBED: Final = 1000
 """Rows that tell what a column holds."""
+LONGEST_NAME: Final = 60
+"""Longer texts are no names of columns."""
+_COUNT: Final = re.compile("[0-9]{1,9}")
 SURE_COUNT: Final = 4
 """A first line 0, 1, 2, ... of at least so many cells is taken for the columns' names."""
 
@@ -155,13 +159,9 @@ def _names(heading: list[str], width: int) -> bool:
 def _scikit_title(table: Table) -> bool:
     """Whether the first line is that of scikit-learn's own files: samples, features, names of the classes."""
     first, rest = table.rows[0], table.rows[1:]
-    if len(first) < 4 or len(rest) < 2 or not (first[0].isdecimal() and first[1].isdecimal()):
+    if len(first) < 4 or len(rest) < 2 or first[0] != str(len(rest)) or not _COUNT.fullmatch(first[1]):
         return False
-    return (
-        int(first[0]) == len(rest)
-        and all(len(row) == int(first[1]) + 1 for row in rest)
-        and not any(map(is_numeric, first[2:]))
-    )
+    return all(len(row) == int(first[1]) + 1 for row in rest) and not any(map(is_numeric, first[2:]))
 
 
 def _cut_trailing(table: Table) -> None:
@@ -200,7 +200,11 @@ def _is_value(cell: str) -> bool:
 
 def _counts_beside_names(first: list[str], rest: list[list[str]], numbers: list[int]) -> bool:
     """Whether a line counts (0, 1, 2, 3 or 2019, 2020, 2021) beside texts that do not occur below."""
-    if len(numbers) < SURE_COUNT - 1 or len(numbers) == len(first) or not all(first[k].isdecimal() for k in numbers):
+    if (
+        len(numbers) < SURE_COUNT - 1
+        or len(numbers) == len(first)
+        or not all(_COUNT.fullmatch(first[k]) for k in numbers)
+    ):
         return False
     start = int(first[numbers[0]])
     counts = [int(first[k]) for k in numbers] == list(range(start, start + len(numbers)))
@@ -230,6 +234,12 @@ def _is_header(table: Table) -> bool:
             return True
         raise _asked(table, f"{','.join(first)} may be the columns' names or a sample.")
     texts = [k for k, cell in enumerate(first) if cell and k not in numbers]
+    if texts and numbers and all(_is_alone(rest, k, first[k]) for k in texts):
+        k = texts[0]
+        raise _asked(
+            table,
+            f"{table.words(k)} is {one_line(first[k])}, which occurs nowhere below: a name, or a class of its own?",
+        )
     named = [k for k in texts if _is_number_column(rest, k)]
     if not named:
         return not numbers and len(texts) == len(first) and _unlike(first, rest)
@@ -252,6 +262,18 @@ def _asked(table: Table, what: str) -> DataError:
     return DataError(
         f"{table.name}: line {table.lines[0]}: {what} Write data.header = true if it holds the columns' names, or"
         " data.header = false if it is a sample"
+    )
+
+
+def _is_alone(rest: list[list[str]], column: int, cell: str) -> bool:
+    """Whether a text is above texts that all occur several times, but not above itself."""
+    below = Counter(row[column] for row in rest)
+    return (
+        len(rest) >= SURE_COUNT
+        and len(cell) <= LONGEST_NAME
+        and cell not in below
+        and min(below.values()) > 1
+        and not any(map(_is_value, below))
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
+from decimal import Decimal
 from typing import Final
 
 from verifier.errors import DataError, one_line
@@ -106,7 +106,8 @@ def truth_pair(cells: Sequence[str]) -> dict[str, int] | None:
         return None
     used = dict.fromkeys(cells)
     lowered = {cell.lower() for cell in used}
-    if lowered and any(lowered <= pair for pair in _PAIRS):
+    letter = len(lowered) == 1 and len(cells[0]) == 1  # F alone may be anything
+    if not letter and any(lowered <= pair for pair in _PAIRS):
         return {cell: TRUTH[cell.lower()] for cell in used}
     return None
 
@@ -236,7 +237,7 @@ def column_floats(texts: Mapping[str, str], place: Callable[[str], str], remedy:
             )
         if len(mantissa) > EXACT_DIGITS or abs(value) < SMALLEST_NORMAL:
             long = True
-            if not any(mark in text for mark in ".eE") and int(text) != value:
+            if not any(mark in text for mark in ".eE") and Decimal(text) != Decimal(value):
                 raise DataError(
                     f"{place(cell)}: {one_line(cell)} is an integer that binary64 cannot hold, the nearest is"
                     f" {int(value)}; subtract a constant from the column{remedy}"
@@ -252,7 +253,7 @@ def _check_distinct(
     first: dict[float, str] = {}
     for cell, text in texts.items():
         known = first.setdefault(values[cell], cell)
-        if known != cell and Fraction(texts[known]) != Fraction(text):
+        if known != cell and values[cell] != 0 and Decimal(texts[known]) != Decimal(text):  # comparisons are exact
             raise DataError(
                 f"{place(cell)}: {one_line(cell)} and {one_line(known)} ({place(known)}) are different, but the same in"
                 f" binary64; subtract a constant from the column{remedy}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from verifier.model.labels import mapping_in_words, numbered, text_labels
 from verifier.model.tables.arff import read_arff_table
 from verifier.model.tables.columns import Choice, Label, chosen_columns
 from verifier.model.tables.dialect import DELIMITERS, checked_delimiter, is_libsvm, lines_in_words, split_cells
-from verifier.model.tables.heading import Table, table_of
+from verifier.model.tables.heading import PROBED, Table, table_of
 from verifier.model.tables.numbers import (
     column_floats,
     decimal_mark,
     has_groups,
+    is_infinite,
     is_missing,
     is_numeric,
     kind_of,
@@ -102,6 +104,8 @@ def read_table(file: Path, options: TableOptions, scale: Scale) -> Dataset:
     if encoding:
         table.notes.append(f"read as {encoding}")
     choice = chosen_columns(table, options.label, options.columns, options.drop)
+    _refuse_second_header(table, choice)
+    _refuse_texts(table, choice, options.missing)
     notes = _without_missing(table, choice, options.missing)
     values, more = _inputs(table, choice, options.decimal)
     labels, names = _labels(table, choice)
@@ -235,29 +239,54 @@ def _need_numbers(table: Table, choice: Choice, column: int) -> None:
     rows = [row for row, cell in enumerate(cells) if cell in wrong]
     cell = cells[rows[0]]
     what = f"{table.place(rows[0], column)}: {one_line(cell)} is {kind_of(cell)}"
-    if rows == [0] and len(choice.inputs) > 1 and all(not is_numeric(table.rows[0][k]) for k in choice.inputs):
-        raise DataError(
-            f"{what}, nor are the others in line {table.lines[0]}; delete that line if it holds names or units"
-        )
-    if len(rows) <= len(cells) / 2:
-        remedy = choice.without(table, [column])
-        raise DataError(f"{what}; correct it" + (f", or leave the column out: {remedy}" if remedy else ""))
-    others = [k for k in choice.inputs if _holds_texts(table, k)]
-    remedy = choice.without(table, others)
-    more = [table.short(k) for k in others if k != column]
-    also = f" ({', '.join(more[:MAX_LISTED])}{', ...' if len(more) > MAX_LISTED else ''} likewise)" if more else ""
-    columns, texts = ("the column", "its") if len(others) == 1 else (f"the {len(others)} columns", "their")
-    leave = f"; leave {columns} out: {remedy}" if remedy else "; no input would be left without such columns"
-    numbers = f", or make numbers of {texts} texts with pandas.get_dummies" if kind_of(cell) == "not a number" else ""
-    raise DataError(f"{what}{also}{leave}{numbers}")
+    remedy = choice.without(table, [column])
+    raise DataError(f"{what}; correct it" + (f", or leave the column out: {remedy}" if remedy else ""))
+
+
+def _refuse_second_header(table: Table, choice: Choice) -> None:
+    """Refuse a second line of names or units."""
+    first = [table.rows[0][k] for k in choice.inputs]
+    if len(first) > 1 and not any(is_numeric(cell) or is_missing(cell) or is_infinite(cell) for cell in first):
+        if all(any(map(is_numeric, table.values(k))) for k in choice.inputs):
+            k = choice.inputs[0]
+            raise DataError(
+                f"{table.place(0, k)}: {one_line(first[0])} is not a number, nor are the others in line"
+                f" {table.lines[0]}; delete that line if it holds names or units"
+            )
+
+
+def _refuse_texts(table: Table, choice: Choice, missing: str | None) -> None:
+    """Refuse columns of texts, dates, ...: all of them at once, so that the remedy does not lead to the next."""
+    columns = [k for k in choice.inputs if _holds_texts(table, k)]
+    if not columns:
+        return
+    k = columns[0]
+    cells = table.column(k)
+    row = next(row for row, cell in enumerate(cells) if not is_numeric(cell) and not is_missing(cell))
+    what = f"{table.place(row, k)}: {one_line(cells[row])} is {kind_of(cells[row])}"
+    if len(columns) > 1:
+        more = [table.short(j) for j in columns[1:]]
+        what += f" ({', '.join(more[:MAX_LISTED])}{', ...' if len(more) > MAX_LISTED else ''} likewise)"
+    remedy = choice.without(table, columns)
+    the, texts = ("the column", "its") if len(columns) == 1 else (f"the {len(columns)} columns", "their")
+    rest = [j for j in (*choice.inputs, *choice.label) if j not in columns]
+    if remedy and missing is None and any(is_missing(cell) for j in rest for cell in table.values(j) if cell != "-"):
+        remedy += ' and data.missing = "drop rows"'
+    leave = f"; leave {the} out: {remedy}" if remedy else "; no input would be left without such columns"
+    dummies = (
+        f", or make numbers of {texts} texts with pandas.get_dummies" if kind_of(cells[row]) == "not a number" else ""
+    )
+    raise DataError(f"{what}{leave}{dummies}")
 
 
 def _holds_texts(table: Table, column: int) -> bool:
-    """Whether most cells of a column are neither numbers nor truth values."""
-    if truth_pair(table.values(column)) is not None:
+    """Whether most cells of a column that are there are neither numbers nor truth values."""
+    there = [cell for cell in table.values(column)[:PROBED] if not is_missing(cell)]
+    wrong = {cell for cell in there if not is_numeric(cell) and not is_infinite(cell)}
+    if not wrong or truth_pair(there) is not None:
         return False
-    wrong = {cell for cell in table.values(column) if not is_numeric(cell)}
-    return bool(wrong) and sum(cell in wrong for cell in table.column(column)) > len(table.rows) / 2
+    counts = Counter(table.column(column))
+    return 2 * sum(counts[cell] for cell in wrong) > sum(counts[cell] for cell in there)
 
 
 def _labels(table: Table, choice: Choice) -> tuple[IntArray, tuple[str, ...]]:
