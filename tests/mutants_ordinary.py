@@ -92,7 +92,7 @@ MUTANTS = [
     ("balls.binary64.bounds", "return 1.0 + 8.0 * (n + 16) * U", "return 1.0 - 8.0 * (n + 16) * U"),
     ("balls.binary64.bounds", "return k * U / (1.0 - k * U)", "return U / (1.0 - k * U)"),
     ("balls.binary64.matrix", "q[touched] = np.nextafter(q[touched] + SMALLEST_NORMAL, np.inf)", "pass"),
-    ("balls.binary64.matrix", "and (q >= 0.0).all()", "and True"),
+    ("balls.binary64.matrix", "if not (q >= 0.0).all():", "if False:"),
     ("balls.binary64.loss", "gamma(m + 2) * sizes[:, None] * norms + moved", "gamma(m + 2) * sizes[:, None] * norms"),
     ("balls.binary64.loss", "room += times * (arb(error) + arb(extra))", "room += times * arb(error)"),
     ("balls.binary64.loss", "        count += times\n", "        count += 1\n"),
@@ -105,6 +105,10 @@ MUTANTS = [
     ("balls.binary64.backend", "if a.dtype != self.xp.float64 or b", "if b"),
     # rank/certify.py, landscape/separate.py
     ("rank.certify", "arb(found.alpha) * (1 + SLACK) + 2 * rounding", "arb(found.alpha) * (1 + SLACK)"),
+    ("model.domains", "times % 2 and factor.count_roots()", "times % 2 == 0 and factor.count_roots()"),
+    ("model.domains", "if not _stands(condition.need, condition.argument, kept):", "if False:"),
+    ("model.domains", "if found.holds is False:", "if False:"),
+    ("rank.deficiency", "if degree >= n - 1:", "if degree >= n - 2:"),
     ("rank.gram", "    require(gram.record)\n", ""),
     (
         "rank.float_inverse",

@@ -84,6 +84,7 @@ TESTS = {
     "landscape.segment": "landscape/test_escape.py",
     "landscape.separate": "landscape/test_separate.py landscape/test_zero_loss.py",
     "landscape.zero_loss": "landscape/test_zero_loss.py landscape/test_path.py",
+    "model.domains": "model/test_domains.py",
     "model.gradient": "model/test_padding.py landscape/test_escape.py",
     "model.layers": "model/test_layers.py model/test_padding.py model/test_network.py balls/test_features.py",
     "model.network": "model/test_padding.py model/test_network.py",

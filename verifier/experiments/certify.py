@@ -323,7 +323,7 @@ class _Work:
 
 
 def _finding(label: str, verdict: Verdict | None, reason: str) -> Finding:
-    return Finding(label=label, verdict=str(verdict or Verdict.UNDECIDED), reason=reason)
+    return Finding(label=label, verdict=str(Verdict.UNDECIDED if verdict is None else verdict), reason=reason)
 
 
 def _why(rank: RankResult | None) -> str:
