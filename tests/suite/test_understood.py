@@ -78,5 +78,5 @@ def test_what_is_refused_ends_with_code_2(case: Path, tmp_path: Path, capsys: py
         assert _guarded(arguments) == 2
         captured = capsys.readouterr()
         said = [line for line in (captured.out + captured.err).splitlines() if "Rome" in line]
-        assert said and all("data.drop = [\"town\"]" in line for line in said)
+        assert said and all('data.drop = ["town"]' in line for line in said)
         assert "Traceback" not in captured.out + captured.err
