@@ -470,7 +470,7 @@ def _loss_path(
             labels,
             instance.data.multiplicities.tolist(),
             None if report.rank is None else report.rank.witness,
-            class_weights=None if weights is None else [Dyadic.of_float(weight) for weight in weights],
+            class_weights=weights,
             epsilon=str(section.epsilon),
             max_bits=max_bits,
             stage=stage,
