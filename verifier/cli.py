@@ -164,7 +164,7 @@ def rank(
         int | None, typer.Option("--digits", metavar="N", help="Decimal digits of each singular value (default: 50).")
     ] = None,
 ) -> None:
-    """Prove the rank of Psi at the case's U (R1-R3, R6) or its deficiency (R5, R6); or enclose its singular values (R4).
+    """Prove the rank of Psi at the case's U (R1-R3, R6), its deficiency (R5, R6), or enclose its singular values (R4).
 
     Without --out the cheapest proof is used (R2, in binary64); a certificate carries a right inverse (R1, R3).
     """
