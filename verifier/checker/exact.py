@@ -18,7 +18,8 @@ from .network import pick
 from .schema import INPUT
 from .structure import fractions
 
-# bits of numerator plus denominator that are followed; one unit in exact arithmetic, in multiply-adds; words of a rational
+# bits of numerator plus denominator that are followed; one step of a unit in exact arithmetic, in multiply-adds; words
+# that a rational takes besides its numbers
 MAX_BITS, UNIT_WORK, RATIONAL_WORDS = 40_000, 2_000, 16
 Table = list[list[fmpq]]
 
