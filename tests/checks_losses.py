@@ -428,7 +428,7 @@ def check_activation_bounds(rng):
         found = neighbourhood.activation_bounds(activation(name), arb(reach))
         layer_function = expression.build(expression.parse(activation(name).canonical, "").tree, expression.SERIES)
         with common.precision(64):
-            other = checker_pointwise.suprema(layer_function, arb(reach), "")
+            other = checker_pointwise.suprema(layer_function, arb(reach), "", 5)
         points = [reach * k / 40 for k in range(-40, 41)] + list(rng.uniform(-3, 3, 20).clip(-reach, reach))
         with mpmath.workdps(40):
             for bounds in (tuple(b.fraction() for b in found), tuple(ends(b)[1] for b in other)):

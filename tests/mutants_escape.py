@@ -79,7 +79,12 @@ MUTANTS = [
         "what_reads_a_moved_unit_does_not_rest",
     ),
     ("checker.escape", "return self.one or (sign == 0 and constant == 0)", "return True", TAMPERED),
-    ("checker.escape", "return self.one or any(constant", "return True or any(constant", TAMPERED),
+    (
+        "checker.escape",
+        "if form not in self.kept:\n            return False",
+        "if form not in self.kept:\n            return True",
+        TAMPERED,
+    ),
     ("checker.escape", "total > 0, raw.path", "not total < -9, raw.path", TAMPERED),
     ("checker.escape", "loss <= bound, raw.path", "not loss > bound + 9, raw.path", TAMPERED),
     ("checker.escape", "raw.start_loss.lower + raw.epsilon, total", "raw.start_loss.lower + 1, total", TAMPERED),

@@ -75,7 +75,7 @@ class Judged:
         TypeError
             Always: a REFUTED statement would count as true.
         """
-        asked = next((name for name in ("accepted", "passed") if hasattr(type(self), name)), "proved")
+        asked = next((name for name in ("accepted", "passed") if hasattr(self, name)), "proved")
         raise TypeError(f"{type(self).__name__} is neither true nor false in an if; ask .{asked}")
 
 

@@ -19,6 +19,8 @@ from .truth import claims_hold
 ACCEPTED, REJECTED, UNREADABLE = frozenset({0}), frozenset({1}), frozenset({2})
 NOT_ACCEPTED, ANY = REJECTED | UNREADABLE, frozenset({0, 1, 2, 3})
 TOO_EXPENSIVE = frozenset({3})
+NOT_PROVED = REJECTED | TOO_EXPENSIVE
+CHEAP = {"2^31 units"}  # units without weights, of which a witness names five: true, and checked at no cost
 CHECK, SHOW = ["c.json"], ["show", "c.json"]
 
 
@@ -245,7 +247,7 @@ def documents() -> Iterator[Attack]:
     for path, value in VALUES:
         shown = repr(value) if len(repr(value)) < 40 else f"{repr(value)[:20]}...({len(repr(value))})"
         name = f"{'/'.join(map(str, path))} = {shown}"
-        yield Attack("certificate values", name, "checker", place_document(setting(*path, value=value)), REJECTED)
+        yield Attack("certificate values", name, "checker", place_document(setting(*path, value=value)), NOT_PROVED)
     for path, value in HARMLESS:
         place = place_document(setting(*path, value=value))
         yield Attack("certificate notes", "/".join(path), "checker", place, ACCEPTED, truth=claims_hold)
@@ -258,7 +260,7 @@ def documents() -> Iterator[Attack]:
         yield Attack("certificate keys", name, "checker", place_document(duplicate(path)), REJECTED, says)
     for name, activation in ACTIVATIONS.items():
         write = setting(*LAYER, "activation", value=activation)
-        yield Attack("activation (checker)", name, "checker", place_document(write), REJECTED | TOO_EXPENSIVE)
+        yield Attack("activation (checker)", name, "checker", place_document(write), NOT_PROVED)
 
 
 def header(change: Callable[[dict], object], body: Callable[[bytes], bytes] = bytes) -> Callable[[bytes], bytes]:
@@ -574,7 +576,8 @@ def witnesses() -> Iterator[Attack]:
             change(document)
             return text(document)
 
-        yield Attack("certificate sizes", name, "checker", place_document(write, witness_certificate), REJECTED)
+        codes = ACCEPTED if name in CHEAP else NOT_PROVED
+        yield Attack("certificate sizes", name, "checker", place_document(write, witness_certificate), codes)
 
 
 def mutants() -> Iterator[Attack]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SERVER = Path(__file__).with_name("server.py")
-MAX_SECONDS, MAX_MEBIBYTES = 5.0, 500.0
+MAX_SECONDS, MAX_MEBIBYTES = 5.0, 700.0
 SNAPSHOT_BYTES = 1 << 26
 FORBIDDEN = ("Traceback", "internal", "out of memory")
 VERDICTS = {0: "accepted", 1: "rejected", 2: "unreadable", 3: "too expensive"}

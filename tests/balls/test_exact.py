@@ -90,6 +90,19 @@ def test_chosen_numbers_are_printed_exactly():
     assert exactly(Dyadic(1, -40)) == "2^-40" and exactly(Dyadic(3, 90)) == "3 * 2^90"
 
 
+def test_numbers_beyond_all_decimals_are_printed_on_their_side():
+    for exponent in (10**7, 10**300):
+        huge, tiny = Dyadic(3, exponent), Dyadic(3, -exponent)
+        assert (at_least(huge), at_most(huge), about(huge)) == ("1e+300000", "inf", "inf")
+        assert (at_least(tiny), at_most(tiny), about(tiny)) == ("0", "1e-300000", "0")
+        huge, tiny = Dyadic(-3, exponent), Dyadic(-3, -exponent)
+        assert (at_least(huge), at_most(huge), about(huge)) == ("-inf", "-1e+300000", "-inf")
+        assert (at_least(tiny), at_most(tiny), about(tiny)) == ("-1e-300000", "0", "0")
+        assert exactly(Dyadic(1, exponent)) == f"2^{exponent}" and repr(huge).endswith("about -inf)")
+    assert at_most(math.nan, below=1) == "nan" and at_least(Dyadic(0, 10**300)) == "0"
+    assert at_most(arb((1, 10**300)) + arb(0, 1)) == "inf"
+
+
 def test_an_upper_bound_stays_below_what_it_is_compared_with():
     close = Fraction(999_999, 1_000_000)
     assert at_most(close) == "1" and at_most(close, below=1) == "0.999999"

@@ -15,7 +15,7 @@ import verifier.checker.network as evaluating
 from verifier.certificate.cost import CHECKER, GIB, LeftOut, Limits, Size, Work, expected, judge, predict, sentence
 from verifier.certificate.writer import CertificateBuilder
 from verifier.model.verdict import Verdict
-from verifier.suite.recheck import raised
+from verifier.suite.recheck import planned
 
 
 def problem(samples: int = 40, units: int = 50, layers: int = 1) -> tuple[Any, Any, list[vf.Layer]]:
@@ -189,8 +189,8 @@ def test_a_certificate_about_almost_every_u_needs_no_weights(tmp_path: Path) -> 
 
 
 def test_the_checker_is_allowed_what_was_planned() -> None:
-    assert raised([Limits(), Limits(10.0, 1.0)]) == []
-    assert raised([Limits(), Limits(900.0, 5.0)]) == ["--cpu-seconds", "1800", "--memory", "10"]
+    assert planned([Limits(), Limits(10.0, 1.0)]) == (None, None)
+    assert planned([Limits(), Limits(900.0, 5.0)]) == (10.0, 1800.0)
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), "300", True])

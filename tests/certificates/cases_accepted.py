@@ -385,3 +385,74 @@ def sums_of_tensors() -> Certificate:
     terms.append({"tensor": certificate.tensor([[1, 0], [0, 1]], "U8"), "exponent": -2})
     layer["weight"] = {"shape": [2, 2], "terms": terms}
     return certificate
+
+
+@accepted("three classes, of which the last does not occur: Z1, P1, Z2, C1, C3, TC.3, W0; multiplicities 1 and 3")
+def class_that_does_not_occur() -> Certificate:
+    certificate = plane([0, 1], [1, 3])
+    certificate.document["data"]["classes"] = 3
+    claim_rank(certificate)
+    end, start = certificate.exact([[2, 0, -1], [0, 2, 0]]), certificate.exact([[0, 0, 0], [0, 0, 0]])
+    certificate.claim("Z1", precision=64, output_weights=end, gamma=dyadic(2))
+    keys: Json = {"precision": 64, "start_weights": start, "end_weights": end, "gamma": dyadic(2), "kappa": dyadic(1)}
+    keys |= {"start_loss": {"lower": dyadic("35/32"), "upper": dyadic("9/8")}, "zero_error_t": dyadic(4)}
+    certificate.claim("P1", **keys, targets=[{"loss": dyadic("1/1024"), "t": dyadic(4)}])
+    certificate.claim("Z2", precision=64, output_weights=end, gamma=dyadic(2), radius=dyadic("1/32"))
+    certificate.claim("C1", precision=64, start_weights=start, gradient_lower=dyadic("1/4"))
+    certificate.claim("C3", precision=64, start_weights=start, unit=1, output=2, curvature_lower=dyadic("1/8"))
+    bounds: Json = {"start_loss": {"lower": dyadic(1), "upper": dyadic(1)}, "end_loss": dyadic(0), "gamma": dyadic(2)}
+    bounds |= {"infimum": {"lower": dyadic(0), "upper": dyadic(0)}, "loss": "crammer-singer", "class_weights": None}
+    bounds |= {"label_counts": None, "start_weights": start, "end_weights": end, "precision": 64}
+    certificate.claim("TC.3", **bounds)
+    certificate.claim("W0")
+    return certificate
+
+
+@accepted("one sample: R1, E4, Z1, C1, W0, and W1 in a certificate of its own weights")
+def one_sample() -> Certificate:
+    certificate = Certificate()
+    certificate.data([[2]], [1], times=[7])
+    certificate.network([1], [certificate.dense([[1]], [0], "tanh(t)")], 1)
+    keys = {"precision": 64, "rank": 1, "columns": None, "feature_bits": 20, "norm_products": 0}
+    inverse = certificate.exact([["33/32"]])  # tanh(2) = 0.964
+    certificate.claim("R1", **keys, right_inverse=inverse, alpha=dyadic("1/64"), sigma_lower=dyadic("7/8"))
+    certificate.claim("E4", precision=64, separating=None)
+    certificate.claim("Z1", precision=64, output_weights=certificate.exact([[-1, 1]]), gamma=dyadic("7/4"))
+    certificate.claim("C1", precision=64, start_weights=certificate.exact([[0, 0]]), gradient_lower=dyadic("1/2"))
+    block = {"layer": 0, "links": 0, "weight": dyadic(-4), "units": certificate.tensor([0])}
+    block["biases"] = certificate.exact([4])  # sigma(-4 * 2 + 4) is near the limit -1
+    direction = certificate.tensor([1], "I8")
+    certificate.claim("W1", precision=64, direction=direction, chain=[], radius=dyadic("1/16"), blocks=[block])
+    certificate.claim("W0")
+    return certificate
+
+
+@accepted("shared weights: a convolution of one filter with a tied bias; B1, Z2, E3 and C1 move them together")
+def shared_weights() -> Certificate:
+    """Patches (1, 0) and (0, 1) of one pixel, filter 1, bias 0, activation t: Psi is the identity."""
+    certificate = Certificate()
+    certificate.data(UNIT, [0, 1])
+    certificate.network([1, 2], [certificate.conv1d([[[1]]], [0], "t")], 2)
+    claim_rank(certificate)
+    weights = certificate.exact([[2, 0], [0, 2]])
+    certificate.claim("Z2", precision=64, output_weights=weights, gamma=dyadic(2), radius=dyadic("1/16"))
+    certificate.claim("B1", radius=dyadic("1/16"))
+    moved = [{"layer": 0, "weight": certificate.exact([[["3/2"]]]), "bias": certificate.exact(["1/4"])}]
+    keys = path_keys(certificate, [[0, F(1, 4)], [F(1, 4), 0]], [[2, 0], [0, 2]], "13/16", "27/32")
+    certificate.claim("E3", **keys, moved=moved, pieces=4, epsilon=dyadic("1/4"))
+    certificate.claim("C1", precision=64, start_weights=certificate.exact(ZERO), gradient_lower=dyadic("1/8"))
+    certificate.claim("W0")
+    return certificate
+
+
+@accepted("E2 with shared weights: both units of a filter move, and their rows of V0 have equal entries")
+def shared_weights_move() -> Certificate:
+    """The units of the filter are 0 and count for nothing; a dense unit beside them rests and makes the margins."""
+    certificate = Certificate()
+    certificate.data([[-1, -1], [1, 1]], [0, 1])
+    layers = [certificate.conv1d([[[0]]], [0], "tanh(t)"), certificate.dense([[1, 1]], [0], "tanh(t)")]
+    certificate.network([1, 2], layers, 3)
+    moved = [{"layer": 0, "weight": certificate.exact([[[1]]]), "bias": certificate.exact([0])}]
+    keys = path_keys(certificate, [[1, 1], [2, 2], [0, F(1, 4)]], [[-1, 1], [0, 0], [0, 0]], "9/16", "5/8")
+    certificate.claim("E2", **keys, rerouted=None, moved=moved)
+    return certificate

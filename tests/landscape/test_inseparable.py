@@ -126,6 +126,16 @@ def test_general_features_by_balls(seed):
     assert prove_inseparable(net, u, x, y, classes) is None
 
 
+def test_a_dead_unit_is_no_equation():
+    """One live unit over tanh, one dead on all samples: positive numbers with different labels."""
+    net = Network((1,), (Dense(1, "sigmoid"), Dense(2, "relu", skip=True)))
+    u = np.array([1.0, 0.0, 1.0, -1.0, 0.0, 0.0])
+    x = np.array([[0.5], [1.0], [2.0]])
+    found = prove_inseparable(net, u, x, np.array([0, 1, 0]), 2)
+    assert found.kind == "ball-relation" and len(found.multipliers) == 2
+    assert prove_inseparable(net, u, x, np.array([1, 1, 1]), 2) is None
+
+
 def test_three_points_on_a_line_with_an_irrational_relation():
     """(0, 1/2), (tanh 1, 1/2), (tanh 2, 1/2), labels 0, 1, 0: the factors are no rational numbers."""
     net = Network((1,), (Dense(1, "tanh", skip=True), Dense(1, "sigmoid", skip=True, inputs=("input",))))

@@ -153,7 +153,7 @@ def test_extreme_starts_are_decided_or_left_open(scale):
         ({"labels": np.array([0, 1, 2])}, "labels have shape"),
         ({"labels": np.array([0, 1, 2, 3])}, "must be 0..2"),
         ({"labels": np.array([0, 1, 2, -1])}, "must be 0..2"),
-        ({"labels": np.array([0.0, 1, 2, 1])}, "labels have shape"),
+        ({"labels": np.array([0.0, 1, 2, 1])}, "labels: dtype float64 is not integers"),
         ({"labels": np.zeros((4, 3), dtype=np.int64)}, "add up"),
         ({"labels": np.array([[2, -1, 0]] * 4)}, "not negative"),
         ({"multiplicities": [1, 1, 1]}, "multiplicities"),

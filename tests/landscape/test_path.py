@@ -11,6 +11,7 @@ from planted import contains, dense, ends, fraction, over_seeds
 
 from verifier.balls.exact import ExactArray
 from verifier.balls.features import FeatureEnclosure
+from verifier.errors import DataError
 from verifier.landscape.path import decimal_below, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.model.verdict import Verdict
@@ -144,7 +145,7 @@ def test_multiplicities_weigh_the_start_and_the_threshold():
 @pytest.mark.parametrize("counts", [[0, 1, 1, 1, 1, 1], [-1, 1, 1, 1, 1, 1], [1, 1, 1], [1] * 7])
 def test_multiplicities_that_do_not_fit_are_refused(counts):
     _, labels, v0, zero, _ = proved()
-    with pytest.raises(ValueError):
+    with pytest.raises(DataError, match="multiplicities"):
         prove_path(zero, ExactArray.of_floats(v0), labels, counts)
 
 

@@ -62,6 +62,11 @@ ASKED = {
     "one text alone": ("1.5,s,1\n2.5,s,0\n3.5,s,1\n", "column 2 holds texts", 1),
     "identifiers": (IDS, "column 1 has integers such as 84230", 2),
     "two classes": ("a,b,no,yes\n1,2.5,1,0\n2,3.5,0,1\n", "column 3 'no' and column 4 'yes' are 0 and 1", 2),
+    "get_dummies": (
+        "a,k_u,k_v,s_m,s_f\n1.5,1,0,1,0\n2.5,0,1,0,1\n3.5,0,1,0,0\n4.5,1,0,0,1\n",
+        "several columns of 0 and 1 may be classes",
+        2,
+    ),
     "two labels": ("class,a,target\n1,1.5,0\n0,2.5,1\n", "2 columns are named as labels", 2),
     "last is real": ("1,1.5,1.25\n2,2.5,2.5\n", "the last, column 3, has '1.25'", 1),
     "last has many values": (

@@ -168,6 +168,18 @@ OTHERS = {
         [(("1.5", "2"), "red"), (("2.5", "3"), "green"), (("3.5", "3"), "blue")],
         "label columns red, green, blue: 3 classes, red = 0, green = 1, blue = 2",
     ),
+    "several 1s are no one-hot": (
+        "a,p,q,r\n1.5,1,1,0\n2.5,0,0,1\n3.5,1,0,0\n",
+        {},
+        [(("1.5", "1", "1"), "0"), (("2.5", "0", "0"), "1"), (("3.5", "1", "0"), "0")],
+        "label r: 2 classes, 0 to 1",
+    ),
+    "a sign of comments in a cell": (
+        '1.5,"a\n# b"\n2.5,c # d\n',
+        {},
+        [(("1.5",), "a # b"), (("2.5",), "c # d")],
+        "a # b = 0, c # d = 1; comma-separated, no header",
+    ),
     "one-hot said": (
         "no,yes,a\n1,0,1.5\n0,1,2.5\n",
         {"label": ["no", "yes"]},

@@ -50,7 +50,7 @@ def data(**change: Any) -> vf.Dataset:
         (lambda: data(inputs=[[0, np.nan, 0]] * 3), "inputs: entry (0, 1) is nan, not a finite"),
         (lambda: data(inputs=np.eye(3)[0]), "expected (N, d)"),
         (lambda: data(labels=np.array([1, 2, 3])), "3 is outside 0..2; renumber the classes from 0: y = numpy.unique"),
-        (lambda: data(labels=["a", "b", "c"]), "is not integers; number the classes from 0: y = numpy.unique"),
+        (lambda: data(labels=["a", "b", "c"]), "number the classes from 0: y = numpy.unique"),
         (lambda: data(labels=[0, 1]), "expected (3,), one per sample"),
         (lambda: data(classes=2.0), "classes = 2.0: must be an integer"),
         (lambda: data(classes=1), "at least 2 are needed"),

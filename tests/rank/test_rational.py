@@ -151,3 +151,23 @@ def test_the_whole_pipeline_and_what_the_certificate_holds(tmp_path):
     assert found.verdict("zero_loss") is Verdict.PROVED and found.verdict("path") is Verdict.PROVED
     written = found.write(tmp_path / "c.json")
     assert vf.check(written).accepted is True
+
+
+def test_rational_columns_beside_others_prove_full_rank_and_no_certificate_says_so(tmp_path):
+    """The checker takes rational activations only: nothing that it would reject is written."""
+    units = (Dense(2, "relu", skip=True), Dense(1, "tanh", skip=True, inputs=("input",)))
+    network = Network((2,), units)
+    u = np.zeros(network.parameter_count)
+    network.views(u)["layer0.weight"][...] = [[1.0, 0.0], [1.0, 2.0**-900]]
+    network.views(u)["layer1.weight"][...] = [[1.0, 0.5]]
+    x = np.array([[1.0, 0.0], [1.0, 1.0]])
+    assert not rational_activations(network)
+    values = rational_features(network, u, x)
+    assert not values.rational and exact_rank(values).rank == 2 and exact_rank(values).rational
+    network.views(u)["layer1.weight"][...] = 0.0  # tanh(0) = 0: a rational number after all
+    assert rational_features(network, u, x).rational
+    for weight in (0.0, 0.5):
+        network.views(u)["layer1.weight"][...] = weight
+        found = vf.verify(x, [0, 1], network, u)
+        assert found.verdict("rank") is Verdict.PROVED
+        assert vf.check(found.write(tmp_path / "c.json")).accepted is True

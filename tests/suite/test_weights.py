@@ -84,10 +84,11 @@ def test_numbers_decide_between_equal_shapes(tmp_path):
     net = Network(4, [Dense(4, "tanh"), Dense(4, "tanh"), Dense(4, "tanh", skip=True)])
     weights, biases = RNG.normal(size=(3, 4, 4)), RNG.normal(size=(3, 4))
     head = RNG.normal(size=(4, 4))
-    numbered = {f"net.{2 * k}.weight": weights[k] for k in (2, 0, 1)} | {
-        f"net.{2 * k}.bias": biases[k] for k in range(3)
+    at = (2, 9, 10)  # as texts they would come in another order
+    numbered = {f"net.{at[k]}.weight": weights[k] for k in (2, 0, 1)} | {
+        f"net.{at[k]}.bias": biases[k] for k in range(3)
     }
-    found = read_weights(stored(tmp_path, numbered | {"net.10.weight": head}), net, 4)
+    found = read_weights(stored(tmp_path, numbered | {"net.12.weight": head}), net, 4)
     assert (
         found.u.tolist() == np.concatenate([np.r_[w.ravel(), b] for w, b in zip(weights, biases, strict=True)]).tolist()
     )

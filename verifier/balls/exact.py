@@ -21,6 +21,8 @@ STATABLE = 180_000
 """Certificates hold numbers of size 2^-200000 and more; what is stated keeps away from that."""
 SHOWN_BITS = 64
 """A longer mantissa is not printed."""
+PRINTABLE = 1_000_000
+"""Numbers of size 2^-PRINTABLE to 2^PRINTABLE are printed by their digits."""
 MOST_DIGITS = 64
 """Where a bound is printed with more digits to keep it on its side of another number."""
 EXACT_DIGITS = 9
@@ -144,7 +146,7 @@ def at_most(value: Bound, digits: int = 4, *, below: int | None = None) -> str:
     finite upper end.
     """
     text = _directed(value, digits, decimal.ROUND_CEILING)
-    longer = digits
+    longer = MOST_DIGITS if text == "nan" else digits
     while below is not None and longer < MOST_DIGITS and not decimal.Decimal(text) < below:
         longer *= 2
         sharper = _directed(value, longer, decimal.ROUND_CEILING)
@@ -166,8 +168,8 @@ def exactly(value: Dyadic) -> str:
 
     Guarantee: what is printed equals ``value``.
     """
-    short = at_least(value, EXACT_DIGITS)
-    if len(short) <= EXACT_DIGITS and Fraction(short) == value.fraction():
+    short = at_least(value, EXACT_DIGITS) if abs(value.exponent) <= SHOWN_BITS else ""
+    if 0 < len(short) <= EXACT_DIGITS and Fraction(short) == value.fraction():
         return short
     return f"{'' if value.mantissa == 1 else f'{value.mantissa} * '}2^{value.exponent}"
 
@@ -187,12 +189,27 @@ def _directed(value: Bound, digits: int, rounding: str) -> str:
     # numerator and denominator are exact, so there is one rounding, in the division or the multiplication
     if isinstance(value, Fraction):
         short = context.divide(decimal.Decimal(value.numerator), decimal.Decimal(value.denominator))
+    elif value.mantissa == 0:
+        return "0"
+    elif abs(_magnitude(value)) > PRINTABLE:
+        return _far(value, rounding)
     else:
         power = decimal.Decimal(1 << abs(value.exponent))
         scale = context.multiply if value.exponent >= 0 else context.divide
         short = scale(decimal.Decimal(value.mantissa), power)
     short = short.normalize(context)
     return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
+
+
+def _far(value: Dyadic, rounding: str) -> str:
+    """Print a number whose exact decimals would be too long: a power of ten, or no bound, on the right side of it."""
+    positive, small = value.mantissa > 0, _magnitude(value) < 0
+    away = rounding == (decimal.ROUND_CEILING if positive else decimal.ROUND_FLOOR)  # from 0
+    if small:  # beyond 10^-301029, to which the guarantee holds
+        size = "1e-300000" if away else "0"
+    else:
+        size = "1e+300000" if rounding in (decimal.ROUND_FLOOR, decimal.ROUND_CEILING) and not away else "inf"
+    return size if positive or size == "0" else f"-{size}"
 
 
 def round_down(value: arb, bits: int = 30) -> Dyadic:

@@ -217,7 +217,14 @@ class Prices:
 
 
 CHECKER = Prices(
-    start=0.5, unit=3e-7, step=1.2e-7, product=1.4e-8, quick=4.5e-9, entry=2e-7, difference=4e-7, word=3.5e-10
+    start=0.5,
+    unit=3e-7,
+    step=1.2e-7,
+    product=1.4e-8,
+    quick=4.5e-9,
+    entry=2e-7,
+    difference=4e-7,
+    word=3.5e-10,
 )
 """Measured with python-flint 0.9 on one core of a server CPU: Arb's functions per node of the expression, its products
 of small matrices, FLINT's products of integer matrices, and the Python around them.

@@ -36,6 +36,7 @@ from verifier.model.samples import SampleSource
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import RankResult, used_columns
 from verifier.rank.deficiency import Deficiency
+from verifier.rank.rational import rational_activations
 from verifier.rank.witness import WitnessResult
 from verifier.theorem.steps import Theorem
 
@@ -138,7 +139,7 @@ class CertificateBuilder:
         """Add R1 or R3 (PROVED), R5 (REFUTED) or R6 (exact, either); an undecided rank claims nothing."""
         exact = result.exact
         if result.label == "R6" and exact is not None:
-            if exact.exact and exact.rational:
+            if exact.exact and exact.rational and rational_activations(self._net):
                 self._claim({"label": "R6", "rank": exact.rank})
             return
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:

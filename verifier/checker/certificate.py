@@ -106,6 +106,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     found.data, raw, data = document.data.name, document.arrays, document.data
     arrays = Arrays(load_arrays(path, raw.file, raw.bytes, raw.sha256))
     sampled = not {raw.label for raw in document.claims} <= WITHOUT_WEIGHTS  # then every unit has a value
+    arrays.require_shape(data.inputs, data.samples, data.dimension)  # the samples cost the file as many bytes
     inputs = arrays.exact(data.inputs, data.samples, data.dimension) if sampled else None
     network = read_network(document.network, inputs, data.samples, data.dimension, arrays)
     read_labels(data, arrays)

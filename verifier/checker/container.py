@@ -119,6 +119,16 @@ class Arrays:
             result.byteswap()
         return result
 
+    def require_shape(self, reference: Any, *shape: int) -> None:
+        """Guarantee: on return the file has the entries of an array of this shape; none of them is read."""
+        path, expected = reference.path, list(shape)
+        require(reference.shape == expected, path + "/shape", "shape", "another shape", reference.shape, expected)
+        for term in reference.terms:
+            where, known = term.path + "/tensor", term.tensor in self.tensors
+            require(known, where, "container.tensor", "the arrays file has no tensor of this name", term.tensor)
+            found = self.tensors[term.tensor].shape
+            require(found == expected, where, "shape", "the tensor has another shape", found, expected)
+
     def integers(self, name: str, path: str, count: int | None = None) -> list[int]:
         """Return a vector of integers; its length must be `count` where that is given."""
         entries = self.entries(name, path, [count] if count else None)

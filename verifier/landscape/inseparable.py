@@ -259,7 +259,6 @@ def is_relation(
 def _by_balls(network: Network, u: Array, inputs: Array, labels: NDArray[np.int64], classes: int) -> Inseparable | None:
     """Real multipliers: the unique solution of a regular ball system, if it is positive."""
     columns, constant = _spanning(network, u, inputs)
-    width = len(columns) + constant
     if not columns:
         return None
     for bits in BALL_BITS:
@@ -272,9 +271,11 @@ def _by_balls(network: Network, u: Array, inputs: Array, labels: NDArray[np.int6
             if pairs is None:
                 return None
             used = sorted({int(labels[i]) for i, _ in pairs} | {k for _, k in pairs})
-            if len(pairs) != width * (len(used) - 1) + 1:
+            # columns that are exactly 0 on the samples that count, such as dead units, are no equations
+            met = [c for c in range(len(rows[0])) if any(not rows[i][c].is_zero() for i, _ in pairs)]
+            if len(pairs) != len(met) * (len(used) - 1) + 1:
                 return None  # not as many multipliers as equations, plus one: some equality would have to be exact
-            solved = _ball_multipliers(rows, labels, used, pairs)
+            solved = _ball_multipliers([[row[c] for c in met] for row in rows], labels, used, pairs)
         if solved is not None:
             return _related_result("ball-relation", solved, f" (ball arithmetic, {bits} bits)")
     return None

@@ -267,7 +267,7 @@ def prove_loss_path(
     multiplicities: Sequence[int],
     witness: RightInverse | None = None,
     *,
-    class_weights: Sequence[Dyadic] | None = None,
+    class_weights: Sequence[Dyadic | float] | None = None,
     epsilon: str = "1e-6",
     max_bits: int = DEFAULT_MAX_BITS,
     stage: Stage = silent,
@@ -516,7 +516,7 @@ def _checked(
     start: ExactArray,
     labels: NDArray[np.int64],
     multiplicities: Sequence[int],
-    class_weights: Sequence[Dyadic] | None,
+    class_weights: Sequence[Dyadic | float] | None,
 ) -> _Loss:
     if loss not in LOSSES:
         raise DataError(f"loss {loss!r} is unknown; use one of {', '.join(LOSSES)}")

@@ -85,7 +85,7 @@ class LossesSection(msgspec.Struct, forbid_unknown_fields=True):
     """``[losses]``: other convex losses for which a path is wanted, how near the infimum it must end, class weights."""
 
     kinds: list[str] = msgspec.field(default_factory=list)
-    class_weights: list[float] | None = None
+    class_weights: list[int | float] | None = None
     epsilon: str | float = "1e-6"
 
 
@@ -385,6 +385,8 @@ samples = 200                # the first n
 # layout = "channels last"   # NPZ: images of shape (N, height, width, channels); or "channels first"
 # labels = "FILE"            # IDX: the file of labels, if it is not beside the images
 # scale = "auto"             # "auto", "none" or an integer k: inputs are multiplied by 2^k exactly
+# classes = 10               # all classes of a trained network, if some do not occur: their number for labels 0..m-1,
+#                            # or their names in the order of its outputs
 # shape = [1, 8, 8]          # for convolutions: channels and positions
 # duplicates = "group"       # or "keep": equal samples stay separate rows (then Psi cannot have full rank)
 

@@ -300,7 +300,7 @@ def _integers(values: Any, what: str, count: int) -> IntArray:
     try:
         array = integers(values, what)
     except DataError as error:
-        remedy = f"; number the classes from 0: {RENUMBER}" if what == "labels" and "not integers" in str(error) else ""
+        remedy = f"; number the classes from 0: {RENUMBER}" if what == "labels" else ""
         raise DataError(f"{error}{remedy}") from None
     if array.shape != (count,):
         raise DataError(f"{what}: shape {array.shape}, expected ({count},), one per sample")

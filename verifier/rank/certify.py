@@ -245,10 +245,8 @@ def _exactly(features: Enclosure, attempts: list[str], stage: Stage) -> RankResu
 
 def _proved_exactly(features: Enclosure, found: ExactRank, attempts: list[str]) -> RankResult:
     n, m = features.samples, features.columns
-    reason = (
-        f"rank Psi(U) = {n}: the features are rational numbers and some {n} x {n} minor, computed modulo a prime, is "
-        "not 0; no bound of sigma_N"
-    )
+    reason = f"rank Psi(U) = {n}: some {n} x {n} minor of rational features is not 0 (not 0 modulo a prime); "
+    reason += "no bound of sigma_N"
     return RankResult(Verdict.PROVED, n, m, features.precision, reason, tuple(attempts), exact=found)
 
 

@@ -17,7 +17,7 @@ from flint import fmpz_mat, nmod_mat
 
 from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
 from verifier.balls.precision import working_precision
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Decided, Facts, Shown, listed
 from verifier.errors import DataError, InputError, one_line
 from verifier.model.gate import exact
 from verifier.model.matrix_files import MAX_ENTRIES, read_matrix
@@ -285,24 +285,23 @@ def describe(found: MatrixResult, *, every: bool = False) -> list[str]:
     list of str
         Guarantee: each singular value is within the printed bound of the printed number.
     """
-    lines = [
-        f"{found.rows} x {found.columns} matrix; {found.numbers}",
-        f"{found.verdict:<9}  full rank: {found.reason}",
-    ]
+    lines = [f"{found.rows} x {found.columns} matrix; {found.numbers}"]
+    lines += listed([(str(found.verdict), f"full rank: {found.reason}")])
     if found.values is not None:
-        lines.append(f"{found.values.verdict:<9}  singular values (R4): {found.values.reason}")
+        lines += listed([(str(found.values.verdict), f"singular values (R4): {found.values.reason}")])
         count = len(found.values.lower)
         if count and found.values.condition is not None:
             lines.append(f"           condition number {decimal_enclosure(*found.values.condition, 6)}")
-        listed = range(count) if every or count <= SHOWN else (*range(SHOWN // 2), *range(count - SHOWN // 2, count))
+        chosen = range(count) if every or count <= SHOWN else (*range(SHOWN // 2), *range(count - SHOWN // 2, count))
         last = -1
-        for k in listed:
+        for k in chosen:
             if k > last + 1:
                 lines.append(f"           ... ({k - last - 1} more)")
             lines.append(f"           sigma_{k + 1} = {found.values.text(k)}")
             last = k
     if found.definite is not None:
-        lines.append(f"{found.definite.verdict:<9}  symmetric, {found.definite.kind}: {found.definite.reason}")
+        text = f"symmetric, {found.definite.kind}: {found.definite.reason}"
+        lines += listed([(str(found.definite.verdict), text)])
     return lines
 
 

@@ -38,6 +38,8 @@ SYMBOL_WORK = 2e6
 """Products with symbols, which are taken one by one."""
 BITS = 20_000
 """Longest numerator or denominator that is followed."""
+POWER_BITS = 8192
+"""Longest numerator and denominator, together, of a power: what an independent checker follows."""
 RANK_WORK = 2e9
 """Multiply-adds, times words, of an exact rank: about a minute."""
 PRIME = (1 << 62) - 57
@@ -98,7 +100,7 @@ class ExactRank(Brief):
     """The rank of Psi(U), or of its expanded matrix, over the rationals.
 
     ``rank`` is exact where ``exact``; else it is the rank modulo a prime, a lower bound of the expanded rank.
-    ``rational``: Psi is the expanded matrix, so that the bounds hold both ways.
+    ``rational``: Psi is the expanded matrix, or its rational columns have rank N: then it is the rank of Psi.
     """
 
     rank: int
@@ -158,16 +160,29 @@ def exact_rank(features: RationalFeatures) -> ExactRank:
     TooLargeError
         If the expanded matrix is too large.
     """
+    rational = features.rational
+    if not rational and _rational_columns_suffice(features):
+        return ExactRank(len(features.values), True, True)
     rows, _ = features.expanded()
     n, k = len(rows), len(rows[0])
     modular = int(nmod_mat(n, k, [v % PRIME for row in rows for v in row], PRIME).rank())
-    rational = features.rational
     if modular == n:
         return ExactRank(n, True, rational)
     words = 1 + max(abs(v).bit_length() for row in rows for v in row) // 64
     if float(n) * k * min(n, k) * words * (1 + modular / 100) > RANK_WORK:
         return ExactRank(modular, False, rational)
     return ExactRank(int(fmpz_mat(n, k, [v for row in rows for v in row]).rank()), True, rational)
+
+
+def _rational_columns_suffice(features: RationalFeatures) -> bool:
+    """Whether the columns of Psi that are rational numbers on all samples have rank N already."""
+    values = features.values
+    picked = [j for j in range(len(values[0])) if not any(row[j][1] for row in values)]
+    if len(picked) < len(values):
+        return False
+    rows, _ = RationalFeatures([[row[j] for j in picked] for row in values]).expanded()
+    flat = [v % PRIME for row in rows for v in row]
+    return int(nmod_mat(len(rows), len(picked), flat, PRIME).rank()) == len(rows)
 
 
 class _LeavesError(Exception):
@@ -325,8 +340,8 @@ class _ExactOps:
         return numerator / denominator
 
     def pow_int(self, base: fmpq, n: int) -> fmpq:
-        if _bits(base) * n > BITS:
-            raise TooLargeError(f"a power needs more than {BITS} bits")
+        if 2 * _bits(base) * n > POWER_BITS:
+            raise TooLargeError(f"a power needs more than {POWER_BITS} bits")
         return base**n
 
     def pow_rational(self, base: fmpq, p: int, q: int) -> fmpq:

@@ -18,7 +18,7 @@ from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, canary
 from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
+from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.cost import LeftOut, Limits, sentence
 from verifier.certificate.writer import CertificateBuilder
@@ -470,7 +470,7 @@ def _loss_path(
             labels,
             instance.data.multiplicities.tolist(),
             None if report.rank is None else report.rank.witness,
-            class_weights=None if weights is None else [Dyadic.of_float(weight) for weight in weights],
+            class_weights=weights,
             epsilon=str(section.epsilon),
             max_bits=max_bits,
             stage=stage,

@@ -17,6 +17,7 @@ from typing import Any
 from verifier.certificate.cost import Limits
 from verifier.display import Facts, Judged, Shown
 from verifier.errors import InputError
+from verifier.suite.memory import MemoryWatch
 
 _running: set[CheckerProcess] = set()
 
@@ -57,13 +58,15 @@ class Checked(Judged, Shown):
         return Facts("Independent check", self.verdict, said, values)
 
 
-def raised(limits: Sequence[Limits]) -> list[str]:
-    """The checker's options for certificates that were planned for more than it allows itself; none for others."""
+def planned(limits: Sequence[Limits]) -> tuple[float | None, float | None]:
+    """GiB and CPU seconds of a checker for certificates that were planned for these limits.
+
+    None where it allows itself enough.
+    """
     usual = Limits().checker
-    seconds = max((planned.checker[0] for planned in limits), default=usual[0])
-    gib = max((planned.checker[1] for planned in limits), default=usual[1])
-    options = ["--cpu-seconds", str(math.ceil(seconds))] if seconds > usual[0] else []
-    return options + (["--memory", f"{gib:g}"] if gib > usual[1] else [])
+    seconds = max((each.checker[0] for each in limits), default=usual[0])
+    gib = max((each.checker[1] for each in limits), default=usual[1])
+    return gib if gib > usual[1] else None, seconds if seconds > usual[0] else None
 
 
 def checker_command(arguments: list[str]) -> list[str]:
@@ -97,8 +100,6 @@ class CheckerProcess:
         Certificates.
     jobs
         Processes that it may use; by default as many as it likes.
-    limits
-        What the certificates were planned for: the checker is allowed more than it allows itself if that needs it.
     memory, cpu_seconds
         GiB of address space and seconds of CPU time that the check of one file may take, all its processes together;
         0 for no limit, None for the checker's own default.
@@ -109,12 +110,11 @@ class CheckerProcess:
         files: list[Path],
         *,
         jobs: int | None = None,
-        limits: Sequence[Limits] = (),
         memory: float | None = None,
         cpu_seconds: float | None = None,
     ) -> None:
         self.files = files
-        options = ["--json", *raised(limits), *limit_options(memory, cpu_seconds)]
+        options = ["--json", *limit_options(memory, cpu_seconds)]
         options += [] if jobs is None else ["--jobs", str(jobs)]
         # Files, not pipes: a checker with much to say must be able to end before anybody listens.
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
@@ -125,7 +125,13 @@ class CheckerProcess:
             stderr=self._err,
             start_new_session=True,
         )
+        self._memory = MemoryWatch(self.process.pid)
         _running.add(self)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that one of its processes was seen to take, in bytes; 0 if the system does not say."""
+        return self._memory.peak_bytes
 
     @property
     def running(self) -> bool:
@@ -135,6 +141,7 @@ class CheckerProcess:
     def wait(self) -> list[Checked]:
         """Wait for the answers, one per file; a checker that dies has accepted nothing."""
         self.process.wait()
+        self._memory.stop()
         _running.discard(self)
         with self._out as out, self._err as err:
             for stream in (out, err):
@@ -153,6 +160,7 @@ class CheckerProcess:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        self._memory.stop()
         _running.discard(self)
         self._out.close()
         self._err.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -20,8 +19,9 @@ from verifier.model.case import Case
 from verifier.suite.executors import Workers, given
 from verifier.suite.family import read_cases
 from verifier.suite.ledger import case_key, open_ledger, suffix, versions
+from verifier.suite.memory import own_peak
 from verifier.suite.record import CaseRecord, as_json, intact, worst
-from verifier.suite.tasks import packed, peak
+from verifier.suite.tasks import packed
 from verifier.suite.toml import case_toml
 from verifier.suite.work import Display, Job, Work
 
@@ -135,8 +135,7 @@ def run_cases(
             run.elsewhere(executor if isinstance(executor, Workers) else given(executor))
         result.records = [run.records[job.key] for job in jobs]
         result.seconds = time.perf_counter() - started
-        result.peak_bytes = max(run.peaks[0], peak(resource.RUSAGE_SELF))
-        result.checker_peak_bytes = max(run.peaks[1], peak(resource.RUSAGE_CHILDREN) if executor is None else 0)
+        result.peak_bytes, result.checker_peak_bytes = max(run.peaks[0], own_peak()), run.peaks[1]
         document = json.dumps(to_json(result, out), indent=1) + "\n"
         atomic_write(out / f"results{suffix(shard)}.json", document.encode())
         ledger.finish(keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import tempfile
 import threading
 import time
@@ -22,9 +21,10 @@ from verifier.model.idx import is_idx, labels_beside
 from verifier.rank.certify import Stage, silent
 from verifier.suite.curve import curve_of
 from verifier.suite.ledger import environment
+from verifier.suite.memory import own_peak
 from verifier.suite.pipeline import CaseReport, Engine, Instance, case_instance, case_limits, run_case
 from verifier.suite.question import question_of
-from verifier.suite.recheck import Checked, CheckerProcess
+from verifier.suite.recheck import Checked, CheckerProcess, planned
 from verifier.suite.record import CaseRecord, Failure, record_of
 
 SMALL_ENTRIES = 2**19
@@ -107,9 +107,10 @@ def _proved(task: Task, case: Case, target: Path) -> TaskResult:
     backend = backend_for(task.device)
     record, builder = prove(case, task.name, task.toml, seed=task.seed, backend=backend, threads=task.threads)
     if builder.empty:
-        return TaskResult(record=record, peak_bytes=peak(resource.RUSAGE_SELF))
+        return TaskResult(record=record, peak_bytes=own_peak())
     written = builder.write(target)
-    process = CheckerProcess([written], jobs=task.threads, limits=[case_limits(case)])
+    memory, seconds = planned([case_limits(case)])
+    process = CheckerProcess([written], jobs=task.threads, memory=memory, cpu_seconds=seconds)
     try:
         (check,) = process.wait()
     finally:
@@ -118,14 +119,9 @@ def _proved(task: Task, case: Case, target: Path) -> TaskResult:
         record=msgspec.structs.replace(record, check=answered(check), seconds=time.perf_counter() - begun),
         document=written.read_bytes(),
         arrays=written.with_suffix(".safetensors").read_bytes(),
-        peak_bytes=peak(resource.RUSAGE_SELF),
-        checker_peak_bytes=peak(resource.RUSAGE_CHILDREN),
+        peak_bytes=own_peak(),
+        checker_peak_bytes=process.peak_bytes,
     )
-
-
-def peak(who: int) -> int:
-    """Peak memory in bytes of this process, or of its children."""
-    return resource.getrusage(who).ru_maxrss * 1024
 
 
 def prove(

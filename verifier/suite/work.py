@@ -22,7 +22,7 @@ from verifier.rank.certify import Stage
 from verifier.suite.executors import Workers, completed
 from verifier.suite.ledger import Ledger, environment
 from verifier.suite.pipeline import case_limits
-from verifier.suite.recheck import CheckerProcess
+from verifier.suite.recheck import CheckerProcess, planned
 from verifier.suite.record import CERTIFICATES, CaseRecord, Failure, file_digest, store_certificate
 from verifier.suite.tasks import Task, TaskResult, answered, failed, failure_of, packed, prove
 
@@ -256,8 +256,8 @@ class _Checks:
 
     def _start(self, those: list[tuple[Job, CaseRecord]]) -> None:
         files = [self.work.out / record.certificate for _, record in those if record.certificate is not None]
-        limits = [case_limits(job.case) for job, _ in those]
-        self._running.append((CheckerProcess(files, limits=limits), those))
+        memory, seconds = planned([case_limits(job.case) for job, _ in those])
+        self._running.append((CheckerProcess(files, memory=memory, cpu_seconds=seconds), those))
 
     def _collect(self) -> None:
         for entry in [entry for entry in self._running if not entry[0].running]:
@@ -266,7 +266,9 @@ class _Checks:
 
     def _answer(self, process: CheckerProcess, those: list[tuple[Job, CaseRecord]]) -> None:
         try:
-            for (job, record), checked in zip(those, process.wait(), strict=True):
+            answers = process.wait()
+            self.work.peaks = (self.work.peaks[0], max(self.work.peaks[1], process.peak_bytes))
+            for (job, record), checked in zip(those, answers, strict=True):
                 self.work.finished(job, replace(record, check=answered(checked)))
         finally:
             process.stop()

@@ -12,9 +12,11 @@ from itertools import pairwise
 from typing import Any, Final
 
 import mpmath
+import numpy as np
 from hypothesis import strategies as st
 
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
+from verifier.errors import InputError
 from verifier.fuzz import oracle
 from verifier.fuzz.oracle import Matrix
 from verifier.fuzz.properties.core import Falsified, holds_for
@@ -66,11 +68,29 @@ def path_never_increases(specimen: Specimen) -> str:
             else:
                 _check_piece(specimen, escape, labels, counts)
             _check_tail(specimen, escape.tail, labels, counts, escape)
+            _check_points(specimen, escape.path, labels, counts)
             return escape.label
         if report.path is None:
             return "conflicting labels"
         _check_tail(specimen, report.path, labels, counts, None)
+        _check_points(specimen, report.path, labels, counts)
     return "P1"
+
+
+def _check_points(specimen: Specimen, path: Path, labels: Sequence[int], counts: Sequence[int]) -> None:
+    """The path begins at the start's own (U, V), and loss(s) encloses the loss at the numbers U(s) and V(s)."""
+    if not (np.array_equal(path.U(0), specimen.u) and np.array_equal(path.V(0), specimen.v)):
+        raise Falsified("the path does not begin at the start's own (U, V)")
+    for s in (k + t for k in range(path.corner + 1) for t in (0.0, 0.375)):
+        try:
+            u, v = path.U(s), path.V(s)
+        except InputError:  # V(s) is beyond binary64
+            continue
+        exact = [[mpmath.mpf(x) for x in row] for row in v.tolist()]
+        loss = oracle.approx_loss_to(_logits(specimen, u, exact), labels, counts)
+        ((_, low, high),) = path.sample([s])
+        if not low <= loss <= high:
+            raise Falsified(f"at path time {s} the loss is {mpmath.nstr(loss, 20)}, outside of [{low!r}, {high!r}]")
 
 
 def _labels(specimen: Specimen) -> tuple[list[int], list[int]]:
