@@ -210,7 +210,9 @@ def test_made_again_it_is_the_same_wherever_the_folder_lies(finished: Path, tmp_
 def test_one_case_of_a_run_has_a_page_of_its_own(finished: Path, single: Path) -> None:
     target = write_report(finished, only="xor")
     assert target.name == "report-xor.html"
-    timeless = [re.sub(rb"(&lt; )?\d+\.\d+ s|[\d.]+ GiB", b"", path.read_bytes()) for path in (target, write_report(single))]
+    timeless = [
+        re.sub(rb"(?:&lt; )?\d+\.\d+ s|[\d.]+ GiB", b"", path.read_bytes()) for path in (target, write_report(single))
+    ]
     assert timeless[0] == timeless[1]
     with pytest.raises(InputError, match=r"--only 'xorr': no case of this name in .*did you mean 'xor'"):
         write_report(finished, only="xorr")
