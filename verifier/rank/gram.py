@@ -49,6 +49,7 @@ from verifier.balls.exact import at_least, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
 from verifier.display import Decided
+from verifier.errors import needs
 from verifier.model.verdict import Verdict
 
 BITS = 128
@@ -381,6 +382,7 @@ def certify_gram(
     GramBound
         Guarantee: PROVED implies that every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``.
     """
+    needs(source, "enclosure", "column_blocks", "source", "give MatrixEnclosure(numpy_backend(), A), or use matrix(A)")
     backend, n, m = source.backend, source.samples, source.columns
     if n > m:
         return GramBound(Verdict.REFUTED, f"N = {n} exceeds M = {m}: the rank is below N")
