@@ -93,7 +93,7 @@ MUTANTS = [
     ("balls.binary64.bounds", "return 1.0 + 8.0 * (n + 16) * U", "return 1.0 - 8.0 * (n + 16) * U"),
     ("balls.binary64.bounds", "return k * U / (1.0 - k * U)", "return U / (1.0 - k * U)"),
     ("balls.binary64.matrix", "q[touched] = np.nextafter(q[touched] + SMALLEST_NORMAL, np.inf)", "pass"),
-    ("balls.binary64.matrix", "and (q >= 0.0).all()", "and True"),
+    ("balls.binary64.matrix", "if not (q >= 0.0).all():", "if False:"),
     ("balls.binary64.loss", "gamma(m + 2) * sizes[:, None] * norms + moved", "gamma(m + 2) * sizes[:, None] * norms"),
     ("balls.binary64.loss", "room += times * (arb(error) + arb(extra))", "room += times * arb(error)"),
     ("balls.binary64.loss", "        count += times\n", "        count += 1\n"),
