@@ -152,4 +152,4 @@ def _take(tensors: dict[str, Any], name: str, shape: tuple[int, ...], path: Path
     try:
         return binary64(values, f"{path}: tensor {name!r}")
     except DataError as error:
-        raise CaseError(f"{error}; weights must be finite") from None
+        raise CaseError(str(error)) from None
