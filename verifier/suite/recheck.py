@@ -25,8 +25,8 @@ CHECKER = Path(__file__).resolve().parent.parent / "checker" / "__main__.py"
 class Checked(Shown):
     """The checker's answer for one certificate, why, and its seconds.
 
-    The verdict is ``ACCEPTED``, ``REJECTED``, ``UNREADABLE``, or ``TOO EXPENSIVE``: the check ran into its limit of memory
-    or CPU time, which says nothing about the certificate.
+    The verdict is ``ACCEPTED``, ``REJECTED``, ``UNREADABLE``, or ``TOO EXPENSIVE``: the check ran into its limit of
+    memory or CPU time, which says nothing about the certificate.
     """
 
     file: str

@@ -67,7 +67,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def checked(self) -> bool:
-        """Whether the checker has come to an end, or has nothing to check; if it has not, the next run asks it again."""
+        """Whether the checker has come to an end, or has nothing to check; if not, the next run asks it again."""
         return self.certificate is None or (self.check is not None and self.check.answered)
 
     @property
@@ -78,7 +78,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """0 as expected or proved; 1 refuted, rejected, unexpected or crashed; 2 unusable input; 3 undecided or unchecked.
+        """0 as expected or proved; 1 refuted, rejected, unexpected or crashed; 2 unusable input; 3 undecided, unchecked.
 
         Unchecked is a certificate that was too expensive to check under the checker's limits.
         """
