@@ -282,8 +282,9 @@ def check(file: str | Path, *, memory: float | None = None, cpu_seconds: float |
     Returns
     -------
     Checked
-        ``accepted`` says whether the checker proved every claim anew; if not, ``reason`` says where and why. The verdict
-        ``TOO EXPENSIVE`` is neither ``ACCEPTED`` nor ``REJECTED``: the check ran into a limit, which the reason names.
+        ``accepted`` says whether the checker proved every claim anew; if not, ``reason`` says where and why. The
+        verdict ``TOO EXPENSIVE`` is neither ``ACCEPTED`` nor ``REJECTED``: the check ran into the limit that the reason
+        names.
 
     Raises
     ------

@@ -473,8 +473,8 @@ def check(
 ) -> None:
     """Check certificates by the independent checker, in an isolated process of its own.
 
-    Exit code: 0 all accepted, 1 one rejected, 2 one unreadable, 3 one too expensive to check under the limits, which the
-    operating system enforces: neither accepted nor rejected.
+    Exit code: 0 all accepted, 1 one rejected, 2 one unreadable, 3 one too expensive to check under the limits, which
+    the operating system enforces: neither accepted nor rejected.
     """
     from verifier.suite.recheck import checker_command, limit_options
 

@@ -78,9 +78,9 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """0 as expected or proved; 1 refuted, rejected, unexpected or crashed; 2 unusable input; 3 undecided, unchecked.
+        """0 as expected or proved; 1 refuted, rejected, unexpected or crashed; 2 unusable input; 3 open or unchecked.
 
-        Unchecked is a certificate that was too expensive to check under the checker's limits.
+        Open is what stayed undecided. Unchecked is a certificate that was too expensive to check under the checker's limits.
         """
         if self.error is not None:
             return 2 if self.error.kind == "input" else 1
