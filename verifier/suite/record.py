@@ -80,7 +80,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     def exit_code(self) -> int:
         """0 as expected or proved; 1 refuted, rejected, unexpected or crashed; 2 unusable input; 3 open or unchecked.
 
-        Open is what stayed undecided. Unchecked is a certificate that was too expensive to check under the checker's limits.
+        Open is what stayed undecided; unchecked, a certificate that was too expensive to check under the limits.
         """
         if self.error is not None:
             return 2 if self.error.kind == "input" else 1
