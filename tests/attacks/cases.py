@@ -346,6 +346,7 @@ def attacks() -> list[Attack]:
 
 
 ALLOWED_HERE = {
+    "None",  # what other libraries call the identity
     "comment",
     "inf",
     "tanh 300 deep",
