@@ -366,3 +366,18 @@ def test_the_command_without_an_answer(tmp_path: Path, monkeypatch: pytest.Monke
     answer = CliRunner().invoke(app, ["matrix", str(written(tmp_path, "a.csv", "1,2\n2,4\n"))])
     assert answer.exit_code == 3
     assert "UNDECIDED" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["nan,nan", "inf,-inf", "NA,NA", "?,?", "1e6000,2e6000", "1/0,1/0", "1+2j,3+1j", "1_0,1_1", "0x10,0x11", "$1,$2"]
+    + ["100%,50%", "\N{MINUS SIGN}1,\N{MINUS SIGN}2", "1 2,3 4", "None,true"],
+)
+def test_a_first_line_of_unusable_numbers_is_no_header(first: str, tmp_path: Path) -> None:
+    """Taken for names, it would be left out, and what is said would be about another matrix."""
+    file = tmp_path / "m.csv"
+    file.write_text(f"{first}\n1,2\n3,4\n", encoding="utf-8")
+    with pytest.raises(vf.errors.DataError, match="line 1"):
+        vf.matrix(file)
+    file.write_text("a,x1\n1,2\n3,4\n", encoding="utf-8")
+    assert vf.matrix(file, digits=None).rank == 2

@@ -88,6 +88,8 @@ def with_classes(data: Dataset, classes: Classes) -> Dataset:
         return replace(data, classes=classes_of(classes)[0], label_names=())
     texts = [data.label_names[label] for label in data.labels.tolist()]
     count, names = classes_of(classes)
+    _all_different([data.label_names[label] for label in sorted(set(data.labels.tolist()))], "the labels'")
+    _all_different(names, "classes:")
     known = {name: k for k, name in enumerate(names)}
     for name in dict.fromkeys(texts):
         if name not in known:
@@ -96,6 +98,16 @@ def with_classes(data: Dataset, classes: Classes) -> Dataset:
             )
     labels = np.array([known[name] for name in texts], dtype=np.int64)
     return replace(data, labels=labels, classes=count, label_names=names)
+
+
+def _all_different(names: Sequence[str], whose: str) -> None:
+    """Refuse names, which are cut and cleaned for printing, that two classes share: looked up, they would be one."""
+    if len(set(names)) < len(names):
+        twice = next(name for k, name in enumerate(names) if name in names[:k])
+        raise DataError(
+            f"{whose} names of two classes are both printed as {one_line(twice)}; rename them so that they differ in "
+            f"their first {MAX_NAME} printable characters, or give arrays X and y instead of a data set or file"
+        )
 
 
 def class_names(classes: Sequence[Any]) -> tuple[str, ...]:
