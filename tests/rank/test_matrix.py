@@ -370,8 +370,7 @@ def test_the_command_without_an_answer(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     "first",
-    ["nan,nan", "inf,-inf", "NA,NA", "?,?", "1e6000,2e6000", "1/0,1/0", "1+2j,3+1j", "1_0,1_1", "0x10,0x11", "$1,$2"]
-    + ["100%,50%", "\N{MINUS SIGN}1,\N{MINUS SIGN}2", "1 2,3 4", "None,true"],
+    ["nan,nan", "inf,-inf", "NA,NA", "?,?", "1e6000,2e6000", "1/0,1/0", "1+2j,3+1j", "1_0,1_1", "0x10,0x11", "$1,1%"],
 )
 def test_a_first_line_of_unusable_numbers_is_no_header(first: str, tmp_path: Path) -> None:
     """Taken for names, it would be left out, and what is said would be about another matrix."""
