@@ -62,6 +62,7 @@ TESTS = {
     "checker.analytic": "checker/test_checker_expression.py checker/test_checker_witness.py certificate/test_tamper.py",
     "checker.certificate": "checker/test_checker_rules.py checker/test_checker_container.py",
     "checker.claims": "checker/test_checker_rules.py checker/test_checker_expression.py checker/test_checker_last_rules.py",  # noqa: E501
+    "checker.classes": "checker/test_checker_costs.py",
     "checker.common": "checker/test_checker_last_rules.py checker/test_checker_rules.py",
     "checker.container": "checker/test_checker_container.py checker/test_checker_cli.py",
     "checker.escape": "checker/test_checker_padding.py certificate/test_tamper_escape.py",

@@ -205,7 +205,7 @@ def test_weights_from_a_file(case: Path, tmp_path: Path, capsys: pytest.CaptureF
     capsys.readouterr()
     for change, says in (
         ({"layer0.bias": np.zeros(29)}, "shape [29]"),
-        ({"layer0.bias": np.full(30, np.nan)}, "NaN"),
+        ({"layer0.bias": np.full(30, np.nan)}, "is nan"),
         ({"layer1.bias": np.zeros(30)}, "layer1.bias"),
         ({"V": np.zeros((30, 9))}, "[30, 9]"),
     ):

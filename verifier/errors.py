@@ -90,6 +90,29 @@ def one_line(value: object, *, limit: int = MAX_SHOWN) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
+def needs(value: object, wanted: str, attribute: str, what: str, remedy: str) -> None:
+    """Refuse an argument of another kind, in one line.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    wanted : str
+        The kind that is needed.
+    attribute : str
+        What every such object has.
+    what, remedy : str
+        The argument's name; what to write instead.
+
+    Raises
+    ------
+    InputError
+        The value has no such attribute.
+    """
+    if not hasattr(value, attribute):
+        raise InputError(f"{what}: a {type(value).__name__} is no {wanted}; {remedy}")
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which known name a misspelt one was meant to be, as the end of a message.
 

@@ -235,3 +235,18 @@ def test_plain_reading_is_left_alone():
     """`parse_expression` reads what is no activation as well, such as a parameter."""
     assert str(parse_expression("1/3")) == "1/3"
     assert str(parse_expression("t/t")) == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "degree"),
+    [("t**1000", 1000), ("(((t+1)**10+1)**10+1)**10", 1000), ("(t**2+t+1)**500", 1000), ("((t+1)**30)**30/7", 900)],
+)
+def test_large_degrees_are_found_quickly(text, degree):
+    """By FLINT; sympy's expansion of nested powers takes minutes."""
+    assert Activation.from_expression(text).facts.polynomial_degree.value == degree
+
+
+def test_large_degrees_with_irrational_coefficients_are_left_open():
+    assert Activation.from_expression("(t + pi)**61").facts.polynomial_degree.status == "unknown"
+    assert Activation.from_expression("(t + pi)**9").facts.polynomial_degree.value == 9
+    assert Activation.from_expression("(t + 1)**9 - (t - 1)**9").facts.polynomial_degree.value == 8

@@ -125,6 +125,20 @@ def test_what_is_refused(tmp_path, name):
     assert words in str(caught.value) and "\n" not in str(caught.value) and "d.npz" in str(caught.value)
 
 
+def test_three_axes(tmp_path):
+    """Bytes, and what keras and others call images, have one channel; else the first axis is that of the channels."""
+    for key, array, shape in (
+        ("X", IMAGES, (1, 4, 6)),
+        ("x_train", IMAGES / 255, (1, 4, 6)),
+        ("X", IMAGES / 255, (4, 6)),
+    ):
+        file = archive(tmp_path, **{key: array, "y_train" if key == "x_train" else "y": Y})
+        data = load_dataset(path=file, scale="none")
+        assert data.shape == shape and data.inputs.tolist() == array.reshape(12, -1).tolist()
+        assert load_dataset(path=file, layout="channels first").shape == (4, 6)
+        assert load_dataset(path=file, layout="channels last", scale="none").inputs[0, 1] == array[0, 1, 0]
+
+
 def test_names_that_are_said(tmp_path):
     file = archive(tmp_path, a=X, b=Y, c=Y + 1, d=2 * X)
     data = load_dataset(path=file, inputs="d", label="c", scale="none")

@@ -76,6 +76,11 @@ ASKED = {
     ),
     "text or last": ("sex,a,rings\nm,1.5,1\nf,2.5,2\nm,3.5,1\n", "column 1 'sex' holds text", 2),
     "texts, then numbers": ("sex,town,a,rings\nm,R,1.5,1\nf,O,2.5,2\nm,R,3.5,1\n", "2 columns hold texts", 3),
+    "texts, real last": (
+        "who,sex,class of,fare\na,m,1,7.25\nb,f,2,8.5\nc,m,1,9.25\n",
+        "2 columns hold texts",
+        3,
+    ),
     "thousands or decimals": ("1,200;3;x\n2,300;4;y\n", "column 1: '1,200' may be 1200 or 1.200", 2),
     "german thousands alone": ("1.200;3,5;x\n2.300;4,5;y\n", "column 1: '1.200' may be 1200 or 1.200", 1),
     "points in a german file": ("1.200;2.500;x\n2.300;3.500;y\n", "'1.200' may be 1200 or 1.200", 2),

@@ -155,6 +155,12 @@ OTHERS = {
         [(("0.5", "1"), "x"), (("0.5", "0"), "y"), (("2", "1"), "y"), (("0", "0"), "x")],
         "4 rows",
     ),
+    "a comma within, semicolons between": (
+        "a;when;l\n1,5;01.02.2020;x\n2,5;02.02.2020;y\n",
+        {"drop": ["when"]},
+        [(("1.5",), "x"), (("2.5",), "y")],
+        "semicolon-separated",
+    ),
     "decimal said": ("1,234;5;x\n2,345;6;y\n", {"decimal": ","}, [(("1.234", "5"), "x"), (("2.345", "6"), "y")], ""),
     "truth values": (
         "a,b,l\nTrue,3.5,x\nFalse,4.5,y\n",

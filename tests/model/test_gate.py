@@ -370,3 +370,30 @@ def test_a_table_of_another_library_is_taken_column_by_column() -> None:
         binary64(Frame([BIG, BIG + 1]), "X")
     with pytest.raises(DataError, match="column 'id', row 0 is None, a missing value"):
         binary64(Frame([None, 1]), "X")
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: vf.certify_gram(np.eye(2)), "source: a ndarray is no enclosure; give MatrixEnclosure"),
+        (lambda: vf.certify_inverse64([[1.0]], [[1.0]]), "source: a list is no enclosure"),
+        (lambda: vf.prove_rank(np.eye(2)), "use matrix(A)"),
+        (lambda: vf.singular_values(np.eye(2)), "use matrix(A)"),
+        (lambda: vf.group_duplicates(X), "dataset_from_arrays"),
+        (lambda: vf.check_assumption(NETWORK, X), "dataset_from_arrays"),
+        (lambda: vf.prove_witness(NETWORK, X), "SampleSource"),
+        (lambda: vf.full_rank_fraction(NETWORK, X, [0.5]), "seeds"),
+        (lambda: vf.full_rank_fraction(NETWORK, X, 3), "seeds: shape ()"),
+        (lambda: vf.initialise(NETWORK, "cloned", units=1.5), "units = 1.5 must be an integer"),
+        (lambda: vf.Dataset("d", X, None, 2, shape=(2.0,)), "shape: dtype float64 is not integers"),
+        (lambda: vf.float_logits(FLOATS, np.ones((4, 1))), "a head with one logit"),
+        (lambda: vf.matrix_singular_values(np.eye(2) * 1j), "matrix: dtype complex128"),
+        (lambda: vf.full_rank_radius(NETWORK, X, float("nan")), "sigma_lower"),
+        (lambda: vf.prove_loss_path(FEATURES, "squared", V, LABELS, COUNTS, class_weights=[1, 1j]), "class_weights"),
+    ],
+)
+def test_an_array_where_something_else_is_needed_is_refused_in_one_line(call: Any, says: str) -> None:
+    with pytest.raises(vf.InputError) as caught:
+        call()
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)

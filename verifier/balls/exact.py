@@ -407,7 +407,9 @@ def given_weights(units: int, weights: Any, what: str) -> ExactArray:
     """
     found = ExactArray.of_floats(weights, what)
     if len(found.shape) != 2 or found.shape[0] != units or found.shape[1] < 2:
-        raise DataError(f"{what}: V has shape {found.shape}; expected (M, m) with M = {units} and m >= 2")
+        head = "; a head with one logit z is the head (0, z): numpy.hstack([0 * v, v])"
+        one = head if found.shape == (units, 1) else ""
+        raise DataError(f"{what}: V has shape {found.shape}; expected (M, m) with M = {units} and m >= 2{one}")
     return found
 
 

@@ -66,7 +66,7 @@ Claim = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The predicted CPU seconds (all processes together) and GiB (each process) that a check may take at most."""
+    """The predicted CPU seconds (all processes together) and GiB (of the checker as a whole) that a check may take at most."""
 
     seconds: float = CHECKER_SECONDS / ROOM
     gib: float = CHECKER_GIB / ROOM
@@ -395,6 +395,11 @@ def _alone(claim: Claim, size: Size) -> Work:
         words += 0 if not squarings else used * n * n * _words(2 * _bits(claim["right_inverse"]))
         words += max(0, squarings - 1) * 2 * n**3
         return Work(entries=entries + squarings * n * n, words=words)
+    if label in ("R6", "Z0"):
+        # features in rationals, then FLINT's rank of integers of about two words (some 7e8 multiply-adds a second)
+        exact = Work(entries=8 * n * size.units + 2 * n * size.arcs)
+        least = min(n, m)
+        return exact + (Work(entries=int(n * m * least * 2 * (1 + least / 100) / 150)) if label == "R6" else Work())
     if label == "TC.3":
         work = Work(products=3 * n * m * classes, entries=n * m + 6 * m * classes, steps=60 * n * classes)
         return work + Work(differences=10 * n * classes)

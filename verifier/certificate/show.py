@@ -53,9 +53,9 @@ MEANING = {
     "In the paper: Theorem 3.4(1), uncountably many solutions, with an explicit radius.",
     "B1": "full rank in a ball (B1): with the full rank also claimed, rank Psi(U') = N for every U' whose hidden "
     "weights and biases are within {radius} of the stored ones, each number.",
-    "C1": "not a stationary point of the cross-entropy Phi (C1): with the full row rank also claimed, "
-    "||grad_V Phi(U, V)||_F >= {gradient_lower} > 0, so (U, V) is no local minimum and no local maximum.",
-    "C3": "no local maximum of the cross-entropy (C3): its second derivative along the weight from skip unit {unit} "
+    "C1": "not a stationary point (C1): with the full row rank also claimed, ||grad_V Phi(U, V)||_F >= "
+    "{gradient_lower} > 0 for the cross-entropy Phi, so (U, V) is no local minimum and no local maximum.",
+    "C3": "no local maximum (C3): the cross-entropy's second derivative along the weight from skip unit {unit} "
     "to output {output} is at least {curvature_lower} > 0. In the paper: Theorem 3.4(4), at this point.",
     "TC.3": "a path without increase for the loss {loss}{variant} (TC.3): from the start V0 (loss in [{loss_lower}, "
     "{loss_upper}]) straight to V1, where it is at most {end_loss}; the infimum is in [{least}, {most}]{ray}. "

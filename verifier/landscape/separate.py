@@ -84,12 +84,14 @@ class _Order:
 
     def __init__(self, psi: Array, labels: NDArray[np.int64], classes: int) -> None:
         n, m = psi.shape
-        rows, self.columns, self.classes = np.arange(n), np.arange(m), np.arange(classes)
-        if n * m <= ORDER_ENTRIES:
-            rows = np.lexsort(np.sort(psi, axis=1).T[::-1])
-            self.columns = np.lexsort(psi[rows][::-1])
-            seen = dict.fromkeys(labels[rows].tolist())
-            self.classes = np.array([*seen, *(k for k in range(classes) if k not in seen)])
+        self.columns, self.classes = np.arange(m), np.arange(classes)
+        if n * m > ORDER_ENTRIES:
+            self.psi, self.labels = psi, labels  # as they are: a copy may not fit
+            return
+        rows = np.lexsort(np.sort(psi, axis=1).T[::-1])
+        self.columns = np.lexsort(psi[rows][::-1])
+        seen = dict.fromkeys(labels[rows].tolist())
+        self.classes = np.array([*seen, *(k for k in range(classes) if k not in seen)])
         names = np.empty(classes, dtype=np.int64)
         names[self.classes] = np.arange(classes)
         self.psi, self.labels = np.ascontiguousarray(psi[rows][:, self.columns]), names[labels[rows]]

@@ -86,7 +86,7 @@ class Dataset(Shown):
             raise DataError(
                 f"multiplicities: must be at least 1 with sum at most {MAX_TOTAL}; drop samples that occur 0 times"
             )
-        shape = tuple(int(n) for n in self.shape) or (dimension,)
+        shape = tuple(integers(self.shape or (dimension,), "shape").ravel().tolist())
         if min(shape) < 1 or math.prod(shape) != dimension:
             raise DataError(
                 f"shape = {shape}: its product must be the dimension {dimension}; correct it or leave it out"

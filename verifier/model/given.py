@@ -95,7 +95,7 @@ def given_counts(multiplicities: Any, samples: int) -> list[int]:
 
 def given_seeds(seeds: Sequence[int] | Any, what: str = "seeds") -> list[int]:
     """Take integers, shape (n,)."""
-    found = integers(seeds if isinstance(seeds, Sequence | np.ndarray) else list(seeds), what)
+    found = integers(seeds, what)
     if found.ndim != 1:
         raise DataError(f"{what}: shape {found.shape}, expected (n,)")
     listed: list[int] = found.tolist()

@@ -14,6 +14,7 @@ import flint
 import numpy as np
 
 from verifier.display import Brief
+from verifier.errors import needs
 from verifier.model.data import Dataset, IntArray
 
 INFIMUM_BITS: Final = 128
@@ -95,6 +96,7 @@ def group_duplicates(dataset: Dataset) -> Grouping:
     -----
     Guarantee: equality is equality of the numbers (a `Dataset` has no -0.0 and no NaN, so bytes decide).
     """
+    needs(dataset, "Dataset", "multiplicities", "dataset", "make one: dataset_from_arrays(X, y)")
     rows: dict[bytes, int] = {}
     group_of = np.array([rows.setdefault(row.tobytes(), len(rows)) for row in dataset.inputs], dtype=np.int64)
     count = len(rows)

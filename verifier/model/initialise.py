@@ -139,6 +139,8 @@ def initialise(
     _check_network(network)
     _check_scale(scale, "scale")
     _check_seed(seed)
+    if units is not None and (isinstance(units, bool) or not isinstance(units, int | np.integer)):
+        raise NetworkError(f"units = {one_line(units)} must be an integer, or None for half of each layer")
     u = np.zeros(network.parameter_count)
     if init == "zeros":
         return u

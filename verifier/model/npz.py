@@ -53,6 +53,8 @@ NAMES: Final = ("target_names", "label_names", "class_names", "classes", "names"
 """Names of an array with the classes' names."""
 CHANNELS: Final = (1, 3, 4)
 """Numbers of channels that pictures have."""
+IMAGES: Final = ("images", "x_train", "train_images")
+"""Names, in lower case, of samples that are images if they have three axes; so are unsigned bytes."""
 MAX_SHOWN: Final = 5
 
 _WRITE: Final = "numpy.savez(path, X=X, y=y)"
@@ -217,7 +219,7 @@ def _checked_samples(name: str, key: str, raw: NDArray[Any], layout: str | None,
     if layout == "channels last":
         notes.append(f"channels last: {'x'.join(map(str, raw.shape[1:]))} became channels first")
         return np.moveaxis(raw, -1, 1)
-    if layout is None and raw.ndim == 3 and raw.dtype == np.uint8:
+    if layout is None and raw.ndim == 3 and (raw.dtype == np.uint8 or key.lower() in IMAGES):
         notes.append(f"images of {raw.shape[1]} x {raw.shape[2]}, one channel")
         return raw[:, None]
     if layout is None and raw.ndim == 4:

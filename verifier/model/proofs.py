@@ -12,9 +12,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Final, Generic, Literal, TypeVar
 
+import flint
 import sympy
 
-from verifier.errors import ExpressionError
+from verifier.errors import ExpressionError, one_line
 from verifier.model.expressions import T, degree_bound, largest_power, largest_rate
 from verifier.model.limits import limit_at_infinity, sign_of
 from verifier.model.parity import Symmetry, symmetry_of
@@ -35,6 +36,8 @@ MAX_SIMPLIFY_RATE: Final = 40
 """Largest rate of an exponential for sympy.simplify."""
 MAX_POLYNOMIAL_DEGREE: Final = 1000
 """Polynomials of a larger degree are not expanded."""
+MAX_SYMBOLIC_DEGREE: Final = 60
+"""Polynomials with irrational coefficients of a larger degree are not expanded: sympy takes minutes."""
 MARGIN: Final = Fraction(1, 1000)
 """How far an interval around a point reaches beyond it."""
 
@@ -256,6 +259,12 @@ def prove_polynomial_degree(
     if bound is not None:
         if bound > MAX_POLYNOMIAL_DEGREE:
             return _unknown(f"a polynomial of degree up to {bound}, too large to expand")
+        exact = _rational_polynomial(expression)
+        if exact is not None:
+            degree = max(int(exact.degree()), 0)
+            return Fact(degree, "proved", f"a polynomial with leading coefficient {one_line(str(exact[degree]))[1:-1]}")
+        if bound > MAX_SYMBOLIC_DEGREE:
+            return _unknown(f"a polynomial of degree up to {bound} with irrational coefficients, too large to expand")
         polynomial = sympy.Poly(expression, T)
         degree = max(polynomial.degree(), 0)
         if degree == 0 or _certainly(sign_of(polynomial.LC())):
@@ -271,6 +280,26 @@ def prove_polynomial_degree(
     if varies and any(fact.status == "proved" for fact in finite):
         return Fact(None, "proved", "no polynomial: a finite limit and not constant")
     return _unknown("not written as a polynomial; no proof that it is none")
+
+
+def _rational_polynomial(expression: sympy.Expr) -> flint.fmpq_poly | None:
+    """Expand a polynomial with rational coefficients by FLINT; None if a constant is irrational."""
+    if isinstance(expression, sympy.Rational):
+        return flint.fmpq_poly([flint.fmpq(int(expression.p), int(expression.q))])
+    if expression == T:
+        return flint.fmpq_poly([0, 1])
+    if isinstance(expression, sympy.Pow):
+        base = _rational_polynomial(expression.base)
+        return None if base is None else base ** int(expression.exp)
+    if not isinstance(expression, sympy.Add | sympy.Mul):
+        return None
+    total = flint.fmpq_poly([0 if isinstance(expression, sympy.Add) else 1])
+    for argument in expression.args:
+        part = _rational_polynomial(argument)
+        if part is None:
+            return None
+        total = total + part if isinstance(expression, sympy.Add) else total * part
+    return total
 
 
 def prove_symmetry(expression: sympy.Expr) -> Fact[Symmetry]:

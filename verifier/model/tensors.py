@@ -101,9 +101,11 @@ def exact_tensor(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.floa
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise CaseError(f"{path}: tensor {name!r} contains NaN or infinity; weights must be finite")
     try:
-        return exact_float64(values, f"{path.name}: tensor {name!r}")
+        exact_float64(values, f"{path.name}: tensor {name!r}")
     except DataError as error:
         raise CaseError(str(error)) from None
+    exact: NDArray[np.float64] = values.astype(np.float64)  # every bit: -0.0 too
+    return exact
 
 
 def _by_beginning(path: Path, ending: str, start: bytes) -> str | None:

@@ -26,6 +26,7 @@ from verifier.balls.exact import ExactArray, at_least, at_most, round_down, roun
 from verifier.balls.features import FeatureEnclosure, Progress, block_is_finite
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown, Table
+from verifier.errors import needs
 from verifier.model.network import Array
 from verifier.model.verdict import Verdict
 from verifier.rank.approx import approx_right_inverse_bits, compact_right_inverse
@@ -150,6 +151,7 @@ def prove_rank(
         The result and the enclosure it used. Guarantee: ``PROVED`` implies rank Psi(U) = N and
         ``sigma_N >= result.sigma_lower``; ``REFUTED`` implies rank Psi(U) <= result.deficiency.rank_at_most < N.
     """
+    needs(features, "enclosure of Psi", "network", "features", "for a matrix of your own use matrix(A)")
     network, u, inputs = features.network, features.u, features.inputs
     found = cheap_deficiency(network, inputs)
     if found is not None:

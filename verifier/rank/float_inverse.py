@@ -39,6 +39,7 @@ from verifier.balls.exact import at_least, at_most, lower_float, upper_float
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
 from verifier.display import Decided
+from verifier.errors import needs
 from verifier.model.gate import binary64, integers
 from verifier.model.verdict import Verdict
 from verifier.rank.approx import approx_right_inverse
@@ -347,6 +348,7 @@ def certify_inverse64(
     ValueError
         As `residual64`.
     """
+    needs(source, "enclosure", "row_blocks", "source", "give MatrixEnclosure(numpy_backend(), A), or use matrix(A)")
     plain = type(x) is np.ndarray and x.dtype == np.dtype(np.float64)
     if not (plain or hasattr(x, "__cuda_array_interface__")):  # an array on the device is the backend's own
         x = binary64(x, "x")

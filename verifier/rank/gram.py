@@ -51,6 +51,7 @@ from verifier.balls.exact import about, at_least, at_most, lower_float, upper_fl
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
 from verifier.display import Decided
+from verifier.errors import needs
 from verifier.model.verdict import Verdict
 
 BITS = 128
@@ -392,6 +393,7 @@ def certify_gram(
         Guarantee: PROVED implies that every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``; the
         platform's canary has tested every product that this rests on.
     """
+    needs(source, "enclosure", "column_blocks", "source", "give MatrixEnclosure(numpy_backend(), A), or use matrix(A)")
     backend, n, m = source.backend, source.samples, source.columns
     if n > m:
         return GramBound(Verdict.REFUTED, f"N = {n} exceeds M = {m}: the rank is below N")

@@ -28,7 +28,7 @@ from verifier.model.network import Array, Network
 from verifier.model.tree import Call, Named, Power, evaluate, subtrees
 from verifier.rank.deficiency import MIRRORED
 
-ENTRIES = 1_000_000
+ENTRIES = 2_000_000
 """Most numbers that one layer may have on all samples."""
 SYMBOLS = 100_000
 """Most values that are not rational."""
@@ -40,8 +40,8 @@ BITS = 20_000
 """Longest numerator or denominator that is followed."""
 ACTIVATION_BITS = 8192
 """Longest numerator and denominator, together, of a number in an activation: what an independent checker follows."""
-RANK_WORK = 2e9
-"""Multiply-adds, times words, of an exact rank: about a minute."""
+RANK_WORK = 4e10
+"""Multiply-adds, times words, of an exact rank: about a minute (600 x 640 numbers of two words, 2.6e9, take 3.4 s)."""
 PRIME = (1 << 62) - 57
 """A prime: modulo it a rank can only be smaller than over the rationals."""
 

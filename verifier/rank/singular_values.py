@@ -51,7 +51,7 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_do
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.balls.precision import MAX_BITS, MIN_BITS, working_precision
 from verifier.display import Decided, Facts, Shown
-from verifier.errors import InputError
+from verifier.errors import InputError, needs
 from verifier.model.network import approx_features
 from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
@@ -159,6 +159,7 @@ def singular_values(
         If ``digits`` or ``max_bits`` is out of range, or there is no sample.
     """
     _check(digits, max_bits)
+    needs(features, "FeatureEnclosure", "blocks", "features", "for a matrix of your own use matrix(A)")
     n, m = features.samples, features.columns
     if n < 1:
         raise InputError("Psi has no rows, so it has no singular values; give at least one sample")

@@ -27,7 +27,7 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, lower_fl
 from verifier.balls.features import Progress
 from verifier.balls.precision import working_precision
 from verifier.display import Brief, Decided, Facts, Shown
-from verifier.errors import DataError, PrecisionError
+from verifier.errors import DataError, PrecisionError, needs
 from verifier.model.activations import Activation
 from verifier.model.layers import Dense
 from verifier.model.network import Array, Network
@@ -179,6 +179,7 @@ def prove_witness(
     DataError
         The samples do not have the network's dimension, or are not finite.
     """
+    needs(source, "SampleSource", "project", "source", 'make one: SampleSource("name", X)')
     began = time.perf_counter()
     n = source.samples
 

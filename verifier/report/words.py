@@ -74,7 +74,7 @@ def _path(case: CaseEntry) -> str:
             "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
             "positive"
         )
-    if zero is not None and zero.verdict == "REFUTED":
+    if zero is not None and zero.verdict == "REFUTED" and zero.label == "X1":
         return (
             "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
             "infimum was certified: whether one exists is open"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.display import Decided
-from verifier.errors import NetworkError
+from verifier.errors import NetworkError, needs
 from verifier.model.activations import Activation
 from verifier.model.data import Dataset
 from verifier.model.grouping import Grouping
@@ -151,6 +151,8 @@ def check_assumption(network: Network, data: Dataset | Grouping) -> Assumption:
     NetworkError
         If the network reads another number of coordinates than the samples have.
     """
+    wanted = data.dataset if isinstance(data, Grouping) else data
+    needs(wanted, "Dataset", "multiplicities", "data", "make one: dataset_from_arrays(X, y)")
     samples = (data.dataset if isinstance(data, Grouping) else data).samples
     return Assumption(
         increasing_activations(network),

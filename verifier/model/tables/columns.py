@@ -256,7 +256,7 @@ def _guessed_label(table: Table, free: Sequence[int], named: bool) -> list[int]:
     if last in texts and _may_be_classes(table, last):
         return [last]
     if texts:
-        raise _asked_about_texts(table, texts, last)
+        raise _asked_about_texts(table, texts, free)
     hot = _one_hot(table, free)
     groups = _dummy_groups(table, free)
     whole = [group for group in groups if _one_in_each_row(table, group)]
@@ -289,13 +289,16 @@ def _guessed_label(table: Table, free: Sequence[int], named: bool) -> list[int]:
     return [last]
 
 
-def _asked_about_texts(table: Table, texts: Sequence[int], last: int) -> DataError:
+def _asked_about_texts(table: Table, texts: Sequence[int], free: Sequence[int]) -> DataError:
     """Ask where columns of texts come before a last column that is none."""
-    keys = ", ".join(table.key(k) for k in texts)
+    keys, last = ", ".join(table.key(k) for k in texts), free[-1]
     choices = [f"data.drop = [{keys}] if {table.words(last)} is"] if _may_be_classes(table, last) else []
     for k in [k for k in texts if _may_be_classes(table, k) and len(table.values(k)) > 1][:3]:
         others = ", ".join(table.key(j) for j in texts if j != k)
         choices.append(f"data.label = {table.key(k)} with data.drop = [{others}] if {table.words(k)} is")
+    whole = [k for k in free if k not in texts and k != last and _may_be_classes(table, k)]
+    for k in sorted(whole, key=lambda k: len(table.values(k)))[: 0 if _may_be_classes(table, last) else 2]:
+        choices.append(f"data.label = {table.key(k)} with data.drop = [{keys}] if {table.words(k)} is")
     if len(texts) == 1:
         choices = choices or [f"data.drop = [{keys}] to leave it out"]
     holds = f"{table.words(texts[0])} holds texts" if len(texts) == 1 else f"{len(texts)} columns hold texts"

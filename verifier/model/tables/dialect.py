@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from verifier.errors import DataError, one_line
-from verifier.model.tables.numbers import is_missing, is_numeric
+from verifier.model.tables.numbers import is_missing, is_numeric, kind_of
 
 SPACES: Final = "whitespace"
 """The delimiter of columns that any number of blanks and tabs separates."""
@@ -26,6 +26,7 @@ ONE_COLUMN: Final = -1.0
 """The score of a delimiter that does not occur."""
 
 _BLANKS: Final = re.compile("[ \\t]+")
+_STRONG: Final = re.compile("[;|\t]")
 _SEP: Final = re.compile(r'"?sep=(.)"?[ \t]*$', re.IGNORECASE)
 _LIBSVM: Final = re.compile(r"[-+]?[0-9.]+(,[0-9.]+)*([ \t]+[0-9]+:[-+0-9.eE]+)+[ \t]*(#.*)?")
 
@@ -170,8 +171,10 @@ def _score(rows: list[list[str]]) -> float:
         return ONE_COLUMN if max(map(len, rows)) < 2 else 0.0
     alike = [row for row in rows if len(row) == width]
     told = [cell for row in alike for cell in row if not is_missing(cell)]
-    numbers = sum(is_numeric(cell) for cell in told)
-    return count / len(rows) * (1 + 100 * numbers / max(1, len(told)))
+    numbers = sum(is_numeric(cell) or kind_of(cell) != "not a number" for cell in told)
+    whole = sum(not _STRONG.search(cell) for cell in told)  # what is cut at the wrong mark holds the right one
+    share, clean = count / len(rows), whole / max(1, len(told))
+    return (share * clean) ** 2 * (1 + 100 * numbers / max(1, len(told)))
 
 
 def is_libsvm(text: str) -> bool:

@@ -13,7 +13,7 @@ from verifier.model.tables.numbers import TRUTH, is_infinite, is_missing, is_num
 
 LABEL_NAMES: Final = frozenset(
     "label labels class classes target targets species diagnosis outcome category classlabel classification variety"
-    " targetclass classname targetname labelname".split()
+    " targetclass classname targetname labelname survived".split()
 )
 """Names, in lower case and without marks between words, by which a column is the label."""
 PROBED: Final = 1000
