@@ -203,7 +203,7 @@ def test_a_torch_head_with_one_output_has_torchs_loss() -> None:
     assert start_loss(found) == pytest.approx((expected, expected), rel=1e-12)
 
 
-@pytest.mark.parametrize("names", [("x" * 90 + "a", "x" * 90 + "b"), ("q\x01", "q\x02")])
+@pytest.mark.parametrize("names", [("x" * 90 + "a", "x" * 90 + "b"), ("q\x01", "q\x02"), ("a b", "a  b")])
 def test_classes_whose_printed_names_are_equal_are_not_merged(names):
     """A data set keeps names as they are printed: looked up by them, two classes would become one."""
     data = vf.dataset_from_arrays(np.eye(4), [names[0], names[1]] * 2)

@@ -86,11 +86,13 @@ def with_classes(data: Dataset, classes: Classes) -> Dataset:
     """
     if data.labels is None:
         return replace(data, classes=classes_of(classes)[0], label_names=())
-    texts = [data.label_names[label] for label in data.labels.tolist()]
     count, names = classes_of(classes)
-    _all_different([data.label_names[label] for label in sorted(set(data.labels.tolist()))], "the labels'")
-    _all_different(names, "classes:")
-    known = {name: k for k, name in enumerate(names)}
+    # names from files have single blanks
+    known = {" ".join(name.split()): k for k, name in enumerate(names)}
+    occurring = {label: " ".join(data.label_names[label].split()) for label in sorted(set(data.labels.tolist()))}
+    _all_different([" ".join(name.split()) for name in names], "classes:")
+    _all_different(list(occurring.values()), "the labels'")
+    texts = [occurring[label] for label in data.labels.tolist()]
     for name in dict.fromkeys(texts):
         if name not in known:
             raise DataError(
@@ -101,7 +103,7 @@ def with_classes(data: Dataset, classes: Classes) -> Dataset:
 
 
 def _all_different(names: Sequence[str], whose: str) -> None:
-    """Refuse names, which are cut and cleaned for printing, that two classes share: looked up, they would be one."""
+    """Refuse names, cut and cleaned as they are printed, that two classes share: looked up, they would be one."""
     if len(set(names)) < len(names):
         twice = next(name for k, name in enumerate(names) if name in names[:k])
         raise DataError(
