@@ -272,6 +272,25 @@ def try_r5(found: Sampled, claim: Any) -> None:
         need(rank(found.psi(u)) <= claim["rank_at_most"] < len(found.samples), "the rank is larger")
 
 
+def try_r6(found: Sampled, claim: Any) -> None:
+    """The rank itself, at the stored weights."""
+    need(rank(found.psi(found.stored())) == claim["rank"], "this is not the rank")
+
+
+def try_z0(found: Sampled, claim: Any) -> None:
+    """The margins of some output weights, with their factors; and that no label is compared with itself."""
+    psi = found.psi(found.stored())
+    columns = int(found.document["data"]["classes"])
+    for _ in range(3):
+        drawn = found.draw(len(psi[0]) * columns)
+        logits = found.logits(psi, [drawn[j * columns : (j + 1) * columns] for j in range(len(psi[0]))])
+        parts = []
+        for i, k, factor in zip(claim["samples"], claim["against"], claim["factors"], strict=True):
+            need(int(factor) > 0 and k != found.labels[i], "no margin with a positive factor")
+            parts.append(int(factor) * (logits[i][found.labels[i]] - logits[i][k]))
+        need(parts and abs(sum(parts)) <= SMALL * max(map(abs, parts)), "the margins do not add up to 0")
+
+
 def try_z1(found: Sampled, claim: Any) -> None:
     """Margins."""
     psi, v = found.psi(found.stored()), found.matrix(claim["output_weights"])
@@ -524,6 +543,7 @@ def try_w0(found: Sampled, claim: Any) -> None:
 
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
+TRIES |= {"R6": try_r6, "Z0": try_z0}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0}
 
 

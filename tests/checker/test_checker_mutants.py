@@ -51,6 +51,7 @@ FALSE += [
 ]
 FALSE += ["e4-equal-samples-with-two-labels", "e4-of-conflicting-labels", "w1-beside-a-partial-unit-1", "w0-partial"]
 FALSE += ["r5-of-an-undefined-psi", "r5-every-u-of-dependent-units", "r5-every-u-of-a-partial-activation"]
+FALSE += ["r6-of-a-pole", "r6-rank-too-large", "r6-rank-too-small", "z0-not-zero", "z0-own-class", "z0-separable"]
 FALSE += ["p1-target-too-early", "r5-below-the-structure", "w2-beside-a-partial-unit-0", "z1-third-class"]
 
 

@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import verifier as vf
+from verifier.errors import DataError
 from verifier.model.case import parse_case
 from verifier.model.classes import with_classes
 from verifier.suite.pipeline import run_case
@@ -200,3 +201,13 @@ def test_a_torch_head_with_one_output_has_torchs_loss() -> None:
         logits = wide.double()(torch.tensor(X))
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor(LABELS)).item()
     assert start_loss(found) == pytest.approx((expected, expected), rel=1e-12)
+
+
+@pytest.mark.parametrize("names", [("x" * 90 + "a", "x" * 90 + "b"), ("q\x01", "q\x02"), ("a b", "a  b")])
+def test_classes_whose_printed_names_are_equal_are_not_merged(names):
+    """A data set keeps names as they are printed: looked up by them, two classes would become one."""
+    data = vf.dataset_from_arrays(np.eye(4), [names[0], names[1]] * 2)
+    with pytest.raises(DataError, match="two classes"):
+        with_classes(data, [*names, "c"])
+    with pytest.raises(DataError, match="two classes"):  # one of the two occurs
+        with_classes(vf.dataset_from_arrays(np.eye(2), [names[0], "c"]), [*names, "c"])

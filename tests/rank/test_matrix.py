@@ -366,3 +366,32 @@ def test_the_command_without_an_answer(tmp_path: Path, monkeypatch: pytest.Monke
     answer = CliRunner().invoke(app, ["matrix", str(written(tmp_path, "a.csv", "1,2\n2,4\n"))])
     assert answer.exit_code == 3
     assert "UNDECIDED" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["nan,nan", "inf,-inf", "NA,NA", "?,?", "1e6000,2e6000", "1/0,1/0", "1+2j,3+1j", "1_0,1_1", "0x10,0x11", "$1,1%"],
+)
+def test_a_first_line_of_unusable_numbers_is_no_header(first: str, tmp_path: Path) -> None:
+    """Taken for names, it would be left out, and what is said would be about another matrix."""
+    file = tmp_path / "m.csv"
+    file.write_text(f"{first}\n1,2\n3,4\n", encoding="utf-8")
+    with pytest.raises(vf.errors.DataError, match="line 1"):
+        vf.matrix(file)
+    file.write_text("a,x1\n1,2\n3,4\n", encoding="utf-8")
+    assert vf.matrix(file, digits=None).rank == 2
+
+
+@pytest.mark.parametrize("make", [scipy.sparse.coo_array, scipy.sparse.coo_matrix])
+@pytest.mark.parametrize("convert", ["tocoo", "tocsr_as_stored"])
+def test_sparse_numbers_for_one_entry_are_not_added_with_rounding(make: Any, convert: str) -> None:
+    """2^53 + 1 - 2^53 is 1, and 100 + 100 is 200: SciPy makes 0 and, in eight bits, -56 of them."""
+    places = ([0, 0, 0, 1], [0, 0, 0, 1])
+    for values in (np.array([2.0**53, 1.0, -(2.0**53), 1.0]), np.array([100, 50, 50, 1], dtype=np.int8)):
+        a = make((values, places), shape=(2, 2))
+        if convert == "tocsr_as_stored":
+            a = scipy.sparse.csr_array((values, places[1], [0, 3, 4]), shape=(2, 2))
+        with pytest.raises(vf.errors.DataError, match="several numbers for one entry"):
+            vf.matrix(a)
+        a.sum_duplicates()
+        assert vf.matrix(a, digits=None).rows == 2

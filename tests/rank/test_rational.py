@@ -173,3 +173,25 @@ def test_rational_columns_beside_others_prove_full_rank_and_no_certificate_says_
         found = vf.verify(x, [0, 1], network, u)
         assert found.verdict("rank") is Verdict.PROVED
         assert vf.check(found.write(tmp_path / "c.json")).accepted is True
+
+
+@pytest.mark.parametrize("activation", ["sqrt(Max(0, t - 10))", "Max(t, 0) + exp(Max(0, t - 99)) - 1"])
+def test_an_activation_that_is_rational_only_here_is_in_no_certificate(activation, tmp_path):
+    """Its values on these samples are rational numbers, but not by arithmetic alone: the checker would reject them."""
+    network = Network((1,), (Dense(4, activation, skip=True),))
+    assert not rational_activations(network)
+    found = vf.verify([[-1.0], [0.0], [1.0], [2.0]], [0, 1, 0, 1], network, np.zeros(8))
+    assert found.zero_loss.verdict is Verdict.REFUTED
+    assert vf.check(found.write(tmp_path / "c.json")).accepted is True
+
+
+def test_numbers_that_are_too_long_for_the_checker_are_in_no_certificate(tmp_path):
+    """The checker follows 8192 bits in an activation, the prover longer ones: what it proves by them stands alone."""
+    network = Network((1,), (Dense(1, "t/(1 + t**2)"), Dense(1, "t/(1 + t**2)"), Dense(4, "t/(1 + t**2)", skip=True)))
+    u = np.full(network.parameter_count, 2.0**-300 / 3)
+    network.views(u)["layer2.weight"][...] = 1.0
+    found = vf.verify([[1 / 3], [2.0**-200 / 3], [3.0], [-0.7]], [0, 1, 0, 1], network, u)
+    assert vf.check(found.write(tmp_path / "c.json")).accepted is True
+    values = rational_features(network, u, found.data.inputs)
+    assert values.rational and not values.followed
+    assert found.rank.verdict is Verdict.REFUTED and found.zero_loss.verdict is Verdict.REFUTED

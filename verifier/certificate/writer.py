@@ -139,7 +139,7 @@ class CertificateBuilder:
         """Add R1 or R3 (PROVED), R5 (REFUTED) or R6 (exact, either); an undecided rank claims nothing."""
         exact = result.exact
         if result.label == "R6" and exact is not None:
-            if exact.exact and exact.rational and rational_activations(self._net):
+            if exact.exact and exact.rational and exact.followed and rational_activations(self._net):
                 self._claim({"label": "R6", "rank": exact.rank})
             return
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:

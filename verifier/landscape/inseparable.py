@@ -80,7 +80,7 @@ def prove_inseparable(
     if isinstance(values, RationalFeatures):
         found = _by_structure(values, labels) or _by_relation(values, labels, classes)
         if found is not None:
-            return replace(found, checkable=rational_activations(network))
+            return replace(found, checkable=values.followed and rational_activations(network))
         if values.rational:
             return None
     return _by_balls(network, u, inputs, labels, classes)

@@ -86,9 +86,13 @@ def with_classes(data: Dataset, classes: Classes) -> Dataset:
     """
     if data.labels is None:
         return replace(data, classes=classes_of(classes)[0], label_names=())
-    texts = [data.label_names[label] for label in data.labels.tolist()]
     count, names = classes_of(classes)
-    known = {name: k for k, name in enumerate(names)}
+    # names from files have single blanks
+    known = {" ".join(name.split()): k for k, name in enumerate(names)}
+    occurring = {label: " ".join(data.label_names[label].split()) for label in sorted(set(data.labels.tolist()))}
+    _all_different([" ".join(name.split()) for name in names], "classes:")
+    _all_different(list(occurring.values()), "the labels'")
+    texts = [occurring[label] for label in data.labels.tolist()]
     for name in dict.fromkeys(texts):
         if name not in known:
             raise DataError(
@@ -96,6 +100,16 @@ def with_classes(data: Dataset, classes: Classes) -> Dataset:
             )
     labels = np.array([known[name] for name in texts], dtype=np.int64)
     return replace(data, labels=labels, classes=count, label_names=names)
+
+
+def _all_different(names: Sequence[str], whose: str) -> None:
+    """Refuse names, cut and cleaned as they are printed, that two classes share: looked up, they would be one."""
+    if len(set(names)) < len(names):
+        twice = next(name for k, name in enumerate(names) if name in names[:k])
+        raise DataError(
+            f"{whose} names of two classes are both printed as {one_line(twice)}; rename them so that they differ in "
+            f"their first {MAX_NAME} printable characters, or give arrays X and y instead of a data set or file"
+        )
 
 
 def class_names(classes: Sequence[Any]) -> tuple[str, ...]:

@@ -32,6 +32,9 @@ MAX_DECADES: Final = 5000
 
 _NUMBER: Final = re.compile(r"([-+]?)([0-9]*)\.?([0-9]*)(?:[eEdD]([-+]?[0-9]{1,6}))?")
 _FRACTION: Final = re.compile(r"[-+]?[0-9]+/[0-9]+")
+_NAME: Final = re.compile(r"[^\W\d_]|_+[^\W\d]")
+_MISSING: Final = frozenset({"nan", "inf", "infinity", "na", "n/a", "null", "none", "nil", "missing", "true", "false"})
+"""Words that stand for numbers, or for missing ones: a first line of them is no header."""
 _DELIMITERS: Final = (";", "\t", ",")
 _ENDINGS: Final = (".npy", ".mtx", ".mtx.gz", ".csv", ".tsv", ".txt", ".dat")
 
@@ -173,8 +176,9 @@ def _text(name: str, lines: list[str]) -> ReadMatrix:
     delimiter = next((d for d in _DELIMITERS if d in body[0][1]), None)
     rows = [(k, _cells(line, delimiter)) for k, line in body]
     said = [{";": "semicolons", "\t": "tabs", ",": "commas", None: "blanks"}[delimiter]]
-    if all(parsed(cell) is None and not _comma(cell) for cell in rows[0][1]) and len(rows) > 1:
-        if rows[0][1][0] == "":
+    first = rows[0][1]
+    if all(map(_is_name, first[1:] if first[0] == "" and len(first) > 1 else first)) and len(rows) > 1:
+        if first[0] == "":
             raise DataError(
                 f"{name}: line {rows[0][0]} is a header without a name for the first column, which seems to number the "
                 "rows; write the file without it (pandas: to_csv(..., index=False))"
@@ -206,8 +210,9 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
     return cells[:-1] if len(cells) > 1 and cells[-1] == "" else cells
 
 
-def _comma(cell: str) -> bool:
-    return parsed(cell.replace(",", ".", 1)) is not None
+def _is_name(cell: str) -> bool:
+    """Whether a cell can be the name of a column, and not a number that is missing or written in an unknown way."""
+    return _NAME.match(cell) is not None and cell.lower() not in _MISSING
 
 
 def _market(name: str, lines: list[str]) -> ReadMatrix:

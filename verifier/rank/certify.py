@@ -240,15 +240,20 @@ def _exactly(features: Enclosure, attempts: list[str], stage: Stage) -> RankResu
         return _undecided(features, reason, attempts)
     words = "in exact rational arithmetic" if found.rational else "by exact relations between the samples' features"
     what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}"
-    what += "" if found.rational else " (not stated in the certificate)"
+    what += "" if _stated(features, found) else " (not stated in the certificate)"
     refuted = _refuted(features, Deficiency("exact-rank", found.rank, what), tuple(attempts))
     return replace(refuted, exact=found)
+
+
+def _stated(features: Enclosure, found: ExactRank) -> bool:
+    """Whether a certificate can say it: the checker follows rational operations on numbers of moderate length."""
+    return found.rational and found.followed and rational_activations(features.network)
 
 
 def _proved_exactly(features: Enclosure, found: ExactRank, attempts: list[str]) -> RankResult:
     n, m = features.samples, features.columns
     reason = f"rank Psi(U) = {n}: some {n} x {n} minor of rational features is not 0 (not 0 modulo a prime); "
-    reason += "no bound of sigma_N"
+    reason += "no bound of sigma_N" + ("" if _stated(features, found) else " (not stated in the certificate)")
     return RankResult(Verdict.PROVED, n, m, features.precision, reason, tuple(attempts), exact=found)
 
 

@@ -174,6 +174,7 @@ def _taken(given: Any) -> tuple[tuple[int, int], list[int], int, str]:
     sparse = hasattr(given, "toarray")
     if sparse:
         _check_shape(tuple(given.shape))
+        _refuse_repeated(given)
     array = exact(given.toarray() if sparse else given, "A")
     _check_shape(array.shape)
     kind = "exact rationals" if array.dtype.kind == "O" else f"{array.dtype.name} numbers, each exactly"
@@ -190,6 +191,19 @@ def _check_shape(shape: tuple[int, ...]) -> None:
             f"A: shape {shape} has more than {MAX_ENTRIES} entries; for larger matrices of binary64 numbers use "
             "verifier.certify_gram(verifier.MatrixEnclosure(verifier.numpy_backend(), A))"
         )
+
+
+def _refuse_repeated(given: Any) -> None:
+    """Refuse a sparse matrix with several numbers for one entry: SciPy adds them with rounding, or modulo 2^8."""
+    stored = given.tocoo() if hasattr(given, "tocoo") else given
+    if hasattr(stored, "row") and hasattr(stored, "col"):
+        rows, columns = (part.get() if hasattr(part, "get") else part for part in (stored.row, stored.col))
+        places = np.asarray(rows, dtype=np.int64) * int(given.shape[1]) + np.asarray(columns, dtype=np.int64)
+        if len(np.unique(places)) < len(places):
+            raise DataError(
+                "A: the sparse matrix has several numbers for one entry, which are not added exactly; add them first "
+                "(A.sum_duplicates()), or give a dense array"
+            )
 
 
 def _over_common_denominator(entries: list[Any]) -> tuple[list[int], int]:

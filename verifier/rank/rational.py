@@ -25,7 +25,7 @@ from verifier.errors import VerifierError
 from verifier.model.activations import Activation
 from verifier.model.layers import AvgPool, Conv, Dense, window_indices
 from verifier.model.network import Array, Network
-from verifier.model.tree import evaluate
+from verifier.model.tree import Call, Named, Power, evaluate, subtrees
 from verifier.rank.deficiency import MIRRORED
 
 ENTRIES = 2_000_000
@@ -38,8 +38,8 @@ SYMBOL_WORK = 2e6
 """Products with symbols, which are taken one by one."""
 BITS = 20_000
 """Longest numerator or denominator that is followed."""
-POWER_BITS = 8192
-"""Longest numerator and denominator, together, of a power: what an independent checker follows."""
+ACTIVATION_BITS = 8192
+"""Longest numerator and denominator, together, of a number in an activation: what an independent checker follows."""
 RANK_WORK = 4e10
 """Multiply-adds, times words, of an exact rank: about a minute (600 x 640 numbers of two words, 2.6e9, take 3.4 s)."""
 PRIME = (1 << 62) - 57
@@ -56,9 +56,13 @@ class TooLargeError(VerifierError):
 
 @dataclass(frozen=True, repr=False)
 class RationalFeatures(Brief):
-    """Psi(U) in exact numbers, ``(N, M)``: ``values[i][j]`` is a constant and terms in unknown real numbers."""
+    """Psi(U) in exact numbers, ``(N, M)``: ``values[i][j]`` is a constant and terms in unknown real numbers.
+
+    ``followed``: no number in an activation is longer than what an independent checker follows.
+    """
 
     values: list[list[Value]]
+    followed: bool = True
 
     @property
     def rational(self) -> bool:
@@ -101,11 +105,13 @@ class ExactRank(Brief):
 
     ``rank`` is exact where ``exact``; else it is the rank modulo a prime, a lower bound of the expanded rank.
     ``rational``: Psi is the expanded matrix, or its rational columns have rank N: then it is the rank of Psi.
+    ``followed``: see `RationalFeatures`.
     """
 
     rank: int
     exact: bool
     rational: bool
+    followed: bool = True
 
 
 def rational_activations(network: Network) -> bool:
@@ -114,13 +120,11 @@ def rational_activations(network: Network) -> bool:
 
 
 def _stays_rational(activation: Activation) -> bool:
-    try:
-        _value(activation, fmpq(3, 7))
-        _value(activation, fmpq(-5, 7))
-    except _LeavesError:
-        return False
-    except ZeroDivisionError:
-        return True
+    """Whether it is written so: values are not enough, sqrt(max(0, t - 10)) is rational at all t <= 10."""
+    for part in subtrees(activation.tree):
+        root = isinstance(part, Power) and part.q != 1
+        if root or isinstance(part, Named) or (isinstance(part, Call) and part.name not in ("max", "min", "abs")):
+            return False
     return True
 
 
@@ -139,7 +143,8 @@ def rational_features(network: Network, u: Array, inputs: Array) -> RationalFeat
         computed.
     """
     try:
-        return RationalFeatures(_Evaluation(network, u, inputs).features())
+        evaluation = _Evaluation(network, u, inputs)
+        return RationalFeatures(evaluation.features(), evaluation.followed)
     except TooLargeError as error:
         return str(error)
     except ZeroDivisionError:
@@ -162,16 +167,17 @@ def exact_rank(features: RationalFeatures) -> ExactRank:
     """
     rational = features.rational
     if not rational and _rational_columns_suffice(features):
-        return ExactRank(len(features.values), True, True)
+        return ExactRank(len(features.values), True, True, features.followed)
     rows, _ = features.expanded()
     n, k = len(rows), len(rows[0])
     modular = int(nmod_mat(n, k, [v % PRIME for row in rows for v in row], PRIME).rank())
     if modular == n:
-        return ExactRank(n, True, rational)
+        return ExactRank(n, True, rational, features.followed)
     words = 1 + max(abs(v).bit_length() for row in rows for v in row) // 64
     if float(n) * k * min(n, k) * words * (1 + modular / 100) > RANK_WORK:
-        return ExactRank(modular, False, rational)
-    return ExactRank(int(fmpz_mat(n, k, [v for row in rows for v in row]).rank()), True, rational)
+        return ExactRank(modular, False, rational, features.followed)
+    rank = int(fmpz_mat(n, k, [v for row in rows for v in row]).rank())
+    return ExactRank(rank, True, rational, features.followed)
 
 
 def _rational_columns_suffice(features: RationalFeatures) -> bool:
@@ -196,7 +202,7 @@ class _Evaluation:
         self.network, self.views = network, network.views(u)
         self.inputs = [[(_exact(x), ()) for x in row] for row in inputs.tolist()]
         self.symbols: dict[object, int] = {}
-        self.spent = 0.0
+        self.spent, self.followed = 0.0, True
 
     def features(self) -> list[list[Value]]:
         known: list[list[list[Value]]] = []
@@ -263,9 +269,12 @@ class _Evaluation:
             return constant, terms
         if not terms:
             try:
-                return _value(activation, constant), ()
+                value, followed = _value(activation, constant)
             except _LeavesError:
                 pass
+            else:
+                self.followed = self.followed and followed
+                return value, ()
         mirror, sign, offset = MIRRORED.get(name), 1, fmpq(0)
         if mirror is not None and (terms[0][1] if terms else constant) < 0:
             constant, terms = -constant, tuple((s, -c) for s, c in terms)
@@ -304,19 +313,25 @@ def _bits(value: fmpq) -> int:
     return int(max(int(value.p).bit_length(), int(value.q).bit_length()))
 
 
-def _value(activation: Activation, argument: fmpq) -> fmpq:
-    """The exact value at a rational argument."""
-    found: fmpq = evaluate(activation.tree, _ExactOps(argument))
+def _value(activation: Activation, argument: fmpq) -> tuple[fmpq, bool]:
+    """The exact value at a rational argument, and whether an independent checker follows all numbers on the way."""
+    ops = _ExactOps(argument)
+    found: fmpq = evaluate(activation.tree, ops)
     if _bits(found) > BITS:
         raise TooLargeError(f"a unit's value needs more than {BITS} bits")
-    return found
+    return found, ops.longest <= ACTIVATION_BITS
 
 
 class _ExactOps:
     """`Ops` over exact rationals; what leaves them raises."""
 
     def __init__(self, argument: fmpq) -> None:
-        self.argument = argument
+        self.argument, self.longest = argument, 0
+
+    def _noted(self, value: fmpq) -> fmpq:
+        """The value; the longest numerator and denominator, together, are kept."""
+        self.longest = max(self.longest, int(value.p).bit_length() + int(value.q).bit_length())
+        return value
 
     def const(self, p: int, q: int) -> fmpq:
         return fmpq(p, q)
@@ -331,17 +346,18 @@ class _ExactOps:
         return self.argument
 
     def add(self, *terms: fmpq) -> fmpq:
-        return sum(terms, fmpq(0))
+        return self._noted(sum(terms, fmpq(0)))
 
     def mul(self, *factors: fmpq) -> fmpq:
-        return math.prod(factors, start=fmpq(1))
+        return self._noted(math.prod(factors, start=fmpq(1)))
 
     def div(self, numerator: fmpq, denominator: fmpq) -> fmpq:
-        return numerator / denominator
+        return self._noted(numerator / denominator)
 
     def pow_int(self, base: fmpq, n: int) -> fmpq:
-        if 2 * _bits(base) * n > POWER_BITS:
-            raise TooLargeError(f"a power needs more than {POWER_BITS} bits")
+        if _bits(base) * n > BITS:
+            raise TooLargeError(f"a power needs more than {BITS} bits")
+        self.longest = max(self.longest, 2 * _bits(base) * n)  # the checker estimates a power likewise
         return base**n
 
     def pow_rational(self, base: fmpq, p: int, q: int) -> fmpq:
@@ -352,11 +368,11 @@ class _ExactOps:
     def call(self, name: str, *args: fmpq) -> Any:
         u = args[0]
         if name == "max":
-            return max(args)
+            return self._noted(max(args))
         if name == "min":
-            return min(args)
+            return self._noted(min(args))
         if name == "abs":
-            return abs(u)
+            return self._noted(abs(u))
         if u == 0 and name in ("sqrt", "tanh", "sinh", "sin", "atan", "erf", "log1p", "expm1"):
             return u
         if u == 0 and name in ("exp", "cosh", "cos", "erfc"):
