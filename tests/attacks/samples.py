@@ -380,7 +380,6 @@ READ = {
     "y = [0, 1, 1, 1e+300]",
     "labels with a gap",
     "negative labels",
-    "dtype U32",
 }
 """What is odd and yet understood: any integers are names of classes, tables come in other encodings."""
 
