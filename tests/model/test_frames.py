@@ -137,3 +137,16 @@ def test_categories_have_their_own_order() -> None:
     assert data.labels.tolist() == [0, 1, 0]
     data = vf.dataset_from_arrays(np.eye(3), y, classes=list(y.cat.categories))
     assert data.labels.tolist() == y.cat.codes.tolist()
+
+
+def test_texts_that_write_numbers_and_one_hot_tables_get_a_remedy_that_works() -> None:
+    frame = pd.DataFrame({"a": pd.Series([1, "2", 3], dtype=object), "b": [0.5, 1.5, 2.5]})
+    with pytest.raises(vf.InputError, match=r"column 'a' is text \(row 1 is '2'\); .*pandas.to_numeric\(column\)"):
+        vf.dataset_from_arrays(frame, [0, 1, 0])
+    assert vf.dataset_from_arrays(frame.assign(a=pd.to_numeric(frame.a)), [0, 1, 0]).inputs[1].tolist() == [2.0, 1.5]
+    with pytest.raises(vf.InputError, match="get_dummies"):
+        vf.dataset_from_arrays(frame.assign(a=["1", "x", "2"]), [0, 1, 0])
+    hot = pd.get_dummies(pd.Series(["u", "v", "u"]))
+    with pytest.raises(vf.InputError, match=r"a table of 2 columns, .*; .*y.to_numpy\(\).argmax\(axis=1\)"):
+        vf.dataset_from_arrays(np.eye(3), hot)
+    assert vf.dataset_from_arrays(np.eye(3), hot.to_numpy().argmax(axis=1)).labels.tolist() == [0, 1, 0]

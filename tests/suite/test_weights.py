@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+import verifier as vf
 from verifier.errors import CaseError
 from verifier.model.layers import Conv, Dense
 from verifier.model.network import Network
@@ -30,6 +31,11 @@ def stored(tmp_path: Path, tensors: dict, name: str = "w.safetensors") -> Path:
     else:
         save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, file)
     return file
+
+
+def classes(count: int) -> vf.Dataset:
+    """Samples with so many classes."""
+    return vf.dataset_from_arrays(RNG.normal(size=(count, 3)), range(count))
 
 
 def renamed(*names: str, head: dict | None = None) -> dict:
@@ -61,7 +67,7 @@ READ = {
 @pytest.mark.parametrize("ending", [".safetensors", ".npz"])
 def test_tensors_find_their_places(tmp_path, name, ending):
     tensors, words = READ[name]
-    found = read_weights(stored(tmp_path, tensors, f"w{ending}"), NET, 2)
+    found = read_weights(stored(tmp_path, tensors, f"w{ending}"), NET, classes(2))
     assert found.u.tolist() == FLAT.tolist()
     assert found.v.tolist() == V.tolist()
     assert words in found.words and "\n" not in found.words
@@ -69,15 +75,15 @@ def test_tensors_find_their_places(tmp_path, name, ending):
 
 def test_without_a_head(tmp_path):
     for tensors in (OURS, TORCH):
-        found = read_weights(stored(tmp_path, tensors), NET, 2)
+        found = read_weights(stored(tmp_path, tensors), NET, classes(2))
         assert found.v is None and found.u.tolist() == FLAT.tolist()
 
 
 def test_a_head_with_one_output(tmp_path):
     """One logit z is the pair (0, z)."""
-    found = read_weights(stored(tmp_path, TORCH | {"4.weight": V[:, :1].T}), NET, 2)
+    found = read_weights(stored(tmp_path, TORCH | {"4.weight": V[:, :1].T}), NET, classes(2))
     assert found.v.tolist() == [[0.0, v] for v in V[:, 0]]
-    assert "the head with one output as one with two" in found.words
+    assert "a head with one logit z is the head (0, z)" in found.words
 
 
 def test_numbers_decide_between_equal_shapes(tmp_path):
@@ -88,18 +94,18 @@ def test_numbers_decide_between_equal_shapes(tmp_path):
     numbered = {f"net.{at[k]}.weight": weights[k] for k in (2, 0, 1)} | {
         f"net.{at[k]}.bias": biases[k] for k in range(3)
     }
-    found = read_weights(stored(tmp_path, numbered | {"net.12.weight": head}), net, 4)
+    found = read_weights(stored(tmp_path, numbered | {"net.12.weight": head}), net, classes(4))
     assert (
         found.u.tolist() == np.concatenate([np.r_[w.ravel(), b] for w, b in zip(weights, biases, strict=True)]).tolist()
     )
     assert found.v.tolist() == head.T.tolist()  # PyTorch's heads are (m, M)
     listed = {f"layers.{k}.weight": weights[k] for k in range(3)} | {f"layers.{k}.bias": biases[k] for k in range(3)}
-    found = read_weights(stored(tmp_path, listed | {"head.weight": head, "head.bias": np.zeros(4)}), net, 4)
+    found = read_weights(stored(tmp_path, listed | {"head.weight": head, "head.bias": np.zeros(4)}), net, classes(4))
     assert found.v.tolist() == head.T.tolist() and found.u[:16].tolist() == weights[0].ravel().tolist()
     named = {f"{name}.weight": weights[k] for k, name in enumerate(("enc", "mid", "dec"))}
     named |= {f"{name}.bias": biases[k] for k, name in enumerate(("enc", "mid", "dec"))}
     with pytest.raises(CaseError, match=r"fit in several ways; rename them layer0\.weight"):
-        read_weights(stored(tmp_path, named), net, 4)
+        read_weights(stored(tmp_path, named), net, classes(4))
 
 
 @pytest.mark.parametrize("code", ["BF16", "F16", "F32", "I32", "U8"])
@@ -120,7 +126,7 @@ def test_each_type_is_exact(tmp_path, code):
         data += content
     head = json.dumps(header).encode()
     (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + data)
-    assert read_weights(tmp_path / "w.safetensors", NET, 2).u[:12].tolist() == values
+    assert read_weights(tmp_path / "w.safetensors", NET, classes(2)).u[:12].tolist() == values
 
 
 REFUSED = {
@@ -135,10 +141,14 @@ REFUSED = {
         TORCH | {"2.weight": RNG.normal(size=(5, 4))},
         "'2.weight' has shape [5, 4]; the network needs [6, 4]",
     ),
-    "another V": (OURS | {"V": V[:, :1]}, "'V' has shape [6, 1]; the network needs [6, 2]"),
+    "another V": (OURS | {"V": V[:5]}, "'V' has shape [5, 2]; the network needs [6, 2]"),
     "another head": (
         TORCH | {"4.weight": RNG.normal(size=(3, 6))},
-        "'4.weight' has shape [3, 6]; the head of this network has [2, 6]",
+        "'4.weight' is for 3 classes, and the data have 2",
+    ),
+    "a head for fewer": (
+        TORCH | {"4.weight": RNG.normal(size=(2, 5))},
+        "'4.weight' has shape [2, 5]; the head of this network has [2, 6]",
     ),
     "a bias of the head": (
         TORCH | {"4.weight": V.T, "4.bias": np.ones(2)},
@@ -155,7 +165,7 @@ REFUSED = {
 def test_what_is_refused(tmp_path, name):
     tensors, words = REFUSED[name]
     with pytest.raises(CaseError) as caught:
-        read_weights(stored(tmp_path, tensors), NET, 2)
+        read_weights(stored(tmp_path, tensors), NET, classes(2))
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -163,9 +173,9 @@ def test_a_bias_of_a_filter_that_is_not_tied(tmp_path):
     net = Network((1, 4, 4), [Conv(2, (2, 2), "tanh", skip=True)])
     tensors = {"0.weight": RNG.normal(size=(2, 1, 2, 2)), "0.bias": RNG.normal(size=2)}
     with pytest.raises(CaseError, match=re.escape('one bias for a filter is bias = "tied" in network.layers')):
-        read_weights(stored(tmp_path, tensors), net, 2)
+        read_weights(stored(tmp_path, tensors), net, classes(2))
     tied = Network((1, 4, 4), [Conv(2, (2, 2), "tanh", bias="tied", skip=True)])
-    assert read_weights(stored(tmp_path, tensors), tied, 2).u[-2:].tolist() == tensors["0.bias"].tolist()
+    assert read_weights(stored(tmp_path, tensors), tied, classes(2)).u[-2:].tolist() == tensors["0.bias"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +196,17 @@ def test_a_bias_of_a_filter_that_is_not_tied(tmp_path):
 def test_other_kinds_of_files_are_named(tmp_path, name, content, words):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CaseError) as caught:
-        read_weights(tmp_path / name, NET, 2)
+        read_weights(tmp_path / name, NET, classes(2))
     assert words in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(CaseError, match="no weights file"):
-        read_weights(tmp_path / "none.safetensors", NET, 2)
+        read_weights(tmp_path / "none.safetensors", NET, classes(2))
+
+
+def test_a_head_for_more_classes_is_told_what_to_write(tmp_path):
+    """The data have 2 classes, the trained head 10 or 6: the remedy is the key that says so."""
+    for head in ({"4.weight": RNG.normal(size=(10, 6))}, {"V": RNG.normal(size=(6, 10))}):
+        file = stored(tmp_path, (TORCH if "V" not in head else OURS) | head)
+        with pytest.raises(CaseError, match=r"is for 10 classes, and the data have 2; .*in \[data\]: classes=10"):
+            read_weights(file, NET, classes(2))
+        assert read_weights(file, NET, classes(10)).v.shape == (6, 10)
+    assert "transposed" in read_weights(stored(tmp_path, OURS | {"V": V.T}), NET, classes(2)).words

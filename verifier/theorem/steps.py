@@ -133,7 +133,7 @@ class Theorem(Judged, Shown):
     def lines(self) -> list[str]:
         """The same, line by line."""
         return listed(
-            (str(step.verdict) if step.applies else "-", f"{step.label} {step.statement.title}: {step.reason}")
+            (str(step.verdict) if step.applies else "-", f"{step.label} - {step.statement.title}: {step.reason}")
             for step in self.steps
         )
 

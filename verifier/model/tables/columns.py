@@ -183,7 +183,7 @@ def _indices(table: Table, free: Sequence[int], has_label: bool) -> list[tuple[i
             counts = _counts(cells)
             if (unnamed and k == 0) or telling or (bare in _COUNT_NAMES and counts) or (unnamed and counts):
                 if all(map(_is_whole, cells)) or not any(map(is_numeric, cells)):
-                    what = "which counts the rows" if counts else "another value in each row"
+                    what = "which counts the rows" if counts else "a different value in each row"
                     found.append((k, what if name else f"unnamed, {what}"))
     return found
 
