@@ -396,7 +396,7 @@ def check_a_valley_is_no_descent():
         tail = path.prove_path(zero, ExactArray.of_floats(target), at.labels, [1, 1]).path
         begin = path.prove_path(zero, ExactArray.of_floats(start), at.labels, [1, 1]).path
         made = escape.Escape(
-            "E1", u, ExactArray.of_floats(start), dataclasses.replace(tail, start_loss=begin.start_loss),
+            "E1", u, ExactArray.of_floats(start), dataclasses.replace(tail, start_loss=begin.start_loss), (),
             end_weights=ExactArray.of_floats(target), pieces=16,
         )  # fmt: skip
         builder = CertificateBuilder(at, network, u, with_labels=True)

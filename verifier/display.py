@@ -213,6 +213,14 @@ def badge(word: str) -> str:
     return f'<span style="{style}"><b>{_text(word)}</b></span>'
 
 
+def wrapped(text: str, width: int = COLUMNS, first: str = "", rest: str = "") -> list[str]:
+    """A text in lines of at most ``width`` columns where words allow, ``first`` and ``rest`` before them."""
+    plain = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return textwrap.wrap(
+        plain, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def listed(entries: Iterable[tuple[str, str]], width: int = COLUMNS) -> list[str]:
     """List verdicts with what they are about, for a terminal: lines of at most ``width`` columns where words allow.
 
@@ -230,11 +238,8 @@ def listed(entries: Iterable[tuple[str, str]], width: int = COLUMNS) -> list[str
     """
     lines: list[str] = []
     for verdict, text in entries:
-        plain = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-        first, rest = f"{verdict:<9}  ", " " * 11
-        lines += textwrap.wrap(
-            plain, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-        ) or [first.rstrip()]
+        first = f"{verdict:<9}  "
+        lines += wrapped(text, width, first, " " * 11) or [first.rstrip()]
     return lines
 
 

@@ -456,3 +456,24 @@ def shared_weights_move() -> Certificate:
     keys = path_keys(certificate, [[1, 1], [2, 2], [0, F(1, 4)]], [[-1, 1], [0, 0], [0, 0]], "9/16", "5/8")
     certificate.claim("E2", **keys, rerouted=None, moved=moved)
     return certificate
+
+
+@accepted("R6: Max(0, t) at whole numbers; of three units two are not 0, and the third sample has features 0")
+def exact_rank() -> Certificate:
+    """Psi is [[1, 0, 0], [2, 1, 0], [0, 0, 0]], of rank 2."""
+    certificate = Certificate()
+    certificate.data([[1], [2], [-1]])
+    certificate.network([1], [certificate.dense([[1], [1], [-1]], [0, -1, -3], "Max(0, t)")], 3)
+    certificate.claim("R6", rank=2)
+    return certificate
+
+
+@accepted("R6 with full rank; Z0: x1 + x4 = x2 + x3, so that XOR with shifted inputs has no V without an error")
+def no_separating_weights() -> Certificate:
+    """Four samples (1, 1), (1, 2), (2, 1), (2, 2), two units that copy the coordinates, labels 0, 1, 1, 0."""
+    certificate = Certificate()
+    certificate.data([[1, 1], [1, 2], [2, 1], [2, 2]], [0, 1, 1, 0])
+    certificate.network([2], [certificate.dense(UNIT, [0, 0], "t")], 2)
+    certificate.claim("R6", rank=2)
+    certificate.claim("Z0", samples=[0, 1, 2, 3], against=[1, 0, 0, 1], factors=["1", "1", "1", "1"])
+    return certificate

@@ -323,6 +323,44 @@ rejected(
     activation("(t - t)/(t - t)"),
 )
 
+# ---------------------------------------------------------------- R6, Z0
+rejected("r6-rank-too-small", "exact-rank", "R6.rank", "the rank is 2, not 1", claim("rank", to=1))
+rejected("r6-rank-too-large", "exact-rank", "R6.rank", "the rank is 2, not full", claim("rank", to=3))
+rejected("r6-of-tanh", "exact-rank", "R6.rational", "tanh(1) is no rational number", activation("tanh(t)"))
+rejected("r6-of-a-pole", "exact-rank", "R6.rational", "1/t has no value at 0", activation("1/t"))
+
+
+def long_number(certificate: Certificate) -> Json:
+    """Return inputs 2^20000 + 2^-20000, ..., of more than 40,000 bits."""
+    kept = certificate.exact([[1], [2], [-1]])
+    (term,) = kept["terms"]
+    return kept | {"terms": [term | {"exponent": 20000}, term | {"exponent": -20000}]}
+
+
+rejected(
+    "r6-of-long-numbers", "exact-rank", "R6.size", "numbers of 40,000 bits", setting("data", "inputs", to=long_number)
+)
+
+
+def relation(key: str, to: object) -> Change:
+    """Return a change of the relation between margins."""
+    return claim(key, to=to, number=1)
+
+
+RELATION = "no-separating-weights"
+rejected("z0-factor-0", RELATION, "Z0.factor", "a factor is at least 1", relation("factors", ["1", "1", "1", "0"]))
+rejected("z0-factor-negative", RELATION, "Z0.factor", "no sign", relation("factors", ["1", "1", "1", "-1"]))
+rejected("z0-own-class", RELATION, "Z0.pair", "sample 0 against its own class", relation("against", [0, 0, 0, 1]))
+rejected("z0-no-sample", RELATION, "Z0.pair", "there is no sample 4", relation("samples", [0, 1, 2, 4]))
+rejected("z0-not-zero", RELATION, "Z0.relation", "2 x1 + x4 is not x2 + x3", relation("factors", ["2", "1", "1", "1"]))
+rejected(
+    "z0-separable",
+    RELATION,
+    "Z0.relation",
+    "with one sample moved the classes are separated",
+    setting("data", "inputs", to=exact([[1, 1], [1, 2], [2, 1], [3, 2]])),
+)
+
 # ---------------------------------------------------------------- Z1, P1
 rejected("z1-gamma-0", "zero-error-and-path", "Z1.gamma", "gamma > 0", claim("gamma", to=dyadic(0)))
 rejected("z1-gamma-above", "zero-error-and-path", "Z1.margin", "margins are 2", claim("gamma", to=dyadic("9/4")))

@@ -65,13 +65,13 @@ def test_a_path_needs_both_ends_finite_and_times_that_can_be_written():
     features, labels, v0 = small_problem(np.random.default_rng(0))
     zero, start = prove_zero_loss(features, labels, 3), ExactArray.of_floats(v0)
     begin, end = enclose_margins(features, [start, zero.weights], labels)
-    given = (features, zero.weights, start, begin, end, zero.gamma, [1] * 6)
+    given = (features, labels, zero.weights, start, begin, end, zero.gamma, [1] * 6)
     assert segment_and_ray(*given, ["1e-3"]) is not None
     unknown = Margins(((arb("nan"), arb(1)),) * 6)
     assert segment_and_ray(*given, ["1e-3"], origin=unknown) is None
     for targets in (["1e-3"], []):  # a gamma of 0 has no time
-        assert segment_and_ray(*given[:5], Dyadic(0, 0), [1] * 6, targets) is None
-    assert segment_and_ray(*given[:5], Dyadic(2**60, 0), [1] * 6, ["1e-3"]) is None  # gamma above the margins
+        assert segment_and_ray(*given[:6], Dyadic(0, 0), [1] * 6, targets) is None
+    assert segment_and_ray(*given[:6], Dyadic(2**60, 0), [1] * 6, ["1e-3"]) is None  # gamma above the margins
 
 
 def test_margins_without_gamma_are_no_end_of_a_path():
@@ -100,9 +100,9 @@ def test_escapes_respect_their_limits(monkeypatch):
             found = escaped(network, u, v, label)
             assert found.verdict is Verdict.UNDECIDED and "was certified" in found.reason
         with monkeypatch.context() as patch:
-            patch.setattr(escape, "_finish", lambda *_: "its end is no beginning")
+            patch.setattr(escape, "_finish", lambda *_, **__: "its end is no beginning")
             assert escaped(network, u, v, label).reason.endswith("its end is no beginning")
-    monkeypatch.setattr(escape, "_finish", lambda *_: "its end is no beginning")
+    monkeypatch.setattr(escape, "_finish", lambda *_, **__: "its end is no beginning")
     assert "at constant loss, but its end is no beginning" in escaped(network, u, v, "E2").reason
     kinked = Network((2,), (Dense(6, activation("relu"), skip=True),))
     assert "not proved to be analytic" in escaped(kinked, u, v, "E1").reason

@@ -208,7 +208,7 @@ def test_what_is_no_array_of_numbers_is_refused_everywhere(entry: str) -> None:
     # a text is the name of a data set; U by names, or array by array; an untrusted witness need not be finite
     taken = {
         "verify X": {"text itself"},
-        "verify u": {"dict", "ragged", "object arrays"},
+        "verify u": {"dict", "ragged", "object arrays"},  # a list of lists is the list of its arrays
         "certify_inverse64": {"nan", "inf"},
     }.get(entry, set())
     if entry in EXACT_HOLDERS:

@@ -66,6 +66,8 @@ def test_values_are_exact_through_layers_convolutions_and_pools(activation, seed
     ]
     for network in nets:
         u, x = rng.normal(size=network.parameter_count), rng.normal(size=(5, network.dimension))
+        if "/" in activation:  # quotients of long numbers become too long to be followed
+            u, x = np.round(64 * u) / 64, np.round(64 * x) / 64
         found = rational_features(network, u, x)
         assert found.rational and rational_activations(network)
         enclosure = FeatureEnclosure(network, u, x, 512)

@@ -66,7 +66,7 @@ def test_the_api_and_its_limits(certificate: Path) -> None:
     assert vf.check(certificate, memory=0, cpu_seconds=0).accepted
     answer = vf.check(certificate, memory=0.001)
     assert (answer.verdict, answer.accepted) == ("TOO EXPENSIVE", False)
-    assert answer.reason.startswith("cost.memory: the check needs more than 0.001 GiB")
+    assert answer.reason.startswith("cost.memory at /: the check needs more than 0.001 GiB")
     assert "TOO EXPENSIVE" in repr(answer) or "TOO EXPENSIVE" in str(answer)
     for wrong in (-1.0, float("nan")):
         with pytest.raises(InputError, match="memory"):

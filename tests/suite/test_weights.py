@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-import verifier as vf
 from verifier.errors import CaseError
+from verifier.model.arrays import dataset_from_arrays
+from verifier.model.data import Dataset
 from verifier.model.layers import Conv, Dense
 from verifier.model.network import Network
 from verifier.suite.weights import read_weights
@@ -24,6 +25,11 @@ OURS = {"layer0.weight": W0, "layer0.bias": B0, "layer1.weight": W1, "layer1.bia
 TORCH = {"0.weight": W0, "0.bias": B0, "2.weight": W1, "2.bias": B1}
 
 
+def classes(m: int) -> Dataset:
+    """Samples of m classes, which is all that is asked of them here."""
+    return dataset_from_arrays([[float(k), 0.0, 0.0] for k in range(m)], list(range(m)))
+
+
 def stored(tmp_path: Path, tensors: dict, name: str = "w.safetensors") -> Path:
     file = tmp_path / name
     if name.endswith(".npz"):
@@ -31,11 +37,6 @@ def stored(tmp_path: Path, tensors: dict, name: str = "w.safetensors") -> Path:
     else:
         save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, file)
     return file
-
-
-def classes(count: int) -> vf.Dataset:
-    """Samples with so many classes."""
-    return vf.dataset_from_arrays(RNG.normal(size=(count, 3)), range(count))
 
 
 def renamed(*names: str, head: dict | None = None) -> dict:
@@ -83,7 +84,7 @@ def test_a_head_with_one_output(tmp_path):
     """One logit z is the pair (0, z)."""
     found = read_weights(stored(tmp_path, TORCH | {"4.weight": V[:, :1].T}), NET, classes(2))
     assert found.v.tolist() == [[0.0, v] for v in V[:, 0]]
-    assert "a head with one logit z is the head (0, z)" in found.words
+    assert "a head with one logit z is the head (0, z) with two classes" in found.words
 
 
 def test_numbers_decide_between_equal_shapes(tmp_path):

@@ -66,7 +66,7 @@ Claim = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The predicted CPU seconds (all processes together) and GiB (of the whole checker) that a check may take."""
+    """Predicted CPU seconds of all processes together, and GiB of the checker as a whole, that a check may take."""
 
     seconds: float = CHECKER_SECONDS / ROOM
     gib: float = CHECKER_GIB / ROOM

@@ -183,7 +183,8 @@ class Specimen:
         """Give one verdict: ``rank``, ``zero_loss``, ``path``, ``generic``, ..., as in ``[expect]`` of a case file."""
         parts: dict[str, tuple[Part, ...]] = {"rank": ("rank",), "generic": ("rank", "path", "theorem")}
         found = self.prove(*parts.get(key, ("rank", "path")), engine=engine)[0]
-        return found.verdict(key) or Verdict.UNDECIDED
+        verdict = found.verdict(key)
+        return Verdict.UNDECIDED if verdict is None else verdict
 
     def toml(self, *, title: str = "", expect: Mapping[str, str] | None = None) -> str:
         """Return the text of the case file; arrays are in ``data.npz`` and ``weights.safetensors``."""

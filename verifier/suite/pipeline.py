@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.features import FeatureEnclosure, block_is_finite
 from verifier.certificate.cost import LeftOut, Limits, sentence
 from verifier.certificate.writer import CertificateBuilder
-from verifier.display import COLUMNS, Brief, Decided, Facts, Judged, Shown, Table, listed
+from verifier.display import Brief, Decided, Facts, Judged, Shown, Table, listed, wrapped
 from verifier.errors import CaseError, DataError
 from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
 from verifier.landscape.losses import LossPathResult, prove_loss_path
@@ -89,12 +88,12 @@ class CaseReport(Judged, Shown):
 
     def __str__(self) -> str:
         """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""
-        lines = textwrap.wrap(f"{self.data}; M = {self.network.skip_count} skip units", COLUMNS)
+        lines = wrapped(f"{self.data}; M = {self.network.skip_count} skip units")
         for said in (self.understood and f"data: {self.understood}", self.start and f"start: {self.start}"):
-            lines += textwrap.wrap(said, COLUMNS)
+            lines += wrapped(said)
         lines += listed((str(step.verdict), f"{step.label}: {step.reason}") for step in self.steps)
         if self.left_out:
-            lines += textwrap.wrap(sentence(self.left_out), COLUMNS)
+            lines += wrapped(sentence(self.left_out))
         if self.theorem is not None:
             lines += ["", "The proof, statement by statement:", *self.theorem.lines()]
         return "\n".join(lines)

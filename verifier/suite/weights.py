@@ -274,8 +274,7 @@ def _plain_head(path: Path, network: Network, data: Dataset, values: NDArray[Any
     if tuple(values.shape) == (network.skip_count, 1):
         v, said = one_logit(exact_tensor(path, "V", values), f"{path}: V", data)
         return v, f"its V{said}"
-    if values.ndim == 2 and len(values) == network.skip_count:
-        _require_known_classes(path, "V", values.shape[1], data)
+    _require_known_classes(path, "V", values.shape[1] if values.shape[:-1] == (network.skip_count,) else 0, data)
     if tuple(values.shape) != expected and tuple(values.shape)[::-1] == expected:
         return exact_tensor(path, "V", values.T), f"its V transposed, {expected[0]} x {expected[1]}"
     return _fitting(path, "V", values, expected), "its V"

@@ -155,7 +155,7 @@ def _check_tail(
         t = _number(target.t)
         here = oracle.approx_loss_to([[t * x for x in row] for row in end], labels, counts)
         if not here <= mpmath.mpf(target.text):
-            raise Falsified(f"loss {mpmath.nstr(here, 20)} at t = {target.t}, target {target.text}")
+            raise Falsified(f"loss {mpmath.nstr(here, 20)} at t = {at_most(target.t, 20)}, target {target.text}")
 
 
 def _times() -> Iterator[Any]:
