@@ -157,7 +157,10 @@ REFUSED = {
     ),
     "no bias": ({k: v for k, v in TORCH.items() if k != "2.bias"}, "'2.weight' has no bias"),
     "too many": (TORCH | {"4.weight": W1, "4.bias": B1, "6.weight": V.T}, "4 pairs of weight and bias"),
-    "NaN": (OURS | {"layer0.bias": np.full(4, np.nan)}, "'layer0.bias' contains NaN or infinity"),
+    "NaN": (
+        OURS | {"layer0.bias": np.full(4, np.nan)},
+        "tensor 'layer0.bias': entry (0,) is nan, not a finite binary64 number",
+    ),
     "2^53 + 1": (OURS | {"layer0.bias": np.full(4, 2**53 + 1)}, "9007199254740993, not exactly a binary64"),
 }
 
