@@ -263,3 +263,8 @@ def test_nothing_of_the_prover_is_imported():
         if words[:1] in (["import"], ["from"]):
             root = words[1].split(".")[0]
             assert root in sys.stdlib_module_names or root in ("", "flint"), line
+
+
+def test_a_file_that_names_no_data_has_no_line_about_them(good):
+    assert "  data: " in run(FOLDER / "__main__.py", good).stdout
+    assert "  data:" not in run(FOLDER / "__main__.py", "missing.json").stdout

@@ -136,10 +136,11 @@ def test_a_data_set_and_a_file_can_be_given_all_classes(tmp_path: Path) -> None:
     text += 'network.layers = [{{ kind = "dense", width = 12, activation = "tanh", skip = true }}]\n'
     named = ', classes = ["ant", "bee", "cat", "dog"]'
     report = run_case(parse_case(text.format(named), folder=tmp_path))[0]
+    assert "4 classes, ant = 0, bee = 1, cat = 2, dog = 3 (cat in no row)" in report.understood
     assert report.path is not None
     ((_, low, high),) = report.path.sample([0.0])
     assert low <= cross_entropy(V, LABELS) <= high
-    with pytest.raises(vf.VerifierError, match="V has 4 columns and the data 3 classes"):
+    with pytest.raises(vf.VerifierError, match="'V' is for 4 classes, and the data have 3"):
         run_case(parse_case(text.format(""), folder=tmp_path))
     save_file(views | {"V": V[:, :1].copy()}, tmp_path / "w.safetensors")
     np.savez(tmp_path / "d.npz", X=X, y=np.array(LABELS) > 0)

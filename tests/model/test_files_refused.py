@@ -265,3 +265,13 @@ def test_the_remedy_in_a_case_file(tmp_path):
     assert keys == {"missing": "drop rows", "drop": ["town"]}
     assert data.inputs.tolist() == [[0.5 * 1.5], [0.5 * 2.5]] or data.inputs.shape == (2, 1)
     assert "left out" in data.understood and "'id'" in data.understood
+
+
+def test_one_hot_columns_at_the_front_and_a_title_are_told_what_to_write(tmp_path):
+    rows = "".join(f"{i % 3 == 0:d},{i % 3 == 1:d},{i % 3 == 2:d},{i * i / 8}\n" for i in range(12))
+    _, message = refused(tmp_path, "k_a,k_b,k_c,x\n" + rows)
+    assert remedies(message) == [{"label": ["k_a", "k_b", "k_c"]}]
+    assert load_dataset(path=tmp_path / "data.csv", label=["k_a", "k_b", "k_c"]).classes == 3
+    _, message = refused(tmp_path, "Measured in May\nx,y,k\n1,2,0\n3,4,1\n5,7,0\n")
+    assert message.endswith("delete line 1 if it is a title")
+    assert "title" not in refused(tmp_path, "x,y,k\n1,2,0\n3,4\n")[1]

@@ -137,3 +137,27 @@ def test_categories_have_their_own_order() -> None:
     assert data.labels.tolist() == [0, 1, 0]
     data = vf.dataset_from_arrays(np.eye(3), y, classes=list(y.cat.categories))
     assert data.labels.tolist() == y.cat.codes.tolist()
+
+
+def test_texts_that_write_numbers_and_one_hot_tables_get_a_remedy_that_works() -> None:
+    frame = pd.DataFrame({"a": pd.Series([1, "2", 3], dtype=object), "b": [0.5, 1.5, 2.5]})
+    with pytest.raises(vf.InputError, match=r"column 'a' is text \(row 1 is '2'\); .*pandas.to_numeric\(column\)"):
+        vf.dataset_from_arrays(frame, [0, 1, 0])
+    assert vf.dataset_from_arrays(frame.assign(a=pd.to_numeric(frame.a)), [0, 1, 0]).inputs[1].tolist() == [2.0, 1.5]
+    with pytest.raises(vf.InputError, match="get_dummies"):
+        vf.dataset_from_arrays(frame.assign(a=["1", "x", "2"]), [0, 1, 0])
+    hot = pd.get_dummies(pd.Series(["u", "v", "u"]))
+    with pytest.raises(vf.InputError, match=r"a table of 2 columns, .*; .*y.to_numpy\(\).argmax\(axis=1\)"):
+        vf.dataset_from_arrays(np.eye(3), hot)
+    assert vf.dataset_from_arrays(np.eye(3), hot.to_numpy().argmax(axis=1)).labels.tolist() == [0, 1, 0]
+
+
+def test_rows_are_not_paired_silently_where_two_indices_have_another_order() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0, 4.0]}, index=["u", "v", "w"])
+    labels = pd.Series([1, 0, 0], index=["w", "u", "v"])
+    with pytest.raises(vf.InputError, match=r"y: its index .* in another order; give y\.loc\[X\.index\]"):
+        vf.dataset_from_arrays(frame, labels)
+    assert vf.dataset_from_arrays(frame, labels.loc[frame.index]).labels.tolist() == [0, 0, 1]
+    assert vf.dataset_from_arrays(frame, labels.to_numpy()).labels.tolist() == [1, 0, 0]
+    for index in (["w", "u", "u"], [0, 1, 2], ["u", "v", "w"]):  # no pairing by labels: by their places
+        assert vf.dataset_from_arrays(frame, labels.set_axis(index)).labels.tolist() == [1, 0, 0]

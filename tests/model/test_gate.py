@@ -205,7 +205,8 @@ ENTRIES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_what_is_no_array_of_numbers_is_refused_everywhere(entry: str) -> None:
     shape, call = ENTRIES[entry]
-    taken = {  # a text is the name of a data set; U by names; an untrusted witness proves nothing if it is not finite
+    # a text is the name of a data set; U by names, or array by array; an untrusted witness need not be finite
+    taken = {
         "verify X": {"text itself"},
         "verify u": {"dict", "ragged", "object arrays"},  # a list of lists is the list of its arrays
         "certify_inverse64": {"nan", "inf"},

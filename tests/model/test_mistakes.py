@@ -110,3 +110,15 @@ def test_reprs_stay_short() -> None:
     assert deep._repr_html_().count("<tr") == 52
     assert len(repr(vf.activation("+".join(f"sin({k}*t)" for k in range(1, 40))))) < 300
     assert repr(data()) == "<Dataset: d, 3 samples x 3, 3 classes\n  classes 0, 1, 2; scaling none>"
+
+
+def test_a_pytorch_module_as_network_is_told_how_it_is_taken_over() -> None:
+    class Module:
+        """As torch.nn.Module looks from outside."""
+
+        def state_dict(self) -> None: ...
+
+        def named_modules(self) -> None: ...
+
+    with pytest.raises(vf.InputError, match=r"a PyTorch module .*from_torch"):
+        vf.verify(np.eye(3), [0, 1, 0], Module())  # type: ignore[arg-type]

@@ -145,7 +145,11 @@ REFUSED = {
     "another V": (OURS | {"V": V[:5]}, "'V' has shape [5, 2]; the network needs [6, 2]"),
     "another head": (
         TORCH | {"4.weight": RNG.normal(size=(3, 6))},
-        "'4.weight' has shape [3, 6]; the head of this network has [2, 6]",
+        "'4.weight' is for 3 classes, and the data have 2",
+    ),
+    "a head for fewer": (
+        TORCH | {"4.weight": RNG.normal(size=(2, 5))},
+        "'4.weight' has shape [2, 5]; the head of this network has [2, 6]",
     ),
     "a bias of the head": (
         TORCH | {"4.weight": V.T, "4.bias": np.ones(2)},
@@ -153,7 +157,10 @@ REFUSED = {
     ),
     "no bias": ({k: v for k, v in TORCH.items() if k != "2.bias"}, "'2.weight' has no bias"),
     "too many": (TORCH | {"4.weight": W1, "4.bias": B1, "6.weight": V.T}, "4 pairs of weight and bias"),
-    "NaN": (OURS | {"layer0.bias": np.full(4, np.nan)}, "'layer0.bias' contains NaN or infinity"),
+    "NaN": (
+        OURS | {"layer0.bias": np.full(4, np.nan)},
+        "tensor 'layer0.bias': entry (0,) is nan, not a finite binary64 number",
+    ),
     "2^53 + 1": (OURS | {"layer0.bias": np.full(4, 2**53 + 1)}, "9007199254740993, not exactly a binary64"),
 }
 
@@ -197,3 +204,13 @@ def test_other_kinds_of_files_are_named(tmp_path, name, content, words):
     assert words in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(CaseError, match="no weights file"):
         read_weights(tmp_path / "none.safetensors", NET, classes(2))
+
+
+def test_a_head_for_more_classes_is_told_what_to_write(tmp_path):
+    """The data have 2 classes, the trained head 10 or 6: the remedy is the key that says so."""
+    for head in ({"4.weight": RNG.normal(size=(10, 6))}, {"V": RNG.normal(size=(6, 10))}):
+        file = stored(tmp_path, (TORCH if "V" not in head else OURS) | head)
+        with pytest.raises(CaseError, match=r"is for 10 classes, and the data have 2; .*in \[data\]: classes=10"):
+            read_weights(file, NET, classes(2))
+        assert read_weights(file, NET, classes(10)).v.shape == (6, 10)
+    assert "transposed" in read_weights(stored(tmp_path, OURS | {"V": V.T}), NET, classes(2)).words

@@ -61,7 +61,7 @@ def test_samples_from_a_npy_file(tmp_path):
     report = run_witness(case)
     assert report.verdict("W0") is Verdict.PROVED and "mapped" in report.data
     assert accepted(report.builder.write(tmp_path / "w.json")) == (True, ["W1", "W0"])
-    with pytest.raises(CaseError, match="only `verifier witness` reads"):
+    with pytest.raises(CaseError, match="only `verifier witness` needs none"):
         run_case(case)
     for extra in ("samples = 3", "scale = 2"):
         with pytest.raises(CaseError, match="do not apply"):

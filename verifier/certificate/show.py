@@ -45,9 +45,9 @@ MEANING = {
     "E4.path": "a non-increasing path from a start where lower layers merge samples (E4): the merged samples part, V "
     "following so that the loss stays exactly constant ({pieces} pieces of time); then, with U at rest, {tail} "
     "In the paper: Theorem 3.4(2), at a point that neither descends nor has units to spare.",
-    "E4": "from EVERY (U, V) a path on which the cross-entropy does not increase leads to loss 0 (E4): labels without "
-    "conflict, a wide last layer of units with weights of their own over layers that separate the samples. "
-    "In the paper: the abstract's 'from any point', for this network.",
+    "E4": "a non-increasing path from every point (E4): from EVERY (U, V) a path on which the cross-entropy does not "
+    "increase leads to loss 0, for labels without conflict and a wide last layer of units with weights of their own "
+    "over layers that separate the samples. In the paper: the abstract's 'from any point', for this network.",
     "Z2": "zero training error in a ball (Z2): for all hidden weights, biases and output weights within {radius} of "
     "the stored ones, each number, every sample is classified correctly; at the centre all margins are >= {gamma}. "
     "In the paper: Theorem 3.4(1), uncountably many solutions, with an explicit radius.",

@@ -36,7 +36,8 @@ def as_record(found: Any) -> dict[str, Any]:
 def as_text(found: Any) -> str:
     """Return the report of one file: the verdict, then what was proved or why it is not accepted."""
     record = as_record(found)
-    lines = [f"{found.verdict} {printable(found.file)}", f"  data: {record['data']} (name as given, not checked)"]
+    lines = [f"{found.verdict} {printable(found.file)}"]
+    lines += [f"  data: {record['data']} (name as given, not checked)"] if record["data"] else []
     for number, claim in enumerate(found.claims):
         bits = f" at {claim['precision']} bits" if "precision" in claim else ""
         lines.append(f"  claim {number} {claim['label']}{bits}: {claim['statement']}")

@@ -11,6 +11,7 @@ from verifier.errors import DataError
 from verifier.model.classes import Classes, class_labels, classes_of
 from verifier.model.data import Dataset, Scale, scaled_inputs
 from verifier.model.gate import Labels, binary64, integers
+from verifier.model.gate.foreign import in_another_order
 
 
 def dataset_from_arrays(
@@ -51,7 +52,8 @@ def dataset_from_arrays(
     ------
     DataError
         X has NaN, another shape, or numbers that are not binary64; y has another length, one class only, missing
-        values, values that are no classes, or one that is not among ``classes``.
+        values, values that are no classes, or one that is not among ``classes``; X and y are of pandas, and their
+        indices have the same labels in another order.
     """
     inputs = binary64(X, "X")
     if inputs.ndim == 1:
@@ -65,6 +67,11 @@ def dataset_from_arrays(
             "at least 1 of each"
         )
     count = inputs.shape[0]
+    if in_another_order(X, y):
+        raise DataError(
+            "y: its index has the labels of that of X in another order; give y.loc[X.index] to pair rows by their "
+            "labels, or y.to_numpy() to pair them as they stand"
+        )
     if y is None:
         labels, names = None, () if classes is None else classes_of(classes)[1]
     else:

@@ -14,6 +14,7 @@ from verifier.errors import DataError, NetworkError, one_line
 from verifier.model.data import Dataset, FloatArray, IntArray
 from verifier.model.gate import Labels, label_entries
 from verifier.model.gate.foreign import categories_of
+from verifier.model.labels import mapping_in_words
 
 Classes: TypeAlias = int | Sequence[Any]
 """All classes of a classifier: their number m if the labels are 0..m-1, or their names in the order of its outputs."""
@@ -99,7 +100,15 @@ def with_classes(data: Dataset, classes: Classes) -> Dataset:
                 f"classes: the class {one_line(name)} occurs but is not among them; {_remedy(classes, names)}"
             )
     labels = np.array([known[name] for name in texts], dtype=np.int64)
-    return replace(data, labels=labels, classes=count, label_names=names)
+    understood = data.understood.replace(mapping_in_words(data.label_names), _mapping_among(names, set(texts)), 1)
+    return replace(data, labels=labels, classes=count, label_names=names, understood=understood)
+
+
+def _mapping_among(names: tuple[str, ...], occurring: set[str]) -> str:
+    """Say how the classes that were given are numbered, and how many of them do not occur."""
+    absent = [name for name in names if name not in occurring]
+    none = f" ({joined(absent, 3)} in no row)" if 0 < len(absent) <= 3 else f" ({len(absent)} of them in no row)"
+    return f"{mapping_in_words(names)}{none if absent else ''}"
 
 
 def _all_different(names: Sequence[str], whose: str) -> None:

@@ -172,7 +172,7 @@ def _text(name: str, lines: list[str]) -> ReadMatrix:
     """Delimited text, with or without a header line."""
     body = [(k, line) for k, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith(("#", "%"))]
     if not body:
-        raise DataError(f"{name}: no lines with numbers")
+        raise DataError(f"{name}: no lines with numbers; write a line of numbers for each row")
     delimiter = next((d for d in _DELIMITERS if d in body[0][1]), None)
     rows = [(k, _cells(line, delimiter)) for k, line in body]
     said = [{";": "semicolons", "\t": "tabs", ",": "commas", None: "blanks"}[delimiter]]

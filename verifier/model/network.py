@@ -283,6 +283,11 @@ def _shape_of(given: object) -> Shape:
 def _layers_of(given: object) -> tuple[Layer, ...]:
     entries = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
     found: list[Layer] = []
+    if hasattr(given, "state_dict") and hasattr(given, "named_modules"):
+        raise NetworkError(
+            f"network: a PyTorch module ({type(given).__name__}); take it over: found = from_torch(module, shape), "
+            "then verify(X, y, found.network, found.u, found.v)"
+        )
     for index, entry in enumerate(entries):
         if not isinstance(entry, Dense | Conv | AvgPool):
             raise NetworkError(

@@ -226,7 +226,7 @@ def _checked_samples(name: str, key: str, raw: NDArray[Any], layout: str | None,
         channels, height, width = raw.shape[1:]
         if channels != 1 and _may_be_last(channels, height, width):
             raise DataError(
-                f"{name}: {key} has shape {raw.shape}: are these {width} channels of {channels} x {height}, or"
+                f"{name}: {key} has shape {raw.shape}: are these {_channels(width)} of {channels} x {height}, or"
                 f' {channels} of {height} x {width}? Write data.layout = "channels last" or data.layout ='
                 ' "channels first"'
             )
@@ -320,3 +320,7 @@ def _declared_bytes(name: str, key: str, stream: IO[bytes]) -> int:
     if any(extent < 0 for extent in shape):
         raise DataError(f"{name}: {key} declares the shape {shape}; write the file again")
     return math.prod(shape) * dtype.itemsize
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"

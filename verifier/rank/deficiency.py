@@ -151,9 +151,7 @@ def _structural_bound(network: Network, u: Array | None, inputs: Array) -> Defic
     best = Deficiency(
         "dependent-units",
         len(moving) + int(constant),
-        f"the {len(skip)} skip units are only {len(moving)} different non-constant function{'s' * (len(moving) != 1)}"
-        + (" and a constant" if constant else "")
-        + (_tied_words(network, units) if u is None else ""),
+        _few_functions(len(skip), len(moving), constant) + (_tied_words(network, units) if u is None else ""),
     )
     polynomial = [f for f in moving if forms.degree[f] is not None]
     if polynomial:
@@ -436,3 +434,11 @@ def _degree(coefficients: Sequence[tuple[int, Fraction]], power: int, forms: For
     degrees = [forms.degree[f] for f, _ in coefficients]
     known = [d for d in degrees if d is not None]
     return power * max(known, default=0) if len(known) == len(degrees) else None
+
+
+def _few_functions(units: int, moving: int, constant: bool) -> str:
+    """Say of how few different functions the skip units are."""
+    if not moving:
+        return f"all of the {units} skip units are {'constant' if constant else '0'} on the samples"
+    functions = f"{moving} different non-constant function{'s' * (moving != 1)}{' and a constant' if constant else ''}"
+    return f"the {units} skip units are only {functions}"

@@ -91,7 +91,7 @@ class CaseReport(Judged, Shown):
         lines = wrapped(f"{self.data}; M = {self.network.skip_count} skip units")
         for said in (self.understood and f"data: {self.understood}", self.start and f"start: {self.start}"):
             lines += wrapped(said)
-        lines += listed((str(step.verdict), f"{step.label} {step.reason}") for step in self.steps)
+        lines += listed((str(step.verdict), f"{step.label}: {step.reason}") for step in self.steps)
         if self.left_out:
             lines += wrapped(sentence(self.left_out))
         if self.theorem is not None:
@@ -155,7 +155,10 @@ def case_dataset(case: Case) -> Dataset:
     if (section.name is None) == (section.path is None):
         raise CaseError("[data] needs exactly one of name (a built-in data set) and path (a file of samples)")
     if section.path is not None and section.path.endswith(".npy"):
-        raise CaseError(f"data.path = {section.path!r} has no labels: only `verifier witness` reads a .npy file")
+        raise CaseError(
+            f"data.path = {section.path!r} has no labels, and only `verifier witness` needs none; write "
+            "X = numpy.load(path), numpy.savez('data.npz', X=X, y=y), and give data.npz"
+        )
     path = None if section.path is None else case.folder / section.path
     if isinstance(section.scale, str) and section.scale not in ("auto", "none"):
         raise CaseError(f'data.scale = {section.scale!r}; use "auto", "none" or an integer')

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from verifier.certificate.cost import sentence
@@ -86,7 +87,7 @@ def print_theorem(console: Console, record: CaseRecord) -> None:
     if record.remains:
         console.print("  A3.1 fails; what remains:", highlight=False)
         for sentence in record.remains:
-            console.print(f"  * {escape(sentence)}", highlight=False)
+            console.print(Padding(escape(f"* {sentence}"), (0, 0, 0, 2)), highlight=False)
 
 
 def print_witness(console: Console, case: Case, report: WitnessReport, line: dict[str, Any] | None) -> None:

@@ -204,6 +204,9 @@ def _chosen_head(
         head = candidates[-1] if candidates else groups[-1]
         hidden = [group for group in groups if group is not head]
         _in_order(path, network, tensors, hidden, wanted)  # its error names the tensor
+        found = _shapes(head, tensors)[0]
+        if len(found) == 2 and found[1] == network.skip_count:
+            _require_known_classes(path, head.weight, found[0], data)
         raise CaseError(
             f"{path}: tensor {head.weight!r} has shape {list(_shapes(head, tensors)[0])}; the head of this network has"
             f" {[data.classes, network.skip_count]}, and no bias but zeros"
@@ -303,15 +306,18 @@ def _require_known_classes(path: Path, name: str, columns: int, data: Dataset) -
     """Say how a classifier with more classes than occur in the data is stated."""
     if columns > data.classes:
         raise CaseError(
-            f"{path}: {name} has {columns} columns and the data {data.classes} classes; say which they are in [data]: "
-            f"{suggestion(data, columns)}"
+            f"{path}: {name!r} is for {columns} classes, and the data have {data.classes}; say which, in [data]:"
+            f" {suggestion(data, columns)}"
         )
 
 
 def _unknown(path: Path, network: Network, names: Sequence[str]) -> CaseError:
     known = ", ".join([view.name for view in network.parameters][:MAX_NAMED])
-    several = "tensor" if len(names) == 1 else f"{len(names)} tensors,"
-    return CaseError(f"{path}: unknown {several} {_listed(list(names))}; this network has {known}, ..., and V")
+    several = "unknown tensor" if len(names) == 1 else f"{len(names)} unknown tensors,"
+    return CaseError(
+        f"{path}: {several} {_listed(list(names))}; this network has {known}, ..., and V: rename, or leave out of the"
+        " file"
+    )
 
 
 def _several(path: Path, names: Sequence[str]) -> CaseError:

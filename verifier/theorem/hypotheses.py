@@ -400,7 +400,7 @@ def suitable_units(network: Network, samples: int) -> UnitCheck:
             _count(obstacles, f"layer {index}: {words}", int(blocked.sum()))
         elif not a.surely:
             parts = [a.why_not or "is not proved to be bounded with limit 0 at -oo", b.why_not]
-            _count(obstacles, f"layer {index}: {name} {' and '.join(parts)}", int(skip[index].sum()))
+            _count(obstacles, f"layer {index}: {name} {', and '.join(parts)}", int(skip[index].sum()))
         eligible = skip[index] & (a.surely or (b.surely and strict[index]))
         repeated = int(eligible.sum()) - int(_classes(layer, eligible, leaders, strict=True).sum())
         tied = " and a tied bias" if isinstance(layer, Conv) and layer.bias == "tied" else ""
@@ -483,7 +483,7 @@ def distinct_patches(network: Network, data: Dataset | Grouping) -> PatchCheck:
                 known.discard(tuple(window))  # a layer that reads nothing else may have it as well
     if doubt is not None:
         return PatchCheck(Verdict.UNDECIDED, doubt, len(known), None)
-    reason = f"{dataset.samples} samples, {len(known)} different window{'s' if len(known) > 1 else ''}: "
+    reason = f"{dataset.samples} samples, {len(known)} window{'s' if len(known) > 1 else ''} of each: "
     return PatchCheck(Verdict.PROVED, f"{reason}the patches are pairwise distinct", len(known), None)
 
 

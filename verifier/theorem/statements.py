@@ -188,10 +188,11 @@ _ALL = (
     Statement(
         "path",
         "ours",
-        "A path to loss 0 from the given start",
+        "A path to the infimum from the given start",
         "From the start (U, V) a continuous path leads to loss 0: one on which the loss never increases (P1, after E1, "
-        "E2 or E4 where needed), or one that first stays below the start's loss plus epsilon (after E3).",
-        "Phi never increases, or (E3) Phi <= Phi_0 + epsilon; -> 0",
+        "E2 or E4 where needed), or one that first stays below the start's loss plus epsilon (after E3). Where equal "
+        "samples have different labels, the loss decreases to within epsilon of its positive infimum (X1).",
+        "Phi never increases, or (E3) Phi <= Phi_0 + epsilon; -> inf Phi",
         "nothing",
         "rigorous",
     ),

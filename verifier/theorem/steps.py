@@ -133,7 +133,7 @@ class Theorem(Judged, Shown):
     def lines(self) -> list[str]:
         """The same, line by line."""
         return listed(
-            (str(step.verdict) if step.applies else "-", f"{step.label} {step.statement.title}: {step.reason}")
+            (str(step.verdict) if step.applies else "-", f"{step.label} - {step.statement.title}: {step.reason}")
             for step in self.steps
         )
 
@@ -233,7 +233,8 @@ def _witness(instance: Evidence, steps: _Walk, seed: int) -> None:
             steps.skip(label, f"not needed: {found.label} applies" if found.label else found.reason)
     if found.chain:
         layers = ", ".join(str(link.layer) for link in found.chain)
-        steps.add("W3", found.verdict, f"{len(found.chain)} links, in layers {layers}", found.label)
+        words = f"{count(len(found.chain), 'link')}, in layer{'s' * (len(found.chain) > 1)} {layers}"
+        steps.add("W3", found.verdict, words, found.label)
     else:
         steps.skip("W3", "no chain is needed" if found.label else "no chain is possible")
 

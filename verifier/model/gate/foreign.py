@@ -170,3 +170,15 @@ def categories_of(values: Any) -> Sequence[Any] | None:
     if not is_column(values) or type(values.dtype).__name__ != "CategoricalDtype":
         return None
     return list(getattr(values, "cat", values).categories)
+
+
+def in_another_order(first: Any, second: Any) -> bool:
+    """Whether two objects of pandas have indices with the same labels in another order."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not all(isinstance(one, pandas.DataFrame | pandas.Series) for one in (first, second)):
+        return False
+    if len(first) != len(second) or first.index.equals(second.index):
+        return False
+    if not (first.index.is_unique and second.index.is_unique):
+        return False
+    return bool(first.index.isin(second.index).all())

@@ -75,7 +75,8 @@ def _entries(values: Any, place: Place, expected: str) -> list[Any]:
         columns = table_columns(values)
         if len(columns) == 1:
             place.refuse(f"a table of one column, {expected}; give the column: y.iloc[:, 0]")
-        place.refuse(f"a table of {len(columns)} columns, {expected}; give one column")
+        remedy = "give one column, or the columns' numbers of one-hot ones: y.to_numpy().argmax(axis=1)"
+        place.refuse(f"a table of {len(columns)} columns, {expected}; {remedy}")
     if is_column(values):
         return _of_array(plain_column(values, place), place, expected)
     if isinstance(values, np.ndarray):

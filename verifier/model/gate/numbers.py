@@ -36,6 +36,7 @@ _KINDS: Final = {
     "V": "give a plain array of numbers, one axis for the fields",
 }
 """Remedies by the kind of NumPy's type."""
+_NUMERALS: Final = "make numbers of it with pandas.to_numeric(column)"
 _TEXT: Final = "encode it with pandas.get_dummies(X), or leave it out with X.drop(columns=...)"
 
 
@@ -205,8 +206,17 @@ def _column(column: Any, place: Place, round_trip: bool) -> NDArray[Any]:
     if place.column is not None and plain.dtype.kind == "O":
         texts = [k for k, entry in enumerate(plain.tolist()) if isinstance(entry, str)]
         if texts:
-            place.refuse(f"is text (row {texts[0]} is {plain[texts[0]]!r}); {_TEXT}")
+            remedy = _NUMERALS if all(_is_numeral(plain[k]) for k in texts) else _TEXT
+            place.refuse(f"is text (row {texts[0]} is {plain[texts[0]]!r}); {remedy}")
     return _numpy(plain, place, round_trip)
+
+
+def _is_numeral(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _numpy(array: NDArray[Any], place: Place, round_trip: bool) -> NDArray[Any]:

@@ -28,7 +28,7 @@ def read_arff_table(name: str, text: str) -> Table:
 
     Returns
     -------
-    Table
+    heading.Table
         ``nominal`` holds the declared values of nominal attributes.
 
     Raises

@@ -60,7 +60,7 @@ def chosen_columns(table: Table, label: Label, columns: object, drop: object) ->
 
     Parameters
     ----------
-    table : Table
+    table : heading.Table
         The cells.
     label : str, int, sequence of them, or None
         The label column, or one column for each class; None to find it out.
@@ -183,7 +183,7 @@ def _indices(table: Table, free: Sequence[int], has_label: bool) -> list[tuple[i
             counts = _counts(cells)
             if (unnamed and k == 0) or telling or (bare in _COUNT_NAMES and counts) or (unnamed and counts):
                 if all(map(_is_whole, cells)) or not any(map(is_numeric, cells)):
-                    what = "which counts the rows" if counts else "another value in each row"
+                    what = "which counts the rows" if counts else "a different value in each row"
                     found.append((k, what if name else f"unnamed, {what}"))
     return found
 
@@ -285,7 +285,7 @@ def _guessed_label(table: Table, free: Sequence[int], named: bool) -> list[int]:
             raise DataError(
                 f"{table.name}: no column holds classes: the last, {table.words(last)}, {why}; give a column of classes"
             )
-        raise _asked(table, f"no column is named as the label, and the last, {table.words(last)}, {why}", likely)
+        raise _asked(table, f"no column is named as the label, and the last, {table.words(last)}, {why}", likely, whole)
     return [last]
 
 
@@ -306,10 +306,13 @@ def _asked_about_texts(table: Table, texts: Sequence[int], free: Sequence[int]) 
     return DataError(f"{table.name}: no column is named as the label, and {holds} ({keys}); {asked}")
 
 
-def _asked(table: Table, why: str, likely: Sequence[int]) -> DataError:
+def _asked(table: Table, why: str, likely: Sequence[int], groups: Sequence[Sequence[int]] = ()) -> DataError:
+    hot = [k for group in groups for k in group]  # columns of 0 and 1 that are one label together, or no label
+    likely = [k for k in likely if k not in hot] or ([] if groups else likely)
     counts = {k: len(table.values(k)) for k in likely}
     few = sorted(likely, key=counts.__getitem__)[:4]
-    choices = [f"data.label = {table.key(k)} ({counts[k]} values)" for k in sorted(few)]
+    choices = [f"data.label = [{', '.join(map(table.key, group))}]" for group in groups[:2]]
+    choices += [f"data.label = {table.key(k)} ({counts[k]} values)" for k in sorted(few)]
     return DataError(f"{table.name}: {why}; say which is the label: {' or '.join(choices)}")
 
 

@@ -188,9 +188,11 @@ def _need_equal_widths(table: Table) -> None:
     for line, row in zip(table.lines, table.rows, strict=True):
         if len(row) != len(first):
             beyond = min(len(row), len(first)) + 1
+            titled = len(first) == 1 and len({len(other) for other in table.rows[1:]}) == 1
             raise DataError(
                 f"{table.name}: line {line} has {len(row)} cells, line {table.lines[0]} has {len(first)}: from column"
                 f" {beyond} on they do not correspond; make them equal"
+                + (f": delete line {table.lines[0]} if it is a title" if titled else "")
             )
 
 

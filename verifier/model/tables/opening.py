@@ -32,7 +32,7 @@ _FOREIGN: Final = {
     "jsonl ndjson": ("JSON lines", "pandas.read_json({0}, lines=True).to_csv('data.csv', index=False)"),
     "pkl pickle p joblib": (
         "a pickle, which could run any program when it is read",
-        f"where you trust it: pandas.read_pickle({{0}}) and {_ARRAYS}",
+        f"pandas.read_pickle({{0}}), only if you trust it, then {_ARRAYS}",
     ),
     "pt pth ckpt": (
         "a file of PyTorch, a pickle",
