@@ -98,9 +98,9 @@ def test_a_printed_report_shows_every_statement(found: vf.Verification, stuck: v
         assert max(map(len, text.splitlines())) <= 80
         said = " ".join(text.split())
         for step in result.steps:
-            assert f"{step.verdict} {step.label} {' '.join(step.reason.split())}" in said
+            assert f"{step.verdict} {step.label}: {' '.join(step.reason.split())}" in said
         for step in result.theorem.steps:
             verdict = str(step.verdict) if step.applies else "-"
-            assert f"{verdict} {step.label} {step.statement.title}: {' '.join(step.reason.split())}" in said
+            assert f"{verdict} {step.label} - {step.statement.title}: {' '.join(step.reason.split())}" in said
         assert str(result.report) == text
         assert str(result.theorem) in text

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from checker_toy import toy
 from checker_writer import Builder, dyadic, write
+from children import children
 from flint import fmpz, fmpz_mat
 
 import verifier.checker
@@ -32,13 +33,18 @@ def checked(path, *options):
     return done.returncode, json.loads(done.stdout)["results"][0], time.perf_counter() - start
 
 
+@pytest.fixture(autouse=True)
+def earlier(monkeypatch):
+    """The children that other tests of this process left."""
+    monkeypatch.setattr(sys.modules[__name__], "EARLIER", children())
+
+
+EARLIER = set()
+
+
 def no_children():
-    """Whether every child of this process was waited for."""
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return True
-    return False
+    """Whether every child that this test started was waited for."""
+    return children() <= EARLIER
 
 
 def identity(samples, label=0, **reference):
