@@ -182,7 +182,8 @@ def test_activations_as_modules_are_the_same_functions(name: str) -> None:
     from torch_cases import mlp
 
     torch.manual_seed(2)
-    module = mlp(getattr(torch.nn, RULES[name].module)())
+    arguments = (0, 0) if name == "threshold" else ()  # which has no defaults
+    module = mlp(getattr(torch.nn, RULES[name].module)(*arguments))
     module[0].weight.data *= 3
     require_same(module, (4,), vf.from_torch(module, 4))
 

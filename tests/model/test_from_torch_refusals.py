@@ -42,7 +42,6 @@ LINES = {
     "functional_max_pool": (
         "operation 'max_pool2d' (max_pool2d of a): is not analytic, and not supported; use average pooling"
     ),
-    "prelu": "layer '1' (PReLU): is not supported; " + SUPPORTED,
     "residual": (
         "operation 'add' (add of tanh, b): adds values, and layers here have no sums: concatenate instead "
         "(torch.cat((x, f(x)), 1))"
@@ -173,7 +172,6 @@ LINES = {
     "active_dropout": (
         "operation 'dropout' (dropout of tanh): drops units in evaluation, too; pass training=self.training"
     ),
-    "tanh_gelu": "layer '1' (GELU): approximate='tanh' is not supported; use approximate='none', the exact GELU",
     "threshold": "layer '1' (Softplus): threshold=5 makes it another function; use 20 (the default) or more",
     "negative_beta": "layer '1' (Softplus): beta=-1.0 is not supported; use a positive one",
     "slope": "layer '1' (LeakyReLU): negative_slope=1.5 is not supported; use one from 0 to below 1",
