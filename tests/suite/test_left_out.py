@@ -58,7 +58,7 @@ def test_a_run_says_what_its_certificate_lacks(tmp_path: Path) -> None:
     assert [left["label"] for left in entry["left_out"]] == ["R1", "B1", "C1"]
     assert entry["left_out"][0]["what"] == "full row rank at this U"
     page = write_report(tmp_path / "out").read_text()
-    assert "Not in the certificate:" in page
+    assert "Proved, but not in the certificate: " in page
     assert "which does not hold everything that was proved" in page
     with (tmp_path / "log").open("w") as log:
         console = Console(record=True, width=400, file=log)
