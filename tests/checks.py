@@ -35,20 +35,21 @@ from planted import (
 )
 
 from verifier.balls import activation as activation_balls
-from verifier.balls import exact, features, loss, margins
+from verifier.balls import exact, loss, margins
+from verifier.balls import feature_enclosure as features
 from verifier.balls.binary64 import activation as activation64
 from verifier.balls.binary64 import elementary
-from verifier.balls.binary64 import features as features64
+from verifier.balls.binary64 import float_enclosure as features64
 from verifier.balls.binary64 import margins as margins64
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.balls.precision import working_precision
 from verifier.landscape import path, zero_loss
-from verifier.model import initialise, layers, network
-from verifier.model.activations import activation
-from verifier.model.verdict import Verdict
+from verifier.network import initialise, layers, network
 from verifier.rank import approx, certify, deficiency, float_inverse, gram, norms, right_inverse
 from verifier.rank import singular_values as svd
+from verifier.sigma.activations import activation
+from verifier.verdict import Verdict
 
 TIGHT = Fraction(1, 10**60)
 """Relative error granted to the mpmath oracle."""

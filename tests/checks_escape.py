@@ -19,7 +19,8 @@ import numpy as np
 from certificate import test_tamper_escape as tampering
 from flint import arb, fmpz_mat
 
-from verifier.balls import features, motion, series
+from verifier.balls import feature_enclosure as features
+from verifier.balls import motion, series
 from verifier.balls.exact import ExactArray
 from verifier.balls.precision import working_precision
 from verifier.certificate.writer import CertificateBuilder
@@ -27,16 +28,18 @@ from verifier.checker import certificate as checker
 from verifier.checker import common, container, schema
 from verifier.checker import escape as checker_escape
 from verifier.checker import network as checker_network
-from verifier.landscape import escape, gateway, lift, path, segment, zero_loss
-from verifier.model.activations import activation
-from verifier.model.case import read_case
-from verifier.model.data import Dataset
-from verifier.model.gradient import approx_gradient
-from verifier.model.initialise import initialise
-from verifier.model.kernels import approx_mpmath_kernel
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network, approx_features
-from verifier.suite.pipeline import case_instance
+from verifier.data.dataset import Dataset
+from verifier.landscape import escape, path, segment, zero_loss
+from verifier.landscape import escape_constant as lift
+from verifier.landscape import escape_separate as gateway
+from verifier.network.gradient import approx_gradient
+from verifier.network.initialise import initialise
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network, approx_features
+from verifier.run.case import read_case
+from verifier.run.pipeline import case_instance
+from verifier.sigma.activations import activation
+from verifier.sigma.kernels import approx_mpmath_kernel
 
 SMOOTH = ("tanh", "sigmoid", "softplus", "arctan", "erf", "algebraic", "sin", "gelu", "silu")
 EVERY = (*SMOOTH, "exp", "cubic", "square", "identity")
@@ -119,8 +122,8 @@ class _Lossy:
     def __init__(self):
         import sympy
 
-        from verifier.model.expressions import T
-        from verifier.model.tree import tree_of
+        from verifier.sigma.expressions import T
+        from verifier.sigma.tree import tree_of
 
         self.tree = tree_of(sympy.sin(T) / T)
 

@@ -19,20 +19,20 @@ import numpy as np
 from flint import arb
 from planted import DIGITS, contains, dense, ends, forward, fraction, oracle, random_parameters, random_samples
 
-from verifier.balls import features
+from verifier.balls import feature_enclosure as features
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.precision import working_precision
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker import certificate, common, expression
 from verifier.checker import losses as checker_losses
 from verifier.checker import pointwise as checker_pointwise
+from verifier.data.dataset import Dataset
 from verifier.landscape import losses, neighbourhood, pointwise, zero_loss
-from verifier.model.activations import activation
-from verifier.model.data import Dataset
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
-from verifier.model.verdict import Verdict
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
 from verifier.rank import certify
+from verifier.sigma.activations import activation
+from verifier.verdict import Verdict
 
 CURVES = {
     "tanh": (mpmath.tanh, lambda t: mpmath.sech(t) ** 2),

@@ -22,18 +22,19 @@ from planted import (
     random_samples,
 )
 
-from verifier.balls import features, motion
-from verifier.balls.binary64 import features as float_features
+from verifier.balls import feature_enclosure as features
+from verifier.balls import motion
+from verifier.balls.binary64 import float_enclosure as float_features
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker import certificate, common, container, schema
 from verifier.checker import escape as checker_escape
 from verifier.checker import network as checker_network
-from verifier.model import gradient, layers, network
-from verifier.model.activations import activation
-from verifier.model.verdict import Verdict
+from verifier.network import gradient, layers, network
 from verifier.rank import dead, deficiency
-from verifier.theorem import hypotheses
+from verifier.sigma.activations import activation
+from verifier.statements import assumption as hypotheses
+from verifier.verdict import Verdict
 
 
 def planted(rng, names=tuple(EXACT)):

@@ -28,15 +28,16 @@ from planted import (
 
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker.certificate import check_file as examine
+from verifier.data import grouping
+from verifier.data.dataset import Dataset
 from verifier.errors import VerifierError
-from verifier.model import grouping
-from verifier.model.activations import Activation, activation
-from verifier.model.data import Dataset
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
-from verifier.model.verdict import Verdict
-from verifier.rank import dead, deficiency
-from verifier.theorem import genericity, hypotheses, threshold
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
+from verifier.rank import dead, deficiency, genericity
+from verifier.sigma.activations import Activation, activation
+from verifier.statements import assumption as hypotheses
+from verifier.statements import threshold
+from verifier.verdict import Verdict
 
 PATCHES = np.array([[0.0, 0.0], [1.0, 1.0]])
 """The two samples of the paper's setting with a tied bias."""

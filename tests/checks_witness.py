@@ -20,12 +20,12 @@ from verifier.balls.precision import working_precision
 from verifier.checker import analytic, common, container, expression, schema
 from verifier.checker import network as checker_network
 from verifier.checker import witness as checker
-from verifier.model import samples
-from verifier.model.activations import activation
-from verifier.model.layers import Dense
-from verifier.model.network import Network
+from verifier.data import samples
+from verifier.network.layers import Dense
+from verifier.network.network import Network
 from verifier.rank import monotone
 from verifier.rank import witness as prover
+from verifier.sigma.activations import activation
 
 DIGITS = 60
 """Decimal digits of the truth, within `run_check` only."""

@@ -1,6 +1,10 @@
 """Broken copies of the rooms that `checks_escape` looks at: (module, old text, new text, check that must fail)."""
 
-MOVING, LIFT, SEGMENT = "motion_contains_values_and_slopes", "lifts_keep_the_margins", "segments_contain_loss_and_slope"
+MOVING, LIFT, SEGMENT = (
+    "motion_contains_values_and_slopes",
+    "lifts_keep_the_margins",
+    "segments_contain_loss_and_slope",
+)
 ZERO = "a_zero_constant_carries_nothing"
 PARTING, TAMPERED = "parting_keeps_the_logits", "tampered_escapes_are_rejected"
 
@@ -8,7 +12,12 @@ MUTANTS = [
     # balls/motion.py
     ("balls.motion", "return a + (b - a) * t, b - a", "return a + (b - a) * t.mid(), b - a", MOVING),
     ("balls.motion", "return a + (b - a) * t, b - a", "return a + (b - a) * t, b", MOVING),
-    ("balls.motion", "_patches(dz, windows) * weight + patches * dweight", "_patches(dz, windows) * weight", MOVING),
+    (
+        "balls.motion",
+        "_patches(dz, windows) * weight + patches * dweight",
+        "_patches(dz, windows) * weight",
+        MOVING,
+    ),
     ("balls.motion", "_patches(dz, windows) * weight + patches * dweight", "patches * dweight", MOVING),
     (
         "balls.motion",
@@ -42,24 +51,34 @@ MUTANTS = [
     ("landscape.segment", "for k in range(pieces + 1)]", "for k in range(pieces)]", "the_cover_is_whole"),
     ("landscape.segment", "[a.union(b) for a, b", "[a for a, b", "the_cover_is_whole"),
     ("landscape.segment", "all(self.slope(piece) < 0", "any(self.slope(piece) < 0", "pieces_decide"),
-    ("landscape.segment", "all(self.loss(piece) <= bound", "all(not self.loss(piece) > bound", "pieces_decide"),
-    # landscape/lift.py
-    ("landscape.lift", "    weight[:, at + unit] = 0.0\n", "", LIFT),
-    ("landscape.lift", "zero = form.form < 0 and form.offset == 0", "zero = form.form < 0", LIFT),
-    ("landscape.lift", "(zero or leader != unit)", "True", LIFT),
-    ("landscape.lift", "if stays[index][unit] or (row == row[0]).all():", "if True:", ZERO),
-    # landscape/gateway.py
-    ("landscape.gateway", "[hull * w + b, arb(w),", "[hull.mid() * w + b, arb(1),", PARTING),
     (
-        "landscape.gateway",
+        "landscape.segment",
+        "all(self.loss(piece) <= bound",
+        "all(not self.loss(piece) > bound",
+        "pieces_decide",
+    ),
+    # landscape/lift.py
+    ("landscape.escape_constant", "    weight[:, at + unit] = 0.0\n", "", LIFT),
+    ("landscape.escape_constant", "zero = form.form < 0 and form.offset == 0", "zero = form.form < 0", LIFT),
+    ("landscape.escape_constant", "(zero or leader != unit)", "True", LIFT),
+    ("landscape.escape_constant", "if stays[index][unit] or (row == row[0]).all():", "if True:", ZERO),
+    # landscape/gateway.py
+    ("landscape.escape_separate", "[hull * w + b, arb(w),", "[hull.mid() * w + b, arb(1),", PARTING),
+    (
+        "landscape.escape_separate",
         "return inverse if squares < 0.25 else None",
         "return inverse",
         "no_parting_of_equal_directions",
     ),
-    ("landscape.gateway", "all(bool(a < b) for a, b in itertools.pairwise(ordered))", "True", "gateway_separates"),
-    ("landscape.gateway", "still[name][...] = 0.0", "still[name][...] = 1.0", PARTING),
     (
-        "landscape.gateway",
+        "landscape.escape_separate",
+        "all(bool(a < b) for a, b in itertools.pairwise(ordered))",
+        "True",
+        "gateway_separates",
+    ),
+    ("landscape.escape_separate", "still[name][...] = 0.0", "still[name][...] = 1.0", PARTING),
+    (
+        "landscape.escape_separate",
         "key += [int(z) for z in row]",
         "key += [int(z) for z in row[:0]]",
         "no_parting_of_equal_directions",
@@ -87,10 +106,30 @@ MUTANTS = [
     ),
     ("checker.escape", "total > 0, raw.path", "not total < -9, raw.path", TAMPERED),
     ("checker.escape", "loss <= bound, raw.path", "not loss > bound + 9, raw.path", TAMPERED),
-    ("checker.escape", "raw.start_loss.lower + raw.epsilon, total", "raw.start_loss.lower + 1, total", TAMPERED),
-    ("checker.escape", "rates += (slope * now + here * change)", "rates += (slope * now)", "a_valley_is_no_descent"),
-    ("checker.escape", "(dh * w + h * dw + tile(db, size))", "(dh * w + tile(db, size))", "segments_of_the_checker"),
-    ("checker.escape", "(dh * w + h * dw + tile(db, size))", "(h * dw + tile(db, size))", "segments_of_the_checker"),
+    (
+        "checker.escape",
+        "raw.start_loss.lower + raw.epsilon, total",
+        "raw.start_loss.lower + 1, total",
+        TAMPERED,
+    ),
+    (
+        "checker.escape",
+        "rates += (slope * now + here * change)",
+        "rates += (slope * now)",
+        "a_valley_is_no_descent",
+    ),
+    (
+        "checker.escape",
+        "(dh * w + h * dw + tile(db, size))",
+        "(dh * w + tile(db, size))",
+        "segments_of_the_checker",
+    ),
+    (
+        "checker.escape",
+        "(dh * w + h * dw + tile(db, size))",
+        "(h * dw + tile(db, size))",
+        "segments_of_the_checker",
+    ),
     (
         "checker.escape",
         "w + dw * self.t, b + db * self.t",

@@ -105,9 +105,9 @@ MUTANTS = [
     ("balls.binary64.backend", "if a.dtype != self.xp.float64 or b", "if b"),
     # rank/certify.py, landscape/separate.py
     ("rank.certify", "arb(found.alpha) * (1 + SLACK) + 2 * rounding", "arb(found.alpha) * (1 + SLACK)"),
-    ("model.domains", "times % 2 and factor.count_roots()", "times % 2 == 0 and factor.count_roots()"),
-    ("model.domains", "if not _stands(condition.need, condition.argument, kept):", "if False:"),
-    ("model.domains", "if found.holds is False:", "if False:"),
+    ("sigma.domains", "times % 2 and factor.count_roots()", "times % 2 == 0 and factor.count_roots()"),
+    ("sigma.domains", "if not _stands(condition.need, condition.argument, kept):", "if False:"),
+    ("sigma.domains", "if found.holds is False:", "if False:"),
     ("rank.deficiency", "if degree >= n - 1:", "if degree >= n - 2:"),
     ("rank.gram", "    require(gram.record)\n", ""),
     (

@@ -2,12 +2,12 @@
 
 MUTANTS = [
     # model/samples.py
-    ("model.samples", "_SAFE_BITS: Final = 60", "_SAFE_BITS: Final = 66", "projections_are_exact"),
-    ("model.samples", "if bits <= 53:", "if bits <= 58:", "projections_are_exact"),
-    ("model.samples", "numerators << left) >> right) & mask", "numerators << left) >> right)", "projections_are_exact"),
-    ("model.samples", "part << (LIMB_BITS * limb)", "part << (LIMB_BITS * limb + limb)", "projections_are_exact"),
-    ("model.samples", "int((power + zeros).min())", "int((power + zeros).max())", "projections_are_exact"),
-    ("model.samples", "int((power + 53).max())", "int((power + 52).max())", "projections_are_exact"),
+    ("data.samples", "_SAFE_BITS: Final = 60", "_SAFE_BITS: Final = 66", "projections_are_exact"),
+    ("data.samples", "if bits <= 53:", "if bits <= 58:", "projections_are_exact"),
+    ("data.samples", "numerators << left) >> right) & mask", "numerators << left) >> right)", "projections_are_exact"),
+    ("data.samples", "part << (LIMB_BITS * limb)", "part << (LIMB_BITS * limb + limb)", "projections_are_exact"),
+    ("data.samples", "int((power + zeros).min())", "int((power + zeros).max())", "projections_are_exact"),
+    ("data.samples", "int((power + 53).max())", "int((power + 52).max())", "projections_are_exact"),
     # rank/monotone.py
     ("rank.monotone", "count % 2 == 0", "count % 2 == 2", "monotone_expressions"),
     ("rank.monotone", "total.sign * term.sign < 0", "False", "monotone_expressions"),

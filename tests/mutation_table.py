@@ -46,18 +46,18 @@ TESTS = {
     "balls.binary64.exact_products": "balls/test_canary.py balls/test_product_faults.py",
     "balls.binary64.products": "balls/test_product_faults.py",
     "balls.binary64.elementary": "balls/test_binary64.py",
-    "balls.binary64.features": "model/test_padding.py balls/test_worst_cases.py balls/test_binary64.py"
+    "balls.binary64.float_enclosure": "network/test_padding.py balls/test_worst_cases.py balls/test_binary64.py"
     " balls/test_binary64_loss.py",
     "balls.binary64.loss": "balls/test_product_faults.py balls/test_binary64_loss.py",
     "balls.binary64.margins": "balls/test_product_faults.py balls/test_worst_cases.py balls/test_binary64_loss.py",
     "balls.binary64.matrix": "balls/test_binary64.py rank/test_gram.py",
     "balls.binary64.rounding": "balls/test_canary.py",
     "balls.exact": "balls/test_exact.py balls/test_margins.py rank/test_right_inverse.py landscape/test_path.py",
-    "balls.features": "model/test_padding.py balls/test_features.py balls/test_margins.py"
+    "balls.feature_enclosure": "network/test_padding.py balls/test_features.py balls/test_margins.py"
     " landscape/test_path.py rank/test_certify.py",
     "balls.loss": "balls/test_loss.py landscape/test_path.py",
     "balls.margins": "balls/test_worst_cases.py balls/test_margins.py landscape/test_zero_loss.py",
-    "balls.motion": "model/test_padding.py balls/test_motion.py landscape/test_escape.py",
+    "balls.motion": "network/test_padding.py balls/test_motion.py landscape/test_escape.py",
     "balls.series": "balls/test_motion.py landscape/test_neighbourhood.py landscape/test_escape.py",
     "checker.analytic": "checker/test_checker_expression.py checker/test_checker_witness.py certificate/test_tamper.py",
     "checker.certificate": "checker/test_checker_rules.py checker/test_checker_container.py",
@@ -76,8 +76,8 @@ TESTS = {
     "checker.structure": "checker/test_checker_structure.py checker/test_checker_every_u.py"
     " checker/test_checker_padding.py",
     "checker.witness": "checker/test_checker_witness.py",
-    "landscape.gateway": "landscape/test_escape.py",
-    "landscape.lift": "landscape/test_escape.py",
+    "landscape.escape_separate": "landscape/test_escape.py",
+    "landscape.escape_constant": "landscape/test_escape.py",
     "landscape.losses": "landscape/test_losses.py",
     "landscape.neighbourhood": "landscape/test_neighbourhood.py landscape/test_rank_ball.py",
     "landscape.path": "landscape/test_path.py",
@@ -85,25 +85,25 @@ TESTS = {
     "landscape.segment": "landscape/test_escape.py",
     "landscape.separate": "landscape/test_separate.py landscape/test_zero_loss.py",
     "landscape.zero_loss": "landscape/test_zero_loss.py landscape/test_path.py",
-    "model.domains": "model/test_domains.py",
-    "model.gradient": "model/test_padding.py landscape/test_escape.py",
-    "model.layers": "model/test_layers.py model/test_padding.py model/test_network.py balls/test_features.py",
-    "model.network": "model/test_padding.py model/test_network.py",
-    "model.samples": "model/test_samples.py rank/test_witness.py",
+    "sigma.domains": "sigma/test_domains.py",
+    "network.gradient": "network/test_padding.py landscape/test_escape.py",
+    "network.layers": "network/test_layers.py network/test_padding.py network/test_network.py balls/test_features.py",
+    "network.network": "network/test_padding.py network/test_network.py",
+    "data.samples": "data/test_samples.py rank/test_witness.py",
     "rank.certify": "rank/test_rank_refusals.py rank/test_certify.py",
-    "rank.dead": "rank/test_every_u.py theorem/test_negative_controls.py",
+    "rank.dead": "rank/test_every_u.py statements/test_negative_controls.py",
     "rank.deficiency": "rank/test_padded_rank.py rank/test_deficiency.py rank/test_every_u.py rank/test_certify.py",
     "rank.float_inverse": "balls/test_product_faults.py rank/test_float_inverse.py rank/test_ill_conditioned.py",
     "rank.gram": "balls/test_product_faults.py rank/test_gram.py rank/test_ill_conditioned.py",
-    "rank.monotone": "rank/test_witness.py model/test_facts.py",
+    "rank.monotone": "rank/test_witness.py sigma/test_facts.py",
     "rank.norms": "rank/test_right_inverse.py rank/test_certify.py",
     "rank.right_inverse": "rank/test_right_inverse.py rank/test_certify.py rank/test_ill_conditioned.py",
     "rank.singular_values": "rank/test_singular_values.py",
-    "rank.witness": "rank/test_witness.py suite/test_witnessing.py",
-    "theorem.genericity": "theorem/test_genericity.py theorem/test_steps.py",
-    "theorem.hypotheses": "theorem/test_padded_hypotheses.py theorem/test_hypotheses.py theorem/test_steps.py"
-    " theorem/test_negative_controls.py",
-    "theorem.threshold": "theorem/test_threshold.py theorem/test_steps.py",
+    "rank.witness": "rank/test_witness.py run/test_witnessing.py",
+    "rank.genericity": "rank/test_genericity.py statements/test_steps.py",
+    "statements.assumption": "statements/test_padded_hypotheses.py statements/test_hypotheses.py"
+    " statements/test_steps.py statements/test_negative_controls.py",
+    "statements.threshold": "statements/test_threshold.py statements/test_steps.py",
 }
 """The tests of each module, the cheap ones first."""
 
@@ -219,7 +219,15 @@ class Copy:
         if only is not None:
             self.only.write_text("\n".join(only), encoding="utf-8")
             more["MUTATION_ONLY"] = str(self.only)
-        options = ["-p", "mutation_probe", "-p", "no:cacheprovider", f"--maxfail={MAX_FAILURES}", "-q", "--tb=no"]
+        options = [
+            "-p",
+            "mutation_probe",
+            "-p",
+            "no:cacheprovider",
+            f"--maxfail={MAX_FAILURES}",
+            "-q",
+            "--tb=no",
+        ]
         code = self.run(["-m", "pytest", *options, *(f"tests/{path}" for path in paths)], timeout, **more)
         lines = [json.loads(line) for line in self.report.read_text(encoding="utf-8").splitlines()]
         failed, left_out = ([name for kind, name in lines if kind == wanted] for wanted in ("failed", "left out"))

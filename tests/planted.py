@@ -15,9 +15,9 @@ from flint import arb, fmpq, fmpq_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verifier.model.activations import Activation, activation
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
+from verifier.sigma.activations import Activation, activation
 
 DIGITS = 100
 """Digits of the mpmath oracle."""

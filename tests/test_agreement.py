@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from verifier.certificate.check_process import checker_command
 from verifier.errors import InputError
-from verifier.model.case import parse_case
-from verifier.model.verdict import Verdict
-from verifier.suite.pipeline import CaseReport, run_case
-from verifier.suite.recheck import checker_command
+from verifier.run.case import parse_case
+from verifier.run.pipeline import CaseReport, run_case
+from verifier.verdict import Verdict
 
 ACTIVATIONS = (
     "sigmoid tanh softplus softplus(7) arctan erf algebraic identity sin gelu silu exp relu leaky_relu elu hard_tanh "

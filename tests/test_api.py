@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import verifier as vf
-from verifier.model.case import parse_case
-from verifier.suite.pipeline import case_instance, run_case
-from verifier.theorem.steps import Theorem
+from verifier.run.case import parse_case
+from verifier.run.pipeline import case_instance, run_case
+from verifier.statements.proof import Theorem
 
 LAYERS = [vf.Dense(30, "tanh", skip=True)]
 RNG = np.random.default_rng(5)

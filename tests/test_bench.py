@@ -12,8 +12,8 @@ from rich.console import Console
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.bench import BenchError, Sizes, _exponent, as_json, print_bench, run_bench
 from verifier.cli import _guarded
-from verifier.model.case import read_case
 from verifier.rank.certify import silent
+from verifier.run.case import read_case
 
 TINY = Sizes(
     gram=((10, 15), (20, 30)),

@@ -33,14 +33,14 @@ from verifier.checker import common
 from verifier.checker.certificate import check_file
 from verifier.fuzz import oracle
 from verifier.landscape.losses import LossPathResult
-from verifier.model.case import parse_case
 from verifier.rank.dead import dead_open_set
 from verifier.rank.singular_values import as_json, describe
-from verifier.report.words import caption
-from verifier.suite import pipeline
-from verifier.suite.curve import curve_of
-from verifier.suite.witnessing import run_witness
-from verifier.theorem import steps
+from verifier.report.sentences import caption
+from verifier.run import pipeline
+from verifier.run.case import parse_case
+from verifier.run.curve import curve_of
+from verifier.run.witnessing import run_witness
+from verifier.statements import proof as steps
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 LOWER = re.compile(rf"(?:(?<!\bt) >=|^>=|at least|within|radius|distance|gamma =)(?: gamma =)? ({NUMBER})(?![\d^/])")

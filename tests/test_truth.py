@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import verifier as vf
-from verifier.theorem.threshold import prove_threshold
+from verifier.statements.threshold import prove_threshold
 
 X = np.random.default_rng(1).normal(size=(8, 2))
 Y = [0, 1] * 4

@@ -12,24 +12,24 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "VerifierError": "verifier.errors",
-    "Activation": "verifier.model.activations",
-    "activation": "verifier.model.activations",
-    "register": "verifier.model.activations",
-    "Dense": "verifier.model.layers",
-    "Conv": "verifier.model.layers",
-    "AvgPool": "verifier.model.layers",
-    "Network": "verifier.model.network",
-    "initialise": "verifier.model.initialise",
-    "output_weights": "verifier.model.initialise",
-    "Dataset": "verifier.model.data",
-    "load_dataset": "verifier.model.readers",
-    "group_duplicates": "verifier.model.grouping",
-    "read_case": "verifier.model.case",
-    "Verdict": "verifier.model.verdict",
-    "SampleSource": "verifier.model.samples",
+    "Activation": "verifier.sigma.activations",
+    "activation": "verifier.sigma.activations",
+    "register": "verifier.sigma.activations",
+    "Dense": "verifier.network.layers",
+    "Conv": "verifier.network.layers",
+    "AvgPool": "verifier.network.layers",
+    "Network": "verifier.network.network",
+    "initialise": "verifier.network.initialise",
+    "output_weights": "verifier.network.initialise",
+    "Dataset": "verifier.data.dataset",
+    "load_dataset": "verifier.data.readers",
+    "group_duplicates": "verifier.data.grouping",
+    "read_case": "verifier.run.case",
+    "Verdict": "verifier.verdict",
+    "SampleSource": "verifier.data.samples",
     "ExactArray": "verifier.balls.exact",
-    "FeatureEnclosure": "verifier.balls.features",
-    "FloatEnclosure": "verifier.balls.binary64.features",
+    "FeatureEnclosure": "verifier.balls.feature_enclosure",
+    "FloatEnclosure": "verifier.balls.binary64.float_enclosure",
     "MatrixEnclosure": "verifier.balls.binary64.matrix",
     "numpy_backend": "verifier.balls.binary64.backend",
     "cupy_backend": "verifier.balls.binary64.backend",
@@ -49,22 +49,22 @@ _HOMES = {
     "prove_zero_loss": "verifier.landscape.zero_loss",
     "prove_path": "verifier.landscape.path",
     "prove_escape": "verifier.landscape.escape",
-    "prove_gateway": "verifier.landscape.gateway",
+    "prove_gateway": "verifier.landscape.escape_separate",
     "prove_loss_path": "verifier.landscape.losses",
     "certified_ball": "verifier.landscape.neighbourhood",
     "full_rank_radius": "verifier.landscape.neighbourhood",
     "prove_not_stationary": "verifier.landscape.pointwise",
     "prove_curvature": "verifier.landscape.pointwise",
-    "check_assumption": "verifier.theorem.hypotheses",
-    "full_rank_fraction": "verifier.theorem.genericity",
-    "sigma_along_line": "verifier.theorem.genericity",
-    "prove_threshold": "verifier.theorem.threshold",
-    "STATEMENTS": "verifier.theorem.statements",
+    "check_assumption": "verifier.statements.assumption",
+    "full_rank_fraction": "verifier.rank.genericity",
+    "sigma_along_line": "verifier.rank.genericity",
+    "prove_threshold": "verifier.statements.threshold",
+    "STATEMENTS": "verifier.statements.catalogue",
     "CertificateBuilder": "verifier.certificate.writer",
-    "run_case": "verifier.suite.pipeline",
-    "run_witness": "verifier.suite.witnessing",
-    "Checked": "verifier.suite.recheck",
-    "CaseReport": "verifier.suite.pipeline",
+    "run_case": "verifier.run.pipeline",
+    "run_witness": "verifier.run.witnessing",
+    "Checked": "verifier.certificate.check_process",
+    "CaseReport": "verifier.run.pipeline",
     "Verification": "verifier.api",
     "verify": "verifier.api",
     "check": "verifier.api",
@@ -76,14 +76,14 @@ _HOMES = {
     "PathResult": "verifier.landscape.path",
     "EscapeResult": "verifier.landscape.escape",
     "WitnessResult": "verifier.rank.witness",
-    "Theorem": "verifier.theorem.steps",
+    "Theorem": "verifier.statements.proof",
     "Dyadic": "verifier.balls.exact",
     "at_least": "verifier.balls.exact",
     "at_most": "verifier.balls.exact",
     "about": "verifier.balls.exact",
-    "dataset_from_arrays": "verifier.model.arrays",
-    "from_torch": "verifier.model.pytorch.convert",
-    "TorchNetwork": "verifier.model.pytorch.convert",
+    "dataset_from_arrays": "verifier.data.arrays",
+    "from_torch": "verifier.adapters.pytorch.convert",
+    "TorchNetwork": "verifier.adapters.pytorch.convert",
 }
 
 __all__ = [
@@ -166,52 +166,52 @@ __all__ = [
 
 if TYPE_CHECKING:
     from verifier import plot
+    from verifier.adapters.pytorch.convert import TorchNetwork, from_torch
     from verifier.api import Verification, check, show, verify
     from verifier.balls.binary64.backend import cupy_backend, numpy_backend
     from verifier.balls.binary64.canary import canary
-    from verifier.balls.binary64.features import FloatEnclosure
+    from verifier.balls.binary64.float_enclosure import FloatEnclosure
     from verifier.balls.binary64.loss import float_logits, float_loss
     from verifier.balls.binary64.matrix import MatrixEnclosure
     from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most
-    from verifier.balls.features import FeatureEnclosure
+    from verifier.balls.feature_enclosure import FeatureEnclosure
+    from verifier.certificate.check_process import Checked
     from verifier.certificate.show import Description
     from verifier.certificate.writer import CertificateBuilder
+    from verifier.data.arrays import dataset_from_arrays
+    from verifier.data.dataset import Dataset
+    from verifier.data.grouping import group_duplicates
+    from verifier.data.readers import load_dataset
+    from verifier.data.samples import SampleSource
     from verifier.errors import InputError, VerifierError
     from verifier.landscape.escape import EscapeResult, prove_escape
-    from verifier.landscape.gateway import prove_gateway
+    from verifier.landscape.escape_separate import prove_gateway
     from verifier.landscape.losses import prove_loss_path
     from verifier.landscape.neighbourhood import certified_ball, full_rank_radius
     from verifier.landscape.path import PathResult, prove_path
     from verifier.landscape.pointwise import prove_curvature, prove_not_stationary
     from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
-    from verifier.model.activations import Activation, activation, register
-    from verifier.model.arrays import dataset_from_arrays
-    from verifier.model.case import read_case
-    from verifier.model.data import Dataset
-    from verifier.model.grouping import group_duplicates
-    from verifier.model.initialise import initialise, output_weights
-    from verifier.model.layers import AvgPool, Conv, Dense
-    from verifier.model.network import Network
-    from verifier.model.pytorch.convert import TorchNetwork, from_torch
-    from verifier.model.readers import load_dataset
-    from verifier.model.samples import SampleSource
-    from verifier.model.verdict import Verdict
+    from verifier.network.initialise import initialise, output_weights
+    from verifier.network.layers import AvgPool, Conv, Dense
+    from verifier.network.network import Network
     from verifier.rank.certify import RankResult, prove_rank
     from verifier.rank.deficiency import structural_bound_every_u
     from verifier.rank.float_inverse import certify_inverse64
+    from verifier.rank.genericity import full_rank_fraction, sigma_along_line
     from verifier.rank.gram import certify_gram
     from verifier.rank.matrix import MatrixResult, matrix
     from verifier.rank.random_witness import random_witness
     from verifier.rank.singular_values import matrix_singular_values, singular_values
     from verifier.rank.witness import WitnessResult, prove_witness
-    from verifier.suite.pipeline import CaseReport, run_case
-    from verifier.suite.recheck import Checked
-    from verifier.suite.witnessing import run_witness
-    from verifier.theorem.genericity import full_rank_fraction, sigma_along_line
-    from verifier.theorem.hypotheses import check_assumption
-    from verifier.theorem.statements import STATEMENTS
-    from verifier.theorem.steps import Theorem
-    from verifier.theorem.threshold import prove_threshold
+    from verifier.run.case import read_case
+    from verifier.run.pipeline import CaseReport, run_case
+    from verifier.run.witnessing import run_witness
+    from verifier.sigma.activations import Activation, activation, register
+    from verifier.statements.assumption import check_assumption
+    from verifier.statements.catalogue import STATEMENTS
+    from verifier.statements.proof import Theorem
+    from verifier.statements.threshold import prove_threshold
+    from verifier.verdict import Verdict
 
 
 if not TYPE_CHECKING:  # an editor must see that a misspelt name does not exist

@@ -1,6 +1,6 @@
 """The whole verification in one call: `verify`, `check` and `show`.
 
-Everything here is the pipeline of `verifier run` (`verifier.suite.pipeline`) on arrays in memory; nothing is proved in
+Everything here is the pipeline of `verifier run` (`verifier.run.pipeline`) on arrays in memory; nothing is proved in
 another way. The pieces are public as well, see `verifier.prove_rank` and the others.
 """
 
@@ -16,16 +16,25 @@ from numpy.typing import ArrayLike
 
 from verifier.balls.binary64.backend import backend_for
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.certificate.check_process import Checked, CheckerProcess
 from verifier.certificate.cost import LeftOut
 from verifier.certificate.show import Description, read_description
 from verifier.certificate.writer import CertificateBuilder
+from verifier.data.classes import Classes
+from verifier.data.dataset import Dataset, Scale
+from verifier.data.gate import Labels
 from verifier.display import Facts, Judged, Shown
 from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.model.case import (
+from verifier.network.initialise import Init
+from verifier.network.layers import Layer
+from verifier.network.network import Array, Network
+from verifier.rank.certify import RankResult, Stage, silent
+from verifier.run.arguments import Weights, given_dataset, given_instance, given_network
+from verifier.run.case import (
     MAX_CHECK,
     Case,
     CaseFile,
@@ -35,20 +44,11 @@ from verifier.model.case import (
     NetworkSection,
     PathSection,
 )
-from verifier.model.classes import Classes
-from verifier.model.data import Dataset, Scale
-from verifier.model.gate import Labels
-from verifier.model.initialise import Init
-from verifier.model.layers import Layer
-from verifier.model.network import Array, Network
-from verifier.model.verdict import Verdict
-from verifier.rank.certify import RankResult, Stage, silent
-from verifier.suite.given import Weights, given_dataset, given_instance, given_network
-from verifier.suite.pipeline import CaseReport, Engine, Instance, Step
-from verifier.suite.recheck import Checked, CheckerProcess
-from verifier.suite.tasks import prove_instance
-from verifier.suite.work import BLAS_THREADS
-from verifier.theorem.steps import Theorem
+from verifier.run.pipeline import CaseReport, Engine, Instance, Step
+from verifier.run.scheduler import BLAS_THREADS
+from verifier.run.worker import prove_instance
+from verifier.statements.proof import Theorem
+from verifier.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, repr=False)

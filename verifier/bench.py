@@ -25,28 +25,28 @@ from threadpoolctl import threadpool_info
 from verifier import __version__
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.canary import canary
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.matrix import ColumnSource, MatrixEnclosure
 from verifier.balls.binary64.products import Signature
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure, Progress, use_threads
+from verifier.balls.feature_enclosure import FeatureEnclosure, Progress, use_threads
 from verifier.errors import VerifierError
 from verifier.landscape.path import DEFAULT_TARGETS, prove_path
 from verifier.landscape.zero_loss import prove_zero_loss
-from verifier.model.activations import activation
-from verifier.model.case import Case
-from verifier.model.initialise import initialise
-from verifier.model.layers import Dense
-from verifier.model.network import Array, Network
-from verifier.model.verdict import Verdict
+from verifier.network.initialise import initialise
+from verifier.network.layers import Dense
+from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, _float_witness
 from verifier.rank.float_inverse import approx_inverse64, certify_inverse64
 from verifier.rank.gram import certify_gram, plan
 from verifier.rank.right_inverse import certify_right_inverse
 from verifier.rank.singular_values import singular_values
-from verifier.suite.pipeline import case_instance
-from verifier.suite.runner import packaged_cases
-from verifier.suite.work import Display
+from verifier.run.case import Case
+from verifier.run.pipeline import case_instance
+from verifier.run.runner import packaged_cases
+from verifier.run.scheduler import Display
+from verifier.sigma.activations import activation
+from verifier.verdict import Verdict
 
 ARB_BITS = 64
 """Precision of the Arb engine that binary64 is compared with."""

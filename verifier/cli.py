@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from verifier.certificate.writer import CertificateBuilder
-    from verifier.model.case import Case
-    from verifier.suite.pipeline import CaseReport, Step
+    from verifier.run.case import Case
+    from verifier.run.pipeline import CaseReport, Step
 
 # Typer may carry Click inside or use the installed one: the base of its usage errors, wherever it lives.
 _UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -111,11 +111,11 @@ def run(
     A run that was killed goes on where it stopped when the same command is given again.
     """
     from verifier.report.page import write_report
-    from verifier.suite.executors import workers
-    from verifier.suite.family import read_cases
-    from verifier.suite.ledger import suffix
-    from verifier.suite.runner import packaged_cases, parse_shard, run_cases, to_json
-    from verifier.suite.table import ProgressDisplay, print_steps, print_summary, print_table
+    from verifier.run.executors import workers
+    from verifier.run.family import read_cases
+    from verifier.run.ledger import suffix
+    from verifier.run.runner import packaged_cases, parse_shard, run_cases, to_json
+    from verifier.run.table import ProgressDisplay, print_steps, print_summary, print_table
 
     if suite is not None and suite not in ("quick", "full"):
         raise InputError(f"--suite {suite}: unknown suite; use quick or full")
@@ -215,11 +215,11 @@ def witness(
     as_json: JsonOption = False,
 ) -> None:
     """Construct a U of full rank (W1-W3, or a dense random one): full rank at almost every U, no bad local valley."""
-    from verifier.balls.features import use_threads
-    from verifier.model.case import read_case
-    from verifier.model.verdict import Verdict
-    from verifier.suite.table import ProgressDisplay, print_witness
-    from verifier.suite.witnessing import run_witness, table_along_line
+    from verifier.balls.feature_enclosure import use_threads
+    from verifier.run.case import read_case
+    from verifier.run.table import ProgressDisplay, print_witness
+    from verifier.run.witnessing import run_witness, table_along_line
+    from verifier.verdict import Verdict
 
     found_case = read_case(case)
     _json_name(out)
@@ -272,14 +272,14 @@ def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: i
     from threadpoolctl import threadpool_limits
 
     from verifier.balls.engine import FIRST_BITS
-    from verifier.balls.features import FeatureEnclosure, use_threads
-    from verifier.model.case import read_case
-    from verifier.model.verdict import Verdict
+    from verifier.balls.feature_enclosure import FeatureEnclosure, use_threads
     from verifier.rank.singular_values import as_json as to_json
     from verifier.rank.singular_values import describe, singular_values
-    from verifier.suite.pipeline import case_instance
-    from verifier.suite.table import ProgressDisplay
-    from verifier.suite.work import BLAS_THREADS
+    from verifier.run.case import read_case
+    from verifier.run.pipeline import case_instance
+    from verifier.run.scheduler import BLAS_THREADS
+    from verifier.run.table import ProgressDisplay
+    from verifier.verdict import Verdict
 
     case = read_case(case_path)
     use_threads(os.cpu_count() or 1)
@@ -315,11 +315,11 @@ def _prove(
     escape: str | None = None,
 ) -> None:
     from verifier.balls.binary64.backend import backend_for
-    from verifier.balls.features import use_threads
-    from verifier.model.case import ESCAPES, read_case
-    from verifier.suite.pipeline import run_case
-    from verifier.suite.record import record_of
-    from verifier.suite.table import ProgressDisplay, print_steps
+    from verifier.balls.feature_enclosure import use_threads
+    from verifier.run.case import ESCAPES, read_case
+    from verifier.run.pipeline import run_case
+    from verifier.run.record import record_of
+    from verifier.run.table import ProgressDisplay, print_steps
 
     case = read_case(case_path)
     _json_name(out)
@@ -390,7 +390,7 @@ def bench(
     from verifier.balls.binary64.backend import backend_for
     from verifier.bench import as_json as to_json
     from verifier.bench import print_bench, run_bench
-    from verifier.suite.table import ProgressDisplay
+    from verifier.run.table import ProgressDisplay
 
     backend = backend_for(device)
     found = run_bench(backend, ProgressDisplay(_console(stderr=True)), full=full)
@@ -431,7 +431,7 @@ def fuzz(
     """
     from hypothesis.configuration import set_hypothesis_home_dir
 
-    from verifier.balls.features import use_threads
+    from verifier.balls.feature_enclosure import use_threads
     from verifier.fuzz.conjecture import load_conjecture, shipped
     from verifier.fuzz.properties import PROPERTIES
     from verifier.fuzz.search import DEFAULT_EXAMPLES, replay, search
@@ -490,7 +490,7 @@ def check(
     Exit code: 0 all accepted, 1 one rejected, 2 one unreadable, 3 one too expensive to check under the limits, which
     the operating system enforces: neither accepted nor rejected.
     """
-    from verifier.suite.recheck import checker_command, limit_options
+    from verifier.certificate.check_process import checker_command, limit_options
 
     arguments = (["--json"] if as_json else []) + limit_options(memory, cpu_seconds) + ["--", *map(str, files)]
     raise typer.Exit(subprocess.run(checker_command(arguments), check=False).returncode)
@@ -560,8 +560,8 @@ def experiment(
     from verifier.experiments.plan import jobs_of
     from verifier.experiments.results import print_experiment, results_json
     from verifier.experiments.runner import configuration_toml, run_experiment
-    from verifier.suite.executors import workers
-    from verifier.suite.table import ProgressDisplay
+    from verifier.run.executors import workers
+    from verifier.run.table import ProgressDisplay
 
     configuration = changed(read_configuration(config), data=data, root=root, seeds=seeds)
     count = len(jobs_of(name, configuration))
@@ -585,7 +585,7 @@ def init(
 ) -> None:
     """Write a sample case file with every key explained."""
     from verifier.certificate.writer import atomic_write
-    from verifier.model.case import SAMPLE
+    from verifier.run.case import SAMPLE
 
     if file.exists():
         raise InputError(f"{file} exists; name another file")

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from verifier.model.readers import load_dataset
-from verifier.model.samples import SampleSource
+from verifier.data.readers import load_dataset
+from verifier.data.samples import SampleSource
 
 from .certificates import ARRAYS
 from .corpus import CIFAR, CSV, IDX_IMAGES, IDX_LABELS, LABELS, POINTS, case, gz, idx, npy, npy_header, npz, weights

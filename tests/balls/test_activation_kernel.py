@@ -12,7 +12,7 @@ from planted import DIGITS, ORACLE, contains, ends, fraction, over_seeds
 
 from verifier.balls.activation import arb_kernel, at_endpoints, integer_power, is_wide
 from verifier.balls.precision import working_precision
-from verifier.model.activations import Activation, activation, catalogue
+from verifier.sigma.activations import Activation, activation, catalogue
 
 
 def test_the_oracle_knows_the_whole_catalogue():

@@ -11,19 +11,19 @@ from verifier.balls.binary64.activation import Image, Unsupported
 from verifier.balls.binary64.backend import Backend, backend_for, numpy_backend
 from verifier.balls.binary64.bounds import MAX_LENGTH, gamma
 from verifier.balls.binary64.canary import CanaryReport
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.binary64.loss import float_logits, float_loss
 from verifier.balls.binary64.margins import float_margins
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
 from verifier.errors import ExpressionError, InputError
-from verifier.model.activations import Activation, activation
-from verifier.model.layers import AvgPool, Dense
-from verifier.model.network import Network
-from verifier.model.tree import Call, Var
+from verifier.network.layers import AvgPool, Dense
+from verifier.network.network import Network
+from verifier.sigma.activations import Activation, activation
+from verifier.sigma.tree import Call, Var
 
 
 def test_inner_products_of_any_used_length_have_a_constant():
@@ -146,7 +146,7 @@ def test_pooled_features_that_overflow_are_refused():
 
 def test_large_enclosures_are_not_kept(monkeypatch):
     """Above the limit of what is kept, every pass computes the blocks again, to the same result."""
-    monkeypatch.setattr("verifier.balls.features.CACHE_ENTRIES", 0)
+    monkeypatch.setattr("verifier.balls.feature_enclosure.CACHE_ENTRIES", 0)
     network = Network((2,), (Dense(2, activation("tanh"), skip=True),))
     features = FeatureEnclosure(network, np.ones(6), np.eye(2), 64)
     (_, first), (_, second) = next(features.blocks()), next(features.blocks())

@@ -22,19 +22,20 @@ from planted import (
 )
 
 from verifier.balls.activation import tree_kernel
-from verifier.balls.binary64 import elementary, features
+from verifier.balls.binary64 import elementary
+from verifier.balls.binary64 import float_enclosure as features
 from verifier.balls.binary64.activation import Unsupported, array_kernel, kernel_bounds
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.bounds import TINY, U
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.binary64.margins import float_margins
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.model.activations import Activation, activation
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
+from verifier.sigma.activations import Activation, activation
 
 STRICT = Backend(array_api_strict, "array-api-strict")
 BACKENDS = [numpy_backend(1), STRICT]

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.binary64.loss import float_logits, float_loss
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.model.activations import activation
-from verifier.model.initialise import initialise
-from verifier.model.layers import Dense
-from verifier.model.network import Network
+from verifier.network.initialise import initialise
+from verifier.network.layers import Dense
+from verifier.network.network import Network
+from verifier.sigma.activations import activation
 
 BACKENDS = [numpy_backend(), Backend(array_api_strict, "array-api-strict")]
 

@@ -6,7 +6,7 @@ from checks import run_check
 from flint import arb, arb_mat, ctx
 from planted import ORACLE, contains, dense, ends, forward, over_seeds, random_parameters, random_samples, shuffled_dag
 
-from verifier.balls.features import FeatureEnclosure, block_is_finite, use_threads
+from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite, use_threads
 from verifier.errors import InputError
 
 

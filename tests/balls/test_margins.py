@@ -8,7 +8,7 @@ from checks import run_check
 from planted import contains, dense, ends, fraction, over_seeds
 
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import enclose_margins
 from verifier.errors import NetworkError
 

@@ -14,7 +14,7 @@ from verifier.balls.binary64 import backend as backend_module
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import canary, require
 from verifier.balls.binary64.exact_products import placed
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.loss import float_logits, float_loss
 from verifier.balls.binary64.margins import float_margins
 from verifier.balls.binary64.matrix import MatrixEnclosure
@@ -23,14 +23,14 @@ from verifier.balls.exact import ExactArray
 from verifier.landscape.path import prove_path
 from verifier.landscape.pointwise import prove_curvature
 from verifier.landscape.zero_loss import prove_zero_loss
-from verifier.model.activations import activation
-from verifier.model.initialise import initialise
-from verifier.model.layers import Dense
-from verifier.model.network import Network
-from verifier.model.verdict import Verdict
+from verifier.network.initialise import initialise
+from verifier.network.layers import Dense
+from verifier.network.network import Network
 from verifier.rank.certify import prove_rank
 from verifier.rank.float_inverse import approx_inverse64, certify_inverse64, norm_bound
 from verifier.rank.gram import certify_gram, plan
+from verifier.sigma.activations import activation
+from verifier.verdict import Verdict
 
 INPUTS, SAMPLES, UNITS = 80, 6, 8
 

@@ -9,14 +9,14 @@ from planted import contains, fraction
 
 from verifier.balls.binary64 import margins
 from verifier.balls.binary64.backend import Backend, numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.margins import float_margins
 from verifier.balls.exact import ExactArray
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins
-from verifier.model.activations import activation
-from verifier.model.layers import AvgPool, Dense
-from verifier.model.network import Network
+from verifier.network.layers import AvgPool, Dense
+from verifier.network.network import Network
+from verifier.sigma.activations import activation
 
 XP = numpy_backend(1).xp
 LINEAR = Network((3,), (Dense(3, activation("identity"), skip=True),))

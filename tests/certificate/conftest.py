@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from verifier.model.case import parse_case
-from verifier.suite.pipeline import run_case
+from verifier.run.case import parse_case
+from verifier.run.pipeline import run_case
 
 PARTS = frozenset({"rank", "path"})
 CASES = {

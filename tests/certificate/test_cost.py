@@ -12,10 +12,10 @@ import pytest
 import verifier as vf
 import verifier.checker.certificate as checking
 import verifier.checker.network as evaluating
+from verifier.certificate.check_process import planned
 from verifier.certificate.cost import CHECKER, GIB, LeftOut, Limits, Size, Work, expected, judge, predict, sentence
 from verifier.certificate.writer import CertificateBuilder
-from verifier.model.verdict import Verdict
-from verifier.suite.recheck import planned
+from verifier.verdict import Verdict
 
 
 def problem(samples: int = 40, units: int = 50, layers: int = 1) -> tuple[Any, Any, list[vf.Layer]]:

@@ -13,8 +13,8 @@ import verifier.certificate.writer as writer_module
 from verifier.certificate.show import describe
 from verifier.certificate.writer import CertificateBuilder, atomic_write, leftover_parts
 from verifier.errors import CertificateError, InputError
-from verifier.model.case import parse_case
-from verifier.suite.pipeline import case_instance, run_case
+from verifier.run.case import parse_case
+from verifier.run.pipeline import case_instance, run_case
 
 from .conftest import CASES, PARTS
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import verifier.suite
+import verifier.run
 from verifier.certificate.writer import CertificateBuilder
 from verifier.landscape.escape import prove_escape
-from verifier.landscape.gateway import prove_gateway
-from verifier.model.case import read_case
-from verifier.suite.pipeline import case_instance
+from verifier.landscape.escape_separate import prove_gateway
+from verifier.run.case import read_case
+from verifier.run.pipeline import case_instance
 
 from .test_tamper import Change, Document, Tensors, dyadic, run_checker, scaled, set_at, tampered
 
-QUICK = Path(verifier.suite.__file__).parent / "cases" / "quick"
+QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
 STARTS = {
     "E1": ("start-duplicate-square", "E1"),
     "E2": ("start-cloned-deep", "E2"),

@@ -10,9 +10,9 @@ import pytest
 from verifier import Dense, Network
 from verifier.checker.analytic import total
 from verifier.checker.expression import parse
-from verifier.model.activations import Activation, catalogue, leaky_relu, softplus
-from verifier.model.total import activation_not_proved_total
+from verifier.network.total import activation_not_proved_total
 from verifier.rank.deficiency import structural_bound_every_u
+from verifier.sigma.activations import Activation, catalogue, leaky_relu, softplus
 
 CATALOGUE = [*catalogue(), softplus(Fraction(1, 10)), softplus(20), leaky_relu(0), leaky_relu(Fraction(1, 5))]
 TOTAL = [

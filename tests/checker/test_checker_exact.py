@@ -10,8 +10,8 @@ from checker_writer import Builder, write
 import verifier as vf
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker.certificate import check_file
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
 from verifier.rank.rational import exact_rank, rational_features
 
 INPUTS = [[F(0), F(0)], [F(0), F(1)], [F(1), F(0)], [F(1), F(1)]]

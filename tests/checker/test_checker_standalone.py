@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import verifier
-from verifier.model.case import parse_case
-from verifier.suite.pipeline import run_case
+from verifier.run.case import parse_case
+from verifier.run.pipeline import run_case
 
 CHECKER = Path(verifier.__file__).parent / "checker"
 CASE = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from verifier.theorem.statements import STATEMENTS
+from verifier.statements.catalogue import STATEMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "verifier" / "docs"
@@ -128,7 +128,7 @@ def test_runnable_blocks_run_and_print_what_is_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from verifier.fuzz.properties.core import PROPERTIES
-    from verifier.model import activations
+    from verifier.sigma import activations
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -9,7 +9,7 @@ import pytest
 
 from verifier.errors import InputError, VerifierError
 from verifier.experiments.architectures import ARCHITECTURES, build, connected, hidden_units
-from verifier.model.layers import AvgPool, Conv, Dense
+from verifier.network.layers import AvgPool, Conv, Dense
 
 DIGITS, MNIST, CIFAR = (1, 8, 8), (1, 28, 28), (3, 32, 32)
 HIDDEN = {"cnn13": 12, "vgg11": 10, "vgg13": 12, "vgg16": 15, "densenet121": 121, "fc150": 150, "fc2": 2}

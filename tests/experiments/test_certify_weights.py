@@ -15,9 +15,10 @@ from flint import arb
 from planted import ORACLE, forward
 
 from verifier.balls.binary64.canary import canary
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.exact import ExactArray
 from verifier.balls.margins import Margins
+from verifier.data.dataset import Dataset
 from verifier.errors import DataError, PrecisionError
 from verifier.experiments import certify as room
 from verifier.experiments import enclosing
@@ -26,9 +27,8 @@ from verifier.experiments.certify import Point, certify
 from verifier.experiments.config import CertifySection
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.record import Certified
-from verifier.model.data import Dataset
-from verifier.model.layers import Dense
-from verifier.model.network import Network, approx_features
+from verifier.network.layers import Dense
+from verifier.network.network import Network, approx_features
 
 N, D, CLASSES = 12, 5, 3
 
@@ -219,7 +219,7 @@ def test_labels_that_contradict_each_other() -> None:
 
 def test_what_is_too_large_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "solve", None)  # Psi is not held, so nothing is solved for
-    monkeypatch.setattr("verifier.balls.features.FeatureEnclosure.blocks", None)  # nor enclosed by Arb
+    monkeypatch.setattr("verifier.balls.feature_enclosure.FeatureEnclosure.blocks", None)  # nor enclosed by Arb
     net, data = network(), samples()
     u = weights(net)
     few = {"entries": N * net.skip_count - 1, "max_bits": 4096}

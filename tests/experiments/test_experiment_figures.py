@@ -18,10 +18,11 @@ from matplotlib.collections import PolyCollection
 from planted_runs import PATH, curve, epoch, everything, family, run
 
 from verifier.errors import InputError
-from verifier.experiments import figures, looks
+from verifier.experiments import figures
+from verifier.experiments import styles as looks
 from verifier.experiments.groups import CONDITIONS
 from verifier.experiments.inline import inline_svg, svg_bytes
-from verifier.plot.look import PALETTES, style
+from verifier.plot.style import PALETTES, style
 
 DEEP = {"architecture": "fc150"}
 

@@ -156,7 +156,7 @@ def test_processes_do_not_matter(done: tuple[Path, Path], tmp_path: Path, monkey
 
 @pytest.mark.usefixtures("no_figures")
 def test_nothing_is_done_twice(done: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from verifier.experiments import work
+    from verifier.experiments import worker as work
 
     file, out = done
     before = times(out)
@@ -166,7 +166,7 @@ def test_nothing_is_done_twice(done: tuple[Path, Path], monkeypatch: pytest.Monk
 
 
 def finished(job: PlannedRun, out: Path, certificate: bool | None = None, start: bool = False) -> Run | None:
-    from verifier.experiments import work
+    from verifier.experiments import worker as work
 
     return work.finished(job, out, (job.skip and job.method == "sgd") if certificate is None else certificate, start)
 
@@ -267,10 +267,10 @@ def test_a_killed_experiment_goes_on(tmp_path: Path) -> None:
 
 def test_weights_start_a_case(done: tuple[Path, Path], tmp_path: Path) -> None:
     from verifier.experiments.surface import weights_of
-    from verifier.experiments.work import network_of, split_of
-    from verifier.model.case import parse_case
-    from verifier.suite.pipeline import case_dataset
-    from verifier.suite.start import case_start
+    from verifier.experiments.worker import network_of, split_of
+    from verifier.run.case import parse_case
+    from verifier.run.pipeline import case_dataset
+    from verifier.run.start import case_start
 
     file, out = done
     job = next(j for j in jobs_of("tables", read_configuration(file)) if j.architecture == "fc2" and not j.skip)
@@ -314,7 +314,7 @@ def test_interpolation_and_the_surface(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("no_figures")
 def test_divergence_claims_nothing_about_the_end(tmp_path: Path) -> None:
-    from verifier.experiments.work import perform
+    from verifier.experiments.worker import perform
 
     given = small()
     given.networks.activations = ["gelu"]
@@ -332,7 +332,7 @@ def test_divergence_claims_nothing_about_the_end(tmp_path: Path) -> None:
 
 def test_a_proof_that_fails_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from verifier.errors import PrecisionError
-    from verifier.experiments import work
+    from verifier.experiments import worker as work
 
     real, calls = work.certify, []
 
@@ -351,7 +351,7 @@ def test_a_proof_that_fails_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_fewer_units_than_wanted_are_noted() -> None:
-    from verifier.experiments.work import network_of, split_of
+    from verifier.experiments.worker import network_of, split_of
 
     given = small()
     given.networks.skip_units = 10**6
@@ -362,7 +362,7 @@ def test_fewer_units_than_wanted_are_noted() -> None:
 def test_other_files_are_other_data(tmp_path: Path) -> None:
     from test_splits import write_mnist
 
-    from verifier.experiments.work import perform
+    from verifier.experiments.worker import perform
 
     write_mnist(tmp_path / "data")
     given = small()

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from verifier.data.dataset import Dataset
 from verifier.errors import InputError
 from verifier.experiments.config import TrainingSection
-from verifier.model.data import Dataset
-from verifier.model.layers import Dense
-from verifier.model.network import Network
+from verifier.network.layers import Dense
+from verifier.network.network import Network
 
 pytestmark = pytest.mark.torch
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from verifier.data.grouping import group_duplicates
+from verifier.data.readers import load_builtin
 from verifier.errors import DataError
 from verifier.experiments.data import DIGITS_TRAIN, NAMES, load_split
-from verifier.model.grouping import group_duplicates
-from verifier.model.readers import load_builtin
 
 TRAIN, TEST = 24, 12
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")

@@ -19,8 +19,8 @@ from verifier.experiments.claims import CLAIMS, judge_claims
 from verifier.experiments.comparison import Judgement
 from verifier.experiments.groups import condition_of, group_of, grouped, in_order
 from verifier.experiments.record import Run
+from verifier.experiments.sentences import p_value, percent, points, signed
 from verifier.experiments.statistics import ConfidenceInterval, holm, mean_interval, paired
-from verifier.experiments.words import p_value, percent, points, signed
 
 T_975 = {1: 12.706, 2: 4.303, 4: 2.776, 9: 2.262}
 """Student's 0.975 quantile by degrees of freedom, from printed tables."""

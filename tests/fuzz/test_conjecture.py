@@ -19,7 +19,7 @@ from verifier.errors import InputError
 from verifier.fuzz import oracle
 from verifier.fuzz.conjecture import shipped
 from verifier.fuzz.properties import Falsified
-from verifier.model.case import build_layers
+from verifier.run.case import build_layers
 
 
 def search(name: str, seed: int = 4) -> fuzz.SearchResult:

@@ -12,8 +12,8 @@ import pytest
 from verifier import Network
 from verifier.fuzz import oracle
 from verifier.fuzz.strategies import _ACTIVATIONS
-from verifier.model.case import build_layers
-from verifier.model.network import approx_features
+from verifier.network.network import approx_features
+from verifier.run.case import build_layers
 
 ALL = sorted({name for names in _ACTIVATIONS.values() for name in names})
 Table = dict[str, Any]

@@ -16,7 +16,7 @@ from verifier.fuzz.properties import PROPERTIES, Falsified, certificate, enclosu
 from verifier.landscape.path import Path as LossPath
 from verifier.rank.certify import RankResult
 from verifier.rank.deficiency import Deficiency
-from verifier.suite.pipeline import CaseReport
+from verifier.run.pipeline import CaseReport
 
 EXAMPLES = {"path-never-increases": 12, "other-losses-never-increase": 8, "checker-accepts": 25}
 USUAL = 30

@@ -17,7 +17,7 @@ from verifier.cli import _guarded
 from verifier.errors import DataError, InputError
 from verifier.fuzz.properties import Falsified
 from verifier.fuzz.search import replay
-from verifier.model.case import MAX_TITLE
+from verifier.run.case import MAX_TITLE
 
 search_module = importlib.import_module("verifier.fuzz.search")  # `verifier.fuzz.search` is the function
 

@@ -13,7 +13,7 @@ import verifier
 from verifier import Verdict, read_case, run_case
 from verifier.errors import InputError
 from verifier.fuzz import Specimen
-from verifier.model.case import MAX_TITLE
+from verifier.run.case import MAX_TITLE
 
 QUICK = Path(verifier.__file__).parent / "suite" / "cases" / "quick"
 DENSE = {"kind": "dense", "width": 3, "activation": "tanh", "skip": True}

@@ -15,7 +15,7 @@ from verifier import Network, fuzz
 from verifier.fuzz import oracle
 from verifier.fuzz.strategies import DATA_KINDS, PARAMETER_KINDS
 from verifier.landscape.losses import LOSSES
-from verifier.model.case import build_layers
+from verifier.run.case import build_layers
 
 QUICK = settings(max_examples=60, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 

@@ -5,16 +5,16 @@ import pytest
 
 from verifier.balls.binary64.backend import cupy_backend, numpy_backend
 from verifier.balls.binary64.canary import canary
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.errors import InputError
-from verifier.model.activations import activation
-from verifier.model.initialise import initialise
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
-from verifier.model.verdict import Verdict
+from verifier.network.initialise import initialise
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
 from verifier.rank.float_inverse import approx_inverse64, certify_inverse64
 from verifier.rank.gram import certify_gram
+from verifier.sigma.activations import activation
+from verifier.verdict import Verdict
 
 pytestmark = pytest.mark.gpu
 

@@ -11,25 +11,25 @@ import pytest
 from flint import arb
 
 import verifier.landscape.escape
-import verifier.suite
+import verifier.run
 from verifier.balls.motion import Motion
 from verifier.errors import NetworkError
 from verifier.landscape.escape import prove_escape
-from verifier.landscape.gateway import part_merged_samples, prove_gateway
-from verifier.landscape.lift import constant_loss_lifts
+from verifier.landscape.escape_constant import constant_loss_lifts
+from verifier.landscape.escape_separate import part_merged_samples, prove_gateway
 from verifier.landscape.segment import WeightSegment, covering
 from verifier.landscape.stationary import cloned_stationary_point
-from verifier.model.activations import activation
-from verifier.model.case import read_case
-from verifier.model.gradient import approx_gradient
-from verifier.model.initialise import initialise, output_weights
-from verifier.model.kernels import approx_mpmath_kernel
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network, approx_features
-from verifier.model.verdict import Verdict
-from verifier.suite.pipeline import case_instance
+from verifier.network.gradient import approx_gradient
+from verifier.network.initialise import initialise, output_weights
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network, approx_features
+from verifier.run.case import read_case
+from verifier.run.pipeline import case_instance
+from verifier.sigma.activations import activation
+from verifier.sigma.kernels import approx_mpmath_kernel
+from verifier.verdict import Verdict
 
-QUICK = Path(verifier.suite.__file__).parent / "cases" / "quick"
+QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
 TABLE = {  # which escapes are certified from which start; the others must be UNDECIDED
     "digits-zero-start": ("E2", "E3"),
     "start-zero-random": ("E1", "E2", "E3"),

@@ -11,10 +11,10 @@ from flint import arb
 import verifier as vf
 from verifier.landscape import inseparable
 from verifier.landscape.inseparable import is_relation, prove_inseparable
-from verifier.model.layers import Dense
-from verifier.model.network import Network, approx_features
-from verifier.model.verdict import Verdict
+from verifier.network.layers import Dense
+from verifier.network.network import Network, approx_features
 from verifier.rank.rational import rational_features
+from verifier.verdict import Verdict
 
 
 def identity(x, y, classes, activation="identity"):

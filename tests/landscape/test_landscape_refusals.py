@@ -7,24 +7,25 @@ from flint import arb
 from planted import dense
 
 from verifier.balls.binary64.backend import numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.exact import Dyadic, ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.errors import NetworkError
-from verifier.landscape import escape, gateway, zero_loss
+from verifier.landscape import escape, zero_loss
+from verifier.landscape import escape_separate as gateway
 from verifier.landscape.escape import prove_escape
-from verifier.landscape.gateway import part_merged_samples, prove_gateway
-from verifier.landscape.lift import _hand_over
+from verifier.landscape.escape_constant import _hand_over
+from verifier.landscape.escape_separate import part_merged_samples, prove_gateway
 from verifier.landscape.neighbourhood import activation_bounds
 from verifier.landscape.path import prove_path, segment_and_ray
 from verifier.landscape.pointwise import prove_not_stationary
 from verifier.landscape.stationary import cloned_stationary_point
 from verifier.landscape.zero_loss import prove_zero_loss
-from verifier.model.activations import Activation, activation
-from verifier.model.layers import Conv, Dense
-from verifier.model.network import Network
-from verifier.model.verdict import Verdict
+from verifier.network.layers import Conv, Dense
+from verifier.network.network import Network
+from verifier.sigma.activations import Activation, activation
+from verifier.verdict import Verdict
 
 TANH = activation("tanh")
 XOR = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -174,7 +175,7 @@ def test_activations_without_enclosed_bounds_are_left_open(monkeypatch):
     assert activation_bounds(activation("relu"), arb(3)) is None
     assert activation_bounds(TANH, arb("inf")) is None
     assert activation_bounds(activation("exp"), arb(1000)) is None
-    monkeypatch.setattr("verifier.model.activations.MAX_DERIVATIVE_TERMS", 1)
+    monkeypatch.setattr("verifier.sigma.activations.MAX_DERIVATIVE_TERMS", 1)
     assert activation_bounds(Activation.from_expression("sin(t)*tanh(t)/7"), arb(3)) is None
 
 

@@ -9,15 +9,15 @@ from checks_losses import fractions_of, mp, phi, random_problem, run_check
 from planted import dense, forward, over_seeds
 
 from verifier.balls.binary64.backend import numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.exact import Dyadic, ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.data.dataset import Dataset
+from verifier.data.grouping import group_duplicates
 from verifier.errors import DataError
 from verifier.landscape.losses import HINGES, LOSSES, prove_loss_path
-from verifier.model.data import Dataset
-from verifier.model.grouping import group_duplicates
-from verifier.model.verdict import Verdict
 from verifier.rank.certify import prove_rank
+from verifier.verdict import Verdict
 
 
 @over_seeds()

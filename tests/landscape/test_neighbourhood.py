@@ -8,11 +8,11 @@ from planted import dense, over_seeds
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.landscape.neighbourhood import certified_ball, full_rank_radius, largest_size
 from verifier.landscape.zero_loss import prove_zero_loss
-from verifier.model.activations import activation
-from verifier.model.layers import Dense
-from verifier.model.network import Network
-from verifier.model.verdict import Verdict
+from verifier.network.layers import Dense
+from verifier.network.network import Network
 from verifier.rank.certify import prove_rank
+from verifier.sigma.activations import activation
+from verifier.verdict import Verdict
 
 
 @over_seeds()

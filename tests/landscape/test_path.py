@@ -10,11 +10,11 @@ from flint import arb
 from planted import contains, dense, ends, fraction, over_seeds
 
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import DataError
 from verifier.landscape.path import decimal_below, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
-from verifier.model.verdict import Verdict
+from verifier.verdict import Verdict
 
 
 @over_seeds()

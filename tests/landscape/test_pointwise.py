@@ -6,11 +6,11 @@ from checks_losses import random_problem, run_check
 from planted import dense, over_seeds
 
 from verifier.balls.binary64.backend import numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.exact import Dyadic, ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.landscape.pointwise import prove_curvature, prove_not_stationary
-from verifier.model.verdict import Verdict
+from verifier.verdict import Verdict
 
 
 @over_seeds(2)

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from verifier.balls.exact import Dyadic
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.checker.certificate import check_file
 from verifier.landscape.neighbourhood import certified_rank_ball
-from verifier.model.activations import activation
-from verifier.model.case import parse_case
-from verifier.model.initialise import initialise
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network, approx_features
+from verifier.network.initialise import initialise
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network, approx_features
 from verifier.rank.certify import prove_rank
-from verifier.suite.pipeline import run_case
+from verifier.run.case import parse_case
+from verifier.run.pipeline import run_case
+from verifier.sigma.activations import activation
 
 CASE = """
 data = { name = "digits", samples = 20 }

@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 
 import verifier as vf
-import verifier.suite
+import verifier.run
 from verifier.balls.exact import ExactArray
 from verifier.errors import InputError
 from verifier.fuzz import oracle
 from verifier.landscape.escape import prove_escape
 from verifier.landscape.legs import combination
 from verifier.landscape.stationary import cloned_stationary_point
-from verifier.model.case import read_case
-from verifier.suite.curve import curve_of
-from verifier.suite.pipeline import case_instance
+from verifier.run.case import read_case
+from verifier.run.curve import curve_of
+from verifier.run.pipeline import case_instance
 
-QUICK = Path(verifier.suite.__file__).parent / "cases" / "quick"
+QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
 DIGITS = 60
 SMALL = [
     ("start-duplicate-square", "E1"),

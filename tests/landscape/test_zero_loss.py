@@ -9,12 +9,12 @@ from checks import fractions_of, oracle_margins, run_check, small_problem
 from planted import dense, fraction, over_seeds
 
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.landscape import zero_loss
 from verifier.landscape.zero_loss import prove_zero_loss
-from verifier.model.initialise import initialise
-from verifier.model.verdict import Verdict
+from verifier.network.initialise import initialise
 from verifier.rank.certify import prove_rank
+from verifier.verdict import Verdict
 
 
 @over_seeds()

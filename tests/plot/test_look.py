@@ -11,7 +11,7 @@ from matplotlib import colors, pyplot
 
 import verifier as vf
 from verifier.errors import InputError
-from verifier.plot.look import PALETTES, palette_of
+from verifier.plot.style import PALETTES, palette_of
 
 
 def test_import_verifier_does_not_load_matplotlib():

@@ -8,12 +8,12 @@ import pytest
 from checks import mp, run_check
 from planted import dense, oracle, over_seeds, random_parameters, random_samples, shuffled_dag, smallest_singular_value
 
-from verifier.balls.features import FeatureEnclosure
-from verifier.model.initialise import initialise
-from verifier.model.network import approx_features
-from verifier.model.verdict import Verdict
+from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.network.initialise import initialise
+from verifier.network.network import approx_features
 from verifier.rank import certify
 from verifier.rank.certify import prove_rank
+from verifier.verdict import Verdict
 
 
 def rank_of(net, u, x, **keywords):

@@ -5,11 +5,11 @@ import pytest
 from checks import run_check
 from planted import dense, numerical_rank, oracle, over_seeds
 
-from verifier.model.activations import activation
-from verifier.model.initialise import initialise
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
+from verifier.network.initialise import initialise
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
 from verifier.rank.deficiency import MIRRORED, cheap_deficiency, monomial_rank, structural_deficiency
+from verifier.sigma.activations import activation
 
 
 @over_seeds(share=4)

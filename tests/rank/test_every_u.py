@@ -5,12 +5,12 @@ import pytest
 from checks_theorem import PATCHES, free_network, one_pixel, run_check
 from planted import dense, over_seeds
 
-from verifier.model.activations import activation
-from verifier.model.initialise import initialise
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
+from verifier.network.initialise import initialise
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
 from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
+from verifier.sigma.activations import activation
 
 
 @over_seeds(share=4)

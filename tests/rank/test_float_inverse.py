@@ -10,8 +10,8 @@ from planted import over_seeds
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
-from verifier.model.verdict import Verdict
 from verifier.rank import float_inverse as r1
+from verifier.verdict import Verdict
 
 BACKEND = numpy_backend(1)
 STRICT = Backend(array_api_strict, "array-api-strict")

@@ -11,8 +11,8 @@ from planted import over_seeds, smallest_singular_value
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.errors import InputError
-from verifier.model.verdict import Verdict
 from verifier.rank import gram
+from verifier.verdict import Verdict
 
 BACKEND = numpy_backend(1)
 STRICT = Backend(array_api_strict, "array-api-strict")

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from planted import dense, exact_rank, oracle, smallest_singular_value
 
 from verifier.balls.binary64.backend import numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure
-from verifier.balls.features import FeatureEnclosure
-from verifier.model.initialise import initialise
-from verifier.model.verdict import Verdict
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.network.initialise import initialise
 from verifier.rank.certify import prove_rank
+from verifier.verdict import Verdict
 
 MAX_BITS = 1024
 pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")

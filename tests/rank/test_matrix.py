@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 import verifier as vf
 from verifier.cli import app
-from verifier.model.matrix_files import parsed, read_matrix
+from verifier.data.matrix_files import parsed, read_matrix
 from verifier.rank import definite
 from verifier.rank import matrix as module
 

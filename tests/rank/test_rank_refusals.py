@@ -11,22 +11,22 @@ from flint import fmpz_mat
 from planted import dense
 
 from verifier.balls.binary64.backend import numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import InputError
-from verifier.model.activations import activation
-from verifier.model.expressions import parse_expression
-from verifier.model.layers import Conv, Dense
-from verifier.model.network import Network
-from verifier.model.verdict import Verdict
+from verifier.network.layers import Conv, Dense
+from verifier.network.network import Network
 from verifier.rank import approx, certify, float_inverse, gram, random_witness, refine
 from verifier.rank.certify import prove_rank
 from verifier.rank.dead import dead_open_set
 from verifier.rank.monotone import _walk
 from verifier.rank.right_inverse import witness_norm
 from verifier.rank.singular_values import decimal_enclosure, matrix_singular_values
+from verifier.sigma.activations import activation
+from verifier.sigma.expressions import parse_expression
+from verifier.verdict import Verdict
 
 BACKEND = numpy_backend(1)
 GOOD = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 3.0]])

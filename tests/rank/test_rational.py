@@ -10,15 +10,15 @@ from flint import arb, fmpq
 
 import verifier as vf
 from verifier.balls.binary64.backend import numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
-from verifier.model.verdict import Verdict
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
 from verifier.rank import rational
 from verifier.rank.certify import prove_rank
 from verifier.rank.rational import exact_rank, rational_activations, rational_features
+from verifier.verdict import Verdict
 
 PIECEWISE = ["relu", "max(t, t/8)", "abs(t)", "max(-1, min(1, t))", "t", "t**2", "t/(1 + t**2)", "max(0, min(6, t))"]
 

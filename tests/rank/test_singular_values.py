@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from planted import dense, fraction, oracle, over_seeds
 
 from verifier.balls.exact import Dyadic, ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.cli import _guarded
 from verifier.errors import InputError
-from verifier.model.verdict import Verdict
 from verifier.rank.certify import silent
 from verifier.rank.singular_values import (
     _Search,
@@ -29,6 +28,7 @@ from verifier.rank.singular_values import (
     matrix_singular_values,
     singular_values,
 )
+from verifier.verdict import Verdict
 
 CASE = """
 [data]

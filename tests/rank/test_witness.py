@@ -12,20 +12,20 @@ from flint import arb
 from planted import over_seeds
 
 import verifier.certificate
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.certificate.show import describe
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker.certificate import check_file
+from verifier.data.dataset import Dataset
+from verifier.data.samples import SampleSource
 from verifier.errors import DataError, PrecisionError
-from verifier.model.activations import activation, catalogue
-from verifier.model.data import Dataset
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
-from verifier.model.samples import SampleSource
-from verifier.model.verdict import Verdict
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
 from verifier.rank.certify import prove_rank
 from verifier.rank.monotone import monotone_limits
 from verifier.rank.witness import prove_witness
+from verifier.sigma.activations import activation, catalogue
+from verifier.verdict import Verdict
 
 SCHEMA = json.loads((Path(verifier.certificate.__file__).parent / "schema-v1.json").read_text())
 TANH, SOFTPLUS = activation("tanh"), activation("softplus")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from verifier.model.case import Case
-from verifier.suite.runner import packaged_cases, run_cases
-from verifier.suite.table import ProgressDisplay
+from verifier.run.case import Case
+from verifier.run.runner import packaged_cases, run_cases
+from verifier.run.table import ProgressDisplay
 
 NAMES = (
     "conflicting-labels",

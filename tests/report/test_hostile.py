@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from reporting import Page, run
 
-from verifier.model.case import read_case
 from verifier.report.page import page, write_report
 from verifier.report.results import Results, read_results
 from verifier.report.text import typeset, visible
+from verifier.run.case import read_case
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -21,7 +21,7 @@ from verifier.errors import CertificateError, InputError
 from verifier.report import page as module
 from verifier.report.page import MAX_BYTES, page, write_report
 from verifier.report.results import Results, read_results
-from verifier.report.words import sentence, summary
+from verifier.report.sentences import sentence, summary
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from verifier.report.picture import HEIGHT, LEFT, RIGHT, WIDTH, panels
 from verifier.report.results import read_results
-from verifier.suite.curve import Curve, Mark, Piece
+from verifier.run.curve import Curve, Mark, Piece
 
 
 def corners(path: str) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ import numpy as np
 
 import verifier as vf
 from verifier.certificate.show import read_description
-from verifier.model.layers import Dense
+from verifier.network.layers import Dense
 
 
 def test_a_path_to_a_positive_infimum_is_not_announced_as_one_to_loss_0() -> None:

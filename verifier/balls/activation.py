@@ -13,8 +13,8 @@ from functools import lru_cache
 from flint import arb, ctx, fmpq
 
 from verifier.errors import ExpressionError
-from verifier.model.activations import Activation
-from verifier.model.tree import Tree, evaluate, tree_of
+from verifier.sigma.activations import Activation
+from verifier.sigma.tree import Tree, evaluate, tree_of
 
 Kernel = Callable[[arb], arb]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from verifier.balls.binary64.features import FloatEnclosure
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 
 FIRST_BITS = 64
 """Precision of the first Arb enclosure."""

@@ -13,8 +13,8 @@ import numpy as np
 from flint import arb, arb_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
+from verifier.data.gate import exact
 from verifier.errors import DataError
-from verifier.model.gate import exact
 
 LIMB_BITS = 62
 STATABLE = 180_000

@@ -9,11 +9,11 @@ import numpy as np
 from flint import arb, arb_mat
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.margins import float_margins
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import ExactArray, lower_float, upper_float
-from verifier.balls.features import Progress
+from verifier.balls.feature_enclosure import Progress
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
 from verifier.errors import NetworkError

@@ -18,8 +18,8 @@ from flint import arb, arb_mat
 from verifier.balls.activation import arb_kernel, tree_kernel
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
-from verifier.model.layers import AvgPool, Conv, Dense, window_indices
-from verifier.model.network import Array, Network
+from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.network import Array, Network
 
 Rows = list[list[arb]]
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from flint import arb, arb_series, ctx, fmpq
 
 from verifier.errors import ExpressionError
-from verifier.model.tree import Tree, evaluate
+from verifier.sigma.tree import Tree, evaluate
 
 
 class HasTree(Protocol):

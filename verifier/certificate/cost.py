@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Network
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Network
 
 GIB = 2**30
 CHECKER_SECONDS, CHECKER_GIB = 600.0, 6.0

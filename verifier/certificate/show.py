@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from verifier.balls.exact import SHOWN_BITS, Dyadic, about, at_least, at_most, exactly
+from verifier.data.files import read_regular
 from verifier.display import Facts, Shown, Table
 from verifier.errors import InputError, one_line
-from verifier.model.files import read_regular
 
 MAX_BYTES = 16 * 2**20
 MAX_EXPONENT = 200_000

@@ -20,25 +20,25 @@ from verifier import __version__
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.certificate.cost import WITHOUT_WEIGHTS, LeftOut, Limits, Size, expected, judge, sentence
 from verifier.certificate.reach import out_of_reach
+from verifier.data.dataset import Dataset
+from verifier.data.samples import SampleSource
 from verifier.errors import CertificateError
 from verifier.landscape.escape import Escape
-from verifier.landscape.gateway import GatewayResult
+from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.losses import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.model.data import Dataset
-from verifier.model.given import given_parameters
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Array, Network
-from verifier.model.samples import SampleSource
-from verifier.model.verdict import Verdict
+from verifier.network.arguments import given_parameters
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Array, Network
 from verifier.rank.certify import RankResult, used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.rational import rational_activations
 from verifier.rank.witness import WitnessResult
-from verifier.theorem.steps import Theorem
+from verifier.statements.proof import Theorem
+from verifier.verdict import Verdict
 
 FORMAT, VERSION = "verifier-certificate", 1
 MAX_EXPONENT = 200_000

@@ -1,4 +1,4 @@
-"""The paper's networks, scaled to the input and to the training set, as layers of `verifier.model`.
+"""The paper's networks, scaled to the input and to the training set, as layers of `verifier.network`.
 
 One description serves both sides: `verifier.experiments.module` trains it in PyTorch, the verifier proves about it.
 Differences from the networks of the literature: average instead of max pooling (max-pooling is not analytic), no
@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 
 from verifier.errors import InputError, nearest
-from verifier.model.layers import AvgPool, Conv, Dense, Layer, Shape, Source
-from verifier.model.network import Network
+from verifier.network.layers import AvgPool, Conv, Dense, Layer, Shape, Source
+from verifier.network.network import Network
 
 VGG: Final = {
     "vgg11": (1, 1, 2, 2, 2),

@@ -22,7 +22,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 from verifier.experiments.features import Blocks
-from verifier.model.network import Array
+from verifier.network.network import Array
 
 ENOUGH = 0.1
 """The smallest margin at which the solver stops: of the order at which the loss stops caring."""

@@ -18,13 +18,17 @@ from flint import arb
 
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.canary import canary
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, at_least, at_most, lower_float, upper_float
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
+from verifier.certificate.check_process import CheckerProcess
 from verifier.certificate.writer import CertificateBuilder
+from verifier.data.dataset import Dataset
+from verifier.data.grouping import group_duplicates
+from verifier.data.samples import SampleSource
 from verifier.errors import DataError, PrecisionError
 from verifier.experiments.baseline import solve
 from verifier.experiments.config import CertifySection
@@ -35,16 +39,12 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import PathResult, prove_path
 from verifier.landscape.separate import times_right_inverse
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
-from verifier.model.data import Dataset
-from verifier.model.grouping import group_duplicates
-from verifier.model.network import Array, Network
-from verifier.model.samples import SampleSource
-from verifier.model.verdict import Verdict
+from verifier.network.network import Array, Network
 from verifier.rank.certify import RankResult, Stage, prove_rank, silent
 from verifier.rank.right_inverse import RightInverse
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.suite.recheck import CheckerProcess
-from verifier.theorem.hypotheses import analytic
+from verifier.statements.assumption import analytic
+from verifier.verdict import Verdict
 
 PASSES = 300
 """Passes over Psi that looking for V may take, where the given V misclassifies."""

@@ -16,8 +16,8 @@ from verifier.display import count
 from verifier.experiments.comparison import Judgement, Outcome, sgd_below
 from verifier.experiments.groups import Condition, common_seeds, grouped
 from verifier.experiments.record import Run
+from verifier.experiments.sentences import percent, points
 from verifier.experiments.statistics import mean_interval, paired
-from verifier.experiments.words import percent, points
 
 FEW: Final = 3
 """Fewer runs than this decide nothing about a share of runs."""

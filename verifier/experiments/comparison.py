@@ -10,8 +10,8 @@ from typing import Final, Literal
 from verifier.display import count
 from verifier.experiments.groups import Condition, Group, Pool, common_seeds, grouped
 from verifier.experiments.record import Run
+from verifier.experiments.sentences import p_words, points
 from verifier.experiments.statistics import Paired, holm, paired
-from verifier.experiments.words import p_words, points
 
 Outcome = Literal["reproduced", "not reproduced", "inconclusive"]
 

@@ -14,13 +14,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from verifier.data.files import read_regular
 from verifier.errors import CaseError, InputError, nearest, one_line
 from verifier.experiments.architectures import ARCHITECTURES, WIDEST
 from verifier.experiments.data import NAMES
 from verifier.landscape.path import decimal_below
-from verifier.model.activations import activation
-from verifier.model.case import MAX_CASE_BYTES, convert
-from verifier.model.files import read_regular
+from verifier.run.case import MAX_CASE_BYTES, convert
+from verifier.sigma.activations import activation
 
 ACTIVATIONS: Final = ("sigmoid", "softplus(20)", "tanh", "gelu")
 """Activations that the PyTorch side has, and softplus with any other gamma."""

@@ -1,7 +1,7 @@
 """Training and test data of an experiment: digits, which needs no download, and MNIST and CIFAR-10 from local files.
 
 Pixels are the exact integers of the files times a power of two. Nothing is downloaded, nothing is unpickled, and sizes
-are compared with the files before memory is taken (`verifier.model.idx`).
+are compared with the files before memory is taken (`verifier.data.idx`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.data.dataset import Dataset, IntArray
+from verifier.data.idx import read_cifar, read_idx
+from verifier.data.readers import MAX_BYTES, load_builtin
 from verifier.display import count
 from verifier.errors import DataError, nearest, one_line
-from verifier.model.data import Dataset, IntArray
-from verifier.model.idx import read_cifar, read_idx
-from verifier.model.readers import MAX_BYTES, load_builtin
 
 NAMES: Final = ("digits", "mnist", "fashion-mnist", "cifar10")
 """The data sets that an experiment can use."""

@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import InputError
 from verifier.experiments.record import PathPoint
 from verifier.landscape.path import Path
-from verifier.model.network import Array
+from verifier.network.network import Array
 
 USEFUL_RADIUS: Final = 1e-2
 """Features with wider enclosures are not worth trying."""

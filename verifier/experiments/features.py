@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from verifier.model.layers import AvgPool, Conv
-from verifier.model.network import Array, Network, approx_features
+from verifier.network.layers import AvgPool, Conv
+from verifier.network.network import Array, Network, approx_features
 
 Blocks = Callable[[], Iterator[tuple[slice, Array]]]
 """One pass over Psi: rows, and their features, (rows, M)."""

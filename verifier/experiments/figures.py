@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from verifier.errors import InputError
 from verifier.experiments.groups import Condition, Group, grouped
-from verifier.experiments.looks import LINES, MARKERS, NAMES, colour
 from verifier.experiments.record import Epoch, PathPoint, Run
 from verifier.experiments.statistics import mean_interval
-from verifier.plot.look import Palette, dress, legend, palette_of
+from verifier.experiments.styles import LINES, MARKERS, NAMES, colour
+from verifier.plot.style import Palette, dress, legend, palette_of
 
 SMALLEST: Final = 1e-12
 """Losses are drawn down to this: below, binary64's mean cross-entropy is rounding."""

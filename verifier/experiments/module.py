@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from verifier.errors import InputError
-from verifier.model.activations import Activation
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Array, Network
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Array, Network
+from verifier.sigma.activations import Activation
 
 
 class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by the type checker

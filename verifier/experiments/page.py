@@ -26,7 +26,7 @@ from verifier.experiments.record import Experiment, Run
 from verifier.experiments.table import DataTable, Row, certified_sentence, data_tables
 from verifier.rank.singular_values import decimal_bound
 from verifier.report.page import CODES, LONGEST_FILE, LONGEST_TITLE
-from verifier.report.sheet import environment, style_sheet
+from verifier.report.page_template import environment, style_sheet
 from verifier.report.text import typeset, visible
 
 MARKS: Final = {"reproduced": "P", "not reproduced": "R", "inconclusive": "U"}

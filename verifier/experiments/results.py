@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from verifier.certificate.writer import atomic_write
+from verifier.data.files import read_regular
 from verifier.errors import CertificateError, InputError, one_line
 from verifier.experiments.claims import DEEP
 from verifier.experiments.groups import condition_of, group_of, in_order
 from verifier.experiments.record import Experiment, Run
 from verifier.experiments.table import csv_bytes, data_tables, print_experiment
-from verifier.model.files import read_regular
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +127,7 @@ def _write_figures(folder: Path, figures: Sequence[_Drawn]) -> list[Picture]:
     """Draw each figure light and dark, as SVG and PNG; those of the page are returned."""
     from verifier.experiments.inline import inline_svg, svg_bytes
     from verifier.experiments.page import Picture
-    from verifier.plot.look import style
+    from verifier.plot.style import style
 
     pictures = []
     for index, drawn in enumerate(figures):

@@ -22,10 +22,10 @@ from verifier.experiments.config import Configuration
 from verifier.experiments.data import files_of
 from verifier.experiments.plan import PlannedRun, jobs_of
 from verifier.experiments.record import Experiment, Run
-from verifier.suite.toml import to_toml
+from verifier.run.toml import to_toml
 
 if TYPE_CHECKING:
-    from verifier.suite.executors import Workers
+    from verifier.run.executors import Workers
 
 PARTS: Final = ("runs", "weights", "certificates", "checkpoints")
 """Folders that an experiment fills besides ``figures``."""
@@ -109,7 +109,7 @@ def run_experiment(
     need_torch()
     from verifier.experiments.results import write_results
     from verifier.experiments.surface import surface_figure
-    from verifier.experiments.work import finished
+    from verifier.experiments.worker import finished
 
     begun = time.perf_counter()
     tasks = tasks_of(name, configuration, folder)
@@ -156,7 +156,7 @@ def _check(configuration: Configuration, folder: Path) -> None:
 
 
 def _here(tasks: Sequence[Task], runs: dict[str, Run], show: Show) -> None:
-    from verifier.experiments.work import perform
+    from verifier.experiments.worker import perform
 
     for task in tasks:
         name = task.job.name
@@ -195,7 +195,7 @@ def _apart(tasks: Sequence[Task], runs: dict[str, Run], workers: Workers, show: 
 
 def _perform(task: Task) -> Run:
     """What a worker process does."""
-    from verifier.experiments.work import perform
+    from verifier.experiments.worker import perform
 
     return perform(task.job, task.folder, certificate=task.certificate, start=task.start, told=lambda words: None)
 
@@ -230,7 +230,7 @@ def configuration_toml(configuration: Configuration) -> str:
 def _versions() -> dict[str, str]:
     import torch
 
-    from verifier.suite.ledger import versions
+    from verifier.run.ledger import versions
 
     return {**versions(), "torch": str(torch.__version__)}
 

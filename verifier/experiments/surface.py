@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from verifier.experiments.plan import PlannedRun
 from verifier.experiments.results import Extra
-from verifier.model.network import Array
+from verifier.network.network import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ def surface_figure(jobs: Sequence[PlannedRun], runs: Sequence[Run], folder: Path
 
 def weights_of(job: PlannedRun, folder: Path) -> tuple[Array, Array]:
     """(U, V) of a finished run, from ``weights/NAME.safetensors``; a case's ``start.file`` takes it as well."""
-    from verifier.experiments.work import network_of, split_of
+    from verifier.experiments.worker import network_of, split_of
 
     network, _ = network_of(job, split_of(job))
     tensors = load_file(folder / "weights" / f"{job.name}.safetensors")
@@ -67,9 +67,9 @@ def weights_of(job: PlannedRun, folder: Path) -> tuple[Array, Array]:
 def _figure(jobs: Sequence[PlannedRun], runs: Sequence[Run], folder: Path) -> Figure:
     from matplotlib.figure import Figure
 
-    from verifier.experiments.work import network_of, split_of
-    from verifier.plot.look import dress
+    from verifier.experiments.worker import network_of, split_of
     from verifier.plot.slices import fill_surface, filter_normalised, losses_on_plane, random_direction
+    from verifier.plot.style import dress
 
     figure = Figure(figsize=(10.4, 4.6), layout="constrained")
     steps = np.linspace(-SPAN, SPAN, POINTS)

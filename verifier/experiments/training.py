@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from verifier.certificate.writer import atomic_write
+from verifier.data.dataset import Dataset
 from verifier.errors import InputError, one_line
 from verifier.experiments.config import TrainingSection
 from verifier.experiments.module import SkipNetwork
 from verifier.experiments.record import Epoch
-from verifier.model.data import Dataset
 
 DECAYS = (0.5, 0.75)
 """Parts of the epochs after which the rate is divided by ten."""

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from verifier.suite.recheck import CHECKER
+from verifier.certificate.check_process import CHECKER
 
 LOOP = """
 import importlib, json, sys, types

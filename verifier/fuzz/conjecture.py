@@ -23,7 +23,7 @@ from verifier.fuzz.properties.core import Falsified, Property
 from verifier.fuzz.search import DEFAULT_EXAMPLES, SearchResult, search
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import specimens
-from verifier.model.verdict import Verdict
+from verifier.verdict import Verdict
 
 SHIPPED = Path(__file__).with_name("conjectures")
 """Worked conjectures, which the command line also finds by their names."""

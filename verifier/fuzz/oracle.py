@@ -17,8 +17,8 @@ import sympy
 from flint import fmpq, fmpq_mat
 from numpy.typing import NDArray
 
-from verifier.model.layers import AvgPool, Conv, window_indices
-from verifier.model.network import Array, Network
+from verifier.network.layers import AvgPool, Conv, window_indices
+from verifier.network.network import Array, Network
 
 DIGITS: Final = 200
 """Working precision of the real oracle."""

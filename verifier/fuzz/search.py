@@ -25,8 +25,8 @@ from verifier.display import Facts, Shown, Table
 from verifier.errors import InputError, one_line
 from verifier.fuzz.properties.core import Check, Falsified
 from verifier.fuzz.specimen import Specimen
-from verifier.model.case import MAX_TITLE
-from verifier.model.verdict import Verdict
+from verifier.run.case import MAX_TITLE
+from verifier.verdict import Verdict
 
 ROUND = 100
 """Examples in a round when the time is limited, not their number."""

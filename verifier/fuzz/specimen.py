@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from verifier.balls.engine import FIRST_BITS
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.certificate.writer import CertificateBuilder, atomic_write
+from verifier.data.dataset import Dataset
+from verifier.data.grouping import Grouping, group_duplicates
 from verifier.errors import CaseError
-from verifier.model.case import Case, build_network, parse_case, read_case
-from verifier.model.data import Dataset
-from verifier.model.grouping import Grouping, group_duplicates
-from verifier.model.network import Array, Network
-from verifier.model.verdict import Verdict
+from verifier.network.network import Array, Network
 from verifier.rank.certify import RankResult
-from verifier.suite.pipeline import CaseReport, Instance, case_dataset, case_instance, in_words, run_case
+from verifier.run.case import Case, build_network, parse_case, read_case
+from verifier.run.pipeline import CaseReport, Instance, case_dataset, case_instance, in_words, run_case
+from verifier.verdict import Verdict
 
 MAX_BITS = 512
 """Default last precision of a specimen's rank proof: the problems are small and there are many of them."""

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from verifier.fuzz.specimen import Specimen
 from verifier.landscape.losses import LOSSES
-from verifier.model.case import build_layers
-from verifier.model.initialise import Init, initialise, output_weights
-from verifier.model.network import Array, Network
+from verifier.network.initialise import Init, initialise, output_weights
+from verifier.network.network import Array, Network
+from verifier.run.case import build_layers
 
 Samples = tuple[Array, NDArray[np.int64]]
 DataKind = Literal["integers", "dyadic", "floats", "nearly-equal", "duplicates", "huge", "tiny", "subnormal"]

@@ -22,27 +22,27 @@ from numpy.typing import NDArray
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import Dyadic, ExactArray, about, at_most, exactly
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
+from verifier.data.gate import binary64
 from verifier.display import Decided, Facts, Shown, Table
 from verifier.errors import InputError, NetworkError
-from verifier.landscape.gateway import part_merged_samples
+from verifier.landscape.escape_constant import CARRY_BITS, Lift, constant_loss_lifts
+from verifier.landscape.escape_separate import part_merged_samples
 from verifier.landscape.legs import Leg, StraightLeg
-from verifier.landscape.lift import CARRY_BITS, Lift, constant_loss_lifts
 from verifier.landscape.parting import PartingLeg
 from verifier.landscape.path import DEFAULT_TARGETS, Path, decimal_below, segment_and_ray, stated_loss
 from verifier.landscape.segment import WeightSegment
 from verifier.landscape.zero_loss import prove_zero_loss
-from verifier.model.gate import binary64
-from verifier.model.given import given_counts, given_inputs, given_labels, given_parameters
-from verifier.model.gradient import approx_gradient
-from verifier.model.initialise import portable_gaussian
-from verifier.model.layers import AvgPool
-from verifier.model.network import Array, Network
-from verifier.model.verdict import Verdict
+from verifier.network.arguments import given_counts, given_inputs, given_labels, given_parameters
+from verifier.network.gradient import approx_gradient
+from verifier.network.initialise import portable_gaussian
+from verifier.network.layers import AvgPool
+from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, prove_rank, silent
+from verifier.verdict import Verdict
 
 Label = Literal["E1", "E2", "E3", "E4"]
 CLAIMS: dict[Label, str] = {

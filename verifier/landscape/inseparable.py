@@ -22,10 +22,10 @@ import scipy.sparse
 from flint import arb, arb_mat, fmpq, fmpz_mat, nmod_mat
 from numpy.typing import NDArray
 
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
-from verifier.model.network import Array, Network
+from verifier.network.network import Array, Network
 from verifier.rank.deficiency import FormTable, unit_forms
 from verifier.rank.rational import PRIME, RationalFeatures, TooLargeError, rational_activations, rational_features
 

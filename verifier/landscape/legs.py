@@ -21,7 +21,7 @@ from verifier.balls.margins import Margins
 from verifier.display import Brief
 from verifier.errors import InputError
 from verifier.landscape.segment import WeightSegment
-from verifier.model.network import Array
+from verifier.network.network import Array
 
 
 class Leg(Protocol):

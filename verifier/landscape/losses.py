@@ -33,21 +33,21 @@ import numpy as np
 from flint import arb, arb_mat, fmpz
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, given_weights, round_down, round_up, statable
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
+from verifier.data.gate import integers
 from verifier.display import Decided, Facts, Shown
 from verifier.errors import DataError
 from verifier.landscape.path import decimal_below
 from verifier.landscape.separate import QUIETLY, lstsq, proposals, times_right_inverse
-from verifier.model.gate import integers
-from verifier.model.given import given_counts
-from verifier.model.network import Array
-from verifier.model.verdict import Verdict
+from verifier.network.arguments import given_counts
+from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
+from verifier.verdict import Verdict
 
 LOSSES = ("cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest")
 HINGES = ("weston-watkins", "crammer-singer")

@@ -35,14 +35,14 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, ro
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.errors import ExpressionError
-from verifier.model.activations import Activation
-from verifier.model.expressions import T
-from verifier.model.given import given_inputs, given_parameters
-from verifier.model.layers import AvgPool, Conv, Dense
-from verifier.model.network import Array, Network
-from verifier.model.ranges import Interval, behaviour
-from verifier.model.verdict import Verdict
+from verifier.network.arguments import given_inputs, given_parameters
+from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import SLACK
+from verifier.sigma.activations import Activation
+from verifier.sigma.expressions import T
+from verifier.sigma.ranges import Interval, behaviour
+from verifier.verdict import Verdict
 
 BITS = 64
 """Working precision for the few scalars."""

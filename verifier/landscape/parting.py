@@ -1,7 +1,7 @@
 r"""The leg of E4 on which merged samples part: U moves on a line, and V(t) keeps every logit.
 
-With M(t) the matrix of Newton's divided differences (see `verifier.landscape.gateway`), R the certified right inverse
-of all M(t) and E the rows (G_A, 0, ..., 0) of the groups,
+With M(t) the matrix of Newton's divided differences (see `verifier.landscape.escape_separate`), R the certified right
+inverse of all M(t) and E the rows (G_A, 0, ..., 0) of the groups,
 
 .. math:: V(t) = R\,(M(t) R)^{-1} E
 
@@ -19,16 +19,16 @@ from flint import arb, arb_mat
 
 from verifier.balls.activation import arb_kernel
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import Margins
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
 from verifier.display import Brief
 from verifier.errors import InputError
-from verifier.landscape.gateway import Parting, wide_last_layer
+from verifier.landscape.escape_separate import Parting, wide_last_layer
 from verifier.landscape.legs import ball_of, between, combination, exact_midpoints
-from verifier.model.network import Array, Network
+from verifier.network.network import Array, Network
 
 FIRST, LAST = 256, 1 << 14
 """Precisions of V(t) in bits: close samples need more, since divided differences cancel."""

@@ -23,7 +23,7 @@ import numpy as np
 from flint import arb, fmpq, fmpz
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.features import NotEnclosed
+from verifier.balls.binary64.float_enclosure import NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic, sharper
 from verifier.balls.exact import (
     Dyadic,
@@ -38,7 +38,7 @@ from verifier.balls.exact import (
     statable,
     upper_float,
 )
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
@@ -46,11 +46,11 @@ from verifier.display import Decided, Facts, Shown, Table
 from verifier.errors import InputError
 from verifier.landscape.legs import Leg, ball_of, combination
 from verifier.landscape.zero_loss import ZeroLoss, loss_bound
-from verifier.model.given import given_counts, given_labels
-from verifier.model.network import Array
-from verifier.model.verdict import Verdict
+from verifier.network.arguments import given_counts, given_labels
+from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK
+from verifier.verdict import Verdict
 
 DECIMAL = re.compile(r"(?=\.?[0-9])[0-9]{0,20}\.?[0-9]{0,20}([eE][-+]?[0-9]{1,4})?")
 """Target losses: positive decimals whose exact value is a number of moderate size."""

@@ -20,7 +20,7 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
 from verifier.balls.loss import Row
@@ -28,11 +28,11 @@ from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.landscape.separate import QUIETLY
-from verifier.model.given import given_counts, given_labels
-from verifier.model.network import Array
-from verifier.model.verdict import Verdict
+from verifier.network.arguments import given_counts, given_labels
+from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
+from verifier.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -24,7 +24,7 @@ from verifier.balls.margins import Margins
 from verifier.balls.motion import Motion, Rows
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
-from verifier.model.network import Array
+from verifier.network.network import Array
 
 
 @dataclass(frozen=True, repr=False)

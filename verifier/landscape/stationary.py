@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from verifier.display import Brief
 from verifier.errors import NetworkError
-from verifier.model.activations import Activation
-from verifier.model.gradient import approx_gradient
-from verifier.model.initialise import portable_gaussian
-from verifier.model.layers import Dense
-from verifier.model.network import Array, Network
+from verifier.network.gradient import approx_gradient
+from verifier.network.initialise import portable_gaussian
+from verifier.network.layers import Dense
+from verifier.network.network import Array, Network
+from verifier.sigma.activations import Activation
 
 NEWTON_STEPS = 12
 DIFFERENCE = 1e-5

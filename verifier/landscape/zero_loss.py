@@ -10,7 +10,7 @@ from flint import arb
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.canary import require_products
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
 from verifier.balls.margins import Margins, enclose_margins
@@ -18,10 +18,10 @@ from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.landscape.inseparable import Inseparable, prove_inseparable
 from verifier.landscape.separate import proposals
-from verifier.model.given import given_labels
-from verifier.model.verdict import Verdict
+from verifier.network.arguments import given_labels
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
+from verifier.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, repr=False)

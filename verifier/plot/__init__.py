@@ -5,10 +5,10 @@ Everything but the loss slices is drawn from enclosures. ``with vf.plot.style("d
 
 from verifier.plot.descent import loss_along_path
 from verifier.plot.graph import network
-from verifier.plot.look import style
 from verifier.plot.samples import margins
 from verifier.plot.slices import filter_normalised, loss_slice, loss_surface, random_direction
 from verifier.plot.spectrum import psi, sigma_along_line, singular_values
+from verifier.plot.style import style
 
 __all__ = [
     "filter_normalised",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from verifier.errors import VerifierError
 from verifier.plot.figures import FIGURES
-from verifier.plot.look import style
+from verifier.plot.style import style
 
 USAGE = "usage: python -m verifier.plot OUT_DIR [light|dark]"
 

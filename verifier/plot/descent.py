@@ -14,8 +14,8 @@ from verifier.balls.exact import Dyadic, exactly, lower_float, upper_float
 from verifier.errors import InputError
 from verifier.landscape.escape import Escape, EscapeResult
 from verifier.landscape.path import Path, PathResult
-from verifier.plot.look import axes_or_new, dress, legend, palette_of, width_at_most
-from verifier.suite.pipeline import CaseReport, Instance
+from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
+from verifier.run.pipeline import CaseReport, Instance
 
 Sample = tuple[float, float, float]
 """Time, lower and upper bound of the loss."""

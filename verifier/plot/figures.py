@@ -10,19 +10,19 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
 from verifier.balls.exact import at_most
+from verifier.data.dataset import Dataset
+from verifier.data.grouping import group_duplicates
 from verifier.errors import PrecisionError
-from verifier.model.activations import activation
-from verifier.model.data import Dataset
-from verifier.model.grouping import group_duplicates
-from verifier.model.layers import Conv, Dense
-from verifier.model.network import Array, Network
-from verifier.model.verdict import Verdict
+from verifier.network.layers import Conv, Dense
+from verifier.network.network import Array, Network
 from verifier.plot.graph import network as draw_network
 from verifier.plot.instance import Proof, prove_instance
-from verifier.plot.look import dress, outline, palette_of, write_on
 from verifier.plot.slices import Direction, losses_on_plane
+from verifier.plot.style import dress, outline, palette_of, write_on
 from verifier.plot.surface import figure3
 from verifier.plot.valley import BadValley, prove_bad_valley
+from verifier.sigma.activations import activation
+from verifier.verdict import Verdict
 
 COUNTS = (3, 1)
 """Figure 1: how often the two samples occur."""

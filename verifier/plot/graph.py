@@ -13,9 +13,9 @@ from matplotlib.path import Path as Curve
 from numpy.typing import NDArray
 
 from verifier.errors import InputError
-from verifier.model.layers import AvgPool, Conv, Dense, window_indices
-from verifier.model.network import Network
-from verifier.plot.look import Palette, axes_or_new, palette_of
+from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.network import Network
+from verifier.plot.style import Palette, axes_or_new, palette_of
 
 LINES = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """Line styles: with them 8 colours tell 32 shared weights apart."""

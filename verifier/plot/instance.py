@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.data.dataset import Dataset
+from verifier.data.grouping import group_duplicates
 from verifier.errors import PrecisionError
 from verifier.landscape.path import Path, prove_path
 from verifier.landscape.zero_loss import prove_zero_loss
-from verifier.model.data import Dataset
-from verifier.model.grouping import group_duplicates
-from verifier.model.network import Array, Network
-from verifier.model.verdict import Verdict
+from verifier.network.network import Array, Network
 from verifier.rank.certify import prove_rank
-from verifier.theorem.steps import Evidence, Theorem, walk
+from verifier.statements.proof import Evidence, Theorem, walk
+from verifier.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from verifier.balls.exact import Dyadic, at_least, lower_float, upper_float
 from verifier.balls.margins import Margins
 from verifier.errors import InputError
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.plot.look import axes_or_new, dress, legend, palette_of
+from verifier.plot.style import axes_or_new, dress, legend, palette_of
 
 MARKERS = "osD^vP"
 """One for every run through the colours."""

@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from verifier.data.dataset import Dataset
 from verifier.errors import InputError
-from verifier.model.data import Dataset
-from verifier.model.initialise import portable_gaussian
-from verifier.model.network import Array, Network, approx_features
-from verifier.plot.look import axes_or_new, dress, palette_of
+from verifier.network.initialise import portable_gaussian
+from verifier.network.network import Array, Network, approx_features
+from verifier.plot.style import axes_or_new, dress, palette_of
 
 Direction = tuple[Array, Array]
 """A direction ``(dU, dV)`` of the shapes of U, ``(p,)``, and V, ``(M, m)``."""

@@ -10,14 +10,14 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.exact import Dyadic, lower_float, upper_float
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import InputError
-from verifier.model.network import Network
-from verifier.plot.look import axes_or_new, dress, legend, palette_of, width_at_most
+from verifier.network.network import Network
+from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
+from verifier.rank.genericity import LinePoint
 from verifier.rank.singular_values import SingularValues
-from verifier.theorem.genericity import LinePoint
 
 Array = NDArray[np.float64]
 

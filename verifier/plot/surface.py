@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from verifier.balls.exact import about
-from verifier.model.activations import activation
-from verifier.model.initialise import initialise, output_weights
-from verifier.model.layers import Dense
-from verifier.model.network import Array, Network
-from verifier.model.readers import load_dataset
+from verifier.data.readers import load_dataset
+from verifier.network.initialise import initialise, output_weights
+from verifier.network.layers import Dense
+from verifier.network.network import Array, Network
 from verifier.plot.instance import Proof, prove_instance
-from verifier.plot.look import dress, outline, write_on
 from verifier.plot.slices import Direction, fill_surface, filter_normalised, losses_on_plane, random_direction
+from verifier.plot.style import dress, outline, write_on
+from verifier.sigma.activations import activation
 
 SAMPLES, WIDTHS = 60, (40, 60)
 """How many digits, and the units in both layers."""

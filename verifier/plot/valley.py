@@ -20,16 +20,16 @@ from flint import arb
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import ExactArray, at_most, upper_float
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import enclose_margins
 from verifier.balls.precision import working_precision
+from verifier.data.dataset import Dataset
 from verifier.errors import InputError
-from verifier.model.data import Dataset
-from verifier.model.layers import Dense
-from verifier.model.network import Array, Network
-from verifier.model.verdict import Verdict
+from verifier.network.layers import Dense
+from verifier.network.network import Array, Network
 from verifier.rank.monotone import monotone_limits
+from verifier.verdict import Verdict
 
 Point = tuple[Array, Array]
 """U of shape ``(p,)`` and V of shape ``(M, m)``."""

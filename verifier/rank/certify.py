@@ -20,15 +20,14 @@ from flint import arb, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.canary import canary, require_products
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
-from verifier.balls.features import FeatureEnclosure, Progress, block_is_finite
+from verifier.balls.feature_enclosure import FeatureEnclosure, Progress, block_is_finite
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown, Table
 from verifier.errors import needs
-from verifier.model.network import Array
-from verifier.model.verdict import Verdict
+from verifier.network.network import Array
 from verifier.rank.approx import approx_right_inverse_bits, compact_right_inverse
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
 from verifier.rank.float_inverse import approx_inverse64, certify_inverse64, residual64
@@ -44,6 +43,7 @@ from verifier.rank.right_inverse import (
     round_to_integers,
     witness_norm,
 )
+from verifier.verdict import Verdict
 
 DEFAULT_MAX_BITS = 4096
 LARGE = 500

@@ -18,11 +18,11 @@ from flint import arb, fmpz
 from verifier.balls.activation import arb_kernel
 from verifier.balls.exact import Dyadic, exactly
 from verifier.balls.precision import working_precision
-from verifier.model.activations import Activation
-from verifier.model.expressions import T
-from verifier.model.layers import AvgPool, Dense, window_indices
-from verifier.model.network import Array, Network
-from verifier.model.pieces import has_kinks, split
+from verifier.network.layers import AvgPool, Dense, window_indices
+from verifier.network.network import Array, Network
+from verifier.sigma.activations import Activation
+from verifier.sigma.expressions import T
+from verifier.sigma.piecewise import has_kinks, split
 
 PRECISION = 128
 """Arb's working precision for the box, in bits."""

@@ -17,11 +17,11 @@ from fractions import Fraction
 import numpy as np
 from flint import fmpz, nmod_mat
 
-from verifier.model.activations import Activation
-from verifier.model.given import given_inputs
-from verifier.model.layers import AvgPool, Conv, Dense, window_indices
-from verifier.model.network import Array, Network
-from verifier.model.total import activation_not_proved_total
+from verifier.network.arguments import given_inputs
+from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.network import Array, Network
+from verifier.network.total import activation_not_proved_total
+from verifier.sigma.activations import Activation
 
 MONOMIAL_ENTRIES = 5_000_000
 """Largest monomial matrix whose exact rank is computed."""

@@ -23,7 +23,7 @@ from flint import arb, arb_mat, fmpz, fmpz_mat
 
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
-from verifier.model.verdict import Verdict
+from verifier.verdict import Verdict
 
 EXACT_WORK: Final = 2e9
 """Bit operations, about, that a characteristic polynomial may take: ``n^4`` times the entries' bits, over 64."""

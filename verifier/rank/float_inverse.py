@@ -36,14 +36,14 @@ from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.matrix import ColumnSource
 from verifier.balls.binary64.products import Products
 from verifier.balls.exact import at_least, at_most, lower_float, upper_float
-from verifier.balls.features import Progress
+from verifier.balls.feature_enclosure import Progress
 from verifier.balls.precision import working_precision
+from verifier.data.gate import binary64, integers
 from verifier.display import Decided
 from verifier.errors import needs
-from verifier.model.gate import binary64, integers
-from verifier.model.verdict import Verdict
 from verifier.rank.approx import approx_right_inverse
 from verifier.rank.gram import BITS, accumulate, cholesky_residual, flushed, plan, record_of, total
+from verifier.verdict import Verdict
 
 ROWS = 512
 """Rows of X per elementwise pass."""

@@ -48,11 +48,11 @@ from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.matrix import ColumnSource
 from verifier.balls.binary64.products import Products
 from verifier.balls.exact import about, at_least, at_most, lower_float, upper_float
-from verifier.balls.features import Progress
+from verifier.balls.feature_enclosure import Progress
 from verifier.balls.precision import working_precision
 from verifier.display import Decided
 from verifier.errors import needs
-from verifier.model.verdict import Verdict
+from verifier.verdict import Verdict
 
 BITS = 128
 """Bits of the scalar arithmetic; bounds at any precision."""

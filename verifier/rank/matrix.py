@@ -17,11 +17,10 @@ from flint import fmpz_mat, nmod_mat
 
 from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
 from verifier.balls.precision import working_precision
+from verifier.data.gate import exact
+from verifier.data.matrix_files import MAX_ENTRIES, read_matrix
 from verifier.display import Decided, Facts, Shown, listed
 from verifier.errors import DataError, InputError, one_line
-from verifier.model.gate import exact
-from verifier.model.matrix_files import MAX_ENTRIES, read_matrix
-from verifier.model.verdict import Verdict
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.definite import Definiteness, definiteness, is_symmetric
 from verifier.rank.singular_values import (
@@ -33,6 +32,7 @@ from verifier.rank.singular_values import (
     matrix_singular_values,
 )
 from verifier.rank.singular_values import as_json as values_as_json
+from verifier.verdict import Verdict
 
 DEFAULT_DIGITS: Final = 15
 EXACT_SECONDS: Final = 120.0
@@ -125,7 +125,7 @@ def matrix(
     ----------
     A : array_like of shape (N, M), SciPy sparse matrix, ExactArray, or str or Path
         The matrix: floats, integers of any size, fractions, decimals; a sparse one is made dense. Or a file: ``.npy``,
-        ``.mtx``, ``.csv``, ... (see `verifier.model.matrix_files.read_matrix`).
+        ``.mtx``, ``.csv``, ... (see `verifier.data.matrix_files.read_matrix`).
     digits : int or None, optional
         Decimal digits wanted of each singular value, relative to itself; None leaves the singular values out.
     max_bits : int, optional

@@ -14,9 +14,9 @@ import sympy
 from flint import arb
 
 from verifier.balls.activation import tree_kernel
-from verifier.model.activations import Activation
-from verifier.model.expressions import T
-from verifier.model.tree import tree_of
+from verifier.sigma.activations import Activation
+from verifier.sigma.expressions import T
+from verifier.sigma.tree import tree_of
 
 _INFINITY = arb("inf")
 _ALGEBRAIC = T / sympy.sqrt(T**2 + 1)

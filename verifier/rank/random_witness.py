@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verifier.balls.binary64.backend import numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.display import Brief, Decided
-from verifier.model.given import given_inputs
-from verifier.model.initialise import initialise
-from verifier.model.network import Array, Network
-from verifier.model.verdict import Verdict
+from verifier.network.arguments import given_inputs
+from verifier.network.initialise import initialise
+from verifier.network.network import Array, Network
 from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.verdict import Verdict
 
 TRIALS = 3
 """Seeds that are tried, each with the scales below."""

@@ -22,11 +22,11 @@ from flint import fmpq, fmpq_mat, fmpz_mat, nmod_mat
 
 from verifier.display import Brief
 from verifier.errors import VerifierError
-from verifier.model.activations import Activation
-from verifier.model.layers import AvgPool, Conv, Dense, window_indices
-from verifier.model.network import Array, Network
-from verifier.model.tree import Call, Named, Power, evaluate, subtrees
+from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.network import Array, Network
 from verifier.rank.deficiency import MIRRORED
+from verifier.sigma.activations import Activation
+from verifier.sigma.tree import Call, Named, Power, evaluate, subtrees
 
 ENTRIES = 2_000_000
 """Most numbers that one layer may have on all samples."""

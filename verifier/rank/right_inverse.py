@@ -25,7 +25,7 @@ from flint import arb, arb_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
 from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up
-from verifier.balls.features import FeatureEnclosure, Progress
+from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.balls.precision import MAX_BITS, working_precision
 from verifier.display import Brief
 from verifier.rank.norms import IntegerSums, integer_sums

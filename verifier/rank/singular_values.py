@@ -48,16 +48,16 @@ import numpy as np
 from flint import arb, arb_mat, ctx, nmod_mat
 
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up
-from verifier.balls.features import FeatureEnclosure, block_is_finite
+from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
 from verifier.balls.precision import MAX_BITS, MIN_BITS, working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.errors import InputError, needs
-from verifier.model.network import approx_features
-from verifier.model.verdict import Verdict
+from verifier.network.network import approx_features
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.deficiency import cheap_deficiency, structural_deficiency
 from verifier.rank.refine import Array, improve, magnitude, power_of_two, scaled_floats, start
 from verifier.rank.right_inverse import NORM_PRECISION
+from verifier.verdict import Verdict
 
 MAX_DIGITS = 1000
 GUARD_BITS = 24

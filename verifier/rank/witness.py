@@ -24,18 +24,18 @@ from numpy.typing import NDArray
 from verifier.balls.activation import arb_kernel
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, lower_float, round_down, upper_float
-from verifier.balls.features import Progress
+from verifier.balls.feature_enclosure import Progress
 from verifier.balls.precision import working_precision
+from verifier.data.samples import SampleSource
 from verifier.display import Brief, Decided, Facts, Shown
 from verifier.errors import DataError, PrecisionError, needs
-from verifier.model.activations import Activation
-from verifier.model.layers import Dense
-from verifier.model.network import Array, Network
-from verifier.model.samples import SampleSource
-from verifier.model.total import activation_not_proved_total
-from verifier.model.verdict import Verdict
+from verifier.network.layers import Dense
+from verifier.network.network import Array, Network
+from verifier.network.total import activation_not_proved_total
 from verifier.rank.certify import silent
 from verifier.rank.monotone import Limits, monotone_limits
+from verifier.sigma.activations import Activation
+from verifier.verdict import Verdict
 
 DEFAULT_MAX_BITS = 1024
 MAX_LINKS = 1000

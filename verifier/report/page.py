@@ -21,7 +21,9 @@ from markupsafe import escape
 from verifier.certificate.cost import sentence
 from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
-from verifier.report import picture, sheet, words
+from verifier.report import page_template as sheet
+from verifier.report import picture
+from verifier.report import sentences as words
 from verifier.report.results import CaseEntry, ProofEntry, Results, StepEntry, read_results
 from verifier.report.text import formula, typeset, visible
 

@@ -17,7 +17,7 @@ from flint import arb
 
 from verifier.balls.exact import at_least, at_most
 from verifier.report.text import power_of_ten
-from verifier.suite.curve import Curve, Mark, Piece, Point
+from verifier.run.curve import Curve, Mark, Piece, Point
 
 WIDTH, HEIGHT = 680, 440
 LEFT, RIGHT, TOP, BOTTOM = 116, 20, 44, 84

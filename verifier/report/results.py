@@ -8,10 +8,10 @@ import msgspec
 
 from verifier import __version__
 from verifier.certificate.cost import LeftOut
+from verifier.data.files import read_regular
 from verifier.errors import InputError, one_line
-from verifier.model.files import read_regular
-from verifier.suite.curve import Curve
-from verifier.suite.question import Question
+from verifier.run.curve import Curve
+from verifier.run.summary import Question
 
 MAX_BYTES = 2**30
 
@@ -58,7 +58,7 @@ class ErrorEntry(msgspec.Struct, frozen=True):
 
 
 class CaseEntry(msgspec.Struct, frozen=True):
-    """A case of a run; see `verifier.suite.record.CaseRecord`."""
+    """A case of a run; see `verifier.run.record.CaseRecord`."""
 
     name: str
     title: str

@@ -22,8 +22,8 @@ from verifier.balls.binary64 import elementary
 from verifier.balls.binary64.bounds import TINY, U
 from verifier.balls.exact import upper_float
 from verifier.balls.precision import working_precision
-from verifier.model.activations import Activation
-from verifier.model.tree import evaluate, tree_of
+from verifier.sigma.activations import Activation
+from verifier.sigma.tree import evaluate, tree_of
 
 Array = Any
 MAX_POWER = 64

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.bounds import TINY, gamma, upper
 from verifier.balls.binary64.canary import require
-from verifier.balls.binary64.features import QUIETLY, FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import QUIETLY, FloatEnclosure, NotEnclosed
 from verifier.balls.exact import ExactArray
-from verifier.balls.features import Progress
+from verifier.balls.feature_enclosure import Progress
 
 SMALLEST_WEIGHT = 2.0**-900
 """Weights below this could have subnormal differences; they are left to the Arb engine."""

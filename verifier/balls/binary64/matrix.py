@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL
 from verifier.balls.binary64.products import Products
+from verifier.data.gate import binary64
 from verifier.errors import InputError
-from verifier.model.gate import binary64
 
 ROW_BLOCK = 512
 """Rows per block of `MatrixEnclosure.row_blocks`."""

@@ -54,7 +54,7 @@ def slug(label: str) -> str:
 
 
 def _statements() -> str:
-    table = import_module("verifier.theorem.statements").STATEMENTS
+    table = import_module("verifier.statements.catalogue").STATEMENTS
     rows = ["| label | statement | source | how |", "|---|---|---|---|"]
     for each in table.values():
         words = each.words.replace("|", "\\|").replace("^", "\\^").replace("*", "\\*")

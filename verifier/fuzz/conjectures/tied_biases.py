@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from verifier import Network, Verdict, fuzz, initialise, structural_bound_every_u
-from verifier.model.case import build_layers
+from verifier.run.case import build_layers
 
 SEEDS = range(3)
 

@@ -24,7 +24,7 @@ from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.properties.rank import engine_of
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import datasets, specimens
-from verifier.suite.pipeline import run_case
+from verifier.run.pipeline import run_case
 
 Document = dict[str, Any]
 Tensors = dict[str, np.ndarray[Any, Any]]

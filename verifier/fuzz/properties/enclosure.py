@@ -10,14 +10,14 @@ from flint import arb
 from hypothesis import strategies as st
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
-from verifier.balls.binary64.features import FloatEnclosure, NotEnclosed
-from verifier.balls.features import FeatureEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.fuzz import oracle
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import specimens
-from verifier.model.network import Array, approx_features
-from verifier.model.verdict import Verdict
+from verifier.network.network import Array, approx_features
+from verifier.verdict import Verdict
 
 PRECISIONS = (64, 256)
 RELATIVE_NOISE = mpmath.mpf(10) ** (60 - oracle.DIGITS)

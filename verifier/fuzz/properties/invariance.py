@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import specimens
-from verifier.model.verdict import Verdict
+from verifier.verdict import Verdict
 
 STATEMENTS = ("rank", "zero_loss", "path")
 

@@ -26,8 +26,8 @@ from verifier.fuzz.strategies import activations, datasets, specimens
 from verifier.landscape.escape import Escape
 from verifier.landscape.losses import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path
-from verifier.model.network import Array
-from verifier.model.verdict import Verdict
+from verifier.network.network import Array
+from verifier.verdict import Verdict
 
 DIGITS: Final = 100
 GUARD_DIGITS: Final = 20

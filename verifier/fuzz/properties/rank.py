@@ -12,10 +12,10 @@ from verifier.fuzz import oracle
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.specimen import Engine, Specimen
 from verifier.fuzz.strategies import activations, datasets, specimens
-from verifier.model.initialise import initialise
-from verifier.model.network import approx_features
-from verifier.model.verdict import Verdict
+from verifier.network.initialise import initialise
+from verifier.network.network import approx_features
 from verifier.rank.certify import RankResult
+from verifier.verdict import Verdict
 
 EXACT_DATA = datasets(kinds=("integers", "dyadic", "duplicates"))
 NOISE = mpmath.mpf(10) ** (30 - oracle.DIGITS)

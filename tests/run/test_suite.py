@@ -1,0 +1,189 @@
+"""The packaged suite: every case gives the verdicts it expects, and the checker accepts every certificate."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from rich.console import Console
+
+from verifier.certificate.check_process import CheckerProcess
+from verifier.certificate.show import describe
+from verifier.run.case import parse_case, read_case
+from verifier.run.pipeline import case_instance, run_case
+from verifier.run.runner import SuiteResult, packaged_cases, run_cases
+from verifier.run.table import ProgressDisplay, print_summary, print_table
+from verifier.verdict import Verdict
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[SuiteResult, Path]:
+    out = tmp_path_factory.mktemp("quick")
+    return run_cases(
+        packaged_cases("quick"), out, ProgressDisplay(Console(file=io.StringIO(), force_terminal=True))
+    ), out
+
+
+def test_the_quick_suite_is_as_expected(quick: tuple[SuiteResult, Path]) -> None:
+    result, _ = quick
+    assert {r.name: (r.surprises, r.check, r.error) for r in result.records if not r.ok} == {}
+    assert result.exit_code == 0
+    assert len(result.records) >= 24
+
+
+def test_the_suite_has_negative_controls_and_all_verdicts(quick: tuple[SuiteResult, Path]) -> None:
+    records = quick[0].records
+    found = {r.verdict("rank") for r in records} | {r.verdict("path") for r in records}
+    assert found == {Verdict.PROVED, Verdict.REFUTED, Verdict.UNDECIDED}
+    ranks = [step for record in records for step in record.steps if step.key == "rank"]
+    assert {step.label for step in ranks} == {"R1", "R3", "R5", "R6"}
+    claims = [claim for record in records for claim in _document(quick[1] / str(record.certificate))["claims"]]
+    assert {claim["reason"] for claim in claims if claim["label"] == "R5"} == {
+        "fewer-units",
+        "equal-samples",
+        "dependent-units",
+        "every-u",
+    }
+
+
+def _document(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())
+
+
+def test_every_case_expects_something() -> None:
+    for suite in ("main", "quick"):
+        for case in packaged_cases(suite):
+            assert case.expected, case.name
+            assert case.file.title, case.name
+
+
+def test_results_are_written_once_and_whole(quick: tuple[SuiteResult, Path]) -> None:
+    _, out = quick
+    document = json.loads((out / "results.json").read_text())
+    assert len(document["cases"]) == len(quick[0].records)
+    assert not list(out.glob("**/*.part"))
+    for case in document["cases"]:
+        assert case["ok"] is True
+        assert case["check"]["verdict"] == "ACCEPTED"
+        assert Path(case["certificate"]).is_file()
+
+
+def test_the_table_fits_80_columns(quick: tuple[SuiteResult, Path]) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80)
+    print_table(console, quick[0])
+    print_summary(console, quick[0], "out")
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len([line for line in lines if line.rstrip().endswith(" ok")]) == len(quick[0].records)
+    assert "BAD" not in stream.getvalue()
+
+
+def test_an_unexpected_verdict_is_seen(tmp_path: Path) -> None:
+    case = tmp_path / "wrong.toml"
+    case.write_text(
+        'data.name = "digits"\ndata.samples = 12\nexpect.rank = "REFUTED"\n'
+        'network.layers = [{ kind = "dense", width = 20, activation = "tanh", skip = true }]\n'
+    )
+    result = run_cases([read_case(case)], tmp_path / "out", ProgressDisplay(Console(file=io.StringIO())))
+    assert result.exit_code == 1
+    assert result.records[0].surprises == ("rank: expected REFUTED, got PROVED",)
+
+
+def test_one_dimensional_data_is_decided_far_below_binary64(quick: tuple[SuiteResult, Path]) -> None:
+    record = next(r for r in quick[0].records if r.name == "line")
+    assert [step.label for step in record.steps if step.key == "rank"] == ["R3"]
+    (claim,) = [c for c in _document(quick[1] / str(record.certificate))["claims"] if c["label"] == "R3"]
+    sigma = claim["sigma_lower"]
+    assert 0 < int(sigma["mantissa"]) * 2.0 ** sigma["exponent"] < 1e-30
+
+
+def test_duplicates_are_grouped_with_their_multiplicity() -> None:
+    case = next(c for c in packaged_cases("quick") if c.name == "iris-tanh")
+    instance = case_instance(case)
+    assert instance.data.samples == 149
+    assert instance.data.total == 150
+    assert sorted(np.unique(instance.data.multiplicities)) == [1, 2]
+
+
+def test_conflicting_labels_report_the_positive_infimum() -> None:
+    """Three equal samples, labels b, b, a among six: inf = (3/6) H(1/3)."""
+    case = next(c for c in packaged_cases("quick") if c.name == "conflicting-labels")
+    report, builder = run_case(case)
+    step = next(s for s in report.steps if s.key == "zero_loss")
+    assert step.verdict is Verdict.REFUTED
+    p = 1 / 3
+    truth = 0.5 * -(p * np.log(p) + (1 - p) * np.log(1 - p))
+    (low,) = (float(x) for x in re.findall(r"inf Phi >= ([0-9.]+) > 0", step.reason))
+    assert truth - 1e-4 <= low <= truth
+    (path,) = [claim for claim in builder._claims if claim["label"] == "TC.3"]
+    end = int(path["end_loss"]["mantissa"]) * 2.0 ** path["end_loss"]["exponent"]
+    assert truth <= end <= truth + 1e-6
+
+
+def test_a_stopped_checker_leaves_no_worker_behind(tmp_path: Path) -> None:
+    """Killed with its workers while it checks a certificate that takes a while."""
+    text = (
+        'data.name = "digits"\ndata.samples = 400\n'
+        'network.layers = [{ kind = "dense", width = 2000, activation = "tanh", skip = true }]\n'
+    )
+    certificate = run_case(parse_case(text), parts=frozenset({"path"}))[1].write(tmp_path / "c.json")
+    process = CheckerProcess([certificate])
+    time.sleep(1.0)
+    process.stop()
+    deadline = time.monotonic() + 20
+    while _alive(process.process.pid) and time.monotonic() < deadline:  # the system takes a moment to end them
+        time.sleep(0.1)
+    assert _alive(process.process.pid) == []
+
+
+def _alive(group: int) -> list[Path]:
+    """The processes of a group that still run."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # a process that ended meanwhile
+            state, _, its = entry.read_text().rpartition(")")[2].split()[:3]
+            if int(its) == group and state != "Z":
+                found.append(entry)
+    return found
+
+
+def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, Path]) -> None:
+    schema = json.loads((resources.files("verifier.certificate") / "schema-v1.json").read_text())
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    labels = set()
+    for record in quick[0].records:
+        certificate = quick[1] / str(record.certificate)
+        document = _document(certificate)
+        assert not list(validator.iter_errors(document)), record.name
+        labels |= {claim["label"] for claim in document["claims"]}
+        assert describe(certificate)
+    assert labels == {
+        "B1",
+        "R1",
+        "R3",
+        "R5",
+        "Z1",
+        "P1",
+        "W0",
+        "W1",
+        "W2",
+        "Z2",
+        "C1",
+        "C3",
+        "TC.3",
+        "E1",
+        "E2",
+        "E3",
+        "E4",
+        "E4.path",
+    }

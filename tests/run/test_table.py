@@ -1,0 +1,182 @@
+"""The verdict table, the closing sentence and the progress line, in real terminals."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from verifier.certificate.check_process import Checked
+from verifier.run.pipeline import Step
+from verifier.run.record import CaseRecord, Failure
+from verifier.run.runner import SuiteResult
+from verifier.run.table import closing_sentence, print_summary, print_table
+from verifier.verdict import Verdict
+
+LONG = "a-family-with-a-name-that-nobody-would-type-" * 3 + "seed=11"
+CASE = """
+title = "Twelve digits"
+data.name = "digits"
+data.samples = 12
+network.layers = [{ kind = "dense", width = 20, activation = "tanh", skip = true }]
+"""
+
+
+def record(
+    name: str, rank: str = "PROVED", path: str = "PROVED", label: str = "P1", check: str = "ACCEPTED", **more: object
+) -> CaseRecord:
+    steps = [
+        Step("analytic", "analytic", Verdict.PROVED, "tanh", 0.1),
+        Step("rank", "R1", Verdict(rank), "why", 0.1),
+        Step("zero_loss", "Z1", Verdict.PROVED, "why", 0.1),
+        Step("path", label, Verdict(path), "why", 0.1),
+    ]
+    given: dict[str, object] = {
+        "title": name, "toml": "", "steps": tuple(steps), "seconds": 0.4, "certificate": f"certificates/{name}.json",
+        "certificate_bytes": 1000, "check": Checked("", check, "" if check == "ACCEPTED" else "x: rule: wrong", 0.1),
+    }  # fmt: skip
+    return CaseRecord(name=name, **(given | more))  # type: ignore[arg-type]
+
+
+W0 = {"label": "W0", "applies": True, "verdict": "PROVED"}
+HARD = [
+    record(LONG, seconds=123_456.0, theorem=(W0,)),
+    record("x" * 200, rank="TESTED", path="UNDECIDED", check="REJECTED", seconds=9876.5),
+    record("short", label="E3", seconds=99.96),
+    CaseRecord(name="[bold]markup[/bold]", title="", toml="", error=Failure("input", "e" * 300), seconds=600.0),
+]
+
+
+def printed(records: list[CaseRecord], width: int, out: str = "out") -> list[str]:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width)
+    result = SuiteResult(records, seconds=4000.0, peak_bytes=2**40, checker_peak_bytes=2**35)
+    print_table(console, result)
+    print_summary(console, result, out)
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 100, 132])
+def test_the_table_fits_whatever_the_names_and_times(width: int) -> None:
+    lines = printed(HARD, width)
+    assert max(map(len, lines)) <= width
+    assert "".join(line[: width - 57].strip() for line in lines).count("name-that-nobody-would-type") >= 1
+    text = "\n".join(lines)
+    assert "[bold]markup[/bold]" in re.sub(r"\s", "", text)
+    for word in ("PROVED", "UNDEC.", "TESTED", "rejected", "accepted", "BAD"):
+        assert word in text  # none is cut
+
+
+def test_the_closing_sentence_counts_what_was_proved(tmp_path: Path) -> None:
+    found = closing_sentence(HARD, str(tmp_path))
+    assert found == (
+        "Proved in 4 cases: full row rank at the start in 2, zero training error there in 3, a path without increase "
+        "towards the infimum of the loss in 1, a path that rises by at most epsilon in 1, full rank at almost every U, "
+        "hence no bad local valley in 1; the independent checker accepted 2 of 3 certificates; NOT as expected: 2 "
+        f"cases, named above; the results are in {tmp_path}."
+    )
+    assert found.count(".") - str(tmp_path).count(".") == 1
+
+
+def test_the_closing_sentence_of_one_case_and_of_nothing(tmp_path: Path) -> None:
+    alone = closing_sentence([record("one", expected={"rank": Verdict.PROVED})], str(tmp_path))
+    assert alone.startswith("Proved for one: full row rank at the start, zero training error there, a path without")
+    assert "the independent checker accepted the certificate; everything is as expected; the results" in alone
+    rejected = closing_sentence([record("one", check="REJECTED")], str(tmp_path))
+    assert "the independent checker did not accept the certificate; NOT as expected" in rejected
+    nothing = closing_sentence([HARD[3]], str(tmp_path))
+    assert nothing.startswith("Nothing was proved for [bold]markup[/bold]; there is no certificate; NOT")
+
+
+def test_the_report_is_named_if_there_is_one(tmp_path: Path) -> None:
+    assert "report.html" not in closing_sentence(HARD, str(tmp_path))
+    (tmp_path / "report.html").write_text("")
+    assert closing_sentence(HARD, str(tmp_path)).endswith(f"; the report is {tmp_path / 'report.html'}.")
+
+
+def in_terminal(arguments: list[str], cwd: Path, columns: int = 80, **environment: str) -> tuple[int, bytes]:
+    """Run the command in a pseudo-terminal: exit code and all bytes that it sent there."""
+    terminal, inner = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    known = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "verifier", *arguments],
+        cwd=cwd,
+        env=known | {"TERM": "xterm-256color"} | environment,
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        start_new_session=True,
+    )
+    os.close(inner)
+    sent = b""
+    while True:
+        try:
+            found = os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not found:
+            break
+        sent += found
+    os.close(terminal)
+    return process.wait(timeout=60), sent
+
+
+ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+COLOUR = re.compile(rb"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9]+)*m")
+
+
+def shown(sent: bytes) -> list[str]:
+    """Every line that stood on the screen at some time, without colours."""
+    return [ESCAPE.sub(b"", part).decode() for part in re.split(rb"[\r\n]+", sent)]
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> list[str]:
+    names = [f"{LONG[:100]}-{k}.toml" for k in range(5)]
+    for name in names:
+        (tmp_path / name).write_text(CASE)
+    return names
+
+
+def test_a_real_terminal_of_80_columns(cases: list[str], tmp_path: Path) -> None:
+    code, sent = in_terminal(["run", *cases, "--out", "o"], tmp_path)
+    assert code == 0
+    lines = shown(sent)
+    assert max(map(len, lines)) <= 80
+    assert COLOUR.search(sent)
+    assert any(re.search(r"\[1/5\].* 0:0\d", line) for line in lines)  # progress, with the time
+    assert any(re.search(r"\[[45]/5\].* left to prove", line) for line in lines)  # once three are measured
+    assert not any("left" in line for line in lines if re.search(r"\[[123]/5\]", line))
+    assert "the report is o/report.html." in " ".join(lines)
+
+
+def test_no_color_is_honoured(cases: list[str], tmp_path: Path) -> None:
+    code, sent = in_terminal(["run", cases[0], "--out", "o"], tmp_path, NO_COLOR="1")
+    assert code == 0
+    assert not COLOUR.search(sent)
+    assert b"PROVED" in sent
+
+
+def test_columns_is_honoured_and_side_by_side_progress_fits(cases: list[str], tmp_path: Path) -> None:
+    code, sent = in_terminal(["run", *cases, "--out", "o", "--jobs", "2"], tmp_path, 200, COLUMNS="80")
+    assert code == 0
+    assert max(map(len, shown(sent))) <= 80
+    assert any(re.search(r"\[\d/5\] a-family", line) for line in shown(sent))
+
+
+def test_json_in_a_terminal_is_plain(cases: list[str], tmp_path: Path) -> None:
+    code, sent = in_terminal(["path", cases[0], "--json"], tmp_path)
+    assert code == 0
+    document = sent[sent.index(b"{\r\n") :]
+    assert b"\x1b" not in document.rstrip().rpartition(b"}")[0]

@@ -1,0 +1,1 @@
+"""Networks and weights that come from other libraries."""

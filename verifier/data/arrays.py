@@ -1,0 +1,91 @@
+"""Data sets from arrays in memory: any array of numbers, labels of any kind that compares by value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from verifier.data.classes import Classes, class_labels, classes_of
+from verifier.data.dataset import Dataset, Scale, scaled_inputs
+from verifier.data.gate import Labels, binary64, integers
+from verifier.data.gate.foreign import in_another_order
+from verifier.errors import DataError
+
+
+def dataset_from_arrays(
+    X: ArrayLike,
+    y: Labels | None,
+    *,
+    name: str = "data",
+    scale: Scale = "none",
+    shape: Sequence[int] | None = None,
+    classes: Classes | None = None,
+) -> Dataset:
+    """Make a data set of arrays in memory. The statements are about exactly these numbers.
+
+    Parameters
+    ----------
+    X : array_like of shape (N, d), (N, channels, length) or (N, channels, height, width)
+        Numbers of any kind that binary64 holds exactly: arrays, nested lists, DataFrames, tensors.
+    y : sequence of N labels, or None
+        The classes: numbers, texts, booleans, ...; 1 and 1.0 are one class, True beside 1 and "1" beside 1 are refused.
+        They are numbered in sorted order (a pandas categorical's: in that of its categories), or by first appearance
+        if they have no order. None for statements without labels.
+    name : str, optional
+        Informative; it is written into certificates.
+    scale : "none", "auto" or int, optional
+        See `verifier.data.dataset.scaled_inputs`.
+    shape : sequence of int, optional
+        The input's shape for the network if X is flat; by default that of a sample of X.
+    classes : int or sequence, optional
+        All classes of a trained classifier, where some do not occur in y: their number m if the labels are 0..m-1, or
+        their names in the order of its outputs. By default the classes that occur.
+
+    Returns
+    -------
+    Dataset
+        ``label_names`` are the classes as text.
+
+    Raises
+    ------
+    DataError
+        X has NaN, another shape, or numbers that are not binary64; y has another length, one class only, missing
+        values, values that are no classes, or one that is not among ``classes``; X and y are of pandas, and their
+        indices have the same labels in another order.
+    """
+    inputs = binary64(X, "X")
+    if inputs.ndim == 1:
+        raise DataError(
+            f"X: shape {inputs.shape}, expected (N, d); for one number per sample use X.reshape(-1, 1), for one sample "
+            "X.reshape(1, -1)"
+        )
+    if not 2 <= inputs.ndim <= 4 or 0 in inputs.shape:
+        raise DataError(
+            f"X: shape {inputs.shape}, expected (N, d), (N, channels, length) or (N, channels, height, width) with "
+            "at least 1 of each"
+        )
+    count = inputs.shape[0]
+    if in_another_order(X, y):
+        raise DataError(
+            "y: its index has the labels of that of X in another order; give y.loc[X.index] to pair rows by their "
+            "labels, or y.to_numpy() to pair them as they stand"
+        )
+    if y is None:
+        labels, names = None, () if classes is None else classes_of(classes)[1]
+    else:
+        labels, names = class_labels(y, count, classes)
+    flat, scaling = scaled_inputs(inputs.reshape(count, -1), scale, common=inputs.ndim > 2)
+    given = inputs.shape[1:] if shape is None else tuple(integers(shape, "shape").ravel().tolist())
+    if math.prod(given) != flat.shape[1] or min(given, default=0) < 1:
+        raise DataError(f"shape = {given}: its product must be {flat.shape[1]}, the numbers in a sample of X")
+    return Dataset(
+        name=name,
+        inputs=flat,
+        labels=labels,
+        classes=max(len(names), 2),
+        scaling=scaling,
+        shape=given,
+        label_names=names,
+    )

@@ -1,0 +1,225 @@
+"""Which classes there are, and their numbers: as they occur, or as a trained classifier has them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from verifier.data.dataset import Dataset, FloatArray, IntArray
+from verifier.data.gate import Labels, label_entries
+from verifier.data.gate.foreign import categories_of
+from verifier.data.labels import mapping_in_words
+from verifier.display import joined
+from verifier.errors import DataError, NetworkError, one_line
+
+Classes: TypeAlias = int | Sequence[Any]
+"""All classes of a classifier: their number m if the labels are 0..m-1, or their names in the order of its outputs."""
+
+MAX_NAME: Final = 80
+"""Longest name of a class; the rest is cut."""
+MAX_CLASSES: Final = 2**20
+"""Most classes that ``classes`` may state; each takes a column of V."""
+
+
+def class_labels(y: Labels, count: int, classes: Classes | None = None) -> tuple[IntArray, tuple[str, ...]]:
+    """Number the classes of ``count`` samples.
+
+    Parameters
+    ----------
+    y : sequence of labels
+        See `verifier.data.gate.label_entries`.
+    count : int
+        The number N of samples.
+    classes : int or sequence, optional
+        All classes; by default those that occur: in the order of a pandas categorical's categories, else in sorted
+        order if they have one, else in the order of their first appearance.
+
+    Returns
+    -------
+    labels : (N,) int64
+        0..m-1; each occurs at least once unless ``classes`` is given.
+    names : tuple of str
+        The classes as text, m of them.
+
+    Raises
+    ------
+    DataError
+        See `verifier.dataset_from_arrays`.
+    """
+    values = label_entries(y, "y", count=count)
+    if len(values) != count:
+        raise DataError(f"y: {len(values)} labels for the {count} samples of X; give one per sample")
+    if classes is not None:
+        return _among(values, classes)
+    order = _order(list(dict.fromkeys(values)), categories_of(y))
+    if len(order) < 2:
+        raise DataError(
+            f"y: all labels are {one_line(order[0])}; at least 2 classes are needed: if the network has more, name "
+            "them all with classes="
+        )
+    number = {value: k for k, value in enumerate(order)}
+    return np.array([number[value] for value in values], dtype=np.int64), class_names(order)
+
+
+def with_classes(data: Dataset, classes: Classes) -> Dataset:
+    """Give a data set all classes of a classifier, of which some do not occur.
+
+    Parameters
+    ----------
+    data : Dataset
+        Its `label_names` are looked up among the classes.
+    classes : int or sequence
+        See `Classes`.
+
+    Returns
+    -------
+    Dataset
+        The same samples; labels numbered as ``classes`` says.
+
+    Raises
+    ------
+    DataError
+        A class that occurs is not among them.
+    """
+    if data.labels is None:
+        return replace(data, classes=classes_of(classes)[0], label_names=())
+    count, names = classes_of(classes)
+    # names from files have single blanks
+    known = {" ".join(name.split()): k for k, name in enumerate(names)}
+    occurring = {label: " ".join(data.label_names[label].split()) for label in sorted(set(data.labels.tolist()))}
+    _all_different([" ".join(name.split()) for name in names], "classes:")
+    _all_different(list(occurring.values()), "the labels'")
+    texts = [occurring[label] for label in data.labels.tolist()]
+    for name in dict.fromkeys(texts):
+        if name not in known:
+            raise DataError(
+                f"classes: the class {one_line(name)} occurs but is not among them; {_remedy(classes, names)}"
+            )
+    labels = np.array([known[name] for name in texts], dtype=np.int64)
+    understood = data.understood.replace(mapping_in_words(data.label_names), _mapping_among(names, set(texts)), 1)
+    return replace(data, labels=labels, classes=count, label_names=names, understood=understood)
+
+
+def _mapping_among(names: tuple[str, ...], occurring: set[str]) -> str:
+    """Say how the classes that were given are numbered, and how many of them do not occur."""
+    absent = [name for name in names if name not in occurring]
+    none = f" ({joined(absent, 3)} in no row)" if 0 < len(absent) <= 3 else f" ({len(absent)} of them in no row)"
+    return f"{mapping_in_words(names)}{none if absent else ''}"
+
+
+def _all_different(names: Sequence[str], whose: str) -> None:
+    """Refuse names, cut and cleaned as they are printed, that two classes share: looked up, they would be one."""
+    if len(set(names)) < len(names):
+        twice = next(name for k, name in enumerate(names) if name in names[:k])
+        raise DataError(
+            f"{whose} names of two classes are both printed as {one_line(twice)}; rename them so that they differ in "
+            f"their first {MAX_NAME} printable characters, or give arrays X and y instead of a data set or file"
+        )
+
+
+def class_names(classes: Sequence[Any]) -> tuple[str, ...]:
+    """Name classes: printable texts, all different, at most `MAX_NAME` characters."""
+    texts = [str(value) for value in classes]
+    if len(set(texts)) < len(texts):
+        texts = [repr(value) for value in classes]
+    return tuple("".join(c if c.isprintable() else "?" for c in text[:MAX_NAME]) for text in texts)
+
+
+def _order(occurring: list[Any], categories: Sequence[Any] | None) -> list[Any]:
+    if categories is not None:
+        return [value for value in label_entries(list(categories), "y") if value in set(occurring)]
+    try:
+        return sorted(occurring)
+    except TypeError:
+        return occurring  # no common order: that of their first appearance stands
+
+
+def _among(values: list[Any], classes: Classes) -> tuple[IntArray, tuple[str, ...]]:
+    """Number labels by the classes that were given."""
+    count, names = classes_of(classes)
+    given = list(range(count)) if isinstance(classes, int | np.integer) else label_entries(classes, "classes")
+    number = {value: k for k, value in enumerate(given)}
+    kinds = {type(value) for value in given}
+    for position, value in enumerate(values):
+        # True is found under 1: as a class it is one only where the classes are booleans, or 0 and 1 by their number
+        same_kind = bool in kinds if isinstance(value, bool) else kinds != {bool}
+        same_kind = same_kind or (isinstance(value, bool) and count == 2)
+        if value not in number or not same_kind:
+            raise DataError(
+                f"y: entry {position} is {one_line(value)}, not among the classes; {_remedy(classes, names)}"
+            )
+    return np.array([number[value] for value in values], dtype=np.int64), names
+
+
+def classes_of(classes: Classes) -> tuple[int, tuple[str, ...]]:
+    """How many classes were given, and their names."""
+    if isinstance(classes, bool | np.bool_):
+        raise DataError(f"classes = {classes}: give their number, or all their names in the order of the outputs")
+    try:
+        count = operator.index(classes)  # type: ignore[arg-type]
+    except TypeError:
+        given = label_entries(classes, "classes")
+        if len(set(given)) < len(given):
+            twice = next(value for k, value in enumerate(given) if value in given[:k])
+            raise DataError(f"classes: {one_line(twice)} is there twice; name each class once") from None
+        count, names = len(given), class_names(given)
+    else:
+        names = tuple(map(str, range(count))) if 2 <= count <= MAX_CLASSES else ()
+    if not 2 <= count <= MAX_CLASSES:
+        raise DataError(f"classes = {one_line(classes)}: there must be 2 to {MAX_CLASSES} of them")
+    return count, names
+
+
+def _remedy(classes: Classes, names: tuple[str, ...]) -> str:
+    if isinstance(classes, int | np.integer):
+        return f"with classes={classes} labels are 0..{classes - 1}; else name all classes in the order of the outputs"
+    return f"they are {joined(names)}"
+
+
+def suggestion(data: Dataset, count: int) -> str:
+    """How to say that a network has ``count`` classes, of which these data have fewer, as the end of a message."""
+    occurring = [data.label_names[k] for k in sorted(set([] if data.labels is None else data.labels.tolist()))]
+    if all(name.isdecimal() and int(name) < count for name in occurring):
+        return f"classes={count}"
+    return f"classes=[the {count} names in the order of the network's outputs, {joined(occurring, 3)} among them]"
+
+
+def one_logit(v: FloatArray, what: str, data: Dataset) -> tuple[FloatArray, str]:
+    """Take a head with one logit as the head with two classes that it is.
+
+    With logits ``(0, z)`` the softmax's cross entropy is ``log(1 + e^z)`` for the first class and ``log(1 + e^-z)`` for
+    the second: the logistic loss of the one logit z (``BCEWithLogitsLoss``), number for number.
+
+    Parameters
+    ----------
+    v : (M, 1) or (M,) float64
+        The weights of the one logit.
+    what : str
+        The argument's name, for messages.
+    data : Dataset
+        The samples; they must have two classes.
+
+    Returns
+    -------
+    v : (M, 2) float64
+        Guarantee: columns 0 and ``v``.
+    said : str
+        What was done, as the end of the line about the data.
+
+    Raises
+    ------
+    NetworkError
+        There are other than two classes.
+    """
+    if data.classes != 2:
+        raise NetworkError(
+            f"{what}: shape {v.shape} is one logit, for two classes; the labels have {data.classes} classes: give "
+            f"shape ({len(v)}, {data.classes}), or labels of two classes"
+        )
+    column = v.reshape(-1, 1)
+    said = f"; a head with one logit z is the head (0, z) with two classes, z that of {data.label_names[1]!r}"
+    return np.hstack([np.zeros_like(column), column]), said

@@ -1,0 +1,157 @@
+"""Labels as they come in files: texts and integers of any kind are numbered 0..m-1 in sorted order."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Hashable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.data.dataset import IntArray
+from verifier.data.tables.numbers import is_infinite, is_missing, is_numeric, plain
+from verifier.errors import DataError, one_line
+
+MAX_NAMES: Final = 5
+"""How many label values a message lists."""
+MAX_MAPPED: Final = 12
+"""How many classes the line that says what was understood lists."""
+MAX_NAME: Final = 80
+"""Longest name of a class; the rest is cut."""
+
+
+def numbered(values: Sequence[Hashable], order: Sequence[Hashable]) -> tuple[IntArray, tuple[str, ...]]:
+    """Number values by their place in an order.
+
+    Parameters
+    ----------
+    values : sequence of N hashable values
+        Each occurs in `order`.
+    order : sequence of m values
+        The classes.
+
+    Returns
+    -------
+    labels : (N,) int64
+        0..m-1.
+    names : tuple of str
+        The classes as texts that can be printed.
+    """
+    numbers = {value: number for number, value in enumerate(order)}
+    texts = ("".join(c if c.isprintable() else "?" for c in " ".join(str(value)[:MAX_NAME].split())) for value in order)
+    return np.array([numbers[value] for value in values], dtype=np.int64), tuple(texts)
+
+
+def named_labels(name: str, texts: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
+    """Return labels 0..m-1, shape (N,), and the class names: the texts in sorted order.
+
+    Raises
+    ------
+    DataError
+        Fewer than two different texts.
+    """
+    order = sorted(set(texts))
+    _need_two(name, len(order), order[0] if order else None)
+    return numbered(texts, order)
+
+
+def text_labels(name: str, cells: Sequence[str], place: Callable[[int], str]) -> tuple[IntArray, tuple[str, ...]]:
+    """Number the labels in the cells of a table: by value if all are integers, written in any way, else as texts.
+
+    Parameters
+    ----------
+    name : str
+        File and column, for messages.
+    cells : sequence of str
+        The labels as they are written.
+    place : callable
+        The file, line and column of a row, for messages.
+
+    Returns
+    -------
+    labels : (N,) int64
+        0..m-1 in sorted order.
+    names : tuple of str
+        The integers or texts.
+
+    Raises
+    ------
+    DataError
+        Real numbers, which are no classes, or fewer than two classes.
+    """
+    if not all(map(is_numeric, set(cells))):
+        wrong = next(
+            (row for row, cell in enumerate(cells) if is_infinite(cell) or (is_missing(cell) and cell != "-")), None
+        )
+        if wrong is not None:
+            raise DataError(
+                f"{place(wrong)}: label {cells[wrong]} is not an integer; give classes, or leave the row out"
+            )
+        return named_labels(name, cells)
+    values = {}
+    for cell in dict.fromkeys(cells):
+        text = plain(cell, ".") or plain(cell, ",") or ""
+        nearest = float(text)
+        is_zero = not any(digit in "123456789" for digit in re.split("[eE]", text)[0])
+        in_range = is_zero or (math.isfinite(nearest) and nearest != 0)  # else 1e999999999 would be written out
+        value = Decimal(0) if is_zero or not in_range else Decimal(text)
+        if not in_range or value != value.to_integral_value():
+            raise DataError(
+                f"{place(list(cells).index(cell))}: label {cell} is not an integer; classes are integers or texts, and"
+                " real targets (regression) are not covered: name the column of the classes as data.label"
+            )
+        values[cell] = int(value)
+    order = sorted(set(values.values()))
+    _need_two(name, len(order), order[0] if order else None)
+    return numbered([values[cell] for cell in cells], order)
+
+
+def array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str, ...]]:
+    """Return labels 0..m-1, shape (N,), and the class names, from an array of numbers, truth values or texts.
+
+    Raises
+    ------
+    DataError
+        Numbers that are not integers; texts that are not UTF-8; fewer than two classes.
+    """
+    if target.dtype.kind == "U":
+        return named_labels(name, target.tolist())
+    if target.dtype.kind == "S":
+        try:
+            return named_labels(name, [text.decode() for text in target.tolist()])
+        except UnicodeDecodeError as error:
+            raise DataError(f"{name}: the label {one_line(error.object)} is not UTF-8; use numbers or text") from None
+    if target.dtype.kind not in "biuf":
+        raise DataError(f"{name}: labels of dtype {target.dtype} are not supported; use integers or text")
+    values = np.unique(target)
+    if target.dtype.kind == "f":
+        wrong = values[~np.isfinite(values) | (values != np.floor(values))]
+        if wrong.size:
+            raise DataError(
+                f"{name}: label {wrong[0]} is not an integer; give classes as integers or texts (real targets,"
+                " regression, are not covered)"
+            )
+    exact = [int(value) for value in values]
+    _need_two(name, len(exact), exact[0] if exact else None)
+    return np.searchsorted(values, target).astype(np.int64), tuple(str(value) for value in exact)
+
+
+def mapping_in_words(names: Sequence[str]) -> str:
+    """Say which class has which number: "setosa = 0, versicolor = 1"; numbers that are their own: "0 to 9"."""
+    if list(names) == [str(k) for k in range(len(names))]:
+        return f"{len(names)} classes, 0 to {len(names) - 1}"
+    pairs = [f"{name} = {number}" for number, name in enumerate(names)]
+    if len(pairs) > MAX_MAPPED:
+        pairs = [*pairs[: MAX_MAPPED - 2], "...", pairs[-1]]
+    return f"{len(names)} classes, {', '.join(pairs)}"
+
+
+def _need_two(name: str, classes: int, only: object = None) -> None:
+    if classes < 2:
+        shown = "" if only is None else f" ({one_line(only)})"
+        raise DataError(
+            f"{name}: {classes} class among the labels{shown}; at least 2 are needed, is the label column right?"
+        )

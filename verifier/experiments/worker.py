@@ -1,0 +1,284 @@
+"""One run, from the data to its record: draw, train or solve, prove. What a worker process does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save
+
+from verifier.balls.feature_enclosure import use_threads
+from verifier.certificate.writer import atomic_write
+from verifier.data.dataset import Dataset
+from verifier.errors import InputError, VerifierError, one_line
+from verifier.experiments.architectures import build, connected, hidden_units
+from verifier.experiments.baseline import interpolate, solve
+from verifier.experiments.certify import Point, certify
+from verifier.experiments.data import Split, files_of, load_split
+from verifier.experiments.features import feature_blocks
+from verifier.experiments.module import SkipNetwork
+from verifier.experiments.plan import PlannedRun
+from verifier.experiments.record import Certified, Epoch, PathPoint, Run
+from verifier.experiments.results import writable
+from verifier.experiments.training import Samples, device_of, train
+from verifier.network.network import Array, Network
+from verifier.run.ledger import environment
+
+Told = Callable[[str], None]
+NOTHING: tuple[None, tuple[PathPoint, ...], str] = (None, (), "")
+
+
+def perform(job: PlannedRun, folder: Path, *, certificate: bool, start: bool, told: Told) -> Run:
+    """Do a run, going on from its checkpoint if a killed one left it, and keep its record and weights in the folder.
+
+    Parameters
+    ----------
+    job : PlannedRun
+        What to do.
+    folder : Path
+        Gets ``runs/NAME.json``, ``weights/NAME.safetensors``, ``certificates/NAME.json``; ``checkpoints/`` meanwhile.
+    certificate, start : bool
+        Whether to write and check a certificate; whether to prove about the random start, too.
+    told : callable
+        Told what is being done.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        Data that cannot be used, more skip units than a network has.
+    """
+    use_threads(1)
+    torch.set_num_threads(1)
+    begun = time.perf_counter()
+    split = split_of(job)
+    network, note = network_of(job, split)
+    certificate_file = folder / "certificates" / f"{job.name}.json" if certificate else None
+    module = SkipNetwork(network, split.train.classes)
+    module.initialise(job.seed, job.networks.gain.get(job.activation, 1.0))
+    first = module.weights()
+    if job.method == "sgd":
+        epochs, point = _sgd(job, split, module, folder, told)
+    elif job.method == "rand":
+        epochs, point, words = _rand(job, split, network, first, told)
+        note = _joined(note, words)
+    else:
+        epochs, point = _interpolation(split, network, first, told)
+    proved, at_start, path, words = _prove(job, split, point, first, certificate_file, start, told)
+    run = Run(
+        experiment=job.experiment, data=job.data.name, architecture=job.architecture, activation=job.activation,
+        skip=job.skip, method=job.method, seed=job.seed, samples=split.train.samples, tests=split.test.samples,
+        classes=split.train.classes, hidden=hidden_units(network), skip_units=network.skip_count,
+        parameters=network.parameter_count, epochs=epochs, certified=proved, certified_start=at_start, path=path,
+        seconds=time.perf_counter() - begun, note=_joined(note, words), test_majority=split.test_majority,
+    )  # fmt: skip
+    _keep(folder, point, _Kept(_digest(job), certificate, start, run), job.name)
+    return run
+
+
+def finished(job: PlannedRun, folder: Path, certificate: bool, start: bool) -> Run | None:
+    """The record of this very run, if it was finished by these sources and versions."""
+    path = folder / "runs" / f"{job.name}.json"
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept, strict=False)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if kept.digest != _digest(job) or not kept.run.epochs:
+        return None
+    if (certificate and not kept.tried_certificate) or (start and not kept.tried_start):
+        return None
+    needed = [folder / "weights" / f"{job.name}.safetensors"]
+    if kept.run.certified is not None and kept.run.certified.certificate:
+        written = folder / "certificates" / kept.run.certified.certificate
+        needed += [written, written.with_suffix(".safetensors")]
+    if not all(file.is_file() for file in needed):
+        return None
+    return msgspec.structs.replace(kept.run, experiment=job.experiment)
+
+
+def network_of(job: PlannedRun, split: Split) -> tuple[Network, str]:
+    """The network, with M = N skip units or as many as it has, and a note if those are fewer."""
+    shape = split.train.shape
+    layers = build(job.architecture, shape, split.train.samples, job.activation, job.networks.width)
+    if not job.skip:
+        return connected(layers, shape, None, job.seed), ""
+    wanted = split.train.samples if job.networks.skip_units is None else job.networks.skip_units
+    network = connected(layers, shape, wanted, job.seed)
+    fewer = f"M = {network.skip_count}: all hidden units, fewer than {wanted}" if network.skip_count < wanted else ""
+    return network, fewer
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    digest: str
+    tried_certificate: bool
+    tried_start: bool
+    run: Run
+
+
+def _digest(job: PlannedRun) -> str:
+    """Of everything that a run's numbers depend on, and of nothing that only other runs depend on."""
+    networks, training, certify = job.networks, job.training, job.certify
+    told: list[object] = [
+        *(job.architecture, job.activation, job.skip, job.method, job.seed),
+        *(msgspec.to_builtins(job.data), _files(job)),
+        *(networks.skip_units, networks.width, networks.gain.get(job.activation, 1.0)),
+        *(certify.enabled, certify.target, certify.max_bits, certify.entries, certify.evaluations),
+    ]
+    if job.method == "sgd":
+        told += [job.epochs, training.batch, training.momentum, job.rate, training.device]
+    if job.method == "rand":
+        told.append(job.rand.passes)
+    return hashlib.sha256(json.dumps([environment(), torch.__version__, told]).encode()).hexdigest()
+
+
+def _files(job: PlannedRun) -> list[tuple[str, int, int]]:
+    """Sizes and times of the data's files: other files are other data."""
+    root = None if job.data.root is None else Path(job.data.root)
+    found = [(file.name, file.stat()) for file in files_of(job.data.name, root)]
+    return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
+
+
+def _joined(*words: str) -> str:
+    return "; ".join(filter(None, words))
+
+
+def _keep(folder: Path, point: Point, kept: _Kept, name: str) -> None:
+    """Weights first: a record says that everything is there."""
+    tensors = {view.name: torch.tensor(view.of(point.u)).contiguous() for view in point.network.parameters}
+    singles = {name: tensor.float() for name, tensor in tensors.items()}
+    if all(bool((singles[name].double() == tensor).all()) for name, tensor in tensors.items()):
+        tensors = singles
+    tensors["V"] = torch.tensor(np.ascontiguousarray(point.v))
+    atomic_write(folder / "weights" / f"{name}.safetensors", save(tensors))
+    document = msgspec.json.encode(writable(msgspec.to_builtins(kept)))
+    atomic_write(folder / "runs" / f"{name}.json", msgspec.json.format(document, indent=1))
+    (folder / "checkpoints" / f"{name}.safetensors").unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, root: str | None, seed: int, train_count: int | None, test_count: int | None) -> Split:
+    return load_split(name, root=None if root is None else Path(root), seed=seed, train=train_count, test=test_count)
+
+
+def split_of(job: PlannedRun) -> Split:
+    """The training and test samples of a run; read once per process."""
+    section = job.data
+    return _loaded(section.name, section.root, job.seed, section.train, section.test)
+
+
+def _sgd(
+    job: PlannedRun, split: Split, module: SkipNetwork, folder: Path, told: Told
+) -> tuple[tuple[Epoch, ...], Point]:
+    section = job.training
+    device = device_of(section.device)
+    module.to(device)
+    epochs = train(
+        module,
+        Samples(split.train, device),
+        Samples(split.test, device),
+        section,
+        rate=job.rate,
+        epochs=job.epochs,
+        seed=job.seed,
+        checkpoint=folder / "checkpoints" / f"{job.name}.safetensors",
+        digest=_digest(job),
+        told=told,
+    )
+    module.to(torch.device("cpu"))
+    u, v = module.weights()
+    return epochs, Point(module.network, u, v, "the V that SGD found")
+
+
+def _rand(
+    job: PlannedRun, split: Split, network: Network, first: tuple[Array, Array], told: Told
+) -> tuple[tuple[Epoch, ...], Point, str]:
+    told("solving for V, U at rest")
+    (u, v0), labels = first, _labels(split.train)
+    blocks = feature_blocks(network, u, split.train.inputs)
+    solved = solve(blocks, labels, split.train.classes, network.skip_count, job.rand.passes)
+    start = _judged(split, network, u, v0, v0, 0)
+    end = _judged(split, network, u, solved.v, v0, solved.passes)
+    words = f"{solved.method}, {solved.passes} passes"
+    return (start, end), Point(network, u, solved.v, solved.method), words
+
+
+def _interpolation(
+    split: Split, network: Network, first: tuple[Array, Array], told: Told
+) -> tuple[tuple[Epoch, ...], Point]:
+    told("solving Psi V = onehot, U at rest")
+    u, v0 = first
+    v = interpolate(feature_blocks(network, u, split.train.inputs), _labels(split.train), split.train.classes)
+    epochs = (_judged(split, network, u, v0, v0, 0), _judged(split, network, u, v, v0, 1))
+    return epochs, Point(network, u, v, "least-norm solution of Psi V = onehot")
+
+
+def _labels(data: Dataset) -> NDArray[np.int64]:
+    if data.labels is None:
+        raise InputError(f"{data.name} has no labels; experiments classify")
+    return data.labels
+
+
+def _judged(split: Split, network: Network, u: Array, v: Array, v0: Array, passes: int) -> Epoch:
+    """Losses and errors in binary64; V may be far too large for float32."""
+    train_loss, train_errors = _loss_and_errors(network, u, v, split.train)
+    test_loss, test_errors = _loss_and_errors(network, u, v, split.test)
+    away = float(np.linalg.norm(v - v0))
+    return Epoch(
+        epoch=passes, rate=0.0, train_loss=train_loss, train_errors=train_errors, test_loss=test_loss,
+        test_errors=test_errors, distance=away, distance_u=0.0, distance_v=away,
+    )  # fmt: skip
+
+
+def _loss_and_errors(network: Network, u: Array, v: Array, data: Dataset) -> tuple[float, int]:
+    labels, loss, wrong = _labels(data), 0.0, 0
+    for rows, psi in feature_blocks(network, u, data.inputs, keep=False)():
+        part, logits = labels[rows], psi @ v
+        logits -= logits.max(axis=1, keepdims=True)
+        loss += float((np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(part)), part]).sum())
+        wrong += int((logits.argmax(axis=1) != part).sum())
+    return loss / data.samples, wrong
+
+
+def _prove(
+    job: PlannedRun,
+    split: Split,
+    point: Point,
+    first: tuple[Array, Array],
+    certificate: Path | None,
+    start: bool,
+    told: Told,
+) -> tuple[Certified | None, Certified | None, tuple[PathPoint, ...], str]:
+    """Prove about the end and, apart from it, about the start; what could not be done is said in words."""
+
+    def stage(text: str) -> Callable[[float], None]:
+        told(text)
+        return lambda fraction: None
+
+    def proofs(at: Point, file: Path | None) -> tuple[Certified | None, tuple[PathPoint, ...], str]:
+        if not (np.isfinite(at.u).all() and np.isfinite(at.v).all()):
+            return None, (), "diverged: weights that are no numbers"
+        try:
+            thorough, picture = file is not None, at is not point  # a file: of the first seeds
+            found, path = certify(
+                at, split.train, job.certify, certificate=file, thorough=thorough, picture=picture, stage=stage
+            )
+            return found, path, ""
+        except VerifierError as error:
+            return None, (), f"nothing proved: {one_line(str(error), limit=300)}"
+
+    if not job.certify.enabled or job.method == "interpolation":  # its Psi is that of `rand`
+        return None, None, (), ""
+    at_start, path, of_start = proofs(Point(point.network, *first, "the V as drawn"), None) if start else NOTHING
+    found, _, of_end = proofs(point, certificate)
+    return found, at_start, path, _joined(of_end, of_start and f"at the start: {of_start}")

@@ -1,0 +1,313 @@
+r"""E2: leave a rank-deficient start at exactly constant loss.
+
+Let S be the hidden units that will move, closed under sharing of weights and biases, and F the skip units that neither
+move nor depend on a moved unit. If some V' that is 0 outside F has ``Psi_F V'_F = Psi(U0) V0``, then the straight way
+from V0 to V' keeps every logit, and so does any motion of S afterwards: the columns of F stand still, all other rows of
+V' are 0. Such a V' exists as soon as every column of Psi(U0) with a row of V0 that matters lies in the span of the
+columns of F, which is decided by structure, exactly: equal units, mirrored units, constant units, zero columns. (A row
+of V0 whose entries are all equal does not matter: it adds the same number to all logits of a sample.)
+
+Where a unit that is to move feeds other hidden units, its outgoing weights are first handed to an equal unit that
+stays. Along that straight way no unit changes its value, since each pre-activation is the same combination of the same
+forms at both ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from flint import arb
+from numpy.typing import NDArray
+
+from verifier.balls.exact import ExactArray
+from verifier.balls.precision import working_precision
+from verifier.display import Brief
+from verifier.landscape.legs import ball_of, exact_midpoints
+from verifier.network.initialise import portable_gaussian
+from verifier.network.layers import AvgPool, Dense
+from verifier.network.network import Array, Network
+from verifier.rank.deficiency import FormTable, UnitForm, unit_forms
+
+MOVES = 1_000_003
+"""Stream of the random numbers that a lift draws."""
+CARRY_BITS = 192
+"""Precision of V': far more than float64 has, so that rounding V(s) to float64 is the only rounding."""
+SCALES = (1.0, 3.0, 0.3, 1.0)
+"""Of the random numbers, one after the other until an end is of use."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, repr=False)
+class Lift(Brief):
+    """``rerouted`` (or None if no outgoing weight had to be handed over) and ``end``: the two further points of U.
+
+    ``weights`` is V', shape ``(M, m)``, rounded to the precision of the first row that was given: what carries all
+    logits while units move.
+    """
+
+    rerouted: Array | None
+    end: Array
+    moved_units: int
+    weights: ExactArray
+
+
+def constant_loss_lifts(
+    network: Network, u: Array, v: Array, inputs: Array, first_row: Sequence[arb], seed: int = 0
+) -> list[Lift]:
+    """Find lifts from ``(U, V)`` to random values of everything that structure allows to move, at several scales.
+
+    Parameters
+    ----------
+    network, u, v, inputs
+        The start, U of shape ``(p,)`` and V ``(M, m)``, and the samples ``(N, d)``.
+    first_row
+        Enclosures of the first row of Psi(U): they show that a constant unit is not 0.
+    seed
+        Of the random values.
+
+    Returns
+    -------
+    list of Lift
+        Empty if nothing can move.
+
+    Notes
+    -----
+    Guarantee: for every lift the loss is constant on the whole way (U, V0) -> (U, V') -> (U', V') -> (U'', V').
+    """
+    table = FormTable()
+    forms = unit_forms(network, u, inputs, table)
+    rerouted, movable = _reroute(network, u, forms, table)
+    while True:
+        stays = _unaffected(network, rerouted, movable)
+        missing = _not_carried(network, v, forms, table, stays, first_row)
+        if not missing:
+            break
+        if not any(movable[index][unit] for index, unit in missing):
+            return []
+        for index, unit in missing:
+            movable[index][unit] = False
+    if not any(mask.any() for mask in movable):
+        return []
+    first = None if np.array_equal(rerouted, u) else rerouted
+    count = sum(int(mask.sum()) for mask in movable)
+    weights = _carrying(network, v, forms, table, stays, first_row)
+    ends = (_shake(network, rerouted, movable, inputs, seed, trial) for trial in range(len(SCALES)))
+    return [Lift(first, end, count, weights) for end in ends]
+
+
+def _value(unit: UnitForm) -> tuple[int, int, Fraction]:
+    return (unit.form, unit.sign if unit.form >= 0 else 1, unit.offset)
+
+
+def _reroute(
+    network: Network, u: Array, forms: Sequence[Sequence[UnitForm]], table: FormTable
+) -> tuple[Array, list[Mask]]:
+    """Hand the outgoing weights of every unit that has an equal one, or is 0, to the first equal one.
+
+    Returns the new U and, per layer, which units may move: those that nothing unmoved reads any more. Units with shared
+    weights or readers that share weights stay as they are.
+    """
+    moved = u.copy()
+    views = network.views(moved)
+    movable: list[Mask] = []
+    for index, layer in enumerate(network.layers):
+        mask = np.zeros(len(forms[index]), dtype=bool)
+        if isinstance(layer, Dense):
+            readers = [(r, at) for r in range(len(network.layers)) for at in _places(network, r, index)]
+            dense = all(isinstance(network.layers[r], Dense) for r, _ in readers)
+            leaders: dict[tuple[int, int, Fraction], int] = {}
+            for unit, form in enumerate(forms[index]):
+                zero = form.form < 0 and form.offset == 0
+                leader = leaders.setdefault(_value(form), unit)
+                if dense and (zero or leader != unit):
+                    mask[unit] = all(_hand_over(views[f"layer{r}.weight"], at, unit, leader, zero) for r, at in readers)
+        movable.append(mask)
+    _add_sinks(network, moved, forms, table, movable)
+    return moved, movable
+
+
+def _places(network: Network, reader: int, source: int) -> list[int]:
+    """Where the units of layer ``source`` begin among what ``reader`` reads."""
+    start, found = 0, []
+    for name, shape in zip(network.sources[reader], network.source_shapes(reader), strict=True):
+        if name == source:
+            found.append(start)
+        start += int(np.prod(shape))
+    return found
+
+
+def _hand_over(weight: Array, at: int, unit: int, leader: int, zero: bool) -> bool:
+    """Move column ``unit`` of a weight matrix onto column ``leader``, or drop it if the unit is 0; False if inexact."""
+    if not zero:
+        total = weight[:, at + leader] + weight[:, at + unit]
+        exact = (total - weight[:, at + leader] == weight[:, at + unit]) & (
+            total - weight[:, at + unit] == weight[:, at + leader]
+        )
+        sums = [Fraction(a) + Fraction(b) for a, b in weight[:, [at + leader, at + unit]][~exact].tolist()]
+        if not np.isfinite(total).all() or [Fraction(t) for t in total[~exact].tolist()] != sums:
+            return False
+        weight[:, at + leader] = total
+    weight[:, at + unit] = 0.0
+    return True
+
+
+def _add_sinks(
+    network: Network, u: Array, forms: Sequence[Sequence[UnitForm]], table: FormTable, movable: list[Mask]
+) -> None:
+    """Units that nothing reads and that no other must stay for: constant ones may move as well, but for one carrier."""
+    views = network.views(u)
+    for index, layer in enumerate(network.layers):
+        if not isinstance(layer, Dense):
+            continue
+        readers = [(r, at) for r in range(len(network.layers)) for at in _places(network, r, index)]
+        carrier = False
+        for unit, form in enumerate(forms[index]):
+            constant = form.form < 0 or table.constant[form.form]
+            if not constant or movable[index][unit]:
+                continue
+            if not carrier:
+                carrier = True
+                continue
+            movable[index][unit] = all(
+                isinstance(network.layers[r], Dense) and not views[f"layer{r}.weight"][:, at + unit].any()
+                for r, at in readers
+            )
+
+
+def _unaffected(network: Network, u: Array, moved: Sequence[Mask]) -> list[Mask]:
+    """Which units neither move nor read, by a nonzero weight, a unit that changes."""
+    views = network.views(u)
+    stays: list[Mask] = []
+    for index, layer in enumerate(network.layers):
+        changed = [
+            np.zeros(int(np.prod(shape)), dtype=bool) if s == "input" else ~stays[int(s)]
+            for s, shape in zip(network.sources[index], network.source_shapes(index), strict=True)
+        ]
+        sources = np.concatenate(changed)
+        if isinstance(layer, Dense):
+            stays.append(~moved[index] & ~(views[f"layer{index}.weight"][:, sources] != 0).any(axis=1))
+        else:  # a convolution or a pool: one changed source is enough to give up all
+            stays.append(np.full(int(np.prod(network.shapes[index])), not sources.any()))
+    return stays
+
+
+def _not_carried(
+    network: Network,
+    v: Array,
+    forms: Sequence[Sequence[UnitForm]],
+    table: FormTable,
+    stays: Sequence[Mask],
+    first_row: Sequence[arb],
+) -> list[tuple[int, int]]:
+    """Skip units whose row of V matters, but whose column is not proved to lie in the span of those that stay."""
+    kept: dict[int, set[tuple[int, Fraction]]] = {}
+    one, column = False, -1
+    for index, units in network.skip_units:
+        for unit in units:
+            form, column = forms[index][unit], column + 1
+            if not stays[index][unit]:
+                continue
+            if form.form < 0 or table.constant[form.form]:
+                one |= bool(first_row[column] != 0)
+            if form.form >= 0:
+                kept.setdefault(form.form, set()).add((form.sign, form.offset))
+    one |= any(len({offset for _, offset in seen}) > 1 for seen in kept.values())
+    missing, column = [], 0
+    for index, units in network.skip_units:
+        for unit in units:
+            form, row = forms[index][unit], v[column]
+            column += 1
+            if stays[index][unit] or (row == row[0]).all():
+                continue
+            if form.form < 0:
+                carried = form.offset == 0 or one
+            elif form.form not in kept:
+                carried = table.constant[form.form] and one
+            else:
+                carried = one or any(form.offset == form.sign * sign * offset for sign, offset in kept[form.form])
+            if not carried:
+                missing.append((index, unit))
+    return missing
+
+
+def _carrying(
+    network: Network,
+    v: Array,
+    forms: Sequence[Sequence[UnitForm]],
+    table: FormTable,
+    stays: Sequence[Mask],
+    first_row: Sequence[arb],
+) -> ExactArray:
+    """V' with ``Psi_F V'_F = Psi V`` (up to a common shift of the logits of each sample), for carriers that suffice.
+
+    Every column that leaves is a sum ``a psi_k + c 1`` of a carrier's column and the constant 1, which is itself a
+    multiple of a constant column or the difference of two mirrored ones.
+    """
+    units = [(index, unit) for index, members in network.skip_units for unit in members]
+    form = [forms[index][unit] for index, unit in units]
+    kept = [column for column, (index, unit) in enumerate(units) if stays[index][unit]]
+    with working_precision(CARRY_BITS):
+        one = _constant_one(form, table, kept, first_row)
+        rows = [
+            [arb(x) for x in row] if column in set(kept) else [arb(0)] * v.shape[1]
+            for column, row in enumerate(v.tolist())
+        ]
+        for column, row in enumerate(v.tolist()):
+            if column in kept or all(x == row[0] for x in row):
+                continue
+            at = form[column]
+            shares: dict[int, arb] = {}
+            if at.form < 0 or table.constant[at.form]:
+                constant = ball_of(at.offset) if at.form < 0 else first_row[column]
+            else:
+                mates = [k for k in kept if form[k].form == at.form]
+                exact = [k for k in mates if form[k].offset == at.sign * form[k].sign * at.offset]
+                mate = (exact or mates)[0]
+                sign = at.sign * form[mate].sign
+                shares[mate] = arb(sign)
+                constant = ball_of(at.offset - sign * form[mate].offset)
+            for k, share in one.items():
+                shares[k] = shares.get(k, arb(0)) + constant * share
+            for k, share in shares.items():
+                rows[k] = [known + share * x for known, x in zip(rows[k], row, strict=True)]
+        return exact_midpoints(rows)
+
+
+def _constant_one(
+    form: Sequence[UnitForm], table: FormTable, kept: Sequence[int], first_row: Sequence[arb]
+) -> dict[int, arb]:
+    """Shares of the carriers whose sum is the constant 1, empty if there are none."""
+    for k in kept:
+        if (form[k].form < 0 or table.constant[form[k].form]) and first_row[k] != 0:
+            return {k: 1 / first_row[k]}
+    first: dict[int, int] = {}
+    for k in kept:
+        mate = first.setdefault(form[k].form, k)
+        sign = form[k].sign * form[mate].sign
+        constant = form[k].offset - sign * form[mate].offset
+        if form[k].form >= 0 and constant != 0:
+            return {k: 1 / ball_of(constant), mate: -sign / ball_of(constant)}
+    return {}
+
+
+@np.errstate(all="ignore")
+def _shake(network: Network, u: Array, movable: Sequence[Mask], inputs: Array, seed: int, trial: int) -> Array:
+    """Give the units that move random incoming weights and biases, of a size that suits their sources."""
+    end = u.copy()
+    views = network.views(end)
+    size = max(float(np.sqrt((inputs * inputs).sum(axis=1).mean())), 1e-30)
+    for index, layer in enumerate(network.layers):
+        if isinstance(layer, AvgPool) or not movable[index].any():
+            continue
+        weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
+        reach = size if "input" in network.sources[index] else np.sqrt(weight.shape[1])
+        count, fan_in = int(movable[index].sum()), weight[0].size
+        # drawn for the first, second, .. unit that moves, so that the order of the others does not matter
+        draws = portable_gaussian(seed, (MOVES, index, trial), count * (fan_in + 1)).reshape(count, fan_in + 1)
+        rows, shifts = (SCALES[trial] * draws[:, :fan_in] / reach), SCALES[trial] * draws[:, fan_in]
+        weight[movable[index]], bias[movable[index]] = rows.astype(np.float32), shifts.astype(np.float32)
+    return end

@@ -1,1 +1,0 @@
-"""What is verified: activations, data, networks."""

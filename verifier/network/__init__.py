@@ -1,0 +1,1 @@
+"""Networks: layers, parameters, initial weights."""

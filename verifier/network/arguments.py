@@ -1,0 +1,109 @@
+"""What the public functions are given beside a network: hidden parameters, samples, labels, counts; through the gate.
+
+Every public function that takes such arrays calls these first, so that each is exact or refused in one line, whichever
+function it is given to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.data.gate import binary64, integers
+from verifier.errors import DataError, NetworkError
+from verifier.network.network import Array, Network
+
+
+def given_parameters(network: Network, u: Any, what: str = "u") -> Array:
+    """Take hidden parameters, shape (p,).
+
+    Guarantee: the array has exactly the numbers of ``u``, all finite.
+
+    Raises
+    ------
+    DataError, NetworkError
+        They are not such numbers, or of another shape.
+    """
+    values = _floats(u, what)
+    if values.shape != (network.parameter_count,):
+        raise NetworkError(
+            f"{what}: shape {values.shape}; this network has p = {network.parameter_count} parameters: give a flat "
+            f"array of shape ({network.parameter_count},), weights and biases layer by layer, such as "
+            "initialise(network)"
+        )
+    return values
+
+
+def given_inputs(network: Network, inputs: Any, what: str = "inputs") -> Array:
+    """Take samples, shape (N, d) with the network's d and N >= 1.
+
+    Guarantee: the array has exactly the numbers of ``inputs``, all finite.
+
+    Raises
+    ------
+    DataError, NetworkError
+        They are not such numbers, or of another shape.
+    """
+    values = _floats(inputs, what)
+    if values.ndim != 2 or values.shape[1] != network.dimension:
+        raise NetworkError(
+            f"{what} have shape {values.shape}; the network reads d = {network.dimension} coordinates: give shape "
+            f"(N, {network.dimension})"
+        )
+    return values
+
+
+def given_labels(labels: Any, samples: int, classes: int) -> NDArray[np.int64]:
+    """Take the classes 0..m-1 of N samples, shape (N,).
+
+    Guarantee: integers from 0 to ``classes - 1``, those that were given.
+
+    Raises
+    ------
+    DataError
+        They are not.
+    """
+    found = integers(labels, "labels")
+    if found.shape != (samples,):
+        raise DataError(f"labels: shape {found.shape}, expected ({samples},), one class per sample")
+    wrong = np.flatnonzero((found < 0) | (found >= classes))
+    if wrong.size:
+        where = int(wrong[0])
+        raise DataError(f"labels: entry {where} is {found[where]}, outside 0..{classes - 1}; number the classes from 0")
+    return found
+
+
+def given_counts(multiplicities: Any, samples: int) -> list[int]:
+    """Take how often each of N samples occurs.
+
+    Guarantee: N integers of at least 1, those that were given.
+
+    Raises
+    ------
+    DataError
+        They are not.
+    """
+    found = integers(multiplicities, "multiplicities")
+    if found.shape != (samples,) or (samples and found.min() < 1):
+        raise DataError(f"multiplicities: they must be {samples} integers of at least 1, one per sample")
+    counts: list[int] = found.tolist()
+    return counts
+
+
+def given_seeds(seeds: Sequence[int] | Any, what: str = "seeds") -> list[int]:
+    """Take integers, shape (n,)."""
+    found = integers(seeds, what)
+    if found.ndim != 1:
+        raise DataError(f"{what}: shape {found.shape}, expected (n,)")
+    listed: list[int] = found.tolist()
+    return listed
+
+
+def _floats(values: Any, what: str) -> Array:
+    """Through the gate, or as it is if it is a NumPy array of finite binary64 numbers already."""
+    if type(values) is np.ndarray and values.dtype == np.dtype(np.float64) and np.isfinite(values).all():
+        return values
+    return binary64(values, what)

@@ -1,0 +1,183 @@
+"""What a page says of a case, in sentences: never more than the verdicts behind them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from verifier.balls.exact import at_most
+from verifier.report.results import CaseEntry
+from verifier.run.curve import Curve
+
+FROM_HERE = "from this start (U, V) a continuous path"
+DESCENT = {
+    "P1": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
+    "E1": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
+    "E2": f"{FROM_HERE} on which the cross-entropy never increases (constant, then strictly decreasing) leads to "
+    "loss 0",
+    "E3": f"{FROM_HERE} leads to loss 0 on which the cross-entropy first stays below its value at the start plus "
+    "epsilon and then strictly decreases (that it never increases is not claimed)",
+    "X1": f"{FROM_HERE} on which the cross-entropy does not increase comes within the epsilon asked for of the "
+    "infimum, which is positive because equal samples have different labels",
+}
+DESCENT["E4"] = DESCENT["E2"]
+
+MEANING = {
+    "PROVED": "rigorous for this instance: this data, this U, this V, in exact real arithmetic",
+    "REFUTED": "a rigorous counterexample, shown; of a hypothesis: that it is violated",
+    "UNDECIDED": "precision or budget ran out, or the method does not apply; never a synonym of false",
+    "TESTED": "sampled only",
+}
+
+TRUST = (
+    (
+        "The mathematics",
+        "Nguyen, Mukkamala and Hein, On the loss landscape of a class of deep neural networks with no bad local "
+        "valleys (ICLR 2019), and this project's additions, each with its proof in the program's sources.",
+    ),
+    (
+        "The prover",
+        "Python; FLINT's integers and Arb's ball arithmetic; and for what is proved in binary64, IEEE 754 addition, "
+        "subtraction, multiplication, division and square root to nearest, and matrix products that are sums of "
+        "products in some order. A canary tests just that at every shape and memory layout in use; where it fails, Arb "
+        "proves everything anew. Factorizations, solvers and library functions are never trusted.",
+    ),
+    (
+        "The certificate",
+        "does not need the prover. The checker shares no code with it: to trust an accepted certificate is to trust "
+        "the mathematics, Python, python-flint and the few files of the checker.",
+    ),
+    (
+        "What is not said",
+        "Nothing about networks with an output bias, about what a training algorithm does, or about the floating-point "
+        "evaluation of the network: statements are about the exact real function at the stored numbers.",
+    ),
+)
+
+
+def sentence(case: CaseEntry) -> str:
+    """The verdict of a case in one sentence, to be read after the word that `headline` gives."""
+    if case.error is not None:
+        return "No verdict: " + case.error.message
+    words = f"{_path(case)}; {_landscape(case)}."
+    return words[0].upper() + words[1:]
+
+
+def _path(case: CaseEntry) -> str:
+    path, zero = case.step("path"), case.step("zero_loss")
+    if path is None:
+        return "no path was asked for"
+    if path.verdict == "PROVED" and path.label in DESCENT:
+        return DESCENT[path.label]
+    if path.verdict == "REFUTED":
+        return (
+            "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
+            "positive"
+        )
+    if zero is not None and zero.verdict == "REFUTED" and zero.label == "X1":
+        return (
+            "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
+            "infimum was certified: whether one exists is open"
+        )
+    return "no path from this start (U, V) to loss 0 was certified: whether one exists is open"
+
+
+def _landscape(case: CaseEntry) -> str:
+    valley = case.proof("T3.4(2)")
+    if valley == "PROVED":
+        return "and no local valley of this landscape is bad (proved)"
+    if case.proof("L3.2 construction") == "REFUTED":
+        return (
+            "no U gives this feature matrix full row rank (refuted for every U), so the theorem's proof does not "
+            "apply, and whether the landscape has bad local valleys is undecided"
+        )
+    if valley == "REFUTED":
+        return "that no local valley of this landscape is bad is refuted"
+    return "whether this landscape has bad local valleys is undecided"
+
+
+def headline(case: CaseEntry) -> str:
+    """The one verdict that stands for a case: its path's, or what went wrong."""
+    return "ERROR" if case.error is not None else case.verdict("path") or "UNDECIDED"
+
+
+def summary(cases: Sequence[CaseEntry]) -> str:
+    """What a run of several cases found, in one sentence."""
+    count = {verdict: sum(headline(case) == verdict for case in cases) for verdict in (*MEANING, "ERROR")}
+    labels = [step.label for case in cases if (step := case.step("path")) is not None and step.verdict == "PROVED"]
+    weak, near = labels.count("E3"), labels.count("X1")
+    notes = [f"{weak} of them only below the start's loss plus epsilon"] if weak else []
+    notes += [f"{near} to near a positive infimum, as labels conflict"] if near else []
+    words = [f"a path downhill is proved in {count['PROVED']} of {cases_of(len(cases))}"]
+    words[0] += f" ({', '.join(notes)})" if notes else ""
+    words += [f"{count[verdict]} {verdict.lower()}" for verdict in ("REFUTED", "UNDECIDED") if count[verdict]]
+    words += [f"{count['ERROR']} without a verdict"] if count["ERROR"] else []
+    written = [case for case in cases if case.certificate is not None]
+    accepted = sum(case.check is not None and case.check.verdict == "ACCEPTED" for case in written)
+    costly = sum(case.check is not None and case.check.verdict == "TOO EXPENSIVE" for case in written)
+    words.append(f"the independent checker accepted {accepted} of {len(written)} certificates")
+    words[-1] += f" ({costly} too expensive to check)" if costly else ""
+    unexpected = sum(not case.ok for case in cases)
+    words.append(f"{unexpected} not as expected" if unexpected else "everything is as the cases expect")
+    return words[0][0].upper() + "; ".join(words)[1:] + "."
+
+
+def cases_of(number: int) -> str:
+    """``1 case``, ``44 cases``."""
+    return f"{number} case" if number == 1 else f"{number} cases"
+
+
+def commands(case: CaseEntry) -> tuple[str, str, str] | None:
+    """The command lines that check the certificate again, in the report's folder and in a clone, and one that reads it.
+
+    None if there is no certificate.
+    """
+    if case.certificate is None:
+        return None
+    file = shlex.quote(certificate_file(case.certificate))
+    return f"verifier check {file}", f"python -I verifier/checker/__main__.py {file}", f"verifier show {file}"
+
+
+def certificate_file(recorded: str) -> str:
+    """A certificate's place relative to the report: both lie in the folder of the results."""
+    return "certificates/" + recorded.rpartition("/")[2]
+
+
+def said(number: float) -> str:
+    """Seconds, short."""
+    return f"{number:.1f} s" if number >= 0.05 else "< 0.1 s"
+
+
+def megabytes(size: int) -> str:
+    """A size for people."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
+def caption(curve: Curve, *, short: bool) -> str:
+    """What the path's pictures show, and how it is certified."""
+    parts = []
+    for mark in curve.targets:
+        parts.append(f"loss <= {mark.text} from s = {at_most(mark.time)} on")
+    if curve.zero_error is not None:
+        parts.append(f"no training error from s = {at_most(curve.zero_error)} on (L2.1)")
+    reached = ("Certified: " if parts else "") + "; ".join(parts)
+    if short:
+        return reached
+    if curve.label == "X1":
+        return (
+            "Shaded: where the loss is certified to be, between the infimum and the chord of a convex function; the "
+            "loss itself is not drawn."
+        )
+    points = sum(len(piece.points) for piece in curve.pieces if piece.kind == "segment")
+    scale = f"kappa (s - {curve.legs})" if curve.legs else "kappa s"
+    begin = {
+        "E1": "On the escape U and V move and the loss strictly decreases between the two levels shown. ",
+        "E2": "On the escape the loss is exactly constant. ",
+        "E4": "On the escape the loss is exactly constant. ",
+        "E3": f"On the escape the loss is only known to stay below its start plus epsilon = {curve.epsilon}. ",
+    }.get(curve.label, "")
+    return (
+        f"{begin}Shaded: the certified band. On the segment the loss is enclosed at {points} times; in between it "
+        "strictly decreases (P1), so it stays in the steps shown; the line joins the enclosures. On the ray V = t V1, "
+        f"t = {scale}; kappa = {curve.kappa}, and all margins of V1 are at least gamma = {curve.gamma}. {reached}."
+    )

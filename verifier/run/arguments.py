@@ -1,0 +1,179 @@
+"""What `verifier.verify` is given, made into an instance for the pipeline; every mistake gets its line here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from verifier.data.arrays import dataset_from_arrays
+from verifier.data.classes import Classes, one_logit, suggestion, with_classes
+from verifier.data.dataset import Dataset, Scale
+from verifier.data.gate import Labels, binary64
+from verifier.data.grouping import group_duplicates
+from verifier.data.readers import BUILT_IN, load_dataset
+from verifier.errors import DataError, InputError, NetworkError, nearest, one_line
+from verifier.network.initialise import Init, initialise, output_weights
+from verifier.network.layers import Layer
+from verifier.network.network import Array, Network, network_for
+from verifier.run.pipeline import Instance, in_words
+
+Weights = ArrayLike | Mapping[str, ArrayLike]
+"""U as a flat array of shape (p,); or by name, ``{"layer0.weight": ..., "layer0.bias": ..., ...}``; or as the list of
+these arrays in the order of the layers, ``[W, b, ...]``."""
+
+
+def given_dataset(
+    X: ArrayLike | str | Path | Dataset,
+    y: Labels | None,
+    scale: Scale | None,
+    name: str,
+    classes: Classes | None = None,
+) -> Dataset:
+    """Take the samples and labels that `verifier.verify` was given, and all classes if they were.
+
+    Raises
+    ------
+    InputError
+        One line with the remedy.
+    """
+    if isinstance(y, Network | Layer) or (isinstance(y, list | tuple) and y and isinstance(y[0], Layer)):
+        raise InputError("y is a network, not labels; write verify(X, y, network), or verify('iris', network=...)")
+    if isinstance(X, str | Path | Dataset):
+        if y is not None:
+            raise InputError(f"X = {one_line(X)} has labels of its own; leave y out: verify(X, network=...)")
+        if isinstance(X, Dataset):
+            if scale is not None:
+                raise InputError("data_scale: a Dataset is scaled already; leave it out")
+            found = X
+        else:
+            found = _loaded(X, "auto" if scale is None else scale)
+        return found if classes is None else with_classes(found, classes)
+    if y is None:
+        raise DataError(f"y: missing; give a class for each sample of X. Only {', '.join(BUILT_IN)} have labels")
+    return dataset_from_arrays(X, y, name=name, scale="none" if scale is None else scale, classes=classes)
+
+
+def _loaded(X: str | Path, scale: Scale) -> Dataset:
+    """Load a file or a built-in data set; what a message says of case files is said of this function's arguments."""
+    try:
+        return load_dataset(path=X, scale=scale) if isinstance(X, Path) else load_dataset(X, scale=scale)
+    except DataError as error:
+        if re.search(r"data\.[a-z]+ = ", str(error)) is None:
+            raise
+        how = "; data.KEY = VALUE is here verify(load_dataset(path=..., KEY=VALUE), network=...)"
+        raise DataError(f"{error}{how}") from None
+
+
+def given_network(given: Network | Layer | Sequence[Layer] | None, data: Dataset) -> Network:
+    """Take the network, or put the layers, that `verifier.verify` was given on these data.
+
+    Raises
+    ------
+    NetworkError
+        One line with the remedy.
+    """
+    if given is None:
+        raise NetworkError(
+            f'network: missing; give layers, such as [Dense({data.samples + data.samples // 5}, "tanh", skip=True)]'
+        )
+    if not isinstance(given, Network):
+        return network_for(data.shape, given)
+    if given.dimension != data.dimension:
+        raise NetworkError(
+            f"network: its input {list(given.input_shape)} has {given.dimension} numbers, a sample of X has "
+            f"{data.dimension}; give layers alone, or Network({data.dimension}, layers)"
+        )
+    return given
+
+
+def given_instance(
+    full: Dataset, network: Network, u: Weights | None, v: ArrayLike | None, *, seed: int, init: Init, scale: float
+) -> Instance:
+    """Group the samples; take U, (p,), and V, (M, m), as they were given, or draw them.
+
+    Raises
+    ------
+    NetworkError, DataError
+        One line with the remedy.
+    """
+    grouping = group_duplicates(full)
+    hidden = initialise(network, init, seed=seed, scale=scale) if u is None else _hidden(network, u)
+    words = in_words(full, grouping, True)
+    if v is None:
+        output = output_weights(network, full.classes, seed=seed)
+    else:
+        output, said = _output(network, v, full)
+        words += said
+    return Instance(grouping.dataset, grouping, network, hidden, output, words)
+
+
+def _hidden(network: Network, given: Weights) -> Array:
+    expected = (network.parameter_count,)
+    if isinstance(given, list | tuple) and given and all(map(_is_array, given)):
+        given = _by_name(network, given)  # [W, b, ...]: the arrays themselves, in the order of the parameters
+    if not isinstance(given, Mapping):
+        flat = binary64(given, "u")
+        if flat.shape != expected:
+            raise NetworkError(
+                f"u: shape {flat.shape}, expected {expected}: all weights and biases, flat, layer by layer; or a "
+                f"mapping of {_views(network)} to arrays"
+            )
+        return flat
+    u = np.zeros(expected)
+    known = [view.name for view in network.parameters]
+    for key in given:
+        if key not in known:
+            raise NetworkError(f"u: the network has no parameter {one_line(key)}; {nearest(str(key), known)}")
+    for view in network.parameters:
+        if view.name not in given:
+            raise NetworkError(f"u: {view.name!r} is missing; give an array of shape {view.spec.shape}")
+        part = binary64(given[view.name], f"u[{view.name!r}]")
+        if part.shape != view.spec.shape:
+            remedy = "; its transpose fits" if part.T.shape == view.spec.shape else ""
+            raise NetworkError(f"u[{view.name!r}]: shape {part.shape}, expected {view.spec.shape}{remedy}")
+        view.of(u)[...] = part
+    return u
+
+
+def _is_array(part: object) -> bool:
+    """Whether an entry of a list is an array or a list, and not a number; nothing is converted to find out."""
+    return isinstance(part, list | tuple) or getattr(part, "ndim", 0) > 0
+
+
+def _by_name(network: Network, arrays: Sequence[ArrayLike]) -> dict[str, ArrayLike]:
+    """Weights and biases that were listed without names, under the names of the parameters."""
+    names = [view.name for view in network.parameters]
+    if len(arrays) != len(names):
+        raise NetworkError(
+            f"u: {len(arrays)} arrays for {len(names)} parameters; give each of {_views(network)}, in this order"
+        )
+    return dict(zip(names, arrays, strict=True))
+
+
+def _output(network: Network, given: ArrayLike, data: Dataset) -> tuple[Array, str]:
+    """Take V, shape (M, m); and what is to be said of it: a head with one logit becomes one with two classes."""
+    v = binary64(given, "v")
+    units, classes = network.skip_count, data.classes
+    if v.shape in ((units, 1), (units,)):
+        return one_logit(v, "v", data)
+    expected = (units, classes)
+    if v.shape == expected:
+        return v, ""
+    remedy = f"a row per skip unit, a column per class; the labels have {classes} classes"
+    if v.shape == expected[::-1]:
+        remedy = "its transpose fits: v.T"
+    elif v.ndim == 2 and v.shape[0] == units and v.shape[1] > classes:
+        remedy = (
+            f"the network has {v.shape[1]} classes, of which {classes} occur in the labels; say so with "
+            f"{suggestion(data, v.shape[1])}"
+        )
+    raise NetworkError(f"v: shape {v.shape}, expected {expected}; {remedy}")
+
+
+def _views(network: Network) -> str:
+    names = [view.name for view in network.parameters]
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")

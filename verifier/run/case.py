@@ -1,0 +1,436 @@
+"""Case files: a TOML document that says what is verified, and what is expected of it.
+
+Unknown keys are errors that name the nearest known key. Relative paths are relative to the case file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from verifier.data.files import read_regular
+from verifier.errors import CaseError, nearest, one_line
+from verifier.network.layers import AvgPool, Conv, Dense, Layer, Source
+from verifier.network.network import Network, network_for
+from verifier.sigma.activations import activation
+from verifier.verdict import Verdict
+
+MAX_CASE_BYTES = 2**20
+MAX_ENTRIES = {"network.layers": 1000, "path.targets": 64, "path.escapes": 16, "losses.kinds": 16}
+MAX_TITLE = 200
+MAX_CHECK = 10**6
+"""Seconds or GiB that a check may be predicted to take."""
+MAX_ACTIVATIONS = 4000
+"""Characters of all different activations together: each is analysed, which takes time."""
+ESCAPES = ("E1", "E2", "E3", "E4")
+
+
+class DataSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[data]``: a built-in data set or a file."""
+
+    name: str | None = None
+    path: str | None = None
+    samples: int | None = None
+    label: str | int | list[str | int] | None = None
+    labels: str | None = None
+    columns: list[str | int] | None = None
+    drop: list[str | int] | None = None
+    missing: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+    inputs: str | None = None
+    layout: str | None = None
+    scale: str | int = "auto"
+    shape: list[int] | None = None
+    duplicates: str = "group"
+    classes: int | list[str | int] | None = None
+
+
+class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[network]``: the layers in order."""
+
+    layers: list[dict[str, Any]]
+
+
+class StartSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[start]``: the hidden parameters U and the output weights V."""
+
+    init: str = "gaussian"
+    output: str = "gaussian"
+    scale: float = 1.0
+    output_scale: float = 1.0
+    fan_in: bool = False
+    seed: int = 0
+    units: int | None = None
+    file: str | None = None
+
+
+class PathSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[path]``: which losses the path must reach, and how it may leave a start that P1 cannot begin from."""
+
+    targets: list[str | float] = msgspec.field(default_factory=lambda: ["1e-6", "1e-100"])
+    escapes: list[str] = msgspec.field(default_factory=lambda: ["E1", "E2", "E4", "E3"])
+    epsilon: str | float = "1e-3"
+
+
+class LossesSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[losses]``: other convex losses for which a path is wanted, how near the infimum it must end, class weights."""
+
+    kinds: list[str] = msgspec.field(default_factory=list)
+    class_weights: list[int | float] | None = None
+    epsilon: str | float = "1e-6"
+
+
+class RankSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[rank]``: the last precision tried."""
+
+    max_bits: int = 4096
+
+
+class CertificateSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[certificate]``: what checking it may take, as predicted: CPU seconds and GiB."""
+
+    max_check_seconds: float | None = None
+    max_check_gib: float | None = None
+
+
+class ExpectSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[expect]``: the verdicts that the suite expects."""
+
+    analytic: str | None = None
+    rank: str | None = None
+    zero_loss: str | None = None
+    path: str | None = None
+    generic: str | None = None
+
+
+class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole document."""
+
+    data: DataSection
+    network: NetworkSection
+    start: StartSection = msgspec.field(default_factory=StartSection)
+    path: PathSection = msgspec.field(default_factory=PathSection)
+    losses: LossesSection = msgspec.field(default_factory=LossesSection)
+    rank: RankSection = msgspec.field(default_factory=RankSection)
+    certificate: CertificateSection = msgspec.field(default_factory=CertificateSection)
+    expect: ExpectSection = msgspec.field(default_factory=ExpectSection)
+    title: str = ""
+
+
+class _DenseTable(msgspec.Struct, forbid_unknown_fields=True):
+    kind: str
+    width: int
+    activation: str
+    skip: bool | list[int] = False
+    inputs: list[str | int] = msgspec.field(default_factory=list)
+
+
+class _ConvTable(msgspec.Struct, forbid_unknown_fields=True):
+    kind: str
+    filters: int
+    kernel: int | list[int]
+    activation: str
+    stride: int | list[int] = 1
+    padding: int | list[int] = 0
+    bias: str = "per-unit"
+    skip: bool | list[int] = False
+    inputs: list[str | int] = msgspec.field(default_factory=list)
+
+
+class _PoolTable(msgspec.Struct, forbid_unknown_fields=True):
+    kind: str
+    kernel: int | list[int]
+    stride: int | list[int] | None = None
+    skip: bool | list[int] = False
+    inputs: list[str | int] = msgspec.field(default_factory=list)
+
+
+KINDS: dict[str, tuple[type[msgspec.Struct], int]] = {
+    "dense": (_DenseTable, 0),
+    "conv1d": (_ConvTable, 1),
+    "conv2d": (_ConvTable, 2),
+    "avgpool": (_PoolTable, 0),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A parsed case: its name (the file's stem), its folder and its sections."""
+
+    name: str
+    folder: Path
+    file: CaseFile
+    expected: dict[str, Verdict] = field(default_factory=dict)
+
+
+def read_case(path: str | Path) -> Case:
+    """Read and check a case file.
+
+    Raises
+    ------
+    CaseError
+        Missing or unreadable file, invalid TOML, an unknown key (the nearest known key is named), a wrong type or
+        value.
+    """
+    where = Path(path)
+    try:
+        text = read_regular(where, MAX_CASE_BYTES).decode("utf-8")
+    except FileNotFoundError:
+        raise CaseError(f"no case file {where}; `verifier init` writes a sample") from None
+    except IsADirectoryError:
+        raise CaseError(f"{where} is a folder; name a TOML case file") from None
+    except UnicodeDecodeError as error:
+        raise CaseError(f"{where} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except OSError as error:
+        raise CaseError(
+            f"cannot read case file {one_line(str(where))}: {error.strerror}; a case file is a small TOML document"
+        ) from None
+    return parse_case(text, name=where.stem, folder=where.parent, label=str(where))
+
+
+def parse_case(text: str, *, name: str = "case", folder: Path | None = None, label: str = "case") -> Case:
+    """Parse a case from text; relative paths in it are taken from ``folder``.
+
+    Raises
+    ------
+    CaseError
+        As `read_case`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise CaseError(f"{label}: not valid TOML: {error}") from None
+    file = convert(document, CaseFile, label)
+    for section, kind in (("data", DataSection), ("start", StartSection)):
+        for key, value in document.get(section, {}).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise CaseError(f"{label}: {section}.{key} = {value} must be a finite number ({kind.__name__})")
+            if isinstance(value, str) and not value.isprintable() and (section, key) != ("data", "delimiter"):
+                raise CaseError(f"{label}: {section}.{key} = {one_line(value)} has characters that cannot be printed")
+    if len(file.title) > MAX_TITLE or not file.title.isprintable():
+        raise CaseError(f"{label}: title = {one_line(file.title)} must be at most {MAX_TITLE} printable characters")
+    for name_of, most in MAX_ENTRIES.items():
+        section, key = name_of.split(".")
+        count = len(getattr(getattr(file, section), key))
+        if count > most:
+            raise CaseError(f"{label}: {name_of} has {count} entries, more than {most}; leave some out")
+    for escape in file.path.escapes:
+        if escape not in ESCAPES:
+            raise CaseError(f"{label}: path.escapes has {one_line(escape)}; use {', '.join(ESCAPES)}")
+    expected = {}
+    for key in ("analytic", "rank", "zero_loss", "path", "generic"):
+        value = getattr(file.expect, key)
+        if value is not None:
+            if value not in Verdict.__members__:
+                raise CaseError(f"{label}: expect.{key} = {value!r}; {nearest(value, Verdict.__members__)}")
+            expected[key] = Verdict(value)
+    if file.data.duplicates not in ("group", "keep"):
+        raise CaseError(f'{label}: data.duplicates = {file.data.duplicates!r}; use "group" or "keep"')
+    if not 64 <= file.rank.max_bits <= 16384:
+        raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in 64..16384")
+    for key in ("max_check_seconds", "max_check_gib"):
+        most = getattr(file.certificate, key)
+        if most is not None and not 0 < most <= MAX_CHECK:
+            raise CaseError(f"{label}: certificate.{key} = {most} must be above 0 and at most {MAX_CHECK}")
+    return Case(name, folder or Path("."), file, expected)
+
+
+def build_network(case: Case, input_shape: tuple[int, ...]) -> Network:
+    """Build the case's network for inputs of the given shape.
+
+    Raises
+    ------
+    CaseError, NetworkError, ExpressionError
+        Naming the layer.
+    """
+    return network_for(input_shape, build_layers(case.file.network.layers))
+
+
+def build_layers(tables: Sequence[Mapping[str, Any]]) -> tuple[Layer, ...]:
+    """Build layers from the tables of ``network.layers``.
+
+    Raises
+    ------
+    CaseError, ExpressionError
+        Naming the layer.
+    """
+    written = {table["activation"] for table in tables if isinstance(table.get("activation"), str)}
+    length = sum(map(len, written))
+    if length > MAX_ACTIVATIONS:
+        raise CaseError(
+            f"network.layers: {len(written)} different activations of {length} characters together, more than"
+            f" {MAX_ACTIVATIONS}; use fewer or shorter ones"
+        )
+    return tuple(_layer(dict(table), index) for index, table in enumerate(tables))
+
+
+def _layer(table: dict[str, Any], index: int) -> Layer:
+    where = f"network.layers[{index}]"
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        shown = "missing" if kind is None else one_line(kind)
+        raise CaseError(f"{where}: kind is {shown}; {nearest(str(kind), KINDS)}")
+    struct, axes = KINDS[kind]
+    spec: Any = convert(table, struct, where)
+    skip = spec.skip if isinstance(spec.skip, bool) else tuple(spec.skip)
+    inputs: tuple[Source, ...] = tuple(_source(s, where) for s in spec.inputs)
+    if kind == "dense":
+        return Dense(spec.width, activation(spec.activation), skip, inputs)
+    if kind == "avgpool":
+        kernel = _axes(spec.kernel, None)
+        return AvgPool(kernel, () if spec.stride is None else _axes(spec.stride, len(kernel)), skip, inputs)
+    if spec.bias not in ("per-unit", "tied"):
+        raise CaseError(f'{where}: bias = {spec.bias!r}; use "per-unit" or "tied"')
+    kernel = _axes(spec.kernel, axes)
+    if len(kernel) != axes:
+        raise CaseError(f"{where}: {kind} needs a kernel of {axes} numbers, got {list(kernel)}")
+    stride, padding = _axes(spec.stride, axes), _axes(spec.padding, axes)
+    return Conv(spec.filters, kernel, activation(spec.activation), stride, spec.bias, skip, inputs, padding)
+
+
+def _axes(value: int | list[int], axes: int | None) -> tuple[int, ...]:
+    if isinstance(value, int):
+        return (value,) * (axes or 2)
+    return tuple(value)
+
+
+def _source(value: str | int, where: str) -> Source:
+    if isinstance(value, int):
+        return value
+    if value != "input":
+        raise CaseError(f'{where}: inputs has {value!r}; use "input" or the index of an earlier layer')
+    return "input"
+
+
+def convert(document: Any, kind: type[Any], where: str) -> Any:
+    """Convert a TOML document to a struct; msgspec's messages become one line that names the nearest known key.
+
+    Raises
+    ------
+    CaseError
+        Unknown keys, wrong types; ``where`` is the document's name in the message.
+    """
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        if "unknown field" in text:
+            key = text.split("`")[1]
+            path = text.split("`$")[-1].rstrip("`").lstrip(".") if "- at" in text else ""
+            struct = _struct_at(kind, path)
+            dotted = f"{path}.{key}" if path else key
+            raise CaseError(f"{where}: unknown key {dotted!r}; {nearest(key, struct.__struct_fields__)}") from None
+        raise CaseError(f"{where}: {_reworded(text)}") from None
+
+
+def _reworded(text: str) -> str:
+    """Msgspec's message with the key first and its types in words."""
+    at = re.search(r" - at `\$?\.?(.*)`$", text)
+    place = f"{at[1]} " if at is not None and at[1] else ""
+    wrong = re.match(r"Expected `(.+?)`, got `(.+?)`", text)
+    if wrong is not None:
+        wanted = " or ".join(KIND_WORDS.get(kind, kind) for kind in wrong[1].split(" | ") if kind != "null")
+        return f"{place}must be {wanted}, not {KIND_WORDS.get(wrong[2], wrong[2])}"
+    missing = re.match(r"Object missing required field `(.+?)`", text)
+    if missing is not None:
+        return f"{place}{missing[1]!r} is missing; `verifier init` writes a sample with every key"
+    return text.replace("`$", "`")
+
+
+def _struct_at(kind: type[Any], path: str) -> Any:
+    here: Any = kind
+    for part in filter(None, path.split(".")):
+        found = msgspec.structs.fields(here)
+        here = next((f.type for f in found if f.name == part), here)
+    return here
+
+
+KIND_WORDS = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+"""TOML's types in words."""
+
+SAMPLE = """\
+# A case for `verifier run CASE.toml`. Every key is shown; what is commented out has a default.
+title = "Digits, one wide tanh layer"
+
+[data]
+name = "digits"              # digits, iris, wine, breast_cancer
+# path = "data.csv"          # instead of name: a table (CSV, TSV, .txt, .data, ARFF; .gz, .bz2, .xz, .zip too), NPZ,
+#                            # CIFAR-10's .bin, or IDX as MNIST's train-images-idx3-ubyte (.gz too), labels beside it
+samples = 200                # the first n
+# label = "species"          # the label column's name or index, or ["setosa", "versicolor"]: a column for each class;
+#                            # by default found out, and the output says how. NPZ: the array's name
+# columns = ["width", 3]     # table: these columns are the inputs, by name or index from 0; or
+# drop = ["id"]              # all others but these. [] keeps even a column that only numbers the rows
+# missing = "drop rows"      # table: leave out rows with missing values; by default they are an error
+# delimiter = ";"            # table: one character, or "tab", "whitespace"; by default found out
+# decimal = ","              # table: the decimal mark; by default found out
+# header = true              # table: whether the first line holds names; by default found out
+# inputs = "x_train"         # NPZ: the name of the samples; by default found out
+# layout = "channels last"   # NPZ: images of shape (N, height, width, channels); or "channels first"
+# labels = "FILE"            # IDX: the file of labels, if it is not beside the images
+# scale = "auto"             # "auto", "none" or an integer k: inputs are multiplied by 2^k exactly
+# classes = 10               # all classes of a trained network, if some do not occur: their number for labels 0..m-1,
+#                            # or their names in the order of its outputs
+# shape = [1, 8, 8]          # for convolutions: channels and positions
+# duplicates = "group"       # or "keep": equal samples stay separate rows (then Psi cannot have full rank)
+
+[network]
+layers = [
+  { kind = "dense", width = 300, activation = "tanh", skip = true },
+  # { kind = "conv2d", filters = 8, kernel = [3, 3], stride = 1, padding = 1, bias = "per-unit", activation = "tanh" },
+  # { kind = "avgpool", kernel = [2, 2], stride = [2, 2], inputs = [1] },
+  # { kind = "dense", width = 50, activation = "tanh(t) + t/10", inputs = ["input", 0], skip = [0, 1, 2] },
+]
+
+[start]
+init = "gaussian"            # gaussian, zeros, cloned, constant-unit
+# file = "w.safetensors"     # instead of init: safetensors or .npz with layer0.weight, layer0.bias, ..., and V, or with
+#                            # PyTorch's names; without V it is drawn, and the output says so
+# units = 10                 # cloned, constant-unit: how many units of each layer (default half)
+output = "gaussian"          # the output weights V: gaussian, zeros
+scale = 1.0                  # standard deviation of the hidden weights and biases
+# fan_in = false             # true: the weights' standard deviation is divided by sqrt(fan-in)
+# output_scale = 1.0         # standard deviation of V
+seed = 0
+
+[path]
+targets = ["1e-6", "1e-100"]
+# escapes = ["E1", "E2", "E4", "E3"]   # ways out of a start whose features do not separate the classes
+# epsilon = "1e-3"           # how far E3 may rise above the start's loss
+
+[losses]
+# kinds = ["squared", "weston-watkins", "crammer-singer", "one-vs-rest", "cross-entropy"]   # paths for these as well
+# class_weights = [1.0, 2.0]   # positive, one per class: weighs every loss in kinds
+# epsilon = "1e-6"           # how near the infimum these paths must end
+
+[rank]
+max_bits = 4096              # last precision tried
+
+[certificate]
+# max_check_seconds = 300    # claims whose check is predicted to take more CPU seconds are proved, but left out, and
+#                            # listed with the limit that would put them in
+# max_check_gib = 3.0        # the same for its memory
+
+[expect]                     # what the suite expects; leave out what you do not know
+analytic = "PROVED"
+rank = "PROVED"
+zero_loss = "PROVED"
+path = "PROVED"
+generic = "PROVED"           # full rank at almost every U (W0)
+"""

@@ -1,0 +1,233 @@
+"""Where tasks run: processes of this machine, or the workers of a Dask scheduler; and how a lost worker is survived."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from verifier.certificate.check_process import stop_all
+from verifier.errors import InputError, installing, one_line
+from verifier.run.record import Failure
+from verifier.run.worker import Task, TaskResult, run_task
+
+CONNECT_SECONDS = 15
+"""How long a scheduler may take to answer, and then to have a worker."""
+
+DIED = (
+    "the worker that proved it died, also when it proved nothing else meanwhile: out of memory, or a crash of a library"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Something that makes executors, a new one when one breaks.
+
+    ``width`` tasks are in flight at a time; a worker uses ``threads`` threads. ``local`` workers see the file system of
+    this process.
+    """
+
+    make: Callable[[], Executor]
+    width: int
+    threads: int = 1
+    local: bool = False
+
+
+def given(executor: Executor, width: int | None = None) -> Workers:
+    """Workers of an executor that somebody else made and ends; it cannot be made anew if it breaks."""
+    unused = [executor]
+
+    def make() -> Executor:
+        if not unused:
+            raise InputError("the executor that was given broke; make another and run again: what is finished is kept")
+        return unused.pop()
+
+    return Workers(make, width or os.cpu_count() or 1)
+
+
+@contextmanager
+def processes(jobs: int, memory: float | None = None) -> Iterator[Workers]:
+    """Worker processes of this machine; they end with the context, and with this process however it ends.
+
+    Parameters
+    ----------
+    jobs
+        How many.
+    memory
+        Address space of each in GiB; by default as much as there is.
+    """
+    limit = None if memory is None else int(memory * 2**30)
+    context = multiprocessing.get_context("spawn")
+    with ExitStack() as current:
+
+        def make() -> Executor:
+            current.close()
+            alive, ours = context.Pipe(duplex=False)
+            pool = _Pool(jobs, context, _initialise, (alive, limit))
+            current.callback(pool.shutdown, cancel_futures=True)
+            current.callback(alive.close)
+            current.callback(ours.close)  # first: the workers see it and end
+            return pool
+
+        yield Workers(make, jobs, max(1, (os.cpu_count() or 1) // jobs), local=True)
+
+
+class _Pool(ProcessPoolExecutor):
+    """Starts its workers deaf to Ctrl-C, which is this process's to act on: also before they are prepared."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As ever."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # new processes inherit it
+        try:
+            return super().submit(function, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _initialise(alive: Connection, limit: int | None) -> None:
+    """Prepare a worker: its memory, and an eye on the process that it works for."""
+    if limit is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    def watch() -> None:
+        try:
+            alive.recv_bytes()  # nothing is ever sent: it returns when the other end is closed, or its process is gone
+        except (EOFError, OSError):
+            stop_all()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def dask(address: str) -> Iterator[Workers]:
+    """The workers of a Dask scheduler.
+
+    Raises
+    ------
+    InputError
+        Without the package, without an answer, without a worker.
+    """
+    if "://" not in address:  # connecting takes half a minute to fail
+        raise InputError(f"--scheduler {one_line(address)}: no address; write tcp://HOST:8786")
+    try:
+        distributed = importlib.import_module("distributed")
+    except ImportError:
+        raise InputError(f"--scheduler needs the package distributed; {installing('dask')}") from None
+    try:
+        client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"--scheduler {one_line(address)}: no Dask scheduler answers there ({error}); start one: dask scheduler"
+        ) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError:
+            raise InputError(f"--scheduler {address}: it has no workers; start some: dask worker {address}") from None
+        count = len(client.scheduler_info(n_workers=-1)["workers"])
+        yield Workers(lambda: client.get_executor(pure=False), 2 * count + 2)
+
+
+@contextmanager
+def workers(jobs: int, memory: float | None, scheduler: str | None) -> Iterator[Workers | None]:
+    """The workers that the command line asks for; None: this process alone.
+
+    Raises
+    ------
+    InputError
+        As `dask`; options that exclude each other.
+    """
+    if scheduler is None:
+        with nullcontext() if jobs == 1 and memory is None else processes(jobs, memory) as found:
+            yield found
+    elif jobs != 1 or memory is not None:
+        raise InputError("--scheduler excludes --jobs and --memory: dask worker --nworkers and --memory-limit set them")
+    else:
+        with dask(scheduler) as found:
+            yield found
+
+
+def completed(
+    workers: Workers, tasks: Iterable[Task], begin: Callable[[Task], None]
+) -> Iterator[tuple[Task, TaskResult | Failure]]:
+    """Run tasks and give each back with its result, in the order in which they end.
+
+    When workers die with the executor, what was in flight is run again one at a time by a new one; a task that dies
+    alone is a failure, the others go on. ``begin`` is told of every execution.
+
+    Raises
+    ------
+    InputError
+        If the executor is lost altogether.
+    """
+    waiting = iter(tasks)
+    executor = workers.make()
+    flying: dict[Future[TaskResult], Task] = {}
+    suspects: list[Task] = []
+    while True:
+        while not suspects and len(flying) < workers.width and (task := next(waiting, None)) is not None:
+            _submit(executor, task, begin, flying, suspects)
+        if flying:
+            for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                task = flying.pop(future)
+                result = _result(future)
+                if result is None:
+                    suspects.append(task)
+                else:
+                    yield task, result
+        elif suspects:
+            executor = workers.make()
+            for task in suspects:
+                alone: dict[Future[TaskResult], Task] = {}
+                _submit(executor, task, begin, alone, [])
+                result = next((_result(future) for future in alone), None)
+                if result is None:
+                    executor = workers.make()
+                yield task, result or Failure("worker", DIED)
+            suspects = []
+        else:
+            return
+
+
+def _submit(
+    executor: Executor,
+    task: Task,
+    begin: Callable[[Task], None],
+    flying: dict[Future[TaskResult], Task],
+    suspects: list[Task],
+) -> None:
+    begin(task)
+    try:
+        flying[executor.submit(run_task, task)] = task
+    except BrokenExecutor:
+        suspects.append(task)
+
+
+def _result(future: Future[TaskResult]) -> TaskResult | Failure | None:
+    """What became of a task; None if its executor broke, which may be another task's doing."""
+    try:
+        return future.result()
+    except BrokenExecutor:
+        return None
+    except CancelledError:
+        raise InputError("the scheduler was lost; run again to go on: what is finished is kept") from None
+    except Exception as error:  # of the executor, not of the case: Dask's KilledWorker, a result that cannot be sent
+        return Failure("worker", f"the worker that proved it was lost: {type(error).__name__}: {one_line(str(error))}")

@@ -1,0 +1,216 @@
+"""What is known of a case when it is done, as plain data: for the table, results.json, the ledger, other processes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from verifier.certificate.check_process import Checked
+from verifier.certificate.cost import LeftOut
+from verifier.certificate.writer import atomic_write
+from verifier.errors import CertificateError
+from verifier.run.curve import Curve
+from verifier.run.pipeline import CaseReport, Step
+from verifier.run.summary import Question
+from verifier.verdict import Verdict
+
+CERTIFICATES = "certificates"
+"""Folder of the certificates below the folder of the results."""
+
+ASKED = ("rank", "zero_loss", "path")
+"""The steps whose verdict decides the exit code where nothing is expected."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a case has no verdicts: unusable input, memory, a worker that died, an error of this program."""
+
+    kind: Literal["input", "memory", "worker", "internal"]
+    message: str
+
+
+class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A case that is done: its verdicts, its certificate (relative to the results' folder) and the checker's answer.
+
+    ``units`` is M. ``understood`` says how the data's file was read, ``start`` where weights come from.
+    ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
+    digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
+    is no certificate although something was proved, ``left_out`` what was proved and is too expensive to check.
+    ``error`` is set if there is nothing else.
+    """
+
+    name: str
+    title: str
+    toml: str
+    data: str = ""
+    understood: str = ""
+    start: str = ""
+    units: int = 0
+    question: Question | None = None
+    curve: Curve | None = None
+    engine: str = ""
+    steps: tuple[Step, ...] = ()
+    theorem: tuple[dict[str, Any], ...] = ()
+    remains: tuple[str, ...] = ()
+    attempts: tuple[str, ...] = ()
+    expected: dict[str, Verdict] = {}
+    surprises: tuple[str, ...] = ()
+    seconds: float = 0.0
+    certificate: str | None = None
+    certificate_bytes: int = 0
+    sha256: dict[str, str] = {}
+    check: Checked | None = None
+    refusal: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    error: Failure | None = None
+
+    def verdict(self, key: str) -> Verdict | None:
+        """The verdict of the step with this key."""
+        return next((step.verdict for step in self.steps if step.key == key), None)
+
+    @property
+    def checked(self) -> bool:
+        """Whether the checker has come to an end, or has nothing to check; if not, the next run asks it again."""
+        return self.certificate is None or (self.check is not None and self.check.answered)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every verdict is as expected and the certificate, if any, was not refused."""
+        refused = self.check is not None and self.check.refused
+        return self.error is None and not self.surprises and not refused
+
+    @property
+    def exit_code(self) -> int:
+        """0 as expected or proved; 1 refuted, rejected, unexpected, crashed; 2 bad input; 3 undecided or unchecked.
+
+        Unchecked is a certificate that was too expensive to check under the checker's limits.
+        """
+        if self.error is not None:
+            return 2 if self.error.kind == "input" else 1
+        if not self.ok:
+            return 1
+        open_questions = {s.verdict for s in self.steps if s.key in ASKED and s.key not in self.expected}
+        if Verdict.REFUTED in open_questions:
+            return 1
+        unchecked = self.check is not None and not self.check.answered
+        return 3 if unchecked or Verdict.UNDECIDED in open_questions else 0
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several cases: 1 before 2 before 3 before 0."""
+    return min(codes, key=(1, 2, 3, 0).index, default=0)
+
+
+def record_of(report: CaseReport, name: str, toml: str, seconds: float) -> CaseRecord:
+    """Make the record of a case that has been proved; its certificate is added when it is written."""
+    theorem = report.theorem
+    fails = theorem is not None and any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3))
+    return CaseRecord(
+        name=name,
+        title=report.case.file.title,
+        toml=toml,
+        data=report.data,
+        understood=report.understood,
+        start=report.start,
+        units=report.network.skip_count,
+        engine=report.engine,
+        steps=tuple(report.steps),
+        theorem=() if theorem is None else tuple(theorem.as_json()),
+        remains=theorem.remains if theorem is not None and fails else (),
+        attempts=() if report.rank is None else tuple(report.rank.attempts),
+        expected=dict(report.case.expected),
+        surprises=tuple(report.surprises),
+        seconds=seconds,
+        left_out=report.left_out,
+    )
+
+
+def store_certificate(out: Path, name: str, document: bytes, arrays: bytes) -> tuple[str, dict[str, str]]:
+    """Write a certificate's two files so that a document is never seen with arrays that are not its own.
+
+    Returns
+    -------
+    (str, dict)
+        The document's path relative to ``out``, and the digests of both files.
+
+    Raises
+    ------
+    CertificateError
+        If the folder cannot be written.
+    """
+    target = out / CERTIFICATES / f"{name}.json"
+    digests = {".json": hashlib.sha256(document).hexdigest(), ".safetensors": hashlib.sha256(arrays).hexdigest()}
+    if file_digest(target.with_suffix(".safetensors")) != digests[".safetensors"]:
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise CertificateError(
+                f"cannot write {target}: {error.strerror}; choose another folder with --out"
+            ) from None
+        atomic_write(target.with_suffix(".safetensors"), arrays)
+    atomic_write(target, document)
+    return f"{CERTIFICATES}/{name}.json", digests
+
+
+def file_digest(path: Path) -> str | None:
+    """SHA-256 of a file, None if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def intact(record: CaseRecord, out: Path) -> bool:
+    """Whether the certificate's files are what was recorded, byte by byte."""
+    if record.certificate is None:
+        return True
+    target = out / record.certificate
+    return all(file_digest(target.with_suffix(suffix)) == digest for suffix, digest in record.sha256.items())
+
+
+def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
+    """The record as an entry of results.json."""
+    check, error = record.check, record.error
+    return {
+        "name": record.name,
+        "title": record.title,
+        "data": record.data,
+        "understood": record.understood,
+        "start": record.start,
+        "units": record.units,
+        "ok": record.ok,
+        "seconds": round(record.seconds, 3),
+        "verdicts": {step.key: str(step.verdict) for step in record.steps},
+        "steps": [
+            {
+                "key": s.key,
+                "label": s.label,
+                "verdict": str(s.verdict),
+                "reason": s.reason,
+                "seconds": round(s.seconds, 3),
+            }
+            for s in record.steps
+        ],
+        "theorem": list(record.theorem),
+        "remains": list(record.remains),
+        "question": msgspec.to_builtins(record.question),
+        "curve": msgspec.to_builtins(record.curve),
+        "engine": record.engine,
+        "attempts": list(record.attempts),
+        "expected": {key: str(verdict) for key, verdict in record.expected.items()},
+        "surprises": list(record.surprises),
+        "certificate": None if record.certificate is None else str(out / record.certificate),
+        "certificate_bytes": record.certificate_bytes,
+        "certificate_sha256": dict(record.sha256),
+        "check": None
+        if check is None
+        else {"verdict": check.verdict, "reason": check.reason, "seconds": check.seconds},
+        "refusal": record.refusal,
+        "left_out": [{"what": left.what, **msgspec.to_builtins(left)} for left in record.left_out],
+        "error": None if error is None else {"kind": error.kind, "message": error.message},
+        "toml": record.toml,
+    }

@@ -1,0 +1,177 @@
+"""Runs the cases of a suite, keeps a ledger of what is done, and writes the results."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from verifier import __version__
+from verifier.certificate.memory import own_peak
+from verifier.certificate.writer import atomic_write
+from verifier.errors import InputError, nearest, one_line
+from verifier.run.case import Case
+from verifier.run.executors import Workers, given
+from verifier.run.family import read_cases
+from verifier.run.ledger import case_key, open_ledger, suffix, versions
+from verifier.run.record import CaseRecord, as_json, intact, worst
+from verifier.run.scheduler import Display, Job, Work
+from verifier.run.toml import case_toml
+from verifier.run.worker import packed
+
+SUITES = {"main": ("main",), "quick": ("quick",), "full": ("quick", "full")}
+"""The packaged suites: the folders of cases that they consist of."""
+
+
+@dataclass
+class SuiteResult:
+    """All records in the cases' order, wall time in seconds, peak memory in bytes of the prover and of the checker.
+
+    ``from_ledger`` of the records were there already.
+    """
+
+    records: list[CaseRecord] = field(default_factory=list)
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    checker_peak_bytes: int = 0
+    from_ledger: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """The worst: 1 before 2 before 3 before 0."""
+        return worst(record.exit_code for record in self.records)
+
+
+def packaged_cases(suite: str) -> list[Case]:
+    """The cases shipped with the package: ``main`` (digits), ``quick``, or ``full`` (quick and the families)."""
+    found = []
+    for folder in SUITES[suite]:
+        with resources.as_file(resources.files("verifier.run") / "cases" / folder) as where:
+            for file in sorted(where.glob("*.toml")):
+                found += read_cases(file)
+    return found
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Read ``i/n``, 1 <= i <= n <= 10000.
+
+    Raises
+    ------
+    InputError
+        Anything else.
+    """
+    found = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]) <= 10_000:
+        raise InputError(f"--shard {one_line(text)}: give i/n with 1 <= i <= n <= 10000, such as 2/8")
+    return int(found[1]), int(found[2])
+
+
+def run_cases(
+    cases: Sequence[Case],
+    out: Path,
+    display: Display,
+    *,
+    seed: int | None = None,
+    device: str = "cpu",
+    executor: Executor | Workers | None = None,
+    shard: tuple[int, int] | None = None,
+    only: str | None = None,
+    fresh: bool = False,
+) -> SuiteResult:
+    """Prove, write, check; results in ``out/certificates`` and ``out/results.json``, progress in ``out/ledger.sqlite``.
+
+    A run that was interrupted or killed is gone on with: what the ledger holds, with certificates that are still what
+    they were, is not done again.
+
+    Parameters
+    ----------
+    cases
+        What to run, in order.
+    out
+        Folder for results; made if missing.
+    display
+        Progress.
+    seed
+        Replaces every case's seed if not None.
+    device
+        Where the binary64 engine computes.
+    executor
+        Any executor with `submit`, or workers from `verifier.run.executors`; by default this process proves one case
+        after the other while the checker works. Activations that this process registered must be known there too.
+    shard
+        Run the i-th of n parts of the cases, into a ledger and results of its own.
+    only
+        Run the case of this name only.
+    fresh
+        Discard the ledger.
+
+    Raises
+    ------
+    VerifierError
+        Unusable input in a case that is alone; a folder that cannot be written; a ledger that is none or is in use.
+        Of several cases one with unusable input is a record with an error, and the others go on.
+    """
+    started = time.perf_counter()
+    jobs = _jobs(cases, seed, device, shard, only)
+    keys = [job.key for job in jobs]
+    with open_ledger(out, shard, keys, fresh=fresh) as ledger:
+        run = Work(jobs, out, display, seed, device, ledger)
+        run.clean()
+        known = ledger.records()
+        for job in jobs:
+            record = known[job.key][0] if job.key in known else None
+            if record is not None and record.error is None and intact(record, out):
+                run.records[job.key] = record
+        result = SuiteResult(from_ledger=len(run.records))
+        if executor is None:
+            run.here()
+        else:
+            run.elsewhere(executor if isinstance(executor, Workers) else given(executor))
+        result.records = [run.records[job.key] for job in jobs]
+        result.seconds = time.perf_counter() - started
+        result.peak_bytes, result.checker_peak_bytes = max(run.peaks[0], own_peak()), run.peaks[1]
+        document = json.dumps(to_json(result, out), indent=1) + "\n"
+        atomic_write(out / f"results{suffix(shard)}.json", document.encode())
+        ledger.finish(keys)
+    return result
+
+
+def _jobs(
+    cases: Sequence[Case], seed: int | None, device: str, shard: tuple[int, int] | None, only: str | None
+) -> list[Job]:
+    """Names are unique, so that two cases never write the same certificate; then one is chosen, or a shard."""
+    seen: dict[str, int] = {}
+    named = []
+    for case in cases:
+        count = seen[case.name] = seen.get(case.name, 0) + 1
+        named.append((case.name if count == 1 else f"{case.name}-{count}", case))
+    if only is not None:
+        named = [(name, case) for name, case in named if name == only]
+        if not named:
+            raise InputError(f"--only {one_line(only)}: no case of this name; {nearest(only, seen)}")
+    i, n = shard or (1, 1)
+    found = []
+    for position, (name, case) in enumerate(named[i - 1 :: n]):
+        toml = case_toml(case)
+        found.append(Job(position, name, case, toml, case_key(name, toml, packed(case)[0], seed, device)))
+    return found
+
+
+def to_json(result: SuiteResult, out: Path) -> dict[str, Any]:
+    """The result as one JSON document."""
+    return {
+        "version": __version__,
+        "versions": versions(),
+        "exit_code": result.exit_code,
+        "seconds": round(result.seconds, 3),
+        "peak_bytes": result.peak_bytes,
+        "checker_peak_bytes": result.checker_peak_bytes,
+        "from_ledger": result.from_ledger,
+        "cases": [as_json(record, out) for record in result.records],
+    }

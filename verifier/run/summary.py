@@ -1,0 +1,81 @@
+"""What a case asks, in numbers and words: data, network, start."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from verifier.network.layers import AvgPool, Conv, Layer
+from verifier.network.network import Network
+from verifier.run.case import Case, StartSection
+from verifier.run.pipeline import Instance
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """Data, network and start of a case.
+
+    ``rows`` are the samples that Psi has rows for (N), ``total`` those of the data set, ``dimension`` their coordinates
+    (d), ``classes`` m, ``parameters`` the number of hidden weights and biases (p). ``shape`` is the input's for the
+    network; ``layers`` and ``start`` are words; ``targets`` the losses that the path is to reach.
+    """
+
+    rows: int
+    total: int
+    dimension: int
+    classes: int
+    shape: tuple[int, ...]
+    layers: tuple[str, ...]
+    parameters: int
+    start: str
+    targets: tuple[str, ...]
+
+
+def question_of(case: Case, instance: Instance, seed: int | None) -> Question:
+    """Describe an instance of a case; ``seed`` replaces the case's if not None."""
+    data, network = instance.data, instance.network
+    return Question(
+        rows=data.samples,
+        total=data.total,
+        dimension=data.dimension,
+        classes=data.classes,
+        shape=tuple(network.input_shape),
+        layers=tuple(_layer(network, index, layer) for index, layer in enumerate(network.layers)),
+        parameters=network.parameter_count,
+        start=instance.start or _start(case.file.start, seed),
+        targets=tuple(str(target) for target in case.file.path.targets),
+    )
+
+
+def _layer(network: Network, index: int, layer: Layer) -> str:
+    shape, units = network.shapes[index], math.prod(network.shapes[index])
+    size = f"{units} unit{'s' if units != 1 else ''}"
+    kind = {"dense": "dense", "avgpool": "average pooling"}.get(layer.kind, layer.kind)
+    words = [f"{kind}, {size}" + (f" ({_times(shape)})" if len(shape) > 1 else "")]
+    if isinstance(layer, Conv | AvgPool):
+        words.append(f"kernel {_times(layer.kernel)}, stride {_times(layer.steps)}")
+    if isinstance(layer, Conv):
+        words += [f"padding {_times(layer.padding)}"] if layer.padding else []
+        words.append(f"{layer.bias} bias")
+    if not isinstance(layer, AvgPool):
+        words.append(layer.activation.name)
+    sources = network.sources[index]
+    words.append("reads " + ", ".join("the input" if source == "input" else f"layer {source}" for source in sources))
+    connected = units if layer.skip is True else 0 if layer.skip is False else len(layer.skip)
+    if connected:
+        words.append(f"{'all' if connected == units else connected} connected to the outputs")
+    return "; ".join(words)
+
+
+def _times(lengths: tuple[int, ...]) -> str:
+    return " x ".join(map(str, lengths))
+
+
+def _start(start: StartSection, seed: int | None) -> str:
+    if start.file is not None:
+        return f"U and V from the file {start.file}"
+    chosen = start.seed if seed is None else seed
+    scale = "" if start.scale == 1.0 or start.init == "zeros" else f", scale {start.scale:g}"
+    output = "" if start.output_scale == 1.0 or start.output == "zeros" else f", scale {start.output_scale:g}"
+    fan_in = ", divided by the root of the fan-in" if start.fan_in and start.init != "zeros" else ""
+    return f"U: {start.init}{scale}{fan_in}; V: {start.output}{output}; seed {chosen}"

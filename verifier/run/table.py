@@ -1,0 +1,238 @@
+"""The verdict table in the terminal, and the sentence at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from verifier.certificate.cost import sentence
+from verifier.display import count as _count
+from verifier.run.case import Case
+from verifier.run.progress import ProgressDisplay, span
+from verifier.run.record import CaseRecord
+from verifier.run.runner import SuiteResult
+from verifier.run.witnessing import WitnessReport
+from verifier.verdict import Verdict
+
+__all__ = [
+    "ProgressDisplay",
+    "closing_sentence",
+    "print_steps",
+    "print_summary",
+    "print_table",
+    "print_theorem",
+    "print_witness",
+]
+
+STYLE = {
+    "PROVED": "green",
+    "REFUTED": "red",
+    "UNDECIDED": "yellow",
+    "ACCEPTED": "green",
+    "REJECTED": "bold red",
+    "UNREADABLE": "bold red",
+    "TOO EXPENSIVE": "yellow",
+}
+COLUMNS = ("analytic", "rank", "zero_loss", "path")
+SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED: "UNDEC.", Verdict.TESTED: "TESTED"}
+
+
+def print_steps(console: Console, record: CaseRecord) -> None:
+    """Print one case in full: a line per statement with its reason."""
+    console.print(f"[bold]{escape(record.title or record.name)}[/bold]  ({record.seconds:.1f} s)")
+    if record.error is not None:
+        console.print(f"  {escape(record.error.message)}", highlight=False)
+        return
+    lines = [f"{record.data}; M = {record.units} skip units"]
+    lines += [f"data: {record.understood}"] if record.understood else []
+    lines += [f"start: {record.start}"] if record.start else []
+    for words in (*lines, f"engine: {record.engine}"):
+        console.print(f"  {escape(words)}", highlight=False, soft_wrap=words.startswith(("data: ", "start: ")))
+    steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+    for width in (10, 9, None, 7):
+        steps.add_column(width=width, no_wrap=width is not None)
+    for step in record.steps:
+        verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict}[/]"
+        steps.add_row(verdict, step.label, escape(step.reason), f"{step.seconds:.1f} s")
+        if step.key == "rank" and record.attempts:
+            steps.add_row("", "ladder", escape("; ".join(record.attempts)), "")
+    console.print(steps)
+    if record.refusal is not None:
+        console.print(f"  no certificate: {escape(record.refusal)}", highlight=False)
+    if record.left_out:
+        console.print(f"  {escape(sentence(record.left_out))}.", highlight=False)
+    if record.theorem:
+        print_theorem(console, record)
+
+
+def print_theorem(console: Console, record: CaseRecord) -> None:
+    """Print the steps of the proof: label, verdict, title, reason, what it rests on."""
+    console.print("  [bold]The proof, step by step[/bold] (ours: W, E, C, X, Z; - does not apply here)")
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+    for width in (10, 17, None):
+        table.add_column(width=width, no_wrap=width is not None)
+    for step in record.theorem:
+        applies, verdict = step["applies"], step["verdict"]
+        shown = f"[{STYLE.get(verdict, 'cyan')}]{verdict}[/]" if applies else "[dim]-[/]"
+        rests = f" [dim]\\[rests on {', '.join(step['rests_on'])}][/]" if step["rests_on"] else ""
+        words = escape(step["reason"]) if applies else f"[dim]{escape(step['reason'])}[/]"
+        table.add_row(shown, escape(step["label"]), words + rests)
+    console.print(table)
+    if record.remains:
+        console.print("  A3.1 fails; what remains:", highlight=False)
+        for sentence in record.remains:
+            console.print(Padding(escape(f"* {sentence}"), (0, 0, 0, 2)), highlight=False)
+
+
+def print_witness(console: Console, case: Case, report: WitnessReport, line: dict[str, Any] | None) -> None:
+    """Print what a witness proves, a line per statement."""
+    console.print(f"[bold]{escape(case.file.title or case.name)}[/bold]")
+    console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
+    if report.understood:
+        console.print(f"  data: {escape(report.understood)}", highlight=False, soft_wrap=True)
+    steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+    for width in (10, 17, None, 7):
+        steps.add_column(width=width, no_wrap=width is not None)
+    for step in report.steps:
+        verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict}[/]"
+        steps.add_row(verdict, step.label, escape(step.reason), f"{step.seconds:.1f} s")
+    console.print(steps)
+    if line is not None:
+        words = f"sigma_N along a line through {line['through']}: {line['full_rank']} of {line['points']} points have"
+        console.print(f"  {words} certified full rank; table: {escape(line['file'])}", highlight=False)
+
+
+def print_table(console: Console, result: SuiteResult) -> None:
+    """Print the verdict table of all cases; it fits 80 columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("case", overflow="fold", max_width=max(23, console.width - 57))
+    for head in ("analytic", "rank", "zero", "path", "check"):
+        table.add_column(head, no_wrap=True, min_width=8)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for record in result.records:
+        cells = [escape(record.name), *(_verdict(record.verdict(key)) for key in COLUMNS), _check(record)]
+        table.add_row(*cells, span(record.seconds), "ok" if record.ok else "[bold red]BAD[/]")
+    console.print(table)
+
+
+def print_summary(console: Console, result: SuiteResult, out: str) -> None:
+    """Print what was unexpected, the certificates' sizes and times, and one closing sentence."""
+    records = result.records
+    for record in records:
+        reasons = list(record.surprises)
+        if record.check is not None and record.check.verdict != "ACCEPTED":
+            reasons.append(record.check.reason)
+        if record.error is not None:
+            reasons.append(record.error.message)
+        for reason in reasons:
+            console.print(f"[bold red]{escape(record.name)}[/]: {escape(reason)}", highlight=False)
+    largest = max(records, key=lambda record: record.certificate_bytes, default=None)
+    if largest is not None and largest.certificate_bytes:
+        check = f", checked in {largest.check.seconds:.1f} s" if largest.check is not None else ""
+        console.print(
+            f"Largest certificate: {escape(largest.name)}, {largest.certificate_bytes / 1e6:.1f} MB{check}.",
+            highlight=False,
+        )
+    if result.from_ledger:
+        console.print(
+            f"{result.from_ledger} of {_count(len(records), 'case')} came from the ledger: "
+            "an earlier run had finished them.",
+            highlight=False,
+        )
+    own, checker = result.peak_bytes / 2**30, result.checker_peak_bytes / 2**30
+    console.print(
+        f"{_count(len(records), 'case')} in {span(result.seconds)}, peak memory {own:.1f} GiB (checker "
+        f"{checker:.1f} GiB).",
+        highlight=False,
+    )
+    console.print(escape(closing_sentence(records, out)), highlight=False)
+
+
+def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
+    """One sentence: what was proved, what the checker says, whether all is as expected, and where to read on.
+
+    Parameters
+    ----------
+    records : sequence of CaseRecord
+        All cases.
+    out : str
+        The folder of the results; its ``report.html`` is named if there is one.
+
+    Returns
+    -------
+    str
+        Counts of what is PROVED only.
+    """
+    alone = len(records) == 1
+    parts = []
+    for words, number in _proved(records):
+        if number:
+            parts.append(words if alone else f"{words} in {number}")
+    subject = f"for {records[0].name}" if alone else f"in {_count(len(records), 'case')}"
+    proved = f"Proved {subject}: {', '.join(parts)}" if parts else f"Nothing was proved {subject}"
+    written = [record for record in records if record.certificate is not None]
+    accepted = sum(record.check is not None and record.check.verdict == "ACCEPTED" for record in written)
+    checked = "; there is no certificate"
+    if written:
+        which = "the certificate" if len(written) == 1 else f"{accepted} of {len(written)} certificates"
+        verb = "accepted" if accepted or len(written) > 1 else "did not accept"
+        costly = sum(record.check is not None and record.check.verdict == "TOO EXPENSIVE" for record in written)
+        checked = f"; the independent checker {verb} {which}"
+        if costly:
+            which = "it was" if len(written) == 1 else f"{costly} {'was' if costly == 1 else 'were'}"
+            checked += f" ({which} too expensive to check, see above)"
+        short = [record for record in written if record.left_out]
+        if short and alone:
+            checked += f", which does not hold {', '.join(left.label for left in short[0].left_out)} (see above)"
+        elif short:
+            checked += f", {len(short)} of which do not hold everything that was proved"
+    wrong = sum(not record.ok for record in records)
+    surprise = f"; NOT as expected: {_count(wrong, 'case')}, named above" if wrong else ""
+    if not wrong and all(record.expected for record in records):
+        surprise = "; everything is as expected"
+    report = Path(out) / "report.html"
+    place = f"the report is {report}" if report.is_file() else f"the results are in {out}"
+    return f"{proved}{checked}{surprise}; {place}."
+
+
+def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
+    """What is PROVED in how many cases; a path that may rise by epsilon (E3) is no path without increase."""
+
+    def having(key: str) -> list[CaseRecord]:
+        return [record for record in records if record.verdict(key) is Verdict.PROVED]
+
+    def rises(record: CaseRecord) -> bool:
+        return any(step.key == "path" and step.label == "E3" for step in record.steps)
+
+    paths = having("path")
+    generic = [
+        record
+        for record in records
+        if any(s["label"] == "W0" and s["applies"] and s["verdict"] == Verdict.PROVED for s in record.theorem)
+    ]
+    return [
+        ("full row rank at the start", len(having("rank"))),
+        ("zero training error there", len(having("zero_loss"))),
+        ("a path without increase towards the infimum of the loss", sum(not rises(record) for record in paths)),
+        ("a path that rises by at most epsilon", sum(rises(record) for record in paths)),
+        ("full rank at almost every U, hence no bad local valley", len(generic)),
+    ]
+
+
+def _verdict(verdict: Verdict | None) -> str:
+    return "-" if verdict is None else f"[{STYLE.get(verdict, 'cyan')}]{SHORT[verdict]}[/]"
+
+
+def _check(record: CaseRecord) -> str:
+    if record.check is None:
+        return "-"
+    short = {"UNREADABLE": "unread.", "TOO EXPENSIVE": "too expensive"}
+    text = short.get(record.check.verdict, record.check.verdict.lower())
+    return f"[{STYLE[record.check.verdict]}]{text}[/]"

@@ -1,0 +1,243 @@
+"""From a case to a witness: one U of full rank, explicit where that is possible, and what it says about almost every U.
+
+The explicit construction (W1, W2, through depth W3) needs neither a feature matrix nor the weights of the case; samples
+may come from a ``.npy`` file that is never loaded whole. Where it does not apply, a dense random U is certified
+instead. A structure that keeps the rank below N for every U refutes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from verifier.balls.exact import at_least
+from verifier.certificate.cost import Limits, Size, expected, judge
+from verifier.certificate.writer import CertificateBuilder
+from verifier.data.dataset import Dataset
+from verifier.data.samples import SampleSource
+from verifier.display import Judged, listed
+from verifier.errors import CaseError, DataError
+from verifier.network.initialise import initialise
+from verifier.network.network import Network
+from verifier.rank.certify import RankResult, Stage, silent, used_columns
+from verifier.rank.dead import dead_open_set
+from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
+from verifier.rank.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
+from verifier.rank.random_witness import random_witness
+from verifier.rank.witness import WitnessResult, prove_witness
+from verifier.run.case import Case, build_network
+from verifier.run.pipeline import Step, case_data, case_instance, case_limits
+from verifier.statements.assumption import analytic
+from verifier.verdict import Verdict
+
+GENERIC = "L3.2 genericity"
+"""The label under which full rank at almost every U is refuted; W0, by which it is proved, does not apply then."""
+
+LINE_SAMPLES = 200
+"""Most samples for which sigma_N is tabled along a line."""
+LINE_TIMES = np.linspace(-1.0, 1.0, 33)
+
+
+@dataclass
+class WitnessReport(Judged):
+    """The steps that were decided, the network and data, and the claims for a certificate (None: nothing to claim)."""
+
+    data: str
+    network: Network
+    steps: list[Step] = field(default_factory=list)
+    builder: CertificateBuilder | None = None
+    witness: WitnessResult | None = None
+    rank: RankResult | None = None
+    genericity: Genericity | None = None
+    understood: str = ""
+
+    def __str__(self) -> str:
+        """Every step with its verdict and reason."""
+        head = f"{self.data}; M = {self.network.skip_count} skip units"
+        return "\n".join([head, *listed((str(step.verdict), f"{step.label} {step.reason}") for step in self.steps)])
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was reached is PROVED, and there is one."""
+        return bool(self.steps) and all(step.verdict is Verdict.PROVED for step in self.steps)
+
+    def verdict(self, label: str) -> Verdict:
+        """The verdict of a step; UNDECIDED if it was not reached."""
+        return next((step.verdict for step in self.steps if step.label == label), Verdict.UNDECIDED)
+
+    @property
+    def generic(self) -> Verdict:
+        """Whether almost every U has full rank: by W0 if it is so, refuted by a counterexample."""
+        return self.verdict("W0") if any(step.label == "W0" for step in self.steps) else self.verdict(GENERIC)
+
+    def add(self, label: str, verdict: Verdict, reason: str, since: float) -> None:
+        """Add a step with the time since ``since``."""
+        self.steps.append(Step(label, label, verdict, reason, time.perf_counter() - since))
+
+
+def run_witness(
+    case: Case, *, seed: int | None = None, trials: int = 0, certificate: bool = True, stage: Stage = silent
+) -> WitnessReport:
+    """Find a full-rank U for a case's network and data and conclude what W0 says.
+
+    Parameters
+    ----------
+    case
+        The case; its ``[start]`` does not matter. ``data.path`` may name a ``.npy`` file of samples (N, d).
+    seed
+        Of the direction, or of random U; default 0.
+    trials
+        How many random U are tested as well (TESTED: the fraction of full rank).
+    certificate
+        Whether the claims must be ones that a certificate carries.
+    stage
+        Progress display.
+
+    Returns
+    -------
+    WitnessReport
+        Guarantee: verdicts mean what they do in `prove_witness`, `random_witness`, `structural_bound_every_u` and W0.
+
+    Raises
+    ------
+    InputError
+        Anything unusable, in one line.
+    """
+    began = time.perf_counter()
+    source, dataset, words = _samples(case)
+    network = build_network(case, source.shape)
+    if network.dimension != source.dimension:
+        raise DataError(f"data.shape = {list(source.shape)} does not hold the {source.dimension} input coordinates")
+    report = WitnessReport(words, network, understood="" if dataset is None else dataset.understood)
+    smooth, why = analytic(network)
+    report.add("analytic", smooth, why, began)
+    since = time.perf_counter()
+    found = prove_witness(network, source, seed=seed or 0, stage=stage)
+    report.witness = found
+    if found.verdict is Verdict.PROVED:
+        report.add(found.label, found.verdict, found.reason, since)
+        report.add("L3.2 construction", Verdict.PROVED, _explicit(found), since)
+        report.builder = CertificateBuilder(source, network, None, limits=case_limits(case))
+        report.builder.add_witness(found)
+    elif dataset is None:
+        report.add("W1/W2", found.verdict, found.reason, since)
+        reason = "no explicit witness; a dense one is not sought for samples in a .npy file"
+        refuted = found.verdict is Verdict.REFUTED
+        report.add("L3.2 construction", found.verdict if refuted else Verdict.UNDECIDED, reason, since)
+    else:
+        report.add("W1/W2", Verdict.UNDECIDED, found.reason, since)
+        _dense(report, network, dataset, seed or 0, case_limits(case) if certificate else None, stage)
+    _conclude(report, network, dataset, smooth, why)
+    if trials and dataset is not None:
+        since = time.perf_counter()
+        report.genericity = full_rank_fraction(network, dataset.inputs, range(trials), stage=stage)
+        report.add("sampled", report.genericity.verdict, report.genericity.reason, since)
+    return report
+
+
+def _samples(case: Case) -> tuple[SampleSource, Dataset | None, str]:
+    """The case's samples: mapped from a .npy file, or a data set with duplicates grouped."""
+    section = case.file.data
+    if section.path is not None and section.path.endswith(".npy"):
+        if section.samples is not None or section.scale not in ("auto", "none"):
+            raise CaseError("data.samples and data.scale do not apply to a .npy file, which is used as it is")
+        shape = tuple(section.shape or ())
+        source = SampleSource.open(case.folder / section.path, shape=shape)
+        return source, None, f"{source.name}: {source.samples} samples x {source.dimension}, mapped from the file"
+    data, _, shape, words = case_data(case)
+    source = SampleSource(data.name, data.inputs, data.scaling, shape, data.classes)
+    return source, data, words
+
+
+def _explicit(found: WitnessResult) -> str:
+    depth = f", through {len(found.chain)} layers below" if found.chain else ""
+    radius = "" if found.radius is None else f"; every U' within {at_least(found.radius)} of it in each parameter too"
+    sigma = "sigma_N > 0" if found.sigma_lower is None else f"sigma_N >= {at_least(found.sigma_lower)}"
+    return f"an explicit U from {found.samples} thresholds{depth}: {sigma}{radius}"
+
+
+def _dense(
+    report: WitnessReport, network: Network, dataset: Dataset, seed: int, limits: Limits | None, stage: Stage
+) -> None:
+    """No explicit witness: refute for every U, or certify a random U, for a certificate that has ``limits``."""
+    since = time.perf_counter()
+    every = structural_bound_every_u(network, dataset.inputs)
+    if every is not None:
+        reason = f"rank Psi(U) <= {every.rank_at_most} < N = {dataset.samples}: {every.explanation}"
+        report.add("L3.2 construction", Verdict.REFUTED, reason, since)
+        report.builder = CertificateBuilder(dataset, network, np.zeros(network.parameter_count))
+        report.builder.add_deficiency(every)
+        return
+    size = Size.of(network, dataset.samples, dataset.classes)
+    used = used_columns(dataset.samples, network.skip_count)
+    checkable = limits is not None and judge(expected(size, ("R1",), used=used)[0], (), size, limits) is None
+    dense = random_witness(network, dataset.inputs, seed=seed, certificate=checkable, stage=stage)
+    if dense.rank is None:
+        report.add("L3.2 construction", Verdict.UNDECIDED, f"no dense random witness: {dense.reason}", since)
+        return
+    reason = f"a dense random U (seed {dense.seed}): {dense.rank.reason}"
+    report.add("L3.2 construction", Verdict.PROVED, reason, since)
+    report.rank = dense.rank
+    if limits is not None:
+        report.builder = CertificateBuilder(dataset, network, dense.u, limits=limits)
+        report.builder.add_rank(dense.rank)
+
+
+def _conclude(report: WitnessReport, network: Network, dataset: Dataset | None, smooth: Verdict, why: str) -> None:
+    """W0: analytic and of full rank somewhere, hence almost everywhere. Where that is false W0 does not apply."""
+    since = time.perf_counter()
+    witness = report.verdict("L3.2 construction")
+    if witness is Verdict.REFUTED:
+        report.add(GENERIC, Verdict.REFUTED, "no U has full rank", since)
+    elif smooth is Verdict.REFUTED and dataset is not None and (dead := dead_open_set(network, dataset.inputs)):
+        reason = f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U: {dead.explanation}"
+        report.add(GENERIC, Verdict.REFUTED, reason, since)
+    elif smooth is not Verdict.PROVED:
+        words = "does not apply" if smooth is Verdict.REFUTED else "needs analytic activations"
+        report.add("W0", Verdict.UNDECIDED, f"W0 {words}: {why}", since)
+    elif witness is not Verdict.PROVED:
+        report.add("W0", Verdict.UNDECIDED, "no U of full rank is known", since)
+    else:
+        reason = "rank Psi(U) = N for almost every U (Lemma 3.2), and no bad local valley (Theorem 3.4(2))"
+        report.add("W0", Verdict.PROVED, reason, since)
+        if report.builder is not None:
+            report.builder.add_generic()
+
+
+def table_along_line(case: Case, file: Path, *, seed: int | None = None, stage: Stage = silent) -> dict[str, Any]:
+    """Write sigma_N(Psi(U0 + t D)) for t in [-1, 1] as CSV: how isolated the rank-deficient points of a line are.
+
+    U0 is the case's start if structure proves it deficient, else the start with all units of each layer cloned, else 0;
+    D is Gaussian, N(0, 1/4).
+
+    Returns
+    -------
+    dict
+        The file, the start in words, how many of the points are certified to have full rank.
+
+    Raises
+    ------
+    InputError
+        Unusable input, or more than 200 samples: the singular values of every point are enclosed to 6 digits.
+    """
+    instance = case_instance(case, seed=seed)
+    inputs, network = instance.data.inputs, instance.network
+    if len(inputs) > LINE_SAMPLES:
+        raise CaseError(f"--line takes at most {LINE_SAMPLES} samples, the case has {len(inputs)}; set data.samples")
+    chosen = case.file.start.seed if seed is None else seed
+    starts = {
+        "the case's start": instance.u,
+        "cloned units": initialise(network, "cloned", seed=chosen),
+        "U = 0": initialise(network, "zeros"),
+    }
+    words = next((name for name, u in starts.items() if structural_deficiency(network, u, inputs)), "U = 0")
+    direction = initialise(network, "gaussian", seed=chosen + 1, scale=0.5)
+    stage("sigma_N along a line")
+    rows = sigma_along_line(network, inputs, starts[words], direction, LINE_TIMES)
+    write_line(rows, file)
+    full = sum(row.lower.mantissa > 0 for row in rows)
+    return {"file": str(file), "through": words, "points": len(rows), "full_rank": full}

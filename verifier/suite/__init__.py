@@ -1,1 +1,0 @@
-"""The verification suite: cases are TOML files; one pipeline proves what each of them states."""
