@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.data.dataset import Dataset, exact_float64, scale_by_power, scaled_inputs
+from verifier.data.dataset import Dataset, scale_by_power, scaled_inputs
+from verifier.data.gate import binary64
 from verifier.data.grouping import entropy_infimum, group_duplicates
 from verifier.data.readers import BUILT_IN, load_builtin, load_dataset, read_csv, read_npz
 from verifier.errors import DataError
@@ -79,32 +80,32 @@ def test_bad_data_is_refused(change, fragment):
 
 def test_ragged_lists_are_refused():
     with pytest.raises(DataError, match="ragged"):
-        exact_float64([[1.0], [1.0, 2.0]], "inputs")
+        binary64([[1.0], [1.0, 2.0]], "inputs")
 
 
 @pytest.mark.parametrize("dtype", [">f8", "<f8", ">f4", "f2", "i1", "u1", ">i4", "i8", ">u8", "?"])
 def test_every_dtype_is_read_exactly(dtype):
     values = np.array([[0, 1, 1], [1, 0, 1]]).astype(dtype)
-    result = exact_float64(values, "inputs")
+    result = binary64(values, "inputs")
     assert result.dtype == np.float64 and result.dtype.isnative
     assert result.tolist() == [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]]
-    assert exact_float64(np.array([2**60, -(2**60)]), "i").tolist() == [2.0**60, -(2.0**60)]
-    assert exact_float64(np.float32([0.1]), "f")[0] == float(np.float32(0.1))
+    assert binary64(np.array([2**60, -(2**60)]), "i").tolist() == [2.0**60, -(2.0**60)]
+    assert binary64(np.float32([0.1]), "f")[0] == float(np.float32(0.1))
 
 
 @pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1, 2**63 - 1, 2**62 + 1])
 def test_int64_beyond_53_bits_is_refused(value):
     with pytest.raises(DataError, match="not exactly a binary64"):
-        exact_float64(np.array([0, value]), "inputs")
+        binary64(np.array([0, value]), "inputs")
     with pytest.raises(DataError, match="not exactly a binary64"):
-        exact_float64(np.array([2**64 - 1], dtype=np.uint64), "inputs")
+        binary64(np.array([2**64 - 1], dtype=np.uint64), "inputs")
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=5))
 def test_integers_are_exact_or_refused(values):
     exact = all(int(float(value)) == value for value in values)
     try:
-        assert [int(x) for x in exact_float64(np.array(values, dtype=np.int64), "x")] == values
+        assert [int(x) for x in binary64(np.array(values, dtype=np.int64), "x")] == values
         assert exact
     except DataError:
         assert not exact

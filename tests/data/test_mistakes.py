@@ -64,7 +64,7 @@ def data(**change: Any) -> vf.Dataset:
         (lambda: NETWORK.views(np.zeros(19)), "U has shape (19,); this network has p = 20 parameters"),
         (lambda: NETWORK.views([0.0] * 20), "U has type list"),
         (lambda: vf.load_dataset("irirs"), "did you mean 'iris'?"),
-        (lambda: vf.dataset_from_arrays(np.zeros((2, 3)), [0, 1], shape=(2, 2)), "its product must be 3"),
+        (lambda: vf.dataset_from_arrays(np.zeros((2, 3)), [0, 1], shape=(2, 2)), "its product must be the dimension 3"),
         (lambda: vf.dataset_from_arrays(np.zeros((0, 3)), []), "at least 1 of each"),
     ],
 )

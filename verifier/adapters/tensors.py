@@ -11,8 +11,8 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 
-from verifier.data.dataset import exact_float64
 from verifier.data.files import UNSOUND, open_regular, read_regular
+from verifier.data.gate import binary64
 from verifier.data.npz import read_member
 from verifier.errors import CaseError, DataError, one_line
 
@@ -99,7 +99,7 @@ def exact_tensor(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.floa
         NaN, infinity, or a number that binary64 cannot hold.
     """
     try:
-        exact_float64(values, f"{path.name}: tensor {name!r}")
+        binary64(values, f"{path.name}: tensor {name!r}")
     except DataError as error:
         raise CaseError(str(error)) from None
     exact: NDArray[np.float64] = values.astype(np.float64)  # every bit: -0.0 too

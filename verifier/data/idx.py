@@ -17,8 +17,9 @@ from typing import Any, BinaryIO, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.data.dataset import Dataset, Scale, exact_float64, scaled_inputs, unit_exponent
+from verifier.data.dataset import Dataset, Scale, scaled_inputs, unit_exponent
 from verifier.data.files import is_bomb, open_regular, read_regular
+from verifier.data.gate import binary64
 from verifier.data.labels import array_labels, mapping_in_words
 from verifier.errors import DataError, one_line
 
@@ -83,7 +84,7 @@ def read_images(
     if raw.dtype.kind in "iu":
         scale = unit_exponent(float(max(int(raw.max()), -int(raw.min())))) if scale == "auto" else scale
         raw = raw if samples is None or not 0 < samples <= len(raw) else raw[:samples]
-    flat = exact_float64(raw.reshape(len(raw), -1), file.name)
+    flat = binary64(raw.reshape(len(raw), -1), file.name)
     inputs, scaling = scaled_inputs(flat, scale, common=True)
     return Dataset(
         name=file.name,

@@ -12,8 +12,9 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.data.dataset import Dataset, Scale, exact_float64, scaled_inputs
+from verifier.data.dataset import Dataset, Scale, scaled_inputs
 from verifier.data.files import UNSOUND, is_bomb, read_npy_header
+from verifier.data.gate import binary64
 from verifier.data.labels import array_labels, mapping_in_words
 from verifier.data.tables.opening import MAX_BYTES, opened
 from verifier.errors import DataError, nearest, one_line
@@ -117,7 +118,7 @@ def read_npz(
     labels, names = array_labels(f"{name}: {y_key}", target)
     if class_names and names == tuple(str(k) for k in range(len(class_names))):
         names = class_names
-    flat = exact_float64(raw, f"{name}: {x_key}").reshape(raw.shape[0], -1)
+    flat = binary64(raw, f"{name}: {x_key}").reshape(raw.shape[0], -1)
     values, scaling = scaled_inputs(flat, scale, common=raw.ndim > 2)
     used = {x_key, y_key, *([names_key] if class_names and names == class_names else [])}
     others = [key for key in have if key not in used]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from verifier.data.dataset import Dataset, Scale, exact_float64, scaled_inputs
+from verifier.data.dataset import Dataset, Scale, scaled_inputs
+from verifier.data.gate import binary64
 from verifier.data.idx import is_cifar, is_idx, read_images
 from verifier.data.npz import read_npz
 from verifier.data.tables.columns import Label
@@ -178,7 +179,7 @@ def load_builtin(name: str, *, scale: Scale = "auto") -> Dataset:
         raise DataError(f"name = {name!r}: scikit-learn is not installed; run pip install scikit-learn") from None
     bunch = getattr(datasets, f"load_{name}")()
     is_image = name == "digits"
-    inputs, scaling = scaled_inputs(exact_float64(bunch.data, name), scale, common=is_image)
+    inputs, scaling = scaled_inputs(binary64(bunch.data, name), scale, common=is_image)
     return Dataset(
         name=name,
         inputs=inputs,

@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from verifier.data.dataset import Dataset, FloatArray, IntArray, Scale, exact_float64, scaled_inputs
+from verifier.data.dataset import Dataset, FloatArray, IntArray, Scale, scaled_inputs
+from verifier.data.gate import binary64
 from verifier.data.labels import mapping_in_words, numbered, text_labels
 from verifier.data.tables.arff import read_arff_table
 from verifier.data.tables.columns import Choice, Label, chosen_columns
@@ -109,7 +110,7 @@ def read_table(file: Path, options: TableOptions, scale: Scale) -> Dataset:
     notes = _without_missing(table, choice, options.missing)
     values, more = _inputs(table, choice, options.decimal)
     labels, names = _labels(table, choice)
-    inputs, scaling = scaled_inputs(exact_float64(values, file.name), scale)
+    inputs, scaling = scaled_inputs(binary64(values, file.name), scale)
     return Dataset(
         name=file.name,
         inputs=inputs,
