@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from verifier.data.dataset import Dataset, scale_by_power, scaled_inputs
 from verifier.data.gate import binary64
 from verifier.data.grouping import entropy_infimum, group_duplicates
-from verifier.data.readers import BUILT_IN, load_builtin, load_dataset, read_csv, read_npz
+from verifier.data.npz import read_npz
+from verifier.data.readers import BUILT_IN, load_builtin, load_dataset
 from verifier.errors import DataError
 
 TWO = np.array([[0.0, 1.0], [2.0, 3.0]])
@@ -211,7 +212,7 @@ def test_load_dataset_dispatches(tmp_path):
 def csv_of(tmp_path, text, **more):
     file = tmp_path / "data.csv"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_csv(file, **({"scale": "none"} | more))
+    return load_dataset(path=file, **({"scale": "none"} | more))
 
 
 @pytest.mark.parametrize(
@@ -288,11 +289,11 @@ def test_bad_csv_is_refused_in_one_line(tmp_path, text, more, fragment):
 
 
 def test_missing_files_and_directories(tmp_path):
-    for reader in (read_csv, read_npz):
+    for name in ("none", "none.npz"):
         with pytest.raises(DataError, match="No such file"):
-            reader(tmp_path / "none")
-        with pytest.raises(DataError, match="is a directory"):
-            reader(tmp_path)
+            load_dataset(path=tmp_path / name)
+    with pytest.raises(DataError, match="is a directory"):
+        load_dataset(path=tmp_path)
 
 
 def npz_of(tmp_path, **arrays):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.data.dataset import Dataset, sample_shape
-from verifier.data.files import UNSOUND, open_regular, read_npy_header
+from verifier.data.files import open_regular
+from verifier.data.files.numpy_files import old_headers, read_header
+from verifier.data.files.packed import UNSOUND
 from verifier.data.gate import binary64, exact
 from verifier.errors import DataError, one_line
 
@@ -107,9 +108,8 @@ class SampleSource:
             Missing, not a .npy file, or not a matrix of real numbers.
         """
         try:
-            with open_regular(path, MAX_BYTES) as stream, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of headers in the style of Python 2, which are read all the same
-                read_npy_header(stream)
+            with open_regular(path, MAX_BYTES) as stream, old_headers():
+                read_header(stream)
                 array = np.lib.format.open_memmap(path, mode="r")
         except UNSOUND as error:
             reason = getattr(error, "strerror", None) or str(error)

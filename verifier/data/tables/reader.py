@@ -11,6 +11,9 @@ from typing import Final
 import numpy as np
 
 from verifier.data.dataset import Dataset, FloatArray, IntArray, Scale, scaled_inputs
+from verifier.data.files.kinds import not_samples
+from verifier.data.files.packed import read_content
+from verifier.data.files.text import decoded
 from verifier.data.gate import binary64
 from verifier.data.labels import mapping_in_words, numbered, text_labels
 from verifier.data.tables.arff import read_arff_table
@@ -28,7 +31,6 @@ from verifier.data.tables.numbers import (
     plain,
     truth_pair,
 )
-from verifier.data.tables.opening import decoded, foreign, read_content
 from verifier.errors import DataError, one_line
 
 MAX_LISTED: Final = 4
@@ -125,11 +127,11 @@ def read_table(file: Path, options: TableOptions, scale: Scale) -> Dataset:
 def _refuse_markup(name: str, text: str) -> None:
     start = text.lstrip()[:1]
     if start in ("{", "["):
-        raise foreign(name, "json")
+        raise not_samples(name, "json")
     if start == "<":
-        raise foreign(name, "html" if "<html" in text[:2000].lower() or "<table" in text[:2000].lower() else "xml")
+        raise not_samples(name, "html" if "<html" in text[:2000].lower() or "<table" in text[:2000].lower() else "xml")
     if is_libsvm(text):
-        raise foreign(name, "libsvm")
+        raise not_samples(name, "libsvm")
 
 
 def _without_missing(table: Table, choice: Choice, missing: str | None) -> list[str]:
