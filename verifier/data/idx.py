@@ -21,7 +21,8 @@ from verifier.data.dataset import Dataset, Scale, scaled_inputs, unit_exponent
 from verifier.data.files import opened
 from verifier.data.files.packed import is_bomb
 from verifier.data.gate import binary64
-from verifier.data.labels import array_labels, mapping_in_words
+from verifier.data.labels import array_labels
+from verifier.data.names import mapping_in_words
 from verifier.errors import DataError
 
 TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

@@ -22,14 +22,13 @@ from verifier.data.files.numpy_files import old_headers, read_header
 from verifier.data.files.packed import UNSOUND, decompressed
 from verifier.data.files.text import decoded
 from verifier.data.gate import exact
+from verifier.data.gate.scalars import MAX_DECADES
 from verifier.errors import DataError, one_line
 
 MAX_BYTES: Final = 2**30
 """Largest file."""
 MAX_ENTRIES: Final = 2**22
 """Most entries of a matrix: about 2,000 rows and columns; each is a number of any length."""
-MAX_DECADES: Final = 5000
-"""Largest exponent of a decimal: binary64 ends at 308."""
 
 _NUMBER: Final = re.compile(r"[-+]?([0-9]*)\.?([0-9]*)(?:[eEdD]([-+]?[0-9]{1,6}))?")
 _FRACTION: Final = re.compile(r"[-+]?[0-9]+/[0-9]+")
@@ -210,7 +209,7 @@ def _is_name(cell: str) -> bool:
 
 
 def _market(name: str, lines: list[str]) -> ReadMatrix:
-    """Matrix Market, `math.nist.gov/MatrixMarket/formats.html`."""
+    """Read the Matrix Market format, whose description is at `math.nist.gov/MatrixMarket/formats.html`."""
     head = lines[0].lower().split() if lines else []
     if len(head) != 5 or head[:2] != ["%%matrixmarket", "matrix"]:
         raise DataError(f"{name}: the first line must be like '%%MatrixMarket matrix coordinate real general'")

@@ -15,7 +15,8 @@ from verifier.data.files import MAX_BYTES, opened
 from verifier.data.files.numpy_files import WRITE, numpy_archive, read_header, read_member
 from verifier.data.files.packed import UNSOUND
 from verifier.data.gate import binary64
-from verifier.data.labels import array_labels, mapping_in_words
+from verifier.data.labels import array_labels
+from verifier.data.names import mapping_in_words, printable
 from verifier.errors import DataError, nearest, one_line
 
 LAYOUTS: Final = ("channels first", "channels last")
@@ -201,7 +202,7 @@ def _class_names(name: str, archive: zipfile.ZipFile, key: str | None, max_bytes
         return ()  # it is no array that can be read; `understood` says that it is left out
     if found.ndim != 1 or found.dtype.kind != "U" or len(set(found.tolist())) != len(found):
         return ()
-    return tuple("".join(c if c.isprintable() else "?" for c in text) for text in found.tolist())
+    return tuple(map(printable, found.tolist()))
 
 
 def _checked_samples(name: str, key: str, raw: NDArray[Any], layout: str | None, notes: list[str]) -> NDArray[Any]:

@@ -15,11 +15,12 @@ from verifier.data.files.kinds import not_samples
 from verifier.data.files.packed import read_content
 from verifier.data.files.text import decoded
 from verifier.data.gate import binary64
-from verifier.data.labels import mapping_in_words, numbered, text_labels
+from verifier.data.labels import numbered, text_labels
+from verifier.data.names import mapping_in_words
 from verifier.data.tables.arff import read_arff_table
 from verifier.data.tables.columns import Choice, Label, chosen_columns
 from verifier.data.tables.dialect import DELIMITERS, checked_delimiter, is_libsvm, lines_in_words, split_cells
-from verifier.data.tables.heading import PROBED, Table, table_of
+from verifier.data.tables.heading import PROBED_ROWS, table_of
 from verifier.data.tables.numbers import (
     column_floats,
     decimal_mark,
@@ -31,6 +32,8 @@ from verifier.data.tables.numbers import (
     plain,
     truth_pair,
 )
+from verifier.data.tables.table import Table
+from verifier.display import count
 from verifier.errors import DataError, one_line
 
 MAX_LISTED: Final = 4
@@ -161,7 +164,7 @@ def _without_missing(table: Table, choice: Choice, missing: str | None) -> list[
         )
     shown = lines_in_words([table.lines[row] for row in where])
     table.keep(kept)
-    return [f"{len(where)} {'row' if len(where) == 1 else 'rows'} with missing values left out ({shown})"]
+    return [f"{count(len(where), 'row')} with missing values left out ({shown})"]
 
 
 def _missing_value(
@@ -203,7 +206,7 @@ def _inputs(table: Table, choice: Choice, decimal: str | None) -> tuple[FloatArr
             grouped += sum(map(marked.__contains__, table.column(k))) if marked else 0
     notes = ["decimal commas"] if mark == "," else []
     if grouped:
-        notes.append(f"{grouped} {'number' if grouped == 1 else 'numbers'} with marks between thousands")
+        notes.append(f"{count(grouped, 'number')} with marks between thousands")
     meanings: dict[str, list[int]] = {}
     for k, found in truths.items():
         words = ", ".join(f"{cell} = {value}" for cell, value in sorted(found.items(), key=lambda item: -item[1]))
@@ -284,7 +287,7 @@ def _refuse_texts(table: Table, choice: Choice, missing: str | None) -> None:
 
 def _holds_texts(table: Table, column: int) -> bool:
     """Whether most cells of a column that are there are neither numbers nor truth values."""
-    there = [cell for cell in table.values(column)[:PROBED] if not is_missing(cell)]
+    there = [cell for cell in table.values(column)[:PROBED_ROWS] if not is_missing(cell)]
     wrong = {cell for cell in there if not is_numeric(cell) and not is_infinite(cell)}
     if not wrong or truth_pair(there) is not None:
         return False
@@ -350,7 +353,7 @@ def _names(table: Table, columns: Sequence[int]) -> str:
 def _understood(table: Table, choice: Choice, names: Sequence[str], notes: Sequence[str]) -> str:
     """The one line: rows, columns, label, classes, dialect, what was left out."""
     rows, columns = len(table.rows), len(choice.inputs)
-    shape = f"{rows} rows x {columns} {'column' if columns == 1 else 'columns'} ({_names(table, choice.inputs)})"
+    shape = f"{rows} rows x {count(columns, 'column')} ({_names(table, choice.inputs)})"
     label = "label columns " if choice.one_hot and table.header is not None else "label "
     parts = [shape, f"{label}{_names(table, choice.label)}: {mapping_in_words(names)}"]
     kind = (
