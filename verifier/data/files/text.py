@@ -20,13 +20,6 @@ _MARKS: Final = (
 def decoded(name: str, content: bytes) -> tuple[str, str]:
     """Decode a text: UTF-8, UTF-16 or UTF-32 with their marks, UTF-16 without, else Windows-1252 or Latin-1.
 
-    Parameters
-    ----------
-    name : str
-        The file's name, for messages.
-    content : bytes
-        The whole file.
-
     Returns
     -------
     text : str
