@@ -171,7 +171,20 @@ def _remedy(classes: Classes, names: tuple[str, ...]) -> str:
 
 
 def suggestion(data: Dataset, count: int) -> str:
-    """How to say that a network has ``count`` classes, of which these data have fewer, as the end of a message."""
+    """How to say that a network has ``count`` classes, of which these data have fewer, as the end of a message.
+
+    Parameters
+    ----------
+    data : Dataset
+        The samples; the names of classes that occur are shown.
+    count : int
+        Number m of outputs of the network.
+
+    Returns
+    -------
+    str
+        ``classes=...`` as one writes it.
+    """
     occurring = [data.label_names[k] for k in sorted(set([] if data.labels is None else data.labels.tolist()))]
     if all(name.isdecimal() and int(name) < count for name in occurring):
         return f"classes={count}"
