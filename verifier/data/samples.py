@@ -242,10 +242,10 @@ class SampleSource:
         return np.concatenate([chunk.astype(wanted) for chunk in self.chunks()])
 
 
-def _plain(given: Any) -> NDArray[Any]:
+def _plain(values: Any) -> NDArray[Any]:
     """Take what is no plain array of numbers, in a type that holds it."""
-    array = exact(given, "samples")
-    return array if array.dtype.kind != "O" else binary64(given, "samples")
+    array = exact(values, "samples")
+    return array if array.dtype.kind != "O" else binary64(values, "samples")
 
 
 def _numerators(chunk: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_]]:
