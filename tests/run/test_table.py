@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from verifier.certificate.check_process import Checked
-from verifier.run.pipeline import Step
+from verifier.outcome import Step
 from verifier.run.record import CaseRecord, Failure
 from verifier.run.runner import SuiteResult
 from verifier.run.table import closing_sentence, print_summary, print_table

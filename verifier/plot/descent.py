@@ -14,8 +14,9 @@ from verifier.balls.exact import Dyadic, exactly, lower_float, upper_float
 from verifier.errors import InputError
 from verifier.landscape.escape import Escape, EscapeResult
 from verifier.landscape.path import Path, PathResult
+from verifier.outcome import Report
 from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
-from verifier.run.pipeline import CaseReport, Instance
+from verifier.problem import Problem
 
 Sample = tuple[float, float, float]
 """Time, lower and upper bound of the loss."""
@@ -52,11 +53,11 @@ class Descent:
 
 
 def loss_along_path(
-    path: Path | PathResult | Escape | EscapeResult | CaseReport,
+    path: Path | PathResult | Escape | EscapeResult | Report,
     ax: Axes | None = None,
     *,
     points: int = 200,
-    instance: Instance | None = None,
+    instance: Problem | None = None,
     inset: bool | None = None,
 ) -> Axes:
     """Draw the certified band of the loss along a path, on a logarithmic scale.
@@ -95,10 +96,10 @@ def loss_along_path(
 
 
 def sample_descent(
-    path: Path | PathResult | Escape | EscapeResult | CaseReport,
+    path: Path | PathResult | Escape | EscapeResult | Report,
     *,
     points: int = 200,
-    instance: Instance | None = None,
+    instance: Problem | None = None,
 ) -> Descent:
     """Enclose the loss at ``points`` times of a path, from its start until all of its targets are reached.
 
@@ -129,7 +130,7 @@ def _certified(path: object) -> tuple[Path, Escape | None]:
     """The whole path, and the escape that it begins with, if any."""
     found: object = path
     reason = ""
-    if isinstance(found, CaseReport):
+    if isinstance(found, Report):
         step = next((step for step in found.steps if step.key == "path"), None)
         reason = "" if step is None else step.reason
         found = found.path or found.escape
@@ -146,7 +147,7 @@ def _certified(path: object) -> tuple[Path, Escape | None]:
     raise InputError(f"{type(path).__name__} is no path; give a Path, an Escape, or a result or report that has one")
 
 
-def _piece(way: Path, escape: Escape, instance: Instance | None, points: int) -> tuple[Sample, ...]:
+def _piece(way: Path, escape: Escape, instance: Problem | None, points: int) -> tuple[Sample, ...]:
     """Bounds of the loss on the legs of an escape: enclosed at sampled times, or what is certified of all of them."""
     low, high = (_outward(bound) for bound in way.start_loss)
     end = float(len(way.before))
