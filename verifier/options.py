@@ -15,7 +15,7 @@ from verifier.balls.binary64.backend import Backend
 from verifier.balls.feature_enclosure import use_threads
 from verifier.certificate.cost import Limits
 from verifier.errors import CaseError, InputError, nearest, one_line
-from verifier.landscape.escape import ORDER
+from verifier.landscape.escape_kinds import ORDER
 
 Engine = Literal["binary64", "arb"]
 """What proves: binary64 where it suffices and Arb elsewhere, or Arb alone."""

@@ -19,7 +19,8 @@ from verifier.certificate.cost import Limits
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import IntArray
 from verifier.errors import CaseError
-from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
+from verifier.landscape.escape import EscapeResult, prove_escape
+from verifier.landscape.escape_kinds import ORDER
 from verifier.landscape.losses import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import decimal_below, prove_path

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from flint import arb
 
-import verifier.landscape.escape
 import verifier.run
 from verifier.balls.motion import Motion
 from verifier.errors import NetworkError
+from verifier.landscape import escape_start
 from verifier.landscape.escape import prove_escape
 from verifier.landscape.escape_constant import constant_loss_lifts
 from verifier.landscape.escape_separate import part_merged_samples, prove_gateway
@@ -198,6 +198,15 @@ def test_a_unit_that_is_zero_carries_no_constant():
     assert any(lift.end[7] != 1.0 for lift in constant_loss_lifts(network, u, v, x, row))
 
 
+def test_equal_constant_units_carry_each_other_though_their_value_may_be_zero():
+    """tanh(1) twice, in an enclosure that does not exclude 0: the second unit's part goes to the first all the same."""
+    network = Network((2,), (Dense(3, activation("tanh"), skip=True),))
+    u, x = np.array([0.0, 0.0, 0.0, 0.0, 0.5, -1.0, 1.0, 1.0, 0.25]), np.eye(2)
+    v = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]])
+    lift = constant_loss_lifts(network, u, v, x, [arb(0, 1), arb(0, 1), arb("0.635")])[0]
+    assert lift.end[7] != 1.0 and lift.weights.approx().tolist() == [[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]
+
+
 def test_a_row_of_equal_output_weights_does_not_matter():
     """Every row of V is constant over the classes: all units may move although nothing carries them."""
     network = Network((2,), (Dense(5, activation("tanh"), skip=True),))
@@ -290,7 +299,7 @@ def test_an_impossible_start_is_undecided():
 
 @pytest.mark.parametrize("label", ["E1", "E2", "E3"])
 def test_the_budget_of_a_start_ends_its_attempts(label, monkeypatch):
-    monkeypatch.setattr(verifier.landscape.escape, "BUDGET", 0.0)
+    monkeypatch.setattr(escape_start, "BUDGET", 0.0)
     _, found = escape_of("start-zero-random", order=(label,))
     assert found.verdict is Verdict.UNDECIDED
     assert "the budget for escapes at this size is spent" in found.reason
