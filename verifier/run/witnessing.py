@@ -27,18 +27,15 @@ from verifier.network.network import Network
 from verifier.outcome import Step
 from verifier.problem import in_words
 from verifier.rank.certify import RankResult, Stage, silent, used_columns
-from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
 from verifier.rank.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
 from verifier.rank.random_witness import random_witness
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.run.case import Case, build_network
 from verifier.run.case_problem import case_dataset, case_options, case_problem, input_shape
+from verifier.statements.almost_every_u import GenericRank, decide_generic
 from verifier.statements.assumption import analytic
 from verifier.verdict import Verdict
-
-GENERIC = "L3.2 genericity"
-"""The label under which full rank at almost every U is refuted; W0, by which it is proved, does not apply then."""
 
 LINE_SAMPLES = 200
 """Most samples for which sigma_N is tabled along a line."""
@@ -56,6 +53,7 @@ class WitnessReport(Judged):
     witness: WitnessResult | None = None
     rank: RankResult | None = None
     genericity: Genericity | None = None
+    conclusion: GenericRank | None = None
     understood: str = ""
 
     def __str__(self) -> str:
@@ -75,7 +73,7 @@ class WitnessReport(Judged):
     @property
     def generic(self) -> Verdict:
         """Whether almost every U has full rank: by W0 if it is so, refuted by a counterexample."""
-        return self.verdict("W0") if any(step.label == "W0" for step in self.steps) else self.verdict(GENERIC)
+        return self.conclusion.verdict if self.conclusion is not None else Verdict.UNDECIDED
 
     def add(self, label: str, verdict: Verdict, reason: str, since: float) -> None:
         """Add a step with the time since ``since``."""
@@ -134,7 +132,7 @@ def run_witness(
     else:
         report.add("W1/W2", Verdict.UNDECIDED, found.reason, since)
         _dense(report, network, dataset, seed or 0, case_options(case).limits if certificate else None, stage)
-    _conclude(report, network, dataset, smooth, why)
+    _conclude(report, network, dataset)
     if trials and dataset is not None:
         since = time.perf_counter()
         report.genericity = full_rank_fraction(network, dataset.inputs, range(trials), stage=stage)
@@ -194,25 +192,18 @@ def _dense(
         report.builder.add_rank(dense.rank)
 
 
-def _conclude(report: WitnessReport, network: Network, dataset: Dataset | None, smooth: Verdict, why: str) -> None:
-    """W0: analytic and of full rank somewhere, hence almost everywhere. Where that is false W0 does not apply."""
+def _conclude(report: WitnessReport, network: Network, dataset: Dataset | None) -> None:
+    """Say what W0 says of almost every U, and claim it if it is proved."""
     since = time.perf_counter()
     witness = report.verdict("L3.2 construction")
-    if witness is Verdict.REFUTED:
-        report.add(GENERIC, Verdict.REFUTED, "no U has full rank", since)
-    elif smooth is Verdict.REFUTED and dataset is not None and (dead := dead_open_set(network, dataset.inputs)):
-        reason = f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U: {dead.explanation}"
-        report.add(GENERIC, Verdict.REFUTED, reason, since)
-    elif smooth is not Verdict.PROVED:
-        words = "does not apply" if smooth is Verdict.REFUTED else "needs analytic activations"
-        report.add("W0", Verdict.UNDECIDED, f"W0 {words}: {why}", since)
-    elif witness is not Verdict.PROVED:
-        report.add("W0", Verdict.UNDECIDED, "no U of full rank is known", since)
-    else:
+    found = decide_generic(network, witness, None if dataset is None else dataset.inputs)
+    report.conclusion = found
+    reason = found.reason
+    if found.proved:
         reason = "rank Psi(U) = N for almost every U (Lemma 3.2), and no bad local valley (Theorem 3.4(2))"
-        report.add("W0", Verdict.PROVED, reason, since)
-        if report.builder is not None:
-            report.builder.add_generic()
+    report.add(found.label, found.verdict, reason, since)
+    if found.proved and report.builder is not None:
+        report.builder.add_generic()
 
 
 def table_along_line(case: Case, file: Path, *, seed: int | None = None, stage: Stage = silent) -> dict[str, Any]:
