@@ -24,7 +24,7 @@ from verifier.run.case import Case, parse_case
 from verifier.run.curve import curve_of
 from verifier.run.ledger import environment
 from verifier.run.pipeline import CaseReport, Engine, Instance, case_instance, case_limits, run_case
-from verifier.run.record import CaseRecord, Failure, record_of
+from verifier.run.record import CaseRecord, CheckRecord, Failure, record_of
 from verifier.run.summary import question_of
 
 SMALL_ENTRIES = 2**19
@@ -169,9 +169,9 @@ def prove_instance(
         return run_case(case, instance=instance, stage=stage, backend=backend, engine=engine)
 
 
-def answered(check: Checked) -> Checked:
+def answered(check: Checked) -> CheckRecord:
     """The checker's answer without the place of the file, which the record knows."""
-    return Checked("", check.verdict, check.reason, check.seconds)
+    return CheckRecord(check.verdict, check.reason, check.seconds)
 
 
 def failure_of(error: Exception) -> Failure:
