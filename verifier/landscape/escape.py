@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 from flint import arb
@@ -30,6 +29,7 @@ from verifier.data.gate import binary64
 from verifier.display import Decided, Facts, Shown, Table
 from verifier.errors import InputError, NetworkError
 from verifier.landscape.escape_constant import CARRY_BITS, Lift, constant_loss_lifts
+from verifier.landscape.escape_kinds import ORDER, Escape, Label
 from verifier.landscape.escape_separate import part_merged_samples
 from verifier.landscape.legs import Leg, StraightLeg
 from verifier.landscape.parting import PartingLeg
@@ -44,15 +44,6 @@ from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, prove_rank, silent
 from verifier.verdict import Verdict
 
-Label = Literal["E1", "E2", "E3", "E4"]
-CLAIMS: dict[Label, str] = {
-    "E1": "strictly decreasing from this point",
-    "E2": "constant, then strictly decreasing: non-increasing from this point",
-    "E4": "constant, then strictly decreasing: non-increasing from this point",
-    "E3": "below Phi + epsilon, then strictly decreasing",
-}
-ORDER: tuple[Label, ...] = ("E1", "E2", "E4", "E3")
-"""The order in which escapes are tried."""
 DEFAULT_EPSILON = "1e-3"
 MAX_BITS = 2048
 """Last precision tried for what follows an escape."""
@@ -75,50 +66,6 @@ STEPS = 14
 """How often a step is halved."""
 WANDERING = 2_000_003
 """Stream of the random directions."""
-
-
-@dataclass(frozen=True, repr=False)
-class Escape(Shown):
-    """One certified piece from ``(start_u, start_weights)`` and the path of P1 (`tail`) from where it ends.
-
-    ``legs`` are the pieces from the start to there, as functions of time: `path` is all of it.
-    ``rerouted`` is a further point that E2 passes through; ``end_weights`` the output weights at the end of E1;
-    ``pieces`` how many equal time intervals certify E1, E3 or E4; ``epsilon`` is E3's, ``right_inverse`` E4's.
-    """
-
-    label: Label
-    start_u: Array
-    start_weights: ExactArray
-    tail: Path
-    legs: tuple[Leg, ...]
-    rerouted: Array | None = None
-    end_weights: ExactArray | None = None
-    pieces: int = 1
-    epsilon: Dyadic | None = None
-    right_inverse: ExactArray | None = None
-
-    @property
-    def end_u(self) -> Array:
-        """Hidden parameters at the end of the piece, where P1 begins."""
-        return self.tail.u
-
-    @property
-    def path(self) -> Path:
-        """The whole path, from the start's own (U, V) to the ray."""
-        return replace(self.tail, before=self.legs)
-
-    @property
-    def claim(self) -> str:
-        """Which of the three claims was certified."""
-        return CLAIMS[self.label]
-
-    def _facts(self) -> Facts:
-        path = self.path._facts()
-        values = [("pieces", str(self.pieces))]
-        if self.epsilon is not None:
-            values.append(("epsilon <=", at_most(self.epsilon)))
-        title = f"A way out of the start ({self.label})"
-        return Facts(title, str(Verdict.PROVED), self.claim, (*values, *path.values), path.tables)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -251,14 +198,7 @@ def prove_escape(
 def _words(escape: Escape) -> str:
     tail = escape.tail
     ray = ", ".join(f"loss <= {target.text} from t = {at_most(target.t)}" for target in tail.targets)
-    epsilon = "" if escape.epsilon is None else at_most(escape.epsilon)
-    how = {
-        "E1": f"U and V move together, dPhi/dt < 0 on {escape.pieces} pieces",
-        "E2": "V is carried by units at rest, the others move",
-        "E4": "the lower weights part merged samples, V follows continuously",
-        "E3": f"U moves, Phi stays below Phi(start) + {epsilon} on {escape.pieces} pieces",
-    }[escape.label]
-    return f"{escape.label}, {escape.claim}: {how}; then P1 with kappa = {exactly(tail.kappa)}; {ray}"
+    return f"{escape.sentence()}; then P1 with kappa = {exactly(tail.kappa)}; {ray}"
 
 
 def _finish(start: _Start, end_u: Array, piece_weights: ExactArray, *, kept: bool) -> Path | str:

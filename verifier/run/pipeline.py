@@ -27,7 +27,8 @@ from verifier.data.grouping import Grouping, group_duplicates
 from verifier.data.readers import BUILT_IN, load_builtin, load_dataset
 from verifier.display import Brief, Decided, Facts, Judged, Shown, Table, listed, wrapped
 from verifier.errors import CaseError, DataError
-from verifier.landscape.escape import ORDER, EscapeResult, prove_escape
+from verifier.landscape.escape import EscapeResult, prove_escape
+from verifier.landscape.escape_kinds import ORDER
 from verifier.landscape.losses import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import PathResult, decimal_below, prove_path
