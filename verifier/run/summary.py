@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from verifier.network.layers import AvgPool, Conv, Layer
+from verifier.network.layers import Layer
 from verifier.network.network import Network
 from verifier.run.case import Case, StartSection
 from verifier.run.pipeline import Instance
@@ -52,12 +52,12 @@ def _layer(network: Network, index: int, layer: Layer) -> str:
     size = f"{units} unit{'s' if units != 1 else ''}"
     kind = {"dense": "dense", "avgpool": "average pooling"}.get(layer.kind, layer.kind)
     words = [f"{kind}, {size}" + (f" ({_times(shape)})" if len(shape) > 1 else "")]
-    if isinstance(layer, Conv | AvgPool):
+    if layer.kernel:
         words.append(f"kernel {_times(layer.kernel)}, stride {_times(layer.steps)}")
-    if isinstance(layer, Conv):
         words += [f"padding {_times(layer.padding)}"] if layer.padding else []
+    if layer.shares_weights:
         words.append(f"{layer.bias} bias")
-    if not isinstance(layer, AvgPool):
+    if layer.activation is not None:
         words.append(layer.activation.name)
     sources = network.sources[index]
     words.append("reads " + ", ".join("the input" if source == "input" else f"layer {source}" for source in sources))
