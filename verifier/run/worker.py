@@ -23,7 +23,7 @@ from verifier.run.case import Case, parse_case
 from verifier.run.case_problem import case_options, case_problem
 from verifier.run.curve import curve_of
 from verifier.run.ledger import environment
-from verifier.run.record import CaseRecord, Failure, record_of
+from verifier.run.record import CaseRecord, CheckRecord, Failure, record_of
 from verifier.run.summary import question_of
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -150,9 +150,9 @@ def proved(
     )
 
 
-def answered(check: Checked) -> Checked:
+def answered(check: Checked) -> CheckRecord:
     """The checker's answer without the place of the file, which the record knows."""
-    return Checked("", check.verdict, check.reason, check.seconds)
+    return CheckRecord(check.verdict, check.reason, check.seconds)
 
 
 def failure_of(error: Exception) -> Failure:
