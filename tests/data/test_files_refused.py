@@ -261,7 +261,7 @@ def test_texts_of_any_bytes_end_in_one_line(tmp_path):
 def test_the_remedy_in_a_case_file(tmp_path):
     """The keys of a case file are those of the messages, and a case carries them to the reader."""
     from verifier.run.case import read_case
-    from verifier.run.pipeline import case_dataset
+    from verifier.run.case_problem import case_dataset
 
     write(tmp_path, "id,a,town,l\n7,1.5,R,x\n9,?,O,y\n8,2.5,R,y\n")
     network = '\n[network]\nlayers = [{ kind = "dense", width = 9, activation = "tanh", skip = true }]\n'
