@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.data.gate.foreign import (
-    is_column,
     is_table,
+    plain_array,
     plain_column,
-    plain_mask,
-    plain_tensor,
     refuse_unordered_and_sparse,
     table_columns,
 )
@@ -122,8 +120,8 @@ def integers(values: Any, what: str) -> NDArray[np.int64]:
     wide = array.dtype.kind == "O" or array.dtype == np.uint64
     for position, entry in enumerate(array.ravel().tolist() if wide else ()):
         if not isinstance(entry, int) or not -(2**63) <= entry < 2**63:
-            where = Place(what, tuple(int(k) for k in np.unravel_index(position, array.shape)))
-            where.refuse_value(entry, "not an integer or beyond 2**63 - 1; use smaller integers")
+            place = Place(what, _unravel(position, array.shape))
+            place.refuse_value(entry, "not an integer or beyond 2**63 - 1; use smaller integers")
     return np.array(array, dtype=np.int64, order="C")
 
 
@@ -131,14 +129,13 @@ def _array(values: Any, place: Place, depth: int) -> NDArray[Any]:
     """Take whatever may be an array, or a part of one."""
     if depth > MAX_DEPTH:
         place.refuse(f"nested more than {MAX_DEPTH} deep; give a plain array")
-    for plain in (plain_mask(values, place), plain_tensor(values, place)):
-        if plain is not None:
-            return _numpy(plain, place)
+    plain = plain_array(values, place)
+    if plain is not None:
+        return _numpy(plain, place)
     if is_table(values):
-        return _table(values, place)
-    if is_column(values):
-        return _column(values, place)
-    if isinstance(values, np.ndarray | np.generic) and not isinstance(values, np.void):
+        columns = [_column(column, Place(place.what, (), name)) for name, column in table_columns(values)]
+        return _stacked(columns, 1) if columns else np.zeros((len(values), 0))
+    if isinstance(values, np.generic) and not isinstance(values, np.void):
         return _numpy(np.asarray(values), place)
     if isinstance(values, str | bytes | bytearray) or values is None:
         return np.array(number(values, place))
@@ -194,16 +191,12 @@ def _has_axes(entry: Any) -> bool:
     return isinstance(entry, Iterable) or hasattr(entry, "__array__")
 
 
-def _table(table: Any, place: Place) -> NDArray[Any]:
-    columns = [_column(column, Place(place.what, (), name)) for name, column in table_columns(table)]
-    return _stacked(columns, 1) if columns else np.zeros((len(table), 0))
-
-
 def _column(column: Any, place: Place) -> NDArray[Any]:
+    """Take a column of a table, whose name is in its place: a list, or a Series of pandas."""
     if isinstance(column, list):
         return _flat(column, (len(column),), place)
     plain = plain_column(column, place)
-    if place.column is not None and plain.dtype.kind == "O":
+    if plain.dtype.kind == "O":
         texts = [k for k, entry in enumerate(plain.tolist()) if isinstance(entry, str)]
         if texts:
             remedy = _NUMERALS if all(_is_numeral(plain[k]) for k in texts) else _TEXT

@@ -221,6 +221,7 @@ def _ask_about_counts(table: Table, choice: Choice) -> None:
 
 def _identifies(cells: Sequence[str]) -> bool:
     """Whether a column seems to hold identifiers: long integers that hardly ever repeat."""
+    # some repeat where a table was joined of others: nine tenths of the values still differ
     enough = len(cells) >= 2 * SURE_ROWS and len(set(cells)) >= 0.9 * len(cells)
     return enough and all(cell.isdecimal() and len(cell) >= ID_DIGITS for cell in cells)
 
@@ -335,6 +336,7 @@ def _may_be_classes(table: Table, column: int) -> bool:
     cells = table.rows
     if not values or (any(map(is_numeric, values)) and not all(map(_is_whole_number, filter(is_numeric, values)))):
         return False
+    # a class is there twice on the average; in a few rows nothing can be said
     return len(values) <= FEW_CLASSES or len(values) <= len(cells) / 2 or len(cells) < 2 * SURE_ROWS
 
 
