@@ -13,11 +13,12 @@ from verifier.sigma import activations, limits
 from verifier.sigma import piecewise as pieces
 from verifier.sigma.activations import Activation, activation, derivative_of
 from verifier.sigma.expressions import T, parse_expression
+from verifier.sigma.intervals import Interval
 from verifier.sigma.kernels import approx_mpmath_kernel, approx_numpy_kernel
 from verifier.sigma.limits import limit_at_infinity, sign_of
 from verifier.sigma.piecewise import split
 from verifier.sigma.point_values import ball_at, exact_at
-from verifier.sigma.ranges import Interval, behaviour
+from verifier.sigma.ranges import behaviour
 from verifier.sigma.symmetry import Symmetry, symmetry_of
 from verifier.sigma.tree import tree_of
 

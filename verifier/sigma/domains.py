@@ -23,10 +23,12 @@ import flint
 import sympy
 
 from verifier.errors import ExpressionError, VerifierError, one_line
-from verifier.sigma.expressions import Condition, Need, T, read_expression
+from verifier.sigma.expressions import Condition, T, read_expression
+from verifier.sigma.functions import Need
+from verifier.sigma.intervals import Interval
 from verifier.sigma.piecewise import rational_polynomial
 from verifier.sigma.point_values import TEST_POINTS, UndefinedError, ball_at, exact_at
-from verifier.sigma.ranges import Interval, behaviour
+from verifier.sigma.ranges import behaviour
 from verifier.sigma.tree import Tree, tree_of
 
 _FURTHER: Final = tuple(Fraction(s * k) for s in (-1, 1) for k in (Fraction(1, 1000), Fraction(1, 3), 10**3, 10**6))

@@ -11,7 +11,7 @@ from typing import Final
 import sympy
 
 from verifier.sigma.expressions import T, degree_bound
-from verifier.sigma.ranges import Bound, Interval
+from verifier.sigma.intervals import Bound, Interval
 
 MAX_PIECES: Final = 64
 """More pieces than this are not looked at."""
