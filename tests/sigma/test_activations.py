@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from verifier.errors import ExpressionError
 from verifier.sigma import activations
 from verifier.sigma.activations import Activation, activation, catalogue, leaky_relu, register, softplus
-from verifier.sigma.expressions import MAX_LENGTH, T, degree_bound, parse_expression
+from verifier.sigma.expressions import MAX_LENGTH, T, parse_expression
+from verifier.sigma.measures import degree_bound
 from verifier.sigma.point_values import ball_at
 
 CANONICAL = {

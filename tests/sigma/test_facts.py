@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from verifier.errors import ExpressionError
 from verifier.sigma.activations import Activation, activation, catalogue
-from verifier.sigma.expressions import T, largest_rate, parse_expression
+from verifier.sigma.expressions import T, parse_expression
 from verifier.sigma.facts import as_dict, with_declared
 from verifier.sigma.functions import FUNCTIONS
 from verifier.sigma.intervals import REALS, Interval
+from verifier.sigma.measures import largest_rate
 from verifier.sigma.piecewise import split
 from verifier.sigma.point_values import ball_at, exact_at
 from verifier.sigma.proofs import MAX_SIMPLIFY_RATE

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal, TypeAlias
 import sympy
 
 from verifier.errors import ExpressionError
-from verifier.sigma.expressions import T, exponential_towers, largest_power, largest_rate
 from verifier.sigma.functions import FUNCTIONS
+from verifier.sigma.measures import T, exponential_towers, largest_power, largest_rate
 from verifier.sigma.piecewise import has_kinks
 from verifier.sigma.point_values import UndefinedError, ball_at
 from verifier.sigma.tree import NotProvedError, evaluate, tree_of

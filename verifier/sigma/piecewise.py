@@ -10,8 +10,8 @@ from typing import Final
 
 import sympy
 
-from verifier.sigma.expressions import T, degree_bound
 from verifier.sigma.intervals import Bound, Interval
+from verifier.sigma.measures import T, degree_bound
 
 MAX_PIECES: Final = 64
 """More pieces than this are not looked at."""

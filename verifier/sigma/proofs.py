@@ -16,9 +16,9 @@ import flint
 import sympy
 
 from verifier.errors import ExpressionError, one_line
-from verifier.sigma.expressions import T, degree_bound, largest_power, largest_rate
 from verifier.sigma.intervals import Interval
 from verifier.sigma.limits import limit_at_infinity, sign_of
+from verifier.sigma.measures import T, degree_bound, largest_power, largest_rate
 from verifier.sigma.piecewise import Piece, has_kinks
 from verifier.sigma.point_values import TEST_POINTS, UndefinedError, ball_at, exact_at
 from verifier.sigma.ranges import Behaviour, behaviour
