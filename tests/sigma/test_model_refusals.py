@@ -204,7 +204,7 @@ def test_nesting_beyond_the_stack_is_refused(monkeypatch):
     def deep(*_):
         raise RecursionError
 
-    monkeypatch.setattr(activations, "require_defined", deep)
+    monkeypatch.setattr(activations, "tree_of", deep)
     with pytest.raises(ExpressionError, match="nested too deeply"):
         Activation("a", sympy.tanh(T) / 13)
     monkeypatch.setattr(activations, "parse_activation", deep)

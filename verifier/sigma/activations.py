@@ -21,7 +21,7 @@ from verifier.errors import ExpressionError, one_line
 from verifier.sigma import names
 from verifier.sigma.domains import parse_activation
 from verifier.sigma.expressions import MAX_LENGTH, T, check_real, parse_expression
-from verifier.sigma.facts import Facts, prove_facts, require_defined, with_declared
+from verifier.sigma.facts import Facts, prove_facts, with_declared
 from verifier.sigma.sizes import MAX_DERIVATIVE_TERMS, derivative_size
 from verifier.sigma.tree import Tree, tree_of
 
@@ -75,7 +75,6 @@ class Activation(Brief):
         try:
             tree_of(self.expression)
             object.__setattr__(self, "expression", _settled(self.expression))
-            require_defined(self.expression)
         except RecursionError:
             raise ExpressionError(f"activation {one_line(self.name)}: nested too deeply; simplify it") from None
         if self.declared:

@@ -27,7 +27,7 @@ Kernel = Callable[..., Any]
 
 _OO: Final = sympy.oo
 _ZERO, _ONE, _HALF = Fraction(0), Fraction(1), Fraction(1, 2)
-_POSITIVE: Final = Interval(_ZERO, math.inf)
+_POSITIVE, _NONNEGATIVE = Interval(_ZERO, math.inf), Interval(_ZERO, math.inf, False)
 _HALF_PI_HI: Final = Fraction(11, 7)
 """pi/2 = 1.5707.. < 11/7 = 1.5714.. (Archimedes)."""
 
@@ -101,155 +101,93 @@ def _mpmath_sigmoid(u: Any) -> Any:
     return (1 if u >= 0 else small) / (1 + small)
 
 
+def _named(name: str, **given: Any) -> Function:
+    """Make a function whose kernels are the libraries' own of that name, where none is given."""
+    kernels = {"symbolic": sympy, "numpy": np, "mpmath": mpmath, "arb": arb, "series": arb_series}
+    found = {column: getattr(library, name) for column, library in kernels.items() if hasattr(library, name)}
+    return Function(**(found | given))
+
+
+_UNIT: Final = Interval(-_ONE, _ONE)
+_UNIT_LIMITS: Final = (sympy.S.One, sympy.S.NegativeOne)
+_WAVE: Final = Interval(-_ONE, _ONE, False, False)
+
 FUNCTIONS: Final[dict[str, Function]] = {
-    "exp": Function(
-        symbolic=sympy.exp,
-        numpy=np.exp,
-        mpmath=mpmath.exp,
-        arb=arb.exp,
-        series=arb_series.exp,
-        values=_POSITIVE,
-        direction=1,
-        at_zero=_ONE,
-        limits=(_OO, sympy.S.Zero),
-    ),
-    "log": Function(
-        symbolic=sympy.log,
-        numpy=np.log,
-        mpmath=mpmath.log,
-        arb=arb.log,
-        series=arb_series.log,
-        direction=1,
-        need=("positive", 0),
-    ),
-    "sqrt": Function(
-        symbolic=sympy.sqrt,
-        numpy=np.sqrt,
-        mpmath=mpmath.sqrt,
-        arb=arb.sqrt,
-        series=arb_series.sqrt,
-        values=Interval(_ZERO, math.inf, False),
-        direction=1,
-        at_zero=_ZERO,
-        need=("nonnegative", 0),
-    ),
-    "tanh": Function(
-        symbolic=sympy.tanh,
-        numpy=np.tanh,
-        mpmath=mpmath.tanh,
-        arb=arb.tanh,
+    "exp": _named("exp", values=_POSITIVE, direction=1, at_zero=_ONE, limits=(_OO, sympy.S.Zero)),
+    "log": _named("log", direction=1, need=("positive", 0)),
+    "sqrt": _named("sqrt", values=_NONNEGATIVE, direction=1, at_zero=_ZERO, need=("nonnegative", 0)),
+    "tanh": _named(
+        "tanh",
         series=_tanh_series,
-        values=Interval(-_ONE, _ONE),
+        values=_UNIT,
         direction=1,
         at_zero=_ZERO,
         symmetry="odd",
-        limits=(sympy.S.One, sympy.S.NegativeOne),
+        limits=_UNIT_LIMITS,
     ),
-    "sinh": Function(
-        symbolic=sympy.sinh,
-        numpy=np.sinh,
-        mpmath=mpmath.sinh,
-        arb=arb.sinh,
+    "sinh": _named(
+        "sinh",
         series=lambda x: (x.exp() - (-x).exp()) / 2,
         direction=1,
         at_zero=_ZERO,
         symmetry="odd",
         limits=(_OO, -_OO),
     ),
-    "cosh": Function(
-        symbolic=sympy.cosh,
-        numpy=np.cosh,
-        mpmath=mpmath.cosh,
-        arb=arb.cosh,
+    "cosh": _named(
+        "cosh",
         series=lambda x: (x.exp() + (-x).exp()) / 2,
         values=Interval(_ONE, math.inf, False),
         at_zero=_ONE,
         symmetry="even",
         limits=(_OO, _OO),
     ),
-    "sin": Function(
-        symbolic=sympy.sin,
-        numpy=np.sin,
-        mpmath=mpmath.sin,
-        arb=arb.sin,
-        series=arb_series.sin,
-        values=Interval(-_ONE, _ONE, False, False),
-        at_zero=_ZERO,
-        symmetry="odd",
-    ),
-    "cos": Function(
-        symbolic=sympy.cos,
-        numpy=np.cos,
-        mpmath=mpmath.cos,
-        arb=arb.cos,
-        series=arb_series.cos,
-        values=Interval(-_ONE, _ONE, False, False),
-        at_zero=_ONE,
-        symmetry="even",
-    ),
-    "atan": Function(
-        symbolic=sympy.atan,
+    "sin": _named("sin", values=_WAVE, at_zero=_ZERO, symmetry="odd"),
+    "cos": _named("cos", values=_WAVE, at_zero=_ONE, symmetry="even"),
+    "atan": _named(
+        "atan",
         numpy=np.arctan,
-        mpmath=mpmath.atan,
-        arb=arb.atan,
-        series=arb_series.atan,
         values=Interval(-_HALF_PI_HI, _HALF_PI_HI),
         direction=1,
         at_zero=_ZERO,
         symmetry="odd",
         limits=(sympy.pi / 2, -sympy.pi / 2),
     ),
-    "erf": Function(
-        symbolic=sympy.erf,
+    "erf": _named(
+        "erf",
         numpy=scipy.special.erf,
-        mpmath=mpmath.erf,
-        arb=arb.erf,
-        series=arb_series.erf,
-        values=Interval(-_ONE, _ONE),
+        values=_UNIT,
         direction=1,
         at_zero=_ZERO,
         symmetry="odd",
-        limits=(sympy.S.One, sympy.S.NegativeOne),
+        limits=_UNIT_LIMITS,
     ),
     "abs": Function(
         symbolic=sympy.Abs,
         numpy=np.abs,
         mpmath=abs,
         arb=abs,
-        values=Interval(_ZERO, math.inf, False),
+        values=_NONNEGATIVE,
         at_zero=_ZERO,
         symmetry="even",
         limits=(_OO, _OO),
     ),
     "max": Function(symbolic=sympy.Max, numpy=np.maximum, mpmath=max, arb=arb.max),
     "min": Function(symbolic=sympy.Min, numpy=np.minimum, mpmath=min, arb=arb.min),
-    "sign": Function(  # sign(0) = 0; only from derivatives
-        symbolic=sympy.sign,
-        numpy=np.sign,
-        mpmath=mpmath.sign,
-        arb=arb.sgn,
-        values=Interval(-_ONE, _ONE, False, False),
-        at_zero=_ZERO,
-        symmetry="odd",
-        limits=(sympy.S.One, sympy.S.NegativeOne),
-        written=False,
+    "sign": _named(  # sign(0) = 0; it comes from derivatives only
+        "sign", arb=arb.sgn, values=_WAVE, at_zero=_ZERO, symmetry="odd", limits=_UNIT_LIMITS, written=False
     ),
-    "log1p": Function(
+    "log1p": _named(
+        "log1p",
         symbolic=lambda u: sympy.log(1 + u),
-        numpy=np.log1p,
-        mpmath=mpmath.log1p,
-        arb=arb.log1p,
         series=lambda x: (1 + x).log(),
         direction=1,
         at_zero=_ZERO,
         need=("positive", 1),
         written=False,
     ),
-    "expm1": Function(
+    "expm1": _named(
+        "expm1",
         symbolic=lambda u: sympy.exp(u) - 1,
-        numpy=np.expm1,
-        mpmath=mpmath.expm1,
-        arb=arb.expm1,
         series=lambda x: x.exp() - 1,
         values=Interval(-_ONE, math.inf),
         direction=1,
@@ -257,12 +195,10 @@ FUNCTIONS: Final[dict[str, Function]] = {
         limits=(_OO, sympy.S.NegativeOne),
         written=False,
     ),
-    "erfc": Function(
+    "erfc": _named(
+        "erfc",
         symbolic=lambda u: 1 - sympy.erf(u),
         numpy=scipy.special.erfc,
-        mpmath=mpmath.erfc,
-        arb=arb.erfc,
-        series=arb_series.erfc,
         values=Interval(_ZERO, Fraction(2)),
         direction=-1,
         at_zero=_ONE,

@@ -160,29 +160,6 @@ def rational_polynomial(expression: sympy.Expr) -> sympy.Poly | None:
     return polynomial if rational else None
 
 
-def poles(expression: sympy.Expr) -> list[sympy.Expr]:
-    """Find divisors, and arguments of log, that certainly have a real zero.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        In the symbol `T`.
-
-    Returns
-    -------
-    list of sympy.Expr
-        Guarantee: each is a rational polynomial with a real root (by Sturm sequences).
-    """
-    divisors = [power.base for power in expression.atoms(sympy.Pow) if power.exp.is_negative]
-    arguments = [log.args[0] for log in expression.atoms(sympy.log)]
-    polynomials = [(base, rational_polynomial(base)) for base in divisors + arguments]
-    return [
-        base
-        for base, polynomial in polynomials
-        if polynomial is not None and polynomial.degree() > 0 and polynomial.count_roots() > 0
-    ]
-
-
 def _rational_roots(polynomial: sympy.Poly) -> list[Fraction] | None:
     """Return all real roots, if all are rational; a zero polynomial has no isolated ones."""
     if polynomial.degree() <= 0:
