@@ -23,7 +23,7 @@ from verifier.certificate.reach import out_of_reach
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
 from verifier.errors import CertificateError
-from verifier.landscape.escape import Escape
+from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.losses import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
