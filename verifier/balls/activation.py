@@ -15,7 +15,7 @@ from flint import arb, ctx, fmpq
 from verifier.errors import ExpressionError
 from verifier.sigma.activations import Activation
 from verifier.sigma.functions import FUNCTIONS
-from verifier.sigma.tree import Tree, evaluate, tree_of
+from verifier.sigma.tree import Ops, Tree, evaluate, tree_of
 
 Kernel = Callable[[arb], arb]
 
@@ -54,13 +54,14 @@ def integer_power(z: arb, n: int) -> arb:
     return low.union(high) if n % 2 else arb(0).union(high)
 
 
-class _ArbOps:
+class _ArbOps(Ops[Kernel]):
     """Ball operations; every value is a function of the activation's argument.
 
     ``guard`` wraps a monotone function: by `at_endpoints`, or not at all where the arguments are known to be narrow.
     """
 
     def __init__(self, guard: Callable[[Kernel], Kernel]) -> None:
+        super().__init__(_identity)
         self.guard = guard
 
     def const(self, p: int, q: int) -> Kernel:
@@ -74,9 +75,6 @@ class _ArbOps:
     def e(self) -> Kernel:
         value = arb.const_e()
         return lambda t: value
-
-    def var(self) -> Kernel:
-        return _identity
 
     def add(self, *terms: Kernel) -> Kernel:
         first, rest = terms[0], terms[1:]

@@ -9,7 +9,7 @@ from flint import arb, arb_series, ctx, fmpq
 
 from verifier.errors import ExpressionError
 from verifier.sigma.functions import FUNCTIONS
-from verifier.sigma.tree import Arithmetic, Tree, evaluate
+from verifier.sigma.tree import Ops, Tree, evaluate
 
 
 class HasTree(Protocol):
@@ -42,7 +42,7 @@ def taylor(activation: HasTree, coefficients: Sequence[arb]) -> list[arb]:
         ctx.cap = before
 
 
-class _SeriesOps(Arithmetic[Any]):
+class _SeriesOps(Ops[Any]):
     """Operations on truncated power series (or balls, for constant parts)."""
 
     column = "series"

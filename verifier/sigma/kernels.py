@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from verifier.sigma.activations import Activation
-from verifier.sigma.tree import Arithmetic, Tree, evaluate
+from verifier.sigma.tree import Ops, Tree, evaluate
 
 FloatArray: TypeAlias = NDArray[np.float64]
 NumpyKernel: TypeAlias = Callable[[ArrayLike], FloatArray]
@@ -103,7 +103,7 @@ def _mpmath(tree: Tree) -> MpmathKernel:
     return kernel
 
 
-class _NumpyOps(Arithmetic[Any]):
+class _NumpyOps(Ops[Any]):
     """`Ops` over float64 arrays; constants are NumPy scalars."""
 
     column = "numpy"
@@ -127,7 +127,7 @@ class _NumpyOps(Arithmetic[Any]):
         return np.power(base, p / q)
 
 
-class _MpmathOps(Arithmetic[Any]):
+class _MpmathOps(Ops[Any]):
     """`Ops` over mpmath numbers at the precision in force."""
 
     column = "mpmath"

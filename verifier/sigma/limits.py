@@ -12,8 +12,8 @@ from verifier.errors import ExpressionError
 from verifier.sigma.functions import FUNCTIONS
 from verifier.sigma.measures import T, exponential_towers, largest_power, largest_rate
 from verifier.sigma.piecewise import has_kinks
-from verifier.sigma.point_values import UndefinedError, ball_at
-from verifier.sigma.tree import NotProvedError, evaluate, tree_of
+from verifier.sigma.point_values import UndefinedError, ball_at, sign_at
+from verifier.sigma.tree import NotProvedError, Ops, evaluate, tree_of
 
 MAX_GRUNTZ_OPERATIONS: Final = 30
 """Larger expressions are not given to sympy.limit, which may then take for ever."""
@@ -104,24 +104,18 @@ def sign_of(constant: sympy.Expr) -> int | None:
     """
     if constant in (sympy.oo, -sympy.oo):
         return 1 if constant == sympy.oo else -1
-    if constant == 0:
-        return 0
     try:
-        ball = ball_at(tree_of(constant), Fraction(0))
-    except (UndefinedError, ExpressionError):
+        return sign_at(tree_of(constant), Fraction(0))
+    except ExpressionError:
         return None
-    return 1 if ball > 0 else -1 if ball < 0 else None
 
 
 def _infinite(value: sympy.Expr) -> bool:
     return value in (sympy.oo, -sympy.oo)
 
 
-class _LimitOps:
+class _LimitOps(Ops[Any]):
     """`Ops` over limits: a constant or +-oo; what is not known raises."""
-
-    def __init__(self, argument: sympy.Expr) -> None:
-        self.argument = argument
 
     def const(self, p: int, q: int) -> Value:
         return sympy.Rational(p, q)
@@ -131,9 +125,6 @@ class _LimitOps:
 
     def e(self) -> Value:
         return sympy.E
-
-    def var(self) -> Value:
-        return self.argument
 
     def add(self, *terms: Value) -> Value:
         infinities = {term for term in terms if _infinite(term)}

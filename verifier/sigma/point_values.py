@@ -14,7 +14,7 @@ import flint
 from verifier.errors import VerifierError
 from verifier.sigma.functions import FUNCTIONS, exact_value
 from verifier.sigma.intervals import MAX_CONSTANT_BITS, size_of
-from verifier.sigma.tree import Arithmetic, NotProvedError, Tree, evaluate
+from verifier.sigma.tree import Const, NotProvedError, Ops, Tree, evaluate
 
 POINT_BITS: Final = 256
 """Arb's working precision for values at points."""
@@ -74,7 +74,38 @@ def exact_at(tree: Tree, point: Fraction) -> Fraction | None:
         return None
 
 
-class _BallOps(Arithmetic[Any]):
+def sign_between(a: Tree, at_a: Fraction, b: Tree, at_b: Fraction) -> int | None:
+    """Find the sign of ``a(at_a) - b(at_b)``.
+
+    Parameters
+    ----------
+    a, b : Tree
+        Two expressions.
+    at_a, at_b : Fraction
+        Where each is evaluated.
+
+    Returns
+    -------
+    int or None
+        Guarantee: 1, -1 or 0 is the sign, exactly where both are rational, by Arb otherwise; None: undecided, or one
+        of them is certainly undefined there.
+    """
+    exact_a, exact_b = exact_at(a, at_a), exact_at(b, at_b)
+    if exact_a is not None and exact_b is not None:
+        return (exact_a > exact_b) - (exact_a < exact_b)
+    try:
+        difference = ball_at(a, at_a) - ball_at(b, at_b)
+    except UndefinedError:
+        return None
+    return 1 if difference > 0 else -1 if difference < 0 else None
+
+
+def sign_at(tree: Tree, point: Fraction) -> int | None:
+    """Find the sign of an expression at a rational point, with the guarantee of `sign_between`."""
+    return sign_between(tree, point, Const(0), point)
+
+
+class _BallOps(Ops[Any]):
     """`Ops` over Arb balls, for one exact argument."""
 
     column = "arb"
@@ -108,7 +139,7 @@ class _BallOps(Arithmetic[Any]):
         return value
 
 
-class _ExactOps(Arithmetic[Fraction]):
+class _ExactOps(Ops[Fraction]):
     """`Ops` over exact rationals; everything else gives up."""
 
     def const(self, p: int, q: int) -> Fraction:

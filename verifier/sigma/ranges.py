@@ -18,7 +18,7 @@ from typing import Final
 
 from verifier.sigma.functions import FUNCTIONS, Function
 from verifier.sigma.intervals import REALS, Interval, TooLargeError
-from verifier.sigma.tree import NotProvedError, Tree, evaluate
+from verifier.sigma.tree import NotProvedError, Ops, Tree, evaluate
 
 _ZERO: Final = Fraction(0)
 _ONE: Final = Fraction(1)
@@ -64,16 +64,13 @@ def behaviour(tree: Tree, domain: Interval = REALS) -> Behaviour | None:
         None: not proved (it may still be true).
     """
     try:
-        return evaluate(tree, _RangeOps(domain))
+        return evaluate(tree, _RangeOps(Behaviour(domain)))
     except (NotProvedError, TooLargeError):
         return None
 
 
-class _RangeOps:
+class _RangeOps(Ops[Behaviour]):
     """`Ops` over `Behaviour`; what is not proved to be defined raises."""
-
-    def __init__(self, domain: Interval) -> None:
-        self.domain = domain
 
     def const(self, p: int, q: int) -> Behaviour:
         value = Fraction(p, q)
@@ -84,9 +81,6 @@ class _RangeOps:
 
     def e(self) -> Behaviour:
         return Behaviour(Interval(Fraction(5, 2), Fraction(3)))
-
-    def var(self) -> Behaviour:
-        return Behaviour(self.domain)
 
     def add(self, *terms: Behaviour) -> Behaviour:
         return _joined(terms, reduce(Interval.__add__, (term.values for term in terms)))

@@ -9,7 +9,7 @@ import sympy
 
 from verifier.sigma.expressions import T
 from verifier.sigma.functions import FUNCTIONS
-from verifier.sigma.tree import NotProvedError, evaluate, tree_of
+from verifier.sigma.tree import NotProvedError, Ops, evaluate, tree_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def symmetry_of(expression: sympy.Expr) -> Symmetry | None:
     if total.is_number:
         return Symmetry("odd", total)
     try:
-        parity = evaluate(tree_of(expression), _ParityOps())
+        parity = evaluate(tree_of(expression), _ParityOps(_Parity("odd")))
     except NotProvedError:
         return None
     return Symmetry("even") if parity.kind != "odd" else Symmetry("odd", parity.center)
@@ -62,7 +62,7 @@ class _Parity:
     center: sympy.Expr = sympy.S.Zero
 
 
-class _ParityOps:
+class _ParityOps(Ops[_Parity]):
     """`Ops` over `_Parity`; what has no symmetry raises."""
 
     def const(self, p: int, q: int) -> _Parity:
@@ -73,9 +73,6 @@ class _ParityOps:
 
     def e(self) -> _Parity:
         return _Parity("constant", sympy.E)
-
-    def var(self) -> _Parity:
-        return _Parity("odd")
 
     def add(self, *terms: _Parity) -> _Parity:
         kinds = {term.kind for term in terms}

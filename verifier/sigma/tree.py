@@ -17,10 +17,11 @@ Rewrites, each an identity on the domain of its left side (u any subexpression, 
 from __future__ import annotations
 
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import sympy
 
@@ -93,42 +94,69 @@ class Call:
 Tree = Const | Named | Var | Add | Mul | Div | Power | Call
 
 
-class Ops(Protocol[Value]):
-    """What a kernel supplies: one method per kind of tree node. `Value` is an array, a ball, a number, a range, ...
+class Ops(ABC, Generic[Value]):
+    """What a kernel supplies, one method per kind of tree node. `Value` is an array, a ball, a number, a range, ...
 
-    `add` and `mul` get two or more values. `pow_int` gets n >= 2; `pow_rational` p >= 1 and q >= 2 (a square root
-    arrives as ``call("sqrt", x)``). `call` gets a name of `FUNCTIONS`.
+    By default values are joined by Python's own operators, and functions are one column of `FUNCTIONS`.
+
+    Parameters
+    ----------
+    argument : Value
+        What t is.
     """
 
+    column: ClassVar[Literal["numpy", "mpmath", "arb", "series"]]
+
+    def __init__(self, argument: Value) -> None:
+        self.argument = argument
+
+    @abstractmethod
     def const(self, p: int, q: int) -> Value:
         """Return p/q, q >= 1."""
 
+    @abstractmethod
     def pi(self) -> Value:
         """Return pi."""
 
+    @abstractmethod
     def e(self) -> Value:
         """Return exp(1)."""
 
     def var(self) -> Value:
         """Return the argument t."""
+        return self.argument
 
     def add(self, *terms: Value) -> Value:
-        """Return the sum."""
+        """Return the sum of two terms or more, from left to right."""
+        return reduce(operator.add, terms)
 
     def mul(self, *factors: Value) -> Value:
-        """Return the product."""
+        """Return the product of two factors or more, from left to right."""
+        return reduce(operator.mul, factors)
 
     def div(self, numerator: Value, denominator: Value) -> Value:
         """Return the quotient."""
+        quotient: Value = operator.truediv(numerator, denominator)
+        return quotient
 
     def pow_int(self, base: Value, n: int) -> Value:
         """Return base**n, n >= 2."""
+        power: Value = operator.pow(base, n)
+        return power
 
+    @abstractmethod
     def pow_rational(self, base: Value, p: int, q: int) -> Value:
-        """Return the real base**(p/q), base >= 0, p >= 1, q >= 2."""
+        """Return the real base**(p/q), base >= 0, p >= 1, q >= 2; a square root arrives as ``call("sqrt", base)``."""
 
     def call(self, name: str, *args: Value) -> Value:
-        """Return the named function's value."""
+        """Return the value of a function of `FUNCTIONS`; max and min take two arguments at a time."""
+        function = getattr(FUNCTIONS[name], self.column)
+        result: Value = reduce(function, args) if len(args) > 1 else function(*args)
+        return result
+
+
+class NotProvedError(Exception):
+    """A fold cannot say anything of a part, and so not of the whole."""
 
 
 def evaluate(tree: Tree, ops: Ops[Value]) -> Value:
@@ -167,53 +195,6 @@ def evaluate(tree: Tree, ops: Ops[Value]) -> Value:
             return ops.pow_rational(evaluate(base, ops), p, q)
         case Call(name, args):
             return ops.call(name, *(evaluate(argument, ops) for argument in args))
-
-
-class NotProvedError(Exception):
-    """A fold cannot say anything of a part, and so not of the whole."""
-
-
-class Arithmetic(Generic[Value]):
-    """`Ops` by Python's own operators and one column of `FUNCTIONS`; a kernel adds its constants and powers.
-
-    Parameters
-    ----------
-    argument : Value
-        What t is.
-    """
-
-    column: ClassVar[Literal["numpy", "mpmath", "arb", "series"]]
-
-    def __init__(self, argument: Value) -> None:
-        self.argument = argument
-
-    def var(self) -> Value:
-        """Return the argument t."""
-        return self.argument
-
-    def add(self, *terms: Value) -> Value:
-        """Return the sum, from left to right."""
-        return reduce(operator.add, terms)
-
-    def mul(self, *factors: Value) -> Value:
-        """Return the product, from left to right."""
-        return reduce(operator.mul, factors)
-
-    def div(self, numerator: Value, denominator: Value) -> Value:
-        """Return the quotient."""
-        quotient: Value = operator.truediv(numerator, denominator)
-        return quotient
-
-    def pow_int(self, base: Value, n: int) -> Value:
-        """Return base**n, n >= 2."""
-        power: Value = operator.pow(base, n)
-        return power
-
-    def call(self, name: str, *args: Value) -> Value:
-        """Return the named function's value; max and min take two arguments at a time."""
-        function = getattr(FUNCTIONS[name], self.column)
-        result: Value = reduce(function, args) if len(args) > 1 else function(*args)
-        return result
 
 
 def children(tree: Tree) -> tuple[Tree, ...]:

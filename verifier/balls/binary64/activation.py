@@ -25,7 +25,7 @@ from verifier.balls.exact import upper_float
 from verifier.balls.precision import working_precision
 from verifier.sigma.activations import Activation
 from verifier.sigma.functions import FUNCTIONS
-from verifier.sigma.tree import Arithmetic, evaluate, tree_of
+from verifier.sigma.tree import Ops, evaluate, tree_of
 
 Array = Any
 MAX_POWER = 64
@@ -60,11 +60,8 @@ def _rounded(ball: arb, error: arb) -> Image:
     return Image(ball, (error + _U * (ball.abs_upper() + error) + _TINY).upper())
 
 
-class _ErrorOps:
+class _ErrorOps(Ops[Image]):
     """Error analysis on one piece. Guarantee: each rule bounds |computed - exact| for all arguments in the piece."""
-
-    def __init__(self, piece: arb) -> None:
-        self.piece = piece
 
     def const(self, p: int, q: int) -> Image:
         value = arb(fmpq(p, q))
@@ -78,9 +75,6 @@ class _ErrorOps:
 
     def e(self) -> Image:
         return Image(arb.const_e(), _U * 4)
-
-    def var(self) -> Image:
-        return Image(self.piece, arb(0))
 
     def add(self, *terms: Image) -> Image:
         return reduce(lambda a, b: _rounded(a.ball + b.ball, a.error + b.error), terms)
@@ -252,7 +246,7 @@ FLOAT_FUNCTIONS: dict[str, FloatFunction] = {
 """The functions of `verifier.sigma.functions` that this engine has, but max and min, by name."""
 
 
-class _ArrayOps(Arithmetic[Any]):
+class _ArrayOps(Ops[Any]):
     """The same tree over one-dimensional arrays."""
 
     def __init__(self, xp: Any, t: Array) -> None:
@@ -354,7 +348,7 @@ def _bounds(activation: Activation, low: float, high: float) -> KernelBounds:
 @lru_cache(maxsize=1 << 14)
 def _error_on(activation: Activation, a: float, b: float) -> float:
     """Upper bound of the kernel's error on one piece."""
-    found = evaluate(tree_of(activation.expression), _ErrorOps(arb(a).union(arb(b)))).error + 2 * _TINY
+    found = evaluate(tree_of(activation.expression), _ErrorOps(Image(arb(a).union(arb(b)), arb(0)))).error + 2 * _TINY
     if not found.is_finite():
         raise Unsupported("an error bound is not finite")
     return upper_float(found)
