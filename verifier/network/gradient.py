@@ -37,6 +37,11 @@ def approx_gradient(
         The point: U of shape ``(p,)``, V of shape ``(M, m)``.
     inputs, labels, multiplicities
         Samples ``(N, d)``, classes ``(N,)``, how often each sample counts ``(N,)``.
+
+    Returns
+    -------
+    Gradient
+        An untrusted direction, never a proof; not finite where something overflows.
     """
     passes = list(approx_layers(network, u, inputs))
     psi = gathered(network, [taken.values for taken in passes])

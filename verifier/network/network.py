@@ -69,6 +69,13 @@ class Network(Shown):
     ------
     NetworkError
         If shapes do not fit, a layer reads a later layer, or no unit is connected to the outputs.
+
+    Examples
+    --------
+    >>> from verifier import Dense, Network
+    >>> Network(2, [Dense(3, "tanh", skip=True)])
+    <Network: input 2; M = 3 skip units, p = 9 parameters
+      layers Dense(3, 'tanh', skip=True)>
     """
 
     input_shape: Shape
@@ -121,14 +128,14 @@ class Network(Shown):
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
-        """Output shape of every layer."""
+        """The output shape of every layer, in order."""
         known: list[Shape] = []
         for index, layer in enumerate(self.layers):
             known.append(layer.output_shape(self._source_shapes(index, known), f"layer {index} ({layer.kind})"))
         return tuple(known)
 
     def source_shapes(self, index: int) -> list[Shape]:
-        """Shapes of what layer ``index`` reads."""
+        """The shapes of what layer ``index`` reads, in the order in which it reads it."""
         return self._source_shapes(index, self.shapes)
 
     @cached_property
@@ -301,7 +308,7 @@ def _require_units(index: int, units: tuple[int, ...], size: int) -> None:
 
 
 def with_zero(z: Array) -> Array:
-    """Source values ``(N, k)`` with the column ``k`` of zeros that windows in a padding read."""
+    """Append to source values ``(N, k)`` the column ``k`` of zeros that windows in a padding read: ``(N, k + 1)``."""
     return np.concatenate([z, np.zeros((len(z), 1))], axis=1)
 
 
@@ -334,7 +341,23 @@ class LayerPass:
 
 @np.errstate(all="ignore")
 def approx_features(network: Network, u: Array, inputs: Array) -> Array:
-    """Psi(U) in plain floating point, shape ``(N, M)``. An untrusted proposal, never a proof."""
+    """Evaluate Psi(U) in plain floating point: an untrusted proposal, never a proof.
+
+    Parameters
+    ----------
+    network, u, inputs
+        The network, U of shape ``(p,)``, samples ``(N, d)``.
+
+    Returns
+    -------
+    ndarray of shape (N, M)
+        One column for each skip unit; entries that overflow are not finite.
+
+    Raises
+    ------
+    NetworkError
+        U has another length.
+    """
     return np.ascontiguousarray(gathered(network, [layer.values for layer in approx_layers(network, u, inputs)]))
 
 

@@ -51,6 +51,15 @@ class Activation(Brief):
     ------
     ExpressionError
         The expression is outside the grammar, or certainly undefined or not real at some real t.
+
+    Examples
+    --------
+    >>> from verifier import Activation
+    >>> bump = Activation.from_expression("t/(1 + t**2)", "bump")
+    >>> bump.canonical
+    't/(t**2 + 1)'
+    >>> bump.facts.bounded.holds, bump.facts.strictly_increasing.value
+    (True, False)
     """
 
     name: str
@@ -283,6 +292,13 @@ def register(new: Activation) -> Activation:
     ------
     ExpressionError
         The name is taken or not an identifier.
+
+    Examples
+    --------
+    >>> from verifier import Activation, activation, register
+    >>> mine = Activation.from_expression("tanh(t)", "tanh")  # this name may be taken: it is the same function
+    >>> register(mine) == activation("tanh")
+    True
     """
     if not new.name.isidentifier() or new.name in ("t", "x"):
         raise ExpressionError(
@@ -315,6 +331,14 @@ def activation(name: str) -> Activation:
     ------
     ExpressionError
         No such name, and not an expression in t.
+
+    Examples
+    --------
+    >>> from verifier import activation
+    >>> activation("swish").canonical
+    't/(1 + exp(-t))'
+    >>> activation("softplus(20)").facts.limit_minus.value
+    0
     """
     if not isinstance(name, str):
         raise ExpressionError(
