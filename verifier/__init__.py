@@ -47,7 +47,7 @@ _HOMES = {
     "random_witness": "verifier.rank.random_witness",
     "structural_bound_every_u": "verifier.rank.deficiency",
     "prove_zero_loss": "verifier.landscape.zero_loss",
-    "prove_path": "verifier.landscape.path",
+    "prove_path": "verifier.landscape.straight_path",
     "prove_escape": "verifier.landscape.escape",
     "prove_gateway": "verifier.landscape.escape_separate",
     "prove_loss_path": "verifier.landscape.losses",
@@ -73,7 +73,7 @@ _HOMES = {
     "InputError": "verifier.errors",
     "RankResult": "verifier.rank.certify",
     "ZeroLoss": "verifier.landscape.zero_loss",
-    "PathResult": "verifier.landscape.path",
+    "PathResult": "verifier.landscape.straight_path",
     "EscapeResult": "verifier.landscape.escape",
     "WitnessResult": "verifier.rank.witness",
     "Theorem": "verifier.statements.proof",
@@ -188,8 +188,8 @@ if TYPE_CHECKING:
     from verifier.landscape.escape_separate import prove_gateway
     from verifier.landscape.losses import prove_loss_path
     from verifier.landscape.neighbourhood import certified_ball, full_rank_radius
-    from verifier.landscape.path import PathResult, prove_path
     from verifier.landscape.pointwise import prove_curvature, prove_not_stationary
+    from verifier.landscape.straight_path import PathResult, prove_path
     from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
     from verifier.network.initialise import initialise, output_weights
     from verifier.network.layers import AvgPool, Conv, Dense

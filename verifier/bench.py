@@ -31,7 +31,8 @@ from verifier.balls.binary64.products import Signature
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress, use_threads
 from verifier.errors import VerifierError
-from verifier.landscape.path import DEFAULT_TARGETS, prove_path
+from verifier.landscape.straight_path import prove_path
+from verifier.landscape.targets import DEFAULT_TARGETS
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.initialise import initialise
 from verifier.network.layers import Dense

@@ -18,9 +18,9 @@ from verifier.landscape.escape import prove_escape
 from verifier.landscape.escape_constant import _hand_over
 from verifier.landscape.escape_separate import part_merged_samples, prove_gateway
 from verifier.landscape.neighbourhood import activation_bounds
-from verifier.landscape.path import prove_path, segment_and_ray
 from verifier.landscape.pointwise import prove_not_stationary
 from verifier.landscape.stationary import cloned_stationary_point
+from verifier.landscape.straight_path import prove_path, segment_and_ray
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.layers import Conv, Dense
 from verifier.network.network import Network

@@ -22,7 +22,7 @@ from verifier.landscape.escape_kinds import ORDER, Escape, Label
 from verifier.landscape.escape_separate import separate_merged_samples
 from verifier.landscape.escape_start import Start, not_analytic
 from verifier.landscape.escape_sublevel import stay_below
-from verifier.landscape.path import DEFAULT_TARGETS, decimal_below
+from verifier.landscape.targets import DEFAULT_TARGETS, decimal_below
 from verifier.network.arguments import given_counts, given_inputs, given_labels, given_parameters
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent

@@ -41,8 +41,8 @@ from verifier.balls.precision import working_precision
 from verifier.data.gate import integers
 from verifier.display import Decided, Facts, Shown
 from verifier.errors import DataError
-from verifier.landscape.path import decimal_below
 from verifier.landscape.separate import QUIETLY, lstsq, proposals, times_right_inverse
+from verifier.landscape.targets import decimal_below
 from verifier.network.arguments import given_counts
 from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent

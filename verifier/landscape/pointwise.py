@@ -20,14 +20,15 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
-from verifier.balls.engine import Enclosure, arithmetic, sharper
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.engine import Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
 from verifier.balls.loss import Row
-from verifier.balls.margins import Margins, enclose_margins
+from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.landscape.separate import QUIETLY
+from verifier.landscape.sharpening import sharpened_margins
 from verifier.network.arguments import given_counts, given_labels
 from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
@@ -121,17 +122,12 @@ def _margins(
     features: Enclosure, weights: ExactArray, labels: NDArray[np.int64], max_bits: int
 ) -> Iterator[tuple[Enclosure, Margins]]:
     """Yield enclosures of the margins, sharper and sharper, with their radii widened for the checker's sake."""
-    enclosure = features
-    while enclosure.precision <= max_bits:
-        try:
-            (margins,) = enclose_margins(enclosure, [weights], labels)
-        except NotEnclosed:
-            enclosure = sharper(enclosure)
-            continue
+    if features.precision > max_bits:
+        return
+    for enclosure, (margins,) in sharpened_margins(features, [weights], labels, max_bits):
         with working_precision(enclosure.precision):
             wide = (tuple(arb(m.mid(), ENCLOSURE_SLACK * m.rad()) for m in row) for row in margins.rows)
             yield enclosure, Margins(tuple(wide))
-        enclosure = sharper(enclosure)
 
 
 def _softmax_parts(margins: Row) -> list[arb]:

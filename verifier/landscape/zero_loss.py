@@ -13,11 +13,12 @@ from verifier.balls.binary64.canary import require_products
 from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import Enclosure, arithmetic, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
-from verifier.balls.margins import Margins, enclose_margins
+from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.landscape.inseparable import Inseparable, prove_inseparable
 from verifier.landscape.separate import proposals
+from verifier.landscape.sharpening import sharpened_margins
 from verifier.network.arguments import given_labels
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
@@ -107,13 +108,8 @@ def prove_zero_loss(
     tried = []
     for method, weights in candidates:
         tried.append(method)
-        enclosure = features
-        while True:
-            try:
-                (margins,) = enclose_margins(enclosure, [weights], labels, stage(f"zero loss: margins of V ({method})"))
-            except NotEnclosed:
-                enclosure = sharper(enclosure)
-                continue
+        task = f"zero loss: margins of V ({method})"
+        for enclosure, (margins,) in sharpened_margins(features, [weights], labels, max_bits, stage, task):
             with working_precision(enclosure.precision):
                 smallest = margins.smallest_lo(room=ENCLOSURE_SLACK) * (1 - SLACK)
                 gamma = round_down(smallest) if smallest > 0 else None
@@ -121,10 +117,8 @@ def prove_zero_loss(
                 how = f"({method}, {arithmetic(enclosure)})"
                 reason = f"every margin of Psi V1 is at least gamma = {at_least(gamma)} {how}"
                 return ZeroLoss(Verdict.PROVED, reason, enclosure.precision, weights, gamma, margins, enclosure)
-            following = sharper(enclosure)
-            if not _wide(margins) or following.precision > max_bits:
+            if not _wide(margins):
                 break
-            enclosure = following
     text = ", ".join(dict.fromkeys(tried)) if tried else methods
     if refute:
         stage("zero loss: looking for multipliers that exclude it")

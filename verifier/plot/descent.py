@@ -14,7 +14,8 @@ from verifier.balls.exact import Dyadic, exactly, lower_float, upper_float
 from verifier.errors import InputError
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.escape_kinds import Escape
-from verifier.landscape.path import Path, PathResult
+from verifier.landscape.path import Path
+from verifier.landscape.straight_path import PathResult
 from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
 from verifier.run.pipeline import CaseReport, Instance
 

@@ -31,7 +31,8 @@ from verifier.landscape.escape import EscapeResult, prove_escape
 from verifier.landscape.escape_kinds import ORDER
 from verifier.landscape.losses import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
-from verifier.landscape.path import PathResult, decimal_below, prove_path
+from verifier.landscape.straight_path import PathResult, prove_path
+from verifier.landscape.targets import decimal_below
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.network import Array, Network
 from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_rank, silent
