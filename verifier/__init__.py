@@ -50,7 +50,7 @@ _HOMES = {
     "prove_path": "verifier.landscape.straight_path",
     "prove_escape": "verifier.landscape.escape",
     "prove_gateway": "verifier.landscape.escape_separate",
-    "prove_loss_path": "verifier.landscape.losses",
+    "prove_loss_path": "verifier.landscape.loss_path",
     "certified_ball": "verifier.landscape.neighbourhood",
     "full_rank_radius": "verifier.landscape.neighbourhood",
     "prove_not_stationary": "verifier.landscape.pointwise",
@@ -186,7 +186,7 @@ if TYPE_CHECKING:
     from verifier.errors import InputError, VerifierError
     from verifier.landscape.escape import EscapeResult, prove_escape
     from verifier.landscape.escape_separate import prove_gateway
-    from verifier.landscape.losses import prove_loss_path
+    from verifier.landscape.loss_path import prove_loss_path
     from verifier.landscape.neighbourhood import certified_ball, full_rank_radius
     from verifier.landscape.pointwise import prove_curvature, prove_not_stationary
     from verifier.landscape.straight_path import PathResult, prove_path

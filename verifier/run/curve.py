@@ -18,7 +18,7 @@ from flint import arb
 from verifier.balls.exact import at_least, at_most, exactly
 from verifier.balls.precision import working_precision
 from verifier.landscape.escape_kinds import Escape
-from verifier.landscape.losses import LossPathResult
+from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path
 from verifier.landscape.targets import Target
 

@@ -29,7 +29,7 @@ from verifier.display import Brief, Decided, Facts, Judged, Shown, Table, listed
 from verifier.errors import CaseError, DataError
 from verifier.landscape.escape import EscapeResult, prove_escape
 from verifier.landscape.escape_kinds import ORDER
-from verifier.landscape.losses import LossPathResult, prove_loss_path
+from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.straight_path import PathResult, prove_path
 from verifier.landscape.targets import decimal_below
