@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 from flint import arb
+from landscape.stationary import cloned_stationary_point
 
 import verifier.run
 from verifier.balls.motion import Motion
@@ -18,7 +19,6 @@ from verifier.landscape.escape import prove_escape
 from verifier.landscape.escape_constant import constant_loss_lifts
 from verifier.landscape.escape_separate import part_merged_samples, prove_gateway
 from verifier.landscape.segment import WeightSegment, covering
-from verifier.landscape.stationary import cloned_stationary_point
 from verifier.network.gradient import approx_gradient
 from verifier.network.initialise import initialise, output_weights
 from verifier.network.layers import AvgPool, Conv, Dense

@@ -12,6 +12,7 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+from landscape.stationary import cloned_stationary_point
 
 import verifier as vf
 import verifier.run
@@ -20,7 +21,6 @@ from verifier.errors import InputError
 from verifier.fuzz import oracle
 from verifier.landscape.escape import prove_escape
 from verifier.landscape.legs import combination
-from verifier.landscape.stationary import cloned_stationary_point
 from verifier.run.case import read_case
 from verifier.run.case_problem import case_problem
 from verifier.run.curve import curve_of

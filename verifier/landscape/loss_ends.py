@@ -21,8 +21,9 @@ from verifier.network.network import Array
 from verifier.rank.right_inverse import RightInverse
 
 REFINEMENTS = 4
-STEPS_BACK = (0.0, 2.0**-8, 0.25)
-"""Fractions of the way that the end is moved back towards the start; where the end is the minimum, 0 is replaced."""
+"""Rounds in which a right inverse improves its own solution; each gains the digits that the inverse has."""
+STEPS_BACK = (2.0**-8, 0.25)
+"""Fractions of the way that the end is moved back towards the start, after a much smaller one."""
 
 
 def proposed_ends(
@@ -59,7 +60,7 @@ def proposed_ends(
     if np.isfinite(psi).all() and np.isfinite(now).all():
         target = _target(loss, now, tolerance)
         reached = loss.agree and loss.function.decays  # then moving on lowers the loss, and no step back helps
-        for back in (0.0,) if reached else (_step_back(loss, now, target, tolerance, infimum), *STEPS_BACK[1:]):
+        for back in (0.0,) if reached else (_step_back(loss, now, target, tolerance, infimum), *STEPS_BACK):
             goal = (1.0 - back) * target + back * now
             if not np.isfinite(goal).all():
                 continue
