@@ -103,6 +103,8 @@ def prove_loss_path(
         Positive factors, one per class; None for all 1.
     epsilon
         Decimal text: how close to the infimum the segment must lead.
+    max_bits, stage
+        Last precision tried, and progress display.
 
     Returns
     -------
@@ -115,6 +117,17 @@ def prove_loss_path(
     ------
     DataError
         If loss, labels, counts or class weights are unusable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2), 64)
+    >>> start = vf.ExactArray.of_floats([[0.0, 1.0], [1.0, 0.0]])
+    >>> found = vf.prove_loss_path(features, "weston-watkins", start, [0, 1], [1, 1])
+    >>> print(found.verdict, vf.at_most(found.end_loss))
+    PROVED 0
     """
     start_weights, labels = given_weights(features.columns, start_weights, "start_weights"), integers(labels, "labels")
     problem = _checked(features, loss, start_weights, labels, multiplicities, class_weights)

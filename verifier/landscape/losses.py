@@ -279,8 +279,20 @@ def enclose_segment(
 ) -> Segment:
     """Enclose losses, slope and margin of a segment.
 
-    Guarantee: see `Segment`; all radii of the logits are taken ``room`` times, so that an independent program with
-    somewhat wider enclosures agrees. ``D = Psi (V1 - V0)`` is made from the exact difference.
+    Parameters
+    ----------
+    features, loss
+        Enclosure of Psi(U), ``(N, M)``, and the loss with its data.
+    start, end
+        V0 and V1, exact, ``(M, m)``.
+    room
+        All radii of the logits are taken so many times, so that an independent program with somewhat wider enclosures
+        agrees.
+
+    Returns
+    -------
+    Segment
+        Guarantee: see `Segment`. ``D = Psi (V1 - V0)`` is made from the exact difference.
     """
     classes, total = end.shape[1], loss.total
     joined = _side_by_side(start, end)

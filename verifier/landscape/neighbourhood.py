@@ -78,6 +78,21 @@ def certified_ball(
     BallResult
         Guarantee: ``PROVED`` implies, if every margin of V at U is at least gamma > 0, that every margin of V' at U'
         is positive. Source: the module's recursion; only max |x|, norms of the weights and gamma enter.
+
+    Raises
+    ------
+    DataError, NetworkError
+        If an array does not fit the network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> u, inputs = np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2)
+    >>> zero = vf.prove_zero_loss(vf.FeatureEnclosure(network, u, inputs, 64), [0, 1], 2)
+    >>> vf.at_least(vf.certified_ball(network, u, inputs, zero.weights, zero.gamma).radius)
+    '0.0625'
     """
     u, inputs = given_parameters(network, u), given_inputs(network, inputs)
     weights, gamma = given_weights(network.skip_count, weights, "weights"), Dyadic.of(gamma, "gamma")
@@ -244,10 +259,23 @@ def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dy
         Guarantee: every ``(W', b')`` with ``||(W', b') - (W, b)||_F <= radius`` has ``rank Psi = N``. None if the
         network is not of this form or sigma' has no known bound on all of R.
 
+    Raises
+    ------
+    DataError, NetworkError
+        If the samples do not fit the network.
+
     Notes
     -----
     ``||Psi' - Psi||_F <= Lip ||[X 1] [dW db]^T||_F <= Lip ||[X 1]||_2 ||(dW, db)||_F < sigma_N``, and by Weyl's
     inequality ``sigma_N(Psi') > 0``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> vf.at_least(vf.full_rank_radius(network, np.eye(2), vf.Dyadic(1, -1)))
+    '0.2886'
     """
     inputs, sigma_lower = given_inputs(network, inputs), Dyadic.of(sigma_lower, "sigma_lower")
     (layer, *others) = network.layers

@@ -90,11 +90,29 @@ def prove_not_stationary(
         V, exact, ``(M, m)``.
     labels, multiplicities
         True classes ``(N,)`` and how often each distinct sample occurs.
+    max_bits, stage
+        Last precision tried, and progress display.
 
     Returns
     -------
     GradientResult
         Guarantee: ``PROVED`` implies ``||grad_V Phi||_F >= gradient_lower > 0``.
+
+    Raises
+    ------
+    DataError
+        If weights, labels or multiplicities do not fit the features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2), 64)
+    >>> v = vf.ExactArray.of_floats([[0.0, 1.0], [1.0, 0.0]])
+    >>> found = vf.prove_not_stationary(features, vf.Dyadic(1, -1), v, [0, 1], [1, 1])
+    >>> print(found.verdict, vf.at_least(found.gradient_lower))
+    PROVED 0.3655
     """
     sigma_lower = Dyadic.of(sigma_lower, "sigma_lower")
     start_weights = given_weights(features.columns, start_weights, "start_weights")
@@ -169,6 +187,22 @@ def prove_curvature(
     CurvatureResult
         Guarantee: ``PROVED`` implies that the second derivative of Phi along ``V[unit, output]`` is at least
         ``curvature_lower > 0``.
+
+    Raises
+    ------
+    DataError
+        If weights, labels or multiplicities do not fit the features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2), 64)
+    >>> v = vf.ExactArray.of_floats([[0.0, 1.0], [1.0, 0.0]])
+    >>> found = vf.prove_curvature(features, v, [0, 1], [1, 1])
+    >>> print(found.verdict, found.unit, found.output, vf.at_least(found.curvature_lower))
+    PROVED 0 0 0.0983
     """
     start_weights = given_weights(features.columns, start_weights, "start_weights")
     labels = given_labels(labels, features.samples, start_weights.shape[1])

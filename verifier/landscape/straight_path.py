@@ -44,7 +44,16 @@ from verifier.verdict import Verdict
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PathResult(Decided, Shown):
-    """What is known of the path from this start."""
+    """What is known of the path from this start.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> zero = vf.ZeroLoss(vf.Verdict.UNDECIDED, "no V1 was found", 64)
+    >>> found = vf.prove_path(zero, vf.ExactArray.of_floats([[1.0, 0.0]]), [0], [1])
+    >>> print(found.verdict, found.path, found.reason)
+    UNDECIDED None no certified end of the path: no V1 was found
+    """
 
     verdict: Verdict
     reason: str
@@ -78,6 +87,8 @@ def prove_path(
         True classes and how often each distinct sample occurs.
     targets
         Losses to be reached, as decimal text ("1e-6").
+    max_bits, stage
+        Last precision tried, and progress display.
 
     Returns
     -------
@@ -85,6 +96,25 @@ def prove_path(
         Guarantee: ``PROVED`` implies that Phi strictly decreases along the whole path and is at most ``target.loss``
         from
         ``target.t`` on, for each target; below ``log(2)/n`` from ``zero_error_t`` on (L2.1).
+
+    Raises
+    ------
+    DataError
+        If start weights, labels or multiplicities do not fit the features.
+    ValueError
+        If a target is no positive decimal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2), 64)
+    >>> zero = vf.prove_zero_loss(features, [0, 1], 2)
+    >>> start = vf.ExactArray.of_floats([[0.0, 1.0], [1.0, 0.0]])
+    >>> path = vf.prove_path(zero, start, [0, 1], [1, 1], targets=["1e-6"]).path
+    >>> path.V(0.0).tolist(), vf.at_most(path.targets[0].t)
+    ([[0.0, 1.0], [1.0, 0.0]], '13.83')
     """
     features, gamma = zero_loss.features, zero_loss.gamma
     if features is not None:
@@ -132,12 +162,28 @@ def segment_and_ray(
     targets: Sequence[str],
     origin: Margins | None = None,
 ) -> Path | None:
-    """Find kappa and the times of P1 from the margins at both ends; None if this precision does not decide.
+    """Find kappa and the times of P1 from the margins at both ends.
 
-    ``origin`` has the margins of the point whose loss is stated as the start's, if the path came from elsewhere (an
-    escape); the segment itself begins at ``start``.
+    Parameters
+    ----------
+    features, labels
+        Enclosure of Psi(U), ``(N, M)``, and the true classes ``(N,)``.
+    end_weights, start_weights
+        V1 and V0, exact, ``(M, m)``.
+    start, end
+        Enclosures of the margins of V0 and of V1, at the precision of ``features``.
+    gamma
+        What every margin of V1 is at least.
+    multiplicities, targets
+        How often each sample occurs, and losses to be reached, as decimal text.
+    origin
+        Margins of the point whose loss is stated as the start's, if the path came from elsewhere (an escape); the
+        segment itself begins at ``start``.
 
-    Guarantee: a result satisfies every obligation of P1.
+    Returns
+    -------
+    Path or None
+        Guarantee: a result satisfies every obligation of P1. None if this precision does not decide.
     """
     classes, bits = end_weights.shape[1], features.precision
     with working_precision(bits):

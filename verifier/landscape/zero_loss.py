@@ -30,6 +30,16 @@ class ZeroLoss(Decided, Shown):
     """V1 with its certified margin ``gamma`` when PROVED, the margins' enclosures and the features they came from.
 
     ``excluded`` is the proof that no V has zero training error at this U, when REFUTED.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(1, vf.Dense(1, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0.0]), np.array([[1.0], [2.0], [3.0]]), 64)
+    >>> zero = vf.prove_zero_loss(features, [0, 1, 0], 2)
+    >>> print(zero.verdict, zero.excluded.kind)
+    REFUTED relation
     """
 
     verdict: Verdict
@@ -87,6 +97,21 @@ def prove_zero_loss(
         error, and
         ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``; ``REFUTED`` that for every V some margin of Psi(U) V is
         <= 0.
+
+    Raises
+    ------
+    DataError
+        If labels or candidates do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2), 64)
+    >>> zero = vf.prove_zero_loss(features, [0, 1], 2)
+    >>> print(zero.verdict, vf.at_least(zero.gamma))
+    PROVED 0.9999
     """
     labels = given_labels(labels, features.samples, classes)
     if candidates is not None:
@@ -139,6 +164,16 @@ def _wide(margins: Margins) -> bool:
 def loss_bound(classes: int, gamma: arb, t: arb) -> arb:
     """``log(1 + (m-1) exp(-t gamma))``, the bound of Z1.
 
-    Guarantee: encloses the bound; ``Phi(U, t V1)`` is not above it.
+    Parameters
+    ----------
+    classes
+        The number m of classes.
+    gamma, t
+        A lower bound of every margin of V1, and the factor of V1.
+
+    Returns
+    -------
+    arb
+        Guarantee: encloses the bound; ``Phi(U, t V1)`` is not above it.
     """
     return ((classes - 1) * (-t * gamma).exp()).log1p()
