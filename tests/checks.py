@@ -44,7 +44,8 @@ from verifier.balls.binary64 import margins as margins64
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.balls.precision import working_precision
-from verifier.landscape import path, zero_loss
+from verifier.landscape import straight_path as path
+from verifier.landscape import zero_loss
 from verifier.network import initialise, layers, network
 from verifier.rank import approx, certify, deficiency, float_inverse, gram, norms, right_inverse
 from verifier.rank import singular_values as svd

@@ -27,7 +27,7 @@ from verifier.checker import certificate, common, expression
 from verifier.checker import losses as checker_losses
 from verifier.checker import pointwise as checker_pointwise
 from verifier.data.dataset import Dataset
-from verifier.landscape import losses, neighbourhood, pointwise, zero_loss
+from verifier.landscape import loss_path, losses, neighbourhood, pointwise, zero_loss
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
 from verifier.rank import certify
@@ -209,7 +209,7 @@ def check_segments_are_enclosed(rng):
         v1 = ExactArray.of_floats(np.round(rng.standard_normal(v0.shape) * 16) / 64)
         counts = random_counts(rng, labels, classes, bool(rng.integers(2)))
         factors = tuple(Dyadic(int(rng.integers(1, 9)), -2) for _ in range(classes))
-        found = losses.enclose_segment(enclosure, losses._Loss(name, counts, factors), v0, v1)
+        found = losses.enclose_segment(enclosure, losses.LabelledLoss(name, counts, factors), v0, v1)
         psi, weights = forward(enclosure.network, enclosure.u, enclosure.inputs), [f.fraction() for f in factors]
         first, last = fractions_of(v0), fractions_of(v1)
         with mpmath.workdps(60):
@@ -243,7 +243,9 @@ def check_loss_paths_never_increase(rng):
         rank, sharp = certify.prove_rank(enclosure)
         assert rank.verdict is Verdict.PROVED
         many = counts.sum(axis=1).tolist()
-        found = losses.prove_loss_path(sharp, name, v0, given, many, rank.witness, class_weights=weights, max_bits=256)
+        found = loss_path.prove_loss_path(
+            sharp, name, v0, given, many, rank.witness, class_weights=weights, max_bits=256
+        )
         assert found.verdict is Verdict.PROVED or (conflict and name in losses.HINGES), (name, found.reason)
         if found.end_weights is None:
             continue
@@ -306,7 +308,7 @@ def check_infimum_is_the_least(rng):
         counts = rng.integers(0, 4, (3, classes))
         counts[counts.sum(axis=1) == 0, 0] = 1
         factors = [Dyadic(int(rng.integers(1, 9)), -2) for _ in range(classes)]
-        problem = losses._Loss(name, counts, tuple(factors))
+        problem = losses.LabelledLoss(name, counts, tuple(factors))
         with working_precision(128):
             found = problem.infimum()
             parts = (checker_losses.least(name, [w for _, w in problem.weights(i)]) for i in range(3))
@@ -621,7 +623,7 @@ def certified(rng, conflict=False, name="tanh", classes=3, ranked=True):
         weights = [Dyadic(int(w), -1) for w in rng.integers(1, 5, classes)] if number % 2 else None
         given = counts if conflict else labels
         builder.add_loss_path(
-            losses.prove_loss_path(
+            loss_path.prove_loss_path(
                 sharp, loss, v0, given, many.tolist(), rank.witness, class_weights=weights, max_bits=128
             )
         )

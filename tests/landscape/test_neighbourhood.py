@@ -6,7 +6,8 @@ from checks_losses import random_problem, run_check
 from planted import dense, over_seeds
 
 from verifier.balls.exact import Dyadic, ExactArray
-from verifier.landscape.neighbourhood import certified_ball, full_rank_radius, largest_size
+from verifier.landscape.activation_bounds import largest_size
+from verifier.landscape.neighbourhood import certified_ball, full_rank_radius
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.layers import Dense
 from verifier.network.network import Network

@@ -36,8 +36,8 @@ from verifier.experiments.enclosing import USEFUL_RADIUS, arb_enclosure, arb_eva
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.record import Certified, Finding, PathPoint
 from verifier.landscape.path import Path as LossPath
-from verifier.landscape.path import PathResult, prove_path
 from verifier.landscape.separate import times_right_inverse
+from verifier.landscape.straight_path import PathResult, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.network import Array, Network
 from verifier.rank.certify import RankResult, Stage, prove_rank, silent

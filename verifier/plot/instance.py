@@ -10,7 +10,8 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import group_duplicates
 from verifier.errors import PrecisionError
-from verifier.landscape.path import Path, prove_path
+from verifier.landscape.path import Path
+from verifier.landscape.straight_path import prove_path
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.network import Array, Network
 from verifier.rank.certify import prove_rank
