@@ -212,4 +212,4 @@ ARCHITECTURES: Final[dict[str, Callable[[Scale], list[Layer]]]] = {
     "fc150": _fc150,
     "fc2": _fc2,
 }
-"""The networks by name."""
+"""Makers of the hidden layers of each network, by its name."""

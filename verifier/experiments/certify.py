@@ -49,7 +49,7 @@ from verifier.verdict import Verdict
 PASSES = 300
 """Passes over Psi that looking for V may take, where the given V misclassifies."""
 FLOAT_BITS = 53
-"""Binary64 alone."""
+"""Precision of binary64, beyond which Arb takes over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by th
         return columns[0] if len(columns) == 1 else torch.cat(columns, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of a batch."""
+        """Logits of a batch, ``(N, m)``."""
         return self.head(self.features(x))
 
     def weights(self) -> tuple[Array, Array]:

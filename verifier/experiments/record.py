@@ -104,7 +104,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last(self) -> Epoch:
-        """The end."""
+        """The epoch with which the run ended."""
         return self.epochs[-1]
 
     @property

@@ -182,7 +182,7 @@ def _telling(task: Task, done: int, show: Show) -> Callable[[str], None]:
 
 
 def _perform(task: Task) -> Kept:
-    """What a worker process does."""
+    """Do a run in a worker process, which tells nobody of its progress."""
     from verifier.experiments.worker import perform
 
     return perform(task, told=lambda words: None)

@@ -16,7 +16,7 @@ import numpy as np
 from verifier.errors import InputError
 
 LEVEL: Final = 0.95
-"""Confidence of every interval."""
+"""Confidence level of every interval."""
 ROUNDING: Final = 16.0 * float(np.finfo(np.float64).eps)
 """Values that differ by less than this, relative to the largest, are equal: they are quotients of counts."""
 

@@ -47,6 +47,16 @@ class Axis:
 def read_cases(path: str | Path) -> list[Case]:
     """Read a case file or a family: the case itself, or all members.
 
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file.
+
+    Returns
+    -------
+    list of Case
+        Members in the order of their values, the last ``[[vary]]`` table fastest.
+
     Raises
     ------
     CaseError
@@ -61,7 +71,22 @@ def read_cases(path: str | Path) -> list[Case]:
 
 
 def members(document: dict[str, Any], *, name: str, folder: Path, label: str) -> list[Case]:
-    """Make the cases that a family's document stands for; relative paths in it are taken from ``folder``.
+    """Make the cases that a family's document stands for.
+
+    Parameters
+    ----------
+    document : dict
+        What TOML's reader returns.
+    name : str
+        What members' names begin with.
+    folder : Path
+        Relative paths in the document are taken from here.
+    label : str
+        What error messages call the document.
+
+    Returns
+    -------
+    list of Case
 
     Raises
     ------
