@@ -189,6 +189,7 @@ class Work(Resumable[Job, CaseRecord]):
         files, shown = packed(job.case)
         return Task(
             name=job.name,
+            case=job.case,
             toml=job.toml,
             files=files,
             shown=shown,
