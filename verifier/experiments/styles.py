@@ -1,4 +1,4 @@
-"""How each condition looks in figures: its name, marker, line and colour, the same in all of them."""
+"""The style of each condition in figures: its name, marker, line and colour, the same in all of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LINES: Final[Mapping[Condition, LineStyle]] = {
 
 
 def colour(palette: Palette, condition: Condition) -> str:
-    """The colour of a condition in a look."""
+    """The colour of a condition in the palette of a style."""
     return {
         "plain": palette.accent,
         "skip": palette.main,

@@ -111,6 +111,11 @@ def run_cases(
     fresh
         Discard the ledger.
 
+    Returns
+    -------
+    SuiteResult
+        A record for each case, in order.
+
     Raises
     ------
     VerifierError
@@ -165,7 +170,20 @@ def case_key(name: str, toml: str, files: Mapping[str, bytes], seed: int | None,
 
 
 def to_json(result: SuiteResult, out: Path) -> dict[str, Any]:
-    """The result as one JSON document."""
+    """The result as one JSON document.
+
+    Parameters
+    ----------
+    result : SuiteResult
+        All records.
+    out : Path
+        The folder of the results; certificates are named with it.
+
+    Returns
+    -------
+    dict
+        Plain values, in the order of results.json.
+    """
     return {
         "version": __version__,
         "versions": versions(),
