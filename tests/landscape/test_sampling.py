@@ -17,15 +17,15 @@ from verifier.errors import InputError
 from verifier.landscape.escape import prove_escape
 from verifier.landscape.sampling import loss_on_legs, sample_loss, sample_times
 from verifier.run.case import read_case
-from verifier.run.pipeline import case_instance
+from verifier.run.case_problem import case_problem
 
 QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
 
 
 @cache
 def proved(name, label):
-    at = case_instance(read_case(QUICK / f"{name}.toml"))
-    data = at.data
+    at = case_problem(read_case(QUICK / f"{name}.toml"))
+    data = at.rows
     found = prove_escape(at.network, at.u, at.v, data.inputs, data.labels, data.multiplicities, order=(label,))
     return at, found.escape
 
@@ -49,7 +49,7 @@ def test_samples_contain_the_loss_at_their_points(name, label, loss):
     assert [sample.kind for sample in samples] == kinds and [sample.s for sample in samples] == times
     for sample in samples:
         assert np.array_equal(sample.U, path.U(sample.s)) and np.array_equal(sample.V, path.V(sample.s))
-        true = true_loss(at.network, sample.U, sample.V, at.data.inputs, at.data.labels, at.data.multiplicities)
+        true = true_loss(at.network, sample.U, sample.V, at.rows.inputs, at.rows.labels, at.rows.multiplicities)
         assert mpmath.mpf(sample.low) <= true <= mpmath.mpf(sample.high)
         assert path.sample([sample.s]) == [(sample.s, sample.low, sample.high)]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from verifier.run.pipeline import Step
+from verifier.outcome import Step
 from verifier.run.record import CaseRecord, CheckRecord, Failure, StatementRecord
 from verifier.run.runner import SuiteResult
 from verifier.run.table import closing_sentence, print_summary, print_table

@@ -20,8 +20,8 @@ from verifier.report.page import write_report
 from verifier.report.results import read_results
 from verifier.report.sentences import summary
 from verifier.run.case import Case, parse_case
+from verifier.run.case_problem import run_case
 from verifier.run.family import read_cases
-from verifier.run.pipeline import run_case
 from verifier.run.record import CaseRecord, CheckRecord
 from verifier.run.runner import run_cases
 from verifier.run.table import ProgressDisplay, print_summary

@@ -17,8 +17,9 @@ from verifier.landscape.escape import EscapeResult
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.path import Path, PathResult
 from verifier.landscape.sampling import LINEAR, loss_on_legs, sample_loss, sample_times
+from verifier.outcome import Report
 from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
-from verifier.run.pipeline import CaseReport, Instance
+from verifier.problem import Problem
 
 Sample = tuple[float, float, float]
 """Time, lower and upper bound of the loss."""
@@ -53,11 +54,11 @@ class Descent:
 
 
 def loss_along_path(
-    path: Path | PathResult | Escape | EscapeResult | CaseReport,
+    path: Path | PathResult | Escape | EscapeResult | Report,
     ax: Axes | None = None,
     *,
     points: int = 200,
-    instance: Instance | None = None,
+    instance: Problem | None = None,
     inset: bool | None = None,
 ) -> Axes:
     """Draw the certified band of the loss along a path, on a logarithmic scale.
@@ -96,10 +97,10 @@ def loss_along_path(
 
 
 def sample_descent(
-    path: Path | PathResult | Escape | EscapeResult | CaseReport,
+    path: Path | PathResult | Escape | EscapeResult | Report,
     *,
     points: int = 200,
-    instance: Instance | None = None,
+    instance: Problem | None = None,
 ) -> Descent:
     """Enclose the loss at ``points`` times of a path, from its start until all of its targets are reached.
 
@@ -123,7 +124,7 @@ def _certified(path: object) -> tuple[Path, Escape | None]:
     """The whole path, and the escape that it begins with, if any."""
     found: object = path
     reason = ""
-    if isinstance(found, CaseReport):
+    if isinstance(found, Report):
         step = next((step for step in found.steps if step.key == "path"), None)
         reason = "" if step is None else step.reason
         found = found.path or found.escape

@@ -21,12 +21,12 @@ from markupsafe import escape
 from verifier.certificate.cost import sentence
 from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
+from verifier.outcome import Step
 from verifier.report import page_template as sheet
 from verifier.report import picture
 from verifier.report import sentences as words
 from verifier.report.results import Results, read_results
 from verifier.report.text import formula, typeset, visible
-from verifier.run.pipeline import Step
 from verifier.run.record import CaseRecord, StatementRecord
 
 MAX_BYTES = 3 * 2**20

@@ -13,8 +13,9 @@ import msgspec
 from verifier.certificate.cost import LeftOut
 from verifier.certificate.writer import atomic_write
 from verifier.errors import CertificateError
+from verifier.outcome import Report, Step
+from verifier.run.case import Case
 from verifier.run.curve import Curve
-from verifier.run.pipeline import CaseReport, Step
 from verifier.run.summary import Question
 from verifier.verdict import Verdict
 
@@ -157,28 +158,37 @@ def worst(codes: Iterable[int]) -> int:
     return min(codes, key=(1, 2, 3, 0).index, default=0)
 
 
-def record_of(report: CaseReport, name: str, toml: str, seconds: float) -> CaseRecord:
+def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) -> CaseRecord:
     """Make the record of a case that has been proved; its certificate is added when it is written."""
-    theorem = report.theorem
+    theorem = report.proof
     fails = theorem is not None and any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3))
     return CaseRecord(
         name=name,
-        title=report.case.file.title,
+        title=case.file.title,
         toml=toml,
-        data=report.data,
-        understood=report.understood,
-        start=report.start,
+        data=report.problem.words,
+        understood=report.problem.data.understood,
+        start=report.problem.start,
         units=report.network.skip_count,
         engine=report.engine,
         steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
         theorem=() if theorem is None else msgspec.convert(theorem.as_json(), tuple[StatementRecord, ...]),
         remains=theorem.remains if theorem is not None and fails else (),
-        attempts=() if report.rank is None else tuple(report.rank.attempts),
-        expected=dict(report.case.expected),
-        surprises=tuple(report.surprises),
+        attempts=tuple(report.rank.attempts),
+        expected=dict(case.expected),
+        surprises=tuple(surprises(report, case)),
         seconds=seconds,
         left_out=report.left_out,
     )
+
+
+def surprises(report: Report, case: Case) -> list[str]:
+    """Expectations of the case that were not met."""
+    return [
+        f"{key}: expected {wanted}, got {'nothing' if report.verdict(key) is None else report.verdict(key)}"
+        for key, wanted in case.expected.items()
+        if report.verdict(key) is not wanted
+    ]
 
 
 def store_certificate(out: Path, name: str, document: bytes, arrays: bytes) -> tuple[str, dict[str, str]]:

@@ -8,8 +8,8 @@ import msgspec
 
 from verifier.network.layers import Layer
 from verifier.network.network import Network
+from verifier.problem import Problem
 from verifier.run.case import Case, StartSection
-from verifier.run.pipeline import Instance
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,9 +31,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...]
 
 
-def question_of(case: Case, instance: Instance, seed: int | None) -> Question:
-    """Describe an instance of a case; ``seed`` replaces the case's if not None."""
-    data, network = instance.data, instance.network
+def question_of(case: Case, problem: Problem, seed: int | None) -> Question:
+    """Describe the problem of a case; ``seed`` replaces the case's if not None."""
+    data, network = problem.rows, problem.network
     return Question(
         rows=data.samples,
         total=data.total,
@@ -42,8 +42,8 @@ def question_of(case: Case, instance: Instance, seed: int | None) -> Question:
         shape=tuple(network.input_shape),
         layers=tuple(_layer(network, index, layer) for index, layer in enumerate(network.layers)),
         parameters=network.parameter_count,
-        start=instance.start or _start(case.file.start, seed),
-        targets=tuple(str(target) for target in case.file.path.targets),
+        start=problem.start or _start(case.file.start, seed),
+        targets=problem.targets,
     )
 
 

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from verifier.certificate.cost import sentence
 from verifier.display import count as _count
+from verifier.outcome import Step
 from verifier.run.case import Case
-from verifier.run.pipeline import Step
 from verifier.run.progress import ProgressDisplay, span
 from verifier.run.record import CaseRecord
 from verifier.run.runner import SuiteResult
