@@ -33,7 +33,12 @@ class _Version(msgspec.Struct):
 
 
 def read_results(file: Path) -> Results:
-    """Read results.json.
+    """Read the results of a run, and refuse in one line what is none.
+
+    Parameters
+    ----------
+    file
+        Its ``results.json``.
 
     Raises
     ------
