@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jinja2
+import msgspec
 from markupsafe import escape
 
 from verifier.certificate.cost import sentence as left_out_sentence
@@ -23,9 +24,9 @@ from verifier.display import count
 from verifier.errors import InputError, nearest, one_line
 from verifier.outcome import Step
 from verifier.report import page_template, picture, sentences
-from verifier.report.results import Results, read_results
+from verifier.report.results import read_results
 from verifier.report.text import formula, typeset, visible
-from verifier.run.record import CaseRecord, StatementRecord
+from verifier.run.record import CaseRecord, StatementRecord, SuiteResult
 
 MAX_BYTES = 3 * 2**20
 """A page that would be larger is written with less detail."""
@@ -126,22 +127,20 @@ def write_report(folder: Path, suffix: str = "", only: str | None = None) -> Pat
     results = read_results(folder / f"results{suffix}.json")
     target = folder / f"report{suffix}.html"
     if only is not None:
-        chosen = tuple(case for case in results.cases if case.name == only)
+        chosen = tuple(case for case in results.records if case.name == only)
         if not chosen:
-            known = [case.name for case in results.cases]
+            known = [case.name for case in results.records]
             raise InputError(f"--only {one_line(only)}: no case of this name in {folder}; {nearest(only, known)}")
-        results = Results(
-            results.version, results.versions, results.seconds, results.peak_bytes, results.checker_peak_bytes, chosen
-        )
+        results = msgspec.structs.replace(results, records=chosen)
         target = folder / f"report{suffix}-{only}.html"
     atomic_write(target, page(results))
     return target
 
 
-def page(results: Results) -> bytes:
+def page(results: SuiteResult) -> bytes:
     """The page in UTF-8, with as much detail as fits `MAX_BYTES`; with the least of it, however large it is."""
     found = b""
-    cases = len(results.cases)
+    cases = len(results.records)
     for level in LEVELS[:1] if cases == 1 else LEVELS:
         if cases > 1 and cases * LEAST[level] > MAX_BYTES:
             continue
@@ -151,9 +150,9 @@ def page(results: Results) -> bytes:
     return found
 
 
-def _render(results: Results, level: Level) -> str:
-    shared = _shared(results.cases) if level == "compact" else {}
-    views = [View(case, f"c{index}", level, shared) for index, case in enumerate(results.cases, start=1)]
+def _render(results: SuiteResult, level: Level) -> str:
+    shared = _shared(results.records) if level == "compact" else {}
+    views = [View(case, f"c{index}", level, shared) for index, case in enumerate(results.records, start=1)]
     single = len(views) == 1
     style, policy = page_template.style_sheet()
     title = (views[0].case.title or views[0].case.name) if single else count(len(views), "case")
@@ -169,11 +168,11 @@ def _render(results: Results, level: Level) -> str:
         versions=results.versions,
         meanings=sentences.MEANING,
         trust=sentences.TRUST,
-        summary=sentences.summary(results.cases),
+        summary=sentences.summary(results.records),
         overall=CODES[overall.pop()] if len(overall) == 1 and all(view.case.ok for view in views) else "",
         filters=_filters(views),
         unexpected=sum(not view.case.ok for view in views),
-        glossary=_glossary(results.cases) if level == "compact" else (),
+        glossary=_glossary(results.records) if level == "compact" else (),
         usual=shared,
     )  # fmt: skip
 
