@@ -162,7 +162,8 @@ def _remove_stale(folder: Path, names: Set[str]) -> None:
 def _figures(runs: Sequence[Run]) -> Iterator[_Drawn]:
     """Test errors of each table; Figure 4 of the deep networks; of each network the first path that there is."""
     from verifier.experiments import figures
-    from verifier.experiments.page import CONDITION_WORDS, table_key
+    from verifier.experiments.page import table_key
+    from verifier.experiments.styles import STYLES
 
     used: set[str] = set()
     tables = data_tables(runs)
@@ -178,7 +179,7 @@ def _figures(runs: Sequence[Run]) -> Iterator[_Drawn]:
                 yield _Drawn(name, _drawing(figures.progress_figure, deep), figures.progress_caption(deep))
     for run in figures.first_with_path(runs).values():
         name = _file_name(used, "trajectory", run.architecture, run.activation, condition_of(run), f"seed{run.seed}")
-        path = f"{group_of(run).words}, {CONDITION_WORDS[condition_of(run)]}, seed {run.seed}"
+        path = f"{group_of(run).words}, {STYLES[condition_of(run)].words}, seed {run.seed}"
         yield _Drawn(name, _drawing(figures.trajectory_figure, run), figures.trajectory_caption(run), path=path)
 
 
