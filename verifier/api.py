@@ -47,7 +47,7 @@ from verifier.run.case import (
 from verifier.run.pipeline import CaseReport, Engine, Instance, Step
 from verifier.run.scheduler import BLAS_THREADS
 from verifier.run.worker import prove_instance
-from verifier.statements.proof import Theorem
+from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
 

@@ -37,7 +37,7 @@ from verifier.rank.certify import RankResult, used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.rational import rational_activations
 from verifier.rank.witness import WitnessResult
-from verifier.statements.proof import Theorem
+from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
 FORMAT, VERSION = "verifier-certificate", 1

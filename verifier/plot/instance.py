@@ -14,7 +14,9 @@ from verifier.landscape.path import Path, prove_path
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.network import Array, Network
 from verifier.rank.certify import prove_rank
-from verifier.statements.proof import Evidence, Theorem, walk
+from verifier.statements.evidence import Evidence
+from verifier.statements.proof import prove_statements
+from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
 
@@ -50,5 +52,7 @@ def prove_instance(samples: Dataset, network: Network, u: Array, v: Array, *, th
     steps = None
     if theorem:
         result = (found.verdict, found.reason)
-        steps = walk(Evidence(data, grouping, network, u, v, features, rank, zero, found.path, None, result))
+        steps = prove_statements(
+            Evidence(data, grouping, network, u, v, features, rank, zero, found.path, None, result)
+        )
     return Proof(data, network, u, v, found.path, steps)

@@ -37,7 +37,9 @@ from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_r
 from verifier.run.case import Case, build_network
 from verifier.run.start import case_start
 from verifier.statements.assumption import analytic
-from verifier.statements.proof import Evidence, Theorem, walk
+from verifier.statements.evidence import Evidence
+from verifier.statements.proof import prove_statements
+from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
 KEYS = {
@@ -511,7 +513,7 @@ def _walk_through(
     """All steps of the proof; those with numbers of their own go into the certificate."""
     path = next(step for step in report.steps if step.key == "path")
     assert report.rank is not None  # noqa: S101  # for the type checker: the rank comes first
-    theorem = walk(
+    theorem = prove_statements(
         Evidence(
             instance.data,
             instance.grouping,

@@ -30,8 +30,8 @@ from verifier.rank.random_witness import random_witness
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.run.case import Case, build_network
 from verifier.run.pipeline import Step, case_data, case_instance, case_limits
-from verifier.statements.almost_every_u import GenericRank, decide_generic
 from verifier.statements.assumption import analytic
+from verifier.statements.generic_rank import GenericRank, decide_generic
 from verifier.verdict import Verdict
 
 LINE_SAMPLES = 200
