@@ -38,9 +38,9 @@ def stop_after(
         done.append(1)
         return work_prove(*arguments, **more)
 
-    work_prove = work.prove
+    work_prove = work.proved
     with monkeypatch.context() as patch:
-        patch.setattr(work, "prove", stopping)
+        patch.setattr(work, "proved", stopping)
         with pytest.raises(KeyboardInterrupt):
             run_cases(cases, out, SILENT, **options)
 

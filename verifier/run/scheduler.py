@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
@@ -20,14 +19,11 @@ from verifier.certificate.writer import leftover_parts
 from verifier.errors import CertificateError, InputError
 from verifier.rank.certify import Stage
 from verifier.run.case import Case
+from verifier.run.case_problem import case_options
 from verifier.run.executors import Workers, completed
 from verifier.run.ledger import Ledger, environment
-from verifier.run.pipeline import case_limits
 from verifier.run.record import CERTIFICATES, CaseRecord, Failure, file_digest, store_certificate
-from verifier.run.worker import Task, TaskResult, answered, failed, failure_of, packed, prove
-
-BLAS_THREADS = max(1, (os.cpu_count() or 1) // 2)
-"""OpenBLAS threads wait by spinning: with a checker at work on the same cores, a QR took 100 times longer."""
+from verifier.run.worker import Task, TaskResult, answered, failed, failure_of, packed, proved
 
 LARGE_BYTES = 4 * 2**20
 """A certificate from this size on is checked in a process of its own while the next case is proved."""
@@ -127,9 +123,7 @@ class Work:
     def _proved_here(self, job: Job, backend: Backend, stage: Stage) -> CaseRecord:
         begun = time.perf_counter()
         try:
-            record, builder = prove(
-                job.case, job.name, job.toml, seed=self.seed, backend=backend, threads=BLAS_THREADS, stage=stage
-            )
+            record, builder = proved(job.case, job.name, job.toml, seed=self.seed, backend=backend, stage=stage)
         except Exception as error:  # of one case among several: it is marked, the others go on
             if len(self.jobs) == 1:
                 raise
@@ -256,7 +250,7 @@ class _Checks:
 
     def _start(self, those: list[tuple[Job, CaseRecord]]) -> None:
         files = [self.work.out / record.certificate for _, record in those if record.certificate is not None]
-        memory, seconds = planned([case_limits(job.case) for job, _ in those])
+        memory, seconds = planned([case_options(job.case).limits for job, _ in those])
         self._running.append((CheckerProcess(files, memory=memory, cpu_seconds=seconds), those))
 
     def _collect(self) -> None:

@@ -18,18 +18,21 @@ from verifier.balls.exact import at_least
 from verifier.certificate.cost import Limits, Size, expected, judge
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
+from verifier.data.grouping import group_duplicates
 from verifier.data.samples import SampleSource
 from verifier.display import Judged, listed
 from verifier.errors import CaseError, DataError
 from verifier.network.initialise import initialise
 from verifier.network.network import Network
+from verifier.outcome import Step
+from verifier.problem import in_words
 from verifier.rank.certify import RankResult, Stage, silent, used_columns
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
 from verifier.rank.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
 from verifier.rank.random_witness import random_witness
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.run.case import Case, build_network
-from verifier.run.pipeline import Step, case_data, case_instance, case_limits
+from verifier.run.case_problem import case_dataset, case_options, case_problem, input_shape
 from verifier.statements.assumption import analytic
 from verifier.statements.generic_rank import GenericRank, decide_generic
 from verifier.verdict import Verdict
@@ -119,7 +122,7 @@ def run_witness(
     if found.verdict is Verdict.PROVED:
         report.add(found.label, found.verdict, found.reason, since)
         report.add("L3.2 construction", Verdict.PROVED, _explicit(found), since)
-        report.builder = CertificateBuilder(source, network, None, limits=case_limits(case))
+        report.builder = CertificateBuilder(source, network, None, limits=case_options(case).limits)
         report.builder.add_witness(found)
     elif dataset is None:
         report.add("W1/W2", found.verdict, found.reason, since)
@@ -128,7 +131,7 @@ def run_witness(
         report.add("L3.2 construction", found.verdict if refuted else Verdict.UNDECIDED, reason, since)
     else:
         report.add("W1/W2", Verdict.UNDECIDED, found.reason, since)
-        _dense(report, network, dataset, seed or 0, case_limits(case) if certificate else None, stage)
+        _dense(report, network, dataset, seed or 0, case_options(case).limits if certificate else None, stage)
     _conclude(report, network, dataset)
     if trials and dataset is not None:
         since = time.perf_counter()
@@ -146,7 +149,11 @@ def _samples(case: Case) -> tuple[SampleSource, Dataset | None, str]:
         shape = tuple(section.shape or ())
         source = SampleSource.open(case.folder / section.path, shape=shape)
         return source, None, f"{source.name}: {source.samples} samples x {source.dimension}, mapped from the file"
-    data, _, shape, words = case_data(case)
+    full = case_dataset(case)
+    grouping = group_duplicates(full)
+    grouped = section.duplicates == "group"
+    data = grouping.dataset if grouped else full
+    shape, words = input_shape(case, full), in_words(full, grouping, grouped)
     source = SampleSource(data.name, data.inputs, data.scaling, shape, data.classes)
     return source, data, words
 
@@ -215,13 +222,13 @@ def table_along_line(case: Case, file: Path, *, seed: int | None = None, stage: 
     InputError
         Unusable input, or more than 200 samples: the singular values of every point are enclosed to 6 digits.
     """
-    instance = case_instance(case, seed=seed)
-    inputs, network = instance.data.inputs, instance.network
+    problem = case_problem(case, seed=seed)
+    inputs, network = problem.rows.inputs, problem.network
     if len(inputs) > LINE_SAMPLES:
         raise CaseError(f"--line takes at most {LINE_SAMPLES} samples, the case has {len(inputs)}; set data.samples")
     chosen = case.file.start.seed if seed is None else seed
     starts = {
-        "the case's start": instance.u,
+        "the case's start": problem.u,
         "cloned units": initialise(network, "cloned", seed=chosen),
         "U = 0": initialise(network, "zeros"),
     }
