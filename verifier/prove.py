@@ -15,7 +15,7 @@ from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
-from verifier.certificate.cost import Limits
+from verifier.certificate.limits import Limits
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import IntArray
 from verifier.errors import CaseError

@@ -18,8 +18,8 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import escape
 
-from verifier.certificate.cost import sentence
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
+from verifier.certificate.limits import sentence
 from verifier.errors import InputError, nearest, one_line
 from verifier.outcome import Step
 from verifier.report import page_template as sheet

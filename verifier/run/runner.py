@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from verifier import __version__
+from verifier.certificate.files import atomic_write
 from verifier.certificate.memory import own_peak
-from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
 from verifier.run.case import Case
 from verifier.run.executors import Workers, given

@@ -11,6 +11,8 @@ from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement
 from verifier.statements.valleys import stands_on_generic_rank
 
+LossName = Literal["cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest"]
+
 
 class TC3(Computed, frozen=True, kw_only=True, tag="TC.3"):
     """A segment on which a convex loss never increases."""
@@ -28,7 +30,7 @@ class TC3(Computed, frozen=True, kw_only=True, tag="TC.3"):
         "TC.3 ray": "beyond V1 it never increases along t V1 and tends to 0",
     }
 
-    loss: Literal["cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest"]
+    loss: LossName
     class_weights: Annotated[tuple[Exact, ...], Meta(min_length=2, max_length=10_000)] | None
     label_counts: TensorName | None
     start_weights: ArrayRef

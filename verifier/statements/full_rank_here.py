@@ -19,6 +19,8 @@ FULL_RANK = (
 REFUTES = "proved by structure; this refutes full rank, not the absence of bad valleys"
 EXACTLY = "exactly: at the stored weights all features are rational numbers"
 
+DeficiencyReason = Literal["fewer-units", "equal-samples", "dependent-units", "every-u"]
+
 
 class RightInverse(Computed, frozen=True, kw_only=True):
     """What R1 and R3 state: a right inverse of Psi with an exact residual."""
@@ -72,7 +74,7 @@ class R5(Claim, frozen=True, kw_only=True, tag="R5"):
         "R5 every-u": "for EVERY U: rank Psi(U) <= {rank_at_most} < N = {samples}, " + REFUTES,
     }
 
-    reason: Literal["fewer-units", "equal-samples", "dependent-units", "every-u"]
+    reason: DeficiencyReason
     rank_at_most: Count
 
     @property
