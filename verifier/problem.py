@@ -82,6 +82,8 @@ class Problem(Brief):
                 f"network: its input {list(self.network.input_shape)} has {self.network.dimension} numbers, a sample "
                 f"has {self.data.dimension}"
             )
+        if self.duplicates not in ("group", "keep"):
+            raise CaseError(f'data.duplicates = {self.duplicates!r}; use "group" or "keep"')
         object.__setattr__(self, "u", given_parameters(self.network, self.u))
         expected = (self.network.skip_count, self.data.classes)
         if self.v.shape != expected:

@@ -21,7 +21,7 @@ from verifier.landscape.escape_kinds import ORDER
 from verifier.landscape.path import DEFAULT_TARGETS
 from verifier.network.layers import AvgPool, Conv, Dense, Layer, Source
 from verifier.network.network import Network, network_for
-from verifier.options import MAX_CHECK
+from verifier.options import BITS, MAX_CHECK
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 
@@ -236,8 +236,8 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
             expected[key] = Verdict(value)
     if file.data.duplicates not in ("group", "keep"):
         raise CaseError(f'{label}: data.duplicates = {file.data.duplicates!r}; use "group" or "keep"')
-    if not 64 <= file.rank.max_bits <= 16384:
-        raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in 64..16384")
+    if not BITS[0] <= file.rank.max_bits <= BITS[1]:
+        raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in {BITS[0]}..{BITS[1]}")
     for key in ("max_check_seconds", "max_check_gib"):
         most = getattr(file.certificate, key)
         if most is not None and not 0 < most <= MAX_CHECK:
