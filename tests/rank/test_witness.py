@@ -2,7 +2,6 @@
 
 import json
 from fractions import Fraction
-from pathlib import Path
 
 import checks_witness
 import jsonschema
@@ -11,8 +10,8 @@ import pytest
 from flint import arb
 from planted import over_seeds
 
-import verifier.certificate
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.certificate.schema import json_schema
 from verifier.certificate.show import describe
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker.certificate import check_file
@@ -27,7 +26,7 @@ from verifier.rank.witness import prove_witness
 from verifier.sigma.activations import activation, catalogue
 from verifier.verdict import Verdict
 
-SCHEMA = json.loads((Path(verifier.certificate.__file__).parent / "schema-v1.json").read_text())
+SCHEMA = json_schema()
 TANH, SOFTPLUS = activation("tanh"), activation("softplus")
 
 

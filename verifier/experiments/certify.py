@@ -43,7 +43,7 @@ from verifier.network.network import Array, Network
 from verifier.rank.certify import RankResult, Stage, prove_rank, silent
 from verifier.rank.right_inverse import RightInverse
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.statements.almost_every_u import decide_generic
+from verifier.statements.generic_rank import decide_generic
 from verifier.verdict import Verdict
 
 PASSES = 300

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.data.files import read_regular
 from verifier.errors import CertificateError, InputError, one_line
 from verifier.experiments.claims import DEEP

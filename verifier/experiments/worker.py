@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from verifier.balls.feature_enclosure import use_threads
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError, VerifierError, one_line
 from verifier.experiments.architectures import build, connected, hidden_units
