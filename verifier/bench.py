@@ -42,7 +42,7 @@ from verifier.rank.gram import certify_gram, plan
 from verifier.rank.right_inverse import certify_right_inverse
 from verifier.rank.singular_values import singular_values
 from verifier.run.case import Case
-from verifier.run.pipeline import case_instance
+from verifier.run.case_problem import case_problem
 from verifier.run.runner import packaged_cases
 from verifier.run.scheduler import Display
 from verifier.sigma.activations import activation
@@ -452,19 +452,19 @@ def _svd_of(matrix: Any) -> Callable[[], Any]:
 def _path(found: Bench, backend: Backend, case: Case | None, repeats: int, stage: Stage) -> None:
     chosen = case or next(c for c in packaged_cases("main") if c.name == "digits-wide")
     stage(f"path of {chosen.name}")
-    instance, clock = case_instance(chosen), _Clock(found, backend)
-    data, labels = instance.data, instance.data.labels
+    problem, clock = case_problem(chosen), _Clock(found, backend)
+    data, labels = problem.rows, problem.rows.labels
     if labels is None:
         raise BenchError(f"bench: {chosen.name} has no labels")
     counts = [int(c) for c in data.multiplicities]
     for _ in range(repeats):
         features = clock.once(
-            "path_enclosure", lambda: _enclosed(FloatEnclosure(instance.network, instance.u, data.inputs, backend))
+            "path_enclosure", lambda: _enclosed(FloatEnclosure(problem.network, problem.u, data.inputs, backend))
         )
         zero = clock.once("path_zero_loss", partial(prove_zero_loss, features, labels, data.classes))
         result = clock.once(
             "path_path",
-            partial(prove_path, zero, ExactArray.of_floats(instance.v), labels, counts, targets=DEFAULT_TARGETS),
+            partial(prove_path, zero, ExactArray.of_floats(problem.v), labels, counts, targets=DEFAULT_TARGETS),
         )
         if result.verdict is not Verdict.PROVED:
             raise BenchError(f"bench: the path of {chosen.name} was not proved ({result.reason})")
@@ -472,7 +472,7 @@ def _path(found: Bench, backend: Backend, case: Case | None, repeats: int, stage
     found.path = {
         "case": chosen.name,
         "samples": data.samples,
-        "units": instance.network.skip_count,
+        "units": problem.network.skip_count,
         **{f"{key}_seconds": value for key, value in pieces.items()},
         "seconds": pieces["zero_loss"] + pieces["path"],
     }

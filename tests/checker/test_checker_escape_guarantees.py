@@ -30,18 +30,18 @@ from verifier.network.initialise import initialise
 from verifier.network.network import approx_features
 from verifier.rank import deficiency
 from verifier.run.case import read_case
-from verifier.run.pipeline import case_instance
+from verifier.run.case_problem import case_problem
 
 
 def test_escapes_are_accepted():
     """What the prover emits from a start of each kind the checker accepts."""
     for name, label in (("start-trained-clone", "E2"), ("start-duplicate-square", "E1"), ("start-gateway", "E3")):
-        at = case_instance(read_case(tampering.QUICK / f"{name}.toml"))
+        at = case_problem(read_case(tampering.QUICK / f"{name}.toml"))
         found = escape.prove_escape(
-            at.network, at.u, at.v, at.data.inputs, at.data.labels, at.data.multiplicities, order=(label,)
+            at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=(label,)
         )
         assert found.escape is not None, found.reason
-        builder = CertificateBuilder(at.data, at.network, at.u, with_labels=True)
+        builder = CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
         builder.add_escape(found.escape)
         with tempfile.TemporaryDirectory() as folder:
             verdict = checker.check_file(str(builder.write(Path(folder) / "c.json")), 1)

@@ -12,15 +12,13 @@ import numpy as np
 from verifier.data.dataset import Dataset, FloatArray, IntArray
 from verifier.data.gate import Labels, label_entries
 from verifier.data.gate.foreign import categories_of
-from verifier.data.labels import mapping_in_words
+from verifier.data.names import MAX_NAME, class_names, mapping_in_words
 from verifier.display import joined
 from verifier.errors import DataError, NetworkError, one_line
 
 Classes: TypeAlias = int | Sequence[Any]
 """All classes of a classifier: their number m if the labels are 0..m-1, or their names in the order of its outputs."""
 
-MAX_NAME: Final = 80
-"""Longest name of a class; the rest is cut."""
 MAX_CLASSES: Final = 2**20
 """Most classes that ``classes`` may state; each takes a column of V."""
 
@@ -119,14 +117,6 @@ def _all_different(names: Sequence[str], whose: str) -> None:
             f"{whose} names of two classes are both printed as {one_line(twice)}; rename them so that they differ in "
             f"their first {MAX_NAME} printable characters, or give arrays X and y instead of a data set or file"
         )
-
-
-def class_names(classes: Sequence[Any]) -> tuple[str, ...]:
-    """Name classes: printable texts, all different, at most `MAX_NAME` characters."""
-    texts = [str(value) for value in classes]
-    if len(set(texts)) < len(texts):
-        texts = [repr(value) for value in classes]
-    return tuple("".join(c if c.isprintable() else "?" for c in text[:MAX_NAME]) for text in texts)
 
 
 def _order(occurring: list[Any], categories: Sequence[Any] | None) -> list[Any]:

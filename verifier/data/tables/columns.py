@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from verifier.data.tables.heading import PROBED, Table, is_label_name
-from verifier.data.tables.numbers import is_infinite, is_missing, is_numeric, plain, truth_pair
+from verifier.data.tables.heading import PROBED_ROWS, is_label_name
+from verifier.data.tables.numbers import is_infinite, is_missing, is_numeric, number_text, truth_pair
+from verifier.data.tables.table import Table
+from verifier.display import count
 from verifier.errors import DataError, nearest, one_line
 
 Column = str | int
@@ -60,7 +62,7 @@ def chosen_columns(table: Table, label: Label, columns: object, drop: object) ->
 
     Parameters
     ----------
-    table : heading.Table
+    table : table.Table
         The cells.
     label : str, int, sequence of them, or None
         The label column, or one column for each class; None to find it out.
@@ -108,9 +110,7 @@ def chosen_columns(table: Table, label: Label, columns: object, drop: object) ->
             raise DataError(f"data.columns and data.drop both name {table.words(both)}; leave it out of one of them")
         others = [k for k in free if k not in wanted and k not in given]
         if others:
-            left_out.append(
-                f"{len(others)} {'column' if len(others) == 1 else 'columns'} that data.columns does not name"
-            )
+            left_out.append(f"{count(len(others), 'column')} that data.columns does not name")
         inputs = wanted
     else:
         inputs = [k for k in free if k not in given]
@@ -318,14 +318,14 @@ def _asked(table: Table, why: str, likely: Sequence[int], groups: Sequence[Seque
 
 def _is_text(cells: Sequence[str]) -> bool:
     """Whether the different values of a column hold neither numbers nor truth values, apart from a few cells."""
-    there = [cell for cell in cells[:PROBED] if not is_missing(cell)]
+    there = [cell for cell in cells[:PROBED_ROWS] if not is_missing(cell)]
     if not there or truth_pair(there) is not None:
         return False
     return sum(is_numeric(cell) or is_infinite(cell) for cell in there) < len(there) / 2
 
 
 def _is_whole_number(cell: str) -> bool:
-    text = plain(cell, ".") or plain(cell, ",")
+    text = number_text(cell)
     return text is not None and float(text).is_integer()
 
 
@@ -359,7 +359,7 @@ def _one_in_each_row(table: Table, columns: Sequence[int]) -> bool:
 def _one_hot(table: Table, free: Sequence[int]) -> list[int]:
     """Return the columns at the end that are 0 or 1 with exactly one 1 in each row, [] if there are none."""
     sums = [0] * len(table.rows)
-    for count, k in enumerate(reversed(free), 1):
+    for width, k in enumerate(reversed(free), 1):
         values = {cell.lower() for cell in table.values(k)}
         if not values <= _ONES_AND_ZEROS or not values & _ONES:
             return []
@@ -367,5 +367,5 @@ def _one_hot(table: Table, free: Sequence[int]) -> list[int]:
         if max(sums) > 1:
             return []
         if min(sums) == 1:
-            return list(free[len(free) - count :]) if 2 <= count < len(free) else []
+            return list(free[len(free) - width :]) if 2 <= width < len(free) else []
     return []
