@@ -42,8 +42,8 @@ MUTANTS = {
     ),
     "balls/test_feature_guarantees.py::test_features_contain_the_oracle": ("balls:_activate middle 5",),
     "balls/test_feature_guarantees.py::test_kernels_contain_their_values": (
-        "balls/activation:_sigmoid term 0",
-        "balls/activation:_softplus call 0",
+        "sigma:_sigmoid term 0",
+        "sigma:_softplus call 0",
         "balls:_ArbOps.call negation 0",
         "balls:_ArbOps.mul middle 4",
         "balls:_ArbOps.div middle 1",
@@ -75,8 +75,8 @@ MUTANTS = {
     ),
     "balls/test_motion_guarantees.py::test_slopes_at_the_ends_of_a_ball": ("balls:_layer middle 69",),
     "balls/test_motion_guarantees.py::test_taylor_coefficients": (
-        "balls:_tanh negation 0",
-        "balls:_tanh term 7",
+        "sigma:_tanh_series negation 0",
+        "sigma:_tanh_series term 7",
     ),
     "balls/test_motion_guarantees.py::test_taylor_never_drops_an_order": ("balls:taylor decided 0",),
     "checker/test_checker_escape_guarantees.py::test_padding_rests": ("checker:units_at_rest constant 2",),
