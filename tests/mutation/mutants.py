@@ -346,7 +346,7 @@ MUTANTS = {
     "statements/test_assumption_guarantees.py::test_unit_readings": (
         "statements:_bounded_kind boolean 7",
         "statements:_softplus_kind boolean 7",
-        "statements:_reaching decided 8",
+        "statements:_reaching decided 6",
         "statements:suitable_units comparison 4",
     ),
     "statements/test_assumption_guarantees.py::test_unit_selection": (
