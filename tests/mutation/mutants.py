@@ -200,6 +200,8 @@ MUTANTS = {
         "balls:_layer constant 16",
         "balls:_layer constant 20",
     ),
+    "network/test_network_guarantees.py::test_padded_windows": ("network:window_indices call 15",),
+    "network/test_network_guarantees.py::test_windows": ("network:window_indices call 38",),
     "rank/test_deficiency_guarantees.py::test_mirrors_and_constants_below_the_top": ("rank:_constant name 0",),
     "rank/test_deficiency_guarantees.py::test_monomial_rank": ("rank:monomial_rank decided 29",),
     "rank/test_deficiency_guarantees.py::test_planted_deficiencies": (
@@ -334,6 +336,15 @@ MUTANTS = {
         "rank:_power negation 5",
         "checker:Known.inverse negation 4",
         "checker:Known.__mul__ chain 0",
+    ),
+    "sigma/test_facts.py::test_interval_arithmetic_knows_which_ends_are_attained": (
+        "sigma:Interval.__mul__ comparison 5",
+        "sigma:Interval.reciprocal term 0",
+        "sigma:Interval.__abs__ negation 1",
+    ),
+    "sigma/test_facts.py::test_the_value_at_zero_is_attained_by_a_function_of_a_square": (
+        "sigma:_threshold decided 2",
+        "sigma:_threshold decided 6",
     ),
     "statements/test_assumption_guarantees.py::test_activations": (
         "statements:increasing_activations decided 5",
