@@ -17,7 +17,7 @@ class HasTree(Protocol):
 
     @property
     def tree(self) -> Tree:
-        """The expression."""
+        """The expression as a tree."""
 
 
 def taylor(activation: HasTree, coefficients: Sequence[arb]) -> list[arb]:
