@@ -98,7 +98,10 @@ class Interval:
         return Interval(lo, hi, self.lo_open or other.lo_open, self.hi_open or other.hi_open)
 
     def __mul__(self, other: Interval) -> Interval:
-        """Return the products of a value of each. A nonzero extreme is attained only at a corner: open unless such a corner is closed."""
+        """Return the products of a value of each.
+
+        A nonzero extreme is attained only at a corner: it is open unless such a corner is closed.
+        """
         corners: list[tuple[Bound, bool]] = []
         for x, x_open in ((self.lo, self.lo_open), (self.hi, self.hi_open)):
             for y, y_open in ((other.lo, other.lo_open), (other.hi, other.hi_open)):
