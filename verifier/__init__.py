@@ -77,7 +77,7 @@ _HOMES = {
     "PathResult": "verifier.landscape.straight_path",
     "EscapeResult": "verifier.landscape.escape",
     "WitnessResult": "verifier.rank.witness",
-    "Theorem": "verifier.statements.proof",
+    "Theorem": "verifier.statements.theorem",
     "Dyadic": "verifier.balls.exact",
     "at_least": "verifier.balls.exact",
     "at_most": "verifier.balls.exact",
@@ -214,7 +214,7 @@ if TYPE_CHECKING:
     from verifier.sigma.activations import Activation, activation, register
     from verifier.statements.assumption import check_assumption
     from verifier.statements.catalogue import STATEMENTS
-    from verifier.statements.proof import Theorem
+    from verifier.statements.theorem import Theorem
     from verifier.statements.threshold import prove_threshold
     from verifier.verdict import Verdict
 

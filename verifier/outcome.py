@@ -7,7 +7,7 @@ from pathlib import Path
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
-from verifier.certificate.cost import LeftOut, sentence
+from verifier.certificate.limits import LeftOut, sentence
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
 from verifier.display import Decided, Facts, Judged, Shown, Table, listed, wrapped
@@ -20,7 +20,7 @@ from verifier.network.network import Array, Network
 from verifier.problem import Problem
 from verifier.rank.certify import RankResult
 from verifier.statements.catalogue import STATEMENTS
-from verifier.statements.proof import Theorem
+from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
 KEYS = {

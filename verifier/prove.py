@@ -15,7 +15,7 @@ from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
-from verifier.certificate.cost import Limits
+from verifier.certificate.limits import Limits
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import IntArray
 from verifier.errors import CaseError
@@ -31,7 +31,9 @@ from verifier.outcome import Report, Step
 from verifier.problem import Problem
 from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_rank, silent
 from verifier.statements.assumption import analytic
-from verifier.statements.proof import Evidence, Theorem, walk
+from verifier.statements.evidence import Evidence
+from verifier.statements.proof import prove_statements
+from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
 
@@ -289,7 +291,7 @@ class _Run:
             self.escape,
             (path.verdict, named),
         )
-        theorem = walk(evidence, stage=self.stage)
+        theorem = prove_statements(evidence, stage=self.stage)
         builder.add_theorem(theorem)
         return theorem
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from checks import small_problem
 from flint import arb
 from landscape.stationary import cloned_stationary_point
 from planted import dense
+from planted_problems import small_problem
 
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure

@@ -16,7 +16,8 @@ from verifier.balls.precision import working_precision
 from verifier.errors import ExpressionError
 from verifier.sigma.activations import Activation
 from verifier.sigma.expressions import T
-from verifier.sigma.ranges import Interval, behaviour
+from verifier.sigma.intervals import Interval
+from verifier.sigma.ranges import behaviour
 
 BITS = 64
 """Working precision for the few scalars."""
