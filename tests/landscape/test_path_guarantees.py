@@ -22,7 +22,7 @@ from verifier.balls import exact, margins
 from verifier.balls import feature_enclosure as features
 from verifier.balls.precision import working_precision
 from verifier.landscape import straight_path as path
-from verifier.landscape import targets, zero_loss
+from verifier.landscape import zero_loss
 from verifier.verdict import Verdict
 
 
@@ -135,5 +135,5 @@ def test_kappa_covers_every_ratio(rng):
 def test_decimals_round_down():
     """decimal_below is at most the decimal and within 2^-51 of it, for any exponent."""
     for text in ("1e-6", "0.1", "1e-400", "3", "7.25", "123456789.123456789123456789", "1e30"):
-        value, found = Fraction(text), targets.decimal_below(text).fraction()
+        value, found = Fraction(text), path.decimal_below(text).fraction()
         assert found <= value and value - found <= value / 2**51
