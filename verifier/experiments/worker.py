@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from verifier.balls.feature_enclosure import use_threads
 from verifier.certificate.writer import atomic_write
 from verifier.data.dataset import Dataset
 from verifier.errors import VerifierError, one_line
@@ -26,12 +25,14 @@ from verifier.experiments.plan import PlannedRun, Task
 from verifier.experiments.record import Certified, Epoch, Kept, PathPoint, Run
 from verifier.experiments.training import Samples, Told, device_of, train
 from verifier.network.network import Array, Network
+from verifier.options import at_most_threads
 from verifier.run.ledger import job_key
 from verifier.run.record import file_digest
 
 NOTHING: tuple[None, tuple[PathPoint, ...], str] = (None, (), "")
 
 
+@at_most_threads(1)
 def perform(task: Task, *, told: Told) -> Kept:
     """Do a run, going on from its checkpoint if a killed one left it, and leave its weights in the folder.
 
@@ -56,8 +57,7 @@ def perform(task: Task, *, told: Told) -> Kept:
         A folder that cannot be written.
     """
     job, folder = task.job, task.folder
-    use_threads(1)
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # one worker for each core; and the same bits whatever the machine
     begun = time.perf_counter()
     split = split_of(job)
     network, note = network_of(job, split)
