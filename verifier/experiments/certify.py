@@ -37,14 +37,14 @@ from verifier.experiments.enclosing import USEFUL_RADIUS, arb_enclosure, arb_eva
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.record import Certified, Finding, PathPoint
 from verifier.landscape.path import Path as LossPath
-from verifier.landscape.path import PathResult, prove_path
 from verifier.landscape.separate import times_right_inverse
+from verifier.landscape.straight_path import PathResult, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.network import Array, Network
 from verifier.rank.certify import RankResult, Stage, prove_rank, silent
 from verifier.rank.right_inverse import RightInverse
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.statements.almost_every_u import decide_generic
+from verifier.statements.generic_rank import decide_generic
 from verifier.verdict import Verdict
 
 PASSES = 300

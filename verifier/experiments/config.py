@@ -18,7 +18,7 @@ from verifier.data.files import read_regular
 from verifier.errors import CaseError, InputError, nearest, one_line
 from verifier.experiments.architectures import ARCHITECTURES, WIDEST
 from verifier.experiments.data import NAMES
-from verifier.landscape.path import decimal_below
+from verifier.landscape.targets import decimal_below
 from verifier.run.case import MAX_CASE_BYTES, convert
 from verifier.sigma.activations import activation
 

@@ -21,8 +21,9 @@ from markupsafe import Markup, escape
 from verifier.display import count
 from verifier.experiments.claims import Claim, judge_claims
 from verifier.experiments.comparison import Judgement
-from verifier.experiments.groups import Condition, condition_of, group_of
+from verifier.experiments.groups import condition_of, group_of
 from verifier.experiments.record import Experiment, Run
+from verifier.experiments.styles import STYLES
 from verifier.experiments.table import FINDINGS, DataTable, certified_sentence, data_tables
 from verifier.rank.singular_values import decimal_bound
 from verifier.report.page import CODES, LONGEST_FILE, LONGEST_TITLE
@@ -31,14 +32,6 @@ from verifier.report.text import typeset, visible
 
 MARKS: Final = {"reproduced": "P", "not reproduced": "R", "inconclusive": "U"}
 """Letters of the outcomes, which the style sheet has colours for."""
-CONDITION_WORDS: Final[Mapping[Condition, str]] = {
-    "plain": "SGD without skips",
-    "skip": "SGD with skips",
-    "rand": "rand",
-    "plain rand": "rand without skips",
-    "interpolation": "Psi V = onehot",
-    "plain interpolation": "Psi V = onehot without skips",
-}
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-3, 1e4
 """Bounds between these are shown without a power of ten."""
 FEW_JUDGED: Final = 3
@@ -144,7 +137,7 @@ def _certified_groups(tables: Sequence[DataTable]) -> list[_Certified]:
         for run in table.runs:
             size = f"; {table.data}, N = {table.samples}" if len(tables) > 1 else ""
             name = f"{group_of(run).words}{size}"
-            found.setdefault((name, CONDITION_WORDS[condition_of(run)]), []).append(run)
+            found.setdefault((name, STYLES[condition_of(run)].words), []).append(run)
     return [_Certified(*key, _certified_words(runs), tuple(runs)) for key, runs in found.items()]
 
 

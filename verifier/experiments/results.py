@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.data.files import read_regular
 from verifier.errors import CertificateError, InputError, one_line
 from verifier.experiments.claims import DEEP
@@ -152,7 +152,8 @@ def _remove_stale(folder: Path, names: Set[str]) -> None:
 def _figures(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Test errors of each table; Figure 4 of the deep networks; of each network the first path that there is."""
     from verifier.experiments import figures
-    from verifier.experiments.page import CONDITION_WORDS, table_key
+    from verifier.experiments.page import table_key
+    from verifier.experiments.styles import STYLES
 
     used: set[str] = set()
     tables = data_tables(runs)
@@ -168,7 +169,7 @@ def _figures(runs: Sequence[Run]) -> Iterator[Drawing]:
                 yield Drawing(name, partial(figures.progress_figure, deep), figures.progress_caption(deep))
     for run in figures.first_with_path(runs).values():
         name = _file_name(used, "trajectory", run.architecture, run.activation, condition_of(run), f"seed{run.seed}")
-        path = f"{group_of(run).words}, {CONDITION_WORDS[condition_of(run)]}, seed {run.seed}"
+        path = f"{group_of(run).words}, {STYLES[condition_of(run)].words}, seed {run.seed}"
         yield Drawing(name, partial(figures.trajectory_figure, run), figures.trajectory_caption(run), path=path)
 
 

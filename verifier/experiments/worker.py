@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.data.dataset import Dataset
 from verifier.errors import VerifierError, one_line
 from verifier.experiments.architectures import build, connected, hidden_units

@@ -18,7 +18,7 @@ import msgspec
 from verifier.data.files import read_regular
 from verifier.errors import CaseError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
-from verifier.landscape.path import DEFAULT_TARGETS
+from verifier.landscape.targets import DEFAULT_TARGETS
 from verifier.network.layers import AvgPool, Conv, Dense, Layer, Source
 from verifier.network.network import Network, network_for
 from verifier.options import BITS, MAX_CHECK

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from verifier.balls.binary64.backend import Backend, backend_for
 from verifier.certificate.check_process import CheckerProcess, planned
-from verifier.certificate.writer import leftover_parts
+from verifier.certificate.files import leftover_parts
 from verifier.errors import CertificateError, InputError
 from verifier.rank.certify import Stage
 from verifier.run.case import Case

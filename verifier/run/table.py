@@ -11,13 +11,12 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from verifier.certificate.cost import sentence
+from verifier.certificate.limits import sentence
 from verifier.display import count as _count
 from verifier.outcome import Step
 from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
-from verifier.run.record import CaseRecord
-from verifier.run.runner import SuiteResult
+from verifier.run.record import CaseRecord, SuiteResult
 from verifier.run.witnessing import WitnessReport
 from verifier.verdict import Verdict
 
