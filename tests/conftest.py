@@ -1,8 +1,10 @@
-"""Hypothesis profiles: ``ci`` (deterministic) by default, ``deep`` by ``HYPOTHESIS_PROFILE=deep``."""
+"""Hypothesis profiles: ``ci`` (deterministic) by default, ``deep`` by ``HYPOTHESIS_PROFILE=deep``; and one browser."""
 
 import os
 
 import hypothesis.internal.conjecture.providers as providers
+import pytest
+from browsing import start_browser
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -15,3 +17,5 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 if not callable(providers._get_local_constants):
     raise RuntimeError("this Hypothesis has no local constants; adapt conftest.py")
 providers._get_local_constants = lambda: providers._local_constants
+
+browser = pytest.fixture(scope="session", name="browser")(start_browser)
