@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verifier.certificate.cost import Limits
+from verifier.certificate.limits import Limits
 from verifier.certificate.memory import MemoryWatch
 from verifier.display import Facts, Judged, Shown
 from verifier.errors import InputError

@@ -193,7 +193,7 @@ def errors_figure(runs: Sequence[Run]) -> Figure:
 
 
 def errors_caption(runs: Sequence[Run]) -> str:
-    """What `errors_figure` shows."""
+    """What `errors_figure` shows, in two sentences."""
     (first, *_) = grouped(runs)
     return (
         f"Test errors on {first.data}: the mean over seeds with Student's 95% interval (none for a single seed), small"
@@ -251,9 +251,9 @@ def _path_band(ax: Axes, palette: Palette, path: Sequence[PathPoint]) -> None:
     distance: NDArray[np.float64] = np.array([point.distance for point in path])
     low = np.maximum([point.low for point in path], SMALLEST)
     high: NDArray[np.float64] = np.array([point.high for point in path])
-    look: dict[str, Any] = {"color": palette.main, "edgecolor": palette.main, "linewidth": 1.6, "alpha": 0.85}
+    fill: dict[str, Any] = {"color": palette.main, "edgecolor": palette.main, "linewidth": 1.6, "alpha": 0.85}
     words = "the proof's path: between proved bounds"
-    ax.fill_between(distance, low, high, label=words, gid="band", zorder=4, **look)
+    ax.fill_between(distance, low, high, label=words, gid="band", zorder=4, **fill)
     ax.vlines(distance, low, high, color=palette.main, linewidth=2.4, zorder=4)
     ax.plot(distance, high, linestyle="none", marker="_", markersize=5, color=palette.main, gid="bounds", zorder=4)
 

@@ -31,7 +31,7 @@ from verifier.report.page_template import environment, style_sheet
 from verifier.report.text import typeset, visible
 
 MARKS: Final = {"reproduced": "P", "not reproduced": "R", "inconclusive": "U"}
-"""Colours of outcomes."""
+"""Letters of the outcomes, which the style sheet has colours for."""
 FINDINGS: Final = (
     ("rank", "Full rank"),
     ("generic", "Full rank at almost every U"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.data.files import read_regular
 from verifier.errors import CertificateError, InputError, one_line
 from verifier.experiments.claims import DEEP
@@ -132,13 +132,13 @@ def _write_figures(folder: Path, figures: Sequence[_Drawn]) -> list[Picture]:
     pictures = []
     for index, drawn in enumerate(figures):
         inline = {}
-        for look, suffix in (("light", ""), ("dark", "-dark")):
-            with style(look):  # type: ignore[arg-type]  # one of the two
+        for name, suffix in (("light", ""), ("dark", "-dark")):
+            with style(name):  # type: ignore[arg-type]  # one of the two
                 figure = drawn.draw()
                 content = svg_bytes(figure)
                 atomic_write(folder / f"{drawn.name}{suffix}.svg", content)
                 atomic_write(folder / f"{drawn.name}{suffix}.png", _png_bytes(figure))
-            inline[look] = inline_svg(content, prefix=f"f{index}{look[0]}", name=drawn.caption)
+            inline[name] = inline_svg(content, prefix=f"f{index}{name[0]}", name=drawn.caption)
         pictures.append(Picture(inline["light"], inline["dark"], drawn.caption, drawn.about, drawn.path))
     paths = [picture for picture in pictures if picture.path]
     return [picture for picture in pictures if picture not in paths[MOST_INLINE:]]

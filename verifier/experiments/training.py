@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
 
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError, one_line
 from verifier.experiments.config import TrainingSection
@@ -45,7 +45,7 @@ class Samples:
         self.labels = torch.tensor(data.labels).to(device)
 
     def __len__(self) -> int:
-        """How many."""
+        """Number of samples."""
         return len(self.labels)
 
 

@@ -15,8 +15,9 @@ from verifier.balls.exact import exactly, lower_float, upper_float
 from verifier.errors import InputError
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.escape_kinds import Escape
-from verifier.landscape.path import Path, PathResult
+from verifier.landscape.path import Path
 from verifier.landscape.sampling import LINEAR, loss_on_legs, sample_loss, sample_times
+from verifier.landscape.straight_path import PathResult
 from verifier.outcome import Report
 from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
 from verifier.problem import Problem

@@ -18,8 +18,8 @@ import jinja2
 import msgspec
 from markupsafe import escape
 
-from verifier.certificate.cost import sentence as left_out_sentence
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
+from verifier.certificate.limits import sentence as left_out_sentence
 from verifier.display import count
 from verifier.errors import InputError, nearest, one_line
 from verifier.outcome import Step

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import msgspec
 
 from verifier import __version__
-from verifier.certificate.cost import LeftOut
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
+from verifier.certificate.limits import LeftOut
 from verifier.errors import CertificateError
 from verifier.outcome import Report, Step
 from verifier.run.case import Case

@@ -10,8 +10,8 @@ from concurrent.futures import Executor
 from importlib import resources
 from pathlib import Path
 
+from verifier.certificate.files import atomic_write
 from verifier.certificate.memory import own_peak
-from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
 from verifier.run.case import Case
 from verifier.run.executors import Workers, of_executor
@@ -88,6 +88,11 @@ def run_cases(
         Run the case of this name only.
     fresh
         Discard the ledger.
+
+    Returns
+    -------
+    SuiteResult
+        A record for each case, in order.
 
     Raises
     ------

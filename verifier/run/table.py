@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from verifier.certificate.cost import sentence
+from verifier.certificate.limits import sentence
 from verifier.display import count as _count
 from verifier.outcome import Step
 from verifier.run.case import Case

@@ -496,8 +496,15 @@ def _original(data: Dataset | Grouping, row: int) -> int:
     return int(np.flatnonzero(data.group_of == row)[0]) if isinstance(data, Grouping) else row
 
 
-def what_remains(found: Assumption) -> tuple[str, ...]:
+def what_remains(found: Assumption, generic: Verdict | None = None) -> tuple[str, ...]:
     """Say which statements survive where A3.1 fails.
+
+    Parameters
+    ----------
+    found
+        What was found of A3.1.
+    generic
+        Whether almost every U has full rank; if that is REFUTED, nothing is said of what W0 would need for it.
 
     Returns
     -------
@@ -509,17 +516,17 @@ def what_remains(found: Assumption) -> tuple[str, ...]:
         "cross-entropy and agreeing labels no stationary point where Psi(U) has rank N (C1); none of them needs A3.1",
         "for cross-entropy: no strict local minimum (C2), and no local maximum where Psi(U) != 0 (C3), for any network",
     )
+    refuted = generic is Verdict.REFUTED
     if found.verdict is Verdict.PROVED:
         return ("A3.1 holds: Lemma 3.2 and Theorem 3.4 of the paper apply as they stand", *at_u)
     if found.analytic is Verdict.PROVED:
         almost = (
             "all activations are analytic, so ONE U with rank Psi(U) = N suffices (W0): then rank Psi = N for almost "
-        )
-        almost += (
-            "every U, and Theorem 3.4(2), no bad local valley, holds; monotonicity, growth and patches do not matter"
+            "every U, and Theorem 3.4(2), no bad local valley, holds; monotonicity, growth and patches do not matter",
         )
         setting = (f"the paper's setting is left ({found.outside}): Lemma 3.2 can fail here",) if found.outside else ()
         fourth = "Theorem 3.4(4), no local maximum, does not follow from one such U, and is false for hinge losses"
-        return (almost, fourth, *setting, *at_u)
+        return (*(() if refuted else almost), fourth, *setting, *at_u)
     doubt = "is refuted" if found.analytic is Verdict.REFUTED else "is not proved"
-    return (f"analyticity {doubt}: one U with rank Psi(U) = N says nothing about almost every U (W0)", *at_u)
+    nothing = f"analyticity {doubt}: one U with rank Psi(U) = N says nothing about almost every U (W0)"
+    return at_u if refuted else (nothing, *at_u)
