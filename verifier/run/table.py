@@ -193,7 +193,7 @@ def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
         return [record for record in records if record.verdict(key) is Verdict.PROVED]
 
     def rises(record: CaseRecord) -> bool:
-        return any(step.key == "path" and step.label == "E3" for step in record.steps)
+        return record.escape is not None and record.escape.loss == "bounded"
 
     paths = having("path")
     generic = [record for record in records if record.statement("W0") is Verdict.PROVED]
