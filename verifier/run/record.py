@@ -200,7 +200,21 @@ class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) -> CaseRecord:
-    """Make the record of a case that has been proved; its certificate is added when it is written."""
+    """Make the record of a case that has been proved; its certificate is added when it is written.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+    case : Case
+        The case: its title, and what it expects.
+    name : str
+        The case's name among those of its run.
+    toml : str
+        The case as a case file of its own.
+    seconds : float
+        Wall time of the proof.
+    """
     theorem = report.proof
     fails = theorem is not None and any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3))
     return CaseRecord(
@@ -234,6 +248,15 @@ def surprises(report: Report, case: Case) -> list[str]:
 
 def store_certificate(out: Path, name: str, document: bytes, arrays: bytes) -> tuple[str, dict[str, str]]:
     """Write a certificate's two files so that a document is never seen with arrays that are not its own.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the results.
+    name : str
+        The case's name among those of its run.
+    document, arrays : bytes
+        What the JSON file and the safetensors file hold.
 
     Returns
     -------
@@ -269,7 +292,7 @@ def file_digest(path: Path) -> str | None:
 
 
 def intact(record: CaseRecord, out: Path) -> bool:
-    """Whether the certificate's files are what was recorded, byte by byte."""
+    """Whether the certificate's files below ``out`` are what was recorded, byte by byte."""
     if record.certificate is None:
         return True
     target = out / record.certificate
