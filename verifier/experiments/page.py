@@ -66,7 +66,7 @@ class _Certified:
 
 
 def page(experiment: Experiment, pictures: Sequence[Picture] = ()) -> bytes:
-    """The page in UTF-8.
+    """Write the page of an experiment as HTML in UTF-8.
 
     Parameters
     ----------
@@ -103,7 +103,15 @@ def page(experiment: Experiment, pictures: Sequence[Picture] = ()) -> bytes:
 
 
 def summary(experiment: Experiment, claims: Sequence[tuple[Claim, tuple[Judgement, ...]]]) -> str:
-    """What was run, and how many judgements have which outcome, in words."""
+    """Say what was run, and how many judgements have which outcome.
+
+    Parameters
+    ----------
+    experiment
+        All runs.
+    claims
+        The paper's claims, each with what was judged of it.
+    """
     networks = {(run.data, run.samples, run.architecture, run.activation) for run in experiment.runs}
     every = [judgement for _, judgements in claims for judgement in judgements]
     told = _outcomes([j for j in every if not j.pooled]) or "none could be judged"

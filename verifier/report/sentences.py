@@ -8,21 +8,30 @@ from collections.abc import Sequence
 
 from verifier.balls.exact import at_most
 from verifier.display import count
-from verifier.run.curve import Curve
+from verifier.run.curve import Curve, escape_kind
 from verifier.run.record import CaseRecord
+from verifier.verdict import Verdict
 
 FROM_HERE = "from this start (U, V) a continuous path"
 DESCENT = {
-    "P1": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
-    "E1": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
-    "E2": f"{FROM_HERE} on which the cross-entropy never increases (constant, then strictly decreasing) leads to "
+    "decreases": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
+    "constant": f"{FROM_HERE} on which the cross-entropy never increases (constant, then strictly decreasing) leads to "
     "loss 0",
-    "E3": f"{FROM_HERE} leads to loss 0 on which the cross-entropy first stays below its value at the start plus "
+    "bounded": f"{FROM_HERE} leads to loss 0 on which the cross-entropy first stays below its value at the start plus "
     "epsilon and then strictly decreases (that it never increases is not claimed)",
-    "X1": f"{FROM_HERE} on which the cross-entropy does not increase comes within the epsilon asked for of the "
-    "infimum, which is positive because equal samples have different labels",
 }
-DESCENT["E4"] = DESCENT["E2"]
+"""By what the loss does on an escape's legs; P1 decreases from the start on."""
+NEAR_INFIMUM = (
+    f"{FROM_HERE} on which the cross-entropy does not increase comes within the epsilon asked for of the "
+    "infimum, which is positive because equal samples have different labels"
+)
+
+ON_LEGS = {
+    "decreases": "On the escape U and V move and the loss strictly decreases between the two levels shown. ",
+    "constant": "On the escape the loss is exactly constant. ",
+    "bounded": "On the escape the loss is only known to stay below its start plus epsilon = {epsilon}. ",
+}
+"""What the pictures of an escape show."""
 
 MEANING = {
     "PROVED": "rigorous for this instance: this data, this U, this V, in exact real arithmetic",
@@ -69,14 +78,16 @@ def _path(case: CaseRecord) -> str:
     path, zero = case.step("path"), case.step("zero_loss")
     if path is None:
         return "no path was asked for"
-    if path.verdict == "PROVED" and path.label in DESCENT:
-        return DESCENT[path.label]
-    if path.verdict == "REFUTED":
+    if path.verdict is Verdict.PROVED and (case.escape is not None or path.label in ("P1", "X1")):
+        if path.label == "X1":
+            return NEAR_INFIMUM
+        return DESCENT["decreases" if case.escape is None else case.escape.loss]
+    if path.verdict is Verdict.REFUTED:
         return (
             "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
             "positive"
         )
-    if zero is not None and zero.verdict == "REFUTED" and zero.label == "X1":
+    if zero is not None and zero.verdict is Verdict.REFUTED and zero.label == "X1":
         return (
             "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
             "infimum was certified: whether one exists is open"
@@ -86,14 +97,14 @@ def _path(case: CaseRecord) -> str:
 
 def _landscape(case: CaseRecord) -> str:
     valley = case.statement("T3.4(2)")
-    if valley == "PROVED":
+    if valley is Verdict.PROVED:
         return "and no local valley of this landscape is bad (proved)"
-    if case.statement("L3.2 construction") == "REFUTED":
+    if case.statement("L3.2 construction") is Verdict.REFUTED:
         return (
             "no U gives this feature matrix full row rank (refuted for every U), so the theorem's proof does not "
             "apply, and whether the landscape has bad local valleys is undecided"
         )
-    if valley == "REFUTED":
+    if valley is Verdict.REFUTED:
         return "that no local valley of this landscape is bad is refuted"
     return "whether this landscape has bad local valleys is undecided"
 
@@ -107,8 +118,9 @@ def headline(case: CaseRecord) -> str:
 def summary(cases: Sequence[CaseRecord]) -> str:
     """What a run of several cases found, in one sentence."""
     found = Counter(headline(case) for case in cases)
-    labels = [step.label for case in cases if (step := case.step("path")) is not None and step.verdict == "PROVED"]
-    weak, near = labels.count("E3"), labels.count("X1")
+    labels = [step.label for case in cases if (step := case.step("path")) is not None and step.proved]
+    weak = sum((kind := escape_kind(label)) is not None and kind.loss == "bounded" for label in labels)
+    near = labels.count("X1")
     notes = [f"{weak} of them only below the start's loss plus epsilon"] if weak else []
     notes += [f"{near} to near a positive infimum, as labels conflict"] if near else []
     words = [f"a path downhill is proved in {found['PROVED']} of {count(len(cases), 'case')}"]
@@ -181,12 +193,7 @@ def caption(curve: Curve, *, short: bool) -> str:
         )
     points = sum(len(piece.points) for piece in curve.pieces if piece.kind == "segment")
     scale = f"kappa (s - {curve.legs})" if curve.legs else "kappa s"
-    begin = {
-        "E1": "On the escape U and V move and the loss strictly decreases between the two levels shown. ",
-        "E2": "On the escape the loss is exactly constant. ",
-        "E4": "On the escape the loss is exactly constant. ",
-        "E3": f"On the escape the loss is only known to stay below its start plus epsilon = {curve.epsilon}. ",
-    }.get(curve.label, "")
+    begin = "" if curve.escape is None else ON_LEGS[curve.escape.loss].format(epsilon=curve.epsilon)
     return (
         f"{begin}Shaded: the certified band. On the segment the loss is enclosed at {points} times; in between it "
         "strictly decreases (P1), so it stays in the steps shown; the line joins the enclosures. On the ray V = t V1, "
