@@ -3,6 +3,8 @@
 import os
 
 import hypothesis.internal.conjecture.providers as providers
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -15,3 +17,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 if not callable(providers._get_local_constants):
     raise RuntimeError("this Hypothesis has no local constants; adapt conftest.py")
 providers._get_local_constants = lambda: providers._local_constants
+
+
+@pytest.fixture
+def rng(request):
+    """Return the generator of a seed that a test is parametrised by (see `planted.seeds`)."""
+    return np.random.default_rng(request.param)

@@ -121,7 +121,7 @@ ENTRIES: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
     "rank": command("rank"),
     "path": command("path"),
 }
-SMALL, LARGE = (24, 30), (560, 960)
+SMALL, LARGE = (24, 30), (800, 1000)
 """Below and above the size from which on more than one thread may be used."""
 
 

@@ -33,7 +33,7 @@ from verifier.balls.exact import Dyadic
 from verifier.checker import common
 from verifier.checker.certificate import check_file
 from verifier.fuzz import oracle
-from verifier.landscape.losses import LossPathResult
+from verifier.landscape.loss_path import LossPathResult
 from verifier.rank.dead import dead_open_set
 from verifier.rank.singular_values import as_json, describe
 from verifier.report.sentences import caption

@@ -13,7 +13,7 @@ from verifier.data.dataset import Dataset
 from verifier.display import Decided, Facts, Judged, Shown, Table, listed, wrapped
 from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
-from verifier.landscape.losses import LossPathResult
+from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network

@@ -21,9 +21,10 @@ from verifier.data.dataset import IntArray
 from verifier.errors import CaseError
 from verifier.landscape.escape import EscapeResult, prove_escape
 from verifier.landscape.escape_kinds import ORDER
-from verifier.landscape.losses import LossPathResult, prove_loss_path
+from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
-from verifier.landscape.path import decimal_below, prove_path
+from verifier.landscape.straight_path import prove_path
+from verifier.landscape.targets import decimal_below
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_threads
 from verifier.outcome import Report, Step

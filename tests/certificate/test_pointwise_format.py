@@ -5,7 +5,7 @@ import json
 import jsonschema
 import numpy as np
 import pytest
-from checks_losses import certified
+from planted_problems import certified
 
 from verifier.certificate.schema import json_schema
 from verifier.certificate.show import describe

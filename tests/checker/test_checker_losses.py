@@ -6,8 +6,6 @@ from fractions import Fraction as F
 import pytest
 from checker_toy import FEATURES, LABELS, V0, V1, X, toy
 from checker_writer import Builder, dyadic, write
-from checks_losses import run_check
-from planted import over_seeds
 
 from verifier.checker.certificate import check_file
 
@@ -295,18 +293,3 @@ def test_logits_that_overflow(tmp_path):
     for claim in found["claims"][-1:]:
         claim["loss"], claim["end_weights"]["terms"][0]["exponent"] = "one-vs-rest", 19000
     assert check(tmp_path, builder, found).verdict == "REJECTED"
-
-
-@over_seeds(8)
-def test_certificates_of_the_prover(seed):
-    run_check("check_certificates_are_accepted", seed)
-
-
-@over_seeds(20)
-def test_certificates_beyond_the_truth(seed):
-    run_check("check_certificates_beyond_the_truth_are_rejected", seed)
-
-
-@over_seeds(8)
-def test_conflicting_infima(seed):
-    run_check("check_conflicting_infima_need_the_rank", seed)

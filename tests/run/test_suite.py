@@ -20,7 +20,8 @@ from verifier.certificate.schema import json_schema
 from verifier.certificate.show import describe
 from verifier.run.case import parse_case, read_case
 from verifier.run.case_problem import case_problem, run_case
-from verifier.run.runner import SuiteResult, packaged_cases, run_cases
+from verifier.run.record import SuiteResult
+from verifier.run.runner import packaged_cases, run_cases
 from verifier.run.table import ProgressDisplay, print_summary, print_table
 from verifier.verdict import Verdict
 

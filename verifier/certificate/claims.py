@@ -13,7 +13,7 @@ from verifier.balls.exact import ExactArray
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.inseparable import Inseparable
-from verifier.landscape.losses import LossPathResult
+from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path as LossPath
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import RankBound, RightInverse

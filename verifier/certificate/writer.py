@@ -26,7 +26,7 @@ from verifier.data.samples import SampleSource
 from verifier.errors import CertificateError
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
-from verifier.landscape.losses import LossPathResult
+from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult

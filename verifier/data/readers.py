@@ -94,6 +94,13 @@ def load_dataset(
     DataError
         Unknown name, unreadable file, a question that the file leaves open, or data that cannot be held exactly; one
         line with file, line, column, value and remedy.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.load_dataset("iris", samples=60)
+    >>> data.samples, data.dimension, data.label_names
+    (60, 4, ('setosa', 'versicolor', 'virginica'))
     """
     if (name is None) == (path is None):
         raise DataError("data: give exactly one of name (a built-in) and path (a file of samples)")

@@ -23,6 +23,7 @@ from verifier.experiments.claims import Claim, judge_claims
 from verifier.experiments.comparison import Judgement
 from verifier.experiments.groups import Condition, condition_of, group_of
 from verifier.experiments.record import Experiment, Run
+from verifier.experiments.styles import STYLES
 from verifier.experiments.table import DataTable, Row, certified_sentence, data_tables
 from verifier.rank.singular_values import decimal_bound
 from verifier.report.page import CODES, LONGEST_FILE, LONGEST_TITLE
@@ -30,7 +31,7 @@ from verifier.report.page_template import environment, style_sheet
 from verifier.report.text import typeset, visible
 
 MARKS: Final = {"reproduced": "P", "not reproduced": "R", "inconclusive": "U"}
-"""Colours of outcomes."""
+"""Letters of the outcomes, which the style sheet has colours for."""
 FINDINGS: Final = (
     ("rank", "Full rank"),
     ("generic", "Full rank at almost every U"),
@@ -40,14 +41,6 @@ FINDINGS: Final = (
 )
 SHORT: Final = {"rank": "rank", "generic": "W0", "threshold": "L2.1", "zero_loss": "Z1", "path": "path"}
 """Findings in the line of a network."""
-CONDITION_WORDS: Final[Mapping[Condition, str]] = {
-    "plain": "SGD without skips",
-    "skip": "SGD with skips",
-    "rand": "rand",
-    "plain rand": "rand without skips",
-    "interpolation": "Psi V = onehot",
-    "plain interpolation": "Psi V = onehot without skips",
-}
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-3, 1e4
 """Bounds between these are shown without a power of ten."""
 FEW_JUDGED: Final = 3
@@ -166,7 +159,7 @@ def _certified_groups(tables: Sequence[DataTable]) -> list[_Certified]:
         for run in table.runs:
             size = f"; {table.data}, N = {table.samples}" if len(tables) > 1 else ""
             name = f"{group_of(run).words}{size}"
-            found.setdefault((name, CONDITION_WORDS[condition_of(run)]), []).append(run)
+            found.setdefault((name, STYLES[condition_of(run)].words), []).append(run)
     return [_Certified(*key, _certified_words(runs), tuple(runs)) for key, runs in found.items()]
 
 

@@ -132,13 +132,13 @@ def _write_figures(folder: Path, figures: Sequence[_Drawn]) -> list[Picture]:
     pictures = []
     for index, drawn in enumerate(figures):
         inline = {}
-        for look, suffix in (("light", ""), ("dark", "-dark")):
-            with style(look):  # type: ignore[arg-type]  # one of the two
+        for name, suffix in (("light", ""), ("dark", "-dark")):
+            with style(name):  # type: ignore[arg-type]  # one of the two
                 figure = drawn.draw()
                 content = svg_bytes(figure)
                 atomic_write(folder / f"{drawn.name}{suffix}.svg", content)
                 atomic_write(folder / f"{drawn.name}{suffix}.png", _png_bytes(figure))
-            inline[look] = inline_svg(content, prefix=f"f{index}{look[0]}", name=drawn.caption)
+            inline[name] = inline_svg(content, prefix=f"f{index}{name[0]}", name=drawn.caption)
         pictures.append(Picture(inline["light"], inline["dark"], drawn.caption, drawn.about, drawn.path))
     paths = [picture for picture in pictures if picture.path]
     return [picture for picture in pictures if picture not in paths[MOST_INLINE:]]
@@ -162,7 +162,8 @@ def _remove_stale(folder: Path, names: Set[str]) -> None:
 def _figures(runs: Sequence[Run]) -> Iterator[_Drawn]:
     """Test errors of each table; Figure 4 of the deep networks; of each network the first path that there is."""
     from verifier.experiments import figures
-    from verifier.experiments.page import CONDITION_WORDS, table_key
+    from verifier.experiments.page import table_key
+    from verifier.experiments.styles import STYLES
 
     used: set[str] = set()
     tables = data_tables(runs)
@@ -178,7 +179,7 @@ def _figures(runs: Sequence[Run]) -> Iterator[_Drawn]:
                 yield _Drawn(name, _drawing(figures.progress_figure, deep), figures.progress_caption(deep))
     for run in figures.first_with_path(runs).values():
         name = _file_name(used, "trajectory", run.architecture, run.activation, condition_of(run), f"seed{run.seed}")
-        path = f"{group_of(run).words}, {CONDITION_WORDS[condition_of(run)]}, seed {run.seed}"
+        path = f"{group_of(run).words}, {STYLES[condition_of(run)].words}, seed {run.seed}"
         yield _Drawn(name, _drawing(figures.trajectory_figure, run), figures.trajectory_caption(run), path=path)
 
 

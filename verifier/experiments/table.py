@@ -99,7 +99,20 @@ def csv_bytes(runs: Sequence[Run]) -> bytes:
 
 
 def print_experiment(console: Console, experiment: Experiment) -> None:
-    """Print the table of test errors and the outcome of each claim that has runs; it fits 80 columns."""
+    """Print the table of test errors and the outcome of each claim that has runs.
+
+    Parameters
+    ----------
+    console : Console
+        It need not be wider than 80 columns.
+    experiment : Experiment
+        Runs in any order.
+
+    Raises
+    ------
+    InputError
+        Two runs with the same group, condition and seed.
+    """
     tables = data_tables(experiment.runs)
     for data in tables:
         title = f"{data.data}: {data.samples} training and {data.tests} test samples; test error in %, 95% over seeds"

@@ -45,7 +45,7 @@ class Samples:
         self.labels = torch.tensor(data.labels).to(device)
 
     def __len__(self) -> int:
-        """How many."""
+        """Number of samples."""
         return len(self.labels)
 
 

@@ -13,8 +13,9 @@ from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.motion import Motion
-from verifier.landscape.path import Path, segment_and_ray
+from verifier.landscape.path import Path
 from verifier.landscape.segment import WeightSegment
+from verifier.landscape.straight_path import segment_and_ray
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.initialise import portable_gaussian
 from verifier.network.layers import AvgPool

@@ -241,8 +241,18 @@ def is_relation(
 ) -> bool:
     """Whether these multipliers exclude positive margins, decided over the integers.
 
-    Guarantee: True implies that they are positive, for pairs of a sample and another class than its own, and that
-    ``sum lambda_ik row_i (x) (e_{y_i} - e_k) = 0`` exactly.
+    Parameters
+    ----------
+    rows, labels, classes
+        N rows of integers, multiples of the features; the true classes ``(N,)`` and their number m.
+    multipliers
+        Sample, class that its own is compared with, factor.
+
+    Returns
+    -------
+    bool
+        Guarantee: True implies that they are positive, for pairs of a sample and another class than its own, and that
+        ``sum lambda_ik row_i (x) (e_{y_i} - e_k) = 0`` exactly.
     """
     if not multipliers:
         return False

@@ -31,7 +31,7 @@ class Leg(Protocol):
 
     @property
     def words(self) -> str:
-        """What moves, for people."""
+        """What moves on this leg, in words for people."""
 
     @property
     def start_u(self) -> Array:

@@ -8,12 +8,12 @@ parameters: a step of 1 then moves every unit by its own size, whatever the scal
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError
@@ -32,16 +32,6 @@ LINEAR = 30.0
 """Losses that differ by at most this factor are drawn on a linear axis."""
 LEVELS = 24
 """Colours of a surface."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """The centre of a slice and the data."""
-
-    network: Network
-    u: Array
-    v: Array
-    data: Dataset
 
 
 def approx_loss(network: Network, u: Array, v: Array, data: Dataset) -> float:
@@ -134,10 +124,9 @@ def loss_slice(
     InputError
         If shapes do not fit, a number is not finite, or a range is empty.
     """
-    point = _Point(network, u, v, data)
     _check(network, u, v, data)
     _check_range(span, points)
-    du, dv = _prepared(point, direction, normalise, seed)
+    du, dv = _prepared(network, u, v, direction, normalise, seed)
     steps = np.linspace(-span, span, points)
     losses = losses_on_plane(network, u, v, data, ((du, dv), (0.0 * du, 0.0 * dv)), steps, np.zeros(1))[0]
     ax = axes_or_new(ax)
@@ -199,15 +188,14 @@ def loss_surface(
     InputError
         As `loss_slice`.
     """
-    point = _Point(network, u, v, data)
     _check(network, u, v, data)
     _check_range(span, points)
     if directions is not None and not (isinstance(directions, tuple) and len(directions) == 2):
         raise InputError("directions must be two pairs (dU, dV) of arrays of the shapes of U and V")
-    first, second = (None, None) if directions is None else directions
-    pair = (_prepared(point, first, normalise, seed), _prepared(point, second, normalise, seed + 1))
+    given = directions or (None, None)
+    first, second = (_prepared(network, u, v, d, normalise, seed + k) for k, d in enumerate(given))
     steps = np.linspace(-span, span, points)
-    losses = losses_on_plane(network, u, v, data, pair, steps, steps)
+    losses = losses_on_plane(network, u, v, data, (first, second), steps, steps)
     ax = axes_or_new(ax)
     palette = palette_of(ax)
     fill_surface(ax, steps, steps, losses, bar=bar)
@@ -270,14 +258,12 @@ def fill_surface(
 
 @np.errstate(all="ignore")
 def _loss(psi: Array, v: Array, data: Dataset) -> float:
-    """Cross-entropy, by differences of logits and without overflow."""
+    """Cross-entropy, by differences of logits: without overflow, and small losses keep their digits."""
     logits = psi @ v
     rows = np.arange(len(logits))
     differences = logits - logits[rows, data.labels][:, None]
     differences[rows, data.labels] = -np.inf
-    largest = np.maximum(differences.max(axis=1), 0.0)
-    rest = np.exp(differences - largest[:, None]).sum(axis=1)
-    losses = np.where(largest > 0, largest + np.log(np.exp(-largest) + rest), np.log1p(rest))
+    losses = np.logaddexp(0.0, logsumexp(differences, axis=1))
     return float((data.multiplicities * losses).sum() / data.total)
 
 
@@ -300,11 +286,12 @@ def _resized(direction: Array, parameters: Array) -> Array:
     return direction * (float(np.linalg.norm(parameters)) / size) if size > 0 else direction
 
 
-def _prepared(point: _Point, direction: Direction | None, normalise: bool, seed: int) -> Direction:
-    given = random_direction(point.network, point.v.shape[1], seed) if direction is None else direction
-    if normalise:
-        return filter_normalised(point.network, point.u, point.v, given)
-    return _checked(given, point.u, point.v, "direction")
+def _prepared(
+    network: Network, u: Array, v: Array, direction: Direction | None, normalise: bool, seed: int
+) -> Direction:
+    """The direction that was given, or a random one; normalised if wanted."""
+    given = random_direction(network, v.shape[1], seed) if direction is None else direction
+    return filter_normalised(network, u, v, given) if normalise else _checked(given, u, v, "direction")
 
 
 def _checked(direction: Direction, u: Array, v: Array, name: str) -> Direction:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 
 from verifier.balls.exact import at_most
+from verifier.display import count
 from verifier.run.curve import Curve
 from verifier.run.record import CaseRecord
 from verifier.statements.downhill_path import PATH_KINDS
@@ -93,16 +95,16 @@ def headline(case: CaseRecord) -> str:
 
 def summary(cases: Sequence[CaseRecord]) -> str:
     """What a run of several cases found, in one sentence."""
-    count = {verdict: sum(headline(case) == verdict for case in cases) for verdict in (*MEANING, "ERROR")}
+    found = Counter(headline(case) for case in cases)
     proved = [step for case in cases if (step := case.step("path")) is not None and step.verdict == "PROVED"]
     kinds = [PATH_KINDS[step.label] for step in proved]
     weak, near = sum(kind.rises for kind in kinds), sum(kind.conflict for kind in kinds)
     notes = [f"{weak} of them only below the start's loss plus epsilon"] if weak else []
     notes += [f"{near} to near a positive infimum, as labels conflict"] if near else []
-    words = [f"a path downhill is proved in {count['PROVED']} of {cases_of(len(cases))}"]
+    words = [f"a path downhill is proved in {found['PROVED']} of {count(len(cases), 'case')}"]
     words[0] += f" ({', '.join(notes)})" if notes else ""
-    words += [f"{count[verdict]} {verdict.lower()}" for verdict in ("REFUTED", "UNDECIDED") if count[verdict]]
-    words += [f"{count['ERROR']} without a verdict"] if count["ERROR"] else []
+    words += [f"{found[verdict]} {verdict.lower()}" for verdict in ("REFUTED", "UNDECIDED") if found[verdict]]
+    words += [f"{found['ERROR']} without a verdict"] if found["ERROR"] else []
     written = [case for case in cases if case.certificate is not None]
     accepted = sum(case.check is not None and case.check.accepted for case in written)
     costly = sum(case.check is not None and case.check.verdict == "TOO EXPENSIVE" for case in written)
@@ -111,11 +113,6 @@ def summary(cases: Sequence[CaseRecord]) -> str:
     unexpected = sum(not case.ok for case in cases)
     words.append(f"{unexpected} not as expected" if unexpected else "everything is as the cases expect")
     return words[0][0].upper() + "; ".join(words)[1:] + "."
-
-
-def cases_of(number: int) -> str:
-    """``1 case``, ``44 cases``."""
-    return f"{number} case" if number == 1 else f"{number} cases"
 
 
 def commands(case: CaseRecord) -> tuple[str, str, str] | None:
@@ -134,18 +131,31 @@ def certificate_file(recorded: str) -> str:
     return "certificates/" + recorded.rpartition("/")[2]
 
 
-def said(number: float) -> str:
-    """Seconds, short."""
+def short_seconds(number: float) -> str:
+    """A time in seconds with one decimal: ``2.5 s``, or ``< 0.1 s``."""
     return f"{number:.1f} s" if number >= 0.05 else "< 0.1 s"
 
 
-def megabytes(size: int) -> str:
-    """A size for people."""
+def short_size(size: int) -> str:
+    """A number of bytes for people: ``1.2 MB``, ``12.0 kB``."""
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 def caption(curve: Curve, *, short: bool) -> str:
-    """What the path's pictures show, and how it is certified."""
+    """What the path's pictures show, and how it is certified.
+
+    Parameters
+    ----------
+    curve
+        The curve that is drawn.
+    short
+        Only which losses are reached, and when.
+
+    Returns
+    -------
+    str
+        Guarantee: times are rounded up, losses and gamma are those that were certified.
+    """
     parts = []
     for mark in curve.targets:
         parts.append(f"loss <= {mark.text} from s = {at_most(mark.time)} on")

@@ -18,9 +18,10 @@ from flint import arb
 from verifier.balls.exact import at_least, at_most, exactly
 from verifier.balls.precision import working_precision
 from verifier.landscape.escape_kinds import Escape
-from verifier.landscape.losses import LossPathResult
-from verifier.landscape.path import Path, Target
+from verifier.landscape.loss_path import LossPathResult
+from verifier.landscape.path import Path
 from verifier.landscape.sampling import loss_on_legs, sample_loss
+from verifier.landscape.targets import Target
 
 Point = tuple[float, float | None, float]
 """Time, lower and upper bound of log10 of the loss."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from verifier import __version__
 from verifier.certificate.files import atomic_write
 from verifier.certificate.limits import LeftOut
 from verifier.errors import CertificateError
@@ -153,9 +153,24 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
         return 3 if unchecked or Verdict.UNDECIDED in open_questions else 0
 
 
-def worst(codes: Iterable[int]) -> int:
-    """The exit code of several cases: 1 before 2 before 3 before 0."""
-    return min(codes, key=(1, 2, 3, 0).index, default=0)
+class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of several cases: their records in order, wall time in seconds, peak memory of prover and checker in bytes.
+
+    ``from_ledger`` of the records were there already. results.json holds it, with the exit code beside it.
+    """
+
+    version: str = __version__
+    versions: dict[str, str] = {}
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    checker_peak_bytes: int = 0
+    from_ledger: int = 0
+    records: tuple[CaseRecord, ...] = msgspec.field(default=(), name="cases")
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of the cases' exit codes: 1 before 2 before 3 before 0."""
+        return min((record.exit_code for record in self.records), key=(1, 2, 3, 0).index, default=0)
 
 
 def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) -> CaseRecord:
@@ -249,7 +264,7 @@ def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain JSON values; `msgspec.convert` makes the record of them again.
+        Plain JSON values.
     """
     place = None if record.certificate is None else str(out / record.certificate)
     shown = msgspec.structs.replace(record, certificate=place, seconds=round(record.seconds, 3))
@@ -257,3 +272,24 @@ def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
     for left, words in zip(record.left_out, entry["left_out"], strict=True):
         words["what"] = left.what
     return {"ok": record.ok, "verdicts": {step.key: str(step.verdict) for step in record.steps}, **entry}
+
+
+def to_json(result: SuiteResult, out: Path) -> dict[str, Any]:
+    """The result of a run as the document that results.json is.
+
+    Parameters
+    ----------
+    result : SuiteResult
+        All cases.
+    out : Path
+        The folder of the results.
+
+    Returns
+    -------
+    dict
+        Plain JSON values; `verifier.report.results.read_results` makes a `SuiteResult` of them again.
+    """
+    shown = msgspec.structs.replace(result, seconds=round(result.seconds, 3), records=())
+    cases = [as_json(record, out) for record in result.records]
+    document: dict[str, Any] = msgspec.to_builtins(shown)
+    return document | {"exit_code": result.exit_code, "cases": cases}

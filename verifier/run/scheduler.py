@@ -33,10 +33,10 @@ BATCH = 16
 
 
 class Display(Protocol):
-    """Where progress goes."""
+    """What is told of the progress of a run: `verifier.run.progress.ProgressDisplay`."""
 
     def case(self, name: str, position: int, count: int) -> AbstractContextManager[Stage]:
-        """Announce a case; the context's value announces its stages."""
+        """Announce the case at a position among ``count``, from 0; the context's value announces its stages."""
 
     def many(self, count: int) -> AbstractContextManager[Show]:
         """Announce cases that run side by side; the context's value is told how many are done, and which run."""
@@ -189,6 +189,7 @@ class Work(Resumable[Job, CaseRecord]):
         files, shown = packed(job.case)
         return Task(
             name=job.name,
+            case=job.case,
             toml=job.toml,
             files=files,
             shown=shown,
@@ -200,7 +201,7 @@ class Work(Resumable[Job, CaseRecord]):
         )
 
     def _take(self, job: Job, result: TaskResult | Failure) -> None:
-        """Write what a worker sent."""
+        """Write the certificate that a worker sent, and keep the record."""
         if isinstance(result, Failure):
             self.finished(job, failed(job.blank, job.case, result, 0.0))
             return
@@ -236,7 +237,7 @@ class _Checks:
             self._flush()
 
     def wait(self) -> None:
-        """Wait until everything is checked."""
+        """Wait until every certificate that was added is checked."""
         self._flush()
         while self._running:
             self._answer(*self._running.pop(0))

@@ -16,8 +16,7 @@ from verifier.display import count as _count
 from verifier.outcome import Step
 from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
-from verifier.run.record import CaseRecord
-from verifier.run.runner import SuiteResult
+from verifier.run.record import CaseRecord, SuiteResult
 from verifier.run.witnessing import WitnessReport
 from verifier.statements.downhill_path import PATH_KINDS
 from verifier.verdict import Verdict

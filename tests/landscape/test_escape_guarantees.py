@@ -1,37 +1,30 @@
-"""Checks of the escapes: motion, Taylor coefficients, lifts, parting; and the checker on tampered escapes.
-
-Each `check_*` raises AssertionError when a guarantee is broken. The package is reached through its modules only, so
-that a broken copy put in a module's place is the one that is checked.
-"""
+"""Escapes: segments, covers, lifts and partings, against a plain evaluation."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
 import itertools
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import mpmath
 import numpy as np
 from certificate import test_tamper_escape as tampering
-from flint import arb, fmpz_mat
+from flint import arb
+from planted import seeds
+from planted_problems import inside_float
 
 from verifier.balls import feature_enclosure as features
-from verifier.balls import motion, series
+from verifier.balls import motion
 from verifier.balls.exact import ExactArray
 from verifier.balls.precision import working_precision
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker import certificate as checker
-from verifier.checker import common, container, schema
-from verifier.checker import escape as checker_escape
-from verifier.checker import network as checker_network
 from verifier.data.dataset import Dataset
-from verifier.landscape import escape, path, segment, zero_loss
+from verifier.landscape import escape, segment, zero_loss
 from verifier.landscape import escape_constant as lift
 from verifier.landscape import escape_separate as gateway
+from verifier.landscape import straight_path as path
 from verifier.network.gradient import approx_gradient
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
@@ -39,96 +32,10 @@ from verifier.network.network import Network, approx_features
 from verifier.run.case import read_case
 from verifier.run.case_problem import case_problem
 from verifier.sigma.activations import activation
-from verifier.sigma.kernels import approx_mpmath_kernel
-
-SMOOTH = ("tanh", "sigmoid", "softplus", "arctan", "erf", "algebraic", "sin", "gelu", "silu")
-EVERY = (*SMOOTH, "exp", "cubic", "square", "identity")
 
 
-def _inside(ball, value, slack):
-    return abs(value - float(ball.mid())) <= float(ball.rad()) + slack * (1 + abs(value))
-
-
-def _network(rng):
-    a, b, c = (activation(name) for name in rng.choice(SMOOTH, 3))
-    layers = (
-        Conv(2, (2, 2), a, (1, 1), "per-unit" if rng.integers(2) else "tied", skip=True),
-        AvgPool((2, 2), (1, 1), skip=(0, 3)),
-        Dense(3, b, inputs=("input", 1), skip=(0, 2)),
-        Dense(2, c, inputs=(2, 0), skip=True),
-    )
-    return Network((1, 4, 4), layers)
-
-
-def check_motion_contains_values_and_slopes(rng):
-    """At the ends and inside of a ball of times, against finite differences."""
-    network = _network(rng)
-    u = initialise(network, seed=int(rng.integers(99)), scale=0.5)
-    end, x = u + 0.2 * rng.normal(size=u.shape), rng.normal(size=(3, 16))
-    moving = motion.Motion(network, u, end, x, 80)
-    middle, h = 0.3 + 0.4 * rng.random(), 1e-6
-    psi, slopes = moving.jets(arb(middle, 0.05))
-    assert max(float(s.rad()) for row in slopes for s in row) < 10, "too wide to be of use"
-    for t in (middle - 0.05, middle, middle + 0.05):
-        at, before, after = (approx_features(network, u + s * (end - u), x) for s in (t, t - h, t + h))
-        for i, j in itertools.product(range(3), range(network.skip_count)):
-            assert _inside(psi[i][j], at[i, j], 1e-11)
-            assert _inside(slopes[i][j], (after[i, j] - before[i, j]) / (2 * h), 1e-6)
-
-
-def check_slopes_at_the_ends_of_a_ball():
-    """One unit whose bias moves: everything but sigma' is exact."""
-    network = Network((1,), (Dense(1, activation("tanh"), skip=True),))
-    moving = motion.Motion(network, np.array([1.0, -1.0]), np.array([1.0, 1.0]), np.array([[0.5]]), 64)
-    psi, slopes = moving.jets(arb(0.5, 0.25))
-    for t in (0.25, 0.5, 0.75):
-        value = np.tanh(0.5 - 1 + 2 * t)
-        assert _inside(psi[0][0], value, 1e-12) and _inside(slopes[0][0], 2 * (1 - value**2), 1e-12)
-
-
-def check_taylor_coefficients(rng):
-    """Orders 0 to 4 of sigma(z + w s) at points of a ball, against mpmath at 60 digits, for the whole catalogue."""
-    middle, w = float(rng.normal()) * 2, float(rng.normal()) * 2
-    for name in EVERY:
-        for sign in (1, -1):
-            _taylor_is_right(activation(name), sign * middle, w)
-
-
-def _taylor_is_right(sigma, middle, w):
-    with mpmath.workdps(60), working_precision(128):
-        kernel = approx_mpmath_kernel(sigma)
-        balls = series.taylor(sigma, [arb(middle, 2.0**-10), arb(w), *[arb(0)] * 3])
-        for shift in (-(2.0**-10), 2.0**-10):
-            for order, truth in enumerate(mpmath.taylor(kernel, middle + shift, 4)):
-                value = truth * mpmath.mpf(w) ** order
-                low, high = (mpmath.mpf(e.str(50, radius=False)) for e in (balls[order].lower(), balls[order].upper()))
-                slack = (1 + abs(value)) * mpmath.mpf(10) ** -35
-                assert low - slack <= value <= high + slack
-
-
-def check_taylor_never_drops_an_order():
-    """0/0 shortens a power series: such coefficients must not be finite."""
-    sigma = activation("t/sqrt(t**2 + 1)")
-    assert all(c.is_finite() for c in series.taylor(sigma, [arb(0), arb(1), arb(0)]))
-    lossy = _Lossy()
-    assert not any(c.is_finite() for c in series.taylor(lossy, [arb(0), arb(1)]))
-
-
-class _Lossy:
-    """sin(t)/t, which has no expression that is defined at 0."""
-
-    tree = None
-
-    def __init__(self):
-        import sympy
-
-        from verifier.sigma.expressions import T
-        from verifier.sigma.tree import tree_of
-
-        self.tree = tree_of(sympy.sin(T) / T)
-
-
-def check_segments_contain_loss_and_slope(rng):
+@seeds(3)
+def test_segments_contain_loss_and_slope(rng):
     layers = (
         Conv(2, (2, 2), activation("sin"), (1, 1)),
         AvgPool((2, 2), skip=True),
@@ -150,18 +57,18 @@ def _loss_and_slope_are_inside(along, where):
         loss, slope = along.loss(ball), along.slope(ball)
         for t in (float(ball.mid()), float(ball.lower()), float(ball.upper())):
             at = approx_gradient(network, u + t * (end - u), v + t * (w - v), x, labels, counts)
-            assert _inside(loss, at.loss, 1e-11)
-            assert _inside(slope, float(at.du @ (end - u) + (at.dv * (w - v)).sum()), 1e-10)
+            assert inside_float(loss, at.loss, 1e-11)
+            assert inside_float(slope, float(at.du @ (end - u) + (at.dv * (w - v)).sum()), 1e-10)
 
 
-def check_the_cover_is_whole():
+def test_the_cover_is_whole():
     for pieces in (1, 2, 5, 64):
         balls = segment.covering(pieces, 60)
         assert len(balls) == pieces and balls[0].lower() <= 0 and balls[-1].upper() >= 1
         assert all(a.upper() >= b.lower() for a, b in itertools.pairwise(balls))
 
 
-def check_pieces_decide():
+def test_pieces_decide():
     """A segment that goes down and up again is neither decreasing nor below its start."""
     network = Network((1,), (Dense(2, activation("tanh"), skip=True),))
     u, x, labels = np.array([1.0, -0.5, 0.25, 0.5]), np.array([[1.0], [-1.0]]), np.array([0, 1])
@@ -179,7 +86,8 @@ def check_pieces_decide():
         assert not segment.WeightSegment(still, best, 9 * best, labels, [1, 1]).stays_below(arb(0), 8)
 
 
-def check_lifts_keep_the_margins(rng):
+@seeds(3)
+def test_lifts_keep_the_margins(rng):
     """Where some units rest, the margins of V are a combination of their columns; and at the end they still rest."""
     names = rng.choice(("tanh", "sigmoid", "sin", "erf"), 2)
     network = Network(
@@ -212,7 +120,7 @@ def check_lifts_keep_the_margins(rng):
         assert np.abs(left).max() < 1e-9
 
 
-def check_a_zero_constant_carries_nothing():
+def test_a_zero_constant_carries_nothing():
     """Constant units, one of value 0 that no symbol shows: it cannot carry the others."""
     network = Network((1,), (Dense(4, activation("tanh(t) + t"), skip=True),))
     u = np.array([0.0, 0.0, 1.0, 2.0, 0.0, 1.0, 0.5, 0.25])
@@ -231,7 +139,7 @@ def _gateway():
     return at, gateway.part_merged_samples(at.network, at.u, at.rows.inputs)
 
 
-def check_parting_keeps_the_logits():
+def test_parting_keeps_the_logits():
     """V(t) exists for every t and stays bounded as the samples merge: at 80 digits."""
     at, parting = _gateway()
     assert not isinstance(parting, str) and sorted(map(len, parting.groups)) == [3, 4]
@@ -279,7 +187,7 @@ def _divided_differences(psi, nodes, groups):
     return mpmath.matrix(rows)
 
 
-def check_no_parting_of_equal_directions():
+def test_no_parting_of_equal_directions():
     """Two top units alike: the Hermite matrix is singular, nothing is claimed."""
     at, _ = _gateway()
     u = at.u.copy()
@@ -295,97 +203,13 @@ def check_no_parting_of_equal_directions():
     )
 
 
-def check_gateway_separates():
+def test_gateway_separates():
     network = Network((1,), (Dense(4, activation("tanh"), skip=True),))
     assert gateway.prove_gateway(network, np.array([[1.0], [1.0]])).verdict == "UNDECIDED"
     assert gateway.prove_gateway(network, np.array([[1.0], [1.0 + 2.0**-52]])).verdict == "PROVED"
 
 
-def check_escapes_are_accepted():
-    """What the prover emits from a start of each kind the checker accepts."""
-    for name, label in (("start-trained-clone", "E2"), ("start-duplicate-square", "E1"), ("start-gateway", "E3")):
-        at = case_problem(read_case(tampering.QUICK / f"{name}.toml"))
-        found = escape.prove_escape(
-            at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=(label,)
-        )
-        assert found.escape is not None, found.reason
-        builder = CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
-        builder.add_escape(found.escape)
-        with tempfile.TemporaryDirectory() as folder:
-            verdict = checker.check_file(str(builder.write(Path(folder) / "c.json")), 1)
-        assert verdict.verdict == "ACCEPTED", verdict.rejection
-
-
-@functools.cache
-def _tampered():
-    folder = Path(tempfile.mkdtemp())
-    originals = tampering.write_escapes(folder)
-    spoilt = {
-        name: tampering.tampered(originals[source], folder / f"t{k}.json", change)
-        for k, (name, (source, change, _)) in enumerate(tampering.TAMPERED.items())
-    }
-    return originals, spoilt
-
-
-def check_tampered_escapes_are_rejected():
-    """The checker, in this process: originals pass, every tampered certificate is rejected by one of its rules."""
-    originals, spoilt = _tampered()
-    for name, file in originals.items():
-        found = checker.check_file(str(file), 1)
-        assert found.verdict == "ACCEPTED", (name, found.rejection)
-    for name, file in spoilt.items():
-        found = checker.check_file(str(file), 1)
-        assert found.verdict == "REJECTED", name
-        assert found.rejection.rule in tampering.TAMPERED[name][2].split("|"), (name, found.rejection.rule)
-
-
-def check_segments_of_the_checker(rng):
-    """The checker's values and derivatives at a ball of times, on a convolution, a pool and two sources."""
-    network = _network(rng)
-    u = initialise(network, seed=int(rng.integers(99)), scale=0.5)
-    end, x = u + 0.2 * rng.normal(size=u.shape), rng.normal(size=(3, 16))
-    data = Dataset("s", x, np.array([0, 1, 0]), 2)
-    builder = CertificateBuilder(data, network, u, with_labels=True)
-    builder._claims.append({"label": "E4", "precision": 80, "separating": builder._point("moved", end, u)})
-    with tempfile.TemporaryDirectory() as folder:
-        file = str(builder.write(Path(folder) / "c.json"))
-        document = schema.read(schema.DOCUMENT, container.parse_json(Path(file).read_bytes(), ""), "")
-        raw = document.arrays
-        arrays = container.Arrays(container.load_arrays(file, raw.file, raw.bytes, raw.sha256))
-    inputs = arrays.exact(document.data.inputs, 3, 16)
-    known = checker_network.read_network(document.network, inputs, 3, 16, arrays)
-    moved = checker_network.move(known, document.claims[0].separating, arrays)
-    with common.precision(80):
-        along = checker_escape.Segment(known, checker_network.Features(moved))
-        middle, h = 0.3 + 0.4 * rng.random(), 1e-6
-        for _ in along.pieces(1):
-            along.t = arb(middle, 0.05)
-            rows = along.rows([0, 1, 2])
-        for t in (middle - 0.05, middle, middle + 0.05):
-            at, before, after = (approx_features(network, u + s * (end - u), x) for s in (t, t - h, t + h))
-            for i, j in itertools.product(range(3), range(network.skip_count)):
-                assert _inside(rows[i][j], at[i, j], 1e-11)
-                assert _inside(rows[3 + i][j], (after[i, j] - before[i, j]) / (2 * h), 1e-6)
-
-
-def check_what_reads_a_moved_unit_does_not_rest():
-    """A unit whose own weights stay rests only if no unit that it reads, by a nonzero weight, moves."""
-
-    def layer(weight, bias, inputs, skip):
-        exact = [common.Exact(fmpz_mat(table), 0, 8) for table in (weight, bias)]
-        return SimpleNamespace(
-            inputs=inputs, skip=skip, windows=[[0, 1][: len(weight[0])]], weight=exact[0], bias=exact[1]
-        )
-
-    top = layer([[1, 0], [0, 1], [0, 0]], [[0, 0, 5]], [0], [0, 1, 2])
-    inputs = common.Exact(fmpz_mat([[1]]), 0, 8)
-    before = SimpleNamespace(inputs=inputs, layers=[layer([[1], [2]], [[0, 0]], [-1], []), top])
-    after = SimpleNamespace(inputs=inputs, layers=[layer([[3], [2]], [[0, 0]], [-1], []), top])
-    assert checker_escape.units_at_rest(before, after) == [False, True, True]
-    assert checker_escape.units_at_rest(before, before) == [True, True, True]
-
-
-def check_a_valley_is_no_descent():
+def test_a_valley_is_no_descent():
     """U rests, V goes through a valley and up again: E1 must be rejected, whatever the number of pieces."""
     network = Network((1,), (Dense(2, activation("tanh"), skip=True),))
     u, x = np.array([1.0, -0.5, 0.25, 0.5]), np.array([[1.0], [-1.0]])
@@ -408,15 +232,3 @@ def check_a_valley_is_no_descent():
         with tempfile.TemporaryDirectory() as folder:
             found = checker.check_file(str(builder.write(Path(folder) / "c.json")), 1)
         assert found.verdict == verdict, (verdict, found.rejection)
-
-
-CHECKS = {name: value for name, value in globals().items() if name.startswith("check_")}
-
-
-def run_check(name, seed=0):
-    """Run one check; those that draw random cases get a generator."""
-    check = CHECKS[name]
-    if "rng" in inspect.signature(check).parameters:
-        check(np.random.default_rng(seed))
-    else:
-        check()

@@ -1,8 +1,4 @@
-"""Checks of the constructive witness (W0, W1, W2, W3) against planted truth: the prover's kernels, the checker's rule.
-
-Each `check_*` raises AssertionError when a guarantee is broken. Truth is mpmath at 60 digits and exact fractions. The
-package is reached through its modules only, so that a broken copy put in a module's place is the one that is checked.
-"""
+"""W1 and W2: the bounds of prover and checker at exact and random instances, and whole constructions."""
 
 from __future__ import annotations
 
@@ -14,81 +10,19 @@ import mpmath
 import numpy as np
 from checker.checker_writer import Builder, dyadic
 from flint import arb
+from planted import fraction, mp, seeds
+from planted_problems import SOFTPLUS, STEPS
 
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.precision import working_precision
-from verifier.checker import analytic, common, container, expression, schema
+from verifier.checker import common, container, expression, schema
 from verifier.checker import network as checker_network
 from verifier.checker import witness as checker
 from verifier.data import samples
 from verifier.network.layers import Dense
 from verifier.network.network import Network
-from verifier.rank import monotone
 from verifier.rank import witness as prover
 from verifier.sigma.activations import activation
-
-DIGITS = 60
-"""Decimal digits of the truth, within `run_check` only."""
-with mpmath.workdps(DIGITS):
-    COSINES = -mpmath.cos(2), mpmath.cos(2)
-
-
-def _sigmoid(t):
-    return 1 / (1 + mpmath.exp(-t))
-
-
-STEPS = {
-    "tanh(t)": (mpmath.tanh, -1, 1),
-    "1/(1 + exp(-t))": (_sigmoid, 0, 1),
-    "2*tanh(t) + 1": (lambda t: 2 * mpmath.tanh(t) + 1, -1, 3),
-    "tanh(t) - 1": (lambda t: mpmath.tanh(t) - 1, -2, 0),
-    "3 - tanh(t)": (lambda t: 3 - mpmath.tanh(t), 4, 2),
-    "t/sqrt(t**2 + 1)": (lambda t: t / mpmath.sqrt(t * t + 1), -1, 1),
-    "(1 + exp(-t))**(-2)": (lambda t: _sigmoid(t) ** 2, 0, 1),
-}
-"""Bounded monotone activations: the function and its limits at -oo and +oo."""
-
-MONOTONE = {
-    "exp(t)": (1, 0, mpmath.inf),
-    "t**3 + 2*t": (1, -mpmath.inf, mpmath.inf),
-    "tanh(t)**3": (1, -1, 1),
-    "1/(exp(t) + 2)": (-1, Fraction(1, 2), 0),
-    "erf(t) + tanh(3*t)": (1, -2, 2),
-    "exp(-exp(-t))": (1, 0, 1),
-    "-sinh(t)": (-1, mpmath.inf, -mpmath.inf),
-    "1/(tanh(t) - 2)": (-1, Fraction(-1, 3), -1),
-    "1/(1 + 1/(tanh(t) + 1))": (1, 0, Fraction(2, 3)),
-    "(tanh(exp(-t)))**2": (-1, 1, 0),
-    "1/(exp(2*t) + tanh(t) + 15/2)": (-1, Fraction(2, 13), 0),
-    "-1/(1 - tanh(t))": (-1, Fraction(-1, 2), -mpmath.inf),
-    "cos(2)*tanh(t)": (-1, *COSINES),
-} | {text: (1 if low < high else -1, low, high) for text, (_, low, high) in STEPS.items()}
-
-NOT_MONOTONE = (
-    "t**2 sin(t) cosh(t) tanh(t)**2 t*tanh(t) tanh(t)-atan(t) exp(t)*tanh(t) 1/(t**2+1) 1/t 1/tanh(t) 0*t exp(t)**0 5 "
-    "exp(t)*exp(-t) tanh(t)+log(-1) tanh(t)+2*tanh(t+1/(pi-pi)) erf(t)+erf(log(-1)) sqrt(t) log(t) t**(-3) t**(1/3) "
-    "exp(t)-exp(2*t) tanh(t)*atan(t) cos(t)**3 t/(1+exp(-t)) (pi-pi)*t"
-).split()
-NOT_ANALYTIC = (
-    "Abs(t) Max(0,t) Min(1,t) sqrt(t**2) 1/t log(t) sqrt(t) t**(-1) t**(1/3) (t**2)**(1/2) t/(1+Abs(t)) 1/tanh(t) "
-    "log(1+t) 1/(t-t) log(sin(t)) 1/(1-exp(t)) exp(1/t) erf(1/t)+2 1/(2+erf(1/t)) log(-1)*t erf(log(-1))*t "
-    "tanh(1/(pi-pi)) 1/cos(t) log(exp(t)-1) sqrt(1+tanh(2*t)*2) (1+sin(t))**(1/2) log(t**4)"
-).split()
-ANALYTIC = (
-    "t t**5 1/(1+t**2) log(1+exp(t)) t/(1+exp(-t)) log(2+sin(t)) log(cosh(t)) sqrt(1+t**4) (1+t**2)**(-3/2) "
-    "t*tanh(log(1+exp(t))) 1/(tanh(t)-2) (3-erf(t))**(1/2) exp(-t**2) t*(1+erf(t/sqrt(2)))/2 sin(t)/(2+cos(t)) "
-    "2**(1/2)*t"
-).split()
-SOFTPLUS = {"log(exp(t) + 1)": 1, "log(exp(20*t) + 1)/20": 20, "2*log(exp(t/2) + 1)": Fraction(1, 2)}
-SOFTPLUS |= {"3*log(exp(2*t/3) + 1)/2": Fraction(2, 3), "log(1 + exp(3*t))/3": 3}
-NOT_SOFTPLUS = ("log(exp(t) + 2)", "2*log(exp(t) + 1)", "log(exp(2*t) + 1)", "log(exp(-t) + 1)", "log(exp(t) - 1)")
-NOT_SOFTPLUS += ("log(exp(t)) + 1", "log(exp(0*t) + 1)/0", "0*log(exp(t) + 1)/0", "log(exp(t**2) + 1)", "exp(t) + 1")
-
-
-def fraction(value):
-    """Exact value of an exact ball."""
-    mantissa, exponent = (int(part) for part in value.man_exp())
-    return Fraction(mantissa) * Fraction(2) ** exponent
 
 
 def at_least(bound, truth):
@@ -97,93 +31,8 @@ def at_least(bound, truth):
     return mpmath.mpf(top.numerator) / top.denominator >= truth * (1 - mpmath.mpf(10) ** -40)
 
 
-def number(value):
-    value = Fraction(value)
-    return mpmath.mpf(value.numerator) / value.denominator
-
-
 def row_norm(matrix):
     return max(sum(abs(matrix[i, j]) for j in range(matrix.cols)) for i in range(matrix.rows))
-
-
-# --- expressions ------------------------------------------------------------------------------------------------
-
-
-def check_analytic_expressions(rng):
-    """Only what is real analytic on R is said to be so, and all of the usual expressions are."""
-    for text in NOT_ANALYTIC:
-        assert not analytic.analytic(expression.parse(text, "").tree), text
-    for text in ANALYTIC:
-        assert analytic.analytic(expression.parse(text, "").tree), text
-
-
-def _has_limit(ball, truth):
-    if mpmath.isinf(truth):
-        return ball == (arb("inf") if truth > 0 else arb("-inf"))
-    middle, radius = fraction(ball.mid()), fraction(ball.rad())
-    return abs(number(middle) - number(truth) if isinstance(truth, Fraction | int) else number(middle) - truth) <= (
-        number(radius) + mpmath.mpf(10) ** -30
-    )
-
-
-def check_monotone_expressions(rng):
-    """Directions and limits in the checker and in the prover; nothing is claimed of functions that are not monotone."""
-    with common.precision(200):
-        for text, (direction, *ends) in MONOTONE.items():
-            found = analytic.monotone(expression.parse(text, "").tree)
-            assert found[0] == direction, text
-            assert all(_has_limit(ball, end) for ball, end in zip(found[1:], ends, strict=True)), (text, found)
-            own = monotone.monotone_limits(activation(text))
-            assert own is not None and own.sign == direction, text
-            assert all(_has_limit(ball, end) for ball, end in zip((own.low, own.high), ends, strict=True)), text
-        for text in NOT_MONOTONE:
-            assert analytic.monotone(expression.parse(text, "").tree)[0] == 0, text
-        for text in ("t**2", "sin(t)", "tanh(t)**2", "t*tanh(t)", "tanh(t) - atan(t)"):
-            assert monotone.monotone_limits(activation(text)) is None, text
-    for text, slope in SOFTPLUS.items():
-        found = analytic.sharpness(expression.parse(text, "").text)
-        assert Fraction(int(found.p), int(found.q)) == slope, text
-    for text in NOT_SOFTPLUS:
-        assert analytic.sharpness(expression.parse(text, "").text) == 0, text
-
-
-# --- projections ------------------------------------------------------------------------------------------------
-
-
-def check_projections_are_exact(rng):
-    """SampleSource.project gives <a, x> exactly for all types, sizes and byte orders."""
-    n, d = int(rng.integers(1, 9)), int(rng.integers(1, 5))
-    wild = np.ldexp(rng.standard_normal((n, d)), rng.integers(-1060, 900, (n, d)))
-    arrays = [
-        rng.integers(0, 256, (n, d)).astype(np.uint8),
-        rng.integers(-(2**63), 2**63 - 1, (n, d)),
-        rng.integers(0, 2**64 - 1, (n, d), dtype=np.uint64),
-        rng.integers(-(2**15), 2**15, (n, d)).astype(">i2"),
-        rng.standard_normal((n, d)),
-        rng.standard_normal((n, d)).astype(np.float32),
-        rng.integers(-9, 9, (n, d)) / 8.0,
-        wild,
-        np.zeros((n, d)),
-        np.full((n, d), -(2**63)),
-        np.full((n, d), 5e-324),
-        np.asfortranarray(rng.integers(-(2**52), 2**52, (n, d)).astype(float)),
-    ]
-    for array in arrays:
-        for bits in (1, 8, 30, 40):
-            direction = rng.integers(1 - 2**bits, 2**bits, d)
-            source = samples.SampleSource("x", array)
-            found, exponent = source.project(direction)
-            exact = [sum(Fraction(x) * int(a) for x, a in zip(row, direction, strict=True)) for row in array.tolist()]
-            assert [int(k) * Fraction(2) ** exponent for k in found] == exact
-            low, size = source.extent
-            entries = [Fraction(x) / Fraction(2) ** low for row in array.tolist() for x in row]
-            assert all(entry.denominator == 1 and abs(entry) < 2**size for entry in entries)
-    with np.errstate(all="ignore"):
-        whole = samples.SampleSource("x", rng.integers(-200, 300, (n, d)).astype(np.int64))
-        assert np.array_equal(whole.stored(), whole.array) and whole.stored().dtype.itemsize <= 2
-
-
-# --- W1 and W2: the bounds --------------------------------------------------------------------------------------
 
 
 class Instance:
@@ -221,7 +70,7 @@ class Instance:
                 for i in range(self.n):
                     towards = -1 if (i >= j) == (weight > 0) else 1
                     move = error * towards if rng is None or rng.integers(2) else error * int(rng.integers(-1, 2))
-                    psi[i, j] = function(number(weight * self.z[i] + biases[j - first] + move))
+                    psi[i, j] = function(mp(weight * self.z[i] + biases[j - first] + move))
                     t[i, j] = top if i >= j else bottom
         return psi, t
 
@@ -295,7 +144,9 @@ def examine(builder, document):
         return rejection
 
 
-def check_steps_bound_the_truth(rng):
+@seeds(5)
+@mpmath.workdps(60)
+def test_steps_bound_the_truth(rng):
     """W1 in the prover: ||T^-1|| and ||Psi - T|| are bounded, with perturbed pre-activations too, and not absurdly."""
     instance = Instance(rng)
     network, blocks = instance.network(), instance.prover_blocks()
@@ -317,7 +168,7 @@ def check_steps_bound_the_truth(rng):
 
 
 def _softplus(text):
-    slope = number(SOFTPLUS[text])
+    slope = mp(SOFTPLUS[text])
     return lambda u: mpmath.log1p(mpmath.exp(slope * u)) / slope if u < 100 else u, 0, 0
 
 
@@ -328,12 +179,14 @@ def _ramp_truth(instance, text, error=Fraction(0), rng=None):
     t = mpmath.matrix(n, n)
     for i in range(n):
         for j in range(n):
-            t[i, j] = number(max(weight * (z[i + 1] - z[j]), Fraction(0)))
+            t[i, j] = mp(max(weight * (z[i + 1] - z[j]), Fraction(0)))
     psi = instance.truth(_softplus, error, rng)[0]
     return row_norm(mpmath.inverse(t)), row_norm(mpmath.inverse(t) * (psi - t))
 
 
-def check_ramps_bound_the_truth(rng):
+@seeds(5)
+@mpmath.workdps(60)
+def test_ramps_bound_the_truth(rng):
     """W2 in the prover: the two norms are bounded, with displaced thresholds and perturbed pre-activations."""
     text = str(rng.choice(list(SOFTPLUS)))
     instance, error = Instance(rng, text), Fraction(int(rng.integers(0, 2)), 64)
@@ -350,7 +203,9 @@ def check_ramps_bound_the_truth(rng):
             assert at_least(norm, inverse) and at_least(norm * distance, q)
 
 
-def check_ramps_move(rng):
+@seeds(5)
+@mpmath.workdps(60)
+def test_ramps_move(rng):
     """W2, steep, so that only displaced thresholds and perturbations count: q in prover and checker is large enough."""
     instance = Instance(rng, "log(exp(t) + 1)", 2**12)
     error = Fraction(2**12, 64) * int(rng.integers(2))
@@ -367,7 +222,9 @@ def check_ramps_move(rng):
         assert at_least(norm * distance, q) and at_least(norm, inverse)
 
 
-def check_checker_steps_bound_the_truth(rng):
+@seeds(5)
+@mpmath.workdps(60)
+def test_checker_steps_bound_the_truth(rng):
     """W1 in the checker: ||T^-1|| and ||Psi - T|| are bounded, with perturbed pre-activations too."""
     instance, error = Instance(rng), Fraction(int(rng.integers(0, 3)), 16)
     with common.precision(64):
@@ -377,10 +234,12 @@ def check_checker_steps_bound_the_truth(rng):
     assert at_least(norm, row_norm(mpmath.inverse(t)))
 
 
-def check_steps_move_by_the_error(rng):
+@seeds(5)
+@mpmath.workdps(60)
+def test_steps_move_by_the_error(rng):
     """W1: an error moves the argument nearer to the threshold; the worst row sum is N (1 - tanh(nearest - e))."""
     n, near, far, e = int(rng.integers(2, 9)), Fraction(int(rng.integers(8, 30)), 8), Fraction(9), Fraction(1, 2)
-    truth = n * (1 - mpmath.tanh(number(near - e)))
+    truth = n * (1 - mpmath.tanh(mp(near - e)))
     network = Network((1,), (Dense(n, activation("tanh"), True),))
     for up, down in ((near, far), (far, near)):
         for sign in (1, -1):
@@ -397,7 +256,9 @@ def check_steps_move_by_the_error(rng):
                 assert at_least(distance, truth) and float(distance) <= float(truth) * 1.001
 
 
-def check_checker_bounds_the_truth(rng):
+@seeds(5)
+@mpmath.workdps(60)
+def test_checker_bounds_the_truth(rng):
     """W1 and W2 in the checker: q and sigma_lower on the right side of the truth, acceptance only if q < 1."""
     for label, text in (("W1", None), ("W2", str(rng.choice(list(SOFTPLUS))))):
         instance = Instance(rng, text)
@@ -420,7 +281,9 @@ def check_checker_bounds_the_truth(rng):
         assert 0 < float(found["sigma_lower"]) <= float(lowest) * (1 + 1e-9)
 
 
-def check_checker_at_the_edge(rng):
+@seeds(5)
+@mpmath.workdps(60)
+def test_checker_at_the_edge(rng):
     """One block of tanh with arguments exactly +-A: accepted iff q < 1, to four digits; the same with a radius."""
     n = int(rng.integers(2, 7))
     instance = Instance(rng)
@@ -436,16 +299,15 @@ def check_checker_at_the_edge(rng):
             instance.blocks[0] = ("tanh(t)", 0, n, abs(weight), [sign * b for b in instance.blocks[0][4]])
         if accepted:  # e = radius (d 2^bits + 1) with d = 2 and entries up to 7
             assert isinstance(examine(*instance.document("W1", Fraction(1, 2**40))), dict)
-            slack = number(weight) / 2 - edge
+            slack = mp(weight) / 2 - edge
             most = Fraction(int(mpmath.ceil(slack * 2**60)), 2**60) / 17
             outcome = examine(*instance.document("W1", Fraction(int(most * 2**70) * 21 // 20, 2**70)))
             assert isinstance(outcome, common.Rejection)
 
 
-# --- the whole construction -------------------------------------------------------------------------------------
-
-
-def check_witness_has_full_rank(rng):
+@seeds(5)
+@mpmath.workdps(60)
+def test_witness_has_full_rank(rng):
     """prove_witness: sigma_N of Psi at its parameters, and nearby, is at least sigma_lower; with chains and blocks."""
     n, d = int(rng.integers(1, 8)), int(rng.integers(1, 4))
     source = samples.SampleSource("x", np.unique(rng.integers(-9, 9, (n, d)), axis=0))
@@ -468,12 +330,7 @@ def check_witness_has_full_rank(rng):
         values = [[Fraction(p) for p in projected]]
         for link in result.chain:
             w, b = link.weight.fraction(), link.bias.fraction()
-            values.append(
-                [
-                    mpmath.tanh(number(w) * number(v) + number(b)) if isinstance(v, Fraction) else None
-                    for v in values[-1]
-                ]
-            )
+            values.append([mpmath.tanh(mp(w) * mp(v) + mp(b)) if isinstance(v, Fraction) else None for v in values[-1]])
         columns = []
         for block in result.blocks:
             numbers, exponent = block.biases.integers()
@@ -485,17 +342,8 @@ def check_witness_has_full_rank(rng):
                     exact = bias * Fraction(2) ** exponent
                     move = radius * (sum(map(abs, row)) + 1) * int(rng.choice([-1, 1])) if moved else 0
                     h = values[block.links][i]
-                    column.append(here(number(w) * (number(h) if block.links == 0 else h) + number(exact + move)))
+                    column.append(here(mp(w) * (mp(h) if block.links == 0 else h) + mp(exact + move)))
                 columns.append(column)
         psi = mpmath.matrix(columns).T
         lowest = mpmath.svd_r(psi, compute_uv=False)[n - 1]
-        assert number(result.sigma_lower.fraction()) <= lowest * (1 + mpmath.mpf(10) ** -30)
-
-
-CHECKS = {name: value for name, value in globals().items() if name.startswith("check_")}
-
-
-def run_check(name, seed=0):
-    """Run one check with a seed."""
-    with mpmath.workdps(DIGITS):
-        CHECKS[name](np.random.default_rng(seed))
+        assert mp(result.sigma_lower.fraction()) <= lowest * (1 + mpmath.mpf(10) ** -30)
