@@ -35,7 +35,7 @@ from planted import (
 )
 
 from verifier.balls import activation as activation_balls
-from verifier.balls import exact, loss, margins
+from verifier.balls import decimals, exact, loss, margins
 from verifier.balls import feature_enclosure as features
 from verifier.balls.binary64 import activation as activation64
 from verifier.balls.binary64 import elementary
@@ -46,7 +46,21 @@ from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.balls.precision import working_precision
 from verifier.landscape import path, zero_loss
 from verifier.network import initialise, layers, network
-from verifier.rank import approx, certify, deficiency, float_inverse, gram, norms, right_inverse
+from verifier.rank import (
+    approx,
+    certify,
+    cholesky,
+    deficiency,
+    eigenvalues,
+    float_inverse,
+    gram,
+    gram_matrix,
+    inverse_norm,
+    monomials,
+    norms,
+    right_inverse,
+    spectrum_search,
+)
 from verifier.rank import singular_values as svd
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
@@ -604,9 +618,9 @@ def check_eigenvalue_bounds(rng, rounds=25):
         with working_precision(128):
             b = q * arb_mat(n, m, [arb(x, radius) for x in a.ravel().tolist()])
             half = int(rng.choice([32, 128]))
-            s, t = svd.gram(q, half), svd.gram(b, half)
+            s, t = eigenvalues.ball_gram(q, half), eigenvalues.ball_gram(b, half)
             floor = arb(float(rng.choice([0.0, 1e-9, 0.1])))
-            found = svd.eigenvalue_bounds(s, t, floor)
+            found = eigenvalues.eigenvalue_bounds(s, t, floor)
         if found is not None:
             for (low, high), value in zip(found, squared_singular_values(truth), strict=True):
                 low, high = fraction(low), fraction(high)
@@ -618,7 +632,7 @@ def check_eigenvalue_bounds_at_the_edge():
 
     def bounds(s, t, floor=0):
         with working_precision(128):
-            return svd.eigenvalue_bounds(arb_mat(s), arb_mat(t), arb(floor))
+            return eigenvalues.eigenvalue_bounds(arb_mat(s), arb_mat(t), arb(floor))
 
     one, two = [[1, 0], [0, 1]], [[2, 0], [0, 1]]
     (low, high), (least, most) = bounds(one, [[1, 0.5], [0.5, 1]])  # 3/2 and 1/2
@@ -712,7 +726,9 @@ def check_enclosed_features(rng):
             truth = [
                 [Fraction(x) + sign * (1 if x > 0 else -1) * Fraction(radius) for x in row] for row in psi.tolist()
             ]
-            search = svd._Search(n, m, 3, 64, lambda _, balls=balls: balls, lambda n=n: n, None, certify.silent)
+            search = spectrum_search.SpectrumSearch(
+                n, m, 3, 64, lambda _, balls=balls: balls, lambda n=n: n, None, certify.silent
+            )
             found = search.run()
             for low, high, value in zip(found.lower, found.upper, squared_singular_values(truth), strict=True):
                 assert low.fraction() ** 2 <= value <= high.fraction() ** 2
@@ -724,17 +740,21 @@ def check_decimals_of_singular_values(rng):
         low = Fraction(int(rng.integers(1, 2**62))) * Fraction(10) ** int(rng.integers(-330, 330))
         high = low * (1 + Fraction(int(rng.integers(0, 1000)), 10 ** int(rng.integers(3, 40))))
         digits = int(rng.integers(1, 60))
-        x, error = (Fraction(part) for part in svd.decimal_enclosure(low, high, digits).split(" +- "))
+        x, error = (Fraction(part) for part in decimals.decimal_enclosure(low, high, digits).split(" +- "))
         assert x - error <= low <= high <= x + error
         assert error <= (high - low) / 2 * Fraction(11, 10) + x / 10 ** (digits - 1)
-        down, up = (Fraction(svd.decimal_bound(low, digits, up=up)) for up in (False, True))
+        down, up = (Fraction(decimals.decimal_bound(low, digits, up=up)) for up in (False, True))
         assert down <= low <= up and up - down <= low / 10 ** (digits - 1)
         size = 10 ** (digits + 5)
-        assert svd.has_digits(exact.Dyadic(size, -7), exact.Dyadic(size + 10**5, -7), digits)
-        assert not svd.has_digits(exact.Dyadic(size, -7), exact.Dyadic(size + 10**5 + 1, -7), digits)
-    assert svd.decimal_enclosure(Fraction(0), Fraction(0), 5) == svd.decimal_bound(Fraction(0), 5, up=True) == "0"
-    assert svd.has_digits(exact.Dyadic(0, 0), exact.Dyadic(0, 0), 9)
-    assert not svd.has_digits(exact.Dyadic(0, 0), exact.Dyadic(1, -9999), 1)
+        assert spectrum_search.has_digits(exact.Dyadic(size, -7), exact.Dyadic(size + 10**5, -7), digits)
+        assert not spectrum_search.has_digits(exact.Dyadic(size, -7), exact.Dyadic(size + 10**5 + 1, -7), digits)
+    assert (
+        decimals.decimal_enclosure(Fraction(0), Fraction(0), 5)
+        == decimals.decimal_bound(Fraction(0), 5, up=True)
+        == "0"
+    )
+    assert spectrum_search.has_digits(exact.Dyadic(0, 0), exact.Dyadic(0, 0), 9)
+    assert not spectrum_search.has_digits(exact.Dyadic(0, 0), exact.Dyadic(1, -9999), 1)
 
 
 def random_structure(rng):
@@ -872,13 +892,13 @@ def check_monomial_rank(rng):
         powers = [p for p in grids if sum(p) <= degree]
         rows = [[math.prod((Fraction(v) ** e for v, e in zip(row, p, strict=True)), start=Fraction(1)) for p in powers]
                 for row in x.tolist()]  # fmt: skip
-        assert exact_rank(rows) <= deficiency.monomial_rank(x, degree) <= n
+        assert exact_rank(rows) <= monomials.monomial_rank(x, degree) <= n
         moving = sum(len(set(column)) > 1 for column in x.T.tolist())
         if math.comb(moving + degree, degree) >= n:
-            assert deficiency.monomial_rank(x, degree) == exact_rank(rows)
+            assert monomials.monomial_rank(x, degree) == exact_rank(rows)
     # The only 3 x 3 minor is the largest prime below 2^62: rank 3, but 2 modulo that prime.
     short = next(k for k in itertools.count(1) if fmpz(2**62 - k).is_prime())
-    assert deficiency.monomial_rank(np.array([[0.0, 0.0], [2.0**31, short], [1.0, 2.0**31]]), 1) == 3
+    assert monomials.monomial_rank(np.array([[0.0, 0.0], [2.0**31, short], [1.0, 2.0**31]]), 1) == 3
 
 
 def check_prove_rank_on_planted_ranks(rng, rounds=4):
@@ -971,7 +991,7 @@ def check_gram_error_covers_any_rounding(rng):
     a = np.repeat(rng.integers(1, 8, (1, m)).astype(float), n, axis=0)
     for width in (m, 32):
         source = MatrixEnclosure(Backend(np, "numpy", worst_product), a)
-        found = gram.accumulate(source, gram.plan(n, m, block=2, width=width))
+        found = gram_matrix.accumulate(source, gram_matrix.plan(n, m, block=2, width=width))
         low = unpacked(found.blocks, found.edges)
         h = rational(np.tril(low) + np.tril(low, -1).T)
         exact_gram = rational(a) @ rational(a).T
@@ -985,9 +1005,9 @@ def check_residual_covers_any_rounding(rng):
     h = np.full((n, n), float(rng.integers(1, 8)))
     h[np.diag_indices(n)] += 2.0**-30
     blocks, edges = blocks_of(h, n)
-    start = gram.Gram(blocks, edges, arb(float(np.trace(h))), arb(0), arb(0), arb(0))
+    start = gram_matrix.Gram(blocks, edges, arb(float(np.trace(h))), arb(0), arb(0), arb(0))
     shift = 2.0**-40
-    found = gram.cholesky_residual(WorstRounding(np, "numpy", worst_product), start, shift)
+    found = cholesky.cholesky_residual(WorstRounding(np, "numpy", worst_product), start, shift)
     c = rational(unpacked(found.blocks, edges))
     ones = rational(h).sum() - n * Fraction(shift) - sum(v * v for v in c.sum(axis=0))
     assert abs(ones) / n <= fraction(found.residual.upper())
@@ -1002,9 +1022,9 @@ def check_residual_of_any_factor(rng):
         for b in (1, 2, len(h)):
             for kind in (SloppyBackend, Backend):
                 blocks, edges = blocks_of(h, b)
-                start = gram.Gram(blocks, edges, arb(float(np.trace(h))), arb(0), arb(0), arb(0))
+                start = gram_matrix.Gram(blocks, edges, arb(float(np.trace(h))), arb(0), arb(0), arb(0))
                 shift = 0.125
-                found = gram.cholesky_residual(kind(numpy_backend(1).xp, "numpy"), start, shift)
+                found = cholesky.cholesky_residual(kind(numpy_backend(1).xp, "numpy"), start, shift)
                 if isinstance(found, str):
                     continue
                 c = unpacked(found.blocks, edges)
@@ -1016,12 +1036,12 @@ def check_residual_of_any_factor(rng):
 
 def check_gram_bound_formula():
     """sqrt(c - residual - error) - radii, rounded down."""
-    start = gram.Gram({}, [], arb(0), arb(0), arb(1), arb(1))
-    found = gram.sigma_bound(start, gram.Factor({}, 20.0, arb(3)))
+    start = gram_matrix.Gram({}, [], arb(0), arb(0), arb(1), arb(1))
+    found = gram.sigma_bound(start, cholesky.Factor({}, 20.0, arb(3)))
     assert 3 - 1e-12 < found < 3
-    assert gram.sigma_bound(start, gram.Factor({}, 4.0, arb(3))) == -math.inf
-    assert gram.sigma_bound(start, gram.Factor({}, 4.5, arb(3))) == -math.inf
-    assert gram.sigma_bound(start, gram.Factor({}, 20.0, arb("nan"))) == -math.inf
+    assert gram.sigma_bound(start, cholesky.Factor({}, 4.0, arb(3))) == -math.inf
+    assert gram.sigma_bound(start, cholesky.Factor({}, 4.5, arb(3))) == -math.inf
+    assert gram.sigma_bound(start, cholesky.Factor({}, 20.0, arb("nan"))) == -math.inf
 
 
 def check_gram_bound_counts_radii(rng):
@@ -1047,7 +1067,7 @@ def check_gram_bound_is_below_the_truth(rng, rounds=3):
         if n > 1 and rng.integers(2):
             a[-1] = a[0] + a[-1] * 10.0 ** -float(rng.integers(1, 9))
         truth = smallest_singular_value(a.tolist())
-        sizes = gram.plan(n, m, block=int(rng.integers(1, 4)), width=int(rng.integers(1, 5)))
+        sizes = gram_matrix.plan(n, m, block=int(rng.integers(1, 4)), width=int(rng.integers(1, 5)))
         for backend in (numpy_backend(1), lying_backend()):
             for tight in (False, True):
                 found = gram.certify_gram(MatrixEnclosure(backend, a), tight=tight, sizes=sizes)
@@ -1099,10 +1119,10 @@ def check_float_norms(rng):
     if rng.integers(2):
         x = np.abs(x)
     truth = np.linalg.norm(x, 2)
-    assert float_inverse.norm_bound(numpy_backend(1), x) >= truth * (1 - 1e-14)
-    sharp = float_inverse.norm_bound(numpy_backend(1), x, tight=True)
+    assert inverse_norm.norm_bound(numpy_backend(1), x) >= truth * (1 - 1e-14)
+    sharp = inverse_norm.norm_bound(numpy_backend(1), x, tight=True)
     assert truth * (1 - 1e-14) <= sharp <= 1.1 * truth
-    assert float_inverse.norm_bound(lying_backend(), x, tight=True) >= truth * (1 - 1e-14)
+    assert inverse_norm.norm_bound(lying_backend(), x, tight=True) >= truth * (1 - 1e-14)
 
 
 def check_float_inverse_is_below_the_truth(rng, rounds=3):

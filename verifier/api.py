@@ -32,7 +32,8 @@ from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.initialise import Init
 from verifier.network.layers import Layer
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, silent
+from verifier.rank.certify import Stage, silent
+from verifier.rank.result import RankResult
 from verifier.run.arguments import Weights, given_dataset, given_instance, given_network
 from verifier.run.case import (
     MAX_CHECK,

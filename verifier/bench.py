@@ -36,9 +36,12 @@ from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.initialise import initialise
 from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
-from verifier.rank.certify import Stage, _float_witness
-from verifier.rank.float_inverse import approx_inverse64, certify_inverse64
-from verifier.rank.gram import certify_gram, plan
+from verifier.rank.approx import approx_inverse64
+from verifier.rank.approx import float_witness as _float_witness
+from verifier.rank.certify import Stage
+from verifier.rank.float_inverse import certify_inverse64
+from verifier.rank.gram import certify_gram
+from verifier.rank.gram_matrix import plan
 from verifier.rank.right_inverse import certify_right_inverse
 from verifier.rank.singular_values import singular_values
 from verifier.run.case import Case

@@ -14,8 +14,8 @@ from verifier.balls.exact import Dyadic
 from verifier.fuzz.acceptance import CheckerService
 from verifier.fuzz.properties import PROPERTIES, Falsified, certificate, enclosure, invariance, path, rank
 from verifier.landscape.path import Path as LossPath
-from verifier.rank.certify import RankResult
 from verifier.rank.deficiency import Deficiency
+from verifier.rank.result import RankResult
 from verifier.run.pipeline import CaseReport
 
 EXAMPLES = {"path-never-increases": 12, "other-losses-never-increase": 8, "checker-accepts": 25}

@@ -40,7 +40,8 @@ from verifier.landscape.path import PathResult, prove_path
 from verifier.landscape.separate import times_right_inverse
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.rank.certify import Stage, prove_rank, silent
+from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RightInverse
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.assumption import analytic

@@ -18,13 +18,13 @@ from typing import Final
 import jinja2
 from markupsafe import Markup, escape
 
+from verifier.balls.decimals import decimal_bound
 from verifier.display import count
 from verifier.experiments.claims import Claim, judge_claims
 from verifier.experiments.comparison import Judgement
 from verifier.experiments.groups import Condition, condition_of, group_of
 from verifier.experiments.record import Experiment, Run
 from verifier.experiments.table import DataTable, Row, certified_sentence, data_tables
-from verifier.rank.singular_values import decimal_bound
 from verifier.report.page import CODES, LONGEST_FILE, LONGEST_TITLE
 from verifier.report.page_template import environment, style_sheet
 from verifier.report.text import typeset, visible

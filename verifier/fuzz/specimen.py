@@ -26,7 +26,7 @@ from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping, group_duplicates
 from verifier.errors import CaseError
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult
+from verifier.rank.result import RankResult
 from verifier.run.case import Case, build_network, parse_case, read_case
 from verifier.run.pipeline import CaseReport, Instance, case_dataset, case_instance, in_words, run_case
 from verifier.verdict import Verdict

@@ -13,43 +13,37 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from flint import arb, fmpz, fmpz_mat
-from numpy.typing import NDArray
 
 from verifier.balls.binary64.canary import canary, require_products
 from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
-from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
-from verifier.balls.feature_enclosure import FeatureEnclosure, Progress, block_is_finite
-from verifier.balls.precision import working_precision
-from verifier.display import Decided, Facts, Shown, Table
+from verifier.balls.exact import at_least, at_most
+from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.errors import needs
 from verifier.network.network import Array
-from verifier.rank.approx import approx_right_inverse_bits, compact_right_inverse
+from verifier.rank.approx import (
+    approx_inverse64,
+    column_choices,
+    float_witness,
+    high_precision_witness,
+    used_columns,
+)
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
-from verifier.rank.float_inverse import approx_inverse64, certify_inverse64, residual64
+from verifier.rank.float_inverse import bound_in_binary64, certify_inverse64
 from verifier.rank.gram import GramBound, certify_gram
 from verifier.rank.rational import ExactRank, TooLargeError, exact_rank, rational_activations, rational_features
+from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import (
-    NORM_PRECISION,
-    SLACK,
     RankBound,
     RightInverse,
     certify_right_inverse,
-    norm_products_for,
-    round_to_integers,
-    witness_norm,
 )
 from verifier.verdict import Verdict
 
 DEFAULT_MAX_BITS = 4096
-LARGE = 500
-"""From this N on a subset of 5N/4 columns is tried first: cheaper by the ratio, the bound of sigma_N a little
-smaller.
-"""
 INVERSE_BYTES = 4 * 10**9
 """A right inverse is not sought if Psi alone takes more memory than this: R2 needs no more than its Gram matrix."""
 
@@ -59,55 +53,6 @@ WORK_LIMIT_SECONDS = 900.0
 
 Stage = Callable[[str], Progress]
 """Announces what is being proved and returns where to report the fraction done."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class RankResult(Decided, Shown):
-    """What is known of ``rank Psi(U) = N``.
-
-    When PROVED, ``sigma_lower`` is the best proved lower bound of sigma_N; ``bound`` and ``witness`` are what a
-    certificate states (R1, R3), ``gram`` is R2's evidence. ``deficiency`` is set when REFUTED; ``exact`` if R6 decided,
-    which bounds no singular value (``sigma_lower`` is 0 then); ``attempts`` tells the ladder's story with its costs.
-    """
-
-    verdict: Verdict
-    samples: int
-    columns: int
-    precision: int
-    reason: str
-    attempts: tuple[str, ...]
-    bound: RankBound | None = None
-    witness: RightInverse | None = None
-    deficiency: Deficiency | None = None
-    gram: GramBound | None = None
-    sigma_lower: float = 0.0
-    exact: ExactRank | None = None
-
-    @property
-    def label(self) -> str:
-        """``R2`` without a witness, ``R1`` to 64 bits, ``R3`` above, ``R5`` refuted, ``R6`` exact, ``R`` undecided."""
-        if self.exact is not None and self.bound is None and self.verdict is not Verdict.UNDECIDED:
-            return "R6"
-        if self.verdict is Verdict.REFUTED:
-            return "R5"
-        if self.verdict is Verdict.UNDECIDED:
-            return "R"
-        if self.bound is None:
-            return "R2"
-        return "R1" if self.precision <= FIRST_BITS else "R3"
-
-    def _facts(self) -> Facts:
-        values = [("rung", self.label), ("N x M", f"{self.samples} x {self.columns}")]
-        if self.verdict is Verdict.PROVED:
-            values.append(("rank", str(self.samples)))
-        if self.sigma_lower > 0:
-            values.append(("sigma_N >=", at_least(self.sigma_lower)))
-        if self.deficiency is not None:
-            values.append(("rank <=", str(self.deficiency.rank_at_most)))
-        values.append(("precision", f"{self.precision} bits"))
-        ladder = Table("The ladder: what was tried", ("attempt",), tuple((text,) for text in self.attempts))
-        tables = (ladder,) if self.attempts else ()
-        return Facts("Full row rank of Psi(U)", str(self.verdict), self.reason, tuple(values), tables)
 
 
 def silent(_: str) -> Progress:
@@ -183,10 +128,10 @@ def prove_rank(
         reason = "binary64 does not decide it, and Psi is too large for Arb"
         return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts)), features
     psi = features.approx()
-    for columns in _column_choices(n, m):
+    for columns in column_choices(n, m):
         begun = time.perf_counter()
         stage(f"right inverse of {n} x {m if columns is None else len(columns)} features")
-        witness = _float_witness(psi, columns, features.precision)
+        witness = float_witness(psi, columns, features.precision)
         if isinstance(witness, str):
             attempts.append(f"R1 at {features.precision} bits: {witness}")
             continue
@@ -332,14 +277,14 @@ def _float_rungs(
         return None
     psi = features.approx()
     require_products(features.record)  # a wrong product is named at once, not taken for a singular matrix
-    for columns in _column_choices(n, m):
+    for columns in column_choices(n, m):
         begun = time.perf_counter()
         stage(f"right inverse of {n} x {m if columns is None else len(columns)} features")
-        witness = _float_witness(psi, columns, FIRST_BITS)
+        witness = float_witness(psi, columns, FIRST_BITS)
         if isinstance(witness, str):
             attempts.append(f"R1 in binary64: {witness}")
             continue
-        bound = _bound64(features, witness)
+        bound = bound_in_binary64(features, witness)
         if bound is None:
             attempts.append(f"R1 in binary64: the residual's bound is not below 1{_cost(begun)}")
             continue
@@ -385,30 +330,6 @@ def _proved_by_gram(features: FloatEnclosure, bound: GramBound) -> RankResult:
     )
 
 
-def _bound64(features: FloatEnclosure, witness: RightInverse) -> RankBound | None:
-    """R1's claim from a binary64 residual, with room for a checker that rounds Psi to ``feature_bits``.
-
-    Guarantee: if a bound is returned, rank Psi(U) = N and ``sigma_N >= sigma_lower > 0``.
-    """
-    x = witness.matrix.approx()
-    found = residual64(features, x, witness.columns)
-    k, n = x.shape
-    if not (math.isfinite(found.alpha) and 0.0 < found.norm_x < math.inf):
-        return None
-    with working_precision(NORM_PRECISION):
-        norm = arb(found.norm_x)
-        if witness.norm_products:
-            integers, exponent = witness.matrix.fmpz_mat()
-            norm = witness_norm(integers, exponent, witness.norm_products)
-        rounding = arb(n * k).sqrt() * arb(float(np.linalg.norm(x))) * arb((fmpz(1), fmpz(-witness.feature_bits)))
-        alpha = round_up(arb(found.alpha) * (1 + SLACK) + 2 * rounding)
-        if not alpha.arb() < 1:
-            return None
-        # x is the witness, possibly rounded to binary64: SLACK is far more than the difference of their norms
-        sigma = round_down((1 - alpha.arb()) / (norm * (1 + SLACK)))
-    return RankBound(alpha, sigma) if sigma.mantissa > 0 else None
-
-
 def _climb(
     features: FeatureEnclosure,
     attempts: list[str],
@@ -427,7 +348,7 @@ def _climb(
             break
         begun = time.perf_counter()
         higher = FeatureEnclosure(features.network, features.u, features.inputs, bits)
-        witness = _high_precision_witness(higher, stage(f"rank: right inverse at {bits} bits"))
+        witness = high_precision_witness(higher, stage(f"rank: right inverse at {bits} bits"))
         if isinstance(witness, str):
             attempts.append(f"R3 at {bits} bits: {witness}")
         else:
@@ -473,70 +394,3 @@ def _refuted(features: Enclosure, found: Deficiency, attempts: tuple[str, ...]) 
         attempts,
         deficiency=found,
     )
-
-
-def used_columns(n: int, m: int) -> int:
-    """How many columns a right inverse uses at first."""
-    wanted = -(-5 * n // 4)
-    return m if n < LARGE or wanted >= m else wanted
-
-
-def _column_choices(n: int, m: int) -> list[NDArray[np.int64] | None]:
-    """Column subsets to try in turn; None means all of them."""
-    wanted = used_columns(n, m)
-    if wanted == m:
-        return [None]
-    spread = np.unique(np.linspace(0, m - 1, wanted).astype(np.int64))
-    return [spread, None]
-
-
-@np.errstate(all="ignore")
-def _float_witness(psi: Array, columns: NDArray[np.int64] | None, precision: int) -> RightInverse | str:
-    a = psi if columns is None else psi[:, columns]
-    if not np.isfinite(a).all():
-        return "the floating-point features overflow"
-    x = approx_inverse64(a)
-    if x is None:
-        return "no right inverse in binary64 (numerically singular)"
-    n, k = a.shape
-    spread = math.sqrt(n * k) * float(np.linalg.norm(x))
-    room = precision - 6 - math.frexp(float(np.abs(a).max()))[1]
-    if not 0.0 < spread < math.inf:
-        return "the right inverse is not finite"
-    bits = max(1, math.ceil(math.log2(spread)) + 8, min(16, room))
-    if bits > room:
-        return "the right inverse is too large for this precision"
-    matrix = compact_right_inverse(a, x, sharp=n < LARGE)
-    return RightInverse(matrix, columns, bits, norm_products_for(n))
-
-
-def _high_precision_witness(features: FeatureEnclosure, progress: Progress) -> RightInverse | str:
-    """A right inverse at the enclosure's precision, or why there is none."""
-    n, m = features.samples, features.columns
-    blocks = [block for _, block in features.blocks(progress)]
-    magnitude = _magnitude_bits(features)
-    if magnitude is None:
-        return "some feature has no finite enclosure"
-    bits = features.precision - 8 - max(magnitude, 0)
-    if bits < 16:
-        return "the features are too large for this precision"
-    entries = [v for block in blocks for v in round_to_integers(block, None, bits, features.precision)[0].entries()]
-    made = approx_right_inverse_bits(fmpz_mat(n, m, entries), bits, features.precision)
-    if made is None:
-        return "the Gram matrix is numerically singular"
-    numerators, exponent = made
-    size = max((abs(v).bit_length() for v in numerators), default=0) + exponent
-    if size + math.log2(n * m) > bits:
-        return "the right inverse is too large for this precision"
-    matrix = ExactArray.of_integers(numerators, (m, n), exponent)
-    return RightInverse(matrix, None, bits, norm_products_for(n))
-
-
-def _magnitude_bits(features: FeatureEnclosure) -> int | None:
-    """Binary exponent of the largest feature, or None if an enclosure is not finite."""
-    largest = 0.0
-    for _, block in features.blocks():
-        if not block_is_finite(block):
-            return None
-        largest = max(largest, max(abs(float(value)) for value in block.entries()))
-    return math.frexp(largest)[1] if math.isfinite(largest) else None

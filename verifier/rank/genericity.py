@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.canary import canary
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.decimals import decimal_bound
 from verifier.balls.engine import FIRST_BITS, Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.balls.feature_enclosure import FeatureEnclosure
@@ -28,8 +29,9 @@ from verifier.errors import InputError
 from verifier.network.arguments import given_inputs, given_parameters, given_seeds
 from verifier.network.initialise import initialise
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, prove_rank, silent
-from verifier.rank.singular_values import decimal_bound, singular_values
+from verifier.rank.certify import Stage, prove_rank, silent
+from verifier.rank.result import RankResult
+from verifier.rank.singular_values import singular_values
 from verifier.verdict import Verdict
 
 CSV_DIGITS = 17

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from flint import fmpz_mat, nmod_mat
 
+from verifier.balls.decimals import decimal_enclosure
 from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
 from verifier.balls.precision import working_precision
 from verifier.data.gate import exact
@@ -23,15 +24,9 @@ from verifier.display import Decided, Facts, Shown, listed
 from verifier.errors import DataError, InputError, one_line
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.definite import Definiteness, definiteness, is_symmetric
-from verifier.rank.singular_values import (
-    MAX_DIGITS,
-    PRIME,
-    SingularValues,
-    decimal_enclosure,
-    has_digits,
-    matrix_singular_values,
-)
+from verifier.rank.singular_values import MAX_DIGITS, PRIME, matrix_singular_values
 from verifier.rank.singular_values import as_json as values_as_json
+from verifier.rank.spectrum_search import SingularValues, has_digits
 from verifier.verdict import Verdict
 
 DEFAULT_DIGITS: Final = 15

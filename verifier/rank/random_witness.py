@@ -14,7 +14,8 @@ from verifier.display import Brief, Decided
 from verifier.network.arguments import given_inputs
 from verifier.network.initialise import initialise
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.rank.certify import Stage, prove_rank, silent
+from verifier.rank.result import RankResult
 from verifier.verdict import Verdict
 
 TRIALS = 3

@@ -24,7 +24,7 @@ from verifier.display import Brief
 from verifier.errors import VerifierError
 from verifier.network.layers import AvgPool, Conv, Dense, window_indices
 from verifier.network.network import Array, Network
-from verifier.rank.deficiency import MIRRORED
+from verifier.rank.unit_forms import MIRRORED
 from verifier.sigma.activations import Activation
 from verifier.sigma.tree import Call, Named, Power, evaluate, subtrees
 

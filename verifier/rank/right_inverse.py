@@ -148,12 +148,21 @@ def rank_bound(residual: Residual) -> RankBound | None:
     """
     with working_precision(NORM_PRECISION):
         claimed = residual.product * (1 + SLACK) + residual.enclosure * ENCLOSURE_SLACK
-        if not claimed.is_finite() or not (residual.witness_norm > 0):
-            return None
-        alpha = round_up(claimed)
-        if not alpha.arb() < 1:
-            return None
-        sigma = round_down((1 - alpha.arb()) / (residual.witness_norm * (1 + SLACK)))
+        return stated_bound(claimed, residual.witness_norm)
+
+
+def stated_bound(claimed: arb, norm: arb) -> RankBound | None:
+    """R1's claim from upper bounds of ``||I - Psi X||_2`` and ``||X||_2``, rounded to short numbers; None if it fails.
+
+    Guarantee: ``claimed >= ||I - Psi X||_2`` and ``norm >= ||X||_2`` imply ``alpha >= ||I - Psi X||_2``,
+    ``alpha < 1`` and ``sigma_N(Psi) >= sigma_lower > 0``. Source: Rump 2011, Lemma 2.1.
+    """
+    if not claimed.is_finite() or not norm > 0:
+        return None
+    alpha = round_up(claimed)
+    if not alpha.arb() < 1:
+        return None
+    sigma = round_down((1 - alpha.arb()) / (norm * (1 + SLACK)))
     return RankBound(alpha, sigma) if sigma.mantissa > 0 else None
 
 

@@ -33,7 +33,8 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.path import PathResult, decimal_below, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.network import Array, Network
-from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_rank, silent
+from verifier.rank.certify import WORK_LIMIT_SECONDS, Stage, prove_rank, silent
+from verifier.rank.result import RankResult
 from verifier.run.case import Case, build_network
 from verifier.run.start import case_start
 from verifier.statements.assumption import analytic

@@ -23,11 +23,13 @@ from verifier.display import Judged, listed
 from verifier.errors import CaseError, DataError
 from verifier.network.initialise import initialise
 from verifier.network.network import Network
-from verifier.rank.certify import RankResult, Stage, silent, used_columns
+from verifier.rank.approx import used_columns
+from verifier.rank.certify import Stage, silent
 from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
 from verifier.rank.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
 from verifier.rank.random_witness import random_witness
+from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.run.case import Case, build_network
 from verifier.run.pipeline import Step, case_data, case_instance, case_limits

@@ -25,10 +25,11 @@ from verifier.landscape.path import Path
 from verifier.landscape.pointwise import CurvatureResult, GradientResult, prove_curvature, prove_not_stationary
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, silent
+from verifier.rank.certify import Stage, silent
 from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
 from verifier.rank.random_witness import random_witness
+from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.assumption import analytic, check_assumption, what_remains
 from verifier.statements.catalogue import STATEMENTS, Statement
