@@ -37,7 +37,7 @@ from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network, approx_features
 from verifier.run.case import read_case
-from verifier.run.pipeline import case_instance
+from verifier.run.case_problem import case_problem
 from verifier.sigma.activations import activation
 from verifier.sigma.kernels import approx_mpmath_kernel
 
@@ -227,8 +227,8 @@ def check_a_zero_constant_carries_nothing():
 
 
 def _gateway():
-    at = case_instance(read_case(tampering.QUICK / "start-gateway.toml"))
-    return at, gateway.part_merged_samples(at.network, at.u, at.data.inputs)
+    at = case_problem(read_case(tampering.QUICK / "start-gateway.toml"))
+    return at, gateway.part_merged_samples(at.network, at.u, at.rows.inputs)
 
 
 def check_parting_keeps_the_logits():
@@ -244,7 +244,7 @@ def check_parting_keeps_the_logits():
             point = views(at.u + t * (parting.end - at.u))
             gate = [
                 mpmath.tanh(mpmath.fdot(point["layer0.weight"][0].tolist(), row) + float(point["layer0.bias"][0]))
-                for row in at.data.inputs.tolist()
+                for row in at.rows.inputs.tolist()
             ]
             top = list(zip(point["layer1.weight"][:, 0].tolist(), point["layer1.bias"].tolist(), strict=True))
             psi = mpmath.matrix([[mpmath.tanh(w * z + b) for w, b in top] for z in gate])
@@ -286,10 +286,10 @@ def check_no_parting_of_equal_directions():
     views = at.network.views(u)
     for name in ("weight", "bias"):
         views[f"layer1.{name}"][3] = views[f"layer1.{name}"][5]
-    assert isinstance(gateway.part_merged_samples(at.network, u, at.data.inputs), str)
+    assert isinstance(gateway.part_merged_samples(at.network, u, at.rows.inputs), str)
     views["layer0.weight"][0] = [0.0, 1.0, 1.0]  # other samples merge now: they are grouped anew
-    groups = gateway._merged(at.network, u, at.data.inputs)
-    sums = [row[1] + row[2] for row in at.data.inputs.tolist()]
+    groups = gateway._merged(at.network, u, at.rows.inputs)
+    sums = [row[1] + row[2] for row in at.rows.inputs.tolist()]
     assert sorted(sorted(group) for group in groups) == sorted(
         sorted(i for i, s in enumerate(sums) if s == value) for value in set(sums)
     )
@@ -304,12 +304,12 @@ def check_gateway_separates():
 def check_escapes_are_accepted():
     """What the prover emits from a start of each kind the checker accepts."""
     for name, label in (("start-trained-clone", "E2"), ("start-duplicate-square", "E1"), ("start-gateway", "E3")):
-        at = case_instance(read_case(tampering.QUICK / f"{name}.toml"))
+        at = case_problem(read_case(tampering.QUICK / f"{name}.toml"))
         found = escape.prove_escape(
-            at.network, at.u, at.v, at.data.inputs, at.data.labels, at.data.multiplicities, order=(label,)
+            at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=(label,)
         )
         assert found.escape is not None, found.reason
-        builder = CertificateBuilder(at.data, at.network, at.u, with_labels=True)
+        builder = CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
         builder.add_escape(found.escape)
         with tempfile.TemporaryDirectory() as folder:
             verdict = checker.check_file(str(builder.write(Path(folder) / "c.json")), 1)

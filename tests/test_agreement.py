@@ -12,8 +12,9 @@ import pytest
 
 from verifier.certificate.check_process import checker_command
 from verifier.errors import InputError
+from verifier.outcome import Report
 from verifier.run.case import parse_case
-from verifier.run.pipeline import CaseReport, run_case
+from verifier.run.case_problem import run_case
 from verifier.verdict import Verdict
 
 ACTIVATIONS = (
@@ -65,7 +66,7 @@ def random_case(seed: int, folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def proved(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, CaseReport], dict[int, Path]]:
+def proved(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, Report], dict[int, Path]]:
     folder = tmp_path_factory.mktemp("random")
     reports, files = {}, {}
     for seed in range(CASES):
@@ -81,7 +82,7 @@ def proved(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, CaseRepo
     return reports, files
 
 
-def test_the_checker_accepts_what_the_prover_emits(proved: tuple[dict[int, CaseReport], dict[int, Path]]) -> None:
+def test_the_checker_accepts_what_the_prover_emits(proved: tuple[dict[int, Report], dict[int, Path]]) -> None:
     _, files = proved
     done = subprocess.run(checker_command(["--json", *map(str, files.values())]), capture_output=True, check=False)
     results = json.loads(done.stdout)["results"]
@@ -90,7 +91,7 @@ def test_the_checker_accepts_what_the_prover_emits(proved: tuple[dict[int, CaseR
     assert len(files) > CASES // 2
 
 
-def test_verdicts_of_all_kinds_occur(proved: tuple[dict[int, CaseReport], dict[int, Path]]) -> None:
+def test_verdicts_of_all_kinds_occur(proved: tuple[dict[int, Report], dict[int, Path]]) -> None:
     reports, _ = proved
     ranks = [report.verdict("rank") for report in reports.values()]
     assert min(ranks.count(Verdict.PROVED), ranks.count(Verdict.REFUTED)) >= 10
@@ -98,7 +99,7 @@ def test_verdicts_of_all_kinds_occur(proved: tuple[dict[int, CaseReport], dict[i
     assert paths.count(Verdict.PROVED) >= 10
 
 
-def test_small_exact_ranks_agree(proved: tuple[dict[int, CaseReport], dict[int, Path]]) -> None:
+def test_small_exact_ranks_agree(proved: tuple[dict[int, Report], dict[int, Path]]) -> None:
     """A rank that was PROVED is at most M, and one that was REFUTED has a bound below N."""
     reports, _ = proved
     for report in reports.values():

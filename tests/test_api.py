@@ -15,7 +15,7 @@ import pytest
 
 import verifier as vf
 from verifier.run.case import parse_case
-from verifier.run.pipeline import case_instance, run_case
+from verifier.run.case_problem import run_case
 from verifier.statements.proof import Theorem
 
 LAYERS = [vf.Dense(30, "tanh", skip=True)]
@@ -25,16 +25,16 @@ Y = np.where(X[:, 0] > 0, "right", "left")
 
 
 @pytest.fixture(scope="module")
-def found() -> vf.Verification:
+def found() -> vf.Report:
     return vf.verify(X, Y, LAYERS, scale=2.0, losses=["squared"], name="points")
 
 
 @pytest.fixture(scope="module")
-def stuck() -> vf.Verification:
+def stuck() -> vf.Report:
     return vf.verify(X, Y, LAYERS, init="zeros", v=np.zeros((30, 2)))
 
 
-def test_the_verdicts_and_the_proofs(found: vf.Verification) -> None:
+def test_the_verdicts_and_the_proofs(found: vf.Report) -> None:
     assert {found.verdict(key) for key in ("rank", "zero_loss", "path", "generic", "squared", "analytic")} == {
         vf.Verdict.PROVED
     }
@@ -50,7 +50,7 @@ def test_the_verdicts_and_the_proofs(found: vf.Verification) -> None:
     assert [step.key for step in found.steps][-1] == "squared"
 
 
-def test_the_features_contain_psi(found: vf.Verification) -> None:
+def test_the_features_contain_psi(found: vf.Report) -> None:
     enclosed = found.features
     assert (enclosed.samples, enclosed.columns) == (20, 30)
     assert enclosed.approx() == pytest.approx(psi(found), rel=1e-13)
@@ -60,7 +60,7 @@ def test_the_features_contain_psi(found: vf.Verification) -> None:
     assert all(abs(ball - value) < 1e-13 for ball, value in zip(block.entries(), expected, strict=True))
 
 
-def psi(found: vf.Verification) -> np.ndarray:
+def psi(found: vf.Report) -> np.ndarray:
     views = found.network.views(found.u)
     return np.tanh(X @ views["layer0.weight"].T + views["layer0.bias"])
 
@@ -73,7 +73,7 @@ def test_it_is_the_pipeline_and_nothing_else(tmp_path: Path) -> None:
         'network.layers = [{ kind = "dense", width = 30, activation = "tanh", skip = true }]\n'
     )
     case = parse_case(text, folder=tmp_path)
-    run_case(case, instance=case_instance(case))[1].write(tmp_path / "case.json")
+    run_case(case)[1].write(tmp_path / "case.json")
     vf.verify(X, Y, LAYERS, seed=3, scale=2.0, name="data.npz").write(tmp_path / "call.json")
     for ending in (".json", ".safetensors"):
         assert (tmp_path / f"case{ending}").read_bytes().replace(b"case.saf", b"call.saf") == (
@@ -81,7 +81,7 @@ def test_it_is_the_pipeline_and_nothing_else(tmp_path: Path) -> None:
         ).read_bytes()
 
 
-def test_write_check_show(found: vf.Verification, tmp_path: Path) -> None:
+def test_write_check_show(found: vf.Report, tmp_path: Path) -> None:
     written = found.write(tmp_path / "c.json")
     answer = vf.check(written)
     assert answer.accepted
@@ -97,7 +97,7 @@ def test_write_check_show(found: vf.Verification, tmp_path: Path) -> None:
     assert "rank" in rejected.reason
 
 
-def test_a_start_that_is_stuck(stuck: vf.Verification) -> None:
+def test_a_start_that_is_stuck(stuck: vf.Report) -> None:
     assert stuck.verdict("rank") is vf.Verdict.REFUTED
     assert stuck.escape is not None
     assert stuck.escape.escape is not None
@@ -113,7 +113,7 @@ def test_names_files_data_sets_and_arb(tmp_path: Path) -> None:
     for given in (tmp_path / "d.npz", str(tmp_path / "d.npz"), vf.dataset_from_arrays(X, Y)):
         assert vf.verify(given, network=LAYERS).verdict("rank") is vf.Verdict.PROVED
     found = vf.verify(X[:5], Y[:5], LAYERS, engine="arb")
-    assert found.report.engine == "Arb"
+    assert found.engine == "Arb"
     assert found.verdict("rank") is vf.Verdict.PROVED
     iris = vf.verify("iris", network=vf.Dense(20, "tanh", skip=True))
     assert iris.verdict("rank") is vf.Verdict.REFUTED
@@ -230,7 +230,7 @@ def test_a_mistake_gets_one_line_with_the_remedy(change: dict[str, Any], says: s
     assert says in bad(**change)
 
 
-def test_mistakes_with_a_report(found: vf.Verification, tmp_path: Path) -> None:
+def test_mistakes_with_a_report(found: vf.Report, tmp_path: Path) -> None:
     with pytest.raises(vf.InputError, match="did you mean 'rank'"):
         found.verdict("rnak")
     with pytest.raises(vf.InputError, match=r"ends in \.json"):
@@ -252,7 +252,7 @@ def test_no_certificate_where_the_checker_could_not_follow(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def results(found: vf.Verification, stuck: vf.Verification, tmp_path: Path) -> list[Any]:
+def results(found: vf.Report, stuck: vf.Report, tmp_path: Path) -> list[Any]:
     certificate = found.write(tmp_path / "r.json")
     theorem = found.theorem
     labels, counts = found.data.labels, found.data.multiplicities
@@ -261,8 +261,8 @@ def results(found: vf.Verification, stuck: vf.Verification, tmp_path: Path) -> l
     assert labels is not None
     start = vf.ExactArray.of_floats(found.v)
     return [
-        found, found.report, found.rank, found.zero_loss, found.path, theorem, theorem.witness, theorem.ball,
-        theorem.gradient, theorem.curvature, theorem.gateway, found.network, found.data, found.builder, found.instance,
+        found, found.problem, found.rank, found.zero_loss, found.path, theorem, theorem.witness, theorem.ball,
+        theorem.gradient, theorem.curvature, theorem.gateway, found.network, found.data, found.builder, found.problem,
         start, found.path.kappa, found.zero_loss.margins, found.zero_loss.features, found.rank.witness,
         stuck, stuck.rank, stuck.escape, stuck.escape.escape, vf.check(certificate), vf.show(certificate),
         vf.prove_path(found.zero_loss, start, labels, counts.tolist()), *LAYERS, vf.activation("tanh"),
@@ -273,7 +273,7 @@ def results(found: vf.Verification, stuck: vf.Verification, tmp_path: Path) -> l
     ]  # fmt: skip
 
 
-def test_every_result_shows_itself(found: vf.Verification, stuck: vf.Verification, tmp_path: Path) -> None:
+def test_every_result_shows_itself(found: vf.Report, stuck: vf.Report, tmp_path: Path) -> None:
     from test_display import read
 
     cards = 0

@@ -27,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import verifier as vf
+from verifier import prove as pipeline
 from verifier.balls import exact
 from verifier.balls.exact import Dyadic
 from verifier.checker import common
@@ -36,8 +37,8 @@ from verifier.landscape.losses import LossPathResult
 from verifier.rank.dead import dead_open_set
 from verifier.rank.singular_values import as_json, describe
 from verifier.report.sentences import caption
-from verifier.run import pipeline
 from verifier.run.case import parse_case
+from verifier.run.case_problem import case_problem
 from verifier.run.curve import curve_of
 from verifier.run.witnessing import run_witness
 from verifier.statements import proof as steps
@@ -158,7 +159,7 @@ def problem(seed: int) -> Problem:
     return Problem(inputs, labels, layers, seed, scale, init, str(rng.choice(["arb", "binary64"])), losses, v)
 
 
-def solve(drawn: Problem) -> tuple[vf.Verification, list[Any]]:
+def solve(drawn: Problem) -> tuple[vf.Report, list[Any]]:
     """Prove what the problem asks for; also what reasons speak of and no report keeps."""
     kept: list[Any] = []
 
@@ -176,14 +177,14 @@ def solve(drawn: Problem) -> tuple[vf.Verification, list[Any]]:
     return found, kept
 
 
-def results(found: vf.Verification) -> Iterator[Any]:
+def results(found: vf.Report) -> Iterator[Any]:
     """All results that have bounds."""
-    report, theorem = found.report, found.theorem
-    yield from (report.rank, report.zero_loss, report.path, report.escape, report.loss_path, theorem)
+    report, theorem = found, found.theorem
+    yield from (report.rank, report.zero_loss, report.descent, report.escape, report.near_infimum, theorem)
     yield from (theorem.witness, theorem.ball, theorem.gradient, theorem.curvature)
 
 
-def sentences(found: vf.Verification) -> Iterator[str]:
+def sentences(found: vf.Report) -> Iterator[str]:
     """Everything that the prover says about an instance."""
     yield from (step.reason for step in found.theorem.steps)
     yield from (step.reason for step in found.steps)
@@ -194,7 +195,7 @@ def sentences(found: vf.Verification) -> Iterator[str]:
             for table in result._facts().tables:
                 yield from (" ".join(row) for row in table.rows)
     escape = None if found.escape is None else found.escape.escape
-    curve = curve_of(found.report.path, escape, found.report.loss_path)
+    curve = curve_of(found.descent, escape, found.near_infimum)
     if curve is not None:
         yield caption(curve, short=False)
 
@@ -207,7 +208,7 @@ def read_problem(drawn: Problem, folder: Path) -> Reader:
         reader.learn(result)
     reader.learn(infima(drawn, found))
     escape = None if found.escape is None else found.escape.escape
-    curve = curve_of(found.report.path, escape, found.report.loss_path)
+    curve = curve_of(found.descent, escape, found.near_infimum)
     if curve is not None:
         reader.learn([mark.time for mark in curve.targets] + [curve.zero_error or 0.0], "t")
     reader.learn({"n": len(drawn.labels), "distinct": found.data.samples, "m": found.network.skip_count})
@@ -226,13 +227,13 @@ def read_problem(drawn: Problem, folder: Path) -> Reader:
     return reader
 
 
-def infima(drawn: Problem, found: vf.Verification) -> dict[str, Dyadic | float]:
+def infima(drawn: Problem, found: vf.Report) -> dict[str, Dyadic | float]:
     """The entropy of conflicting groups and the reasons' other numbers that no result holds."""
-    infimum = found.instance.grouping.infimum
+    infimum = found.problem.grouping.infimum
     return {} if infimum is None else {"lower": infimum[0], "upper": infimum[1]}
 
 
-def read_kappa(reader: Reader, found: vf.Verification) -> None:
+def read_kappa(reader: Reader, found: vf.Report) -> None:
     """kappa is chosen, so what is printed is the number itself."""
     path = found.path
     if path is None or not hasattr(path, "kappa"):
@@ -267,7 +268,7 @@ def read_checker(reader: Reader, file: Path) -> None:
         reader.wrong += [f"checker: {words}" for words in own.wrong]
 
 
-def assert_sound(found: vf.Verification, kept: Sequence[Any]) -> int:
+def assert_sound(found: vf.Report, kept: Sequence[Any]) -> int:
     """Compare the fields with the truth at many digits; how many were compared."""
     mpmath.mp.dps = DIGITS
     data, counts = found.data, found.data.multiplicities.tolist()
@@ -290,11 +291,11 @@ def assert_sound(found: vf.Verification, kept: Sequence[Any]) -> int:
         weights = [[exact_entry(x) for x in row] for row in found.zero_loss.weights.arb_mat().tolist()]
         for row, label in zip(oracle.times(psi, weights), data.labels.tolist(), strict=True):
             holds(found.zero_loss.gamma, min(row[label] - g for k, g in enumerate(row) if k != label), 1)
-    if found.report.path is not None:
+    if found.descent is not None:
         logits = oracle.times(psi, [[mpmath.mpf(x) for x in row] for row in found.v.tolist()])
         loss = oracle.approx_loss_to(logits, data.labels.tolist(), counts)
-        holds(found.report.path.start_loss[0], loss, 1)
-        holds(found.report.path.start_loss[1], loss, -1)
+        holds(found.descent.start_loss[0], loss, 1)
+        holds(found.descent.start_loss[1], loss, -1)
     theorem = found.theorem
     if theorem.gradient is not None and theorem.gradient.gradient_lower is not None:
         residual = softmax_residual(psi, found)
@@ -311,9 +312,9 @@ def assert_sound(found: vf.Verification, kept: Sequence[Any]) -> int:
     for path in kept:
         if isinstance(path, LossPathResult) and path.end_weights is not None:
             assert_sound_path(path, psi, found, holds)
-    infimum = found.instance.grouping.infimum
+    infimum = found.problem.grouping.infimum
     if infimum is not None:
-        groups = found.instance.grouping.label_counts.tolist()
+        groups = found.problem.grouping.label_counts.tolist()
         shares = [(c, sum(row)) for row in groups for c in row if c]
         entropy = mpmath.fsum(c * mpmath.log(mpmath.mpf(size) / c) for c, size in shares) / sum(map(sum, groups))
         holds(infimum[0], entropy, 1)
@@ -321,7 +322,7 @@ def assert_sound(found: vf.Verification, kept: Sequence[Any]) -> int:
     return compared
 
 
-def assert_sound_path(path: LossPathResult, psi: Any, found: vf.Verification, holds: Any) -> None:
+def assert_sound_path(path: LossPathResult, psi: Any, found: vf.Report, holds: Any) -> None:
     """Losses at both ends of a segment, and the margins beyond which the ray leads to loss 0 (one-vs-rest has its own).
 
     The infimum is not above the loss at the end.
@@ -353,13 +354,13 @@ def exact_entry(ball: flint.arb) -> Any:
     return mpmath.mpf(number.numerator) / number.denominator
 
 
-def softmax(psi: Any, found: vf.Verification) -> list[list[Any]]:
+def softmax(psi: Any, found: vf.Report) -> list[list[Any]]:
     logits = oracle.times(psi, [[mpmath.mpf(x) for x in row] for row in found.v.tolist()])
     tops = [[mpmath.exp(g - max(row)) for g in row] for row in logits]
     return [[x / mpmath.fsum(row) for x in row] for row in tops]
 
 
-def softmax_residual(psi: Any, found: vf.Verification) -> list[list[Any]]:
+def softmax_residual(psi: Any, found: vf.Report) -> list[list[Any]]:
     counts, labels = found.data.multiplicities.tolist(), found.data.labels.tolist()
     found_at = zip(counts, labels, softmax(psi, found), strict=True)
     return [
@@ -442,7 +443,7 @@ def test_what_a_witness_says(name: str) -> None:
     found = run_witness(case, trials=2)
     reader = Reader()
     reader.learn({"n": 12, "m": 14})
-    inputs = pipeline.case_data(case)[0].inputs
+    inputs = case_problem(case).rows.inputs
     reader.learn(dead_open_set(found.network, inputs))
     for result in (found.witness, found.rank):
         reader.learn(result)

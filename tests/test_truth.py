@@ -15,12 +15,12 @@ Y = [0, 1] * 4
 
 
 @pytest.fixture(scope="module")
-def found() -> vf.Verification:
+def found() -> vf.Report:
     return vf.verify(X, Y, [vf.Dense(10, "tanh", skip=True)], scale=2.0, losses=["squared"])
 
 
 @pytest.fixture(scope="module")
-def stuck() -> vf.Verification:
+def stuck() -> vf.Report:
     return vf.verify(X, Y, [vf.Dense(10, "tanh", skip=True)], init="zeros", v=np.zeros((10, 2)))
 
 
@@ -42,11 +42,11 @@ def test_verdicts(verdict: vf.Verdict) -> None:
     assert vf.Verdict(verdict.value) is verdict
 
 
-def test_results(found: vf.Verification, stuck: vf.Verification, tmp_path: Any) -> None:
+def test_results(found: vf.Report, stuck: vf.Report, tmp_path: Any) -> None:
     theorem = found.theorem
     network, rank = found.network, found.rank
     for result in (
-        found, found.report, rank, found.zero_loss, theorem, theorem.witness, theorem.ball, theorem.gradient,
+        found, rank, found.zero_loss, theorem, theorem.witness, theorem.ball, theorem.gradient,
         theorem.curvature, theorem.gateway, found.steps[0], theorem.steps[0], stuck, stuck.rank,
         stuck.escape, vf.check_assumption(network, found.data), vf.full_rank_fraction(network, X, range(2)),
         vf.prove_path(found.zero_loss, found.v, Y, [1] * 8), vf.random_witness(network, X), prove_threshold(),
@@ -67,7 +67,7 @@ def test_results(found: vf.Verification, stuck: vf.Verification, tmp_path: Any) 
     raises(vf.canary(vf.numpy_backend(), []), "passed")
 
 
-def test_proved_is_what_the_verdict_says(found: vf.Verification, stuck: vf.Verification) -> None:
+def test_proved_is_what_the_verdict_says(found: vf.Report, stuck: vf.Report) -> None:
     assert found.proved
     assert found.rank.proved
     assert not stuck.proved  # the rank is REFUTED there
@@ -92,7 +92,7 @@ def test_certify_gram_has_one_type() -> None:
     assert "exceeds M" in tall.reason
 
 
-def test_a_printed_report_shows_every_statement(found: vf.Verification, stuck: vf.Verification) -> None:
+def test_a_printed_report_shows_every_statement(found: vf.Report, stuck: vf.Report) -> None:
     for result in (found, stuck):
         text = str(result)
         assert max(map(len, text.splitlines())) <= 80
@@ -102,5 +102,5 @@ def test_a_printed_report_shows_every_statement(found: vf.Verification, stuck: v
         for step in result.theorem.steps:
             verdict = str(step.verdict) if step.applies else "-"
             assert f"{verdict} {step.label} - {step.statement.title}: {' '.join(step.reason.split())}" in said
-        assert str(result.report) == text
+        assert str(result) == text
         assert str(result.theorem) in text

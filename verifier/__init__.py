@@ -61,11 +61,12 @@ _HOMES = {
     "prove_threshold": "verifier.statements.threshold",
     "STATEMENTS": "verifier.statements.catalogue",
     "CertificateBuilder": "verifier.certificate.writer",
-    "run_case": "verifier.run.pipeline",
+    "run_case": "verifier.run.case_problem",
     "run_witness": "verifier.run.witnessing",
     "Checked": "verifier.certificate.check_process",
-    "CaseReport": "verifier.run.pipeline",
-    "Verification": "verifier.api",
+    "Problem": "verifier.problem",
+    "Options": "verifier.options",
+    "Report": "verifier.outcome",
     "verify": "verifier.api",
     "check": "verifier.api",
     "show": "verifier.api",
@@ -90,7 +91,6 @@ __all__ = [
     "STATEMENTS",
     "Activation",
     "AvgPool",
-    "CaseReport",
     "CertificateBuilder",
     "Checked",
     "Conv",
@@ -106,13 +106,15 @@ __all__ = [
     "MatrixEnclosure",
     "MatrixResult",
     "Network",
+    "Options",
     "PathResult",
+    "Problem",
     "RankResult",
+    "Report",
     "SampleSource",
     "Theorem",
     "TorchNetwork",
     "Verdict",
-    "Verification",
     "VerifierError",
     "WitnessResult",
     "ZeroLoss",
@@ -167,7 +169,7 @@ __all__ = [
 if TYPE_CHECKING:
     from verifier import plot
     from verifier.adapters.pytorch.convert import TorchNetwork, from_torch
-    from verifier.api import Verification, check, show, verify
+    from verifier.api import check, show, verify
     from verifier.balls.binary64.backend import cupy_backend, numpy_backend
     from verifier.balls.binary64.canary import canary
     from verifier.balls.binary64.float_enclosure import FloatEnclosure
@@ -194,6 +196,9 @@ if TYPE_CHECKING:
     from verifier.network.initialise import initialise, output_weights
     from verifier.network.layers import AvgPool, Conv, Dense
     from verifier.network.network import Network
+    from verifier.options import Options
+    from verifier.outcome import Report
+    from verifier.problem import Problem
     from verifier.rank.certify import prove_rank
     from verifier.rank.deficiency import structural_bound_every_u
     from verifier.rank.float_inverse import certify_inverse64
@@ -205,7 +210,7 @@ if TYPE_CHECKING:
     from verifier.rank.singular_values import matrix_singular_values, singular_values
     from verifier.rank.witness import WitnessResult, prove_witness
     from verifier.run.case import read_case
-    from verifier.run.pipeline import CaseReport, run_case
+    from verifier.run.case_problem import run_case
     from verifier.run.witnessing import run_witness
     from verifier.sigma.activations import Activation, activation, register
     from verifier.statements.assumption import check_assumption

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ALARM_SECONDS, CPU_SECONDS = 30, 15
 ROOM = 2 << 30  # bytes of address space beyond what the server has
-PRELOADED = ("suite.pipeline", "suite.runner", "suite.table", "suite.witnessing", "certificate.show", "model.case")
+PRELOADED = ("prove", "run.runner", "run.table", "run.witnessing", "certificate.show", "run.case")
 
 
 def load_checker():

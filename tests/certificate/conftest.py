@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from verifier.run.case import parse_case
-from verifier.run.pipeline import run_case
+from verifier.run.case_problem import run_case
 
 PARTS = frozenset({"rank", "path"})
 CASES = {

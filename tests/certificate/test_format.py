@@ -14,7 +14,7 @@ from verifier.certificate.show import describe
 from verifier.certificate.writer import CertificateBuilder, atomic_write, leftover_parts
 from verifier.errors import CertificateError, InputError
 from verifier.run.case import parse_case
-from verifier.run.pipeline import case_instance, run_case
+from verifier.run.case_problem import case_problem, run_case
 
 from .conftest import CASES, PARTS
 
@@ -64,8 +64,8 @@ def test_two_runs_write_the_same_bytes(certificates: dict[str, Path], tmp_path: 
 
 
 def test_nothing_proved_is_nothing_written(certificates: dict[str, Path], tmp_path: Path) -> None:
-    instance = case_instance(parse_case(CASES["full"], folder=certificates["full"].parent))
-    builder = CertificateBuilder(instance.data, instance.network, instance.u, with_labels=True)
+    instance = case_problem(parse_case(CASES["full"], folder=certificates["full"].parent))
+    builder = CertificateBuilder(instance.rows, instance.network, instance.u, with_labels=True)
     with pytest.raises(CertificateError, match="nothing was proved"):
         builder.write(tmp_path / "x.json")
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from verifier.certificate.writer import CertificateBuilder
 from verifier.landscape.escape import prove_escape
 from verifier.landscape.escape_separate import prove_gateway
 from verifier.run.case import read_case
-from verifier.run.pipeline import case_instance
+from verifier.run.case_problem import case_problem
 
 from .test_tamper import Change, Document, Tensors, dyadic, run_checker, scaled, set_at, tampered
 
@@ -33,16 +33,16 @@ def write_escapes(folder: Path) -> dict[str, Path]:
     """A certificate of each kind of escape, and one of E4's hypotheses alone."""
     written = {}
     for name, (case, label) in STARTS.items():
-        at = case_instance(read_case(QUICK / f"{case}.toml"))
+        at = case_problem(read_case(QUICK / f"{case}.toml"))
         found = prove_escape(
-            at.network, at.u, at.v, at.data.inputs, at.data.labels, at.data.multiplicities, order=(label,)
+            at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=(label,)
         )
         assert found.escape is not None, found.reason
-        builder = CertificateBuilder(at.data, at.network, at.u, with_labels=True)
+        builder = CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
         builder.add_escape(found.escape)
         written[name] = builder.write(folder / f"{name}.json")
-    only = CertificateBuilder(at.data, at.network, at.u, with_labels=True)
-    only.add_gateway(prove_gateway(at.network, at.data.inputs))
+    only = CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
+    only.add_gateway(prove_gateway(at.network, at.rows.inputs))
     written["gateway"] = only.write(folder / "gateway.json")
     return written
 

@@ -12,7 +12,7 @@ import pytest
 
 import verifier
 from verifier.run.case import parse_case
-from verifier.run.pipeline import run_case
+from verifier.run.case_problem import run_case
 
 CHECKER = Path(verifier.__file__).parent / "checker"
 CASE = """

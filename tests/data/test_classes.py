@@ -14,7 +14,7 @@ import verifier as vf
 from verifier.data.classes import with_classes
 from verifier.errors import DataError
 from verifier.run.case import parse_case
-from verifier.run.pipeline import run_case
+from verifier.run.case_problem import run_case
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(9, 3))
@@ -38,7 +38,7 @@ def cross_entropy(v: np.ndarray, labels: list[int]) -> mpmath.mpf:
         return total / len(labels)
 
 
-def start_loss(found: vf.Verification) -> tuple[float, float]:
+def start_loss(found: vf.Report) -> tuple[float, float]:
     assert found.path is not None
     ((_, low, high),) = found.path.sample([0.0])
     return low, high
@@ -136,7 +136,7 @@ def test_a_data_set_and_a_file_can_be_given_all_classes(tmp_path: Path) -> None:
     text += 'network.layers = [{{ kind = "dense", width = 12, activation = "tanh", skip = true }}]\n'
     named = ', classes = ["ant", "bee", "cat", "dog"]'
     report = run_case(parse_case(text.format(named), folder=tmp_path))[0]
-    assert "4 classes, ant = 0, bee = 1, cat = 2, dog = 3 (cat in no row)" in report.understood
+    assert "4 classes, ant = 0, bee = 1, cat = 2, dog = 3 (cat in no row)" in report.problem.data.understood
     assert report.path is not None
     ((_, low, high),) = report.path.sample([0.0])
     assert low <= cross_entropy(V, LABELS) <= high

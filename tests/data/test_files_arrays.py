@@ -1,11 +1,14 @@
 """NumPy archives as people write them: arrays under any usual name, exactly, or one line that says what to write."""
 
+import io
 import re
 import tomllib
+import zipfile
 
 import numpy as np
 import pytest
 
+from verifier.data.npz import read_npz
 from verifier.data.readers import load_dataset
 from verifier.errors import DataError
 
@@ -113,6 +116,14 @@ REFUSED = {
     "real targets": (dict(X=X, y=X[:, 0]), "real targets, regression, are not covered"),
     "one class": (dict(X=X, y=0 * Y), "1 class among the labels"),
     "complex": (dict(X=X + 1j, y=Y), "dtype complex128"),
+    "dates": (dict(X=X.astype("M8[s]"), y=Y), "dtype datetime64"),
+    "no axis of samples": (dict(X=X[0], y=Y[:5]), "X has shape (5,)"),
+    "no samples": (dict(X=X[:0], y=Y[:0]), "all at least 1"),
+    "no columns": (dict(X=X[:, :0], y=Y), "all at least 1"),
+    "objects as samples": (dict(X=X.astype(object), y=Y), "Python objects"),
+    "a row of labels": (dict(X=X[:2], y=Y[None, :2]), "y has shape (1, 2)"),
+    "infinite label": (dict(X=X, y=np.where(Y > 0, np.inf, 0)), "label inf is not an integer"),
+    "complex labels": (dict(X=X, y=Y * 1j), "dtype complex128"),
     "5 axes": (dict(X=X[:, :, None, None, None], y=Y), "expected (N, d)"),
 }
 
@@ -154,3 +165,83 @@ def test_names_that_are_said(tmp_path):
     ):
         with pytest.raises(DataError, match=re.escape(words)):
             load_dataset(path=file, **options)
+
+
+@pytest.mark.parametrize("dtype", ["<f8", ">f8", "f4", ">f4", "i8", ">i2", "u1"])
+@pytest.mark.parametrize("label_dtype", ["i8", ">i4", "u1", "f8", "?"])
+def test_types_of_numbers_and_of_labels(tmp_path, dtype, label_dtype):
+    samples = np.arange(24).reshape(4, 1, 2, 3).astype(dtype)
+    file = archive(tmp_path, X=samples, y=np.array([0, 1, 1, 0]).astype(label_dtype))
+    data = load_dataset(path=file, scale=-4)
+    assert (data.inputs * 16 == np.arange(24).reshape(4, 6)).all()
+    assert data.shape == (1, 2, 3) and data.labels.tolist() == [0, 1, 1, 0]
+    assert data.scaling == "divided by 2^4"
+
+
+def header(shape, dtype="<f8"):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return stream.getvalue()
+
+
+def zip_of(tmp_path, members):
+    file = tmp_path / "data.npz"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return file
+
+
+def test_npz_sizes_are_checked_before_memory_is_taken(tmp_path):
+    y = ("y.npy", header((2,), "<i8") + np.array([0, 1]).tobytes())
+    good = header((2, 1)) + np.array([1.0, 2.0]).tobytes()
+    assert read_npz(zip_of(tmp_path, [("X.npy", good), y])).samples == 2
+    for shape in ((2, 1 << 50), (1 << 40, 1 << 40), (2, 2), (1,), (0, 0)):
+        lying = header(shape) + np.array([1.0, 2.0]).tobytes()
+        with pytest.raises(DataError, match=r"declares|\.npz archive"):
+            read_npz(zip_of(tmp_path, [("X.npy", lying), y]))
+    with pytest.raises(DataError, match="declares the shape"):
+        read_npz(zip_of(tmp_path, [("X.npy", header((-2, 1)) + bytes(16)), y]))
+    with pytest.raises(DataError, match="more than 1000"):  # a bomb: 1 MB of zeros in a few bytes
+        read_npz(zip_of(tmp_path, [("X.npy", header((2, 65536)) + bytes(2 * 65536 * 8)), y]), max_bytes=1000)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_broken_archives_are_refused(tmp_path):
+    good = header((2, 1)) + np.array([1.0, 2.0]).tobytes()
+    y = ("y.npy", header((2,), "<i8") + np.array([0, 1]).tobytes())
+    file = tmp_path / "data.npz"
+    for content in (b"PK", b"not a zip at all", b"\x00" * 100):
+        file.write_bytes(content)
+        with pytest.raises(DataError, match="sound"):
+            read_npz(file)
+    for bad in (b"", b"\x93NUMPY", b"\x93NUMPY\x03\x00" + good[8:], good[:-1], b"PICKLE" + good):
+        with pytest.raises(DataError):
+            read_npz(zip_of(tmp_path, [("X.npy", bad), y]))
+    with pytest.raises(DataError, match="2 arrays named 'X'"):
+        read_npz(zip_of(tmp_path, [("X.npy", good), ("X.npy", good), y]))
+    whole = zip_of(tmp_path, [("X.npy", good), y]).read_bytes()
+    for cut in range(10, len(whole), 25):  # truncated anywhere
+        file.write_bytes(whole[:cut])
+        with pytest.raises(DataError):
+            read_npz(file)
+    for at in range(30, len(whole) - 30, 7):  # corrupted anywhere: refused or read, never another exception
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
+        try:
+            read_npz(file)
+        except DataError:
+            continue
+
+
+def test_labels_of_bytes_that_are_no_text(tmp_path):
+    with pytest.raises(DataError, match="is not UTF-8"):
+        read_npz(archive(tmp_path, X=np.eye(2), y=np.array([b"\xff", b"a"])))
+
+
+def test_an_archive_that_is_a_bomb(tmp_path):
+    zeros = {"X": np.zeros((2, 1 << 24), dtype=np.uint8), "y": [0, 1]}
+    with pytest.raises(DataError, match="uncompressed"):
+        read_npz(archive(tmp_path, compressed=True, **zeros))
+    file = tmp_path / "small.npz"
+    np.savez(file, X=zeros["X"][:, : 1 << 16], y=zeros["y"])
+    assert read_npz(file, scale="none").dimension == 1 << 16

@@ -144,7 +144,7 @@ FLAT = {
         {},
         "line 2, column 1 'a': 'cm' is not a number, nor are the others",
     ),
-    "a quotation mark": ('1,2,x\n3,"4,y\n', {}, "line 2"),
+    "a quotation mark": ('1,2,x\n3,"4,y\n', {}, "line 2: unexpected end of data; close the quotation mark before it"),
     "unknown label": ("a,b,kind\n1,2,x\n2,3,y\n", {"label": "kin"}, "did you mean 'kind'"),
     "unknown drop": ("a,b,l\n1,2,x\n2,3,y\n", {"drop": ["c"]}, "data.drop = 'c' is not in the header line"),
     "index too large": ("a,b,l\n1,2,x\n2,3,y\n", {"columns": [3]}, "index -3..2"),
@@ -163,6 +163,18 @@ FLAT = {
     "labels near 0": ("a,b\n1,1e-999999999\n2,3\n", {"label": "b"}, "label 1e-999999999 is not an integer"),
     "one letter": ("a,s,l\n1,F,x\n2,F,y\n", {}, "column 2 's': 'F' is not a number"),
     "real label": ("a,b\n1,2.5\n2,3\n", {"label": "b"}, "line 2, column 2 'b': label 2.5 is not an integer"),
+    "a first NaN": ("NaN,a\n1,b\n", {}, "line 1, column 1: 'NaN' is a missing value"),
+    "longer": ("1,2,a\n\n3,4,5,b\n", {}, "line 3 has 4 cells"),
+    "beyond all": ("1,a\n1e999,b\n", {}, "beyond binary64"),
+    "near 0": ("1,a\n1e-999,b\n", {}, "below binary64"),
+    "underscores": ("1,a\n1_0,b\n", {}, "not a number"),
+    "hexadecimal": ("1,a\n0x10,b\n", {}, "not a number"),
+    "one class of numbers": ("1,0\n2,0\n", {}, "1 class among the labels"),
+    "nothing but reals": ("1.5,0\n2,1.5\n", {}, "no column holds classes: the last, column 2, has '1.5'"),
+    "two of a name": ("x,x\n1,0\n2,1\n", {"label": "x"}, "names 2 columns"),
+    **{f"label = {k}": ("1,0\n2,1\n", {"label": k}, "index -2..1") for k in (2, -3, True, 1.5)},
+    "scaling loses bits": ("1e300,0\n1e-300,1\n", {"scale": "auto"}, "loses bits"),
+    "scaling overflows": ("1,0\n2,1\n", {"scale": 2000}, "overflows"),
     "layout": ("a,l\n1,x\n2,y\n", {"layout": "channels last"}, "is for an .npz archive"),
     "json": ('[{"a": 1}]', {}, "JSON; it is not read here, convert it: pandas.read_json('data.csv')"),
     "html": ("<html><table></table></html>", {}, "a page of HTML"),
@@ -249,7 +261,7 @@ def test_texts_of_any_bytes_end_in_one_line(tmp_path):
 def test_the_remedy_in_a_case_file(tmp_path):
     """The keys of a case file are those of the messages, and a case carries them to the reader."""
     from verifier.run.case import read_case
-    from verifier.run.pipeline import case_dataset
+    from verifier.run.case_problem import case_dataset
 
     write(tmp_path, "id,a,town,l\n7,1.5,R,x\n9,?,O,y\n8,2.5,R,y\n")
     network = '\n[network]\nlayers = [{ kind = "dense", width = 9, activation = "tanh", skip = true }]\n'

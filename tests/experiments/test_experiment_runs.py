@@ -267,15 +267,12 @@ def test_a_killed_experiment_goes_on(tmp_path: Path) -> None:
 
 def test_weights_start_a_case(done: tuple[Path, Path], tmp_path: Path) -> None:
     from verifier.experiments.surface import weights_of
-    from verifier.experiments.worker import network_of, split_of
     from verifier.run.case import parse_case
-    from verifier.run.pipeline import case_dataset
-    from verifier.run.start import case_start
+    from verifier.run.case_problem import case_problem
 
     file, out = done
     job = next(j for j in jobs_of("tables", read_configuration(file)) if j.architecture == "fc2" and not j.skip)
     weights = out / "weights" / f"{job.name}.safetensors"
-    network, _ = network_of(job, split_of(job))
     case = parse_case(
         f"""
         data = {{ name = "digits" }}
@@ -287,7 +284,8 @@ def test_weights_start_a_case(done: tuple[Path, Path], tmp_path: Path) -> None:
         """,
         folder=tmp_path,
     )
-    u, v, _ = case_start(case, network, case_dataset(case), None)
+    problem = case_problem(case)
+    u, v = problem.u, problem.v
     expected = weights_of(job, out)
     assert np.array_equal(u, expected[0]) and np.array_equal(v, expected[1]) and v.shape == (38, 10)
 

@@ -241,7 +241,7 @@ def test_other_types_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "not an IDX file, it begins with nothing"),
+        (b"", "the file is empty"),
         (b"\x00\x00\x08\x03\x00\x00", "it ends within its header"),
         (idx(images(TRAIN, (4, 5), 1))[:-1], "fetch the file again"),
         (idx(images(TRAIN, (4, 5), 1)) + b"\0", "fetch the file again"),

@@ -32,7 +32,7 @@ def service() -> Iterator[CheckerService]:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    return SPECIMEN.prove("rank", "path")[1].write(tmp_path / "certificate.json")
+    return SPECIMEN.prove("rank", "path").builder.write(tmp_path / "certificate.json")
 
 
 def _process_id(service: CheckerService) -> int:
@@ -93,7 +93,7 @@ def test_a_checker_that_cannot_start_accepts_nothing(
 
 def test_closing_removes_the_folder() -> None:
     service = CheckerService()
-    SPECIMEN.prove("rank")[1].write(service.folder / "certificate.json")
+    SPECIMEN.prove("rank").builder.write(service.folder / "certificate.json")
     assert service.check(service.folder / "certificate.json").verdict == "ACCEPTED"
     process = service._process
     assert process is not None

@@ -14,9 +14,9 @@ from verifier.balls.exact import Dyadic
 from verifier.fuzz.acceptance import CheckerService
 from verifier.fuzz.properties import PROPERTIES, Falsified, certificate, enclosure, invariance, path, rank
 from verifier.landscape.path import Path as LossPath
+from verifier.outcome import Report
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.result import RankResult
-from verifier.run.pipeline import CaseReport
 
 EXAMPLES = {"path-never-increases": 12, "other-losses-never-increase": 8, "checker-accepts": 25}
 USUAL = 30
@@ -119,10 +119,10 @@ def test_a_rank_that_is_lost_with_more_units_is_seen(monkeypatch: pytest.MonkeyP
 def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     linear = replace(XOR, layers=({**XOR.layers[0], "activation": "identity"},))
 
-    def prove(self: fuzz.Specimen, *_: Any, **__: Any) -> tuple[CaseReport, None]:
-        report = CaseReport(self.case, "", self.network)
-        report.theorem = _Theorem()  # type: ignore[assignment]
-        return report, None
+    honest = fuzz.Specimen.prove
+
+    def prove(self: fuzz.Specimen, *parts: Any, **keywords: Any) -> Report:
+        return replace(honest(self, *parts, **keywords), proof=_Theorem())  # type: ignore[arg-type]
 
     class _Theorem:
         deficiency = None
@@ -177,10 +177,9 @@ def _with_path(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     honest = fuzz.Specimen.prove
 
     def prove(self: fuzz.Specimen, *parts: Any, **keywords: Any) -> Any:
-        report, builder = honest(self, *parts, **keywords)
-        assert isinstance(report.path, LossPath)
-        report.path = replace(report.path, **changes)
-        return report, builder
+        report = honest(self, *parts, **keywords)
+        assert isinstance(report.descent, LossPath)
+        return replace(report, descent=replace(report.descent, **changes))
 
     monkeypatch.setattr(fuzz.Specimen, "prove", prove)
 
@@ -202,13 +201,13 @@ def test_a_path_that_rises_is_seen(monkeypatch: pytest.MonkeyPatch, changes: dic
 
 def _good_weights() -> np.ndarray:
     """Output weights that classify with large margins: a segment to a tiny multiple of V1 goes uphill."""
-    report, _ = WIDE.prove("rank", "path")
+    report = WIDE.prove("rank", "path")
     assert report.path is not None
     return 16.0 * report.path.end_weights.approx()
 
 
 def test_a_target_that_is_not_reached_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    report, _ = WIDE.prove("rank", "path")
+    report = WIDE.prove("rank", "path")
     assert report.path is not None
     early = tuple(replace(target, t=Dyadic(1, -20)) for target in report.path.targets)
     _with_path(monkeypatch, targets=early)
@@ -242,11 +241,11 @@ def test_a_false_escape_is_seen(
     honest = fuzz.Specimen.prove
 
     def prove(self: fuzz.Specimen, *parts: Any, **keywords: Any) -> Any:
-        report, builder = honest(self, *parts, **keywords)
+        report = honest(self, *parts, **keywords)
         assert report.escape is not None
         assert report.escape.escape is not None
-        report.escape = replace(report.escape, escape=replace(report.escape.escape, **changes))
-        return report, builder
+        changed = replace(report.escape, escape=replace(report.escape.escape, **changes))
+        return replace(report, escape=changed)
 
     monkeypatch.setattr(fuzz.Specimen, "prove", prove)
     with pytest.raises(Falsified, match=message):
@@ -269,7 +268,7 @@ class _Tail:
 
 
 def _escape_of(specimen: fuzz.Specimen) -> Any:
-    report, _ = specimen.prove("rank", "path")
+    report = specimen.prove("rank", "path")
     return None if report.escape is None else report.escape.escape
 
 
@@ -310,9 +309,9 @@ def test_runs_that_differ_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def drifting(self: fuzz.Specimen, *parts: Any, **keywords: Any) -> Any:
         calls.append(1)
-        report, builder = honest(self, *parts, **keywords)
-        builder.arithmetic = f"run {len(calls)}"
-        return report, builder
+        report = honest(self, *parts, **keywords)
+        report.builder.arithmetic = f"run {len(calls)}"
+        return report
 
     monkeypatch.setattr(fuzz.Specimen, "prove", drifting)
     with pytest.raises(Falsified, match="bytes differ"):

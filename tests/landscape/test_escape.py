@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from flint import arb
 
-import verifier.landscape.escape
 import verifier.run
 from verifier.balls.motion import Motion
 from verifier.errors import NetworkError
+from verifier.landscape import escape_start
 from verifier.landscape.escape import prove_escape
 from verifier.landscape.escape_constant import constant_loss_lifts
 from verifier.landscape.escape_separate import part_merged_samples, prove_gateway
@@ -24,7 +24,7 @@ from verifier.network.initialise import initialise, output_weights
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network, approx_features
 from verifier.run.case import read_case
-from verifier.run.pipeline import case_instance
+from verifier.run.case_problem import case_problem
 from verifier.sigma.activations import activation
 from verifier.sigma.kernels import approx_mpmath_kernel
 from verifier.verdict import Verdict
@@ -43,8 +43,8 @@ TABLE = {  # which escapes are certified from which start; the others must be UN
 
 
 def escape_of(name, **options):
-    at = case_instance(read_case(QUICK / f"{name}.toml"))
-    return at, prove_escape(at.network, at.u, at.v, at.data.inputs, at.data.labels, at.data.multiplicities, **options)
+    at = case_problem(read_case(QUICK / f"{name}.toml"))
+    return at, prove_escape(at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, **options)
 
 
 def forward(network, u, inputs, digits=50):
@@ -89,12 +89,12 @@ def test_the_order_is_kept():
 
 
 def test_the_trained_start_is_stationary_and_its_units_are_clones():
-    at = case_instance(read_case(QUICK / "start-trained-clone.toml"))
-    psi = forward(at.network, at.u, at.data.inputs)
+    at = case_problem(read_case(QUICK / "start-trained-clone.toml"))
+    psi = forward(at.network, at.u, at.rows.inputs)
     with mpmath.workdps(50):
-        logits, n, m = psi * mpmath.matrix(at.v.tolist()), at.data.samples, 2
+        logits, n, m = psi * mpmath.matrix(at.v.tolist()), at.rows.samples, 2
         residual = mpmath.matrix(n, m)
-        for i, y in enumerate(at.data.labels.tolist()):
+        for i, y in enumerate(at.rows.labels.tolist()):
             total = sum(mpmath.exp(logits[i, k]) for k in range(m))
             for k in range(m):
                 residual[i, k] = mpmath.exp(logits[i, k]) / total - (k == y)
@@ -103,19 +103,19 @@ def test_the_trained_start_is_stationary_and_its_units_are_clones():
         by_unit = residual * mpmath.matrix(at.v.tolist()).T
         in_u = [
             sum(by_unit[i, 0] * (1 - psi[i, 0] ** 2) * power for i, power in enumerate(column)) / n
-            for column in (at.data.inputs[:, 0].tolist(), [1.0] * n)
+            for column in (at.rows.inputs[:, 0].tolist(), [1.0] * n)
         ]
         assert max(abs(g) for g in [*in_v, *in_u]) < mpmath.mpf(10) ** -15
-    assert len(set(weight.ravel().tolist())) == 1 and at.network.skip_count == at.data.samples
-    assert approx_gradient(at.network, at.u, at.v, at.data.inputs, at.data.labels, at.data.multiplicities).loss > 0.5
+    assert len(set(weight.ravel().tolist())) == 1 and at.network.skip_count == at.rows.samples
+    assert approx_gradient(at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities).loss > 0.5
 
 
 def test_the_trained_start_can_be_made_again():
-    at = case_instance(read_case(QUICK / "start-trained-clone.toml"))
-    made = cloned_stationary_point(at.data.inputs, at.data.labels, 2, activation("tanh"), units=1, copies=8, seed=0)
+    at = case_problem(read_case(QUICK / "start-trained-clone.toml"))
+    made = cloned_stationary_point(at.rows.inputs, at.rows.labels, 2, activation("tanh"), units=1, copies=8, seed=0)
     assert np.allclose(made.u, at.u, atol=1e-6) and np.allclose(made.v, at.v, atol=1e-6) and made.gradient < 1e-14
     with pytest.raises(NetworkError, match="power of two"):
-        cloned_stationary_point(at.data.inputs, at.data.labels, 2, activation("tanh"), units=1, copies=3, seed=0)
+        cloned_stationary_point(at.rows.inputs, at.rows.labels, 2, activation("tanh"), units=1, copies=3, seed=0)
 
 
 def test_the_loss_decreases_on_e1_and_stays_low_on_e3():
@@ -126,9 +126,9 @@ def test_the_loss_decreases_on_e1_and_stays_low_on_e3():
         times = np.linspace(0, 1, 21)
         losses = [
             exact_loss(
-                forward(at.network, at.u + t * (escape.end_u - at.u), at.data.inputs),
+                forward(at.network, at.u + t * (escape.end_u - at.u), at.rows.inputs),
                 at.v + t * (end_v - at.v),
-                at.data.labels,
+                at.rows.labels,
             )
             for t in times
         ]
@@ -198,6 +198,15 @@ def test_a_unit_that_is_zero_carries_no_constant():
     assert any(lift.end[7] != 1.0 for lift in constant_loss_lifts(network, u, v, x, row))
 
 
+def test_equal_constant_units_carry_each_other_though_their_value_may_be_zero():
+    """tanh(1) twice, in an enclosure that does not exclude 0: the second unit's part goes to the first all the same."""
+    network = Network((2,), (Dense(3, activation("tanh"), skip=True),))
+    u, x = np.array([0.0, 0.0, 0.0, 0.0, 0.5, -1.0, 1.0, 1.0, 0.25]), np.eye(2)
+    v = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]])
+    lift = constant_loss_lifts(network, u, v, x, [arb(0, 1), arb(0, 1), arb("0.635")])[0]
+    assert lift.end[7] != 1.0 and lift.weights.approx().tolist() == [[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]
+
+
 def test_a_row_of_equal_output_weights_does_not_matter():
     """Every row of V is constant over the classes: all units may move although nothing carries them."""
     network = Network((2,), (Dense(5, activation("tanh"), skip=True),))
@@ -206,14 +215,14 @@ def test_a_row_of_equal_output_weights_does_not_matter():
 
 
 def test_merged_samples_part_with_the_same_logits():
-    at = case_instance(read_case(QUICK / "start-gateway.toml"))
-    parting = part_merged_samples(at.network, at.u, at.data.inputs)
+    at = case_problem(read_case(QUICK / "start-gateway.toml"))
+    parting = part_merged_samples(at.network, at.u, at.rows.inputs)
     assert sorted(map(len, parting.groups)) == [3, 4]
-    start = forward(at.network, at.u, at.data.inputs, 80)
+    start = forward(at.network, at.u, at.rows.inputs, 80)
     with mpmath.workdps(80):
         logits = start * mpmath.matrix(at.v.tolist())
         for t in (1.0, 0.125):
-            psi = forward(at.network, at.u + t * (parting.end - at.u), at.data.inputs, 80)
+            psi = forward(at.network, at.u + t * (parting.end - at.u), at.rows.inputs, 80)
             solved = psi**-1 * logits  # M = N: the only V(t) that keeps the logits
             assert mpmath.mnorm(psi * solved - logits, "f") < mpmath.mpf(10) ** -40
             assert mpmath.mnorm(solved, "f") < 1e6  # it stays bounded as the samples merge
@@ -281,16 +290,16 @@ def test_the_cover_leaves_no_gap():
 
 def test_an_impossible_start_is_undecided():
     """A tied bias makes both columns equal for every U: no escape exists, and none is claimed."""
-    at = case_instance(read_case(QUICK / "tied-bias.toml"))
-    found = prove_escape(at.network, at.u, at.v, at.data.inputs, at.data.labels, at.data.multiplicities, max_bits=256)
+    at = case_problem(read_case(QUICK / "tied-bias.toml"))
+    found = prove_escape(at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, max_bits=256)
     assert found.verdict is Verdict.UNDECIDED and len(found.attempts) == 4
-    psi = approx_features(at.network, at.u, at.data.inputs)
+    psi = approx_features(at.network, at.u, at.rows.inputs)
     assert np.linalg.matrix_rank(psi) == 1
 
 
 @pytest.mark.parametrize("label", ["E1", "E2", "E3"])
 def test_the_budget_of_a_start_ends_its_attempts(label, monkeypatch):
-    monkeypatch.setattr(verifier.landscape.escape, "BUDGET", 0.0)
+    monkeypatch.setattr(escape_start, "BUDGET", 0.0)
     _, found = escape_of("start-zero-random", order=(label,))
     assert found.verdict is Verdict.UNDECIDED
     assert "the budget for escapes at this size is spent" in found.reason

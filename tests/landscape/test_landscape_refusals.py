@@ -12,7 +12,7 @@ from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.errors import NetworkError
-from verifier.landscape import escape, zero_loss
+from verifier.landscape import escape_constant, escape_descend, escape_start, escape_sublevel, zero_loss
 from verifier.landscape import escape_separate as gateway
 from verifier.landscape.escape import prove_escape
 from verifier.landscape.escape_constant import _hand_over
@@ -91,19 +91,19 @@ def test_escapes_respect_their_limits(monkeypatch):
     """From U = 0 and a random V all of E1, E2, E3 succeed; with no room for work none of the moving ones does."""
     network = Network((2,), (Dense(6, TANH, skip=True),))
     u, v = np.zeros(network.parameter_count), np.random.default_rng(0).normal(size=(6, 2))
-    for label in ("E1", "E3"):
+    for label, attempt in (("E1", escape_descend), ("E3", escape_sublevel)):
         assert escaped(network, u, v, label).verdict is Verdict.PROVED
         with monkeypatch.context() as patch:
-            patch.setattr(escape, "WORK_LIMIT", 0.0)
+            patch.setattr(escape_start, "WORK_LIMIT", 0.0)
             assert "too large for enclosures" in escaped(network, u, v, label).reason
         with monkeypatch.context() as patch:
-            patch.setattr(escape, "PIECES", ())
+            patch.setattr(escape_start, "PIECES", ())
             found = escaped(network, u, v, label)
             assert found.verdict is Verdict.UNDECIDED and "was certified" in found.reason
         with monkeypatch.context() as patch:
-            patch.setattr(escape, "_finish", lambda *_, **__: "its end is no beginning")
+            patch.setattr(attempt, "descend_from", lambda *_, **__: "its end is no beginning")
             assert escaped(network, u, v, label).reason.endswith("its end is no beginning")
-    monkeypatch.setattr(escape, "_finish", lambda *_, **__: "its end is no beginning")
+    monkeypatch.setattr(escape_constant, "descend_from", lambda *_, **__: "its end is no beginning")
     assert "at constant loss, but its end is no beginning" in escaped(network, u, v, "E2").reason
     kinked = Network((2,), (Dense(6, activation("relu"), skip=True),))
     assert "not proved to be analytic" in escaped(kinked, u, v, "E1").reason

@@ -17,7 +17,7 @@ from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network, approx_features
 from verifier.rank.certify import prove_rank
 from verifier.run.case import parse_case
-from verifier.run.pipeline import run_case
+from verifier.run.case_problem import run_case
 from verifier.sigma.activations import activation
 
 CASE = """

@@ -22,8 +22,8 @@ from verifier.landscape.escape import prove_escape
 from verifier.landscape.legs import combination
 from verifier.landscape.stationary import cloned_stationary_point
 from verifier.run.case import read_case
+from verifier.run.case_problem import case_problem
 from verifier.run.curve import curve_of
-from verifier.run.pipeline import case_instance
 
 QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
 DIGITS = 60
@@ -97,14 +97,14 @@ def check_path(path, network, u, v, data, *, rise=None, inner=(0.0, 0.25, 0.5, 2
 
 @pytest.mark.parametrize(("name", "label"), [*SMALL, *(pytest.param(*x, marks=pytest.mark.slow) for x in LARGE)])
 def test_the_loss_is_that_of_the_points_that_are_returned(name, label):
-    at = case_instance(read_case(QUICK / f"{name}.toml"))
+    at = case_problem(read_case(QUICK / f"{name}.toml"))
     found = prove_escape(
-        at.network, at.u, at.v, at.data.inputs, at.data.labels, at.data.multiplicities, order=(label,)
+        at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=(label,)
     ).escape
     assert found is not None and found.label == label
     rise = None if found.epsilon is None else float(found.epsilon)
     inner = {} if (name, label) in SMALL else {"inner": (0.0, 0.5)}
-    check_path(found.path, at.network, at.u, at.v, at.data, rise=rise, **inner)
+    check_path(found.path, at.network, at.u, at.v, at.rows, rise=rise, **inner)
     assert len(found.path.before) == len(found.legs) >= 1 and found.tail.before == ()
     assert "Piece by piece" in found.path._repr_html_()
 
@@ -145,14 +145,14 @@ def test_the_fault_that_was_found_a_trained_and_cloned_start():
 
 
 def test_e4_close_to_where_samples_part():
-    at = case_instance(read_case(QUICK / "start-gateway.toml"))
+    at = case_problem(read_case(QUICK / "start-gateway.toml"))
     found = prove_escape(
-        at.network, at.u, at.v, at.data.inputs, at.data.labels, at.data.multiplicities, order=("E4",)
+        at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=("E4",)
     ).escape
     for s in (1.0, 1.0 + 2.0**-52, 1.0 + 2.0**-30, 1.5, 2.0):
         ((_, low, high),) = found.path.sample([s])
         true = true_loss(
-            at.network, found.path.U(s), found.path.V(s), at.data.inputs, at.data.labels, at.data.multiplicities
+            at.network, found.path.U(s), found.path.V(s), at.rows.inputs, at.rows.labels, at.rows.multiplicities
         )
         assert low <= true <= high < low + 1e-8
     parting = found.legs[1]

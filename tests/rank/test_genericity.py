@@ -9,6 +9,7 @@ import pytest
 from checks_theorem import run_check
 from planted import dense, over_seeds
 
+from verifier.balls.binary64 import canary as platform
 from verifier.balls.exact import Dyadic
 from verifier.errors import InputError
 from verifier.network.initialise import initialise
@@ -30,13 +31,13 @@ def test_enclosures_along_a_line(seed):
 
 @pytest.mark.parametrize("passes", [(False,), (True, False)], ids=["before", "after"])
 def test_a_refused_platform_leaves_it_to_arb(monkeypatch, passes):
-    real, verdicts = genericity.canary, iter(passes)
+    real, verdicts = platform.canary, iter(passes)
 
     def refusing(backend, shapes):
         passed = next(verdicts)
         return replace(real(backend, []), passed=passed, failure="" if passed else "planted")
 
-    monkeypatch.setattr(genericity, "canary", refusing)
+    monkeypatch.setattr(platform, "canary", refusing)
     seen = []
     proving = genericity.prove_rank
     monkeypatch.setattr(genericity, "prove_rank", lambda f, **more: seen.append(type(f).__name__) or proving(f, **more))

@@ -35,7 +35,7 @@ HOSTILE = (
     "word " * 2_000,
     "",
 )
-KEPT = {"verdict", "kind", "version", "key", "label", "certificate_sha256", "versions", "rests_on"}
+KEPT = {"verdict", "kind", "version", "key", "label", "certificate_sha256", "versions", "rests_on", "expected"}
 """What this program writes itself and pages use as keys."""
 
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ from verifier.report import page as module
 from verifier.report.page import MAX_BYTES, page, write_report
 from verifier.report.results import Results, read_results
 from verifier.report.sentences import sentence, summary
+from verifier.verdict import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -85,21 +87,18 @@ def test_the_verdict_says_what_is_proved_and_no_more(name: str, words: str, resu
     (case,) = case_of(results, name).cases
     assert words in sentence(case)
     assert ("no local valley of this landscape is bad (proved)" in sentence(case)) == (
-        case.proof("T3.4(2)") == "PROVED"
+        case.statement("T3.4(2)") == "PROVED"
     )
 
 
 def test_refuted_and_failed_cases_are_said_as_clearly(results: Results) -> None:
     (case,) = case_of(results, "conflicting-labels").cases
     steps = tuple(
-        msgspec.structs.replace(step, verdict="REFUTED", label="P1") if step.key == "path" else step
-        for step in case.steps
+        replace(step, verdict=Verdict.REFUTED, label="P1") if step.key == "path" else step for step in case.steps
     )
     refuted = msgspec.structs.replace(case, steps=steps, curve=None)
     assert sentence(refuted).startswith("No path leads to the losses asked for, because equal samples")
-    undecided = tuple(
-        msgspec.structs.replace(step, verdict="UNDECIDED") if step.key == "path" else step for step in case.steps
-    )
+    undecided = tuple(replace(step, verdict=Verdict.UNDECIDED) if step.key == "path" else step for step in case.steps)
     assert "was certified: whether one exists is open" in sentence(msgspec.structs.replace(case, steps=undecided))
     error = msgspec.structs.replace(
         case, error={"kind": "memory", "message": "out of memory"}, steps=(), theorem=(), question=None, curve=None
@@ -119,7 +118,7 @@ def test_what_was_not_as_expected_and_a_rejection_are_said(results: Results) -> 
     (case,) = case_of(results, "xor").cases
     assert case.check is not None
     rejected = msgspec.structs.replace(case.check, verdict="REJECTED", reason="claims[0]: R1: alpha is too large")
-    odd = msgspec.structs.replace(case, ok=False, surprises=("rank: expected REFUTED, got PROVED",), check=rejected)
+    odd = msgspec.structs.replace(case, surprises=("rank: expected REFUTED, got PROVED",), check=rejected)
     text = Page(page(msgspec.structs.replace(results, cases=(odd,)))).text
     assert "Not as the case expects: rank: expected REFUTED, got PROVED." in text
     assert "The independent checker did not accept the certificate: claims[0]: R1: alpha is too large" in text
@@ -233,9 +232,9 @@ def test_folders_without_usable_results_are_refused(finished: Path, tmp_path: Pa
     document = json.loads((finished / "results.json").read_text())
     target.write_text(json.dumps(document | {"version": "0.0.1"}))
     refused(rf"the results of version '0.0.1', this is verifier {verifier.__version__}")
-    del document["cases"][0]["curve"]
+    del document["cases"][0]["name"]
     target.write_text(json.dumps(document))
-    refused(r"cannot be read as results of this version: .*missing required field `curve`")
+    refused(r"cannot be read as results of this version: .*missing required field `name`")
     target.write_bytes(b'{"version": "%s", "cases": "\xff"}' % verifier.__version__.encode())
     refused("is")
     target.unlink()

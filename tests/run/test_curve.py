@@ -13,24 +13,30 @@ from mpmath import mp, mpf
 
 from verifier.balls.precision import working_precision
 from verifier.landscape.path import Path
+from verifier.outcome import Report
+from verifier.problem import Problem
 from verifier.run import curve as module
-from verifier.run.case import parse_case
+from verifier.run.case import Case, parse_case
+from verifier.run.case_problem import case_problem, run_case
 from verifier.run.curve import Curve, Piece, curve_of
-from verifier.run.pipeline import CaseReport, Instance, case_instance, run_case
 from verifier.run.runner import packaged_cases
 from verifier.run.summary import question_of
 
 
+def named(name: str) -> Case:
+    return next(case for case in packaged_cases("quick") if case.name == name)
+
+
 @cache
-def proved(name: str) -> tuple[Instance, CaseReport]:
-    case = next(case for case in packaged_cases("quick") if case.name == name)
-    instance = case_instance(case)
-    return instance, run_case(case, instance=instance, parts=frozenset({"path"}))[0]
+def proved(name: str) -> tuple[Problem, Report]:
+    case = named(name)
+    instance = case_problem(case)
+    return instance, run_case(case, parts=frozenset({"path"}))[0]
 
 
 def curve(name: str) -> Curve:
     report = proved(name)[1]
-    found = curve_of(report.path, None if report.escape is None else report.escape.escape, report.loss_path)
+    found = curve_of(report.descent, None if report.escape is None else report.escape.escape, report.near_infimum)
     assert found is not None
     return found
 
@@ -120,7 +126,7 @@ def test_targets_beyond_binary64() -> None:
         'network.layers = [{ kind = "dense", width = 9, activation = "tanh", skip = true }]\nstart.scale = 3.0\n'
     )
     report, _ = run_case(parse_case(text), parts=frozenset({"path"}))
-    found = curve_of(report.path, None, None)
+    found = curve_of(report.descent, None, None)
     assert found is not None and found.targets[0].log10 == -400.0
     assert piece(found, "ray").points[-1][2] < -400
     s = found.targets[0].time
@@ -135,15 +141,15 @@ def test_no_path_no_curve_and_plain_data() -> None:
 
 
 def test_the_question_in_words() -> None:
-    instance, report = proved("start-zero-deep")
-    found = question_of(report.case, instance, None)
-    assert found.rows == len(instance.data.inputs) and found.layers[0].startswith("dense, ")
+    instance, _ = proved("start-zero-deep")
+    found = question_of(named("start-zero-deep"), instance, None)
+    assert found.rows == len(instance.rows.inputs) and found.layers[0].startswith("dense, ")
     assert "reads layer 0" in found.layers[1] and found.start.startswith("U: zeros; V: gaussian")
-    assert question_of(report.case, instance, 7).start.endswith("seed 7")
+    assert question_of(named("start-zero-deep"), instance, 7).start.endswith("seed 7")
     case = next(case for case in packaged_cases("quick") if case.name == "tied-bias")
-    words = question_of(case, case_instance(case), None).layers[0]
+    words = question_of(case, case_problem(case), None).layers[0]
     assert "conv1d, 2 units (1 x 2); kernel 1, stride 1; tied bias; tanh" in words
-    assert np.prod(question_of(case, case_instance(case), None).shape) == 2
+    assert np.prod(question_of(case, case_problem(case), None).shape) == 2
     case.file.network.layers[0] |= {"kernel": 3, "padding": 1}
-    words = question_of(case, case_instance(case), None).layers[0]
+    words = question_of(case, case_problem(case), None).layers[0]
     assert "conv1d, 2 units (1 x 2); kernel 3, stride 1; padding 1; tied bias; tanh" in words

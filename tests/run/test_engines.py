@@ -11,7 +11,7 @@ from verifier.network.initialise import initialise
 from verifier.network.layers import Dense
 from verifier.network.network import Network
 from verifier.rank.certify import prove_rank
-from verifier.run.pipeline import run_case
+from verifier.run.case_problem import run_case
 from verifier.run.runner import packaged_cases
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict

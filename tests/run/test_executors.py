@@ -18,6 +18,7 @@ from rich.console import Console
 from running import FAMILY, SILENT, certificates, family, ledger_rows, results, start, timeless, verifier, workers_of
 
 from verifier.errors import InputError
+from verifier.problem import Problem
 from verifier.run import executors
 from verifier.run import worker as tasks
 from verifier.run.case import Case
@@ -162,14 +163,14 @@ def test_out_of_memory_marks_the_case(tmp_path: Path) -> None:
 def test_an_error_of_this_program_marks_its_case(
     cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = tasks.run_case
+    real = tasks.prove
 
-    def failing(case: Case, **options: Any) -> Any:
-        if case.file.start.seed == 1:
+    def failing(problem: Problem, *options: Any, **more: Any) -> Any:
+        if problem.name.endswith("seed1"):
             raise ZeroDivisionError("no")
-        return real(case, **options)
+        return real(problem, *options, **more)
 
-    monkeypatch.setattr(tasks, "run_case", failing)
+    monkeypatch.setattr(tasks, "prove", failing)
     with ThreadPoolExecutor(1) as threads:
         there = run_cases(cases, tmp_path / "there", SILENT, executor=threads)
     here = run_cases(cases, tmp_path / "here", SILENT)

@@ -16,7 +16,7 @@ from verifier.run import family as module
 from verifier.run.case import parse_case
 from verifier.run.family import read_cases
 from verifier.run.runner import packaged_cases, run_cases
-from verifier.run.toml import case_toml, to_toml
+from verifier.run.toml import case_toml
 from verifier.verdict import Verdict
 
 
@@ -76,17 +76,6 @@ def test_the_full_suite_is_large_varied_and_expects_something_of_every_step() ->
         ("generic", "UNDECIDED"),
         ("analytic", "REFUTED"),
     }
-
-
-def test_toml_that_is_written_reads_back() -> None:
-    import tomllib
-
-    document = {
-        "title": 'tabs\t, quotes ", backslashes \\, \x7f, \u00e9\U0001f600',
-        "a key": {"x y": [1, 2.5, 1e-300, True], "deep": {"er": ["", -3]}, "inf": float("inf")},
-        "layers": {"list": [{"kind": "dense", "inputs": ["input", 0]}, {}]},
-    }
-    assert tomllib.loads(to_toml(document)) == document
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from running import SILENT, certificates, family, ledger_rows, results, timeless, verifier
 
@@ -15,8 +15,8 @@ from verifier.errors import InputError
 from verifier.run import ledger as module
 from verifier.run.case import Case
 from verifier.run.family import read_cases
-from verifier.run.ledger import case_key, open_ledger
-from verifier.run.runner import SuiteResult, parse_shard, run_cases
+from verifier.run.ledger import open_ledger
+from verifier.run.runner import SuiteResult, case_key, parse_shard, run_cases
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def stop_after(
         done.append(1)
         return work_prove(*arguments, **more)
 
-    work_prove = work.prove
+    work_prove = work.proved
     with monkeypatch.context() as patch:
-        patch.setattr(work, "prove", stopping)
+        patch.setattr(work, "proved", stopping)
         with pytest.raises(KeyboardInterrupt):
             run_cases(cases, out, SILENT, **options)
 
@@ -227,7 +227,7 @@ def test_damaged_pages_and_damaged_records_are_said(
         run_cases(cases, out, SILENT)
     (out / "ledger.sqlite").write_bytes(whole)
     connection = sqlite3.connect(out / "ledger.sqlite")
-    connection.execute("UPDATE cases SET record = CAST('{\"name\": 3}' AS BLOB)")
+    connection.execute("UPDATE cases SET record = x'81a46e616d6503'")
     connection.commit()
     connection.close()
     with pytest.raises(InputError, match="is not a ledger that can be read"):
@@ -245,7 +245,7 @@ def test_cases_that_were_proved_but_not_checked_are_only_checked(
         with pytest.raises(KeyboardInterrupt):
             run_cases(cases, out, SILENT)
     connection = sqlite3.connect(out / "ledger.sqlite")
-    rows = [json.loads(record)["check"] for (record,) in connection.execute("SELECT record FROM cases")]
+    rows = [msgspec.msgpack.decode(record)["check"] for (record,) in connection.execute("SELECT record FROM cases")]
     connection.close()
     assert rows == [None] * 6
     found = run_cases(cases, out, SILENT)

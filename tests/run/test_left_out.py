@@ -15,7 +15,7 @@ from verifier.network.layers import Dense
 from verifier.network.network import Network
 from verifier.report.page import write_report
 from verifier.run.case import parse_case
-from verifier.run.pipeline import case_limits
+from verifier.run.case_problem import case_options
 from verifier.run.runner import run_cases
 from verifier.run.table import ProgressDisplay, print_steps, print_summary
 from verifier.run.toml import case_toml
@@ -68,15 +68,15 @@ def test_a_run_says_what_its_certificate_lacks(tmp_path: Path) -> None:
     assert "proved, but not in the certificate: R1 (full row rank at this U" in text
     assert "accepted the certificate, which does not hold R1, B1, C1 (see above)" in text
     again = parse_case(record.toml, name="lean", folder=tmp_path)
-    assert case_limits(again) == case_limits(case)
+    assert case_options(again).limits == case_options(case).limits
 
 
 def test_the_limits_of_a_case_are_read_and_written() -> None:
     case = parse_case(CASE % "42" + "max_check_gib = 1.5\n")
-    assert (case_limits(case).seconds, case_limits(case).gib) == (42.0, 1.5)
-    assert case_limits(parse_case(case_toml(case))) == case_limits(case)
+    assert (case_options(case).limits.seconds, case_options(case).limits.gib) == (42.0, 1.5)
+    assert case_options(parse_case(case_toml(case))).limits == case_options(case).limits
     usual = parse_case(CASE.partition("[certificate]")[0])
-    assert case_limits(usual).seconds == 300.0
+    assert case_options(usual).limits.seconds == 300.0
 
 
 @pytest.mark.parametrize("value", ["0", "-1.0", "nan", "inf", "1e7"])

@@ -19,7 +19,7 @@ from rich.console import Console
 from verifier.certificate.check_process import CheckerProcess
 from verifier.certificate.show import describe
 from verifier.run.case import parse_case, read_case
-from verifier.run.pipeline import case_instance, run_case
+from verifier.run.case_problem import case_problem, run_case
 from verifier.run.runner import SuiteResult, packaged_cases, run_cases
 from verifier.run.table import ProgressDisplay, print_summary, print_table
 from verifier.verdict import Verdict
@@ -109,10 +109,10 @@ def test_one_dimensional_data_is_decided_far_below_binary64(quick: tuple[SuiteRe
 
 def test_duplicates_are_grouped_with_their_multiplicity() -> None:
     case = next(c for c in packaged_cases("quick") if c.name == "iris-tanh")
-    instance = case_instance(case)
-    assert instance.data.samples == 149
-    assert instance.data.total == 150
-    assert sorted(np.unique(instance.data.multiplicities)) == [1, 2]
+    instance = case_problem(case)
+    assert instance.rows.samples == 149
+    assert instance.rows.total == 150
+    assert sorted(np.unique(instance.rows.multiplicities)) == [1, 2]
 
 
 def test_conflicting_labels_report_the_positive_infimum() -> None:

@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from verifier.certificate.check_process import Checked
-from verifier.run.pipeline import Step
-from verifier.run.record import CaseRecord, Failure
+from verifier.outcome import Step
+from verifier.run.record import CaseRecord, CheckRecord, Failure, StatementRecord
 from verifier.run.runner import SuiteResult
 from verifier.run.table import closing_sentence, print_summary, print_table
 from verifier.verdict import Verdict
@@ -43,12 +42,12 @@ def record(
     ]
     given: dict[str, object] = {
         "title": name, "toml": "", "steps": tuple(steps), "seconds": 0.4, "certificate": f"certificates/{name}.json",
-        "certificate_bytes": 1000, "check": Checked("", check, "" if check == "ACCEPTED" else "x: rule: wrong", 0.1),
+        "certificate_bytes": 1000, "check": CheckRecord(check, "" if check == "ACCEPTED" else "x: rule: wrong", 0.1),
     }  # fmt: skip
     return CaseRecord(name=name, **(given | more))  # type: ignore[arg-type]
 
 
-W0 = {"label": "W0", "applies": True, "verdict": "PROVED"}
+W0 = StatementRecord(label="W0", applies=True, verdict=Verdict.PROVED)
 HARD = [
     record(LONG, seconds=123_456.0, theorem=(W0,)),
     record("x" * 200, rank="TESTED", path="UNDECIDED", check="REJECTED", seconds=9876.5),

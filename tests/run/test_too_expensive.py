@@ -14,15 +14,15 @@ from rich.console import Console
 
 import verifier as vf
 from verifier.certificate import check_process as recheck
-from verifier.certificate.check_process import Checked, limit_options
+from verifier.certificate.check_process import limit_options
 from verifier.errors import InputError
 from verifier.report.page import write_report
 from verifier.report.results import read_results
 from verifier.report.sentences import summary
 from verifier.run.case import Case, parse_case
+from verifier.run.case_problem import run_case
 from verifier.run.family import read_cases
-from verifier.run.pipeline import run_case
-from verifier.run.record import CaseRecord
+from verifier.run.record import CaseRecord, CheckRecord
 from verifier.run.runner import run_cases
 from verifier.run.table import ProgressDisplay, print_summary
 
@@ -31,7 +31,7 @@ title = "small"
 data = { name = "digits", samples = 16 }
 network.layers = [{ kind = "dense", width = 24, activation = "tanh", skip = true }]
 """
-EXPENSIVE = Checked("", "TOO EXPENSIVE", "cost.cpu: the check needs more than 600 s", 600.0)
+EXPENSIVE = CheckRecord("TOO EXPENSIVE", "cost.cpu: the check needs more than 600 s", 600.0)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def quiet() -> ProgressDisplay:
     ],
 )
 def test_a_record_with_each_answer(verdict: str, ok: bool, checked: bool, code: int) -> None:
-    answer = Checked("", verdict, "why", 1.0)
+    answer = CheckRecord(verdict, "why", 1.0)
     record = CaseRecord(name="x", title="", toml="", certificate="x.json", check=answer)
     assert (record.ok, record.checked, record.exit_code) == (ok, checked, code)
     assert answer.accepted == (verdict == "ACCEPTED")

@@ -16,7 +16,7 @@ import verifier.run
 from verifier.cli import _guarded
 from verifier.errors import CaseError, DataError
 from verifier.run.case import parse_case, read_case
-from verifier.run.pipeline import run_case
+from verifier.run.case_problem import run_case
 from verifier.run.witnessing import run_witness, table_along_line
 from verifier.verdict import Verdict
 

@@ -5,12 +5,12 @@ import pytest
 from checks_theorem import data_of, one_pixel, run_check
 from planted import dense, numerical_rank, oracle, over_seeds, random_parameters
 
+from verifier import prove as pipeline
 from verifier.data.grouping import group_duplicates
 from verifier.data.readers import load_dataset
 from verifier.errors import NetworkError
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
-from verifier.run import pipeline
 from verifier.sigma.activations import Activation, activation
 from verifier.statements import assumption as hypotheses
 from verifier.statements.assumption import (

@@ -15,7 +15,8 @@ from verifier.rank.certify import prove_rank
 from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import structural_bound_every_u
 from verifier.rank.genericity import full_rank_fraction
-from verifier.run.pipeline import run_case
+from verifier.run.case_problem import run_case
+from verifier.run.record import surprises
 from verifier.run.runner import packaged_cases
 from verifier.sigma.activations import activation
 from verifier.statements.assumption import check_assumption, distinct_patches
@@ -117,4 +118,4 @@ def test_float64_says_deficient_and_the_rank_is_full():
 def test_the_packaged_cases_show_both(name, label):
     case = next(case for case in packaged_cases("quick") if case.name == name)
     report, _ = run_case(case)
-    assert not report.surprises and report.rank.label == label
+    assert not surprises(report, case) and report.rank.label == label

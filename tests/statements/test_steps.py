@@ -10,7 +10,7 @@ import pytest
 import verifier.run
 from verifier.checker.certificate import check_file
 from verifier.run.case import parse_case, read_case
-from verifier.run.pipeline import run_case
+from verifier.run.case_problem import run_case
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.proof import _Walk
 from verifier.verdict import Verdict

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, Final
@@ -11,12 +10,12 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 
-from verifier.data.dataset import exact_float64
-from verifier.data.files import UNSOUND, open_regular, read_regular
-from verifier.data.npz import read_member
+from verifier.data.files import MAX_BYTES, open_regular, read_regular
+from verifier.data.files.kinds import PICKLE, ending_by_beginning, ending_of, kind_of
+from verifier.data.files.numpy_files import numpy_archive, read_member
+from verifier.data.files.packed import UNSOUND
+from verifier.data.gate import binary64
 from verifier.errors import CaseError, DataError, one_line
-
-MAX_WEIGHT_BYTES: Final = 4 * 2**30
 
 _STORED: Final = {
     "F64": "<f8",
@@ -37,17 +36,16 @@ _TORCH: Final = "safetensors.torch.save_file(torch.load({0}, weights_only=True),
 _ARRAYS: Final = (
     "numpy.savez('weights.npz', **arrays) with arrays named layer0.weight (units, inputs), layer0.bias, ..., V"
 )
-_PICKLE: Final = "a pickle, which could run any program when it is read"
-_FOREIGN: Final = {
-    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), (f"PyTorch's, {_PICKLE}", _TORCH)),
-    **dict.fromkeys((".pkl", ".pickle", ".joblib"), (_PICKLE, _ARRAYS)),
-    **dict.fromkeys((".h5", ".hdf5"), ("an HDF5 file", _ARRAYS)),
-    ".keras": ("a model of Keras", _ARRAYS),
-    ".onnx": ("a model, not a file of tensors", _ARRAYS),
-    ".npy": ("one array without a name", _ARRAYS),
-    ".msgpack": ("a file of Flax", _ARRAYS),
+_NOT_WEIGHTS: Final = {
+    "pt pth bin ckpt": (f"PyTorch's, {PICKLE}", _TORCH),
+    "pkl pickle joblib": (PICKLE, _ARRAYS),
+    "h5 hdf5": ("an HDF5 file", _ARRAYS),
+    "keras": ("a model of Keras", _ARRAYS),
+    "onnx": ("a model, not a file of tensors", _ARRAYS),
+    "npy": ("one array without a name", _ARRAYS),
+    "msgpack": ("a file of Flax", _ARRAYS),
 }
-"""What is not read, by its ending: what it is, and how to convert it."""
+"""Files that hold no weights, or not in a way that is read here: see `verifier.data.files.kinds.Kinds`."""
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -68,17 +66,16 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     CaseError
         It cannot be read, or is of a kind that is not read; one line with the remedy.
     """
-    ending = path.suffix.lower()
     try:
-        with open_regular(path, MAX_WEIGHT_BYTES) as stream:
+        with open_regular(path, MAX_BYTES) as stream:
             start = stream.read(8)
     except FileNotFoundError:
         raise CaseError(f"no weights file {path}; start.file is relative to the case file") from None
     except OSError as error:
         raise CaseError(f"cannot read weights file {path}: {error.strerror}") from None
-    kind = ending if ending in _FOREIGN else _by_beginning(path, ending, start)
+    kind = kind_of(_NOT_WEIGHTS, ending_of(path.name)) or kind_of(_NOT_WEIGHTS, _ending_by_content(path, start))
     if kind is not None:
-        words, remedy = _FOREIGN[kind]
+        words, remedy = kind
         raise CaseError(f"{path.name} is {words}; write {remedy.format(repr(path.name))}, and give that as start.file")
     try:
         return _archive(path) if start.startswith(b"PK") else _safetensors(path)
@@ -93,41 +90,49 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
 def exact_tensor(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
     """Convert a tensor to binary64 without rounding.
 
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    name : str
+        The tensor's name, for messages.
+    values : array
+        What the file has.
+
+    Returns
+    -------
+    float64 array
+        Of the same shape. Guarantee: exactly the same numbers, and -0.0 stays what it is.
+
     Raises
     ------
     CaseError
         NaN, infinity, or a number that binary64 cannot hold.
     """
     try:
-        exact_float64(values, f"{path.name}: tensor {name!r}")
+        binary64(values, f"{path.name}: tensor {name!r}")
     except DataError as error:
         raise CaseError(str(error)) from None
     exact: NDArray[np.float64] = values.astype(np.float64)  # every bit: -0.0 too
     return exact
 
 
-def _by_beginning(path: Path, ending: str, start: bytes) -> str | None:
-    """Find a kind that is refused by the first bytes of a file, whatever it is called."""
-    if start.startswith(b"\x89HDF"):
-        return ".h5"
-    if start.startswith(b"\x93NUMPY"):
-        return ".npy"
-    if ending == ".safetensors":
-        return None
-    if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
-        return ".pkl"
+def _ending_by_content(path: Path, start: bytes) -> str | None:
+    """Return the usual ending of a file by its content, whatever it is called; None if it may be read here."""
     if start.startswith(b"PK"):
         try:
             with zipfile.ZipFile(path) as archive:
-                return ".pt" if any(name.endswith("data.pkl") for name in archive.namelist()) else None
+                return "pt" if any(name.endswith("data.pkl") for name in archive.namelist()) else None
         except UNSOUND:
             return None
-    return None
+    ending = ending_by_beginning(start)
+    # a safetensors file begins with the length of its header, which may look like a pickle
+    return None if ending == "pkl" and ending_of(path.name) == "safetensors" else ending
 
 
 def _safetensors(path: Path) -> dict[str, NDArray[Any]]:
     found = {}
-    for name, parts in _deserialize(read_regular(path, MAX_WEIGHT_BYTES)):
+    for name, parts in _deserialize(read_regular(path, MAX_BYTES)):
         stored = _STORED.get(parts["dtype"])
         if stored is None:
             raise CaseError(
@@ -147,7 +152,5 @@ def _deserialize(content: bytes) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _archive(path: Path) -> dict[str, NDArray[Any]]:
-    with open_regular(path, MAX_WEIGHT_BYTES) as stream, zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
-        return {name: read_member(path.name, archive, name, MAX_WEIGHT_BYTES) for name in names}
+    with open_regular(path, MAX_BYTES) as stream, numpy_archive(stream) as (archive, names):
+        return {name: read_member(path.name, archive, name, MAX_BYTES) for name in names}

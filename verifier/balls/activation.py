@@ -14,7 +14,8 @@ from flint import arb, ctx, fmpq
 
 from verifier.errors import ExpressionError
 from verifier.sigma.activations import Activation
-from verifier.sigma.tree import Tree, evaluate, tree_of
+from verifier.sigma.functions import FUNCTIONS
+from verifier.sigma.tree import Ops, Tree, evaluate, tree_of
 
 Kernel = Callable[[arb], arb]
 
@@ -42,14 +43,6 @@ def at_endpoints(function: Kernel) -> Kernel:
     return wrapped
 
 
-def _sigmoid(z: arb) -> arb:
-    # The form whose exponential does not overflow.
-    if z < 0:
-        exponential = z.exp()
-        return exponential / (1 + exponential)
-    return 1 / (1 + (-z).exp())
-
-
 def integer_power(z: arb, n: int) -> arb:
     """Enclose the n-th power, n >= 1.
 
@@ -61,36 +54,14 @@ def integer_power(z: arb, n: int) -> arb:
     return low.union(high) if n % 2 else arb(0).union(high)
 
 
-def _softplus(z: arb) -> arb:
-    # log(1 + e^z) = z + log(1 + e^-z): the form whose exponential does not overflow.
-    if z > 0:
-        return z + (-z).exp().log1p()
-    return z.exp().log1p()
-
-
-_MONOTONE: dict[str, Kernel] = {
-    "exp": arb.exp,
-    "log": arb.log,
-    "sqrt": arb.sqrt,
-    "tanh": arb.tanh,
-    "sinh": arb.sinh,
-    "atan": arb.atan,
-    "erf": arb.erf,
-    "log1p": arb.log1p,
-    "expm1": arb.expm1,
-    "sigmoid": _sigmoid,
-    "softplus": _softplus,
-}
-_PLAIN: dict[str, Kernel] = {"sin": arb.sin, "cos": arb.cos, "cosh": arb.cosh, "abs": abs, "sign": arb.sgn}
-
-
-class _ArbOps:
+class _ArbOps(Ops[Kernel]):
     """Ball operations; every value is a function of the activation's argument.
 
     ``guard`` wraps a monotone function: by `at_endpoints`, or not at all where the arguments are known to be narrow.
     """
 
     def __init__(self, guard: Callable[[Kernel], Kernel]) -> None:
+        super().__init__(_identity)
         self.guard = guard
 
     def const(self, p: int, q: int) -> Kernel:
@@ -104,9 +75,6 @@ class _ArbOps:
     def e(self) -> Kernel:
         value = arb.const_e()
         return lambda t: value
-
-    def var(self) -> Kernel:
-        return _identity
 
     def add(self, *terms: Kernel) -> Kernel:
         first, rest = terms[0], terms[1:]
@@ -140,27 +108,25 @@ class _ArbOps:
         return lambda t: base(t) ** arb(fmpq(p, q))
 
     def call(self, name: str, *args: Kernel) -> Kernel:
+        if name not in FUNCTIONS:
+            raise ExpressionError(
+                f"function {name!r} has no ball arithmetic; use one of {', '.join(sorted(FUNCTIONS))}"
+            )
+        function = FUNCTIONS[name]
         if name in ("max", "min"):
-            pick = arb.max if name == "max" else arb.min
 
             def extreme(t: arb) -> arb:
                 value = args[0](t)
                 for argument in args[1:]:
-                    value = pick(value, argument(t))
+                    value = function.arb(value, argument(t))
                 return value
 
             return extreme
-        if name == "erfc":
-            erfc = self.guard(lambda z: (-z).erfc())
-            (argument,) = args
-            return lambda t: erfc(-argument(t))
-        if name in _MONOTONE:
-            return _compose(self.guard(_MONOTONE[name]), args[0])
-        if name in _PLAIN:
-            return _compose(_PLAIN[name], args[0])
-        raise ExpressionError(
-            f"function {name!r} has no ball arithmetic; use one of {', '.join(sorted(_MONOTONE | _PLAIN))}"
-        )
+        (argument,) = args
+        if function.direction < 0:
+            mirrored = self.guard(lambda z: function.arb(-z))
+            return lambda t: mirrored(-argument(t))
+        return _compose(self.guard(function.arb) if function.direction else function.arb, argument)
 
 
 def _unguarded(function: Kernel) -> Kernel:

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
 
 GIB = 2**30
@@ -137,20 +136,14 @@ class Size:
         skip = {index for index, _ in network.skip_units}
         for index, layer in enumerate(network.layers):
             width = math.prod(network.shapes[index])
-            sources = network.source_shapes(index)
-            if isinstance(layer, Dense):
-                window = total = sum(math.prod(shape) for shape in sources)
-            else:
-                channels = sum(shape[0] for shape in sources) if isinstance(layer, Conv) else 1
-                window = channels * math.prod(layer.kernel)
-                total = width // max(1, layer.filters) * window if isinstance(layer, Conv) else width * window
-            text = "t" if isinstance(layer, AvgPool) else layer.activation.canonical
+            window = layer.fan_in(network.source_shapes(index))
+            total = width // layer.rows * window
+            text = "t" if layer.activation is None else layer.activation.canonical
             if text not in nodes:
                 nodes[text] = sum(1 for _ in ast.walk(ast.parse(text, mode="eval").body))
             units, arcs, steps = units + width, arcs + width * window, steps + width * nodes[text]
             below += 0 if index in skip else width * window
-            rows = layer.width if isinstance(layer, Dense) else getattr(layer, "filters", 1)
-            quick += width * window if min(rows, window) > CLASSICAL else 0
+            quick += width * window if min(layer.rows, window) > CLASSICAL else 0
             widest = max(widest, total)
         widest = max(widest, network.dimension + units)
         count = network.parameter_count

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from verifier.network.layers import AvgPool
 from verifier.network.network import Array, Network, approx_layers
 
 PLAIN_LIMIT = 2.0**100
@@ -33,13 +32,13 @@ def out_of_reach(network: Network, u: Array, inputs: Array) -> str | None:
     """
     if _surely_small(network, u, inputs):
         return None
-    for index, (arguments, _) in enumerate(approx_layers(network, u, inputs)):
+    for index, found in enumerate(approx_layers(network, u, inputs)):
         layer = network.layers[index]
-        if isinstance(layer, AvgPool) or arguments is None:
+        if layer.activation is None or found.arguments is None:
             continue
         if not layer.activation.expression.has(sympy.exp, sympy.sinh, sympy.cosh):
             continue
-        largest = np.abs(arguments).max()
+        largest = np.abs(found.arguments).max()
         if not largest <= PLAIN_LIMIT:
             return f"layer {index} has arguments of size {largest:.1e}, at which {layer.activation.name} overflows"
     return None
@@ -51,7 +50,7 @@ def _surely_small(network: Network, u: Array, inputs: Array) -> bool:
     views = network.views(u)
     for index, layer in enumerate(network.layers):
         reach = max(float(np.abs(inputs).max()) if s == "input" else bounds[int(s)] for s in network.sources[index])
-        if isinstance(layer, AvgPool):
+        if layer.activation is None:
             bounds.append(reach)
             continue
         weight, bias = (views[f"layer{index}.{name}"] for name in ("weight", "bias"))

@@ -23,7 +23,7 @@ from verifier.certificate.reach import out_of_reach
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
 from verifier.errors import CertificateError
-from verifier.landscape.escape import Escape
+from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.losses import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
@@ -31,7 +31,6 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import given_parameters
-from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array, Network
 from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
@@ -464,14 +463,8 @@ class CertificateBuilder:
         for index, layer in enumerate(network.layers):
             skip = layer.skip if isinstance(layer.skip, bool) else list(layer.skip)
             entry: dict[str, Any] = {"kind": layer.kind, "inputs": list(network.sources[index]), "skip": skip}
-            if isinstance(layer, Conv | AvgPool):
-                entry |= {"kernel": list(layer.kernel), "stride": list(layer.steps)}
-            if isinstance(layer, Conv):
-                entry |= {"filters": layer.filters, "bias_kind": layer.bias}
-                entry |= {"padding": list(layer.padding)} if layer.padding else {}
-            if isinstance(layer, Dense):
-                entry["units"] = layer.width
-            if not isinstance(layer, AvgPool):
+            entry |= layer.geometry()
+            if layer.activation is not None:
                 entry["activation"] = layer.activation.canonical
                 for name in ("weight", "bias"):
                     label = f"layer{index}.{name}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
 from verifier.data.classes import Classes, class_labels, classes_of
-from verifier.data.dataset import Dataset, Scale, scaled_inputs
-from verifier.data.gate import Labels, binary64, integers
+from verifier.data.dataset import Dataset, Scale, sample_shape, scaled_inputs
+from verifier.data.gate import Labels, binary64
 from verifier.data.gate.foreign import in_another_order
 from verifier.errors import DataError
 
@@ -54,6 +53,13 @@ def dataset_from_arrays(
         X has NaN, another shape, or numbers that are not binary64; y has another length, one class only, missing
         values, values that are no classes, or one that is not among ``classes``; X and y are of pandas, and their
         indices have the same labels in another order.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.dataset_from_arrays([[0.5, 1.0], [2.0, 4.0], [1.0, 0.25]], ["cat", "dog", "cat"])
+    >>> data.labels.tolist(), data.label_names
+    ([0, 1, 0], ('cat', 'dog'))
     """
     inputs = binary64(X, "X")
     if inputs.ndim == 1:
@@ -77,15 +83,12 @@ def dataset_from_arrays(
     else:
         labels, names = class_labels(y, count, classes)
     flat, scaling = scaled_inputs(inputs.reshape(count, -1), scale, common=inputs.ndim > 2)
-    given = inputs.shape[1:] if shape is None else tuple(integers(shape, "shape").ravel().tolist())
-    if math.prod(given) != flat.shape[1] or min(given, default=0) < 1:
-        raise DataError(f"shape = {given}: its product must be {flat.shape[1]}, the numbers in a sample of X")
     return Dataset(
         name=name,
         inputs=flat,
         labels=labels,
         classes=max(len(names), 2),
         scaling=scaling,
-        shape=given,
+        shape=inputs.shape[1:] if shape is None else sample_shape(shape, flat.shape[1]),
         label_names=names,
     )

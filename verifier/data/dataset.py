@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from verifier.data.gate import binary64, integers
 from verifier.display import Facts, Shown, joined
@@ -60,6 +60,13 @@ class Dataset(Shown):
     ------
     DataError
         Shapes, labels or numbers are unusable.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.Dataset("two points", [[0.5, 1.0], [2.0, -0.0]], [0, 1], 2)
+    >>> data.samples, data.dimension, data.inputs.tolist()
+    (2, 2, [[0.5, 1.0], [2.0, 0.0]])
     """
 
     name: str
@@ -73,24 +80,20 @@ class Dataset(Shown):
     understood: str = ""
 
     def __post_init__(self) -> None:
-        """Validate, normalise, freeze."""
+        """Validate the fields, and replace arrays by private copies that are read-only."""
         if not isinstance(self.name, str):
             raise DataError(f"name = {one_line(self.name)}: must be a text; it is only informative")
         inputs = _checked_inputs(self.inputs)
         count, dimension = inputs.shape
         classes = _class_count(self.classes)
         labels = None if self.labels is None else _checked_labels(self.labels, count, classes)
-        given = np.ones(count, dtype=np.int64) if self.multiplicities is None else self.multiplicities
-        multiplicities = _integers(given, "multiplicities", count)
+        counts = np.ones(count, dtype=np.int64) if self.multiplicities is None else self.multiplicities
+        multiplicities = _integers(counts, "multiplicities", count)
         if multiplicities.min() < 1 or sum(multiplicities.tolist()) > MAX_TOTAL:
             raise DataError(
                 f"multiplicities: must be at least 1 with sum at most {MAX_TOTAL}; drop samples that occur 0 times"
             )
-        shape = tuple(integers(self.shape or (dimension,), "shape").ravel().tolist())
-        if min(shape) < 1 or math.prod(shape) != dimension:
-            raise DataError(
-                f"shape = {shape}: its product must be the dimension {dimension}; correct it or leave it out"
-            )
+        shape = sample_shape(self.shape or (dimension,), dimension)
         names = tuple(str(n) for n in self.label_names) or tuple(str(k) for k in range(classes))
         if len(names) != classes:
             raise DataError(f"label_names: {len(names)} names for {classes} classes; give one name per class")
@@ -115,17 +118,17 @@ class Dataset(Shown):
 
     @property
     def samples(self) -> int:
-        """N, the number of rows."""
+        """Number N of samples, the rows of `inputs`."""
         return int(self.inputs.shape[0])
 
     @property
     def dimension(self) -> int:
-        """d, the number of input coordinates."""
+        """Number d of coordinates of a sample."""
         return int(self.inputs.shape[1])
 
     @property
     def total(self) -> int:
-        """n, the sum of the multiplicities."""
+        """Number n of samples that the rows stand for: the sum of the multiplicities."""
         return int(self.multiplicities.sum())
 
     def first(self, samples: int) -> Dataset:
@@ -155,40 +158,39 @@ class Dataset(Shown):
             raise DataError(
                 f"samples = {samples}: the first {samples} samples have one class only; take more or shuffle them"
             )
-        return Dataset(
-            name=self.name,
+        return replace(
+            self,
             inputs=self.inputs[:samples],
             labels=labels,
-            classes=self.classes,
             multiplicities=self.multiplicities[:samples],
-            scaling=self.scaling,
-            shape=self.shape,
-            label_names=self.label_names,
             understood=f"{self.understood}; of these the first {samples}" if self.understood else "",
         )
 
 
-def exact_float64(values: ArrayLike, what: str) -> FloatArray:
-    """Convert numbers to binary64 without rounding; -0.0 becomes 0.0.
+def sample_shape(shape: Sequence[int], dimension: int) -> tuple[int, ...]:
+    """Take the shape that samples have as inputs of a network.
 
     Parameters
     ----------
-    values : array_like
-        Whatever holds numbers: see `verifier.data.gate.binary64`.
-    what : str
-        The argument's name, for messages.
+    shape : sequence of int
+        The shape.
+    dimension : int
+        d, the number of coordinates of a sample.
 
     Returns
     -------
-    float64 array
-        A new C-contiguous array of the same shape and the same values.
+    tuple of int
+        Positive, with product d.
 
     Raises
     ------
     DataError
-        Not numbers, missing, NaN, infinity, or not a binary64.
+        Something else than integers, or their product is not d.
     """
-    return binary64(values, what)
+    lengths = tuple(integers(shape, "shape").ravel().tolist())
+    if min(lengths, default=0) < 1 or math.prod(lengths) != dimension:
+        raise DataError(f"shape = {lengths}: its product must be the dimension {dimension}; correct it or leave it out")
+    return lengths
 
 
 def scale_by_power(inputs: FloatArray, exponents: Sequence[int]) -> FloatArray:
@@ -265,6 +267,7 @@ def scaled_inputs(inputs: FloatArray, scale: Scale, *, common: bool = False) -> 
         if len(set(exponents)) == 1:
             return scaled, _in_words(exponents[0])
         listed = f"columns times 2^k, k = {' '.join(str(k) for k in exponents)}"
+        # a certificate's header takes 200 characters, and readers put their own words before these
         return scaled, listed if len(listed) <= 160 else "columns times powers of 2 with max |column| in (1/2, 1]"
     if isinstance(scale, bool) or not isinstance(scale, int):
         raise DataError(f"scale = {one_line(scale)}: must be 'auto', 'none' or an integer exponent of 2")
@@ -288,7 +291,7 @@ def unit_exponent(largest: float) -> int:
 
 
 def _checked_inputs(values: Any) -> FloatArray:
-    inputs = exact_float64(values, "inputs")
+    inputs = binary64(values, "inputs")
     if inputs.ndim != 2 or inputs.shape[0] < 1 or inputs.shape[1] < 1:
         raise DataError(
             f"inputs: shape {inputs.shape}, expected (N, d) with N >= 1 samples and d >= 1 columns; reshape them"
@@ -307,16 +310,18 @@ def _integers(values: Any, what: str, count: int) -> IntArray:
     return array
 
 
-def _class_count(given: object) -> int:
+def _class_count(classes: object) -> int:
     try:
-        if isinstance(given, bool | np.bool_):
+        if isinstance(classes, bool | np.bool_):
             raise TypeError
-        classes = operator.index(given)  # type: ignore[arg-type]
+        count = operator.index(classes)  # type: ignore[arg-type]
     except TypeError:
-        raise DataError(f"classes = {one_line(given)}: must be an integer, the number of classes, at least 2") from None
-    if classes < 2:
-        raise DataError(f"classes = {classes}: at least 2 are needed; give data of two classes or more")
-    return classes
+        raise DataError(
+            f"classes = {one_line(classes)}: must be an integer, the number of classes, at least 2"
+        ) from None
+    if count < 2:
+        raise DataError(f"classes = {count}: at least 2 are needed; give data of two classes or more")
+    return count
 
 
 def _checked_labels(values: Any, count: int, classes: int) -> IntArray:

@@ -7,7 +7,7 @@ n = sum_g n_g.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import flint
@@ -92,9 +92,22 @@ def group_duplicates(dataset: Dataset) -> Grouping:
     Grouping
         N' <= N distinct samples. Where labels conflict the grouped data set has none, and `infimum` > 0.
 
+    Raises
+    ------
+    InputError
+        The argument is no data set.
+
     Notes
     -----
     Guarantee: equality is equality of the numbers (a `Dataset` has no -0.0 and no NaN, so bytes decide).
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.dataset_from_arrays([[1.0], [2.0], [1.0]], ["a", "b", "a"])
+    >>> grouping = vf.group_duplicates(data)
+    >>> grouping.dataset.inputs.tolist(), grouping.dataset.multiplicities.tolist()
+    ([[1.0], [2.0]], [2, 1])
     """
     needs(dataset, "Dataset", "multiplicities", "dataset", "make one: dataset_from_arrays(X, y)")
     rows: dict[bytes, int] = {}
@@ -118,17 +131,7 @@ def group_duplicates(dataset: Dataset) -> Grouping:
         infimum = entropy_infimum(label_counts)
         labels = None if conflicts else dataset.labels[firsts]
     group_of.flags.writeable = False
-    grouped = Dataset(
-        name=dataset.name,
-        inputs=dataset.inputs[firsts],
-        labels=labels,
-        classes=dataset.classes,
-        multiplicities=multiplicities,
-        scaling=dataset.scaling,
-        shape=dataset.shape,
-        label_names=dataset.label_names,
-        understood=dataset.understood,
-    )
+    grouped = replace(dataset, inputs=dataset.inputs[firsts], labels=labels, multiplicities=multiplicities)
     return Grouping(grouped, group_of, label_counts, conflicts, infimum)
 
 

@@ -17,10 +17,13 @@ from typing import Any, BinaryIO, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.data.dataset import Dataset, Scale, exact_float64, scaled_inputs, unit_exponent
-from verifier.data.files import is_bomb, open_regular, read_regular
-from verifier.data.labels import array_labels, mapping_in_words
-from verifier.errors import DataError, one_line
+from verifier.data.dataset import Dataset, Scale, scaled_inputs, unit_exponent
+from verifier.data.files import opened
+from verifier.data.files.packed import is_bomb
+from verifier.data.gate import binary64
+from verifier.data.labels import array_labels
+from verifier.data.names import mapping_in_words
+from verifier.errors import DataError
 
 TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """Type codes of the format and what they are to NumPy."""
@@ -83,7 +86,7 @@ def read_images(
     if raw.dtype.kind in "iu":
         scale = unit_exponent(float(max(int(raw.max()), -int(raw.min())))) if scale == "auto" else scale
         raw = raw if samples is None or not 0 < samples <= len(raw) else raw[:samples]
-    flat = exact_float64(raw.reshape(len(raw), -1), file.name)
+    flat = binary64(raw.reshape(len(raw), -1), file.name)
     inputs, scaling = scaled_inputs(flat, scale, common=True)
     return Dataset(
         name=file.name,
@@ -98,7 +101,13 @@ def read_images(
 
 
 def is_idx(path: Path) -> bool:
-    """Whether a name is that of an IDX file: ``train-images-idx3-ubyte``, ``x.idx``, also with ``.gz``."""
+    """Whether a name is that of an IDX file: ``train-images-idx3-ubyte``, ``x.idx``, also with ``.gz``.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which need not exist.
+    """
     return _IDX_NAME.search(path.name) is not None
 
 
@@ -109,6 +118,16 @@ def is_cifar(path: Path) -> bool:
 
 def labels_beside(path: Path) -> Path:
     """Find the labels of a file of images: ``train-labels-idx1-ubyte`` beside ``train-images-idx3-ubyte``.
+
+    Parameters
+    ----------
+    path : Path
+        The file of images.
+
+    Returns
+    -------
+    Path
+        A file that exists, plain or compressed.
 
     Raises
     ------
@@ -145,16 +164,14 @@ def read_idx(path: str | Path, *, max_bytes: int) -> NDArray[Any]:
     """
     name = Path(path).name
     try:
-        with open_regular(path, max_bytes) as file:
+        with opened(path, max_bytes) as file:
             compressed = file.read(len(_COMPRESSED)) == _COMPRESSED
             file.seek(0)
             stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if compressed else file
             size = os.fstat(file.fileno()).st_size
             return _parsed(name, stream, size, max_bytes, compressed)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{name}: not a sound gzip file ({error}); fetch it again") from None
-    except OSError as error:
-        raise DataError(f"path = {one_line(str(path))}: {error.strerror or error}; check the path") from None
 
 
 def _parsed(name: str, stream: BinaryIO, size: int, max_bytes: int, compressed: bool) -> NDArray[Any]:
@@ -183,17 +200,29 @@ def _parsed(name: str, stream: BinaryIO, size: int, max_bytes: int, compressed: 
 
 
 def read_cifar(path: str | Path, *, max_bytes: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read the images, shape (N, 3, 32, 32), and the labels, shape (N,), of a file of CIFAR-10 records.
+    """Read a file of CIFAR-10 records.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, ``data_batch_1.bin`` or the like.
+    max_bytes : int
+        Most bytes of the file.
+
+    Returns
+    -------
+    images : (N, 3, 32, 32) uint8
+        Guarantee: exactly the numbers stored.
+    labels : (N,) uint8
+        One class per image.
 
     Raises
     ------
     DataError
         It cannot be read, or is not a whole number of records.
     """
-    try:
-        content = read_regular(path, max_bytes)
-    except OSError as error:
-        raise DataError(f"path = {one_line(str(path))}: {error.strerror or error}; check the path") from None
+    with opened(path, max_bytes) as file:
+        content = file.read()
     count, rest = divmod(len(content), RECORD)
     if rest or not count:
         raise DataError(f"{Path(path).name}: {len(content)} bytes are not records of {RECORD} bytes; fetch it again")

@@ -6,21 +6,15 @@ import math
 import re
 from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier.data.dataset import IntArray
-from verifier.data.tables.numbers import is_infinite, is_missing, is_numeric, plain
+from verifier.data.names import MAX_NAME, printable
+from verifier.data.tables.numbers import is_infinite, is_missing, is_numeric, number_text
 from verifier.errors import DataError, one_line
-
-MAX_NAMES: Final = 5
-"""How many label values a message lists."""
-MAX_MAPPED: Final = 12
-"""How many classes the line that says what was understood lists."""
-MAX_NAME: Final = 80
-"""Longest name of a class; the rest is cut."""
 
 
 def numbered(values: Sequence[Hashable], order: Sequence[Hashable]) -> tuple[IntArray, tuple[str, ...]]:
@@ -41,8 +35,8 @@ def numbered(values: Sequence[Hashable], order: Sequence[Hashable]) -> tuple[Int
         The classes as texts that can be printed.
     """
     numbers = {value: number for number, value in enumerate(order)}
-    texts = ("".join(c if c.isprintable() else "?" for c in " ".join(str(value)[:MAX_NAME].split())) for value in order)
-    return np.array([numbers[value] for value in values], dtype=np.int64), tuple(texts)
+    names = tuple(printable(" ".join(str(value)[:MAX_NAME].split())) for value in order)
+    return np.array([numbers[value] for value in values], dtype=np.int64), names
 
 
 def named_labels(name: str, texts: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
@@ -93,7 +87,7 @@ def text_labels(name: str, cells: Sequence[str], place: Callable[[int], str]) ->
         return named_labels(name, cells)
     values = {}
     for cell in dict.fromkeys(cells):
-        text = plain(cell, ".") or plain(cell, ",") or ""
+        text = number_text(cell) or ""
         nearest = float(text)
         is_zero = not any(digit in "123456789" for digit in re.split("[eE]", text)[0])
         in_range = is_zero or (math.isfinite(nearest) and nearest != 0)  # else 1e999999999 would be written out
@@ -137,16 +131,6 @@ def array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str, 
     exact = [int(value) for value in values]
     _need_two(name, len(exact), exact[0] if exact else None)
     return np.searchsorted(values, target).astype(np.int64), tuple(str(value) for value in exact)
-
-
-def mapping_in_words(names: Sequence[str]) -> str:
-    """Say which class has which number: "setosa = 0, versicolor = 1"; numbers that are their own: "0 to 9"."""
-    if list(names) == [str(k) for k in range(len(names))]:
-        return f"{len(names)} classes, 0 to {len(names) - 1}"
-    pairs = [f"{name} = {number}" for number, name in enumerate(names)]
-    if len(pairs) > MAX_MAPPED:
-        pairs = [*pairs[: MAX_MAPPED - 2], "...", pairs[-1]]
-    return f"{len(names)} classes, {', '.join(pairs)}"
 
 
 def _need_two(name: str, classes: int, only: object = None) -> None:

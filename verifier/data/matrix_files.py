@@ -7,30 +7,30 @@ of digits. SciPy's reader of Matrix Market makes binary64 and int64 of them.
 from __future__ import annotations
 
 import csv
-import gzip
 import re
-import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from verifier.data.files import UNSOUND, is_bomb, open_regular, read_npy_header, read_regular
+from verifier.data.files import open_regular, read_regular
+from verifier.data.files.numpy_files import old_headers, read_header
+from verifier.data.files.packed import UNSOUND, decompressed
+from verifier.data.files.text import decoded
 from verifier.data.gate import exact
+from verifier.data.gate.scalars import MAX_DECADES
 from verifier.errors import DataError, one_line
 
 MAX_BYTES: Final = 2**30
 """Largest file."""
 MAX_ENTRIES: Final = 2**22
 """Most entries of a matrix: about 2,000 rows and columns; each is a number of any length."""
-MAX_DECADES: Final = 5000
-"""Largest exponent of a decimal: binary64 ends at 308."""
 
-_NUMBER: Final = re.compile(r"([-+]?)([0-9]*)\.?([0-9]*)(?:[eEdD]([-+]?[0-9]{1,6}))?")
+_NUMBER: Final = re.compile(r"[-+]?([0-9]*)\.?([0-9]*)(?:[eEdD]([-+]?[0-9]{1,6}))?")
 _FRACTION: Final = re.compile(r"[-+]?[0-9]+/[0-9]+")
 _NAME: Final = re.compile(r"[^\W\d_]|_+[^\W\d]")
 _MISSING: Final = frozenset({"nan", "inf", "infinity", "na", "n/a", "null", "none", "nil", "missing", "true", "false"})
@@ -90,25 +90,29 @@ def parsed(text: str) -> int | Fraction | None:
     """The exact value of an integer, a decimal or a fraction; None if the text is none of these.
 
     Guarantee: the number that the text writes, without any rounding.
+
+    Parameters
+    ----------
+    text : str
+        Without blanks around it; "d" may stand for the "e" of an exponent, as Fortran writes it.
+
+    Returns
+    -------
+    int, Fraction or None
+        None also where it has more than `MAX_DECADES` digits, or such an exponent.
     """
+    # the way to int is by Decimal, which reads any number of digits: int itself takes 4300 of a text at most
+    if _FRACTION.fullmatch(text) and len(text) < MAX_DECADES:
+        numerator, denominator = (int(Decimal(part)) for part in text.split("/"))
+        return Fraction(numerator, denominator) if denominator else None
     found = _NUMBER.fullmatch(text)
     if found is None:
-        if _FRACTION.fullmatch(text) and len(text) < MAX_DECADES:
-            numerator, denominator = text.split("/")
-            return Fraction(int(numerator), int(denominator)) if int(denominator) else None
         return None
-    sign, whole, rest, power = found.groups()
+    whole, rest, power = found.groups()
     if not whole + rest or len(whole) + len(rest) > MAX_DECADES or abs(int(power or 0)) > MAX_DECADES:
         return None
-    # Python converts at most 4300 digits at a time
-    digits = (whole + rest).lstrip("0") or "0"
-    value = 0
-    for start in range(0, len(digits), 4000):
-        part = digits[start : start + 4000]
-        value = value * 10 ** len(part) + int(part)
-    exponent = int(power or 0) - len(rest)
-    value = -value if sign == "-" else value
-    return value * 10**exponent if exponent >= 0 else Fraction(value, 10**-exponent)
+    value = Fraction(*Decimal(text.lower().replace("d", "e")).as_integer_ratio())
+    return int(value) if value.denominator == 1 else value
 
 
 def _entry(text: str, where: str) -> int | Fraction:
@@ -123,9 +127,8 @@ def _entry(text: str, where: str) -> int | Fraction:
 
 def _npy(file: Path) -> ReadMatrix:
     try:
-        with open_regular(file, MAX_BYTES) as stream, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers in the style of Python 2, which are read all the same
-            shape, dtype = read_npy_header(stream)
+        with open_regular(file, MAX_BYTES) as stream, old_headers():
+            shape, dtype = read_header(stream)
             if dtype.hasobject:
                 raise DataError(f"{file.name}: it holds Python objects, which only pickle could read; save numbers")
             _check_size(file.name, shape)
@@ -150,22 +153,12 @@ def _check_size(name: str, shape: tuple[int, ...]) -> None:
 
 
 def _lines(file: Path) -> list[str]:
-    content = read_regular(file, MAX_BYTES)
     if file.name.lower().endswith(".gz"):
-        try:
-            packed = len(content)
-            unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            content = unpacker.decompress(content, MAX_BYTES + 1)
-        except (zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{file.name} is not a sound gzip file: {error}") from None
-        if len(content) > MAX_BYTES or is_bomb(len(content), packed) or not unpacker.eof:
-            raise DataError(f"{file.name}: it unpacks to too much, or is cut off; unpack it first")
-    for encoding in ("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "latin-1"):
-        try:
-            return content.decode(encoding).splitlines()
-        except UnicodeDecodeError:
-            continue
-    raise DataError(f"{file.name}: not a text")
+        with open_regular(file, MAX_BYTES) as stream:
+            content = decompressed(file.name, stream, "gzip", MAX_BYTES)
+    else:
+        content = read_regular(file, MAX_BYTES)
+    return decoded(file.name, content)[0].splitlines()
 
 
 def _text(name: str, lines: list[str]) -> ReadMatrix:
@@ -216,7 +209,7 @@ def _is_name(cell: str) -> bool:
 
 
 def _market(name: str, lines: list[str]) -> ReadMatrix:
-    """Matrix Market, `math.nist.gov/MatrixMarket/formats.html`."""
+    """Read the Matrix Market format, whose description is at `math.nist.gov/MatrixMarket/formats.html`."""
     head = lines[0].lower().split() if lines else []
     if len(head) != 5 or head[:2] != ["%%matrixmarket", "matrix"]:
         raise DataError(f"{name}: the first line must be like '%%MatrixMarket matrix coordinate real general'")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.data.dataset import Dataset, Scale, exact_float64, scaled_inputs
-from verifier.data.files import UNSOUND, is_bomb, read_npy_header
-from verifier.data.labels import array_labels, mapping_in_words
-from verifier.data.tables.opening import MAX_BYTES, opened
+from verifier.data.dataset import Dataset, Scale, scaled_inputs
+from verifier.data.files import MAX_BYTES, opened
+from verifier.data.files.numpy_files import WRITE, numpy_archive, read_header, read_member
+from verifier.data.files.packed import UNSOUND
+from verifier.data.gate import binary64
+from verifier.data.labels import array_labels
+from verifier.data.names import mapping_in_words, printable
 from verifier.errors import DataError, nearest, one_line
 
 LAYOUTS: Final = ("channels first", "channels last")
@@ -56,8 +57,6 @@ CHANNELS: Final = (1, 3, 4)
 IMAGES: Final = ("images", "x_train", "train_images")
 """Names, in lower case, of samples that are images if they have three axes; so are unsigned bytes."""
 MAX_SHOWN: Final = 5
-
-_WRITE: Final = "numpy.savez(path, X=X, y=y)"
 
 
 def read_npz(
@@ -102,22 +101,20 @@ def read_npz(
     if layout is not None and layout not in LAYOUTS:
         raise DataError(f'data.layout = {one_line(layout)}: must be "channels first" or "channels last"')
     try:
-        with opened(file) as stream, zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers in the style of Python 2, which are read all the same
-            have = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+        with opened(file) as stream, numpy_archive(stream) as (archive, have):
             x_key, y_key = _keys(name, archive, have, inputs, label)
             raw, target = (read_member(name, archive, key, max_bytes) for key in (x_key, y_key))
             names_key = next((key for key in NAMES if key in have), None)
             class_names = _class_names(name, archive, names_key, max_bytes)
     except UNSOUND as error:
-        raise DataError(f"{name}: not a sound .npz archive ({one_line(str(error))}); write it with {_WRITE}") from None
+        raise DataError(f"{name}: not a sound .npz archive ({one_line(str(error))}); write it with {WRITE}") from None
     notes: list[str] = []
     raw = _checked_samples(name, x_key, raw, layout, notes)
     target = _checked_target(name, x_key, y_key, raw, target, notes)
     labels, names = array_labels(f"{name}: {y_key}", target)
     if class_names and names == tuple(str(k) for k in range(len(class_names))):
         names = class_names
-    flat = exact_float64(raw, f"{name}: {x_key}").reshape(raw.shape[0], -1)
+    flat = binary64(raw, f"{name}: {x_key}").reshape(raw.shape[0], -1)
     values, scaling = scaled_inputs(flat, scale, common=raw.ndim > 2)
     used = {x_key, y_key, *([names_key] if class_names and names == class_names else [])}
     others = [key for key in have if key not in used]
@@ -141,10 +138,10 @@ def _keys(
     name: str, archive: zipfile.ZipFile, have: Sequence[str], inputs: str | None, label: str | None
 ) -> tuple[str, str]:
     """Find the names of the samples and of the labels."""
-    for key, given in (("inputs", inputs), ("label", label)):
-        if given is not None and given not in have:
-            words = nearest(str(given), have) if have else "the archive is empty"
-            raise DataError(f"{name}: data.{key} = {one_line(given)}: no such array; {words}")
+    for option, key in (("inputs", inputs), ("label", label)):
+        if key is not None and key not in have:
+            remedy = nearest(str(key), have) if have else "the archive is empty"
+            raise DataError(f"{name}: data.{option} = {one_line(key)}: no such array; {remedy}")
     if inputs is not None and label is not None:
         return inputs, label
     for x_key, y_key in PAIRS:
@@ -163,7 +160,7 @@ def _keys(
     remedy = (
         f'write data.inputs = "{found[0][0]}" and data.label = "{found[0][1]}", or others'
         if found
-        else f"write {_WRITE}"
+        else f"write {WRITE}"
     )
     raise DataError(
         f"{name}: no arrays named X and y, or x_train and y_train, data and target, images and labels, ...; the archive"
@@ -184,7 +181,7 @@ def _one(name: str, key: str, found: Sequence[str], shapes: dict[str, tuple[int,
 def _shape(archive: zipfile.ZipFile, key: str) -> tuple[int, ...] | None:
     try:
         with archive.open(f"{key}.npy") as stream:
-            return read_npy_header(stream)[0]
+            return read_header(stream)[0]
     except (*UNSOUND, KeyError):
         return None
 
@@ -205,7 +202,7 @@ def _class_names(name: str, archive: zipfile.ZipFile, key: str | None, max_bytes
         return ()  # it is no array that can be read; `understood` says that it is left out
     if found.ndim != 1 or found.dtype.kind != "U" or len(set(found.tolist())) != len(found):
         return ()
-    return tuple("".join(c if c.isprintable() else "?" for c in text) for text in found.tolist())
+    return tuple(map(printable, found.tolist()))
 
 
 def _checked_samples(name: str, key: str, raw: NDArray[Any], layout: str | None, notes: list[str]) -> NDArray[Any]:
@@ -274,52 +271,6 @@ def _checked_target(
             f"{name}: {y_key} has shape {target.shape}, expected ({count},), one label per sample of {x_key}"
         )
     return target
-
-
-def read_member(name: str, archive: zipfile.ZipFile, key: str, max_bytes: int) -> NDArray[Any]:
-    """Read one array after its header's size was compared with the archive's directory.
-
-    Raises
-    ------
-    DataError
-        No or several arrays of that name, Python objects, sizes that do not fit.
-    UNSOUND
-        Any of these errors: the archive is damaged.
-    """
-    found = [info for info in archive.infolist() if info.filename == f"{key}.npy"]
-    if len(found) != 1:
-        raise DataError(f"{name}: {len(found)} arrays named {key!r}; write {_WRITE}")
-    size = found[0].file_size
-    if size > max_bytes:
-        raise DataError(f"{name}: {key} takes {size} bytes, more than {max_bytes}; use fewer samples")
-    if is_bomb(size, found[0].compress_size):
-        raise DataError(
-            f"{name}: {key} takes {size} bytes, compressed to {found[0].compress_size}; write it with numpy.savez,"
-            " uncompressed"
-        )
-    with archive.open(found[0]) as stream:
-        declared = _declared_bytes(name, key, stream)
-        header = stream.tell()
-    if header + declared != size:
-        raise DataError(
-            f"{name}: {key} declares {declared} bytes of numbers, {size - header} are there; write the file again"
-        )
-    with archive.open(found[0]) as stream:
-        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-        stream.read(1)  # at the end of the member its checksum is compared
-    return array
-
-
-def _declared_bytes(name: str, key: str, stream: IO[bytes]) -> int:
-    shape, dtype = read_npy_header(stream)
-    if dtype.hasobject:
-        raise DataError(
-            f"{name}: {key} holds Python objects, which only pickle could read, and a pickle can run any program; write"
-            f" it as numbers or text: {key} = {key}.astype(str) for labels, {key}.astype(float) for samples"
-        )
-    if any(extent < 0 for extent in shape):
-        raise DataError(f"{name}: {key} declares the shape {shape}; write the file again")
-    return math.prod(shape) * dtype.itemsize
 
 
 def _channels(count: int) -> str:

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from verifier.data.dataset import Dataset, Scale, exact_float64, scaled_inputs
+from verifier.data.dataset import Dataset, Scale, scaled_inputs
+from verifier.data.files import MAX_BYTES
+from verifier.data.files.kinds import not_samples
+from verifier.data.files.packed import bare_name, not_read
+from verifier.data.gate import binary64
 from verifier.data.idx import is_cifar, is_idx, read_images
 from verifier.data.npz import read_npz
 from verifier.data.tables.columns import Label
-from verifier.data.tables.opening import MAX_BYTES, bare_name, foreign, is_foreign, opened
 from verifier.data.tables.reader import TableOptions, read_table
 from verifier.errors import DataError, nearest, one_line
-
-__all__ = ["BUILT_IN", "MAX_BYTES", "load_builtin", "load_dataset", "read_csv", "read_npz"]
 
 BUILT_IN: Final = ("digits", "iris", "wine", "breast_cancer")
 """Data sets that scikit-learn ships, so that no download is needed."""
@@ -93,6 +94,13 @@ def load_dataset(
     DataError
         Unknown name, unreadable file, a question that the file leaves open, or data that cannot be held exactly; one
         line with file, line, column, value and remedy.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.load_dataset("iris", samples=60)
+    >>> data.samples, data.dimension, data.label_names
+    (60, 4, ('setosa', 'versicolor', 'virginica'))
     """
     if (name is None) == (path is None):
         raise DataError("data: give exactly one of name (a built-in) and path (a file of samples)")
@@ -121,9 +129,9 @@ def load_dataset(
     elif ending == ".npz":
         dataset = _read_archive(file, label, inputs, layout, scale)
     else:
-        found = is_foreign(file.name)
-        if found is not None and not file.is_dir():
-            raise foreign(file.name, found)
+        kind = not_read(file.name)
+        if kind is not None and not file.is_dir():
+            raise not_samples(file.name, kind)
         dataset = read_table(file, TableOptions(label, columns, drop, missing, delimiter, decimal, header), scale)
     return dataset if samples is None else dataset.first(samples)
 
@@ -178,7 +186,7 @@ def load_builtin(name: str, *, scale: Scale = "auto") -> Dataset:
         raise DataError(f"name = {name!r}: scikit-learn is not installed; run pip install scikit-learn") from None
     bunch = getattr(datasets, f"load_{name}")()
     is_image = name == "digits"
-    inputs, scaling = scaled_inputs(exact_float64(bunch.data, name), scale, common=is_image)
+    inputs, scaling = scaled_inputs(binary64(bunch.data, name), scale, common=is_image)
     return Dataset(
         name=name,
         inputs=inputs,
@@ -188,29 +196,3 @@ def load_builtin(name: str, *, scale: Scale = "auto") -> Dataset:
         shape=(1, 8, 8) if is_image else (),
         label_names=tuple(str(label) for label in bunch.target_names),
     )
-
-
-def read_csv(path: str | Path, *, scale: Scale = "auto", **options: Any) -> Dataset:
-    """Read a table of text, whatever its file is called.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    scale : "auto", "none" or int, optional
-        See `verifier.data.dataset.scaled_inputs`.
-    **options
-        ``label``, ``columns``, ``drop``, ``missing``, ``delimiter``, ``decimal``, ``header``: see `load_dataset`.
-
-    Returns
-    -------
-    Dataset
-        Decimals become the nearest binary64; statements are about those.
-
-    Raises
-    ------
-    DataError
-        See `load_dataset`.
-    """
-    opened(Path(path)).close()
-    return read_table(Path(path), TableOptions(**options), scale)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.data.dataset import Dataset
-from verifier.data.files import UNSOUND, open_regular, read_npy_header
-from verifier.data.gate import binary64, exact, integers
+from verifier.data.dataset import Dataset, sample_shape
+from verifier.data.files import open_regular
+from verifier.data.files.numpy_files import old_headers, read_header
+from verifier.data.files.packed import UNSOUND
+from verifier.data.gate import binary64, exact
 from verifier.errors import DataError, one_line
 
 CHUNK_ENTRIES: Final = 1 << 20
@@ -51,6 +51,14 @@ class SampleSource:
     ------
     DataError
         Not a matrix of real numbers with at least one row and column; a wrong shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> source = vf.SampleSource("bytes", np.array([[0, 255], [3, 1]], dtype=np.uint8))
+    >>> source.samples, source.dimension, source.row(0)
+    (2, 2, [0, 255])
     """
 
     name: str
@@ -61,7 +69,7 @@ class SampleSource:
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Validate what is known without reading the samples."""
+        """Validate what is known without reading the samples: type and shape."""
         if type(self.array) not in (np.ndarray, np.memmap) or self.array.dtype.kind not in "biuf":
             object.__setattr__(self, "array", _plain(self.array))
         dtype = self.array.dtype
@@ -69,19 +77,41 @@ class SampleSource:
             raise DataError(f"samples: dtype {dtype} is not supported; convert to integers or to floats up to 64 bits")
         if self.array.ndim != 2 or min(self.array.shape) < 1:
             raise DataError(f"samples: shape {self.array.shape}, expected (N, d) with N >= 1 and d >= 1; reshape them")
-        shape = tuple(integers(self.shape or (self.dimension,), "shape").ravel().tolist())
-        if min(shape) < 1 or math.prod(shape) != self.dimension:
-            raise DataError(f"shape = {shape}: its product must be the dimension {self.dimension}; correct it")
-        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "shape", sample_shape(self.shape or (self.dimension,), self.dimension))
 
     @classmethod
     def of_dataset(cls, dataset: Dataset) -> SampleSource:
-        """Read the (distinct) rows of a data set."""
+        """Take the rows of a data set as they are, each once.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            Its multiplicities are not carried over: rank and witnesses speak of distinct rows.
+
+        Returns
+        -------
+        SampleSource
+            A view of its samples, with its name, shape and number of classes.
+        """
         return cls(dataset.name, dataset.inputs, dataset.scaling, dataset.shape, dataset.classes)
 
     @classmethod
     def open(cls, path: str | Path, *, shape: tuple[int, ...] = (), classes: int = 2) -> SampleSource:
         """Map a .npy file of shape (N, d) into memory.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; it is read chunk by chunk later.
+        shape : tuple of int, optional
+            The input's shape for the network, with product d.
+        classes : int, optional
+            The number m of classes.
+
+        Returns
+        -------
+        SampleSource
+            With the memory map as its array, named as the file.
 
         Raises
         ------
@@ -89,9 +119,8 @@ class SampleSource:
             Missing, not a .npy file, or not a matrix of real numbers.
         """
         try:
-            with open_regular(path, MAX_BYTES) as stream, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of headers in the style of Python 2, which are read all the same
-                read_npy_header(stream)
+            with open_regular(path, MAX_BYTES) as stream, old_headers():
+                read_header(stream)
                 array = np.lib.format.open_memmap(path, mode="r")
         except UNSOUND as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -102,23 +131,40 @@ class SampleSource:
 
     @property
     def samples(self) -> int:
-        """N, the number of rows."""
+        """Number N of samples, the rows of `array`."""
         return int(self.array.shape[0])
 
     @property
     def dimension(self) -> int:
-        """d, the number of input coordinates."""
+        """Number d of coordinates of a sample."""
         return int(self.array.shape[1])
 
     def chunks(self) -> Iterator[NDArray[Any]]:
-        """Yield the rows, in order, as small contiguous arrays in the native byte order."""
+        """Yield the rows, in order, as small contiguous arrays in the native byte order.
+
+        Yields
+        ------
+        (rows, d) array
+            Of at most `CHUNK_ENTRIES` entries or one row, of the samples' type.
+        """
         rows = max(1, CHUNK_ENTRIES // self.dimension)
         for start in range(0, self.samples, rows):
             chunk = np.ascontiguousarray(self.array[start : start + rows])
             yield chunk.astype(chunk.dtype.newbyteorder("="), copy=False)
 
     def row(self, index: int) -> list[Any]:
-        """Return one sample as Python numbers, exactly."""
+        """Return one sample exactly.
+
+        Parameters
+        ----------
+        index : int
+            Which row, from 0.
+
+        Returns
+        -------
+        list of int or float
+            Its d coordinates.
+        """
         return list(self.array[index].tolist())
 
     @property
@@ -170,6 +216,11 @@ class SampleSource:
     def stored(self) -> NDArray[Any]:
         """Return the samples in the smallest type of a certificate that holds them; a memory map where that is its own.
 
+        Returns
+        -------
+        (N, d) array
+            Guarantee: exactly the same numbers, in the native byte order and C order.
+
         Raises
         ------
         DataError
@@ -191,10 +242,10 @@ class SampleSource:
         return np.concatenate([chunk.astype(wanted) for chunk in self.chunks()])
 
 
-def _plain(given: Any) -> NDArray[Any]:
+def _plain(values: Any) -> NDArray[Any]:
     """Take what is no plain array of numbers, in a type that holds it."""
-    array = exact(given, "samples")
-    return array if array.dtype.kind != "O" else binary64(given, "samples")
+    array = exact(values, "samples")
+    return array if array.dtype.kind != "O" else binary64(values, "samples")
 
 
 def _numerators(chunk: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_]]:

@@ -44,7 +44,7 @@ from verifier.rank.certify import Stage, prove_rank, silent
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RightInverse
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.statements.assumption import analytic
+from verifier.statements.almost_every_u import decide_generic
 from verifier.verdict import Verdict
 
 PASSES = 300
@@ -227,23 +227,26 @@ class _Work:
 
     def _generic(self, rank: RankResult | None) -> Finding:
         """W0: analytic, and of full rank at one U: this one, or one that is constructed."""
-        if self.point.network.skip_count < self.rows.samples:
-            return _finding("L3.2 genericity", Verdict.REFUTED, "M < N: no U has full row rank")
-        verdict, reason = analytic(self.point.network)
-        if verdict is not Verdict.PROVED:
-            return _finding("W0", Verdict.UNDECIDED, reason)
-        if rank is not None and rank.verdict is Verdict.PROVED:
-            if self.builder.ranked:
-                self.builder.add_generic()
-            return _finding("W0", Verdict.PROVED, "analytic, and of full rank at these weights: at almost every U")
-        witness: WitnessResult = prove_witness(
-            self.point.network, SampleSource.of_dataset(self.rows), max_bits=FIRST_BITS, stage=self.stage
-        )
-        if witness.verdict is Verdict.PROVED:
+        network = self.point.network
+        if network.skip_count < self.rows.samples:
+            full, words = Verdict.REFUTED, "M < N: no U has full row rank"
+        else:
+            full = Verdict.PROVED if rank is not None and rank.verdict is Verdict.PROVED else Verdict.UNDECIDED
+            words = "analytic, and of full rank at these weights: at almost every U"
+        found = decide_generic(network, full)
+        if found.lacks_witness:
+            witness: WitnessResult = prove_witness(
+                network, SampleSource.of_dataset(self.rows), max_bits=FIRST_BITS, stage=self.stage
+            )
+            found = decide_generic(network, witness.verdict)
+            if not found.proved:
+                return _finding("W0", Verdict.UNDECIDED, witness.reason)
+            words = f"analytic, and of full rank at an explicit U: {witness.reason}"
             self.builder.add_witness(witness)
             self.builder.add_generic()
-            return _finding("W0", Verdict.PROVED, f"analytic, and of full rank at an explicit U: {witness.reason}")
-        return _finding("W0", Verdict.UNDECIDED, witness.reason)
+        elif found.proved and self.builder.ranked:
+            self.builder.add_generic()
+        return _finding(found.label, found.verdict, found.reason if found.verdict is Verdict.UNDECIDED else words)
 
     def _margins(self) -> Margins | None:
         self.stage("margins of V")

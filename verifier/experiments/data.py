@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.data.dataset import Dataset, IntArray
+from verifier.data.files import MAX_BYTES
 from verifier.data.idx import read_cifar, read_idx
-from verifier.data.readers import MAX_BYTES, load_builtin
+from verifier.data.readers import load_builtin
 from verifier.display import count
 from verifier.errors import DataError, nearest, one_line
 

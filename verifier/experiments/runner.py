@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import tomli_w
 
 from verifier.errors import InputError, VerifierError, installing
 from verifier.experiments.config import Configuration
 from verifier.experiments.data import files_of
 from verifier.experiments.plan import PlannedRun, jobs_of
 from verifier.experiments.record import Experiment, Run
-from verifier.run.toml import to_toml
 
 if TYPE_CHECKING:
     from verifier.run.executors import Workers
@@ -219,12 +219,11 @@ def _discard(tasks: Sequence[Task]) -> None:
 
 def configuration_toml(configuration: Configuration) -> str:
     """The configuration as TOML; what is not set, which TOML cannot say, is left out."""
-    whole = msgspec.to_builtins(configuration)
     sections = {
         key: {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
-        for key, value in whole.items()
+        for key, value in msgspec.to_builtins(configuration).items()
     }
-    return to_toml(sections)
+    return tomli_w.dumps(sections)
 
 
 def _versions() -> dict[str, str]:

@@ -21,21 +21,22 @@ from safetensors.numpy import save
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
-from verifier.certificate.writer import CertificateBuilder, atomic_write
+from verifier.certificate.writer import atomic_write
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping, group_duplicates
 from verifier.errors import CaseError
-from verifier.network.network import Array, Network
+from verifier.network.network import Array, Network, network_for
+from verifier.options import Engine, Options, Part
+from verifier.outcome import Report
+from verifier.problem import Problem
+from verifier.prove import prove
 from verifier.rank.result import RankResult
-from verifier.run.case import Case, build_network, parse_case, read_case
-from verifier.run.pipeline import CaseReport, Instance, case_dataset, case_instance, in_words, run_case
+from verifier.run.case import Case, build_layers, read_case
+from verifier.run.case_problem import case_dataset, case_problem
 from verifier.verdict import Verdict
 
 MAX_BITS = 512
 """Default last precision of a specimen's rank proof: the problems are small and there are many of them."""
-
-Engine = Literal["binary64", "arb"]
-Part = Literal["rank", "path", "theorem"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,7 @@ class Specimen:
         ):
             if array.shape != shape or not np.isfinite(array).all():
                 raise CaseError(f"specimen: {name} has shape {array.shape}; it needs {shape}, finite numbers")
+        _ = self.problem, self.options()  # which see to the rest
 
     @classmethod
     def of_case(cls, case: Case | str | Path, *, seed: int | None = None) -> Self:
@@ -114,13 +116,13 @@ class Specimen:
         if full.labels.max() + 1 < full.classes:
             last = f"class {full.classes - 1} of 0..{full.classes - 1}"
             raise CaseError(f"{case.name}: no sample is of {last}; a specimen needs its last class: use more samples")
-        instance = case_instance(case, seed=seed)
+        problem = case_problem(case, seed=seed)
         return cls(
             inputs=full.inputs,
             labels=full.labels,
             layers=tuple(file.network.layers),
-            u=instance.u,
-            v=instance.v,
+            u=problem.u,
+            v=problem.v,
             shape=tuple(file.data.shape or (full.shape if len(full.shape) > 1 else ())) or None,
             duplicates="keep" if file.data.duplicates == "keep" else "group",
             losses=tuple(file.losses.kinds),
@@ -148,32 +150,39 @@ class Specimen:
     @cached_property
     def network(self) -> Network:
         """The network."""
-        return build_network(self.case, self.shape or (self.inputs.shape[1],))
+        return network_for(self.shape or (self.inputs.shape[1],), build_layers(self.layers))
 
     @cached_property
-    def instance(self) -> Instance:
+    def problem(self) -> Problem:
         """What the pipeline proves things about."""
-        words = in_words(self.full, self.grouping, self.duplicates == "group")
-        return Instance(self.data, self.grouping, self.network, self.u, self.v, words)
+        return Problem(
+            self.full,
+            self.network,
+            self.u,
+            self.v,
+            losses=self.losses,
+            class_weights=self.class_weights,
+            duplicates=self.duplicates,
+            name="specimen",
+        )
 
-    @cached_property
-    def case(self) -> Case:
-        """The case file, parsed; its arrays lie in files that only `write` makes."""
-        return parse_case(self.toml(), name="specimen")
+    def prove(self, *parts: Part, engine: Engine = "arb", certificate: bool = True) -> Report:
+        """Prove what the parts ask for; see `verifier.prove`. Nothing asked for means everything."""
+        return prove(self.problem, self.options(*parts, engine=engine, certificate=certificate))
 
-    def prove(
-        self, *parts: Part, engine: Engine = "arb", certificate: bool = True
-    ) -> tuple[CaseReport, CertificateBuilder]:
-        """Prove what the parts ask for; see `verifier.run_case`. Nothing asked for means everything."""
-        wanted = frozenset(parts or ("rank", "path", "theorem"))
-        return run_case(self.case, instance=self.instance, parts=wanted, engine=engine, certificate=certificate)
+    def options(self, *parts: Part, engine: Engine = "arb", certificate: bool = True) -> Options:
+        """How `prove` proves the parts."""
+        return Options(
+            frozenset(parts or ("rank", "path", "theorem")),
+            engine,
+            max_bits=self.max_bits,
+            escapes=self.escapes,
+            certificate=certificate,
+        )
 
     def rank(self, *, engine: Engine = "arb", certificate: bool = False) -> RankResult:
         """Decide whether Psi(U) has full row rank."""
-        result = self.prove("rank", engine=engine, certificate=certificate)[0].rank
-        if result is None:
-            raise CaseError("specimen: no rank was asked for")
-        return result
+        return self.prove("rank", engine=engine, certificate=certificate).rank
 
     def enclosure(self, bits: int = FIRST_BITS) -> FeatureEnclosure:
         """Enclosure of Psi(U) by Arb, for the functions of `verifier` that take one."""
@@ -182,7 +191,7 @@ class Specimen:
     def verdict(self, key: str, *, engine: Engine = "arb") -> Verdict:
         """Give one verdict: ``rank``, ``zero_loss``, ``path``, ``generic``, ..., as in ``[expect]`` of a case file."""
         parts: dict[str, tuple[Part, ...]] = {"rank": ("rank",), "generic": ("rank", "path", "theorem")}
-        found = self.prove(*parts.get(key, ("rank", "path")), engine=engine)[0]
+        found = self.prove(*parts.get(key, ("rank", "path")), engine=engine)
         verdict = found.verdict(key)
         return Verdict.UNDECIDED if verdict is None else verdict
 

@@ -23,9 +23,13 @@ from flint import arb
 from numpy.typing import NDArray
 
 from verifier.balls.exact import ExactArray
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
-from verifier.landscape.legs import ball_of, exact_midpoints
+from verifier.landscape.escape_kinds import Escape
+from verifier.landscape.escape_start import Start, descend_from
+from verifier.landscape.legs import Leg, StraightLeg, ball_of, exact_midpoints
+from verifier.landscape.path import Path
 from verifier.network.initialise import portable_gaussian
 from verifier.network.layers import AvgPool, Dense
 from verifier.network.network import Array, Network
@@ -83,7 +87,8 @@ def constant_loss_lifts(
     rerouted, movable = _reroute(network, u, forms, table)
     while True:
         stays = _unaffected(network, rerouted, movable)
-        missing = _not_carried(network, v, forms, table, stays, first_row)
+        with working_precision(CARRY_BITS):
+            carried, missing = _carriers(network, v, forms, table, stays, first_row)
         if not missing:
             break
         if not any(movable[index][unit] for index, unit in missing):
@@ -94,9 +99,39 @@ def constant_loss_lifts(
         return []
     first = None if np.array_equal(rerouted, u) else rerouted
     count = sum(int(mask.sum()) for mask in movable)
-    weights = _carrying(network, v, forms, table, stays, first_row)
+    with working_precision(CARRY_BITS):
+        weights = _carrying(v, _skip_mask(network, stays), carried)
     ends = (_shake(network, rerouted, movable, inputs, seed, trial) for trial in range(len(SCALES)))
     return [Lift(first, end, count, weights) for end in ends]
+
+
+def move_idle_units(start: Start) -> Escape | str:
+    """Certify E2: V goes to units that stay, then the others move at constant loss; else say why not.
+
+    Guarantee: an escape implies that the loss is constant on all of its legs, and P1 from their end.
+    """
+    features = FeatureEnclosure(start.network, start.u, start.inputs[:1], CARRY_BITS)
+    row = next(block for _, block in features.blocks()).tolist()[0]
+    reason = "no unit can move without changing the logits: nothing equal, constant or zero to carry them"
+    for lift in constant_loss_lifts(start.network, start.u, start.v, start.inputs, row, start.seed):
+        tail = descend_from(start, lift.end, lift.weights, kept=True)
+        if isinstance(tail, Path):
+            return Escape("E2", start.u, start.weights, tail, _legs(start, lift, tail), rerouted=lift.rerouted)
+        reason = f"{lift.moved_units} units can move at constant loss, but {tail}"
+    return reason
+
+
+def _legs(start: Start, lift: Lift, tail: Path) -> tuple[Leg, ...]:
+    """V goes to V', outgoing weights are handed over if they must be, then the other units move."""
+    u, v, kept = start.u, lift.weights, tail.start_margins
+    way = [StraightLeg("V goes to units that stay, the loss is constant (E2)", u, u, start.weights, v, kept)]
+    if lift.rerouted is not None:
+        way.append(
+            StraightLeg("outgoing hidden weights go to equal units, no unit changes", u, lift.rerouted, v, v, kept)
+        )
+        u = lift.rerouted
+    way.append(StraightLeg("units without output weights move, the loss is constant (E2)", u, lift.end, v, v, kept))
+    return tuple(way)
 
 
 def _value(unit: UnitForm) -> tuple[int, int, Fraction]:
@@ -117,7 +152,7 @@ def _reroute(
     for index, layer in enumerate(network.layers):
         mask = np.zeros(len(forms[index]), dtype=bool)
         if isinstance(layer, Dense):
-            readers = [(r, at) for r in range(len(network.layers)) for at in _places(network, r, index)]
+            readers = _readers(network, index)
             dense = all(isinstance(network.layers[r], Dense) for r, _ in readers)
             leaders: dict[tuple[int, int, Fraction], int] = {}
             for unit, form in enumerate(forms[index]):
@@ -128,6 +163,11 @@ def _reroute(
         movable.append(mask)
     _add_sinks(network, moved, forms, table, movable)
     return moved, movable
+
+
+def _readers(network: Network, source: int) -> list[tuple[int, int]]:
+    """Every layer that reads the layer ``source``, and where that layer's units begin among what it reads."""
+    return [(reader, at) for reader in range(len(network.layers)) for at in _places(network, reader, source)]
 
 
 def _places(network: Network, reader: int, source: int) -> list[int]:
@@ -163,7 +203,7 @@ def _add_sinks(
     for index, layer in enumerate(network.layers):
         if not isinstance(layer, Dense):
             continue
-        readers = [(r, at) for r in range(len(network.layers)) for at in _places(network, r, index)]
+        readers = _readers(network, index)
         carrier = False
         for unit, form in enumerate(forms[index]):
             constant = form.form < 0 or table.constant[form.form]
@@ -195,86 +235,85 @@ def _unaffected(network: Network, u: Array, moved: Sequence[Mask]) -> list[Mask]
     return stays
 
 
-def _not_carried(
+def _skip_mask(network: Network, mask: Sequence[Mask]) -> list[bool]:
+    """The entries of a mask for the skip units alone, in the order of Psi's columns."""
+    return [bool(mask[index][unit]) for index, units in network.skip_units for unit in units]
+
+
+def _carriers(
     network: Network,
     v: Array,
     forms: Sequence[Sequence[UnitForm]],
     table: FormTable,
     stays: Sequence[Mask],
     first_row: Sequence[arb],
-) -> list[tuple[int, int]]:
-    """Skip units whose row of V matters, but whose column is not proved to lie in the span of those that stay."""
-    kept: dict[int, set[tuple[int, Fraction]]] = {}
-    one, column = False, -1
-    for index, units in network.skip_units:
-        for unit in units:
-            form, column = forms[index][unit], column + 1
-            if not stays[index][unit]:
-                continue
-            if form.form < 0 or table.constant[form.form]:
-                one |= bool(first_row[column] != 0)
-            if form.form >= 0:
-                kept.setdefault(form.form, set()).add((form.sign, form.offset))
-    one |= any(len({offset for _, offset in seen}) > 1 for seen in kept.values())
-    missing, column = [], 0
-    for index, units in network.skip_units:
-        for unit in units:
-            form, row = forms[index][unit], v[column]
-            column += 1
-            if stays[index][unit] or (row == row[0]).all():
-                continue
-            if form.form < 0:
-                carried = form.offset == 0 or one
-            elif form.form not in kept:
-                carried = table.constant[form.form] and one
-            else:
-                carried = one or any(form.offset == form.sign * sign * offset for sign, offset in kept[form.form])
-            if not carried:
-                missing.append((index, unit))
-    return missing
+) -> tuple[dict[int, dict[int, arb]], list[tuple[int, int]]]:
+    """For every column of Psi that leaves and whose row of V matters, the columns that stay and its share of them.
 
-
-def _carrying(
-    network: Network,
-    v: Array,
-    forms: Sequence[Sequence[UnitForm]],
-    table: FormTable,
-    stays: Sequence[Mask],
-    first_row: Sequence[arb],
-) -> ExactArray:
-    """V' with ``Psi_F V'_F = Psi V`` (up to a common shift of the logits of each sample), for carriers that suffice.
-
-    Every column that leaves is a sum ``a psi_k + c 1`` of a carrier's column and the constant 1, which is itself a
-    multiple of a constant column or the difference of two mirrored ones.
+    Also lists the units, as (layer, unit), whose column is not proved to lie in the span of those that stay.
     """
     units = [(index, unit) for index, members in network.skip_units for unit in members]
     form = [forms[index][unit] for index, unit in units]
     kept = [column for column, (index, unit) in enumerate(units) if stays[index][unit]]
-    with working_precision(CARRY_BITS):
-        one = _constant_one(form, table, kept, first_row)
-        rows = [
-            [arb(x) for x in row] if column in set(kept) else [arb(0)] * v.shape[1]
-            for column, row in enumerate(v.tolist())
-        ]
-        for column, row in enumerate(v.tolist()):
-            if column in kept or all(x == row[0] for x in row):
-                continue
-            at = form[column]
-            shares: dict[int, arb] = {}
-            if at.form < 0 or table.constant[at.form]:
-                constant = ball_of(at.offset) if at.form < 0 else first_row[column]
-            else:
-                mates = [k for k in kept if form[k].form == at.form]
-                exact = [k for k in mates if form[k].offset == at.sign * form[k].sign * at.offset]
-                mate = (exact or mates)[0]
-                sign = at.sign * form[mate].sign
-                shares[mate] = arb(sign)
-                constant = ball_of(at.offset - sign * form[mate].offset)
-            for k, share in one.items():
-                shares[k] = shares.get(k, arb(0)) + constant * share
-            for k, share in shares.items():
-                rows[k] = [known + share * x for known, x in zip(rows[k], row, strict=True)]
-        return exact_midpoints(rows)
+    one = _constant_one(form, table, kept, first_row)
+    mates: dict[int, list[int]] = {}
+    for k in kept:
+        mates.setdefault(form[k].form, []).append(k)
+    carried: dict[int, dict[int, arb]] = {}
+    missing: list[tuple[int, int]] = []
+    for column, (index, unit) in enumerate(units):
+        row = v[column]
+        if stays[index][unit] or (row == row[0]).all():
+            continue
+        shares = _shares(form, column, table, mates, one, first_row)
+        if shares is None:
+            missing.append((index, unit))
+        else:
+            carried[column] = shares
+    return carried, missing
+
+
+def _shares(
+    form: Sequence[UnitForm],
+    column: int,
+    table: FormTable,
+    mates: dict[int, list[int]],
+    one: dict[int, arb],
+    first_row: Sequence[arb],
+) -> dict[int, arb] | None:
+    """A column as a sum ``a psi_k + c 1`` of a column that stays and the constant 1; None if it is not known to be one.
+
+    The constant 1 is itself a multiple of a constant column or the difference of two mirrored ones.
+    """
+    at = form[column]
+    if at.form < 0 and at.offset == 0:
+        return {}
+    same = mates.get(at.form, []) if at.form >= 0 else []
+    exact = [k for k in same if form[k].offset == at.sign * form[k].sign * at.offset]
+    constant = at.form < 0 or table.constant[at.form]
+    if not exact and not (one and (same or constant)):
+        return None
+    if constant and one:
+        shares: dict[int, arb] = {}
+        rest = ball_of(at.offset) if at.form < 0 else first_row[column]
+    else:
+        mate = (exact or same)[0]
+        sign = at.sign * form[mate].sign
+        shares, rest = {mate: arb(sign)}, ball_of(at.offset - sign * form[mate].offset)
+    for k, share in one.items():
+        shares[k] = shares.get(k, arb(0)) + rest * share
+    return shares
+
+
+def _carrying(v: Array, stays: Sequence[bool], carried: dict[int, dict[int, arb]]) -> ExactArray:
+    """V' with ``Psi_F V'_F = Psi V``, up to a common shift of the logits of each sample."""
+    rows = [
+        [arb(x) for x in row] if stay else [arb(0)] * v.shape[1] for row, stay in zip(v.tolist(), stays, strict=True)
+    ]
+    for column, shares in carried.items():
+        for k, share in shares.items():
+            rows[k] = [known + share * x for known, x in zip(rows[k], v[column].tolist(), strict=True)]
+    return exact_midpoints(rows)
 
 
 def _constant_one(

@@ -21,20 +21,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 from flint import arb, arb_mat
 
+from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
-from verifier.display import Brief, Decided, Facts, Shown
+from verifier.display import Decided, Facts, Shown
+from verifier.errors import InputError
+from verifier.landscape.escape_kinds import Escape
+from verifier.landscape.escape_start import Start, descend_from, not_analytic
+from verifier.landscape.legs import StraightLeg
+from verifier.landscape.parting import Parting, PartingLeg, wide_last_layer
 from verifier.landscape.segment import covering
 from verifier.network.arguments import given_inputs, given_parameters
 from verifier.network.initialise import initialise, portable_gaussian
-from verifier.network.layers import AvgPool, Dense
+from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 from verifier.rank.monotone import monotone_limits
 from verifier.sigma.activations import Activation
@@ -65,35 +72,6 @@ class GatewayResult(Decided, Shown):
         return Facts("From every point a path without increase (E4)", str(self.verdict), self.reason)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Parting(Brief):
-    """A line of lower weights from the start to ``end``, certified by a right inverse ``(M, N)`` of all M(t).
-
-    ``groups`` are the merged samples, in the order of the right inverse's columns; ``gate`` is the layer and unit that
-    all skip units read, ``read`` its place among what the last layer reads.
-    """
-
-    end: Array
-    right_inverse: ExactArray
-    pieces: int
-    groups: tuple[tuple[int, ...], ...]
-    gate: tuple[int, int]
-    read: int
-
-
-def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
-    """The dense layer, and its number, that has all skip units; or why the architecture does not fit E4."""
-    index = network.skip_units[0][0]
-    layer = network.layers[index]
-    if len(network.skip_units) != 1 or not isinstance(layer, Dense):
-        return "the skip units are not those of one dense layer"
-    if any(index in sources for sources in network.sources):
-        return f"layer {index}, which has the skip units, is read by another layer"
-    if network.skip_count < samples:
-        return f"M = {network.skip_count} < N = {samples}"
-    return index, layer
-
-
 def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *, seeds: int = 4) -> GatewayResult:
     """Check the hypotheses of E4, exactly.
 
@@ -120,12 +98,9 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
     if isinstance(found, str):
         return GatewayResult(Verdict.UNDECIDED, found)
     index, last = found
-    for layer in network.layers:
-        if isinstance(layer, AvgPool):
-            continue
-        fact = layer.activation.facts.real_analytic
-        if not (fact.status == "proved" and fact.value is True):
-            return GatewayResult(Verdict.UNDECIDED, f"{layer.activation.name} is not proved to be real analytic")
+    name = not_analytic(network)
+    if name is not None:
+        return GatewayResult(Verdict.UNDECIDED, f"{name} is not proved to be real analytic")
     degree = last.activation.facts.polynomial_degree
     if degree.status != "proved" or degree.value is not None:
         return GatewayResult(Verdict.UNDECIDED, "the last layer's activation is not proved to be no polynomial")
@@ -163,6 +138,31 @@ def _first_column(network: Network, index: int, last: Dense, u: Array, inputs: A
 def _distinct(balls: Sequence[arb]) -> bool:
     ordered = sorted(balls, key=lambda ball: ball.mid())
     return all(bool(a < b) for a, b in itertools.pairwise(ordered))
+
+
+def separate_merged_samples(start: Start) -> Escape | str:
+    """Certify E4: merged samples part at constant loss; else say why not.
+
+    Guarantee: an escape implies that the loss is constant on both legs, and P1 from their end.
+    """
+    found = part_merged_samples(start.network, start.u, start.inputs, start.seed)
+    if isinstance(found, str):
+        return found
+    words = "the lower weights part merged samples, V follows, the loss is constant (E4)"
+    origin = start.origin(FIRST_BITS)
+    leg = PartingLeg(words, start.network, start.u, start.inputs, start.weights, found, origin)
+    try:
+        begin, end = leg.start_v, leg.exact_v(Fraction(1))
+    except InputError as error:
+        return f"the samples part at constant loss, but V cannot be computed: {error}"
+    tail = descend_from(start, found.end, end, kept=True)
+    if isinstance(tail, str):
+        return f"the samples part at constant loss, but {tail}"
+    words = "V goes to where it can follow, the loss is constant (E4)"
+    first = StraightLeg(words, start.u, start.u, start.weights, begin, tail.start_margins)
+    legs = (first, replace(leg, kept=tail.start_margins))
+    inverse = found.right_inverse
+    return Escape("E4", start.u, start.weights, tail, legs, pieces=found.pieces, right_inverse=inverse)
 
 
 def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0) -> Parting | str:

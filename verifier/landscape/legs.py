@@ -1,8 +1,9 @@
-r"""The legs of a path before P1's segment: pieces on which U, V or both move, as functions of a time in [0, 1].
+r"""The legs of a path: pieces on which U, V or both move, as functions of a time of their own.
 
 A leg answers two questions at a time ``t``, both exactly: where the path is (``U(t)`` and ``V(t)``, each entry rounded
 once to the nearest binary64 number), and which margins it has there (balls around those of the point before rounding).
-On the legs of E2 and E4 the margins are those of the start, by structure; on those of E1 and E3 they are evaluated.
+On the legs of E2 and E4 the margins are those of the start, by structure; on those of E1 and E3 they are evaluated. All
+these take the times in [0, 1]; the last leg of every path, P1's segment and ray, takes [0, inf).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Protocol
 import numpy as np
 from flint import arb, fmpq
 
-from verifier.balls.exact import ExactArray
+from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.margins import Margins
+from verifier.balls.precision import working_precision
 from verifier.display import Brief
 from verifier.errors import InputError
 from verifier.landscape.segment import WeightSegment
@@ -25,7 +27,7 @@ from verifier.network.network import Array
 
 
 class Leg(Protocol):
-    """One piece of a path, over times in [0, 1]."""
+    """One piece of a path, from its time 0 on."""
 
     @property
     def words(self) -> str:
@@ -83,6 +85,47 @@ class StraightLeg(Brief):
         if self.kept is None:
             raise InputError("a leg has neither constant margins nor a way to enclose them")
         return self.kept
+
+
+@dataclass(frozen=True, repr=False)
+class SegmentAndRay(Brief):
+    """P1: U at rest, V straight from ``start_v`` to ``kappa V1`` until time 1, then ``t kappa V1`` for ever.
+
+    ``start_margins`` and ``end_margins`` enclose the margins of ``start_v`` and of V1 (``end_v``), shape ``(M, m)``.
+    """
+
+    start_u: Array
+    start_v: ExactArray
+    end_v: ExactArray
+    kappa: Dyadic
+    start_margins: Margins
+    end_margins: Margins
+    precision: int
+    words: str = "V straight to kappa V1, U at rest: P1's segment"
+
+    def u_at(self, t: Fraction) -> Array:
+        """Hidden parameters at time ``t``: those of the start."""
+        return self.start_u
+
+    def v_at(self, t: Fraction) -> Array:
+        """Output weights at time ``t``: the exact combination, rounded once."""
+        return combination([(max(1 - t, Fraction(0)), self.start_v), (t * self.kappa.fraction(), self.end_v)])
+
+    def margins_at(self, t: Fraction) -> Margins:
+        """Enclosures of the margins.
+
+        Guarantee: each ball contains the margin at the exact point of time ``t``: margins are linear in V.
+        """
+        with working_precision(self.precision):
+            time, kappa = ball_of(t), self.kappa.arb()
+            if t > 1:
+                return Margins(tuple(tuple(time * kappa * b for b in row) for row in self.end_margins.rows))
+            return Margins(
+                tuple(
+                    tuple((1 - time) * a + time * kappa * b for a, b in zip(first, last, strict=True))
+                    for first, last in zip(self.start_margins.rows, self.end_margins.rows, strict=True)
+                )
+            )
 
 
 def between(start: Array, end: Array, t: Fraction) -> Array:

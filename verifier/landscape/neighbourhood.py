@@ -41,7 +41,8 @@ from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import SLACK
 from verifier.sigma.activations import Activation
 from verifier.sigma.expressions import T
-from verifier.sigma.ranges import Interval, behaviour
+from verifier.sigma.intervals import Interval
+from verifier.sigma.ranges import behaviour
 from verifier.verdict import Verdict
 
 BITS = 64

@@ -26,14 +26,43 @@ from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
 from verifier.display import Brief
 from verifier.errors import InputError
-from verifier.landscape.escape_separate import Parting, wide_last_layer
 from verifier.landscape.legs import ball_of, between, combination, exact_midpoints
+from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 
 FIRST, LAST = 256, 1 << 14
 """Precisions of V(t) in bits: close samples need more, since divided differences cancel."""
 CLOSE = -80
 """V(t) is known when its error is below 2^CLOSE of its largest entry."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Parting(Brief):
+    """A line of lower weights from the start to ``end``, certified by a right inverse ``(M, N)`` of all M(t).
+
+    ``groups`` are the merged samples, in the order of the right inverse's columns; ``gate`` is the layer and unit that
+    all skip units read, ``read`` its place among what the last layer reads.
+    """
+
+    end: Array
+    right_inverse: ExactArray
+    pieces: int
+    groups: tuple[tuple[int, ...], ...]
+    gate: tuple[int, int]
+    read: int
+
+
+def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
+    """The dense layer, and its number, that has all skip units; or why the architecture does not fit E4."""
+    index = network.skip_units[0][0]
+    layer = network.layers[index]
+    if len(network.skip_units) != 1 or not isinstance(layer, Dense):
+        return "the skip units are not those of one dense layer"
+    if any(index in sources for sources in network.sources):
+        return f"layer {index}, which has the skip units, is read by another layer"
+    if network.skip_count < samples:
+        return f"M = {network.skip_count} < N = {samples}"
+    return index, layer
 
 
 @dataclass(frozen=True, repr=False)

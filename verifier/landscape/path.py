@@ -44,7 +44,7 @@ from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown, Table
 from verifier.errors import InputError
-from verifier.landscape.legs import Leg, ball_of, combination
+from verifier.landscape.legs import Leg, SegmentAndRay
 from verifier.landscape.zero_loss import ZeroLoss, loss_bound
 from verifier.network.arguments import given_counts, given_labels
 from verifier.network.network import Array
@@ -129,10 +129,37 @@ class Path(Shown):
         """The path time at which the segment ends and the ray begins."""
         return len(self.before) + 1
 
+    @property
+    def pieces(self) -> tuple[Leg, ...]:
+        """Everything that the path consists of, in order: the legs of an escape, then P1's segment and ray."""
+        last = SegmentAndRay(
+            self.u,
+            self.segment_weights,
+            self.end_weights,
+            self.kappa,
+            self.start_margins,
+            self.end_margins,
+            self.precision,
+        )
+        return (*self.before, last)
+
+    def place(self, s: float) -> tuple[Leg, Fraction]:
+        """The piece at path time ``s``, and the time on it.
+
+        Raises
+        ------
+        ValueError
+            If ``s`` is not in [0, inf).
+        """
+        if not 0.0 <= s < math.inf:
+            raise ValueError(f"path time {s} is outside [0, inf)")
+        index = min(math.floor(s), len(self.before))
+        return self.pieces[index], Fraction(float(s)) - index
+
     def U(self, s: float) -> Array:
         """Hidden parameters at path time ``s``, shape ``(p,)``: the exact ones, rounded once to float64."""
-        leg, t = self._place(s)
-        return self.u if leg is None else leg.u_at(t)
+        leg, t = self.place(s)
+        return leg.u_at(t)
 
     def V(self, s: float) -> Array:
         """Output weights at path time ``s``, shape ``(M, m)``: the exact ones, rounded once to float64.
@@ -144,30 +171,16 @@ class Path(Shown):
         InputError
             If V(s) is beyond float64's range.
         """
-        leg, t = self._place(s)
-        if leg is not None:
-            return leg.v_at(t)
-        kappa = self.kappa.fraction()
-        return combination([(max(1 - t, Fraction(0)), self.segment_weights), (t * kappa, self.end_weights)])
+        leg, t = self.place(s)
+        return leg.v_at(t)
 
     def margins(self, s: float) -> Margins:
         """Enclosures of the margins at path time ``s``.
 
         Guarantee: each ball contains the margin at the exact point of the path (which `U` and `V` round).
         """
-        leg, fraction = self._place(s)
-        if leg is not None:
-            return leg.margins_at(fraction)
-        with working_precision(self.precision):
-            t, kappa = ball_of(fraction), self.kappa.arb()
-            if fraction > 1:
-                return Margins(tuple(tuple(t * kappa * b for b in row) for row in self.end_margins.rows))
-            return Margins(
-                tuple(
-                    tuple((1 - t) * a + t * kappa * b for a, b in zip(first, last, strict=True))
-                    for first, last in zip(self.start_margins.rows, self.end_margins.rows, strict=True)
-                )
-            )
+        leg, t = self.place(s)
+        return leg.margins_at(t)
 
     def exact_loss(self, s: float) -> arb:
         """Enclosure of the loss at the exact point of the path.
@@ -203,13 +216,6 @@ class Path(Shown):
         except NotEnclosed:
             return enclose_margins(sharper(features), [v], self.labels)[0]
 
-    def _place(self, s: float) -> tuple[Leg | None, Fraction]:
-        """The leg at path time ``s`` and the time on it; None for segment and ray."""
-        if not 0.0 <= s < math.inf:
-            raise ValueError(f"path time {s} is outside [0, inf)")
-        index = min(math.floor(s), len(self.before))
-        return (self.before[index] if index < len(self.before) else None), Fraction(float(s)) - index
-
     def derivatives(self, s: arb) -> SegmentLoss:
         """Enclose the loss and its first two derivatives in s on P1's segment, a ball ``s`` within [k, k + 1].
 
@@ -235,8 +241,7 @@ class Path(Shown):
         if not self.before:
             return Facts("A path without increase (P1)", str(Verdict.PROVED), end, values, tuple(tables))
         shift = len(self.before)
-        legs = [(f"{k} to {k + 1}", leg.words) for k, leg in enumerate(self.before)]
-        legs += [(f"{shift} to {shift + 1}", "V straight to kappa V1, U at rest: P1's segment")]
+        legs = [(f"{k} to {k + 1}", leg.words) for k, leg in enumerate(self.pieces)]
         legs += [(f"{shift + 1} on", f"V = (s - {shift}) kappa V1, U at rest: the ray")]
         tables.insert(0, Table("Piece by piece", ("path time s", "what moves"), tuple(legs)))
         sentence = f"from the start's own (U, V) through {shift} leg{'s' * (shift > 1)} to where P1 begins, "

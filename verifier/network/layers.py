@@ -4,34 +4,37 @@ A layer says which earlier outputs it reads (``inputs``), what shape it has and 
 Shapes follow the certificate format: a dense layer has shape ``(n,)``, a convolution or pool ``(channels,
 positions...)``;
 units are numbered in C order of that shape. Convolutions are cross-correlations; padding is by zeros.
+
+Every layer answers the same questions, so that nobody has to ask for its kind: ``activation`` (None: linear units
+without weights), ``bias`` ("per-unit", "tied", or None without weights), ``kernel``, ``steps`` and ``padding`` (empty:
+it reads everything at once), ``shares_weights``, ``rows`` (the units of one window), ``windows`` and ``geometry``.
 """
 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, SupportsIndex
-
-import numpy as np
+from typing import Any, ClassVar, Literal
 
 from verifier.display import MAX_ENTRIES, brief
 from verifier.errors import NetworkError, nearest, one_line
-from verifier.sigma.activations import Activation, activation
-
-Source = int | Literal["input"]
-"""Where a layer reads from: the network's input, or the index of an earlier layer."""
-
-Skip = bool | tuple[int, ...]
-"""Which units are connected to the outputs: all, none, or the listed unit indices."""
-
-Shape = tuple[int, ...]
-
-SkipLike = bool | Sequence[int]
-"""What a layer's ``skip`` may be given as."""
-InputsLike = Source | Sequence[Source]
-"""What a layer's ``inputs`` may be given as."""
+from verifier.network.layer_arguments import (
+    InputsLike,
+    Skip,
+    SkipLike,
+    inputs_of,
+    numbers_per_axis,
+    padding_of,
+    positive_number,
+    sigma_of,
+    skip_of,
+)
+from verifier.network.layer_arguments import Source as Source
+from verifier.network.windows import Shape as Shape
+from verifier.network.windows import positions_of, stacked
+from verifier.network.windows import window_indices as window_indices
+from verifier.sigma.activations import Activation
 
 BIASES = ("per-unit", "tied")
 
@@ -49,7 +52,7 @@ class ParameterSpec:
 
     @property
     def size(self) -> int:
-        """Number of entries."""
+        """The number of entries of the array."""
         return math.prod(self.shape)
 
 
@@ -72,6 +75,12 @@ class Dense:
     ------
     NetworkError, ExpressionError
         Something of another kind.
+
+    Examples
+    --------
+    >>> from verifier import Dense
+    >>> Dense(16, "tanh", skip=True)
+    Dense(16, 'tanh', skip=True)
     """
 
     width: int
@@ -79,27 +88,49 @@ class Dense:
     skip: Skip = False
     inputs: tuple[Source, ...] = ()
 
-    kind = "dense"
+    kind: ClassVar[str] = "dense"
+    # it has one window, of everything, and each unit has weights and a bias of its own
+    bias: ClassVar[Literal["per-unit"]] = "per-unit"
+    kernel: ClassVar[tuple[int, ...]] = ()
+    steps: ClassVar[tuple[int, ...]] = ()
+    padding: ClassVar[tuple[int, ...]] = ()
+    shares_weights: ClassVar[bool] = False
 
     def __init__(
         self, width: int, activation: Activation | str | None = None, skip: SkipLike = False, inputs: InputsLike = ()
     ) -> None:
         """Take lists for tuples and names for activations."""
-        _set(self, width=_positive_whole(width, "Dense: width"), activation=_sigma(activation, "Dense"))
-        _set(self, skip=_skip(skip, "Dense"), inputs=_inputs(inputs, "Dense"))
+        _set(self, width=positive_number(width, "Dense: width"), activation=sigma_of(activation, "Dense"))
+        _set(self, skip=skip_of(skip, "Dense"), inputs=inputs_of(inputs, "Dense"))
 
     def __repr__(self) -> str:
-        """The call that makes it."""
+        """The call that makes the layer."""
         return f"Dense({self.width}, {self.activation.name!r}{_wiring(self)})"
 
+    @property
+    def rows(self) -> int:
+        """How many units read the one window: all of them."""
+        return self.width
+
+    def fan_in(self, sources: Sequence[Shape]) -> int:
+        """How many values a unit reads: all of its sources."""
+        return sum(math.prod(shape) for shape in sources)
+
+    def windows(self, sources: Sequence[Shape]) -> list[list[int]]:
+        """One window, which holds every flat index of the concatenated sources."""
+        return [list(range(self.fan_in(sources)))]
+
+    def geometry(self) -> dict[str, Any]:
+        """The layer's sizes under the keys of the certificate format."""
+        return {"units": self.width}
+
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
-        """Shape of the output, ``(width,)``."""
-        _positive(self.width, f"{where}: width")
+        """The shape of the output, ``(width,)``."""
         return (self.width,)
 
     def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
-        """Weight and bias specifications."""
-        fan_in = sum(math.prod(shape) for shape in sources)
+        """The specifications of the weights and of the biases, in the order in which U holds them."""
+        fan_in = self.fan_in(sources)
         return (ParameterSpec("weight", (self.width, fan_in), fan_in), ParameterSpec("bias", (self.width,), 0))
 
 
@@ -130,6 +161,12 @@ class Conv:
     ------
     NetworkError, ExpressionError
         Something of another kind.
+
+    Examples
+    --------
+    >>> from verifier import Conv
+    >>> Conv(4, (3, 3), "softplus", padding=1, bias="tied")
+    Conv(4, (3, 3), 'softplus', padding=(1, 1), bias='tied')
     """
 
     filters: int
@@ -140,6 +177,8 @@ class Conv:
     skip: Skip = False
     inputs: tuple[Source, ...] = ()
     padding: tuple[int, ...] = ()
+
+    shares_weights: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -153,15 +192,15 @@ class Conv:
         padding: int | Sequence[int] = (),
     ) -> None:
         """Take lists for tuples, names for activations, and a padding of zeros only for none."""
-        _set(self, filters=_positive_whole(filters, "Conv: filters"), kernel=_axes(kernel, "Conv: kernel"))
-        _set(self, activation=_sigma(activation, "Conv"), stride=_axes(stride, "Conv: stride"))
+        _set(self, filters=positive_number(filters, "Conv: filters"), kernel=numbers_per_axis(kernel, "Conv: kernel"))
+        _set(self, activation=sigma_of(activation, "Conv"), stride=numbers_per_axis(stride, "Conv: stride"))
         if bias not in BIASES:
             raise NetworkError(f"Conv: bias = {one_line(bias)} is unknown; {nearest(str(bias), BIASES)}")
-        _set(self, bias=bias, skip=_skip(skip, "Conv"), inputs=_inputs(inputs, "Conv"))
-        _set(self, padding=_padding(padding, len(self.kernel)))
+        _set(self, bias=bias, skip=skip_of(skip, "Conv"), inputs=inputs_of(inputs, "Conv"))
+        _set(self, padding=padding_of(padding, len(self.kernel)))
 
     def __repr__(self) -> str:
-        """The call that makes it."""
+        """The call that makes the layer."""
         more = f", stride={self.stride}" if self.stride else ""
         more += f", padding={self.padding}" if self.padding else ""
         more += ", bias='tied'" if self.bias == "tied" else ""
@@ -177,11 +216,29 @@ class Conv:
         """The stride, 1 in every direction by default."""
         return self.stride or (1,) * len(self.kernel)
 
+    @property
+    def rows(self) -> int:
+        """How many units read the same window: one per filter."""
+        return self.filters
+
+    def fan_in(self, sources: Sequence[Shape]) -> int:
+        """How many values a unit reads: those of its window in all channels, places in the padding included."""
+        return stacked(sources)[0] * math.prod(self.kernel)
+
+    def windows(self, sources: Sequence[Shape]) -> list[list[int]]:
+        """For each position the flat indices of the concatenated sources that it reads, as `window_indices` does."""
+        return window_indices(stacked(sources), self.kernel, self.steps, self.padding)
+
+    def geometry(self) -> dict[str, Any]:
+        """The layer's sizes under the keys of the certificate format."""
+        sizes: dict[str, Any] = {"kernel": list(self.kernel), "stride": list(self.steps)}
+        sizes |= {"filters": self.filters, "bias_kind": self.bias}
+        return sizes | ({"padding": list(self.padding)} if self.padding else {})
+
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
-        """Shape of the output, ``(filters, *positions)``."""
-        _positive(self.filters, f"{where}: filters")
-        out = _positions(sources, self.kernel, self.steps, where, self.padding)
-        entries = sum(shape[0] for shape in sources) * math.prod(self.kernel) * math.prod(out)
+        """The shape of the output, ``(filters, *positions)``; `NetworkError` if the windows do not fit."""
+        out = positions_of(sources, self.kernel, self.steps, where, self.padding)
+        entries = self.fan_in(sources) * math.prod(out)
         if self.padding and entries > MAX_WINDOW_ENTRIES:
             raise NetworkError(
                 f"{where}: padding {list(self.padding)} and kernel {list(self.kernel)} make windows of {entries} "
@@ -190,12 +247,11 @@ class Conv:
         return (self.filters, *out)
 
     def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
-        """Weight and bias specifications."""
-        channels = sum(shape[0] for shape in sources)
-        weight = (self.filters, channels, *self.kernel)
-        positions = _positions(sources, self.kernel, self.steps, "conv", self.padding)
+        """The specifications of the weights and of the biases, in the order in which U holds them."""
+        weight = (self.filters, stacked(sources)[0], *self.kernel)
+        positions = positions_of(sources, self.kernel, self.steps, "conv", self.padding)
         bias = (self.filters,) if self.bias == "tied" else (self.filters, *positions)
-        return (ParameterSpec("weight", weight, math.prod(weight[1:])), ParameterSpec("bias", bias, 0))
+        return (ParameterSpec("weight", weight, self.fan_in(sources)), ParameterSpec("bias", bias, 0))
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -215,6 +271,12 @@ class AvgPool:
     ------
     NetworkError
         Something of another kind.
+
+    Examples
+    --------
+    >>> from verifier import AvgPool, Conv, Network
+    >>> Network((1, 4, 4), [Conv(2, (3, 3), "tanh"), AvgPool((2, 2), skip=True)]).shapes
+    ((2, 2, 2), (2, 1, 1))
     """
 
     kernel: tuple[int, ...]
@@ -222,17 +284,25 @@ class AvgPool:
     skip: Skip = False
     inputs: tuple[Source, ...] = ()
 
-    kind = "avgpool"
+    kind: ClassVar[str] = "avgpool"
+    activation: ClassVar[None] = None
+    bias: ClassVar[None] = None
+    padding: ClassVar[tuple[int, ...]] = ()
+    shares_weights: ClassVar[bool] = False
+    rows: ClassVar[int] = 1
+    """Units of one window: each channel has windows of its own."""
 
     def __init__(
         self, kernel: Sequence[int], stride: Sequence[int] = (), skip: SkipLike = False, inputs: InputsLike = ()
     ) -> None:
-        """Take lists for tuples."""
-        _set(self, kernel=_axes(kernel, "AvgPool: kernel"), stride=_axes(stride, "AvgPool: stride"))
-        _set(self, skip=_skip(skip, "AvgPool"), inputs=_inputs(inputs, "AvgPool"))
+        """Read the sizes; lists stand for tuples."""
+        _set(
+            self, kernel=numbers_per_axis(kernel, "AvgPool: kernel"), stride=numbers_per_axis(stride, "AvgPool: stride")
+        )
+        _set(self, skip=skip_of(skip, "AvgPool"), inputs=inputs_of(inputs, "AvgPool"))
 
     def __repr__(self) -> str:
-        """The call that makes it."""
+        """The call that makes the layer."""
         return f"AvgPool({self.kernel}{f', stride={self.stride}' if self.stride else ''}{_wiring(self)})"
 
     @property
@@ -240,16 +310,31 @@ class AvgPool:
         """The stride, by default the kernel (disjoint windows)."""
         return self.stride or self.kernel
 
+    def fan_in(self, sources: Sequence[Shape]) -> int:
+        """How many values a unit reads: those of its window in one channel."""
+        return math.prod(self.kernel)
+
+    def windows(self, sources: Sequence[Shape]) -> list[list[int]]:
+        """For each unit, channel by channel, the flat indices of the source that it averages."""
+        (shape,) = sources
+        plane = math.prod(shape[1:])
+        positions = window_indices((1, *shape[1:]), self.kernel, self.steps)
+        return [[channel * plane + j for j in window] for channel in range(shape[0]) for window in positions]
+
+    def geometry(self) -> dict[str, Any]:
+        """The layer's sizes under the keys of the certificate format."""
+        return {"kernel": list(self.kernel), "stride": list(self.steps)}
+
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
-        """Shape of the output, ``(channels, *positions)``."""
+        """The shape of the output, ``(channels, *positions)``; `NetworkError` if the windows do not fit."""
         if len(sources) != 1:
             raise NetworkError(
                 f"{where}: avgpool reads one input, got {len(sources)}; pool each input in a layer of its own"
             )
-        return (sources[0][0], *_positions(sources, self.kernel, self.steps, where))
+        return (sources[0][0], *positions_of(sources, self.kernel, self.steps, where))
 
     def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
-        """No parameters."""
+        """A pool has no parameters."""
         return ()
 
 
@@ -261,164 +346,8 @@ def _set(layer: Layer, **values: object) -> None:
         object.__setattr__(layer, name, value)
 
 
-def _whole(value: object, what: str) -> int:
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise NetworkError(f"{what} = {one_line(value)} must be an integer") from None
-
-
-def _positive_whole(value: object, what: str) -> int:
-    number = _whole(value, what)
-    if number < 1:
-        raise NetworkError(f"{what} is {number}; it must be at least 1")
-    return number
-
-
-def _sigma(given: object, where: str) -> Activation:
-    if given is None:
-        raise NetworkError(f"{where}: it has no activation; write for example {where}(16, 'tanh')")
-    if isinstance(given, Activation):
-        return given
-    if isinstance(given, str):
-        return activation(given)
-    raise NetworkError(
-        f'{where}: activation = {one_line(given)} must be a name such as "tanh", an expression in t, or an Activation'
-    )
-
-
-def _axes(given: object, what: str) -> tuple[int, ...]:
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise NetworkError(f"{what} = {one_line(given)} must have a number per axis, such as (3,) or (3, 3)")
-    return tuple(_whole(entry, f"{what}: an entry") for entry in given)
-
-
-def _padding(given: object, axes: int) -> tuple[int, ...]:
-    if isinstance(given, bool | np.bool_ | str) or not isinstance(given, Iterable | SupportsIndex):
-        raise NetworkError(
-            f"Conv: padding = {one_line(given)} must be an integer, or have one per axis, such as (1, 1)"
-        )
-    if not isinstance(given, Iterable):
-        given = (given,) * axes
-    padding = _axes(given, "Conv: padding")
-    return () if padding == (0,) * axes else padding
-
-
-def _skip(given: object, where: str) -> Skip:
-    if isinstance(given, bool | np.bool_):
-        return bool(given)
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise NetworkError(f"{where}: skip = {one_line(given)} must be True, False or a list of unit indices")
-    return tuple(_whole(entry, f"{where}: an entry of skip") for entry in given)
-
-
-def _inputs(given: object, where: str) -> tuple[Source, ...]:
-    entries = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-    names = [entry if isinstance(entry, str) else _whole(entry, f"{where}: an entry of inputs") for entry in entries]
-    return tuple(names)  # type: ignore[arg-type]  # the network, which knows the layer's number, checks the names
-
-
 def _wiring(layer: Layer) -> str:
     """Skip units and inputs as arguments, where they are not the default."""
     many = isinstance(layer.skip, tuple) and len(layer.skip) > MAX_ENTRIES
     skip = "" if layer.skip is False else f", skip={brief(layer.skip) if many else layer.skip}"
     return skip + (f", inputs={layer.inputs}" if layer.inputs else "")
-
-
-def _positive(value: int, what: str) -> None:
-    if value < 1:
-        raise NetworkError(f"{what} is {value}; it must be at least 1")
-
-
-def _positions(
-    sources: Sequence[Shape],
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    where: str,
-    padding: tuple[int, ...] = (),
-) -> Shape:
-    """Spatial shape after sliding a window over sources that share one spatial shape."""
-    spatial = {shape[1:] for shape in sources}
-    if len(spatial) != 1:
-        raise NetworkError(f"{where}: its inputs have different spatial shapes {sorted(spatial)}; they must agree")
-    (space,) = spatial
-    if len(space) != len(kernel):
-        raise NetworkError(
-            f"{where}: kernel {list(kernel)} has {len(kernel)} axes but its input has spatial shape {list(space)}; "
-            "set [data] shape or use a kernel of that dimension"
-        )
-    if len(stride) != len(kernel):
-        raise NetworkError(f"{where}: stride {list(stride)} and kernel {list(kernel)} differ in length")
-    pads = padding or (0,) * len(kernel)
-    if len(pads) != len(kernel):
-        raise NetworkError(f"{where}: padding {list(pads)} and kernel {list(kernel)} differ in length")
-    out = []
-    for length, k, s, p in zip(space, kernel, stride, pads, strict=True):
-        if p < 0:
-            raise NetworkError(f"{where}: padding {p} must be at least 0")
-        whole = length + 2 * p
-        if not 1 <= k <= whole:
-            padded = f", {whole} with its padding" if p else ""
-            raise NetworkError(
-                f"{where}: kernel size {k} does not fit an input of length {length}{padded}; use 1..{whole}"
-            )
-        if p >= k:
-            raise NetworkError(
-                f"{where}: padding {p} must be below the kernel size {k}, else some windows hold nothing but zeros"
-            )
-        if s < 1:
-            raise NetworkError(f"{where}: stride {s} must be at least 1")
-        out.append((whole - k) // s + 1)
-    return tuple(out)
-
-
-def window_indices(
-    shape: Shape, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...] = ()
-) -> list[list[int]]:
-    """Flat indices into one channel-major block read by each output position.
-
-    Parameters
-    ----------
-    shape
-        ``(channels, *space)`` of the (concatenated) input.
-    kernel, stride
-        Window and step per spatial axis.
-    padding
-        Places before and behind the input per spatial axis; empty: none.
-
-    Returns
-    -------
-    list of list of int
-        One list per position (C order), each of ``channels * prod(kernel)`` indices in the weights' C order. A place
-        in the padding has the index ``prod(shape)``, one past the end: whoever has padding appends a zero there.
-    """
-    if any(padding):
-        sides = [(0, 0), *((p, p) for p in padding)]
-        block = np.arange(math.prod(shape)).reshape(shape)
-        places = np.pad(block, sides, constant_values=math.prod(shape))
-        table = places.ravel().tolist()
-        return [[table[j] for j in window] for window in window_indices(places.shape, kernel, stride)]
-    channels, space = shape[0], shape[1:]
-    out = [(length - k) // s + 1 for length, k, s in zip(space, kernel, stride, strict=True)]
-    strides = [math.prod(space[axis + 1 :]) for axis in range(len(space))]
-    plane = math.prod(space)
-    offsets = [
-        c * plane + sum(o * st for o, st in zip(_unravel(q, kernel), strides, strict=True))
-        for c in range(channels)
-        for q in range(math.prod(kernel))
-    ]
-    positions = []
-    for p in range(math.prod(out)):
-        base = sum(o * s * st for o, s, st in zip(_unravel(p, tuple(out)), stride, strides, strict=True))
-        positions.append([base + offset for offset in offsets])
-    return positions
-
-
-def _unravel(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    out = []
-    for length in reversed(shape):
-        index, digit = divmod(index, length)
-        out.append(digit)
-    return tuple(reversed(out))

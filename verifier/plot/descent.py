@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from flint import arb
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from verifier.balls.exact import Dyadic, exactly, lower_float, upper_float
+from verifier.balls.exact import exactly, lower_float, upper_float
 from verifier.errors import InputError
-from verifier.landscape.escape import Escape, EscapeResult
+from verifier.landscape.escape import EscapeResult
+from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.path import Path, PathResult
+from verifier.landscape.sampling import LINEAR, loss_on_legs, sample_loss, sample_times
+from verifier.outcome import Report
 from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
-from verifier.run.pipeline import CaseReport, Instance
+from verifier.problem import Problem
 
 Sample = tuple[float, float, float]
 """Time, lower and upper bound of the loss."""
 
 SMALLEST = 1e-290
 """Losses below this are not drawn: binary64 ends at 1e-308."""
-LINEAR = 4.0
-"""Up to this multiple of the time at which the ray begins a linear axis shows everything."""
 DEEP = 20
 """From this many decades the segment gets an inset of its own: on the whole axis it would look flat."""
 PIECE_POINTS = 41
@@ -52,11 +54,11 @@ class Descent:
 
 
 def loss_along_path(
-    path: Path | PathResult | Escape | EscapeResult | CaseReport,
+    path: Path | PathResult | Escape | EscapeResult | Report,
     ax: Axes | None = None,
     *,
     points: int = 200,
-    instance: Instance | None = None,
+    instance: Problem | None = None,
     inset: bool | None = None,
 ) -> Axes:
     """Draw the certified band of the loss along a path, on a logarithmic scale.
@@ -95,10 +97,10 @@ def loss_along_path(
 
 
 def sample_descent(
-    path: Path | PathResult | Escape | EscapeResult | CaseReport,
+    path: Path | PathResult | Escape | EscapeResult | Report,
     *,
     points: int = 200,
-    instance: Instance | None = None,
+    instance: Problem | None = None,
 ) -> Descent:
     """Enclose the loss at ``points`` times of a path, from its start until all of its targets are reached.
 
@@ -110,26 +112,19 @@ def sample_descent(
     if points < MIN_POINTS:
         raise InputError(f"points = {points}; give at least {MIN_POINTS}")
     way, escape = _certified(path)
-    legs, corner = len(way.before), way.corner
-    last = max([way.time_of(target) for target in way.targets] + [float(corner)])
-    last = max(1.05 * last, corner + 1.0)
-    if not math.isfinite(last):
-        raise InputError("the path's targets lie beyond the largest float; prove it with larger target losses")
-    first = points // 2
-    steps = points - first + 1
-    ray = np.geomspace(corner, last, steps) if last > LINEAR * corner else np.linspace(corner, last, steps)
-    times = [*np.linspace(legs, corner, first).tolist(), *ray[1:].tolist()]
+    on_segment = points // 2
+    times = sample_times(way, on_segment, points - on_segment)
     if instance is not None and not (escape is None or np.array_equal(instance.u, way.start_u)):
         raise InputError("instance does not belong to this escape: it starts at another U; leave it out")
-    piece = () if escape is None else _piece(way, escape, instance, min(points, PIECE_POINTS))
-    return Descent(way, escape, piece, tuple(way.sample(times, rounded=False)))
+    piece = () if escape is None else _on_legs(escape, 0 if instance is None else min(points, PIECE_POINTS))
+    return Descent(way, escape, piece, _bounds((sample.s, sample.loss) for sample in sample_loss(way, times)))
 
 
 def _certified(path: object) -> tuple[Path, Escape | None]:
     """The whole path, and the escape that it begins with, if any."""
     found: object = path
     reason = ""
-    if isinstance(found, CaseReport):
+    if isinstance(found, Report):
         step = next((step for step in found.steps if step.key == "path"), None)
         reason = "" if step is None else step.reason
         found = found.path or found.escape
@@ -146,26 +141,19 @@ def _certified(path: object) -> tuple[Path, Escape | None]:
     raise InputError(f"{type(path).__name__} is no path; give a Path, an Escape, or a result or report that has one")
 
 
-def _piece(way: Path, escape: Escape, instance: Instance | None, points: int) -> tuple[Sample, ...]:
-    """Bounds of the loss on the legs of an escape: enclosed at sampled times, or what is certified of all of them."""
-    low, high = (_outward(bound) for bound in way.start_loss)
-    end = float(len(way.before))
-    if escape.label in ("E2", "E4"):  # constant, by structure
-        return ((0.0, low[0], high[1]), (end, low[0], high[1]))
-    if instance is not None:
-        times = np.linspace(0.0, end, points + 1)[:-1].tolist()
-        return tuple(way.sample([*times, math.nextafter(end, 0.0)], rounded=False))
-    if escape.label == "E1":  # decreasing: between its end's loss and its start's
-        least = lower_float(way.exact_loss(end))
-        return ((0.0, low[0], high[1]), (0.0, least, high[1]), (end, least, high[1]))
-    rise = _outward(escape.epsilon)[1] if escape.epsilon is not None else 0.0
-    most = math.nextafter(high[1] + rise, math.inf)
-    return ((0.0, low[0], high[1]), (0.0, 0.0, most), (end, 0.0, most))
+def _on_legs(escape: Escape, points: int) -> tuple[Sample, ...]:
+    """Bounds of the loss on the legs of an escape: enclosed at so many times, or what is certified of all of them."""
+    path, end = escape.path, float(len(escape.legs))
+    if points and escape.kind.loss != "constant":
+        times = [*np.linspace(0.0, end, points, endpoint=False).tolist(), math.nextafter(end, 0.0)]
+        return _bounds((sample.s, sample.loss) for sample in sample_loss(path, times))
+    start, whole = loss_on_legs(escape)
+    return _bounds([(0.0, start), (0.0, whole), (end, whole)])
 
 
-def _outward(value: Dyadic) -> tuple[float, float]:
-    """Binary64 numbers below and above a dyadic."""
-    return lower_float(value.arb()), upper_float(value.arb())
+def _bounds(values: Iterable[tuple[float, arb]]) -> tuple[Sample, ...]:
+    """The times with binary64 numbers below and above the loss, which is not negative."""
+    return tuple((time, max(0.0, lower_float(loss)), upper_float(loss)) for time, loss in values)
 
 
 def _draw(ax: Axes, descent: Descent) -> None:
@@ -254,12 +242,11 @@ def _escape_piece(ax: Axes, descent: Descent) -> None:
     if escape is None or not descent.piece:
         return
     times, low, high = (np.array(column) for column in zip(*descent.piece, strict=True))
-    words = {
-        "E1": "moving piece (E1): strictly decreasing",
-        "E2": "moving piece (E2): constant",
-        "E4": "moving piece (E4): constant",
-        "E3": r"moving piece (E3): below $\Phi + \varepsilon$",
-    }[escape.label]
+    does = {
+        "decreases": "strictly decreasing",
+        "constant": "constant",
+        "bounded": r"below $\Phi + \varepsilon$",
+    }[escape.kind.loss]
     thin = bool((high - low <= 1e-3 * high).all())
     ax.fill_between(
         times,
@@ -270,7 +257,7 @@ def _escape_piece(ax: Axes, descent: Descent) -> None:
         edgecolor=palette.second,
         linewidth=1.8 if thin else 0.8,
         gid="piece",
-        label=words,
+        label=f"moving piece ({escape.label}): {does}",
         zorder=4,
     )
     if not thin:

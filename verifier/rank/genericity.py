@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
-from verifier.balls.binary64.canary import canary
+from verifier.balls.binary64.canary import between_canaries
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.decimals import decimal_bound
 from verifier.balls.engine import FIRST_BITS, Enclosure
@@ -120,13 +120,9 @@ def full_rank_fraction(
     if not seeds:
         raise InputError("seeds is empty; give at least one seed")
     backend = backend or numpy_backend()
-    report = canary(backend, [])
-    engine, trials = "binary64, then Arb", list[Trial]()
-    if report.passed:
-        with backend.heard() as products:
-            trials = _trials(network, inputs, seeds, scale, max_bits, backend, stage)
-        report = canary(backend, products)
-    if not report.passed:
+    engine = "binary64, then Arb"
+    trials, report = between_canaries(backend, lambda: _trials(network, inputs, seeds, scale, max_bits, backend, stage))
+    if trials is None:
         engine = f"Arb (binary64 refused: {report.failure})"
         trials = _trials(network, inputs, seeds, scale, max_bits, None, stage)
     proved = sum(trial.verdict is Verdict.PROVED for trial in trials)

@@ -26,7 +26,7 @@ from verifier.network.layers import AvgPool, Conv, Dense, window_indices
 from verifier.network.network import Array, Network
 from verifier.rank.unit_forms import MIRRORED
 from verifier.sigma.activations import Activation
-from verifier.sigma.tree import Call, Named, Power, evaluate, subtrees
+from verifier.sigma.tree import Call, Named, Ops, Power, evaluate, subtrees
 
 ENTRIES = 2_000_000
 """Most numbers that one layer may have on all samples."""
@@ -322,11 +322,12 @@ def _value(activation: Activation, argument: fmpq) -> tuple[fmpq, bool]:
     return found, ops.longest <= ACTIVATION_BITS
 
 
-class _ExactOps:
+class _ExactOps(Ops[fmpq]):
     """`Ops` over exact rationals; what leaves them raises."""
 
     def __init__(self, argument: fmpq) -> None:
-        self.argument, self.longest = argument, 0
+        super().__init__(argument)
+        self.longest = 0
 
     def _noted(self, value: fmpq) -> fmpq:
         """The value; the longest numerator and denominator, together, are kept."""

@@ -21,11 +21,13 @@ from markupsafe import escape
 from verifier.certificate.cost import sentence
 from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
+from verifier.outcome import Step
 from verifier.report import page_template as sheet
 from verifier.report import picture
 from verifier.report import sentences as words
-from verifier.report.results import CaseEntry, ProofEntry, Results, StepEntry, read_results
+from verifier.report.results import Results, read_results
 from verifier.report.text import formula, typeset, visible
+from verifier.run.record import CaseRecord, StatementRecord
 
 MAX_BYTES = 3 * 2**20
 """A page that would be larger is written with less detail."""
@@ -57,7 +59,7 @@ class Usual:
 class View:
     """A case as the templates need it."""
 
-    case: CaseEntry
+    case: CaseRecord
     id: str
     level: Level
     shared: Mapping[str, Usual | None]
@@ -98,7 +100,7 @@ class View:
         return "" if self.case.curve is None else words.caption(self.case.curve, short=self.level != "full")
 
     @property
-    def own(self) -> list[StepEntry | ProofEntry]:
+    def own(self) -> list[Step | StatementRecord]:
         """What was computed and is no step of the proof, and the proof's steps whose evidence is not the usual one."""
         there = {step.label for step in self.case.theorem if step.applies}
         computed = [step for step in self.case.steps if SHOWN_ELSEWHERE.get(step.key) not in there]
@@ -113,12 +115,12 @@ class View:
                 found.setdefault(step.verdict, []).append(step.label)
         return found
 
-    def _is_usual(self, step: ProofEntry) -> bool:
+    def _is_usual(self, step: StatementRecord) -> bool:
         usual = self.shared.get(step.label)
         return usual is not None and (usual.verdict, usual.reason) == (step.verdict, step.reason)
 
     @property
-    def inapplicable(self) -> list[ProofEntry]:
+    def inapplicable(self) -> list[StatementRecord]:
         """The statements that do not apply to the case."""
         return [step for step in self.case.theorem if not step.applies]
 
@@ -233,16 +235,16 @@ def _filters(views: Sequence[View]) -> list[dict[str, Any]]:
     return groups
 
 
-def _glossary(cases: Sequence[CaseEntry]) -> list[ProofEntry]:
+def _glossary(cases: Sequence[CaseRecord]) -> list[StatementRecord]:
     """Every statement once."""
-    found: dict[str, ProofEntry] = {}
+    found: dict[str, StatementRecord] = {}
     for case in cases:
         for step in case.theorem:
             found.setdefault(step.label, step)
     return list(found.values())
 
 
-def _shared(cases: Sequence[CaseEntry]) -> dict[str, Usual | None]:
+def _shared(cases: Sequence[CaseRecord]) -> dict[str, Usual | None]:
     """For each statement the evidence that occurs most often, if that is often enough to be given once for all."""
     counts: dict[str, Counter[tuple[str, str]]] = {}
     for case in cases:

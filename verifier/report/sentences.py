@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from verifier.balls.exact import at_most
-from verifier.report.results import CaseEntry
 from verifier.run.curve import Curve
+from verifier.run.record import CaseRecord
 
 FROM_HERE = "from this start (U, V) a continuous path"
 DESCENT = {
@@ -55,7 +55,7 @@ TRUST = (
 )
 
 
-def sentence(case: CaseEntry) -> str:
+def sentence(case: CaseRecord) -> str:
     """The verdict of a case in one sentence, to be read after the word that `headline` gives."""
     if case.error is not None:
         return "No verdict: " + case.error.message
@@ -63,7 +63,7 @@ def sentence(case: CaseEntry) -> str:
     return words[0].upper() + words[1:]
 
 
-def _path(case: CaseEntry) -> str:
+def _path(case: CaseRecord) -> str:
     path, zero = case.step("path"), case.step("zero_loss")
     if path is None:
         return "no path was asked for"
@@ -82,11 +82,11 @@ def _path(case: CaseEntry) -> str:
     return "no path from this start (U, V) to loss 0 was certified: whether one exists is open"
 
 
-def _landscape(case: CaseEntry) -> str:
-    valley = case.proof("T3.4(2)")
+def _landscape(case: CaseRecord) -> str:
+    valley = case.statement("T3.4(2)")
     if valley == "PROVED":
         return "and no local valley of this landscape is bad (proved)"
-    if case.proof("L3.2 construction") == "REFUTED":
+    if case.statement("L3.2 construction") == "REFUTED":
         return (
             "no U gives this feature matrix full row rank (refuted for every U), so the theorem's proof does not "
             "apply, and whether the landscape has bad local valleys is undecided"
@@ -96,12 +96,13 @@ def _landscape(case: CaseEntry) -> str:
     return "whether this landscape has bad local valleys is undecided"
 
 
-def headline(case: CaseEntry) -> str:
+def headline(case: CaseRecord) -> str:
     """The one verdict that stands for a case: its path's, or what went wrong."""
-    return "ERROR" if case.error is not None else case.verdict("path") or "UNDECIDED"
+    path = case.step("path")
+    return "ERROR" if case.error is not None else "UNDECIDED" if path is None else str(path.verdict)
 
 
-def summary(cases: Sequence[CaseEntry]) -> str:
+def summary(cases: Sequence[CaseRecord]) -> str:
     """What a run of several cases found, in one sentence."""
     count = {verdict: sum(headline(case) == verdict for case in cases) for verdict in (*MEANING, "ERROR")}
     labels = [step.label for case in cases if (step := case.step("path")) is not None and step.verdict == "PROVED"]
@@ -113,7 +114,7 @@ def summary(cases: Sequence[CaseEntry]) -> str:
     words += [f"{count[verdict]} {verdict.lower()}" for verdict in ("REFUTED", "UNDECIDED") if count[verdict]]
     words += [f"{count['ERROR']} without a verdict"] if count["ERROR"] else []
     written = [case for case in cases if case.certificate is not None]
-    accepted = sum(case.check is not None and case.check.verdict == "ACCEPTED" for case in written)
+    accepted = sum(case.check is not None and case.check.accepted for case in written)
     costly = sum(case.check is not None and case.check.verdict == "TOO EXPENSIVE" for case in written)
     words.append(f"the independent checker accepted {accepted} of {len(written)} certificates")
     words[-1] += f" ({costly} too expensive to check)" if costly else ""
@@ -127,7 +128,7 @@ def cases_of(number: int) -> str:
     return f"{number} case" if number == 1 else f"{number} cases"
 
 
-def commands(case: CaseEntry) -> tuple[str, str, str] | None:
+def commands(case: CaseRecord) -> tuple[str, str, str] | None:
     """The command lines that check the certificate again, in the report's folder and in a clone, and one that reads it.
 
     None if there is no certificate.

@@ -1,4 +1,4 @@
-"""What `verifier.verify` is given, made into an instance for the pipeline; every mistake gets its line here."""
+"""What `verifier.verify` is given, made into a problem; every mistake gets its line here."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from verifier.data.arrays import dataset_from_arrays
 from verifier.data.classes import Classes, one_logit, suggestion, with_classes
 from verifier.data.dataset import Dataset, Scale
 from verifier.data.gate import Labels, binary64
-from verifier.data.grouping import group_duplicates
 from verifier.data.readers import BUILT_IN, load_dataset
 from verifier.errors import DataError, InputError, NetworkError, nearest, one_line
 from verifier.network.initialise import Init, initialise, output_weights
 from verifier.network.layers import Layer
 from verifier.network.network import Array, Network, network_for
-from verifier.run.pipeline import Instance, in_words
+from verifier.problem import Problem
 
 Weights = ArrayLike | Mapping[str, ArrayLike]
 """U as a flat array of shape (p,); or by name, ``{"layer0.weight": ..., "layer0.bias": ..., ...}``; or as the list of
@@ -90,25 +89,42 @@ def given_network(given: Network | Layer | Sequence[Layer] | None, data: Dataset
     return given
 
 
-def given_instance(
-    full: Dataset, network: Network, u: Weights | None, v: ArrayLike | None, *, seed: int, init: Init, scale: float
-) -> Instance:
-    """Group the samples; take U, (p,), and V, (M, m), as they were given, or draw them.
+def given_problem(
+    data: Dataset,
+    network: Network,
+    u: Weights | None,
+    v: ArrayLike | None,
+    *,
+    seed: int,
+    init: Init,
+    scale: float,
+    targets: Sequence[str | float],
+    losses: Sequence[str],
+) -> Problem:
+    """Take U, (p,), and V, (M, m), as they were given, or draw them; and what the paths are to reach.
 
     Raises
     ------
-    NetworkError, DataError
+    NetworkError, DataError, InputError
         One line with the remedy.
     """
-    grouping = group_duplicates(full)
+    for argument, value, example in (("targets", targets, '["1e-6"]'), ("losses", losses, '["squared"]')):
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
+            raise InputError(
+                f"{argument} = {one_line(value)} is no sequence; write {argument}={example}, or [] for none"
+            )
     hidden = initialise(network, init, seed=seed, scale=scale) if u is None else _hidden(network, u)
-    words = in_words(full, grouping, True)
-    if v is None:
-        output = output_weights(network, full.classes, seed=seed)
-    else:
-        output, said = _output(network, v, full)
-        words += said
-    return Instance(grouping.dataset, grouping, network, hidden, output, words)
+    output, said = (output_weights(network, data.classes, seed=seed), "") if v is None else _output(network, v, data)
+    return Problem(
+        data,
+        network,
+        hidden,
+        output,
+        targets=tuple(map(str, targets)),
+        losses=tuple(losses),
+        name=data.name,
+        remark=said,
+    )
 
 
 def _hidden(network: Network, given: Weights) -> Array:

@@ -17,19 +17,20 @@ import msgspec
 
 from verifier.data.files import read_regular
 from verifier.errors import CaseError, nearest, one_line
+from verifier.landscape.escape_kinds import ORDER
+from verifier.landscape.path import DEFAULT_TARGETS
 from verifier.network.layers import AvgPool, Conv, Dense, Layer, Source
 from verifier.network.network import Network, network_for
+from verifier.options import BITS, MAX_CHECK
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 
 MAX_CASE_BYTES = 2**20
 MAX_ENTRIES = {"network.layers": 1000, "path.targets": 64, "path.escapes": 16, "losses.kinds": 16}
 MAX_TITLE = 200
-MAX_CHECK = 10**6
-"""Seconds or GiB that a check may be predicted to take."""
 MAX_ACTIVATIONS = 4000
 """Characters of all different activations together: each is analysed, which takes time."""
-ESCAPES = ("E1", "E2", "E3", "E4")
+ESCAPES = tuple(sorted(ORDER))
 
 
 class DataSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -76,8 +77,8 @@ class StartSection(msgspec.Struct, forbid_unknown_fields=True):
 class PathSection(msgspec.Struct, forbid_unknown_fields=True):
     """``[path]``: which losses the path must reach, and how it may leave a start that P1 cannot begin from."""
 
-    targets: list[str | float] = msgspec.field(default_factory=lambda: ["1e-6", "1e-100"])
-    escapes: list[str] = msgspec.field(default_factory=lambda: ["E1", "E2", "E4", "E3"])
+    targets: list[str | float] = msgspec.field(default_factory=lambda: list(DEFAULT_TARGETS))
+    escapes: list[str] = msgspec.field(default_factory=lambda: list(ORDER))
     epsilon: str | float = "1e-3"
 
 
@@ -235,8 +236,8 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
             expected[key] = Verdict(value)
     if file.data.duplicates not in ("group", "keep"):
         raise CaseError(f'{label}: data.duplicates = {file.data.duplicates!r}; use "group" or "keep"')
-    if not 64 <= file.rank.max_bits <= 16384:
-        raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in 64..16384")
+    if not BITS[0] <= file.rank.max_bits <= BITS[1]:
+        raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in {BITS[0]}..{BITS[1]}")
     for key in ("max_check_seconds", "max_check_gib"):
         most = getattr(file.certificate, key)
         if most is not None and not 0 < most <= MAX_CHECK:

@@ -9,7 +9,7 @@ of the later and the upper bound of the earlier one: the points make a band that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -17,9 +17,10 @@ from flint import arb
 
 from verifier.balls.exact import at_least, at_most, exactly
 from verifier.balls.precision import working_precision
-from verifier.landscape.escape import Escape
+from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.losses import LossPathResult
 from verifier.landscape.path import Path, Target
+from verifier.landscape.sampling import loss_on_legs, sample_loss
 
 Point = tuple[float, float | None, float]
 """Time, lower and upper bound of log10 of the loss."""
@@ -28,8 +29,14 @@ EVALUATIONS = 115_000
 """Margins that may be evaluated for one curve, at about 2.5 microseconds each: about a third of a second."""
 FEWEST, MOST, ON_RAY = 5, 41, 13
 """Points on the segment at least and at most, and points on the ray."""
+BEYOND = 1.2
+"""The last time, as a multiple of that of the last target: the picture shows that the loss stays below it."""
+ON_CHORD = 17
+"""Points on a segment of which only its chord is known."""
 DECIMALS = 4
+"""Decimals of log10 that are kept: 0.02 % of the loss, less than a pixel."""
 BITS = 64
+"""Working precision: far more than the decimals that are kept."""
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,13 +96,14 @@ def curve_of(path: Path | None, escape: Escape | None, other: LossPathResult | N
 def _descent(path: Path, escape: Escape | None) -> Curve:
     margins, legs = sum(map(len, path.start_margins.rows)), len(path.before)
     count = max(FEWEST, min(MOST, EVALUATIONS // max(margins, 1)))
-    at = [legs + k / (count - 1) for k in range(count)]
-    segment = Piece(kind="segment", points=_points(_enclosed(path, at)))
+    on_segment = [legs + k / (count - 1) for k in range(count)]
     marks = tuple(mark for target in path.targets if (mark := _mark(path, target)) is not None)
-    last = max([1.2 * mark.time for mark in marks] + [path.corner + 1.0])
-    times = [path.corner + (last - path.corner) * k / (ON_RAY - 1) for k in range(ON_RAY)]
-    enclosed = _enclosed if (count + ON_RAY) * margins <= EVALUATIONS else _bounded
-    ray = Piece(kind="ray", points=_points(enclosed(path, times)))
+    last = max([BEYOND * mark.time for mark in marks] + [path.corner + 1.0])
+    on_ray = [path.corner + (last - path.corner) * k / (ON_RAY - 1) for k in range(1, ON_RAY)]
+    samples = sample_loss(path, [*on_segment, *on_ray], evaluations=EVALUATIONS - count * margins)
+    points = _points((sample.s, sample.loss) for sample in samples)
+    segment = Piece(kind="segment", points=tuple(point for point in points if point[0] <= path.corner))
+    ray = Piece(kind="ray", points=tuple(point for point in points if point[0] >= path.corner))
     zero_error = path.time_on_ray(path.zero_error_t)
     epsilon = None if escape is None else escape.epsilon
     return Curve(
@@ -110,56 +118,25 @@ def _descent(path: Path, escape: Escape | None) -> Curve:
     )
 
 
-def _enclosed(path: Path, times: Sequence[float]) -> Iterator[tuple[float, arb]]:
-    return ((s, path.exact_loss(s)) for s in times)
-
-
-def _bounded(path: Path, times: Sequence[float]) -> Iterator[tuple[float, arb]]:
-    """Bounds by two margins, where an enclosure is dear.
-
-    With gamma <= every margin of V1 and b >= the smallest one, ``log(1 + e^{-tb}) / n <= Phi(U, t V1) <= log(1 + (m-1)
-    e^{-t gamma})``.
-    """
-    with working_precision(path.precision):
-        kappa, smallest = path.kappa.arb(), path.end_margins.rows[0][0].upper()
-        for ball in (ball for row in path.end_margins.rows for ball in row):
-            if ball.upper() < smallest:
-                smallest = ball.upper()
-        found = []
-        for s in times:
-            t = (arb(s) - len(path.before)) * kappa
-            low = (-t * smallest).exp().log1p() / sum(path.multiplicities)
-            high = ((path.classes - 1) * (-t * path.gamma.arb()).exp()).log1p()
-            found.append((s, low.union(high)))
-    return iter(found)
-
-
 def _escape(escape: Escape, path: Path) -> Piece:
     """The escape's legs: what its claim says of the loss there, nothing is evaluated in between."""
-    low, high = (bound.arb() for bound in path.start_loss)
+    start, whole = loss_on_legs(escape)
     legs = float(len(path.before))
-    end = path.exact_loss(legs)
-    with working_precision(BITS):
-        if escape.label == "E3" and escape.epsilon is not None:
-            top = high + escape.epsilon.arb()
-            below = top * arb("0.5 +/- 0.5")  # of the lower end nothing is claimed
-            return Piece(kind="escape", points=_points([(0.0, below), (legs, below)]))
-        begin = low.union(high)
-        return Piece(kind="escape", points=_points([(0.0, begin), (legs, end if escape.label == "E1" else begin)]))
+    end = path.exact_loss(legs) if escape.kind.loss == "decreases" else whole
+    return Piece(kind="escape", points=_points([(0.0, whole if escape.kind.loss == "bounded" else start), (legs, end)]))
 
 
 def _chord(found: LossPathResult) -> Curve | None:
     """X1: the loss is convex on the segment, hence below its chord, and above the infimum."""
     if found.start_loss is None or found.end_loss is None or found.infimum is None:
         return None
-    count = 17
     with working_precision(BITS):
         low, high = (bound.arb() for bound in found.start_loss)
         floor, end = found.infimum[0].arb(), found.end_loss.arb()
         values = [(0.0, low.union(high))]
-        for k in range(1, count):
-            s = arb(k) / (count - 1)
-            values.append((k / (count - 1), floor.union((1 - s) * high + s * end)))
+        for k in range(1, ON_CHORD):
+            s = arb(k) / (ON_CHORD - 1)
+            values.append((k / (ON_CHORD - 1), floor.union((1 - s) * high + s * end)))
         positive = found.infimum[0].mantissa > 0
         return Curve(
             label="X1",

@@ -1,4 +1,4 @@
-"""Where tasks run: processes of this machine, or the workers of a Dask scheduler; and how a lost worker is survived."""
+"""Where jobs are done: processes of this machine or workers of a Dask scheduler; how a lost worker is survived."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from concurrent.futures import (
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from verifier.certificate.check_process import stop_all
-from verifier.errors import InputError, installing, one_line
+from verifier.errors import InputError, VerifierError, installing, one_line
 from verifier.run.record import Failure
-from verifier.run.worker import Task, TaskResult, run_task
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 CONNECT_SECONDS = 15
 """How long a scheduler may take to answer, and then to have a worker."""
@@ -40,7 +42,7 @@ DIED = (
 class Workers:
     """Something that makes executors, a new one when one breaks.
 
-    ``width`` tasks are in flight at a time; a worker uses ``threads`` threads. ``local`` workers see the file system of
+    ``width`` jobs are in flight at a time; a worker uses ``threads`` threads. ``local`` workers see the file system of
     this process.
     """
 
@@ -50,7 +52,7 @@ class Workers:
     local: bool = False
 
 
-def given(executor: Executor, width: int | None = None) -> Workers:
+def of_executor(executor: Executor, width: int | None = None) -> Workers:
     """Workers of an executor that somebody else made and ends; it cannot be made anew if it breaks."""
     unused = [executor]
 
@@ -93,8 +95,8 @@ class _Pool(ProcessPoolExecutor):
     """Starts its workers deaf to Ctrl-C, which is this process's to act on: also before they are prepared."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """As ever."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # new processes inherit it
+        """Submit with SIGINT blocked, so that a process that is started for it inherits that."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return super().submit(function, *args, **kwargs)
         finally:
@@ -166,68 +168,75 @@ def workers(jobs: int, memory: float | None, scheduler: str | None) -> Iterator[
 
 
 def completed(
-    workers: Workers, tasks: Iterable[Task], begin: Callable[[Task], None]
-) -> Iterator[tuple[Task, TaskResult | Failure]]:
-    """Run tasks and give each back with its result, in the order in which they end.
+    workers: Workers, jobs: Iterable[Job], submit: Callable[[Executor, Job], Future[Result]]
+) -> Iterator[tuple[Job, Result | Failure]]:
+    """Have jobs done and give each back with its result, in the order in which they end.
 
-    When workers die with the executor, what was in flight is run again one at a time by a new one; a task that dies
-    alone is a failure, the others go on. ``begin`` is told of every execution.
+    When workers die with the executor, what was in flight is done again one at a time by a new one; a job whose worker
+    dies although it works on nothing else is a failure, the others go on.
+
+    Parameters
+    ----------
+    workers : Workers
+        They do the jobs.
+    jobs : iterable
+        In the order in which they begin.
+    submit : callable
+        Begins a job on an executor; called once for every execution.
+
+    Yields
+    ------
+    (job, result or Failure)
 
     Raises
     ------
     InputError
         If the executor is lost altogether.
+    VerifierError
+        What a job raised.
     """
-    waiting = iter(tasks)
+    waiting = iter(jobs)
     executor = workers.make()
-    flying: dict[Future[TaskResult], Task] = {}
-    suspects: list[Task] = []
+    flying: dict[Future[Result], Job] = {}
+    suspects: list[Job] = []
     while True:
-        while not suspects and len(flying) < workers.width and (task := next(waiting, None)) is not None:
-            _submit(executor, task, begin, flying, suspects)
+        while not suspects and len(flying) < workers.width and (job := next(waiting, None)) is not None:
+            try:
+                flying[submit(executor, job)] = job
+            except BrokenExecutor:
+                suspects.append(job)
         if flying:
             for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                task = flying.pop(future)
+                job = flying.pop(future)
                 result = _result(future)
                 if result is None:
-                    suspects.append(task)
+                    suspects.append(job)
                 else:
-                    yield task, result
+                    yield job, result
         elif suspects:
             executor = workers.make()
-            for task in suspects:
-                alone: dict[Future[TaskResult], Task] = {}
-                _submit(executor, task, begin, alone, [])
-                result = next((_result(future) for future in alone), None)
+            for job in suspects:
+                try:
+                    result = _result(submit(executor, job))
+                except BrokenExecutor:
+                    result = None
                 if result is None:
                     executor = workers.make()
-                yield task, result or Failure("worker", DIED)
+                yield job, Failure("worker", DIED) if result is None else result
             suspects = []
         else:
             return
 
 
-def _submit(
-    executor: Executor,
-    task: Task,
-    begin: Callable[[Task], None],
-    flying: dict[Future[TaskResult], Task],
-    suspects: list[Task],
-) -> None:
-    begin(task)
-    try:
-        flying[executor.submit(run_task, task)] = task
-    except BrokenExecutor:
-        suspects.append(task)
-
-
-def _result(future: Future[TaskResult]) -> TaskResult | Failure | None:
-    """What became of a task; None if its executor broke, which may be another task's doing."""
+def _result(future: Future[Result]) -> Result | Failure | None:
+    """What became of a job; None if its executor broke, which may be another job's doing."""
     try:
         return future.result()
     except BrokenExecutor:
         return None
     except CancelledError:
         raise InputError("the scheduler was lost; run again to go on: what is finished is kept") from None
-    except Exception as error:  # of the executor, not of the case: Dask's KilledWorker, a result that cannot be sent
+    except VerifierError:
+        raise
+    except Exception as error:  # of the executor, not of the job: Dask's KilledWorker, a result that cannot be sent
         return Failure("worker", f"the worker that proved it was lost: {type(error).__name__}: {one_line(str(error))}")

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from verifier.errors import CaseError, InputError
 from verifier.run.case import Case, build_layers, parse_case, read_case
-from verifier.run.toml import to_toml
 
 MAX_MEMBERS = 10_000
 """Of a family: more would be a mistake, and fill the disk with certificates."""
@@ -92,7 +93,7 @@ def members(document: dict[str, Any], *, name: str, folder: Path, label: str) ->
 
 
 def _member(document: dict[str, Any], name: str, folder: Path, label: str) -> Case:
-    case = parse_case(to_toml(document), name=name, folder=folder, label=label)
+    case = parse_case(tomli_w.dumps(document), name=name, folder=folder, label=label)
     try:
         build_layers(case.file.network.layers)
     except InputError as error:

@@ -1,8 +1,9 @@
-"""The ledger of a run: one SQLite row per case, so that a run which was killed goes on where it stopped.
+"""The ledger of a run: one SQLite row per job, so that a run which was killed goes on where it stopped.
 
-A row's key is a digest of everything that the outcome depends on (`case_key`); a row without a record is a case that
-was begun. One run at a time writes a ledger (a lock that ends with the process); shards have ledgers of their own, and
-the whole run takes over the rows of shards that are finished.
+A job is a case of a suite or a run of an experiment. A row's key is a digest of everything that the outcome depends on
+(`job_key`); a row without a record is a job that was begun. Records are structs of whatever type the jobs have, kept
+as MessagePack, which has every binary64 number, NaN included. One run at a time writes a ledger (a lock that ends with
+the process); shards have ledgers of their own, and the whole run takes over the rows of shards that are finished.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import json
 import platform
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import flint
 import msgspec
@@ -26,7 +27,8 @@ import scipy
 
 import verifier
 from verifier.errors import InputError
-from verifier.run.record import CaseRecord
+
+Record = TypeVar("Record", bound=msgspec.Struct)
 
 APPLICATION, FORMAT = 0x76657266, 1
 """SQLite's application_id ("verf") and user_version of a ledger."""
@@ -64,13 +66,28 @@ def environment() -> str:
     for file in sorted(root.rglob("*.py")):
         content = file.read_bytes()
         sources.update(f"{file.relative_to(root)} {len(content)}\n".encode() + content)
-    return hashlib.sha256(json.dumps([sources.hexdigest(), versions()]).encode()).hexdigest()
+    return digest(json.dumps([sources.hexdigest(), versions()]).encode())
 
 
-def case_key(name: str, toml: str, files: Mapping[str, bytes], seed: int | None, device: str) -> str:
-    """Digest of everything that a case's outcome depends on; ``files`` are the bytes of its data and weights."""
-    digests = {key: hashlib.sha256(content).hexdigest() for key, content in sorted(files.items())}
-    return hashlib.sha256(json.dumps([environment(), name, toml, digests, seed, device]).encode()).hexdigest()
+def digest(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def job_key(*parts: object) -> str:
+    """Digest of everything that a job's outcome depends on.
+
+    Parameters
+    ----------
+    *parts
+        Plain values that JSON has, in a fixed order; `environment` is added to them.
+
+    Returns
+    -------
+    str
+        SHA-256 in hexadecimal.
+    """
+    return digest(json.dumps([environment(), *parts]).encode())
 
 
 class Ledger:
@@ -118,7 +135,7 @@ class Ledger:
         return identity, bool(finished)
 
     def start(self, keys: Iterable[str]) -> None:
-        """Go on with the run, or begin a new one if it is finished; forget those cases that a finished run has done."""
+        """Go on with the run, or begin a new one if it is finished; forget those jobs that a finished run has done."""
         with _said(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("DELETE FROM cases WHERE key = ? AND finished", ((key,) for key in keys))
@@ -126,7 +143,7 @@ class Ledger:
             self._connection.execute("COMMIT")
 
     def finish(self, keys: Iterable[str]) -> None:
-        """Note that the run of these cases is finished: the next one does them again."""
+        """Note that the run of these jobs is finished: the next one does them again."""
         with _said(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("UPDATE cases SET finished = 1 WHERE key = ?", ((key,) for key in keys))
@@ -134,7 +151,7 @@ class Ledger:
             self._connection.execute("COMMIT")
 
     def begin(self, key: str, name: str) -> None:
-        """Count an execution of a case."""
+        """Count an execution of a job."""
         with _said(self.path):
             self._connection.execute(
                 "INSERT INTO cases VALUES (?, ?, 1, NULL, 0)"
@@ -142,19 +159,26 @@ class Ledger:
                 (key, name),
             )
 
-    def commit(self, key: str, record: CaseRecord, *, executions: int = 0) -> None:
-        """Keep the record of a case."""
+    def commit(self, key: str, name: str, record: msgspec.Struct) -> None:
+        """Keep the record of a job."""
         with _said(self.path):
             self._connection.execute(
-                "INSERT INTO cases VALUES (?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET record = excluded.record",
-                (key, record.name, executions, msgspec.json.encode(record)),
+                "INSERT INTO cases VALUES (?, ?, 0, ?, 0) ON CONFLICT DO UPDATE SET record = excluded.record",
+                (key, name, msgspec.msgpack.encode(record)),
             )
 
-    def records(self) -> dict[str, tuple[CaseRecord, int]]:
-        """All records by key, each with how often its case was executed."""
+    def records(self, kind: type[Record], keys: Iterable[str]) -> dict[str, Record]:
+        """The records of those of the jobs that are done, by key.
+
+        Raises
+        ------
+        InputError
+            A record that is none of this type.
+        """
+        wanted = set(keys)
         with _said(self.path):
-            rows = self._connection.execute("SELECT key, record, executions FROM cases WHERE record IS NOT NULL")
-            return {key: (msgspec.json.decode(record, type=CaseRecord), count) for key, record, count in rows}
+            rows = self._connection.execute("SELECT key, record FROM cases WHERE record IS NOT NULL")
+            return {key: msgspec.msgpack.decode(record, type=kind) for key, record in rows if key in wanted}
 
     def absorb(self, *, take: bool = True) -> None:
         """Take over the records of the shards beside this ledger that are finished, each run of a shard once.
@@ -171,9 +195,11 @@ class Ledger:
                 identity, finished = shard.run
                 if finished and not self._knows(identity):
                     with _said(self.path):
+                        done = "SELECT key, name, executions, record, 0 FROM cases WHERE record IS NOT NULL"
+                        rows = shard._connection.execute(done).fetchall() if take else []
+                        upsert = "ON CONFLICT DO UPDATE SET record = excluded.record"
                         self._connection.execute("BEGIN IMMEDIATE")
-                        for key, (record, executions) in shard.records().items() if take else ():
-                            self.commit(key, record, executions=executions)
+                        self._connection.executemany(f"INSERT INTO cases VALUES (?, ?, ?, ?, ?) {upsert}", rows)
                         self._connection.execute("INSERT INTO absorbed VALUES (?)", (identity,))
                         self._connection.execute("COMMIT")
 
@@ -186,7 +212,22 @@ class Ledger:
 def open_ledger(
     out: Path, shard: tuple[int, int] | None, keys: Iterable[str] = (), *, fresh: bool = False
 ) -> Iterator[Ledger]:
-    """Open the ledger of a run of some cases in ``out``: an unfinished run is gone on with, a finished one starts over.
+    """Open the ledger of a run in the folder of its results: an unfinished run is gone on with.
+
+    Parameters
+    ----------
+    out : Path
+        The folder; made if it is missing.
+    shard : (int, int) or None
+        Part i of n of the run; a shard has a ledger of its own, which the whole run takes over.
+    keys : iterable of str, optional
+        The jobs that start over if the run that has done them is finished.
+    fresh : bool, optional
+        Discard the ledger that is there.
+
+    Yields
+    ------
+    Ledger
 
     Raises
     ------

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from verifier.certificate.check_process import Checked
 from verifier.certificate.cost import LeftOut
 from verifier.certificate.writer import atomic_write
 from verifier.errors import CertificateError
+from verifier.outcome import Report, Step
+from verifier.run.case import Case
 from verifier.run.curve import Curve
-from verifier.run.pipeline import CaseReport, Step
 from verifier.run.summary import Question
 from verifier.verdict import Verdict
 
@@ -32,8 +33,52 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
 
 
+class StatementRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement of the proof, in words and as a formula, and what was found of it.
+
+    ``source`` is ``paper`` or this project's, ``how`` says how it is checked, ``assumes`` what the theory supposes.
+    """
+
+    label: str
+    source: str = ""
+    title: str = ""
+    statement: str = ""
+    formula: str = ""
+    assumes: str = ""
+    how: str = ""
+    applies: bool
+    verdict: Verdict
+    reason: str = ""
+    rests_on: tuple[str, ...] = ()
+
+
+class CheckRecord(msgspec.Struct, frozen=True):
+    """The independent checker's answer for the case's certificate, as `Checked` gives it, and its seconds."""
+
+    verdict: str
+    reason: str
+    seconds: float
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the checker proved every claim of the certificate anew."""
+        return self.verdict == "ACCEPTED"
+
+    @property
+    def answered(self) -> bool:
+        """Whether the checker came to an end: it accepted or rejected the certificate."""
+        return self.verdict in ("ACCEPTED", "REJECTED")
+
+    @property
+    def refused(self) -> bool:
+        """Whether the checker found the certificate wrong or unreadable; one too expensive to check is neither."""
+        return self.verdict in ("REJECTED", "UNREADABLE")
+
+
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A case that is done: its verdicts, its certificate (relative to the results' folder) and the checker's answer.
+
+    The same struct goes to the ledger and to results.json, and the report reads it back.
 
     ``units`` is M. ``understood`` says how the data's file was read, ``start`` where weights come from.
     ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
@@ -44,32 +89,41 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    toml: str
     data: str = ""
     understood: str = ""
     start: str = ""
     units: int = 0
+    seconds: float = 0.0
+    steps: tuple[Step, ...] = ()
+    theorem: tuple[StatementRecord, ...] = ()
+    remains: tuple[str, ...] = ()
     question: Question | None = None
     curve: Curve | None = None
     engine: str = ""
-    steps: tuple[Step, ...] = ()
-    theorem: tuple[dict[str, Any], ...] = ()
-    remains: tuple[str, ...] = ()
     attempts: tuple[str, ...] = ()
     expected: dict[str, Verdict] = {}
     surprises: tuple[str, ...] = ()
-    seconds: float = 0.0
     certificate: str | None = None
     certificate_bytes: int = 0
-    sha256: dict[str, str] = {}
-    check: Checked | None = None
+    sha256: dict[str, str] = msgspec.field(default_factory=dict, name="certificate_sha256")
+    check: CheckRecord | None = None
     refusal: str | None = None
     left_out: tuple[LeftOut, ...] = ()
     error: Failure | None = None
+    toml: str
+
+    def step(self, key: str) -> Step | None:
+        """The step with this key, None if it was not asked for."""
+        return next((step for step in self.steps if step.key == key), None)
+
+    def statement(self, label: str) -> Verdict | None:
+        """The verdict of a statement of the proof, None if it does not apply."""
+        return next((step.verdict for step in self.theorem if step.label == label and step.applies), None)
 
     def verdict(self, key: str) -> Verdict | None:
         """The verdict of the step with this key."""
-        return next((step.verdict for step in self.steps if step.key == key), None)
+        step = self.step(key)
+        return None if step is None else step.verdict
 
     @property
     def checked(self) -> bool:
@@ -104,28 +158,37 @@ def worst(codes: Iterable[int]) -> int:
     return min(codes, key=(1, 2, 3, 0).index, default=0)
 
 
-def record_of(report: CaseReport, name: str, toml: str, seconds: float) -> CaseRecord:
+def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) -> CaseRecord:
     """Make the record of a case that has been proved; its certificate is added when it is written."""
-    theorem = report.theorem
+    theorem = report.proof
     fails = theorem is not None and any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3))
     return CaseRecord(
         name=name,
-        title=report.case.file.title,
+        title=case.file.title,
         toml=toml,
-        data=report.data,
-        understood=report.understood,
-        start=report.start,
+        data=report.problem.words,
+        understood=report.problem.data.understood,
+        start=report.problem.start,
         units=report.network.skip_count,
         engine=report.engine,
-        steps=tuple(report.steps),
-        theorem=() if theorem is None else tuple(theorem.as_json()),
+        steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
+        theorem=() if theorem is None else msgspec.convert(theorem.as_json(), tuple[StatementRecord, ...]),
         remains=theorem.remains if theorem is not None and fails else (),
-        attempts=() if report.rank is None else tuple(report.rank.attempts),
-        expected=dict(report.case.expected),
-        surprises=tuple(report.surprises),
+        attempts=tuple(report.rank.attempts),
+        expected=dict(case.expected),
+        surprises=tuple(surprises(report, case)),
         seconds=seconds,
         left_out=report.left_out,
     )
+
+
+def surprises(report: Report, case: Case) -> list[str]:
+    """Expectations of the case that were not met."""
+    return [
+        f"{key}: expected {wanted}, got {'nothing' if report.verdict(key) is None else report.verdict(key)}"
+        for key, wanted in case.expected.items()
+        if report.verdict(key) is not wanted
+    ]
 
 
 def store_certificate(out: Path, name: str, document: bytes, arrays: bytes) -> tuple[str, dict[str, str]]:
@@ -169,48 +232,28 @@ def intact(record: CaseRecord, out: Path) -> bool:
     if record.certificate is None:
         return True
     target = out / record.certificate
-    return all(file_digest(target.with_suffix(suffix)) == digest for suffix, digest in record.sha256.items())
+    digests = record.sha256.items()
+    return bool(digests) and all(file_digest(target.with_suffix(suffix)) == digest for suffix, digest in digests)
 
 
 def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
-    """The record as an entry of results.json."""
-    check, error = record.check, record.error
-    return {
-        "name": record.name,
-        "title": record.title,
-        "data": record.data,
-        "understood": record.understood,
-        "start": record.start,
-        "units": record.units,
-        "ok": record.ok,
-        "seconds": round(record.seconds, 3),
-        "verdicts": {step.key: str(step.verdict) for step in record.steps},
-        "steps": [
-            {
-                "key": s.key,
-                "label": s.label,
-                "verdict": str(s.verdict),
-                "reason": s.reason,
-                "seconds": round(s.seconds, 3),
-            }
-            for s in record.steps
-        ],
-        "theorem": list(record.theorem),
-        "remains": list(record.remains),
-        "question": msgspec.to_builtins(record.question),
-        "curve": msgspec.to_builtins(record.curve),
-        "engine": record.engine,
-        "attempts": list(record.attempts),
-        "expected": {key: str(verdict) for key, verdict in record.expected.items()},
-        "surprises": list(record.surprises),
-        "certificate": None if record.certificate is None else str(out / record.certificate),
-        "certificate_bytes": record.certificate_bytes,
-        "certificate_sha256": dict(record.sha256),
-        "check": None
-        if check is None
-        else {"verdict": check.verdict, "reason": check.reason, "seconds": check.seconds},
-        "refusal": record.refusal,
-        "left_out": [{"what": left.what, **msgspec.to_builtins(left)} for left in record.left_out],
-        "error": None if error is None else {"kind": error.kind, "message": error.message},
-        "toml": record.toml,
-    }
+    """The record as an entry of results.json: its fields, and what follows from them for readers of the file.
+
+    Parameters
+    ----------
+    record : CaseRecord
+        The case.
+    out : Path
+        The folder of the results: the certificate's place is named with it.
+
+    Returns
+    -------
+    dict
+        Plain JSON values; `msgspec.convert` makes the record of them again.
+    """
+    place = None if record.certificate is None else str(out / record.certificate)
+    shown = msgspec.structs.replace(record, certificate=place, seconds=round(record.seconds, 3))
+    entry: dict[str, Any] = msgspec.to_builtins(shown)
+    for left, words in zip(record.left_out, entry["left_out"], strict=True):
+        words["what"] = left.what
+    return {"ok": record.ok, "verdicts": {step.key: str(step.verdict) for step in record.steps}, **entry}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from importlib import resources
@@ -17,9 +17,9 @@ from verifier.certificate.memory import own_peak
 from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
 from verifier.run.case import Case
-from verifier.run.executors import Workers, given
+from verifier.run.executors import Workers, of_executor
 from verifier.run.family import read_cases
-from verifier.run.ledger import case_key, open_ledger, suffix, versions
+from verifier.run.ledger import digest, job_key, open_ledger, suffix, versions
 from verifier.run.record import CaseRecord, as_json, intact, worst
 from verifier.run.scheduler import Display, Job, Work
 from verifier.run.toml import case_toml
@@ -123,16 +123,12 @@ def run_cases(
     with open_ledger(out, shard, keys, fresh=fresh) as ledger:
         run = Work(jobs, out, display, seed, device, ledger)
         run.clean()
-        known = ledger.records()
-        for job in jobs:
-            record = known[job.key][0] if job.key in known else None
-            if record is not None and record.error is None and intact(record, out):
-                run.records[job.key] = record
-        result = SuiteResult(from_ledger=len(run.records))
+        known = run.take_over(CaseRecord, lambda job, record: record.error is None and intact(record, out))
+        result = SuiteResult(from_ledger=known)
         if executor is None:
             run.here()
         else:
-            run.elsewhere(executor if isinstance(executor, Workers) else given(executor))
+            run.by_workers(executor if isinstance(executor, Workers) else of_executor(executor))
         result.records = [run.records[job.key] for job in jobs]
         result.seconds = time.perf_counter() - started
         result.peak_bytes, result.checker_peak_bytes = max(run.peaks[0], own_peak()), run.peaks[1]
@@ -161,6 +157,11 @@ def _jobs(
         toml = case_toml(case)
         found.append(Job(position, name, case, toml, case_key(name, toml, packed(case)[0], seed, device)))
     return found
+
+
+def case_key(name: str, toml: str, files: Mapping[str, bytes], seed: int | None, device: str) -> str:
+    """Digest of everything that a case's outcome depends on; ``files`` are the bytes of its data and weights."""
+    return job_key(name, toml, {key: digest(content) for key, content in sorted(files.items())}, seed, device)
 
 
 def to_json(result: SuiteResult, out: Path) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -20,14 +18,12 @@ from verifier.certificate.writer import leftover_parts
 from verifier.errors import CertificateError, InputError
 from verifier.rank.certify import Stage
 from verifier.run.case import Case
-from verifier.run.executors import Workers, completed
+from verifier.run.case_problem import case_options
+from verifier.run.executors import Workers
 from verifier.run.ledger import Ledger, environment
-from verifier.run.pipeline import case_limits
 from verifier.run.record import CERTIFICATES, CaseRecord, Failure, file_digest, store_certificate
-from verifier.run.worker import Task, TaskResult, answered, failed, failure_of, packed, prove
-
-BLAS_THREADS = max(1, (os.cpu_count() or 1) // 2)
-"""OpenBLAS threads wait by spinning: with a checker at work on the same cores, a QR took 100 times longer."""
+from verifier.run.resumable import Resumable, Show
+from verifier.run.worker import Task, TaskResult, answered, failed, failure_of, packed, proved, run_task
 
 LARGE_BYTES = 4 * 2**20
 """A certificate from this size on is checked in a process of its own while the next case is proved."""
@@ -42,7 +38,7 @@ class Display(Protocol):
     def case(self, name: str, position: int, count: int) -> AbstractContextManager[Stage]:
         """Announce a case; the context's value announces its stages."""
 
-    def many(self, count: int) -> AbstractContextManager[Callable[[int, Sequence[str]], None]]:
+    def many(self, count: int) -> AbstractContextManager[Show]:
         """Announce cases that run side by side; the context's value is told how many are done, and which run."""
 
 
@@ -62,18 +58,31 @@ class Job:
         return CaseRecord(name=self.name, title=self.case.file.title, toml=self.toml)
 
 
-@dataclass
-class Work:
-    """What is to be done, where, and what is done: records by key, peak memory of workers and of their checkers."""
+class Work(Resumable[Job, CaseRecord]):
+    """The cases of a run, where their results go, and how they are proved.
 
-    jobs: list[Job]
-    out: Path
-    display: Display
-    seed: int | None
-    device: str
-    ledger: Ledger
-    records: dict[str, CaseRecord] = field(default_factory=dict)
-    peaks: tuple[int, int] = (0, 0)
+    Parameters
+    ----------
+    jobs : list of Job
+        The cases in order.
+    out : Path
+        Folder of the results.
+    display : Display
+        Progress.
+    seed : int or None
+        Replaces every case's seed.
+    device : str
+        Where the binary64 engine computes.
+    ledger : Ledger
+        What is done already.
+    """
+
+    def __init__(
+        self, jobs: list[Job], out: Path, display: Display, seed: int | None, device: str, ledger: Ledger
+    ) -> None:
+        super().__init__(jobs, ledger)
+        self.out, self.display, self.seed, self.device = out, display, seed, device
+        self.peaks = (0, 0)  # peak memory of workers and of their checkers, in bytes
 
     @property
     def scratch(self) -> Path:
@@ -92,11 +101,6 @@ class Work:
         for part in leftover_parts(self.out):
             if part.name.startswith((f".results{suffix}.json.", f".report{suffix}.html.")):
                 part.unlink(missing_ok=True)
-
-    def finished(self, job: Job, record: CaseRecord) -> None:
-        """Keep a record, here and in the ledger."""
-        self.ledger.commit(job.key, record)
-        self.records[job.key] = record
 
     def here(self) -> None:
         """Prove one case after the other in this process, and have them checked meanwhile.
@@ -127,9 +131,7 @@ class Work:
     def _proved_here(self, job: Job, backend: Backend, stage: Stage) -> CaseRecord:
         begun = time.perf_counter()
         try:
-            record, builder = prove(
-                job.case, job.name, job.toml, seed=self.seed, backend=backend, threads=BLAS_THREADS, stage=stage
-            )
+            record, builder = proved(job.case, job.name, job.toml, seed=self.seed, backend=backend, stage=stage)
         except Exception as error:  # of one case among several: it is marked, the others go on
             if len(self.jobs) == 1:
                 raise
@@ -147,7 +149,7 @@ class Work:
             seconds=time.perf_counter() - begun,
         )
 
-    def elsewhere(self, workers: Workers) -> None:
+    def by_workers(self, workers: Workers) -> None:
         """Have the cases proved and checked by workers, and write what they send.
 
         Raises
@@ -157,25 +159,20 @@ class Work:
         CertificateError
             A folder that cannot be written.
         """
-        remaining = [job for job in self.jobs if job.key not in self.records]
-        by_name = {job.name: job for job in remaining}
-        flying: list[str] = []
         checks = _Checks(self)
         try:
             for job in self.jobs:  # proved by an earlier run that had no time to check them
                 if job.key in self.records and not self.records[job.key].checked:
                     checks.add(job, self.records[job.key])
             with self.display.many(len(self.jobs)) as show:
-
-                def begin(task: Task) -> None:
-                    self.ledger.begin(by_name[task.name].key, task.name)
-                    flying.extend([task.name] if task.name not in flying else [])
-                    show(len(self.jobs) - len(by_name), flying)
-
-                for task, result in completed(workers, (self._task(job, workers) for job in remaining), begin):
-                    self._take(by_name.pop(task.name), result)
-                    flying.remove(task.name)
-                    show(len(self.jobs) - len(by_name), flying)
+                self.elsewhere(
+                    workers,
+                    self.remaining,
+                    function=run_task,
+                    payload=lambda job: self._task(job, workers),
+                    take=self._take,
+                    show=show,
+                )
             checks.wait()
         finally:
             checks.stop()
@@ -256,7 +253,7 @@ class _Checks:
 
     def _start(self, those: list[tuple[Job, CaseRecord]]) -> None:
         files = [self.work.out / record.certificate for _, record in those if record.certificate is not None]
-        memory, seconds = planned([case_limits(job.case) for job, _ in those])
+        memory, seconds = planned([case_options(job.case).limits for job, _ in those])
         self._running.append((CheckerProcess(files, memory=memory, cpu_seconds=seconds), those))
 
     def _collect(self) -> None:

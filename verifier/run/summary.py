@@ -6,10 +6,10 @@ import math
 
 import msgspec
 
-from verifier.network.layers import AvgPool, Conv, Layer
+from verifier.network.layers import Layer
 from verifier.network.network import Network
+from verifier.problem import Problem
 from verifier.run.case import Case, StartSection
-from verifier.run.pipeline import Instance
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,9 +31,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...]
 
 
-def question_of(case: Case, instance: Instance, seed: int | None) -> Question:
-    """Describe an instance of a case; ``seed`` replaces the case's if not None."""
-    data, network = instance.data, instance.network
+def question_of(case: Case, problem: Problem, seed: int | None) -> Question:
+    """Describe the problem of a case; ``seed`` replaces the case's if not None."""
+    data, network = problem.rows, problem.network
     return Question(
         rows=data.samples,
         total=data.total,
@@ -42,8 +42,8 @@ def question_of(case: Case, instance: Instance, seed: int | None) -> Question:
         shape=tuple(network.input_shape),
         layers=tuple(_layer(network, index, layer) for index, layer in enumerate(network.layers)),
         parameters=network.parameter_count,
-        start=instance.start or _start(case.file.start, seed),
-        targets=tuple(str(target) for target in case.file.path.targets),
+        start=problem.start or _start(case.file.start, seed),
+        targets=problem.targets,
     )
 
 
@@ -52,12 +52,12 @@ def _layer(network: Network, index: int, layer: Layer) -> str:
     size = f"{units} unit{'s' if units != 1 else ''}"
     kind = {"dense": "dense", "avgpool": "average pooling"}.get(layer.kind, layer.kind)
     words = [f"{kind}, {size}" + (f" ({_times(shape)})" if len(shape) > 1 else "")]
-    if isinstance(layer, Conv | AvgPool):
+    if layer.kernel:
         words.append(f"kernel {_times(layer.kernel)}, stride {_times(layer.steps)}")
-    if isinstance(layer, Conv):
         words += [f"padding {_times(layer.padding)}"] if layer.padding else []
+    if layer.shares_weights:
         words.append(f"{layer.bias} bias")
-    if not isinstance(layer, AvgPool):
+    if layer.activation is not None:
         words.append(layer.activation.name)
     sources = network.sources[index]
     words.append("reads " + ", ".join("the input" if source == "input" else f"layer {source}" for source in sources))

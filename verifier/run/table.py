@@ -13,6 +13,7 @@ from rich.table import Table
 
 from verifier.certificate.cost import sentence
 from verifier.display import count as _count
+from verifier.outcome import Step
 from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
 from verifier.run.record import CaseRecord
@@ -54,15 +55,7 @@ def print_steps(console: Console, record: CaseRecord) -> None:
     lines += [f"start: {record.start}"] if record.start else []
     for words in (*lines, f"engine: {record.engine}"):
         console.print(f"  {escape(words)}", highlight=False, soft_wrap=words.startswith(("data: ", "start: ")))
-    steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
-    for width in (10, 9, None, 7):
-        steps.add_column(width=width, no_wrap=width is not None)
-    for step in record.steps:
-        verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict}[/]"
-        steps.add_row(verdict, step.label, escape(step.reason), f"{step.seconds:.1f} s")
-        if step.key == "rank" and record.attempts:
-            steps.add_row("", "ladder", escape("; ".join(record.attempts)), "")
-    console.print(steps)
+    console.print(_steps(record.steps, 9, record.attempts))
     if record.refusal is not None:
         console.print(f"  no certificate: {escape(record.refusal)}", highlight=False)
     if record.left_out:
@@ -78,11 +71,9 @@ def print_theorem(console: Console, record: CaseRecord) -> None:
     for width in (10, 17, None):
         table.add_column(width=width, no_wrap=width is not None)
     for step in record.theorem:
-        applies, verdict = step["applies"], step["verdict"]
-        shown = f"[{STYLE.get(verdict, 'cyan')}]{verdict}[/]" if applies else "[dim]-[/]"
-        rests = f" [dim]\\[rests on {', '.join(step['rests_on'])}][/]" if step["rests_on"] else ""
-        words = escape(step["reason"]) if applies else f"[dim]{escape(step['reason'])}[/]"
-        table.add_row(shown, escape(step["label"]), words + rests)
+        rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
+        words = escape(step.reason) if step.applies else f"[dim]{escape(step.reason)}[/]"
+        table.add_row(_coloured(step.verdict) if step.applies else "[dim]-[/]", escape(step.label), words + rests)
     console.print(table)
     if record.remains:
         console.print("  A3.1 fails; what remains:", highlight=False)
@@ -96,13 +87,7 @@ def print_witness(console: Console, case: Case, report: WitnessReport, line: dic
     console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
     if report.understood:
         console.print(f"  data: {escape(report.understood)}", highlight=False, soft_wrap=True)
-    steps = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
-    for width in (10, 17, None, 7):
-        steps.add_column(width=width, no_wrap=width is not None)
-    for step in report.steps:
-        verdict = f"[{STYLE.get(step.verdict, 'cyan')}]{step.verdict}[/]"
-        steps.add_row(verdict, step.label, escape(step.reason), f"{step.seconds:.1f} s")
-    console.print(steps)
+    console.print(_steps(report.steps, 17))
     if line is not None:
         words = f"sigma_N along a line through {line['through']}: {line['full_rank']} of {line['points']} points have"
         console.print(f"  {words} certified full rank; table: {escape(line['file'])}", highlight=False)
@@ -127,7 +112,7 @@ def print_summary(console: Console, result: SuiteResult, out: str) -> None:
     records = result.records
     for record in records:
         reasons = list(record.surprises)
-        if record.check is not None and record.check.verdict != "ACCEPTED":
+        if record.check is not None and not record.check.accepted:
             reasons.append(record.check.reason)
         if record.error is not None:
             reasons.append(record.error.message)
@@ -178,7 +163,7 @@ def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
     subject = f"for {records[0].name}" if alone else f"in {_count(len(records), 'case')}"
     proved = f"Proved {subject}: {', '.join(parts)}" if parts else f"Nothing was proved {subject}"
     written = [record for record in records if record.certificate is not None]
-    accepted = sum(record.check is not None and record.check.verdict == "ACCEPTED" for record in written)
+    accepted = sum(record.check is not None and record.check.accepted for record in written)
     checked = "; there is no certificate"
     if written:
         which = "the certificate" if len(written) == 1 else f"{accepted} of {len(written)} certificates"
@@ -212,11 +197,7 @@ def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
         return any(step.key == "path" and step.label == "E3" for step in record.steps)
 
     paths = having("path")
-    generic = [
-        record
-        for record in records
-        if any(s["label"] == "W0" and s["applies"] and s["verdict"] == Verdict.PROVED for s in record.theorem)
-    ]
+    generic = [record for record in records if record.statement("W0") is Verdict.PROVED]
     return [
         ("full row rank at the start", len(having("rank"))),
         ("zero training error there", len(having("zero_loss"))),
@@ -226,8 +207,25 @@ def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
     ]
 
 
+def _steps(steps: Sequence[Step], label_width: int, attempts: Sequence[str] = ()) -> Table:
+    """A line per step: verdict, label, reason, seconds; below the rank what was tried for it."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+    for width in (10, label_width, None, 7):
+        table.add_column(width=width, no_wrap=width is not None)
+    for step in steps:
+        table.add_row(_coloured(step.verdict), step.label, escape(step.reason), f"{step.seconds:.1f} s")
+        if step.key == "rank" and attempts:
+            table.add_row("", "ladder", escape("; ".join(attempts)), "")
+    return table
+
+
+def _coloured(verdict: str, shown: str = "") -> str:
+    """A verdict, or what is shown for it, in its colour."""
+    return f"[{STYLE.get(verdict, 'cyan')}]{shown or verdict}[/]"
+
+
 def _verdict(verdict: Verdict | None) -> str:
-    return "-" if verdict is None else f"[{STYLE.get(verdict, 'cyan')}]{SHORT[verdict]}[/]"
+    return "-" if verdict is None else _coloured(verdict, SHORT[verdict])
 
 
 def _check(record: CaseRecord) -> str:
@@ -235,4 +233,4 @@ def _check(record: CaseRecord) -> str:
         return "-"
     short = {"UNREADABLE": "unread.", "TOO EXPENSIVE": "too expensive"}
     text = short.get(record.check.verdict, record.check.verdict.lower())
-    return f"[{STYLE[record.check.verdict]}]{text}[/]"
+    return _coloured(record.check.verdict, text)

@@ -18,26 +18,26 @@ from verifier.balls.exact import at_least
 from verifier.certificate.cost import Limits, Size, expected, judge
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
+from verifier.data.grouping import group_duplicates
 from verifier.data.samples import SampleSource
 from verifier.display import Judged, listed
 from verifier.errors import CaseError, DataError
 from verifier.network.initialise import initialise
 from verifier.network.network import Network
+from verifier.outcome import Step
+from verifier.problem import in_words
 from verifier.rank.approx import used_columns
 from verifier.rank.certify import Stage, silent
-from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
 from verifier.rank.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
 from verifier.rank.random_witness import random_witness
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.run.case import Case, build_network
-from verifier.run.pipeline import Step, case_data, case_instance, case_limits
+from verifier.run.case_problem import case_dataset, case_options, case_problem, input_shape
+from verifier.statements.almost_every_u import GenericRank, decide_generic
 from verifier.statements.assumption import analytic
 from verifier.verdict import Verdict
-
-GENERIC = "L3.2 genericity"
-"""The label under which full rank at almost every U is refuted; W0, by which it is proved, does not apply then."""
 
 LINE_SAMPLES = 200
 """Most samples for which sigma_N is tabled along a line."""
@@ -55,6 +55,7 @@ class WitnessReport(Judged):
     witness: WitnessResult | None = None
     rank: RankResult | None = None
     genericity: Genericity | None = None
+    conclusion: GenericRank | None = None
     understood: str = ""
 
     def __str__(self) -> str:
@@ -74,7 +75,7 @@ class WitnessReport(Judged):
     @property
     def generic(self) -> Verdict:
         """Whether almost every U has full rank: by W0 if it is so, refuted by a counterexample."""
-        return self.verdict("W0") if any(step.label == "W0" for step in self.steps) else self.verdict(GENERIC)
+        return self.conclusion.verdict if self.conclusion is not None else Verdict.UNDECIDED
 
     def add(self, label: str, verdict: Verdict, reason: str, since: float) -> None:
         """Add a step with the time since ``since``."""
@@ -123,7 +124,7 @@ def run_witness(
     if found.verdict is Verdict.PROVED:
         report.add(found.label, found.verdict, found.reason, since)
         report.add("L3.2 construction", Verdict.PROVED, _explicit(found), since)
-        report.builder = CertificateBuilder(source, network, None, limits=case_limits(case))
+        report.builder = CertificateBuilder(source, network, None, limits=case_options(case).limits)
         report.builder.add_witness(found)
     elif dataset is None:
         report.add("W1/W2", found.verdict, found.reason, since)
@@ -132,8 +133,8 @@ def run_witness(
         report.add("L3.2 construction", found.verdict if refuted else Verdict.UNDECIDED, reason, since)
     else:
         report.add("W1/W2", Verdict.UNDECIDED, found.reason, since)
-        _dense(report, network, dataset, seed or 0, case_limits(case) if certificate else None, stage)
-    _conclude(report, network, dataset, smooth, why)
+        _dense(report, network, dataset, seed or 0, case_options(case).limits if certificate else None, stage)
+    _conclude(report, network, dataset)
     if trials and dataset is not None:
         since = time.perf_counter()
         report.genericity = full_rank_fraction(network, dataset.inputs, range(trials), stage=stage)
@@ -150,7 +151,11 @@ def _samples(case: Case) -> tuple[SampleSource, Dataset | None, str]:
         shape = tuple(section.shape or ())
         source = SampleSource.open(case.folder / section.path, shape=shape)
         return source, None, f"{source.name}: {source.samples} samples x {source.dimension}, mapped from the file"
-    data, _, shape, words = case_data(case)
+    full = case_dataset(case)
+    grouping = group_duplicates(full)
+    grouped = section.duplicates == "group"
+    data = grouping.dataset if grouped else full
+    shape, words = input_shape(case, full), in_words(full, grouping, grouped)
     source = SampleSource(data.name, data.inputs, data.scaling, shape, data.classes)
     return source, data, words
 
@@ -189,25 +194,18 @@ def _dense(
         report.builder.add_rank(dense.rank)
 
 
-def _conclude(report: WitnessReport, network: Network, dataset: Dataset | None, smooth: Verdict, why: str) -> None:
-    """W0: analytic and of full rank somewhere, hence almost everywhere. Where that is false W0 does not apply."""
+def _conclude(report: WitnessReport, network: Network, dataset: Dataset | None) -> None:
+    """Say what W0 says of almost every U, and claim it if it is proved."""
     since = time.perf_counter()
     witness = report.verdict("L3.2 construction")
-    if witness is Verdict.REFUTED:
-        report.add(GENERIC, Verdict.REFUTED, "no U has full rank", since)
-    elif smooth is Verdict.REFUTED and dataset is not None and (dead := dead_open_set(network, dataset.inputs)):
-        reason = f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U: {dead.explanation}"
-        report.add(GENERIC, Verdict.REFUTED, reason, since)
-    elif smooth is not Verdict.PROVED:
-        words = "does not apply" if smooth is Verdict.REFUTED else "needs analytic activations"
-        report.add("W0", Verdict.UNDECIDED, f"W0 {words}: {why}", since)
-    elif witness is not Verdict.PROVED:
-        report.add("W0", Verdict.UNDECIDED, "no U of full rank is known", since)
-    else:
+    found = decide_generic(network, witness, None if dataset is None else dataset.inputs)
+    report.conclusion = found
+    reason = found.reason
+    if found.proved:
         reason = "rank Psi(U) = N for almost every U (Lemma 3.2), and no bad local valley (Theorem 3.4(2))"
-        report.add("W0", Verdict.PROVED, reason, since)
-        if report.builder is not None:
-            report.builder.add_generic()
+    report.add(found.label, found.verdict, reason, since)
+    if found.proved and report.builder is not None:
+        report.builder.add_generic()
 
 
 def table_along_line(case: Case, file: Path, *, seed: int | None = None, stage: Stage = silent) -> dict[str, Any]:
@@ -226,13 +224,13 @@ def table_along_line(case: Case, file: Path, *, seed: int | None = None, stage: 
     InputError
         Unusable input, or more than 200 samples: the singular values of every point are enclosed to 6 digits.
     """
-    instance = case_instance(case, seed=seed)
-    inputs, network = instance.data.inputs, instance.network
+    problem = case_problem(case, seed=seed)
+    inputs, network = problem.rows.inputs, problem.network
     if len(inputs) > LINE_SAMPLES:
         raise CaseError(f"--line takes at most {LINE_SAMPLES} samples, the case has {len(inputs)}; set data.samples")
     chosen = case.file.start.seed if seed is None else seed
     starts = {
-        "the case's start": instance.u,
+        "the case's start": problem.u,
         "cloned units": initialise(network, "cloned", seed=chosen),
         "U = 0": initialise(network, "zeros"),
     }

@@ -10,25 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-from threadpoolctl import threadpool_limits
 
 from verifier.balls.binary64.backend import Backend, backend_for
-from verifier.balls.feature_enclosure import use_threads
 from verifier.certificate.check_process import Checked, CheckerProcess, planned
 from verifier.certificate.memory import own_peak
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.idx import is_idx, labels_beside
 from verifier.errors import CertificateError, InputError, VerifierError
+from verifier.prove import prove
 from verifier.rank.certify import Stage, silent
 from verifier.run.case import Case, parse_case
+from verifier.run.case_problem import case_options, case_problem
 from verifier.run.curve import curve_of
 from verifier.run.ledger import environment
-from verifier.run.pipeline import CaseReport, Engine, Instance, case_instance, case_limits, run_case
-from verifier.run.record import CaseRecord, Failure, record_of
+from verifier.run.record import CaseRecord, CheckRecord, Failure, record_of
 from verifier.run.summary import question_of
-
-SMALL_ENTRIES = 2**19
-"""Psi with fewer entries is proved by one thread: faster, and the same bits whatever else the machine does."""
 
 _ONE_AT_A_TIME = threading.Lock()
 """FLINT's precision belongs to the process: threads of one process must take turns."""
@@ -105,11 +101,11 @@ def run_task(task: Task) -> TaskResult:
 def _proved(task: Task, case: Case, target: Path) -> TaskResult:
     begun = time.perf_counter()
     backend = backend_for(task.device)
-    record, builder = prove(case, task.name, task.toml, seed=task.seed, backend=backend, threads=task.threads)
+    record, builder = proved(case, task.name, task.toml, seed=task.seed, backend=backend, threads=task.threads)
     if builder.empty:
         return TaskResult(record=record, peak_bytes=own_peak())
     written = builder.write(target)
-    memory, seconds = planned([case_limits(case)])
+    memory, seconds = planned([case_options(case).limits])
     process = CheckerProcess([written], jobs=task.threads, memory=memory, cpu_seconds=seconds)
     try:
         (check,) = process.wait()
@@ -124,14 +120,14 @@ def _proved(task: Task, case: Case, target: Path) -> TaskResult:
     )
 
 
-def prove(
+def proved(
     case: Case,
     name: str,
     toml: str,
     *,
     seed: int | None,
     backend: Backend,
-    threads: int,
+    threads: int | None = None,
     stage: Stage = silent,
 ) -> tuple[CaseRecord, CertificateBuilder]:
     """Prove a case with at most ``threads`` threads: its record, and the claims ready to be written.
@@ -142,36 +138,21 @@ def prove(
         Unusable input.
     """
     begun = time.perf_counter()
-    instance = case_instance(case, seed=seed)
-    report, builder = prove_instance(case, instance, backend=backend, threads=threads, stage=stage)
+    problem = case_problem(case, seed=seed)
+    report = prove(problem, case_options(case, backend=backend, threads=threads), stage=stage)
     stage("the loss along the path")
     escape = None if report.escape is None else report.escape.escape
-    curve = curve_of(report.path, escape, report.loss_path)
-    record = record_of(report, name, toml, time.perf_counter() - begun)
-    question = question_of(case, instance, seed)
-    return msgspec.structs.replace(record, refusal=builder.refusal, question=question, curve=curve), builder
+    curve = curve_of(report.descent, escape, report.near_infimum)
+    record = record_of(report, case, name, toml, time.perf_counter() - begun)
+    question = question_of(case, problem, seed)
+    return msgspec.structs.replace(record, refusal=report.builder.refusal, question=question, curve=curve), (
+        report.builder
+    )
 
 
-def prove_instance(
-    case: Case,
-    instance: Instance,
-    *,
-    backend: Backend,
-    threads: int,
-    engine: Engine = "binary64",
-    stage: Stage = silent,
-) -> tuple[CaseReport, CertificateBuilder]:
-    """Run the pipeline on a case that is in memory, with at most ``threads`` threads: small ones with a single one."""
-    small = instance.data.samples * instance.network.skip_count < SMALL_ENTRIES
-    count = 1 if small else threads
-    use_threads(count)
-    with threadpool_limits(count):
-        return run_case(case, instance=instance, stage=stage, backend=backend, engine=engine)
-
-
-def answered(check: Checked) -> Checked:
+def answered(check: Checked) -> CheckRecord:
     """The checker's answer without the place of the file, which the record knows."""
-    return Checked("", check.verdict, check.reason, check.seconds)
+    return CheckRecord(check.verdict, check.reason, check.seconds)
 
 
 def failure_of(error: Exception) -> Failure:

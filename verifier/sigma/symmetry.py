@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import sympy
 
 from verifier.sigma.expressions import T
-from verifier.sigma.tree import evaluate, tree_of
-
-_EVEN_CALLS: Final = frozenset({"cosh", "cos", "abs"})
-_ODD_CALLS: Final = frozenset({"tanh", "sinh", "sin", "atan", "erf", "sign"})
+from verifier.sigma.functions import FUNCTIONS
+from verifier.sigma.tree import NotProvedError, Ops, evaluate, tree_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,9 @@ def symmetry_of(expression: sympy.Expr) -> Symmetry | None:
     total = mirrored + expression
     if total.is_number:
         return Symmetry("odd", total)
-    parity = evaluate(tree_of(expression), _ParityOps())
-    if parity is None:
+    try:
+        parity = evaluate(tree_of(expression), _ParityOps(_Parity("odd")))
+    except NotProvedError:
         return None
     return Symmetry("even") if parity.kind != "odd" else Symmetry("odd", parity.center)
 
@@ -62,91 +61,76 @@ class _Parity:
     kind: Literal["constant", "even", "odd"]
     center: sympy.Expr = sympy.S.Zero
 
-    @property
-    def is_plainly_odd(self) -> bool:
-        return self.kind == "odd" and bool(self.center == 0)
 
+class _ParityOps(Ops[_Parity]):
+    """`Ops` over `_Parity`; what has no symmetry raises."""
 
-class _ParityOps:
-    """`Ops` over `_Parity | None`; None is absorbing."""
-
-    def const(self, p: int, q: int) -> _Parity | None:
+    def const(self, p: int, q: int) -> _Parity:
         return _Parity("constant", sympy.Rational(p, q))
 
-    def pi(self) -> _Parity | None:
+    def pi(self) -> _Parity:
         return _Parity("constant", sympy.pi)
 
-    def e(self) -> _Parity | None:
+    def e(self) -> _Parity:
         return _Parity("constant", sympy.E)
 
-    def var(self) -> _Parity | None:
-        return _Parity("odd")
-
-    def add(self, *terms: _Parity | None) -> _Parity | None:
-        known = [term for term in terms if term is not None]
-        if len(known) < len(terms):
-            return None
-        kinds = {term.kind for term in known}
+    def add(self, *terms: _Parity) -> _Parity:
+        kinds = {term.kind for term in terms}
         if "odd" not in kinds:
-            return (
-                _Parity("constant", sympy.Add(*(term.center for term in known)))
-                if kinds == {"constant"}
-                else _Parity("even")
-            )
+            if kinds == {"constant"}:
+                return _Parity("constant", sympy.Add(*(term.center for term in terms)))
+            return _Parity("even")
         if "even" in kinds:
-            return None
+            raise NotProvedError
         # odd terms add their c0; a constant c satisfies c = 2c - c
-        return _Parity(
-            "odd", sympy.Add(*(2 * term.center if term.kind == "constant" else term.center for term in known))
-        )
+        centers = (2 * term.center if term.kind == "constant" else term.center for term in terms)
+        return _Parity("odd", sympy.Add(*centers))
 
-    def mul(self, *factors: _Parity | None) -> _Parity | None:
-        known = [factor for factor in factors if factor is not None]
-        if len(known) < len(factors):
-            return None
-        constant = sympy.Mul(*(factor.center for factor in known if factor.kind == "constant"))
-        rest = [factor for factor in known if factor.kind != "constant"]
+    def mul(self, *factors: _Parity) -> _Parity:
+        constant = sympy.Mul(*(factor.center for factor in factors if factor.kind == "constant"))
+        rest = [factor for factor in factors if factor.kind != "constant"]
         if not rest:
             return _Parity("constant", constant)
         if len(rest) == 1:
             return _Parity(rest[0].kind, constant * rest[0].center)
-        if any(factor.kind == "odd" and not factor.is_plainly_odd for factor in rest):
-            return None
-        return _Parity("odd" if sum(factor.kind == "odd" for factor in rest) % 2 else "even")
+        odd = [_plainly_odd(factor) for factor in rest if factor.kind == "odd"]
+        return _Parity("odd" if len(odd) % 2 else "even")
 
-    def div(self, numerator: _Parity | None, denominator: _Parity | None) -> _Parity | None:
-        if numerator is None or denominator is None:
-            return None
+    def div(self, numerator: _Parity, denominator: _Parity) -> _Parity:
         if denominator.kind == "constant":
-            return self.mul(numerator, _Parity("constant", 1 / denominator.center)) if denominator.center != 0 else None
-        if denominator.kind == "odd":  # 1/f is odd only where c0 = 0
-            return self.mul(numerator, _Parity("odd")) if denominator.is_plainly_odd else None
-        return self.mul(numerator, _Parity("even"))
+            if denominator.center == 0:
+                raise NotProvedError
+            return self.mul(numerator, _Parity("constant", 1 / denominator.center))
+        # 1/f is odd only where c0 = 0
+        return self.mul(numerator, _plainly_odd(denominator) if denominator.kind == "odd" else _Parity("even"))
 
-    def pow_int(self, base: _Parity | None, n: int) -> _Parity | None:
-        if base is None or base.kind == "even":
+    def pow_int(self, base: _Parity, n: int) -> _Parity:
+        if base.kind == "even":
             return base
         if base.kind == "constant":
             return _Parity("constant", base.center**n)
-        return _Parity("odd" if n % 2 else "even") if base.is_plainly_odd else None
+        odd = _plainly_odd(base)
+        return odd if n % 2 else _Parity("even")
 
-    def pow_rational(self, base: _Parity | None, p: int, q: int) -> _Parity | None:
-        if base is None or base.kind == "odd":
-            return None
+    def pow_rational(self, base: _Parity, p: int, q: int) -> _Parity:
+        if base.kind == "odd":
+            raise NotProvedError
         return _Parity("constant", base.center ** sympy.Rational(p, q)) if base.kind == "constant" else base
 
-    def call(self, name: str, *args: _Parity | None) -> _Parity | None:
-        known = [argument for argument in args if argument is not None]
-        if len(known) < len(args):
-            return None
-        if all(argument.kind != "odd" for argument in known):
+    def call(self, name: str, *args: _Parity) -> _Parity:
+        if all(argument.kind != "odd" for argument in args):
             return _Parity("even")  # a constant's value is not needed further: it only counts as even
-        argument = known[0]
-        if len(known) > 1 or not argument.is_plainly_odd:
-            return None
-        if name in _EVEN_CALLS:
-            return _Parity("even")
-        if name in _ODD_CALLS:
-            return _Parity("odd")
-        # sigmoid(-u) = 1 - sigmoid(u), erfc(-u) = 2 - erfc(u)
-        return {"sigmoid": _Parity("odd", sympy.S.One), "erfc": _Parity("odd", sympy.Integer(2))}.get(name)
+        symmetry = FUNCTIONS[name].symmetry
+        if symmetry is None:  # max and min have none
+            raise NotProvedError
+        _plainly_odd(args[0])
+        at_zero = FUNCTIONS[name].at_zero or 0
+        # f(-u) = 2 f(0) - f(u), such as sigmoid(-u) = 1 - sigmoid(u), erfc(-u) = 2 - erfc(u)
+        return _Parity("even") if symmetry == "even" else _Parity("odd", sympy.sympify(2 * at_zero))
+
+
+def _plainly_odd(parity: _Parity) -> _Parity:
+    """Insist on f(-t) = -f(t)."""
+    if parity.kind != "odd" or parity.center != 0:
+        raise NotProvedError
+    return parity

@@ -18,7 +18,7 @@ from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping
 from verifier.display import Decided
 from verifier.errors import NetworkError, needs
-from verifier.network.layers import AvgPool, Conv, Dense, Layer, window_indices
+from verifier.network.layers import Layer
 from verifier.network.network import Array, Network
 from verifier.sigma.activations import Activation
 from verifier.sigma.point_values import UndefinedError, ball_at
@@ -169,8 +169,8 @@ def outside_setting(network: Network) -> str:
     With either, Lemma 3.2 can fail although A3.1 holds: a mean over positions does not tell (0, 1) from (1, 0), neither
     of the input nor of units with one bias.
     """
-    tied = [i for i, layer in enumerate(network.layers) if isinstance(layer, Conv) and layer.bias == "tied"]
-    pools = [i for i, layer in enumerate(network.layers) if isinstance(layer, AvgPool)]
+    tied = [i for i, layer in enumerate(network.layers) if layer.bias == "tied"]
+    pools = [i for i, layer in enumerate(network.layers) if layer.activation is None]
     parts = [f"layer {i} ties its bias across positions" for i in tied]
     return "; ".join(parts + [f"layer {i} is a pool, whose weights are not free" for i in pools])
 
@@ -179,7 +179,7 @@ def _used(network: Network) -> dict[Activation, list[int]]:
     """The activations and the layers that use them."""
     used: dict[Activation, list[int]] = {}
     for index, layer in enumerate(network.layers):
-        if not isinstance(layer, AvgPool):
+        if layer.activation is not None:
             used.setdefault(layer.activation, []).append(index)
     return used
 
@@ -289,16 +289,10 @@ def _windows(network: Network, index: int) -> list[list[int]]:
 
     Places in a padding are left out: they are no sources and show every sample the same 0. No window is empty.
     """
-    layer, shapes = network.layers[index], network.source_shapes(index)
-    if isinstance(layer, Dense):
-        return [list(range(sum(math.prod(shape) for shape in shapes)))]
-    if isinstance(layer, Conv):
-        shape = (sum(s[0] for s in shapes), *shapes[0][1:])
-        found = window_indices(shape, layer.kernel, layer.steps, layer.padding)
-        return [[j for j in window if j < math.prod(shape)] for window in found] if layer.padding else found
-    plane = math.prod(shapes[0][1:])
-    windows = window_indices((1, *shapes[0][1:]), layer.kernel, layer.steps)
-    return [[c * plane + j for j in window] for c in range(shapes[0][0]) for window in windows]
+    shapes = network.source_shapes(index)
+    windows = network.layers[index].windows(shapes)
+    count = sum(math.prod(shape) for shape in shapes)
+    return [[j for j in window if j < count] for window in windows] if network.layers[index].padding else windows
 
 
 def _input_windows(network: Network, index: int) -> list[list[int]]:
@@ -327,10 +321,11 @@ def _reaching(network: Network, skip: Sequence[Flags], *, strict: bool) -> tuple
         else:
             read = np.concatenate([inner[int(s)] for s in sources])
             found = np.array([bool(read[window].any()) for window in _windows(network, index)])
-            found = found if isinstance(layer, AvgPool) else np.tile(found, leaders)
-        shared = skip[index] if isinstance(layer, AvgPool) else _per_filter(skip[index], leaders)
+            found = np.tile(found, layer.rows)
+        pooled = layer.activation is None
+        shared = skip[index] if pooled else _per_filter(skip[index], leaders)
         reaches.append(found)
-        inner.append(found & ~shared & (not (strict and isinstance(layer, AvgPool))))
+        inner.append(found & ~shared & (not (strict and pooled)))
     return reaches, inner
 
 
@@ -345,7 +340,7 @@ def _classes(layer: Layer, flags: Flags, leaders: int, *, strict: bool) -> Flags
     Strictly two positions of one filter share their weights, so that one of them may be selected. Leniently a bias of
     its own makes a unit; with a tied bias positions have no parameter of their own.
     """
-    if not strict and isinstance(layer, Conv) and layer.bias == "per-unit":
+    if not strict and layer.bias == "per-unit":
         return flags
     rows, chosen = flags.reshape(leaders, -1), np.zeros((leaders, flags.size // leaders), dtype=bool)
     chosen[np.arange(leaders), rows.argmax(axis=1)] = rows.any(axis=1)
@@ -381,7 +376,7 @@ def suitable_units(network: Network, samples: int) -> UnitCheck:
     obstacles: dict[str, int] = {}
     for index, _ in network.skip_units:
         layer, leaders = network.layers[index], network.shapes[index][0]
-        if isinstance(layer, AvgPool):
+        if layer.activation is None:
             _count(obstacles, f"layer {index}: pool units have no activation", int(skip[index].sum()))
             layers.append((index, 0, 0))
             continue
@@ -403,7 +398,7 @@ def suitable_units(network: Network, samples: int) -> UnitCheck:
             _count(obstacles, f"layer {index}: {name} {', and '.join(parts)}", int(skip[index].sum()))
         eligible = skip[index] & (a.surely or (b.surely and strict[index]))
         repeated = int(eligible.sum()) - int(_classes(layer, eligible, leaders, strict=True).sum())
-        tied = " and a tied bias" if isinstance(layer, Conv) and layer.bias == "tied" else ""
+        tied = " and a tied bias" if layer.bias == "tied" else ""
         _count(obstacles, f"layer {index}: positions of one filter share their weights{tied}", repeated)
     bottleneck = "; ".join(f"{words} ({count} units)" for words, count in obstacles.items())
     best, kind = max((len(sure_a), "(a) bounded, limit 0 at -oo"), (len(sure_b), "(b) softplus with a free path"))
@@ -465,7 +460,7 @@ def distinct_patches(network: Network, data: Dataset | Grouping) -> PatchCheck:
             "make it for this data set"
         )
     known: set[tuple[int, ...]] = set()
-    padded = any(isinstance(layer, Conv) and layer.padding for layer in network.layers)
+    padded = any(layer.padding for layer in network.layers)
     doubt = None
     for index, sources in enumerate(network.sources):
         alone = sources == ("input",)

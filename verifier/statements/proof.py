@@ -26,11 +26,11 @@ from verifier.landscape.pointwise import CurvatureResult, GradientResult, prove_
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
-from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
 from verifier.rank.random_witness import random_witness
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
+from verifier.statements.almost_every_u import decide_generic
 from verifier.statements.assumption import analytic, check_assumption, what_remains
 from verifier.statements.catalogue import STATEMENTS, Statement
 from verifier.statements.threshold import check_instance, prove_threshold
@@ -202,7 +202,7 @@ def walk(instance: Evidence, *, seed: int = 0, stage: Stage = silent) -> Theorem
         steps.add("LA.1", smooth, f"{why}; {zeros}" if smooth is Verdict.PROVED else why)
     stage("theorem: witness")
     _witness(instance, steps, seed)
-    _full_rank(instance, steps, seed, stage, smooth, why)
+    _full_rank(instance, steps, seed, stage, why)
     _duplicates(instance, steps)
     stage("theorem: landscape")
     _landscape(instance, steps)
@@ -240,7 +240,7 @@ def _witness(instance: Evidence, steps: _Walk, seed: int) -> None:
         steps.skip("W3", "no chain is needed" if found.label else "no chain is possible")
 
 
-def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth: Verdict, why: str) -> None:
+def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, why: str) -> None:
     rank, witness, network = instance.rank, steps.found.witness, instance.network
     every = structural_bound_every_u(network, instance.inputs)
     steps.found.deficiency = every
@@ -267,21 +267,17 @@ def _full_rank(instance: Evidence, steps: _Walk, seed: int, stage: Stage, smooth
             )
             reason = f"a random U (seed {dense.seed}), {dense.rank.label}: {found}"
             steps.add("L3.2 construction", Verdict.PROVED, reason)
-    dead = dead_open_set(network, instance.inputs) if smooth is Verdict.REFUTED and every is None else None
-    if every is not None:
-        steps.skip("W0", "does not apply: no U has full rank")
-        steps.add("L3.2 genericity", Verdict.REFUTED, "no U has full rank")
-    elif smooth is Verdict.REFUTED:
-        steps.skip("W0", f"does not apply: {why}")
-        if dead is None:
-            steps.add("L3.2 genericity", Verdict.UNDECIDED, "neither Lemma 3.2 nor W0 applies: not analytic")
-        else:
-            reason = f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U: {dead.explanation}"
-            steps.add("L3.2 genericity", Verdict.REFUTED, reason)
-    else:
+    known = steps.found.verdict("L3.2 construction")
+    generic = decide_generic(network, Verdict.UNDECIDED if known is None else known, instance.inputs)
+    if generic.applies:
         reason = "analytic, and of full rank at one U: so at almost every U (the exceptions are closed and null)"
         steps.add("W0", Verdict.PROVED, reason, "LA.1", "L3.2 construction")
         steps.add("L3.2 genericity", Verdict.PROVED, "by W0; A3.1 is not needed", "W0")
+    else:
+        steps.skip("W0", f"does not apply: {why if every is None else generic.reason}")
+        undecided = "neither Lemma 3.2 nor W0 applies: not analytic"
+        words = generic.reason if generic.verdict is Verdict.REFUTED else undecided
+        steps.add("L3.2 genericity", generic.verdict, words)
     distance, each = steps.found.rank_radius, steps.found.rank_ball
     ball = "" if each is None else f"; so has every U within {at_least(each)} in each parameter (B1)"
     ball += "" if distance is None else f", and within Frobenius distance {at_least(distance)}"

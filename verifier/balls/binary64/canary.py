@@ -18,6 +18,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_info
@@ -28,7 +29,9 @@ from verifier.balls.binary64.products import Products, Shape3, Signature
 from verifier.balls.binary64.rounding import CHECKS, elementwise, halving_in_threads
 from verifier.display import Judged
 
-__all__ = ["MOST_SHOWN", "PROBE", "CanaryReport", "canary", "require", "require_products"]
+__all__ = ["MOST_SHOWN", "PROBE", "CanaryReport", "between_canaries", "canary", "require", "require_products"]
+
+Found = TypeVar("Found")
 
 MOST_SHOWN = 12
 """Shapes that a report lists, those with the most operations; all are tested."""
@@ -121,6 +124,35 @@ def canary(backend: Backend, products: Products | Iterable[Shape3 | Signature]) 
     tested = [key[2] for key in record.used if key in record.passed and min(key[2].shape) > 0]
     shapes = tuple(sorted({signature.shape for signature in tested}, key=lambda shape: (-math.prod(shape), shape)))
     return CanaryReport(not failure, tuple(names), failure, backend.describe(), shapes, _pools(), len(tested))
+
+
+def between_canaries(
+    backend: Backend, work: Callable[[], Found], again: Callable[[], object] = lambda: None
+) -> tuple[Found | None, CanaryReport]:
+    """Do work whose conclusions rest on binary64, between two canaries.
+
+    Parameters
+    ----------
+    backend
+        The array library that the work computes with.
+    work
+        What is to be done; it is not begun if the first canary fails.
+    again
+        Called before the second canary, which tests every product that the work made.
+
+    Returns
+    -------
+    (result of the work or None, CanaryReport)
+        Guarantee: a result is returned only if the platform passed before and after, at every product in use.
+    """
+    before = canary(backend, [])
+    if not before.passed:
+        return None, before
+    with backend.heard() as products:
+        found = work()
+    again()
+    after = canary(backend, products)
+    return (found if after.passed else None), after
 
 
 def _as_record(backend: Backend, products: Iterable[Shape3 | Signature]) -> Products:

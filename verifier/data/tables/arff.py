@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from verifier.data.tables.heading import Table
 from verifier.data.tables.numbers import is_infinite, is_missing, plain
+from verifier.data.tables.table import Table
 from verifier.errors import DataError, one_line
 
 _NUMERIC: Final = frozenset({"numeric", "real", "integer"})
@@ -28,7 +28,7 @@ def read_arff_table(name: str, text: str) -> Table:
 
     Returns
     -------
-    heading.Table
+    table.Table
         ``nominal`` holds the declared values of nominal attributes.
 
     Raises

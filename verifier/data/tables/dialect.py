@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from verifier.data.tables.numbers import is_missing, is_numeric, kind_of
+from verifier.display import count
 from verifier.errors import DataError, one_line
 
 SPACES: Final = "whitespace"
 """The delimiter of columns that any number of blanks and tabs separates."""
 DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", SPACES: SPACES}
 """The delimiters that are found out, in the order of preference, and their names."""
-PROBED: Final = 300
+PROBED_RECORDS: Final = 300
 """Records that are looked at to find the delimiter out."""
 
 ONE_COLUMN: Final = -1.0
@@ -121,9 +122,11 @@ def split_cells(name: str, text: str, delimiter: str | None) -> Cells:
             f"{name}: line {lines.number}: {what}; close the quotation mark before it, or save the file as plain CSV"
         ) from None
     if lines.comments:
-        found.notes.append(f"{_lines(lines.comments)} {'is a comment' if len(lines.comments) == 1 else 'are comments'}")
+        found.notes.append(
+            f"{lines_in_words(lines.comments)} {'is a comment' if len(lines.comments) == 1 else 'are comments'}"
+        )
     if empty:
-        found.notes.append(f"{empty} {'line' if empty == 1 else 'lines'} of empty cells left out")
+        found.notes.append(f"{count(empty, 'line')} of empty cells left out")
     if not found.rows:
         only = f" ({', '.join(found.notes)})" if found.notes else ""
         raise DataError(f"{name}: no lines with data{only}; write samples into it")
@@ -154,7 +157,7 @@ def _found_delimiter(text: str) -> str:
     for delimiter in DELIMITERS:
         rows = []
         with contextlib.suppress(csv.Error):  # a quotation mark without an end: the lines before it tell
-            for _, cells in itertools.islice(_records(_Lines(text, delimiter, 0)), PROBED):
+            for _, cells in itertools.islice(_records(_Lines(text, delimiter, 0)), PROBED_RECORDS):
                 if any(cells):
                     rows.append(cells)
         score = _score(rows)
@@ -166,14 +169,15 @@ def _found_delimiter(text: str) -> str:
 def _score(rows: list[list[str]]) -> float:
     if not rows:
         return ONE_COLUMN
-    width, count = Counter(len(row) for row in rows).most_common(1)[0]
+    width, often = Counter(len(row) for row in rows).most_common(1)[0]
     if width < 2:
         return ONE_COLUMN if max(map(len, rows)) < 2 else 0.0
     alike = [row for row in rows if len(row) == width]
     told = [cell for row in alike for cell in row if not is_missing(cell)]
     numbers = sum(is_numeric(cell) or kind_of(cell) != "not a number" for cell in told)
     whole = sum(not _STRONG.search(cell) for cell in told)  # what is cut at the wrong mark holds the right one
-    share, clean = count / len(rows), whole / max(1, len(told))
+    # lines alike and cells whole are needed together, so their product; numbers outweigh both: texts hold any mark
+    share, clean = often / len(rows), whole / max(1, len(told))
     return (share * clean) ** 2 * (1 + 100 * numbers / max(1, len(told)))
 
 
@@ -183,16 +187,13 @@ def is_libsvm(text: str) -> bool:
     return bool(head) and all(_LIBSVM.fullmatch(line.strip()) for line in head[: max(1, len(head) - 1)])
 
 
-def _lines(numbers: list[int], most: int = 5) -> str:
+def lines_in_words(numbers: list[int], most: int = 5) -> str:
     """Name lines: "line 3", "lines 3, 5", "7 lines (3, 5, ...)"."""
     if len(numbers) == 1:
         return f"line {numbers[0]}"
     if len(numbers) <= most:
         return f"lines {', '.join(map(str, numbers))}"
     return f"{len(numbers)} lines ({', '.join(map(str, numbers[:most]))}, ...)"
-
-
-lines_in_words = _lines
 
 
 def checked_delimiter(delimiter: object) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Final
 
 from verifier.data.tables.dialect import Cells
 from verifier.data.tables.numbers import TRUTH, is_infinite, is_missing, is_numeric, truth_pair
+from verifier.data.tables.table import LONGEST_NAME, Table
 from verifier.errors import DataError, one_line
 
 LABEL_NAMES: Final = frozenset(
@@ -16,81 +16,11 @@ LABEL_NAMES: Final = frozenset(
     " targetclass classname targetname labelname survived".split()
 )
 """Names, in lower case and without marks between words, by which a column is the label."""
-PROBED: Final = 1000
+PROBED_ROWS: Final = 1000
 """Rows that tell what a column holds."""
-LONGEST_NAME: Final = 60
-"""Longer texts are no names of columns."""
 _COUNT: Final = re.compile("[0-9]{1,9}")
 SURE_COUNT: Final = 4
 """A first line 0, 1, 2, ... of at least so many cells is taken for the columns' names."""
-
-
-@dataclass(slots=True)
-class Table:
-    """A table: its cells, the columns' names if it has any, each row's line in the file."""
-
-    name: str
-    rows: list[list[str]]
-    lines: list[int]
-    delimiter: str
-    header: list[str] | None = None
-    notes: list[str] = field(default_factory=list)
-    class_names: tuple[str, ...] = ()
-    """Names of the labels 0, 1, ... as scikit-learn's first line gives them."""
-    nominal: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    """ARFF: the declared values of a column, in order."""
-    _columns: list[tuple[str, ...]] = field(default_factory=list)
-    _values: dict[int, list[str]] = field(default_factory=dict)
-
-    @property
-    def width(self) -> int:
-        """The number of columns."""
-        return len(self.rows[0])
-
-    def words(self, column: int) -> str:
-        """What messages call a column: "column 2 'width'"; counted from 1."""
-        named = self.header is not None and self.header[column]
-        return (
-            f"column {column + 1} {one_line(self.header[column], limit=60)}"
-            if named and self.header
-            else (f"column {column + 1}")
-        )
-
-    def place(self, row: int, column: int) -> str:
-        """What messages call a cell: file, line and column."""
-        return f"{self.name}: line {self.lines[row]}, {self.words(column)}"
-
-    def key(self, column: int) -> str:
-        """How a case file names a column: its name in quotation marks if that is safe, else its index from 0."""
-        name = "" if self.header is None else self.header[column]
-        plain = (
-            name.isprintable() and " ".join(name.split()) == name and len(name) <= 60 and not set(name) & set("\"\\'")
-        )
-        alone = self.header is not None and self.header.count(name) == 1
-        return f'"{name}"' if name and plain and alone else str(column)
-
-    def short(self, column: int) -> str:
-        """A column's name, or "column 3"."""
-        name = "" if self.header is None else self.header[column]
-        shown = "".join(c if c.isprintable() else "?" for c in " ".join(name.split()))
-        return (shown if len(shown) <= 40 else f"{shown[:37]}...") or f"column {column + 1}"
-
-    def column(self, column: int) -> tuple[str, ...]:
-        """The cells of a column."""
-        if not self._columns:
-            self._columns = list(zip(*self.rows, strict=True))
-        return self._columns[column]
-
-    def values(self, column: int) -> list[str]:
-        """The different cells of a column, in the order in which they come."""
-        if column not in self._values:
-            self._values[column] = list(dict.fromkeys(self.column(column)))
-        return self._values[column]
-
-    def keep(self, rows: list[int]) -> None:
-        """Leave out all other rows."""
-        self.rows, self.lines = [self.rows[k] for k in rows], [self.lines[k] for k in rows]
-        self._columns, self._values = [], {}
 
 
 def table_of(name: str, cells: Cells, header: bool | None) -> Table:
@@ -288,6 +218,6 @@ def _is_truth(rest: list[list[str]], column: int, cell: str) -> bool:
 
 
 def _is_number_column(rest: list[list[str]], column: int) -> bool:
-    cells = [row[column] for row in rest[:PROBED] if not is_missing(row[column])]
+    cells = [row[column] for row in rest[:PROBED_ROWS] if not is_missing(row[column])]
     cells = cells or [row[column] for row in rest if not is_missing(row[column])]
     return bool(cells) and sum(map(is_numeric, cells)) > len(cells) / 2

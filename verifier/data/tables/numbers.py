@@ -57,7 +57,12 @@ def is_infinite(cell: str) -> bool:
 
 def is_numeric(cell: str) -> bool:
     """Whether a cell is a number under one of the decimal marks."""
-    return plain(cell, ".") is not None or plain(cell, ",") is not None
+    return number_text(cell) is not None
+
+
+def number_text(cell: str) -> str | None:
+    """Write a number under either decimal mark as Python reads it; None if the cell is no number."""
+    return plain(cell, ".") or plain(cell, ",")
 
 
 def plain(cell: str, decimal: str) -> str | None:

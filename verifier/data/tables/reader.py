@@ -10,12 +10,17 @@ from typing import Final
 
 import numpy as np
 
-from verifier.data.dataset import Dataset, FloatArray, IntArray, Scale, exact_float64, scaled_inputs
-from verifier.data.labels import mapping_in_words, numbered, text_labels
+from verifier.data.dataset import Dataset, FloatArray, IntArray, Scale, scaled_inputs
+from verifier.data.files.kinds import not_samples
+from verifier.data.files.packed import read_content
+from verifier.data.files.text import decoded
+from verifier.data.gate import binary64
+from verifier.data.labels import numbered, text_labels
+from verifier.data.names import mapping_in_words
 from verifier.data.tables.arff import read_arff_table
 from verifier.data.tables.columns import Choice, Label, chosen_columns
 from verifier.data.tables.dialect import DELIMITERS, checked_delimiter, is_libsvm, lines_in_words, split_cells
-from verifier.data.tables.heading import PROBED, Table, table_of
+from verifier.data.tables.heading import PROBED_ROWS, table_of
 from verifier.data.tables.numbers import (
     column_floats,
     decimal_mark,
@@ -27,7 +32,8 @@ from verifier.data.tables.numbers import (
     plain,
     truth_pair,
 )
-from verifier.data.tables.opening import decoded, foreign, read_content
+from verifier.data.tables.table import Table
+from verifier.display import count
 from verifier.errors import DataError, one_line
 
 MAX_LISTED: Final = 4
@@ -109,7 +115,7 @@ def read_table(file: Path, options: TableOptions, scale: Scale) -> Dataset:
     notes = _without_missing(table, choice, options.missing)
     values, more = _inputs(table, choice, options.decimal)
     labels, names = _labels(table, choice)
-    inputs, scaling = scaled_inputs(exact_float64(values, file.name), scale)
+    inputs, scaling = scaled_inputs(binary64(values, file.name), scale)
     return Dataset(
         name=file.name,
         inputs=inputs,
@@ -124,11 +130,11 @@ def read_table(file: Path, options: TableOptions, scale: Scale) -> Dataset:
 def _refuse_markup(name: str, text: str) -> None:
     start = text.lstrip()[:1]
     if start in ("{", "["):
-        raise foreign(name, "json")
+        raise not_samples(name, "json")
     if start == "<":
-        raise foreign(name, "html" if "<html" in text[:2000].lower() or "<table" in text[:2000].lower() else "xml")
+        raise not_samples(name, "html" if "<html" in text[:2000].lower() or "<table" in text[:2000].lower() else "xml")
     if is_libsvm(text):
-        raise foreign(name, "libsvm")
+        raise not_samples(name, "libsvm")
 
 
 def _without_missing(table: Table, choice: Choice, missing: str | None) -> list[str]:
@@ -158,7 +164,7 @@ def _without_missing(table: Table, choice: Choice, missing: str | None) -> list[
         )
     shown = lines_in_words([table.lines[row] for row in where])
     table.keep(kept)
-    return [f"{len(where)} {'row' if len(where) == 1 else 'rows'} with missing values left out ({shown})"]
+    return [f"{count(len(where), 'row')} with missing values left out ({shown})"]
 
 
 def _missing_value(
@@ -200,7 +206,7 @@ def _inputs(table: Table, choice: Choice, decimal: str | None) -> tuple[FloatArr
             grouped += sum(map(marked.__contains__, table.column(k))) if marked else 0
     notes = ["decimal commas"] if mark == "," else []
     if grouped:
-        notes.append(f"{grouped} {'number' if grouped == 1 else 'numbers'} with marks between thousands")
+        notes.append(f"{count(grouped, 'number')} with marks between thousands")
     meanings: dict[str, list[int]] = {}
     for k, found in truths.items():
         words = ", ".join(f"{cell} = {value}" for cell, value in sorted(found.items(), key=lambda item: -item[1]))
@@ -281,7 +287,7 @@ def _refuse_texts(table: Table, choice: Choice, missing: str | None) -> None:
 
 def _holds_texts(table: Table, column: int) -> bool:
     """Whether most cells of a column that are there are neither numbers nor truth values."""
-    there = [cell for cell in table.values(column)[:PROBED] if not is_missing(cell)]
+    there = [cell for cell in table.values(column)[:PROBED_ROWS] if not is_missing(cell)]
     wrong = {cell for cell in there if not is_numeric(cell) and not is_infinite(cell)}
     if not wrong or truth_pair(there) is not None:
         return False
@@ -347,7 +353,7 @@ def _names(table: Table, columns: Sequence[int]) -> str:
 def _understood(table: Table, choice: Choice, names: Sequence[str], notes: Sequence[str]) -> str:
     """The one line: rows, columns, label, classes, dialect, what was left out."""
     rows, columns = len(table.rows), len(choice.inputs)
-    shape = f"{rows} rows x {columns} {'column' if columns == 1 else 'columns'} ({_names(table, choice.inputs)})"
+    shape = f"{rows} rows x {count(columns, 'column')} ({_names(table, choice.inputs)})"
     label = "label columns " if choice.one_hot and table.header is not None else "label "
     parts = [shape, f"{label}{_names(table, choice.label)}: {mapping_in_words(names)}"]
     kind = (

@@ -62,6 +62,6 @@ def order_does_not_matter(specimen: Specimen) -> str:
 
 
 def _verdicts(specimen: Specimen) -> dict[str, str]:
-    report, _ = specimen.prove("rank", "path")
+    report = specimen.prove("rank", "path")
     found = {key: report.verdict(key) for key in STATEMENTS}
     return {key: str(Verdict.UNDECIDED if verdict is None else verdict) for key, verdict in found.items()}

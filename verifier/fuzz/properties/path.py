@@ -23,7 +23,7 @@ from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.properties.rank import engine_of
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import activations, datasets, specimens
-from verifier.landscape.escape import Escape
+from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.losses import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path
 from verifier.network.network import Array
@@ -54,7 +54,7 @@ def _tame() -> st.SearchStrategy[Specimen]:
 @holds_for(_tame)
 def path_never_increases(specimen: Specimen) -> str:
     """The loss at 1,000 points of each certified path, with 100 digits, never increases (E3: stays below Phi + eps)."""
-    report, _ = specimen.prove("rank", "path", engine=engine_of(specimen))
+    report = specimen.prove("rank", "path", engine=engine_of(specimen))
     verdict = report.verdict("path")
     if verdict is not Verdict.PROVED:
         return f"path {verdict}"
@@ -70,10 +70,10 @@ def path_never_increases(specimen: Specimen) -> str:
             _check_tail(specimen, escape.tail, labels, counts, escape)
             _check_points(specimen, escape.path, labels, counts)
             return escape.label
-        if report.path is None:
+        if report.descent is None:
             return "conflicting labels"
-        _check_tail(specimen, report.path, labels, counts, None)
-        _check_points(specimen, report.path, labels, counts)
+        _check_tail(specimen, report.descent, labels, counts, None)
+        _check_points(specimen, report.descent, labels, counts)
     return "P1"
 
 

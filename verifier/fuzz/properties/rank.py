@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from verifier.fuzz import oracle
 from verifier.fuzz.properties.core import Falsified, holds_for
-from verifier.fuzz.specimen import Engine, Specimen
+from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import activations, datasets, specimens
 from verifier.network.initialise import initialise
 from verifier.network.network import approx_features
+from verifier.options import Engine
 from verifier.rank.result import RankResult
 from verifier.verdict import Verdict
 
@@ -162,10 +163,10 @@ def _moderate() -> st.SearchStrategy[Specimen]:
 @holds_for(_moderate)
 def almost_every_u(specimen: Specimen) -> str:
     """Full rank at almost every U (W0) means rank N at random U at 200 digits; a bound for every U holds there."""
-    theorem = specimen.prove()[0].theorem
-    generic = None if theorem is None else theorem.verdict("W0")
+    theorem = specimen.prove().theorem
+    generic = theorem.verdict("W0")
     generic = Verdict.UNDECIDED if generic is None else generic  # where W0 does not apply
-    bound = None if theorem is None or theorem.deficiency is None else theorem.deficiency.rank_at_most
+    bound = None if theorem.deficiency is None else theorem.deficiency.rank_at_most
     if generic is not Verdict.PROVED and bound is None:
         return str(generic)
     ranks = []

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import stat
-import tokenize
-import zipfile
-import zlib
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-import numpy as np
+from verifier.errors import DataError, one_line
 
-MAX_RATIO: Final = 100
-"""Most bytes that one compressed byte may stand for, beyond `SMALL_BYTES`: more is a decompression bomb."""
-SMALL_BYTES: Final = 8 * 2**20
-"""Up to this size contents are decompressed whatever the ratio."""
-
-UNSOUND: Final = (
-    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, EOFError, OSError, RuntimeError),
-    *(ValueError, ArithmeticError, TypeError),
-)
-"""What Python's and NumPy's readers raise for archives and arrays that are not sound."""
-
-MAX_NPY_HEADER: Final = 10_000
-"""Bytes of a .npy file's header that NumPy reads."""
-_HEADERS: Final = {
-    (1, 0): (2, np.lib.format.read_array_header_1_0),
-    (2, 0): (4, np.lib.format.read_array_header_2_0),
-}
+MAX_BYTES: Final = 4 * 2**30
+"""Largest file of samples or weights, and largest array inside an archive: 4 GiB."""
 
 
 def open_regular(path: str | Path, limit: int) -> BinaryIO:
@@ -72,10 +53,22 @@ def open_regular(path: str | Path, limit: int) -> BinaryIO:
 def read_regular(path: str | Path, limit: int) -> bytes:
     """Read a whole file as `open_regular` opens it.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    limit : int
+        Most bytes that it may have.
+
+    Returns
+    -------
+    bytes
+        All of it.
+
     Raises
     ------
     OSError
-        As `open_regular`.
+        As `open_regular`; or its size is not what the system says.
     """
     with open_regular(path, limit) as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -85,28 +78,22 @@ def read_regular(path: str | Path, limit: int) -> bytes:
     return content
 
 
-def read_npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read the beginning of a .npy file: the array's shape and type.
+def opened(path: str | Path, limit: int = MAX_BYTES) -> BinaryIO:
+    """Open a file of samples as `open_regular` does, if it is not empty; the caller closes it.
 
     Raises
     ------
-    UNSOUND
-        Any of these errors: it is not the beginning of a .npy file of version 1 or 2, or its header is too long.
+    DataError
+        One line that names the file and says why it cannot be opened.
     """
-    version = np.lib.format.read_magic(stream)
-    if version not in _HEADERS:
-        raise ValueError(f"npy version {version}; write it with numpy")
-    digits, read = _HEADERS[version]
-    length = stream.read(digits)
-    if int.from_bytes(length, "little") > MAX_NPY_HEADER:
-        raise ValueError(f"a header of {int.from_bytes(length, 'little')} bytes")
+    shown = f"path = {one_line(str(path))}"
     try:
-        shape, _, dtype = read(io.BytesIO(length + stream.read(int.from_bytes(length, "little"))))
-    except MemoryError:  # of Python's parser
-        raise ValueError("a header that is nested too deeply") from None
-    return shape, dtype
-
-
-def is_bomb(size: int, compressed: int) -> bool:
-    """Whether so many bytes out of so few are a decompression bomb rather than data."""
-    return size > SMALL_BYTES and size > MAX_RATIO * compressed
+        stream = open_regular(path, limit)
+    except IsADirectoryError:
+        raise DataError(f"{shown}: is a directory; give one file, such as .csv or .npz") from None
+    except OSError as error:
+        raise DataError(f"{shown}: {error.strerror}; check the path") from None
+    if os.fstat(stream.fileno()).st_size == 0:
+        stream.close()
+        raise DataError(f"{shown}: the file is empty; write samples into it")
+    return stream

@@ -1,0 +1,55 @@
+"""``verifier check``, ``show`` and ``init``: certificates, and a sample case."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from verifier.cli.common import JsonOption, console
+from verifier.errors import InputError
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Certificates (.json).")],
+    as_json: JsonOption = False,
+    memory: Annotated[
+        float | None,
+        typer.Option(help="GiB of address space for each file, all processes together; 0: no limit. [default: 6]"),
+    ] = None,
+    cpu_seconds: Annotated[
+        int | None,
+        typer.Option(help="CPU time for each file, all processes together; 0: no limit. [default: 600]"),
+    ] = None,
+) -> None:
+    """Check certificates by the independent checker, in an isolated process of its own.
+
+    Exit code: 0 all accepted, 1 one rejected, 2 one unreadable, 3 one too expensive to check under the limits, which
+    the operating system enforces: neither accepted nor rejected.
+    """
+    from verifier.certificate.check_process import checker_command, limit_options
+
+    arguments = (["--json"] if as_json else []) + limit_options(memory, cpu_seconds) + ["--", *map(str, files)]
+    raise typer.Exit(subprocess.run(checker_command(arguments), check=False).returncode)
+
+
+def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate (.json).")]) -> None:
+    """Say in words what a certificate claims, for which data and network, and its trust base (without checking it)."""
+    from verifier.certificate.show import describe
+
+    console().print(describe(file), highlight=False, markup=False, soft_wrap=True)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write the sample.")] = Path("case.toml"),
+) -> None:
+    """Write a sample case file with every key explained."""
+    from verifier.certificate.writer import atomic_write
+    from verifier.run.case import SAMPLE
+
+    if file.exists():
+        raise InputError(f"{file} exists; name another file")
+    atomic_write(file, SAMPLE.encode(), remedy="name a file in another folder")
+    console().print(f"Wrote {file}. Run it: verifier run {file}", highlight=False, markup=False)

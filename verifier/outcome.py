@@ -1,0 +1,225 @@
+"""What was found out about a problem: verdicts with their reasons, proofs, and the certificate that can be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from verifier.balls.engine import FIRST_BITS
+from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.certificate.cost import LeftOut, sentence
+from verifier.certificate.writer import CertificateBuilder
+from verifier.data.dataset import Dataset
+from verifier.display import Decided, Facts, Judged, Shown, Table, listed, wrapped
+from verifier.errors import CertificateError, InputError, nearest, one_line
+from verifier.landscape.escape import EscapeResult
+from verifier.landscape.losses import LossPathResult
+from verifier.landscape.path import Path as LossPath
+from verifier.landscape.zero_loss import ZeroLoss
+from verifier.network.network import Array, Network
+from verifier.problem import Problem
+from verifier.rank.result import RankResult
+from verifier.statements.catalogue import STATEMENTS
+from verifier.statements.proof import Theorem
+from verifier.verdict import Verdict
+
+KEYS = {
+    "rank": "full rank at this U",
+    "zero_loss": "zero training error",
+    "path": "a path towards the infimum of the loss",
+    "generic": "full rank at almost every U",
+}
+"""The verdicts that matter most, in words."""
+OTHER_KEYS = ("analytic", "features")
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Decided):
+    """One line of the verdict table: which statement, what was found, why, and how long it took (seconds)."""
+
+    key: str
+    label: str
+    verdict: Verdict
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(Judged, Shown):
+    """What was found out about a problem: verdicts, proofs, and the certificate that can be written.
+
+    Parameters
+    ----------
+    problem : Problem
+        What it is about.
+    steps : tuple of Step
+        What was asked for: each step's verdict, reason and seconds.
+    rank : RankResult
+        Full row rank of Psi(U) (R1-R6): ``rank.sigma_lower`` is the proved bound of sigma_N, or 0.
+    zero_loss : ZeroLoss or None
+        Zero training error (Z1), None if labels conflict or no path was asked for.
+    descent : Path or None
+        The path of P1 from the start itself.
+    escape : EscapeResult or None
+        The way out of the start (E1-E4), None if P1 begins there.
+    near_infimum : LossPathResult or None
+        Where labels conflict: the path to near the positive infimum.
+    proof : Theorem or None
+        All statements; None if they were not asked for.
+    engine : str
+        What proved, in words.
+    builder : CertificateBuilder
+        The claims that the certificate makes.
+    """
+
+    problem: Problem
+    steps: tuple[Step, ...]
+    rank: RankResult
+    zero_loss: ZeroLoss | None
+    descent: LossPath | None
+    escape: EscapeResult | None
+    near_infimum: LossPathResult | None
+    proof: Theorem | None
+    engine: str
+    builder: CertificateBuilder
+    left_out: tuple[LeftOut, ...] = ()
+    """What is proved but not in the certificate, because checking it would be too expensive."""
+
+    @property
+    def path(self) -> LossPath | None:
+        """The path from the start's own (U, V) to loss 0, legs of an escape included; None if none was certified."""
+        leaves = None if self.escape is None else self.escape.escape
+        return self.descent if leaves is None else leaves.path
+
+    @property
+    def theorem(self) -> Theorem:
+        """The paper's statements, one by one.
+
+        Raises
+        ------
+        InputError
+            They were not asked for.
+        """
+        if self.proof is None:
+            raise InputError("the statements were not asked for; add 'theorem' to the parts")
+        return self.proof
+
+    @property
+    def data(self) -> Dataset:
+        """The samples that Psi has rows for: the distinct ones."""
+        return self.problem.rows
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+        return self.problem.network
+
+    @property
+    def u(self) -> Array:
+        """The hidden parameters U, shape (p,)."""
+        return self.problem.u
+
+    @property
+    def v(self) -> Array:
+        """The output weights V, shape (M, m)."""
+        return self.problem.v
+
+    @property
+    def features(self) -> FeatureEnclosure:
+        """Psi(U), shape (N, M), enclosed by Arb at 64 bits: for `singular_values`, pictures, proofs of your own."""
+        return FeatureEnclosure(self.network, self.u, self.data.inputs, FIRST_BITS)
+
+    @property
+    def proved(self) -> bool:
+        """Whether every step that was asked for is PROVED."""
+        return all(step.verdict is Verdict.PROVED for step in self.steps)
+
+    def verdict(self, name: str) -> Verdict | None:
+        """The verdict of a step or statement.
+
+        Parameters
+        ----------
+        name : str
+            ``"rank"``, ``"zero_loss"``, ``"path"``, ``"generic"`` (full rank at almost every U), another loss's name,
+            or a label of the theory such as ``"T3.4(2)"``.
+
+        Returns
+        -------
+        Verdict or None
+            None if the statement does not apply to this problem, or was not asked for.
+
+        Raises
+        ------
+        InputError
+            There is no such step or statement.
+        """
+        found = {step.key: step.verdict for step in self.steps}
+        if name in found:
+            return found[name]
+        label = "L3.2 genericity" if name == "generic" else name
+        if label in STATEMENTS:
+            return None if self.proof is None else self.proof.verdict(label)
+        known = dict.fromkeys([*found, *KEYS, *OTHER_KEYS, *self.problem.losses, *STATEMENTS])
+        if name in known:
+            return None
+        raise InputError(f"verdict({one_line(name)}): no such step or statement; {nearest(str(name), list(known))}")
+
+    def write(self, file: str | Path) -> Path:
+        """Write the certificate: ``file`` and, beside it, its arrays in a ``.safetensors``.
+
+        Parameters
+        ----------
+        file : str or Path
+            A name that ends in ``.json``.
+
+        Returns
+        -------
+        Path
+            The document's path, for `verifier.check`.
+
+        Raises
+        ------
+        InputError
+            Another ending.
+        CertificateError
+            Nothing was proved, or the files cannot be written.
+        """
+        if not isinstance(file, str | Path):
+            raise InputError(f"write({one_line(file)}): not a file's name; name a file that ends in .json")
+        if Path(file).suffix != ".json":
+            raise InputError(
+                f"write({one_line(str(file))}): a certificate's name ends in .json; its arrays go beside it"
+            )
+        if self.builder.empty:
+            raise CertificateError(f"no certificate can be written: {self.builder.nothing}")
+        return self.builder.write(Path(file))
+
+    def __str__(self) -> str:
+        """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""
+        lines = wrapped(self._about)
+        for key, said in self._said:
+            lines += wrapped(f"{key}: {said}")
+        lines += listed((str(step.verdict), f"{step.label}: {step.reason}") for step in self.steps)
+        if self.left_out:
+            lines += wrapped(sentence(self.left_out))
+        if self.proof is not None:
+            lines += ["", "The proof, statement by statement:", *self.proof.lines()]
+        return "\n".join(lines)
+
+    @property
+    def _about(self) -> str:
+        return f"{self.problem.words}; M = {self.network.skip_count} skip units"
+
+    @property
+    def _said(self) -> list[tuple[str, str]]:
+        pairs = (("data", self.problem.data.understood), ("start", self.problem.start))
+        return [(key, said) for key, said in pairs if said]
+
+    def _facts(self) -> Facts:
+        rows = tuple((step.label, str(step.verdict), step.reason) for step in self.steps)
+        tables = [Table("Step by step", ("step", "verdict", "reason"), rows, True)]
+        tables += [] if self.proof is None else self.proof._facts().tables
+        found = [(words, self.verdict(key)) for key, words in KEYS.items()]
+        values = [(words, str(verdict)) for words, verdict in found if verdict is not None]
+        title = f"What is proved: {self.problem.title or self.problem.name}"
+        return Facts(title, None, self._about, (*values, *self._said, ("engine", self.engine)), tuple(tables))

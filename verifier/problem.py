@@ -1,0 +1,134 @@
+"""What is verified: samples with labels, a network, a start (U, V), and what the paths are to reach.
+
+A `Problem` is the domain object. Case files, families, arrays in memory, modules of PyTorch are adapters that make one;
+`verifier.prove.prove` proves what the theory says about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from verifier.data.dataset import Dataset
+from verifier.data.grouping import Grouping, group_duplicates
+from verifier.display import Brief
+from verifier.errors import CaseError, NetworkError, needs
+from verifier.landscape.path import DEFAULT_TARGETS, decimal_below
+from verifier.network.arguments import given_parameters
+from verifier.network.network import Array, Network
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Problem(Brief):
+    """Samples with labels, a network, a start (U, V), and what the paths are to reach.
+
+    Parameters
+    ----------
+    data : Dataset
+        All samples, equal ones included.
+    network : Network
+        The network; it reads as many numbers as a sample has.
+    u : (p,) array
+        The hidden parameters U of the start.
+    v : (M, m) array
+        The output weights V of the start.
+    targets : tuple of str, optional
+        Losses, decimal numbers above 0: the path says from which t on they are reached.
+    losses : tuple of str, optional
+        Other convex losses for which a path is wanted (TC.3), such as ``"squared"``.
+    class_weights : tuple of float, optional
+        Positive weights of the m classes in these losses.
+    loss_epsilon : str, optional
+        How near the infimum the paths of these losses end.
+    epsilon : str, optional
+        How far E3 may rise above the start's loss.
+    duplicates : "group" or "keep", optional
+        Whether equal samples become one row of Psi (X1), or stay apart; then Psi cannot have full row rank.
+    name, title : str, optional
+        What the problem is called.
+    start : str, optional
+        Where U and V come from, if from a file.
+    remark : str, optional
+        What is to be said beside the description of the data.
+
+    Raises
+    ------
+    InputError
+        The parts do not fit together, or a number cannot be read.
+    """
+
+    data: Dataset
+    network: Network
+    u: Array
+    v: Array
+    targets: tuple[str, ...] = DEFAULT_TARGETS
+    losses: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] | None = None
+    loss_epsilon: str = "1e-6"
+    epsilon: str = "1e-3"
+    duplicates: Literal["group", "keep"] = "group"
+    name: str = "data"
+    title: str = ""
+    start: str = ""
+    remark: str = ""
+
+    def __post_init__(self) -> None:
+        """See that the parts fit together."""
+        needs(self.data, "Dataset", "multiplicities", "data", "make one: dataset_from_arrays(X, y)")
+        if self.network.dimension != self.data.dimension:
+            raise NetworkError(
+                f"network: its input {list(self.network.input_shape)} has {self.network.dimension} numbers, a sample "
+                f"has {self.data.dimension}"
+            )
+        if self.duplicates not in ("group", "keep"):
+            raise CaseError(f'data.duplicates = {self.duplicates!r}; use "group" or "keep"')
+        object.__setattr__(self, "u", given_parameters(self.network, self.u))
+        expected = (self.network.skip_count, self.data.classes)
+        if self.v.shape != expected:
+            raise NetworkError(f"v: shape {self.v.shape}, expected {expected}: a row per skip unit, a column per class")
+        targets = f'{list(self.targets)} must be positive decimal numbers such as "1e-6"'
+        require_positive(self.targets, f"path.targets = {targets}")
+        require_positive(
+            [self.epsilon], f"path.epsilon = {self.epsilon} must be a positive decimal number such as 0.001"
+        )
+
+    @cached_property
+    def grouping(self) -> Grouping:
+        """Equal samples merged (X1)."""
+        return group_duplicates(self.data)
+
+    @property
+    def rows(self) -> Dataset:
+        """The samples that Psi has rows for: the distinct ones, unless duplicates are kept."""
+        return self.grouping.dataset if self.duplicates == "group" else self.data
+
+    @property
+    def words(self) -> str:
+        """The data in one line."""
+        return in_words(self.data, self.grouping, self.duplicates == "group") + self.remark
+
+
+def require_positive(texts: Sequence[str], message: str) -> None:
+    """See that texts are positive decimal numbers.
+
+    Raises
+    ------
+    CaseError
+        One is not, with the message.
+    """
+    for text in texts:
+        try:
+            decimal_below(text)
+        except (ValueError, ZeroDivisionError):
+            raise CaseError(message) from None
+
+
+def in_words(full: Dataset, grouping: Grouping, grouped: bool) -> str:
+    """Describe a data set in one line: name, sizes, and how many samples equal another."""
+    words = f"{full.name}: {full.samples} samples x {full.dimension}, {full.classes} classes"
+    count = full.samples - grouping.dataset.samples
+    if count:
+        words += f", {count} duplicate{'s' if count > 1 else ''} {'grouped' if grouped else 'kept'}"
+    return words

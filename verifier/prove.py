@@ -1,0 +1,306 @@
+"""The pipeline, and the only one: ``prove(problem, options)`` proves what the theory says about a problem.
+
+data -> Psi(U) -> rank -> V -> path -> statements -> claims of a certificate. What decides how it is computed is here
+(and in `verifier.options`) and nowhere else: engine, threads, precision, the platform's canary, limits.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from verifier.balls.binary64.backend import Backend, numpy_backend
+from verifier.balls.binary64.canary import CanaryReport, between_canaries
+from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
+from verifier.balls.exact import ExactArray, at_least, at_most
+from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
+from verifier.certificate.cost import Limits
+from verifier.certificate.writer import CertificateBuilder
+from verifier.data.dataset import IntArray
+from verifier.errors import CaseError
+from verifier.landscape.escape import EscapeResult, prove_escape
+from verifier.landscape.escape_kinds import ORDER
+from verifier.landscape.losses import LossPathResult, prove_loss_path
+from verifier.landscape.path import Path as LossPath
+from verifier.landscape.path import decimal_below, prove_path
+from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
+from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_threads
+from verifier.outcome import Report, Step
+from verifier.problem import Problem
+from verifier.rank.certify import WORK_LIMIT_SECONDS, Stage, prove_rank, silent
+from verifier.rank.result import RankResult
+from verifier.statements.assumption import analytic
+from verifier.statements.proof import Evidence, Theorem, walk
+from verifier.verdict import Verdict
+
+
+def prove(problem: Problem, options: Options | None = None, *, stage: Stage = silent) -> Report:
+    """Prove what the theory says about a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is verified.
+    options : Options, optional
+        How, and which parts.
+    stage : callable, optional
+        Told what is being proved.
+
+    Returns
+    -------
+    Report
+        Verdicts, proofs and claims. Guarantee: every statement is about the exact real network at exactly the problem's
+        numbers, and nothing proved in binary64 is reported unless the platform's canary passed before and after; where
+        it fails, everything is proved again by Arb.
+
+    Raises
+    ------
+    InputError
+        Unusable input, in one line.
+
+    Notes
+    -----
+    FLINT's precision belongs to the process: do not call this from several threads at a time.
+    """
+    options = options or Options()
+    small = problem.rows.samples * problem.network.skip_count < SMALL_ENTRIES
+    with at_most_threads(1 if small else options.threads):
+        if options.engine == "arb":
+            return _Run(problem, options, stage, None, "Arb").report()
+        backend = options.backend or numpy_backend()
+        engine = f"binary64, {backend.describe()}"
+        found, canary = between_canaries(
+            backend,
+            lambda: _Run(problem, options, stage, backend, engine).report(),
+            lambda: stage("checking the platform again"),
+        )
+        if found is None:
+            return _Run(problem, options, stage, None, f"Arb (binary64 refused: {canary.failure})").report()
+    found.builder.arithmetic = _arithmetic(found, canary)
+    return found
+
+
+def _arithmetic(report: Report, canary: CanaryReport) -> str:
+    return (
+        f"proposed and proved in {report.engine} where it suffices, else arb; platform canary passed before and after"
+        f" at {len(canary.shapes)} product shapes in every layout in use"
+    )
+
+
+@dataclass
+class _Run:
+    """One pass through the pipeline with one engine: what was found so far."""
+
+    problem: Problem
+    options: Options
+    stage: Stage
+    backend: Backend | None
+    engine: str
+    steps: list[Step] = field(default_factory=list)
+    zero_loss: ZeroLoss | None = None
+    descent: LossPath | None = None
+    escape: EscapeResult | None = None
+    near_infimum: LossPathResult | None = None
+    last: float = field(default_factory=time.perf_counter)
+
+    def report(self) -> Report:
+        """Prove everything that is asked for."""
+        problem, options = self.problem, self.options
+        self.add("analytic", "analytic", *analytic(problem.network))
+        streamed = "path" not in options.parts and not options.certificate
+        features = self._first_enclosure(streamed)
+        self.add("features", "Psi", *_finite(features, streamed))
+        labelled = not {"path", "theorem"}.isdisjoint(options.parts)
+        limits = options.limits if options.certificate else Limits()
+        builder = CertificateBuilder(problem.rows, problem.network, problem.u, with_labels=labelled, limits=limits)
+        unchecked = builder.too_expensive("R1") is not None  # then the rank is proved in the way that is cheapest here
+        rank, features = prove_rank(
+            features,
+            max_bits=options.max_bits,
+            stage=self.stage,
+            tight=options.tight,
+            certificate=options.certificate and not unchecked,
+            guard=False,
+            patience=UNCHECKED_SECONDS if unchecked else WORK_LIMIT_SECONDS,
+        )
+        self.add("rank", rank.label, rank.verdict, rank.reason)
+        if "rank" in options.parts:
+            builder.add_rank(rank)
+        if "path" in options.parts:
+            self._path(builder, features, rank)
+            self._other_losses(builder, features, rank)
+        proof = self._statements(builder, features, rank) if "theorem" in options.parts else None
+        return Report(
+            problem,
+            tuple(self.steps),
+            rank,
+            self.zero_loss,
+            self.descent,
+            self.escape,
+            self.near_infimum,
+            proof,
+            self.engine,
+            builder,
+            tuple(builder.left_out) if options.certificate else (),
+        )
+
+    def add(self, key: str, label: str, verdict: Verdict, reason: str) -> None:
+        """Append a step with the time since the step before."""
+        now = time.perf_counter()
+        self.steps.append(Step(key, label, verdict, reason, now - self.last))
+        self.last = now
+
+    def _first_enclosure(self, streamed: bool) -> Enclosure:
+        """Binary64 where it can enclose Psi, else Arb at 64 bits."""
+        problem, network = self.problem, self.problem.network
+        progress = self.stage(f"enclosing Psi(U), {problem.rows.samples} x {network.skip_count}")
+        if self.backend is not None:
+            features = FloatEnclosure(network, problem.u, problem.rows.inputs, self.backend)
+            if streamed:
+                return features
+            try:
+                for _ in features.row_blocks(progress):
+                    pass
+                return features
+            except NotEnclosed:
+                pass
+        reference = FeatureEnclosure(network, problem.u, problem.rows.inputs, FIRST_BITS)
+        for _ in reference.blocks(progress):
+            pass
+        return reference
+
+    def _path(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
+        problem, options = self.problem, self.options
+        labels = problem.rows.labels
+        if not problem.grouping.labels_agree or labels is None:
+            self._to_positive_infimum(builder, features, rank)
+            return
+        zero = prove_zero_loss(
+            features,
+            labels,
+            problem.rows.classes,
+            witness=rank.witness,
+            max_bits=options.max_bits,
+            stage=self.stage,
+        )
+        self.add("zero_loss", "Z1", zero.verdict, zero.reason)
+        self.zero_loss = zero
+        builder.add_zero_loss(zero)
+        found = prove_path(
+            zero,
+            ExactArray.of_floats(problem.v),
+            labels,
+            problem.rows.multiplicities.tolist(),
+            targets=list(problem.targets),
+            max_bits=options.max_bits,
+            stage=self.stage,
+        )
+        if found.path is not None:
+            self.add("path", "P1", found.verdict, found.reason)
+            self.descent = found.path
+            builder.add_path(found.path)
+            return
+        self.escape = prove_escape(
+            problem.network,
+            problem.u,
+            problem.v,
+            problem.rows.inputs,
+            labels,
+            problem.rows.multiplicities,
+            epsilon=problem.epsilon,
+            targets=list(problem.targets),
+            order=[label for label in ORDER if label in options.escapes],
+            stage=self.stage,
+        )
+        leaves = self.escape.escape
+        self.add("path", "P1" if leaves is None else leaves.label, self.escape.verdict, self.escape.reason)
+        if leaves is not None:
+            builder.add_escape(leaves)
+
+    def _to_positive_infimum(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
+        """X1: equal samples have different labels, so that no path leads to loss 0."""
+        problem, grouping = self.problem, self.problem.grouping
+        low, _ = grouping.infimum or (0.0, 0.0)
+        samples = grouping.conflicts[0].indices[:2] if grouping.conflicts else ()
+        reason = (
+            f"samples {list(samples)} are equal with different labels: "
+            f"inf Phi >= {at_least(low)} > 0, the entropy of the groups (X1)"
+        )
+        self.add("zero_loss", "X1", Verdict.REFUTED, reason)
+        if problem.rows.labels is None and grouping.label_counts is not None:
+            found = self._loss_path(features, rank, "cross-entropy", grouping.label_counts)
+            self.add("path", "X1", found.verdict, found.reason)
+            self.near_infimum = found
+            if not found.needs_rank or builder.stands_on_rank("TC.3"):
+                builder.add_loss_path(found)
+            return
+        smallest = min((decimal_below(text).fraction() for text in problem.targets), default=None)
+        beyond = smallest is not None and smallest < low
+        verdict = Verdict.REFUTED if beyond else Verdict.UNDECIDED
+        self.add("path", "P1", verdict, f"no path reaches a loss below inf Phi >= {at_least(low)}")
+
+    def _other_losses(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
+        """TC.3: paths for the other losses that the problem names."""
+        rows = self.problem.rows
+        labels = rows.labels if rows.labels is not None else self.problem.grouping.label_counts
+        if labels is None:
+            return
+        for kind in self.problem.losses:
+            found = self._loss_path(features, rank, kind, labels)
+            self.add(kind, "TC.3", found.verdict, f"{found.loss}: {found.reason}")
+            if not found.needs_rank or builder.stands_on_rank("TC.3"):
+                builder.add_loss_path(found)
+
+    def _loss_path(self, features: Enclosure, rank: RankResult, kind: str, labels: IntArray) -> LossPathResult:
+        problem = self.problem
+        try:
+            return prove_loss_path(
+                features,
+                kind,
+                ExactArray.of_floats(problem.v),
+                labels,
+                problem.rows.multiplicities.tolist(),
+                rank.witness,
+                class_weights=problem.class_weights,
+                epsilon=problem.loss_epsilon,
+                max_bits=self.options.max_bits,
+                stage=self.stage,
+            )
+        except (ValueError, OverflowError) as error:
+            raise CaseError(f"[losses]: {error}") from None
+
+    def _statements(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> Theorem:
+        """All steps of the proof; those with numbers of their own go into the certificate."""
+        problem, path = self.problem, next(step for step in self.steps if step.key == "path")
+        leaves = None if self.escape is None else self.escape.escape
+        tail = None if leaves is None else leaves.tail
+        named = path.reason if path.reason.startswith("E") else f"{path.label}: {path.reason}"
+        evidence = Evidence(
+            problem.rows,
+            problem.grouping,
+            problem.network,
+            problem.u,
+            problem.v,
+            features,
+            rank,
+            self.zero_loss,
+            self.descent or tail,
+            self.escape,
+            (path.verdict, named),
+        )
+        theorem = walk(evidence, stage=self.stage)
+        builder.add_theorem(theorem)
+        return theorem
+
+
+def _finite(features: Enclosure, streamed: bool) -> tuple[Verdict, str]:
+    size = f"Psi(U) is {features.samples} x {features.columns}"
+    if isinstance(features, FloatEnclosure):
+        if streamed:
+            return Verdict.PROVED, f"{size}, enclosed in binary64 as it is used"
+        largest = max(float(features.backend.xp.max(radius)) for _, _, radius in features.row_blocks())
+        return Verdict.PROVED, f"{size}, every entry enclosed in binary64, radii at most {at_most(largest, 2)}"
+    if not all(block_is_finite(block) for _, block in features.blocks()):
+        return Verdict.UNDECIDED, f"{size}; some feature has no finite enclosure in {arithmetic(features)}"
+    return Verdict.PROVED, f"{size}, every entry enclosed at {features.precision} bits"
