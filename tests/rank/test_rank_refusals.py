@@ -114,7 +114,7 @@ def test_inverses_that_break_down_are_none(monkeypatch):
     """Nothing of LAPACK is trusted, not even to return."""
     assert approx.approx_right_inverse(GOOD) is not None
     assert approx.approx_right_inverse(np.zeros((2, 3))) is None
-    assert float_inverse.approx_inverse64(np.full((2, 3), np.nan)) is None
+    assert approx.approx_inverse64(np.full((2, 3), np.nan)) is None
 
     def fail(*_, **__):
         raise scipy.linalg.LinAlgError

@@ -10,10 +10,7 @@ from verifier.display import Decided, Facts, Shown, Table
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.gram import GramBound
 from verifier.rank.rational import ExactRank
-from verifier.rank.right_inverse import (
-    RankBound,
-    RightInverse,
-)
+from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.verdict import Verdict
 
 
