@@ -1,9 +1,39 @@
-"""Scientific decimals of exact numbers, rounded outward: enclosures as ``x +- e`` and one-sided bounds."""
+"""Decimals of exact numbers, rounded in a stated direction once, by `decimal` with unbounded exponents."""
 
 from __future__ import annotations
 
-import math
+import decimal
 from fractions import Fraction
+
+
+def rounded(numerator: int, denominator: int, digits: int, rounding: str) -> decimal.Decimal:
+    """The quotient with ``digits`` significant decimals.
+
+    Parameters
+    ----------
+    numerator, denominator
+        Integers of any size, the denominator positive: they are exact, so there is one rounding, in the division.
+    digits
+        Significant decimals.
+    rounding
+        One of the constants of `decimal`, such as ``ROUND_FLOOR``.
+
+    Returns
+    -------
+    Decimal
+        Guarantee: <= the quotient for ``ROUND_FLOOR``, >= it for ``ROUND_CEILING``.
+    """
+    context = decimal.Context(prec=digits, rounding=rounding, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+    return context.divide(decimal.Decimal(numerator), decimal.Decimal(denominator)).normalize(context)
+
+
+def short_decimal(numerator: int, denominator: int, digits: int, rounding: str) -> str:
+    """The quotient as `rounded` gives it, with a power of ten only where that is shorter.
+
+    Guarantee: the printed number equals that of `rounded`.
+    """
+    short = rounded(numerator, denominator, digits, rounding)
+    return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
 
 
 def decimal_enclosure(low: Fraction, high: Fraction, digits: int) -> str:
@@ -14,13 +44,10 @@ def decimal_enclosure(low: Fraction, high: Fraction, digits: int) -> str:
     if low == high == 0:
         return "0"
     middle = (low + high) / 2
-    unit = Fraction(10) ** (_decade(middle) - digits + 1)
-    x = round(middle / unit) * unit
-    error = max(high - x, x - low)
-    if error == 0:
-        return f"{_scientific(x, digits)} +- 0"
-    step = Fraction(10) ** (_decade(error) - 1)
-    return f"{_scientific(x, digits)} +- {_scientific(math.ceil(error / step) * step, 2)}"
+    x = rounded(middle.numerator, middle.denominator, digits, decimal.ROUND_HALF_EVEN)
+    error = max(high - Fraction(x), Fraction(x) - low)
+    bound = rounded(error.numerator, error.denominator, 2, decimal.ROUND_CEILING)
+    return f"{_scientific(x, digits)} +- {_scientific(bound, 2)}"
 
 
 def decimal_bound(value: Fraction, digits: int, *, up: bool) -> str:
@@ -28,26 +55,18 @@ def decimal_bound(value: Fraction, digits: int, *, up: bool) -> str:
 
     Guarantee: the decimal is <= the number, or >= it if ``up``.
     """
+    rounding = decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR
+    return _scientific(rounded(value.numerator, value.denominator, digits, rounding), digits)
+
+
+def decade(value: Fraction) -> int:
+    """The e with ``10^e <= value < 10^(e+1)``, for a positive number."""
+    return rounded(value.numerator, value.denominator, 1, decimal.ROUND_FLOOR).adjusted()
+
+
+def _scientific(value: decimal.Decimal, digits: int) -> str:
+    """A number that has at most ``digits`` significant decimals, exactly; exponents have two digits or more."""
     if value == 0:
         return "0"
-    unit = Fraction(10) ** (_decade(value) - digits + 1)
-    return _scientific((math.ceil if up else math.floor)(value / unit) * unit, digits)
-
-
-def _decade(value: Fraction) -> int:
-    """The e with ``10^e <= value < 10^(e+1)``."""
-    bits = value.numerator.bit_length() - value.denominator.bit_length()
-    e = math.floor(bits * math.log10(2)) - 1
-    while Fraction(10) ** (e + 1) <= value:
-        e += 1
-    return e
-
-
-def _scientific(value: Fraction, digits: int) -> str:
-    """A number that has at most ``digits`` significant decimals, exactly."""
-    if value == 0:
-        return "0"
-    e = _decade(value)
-    numerator = int(value / Fraction(10) ** (e - digits + 1))
-    text = str(numerator)
-    return f"{text[0]}.{text[1:]}e{e:+03d}" if digits > 1 else f"{text}e{e:+03d}"
+    significand, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{significand}e{int(exponent):+03d}"

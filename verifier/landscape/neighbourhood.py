@@ -30,8 +30,9 @@ import sympy
 from flint import arb, arb_mat, fmpq, fmpz
 
 from verifier.balls.activation import arb_kernel, tree_kernel
+from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.bounds import upper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down, round_up
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.errors import ExpressionError

@@ -23,6 +23,7 @@ import numpy as np
 from flint import arb, fmpq, fmpz
 from numpy.typing import NDArray
 
+from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.float_enclosure import NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic, sharper
 from verifier.balls.exact import (
@@ -31,7 +32,6 @@ from verifier.balls.exact import (
     at_least,
     at_most,
     exactly,
-    given_weights,
     lower_float,
     round_down,
     round_up,

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from flint import arb, arb_mat
 
-from verifier.balls.decimals import _decade, decimal_enclosure
+from verifier.balls.decimals import decade, decimal_enclosure
 from verifier.balls.exact import Dyadic, at_least, at_most, round_down, round_up
 from verifier.balls.feature_enclosure import block_is_finite
 from verifier.balls.precision import MIN_BITS, working_precision
@@ -274,7 +274,7 @@ def has_digits(low: Dyadic, high: Dyadic, digits: int) -> bool:
 
 def _digits_of(low: Dyadic, high: Dyadic) -> int:
     """The most digits that a proper enclosure of a positive number has."""
-    return max(0, _decade(low.fraction() / (high.fraction() - low.fraction())))
+    return max(0, decade(low.fraction() / (high.fraction() - low.fraction())))
 
 
 def _later(x: Dyadic, y: Dyadic) -> Dyadic:
