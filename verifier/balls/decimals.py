@@ -36,6 +36,20 @@ def short_decimal(numerator: int, denominator: int, digits: int, rounding: str) 
     return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
 
 
+def far_decimal(positive: bool, small: bool, rounding: str) -> str:
+    """A number whose exact decimals would be too long: a power of ten, or no bound, on the right side of it.
+
+    Guarantee: of a number whose size is below 10^-300000 (``small``) or above 10^300000 (not ``small``) the printed one
+    lies on the side that ``rounding`` says.
+    """
+    away = rounding == (decimal.ROUND_CEILING if positive else decimal.ROUND_FLOOR)  # from 0
+    if small:
+        size = "1e-300000" if away else "0"
+    else:
+        size = "1e+300000" if rounding in (decimal.ROUND_FLOOR, decimal.ROUND_CEILING) and not away else "inf"
+    return size if positive or size == "0" else f"-{size}"
+
+
 def decimal_enclosure(low: Fraction, high: Fraction, digits: int) -> str:
     """``x +- e`` in decimals, x with ``digits`` significant digits; ``0`` if both ends vanish.
 

@@ -13,7 +13,7 @@ import numpy as np
 from flint import arb, arb_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
-from verifier.balls.decimals import short_decimal
+from verifier.balls.decimals import far_decimal, short_decimal
 from verifier.balls.limbs import compact, limbs, term_integers
 from verifier.data.gate import exact
 from verifier.errors import DataError
@@ -32,7 +32,16 @@ EXACT_DIGITS = 9
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Dyadic:
-    """The exact number ``mantissa * 2^exponent``."""
+    """The exact number ``mantissa * 2^exponent``.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.Dyadic.of_float(0.75)
+    Dyadic(3 * 2^-2, about 0.75)
+    >>> vf.Dyadic(3, -2).fraction()
+    Fraction(3, 4)
+    """
 
     mantissa: int
     exponent: int
@@ -125,6 +134,12 @@ def at_least(value: Bound, digits: int = 4) -> str:
 
     Guarantee: the decimal number printed is <= ``value`` (of a ball: <= each of its points); "-inf" if the ball has no
     finite lower end.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.at_least(2 / 3), vf.at_least(vf.Dyadic(1, -40), digits=2)
+    ('0.6666', '9e-13')
     """
     return _directed(value, digits, decimal.ROUND_FLOOR)
 
@@ -144,6 +159,12 @@ def at_most(value: Bound, digits: int = 4, *, below: int | None = None) -> str:
 
     Guarantee: the decimal number printed is >= ``value`` (of a ball: >= each of its points); "inf" if the ball has no
     finite upper end.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.at_most(2 / 3), vf.at_most(1 - 2**-20, below=1)
+    ('0.6667', '0.99999905')
     """
     text = _directed(value, digits, decimal.ROUND_CEILING)
     longer = MOST_DIGITS if text == "nan" else digits
@@ -159,6 +180,12 @@ def about(value: Bound, digits: int = 3) -> str:
     """Print a number that bounds nothing, rounded to nearest: for sizes and choices, never beside "at least" or "<=".
 
     Of a ball it is the midpoint.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.about(2 / 3)
+    '0.667'
     """
     return _directed(value.mid() if isinstance(value, arb) else value, digits, decimal.ROUND_HALF_EVEN)
 
@@ -190,19 +217,8 @@ def _directed(value: Bound, digits: int, rounding: str) -> str:
     if value.mantissa == 0:
         return "0"
     if abs(_magnitude(value)) > PRINTABLE:
-        return _far(value, rounding)
+        return far_decimal(value.mantissa > 0, _magnitude(value) < 0, rounding)
     return short_decimal(value.mantissa << max(value.exponent, 0), 1 << max(-value.exponent, 0), digits, rounding)
-
-
-def _far(value: Dyadic, rounding: str) -> str:
-    """Print a number whose exact decimals would be too long: a power of ten, or no bound, on the right side of it."""
-    positive, small = value.mantissa > 0, _magnitude(value) < 0
-    away = rounding == (decimal.ROUND_CEILING if positive else decimal.ROUND_FLOOR)  # from 0
-    if small:  # beyond 10^-301029, to which the guarantee holds
-        size = "1e-300000" if away else "0"
-    else:
-        size = "1e+300000" if rounding in (decimal.ROUND_FLOOR, decimal.ROUND_CEILING) and not away else "inf"
-    return size if positive or size == "0" else f"-{size}"
 
 
 def round_down(value: arb, bits: int = 30) -> Dyadic:
@@ -260,6 +276,15 @@ class ExactArray:
     """An array of exact dyadic numbers: the sum over ``terms`` of ``values * 2^exponent``.
 
     One float64 term holds 53-bit numbers; wider integers are held in 62-bit limbs, one int64 term per limb.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> array = vf.ExactArray.of_floats([[0.5, 1], [2, 3]])
+    >>> array
+    <ExactArray (2, 2): int8 * 2^-4>
+    >>> array.integers()
+    ([8, 16, 32, 48], -4)
     """
 
     shape: tuple[int, ...]

@@ -47,6 +47,19 @@ class FeatureEnclosure(Brief):
     Notes
     -----
     Guarantee: ``block(i)`` contains the exact-real value of every feature of its samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> features = vf.FeatureEnclosure(network, u, x, 64)
+    >>> rows, psi = next(features.blocks())
+    >>> rows, psi.nrows(), psi.ncols()
+    (slice(0, 3, None), 3, 3)
+    >>> bool(psi[0, 0].rad() < 1e-15)
+    True
     """
 
     network: Network

@@ -88,6 +88,16 @@ def prove_rank(
     (RankResult, Enclosure)
         The result and the enclosure it used. Guarantee: ``PROVED`` implies rank Psi(U) = N and
         ``sigma_N >= result.sigma_lower``; ``REFUTED`` implies rank Psi(U) <= result.deficiency.rank_at_most < N.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> result, features = vf.prove_rank(vf.FloatEnclosure(network, u, x, vf.numpy_backend(1)))
+    >>> result.label, result.proved, vf.at_least(result.sigma_lower, digits=2)
+    ('R1', True, '0.0029')
     """
     needs(features, "enclosure of Psi", "network", "features", "for a matrix of your own use matrix(A)")
     ladder = _Ladder(features, stage, max_bits, tight, certificate, guard, patience)

@@ -32,7 +32,15 @@ class Deficiency:
 def cheap_deficiency(network: Network, inputs: Array) -> Deficiency | None:
     """Deficiency that needs no look at the weights: M < N, or equal samples.
 
-    Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for EVERY U.
+    Parameters
+    ----------
+    network, inputs
+        The network and the samples, shape ``(N, d)``.
+
+    Returns
+    -------
+    Deficiency or None
+        Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for EVERY U. None says nothing.
     """
     n, m = len(inputs), network.skip_count
     if m < n:
@@ -49,6 +57,11 @@ def cheap_deficiency(network: Network, inputs: Array) -> Deficiency | None:
 
 def structural_deficiency(network: Network, u: Array, inputs: Array) -> Deficiency | None:
     """Deficiency from equal, mirrored, constant or polynomial units.
+
+    Parameters
+    ----------
+    network, u, inputs
+        The network, U of shape ``(p,)`` and the samples, shape ``(N, d)``, finite and exact.
 
     Returns
     -------
@@ -75,6 +88,11 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
         With reason ``every-u``. Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for EVERY U in R^p on
         this data, where Psi(U) is defined. None says nothing.
 
+    Raises
+    ------
+    InputError
+        If the samples do not fit the network or are not finite.
+
     Notes
     -----
     The normal forms are functions of U and the sample. A dense unit, and a convolution unit with a bias of its own, is
@@ -82,6 +100,15 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     they apply one function of U to the same numbers; a place in the padding shows the constant 0. Pools have no weights
     and are combined exactly. A unit whose sources are all constant over the samples is. The degree of a polynomial unit
     is bounded for every U at once, so that all such units lie in the span of the monomials.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> vf.structural_bound_every_u(network, np.array([[0.0], [0.0], [1.0]])).rank_at_most
+    2
     """
     inputs = given_inputs(network, inputs)
     n = len(inputs)

@@ -118,6 +118,8 @@ def residual64(
 
     Parameters
     ----------
+    source
+        Enclosure of a matrix, shape (N, M).
     x
         Witness, shape (K, N), NumPy or the backend's; subnormal entries count as zero.
     columns
@@ -206,15 +208,36 @@ def certify_inverse64(
 ) -> InverseBound64:
     """Prove ``rank Psi = N`` and a lower bound of sigma_N from a witness, by R1 in binary64.
 
+    Parameters
+    ----------
+    source
+        Enclosure of a matrix, shape (N, M), such as `MatrixEnclosure` or `FloatEnclosure`.
+    x, columns, tight
+        As for `residual64`; x is untrusted.
+    progress
+        Called with the fraction done.
+
     Returns
     -------
     InverseBound64
         Guarantee: PROVED implies that every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``.
+        Source: the module's text (Rump, BIT 2011, Lemma 2.1).
 
     Raises
     ------
+    InputError
+        If ``source`` is no enclosure, or ``x`` or ``columns`` are not such numbers.
     ValueError
         As `residual64`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> a = np.array([[3.0, 0.0, 4.0], [0.0, 5.0, 0.0]])  # sigma_2 = 5
+    >>> found = vf.certify_inverse64(vf.MatrixEnclosure(vf.numpy_backend(1), a), np.linalg.pinv(a), tight=True)
+    >>> found.proved, 4.5 < found.sigma_lower <= 5
+    (True, True)
     """
     needs(source, "enclosure", "row_blocks", "source", "give MatrixEnclosure(numpy_backend(), A), or use matrix(A)")
     plain = type(x) is np.ndarray and x.dtype == np.dtype(np.float64)

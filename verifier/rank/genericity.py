@@ -115,6 +115,15 @@ def full_rank_fraction(
     ------
     InputError
         If there is no seed, or the network, the samples or the scale are unusable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> vf.full_rank_fraction(network, x, seeds=[0, 1, 2]).fraction
+    1.0
     """
     inputs, seeds = given_inputs(network, inputs), given_seeds(seeds)
     if not seeds:
@@ -202,6 +211,16 @@ def sigma_along_line(
     ------
     InputError
         If shapes do not fit or a number is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> points = vf.sigma_along_line(network, x, u, -u, [0.0, 1.0])
+    >>> [(point.t, vf.at_least(point.lower, digits=2)) for point in points]
+    [(0.0, '0.0029'), (1.0, '0')]
     """
     points = binary64(times, "times").ravel().tolist()
     inputs = given_inputs(network, inputs)

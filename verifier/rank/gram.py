@@ -100,9 +100,13 @@ def certify_gram(
 
     Parameters
     ----------
+    source
+        Enclosure of a matrix, shape (N, M), such as `MatrixEnclosure` or `FloatEnclosure`.
     tight
         Refactor with a shift just below the estimated smallest eigenvalue: the bound is then within 10 percent of the
         truth when rounding and radii allow it; needs a second copy of the packed Gram matrix.
+    progress
+        Called with the fraction done.
     sizes
         Block sizes; `plan` chooses them by default.
 
@@ -110,7 +114,22 @@ def certify_gram(
     -------
     GramBound
         Guarantee: PROVED implies that every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``; the
-        platform's canary has tested every product that this rests on.
+        platform's canary has tested every product that this rests on. Source: the module's text (Weyl; Rump, BIT 2006).
+
+    Raises
+    ------
+    InputError
+        If ``source`` is no enclosure.
+    ValueError
+        If its blocks do not cover the columns in order.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> source = vf.MatrixEnclosure(vf.numpy_backend(1), [[3.0, 0.0, 4.0], [0.0, 5.0, 0.0]])  # sigma_2 = 5
+    >>> found = vf.certify_gram(source, tight=True)
+    >>> found.proved, 4.5 < found.sigma_lower <= 5
+    (True, True)
     """
     needs(source, "enclosure", "column_blocks", "source", "give MatrixEnclosure(numpy_backend(), A), or use matrix(A)")
     backend, n, m = source.backend, source.samples, source.columns

@@ -106,7 +106,19 @@ def witness_sums(backend: Backend, x: Array) -> WitnessSums:
 def norm_bound(backend: Backend, x: Array | NDArray[np.float64], *, tight: bool = False) -> float:
     """Upper bound of ``||X||_2``, X of shape (K, N), subnormal entries counted as zero; with ``tight`` by R2.
 
-    Guarantee: at least the norm; NaN or infinity if there is none.
+    Parameters
+    ----------
+    backend
+        The array library.
+    x
+        Shape (K, N), NumPy or the backend's.
+    tight
+        Sharpen the bound by R2.
+
+    Returns
+    -------
+    float
+        Guarantee: at least the norm; NaN or infinity if there is none. Source: the module's text.
 
     Raises
     ------

@@ -59,6 +59,13 @@ class MatrixResult(Decided, Shown):
         All singular values (R4); None if they were not asked for.
     definite : Definiteness or None
         Signs of the eigenvalues; None if the matrix is not symmetric.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> found = vf.matrix([[1, 2], [2, 4]], digits=None)
+    >>> found.proved, found.rank, found.is_symmetric
+    (False, 1, True)
     """
 
     verdict: Verdict
@@ -137,6 +144,13 @@ def matrix(
     ------
     InputError
         Not a matrix of finite real numbers, too large, or ``digits`` out of range.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> found = vf.matrix([[2, 1], [1, 2]], digits=5)
+    >>> found.rank, found.definite.kind
+    (2, 'positive definite')
     """
     if digits is not None and (type(digits) is not int or not 1 <= digits <= MAX_DIGITS):
         raise InputError(f"digits = {one_line(digits)} must be a whole number in 1..{MAX_DIGITS}, or None")

@@ -28,6 +28,13 @@ PRIME_BITS = 62
 def monomial_rank(inputs: Array, degree: int) -> int:
     """Upper bound of the dimension that polynomials of a degree span on the samples (exact where affordable).
 
+    Parameters
+    ----------
+    inputs
+        Points, shape ``(N, d)``, finite and exact.
+    degree
+        Total degree, at least 1.
+
     Guarantee: every polynomial of degree <= ``degree``, evaluated on the rows of ``inputs``, lies in a space of at
     most this dimension.
 

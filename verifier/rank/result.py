@@ -21,6 +21,16 @@ class RankResult(Decided, Shown):
     When PROVED, ``sigma_lower`` is the best proved lower bound of sigma_N; ``bound`` and ``witness`` are what a
     certificate states (R1, R3), ``gram`` is R2's evidence. ``deficiency`` is set when REFUTED; ``exact`` if R6 decided,
     which bounds no singular value (``sigma_lower`` is 0 then); ``attempts`` tells the ladder's story with its costs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> result, _ = vf.prove_rank(vf.FeatureEnclosure(network, u, np.array([[0.0], [0.0], [1.0]]), 64))
+    >>> result.label, result.proved, result.deficiency.rank_at_most
+    ('R5', False, 2)
     """
 
     verdict: Verdict

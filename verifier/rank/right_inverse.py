@@ -95,6 +95,15 @@ class Residual:
 def residual_norm(features: FeatureEnclosure, witness: RightInverse, progress: Progress | None = None) -> Residual:
     """Bound ``||I - Psi X||_2`` by exact integer products over blocks of samples.
 
+    Parameters
+    ----------
+    features
+        Enclosure of Psi, shape ``(N, M)``.
+    witness
+        X, shape ``(K, N)``, and its K columns of Psi.
+    progress
+        Called with the fraction done.
+
     Returns
     -------
     Residual
@@ -131,6 +140,11 @@ def certify_right_inverse(
     features: FeatureEnclosure, witness: RightInverse, progress: Progress | None = None
 ) -> RankBound | None:
     """Prove ``rank Psi = N`` from a witness, or return None (which says nothing about the rank).
+
+    Parameters
+    ----------
+    features, witness, progress
+        As for `residual_norm`.
 
     Returns
     -------

@@ -61,6 +61,16 @@ def singular_values(
     ------
     InputError
         If ``digits`` or ``max_bits`` is out of range, or there is no sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> found = vf.singular_values(vf.FeatureEnclosure(network, u, x, 64), digits=8)
+    >>> found.proved, vf.at_least(found.lower[0], digits=6), vf.at_most(found.upper[0], digits=6)
+    (True, '2.67305', '2.67306')
     """
     _check(digits, max_bits)
     needs(features, "FeatureEnclosure", "blocks", "features", "for a matrix of your own use matrix(A)")
@@ -116,6 +126,13 @@ def matrix_singular_values(
     ------
     InputError
         If the array is not a matrix with entries, or ``digits`` or ``max_bits`` is out of range.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> found = vf.matrix_singular_values([[3, 0], [0, 4], [0, 0]], digits=10)
+    >>> [float(f"{float(value):.6g}") for value in found.lower]
+    [4.0, 3.0]
     """
     _check(digits, max_bits)
     matrix = ExactArray.of_floats(matrix, "matrix")

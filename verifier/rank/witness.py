@@ -42,6 +42,16 @@ class WitnessResult(Decided, Shown):
     Guarantee: ``PROVED`` implies that Psi has rank N at these parameters, whatever those of the other units are, with
     ``sigma_N >= sigma_lower``; the same at all parameters that differ by at most ``radius`` each (unless None).
     ``REFUTED`` implies that the samples ``equal`` are the same, so that rank Psi < N for every U.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> found = vf.prove_witness(network, vf.SampleSource("equal samples", np.zeros((2, 1))))
+    >>> found.proved, found.equal
+    (False, (0, 1))
     """
 
     verdict: Verdict
@@ -135,6 +145,16 @@ def prove_witness(
     ------
     DataError
         The samples do not have the network's dimension, or are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> found = vf.prove_witness(network, vf.SampleSource("three points", x))
+    >>> found.proved, found.label, found.parameters(network).shape
+    (True, 'W1', (6,))
     """
     needs(source, "SampleSource", "project", "source", 'make one: SampleSource("name", X)')
     began = time.perf_counter()
