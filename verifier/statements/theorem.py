@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from verifier.balls.exact import Dyadic
 from verifier.display import Decided, Facts, Judged, Shown, Table, count, joined, listed
@@ -61,25 +60,6 @@ class Theorem(Judged, Shown):
     gateway: GatewayResult | None = None
     rank_radius: Dyadic | None = None
     rank_ball: Dyadic | None = None
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """The steps as JSON values: the statement in words and in a formula, and what was found."""
-        return [
-            {
-                "label": step.label,
-                "source": step.statement.source,
-                "title": step.statement.title,
-                "statement": step.statement.sentence,
-                "formula": step.statement.formula,
-                "assumes": step.statement.hypotheses,
-                "how": step.statement.how,
-                "applies": step.applies,
-                "verdict": str(step.verdict),
-                "reason": step.reason,
-                "rests_on": list(step.rests_on),
-            }
-            for step in self.steps
-        ]
 
     def _facts(self) -> Facts:
         rows = tuple((step.label, step.shown, f"{step.statement.title}: {step.reason}") for step in self.steps)
