@@ -23,6 +23,7 @@ from verifier.report import page as module
 from verifier.report.page import MAX_BYTES, page, write_report
 from verifier.report.results import read_results
 from verifier.report.sentences import sentence, summary
+from verifier.report.text import typeset
 from verifier.run.record import SuiteResult
 from verifier.verdict import Verdict
 
@@ -69,7 +70,7 @@ def test_every_reason_and_statement_is_there(results: SuiteResult) -> None:
     for case in results.records:
         assert case.name in text
         for step in case.theorem:
-            plain = re.sub(r"\s+", "", Page(str(module.typeset(step.reason)).encode()).text)
+            plain = re.sub(r"\s+", "", Page(str(typeset(step.reason)).encode()).text)
             assert plain in text, (case.name, step.label)
             assert step.label.replace(" ", "") in text
 
@@ -188,7 +189,7 @@ def test_a_compact_page_leaves_out_no_evidence(results: SuiteResult) -> None:
     compact = Page(module._render(many(results, 36), "compact").encode())
     text = re.sub(r"\s+", "", compact.text)
     for step in (step for case in results.records for step in case.theorem if step.applies):
-        assert re.sub(r"\s+", "", Page(str(module.typeset(step.reason)).encode()).text) in text, step
+        assert re.sub(r"\s+", "", Page(str(typeset(step.reason)).encode()).text) in text, step
 
 
 def test_filters_have_a_rule_for_every_verdict(results: SuiteResult) -> None:
