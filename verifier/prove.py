@@ -30,9 +30,9 @@ from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_
 from verifier.outcome import Report, Step
 from verifier.problem import Problem
 from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_rank, silent
-from verifier.statements.assumption import analytic
 from verifier.statements.evidence import Evidence
 from verifier.statements.proof import prove_statements
+from verifier.statements.smooth_activations import analytic
 from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 

@@ -36,6 +36,17 @@ class Description(Shown):
         The semantics, and what a reader trusts.
     left_out : tuple of str
         What the prover says that it proved and left out.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> print(vf.Description("c.json", "xor, 4 samples x 2, 2 classes", "input 2", (("W0", "full rank"),), "Arb"))
+    Data: xor, 4 samples x 2, 2 classes.
+    Network: input 2.
+    <BLANKLINE>
+    Claims full rank
+    <BLANKLINE>
+    Arb
     """
 
     file: str

@@ -21,6 +21,7 @@ from flint import arb
 from verifier.balls.exact import at_least, at_most
 from verifier.report.text import power_of_ten
 from verifier.run.curve import Curve, Mark, Piece, Point
+from verifier.statements.downhill_path import PATH_KINDS
 
 WIDTH, HEIGHT = 680, 440
 LEFT, RIGHT, TOP, BOTTOM = 116, 20, 44, 84
@@ -152,13 +153,13 @@ def _panel(pieces: Sequence[Piece], curve: Curve, kind: str, *, fine: bool) -> P
         lines=tuple(
             _line(points)
             for piece, points in zip(pieces, placed, strict=True)
-            if piece.points[0][1] is not None and curve.label != "X1"
+            if piece.points[0][1] is not None and not PATH_KINDS[curve.label].conflict
         ),
         dots=tuple(
             (a, (b + c) // 2)
             for points in placed
             for a, b, c in points
-            if fine and 2 < len(points) <= FEW and curve.label != "X1"
+            if fine and 2 < len(points) <= FEW and not PATH_KINDS[curve.label].conflict
         ),
         levels=_apart(levels),
         boundary=x(float(curve.legs)) if escapes else None,
@@ -209,7 +210,7 @@ def _axis(curve: Curve, kind: str, escapes: bool) -> str:
         return f"path time s on the ray, V = {scale} κ V₁"
     if escapes:
         return f"escape {curve.label}, then V → κ V₁"
-    return "segment V₀ → V₁" if curve.label == "X1" else "segment V₀ → κ V₁"
+    return "segment V₀ → V₁" if PATH_KINDS[curve.label].conflict else "segment V₀ → κ V₁"
 
 
 def _times(start: float, end: float, x: Place, kind: str, legs: int) -> tuple[Tick, ...]:

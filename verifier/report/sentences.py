@@ -8,30 +8,11 @@ from collections.abc import Sequence
 
 from verifier.balls.exact import at_most
 from verifier.display import count
-from verifier.run.curve import Curve, escape_kind
+from verifier.run.curve import Curve
 from verifier.run.record import CaseRecord
+from verifier.statements.downhill_path import PATH_KINDS
+from verifier.statements.duplicates import DUPLICATES
 from verifier.verdict import Verdict
-
-FROM_HERE = "from this start (U, V) a continuous path"
-DESCENT = {
-    "decreases": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
-    "constant": f"{FROM_HERE} on which the cross-entropy never increases (constant, then strictly decreasing) leads to "
-    "loss 0",
-    "bounded": f"{FROM_HERE} leads to loss 0 on which the cross-entropy first stays below its value at the start plus "
-    "epsilon and then strictly decreases (that it never increases is not claimed)",
-}
-"""By what the loss does on an escape's legs; P1 decreases from the start on."""
-NEAR_INFIMUM = (
-    f"{FROM_HERE} on which the cross-entropy does not increase comes within the epsilon asked for of the "
-    "infimum, which is positive because equal samples have different labels"
-)
-
-ON_LEGS = {
-    "decreases": "On the escape U and V move and the loss strictly decreases between the two levels shown. ",
-    "constant": "On the escape the loss is exactly constant. ",
-    "bounded": "On the escape the loss is only known to stay below its start plus epsilon = {epsilon}. ",
-}
-"""What the pictures of an escape show."""
 
 MEANING = {
     "PROVED": "rigorous for this instance: this data, this U, this V, in exact real arithmetic",
@@ -78,16 +59,14 @@ def _path(case: CaseRecord) -> str:
     path, zero = case.step("path"), case.step("zero_loss")
     if path is None:
         return "no path was asked for"
-    if path.verdict is Verdict.PROVED and (case.escape is not None or path.label in ("P1", "X1")):
-        if path.label == "X1":
-            return NEAR_INFIMUM
-        return DESCENT["decreases" if case.escape is None else case.escape.loss]
-    if path.verdict is Verdict.REFUTED:
+    if path.verdict == "PROVED" and path.label in PATH_KINDS:
+        return PATH_KINDS[path.label].sentence
+    if path.verdict == "REFUTED":
         return (
             "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
             "positive"
         )
-    if zero is not None and zero.verdict is Verdict.REFUTED and zero.label == "X1":
+    if zero is not None and zero.verdict == "REFUTED" and zero.label == DUPLICATES.label:
         return (
             "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
             "infimum was certified: whether one exists is open"
@@ -118,9 +97,9 @@ def headline(case: CaseRecord) -> str:
 def summary(cases: Sequence[CaseRecord]) -> str:
     """What a run of several cases found, in one sentence."""
     found = Counter(headline(case) for case in cases)
-    labels = [step.label for case in cases if (step := case.step("path")) is not None and step.proved]
-    weak = sum((kind := escape_kind(label)) is not None and kind.loss == "bounded" for label in labels)
-    near = labels.count("X1")
+    proved = [step for case in cases if (step := case.step("path")) is not None and step.verdict == "PROVED"]
+    kinds = [PATH_KINDS[step.label] for step in proved]
+    weak, near = sum(kind.rises for kind in kinds), sum(kind.conflict for kind in kinds)
     notes = [f"{weak} of them only below the start's loss plus epsilon"] if weak else []
     notes += [f"{near} to near a positive infimum, as labels conflict"] if near else []
     words = [f"a path downhill is proved in {found['PROVED']} of {count(len(cases), 'case')}"]
@@ -186,14 +165,15 @@ def caption(curve: Curve, *, short: bool) -> str:
     reached = ("Certified: " if parts else "") + "; ".join(parts)
     if short:
         return reached
-    if curve.label == "X1":
+    kind = PATH_KINDS[curve.label]
+    if kind.conflict:
         return (
             "Shaded: where the loss is certified to be, between the infimum and the chord of a convex function; the "
             "loss itself is not drawn."
         )
     points = sum(len(piece.points) for piece in curve.pieces if piece.kind == "segment")
     scale = f"kappa (s - {curve.legs})" if curve.legs else "kappa s"
-    begin = "" if curve.escape is None else ON_LEGS[curve.escape.loss].format(epsilon=curve.epsilon)
+    begin = f"{kind.escape.format(epsilon=curve.epsilon)} " if kind.escape else ""
     return (
         f"{begin}Shaded: the certified band. On the segment the loss is enclosed at {points} times; in between it "
         "strictly decreases (P1), so it stays in the steps shown; the line joins the enclosures. On the ray V = t V1, "

@@ -18,6 +18,7 @@ from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
 from verifier.run.record import CaseRecord, SuiteResult
 from verifier.run.witnessing import WitnessReport
+from verifier.statements.downhill_path import PATH_KINDS
 from verifier.verdict import Verdict
 
 __all__ = [
@@ -72,14 +73,15 @@ def print_steps(console: Console, record: CaseRecord) -> None:
 
 
 def print_theorem(console: Console, record: CaseRecord) -> None:
-    """Print the steps of the proof: label, verdict, title, reason, what it rests on."""
+    """Print the steps of the proof: verdict, label, the statement's name, the reason, what it rests on."""
     console.print("  [bold]The proof, step by step[/bold] (ours: W, E, C, X, Z; - does not apply here)")
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
     for width in (10, 17, None):
         table.add_column(width=width, no_wrap=width is not None)
     for step in record.theorem:
         rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
-        words = escape(step.reason) if step.applies else f"[dim]{escape(step.reason)}[/]"
+        words = escape(f"{step.title}: {step.reason}" if step.title else step.reason)
+        words = words if step.applies else f"[dim]{words}[/]"
         table.add_row(_coloured(step.verdict) if step.applies else "[dim]-[/]", escape(step.label), words + rests)
     console.print(table)
     if record.remains:
@@ -231,7 +233,8 @@ def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
         return [record for record in records if record.verdict(key) is Verdict.PROVED]
 
     def rises(record: CaseRecord) -> bool:
-        return record.escape is not None and record.escape.loss == "bounded"
+        path = record.step("path")
+        return path is not None and path.label in PATH_KINDS and PATH_KINDS[path.label].rises
 
     paths = having("path")
     generic = [record for record in records if record.statement("W0") is Verdict.PROVED]

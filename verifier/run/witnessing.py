@@ -34,8 +34,8 @@ from verifier.rank.random_witness import random_witness
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.run.case import Case, build_network
 from verifier.run.case_problem import case_dataset, case_options, case_problem, input_shape
-from verifier.statements.assumption import analytic
 from verifier.statements.generic_rank import GenericRank, decide_generic
+from verifier.statements.smooth_activations import analytic
 from verifier.verdict import Verdict
 
 LINE_SAMPLES = 200

@@ -158,6 +158,8 @@ class PathKind:
         Of the step: P1, the escape that the path begins with, or X1 where labels conflict.
     sentence
         What the cross-entropy does on it, as half a sentence.
+    escape
+        What it does while U leaves the start, as a sentence with a place for ``epsilon``; empty if U rests.
     rises
         Whether it may exceed the start's loss, by at most epsilon.
     conflict
@@ -166,6 +168,7 @@ class PathKind:
 
     label: str
     sentence: str
+    escape: str = ""
     rises: bool = False
     conflict: bool = False
 
@@ -183,14 +186,17 @@ _CONFLICT = (
     f"{_FROM_HERE} on which the cross-entropy does not increase comes within the epsilon asked for of the infimum, "
     "which is positive because equal samples have different labels"
 )
+_FALLS = "On the escape U and V move and the loss strictly decreases between the two levels shown."
+_RESTS = "On the escape the loss is exactly constant."
+_STAYS_BELOW = "On the escape the loss is only known to stay below its start plus epsilon = {epsilon}."
 PATH_KINDS = {
     kind.label: kind
     for kind in (
         PathKind("P1", _DECREASES),
-        PathKind("E1", _DECREASES),
-        PathKind("E2", _CONSTANT),
-        PathKind("E3", _BELOW, rises=True),
-        PathKind("E4", _CONSTANT),
+        PathKind("E1", _DECREASES, _FALLS),
+        PathKind("E2", _CONSTANT, _RESTS),
+        PathKind("E3", _BELOW, _STAYS_BELOW, rises=True),
+        PathKind("E4", _CONSTANT, _RESTS),
         PathKind("X1", _CONFLICT, conflict=True),
     )
 }

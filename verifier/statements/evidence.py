@@ -18,8 +18,9 @@ from verifier.network.network import Array, Network
 from verifier.rank.certify import RankResult, Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.statements.assumption import Assumption, analytic, check_assumption
+from verifier.statements.assumption import Assumption, check_assumption
 from verifier.statements.generic_rank import GenericRank, decide_generic
+from verifier.statements.smooth_activations import analytic
 from verifier.statements.statement import Finding, Statement
 from verifier.statements.theorem import Theorem, TheoremStep
 from verifier.verdict import Verdict

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from verifier.display import Decided
 from verifier.network.network import Array, Network
 from verifier.rank.dead import DeadOpenSet, dead_open_set
-from verifier.statements.assumption import analytic
+from verifier.statements.smooth_activations import analytic
 from verifier.verdict import Verdict
 
 
