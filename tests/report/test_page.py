@@ -103,7 +103,7 @@ def test_refuted_and_failed_cases_are_said_as_clearly(results: SuiteResult) -> N
     undecided = tuple(replace(step, verdict=Verdict.UNDECIDED) if step.key == "path" else step for step in case.steps)
     assert "was certified: whether one exists is open" in sentence(msgspec.structs.replace(case, steps=undecided))
     error = msgspec.structs.replace(
-        case, error={"kind": "memory", "message": "out of memory"}, steps=(), theorem=(), question=None, curve=None
+        case, error={"kind": "memory", "message": "out of memory"}, steps=(), theorem=(), summary=None, curve=None
     )
     error = msgspec.convert(msgspec.to_builtins(error), type=type(case))
     assert sentence(error) == "No verdict: out of memory"
