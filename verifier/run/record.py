@@ -17,6 +17,7 @@ from verifier.outcome import Report, Step
 from verifier.run.case import Case
 from verifier.run.curve import Curve
 from verifier.run.summary import Question
+from verifier.statements.theorem import StatementRecord
 from verifier.verdict import Verdict
 
 CERTIFICATES = "certificates"
@@ -31,25 +32,6 @@ class Failure(msgspec.Struct, frozen=True):
 
     kind: Literal["input", "memory", "worker", "internal"]
     message: str
-
-
-class StatementRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement of the proof, in words and as a formula, and what was found of it.
-
-    ``source`` is ``paper`` or this project's, ``how`` says how it is checked, ``assumes`` what the theory supposes.
-    """
-
-    label: str
-    source: str = ""
-    title: str = ""
-    statement: str = ""
-    formula: str = ""
-    assumes: str = ""
-    how: str = ""
-    applies: bool
-    verdict: Verdict
-    reason: str = ""
-    rests_on: tuple[str, ...] = ()
 
 
 class CheckRecord(msgspec.Struct, frozen=True):
@@ -187,7 +169,7 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
         units=report.network.skip_count,
         engine=report.engine,
         steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
-        theorem=() if theorem is None else msgspec.convert(theorem.as_json(), tuple[StatementRecord, ...]),
+        theorem=() if theorem is None else theorem.records(),
         remains=theorem.remains if theorem is not None and fails else (),
         attempts=tuple(report.rank.attempts),
         expected=dict(case.expected),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from msgspec import Struct
 
 from verifier.balls.exact import Dyadic
 from verifier.display import Decided, Facts, Judged, Shown, Table, count, joined, listed
@@ -14,6 +15,25 @@ from verifier.rank.deficiency import Deficiency
 from verifier.rank.witness import WitnessResult
 from verifier.statements.statement import Statement
 from verifier.verdict import Verdict
+
+
+class StatementRecord(Struct, frozen=True, kw_only=True):
+    """A statement of the proof, in words and as a formula, and what was found of it.
+
+    ``source`` is ``paper`` or this project's, ``how`` says how it is checked, ``assumes`` what the theory supposes.
+    """
+
+    label: str
+    source: str = ""
+    title: str = ""
+    statement: str = ""
+    formula: str = ""
+    assumes: str = ""
+    how: str = ""
+    applies: bool
+    verdict: Verdict
+    reason: str = ""
+    rests_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +48,25 @@ class TheoremStep(Decided):
 
     @property
     def label(self) -> str:
-        """The statement's label."""
+        """The label of the statement, such as ``T3.4(2)``."""
         return self.statement.label
+
+    def record(self) -> StatementRecord:
+        """The step as it stands in results.json."""
+        statement = self.statement
+        return StatementRecord(
+            label=statement.label,
+            source=statement.source,
+            title=statement.title,
+            statement=statement.sentence,
+            formula=statement.formula,
+            assumes=statement.hypotheses,
+            how=statement.how,
+            applies=self.applies,
+            verdict=self.verdict,
+            reason=self.reason,
+            rests_on=self.rests_on,
+        )
 
     @property
     def shown(self) -> str:
@@ -62,24 +99,9 @@ class Theorem(Judged, Shown):
     rank_radius: Dyadic | None = None
     rank_ball: Dyadic | None = None
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """The steps as JSON values: the statement in words and in a formula, and what was found."""
-        return [
-            {
-                "label": step.label,
-                "source": step.statement.source,
-                "title": step.statement.title,
-                "statement": step.statement.sentence,
-                "formula": step.statement.formula,
-                "assumes": step.statement.hypotheses,
-                "how": step.statement.how,
-                "applies": step.applies,
-                "verdict": str(step.verdict),
-                "reason": step.reason,
-                "rests_on": list(step.rests_on),
-            }
-            for step in self.steps
-        ]
+    def records(self) -> tuple[StatementRecord, ...]:
+        """The steps as they stand in results.json: each statement in words and as a formula, and what was found."""
+        return tuple(step.record() for step in self.steps)
 
     def _facts(self) -> Facts:
         rows = tuple((step.label, step.shown, f"{step.statement.title}: {step.reason}") for step in self.steps)
@@ -96,7 +118,7 @@ class Theorem(Judged, Shown):
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """The same, line by line."""
+        """Every statement with its verdict, name and reason, in lines for a terminal."""
         return listed((s.shown, f"{s.label} - {s.statement.title}: {s.reason}") for s in self.steps)
 
     @property
