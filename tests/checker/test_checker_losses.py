@@ -5,9 +5,8 @@ from fractions import Fraction as F
 
 import pytest
 from checker_toy import FEATURES, LABELS, V0, V1, X, toy
-from checker_writer import Builder, dyadic, write
-
-from verifier.checker.certificate import check_file
+from checker_writer import Builder, dyadic
+from checking import check, rejected
 
 COUNTS = [1, 2, 1]  # the toy's multiplicities
 LOSSES = ("cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest")
@@ -84,17 +83,6 @@ def only_used(builder, found):
     for name in [n for n in builder.tensors if f"'{n}'" not in str(found)]:
         del builder.tensors[name]
     return builder, found
-
-
-def check(tmp_path, builder, found):
-    return check_file(str(write(tmp_path, found, builder.arrays())), 1)
-
-
-def rejected(outcome, rule, path=None):
-    assert outcome.verdict == "REJECTED"
-    assert outcome.rejection.rule == rule, outcome.rejection.args
-    assert path is None or outcome.rejection.path == path
-    assert outcome.claims == []
 
 
 ENDS = {

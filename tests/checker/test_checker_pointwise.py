@@ -5,24 +5,13 @@ from fractions import Fraction as F
 
 import pytest
 from checker_toy import FEATURES, LABELS, V0, V1, toy
-from checker_writer import Builder, dyadic, write
+from checker_writer import Builder, dyadic
+from checking import check, rejected
 from flint import ctx
 
-from verifier.checker.certificate import check_file
 from verifier.checker.common import precision
 
 PATH = "/claims/4"
-
-
-def check(tmp_path, builder, document):
-    return check_file(str(write(tmp_path, document, builder.arrays())), 1)
-
-
-def rejected(outcome, rule, path=None):
-    assert outcome.verdict == "REJECTED"
-    assert outcome.rejection.rule == rule, outcome.rejection.args
-    assert path is None or outcome.rejection.path == path
-    assert outcome.claims == []
 
 
 def with_claim(claim):

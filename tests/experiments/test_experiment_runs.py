@@ -8,8 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -426,3 +427,24 @@ def test_a_worker_that_dies(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"a worker died \(.*fc2.* was running\)"):
         run_experiment("tables", small(), tmp_path, workers=Workers(Dying, 2), show=lambda count, names: None)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_threads_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FLINT's precision belongs to the process: two proofs at a time could round by each other's."""
+    from verifier.experiments import worker as work
+    from verifier.experiments.runner import run_experiment
+
+    real, busy = work.perform, threading.Lock()
+
+    def alone(task: Task, **options: Any) -> Kept:
+        assert busy.acquire(blocking=False)
+        try:
+            return real(task, **options)
+        finally:
+            busy.release()
+
+    monkeypatch.setattr(work, "perform", alone)
+    with ThreadPoolExecutor(3) as threads:
+        found = run_experiment("surface", small(), tmp_path, workers=threads, show=lambda count, names: None)
+    assert len(found.runs) == 2

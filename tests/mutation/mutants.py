@@ -42,8 +42,8 @@ MUTANTS = {
     ),
     "balls/test_feature_guarantees.py::test_features_contain_the_oracle": ("balls:_activate middle 5",),
     "balls/test_feature_guarantees.py::test_kernels_contain_their_values": (
-        "balls/activation:_sigmoid term 0",
-        "balls/activation:_softplus call 0",
+        "sigma:_sigmoid term 0",
+        "sigma:_softplus call 0",
         "balls:_ArbOps.call negation 0",
         "balls:_ArbOps.mul middle 4",
         "balls:_ArbOps.div middle 1",
@@ -75,8 +75,8 @@ MUTANTS = {
     ),
     "balls/test_motion_guarantees.py::test_slopes_at_the_ends_of_a_ball": ("balls:_layer middle 69",),
     "balls/test_motion_guarantees.py::test_taylor_coefficients": (
-        "balls:_tanh negation 0",
-        "balls:_tanh term 7",
+        "sigma:_tanh_series negation 0",
+        "sigma:_tanh_series term 7",
     ),
     "balls/test_motion_guarantees.py::test_taylor_never_drops_an_order": ("balls:taylor decided 0",),
     "checker/test_checker_escape_guarantees.py::test_padding_rests": ("checker:units_at_rest constant 2",),
@@ -143,15 +143,19 @@ MUTANTS = {
         "checker:cross_entropy term 8",
         "checker:squared term 4",
         "checker:one_vs_rest negation 1",
-        "landscape:loss_and_slope term 32",
-        "landscape:loss_and_slope term 4",
-        "landscape:loss_and_slope negation 1",
+        "landscape:_cross_entropy term 10",
+        "landscape:_squared term 4",
+        "landscape:_one_vs_rest negation 1",
         "landscape:_upper_envelope decided 5",
     ),
     "landscape/test_convex_loss_guarantees.py::test_segments_are_enclosed": ("landscape:enclose_segment term 17",),
     "landscape/test_convex_loss_guarantees.py::test_ties_of_hinges": ("checker/losses:largest call 10",),
     "landscape/test_escape_guarantees.py::test_a_valley_is_no_descent": ("checker:moving_margins term 8",),
-    "landscape/test_escape_guarantees.py::test_a_zero_constant_carries_nothing": ("landscape:_not_carried branch 6",),
+    "landscape/test_escape_guarantees.py::test_a_zero_constant_carries_nothing": (
+        "landscape:_carriers branch 1",
+        "landscape:_constant_one boolean 2",
+        "landscape:_shares branch 6",
+    ),
     "landscape/test_escape_guarantees.py::test_gateway_separates": ("landscape:_distinct decided 0",),
     "landscape/test_escape_guarantees.py::test_lifts_keep_the_margins": ("landscape:_reroute boolean 2",),
     "landscape/test_escape_guarantees.py::test_parting_keeps_the_logits": (
@@ -191,15 +195,17 @@ MUTANTS = {
     "landscape/test_path_guarantees.py::test_path_decreases": (
         "landscape:stated_loss arithmetic 3",
         "landscape:segment_and_ray term 0",
-        "landscape:_time_for decided 3",
-        "landscape:Path.margins term 2",
-        "landscape:Path.margins term 7",
+        "landscape:time_for decided 3",
+        "landscape:SegmentAndRay.margins_at term 2",
+        "landscape:SegmentAndRay.margins_at term 7",
         "landscape:Path.derivatives term 1",
     ),
     "network/test_network_guarantees.py::test_padded_motion": (
         "balls:_layer constant 16",
         "balls:_layer constant 20",
     ),
+    "network/test_network_guarantees.py::test_padded_windows": ("network:window_indices call 15",),
+    "network/test_network_guarantees.py::test_windows": ("network:window_indices call 38",),
     "rank/test_deficiency_guarantees.py::test_mirrors_and_constants_below_the_top": ("rank:_constant name 0",),
     "rank/test_deficiency_guarantees.py::test_monomial_rank": ("rank:monomial_rank decided 29",),
     "rank/test_deficiency_guarantees.py::test_planted_deficiencies": (
@@ -335,6 +341,15 @@ MUTANTS = {
         "checker:Known.inverse negation 4",
         "checker:Known.__mul__ chain 0",
     ),
+    "sigma/test_facts.py::test_interval_arithmetic_knows_which_ends_are_attained": (
+        "sigma:Interval.__mul__ comparison 5",
+        "sigma:Interval.reciprocal term 0",
+        "sigma:Interval.__abs__ negation 1",
+    ),
+    "sigma/test_facts.py::test_the_value_at_zero_is_attained_by_a_function_of_a_square": (
+        "sigma:_threshold decided 2",
+        "sigma:_threshold decided 6",
+    ),
     "statements/test_assumption_guarantees.py::test_activations": (
         "statements:increasing_activations decided 5",
         "statements:analytic branch 1",
@@ -346,7 +361,7 @@ MUTANTS = {
     "statements/test_assumption_guarantees.py::test_unit_readings": (
         "statements:_bounded_kind boolean 7",
         "statements:_softplus_kind boolean 7",
-        "statements:_reaching decided 8",
+        "statements:_reaching decided 6",
         "statements:suitable_units comparison 4",
     ),
     "statements/test_assumption_guarantees.py::test_unit_selection": (

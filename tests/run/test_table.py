@@ -17,9 +17,8 @@ import pytest
 from rich.console import Console
 
 from verifier.outcome import Step
-from verifier.run.record import CaseRecord, CheckRecord, Failure, SuiteResult
+from verifier.run.record import CaseRecord, CheckRecord, Failure, StatementRecord, SuiteResult
 from verifier.run.table import closing_sentence, print_summary, print_table
-from verifier.statements.theorem import StatementRecord
 from verifier.verdict import Verdict
 
 LONG = "a-family-with-a-name-that-nobody-would-type-" * 3 + "seed=11"

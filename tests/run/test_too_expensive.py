@@ -31,7 +31,6 @@ title = "small"
 data = { name = "digits", samples = 16 }
 network.layers = [{ kind = "dense", width = 24, activation = "tanh", skip = true }]
 """
-EXPENSIVE = CheckRecord("TOO EXPENSIVE", "cost.cpu: the check needs more than 600 s", 600.0)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ from verifier.data.samples import SampleSource
 from verifier.errors import DataError, PrecisionError
 from verifier.experiments.baseline import solve
 from verifier.experiments.config import CertifySection
+from verifier.experiments.data import labels_of
 from verifier.experiments.enclosing import USEFUL_RADIUS, arb_enclosure, arb_evaluations, path_points, widest_radius
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.record import Certified, Finding, PathPoint
@@ -108,8 +109,7 @@ def certify(
     begun = time.perf_counter()
     grouping = group_duplicates(data)
     rows = grouping.dataset
-    if data.labels is None:
-        raise DataError(f"{data.name} has no labels; experiments classify")
+    labels_of(data)
     if rows.labels is None:
         raise DataError(f"{data.name}: equal samples have different labels; no V has training error zero (X1)")
     backend = numpy_backend()

@@ -22,7 +22,7 @@ from verifier.experiments.config import Configuration
 from verifier.experiments.data import files_of
 from verifier.experiments.plan import PlannedRun, Task, jobs_of
 from verifier.experiments.record import Experiment, Kept, Run
-from verifier.run.executors import DIED, Workers, of_executor
+from verifier.run.executors import DIED, ONE_AT_A_TIME, Workers, of_executor
 from verifier.run.ledger import open_ledger, versions
 from verifier.run.record import Failure, file_digest
 from verifier.run.resumable import Resumable, Show
@@ -98,7 +98,7 @@ def run_experiment(
     folder : Path
         Where everything goes.
     workers : Workers, Executor or None
-        Processes that see the folder; None: this one alone.
+        Processes that see the folder, or any executor of such (threads take turns); None: this one alone.
     show : callable
         Told how many runs are done and which are under way.
     fresh : bool, optional
@@ -185,7 +185,8 @@ def _perform(task: Task) -> Kept:
     """Do a run in a worker process, which tells nobody of its progress."""
     from verifier.experiments.worker import perform
 
-    return perform(task, told=lambda words: None)
+    with ONE_AT_A_TIME:
+        return perform(task, told=lambda words: None)
 
 
 def _keep(work: Resumable[Task, Kept], task: Task, kept: Kept | Failure) -> None:

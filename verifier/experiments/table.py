@@ -24,8 +24,14 @@ COLUMNS: Final[tuple[Condition, ...]] = ("plain", "skip", "rand")
 """The columns of the table."""
 FURTHER_COLUMNS: Final[tuple[Condition, ...]] = ("interpolation",)
 """Columns of a table only where some of its runs are in them."""
-FINDINGS: Final = ("rank", "generic", "threshold", "zero_loss", "path")
-"""What is certified of a run, in the order of the proof."""
+FINDINGS: Final = {
+    "rank": ("Full rank", "rank"),
+    "generic": ("Full rank at almost every U", "W0"),
+    "threshold": ("Zero error by the loss", "L2.1"),
+    "zero_loss": ("Zero error for some V", "Z1"),
+    "path": ("Path to 1e-6", "path"),
+}
+"""What is certified of a run, in the order of the proof: in words, and in the line of a network."""
 SPELT_OUT: Final = 2
 """The numbers of a claim about at most so many networks are printed; results.html has all of them."""
 STYLES: Final[dict[Outcome, str]] = {"reproduced": "green", "not reproduced": "red", "inconclusive": "yellow"}

@@ -10,30 +10,29 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save
 
-from verifier.balls.feature_enclosure import use_threads
 from verifier.certificate.files import atomic_write
 from verifier.data.dataset import Dataset
-from verifier.errors import InputError, VerifierError, one_line
+from verifier.errors import VerifierError, one_line
 from verifier.experiments.architectures import build, connected, hidden_units
 from verifier.experiments.baseline import interpolate, solve
 from verifier.experiments.certify import Point, certify
-from verifier.experiments.data import Split, files_of, load_split
+from verifier.experiments.data import Split, files_of, labels_of, load_split
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.module import SkipNetwork
 from verifier.experiments.plan import PlannedRun, Task
 from verifier.experiments.record import Certified, Epoch, Kept, PathPoint, Run
-from verifier.experiments.training import Samples, device_of, train
+from verifier.experiments.training import Samples, Told, device_of, train
 from verifier.network.network import Array, Network
+from verifier.options import at_most_threads
 from verifier.run.ledger import job_key
 from verifier.run.record import file_digest
 
-Told = Callable[[str], None]
 NOTHING: tuple[None, tuple[PathPoint, ...], str] = (None, (), "")
 
 
+@at_most_threads(1)
 def perform(task: Task, *, told: Told) -> Kept:
     """Do a run, going on from its checkpoint if a killed one left it, and leave its weights in the folder.
 
@@ -58,8 +57,7 @@ def perform(task: Task, *, told: Told) -> Kept:
         A folder that cannot be written.
     """
     job, folder = task.job, task.folder
-    use_threads(1)
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # one worker for each core; and the same bits whatever the machine
     begun = time.perf_counter()
     split = split_of(job)
     network, note = network_of(job, split)
@@ -176,7 +174,7 @@ def _rand(
     job: PlannedRun, split: Split, network: Network, first: tuple[Array, Array], told: Told
 ) -> tuple[tuple[Epoch, ...], Point, str]:
     told("solving for V, U at rest")
-    (u, v0), labels = first, _labels(split.train)
+    (u, v0), labels = first, labels_of(split.train)
     blocks = feature_blocks(network, u, split.train.inputs)
     solved = solve(blocks, labels, split.train.classes, network.skip_count, job.rand.passes)
     start = _judged(split, network, u, v0, v0, 0)
@@ -190,15 +188,9 @@ def _interpolation(
 ) -> tuple[tuple[Epoch, ...], Point]:
     told("solving Psi V = onehot, U at rest")
     u, v0 = first
-    v = interpolate(feature_blocks(network, u, split.train.inputs), _labels(split.train), split.train.classes)
+    v = interpolate(feature_blocks(network, u, split.train.inputs), labels_of(split.train), split.train.classes)
     epochs = (_judged(split, network, u, v0, v0, 0), _judged(split, network, u, v, v0, 1))
     return epochs, Point(network, u, v, "least-norm solution of Psi V = onehot")
-
-
-def _labels(data: Dataset) -> NDArray[np.int64]:
-    if data.labels is None:
-        raise InputError(f"{data.name} has no labels; experiments classify")
-    return data.labels
 
 
 def _judged(split: Split, network: Network, u: Array, v: Array, v0: Array, passes: int) -> Epoch:
@@ -213,7 +205,7 @@ def _judged(split: Split, network: Network, u: Array, v: Array, v0: Array, passe
 
 
 def _loss_and_errors(network: Network, u: Array, v: Array, data: Dataset) -> tuple[float, int]:
-    labels, loss, wrong = _labels(data), 0.0, 0
+    labels, loss, wrong = labels_of(data), 0.0, 0
     for rows, psi in feature_blocks(network, u, data.inputs, keep=False)():
         part, logits = labels[rows], psi @ v
         logits -= logits.max(axis=1, keepdims=True)

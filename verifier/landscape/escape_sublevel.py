@@ -51,7 +51,7 @@ def stay_below(start: Start) -> Escape | str:
         tail = descend_from(start, end_u, start.weights, kept=False)
         if isinstance(tail, Path):
             words = "U moves straight, the loss stays below Phi(start) + epsilon (E3)"
-            leg = StraightLeg(words, start.u, end_u, start.weights, start.weights, moving=segment)
+            leg = StraightLeg(words, start.u, end_u, start.weights, start.weights, segment)
             room = start.with_room(pieces)
             return Escape("E3", start.u, start.weights, tail, (leg,), pieces=room, epsilon=start.rise)
         reason = tail

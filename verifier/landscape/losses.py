@@ -166,11 +166,11 @@ def _log_odds(share: Array, far: float) -> Array:
     return clipped
 
 
-def _shares(share: Array, far: float) -> Array:
+def _label_shares(share: Array, far: float) -> Array:
     return share
 
 
-def _twice_the_shares(share: Array, far: float) -> Array:
+def _twice_label_shares(share: Array, far: float) -> Array:
     return 2.0 * share
 
 
@@ -178,9 +178,9 @@ FUNCTIONS = {
     function.name: function
     for function in (
         LossFunction("cross-entropy", _cross_entropy, _entropy, differences, "margins", True, _log_shares),
-        LossFunction("squared", _squared, _least_squares, differences, "margins", False, _shares),
-        LossFunction("weston-watkins", _weston_watkins, None, differences, "margins", True, _twice_the_shares),
-        LossFunction("crammer-singer", _crammer_singer, None, differences, "margins", True, _twice_the_shares),
+        LossFunction("squared", _squared, _least_squares, differences, "margins", False, _label_shares),
+        LossFunction("weston-watkins", _weston_watkins, None, differences, "margins", True, _twice_label_shares),
+        LossFunction("crammer-singer", _crammer_singer, None, differences, "margins", True, _twice_label_shares),
         LossFunction("one-vs-rest", _one_vs_rest, _entropies, _signed, "G_y and -G_k", True, _log_odds),
     )
 }

@@ -31,7 +31,7 @@ from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.landscape.activation_bounds import BITS, CHECKED, TINY, activation_bounds, global_lipschitz
 from verifier.network.arguments import given_inputs, given_parameters
-from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import SLACK
 from verifier.verdict import Verdict
@@ -169,7 +169,7 @@ class _Scalars:
         views = network.views(u)
         self.layers: list[_Weights | None] = []
         for index, layer in enumerate(network.layers):
-            if isinstance(layer, AvgPool):
+            if layer.activation is None:
                 self.layers.append(None)
                 continue
             weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
@@ -224,7 +224,7 @@ class _Scalars:
             sources = self.network.sources[index]
             size = _largest([arb(self.input_size) if s == "input" else sizes[int(s)] for s in sources])
             change = _largest([arb(0) if s == "input" else changes[int(s)] for s in sources])
-            if isinstance(layer, Dense | Conv) and weights is not None:
+            if layer.activation is not None and weights is not None:
                 total = weights.size + weights.fan * radius
                 bounds = activation_bounds(layer.activation, total * size + weights.bias + radius)
                 if bounds is None:

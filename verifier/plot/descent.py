@@ -105,6 +105,11 @@ def sample_descent(
 ) -> Descent:
     """Enclose the loss at ``points`` times of a path, from its start until all of its targets are reached.
 
+    Parameters
+    ----------
+    path, points, problem
+        As for `loss_along_path`.
+
     Raises
     ------
     InputError

@@ -133,7 +133,7 @@ def _one_unit(ax: Axes, network: Network, data: Dataset, valley: BadValley, poin
 
 
 def _up(value: float) -> str:
-    """Three digits, rounded up."""
+    """An upper bound in three digits, rounded up."""
     return at_most(value, 3)
 
 

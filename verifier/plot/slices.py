@@ -37,6 +37,13 @@ LEVELS = 24
 def approx_loss(network: Network, u: Array, v: Array, data: Dataset) -> float:
     """Cross-entropy at (U, V) in plain floating point: an approximation, never a proof.
 
+    Parameters
+    ----------
+    network, u, v
+        The point, U of shape ``(p,)``, V of shape ``(M, m)``.
+    data
+        Labelled samples ``(N, d)``; their multiplicities count.
+
     Raises
     ------
     InputError
@@ -47,7 +54,22 @@ def approx_loss(network: Network, u: Array, v: Array, data: Dataset) -> float:
 
 
 def random_direction(network: Network, classes: int, seed: int = 0) -> Direction:
-    """Draw a Gaussian direction ``(dU, dV)``, the same on every machine."""
+    """Draw a Gaussian direction, the same on every machine.
+
+    Parameters
+    ----------
+    network
+        The network, with p hidden parameters and M skip units.
+    classes
+        The number m of classes.
+    seed
+        Of the random generator.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        ``(dU, dV)`` of shapes ``(p,)`` and ``(M, m)``, not normalised.
+    """
     count = network.parameter_count
     draws = portable_gaussian(seed, (SLICES,), count + network.skip_count * classes)
     return draws[:count], draws[count:].reshape(network.skip_count, classes)
@@ -218,6 +240,15 @@ def losses_on_plane(
 ) -> Array:
     """Approximate losses at ``(U, V) + a D1 + b D2``.
 
+    Parameters
+    ----------
+    network, u, v, data
+        The point, and labelled samples that fit; they are not checked.
+    directions
+        ``(D1, D2)``, each of the shapes of U and V.
+    first, second
+        The steps a and b.
+
     Returns
     -------
     ndarray of shape (len(second), len(first))
@@ -241,7 +272,21 @@ def losses_on_plane(
 def fill_surface(
     ax: Axes, first: Array, second: Array, losses: Array, *, bar: bool = True, floor: float | None = None
 ) -> None:
-    """Filled contours of log10 of losses ``(len(second), len(first))``; what is below ``floor`` gets its colour."""
+    """Draw filled contours of log10 of losses.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    first, second
+        The grid's steps, to the right and upwards.
+    losses
+        Of shape ``(len(second), len(first))``.
+    bar
+        Whether a colour bar is drawn beside it.
+    floor
+        What is below gets its colour.
+    """
     palette = palette_of(ax)
     shown = np.log10(np.maximum(losses, max(LOWEST, floor or 0.0)))
     levels = MaxNLocator(LEVELS).tick_values(float(shown.min()), float(shown.max()))

@@ -43,7 +43,16 @@ class Projection:
 
 
 def project(points: Array, origin: Array, axes: Array) -> Projection:
-    """Project points ``(K, p)`` of a path onto the plane ``origin + a axes[0] + b axes[1]`` (axes not parallel).
+    """Project a path onto the plane ``origin + a axes[0] + b axes[1]``.
+
+    Parameters
+    ----------
+    points
+        Points of the path ``(K, p)``.
+    origin
+        A point of the plane ``(p,)``.
+    axes
+        Two directions ``(2, p)`` that are not parallel.
 
     Returns
     -------

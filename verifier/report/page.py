@@ -26,8 +26,7 @@ from verifier.outcome import Step
 from verifier.report import page_template, picture, sentences
 from verifier.report.results import read_results
 from verifier.report.text import formula, typeset, visible
-from verifier.run.record import CaseRecord, SuiteResult
-from verifier.statements.theorem import StatementRecord
+from verifier.run.record import CaseRecord, StatementRecord, SuiteResult
 
 MAX_BYTES = 3 * 2**20
 """A page that would be larger is written with less detail."""

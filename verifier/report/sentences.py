@@ -12,6 +12,7 @@ from verifier.run.curve import Curve
 from verifier.run.record import CaseRecord
 from verifier.statements.downhill_path import PATH_KINDS
 from verifier.statements.duplicates import DUPLICATES
+from verifier.verdict import Verdict
 
 MEANING = {
     "PROVED": "rigorous for this instance: this data, this U, this V, in exact real arithmetic",
@@ -75,14 +76,14 @@ def _path(case: CaseRecord) -> str:
 
 def _landscape(case: CaseRecord) -> str:
     valley = case.statement("T3.4(2)")
-    if valley == "PROVED":
+    if valley is Verdict.PROVED:
         return "and no local valley of this landscape is bad (proved)"
-    if case.statement("L3.2 construction") == "REFUTED":
+    if case.statement("L3.2 construction") is Verdict.REFUTED:
         return (
             "no U gives this feature matrix full row rank (refuted for every U), so the theorem's proof does not "
             "apply, and whether the landscape has bad local valleys is undecided"
         )
-    if valley == "REFUTED":
+    if valley is Verdict.REFUTED:
         return "that no local valley of this landscape is bad is refuted"
     return "whether this landscape has bad local valleys is undecided"
 

@@ -33,6 +33,9 @@ Result = TypeVar("Result")
 CONNECT_SECONDS = 15
 """How long a scheduler may take to answer, and then to have a worker."""
 
+ONE_AT_A_TIME = threading.Lock()
+"""FLINT's precision belongs to the process: jobs of an executor whose workers are threads must take turns."""
+
 DIED = (
     "the worker that proved it died, also when it proved nothing else meanwhile: out of memory, or a crash of a library"
 )

@@ -13,11 +13,12 @@ from verifier import __version__
 from verifier.certificate.files import atomic_write
 from verifier.certificate.limits import LeftOut
 from verifier.errors import CertificateError
+from verifier.landscape.escape_kinds import EscapeKind
 from verifier.outcome import Report, Step
 from verifier.run.case import Case
-from verifier.run.curve import Curve
+from verifier.run.curve import Curve, escape_kind
 from verifier.run.summary import Question
-from verifier.statements.theorem import StatementRecord
+from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
 
 CERTIFICATES = "certificates"
@@ -32,6 +33,43 @@ class Failure(msgspec.Struct, frozen=True):
 
     kind: Literal["input", "memory", "worker", "internal"]
     message: str
+
+
+class StatementRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement of the proof, in words and as a formula, and what was found of it.
+
+    ``source`` is ``paper`` or this project's, ``how`` says how it is checked, ``assumes`` what the theory supposes.
+    """
+
+    label: str
+    source: str = ""
+    title: str = ""
+    statement: str = ""
+    formula: str = ""
+    assumes: str = ""
+    how: str = ""
+    applies: bool
+    verdict: Verdict
+    reason: str = ""
+    rests_on: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, step: TheoremStep) -> StatementRecord:
+        """What is kept of a step of the proof."""
+        said = step.statement
+        return cls(
+            label=step.label,
+            source=said.source,
+            title=said.title,
+            statement=said.sentence,
+            formula=said.formula,
+            assumes=said.hypotheses,
+            how=said.how,
+            applies=step.applies,
+            verdict=step.verdict,
+            reason=step.reason,
+            rests_on=tuple(step.rests_on),
+        )
 
 
 class CheckRecord(msgspec.Struct, frozen=True):
@@ -98,6 +136,12 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
         """The step with this key, None if it was not asked for."""
         return next((step for step in self.steps if step.key == key), None)
 
+    @property
+    def escape(self) -> EscapeKind | None:
+        """How the path leaves the start, None if there is no path or P1 begins at the start itself."""
+        step = self.step("path")
+        return None if step is None else escape_kind(step.label)
+
     def statement(self, label: str) -> Verdict | None:
         """The verdict of a statement of the proof, None if it does not apply."""
         return next((step.verdict for step in self.theorem if step.label == label and step.applies), None)
@@ -156,7 +200,21 @@ class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) -> CaseRecord:
-    """Make the record of a case that has been proved; its certificate is added when it is written."""
+    """Make the record of a case that has been proved; its certificate is added when it is written.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+    case : Case
+        The case: its title, and what it expects.
+    name : str
+        The case's name among those of its run.
+    toml : str
+        The case as a case file of its own.
+    seconds : float
+        Wall time of the proof.
+    """
     theorem = report.proof
     fails = theorem is not None and any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3))
     return CaseRecord(
@@ -169,7 +227,7 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
         units=report.network.skip_count,
         engine=report.engine,
         steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
-        theorem=() if theorem is None else theorem.records(),
+        theorem=() if theorem is None else tuple(map(StatementRecord.of, theorem.steps)),
         remains=theorem.remains if theorem is not None and fails else (),
         attempts=tuple(report.rank.attempts),
         expected=dict(case.expected),
@@ -190,6 +248,15 @@ def surprises(report: Report, case: Case) -> list[str]:
 
 def store_certificate(out: Path, name: str, document: bytes, arrays: bytes) -> tuple[str, dict[str, str]]:
     """Write a certificate's two files so that a document is never seen with arrays that are not its own.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the results.
+    name : str
+        The case's name among those of its run.
+    document, arrays : bytes
+        What the JSON file and the safetensors file hold.
 
     Returns
     -------
@@ -225,7 +292,7 @@ def file_digest(path: Path) -> str | None:
 
 
 def intact(record: CaseRecord, out: Path) -> bool:
-    """Whether the certificate's files are what was recorded, byte by byte."""
+    """Whether the certificate's files below ``out`` are what was recorded, byte by byte."""
     if record.certificate is None:
         return True
     target = out / record.certificate

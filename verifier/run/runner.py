@@ -18,7 +18,7 @@ from verifier.run.executors import Workers, of_executor
 from verifier.run.family import read_cases
 from verifier.run.ledger import digest, job_key, open_ledger, suffix, versions
 from verifier.run.record import CaseRecord, SuiteResult, intact, to_json
-from verifier.run.scheduler import Display, Job, Work
+from verifier.run.scheduler import Display, Job, Scheduler
 from verifier.run.toml import case_toml
 from verifier.run.worker import packed
 
@@ -104,7 +104,7 @@ def run_cases(
     jobs = _jobs(cases, seed, device, shard, only)
     keys = [job.key for job in jobs]
     with open_ledger(out, shard, keys, fresh=fresh) as ledger:
-        run = Work(jobs, out, display, seed, device, ledger)
+        run = Scheduler(jobs, out, display, seed, device, ledger)
         run.clean()
         known = run.take_over(CaseRecord, lambda job, record: record.error is None and intact(record, out))
         if executor is None:

@@ -58,7 +58,7 @@ class Job:
         return CaseRecord(name=self.name, title=self.case.file.title, toml=self.toml)
 
 
-class Work(Resumable[Job, CaseRecord]):
+class Scheduler(Resumable[Job, CaseRecord]):
     """The cases of a run, where their results go, and how they are proved.
 
     Parameters
@@ -221,8 +221,8 @@ class Work(Resumable[Job, CaseRecord]):
 class _Checks:
     """Checkers at work on certificates that are written: a process for each large one, one for many small ones."""
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
         self._small: list[tuple[Job, CaseRecord]] = []
         self._running: list[tuple[CheckerProcess, list[tuple[Job, CaseRecord]]]] = []
 
@@ -253,7 +253,7 @@ class _Checks:
             self._small = []
 
     def _start(self, those: list[tuple[Job, CaseRecord]]) -> None:
-        files = [self.work.out / record.certificate for _, record in those if record.certificate is not None]
+        files = [self.scheduler.out / record.certificate for _, record in those if record.certificate is not None]
         memory, seconds = planned([case_options(job.case).limits for job, _ in those])
         self._running.append((CheckerProcess(files, memory=memory, cpu_seconds=seconds), those))
 
@@ -265,8 +265,8 @@ class _Checks:
     def _answer(self, process: CheckerProcess, those: list[tuple[Job, CaseRecord]]) -> None:
         try:
             answers = process.wait()
-            self.work.peaks = (self.work.peaks[0], max(self.work.peaks[1], process.peak_bytes))
+            self.scheduler.peaks = (self.scheduler.peaks[0], max(self.scheduler.peaks[1], process.peak_bytes))
             for (job, record), checked in zip(those, answers, strict=True):
-                self.work.finished(job, replace(record, check=answered(checked)))
+                self.scheduler.finished(job, replace(record, check=answered(checked)))
         finally:
             process.stop()

@@ -45,7 +45,15 @@ SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED
 
 
 def print_steps(console: Console, record: CaseRecord) -> None:
-    """Print one case in full: a line per statement with its reason."""
+    """Print one case in full: what it is, a line per step with its reason, then the proof, statement by statement.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    record : CaseRecord
+        The case; if it has no verdicts, why.
+    """
     console.print(f"[bold]{escape(record.title or record.name)}[/bold]  ({record.seconds:.1f} s)")
     if record.error is not None:
         console.print(f"  {escape(record.error.message)}", highlight=False)
@@ -83,7 +91,19 @@ def print_theorem(console: Console, record: CaseRecord) -> None:
 
 
 def print_witness(console: Console, case: Case, report: WitnessReport, line: dict[str, Any] | None) -> None:
-    """Print what a witness proves, a line per statement."""
+    """Print what a witness proves, a line per statement.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    case : Case
+        The case that was asked about.
+    report : WitnessReport
+        What was found.
+    line : dict or None
+        What was found on a line through U-space, if it was asked for: ``through``, ``full_rank``, ``points``, ``file``.
+    """
     console.print(f"[bold]{escape(case.file.title or case.name)}[/bold]")
     console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
     if report.understood:
@@ -95,7 +115,15 @@ def print_witness(console: Console, case: Case, report: WitnessReport, line: dic
 
 
 def print_table(console: Console, result: SuiteResult) -> None:
-    """Print the verdict table of all cases; it fits 80 columns."""
+    """Print the verdict table of all cases; it fits 80 columns.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    result : SuiteResult
+        The cases.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("case", overflow="fold", max_width=max(23, console.width - 57))
     for head in ("analytic", "rank", "zero", "path", "check"):
@@ -109,7 +137,17 @@ def print_table(console: Console, result: SuiteResult) -> None:
 
 
 def print_summary(console: Console, result: SuiteResult, out: str) -> None:
-    """Print what was unexpected, the certificates' sizes and times, and one closing sentence."""
+    """Print what was unexpected, the certificates' sizes and times, and one closing sentence.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    result : SuiteResult
+        The cases.
+    out : str
+        The folder of the results, as it was given.
+    """
     records = result.records
     for record in records:
         reasons = list(record.surprises)

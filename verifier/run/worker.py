@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import time
 from copy import deepcopy
 from dataclasses import replace
@@ -23,12 +22,10 @@ from verifier.rank.certify import Stage, silent
 from verifier.run.case import Case
 from verifier.run.case_problem import case_options, case_problem
 from verifier.run.curve import curve_of
+from verifier.run.executors import ONE_AT_A_TIME
 from verifier.run.ledger import environment
 from verifier.run.record import CaseRecord, CheckRecord, Failure, record_of
 from verifier.run.summary import question_of
-
-_ONE_AT_A_TIME = threading.Lock()
-"""FLINT's precision belongs to the process: threads of one process must take turns."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +77,7 @@ def run_task(task: Task) -> TaskResult:
         section, _, field = key.partition(".")
         setattr(getattr(file, section), field, place)
     try:
-        with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="verifier-", dir=task.scratch) as name:
+        with ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="verifier-", dir=task.scratch) as name:
             folder = Path(name)
             for key, place in places.items():
                 (folder / key).mkdir()

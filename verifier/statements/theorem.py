@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from msgspec import Struct
-
 from verifier.balls.exact import Dyadic
 from verifier.display import Decided, Facts, Judged, Shown, Table, count, joined, listed
 from verifier.landscape.escape_separate import GatewayResult
@@ -15,25 +13,6 @@ from verifier.rank.deficiency import Deficiency
 from verifier.rank.witness import WitnessResult
 from verifier.statements.statement import Statement
 from verifier.verdict import Verdict
-
-
-class StatementRecord(Struct, frozen=True, kw_only=True):
-    """A statement of the proof, in words and as a formula, and what was found of it.
-
-    ``source`` is ``paper`` or this project's, ``how`` says how it is checked, ``assumes`` what the theory supposes.
-    """
-
-    label: str
-    source: str = ""
-    title: str = ""
-    statement: str = ""
-    formula: str = ""
-    assumes: str = ""
-    how: str = ""
-    applies: bool
-    verdict: Verdict
-    reason: str = ""
-    rests_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +27,8 @@ class TheoremStep(Decided):
 
     @property
     def label(self) -> str:
-        """The label of the statement, such as ``T3.4(2)``."""
+        """The statement's label."""
         return self.statement.label
-
-    def record(self) -> StatementRecord:
-        """The step as it stands in results.json."""
-        statement = self.statement
-        return StatementRecord(
-            label=statement.label,
-            source=statement.source,
-            title=statement.title,
-            statement=statement.sentence,
-            formula=statement.formula,
-            assumes=statement.hypotheses,
-            how=statement.how,
-            applies=self.applies,
-            verdict=self.verdict,
-            reason=self.reason,
-            rests_on=self.rests_on,
-        )
 
     @property
     def shown(self) -> str:
@@ -99,10 +61,6 @@ class Theorem(Judged, Shown):
     rank_radius: Dyadic | None = None
     rank_ball: Dyadic | None = None
 
-    def records(self) -> tuple[StatementRecord, ...]:
-        """The steps as they stand in results.json: each statement in words and as a formula, and what was found."""
-        return tuple(step.record() for step in self.steps)
-
     def _facts(self) -> Facts:
         rows = tuple((step.label, step.shown, f"{step.statement.title}: {step.reason}") for step in self.steps)
         applying = [step for step in self.steps if step.applies]
@@ -118,7 +76,7 @@ class Theorem(Judged, Shown):
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """Every statement with its verdict, name and reason, in lines for a terminal."""
+        """The same, line by line."""
         return listed((s.shown, f"{s.label} - {s.statement.title}: {s.reason}") for s in self.steps)
 
     @property
