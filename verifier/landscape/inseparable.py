@@ -27,8 +27,8 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
 from verifier.network.network import Array, Network
-from verifier.rank.deficiency import FormTable, unit_forms
 from verifier.rank.rational import PRIME, RationalFeatures, TooLargeError, rational_activations, rational_features
+from verifier.rank.unit_forms import FormTable, unit_forms
 
 LP_ENTRIES = 3_000_000
 """Largest linear program (nonzeros) that is handed to the solver."""

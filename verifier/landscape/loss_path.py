@@ -14,9 +14,10 @@ import numpy as np
 from flint import arb, fmpz
 from numpy.typing import NDArray
 
+from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, given_weights, round_down, round_up, statable
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up, statable
 from verifier.balls.precision import working_precision
 from verifier.data.gate import integers
 from verifier.display import Decided, Facts, Shown

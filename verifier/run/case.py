@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from verifier.data.files import read_regular
+from verifier.data.files.regular import read_regular
 from verifier.errors import CaseError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
 from verifier.landscape.targets import DEFAULT_TARGETS
