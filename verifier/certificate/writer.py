@@ -33,9 +33,10 @@ from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import given_parameters
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, used_columns
+from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.rational import rational_activations
+from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult
 from verifier.statements.almost_every_u import W0
 from verifier.statements.catalogue import CLAIMS
@@ -123,7 +124,7 @@ class CertificateBuilder:
         return self.refusal or sentence(self.left_out) or "nothing was proved"
 
     def __repr__(self) -> str:
-        """The labels of its claims."""
+        """The labels of the claims that were added, or why there can be no certificate."""
         labels = ", ".join(claim["label"] for claim in self._claims)
         return f"<CertificateBuilder: {self.refusal or labels or 'no claims'}>"
 
@@ -149,7 +150,7 @@ class CertificateBuilder:
 
     @property
     def _kinds(self) -> list[type[Claim]]:
-        """The structs of the claims."""
+        """The claim structs of the labels that were added."""
         return [CLAIMS[claim["label"]] for claim in self._claims]
 
     def _point(self, name: str, u: Array, start: Array) -> tuple[MovedLayer, ...]:
@@ -233,7 +234,7 @@ class CertificateBuilder:
             self.add_gateway(theorem.gateway)
 
     def add_path(self, path: LossPath) -> None:
-        """Add P1."""
+        """Add P1: a path along which U rests."""
         self._claim(claims.path_from_start(self._arrays, path))
 
     def add_escape(self, escape: Escape) -> None:

@@ -15,8 +15,9 @@ from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, silent
+from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
+from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.assumption import Assumption, check_assumption
 from verifier.statements.generic_rank import GenericRank, decide_generic
@@ -94,7 +95,7 @@ class Known:
         self.found = Theorem()
 
     def add(self, statement: Statement, finding: Finding) -> TheoremStep:
-        """Take a finding in.
+        """Add what was found of a statement to the steps of the proof.
 
         Parameters
         ----------
@@ -118,7 +119,7 @@ class Known:
 
     @cached_property
     def assumption(self) -> Assumption:
-        """Assumption 3.1."""
+        """What was found of Assumption 3.1, part by part."""
         return check_assumption(self.evidence.network, self.evidence.grouping)
 
     @cached_property
