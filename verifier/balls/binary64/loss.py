@@ -53,8 +53,8 @@ def float_logits(features: FloatEnclosure, weights: ExactArray) -> Logits:
     Returns
     -------
     Logits
-        Guarantee: ``|G_ij - mid_ij| <= gamma_{M+2} ||A_i|| ||V_j|| + sum_k q_k |V_kj|``, which is ``radius_ij``. Source:
-        Cauchy and Schwarz, with `bounds` for the rounding.
+        Guarantee: ``|G_ij - mid_ij| <= gamma_{M+2} ||A_i|| ||V_j|| + sum_k q_k |V_kj|``, which is ``radius_ij``.
+        Source: Cauchy and Schwarz, with `bounds` for the rounding.
 
     Raises
     ------

@@ -52,8 +52,8 @@ def rounded(value: Fraction) -> int:
 def rounded_root(value: Fraction) -> int:
     """Bits of the square root of a positive binary64 number rounded to nearest.
 
-    Guarantee: exact. Results and ties are multiples of 2^-1200, so none lies strictly between two neighbouring ones, and
-    half a unit in that place stands for all of the root that is left.
+    Guarantee: exact. Results and ties are multiples of 2^-1200, so none lies strictly between two neighbouring ones,
+    and half a unit in that place stands for all of the root that is left.
     """
     scaled = value * 4**1200
     root = math.isqrt(scaled.numerator)
