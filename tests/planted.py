@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import mpmath
 import numpy as np
+import pytest
 from flint import arb, fmpq, fmpq_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,11 @@ ORACLE = {
     "hard_tanh": lambda t: max(mpmath.mpf(-1), min(mpmath.mpf(1), t)),
 }
 """The catalogue, written down a second time."""
+
+
+def seeds(count):
+    """Run a test of a generator ``rng`` with the seeds 0, ..., ``count`` - 1; the profile ``deep`` takes more."""
+    return pytest.mark.parametrize("rng", range(max(1, count * settings().max_examples // 40)), indirect=True)
 
 
 def over_seeds(share=1):
@@ -202,12 +208,13 @@ def numerical_rank(rows, digits=DIGITS // 2):
 def smallest_singular_value(rows):
     """sigma_N of an N x M matrix (N <= M) of mpmath numbers or fractions, by mpmath's SVD."""
     with mpmath.workdps(DIGITS):
-        matrix = mpmath.matrix([[_mp(v) for v in row] for row in rows])
+        matrix = mpmath.matrix([[mp(v) for v in row] for row in rows])
         values = mpmath.svd_r(matrix, compute_uv=False)
         return min(values)
 
 
-def _mp(value):
+def mp(value):
+    """Return a fraction or any other number as an mpmath number at the working precision."""
     return mpmath.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else mpmath.mpf(value)
 
 

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from verifier.balls.binary64.backend import Backend
 from verifier.balls.feature_enclosure import use_threads
-from verifier.certificate.cost import Limits
+from verifier.certificate.limits import Limits
 from verifier.errors import CaseError, InputError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
 

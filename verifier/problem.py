@@ -15,7 +15,7 @@ from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping, group_duplicates
 from verifier.display import Brief
 from verifier.errors import CaseError, NetworkError, needs
-from verifier.landscape.path import DEFAULT_TARGETS, decimal_below
+from verifier.landscape.targets import DEFAULT_TARGETS, decimal_below
 from verifier.network.arguments import given_parameters
 from verifier.network.network import Array, Network
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "checker"))
+sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("", "checker"))
 
 from checker_toy import toy
 from checker_writer import pack

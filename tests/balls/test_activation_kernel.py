@@ -4,11 +4,11 @@ from fractions import Fraction
 
 import mpmath
 import pytest
-from checks import inner_points, mp, run_check
 from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import DIGITS, ORACLE, contains, ends, fraction, over_seeds
+from planted import DIGITS, ORACLE, contains, ends, fraction, mp
+from planted_problems import inner_points
 
 from verifier.balls.activation import arb_kernel, at_endpoints, integer_power, is_wide
 from verifier.balls.precision import working_precision
@@ -17,21 +17,6 @@ from verifier.sigma.activations import Activation, activation, catalogue
 
 def test_the_oracle_knows_the_whole_catalogue():
     assert {a.name for a in catalogue() if a.name in ORACLE} == {a.name for a in catalogue()}
-
-
-@over_seeds(share=2)
-def test_kernels_contain_their_values(seed):
-    run_check("check_kernels_contain_their_values", seed)
-
-
-@over_seeds()
-def test_images_of_wide_balls_stay_tight(seed):
-    run_check("check_wide_images_stay_tight", seed)
-
-
-@over_seeds()
-def test_powers_contain_powers(seed):
-    run_check("check_powers_of_balls", seed)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import warnings
 import array_api_strict
 import numpy as np
 import pytest
-from checks import ARGUMENTS, ELEMENTARY, elementary_points, run_check, worst_errors
 from flint import arb
 from planted import (
     EXACT,
@@ -20,6 +19,7 @@ from planted import (
     random_samples,
     shuffled_dag,
 )
+from test_binary64_guarantees import ARGUMENTS, ELEMENTARY, elementary_points, worst_errors
 
 from verifier.balls.activation import tree_kernel
 from verifier.balls.binary64 import elementary
@@ -111,11 +111,6 @@ def test_tables_are_sharp():
     """The proved error of each table is a few roundings, not more."""
     for name in ("erf", "atan", "sin", "cos"):
         assert U < elementary.table(name).error < 16 * U
-
-
-@over_seeds(share=4)
-def test_kernel_bounds_hold(seed):
-    run_check("check_binary64_kernels", seed)
 
 
 @pytest.mark.parametrize("name", CATALOGUE + CUSTOM)
@@ -245,11 +240,6 @@ def test_small_row_blocks(monkeypatch):
     check_enclosure(net, u, x, BACKENDS[0])
 
 
-@over_seeds()
-def test_features_contain_exact_ones(seed):
-    run_check("check_binary64_features", seed)
-
-
 @pytest.mark.parametrize("scale", [1e300, 1e160, 1e-160, 1e-300, 1e-310, 5e-324])
 @pytest.mark.parametrize("name", ["identity", "tanh", "exp", "square", "relu", "softplus", "sin"])
 def test_extreme_weights(scale, name):
@@ -286,11 +276,6 @@ def test_overflow_raises_no_warning(scale):
 
 
 # --- margins ---------------------------------------------------------------------------------------------------------
-
-
-@over_seeds()
-def test_margins_contain_exact_ones(seed):
-    run_check("check_binary64_margins", seed)
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)

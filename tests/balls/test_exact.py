@@ -5,11 +5,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from checks import run_check
 from flint import arb
 from hypothesis import example, given
 from hypothesis import strategies as st
-from planted import fraction, over_seeds
+from planted import fraction
 
 from verifier.balls.exact import (
     Dyadic,
@@ -26,21 +25,6 @@ from verifier.balls.exact import (
 from verifier.errors import DataError
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-
-
-@over_seeds()
-def test_integers_survive_their_limbs(seed):
-    run_check("check_integers_survive_their_limbs", seed)
-
-
-@over_seeds()
-def test_floats_survive_their_compaction(seed):
-    run_check("check_floats_survive_their_compaction", seed)
-
-
-@over_seeds()
-def test_rounding_is_outward(seed):
-    run_check("check_rounding_is_outward", seed)
 
 
 @given(st.lists(st.integers(-(2**200), 2**200), min_size=1, max_size=6), st.integers(-3000, 3000))

@@ -4,31 +4,11 @@ from fractions import Fraction
 
 import mpmath
 import pytest
-from checks import run_check
 from flint import arb
-from planted import contains, ends, fraction, over_seeds
+from planted import contains, ends, fraction
 
 from verifier.balls.loss import cross_entropy, hull, loss_along_segment, sample_loss, softmax_weights
 from verifier.balls.precision import working_precision
-
-
-@over_seeds(share=2)
-def test_losses_of_boxes_contain_the_truth(seed):
-    run_check("check_loss_contains_the_truth", seed)
-
-
-@over_seeds(share=2)
-def test_softmax_weights_contain_the_truth(seed):
-    run_check("check_softmax_weights", seed)
-
-
-@over_seeds(share=2)
-def test_derivatives_contain_difference_quotients(seed):
-    run_check("check_derivatives_contain_difference_quotients", seed)
-
-
-def test_mean_loss_uses_multiplicities():
-    run_check("check_mean_loss_uses_multiplicities")
 
 
 @pytest.mark.parametrize("margin", [690.0, 745.0, 5000.0])

@@ -4,26 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from checks import run_check
-from planted import contains, dense, ends, fraction, over_seeds
+from planted import contains, dense, ends, fraction
 
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import enclose_margins
 from verifier.errors import NetworkError
-
-
-@over_seeds()
-def test_exact_margins_are_contained_and_bounded(seed):
-    run_check("check_margins_contain_the_exact_ones", seed)
-
-
-def test_the_smallest_margin_counts_radii_and_hides_no_nan():
-    run_check("check_smallest_margin_counts_radii")
-
-
-def test_scaled_margins():
-    run_check("check_scaled_margins")
 
 
 def small(columns=2, samples=3):

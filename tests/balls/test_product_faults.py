@@ -21,8 +21,8 @@ from verifier.balls.binary64.margins import float_margins
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.balls.binary64.products import Products, laid_out
 from verifier.balls.exact import ExactArray
-from verifier.landscape.path import prove_path
 from verifier.landscape.pointwise import prove_curvature
+from verifier.landscape.straight_path import prove_path
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.initialise import initialise
 from verifier.network.layers import Dense

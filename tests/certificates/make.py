@@ -39,8 +39,8 @@ def flat(nested: Any) -> list[Any]:
 
 
 def shape_of(nested: Any) -> list[int]:
-    """Return the shape of nested lists."""
-    return [len(nested), *shape_of(nested[0])] if isinstance(nested, list) else []
+    """Return the shape of nested lists or tuples."""
+    return [len(nested), *shape_of(nested[0])] if isinstance(nested, list | tuple) else []
 
 
 class Certificate:

@@ -13,40 +13,12 @@ from typing import Any
 
 from make import BASES, Certificate, Json, dyadic
 
-ACTIVATIONS = ["t", "tanh(t)", "1/(exp(-t) + 1)", "log(exp(t) + 1)", "log(exp(2*t) + 1)/2", "t**2", "t**3", "sin(t)"]
-ACTIVATIONS += [
-    "Max(0, t)",
-    "Abs(t)",
-    "atan(t)",
-    "erf(t)",
-    "t/sqrt(t**2 + 1)",
-    "exp(t)",
-    "1/(t**2 + 1)",
-    "cos(t)",
-    "0*t",
-]
-ACTIVATIONS += [
-    "log(t)",
-    "sqrt(t)",
-    "1/t",
-    "log(t + 2)",
-    "1/(t - 1)",
-    "0*log(t)",
-    "0/(t - t)",
-    "-tanh(t)",
-    "2",
-    "t + 1",
-]
-ACTIVATIONS += [
-    "1 - tanh(t)",
-    "tanh(t + 10)",
-    "exp(-t**2)",
-    "Max(t, -1)",
-    "t**(1/3)",
-    "tanh(t) + 2",
-    "tanh(t) + 1",
-    "-t",
-]
+ACTIVATIONS = (
+    "t; tanh(t); 1/(exp(-t) + 1); log(exp(t) + 1); log(exp(2*t) + 1)/2; t**2; t**3; sin(t); Max(0, t); Abs(t); "
+    "atan(t); erf(t); t/sqrt(t**2 + 1); exp(t); 1/(t**2 + 1); cos(t); 0*t; log(t); sqrt(t); 1/t; log(t + 2); "
+    "1/(t - 1); 0*log(t); 0/(t - t); -tanh(t); 2; t + 1; 1 - tanh(t); tanh(t + 10); exp(-t**2); Max(t, -1); "
+    "t**(1/3); tanh(t) + 2; tanh(t) + 1; -t"
+).split("; ")
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

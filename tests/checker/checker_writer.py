@@ -5,33 +5,17 @@ from __future__ import annotations
 import array
 import hashlib
 import json
-import struct
 from fractions import Fraction
 from pathlib import Path
 
-CODES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}
+from certificates.make import CODES, dyadic, packed, shape_of
 
-
-def dyadic(value):
-    """Exact dyadic of a Fraction, int or float whose denominator is a power of two."""
-    value = Fraction(value)
-    power = value.denominator.bit_length() - 1
-    assert value.denominator == 1 << power
-    return {"mantissa": str(value.numerator), "exponent": -power}
+__all__ = ["Builder", "dyadic", "pack", "write"]
 
 
 def flatten(nested):
-    if isinstance(nested, list | tuple):
-        return [x for part in nested for x in flatten(part)]
-    return [nested]
-
-
-def shape_of(nested):
-    shape = []
-    while isinstance(nested, list | tuple):
-        shape.append(len(nested))
-        nested = nested[0]
-    return shape
+    """List the entries of nested lists or tuples in C order."""
+    return [x for part in nested for x in flatten(part)] if isinstance(nested, list | tuple) else [nested]
 
 
 class Builder:
@@ -117,8 +101,8 @@ class Builder:
 
 
 def pack(header, body):
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + body
+    """Return a safetensors file, whose header may be no JSON."""
+    return packed(header if isinstance(header, bytes) else json.dumps(header).encode(), body)
 
 
 def write(folder: Path, document, arrays: bytes, fix=True, name="c.json"):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -230,11 +231,17 @@ def bombs():
     }
 
 
+def children_seconds():
+    """CPU time of the processes that have ended: a busy machine does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.parametrize("name", bombs())
 def test_bombs_under_a_memory_limit(name, tmp_path):
     builder, document = toy()
     bombs()[name](document, builder)
-    start = time.perf_counter()
+    start = children_seconds()
     done = run(
         "-c", LIMITED, FOLDER / "__main__.py", "--json", "--jobs", "1", write(tmp_path, document, builder.arrays())
     )
@@ -243,7 +250,7 @@ def test_bombs_under_a_memory_limit(name, tmp_path):
     assert found["verdict"] == {1: "REJECTED", 3: "TOO EXPENSIVE"}[done.returncode]
     assert found["rejection"]["rule"] != "internal", done.stdout
     assert found["limits"] == "0.5859 GiB of address space, 600 s of CPU time"
-    assert time.perf_counter() - start < 20
+    assert children_seconds() - start < 20
 
 
 def test_sparse_arrays_file(tmp_path):

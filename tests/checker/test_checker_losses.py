@@ -5,11 +5,8 @@ from fractions import Fraction as F
 
 import pytest
 from checker_toy import FEATURES, LABELS, V0, V1, X, toy
-from checker_writer import Builder, dyadic, write
-from checks_losses import run_check
-from planted import over_seeds
-
-from verifier.checker.certificate import check_file
+from checker_writer import Builder, dyadic
+from checking import check, rejected
 
 COUNTS = [1, 2, 1]  # the toy's multiplicities
 LOSSES = ("cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest")
@@ -86,17 +83,6 @@ def only_used(builder, found):
     for name in [n for n in builder.tensors if f"'{n}'" not in str(found)]:
         del builder.tensors[name]
     return builder, found
-
-
-def check(tmp_path, builder, found):
-    return check_file(str(write(tmp_path, found, builder.arrays())), 1)
-
-
-def rejected(outcome, rule, path=None):
-    assert outcome.verdict == "REJECTED"
-    assert outcome.rejection.rule == rule, outcome.rejection.args
-    assert path is None or outcome.rejection.path == path
-    assert outcome.claims == []
 
 
 ENDS = {
@@ -295,18 +281,3 @@ def test_logits_that_overflow(tmp_path):
     for claim in found["claims"][-1:]:
         claim["loss"], claim["end_weights"]["terms"][0]["exponent"] = "one-vs-rest", 19000
     assert check(tmp_path, builder, found).verdict == "REJECTED"
-
-
-@over_seeds(8)
-def test_certificates_of_the_prover(seed):
-    run_check("check_certificates_are_accepted", seed)
-
-
-@over_seeds(20)
-def test_certificates_beyond_the_truth(seed):
-    run_check("check_certificates_beyond_the_truth_are_rejected", seed)
-
-
-@over_seeds(8)
-def test_conflicting_infima(seed):
-    run_check("check_conflicting_infima_need_the_rank", seed)

@@ -8,15 +8,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from checks_padding import run_check
-from planted import over_seeds
 
-import verifier.certificate.writer as writer_module
+from verifier.certificate.schema import json_schema
 from verifier.checker.certificate import check_file
 from verifier.run.case import parse_case
 from verifier.run.case_problem import run_case
 
-SCHEMA = json.loads((Path(writer_module.__file__).parent / "schema-v1.json").read_text())
+SCHEMA = json_schema()
 POINTS = "".join(f"{i % 3},{i * i % 7},{i % 5},{i % 4},{'ab'[i % 2]}\n" for i in range(12))
 CASES = {
     "conv2d": """
@@ -164,22 +162,3 @@ def test_networks_without_padding_have_documents_without_the_key(tmp_path: Path)
             run_case(parse_case(given, name="c", folder=tmp_path))[1].write(tmp_path / name / "c.json").read_bytes()
         )
     assert written[0] == written[1] and b'"padding"' not in written[0]
-
-
-@over_seeds(share=4)
-def test_features_of_the_prover_s_padded_networks(seed: int) -> None:
-    run_check("check_padded_checker_features", seed)
-
-
-@over_seeds(share=4)
-def test_bounds_by_structure(seed: int) -> None:
-    run_check("check_padded_deficiency", seed)
-
-
-def test_planted_bounds_by_structure() -> None:
-    run_check("check_planted_padding")
-
-
-@over_seeds(share=4)
-def test_padding_rests(seed: int) -> None:
-    run_check("check_padding_rests", seed)

@@ -5,26 +5,13 @@ from fractions import Fraction as F
 
 import pytest
 from checker_toy import FEATURES, LABELS, V0, V1, toy
-from checker_writer import Builder, dyadic, write
-from checks_losses import run_check
+from checker_writer import Builder, dyadic
+from checking import check, rejected
 from flint import ctx
-from planted import over_seeds
 
-from verifier.checker.certificate import check_file
 from verifier.checker.common import precision
 
 PATH = "/claims/4"
-
-
-def check(tmp_path, builder, document):
-    return check_file(str(write(tmp_path, document, builder.arrays())), 1)
-
-
-def rejected(outcome, rule, path=None):
-    assert outcome.verdict == "REJECTED"
-    assert outcome.rejection.rule == rule, outcome.rejection.args
-    assert path is None or outcome.rejection.path == path
-    assert outcome.claims == []
 
 
 def with_claim(claim):
@@ -34,20 +21,6 @@ def with_claim(claim):
     names = {"output_weights": path["end_weights"], "start_weights": path["start_weights"]}
     document["claims"].append({key: names.get(key, value) for key, value in ({"precision": 64} | claim).items()})
     return builder, document
-
-
-@over_seeds(2)
-def test_series(seed):
-    run_check("check_series_contain_value_and_slope", seed)
-
-
-@over_seeds(2)
-def test_series_of_more_orders(seed):
-    run_check("check_series_contain_taylor_coefficients", seed)
-
-
-def test_series_that_are_not_defined():
-    run_check("check_undefined_series_are_not_finite")
 
 
 def test_the_length_of_series_is_restored():

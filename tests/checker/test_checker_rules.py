@@ -8,21 +8,11 @@ from fractions import Fraction as F
 
 import pytest
 from checker_toy import FEATURES, LABELS, V0, V1, inverse, toy
-from checker_writer import Builder, dyadic, write
+from checker_writer import Builder, dyadic
+from checking import check, rejected
 from children import children
 
-from verifier.checker.certificate import check_file
 from verifier.checker.common import Rejection
-
-
-def check(tmp_path, builder, document, jobs=1):
-    return check_file(str(write(tmp_path, document, builder.arrays())), jobs)
-
-
-def rejected(outcome, rule, path):
-    assert outcome.verdict == "REJECTED"
-    assert (outcome.rejection.rule, outcome.rejection.path) == (rule, path), outcome.rejection.message
-    assert outcome.claims == []
 
 
 def change(claim, key, value):

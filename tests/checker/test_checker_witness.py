@@ -3,10 +3,10 @@
 from fractions import Fraction as F
 
 import pytest
-from checker_writer import Builder, dyadic, write
+from checker_writer import Builder, dyadic
+from checking import check, rejected
 
 from verifier.checker import witness
-from verifier.checker.certificate import check_file
 
 INPUTS = [[3, 0], [0, 1], [5, 5], [1, 1]]  # <(2, 1), x> = 6, 1, 15, 3
 
@@ -50,15 +50,6 @@ def ramps(change=None, radius=None, activation="log(exp(2*t) + 1)/2"):
     if change:
         change(b, document, claim)
     return b, document
-
-
-def check(tmp_path, builder, document):
-    return check_file(str(write(tmp_path, document, builder.arrays())), 1)
-
-
-def rejected(outcome, rule, path):
-    assert outcome.verdict == "REJECTED"
-    assert (outcome.rejection.rule, outcome.rejection.path) == (rule, path), outcome.rejection.message
 
 
 @pytest.mark.parametrize("make", [steps, ramps])

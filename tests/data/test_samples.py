@@ -2,18 +2,11 @@
 
 import numpy as np
 import pytest
-from checks_witness import check_projections_are_exact
-from planted import over_seeds
 
 from verifier.data import samples
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
 from verifier.errors import DataError
-
-
-@over_seeds(4)
-def test_projections_are_exact(seed):
-    check_projections_are_exact(np.random.default_rng(seed))
 
 
 def test_chunks_are_the_rows(monkeypatch):

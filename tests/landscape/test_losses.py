@@ -5,8 +5,8 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from checks_losses import fractions_of, mp, phi, random_problem, run_check
-from planted import dense, forward, over_seeds
+from planted import dense, forward, mp
+from planted_problems import fractions_of, phi, random_problem
 
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
@@ -15,33 +15,10 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import group_duplicates
 from verifier.errors import DataError
-from verifier.landscape.losses import HINGES, LOSSES, prove_loss_path
+from verifier.landscape.loss_path import prove_loss_path
+from verifier.landscape.losses import HINGES, LOSSES
 from verifier.rank.certify import prove_rank
 from verifier.verdict import Verdict
-
-
-@over_seeds()
-def test_losses_contain_the_truth(seed):
-    run_check("check_losses_contain_the_truth", seed)
-
-
-def test_ties_of_hinges():
-    run_check("check_ties_of_hinges")
-
-
-@over_seeds()
-def test_segments_are_enclosed(seed):
-    run_check("check_segments_are_enclosed", seed)
-
-
-@over_seeds(4)
-def test_certified_segments_never_increase(seed):
-    run_check("check_loss_paths_never_increase", seed)
-
-
-@over_seeds(2)
-def test_the_infimum_is_the_least_loss(seed):
-    run_check("check_infimum_is_the_least", seed)
 
 
 def proved_problem(seed=0, **keywords):

@@ -2,42 +2,18 @@
 
 import numpy as np
 import pytest
-from checks_losses import random_problem, run_check
-from planted import dense, over_seeds
+from planted import dense
+from planted_problems import random_problem
 
 from verifier.balls.exact import Dyadic, ExactArray
-from verifier.landscape.neighbourhood import certified_ball, full_rank_radius, largest_size
+from verifier.landscape.activation_bounds import largest_size
+from verifier.landscape.neighbourhood import certified_ball, full_rank_radius
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.layers import Dense
 from verifier.network.network import Network
 from verifier.rank.certify import prove_rank
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
-
-
-@over_seeds()
-def test_changes_at_the_corners_of_the_ball(seed):
-    run_check("check_balls_contain_their_corners", seed)
-
-
-@over_seeds()
-def test_a_chain_of_positive_units(seed):
-    run_check("check_a_chain_of_positive_units", seed)
-
-
-@over_seeds()
-def test_a_linear_unit_loses_its_margin_just_beyond(seed):
-    run_check("check_linear_ball_is_sharp", seed)
-
-
-@over_seeds(4)
-def test_bounds_of_activations(seed):
-    run_check("check_activation_bounds", seed)
-
-
-@over_seeds()
-def test_the_ball_of_full_rank(seed):
-    run_check("check_full_rank_radius", seed)
 
 
 def test_a_function_without_a_bound_is_given_up():

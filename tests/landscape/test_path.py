@@ -5,34 +5,17 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from checks import fractions_of, mp, oracle_margins, run_check, small_problem
 from flint import arb
-from planted import contains, dense, ends, fraction, over_seeds
+from planted import contains, dense, ends, fraction, mp
+from planted_problems import fractions_of, oracle_margins, small_problem
 
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import DataError
-from verifier.landscape.path import decimal_below, prove_path
+from verifier.landscape.straight_path import prove_path
+from verifier.landscape.targets import decimal_below
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.verdict import Verdict
-
-
-@over_seeds()
-def test_the_loss_decreases_along_the_certified_path(seed):
-    run_check("check_path_decreases", seed)
-
-
-def test_the_condition_of_the_segment():
-    run_check("check_segment_condition")
-
-
-@over_seeds()
-def test_kappa_covers_every_ratio(seed):
-    run_check("check_kappa_covers_every_ratio", seed)
-
-
-def test_decimals_round_down():
-    run_check("check_decimals_round_down")
 
 
 def proved(scale=1.0, seed=0, **keywords):

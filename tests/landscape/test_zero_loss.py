@@ -5,8 +5,8 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from checks import fractions_of, oracle_margins, run_check, small_problem
-from planted import dense, fraction, over_seeds
+from planted import dense, fraction
+from planted_problems import fractions_of, oracle_margins, small_problem
 
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
@@ -15,15 +15,6 @@ from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.initialise import initialise
 from verifier.rank.certify import prove_rank
 from verifier.verdict import Verdict
-
-
-@over_seeds()
-def test_gamma_is_below_every_margin(seed):
-    run_check("check_gamma_is_below_every_margin", seed)
-
-
-def test_the_bound_of_the_loss():
-    run_check("check_loss_bound")
 
 
 def separable(samples=12):

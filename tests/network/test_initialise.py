@@ -4,8 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from checks import run_check
-from planted import dense, over_seeds
+from planted import dense
 
 from verifier.errors import NetworkError
 from verifier.network.initialise import INITS, initialise, output_weights, portable_gaussian
@@ -58,11 +57,6 @@ def test_draws_are_standard_normal_and_fit_binary32():
     assert abs((draws**4).mean() - 3) < 0.1 and abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 0.01
     for level, share in ((0.5, 0.6915), (1.0, 0.8413), (2.0, 0.9772)):
         assert abs((draws < level).mean() - share) < 0.005
-
-
-@over_seeds()
-def test_the_portable_logarithm_is_a_logarithm(seed):
-    run_check("check_portable_logarithm", seed)
 
 
 def test_scale_and_fan_in_act_on_the_right_parts():

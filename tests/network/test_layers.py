@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from checks import run_check
-from planted import over_seeds
 
 from verifier.errors import NetworkError
 from verifier.network.layers import AvgPool, Conv, Dense, window_indices
@@ -11,11 +9,6 @@ from verifier.network.network import Network
 from verifier.sigma.activations import activation
 
 TANH = activation("tanh")
-
-
-@over_seeds()
-def test_windows_are_the_slices_of_the_array(seed):
-    run_check("check_windows", seed)
 
 
 def test_two_windows_by_hand():

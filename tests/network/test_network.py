@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from checks import run_check
 from planted import ORACLE, dense, oracle, over_seeds, random_parameters, random_samples, shuffled_dag
 
 from verifier.errors import NetworkError
@@ -11,11 +10,6 @@ from verifier.network.network import MAX_UNITS, Network, approx_features
 from verifier.sigma.activations import activation
 
 TANH = activation("tanh")
-
-
-@over_seeds()
-def test_plain_features_agree_with_exact_ones(seed):
-    run_check("check_approximate_features", seed)
 
 
 @over_seeds(share=2)

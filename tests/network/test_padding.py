@@ -1,24 +1,10 @@
 """Zero padding: windows, features by all engines, gradients, motion, and every refusal."""
 
 import pytest
-from checks_padding import run_check
-from planted import over_seeds
 
 import verifier as vf
 from verifier.errors import NetworkError
 from verifier.network.layers import Conv
-
-
-@pytest.mark.parametrize("name", ["check_padded_windows", "check_padded_features", "check_padded_motion"])
-@over_seeds(2)
-def test_padded_convolutions(name, seed):
-    run_check(name, seed)
-
-
-@pytest.mark.parametrize("name", ["check_padded_gradient", "check_padding_by_hand"])
-@over_seeds(4)
-def test_padded_networks(name, seed):
-    run_check(name, seed)
 
 
 def test_padding_is_kept_per_axis_and_only_if_there_is_some():

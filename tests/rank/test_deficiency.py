@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from checks import run_check
-from planted import dense, numerical_rank, oracle, over_seeds
+from planted import dense, numerical_rank, oracle
 
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
@@ -12,34 +11,6 @@ from verifier.rank.deficiency import cheap_deficiency, structural_deficiency
 from verifier.rank.monomials import monomial_rank
 from verifier.rank.unit_forms import MIRRORED
 from verifier.sigma.activations import activation
-
-
-@over_seeds(share=4)
-def test_claimed_bounds_are_never_below_the_rank(seed):
-    run_check("check_deficiency_is_true", seed)
-
-
-def test_planted_reasons_are_found_and_nothing_else():
-    run_check("check_planted_deficiencies")
-
-
-def test_mirrors_and_constants_below_the_top():
-    run_check("check_mirrors_and_constants_below_the_top")
-
-
-def test_one_filter_on_two_positions():
-    run_check("check_shared_weights_keep_their_own_biases")
-
-
-@over_seeds()
-def test_monomial_ranks_are_exact(seed):
-    run_check("check_monomial_rank", seed)
-
-
-def test_the_random_structures_do_produce_deficiencies():
-    from checks import check_deficiency_is_true
-
-    assert sum(check_deficiency_is_true(np.random.default_rng(seed)) for seed in range(3)) >= 10
 
 
 @pytest.mark.parametrize("text", sorted(MIRRORED))

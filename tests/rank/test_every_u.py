@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from checks_theorem import PATCHES, free_network, one_pixel, run_check
 from planted import dense, over_seeds
+from planted_problems import PATCHES, free_network, one_pixel
 
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
@@ -11,30 +11,6 @@ from verifier.network.network import Network
 from verifier.rank.dead import dead_open_set
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
 from verifier.sigma.activations import activation
-
-
-@over_seeds(share=4)
-def test_bounds_are_never_below_a_rank(seed):
-    run_check("check_every_u", seed)
-
-
-def test_planted_reasons_are_found_and_nothing_else():
-    run_check("check_planted_every_u")
-
-
-def test_units_that_are_all_mirrored_need_no_constant():
-    run_check("check_mirrored_units")
-
-
-@over_seeds(share=8)
-def test_dead_boxes_are_dead(seed):
-    run_check("check_dead_open_set", seed)
-
-
-def test_the_random_networks_do_produce_bounds():
-    from checks_theorem import check_every_u
-
-    assert sum(check_every_u(np.random.default_rng(seed)) for seed in range(4)) >= 8
 
 
 def test_the_example_of_the_paper_with_a_tied_bias():

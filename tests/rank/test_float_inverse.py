@@ -3,10 +3,8 @@
 import array_api_strict
 import numpy as np
 import pytest
-from checks import run_check
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import over_seeds
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
@@ -17,26 +15,6 @@ from verifier.verdict import Verdict
 
 BACKEND = numpy_backend(1)
 STRICT = Backend(array_api_strict, "array-api-strict")
-
-
-def test_the_residual_holds_at_its_edge():
-    for seed in range(4):
-        run_check("check_float_residual_covers_any_rounding", seed)
-
-
-@over_seeds()
-def test_the_residual_bounds_the_norm(seed):
-    run_check("check_float_residual_bounds_the_norm", seed)
-
-
-@over_seeds()
-def test_norms_are_upper_bounds(seed):
-    run_check("check_float_norms", seed)
-
-
-@over_seeds()
-def test_the_bound_is_below_the_truth(seed):
-    run_check("check_float_inverse_is_below_the_truth", seed)
 
 
 @pytest.mark.parametrize("backend", [BACKEND, STRICT], ids=["numpy", "strict"])

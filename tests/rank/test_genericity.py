@@ -6,8 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from checks_theorem import run_check
-from planted import dense, over_seeds
+from planted import dense
 
 from verifier.balls.binary64 import canary as platform
 from verifier.balls.exact import Dyadic
@@ -18,15 +17,6 @@ from verifier.rank.genericity import LinePoint, full_rank_fraction, sigma_along_
 from verifier.verdict import Verdict
 
 LINE = np.array([[0.0], [1.0], [2.0], [4.0]])
-
-
-def test_counts():
-    run_check("check_full_rank_fraction")
-
-
-@over_seeds(share=8)
-def test_enclosures_along_a_line(seed):
-    run_check("check_sigma_along_line", seed)
 
 
 @pytest.mark.parametrize("passes", [(False,), (True, False)], ids=["before", "after"])

@@ -3,10 +3,9 @@
 import array_api_strict
 import numpy as np
 import pytest
-from checks import run_check
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import over_seeds, smallest_singular_value
+from planted import smallest_singular_value
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
@@ -23,29 +22,6 @@ def hadamard(order):
     while len(h) < order:
         h = np.kron(h, np.array([[1.0, 1.0], [1.0, -1.0]]))
     return h
-
-
-@pytest.mark.parametrize(
-    "check",
-    ["gram_error_covers_any_rounding", "residual_covers_any_rounding", "gram_bound_counts_radii"],
-)
-def test_bounds_hold_at_their_edge(check):
-    for seed in range(4):
-        run_check(f"check_{check}", seed)
-
-
-def test_the_formula():
-    run_check("check_gram_bound_formula")
-
-
-@over_seeds()
-def test_the_residual_of_any_factor_is_bounded(seed):
-    run_check("check_residual_of_any_factor", seed)
-
-
-@over_seeds(share=3)
-def test_the_bound_is_below_the_truth(seed):
-    run_check("check_gram_bound_is_below_the_truth", seed)
 
 
 @pytest.mark.parametrize("backend", [BACKEND, STRICT], ids=["numpy", "strict"])

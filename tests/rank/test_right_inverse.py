@@ -5,37 +5,13 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from checks import mp, planted_enclosure, run_check
 from flint import arb
-from planted import over_seeds, smallest_singular_value
+from planted import mp, smallest_singular_value
+from planted_problems import planted_enclosure
 
 from verifier.balls.exact import ExactArray
 from verifier.rank.norms import CHUNK, integer_sums
 from verifier.rank.right_inverse import RightInverse, certify_right_inverse, nearest_integer, norm_products_for
-
-
-@over_seeds(share=2)
-def test_the_residual_bounds_the_exact_norm(seed):
-    run_check("check_residual_bounds_the_norm", seed)
-
-
-@over_seeds()
-def test_the_residual_is_sharp(seed):
-    run_check("check_residual_is_sharp", seed)
-
-
-def test_the_enclosure_part_counts_every_block():
-    run_check("check_enclosure_part_counts_every_block")
-
-
-@over_seeds()
-def test_witness_norms_are_upper_bounds(seed):
-    run_check("check_witness_norms", seed)
-
-
-@over_seeds()
-def test_integer_sums_are_exact(seed):
-    run_check("check_integer_sums_are_exact", seed)
 
 
 def test_integer_sums_are_exact_beyond_one_chunk():
@@ -44,25 +20,6 @@ def test_integer_sums_are_exact_beyond_one_chunk():
     width, top = CHUNK + 5, 2**40 - 1
     sums = integer_sums(fmpz_mat(1, width, [top] * width))
     assert sums.squares == width * top**2 and sums.largest_row == width * top and max(sums.columns) == top
-
-
-@over_seeds()
-def test_integers_lie_near_the_features(seed):
-    run_check("check_integers_near_the_features", seed)
-
-
-def test_the_claim_is_honest():
-    run_check("check_rank_bound_is_honest")
-
-
-@over_seeds()
-def test_singular_features_are_never_certified(seed):
-    run_check("check_singular_features_are_never_certified", seed)
-
-
-@over_seeds()
-def test_sigma_is_below_the_truth(seed):
-    run_check("check_sigma_is_below_the_truth", seed)
 
 
 @pytest.mark.parametrize("exponent", [0, 3, 40, 200])

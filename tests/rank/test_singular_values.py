@@ -9,11 +9,11 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from checks import mp, planted_singular_values, run_check
 from flint import arb, arb_mat
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import dense, fraction, oracle, over_seeds
+from planted import dense, fraction, mp, oracle
+from planted_problems import planted_singular_values
 
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
@@ -60,35 +60,6 @@ def enclosure(n, m, *, seed=0, name="tanh", scale=1.0, d=3):
     rng = np.random.default_rng(seed)
     net = dense([m], [name], d)
     return FeatureEnclosure(net, scale * rng.standard_normal(net.parameter_count), rng.standard_normal((n, d)), 64)
-
-
-@over_seeds(share=4)
-def test_bounds_contain_the_eigenvalues_for_any_vectors(seed):
-    run_check("check_eigenvalue_bounds", seed)
-
-
-def test_bounds_at_the_edge():
-    run_check("check_eigenvalue_bounds_at_the_edge")
-
-
-@over_seeds(share=8)
-def test_planted_singular_values_get_all_digits(seed):
-    run_check("check_planted_singular_values", seed)
-
-
-@over_seeds(share=4)
-def test_radii_of_the_features_count(seed):
-    run_check("check_enclosed_features", seed)
-
-
-@over_seeds(share=4)
-def test_exact_ranks(seed):
-    run_check("check_exact_ranks", seed)
-
-
-@over_seeds(share=2)
-def test_decimals(seed):
-    run_check("check_decimals_of_singular_values", seed)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (5, 5), (5, 9), (9, 5), (6, 1)])

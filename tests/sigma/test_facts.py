@@ -23,7 +23,7 @@ from verifier.sigma.point_values import ball_at, exact_at
 from verifier.sigma.proofs import MAX_SIMPLIFY_RATE
 from verifier.sigma.ranges import behaviour
 from verifier.sigma.symmetry import Symmetry
-from verifier.sigma.tree import Call, Var, tree_of
+from verifier.sigma.tree import Call, Const, Mul, Power, Var, tree_of
 
 OO = sympy.oo
 ODD, EVEN, NONE = Symmetry("odd", sympy.S.Zero), Symmetry("even"), Symmetry("none")
@@ -211,6 +211,20 @@ def test_ranges_of_functions_contain_their_values(name, domain, places):
         assert not value < _lower(known.values) and not value > _upper(known.values)
         if known.values.lo_open and not math.isinf(known.values.lo):
             assert value > _lower(known.values) or not value.is_exact()
+
+
+@pytest.mark.parametrize("name", sorted(name for name, known in FUNCTIONS.items() if known.at_zero is not None))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_value_at_zero_is_attained_by_a_function_of_a_square(name, sign):
+    """Neither f(t^2) nor f(-t^2) may be said to avoid f(0), which it takes at t = 0."""
+    inner = Mul((Const(sign), Power(Var(), 2)))
+    known = behaviour(Call(name, (inner,)))
+    if known is None:
+        assert name in ("sqrt", "log1p", "sign")
+        return
+    end, values = FUNCTIONS[name].at_zero, known.values
+    assert values.lo <= end <= values.hi
+    assert not (end == values.lo and values.lo_open) and not (end == values.hi and values.hi_open)
 
 
 SIMPLE = st.fractions(-3, 3, max_denominator=3)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from checks_theorem import data_of, one_pixel, run_check
-from planted import dense, numerical_rank, oracle, over_seeds, random_parameters
+from planted import dense, numerical_rank, oracle, random_parameters
+from planted_problems import data_of, one_pixel
 
 from verifier import prove as pipeline
 from verifier.data.grouping import group_duplicates
@@ -21,24 +21,6 @@ from verifier.statements.assumption import (
     what_remains,
 )
 from verifier.verdict import Verdict
-
-
-def test_activations_of_the_catalogue():
-    run_check("check_activations")
-
-
-@over_seeds(share=4)
-def test_units_are_selected_as_a_search_over_paths_finds(seed):
-    run_check("check_unit_selection", seed)
-
-
-def test_readings_of_the_condition_on_units():
-    run_check("check_unit_readings")
-
-
-@over_seeds(share=2)
-def test_patches_against_an_enumeration(seed):
-    run_check("check_patches", seed)
 
 
 def test_the_pipeline_uses_the_same_analyticity():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from checks_theorem import PATCHES, data_of, every_u_outcome, one_pixel
 from planted import dense, exact_rank, forward, numerical_rank, oracle, random_parameters
+from planted_problems import PATCHES, data_of, every_u_outcome, one_pixel
 
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure

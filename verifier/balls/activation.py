@@ -1,8 +1,7 @@
 """Arb kernels of activations: the activation's one expression, walked over ball operations.
 
 Wide balls make Arb's elementary functions useless (``arb(0, 2).tanh()`` is ``+-52.7``), so a monotone function of a
-wide ball
-is evaluated at the two exact endpoints, and so is a whole activation that is proved to be increasing.
+wide ball is evaluated at the two exact endpoints, and so is a whole activation that is proved to be increasing.
 """
 
 from __future__ import annotations
@@ -31,8 +30,15 @@ def is_wide(z: arb) -> bool:
 def at_endpoints(function: Kernel) -> Kernel:
     """Evaluate a non-decreasing function of a wide ball at its endpoints.
 
-    Guarantee: if ``function`` encloses a non-decreasing real function at exact points and on balls, so does the result,
-    and on a wide ball its image is the exact range up to rounding.
+    Parameters
+    ----------
+    function : callable
+        Maps a ball to a ball that contains a non-decreasing real function's values on it.
+
+    Returns
+    -------
+    callable
+        Guarantee: encloses the same function, and on a wide ball its image is the exact range up to rounding.
     """
 
     def wrapped(z: arb) -> arb:
@@ -44,9 +50,19 @@ def at_endpoints(function: Kernel) -> Kernel:
 
 
 def integer_power(z: arb, n: int) -> arb:
-    """Enclose the n-th power, n >= 1.
+    """Enclose the n-th power.
 
-    Guarantee: contains ``x**n`` for every x in z. (Arb's own power of a ball around exactly 0 is not finite.)
+    Parameters
+    ----------
+    z : arb
+        Any ball.
+    n : int
+        At least 1.
+
+    Returns
+    -------
+    arb
+        Guarantee: contains ``x**n`` for every x in z. (Arb's own power of a ball around exactly 0 is not finite.)
     """
     if z.is_exact() or not z.is_finite() or not z.mid().is_zero():
         return z**n
@@ -142,7 +158,7 @@ def _compose(outer: Kernel, inner: Kernel) -> Kernel:
 
 
 def arb_kernel(activation: Activation, *, narrow: bool = False) -> Kernel:
-    """Ball version of an activation at the current working precision.
+    """Make the ball version of an activation at the current working precision.
 
     Parameters
     ----------
@@ -163,9 +179,22 @@ def arb_kernel(activation: Activation, *, narrow: bool = False) -> Kernel:
 
 
 def tree_kernel(tree: Tree) -> Kernel:
-    """Ball version of any expression tree, for instance a derivative's, at the current working precision.
+    """Make the ball version of any expression tree, for instance a derivative's, at the current working precision.
 
-    Guarantee: the result contains the expression's value at every real point of the ball.
+    Parameters
+    ----------
+    tree : Tree
+        The expression.
+
+    Returns
+    -------
+    callable
+        Guarantee: the image of a ball contains the expression's value at every real point of it, or is not finite.
+
+    Raises
+    ------
+    ExpressionError
+        The tree has a function that is not in `verifier.sigma.functions`.
     """
     return _compiled(tree, False, False, ctx.prec)
 

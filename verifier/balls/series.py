@@ -17,14 +17,24 @@ class HasTree(Protocol):
 
     @property
     def tree(self) -> Tree:
-        """The expression."""
+        """The expression as a tree."""
 
 
 def taylor(activation: HasTree, coefficients: Sequence[arb]) -> list[arb]:
-    """Taylor coefficients in s of ``sigma(c_0 + c_1 s + ...)``, as many as are given.
+    """Enclose the Taylor coefficients in s of ``sigma(c_0 + c_1 s + ...)``, as many as are given.
 
-    Guarantee: they contain those of every choice of the coefficients within their balls, at the working precision, or
-    are not finite.
+    Parameters
+    ----------
+    activation : HasTree
+        Sigma.
+    coefficients : sequence of arb
+        ``c_0, c_1, ...``, at least one.
+
+    Returns
+    -------
+    list of arb
+        Guarantee: they contain those of every choice of the coefficients within their balls, at the working precision,
+        or are not finite.
 
     Raises
     ------

@@ -14,7 +14,8 @@ from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.bench.gram import GramProof
 from verifier.bench.measured import Bench, BenchError, Clock, Sizes, enclosed, exponent, proved, times, wide_problem
-from verifier.landscape.path import DEFAULT_TARGETS, prove_path
+from verifier.landscape.straight_path import prove_path
+from verifier.landscape.targets import DEFAULT_TARGETS
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.rank.approx import approx_inverse64
 from verifier.rank.approx import float_witness as _float_witness

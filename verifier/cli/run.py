@@ -60,7 +60,8 @@ def run(
     from verifier.run.executors import workers
     from verifier.run.family import read_cases
     from verifier.run.ledger import suffix
-    from verifier.run.runner import packaged_cases, parse_shard, run_cases, to_json
+    from verifier.run.record import to_json
+    from verifier.run.runner import packaged_cases, parse_shard, run_cases
     from verifier.run.table import ProgressDisplay, print_steps, print_summary, print_table
 
     if suite is not None and suite not in ("quick", "full"):

@@ -208,7 +208,7 @@ class Conv:
 
     @property
     def kind(self) -> str:
-        """``conv1d`` or ``conv2d``."""
+        """The certificate format's name: ``conv1d`` or ``conv2d``."""
         return f"conv{len(self.kernel)}d"
 
     @property

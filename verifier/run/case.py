@@ -18,7 +18,7 @@ import msgspec
 from verifier.data.files import read_regular
 from verifier.errors import CaseError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
-from verifier.landscape.path import DEFAULT_TARGETS
+from verifier.landscape.targets import DEFAULT_TARGETS
 from verifier.network.layers import AvgPool, Conv, Dense, Layer, Source
 from verifier.network.network import Network, network_for
 from verifier.options import BITS, MAX_CHECK
@@ -210,6 +210,32 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise CaseError(f"{label}: not valid TOML: {error}") from None
+    return case_of(document, name=name, folder=folder, label=label)
+
+
+def case_of(document: dict[str, Any], *, name: str, folder: Path | None, label: str) -> Case:
+    """Make a case of a TOML document that has been read already.
+
+    Parameters
+    ----------
+    document : dict
+        What TOML's reader returns; members of a family are made like that.
+    name : str
+        Name of the case, and of its certificate.
+    folder : Path or None
+        Relative paths in the document are taken from here.
+    label : str
+        What error messages call the document.
+
+    Returns
+    -------
+    Case
+
+    Raises
+    ------
+    CaseError
+        As `read_case`.
+    """
     file = convert(document, CaseFile, label)
     for section, kind in (("data", DataSection), ("start", StartSection)):
         for key, value in document.get(section, {}).items():

@@ -189,7 +189,7 @@ class _Reader:
         self.conditions: dict[tuple[Need, sympy.Expr], Condition] = {}
 
     def needs(self, need: Need, argument: sympy.Expr, node: ast.expr) -> None:
-        """Note a condition."""
+        """Note what a part needs to be defined, once."""
         self.conditions.setdefault((need, argument), Condition(need, argument, self.segment(node)))
 
     def read(self, node: ast.expr, depth: int) -> sympy.Expr:

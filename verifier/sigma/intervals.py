@@ -89,16 +89,19 @@ class Interval:
         return self.lo == self.hi
 
     def __neg__(self) -> Interval:
-        """Return the values' negatives."""
+        """Return the interval of the values' negatives."""
         return Interval(-self.hi, -self.lo, self.hi_open, self.lo_open)
 
     def __add__(self, other: Interval) -> Interval:
-        """Return the sums."""
+        """Return the sums of a value of each."""
         lo, hi = _plus(self.lo, other.lo), _plus(self.hi, other.hi)
         return Interval(lo, hi, self.lo_open or other.lo_open, self.hi_open or other.hi_open)
 
     def __mul__(self, other: Interval) -> Interval:
-        """Return the products. A nonzero extreme is attained only at a corner: open unless such a corner is closed."""
+        """Return the products of a value of each.
+
+        A nonzero extreme is attained only at a corner: it is open unless such a corner is closed.
+        """
         corners: list[tuple[Bound, bool]] = []
         for x, x_open in ((self.lo, self.lo_open), (self.hi, self.hi_open)):
             for y, y_open in ((other.lo, other.lo_open), (other.hi, other.hi_open)):
@@ -133,7 +136,7 @@ class Interval:
         return Interval(_raised(base.lo, n), _raised(base.hi, n), base.lo_open, base.hi_open)
 
     def __abs__(self) -> Interval:
-        """Return the values' magnitudes."""
+        """Return the interval of the values' magnitudes."""
         if self.lo >= 0:
             return self
         if self.hi <= 0:

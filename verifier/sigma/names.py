@@ -85,13 +85,13 @@ _SIGN: Final = (
     " 'tanh(50*t)'"
 )
 _ROUNDING: Final = "a rounding function jumps: no expression has a jump here"
-_SOFTMAX: Final = (
-    "softmax acts on a whole layer, not on one number; the cross-entropy has it inside: let the network end in the"
-    " logits"
+_WHOLE_LAYER: Final = (
+    "acts on a whole layer, not on one number; the cross-entropy has it inside: let the network end in the logits"
 )
 
 REASONS: Final[dict[str, str]] = {
-    **dict.fromkeys(("softmax", "logsoftmax"), _SOFTMAX),
+    "softmax": f"softmax {_WHOLE_LAYER}",
+    "logsoftmax": f"log_softmax {_WHOLE_LAYER}",
     "softmin": "softmin acts on a whole layer, not on one number",
     "maxout": "maxout takes several numbers; an activation takes one",
     **dict.fromkeys(("glu", "swiglu", "geglu"), _GATED),

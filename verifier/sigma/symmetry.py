@@ -48,89 +48,89 @@ def symmetry_of(expression: sympy.Expr) -> Symmetry | None:
     if total.is_number:
         return Symmetry("odd", total)
     try:
-        parity = evaluate(tree_of(expression), _ParityOps(_Parity("odd")))
+        found = evaluate(tree_of(expression), _SymmetryOps(_Mirrored("odd")))
     except NotProvedError:
         return None
-    return Symmetry("even") if parity.kind != "odd" else Symmetry("odd", parity.center)
+    return Symmetry("even") if found.kind != "odd" else Symmetry("odd", found.center)
 
 
 @dataclass(frozen=True, slots=True)
-class _Parity:
+class _Mirrored:
     """A constant with its value, an even function, or an odd function about `center`/2."""
 
     kind: Literal["constant", "even", "odd"]
     center: sympy.Expr = sympy.S.Zero
 
 
-class _ParityOps(Ops[_Parity]):
-    """`Ops` over `_Parity`; what has no symmetry raises."""
+class _SymmetryOps(Ops[_Mirrored]):
+    """`Ops` over `_Mirrored`; what has no symmetry raises."""
 
-    def const(self, p: int, q: int) -> _Parity:
-        return _Parity("constant", sympy.Rational(p, q))
+    def const(self, p: int, q: int) -> _Mirrored:
+        return _Mirrored("constant", sympy.Rational(p, q))
 
-    def pi(self) -> _Parity:
-        return _Parity("constant", sympy.pi)
+    def pi(self) -> _Mirrored:
+        return _Mirrored("constant", sympy.pi)
 
-    def e(self) -> _Parity:
-        return _Parity("constant", sympy.E)
+    def e(self) -> _Mirrored:
+        return _Mirrored("constant", sympy.E)
 
-    def add(self, *terms: _Parity) -> _Parity:
+    def add(self, *terms: _Mirrored) -> _Mirrored:
         kinds = {term.kind for term in terms}
         if "odd" not in kinds:
             if kinds == {"constant"}:
-                return _Parity("constant", sympy.Add(*(term.center for term in terms)))
-            return _Parity("even")
+                return _Mirrored("constant", sympy.Add(*(term.center for term in terms)))
+            return _Mirrored("even")
         if "even" in kinds:
             raise NotProvedError
         # odd terms add their c0; a constant c satisfies c = 2c - c
         centers = (2 * term.center if term.kind == "constant" else term.center for term in terms)
-        return _Parity("odd", sympy.Add(*centers))
+        return _Mirrored("odd", sympy.Add(*centers))
 
-    def mul(self, *factors: _Parity) -> _Parity:
+    def mul(self, *factors: _Mirrored) -> _Mirrored:
         constant = sympy.Mul(*(factor.center for factor in factors if factor.kind == "constant"))
         rest = [factor for factor in factors if factor.kind != "constant"]
         if not rest:
-            return _Parity("constant", constant)
+            return _Mirrored("constant", constant)
         if len(rest) == 1:
-            return _Parity(rest[0].kind, constant * rest[0].center)
+            return _Mirrored(rest[0].kind, constant * rest[0].center)
         odd = [_plainly_odd(factor) for factor in rest if factor.kind == "odd"]
-        return _Parity("odd" if len(odd) % 2 else "even")
+        return _Mirrored("odd" if len(odd) % 2 else "even")
 
-    def div(self, numerator: _Parity, denominator: _Parity) -> _Parity:
+    def div(self, numerator: _Mirrored, denominator: _Mirrored) -> _Mirrored:
         if denominator.kind == "constant":
             if denominator.center == 0:
                 raise NotProvedError
-            return self.mul(numerator, _Parity("constant", 1 / denominator.center))
+            return self.mul(numerator, _Mirrored("constant", 1 / denominator.center))
         # 1/f is odd only where c0 = 0
-        return self.mul(numerator, _plainly_odd(denominator) if denominator.kind == "odd" else _Parity("even"))
+        return self.mul(numerator, _plainly_odd(denominator) if denominator.kind == "odd" else _Mirrored("even"))
 
-    def pow_int(self, base: _Parity, n: int) -> _Parity:
+    def pow_int(self, base: _Mirrored, n: int) -> _Mirrored:
         if base.kind == "even":
             return base
         if base.kind == "constant":
-            return _Parity("constant", base.center**n)
+            return _Mirrored("constant", base.center**n)
         odd = _plainly_odd(base)
-        return odd if n % 2 else _Parity("even")
+        return odd if n % 2 else _Mirrored("even")
 
-    def pow_rational(self, base: _Parity, p: int, q: int) -> _Parity:
+    def pow_rational(self, base: _Mirrored, p: int, q: int) -> _Mirrored:
         if base.kind == "odd":
             raise NotProvedError
-        return _Parity("constant", base.center ** sympy.Rational(p, q)) if base.kind == "constant" else base
+        return _Mirrored("constant", base.center ** sympy.Rational(p, q)) if base.kind == "constant" else base
 
-    def call(self, name: str, *args: _Parity) -> _Parity:
+    def call(self, name: str, *args: _Mirrored) -> _Mirrored:
         if all(argument.kind != "odd" for argument in args):
-            return _Parity("even")  # a constant's value is not needed further: it only counts as even
+            return _Mirrored("even")  # a constant's value is not needed further: it only counts as even
         symmetry = FUNCTIONS[name].symmetry
         if symmetry is None:  # max and min have none
             raise NotProvedError
         _plainly_odd(args[0])
         at_zero = FUNCTIONS[name].at_zero or 0
         # f(-u) = 2 f(0) - f(u), such as sigmoid(-u) = 1 - sigmoid(u), erfc(-u) = 2 - erfc(u)
-        return _Parity("even") if symmetry == "even" else _Parity("odd", sympy.sympify(2 * at_zero))
+        return _Mirrored("even") if symmetry == "even" else _Mirrored("odd", sympy.sympify(2 * at_zero))
 
 
-def _plainly_odd(parity: _Parity) -> _Parity:
+def _plainly_odd(found: _Mirrored) -> _Mirrored:
     """Insist on f(-t) = -f(t)."""
-    if parity.kind != "odd" or parity.center != 0:
+    if found.kind != "odd" or found.center != 0:
         raise NotProvedError
-    return parity
+    return found

@@ -49,7 +49,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Var:
-    """The variable t."""
+    """The variable t of an activation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +116,14 @@ class Ops(ABC, Generic[Value]):
 
     @abstractmethod
     def pi(self) -> Value:
-        """Return pi."""
+        """Return the constant pi."""
 
     @abstractmethod
     def e(self) -> Value:
-        """Return exp(1)."""
+        """Return the constant exp(1)."""
 
     def var(self) -> Value:
-        """Return the argument t."""
+        """Return what t is."""
         return self.argument
 
     def add(self, *terms: Value) -> Value:
@@ -135,7 +135,7 @@ class Ops(ABC, Generic[Value]):
         return reduce(operator.mul, factors)
 
     def div(self, numerator: Value, denominator: Value) -> Value:
-        """Return the quotient."""
+        """Return the quotient of two values."""
         quotient: Value = operator.truediv(numerator, denominator)
         return quotient
 

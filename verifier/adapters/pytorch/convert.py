@@ -16,7 +16,7 @@ from verifier.adapters.pytorch.tracing import in_words, layer_name, trace
 from verifier.adapters.pytorch.values import Draft, Plan, Value, refuse
 from verifier.display import Facts, Shown, Table, count
 from verifier.errors import InputError, installing, nearest, one_line
-from verifier.network.layers import AvgPool, Dense, Layer, Shape, Source
+from verifier.network.layers import Dense, Layer, Shape, Source
 from verifier.network.network import Array, Network
 
 if TYPE_CHECKING:
@@ -200,15 +200,10 @@ def _head(plan: Plan, output: Any) -> Draft:
             "from_torch: there is no linear head: the module returns a concatenation, a selection or positions; "
             "end it with one nn.Linear(..., bias=False)"
         )
-    if not isinstance(head.layer, Dense) or head.stage:
-        why = (
-            f"its activation ({head.layer.activation.name})"
-            if head.stage and not isinstance(head.layer, AvgPool)
-            else ""
-        )
-        refuse(
-            head.where, f"the module ends with {why or 'it'}, not with a linear head; return nn.Linear(..., bias=False)"
-        )
+    if head.weight is None or head.weight.ndim != 2 or head.stage:  # a pool, a convolution, an activation
+        sigma = head.layer.activation
+        last = f"its activation ({sigma.name})" if head.stage and sigma is not None else "it"
+        refuse(head.where, f"the module ends with {last}, not with a linear head; return nn.Linear(..., bias=False)")
     if head.readers:
         refuse(head.where, f"is the head, and {head.readers[0]} reads it; let the module end with it")
     return head

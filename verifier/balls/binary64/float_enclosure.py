@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from verifier.balls.binary64.activation import Unsupported, array_kernel, kernel_bounds
+from verifier.balls.binary64.activation import array_kernel, kernel_bounds
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.backend import NotEnclosed as NotEnclosed
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, inflation, upper
 from verifier.balls.binary64.canary import require_products
 from verifier.balls.binary64.elementary import LogarithmRefused
+from verifier.balls.binary64.float_functions import Unsupported
 from verifier.balls.binary64.products import Products
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.display import Brief

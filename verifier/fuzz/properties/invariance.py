@@ -45,7 +45,7 @@ def _one_layer() -> st.SearchStrategy[Specimen]:
 
 @holds_for(_one_layer)
 def order_does_not_matter(specimen: Specimen) -> str:
-    """Verdicts are the same for permuted samples, units and classes."""
+    """Verdicts are the same for permuted samples, units and classes; refuting zero loss may stay undecided."""
     order = np.random.default_rng(int(specimen.digest, 16))
     changed = {
         "samples": permuted_samples(specimen, order.permutation(len(specimen.inputs)).tolist()),
@@ -56,9 +56,21 @@ def order_does_not_matter(specimen: Specimen) -> str:
     before = _verdicts(specimen)
     for what, other in changed.items():
         after = _verdicts(other)
-        if before != after:
+        if not _agree(before, after):
             raise Falsified(f"permuted {what}: {after}, was {before}")
     return f"rank {before['rank']}, path {before['path']}"
+
+
+def _agree(before: dict[str, str], after: dict[str, str]) -> bool:
+    """Whether verdicts are the same, up to a refutation of zero loss that was found in one order only.
+
+    Its multipliers are proposed by a linear program in floating point. Where samples differ by less than its tolerance,
+    it ends at a vertex that depends on their order, and the exact proof of that proposal may fail.
+    """
+    open_or_refuted = {str(Verdict.REFUTED), str(Verdict.UNDECIDED)}
+    if {before["zero_loss"], after["zero_loss"]} == open_or_refuted:
+        before = {**before, "zero_loss": after["zero_loss"]}
+    return before == after
 
 
 def _verdicts(specimen: Specimen) -> dict[str, str]:

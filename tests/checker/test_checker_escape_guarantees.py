@@ -1,0 +1,149 @@
+"""What the checker says of escapes: true ones, tampered ones, its own segments."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from certificate import test_tamper_escape as tampering
+from flint import arb, fmpz_mat
+from planted import (
+    random_parameters,
+    seeds,
+)
+from planted_problems import data_of, inside_float, smooth_network
+
+from verifier.certificate.writer import CertificateBuilder
+from verifier.checker import certificate as checker
+from verifier.checker import common, container, schema
+from verifier.checker import escape as checker_escape
+from verifier.checker import network as checker_network
+from verifier.data.dataset import Dataset
+from verifier.landscape import escape
+from verifier.network import layers, network
+from verifier.network.initialise import initialise
+from verifier.network.network import approx_features
+from verifier.rank import deficiency
+from verifier.run.case import read_case
+from verifier.run.case_problem import case_problem
+
+
+def test_escapes_are_accepted():
+    """What the prover emits from a start of each kind the checker accepts."""
+    for name, label in (("start-trained-clone", "E2"), ("start-duplicate-square", "E1"), ("start-gateway", "E3")):
+        at = case_problem(read_case(tampering.QUICK / f"{name}.toml"))
+        found = escape.prove_escape(
+            at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=(label,)
+        )
+        assert found.escape is not None, found.reason
+        builder = CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
+        builder.add_escape(found.escape)
+        with tempfile.TemporaryDirectory() as folder:
+            verdict = checker.check_file(str(builder.write(Path(folder) / "c.json")), 1)
+        assert verdict.verdict == "ACCEPTED", verdict.rejection
+
+
+@functools.cache
+def _tampered():
+    folder = Path(tempfile.mkdtemp())
+    originals = tampering.write_escapes(folder)
+    spoilt = {
+        name: tampering.tampered(originals[source], folder / f"t{k}.json", change)
+        for k, (name, (source, change, _)) in enumerate(tampering.TAMPERED.items())
+    }
+    return originals, spoilt
+
+
+def test_tampered_escapes_are_rejected():
+    """The checker, in this process: originals pass, every tampered certificate is rejected by one of its rules."""
+    originals, spoilt = _tampered()
+    for name, file in originals.items():
+        found = checker.check_file(str(file), 1)
+        assert found.verdict == "ACCEPTED", (name, found.rejection)
+    for name, file in spoilt.items():
+        found = checker.check_file(str(file), 1)
+        assert found.verdict == "REJECTED", name
+        assert found.rejection.rule in tampering.TAMPERED[name][2].split("|"), (name, found.rejection.rule)
+
+
+@seeds(3)
+def test_segments_of_the_checker(rng):
+    """The checker's values and derivatives at a ball of times, on a convolution, a pool and two sources."""
+    network = smooth_network(rng)
+    u = initialise(network, seed=int(rng.integers(99)), scale=0.5)
+    end, x = u + 0.2 * rng.normal(size=u.shape), rng.normal(size=(3, 16))
+    data = Dataset("s", x, np.array([0, 1, 0]), 2)
+    builder = CertificateBuilder(data, network, u, with_labels=True)
+    builder._claims.append({"label": "E4", "precision": 80, "separating": builder._point("moved", end, u)})
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(builder.write(Path(folder) / "c.json"))
+        document = schema.read(schema.DOCUMENT, container.parse_json(Path(file).read_bytes(), ""), "")
+        raw = document.arrays
+        arrays = container.Arrays(container.load_arrays(file, raw.file, raw.bytes, raw.sha256))
+    inputs = arrays.exact(document.data.inputs, 3, 16)
+    known = checker_network.read_network(document.network, inputs, 3, 16, arrays)
+    moved = checker_network.move(known, document.claims[0].separating, arrays)
+    with common.precision(80):
+        along = checker_escape.Segment(known, checker_network.Features(moved))
+        middle, h = 0.3 + 0.4 * rng.random(), 1e-6
+        for _ in along.pieces(1):
+            along.t = arb(middle, 0.05)
+            rows = along.rows([0, 1, 2])
+        for t in (middle - 0.05, middle, middle + 0.05):
+            at, before, after = (approx_features(network, u + s * (end - u), x) for s in (t, t - h, t + h))
+            for i, j in itertools.product(range(3), range(network.skip_count)):
+                assert inside_float(rows[i][j], at[i, j], 1e-11)
+                assert inside_float(rows[3 + i][j], (after[i, j] - before[i, j]) / (2 * h), 1e-6)
+
+
+def test_what_reads_a_moved_unit_does_not_rest():
+    """A unit whose own weights stay rests only if no unit that it reads, by a nonzero weight, moves."""
+
+    def layer(weight, bias, inputs, skip):
+        exact = [common.Exact(fmpz_mat(table), 0, 8) for table in (weight, bias)]
+        return SimpleNamespace(
+            inputs=inputs, skip=skip, windows=[[0, 1][: len(weight[0])]], weight=exact[0], bias=exact[1]
+        )
+
+    top = layer([[1, 0], [0, 1], [0, 0]], [[0, 0, 5]], [0], [0, 1, 2])
+    inputs = common.Exact(fmpz_mat([[1]]), 0, 8)
+    before = SimpleNamespace(inputs=inputs, layers=[layer([[1], [2]], [[0, 0]], [-1], []), top])
+    after = SimpleNamespace(inputs=inputs, layers=[layer([[3], [2]], [[0, 0]], [-1], []), top])
+    assert checker_escape.units_at_rest(before, after) == [False, True, True]
+    assert checker_escape.units_at_rest(before, before) == [True, True, True]
+
+
+@seeds(10)
+def test_padding_rests(rng):
+    """The checker's resting units: of a padded layer that reads what moves, exactly those rest that do not see it."""
+    length, k = int(rng.integers(1, 4)), int(rng.integers(2, 4))
+    p = int(rng.integers(1, k))
+    net = network.Network(
+        (1, length),
+        (layers.Conv(1, (1,), "tanh"), layers.Conv(1, (k,), "tanh", inputs=(0,), padding=p, skip=True)),
+    )
+    u = random_parameters(rng, net)
+    end = u.copy()
+    move = int(rng.integers(length))
+    net.views(end)["layer0.bias"][0, move] += 1.0
+    reads = [[j - p + i for i in range(k)] for j in range(length + 2 * p - k + 1)]
+    assert checker_escape.units_at_rest(*(as_read(net, point) for point in (u, end))) == [move not in r for r in reads]
+
+
+def as_read(net, u):
+    """The network at a U as the checker reads it."""
+    x = np.zeros((2, net.dimension))
+    builder = CertificateBuilder(data_of(x), net, u, with_labels=False)
+    builder.add_deficiency(deficiency.Deficiency("every-u", 1, ""))
+    with tempfile.TemporaryDirectory() as folder:
+        path = builder.write(Path(folder) / "c.json")
+        document, arrays = json.loads(path.read_text()), container.Arrays(path.with_suffix(".safetensors").read_bytes())
+    inputs = arrays.exact(schema.read(schema.ARRAY, document["data"]["inputs"], "/data/inputs"), *x.shape)
+    return checker_network.read_network(
+        schema.read(schema.NETWORK, document["network"], "/network"), inputs, *x.shape, arrays
+    )
