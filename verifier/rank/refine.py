@@ -66,12 +66,12 @@ def start(a: Array) -> tuple[arb_mat, float]:
 
 
 def identity(n: int) -> arb_mat:
-    """The n x n identity."""
+    """The n x n identity matrix, exact."""
     return arb_mat(n, n, [int(i == j) for i in range(n) for j in range(n)])
 
 
 def power_of_two(exponent: int) -> arb:
-    """``2^exponent``, exactly."""
+    """The number ``2^exponent``, exactly."""
     return arb((fmpz(1), fmpz(exponent)))
 
 
