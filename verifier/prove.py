@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from verifier.balls.binary64.backend import Backend, numpy_backend
+from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, between_canaries
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
@@ -278,7 +278,8 @@ class _Run:
         problem, path = self.problem, next(step for step in self.steps if step.key == "path")
         leaves = None if self.escape is None else self.escape.escape
         tail = None if leaves is None else leaves.tail
-        named = path.reason if path.reason.startswith("E") else f"{path.label}: {path.reason}"
+        # an escape that was tried says which; without one the reason does not name the path
+        named = path.reason if self.escape is not None and path.reason else f"{path.label}: {path.reason}"
         evidence = Evidence(
             problem.rows,
             problem.grouping,

@@ -21,9 +21,8 @@ from verifier.checker import witness as checker
 from verifier.data import samples
 from verifier.network.layers import Dense
 from verifier.network.network import Network
+from verifier.rank import witness, witness_values
 from verifier.rank import witness_proof as prover
-from verifier.rank import witness_values
-from verifier.rank.witness import prove_witness
 from verifier.sigma.activations import activation
 
 
@@ -322,7 +321,7 @@ def test_witness_has_full_rank(rng):
     layers += [Dense(n + 1, activation(text), skip)]
     layers += [] if ramp else [Dense(n, activation("tanh"), True, (0,) if deep else ("input",))]
     network = Network((d,), tuple(layers))
-    result = prove_witness(network, source, seed=int(rng.integers(99)))
+    result = witness.prove_witness(network, source, seed=int(rng.integers(99)))
     assert result.verdict == "PROVED", result.reason
     chosen = sum(block.units.size for block in result.blocks)
     assert chosen == n

@@ -16,8 +16,9 @@ from verifier.balls.activation import NARROW_BITS, Kernel, arb_kernel
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
 from verifier.network.arguments import given_inputs, given_parameters
-from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array, Network, approx_features
+from verifier.network.windows import window_indices
 
 BLOCK_ROWS = 256
 """Samples enclosed together: large enough for fast products, small enough that a block stays in tens of megabytes."""

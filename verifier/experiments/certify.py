@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 from flint import arb
 
-from verifier.balls.binary64.backend import numpy_backend
+from verifier.balls.binary64.backend import NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import between_canaries
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, at_least, at_most, lower_float, upper_float
 from verifier.balls.loss import cross_entropy

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.canary import canary, require_products
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress

@@ -28,8 +28,9 @@ from verifier.balls.binary64.float_functions import Unsupported
 from verifier.balls.binary64.products import Products
 from verifier.balls.feature_enclosure import Progress, PsiEnclosure
 from verifier.display import Brief
-from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array as NumpyArray
+from verifier.network.windows import window_indices
 from verifier.sigma.activations import Activation
 
 BLOCK_BYTES = 64 * 2**20

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from verifier.balls.arguments import given_weights
 from verifier.balls.binary64 import elementary
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.bounds import TINY, U, gamma, upper
 from verifier.balls.binary64.canary import require
-from verifier.balls.binary64.float_enclosure import QUIETLY, FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import QUIETLY, FloatEnclosure
 from verifier.balls.binary64.margins import exact_floats, float_margins
 from verifier.balls.exact import ExactArray
 from verifier.display import Brief
