@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mpmath
 import numpy as np
+import pytest
 from certificate import test_tamper_escape as tampering
 from flint import arb
 from planted import seeds
@@ -17,6 +18,7 @@ from planted_problems import inside_float
 from verifier.balls import feature_enclosure as features
 from verifier.balls import motion
 from verifier.balls.exact import ExactArray
+from verifier.balls.margins import enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker import certificate as checker
@@ -98,6 +100,26 @@ def test_a_zero_constant_carries_nothing():
     free = np.array([0.0, 0.0, 1.0, 0.0, 1.0, 0.5])  # values 0, tanh(1), and one that varies: the 1 stays, the 0 moves
     for way in lift.constant_loss_lifts(exact, free, v[:3], x, [arb(0), arb(0.76, 0.01), arb(0.9, 0.1)], 0):
         assert exact.views(way.end)["layer0.bias"][1] == 1.0
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid"])
+def test_mirrored_units_are_carried_with_their_sign(name):
+    """sigma(-a) = c0 - sigma(a): the loss of the whole E2 leg is constant, evaluated anew at its own U and V."""
+    network = Network((2,), (Dense(5, activation(name), skip=True),))
+    x, labels = np.array([[1.0, 2.0], [0.5, -1.0], [2.0, 0.25]]), np.array([0, 1, 0])
+    signs = np.array([1.0, -1.0, 1.0, -1.0, 1.0])
+    u = np.zeros(network.parameter_count)
+    network.views(u)["layer0.weight"][...] = signs[:, None] * np.array([0.5, -0.25])
+    network.views(u)["layer0.bias"][...] = signs * 0.125
+    v = np.array([[0.5, -1.0], [2.0, 0.25], [-0.75, 1.5], [1.0, -2.0], [0.25, 0.5]])
+    found = escape.prove_escape(network, u, v, x, labels, [1, 1, 1], order=("E2",)).escape
+    assert found is not None
+    (start,) = enclose_margins(features.FeatureEnclosure(network, u, x, 128), [ExactArray.of_floats(v)], labels)
+    for s in np.linspace(0.0, len(found.path.before), 9).tolist():
+        here = features.FeatureEnclosure(network, found.path.U(s), x, 128)
+        (margins,) = enclose_margins(here, [ExactArray.of_floats(found.path.V(s))], labels)
+        for (m,), (m0,) in zip(margins.rows, start.rows, strict=True):
+            assert abs(float(m.mid()) - float(m0.mid())) < 1e-12, s
 
 
 def _gateway():

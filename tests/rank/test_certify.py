@@ -1,5 +1,6 @@
 """prove_rank: PROVED only at full rank, REFUTED only below it, everything else UNDECIDED."""
 
+import dataclasses
 from fractions import Fraction
 
 import mpmath
@@ -15,10 +16,12 @@ from planted import (
     smallest_singular_value,
 )
 
+from verifier.balls.binary64.backend import numpy_backend
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.network.initialise import initialise
 from verifier.network.network import approx_features
-from verifier.rank import approx
+from verifier.rank import approx, certify
 from verifier.rank.certify import prove_rank
 from verifier.verdict import Verdict
 
@@ -169,3 +172,19 @@ def test_the_attempts_tell_the_ladder():
     found = rank_of(net, initialise(net, seed=1), x, stage=stage)
     assert found.verdict is Verdict.PROVED and ": certified (" in found.attempts[-1]
     assert found.attempts[0].startswith("R1 at 64 bits") and any("structural" in words for words in stages)
+
+
+def test_what_binary64_proved_is_discarded_where_the_canary_fails_afterwards(monkeypatch):
+    network = dense([6], ["tanh"], 1)
+    u, x = initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    honest, asked = certify.canary, []
+
+    def failing_the_second_time(backend, products):
+        asked.append(products)
+        report = honest(backend, products)
+        return report if len(asked) == 1 else dataclasses.replace(report, passed=False, failure="planted")
+
+    monkeypatch.setattr(certify, "canary", failing_the_second_time)
+    found, enclosure = prove_rank(FloatEnclosure(network, u, x, numpy_backend(1)))
+    assert len(asked) == 2 and "binary64: its result is discarded, planted" in found.attempts
+    assert isinstance(enclosure, FeatureEnclosure) and found.label == "R1" and "at 64 bits" in found.reason

@@ -10,11 +10,14 @@ import pytest
 
 import verifier.run
 from verifier.checker.certificate import check_file
+from verifier.network.layers import Dense
+from verifier.network.network import Network
 from verifier.run.case import parse_case, read_case
 from verifier.run.case_problem import run_case
 from verifier.run.record import StatementRecord
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.evidence import Known
+from verifier.statements.generic_rank import decide_generic
 from verifier.statements.proof import ORDER
 from verifier.statements.statement import Finding, does_not_apply
 from verifier.verdict import Verdict
@@ -51,6 +54,23 @@ def test_nothing_is_proved_on_what_is_not():
     known.add(STATEMENTS["W1"], does_not_apply("not here"))
     assert add("W3", PROVED, "chains", "W1") is UNDECIDED, "what does not apply carries nothing"
     assert add("T3.4(2)", REFUTED, "r", "W0") is REFUTED
+
+
+@pytest.mark.parametrize(
+    ("sigma", "full_rank", "verdict"),
+    [
+        ("tanh", PROVED, PROVED),
+        ("tanh", UNDECIDED, UNDECIDED),
+        ("tanh", REFUTED, REFUTED),
+        ("1/(1 + sin(t))", PROVED, UNDECIDED),  # its analyticity is open: a U of full rank alone says nothing
+        ("relu", PROVED, UNDECIDED),
+    ],
+)
+def test_almost_every_u_needs_analyticity_and_a_witness(sigma, full_rank, verdict):
+    network = Network((1,), (Dense(3, sigma, skip=True),))
+    found = decide_generic(network, full_rank)
+    assert found.verdict is verdict
+    assert found.lacks_witness == (sigma == "tanh" and full_rank is UNDECIDED)
 
 
 def test_what_a_statement_rests_on_is_decided_before_it():
