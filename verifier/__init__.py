@@ -72,7 +72,7 @@ _HOMES = {
     "show": "verifier.api",
     "Description": "verifier.certificate.show",
     "InputError": "verifier.errors",
-    "RankResult": "verifier.rank.certify",
+    "RankResult": "verifier.rank.result",
     "ZeroLoss": "verifier.landscape.zero_loss",
     "PathResult": "verifier.landscape.straight_path",
     "EscapeResult": "verifier.landscape.escape",
@@ -199,13 +199,14 @@ if TYPE_CHECKING:
     from verifier.options import Options
     from verifier.outcome import Report
     from verifier.problem import Problem
-    from verifier.rank.certify import RankResult, prove_rank
+    from verifier.rank.certify import prove_rank
     from verifier.rank.deficiency import structural_bound_every_u
     from verifier.rank.float_inverse import certify_inverse64
     from verifier.rank.genericity import full_rank_fraction, sigma_along_line
     from verifier.rank.gram import certify_gram
     from verifier.rank.matrix import MatrixResult, matrix
     from verifier.rank.random_witness import random_witness
+    from verifier.rank.result import RankResult
     from verifier.rank.singular_values import matrix_singular_values, singular_values
     from verifier.rank.witness import WitnessResult, prove_witness
     from verifier.run.case import read_case

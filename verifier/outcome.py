@@ -18,7 +18,7 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
 from verifier.problem import Problem
-from verifier.rank.certify import RankResult
+from verifier.rank.result import RankResult
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict

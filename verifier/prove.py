@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from verifier.balls.binary64.backend import Backend, numpy_backend
+from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, between_canaries
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
@@ -29,7 +29,8 @@ from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_threads
 from verifier.outcome import Report, Step
 from verifier.problem import Problem
-from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_rank, silent
+from verifier.rank.certify import WORK_LIMIT_SECONDS, Stage, prove_rank, silent
+from verifier.rank.result import RankResult
 from verifier.statements.evidence import Evidence
 from verifier.statements.proof import prove_statements
 from verifier.statements.smooth_activations import analytic
@@ -277,7 +278,7 @@ class _Run:
         problem, path = self.problem, next(step for step in self.steps if step.key == "path")
         leaves = None if self.escape is None else self.escape.escape
         tail = None if leaves is None else leaves.tail
-        named = path.reason if path.reason.startswith("E") else f"{path.label}: {path.reason}"
+        named = path.reason if self.escape is not None and path.reason else f"{path.label}: {path.reason}"
         evidence = Evidence(
             problem.rows,
             problem.grouping,

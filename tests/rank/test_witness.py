@@ -206,7 +206,7 @@ def test_accidental_collisions_lead_to_larger_directions(monkeypatch):
     array = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
     result = prove_witness(Network((8,), (Dense(256, TANH, True),)), SampleSource("x", array))
     assert result.verdict is Verdict.PROVED
-    monkeypatch.setattr("verifier.rank.witness.MAX_DIRECTION_BITS", 1)
+    monkeypatch.setattr("verifier.rank.witness_values.MAX_DIRECTION_BITS", 1)
     result = prove_witness(Network((8,), (Dense(256, TANH, True),)), SampleSource("x", array))
     assert result.verdict is Verdict.UNDECIDED and "direction" in result.reason
 

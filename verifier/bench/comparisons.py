@@ -17,8 +17,10 @@ from verifier.bench.measured import Bench, BenchError, Clock, Sizes, enclosed, e
 from verifier.landscape.straight_path import prove_path
 from verifier.landscape.targets import DEFAULT_TARGETS
 from verifier.landscape.zero_loss import prove_zero_loss
-from verifier.rank.certify import Stage, _float_witness
-from verifier.rank.float_inverse import approx_inverse64, certify_inverse64
+from verifier.rank.approx import approx_inverse64
+from verifier.rank.approx import float_witness as _float_witness
+from verifier.rank.certify import Stage
+from verifier.rank.float_inverse import certify_inverse64
 from verifier.rank.right_inverse import certify_right_inverse
 from verifier.rank.singular_values import singular_values
 from verifier.run.case import Case

@@ -25,7 +25,8 @@ from verifier.bench.measured import (
 )
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage
-from verifier.rank.gram import certify_gram, plan
+from verifier.rank.gram import certify_gram
+from verifier.rank.gram_matrix import plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from verifier.bench.comparisons import measure_engines, measure_path, measure_si
 from verifier.bench.gram import measure_gram
 from verifier.bench.measured import Bench, Sizes
 from verifier.rank.certify import Stage
-from verifier.rank.gram import plan
+from verifier.rank.gram_matrix import plan
 from verifier.run.case import Case
 from verifier.run.scheduler import Display
 

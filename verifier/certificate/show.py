@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from verifier.certificate.schema import FORMAT, VERSION, AnyLayer, Document, WeightedLayer
-from verifier.data.files import read_regular
+from verifier.data.files.regular import read_regular
 from verifier.display import Facts, Shown, Table
 from verifier.errors import InputError, one_line
 from verifier.statements.claim import Computed, plain

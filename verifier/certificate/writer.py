@@ -33,9 +33,10 @@ from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import given_parameters
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, used_columns
+from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.rational import rational_activations
+from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult
 from verifier.statements.almost_every_u import W0
 from verifier.statements.catalogue import CLAIMS

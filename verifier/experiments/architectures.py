@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 
 from verifier.errors import InputError, nearest
-from verifier.network.layers import AvgPool, Conv, Dense, Layer, Shape, Source
+from verifier.network.layers import AvgPool, Conv, Dense, Layer, Source
 from verifier.network.network import Network
+from verifier.network.windows import Shape
 
 VGG: Final = {
     "vgg11": (1, 1, 2, 2, 2),

@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 from flint import arb
 
-from verifier.balls.binary64.backend import numpy_backend
+from verifier.balls.binary64.backend import NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import between_canaries
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, at_least, at_most, lower_float, upper_float
 from verifier.balls.loss import cross_entropy
@@ -41,7 +41,8 @@ from verifier.landscape.separate import times_right_inverse
 from verifier.landscape.straight_path import PathResult, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.rank.certify import Stage, prove_rank, silent
+from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RightInverse
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.generic_rank import decide_generic

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from verifier.data.files import read_regular
+from verifier.data.files.regular import read_regular
 from verifier.errors import CaseError, InputError, nearest, one_line
 from verifier.experiments.architectures import ARCHITECTURES, WIDEST
 from verifier.experiments.data import NAMES

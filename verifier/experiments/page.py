@@ -18,6 +18,7 @@ from typing import Final
 import jinja2
 from markupsafe import Markup
 
+from verifier.balls.decimals import decimal_bound
 from verifier.display import count
 from verifier.experiments.claims import Claim, judge_claims
 from verifier.experiments.comparison import Judgement
@@ -25,7 +26,6 @@ from verifier.experiments.groups import condition_of, group_of
 from verifier.experiments.record import Experiment, Run
 from verifier.experiments.styles import STYLES
 from verifier.experiments.table import FINDINGS, DataTable, certified_sentence, data_tables
-from verifier.rank.singular_values import decimal_bound
 from verifier.report.page_template import LONGEST_TITLE, environment, style_sheet
 from verifier.report.text import typeset, visible
 

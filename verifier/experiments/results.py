@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from verifier.certificate.files import atomic_write
-from verifier.data.files import read_regular
+from verifier.data.files.regular import read_regular
 from verifier.errors import CertificateError, InputError, one_line
 from verifier.experiments.claims import DEEP
 from verifier.experiments.groups import condition_of, group_of, in_order

@@ -30,7 +30,7 @@ from verifier.options import Engine, Options, Part
 from verifier.outcome import Report
 from verifier.problem import Problem
 from verifier.prove import prove
-from verifier.rank.certify import RankResult
+from verifier.rank.result import RankResult
 from verifier.run.case import Case, build_layers, read_case
 from verifier.run.case_problem import case_dataset, case_problem
 from verifier.verdict import Verdict

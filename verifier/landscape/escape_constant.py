@@ -33,7 +33,7 @@ from verifier.landscape.path import Path
 from verifier.network.initialise import portable_gaussian
 from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
-from verifier.rank.deficiency import FormTable, UnitForm, unit_forms
+from verifier.rank.unit_forms import FormTable, UnitForm, unit_forms
 
 MOVES = 1_000_003
 """Stream of the random numbers that a lift draws."""

@@ -14,9 +14,10 @@ import numpy as np
 from flint import arb, fmpz
 from numpy.typing import NDArray
 
+from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, given_weights, round_down, round_up, statable
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up, statable
 from verifier.balls.precision import working_precision
 from verifier.data.gate import integers
 from verifier.display import Decided, Facts, Shown
@@ -30,6 +31,7 @@ from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 from verifier.verdict import Verdict
 
 INFIMUM_BITS = 128
+"""Precision of the infimum, far finer than FINE."""
 FINE, FINE_BITS = arb((fmpz(1), fmpz(-45))), 50
 """Room and length of the losses that are compared with the infimum: finer than any reasonable epsilon."""
 ZERO = Dyadic(0, 0)

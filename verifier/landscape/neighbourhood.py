@@ -25,8 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 from flint import arb, arb_mat, fmpz
 
+from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.bounds import upper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.landscape.activation_bounds import BITS, CHECKED, TINY, activation_bounds, global_lipschitz

@@ -14,7 +14,7 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.float_enclosure import NotEnclosed
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import (
     Dyadic,

@@ -20,9 +20,10 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, arithmetic
-from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.loss import Row
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.float_enclosure import NotEnclosed
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.engine import Enclosure, sharper
 from verifier.balls.exact import ExactArray
 from verifier.balls.margins import Margins, enclose_margins

@@ -20,14 +20,9 @@ import numpy as np
 from flint import arb, fmpq
 from numpy.typing import NDArray
 
+from verifier.balls.arguments import given_weights
 from verifier.balls.engine import Enclosure, arithmetic
-from verifier.balls.exact import (
-    Dyadic,
-    ExactArray,
-    at_most,
-    exactly,
-    given_weights,
-)
+from verifier.balls.exact import Dyadic, ExactArray, at_most, exactly
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision

@@ -9,10 +9,12 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from verifier.balls.arguments import given_weights
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.canary import require_products
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from verifier.display import MAX_ENTRIES, Facts, Shown, Table
 from verifier.errors import NetworkError, one_line
-from verifier.network.layers import AvgPool, Conv, Dense, Layer, ParameterSpec, Shape, Source
+from verifier.network.layers import AvgPool, Conv, Dense, Layer, ParameterSpec, Source
+from verifier.network.windows import Shape
 from verifier.sigma.kernels import approx_numpy_kernel
 
 Array = NDArray[np.float64]

@@ -17,7 +17,7 @@ from verifier.errors import InputError
 from verifier.network.network import Array, Network
 from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
 from verifier.rank.genericity import LinePoint
-from verifier.rank.singular_values import SingularValues
+from verifier.rank.spectrum_search import SingularValues
 
 SMALLEST = 1e-300
 """Smallest number drawn on a logarithmic axis."""

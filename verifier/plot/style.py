@@ -14,8 +14,8 @@ from matplotlib import colors, patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from verifier.balls.decimals import decimal_bound
 from verifier.errors import InputError, nearest, one_line
-from verifier.rank.singular_values import decimal_bound
 
 Name = Literal["light", "dark"]
 

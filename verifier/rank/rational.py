@@ -22,9 +22,10 @@ from flint import fmpq, fmpq_mat, fmpz_mat, nmod_mat
 
 from verifier.display import Brief
 from verifier.errors import VerifierError
-from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array, Network
-from verifier.rank.deficiency import MIRRORED
+from verifier.network.windows import window_indices
+from verifier.rank.unit_forms import MIRRORED
 from verifier.sigma.activations import Activation
 from verifier.sigma.tree import Call, Named, Ops, Power, evaluate, subtrees
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from verifier import __version__
-from verifier.data.files import read_regular
+from verifier.data.files.regular import read_regular
 from verifier.errors import InputError, one_line
 from verifier.run.record import CaseRecord, SuiteResult
 

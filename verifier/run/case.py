@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from verifier.data.files import read_regular
+from verifier.data.files.regular import read_regular
 from verifier.errors import CaseError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
 from verifier.landscape.targets import DEFAULT_TARGETS
@@ -390,74 +390,3 @@ KIND_WORDS = {
     "object": "a table",
 }
 """TOML's types in words."""
-
-SAMPLE = """\
-# A case for `verifier run CASE.toml`. Every key is shown; what is commented out has a default.
-title = "Digits, one wide tanh layer"
-
-[data]
-name = "digits"              # digits, iris, wine, breast_cancer
-# path = "data.csv"          # instead of name: a table (CSV, TSV, .txt, .data, ARFF; .gz, .bz2, .xz, .zip too), NPZ,
-#                            # CIFAR-10's .bin, or IDX as MNIST's train-images-idx3-ubyte (.gz too), labels beside it
-samples = 200                # the first n
-# label = "species"          # the label column's name or index, or ["setosa", "versicolor"]: a column for each class;
-#                            # by default found out, and the output says how. NPZ: the array's name
-# columns = ["width", 3]     # table: these columns are the inputs, by name or index from 0; or
-# drop = ["id"]              # all others but these. [] keeps even a column that only numbers the rows
-# missing = "drop rows"      # table: leave out rows with missing values; by default they are an error
-# delimiter = ";"            # table: one character, or "tab", "whitespace"; by default found out
-# decimal = ","              # table: the decimal mark; by default found out
-# header = true              # table: whether the first line holds names; by default found out
-# inputs = "x_train"         # NPZ: the name of the samples; by default found out
-# layout = "channels last"   # NPZ: images of shape (N, height, width, channels); or "channels first"
-# labels = "FILE"            # IDX: the file of labels, if it is not beside the images
-# scale = "auto"             # "auto", "none" or an integer k: inputs are multiplied by 2^k exactly
-# classes = 10               # all classes of a trained network, if some do not occur: their number for labels 0..m-1,
-#                            # or their names in the order of its outputs
-# shape = [1, 8, 8]          # for convolutions: channels and positions
-# duplicates = "group"       # or "keep": equal samples stay separate rows (then Psi cannot have full rank)
-
-[network]
-layers = [
-  { kind = "dense", width = 300, activation = "tanh", skip = true },
-  # { kind = "conv2d", filters = 8, kernel = [3, 3], stride = 1, padding = 1, bias = "per-unit", activation = "tanh" },
-  # { kind = "avgpool", kernel = [2, 2], stride = [2, 2], inputs = [1] },
-  # { kind = "dense", width = 50, activation = "tanh(t) + t/10", inputs = ["input", 0], skip = [0, 1, 2] },
-]
-
-[start]
-init = "gaussian"            # gaussian, zeros, cloned, constant-unit
-# file = "w.safetensors"     # instead of init: safetensors or .npz with layer0.weight, layer0.bias, ..., and V, or with
-#                            # PyTorch's names; without V it is drawn, and the output says so
-# units = 10                 # cloned, constant-unit: how many units of each layer (default half)
-output = "gaussian"          # the output weights V: gaussian, zeros
-scale = 1.0                  # standard deviation of the hidden weights and biases
-# fan_in = false             # true: the weights' standard deviation is divided by sqrt(fan-in)
-# output_scale = 1.0         # standard deviation of V
-seed = 0
-
-[path]
-targets = ["1e-6", "1e-100"]
-# escapes = ["E1", "E2", "E4", "E3"]   # ways out of a start whose features do not separate the classes
-# epsilon = "1e-3"           # how far E3 may rise above the start's loss
-
-[losses]
-# kinds = ["squared", "weston-watkins", "crammer-singer", "one-vs-rest", "cross-entropy"]   # paths for these as well
-# class_weights = [1.0, 2.0]   # positive, one per class: weighs every loss in kinds
-# epsilon = "1e-6"           # how near the infimum these paths must end
-
-[rank]
-max_bits = 4096              # last precision tried
-
-[certificate]
-# max_check_seconds = 300    # claims whose check is predicted to take more CPU seconds are proved, but left out, and
-#                            # listed with the limit that would put them in
-# max_check_gib = 3.0        # the same for its memory
-
-[expect]                     # what the suite expects; leave out what you do not know
-analytic = "PROVED"
-rank = "PROVED"
-zero_loss = "PROVED"
-path = "PROVED"
-generic = "PROVED"           # full rank at almost every U (W0)
-"""

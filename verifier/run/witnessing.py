@@ -27,10 +27,12 @@ from verifier.network.initialise import initialise
 from verifier.network.network import Network
 from verifier.outcome import Step
 from verifier.problem import in_words
-from verifier.rank.certify import RankResult, Stage, silent, used_columns
+from verifier.rank.approx import used_columns
+from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
 from verifier.rank.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
 from verifier.rank.random_witness import random_witness
+from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.run.case import Case, build_network
 from verifier.run.case_problem import case_dataset, case_options, case_problem, input_shape

@@ -15,8 +15,9 @@ from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, silent
+from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
+from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.assumption import Assumption, check_assumption
 from verifier.statements.generic_rank import GenericRank, decide_generic
