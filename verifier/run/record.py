@@ -13,10 +13,9 @@ from verifier import __version__
 from verifier.certificate.files import atomic_write
 from verifier.certificate.limits import LeftOut
 from verifier.errors import CertificateError
-from verifier.landscape.escape_kinds import EscapeKind
 from verifier.outcome import Report, Step
 from verifier.run.case import Case
-from verifier.run.curve import Curve, escape_kind
+from verifier.run.curve import Curve
 from verifier.run.summary import ProblemSummary
 from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
@@ -135,12 +134,6 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     def step(self, key: str) -> Step | None:
         """The step with this key, None if it was not asked for."""
         return next((step for step in self.steps if step.key == key), None)
-
-    @property
-    def escape(self) -> EscapeKind | None:
-        """How the path leaves the start, None if there is no path or P1 begins at the start itself."""
-        step = self.step("path")
-        return None if step is None else escape_kind(step.label)
 
     def statement(self, label: str) -> Verdict | None:
         """The verdict of a statement of the proof, None if it does not apply."""
