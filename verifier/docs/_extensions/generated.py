@@ -4,7 +4,8 @@
 * `<!-- other modules -->`: the modules that no page names in this way;
 * `<!-- public names -->`: the names of `import verifier`, each with a link to its description;
 * `<!-- statements -->`: the statements of the theorem room, each with a link to its section;
-* `<!-- command line -->`: what every command answers to `--help`.
+* `<!-- command line -->`: what every command answers to `--help`;
+* `<!-- rooms -->` and `<!-- imports -->`: the rooms of the house, and the picture of who imports whom (see `house`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import house
 from sphinx.application import Sphinx
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -113,6 +115,8 @@ MARKS: dict[str, Callable[[], str]] = {
     "<!-- public names -->": _public_names,
     "<!-- statements -->": _statements,
     "<!-- command line -->": _command_line,
+    "<!-- rooms -->": house.table,
+    "<!-- imports -->": lambda: f"```{{raw}} html\n{house.picture()}\n```",
 }
 
 
