@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from verifier.balls.exact import ExactArray
-from verifier.statements.claim import ArrayRef, Term
+from verifier.statements.claims.claim import ArrayRef, Term
 
 
 class ArrayStore:

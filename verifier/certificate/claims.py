@@ -18,12 +18,12 @@ from verifier.landscape.path import Path as LossPath
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
-from verifier.statements.claim import Claim, Interval, MovedLayer, Number
-from verifier.statements.convex_losses import TC3, LossName
-from verifier.statements.downhill_path import E1, E2, E3, P1, E4Path, Target
-from verifier.statements.explicit_witness import W1, W2, Block, ChainUnit
-from verifier.statements.full_rank_here import R1, R3
-from verifier.statements.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0
+from verifier.statements.claims.claim import Claim, Interval, MovedLayer, Number
+from verifier.statements.claims.full_rank import R1, R3
+from verifier.statements.claims.losses import TC3, LossName
+from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
+from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
+from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0
 
 
 def full_rank(
