@@ -16,7 +16,7 @@ from verifier.errors import CertificateError
 from verifier.outcome import Report, Step
 from verifier.run.case import Case
 from verifier.run.curve import Curve
-from verifier.run.summary import Question
+from verifier.run.summary import ProblemSummary
 from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
 
@@ -100,7 +100,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     The same struct goes to the ledger and to results.json, and the report reads it back.
 
     ``units`` is M. ``understood`` says how the data's file was read, ``start`` where weights come from.
-    ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
+    ``summary`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
     digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
     is no certificate although something was proved, ``left_out`` what was proved and is too expensive to check.
     ``error`` is set if there is nothing else.
@@ -116,7 +116,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     theorem: tuple[StatementRecord, ...] = ()
     remains: tuple[str, ...] = ()
-    question: Question | None = None
+    summary: ProblemSummary | None = msgspec.field(default=None, name="question")
     curve: Curve | None = None
     engine: str = ""
     attempts: tuple[str, ...] = ()
