@@ -193,9 +193,9 @@ def sentences(found: vf.Report) -> Iterator[str]:
     yield from (step.reason for step in found.steps)
     yield from found.rank.attempts
     for result in results(found):
-        if result is not None and hasattr(result, "_facts"):
+        if result is not None and hasattr(result, "_card"):
             yield repr(result)
-            for table in result._facts().tables:
+            for table in result._card().tables:
                 yield from (" ".join(row) for row in table.rows)
     escape = None if found.escape is None else found.escape.escape
     curve = curve_of(found.descent, escape, found.near_infimum)
