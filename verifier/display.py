@@ -112,7 +112,7 @@ class Brief:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """One line."""
+        """The type with its fields, each abbreviated, on one line."""
         if not is_dataclass(self):
             return object.__repr__(self)
         shown = [field.name for field in fields(self) if field.repr and not field.name.startswith("_")]

@@ -111,7 +111,7 @@ class Report(Judged, Shown):
 
     @property
     def network(self) -> Network:
-        """The network."""
+        """The network that the verdicts are about."""
         return self.problem.network
 
     @property

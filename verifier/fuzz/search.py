@@ -65,7 +65,7 @@ class SearchResult(Shown):
 
     @property
     def rate(self) -> float:
-        """Examples per second."""
+        """How many examples were tried per second."""
         return self.examples / self.seconds if self.seconds > 0 else 0.0
 
     def _card(self) -> Card:
