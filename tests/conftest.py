@@ -1,10 +1,11 @@
-"""Hypothesis profiles: ``ci`` (deterministic) by default, ``deep`` by ``HYPOTHESIS_PROFILE=deep``."""
+"""Hypothesis profiles: ``ci`` (deterministic) by default, ``deep`` by ``HYPOTHESIS_PROFILE=deep``; and one browser."""
 
 import os
 
 import hypothesis.internal.conjecture.providers as providers
 import numpy as np
 import pytest
+from browsing import start_browser
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -23,3 +24,6 @@ providers._get_local_constants = lambda: providers._local_constants
 def rng(request):
     """Return the generator of a seed that a test is parametrised by (see `planted.seeds`)."""
     return np.random.default_rng(request.param)
+
+
+browser = pytest.fixture(scope="session", name="browser")(start_browser)

@@ -31,7 +31,7 @@ from verifier.checker import container, schema
 from verifier.checker import network as checker_network
 from verifier.checker.certificate import check_file
 from verifier.data.dataset import Dataset
-from verifier.landscape import losses, neighbourhood, pointwise, zero_loss
+from verifier.landscape import loss_path, losses, neighbourhood, pointwise, zero_loss
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
 from verifier.rank import certify, deficiency
@@ -231,7 +231,7 @@ def certified(rng, conflict=False, name="tanh", classes=3, ranked=True):
         weights = [Dyadic(int(w), -1) for w in rng.integers(1, 5, classes)] if number % 2 else None
         given = counts if conflict else labels
         builder.add_loss_path(
-            losses.prove_loss_path(
+            loss_path.prove_loss_path(
                 sharp, loss, v0, given, many.tolist(), rank.witness, class_weights=weights, max_bits=128
             )
         )

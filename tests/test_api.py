@@ -16,7 +16,7 @@ import pytest
 import verifier as vf
 from verifier.run.case import parse_case
 from verifier.run.case_problem import run_case
-from verifier.statements.proof import Theorem
+from verifier.statements.theorem import Theorem
 
 LAYERS = [vf.Dense(30, "tanh", skip=True)]
 RNG = np.random.default_rng(5)

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
-from verifier.bench import BenchError, Sizes, _exponent, as_json, print_bench, run_bench
+from verifier.bench import BenchError, Sizes, as_json, print_bench, run_bench
+from verifier.bench.measured import exponent
 from verifier.cli import _guarded
 from verifier.rank.certify import silent
 from verifier.run.case import read_case
@@ -122,7 +123,7 @@ def test_the_record_of_the_machine_has_no_paths(found):
 
 
 def test_growth_is_the_slope_in_log_log():
-    assert _exponent([1, 2, 4], [3.0, 24.0, 192.0]) == pytest.approx(3.0)
+    assert exponent([1, 2, 4], [3.0, 24.0, 192.0]) == pytest.approx(3.0)
 
 
 def test_the_tables_name_every_ratio(found):

@@ -33,7 +33,7 @@ from verifier.balls.exact import Dyadic
 from verifier.checker import common
 from verifier.checker.certificate import check_file
 from verifier.fuzz import oracle
-from verifier.landscape.losses import LossPathResult
+from verifier.landscape.loss_path import LossPathResult
 from verifier.rank.dead import dead_open_set
 from verifier.rank.singular_values import as_json, describe
 from verifier.report.sentences import caption
@@ -41,7 +41,7 @@ from verifier.run.case import parse_case
 from verifier.run.case_problem import case_problem
 from verifier.run.curve import curve_of
 from verifier.run.witnessing import run_witness
-from verifier.statements import proof as steps
+from verifier.statements import full_rank_somewhere, generic_rank, solutions
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 LOWER = re.compile(rf"(?:(?<!\bt) >=|^>=|at least|within|radius|distance|gamma =)(?: gamma =)? ({NUMBER})(?![\d^/])")
@@ -56,7 +56,8 @@ DOWN = {"sigma_lower", "gamma", "radius", "gradient_lower", "curvature_lower", "
 UP = {"alpha", "q", "end_loss", "zero_error_t", "t", "epsilon", "upper", "loss"}
 PAIRS = {"start_loss", "infimum"}
 LOST = (
-    (pipeline, "prove_loss_path"), (steps, "certified_ball"), (steps, "random_witness"), (steps, "dead_open_set")
+    (pipeline, "prove_loss_path"), (solutions, "certified_ball"), (full_rank_somewhere, "random_witness"),
+    (generic_rank, "dead_open_set"),
 )  # fmt: skip
 DIGITS = 400
 SLACK = {False: Fraction(1, 900), True: Fraction(1, 90_000)}

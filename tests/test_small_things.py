@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import verifier as vf
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.errors import CertificateError
 
 X, Y = [[0.0, 1.0], [1.0, 0.0]], ["é", "ü"]

@@ -47,10 +47,10 @@ _HOMES = {
     "random_witness": "verifier.rank.random_witness",
     "structural_bound_every_u": "verifier.rank.deficiency",
     "prove_zero_loss": "verifier.landscape.zero_loss",
-    "prove_path": "verifier.landscape.path",
+    "prove_path": "verifier.landscape.straight_path",
     "prove_escape": "verifier.landscape.escape",
     "prove_gateway": "verifier.landscape.escape_separate",
-    "prove_loss_path": "verifier.landscape.losses",
+    "prove_loss_path": "verifier.landscape.loss_path",
     "certified_ball": "verifier.landscape.neighbourhood",
     "full_rank_radius": "verifier.landscape.neighbourhood",
     "prove_not_stationary": "verifier.landscape.pointwise",
@@ -72,12 +72,12 @@ _HOMES = {
     "show": "verifier.api",
     "Description": "verifier.certificate.show",
     "InputError": "verifier.errors",
-    "RankResult": "verifier.rank.certify",
+    "RankResult": "verifier.rank.result",
     "ZeroLoss": "verifier.landscape.zero_loss",
-    "PathResult": "verifier.landscape.path",
+    "PathResult": "verifier.landscape.straight_path",
     "EscapeResult": "verifier.landscape.escape",
     "WitnessResult": "verifier.rank.witness",
-    "Theorem": "verifier.statements.proof",
+    "Theorem": "verifier.statements.theorem",
     "Dyadic": "verifier.balls.exact",
     "at_least": "verifier.balls.exact",
     "at_most": "verifier.balls.exact",
@@ -188,10 +188,10 @@ if TYPE_CHECKING:
     from verifier.errors import InputError, VerifierError
     from verifier.landscape.escape import EscapeResult, prove_escape
     from verifier.landscape.escape_separate import prove_gateway
-    from verifier.landscape.losses import prove_loss_path
+    from verifier.landscape.loss_path import prove_loss_path
     from verifier.landscape.neighbourhood import certified_ball, full_rank_radius
-    from verifier.landscape.path import PathResult, prove_path
     from verifier.landscape.pointwise import prove_curvature, prove_not_stationary
+    from verifier.landscape.straight_path import PathResult, prove_path
     from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
     from verifier.network.initialise import initialise, output_weights
     from verifier.network.layers import AvgPool, Conv, Dense
@@ -199,13 +199,14 @@ if TYPE_CHECKING:
     from verifier.options import Options
     from verifier.outcome import Report
     from verifier.problem import Problem
-    from verifier.rank.certify import RankResult, prove_rank
+    from verifier.rank.certify import prove_rank
     from verifier.rank.deficiency import structural_bound_every_u
     from verifier.rank.float_inverse import certify_inverse64
     from verifier.rank.genericity import full_rank_fraction, sigma_along_line
     from verifier.rank.gram import certify_gram
     from verifier.rank.matrix import MatrixResult, matrix
     from verifier.rank.random_witness import random_witness
+    from verifier.rank.result import RankResult
     from verifier.rank.singular_values import matrix_singular_values, singular_values
     from verifier.rank.witness import WitnessResult, prove_witness
     from verifier.run.case import read_case
@@ -214,7 +215,7 @@ if TYPE_CHECKING:
     from verifier.sigma.activations import Activation, activation, register
     from verifier.statements.assumption import check_assumption
     from verifier.statements.catalogue import STATEMENTS
-    from verifier.statements.proof import Theorem
+    from verifier.statements.theorem import Theorem
     from verifier.statements.threshold import prove_threshold
     from verifier.verdict import Verdict
 

@@ -17,7 +17,7 @@ from verifier.data.classes import Classes
 from verifier.data.dataset import Dataset, Scale
 from verifier.data.gate import Labels
 from verifier.errors import InputError, one_line
-from verifier.landscape.path import DEFAULT_TARGETS
+from verifier.landscape.targets import DEFAULT_TARGETS
 from verifier.network.initialise import Init
 from verifier.network.layers import Layer
 from verifier.network.network import Network

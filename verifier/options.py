@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from verifier.balls.binary64.backend import Backend
 from verifier.balls.feature_enclosure import use_threads
-from verifier.certificate.cost import Limits
+from verifier.certificate.limits import Limits
 from verifier.errors import CaseError, InputError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
 
@@ -24,6 +24,8 @@ Part = Literal["rank", "path", "theorem"]
 
 UNCHECKED_SECONDS: Final = 120.0
 """What the prover may spend on one exact proof of a rank that its certificate will not hold."""
+BITS: Final = (64, 16384)
+"""Least and most last precision of the ladders."""
 MAX_CHECK: Final = 10**6
 """Seconds or GiB that a check may be predicted to take."""
 SMALL_ENTRIES: Final = 2**19
@@ -83,6 +85,9 @@ class Options:
         for part in self.parts:
             if part not in get_args(Part):
                 raise InputError(f"parts: {one_line(part)} is unknown; {nearest(str(part), get_args(Part))}")
+        least, most = BITS
+        if not least <= self.max_bits <= most:
+            raise InputError(f"rank.max_bits = {self.max_bits} must be in {least}..{most}")
         for name in ("max_check_seconds", "max_check_gib"):
             _require_limit(name, getattr(self, name))
         if not set(self.escapes) <= set(ORDER):

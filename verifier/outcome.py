@@ -7,20 +7,20 @@ from pathlib import Path
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
-from verifier.certificate.cost import LeftOut, sentence
+from verifier.certificate.limits import LeftOut, sentence
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
 from verifier.display import Decided, Facts, Judged, Shown, Table, listed, wrapped
 from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
-from verifier.landscape.losses import LossPathResult
+from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
 from verifier.problem import Problem
-from verifier.rank.certify import RankResult
+from verifier.rank.result import RankResult
 from verifier.statements.catalogue import STATEMENTS
-from verifier.statements.proof import Theorem
+from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
 KEYS = {

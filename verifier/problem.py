@@ -15,7 +15,7 @@ from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping, group_duplicates
 from verifier.display import Brief
 from verifier.errors import CaseError, NetworkError, needs
-from verifier.landscape.path import DEFAULT_TARGETS, decimal_below
+from verifier.landscape.targets import DEFAULT_TARGETS, decimal_below
 from verifier.network.arguments import given_parameters
 from verifier.network.network import Array, Network
 
@@ -82,6 +82,8 @@ class Problem(Brief):
                 f"network: its input {list(self.network.input_shape)} has {self.network.dimension} numbers, a sample "
                 f"has {self.data.dimension}"
             )
+        if self.duplicates not in ("group", "keep"):
+            raise CaseError(f'data.duplicates = {self.duplicates!r}; use "group" or "keep"')
         object.__setattr__(self, "u", given_parameters(self.network, self.u))
         expected = (self.network.skip_count, self.data.classes)
         if self.v.shape != expected:

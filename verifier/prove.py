@@ -9,28 +9,32 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from verifier.balls.binary64.backend import Backend, numpy_backend
+from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, between_canaries
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
-from verifier.certificate.cost import Limits
+from verifier.certificate.limits import Limits
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import IntArray
 from verifier.errors import CaseError
 from verifier.landscape.escape import EscapeResult, prove_escape
 from verifier.landscape.escape_kinds import ORDER
-from verifier.landscape.losses import LossPathResult, prove_loss_path
+from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
-from verifier.landscape.path import decimal_below, prove_path
+from verifier.landscape.straight_path import prove_path
+from verifier.landscape.targets import decimal_below
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_threads
 from verifier.outcome import Report, Step
 from verifier.problem import Problem
-from verifier.rank.certify import WORK_LIMIT_SECONDS, RankResult, Stage, prove_rank, silent
-from verifier.statements.assumption import analytic
-from verifier.statements.proof import Evidence, Theorem, walk
+from verifier.rank.certify import WORK_LIMIT_SECONDS, Stage, prove_rank, silent
+from verifier.rank.result import RankResult
+from verifier.statements.evidence import Evidence
+from verifier.statements.proof import prove_statements
+from verifier.statements.smooth_activations import analytic
+from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
 
@@ -288,7 +292,7 @@ class _Run:
             self.escape,
             (path.verdict, named),
         )
-        theorem = walk(evidence, stage=self.stage)
+        theorem = prove_statements(evidence, stage=self.stage)
         builder.add_theorem(theorem)
         return theorem
 

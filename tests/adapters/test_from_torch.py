@@ -23,33 +23,9 @@ BITS = 128
 TOLERANCE = 1e-12
 """Of float64 evaluations of these small networks."""
 NAMES = (
-    *(
-        "mlp",
-        "deep",
-        "float64",
-        "bfloat16",
-        "float16",
-        "flattened",
-        "cnn",
-        "cnn64",
-        "same",
-        "selections",
-        "lines",
-        "dense_net",
-    ),
-    *(
-        "pooled_channels",
-        "functional",
-        "buffer",
-        "device",
-        "mask",
-        "list",
-        "slice",
-        "index_select",
-        "default_argument",
-        "unused",
-    ),
-)
+    "mlp deep float64 bfloat16 float16 flattened cnn cnn64 same selections lines dense_net pooled_channels functional "
+    "buffer device mask list slice index_select default_argument unused"
+).split()
 
 pytestmark = pytest.mark.torch
 

@@ -21,15 +21,18 @@ from verifier.balls.binary64.margins import float_margins
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.balls.binary64.products import Products, laid_out
 from verifier.balls.exact import ExactArray
-from verifier.landscape.path import prove_path
 from verifier.landscape.pointwise import prove_curvature
+from verifier.landscape.straight_path import prove_path
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.initialise import initialise
 from verifier.network.layers import Dense
 from verifier.network.network import Network
+from verifier.rank.approx import approx_inverse64
 from verifier.rank.certify import prove_rank
-from verifier.rank.float_inverse import approx_inverse64, certify_inverse64, norm_bound
-from verifier.rank.gram import certify_gram, plan
+from verifier.rank.float_inverse import certify_inverse64
+from verifier.rank.gram import certify_gram
+from verifier.rank.gram_matrix import plan
+from verifier.rank.inverse_norm import norm_bound
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 

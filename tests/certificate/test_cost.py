@@ -13,7 +13,8 @@ import verifier as vf
 import verifier.checker.certificate as checking
 import verifier.checker.network as evaluating
 from verifier.certificate.check_process import planned
-from verifier.certificate.cost import CHECKER, GIB, LeftOut, Limits, Size, Work, expected, judge, predict, sentence
+from verifier.certificate.cost import CHECKER, GIB, Size, Work, expected, predict
+from verifier.certificate.limits import LeftOut, Limits, judge, sentence
 from verifier.certificate.writer import CertificateBuilder
 from verifier.verdict import Verdict
 
@@ -141,7 +142,7 @@ def test_a_claim_that_is_left_out_is_named_and_the_rest_is_accepted(tmp_path: Pa
     labels = {claim["label"] for claim in document["claims"]}
     assert {"Z1", "P1", "W1", "W0", "Z2", "C3", "E4"} <= labels
     assert not labels & {"R1", "R3", "B1", "C1"}
-    assert not any(name.startswith("rank.") for name in found.builder._tensors)
+    assert not any(name.startswith("rank.") for name in found.builder._arrays._tensors)
     assert vf.check(file).accepted
     assert document["left_out"][0].startswith("R1, full row rank at this U: checking it would take about")
     assert "R1, full row rank at this U" in str(vf.show(file))

@@ -9,16 +9,19 @@ from typing import Any
 import jsonschema
 import pytest
 
+import verifier.certificate.files as files_module
 import verifier.certificate.writer as writer_module
+from verifier.certificate.files import atomic_write, leftover_parts
+from verifier.certificate.schema import json_schema
 from verifier.certificate.show import describe
-from verifier.certificate.writer import CertificateBuilder, atomic_write, leftover_parts
+from verifier.certificate.writer import CertificateBuilder
 from verifier.errors import CertificateError, InputError
 from verifier.run.case import parse_case
 from verifier.run.case_problem import case_problem, run_case
 
 from .conftest import CASES, PARTS
 
-SCHEMA = json.loads((Path(writer_module.__file__).parent / "schema-v1.json").read_text())
+SCHEMA = json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
@@ -78,7 +81,7 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer_module.os, "fsync", full)
+    monkeypatch.setattr(files_module.os, "fsync", full)
     with pytest.raises(CertificateError, match="No space left"):
         atomic_write(target, b"new")
     assert target.read_bytes() == b"old"

@@ -1,7 +1,6 @@
 """R5 for every U: accepted where it holds, rejected below, whatever weights the document has."""
 
 import json
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -10,13 +9,13 @@ from checker_writer import write
 from planted import dense, random_parameters
 from planted_problems import PATCHES, data_of, every_u_outcome, one_pixel
 
-import verifier.certificate.writer as writer_module
+from verifier.certificate.schema import json_schema
 from verifier.certificate.show import describe
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker.certificate import check_file
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
 
-SCHEMA = json.loads((Path(writer_module.__file__).parent / "schema-v1.json").read_text())
+SCHEMA = json_schema()
 
 
 def certificate(folder, net, x, u=None):

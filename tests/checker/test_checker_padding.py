@@ -9,12 +9,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-import verifier.certificate.writer as writer_module
+from verifier.certificate.schema import json_schema
 from verifier.checker.certificate import check_file
 from verifier.run.case import parse_case
 from verifier.run.case_problem import run_case
 
-SCHEMA = json.loads((Path(writer_module.__file__).parent / "schema-v1.json").read_text())
+SCHEMA = json_schema()
 POINTS = "".join(f"{i % 3},{i * i % 7},{i % 5},{i % 4},{'ab'[i % 2]}\n" for i in range(12))
 CASES = {
     "conv2d": """

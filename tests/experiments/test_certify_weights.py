@@ -296,7 +296,7 @@ def test_a_machine_that_fails_the_canary_proves_nothing(tmp_path: Path, monkeypa
             report = canary(backend, shapes)
             return report if calls < failing else type(report)(False, report.checks, "planted fault", report.library)
 
-        monkeypatch.setattr(room, "canary", faulty)
+        monkeypatch.setattr("verifier.balls.binary64.canary.canary", faulty)
         with pytest.raises(PrecisionError, match="refused on this machine: planted fault"):
             prove(net, u, v, data, certificate=file)
         assert calls == failing and not file.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from operator import attrgetter
 from xml.etree import ElementTree
 
 import matplotlib
@@ -18,8 +19,7 @@ from matplotlib.collections import PolyCollection
 from planted_runs import PATH, curve, epoch, everything, family, run
 
 from verifier.errors import InputError
-from verifier.experiments import figures
-from verifier.experiments import styles as looks
+from verifier.experiments import figures, styles
 from verifier.experiments.groups import CONDITIONS
 from verifier.experiments.inline import inline_svg, svg_bytes
 from verifier.plot.style import PALETTES, style
@@ -164,10 +164,11 @@ def test_both_looks_have_contrast_and_words_stay_inside(look):
                 if text.get_text().strip() and text.get_visible() and not text.get_clip_on():
                     box = text.get_window_extent()
                     assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1, text.get_text()
-    tints = [looks.colour(palette, condition) for condition in ("plain", "skip", "rand", "interpolation")]
+    tints = [styles.STYLES[condition].colour(palette) for condition in ("plain", "skip", "rand", "interpolation")]
     rgb = [np.array(matplotlib.colors.to_rgb(tint)) for tint in tints]
     assert min(np.abs(a - b).sum() for a, b in itertools.combinations(rgb, 2)) > 0.4
-    for distinct in (looks.NAMES, looks.MARKERS, looks.LINES, {c: looks.colour(palette, c) for c in CONDITIONS}):
+    for look in (attrgetter("name"), attrgetter("marker"), attrgetter("line"), lambda s: s.colour(palette)):
+        distinct = {condition: look(style) for condition, style in styles.STYLES.items()}
         assert list(distinct) == list(CONDITIONS) and len(set(distinct.values())) == len(CONDITIONS)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,9 @@ import pytest
 
 from verifier.errors import DataError, InputError
 from verifier.experiments.config import Configuration, read_configuration
-from verifier.experiments.plan import PlannedRun, jobs_of
-from verifier.experiments.record import Experiment, Run
+from verifier.experiments.plan import PlannedRun, Task, jobs_of
+from verifier.experiments.record import Experiment, Kept
+from verifier.experiments.runner import usable
 
 pytestmark = pytest.mark.torch
 
@@ -73,18 +78,21 @@ def timeless(value: Any) -> Any:
     return [timeless(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
+def ledger_rows(out: Path) -> dict[str, tuple[int, bytes]]:
+    """By the name of the run: how often it was done, and its record, of the last sources that did it."""
+    connection = sqlite3.connect(out / "ledger.sqlite")
+    rows = connection.execute("SELECT name, executions, record FROM cases WHERE record IS NOT NULL").fetchall()
+    connection.close()
+    return {name: (count, record) for name, count, record in rows}
+
+
 def runs_of(out: Path) -> dict[str, Any]:
-    return {
-        file.stem: timeless(msgspec.json.decode(file.read_bytes())["run"]) for file in sorted((out / "runs").iterdir())
-    }
+    rows = sorted(ledger_rows(out).items())
+    return {name: timeless(msgspec.msgpack.decode(record)["run"]) for name, (_, record) in rows}
 
 
-def times(out: Path) -> dict[str, int]:
-    return {
-        str(file.relative_to(out)): file.stat().st_mtime_ns
-        for part in ("runs", "weights")
-        for file in (out / part).iterdir()
-    }
+def executions(out: Path) -> dict[str, int]:
+    return {name: count for name, (count, _) in ledger_rows(out).items()}
 
 
 def small() -> Configuration:
@@ -159,16 +167,15 @@ def test_nothing_is_done_twice(done: tuple[Path, Path], monkeypatch: pytest.Monk
     from verifier.experiments import worker as work
 
     file, out = done
-    before = times(out)
     monkeypatch.setattr(work, "perform", None)
     record = here("tables", read_configuration(file), out)
-    assert times(out) == before and len(record.runs) == 12
+    assert len(record.runs) == 12 and set(executions(out).values()) == {1}
 
 
-def finished(job: PlannedRun, out: Path, certificate: bool | None = None, start: bool = False) -> Run | None:
-    from verifier.experiments import worker as work
+def perform(job: PlannedRun, out: Path, certificate: bool = False, start: bool = False) -> Kept:
+    from verifier.experiments.worker import perform
 
-    return work.finished(job, out, (job.skip and job.method == "sgd") if certificate is None else certificate, start)
+    return perform(Task(job, out, certificate, start), told=lambda words: None)
 
 
 def test_what_a_run_depends_on(done: tuple[Path, Path]) -> None:
@@ -177,7 +184,11 @@ def test_what_a_run_depends_on(done: tuple[Path, Path]) -> None:
     sgd, plain, rand = jobs_of("tables", given)[:3]
     assert (sgd.method, plain.skip, rand.method, sgd.seed) == ("sgd", False, "rand", 0)
     replace = msgspec.structs.replace
-    assert all(finished(job, out, start=job is sgd) for job in (sgd, plain, rand))
+
+    def key(job: PlannedRun) -> str:
+        return Task(job, out, False, False).key
+
+    assert len({key(job) for job in (sgd, plain, rand)}) == 3
     for unrelated in (
         replace(sgd, rand=replace(sgd.rand, passes=7)),
         replace(sgd, networks=replace(sgd.networks, architectures=["fc2"], activations=["sigmoid", "tanh"])),
@@ -187,7 +198,7 @@ def test_what_a_run_depends_on(done: tuple[Path, Path]) -> None:
         replace(sgd, experiment="rand-vs-sgd"),
         replace(rand, training=replace(rand.training, epochs=9)),
     ):
-        assert finished(unrelated, out)
+        assert key(unrelated) == key(rand if unrelated.method == "rand" else sgd)
     for changed in (
         replace(sgd, training=replace(sgd.training, epochs=9)),
         replace(sgd, training=replace(sgd.training, epochs_of={"fc2": 9})),
@@ -198,34 +209,42 @@ def test_what_a_run_depends_on(done: tuple[Path, Path]) -> None:
         replace(sgd, certify=replace(sgd.certify, target="1e-5")),
         replace(rand, rand=replace(rand.rand, passes=9)),
     ):
-        assert finished(changed, out) is None
-    other = jobs_of("tables", given)[3]
-    assert other.seed == 1 and finished(other, out, certificate=False)
-    assert finished(other, out, certificate=True) is None
-    assert finished(other, out, certificate=False, start=True) is None
+        assert key(changed) not in (key(sgd), key(rand))
+
+
+def test_a_record_counts_if_it_has_what_is_wanted_and_its_files_are_what_they_were(
+    done: tuple[Path, Path], tmp_path: Path
+) -> None:
+    file, out = done
+    given = read_configuration(file)
+    first, other = (next(j for j in jobs_of("tables", given) if j.skip and j.seed == seed) for seed in (0, 1))
+    records = {name: msgspec.msgpack.decode(record, type=Kept) for name, (_, record) in ledger_rows(out).items()}
+    assert usable(Task(first, out, True, True), records[first.name])
+    assert usable(Task(first, out, False, False), records[first.name])
+    assert usable(Task(other, out, False, False), records[other.name])
+    assert not usable(Task(other, out, True, False), records[other.name])
+    assert not usable(Task(other, out, False, True), records[other.name])
+    shutil.copytree(out, tmp_path / "copy")
+    for damaged in records[first.name].sha256:
+        content = (out / damaged).read_bytes()
+        (tmp_path / "copy" / damaged).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert not usable(Task(first, tmp_path / "copy", True, True), records[first.name])
+        (tmp_path / "copy" / damaged).write_bytes(content)
+    assert usable(Task(first, tmp_path / "copy", True, True), records[first.name])
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_what_is_lost_is_done_again_and_fresh_does_all(tmp_path: Path) -> None:
     given = small()
     here("tables", given, tmp_path)
-    before, records = times(tmp_path), runs_of(tmp_path)
+    records = runs_of(tmp_path)
     sgd, plain, rand = (job.name for job in jobs_of("tables", given))
-    (tmp_path / "weights" / f"{sgd}.safetensors").unlink()
     (tmp_path / "weights" / f"{plain}.safetensors").unlink()
     (tmp_path / "certificates" / f"{sgd}.json").unlink()
-    (tmp_path / "runs" / f"{rand}.json").write_text("{")
     here("tables", given, tmp_path)
-    after = times(tmp_path)
-    assert before.keys() == after.keys()
-    assert [name for name in before if after[name] <= before[name]] == []
-    assert runs_of(tmp_path) == records
-    (tmp_path / "runs" / f"{rand}.json").unlink()
-    here("tables", given, tmp_path)
-    assert [name for name, when in times(tmp_path).items() if when != after[name]] != list(after)
-    assert times(tmp_path)[f"runs/{sgd}.json"] == after[f"runs/{sgd}.json"]
+    assert executions(tmp_path) == {sgd: 2, plain: 2, rand: 1} and runs_of(tmp_path) == records
     here("tables", given, tmp_path, fresh=True)
-    assert all(when > after[name] for name, when in times(tmp_path).items()) and runs_of(tmp_path) == records
+    assert executions(tmp_path) == {sgd: 1, plain: 1, rand: 1} and runs_of(tmp_path) == records
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -251,7 +270,7 @@ def test_a_killed_experiment_goes_on(tmp_path: Path) -> None:
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert list(checkpoints.glob("*.safetensors")) and not (out / "runs").exists()
+    assert list(checkpoints.glob("*.safetensors")) and not ledger_rows(out)
     first: list[str] = []
     from verifier.experiments.runner import run_experiment
 
@@ -312,20 +331,20 @@ def test_interpolation_and_the_surface(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("no_figures")
 def test_divergence_claims_nothing_about_the_end(tmp_path: Path) -> None:
-    from verifier.experiments.worker import perform
-
     given = small()
     given.networks.activations = ["gelu"]
     given.training.rate, given.training.epochs = {"gelu": 1000.0}, 20
     given.networks.gain = {"gelu": 1000.0}
     job = jobs_of("tables", given)[0]
-    run = perform(job, tmp_path, certificate=True, start=True, told=lambda words: None)
+    run = perform(job, tmp_path, certificate=True, start=True).run
     assert run.certified is None and "diverged" in run.note and len(run.epochs) < 21
     assert run.certified_start is not None  # the start was sound
-    kept = finished(job, tmp_path, True, True)
-    assert kept is not None and not np.isfinite(kept.last.train_loss) and kept.note == run.note
     assert not (tmp_path / "certificates").exists()
     assert here("tables", given, tmp_path).runs  # a page of it, too
+    kept = runs_of(tmp_path)[job.name]
+    assert not np.isfinite(kept["epochs"][-1]["train_loss"]) and kept["note"] == run.note
+    here("tables", given, tmp_path)
+    assert set(executions(tmp_path).values()) == {1}
 
 
 def test_a_proof_that_fails_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,10 +361,11 @@ def test_a_proof_that_fails_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(work, "certify", certify)
     job = jobs_of("tables", small())[0]
-    run = work.perform(job, tmp_path, certificate=False, start=True, told=lambda words: None)
+    kept = perform(job, tmp_path, start=True)
+    run = kept.run
     assert run.certified_start is None and run.certified is not None and run.path == ()
     assert "at the start: nothing proved" in run.note and "planted" in run.note
-    assert finished(job, tmp_path, False, True) is not None  # it was tried
+    assert usable(Task(job, tmp_path, False, True), kept)  # it was tried
 
 
 def test_fewer_units_than_wanted_are_noted() -> None:
@@ -360,19 +380,16 @@ def test_fewer_units_than_wanted_are_noted() -> None:
 def test_other_files_are_other_data(tmp_path: Path) -> None:
     from test_splits import write_mnist
 
-    from verifier.experiments.worker import perform
-
     write_mnist(tmp_path / "data")
     given = small()
     given.data.name, given.data.root = "mnist", str(tmp_path / "data")
     given.data.train, given.data.test = 20, 10
     given.certify.enabled = False
     job = jobs_of("tables", given)[0]
-    perform(job, tmp_path / "out", certificate=False, start=False, told=lambda words: None)
-    assert finished(job, tmp_path / "out", False)
+    before = Task(job, tmp_path, False, False).key
     changed = next(path for path in (tmp_path / "data").rglob("*") if path.is_file())
     os.utime(changed, ns=(1, 1))
-    assert finished(job, tmp_path / "out", False) is None
+    assert Task(job, tmp_path, False, False).key != before
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -380,7 +397,7 @@ def test_other_files_are_other_data(tmp_path: Path) -> None:
 def test_mistakes_are_seen_before_anything_is_touched(tmp_path: Path, fresh: bool) -> None:
     given = small()
     here("surface", given, tmp_path)
-    before = times(tmp_path)
+    before = executions(tmp_path)
     for name, root, device, error in (
         ("mnist", None, "cpu", DataError),
         ("mnist", str(tmp_path / "none"), "cpu", DataError),
@@ -391,7 +408,7 @@ def test_mistakes_are_seen_before_anything_is_touched(tmp_path: Path, fresh: boo
         given.data.name, given.data.root, given.training.device = name, root, device
         with pytest.raises(error):
             here("surface", given, tmp_path, fresh=fresh)
-        assert times(tmp_path) == before
+        assert executions(tmp_path) == before
     given = small()
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="choose another folder with --out"):
@@ -399,20 +416,35 @@ def test_mistakes_are_seen_before_anything_is_touched(tmp_path: Path, fresh: boo
 
 
 def test_a_worker_that_dies(tmp_path: Path) -> None:
-    from concurrent.futures import BrokenExecutor, Future
-
     from verifier.experiments.runner import run_experiment
+    from verifier.run.executors import Workers
 
-    class Dying:
-        width = 2
-
-        def make(self) -> Any:
-            return self
-
-        def submit(self, function: Any, task: Any) -> Future[Run]:
-            future: Future[Run] = Future()
+    class Dying(Executor):
+        def submit(self, function: Any, /, *arguments: Any, **more: Any) -> Future[Any]:
+            future: Future[Any] = Future()
             future.set_exception(BrokenExecutor())
             return future
 
-    with pytest.raises(InputError, match=r"a worker died \(.*fc2.*were running\)"):
-        run_experiment("tables", small(), tmp_path, workers=Dying(), show=lambda count, names: None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"a worker died \(.*fc2.* was running\)"):
+        run_experiment("tables", small(), tmp_path, workers=Workers(Dying, 2), show=lambda count, names: None)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_threads_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FLINT's precision belongs to the process: two proofs at a time could round by each other's."""
+    from verifier.experiments import worker as work
+    from verifier.experiments.runner import run_experiment
+
+    real, busy = work.perform, threading.Lock()
+
+    def alone(task: Task, **options: Any) -> Kept:
+        assert busy.acquire(blocking=False)
+        try:
+            return real(task, **options)
+        finally:
+            busy.release()
+
+    monkeypatch.setattr(work, "perform", alone)
+    with ThreadPoolExecutor(3) as threads:
+        found = run_experiment("surface", small(), tmp_path, workers=threads, show=lambda count, names: None)
+    assert len(found.runs) == 2

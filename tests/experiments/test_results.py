@@ -15,7 +15,6 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib
@@ -25,6 +24,7 @@ import pytest
 matplotlib.use("Agg")
 
 from planted_runs import PATH, certified, curve, epoch, everything, experiment, family, run
+from report.reporting import Page
 from rich.console import Console
 
 from verifier.errors import CertificateError, InputError
@@ -34,7 +34,6 @@ from verifier.experiments.record import Experiment, Run
 from verifier.experiments.results import print_experiment, read_results_json, results_json, write_results
 from verifier.experiments.table import certified_sentence, csv_bytes, data_tables
 
-VOID = {"meta", "br"}
 HOSTILE = (
     "<script>alert(1)</script>",
     '" onmouseover="alert(1)',
@@ -47,41 +46,6 @@ HOSTILE = (
     "=1+1,\n\"quoted\";'x'",
     "x" * 3000,
 )
-
-
-class Page(HTMLParser):
-    """The elements of a page with their attributes, and its text; nesting is checked."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(content.decode())
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open[-1] == tag, f"</{tag}> where {self.open[-3:]} are open"
-        self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self.words).split())
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def ids(self) -> list[str]:
-        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from verifier.fuzz.acceptance import CheckerService
 from verifier.fuzz.properties import PROPERTIES, Falsified, certificate, enclosure, invariance, path, rank
 from verifier.landscape.path import Path as LossPath
 from verifier.outcome import Report
-from verifier.rank.certify import RankResult
 from verifier.rank.deficiency import Deficiency
+from verifier.rank.result import RankResult
 
 EXAMPLES = {"path-never-increases": 12, "other-losses-never-increase": 8, "checker-accepts": 25}
 USUAL = 30

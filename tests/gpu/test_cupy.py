@@ -11,7 +11,8 @@ from verifier.errors import InputError
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
-from verifier.rank.float_inverse import approx_inverse64, certify_inverse64
+from verifier.rank.approx import approx_inverse64
+from verifier.rank.float_inverse import certify_inverse64
 from verifier.rank.gram import certify_gram
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict

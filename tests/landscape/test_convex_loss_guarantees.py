@@ -21,7 +21,7 @@ from planted_problems import fractions_of, phi, random_counts, random_problem, t
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.precision import working_precision
 from verifier.checker import losses as checker_losses
-from verifier.landscape import losses
+from verifier.landscape import loss_path, losses
 from verifier.rank import certify
 from verifier.verdict import Verdict
 
@@ -124,7 +124,7 @@ def test_segments_are_enclosed(rng):
         v1 = ExactArray.of_floats(np.round(rng.standard_normal(v0.shape) * 16) / 64)
         counts = random_counts(rng, labels, classes, bool(rng.integers(2)))
         factors = tuple(Dyadic(int(rng.integers(1, 9)), -2) for _ in range(classes))
-        found = losses.enclose_segment(enclosure, losses._Loss(name, counts, factors), v0, v1)
+        found = losses.enclose_segment(enclosure, losses.LabelledLoss(name, counts, factors), v0, v1)
         psi, weights = forward(enclosure.network, enclosure.u, enclosure.inputs), [f.fraction() for f in factors]
         first, last = fractions_of(v0), fractions_of(v1)
         with mpmath.workdps(60):
@@ -159,7 +159,9 @@ def test_loss_paths_never_increase(rng):
         rank, sharp = certify.prove_rank(enclosure)
         assert rank.verdict is Verdict.PROVED
         many = counts.sum(axis=1).tolist()
-        found = losses.prove_loss_path(sharp, name, v0, given, many, rank.witness, class_weights=weights, max_bits=256)
+        found = loss_path.prove_loss_path(
+            sharp, name, v0, given, many, rank.witness, class_weights=weights, max_bits=256
+        )
         assert found.verdict is Verdict.PROVED or (conflict and name in losses.HINGES), (name, found.reason)
         if found.end_weights is None:
             continue
@@ -223,7 +225,7 @@ def test_infimum_is_the_least(rng):
         counts = rng.integers(0, 4, (3, classes))
         counts[counts.sum(axis=1) == 0, 0] = 1
         factors = [Dyadic(int(rng.integers(1, 9)), -2) for _ in range(classes)]
-        problem = losses._Loss(name, counts, tuple(factors))
+        problem = losses.LabelledLoss(name, counts, tuple(factors))
         with working_precision(128):
             found = problem.infimum()
             parts = (checker_losses.least(name, [w for _, w in problem.weights(i)]) for i in range(3))

@@ -18,9 +18,10 @@ from verifier.balls.exact import ExactArray
 from verifier.balls.precision import working_precision
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
-from verifier.landscape import escape, path, segment, zero_loss
+from verifier.landscape import escape, segment, zero_loss
 from verifier.landscape import escape_constant as lift
 from verifier.landscape import escape_separate as gateway
+from verifier.landscape import straight_path as path
 from verifier.network.gradient import approx_gradient
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense

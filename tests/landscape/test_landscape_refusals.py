@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from flint import arb
+from landscape.stationary import cloned_stationary_point
 from planted import dense
 from planted_problems import small_problem
 
@@ -14,13 +15,12 @@ from verifier.balls.margins import Margins, enclose_margins
 from verifier.errors import NetworkError
 from verifier.landscape import escape_constant, escape_descend, escape_start, escape_sublevel, zero_loss
 from verifier.landscape import escape_separate as gateway
+from verifier.landscape.activation_bounds import activation_bounds
 from verifier.landscape.escape import prove_escape
 from verifier.landscape.escape_constant import _hand_over
 from verifier.landscape.escape_separate import part_merged_samples, prove_gateway
-from verifier.landscape.neighbourhood import activation_bounds
-from verifier.landscape.path import prove_path, segment_and_ray
 from verifier.landscape.pointwise import prove_not_stationary
-from verifier.landscape.stationary import cloned_stationary_point
+from verifier.landscape.straight_path import prove_path, segment_and_ray
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.layers import Conv, Dense
 from verifier.network.network import Network

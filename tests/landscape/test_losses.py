@@ -15,7 +15,8 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import group_duplicates
 from verifier.errors import DataError
-from verifier.landscape.losses import HINGES, LOSSES, prove_loss_path
+from verifier.landscape.loss_path import prove_loss_path
+from verifier.landscape.losses import HINGES, LOSSES
 from verifier.rank.certify import prove_rank
 from verifier.verdict import Verdict
 

@@ -6,7 +6,8 @@ from planted import dense
 from planted_problems import random_problem
 
 from verifier.balls.exact import Dyadic, ExactArray
-from verifier.landscape.neighbourhood import certified_ball, full_rank_radius, largest_size
+from verifier.landscape.activation_bounds import largest_size
+from verifier.landscape.neighbourhood import certified_ball, full_rank_radius
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.layers import Dense
 from verifier.network.network import Network

@@ -12,7 +12,8 @@ from planted_problems import fractions_of, oracle_margins, small_problem
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import DataError
-from verifier.landscape.path import decimal_below, prove_path
+from verifier.landscape.straight_path import prove_path
+from verifier.landscape.targets import decimal_below
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.verdict import Verdict
 

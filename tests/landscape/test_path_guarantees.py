@@ -21,7 +21,8 @@ from planted_problems import TIGHT, fractions_of, oracle_margins, small_problem
 from verifier.balls import exact, margins
 from verifier.balls import feature_enclosure as features
 from verifier.balls.precision import working_precision
-from verifier.landscape import path, zero_loss
+from verifier.landscape import straight_path as path
+from verifier.landscape import zero_loss
 from verifier.verdict import Verdict
 
 

@@ -7,29 +7,25 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
-from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
+from landscape.starts import escape_from, problem_of
+from landscape.stationary import cloned_stationary_point
 
 import verifier as vf
-import verifier.run
 from verifier.balls.exact import ExactArray
 from verifier.errors import InputError
 from verifier.fuzz import oracle
-from verifier.landscape.escape import prove_escape
 from verifier.landscape.legs import combination
-from verifier.landscape.stationary import cloned_stationary_point
-from verifier.run.case import read_case
-from verifier.run.case_problem import case_problem
 from verifier.run.curve import curve_of
 
-QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
 DIGITS = 60
 SMALL = [
     ("start-duplicate-square", "E1"),
     ("start-duplicate-square", "E2"),
+    ("start-duplicate-square", "E3"),
     ("start-trained-clone", "E2"),
     ("start-gateway", "E3"),
     ("start-gateway", "E4"),
@@ -97,10 +93,7 @@ def check_path(path, network, u, v, data, *, rise=None, inner=(0.0, 0.25, 0.5, 2
 
 @pytest.mark.parametrize(("name", "label"), [*SMALL, *(pytest.param(*x, marks=pytest.mark.slow) for x in LARGE)])
 def test_the_loss_is_that_of_the_points_that_are_returned(name, label):
-    at = case_problem(read_case(QUICK / f"{name}.toml"))
-    found = prove_escape(
-        at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=(label,)
-    ).escape
+    at, found = problem_of(name), escape_from(name, label).escape
     assert found is not None and found.label == label
     rise = None if found.epsilon is None else float(found.epsilon)
     inner = {} if (name, label) in SMALL else {"inner": (0.0, 0.5)}
@@ -145,10 +138,7 @@ def test_the_fault_that_was_found_a_trained_and_cloned_start():
 
 
 def test_e4_close_to_where_samples_part():
-    at = case_problem(read_case(QUICK / "start-gateway.toml"))
-    found = prove_escape(
-        at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=("E4",)
-    ).escape
+    at, found = problem_of("start-gateway"), escape_from("start-gateway", "E4").escape
     for s in (1.0, 1.0 + 2.0**-52, 1.0 + 2.0**-30, 1.5, 2.0):
         ((_, low, high),) = found.path.sample([s])
         true = true_loss(

@@ -11,7 +11,7 @@ from matplotlib import pyplot
 matplotlib.use("Agg")
 
 import verifier as vf
-from verifier.landscape.path import PathResult
+from verifier.landscape.straight_path import PathResult
 from verifier.landscape.zero_loss import ZeroLoss
 
 

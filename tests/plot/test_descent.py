@@ -12,7 +12,10 @@ from matplotlib import pyplot
 
 import verifier as vf
 from verifier.errors import InputError
+from verifier.options import Options
 from verifier.plot.descent import sample_descent
+from verifier.problem import Problem
+from verifier.prove import prove
 
 
 def test_the_band_is_the_paths_own_enclosure(small):
@@ -75,11 +78,11 @@ def test_a_constant_piece_is_flat_at_the_starts_loss(small):
 
 
 @pytest.mark.parametrize("label", ["E1", "E3"])
-def test_a_moving_piece_is_enclosed_where_the_instance_is_given(small, label):
+def test_a_moving_piece_is_enclosed_where_the_problem_is_given(small, label):
     u = 0 * small.u
     found = _escape(small, u, small.v, label)
-    instance = types.SimpleNamespace(network=small.network, data=small.data, u=u)
-    descent = sample_descent(found, points=10, instance=instance)
+    problem = types.SimpleNamespace(network=small.network, data=small.data, u=u)
+    descent = sample_descent(found, points=10, problem=problem)
     assert [time for time, _, _ in descent.piece] == pytest.approx(np.linspace(0, 1, 11))
     tail = found.escape.tail
     start, end = descent.piece[0], descent.piece[-1]
@@ -90,7 +93,7 @@ def test_a_moving_piece_is_enclosed_where_the_instance_is_given(small, label):
     for _, low, high in descent.piece:
         assert min(r[1] for r in rough) <= high and low <= max(r[2] for r in rough)
     with pytest.raises(InputError, match="another U"):
-        sample_descent(found, points=10, instance=types.SimpleNamespace(**{**vars(instance), "u": u + 1}))
+        sample_descent(found, points=10, problem=types.SimpleNamespace(**{**vars(problem), "u": u + 1}))
 
 
 def test_a_report_of_a_case_is_drawn(tmp_path):
@@ -100,6 +103,12 @@ def test_a_report_of_a_case_is_drawn(tmp_path):
     report, _ = vf.run_case(vf.read_case(case), parts=frozenset({"rank", "path"}))
     ax = vf.plot.loss_along_path(report, axes(), points=10)
     assert corners(ax, "band")[:, 1].max() >= float(report.path.start_loss[0])
+
+
+def test_a_report_whose_path_begins_with_an_escape_shows_its_legs(small):
+    report = prove(Problem(small.data, small.network, 0 * small.u, 0 * small.v), Options(frozenset({"rank", "path"})))
+    ax = vf.plot.loss_along_path(report, axes(), points=10)
+    assert report.escape.escape.label == "E1" and "moving piece (E1)" in words(ax) and named(ax, "piece end")
 
 
 def test_nothing_to_draw_is_one_clear_error(small):

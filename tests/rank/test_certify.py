@@ -18,7 +18,7 @@ from planted import (
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.network.initialise import initialise
 from verifier.network.network import approx_features
-from verifier.rank import certify
+from verifier.rank import approx
 from verifier.rank.certify import prove_rank
 from verifier.verdict import Verdict
 
@@ -61,7 +61,7 @@ def test_a_tiny_sigma_is_below_the_oracle():
 
 
 def test_a_float_subset_of_columns_proves_the_same(monkeypatch):
-    monkeypatch.setattr(certify, "LARGE", 10)
+    monkeypatch.setattr(approx, "LARGE", 10)
     net = dense([64], ["tanh"], 6)
     rng = np.random.default_rng(0)
     u, x = initialise(net, seed=5), random_samples(rng, 20, net)
@@ -71,10 +71,10 @@ def test_a_float_subset_of_columns_proves_the_same(monkeypatch):
 
 
 def test_when_the_subset_of_columns_is_singular_all_columns_are_tried(monkeypatch):
-    monkeypatch.setattr(certify, "LARGE", 4)
+    monkeypatch.setattr(approx, "LARGE", 4)
     net = dense([16], ["tanh"], 3)
     u = initialise(net, seed=5)
-    first, everything = certify._column_choices(6, 16)
+    first, everything = approx.column_choices(6, 16)
     assert everything is None and len(first) == 8
     for view in net.views(u).values():
         view[first[2:]] = view[first[0]]  # the subset has rank 2 at most, all columns have rank 6

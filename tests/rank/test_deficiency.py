@@ -7,7 +7,9 @@ from planted import dense, numerical_rank, oracle
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
-from verifier.rank.deficiency import MIRRORED, cheap_deficiency, monomial_rank, structural_deficiency
+from verifier.rank.deficiency import cheap_deficiency, structural_deficiency
+from verifier.rank.monomials import monomial_rank
+from verifier.rank.unit_forms import MIRRORED
 from verifier.sigma.activations import activation
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.rank import float_inverse as r1
+from verifier.rank import inverse_norm
+from verifier.rank.approx import approx_inverse64
 from verifier.verdict import Verdict
 
 BACKEND = numpy_backend(1)
@@ -21,11 +23,11 @@ def test_sharp_on_good_matrices(backend, shape):
     a = np.random.default_rng(1).standard_normal(shape)
     truth = np.linalg.svd(a, compute_uv=False)[-1]
     source = MatrixEnclosure(backend, a, np.full(shape[1], 1e-13))
-    x = r1.approx_inverse64(a)
+    x = approx_inverse64(a)
     assert 0 < r1.certify_inverse64(source, x).sigma_lower <= truth
     assert 0.9 * truth <= r1.certify_inverse64(source, x, tight=True).sigma_lower <= truth
     columns = np.arange(shape[1] - shape[0], shape[1])
-    part = r1.certify_inverse64(source, r1.approx_inverse64(a[:, columns]), columns, tight=True)
+    part = r1.certify_inverse64(source, approx_inverse64(a[:, columns]), columns, tight=True)
     assert 0 < part.sigma_lower <= np.linalg.svd(a[:, columns], compute_uv=False)[-1] * (1 + 1e-12)
 
 
@@ -36,7 +38,7 @@ def test_singular_matrices_are_never_certified(seed, n, extra, exponent):
     a = (rng.integers(-9, 10, (n, rank)) @ rng.integers(-9, 10, (rank, m))).astype(float) * 2.0**exponent
     source = MatrixEnclosure(BACKEND, a)
     with np.errstate(all="ignore"):
-        for x in (np.linalg.pinv(a), rng.standard_normal((m, n)), r1.approx_inverse64(a)):
+        for x in (np.linalg.pinv(a), rng.standard_normal((m, n)), approx_inverse64(a)):
             if x is not None:
                 assert r1.certify_inverse64(source, x, tight=True).verdict is not Verdict.PROVED
 
@@ -63,9 +65,9 @@ def test_witnesses_that_are_not_finite_prove_nothing(value):
 
 def test_a_row_sum_that_overflows_is_not_forgotten():
     """First rows with an infinite sum of finite entries, then small ones: no finite bound may result."""
-    x = np.full((r1.ROWS + 1, 4), 1e-3)
+    x = np.full((inverse_norm.ROWS + 1, 4), 1e-3)
     x[0] = 1e308
-    assert r1.norm_bound(BACKEND, x) == np.inf
+    assert inverse_norm.norm_bound(BACKEND, x) == np.inf
 
 
 @pytest.mark.parametrize("columns", [[1, 0], [0, 0], [-1, 0], [0, 3], [0], [0, 1, 2]])
@@ -82,10 +84,10 @@ def test_shapes_must_fit():
 
 
 def test_proposals():
-    assert r1.approx_inverse64(np.zeros((2, 3))) is None
-    assert r1.approx_inverse64(np.full((2, 3), np.nan)) is None
+    assert approx_inverse64(np.zeros((2, 3))) is None
+    assert approx_inverse64(np.full((2, 3), np.nan)) is None
     a = np.random.default_rng(0).standard_normal((6, 9))
     a[5] = a[4] + 1e-9 * a[5]
-    x = r1.approx_inverse64(a)
+    x = approx_inverse64(a)
     assert np.linalg.norm(np.eye(6) - a @ x) < 1e-3
     assert 0 < r1.certify_inverse64(MatrixEnclosure(BACKEND, a), x).sigma_lower

@@ -10,7 +10,7 @@ from planted import smallest_singular_value
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.errors import InputError
-from verifier.rank import gram
+from verifier.rank import gram, gram_matrix
 from verifier.verdict import Verdict
 
 BACKEND = numpy_backend(1)
@@ -32,7 +32,7 @@ def test_planted_singular_values(backend, block, width, scale):
     n, m = 12, 16
     a = scale * np.arange(1.0, n + 1)[:, None] * hadamard(m)[:n]
     source = MatrixEnclosure(backend, a)
-    sizes = gram.plan(n, m, block=block, width=width)
+    sizes = gram_matrix.plan(n, m, block=block, width=width)
     first = gram.certify_gram(source, sizes=sizes)
     second = gram.certify_gram(source, tight=True, sizes=sizes)
     assert 0 < first.sigma_lower <= 4 * scale and abs(first.estimate - 4 * scale) < 0.1 * scale
@@ -48,7 +48,7 @@ def test_singular_matrices_are_never_certified(seed, n, extra, exponent, tight, 
     m = n + extra
     rank = int(rng.integers(0, n))
     a = (rng.integers(-9, 10, (n, rank)) @ rng.integers(-9, 10, (rank, m))).astype(float) * 2.0**exponent
-    sizes = gram.plan(n, m, block=int(rng.integers(1, 4)), width=int(rng.integers(1, 4)))
+    sizes = gram_matrix.plan(n, m, block=int(rng.integers(1, 4)), width=int(rng.integers(1, 4)))
     found = gram.certify_gram(MatrixEnclosure(STRICT if strict else BACKEND, a), tight=tight, sizes=sizes)
     assert found.verdict is not Verdict.PROVED
 
@@ -68,7 +68,7 @@ def test_tight_bounds_are_within_ten_percent(shape):
     a = np.random.default_rng(3).standard_normal(shape)
     truth = float(np.linalg.svd(a, compute_uv=False)[-1])
     for block in (None, 16):
-        found = gram.certify_gram(MatrixEnclosure(BACKEND, a), tight=True, sizes=gram.plan(*shape, block=block))
+        found = gram.certify_gram(MatrixEnclosure(BACKEND, a), tight=True, sizes=gram_matrix.plan(*shape, block=block))
         assert 0.9 * truth <= found.sigma_lower <= truth * (1 + 1e-12)
 
 
@@ -129,14 +129,13 @@ def test_blocks_that_do_not_cover_the_columns_are_refused(bad):
 
 @pytest.mark.parametrize("n", [500, 1500, 3000, 5000, 20000, 50000])
 def test_planned_memory(n):
-    sizes = gram.plan(n, 3 * n // 2)
+    sizes = gram_matrix.plan(n, 3 * n // 2)
     assert sizes.packed <= 4 * n * (n + sizes.block)
     if n >= 1500:
         assert max(sizes.gram, sizes.factor, sizes.tight) < 1.6 * 8 * n**2
-    assert "GB" in gram.memory_plan_text(sizes) and "\n" not in gram.memory_plan_text(sizes)
 
 
 def test_progress_runs_from_zero_to_one():
     seen = []
-    gram.certify_gram(MatrixEnclosure(BACKEND, np.eye(5)), progress=seen.append, sizes=gram.plan(5, 5, block=2))
+    gram.certify_gram(MatrixEnclosure(BACKEND, np.eye(5)), progress=seen.append, sizes=gram_matrix.plan(5, 5, block=2))
     assert seen == sorted(seen) and seen[-1] == 1.0

@@ -13,17 +13,18 @@ from planted import dense
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.matrix import MatrixEnclosure
+from verifier.balls.decimals import decimal_enclosure
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import InputError
 from verifier.network.layers import Conv, Dense
 from verifier.network.network import Network
-from verifier.rank import approx, certify, float_inverse, gram, random_witness, refine
+from verifier.rank import approx, certify, float_inverse, gram, gram_matrix, random_witness, refine
 from verifier.rank.certify import prove_rank
 from verifier.rank.dead import dead_open_set
 from verifier.rank.monotone import _walk
 from verifier.rank.right_inverse import witness_norm
-from verifier.rank.singular_values import decimal_enclosure, matrix_singular_values
+from verifier.rank.singular_values import matrix_singular_values
 from verifier.sigma.activations import activation
 from verifier.sigma.expressions import parse_expression
 from verifier.verdict import Verdict
@@ -78,9 +79,9 @@ def test_gram_matrices_that_are_not_tried(monkeypatch):
         raise np.linalg.LinAlgError
 
     rows = np.eye(40, 50)
-    assert gram.certify_gram(MatrixEnclosure(BACKEND, rows), sizes=gram.plan(40, 50)).sigma_lower > 0
+    assert gram.certify_gram(MatrixEnclosure(BACKEND, rows), sizes=gram_matrix.plan(40, 50)).sigma_lower > 0
     monkeypatch.setattr(type(BACKEND), "right_solve_transposed", singular)
-    small = gram.plan(40, 50)
+    small = gram_matrix.plan(40, 50)
     halves = type(small)(**{**{name: getattr(small, name) for name in small.__dataclass_fields__}, "block": 20})
     assert "factor is singular at rows 0..19" in gram.certify_gram(MatrixEnclosure(BACKEND, rows), sizes=halves).reason
 
@@ -113,7 +114,7 @@ def test_inverses_that_break_down_are_none(monkeypatch):
     """Nothing of LAPACK is trusted, not even to return."""
     assert approx.approx_right_inverse(GOOD) is not None
     assert approx.approx_right_inverse(np.zeros((2, 3))) is None
-    assert float_inverse.approx_inverse64(np.full((2, 3), np.nan)) is None
+    assert approx.approx_inverse64(np.full((2, 3), np.nan)) is None
 
     def fail(*_, **__):
         raise scipy.linalg.LinAlgError
@@ -150,7 +151,9 @@ def test_the_bound_of_binary64_has_room_for_a_checker_that_rounds_the_features()
     network, x = dense([4], ["tanh"], 2), np.array([[0.0, 1.0], [1.0, 0.5], [0.3, 2.0]])
     quick = FloatEnclosure(network, np.random.default_rng(0).normal(size=network.parameter_count), x, BACKEND)
     witness = prove_rank(quick)[0].witness
-    fine, coarse = (float(certify._bound64(quick, replace(witness, feature_bits=k)).alpha) for k in (60, 12))
+    fine, coarse = (
+        float(float_inverse.bound_in_binary64(quick, replace(witness, feature_bits=k)).alpha) for k in (60, 12)
+    )
     inverse = witness.matrix.approx()
     assert coarse - fine >= 2.0**-13 * np.sqrt(inverse.size) * np.linalg.norm(inverse)
 

@@ -20,14 +20,8 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.cli import _guarded
 from verifier.errors import InputError
 from verifier.rank.certify import silent
-from verifier.rank.singular_values import (
-    _Search,
-    as_json,
-    describe,
-    has_digits,
-    matrix_singular_values,
-    singular_values,
-)
+from verifier.rank.singular_values import as_json, describe, matrix_singular_values, singular_values
+from verifier.rank.spectrum_search import SpectrumSearch, has_digits
 from verifier.verdict import Verdict
 
 CASE = """
@@ -145,7 +139,7 @@ def test_equal_columns_and_samples_vanish_exactly():
 
 def test_a_null_space_of_unknown_dimension_is_undecided():
     balls = arb_mat(3, 4, [5, 6, 7, 8, 10, 12, 14, 16, 15, 18, 21, 24])
-    found = _Search(3, 4, 20, 256, lambda _: balls, lambda: 3, None, silent).run()
+    found = SpectrumSearch(3, 4, 20, 256, lambda _: balls, lambda: 3, None, silent).run()
     assert found.verdict is Verdict.UNDECIDED and "sigma_3 is at most" in found.reason
     assert has_digits(found.lower[0], found.upper[0], 20)
     assert found.lower[2].mantissa == 0 < found.upper[2].fraction() < Fraction(1, 10**20)
@@ -162,7 +156,7 @@ def test_too_few_bits_are_undecided_and_still_enclose():
 @pytest.mark.parametrize("broken", ["nan", "inf"])
 def test_entries_without_a_finite_enclosure_prove_nothing(broken):
     balls = arb_mat(2, 2, [1, 2, 3, arb(broken)])
-    found = _Search(2, 2, 10, 128, lambda _: balls, lambda: 2, None, silent).run()
+    found = SpectrumSearch(2, 2, 10, 128, lambda _: balls, lambda: 2, None, silent).run()
     assert found.verdict is Verdict.UNDECIDED and found.lower == () and found.condition is None
     assert "no finite enclosure" in found.reason
     assert json.dumps(as_json(found)) and len(describe(found, 0.0)) == 2
@@ -177,7 +171,7 @@ def test_features_beyond_binary64():
 
 
 def test_large_problems_are_refused_in_words(monkeypatch):
-    monkeypatch.setattr("verifier.rank.singular_values.ROUND_LIMIT_SECONDS", 0.0)
+    monkeypatch.setattr("verifier.rank.spectrum_search.ROUND_LIMIT_SECONDS", 0.0)
     found = matrix_singular_values(ExactArray.of_floats(np.eye(3)))
     assert found.verdict is Verdict.UNDECIDED and "would take about" in found.reason and found.lower == ()
 

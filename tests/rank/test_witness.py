@@ -2,15 +2,14 @@
 
 import json
 from fractions import Fraction
-from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
 from flint import arb
 
-import verifier.certificate
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.certificate.schema import json_schema
 from verifier.certificate.show import describe
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker.certificate import check_file
@@ -25,7 +24,7 @@ from verifier.rank.witness import prove_witness
 from verifier.sigma.activations import activation, catalogue
 from verifier.verdict import Verdict
 
-SCHEMA = json.loads((Path(verifier.certificate.__file__).parent / "schema-v1.json").read_text())
+SCHEMA = json_schema()
 TANH, SOFTPLUS = activation("tanh"), activation("softplus")
 
 
@@ -207,7 +206,7 @@ def test_accidental_collisions_lead_to_larger_directions(monkeypatch):
     array = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
     result = prove_witness(Network((8,), (Dense(256, TANH, True),)), SampleSource("x", array))
     assert result.verdict is Verdict.PROVED
-    monkeypatch.setattr("verifier.rank.witness.MAX_DIRECTION_BITS", 1)
+    monkeypatch.setattr("verifier.rank.witness_values.MAX_DIRECTION_BITS", 1)
     result = prove_witness(Network((8,), (Dense(256, TANH, True),)), SampleSource("x", array))
     assert result.verdict is Verdict.UNDECIDED and "direction" in result.reason
 

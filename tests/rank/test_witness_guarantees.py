@@ -21,7 +21,8 @@ from verifier.checker import witness as checker
 from verifier.data import samples
 from verifier.network.layers import Dense
 from verifier.network.network import Network
-from verifier.rank import witness as prover
+from verifier.rank import witness, witness_values
+from verifier.rank import witness_proof as prover
 from verifier.sigma.activations import activation
 
 
@@ -96,8 +97,8 @@ class Instance:
 
     def prover_values(self, exact):
         if exact:
-            return prover._Values(np.array([int(z * 8) for z in self.z]), -3)
-        return prover._Values(balls=tuple(arb((int(z * 8), -3)) + arb(0, 2.0**-50) for z in self.z))
+            return witness_values.AscendingValues(np.array([int(z * 8) for z in self.z]), -3)
+        return witness_values.AscendingValues(balls=tuple(arb((int(z * 8), -3)) + arb(0, 2.0**-50) for z in self.z))
 
     def checker_blocks(self):
         """The blocks as the checker's rules see them, with exact arguments."""
@@ -320,7 +321,7 @@ def test_witness_has_full_rank(rng):
     layers += [Dense(n + 1, activation(text), skip)]
     layers += [] if ramp else [Dense(n, activation("tanh"), True, (0,) if deep else ("input",))]
     network = Network((d,), tuple(layers))
-    result = prover.prove_witness(network, source, seed=int(rng.integers(99)))
+    result = witness.prove_witness(network, source, seed=int(rng.integers(99)))
     assert result.verdict == "PROVED", result.reason
     chosen = sum(block.units.size for block in result.blocks)
     assert chosen == n

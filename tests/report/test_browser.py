@@ -3,81 +3,21 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browsing import NEEDS_CHROMIUM, UNFOLD, emulate, faint, messages, requests
 
 from verifier.report.page import write_report
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
-    pytest.mark.skipif(DRIVER is None, reason="no chromedriver on this machine: apt-get install chromium-driver"),
-]
-
-CONTRAST = """
-function luminance(c) {
-  const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
-    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-}
-function background(e) {
-  for (; e; e = e.parentElement) {
-    const c = getComputedStyle(e).backgroundColor;
-    if (!/rgba\\(.*, 0\\)/.test(c)) return c;
-  }
-  return 'rgb(255, 255, 255)';
-}
-const found = {};
-for (const e of document.querySelectorAll('body *')) {
-  if (e.tagName === 'title') continue;
-  if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
-  const color = e instanceof SVGElement ? getComputedStyle(e).fill : getComputedStyle(e).color;
-  const [a, b] = [luminance(color), luminance(background(e))];
-  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  const key = e.tagName + '.' + (e.getAttribute('class') || '');
-  found[key] = Math.min(found[key] || 99, ratio);
-}
-return found;
-"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chrome]:
-    selenium = pytest.importorskip("selenium.webdriver", reason="no selenium: pip install '.[browser]'")
-    options = selenium.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    with tempfile.TemporaryDirectory(prefix="chromium-") as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}", "--window-size=1200,900"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-        driver = selenium.Chrome(options=options, service=selenium.ChromeService(str(DRIVER)))
-        try:
-            yield driver
-        finally:
-            driver.quit()
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -88,23 +28,6 @@ def several(finished: Path) -> str:
 @pytest.fixture(scope="module")
 def alone(single: Path) -> str:
     return write_report(single).as_uri()
-
-
-def emulate(browser: Chrome, *, width: int = 1200, scheme: str = "light", media: str = "") -> None:
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
-
-
-def messages(browser: Chrome) -> list[dict[str, Any]]:
-    """What happened since the last call."""
-    return [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-
-
-def requests(browser: Chrome) -> list[str]:
-    """The addresses of everything that was requested since the last call."""
-    return [m["params"]["request"]["url"] for m in messages(browser) if m["method"] == "Network.requestWillBeSent"]
 
 
 def count(browser: Chrome, selector: str) -> int:
@@ -130,7 +53,7 @@ def test_it_opens_without_console_errors_and_requests_nothing_but_itself(
     emulate(browser)
     requests(browser), browser.get_log("browser")
     browser.get(address)
-    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+    browser.execute_script(UNFOLD)
     assert requests(browser) == [address]
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.compatMode") == "CSS1Compat"
@@ -234,7 +157,7 @@ def test_no_horizontal_scroll_on_a_phone(
 ) -> None:
     emulate(browser, width=width)
     browser.get(request.getfixturevalue(page))
-    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+    browser.execute_script(UNFOLD)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     beyond = browser.execute_script(
         "return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && "
@@ -253,18 +176,15 @@ def test_no_horizontal_scroll_on_a_phone(
 def test_contrast_is_at_least_aa(page: str, scheme: str, browser: Chrome, request: pytest.FixtureRequest) -> None:
     emulate(browser, scheme=scheme)
     browser.get(request.getfixturevalue(page))
-    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
     background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
-    found: dict[str, float] = browser.execute_script(CONTRAST)
-    assert len(found) > 20
-    assert {key: ratio for key, ratio in found.items() if ratio < 4.5} == {}
+    assert faint(browser) == {}
 
 
 def test_pictures_and_verdicts_have_names(browser: Chrome, several: str) -> None:
     emulate(browser)
     browser.get(several)
-    browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+    browser.execute_script(UNFOLD)
     browser.execute_cdp_cmd("Accessibility.enable", {})
     tree: list[dict[str, Any]] = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     pictures = [node for node in tree if node.get("role", {}).get("value") in ("image", "img")]

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from reporting import Page, run
 
 from verifier.report.page import page, write_report
-from verifier.report.results import Results, read_results
+from verifier.report.results import read_results
 from verifier.report.text import typeset, visible
 from verifier.run.case import read_case
+from verifier.run.record import SuiteResult
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -157,6 +158,6 @@ def test_cases_without_a_curve_or_with_an_odd_one(document: dict[str, Any], tmp_
 
 def test_results_are_read_strictly(document: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(json.dumps(document))
-    found: Results = read_results(tmp_path / "results.json")
-    assert [case.name for case in found.cases] == ["conflicting-labels", "tied-bias", "xor"]
+    found: SuiteResult = read_results(tmp_path / "results.json")
+    assert [case.name for case in found.records] == ["conflicting-labels", "tied-bias", "xor"]
     assert page(found) == page(found)

@@ -21,19 +21,20 @@ import verifier
 from verifier.errors import CertificateError, InputError
 from verifier.report import page as module
 from verifier.report.page import MAX_BYTES, page, write_report
-from verifier.report.results import Results, read_results
+from verifier.report.results import read_results
 from verifier.report.sentences import sentence, summary
+from verifier.run.record import SuiteResult
 from verifier.verdict import Verdict
 
 
 @pytest.fixture(scope="module")
-def results(finished: Path) -> Results:
+def results(finished: Path) -> SuiteResult:
     return read_results(finished / "results.json")
 
 
-def case_of(results: Results, name: str) -> Results:
+def case_of(results: SuiteResult, name: str) -> SuiteResult:
     """The results of one case alone."""
-    return msgspec.structs.replace(results, cases=tuple(case for case in results.cases if case.name == name))
+    return msgspec.structs.replace(results, records=tuple(case for case in results.records if case.name == name))
 
 
 def test_a_page_about_one_case_has_everything(single: Path) -> None:
@@ -63,9 +64,9 @@ def test_a_page_about_one_case_has_everything(single: Path) -> None:
         assert f"{name} {version}" in found.text or (name in found.text and version in found.text)
 
 
-def test_every_reason_and_statement_is_there(results: Results) -> None:
+def test_every_reason_and_statement_is_there(results: SuiteResult) -> None:
     text = re.sub(r"\s+", "", Page(page(results)).text)
-    for case in results.cases:
+    for case in results.records:
         assert case.name in text
         for step in case.theorem:
             plain = re.sub(r"\s+", "", Page(str(module.typeset(step.reason)).encode()).text)
@@ -83,16 +84,16 @@ def test_every_reason_and_statement_is_there(results: Results) -> None:
         ("tied-bias", "No path from this start (U, V) to loss 0 was certified: whether one exists is open; no U gives"),
     ],
 )
-def test_the_verdict_says_what_is_proved_and_no_more(name: str, words: str, results: Results) -> None:
-    (case,) = case_of(results, name).cases
+def test_the_verdict_says_what_is_proved_and_no_more(name: str, words: str, results: SuiteResult) -> None:
+    (case,) = case_of(results, name).records
     assert words in sentence(case)
     assert ("no local valley of this landscape is bad (proved)" in sentence(case)) == (
         case.statement("T3.4(2)") == "PROVED"
     )
 
 
-def test_refuted_and_failed_cases_are_said_as_clearly(results: Results) -> None:
-    (case,) = case_of(results, "conflicting-labels").cases
+def test_refuted_and_failed_cases_are_said_as_clearly(results: SuiteResult) -> None:
+    (case,) = case_of(results, "conflicting-labels").records
     steps = tuple(
         replace(step, verdict=Verdict.REFUTED, label="P1") if step.key == "path" else step for step in case.steps
     )
@@ -105,26 +106,26 @@ def test_refuted_and_failed_cases_are_said_as_clearly(results: Results) -> None:
     )
     error = msgspec.convert(msgspec.to_builtins(error), type=type(case))
     assert sentence(error) == "No verdict: out of memory"
-    together = msgspec.structs.replace(results, cases=(refuted, error))
-    assert summary(together.cases).startswith("A path downhill is proved in 0 of 2 cases; 1 refuted; 1 without a")
+    together = msgspec.structs.replace(results, records=(refuted, error))
+    assert summary(together.records).startswith("A path downhill is proved in 0 of 2 cases; 1 refuted; 1 without a")
     found = Page(page(together))
     assert [a["id"] for a in found.all("input") if a.get("name") == "path"] == ["path-A", "path-R", "path-N"]
-    alone = Page(page(msgspec.structs.replace(results, cases=(refuted,))))
+    alone = Page(page(msgspec.structs.replace(results, records=(refuted,))))
     assert [a for a in alone.all("p") if a.get("class") == "verdict R"]
-    assert "out of memory" in Page(page(msgspec.structs.replace(results, cases=(error,)))).text
+    assert "out of memory" in Page(page(msgspec.structs.replace(results, records=(error,)))).text
 
 
-def test_what_was_not_as_expected_and_a_rejection_are_said(results: Results) -> None:
-    (case,) = case_of(results, "xor").cases
+def test_what_was_not_as_expected_and_a_rejection_are_said(results: SuiteResult) -> None:
+    (case,) = case_of(results, "xor").records
     assert case.check is not None
     rejected = msgspec.structs.replace(case.check, verdict="REJECTED", reason="claims[0]: R1: alpha is too large")
     odd = msgspec.structs.replace(case, surprises=("rank: expected REFUTED, got PROVED",), check=rejected)
-    text = Page(page(msgspec.structs.replace(results, cases=(odd,)))).text
+    text = Page(page(msgspec.structs.replace(results, records=(odd,)))).text
     assert "Not as the case expects: rank: expected REFUTED, got PROVED." in text
     assert "The independent checker did not accept the certificate: claims[0]: R1: alpha is too large" in text
 
 
-def test_the_page_needs_nothing_else(results: Results) -> None:
+def test_the_page_needs_nothing_else(results: SuiteResult) -> None:
     content = page(results)
     found = Page(content)
     assert not found.all("script") and not found.all("link") and not found.all("img") and not found.all("iframe")
@@ -141,7 +142,7 @@ def test_the_page_needs_nothing_else(results: Results) -> None:
     assert "http://" not in content.decode() and "https://" not in content.decode()
 
 
-def test_the_page_is_accessible_in_its_source(results: Results) -> None:
+def test_the_page_is_accessible_in_its_source(results: SuiteResult) -> None:
     for content in (page(results), page(case_of(results, "xor"))):
         found = Page(content)
         assert found.all("html") == [{"lang": "en"}]
@@ -160,16 +161,18 @@ def test_statements_rest_on_statements_that_the_page_has(single: Path) -> None:
     assert targets and set(targets) <= set(found.ids)
 
 
-def many(results: Results, count: int) -> Results:
+def many(results: SuiteResult, count: int) -> SuiteResult:
     """As many cases as asked for, from real records."""
     cases = [
-        msgspec.structs.replace(results.cases[k % len(results.cases)], name=f"{k}-{results.cases[k % len(NAMES)].name}")
+        msgspec.structs.replace(
+            results.records[k % len(results.records)], name=f"{k}-{results.records[k % len(NAMES)].name}"
+        )
         for k in range(count)
     ]
-    return msgspec.structs.replace(results, cases=tuple(cases))
+    return msgspec.structs.replace(results, records=tuple(cases))
 
 
-def test_large_runs_stay_below_3_mib(results: Results) -> None:
+def test_large_runs_stay_below_3_mib(results: SuiteResult) -> None:
     quick, full, huge = (page(many(results, count)) for count in (44, 484, 1000))
     assert max(map(len, (quick, full, huge))) <= MAX_BYTES
     assert b"The proof, statement by statement" in quick and b"To keep this page small" not in quick
@@ -181,20 +184,20 @@ def test_large_runs_stay_below_3_mib(results: Results) -> None:
         assert {a["href"][1:] for a in found.all("a") if a["href"][0] == "#"} <= set(found.ids)
 
 
-def test_a_compact_page_leaves_out_no_evidence(results: Results) -> None:
+def test_a_compact_page_leaves_out_no_evidence(results: SuiteResult) -> None:
     compact = Page(module._render(many(results, 36), "compact").encode())
     text = re.sub(r"\s+", "", compact.text)
-    for step in (step for case in results.cases for step in case.theorem if step.applies):
+    for step in (step for case in results.records for step in case.theorem if step.applies):
         assert re.sub(r"\s+", "", Page(str(module.typeset(step.reason)).encode()).text) in text, step
 
 
-def test_filters_have_a_rule_for_every_verdict(results: Results) -> None:
+def test_filters_have_a_rule_for_every_verdict(results: SuiteResult) -> None:
     content = page(results).decode()
     found = Page(content.encode())
     for choice in (a["id"] for a in found.all("input") if a["type"] == "radio" and not a["id"].endswith("-A")):
         group, code = choice.split("-")
         assert f"#{choice}:checked) [data-{group}]:not([data-{group}={code}])" in content
-    assert len([a for a in found.all("tr") if "data-path" in a]) == len(results.cases)
+    assert len([a for a in found.all("tr") if "data-path" in a]) == len(results.records)
 
 
 def test_made_again_it_is_the_same_wherever_the_folder_lies(finished: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_the_band_goes_along_upper_bounds_and_back_along_lower_ones() -> None:
 
 def test_every_real_curve_is_drawn_inside_its_panel(finished: Path) -> None:
     seen = set()
-    for case in read_results(finished / "results.json").cases:
+    for case in read_results(finished / "results.json").records:
         if case.curve is None:
             continue
         seen.add(case.curve.label)
@@ -76,7 +76,7 @@ def test_targets_beyond_binary64_and_flat_curves_have_ticks() -> None:
 
 @pytest.mark.parametrize("label", ["E3", "X1"])
 def test_where_only_bounds_are_known_no_line_is_drawn(label: str, finished: Path) -> None:
-    cases = read_results(finished / "results.json").cases
+    cases = read_results(finished / "results.json").records
     (found,) = [case.curve for case in cases if case.curve is not None and case.curve.label == label]
     first = panels(found)[0]
     assert len(first.lines) == len(first.bands) - 1

@@ -12,7 +12,7 @@ from verifier.network.layers import Dense
 def test_a_path_to_a_positive_infimum_is_not_announced_as_one_to_loss_0() -> None:
     """X1: equal samples with different labels; the statement's title must not promise loss 0."""
     report = vf.verify(np.array([[0.0], [0.0], [1.0], [2.0]]), [0, 1, 0, 1], [Dense(5, "tanh", skip=True)])
-    step = next(step for step in report.report.theorem.steps if step.label == "path")
+    step = next(step for step in report.theorem.steps if step.label == "path")
     assert step.reason.startswith("X1: ") and "loss 0" not in step.statement.title
     assert max(map(len, str(report).splitlines())) <= 80
 

@@ -9,6 +9,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,14 @@ def verifier(*arguments: object, **options: Any) -> subprocess.CompletedProcess[
     process = start(*arguments, **options)
     out, err = process.communicate(timeout=300)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def until(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
+    """Wait until something holds, and give what it is; after so many seconds the test goes on without."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found
 
 
 def ledger_rows(path: Path) -> dict[str, tuple[int, bool]]:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from running import certificates, environment, family, results, start, timeless, verifier
+from running import certificates, environment, family, results, start, timeless, until, verifier
 
 from verifier.errors import InputError
 from verifier.run import executors
@@ -58,9 +58,7 @@ def test_dask_proves_the_same_and_survives_the_death_of_a_worker(tmp_path: Path)
     assert verifier("run", path, "--out", tmp_path / "here").returncode == 0
     with _cluster(tmp_path, 2) as (address, workers):
         process = start("run", path, "--out", tmp_path / "there", "--scheduler", address, "--json")
-        deadline = time.monotonic() + 120
-        while not list((tmp_path / "there").glob("certificates/*.json")) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: list((tmp_path / "there").glob("certificates/*.json")))
         workers[0].send_signal(signal.SIGKILL)
         out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err

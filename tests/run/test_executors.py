@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import re
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +14,19 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from running import FAMILY, SILENT, certificates, family, ledger_rows, results, start, timeless, verifier, workers_of
+from running import (
+    FAMILY,
+    SILENT,
+    certificates,
+    family,
+    ledger_rows,
+    results,
+    start,
+    timeless,
+    until,
+    verifier,
+    workers_of,
+)
 
 from verifier.errors import InputError
 from verifier.problem import Problem
@@ -137,10 +148,7 @@ def test_an_executor_that_was_given_and_breaks_is_one_line_and_the_rest_can_be_g
 
 def test_a_worker_killed_from_outside(tmp_path: Path, calm: Path) -> None:
     process = start("run", family(tmp_path), "--out", tmp_path / "out", "--jobs", 2, "--json")
-    deadline = time.monotonic() + 120
-    while not (found := workers_of(process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(found[0], signal.SIGKILL)
+    os.kill(until(lambda: workers_of(process.pid))[0], signal.SIGKILL)
     _, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
     assert timeless(results(tmp_path / "out")) == timeless(results(calm))
@@ -216,9 +224,8 @@ def test_a_worker_with_other_sources_is_refused(
 def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:
     heavy = FAMILY.replace("width = 8", "width = 900").replace('path = "line.csv"', 'name = "digits"\nsamples = 800')
     process = start("run", family(tmp_path, heavy), "--out", tmp_path / "out", "--jobs", 2)
-    deadline = time.monotonic() + 120
-    while len(found := workers_of(process.pid)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: len(workers_of(process.pid)) == 2)
+    found = workers_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.count("\n")) == (130, "", 1)

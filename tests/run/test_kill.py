@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from running import FAMILY, certificates, family, ledger_rows, results, start, timeless, verifier, workers_of
+from running import FAMILY, certificates, family, ledger_rows, results, start, timeless, until, verifier, workers_of
 
 SEVERAL = FAMILY.replace('["tanh",', '["tanh", "sin",')
 """Eight cases."""
@@ -35,9 +35,7 @@ class Experiment:
     def kill(self, delay: float, *, group: bool = True) -> None:
         """Start, wait until the ledger is there and then ``delay`` seconds, and kill without mercy."""
         process = start("run", self.family, "--out", self.out, "--jobs", self.jobs, "--json")
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline and not _has_lock(process.pid):
-            time.sleep(0.005)
+        until(lambda: process.poll() is not None or _has_lock(process.pid))
         time.sleep(delay)
         if process.poll() is None:
             if group:
@@ -130,13 +128,8 @@ def test_workers_end_with_the_process_that_they_work_for(tmp_path: Path) -> None
     """Killed alone, so that nobody tells the workers."""
     heavy = SEVERAL.replace("width = 8", "width = 300").replace('path = "line.csv"', 'name = "digits"\nsamples = 200')
     process = start("run", family(tmp_path, heavy), "--out", tmp_path / "out", "--jobs", 2)
-    deadline = time.monotonic() + 120
-    while len(workers := workers_of(process.pid)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(workers) >= 2
+    assert until(lambda: len(workers_of(process.pid)) == 2)
+    workers = workers_of(process.pid)
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 60
-    while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+    assert until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 60)

@@ -16,7 +16,8 @@ from verifier.run import ledger as module
 from verifier.run.case import Case
 from verifier.run.family import read_cases
 from verifier.run.ledger import open_ledger
-from verifier.run.runner import SuiteResult, case_key, parse_shard, run_cases
+from verifier.run.record import SuiteResult
+from verifier.run.runner import case_key, parse_shard, run_cases
 
 
 @pytest.fixture
@@ -262,7 +263,7 @@ def test_shards_are_read_strictly(text: str) -> None:
 
 def test_a_shard_without_cases_is_empty(cases: list[Case], tmp_path: Path) -> None:
     found: SuiteResult = run_cases(cases, tmp_path / "out", SILENT, shard=(8, 9))
-    assert (found.records, found.exit_code) == ([], 0)
+    assert (found.records, found.exit_code) == ((), 0)
 
 
 def test_the_lock_ends_with_its_holder(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import io
 import json
 import re
 import time
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,12 @@ import pytest
 from rich.console import Console
 
 from verifier.certificate.check_process import CheckerProcess
+from verifier.certificate.schema import json_schema
 from verifier.certificate.show import describe
 from verifier.run.case import parse_case, read_case
 from verifier.run.case_problem import case_problem, run_case
-from verifier.run.runner import SuiteResult, packaged_cases, run_cases
+from verifier.run.record import SuiteResult
+from verifier.run.runner import packaged_cases, run_cases
 from verifier.run.table import ProgressDisplay, print_summary, print_table
 from verifier.verdict import Verdict
 
@@ -158,7 +159,7 @@ def _alive(group: int) -> list[Path]:
 
 
 def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, Path]) -> None:
-    schema = json.loads((resources.files("verifier.certificate") / "schema-v1.json").read_text())
+    schema = json_schema()
     validator = jsonschema.validators.validator_for(schema)(schema)
     labels = set()
     for record in quick[0].records:

@@ -17,8 +17,7 @@ import pytest
 from rich.console import Console
 
 from verifier.outcome import Step
-from verifier.run.record import CaseRecord, CheckRecord, Failure, StatementRecord
-from verifier.run.runner import SuiteResult
+from verifier.run.record import CaseRecord, CheckRecord, Failure, StatementRecord, SuiteResult
 from verifier.run.table import closing_sentence, print_summary, print_table
 from verifier.verdict import Verdict
 
@@ -59,7 +58,7 @@ HARD = [
 def printed(records: list[CaseRecord], width: int, out: str = "out") -> list[str]:
     stream = io.StringIO()
     console = Console(file=stream, width=width)
-    result = SuiteResult(records, seconds=4000.0, peak_bytes=2**40, checker_peak_bytes=2**35)
+    result = SuiteResult(records=tuple(records), seconds=4000.0, peak_bytes=2**40, checker_peak_bytes=2**35)
     print_table(console, result)
     print_summary(console, result, out)
     return stream.getvalue().splitlines()

@@ -31,7 +31,6 @@ title = "small"
 data = { name = "digits", samples = 16 }
 network.layers = [{ kind = "dense", width = 24, activation = "tanh", skip = true }]
 """
-EXPENSIVE = CheckRecord("TOO EXPENSIVE", "cost.cpu: the check needs more than 600 s", 600.0)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +107,7 @@ def test_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "did not accept the certificate (it was too expensive to check" in said.getvalue()
     assert "NOT as expected" not in said.getvalue()
     assert "--memory GIB raises it" in said.getvalue()
-    (entry,) = read_results(out / "results.json").cases
+    (entry,) = read_results(out / "results.json").records
     assert entry.check is not None and entry.check.verdict == "TOO EXPENSIVE"
     assert "accepted 0 of 1 certificates (1 too expensive to check)" in summary([entry])
     assert "too expensive to check, so it is neither accepted nor rejected" in write_report(out).read_text()

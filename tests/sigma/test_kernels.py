@@ -1,5 +1,6 @@
 """NumPy and mpmath kernels against each other, and the tree's rewrites against the plain expression."""
 
+import itertools
 import pickle
 from fractions import Fraction
 
@@ -7,21 +8,24 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from flint import arb, arb_series, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifier.errors import ExpressionError
 from verifier.sigma.activations import Activation, activation, catalogue
 from verifier.sigma.expressions import T
+from verifier.sigma.functions import FUNCTIONS
 from verifier.sigma.kernels import (
+    _MpmathOps,
     approx_mpmath_derivative,
     approx_mpmath_kernel,
     approx_numpy_derivative,
     approx_numpy_kernel,
-    compile_expression,
 )
 from verifier.sigma.point_values import ball_at
-from verifier.sigma.tree import CALLS, Call, Power, Var, subtrees, tree_of
+from verifier.sigma.ranges import behaviour
+from verifier.sigma.tree import Call, Power, Var, evaluate, subtrees, tree_of
 
 NAMES = [
     *(a.name for a in catalogue()),
@@ -97,27 +101,58 @@ def test_rewrites_happen_and_are_identities(text, name):
     with mpmath.workprec(200):
         for point in (-5, -1, 0, 1, 7):
             expected = plain(mpmath.mpf(point))
-            got = compile_expression(expression, _Mp(mpmath.mpf(point)))
+            got = evaluate(tree_of(expression), _MpmathOps(mpmath.mpf(point)))
             assert abs(got - expected) <= mpmath.mpf(2) ** -180 * (1 + abs(expected))
 
 
-def _Mp(point):
-    from verifier.sigma.kernels import _MpmathOps
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_the_table_says_of_a_function_is_true_at_points(name):
+    """Range, direction, value at 0, symmetry, limits and every kernel, against mpmath's own function."""
+    function = FUNCTIONS[name]
+    if name in ("max", "min"):
+        assert [
+            float(function.symbolic(2, 3)),
+            float(function.numpy(2.0, 3.0)),
+            float(function.arb(arb(2), arb(3))),
+        ] == [max(2, 3) if name == "max" else min(2, 3)] * 3
+        return
+    plain = sympy.lambdify(T, function.symbolic(T), "mpmath")
+    points = [mpmath.mpf(k) / 4 for k in range(-3 if function.need else -40, 41)]
+    points = [t for t in points if function.need is None or t + function.need[1] > 0]
+    with mpmath.workprec(200):
+        values = [mpmath.mpf(plain(t)) for t in points]
+        for t, value in zip(points, values, strict=True):
+            near = mpmath.mpf(2) ** -150 * (1 + abs(value))
+            assert abs(function.mpmath(t) - value) <= near
+            assert float(function.numpy(float(t))) == pytest.approx(float(value), rel=1e-13, abs=1e-15)
+            assert abs(function.arb(arb(float(t))) - float(value)) <= 1e-14 * (1 + abs(float(value)))
+            assert float(function.values.lo) <= value <= float(function.values.hi)
+            assert function.symmetry != "even" or abs(plain(-t) - value) <= near
+            if function.symmetry == "odd":
+                assert abs(plain(-t) + value - int(2 * function.at_zero)) <= near
+        if function.direction:
+            ordered = values if function.direction > 0 else values[::-1]
+            assert all(a <= b for a, b in itertools.pairwise(ordered))
+        if function.at_zero is not None:
+            assert plain(mpmath.mpf(0)) == mpmath.mpf(function.at_zero.numerator) / function.at_zero.denominator
+        for limit, t in zip(function.limits, (60, -60), strict=True):
+            if limit in (sympy.oo, -sympy.oo):
+                assert plain(mpmath.mpf(t)) * (1 if limit == sympy.oo else -1) >= 50
+            elif limit is not None:
+                assert abs(plain(mpmath.mpf(t)) - mpmath.mpf(limit.evalf(50))) < mpmath.mpf(1) / 50
 
-    return _MpmathOps(point)
+
+@pytest.mark.parametrize("name", [name for name, function in FUNCTIONS.items() if function.series is not None])
+def test_series_begin_with_value_and_slope(name):
+    point = arb(fmpq(3, 4))
+    found = FUNCTIONS[name].series(arb_series([point, arb(1)], 2))
+    derivative = sympy.lambdify(T, FUNCTIONS[name].symbolic(T).diff(T), "mpmath")
+    assert found[0].overlaps(FUNCTIONS[name].arb(point))
+    assert abs(float(found[1].mid()) - float(derivative(mpmath.mpf(3) / 4))) < 1e-13
 
 
-def test_every_call_is_known_to_every_table():
-    from verifier.sigma import kernels, limits
-    from verifier.sigma import point_values as points
-    from verifier.sigma.ranges import behaviour
-
-    assert set(kernels._NUMPY_CALLS) == CALLS
-    assert set(kernels._MPMATH_CALLS) == CALLS
-    assert set(points._BALL_CALLS) == CALLS - {"max", "min"}
-    assert set(limits._AT_INFINITY) == CALLS - {"max", "min", "log", "log1p", "sqrt"}
-    assert set(limits._FINITE) == set(limits._AT_INFINITY)
-    for name in CALLS:
+def test_ranges_know_every_function():
+    for name in FUNCTIONS:
         behaviour(Call(name, (Power(Var(), 2), Var())[: 2 if name in ("max", "min") else 1]))
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import verifier.run
 from verifier.checker.certificate import check_file
 from verifier.run.case import parse_case, read_case
 from verifier.run.case_problem import run_case
+from verifier.run.record import StatementRecord
 from verifier.statements.catalogue import STATEMENTS
-from verifier.statements.proof import _Walk
+from verifier.statements.evidence import Known
+from verifier.statements.proof import ORDER
+from verifier.statements.statement import Finding, does_not_apply
 from verifier.verdict import Verdict
 
 QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
@@ -30,19 +34,32 @@ def test_the_list_is_complete_and_in_order():
     assert set(PAPER) <= set(STATEMENTS) and all(STATEMENTS[label].source == "paper" for label in PAPER)
     for found in map(theorem, ("xor", "tied-bias", "conflicting-labels")):
         assert [step.label for step in found.steps] == list(STATEMENTS)
-    assert len({s.words for s in STATEMENTS.values()}) == len(STATEMENTS)
+    assert len({s.sentence for s in STATEMENTS.values()}) == len(STATEMENTS)
 
 
 def test_nothing_is_proved_on_what_is_not():
-    steps = _Walk()
-    assert steps.add("L2.1", PROVED, "x") is PROVED
-    assert steps.add("LA.1", UNDECIDED, "y") is UNDECIDED
-    assert steps.add("W0", PROVED, "z", "L2.1", "LA.1") is UNDECIDED
-    assert steps.found.steps[-1].reason == "rests on LA.1, which is not proved here"
-    assert steps.add("L3.2 genericity", PROVED, "z", "W0") is UNDECIDED
-    steps.skip("W1", "not here")
-    assert steps.add("W3", PROVED, "chains", "W1") is UNDECIDED, "what does not apply carries nothing"
-    assert steps.add("T3.4(2)", REFUTED, "r", "W0") is REFUTED
+    known = Known(None)
+
+    def add(label, verdict, reason, *rests_on):
+        return known.add(STATEMENTS[label], Finding(verdict, reason, rests_on)).verdict
+
+    assert add("L2.1", PROVED, "x") is PROVED
+    assert add("LA.1", UNDECIDED, "y") is UNDECIDED
+    assert add("W0", PROVED, "z", "L2.1", "LA.1") is UNDECIDED
+    assert known.found.steps[-1].reason == "rests on LA.1, which is not proved here"
+    assert add("L3.2 genericity", PROVED, "z", "W0") is UNDECIDED
+    known.add(STATEMENTS["W1"], does_not_apply("not here"))
+    assert add("W3", PROVED, "chains", "W1") is UNDECIDED, "what does not apply carries nothing"
+    assert add("T3.4(2)", REFUTED, "r", "W0") is REFUTED
+
+
+def test_what_a_statement_rests_on_is_decided_before_it():
+    for found in map(theorem, ("xor", "tied-bias", "conflicting-labels")):
+        for step in found.steps:
+            assert set(step.rests_on) <= set(step.statement.may_rest_on), step
+    places = {label: place for place, label in enumerate(ORDER)}
+    assert sorted(ORDER) == sorted(STATEMENTS)
+    assert all(places[other] < places[label] for label in ORDER for other in STATEMENTS[label].may_rest_on)
 
 
 @pytest.mark.parametrize("case", sorted(path.stem for path in QUICK.glob("*.toml") if "digits" not in path.stem))
@@ -91,7 +108,7 @@ def test_a_hypothesis_that_fails_refutes_no_conclusion(case):
 def test_what_is_said_of_maxima_names_the_loss():
     """The hinge losses have local maxima: where all margins exceed 1, they are 0 on an open set."""
     for label in ("T3.4(4)", "C1", "C3", "E4"):
-        assert "cross-entropy" in STATEMENTS[label].assumes
+        assert "cross-entropy" in STATEMENTS[label].hypotheses
     (step,) = [step for step in theorem("iris-tanh").steps if step.label == "T3.4(4)"]
     assert step.reason.startswith("cross-entropy: ")
     assert any("hinge" in words for words in theorem("iris-tanh").remains)
@@ -141,7 +158,7 @@ def test_a_start_that_is_the_optimum_of_conflicting_labels(tmp_path):
     assert check_file(str(builder.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
 
 
-def test_json_has_the_statement_in_words():
-    (first, *_) = theorem("xor").as_json()
-    assert first["label"] == "L2.1" and first["verdict"] == "PROVED" and "log(2)" in first["formula"]
-    assert set(first) >= {"source", "title", "statement", "assumes", "how", "rests_on", "reason", "applies"}
+def test_records_have_the_statement_in_words():
+    found = StatementRecord.of(theorem("xor").steps[0])
+    assert found.label == "L2.1" and found.verdict is Verdict.PROVED and "log(2)" in found.formula
+    assert "" not in msgspec.structs.astuple(found)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,13 @@ _TURNED: Final = ("kernel", "coef", "coefs")
 """Names of matrices (inputs, units), as Keras and scikit-learn store them."""
 
 
+_Shapes: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+"""Of a weight and its bias."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileWeights:
-    """U, (p,), V, (M, m) or None if the file has none, and a line that says which tensors they are."""
+    """What a file gave: U, (p,), V, (M, m) or None if it has none, and a line that says which tensors they are."""
 
     u: Array
     v: Array | None
@@ -74,176 +78,234 @@ def read_weights(path: Path, network: Network, data: Dataset) -> FileWeights:
         Tensors that are missing, unknown, of another shape, not finite, or that fit in several ways.
     """
     tensors = read_tensors(path)
-    names = [view.name for view in network.parameters]
-    ours = [name for name in names if name in tensors]
-    if ours or not tensors or set(tensors) == {"V"}:
-        return _by_names(path, network, data, tensors)
-    return _by_shapes(path, network, data, tensors)
+    found = _Weights(path, network, data, tensors)
+    ours = [view.name for view in network.parameters if view.name in tensors]
+    return found.by_names() if ours or not tensors or set(tensors) == {"V"} else found.by_shapes()
 
 
-def _by_names(path: Path, network: Network, data: Dataset, tensors: dict[str, NDArray[Any]]) -> FileWeights:
-    u = np.zeros(network.parameter_count)
-    for view in network.parameters:
-        if view.name not in tensors:
-            raise CaseError(f"{path}: tensor {view.name!r} is missing; it must have shape {list(view.spec.shape)}")
-        view.of(u)[...] = _fitting(path, view.name, tensors.pop(view.name), view.spec.shape)
-    words = f"U from {path.name}"
-    heads = _groups(tensors)
-    if not tensors:
-        return FileWeights(u, None, words)
-    if set(tensors) == {"V"}:
-        v, how = _plain_head(path, network, data, tensors["V"])
-    elif heads is not None and len(heads) == 1 and _is_head(heads[0], tensors, network, data):
-        v, how = _head(path, network, data, tensors, heads[0])
-    else:
-        raise _unknown(path, network, [name for name in tensors if name != "V"])
-    return FileWeights(u, v, f"{words}; V is {how}")
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """The tensors of a file, which are assigned to the parts of a network one by one."""
 
+    path: Path
+    network: Network
+    data: Dataset
+    tensors: dict[str, NDArray[Any]]
 
-def _by_shapes(path: Path, network: Network, data: Dataset, tensors: dict[str, NDArray[Any]]) -> FileWeights:
-    plain_head = tensors.pop("V", None)
-    groups = _groups(tensors)
-    if groups is None:
-        known = [name for name in tensors if not (_NAMED.fullmatch(name) or _COUNTED.fullmatch(name))]
-        raise _unknown(path, network, known or list(tensors))
-    wanted = _wanted(network)
-    head, hidden = None, groups
-    if plain_head is None and len(groups) == len(wanted) + 1:
-        head, hidden = _chosen_head(path, network, data, tensors, groups, wanted)
-    elif len(groups) != len(wanted):
-        expected = f"{len(wanted)}, or {len(wanted) + 1} with the head" if plain_head is None else f"{len(wanted)}"
-        raise CaseError(
-            f"{path}: {len(groups)} pairs of weight and bias ({_listed([g.weight or g.bias for g in groups])}), the"
-            f" network has {expected}: {_listed([view.name for view in network.parameters])}; is it the same network?"
-        )
-    ordered = _in_order(path, network, tensors, hidden, wanted)
-    u = np.zeros(network.parameter_count)
-    views = iter(network.parameters)
-    for group in ordered:
-        for name in (group.weight, group.bias):
-            view = next(views)
-            values = tensors[name]
-            turned = group.turned and name == group.weight and values.ndim == 2
-            view.of(u)[...] = _fitting(path, name, values.T if turned else values, view.spec.shape)
-    words = f"U from {path.name}: {_listed([name for g in ordered for name in (g.weight, g.bias)])} in this order"
-    if head is not None:
-        v, how = _head(path, network, data, tensors, head)
-    elif plain_head is not None:
-        v, how = _plain_head(path, network, data, plain_head)
-    else:
-        return FileWeights(u, None, words)
-    return FileWeights(u, v, f"{words}; V is {how}")
+    def _error(self, line: str) -> CaseError:
+        return CaseError(f"{self.path}: {line}")
 
+    def _exact(self, name: str, values: NDArray[Any]) -> Array:
+        return exact_tensor(self.path, name, values)
 
-def _groups(tensors: dict[str, NDArray[Any]]) -> list[_Group] | None:
-    """Pair weights and biases by the stem of their names; None if a name is of neither."""
-    found: dict[str, _Group] = {}
-    for name in tensors:
-        match = _COUNTED.fullmatch(name) or _NAMED.fullmatch(name)
-        if match is None:
-            return None
-        group = found.setdefault(match["stem"], _Group(match["stem"]))
-        is_bias = match["kind"] in _BIASES
-        if (group.bias if is_bias else group.weight) != "":
-            return None
-        if is_bias:
-            group.bias = name
+    def by_names(self) -> FileWeights:
+        """Assign tensors under the network's own names; one head may be under another."""
+        u = np.zeros(self.network.parameter_count)
+        for view in self.network.parameters:
+            if view.name not in self.tensors:
+                raise self._error(f"tensor {view.name!r} is missing; it must have shape {list(view.spec.shape)}")
+            view.of(u)[...] = self._fitting(view.name, self.tensors.pop(view.name), view.spec.shape)
+        words = f"U from {self.path.name}"
+        heads = self._groups()
+        if not self.tensors:
+            return FileWeights(u, None, words)
+        if set(self.tensors) == {"V"}:
+            v, how = self._plain_head(self.tensors["V"])
+        elif heads is not None and len(heads) == 1 and self._is_head(heads[0]):
+            v, how = self._head(heads[0])
         else:
-            group.weight, group.turned = name, match["kind"] in _TURNED
-    return sorted(found.values(), key=lambda group: _natural(group.stem))
+            raise self._unknown([name for name in self.tensors if name != "V"])
+        return FileWeights(u, v, f"{words}; V is {how}")
+
+    def by_shapes(self) -> FileWeights:
+        """Assign tensors under other names, by their shapes and the numbers in their names."""
+        views = self.network.parameters
+        plain_head = self.tensors.pop("V", None)
+        groups = self._groups()
+        if groups is None:
+            known = [name for name in self.tensors if not (_NAMED.fullmatch(name) or _COUNTED.fullmatch(name))]
+            raise self._unknown(known or list(self.tensors))
+        wanted = self._wanted()
+        head, hidden = None, groups
+        if plain_head is None and len(groups) == len(wanted) + 1:
+            head, hidden = self._chosen_head(groups, wanted)
+        elif len(groups) != len(wanted):
+            expected = f"{len(wanted)}, or {len(wanted) + 1} with the head" if plain_head is None else f"{len(wanted)}"
+            raise self._error(
+                f"{len(groups)} pairs of weight and bias ({_listed([g.weight or g.bias for g in groups])}), the"
+                f" network has {expected}: {_listed([view.name for view in views])}; is it the same network?"
+            )
+        ordered = self._in_order(hidden, wanted)
+        u = np.zeros(self.network.parameter_count)
+        places = iter(views)
+        for group in ordered:
+            for name in (group.weight, group.bias):
+                view = next(places)
+                values = self.tensors[name]
+                turned = group.turned and name == group.weight and values.ndim == 2
+                view.of(u)[...] = self._fitting(name, values.T if turned else values, view.spec.shape)
+        words = (
+            f"U from {self.path.name}: {_listed([name for g in ordered for name in (g.weight, g.bias)])} in this order"
+        )
+        if head is not None:
+            v, how = self._head(head)
+        elif plain_head is not None:
+            v, how = self._plain_head(plain_head)
+        else:
+            return FileWeights(u, None, words)
+        return FileWeights(u, v, f"{words}; V is {how}")
+
+    def _groups(self) -> list[_Group] | None:
+        """Pair weights and biases by the stem of their names; None if a name is of neither."""
+        found: dict[str, _Group] = {}
+        for name in self.tensors:
+            match = _COUNTED.fullmatch(name) or _NAMED.fullmatch(name)
+            if match is None:
+                return None
+            group = found.setdefault(match["stem"], _Group(match["stem"]))
+            is_bias = match["kind"] in _BIASES
+            if (group.bias if is_bias else group.weight) != "":
+                return None
+            if is_bias:
+                group.bias = name
+            else:
+                group.weight, group.turned = name, match["kind"] in _TURNED
+        return sorted(found.values(), key=lambda group: _natural(group.stem))
+
+    def _wanted(self) -> list[_Shapes]:
+        shapes = [view.spec.shape for view in self.network.parameters]
+        return list(zip(shapes[::2], shapes[1::2], strict=True))
+
+    def _shapes(self, group: _Group) -> _Shapes:
+        weight = self.tensors[group.weight].shape if group.weight else ()
+        if group.turned and len(weight) == 2:
+            weight = weight[::-1]
+        return tuple(weight), tuple(self.tensors[group.bias].shape) if group.bias else ()
+
+    def _is_head(self, group: _Group) -> bool:
+        if not group.weight:
+            return False
+        shape, bias = self._shapes(group)
+        outputs = [self.data.classes, 1] if self.data.classes == 2 else [self.data.classes]
+        fits = any(shape in ((m, self.network.skip_count), (self.network.skip_count, m)) for m in outputs)
+        return fits and bias in ((), *((m,) for m in outputs))
+
+    def _chosen_head(self, groups: list[_Group], wanted: Sequence[_Shapes]) -> tuple[_Group, list[_Group]]:
+        """Find the one group without which the others are the hidden layers."""
+        heads = []
+        for group in groups:
+            rest = [self._shapes(other) for other in groups if other is not group]
+            if Counter(rest) == Counter(wanted) and self._is_head(group):
+                heads.append(group)
+        if len(heads) > 1 and groups[-1] in heads and _numbered(groups):
+            heads = [groups[-1]]
+        if len(heads) > 1:  # the one that is not numbered as the others are
+            heads = [head for head in heads if _numbered([group for group in groups if group is not head])] or heads
+        if len(heads) == 1:
+            return heads[0], [group for group in groups if group is not heads[0]]
+        if not heads:
+            candidates = [group for group in groups if self._is_head(group)]
+            head = candidates[-1] if candidates else groups[-1]
+            hidden = [group for group in groups if group is not head]
+            self._in_order(hidden, wanted)  # its error names the tensor
+            found = self._shapes(head)[0]
+            if len(found) == 2 and found[1] == self.network.skip_count:
+                self._require_known_classes(head.weight, found[0])
+            raise self._error(
+                f"tensor {head.weight!r} has shape {list(self._shapes(head)[0])}; the head of this network has"
+                f" {[self.data.classes, self.network.skip_count]}, and no bias but zeros"
+            )
+        raise self._several([group.weight for group in heads])
+
+    def _in_order(self, groups: list[_Group], wanted: Sequence[_Shapes]) -> list[_Group]:
+        """Assign groups to layers: by shapes that occur once, else in the order of the numbers in their names."""
+        shapes = [self._shapes(group) for group in groups]
+        if Counter(shapes) == Counter(wanted):
+            if len(set(shapes)) == len(shapes):
+                return [groups[shapes.index(shape)] for shape in wanted]
+            if list(shapes) == list(wanted) and _numbered(groups):
+                return groups
+            equal = next(shape for shape in shapes if shapes.count(shape) > 1)
+            raise self._several([g.weight for g, shape in zip(groups, shapes, strict=True) if shape == equal])
+        for group, (weight, bias), view in zip(groups, wanted, self.network.parameters[::2], strict=True):
+            for name, shape, kind in ((group.weight, weight, "weight"), (group.bias, bias, "bias")):
+                if not name:
+                    raise self._error(
+                        f"{group.weight or group.bias!r} has no {kind}; the network needs one of shape"
+                        f" {list(shape)}; for a layer without it, store zeros"
+                    )
+                found = self._shapes(group)[0 if kind == "weight" else 1]
+                if found != shape:
+                    raise self._error(
+                        f"tensor {name!r} has shape {list(found)}; the network needs {list(shape)} for"
+                        f" {view.name.rsplit('.', 1)[0]}{_why(found, shape)}"
+                    )
+        raise self._several([group.weight for group in groups])
+
+    def _fitting(self, name: str, values: NDArray[Any], shape: tuple[int, ...]) -> Array:
+        if tuple(values.shape) != shape:
+            raise self._error(
+                f"tensor {name!r} has shape {list(values.shape)}; the network needs"
+                f" {list(shape)}{_why(tuple(values.shape), shape)}"
+            )
+        return self._exact(name, values)
+
+    def _plain_head(self, values: NDArray[Any]) -> tuple[Array, str]:
+        expected = (self.network.skip_count, self.data.classes)
+        if tuple(values.shape) == (self.network.skip_count, 1):
+            v, said = one_logit(self._exact("V", values), f"{self.path}: V", self.data)
+            return v, f"its V{said}"
+        self._require_known_classes("V", values.shape[1] if values.shape[:-1] == (self.network.skip_count,) else 0)
+        if tuple(values.shape) != expected and tuple(values.shape)[::-1] == expected:
+            return self._exact("V", values.T), f"its V transposed, {expected[0]} x {expected[1]}"
+        return self._fitting("V", values, expected), "its V"
+
+    def _head(self, group: _Group) -> tuple[Array, str]:
+        """Take the output weights, (M, m), from a head stored as (m, M) or (M, m)."""
+        values, units = self.tensors[group.weight], self.network.skip_count
+        if group.bias and np.any(self.tensors[group.bias] != 0):
+            raise self._error(
+                f"the head's bias {group.bias!r} is not zero, and the theory has none; take the module over with"
+                ' vf.from_torch(module, shape, output_bias="unit"), or train a head without bias'
+            )
+        matrix = values if group.turned else values.T
+        other = values.T if group.turned else values
+        zeros = f", its bias {group.bias!r} is zero" if group.bias else ""
+        shown = one_line(group.weight)
+        if matrix.shape == (units, self.data.classes):
+            return exact_tensor(
+                self.path, group.weight, matrix
+            ), f"{shown}{'' if group.turned else ' transposed'}{zeros}"
+        if self.data.classes == 2 and matrix.shape == (units, 1):
+            v, said = one_logit(self._exact(group.weight, matrix), f"{self.path}: {shown}", self.data)
+            return v, f"[0, {shown}]{zeros}{said}"
+        return self._fitting(group.weight, other, (units, self.data.classes)), f"{shown}{zeros}"
+
+    def _require_known_classes(self, name: str, columns: int) -> None:
+        """Say how a classifier with more classes than occur in the data is stated."""
+        if columns > self.data.classes:
+            raise self._error(
+                f"{name!r} is for {columns} classes, and the data have {self.data.classes}; say which, in [data]:"
+                f" {suggestion(self.data, columns)}"
+            )
+
+    def _unknown(self, names: Sequence[str]) -> CaseError:
+        known = ", ".join([view.name for view in self.network.parameters][:MAX_NAMED])
+        several = "unknown tensor" if len(names) == 1 else f"{len(names)} unknown tensors,"
+        return self._error(
+            f"{several} {_listed(list(names))}; this network has {known}, ..., and V: rename, or leave out of the file"
+        )
+
+    def _several(self, names: Sequence[str]) -> CaseError:
+        return self._error(
+            f"the tensors {_listed(list(names))} have equal shapes and fit in several ways; rename them"
+            " layer0.weight, layer0.bias, layer1.weight, ..., and the output weights V"
+        )
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
     """Order texts with numbers by the numbers' values."""
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"([0-9]+)", text) if part]
-
-
-def _wanted(network: Network) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    shapes = [view.spec.shape for view in network.parameters]
-    return list(zip(shapes[::2], shapes[1::2], strict=True))
-
-
-def _shapes(group: _Group, tensors: dict[str, NDArray[Any]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    weight = tensors[group.weight].shape if group.weight else ()
-    if group.turned and len(weight) == 2:
-        weight = weight[::-1]
-    return tuple(weight), tuple(tensors[group.bias].shape) if group.bias else ()
-
-
-def _is_head(group: _Group, tensors: dict[str, NDArray[Any]], network: Network, data: Dataset) -> bool:
-    if not group.weight:
-        return False
-    shape, bias = _shapes(group, tensors)
-    outputs = [data.classes, 1] if data.classes == 2 else [data.classes]
-    fits = any(shape in ((m, network.skip_count), (network.skip_count, m)) for m in outputs)
-    return fits and bias in ((), *((m,) for m in outputs))
-
-
-def _chosen_head(
-    path: Path,
-    network: Network,
-    data: Dataset,
-    tensors: dict[str, NDArray[Any]],
-    groups: list[_Group],
-    wanted: Sequence[tuple[tuple[int, ...], tuple[int, ...]]],
-) -> tuple[_Group, list[_Group]]:
-    """Find the one group without which the others are the hidden layers."""
-    heads = []
-    for group in groups:
-        rest = [_shapes(other, tensors) for other in groups if other is not group]
-        if Counter(rest) == Counter(wanted) and _is_head(group, tensors, network, data):
-            heads.append(group)
-    if len(heads) > 1 and groups[-1] in heads and _numbered(groups):
-        heads = [groups[-1]]
-    if len(heads) > 1:  # the one that is not numbered as the others are
-        heads = [head for head in heads if _numbered([group for group in groups if group is not head])] or heads
-    if len(heads) == 1:
-        return heads[0], [group for group in groups if group is not heads[0]]
-    if not heads:
-        candidates = [group for group in groups if _is_head(group, tensors, network, data)]
-        head = candidates[-1] if candidates else groups[-1]
-        hidden = [group for group in groups if group is not head]
-        _in_order(path, network, tensors, hidden, wanted)  # its error names the tensor
-        found = _shapes(head, tensors)[0]
-        if len(found) == 2 and found[1] == network.skip_count:
-            _require_known_classes(path, head.weight, found[0], data)
-        raise CaseError(
-            f"{path}: tensor {head.weight!r} has shape {list(_shapes(head, tensors)[0])}; the head of this network has"
-            f" {[data.classes, network.skip_count]}, and no bias but zeros"
-        )
-    raise _several(path, [group.weight for group in heads])
-
-
-def _in_order(
-    path: Path,
-    network: Network,
-    tensors: dict[str, NDArray[Any]],
-    groups: list[_Group],
-    wanted: Sequence[tuple[tuple[int, ...], tuple[int, ...]]],
-) -> list[_Group]:
-    """Assign groups to layers: by shapes that occur once, else in the order of the numbers in their names."""
-    shapes = [_shapes(group, tensors) for group in groups]
-    if Counter(shapes) == Counter(wanted):
-        if len(set(shapes)) == len(shapes):
-            return [groups[shapes.index(shape)] for shape in wanted]
-        if list(shapes) == list(wanted) and _numbered(groups):
-            return groups
-        equal = next(shape for shape in shapes if shapes.count(shape) > 1)
-        raise _several(path, [g.weight for g, shape in zip(groups, shapes, strict=True) if shape == equal])
-    for group, (weight, bias), view in zip(groups, wanted, network.parameters[::2], strict=True):
-        for name, shape, kind in ((group.weight, weight, "weight"), (group.bias, bias, "bias")):
-            if not name:
-                raise CaseError(
-                    f"{path}: {group.weight or group.bias!r} has no {kind}; the network needs one of shape"
-                    f" {list(shape)}; for a layer without it, store zeros"
-                )
-            found = _shapes(group, tensors)[0 if kind == "weight" else 1]
-            if found != shape:
-                raise CaseError(
-                    f"{path}: tensor {name!r} has shape {list(found)}; the network needs {list(shape)} for"
-                    f" {view.name.rsplit('.', 1)[0]}{_why(found, shape)}"
-                )
-    raise _several(path, [group.weight for group in groups])
 
 
 def _numbered(groups: Sequence[_Group]) -> bool:
@@ -252,79 +314,12 @@ def _numbered(groups: Sequence[_Group]) -> bool:
     return len(set(stems)) == 1 and "#" in stems[0]
 
 
-def _fitting(path: Path, name: str, values: NDArray[Any], shape: tuple[int, ...]) -> Array:
-    if tuple(values.shape) != shape:
-        raise CaseError(
-            f"{path}: tensor {name!r} has shape {list(values.shape)}; the network needs"
-            f" {list(shape)}{_why(tuple(values.shape), shape)}"
-        )
-    return exact_tensor(path, name, values)
-
-
 def _why(found: tuple[int, ...], shape: tuple[int, ...]) -> str:
     if found[::-1] == shape:
         return "; its transpose fits"
     if len(found) == 1 < len(shape) and found[0] == shape[0]:
         return '; one bias for a filter is bias = "tied" in network.layers'
     return ""
-
-
-def _plain_head(path: Path, network: Network, data: Dataset, values: NDArray[Any]) -> tuple[Array, str]:
-    expected = (network.skip_count, data.classes)
-    if tuple(values.shape) == (network.skip_count, 1):
-        v, said = one_logit(exact_tensor(path, "V", values), f"{path}: V", data)
-        return v, f"its V{said}"
-    _require_known_classes(path, "V", values.shape[1] if values.shape[:-1] == (network.skip_count,) else 0, data)
-    if tuple(values.shape) != expected and tuple(values.shape)[::-1] == expected:
-        return exact_tensor(path, "V", values.T), f"its V transposed, {expected[0]} x {expected[1]}"
-    return _fitting(path, "V", values, expected), "its V"
-
-
-def _head(
-    path: Path, network: Network, data: Dataset, tensors: dict[str, NDArray[Any]], group: _Group
-) -> tuple[Array, str]:
-    """Take the output weights, (M, m), from a head stored as (m, M) or (M, m)."""
-    values, units = tensors[group.weight], network.skip_count
-    if group.bias and np.any(tensors[group.bias] != 0):
-        raise CaseError(
-            f"{path}: the head's bias {group.bias!r} is not zero, and the theory has none; take the module over with"
-            ' vf.from_torch(module, shape, output_bias="unit"), or train a head without bias'
-        )
-    matrix = values if group.turned else values.T
-    other = values.T if group.turned else values
-    zeros = f", its bias {group.bias!r} is zero" if group.bias else ""
-    shown = one_line(group.weight)
-    if matrix.shape == (units, data.classes):
-        return exact_tensor(path, group.weight, matrix), f"{shown}{'' if group.turned else ' transposed'}{zeros}"
-    if data.classes == 2 and matrix.shape == (units, 1):
-        v, said = one_logit(exact_tensor(path, group.weight, matrix), f"{path}: {shown}", data)
-        return v, f"[0, {shown}]{zeros}{said}"
-    return _fitting(path, group.weight, other, (units, data.classes)), f"{shown}{zeros}"
-
-
-def _require_known_classes(path: Path, name: str, columns: int, data: Dataset) -> None:
-    """Say how a classifier with more classes than occur in the data is stated."""
-    if columns > data.classes:
-        raise CaseError(
-            f"{path}: {name!r} is for {columns} classes, and the data have {data.classes}; say which, in [data]:"
-            f" {suggestion(data, columns)}"
-        )
-
-
-def _unknown(path: Path, network: Network, names: Sequence[str]) -> CaseError:
-    known = ", ".join([view.name for view in network.parameters][:MAX_NAMED])
-    several = "unknown tensor" if len(names) == 1 else f"{len(names)} unknown tensors,"
-    return CaseError(
-        f"{path}: {several} {_listed(list(names))}; this network has {known}, ..., and V: rename, or leave out of the"
-        " file"
-    )
-
-
-def _several(path: Path, names: Sequence[str]) -> CaseError:
-    return CaseError(
-        f"{path}: the tensors {_listed(list(names))} have equal shapes and fit in several ways; rename them"
-        " layer0.weight, layer0.bias, layer1.weight, ..., and the output weights V"
-    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,8 +1,7 @@
 """Arb kernels of activations: the activation's one expression, walked over ball operations.
 
 Wide balls make Arb's elementary functions useless (``arb(0, 2).tanh()`` is ``+-52.7``), so a monotone function of a
-wide ball
-is evaluated at the two exact endpoints, and so is a whole activation that is proved to be increasing.
+wide ball is evaluated at the two exact endpoints, and so is a whole activation that is proved to be increasing.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from flint import arb, ctx, fmpq
 
 from verifier.errors import ExpressionError
 from verifier.sigma.activations import Activation
-from verifier.sigma.tree import Tree, evaluate, tree_of
+from verifier.sigma.functions import FUNCTIONS
+from verifier.sigma.tree import Ops, Tree, evaluate, tree_of
 
 Kernel = Callable[[arb], arb]
 
@@ -30,8 +30,15 @@ def is_wide(z: arb) -> bool:
 def at_endpoints(function: Kernel) -> Kernel:
     """Evaluate a non-decreasing function of a wide ball at its endpoints.
 
-    Guarantee: if ``function`` encloses a non-decreasing real function at exact points and on balls, so does the result,
-    and on a wide ball its image is the exact range up to rounding.
+    Parameters
+    ----------
+    function : callable
+        Maps a ball to a ball that contains a non-decreasing real function's values on it.
+
+    Returns
+    -------
+    callable
+        Guarantee: encloses the same function, and on a wide ball its image is the exact range up to rounding.
     """
 
     def wrapped(z: arb) -> arb:
@@ -42,18 +49,20 @@ def at_endpoints(function: Kernel) -> Kernel:
     return wrapped
 
 
-def _sigmoid(z: arb) -> arb:
-    # The form whose exponential does not overflow.
-    if z < 0:
-        exponential = z.exp()
-        return exponential / (1 + exponential)
-    return 1 / (1 + (-z).exp())
-
-
 def integer_power(z: arb, n: int) -> arb:
-    """Enclose the n-th power, n >= 1.
+    """Enclose the n-th power.
 
-    Guarantee: contains ``x**n`` for every x in z. (Arb's own power of a ball around exactly 0 is not finite.)
+    Parameters
+    ----------
+    z : arb
+        Any ball.
+    n : int
+        At least 1.
+
+    Returns
+    -------
+    arb
+        Guarantee: contains ``x**n`` for every x in z. (Arb's own power of a ball around exactly 0 is not finite.)
     """
     if z.is_exact() or not z.is_finite() or not z.mid().is_zero():
         return z**n
@@ -61,36 +70,14 @@ def integer_power(z: arb, n: int) -> arb:
     return low.union(high) if n % 2 else arb(0).union(high)
 
 
-def _softplus(z: arb) -> arb:
-    # log(1 + e^z) = z + log(1 + e^-z): the form whose exponential does not overflow.
-    if z > 0:
-        return z + (-z).exp().log1p()
-    return z.exp().log1p()
-
-
-_MONOTONE: dict[str, Kernel] = {
-    "exp": arb.exp,
-    "log": arb.log,
-    "sqrt": arb.sqrt,
-    "tanh": arb.tanh,
-    "sinh": arb.sinh,
-    "atan": arb.atan,
-    "erf": arb.erf,
-    "log1p": arb.log1p,
-    "expm1": arb.expm1,
-    "sigmoid": _sigmoid,
-    "softplus": _softplus,
-}
-_PLAIN: dict[str, Kernel] = {"sin": arb.sin, "cos": arb.cos, "cosh": arb.cosh, "abs": abs, "sign": arb.sgn}
-
-
-class _ArbOps:
+class _ArbOps(Ops[Kernel]):
     """Ball operations; every value is a function of the activation's argument.
 
     ``guard`` wraps a monotone function: by `at_endpoints`, or not at all where the arguments are known to be narrow.
     """
 
     def __init__(self, guard: Callable[[Kernel], Kernel]) -> None:
+        super().__init__(_identity)
         self.guard = guard
 
     def const(self, p: int, q: int) -> Kernel:
@@ -104,9 +91,6 @@ class _ArbOps:
     def e(self) -> Kernel:
         value = arb.const_e()
         return lambda t: value
-
-    def var(self) -> Kernel:
-        return _identity
 
     def add(self, *terms: Kernel) -> Kernel:
         first, rest = terms[0], terms[1:]
@@ -140,27 +124,25 @@ class _ArbOps:
         return lambda t: base(t) ** arb(fmpq(p, q))
 
     def call(self, name: str, *args: Kernel) -> Kernel:
+        if name not in FUNCTIONS:
+            raise ExpressionError(
+                f"function {name!r} has no ball arithmetic; use one of {', '.join(sorted(FUNCTIONS))}"
+            )
+        function = FUNCTIONS[name]
         if name in ("max", "min"):
-            pick = arb.max if name == "max" else arb.min
 
             def extreme(t: arb) -> arb:
                 value = args[0](t)
                 for argument in args[1:]:
-                    value = pick(value, argument(t))
+                    value = function.arb(value, argument(t))
                 return value
 
             return extreme
-        if name == "erfc":
-            erfc = self.guard(lambda z: (-z).erfc())
-            (argument,) = args
-            return lambda t: erfc(-argument(t))
-        if name in _MONOTONE:
-            return _compose(self.guard(_MONOTONE[name]), args[0])
-        if name in _PLAIN:
-            return _compose(_PLAIN[name], args[0])
-        raise ExpressionError(
-            f"function {name!r} has no ball arithmetic; use one of {', '.join(sorted(_MONOTONE | _PLAIN))}"
-        )
+        (argument,) = args
+        if function.direction < 0:
+            mirrored = self.guard(lambda z: function.arb(-z))
+            return lambda t: mirrored(-argument(t))
+        return _compose(self.guard(function.arb) if function.direction else function.arb, argument)
 
 
 def _unguarded(function: Kernel) -> Kernel:
@@ -176,7 +158,7 @@ def _compose(outer: Kernel, inner: Kernel) -> Kernel:
 
 
 def arb_kernel(activation: Activation, *, narrow: bool = False) -> Kernel:
-    """Ball version of an activation at the current working precision.
+    """Make the ball version of an activation at the current working precision.
 
     Parameters
     ----------
@@ -197,9 +179,22 @@ def arb_kernel(activation: Activation, *, narrow: bool = False) -> Kernel:
 
 
 def tree_kernel(tree: Tree) -> Kernel:
-    """Ball version of any expression tree, for instance a derivative's, at the current working precision.
+    """Make the ball version of any expression tree, for instance a derivative's, at the current working precision.
 
-    Guarantee: the result contains the expression's value at every real point of the ball.
+    Parameters
+    ----------
+    tree : Tree
+        The expression.
+
+    Returns
+    -------
+    callable
+        Guarantee: the image of a ball contains the expression's value at every real point of it, or is not finite.
+
+    Raises
+    ------
+    ExpressionError
+        The tree has a function that is not in `verifier.sigma.functions`.
     """
     return _compiled(tree, False, False, ctx.prec)
 

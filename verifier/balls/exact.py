@@ -13,10 +13,11 @@ import numpy as np
 from flint import arb, arb_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
+from verifier.balls.decimals import far_decimal, short_decimal
+from verifier.balls.limbs import compact, limbs, term_integers
 from verifier.data.gate import exact
 from verifier.errors import DataError
 
-LIMB_BITS = 62
 STATABLE = 180_000
 """Certificates hold numbers of size 2^-200000 and more; what is stated keeps away from that."""
 SHOWN_BITS = 64
@@ -27,12 +28,20 @@ MOST_DIGITS = 64
 """Where a bound is printed with more digits to keep it on its side of another number."""
 EXACT_DIGITS = 9
 """A number that needs more digits, or more characters, is printed as a product with a power of two."""
-_INTEGER_DTYPES = (np.int8, np.int16, np.int32, np.int64)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Dyadic:
-    """The exact number ``mantissa * 2^exponent``."""
+    """The exact number ``mantissa * 2^exponent``.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.Dyadic.of_float(0.75)
+    Dyadic(3 * 2^-2, about 0.75)
+    >>> vf.Dyadic(3, -2).fraction()
+    Fraction(3, 4)
+    """
 
     mantissa: int
     exponent: int
@@ -125,6 +134,12 @@ def at_least(value: Bound, digits: int = 4) -> str:
 
     Guarantee: the decimal number printed is <= ``value`` (of a ball: <= each of its points); "-inf" if the ball has no
     finite lower end.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.at_least(2 / 3), vf.at_least(vf.Dyadic(1, -40), digits=2)
+    ('0.6666', '9e-13')
     """
     return _directed(value, digits, decimal.ROUND_FLOOR)
 
@@ -144,6 +159,12 @@ def at_most(value: Bound, digits: int = 4, *, below: int | None = None) -> str:
 
     Guarantee: the decimal number printed is >= ``value`` (of a ball: >= each of its points); "inf" if the ball has no
     finite upper end.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.at_most(2 / 3), vf.at_most(1 - 2**-20, below=1)
+    ('0.6667', '0.99999905')
     """
     text = _directed(value, digits, decimal.ROUND_CEILING)
     longer = MOST_DIGITS if text == "nan" else digits
@@ -159,6 +180,12 @@ def about(value: Bound, digits: int = 3) -> str:
     """Print a number that bounds nothing, rounded to nearest: for sizes and choices, never beside "at least" or "<=".
 
     Of a ball it is the midpoint.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.about(2 / 3)
+    '0.667'
     """
     return _directed(value.mid() if isinstance(value, arb) else value, digits, decimal.ROUND_HALF_EVEN)
 
@@ -185,31 +212,13 @@ def _directed(value: Bound, digits: int, rounding: str) -> str:
         if not math.isfinite(value):
             return str(float(value))
         value = Fraction(value)
-    context = decimal.Context(prec=digits, rounding=rounding, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
-    # numerator and denominator are exact, so there is one rounding, in the division or the multiplication
     if isinstance(value, Fraction):
-        short = context.divide(decimal.Decimal(value.numerator), decimal.Decimal(value.denominator))
-    elif value.mantissa == 0:
+        return short_decimal(value.numerator, value.denominator, digits, rounding)
+    if value.mantissa == 0:
         return "0"
-    elif abs(_magnitude(value)) > PRINTABLE:
-        return _far(value, rounding)
-    else:
-        power = decimal.Decimal(1 << abs(value.exponent))
-        scale = context.multiply if value.exponent >= 0 else context.divide
-        short = scale(decimal.Decimal(value.mantissa), power)
-    short = short.normalize(context)
-    return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
-
-
-def _far(value: Dyadic, rounding: str) -> str:
-    """Print a number whose exact decimals would be too long: a power of ten, or no bound, on the right side of it."""
-    positive, small = value.mantissa > 0, _magnitude(value) < 0
-    away = rounding == (decimal.ROUND_CEILING if positive else decimal.ROUND_FLOOR)  # from 0
-    if small:  # beyond 10^-301029, to which the guarantee holds
-        size = "1e-300000" if away else "0"
-    else:
-        size = "1e+300000" if rounding in (decimal.ROUND_FLOOR, decimal.ROUND_CEILING) and not away else "inf"
-    return size if positive or size == "0" else f"-{size}"
+    if abs(_magnitude(value)) > PRINTABLE:
+        return far_decimal(value.mantissa > 0, _magnitude(value) < 0, rounding)
+    return short_decimal(value.mantissa << max(value.exponent, 0), 1 << max(-value.exponent, 0), digits, rounding)
 
 
 def round_down(value: arb, bits: int = 30) -> Dyadic:
@@ -267,6 +276,15 @@ class ExactArray:
     """An array of exact dyadic numbers: the sum over ``terms`` of ``values * 2^exponent``.
 
     One float64 term holds 53-bit numbers; wider integers are held in 62-bit limbs, one int64 term per limb.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> array = vf.ExactArray.of_floats([[0.5, 1], [2, 3]])
+    >>> array
+    <ExactArray (2, 2): int8 * 2^-4>
+    >>> array.integers()
+    ([8, 16, 32, 48], -4)
     """
 
     shape: tuple[int, ...]
@@ -322,7 +340,7 @@ class ExactArray:
         if type(values) is not np.ndarray or values.dtype != np.dtype(np.float64) or not np.isfinite(values).all():
             array = exact(values, what)
         if array.dtype.kind == "f":
-            return cls(array.shape, (_compact(np.array(array, dtype=np.float64, order="C")),))
+            return cls(array.shape, (compact(np.array(array, dtype=np.float64, order="C")),))
         return cls._of_rationals([Fraction(number) for number in array.ravel().tolist()], array.shape, what)
 
     @classmethod
@@ -341,27 +359,14 @@ class ExactArray:
     @classmethod
     def of_integers(cls, numerators: Sequence[int], shape: tuple[int, ...], exponent: int) -> ExactArray:
         """``numerators * 2^exponent`` in C order, in the smallest integer type or in limbs."""
-        bits = max(max(numerators, default=0), -min(numerators, default=0)).bit_length()
-        for dtype in _INTEGER_DTYPES:
-            if bits < np.iinfo(dtype).bits:
-                return cls(shape, ((np.array(numerators, dtype=dtype).reshape(shape), exponent),))
-        terms = []
-        rest, mask = [int(v) for v in numerators], (1 << LIMB_BITS) - 1
-        position = 0
-        while any(rest):
-            last = max(v.bit_length() for v in rest) <= LIMB_BITS
-            limb = rest if last else [v & mask for v in rest]
-            terms.append((np.array(limb, dtype=np.int64).reshape(shape), exponent + position))
-            rest = [0] * len(rest) if last else [v >> LIMB_BITS for v in rest]
-            position += LIMB_BITS
-        return cls(shape, tuple(terms))
+        return cls(shape, limbs(numerators, shape, exponent))
 
     def integers(self) -> tuple[list[int], int]:
         """Numerators in C order and one common exponent.
 
         Guarantee: the array equals ``numerators * 2^exponent`` exactly.
         """
-        parts = [_term_integers(values, exponent) for values, exponent in self.terms]
+        parts = [term_integers(values, exponent) for values, exponent in self.terms]
         common = min(exponent for _, exponent in parts)
         total = [0] * math.prod(self.shape)
         for numerators, exponent in parts:
@@ -393,48 +398,3 @@ class ExactArray:
         for values, exponent in reversed(self.terms):
             total = total + np.ldexp(values.astype(np.float64), exponent)
         return total
-
-
-def given_weights(units: int, weights: Any, what: str) -> ExactArray:
-    """Take output weights, shape (M, m) with M = ``units`` and m >= 2.
-
-    Guarantee: exactly the numbers that were given.
-
-    Raises
-    ------
-    DataError
-        They are no such numbers, or of another shape.
-    """
-    found = ExactArray.of_floats(weights, what)
-    if len(found.shape) != 2 or found.shape[0] != units or found.shape[1] < 2:
-        head = "; a head with one logit z is the head (0, z): numpy.hstack([0 * v, v])"
-        one = head if found.shape == (units, 1) else ""
-        raise DataError(f"{what}: V has shape {found.shape}; expected (M, m) with M = {units} and m >= 2{one}")
-    return found
-
-
-def _compact(values: NDArray[np.float64]) -> tuple[NDArray[Any], int]:
-    """Find the smallest dtype, and an exponent, that hold every value exactly."""
-    largest = float(np.abs(values).max()) if values.size else 0.0
-    if largest < 2.0**15:
-        for exponent in (0, -4, -8, -12):
-            scaled = np.asarray(np.ldexp(values, -exponent))
-            if float(np.abs(scaled).max(initial=0.0)) < 2.0**15 and bool((scaled == np.trunc(scaled)).all()):
-                small = np.int8 if float(np.abs(scaled).max(initial=0.0)) < 2.0**7 else np.int16
-                return scaled.astype(small), exponent
-    with np.errstate(over="ignore"):
-        single = np.asarray(values.astype(np.float32))
-    return (single if np.array_equal(single.astype(np.float64), values) else values), 0
-
-
-def _term_integers(values: NDArray[Any], exponent: int) -> tuple[list[int], int]:
-    if values.dtype.kind in "iu":
-        return list(values.ravel().tolist()), exponent
-    mantissa, powers = np.frexp(values.astype(np.float64).ravel())
-    numerators = (mantissa * 2.0**53).astype(np.int64)
-    nonzero = numerators != 0
-    if not nonzero.any():
-        return [0] * numerators.size, exponent
-    low = int(powers[nonzero].min())
-    shifts = np.where(nonzero, powers - low, 0).tolist()
-    return [m << s for m, s in zip(numerators.tolist(), shifts, strict=True)], exponent + low - 53

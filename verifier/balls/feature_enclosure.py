@@ -16,8 +16,9 @@ from verifier.balls.activation import NARROW_BITS, Kernel, arb_kernel
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
 from verifier.network.arguments import given_inputs, given_parameters
-from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array, Network, approx_features
+from verifier.network.windows import window_indices
 
 BLOCK_ROWS = 256
 """Samples enclosed together: large enough for fast products, small enough that a block stays in tens of megabytes."""
@@ -47,6 +48,19 @@ class FeatureEnclosure(Brief):
     Notes
     -----
     Guarantee: ``block(i)`` contains the exact-real value of every feature of its samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> features = vf.FeatureEnclosure(network, u, x, 64)
+    >>> rows, psi = next(features.blocks())
+    >>> rows, psi.nrows(), psi.ncols()
+    (slice(0, 3, None), 3, 3)
+    >>> bool(psi[0, 0].rad() < 1e-15)
+    True
     """
 
     network: Network

@@ -84,12 +84,21 @@ def enclose_margins(
         Exact output weights, each of shape ``(M, m)``.
     labels
         True classes, shape ``(N,)``.
+    progress
+        Called with the fraction done.
 
     Returns
     -------
     list of Margins
         Guarantee: each ball contains ``sum_j Psi_ij (V_{j,y_i} - V_jk)``. The differences ``V_{j,y} - V_jk`` are formed
         before the product, so that what the columns of V have in common cancels exactly.
+
+    Raises
+    ------
+    NetworkError
+        If labels or weights do not fit.
+    NotEnclosed
+        If binary64 cannot enclose them, or its products are not as trusted.
     """
     classes = weights[0].shape[1]
     _check(features, weights, labels, classes)

@@ -18,8 +18,9 @@ from flint import arb, arb_mat
 from verifier.balls.activation import arb_kernel, tree_kernel
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
-from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array, Network
+from verifier.network.windows import window_indices
 
 Rows = list[list[arb]]
 

@@ -1,1 +1,1 @@
-"""The certificate format and its writer; `FORMAT.md` and `schema-v1.json` describe it."""
+"""The certificate format, described in `FORMAT.md`, its writer, and what reads certificates to people."""

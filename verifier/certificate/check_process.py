@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verifier.certificate.cost import Limits
+from verifier.certificate.limits import Limits
 from verifier.certificate.memory import MemoryWatch
 from verifier.display import Facts, Judged, Shown
 from verifier.errors import InputError
@@ -30,6 +30,22 @@ class Checked(Judged, Shown):
 
     The verdict is ``ACCEPTED``, ``REJECTED``, ``UNREADABLE``, or ``TOO EXPENSIVE``: the check ran into its limit of
     memory or CPU time, which says nothing about the certificate.
+
+    Parameters
+    ----------
+    file : str
+        The certificate.
+    verdict, reason : str
+        The answer, and the rule that a rejected certificate breaks.
+    seconds : float
+        What the check took.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> answer = vf.Checked("c.json", "TOO EXPENSIVE", "CPU time beyond 600 s", 600.0)
+    >>> answer.accepted, answer.refused
+    (False, False)
     """
 
     file: str

@@ -32,13 +32,13 @@ def out_of_reach(network: Network, u: Array, inputs: Array) -> str | None:
     """
     if _surely_small(network, u, inputs):
         return None
-    for index, (arguments, _) in enumerate(approx_layers(network, u, inputs)):
+    for index, found in enumerate(approx_layers(network, u, inputs)):
         layer = network.layers[index]
-        if layer.activation is None or arguments is None:
+        if layer.activation is None or found.arguments is None:
             continue
         if not layer.activation.expression.has(sympy.exp, sympy.sinh, sympy.cosh):
             continue
-        largest = np.abs(arguments).max()
+        largest = np.abs(found.arguments).max()
         if not largest <= PLAIN_LIMIT:
             return f"layer {index} has arguments of size {largest:.1e}, at which {layer.activation.name} overflows"
     return None

@@ -22,7 +22,7 @@ def bench(
     from verifier.balls.binary64.backend import backend_for
     from verifier.bench import as_json as to_json
     from verifier.bench import print_bench, run_bench
-    from verifier.run.table import ProgressDisplay
+    from verifier.run.progress import ProgressDisplay
 
     backend = backend_for(device)
     found = run_bench(backend, ProgressDisplay(console(stderr=True)), full=full)

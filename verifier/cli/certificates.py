@@ -46,7 +46,7 @@ def init(
     file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write the sample.")] = Path("case.toml"),
 ) -> None:
     """Write a sample case file with every key explained."""
-    from verifier.certificate.writer import atomic_write
+    from verifier.certificate.files import atomic_write
     from verifier.run.case import SAMPLE
 
     if file.exists():

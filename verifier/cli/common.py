@@ -44,7 +44,7 @@ def require_json_name(out: Path | None) -> None:
 
 def say_written(out: Path | None, written: Path | None, builder: CertificateBuilder | None) -> None:
     """Say where the certificate is and what it leaves out, or why there is none."""
-    from verifier.certificate.cost import sentence
+    from verifier.certificate.limits import sentence
 
     if written is not None:
         console().print(f"Certificate: {written}", highlight=False, markup=False, soft_wrap=True)

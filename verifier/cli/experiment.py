@@ -49,10 +49,11 @@ def experiment(
     """
     from verifier.experiments.config import changed, read_configuration
     from verifier.experiments.plan import jobs_of
-    from verifier.experiments.results import print_experiment, results_json
+    from verifier.experiments.results import results_json
     from verifier.experiments.runner import configuration_toml, run_experiment
+    from verifier.experiments.table import print_experiment
     from verifier.run.executors import workers
-    from verifier.run.table import ProgressDisplay
+    from verifier.run.progress import ProgressDisplay
 
     configuration = changed(read_configuration(config), data=data, root=root, seeds=seeds)
     count = len(jobs_of(name, configuration))

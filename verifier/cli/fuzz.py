@@ -46,7 +46,7 @@ def fuzz(
 
     from verifier.balls.feature_enclosure import use_threads
     from verifier.fuzz.conjecture import load_conjecture, shipped
-    from verifier.fuzz.properties import PROPERTIES
+    from verifier.fuzz.properties.core import PROPERTIES
     from verifier.fuzz.search import DEFAULT_EXAMPLES, replay, search
     from verifier.fuzz.table import print_properties, print_result, progress
 

@@ -93,7 +93,8 @@ def witness(
     """Construct a U of full rank (W1-W3, or a dense random one): full rank at almost every U, no bad local valley."""
     from verifier.options import at_most_threads
     from verifier.run.case import read_case
-    from verifier.run.table import ProgressDisplay, print_witness
+    from verifier.run.progress import ProgressDisplay
+    from verifier.run.table import print_witness
     from verifier.run.witnessing import run_witness, table_along_line
     from verifier.verdict import Verdict
 
@@ -131,7 +132,7 @@ def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: i
     from verifier.rank.singular_values import describe, singular_values
     from verifier.run.case import read_case
     from verifier.run.case_problem import case_problem
-    from verifier.run.table import ProgressDisplay
+    from verifier.run.progress import ProgressDisplay
     from verifier.verdict import Verdict
 
     case = read_case(case_path)
@@ -169,8 +170,9 @@ def _prove(
     from verifier.prove import prove
     from verifier.run.case import ESCAPES, read_case
     from verifier.run.case_problem import case_options, case_problem
+    from verifier.run.progress import ProgressDisplay
     from verifier.run.record import record_of
-    from verifier.run.table import ProgressDisplay, print_steps
+    from verifier.run.table import print_steps
 
     case = read_case(case_path)
     require_json_name(out)

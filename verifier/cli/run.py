@@ -60,8 +60,10 @@ def run(
     from verifier.run.executors import workers
     from verifier.run.family import read_cases
     from verifier.run.ledger import suffix
-    from verifier.run.runner import packaged_cases, parse_shard, run_cases, to_json
-    from verifier.run.table import ProgressDisplay, print_steps, print_summary, print_table
+    from verifier.run.progress import ProgressDisplay
+    from verifier.run.record import to_json
+    from verifier.run.runner import packaged_cases, parse_shard, run_cases
+    from verifier.run.table import print_steps, print_summary, print_table
 
     if suite is not None and suite not in ("quick", "full"):
         raise InputError(f"--suite {suite}: unknown suite; use quick or full")

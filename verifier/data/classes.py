@@ -129,11 +129,11 @@ def _order(occurring: list[Any], categories: Sequence[Any] | None) -> list[Any]:
 
 
 def _among(values: list[Any], classes: Classes) -> tuple[IntArray, tuple[str, ...]]:
-    """Number labels by the classes that were given."""
+    """Number labels by the classes that a user states; each must be among them."""
     count, names = classes_of(classes)
-    given = list(range(count)) if isinstance(classes, int | np.integer) else label_entries(classes, "classes")
-    number = {value: k for k, value in enumerate(given)}
-    kinds = {type(value) for value in given}
+    every = list(range(count)) if isinstance(classes, int | np.integer) else label_entries(classes, "classes")
+    number = {value: k for k, value in enumerate(every)}
+    kinds = {type(value) for value in every}
     for position, value in enumerate(values):
         # True is found under 1: as a class it is one only where the classes are booleans, or 0 and 1 by their number
         same_kind = bool in kinds if isinstance(value, bool) else kinds != {bool}
@@ -146,17 +146,23 @@ def _among(values: list[Any], classes: Classes) -> tuple[IntArray, tuple[str, ..
 
 
 def classes_of(classes: Classes) -> tuple[int, tuple[str, ...]]:
-    """How many classes were given, and their names."""
+    """Return how many classes ``classes`` states, and their names as they are printed.
+
+    Raises
+    ------
+    DataError
+        Too few or too many, or one is there twice.
+    """
     if isinstance(classes, bool | np.bool_):
         raise DataError(f"classes = {classes}: give their number, or all their names in the order of the outputs")
     try:
         count = operator.index(classes)  # type: ignore[arg-type]
     except TypeError:
-        given = label_entries(classes, "classes")
-        if len(set(given)) < len(given):
-            twice = next(value for k, value in enumerate(given) if value in given[:k])
+        every = label_entries(classes, "classes")
+        if len(set(every)) < len(every):
+            twice = next(value for k, value in enumerate(every) if value in every[:k])
             raise DataError(f"classes: {one_line(twice)} is there twice; name each class once") from None
-        count, names = len(given), class_names(given)
+        count, names = len(every), class_names(every)
     else:
         names = tuple(map(str, range(count))) if 2 <= count <= MAX_CLASSES else ()
     if not 2 <= count <= MAX_CLASSES:
@@ -171,7 +177,20 @@ def _remedy(classes: Classes, names: tuple[str, ...]) -> str:
 
 
 def suggestion(data: Dataset, count: int) -> str:
-    """How to say that a network has ``count`` classes, of which these data have fewer, as the end of a message."""
+    """How to say that a network has ``count`` classes, of which these data have fewer, as the end of a message.
+
+    Parameters
+    ----------
+    data : Dataset
+        The samples; the names of classes that occur are shown.
+    count : int
+        Number m of outputs of the network.
+
+    Returns
+    -------
+    str
+        ``classes=...`` as one writes it.
+    """
     occurring = [data.label_names[k] for k in sorted(set([] if data.labels is None else data.labels.tolist()))]
     if all(name.isdecimal() and int(name) < count for name in occurring):
         return f"classes={count}"

@@ -267,6 +267,7 @@ def scaled_inputs(inputs: FloatArray, scale: Scale, *, common: bool = False) -> 
         if len(set(exponents)) == 1:
             return scaled, _in_words(exponents[0])
         listed = f"columns times 2^k, k = {' '.join(str(k) for k in exponents)}"
+        # a certificate's header takes 200 characters, and readers put their own words before these
         return scaled, listed if len(listed) <= 160 else "columns times powers of 2 with max |column| in (1/2, 1]"
     if isinstance(scale, bool) or not isinstance(scale, int):
         raise DataError(f"scale = {one_line(scale)}: must be 'auto', 'none' or an integer exponent of 2")

@@ -101,7 +101,13 @@ def read_images(
 
 
 def is_idx(path: Path) -> bool:
-    """Whether a name is that of an IDX file: ``train-images-idx3-ubyte``, ``x.idx``, also with ``.gz``."""
+    """Whether a name is that of an IDX file: ``train-images-idx3-ubyte``, ``x.idx``, also with ``.gz``.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which need not exist.
+    """
     return _IDX_NAME.search(path.name) is not None
 
 
@@ -112,6 +118,16 @@ def is_cifar(path: Path) -> bool:
 
 def labels_beside(path: Path) -> Path:
     """Find the labels of a file of images: ``train-labels-idx1-ubyte`` beside ``train-images-idx3-ubyte``.
+
+    Parameters
+    ----------
+    path : Path
+        The file of images.
+
+    Returns
+    -------
+    Path
+        A file that exists, plain or compressed.
 
     Raises
     ------

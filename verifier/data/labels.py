@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ from verifier.data.dataset import IntArray
 from verifier.data.names import MAX_NAME, printable
 from verifier.data.tables.numbers import is_infinite, is_missing, is_numeric, number_text
 from verifier.errors import DataError, one_line
-
-MAX_NAMES: Final = 5
-"""How many label values a message lists."""
 
 
 def numbered(values: Sequence[Hashable], order: Sequence[Hashable]) -> tuple[IntArray, tuple[str, ...]]:

@@ -138,10 +138,10 @@ def _keys(
     name: str, archive: zipfile.ZipFile, have: Sequence[str], inputs: str | None, label: str | None
 ) -> tuple[str, str]:
     """Find the names of the samples and of the labels."""
-    for key, given in (("inputs", inputs), ("label", label)):
-        if given is not None and given not in have:
-            words = nearest(str(given), have) if have else "the archive is empty"
-            raise DataError(f"{name}: data.{key} = {one_line(given)}: no such array; {words}")
+    for option, key in (("inputs", inputs), ("label", label)):
+        if key is not None and key not in have:
+            remedy = nearest(str(key), have) if have else "the archive is empty"
+            raise DataError(f"{name}: data.{option} = {one_line(key)}: no such array; {remedy}")
     if inputs is not None and label is not None:
         return inputs, label
     for x_key, y_key in PAIRS:

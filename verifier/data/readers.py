@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +24,6 @@ from verifier.errors import DataError, nearest, one_line
 
 BUILT_IN: Final = ("digits", "iris", "wine", "breast_cancer")
 """Data sets that scikit-learn ships, so that no download is needed."""
-
-_OF_TABLES: Final = ("columns", "drop", "missing", "delimiter", "decimal", "header")
-_OF_ARRAYS: Final = ("inputs", "layout")
 
 
 def load_dataset(
@@ -94,6 +92,13 @@ def load_dataset(
     DataError
         Unknown name, unreadable file, a question that the file leaves open, or data that cannot be held exactly; one
         line with file, line, column, value and remedy.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.load_dataset("iris", samples=60)
+    >>> data.samples, data.dimension, data.label_names
+    (60, 4, ('setosa', 'versicolor', 'virginica'))
     """
     if (name is None) == (path is None):
         raise DataError("data: give exactly one of name (a built-in) and path (a file of samples)")
@@ -101,7 +106,7 @@ def load_dataset(
         name, path = None, name
     file = Path(str(path))
     ending = Path(bare_name(file.name)).suffix.lower()
-    tabular = dict(zip(_OF_TABLES, (columns, drop, missing, delimiter, decimal, header), strict=True))
+    options = TableOptions(label, columns, drop, missing, delimiter, decimal, header)
     images = name is None and (is_idx(file) or is_cifar(file))
     if labels is not None and not (name is None and is_idx(file)):
         raise DataError(
@@ -110,7 +115,7 @@ def load_dataset(
         )
     table = name is None and not images and ending != ".npz"
     if not table:
-        _refuse(name or file.name, "a table, such as CSV", tabular)
+        _refuse(name or file.name, "a table, such as CSV", {**asdict(options), "label": None})
     if ending != ".npz" or name is not None:
         _refuse(name or file.name, "an .npz archive", {"inputs": inputs, "layout": layout})
     if (images or name is not None) and label is not None:
@@ -125,7 +130,7 @@ def load_dataset(
         kind = not_read(file.name)
         if kind is not None and not file.is_dir():
             raise not_samples(file.name, kind)
-        dataset = read_table(file, TableOptions(label, columns, drop, missing, delimiter, decimal, header), scale)
+        dataset = read_table(file, options, scale)
     return dataset if samples is None else dataset.first(samples)
 
 

@@ -81,7 +81,18 @@ class SampleSource:
 
     @classmethod
     def of_dataset(cls, dataset: Dataset) -> SampleSource:
-        """Read the (distinct) rows of a data set."""
+        """Take the rows of a data set as they are, each once.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            Its multiplicities are not carried over: rank and witnesses speak of distinct rows.
+
+        Returns
+        -------
+        SampleSource
+            A view of its samples, with its name, shape and number of classes.
+        """
         return cls(dataset.name, dataset.inputs, dataset.scaling, dataset.shape, dataset.classes)
 
     @classmethod
@@ -129,14 +140,31 @@ class SampleSource:
         return int(self.array.shape[1])
 
     def chunks(self) -> Iterator[NDArray[Any]]:
-        """Yield the rows, in order, as small contiguous arrays in the native byte order."""
+        """Yield the rows, in order, as small contiguous arrays in the native byte order.
+
+        Yields
+        ------
+        (rows, d) array
+            Of at most `CHUNK_ENTRIES` entries or one row, of the samples' type.
+        """
         rows = max(1, CHUNK_ENTRIES // self.dimension)
         for start in range(0, self.samples, rows):
             chunk = np.ascontiguousarray(self.array[start : start + rows])
             yield chunk.astype(chunk.dtype.newbyteorder("="), copy=False)
 
     def row(self, index: int) -> list[Any]:
-        """Return one sample as Python numbers, exactly."""
+        """Return one sample exactly.
+
+        Parameters
+        ----------
+        index : int
+            Which row, from 0.
+
+        Returns
+        -------
+        list of int or float
+            Its d coordinates.
+        """
         return list(self.array[index].tolist())
 
     @property
@@ -188,6 +216,11 @@ class SampleSource:
     def stored(self) -> NDArray[Any]:
         """Return the samples in the smallest type of a certificate that holds them; a memory map where that is its own.
 
+        Returns
+        -------
+        (N, d) array
+            Guarantee: exactly the same numbers, in the native byte order and C order.
+
         Raises
         ------
         DataError
@@ -209,10 +242,10 @@ class SampleSource:
         return np.concatenate([chunk.astype(wanted) for chunk in self.chunks()])
 
 
-def _plain(given: Any) -> NDArray[Any]:
+def _plain(values: Any) -> NDArray[Any]:
     """Take what is no plain array of numbers, in a type that holds it."""
-    array = exact(given, "samples")
-    return array if array.dtype.kind != "O" else binary64(given, "samples")
+    array = exact(values, "samples")
+    return array if array.dtype.kind != "O" else binary64(values, "samples")
 
 
 def _numerators(chunk: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_]]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from verifier.errors import InputError, nearest
-from verifier.network.layers import AvgPool, Conv, Dense, Layer, Shape, Source
+from verifier.network.layers import AvgPool, Conv, Dense, Layer, Source
 from verifier.network.network import Network
+from verifier.network.windows import Shape
 
 VGG: Final = {
     "vgg11": (1, 1, 2, 2, 2),
@@ -47,7 +48,7 @@ class Scale:
     width: float
 
     def filters(self, full: int) -> int:
-        """So many filters of a full-size network, scaled."""
+        """Number of filters of a layer that has ``full`` of them in the full-size network."""
         return max(1, round(full * self.width))
 
 
@@ -111,11 +112,11 @@ def connected(layers: Sequence[Layer], shape: Sequence[int], units: int | None, 
     InputError
         No skip units.
     """
-    last = [replace_skip(layer, index == len(layers) - 1) for index, layer in enumerate(layers)]
+    last = [replace(layer, skip=index == len(layers) - 1) for index, layer in enumerate(layers)]
     plain = Network(tuple(shape), last)
     if units is None:
         return plain
-    sizes = [0 if isinstance(layer, AvgPool) else math.prod(s) for layer, s in zip(layers, plain.shapes, strict=True)]
+    sizes = _units(plain)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     if units < 1:
         raise InputError(f"skip_units = {units}: at least one unit must be connected to the outputs")
@@ -125,24 +126,18 @@ def connected(layers: Sequence[Layer], shape: Sequence[int], units: int | None, 
     for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
         inside = drawn[(drawn >= start) & (drawn < stop)] - start
         skips.append(tuple(inside.tolist()) if len(inside) else False)
-    return Network(tuple(shape), [replace_skip(layer, skip) for layer, skip in zip(layers, skips, strict=True)])
+    return Network(tuple(shape), [replace(layer, skip=skip) for layer, skip in zip(layers, skips, strict=True)])
 
 
 def hidden_units(network: Network) -> int:
     """The number of hidden units that skip units are drawn from: all but those of pools."""
+    return sum(_units(network))
+
+
+def _units(network: Network) -> list[int]:
+    """Hidden units with an activation in each layer: none in a pool."""
     pairs = zip(network.layers, network.shapes, strict=True)
-    return sum(math.prod(shape) for layer, shape in pairs if not isinstance(layer, AvgPool))
-
-
-def replace_skip(layer: Layer, skip: bool | tuple[int, ...]) -> Layer:
-    """The same layer with other units connected to the outputs."""
-    if isinstance(layer, Dense):
-        return Dense(layer.width, layer.activation, skip, layer.inputs)
-    if isinstance(layer, AvgPool):
-        return AvgPool(layer.kernel, layer.stride, skip, layer.inputs)
-    return Conv(
-        layer.filters, layer.kernel, layer.activation, layer.stride, layer.bias, skip, layer.inputs, layer.padding
-    )
+    return [0 if layer.activation is None else math.prod(shape) for layer, shape in pairs]
 
 
 def _conv(
@@ -218,4 +213,4 @@ ARCHITECTURES: Final[dict[str, Callable[[Scale], list[Layer]]]] = {
     "fc150": _fc150,
     "fc2": _fc2,
 }
-"""The networks by name."""
+"""Makers of the hidden layers of each network, by its name."""

@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 from flint import arb
 
-from verifier.balls.binary64.backend import numpy_backend
-from verifier.balls.binary64.canary import canary
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.backend import NotEnclosed, numpy_backend
+from verifier.balls.binary64.canary import between_canaries
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
 from verifier.balls.exact import ExactArray, at_least, at_most, lower_float, upper_float
 from verifier.balls.loss import cross_entropy
@@ -32,24 +32,26 @@ from verifier.data.samples import SampleSource
 from verifier.errors import DataError, PrecisionError
 from verifier.experiments.baseline import solve
 from verifier.experiments.config import CertifySection
+from verifier.experiments.data import labels_of
 from verifier.experiments.enclosing import USEFUL_RADIUS, arb_enclosure, arb_evaluations, path_points, widest_radius
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.record import Certified, Finding, PathPoint
 from verifier.landscape.path import Path as LossPath
-from verifier.landscape.path import PathResult, prove_path
 from verifier.landscape.separate import times_right_inverse
+from verifier.landscape.straight_path import PathResult, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.rank.certify import Stage, prove_rank, silent
+from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RightInverse
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.statements.almost_every_u import decide_generic
+from verifier.statements.generic_rank import decide_generic
 from verifier.verdict import Verdict
 
 PASSES = 300
 """Passes over Psi that looking for V may take, where the given V misclassifies."""
 FLOAT_BITS = 53
-"""Binary64 alone."""
+"""Precision of binary64, beyond which Arb takes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +110,24 @@ def certify(
     begun = time.perf_counter()
     grouping = group_duplicates(data)
     rows = grouping.dataset
-    if data.labels is None:
-        raise DataError(f"{data.name} has no labels; experiments classify")
+    labels_of(data)
     if rows.labels is None:
         raise DataError(f"{data.name}: equal samples have different labels; no V has training error zero (X1)")
     backend = numpy_backend()
-    _require(canary(backend, []).failure)
     features = FloatEnclosure(point.network, point.u, rows.inputs, backend)
     affordable = arb_evaluations(features) <= section.evaluations
     large = section.entries < rows.samples * point.network.skip_count
-    work = _Work(point, rows, section, features, large, affordable or thorough, stage)
-    with backend.heard() as products:
-        found, path = work.everything()
-    written_name = answered = ""
-    _require(canary(backend, products).failure)
-    work.builder.arithmetic = (
-        f"proposed and proved in {found.engine} where it suffices, else arb; platform canary passed"
+    done, report = between_canaries(
+        backend, lambda: _Proofs(point, rows, section, features, large, affordable or thorough, stage).everything()
     )
-    if certificate is not None and affordable and not large and not work.builder.empty:
+    if done is None:
+        raise PrecisionError(f"binary64 is refused on this machine: {report.failure}")
+    found, path, builder = done
+    written_name = answered = ""
+    builder.arithmetic = f"proposed and proved in {found.engine} where it suffices, else arb; platform canary passed"
+    if certificate is not None and affordable and not large and not builder.empty:
         stage("certificate: writing and checking")
-        written = work.builder.write(certificate)
+        written = builder.write(certificate)
         process = CheckerProcess([written], jobs=1)
         try:
             (answer,) = process.wait()
@@ -139,12 +139,7 @@ def certify(
     return msgspec.structs.replace(found, certificate=written_name, check=answered, seconds=seconds), points
 
 
-def _require(failure: str | None) -> None:
-    if failure:
-        raise PrecisionError(f"binary64 is refused on this machine: {failure}")
-
-
-class _Work:
+class _Proofs:
     """The proofs at one point, one after the other, with what they share."""
 
     def __init__(
@@ -171,8 +166,8 @@ class _Work:
         self.v = ExactArray.of_floats(point.v)
         self.builder = CertificateBuilder(rows, point.network, point.u, with_labels=True)
 
-    def everything(self) -> tuple[Certified, LossPath | None]:
-        """All findings, and the path."""
+    def everything(self) -> tuple[Certified, LossPath | None, CertificateBuilder]:
+        """Prove all findings; with them the path, and the claims of a certificate."""
         findings: dict[str, Finding] = {}
         rank = self._rank()
         findings["rank"] = _finding(
@@ -202,7 +197,7 @@ class _Work:
             ray_from=None if path is None else path.time_of(path.targets[0]),
             engine=arithmetic(self.features),
         )
-        return found, path
+        return found, path, self.builder
 
     @property
     def max_bits(self) -> int:

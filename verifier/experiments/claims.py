@@ -14,7 +14,7 @@ from typing import Final
 
 from verifier.display import count
 from verifier.experiments.comparison import Judgement, Outcome, sgd_below
-from verifier.experiments.groups import Condition, common_seeds, grouped
+from verifier.experiments.groups import Condition, Group, common_seeds, grouped
 from verifier.experiments.record import Run
 from verifier.experiments.sentences import percent, points
 from verifier.experiments.statistics import mean_interval, paired
@@ -61,92 +61,73 @@ def judge_claims(runs: Sequence[Run]) -> tuple[tuple[Claim, tuple[Judgement, ...
     return tuple((claim, claim.judge(counted)) for claim in CLAIMS)
 
 
-def _skips_train(runs: Sequence[Run]) -> tuple[Judgement, ...]:
-    judged = []
-    for group, by in grouped(runs).items():
-        if "skip" in by:
-            found = list(by["skip"].values())
-            outcome = _all_or_none([_trains(run) for run in found])
-            proved = sum(_proved_to_train(run) for run in found)
-            words = f"{_of(found, _trains)} above 99% training accuracy (mean {_train(found)}); proved for {proved}"
-            judged.append(Judgement(group, outcome, words, len(found)))
-    return tuple(judged)
+def _each(judge: Callable[[Group, ByCondition], Judgement | None]) -> Callable[[Sequence[Run]], tuple[Judgement, ...]]:
+    """Judge each group by itself; None: it has none of the runs that the claim needs."""
+    return lambda runs: tuple(found for group, by in grouped(runs).items() if (found := judge(group, by)) is not None)
 
 
-def _plain_sigmoid_vgg_fails(runs: Sequence[Run]) -> tuple[Judgement, ...]:
-    judged = []
-    for group, by in grouped(runs).items():
-        if group.architecture in VGG and group.activation == "sigmoid" and {"plain", "skip"} & by.keys():
-            expected = [
-                [_at_chance(run) for run in _runs(by, "plain")],
-                [not _at_chance(run) for run in _runs(by, "skip")],
-            ]
-            words = []
-            for name, condition in (("without", "plain"), ("with", "skip")):
-                found = _runs(by, condition)  # type: ignore[arg-type]  # one of the two
-                words.append(f"{name} skips {_of(found, _at_chance)} at chance{f', {_test(found)}' if found else ''}")
-            chance = _chance(next(iter(_runs(by, "plain") or _runs(by, "skip"))))
-            text = f"test accuracy: {'; '.join(words)} (chance: {100.0 * float(chance):.1f}%)"
-            judged.append(Judgement(group, _both(*expected), text, min(map(len, expected))))
-    return tuple(judged)
+def _skips_train(group: Group, by: ByCondition) -> Judgement | None:
+    found = _runs(by, "skip")
+    if not found:
+        return None
+    proved = sum(_proved_to_train(run) for run in found)
+    words = f"{_of(found, _trains)} above 99% training accuracy (mean {_train(found)}); proved for {proved}"
+    return Judgement(group, _all_or_none([_trains(run) for run in found]), words, len(found))
 
 
-def _depth150(runs: Sequence[Run]) -> tuple[Judgement, ...]:
-    judged = []
-    for group, by in grouped(runs).items():
-        if group.architecture == DEEP and {"plain", "skip"} & by.keys():
-            plain, skip = _runs(by, "plain"), _runs(by, "skip")
-            parts = [
-                f"{name} skips {_of(found, _trains)} above 99%{f', mean {_train(found)}' if found else ''}"
-                for name, found in (("with", skip), ("without", plain))
-            ]
-            outcome = _both([_trains(run) for run in skip], [not _trains(run) for run in plain])
-            words = f"training accuracy: {'; '.join(parts)}"
-            judged.append(Judgement(group, outcome, words, min(len(skip), len(plain))))
-    return tuple(judged)
+def _plain_sigmoid_vgg_fails(group: Group, by: ByCondition) -> Judgement | None:
+    plain, skip = _runs(by, "plain"), _runs(by, "skip")
+    if group.architecture not in VGG or group.activation != "sigmoid" or not plain + skip:
+        return None
+    outcome = _both([_at_chance(run) for run in plain], [not _at_chance(run) for run in skip])
+    parts = [
+        f"{name} skips {_of(found, _at_chance)} at chance{f', {_test(found)}' if found else ''}"
+        for name, found in (("without", plain), ("with", skip))
+    ]
+    text = f"test accuracy: {'; '.join(parts)} (chance: {100.0 * float(_chance((plain + skip)[0])):.1f}%)"
+    return Judgement(group, outcome, text, min(len(plain), len(skip)))
 
 
-def _rand_fits(runs: Sequence[Run]) -> tuple[Judgement, ...]:
-    judged = []
-    for group, by in grouped(runs).items():
-        if "rand" in by:
-            found = list(by["rand"].values())
-            verdicts = ["" if run.certified is None else run.certified.verdict("zero_loss") for run in found]
-            proved = verdicts.count("PROVED")
-            outcome: Outcome = "reproduced" if proved == len(found) else "inconclusive"
-            outcome = "not reproduced" if "REFUTED" in verdicts else outcome
-            exact = sum(run.certified is not None and run.certified.errors_high == 0 for run in found)
-            refuted = f", REFUTED in {verdicts.count('REFUTED')}" if "REFUTED" in verdicts else ""
-            words = f"Z1 PROVED in {proved} of {count(len(found), 'run')}{refuted}; in {exact} by the V found"
-            judged.append(Judgement(group, outcome, words, len(found)))
-    return tuple(judged)
+def _depth150(group: Group, by: ByCondition) -> Judgement | None:
+    plain, skip = _runs(by, "plain"), _runs(by, "skip")
+    if group.architecture != DEEP or not plain + skip:
+        return None
+    outcome = _both([_trains(run) for run in skip], [not _trains(run) for run in plain])
+    parts = [
+        f"{name} skips {_of(found, _trains)} above 99%{f', mean {_train(found)}' if found else ''}"
+        for name, found in (("with", skip), ("without", plain))
+    ]
+    return Judgement(group, outcome, f"training accuracy: {'; '.join(parts)}", min(len(skip), len(plain)))
 
 
-def _sgd_generalises_better(runs: Sequence[Run]) -> tuple[Judgement, ...]:
-    return sgd_below(runs, "rand", "rand")
+def _rand_fits(group: Group, by: ByCondition) -> Judgement | None:
+    found = _runs(by, "rand")
+    if not found:
+        return None
+    verdicts = ["" if run.certified is None else run.certified.verdict("zero_loss") for run in found]
+    proved, refuted = verdicts.count("PROVED"), verdicts.count("REFUTED")
+    outcome: Outcome = "reproduced" if proved == len(found) else "not reproduced" if refuted else "inconclusive"
+    exact = sum(run.certified is not None and run.certified.errors_high == 0 for run in found)
+    but = f", REFUTED in {refuted}" if refuted else ""
+    words = f"Z1 PROVED in {proved} of {count(len(found), 'run')}{but}; in {exact} by the V found"
+    return Judgement(group, outcome, words, len(found))
 
 
-def _interpolation_overfits(runs: Sequence[Run]) -> tuple[Judgement, ...]:
-    return sgd_below(runs, "interpolation", "Psi V = onehot")
-
-
-def _skips_do_not_hurt(runs: Sequence[Run]) -> tuple[Judgement, ...]:
-    judged = []
-    for group, by in grouped(runs).items():
-        plain, skip = dict(by.get("plain", {})), dict(by.get("skip", {}))
-        seeds = [seed for seed in common_seeds(plain, skip) if _trains(plain[seed])]
-        if seeds:
-            comparison = paired([-skip[s].test_error for s in seeds], [-plain[s].test_error for s in seeds])
-            interval = comparison.difference
-            outcome: Outcome = "reproduced" if interval.low > -MARGIN else "inconclusive"
-            outcome = "not reproduced" if interval.high < 0.0 else outcome
-            if len(seeds) < FEW and interval.half == 0.0:  # that two seeds agree says little about a third
-                outcome = "inconclusive"
-            words = f"test accuracy with minus without skips: {points(interval)}"
-            left_out = len(common_seeds(plain, skip)) - len(seeds)
-            words += f"; {count(left_out, 'seed')} without a trained plain network" if left_out else ""
-            judged.append(Judgement(group, outcome, words, len(seeds), comparison))
-    return tuple(judged)
+def _skips_do_not_hurt(group: Group, by: ByCondition) -> Judgement | None:
+    plain, skip = dict(by.get("plain", {})), dict(by.get("skip", {}))
+    seeds = [seed for seed in common_seeds(plain, skip) if _trains(plain[seed])]
+    if not seeds:
+        return None
+    comparison = paired([-skip[s].test_error for s in seeds], [-plain[s].test_error for s in seeds])
+    interval = comparison.difference
+    outcome: Outcome = "reproduced" if interval.low > -MARGIN else "inconclusive"
+    outcome = "not reproduced" if interval.high < 0.0 else outcome
+    if len(seeds) < FEW and interval.half == 0.0:  # that two seeds agree says little about a third
+        outcome = "inconclusive"
+    left_out = len(common_seeds(plain, skip)) - len(seeds)
+    words = f"test accuracy with minus without skips: {points(interval)}"
+    words += f"; {count(left_out, 'seed')} without a trained plain network" if left_out else ""
+    return Judgement(group, outcome, words, len(seeds), comparison)
 
 
 CLAIMS: Final = (
@@ -154,44 +135,44 @@ CLAIMS: Final = (
         "skips-train",
         "Networks with skips to the output, trained by SGD, reach more than 99% training accuracy.",
         "SGD with skips",
-        _skips_train,
+        _each(_skips_train),
     ),
     Claim(
         "plain-sigmoid-vgg-fails",
         "A sigmoid VGG without skips stays within 5 points of the test accuracy of guessing; with skips it does not.",
         "SGD on a sigmoid VGG with and without skips",
-        _plain_sigmoid_vgg_fails,
+        _each(_plain_sigmoid_vgg_fails),
     ),
     Claim(
         "depth150",
         "The fully connected network of 150 layers trains with skips and does not without.",
         "SGD on fc150 with and without skips",
-        _depth150,
+        _each(_depth150),
     ),
     Claim(
         "rand-fits",
         "With U as drawn, optimising V alone reaches training error zero (Z1, proved for each run).",
         "rand with certificates",
-        _rand_fits,
+        _each(_rand_fits),
     ),
     Claim(
         "sgd-generalises-better",
         "The test error of SGD on all weights, with skips, is below that of rand.",
         "SGD with skips and rand with the same seeds",
-        _sgd_generalises_better,
+        lambda runs: sgd_below(runs, "rand", "rand"),
     ),
     Claim(
         "interpolation-overfits",
         "The test error of SGD with skips is below that of the least-norm solution of Psi V = onehot (the V of the"
         " proof), U as drawn.",
         "SGD with skips and interpolation with the same seeds",
-        _interpolation_overfits,
+        lambda runs: sgd_below(runs, "interpolation", "Psi V = onehot"),
     ),
     Claim(
         "skips-do-not-hurt",
         "Where the network without skips trains, skips do not lower the test accuracy (by 1 point or more).",
         "SGD with and without skips with the same seeds",
-        _skips_do_not_hurt,
+        _each(_skips_do_not_hurt),
     ),
 )  # fmt: skip
 """The paper's claims that are judged."""

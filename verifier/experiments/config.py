@@ -14,11 +14,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from verifier.data.files import read_regular
+from verifier.data.files.regular import read_regular
 from verifier.errors import CaseError, InputError, nearest, one_line
 from verifier.experiments.architectures import ARCHITECTURES, WIDEST
 from verifier.experiments.data import NAMES
-from verifier.landscape.path import decimal_below
+from verifier.landscape.targets import decimal_below
 from verifier.run.case import MAX_CASE_BYTES, convert
 from verifier.sigma.activations import activation
 
@@ -96,7 +96,7 @@ class CertifySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Configuration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """All of it."""
+    """Configuration of one experiment, section by section."""
 
     data: DataSection = msgspec.field(default_factory=DataSection)
     networks: NetworksSection = msgspec.field(default_factory=NetworksSection)
@@ -108,6 +108,15 @@ class Configuration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 def read_configuration(path: Path | None) -> Configuration:
     """The defaults, with the keys that a TOML file gives.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None: the defaults alone.
+
+    Returns
+    -------
+    Configuration
 
     Raises
     ------
@@ -133,6 +142,21 @@ def changed(
     configuration: Configuration, *, data: str | None = None, root: Path | None = None, seeds: int | None = None
 ) -> Configuration:
     """The configuration with what the command line says instead.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        The defaults, or what a file says.
+    data : str, optional
+        The data set.
+    root : Path, optional
+        The folder of its files.
+    seeds : int, optional
+        So many seeds, 0, 1, ...
+
+    Returns
+    -------
+    Configuration
 
     Raises
     ------
@@ -173,7 +197,7 @@ def validate(found: Configuration, where: str) -> None:
 
 
 def _names(found: Configuration) -> None:
-    """Of data, architectures and activations."""
+    """Refuse names of data, architectures, activations and devices that experiments do not have."""
     networks, training = found.networks, found.training
     if found.data.name not in NAMES:
         raise InputError(f"data.name = {one_line(found.data.name)} is unknown; {nearest(found.data.name, NAMES)}")

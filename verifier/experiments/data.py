@@ -134,6 +134,19 @@ def load_split(
     return Split(name, parts[0][0], parts[1][0], words)
 
 
+def labels_of(data: Dataset) -> IntArray:
+    """The class of each sample, shape (N,).
+
+    Raises
+    ------
+    DataError
+        There are none.
+    """
+    if data.labels is None:
+        raise DataError(f"{data.name} has no labels; experiments classify")
+    return data.labels
+
+
 def files_of(name: str, root: Path | None) -> list[Path]:
     """The files that a data set is read from (none for digits); raises as `load_split` if one is missing."""
     if name == "digits":

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.backend import NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import InputError

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from verifier.network.layers import AvgPool, Conv
 from verifier.network.network import Array, Network, approx_features
 
 Blocks = Callable[[], Iterator[tuple[slice, Array]]]
@@ -59,7 +58,7 @@ def rows_at_a_time(network: Network) -> int:
     largest = 0
     for index, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=True)):
         entries += math.prod(shape)
-        if isinstance(layer, Conv | AvgPool):  # every position reads a window of its own copy
+        if layer.kernel:  # every position reads a window of its own copy
             channels = sum(s[0] for s in network.source_shapes(index))
             largest = max(largest, math.prod(shape[1:]) * channels * math.prod(layer.kernel))
     return max(1, BLOCK_BYTES // (8 * (entries + largest)))

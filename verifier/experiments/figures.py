@@ -19,7 +19,7 @@ from verifier.errors import InputError
 from verifier.experiments.groups import Condition, Group, grouped
 from verifier.experiments.record import Epoch, PathPoint, Run
 from verifier.experiments.statistics import mean_interval
-from verifier.experiments.styles import LINES, MARKERS, NAMES, colour
+from verifier.experiments.styles import STYLES
 from verifier.plot.style import Palette, dress, legend, palette_of
 
 SMALLEST: Final = 1e-12
@@ -78,7 +78,7 @@ def progress_figure(runs: Sequence[Run]) -> Figure:
 def progress_caption(runs: Sequence[Run]) -> str:
     """What `progress_figure` shows, in a sentence."""
     ((group, by),) = grouped(run for run in runs if run.method == "sgd").items()
-    counts = ", ".join(f"{len(seeds)} {NAMES[condition]}" for condition, seeds in by.items())
+    counts = ", ".join(f"{len(seeds)} {STYLES[condition].name}" for condition, seeds in by.items())
     return (
         f"Training progress of {group.words} on {group.samples} samples of {group.data}: a thin line per seed, bold"
         f" their mean (runs: {counts}). Everything here is floating point; nothing in this figure is proved."
@@ -159,7 +159,7 @@ def errors_figure(runs: Sequence[Run]) -> Figure:
     groups = grouped(runs)
     if len({(group.data, group.samples, group.tests, group.experiment) for group in groups}) != 1:
         raise InputError("runs: none, or of several data sets; draw one data set at a time")
-    present = [condition for condition in NAMES if any(condition in by for by in groups.values())]
+    present = [condition for condition in STYLES if any(condition in by for by in groups.values())]
     height = 0.45 * max(1.0, len(present) / 3)  # of a row
     figure = Figure(figsize=(5.4, 1.4 + height * len(groups)), layout="constrained")
     ax = figure.subplots()
@@ -177,7 +177,7 @@ def errors_figure(runs: Sequence[Run]) -> Figure:
     axis = _error_axis(ax, 100.0 * max(run.test_error for run in runs))
     handles, labels = ax.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
-    names = [NAMES[condition] for condition in present]
+    names = [STYLES[condition].name for condition in present]
     figure.legend(
         [once[n] for n in names],
         names,
@@ -193,7 +193,7 @@ def errors_figure(runs: Sequence[Run]) -> Figure:
 
 
 def errors_caption(runs: Sequence[Run]) -> str:
-    """What `errors_figure` shows."""
+    """What `errors_figure` shows, in two sentences."""
     (first, *_) = grouped(runs)
     return (
         f"Test errors on {first.data}: the mean over seeds with Student's 95% interval (none for a single seed), small"
@@ -210,19 +210,20 @@ def _plain(words: str, longest: int = LONGEST) -> str:
 def _progress(
     ax: Axes, condition: Condition, runs: Sequence[Run], value: Callable[[Run, Epoch], float], gid: str
 ) -> None:
-    tint = colour(palette_of(ax), condition)
+    style = STYLES[condition]
+    tint = style.colour(palette_of(ax))
     curves = [{e.epoch: float(value(run, e)) for e in run.epochs} for run in runs]
     for curve in curves:
-        ax.plot(list(curve), list(curve.values()), color=tint, linewidth=0.7, alpha=0.45, linestyle=LINES[condition])
+        ax.plot(list(curve), list(curve.values()), color=tint, linewidth=0.7, alpha=0.45, linestyle=style.line)
     common = sorted(set.intersection(*(set(curve) for curve in curves)))
     means = [float(np.mean([curve[number] for curve in curves])) for number in common]
-    words = f"{NAMES[condition]}, mean of {len(runs)}" if len(runs) > 1 else f"{NAMES[condition]}, one seed"
+    words = f"{style.name}, mean of {len(runs)}" if len(runs) > 1 else f"{style.name}, one seed"
     ax.plot(
         common,
         means,
         color=tint,
         linewidth=2.2,
-        linestyle=LINES[condition],
+        linestyle=style.line,
         label=words,
         zorder=4,
         gid=f"{condition} {gid}",
@@ -250,9 +251,9 @@ def _path_band(ax: Axes, palette: Palette, path: Sequence[PathPoint]) -> None:
     distance: NDArray[np.float64] = np.array([point.distance for point in path])
     low = np.maximum([point.low for point in path], SMALLEST)
     high: NDArray[np.float64] = np.array([point.high for point in path])
-    look: dict[str, Any] = {"color": palette.main, "edgecolor": palette.main, "linewidth": 1.6, "alpha": 0.85}
+    fill: dict[str, Any] = {"color": palette.main, "edgecolor": palette.main, "linewidth": 1.6, "alpha": 0.85}
     words = "the proof's path: between proved bounds"
-    ax.fill_between(distance, low, high, label=words, gid="band", zorder=4, **look)
+    ax.fill_between(distance, low, high, label=words, gid="band", zorder=4, **fill)
     ax.vlines(distance, low, high, color=palette.main, linewidth=2.4, zorder=4)
     ax.plot(distance, high, linestyle="none", marker="_", markersize=5, color=palette.main, gid="bounds", zorder=4)
 
@@ -267,13 +268,20 @@ def _distances(ax: Axes, run: Run) -> None:
 
 
 def _error_dots(ax: Axes, palette: Palette, condition: Condition, row: float, values: Sequence[float]) -> None:
-    tint, interval = colour(palette, condition), mean_interval(values)
+    style, interval = STYLES[condition], mean_interval(values)
+    tint = style.colour(palette)
     ax.plot(values, [row] * len(values), linestyle="none", marker=".", markersize=3.5, color=tint, alpha=0.55, zorder=3)
     if interval.half is not None:
         ax.plot([max(interval.low, 0.0), interval.high], [row, row], color=tint, linewidth=1.6, zorder=4)
     edge: dict[str, Any] = {"markeredgecolor": palette.background, "markeredgewidth": 0.6}
-    look: dict[str, Any] = {"linestyle": "none", "marker": MARKERS[condition], "markersize": 6, "color": tint, **edge}
-    ax.plot([interval.mean], [row], label=NAMES[condition], gid=f"{condition} {row:.2f}", zorder=5, **look)
+    look: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": style.marker,
+        "markersize": 6,
+        "color": tint,
+        **edge,
+    }
+    ax.plot([interval.mean], [row], label=style.name, gid=f"{condition} {row:.2f}", zorder=5, **look)
 
 
 def _error_axis(ax: Axes, most: float) -> str:

@@ -35,7 +35,7 @@ class Group:
 
     @property
     def words(self) -> str:
-        """For tables: ``vgg11, sigmoid``."""
+        """Name of the group in tables, such as ``vgg11, sigmoid``."""
         return f"{self.architecture}, {self.activation}"
 
 
@@ -51,7 +51,7 @@ class Pool:
 
     @property
     def words(self) -> str:
-        """For tables."""
+        """Name of the pool in tables."""
         return "all networks together"
 
 

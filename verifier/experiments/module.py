@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from verifier.errors import InputError
-from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array, Network
 from verifier.sigma.activations import Activation
 
@@ -42,7 +41,7 @@ class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by th
             size = math.prod(network.shapes[index])
             self.picks[index] = None if len(units) == size else torch.tensor(units)
         self.activations = [
-            None if isinstance(layer, AvgPool) else torch_activation(layer.activation) for layer in network.layers
+            None if layer.activation is None else torch_activation(layer.activation) for layer in network.layers
         ]
 
     def features(self, x: Tensor) -> Tensor:
@@ -50,7 +49,7 @@ class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by th
         network, values, columns = self.network, dict[object, Tensor]({"input": x}), []
         for index, layer in enumerate(network.layers):
             parts = [values[source] for source in network.sources[index]]
-            if isinstance(layer, Dense):
+            if not layer.kernel:
                 parts = [part.flatten(1) for part in parts]
             z = self.hidden[index](parts[0] if len(parts) == 1 else torch.cat(parts, 1))
             function = self.activations[index]
@@ -61,7 +60,7 @@ class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by th
         return columns[0] if len(columns) == 1 else torch.cat(columns, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of a batch."""
+        """Logits of a batch, ``(N, m)``."""
         return self.head(self.features(x))
 
     def weights(self) -> tuple[Array, Array]:
@@ -78,7 +77,7 @@ class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by th
         with torch.no_grad():
             for index, module in enumerate(self.hidden):
                 layer = self.network.layers[index]
-                if isinstance(layer, AvgPool):
+                if layer.activation is None:
                     continue
                 fan_in, fan_out = _fans(module.weight)
                 ramp = layer.activation.name.startswith("softplus")
@@ -113,14 +112,14 @@ def torch_activation(activation: Activation) -> Callable[[Tensor], Tensor]:
 
 def _module(network: Network, index: int) -> nn.Module:
     layer, shapes = network.layers[index], network.source_shapes(index)
-    if isinstance(layer, Dense):
-        return nn.Linear(sum(math.prod(shape) for shape in shapes), layer.width)
-    if isinstance(layer, Conv):
-        if len(layer.kernel) != 2 or layer.bias != "tied":
-            raise InputError(f"layer {index}: experiments have 2-d convolutions with one bias per filter")
-        channels = sum(shape[0] for shape in shapes)
-        return nn.Conv2d(channels, layer.filters, layer.kernel, layer.steps, layer.padding or (0, 0))
-    return nn.AvgPool2d(layer.kernel, layer.steps)
+    if layer.activation is None:
+        return nn.AvgPool2d(layer.kernel, layer.steps)
+    if not layer.kernel:
+        return nn.Linear(layer.fan_in(shapes), layer.rows)
+    if len(layer.kernel) != 2 or layer.bias != "tied":
+        raise InputError(f"layer {index}: experiments have 2-d convolutions with one bias per filter")
+    channels = sum(shape[0] for shape in shapes)
+    return nn.Conv2d(channels, layer.rows, layer.kernel, layer.steps, layer.padding or (0, 0))
 
 
 def _fans(weight: Tensor) -> tuple[int, int]:

@@ -18,36 +18,20 @@ from typing import Final
 import jinja2
 from markupsafe import Markup, escape
 
+from verifier.balls.decimals import decimal_bound
 from verifier.display import count
 from verifier.experiments.claims import Claim, judge_claims
 from verifier.experiments.comparison import Judgement
-from verifier.experiments.groups import Condition, condition_of, group_of
+from verifier.experiments.groups import condition_of, group_of
 from verifier.experiments.record import Experiment, Run
-from verifier.experiments.table import DataTable, Row, certified_sentence, data_tables
-from verifier.rank.singular_values import decimal_bound
+from verifier.experiments.styles import STYLES
+from verifier.experiments.table import FINDINGS, DataTable, certified_sentence, data_tables
 from verifier.report.page import CODES, LONGEST_FILE, LONGEST_TITLE
 from verifier.report.page_template import environment, style_sheet
 from verifier.report.text import typeset, visible
 
 MARKS: Final = {"reproduced": "P", "not reproduced": "R", "inconclusive": "U"}
-"""Colours of outcomes."""
-FINDINGS: Final = (
-    ("rank", "Full rank"),
-    ("generic", "Full rank at almost every U"),
-    ("threshold", "Zero error by the loss"),
-    ("zero_loss", "Zero error for some V"),
-    ("path", "Path to 1e-6"),
-)
-SHORT: Final = {"rank": "rank", "generic": "W0", "threshold": "L2.1", "zero_loss": "Z1", "path": "path"}
-"""Findings in the line of a network."""
-CONDITION_WORDS: Final[Mapping[Condition, str]] = {
-    "plain": "SGD without skips",
-    "skip": "SGD with skips",
-    "rand": "rand",
-    "plain rand": "rand without skips",
-    "interpolation": "Psi V = onehot",
-    "plain interpolation": "Psi V = onehot without skips",
-}
+"""Letters of the outcomes, which the style sheet has colours for."""
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-3, 1e4
 """Bounds between these are shown without a power of ten."""
 FEW_JUDGED: Final = 3
@@ -72,18 +56,6 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of the page with its figures."""
-
-    data: str
-    samples: int
-    tests: int
-    rows: tuple[Row, ...]
-    columns: tuple[Condition, ...]
-    figures: tuple[Picture, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Certified:
     """Runs of one network and condition, and how many of them were certified."""
 
@@ -94,7 +66,7 @@ class _Certified:
 
 
 def page(experiment: Experiment, pictures: Sequence[Picture] = ()) -> bytes:
-    """The page in UTF-8.
+    """Write the page of an experiment as HTML in UTF-8.
 
     Parameters
     ----------
@@ -118,20 +90,28 @@ def page(experiment: Experiment, pictures: Sequence[Picture] = ()) -> bytes:
         experiment=experiment,
         summary=summary(experiment, claims),
         proved=certified_sentence(experiment.runs),
-        tables=[_with_figures(table, pictures) for table in tables],
+        tables=[(table, _figures_of(table, pictures)) for table in tables],
         several=len(tables) > 1,
         claims=claims,
         figures=[picture for picture in pictures if not picture.about and not picture.path],
         paths=[picture for picture in pictures if picture.path],
         few=FEW_JUDGED,
-        findings=FINDINGS,
+        findings=[(key, words) for key, (words, _) in FINDINGS.items()],
         certified_groups=_certified_groups(tables),
     )  # fmt: skip
     return shown.encode("utf-8", "backslashreplace")
 
 
 def summary(experiment: Experiment, claims: Sequence[tuple[Claim, tuple[Judgement, ...]]]) -> str:
-    """What was run, and how many judgements have which outcome, in words."""
+    """Say what was run, and how many judgements have which outcome.
+
+    Parameters
+    ----------
+    experiment
+        All runs.
+    claims
+        The paper's claims, each with what was judged of it.
+    """
     networks = {(run.data, run.samples, run.architecture, run.activation) for run in experiment.runs}
     every = [judgement for _, judgements in claims for judgement in judgements]
     told = _outcomes([j for j in every if not j.pooled]) or "none could be judged"
@@ -154,10 +134,9 @@ def table_key(data: str, samples: int, tests: int) -> str:
     return f"{data}, {samples}, {tests}"
 
 
-def _with_figures(table: DataTable, pictures: Sequence[Picture]) -> _Table:
+def _figures_of(table: DataTable, pictures: Sequence[Picture]) -> list[Picture]:
     key = table_key(table.data, table.samples, table.tests)
-    figures = tuple(picture for picture in pictures if picture.about == key)
-    return _Table(table.data, table.samples, table.tests, table.rows, table.columns, figures)
+    return [picture for picture in pictures if picture.about == key]
 
 
 def _certified_groups(tables: Sequence[DataTable]) -> list[_Certified]:
@@ -166,13 +145,13 @@ def _certified_groups(tables: Sequence[DataTable]) -> list[_Certified]:
         for run in table.runs:
             size = f"; {table.data}, N = {table.samples}" if len(tables) > 1 else ""
             name = f"{group_of(run).words}{size}"
-            found.setdefault((name, CONDITION_WORDS[condition_of(run)]), []).append(run)
+            found.setdefault((name, STYLES[condition_of(run)].words), []).append(run)
     return [_Certified(*key, _certified_words(runs), tuple(runs)) for key, runs in found.items()]
 
 
 def _certified_words(runs: Sequence[Run]) -> str:
     parts = []
-    for key, words in SHORT.items():
+    for key, (_, words) in FINDINGS.items():
         proved = sum(run.certified is not None and run.certified.verdict(key) == "PROVED" for run in runs)
         parts.append(f"{words} {proved}/{len(runs)}")
     return f"proved: {', '.join(parts)}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -43,21 +46,43 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def epochs(self) -> int:
-        """So many are trained."""
+        """Number of training epochs."""
         return self.training.epochs_of.get(self.architecture, self.training.epochs)
 
     @property
     def rate(self) -> float:
-        """The learning rate of the beginning."""
+        """Learning rate of the first epochs."""
         return self.training.rate.get(self.activation, self.training.default_rate)
 
     @property
     def name(self) -> str:
-        """Name of its files."""
+        """Name of the run's files, unique within an experiment."""
         act = self.activation.replace("(", "").replace(")", "")
         variant = "skip" if self.skip else "plain"
         few = "" if self.data.train is None else f"{self.data.train}"
         return f"{self.data.name}{few}-{self.architecture}-{act}-{variant}-{self.method}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run, the folder that it is to be left in, and whether a certificate and proofs about the start are wanted."""
+
+    job: PlannedRun
+    folder: Path
+    certificate: bool
+    start: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the run's files."""
+        return self.job.name
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of everything that the run's numbers depend on; it needs PyTorch and the data's files."""
+        from verifier.experiments.worker import run_key
+
+        return run_key(self.job)
 
 
 def jobs_of(name: str, configuration: Configuration) -> list[PlannedRun]:

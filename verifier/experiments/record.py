@@ -104,7 +104,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last(self) -> Epoch:
-        """The end."""
+        """The epoch with which the run ended."""
         return self.epochs[-1]
 
     @property
@@ -116,6 +116,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def test_error(self) -> float:
         """Share of the test samples that the end misclassifies, in floating point."""
         return self.last.test_errors / self.tests
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in the ledger: its record, and the files that belong to it.
+
+    ``sha256`` has the digests of its weights and its certificate by their path in the experiment's folder.
+    ``tried_certificate`` and ``tried_start`` say what was asked for, whether or not it could be proved.
+    """
+
+    run: Run
+    tried_certificate: bool
+    tried_start: bool
+    sha256: dict[str, str]
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,13 +7,14 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from verifier.certificate.writer import atomic_write
-from verifier.data.files import read_regular
+from verifier.certificate.files import atomic_write
+from verifier.data.files.regular import read_regular
 from verifier.errors import CertificateError, InputError, one_line
 from verifier.experiments.claims import DEEP
 from verifier.experiments.groups import condition_of, group_of, in_order
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["print_experiment", "read_results_json", "write_results"]
 
-T = TypeVar("T")
-
 JSON, CSV, PAGE, FIGURES = "results.json", "results.csv", "results.html", "figures"
 MAX_BYTES: Final = 2**30
 """Most bytes of a results.json that is read."""
@@ -39,8 +38,8 @@ _OURS: Final = re.compile(r"((?:errors|progress|trajectory|surface)(?:-[A-Za-z0-
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawn:
-    """A figure to be drawn: its file's name, how, its caption, the table that it belongs to."""
+class Drawing:
+    """A figure to be drawn: its file's name, how, its caption; the table that it belongs to, or whose path it shows."""
 
     name: str
     draw: Callable[[], Figure]
@@ -49,16 +48,7 @@ class _Drawn:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Extra:
-    """A figure that is not made from the record alone: the name of its file, how to draw it, its caption."""
-
-    name: str
-    draw: Callable[[], Figure]
-    caption: str
-
-
-def write_results(folder: Path, experiment: Experiment, extra: Sequence[Extra] = ()) -> None:
+def write_results(folder: Path, experiment: Experiment, extra: Sequence[Drawing] = ()) -> None:
     """Write everything about an experiment, each file whole or not at all; figures of an earlier write are removed.
 
     Parameters
@@ -68,7 +58,7 @@ def write_results(folder: Path, experiment: Experiment, extra: Sequence[Extra] =
     experiment
         In any order of runs: the same runs give the same bytes.
     extra
-        Further figures.
+        Further figures, which are not made from the record alone.
 
     Raises
     ------
@@ -82,7 +72,7 @@ def write_results(folder: Path, experiment: Experiment, extra: Sequence[Extra] =
     atomic_write(folder / CSV, csv_bytes(experiment.runs))
     from verifier.experiments.page import page
 
-    drawn = [*_figures(experiment.runs), *(_Drawn(e.name, e.draw, e.caption) for e in extra)]
+    drawn = [*_figures(experiment.runs), *extra]
     pictures = _write_figures(folder / FIGURES, drawn)
     _remove_stale(folder / FIGURES, {figure.name for figure in drawn})
     atomic_write(folder / PAGE, page(experiment, pictures))
@@ -123,7 +113,7 @@ def writable(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _write_figures(folder: Path, figures: Sequence[_Drawn]) -> list[Picture]:
+def _write_figures(folder: Path, figures: Sequence[Drawing]) -> list[Picture]:
     """Draw each figure light and dark, as SVG and PNG; those of the page are returned."""
     from verifier.experiments.inline import inline_svg, svg_bytes
     from verifier.experiments.page import Picture
@@ -132,13 +122,13 @@ def _write_figures(folder: Path, figures: Sequence[_Drawn]) -> list[Picture]:
     pictures = []
     for index, drawn in enumerate(figures):
         inline = {}
-        for look, suffix in (("light", ""), ("dark", "-dark")):
-            with style(look):  # type: ignore[arg-type]  # one of the two
+        for name, suffix in (("light", ""), ("dark", "-dark")):
+            with style(name):  # type: ignore[arg-type]  # one of the two
                 figure = drawn.draw()
                 content = svg_bytes(figure)
                 atomic_write(folder / f"{drawn.name}{suffix}.svg", content)
                 atomic_write(folder / f"{drawn.name}{suffix}.png", _png_bytes(figure))
-            inline[look] = inline_svg(content, prefix=f"f{index}{look[0]}", name=drawn.caption)
+            inline[name] = inline_svg(content, prefix=f"f{index}{name[0]}", name=drawn.caption)
         pictures.append(Picture(inline["light"], inline["dark"], drawn.caption, drawn.about, drawn.path))
     paths = [picture for picture in pictures if picture.path]
     return [picture for picture in pictures if picture not in paths[MOST_INLINE:]]
@@ -159,31 +149,28 @@ def _remove_stale(folder: Path, names: Set[str]) -> None:
                 ) from None
 
 
-def _figures(runs: Sequence[Run]) -> Iterator[_Drawn]:
+def _figures(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Test errors of each table; Figure 4 of the deep networks; of each network the first path that there is."""
     from verifier.experiments import figures
-    from verifier.experiments.page import CONDITION_WORDS, table_key
+    from verifier.experiments.page import table_key
+    from verifier.experiments.styles import STYLES
 
     used: set[str] = set()
     tables = data_tables(runs)
     for table in tables:
         about = table_key(table.data, table.samples, table.tests)
         name = _file_name(used, "errors", table.data)
-        yield _Drawn(name, _drawing(figures.errors_figure, table.runs), figures.errors_caption(table.runs), about)
+        yield Drawing(name, partial(figures.errors_figure, table.runs), figures.errors_caption(table.runs), about)
     for table in tables:
         for row in table.rows:
             deep = [run for run in table.runs if run.method == "sgd" and group_of(run) == row.group]
             if deep and row.group.architecture == DEEP:
                 name = _file_name(used, "progress", DEEP, row.group.activation)
-                yield _Drawn(name, _drawing(figures.progress_figure, deep), figures.progress_caption(deep))
+                yield Drawing(name, partial(figures.progress_figure, deep), figures.progress_caption(deep))
     for run in figures.first_with_path(runs).values():
         name = _file_name(used, "trajectory", run.architecture, run.activation, condition_of(run), f"seed{run.seed}")
-        path = f"{group_of(run).words}, {CONDITION_WORDS[condition_of(run)]}, seed {run.seed}"
-        yield _Drawn(name, _drawing(figures.trajectory_figure, run), figures.trajectory_caption(run), path=path)
-
-
-def _drawing(draw: Callable[[T], Figure], about: T) -> Callable[[], Figure]:
-    return lambda: draw(about)
+        path = f"{group_of(run).words}, {STYLES[condition_of(run)].words}, seed {run.seed}"
+        yield Drawing(name, partial(figures.trajectory_figure, run), figures.trajectory_caption(run), path=path)
 
 
 def _file_name(used: set[str], *parts: str) -> str:

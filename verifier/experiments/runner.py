@@ -1,7 +1,7 @@
 """Runs an experiment: its runs side by side in worker processes, then tables, figures and the page.
 
-A run that is finished is a file; the same command goes on with what is missing, and a training that was killed goes on
-from its checkpoint.
+A run that is finished is a row of the ledger; the same command goes on with what is missing, and a training that was
+killed goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -10,40 +10,27 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import dataclass
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 import tomli_w
 
-from verifier.errors import InputError, VerifierError, installing
+from verifier.errors import InputError, installing
 from verifier.experiments.config import Configuration
 from verifier.experiments.data import files_of
-from verifier.experiments.plan import PlannedRun, jobs_of
-from verifier.experiments.record import Experiment, Run
+from verifier.experiments.plan import PlannedRun, Task, jobs_of
+from verifier.experiments.record import Experiment, Kept, Run
+from verifier.run.executors import DIED, ONE_AT_A_TIME, Workers, of_executor
+from verifier.run.ledger import open_ledger, versions
+from verifier.run.record import Failure, file_digest
+from verifier.run.resumable import Resumable, Show
 
-if TYPE_CHECKING:
-    from verifier.run.executors import Workers
-
-PARTS: Final = ("runs", "weights", "certificates", "checkpoints")
+PARTS: Final = ("weights", "certificates", "checkpoints")
 """Folders that an experiment fills besides ``figures``."""
-
-Show = Callable[[int, Sequence[str]], None]
-"""Told how many runs are done, and which run."""
 COST: Final = {"densenet121": 6.0, "fc150": 3.0, "cnn13": 1.4, "fc2": 1.3}
 """Rough relative times: the longest runs begin first, so that no core waits for one at the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A job, and whether a certificate and the start's path are wanted."""
-
-    job: PlannedRun
-    folder: Path
-    certificate: bool
-    start: bool
 
 
 def need_torch() -> None:
@@ -61,7 +48,27 @@ def need_torch() -> None:
 
 
 def tasks_of(name: str, configuration: Configuration, folder: Path) -> list[Task]:
-    """The runs of an experiment, with what is to be proved about each: more for the first seeds."""
+    """The runs of an experiment, with what is to be proved about each: more for the first seeds.
+
+    Parameters
+    ----------
+    name : str
+        As `jobs_of`.
+    configuration : Configuration
+        Validated.
+    folder : Path
+        Where everything goes.
+
+    Returns
+    -------
+    list of Task
+        In the order of tables.
+
+    Raises
+    ------
+    InputError
+        Unknown name.
+    """
     section, seeds = configuration.certify, configuration.seeds
     certified, started = set(seeds[: section.certificates]), set(seeds[: section.starts])
     found = []
@@ -76,7 +83,7 @@ def run_experiment(
     configuration: Configuration,
     folder: Path,
     *,
-    workers: Workers | None,
+    workers: Workers | Executor | None,
     show: Show,
     fresh: bool = False,
 ) -> Experiment:
@@ -90,8 +97,8 @@ def run_experiment(
         Validated.
     folder : Path
         Where everything goes.
-    workers : Workers or None
-        Processes; None: this one alone.
+    workers : Workers, Executor or None
+        Processes that see the folder, or any executor of such (threads take turns); None: this one alone.
     show : callable
         Told how many runs are done and which are under way.
     fresh : bool, optional
@@ -104,42 +111,57 @@ def run_experiment(
     Raises
     ------
     InputError
-        PyTorch, the device, the data's files or room to write are missing, data cannot be used, a worker died.
+        PyTorch, the device, the data's files or room to write are missing, data cannot be used, a worker died, another
+        run is at work in the folder.
     """
     need_torch()
     from verifier.experiments.results import write_results
     from verifier.experiments.surface import surface_figure
-    from verifier.experiments.worker import finished
+    from verifier.experiments.worker import perform
 
     begun = time.perf_counter()
     tasks = tasks_of(name, configuration, folder)
     _check(configuration, folder)
-    if fresh:
-        _discard(tasks)
-    runs: dict[str, Run] = {}
-    for task in tasks:
-        found = None if fresh else finished(task.job, folder, task.certificate, task.start)
-        if found is not None:
-            runs[task.job.name] = found
-    left = sorted((task for task in tasks if task.job.name not in runs), key=_cost, reverse=True)
-    show(len(runs), [])
-    if workers is None:
-        _here(left, runs, show)
-    elif left:
-        _apart(left, runs, workers, show)
+    with open_ledger(folder, None, fresh=fresh) as ledger:
+        if fresh:
+            _discard(tasks)
+        work = Resumable[Task, Kept](tasks, ledger)
+        work.take_over(Kept, usable)
+        left = sorted(work.remaining, key=_cost, reverse=True)
+        show(len(work.records), [])
+        if workers is None:
+            for task in left:
+                ledger.begin(task.key, task.name)
+                _keep(work, task, perform(task, told=_telling(task, len(work.records), show)))
+        else:
+            work.elsewhere(
+                workers if isinstance(workers, Workers) else of_executor(workers),
+                left,
+                function=_perform,
+                payload=lambda task: task,
+                take=lambda task, kept: _keep(work, task, kept),
+                show=show,
+            )
+        show(len(tasks), [])
+    runs = {task.name: work.records[task.key].run for task in tasks}
     drawn = jobs_of("surface", configuration) if name in ("surface", "all") else []
     extra = (surface_figure(drawn, [runs[job.name] for job in drawn], folder),) if drawn else ()
-    ordered = tuple(_named(runs[task.job.name], task.job, name) for task in tasks)
     experiment = Experiment(
         name=name,
         configuration=configuration_toml(configuration),
         versions=_versions(),
         machine=f"{platform.machine()}, {os.cpu_count()} cores; {_device(configuration)}",
-        runs=ordered,
+        runs=tuple(_named(runs[task.name], task.job, name) for task in tasks),
         seconds=time.perf_counter() - begun,
     )
     write_results(folder, experiment, extra)
     return experiment
+
+
+def usable(task: Task, kept: Kept) -> bool:
+    """Whether a record has all that is wanted of its run, and its files are what they were."""
+    tried = (kept.tried_certificate or not task.certificate) and (kept.tried_start or not task.start)
+    return tried and all(file_digest(task.folder / name) == digest for name, digest in kept.sha256.items())
 
 
 def _check(configuration: Configuration, folder: Path) -> None:
@@ -155,49 +177,28 @@ def _check(configuration: Configuration, folder: Path) -> None:
         ) from None
 
 
-def _here(tasks: Sequence[Task], runs: dict[str, Run], show: Show) -> None:
+def _telling(task: Task, done: int, show: Show) -> Callable[[str], None]:
+    return lambda words: show(done, [f"{task.name}: {words}"])
+
+
+def _perform(task: Task) -> Kept:
+    """Do a run in a worker process, which tells nobody of its progress."""
     from verifier.experiments.worker import perform
 
-    for task in tasks:
-        name = task.job.name
-
-        def told(words: str, name: str = name) -> None:
-            show(len(runs), [f"{name}: {words}"])
-
-        runs[name] = perform(task.job, task.folder, certificate=task.certificate, start=task.start, told=told)
-    show(len(runs), [])
+    with ONE_AT_A_TIME:
+        return perform(task, told=lambda words: None)
 
 
-def _apart(tasks: Sequence[Task], runs: dict[str, Run], workers: Workers, show: Show) -> None:
-    executor, waiting = workers.make(), list(tasks)
-    running: dict[Future[Run], str] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers.width:
-                task = waiting.pop(0)
-                running[executor.submit(_perform, task)] = task.job.name
-            show(len(runs), list(running.values()))
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                runs[running[future]] = future.result()
-                del running[future]
-    except BrokenExecutor:
-        names = ", ".join(running.values())
+def _keep(work: Resumable[Task, Kept], task: Task, kept: Kept | Failure) -> None:
+    """Keep a record; only then the checkpoint is not needed any more."""
+    if isinstance(kept, Failure):
+        if kept.message != DIED:
+            raise RuntimeError(f"{task.name}: {kept.message}")
         raise InputError(
-            f"a worker died ({names} were running): out of memory? finished runs are kept; use --jobs 1 or less data"
-        ) from None
-    except VerifierError:
-        for future in running:
-            future.cancel()
-        raise
-    show(len(runs), [])
-
-
-def _perform(task: Task) -> Run:
-    """What a worker process does."""
-    from verifier.experiments.worker import perform
-
-    return perform(task.job, task.folder, certificate=task.certificate, start=task.start, told=lambda words: None)
+            f"a worker died ({task.name} was running): out of memory? finished runs are kept; use --jobs 1 or less data"
+        )
+    work.finished(task, kept)
+    (task.folder / "checkpoints" / f"{task.name}.safetensors").unlink(missing_ok=True)
 
 
 def _named(run: Run, job: PlannedRun, name: str) -> Run:
@@ -214,7 +215,7 @@ def _discard(tasks: Sequence[Task]) -> None:
     for task in tasks:
         for part in PARTS:
             for ending in (".json", ".safetensors"):
-                (task.folder / part / f"{task.job.name}{ending}").unlink(missing_ok=True)
+                (task.folder / part / f"{task.name}{ending}").unlink(missing_ok=True)
 
 
 def configuration_toml(configuration: Configuration) -> str:
@@ -228,8 +229,6 @@ def configuration_toml(configuration: Configuration) -> str:
 
 def _versions() -> dict[str, str]:
     import torch
-
-    from verifier.run.ledger import versions
 
     return {**versions(), "torch": str(torch.__version__)}
 

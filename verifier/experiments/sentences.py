@@ -8,7 +8,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def percent(share: ConfidenceInterval, digits: int = 1) -> str:
-    """``3.4 ± 0.5%`` of a mean share; without a half-width for one seed."""
+    """``3.4 ± 0.5%`` of a mean share, with so many digits after the point; without a half-width for one seed."""
     scaled = share.scaled(100.0)
     half = "" if scaled.half is None else f" ± {scaled.half:.{digits}f}"
     return f"{scaled.mean:.{digits}f}{half}%"
@@ -23,7 +23,7 @@ def points(difference: ConfidenceInterval) -> str:
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """With a sign, a true minus; 0 has none."""
+    """A number with a sign and so many digits after the point, with a true minus; 0 has no sign."""
     text = f"{value:+.{digits}f}"
     return f"{0.0:.{digits}f}" if float(text) == 0.0 else text.replace("-", MINUS)
 

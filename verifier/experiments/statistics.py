@@ -16,7 +16,7 @@ import numpy as np
 from verifier.errors import InputError
 
 LEVEL: Final = 0.95
-"""Confidence of every interval."""
+"""Confidence level of every interval."""
 ROUNDING: Final = 16.0 * float(np.finfo(np.float64).eps)
 """Values that differ by less than this, relative to the largest, are equal: they are quotients of counts."""
 
@@ -92,8 +92,7 @@ def mean_interval(values: Sequence[float]) -> ConfidenceInterval:
         return ConfidenceInterval(mean, 0.0, count)
     from scipy import stats
 
-    spread = float(numbers.std(ddof=1))
-    return ConfidenceInterval(mean, float(stats.t.ppf(0.5 + LEVEL / 2.0, count - 1)) * spread / math.sqrt(count), count)
+    return ConfidenceInterval(mean, float(stats.t.ppf(0.5 + LEVEL / 2.0, count - 1) * stats.sem(numbers)), count)
 
 
 def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
@@ -127,9 +126,10 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Paired:
         return _sign_test(interval)
     from scipy import stats
 
-    statistic = interval.mean / (float(differences.std(ddof=1)) / math.sqrt(interval.n))
-    less, greater = (float(tail(statistic, interval.n - 1)) for tail in (stats.t.cdf, stats.t.sf))
-    return Paired(interval, less, greater, min(1.0, 2.0 * min(less, greater)), "t")
+    less, greater, two = (
+        float(stats.ttest_1samp(differences, 0.0, alternative=side).pvalue) for side in ("less", "greater", "two-sided")
+    )
+    return Paired(interval, less, greater, two, "t")
 
 
 def _snapped(value: float, size: float) -> float:
@@ -160,12 +160,11 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         To reject where the adjusted value is below a keeps the probability of any false rejection below a (Holm 1979),
         whatever the dependence of the tests.
     """
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, most = [1.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        most = max(most, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = most
-    return tuple(adjusted)
+    values = np.asarray(p_values, dtype=np.float64)
+    order, adjusted = np.argsort(values, kind="stable"), np.empty_like(values)
+    steps = np.arange(len(values), 0, -1) * values[order]
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
+    return tuple(adjusted.tolist())
 
 
 def _all_equal(numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:

@@ -1,47 +1,45 @@
-"""How each condition looks in figures: its name, marker, line and colour, the same in all of them."""
+"""How each condition is called and looks: in figures and on the page, the same everywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from verifier.experiments.groups import Condition
 from verifier.plot.style import PURPLE, Palette
 
-NAMES: Final[Mapping[Condition, str]] = {
-    "plain": "SGD without skips",
-    "skip": "SGD with skips",
-    "rand": "rand: V alone",
-    "plain rand": "rand without skips",
-    "interpolation": "\N{GREEK CAPITAL LETTER PSI} V = onehot",
-    "plain interpolation": "\N{GREEK CAPITAL LETTER PSI} V = onehot, no skips",
-}
-MARKERS: Final[Mapping[Condition, str]] = {
-    "plain": "s",
-    "skip": "o",
-    "rand": "D",
-    "plain rand": "X",
-    "interpolation": "^",
-    "plain interpolation": "v",
-}
 LineStyle = str | tuple[int, tuple[int, ...]]
-LINES: Final[Mapping[Condition, LineStyle]] = {
-    "plain": "--",
-    "skip": "-",
-    "rand": ":",
-    "plain rand": "-.",
-    "interpolation": (0, (5, 1, 1, 1, 1, 1)),
-    "plain interpolation": (0, (1, 3)),
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionStyle:
+    """The look of a condition: no two share a name, a marker, a line or a colour.
+
+    ``name`` stands in legends, ``words`` on the page, where formulas are typeset; ``role`` is a colour of the palette.
+    """
+
+    name: str
+    words: str
+    marker: str
+    line: LineStyle
+    role: Literal["accent", "main", "second", "muted", "purple", "ink"]
+
+    def colour(self, palette: Palette) -> str:
+        """The colour in a look, light or dark."""
+        return PURPLE if self.role == "purple" else str(getattr(palette, self.role))
+
+
+STYLES: Final[Mapping[Condition, ConditionStyle]] = {
+    "plain": ConditionStyle("SGD without skips", "SGD without skips", "s", "--", "accent"),
+    "skip": ConditionStyle("SGD with skips", "SGD with skips", "o", "-", "main"),
+    "rand": ConditionStyle("rand: V alone", "rand", "D", ":", "second"),
+    "plain rand": ConditionStyle("rand without skips", "rand without skips", "X", "-.", "muted"),
+    "interpolation": ConditionStyle(
+        "\N{GREEK CAPITAL LETTER PSI} V = onehot", "Psi V = onehot", "^", (0, (5, 1, 1, 1, 1, 1)), "purple"
+    ),
+    "plain interpolation": ConditionStyle(
+        "\N{GREEK CAPITAL LETTER PSI} V = onehot, no skips", "Psi V = onehot without skips", "v", (0, (1, 3)), "ink"
+    ),
 }
-
-
-def colour(palette: Palette, condition: Condition) -> str:
-    """The colour of a condition in a look."""
-    return {
-        "plain": palette.accent,
-        "skip": palette.main,
-        "rand": palette.second,
-        "plain rand": palette.muted,
-        "interpolation": PURPLE,
-        "plain interpolation": palette.ink,
-    }[condition]
+"""In the order of legends and tables."""

@@ -10,7 +10,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from verifier.experiments.plan import PlannedRun
-from verifier.experiments.results import Extra
+from verifier.experiments.results import Drawing
 from verifier.network.network import Array
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SPAN: Final = 1.0
 FLOOR: Final = 1e-6
 
 
-def surface_figure(jobs: Sequence[PlannedRun], runs: Sequence[Run], folder: Path) -> Extra:
+def surface_figure(jobs: Sequence[PlannedRun], runs: Sequence[Run], folder: Path) -> Drawing:
     """Draw the loss on a plane around the weights of each run.
 
     Parameters
@@ -36,7 +36,7 @@ def surface_figure(jobs: Sequence[PlannedRun], runs: Sequence[Run], folder: Path
 
     Returns
     -------
-    Extra
+    Drawing
         The figure: losses of the grid in floating point. The caption says what is proved about the network.
     """
     said = "; ".join(
@@ -49,7 +49,7 @@ def surface_figure(jobs: Sequence[PlannedRun], runs: Sequence[Run], folder: Path
         f" around the weights that SGD found, on a plane of two random directions in which each filter is as long as"
         f" its weights (floating point, {POINTS} x {POINTS}). {said}."
     )
-    return Extra(f"surface-{runs[0].architecture}", lambda: _figure(jobs, runs, folder), caption)
+    return Drawing(f"surface-{runs[0].architecture}", lambda: _figure(jobs, runs, folder), caption)
 
 
 def weights_of(job: PlannedRun, folder: Path) -> tuple[Array, Array]:

@@ -24,8 +24,14 @@ COLUMNS: Final[tuple[Condition, ...]] = ("plain", "skip", "rand")
 """The columns of the table."""
 FURTHER_COLUMNS: Final[tuple[Condition, ...]] = ("interpolation",)
 """Columns of a table only where some of its runs are in them."""
-FINDINGS: Final = ("rank", "generic", "threshold", "zero_loss", "path")
-"""What is certified of a run, in the order of the proof."""
+FINDINGS: Final = {
+    "rank": ("Full rank", "rank"),
+    "generic": ("Full rank at almost every U", "W0"),
+    "threshold": ("Zero error by the loss", "L2.1"),
+    "zero_loss": ("Zero error for some V", "Z1"),
+    "path": ("Path to 1e-6", "path"),
+}
+"""What is certified of a run, in the order of the proof: in words, and in the line of a network."""
 SPELT_OUT: Final = 2
 """The numbers of a claim about at most so many networks are printed; results.html has all of them."""
 STYLES: Final[dict[Outcome, str]] = {"reproduced": "green", "not reproduced": "red", "inconclusive": "yellow"}
@@ -99,7 +105,20 @@ def csv_bytes(runs: Sequence[Run]) -> bytes:
 
 
 def print_experiment(console: Console, experiment: Experiment) -> None:
-    """Print the table of test errors and the outcome of each claim that has runs; it fits 80 columns."""
+    """Print the table of test errors and the outcome of each claim that has runs.
+
+    Parameters
+    ----------
+    console : Console
+        It need not be wider than 80 columns.
+    experiment : Experiment
+        Runs in any order.
+
+    Raises
+    ------
+    InputError
+        Two runs with the same group, condition and seed.
+    """
     tables = data_tables(experiment.runs)
     for data in tables:
         title = f"{data.data}: {data.samples} training and {data.tests} test samples; test error in %, 95% over seeds"

@@ -19,10 +19,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
 
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError, one_line
 from verifier.experiments.config import TrainingSection
+from verifier.experiments.data import labels_of
 from verifier.experiments.module import SkipNetwork
 from verifier.experiments.record import Epoch
 
@@ -38,14 +39,12 @@ class Samples:
     """Images and labels on a device, float32; pixels are dyadic with few bits, so nothing is rounded."""
 
     def __init__(self, data: Dataset, device: torch.device) -> None:
-        if data.labels is None:
-            raise InputError(f"{data.name} has no labels; experiments classify")
         shape = data.shape if len(data.shape) > 1 else (data.dimension,)
         self.inputs = torch.tensor(data.inputs, dtype=torch.float32).reshape(-1, *shape).to(device)
-        self.labels = torch.tensor(data.labels).to(device)
+        self.labels = torch.tensor(labels_of(data)).to(device)
 
     def __len__(self) -> int:
-        """How many."""
+        """Number of samples."""
         return len(self.labels)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,70 +10,69 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save
 
-from verifier.balls.feature_enclosure import use_threads
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.data.dataset import Dataset
-from verifier.errors import InputError, VerifierError, one_line
+from verifier.errors import VerifierError, one_line
 from verifier.experiments.architectures import build, connected, hidden_units
 from verifier.experiments.baseline import interpolate, solve
 from verifier.experiments.certify import Point, certify
-from verifier.experiments.data import Split, files_of, load_split
+from verifier.experiments.data import Split, files_of, labels_of, load_split
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.module import SkipNetwork
-from verifier.experiments.plan import PlannedRun
-from verifier.experiments.record import Certified, Epoch, PathPoint, Run
-from verifier.experiments.results import writable
-from verifier.experiments.training import Samples, device_of, train
+from verifier.experiments.plan import PlannedRun, Task
+from verifier.experiments.record import Certified, Epoch, Kept, PathPoint, Run
+from verifier.experiments.training import Samples, Told, device_of, train
 from verifier.network.network import Array, Network
-from verifier.run.ledger import environment
+from verifier.options import at_most_threads
+from verifier.run.ledger import job_key
+from verifier.run.record import file_digest
 
-Told = Callable[[str], None]
 NOTHING: tuple[None, tuple[PathPoint, ...], str] = (None, (), "")
 
 
-def perform(job: PlannedRun, folder: Path, *, certificate: bool, start: bool, told: Told) -> Run:
-    """Do a run, going on from its checkpoint if a killed one left it, and keep its record and weights in the folder.
+@at_most_threads(1)
+def perform(task: Task, *, told: Told) -> Kept:
+    """Do a run, going on from its checkpoint if a killed one left it, and leave its weights in the folder.
 
     Parameters
     ----------
-    job : PlannedRun
-        What to do.
-    folder : Path
-        Gets ``runs/NAME.json``, ``weights/NAME.safetensors``, ``certificates/NAME.json``; ``checkpoints/`` meanwhile.
-    certificate, start : bool
-        Whether to write and check a certificate; whether to prove about the random start, too.
+    task : Task
+        What to do. Its folder gets ``weights/NAME.safetensors``, ``certificates/NAME.json`` where one is wanted;
+        meanwhile ``checkpoints/NAME.safetensors``, which may go when the record is kept.
     told : callable
         Told what is being done.
 
     Returns
     -------
-    Run
+    Kept
+        The record, with the digests of the files.
 
     Raises
     ------
     InputError
         Data that cannot be used, more skip units than a network has.
+    CertificateError
+        A folder that cannot be written.
     """
-    use_threads(1)
-    torch.set_num_threads(1)
+    job, folder = task.job, task.folder
+    torch.set_num_threads(1)  # one worker for each core; and the same bits whatever the machine
     begun = time.perf_counter()
     split = split_of(job)
     network, note = network_of(job, split)
-    certificate_file = folder / "certificates" / f"{job.name}.json" if certificate else None
+    certificate_file = folder / "certificates" / f"{job.name}.json" if task.certificate else None
     module = SkipNetwork(network, split.train.classes)
     module.initialise(job.seed, job.networks.gain.get(job.activation, 1.0))
     first = module.weights()
     if job.method == "sgd":
-        epochs, point = _sgd(job, split, module, folder, told)
+        epochs, point = _sgd(task, split, module, told)
     elif job.method == "rand":
         epochs, point, words = _rand(job, split, network, first, told)
         note = _joined(note, words)
     else:
         epochs, point = _interpolation(split, network, first, told)
-    proved, at_start, path, words = _prove(job, split, point, first, certificate_file, start, told)
+    proved, at_start, path, words = _prove(job, split, point, first, certificate_file, task.start, told)
     run = Run(
         experiment=job.experiment, data=job.data.name, architecture=job.architecture, activation=job.activation,
         skip=job.skip, method=job.method, seed=job.seed, samples=split.train.samples, tests=split.test.samples,
@@ -83,28 +80,8 @@ def perform(job: PlannedRun, folder: Path, *, certificate: bool, start: bool, to
         parameters=network.parameter_count, epochs=epochs, certified=proved, certified_start=at_start, path=path,
         seconds=time.perf_counter() - begun, note=_joined(note, words), test_majority=split.test_majority,
     )  # fmt: skip
-    _keep(folder, point, _Kept(_digest(job), certificate, start, run), job.name)
-    return run
-
-
-def finished(job: PlannedRun, folder: Path, certificate: bool, start: bool) -> Run | None:
-    """The record of this very run, if it was finished by these sources and versions."""
-    path = folder / "runs" / f"{job.name}.json"
-    try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept, strict=False)
-    except (OSError, msgspec.DecodeError):
-        return None
-    if kept.digest != _digest(job) or not kept.run.epochs:
-        return None
-    if (certificate and not kept.tried_certificate) or (start and not kept.tried_start):
-        return None
-    needed = [folder / "weights" / f"{job.name}.safetensors"]
-    if kept.run.certified is not None and kept.run.certified.certificate:
-        written = folder / "certificates" / kept.run.certified.certificate
-        needed += [written, written.with_suffix(".safetensors")]
-    if not all(file.is_file() for file in needed):
-        return None
-    return msgspec.structs.replace(kept.run, experiment=job.experiment)
+    files = _written(folder, point, run, job.name)
+    return Kept(run=run, tried_certificate=task.certificate, tried_start=task.start, sha256=files)
 
 
 def network_of(job: PlannedRun, split: Split) -> tuple[Network, str]:
@@ -119,15 +96,8 @@ def network_of(job: PlannedRun, split: Split) -> tuple[Network, str]:
     return network, fewer
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    digest: str
-    tried_certificate: bool
-    tried_start: bool
-    run: Run
-
-
-def _digest(job: PlannedRun) -> str:
-    """Of everything that a run's numbers depend on, and of nothing that only other runs depend on."""
+def run_key(job: PlannedRun) -> str:
+    """Digest of everything that a run's numbers depend on, and of nothing that only other runs depend on."""
     networks, training, certify = job.networks, job.training, job.certify
     told: list[object] = [
         *(job.architecture, job.activation, job.skip, job.method, job.seed),
@@ -139,7 +109,7 @@ def _digest(job: PlannedRun) -> str:
         told += [job.epochs, training.batch, training.momentum, job.rate, training.device]
     if job.method == "rand":
         told.append(job.rand.passes)
-    return hashlib.sha256(json.dumps([environment(), torch.__version__, told]).encode()).hexdigest()
+    return job_key(str(torch.__version__), told)
 
 
 def _files(job: PlannedRun) -> list[tuple[str, int, int]]:
@@ -153,17 +123,18 @@ def _joined(*words: str) -> str:
     return "; ".join(filter(None, words))
 
 
-def _keep(folder: Path, point: Point, kept: _Kept, name: str) -> None:
-    """Weights first: a record says that everything is there."""
+def _written(folder: Path, point: Point, run: Run, name: str) -> dict[str, str]:
+    """Write the weights; digests of these and of the certificate's files."""
     tensors = {view.name: torch.tensor(view.of(point.u)).contiguous() for view in point.network.parameters}
     singles = {name: tensor.float() for name, tensor in tensors.items()}
     if all(bool((singles[name].double() == tensor).all()) for name, tensor in tensors.items()):
         tensors = singles
     tensors["V"] = torch.tensor(np.ascontiguousarray(point.v))
     atomic_write(folder / "weights" / f"{name}.safetensors", save(tensors))
-    document = msgspec.json.encode(writable(msgspec.to_builtins(kept)))
-    atomic_write(folder / "runs" / f"{name}.json", msgspec.json.format(document, indent=1))
-    (folder / "checkpoints" / f"{name}.safetensors").unlink(missing_ok=True)
+    files = [f"weights/{name}.safetensors"]
+    if run.certified is not None and run.certified.certificate:
+        files += [f"certificates/{name}{ending}" for ending in (".json", ".safetensors")]
+    return {file: file_digest(folder / file) or "" for file in files}
 
 
 @lru_cache(maxsize=2)
@@ -177,9 +148,8 @@ def split_of(job: PlannedRun) -> Split:
     return _loaded(section.name, section.root, job.seed, section.train, section.test)
 
 
-def _sgd(
-    job: PlannedRun, split: Split, module: SkipNetwork, folder: Path, told: Told
-) -> tuple[tuple[Epoch, ...], Point]:
+def _sgd(task: Task, split: Split, module: SkipNetwork, told: Told) -> tuple[tuple[Epoch, ...], Point]:
+    job = task.job
     section = job.training
     device = device_of(section.device)
     module.to(device)
@@ -191,8 +161,8 @@ def _sgd(
         rate=job.rate,
         epochs=job.epochs,
         seed=job.seed,
-        checkpoint=folder / "checkpoints" / f"{job.name}.safetensors",
-        digest=_digest(job),
+        checkpoint=task.folder / "checkpoints" / f"{job.name}.safetensors",
+        digest=task.key,
         told=told,
     )
     module.to(torch.device("cpu"))
@@ -204,7 +174,7 @@ def _rand(
     job: PlannedRun, split: Split, network: Network, first: tuple[Array, Array], told: Told
 ) -> tuple[tuple[Epoch, ...], Point, str]:
     told("solving for V, U at rest")
-    (u, v0), labels = first, _labels(split.train)
+    (u, v0), labels = first, labels_of(split.train)
     blocks = feature_blocks(network, u, split.train.inputs)
     solved = solve(blocks, labels, split.train.classes, network.skip_count, job.rand.passes)
     start = _judged(split, network, u, v0, v0, 0)
@@ -218,15 +188,9 @@ def _interpolation(
 ) -> tuple[tuple[Epoch, ...], Point]:
     told("solving Psi V = onehot, U at rest")
     u, v0 = first
-    v = interpolate(feature_blocks(network, u, split.train.inputs), _labels(split.train), split.train.classes)
+    v = interpolate(feature_blocks(network, u, split.train.inputs), labels_of(split.train), split.train.classes)
     epochs = (_judged(split, network, u, v0, v0, 0), _judged(split, network, u, v, v0, 1))
     return epochs, Point(network, u, v, "least-norm solution of Psi V = onehot")
-
-
-def _labels(data: Dataset) -> NDArray[np.int64]:
-    if data.labels is None:
-        raise InputError(f"{data.name} has no labels; experiments classify")
-    return data.labels
 
 
 def _judged(split: Split, network: Network, u: Array, v: Array, v0: Array, passes: int) -> Epoch:
@@ -241,7 +205,7 @@ def _judged(split: Split, network: Network, u: Array, v: Array, v0: Array, passe
 
 
 def _loss_and_errors(network: Network, u: Array, v: Array, data: Dataset) -> tuple[float, int]:
-    labels, loss, wrong = _labels(data), 0.0, 0
+    labels, loss, wrong = labels_of(data), 0.0, 0
     for rows, psi in feature_blocks(network, u, data.inputs, keep=False)():
         part, logits = labels[rows], psi @ v
         logits -= logits.max(axis=1, keepdims=True)

@@ -17,8 +17,9 @@ import sympy
 from flint import fmpq, fmpq_mat
 from numpy.typing import NDArray
 
-from verifier.network.layers import AvgPool, Conv, window_indices
+from verifier.network.layers import AvgPool, Conv
 from verifier.network.network import Array, Network
+from verifier.network.windows import window_indices
 
 DIGITS: Final = 200
 """Working precision of the real oracle."""

@@ -21,17 +21,17 @@ from safetensors.numpy import save
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping, group_duplicates
 from verifier.errors import CaseError
-from verifier.network.network import Array, Network
+from verifier.network.network import Array, Network, network_for
 from verifier.options import Engine, Options, Part
 from verifier.outcome import Report
 from verifier.problem import Problem
 from verifier.prove import prove
-from verifier.rank.certify import RankResult
-from verifier.run.case import Case, build_network, parse_case, read_case
+from verifier.rank.result import RankResult
+from verifier.run.case import Case, build_layers, read_case
 from verifier.run.case_problem import case_dataset, case_problem
 from verifier.verdict import Verdict
 
@@ -98,6 +98,7 @@ class Specimen:
         ):
             if array.shape != shape or not np.isfinite(array).all():
                 raise CaseError(f"specimen: {name} has shape {array.shape}; it needs {shape}, finite numbers")
+        _ = self.problem, self.options()  # which see to the rest
 
     @classmethod
     def of_case(cls, case: Case | str | Path, *, seed: int | None = None) -> Self:
@@ -149,7 +150,7 @@ class Specimen:
     @cached_property
     def network(self) -> Network:
         """The network."""
-        return build_network(self.case, self.shape or (self.inputs.shape[1],))
+        return network_for(self.shape or (self.inputs.shape[1],), build_layers(self.layers))
 
     @cached_property
     def problem(self) -> Problem:
@@ -165,21 +166,19 @@ class Specimen:
             name="specimen",
         )
 
-    @cached_property
-    def case(self) -> Case:
-        """The case file, parsed; its arrays lie in files that only `write` makes."""
-        return parse_case(self.toml(), name="specimen")
-
     def prove(self, *parts: Part, engine: Engine = "arb", certificate: bool = True) -> Report:
         """Prove what the parts ask for; see `verifier.prove`. Nothing asked for means everything."""
-        options = Options(
+        return prove(self.problem, self.options(*parts, engine=engine, certificate=certificate))
+
+    def options(self, *parts: Part, engine: Engine = "arb", certificate: bool = True) -> Options:
+        """How `prove` proves the parts."""
+        return Options(
             frozenset(parts or ("rank", "path", "theorem")),
             engine,
             max_bits=self.max_bits,
             escapes=self.escapes,
             certificate=certificate,
         )
-        return prove(self.problem, options)
 
     def rank(self, *, engine: Engine = "arb", certificate: bool = False) -> RankResult:
         """Decide whether Psi(U) has full row rank."""

@@ -22,7 +22,7 @@ from verifier.landscape.escape_kinds import ORDER, Escape, Label
 from verifier.landscape.escape_separate import separate_merged_samples
 from verifier.landscape.escape_start import Start, not_analytic
 from verifier.landscape.escape_sublevel import stay_below
-from verifier.landscape.path import DEFAULT_TARGETS, decimal_below
+from verifier.landscape.targets import DEFAULT_TARGETS, decimal_below
 from verifier.network.arguments import given_counts, given_inputs, given_labels, given_parameters
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
@@ -43,7 +43,17 @@ ATTEMPTS: dict[Label, Callable[[Start], Escape | str]] = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EscapeResult(Decided, Shown):
-    """What was found: the escape if PROVED, else why each attempt failed."""
+    """What was found: the escape if PROVED, else why each attempt failed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(1, vf.Dense(1, "tanh", skip=True))
+    >>> found = vf.prove_escape(network, [1.0, 0.5], [[1.0, 0.0]], [[0.0], [1.0]], [0, 1], [1, 1], order=["E2"])
+    >>> print(found.verdict, found.attempts[0])
+    UNDECIDED E2: no unit can move without changing the logits: nothing equal, constant or zero to carry them
+    """
 
     verdict: Verdict
     reason: str
@@ -94,6 +104,24 @@ def prove_escape(
     -------
     EscapeResult
         Guarantee: ``PROVED`` implies `Escape.claim` for the whole continuous path, which ends in the ray of P1.
+
+    Raises
+    ------
+    DataError, NetworkError
+        If an array does not fit the network or the others.
+    ValueError
+        If epsilon or a target is no positive decimal.
+
+    Examples
+    --------
+    At U = 0 all features are 0, and no gradient shows a way out:
+
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(1, vf.Dense(2, "tanh", skip=True))
+    >>> found = vf.prove_escape(network, np.zeros(4), np.zeros((2, 2)), [[-1.0], [1.0]], [0, 1], [1, 1])
+    >>> print(found.escape.label, found.escape.claim)
+    E2 constant, then strictly decreasing: non-increasing from this point
     """
     u, inputs = given_parameters(network, u), given_inputs(network, inputs)
     v = binary64(v, "v")

@@ -31,9 +31,9 @@ from verifier.landscape.escape_start import Start, descend_from
 from verifier.landscape.legs import Leg, StraightLeg, ball_of, exact_midpoints
 from verifier.landscape.path import Path
 from verifier.network.initialise import portable_gaussian
-from verifier.network.layers import AvgPool, Dense
+from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
-from verifier.rank.deficiency import FormTable, UnitForm, unit_forms
+from verifier.rank.unit_forms import FormTable, UnitForm, unit_forms
 
 MOVES = 1_000_003
 """Stream of the random numbers that a lift draws."""
@@ -340,7 +340,7 @@ def _shake(network: Network, u: Array, movable: Sequence[Mask], inputs: Array, s
     views = network.views(end)
     size = max(float(np.sqrt((inputs * inputs).sum(axis=1).mean())), 1e-30)
     for index, layer in enumerate(network.layers):
-        if isinstance(layer, AvgPool) or not movable[index].any():
+        if layer.activation is None or not movable[index].any():
             continue
         weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
         reach = size if "input" in network.sources[index] else np.sqrt(weight.shape[1])

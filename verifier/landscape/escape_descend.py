@@ -59,7 +59,7 @@ def descend(start: Start) -> Escape | str:
         tail = descend_from(start, end_u, weights, kept=False)
         if isinstance(tail, Path):
             words = "U and V move straight, the loss strictly decreases (E1)"
-            leg = StraightLeg(words, start.u, end_u, start.weights, weights, moving=segment)
+            leg = StraightLeg(words, start.u, end_u, start.weights, weights, segment)
             room = start.with_room(pieces)
             return Escape("E1", start.u, start.weights, tail, (leg,), end_weights=weights, pieces=room)
         reason = tail

@@ -39,8 +39,6 @@ class EscapeKind:
     loss
         What the loss does on the legs: it ``decreases``, is ``constant``, or is ``bounded`` by the start's plus
         epsilon.
-    statement
-        The label under which a certificate states the path (E4 itself speaks of every point).
     """
 
     label: Label
@@ -48,7 +46,6 @@ class EscapeKind:
     claim: str
     how: str
     loss: Literal["decreases", "constant", "bounded"]
-    statement: str
 
 
 NON_INCREASING = "constant, then strictly decreasing: non-increasing from this point"
@@ -60,7 +57,6 @@ KINDS = (
         "strictly decreasing from this point",
         "U and V move together, dPhi/dt < 0 on {pieces} pieces",
         "decreases",
-        "E1",
     ),
     EscapeKind(
         "E2",
@@ -68,7 +64,6 @@ KINDS = (
         NON_INCREASING,
         "V is carried by units at rest, the others move",
         "constant",
-        "E2",
     ),
     EscapeKind(
         "E4",
@@ -76,7 +71,6 @@ KINDS = (
         NON_INCREASING,
         "the lower weights part merged samples, V follows continuously",
         "constant",
-        "E4.path",
     ),
     EscapeKind(
         "E3",
@@ -84,7 +78,6 @@ KINDS = (
         "below Phi + epsilon, then strictly decreasing",
         "U moves, Phi stays below Phi(start) + {epsilon} on {pieces} pieces",
         "bounded",
-        "E3",
     ),
 )
 """In the order in which they are tried: the strongest claim first, and of two with the same claim the cheaper one."""
@@ -142,5 +135,5 @@ class Escape(Shown):
         values = [("pieces", str(self.pieces))]
         if self.epsilon is not None:
             values.append(("epsilon <=", at_most(self.epsilon)))
-        title = f"A way out of the start ({self.label})"
+        title = f"A way out of the start: {self.kind.name} ({self.label})"
         return Facts(title, str(Verdict.PROVED), self.claim, (*values, *path.values), path.tables)

@@ -91,6 +91,18 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
     GatewayResult
         Guarantee: ``PROVED`` implies that from every (U, V) a continuous path on which the cross-entropy with agreeing
         labels never increases leads to loss arbitrarily close to 0.
+
+    Raises
+    ------
+    DataError, NetworkError
+        If an array does not fit the network.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> network = vf.Network(1, vf.Dense(2, "tanh", skip=True))
+    >>> print(vf.prove_gateway(network, [[-1.0], [1.0]]).verdict)
+    PROVED
     """
     inputs = given_inputs(network, inputs)
     start = None if start is None else given_parameters(network, start, "start")
@@ -168,8 +180,18 @@ def separate_merged_samples(start: Start) -> Escape | str:
 def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0) -> Parting | str:
     """Find and certify a line along which merged samples part at constant loss; else say why not.
 
-    Guarantee: a result satisfies every obligation of E4's path: the gate's values differ inside each group for t > 0,
-    and M(t) has full row rank for all t in [0, 1].
+    Parameters
+    ----------
+    network, u, inputs
+        The network, U of shape ``(p,)``, and distinct samples ``(N, d)``.
+    seed
+        Of the random direction.
+
+    Returns
+    -------
+    Parting or str
+        Guarantee: a result satisfies every obligation of E4's path: the gate's values differ inside each group for
+        t > 0, and M(t) has full row rank for all t in [0, 1].
     """
     found = wide_last_layer(network, len(inputs))
     if isinstance(found, str):

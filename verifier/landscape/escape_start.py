@@ -13,11 +13,11 @@ from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.motion import Motion
-from verifier.landscape.path import Path, segment_and_ray
+from verifier.landscape.path import Path
 from verifier.landscape.segment import WeightSegment
+from verifier.landscape.straight_path import segment_and_ray
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.initialise import portable_gaussian
-from verifier.network.layers import AvgPool
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, prove_rank
 
@@ -131,7 +131,7 @@ class Start:
 def not_analytic(network: Network) -> str | None:
     """The name of an activation that is not proved to be real analytic, None if all are."""
     for layer in network.layers:
-        if not isinstance(layer, AvgPool) and not layer.activation.facts.real_analytic.holds:
+        if layer.activation is not None and not layer.activation.facts.real_analytic.holds:
             return layer.activation.name
     return None
 

@@ -12,7 +12,8 @@ from verifier.balls.precision import working_precision
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_start import SMALLEST_STEPS, SPENT, Start, descend_from
 from verifier.landscape.legs import StraightLeg
-from verifier.landscape.path import Path, stated_loss
+from verifier.landscape.path import Path
+from verifier.landscape.targets import stated_loss
 
 FIRST_STEP, LAST_STEP = 0.5, 1e-6
 """Steps in units of a standard normal direction; after one that is certified but of no use they end at the last."""
@@ -50,7 +51,7 @@ def stay_below(start: Start) -> Escape | str:
         tail = descend_from(start, end_u, start.weights, kept=False)
         if isinstance(tail, Path):
             words = "U moves straight, the loss stays below Phi(start) + epsilon (E3)"
-            leg = StraightLeg(words, start.u, end_u, start.weights, start.weights, moving=segment)
+            leg = StraightLeg(words, start.u, end_u, start.weights, start.weights, segment)
             room = start.with_room(pieces)
             return Escape("E3", start.u, start.weights, tail, (leg,), pieces=room, epsilon=start.rise)
         reason = tail

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import scipy.optimize
@@ -26,8 +27,8 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
 from verifier.network.network import Array, Network
-from verifier.rank.deficiency import FormTable, unit_forms
 from verifier.rank.rational import PRIME, RationalFeatures, TooLargeError, rational_activations, rational_features
+from verifier.rank.unit_forms import FormTable, unit_forms
 
 LP_ENTRIES = 3_000_000
 """Largest linear program (nonzeros) that is handed to the solver."""
@@ -39,6 +40,8 @@ SMALL = 1e-9
 BALL_BITS = (128, 512)
 NAMED = 6
 """So many multipliers are written out."""
+
+Number = TypeVar("Number", int, arb)
 
 Pair = tuple[int, int]
 """A sample and the class that its own is compared with."""
@@ -181,15 +184,15 @@ def _support(psi: Array, labels: NDArray[np.int64], classes: int) -> list[Pair] 
 
 
 def _lines(
-    rows: Sequence[Sequence[int]], labels: NDArray[np.int64], classes: int, pairs: Sequence[Pair]
-) -> list[list[int]]:
-    """The vectors ``row_i (x) (e_{y_i} - e_k)``, without the last class, one line for each pair."""
-    last, found = classes - 1, []
+    rows: Sequence[Sequence[Number]], labels: NDArray[np.int64], classes: Sequence[int], pairs: Sequence[Pair]
+) -> list[list[Number]]:
+    """The components of ``row_i (x) (e_{y_i} - e_k)`` for the given classes, one line for each pair (i, k)."""
+    found = []
     for i, k in pairs:
-        line = []
-        for c in range(last):
+        line: list[Number] = []
+        for c in classes:
             sign = int(c == labels[i]) - int(c == k)
-            line += [sign * v for v in rows[i]] if sign else [0] * len(rows[i])
+            line += [sign * v for v in rows[i]]
         found.append(line)
     return found
 
@@ -198,7 +201,8 @@ def _solve(
     rows: Sequence[Sequence[int]], labels: NDArray[np.int64], classes: int, pairs: list[Pair]
 ) -> list[tuple[int, int, int]] | None:
     """Integer multipliers for exactly these pairs, if the relation between them is unique; not verified here."""
-    lines, k = _lines(rows, labels, classes, pairs), len(pairs)
+    # the components of the last class follow from those of the others: all add up to 0
+    lines, k = _lines(rows, labels, range(classes - 1), pairs), len(pairs)
     width = len(lines[0])
     transposed = nmod_mat(width, k, [line[c] % PRIME for c in range(width) for line in lines], PRIME)
     words = 1 + max(abs(v).bit_length() for line in lines for v in line) // 64
@@ -241,8 +245,18 @@ def is_relation(
 ) -> bool:
     """Whether these multipliers exclude positive margins, decided over the integers.
 
-    Guarantee: True implies that they are positive, for pairs of a sample and another class than its own, and that
-    ``sum lambda_ik row_i (x) (e_{y_i} - e_k) = 0`` exactly.
+    Parameters
+    ----------
+    rows, labels, classes
+        N rows of integers, multiples of the features; the true classes ``(N,)`` and their number m.
+    multipliers
+        Sample, class that its own is compared with, factor.
+
+    Returns
+    -------
+    bool
+        Guarantee: True implies that they are positive, for pairs of a sample and another class than its own, and that
+        ``sum lambda_ik row_i (x) (e_{y_i} - e_k) = 0`` exactly.
     """
     if not multipliers:
         return False
@@ -304,13 +318,7 @@ def _ball_multipliers(
 
     Only the classes in ``used`` occur, and the components of one of them follow from those of the others.
     """
-    lines = []
-    for i, k in pairs:
-        line: list[arb] = []
-        for c in used[:-1]:
-            sign = int(c == labels[i]) - int(c == k)
-            line += [sign * v for v in rows[i]]
-        lines.append(line)
+    lines = _lines(rows, labels, used[:-1], pairs)
     size = len(lines) - 1
     matrix = arb_mat(size, size, [lines[1 + r][c] for c in range(size) for r in range(size)])
     try:

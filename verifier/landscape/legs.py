@@ -31,7 +31,7 @@ class Leg(Protocol):
 
     @property
     def words(self) -> str:
-        """What moves, for people."""
+        """What moves on this leg, in words for people."""
 
     @property
     def start_u(self) -> Array:
@@ -55,8 +55,7 @@ class Leg(Protocol):
 class StraightLeg(Brief):
     """U and V each on a straight segment, or at rest.
 
-    ``kept`` are the margins of the whole leg where they are constant by structure (E2, E4); else ``moving`` encloses
-    them.
+    ``margins`` are those of the whole leg where they are constant by structure (E2, E4), else what encloses them.
     """
 
     words: str
@@ -64,8 +63,7 @@ class StraightLeg(Brief):
     end_u: Array
     start_v: ExactArray
     end_v: ExactArray
-    kept: Margins | None = None
-    moving: WeightSegment | None = None
+    margins: Margins | WeightSegment
 
     def u_at(self, t: Fraction) -> Array:
         """Hidden parameters at time ``t``: the exact combination, rounded once."""
@@ -80,11 +78,7 @@ class StraightLeg(Brief):
 
         Guarantee: each ball contains the margin at the exact point of time ``t``.
         """
-        if self.moving is not None:
-            return self.moving.margins(t)
-        if self.kept is None:
-            raise InputError("a leg has neither constant margins nor a way to enclose them")
-        return self.kept
+        return self.margins if isinstance(self.margins, Margins) else self.margins.margins(t)
 
 
 @dataclass(frozen=True, repr=False)

@@ -19,46 +19,23 @@ at most ``sum_j d_j |V_jy - V_jk| + 2 r B_j``; where that is below gamma, margin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
 
 import numpy as np
-import sympy
-from flint import arb, arb_mat, fmpq, fmpz
+from flint import arb, arb_mat, fmpz
 
-from verifier.balls.activation import arb_kernel, tree_kernel
+from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.bounds import upper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
-from verifier.errors import ExpressionError
+from verifier.landscape.activation_bounds import BITS, CHECKED, TINY, activation_bounds, global_lipschitz
 from verifier.network.arguments import given_inputs, given_parameters
-from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import SLACK
-from verifier.sigma.activations import Activation
-from verifier.sigma.expressions import T
-from verifier.sigma.ranges import Interval, behaviour
 from verifier.verdict import Verdict
-
-BITS = 64
-"""Working precision for the few scalars."""
-
-MAX_PIECES = 1 << 12
-SHARP, TINY = arb(fmpq(9, 8)), arb((fmpz(1), fmpz(-20)))
-"""A piece's bound that is at most SHARP times a value attained elsewhere, or TINY, is sharp enough."""
-
-CHECKED = SHARP * SHARP
-"""By the same rule, with enclosures of its own, a checker's bounds are at most CHECKED times ours, plus TINY."""
-
-FAR_EXPONENTIAL = 500
-"""Beyond this range, times the steepness g of ``exp(g t)``, no bounds are sought: a checker needs too many pieces."""
-
-TAIL = 64
-"""Where the tails of an activation begin, for bounds on all of R."""
 
 LOWEST, HIGHEST = -1000, 100
 """Exponents of the radii that are tried."""
@@ -102,6 +79,21 @@ def certified_ball(
     BallResult
         Guarantee: ``PROVED`` implies, if every margin of V at U is at least gamma > 0, that every margin of V' at U'
         is positive. Source: the module's recursion; only max |x|, norms of the weights and gamma enter.
+
+    Raises
+    ------
+    DataError, NetworkError
+        If an array does not fit the network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> u, inputs = np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2)
+    >>> zero = vf.prove_zero_loss(vf.FeatureEnclosure(network, u, inputs, 64), [0, 1], 2)
+    >>> vf.at_least(vf.certified_ball(network, u, inputs, zero.weights, zero.gamma).radius)
+    '0.0625'
     """
     u, inputs = given_parameters(network, u), given_inputs(network, inputs)
     weights, gamma = given_weights(network.skip_count, weights, "weights"), Dyadic.of(gamma, "gamma")
@@ -178,7 +170,7 @@ class _Scalars:
         views = network.views(u)
         self.layers: list[_Weights | None] = []
         for index, layer in enumerate(network.layers):
-            if isinstance(layer, AvgPool):
+            if layer.activation is None:
                 self.layers.append(None)
                 continue
             weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
@@ -233,7 +225,7 @@ class _Scalars:
             sources = self.network.sources[index]
             size = _largest([arb(self.input_size) if s == "input" else sizes[int(s)] for s in sources])
             change = _largest([arb(0) if s == "input" else changes[int(s)] for s in sources])
-            if isinstance(layer, Dense | Conv) and weights is not None:
+            if layer.activation is not None and weights is not None:
                 total = weights.size + weights.fan * radius
                 bounds = activation_bounds(layer.activation, total * size + weights.bias + radius)
                 if bounds is None:
@@ -252,59 +244,6 @@ def _largest(values: list[arb]) -> arb:
     return largest
 
 
-def activation_bounds(activation: Activation, reach: arb) -> tuple[Dyadic, Dyadic] | None:
-    """Bound ``|sigma|`` and ``|sigma'|`` on ``[-reach, reach]``; None if that fails.
-
-    Guarantee: both results are upper bounds for all |t| <= reach. Source: bisection with ball arithmetic; only
-    activations proved to be real analytic are accepted, so that the derivative is one.
-    """
-    if not (reach.is_finite() and activation.facts.real_analytic.holds):
-        return None
-    if "exp" in activation.canonical and not reach * _steepness(activation) < FAR_EXPONENTIAL:
-        return None
-    return _bounds(activation, round_up(reach, 8))
-
-
-@lru_cache(maxsize=256)
-def _steepness(activation: Activation) -> arb:
-    """The largest of 1 and all g in ``exp(g t + ..)``: such an expression needs pieces of width 1/g."""
-    slopes = (call.args[0].diff(T) for call in activation.expression.atoms(sympy.exp))
-    sizes = [abs(slope) for slope in slopes if slope.is_Rational]
-    largest = max(sizes, default=sympy.Integer(1))
-    return arb(fmpq(int(largest.p), int(largest.q))).max(arb(1))
-
-
-@lru_cache(maxsize=256)
-def _bounds(activation: Activation, reach: Dyadic) -> tuple[Dyadic, Dyadic] | None:
-    try:
-        with working_precision(BITS):
-            value, slope = arb_kernel(activation), tree_kernel(activation.derivative_tree)
-            found = [largest_size(function, reach.arb()) for function in (value, slope)]
-    except ExpressionError:
-        return None
-    return None if found[0] is None or found[1] is None else (found[0], found[1])
-
-
-def largest_size(function: Callable[[arb], arb], reach: arb) -> Dyadic | None:
-    """Bound ``|function|`` on ``[-reach, reach]`` by bisection, within SHARP; None after MAX_PIECES pieces.
-
-    Guarantee: an upper bound, if ``function`` encloses its values on balls.
-    """
-    pieces, attained, most = [(-reach, reach)], arb(0), arb(0)
-    for _ in range(MAX_PIECES):
-        if not pieces:
-            break
-        low, high = pieces.pop()
-        middle = ((low + high) / 2).mid()
-        bound, value = function(low.union(high)).abs_upper(), function(middle).abs_lower()
-        attained = attained.max(value) if value.is_finite() else attained
-        if bound <= SHARP * attained + TINY:
-            most = most.max(bound)
-        else:
-            pieces += [(low, middle), (middle, high)]
-    return None if pieces or not most.is_finite() else round_up(most)
-
-
 def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dyadic | None:
     r"""Radius of a ball of hidden weights and biases, all of which have full row rank, for one hidden dense layer.
 
@@ -321,10 +260,23 @@ def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dy
         Guarantee: every ``(W', b')`` with ``||(W', b') - (W, b)||_F <= radius`` has ``rank Psi = N``. None if the
         network is not of this form or sigma' has no known bound on all of R.
 
+    Raises
+    ------
+    DataError, NetworkError
+        If the samples do not fit the network.
+
     Notes
     -----
     ``||Psi' - Psi||_F <= Lip ||[X 1] [dW db]^T||_F <= Lip ||[X 1]||_2 ||(dW, db)||_F < sigma_N``, and by Weyl's
     inequality ``sigma_N(Psi') > 0``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> vf.at_least(vf.full_rank_radius(network, np.eye(2), vf.Dyadic(1, -1)))
+    '0.2886'
     """
     inputs, sigma_lower = given_inputs(network, inputs), Dyadic.of(sigma_lower, "sigma_lower")
     (layer, *others) = network.layers
@@ -336,26 +288,6 @@ def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dy
     with working_precision(BITS):
         radius = sigma_lower.arb() * (1 - SLACK) / (lipschitz.arb() * augmented_norm(inputs))
         return round_down(radius) if radius > 0 else None
-
-
-def global_lipschitz(activation: Activation) -> Dyadic | None:
-    """Bound ``|sigma'|`` on all of R; None if no bound is proved.
-
-    Guarantee: an upper bound. Source: bisection on [-64, 64], and the structural ranges of sigma' on both tails.
-    """
-    if not activation.facts.real_analytic.holds:
-        return None
-    ends = Fraction(TAIL), math.inf
-    tails = [behaviour(activation.derivative_tree, Interval(*d)) for d in (ends, (-ends[1], -ends[0]))]
-    middle = activation_bounds(activation, arb(TAIL))
-    if middle is None or not all(tail is not None and tail.values.is_bounded for tail in tails):
-        return None
-    with working_precision(BITS):
-        most = middle[1].arb()
-        for tail in tails:
-            for end in (tail.values.lo, tail.values.hi) if tail is not None else ():
-                most = most.max(abs(arb(fmpq(Fraction(end).numerator, Fraction(end).denominator))))
-        return round_up(most)
 
 
 def augmented_norm(inputs: Array) -> arb:

@@ -53,7 +53,18 @@ class Parting(Brief):
 
 
 def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
-    """The dense layer, and its number, that has all skip units; or why the architecture does not fit E4."""
+    """The number of the dense layer that has all skip units, and the layer; or why the architecture does not fit E4.
+
+    Parameters
+    ----------
+    network, samples
+        The network, and the number N of samples: E4 needs M >= N.
+
+    Returns
+    -------
+    tuple of int and Dense, or str
+        Guarantee: a layer is the only one with skip units, has at least N of them, and is read by nothing.
+    """
     index = network.skip_units[0][0]
     layer = network.layers[index]
     if len(network.skip_units) != 1 or not isinstance(layer, Dense):
@@ -82,7 +93,7 @@ class PartingLeg(Brief):
 
     @property
     def start_v(self) -> ExactArray:
-        """Output weights at time 0."""
+        """Output weights at time 0, shape ``(M, m)``: where V can follow from."""
         return self.exact_v(Fraction(0))
 
     def u_at(self, t: Fraction) -> Array:

@@ -20,14 +20,16 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
-from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
+from verifier.balls.arguments import given_weights
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.engine import Enclosure, arithmetic
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.loss import Row
-from verifier.balls.margins import Margins, enclose_margins
+from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.landscape.separate import QUIETLY
+from verifier.landscape.sharpening import sharpened_margins
 from verifier.network.arguments import given_counts, given_labels
 from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
@@ -89,11 +91,29 @@ def prove_not_stationary(
         V, exact, ``(M, m)``.
     labels, multiplicities
         True classes ``(N,)`` and how often each distinct sample occurs.
+    max_bits, stage
+        Last precision tried, and progress display.
 
     Returns
     -------
     GradientResult
         Guarantee: ``PROVED`` implies ``||grad_V Phi||_F >= gradient_lower > 0``.
+
+    Raises
+    ------
+    DataError
+        If weights, labels or multiplicities do not fit the features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2), 64)
+    >>> v = vf.ExactArray.of_floats([[0.0, 1.0], [1.0, 0.0]])
+    >>> found = vf.prove_not_stationary(features, vf.Dyadic(1, -1), v, [0, 1], [1, 1])
+    >>> print(found.verdict, vf.at_least(found.gradient_lower))
+    PROVED 0.3655
     """
     sigma_lower = Dyadic.of(sigma_lower, "sigma_lower")
     start_weights = given_weights(features.columns, start_weights, "start_weights")
@@ -121,17 +141,12 @@ def _margins(
     features: Enclosure, weights: ExactArray, labels: NDArray[np.int64], max_bits: int
 ) -> Iterator[tuple[Enclosure, Margins]]:
     """Yield enclosures of the margins, sharper and sharper, with their radii widened for the checker's sake."""
-    enclosure = features
-    while enclosure.precision <= max_bits:
-        try:
-            (margins,) = enclose_margins(enclosure, [weights], labels)
-        except NotEnclosed:
-            enclosure = sharper(enclosure)
-            continue
+    if features.precision > max_bits:
+        return
+    for enclosure, (margins,) in sharpened_margins(features, [weights], labels, max_bits):
         with working_precision(enclosure.precision):
             wide = (tuple(arb(m.mid(), ENCLOSURE_SLACK * m.rad()) for m in row) for row in margins.rows)
             yield enclosure, Margins(tuple(wide))
-        enclosure = sharper(enclosure)
 
 
 def _softmax_parts(margins: Row) -> list[arb]:
@@ -173,6 +188,22 @@ def prove_curvature(
     CurvatureResult
         Guarantee: ``PROVED`` implies that the second derivative of Phi along ``V[unit, output]`` is at least
         ``curvature_lower > 0``.
+
+    Raises
+    ------
+    DataError
+        If weights, labels or multiplicities do not fit the features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2), 64)
+    >>> v = vf.ExactArray.of_floats([[0.0, 1.0], [1.0, 0.0]])
+    >>> found = vf.prove_curvature(features, v, [0, 1], [1, 1])
+    >>> print(found.verdict, found.unit, found.output, vf.at_least(found.curvature_lower))
+    PROVED 0 0 0.0983
     """
     start_weights = given_weights(features.columns, start_weights, "start_weights")
     labels = given_labels(labels, features.samples, start_weights.shape[1])

@@ -73,9 +73,7 @@ class LossSample:
         return self.piece.v_at(self.time)
 
 
-def sample_loss(
-    path: Path, times: Sequence[float], *, rounded: bool = False, evaluations: int | None = None
-) -> tuple[LossSample, ...]:
+def sample_loss(path: Path, times: Sequence[float], *, evaluations: int | None = None) -> tuple[LossSample, ...]:
     """Enclose the loss at the given times of a path.
 
     Parameters
@@ -84,16 +82,14 @@ def sample_loss(
         A certified path: P1's own, or ``escape.path``.
     times
         Path times in [0, inf).
-    rounded
-        Enclose the loss at the float64 numbers that `Path.U` and `Path.V` return, too, not only at the exact point:
-        this differs where V1 has large entries that cancel.
     evaluations
         How many margins may be evaluated on the ray: with more, its loss is bounded by two margins instead.
 
     Returns
     -------
     tuple of LossSample
-        One for each time. Guarantee: ``loss`` contains the loss at the exact point of the path (P1, Z1).
+        One for each time. Guarantee: ``loss`` contains the loss at the exact point of the path (P1, Z1), which `U` and
+        `V` round: `Path.loss` encloses the loss at the rounded numbers as well.
 
     Raises
     ------
@@ -102,7 +98,7 @@ def sample_loss(
     """
     margins = sum(map(len, path.end_margins.rows))
     on_ray = sum(s > path.corner for s in times)
-    bounded = evaluations is not None and not rounded and on_ray * margins > evaluations
+    bounded = evaluations is not None and on_ray * margins > evaluations
     smallest = _smallest_upper(path) if bounded else None
     found = []
     for s in times:
@@ -113,7 +109,7 @@ def sample_loss(
         if kind == "ray" and smallest is not None:
             loss = _between_margins(path, time, smallest)
         else:
-            loss = path.loss(s) if rounded else path.exact_loss(s)
+            loss = path.exact_loss(s)
         found.append(LossSample(float(s), loss, kind, piece, time))
     return tuple(found)
 
@@ -144,22 +140,20 @@ def loss_on_legs(escape: Escape) -> tuple[arb, arb]:
     return start, start
 
 
-def sample_times(path: Path, segment: int, ray: int, *, legs: int = 0, beyond: float = BEYOND) -> list[float]:
+def sample_times(path: Path, segment: int, ray: int) -> list[float]:
     """Times at which a picture of the loss along a path should sample it, until all of its targets are reached.
 
     Parameters
     ----------
     path
         A certified path.
-    segment, ray, legs
-        How many times on P1's segment (with both ends), on the ray after it, and on the legs of an escape before it.
-    beyond
-        The last time as a multiple of the one at which the last target is reached.
+    segment, ray
+        How many times on P1's segment (with both ends), and on the ray after it.
 
     Returns
     -------
     list of float
-        Increasing. Equal steps on legs and segment, and on a short ray; a constant ratio on a long one.
+        Increasing. Equal steps on the segment and on a short ray; a constant ratio on a long one.
 
     Raises
     ------
@@ -168,13 +162,11 @@ def sample_times(path: Path, segment: int, ray: int, *, legs: int = 0, beyond: f
     """
     start, corner = len(path.before), path.corner
     last = max([path.time_of(target) for target in path.targets] + [float(corner)])
-    last = max(beyond * last, corner + 1.0)
+    last = max(BEYOND * last, corner + 1.0)
     if not math.isfinite(last):
         raise InputError("the path's targets lie beyond the largest float; prove it with larger target losses")
-    on_legs = np.linspace(0.0, start, legs, endpoint=False).tolist() if start else []
     steps = np.geomspace if last > LINEAR * corner else np.linspace
-    on_ray = steps(corner, last, ray + 1)[1:].tolist()
-    return [*on_legs, *np.linspace(start, corner, segment).tolist(), *on_ray]
+    return [*np.linspace(start, corner, segment).tolist(), *steps(corner, last, ray + 1)[1:].tolist()]
 
 
 def _smallest_upper(path: Path) -> arb:

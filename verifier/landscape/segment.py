@@ -116,9 +116,17 @@ def _softmax(margins: Sequence[arb]) -> list[arb]:
 
 
 def covering(pieces: int, precision: int) -> list[arb]:
-    """Balls that cover [0, 1].
+    """Balls around equal pieces of [0, 1].
 
-    Guarantee: every t in [0, 1] lies in one of them.
+    Parameters
+    ----------
+    pieces, precision
+        How many, and with how many bits.
+
+    Returns
+    -------
+    list of arb
+        Guarantee: every t in [0, 1] lies in one of them.
     """
     with working_precision(precision):
         ends = [arb(k) / pieces for k in range(pieces + 1)]

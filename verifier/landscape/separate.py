@@ -105,7 +105,7 @@ class _Order:
 
 @QUIETLY
 def approx_margin(psi: Array, v: Array, labels: NDArray[np.int64]) -> float:
-    """Smallest margin in floating point."""
+    """The smallest margin of ``Psi V`` in floating point: Psi of shape ``(N, M)``, V ``(M, m)``, classes ``(N,)``."""
     g = psi @ v
     own = g[np.arange(len(labels)), labels].copy()
     g[np.arange(len(labels)), labels] = -np.inf
@@ -139,7 +139,18 @@ def _least_squares(psi: Array, target: Array) -> Array | None:
 
 @QUIETLY
 def lstsq(psi: Array, target: Array) -> Array | None:
-    """Minimum-norm least-squares solution of ``Psi V = target`` in floating point, None if there is no finite one."""
+    """Solve ``Psi V = target`` by least squares of minimum norm in floating point.
+
+    Parameters
+    ----------
+    psi, target
+        Features ``(N, M)`` and logits ``(N, m)``.
+
+    Returns
+    -------
+    Array or None
+        V of shape ``(M, m)``; None if there is no finite one. Not rigorous.
+    """
     try:
         v: Array = scipy.linalg.lstsq(psi, target, cond=1e-13, check_finite=False)[0]
     except scipy.linalg.LinAlgError:
@@ -206,7 +217,22 @@ def _from_right_inverse(witness: RightInverse, labels: NDArray[np.int64], classe
 
 
 def times_right_inverse(witness: RightInverse, target: ExactArray, columns: int) -> ExactArray:
-    """``V = X T``, exact, for a target ``(N, m)`` of logits; rows of zeros for the columns that X does not use."""
+    """``V = X T``, exact: where X is close to a right inverse of Psi, Psi V is close to the logits T.
+
+    Parameters
+    ----------
+    witness
+        X, with the columns of Psi that it uses.
+    target
+        The logits T, ``(N, m)``.
+    columns
+        The number M of columns of Psi.
+
+    Returns
+    -------
+    ExactArray
+        V of shape ``(M, m)``, exactly X T; rows of zeros for the columns that X does not use.
+    """
     (x, exponent), (t, power) = witness.matrix.fmpz_mat(), target.fmpz_mat()
     classes, product = target.shape[1], (x * t).tolist()
     picked = range(columns) if witness.columns is None else witness.columns.tolist()

@@ -9,15 +9,18 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from verifier.balls.arguments import given_weights
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.canary import require_products
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, given_weights, round_down
-from verifier.balls.margins import Margins, enclose_margins
+from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
+from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
 from verifier.display import Decided, Facts, Shown
 from verifier.landscape.inseparable import Inseparable, prove_inseparable
 from verifier.landscape.separate import proposals
+from verifier.landscape.sharpening import sharpened_margins
 from verifier.network.arguments import given_labels
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
@@ -29,6 +32,16 @@ class ZeroLoss(Decided, Shown):
     """V1 with its certified margin ``gamma`` when PROVED, the margins' enclosures and the features they came from.
 
     ``excluded`` is the proof that no V has zero training error at this U, when REFUTED.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(1, vf.Dense(1, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0.0]), np.array([[1.0], [2.0], [3.0]]), 64)
+    >>> zero = vf.prove_zero_loss(features, [0, 1, 0], 2)
+    >>> print(zero.verdict, zero.excluded.kind)
+    REFUTED relation
     """
 
     verdict: Verdict
@@ -86,6 +99,21 @@ def prove_zero_loss(
         error, and
         ``Phi(U, t V1) <= log(1 + (m-1) exp(-t gamma)) -> 0``; ``REFUTED`` that for every V some margin of Psi(U) V is
         <= 0.
+
+    Raises
+    ------
+    DataError
+        If labels or candidates do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network(2, vf.Dense(2, "identity", skip=True))
+    >>> features = vf.FeatureEnclosure(network, np.array([1.0, 0, 0, 1, 0, 0]), np.eye(2), 64)
+    >>> zero = vf.prove_zero_loss(features, [0, 1], 2)
+    >>> print(zero.verdict, vf.at_least(zero.gamma))
+    PROVED 0.9999
     """
     labels = given_labels(labels, features.samples, classes)
     if candidates is not None:
@@ -107,13 +135,8 @@ def prove_zero_loss(
     tried = []
     for method, weights in candidates:
         tried.append(method)
-        enclosure = features
-        while True:
-            try:
-                (margins,) = enclose_margins(enclosure, [weights], labels, stage(f"zero loss: margins of V ({method})"))
-            except NotEnclosed:
-                enclosure = sharper(enclosure)
-                continue
+        task = f"zero loss: margins of V ({method})"
+        for enclosure, (margins,) in sharpened_margins(features, [weights], labels, max_bits, stage, task):
             with working_precision(enclosure.precision):
                 smallest = margins.smallest_lo(room=ENCLOSURE_SLACK) * (1 - SLACK)
                 gamma = round_down(smallest) if smallest > 0 else None
@@ -121,10 +144,8 @@ def prove_zero_loss(
                 how = f"({method}, {arithmetic(enclosure)})"
                 reason = f"every margin of Psi V1 is at least gamma = {at_least(gamma)} {how}"
                 return ZeroLoss(Verdict.PROVED, reason, enclosure.precision, weights, gamma, margins, enclosure)
-            following = sharper(enclosure)
-            if not _wide(margins) or following.precision > max_bits:
+            if not _wide(margins):
                 break
-            enclosure = following
     text = ", ".join(dict.fromkeys(tried)) if tried else methods
     if refute:
         stage("zero loss: looking for multipliers that exclude it")
@@ -145,6 +166,16 @@ def _wide(margins: Margins) -> bool:
 def loss_bound(classes: int, gamma: arb, t: arb) -> arb:
     """``log(1 + (m-1) exp(-t gamma))``, the bound of Z1.
 
-    Guarantee: encloses the bound; ``Phi(U, t V1)`` is not above it.
+    Parameters
+    ----------
+    classes
+        The number m of classes.
+    gamma, t
+        A lower bound of every margin of V1, and the factor of V1.
+
+    Returns
+    -------
+    arb
+        Guarantee: encloses the bound; ``Phi(U, t V1)`` is not above it.
     """
     return ((classes - 1) * (-t * gamma).exp()).log1p()

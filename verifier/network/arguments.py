@@ -20,7 +20,19 @@ from verifier.network.network import Array, Network
 def given_parameters(network: Network, u: Any, what: str = "u") -> Array:
     """Take hidden parameters, shape (p,).
 
-    Guarantee: the array has exactly the numbers of ``u``, all finite.
+    Parameters
+    ----------
+    network : Network
+        The network, with p parameters.
+    u : array-like of shape (p,)
+        Weights and biases, layer by layer.
+    what : str, optional
+        Its name in messages.
+
+    Returns
+    -------
+    ndarray of shape (p,), float64
+        Guarantee: the array has exactly the numbers of ``u``, all finite.
 
     Raises
     ------
@@ -40,7 +52,19 @@ def given_parameters(network: Network, u: Any, what: str = "u") -> Array:
 def given_inputs(network: Network, inputs: Any, what: str = "inputs") -> Array:
     """Take samples, shape (N, d) with the network's d and N >= 1.
 
-    Guarantee: the array has exactly the numbers of ``inputs``, all finite.
+    Parameters
+    ----------
+    network : Network
+        The network, which reads d coordinates.
+    inputs : array-like of shape (N, d)
+        The samples.
+    what : str, optional
+        Its name in messages.
+
+    Returns
+    -------
+    ndarray of shape (N, d), float64
+        Guarantee: the array has exactly the numbers of ``inputs``, all finite.
 
     Raises
     ------
@@ -59,7 +83,17 @@ def given_inputs(network: Network, inputs: Any, what: str = "inputs") -> Array:
 def given_labels(labels: Any, samples: int, classes: int) -> NDArray[np.int64]:
     """Take the classes 0..m-1 of N samples, shape (N,).
 
-    Guarantee: integers from 0 to ``classes - 1``, those that were given.
+    Parameters
+    ----------
+    labels : array-like of shape (N,)
+        A class for each sample.
+    samples, classes : int
+        N and m.
+
+    Returns
+    -------
+    ndarray of shape (N,), int64
+        Guarantee: integers from 0 to ``classes - 1``, those that were given.
 
     Raises
     ------
@@ -79,7 +113,17 @@ def given_labels(labels: Any, samples: int, classes: int) -> NDArray[np.int64]:
 def given_counts(multiplicities: Any, samples: int) -> list[int]:
     """Take how often each of N samples occurs.
 
-    Guarantee: N integers of at least 1, those that were given.
+    Parameters
+    ----------
+    multiplicities : array-like of shape (N,)
+        How often each sample occurs.
+    samples : int
+        N.
+
+    Returns
+    -------
+    list of int
+        Guarantee: N integers of at least 1, those that were given.
 
     Raises
     ------
@@ -94,7 +138,25 @@ def given_counts(multiplicities: Any, samples: int) -> list[int]:
 
 
 def given_seeds(seeds: Sequence[int] | Any, what: str = "seeds") -> list[int]:
-    """Take integers, shape (n,)."""
+    """Take seeds.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Any integers.
+    what : str, optional
+        Its name in messages.
+
+    Returns
+    -------
+    list of int
+        Guarantee: the integers that were given.
+
+    Raises
+    ------
+    DataError
+        They are no integers, or of another shape than (n,).
+    """
     found = integers(seeds, what)
     if found.ndim != 1:
         raise DataError(f"{what}: shape {found.shape}, expected (n,)")

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.network.layers import AvgPool, Conv, Dense, Layer, window_indices
-from verifier.network.network import Array, Network, with_zero
-from verifier.sigma.kernels import approx_numpy_derivative, approx_numpy_kernel
+from verifier.network.network import Array, LayerPass, Network, approx_layers, gathered
+from verifier.sigma.kernels import approx_numpy_derivative
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,6 @@ class Gradient:
 
 
 @np.errstate(all="ignore")
-@np.errstate(all="ignore")
 def approx_gradient(
     network: Network, u: Array, v: Array, inputs: Array, labels: NDArray[np.int64], multiplicities: NDArray[np.int64]
 ) -> Gradient:
@@ -39,26 +37,14 @@ def approx_gradient(
         The point: U of shape ``(p,)``, V of shape ``(M, m)``.
     inputs, labels, multiplicities
         Samples ``(N, d)``, classes ``(N,)``, how often each sample counts ``(N,)``.
+
+    Returns
+    -------
+    Gradient
+        An untrusted direction, never a proof; not finite where something overflows.
     """
-    views = network.views(u)
-    values: list[Array] = []
-    taken: list[tuple[Array, NDArray[np.int64] | None, Array]] = []  # patches, windows, slopes of every layer
-    for index, layer in enumerate(network.layers):
-        z = _read(network, index, inputs, values)
-        windows = _windows(network, index)
-        z = with_zero(z) if _is_padded(layer) else z
-        patches = z if windows is None else z[:, windows]
-        if isinstance(layer, AvgPool):
-            values.append(patches.mean(axis=2))
-            taken.append((patches, windows, np.ones(1)))
-            continue
-        weight = views[f"layer{index}.weight"].reshape(network.shapes[index][0], -1)
-        bias = views[f"layer{index}.bias"].reshape(network.shapes[index][0], -1)
-        pre = patches @ weight.T
-        pre = pre + bias[:, 0] if windows is None else (pre.transpose(0, 2, 1) + bias).reshape(len(z), -1)
-        values.append(approx_numpy_kernel(layer.activation)(pre))
-        taken.append((patches, windows, approx_numpy_derivative(layer.activation)(pre)))
-    psi = np.concatenate([values[index][:, list(units)] for index, units in network.skip_units], axis=1)
+    passes = list(approx_layers(network, u, inputs))
+    psi = gathered(network, [taken.values for taken in passes])
     share = multiplicities / multiplicities.sum()
     logits = psi @ v
     logits -= logits.max(axis=1, keepdims=True)
@@ -68,68 +54,41 @@ def approx_gradient(
     loss = float(-(share * np.log(p[rows, labels])).sum())
     p[rows, labels] -= 1.0
     residual = p * share[:, None]
-    back = [np.zeros_like(value) for value in values]
+    back = [np.zeros_like(taken.values) for taken in passes]
     column = 0
     for index, units in network.skip_units:
         back[index][:, list(units)] += residual @ v[column : column + len(units)].T
         column += len(units)
     du = np.zeros_like(u)
     for index in range(len(network.layers) - 1, -1, -1):
-        _push(network, index, views, taken[index], back, du)
+        _push(network, index, network.views(u), passes[index], back, du)
     return Gradient(loss, du, psi.T @ residual)
 
 
-def _read(network: Network, index: int, inputs: Array, values: list[Array]) -> Array:
-    parts = [inputs if s == "input" else values[int(s)] for s in network.sources[index]]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-
-def _is_padded(layer: Layer) -> bool:
-    return isinstance(layer, Conv) and bool(layer.padding)
-
-
-def _windows(network: Network, index: int) -> NDArray[np.int64] | None:
-    """The flat source indices of every output position of a convolution, or of every unit of a pool."""
-    layer, sources = network.layers[index], network.source_shapes(index)
-    if isinstance(layer, Dense):
-        return None
-    shape = (sum(s[0] for s in sources), *sources[0][1:])
-    if isinstance(layer, Conv):
-        return np.array(window_indices(shape, layer.kernel, layer.steps, layer.padding))
-    plane = int(np.prod(shape[1:]))
-    windows = np.array(window_indices((1, *shape[1:]), layer.kernel, layer.steps))
-    return np.concatenate([windows + c * plane for c in range(shape[0])])
-
-
 def _push(
-    network: Network,
-    index: int,
-    views: dict[str, Array],
-    taken: tuple[Array, NDArray[np.int64] | None, Array],
-    back: list[Array],
-    du: Array,
+    network: Network, index: int, views: dict[str, Array], taken: LayerPass, back: list[Array], du: Array
 ) -> None:
     """Add layer ``index``'s share of the parameters' gradient and hand the rest to its sources."""
-    layer, (patches, windows, slopes) = network.layers[index], taken
-    count = len(patches)
-    delta = back[index] * slopes
-    width = sum(int(np.prod(shape)) for shape in network.source_shapes(index))
-    onto = np.zeros((count, width + _is_padded(layer)))  # the padding takes its share, which goes nowhere
+    layer, windows = network.layers[index], taken.windows
+    if layer.activation is None or taken.arguments is None:
+        delta = back[index]
+    else:
+        delta = back[index] * approx_numpy_derivative(layer.activation)(taken.arguments)
     gradient, weight, bias = network.views(du), f"layer{index}.weight", f"layer{index}.bias"
+    onto = np.zeros_like(taken.read)  # the padding takes its share, which goes nowhere
     if windows is None:
-        gradient[weight][...] = delta.T @ patches
+        gradient[weight][...] = delta.T @ taken.read
         gradient[bias][...] = delta.sum(axis=0)
         onto = delta @ views[weight]
-    elif isinstance(layer, AvgPool):
+    elif layer.activation is None:
         np.add.at(onto.T, windows, (delta / windows.shape[1]).T[:, None, :])
     else:
-        filters = network.shapes[index][0]
-        spread = delta.reshape(count, filters, -1)
-        flat = np.einsum("nfp,npk->fk", spread, patches)
+        spread = delta.reshape(len(delta), layer.rows, -1)
+        flat = np.einsum("nfp,npk->fk", spread, taken.patches)
         gradient[weight][...] = flat.reshape(views[weight].shape)
         shifts = gradient[bias]
         shifts[...] = spread.sum(axis=0).reshape(shifts.shape) if shifts.ndim > 1 else spread.sum(axis=(0, 2))
-        np.add.at(onto.T, windows, np.einsum("nfp,fk->pkn", spread, views[weight].reshape(filters, -1)))
+        np.add.at(onto.T, windows, np.einsum("nfp,fk->pkn", spread, views[weight].reshape(layer.rows, -1)))
     start = 0
     for source, shape in zip(network.sources[index], network.source_shapes(index), strict=True):
         size = int(np.prod(shape))

@@ -1,12 +1,9 @@
 """Random parameters, identical on every machine for the same seed.
 
 NumPy's own Gaussian sampler may differ in the last bit between platforms (it calls the C library's ``log`` and
-``exp``).
-Here Gaussians come from Marsaglia's polar method over raw PCG64 integers, with a logarithm made of + - * / alone, and
-are
-rounded to binary32, the precision real networks are stored in (it also makes certificates half as large). IEEE-754
-fixes
-every one of these operations, so every machine gets the same bits.
+``exp``). Here Gaussians come from Marsaglia's polar method over raw PCG64 integers, with a logarithm made of + - * /
+alone, and are rounded to binary32, the precision real networks are stored in (it also makes certificates half as
+large). IEEE-754 fixes every one of these operations, so every machine gets the same bits.
 """
 
 from __future__ import annotations
@@ -24,6 +21,7 @@ Init = Literal["gaussian", "zeros", "cloned", "constant-unit"]
 INITS: tuple[Init, ...] = ("gaussian", "zeros", "cloned", "constant-unit")
 
 _OUTPUT_STREAM = 1_000_003
+"""A stream that no layer has: hidden parameters draw from streams named by their layer's index."""
 _LN2_HI, _LN2_LO = float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33")
 # Coefficients of log((1+s)/(1-s)) = 2s + 2s^3/3 + ..., rounded: only determinism matters, accuracy is about 1e-16.
 _ATANH_SERIES = [2.0 / (2 * k + 1) for k in range(1, 14)]
@@ -110,29 +108,41 @@ def initialise(
     fan_in: bool = False,
     units: int | None = None,
 ) -> Array:
-    """Random hidden parameters U, shape ``(p,)``.
+    """Draw hidden parameters U.
 
     Parameters
     ----------
-    network
+    network : Network
         The network.
-    init
+    init : str, optional
         ``gaussian``: all weights and biases N(0, scale^2). ``zeros``: all zero. ``cloned``: Gaussian, then in every
-        layer the
-        last ``units`` units (filters) copy the incoming weights and bias of the first ones. ``constant-unit``:
-        Gaussian, then in
-        every layer the first ``units`` units (filters) get zero incoming weights.
-    seed, scale
+        layer the last ``units`` units (filters) copy the incoming weights and bias of the first ones.
+        ``constant-unit``: Gaussian, then in every layer the first ``units`` units (filters) get zero incoming weights.
+    seed, scale : int, float, optional
         Seed and standard deviation.
-    fan_in
+    fan_in : bool, optional
         Divide the weights' (not the biases') standard deviation by the square root of the fan-in.
-    units
+    units : int, optional
         For ``cloned`` and ``constant-unit``; default half of each layer.
+
+    Returns
+    -------
+    ndarray of shape (p,)
+        The same bits on every machine.
 
     Raises
     ------
     NetworkError
         On an unknown ``init``, a scale that is not finite and >= 0, a negative seed, or ``units`` out of range.
+
+    Examples
+    --------
+    >>> from verifier import Dense, Network, initialise
+    >>> network = Network(2, [Dense(3, "tanh", skip=True)])
+    >>> initialise(network, seed=1).shape
+    (9,)
+    >>> initialise(network, "zeros").any()
+    np.False_
     """
     if init not in INITS:
         raise NetworkError(f"init = {one_line(init)} is unknown; {nearest(str(init), INITS)}")
@@ -167,12 +177,34 @@ def initialise(
 def output_weights(
     network: Network, classes: int, kind: str = "gaussian", *, seed: int = 0, scale: float = 1.0
 ) -> Array:
-    """Output weights V, shape ``(M, m)``: ``gaussian`` N(0, scale^2) or ``zeros``.
+    """Draw output weights V.
+
+    Parameters
+    ----------
+    network : Network
+        The network, with M skip units.
+    classes : int
+        The number m of classes, at least 2.
+    kind : "gaussian" or "zeros", optional
+        N(0, scale^2), or all zero.
+    seed, scale : int, float, optional
+        Seed and standard deviation.
+
+    Returns
+    -------
+    ndarray of shape (M, m)
+        The same bits on every machine.
 
     Raises
     ------
     NetworkError
-        On an unknown ``kind`` or a scale that is not 0 or in 1e-30..1e30.
+        On an unknown ``kind``, fewer than two classes, or a scale that is not 0 or in 1e-30..1e30.
+
+    Examples
+    --------
+    >>> from verifier import Dense, Network, output_weights
+    >>> output_weights(Network(2, [Dense(3, "tanh", skip=True)]), classes=2, seed=1).shape
+    (3, 2)
     """
     _check_network(network)
     _check_scale(scale, "output_scale")

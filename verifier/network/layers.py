@@ -52,7 +52,7 @@ class ParameterSpec:
 
     @property
     def size(self) -> int:
-        """Number of entries."""
+        """The number of entries of the array."""
         return math.prod(self.shape)
 
 
@@ -75,6 +75,12 @@ class Dense:
     ------
     NetworkError, ExpressionError
         Something of another kind.
+
+    Examples
+    --------
+    >>> from verifier import Dense
+    >>> Dense(16, "tanh", skip=True)
+    Dense(16, 'tanh', skip=True)
     """
 
     width: int
@@ -83,6 +89,7 @@ class Dense:
     inputs: tuple[Source, ...] = ()
 
     kind: ClassVar[str] = "dense"
+    # it has one window, of everything, and each unit has weights and a bias of its own
     bias: ClassVar[Literal["per-unit"]] = "per-unit"
     kernel: ClassVar[tuple[int, ...]] = ()
     steps: ClassVar[tuple[int, ...]] = ()
@@ -97,7 +104,7 @@ class Dense:
         _set(self, skip=skip_of(skip, "Dense"), inputs=inputs_of(inputs, "Dense"))
 
     def __repr__(self) -> str:
-        """The call that makes it."""
+        """The call that makes the layer."""
         return f"Dense({self.width}, {self.activation.name!r}{_wiring(self)})"
 
     @property
@@ -118,11 +125,11 @@ class Dense:
         return {"units": self.width}
 
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
-        """Shape of the output, ``(width,)``."""
+        """The shape of the output, ``(width,)``."""
         return (self.width,)
 
     def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
-        """Weight and bias specifications."""
+        """The specifications of the weights and of the biases, in the order in which U holds them."""
         fan_in = self.fan_in(sources)
         return (ParameterSpec("weight", (self.width, fan_in), fan_in), ParameterSpec("bias", (self.width,), 0))
 
@@ -154,6 +161,12 @@ class Conv:
     ------
     NetworkError, ExpressionError
         Something of another kind.
+
+    Examples
+    --------
+    >>> from verifier import Conv
+    >>> Conv(4, (3, 3), "softplus", padding=1, bias="tied")
+    Conv(4, (3, 3), 'softplus', padding=(1, 1), bias='tied')
     """
 
     filters: int
@@ -187,7 +200,7 @@ class Conv:
         _set(self, padding=padding_of(padding, len(self.kernel)))
 
     def __repr__(self) -> str:
-        """The call that makes it."""
+        """The call that makes the layer."""
         more = f", stride={self.stride}" if self.stride else ""
         more += f", padding={self.padding}" if self.padding else ""
         more += ", bias='tied'" if self.bias == "tied" else ""
@@ -195,7 +208,7 @@ class Conv:
 
     @property
     def kind(self) -> str:
-        """``conv1d`` or ``conv2d``."""
+        """The certificate format's name: ``conv1d`` or ``conv2d``."""
         return f"conv{len(self.kernel)}d"
 
     @property
@@ -223,7 +236,7 @@ class Conv:
         return sizes | ({"padding": list(self.padding)} if self.padding else {})
 
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
-        """Shape of the output, ``(filters, *positions)``."""
+        """The shape of the output, ``(filters, *positions)``; `NetworkError` if the windows do not fit."""
         out = positions_of(sources, self.kernel, self.steps, where, self.padding)
         entries = self.fan_in(sources) * math.prod(out)
         if self.padding and entries > MAX_WINDOW_ENTRIES:
@@ -234,7 +247,7 @@ class Conv:
         return (self.filters, *out)
 
     def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
-        """Weight and bias specifications."""
+        """The specifications of the weights and of the biases, in the order in which U holds them."""
         weight = (self.filters, stacked(sources)[0], *self.kernel)
         positions = positions_of(sources, self.kernel, self.steps, "conv", self.padding)
         bias = (self.filters,) if self.bias == "tied" else (self.filters, *positions)
@@ -258,6 +271,12 @@ class AvgPool:
     ------
     NetworkError
         Something of another kind.
+
+    Examples
+    --------
+    >>> from verifier import AvgPool, Conv, Network
+    >>> Network((1, 4, 4), [Conv(2, (3, 3), "tanh"), AvgPool((2, 2), skip=True)]).shapes
+    ((2, 2, 2), (2, 1, 1))
     """
 
     kernel: tuple[int, ...]
@@ -276,14 +295,14 @@ class AvgPool:
     def __init__(
         self, kernel: Sequence[int], stride: Sequence[int] = (), skip: SkipLike = False, inputs: InputsLike = ()
     ) -> None:
-        """Take lists for tuples."""
+        """Read the sizes; lists stand for tuples."""
         _set(
             self, kernel=numbers_per_axis(kernel, "AvgPool: kernel"), stride=numbers_per_axis(stride, "AvgPool: stride")
         )
         _set(self, skip=skip_of(skip, "AvgPool"), inputs=inputs_of(inputs, "AvgPool"))
 
     def __repr__(self) -> str:
-        """The call that makes it."""
+        """The call that makes the layer."""
         return f"AvgPool({self.kernel}{f', stride={self.stride}' if self.stride else ''}{_wiring(self)})"
 
     @property
@@ -307,7 +326,7 @@ class AvgPool:
         return {"kernel": list(self.kernel), "stride": list(self.steps)}
 
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
-        """Shape of the output, ``(channels, *positions)``."""
+        """The shape of the output, ``(channels, *positions)``; `NetworkError` if the windows do not fit."""
         if len(sources) != 1:
             raise NetworkError(
                 f"{where}: avgpool reads one input, got {len(sources)}; pool each input in a layer of its own"
@@ -315,7 +334,7 @@ class AvgPool:
         return (sources[0][0], *positions_of(sources, self.kernel, self.steps, where))
 
     def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
-        """No parameters."""
+        """A pool has no parameters."""
         return ()
 
 

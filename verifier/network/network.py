@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from verifier.display import MAX_ENTRIES, Facts, Shown, Table
 from verifier.errors import NetworkError, one_line
-from verifier.network.layers import AvgPool, Conv, Dense, Layer, ParameterSpec, Shape, Source, window_indices
+from verifier.network.layers import AvgPool, Conv, Dense, Layer, ParameterSpec, Source
+from verifier.network.windows import Shape
 from verifier.sigma.kernels import approx_numpy_kernel
 
 Array = NDArray[np.float64]
@@ -69,6 +70,13 @@ class Network(Shown):
     ------
     NetworkError
         If shapes do not fit, a layer reads a later layer, or no unit is connected to the outputs.
+
+    Examples
+    --------
+    >>> from verifier import Dense, Network
+    >>> Network(2, [Dense(3, "tanh", skip=True)])
+    <Network: input 2; M = 3 skip units, p = 9 parameters
+      layers Dense(3, 'tanh', skip=True)>
     """
 
     input_shape: Shape
@@ -121,14 +129,14 @@ class Network(Shown):
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
-        """Output shape of every layer."""
+        """The output shape of every layer, in order."""
         known: list[Shape] = []
         for index, layer in enumerate(self.layers):
             known.append(layer.output_shape(self._source_shapes(index, known), f"layer {index} ({layer.kind})"))
         return tuple(known)
 
     def source_shapes(self, index: int) -> list[Shape]:
-        """Shapes of what layer ``index`` reads."""
+        """The shapes of what layer ``index`` reads, in the order in which it reads it."""
         return self._source_shapes(index, self.shapes)
 
     @cached_property
@@ -207,9 +215,9 @@ class Network(Shown):
                 column += 1
         groups = []
         for index, layer in enumerate(self.layers):
-            if isinstance(layer, AvgPool):
+            if layer.activation is None:
                 continue
-            noun = "unit" if isinstance(layer, Dense) else "filter"
+            noun = "filter" if layer.shares_weights else "unit"
             for leader in range(self.shapes[index][0]):
                 groups.append(
                     ParameterGroup(f"layer{index}.{noun}{leader}", index, tuple(columns.get((index, leader), ())))
@@ -223,15 +231,10 @@ class Network(Shown):
         for index, layer in enumerate(self.layers):
             reads = ", ".join("input" if s == "input" else f"layer {s}" for s in self.sources[index])
             size, skip = math.prod(self.shapes[index]), len(skips.get(index, ()))
-            what = layer.kind
-            if isinstance(layer, Conv):
-                what += f" bias {layer.bias}"
-            if isinstance(layer, Conv | AvgPool):
-                what += f" kernel {'x'.join(map(str, layer.kernel))} stride {'x'.join(map(str, layer.steps))}"
-            if isinstance(layer, Conv) and layer.padding:
-                what += f" padding {'x'.join(map(str, layer.padding))}"
-            if not isinstance(layer, AvgPool):
-                what += f" {layer.activation.name}"
+            what = f"{layer.kind} bias {layer.bias}" if layer.shares_weights else layer.kind
+            for name, sizes in (("kernel", layer.kernel), ("stride", layer.steps), ("padding", layer.padding)):
+                what += f" {name} {'x'.join(map(str, sizes))}" if sizes else ""
+            what += "" if layer.activation is None else f" {layer.activation.name}"
             lines.append(
                 f"layer {index:<8} {what}, shape {'x'.join(map(str, self.shapes[index]))} = {size} units, "
                 f"{skip} to the outputs, reads {reads}"
@@ -265,8 +268,8 @@ def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> 
         As for `Network`.
     """
     found = _layers_of(layers)
-    convolutional = any(isinstance(layer, Conv | AvgPool) for layer in found)
-    return Network((1, *input_shape) if convolutional and len(input_shape) == 1 else input_shape, found)
+    slides = any(layer.kernel for layer in found)
+    return Network((1, *input_shape) if slides and len(input_shape) == 1 else input_shape, found)
 
 
 def _shape_of(given: object) -> Shape:
@@ -306,54 +309,95 @@ def _require_units(index: int, units: tuple[int, ...], size: int) -> None:
 
 
 def with_zero(z: Array) -> Array:
-    """Source values ``(N, k)`` with the column ``k`` of zeros that windows in a padding read."""
+    """Append to source values ``(N, k)`` the column ``k`` of zeros that windows in a padding read: ``(N, k + 1)``."""
     return np.concatenate([z, np.zeros((len(z), 1))], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPass:
+    """What one layer makes of N samples in plain floating point: an untrusted proposal, never a proof.
+
+    Parameters
+    ----------
+    read : ndarray of shape (N, k)
+        The values of the sources, side by side; with padding a column of zeros behind them.
+    windows : ndarray or None
+        For each position (of a pool: for each unit) the columns of ``read`` that it reads; None: all of them.
+    arguments : ndarray of shape (N, units) or None
+        What the activation is applied to; a pool has none.
+    values : ndarray of shape (N, units)
+        The units' values.
+    """
+
+    read: Array
+    windows: NDArray[np.int64] | None
+    arguments: Array | None
+    values: Array
+
+    @property
+    def patches(self) -> Array:
+        """What each position reads, ``(N, positions, fan_in)``, or ``(N, fan_in)``; large, so it is not kept."""
+        return self.read if self.windows is None else self.read[:, self.windows]
 
 
 @np.errstate(all="ignore")
 def approx_features(network: Network, u: Array, inputs: Array) -> Array:
-    """Psi(U) in plain floating point, shape ``(N, M)``. An untrusted proposal, never a proof."""
-    values = [value for _, value in approx_layers(network, u, inputs)]
-    columns = [values[index][:, list(units)] for index, units in network.skip_units]
-    return np.ascontiguousarray(np.concatenate(columns, axis=1))
+    """Evaluate Psi(U) in plain floating point: an untrusted proposal, never a proof.
+
+    Parameters
+    ----------
+    network, u, inputs
+        The network, U of shape ``(p,)``, samples ``(N, d)``.
+
+    Returns
+    -------
+    ndarray of shape (N, M)
+        One column for each skip unit; entries that overflow are not finite.
+
+    Raises
+    ------
+    NetworkError
+        U has another length.
+    """
+    return np.ascontiguousarray(gathered(network, [layer.values for layer in approx_layers(network, u, inputs)]))
 
 
-def approx_layers(network: Network, u: Array, inputs: Array) -> Iterator[tuple[Array | None, Array]]:
-    """Arguments and values of each layer's units in plain floating point, each ``(N, units)``; a pool has no arguments.
+def gathered(network: Network, values: Sequence[Array]) -> Array:
+    """Take the skip units' columns, ``(N, M)`` in the order of Psi, from the values of all layers."""
+    return np.concatenate([values[index][:, list(units)] for index, units in network.skip_units], axis=1)
 
-    An untrusted proposal, never a proof.
+
+def approx_layers(network: Network, u: Array, inputs: Array) -> Iterator[LayerPass]:
+    """Evaluate a network layer by layer in plain floating point.
+
+    Parameters
+    ----------
+    network, u, inputs
+        The network, U of shape ``(p,)``, samples ``(N, d)``.
+
+    Yields
+    ------
+    LayerPass
+        What each layer makes of the samples; an untrusted proposal, never a proof.
     """
     views = network.views(u)
     values: list[Array] = []
-    for index, layer in enumerate(network.layers):
+    for index in range(len(network.layers)):
         parts = [inputs if s == "input" else values[int(s)] for s in network.sources[index]]
-        z = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-        pre: Array | None = None
         with np.errstate(all="ignore"):
-            if isinstance(layer, AvgPool):
-                values.append(_pooled(network, index, layer, z))
-            else:
-                if isinstance(layer, Dense):
-                    pre = z @ views[f"layer{index}.weight"].T + views[f"layer{index}.bias"]
-                else:
-                    pre = _convolved(network, index, layer, views, z)
-                values.append(approx_numpy_kernel(layer.activation)(pre))
-        yield pre, values[-1]
+            found = _evaluated(network, index, views, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
+        values.append(found.values)
+        yield found
 
 
-def _convolved(network: Network, index: int, layer: Conv, views: dict[str, Array], z: Array) -> Array:
-    sources = network.source_shapes(index)
-    shape = (sum(s[0] for s in sources), *sources[0][1:])
-    window = np.array(window_indices(shape, layer.kernel, layer.steps, layer.padding))
+def _evaluated(network: Network, index: int, views: dict[str, Array], z: Array) -> LayerPass:
+    layer = network.layers[index]
+    windows = np.array(layer.windows(network.source_shapes(index))) if layer.kernel else None
     z = with_zero(z) if layer.padding else z
-    weight = views[f"layer{index}.weight"].reshape(layer.filters, -1)
-    bias = views[f"layer{index}.bias"].reshape(layer.filters, -1)
-    pre = (z[:, window] @ weight.T).transpose(0, 2, 1) + bias
-    return pre.reshape(len(z), -1)
-
-
-def _pooled(network: Network, index: int, layer: AvgPool, z: Array) -> Array:
-    (shape,) = network.source_shapes(index)
-    window = np.array(window_indices((1, *shape[1:]), layer.kernel, layer.steps))
-    pooled: Array = z.reshape(len(z), shape[0], -1)[:, :, window].mean(axis=3).reshape(len(z), -1)
-    return pooled
+    patches = z if windows is None else z[:, windows]
+    if layer.activation is None:
+        return LayerPass(z, windows, None, patches.mean(axis=2))
+    weight, bias = (views[f"layer{index}.{name}"].reshape(layer.rows, -1) for name in ("weight", "bias"))
+    pre = patches @ weight.T
+    pre = pre + bias[:, 0] if windows is None else (pre.transpose(0, 2, 1) + bias).reshape(len(z), -1)
+    return LayerPass(z, windows, pre, approx_numpy_kernel(layer.activation)(pre))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from verifier.network.layers import AvgPool
 from verifier.network.network import Network
 from verifier.sigma.activations import Activation
 from verifier.sigma.ranges import behaviour
@@ -22,6 +21,6 @@ def activation_not_proved_total(network: Network) -> Activation | None:
         Guarantee: if None, Psi(U) is defined for every U on every data set.
     """
     for layer in network.layers:
-        if not isinstance(layer, AvgPool) and behaviour(layer.activation.tree) is None:
+        if layer.activation is not None and behaviour(layer.activation.tree) is None:
             return layer.activation
     return None

@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 
 def stacked(sources: Sequence[Shape]) -> Shape:
-    """Shape of sources that share one spatial shape, concatenated along their channels."""
+    """Return the shape of sources that share one spatial shape, concatenated along their channels."""
     return (sum(shape[0] for shape in sources), *sources[0][1:])
 
 
@@ -25,7 +25,29 @@ def positions_of(
     where: str,
     padding: tuple[int, ...] = (),
 ) -> Shape:
-    """Spatial shape after sliding a window over sources that share one spatial shape."""
+    """Find at how many positions along each axis a window fits.
+
+    Parameters
+    ----------
+    sources : sequence of tuple of int
+        Shapes ``(channels, *space)`` of what the window slides over.
+    kernel, stride : tuple of int
+        Window and step per spatial axis.
+    where : str
+        The layer, for messages.
+    padding : tuple of int, optional
+        Places before and behind the input per spatial axis; empty: none.
+
+    Returns
+    -------
+    tuple of int
+        The number of positions along each axis, at least 1.
+
+    Raises
+    ------
+    NetworkError
+        The sources have different spatial shapes, or the window does not fit them.
+    """
     spatial = {shape[1:] for shape in sources}
     if len(spatial) != 1:
         raise NetworkError(f"{where}: its inputs have different spatial shapes {sorted(spatial)}; they must agree")
@@ -63,7 +85,7 @@ def positions_of(
 def window_indices(
     shape: Shape, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...] = ()
 ) -> list[list[int]]:
-    """Flat indices into one channel-major block read by each output position.
+    """List the flat indices into one channel-major block that each output position reads.
 
     Parameters
     ----------

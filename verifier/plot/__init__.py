@@ -1,6 +1,15 @@
 """Pictures of what was proved: matplotlib axes in, axes out, colours that the colour-blind can tell apart.
 
 Everything but the loss slices is drawn from enclosures. ``with vf.plot.style("dark"):`` changes the look.
+
+Examples
+--------
+>>> import verifier as vf
+>>> from matplotlib.figure import Figure
+>>> report = vf.verify([[0.0], [1.0]], [0, 1], network=vf.Dense(4, "tanh", skip=True))
+>>> ax = vf.plot.margins(report.zero_loss, Figure().subplots())
+>>> ax.get_title()
+'Margins: 2 of 2 samples certified correct'
 """
 
 from verifier.plot.descent import loss_along_path

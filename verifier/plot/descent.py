@@ -15,8 +15,9 @@ from verifier.balls.exact import exactly, lower_float, upper_float
 from verifier.errors import InputError
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.escape_kinds import Escape
-from verifier.landscape.path import Path, PathResult
+from verifier.landscape.path import Path
 from verifier.landscape.sampling import LINEAR, loss_on_legs, sample_loss, sample_times
+from verifier.landscape.straight_path import PathResult
 from verifier.outcome import Report
 from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
 from verifier.problem import Problem
@@ -58,7 +59,7 @@ def loss_along_path(
     ax: Axes | None = None,
     *,
     points: int = 200,
-    instance: Problem | None = None,
+    problem: Problem | None = None,
     inset: bool | None = None,
 ) -> Axes:
     """Draw the certified band of the loss along a path, on a logarithmic scale.
@@ -71,9 +72,9 @@ def loss_along_path(
         Axes to draw on; None makes a figure.
     points
         How many times are enclosed on segment and ray, at least 8.
-    instance
-        The case made concrete: with it the loss on a leg where it moves (E1, E3) is enclosed at up to 41 times; without
-        it only what was certified of the whole leg is drawn.
+    problem
+        What the path was proved for: with it the loss on a leg where it moves (E1, E3) is enclosed at up to 41 times;
+        without it only what was certified of the whole leg is drawn.
     inset
         Whether the segment is shown again, enlarged; None: where the loss falls by more than 20 decades.
 
@@ -87,7 +88,7 @@ def loss_along_path(
     InputError
         If there is no certified path, or too few points.
     """
-    descent = sample_descent(path, points=points, instance=instance)
+    descent = sample_descent(path, points=points, problem=problem)
     ax = axes_or_new(ax)
     _draw(ax, descent)
     decades = math.log10(max(descent.samples[0][2], SMALLEST) / max(descent.samples[-1][2], SMALLEST))
@@ -100,9 +101,14 @@ def sample_descent(
     path: Path | PathResult | Escape | EscapeResult | Report,
     *,
     points: int = 200,
-    instance: Problem | None = None,
+    problem: Problem | None = None,
 ) -> Descent:
     """Enclose the loss at ``points`` times of a path, from its start until all of its targets are reached.
+
+    Parameters
+    ----------
+    path, points, problem
+        As for `loss_along_path`.
 
     Raises
     ------
@@ -111,23 +117,34 @@ def sample_descent(
     """
     if points < MIN_POINTS:
         raise InputError(f"points = {points}; give at least {MIN_POINTS}")
-    way, escape = _certified(path)
+    way, escape = certified_path(path)
     on_segment = points // 2
     times = sample_times(way, on_segment, points - on_segment)
-    if instance is not None and not (escape is None or np.array_equal(instance.u, way.start_u)):
-        raise InputError("instance does not belong to this escape: it starts at another U; leave it out")
-    piece = () if escape is None else _on_legs(escape, 0 if instance is None else min(points, PIECE_POINTS))
+    if problem is not None and not (escape is None or np.array_equal(problem.u, way.start_u)):
+        raise InputError("problem does not belong to this escape: it starts at another U; leave it out")
+    piece = () if escape is None else _on_legs(escape, 0 if problem is None else min(points, PIECE_POINTS))
     return Descent(way, escape, piece, _bounds((sample.s, sample.loss) for sample in sample_loss(way, times)))
 
 
-def _certified(path: object) -> tuple[Path, Escape | None]:
-    """The whole path, and the escape that it begins with, if any."""
+def certified_path(path: object) -> tuple[Path, Escape | None]:
+    """The whole path that something has, and the escape that it begins with, if any.
+
+    Parameters
+    ----------
+    path
+        A path, an escape, or a result or report that has one.
+
+    Raises
+    ------
+    InputError
+        If it has none: why none was certified.
+    """
     found: object = path
     reason = ""
     if isinstance(found, Report):
         step = next((step for step in found.steps if step.key == "path"), None)
         reason = "" if step is None else step.reason
-        found = found.path or found.escape
+        found = found.descent or found.escape
     if isinstance(found, EscapeResult):
         reason, found = found.reason, found.escape
     if isinstance(found, PathResult):

@@ -15,12 +15,15 @@ from verifier.data.grouping import group_duplicates
 from verifier.errors import PrecisionError
 from verifier.network.layers import Conv, Dense
 from verifier.network.network import Array, Network
+from verifier.outcome import Report
+from verifier.plot.descent import certified_path
 from verifier.plot.graph import network as draw_network
-from verifier.plot.instance import Proof, prove_instance
 from verifier.plot.slices import Direction, losses_on_plane
 from verifier.plot.style import dress, outline, palette_of, write_on
 from verifier.plot.surface import figure3
 from verifier.plot.valley import BadValley, prove_bad_valley
+from verifier.problem import Problem
+from verifier.prove import prove
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 
@@ -75,7 +78,7 @@ def figure1(*, points: int = 160) -> Figure:
 
     Raises
     ------
-    PrecisionError
+    PrecisionError, InputError
         If what the titles state was not proved.
     """
     samples = unequal_pair()
@@ -84,15 +87,15 @@ def figure1(*, points: int = 160) -> Figure:
     valley = prove_bad_valley(one, data, _point([SLOPE], [HEIGHT]), _point([LOW_POINT[0]], [LOW_POINT[1]]))
     two = Network((1,), (Dense(2, activation("sigmoid"), skip=True),))
     u, v = _point([SLOPE, -SLOPE], [HEIGHT, 0.0])
-    proof = prove_instance(samples, two, u, v, theorem=True)
+    report = prove(Problem(samples, two, u, v))
     if valley.verdict is not Verdict.PROVED:
         raise PrecisionError(f"the valley was not proved to be bad: {valley.reason}")
-    if proof.theorem is None or proof.theorem.verdict("T3.4(2)") is not Verdict.PROVED:
+    if report.verdict("T3.4(2)") is not Verdict.PROVED:
         raise PrecisionError("T3.4(2) was not proved for two units")
     figure = Figure(figsize=(9.6, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _one_unit(left, one, data, valley, points)
-    filled = _two_units(right, proof, points)
+    filled = _two_units(right, report, points)
     bar = figure.colorbar(filled, ax=[left, right], pad=0.015, ticks=[*LEVELS[:6:2], *LEVELS[6::3], LEVELS[-1]])
     bar.ax.set_yticklabels([f"{level:.2g}" for level in [*LEVELS[:6:2], *LEVELS[6::3], LEVELS[-1]]])
     bar.set_label(r"cross-entropy $\Phi$ (approx., float)")
@@ -130,18 +133,19 @@ def _one_unit(ax: Axes, network: Network, data: Dataset, valley: BadValley, poin
 
 
 def _up(value: float) -> str:
-    """Three digits, rounded up."""
+    """An upper bound in three digits, rounded up."""
     return at_most(value, 3)
 
 
-def _two_units(ax: Axes, proof: Proof, points: int) -> Any:
+def _two_units(ax: Axes, report: Report, points: int) -> Any:
     steps = np.linspace(-REACH, REACH, points + points % 2)
-    v = 0.0 * proof.v
+    v = 0.0 * report.v
     pair = (_output_direction(2, 1), _output_direction(2, 0))
-    losses = losses_on_plane(proof.network, proof.u, v, proof.data, pair, steps, steps)
+    losses = losses_on_plane(report.network, report.u, v, report.data, pair, steps, steps)
     filled = _fill(ax, steps, steps, losses)
     times = np.linspace(0.0, 3.0, 301)
-    places = np.array([proof.path.V(t) for t in times.tolist()])
+    path, _ = certified_path(report)
+    places = np.array([path.V(t) for t in times.tolist()])
     w = places[:, :, 0] - places[:, :, 1]
     inside = (np.abs(w) <= REACH).all(axis=1)
     ax.plot(w[inside, 1], w[inside, 0], color="white", linewidth=2.2, gid="path", zorder=5, path_effects=outline(3.6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from matplotlib.path import Path as Curve
 from numpy.typing import NDArray
 
 from verifier.errors import InputError
-from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.layers import Layer
 from verifier.network.network import Network
 from verifier.plot.style import Palette, axes_or_new, palette_of
 
@@ -21,6 +22,8 @@ LINES = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """Line styles: with them 8 colours tell 32 shared weights apart."""
 CHANNEL_GAP = 0.7
 """Extra distance between the units of different filters, in units' distances."""
+MANY_ARCS = 60
+"""From so many arcs of a layer on they are drawn fainter: together they would hide the units."""
 CLEARANCE = 0.8
 """How far arcs to the outputs stay away from the layers that they pass."""
 
@@ -85,10 +88,7 @@ def network(net: Network, ax: Axes | None = None, *, outputs: int = 2, most: int
     palette = palette_of(ax)
     drawing = _layout(net, outputs, most)
     for index, layer in enumerate(net.layers):
-        if isinstance(layer, Conv):
-            _shared_arcs(ax, palette, net, index, layer, drawing)
-        else:
-            _own_arcs(ax, palette, net, index, layer, drawing)
+        _arcs(ax, palette, net, index, layer, drawing)
     _output_arcs(ax, palette, net, outputs, drawing)
     _units(ax, palette, net, drawing)
     ax.set_xlim(-0.45, len(drawing.columns) - 0.55)
@@ -106,7 +106,7 @@ def _layout(net: Network, outputs: int, most: int) -> _Drawing:
     skips = dict(net.skip_units)
     columns = [_column(net.input_shape, f"input\n{_size(net.input_shape)}", most)]
     for index, (layer, shape) in enumerate(zip(net.layers, net.shapes, strict=True)):
-        what = layer.kind if isinstance(layer, AvgPool) else f"{layer.kind}, {layer.activation.name}"
+        what = layer.kind if layer.activation is None else f"{layer.kind}, {layer.activation.name}"
         skip = len(skips.get(index, ()))
         size = math.prod(shape)
         to_outputs = "" if not skip else "\nall to outputs" if skip == size else f"\n{skip} to outputs"
@@ -153,54 +153,32 @@ def _sources(net: Network, index: int) -> list[Key]:
     return out
 
 
-def _own_arcs(ax: Axes, palette: Palette, net: Network, index: int, layer: Dense | AvgPool, drawing: _Drawing) -> None:
-    sources = _sources(net, index)
-    if isinstance(layer, Dense):
-        reads = {unit: range(len(sources)) for unit in range(layer.width)}
-    else:
-        (shape,) = net.source_shapes(index)
-        windows = window_indices((1, *shape[1:]), layer.kernel, layer.steps)
-        plane = math.prod(shape[1:])
-        reads = {}
-        for c in range(shape[0]):
-            for p, window in enumerate(windows):
-                reads[c * len(windows) + p] = [c * plane + k for k in window]  # type: ignore[assignment]
-    places = drawing.places
-    lines = [
-        (places[sources[k]], places[index + 1, unit])
-        for unit, read in reads.items()
-        for k in read
-        if (index + 1, unit) in places and sources[k] in places
-    ]
-    alpha = 0.75 if len(lines) < 60 else 0.45
-    style = "solid" if isinstance(layer, Dense) else "dotted"
-    arcs = LineCollection(lines, colors=palette.muted, linewidths=0.6, alpha=alpha, linestyles=style, zorder=1)
-    arcs.set_gid(f"arcs layer{index}")
-    ax.add_collection(arcs)
-
-
-def _shared_arcs(ax: Axes, palette: Palette, net: Network, index: int, layer: Conv, drawing: _Drawing) -> None:
-    """One collection for each shared weight: filter f, tap k."""
-    sources, places = _sources(net, index), drawing.places
-    shapes = net.source_shapes(index)
-    shape = (sum(s[0] for s in shapes), *shapes[0][1:])
-    windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
-    sources.append((-1, 0))  # windows in the padding read this; it has no place, and no arc
-    for f in range(layer.filters):
-        for k in range(len(windows[0])):
-            lines = [
-                (places[sources[window[k]]], places[index + 1, f * len(windows) + p])
-                for p, window in enumerate(windows)
-                if sources[window[k]] in places and (index + 1, f * len(windows) + p) in places
-            ]
-            if not lines:
-                continue
-            number = f * len(windows[0]) + k
-            colour = palette.cycle[number % len(palette.cycle)]
-            dashes = LINES[number // len(palette.cycle) % len(LINES)]
-            arcs = LineCollection(lines, colors=colour, linewidths=1.3, linestyles=[dashes], zorder=2)
-            arcs.set_gid(f"arcs layer{index} weight {f},{k}")
-            ax.add_collection(arcs)
+def _arcs(ax: Axes, palette: Palette, net: Network, index: int, layer: Layer, drawing: _Drawing) -> None:
+    """One collection for each shared weight (row f, tap k), or one for all arcs that have a weight of their own."""
+    sources = [*_sources(net, index), (-1, 0)]  # windows in the padding read the last: it has no place, and no arc
+    windows = layer.windows(net.source_shapes(index))
+    taps: dict[tuple[int, int], list[tuple[Place, Place]]] = {}
+    for row, (position, window) in itertools.product(range(layer.rows), enumerate(windows)):
+        end = drawing.places.get((index + 1, row * len(windows) + position))
+        for tap, read in enumerate(window):
+            start = drawing.places.get(sources[read])
+            if start is not None and end is not None:
+                taps.setdefault((row, tap), []).append((start, end))
+    if not layer.shares_weights:
+        lines = [line for tap in taps.values() for line in tap]
+        alpha = 0.75 if len(lines) < MANY_ARCS else 0.45
+        style = "dotted" if layer.activation is None else "solid"
+        arcs = LineCollection(lines, colors=palette.muted, linewidths=0.6, alpha=alpha, linestyles=style, zorder=1)
+        arcs.set_gid(f"arcs layer{index}")
+        ax.add_collection(arcs)
+        return
+    for (row, tap), lines in taps.items():
+        turn, colour = divmod(row * len(windows[0]) + tap, len(palette.cycle))
+        arcs = LineCollection(
+            lines, colors=palette.cycle[colour], linewidths=1.3, linestyles=[LINES[turn % len(LINES)]], zorder=2
+        )
+        arcs.set_gid(f"arcs layer{index} weight {row},{tap}")
+        ax.add_collection(arcs)
 
 
 def _output_arcs(ax: Axes, palette: Palette, net: Network, outputs: int, drawing: _Drawing) -> None:

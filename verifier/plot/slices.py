@@ -8,12 +8,12 @@ parameters: a step of 1 then moves every unit by its own size, whatever the scal
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError
@@ -34,18 +34,15 @@ LEVELS = 24
 """Colours of a surface."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """The centre of a slice and the data."""
-
-    network: Network
-    u: Array
-    v: Array
-    data: Dataset
-
-
 def approx_loss(network: Network, u: Array, v: Array, data: Dataset) -> float:
     """Cross-entropy at (U, V) in plain floating point: an approximation, never a proof.
+
+    Parameters
+    ----------
+    network, u, v
+        The point, U of shape ``(p,)``, V of shape ``(M, m)``.
+    data
+        Labelled samples ``(N, d)``; their multiplicities count.
 
     Raises
     ------
@@ -57,7 +54,22 @@ def approx_loss(network: Network, u: Array, v: Array, data: Dataset) -> float:
 
 
 def random_direction(network: Network, classes: int, seed: int = 0) -> Direction:
-    """Draw a Gaussian direction ``(dU, dV)``, the same on every machine."""
+    """Draw a Gaussian direction, the same on every machine.
+
+    Parameters
+    ----------
+    network
+        The network, with p hidden parameters and M skip units.
+    classes
+        The number m of classes.
+    seed
+        Of the random generator.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        ``(dU, dV)`` of shapes ``(p,)`` and ``(M, m)``, not normalised.
+    """
     count = network.parameter_count
     draws = portable_gaussian(seed, (SLICES,), count + network.skip_count * classes)
     return draws[:count], draws[count:].reshape(network.skip_count, classes)
@@ -134,10 +146,9 @@ def loss_slice(
     InputError
         If shapes do not fit, a number is not finite, or a range is empty.
     """
-    point = _Point(network, u, v, data)
     _check(network, u, v, data)
     _check_range(span, points)
-    du, dv = _prepared(point, direction, normalise, seed)
+    du, dv = _prepared(network, u, v, direction, normalise, seed)
     steps = np.linspace(-span, span, points)
     losses = losses_on_plane(network, u, v, data, ((du, dv), (0.0 * du, 0.0 * dv)), steps, np.zeros(1))[0]
     ax = axes_or_new(ax)
@@ -199,15 +210,14 @@ def loss_surface(
     InputError
         As `loss_slice`.
     """
-    point = _Point(network, u, v, data)
     _check(network, u, v, data)
     _check_range(span, points)
     if directions is not None and not (isinstance(directions, tuple) and len(directions) == 2):
         raise InputError("directions must be two pairs (dU, dV) of arrays of the shapes of U and V")
-    first, second = (None, None) if directions is None else directions
-    pair = (_prepared(point, first, normalise, seed), _prepared(point, second, normalise, seed + 1))
+    given = directions or (None, None)
+    first, second = (_prepared(network, u, v, d, normalise, seed + k) for k, d in enumerate(given))
     steps = np.linspace(-span, span, points)
-    losses = losses_on_plane(network, u, v, data, pair, steps, steps)
+    losses = losses_on_plane(network, u, v, data, (first, second), steps, steps)
     ax = axes_or_new(ax)
     palette = palette_of(ax)
     fill_surface(ax, steps, steps, losses, bar=bar)
@@ -229,6 +239,15 @@ def losses_on_plane(
     second: Array,
 ) -> Array:
     """Approximate losses at ``(U, V) + a D1 + b D2``.
+
+    Parameters
+    ----------
+    network, u, v, data
+        The point, and labelled samples that fit; they are not checked.
+    directions
+        ``(D1, D2)``, each of the shapes of U and V.
+    first, second
+        The steps a and b.
 
     Returns
     -------
@@ -253,7 +272,21 @@ def losses_on_plane(
 def fill_surface(
     ax: Axes, first: Array, second: Array, losses: Array, *, bar: bool = True, floor: float | None = None
 ) -> None:
-    """Filled contours of log10 of losses ``(len(second), len(first))``; what is below ``floor`` gets its colour."""
+    """Draw filled contours of log10 of losses.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    first, second
+        The grid's steps, to the right and upwards.
+    losses
+        Of shape ``(len(second), len(first))``.
+    bar
+        Whether a colour bar is drawn beside it.
+    floor
+        What is below gets its colour.
+    """
     palette = palette_of(ax)
     shown = np.log10(np.maximum(losses, max(LOWEST, floor or 0.0)))
     levels = MaxNLocator(LEVELS).tick_values(float(shown.min()), float(shown.max()))
@@ -270,14 +303,12 @@ def fill_surface(
 
 @np.errstate(all="ignore")
 def _loss(psi: Array, v: Array, data: Dataset) -> float:
-    """Cross-entropy, by differences of logits and without overflow."""
+    """Cross-entropy, by differences of logits: without overflow, and small losses keep their digits."""
     logits = psi @ v
     rows = np.arange(len(logits))
     differences = logits - logits[rows, data.labels][:, None]
     differences[rows, data.labels] = -np.inf
-    largest = np.maximum(differences.max(axis=1), 0.0)
-    rest = np.exp(differences - largest[:, None]).sum(axis=1)
-    losses = np.where(largest > 0, largest + np.log(np.exp(-largest) + rest), np.log1p(rest))
+    losses = np.logaddexp(0.0, logsumexp(differences, axis=1))
     return float((data.multiplicities * losses).sum() / data.total)
 
 
@@ -300,11 +331,12 @@ def _resized(direction: Array, parameters: Array) -> Array:
     return direction * (float(np.linalg.norm(parameters)) / size) if size > 0 else direction
 
 
-def _prepared(point: _Point, direction: Direction | None, normalise: bool, seed: int) -> Direction:
-    given = random_direction(point.network, point.v.shape[1], seed) if direction is None else direction
-    if normalise:
-        return filter_normalised(point.network, point.u, point.v, given)
-    return _checked(given, point.u, point.v, "direction")
+def _prepared(
+    network: Network, u: Array, v: Array, direction: Direction | None, normalise: bool, seed: int
+) -> Direction:
+    """The direction that was given, or a random one; normalised if wanted."""
+    given = random_direction(network, v.shape[1], seed) if direction is None else direction
+    return filter_normalised(network, u, v, given) if normalise else _checked(given, u, v, "direction")
 
 
 def _checked(direction: Direction, u: Array, v: Array, name: str) -> Direction:

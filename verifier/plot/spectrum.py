@@ -14,12 +14,10 @@ from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.exact import Dyadic, lower_float, upper_float
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import InputError
-from verifier.network.network import Network
+from verifier.network.network import Array, Network
 from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
 from verifier.rank.genericity import LinePoint
-from verifier.rank.singular_values import SingularValues
-
-Array = NDArray[np.float64]
+from verifier.rank.spectrum_search import SingularValues
 
 SMALLEST = 1e-300
 """Smallest number drawn on a logarithmic axis."""
@@ -51,40 +49,14 @@ def singular_values(result: SingularValues, ax: Axes | None = None) -> Axes:
     if not result.lower:
         raise InputError(f"the result has no enclosures to draw: {result.reason}")
     ax = axes_or_new(ax)
-    palette = palette_of(ax)
     low, high = _bounds(result.lower, result.upper)
     index = np.arange(1, len(low) + 1)
     zero = np.array([bound.mantissa == 0 for bound in result.upper])
     if zero.all():
         raise InputError("all singular values are proved to be 0; there is nothing to draw on a logarithmic scale")
-    floor = max(SMALLEST, float(np.where(low > 0, low, high)[~zero].min()) / 10.0)
-    bottom = np.maximum(low, floor)
-    positive = ~zero
-    ax.set_yscale("log")
-    ax.vlines(index[positive], bottom[positive], high[positive], colors=palette.main, linewidth=2.0, gid="intervals")
-    width = _relative(low[positive], high[positive])
-    ax.plot(
-        index[positive],
-        np.sqrt(bottom[positive]) * np.sqrt(high[positive]),
-        linestyle="none",
-        marker="o",
-        markersize=4.0 if len(low) <= 60 else 2.0,
-        color=palette.main,
-        gid="values",
-        label=f"certified, {width}",
-    )
+    floor, _ = _intervals(ax, index[~zero], low[~zero], high[~zero], size=4.0 if len(low) <= 60 else 2.0)
     if zero.any():
-        ax.plot(
-            index[zero],
-            np.full(int(zero.sum()), floor),
-            linestyle="none",
-            marker="v",
-            markersize=5,
-            markerfacecolor="none",
-            markeredgecolor=palette.accent,
-            gid="zeros",
-            label=f"proved to be 0 ({int(zero.sum())} of them)",
-        )
+        _zeros(ax, index[zero], floor, f"proved to be 0 ({int(zero.sum())} of them)")
     ax.set_xlim(0.3, len(low) + 0.7)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     title = f"Singular values of a {result.samples} x {result.columns} matrix"
@@ -122,30 +94,14 @@ def sigma_along_line(points: Sequence[LinePoint], ax: Axes | None = None) -> Axe
     if not known:
         raise InputError("sigma_N is 0 or unknown at all of these points; there is nothing to draw")
     ax = axes_or_new(ax)
-    palette = palette_of(ax)
     t = np.array([point.t for point in known])
     low, high = _bounds([p.lower for p in known], [p.upper for p in known if p.upper is not None])
-    floor = max(SMALLEST, float(np.where(low > 0, low, high).min()) / 10.0)
-    bottom = np.maximum(low, floor)
-    ax.set_yscale("log")
-    middle = np.sqrt(bottom) * np.sqrt(high)
+    floor, middle = _intervals(ax, t, low, high, size=3.0)
     joined = np.array([*zip(t, middle, strict=True), *((s, np.nan) for s in zero)])
     joined = joined[np.argsort(joined[:, 0])]  # no line through points of deficient rank
-    ax.plot(joined[:, 0], joined[:, 1], color=palette.main, linewidth=0.8, alpha=0.5)
-    ax.vlines(t, bottom, high, colors=palette.main, linewidth=2.0, gid="intervals")
-    width = _relative(low, high)
-    ax.plot(t, middle, "o", color=palette.main, markersize=3, gid="values", label=f"certified, {width}")
+    ax.plot(joined[:, 0], joined[:, 1], color=palette_of(ax).main, linewidth=0.8, alpha=0.5)
     if zero:
-        ax.plot(
-            zero,
-            np.full(len(zero), floor),
-            "v",
-            markersize=6,
-            markerfacecolor="none",
-            markeredgecolor=palette.accent,
-            gid="zeros",
-            label="proved: rank < N",
-        )
+        _zeros(ax, np.array(zero), floor, "proved: rank < N")
     dress(ax, title=r"$\sigma_N$ along a line of hidden parameters", x=r"t in $U_0 + t D$", y=r"$\sigma_N(\Psi)$")
     ax.set_ylim(floor / 2.0, float(high.max()) * (float(high.max()) / floor) ** 0.3)
     legend(ax, loc="upper center")
@@ -225,8 +181,30 @@ def _bounds(lower: Sequence[Dyadic], upper: Sequence[Dyadic]) -> tuple[Array, Ar
     return low, np.array([upper_float(bound.arb()) for bound in upper])
 
 
-def _relative(low: Array, high: Array) -> str:
-    """The largest relative width, in words."""
-    if not (low > 0).all():
-        return "some down to 0"
-    return width_at_most(zip(low.tolist(), high.tolist(), strict=True))
+def _intervals(ax: Axes, x: NDArray[np.number], low: Array, high: Array, *, size: float) -> tuple[float, Array]:
+    """Draw bars between bounds on a logarithmic axis; a lower bound of 0 goes down to the floor.
+
+    Returns
+    -------
+    (float, ndarray)
+        The floor, a decade below everything, and the middles.
+    """
+    colour = palette_of(ax).main
+    floor = max(SMALLEST, float(np.where(low > 0, low, high).min()) / 10.0)
+    bottom = np.maximum(low, floor)
+    middle = np.sqrt(bottom) * np.sqrt(high)
+    positive = bool((low > 0).all())
+    width = width_at_most(zip(low.tolist(), high.tolist(), strict=True)) if positive else "some down to 0"
+    ax.set_yscale("log")
+    ax.vlines(x, bottom, high, colors=colour, linewidth=2.0, gid="intervals")
+    ax.plot(x, middle, "o", color=colour, markersize=size, gid="values", label=f"certified, {width}")
+    return floor, middle
+
+
+def _zeros(ax: Axes, x: NDArray[np.number], floor: float, label: str) -> None:
+    """Draw hollow triangles at the floor: values that are proved to be 0."""
+    colour = palette_of(ax).accent
+    ax.plot(
+        x, np.full(len(x), floor), "v", markersize=6, markerfacecolor="none", markeredgecolor=colour,
+        gid="zeros", label=label,
+    )  # fmt: skip

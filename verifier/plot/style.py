@@ -14,8 +14,8 @@ from matplotlib import colors, patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from verifier.balls.decimals import decimal_bound
 from verifier.errors import InputError, nearest, one_line
-from verifier.rank.singular_values import decimal_bound
 
 Name = Literal["light", "dark"]
 
@@ -141,7 +141,14 @@ def _luminance(red: float, green: float, blue: float) -> float:
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
-    """The given axes, or those of a new pyplot figure of ``size`` inches.
+    """The given axes, or new ones.
+
+    Parameters
+    ----------
+    ax
+        Axes, or None for those of a new pyplot figure.
+    size
+        Its width and height in inches.
 
     Raises
     ------
@@ -161,7 +168,19 @@ def axes_or_new(ax: Axes | None, size: tuple[float, float] | None = None) -> Axe
 def dress(
     ax: Axes, *, title: str, x: str, y: str, grid: Literal["both", "x", "y"] | None = "both", pad: float = 6.0
 ) -> None:
-    """Title ``pad`` points above the axes, labels, a quiet grid below the data, no box."""
+    """Give axes a title, labels, a quiet grid below the data, and no box.
+
+    Parameters
+    ----------
+    ax
+        The axes.
+    title, x, y
+        The texts.
+    grid
+        Which lines are drawn.
+    pad
+        The title's distance in points.
+    """
     palette = palette_of(ax)
     ax.set_title(title, pad=pad)
     ax.set_xlabel(x)

@@ -13,9 +13,13 @@ from verifier.data.readers import load_dataset
 from verifier.network.initialise import initialise, output_weights
 from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
-from verifier.plot.instance import Proof, prove_instance
+from verifier.options import Options
+from verifier.outcome import Report
+from verifier.plot.descent import certified_path
 from verifier.plot.slices import Direction, fill_surface, filter_normalised, losses_on_plane, random_direction
 from verifier.plot.style import dress, outline, write_on
+from verifier.problem import Problem
+from verifier.prove import prove
 from verifier.sigma.activations import activation
 
 SAMPLES, WIDTHS = 60, (40, 60)
@@ -39,7 +43,16 @@ class Projection:
 
 
 def project(points: Array, origin: Array, axes: Array) -> Projection:
-    """Project points ``(K, p)`` of a path onto the plane ``origin + a axes[0] + b axes[1]`` (axes not parallel).
+    """Project a path onto the plane ``origin + a axes[0] + b axes[1]``.
+
+    Parameters
+    ----------
+    points
+        Points of the path ``(K, p)``.
+    origin
+        A point of the plane ``(p,)``.
+    axes
+        Two directions ``(2, p)`` that are not parallel.
 
     Returns
     -------
@@ -72,17 +85,18 @@ def figure3(*, points: int = 81, samples: int = SAMPLES) -> Figure:
 
     Raises
     ------
-    PrecisionError
+    InputError
         If no path was certified.
     """
-    proof = digits_proof(samples)
+    report = digits_report(samples)
+    path, _ = certified_path(report)
     times = np.concatenate([np.linspace(0.0, 1.0, 101), np.linspace(1.0, RAY_END, 61)[1:]])
-    places = np.array([proof.path.V(t).ravel() for t in times.tolist()])
+    places = np.array([path.V(t).ravel() for t in times.tolist()])
     start, end = places[0], places[100]
     figure = Figure(figsize=(10.4, 4.7), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _output_plane(left, proof, places, start, end, points)
-    _hidden_plane(right, proof, places, start, end, points)
+    _output_plane(left, report, places, start, end, points)
+    _hidden_plane(right, report, places, start, end, points)
     widths = " + ".join(str(width) for width in WIDTHS)
     figure.suptitle(
         f"{samples} handwritten digits, two hidden layers of tanh units ({widths}, all connected to the outputs): "
@@ -92,45 +106,46 @@ def figure3(*, points: int = 81, samples: int = SAMPLES) -> Figure:
     return figure
 
 
-def digits_proof(samples: int = SAMPLES) -> Proof:
-    """The instance of figure 3: the first digits, random U and V."""
+def digits_report(samples: int = SAMPLES) -> Report:
+    """What is proved for figure 3: the first digits, random U and V."""
     data = load_dataset("digits", samples=samples)
     tanh = activation("tanh")
     network = Network(data.shape, (Dense(WIDTHS[0], tanh, skip=True), Dense(WIDTHS[1], tanh, skip=True)))
     u = initialise(network, seed=0, scale=0.5)
-    return prove_instance(data, network, u, output_weights(network, data.classes, seed=0))
+    problem = Problem(data, network, u, output_weights(network, data.classes, seed=0))
+    return prove(problem, Options(parts=frozenset({"rank", "path"}), certificate=False))
 
 
-def _output_plane(ax: Axes, proof: Proof, places: Array, start: Array, end: Array, points: int) -> None:
+def _output_plane(ax: Axes, report: Report, places: Array, start: Array, end: Array, points: int) -> None:
     """The plane through V0 and kappa V1 and along V1: it holds segment and ray."""
     along = end - start
     across = end - along * float(end @ along) / float(along @ along)
     across *= np.linalg.norm(along) / np.linalg.norm(across)
     seen = project(places, start, np.stack([along, across]))
-    still = np.zeros_like(proof.u)
-    pair = ((still, along.reshape(proof.v.shape)), (still, across.reshape(proof.v.shape)))
+    still = np.zeros_like(report.u)
+    pair = ((still, along.reshape(report.v.shape)), (still, across.reshape(report.v.shape)))
     title = "In the plane of V that holds segment and ray (U at rest)"
     x, y = r"along $\kappa V_1 - V_0$ (1: its length)", "across, same unit"
-    _surface_with_path(ax, proof, seen, pair, 0.25, points, title, (x, y))
+    _surface_with_path(ax, report, seen, pair, 0.25, points, title, (x, y))
 
 
-def _hidden_plane(ax: Axes, proof: Proof, places: Array, start: Array, end: Array, points: int) -> None:
+def _hidden_plane(ax: Axes, report: Report, places: Array, start: Array, end: Array, points: int) -> None:
     """The path's segment, and a random direction of U of the size of its units."""
-    along = (end - start).reshape(proof.v.shape)
-    du, _ = filter_normalised(proof.network, proof.u, proof.v, random_direction(proof.network, proof.data.classes))
-    nothing = np.zeros_like(proof.v)
-    whole = np.concatenate([np.tile(proof.u, (len(places), 1)), places], axis=1)
+    along = (end - start).reshape(report.v.shape)
+    du, _ = filter_normalised(report.network, report.u, report.v, random_direction(report.network, report.data.classes))
+    nothing = np.zeros_like(report.v)
+    whole = np.concatenate([np.tile(report.u, (len(places), 1)), places], axis=1)
     axes = np.stack([np.concatenate([0.0 * du, along.ravel()]), np.concatenate([du, nothing.ravel()])])
     seen = project(whole, whole[0], axes)
     title = "Along the segment, and a filter-normalised direction of U"
     x, y = r"along $\kappa V_1 - V_0$ (1: its length)", "step along the direction of U"
     pair = ((np.zeros_like(du), along), (du, nothing))
-    _surface_with_path(ax, proof, seen, pair, 0.25, points, title, (x, y))
+    _surface_with_path(ax, report, seen, pair, 0.25, points, title, (x, y))
 
 
 def _surface_with_path(
     ax: Axes,
-    proof: Proof,
+    report: Report,
     seen: Projection,
     pair: tuple[Direction, Direction],
     room: float,
@@ -141,7 +156,7 @@ def _surface_with_path(
     xs, ys = seen.coordinates[:, 0], seen.coordinates[:, 1]
     first = np.linspace(-0.3, max(1.3, float(xs.max()) + 0.1), points)
     second = np.linspace(min(float(ys.min()), 0.0) - room, max(float(ys.max()), 0.0) + room, points)
-    losses = losses_on_plane(proof.network, proof.u, proof.v, proof.data, pair, first, second)
+    losses = losses_on_plane(report.network, report.u, report.v, report.data, pair, first, second)
     fill_surface(ax, first, second, losses, floor=FLOOR)
     ax.plot(xs[:101], ys[:101], color="white", linewidth=2.2, gid="segment", zorder=5, path_effects=outline(3.6))
     ray = {"color": "white", "linewidth": 2.2, "linestyle": (0, (2, 1)), "zorder": 5}

@@ -12,102 +12,41 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-from flint import arb, fmpz, fmpz_mat
-from numpy.typing import NDArray
 
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.canary import canary, require_products
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
-from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
-from verifier.balls.feature_enclosure import FeatureEnclosure, Progress, block_is_finite
-from verifier.balls.precision import working_precision
-from verifier.display import Decided, Facts, Shown, Table
+from verifier.balls.exact import at_least, at_most
+from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.errors import needs
 from verifier.network.network import Array
-from verifier.rank.approx import approx_right_inverse_bits, compact_right_inverse
+from verifier.rank.approx import approx_inverse64, column_choices, float_witness, high_precision_witness, used_columns
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
-from verifier.rank.float_inverse import approx_inverse64, certify_inverse64, residual64
+from verifier.rank.float_inverse import bound_in_binary64, certify_inverse64
 from verifier.rank.gram import GramBound, certify_gram
-from verifier.rank.rational import ExactRank, TooLargeError, exact_rank, rational_activations, rational_features
-from verifier.rank.right_inverse import (
-    NORM_PRECISION,
-    SLACK,
-    RankBound,
-    RightInverse,
-    certify_right_inverse,
-    norm_products_for,
-    round_to_integers,
-    witness_norm,
-)
+from verifier.rank.rational import TooLargeError, exact_rank, rational_activations, rational_features
+from verifier.rank.result import RankResult
+from verifier.rank.right_inverse import RankBound, RightInverse, certify_right_inverse
 from verifier.verdict import Verdict
 
 DEFAULT_MAX_BITS = 4096
-LARGE = 500
-"""From this N on a subset of 5N/4 columns is tried first: cheaper by the ratio, the bound of sigma_N a little
-smaller.
-"""
+"""Last precision of R3: a sigma_N of about 2^-2000 can be told from 0."""
 INVERSE_BYTES = 4 * 10**9
 """A right inverse is not sought if Psi alone takes more memory than this: R2 needs no more than its Gram matrix."""
 
-ARB_SECONDS_PER_FEATURE, EXACT_SECONDS_PER_PRODUCT = 3e-6, 5e-10
+ARB_SECONDS_PER_FEATURE, EXACT_SECONDS_PER_PRODUCT, SECONDS_PER_PRODUCT = 3e-6, 5e-10, 40e-9
+"""Measured costs: enclosing a feature at 64 bits, and a multiply-add of exact integers, of balls of 64 bits."""
 WORK_LIMIT_SECONDS = 900.0
 """A rung whose dense algebra is estimated to take longer is not climbed: the result is UNDECIDED and says so."""
 
 Stage = Callable[[str], Progress]
 """Announces what is being proved and returns where to report the fraction done."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class RankResult(Decided, Shown):
-    """What is known of ``rank Psi(U) = N``.
-
-    When PROVED, ``sigma_lower`` is the best proved lower bound of sigma_N; ``bound`` and ``witness`` are what a
-    certificate states (R1, R3), ``gram`` is R2's evidence. ``deficiency`` is set when REFUTED; ``exact`` if R6 decided,
-    which bounds no singular value (``sigma_lower`` is 0 then); ``attempts`` tells the ladder's story with its costs.
-    """
-
-    verdict: Verdict
-    samples: int
-    columns: int
-    precision: int
-    reason: str
-    attempts: tuple[str, ...]
-    bound: RankBound | None = None
-    witness: RightInverse | None = None
-    deficiency: Deficiency | None = None
-    gram: GramBound | None = None
-    sigma_lower: float = 0.0
-    exact: ExactRank | None = None
-
-    @property
-    def label(self) -> str:
-        """``R2`` without a witness, ``R1`` to 64 bits, ``R3`` above, ``R5`` refuted, ``R6`` exact, ``R`` undecided."""
-        if self.exact is not None and self.bound is None and self.verdict is not Verdict.UNDECIDED:
-            return "R6"
-        if self.verdict is Verdict.REFUTED:
-            return "R5"
-        if self.verdict is Verdict.UNDECIDED:
-            return "R"
-        if self.bound is None:
-            return "R2"
-        return "R1" if self.precision <= FIRST_BITS else "R3"
-
-    def _facts(self) -> Facts:
-        values = [("rung", self.label), ("N x M", f"{self.samples} x {self.columns}")]
-        if self.verdict is Verdict.PROVED:
-            values.append(("rank", str(self.samples)))
-        if self.sigma_lower > 0:
-            values.append(("sigma_N >=", at_least(self.sigma_lower)))
-        if self.deficiency is not None:
-            values.append(("rank <=", str(self.deficiency.rank_at_most)))
-        values.append(("precision", f"{self.precision} bits"))
-        ladder = Table("The ladder: what was tried", ("attempt",), tuple((text,) for text in self.attempts))
-        tables = (ladder,) if self.attempts else ()
-        return Facts("Full row rank of Psi(U)", str(self.verdict), self.reason, tuple(values), tables)
 
 
 def silent(_: str) -> Progress:
@@ -150,393 +89,279 @@ def prove_rank(
     (RankResult, Enclosure)
         The result and the enclosure it used. Guarantee: ``PROVED`` implies rank Psi(U) = N and
         ``sigma_N >= result.sigma_lower``; ``REFUTED`` implies rank Psi(U) <= result.deficiency.rank_at_most < N.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> result, features = vf.prove_rank(vf.FloatEnclosure(network, u, x, vf.numpy_backend(1)))
+    >>> result.label, result.proved, vf.at_least(result.sigma_lower, digits=2)
+    ('R1', True, '0.0029')
     """
     needs(features, "enclosure of Psi", "network", "features", "for a matrix of your own use matrix(A)")
-    network, u, inputs = features.network, features.u, features.inputs
-    found = cheap_deficiency(network, inputs)
-    if found is not None:
-        return _refuted(features, found, ()), features
-    attempts: list[str] = []
-    if isinstance(features, FloatEnclosure):
-        result = _guarded(features, attempts, stage, tight, certificate, guard)
-        if result is not None:
-            return result, features
-        if max_bits < FIRST_BITS:
-            return _without_arb(features, attempts, stage), features
-        features = sharper(features)
-    full: ExactRank | None = None
-    if rational_activations(network):  # then no precision is climbed before it is known that it can help
-        stage("rank: looking for structural deficiency")
-        found = structural_deficiency(network, u, inputs)
-        if found is not None:
-            return _refuted(features, found, tuple(attempts)), features
-        decided = _exactly(features, attempts, stage)
-        if decided is not None and decided.verdict is not Verdict.PROVED:
-            return decided, features
-        full = None if decided is None else decided.exact
-    n, m = features.samples, features.columns
-    seconds = ARB_SECONDS_PER_FEATURE * n * m + EXACT_SECONDS_PER_PRODUCT * n * n * used_columns(n, m)
-    if seconds > patience:
-        attempts.append(f"Arb: not tried, about {seconds:.0f} s to enclose Psi and a residual (limit {patience:.0f} s)")
-        if full is not None:
-            return _proved_exactly(features, full, attempts), features
-        reason = "binary64 does not decide it, and Psi is too large for Arb"
-        return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts)), features
-    psi = features.approx()
-    for columns in _column_choices(n, m):
-        begun = time.perf_counter()
-        stage(f"right inverse of {n} x {m if columns is None else len(columns)} features")
-        witness = _float_witness(psi, columns, features.precision)
-        if isinstance(witness, str):
-            attempts.append(f"R1 at {features.precision} bits: {witness}")
-            continue
-        bound = certify_right_inverse(features, witness, stage("rank: exact residual of the right inverse"))
-        if bound is not None:
-            attempts.append(f"R1 at {features.precision} bits: certified{_cost(begun)}")
-            return _proved(features, bound, witness, attempts), features
-        attempts.append(f"R1 at {features.precision} bits: the residual's bound is not below 1{_cost(begun)}")
-    if full is not None:
-        return _climb(features, attempts, max_bits, stage, patience, full)
-    stage("rank: looking for structural deficiency")
-    found = structural_deficiency(network, u, inputs)
-    if found is not None:
-        return _refuted(features, found, tuple(attempts)), features
-    if not rational_activations(network):
-        decided = _exactly(features, attempts, stage)
-        if decided is not None:
-            return decided, features
-    return _climb(features, attempts, max_bits, stage, patience, None)
+    ladder = _Ladder(features, stage, max_bits, tight, certificate, guard, patience)
+    return ladder.climb(), ladder.features
 
 
-def _exactly(features: Enclosure, attempts: list[str], stage: Stage) -> RankResult | None:
-    """R6: the rank over the rationals; None if it is not known, with the reason in ``attempts``.
+Rung = Callable[[], RankResult | None]
+"""Returns its result, or None if it decides nothing and the next one is to be tried."""
 
-    Features that are no rational numbers are numbered, not evaluated: that can refute full rank and never proves it.
-    """
-    begun, n = time.perf_counter(), features.samples
-    stage("rank: exact rational features")
-    values = rational_features(features.network, features.u, features.inputs)
-    if isinstance(values, str):
-        attempts.append(f"R6, exact features: not computed, {values}")
-        return None
-    stage("rank: exact rank over the rationals")
-    try:
-        found = exact_rank(values)
-    except TooLargeError as error:
-        attempts.append(f"R6, exact rank: not computed, {error}")
-        return None
-    kind = "the rank over the rationals" if found.exact else "the rank modulo a prime"
-    attempts.append(f"R6, exact features: {kind} is {found.rank}{_cost(begun)}")
-    if found.rank == n:
-        return _proved_exactly(features, found, attempts) if found.rational else None
-    if not found.exact:
-        if not found.rational:
+
+@dataclass
+class _Ladder:
+    """One climb: the enclosure in use, what the caller asked for, and what was tried so far."""
+
+    features: Enclosure
+    stage: Stage
+    max_bits: int
+    tight: bool
+    certificate: bool
+    guard: bool
+    patience: float
+    attempts: list[str] = field(default_factory=list)
+
+    def climb(self) -> RankResult:
+        """Try the rungs, the cheapest first."""
+        deficient = cheap_deficiency(self.features.network, self.features.inputs)
+        if deficient is not None:
+            return self._refuted(deficient)
+        exactly: tuple[Rung, ...] = (self._structure, self._exact_features)
+        rational = rational_activations(self.features.network)
+        if isinstance(self.features, FloatEnclosure):
+            found = self._guarded(self.features)
+            if found is None and self.max_bits < FIRST_BITS:
+                found = self._first(exactly if rational else exactly[:1])
+                reason = "no right inverse certified in binary64 and no structural deficiency found; "
+                return self._undecided(f"{reason}higher precision was not asked for") if found is None else found
+            if found is not None:
+                return found
+            return self._by_arb(sharper(self.features), exactly, rational)
+        return self._by_arb(self.features, exactly, rational)
+
+    def _by_arb(self, features: FeatureEnclosure, exactly: Sequence[Rung], rational: bool) -> RankResult:
+        """The rungs that binary64 leaves; where all features are rational, what is exact decides first."""
+        self.features = features
+        full = self._first(exactly) if rational else None  # so no precision is climbed where none can help
+        if full is not None and full.verdict is not Verdict.PROVED:
+            return full
+        if self._too_long_for_arb():
+            return self._without_bound(full, "binary64 does not decide it, and Psi is too large for Arb")
+        found = self._right_inverse(features)
+        if found is None and not rational:
+            found = self._first(exactly)
+        return self._higher_precision(features, full) if found is None else found
+
+    def _first(self, rungs: Sequence[Rung]) -> RankResult | None:
+        return next((found for rung in rungs if (found := rung()) is not None), None)
+
+    def _guarded(self, features: FloatEnclosure) -> RankResult | None:
+        """The binary64 rungs between two runs of the canary; None if they prove nothing or the platform is refused."""
+        if self.guard:
+            report = canary(features.backend, [])
+            if not report.passed:
+                self._tried(f"binary64: refused, {report.failure}")
+                return None
+        try:
+            result = self._in_binary64(features)
+        except NotEnclosed as error:
+            self._tried(f"binary64: {error}")
             return None
-        reason = (
-            f"all features are rational numbers, and modulo a prime their rank is {found.rank} < N = {n}, so full rank "
-            "is most unlikely and no precision would show it; the exact rank is too large a computation: take fewer "
-            "samples or units, or shorter numbers"
-        )
-        return _undecided(features, reason, attempts)
-    words = "in exact rational arithmetic" if found.rational else "by exact relations between the samples' features"
-    what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}"
-    what += "" if _stated(features, found) else " (not stated in the certificate)"
-    refuted = _refuted(features, Deficiency("exact-rank", found.rank, what), tuple(attempts))
-    return replace(refuted, exact=found)
+        if result is not None and self.guard:
+            self.stage("checking the platform again")
+            report = canary(features.backend, features.record)
+            if not report.passed:
+                self._tried(f"binary64: its result is discarded, {report.failure}")
+                return None
+        return result
 
-
-def _stated(features: Enclosure, found: ExactRank) -> bool:
-    """Whether a certificate can say it: the checker follows rational operations on numbers of moderate length."""
-    return found.rational and found.followed and rational_activations(features.network)
-
-
-def _proved_exactly(features: Enclosure, found: ExactRank, attempts: list[str]) -> RankResult:
-    n, m = features.samples, features.columns
-    reason = f"rank Psi(U) = {n}: some {n} x {n} minor of rational features is not 0 (not 0 modulo a prime); "
-    reason += "no bound of sigma_N" + ("" if _stated(features, found) else " (not stated in the certificate)")
-    return RankResult(Verdict.PROVED, n, m, features.precision, reason, tuple(attempts), exact=found)
-
-
-def _undecided(features: Enclosure, reason: str, attempts: list[str]) -> RankResult:
-    n, m = features.samples, features.columns
-    return RankResult(Verdict.UNDECIDED, n, m, features.precision, reason, tuple(attempts))
-
-
-def _without_arb(features: FloatEnclosure, attempts: list[str], stage: Stage) -> RankResult:
-    """Structure decides what binary64 did not, or nothing does."""
-    stage("rank: looking for structural deficiency")
-    found = structural_deficiency(features.network, features.u, features.inputs)
-    if found is not None:
-        return _refuted(features, found, tuple(attempts))
-    decided = _exactly(features, attempts, stage) if rational_activations(features.network) else None
-    if decided is not None:
-        return decided
-    reason = (
-        "no right inverse certified in binary64 and no structural deficiency found; higher precision was not asked for"
-    )
-    verdict = Verdict.UNDECIDED
-    return RankResult(verdict, features.samples, features.columns, features.precision, reason, tuple(attempts))
-
-
-def _cost(begun: float) -> str:
-    return f" ({time.perf_counter() - begun:.2f} s)"
-
-
-def _guarded(
-    features: FloatEnclosure, attempts: list[str], stage: Stage, tight: bool, certificate: bool, guard: bool
-) -> RankResult | None:
-    """The binary64 rungs between two runs of the canary; None if they prove nothing or the platform is refused."""
-    if guard:
-        report = canary(features.backend, [])
-        if not report.passed:
-            attempts.append(f"binary64: refused, {report.failure}")
-            return None
-    try:
-        result = _float_rungs(features, attempts, stage, tight, certificate)
-    except NotEnclosed as error:
-        attempts.append(f"binary64: {error}")
-        return None
-    if result is None:
-        return None
-    if guard:
-        stage("checking the platform again")
-        report = canary(features.backend, features.record)
-        if not report.passed:
-            attempts.append(f"binary64: its result is discarded, {report.failure}")
-            return None
-    return replace(result, attempts=tuple(attempts))
-
-
-def _float_rungs(
-    features: FloatEnclosure, attempts: list[str], stage: Stage, tight: bool, certificate: bool
-) -> RankResult | None:
-    """R2 and R1 in binary64."""
-    n, m = features.samples, features.columns
-    inverse = 8 * n * m <= INVERSE_BYTES
-    gram: GramBound | None = None
-    if tight or not certificate or not inverse:
-        begun = time.perf_counter()
-        found = certify_gram(features, tight=tight, progress=stage(f"rank: Gram matrix of {n} x {m} features"))
-        outcome = (
-            found.reason
-            if found.verdict is not Verdict.PROVED
-            else f"certified, sigma_N >= {at_least(found.sigma_lower)}"
-        )
-        attempts.append(f"R2 in binary64: {outcome}{_cost(begun)}")
-        if found.verdict is Verdict.PROVED:
-            gram = found
-            if not certificate or not inverse:
-                return _proved_by_gram(features, found)
-    if not inverse:
-        attempts.append(f"R1 in binary64: not tried, Psi takes {8 * n * m / 1e9:.1f} GB")
-        return None
-    psi = features.approx()
-    require_products(features.record)  # a wrong product is named at once, not taken for a singular matrix
-    for columns in _column_choices(n, m):
-        begun = time.perf_counter()
-        stage(f"right inverse of {n} x {m if columns is None else len(columns)} features")
-        witness = _float_witness(psi, columns, FIRST_BITS)
-        if isinstance(witness, str):
-            attempts.append(f"R1 in binary64: {witness}")
-            continue
-        bound = _bound64(features, witness)
-        if bound is None:
-            attempts.append(f"R1 in binary64: the residual's bound is not below 1{_cost(begun)}")
-            continue
-        attempts.append(f"R1 in binary64: certified{_cost(begun)}")
-        best = max(float(bound.sigma_lower), 0.0 if gram is None else gram.sigma_lower)
-        if tight and gram is None:
+    def _in_binary64(self, features: FloatEnclosure) -> RankResult | None:
+        """R2 and R1 in binary64."""
+        n, m = features.samples, features.columns
+        inverse = 8 * n * m <= INVERSE_BYTES
+        gram: GramBound | None = None
+        if self.tight or not self.certificate or not inverse:
             begun = time.perf_counter()
-            sharp = certify_inverse64(features, _full_inverse(psi), tight=True)
-            sharpened = sharp.verdict is Verdict.PROVED
-            outcome = f"sigma_N >= {at_least(sharp.sigma_lower)}" if sharpened else sharp.reason
-            attempts.append(f"R1 in binary64, tight: {outcome}{_cost(begun)}")
-            best = max(best, sharp.sigma_lower if sharpened else 0.0)
-        reason = f"||I - Psi X||_2 <= {at_most(bound.alpha, below=1)} < 1 in binary64, so sigma_N >= "
-        reason += at_least(_below(best))
+            progress = self.stage(f"rank: Gram matrix of {n} x {m} features")
+            found = certify_gram(features, tight=self.tight, progress=progress)
+            gram = found if found.verdict is Verdict.PROVED else None
+            outcome = found.reason if gram is None else f"certified, sigma_N >= {at_least(found.sigma_lower)}"
+            self._tried(f"R2 in binary64: {outcome}", begun)
+            if gram is not None and not (self.certificate and inverse):
+                return self._proved_by_gram(gram)
+        if not inverse:
+            self._tried(f"R1 in binary64: not tried, Psi takes {8 * n * m / 1e9:.1f} GB")
+            return None
+        psi = features.approx()
+        require_products(features.record)  # a wrong product is named at once, not taken for a singular matrix
+        for witness, begun in self._witnesses(psi, FIRST_BITS, "in binary64"):
+            bound = bound_in_binary64(features, witness)
+            if bound is None:
+                self._tried("R1 in binary64: the residual's bound is not below 1", begun)
+                continue
+            self._tried("R1 in binary64: certified", begun)
+            best = max(float(bound.sigma_lower), 0.0 if gram is None else gram.sigma_lower)
+            if self.tight and gram is None:
+                best = max(best, self._tight_bound(features, psi))
+            return self._proved(bound, witness, "in binary64", _below(best), gram)
+        return None if gram is None else self._proved_by_gram(gram)
+
+    def _tight_bound(self, features: FloatEnclosure, psi: Array) -> float:
+        """R1 from a right inverse that is not rounded: a lower bound of sigma_N, 0 if there is none."""
+        begun, x = time.perf_counter(), approx_inverse64(psi)
+        sharp = certify_inverse64(features, np.zeros(psi.shape[::-1]) if x is None else x, tight=True)
+        proved = sharp.verdict is Verdict.PROVED
+        outcome = f"sigma_N >= {at_least(sharp.sigma_lower)}" if proved else sharp.reason
+        self._tried(f"R1 in binary64, tight: {outcome}", begun)
+        return sharp.sigma_lower if proved else 0.0
+
+    def _witnesses(self, psi: Array, precision: int, where: str) -> Iterator[tuple[RightInverse, float]]:
+        """Right inverses to try, each with the time when its making began."""
+        for columns in column_choices(*psi.shape):
+            begun = time.perf_counter()
+            self.stage(f"right inverse of {len(psi)} x {psi.shape[1] if columns is None else len(columns)} features")
+            witness = float_witness(psi, columns, precision)
+            if isinstance(witness, str):
+                self._tried(f"R1 {where}: {witness}")
+            else:
+                yield witness, begun
+
+    def _structure(self) -> RankResult | None:
+        """R5: units that are equal, mirrored, constant or polynomial."""
+        self.stage("rank: looking for structural deficiency")
+        found = structural_deficiency(self.features.network, self.features.u, self.features.inputs)
+        return None if found is None else self._refuted(found)
+
+    def _exact_features(self) -> RankResult | None:
+        """R6: the rank over the rationals.
+
+        Features that are no rational numbers are numbered, not evaluated: that can refute full rank and never proves
+        it.
+        """
+        begun, n = time.perf_counter(), self.features.samples
+        self.stage("rank: exact rational features")
+        values = rational_features(self.features.network, self.features.u, self.features.inputs)
+        if isinstance(values, str):
+            self._tried(f"R6, exact features: not computed, {values}")
+            return None
+        self.stage("rank: exact rank over the rationals")
+        try:
+            found = exact_rank(values)
+        except TooLargeError as error:
+            self._tried(f"R6, exact rank: not computed, {error}")
+            return None
+        kind = "the rank over the rationals" if found.exact else "the rank modulo a prime"
+        self._tried(f"R6, exact features: {kind} is {found.rank}", begun)
+        # a certificate can say it where the checker follows: rational operations on numbers of moderate length
+        stated = found.rational and found.followed and rational_activations(self.features.network)
+        unsaid = "" if stated else " (not stated in the certificate)"
+        if found.rank == n and found.rational:
+            reason = f"rank Psi(U) = {n}: some {n} x {n} minor of rational features is not 0 (not 0 modulo a prime); "
+            return self._result(Verdict.PROVED, f"{reason}no bound of sigma_N{unsaid}", exact=found)
+        if found.rank == n or not (found.exact or found.rational):
+            return None
+        if not found.exact:
+            return self._undecided(
+                f"all features are rational numbers, and modulo a prime their rank is {found.rank} < N = {n}, so full "
+                "rank is most unlikely and no precision would show it; the exact rank is too large a computation: take "
+                "fewer samples or units, or shorter numbers"
+            )
+        words = "in exact rational arithmetic" if found.rational else "by exact relations between the samples' features"
+        what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}{unsaid}"
+        return replace(self._refuted(Deficiency("exact-rank", found.rank, what)), exact=found)
+
+    def _too_long_for_arb(self) -> bool:
+        n, m = self.features.samples, self.features.columns
+        seconds = ARB_SECONDS_PER_FEATURE * n * m + EXACT_SECONDS_PER_PRODUCT * n * n * used_columns(n, m)
+        if seconds > self.patience:
+            limit = f"(limit {self.patience:.0f} s)"
+            self._tried(f"Arb: not tried, about {seconds:.0f} s to enclose Psi and a residual {limit}")
+        return seconds > self.patience
+
+    def _right_inverse(self, features: FeatureEnclosure) -> RankResult | None:
+        """R1 by Arb, from a right inverse made in binary64."""
+        where = f"at {features.precision} bits"
+        for witness, begun in self._witnesses(features.approx(), features.precision, where):
+            bound = certify_right_inverse(features, witness, self.stage("rank: exact residual of the right inverse"))
+            if bound is not None:
+                self._tried(f"R1 {where}: certified", begun)
+                return self._proved(bound, witness, where)
+            self._tried(f"R1 {where}: the residual's bound is not below 1", begun)
+        return None
+
+    def _higher_precision(self, features: FeatureEnclosure, full: RankResult | None) -> RankResult:
+        """R3: doubling precision; if it fails, R6's result still stands."""
+        n, m = features.samples, features.columns
+        bits = 2 * features.precision
+        while bits <= self.max_bits:
+            seconds = SECONDS_PER_PRODUCT * n * n * (n + m) * (bits / 64) ** 1.3
+            where = f"at {bits} bits"
+            if seconds > self.patience:
+                limit = f"(limit {self.patience:.0f} s)"
+                self._tried(f"R3 {where}: not tried, about {seconds:.0f} s of algebra {limit}")
+                break
+            begun = time.perf_counter()
+            higher = FeatureEnclosure(features.network, features.u, features.inputs, bits)
+            witness = high_precision_witness(higher, self.stage(f"rank: right inverse {where}"))
+            if isinstance(witness, str):
+                self._tried(f"R3 {where}: {witness}")
+            else:
+                bound = certify_right_inverse(higher, witness, self.stage(f"rank: exact residual {where}"))
+                if bound is not None:
+                    self._tried(f"R3 {where}: certified", begun)
+                    self.features = higher
+                    return self._proved(bound, witness, where)
+                self._tried(f"R3 {where}: the residual's bound is not below 1", begun)
+            bits *= 2
+        reason = f"no right inverse certified up to {bits // 2} bits and no structural deficiency found; "
+        if bits <= self.max_bits:
+            reason += f"{bits} bits would take too long for this N and M"
+        else:
+            reason += f"rank.max_bits = {bits} helps if Psi is nearly singular, not if it is exactly singular"
+        return self._without_bound(full, reason)
+
+    def _tried(self, outcome: str, begun: float | None = None) -> None:
+        """Add to the ladder's story, with the seconds that it took where they are known."""
+        cost = "" if begun is None else f" ({time.perf_counter() - begun:.2f} s)"
+        self.attempts.append(outcome + cost)
+
+    def _result(self, verdict: Verdict, reason: str, **found: Any) -> RankResult:
+        features = self.features
         return RankResult(
-            Verdict.PROVED, n, m, FIRST_BITS, reason, (), bound, witness, gram=gram, sigma_lower=_below(best)
+            verdict, features.samples, features.columns, features.precision, reason, tuple(self.attempts), **found
         )
-    return None if gram is None else _proved_by_gram(features, gram)
+
+    def _proved(
+        self,
+        bound: RankBound,
+        witness: RightInverse,
+        where: str,
+        sigma_lower: float | None = None,
+        gram: GramBound | None = None,
+    ) -> RankResult:
+        """R1 or R3; in binary64 some lower bound of sigma_N may be better than the certificate's."""
+        stated = bound.sigma_lower if sigma_lower is None else sigma_lower
+        reason = f"||I - Psi X||_2 <= {at_most(bound.alpha, below=1)} < 1 {where}, so sigma_N >= {at_least(stated)}"
+        lowest = _below(float(bound.sigma_lower)) if sigma_lower is None else sigma_lower
+        return self._result(Verdict.PROVED, reason, bound=bound, witness=witness, gram=gram, sigma_lower=lowest)
+
+    def _proved_by_gram(self, bound: GramBound) -> RankResult:
+        reason = f"Psi Psi^T - {at_least(bound.shift)} I is positive definite up to proved errors, so sigma_N >= "
+        reason += at_least(bound.sigma_lower)
+        return self._result(Verdict.PROVED, reason, gram=bound, sigma_lower=bound.sigma_lower)
+
+    def _refuted(self, found: Deficiency) -> RankResult:
+        return self._result(Verdict.REFUTED, found.explanation, deficiency=found)
+
+    def _undecided(self, reason: str) -> RankResult:
+        return self._result(Verdict.UNDECIDED, reason)
+
+    def _without_bound(self, full: RankResult | None, reason: str) -> RankResult:
+        """What R6 proved, with all that was tried since; UNDECIDED without it."""
+        return self._undecided(reason) if full is None else replace(full, attempts=tuple(self.attempts))
 
 
 def _below(value: float) -> float:
     """A number below the real one that ``value`` is the nearest float of."""
     return math.nextafter(value, 0.0)
-
-
-def _full_inverse(psi: Array) -> Array:
-    x = approx_inverse64(psi)
-    return np.zeros(psi.shape[::-1]) if x is None else x
-
-
-def _proved_by_gram(features: FloatEnclosure, bound: GramBound) -> RankResult:
-    reason = f"Psi Psi^T - {at_least(bound.shift)} I is positive definite up to proved errors, so sigma_N >= "
-    reason += at_least(bound.sigma_lower)
-    return RankResult(
-        Verdict.PROVED,
-        features.samples,
-        features.columns,
-        FIRST_BITS,
-        reason,
-        (),
-        gram=bound,
-        sigma_lower=bound.sigma_lower,
-    )
-
-
-def _bound64(features: FloatEnclosure, witness: RightInverse) -> RankBound | None:
-    """R1's claim from a binary64 residual, with room for a checker that rounds Psi to ``feature_bits``.
-
-    Guarantee: if a bound is returned, rank Psi(U) = N and ``sigma_N >= sigma_lower > 0``.
-    """
-    x = witness.matrix.approx()
-    found = residual64(features, x, witness.columns)
-    k, n = x.shape
-    if not (math.isfinite(found.alpha) and 0.0 < found.norm_x < math.inf):
-        return None
-    with working_precision(NORM_PRECISION):
-        norm = arb(found.norm_x)
-        if witness.norm_products:
-            integers, exponent = witness.matrix.fmpz_mat()
-            norm = witness_norm(integers, exponent, witness.norm_products)
-        rounding = arb(n * k).sqrt() * arb(float(np.linalg.norm(x))) * arb((fmpz(1), fmpz(-witness.feature_bits)))
-        alpha = round_up(arb(found.alpha) * (1 + SLACK) + 2 * rounding)
-        if not alpha.arb() < 1:
-            return None
-        # x is the witness, possibly rounded to binary64: SLACK is far more than the difference of their norms
-        sigma = round_down((1 - alpha.arb()) / (norm * (1 + SLACK)))
-    return RankBound(alpha, sigma) if sigma.mantissa > 0 else None
-
-
-def _climb(
-    features: FeatureEnclosure,
-    attempts: list[str],
-    max_bits: int,
-    stage: Stage,
-    patience: float,
-    full: ExactRank | None,
-) -> tuple[RankResult, Enclosure]:
-    """R3 with doubling precision; if it fails, `full` still proves the rank."""
-    n, m = features.samples, features.columns
-    bits = 2 * features.precision
-    while bits <= max_bits:
-        seconds = 40e-9 * n * n * (n + m) * (bits / 64) ** 1.3
-        if seconds > patience:
-            attempts.append(f"R3 at {bits} bits: not tried, about {seconds:.0f} s of algebra (limit {patience:.0f} s)")
-            break
-        begun = time.perf_counter()
-        higher = FeatureEnclosure(features.network, features.u, features.inputs, bits)
-        witness = _high_precision_witness(higher, stage(f"rank: right inverse at {bits} bits"))
-        if isinstance(witness, str):
-            attempts.append(f"R3 at {bits} bits: {witness}")
-        else:
-            bound = certify_right_inverse(higher, witness, stage(f"rank: exact residual at {bits} bits"))
-            if bound is not None:
-                attempts.append(f"R3 at {bits} bits: certified{_cost(begun)}")
-                return _proved(higher, bound, witness, attempts), higher
-            attempts.append(f"R3 at {bits} bits: the residual's bound is not below 1{_cost(begun)}")
-        bits *= 2
-    if full is not None:
-        return _proved_exactly(features, full, attempts), features
-    reason = f"no right inverse certified up to {bits // 2} bits and no structural deficiency found; "
-    if bits <= max_bits:
-        reason += f"{bits} bits would take too long for this N and M"
-    else:
-        reason += f"rank.max_bits = {bits} helps if Psi is nearly singular, not if it is exactly singular"
-    return _undecided(features, reason, attempts), features
-
-
-def _proved(features: Enclosure, bound: RankBound, witness: RightInverse, attempts: list[str]) -> RankResult:
-    reason = f"||I - Psi X||_2 <= {at_most(bound.alpha, below=1)} < 1 at {features.precision} bits, so sigma_N >= "
-    reason += at_least(bound.sigma_lower)
-    return RankResult(
-        Verdict.PROVED,
-        features.samples,
-        features.columns,
-        features.precision,
-        reason,
-        tuple(attempts),
-        bound,
-        witness,
-        sigma_lower=_below(float(bound.sigma_lower)),
-    )
-
-
-def _refuted(features: Enclosure, found: Deficiency, attempts: tuple[str, ...]) -> RankResult:
-    return RankResult(
-        Verdict.REFUTED,
-        features.samples,
-        features.columns,
-        features.precision,
-        found.explanation,
-        attempts,
-        deficiency=found,
-    )
-
-
-def used_columns(n: int, m: int) -> int:
-    """How many columns a right inverse uses at first."""
-    wanted = -(-5 * n // 4)
-    return m if n < LARGE or wanted >= m else wanted
-
-
-def _column_choices(n: int, m: int) -> list[NDArray[np.int64] | None]:
-    """Column subsets to try in turn; None means all of them."""
-    wanted = used_columns(n, m)
-    if wanted == m:
-        return [None]
-    spread = np.unique(np.linspace(0, m - 1, wanted).astype(np.int64))
-    return [spread, None]
-
-
-@np.errstate(all="ignore")
-def _float_witness(psi: Array, columns: NDArray[np.int64] | None, precision: int) -> RightInverse | str:
-    a = psi if columns is None else psi[:, columns]
-    if not np.isfinite(a).all():
-        return "the floating-point features overflow"
-    x = approx_inverse64(a)
-    if x is None:
-        return "no right inverse in binary64 (numerically singular)"
-    n, k = a.shape
-    spread = math.sqrt(n * k) * float(np.linalg.norm(x))
-    room = precision - 6 - math.frexp(float(np.abs(a).max()))[1]
-    if not 0.0 < spread < math.inf:
-        return "the right inverse is not finite"
-    bits = max(1, math.ceil(math.log2(spread)) + 8, min(16, room))
-    if bits > room:
-        return "the right inverse is too large for this precision"
-    matrix = compact_right_inverse(a, x, sharp=n < LARGE)
-    return RightInverse(matrix, columns, bits, norm_products_for(n))
-
-
-def _high_precision_witness(features: FeatureEnclosure, progress: Progress) -> RightInverse | str:
-    """A right inverse at the enclosure's precision, or why there is none."""
-    n, m = features.samples, features.columns
-    blocks = [block for _, block in features.blocks(progress)]
-    magnitude = _magnitude_bits(features)
-    if magnitude is None:
-        return "some feature has no finite enclosure"
-    bits = features.precision - 8 - max(magnitude, 0)
-    if bits < 16:
-        return "the features are too large for this precision"
-    entries = [v for block in blocks for v in round_to_integers(block, None, bits, features.precision)[0].entries()]
-    made = approx_right_inverse_bits(fmpz_mat(n, m, entries), bits, features.precision)
-    if made is None:
-        return "the Gram matrix is numerically singular"
-    numerators, exponent = made
-    size = max((abs(v).bit_length() for v in numerators), default=0) + exponent
-    if size + math.log2(n * m) > bits:
-        return "the right inverse is too large for this precision"
-    matrix = ExactArray.of_integers(numerators, (m, n), exponent)
-    return RightInverse(matrix, None, bits, norm_products_for(n))
-
-
-def _magnitude_bits(features: FeatureEnclosure) -> int | None:
-    """Binary exponent of the largest feature, or None if an enclosure is not finite."""
-    largest = 0.0
-    for _, block in features.blocks():
-        if not block_is_finite(block):
-            return None
-        largest = max(largest, max(abs(float(value)) for value in block.entries()))
-    return math.frexp(largest)[1] if math.isfinite(largest) else None

@@ -18,8 +18,9 @@ from flint import arb, fmpz
 from verifier.balls.activation import arb_kernel
 from verifier.balls.exact import Dyadic, exactly
 from verifier.balls.precision import working_precision
-from verifier.network.layers import AvgPool, Dense, window_indices
+from verifier.network.layers import AvgPool, Dense
 from verifier.network.network import Array, Network
+from verifier.network.windows import window_indices
 from verifier.sigma.activations import Activation
 from verifier.sigma.expressions import T
 from verifier.sigma.piecewise import has_kinks, split

@@ -14,25 +14,23 @@ t < TINY the underflow of one entry. Both right-hand sides are of rank one but f
 
 in the Frobenius norm (``||I|| = sqrt N``) and in the 2-norm, where ``||R'||_2 <= sqrt(||R'||_1 ||R'||_inf)``.
 
-``||X||_2``: the Frobenius norm, ``sqrt(||X||_1 ||X||_inf)``, or by R2 applied to ``cI - X^T X``: with ``-H = -cI +
-C C^T + E`` and H the computed ``X^T X``, ``lambda_max(H) <= c + ||E||``: ``||X||_2^2 <= c + ||E|| + ||H - X^T X||``.
+`inverse_norm` bounds ``||X||_2``.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
-from flint import arb
+from flint import arb, fmpz
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import Array, Backend, NotEnclosed
 from verifier.balls.binary64.bounds import TINY, gamma, upper
 from verifier.balls.binary64.canary import require
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.matrix import ColumnSource
 from verifier.balls.binary64.products import Products
 from verifier.balls.exact import at_least, at_most, lower_float, upper_float
@@ -41,18 +39,10 @@ from verifier.balls.precision import working_precision
 from verifier.data.gate import binary64, integers
 from verifier.display import Decided
 from verifier.errors import needs
-from verifier.rank.approx import approx_right_inverse
-from verifier.rank.gram import BITS, accumulate, cholesky_residual, flushed, plan, record_of, total
+from verifier.rank.gram_matrix import BITS, record_of, total
+from verifier.rank.inverse_norm import ROWS, largest_entry, on_device, spectral_norm, witness_sums
+from verifier.rank.right_inverse import NORM_PRECISION, SLACK, RankBound, RightInverse, stated_bound, witness_norm
 from verifier.verdict import Verdict
-
-ROWS = 512
-"""Rows of X per elementwise pass."""
-
-POWER_STEPS = 8
-"""Steps of the untrusted estimate of ||X||_2."""
-
-NORM_SHIFTS = (1.05, 1.2, 1.6)
-"""Trial values of c, as multiples of the estimated ||X||_2^2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,64 +81,6 @@ class InverseBound64(Decided):
     norm_x: float = math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class _Transposed:
-    """X^T, shape (N, K), as a `ColumnSource` without radii."""
-
-    backend: Backend
-    x: Array
-    samples: int
-    columns: int
-    record: Products
-
-    def column_blocks(self, width: int) -> Iterator[tuple[slice, Array, Array]]:
-        xp = self.backend.xp
-        for start in range(0, self.columns, width):
-            part = slice(start, min(start + width, self.columns))
-            yield part, self.backend.contiguous(self.x[part, :].T), xp.zeros((part.stop - start,), dtype=xp.float64)
-
-    def row_blocks(self) -> Iterator[tuple[slice, Array, Array]]:
-        xp = self.backend.xp
-        yield slice(0, self.samples), self.backend.contiguous(self.x.T), xp.zeros((self.columns,), dtype=xp.float64)
-
-
-@dataclass(slots=True)
-class _WitnessSums:
-    """Upper bounds: column sums of X^2 and |X|, the largest row sum of |X|."""
-
-    squares: Array
-    columns: Array
-    largest_row: float
-
-    def frobenius(self, backend: Backend) -> arb:
-        return total(backend, self.squares).sqrt()
-
-    def mixed(self, backend: Backend) -> arb:
-        return (arb(_largest(backend, self.columns)) * arb(self.largest_row)).sqrt()
-
-
-def _largest(backend: Backend, values: Array) -> float:
-    return float(backend.xp.max(values)) if backend.all_finite(values) else math.inf
-
-
-def _witness(backend: Backend, x: Array | NDArray[np.float64]) -> Array:
-    """X on the device, subnormal entries flushed: from here on this is X."""
-    moved = backend.asarray(x) if isinstance(x, np.ndarray) else x
-    return flushed(backend, moved)
-
-
-def _sums(backend: Backend, x: Array) -> _WitnessSums:
-    xp, (k, n) = backend.xp, x.shape
-    squares, columns = xp.zeros((n,), dtype=xp.float64), xp.zeros((n,), dtype=xp.float64)
-    row = 0.0
-    for start in range(0, k, ROWS):
-        size = xp.abs(x[start : min(start + ROWS, k), :])
-        columns += xp.sum(size, axis=0)
-        squares += xp.sum(size * size, axis=0)
-        row = max(row, _largest(backend, upper(xp.sum(size, axis=1), n)))
-    return _WitnessSums(upper(squares, 2 * k), upper(columns, 2 * k), row)
-
-
 def _radius_sums(backend: Backend, x: Array, q: Array) -> Array:
     """``q^T |X|``, shape (N,).
 
@@ -160,70 +92,6 @@ def _radius_sums(backend: Backend, x: Array, q: Array) -> Array:
         part = slice(start, min(start + ROWS, k))
         z += xp.sum(xp.reshape(q[part], (-1, 1)) * xp.abs(x[part, :]), axis=0)
     return upper(z, 2 * k)
-
-
-def norm_bound(backend: Backend, x: Array | NDArray[np.float64], *, tight: bool = False) -> float:
-    """Upper bound of ``||X||_2``, X of shape (K, N), subnormal entries counted as zero; with ``tight`` by R2.
-
-    Guarantee: at least the norm; NaN or infinity if there is none.
-
-    Raises
-    ------
-    NotEnclosed
-        The platform's canary fails.
-    """
-    record = Products()
-    with np.errstate(all="ignore"):
-        flat = _witness(backend, x)
-        found = _norm(backend, flat, _sums(backend, flat), tight, record)
-    require(record)
-    return found
-
-
-def _norm(backend: Backend, x: Array, sums: _WitnessSums, tight: bool, record: Products) -> float:
-    with working_precision(BITS):
-        frobenius, mixed = sums.frobenius(backend), sums.mixed(backend)
-        best = upper_float(frobenius if frobenius < mixed or not mixed.is_finite() else mixed)
-    if tight and 0.0 < best < math.inf:
-        sharp = _norm_by_gram(backend, x, record)
-        best = sharp if sharp < best else best
-    return best
-
-
-def _norm_by_gram(backend: Backend, x: Array, record: Products) -> float:
-    """``||X||_2`` from above by a Cholesky factorization of ``cI - X^T X``; infinity if it fails."""
-    k, n = (int(size) for size in x.shape)
-    estimate = _norm_estimate(backend, x)
-    if not 0.0 < estimate < math.inf:
-        return math.inf
-    for factor in NORM_SHIFTS:
-        gram = accumulate(_Transposed(backend, x, n, k, record), plan(n, k))
-        for key in gram.blocks:
-            gram.blocks[key] = -gram.blocks[key]
-        shift = factor * estimate * estimate
-        found = cholesky_residual(backend, gram, -shift)
-        if isinstance(found, str):
-            continue
-        with working_precision(BITS):
-            return upper_float((arb(shift) + found.residual + gram.error).sqrt())
-    return math.inf
-
-
-def _norm_estimate(backend: Backend, x: Array) -> float:
-    """Untrusted estimate of ``||X||_2`` by subspace iteration."""
-    xp, n = backend.xp, int(x.shape[1])
-    v = backend.asarray(np.random.default_rng(2).standard_normal((n, min(n, 8))))
-    value = math.nan
-    try:
-        for _ in range(POWER_STEPS):
-            v, _r = xp.linalg.qr(v)
-            y = xp.matmul(x, v)
-            small = backend.numpy(xp.matmul(y.T, y))
-            value = float(np.linalg.eigvalsh(small)[-1])
-            v = xp.matmul(x.T, y)
-    except np.linalg.LinAlgError:
-        return math.nan
-    return math.sqrt(value) if value > 0.0 else math.nan
 
 
 def _chosen(columns: NDArray[np.int64] | None, m: int, k: int) -> list[int] | None:
@@ -250,6 +118,8 @@ def residual64(
 
     Parameters
     ----------
+    source
+        Enclosure of a matrix, shape (N, M).
     x
         Witness, shape (K, N), NumPy or the backend's; subnormal entries count as zero.
     columns
@@ -276,7 +146,7 @@ def residual64(
     chosen = _chosen(columns, m, k)
     record = record_of(source)
     with np.errstate(all="ignore"):
-        found = _residual(source, _witness(backend, x), chosen, progress, tight, record)
+        found = _residual(source, on_device(backend, x), chosen, progress, tight, record)
     require(record)
     return found
 
@@ -292,7 +162,7 @@ def _residual(
     backend, n, m = source.backend, source.samples, source.columns
     xp, k = backend.xp, int(x.shape[0])
     index = None if chosen is None else xp.asarray(chosen, dtype=xp.int64)
-    sums = _sums(backend, x)
+    sums = witness_sums(backend, x)
     column_sums = xp.zeros((n,), dtype=xp.float64)
     squares, row, a_squares, z_squares, covered = arb(0), 0.0, arb(0), arb(0), 0
     for rows, whole, radii in source.row_blocks():
@@ -306,7 +176,7 @@ def _residual(
         r[:, rows] -= xp.eye(h, dtype=xp.float64)
         r = xp.abs(r)
         column_sums += xp.sum(r, axis=0)
-        row = max(row, _largest(backend, upper(xp.sum(r, axis=1), n)))
+        row = max(row, largest_entry(backend, upper(xp.sum(r, axis=1), n)))
         with working_precision(BITS):
             squares += total(backend, upper(xp.sum(r * r, axis=1), n))
             a_squares += total(backend, upper(xp.sum(a * a, axis=1), k))
@@ -323,9 +193,9 @@ def _residual(
         g = arb(gamma(k + 3))
         product = (a_squares * total(backend, sums.squares)).sqrt()
         common = g * product + z_squares.sqrt() + n * arb(TINY)
-        mixed = (arb(_largest(backend, upper(column_sums, 2 * n))) * arb(row)).sqrt() + common + g
+        mixed = (arb(largest_entry(backend, upper(column_sums, 2 * n))) * arb(row)).sqrt() + common + g
         frobenius = squares.sqrt() + common + g * arb(n).sqrt()
-        return Residual64(upper_float(frobenius), upper_float(mixed), _norm(backend, x, sums, tight, record))
+        return Residual64(upper_float(frobenius), upper_float(mixed), spectral_norm(backend, x, sums, tight, record))
 
 
 def certify_inverse64(
@@ -338,15 +208,36 @@ def certify_inverse64(
 ) -> InverseBound64:
     """Prove ``rank Psi = N`` and a lower bound of sigma_N from a witness, by R1 in binary64.
 
+    Parameters
+    ----------
+    source
+        Enclosure of a matrix, shape (N, M), such as `MatrixEnclosure` or `FloatEnclosure`.
+    x, columns, tight
+        As for `residual64`; x is untrusted.
+    progress
+        Called with the fraction done.
+
     Returns
     -------
     InverseBound64
         Guarantee: PROVED implies that every matrix in the enclosure has rank N and ``sigma_N >= sigma_lower > 0``.
+        Source: the module's text (Rump, BIT 2011, Lemma 2.1).
 
     Raises
     ------
+    InputError
+        If ``source`` is no enclosure, or ``x`` or ``columns`` are not such numbers.
     ValueError
         As `residual64`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> a = np.array([[3.0, 0.0, 4.0], [0.0, 5.0, 0.0]])  # sigma_2 = 5
+    >>> found = vf.certify_inverse64(vf.MatrixEnclosure(vf.numpy_backend(1), a), np.linalg.pinv(a), tight=True)
+    >>> found.proved, 4.5 < found.sigma_lower <= 5
+    (True, True)
     """
     needs(source, "enclosure", "row_blocks", "source", "give MatrixEnclosure(numpy_backend(), A), or use matrix(A)")
     plain = type(x) is np.ndarray and x.dtype == np.dtype(np.float64)
@@ -371,23 +262,21 @@ def certify_inverse64(
     return InverseBound64(Verdict.PROVED, f"rank N, sigma_N >= {at_least(sigma)}", sigma, alpha, norm)
 
 
-def approx_inverse64(a: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Untrusted right inverse of a wide matrix (N, K), shape (K, N); None if it breaks down.
+def bound_in_binary64(features: FloatEnclosure, witness: RightInverse) -> RankBound | None:
+    """R1's claim from a binary64 residual, with room for a checker that rounds Psi to ``feature_bits``.
 
-    ``A^T (A A^T)^-1`` by Cholesky, with one step ``X <- X + X (I - A X)`` where that still helps; by QR where the Gram
-    matrix is too ill conditioned.
+    Guarantee: if a bound is returned, rank Psi(U) = N and ``sigma_N >= sigma_lower > 0``.
     """
-    with np.errstate(all="ignore"):
-        try:
-            factor = scipy.linalg.cho_factor(a @ a.T, lower=True, check_finite=False)
-            x: NDArray[np.float64] = np.ascontiguousarray(scipy.linalg.cho_solve(factor, a, check_finite=False).T)
-        except (scipy.linalg.LinAlgError, ValueError):
-            return approx_right_inverse(a) if bool(np.isfinite(a).all()) else None
-        residual = -(a @ x)
-        residual[np.diag_indices(len(a))] += 1.0
-        size = float(np.linalg.norm(residual))
-        if not size < 0.25:
-            return approx_right_inverse(a) if bool(np.isfinite(a).all()) else None
-        if size > 1e-6:
-            x = x + x @ residual
-    return x if bool(np.isfinite(x).all()) else None
+    x = witness.matrix.approx()
+    found = residual64(features, x, witness.columns)
+    k, n = x.shape
+    if not (math.isfinite(found.alpha) and 0.0 < found.norm_x < math.inf):
+        return None
+    with working_precision(NORM_PRECISION):
+        norm = arb(found.norm_x)
+        if witness.norm_products:
+            integers, exponent = witness.matrix.fmpz_mat()
+            norm = witness_norm(integers, exponent, witness.norm_products)
+        rounding = arb(n * k).sqrt() * arb(float(np.linalg.norm(x))) * arb((fmpz(1), fmpz(-witness.feature_bits)))
+        # x is the witness, possibly rounded to binary64: SLACK is far more than the difference of their norms
+        return stated_bound(arb(found.alpha) * (1 + SLACK) + 2 * rounding, norm)

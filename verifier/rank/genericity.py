@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.canary import between_canaries
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.decimals import decimal_bound
 from verifier.balls.engine import FIRST_BITS, Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.balls.feature_enclosure import FeatureEnclosure
@@ -28,8 +29,9 @@ from verifier.errors import InputError
 from verifier.network.arguments import given_inputs, given_parameters, given_seeds
 from verifier.network.initialise import initialise
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, prove_rank, silent
-from verifier.rank.singular_values import decimal_bound, singular_values
+from verifier.rank.certify import Stage, prove_rank, silent
+from verifier.rank.result import RankResult
+from verifier.rank.singular_values import singular_values
 from verifier.verdict import Verdict
 
 CSV_DIGITS = 17
@@ -113,6 +115,15 @@ def full_rank_fraction(
     ------
     InputError
         If there is no seed, or the network, the samples or the scale are unusable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> vf.full_rank_fraction(network, x, seeds=[0, 1, 2]).fraction
+    1.0
     """
     inputs, seeds = given_inputs(network, inputs), given_seeds(seeds)
     if not seeds:
@@ -200,6 +211,16 @@ def sigma_along_line(
     ------
     InputError
         If shapes do not fit or a number is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> points = vf.sigma_along_line(network, x, u, -u, [0.0, 1.0])
+    >>> [(point.t, vf.at_least(point.lower, digits=2)) for point in points]
+    [(0.0, '0.0029'), (1.0, '0')]
     """
     points = binary64(times, "times").ravel().tolist()
     inputs = given_inputs(network, inputs)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from flint import fmpz_mat, nmod_mat
 
+from verifier.balls.decimals import decimal_enclosure
 from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
 from verifier.balls.precision import working_precision
 from verifier.data.gate import exact
@@ -23,15 +24,9 @@ from verifier.display import Decided, Facts, Shown, listed
 from verifier.errors import DataError, InputError, one_line
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.definite import Definiteness, definiteness, is_symmetric
-from verifier.rank.singular_values import (
-    MAX_DIGITS,
-    PRIME,
-    SingularValues,
-    decimal_enclosure,
-    has_digits,
-    matrix_singular_values,
-)
+from verifier.rank.singular_values import MAX_DIGITS, PRIME, matrix_singular_values
 from verifier.rank.singular_values import as_json as values_as_json
+from verifier.rank.spectrum_search import SingularValues, has_digits
 from verifier.verdict import Verdict
 
 DEFAULT_DIGITS: Final = 15
@@ -64,6 +59,13 @@ class MatrixResult(Decided, Shown):
         All singular values (R4); None if they were not asked for.
     definite : Definiteness or None
         Signs of the eigenvalues; None if the matrix is not symmetric.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> found = vf.matrix([[1, 2], [2, 4]], digits=None)
+    >>> found.proved, found.rank, found.is_symmetric
+    (False, 1, True)
     """
 
     verdict: Verdict
@@ -142,6 +144,13 @@ def matrix(
     ------
     InputError
         Not a matrix of finite real numbers, too large, or ``digits`` out of range.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> found = vf.matrix([[2, 1], [1, 2]], digits=5)
+    >>> found.rank, found.definite.kind
+    (2, 'positive definite')
     """
     if digits is not None and (type(digits) is not int or not 1 <= digits <= MAX_DIGITS):
         raise InputError(f"digits = {one_line(digits)} must be a whole number in 1..{MAX_DIGITS}, or None")

@@ -40,6 +40,11 @@ class Limits:
 def monotone_limits(activation: Activation) -> Limits | None:
     """Prove that an activation is strictly monotone, and find its limits at the current working precision.
 
+    Parameters
+    ----------
+    activation
+        The activation; only its expression matters.
+
     Returns
     -------
     Limits or None

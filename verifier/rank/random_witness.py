@@ -14,7 +14,8 @@ from verifier.display import Brief, Decided
 from verifier.network.arguments import given_inputs
 from verifier.network.initialise import initialise
 from verifier.network.network import Array, Network
-from verifier.rank.certify import RankResult, Stage, prove_rank, silent
+from verifier.rank.certify import Stage, prove_rank, silent
+from verifier.rank.result import RankResult
 from verifier.verdict import Verdict
 
 TRIALS = 3
@@ -60,6 +61,16 @@ def random_witness(
     -------
     DenseWitness
         Guarantee: PROVED implies ``rank Psi(U) = N`` at its U.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> found = vf.random_witness(network, x)
+    >>> found.proved, found.u.shape
+    (True, (6,))
     """
     inputs = given_inputs(network, inputs)
     n, m = len(inputs), network.skip_count

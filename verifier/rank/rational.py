@@ -22,11 +22,12 @@ from flint import fmpq, fmpq_mat, fmpz_mat, nmod_mat
 
 from verifier.display import Brief
 from verifier.errors import VerifierError
-from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array, Network
-from verifier.rank.deficiency import MIRRORED
+from verifier.network.windows import window_indices
+from verifier.rank.unit_forms import MIRRORED
 from verifier.sigma.activations import Activation
-from verifier.sigma.tree import Call, Named, Power, evaluate, subtrees
+from verifier.sigma.tree import Call, Named, Ops, Power, evaluate, subtrees
 
 ENTRIES = 2_000_000
 """Most numbers that one layer may have on all samples."""
@@ -322,11 +323,12 @@ def _value(activation: Activation, argument: fmpq) -> tuple[fmpq, bool]:
     return found, ops.longest <= ACTIVATION_BITS
 
 
-class _ExactOps:
+class _ExactOps(Ops[fmpq]):
     """`Ops` over exact rationals; what leaves them raises."""
 
     def __init__(self, argument: fmpq) -> None:
-        self.argument, self.longest = argument, 0
+        super().__init__(argument)
+        self.longest = 0
 
     def _noted(self, value: fmpq) -> fmpq:
         """The value; the longest numerator and denominator, together, are kept."""

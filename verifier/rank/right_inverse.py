@@ -95,6 +95,15 @@ class Residual:
 def residual_norm(features: FeatureEnclosure, witness: RightInverse, progress: Progress | None = None) -> Residual:
     """Bound ``||I - Psi X||_2`` by exact integer products over blocks of samples.
 
+    Parameters
+    ----------
+    features
+        Enclosure of Psi, shape ``(N, M)``.
+    witness
+        X, shape ``(K, N)``, and its K columns of Psi.
+    progress
+        Called with the fraction done.
+
     Returns
     -------
     Residual
@@ -132,6 +141,11 @@ def certify_right_inverse(
 ) -> RankBound | None:
     """Prove ``rank Psi = N`` from a witness, or return None (which says nothing about the rank).
 
+    Parameters
+    ----------
+    features, witness, progress
+        As for `residual_norm`.
+
     Returns
     -------
     RankBound or None
@@ -148,12 +162,21 @@ def rank_bound(residual: Residual) -> RankBound | None:
     """
     with working_precision(NORM_PRECISION):
         claimed = residual.product * (1 + SLACK) + residual.enclosure * ENCLOSURE_SLACK
-        if not claimed.is_finite() or not (residual.witness_norm > 0):
-            return None
-        alpha = round_up(claimed)
-        if not alpha.arb() < 1:
-            return None
-        sigma = round_down((1 - alpha.arb()) / (residual.witness_norm * (1 + SLACK)))
+        return stated_bound(claimed, residual.witness_norm)
+
+
+def stated_bound(claimed: arb, norm: arb) -> RankBound | None:
+    """R1's claim from upper bounds of ``||I - Psi X||_2`` and ``||X||_2``, rounded to short numbers; None if it fails.
+
+    Guarantee: ``claimed >= ||I - Psi X||_2`` and ``norm >= ||X||_2`` imply ``alpha >= ||I - Psi X||_2``,
+    ``alpha < 1`` and ``sigma_N(Psi) >= sigma_lower > 0``. Source: Rump 2011, Lemma 2.1.
+    """
+    if not claimed.is_finite() or not norm > 0:
+        return None
+    alpha = round_up(claimed)
+    if not alpha.arb() < 1:
+        return None
+    sigma = round_down((1 - alpha.arb()) / (norm * (1 + SLACK)))
     return RankBound(alpha, sigma) if sigma.mantissa > 0 else None
 
 

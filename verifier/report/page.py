@@ -13,25 +13,25 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 import jinja2
+import msgspec
 from markupsafe import escape
 
-from verifier.certificate.cost import sentence
-from verifier.certificate.writer import atomic_write
+from verifier.certificate.files import atomic_write
+from verifier.certificate.limits import sentence as left_out_sentence
+from verifier.display import count
 from verifier.errors import InputError, nearest, one_line
 from verifier.outcome import Step
-from verifier.report import page_template as sheet
-from verifier.report import picture
-from verifier.report import sentences as words
-from verifier.report.results import Results, read_results
+from verifier.report import page_template, picture, sentences
+from verifier.report.results import read_results
 from verifier.report.text import formula, typeset, visible
-from verifier.run.record import CaseRecord, StatementRecord
+from verifier.run.record import CaseRecord, StatementRecord, SuiteResult
 
 MAX_BYTES = 3 * 2**20
 """A page that would be larger is written with less detail."""
 LONGEST_TITLE, LONGEST_FILE = 200, 20_000
+"""Characters of a title, and of a case file, that are shown."""
 
 Level = Literal["full", "compact", "brief"]
 LEVELS: tuple[Level, ...] = ("full", "compact", "brief")
@@ -67,37 +67,12 @@ class View:
     @property
     def headline(self) -> str:
         """The verdict that stands for the case."""
-        return words.headline(self.case)
-
-    @property
-    def sentence(self) -> str:
-        """The verdict in one sentence."""
-        return words.sentence(self.case)
-
-    @property
-    def left_out(self) -> str:
-        """What was proved and is not in the certificate, in one sentence."""
-        return sentence(self.case.left_out)
-
-    @property
-    def rank(self) -> str | None:
-        """The verdict of full row rank at the start's U."""
-        return self.case.verdict("rank")
-
-    @property
-    def zero(self) -> str | None:
-        """The verdict of zero training error."""
-        return self.case.verdict("zero_loss")
+        return sentences.headline(self.case)
 
     @property
     def panels(self) -> list[picture.Panel]:
         """The pictures of the path."""
         return [] if self.case.curve is None else picture.panels(self.case.curve, fine=self.level == "full")
-
-    @property
-    def caption(self) -> str:
-        """What the pictures show."""
-        return "" if self.case.curve is None else words.caption(self.case.curve, short=self.level != "full")
 
     @property
     def own(self) -> list[Step | StatementRecord]:
@@ -123,21 +98,6 @@ class View:
     def inapplicable(self) -> list[StatementRecord]:
         """The statements that do not apply to the case."""
         return [step for step in self.case.theorem if not step.applies]
-
-    @property
-    def commands(self) -> tuple[str, str, str] | None:
-        """The command lines that check and show the certificate."""
-        return words.commands(self.case)
-
-    @property
-    def file(self) -> str:
-        """The certificate's place beside the page."""
-        return words.certificate_file(self.case.certificate or "")
-
-    @property
-    def link(self) -> str:
-        """The same as a relative address."""
-        return quote(self.file)
 
 
 def write_report(folder: Path, suffix: str = "", only: str | None = None) -> Path:
@@ -167,24 +127,22 @@ def write_report(folder: Path, suffix: str = "", only: str | None = None) -> Pat
     results = read_results(folder / f"results{suffix}.json")
     target = folder / f"report{suffix}.html"
     if only is not None:
-        chosen = tuple(case for case in results.cases if case.name == only)
+        chosen = tuple(case for case in results.records if case.name == only)
         if not chosen:
-            known = [case.name for case in results.cases]
+            known = [case.name for case in results.records]
             raise InputError(f"--only {one_line(only)}: no case of this name in {folder}; {nearest(only, known)}")
-        results = Results(
-            results.version, results.versions, results.seconds, results.peak_bytes, results.checker_peak_bytes, chosen
-        )
+        results = msgspec.structs.replace(results, records=chosen)
         target = folder / f"report{suffix}-{only}.html"
     atomic_write(target, page(results))
     return target
 
 
-def page(results: Results) -> bytes:
+def page(results: SuiteResult) -> bytes:
     """The page in UTF-8, with as much detail as fits `MAX_BYTES`; with the least of it, however large it is."""
     found = b""
-    count = len(results.cases)
-    for level in LEVELS[:1] if count == 1 else LEVELS:
-        if count > 1 and count * LEAST[level] > MAX_BYTES:
+    cases = len(results.records)
+    for level in LEVELS[:1] if cases == 1 else LEVELS:
+        if cases > 1 and cases * LEAST[level] > MAX_BYTES:
             continue
         found = _render(results, level).encode()
         if len(found) <= MAX_BYTES:
@@ -192,12 +150,12 @@ def page(results: Results) -> bytes:
     return found
 
 
-def _render(results: Results, level: Level) -> str:
-    shared = _shared(results.cases) if level == "compact" else {}
-    views = [View(case, f"c{index}", level, shared) for index, case in enumerate(results.cases, start=1)]
+def _render(results: SuiteResult, level: Level) -> str:
+    shared = _shared(results.records) if level == "compact" else {}
+    views = [View(case, f"c{index}", level, shared) for index, case in enumerate(results.records, start=1)]
     single = len(views) == 1
-    style, policy = sheet.style_sheet()
-    title = (views[0].case.title or views[0].case.name) if single else words.cases_of(len(views))
+    style, policy = page_template.style_sheet()
+    title = (views[0].case.title or views[0].case.name) if single else count(len(views), "case")
     overall = {view.headline for view in views}
     return _environment().get_template("report.html.j2").render(
         title=visible(title, LONGEST_TITLE),
@@ -208,13 +166,13 @@ def _render(results: Results, level: Level) -> str:
         level=level,
         results=results,
         versions=results.versions,
-        meanings=words.MEANING,
-        trust=words.TRUST,
-        summary=words.summary(results.cases),
+        meanings=sentences.MEANING,
+        trust=sentences.TRUST,
+        summary=sentences.summary(results.records),
         overall=CODES[overall.pop()] if len(overall) == 1 and all(view.case.ok for view in views) else "",
         filters=_filters(views),
         unexpected=sum(not view.case.ok for view in views),
-        glossary=_glossary(results.cases) if level == "compact" else (),
+        glossary=_glossary(results.records) if level == "compact" else (),
         usual=shared,
     )  # fmt: skip
 
@@ -224,7 +182,7 @@ def _filters(views: Sequence[View]) -> list[dict[str, Any]]:
     groups = []
     for name, legend, codes in (
         ("path", "Path", [_code(view.headline) for view in views]),
-        ("rank", "Rank at the start's U", [_code(view.rank) for view in views]),
+        ("rank", "Rank at the start's U", [_code(view.case.verdict("rank")) for view in views]),
     ):
         options = [{"code": "A", "text": "all", "count": len(views)}]
         for verdict, code in CODES.items():
@@ -236,7 +194,7 @@ def _filters(views: Sequence[View]) -> list[dict[str, Any]]:
 
 
 def _glossary(cases: Sequence[CaseRecord]) -> list[StatementRecord]:
-    """Every statement once."""
+    """Every statement of the cases once, in the order in which they come."""
     found: dict[str, StatementRecord] = {}
     for case in cases:
         for step in case.theorem:
@@ -269,14 +227,19 @@ def _slug(label: str) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = sheet.environment("verifier.report")
+    environment = page_template.environment("verifier.report")
     environment.filters |= {
         "math": typeset,
         "formula": formula,
         "code": _code,
         "slug": _slug,
-        "said": words.said,
-        "size": words.megabytes,
+        "seconds": sentences.short_seconds,
+        "size": sentences.short_size,
+        "sentence": sentences.sentence,
+        "caption": sentences.caption,
+        "commands": sentences.commands,
+        "certificate_file": sentences.certificate_file,
+        "left_out": left_out_sentence,
         "title": lambda text: visible(text, LONGEST_TITLE),
         "file": lambda text: escape(visible(text, LONGEST_FILE)),
     }

@@ -7,23 +7,12 @@ from pathlib import Path
 import msgspec
 
 from verifier import __version__
-from verifier.data.files import read_regular
+from verifier.data.files.regular import read_regular
 from verifier.errors import InputError, one_line
-from verifier.run.record import CaseRecord
+from verifier.run.record import SuiteResult
 
 MAX_BYTES = 2**30
 """A larger file is not read: the results of tens of thousands of cases fit."""
-
-
-class Results(msgspec.Struct, frozen=True):
-    """All cases of a run, the versions that it used, its seconds, peak memory in bytes of prover and checker."""
-
-    version: str
-    versions: dict[str, str]
-    seconds: float
-    peak_bytes: int
-    checker_peak_bytes: int
-    cases: tuple[CaseRecord, ...]
 
 
 class _Version(msgspec.Struct):
@@ -32,8 +21,13 @@ class _Version(msgspec.Struct):
     version: str
 
 
-def read_results(file: Path) -> Results:
-    """Read results.json.
+def read_results(file: Path) -> SuiteResult:
+    """Read the results of a run, and refuse in one line what is none.
+
+    Parameters
+    ----------
+    file
+        Its ``results.json``.
 
     Raises
     ------
@@ -56,6 +50,6 @@ def read_results(file: Path) -> Results:
             "use that version, or do the run again"
         )
     try:
-        return msgspec.json.decode(content, type=Results)
+        return msgspec.json.decode(content, type=SuiteResult)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{file} cannot be read as results of this version: {error}; do the run again") from None

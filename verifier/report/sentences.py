@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 
 from verifier.balls.exact import at_most
+from verifier.display import count
 from verifier.run.curve import Curve
 from verifier.run.record import CaseRecord
-
-FROM_HERE = "from this start (U, V) a continuous path"
-DESCENT = {
-    "P1": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
-    "E1": f"{FROM_HERE} on which the cross-entropy strictly decreases leads to loss 0",
-    "E2": f"{FROM_HERE} on which the cross-entropy never increases (constant, then strictly decreasing) leads to "
-    "loss 0",
-    "E3": f"{FROM_HERE} leads to loss 0 on which the cross-entropy first stays below its value at the start plus "
-    "epsilon and then strictly decreases (that it never increases is not claimed)",
-    "X1": f"{FROM_HERE} on which the cross-entropy does not increase comes within the epsilon asked for of the "
-    "infimum, which is positive because equal samples have different labels",
-}
-DESCENT["E4"] = DESCENT["E2"]
+from verifier.statements.downhill_path import PATH_KINDS
+from verifier.statements.duplicates import DUPLICATES
+from verifier.verdict import Verdict
 
 MEANING = {
     "PROVED": "rigorous for this instance: this data, this U, this V, in exact real arithmetic",
@@ -67,14 +59,14 @@ def _path(case: CaseRecord) -> str:
     path, zero = case.step("path"), case.step("zero_loss")
     if path is None:
         return "no path was asked for"
-    if path.verdict == "PROVED" and path.label in DESCENT:
-        return DESCENT[path.label]
+    if path.verdict == "PROVED" and path.label in PATH_KINDS:
+        return PATH_KINDS[path.label].sentence
     if path.verdict == "REFUTED":
         return (
             "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
             "positive"
         )
-    if zero is not None and zero.verdict == "REFUTED" and zero.label == "X1":
+    if zero is not None and zero.verdict == "REFUTED" and zero.label == DUPLICATES.label:
         return (
             "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
             "infimum was certified: whether one exists is open"
@@ -84,14 +76,14 @@ def _path(case: CaseRecord) -> str:
 
 def _landscape(case: CaseRecord) -> str:
     valley = case.statement("T3.4(2)")
-    if valley == "PROVED":
+    if valley is Verdict.PROVED:
         return "and no local valley of this landscape is bad (proved)"
-    if case.statement("L3.2 construction") == "REFUTED":
+    if case.statement("L3.2 construction") is Verdict.REFUTED:
         return (
             "no U gives this feature matrix full row rank (refuted for every U), so the theorem's proof does not "
             "apply, and whether the landscape has bad local valleys is undecided"
         )
-    if valley == "REFUTED":
+    if valley is Verdict.REFUTED:
         return "that no local valley of this landscape is bad is refuted"
     return "whether this landscape has bad local valleys is undecided"
 
@@ -104,15 +96,16 @@ def headline(case: CaseRecord) -> str:
 
 def summary(cases: Sequence[CaseRecord]) -> str:
     """What a run of several cases found, in one sentence."""
-    count = {verdict: sum(headline(case) == verdict for case in cases) for verdict in (*MEANING, "ERROR")}
-    labels = [step.label for case in cases if (step := case.step("path")) is not None and step.verdict == "PROVED"]
-    weak, near = labels.count("E3"), labels.count("X1")
+    found = Counter(headline(case) for case in cases)
+    proved = [step for case in cases if (step := case.step("path")) is not None and step.verdict == "PROVED"]
+    kinds = [PATH_KINDS[step.label] for step in proved]
+    weak, near = sum(kind.rises for kind in kinds), sum(kind.conflict for kind in kinds)
     notes = [f"{weak} of them only below the start's loss plus epsilon"] if weak else []
     notes += [f"{near} to near a positive infimum, as labels conflict"] if near else []
-    words = [f"a path downhill is proved in {count['PROVED']} of {cases_of(len(cases))}"]
+    words = [f"a path downhill is proved in {found['PROVED']} of {count(len(cases), 'case')}"]
     words[0] += f" ({', '.join(notes)})" if notes else ""
-    words += [f"{count[verdict]} {verdict.lower()}" for verdict in ("REFUTED", "UNDECIDED") if count[verdict]]
-    words += [f"{count['ERROR']} without a verdict"] if count["ERROR"] else []
+    words += [f"{found[verdict]} {verdict.lower()}" for verdict in ("REFUTED", "UNDECIDED") if found[verdict]]
+    words += [f"{found['ERROR']} without a verdict"] if found["ERROR"] else []
     written = [case for case in cases if case.certificate is not None]
     accepted = sum(case.check is not None and case.check.accepted for case in written)
     costly = sum(case.check is not None and case.check.verdict == "TOO EXPENSIVE" for case in written)
@@ -121,11 +114,6 @@ def summary(cases: Sequence[CaseRecord]) -> str:
     unexpected = sum(not case.ok for case in cases)
     words.append(f"{unexpected} not as expected" if unexpected else "everything is as the cases expect")
     return words[0][0].upper() + "; ".join(words)[1:] + "."
-
-
-def cases_of(number: int) -> str:
-    """``1 case``, ``44 cases``."""
-    return f"{number} case" if number == 1 else f"{number} cases"
 
 
 def commands(case: CaseRecord) -> tuple[str, str, str] | None:
@@ -144,18 +132,31 @@ def certificate_file(recorded: str) -> str:
     return "certificates/" + recorded.rpartition("/")[2]
 
 
-def said(number: float) -> str:
-    """Seconds, short."""
+def short_seconds(number: float) -> str:
+    """A time in seconds with one decimal: ``2.5 s``, or ``< 0.1 s``."""
     return f"{number:.1f} s" if number >= 0.05 else "< 0.1 s"
 
 
-def megabytes(size: int) -> str:
-    """A size for people."""
+def short_size(size: int) -> str:
+    """A number of bytes for people: ``1.2 MB``, ``12.0 kB``."""
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 def caption(curve: Curve, *, short: bool) -> str:
-    """What the path's pictures show, and how it is certified."""
+    """What the path's pictures show, and how it is certified.
+
+    Parameters
+    ----------
+    curve
+        The curve that is drawn.
+    short
+        Only which losses are reached, and when.
+
+    Returns
+    -------
+    str
+        Guarantee: times are rounded up, losses and gamma are those that were certified.
+    """
     parts = []
     for mark in curve.targets:
         parts.append(f"loss <= {mark.text} from s = {at_most(mark.time)} on")
@@ -164,19 +165,15 @@ def caption(curve: Curve, *, short: bool) -> str:
     reached = ("Certified: " if parts else "") + "; ".join(parts)
     if short:
         return reached
-    if curve.label == "X1":
+    kind = PATH_KINDS[curve.label]
+    if kind.conflict:
         return (
             "Shaded: where the loss is certified to be, between the infimum and the chord of a convex function; the "
             "loss itself is not drawn."
         )
     points = sum(len(piece.points) for piece in curve.pieces if piece.kind == "segment")
     scale = f"kappa (s - {curve.legs})" if curve.legs else "kappa s"
-    begin = {
-        "E1": "On the escape U and V move and the loss strictly decreases between the two levels shown. ",
-        "E2": "On the escape the loss is exactly constant. ",
-        "E4": "On the escape the loss is exactly constant. ",
-        "E3": f"On the escape the loss is only known to stay below its start plus epsilon = {curve.epsilon}. ",
-    }.get(curve.label, "")
+    begin = f"{kind.escape.format(epsilon=curve.epsilon)} " if kind.escape else ""
     return (
         f"{begin}Shaded: the certified band. On the segment the loss is enclosed at {points} times; in between it "
         "strictly decreases (P1), so it stays in the steps shown; the line joins the enclosures. On the ray V = t V1, "

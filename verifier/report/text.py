@@ -41,7 +41,7 @@ _TOKENS = re.compile(
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
-    """Show what has no glyph of its own, and cut what is too long."""
+    """Show what has no glyph of its own, and cut what is longer than so many characters."""
     rest = len(text) - longest
     if rest > 0:
         text = text[:longest]

@@ -15,13 +15,13 @@ from typing import Any
 
 import msgspec
 
-from verifier.data.files import read_regular
+from verifier.data.files.regular import read_regular
 from verifier.errors import CaseError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
-from verifier.landscape.path import DEFAULT_TARGETS
+from verifier.landscape.targets import DEFAULT_TARGETS
 from verifier.network.layers import AvgPool, Conv, Dense, Layer, Source
 from verifier.network.network import Network, network_for
-from verifier.options import MAX_CHECK
+from verifier.options import BITS, MAX_CHECK
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 
@@ -210,6 +210,32 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise CaseError(f"{label}: not valid TOML: {error}") from None
+    return case_of(document, name=name, folder=folder, label=label)
+
+
+def case_of(document: dict[str, Any], *, name: str, folder: Path | None, label: str) -> Case:
+    """Make a case of a TOML document that has been read already.
+
+    Parameters
+    ----------
+    document : dict
+        What TOML's reader returns; members of a family are made like that.
+    name : str
+        Name of the case, and of its certificate.
+    folder : Path or None
+        Relative paths in the document are taken from here.
+    label : str
+        What error messages call the document.
+
+    Returns
+    -------
+    Case
+
+    Raises
+    ------
+    CaseError
+        As `read_case`.
+    """
     file = convert(document, CaseFile, label)
     for section, kind in (("data", DataSection), ("start", StartSection)):
         for key, value in document.get(section, {}).items():
@@ -236,8 +262,8 @@ def parse_case(text: str, *, name: str = "case", folder: Path | None = None, lab
             expected[key] = Verdict(value)
     if file.data.duplicates not in ("group", "keep"):
         raise CaseError(f'{label}: data.duplicates = {file.data.duplicates!r}; use "group" or "keep"')
-    if not 64 <= file.rank.max_bits <= 16384:
-        raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in 64..16384")
+    if not BITS[0] <= file.rank.max_bits <= BITS[1]:
+        raise CaseError(f"{label}: rank.max_bits = {file.rank.max_bits} must be in {BITS[0]}..{BITS[1]}")
     for key in ("max_check_seconds", "max_check_gib"):
         most = getattr(file.certificate, key)
         if most is not None and not 0 < most <= MAX_CHECK:

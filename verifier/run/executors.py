@@ -33,6 +33,9 @@ Result = TypeVar("Result")
 CONNECT_SECONDS = 15
 """How long a scheduler may take to answer, and then to have a worker."""
 
+ONE_AT_A_TIME = threading.Lock()
+"""FLINT's precision belongs to the process: jobs of an executor whose workers are threads must take turns."""
+
 DIED = (
     "the worker that proved it died, also when it proved nothing else meanwhile: out of memory, or a crash of a library"
 )
@@ -53,7 +56,19 @@ class Workers:
 
 
 def of_executor(executor: Executor, width: int | None = None) -> Workers:
-    """Workers of an executor that somebody else made and ends; it cannot be made anew if it breaks."""
+    """Workers of an executor that somebody else made and ends; it cannot be made anew if it breaks.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor
+        Any that can send functions, structs and bytes.
+    width : int, optional
+        Jobs in flight at a time, by default one for each core of this machine.
+
+    Returns
+    -------
+    Workers
+    """
     unused = [executor]
 
     def make() -> Executor:
@@ -122,6 +137,15 @@ def _initialise(alive: Connection, limit: int | None) -> None:
 def dask(address: str) -> Iterator[Workers]:
     """The workers of a Dask scheduler.
 
+    Parameters
+    ----------
+    address : str
+        Such as ``tcp://HOST:8786``.
+
+    Yields
+    ------
+    Workers
+
     Raises
     ------
     InputError
@@ -151,6 +175,19 @@ def dask(address: str) -> Iterator[Workers]:
 @contextmanager
 def workers(jobs: int, memory: float | None, scheduler: str | None) -> Iterator[Workers | None]:
     """The workers that the command line asks for; None: this process alone.
+
+    Parameters
+    ----------
+    jobs : int
+        Processes of this machine.
+    memory : float or None
+        Address space of each in GiB.
+    scheduler : str or None
+        Address of a Dask scheduler, whose workers are used instead.
+
+    Yields
+    ------
+    Workers or None
 
     Raises
     ------

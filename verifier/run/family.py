@@ -24,10 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from verifier.errors import CaseError, InputError
-from verifier.run.case import Case, build_layers, parse_case, read_case
+from verifier.run.case import Case, build_layers, case_of, read_case
 
 MAX_MEMBERS = 10_000
 """Of a family: more would be a mistake, and fill the disk with certificates."""
@@ -47,6 +45,16 @@ class Axis:
 def read_cases(path: str | Path) -> list[Case]:
     """Read a case file or a family: the case itself, or all members.
 
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file.
+
+    Returns
+    -------
+    list of Case
+        Members in the order of their values, the last ``[[vary]]`` table fastest.
+
     Raises
     ------
     CaseError
@@ -61,7 +69,22 @@ def read_cases(path: str | Path) -> list[Case]:
 
 
 def members(document: dict[str, Any], *, name: str, folder: Path, label: str) -> list[Case]:
-    """Make the cases that a family's document stands for; relative paths in it are taken from ``folder``.
+    """Make the cases that a family's document stands for.
+
+    Parameters
+    ----------
+    document : dict
+        What TOML's reader returns.
+    name : str
+        What members' names begin with.
+    folder : Path
+        Relative paths in the document are taken from here.
+    label : str
+        What error messages call the document.
+
+    Returns
+    -------
+    list of Case
 
     Raises
     ------
@@ -93,7 +116,7 @@ def members(document: dict[str, Any], *, name: str, folder: Path, label: str) ->
 
 
 def _member(document: dict[str, Any], name: str, folder: Path, label: str) -> Case:
-    case = parse_case(tomli_w.dumps(document), name=name, folder=folder, label=label)
+    case = case_of(document, name=name, folder=folder, label=label)
     try:
         build_layers(case.file.network.layers)
     except InputError as error:

@@ -70,7 +70,7 @@ def environment() -> str:
 
 
 def digest(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -124,7 +124,7 @@ class Ledger:
             self._connection.execute("INSERT INTO run VALUES (?, 0)", (uuid.uuid4().hex,))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the SQLite file; the lock is that of `open_ledger`."""
         self._connection.close()
 
     @property

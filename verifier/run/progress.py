@@ -36,7 +36,18 @@ def span(seconds: float) -> str:
 
 
 def time_left(low: float, high: float) -> str:
-    """Say how long something takes, in seconds from ``low`` to ``high``, no finer than one knows it."""
+    """Say how long something takes, no finer than one knows it.
+
+    Parameters
+    ----------
+    low, high : float
+        Bounds of an estimate in seconds.
+
+    Returns
+    -------
+    str
+        ``about 5 min`` where both are the same in two digits, else ``20 s to 45 s``.
+    """
     first, last = _coarse(low), _coarse(high)
     return f"about {last}" if first == last else f"{first} to {last}"
 
@@ -139,7 +150,7 @@ class _Times(ProgressColumn):
         self.words = words
 
     def render(self, task: Task) -> Text:
-        """Ask anew each time."""
+        """Ask for the words anew each time that the line is drawn."""
         return Text(self.words())
 
 

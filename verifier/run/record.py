@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from verifier.certificate.cost import LeftOut
-from verifier.certificate.writer import atomic_write
+from verifier import __version__
+from verifier.certificate.files import atomic_write
+from verifier.certificate.limits import LeftOut
 from verifier.errors import CertificateError
+from verifier.landscape.escape_kinds import EscapeKind
 from verifier.outcome import Report, Step
 from verifier.run.case import Case
-from verifier.run.curve import Curve
+from verifier.run.curve import Curve, escape_kind
 from verifier.run.summary import Question
+from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
 
 CERTIFICATES = "certificates"
@@ -50,6 +52,24 @@ class StatementRecord(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str = ""
     rests_on: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, step: TheoremStep) -> StatementRecord:
+        """What is kept of a step of the proof."""
+        said = step.statement
+        return cls(
+            label=step.label,
+            source=said.source,
+            title=said.title,
+            statement=said.sentence,
+            formula=said.formula,
+            assumes=said.hypotheses,
+            how=said.how,
+            applies=step.applies,
+            verdict=step.verdict,
+            reason=step.reason,
+            rests_on=tuple(step.rests_on),
+        )
 
 
 class CheckRecord(msgspec.Struct, frozen=True):
@@ -116,6 +136,12 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
         """The step with this key, None if it was not asked for."""
         return next((step for step in self.steps if step.key == key), None)
 
+    @property
+    def escape(self) -> EscapeKind | None:
+        """How the path leaves the start, None if there is no path or P1 begins at the start itself."""
+        step = self.step("path")
+        return None if step is None else escape_kind(step.label)
+
     def statement(self, label: str) -> Verdict | None:
         """The verdict of a statement of the proof, None if it does not apply."""
         return next((step.verdict for step in self.theorem if step.label == label and step.applies), None)
@@ -153,13 +179,42 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
         return 3 if unchecked or Verdict.UNDECIDED in open_questions else 0
 
 
-def worst(codes: Iterable[int]) -> int:
-    """The exit code of several cases: 1 before 2 before 3 before 0."""
-    return min(codes, key=(1, 2, 3, 0).index, default=0)
+class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of several cases: their records in order, wall time in seconds, peak memory of prover and checker in bytes.
+
+    ``from_ledger`` of the records were there already. results.json holds it, with the exit code beside it.
+    """
+
+    version: str = __version__
+    versions: dict[str, str] = {}
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    checker_peak_bytes: int = 0
+    from_ledger: int = 0
+    records: tuple[CaseRecord, ...] = msgspec.field(default=(), name="cases")
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of the cases' exit codes: 1 before 2 before 3 before 0."""
+        return min((record.exit_code for record in self.records), key=(1, 2, 3, 0).index, default=0)
 
 
 def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) -> CaseRecord:
-    """Make the record of a case that has been proved; its certificate is added when it is written."""
+    """Make the record of a case that has been proved; its certificate is added when it is written.
+
+    Parameters
+    ----------
+    report : Report
+        What was found.
+    case : Case
+        The case: its title, and what it expects.
+    name : str
+        The case's name among those of its run.
+    toml : str
+        The case as a case file of its own.
+    seconds : float
+        Wall time of the proof.
+    """
     theorem = report.proof
     fails = theorem is not None and any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3))
     return CaseRecord(
@@ -172,7 +227,7 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
         units=report.network.skip_count,
         engine=report.engine,
         steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
-        theorem=() if theorem is None else msgspec.convert(theorem.as_json(), tuple[StatementRecord, ...]),
+        theorem=() if theorem is None else tuple(map(StatementRecord.of, theorem.steps)),
         remains=theorem.remains if theorem is not None and fails else (),
         attempts=tuple(report.rank.attempts),
         expected=dict(case.expected),
@@ -193,6 +248,15 @@ def surprises(report: Report, case: Case) -> list[str]:
 
 def store_certificate(out: Path, name: str, document: bytes, arrays: bytes) -> tuple[str, dict[str, str]]:
     """Write a certificate's two files so that a document is never seen with arrays that are not its own.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the results.
+    name : str
+        The case's name among those of its run.
+    document, arrays : bytes
+        What the JSON file and the safetensors file hold.
 
     Returns
     -------
@@ -228,7 +292,7 @@ def file_digest(path: Path) -> str | None:
 
 
 def intact(record: CaseRecord, out: Path) -> bool:
-    """Whether the certificate's files are what was recorded, byte by byte."""
+    """Whether the certificate's files below ``out`` are what was recorded, byte by byte."""
     if record.certificate is None:
         return True
     target = out / record.certificate
@@ -249,7 +313,7 @@ def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain JSON values; `msgspec.convert` makes the record of them again.
+        Plain JSON values.
     """
     place = None if record.certificate is None else str(out / record.certificate)
     shown = msgspec.structs.replace(record, certificate=place, seconds=round(record.seconds, 3))
@@ -257,3 +321,24 @@ def as_json(record: CaseRecord, out: Path) -> dict[str, Any]:
     for left, words in zip(record.left_out, entry["left_out"], strict=True):
         words["what"] = left.what
     return {"ok": record.ok, "verdicts": {step.key: str(step.verdict) for step in record.steps}, **entry}
+
+
+def to_json(result: SuiteResult, out: Path) -> dict[str, Any]:
+    """The result of a run as the document that results.json is.
+
+    Parameters
+    ----------
+    result : SuiteResult
+        All cases.
+    out : Path
+        The folder of the results.
+
+    Returns
+    -------
+    dict
+        Plain JSON values; `verifier.report.results.read_results` makes a `SuiteResult` of them again.
+    """
+    shown = msgspec.structs.replace(result, seconds=round(result.seconds, 3), records=())
+    cases = [as_json(record, out) for record in result.records]
+    document: dict[str, Any] = msgspec.to_builtins(shown)
+    return document | {"exit_code": result.exit_code, "cases": cases}

@@ -7,45 +7,23 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from verifier import __version__
+from verifier.certificate.files import atomic_write
 from verifier.certificate.memory import own_peak
-from verifier.certificate.writer import atomic_write
 from verifier.errors import InputError, nearest, one_line
 from verifier.run.case import Case
 from verifier.run.executors import Workers, of_executor
 from verifier.run.family import read_cases
 from verifier.run.ledger import digest, job_key, open_ledger, suffix, versions
-from verifier.run.record import CaseRecord, as_json, intact, worst
-from verifier.run.scheduler import Display, Job, Work
+from verifier.run.record import CaseRecord, SuiteResult, intact, to_json
+from verifier.run.scheduler import Display, Job, Scheduler
 from verifier.run.toml import case_toml
 from verifier.run.worker import packed
 
 SUITES = {"main": ("main",), "quick": ("quick",), "full": ("quick", "full")}
 """The packaged suites: the folders of cases that they consist of."""
-
-
-@dataclass
-class SuiteResult:
-    """All records in the cases' order, wall time in seconds, peak memory in bytes of the prover and of the checker.
-
-    ``from_ledger`` of the records were there already.
-    """
-
-    records: list[CaseRecord] = field(default_factory=list)
-    seconds: float = 0.0
-    peak_bytes: int = 0
-    checker_peak_bytes: int = 0
-    from_ledger: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """The worst: 1 before 2 before 3 before 0."""
-        return worst(record.exit_code for record in self.records)
 
 
 def packaged_cases(suite: str) -> list[Case]:
@@ -111,6 +89,11 @@ def run_cases(
     fresh
         Discard the ledger.
 
+    Returns
+    -------
+    SuiteResult
+        A record for each case, in order.
+
     Raises
     ------
     VerifierError
@@ -121,17 +104,21 @@ def run_cases(
     jobs = _jobs(cases, seed, device, shard, only)
     keys = [job.key for job in jobs]
     with open_ledger(out, shard, keys, fresh=fresh) as ledger:
-        run = Work(jobs, out, display, seed, device, ledger)
+        run = Scheduler(jobs, out, display, seed, device, ledger)
         run.clean()
         known = run.take_over(CaseRecord, lambda job, record: record.error is None and intact(record, out))
-        result = SuiteResult(from_ledger=known)
         if executor is None:
             run.here()
         else:
             run.by_workers(executor if isinstance(executor, Workers) else of_executor(executor))
-        result.records = [run.records[job.key] for job in jobs]
-        result.seconds = time.perf_counter() - started
-        result.peak_bytes, result.checker_peak_bytes = max(run.peaks[0], own_peak()), run.peaks[1]
+        result = SuiteResult(
+            versions=versions(),
+            seconds=time.perf_counter() - started,
+            peak_bytes=max(run.peaks[0], own_peak()),
+            checker_peak_bytes=run.peaks[1],
+            from_ledger=known,
+            records=tuple(run.records[job.key] for job in jobs),
+        )
         document = json.dumps(to_json(result, out), indent=1) + "\n"
         atomic_write(out / f"results{suffix(shard)}.json", document.encode())
         ledger.finish(keys)
@@ -162,17 +149,3 @@ def _jobs(
 def case_key(name: str, toml: str, files: Mapping[str, bytes], seed: int | None, device: str) -> str:
     """Digest of everything that a case's outcome depends on; ``files`` are the bytes of its data and weights."""
     return job_key(name, toml, {key: digest(content) for key, content in sorted(files.items())}, seed, device)
-
-
-def to_json(result: SuiteResult, out: Path) -> dict[str, Any]:
-    """The result as one JSON document."""
-    return {
-        "version": __version__,
-        "versions": versions(),
-        "exit_code": result.exit_code,
-        "seconds": round(result.seconds, 3),
-        "peak_bytes": result.peak_bytes,
-        "checker_peak_bytes": result.checker_peak_bytes,
-        "from_ledger": result.from_ledger,
-        "cases": [as_json(record, out) for record in result.records],
-    }

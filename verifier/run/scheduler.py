@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from verifier.balls.binary64.backend import Backend, backend_for
 from verifier.certificate.check_process import CheckerProcess, planned
-from verifier.certificate.writer import leftover_parts
+from verifier.certificate.files import leftover_parts
 from verifier.errors import CertificateError, InputError
 from verifier.rank.certify import Stage
 from verifier.run.case import Case
@@ -33,10 +33,10 @@ BATCH = 16
 
 
 class Display(Protocol):
-    """Where progress goes."""
+    """What is told of the progress of a run: `verifier.run.progress.ProgressDisplay`."""
 
     def case(self, name: str, position: int, count: int) -> AbstractContextManager[Stage]:
-        """Announce a case; the context's value announces its stages."""
+        """Announce the case at a position among ``count``, from 0; the context's value announces its stages."""
 
     def many(self, count: int) -> AbstractContextManager[Show]:
         """Announce cases that run side by side; the context's value is told how many are done, and which run."""
@@ -58,7 +58,7 @@ class Job:
         return CaseRecord(name=self.name, title=self.case.file.title, toml=self.toml)
 
 
-class Work(Resumable[Job, CaseRecord]):
+class Scheduler(Resumable[Job, CaseRecord]):
     """The cases of a run, where their results go, and how they are proved.
 
     Parameters
@@ -189,6 +189,7 @@ class Work(Resumable[Job, CaseRecord]):
         files, shown = packed(job.case)
         return Task(
             name=job.name,
+            case=job.case,
             toml=job.toml,
             files=files,
             shown=shown,
@@ -200,7 +201,7 @@ class Work(Resumable[Job, CaseRecord]):
         )
 
     def _take(self, job: Job, result: TaskResult | Failure) -> None:
-        """Write what a worker sent."""
+        """Write the certificate that a worker sent, and keep the record."""
         if isinstance(result, Failure):
             self.finished(job, failed(job.blank, job.case, result, 0.0))
             return
@@ -220,8 +221,8 @@ class Work(Resumable[Job, CaseRecord]):
 class _Checks:
     """Checkers at work on certificates that are written: a process for each large one, one for many small ones."""
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
         self._small: list[tuple[Job, CaseRecord]] = []
         self._running: list[tuple[CheckerProcess, list[tuple[Job, CaseRecord]]]] = []
 
@@ -236,7 +237,7 @@ class _Checks:
             self._flush()
 
     def wait(self) -> None:
-        """Wait until everything is checked."""
+        """Wait until every certificate that was added is checked."""
         self._flush()
         while self._running:
             self._answer(*self._running.pop(0))
@@ -252,7 +253,7 @@ class _Checks:
             self._small = []
 
     def _start(self, those: list[tuple[Job, CaseRecord]]) -> None:
-        files = [self.work.out / record.certificate for _, record in those if record.certificate is not None]
+        files = [self.scheduler.out / record.certificate for _, record in those if record.certificate is not None]
         memory, seconds = planned([case_options(job.case).limits for job, _ in those])
         self._running.append((CheckerProcess(files, memory=memory, cpu_seconds=seconds), those))
 
@@ -264,8 +265,8 @@ class _Checks:
     def _answer(self, process: CheckerProcess, those: list[tuple[Job, CaseRecord]]) -> None:
         try:
             answers = process.wait()
-            self.work.peaks = (self.work.peaks[0], max(self.work.peaks[1], process.peak_bytes))
+            self.scheduler.peaks = (self.scheduler.peaks[0], max(self.scheduler.peaks[1], process.peak_bytes))
             for (job, record), checked in zip(those, answers, strict=True):
-                self.work.finished(job, replace(record, check=answered(checked)))
+                self.scheduler.finished(job, replace(record, check=answered(checked)))
         finally:
             process.stop()

@@ -32,7 +32,17 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def question_of(case: Case, problem: Problem, seed: int | None) -> Question:
-    """Describe the problem of a case; ``seed`` replaces the case's if not None."""
+    """Describe the problem of a case in numbers and words.
+
+    Parameters
+    ----------
+    case : Case
+        The case: how its start is drawn.
+    problem : Problem
+        What was made of it.
+    seed : int or None
+        Replaces the case's if not None.
+    """
     data, network = problem.rows, problem.network
     return Question(
         rows=data.samples,

@@ -11,14 +11,14 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from verifier.certificate.cost import sentence
+from verifier.certificate.limits import sentence
 from verifier.display import count as _count
 from verifier.outcome import Step
 from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
-from verifier.run.record import CaseRecord
-from verifier.run.runner import SuiteResult
+from verifier.run.record import CaseRecord, SuiteResult
 from verifier.run.witnessing import WitnessReport
+from verifier.statements.downhill_path import PATH_KINDS
 from verifier.verdict import Verdict
 
 __all__ = [
@@ -45,7 +45,15 @@ SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED
 
 
 def print_steps(console: Console, record: CaseRecord) -> None:
-    """Print one case in full: a line per statement with its reason."""
+    """Print one case in full: what it is, a line per step with its reason, then the proof, statement by statement.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    record : CaseRecord
+        The case; if it has no verdicts, why.
+    """
     console.print(f"[bold]{escape(record.title or record.name)}[/bold]  ({record.seconds:.1f} s)")
     if record.error is not None:
         console.print(f"  {escape(record.error.message)}", highlight=False)
@@ -65,14 +73,15 @@ def print_steps(console: Console, record: CaseRecord) -> None:
 
 
 def print_theorem(console: Console, record: CaseRecord) -> None:
-    """Print the steps of the proof: label, verdict, title, reason, what it rests on."""
+    """Print the steps of the proof: verdict, label, the statement's name, the reason, what it rests on."""
     console.print("  [bold]The proof, step by step[/bold] (ours: W, E, C, X, Z; - does not apply here)")
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
     for width in (10, 17, None):
         table.add_column(width=width, no_wrap=width is not None)
     for step in record.theorem:
         rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
-        words = escape(step.reason) if step.applies else f"[dim]{escape(step.reason)}[/]"
+        words = escape(f"{step.title}: {step.reason}" if step.title else step.reason)
+        words = words if step.applies else f"[dim]{words}[/]"
         table.add_row(_coloured(step.verdict) if step.applies else "[dim]-[/]", escape(step.label), words + rests)
     console.print(table)
     if record.remains:
@@ -82,7 +91,19 @@ def print_theorem(console: Console, record: CaseRecord) -> None:
 
 
 def print_witness(console: Console, case: Case, report: WitnessReport, line: dict[str, Any] | None) -> None:
-    """Print what a witness proves, a line per statement."""
+    """Print what a witness proves, a line per statement.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    case : Case
+        The case that was asked about.
+    report : WitnessReport
+        What was found.
+    line : dict or None
+        What was found on a line through U-space, if it was asked for: ``through``, ``full_rank``, ``points``, ``file``.
+    """
     console.print(f"[bold]{escape(case.file.title or case.name)}[/bold]")
     console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
     if report.understood:
@@ -94,7 +115,15 @@ def print_witness(console: Console, case: Case, report: WitnessReport, line: dic
 
 
 def print_table(console: Console, result: SuiteResult) -> None:
-    """Print the verdict table of all cases; it fits 80 columns."""
+    """Print the verdict table of all cases; it fits 80 columns.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    result : SuiteResult
+        The cases.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("case", overflow="fold", max_width=max(23, console.width - 57))
     for head in ("analytic", "rank", "zero", "path", "check"):
@@ -108,7 +137,17 @@ def print_table(console: Console, result: SuiteResult) -> None:
 
 
 def print_summary(console: Console, result: SuiteResult, out: str) -> None:
-    """Print what was unexpected, the certificates' sizes and times, and one closing sentence."""
+    """Print what was unexpected, the certificates' sizes and times, and one closing sentence.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    result : SuiteResult
+        The cases.
+    out : str
+        The folder of the results, as it was given.
+    """
     records = result.records
     for record in records:
         reasons = list(record.surprises)
@@ -194,7 +233,8 @@ def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
         return [record for record in records if record.verdict(key) is Verdict.PROVED]
 
     def rises(record: CaseRecord) -> bool:
-        return any(step.key == "path" and step.label == "E3" for step in record.steps)
+        path = record.step("path")
+        return path is not None and path.label in PATH_KINDS and PATH_KINDS[path.label].rises
 
     paths = having("path")
     generic = [record for record in records if record.statement("W0") is Verdict.PROVED]

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from verifier.balls.exact import at_least
-from verifier.certificate.cost import Limits, Size, expected, judge
+from verifier.certificate.cost import Size, expected
+from verifier.certificate.limits import Limits, judge
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import group_duplicates
@@ -26,15 +27,17 @@ from verifier.network.initialise import initialise
 from verifier.network.network import Network
 from verifier.outcome import Step
 from verifier.problem import in_words
-from verifier.rank.certify import RankResult, Stage, silent, used_columns
+from verifier.rank.approx import used_columns
+from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import structural_bound_every_u, structural_deficiency
 from verifier.rank.genericity import Genericity, full_rank_fraction, sigma_along_line, write_line
 from verifier.rank.random_witness import random_witness
+from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.run.case import Case, build_network
 from verifier.run.case_problem import case_dataset, case_options, case_problem, input_shape
-from verifier.statements.almost_every_u import GenericRank, decide_generic
-from verifier.statements.assumption import analytic
+from verifier.statements.generic_rank import GenericRank, decide_generic
+from verifier.statements.smooth_activations import analytic
 from verifier.verdict import Verdict
 
 LINE_SAMPLES = 200

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import time
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,25 +19,24 @@ from verifier.data.idx import is_idx, labels_beside
 from verifier.errors import CertificateError, InputError, VerifierError
 from verifier.prove import prove
 from verifier.rank.certify import Stage, silent
-from verifier.run.case import Case, parse_case
+from verifier.run.case import Case
 from verifier.run.case_problem import case_options, case_problem
 from verifier.run.curve import curve_of
+from verifier.run.executors import ONE_AT_A_TIME
 from verifier.run.ledger import environment
 from verifier.run.record import CaseRecord, CheckRecord, Failure, record_of
 from verifier.run.summary import question_of
 
-_ONE_AT_A_TIME = threading.Lock()
-"""FLINT's precision belongs to the process: threads of one process must take turns."""
-
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A case to be proved elsewhere: its text, the bytes of the files that it names, and how to prove it.
+    """A case to be proved elsewhere, its text for the record, the bytes of the files that it names, how to prove it.
 
     ``files`` is keyed by the case's key (``data.path``); ``shown`` are the files' names for messages. ``threads`` is
     how many threads a worker may use, ``scratch`` where it may write (by default where the system does).
     """
 
     name: str
+    case: Case
     toml: str
     files: dict[str, bytes]
     shown: dict[str, str]
@@ -72,20 +71,20 @@ def run_task(task: Task) -> TaskResult:
             " process; install the same there",
         )
     begun = time.perf_counter()
-    case = parse_case(task.toml, name=task.name)
+    file = deepcopy(task.case.file)  # of this process, where the executor is one of threads
     places = {key: f"{key}/{Path(shown).name}" for key, shown in task.shown.items()}
     for key, place in places.items():
         section, _, field = key.partition(".")
-        setattr(getattr(case.file, section), field, place)
+        setattr(getattr(file, section), field, place)
     try:
-        with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="verifier-", dir=task.scratch) as name:
+        with ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="verifier-", dir=task.scratch) as name:
             folder = Path(name)
             for key, place in places.items():
                 (folder / key).mkdir()
                 if key in task.files:
                     (folder / place).write_bytes(task.files[key])
             try:
-                return _proved(task, replace(case, folder=folder), folder / f"{task.name}.json")
+                return _proved(task, replace(task.case, file=file, folder=folder), folder / f"{task.name}.json")
             except (OSError, CertificateError):
                 raise
             except Exception as error:  # whatever it is, it is this case's, and the others go on
@@ -93,7 +92,7 @@ def run_task(task: Task) -> TaskResult:
                 for key, place in places.items():
                     message = failure.message.replace(str(folder / place), task.shown[key])
                     failure = Failure(failure.kind, message)
-                return TaskResult(record=failed(blank, case, failure, time.perf_counter() - begun))
+                return TaskResult(record=failed(blank, task.case, failure, time.perf_counter() - begun))
     except (OSError, CertificateError) as error:
         return TaskResult(record=blank, unable=f"a worker cannot go on: {error}")
 

@@ -21,7 +21,7 @@ from verifier.errors import ExpressionError, one_line
 from verifier.sigma import names
 from verifier.sigma.domains import parse_activation
 from verifier.sigma.expressions import MAX_LENGTH, T, check_real, parse_expression
-from verifier.sigma.facts import Facts, prove_facts, require_defined, with_declared
+from verifier.sigma.facts import Facts, prove_facts, with_declared
 from verifier.sigma.sizes import MAX_DERIVATIVE_TERMS, derivative_size
 from verifier.sigma.tree import Tree, tree_of
 
@@ -51,6 +51,15 @@ class Activation(Brief):
     ------
     ExpressionError
         The expression is outside the grammar, or certainly undefined or not real at some real t.
+
+    Examples
+    --------
+    >>> from verifier import Activation
+    >>> bump = Activation.from_expression("t/(1 + t**2)", "bump")
+    >>> bump.canonical
+    't/(t**2 + 1)'
+    >>> bump.facts.bounded.holds, bump.facts.strictly_increasing.value
+    (True, False)
     """
 
     name: str
@@ -75,7 +84,6 @@ class Activation(Brief):
         try:
             tree_of(self.expression)
             object.__setattr__(self, "expression", _settled(self.expression))
-            require_defined(self.expression)
         except RecursionError:
             raise ExpressionError(f"activation {one_line(self.name)}: nested too deeply; simplify it") from None
         if self.declared:
@@ -284,6 +292,13 @@ def register(new: Activation) -> Activation:
     ------
     ExpressionError
         The name is taken or not an identifier.
+
+    Examples
+    --------
+    >>> from verifier import Activation, activation, register
+    >>> mine = Activation.from_expression("tanh(t)", "tanh")  # this name may be taken: it is the same function
+    >>> register(mine) == activation("tanh")
+    True
     """
     if not new.name.isidentifier() or new.name in ("t", "x"):
         raise ExpressionError(
@@ -316,6 +331,14 @@ def activation(name: str) -> Activation:
     ------
     ExpressionError
         No such name, and not an expression in t.
+
+    Examples
+    --------
+    >>> from verifier import activation
+    >>> activation("swish").canonical
+    't/(1 + exp(-t))'
+    >>> activation("softplus(20)").facts.limit_minus.value
+    0
     """
     if not isinstance(name, str):
         raise ExpressionError(

@@ -19,15 +19,16 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-import flint
 import sympy
 
 from verifier.errors import ExpressionError, VerifierError, one_line
-from verifier.sigma.expressions import Condition, Need, T, read_expression
+from verifier.sigma.expressions import Condition, T, read_expression
+from verifier.sigma.functions import Need
+from verifier.sigma.intervals import Interval
 from verifier.sigma.piecewise import rational_polynomial
-from verifier.sigma.point_values import TEST_POINTS, UndefinedError, ball_at, exact_at
-from verifier.sigma.ranges import Interval, behaviour
-from verifier.sigma.tree import Tree, tree_of
+from verifier.sigma.point_values import TEST_POINTS, sign_at
+from verifier.sigma.ranges import behaviour
+from verifier.sigma.tree import tree_of
 
 _FURTHER: Final = tuple(Fraction(s * k) for s in (-1, 1) for k in (Fraction(1, 1000), Fraction(1, 3), 10**3, 10**6))
 POINTS: Final = tuple(sorted({*TEST_POINTS, *_FURTHER}, key=lambda point: (abs(point), -point)))
@@ -144,7 +145,7 @@ def judge(need: Need, u: sympy.Expr) -> Judgement:
         return Judgement(True)
     signs: list[tuple[Fraction, int]] = []
     for point in POINTS if u.has(T) else POINTS[:1]:
-        sign = _sign(tree, point)
+        sign = sign_at(tree, point)
         if sign is None:
             continue
         if (sign == 0 and need != "nonnegative") or (sign < 0 and need != "nonzero"):
@@ -181,18 +182,6 @@ def _meets(need: Need, values: Interval) -> bool:
             return values.is_positive
         case "nonnegative":
             return values.is_nonnegative
-
-
-def _sign(tree: Tree, point: Fraction) -> int | None:
-    """Certified sign at a point: exact where rational, by Arb otherwise; None if undecided or undefined there."""
-    exact = exact_at(tree, point)
-    if exact is not None:
-        return (exact > 0) - (exact < 0)
-    try:
-        ball: flint.arb = ball_at(tree, point)
-    except UndefinedError:
-        return None
-    return 1 if ball > 0 else -1 if ball < 0 else None
 
 
 def _factors(u: sympy.Expr) -> list[sympy.Expr]:

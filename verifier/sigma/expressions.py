@@ -4,7 +4,7 @@ The text is parsed by `ast` and every node is checked against a whitelist before
 evaluated as Python. Numbers stay exact: `0.1` is the rational 1/10.
 
 Grammar: integers, decimals, `pi`, `E`, one variable `t` (or `x`), `+ - * / **` (or `^`, the same as `**`), parentheses,
-the functions of `FUNCTIONS` and the aliases of `ALIASES`. The exponent of `**` is a rational constant, numerator and
+the functions of `GRAMMAR` and the aliases of `ALIASES`. The exponent of `**` is a rational constant, numerator and
 denominator at most 1000 in size.
 
 sympy simplifies what it is given, and may so enlarge the domain: ``t/t`` becomes 1. Every quotient, logarithm and root
@@ -14,21 +14,21 @@ is noted as a `Condition` before that; `verifier.sigma.domains` judges them.
 from __future__ import annotations
 
 import ast
-import math
 import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import sympy
 
 from verifier.errors import ExpressionError, nearest, one_line
+from verifier.sigma.functions import FUNCTIONS, Need
+from verifier.sigma.intervals import MAX_CONSTANT_BITS
+from verifier.sigma.measures import T as T
+from verifier.sigma.measures import exponential_towers
 from verifier.sigma.names import REASONS, plain
-
-T: Final[sympy.Symbol] = sympy.Symbol("t", real=True)
-"""The one variable of every activation, a real number."""
 
 MAX_LENGTH: Final = 2000
 """Longest expression in characters: the certificate format's bound."""
@@ -46,43 +46,19 @@ MAX_ARGUMENTS: Final = 16
 """Most arguments of Max and Min: sympy compares every two of them."""
 MAX_TOWERS: Final = 2
 """Deepest nesting of exp, sinh and cosh in a constant: exp(exp(exp(9))) has no digits that anybody could compute."""
-MAX_CONSTANT_BITS: Final = 14_000
-"""Bound on the size of an exact constant that a power may produce, so that no text can ask for unbounded memory."""
-
-FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
-    "exp": sympy.exp,
-    "log": sympy.log,
-    "sqrt": sympy.sqrt,
-    "tanh": sympy.tanh,
-    "sinh": sympy.sinh,
-    "cosh": sympy.cosh,
-    "sin": sympy.sin,
-    "cos": sympy.cos,
-    "atan": sympy.atan,
-    "erf": sympy.erf,
-    "Abs": sympy.Abs,
-    "Max": sympy.Max,
-    "Min": sympy.Min,
+GRAMMAR: Final[dict[str, Callable[..., Any]]] = {
+    function.symbolic.__name__: function.symbolic for function in FUNCTIONS.values() if function.written
 }
-"""The functions that certificates know; one argument each, two or more for Max and Min."""
+"""The functions that certificates know, as sympy spells them; one argument each, two or more for Max and Min."""
 
 ALIASES: Final[dict[str, Callable[..., Any]]] = {
+    **{name: function.symbolic for name, function in FUNCTIONS.items() if name != "sign"},
     "arctan": sympy.atan,
-    "abs": sympy.Abs,
-    "max": sympy.Max,
-    "min": sympy.Min,
-    "log1p": lambda u: sympy.log(1 + u),
-    "expm1": lambda u: sympy.exp(u) - 1,
-    "sigmoid": lambda u: 1 / (1 + sympy.exp(-u)),
-    "softplus": lambda u: sympy.log(1 + sympy.exp(u)),
     "relu": lambda u: sympy.Max(0, u),
     "silu": lambda u: u / (1 + sympy.exp(-u)),
     "swish": lambda u: u / (1 + sympy.exp(-u)),
-    "erfc": lambda u: 1 - sympy.erf(u),
 }
 """Convenient spellings, written out in certificates as the functions above."""
-
-Need = Literal["nonzero", "positive", "nonnegative"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +80,11 @@ class Condition:
     part: str
 
 
-_CALLABLE: Final = FUNCTIONS | ALIASES
+_CALLABLE: Final = GRAMMAR | ALIASES
 _VARIADIC: Final = frozenset({"Max", "Min", "max", "min"})
 _CONSTANTS: Final[dict[str, Any]] = {"pi": sympy.pi, "E": sympy.E}
 _NUMBER: Final = re.compile(r"[0-9]+|([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]{1,6})?")
 _VARIABLES: Final = ("t", "x")
-_NEEDS: Final[dict[str, tuple[Need, int]]] = {
-    "log": ("positive", 0),
-    "log1p": ("positive", 1),
-    "sqrt": ("nonnegative", 0),
-}
-"""What a function needs of its argument plus a number."""
 _ARITHMETIC: Final = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 
@@ -210,78 +180,6 @@ def check_real(expression: sympy.Expr, text: str) -> None:
         )
 
 
-def _towers(constant: sympy.Expr) -> int:
-    inner = max((_towers(argument) for argument in constant.args), default=0)
-    return inner + isinstance(constant, sympy.exp | sympy.sinh | sympy.cosh)
-
-
-def largest_power(expression: sympy.Expr) -> int:
-    """Find the largest exponent, which says how far an expansion could grow.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        In the symbol `T`.
-
-    Returns
-    -------
-    int
-        The largest abs(numerator) of a rational exponent; 1 without powers.
-    """
-    powers = expression.atoms(sympy.Pow)
-    return max((abs(int(power.exp.p)) for power in powers if isinstance(power.exp, sympy.Rational)), default=1)
-
-
-def largest_rate(expression: sympy.Expr) -> int:
-    """Find how large a power of one exponential sympy takes the exponentials for.
-
-    ``exp(-10000*t**2)`` is the 10000th power of ``exp(-t**2)`` there, and is expanded as such.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        In the symbol `T`.
-
-    Returns
-    -------
-    int
-        The largest coefficient in an exponential's argument, over a common denominator; 1 without exponentials.
-    """
-    arguments = (call.args[0] for call in expression.atoms(sympy.exp))
-    rates = [rate for argument in arguments for rate in argument.as_coefficients_dict().values() if rate.is_Rational]
-    common = math.lcm(*(int(rate.q) for rate in rates))
-    return max((abs(int(rate.p)) * common // int(rate.q) for rate in rates), default=1)
-
-
-def degree_bound(expression: sympy.Expr) -> int | None:
-    """Bound the degree of a polynomial in `T` without expanding it.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        Any.
-
-    Returns
-    -------
-    int or None
-        At least the degree; None if the expression is not written as a polynomial.
-    """
-    if not expression.has(T):
-        return 0
-    if expression == T:
-        return 1
-    if isinstance(expression, sympy.Add | sympy.Mul):
-        bounds = [degree_bound(argument) for argument in expression.args]
-        known = [bound for bound in bounds if bound is not None]
-        if len(known) < len(bounds):
-            return None
-        return max(known) if isinstance(expression, sympy.Add) else sum(known)
-    if isinstance(expression, sympy.Pow) and isinstance(expression.exp, sympy.Integer) and expression.exp > 0:
-        bound = degree_bound(expression.base)
-        return None if bound is None else bound * int(expression.exp)
-    return None
-
-
 class _Reader:
     """One pass over the syntax tree; every method returns a sympy expression or raises."""
 
@@ -291,7 +189,7 @@ class _Reader:
         self.conditions: dict[tuple[Need, sympy.Expr], Condition] = {}
 
     def needs(self, need: Need, argument: sympy.Expr, node: ast.expr) -> None:
-        """Note a condition."""
+        """Note what a part needs to be defined, once."""
         self.conditions.setdefault((need, argument), Condition(need, argument, self.segment(node)))
 
     def read(self, node: ast.expr, depth: int) -> sympy.Expr:
@@ -396,12 +294,13 @@ class _Reader:
         if len(node.args) > MAX_ARGUMENTS:
             raise self.error(node, f"{name} of {len(node.args)} arguments, more than {MAX_ARGUMENTS}; nest it")
         arguments = [self.read(argument, depth + FUNCTION_LEVELS) for argument in node.args]
-        if any(not argument.has(T) and _towers(argument) >= MAX_TOWERS for argument in arguments):
+        if any(not argument.has(T) and exponential_towers(argument) >= MAX_TOWERS for argument in arguments):
             raise self.error(node, f"a constant of more than {MAX_TOWERS} nested exponentials; write its value")
         for argument in arguments:
             check_real(argument, self.source)
-        if name in _NEEDS:
-            need, shift = _NEEDS[name]
+        known = FUNCTIONS.get(name)
+        if known is not None and known.need is not None:
+            need, shift = known.need
             self.needs(need, arguments[0] + shift, node)
         try:
             return _CALLABLE[name](*arguments)

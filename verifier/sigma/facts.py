@@ -7,15 +7,14 @@ A fact is "proved" only by an argument that this module makes and names; what it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 import sympy
 
 from verifier.errors import ExpressionError, nearest, one_line
-from verifier.sigma.piecewise import has_kinks, poles, split
-from verifier.sigma.point_values import TEST_POINTS, UndefinedError, ball_at
+from verifier.sigma.piecewise import has_kinks, split
 from verifier.sigma.proofs import (
     Fact,
     prove_bounded,
@@ -29,17 +28,6 @@ from verifier.sigma.proofs import (
 from verifier.sigma.ranges import behaviour
 from verifier.sigma.symmetry import Symmetry
 from verifier.sigma.tree import tree_of
-
-__all__ = [
-    "DECLARABLE",
-    "Fact",
-    "Facts",
-    "Symmetry",
-    "as_dict",
-    "prove_facts",
-    "require_defined",
-    "with_declared",
-]
 
 SIGNS: Final[tuple[Literal[-1], Literal[1]]] = (-1, 1)
 """The two ends of the line."""
@@ -147,48 +135,3 @@ def with_declared(facts: Facts, declared: Mapping[str, bool]) -> Facts:
             changes: dict[str, Any] = {name: Fact(value, "declared", "declared by the user")}
             facts = replace(facts, **changes)
     return facts
-
-
-def require_defined(expression: sympy.Expr) -> None:
-    """Refuse an expression that is certainly undefined or not real somewhere on R.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        In the symbol `T` and the grammar of certificates.
-
-    Raises
-    ------
-    ExpressionError
-        With a certified counterexample: a test point, or a divisor with a real root. (No error proves nothing.)
-    """
-    tree, text = tree_of(expression), str(expression)
-    for divisor in poles(expression):
-        raise ExpressionError(
-            f"expression {one_line(text)}: undefined at a real root of {divisor};"
-            " an activation must be a real number for every real t"
-        )
-    for point in TEST_POINTS:
-        try:
-            ball_at(tree, point)
-        except UndefinedError as error:
-            raise ExpressionError(
-                f"expression {one_line(text)}: {error} at t = {point};"
-                " an activation must be a real number for every real t"
-            ) from None
-
-
-def as_dict(facts: Facts) -> dict[str, Fact[Any]]:
-    """List the facts by name.
-
-    Parameters
-    ----------
-    facts : Facts
-        Any.
-
-    Returns
-    -------
-    dict of str to Fact
-        In the order of the fields.
-    """
-    return {field.name: getattr(facts, field.name) for field in fields(facts)}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any, Final, Literal, TypeAlias
 
 import sympy
 
 from verifier.errors import ExpressionError
-from verifier.sigma.expressions import T, largest_power, largest_rate
+from verifier.sigma.functions import FUNCTIONS
+from verifier.sigma.measures import T, exponential_towers, largest_power, largest_rate
 from verifier.sigma.piecewise import has_kinks
-from verifier.sigma.point_values import UndefinedError, ball_at
-from verifier.sigma.tree import evaluate, tree_of
+from verifier.sigma.point_values import UndefinedError, ball_at, sign_at
+from verifier.sigma.tree import NotProvedError, Ops, evaluate, tree_of
 
 MAX_GRUNTZ_OPERATIONS: Final = 30
 """Larger expressions are not given to sympy.limit, which may then take for ever."""
@@ -47,12 +49,13 @@ def limit_at_infinity(expression: sympy.Expr, sign: Literal[1, -1]) -> tuple[Val
     by : str
         How it was found; for None why not.
     """
-    value = evaluate(tree_of(expression), _LimitOps(sign * sympy.oo))
-    if value is not None:
-        return value, "limits of the parts"
+    try:
+        return evaluate(tree_of(expression), _LimitOps(sign * sympy.oo)), "limits of the parts"
+    except NotProvedError:
+        pass
     is_small = expression.count_ops() <= MAX_GRUNTZ_OPERATIONS and largest_power(expression) <= MAX_GRUNTZ_POWER
     is_small = is_small and largest_rate(expression) <= MAX_GRUNTZ_RATE
-    if has_kinks(expression) or not is_small or _nesting(expression) > MAX_GRUNTZ_NESTING:
+    if has_kinks(expression) or not is_small or exponential_towers(expression) > MAX_GRUNTZ_NESTING:
         return None, "too complex for sympy.limit"
     try:
         value = sympy.limit(expression, T, sign * sympy.oo)
@@ -67,11 +70,6 @@ def limit_at_infinity(expression: sympy.Expr, sign: Literal[1, -1]) -> tuple[Val
     if not agrees:
         return None, "sympy.limit's value was not confirmed by Arb"
     return value, "sympy.limit (Gruntz), compared with Arb at |t| = 2^10 and 2^20"
-
-
-def _nesting(expression: sympy.Expr) -> int:
-    inner = max((_nesting(argument) for argument in expression.args), default=0)
-    return inner + isinstance(expression, sympy.exp | sympy.sinh | sympy.cosh)
 
 
 def _approaches(expression: sympy.Expr, sign: int, value: sympy.Expr) -> bool:
@@ -106,24 +104,18 @@ def sign_of(constant: sympy.Expr) -> int | None:
     """
     if constant in (sympy.oo, -sympy.oo):
         return 1 if constant == sympy.oo else -1
-    if constant == 0:
-        return 0
     try:
-        ball = ball_at(tree_of(constant), Fraction(0))
-    except (UndefinedError, ExpressionError):
+        return sign_at(tree_of(constant), Fraction(0))
+    except ExpressionError:
         return None
-    return 1 if ball > 0 else -1 if ball < 0 else None
 
 
 def _infinite(value: sympy.Expr) -> bool:
     return value in (sympy.oo, -sympy.oo)
 
 
-class _LimitOps:
-    """`Ops` over limits: a constant, +-oo, or None for unknown, which is absorbing."""
-
-    def __init__(self, argument: sympy.Expr) -> None:
-        self.argument = argument
+class _LimitOps(Ops[Any]):
+    """`Ops` over limits: a constant or +-oo; what is not known raises."""
 
     def const(self, p: int, q: int) -> Value:
         return sympy.Rational(p, q)
@@ -134,66 +126,67 @@ class _LimitOps:
     def e(self) -> Value:
         return sympy.E
 
-    def var(self) -> Value:
-        return self.argument
-
     def add(self, *terms: Value) -> Value:
-        infinities = {term for term in terms if term is not None and _infinite(term)}
-        if None in terms or len(infinities) > 1:
-            return None
+        infinities = {term for term in terms if _infinite(term)}
+        if len(infinities) > 1:
+            raise NotProvedError
         return infinities.pop() if infinities else sympy.Add(*terms)
 
     def mul(self, *factors: Value) -> Value:
-        if any(factor is None for factor in factors):
-            return None
         if not any(_infinite(factor) for factor in factors):
             return sympy.Mul(*factors)
-        result = sympy.oo
-        for factor in factors:
-            sign = sign_of(factor)
-            if not sign:
-                return None
-            result = sign * result
-        return result
+        return math.prod(map(_nonzero_sign, factors)) * sympy.oo
 
     def div(self, numerator: Value, denominator: Value) -> Value:
-        if numerator is None or denominator is None:
-            return None
         if _infinite(denominator):
-            return None if _infinite(numerator) else sympy.S.Zero
-        sign = sign_of(denominator)
-        if not sign:
-            return None
+            if _infinite(numerator):
+                raise NotProvedError
+            return sympy.S.Zero
+        sign = _nonzero_sign(denominator)
         return sign * numerator if _infinite(numerator) else numerator / denominator
 
     def pow_int(self, base: Value, n: int) -> Value:
-        if base is None or not _infinite(base):
-            return base if base is None else base**n
+        if not _infinite(base):
+            return base**n
         return base if n % 2 else sympy.oo
 
     def pow_rational(self, base: Value, p: int, q: int) -> Value:
-        if base is None or base == sympy.oo:
+        if base == sympy.oo:
             return base
-        sign = sign_of(base)
-        return base ** sympy.Rational(p, q) if sign in (0, 1) else None
+        if sign_of(base) not in (0, 1):
+            raise NotProvedError
+        return base ** sympy.Rational(p, q)
 
     def call(self, name: str, *args: Value) -> Value:
-        if None in args:
-            return None
         if name in ("max", "min"):
             return _extreme(list(args), 1 if name == "max" else -1)
-        argument = args[0]
-        if argument is None:
-            return None
+        (argument,), function = args, FUNCTIONS[name]
         if name == "sqrt":
             return self.pow_rational(argument, 1, 2)
-        if name in ("log", "log1p"):
-            shifted = argument + 1 if name == "log1p" else argument
-            return sympy.log(shifted) if sign_of(shifted) == 1 else None
+        if function.need is not None:  # a logarithm
+            shifted = argument + function.need[1]
+            if sign_of(shifted) != 1:
+                raise NotProvedError
+            return sympy.log(shifted)
         if _infinite(argument):
-            return _AT_INFINITY[name][0 if argument == sympy.oo else 1]
+            return _proved(function.limits[0 if argument == sympy.oo else 1])
         # every remaining function is continuous on R, except sign at 0
-        return None if name == "sign" and not sign_of(argument) else _FINITE[name](argument)
+        if name == "sign":
+            _nonzero_sign(argument)
+        return function.symbolic(argument)
+
+
+def _proved(value: Value) -> Value:
+    if value is None:
+        raise NotProvedError
+    return value
+
+
+def _nonzero_sign(constant: sympy.Expr) -> int:
+    sign = sign_of(constant)
+    if not sign:
+        raise NotProvedError
+    return sign
 
 
 def _extreme(values: list[Any], direction: int) -> Value:
@@ -201,35 +194,6 @@ def _extreme(values: list[Any], direction: int) -> Value:
     for value in values[1:]:
         if value == best:
             continue
-        sign = sign_of(value if _infinite(value) else -best if _infinite(best) else value - best)
-        if sign is None:
-            return None
+        sign = _proved(sign_of(value if _infinite(value) else -best if _infinite(best) else value - best))
         best = value if sign * direction > 0 else best
     return best
-
-
-_HALF_PI: Final = sympy.pi / 2
-_AT_INFINITY: Final[dict[str, tuple[Value, Value]]] = {
-    "exp": (sympy.oo, sympy.S.Zero),
-    "expm1": (sympy.oo, sympy.S.NegativeOne),
-    "tanh": (sympy.S.One, sympy.S.NegativeOne),
-    "erf": (sympy.S.One, sympy.S.NegativeOne),
-    "erfc": (sympy.S.Zero, sympy.Integer(2)),
-    "atan": (_HALF_PI, -_HALF_PI),
-    "sinh": (sympy.oo, -sympy.oo),
-    "cosh": (sympy.oo, sympy.oo),
-    "abs": (sympy.oo, sympy.oo),
-    "sign": (sympy.S.One, sympy.S.NegativeOne),
-    "sigmoid": (sympy.S.One, sympy.S.Zero),
-    "softplus": (sympy.oo, sympy.S.Zero),
-    "sin": (None, None),
-    "cos": (None, None),
-}
-_FINITE: Final[dict[str, Any]] = {
-    **{name: getattr(sympy, name) for name in "exp tanh erf atan sinh cosh sin cos sign".split()},
-    "abs": sympy.Abs,
-    "expm1": lambda u: sympy.exp(u) - 1,
-    "erfc": lambda u: 1 - sympy.erf(u),
-    "sigmoid": lambda u: 1 / (1 + sympy.exp(-u)),
-    "softplus": lambda u: sympy.log(1 + sympy.exp(u)),
-}

@@ -75,26 +75,28 @@ DEFAULTS: Final[dict[str, Fraction]] = {"celu": Fraction(1), "siren": Fraction(3
 POSITIVE: Final = frozenset({"celu", "softshrink"})
 """Families whose number must be positive."""
 
+_GATED: Final = "a gated unit multiplies two units; an activation takes one number"
+_STEP: Final = (
+    "a step function is not continuous, and its derivative is 0: no expression has a jump here; a steep sigmoid is"
+    " 'sigmoid(50*t)'"
+)
+_SIGN: Final = (
+    "the sign function is not continuous, and its derivative is 0: no expression has a jump here; a steep tanh is"
+    " 'tanh(50*t)'"
+)
+_ROUNDING: Final = "a rounding function jumps: no expression has a jump here"
+_WHOLE_LAYER: Final = (
+    "acts on a whole layer, not on one number; the cross-entropy has it inside: let the network end in the logits"
+)
+
 REASONS: Final[dict[str, str]] = {
-    "softmax": "softmax acts on a whole layer, not on one number; the cross-entropy has it inside: let the network end"
-    " in the logits",
-    "logsoftmax": "log_softmax acts on a whole layer, not on one number; the cross-entropy has it inside: let the"
-    " network end in the logits",
+    "softmax": f"softmax {_WHOLE_LAYER}",
+    "logsoftmax": f"log_softmax {_WHOLE_LAYER}",
     "softmin": "softmin acts on a whole layer, not on one number",
     "maxout": "maxout takes several numbers; an activation takes one",
-    "glu": "a gated unit multiplies two units; an activation takes one number",
-    "swiglu": "a gated unit multiplies two units; an activation takes one number",
-    "geglu": "a gated unit multiplies two units; an activation takes one number",
-    "heaviside": "a step function is not continuous, and its derivative is 0: no expression has a jump here; a steep"
-    " sigmoid is 'sigmoid(50*t)'",
-    "step": "a step function is not continuous, and its derivative is 0: no expression has a jump here; a steep sigmoid"
-    " is 'sigmoid(50*t)'",
-    "binarystep": "a step function is not continuous, and its derivative is 0: no expression has a jump here; a steep"
-    " sigmoid is 'sigmoid(50*t)'",
-    "sign": "the sign function is not continuous, and its derivative is 0: no expression has a jump here; a steep tanh"
-    " is 'tanh(50*t)'",
-    "signum": "the sign function is not continuous, and its derivative is 0: no expression has a jump here; a steep"
-    " tanh is 'tanh(50*t)'",
+    **dict.fromkeys(("glu", "swiglu", "geglu"), _GATED),
+    **dict.fromkeys(("heaviside", "step", "binarystep"), _STEP),
+    **dict.fromkeys(("sign", "signum"), _SIGN),
     "hardshrink": "hardshrink jumps: no expression has a jump here; 'softshrink' is continuous",
     "threshold": "a threshold jumps, unless it is a ReLU: write 'relu'",
     "rrelu": "the slope of RReLU is random; take the one that evaluation uses: 'leaky_relu(11/48)'",
@@ -104,9 +106,7 @@ REASONS: Final[dict[str, str]] = {
     "sqrt": "sqrt(t) is undefined for t < 0; an activation must be a real number for every real t: 'sqrt(1 + t**2)' is",
     "asin": "asin is defined on [-1, 1] only; an activation must be a real number for every real t",
     "acos": "acos is defined on [-1, 1] only; an activation must be a real number for every real t",
-    "floor": "a rounding function jumps: no expression has a jump here",
-    "ceil": "a rounding function jumps: no expression has a jump here",
-    "round": "a rounding function jumps: no expression has a jump here",
+    **dict.fromkeys(("floor", "ceil", "round"), _ROUNDING),
 }
 """Names that are no activation here, and why; by `plain` name."""
 

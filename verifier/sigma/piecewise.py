@@ -10,8 +10,8 @@ from typing import Final
 
 import sympy
 
-from verifier.sigma.expressions import T, degree_bound
-from verifier.sigma.ranges import Bound, Interval
+from verifier.sigma.intervals import Bound, Interval
+from verifier.sigma.measures import T, degree_bound
 
 MAX_PIECES: Final = 64
 """More pieces than this are not looked at."""
@@ -158,29 +158,6 @@ def rational_polynomial(expression: sympy.Expr) -> sympy.Poly | None:
     polynomial = sympy.Poly(expression, T)
     rational = all(isinstance(coefficient, sympy.Rational) for coefficient in polynomial.all_coeffs())
     return polynomial if rational else None
-
-
-def poles(expression: sympy.Expr) -> list[sympy.Expr]:
-    """Find divisors, and arguments of log, that certainly have a real zero.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        In the symbol `T`.
-
-    Returns
-    -------
-    list of sympy.Expr
-        Guarantee: each is a rational polynomial with a real root (by Sturm sequences).
-    """
-    divisors = [power.base for power in expression.atoms(sympy.Pow) if power.exp.is_negative]
-    arguments = [log.args[0] for log in expression.atoms(sympy.log)]
-    polynomials = [(base, rational_polynomial(base)) for base in divisors + arguments]
-    return [
-        base
-        for base, polynomial in polynomials
-        if polynomial is not None and polynomial.degree() > 0 and polynomial.count_roots() > 0
-    ]
 
 
 def _rational_roots(polynomial: sympy.Poly) -> list[Fraction] | None:

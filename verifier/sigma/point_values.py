@@ -6,36 +6,20 @@ They refute (a certified inequality at two points) and guard; the engine that en
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
 
 import flint
 
 from verifier.errors import VerifierError
-from verifier.sigma.expressions import MAX_CONSTANT_BITS
-from verifier.sigma.tree import Tree, evaluate
+from verifier.sigma.functions import FUNCTIONS, exact_value
+from verifier.sigma.intervals import MAX_CONSTANT_BITS, size_of
+from verifier.sigma.tree import Const, NotProvedError, Ops, Tree, evaluate
 
 POINT_BITS: Final = 256
 """Arb's working precision for values at points."""
 TEST_POINTS: Final = (*(Fraction(k, 2) for k in range(-20, 21)), Fraction(-100), Fraction(100))
 """Where expressions are tried: -10, -9.5, .., 10 and +-100."""
-
-
-def size_of(value: Fraction) -> int:
-    """Count the bits of a rational.
-
-    Parameters
-    ----------
-    value : Fraction
-        Any.
-
-    Returns
-    -------
-    int
-        Of the larger of numerator and denominator.
-    """
-    return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
 class UndefinedError(VerifierError):
@@ -65,7 +49,8 @@ def ball_at(tree: Tree, point: Fraction, *, bits: int = POINT_BITS) -> flint.arb
         The expression is certainly undefined there: division by exact 0, log of a number <= 0, root of a number < 0.
     """
     with flint.ctx.workprec(bits):
-        return evaluate(tree, _BallOps(flint.arb(flint.fmpq(point.numerator, point.denominator))))
+        value: flint.arb = evaluate(tree, _BallOps(flint.arb(flint.fmpq(point.numerator, point.denominator))))
+        return value
 
 
 def exact_at(tree: Tree, point: Fraction) -> Fraction | None:
@@ -85,15 +70,45 @@ def exact_at(tree: Tree, point: Fraction) -> Fraction | None:
     """
     try:
         return evaluate(tree, _ExactOps(point))
-    except (_IrrationalError, ZeroDivisionError):
+    except (NotProvedError, ZeroDivisionError):
         return None
 
 
-class _BallOps:
+def sign_between(a: Tree, at_a: Fraction, b: Tree, at_b: Fraction) -> int | None:
+    """Find the sign of ``a(at_a) - b(at_b)``.
+
+    Parameters
+    ----------
+    a, b : Tree
+        Two expressions.
+    at_a, at_b : Fraction
+        Where each is evaluated.
+
+    Returns
+    -------
+    int or None
+        Guarantee: 1, -1 or 0 is the sign, exactly where both are rational, by Arb otherwise; None: undecided, or one
+        of them is certainly undefined there.
+    """
+    exact_a, exact_b = exact_at(a, at_a), exact_at(b, at_b)
+    if exact_a is not None and exact_b is not None:
+        return (exact_a > exact_b) - (exact_a < exact_b)
+    try:
+        difference = ball_at(a, at_a) - ball_at(b, at_b)
+    except UndefinedError:
+        return None
+    return 1 if difference > 0 else -1 if difference < 0 else None
+
+
+def sign_at(tree: Tree, point: Fraction) -> int | None:
+    """Find the sign of an expression at a rational point, with the guarantee of `sign_between`."""
+    return sign_between(tree, point, Const(0), point)
+
+
+class _BallOps(Ops[Any]):
     """`Ops` over Arb balls, for one exact argument."""
 
-    def __init__(self, argument: flint.arb) -> None:
-        self.argument = argument
+    column = "arb"
 
     def const(self, p: int, q: int) -> flint.arb:
         return flint.arb(flint.fmpq(p, q))
@@ -104,26 +119,10 @@ class _BallOps:
     def e(self) -> flint.arb:
         return flint.arb.const_e()
 
-    def var(self) -> flint.arb:
-        return self.argument
-
-    def add(self, *terms: flint.arb) -> flint.arb:
-        result = terms[0]
-        for term in terms[1:]:
-            result = result + term
-        return result
-
-    def mul(self, *factors: flint.arb) -> flint.arb:
-        result: flint.arb = _product(factors)
-        return result
-
     def div(self, numerator: flint.arb, denominator: flint.arb) -> flint.arb:
         if denominator.is_zero():
             raise UndefinedError("division by zero")
         return numerator / denominator
-
-    def pow_int(self, base: flint.arb, n: int) -> flint.arb:
-        return base**n
 
     def pow_rational(self, base: flint.arb, p: int, q: int) -> flint.arb:
         if base < 0:
@@ -131,97 +130,39 @@ class _BallOps:
         return flint.arb(0) if base.is_zero() else base ** flint.arb(flint.fmpq(p, q))
 
     def call(self, name: str, *args: flint.arb) -> flint.arb:
-        u = args[0]
-        if name in ("max", "min"):
-            for other in args[1:]:
-                u = u.max(other) if name == "max" else u.min(other)
-            return u
-        if (name == "log" and u <= 0) or (name == "log1p" and u <= -1):
+        need, shift = FUNCTIONS[name].need or (None, 0)
+        if need == "positive" and args[0] <= -shift:
             raise UndefinedError("log of a number <= 0")
-        if name == "sqrt" and u < 0:
+        if need == "nonnegative" and args[0] < -shift:
             raise UndefinedError("square root of a negative number")
-        result: flint.arb = _BALL_CALLS[name](u)
-        return result
+        value: flint.arb = super().call(name, *args)
+        return value
 
 
-def _ball_softplus(u: flint.arb) -> flint.arb:
-    return u + (-u).exp().log1p() if u > 0 else u.exp().log1p()
-
-
-_BALL_CALLS: Final[dict[str, Callable[[Any], Any]]] = {
-    **{
-        name: getattr(flint.arb, name)
-        for name in "exp log sqrt tanh sinh cosh sin cos atan erf erfc log1p expm1".split()
-    },
-    "abs": abs,
-    "sign": flint.arb.sgn,
-    "sigmoid": lambda u: 1 / (1 + (-u).exp()),
-    "softplus": _ball_softplus,
-}
-
-
-class _IrrationalError(Exception):
-    """The value leaves the rationals, is too large, or cannot be followed there."""
-
-
-class _ExactOps:
+class _ExactOps(Ops[Fraction]):
     """`Ops` over exact rationals; everything else gives up."""
-
-    def __init__(self, argument: Fraction) -> None:
-        self.argument = argument
 
     def const(self, p: int, q: int) -> Fraction:
         return Fraction(p, q)
 
     def pi(self) -> Fraction:
-        raise _IrrationalError
+        raise NotProvedError
 
     def e(self) -> Fraction:
-        raise _IrrationalError
-
-    def var(self) -> Fraction:
-        return self.argument
-
-    def add(self, *terms: Fraction) -> Fraction:
-        return sum(terms, start=Fraction(0))
-
-    def mul(self, *factors: Fraction) -> Fraction:
-        result: Fraction = _product(factors)
-        return result
-
-    def div(self, numerator: Fraction, denominator: Fraction) -> Fraction:
-        return numerator / denominator
+        raise NotProvedError
 
     def pow_int(self, base: Fraction, n: int) -> Fraction:
         if size_of(base) * n > MAX_CONSTANT_BITS:
-            raise _IrrationalError
+            raise NotProvedError
         return base**n
 
     def pow_rational(self, base: Fraction, p: int, q: int) -> Fraction:
         if base in (0, 1):
             return base
-        raise _IrrationalError
+        raise NotProvedError
 
     def call(self, name: str, *args: Fraction) -> Fraction:
-        u = args[0]
-        match name:
-            case "max":
-                return max(args)
-            case "min":
-                return min(args)
-            case "abs":
-                return abs(u)
-            case "sqrt" | "tanh" | "sinh" | "sin" | "atan" | "erf" | "log1p" | "expm1" if u == 0:
-                return u
-            case "exp" | "cosh" | "cos" | "erfc" if u == 0:
-                return Fraction(1)
-            case "sigmoid" if u == 0:
-                return Fraction(1, 2)
-        raise _IrrationalError
-
-
-def _product(factors: tuple[Any, ...]) -> Any:
-    result = factors[0]
-    for factor in factors[1:]:
-        result = result * factor
-    return result
+        found: Fraction | None = exact_value(name, *args)
+        if found is None:
+            raise NotProvedError
+        return found

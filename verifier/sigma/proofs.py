@@ -16,11 +16,12 @@ import flint
 import sympy
 
 from verifier.errors import ExpressionError, one_line
-from verifier.sigma.expressions import T, degree_bound, largest_power, largest_rate
+from verifier.sigma.intervals import Interval
 from verifier.sigma.limits import limit_at_infinity, sign_of
+from verifier.sigma.measures import T, degree_bound, largest_power, largest_rate
 from verifier.sigma.piecewise import Piece, has_kinks
-from verifier.sigma.point_values import TEST_POINTS, UndefinedError, ball_at, exact_at
-from verifier.sigma.ranges import Behaviour, Interval, behaviour
+from verifier.sigma.point_values import TEST_POINTS, UndefinedError, ball_at, exact_at, sign_at, sign_between
+from verifier.sigma.ranges import Behaviour, behaviour
 from verifier.sigma.sizes import MAX_DERIVATIVE_TERMS, derivative_size
 from verifier.sigma.symmetry import Symmetry, symmetry_of
 from verifier.sigma.tree import Call, Const, Div, Mul, Tree, Var, tree_of
@@ -83,7 +84,7 @@ def prove_real_analytic(tree: Tree, known: Behaviour | None, pieces: tuple[Piece
                 reach = behaviour(tree_of(piece.expression), _hull(piece.domain, point))
                 if reach is None or not reach.analytic:
                     continue
-                if _certainly(_difference_sign(tree, tree_of(piece.expression), point)):
+                if _certainly(sign_between(tree, point, tree_of(piece.expression), point)):
                     return Fact(
                         False,
                         "proved",
@@ -101,22 +102,6 @@ def _hull(domain: Interval, point: Fraction) -> Interval:
     return Interval(min(domain.lo, point - MARGIN), max(domain.hi, point + MARGIN))
 
 
-def _difference_sign(a: Tree, b: Tree, point: Fraction) -> int | None:
-    """Sign of a - b at a point: exact if rational, certified by Arb otherwise; None if undecided."""
-    return _sign_between(a, point, b, point)
-
-
-def _sign_between(a: Tree, at_a: Fraction, b: Tree, at_b: Fraction) -> int | None:
-    exact_a, exact_b = exact_at(a, at_a), exact_at(b, at_b)
-    if exact_a is not None and exact_b is not None:
-        return (exact_a > exact_b) - (exact_a < exact_b)
-    try:
-        difference = ball_at(a, at_a) - ball_at(b, at_b)
-    except UndefinedError:
-        return None
-    return 1 if difference > 0 else -1 if difference < 0 else None
-
-
 def _certainly(sign: int | None) -> bool:
     return sign is not None and sign != 0
 
@@ -127,7 +112,7 @@ def prove_strictly_increasing(
     """Prove that sigma is strictly increasing, by its derivative; or refute it, by two points."""
     tree = tree_of(expression)
     for a, b in pairwise(sorted(TEST_POINTS)):
-        sign = _sign_between(tree, a, tree, b)
+        sign = sign_between(tree, a, tree, b)
         if sign is not None and sign >= 0:
             return Fact(False, "proved", f"sigma({a}) {'>' if sign else '='} sigma({b}), certified")
     if known is None:
@@ -163,17 +148,9 @@ def _increasing_on(piece: Piece) -> str | None:
             continue
         if slope.values.is_positive:
             return f"derivative {form} > 0{how}"
-        if any(_certainly(_ball_sign(tree_of(form), point)) for point in piece.inner_points):
+        if any(_certainly(sign_at(tree_of(form), point)) for point in piece.inner_points):
             return f"analytic, derivative {form} >= 0 and not identically 0{how}"
     return None
-
-
-def _ball_sign(tree: Tree, point: Fraction) -> int | None:
-    try:
-        ball = ball_at(tree, point)
-    except UndefinedError:
-        return None
-    return 1 if ball > 0 else -1 if ball < 0 else None
 
 
 def _equal_forms(derivative: sympy.Expr, points: list[Fraction]) -> Iterator[tuple[sympy.Expr, str]]:
@@ -273,7 +250,7 @@ def prove_polynomial_degree(
     if analytic.status == "proved" and analytic.value is False:
         return Fact(None, "proved", "no polynomial: not analytic")
     tree = tree_of(expression)
-    varies = any(_certainly(_sign_between(tree, Fraction(0), tree, point)) for point in TEST_POINTS)
+    varies = any(_certainly(sign_between(tree, Fraction(0), tree, point)) for point in TEST_POINTS)
     if varies and bounded.holds:
         return Fact(None, "proved", "no polynomial: bounded and not constant")
     finite = [fact for fact in (minus, plus) if fact.value is not None and fact.value not in (sympy.oo, -sympy.oo)]
@@ -310,7 +287,7 @@ def prove_symmetry(expression: sympy.Expr) -> Fact[Symmetry]:
         return Fact(found, "proved", f"{words}, by structure")
     tree = tree_of(expression)
     one, two = Fraction(1), Fraction(2)
-    not_even = any(_certainly(_sign_between(tree, point, tree, -point)) for point in (one, two))
+    not_even = any(_certainly(sign_between(tree, point, tree, -point)) for point in (one, two))
     try:
         sums = [ball_at(tree, point) + ball_at(tree, -point) for point in (one, two)]
         not_odd = bool(sums[0] < sums[1]) or bool(sums[0] > sums[1])

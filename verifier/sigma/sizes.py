@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from verifier.sigma.tree import Add, Call, Const, Div, Mul, Named, Power, Tree, Var
+from verifier.sigma.tree import Add, Tree, Var, children
 
 MAX_DERIVATIVE_TERMS: Final = 6000
 """Most nodes of a derivative, as `derivative_size` estimates them."""
@@ -28,18 +28,9 @@ def derivative_size(tree: Tree) -> int:
 
 def _sizes(tree: Tree) -> tuple[int, int]:
     """Count the nodes of an expression and of its derivative."""
-    match tree:
-        case Const() | Named():
-            return 1, 0
-        case Var():
-            return 1, 1
-        case Add(parts) | Mul(parts) | Call(_, parts):
-            pass
-        case Div(numerator, denominator):
-            parts = (numerator, denominator)
-        case Power(base, _, _):
-            parts = (base,)
-    sizes = [_sizes(part) for part in parts]
+    if isinstance(tree, Var):
+        return 1, 1
+    sizes = [_sizes(part) for part in children(tree)]
     size = 1 + sum(nodes for nodes, _ in sizes)
     if isinstance(tree, Add):
         return size, 1 + sum(slope for _, slope in sizes)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import sympy
 
 from verifier.sigma.expressions import T
-from verifier.sigma.tree import evaluate, tree_of
-
-_EVEN_CALLS: Final = frozenset({"cosh", "cos", "abs"})
-_ODD_CALLS: Final = frozenset({"tanh", "sinh", "sin", "atan", "erf", "sign"})
+from verifier.sigma.functions import FUNCTIONS
+from verifier.sigma.tree import NotProvedError, Ops, evaluate, tree_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,104 +47,90 @@ def symmetry_of(expression: sympy.Expr) -> Symmetry | None:
     total = mirrored + expression
     if total.is_number:
         return Symmetry("odd", total)
-    parity = evaluate(tree_of(expression), _ParityOps())
-    if parity is None:
+    try:
+        found = evaluate(tree_of(expression), _SymmetryOps(_Mirrored("odd")))
+    except NotProvedError:
         return None
-    return Symmetry("even") if parity.kind != "odd" else Symmetry("odd", parity.center)
+    return Symmetry("even") if found.kind != "odd" else Symmetry("odd", found.center)
 
 
 @dataclass(frozen=True, slots=True)
-class _Parity:
+class _Mirrored:
     """A constant with its value, an even function, or an odd function about `center`/2."""
 
     kind: Literal["constant", "even", "odd"]
     center: sympy.Expr = sympy.S.Zero
 
-    @property
-    def is_plainly_odd(self) -> bool:
-        return self.kind == "odd" and bool(self.center == 0)
 
+class _SymmetryOps(Ops[_Mirrored]):
+    """`Ops` over `_Mirrored`; what has no symmetry raises."""
 
-class _ParityOps:
-    """`Ops` over `_Parity | None`; None is absorbing."""
+    def const(self, p: int, q: int) -> _Mirrored:
+        return _Mirrored("constant", sympy.Rational(p, q))
 
-    def const(self, p: int, q: int) -> _Parity | None:
-        return _Parity("constant", sympy.Rational(p, q))
+    def pi(self) -> _Mirrored:
+        return _Mirrored("constant", sympy.pi)
 
-    def pi(self) -> _Parity | None:
-        return _Parity("constant", sympy.pi)
+    def e(self) -> _Mirrored:
+        return _Mirrored("constant", sympy.E)
 
-    def e(self) -> _Parity | None:
-        return _Parity("constant", sympy.E)
-
-    def var(self) -> _Parity | None:
-        return _Parity("odd")
-
-    def add(self, *terms: _Parity | None) -> _Parity | None:
-        known = [term for term in terms if term is not None]
-        if len(known) < len(terms):
-            return None
-        kinds = {term.kind for term in known}
+    def add(self, *terms: _Mirrored) -> _Mirrored:
+        kinds = {term.kind for term in terms}
         if "odd" not in kinds:
-            return (
-                _Parity("constant", sympy.Add(*(term.center for term in known)))
-                if kinds == {"constant"}
-                else _Parity("even")
-            )
+            if kinds == {"constant"}:
+                return _Mirrored("constant", sympy.Add(*(term.center for term in terms)))
+            return _Mirrored("even")
         if "even" in kinds:
-            return None
+            raise NotProvedError
         # odd terms add their c0; a constant c satisfies c = 2c - c
-        return _Parity(
-            "odd", sympy.Add(*(2 * term.center if term.kind == "constant" else term.center for term in known))
-        )
+        centers = (2 * term.center if term.kind == "constant" else term.center for term in terms)
+        return _Mirrored("odd", sympy.Add(*centers))
 
-    def mul(self, *factors: _Parity | None) -> _Parity | None:
-        known = [factor for factor in factors if factor is not None]
-        if len(known) < len(factors):
-            return None
-        constant = sympy.Mul(*(factor.center for factor in known if factor.kind == "constant"))
-        rest = [factor for factor in known if factor.kind != "constant"]
+    def mul(self, *factors: _Mirrored) -> _Mirrored:
+        constant = sympy.Mul(*(factor.center for factor in factors if factor.kind == "constant"))
+        rest = [factor for factor in factors if factor.kind != "constant"]
         if not rest:
-            return _Parity("constant", constant)
+            return _Mirrored("constant", constant)
         if len(rest) == 1:
-            return _Parity(rest[0].kind, constant * rest[0].center)
-        if any(factor.kind == "odd" and not factor.is_plainly_odd for factor in rest):
-            return None
-        return _Parity("odd" if sum(factor.kind == "odd" for factor in rest) % 2 else "even")
+            return _Mirrored(rest[0].kind, constant * rest[0].center)
+        odd = [_plainly_odd(factor) for factor in rest if factor.kind == "odd"]
+        return _Mirrored("odd" if len(odd) % 2 else "even")
 
-    def div(self, numerator: _Parity | None, denominator: _Parity | None) -> _Parity | None:
-        if numerator is None or denominator is None:
-            return None
+    def div(self, numerator: _Mirrored, denominator: _Mirrored) -> _Mirrored:
         if denominator.kind == "constant":
-            return self.mul(numerator, _Parity("constant", 1 / denominator.center)) if denominator.center != 0 else None
-        if denominator.kind == "odd":  # 1/f is odd only where c0 = 0
-            return self.mul(numerator, _Parity("odd")) if denominator.is_plainly_odd else None
-        return self.mul(numerator, _Parity("even"))
+            if denominator.center == 0:
+                raise NotProvedError
+            return self.mul(numerator, _Mirrored("constant", 1 / denominator.center))
+        # 1/f is odd only where c0 = 0
+        return self.mul(numerator, _plainly_odd(denominator) if denominator.kind == "odd" else _Mirrored("even"))
 
-    def pow_int(self, base: _Parity | None, n: int) -> _Parity | None:
-        if base is None or base.kind == "even":
+    def pow_int(self, base: _Mirrored, n: int) -> _Mirrored:
+        if base.kind == "even":
             return base
         if base.kind == "constant":
-            return _Parity("constant", base.center**n)
-        return _Parity("odd" if n % 2 else "even") if base.is_plainly_odd else None
+            return _Mirrored("constant", base.center**n)
+        odd = _plainly_odd(base)
+        return odd if n % 2 else _Mirrored("even")
 
-    def pow_rational(self, base: _Parity | None, p: int, q: int) -> _Parity | None:
-        if base is None or base.kind == "odd":
-            return None
-        return _Parity("constant", base.center ** sympy.Rational(p, q)) if base.kind == "constant" else base
+    def pow_rational(self, base: _Mirrored, p: int, q: int) -> _Mirrored:
+        if base.kind == "odd":
+            raise NotProvedError
+        return _Mirrored("constant", base.center ** sympy.Rational(p, q)) if base.kind == "constant" else base
 
-    def call(self, name: str, *args: _Parity | None) -> _Parity | None:
-        known = [argument for argument in args if argument is not None]
-        if len(known) < len(args):
-            return None
-        if all(argument.kind != "odd" for argument in known):
-            return _Parity("even")  # a constant's value is not needed further: it only counts as even
-        argument = known[0]
-        if len(known) > 1 or not argument.is_plainly_odd:
-            return None
-        if name in _EVEN_CALLS:
-            return _Parity("even")
-        if name in _ODD_CALLS:
-            return _Parity("odd")
-        # sigmoid(-u) = 1 - sigmoid(u), erfc(-u) = 2 - erfc(u)
-        return {"sigmoid": _Parity("odd", sympy.S.One), "erfc": _Parity("odd", sympy.Integer(2))}.get(name)
+    def call(self, name: str, *args: _Mirrored) -> _Mirrored:
+        if all(argument.kind != "odd" for argument in args):
+            return _Mirrored("even")  # a constant's value is not needed further: it only counts as even
+        symmetry = FUNCTIONS[name].symmetry
+        if symmetry is None:  # max and min have none
+            raise NotProvedError
+        _plainly_odd(args[0])
+        at_zero = FUNCTIONS[name].at_zero or 0
+        # f(-u) = 2 f(0) - f(u), such as sigmoid(-u) = 1 - sigmoid(u), erfc(-u) = 2 - erfc(u)
+        return _Mirrored("even") if symmetry == "even" else _Mirrored("odd", sympy.sympify(2 * at_zero))
+
+
+def _plainly_odd(found: _Mirrored) -> _Mirrored:
+    """Insist on f(-t) = -f(t)."""
+    if found.kind != "odd" or found.center != 0:
+        raise NotProvedError
+    return found

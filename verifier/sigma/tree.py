@@ -16,23 +16,20 @@ Rewrites, each an identity on the domain of its left side (u any subexpression, 
 
 from __future__ import annotations
 
+import operator
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final, Protocol, TypeVar
+from functools import lru_cache, reduce
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import sympy
 
 from verifier.errors import ExpressionError, one_line
 from verifier.sigma.expressions import MAX_EXPONENT, T
+from verifier.sigma.functions import FUNCTIONS
 
 Value = TypeVar("Value")
-
-CALLS: Final = frozenset(
-    "exp log sqrt tanh sinh cosh sin cos atan erf abs max min".split()
-    + "sign log1p expm1 erfc sigmoid softplus".split()
-)
-"""Names that `Ops.call` receives: the grammar's, the rewrites', and `sign` (sign(0) = 0), only from derivatives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Var:
-    """The variable t."""
+    """The variable t of an activation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of `CALLS` at its arguments: one, or two or more for max and min."""
+    """A function of `FUNCTIONS` at its arguments: one, or two or more for max and min."""
 
     name: str
     args: tuple[Tree, ...]
@@ -97,42 +94,69 @@ class Call:
 Tree = Const | Named | Var | Add | Mul | Div | Power | Call
 
 
-class Ops(Protocol[Value]):
-    """What a kernel supplies: one method per kind of tree node. `Value` is an array, a ball, a number, a range, ...
+class Ops(ABC, Generic[Value]):
+    """What a kernel supplies, one method per kind of tree node. `Value` is an array, a ball, a number, a range, ...
 
-    `add` and `mul` get two or more values. `pow_int` gets n >= 2; `pow_rational` p >= 1 and q >= 2 (a square root
-    arrives as ``call("sqrt", x)``). `call` gets a name of `CALLS`.
+    By default values are joined by Python's own operators, and functions are one column of `FUNCTIONS`.
+
+    Parameters
+    ----------
+    argument : Value
+        What t is.
     """
 
+    column: ClassVar[Literal["numpy", "mpmath", "arb", "series"]]
+
+    def __init__(self, argument: Value) -> None:
+        self.argument = argument
+
+    @abstractmethod
     def const(self, p: int, q: int) -> Value:
         """Return p/q, q >= 1."""
 
+    @abstractmethod
     def pi(self) -> Value:
-        """Return pi."""
+        """Return the constant pi."""
 
+    @abstractmethod
     def e(self) -> Value:
-        """Return exp(1)."""
+        """Return the constant exp(1)."""
 
     def var(self) -> Value:
-        """Return the argument t."""
+        """Return what t is."""
+        return self.argument
 
     def add(self, *terms: Value) -> Value:
-        """Return the sum."""
+        """Return the sum of two terms or more, from left to right."""
+        return reduce(operator.add, terms)
 
     def mul(self, *factors: Value) -> Value:
-        """Return the product."""
+        """Return the product of two factors or more, from left to right."""
+        return reduce(operator.mul, factors)
 
     def div(self, numerator: Value, denominator: Value) -> Value:
-        """Return the quotient."""
+        """Return the quotient of two values."""
+        quotient: Value = operator.truediv(numerator, denominator)
+        return quotient
 
     def pow_int(self, base: Value, n: int) -> Value:
         """Return base**n, n >= 2."""
+        power: Value = operator.pow(base, n)
+        return power
 
+    @abstractmethod
     def pow_rational(self, base: Value, p: int, q: int) -> Value:
-        """Return the real base**(p/q), base >= 0, p >= 1, q >= 2."""
+        """Return the real base**(p/q), base >= 0, p >= 1, q >= 2; a square root arrives as ``call("sqrt", base)``."""
 
     def call(self, name: str, *args: Value) -> Value:
-        """Return the named function's value."""
+        """Return the value of a function of `FUNCTIONS`; max and min take two arguments at a time."""
+        function = getattr(FUNCTIONS[name], self.column)
+        result: Value = reduce(function, args) if len(args) > 1 else function(*args)
+        return result
+
+
+class NotProvedError(Exception):
+    """A fold cannot say anything of a part, and so not of the whole."""
 
 
 def evaluate(tree: Tree, ops: Ops[Value]) -> Value:
@@ -173,27 +197,27 @@ def evaluate(tree: Tree, ops: Ops[Value]) -> Value:
             return ops.call(name, *(evaluate(argument, ops) for argument in args))
 
 
-def compile_expression(expression: sympy.Expr, ops: Ops[Value]) -> Value:
-    """Fold a sympy expression in `T` over a table of operations: `evaluate` after `tree_of`.
+def children(tree: Tree) -> tuple[Tree, ...]:
+    """List the trees right below a node.
 
     Parameters
     ----------
-    expression : sympy.Expr
-        An activation's expression or its derivative.
-    ops : Ops
-        What each node becomes.
+    tree : Tree
+        Any node.
 
     Returns
     -------
-    Value
-        The expression's value.
-
-    Raises
-    ------
-    ExpressionError
-        The expression is outside the grammar.
+    tuple of Tree
+        From left to right; empty for constants and the variable.
     """
-    return evaluate(tree_of(expression), ops)
+    match tree:
+        case Add(parts) | Mul(parts) | Call(_, parts):
+            return parts
+        case Div(numerator, denominator):
+            return numerator, denominator
+        case Power(base, _, _):
+            return (base,)
+    return ()
 
 
 def subtrees(tree: Tree) -> Iterator[Tree]:
@@ -210,25 +234,11 @@ def subtrees(tree: Tree) -> Iterator[Tree]:
         Each node.
     """
     yield tree
-    match tree:
-        case Add(children) | Mul(children) | Call(_, children):
-            pass
-        case Div(numerator, denominator):
-            children = (numerator, denominator)
-        case Power(base, _, _):
-            children = (base,)
-        case _:
-            children = ()
-    for child in children:
+    for child in children(tree):
         yield from subtrees(child)
 
 
-_FUNCTIONS: Final[dict[Any, str]] = {
-    **{getattr(sympy, name): name for name in "exp log tanh sinh cosh sin cos atan erf sign".split()},
-    sympy.Abs: "abs",
-    sympy.Max: "max",
-    sympy.Min: "min",
-}
+_NAMES: Final[dict[Any, str]] = {function.symbolic: name for name, function in FUNCTIONS.items()}
 
 
 @lru_cache(maxsize=512)
@@ -264,7 +274,7 @@ def tree_of(expression: sympy.Expr) -> Tree:
         return _product(expression)
     if isinstance(expression, sympy.log):
         return _logarithm(expression)
-    name = _FUNCTIONS.get(expression.func)
+    name = _NAMES.get(expression.func)
     if name is None:
         raise ExpressionError(
             f"expression: {one_line(str(expression))} is outside the grammar; rewrite it with its functions"

@@ -1,80 +1,71 @@
-"""W0: one U of full rank settles almost every U, if all activations are real analytic. Decided here, nowhere else."""
+"""W0 and the second half of Lemma 3.2 as statements: one U of full rank settles almost every U."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import ClassVar
 
-from verifier.display import Decided
-from verifier.network.network import Array, Network
-from verifier.rank.dead import DeadOpenSet, dead_open_set
-from verifier.statements.assumption import analytic
+from verifier.statements.claim import Claim
+from verifier.statements.evidence import Known
+from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class GenericRank(Decided):
-    """Whether almost every U has full rank, why, and whether W0 says something here at all.
+class W0(Claim, frozen=True, tag="W0"):
+    """Full rank at almost every U; it stands on a claim of full rank at some U."""
 
-    Parameters
-    ----------
-    verdict
-        ``PROVED`` by W0; ``REFUTED`` by a bound for every U, or on an open set of U; else ``UNDECIDED``.
-    reason
-        In words.
-    applies
-        Whether W0's hypotheses are not known to fail: no activation is proved not to be analytic, and a U of full
-        rank is not excluded.
-    lacks_witness
-        Whether nothing but a U of full rank is missing for PROVED.
-    dead
-        A box of U on which the rank is below N, if one refutes.
-    """
-
-    verdict: Verdict
-    reason: str
-    applies: bool
-    lacks_witness: bool = False
-    dead: DeadOpenSet | None = None
-
-    @property
-    def label(self) -> str:
-        """The statement that is decided: W0, or Lemma 3.2's conclusion where that is refuted."""
-        return "L3.2 genericity" if self.verdict is Verdict.REFUTED else "W0"
+    name: ClassVar[str] = "full rank at almost every U"
+    needs_weights: ClassVar[bool] = False
+    meaning: ClassVar[str] = (
+        "full rank almost everywhere (W0): all activations are real analytic, so, with the full rank also claimed, "
+        "{{U : rank Psi(U) < N}} is closed and has measure zero, and every local valley of every convex finite loss of "
+        "Psi V reaches the infimum. In the paper: Lemma 3.2 and Theorem 3.4(2), for this network and these data."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "W0": "rank Psi(U) = N = {samples} for almost every U (the others are a closed set of measure zero); for these "
+        "data and this architecture every local valley of every convex finite loss of Psi V, V free, reaches the "
+        "infimum (L3.2, T3.4(2)); T3.4(4) does not follow from this",
+    }
 
 
-def decide_generic(network: Network, full_rank: Verdict, inputs: Array | None = None) -> GenericRank:
-    """Decide W0's hypotheses, and with them whether almost every U has full rank.
+def _prove(known: Known) -> Finding:
+    found = known.generic
+    if found.applies:
+        reason = "analytic, and of full rank at one U: so at almost every U (the exceptions are closed and null)"
+        return Finding(Verdict.PROVED, reason, ("LA.1", "L3.2 construction"))
+    return does_not_apply(f"does not apply: {known.analytic[1] if known.deficiency is None else found.reason}")
 
-    Parameters
-    ----------
-    network
-        The network.
-    full_rank
-        ``PROVED`` if one U is known at which Psi has rank N, ``REFUTED`` if there is none, else ``UNDECIDED``: what
-        "L3.2 construction" says.
-    inputs
-        The samples, shape ``(N, d)``; None if no open set of deficient U is to be sought in them.
 
-    Returns
-    -------
-    GenericRank
-        Guarantee: ``PROVED`` only if every activation is proved to be real analytic and ``full_rank`` is PROVED: then
-        ``{U : rank Psi(U) < N}`` is closed and of measure zero, for ``det(Psi Psi^T)`` is analytic in U on all of R^p
-        and not identically zero (THEORY W0; Mityagin, The zero set of a real analytic function, 2015). ``REFUTED``
-        only if no U has full rank, or a box of positive measure has none.
-    """
-    if full_rank is Verdict.REFUTED:
-        return GenericRank(Verdict.REFUTED, "no U has full rank", False)
-    smooth, why = analytic(network)
-    if smooth is Verdict.REFUTED:
-        dead = None if inputs is None else dead_open_set(network, inputs)
-        if dead is None:
-            return GenericRank(Verdict.UNDECIDED, f"W0 does not apply: {why}", False)
-        reason = f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U: {dead.explanation}"
-        return GenericRank(Verdict.REFUTED, reason, False, dead=dead)
-    if smooth is not Verdict.PROVED:
-        return GenericRank(Verdict.UNDECIDED, f"W0 needs analytic activations: {why}", True)
-    if full_rank is not Verdict.PROVED:
-        return GenericRank(Verdict.UNDECIDED, "no U of full rank is known", True, lacks_witness=True)
-    reason = "analytic, and of full rank at one U: so at almost every U (the exceptions are closed and null)"
-    return GenericRank(Verdict.PROVED, reason, True)
+def _conclude(known: Known) -> Finding:
+    found = known.generic
+    if found.applies:
+        return Finding(Verdict.PROVED, "by W0; A3.1 is not needed", ("W0",))
+    if found.verdict is Verdict.REFUTED:
+        return Finding(Verdict.REFUTED, found.reason)
+    return Finding(Verdict.UNDECIDED, "neither Lemma 3.2 nor W0 applies: not analytic")
+
+
+ALMOST_EVERY_U = Statement(
+    label="W0",
+    source="ours",
+    name="One witness settles almost every U",
+    sentence="If Psi is analytic in U on R^p and has full row rank at one U*, then at almost every U, and every local "
+    "valley of every convex finite loss of Psi V reaches the infimum.",
+    formula="rank Psi(U*) = N  =>  |{U : rank Psi(U) < N}| = 0",
+    hypotheses="analytic activations, V free, no output bias, no regulariser",
+    how="structural",
+    prove=_prove,
+    may_rest_on=("LA.1", "L3.2 construction"),
+    claims=(W0,),
+)
+GENERIC_RANK = Statement(
+    label="L3.2 genericity",
+    source="paper",
+    place="Lemma 3.2",
+    name="almost every U has full rank",
+    sentence="The set of U where Psi(U) has rank below N has Lebesgue measure zero.",
+    formula="|{U : rank Psi(U) < N}| = 0",
+    hypotheses="A3.1 in the paper; here W0",
+    how="structural",
+    prove=_conclude,
+    may_rest_on=("W0",),
+)

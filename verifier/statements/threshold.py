@@ -50,6 +50,13 @@ def prove_threshold() -> ThresholdProof:
     -------
     ThresholdProof
         Guarantee: ``PROVED`` only if sympy evaluated the sign, the value or the tautology of every step to be true.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> found = vf.prove_threshold()
+    >>> found.verdict, len(found.steps)
+    (<Verdict.PROVED: 'PROVED'>, 10)
     """
     m = sympy.Symbol("m", real=True)
     rest, total = sympy.Symbol("S", nonnegative=True), sympy.Symbol("T", positive=True)

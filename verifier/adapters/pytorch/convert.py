@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from verifier.adapters.pytorch.affine import distinct
-from verifier.adapters.pytorch.operations import Context, function_operation, module_operation
-from verifier.adapters.pytorch.parameters import Parameters
+from verifier.adapters.pytorch.operations import function_operation, module_operation
+from verifier.adapters.pytorch.parameters import Context, Parameters
 from verifier.adapters.pytorch.tracing import in_words, layer_name, trace
 from verifier.adapters.pytorch.values import Draft, Plan, Value, refuse
 from verifier.display import Facts, Shown, Table, count
 from verifier.errors import InputError, installing, nearest, one_line
-from verifier.network.layers import AvgPool, Dense, Layer, Shape, Source
+from verifier.network.layers import Dense, Layer, Shape, Source
 from verifier.network.network import Array, Network
 
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ class TorchNetwork(Shown):
         The head's weights, a row for each skip unit, in the order of Psi's columns.
     names : tuple of str
         For each layer of the network what it is in the module, then the head: ``("features.0", ..., "head")``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import verifier as vf
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 4, bias=False))
+    >>> vf.from_torch(module, input_shape=2)
+    <TorchNetwork: 1 layer, p = 9 parameters, M = 3 skip units
+      input 2; head 2, 4 outputs>
     """
 
     network: Network
@@ -99,6 +108,17 @@ def from_torch(
     ------
     InputError
         PyTorch is not installed, or something in the module has no counterpart: one line that names it, and the remedy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import verifier as vf
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 4, bias=False))
+    >>> found = vf.from_torch(module, input_shape=2)
+    >>> found.network.layers, found.v.shape
+    ((Dense(3, 'tanh', skip=True),), (3, 4))
+    >>> bool((found.network.views(found.u)["layer0.weight"] == module[0].weight.detach().numpy()).all())
+    True
     """
     if output_bias not in get_args(OutputBias):
         raise InputError(f"output_bias = {one_line(output_bias)} is unknown; {nearest(str(output_bias), _BIASES)}")
@@ -180,15 +200,10 @@ def _head(plan: Plan, output: Any) -> Draft:
             "from_torch: there is no linear head: the module returns a concatenation, a selection or positions; "
             "end it with one nn.Linear(..., bias=False)"
         )
-    if not isinstance(head.layer, Dense) or head.stage:
-        why = (
-            f"its activation ({head.layer.activation.name})"
-            if head.stage and not isinstance(head.layer, AvgPool)
-            else ""
-        )
-        refuse(
-            head.where, f"the module ends with {why or 'it'}, not with a linear head; return nn.Linear(..., bias=False)"
-        )
+    if head.weight is None or head.weight.ndim != 2 or head.stage:  # a pool, a convolution, an activation
+        sigma = head.layer.activation
+        last = f"its activation ({sigma.name})" if head.stage and sigma is not None else "it"
+        refuse(head.where, f"the module ends with {last}, not with a linear head; return nn.Linear(..., bias=False)")
     if head.readers:
         refuse(head.where, f"is the head, and {head.readers[0]} reads it; let the module end with it")
     return head

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from verifier.adapters.pytorch import affine
 from verifier.adapters.pytorch.activations import RULES
-from verifier.adapters.pytorch.parameters import Parameters
+from verifier.adapters.pytorch.parameters import Context
 from verifier.adapters.pytorch.shaping import joined, picked, reshape, select
-from verifier.adapters.pytorch.values import BATCH, DEVICE, Plan, Value, refuse
+from verifier.adapters.pytorch.values import BATCH, DEVICE, Value, refuse
 from verifier.errors import InputError
 
 SUPPORTED = (
@@ -42,16 +41,6 @@ REMEDIES: dict[str, str] = {
 
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 _CONV = ("weight", "bias", "stride", "padding", "dilation", "groups")
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Where an operation stands: the plan and the parameters taken so far, its name and words for it."""
-
-    plan: Plan
-    parameters: Parameters
-    name: str
-    where: str
 
 
 Operation = Callable[[Context, Value, dict[str, Any]], Any]
@@ -97,15 +86,15 @@ def function_operation(context: Context, target: Any, args: Sequence[Any], kwarg
     operation, names = known
     if operation is _reshape and method:  # view(2, -1), or view((2, -1))
         args = (args[0], args[1] if len(args) == 2 and isinstance(args[1], Sequence) else args[1:])
-    given = dict(zip(("input", *names), args, strict=False)) | kwargs
-    first = given.pop("input", given.get("tensors"))
+    arguments = dict(zip(("input", *names), args, strict=False)) | kwargs
+    first = arguments.pop("input", arguments.get("tensors"))
     if operation is _pick and isinstance(first, tuple):
-        return first[given["index"]]
+        return first[arguments["index"]]
     if operation is not _cat and not isinstance(first, Value):
         refuse(context.where, "is not applied to the output of a layer; apply it to one")
-    if any(isinstance(given.get(key), Value) for key in given):
+    if any(isinstance(arguments.get(key), Value) for key in arguments):
         refuse(context.where, f"has two outputs of layers as arguments; {SUPPORTED}")
-    return operation(context, first, given)
+    return operation(context, first, arguments)
 
 
 def _involves(values: Any) -> bool:
@@ -116,37 +105,11 @@ _ARITHMETIC = (operator.mul, operator.add, operator.sub, operator.floordiv)
 """What modules do with sizes."""
 
 
-def _linear(context: Context, value: Value, given: dict[str, Any]) -> Value:
-    _require_parameters(given, context.where)
-    weight, bias = given["weight"], given.get("bias")
-    return affine.linear(context.plan, context.parameters, value, weight, bias, context.name, context.where)
-
-
-def _convolution(axes: int) -> Operation:
-    def convolve(context: Context, value: Value, given: dict[str, Any]) -> Value:
-        _require_parameters(given, context.where)
-        return affine.convolution(context.plan, context.parameters, value, axes, context.name, context.where, given)
-
-    return convolve
-
-
-def _average(axes: int) -> Operation:
-    return lambda context, value, given: affine.average(context.plan, value, axes, context.name, context.where, given)
-
-
-def _adaptive(axes: int) -> Operation:
-    return lambda context, value, given: affine.adaptive(context.plan, value, axes, context.name, context.where, given)
-
-
-def _mean(context: Context, value: Value, given: dict[str, Any]) -> Value:
-    return affine.mean(context.plan, value, context.name, context.where, given.get("dim"), given.get("keepdim", False))
-
-
 def _activation(name: str) -> Operation:
     rule = RULES[name]
 
-    def apply(context: Context, value: Value, given: dict[str, Any]) -> Value:
-        parameters = {key: given.get(key, default) for key, default in rule.parameters}
+    def apply(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
+        parameters = {key: arguments.get(key, default) for key, default in rule.parameters}
         try:
             sigma = rule.make(**parameters)
         except InputError as error:
@@ -156,51 +119,43 @@ def _activation(name: str) -> Operation:
     return apply
 
 
-def _same(context: Context, value: Value, given: dict[str, Any]) -> Value:
+def _same(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
     return value
 
 
-def _dropout(context: Context, value: Value, given: dict[str, Any]) -> Value:
-    if given.get("training", True):
+def _dropout(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
+    if arguments.get("training", True):
         refuse(context.where, "drops units in evaluation, too; pass training=self.training")
     return value
 
 
-def _flatten(context: Context, value: Value, given: dict[str, Any]) -> Value:
-    start, end = given.get("start_dim", 0), given.get("end_dim", -1)
+def _flatten(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
+    start, end = arguments.get("start_dim", 0), arguments.get("end_dim", -1)
     if start != 1 or end not in (-1, len(value.shape)):
         refuse(context.where, f"flattens from {start} to {end}; only torch.flatten(x, 1) is supported")
     return Value(value.parts, (value.size,), value.columns)
 
 
-def _shape(context: Context, value: Value, given: dict[str, Any]) -> Any:
+def _shape(context: Context, value: Value, arguments: dict[str, Any]) -> Any:
     sizes = (BATCH, *value.shape)
-    if given.get("name") == "device":
+    if arguments.get("name") == "device":
         return DEVICE
-    if given.get("name", "shape") != "shape":
-        refuse(context.where, f"reads the attribute {given['name']!r} of an output; only its shape is known")
-    axis = given.get("dim")
+    if arguments.get("name", "shape") != "shape":
+        refuse(context.where, f"reads the attribute {arguments['name']!r} of an output; only its shape is known")
+    axis = arguments.get("dim")
     return sizes if axis is None else sizes[axis]
 
 
-def _pick(context: Context, value: Value, given: dict[str, Any]) -> Any:
-    return picked(value, given["index"], context.where)
+def _pick(context: Context, value: Value, arguments: dict[str, Any]) -> Any:
+    return picked(value, arguments["index"], context.where)
 
 
-def _select(context: Context, value: Value, given: dict[str, Any]) -> Value:
-    return select(value, given.get("dim"), given.get("index"), context.where)
+def _select(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
+    return select(value, arguments.get("dim"), arguments.get("index"), context.where)
 
 
-def _cat(context: Context, value: Any, given: dict[str, Any]) -> Value:
-    return joined(value, given.get("dim", 0), context.where)
-
-
-def _require_parameters(given: dict[str, Any], where: str) -> None:
-    import torch
-
-    for name in ("weight", "bias"):
-        if not isinstance(given.get(name), torch.nn.Parameter | None):
-            refuse(where, f"its {name} is not a parameter of the module but computed; make it one")
+def _cat(context: Context, value: Any, arguments: dict[str, Any]) -> Value:
+    return joined(value, arguments.get("dim", 0), context.where)
 
 
 @lru_cache(maxsize=1)
@@ -210,13 +165,13 @@ def _modules() -> dict[type, tuple[Operation, tuple[str, ...]]]:
 
     convolutions = (*_CONV, "padding_mode")
     found: dict[type, tuple[Operation, tuple[str, ...]]] = {
-        nn.Linear: (_linear, ("weight", "bias")),
-        nn.Conv1d: (_convolution(1), convolutions),
-        nn.Conv2d: (_convolution(2), convolutions),
-        nn.AvgPool1d: (_average(1), _POOL),
-        nn.AvgPool2d: (_average(2), _POOL),
-        nn.AdaptiveAvgPool1d: (_adaptive(1), ("output_size",)),
-        nn.AdaptiveAvgPool2d: (_adaptive(2), ("output_size",)),
+        nn.Linear: (affine.linear, ("weight", "bias")),
+        nn.Conv1d: (partial(affine.convolution, axes=1), convolutions),
+        nn.Conv2d: (partial(affine.convolution, axes=2), convolutions),
+        nn.AvgPool1d: (partial(affine.average, axes=1), _POOL),
+        nn.AvgPool2d: (partial(affine.average, axes=2), _POOL),
+        nn.AdaptiveAvgPool1d: (partial(affine.adaptive, axes=1), ("output_size",)),
+        nn.AdaptiveAvgPool2d: (partial(affine.adaptive, axes=2), ("output_size",)),
         nn.Flatten: (_flatten, ("start_dim", "end_dim")),
         nn.Identity: (_same, ()),
     }
@@ -235,18 +190,18 @@ def _functions() -> dict[Any, tuple[Operation, tuple[str, ...]]]:
     from torch.nn import functional
 
     found: dict[Any, tuple[Operation, tuple[str, ...]]] = {
-        functional.linear: (_linear, ("weight", "bias")),
-        functional.conv1d: (_convolution(1), _CONV),
-        functional.conv2d: (_convolution(2), _CONV),
-        functional.avg_pool1d: (_average(1), _POOL),
-        functional.avg_pool2d: (_average(2), _POOL),
-        functional.adaptive_avg_pool1d: (_adaptive(1), ("output_size",)),
-        functional.adaptive_avg_pool2d: (_adaptive(2), ("output_size",)),
+        functional.linear: (affine.linear, ("weight", "bias")),
+        functional.conv1d: (partial(affine.convolution, axes=1), _CONV),
+        functional.conv2d: (partial(affine.convolution, axes=2), _CONV),
+        functional.avg_pool1d: (partial(affine.average, axes=1), _POOL),
+        functional.avg_pool2d: (partial(affine.average, axes=2), _POOL),
+        functional.adaptive_avg_pool1d: (partial(affine.adaptive, axes=1), ("output_size",)),
+        functional.adaptive_avg_pool2d: (partial(affine.adaptive, axes=2), ("output_size",)),
         functional.dropout: (_dropout, ("p", "training", "inplace")),
         torch.flatten: (_flatten, ("start_dim", "end_dim")),
         torch.reshape: (_reshape, ("shape",)),
         torch.index_select: (_select, ("dim", "index")),
-        torch.mean: (_mean, ("dim", "keepdim")),
+        torch.mean: (affine.mean, ("dim", "keepdim")),
         operator.getitem: (_pick, ("index",)),
         getattr: (_shape, ("name",)),
         operator.pow: (_activation("pow"), ("exponent",)),
@@ -260,8 +215,8 @@ def _functions() -> dict[Any, tuple[Operation, tuple[str, ...]]]:
     return found
 
 
-def _reshape(context: Context, value: Value, given: dict[str, Any]) -> Value:
-    return reshape(value, given["shape"], context.where)
+def _reshape(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
+    return reshape(value, arguments["shape"], context.where)
 
 
 _METHODS: dict[str, tuple[Operation, tuple[str, ...]]] = {
@@ -270,7 +225,7 @@ _METHODS: dict[str, tuple[Operation, tuple[str, ...]]] = {
     "flatten": (_flatten, ("start_dim", "end_dim")),
     "size": (_shape, ("dim",)),
     "index_select": (_select, ("dim", "index")),
-    "mean": (_mean, ("dim", "keepdim")),
+    "mean": (affine.mean, ("dim", "keepdim")),
     **dict.fromkeys(("view", "reshape"), (_reshape, ("shape",))),
 }
 """The same for methods of tensors."""

@@ -1,12 +1,16 @@
-"""Weights and biases of a module as binary64 arrays, exactly: every float that PyTorch trains with is one."""
+"""Weights and biases of a module as binary64 arrays, exactly: every float that PyTorch trains with is one.
+
+`Context` is what an operation of the graph is translated in.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from verifier.adapters.pytorch.values import Array, refuse
+from verifier.adapters.pytorch.values import Array, Plan, refuse
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +20,7 @@ class Parameters:
     """Takes the parameters of layers, and sees to it that no two layers share them."""
 
     def __init__(self) -> None:
-        """Nothing is taken yet."""
+        """Start with no parameter taken."""
         self._taken: list[tuple[torch.Tensor, str]] = []
 
     def take(self, tensor: torch.Tensor, kind: str, where: str) -> Array:
@@ -75,6 +79,16 @@ class Parameters:
             where,
             f"{shared}; layers here share no weights: give it a copy, nn.Parameter(weight.detach().clone())",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where an operation stands: the plan and the parameters taken so far, its name and words for it."""
+
+    plan: Plan
+    parameters: Parameters
+    name: str
+    where: str
 
 
 def overlap(one: torch.Tensor, other: torch.Tensor) -> bool:

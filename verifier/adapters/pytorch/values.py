@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.errors import ExpressionError, InputError
-from verifier.network.layers import AvgPool, Layer, Shape, Source
+from verifier.network.layers import Layer, Shape, Source
 from verifier.sigma.activations import Activation, activation
 from verifier.sigma.expressions import T
 
@@ -186,13 +186,14 @@ class Plan:
         if part.source == "input":
             refuse(where, "is applied to the input; apply it to the data before they are given")
         draft = self.drafts[part.source]
-        if isinstance(draft.layer, AvgPool):
+        inner = draft.layer.activation
+        if inner is None:
             refuse(where, f"is applied to {draft.where}, and a pool has no activation; apply it before the pool")
         if part.stage != draft.stage or draft.readers:
             reader = draft.readers[0] if draft.readers else "another activation"
             refuse(where, f"is applied to {draft.where}, which {reader} reads without it; {_TWO}")
         try:
-            draft.layer = replace(draft.layer, activation=composed(sigma, draft.layer.activation))
+            draft.layer = replace(draft.layer, activation=composed(sigma, inner))  # type: ignore[arg-type]  # no pool
         except ExpressionError as error:
             refuse(where, str(error))
         draft.stage += 1

@@ -9,60 +9,32 @@ at most 1 wide near 0 and geometric far out, so that the bounds do not suffer fr
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import pairwise
 from typing import Any
 
 from flint import arb, fmpq
 
 from verifier.balls.activation import integer_power, tree_kernel
-from verifier.balls.binary64 import elementary
 from verifier.balls.binary64.bounds import TINY, U
+from verifier.balls.binary64.float_functions import FLOAT_FUNCTIONS, Array, Image, Unsupported, rounded
 from verifier.balls.exact import upper_float
 from verifier.balls.precision import working_precision
 from verifier.sigma.activations import Activation
-from verifier.sigma.tree import evaluate, tree_of
+from verifier.sigma.functions import FUNCTIONS
+from verifier.sigma.tree import Ops, evaluate, tree_of
 
-Array = Any
 MAX_POWER = 64
 BITS = 64
 _U = arb(U)
 _TINY = arb(TINY)
-_LARGEST = arb(2) ** 1023
-"""Intermediate results must stay below: an overflow in binary64 is not a relative error."""
 
 
-class Unsupported(Exception):
-    """The expression needs a function that this engine has no proved version of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """What is known of a node on one piece: a ball around the exact values, and how far the computed ones may be."""
-
-    ball: arb
-    error: arb
-
-    @property
-    def size(self) -> arb:
-        """Upper bound of the exact values' magnitude."""
-        return self.ball.abs_upper()
-
-
-def _rounded(ball: arb, error: arb) -> Image:
-    """One rounding on top of an error: ``e + u (|x| + e)``, and an allowance for underflow."""
-    if not ball.abs_upper() + error < _LARGEST:
-        raise Unsupported("an intermediate result may overflow")
-    return Image(ball, (error + _U * (ball.abs_upper() + error) + _TINY).upper())
-
-
-class _ErrorOps:
+class _ErrorOps(Ops[Image]):
     """Error analysis on one piece. Guarantee: each rule bounds |computed - exact| for all arguments in the piece."""
-
-    def __init__(self, piece: arb) -> None:
-        self.piece = piece
 
     def const(self, p: int, q: int) -> Image:
         value = arb(fmpq(p, q))
@@ -77,20 +49,11 @@ class _ErrorOps:
     def e(self) -> Image:
         return Image(arb.const_e(), _U * 4)
 
-    def var(self) -> Image:
-        return Image(self.piece, arb(0))
-
     def add(self, *terms: Image) -> Image:
-        total = terms[0]
-        for term in terms[1:]:
-            total = _rounded(total.ball + term.ball, total.error + term.error)
-        return total
+        return reduce(lambda a, b: rounded(a.ball + b.ball, a.error + b.error), terms)
 
     def mul(self, *factors: Image) -> Image:
-        total = factors[0]
-        for factor in factors[1:]:
-            total = _product(total, factor)
-        return total
+        return reduce(_product, factors)
 
     def div(self, numerator: Image, denominator: Image) -> Image:
         least = denominator.ball.abs_lower() - denominator.error
@@ -98,7 +61,7 @@ class _ErrorOps:
             raise Unsupported("a denominator may vanish")
         ball = numerator.ball / denominator.ball
         # |a'/b' - a/b| <= (|a' - a| + |a/b| |b' - b|) / |b'|
-        return _rounded(ball, (numerator.error + ball.abs_upper() * denominator.error) / least)
+        return rounded(ball, (numerator.error + ball.abs_upper() * denominator.error) / least)
 
     def pow_int(self, base: Image, n: int) -> Image:
         result = _power(base, n, _product)
@@ -109,20 +72,16 @@ class _ErrorOps:
 
     def call(self, name: str, *args: Image) -> Image:
         if name in ("max", "min"):
-            ball, error = args[0].ball, args[0].error
-            for other in args[1:]:
-                ball = ball.max(other.ball) if name == "max" else ball.min(other.ball)
-                error = error.max(other.error)
-            return Image(ball, error)
-        rule = _RULES.get(name)
-        if rule is None:
+            pick = FUNCTIONS[name].arb
+            return reduce(lambda a, b: Image(pick(a.ball, b.ball), a.error.max(b.error)), args)
+        if name not in FLOAT_FUNCTIONS:
             raise Unsupported(name)
-        return rule(args[0])
+        return FLOAT_FUNCTIONS[name].error(*args)
 
 
 def _product(a: Image, b: Image) -> Image:
     ball = a.ball * b.ball
-    return _rounded(ball, a.size * b.error + b.size * a.error + a.error * b.error)
+    return rounded(ball, a.size * b.error + b.size * a.error + a.error * b.error)
 
 
 def _power(base: Any, n: int, times: Callable[[Any, Any], Any]) -> Any:
@@ -137,114 +96,12 @@ def _power(base: Any, n: int, times: Callable[[Any, Any], Any]) -> Any:
     return result
 
 
-def _exp(x: Image) -> Image:
-    top = x.ball.upper() + x.error
-    if not top <= elementary.EXP_HIGH:
-        raise Unsupported("exp overflows")
-    moved = top.exp() * x.error.expm1()
-    return Image(x.ball.exp(), (moved + top.exp() * elementary.EXP_ULPS * _U + elementary.EXP_FLUSHED).upper())
-
-
-def _expm1(x: Image) -> Image:
-    return _rounded(x.ball.expm1(), _exp(x).error)
-
-
-def _hyperbolic(even: bool) -> Callable[[Image], Image]:
-    def rule(x: Image) -> Image:
-        plus, minus = _exp(x), _exp(Image(-x.ball, x.error))
-        inner = _rounded(plus.ball + minus.ball, plus.error + minus.error)
-        return Image(x.ball.cosh() if even else x.ball.sinh(), inner.error / 2 + _TINY)
-
-    return rule
-
-
-def _sqrt(x: Image) -> Image:
-    if not x.ball.upper() >= 0:
-        raise Unsupported("the root of a negative number")
-    low = x.ball.lower().max(arb(0))
-    change = x.error.sqrt()
-    if low > 0:
-        change = change.min(x.error / low.sqrt())
-    return _rounded(low.sqrt().union(x.ball.upper().sqrt()), change)
-
-
-def _log(x: Image) -> Image:
-    low = x.ball.lower() - x.error
-    if not (low > arb(2) ** -1000 and x.size + x.error < arb(2) ** 1000):
-        raise Unsupported("a logarithm near 0 or infinity")
-    ball = x.ball.log()
-    size = ball.abs_upper() + x.error / low
-    return Image(ball, (x.error / low + arb(fmpq(103, 100)) * elementary.LOG_CHECK * (1 + size) + 4 * _U).upper())
-
-
-def _log1p(x: Image) -> Image:
-    return _log(_rounded(x.ball + 1, x.error))
-
-
-def _lipschitz_one(function: Callable[[arb], arb], own: Callable[[Image], arb], slope: float = 1.0) -> Any:
-    """A function with Lipschitz constant ``slope`` and a computed version that is off by ``own``."""
-
-    def rule(x: Image) -> Image:
-        ball = function(x.ball.lower()).union(function(x.ball.upper()))
-        return Image(ball, (slope * x.error + own(x) + _TINY).upper())
-
-    return rule
-
-
-def _sigmoid(z: arb) -> arb:
-    return 1 / (1 + (-z).exp())
-
-
-def _softplus(z: arb) -> arb:
-    return z + (-z).exp().log1p() if z > 0 else z.exp().log1p()
-
-
-def _trigonometric(function: Callable[[arb], arb]) -> Callable[[Image], Image]:
-    def rule(x: Image) -> Image:
-        if not x.size + x.error < elementary.TRIGONOMETRIC_LIMIT:
-            raise Unsupported("a trigonometric function of a large argument")
-        return Image(function(x.ball), (x.error + elementary.sin_error() + _TINY).upper())
-
-    return rule
-
-
-def _erf_image(x: Image, sign: int = 1) -> Image:
-    ball = (sign * x.ball.lower()).erf().union((sign * x.ball.upper()).erf())
-    return Image(ball, (arb(fmpq(1129, 1000)) * x.error + elementary.erf_error() + _TINY).upper())
-
-
-def _erfc(x: Image) -> Image:
-    inner = _erf_image(x)
-    return Image(x.ball.lower().erfc().union(x.ball.upper().erfc()), _rounded(1 - inner.ball, inner.error).error)
-
-
-_RULES: dict[str, Callable[[Image], Image]] = {
-    "exp": _exp,
-    "expm1": _expm1,
-    "sinh": _hyperbolic(False),
-    "cosh": _hyperbolic(True),
-    "sqrt": _sqrt,
-    "log": _log,
-    "log1p": _log1p,
-    "tanh": _lipschitz_one(arb.tanh, lambda x: arb(elementary.TANH_ULPS) * _U),
-    "sigmoid": _lipschitz_one(_sigmoid, lambda x: arb(elementary.SIGMOID_ULPS) * _U, 0.25),
-    "softplus": _lipschitz_one(
-        _softplus, lambda x: arb(elementary.SOFTPLUS_ULPS) * _U * _softplus(x.ball.upper() + x.error)
-    ),
-    "atan": _lipschitz_one(arb.atan, lambda x: arb(elementary.arctan_error())),
-    "erf": _erf_image,
-    "erfc": _erfc,
-    "sin": _trigonometric(arb.sin),
-    "cos": _trigonometric(arb.cos),
-    "abs": lambda x: Image(abs(x.ball), x.error),
-}
-
-
-class _ArrayOps:
+class _ArrayOps(Ops[Any]):
     """The same tree over one-dimensional arrays."""
 
     def __init__(self, xp: Any, t: Array) -> None:
-        self.xp, self.t = xp, t
+        super().__init__(t)
+        self.xp = xp
 
     def const(self, p: int, q: int) -> Any:
         return p / q
@@ -255,80 +112,40 @@ class _ArrayOps:
     def e(self) -> Any:
         return math.e
 
-    def var(self) -> Array:
-        return self.t
-
-    def add(self, *terms: Any) -> Any:
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        return total
-
-    def mul(self, *factors: Any) -> Any:
-        total = factors[0]
-        for factor in factors[1:]:
-            total = total * factor
-        return total
-
-    def div(self, numerator: Any, denominator: Any) -> Any:
-        return numerator / denominator
-
     def pow_int(self, base: Any, n: int) -> Any:
-        return _power(base, n, lambda a, b: a * b)
+        return _power(base, n, operator.mul)
 
     def pow_rational(self, base: Any, p: int, q: int) -> Any:
         raise Unsupported(f"the power {p}/{q}")
 
     def call(self, name: str, *args: Any) -> Any:
-        xp = self.xp
-        values = [self._array(value) for value in args]
+        values = [self.array(value) for value in args]
         if name in ("max", "min"):
-            pick = xp.maximum if name == "max" else xp.minimum
-            value = values[0]
-            for other in values[1:]:
-                value = pick(value, other)
-            return value
-        (x,) = values
-        if name == "exp":
-            return elementary.exp(xp, x)
-        if name == "expm1":
-            return elementary.exp(xp, x) - 1.0
-        if name in ("sinh", "cosh"):
-            plus, minus = elementary.exp(xp, x), elementary.exp(xp, -x)
-            return (plus + minus if name == "cosh" else plus - minus) * 0.5
-        if name == "sqrt":
-            return xp.sqrt(xp.maximum(x, xp.asarray(0.0, dtype=xp.float64)))
-        if name == "log1p":
-            return elementary.log(xp, x + 1.0)
-        if name == "erfc":
-            return 1.0 - elementary.erf(xp, x)
-        if name == "cos":
-            return elementary.sin(xp, x, 1)
-        if name == "abs":
-            return xp.abs(x)
-        return _FUNCTIONS[name](xp, x)
+            return reduce(self.xp.maximum if name == "max" else self.xp.minimum, values)
+        return FLOAT_FUNCTIONS[name].array(self.xp, *values)
 
-    def _array(self, value: Any) -> Array:
+    def array(self, value: Any) -> Array:
+        """Spread a constant over the argument's shape."""
         if isinstance(value, float | int):
-            return self.xp.full(self.t.shape, float(value), dtype=self.xp.float64)
+            return self.xp.full(self.argument.shape, float(value), dtype=self.xp.float64)
         return value
 
 
-_FUNCTIONS: dict[str, Callable[[Any, Array], Array]] = {
-    "tanh": elementary.tanh,
-    "sigmoid": elementary.sigmoid,
-    "softplus": elementary.softplus,
-    "log": elementary.log,
-    "erf": elementary.erf,
-    "atan": elementary.arctan,
-    "sin": elementary.sin,
-}
-
-
 def array_kernel(activation: Activation, xp: Any) -> Callable[[Array], Array]:
-    """The activation over one-dimensional float64 arrays; `kernel_bounds` says how good it is.
+    """Make the activation's kernel over one-dimensional float64 arrays; `kernel_bounds` says how good it is.
 
-    Entries of the result are 0 or at least 2^-1013 in magnitude: adding and subtracting 2^-960 removes what is smaller.
+    Parameters
+    ----------
+    activation : Activation
+        What to evaluate.
+    xp : module
+        The array library, NumPy or CuPy.
+
+    Returns
+    -------
+    callable
+        Maps an array to the computed values. Entries are 0 or at least 2^-1013 in magnitude: adding and subtracting
+        2^-960 removes what is smaller.
 
     Raises
     ------
@@ -339,7 +156,7 @@ def array_kernel(activation: Activation, xp: Any) -> Callable[[Array], Array]:
 
     def kernel(t: Array) -> Array:
         ops = _ArrayOps(xp, t)
-        value = ops._array(evaluate(tree, ops))
+        value = ops.array(evaluate(tree, ops))
         return (value + TINY) - TINY
 
     return kernel
@@ -354,7 +171,14 @@ class KernelBounds:
 
 
 def kernel_bounds(activation: Activation, low: float, high: float) -> KernelBounds:
-    """Bounds for arguments in [low, high].
+    """Bound an activation's slope and its kernel's error for arguments in an interval.
+
+    Parameters
+    ----------
+    activation : Activation
+        The activation.
+    low, high : float
+        The ends of the interval.
 
     Returns
     -------
@@ -386,19 +210,19 @@ def _bounds(activation: Activation, low: float, high: float) -> KernelBounds:
     pieces = _pieces(low, high)
     with working_precision(BITS):
         error = max(_error_on(activation, a, b) for a, b in pieces)
-        return KernelBounds(_lipschitz(activation, pieces), error)
+        return KernelBounds(_lipschitz_constant(activation, pieces), error)
 
 
 @lru_cache(maxsize=1 << 14)
 def _error_on(activation: Activation, a: float, b: float) -> float:
     """Upper bound of the kernel's error on one piece."""
-    found = evaluate(tree_of(activation.expression), _ErrorOps(arb(a).union(arb(b)))).error + 2 * _TINY
+    found = evaluate(tree_of(activation.expression), _ErrorOps(Image(arb(a).union(arb(b)), arb(0)))).error + 2 * _TINY
     if not found.is_finite():
         raise Unsupported("an error bound is not finite")
     return upper_float(found)
 
 
-def _lipschitz(activation: Activation, pieces: list[tuple[float, float]]) -> float:
+def _lipschitz_constant(activation: Activation, pieces: list[tuple[float, float]]) -> float:
     """Upper bound of ``|sigma'|`` over the pieces: the worst pieces are halved a while, to sharpen what they bound."""
     found = [(_steepest(activation, a, b), a, b) for a, b in pieces]
     for _ in range(2 * len(pieces) + 64):

@@ -36,7 +36,7 @@ DEVICE_CHUNK = 1 << 25
 """Entries per elementwise chunk on a GPU: far below 2^31, so that no 32-bit index overflows."""
 
 POOL_FRACTION = 0.92
-"""Share of the GPU's memory that CuPy's pool may take."""
+"""Share of the GPU's memory that CuPy's pool may take: the rest is for cuBLAS and other processes."""
 
 
 WRONG_PRODUCT = (
@@ -93,6 +93,13 @@ class Backend:
             Where the product is written down, with the outcome of its spot check; so is it in every record of
             `heard`. Whoever concludes something from it has the record tested first: `canary.require`.
 
+        Returns
+        -------
+        Array
+            Shape (m, n). Guarantee: if the library multiplies as it is trusted to (each entry a sum of the k float64
+            products in some order), ``|c - a b| <= gamma_{k+2} |a||b| + 3k 2^-1022`` entrywise (`bounds`; Jeannerod and
+            Rump 2013). Nothing is guaranteed of a product whose record does not pass.
+
         Raises
         ------
         TypeError
@@ -125,7 +132,10 @@ class Backend:
 
     @contextmanager
     def heard(self) -> Iterator[Products]:
-        """Record all products of the block, whatever else they are written into."""
+        """Record all products of the block, whatever else they are written into.
+
+        Guarantee: every product that this backend makes inside the ``with`` block is in the record yielded.
+        """
         products = Products()
         self.listeners.append(products)
         try:
@@ -134,23 +144,29 @@ class Backend:
             self.listeners[:] = [kept for kept in self.listeners if kept is not products]
 
     def asarray(self, values: NDArray[np.float64]) -> Array:
-        """Take a NumPy array over to the library's device, as float64."""
+        """Take a NumPy array over to the library's device, as float64.
+
+        Guarantee: the same numbers, if ``values`` holds float64 or integers below 2^53.
+        """
         return self.xp.asarray(np.ascontiguousarray(values, dtype=np.float64))
 
     def numpy(self, values: Array) -> NDArray[Any]:
-        """Bring an array back as a NumPy array."""
+        """Bring an array back as a NumPy array, the same numbers."""
         if self.name == "cupy":
             return np.asarray(values.get())
         return np.asarray(values)
 
     def contiguous(self, values: Array) -> Array:
-        """A copy in C order."""
+        """The same matrix in C order, copied where it lies otherwise."""
         if self.name in ("numpy", "cupy"):
             return self.xp.ascontiguousarray(values)
         return self.xp.asarray(values, copy=True)
 
     def map(self, function: Callable[[Array], Array], values: Array) -> Array:
-        """Apply an elementwise function to a C-contiguous array, in place, by chunks that fit the cache."""
+        """Apply an elementwise function to a C-contiguous array, in place, by chunks that fit the cache.
+
+        Guarantee: each entry of the result is the function's value at the entry at the same place, once.
+        """
         flat = self.xp.reshape(values, (-1,))
         size = int(flat.shape[0])
         starts = range(0, size, self.chunk)
@@ -170,7 +186,10 @@ class Backend:
         return self.xp.reshape(flat, values.shape)
 
     def all_finite(self, values: Array) -> bool:
-        """Whether there is no NaN and no infinity (the sum of the absolute values may overflow only by an entry)."""
+        """Whether no entry is NaN or infinite.
+
+        Guarantee: True implies that every entry is finite.
+        """
         if values.shape[0] == 0:
             return True
         return bool(self.xp.all(self.xp.isfinite(values)))
@@ -196,7 +215,7 @@ class Backend:
         return self.xp.matmul(b, self.xp.linalg.inv(lower).T)
 
     def describe(self) -> str:
-        """Library and version, for the record."""
+        """The array library's name and version, for a certificate's record."""
         return f"{self.name} {getattr(self.xp, '__version__', '')}".strip()
 
 
@@ -205,7 +224,19 @@ def _turned(layout: Layout) -> Layout:
 
 
 def numpy_backend(threads: int | None = None) -> Backend:
-    """The NumPy backend; ``threads`` for elementwise work, by default one per core (at most 8)."""
+    """The NumPy backend.
+
+    Parameters
+    ----------
+    threads
+        Threads for elementwise work, by default one per core, at most 8: more only wait for memory.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.numpy_backend(threads=2).name
+    'numpy'
+    """
     import array_api_compat.numpy as xp
 
     return Backend(xp, "numpy", threads=threads or min(8, os.cpu_count() or 1))
@@ -214,10 +245,19 @@ def numpy_backend(threads: int | None = None) -> Backend:
 def cupy_backend() -> Backend:
     """The CuPy backend on the current GPU: FP64 only, emulation switched off, memory pool bounded.
 
+    Guarantee: none beyond `Backend`'s. The environment's switches of emulated or reduced products are refused when set,
+    and set to 0; that products are then FP64 is what the canary tests.
+
     Raises
     ------
     InputError
-        In one line, if there is no CuPy or no GPU.
+        In one line, if there is no CuPy or no GPU, or emulation is asked for.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> vf.cupy_backend().name  # doctest: +SKIP
+    'cupy'
     """
     asked = {name: os.environ.get(name, "0") for name in EMULATION}
     wrong = [name for name, value in asked.items() if value not in ("0", "")]

@@ -103,6 +103,13 @@ def canary(backend: Backend, products: Products | Iterable[Shape3 | Signature]) 
     ------
     ValueError
         If a shape has a negative number.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> report = vf.canary(vf.numpy_backend(1), [(20, 30, 40)])
+    >>> report.passed, report.products
+    (True, 1)
     """
     record = products if isinstance(products, Products) else _as_record(backend, products)
     record.settle()

@@ -18,18 +18,20 @@ from typing import Any
 
 import numpy as np
 
-from verifier.balls.binary64.activation import Unsupported, array_kernel, kernel_bounds
+from verifier.balls.binary64.activation import array_kernel, kernel_bounds
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.backend import NotEnclosed as NotEnclosed
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, inflation, upper
 from verifier.balls.binary64.canary import require_products
 from verifier.balls.binary64.elementary import LogarithmRefused
+from verifier.balls.binary64.float_functions import Unsupported
 from verifier.balls.binary64.products import Products
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.display import Brief
-from verifier.network.layers import AvgPool, Conv, Dense, window_indices
+from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array as NumpyArray
 from verifier.network.network import Network
+from verifier.network.windows import window_indices
 from verifier.sigma.activations import Activation
 
 BLOCK_BYTES = 64 * 2**20
@@ -73,6 +75,17 @@ class FloatEnclosure(Brief):
     ------
     NotEnclosed
         From the block iterators, if there is no finite enclosure, or the platform's products are not as trusted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> features = vf.FloatEnclosure(network, u, x, vf.numpy_backend(1))
+    >>> rows, midpoints, radii = next(features.row_blocks())
+    >>> rows, midpoints.shape, radii.shape, bool(radii.max() < 1e-14)
+    (slice(0, 3, None), (3, 3), (3,), True)
     """
 
     network: Network

@@ -18,12 +18,14 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from verifier.balls.arguments import given_weights
 from verifier.balls.binary64 import elementary
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.bounds import TINY, U, gamma, upper
 from verifier.balls.binary64.canary import require
-from verifier.balls.binary64.float_enclosure import QUIETLY, FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import QUIETLY, FloatEnclosure
 from verifier.balls.binary64.margins import exact_floats, float_margins
-from verifier.balls.exact import ExactArray, given_weights
+from verifier.balls.exact import ExactArray
 from verifier.display import Brief
 from verifier.network.arguments import given_counts, given_labels
 
@@ -42,12 +44,34 @@ class Logits(Brief):
 def float_logits(features: FloatEnclosure, weights: ExactArray) -> Logits:
     """Enclose the logits; for margins use `float_margins`, where what the columns of V have in common cancels.
 
-    Guarantee: ``|G_ij - mid_ij| <= gamma_{M+2} ||A_i|| ||V_j|| + sum_k q_k |V_kj|``, which is ``radius_ij``.
+    Parameters
+    ----------
+    features
+        Enclosure of Psi(U), shape (N, M), in binary64.
+    weights
+        Output weights V, shape (M, m).
+
+    Returns
+    -------
+    Logits
+        Guarantee: ``|G_ij - mid_ij| <= gamma_{M+2} ||A_i|| ||V_j|| + sum_k q_k |V_kj|``, which is ``radius_ij``.
+        Source: Cauchy and Schwarz, with `bounds` for the rounding.
 
     Raises
     ------
     NotEnclosed
         If the weights are no binary64 numbers of moderate size, something overflows, or the platform's canary fails.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> features = vf.FloatEnclosure(network, u, x, vf.numpy_backend(1))
+    >>> logits = vf.float_logits(features, vf.ExactArray.of_floats(np.eye(3)[:, :2]))
+    >>> logits.mid.shape, bool(logits.radius.max() < 1e-14)
+    ((3, 2), True)
     """
     backend, xp, m = features.backend, features.backend.xp, features.columns
     weights = given_weights(features.columns, weights, "weights")
@@ -73,12 +97,35 @@ def float_loss(
 ) -> arb:
     """Enclose ``Phi(U, V) = (1/n) sum_i n_i log(1 + sum_k exp(-m_ik))``.
 
-    Guarantee: the ball contains the exact loss. Its radius is absolute, about 1e-13: a loss near 0 needs Arb.
+    Parameters
+    ----------
+    features, weights
+        As for `float_logits`.
+    labels
+        True classes, shape (N,).
+    multiplicities
+        How often each sample occurs, N of them.
+
+    Returns
+    -------
+    arb
+        Guarantee: the ball contains the exact loss. Its radius is absolute, about 1e-13: a loss near 0 needs Arb.
 
     Raises
     ------
     NotEnclosed
         As `float_logits`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import verifier as vf
+    >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
+    >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
+    >>> features = vf.FloatEnclosure(network, u, x, vf.numpy_backend(1))
+    >>> loss = vf.float_loss(features, vf.ExactArray.of_floats(np.zeros((3, 2))), np.array([0, 1, 1]), [1, 1, 1])
+    >>> vf.at_least(loss), vf.at_most(loss)  # log 2
+    ('0.6931', '0.6932')
     """
     weights = given_weights(features.columns, weights, "weights")
     labels = given_labels(labels, features.samples, weights.shape[1])

@@ -13,9 +13,10 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.bounds import TINY, gamma, upper
 from verifier.balls.binary64.canary import require
-from verifier.balls.binary64.float_enclosure import QUIETLY, FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_enclosure import QUIETLY, FloatEnclosure
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import Progress
 
@@ -33,6 +34,17 @@ def float_margins(
     progress: Progress | None = None,
 ) -> list[Rows]:
     """Enclose the margins of several output weight matrices in one pass over Psi.
+
+    Parameters
+    ----------
+    features
+        Enclosure of Psi(U), shape (N, M), in binary64.
+    weights
+        Exact output weights, each of shape (M, m).
+    labels
+        True classes, shape (N,).
+    progress
+        Called with the fraction done.
 
     Returns
     -------
@@ -79,6 +91,11 @@ def exact_floats(weight: ExactArray) -> NDArray[np.float64]:
     """The weights as binary64 numbers if that loses nothing.
 
     Guarantee: the result equals the exact array.
+
+    Raises
+    ------
+    NotEnclosed
+        If it would lose something, or a number is so small or large that products under- or overflow.
     """
     values, exponent = weight.terms[0]
     short = values.dtype.kind == "f" or bool((np.abs(values.astype(object)) < 2**53).all())

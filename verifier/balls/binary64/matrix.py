@@ -67,6 +67,13 @@ class MatrixEnclosure:
     ------
     InputError
         In one line, for another shape, an entry that binary64 does not hold exactly, a negative radius.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> source = vf.MatrixEnclosure(vf.numpy_backend(1), [[3.0, 0.0, 4.0], [0.0, 5.0, 0.0]])
+    >>> source.samples, source.columns
+    (2, 3)
     """
 
     def __init__(self, backend: Backend, midpoints: NDArray[np.float64], radii: NDArray[np.float64] | None = None):

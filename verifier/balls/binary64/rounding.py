@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from verifier.balls.binary64.backend import Backend
 
 BLOCK = 1 << 22
-"""Entries built at a time."""
+"""Entries built at a time, at most: 32 MiB of them."""
 
 Bits = NDArray[np.uint64]
 
@@ -34,7 +34,11 @@ CHECKS = ("rounding", "division", "sqrt", "subnormals")
 
 
 def rounded(value: Fraction) -> int:
-    """Bits of a rational number rounded to nearest even, in integer arithmetic; no overflow."""
+    """Bits of the binary64 number nearest to a rational one, ties to even, in integer arithmetic.
+
+    Guarantee: exact for ``|value| < 2^1023``, subnormal results included (IEEE 754-2019, 4.3.1): Python's ``round``
+    takes ties of fractions to even.
+    """
     if value == 0:
         return 0
     sign, size = (1 << 63 if value < 0 else 0), abs(value)
@@ -46,15 +50,21 @@ def rounded(value: Fraction) -> int:
 
 
 def rounded_root(value: Fraction) -> int:
-    """Bits of the square root of a positive binary64 number rounded to nearest."""
+    """Bits of the square root of a positive binary64 number rounded to nearest.
+
+    Guarantee: exact. Results and ties are multiples of 2^-1200, so none lies strictly between two neighbouring ones,
+    and half a unit in that place stands for all of the root that is left.
+    """
     scaled = value * 4**1200
     root = math.isqrt(scaled.numerator)
-    # half a unit in a place far below the last bit stands for the rest
     return rounded(Fraction(2 * root + (root * root != scaled.numerator), 2 ** (1200 + 1)))
 
 
 def value_of(bits: int) -> Fraction:
-    """The number with these bits (finite)."""
+    """The finite number with these bits.
+
+    Guarantee: exact.
+    """
     exponent, mantissa = bits >> 52 & 0x7FF, bits & (1 << 52) - 1
     size = Fraction(mantissa + (1 << 52 if exponent else 0)) * Fraction(2) ** (max(exponent, 1) - 1075)
     return -size if bits >> 63 else size
@@ -72,7 +82,10 @@ def show(bits: int) -> str:
 
 
 def mismatch(got: NDArray[Any], want: Bits) -> tuple[int, ...] | None:
-    """Index of the first entry whose bits differ; zeros are equal."""
+    """Index of the first entry whose bits differ; the two zeros are equal.
+
+    Guarantee: None implies that every entry has the wanted bits, up to the sign of a zero.
+    """
     bits = np.ascontiguousarray(got).view(np.uint64)
     differs = bits != want
     if not differs.any():
@@ -161,7 +174,21 @@ def _floats(bits: Bits) -> list[float]:
 
 
 def elementwise(backend: Backend, name: str) -> str:
-    """Each operation in Python, in NumPy and in the backend's library, on arrays long enough for vector code."""
+    """Each operation in Python, in NumPy and in the backend's library, on arrays long enough for vector code.
+
+    Parameters
+    ----------
+    backend
+        The array library.
+    name
+        One of `CHECKS`.
+
+    Returns
+    -------
+    str
+        What was wrong, with the remedy. Guarantee: empty if and only if every result of the check has the bits of the
+        exact one rounded to nearest even, up to the sign of a zero.
+    """
     for sign, left, right, want in _table(name):
         results: list[tuple[str, NDArray[Any]]] = []
         if sign == "sqrt":
@@ -186,7 +213,10 @@ def elementwise(backend: Backend, name: str) -> str:
 
 
 def halving_in_threads(backend: Backend) -> str:
-    """Halving numbers at the underflow threshold, through the backend's own threads."""
+    """Halve numbers at the underflow threshold through the backend's own threads.
+
+    Guarantee: empty if and only if every half is the exact one rounded to nearest even: no thread flushes to zero.
+    """
     steps = np.array([2**52 + k for k in range(8)], dtype=np.uint64)
     want = np.array([rounded(value_of(int(bits)) / 2) for bits in steps], dtype=np.uint64)
     copies = 2 * backend.threads * min(backend.chunk, BLOCK) // len(steps)

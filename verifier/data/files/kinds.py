@@ -74,20 +74,7 @@ def kind_of(kinds: Kinds, ending: str | None) -> tuple[str, str] | None:
 
 
 def not_samples(name: str, ending: str) -> DataError:
-    """Make the refusal of a file that does not hold samples.
-
-    Parameters
-    ----------
-    name : str
-        The file's name.
-    ending : str
-        One of `NOT_SAMPLES`: of the name, or the usual one of what the file holds.
-
-    Returns
-    -------
-    DataError
-        One line that says what it is and how to convert it.
-    """
+    """Make the refusal of a file without samples: what it is, by an ending of `NOT_SAMPLES`, and how to convert it."""
     words, remedy = kind_of(NOT_SAMPLES, ending) or ("of an unknown kind", "write it as CSV")
     shown = repr(name) if len(name) <= 80 else "FILE"
     return DataError(f"{name}: {words}; it is not read here, convert it: {remedy.format(shown)}")

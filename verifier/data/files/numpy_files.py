@@ -38,19 +38,7 @@ def old_headers() -> Iterator[None]:
 
 @contextmanager
 def numpy_archive(stream: BinaryIO) -> Iterator[tuple[zipfile.ZipFile, list[str]]]:
-    """Open an .npz archive.
-
-    Parameters
-    ----------
-    stream : binary stream
-        The file, opened.
-
-    Yields
-    ------
-    zipfile.ZipFile
-        For `read_member`.
-    list of str
-        The arrays' names in the archive's order.
+    """Open an .npz archive: it, for `read_member`, and the names of its arrays in their order.
 
     Raises
     ------
@@ -64,17 +52,7 @@ def numpy_archive(stream: BinaryIO) -> Iterator[tuple[zipfile.ZipFile, list[str]
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Read the beginning of a .npy file: the array's shape and type.
 
-    Parameters
-    ----------
-    stream : binary stream
-        At the beginning; afterwards at the first number.
-
-    Returns
-    -------
-    shape : tuple of int
-        As declared: not yet compared with the file's size.
-    dtype : dtype
-        It may be of Python objects, which must not be read.
+    The shape is not compared with the file's size here, and the type may be that of Python objects, which nobody reads.
 
     Raises
     ------
@@ -98,21 +76,7 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def read_member(name: str, archive: zipfile.ZipFile, key: str, max_bytes: int) -> NDArray[Any]:
     """Read one array after its header's size was compared with the archive's directory.
 
-    Parameters
-    ----------
-    name : str
-        The archive's name, for messages.
-    archive : zipfile.ZipFile
-        The archive.
-    key : str
-        The array's name.
-    max_bytes : int
-        Most bytes that it may take.
-
-    Returns
-    -------
-    array
-        Guarantee: exactly the numbers stored.
+    Guarantee: exactly the numbers stored.
 
     Raises
     ------

@@ -92,23 +92,7 @@ def read_content(file: Path) -> tuple[str, bytes]:
 
 
 def decompressed(name: str, stream: BinaryIO, packing: str, limit: int = MAX_BYTES) -> bytes:
-    """Decompress a file.
-
-    Parameters
-    ----------
-    name : str
-        The file's name, for messages.
-    stream : binary stream
-        A regular file at its beginning.
-    packing : str
-        gzip, bzip2 or xz.
-    limit : int, optional
-        Most bytes that it may hold.
-
-    Returns
-    -------
-    bytes
-        All that it holds.
+    """Decompress a regular file whose ``packing`` is gzip, bzip2 or xz, up to ``limit`` bytes.
 
     Raises
     ------

@@ -78,27 +78,13 @@ def read_regular(path: str | Path, limit: int) -> bytes:
     return content
 
 
-def opened(path: str | Path, limit: int = MAX_BYTES, *, may_be_empty: bool = False) -> BinaryIO:
-    """Open a file of samples as `open_regular` does, with errors that name it; the caller closes it.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    limit : int, optional
-        Most bytes that it may have.
-    may_be_empty : bool, optional
-        Whether the caller has a better error for a file of no bytes.
-
-    Returns
-    -------
-    binary stream
-        At the file's beginning.
+def opened(path: str | Path, limit: int = MAX_BYTES) -> BinaryIO:
+    """Open a file of samples as `open_regular` does, if it is not empty; the caller closes it.
 
     Raises
     ------
     DataError
-        One line that says why it cannot be opened.
+        One line that names the file and says why it cannot be opened.
     """
     shown = f"path = {one_line(str(path))}"
     try:
@@ -107,7 +93,7 @@ def opened(path: str | Path, limit: int = MAX_BYTES, *, may_be_empty: bool = Fal
         raise DataError(f"{shown}: is a directory; give one file, such as .csv or .npz") from None
     except OSError as error:
         raise DataError(f"{shown}: {error.strerror}; check the path") from None
-    if not may_be_empty and os.fstat(stream.fileno()).st_size == 0:
+    if os.fstat(stream.fileno()).st_size == 0:
         stream.close()
         raise DataError(f"{shown}: the file is empty; write samples into it")
     return stream

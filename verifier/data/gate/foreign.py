@@ -57,6 +57,27 @@ def plain_tensor(values: Any, place: Place) -> NDArray[Any] | None:
         return place.refuse(f"a tensor of dtype {kind} cannot be read ({str(error).splitlines()[0]}); give x.double()")
 
 
+def plain_array(values: Any, place: Place) -> NDArray[Any] | None:
+    """Take an array of NumPy, masked or not, a tensor, or a column of pandas; None if it is none of these.
+
+    Returns
+    -------
+    array or None
+        Exactly the numbers or objects that were there.
+
+    Raises
+    ------
+    DataError
+        It has entries that are masked or missing, or is of a kind that stands for other numbers.
+    """
+    for plain in (plain_mask(values, place), plain_tensor(values, place)):
+        if plain is not None:
+            return plain
+    if is_column(values):
+        return plain_column(values, place)
+    return np.asarray(values) if isinstance(values, np.ndarray) else None
+
+
 def refuse_unordered_and_sparse(values: Any, place: Place) -> None:
     """Refuse what is no array: sets and mappings, sparse matrices, iterators.
 

@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from verifier.data.gate.foreign import (
-    is_column,
     is_missing,
     is_table,
-    plain_column,
-    plain_mask,
+    plain_array,
     plain_tensor,
     refuse_unordered_and_sparse,
     table_columns,
@@ -68,19 +66,15 @@ def label_entries(values: Any, what: str, *, count: int | None = None) -> list[A
 
 
 def _entries(values: Any, place: Place, expected: str) -> list[Any]:
-    for plain in (plain_mask(values, place), plain_tensor(values, place)):
-        if plain is not None:
-            return _of_array(plain, place, expected)
+    plain = plain_array(values, place)
+    if plain is not None:
+        return _of_array(plain, place, expected)
     if is_table(values):
         columns = table_columns(values)
         if len(columns) == 1:
             place.refuse(f"a table of one column, {expected}; give the column: y.iloc[:, 0]")
         remedy = "give one column, or the columns' numbers of one-hot ones: y.to_numpy().argmax(axis=1)"
         place.refuse(f"a table of {len(columns)} columns, {expected}; {remedy}")
-    if is_column(values):
-        return _of_array(plain_column(values, place), place, expected)
-    if isinstance(values, np.ndarray):
-        return _of_array(np.asarray(values), place, expected)
     refuse_unordered_and_sparse(values, place)
     if isinstance(values, Sequence):
         return list(values)

@@ -6,17 +6,15 @@ import warnings
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier.data.gate.foreign import (
-    is_column,
     is_table,
+    plain_array,
     plain_column,
-    plain_mask,
-    plain_tensor,
     refuse_unordered_and_sparse,
     table_columns,
 )
@@ -62,7 +60,11 @@ def binary64(values: Any, what: str) -> NDArray[np.float64]:
         Not an array of real numbers, an entry that is missing, masked or not finite, or one that binary64 does not
         hold: named with its place and value.
     """
-    return _take(values, Place(what), round_trip=True) + 0.0  # -0.0 + 0.0 is 0.0
+    numbers = exact(values, what)
+    near = numbers if numbers.dtype == np.float64 else _exactly(numbers)
+    if near is None:
+        near = _refuse_first(numbers, what, [name for name, _ in table_columns(values)] if is_table(values) else None)
+    return near + 0.0  # -0.0 + 0.0 is 0.0
 
 
 def exact(values: Any, what: str) -> NDArray[Any]:
@@ -86,7 +88,10 @@ def exact(values: Any, what: str) -> NDArray[Any]:
     DataError
         Not an array of finite real numbers.
     """
-    return _take(values, Place(what), round_trip=False)
+    try:
+        return _array(values, Place(what), 0)
+    except RecursionError:
+        return Place(what).refuse("nested without an end; give a plain array")
 
 
 def integers(values: Any, what: str) -> NDArray[np.int64]:
@@ -109,47 +114,39 @@ def integers(values: Any, what: str) -> NDArray[np.int64]:
     DataError
         Something else than integers of 64 bits.
     """
-    array = _take(values, Place(what), round_trip=False)
+    array = exact(values, what)
     if array.dtype.kind not in "biuO" and array.size:
         raise DataError(f"{what}: dtype {array.dtype} is not integers; convert it")
     wide = array.dtype.kind == "O" or array.dtype == np.uint64
     for position, entry in enumerate(array.ravel().tolist() if wide else ()):
         if not isinstance(entry, int) or not -(2**63) <= entry < 2**63:
-            where = Place(what, tuple(int(k) for k in np.unravel_index(position, array.shape)))
-            where.refuse_value(entry, "not an integer or beyond 2**63 - 1; use smaller integers")
+            place = Place(what, _unravel(position, array.shape))
+            place.refuse_value(entry, "not an integer or beyond 2**63 - 1; use smaller integers")
     return np.array(array, dtype=np.int64, order="C")
 
 
-def _take(values: Any, place: Place, *, round_trip: bool) -> NDArray[Any]:
-    try:
-        return _array(values, place, 0, round_trip)
-    except RecursionError:
-        return place.refuse("nested without an end; give a plain array")
-
-
-def _array(values: Any, place: Place, depth: int, round_trip: bool) -> NDArray[Any]:
+def _array(values: Any, place: Place, depth: int) -> NDArray[Any]:
     """Take whatever may be an array, or a part of one."""
     if depth > MAX_DEPTH:
         place.refuse(f"nested more than {MAX_DEPTH} deep; give a plain array")
-    for plain in (plain_mask(values, place), plain_tensor(values, place)):
-        if plain is not None:
-            return _numpy(plain, place, round_trip)
+    plain = plain_array(values, place)
+    if plain is not None:
+        return _numpy(plain, place)
     if is_table(values):
-        return _table(values, place, round_trip)
-    if is_column(values):
-        return _column(values, place, round_trip)
-    if isinstance(values, np.ndarray | np.generic) and not isinstance(values, np.void):
-        return _numpy(np.asarray(values), place, round_trip)
+        columns = [_column(column, Place(place.what, (), name)) for name, column in table_columns(values)]
+        return _stacked(columns, 1) if columns else np.zeros((len(values), 0))
+    if isinstance(values, np.generic) and not isinstance(values, np.void):
+        return _numpy(np.asarray(values), place)
     if isinstance(values, str | bytes | bytearray) or values is None:
         return np.array(number(values, place))
     refuse_unordered_and_sparse(values, place)
     if isinstance(values, memoryview) or type(values).__module__ == "array":
-        return _numpy(_converted(values, place), place, round_trip)
+        return _numpy(_converted(values, place), place)
     if isinstance(values, Sequence):
-        return _sequence(values, place, depth, round_trip)
+        return _sequence(values, place, depth)
     if hasattr(values, "__array__") or hasattr(values, "__array_interface__"):
-        return _numpy(_converted(values, place), place, round_trip)
-    return _flat([values], (), place, round_trip)
+        return _numpy(_converted(values, place), place)
+    return _flat([values], (), place)
 
 
 def _converted(values: Any, place: Place) -> NDArray[Any]:
@@ -163,17 +160,17 @@ def _converted(values: Any, place: Place) -> NDArray[Any]:
         return place.refuse(f"a {type(values).__name__} does not become an array ({reason}); give a NumPy array")
 
 
-def _sequence(values: Sequence[Any], place: Place, depth: int, round_trip: bool) -> NDArray[Any]:
+def _sequence(values: Sequence[Any], place: Place, depth: int) -> NDArray[Any]:
     entries = list(values)
     kinds = set(map(type, entries))
     if kinds and kinds <= {list, tuple}:
         widths = set(map(len, entries))
         flat = list(chain.from_iterable(entries)) if len(widths) == 1 else []
         if flat and set(map(type, flat)) <= {int, float, bool}:  # a matrix of plain numbers, all at once
-            return _flat(flat, (len(entries), *widths), place, round_trip)
+            return _flat(flat, (len(entries), *widths), place)
     if not any(_has_axes(entry) for entry in entries):
-        return _flat(entries, (len(entries),), place, round_trip)
-    parts = [_array(entry, place.part(k), depth + 1, round_trip) for k, entry in enumerate(entries)]
+        return _flat(entries, (len(entries),), place)
+    parts = [_array(entry, place.part(k), depth + 1) for k, entry in enumerate(entries)]
     shapes = {part.shape for part in parts}
     if len(shapes) > 1:
         odd = next(k for k, part in enumerate(parts) if part.shape != parts[0].shape)
@@ -194,21 +191,17 @@ def _has_axes(entry: Any) -> bool:
     return isinstance(entry, Iterable) or hasattr(entry, "__array__")
 
 
-def _table(table: Any, place: Place, round_trip: bool) -> NDArray[Any]:
-    columns = [_column(column, Place(place.what, (), name), round_trip) for name, column in table_columns(table)]
-    return _stacked(columns, 1) if columns else np.zeros((len(table), 0))
-
-
-def _column(column: Any, place: Place, round_trip: bool) -> NDArray[Any]:
+def _column(column: Any, place: Place) -> NDArray[Any]:
+    """Take a column of a table, whose name is in its place: a list, or a Series of pandas."""
     if isinstance(column, list):
-        return _flat(column, (len(column),), place, round_trip)
+        return _flat(column, (len(column),), place)
     plain = plain_column(column, place)
-    if place.column is not None and plain.dtype.kind == "O":
+    if plain.dtype.kind == "O":
         texts = [k for k, entry in enumerate(plain.tolist()) if isinstance(entry, str)]
         if texts:
             remedy = _NUMERALS if all(_is_numeral(plain[k]) for k in texts) else _TEXT
             place.refuse(f"is text (row {texts[0]} is {plain[texts[0]]!r}); {remedy}")
-    return _numpy(plain, place, round_trip)
+    return _numpy(plain, place)
 
 
 def _is_numeral(text: str) -> bool:
@@ -219,41 +212,36 @@ def _is_numeral(text: str) -> bool:
     return True
 
 
-def _numpy(array: NDArray[Any], place: Place, round_trip: bool) -> NDArray[Any]:
+def _numpy(array: NDArray[Any], place: Place) -> NDArray[Any]:
     kind = array.dtype.kind
     if kind == "O":
-        return _flat(list(array.ravel().tolist()), array.shape, place, round_trip)
+        return _flat(list(array.ravel().tolist()), array.shape, place)
     if kind == "V" and array.dtype.names is None and "float" in array.dtype.name:  # bfloat16 and float8 of ml_dtypes
-        return _checked(array.astype(np.float64), place, round_trip)
+        return _checked(array.astype(np.float64), place)
     if kind not in "biuf":
         remedy = _TEXT if place.column is not None and kind in "US" else _KINDS.get(kind, "convert it to numbers")
         return place.refuse(f"dtype {array.dtype} is not real numbers; {remedy}")
-    return _checked(array, place, round_trip)
+    return _checked(array, place)
 
 
-def _flat(entries: list[Any], shape: tuple[int, ...], place: Place, round_trip: bool) -> NDArray[Any]:
+def _flat(entries: list[Any], shape: tuple[int, ...], place: Place) -> NDArray[Any]:
     """Take entries in C order, one by one where their types differ."""
     kinds = set(map(type, entries))
     if kinds <= {float, np.float64}:
-        return _checked(np.array(entries, dtype=np.float64).reshape(shape), place, round_trip)
+        return _checked(np.array(entries, dtype=np.float64).reshape(shape), place)
     if kinds <= {int, bool}:
         try:
-            return _checked(np.array(entries, dtype=np.int64).reshape(shape), place, round_trip)
+            return _checked(np.array(entries, dtype=np.int64).reshape(shape), place)
         except OverflowError:
             pass
     numbers = [number(e, place.part(*_unravel(k, shape))) for k, e in enumerate(entries)]
     if all(type(value) is int for value in numbers):
         try:
-            return _checked(np.array(numbers, dtype=np.int64).reshape(shape), place, round_trip)
+            return _checked(np.array(numbers, dtype=np.int64).reshape(shape), place)
         except OverflowError:
             pass
     near = _near(numbers)
-    if near is not None:
-        return near.reshape(shape)
-    held = _objects(numbers, shape)
-    if round_trip:
-        _refuse_first(held, place)
-    return held
+    return _objects(numbers, shape) if near is None else near.reshape(shape)
 
 
 def _near(numbers: list[Any]) -> NDArray[np.float64] | None:
@@ -270,21 +258,19 @@ def _near(numbers: list[Any]) -> NDArray[np.float64] | None:
     return np.array(found, dtype=np.float64)
 
 
-def _checked(array: NDArray[Any], place: Place, round_trip: bool) -> NDArray[Any]:
-    """Check that entries are finite and, if ``round_trip``, that binary64 holds them; in the native byte order."""
+def _checked(array: NDArray[Any], place: Place) -> NDArray[Any]:
+    """Check that entries are finite, and take them in a type that holds them in the native byte order."""
     kind = array.dtype.kind
     if kind == "f" and not np.isfinite(array).all():
         where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
         place.part(*where).refuse_value(array[where], NOT_FINITE)
     if kind == "f" and array.dtype.itemsize <= 8:
         return np.array(array, dtype=np.float64, order="C")
-    if not round_trip and kind in "biu":
+    if kind in "biu":
         return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
-    near = _exactly(array)
+    near = _exactly(array)  # of a longdouble
     if near is not None:
         return near
-    if round_trip:
-        _refuse_first(array, place)
     return _objects([number(value, place) for value in array.ravel()], array.shape)
 
 
@@ -311,19 +297,21 @@ def _lost(array: NDArray[Any], near: NDArray[np.float64]) -> NDArray[np.bool_]:
     return lost
 
 
-def _refuse_first(array: NDArray[Any], place: Place) -> None:
-    """Refuse the first entry that is no binary64 number."""
-    for position, value in enumerate(array.ravel()):
-        exact_value = number(value, place)
-        if _near([exact_value]) is None:
-            if isinstance(exact_value, int):
-                remedy = "subtract a constant from its column, leave the column out, or convert it with float"
-            else:
-                remedy = "scale or round it first, for example with float"
-            place.part(*_unravel(position, array.shape)).refuse_value(
-                value if array.dtype.kind != "O" else _Short(value),
-                f"not exactly a binary64 number; {remedy}",
-            )
+def _refuse_first(array: NDArray[Any], what: str, columns: list[str] | None) -> NoReturn:
+    """Refuse the first entry that is no binary64 number, by its column's name if the array was a table."""
+    position, value = next((k, value) for k, value in enumerate(array.ravel()) if _near([_plain(value)]) is None)
+    index = _unravel(position, array.shape)
+    place = Place(what, index) if columns is None else Place(what, index[:1], columns[index[1]])
+    if isinstance(_plain(value), int):
+        remedy = "subtract a constant from its column, leave the column out, or convert it with float"
+    else:
+        remedy = "scale or round it first, for example with float"
+    place.refuse_value(value if array.dtype.kind != "O" else _Short(value), f"not exactly a binary64 number; {remedy}")
+
+
+def _plain(value: Any) -> Any:
+    """An entry of an array as Python's number."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 class _Short:

@@ -85,38 +85,38 @@ def chosen_columns(table: Table, label: Label, columns: object, drop: object) ->
     several = isinstance(label, list | tuple)
     if several and len(label) < 2:  # type: ignore[arg-type]
         raise DataError(f"data.label = {one_line(label)}: a list names a column for each class; name two or more")
-    given = [] if label is None else [_found(table, "label", one) for one in (label if several else [label])]  # type: ignore[union-attr]
+    labels = [] if label is None else [_found(table, "label", one) for one in (label if several else [label])]  # type: ignore[union-attr]
     dropped = _listed(table, "drop", drop)
     wanted = _listed(table, "columns", columns)
     for key, used in (("columns", wanted), ("drop", dropped)):
-        both = next((k for k in used or () if k in given), None)
+        both = next((k for k in used or () if k in labels), None)
         if both is not None:
             raise DataError(f"data.{key} names {table.words(both)}, which is the label; leave it out of data.{key}")
     left_out = [f"{table.words(k)} (data.drop)" for k in dropped or ()]
     free = [k for k in range(table.width) if k not in (dropped or ())]
     if dropped != [] and columns is None:
-        for k, why in _indices(table, [k for k in free if k not in given], bool(given)):
+        for k, why in _indices(table, [k for k in free if k not in labels], bool(labels)):
             free.remove(k)
             keeps = "data.drop = []" if not dropped else "naming it in data.columns"
             left_out.append(f"{table.words(k)}, {why} ({keeps} keeps it)")
     one_hot = several
-    if not given:
+    if not labels:
         candidates = [k for k in free if k not in (wanted or ())]
-        given = _guessed_label(table, candidates, wanted is not None)
-        one_hot = len(given) > 1
+        labels = _guessed_label(table, candidates, wanted is not None)
+        one_hot = len(labels) > 1
     if wanted is not None:
         both = next((k for k in wanted if k in (dropped or ())), None)
         if both is not None:
             raise DataError(f"data.columns and data.drop both name {table.words(both)}; leave it out of one of them")
-        others = [k for k in free if k not in wanted and k not in given]
+        others = [k for k in free if k not in wanted and k not in labels]
         if others:
             left_out.append(f"{count(len(others), 'column')} that data.columns does not name")
         inputs = wanted
     else:
-        inputs = [k for k in free if k not in given]
+        inputs = [k for k in free if k not in labels]
     if not inputs:
         raise DataError(f"{table.name}: no column is left as an input beside the label; leave out fewer")
-    choice = Choice(tuple(inputs), tuple(given), one_hot, tuple(left_out), tuple(dropped or ()), wanted is not None)
+    choice = Choice(tuple(inputs), tuple(labels), one_hot, tuple(left_out), tuple(dropped or ()), wanted is not None)
     if dropped != [] and columns is None:
         _ask_about_counts(table, choice)
     return choice
@@ -221,6 +221,7 @@ def _ask_about_counts(table: Table, choice: Choice) -> None:
 
 def _identifies(cells: Sequence[str]) -> bool:
     """Whether a column seems to hold identifiers: long integers that hardly ever repeat."""
+    # some repeat where a table was joined of others: nine tenths of the values still differ
     enough = len(cells) >= 2 * SURE_ROWS and len(set(cells)) >= 0.9 * len(cells)
     return enough and all(cell.isdecimal() and len(cell) >= ID_DIGITS for cell in cells)
 
@@ -335,6 +336,7 @@ def _may_be_classes(table: Table, column: int) -> bool:
     cells = table.rows
     if not values or (any(map(is_numeric, values)) and not all(map(_is_whole_number, filter(is_numeric, values)))):
         return False
+    # a class is there twice on the average; in a few rows nothing can be said
     return len(values) <= FEW_CLASSES or len(values) <= len(cells) / 2 or len(cells) < 2 * SURE_ROWS
 
 

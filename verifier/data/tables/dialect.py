@@ -176,6 +176,7 @@ def _score(rows: list[list[str]]) -> float:
     told = [cell for row in alike for cell in row if not is_missing(cell)]
     numbers = sum(is_numeric(cell) or kind_of(cell) != "not a number" for cell in told)
     whole = sum(not _STRONG.search(cell) for cell in told)  # what is cut at the wrong mark holds the right one
+    # lines alike and cells whole are needed together, so their product; numbers outweigh both: texts hold any mark
     share, clean = often / len(rows), whole / max(1, len(told))
     return (share * clean) ** 2 * (1 + 100 * numbers / max(1, len(told)))
 

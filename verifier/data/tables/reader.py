@@ -42,25 +42,7 @@ MAX_LISTED: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """What a user says about a table; each default means that it is found out.
-
-    Parameters
-    ----------
-    label : str, int, or sequence of them, optional
-        The label column's name or index, or one column of 0 and 1 for each class.
-    columns : sequence of str or int, optional
-        The inputs.
-    drop : sequence of str or int, optional
-        Columns that are left out.
-    missing : "drop rows", optional
-        Leave out the rows with values that are missing.
-    delimiter : str, optional
-        One character, or a name: comma, semicolon, tab, bar, whitespace.
-    decimal : "." or ",", optional
-        The decimal mark.
-    header : bool, optional
-        Whether the first line holds the columns' names.
-    """
+    """What a user says about a table, as `verifier.load_dataset` has it; each default means that it is found out."""
 
     label: Label = None
     columns: Sequence[str | int] | None = None

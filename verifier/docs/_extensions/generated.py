@@ -57,7 +57,7 @@ def _statements() -> str:
     table = import_module("verifier.statements.catalogue").STATEMENTS
     rows = ["| label | statement | source | how |", "|---|---|---|---|"]
     for each in table.values():
-        words = each.words.replace("|", "\\|").replace("^", "\\^").replace("*", "\\*")
+        words = each.sentence.replace("|", "\\|").replace("^", "\\^").replace("*", "\\*")
         rows.append(f"| [{each.label}](#{slug(each.label)}) | {words} | {each.source} | {each.how} |")
     return "\n".join(rows)
 

@@ -9,8 +9,8 @@ import numpy as np
 from flint import arb
 from hypothesis import strategies as st
 
-from verifier.balls.binary64.backend import Backend, numpy_backend
-from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.fuzz import oracle
 from verifier.fuzz.properties.core import Falsified, holds_for

@@ -24,7 +24,7 @@ from verifier.fuzz.properties.rank import engine_of
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import activations, datasets, specimens
 from verifier.landscape.escape_kinds import Escape
-from verifier.landscape.losses import LossPathResult, prove_loss_path
+from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path
 from verifier.network.network import Array
 from verifier.verdict import Verdict

@@ -15,7 +15,7 @@ from verifier.fuzz.strategies import activations, datasets, specimens
 from verifier.network.initialise import initialise
 from verifier.network.network import approx_features
 from verifier.options import Engine
-from verifier.rank.certify import RankResult
+from verifier.rank.result import RankResult
 from verifier.verdict import Verdict
 
 EXACT_DATA = datasets(kinds=("integers", "dyadic", "duplicates"))

@@ -13,11 +13,12 @@ from verifier.sigma import activations, limits
 from verifier.sigma import piecewise as pieces
 from verifier.sigma.activations import Activation, activation, derivative_of
 from verifier.sigma.expressions import T, parse_expression
+from verifier.sigma.intervals import Interval
 from verifier.sigma.kernels import approx_mpmath_kernel, approx_numpy_kernel
 from verifier.sigma.limits import limit_at_infinity, sign_of
 from verifier.sigma.piecewise import split
 from verifier.sigma.point_values import ball_at, exact_at
-from verifier.sigma.ranges import Interval, behaviour
+from verifier.sigma.ranges import behaviour
 from verifier.sigma.symmetry import Symmetry, symmetry_of
 from verifier.sigma.tree import tree_of
 
@@ -203,7 +204,7 @@ def test_nesting_beyond_the_stack_is_refused(monkeypatch):
     def deep(*_):
         raise RecursionError
 
-    monkeypatch.setattr(activations, "require_defined", deep)
+    monkeypatch.setattr(activations, "tree_of", deep)
     with pytest.raises(ExpressionError, match="nested too deeply"):
         Activation("a", sympy.tanh(T) / 13)
     monkeypatch.setattr(activations, "parse_activation", deep)

@@ -1,0 +1,28 @@
+"""The packaged starts from which P1 cannot begin, and what each escape finds from them; each is proved once."""
+
+from functools import cache
+from pathlib import Path
+
+import verifier.run
+from verifier.landscape.escape import prove_escape
+from verifier.landscape.escape_kinds import ORDER
+from verifier.run.case import read_case
+from verifier.run.case_problem import case_problem
+
+QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
+
+
+@cache
+def problem_of(name):
+    """The problem of a packaged case."""
+    return case_problem(read_case(QUICK / f"{name}.toml"))
+
+
+@cache
+def escape_from(name, *order, **options):
+    """What is proved from a packaged start, with some of the escapes or with all."""
+    at = problem_of(name)
+    rows = at.rows
+    return prove_escape(
+        at.network, at.u, at.v, rows.inputs, rows.labels, rows.multiplicities, order=order or ORDER, **options
+    )

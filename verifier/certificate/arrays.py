@@ -1,0 +1,84 @@
+"""The arrays of a certificate: named tensors, each stored once, and references to them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from verifier.balls.exact import ExactArray
+from verifier.statements.claim import ArrayRef, Term
+
+
+class ArrayStore:
+    """Tensors by name; equal ones are stored once, under the first name."""
+
+    def __init__(self) -> None:
+        self._tensors: dict[str, NDArray[Any]] = {}
+        self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # names by content
+
+    def exact(self, name: str, values: ExactArray) -> ArrayRef:
+        """Store an exact array.
+
+        Parameters
+        ----------
+        name
+            Its tensors are called ``name.0``, ``name.1``, ...
+        values
+            Numbers of any shape.
+
+        Returns
+        -------
+        ArrayRef
+            What stands for it in the document.
+        """
+        terms = []
+        for position, (tensor, exponent) in enumerate(values.terms):
+            content = hashlib.sha256(np.ascontiguousarray(tensor).data).digest()
+            label = self._known.setdefault((tensor.dtype.str, tensor.shape, content), f"{name}.{position}")
+            self._tensors[label] = tensor
+            terms.append(Term(label, exponent))
+        return ArrayRef(tuple(values.shape), tuple(terms))
+
+    def integers(self, name: str, values: NDArray[np.int64]) -> str:
+        """Store integers >= 0 in the smallest type of the format that holds them; the name stands for them."""
+        types = (np.uint8, np.int16, np.int32, np.int64)
+        self._tensors[name] = values.astype(
+            next(t for t in types if values.size == 0 or values.max() <= np.iinfo(t).max)
+        )
+        return name
+
+    def as_it_is(self, name: str, values: NDArray[Any]) -> str:
+        """Store a tensor with its type; the name stands for it."""
+        self._tensors[name] = values
+        return name
+
+    def keep(self, names: Collection[str]) -> None:
+        """Forget the tensors that are not among these names: what nothing refers to takes no memory."""
+        self._tensors = {name: values for name, values in self._tensors.items() if name in names}
+
+    def file(self, names: Collection[str]) -> bytes:
+        """The safetensors file of the tensors that are among these names."""
+        kept = {name: values for name, values in self._tensors.items() if name in names}
+        return save({name: np.ascontiguousarray(values) for name, values in kept.items()})
+
+
+def names_in(value: Any) -> set[str]:
+    """All strings in a JSON value: the names of the tensors that it refers to are among them."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        return set().union(*map(names_in, value))
+    return {value} if isinstance(value, str) else set()
+
+
+def stored_bits(values: ExactArray) -> int:
+    """Bits of the integers that hold an exact array, at most."""
+    lowest = min(exponent for _, exponent in values.terms)
+    return max(
+        exponent - lowest + (8 * v.dtype.itemsize - 1 if v.dtype.kind in "iu" else 62) for v, exponent in values.terms
+    )

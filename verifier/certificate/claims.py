@@ -1,0 +1,160 @@
+"""Claims made from proofs: each function takes a proof, stores its arrays, and returns what a certificate states of it.
+
+A number is stated as it was proved, an exact dyadic; an inequality holds for what is stated, not for something near it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from verifier.balls.exact import ExactArray
+from verifier.certificate.arrays import ArrayStore
+from verifier.landscape.escape_kinds import Escape
+from verifier.landscape.inseparable import Inseparable
+from verifier.landscape.loss_path import LossPathResult
+from verifier.landscape.path import Path as LossPath
+from verifier.network.network import Array, Network
+from verifier.rank.right_inverse import RankBound, RightInverse
+from verifier.rank.witness import WitnessResult
+from verifier.statements.claim import Claim, Interval, MovedLayer, Number
+from verifier.statements.convex_losses import TC3, LossName
+from verifier.statements.downhill_path import E1, E2, E3, P1, E4Path, Target
+from verifier.statements.explicit_witness import W1, W2, Block, ChainUnit
+from verifier.statements.full_rank_here import R1, R3
+from verifier.statements.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0
+
+
+def full_rank(
+    arrays: ArrayStore, label: str, precision: int, witness: RightInverse, bound: RankBound, samples: int
+) -> Claim:
+    """R1 or R3: a right inverse of N = ``samples`` rows and its bounds."""
+    columns = None if witness.columns is None else arrays.integers("rank.columns", witness.columns)
+    return (R1 if label == "R1" else R3)(
+        precision=precision,
+        rank=samples,
+        columns=columns,
+        feature_bits=witness.feature_bits,
+        right_inverse=arrays.exact("rank.right_inverse", witness.matrix),
+        norm_products=witness.norm_products,
+        alpha=Number.of(bound.alpha),
+        sigma_lower=Number.of(bound.sigma_lower),
+    )
+
+
+def no_zero_error(excluded: Inseparable) -> Z0 | None:
+    """Z0: a relation between rational features; None if the format does not hold it."""
+    if not excluded.checkable or len(excluded.multipliers) > MAX_MULTIPLIERS:
+        return None
+    factors = [factor for _, _, factor in excluded.multipliers if isinstance(factor, int)]
+    if max(factors) >= 10**MAX_FACTOR_DIGITS:
+        return None
+    return Z0(
+        samples=tuple(sample for sample, _, _ in excluded.multipliers),
+        against=tuple(other for _, other, _ in excluded.multipliers),
+        factors=tuple(map(str, factors)),
+    )
+
+
+def path_from_start(arrays: ArrayStore, path: LossPath) -> P1:
+    """P1: the segment and the ray."""
+    return P1(**_segment_and_ray(arrays, path, path.start_weights))
+
+
+def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> Claim:
+    """E1 to E4: a piece that leaves the start, and the path of P1."""
+    path = _segment_and_ray(arrays, escape.tail, escape.start_weights)
+    path["moved"] = point(arrays, "moved", network, escape.end_u, escape.start_u)
+    if escape.end_weights is not None:
+        weights = arrays.exact("output.moved", escape.end_weights)
+        return E1(pieces=escape.pieces, moved_weights=weights, **path)
+    if escape.epsilon is not None:
+        return E3(pieces=escape.pieces, epsilon=Number.of(escape.epsilon), **path)
+    if escape.right_inverse is not None:
+        inverse = arrays.exact("escape.right_inverse", escape.right_inverse)
+        return E4Path(pieces=escape.pieces, right_inverse=inverse, **path)
+    via = escape.rerouted
+    return E2(rerouted=None if via is None else point(arrays, "rerouted", network, via, escape.start_u), **path)
+
+
+def _segment_and_ray(arrays: ArrayStore, path: LossPath, start_weights: ExactArray) -> dict[str, Any]:
+    """The fields that the claims of all paths have."""
+    return {
+        "precision": path.precision,
+        "start_weights": arrays.exact("output.start", start_weights),
+        "end_weights": arrays.exact("output.end", path.end_weights),
+        "gamma": Number.of(path.gamma),
+        "kappa": Number.of(path.kappa),
+        "start_loss": Interval.of(path.start_loss),
+        "zero_error_t": Number.of(path.zero_error_t),
+        "targets": tuple(Target(Number.of(target.loss), Number.of(target.t)) for target in path.targets),
+    }
+
+
+def point(arrays: ArrayStore, name: str, network: Network, u: Array, start: Array) -> tuple[MovedLayer, ...]:
+    """Weights and biases of the layers in which U is not as at the start.
+
+    Parameters
+    ----------
+    arrays
+        Where they are stored.
+    name
+        Begins their names.
+    network
+        The network.
+    u, start
+        Hidden parameters, shape ``(p,)`` each.
+    """
+    views, known, entries = network.views(u), network.views(start), []
+    for index in range(len(network.layers)):
+        names = [f"layer{index}.weight", f"layer{index}.bias"]
+        if names[0] in views and not all(np.array_equal(views[n], known[n]) for n in names):
+            weight, bias = (arrays.exact(f"{name}.{n}", ExactArray.of_floats(views[n])) for n in names)
+            entries.append(MovedLayer(index, weight, bias))
+    return tuple(entries)
+
+
+def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | None:
+    """TC.3: a segment that is certified; None if none is."""
+    bounds, low = result.infimum, result.start_loss
+    if result.end_weights is None or result.end_loss is None or bounds is None or low is None:
+        return None
+    weights, counts = result.class_weights, result.label_counts
+    return TC3(
+        precision=result.precision,
+        loss=cast(LossName, result.loss),
+        class_weights=None if weights is None else tuple(map(Number.of, weights)),
+        label_counts=None if counts is None else arrays.integers(f"{name}.counts", counts.ravel()),
+        start_weights=arrays.exact(f"{name}.start", result.start_weights),
+        end_weights=arrays.exact(f"{name}.end", result.end_weights),
+        start_loss=Interval.of(low),
+        end_loss=Number.of(result.end_loss),
+        infimum=Interval.of(bounds),
+        gamma=None if result.gamma is None else Number.of(result.gamma),
+    )
+
+
+def explicit_witness(arrays: ArrayStore, result: WitnessResult) -> W1 | W2 | None:
+    """W1 or W2: the parameters that the construction names; None if it was not proved."""
+    if not result.proved or result.direction is None:
+        return None
+    direction = arrays.as_it_is("witness.direction", result.direction)
+    chain = (ChainUnit(link.layer, link.unit, Number.of(link.weight), Number.of(link.bias)) for link in result.chain)
+    blocks = (
+        Block(
+            layer=block.layer,
+            links=block.links,
+            weight=Number.of(block.weight),
+            units=arrays.integers(f"witness.units{index}", block.units),
+            biases=arrays.exact(f"witness.biases{index}", block.biases),
+        )
+        for index, block in enumerate(result.blocks)
+    )
+    return (W1 if result.label == "W1" else W2)(
+        precision=result.precision,
+        direction=direction,
+        chain=tuple(chain),
+        radius=None if result.radius is None else Number.of(result.radius),
+        blocks=tuple(blocks),
+    )

@@ -1,0 +1,193 @@
+"""A certificate's document as a struct, made of the claim structs of the statements; its JSON Schema is made from it.
+
+``python -m verifier.certificate.schema`` prints the JSON Schema. What each field means and what a checker must verify
+is in FORMAT.md; the checker, which shares no code with this, enforces more than a schema can say.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from verifier.statements.catalogue import CLAIMS
+from verifier.statements.claim import ArrayRef, Claim, Count, Positive, TensorName
+
+FORMAT, VERSION = "verifier-certificate", 1
+MAX_NAME = 200
+"""Characters of an informative string."""
+MAX_LEFT_OUT = 16
+
+Name = Annotated[str, Meta(max_length=MAX_NAME)]
+Source = Literal["input"] | Count
+Sources = Annotated[tuple[Source, ...], Meta(min_length=1, extra_json_schema={"uniqueItems": True})]
+Units = Annotated[tuple[Count, ...], Meta(min_length=1, extra_json_schema={"uniqueItems": True})]
+Axes = Annotated[tuple[Positive, ...], Meta(min_length=1, max_length=2)]
+Expression = Annotated[str, Meta(min_length=1, max_length=2000)]
+
+if TYPE_CHECKING:
+    AnyClaim = Claim
+else:
+    AnyClaim = Union[tuple(CLAIMS.values())]  # noqa: UP007  # of the claims that the statements have, whichever they are
+
+
+class _Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A part of the document: it has exactly the keys that are listed."""
+
+
+class Generator(_Part, frozen=True, kw_only=True):
+    """The program that wrote the document."""
+
+    name: Name
+    version: Name
+
+
+class Trust(_Part, frozen=True, kw_only=True):
+    """What the prover computed with; informative."""
+
+    arithmetic: Name
+    python_flint: Name
+    flint: Name
+
+
+class StoredArrays(_Part, frozen=True, kw_only=True):
+    """The file beside the document that holds the arrays."""
+
+    file: Annotated[str, Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_. -]{0,199}$")]
+    bytes: Count
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Data(_Part, frozen=True, kw_only=True):
+    """The samples, their labels, and how many equal ones a row stands for."""
+
+    name: Name
+    scaling: Name
+    samples: Positive
+    dimension: Positive
+    classes: Annotated[int, Meta(ge=2)]
+    inputs: ArrayRef
+    labels: TensorName | None
+    multiplicities: TensorName | None
+    total: Positive
+
+
+class _Layer(_Part, frozen=True, kw_only=True, tag_field="kind"):
+    """A layer: what it reads, and which of its units are connected to the outputs."""
+
+    inputs: Sources
+    skip: bool | Units
+
+    @classmethod
+    def kind(cls) -> str:
+        """The layer's kind in a certificate, such as ``conv2d``."""
+        return str(cls.__struct_config__.tag)
+
+    @property
+    def size(self) -> int:
+        """The number of units or filters that the layer states; 0 for a pool, which states none."""
+        return 0
+
+
+class WeightedLayer(_Layer, frozen=True, kw_only=True):
+    """A layer with weights; they are null where no claim is about them."""
+
+    activation: Expression
+    weight: ArrayRef | None
+    bias: ArrayRef | None
+
+
+class DenseLayer(WeightedLayer, frozen=True, kw_only=True, tag="dense"):
+    """A fully connected layer."""
+
+    units: Positive
+
+    @property
+    def size(self) -> int:
+        """The number of units."""
+        return self.units
+
+
+class _ConvLayer(WeightedLayer, frozen=True, kw_only=True):
+    """A convolution; a padding that is absent is 0."""
+
+    filters: Positive
+    kernel: Axes
+    stride: Axes
+    bias_kind: Literal["per-unit", "tied"]
+    padding: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=2)] | UnsetType = UNSET
+
+    @property
+    def size(self) -> int:
+        """The number of filters."""
+        return self.filters
+
+
+class Conv1d(_ConvLayer, frozen=True, kw_only=True, tag="conv1d"):
+    """A convolution along one axis."""
+
+
+class Conv2d(_ConvLayer, frozen=True, kw_only=True, tag="conv2d"):
+    """A convolution along two axes."""
+
+
+class AvgPoolLayer(_Layer, frozen=True, kw_only=True, tag="avgpool"):
+    """An average pool."""
+
+    kernel: Axes
+    stride: Axes
+
+
+AnyLayer = DenseLayer | Conv1d | Conv2d | AvgPoolLayer
+
+
+class NetworkPart(_Part, frozen=True, kw_only=True):
+    """The network: its input, its layers, the number of its skip units."""
+
+    input_shape: Annotated[tuple[Positive, ...], Meta(min_length=1, max_length=3)]
+    layers: Annotated[tuple[AnyLayer, ...], Meta(min_length=1, max_length=10_000)]
+    skip_units: Positive
+
+
+class Document(_Part, frozen=True, kw_only=True):
+    """The JSON document of a certificate."""
+
+    format: Literal["verifier-certificate"]
+    version: Literal[1]
+    semantics: Literal["exact-real"]
+    generator: Generator
+    trust: Trust
+    arrays: StoredArrays
+    data: Data
+    network: NetworkPart
+    claims: Annotated[tuple[AnyClaim, ...], Meta(min_length=1, max_length=16)]
+    left_out: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=MAX_LEFT_OUT)] | UnsetType = UNSET
+
+
+def json_schema() -> dict[str, Any]:
+    """Make the JSON Schema of certificates.
+
+    Returns
+    -------
+    dict
+        A schema of draft 2020-12: what it rejects is no certificate; what it accepts the checker may still reject.
+
+    Examples
+    --------
+    >>> json_schema()["title"]
+    'verifier certificate, version 1'
+    """
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:verifier:certificate:{VERSION}",
+        "title": f"verifier certificate, version {VERSION}",
+        "description": "What each field means and what a checker must verify: FORMAT.md. The checker enforces more "
+        "than a schema can say.",
+    }
+    return head | msgspec.json.schema(Document)
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=1))

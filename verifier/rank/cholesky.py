@@ -1,0 +1,143 @@
+r"""Blocked Cholesky factorization of ``H - cI`` with a bound of its residual: the second half of R2.
+
+Rounding. ``a_i = ||A_i||_2``, ``ct_i = ||C_i||_2``, u, gamma and the underflow allowance as in `bounds`; H, w and r as
+in `gram_matrix`, b rows per block, nb block rows.
+
+``E_ij = H_ij - c [i=j] - sum_l C_il C_jl`` (i >= j) is evaluated as H_ij, minus one product of inner length
+<= b for each block column left of j's (at most nb - 1), minus c on the diagonal, minus the product of the block column
+itself. A term of a product passes through at most b + 2 roundings in it and nb + 1 outside, H_ij and c through at most
+nb + 1. So the computed ``E'`` satisfies ``|E' - E|_ij <= gamma_{b+nb+6} (|H_ij| + c [i=j] + ct_i ct_j) + t``, and with
+``|H_ij| <= (1 + gamma_{w+r+2}) a_i a_j + t``
+
+.. math:: \|E\|_2 \le \|E'\| + \gamma_{b+nb+6}\bigl((1+\gamma_{w+r+2})\sum a_i^2 + |c| + \sum ct_i^2\bigr)
+    + 2Nt.
+
+``||E'||`` is the smaller of the Frobenius and the infinity norm of the symmetric E'. An entry of E' takes less
+than ``3 (M + N + r + nb + 4)`` operations, each of which may underflow by ``2 * 2^-1022`` (flushed operand or result):
+``t <= TINY`` for N, M < 2^50. The stored C has no subnormal entry and is exactly zero above the diagonal.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from flint import arb
+
+from verifier.balls.binary64.backend import Array, Backend
+from verifier.balls.binary64.bounds import TINY, gamma, upper
+from verifier.balls.exact import about
+from verifier.balls.feature_enclosure import Progress
+from verifier.balls.precision import working_precision
+from verifier.rank.gram_matrix import BITS, PROBES, Blocks, Gram, flushed, mirrored, total
+
+
+@dataclass(slots=True)
+class Factor:
+    """Blocks of C, and a bound of the residual.
+
+    Guarantee: ``||H - cI - C C^T||_2 <= residual``.
+    """
+
+    blocks: Blocks
+    shift: float
+    residual: arb
+
+
+def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Progress | None = None) -> Factor | str:
+    """Left-looking blocked Cholesky of ``H - cI``, in place of H's blocks, with its residual.
+
+    Parameters
+    ----------
+    shift
+        c, of either sign.
+
+    Returns
+    -------
+    Factor or str
+        Guarantee: ``||H - cI - C C^T||_2 <= residual`` (see the module's text); or where the factorization broke down,
+        which proves nothing.
+    """
+    xp, blocks, edges, products = backend.xp, gram.blocks, gram.edges, gram.record
+    n, nb = edges[-1].stop, len(edges)
+    b = edges[0].stop
+    row_squares = xp.zeros((n,), dtype=xp.float64)
+    row_sums = xp.zeros((n,), dtype=xp.float64)
+    factor_squares = xp.zeros((n,), dtype=xp.float64)
+
+    def record(i: int, k: int, error: Array) -> None:
+        size = xp.abs(error)
+        row_sums[edges[i]] += xp.sum(size, axis=1)
+        row_squares[edges[i]] += xp.sum(size * size, axis=1)
+        if i != k:
+            row_sums[edges[k]] += xp.sum(size, axis=0)
+            row_squares[edges[k]] += xp.sum(size * size, axis=0)
+
+    for k in range(nb):
+        for j in range(k):
+            transpose = backend.contiguous(blocks[k, j].T)
+            for i in range(k, nb):
+                blocks[i, k] -= backend.matmul(blocks[i, j], transpose, products)
+        own = edges[k].stop - edges[k].start
+        pivot = mirrored(backend, blocks[k, k]) - shift * xp.eye(own, dtype=xp.float64)
+        lower = backend.cholesky(pivot)
+        if lower is None:
+            where = f"rows {edges[k].start}..{edges[k].stop - 1}"
+            return f"the Cholesky factorization of A A^T - {about(shift)} I breaks down at {where}"
+        lower = flushed(backend, xp.tril(lower))
+        transpose = backend.contiguous(lower.T)
+        record(k, k, mirrored(backend, pivot - backend.matmul(lower, transpose, products)))
+        factor_squares[edges[k]] += xp.sum(lower * lower, axis=1)
+        blocks[k, k] = lower
+        for i in range(k + 1, nb):
+            try:
+                solved = backend.right_solve_transposed(blocks[i, k], lower)
+            except np.linalg.LinAlgError:
+                return f"the Cholesky factor is singular at rows {edges[k].start}..{edges[k].stop - 1}"
+            solved = flushed(backend, backend.contiguous(solved))
+            record(i, k, blocks[i, k] - backend.matmul(solved, transpose, products))
+            factor_squares[edges[i]] += xp.sum(solved * solved, axis=1)
+            blocks[i, k] = solved
+        if progress:
+            progress(((k + 1) / nb) ** 2)
+    with working_precision(BITS):
+        frobenius = total(backend, upper(row_squares, 2 * n + nb)).sqrt()
+        infinity = arb("nan")
+        if backend.all_finite(row_sums):
+            infinity = arb(float(upper(xp.max(row_sums), 2 * n + nb)))
+        norm = frobenius if frobenius < infinity else infinity
+        c_squares = total(backend, upper(factor_squares, n + nb))
+        lost = arb(gamma(b + nb + 6)) * ((1 + gram.relative) * gram.squares + abs(arb(shift)) + c_squares)
+        return Factor(blocks, shift, norm + lost + 2 * n * arb(TINY))
+
+
+def estimate_smallest(backend: Backend, gram: Gram, factor: Factor, steps: int) -> float:
+    """Untrusted estimate of lambda_min(H) by inverse subspace iteration with C; NaN if it fails."""
+    xp, blocks, edges = backend.xp, factor.blocks, gram.edges
+    n, nb = edges[-1].stop, len(edges)
+    probes = min(PROBES, n)
+    inverses = []
+    for k in range(nb):
+        own = edges[k].stop - edges[k].start
+        inverses.append(backend.right_solve_transposed(xp.eye(own, dtype=xp.float64), blocks[k, k]))  # C_kk^-T
+    v = backend.asarray(np.random.default_rng(1).standard_normal((n, probes)))
+    theta = math.nan
+    try:
+        for _ in range(steps):
+            v, _r = xp.linalg.qr(v)
+            y = xp.asarray(v, copy=True)
+            for k in range(nb):
+                for j in range(k):
+                    y[edges[k], :] -= xp.matmul(blocks[k, j], y[edges[j], :])
+                y[edges[k], :] = xp.matmul(inverses[k].T, y[edges[k], :])
+            for k in reversed(range(nb)):
+                for i in range(k + 1, nb):
+                    y[edges[k], :] -= xp.matmul(blocks[i, k].T, y[edges[i], :])
+                y[edges[k], :] = xp.matmul(inverses[k], y[edges[k], :])
+            small = backend.numpy(xp.matmul(v.T, y))
+            theta = float(np.linalg.eigvalsh(small + small.T)[-1]) / 2.0
+            v = y
+    except np.linalg.LinAlgError:
+        return math.nan
+    return 1.0 / theta + factor.shift if theta > 0.0 else math.nan

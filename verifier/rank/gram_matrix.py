@@ -1,0 +1,173 @@
+r"""The Gram matrix of the midpoints by blocks, with an upper bound of what rounding lost: the first half of R2.
+
+Rounding. ``a_i = ||A_i||_2``, u, gamma and the underflow allowance as in `bounds`.
+
+H is the sum of r products over at most w columns each; only blocks on and below the diagonal are kept,
+of the diagonal ones only the lower triangle, mirrored: H is symmetric. ``|H - A A^T|_ij <= gamma_{w+r+2} sum_l
+|A_il||A_jl| + t <= gamma_{w+r+2} a_i a_j + t`` (Cauchy-Schwarz), t the underflow of one entry. A non-negative matrix
+``a a^T`` has norm ``sum a_i^2``, and the 2-norm is monotone in the entries of non-negative matrices, so
+
+.. math:: \|H - AA^T\|_2 \le \gamma_{w+r+2} \sum a_i^2 + N t.
+
+An entry of H takes less than ``3 (M + N + r + nb + 4)`` operations (nb block rows), each of which may underflow by
+``2 * 2^-1022`` (flushed operand or result): ``t <= TINY`` for N, M < 2^50.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flint import arb
+
+from verifier.balls.binary64.backend import Array, Backend
+from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, upper
+from verifier.balls.binary64.matrix import ColumnSource
+from verifier.balls.binary64.products import Products
+from verifier.balls.feature_enclosure import Progress
+from verifier.balls.precision import working_precision
+
+BITS = 128
+"""Bits of the scalar arithmetic; bounds at any precision."""
+
+
+PROBES = 8
+"""Vectors of the inverse subspace iteration."""
+
+MAX_SIZE = 2**40
+"""Most rows or columns; the underflow allowance holds far beyond."""
+
+
+Blocks = dict[tuple[int, int], Array]
+"""Packed lower block triangle: (i, k) -> block, i >= k."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Block sizes and memory of R2 for an N x M matrix; all sizes in bytes of float64 storage."""
+
+    samples: int
+    columns: int
+    block: int
+    width: int
+    packed: int
+    """Lower block triangle."""
+    gram: int
+    """Peak while the Gram matrix is accumulated: packed blocks, a panel and its transpose, a product."""
+    factor: int
+    """Peak while factoring in place."""
+    tight: int
+    """Peak while factoring a copy."""
+
+    @property
+    def blocks(self) -> int:
+        """Block rows."""
+        return -(-self.samples // self.block)
+
+
+def plan(n: int, m: int, *, block: int | None = None, width: int | None = None) -> Plan:
+    """Block sizes: about N/8 rows (a multiple of 64 in 256..2048), panels of about N/4 columns (in 128..2048)."""
+    b = min(n, block or min(max(256, -(-n // 512) * 64), 2048))
+    w = min(m, width or min(max(128, n // 4), 2048))
+    nb = -(-n // b)
+    edges = [min(n, (i + 1) * b) - i * b for i in range(nb)]
+    packed = 8 * sum(edges[i] * edges[k] for i in range(nb) for k in range(i + 1))
+    temporary = 8 * 4 * b * b + 8 * 8 * n
+    probes = 8 * 4 * PROBES * n + 8 * n * b
+    gram = packed + 16 * n * w + 8 * 2 * b * max(b, w) + 8 * 8 * n
+    return Plan(n, m, b, w, packed, gram, packed + temporary + probes, 2 * packed + temporary + probes)
+
+
+@dataclass(slots=True)
+class Gram:
+    """Computed Gram matrix of the midpoints and upper bounds of what was lost.
+
+    Guarantee: ``H`` (the blocks, mirrored) satisfies ``||H - A A^T||_2 <= error``; ``squares >= sum_i ||A_i||^2``;
+    ``sqrt(N sum q_j^2) <= enclosure``; ``|H_ij| <= (1 + relative) a_i a_j + TINY``; ``record`` holds all products that
+    this rests on.
+    """
+
+    blocks: Blocks
+    edges: list[slice]
+    squares: arb
+    relative: arb
+    error: arb
+    enclosure: arb
+    record: Products = field(default_factory=Products)
+
+
+def mirrored(backend: Backend, block: Array) -> Array:
+    """The symmetric matrix with the lower triangle of ``block``, shape (b, b), exact."""
+    xp = backend.xp
+    return xp.tril(block) + xp.tril(block, k=-1).T
+
+
+def flushed(backend: Backend, values: Array) -> Array:
+    """Copy with subnormal entries replaced by zero; NaN and infinity stay."""
+    xp = backend.xp
+    return xp.where(xp.abs(values) < SMALLEST_NORMAL, xp.zeros_like(values), values)
+
+
+def total(backend: Backend, values: Array) -> arb:
+    """Upper bound of the sum of a non-negative vector of upper bounds, not finite if an entry is not."""
+    if not backend.all_finite(values):
+        return arb("nan")
+    return arb(float(upper(backend.xp.sum(values), int(values.shape[0]))))
+
+
+def record_of(source: ColumnSource) -> Products:
+    """The record of a matrix's products, a new one for a source that keeps none: its numbers are given."""
+    found = getattr(source, "record", None)
+    return found if isinstance(found, Products) else Products()
+
+
+def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = None) -> Gram:
+    """Gram matrix of the midpoints by blocks of columns, in one pass.
+
+    Returns
+    -------
+    Gram
+        Guarantee: see there. If an entry is NaN or overflows, a bound is not finite or the residual will not be.
+    """
+    backend, n, m, b = source.backend, source.samples, source.columns, sizes.block
+    xp, record = backend.xp, record_of(source)
+    edges = [slice(start, min(start + b, n)) for start in range(0, n, b)]
+    blocks: Blocks = {}
+    squares = xp.zeros((n,), dtype=xp.float64)
+    radii = arb(0)
+    covered = widest = passes = 0
+    for part, p, q in source.column_blocks(sizes.width):
+        w = part.stop - part.start
+        if part.start != covered or tuple(p.shape) != (n, w) or tuple(q.shape) != (w,):
+            raise ValueError(f"column block {part} of shape {tuple(p.shape)} does not continue at column {covered}")
+        covered, widest, passes = part.stop, max(widest, w), passes + 1
+        transpose = backend.contiguous(p.T)
+        for i, rows in enumerate(edges):
+            squares[rows] += xp.sum(p[rows, :] * p[rows, :], axis=1)
+            for j in range(i + 1):
+                product = backend.matmul(p[rows, :], transpose[:, edges[j]], record)
+                if (i, j) in blocks:
+                    blocks[i, j] += product
+                else:
+                    blocks[i, j] = product
+                del product
+        if not bool(xp.all(q >= 0.0)):
+            radii = arb("nan")
+        with working_precision(BITS):
+            radii += total(backend, upper(q * q, 0))
+        del p, transpose
+        if progress:
+            progress(covered / m)
+    if covered != m:
+        raise ValueError(f"the column blocks cover {covered} of {m} columns")
+    for k in range(len(edges)):
+        blocks[k, k] = mirrored(backend, blocks[k, k])
+    with working_precision(BITS):
+        relative = arb(gamma(widest + passes + 2))
+        a_squares = total(backend, upper(squares, m + passes))
+        error = relative * a_squares + n * arb(TINY)
+        return Gram(blocks, edges, a_squares, relative, error, (n * radii).sqrt(), record)
+
+
+def copied(backend: Backend, gram: Gram) -> Blocks:
+    """A second copy of the blocks, for a factorization in place."""
+    return {key: backend.xp.asarray(block, copy=True) for key, block in gram.blocks.items()}

@@ -1,0 +1,37 @@
+"""X1 as a statement: equal samples, whose labels may conflict."""
+
+from __future__ import annotations
+
+from verifier.balls.exact import at_least, at_most
+from verifier.statements.evidence import Known
+from verifier.statements.statement import Finding, Statement, does_not_apply
+from verifier.verdict import Verdict
+
+
+def _prove(known: Known) -> Finding:
+    grouping = known.evidence.grouping
+    distinct, total = grouping.dataset.samples, grouping.group_of.size
+    if not grouping.has_duplicates:
+        return does_not_apply("all samples are distinct")
+    counts = f"{total} samples, {distinct} distinct"
+    if grouping.labels_agree:
+        return Finding(Verdict.PROVED, f"{counts}; equal samples have equal labels")
+    low, high = grouping.infimum or (0.0, 0.0)
+    words = (
+        f"{counts}, {len(grouping.conflicts)} with conflicting labels: Phi is never below the groups' entropy, which "
+        f"is at least {at_least(low)} and at most {at_most(high)}; it is the infimum if some U has full rank"
+    )
+    return Finding(Verdict.PROVED, words)
+
+
+DUPLICATES = Statement(
+    label="X1",
+    source="ours",
+    name="Duplicate samples",
+    sentence="Equal samples are grouped; if their labels agree everything holds for the distinct ones, else the "
+    "infimum is the entropy of the groups.",
+    formula="inf phi = (1/n) sum_g n_g H(c_g / n_g)",
+    hypotheses="nothing",
+    how="rigorous",
+    prove=_prove,
+)

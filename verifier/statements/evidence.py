@@ -1,0 +1,157 @@
+"""What statements are decided from: what was proved of a problem before, and what several statements share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from verifier.balls.engine import Enclosure
+from verifier.balls.exact import Dyadic
+from verifier.data.dataset import Dataset
+from verifier.data.grouping import Grouping
+from verifier.data.samples import SampleSource
+from verifier.display import Brief
+from verifier.landscape.escape import EscapeResult
+from verifier.landscape.path import Path
+from verifier.landscape.zero_loss import ZeroLoss
+from verifier.network.network import Array, Network
+from verifier.rank.certify import Stage, silent
+from verifier.rank.deficiency import Deficiency, structural_bound_every_u
+from verifier.rank.result import RankResult
+from verifier.rank.witness import WitnessResult, prove_witness
+from verifier.statements.assumption import Assumption, check_assumption
+from verifier.statements.generic_rank import GenericRank, decide_generic
+from verifier.statements.smooth_activations import analytic
+from verifier.statements.statement import Finding, Statement
+from verifier.statements.theorem import Theorem, TheoremStep
+from verifier.verdict import Verdict
+
+
+@dataclass(frozen=True, repr=False)
+class Evidence(Brief):
+    """Samples, network, start, and what was proved of them before the statements.
+
+    Parameters
+    ----------
+    data
+        The N samples that Psi has rows for: the distinct ones unless duplicates are kept.
+    grouping
+        Which of all samples are equal.
+    network, u, v
+        The network and its start, shapes ``(p,)`` and ``(M, m)``.
+    features
+        An enclosure of Psi at the start's U.
+    rank, zero_loss, escape
+        What was proved at the start; None where it was not tried.
+    path
+        That of P1, also the one after an escape.
+    path_result
+        The verdict and the reason of the path.
+    """
+
+    data: Dataset
+    grouping: Grouping
+    network: Network
+    u: Array
+    v: Array
+    features: Enclosure
+    rank: RankResult
+    zero_loss: ZeroLoss | None
+    path: Path | None
+    escape: EscapeResult | None
+    path_result: tuple[Verdict, str]
+
+    @property
+    def inputs(self) -> Array:
+        """The samples that Psi has rows for, shape ``(N, d)``."""
+        return self.features.inputs
+
+    @property
+    def labels_agree(self) -> bool:
+        """Whether there are labels and equal samples have equal ones."""
+        return self.grouping.labels_agree and self.data.labels is not None
+
+
+class Known:
+    """What is known of a problem while its statements are decided, one after the other.
+
+    Parameters
+    ----------
+    evidence
+        What was proved before.
+    seed
+        Of the witness's direction and of random witnesses.
+    stage
+        Progress display.
+
+    Attributes
+    ----------
+    found
+        The statements decided so far, and their proofs.
+    """
+
+    def __init__(self, evidence: Evidence, *, seed: int = 0, stage: Stage = silent) -> None:
+        self.evidence, self.seed, self.stage = evidence, seed, stage
+        self.found = Theorem()
+
+    def add(self, statement: Statement, finding: Finding) -> TheoremStep:
+        """Take a finding in.
+
+        Parameters
+        ----------
+        statement
+            What was decided.
+        finding
+            What was found.
+
+        Returns
+        -------
+        TheoremStep
+            Guarantee: it is PROVED only if everything that it rests on is.
+        """
+        verdict, reason = finding.verdict, finding.reason
+        missing = [label for label in finding.rests_on if self.found.verdict(label) is not Verdict.PROVED]
+        if verdict is Verdict.PROVED and missing:
+            verdict, reason = Verdict.UNDECIDED, f"rests on {', '.join(missing)}, which is not proved here"
+        step = TheoremStep(statement, verdict, reason, finding.rests_on, finding.applies)
+        self.found.steps.append(step)
+        return step
+
+    @cached_property
+    def assumption(self) -> Assumption:
+        """Assumption 3.1."""
+        return check_assumption(self.evidence.network, self.evidence.grouping)
+
+    @cached_property
+    def analytic(self) -> tuple[Verdict, str]:
+        """Whether every activation is real analytic, and why."""
+        return analytic(self.evidence.network)
+
+    @cached_property
+    def witness(self) -> WitnessResult:
+        """The explicit U of full rank (W1, W2, W3), kept for the certificate."""
+        evidence = self.evidence
+        source = SampleSource("samples", evidence.inputs, shape=evidence.network.input_shape)
+        self.found.witness = prove_witness(evidence.network, source, seed=self.seed)
+        return self.found.witness
+
+    @cached_property
+    def deficiency(self) -> Deficiency | None:
+        """A bound below N of rank Psi(U) for every U, kept for the certificate."""
+        self.found.deficiency = structural_bound_every_u(self.evidence.network, self.evidence.inputs)
+        return self.found.deficiency
+
+    @cached_property
+    def generic(self) -> GenericRank:
+        """Whether almost every U has full rank; a U of full rank, or its absence, is decided before."""
+        full_rank = self.found.verdict("L3.2 construction")
+        known = Verdict.UNDECIDED if full_rank is None else full_rank
+        return decide_generic(self.evidence.network, known, self.evidence.inputs)
+
+    @property
+    def sigma_lower(self) -> Dyadic | None:
+        """A lower bound of sigma_N(Psi) at the start's U, one that a certificate can state; None without full rank."""
+        rank = self.evidence.rank
+        if rank.verdict is not Verdict.PROVED:
+            return None
+        return Dyadic.of_float(rank.sigma_lower) if rank.bound is None else rank.bound.sigma_lower

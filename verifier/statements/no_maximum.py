@@ -1,0 +1,78 @@
+"""Theorem 3.4(4) and C3 as statements: the start is no local maximum of the cross-entropy."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from verifier.balls.exact import ExactArray
+from verifier.landscape.pointwise import prove_curvature
+from verifier.statements.claim import ArrayRef, Computed, Count, Lower
+from verifier.statements.evidence import Known
+from verifier.statements.statement import Finding, Statement, does_not_apply
+from verifier.verdict import Verdict
+
+CONFLICT = "labels conflict: certified for agreeing labels only"
+
+
+class C3(Computed, frozen=True, kw_only=True, tag="C3"):
+    """A positive second derivative along one output weight."""
+
+    name: ClassVar[str] = "no local maximum"
+    needs_labels: ClassVar[bool] = True
+    swept: ClassVar[bool] = True
+    meaning: ClassVar[str] = (
+        "no local maximum (C3): the cross-entropy's second derivative along the weight from skip unit {unit} to output "
+        "{output} is at least {curvature_lower} > 0. In the paper: Theorem 3.4(4), at this point."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "C3": "(U, V) is no local maximum of the cross-entropy: along the weight from skip unit {unit} to output "
+        "{output} its second derivative is at least {curvature_lower}",
+    }
+
+    start_weights: ArrayRef
+    unit: Count
+    output: Count
+    curvature_lower: Lower
+
+
+def _curvature(known: Known) -> Finding:
+    data = known.evidence.data
+    if not known.evidence.labels_agree or data.labels is None:
+        return does_not_apply(CONFLICT)
+    start, counts = ExactArray.of_floats(known.evidence.v), data.multiplicities.tolist()
+    found = prove_curvature(known.evidence.features, start, data.labels, counts)
+    known.found.curvature = found
+    return Finding(found.verdict, found.reason)
+
+
+def _no_maximum(known: Known) -> Finding:
+    if not known.evidence.labels_agree:
+        return does_not_apply(CONFLICT)
+    words = "cross-entropy: not at this start; nor at any (U, V) where Psi(U) != 0, by the same argument"
+    return Finding(Verdict.PROVED, words, ("C3",))
+
+
+NO_MAXIMUM = Statement(
+    label="T3.4(4)",
+    source="paper",
+    place="Theorem 3.4(4)",
+    name="no local maximum",
+    sentence="The start is not a local maximum of the cross-entropy (C3); wherever Psi(U) != 0 the same argument "
+    "applies. (False for hinge losses, which are 0 on open sets.)",
+    formula="d^2 Phi / dV^2 > 0 in some direction",
+    hypotheses="cross-entropy, Psi(U) != 0",
+    how="rigorous",
+    prove=_no_maximum,
+    may_rest_on=("C3",),
+)
+POSITIVE_CURVATURE = Statement(
+    label="C3",
+    source="ours",
+    name="The start is not a local maximum",
+    sentence="Along one output weight the second derivative is positive.",
+    formula="(1/n) sum_i mult_i Psi_ij^2 p_ik (1 - p_ik) > 0",
+    hypotheses="cross-entropy, equal samples have equal labels, a column of Psi that is not zero",
+    how="rigorous",
+    prove=_curvature,
+    claims=(C3,),
+)

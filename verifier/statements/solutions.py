@@ -1,0 +1,79 @@
+"""Theorem 3.4(1) and the ball of solutions Z2: zero training error holds on an open set."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from verifier.landscape.neighbourhood import certified_ball
+from verifier.statements.claim import ArrayRef, Computed, Lower
+from verifier.statements.evidence import Known
+from verifier.statements.statement import Finding, Statement, does_not_apply
+from verifier.statements.zero_error import Z0, Z1
+from verifier.verdict import Verdict
+
+
+class Z2(Computed, frozen=True, kw_only=True, tag="Z2"):
+    """Zero training error in a ball of hidden and output weights."""
+
+    name: ClassVar[str] = "the ball of zero training error"
+    needs_labels: ClassVar[bool] = True
+    swept: ClassVar[bool] = True
+    meaning: ClassVar[str] = (
+        "zero training error in a ball (Z2): for all hidden weights, biases and output weights within {radius} of the "
+        "stored ones, each number, every sample is classified correctly; at the centre all margins are >= {gamma}. In "
+        "the paper: Theorem 3.4(1), uncountably many solutions, with an explicit radius."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "Z2": "zero training error for all hidden weights, biases and output weights within {radius} of the stored "
+        "ones, each number: the margins, at least {gamma}, change by at most {change}",
+    }
+
+    output_weights: ArrayRef
+    gamma: Lower
+    radius: Lower
+
+
+def _ball(known: Known) -> Finding:
+    evidence, zero, escape = known.evidence, known.evidence.zero_loss, known.evidence.escape
+    if zero is not None and zero.weights is not None and zero.gamma is not None:
+        u, weights, gamma, bits, where = evidence.u, zero.weights, zero.gamma, zero.precision, "the start's U"
+    elif escape is not None and escape.escape is not None:
+        tail = escape.escape.tail
+        u, weights, gamma, bits, where = tail.u, tail.end_weights, tail.gamma, tail.precision, "the escape's end"
+    else:
+        return Finding(Verdict.UNDECIDED, "no output weights with certified margins are known")
+    found = certified_ball(evidence.network, u, evidence.inputs, weights, gamma, precision=bits)
+    if evidence.u is u:  # a certificate stores the start's U
+        known.found.ball = found
+    return Finding(found.verdict, f"at {where}: {found.reason}")
+
+
+def _uncountable(known: Known) -> Finding:
+    if not known.evidence.labels_agree:
+        return does_not_apply("equal samples with different labels exclude zero training error")
+    return Finding(Verdict.PROVED, "every point of the ball of Z2 has zero training error", ("Z2",))
+
+
+UNCOUNTABLY_MANY = Statement(
+    label="T3.4(1)",
+    source="paper",
+    place="Theorem 3.4(1)",
+    name="uncountably many solutions",
+    sentence="Some (U, V) has zero training error, and so has a whole ball around it.",
+    formula="margins > 0 on a ball of positive radius",
+    hypotheses="nothing beyond Z2",
+    how="rigorous",
+    prove=_uncountable,
+    may_rest_on=("Z2",),
+)
+BALL_OF_SOLUTIONS = Statement(
+    label="Z2",
+    source="ours",
+    name="Certified ball of solutions",
+    sentence="Zero training error survives every change of the parameters by at most r.",
+    formula="|U' - U|, |V' - V| <= r  =>  all margins > 0",
+    hypotheses="Z1: a V with certified margins",
+    how="rigorous",
+    prove=_ball,
+    claims=(Z0, Z1, Z2),
+)

@@ -1,0 +1,90 @@
+"""What a statement is: its label and name, what it says and supposes, and the function that decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from verifier.display import Decided
+from verifier.statements.claim import Claim
+from verifier.verdict import Verdict
+
+if TYPE_CHECKING:
+    from verifier.statements.evidence import Known
+
+How = Literal["symbolic", "rigorous", "structural", "sampled"]
+"""By what means a statement is checked: once, for all problems; by enclosures or exact arithmetic on this problem; from
+the architecture and exact equalities; by evidence only.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding(Decided):
+    """What was found of a statement for one problem.
+
+    Parameters
+    ----------
+    verdict, reason
+        The verdict, and why.
+    rests_on
+        Labels of the statements without which it would not be PROVED.
+    applies
+        Whether the statement says anything of this problem; if not, the verdict is UNDECIDED and means nothing.
+    """
+
+    verdict: Verdict
+    reason: str
+    rests_on: tuple[str, ...] = ()
+    applies: bool = True
+
+
+def does_not_apply(reason: str) -> Finding:
+    """What is found of a statement that says nothing about a problem (W2 without softplus, X1 without duplicates)."""
+    return Finding(Verdict.UNDECIDED, reason, (), False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement, the same for all problems.
+
+    Parameters
+    ----------
+    label
+        As in the theory, such as ``"T3.4(2)"``.
+    source
+        Whose it is: the paper's, or this project's.
+    name
+        What it is called, in words.
+    place
+        Where it stands in the paper, such as ``"Theorem 3.4(2)"``; empty if it is this project's.
+    sentence, formula
+        What it says.
+    hypotheses
+        What it assumes.
+    how
+        By what means it is checked.
+    prove
+        Decides it from what is known of a problem.
+    may_rest_on
+        Labels that a finding may rest on: they are decided before it.
+    claims
+        The claims of certificates that state it, at this U or on these data.
+    """
+
+    label: str
+    source: Literal["paper", "ours"]
+    name: str
+    sentence: str
+    formula: str
+    hypotheses: str
+    how: How
+    prove: Callable[[Known], Finding]
+    place: str = ""
+    may_rest_on: tuple[str, ...] = ()
+    claims: tuple[type[Claim], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name, after its place in the paper."""
+        return f"{self.place}: {self.name}" if self.place else self.name

@@ -1,0 +1,57 @@
+"""A3.1 as three statements: activations, skip units, patches. They are decided in `assumption`."""
+
+from __future__ import annotations
+
+from verifier.statements.evidence import Known
+from verifier.statements.statement import Finding, Statement
+
+
+def _activations(known: Known) -> Finding:
+    found = known.assumption.activations
+    return Finding(found.verdict, found.reason)
+
+
+def _units(known: Known) -> Finding:
+    found = known.assumption.units
+    return Finding(found.verdict, found.reason)
+
+
+def _patches(known: Known) -> Finding:
+    found = known.assumption.patches
+    return Finding(found.verdict, found.reason)
+
+
+ACTIVATIONS = Statement(
+    label="A3.1(1)",
+    source="paper",
+    place="Assumption 3.1(1)",
+    name="activations",
+    sentence="Every hidden activation is real analytic and strictly increasing.",
+    formula="sigma in C^omega(R), sigma' > 0 off a discrete set",
+    hypotheses="nothing",
+    how="symbolic",
+    prove=_activations,
+)
+UNITS = Statement(
+    label="A3.1(2)",
+    source="paper",
+    place="Assumption 3.1(2)",
+    name="enough skip units",
+    sentence="N skip units without shared weights have a bounded activation with limit 0 at -oo, or softplus and a "
+    "clean backward path to the first layer.",
+    formula="#{suitable, unshared skip units} >= N",
+    hypotheses="nothing",
+    how="structural",
+    prove=_units,
+)
+PATCHES = Statement(
+    label="A3.1(3)",
+    source="paper",
+    place="Assumption 3.1(3)",
+    name="distinct patches",
+    sentence="The input patches that each first-layer unit sees are pairwise distinct over the samples.",
+    formula="x_i|patch != x_j|patch for i != j",
+    hypotheses="nothing",
+    how="rigorous",
+    prove=_patches,
+)

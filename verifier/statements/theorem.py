@@ -1,0 +1,95 @@
+"""What was found of every statement for one problem, and the proofs that a certificate can carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from verifier.balls.exact import Dyadic
+from verifier.display import Decided, Facts, Judged, Shown, Table, count, joined, listed
+from verifier.landscape.escape_separate import GatewayResult
+from verifier.landscape.neighbourhood import BallResult
+from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.rank.deficiency import Deficiency
+from verifier.rank.witness import WitnessResult
+from verifier.statements.statement import Statement
+from verifier.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class TheoremStep(Decided):
+    """A statement on this instance: verdict, reason, the labels it rests on, whether it applies here at all."""
+
+    statement: Statement
+    verdict: Verdict
+    reason: str
+    rests_on: tuple[str, ...] = ()
+    applies: bool = True
+
+    @property
+    def label(self) -> str:
+        """The statement's label."""
+        return self.statement.label
+
+    @property
+    def shown(self) -> str:
+        """The verdict, or ``-`` where the statement does not apply."""
+        return str(self.verdict) if self.applies else "-"
+
+
+@dataclass(repr=False)
+class Theorem(Judged, Shown):
+    """All steps in the paper's order, and the proofs that a certificate can carry.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> found = vf.verify([[0.0], [1.0]], [0, 1], network=vf.Dense(4, "tanh", skip=True)).theorem
+    >>> found.verdict("T3.4(2)")
+    <Verdict.PROVED: 'PROVED'>
+    >>> print(found.lines()[0].split(":")[0])
+    PROVED     L2.1 - Lemma 2.1
+    """
+
+    steps: list[TheoremStep] = field(default_factory=list)
+    remains: tuple[str, ...] = ()
+    witness: WitnessResult | None = None
+    deficiency: Deficiency | None = None
+    ball: BallResult | None = None
+    gradient: GradientResult | None = None
+    curvature: CurvatureResult | None = None
+    gateway: GatewayResult | None = None
+    rank_radius: Dyadic | None = None
+    rank_ball: Dyadic | None = None
+
+    def _facts(self) -> Facts:
+        rows = tuple((step.label, step.shown, f"{step.statement.title}: {step.reason}") for step in self.steps)
+        applying = [step for step in self.steps if step.applies]
+        others = [f"{step.label} {step.verdict}" for step in applying if not step.proved]
+        known = f"{len(applying) - len(others)} of the {count(len(applying), 'statement')}"
+        sentence = f"{known} that apply to this instance are PROVED"
+        values = (("not proved", joined(others, 12)),) if others else ()
+        table = Table("The proof, statement by statement", ("label", "verdict", "statement and reason"), rows)
+        return Facts("The proof, step by step", None, sentence, values, (table,))
+
+    def __str__(self) -> str:
+        """Every statement with its verdict and reason; ``-`` where it does not apply."""
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The same, line by line."""
+        return listed((s.shown, f"{s.label} - {s.statement.title}: {s.reason}") for s in self.steps)
+
+    @property
+    def proved(self) -> bool:
+        """Whether every statement that applies to this instance is PROVED."""
+        return all(step.proved for step in self.steps if step.applies)
+
+    def verdict(self, label: str) -> Verdict | None:
+        """The verdict of a statement, None if it does not apply.
+
+        Parameters
+        ----------
+        label : str
+            Of the statement, such as ``"T3.4(2)"``.
+        """
+        return next((step.verdict for step in self.steps if step.label == label and step.applies), None)

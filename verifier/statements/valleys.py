@@ -1,0 +1,65 @@
+"""Definition 3.3 and Theorem 3.4(2) as statements: what a bad local valley is, and that there is none."""
+
+from __future__ import annotations
+
+from verifier.statements.evidence import Known
+from verifier.statements.statement import Finding, Statement
+from verifier.verdict import Verdict
+
+
+def _infimum(known: Known) -> Finding:
+    evidence = known.evidence
+    if not evidence.labels_agree:
+        words = "the infimum is the entropy of the groups, approached at every full-rank U"
+        return Finding(Verdict.PROVED, words, ("X1", "L3.2 construction"))
+    solved = evidence.zero_loss is not None and evidence.zero_loss.verdict is Verdict.PROVED
+    if solved or (evidence.escape is not None and evidence.escape.escape is not None):
+        return Finding(Verdict.PROVED, "inf Phi = 0: a valley is bad if Phi stays away from 0 on it (Z1)")
+    return Finding(Verdict.PROVED, "inf Phi = 0, since Psi V = T is solvable for some U", ("L3.2 construction",))
+
+
+def stands_on_generic_rank(known: Known, words: str) -> Finding:
+    """What is found of a statement whose proof is that almost every U has full rank.
+
+    Parameters
+    ----------
+    known
+        What is known of the problem; W0 is decided.
+    words
+        What follows if W0 is proved.
+    """
+    if known.found.verdict("W0") is None:
+        return Finding(Verdict.UNDECIDED, "W0 does not apply here, and the theorem's proof rests on it")
+    return Finding(Verdict.PROVED, words, ("W0",))
+
+
+def _no_bad_valley(known: Known) -> Finding:
+    words = "every component of {Phi < a} holds a full-rank U, from where Phi comes arbitrarily close to its infimum"
+    return stands_on_generic_rank(known, words)
+
+
+BAD_VALLEY = Statement(
+    label="D3.3",
+    source="paper",
+    place="Definition 3.3",
+    name="bad local valley",
+    sentence="A local valley is a connected component of {Phi < a}; it is bad if Phi does not come arbitrarily close "
+    "to its infimum there.",
+    formula="inf over the component > inf Phi",
+    hypotheses="nothing: a definition; the infimum is 0 unless labels conflict (X1)",
+    how="symbolic",
+    prove=_infimum,
+    may_rest_on=("X1", "L3.2 construction"),
+)
+NO_BAD_VALLEY = Statement(
+    label="T3.4(2)",
+    source="paper",
+    place="Theorem 3.4(2)",
+    name="no bad local valley",
+    sentence="Every local valley contains points of loss arbitrarily close to the infimum.",
+    formula="inf over every component of {Phi < a} = inf Phi",
+    hypotheses="A3.1 in the paper; here W0",
+    how="structural",
+    prove=_no_bad_valley,
+    may_rest_on=("W0",),
+)

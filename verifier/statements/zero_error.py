@@ -1,0 +1,58 @@
+"""Zero training error at this U: Z1, which proves it, and Z0, which refutes it, as claims of certificates."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from verifier.statements.claim import ArrayRef, Claim, Computed, Count, Lower, counted
+
+MAX_MULTIPLIERS, MAX_FACTOR_DIGITS = 10_000, 4000
+"""Of Z0: how many, and the digits of each (Python reads no longer numbers)."""
+
+
+class Z0(Claim, frozen=True, kw_only=True, tag="Z0"):
+    """A relation between rational features that excludes zero training error at this U."""
+
+    name: ClassVar[str] = "no zero training error"
+    needs_labels: ClassVar[bool] = True
+    meaning: ClassVar[str] = (
+        "zero training error is impossible at this U (Z0): for every V {count}, with positive factors, add up to 0, "
+        "exactly; so Phi(U, V) >= log(2)/n."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "Z0": "no output weights V classify all samples at the stored hidden weights: for every V, {margins} margins "
+        "of {concerned} samples, with positive factors, add up to 0 (exact rational features), so some margin is at "
+        "most 0",
+    }
+
+    samples: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=MAX_MULTIPLIERS)]
+    against: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=MAX_MULTIPLIERS)]
+    factors: Annotated[
+        tuple[Annotated[str, Meta(pattern=f"^[1-9][0-9]{{0,{MAX_FACTOR_DIGITS - 1}}}$")], ...],
+        Meta(min_length=1, max_length=MAX_MULTIPLIERS),
+    ]
+
+    def words(self) -> dict[str, str]:
+        """How many margins are added up."""
+        return {"count": counted(len(self.factors), "margin")}
+
+
+class Z1(Computed, frozen=True, kw_only=True, tag="Z1"):
+    """Output weights with certified margins: zero training error, and the infimum is 0."""
+
+    name: ClassVar[str] = "zero training error"
+    needs_labels: ClassVar[bool] = True
+    swept: ClassVar[bool] = True
+    meaning: ClassVar[str] = (
+        "zero training error and infimum 0 (Z1): every margin of Psi(U) V1 is at least gamma = {gamma}, so "
+        "Phi(U, t V1) <= log(1 + (m-1) exp(-gamma t)) tends to 0. In the paper: the solvability of Psi(U) V = T."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "Z1": "zero training error: every margin of V is at least {gamma}; for t > 0 the loss Phi(U, t V) is at most "
+        "log(1 + {others} e^(-t {gamma})) and decreases strictly to 0, its infimum",
+    }
+
+    output_weights: ArrayRef
+    gamma: Lower
