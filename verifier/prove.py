@@ -278,7 +278,8 @@ class _Run:
         problem, path = self.problem, next(step for step in self.steps if step.key == "path")
         leaves = None if self.escape is None else self.escape.escape
         tail = None if leaves is None else leaves.tail
-        named = path.reason if path.reason.startswith("E") else f"{path.label}: {path.reason}"
+        # an escape that was tried says which; without one the reason does not name the path
+        named = path.reason if self.escape is not None and path.reason else f"{path.label}: {path.reason}"
         evidence = Evidence(
             problem.rows,
             problem.grouping,

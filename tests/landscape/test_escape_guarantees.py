@@ -83,40 +83,6 @@ def test_pieces_decide():
         assert not segment.WeightSegment(still, best, 9 * best, labels, [1, 1]).stays_below(arb(0), 8)
 
 
-@seeds(3)
-def test_lifts_keep_the_margins(rng):
-    """Where some units rest, the margins of V are a combination of their columns; and at the end they still rest."""
-    names = rng.choice(("tanh", "sigmoid", "sin", "erf"), 2)
-    network = Network(
-        (2,), (Dense(4, activation(names[0]), bool(rng.integers(2))), Dense(6, activation(names[1]), True))
-    )
-    u = rng.integers(-6, 7, network.parameter_count) / 4.0
-    views = network.views(u)
-    for name in ("weight", "bias"):
-        views[f"layer0.{name}"][2] = views[f"layer0.{name}"][0]
-        views[f"layer1.{name}"][4] = views[f"layer1.{name}"][1]
-    views["layer0.weight"][3] = 0.0
-    if rng.integers(2):
-        views["layer0.bias"][3] = 0.0
-    if rng.integers(2):
-        views["layer1.weight"][[3, 5]] = 0.0
-    v, x = rng.normal(size=(network.skip_count, 3)), rng.normal(size=(7, 2))
-    start = approx_features(network, u, x)
-    row = [arb(float(value), 1e-12) if value else arb(0) for value in start[0]]
-    found = lift.constant_loss_lifts(network, u, v, x, row, int(rng.integers(99)))
-    assert found, "a clone can always move"
-    for way in found:
-        middle = u if way.rerouted is None else way.rerouted
-        for t in (0.0, 0.4, 1.0):
-            assert np.allclose(approx_features(network, u + t * (middle - u), x), start, atol=1e-12)
-        halfway, end = (approx_features(network, middle + t * (way.end - middle), x) for t in (0.5, 1.0))
-        rests = np.abs(end - start).max(axis=0) + np.abs(halfway - start).max(axis=0) < 1e-12
-        margins = start @ (v - v[:, :1])
-        kept = start[:, rests]
-        left = margins - kept @ np.linalg.lstsq(kept, margins, rcond=None)[0] if rests.any() else margins
-        assert np.abs(left).max() < 1e-9
-
-
 def test_a_zero_constant_carries_nothing():
     """Constant units, one of value 0 that no symbol shows: it cannot carry the others."""
     network = Network((1,), (Dense(4, activation("tanh(t) + t"), skip=True),))

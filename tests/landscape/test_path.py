@@ -153,12 +153,6 @@ def test_targets_far_below_binary64_are_reached(text):
     assert ends(found.path.loss(found.path.time_of(target)))[1] <= Fraction(text)
 
 
-@pytest.mark.parametrize("text", ["0", "-1e-3", "zero", "nan", ""])
-def test_targets_that_are_not_positive_numbers_are_refused(text):
-    with pytest.raises(ValueError):
-        decimal_below(text)
-
-
 def test_an_undecided_start_is_undecided():
     """A feature without a finite enclosure (exp of 1e300) decides nothing."""
     net = dense([1], ["exp"], 1)
@@ -171,7 +165,9 @@ def test_an_undecided_start_is_undecided():
     assert found.verdict is Verdict.UNDECIDED and found.path is None
 
 
-@pytest.mark.parametrize("text", ["1e-999999999", "0", "-1", "nan", "inf", "1e", "1/3", "0x1", "", "1" * 41])
+@pytest.mark.parametrize(
+    "text", ["1e-999999999", "0", "-1e-3", "-1", "nan", "inf", "zero", "1e", "1/3", "0x1", "", "1" * 41]
+)
 def test_a_target_that_is_no_moderate_decimal_is_refused_at_once(text):
     with pytest.raises(ValueError, match="target loss"):
         decimal_below(text)

@@ -150,6 +150,7 @@ MUTANTS = {
     ),
     "landscape/test_convex_loss_guarantees.py::test_segments_are_enclosed": ("landscape:enclose_segment term 17",),
     "landscape/test_convex_loss_guarantees.py::test_ties_of_hinges": ("checker/losses:largest call 10",),
+    "landscape/test_escape.py::test_lifts_keep_every_logit": ("landscape:_reroute boolean 2",),
     "landscape/test_escape_guarantees.py::test_a_valley_is_no_descent": ("checker:moving_margins term 8",),
     "landscape/test_escape_guarantees.py::test_a_zero_constant_carries_nothing": (
         "landscape:_carriers branch 1",
@@ -157,7 +158,6 @@ MUTANTS = {
         "landscape:_shares branch 6",
     ),
     "landscape/test_escape_guarantees.py::test_gateway_separates": ("landscape:_distinct decided 0",),
-    "landscape/test_escape_guarantees.py::test_lifts_keep_the_margins": ("landscape:_reroute boolean 2",),
     "landscape/test_escape_guarantees.py::test_parting_keeps_the_logits": (
         "landscape:part_merged_samples constant 32",
     ),

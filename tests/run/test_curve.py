@@ -20,7 +20,7 @@ from verifier.run.case import Case, parse_case
 from verifier.run.case_problem import case_problem, run_case
 from verifier.run.curve import Curve, Piece, curve_of
 from verifier.run.runner import packaged_cases
-from verifier.run.summary import question_of
+from verifier.run.summary import summarise
 
 
 def named(name: str) -> Case:
@@ -140,16 +140,16 @@ def test_no_path_no_curve_and_plain_data() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=Curve) == found
 
 
-def test_the_question_in_words() -> None:
+def test_the_summary_in_words() -> None:
     instance, _ = proved("start-zero-deep")
-    found = question_of(named("start-zero-deep"), instance, None)
+    found = summarise(named("start-zero-deep"), instance, None)
     assert found.rows == len(instance.rows.inputs) and found.layers[0].startswith("dense, ")
     assert "reads layer 0" in found.layers[1] and found.start.startswith("U: zeros; V: gaussian")
-    assert question_of(named("start-zero-deep"), instance, 7).start.endswith("seed 7")
+    assert summarise(named("start-zero-deep"), instance, 7).start.endswith("seed 7")
     case = next(case for case in packaged_cases("quick") if case.name == "tied-bias")
-    words = question_of(case, case_problem(case), None).layers[0]
+    words = summarise(case, case_problem(case), None).layers[0]
     assert "conv1d, 2 units (1 x 2); kernel 1, stride 1; tied bias; tanh" in words
-    assert np.prod(question_of(case, case_problem(case), None).shape) == 2
+    assert np.prod(summarise(case, case_problem(case), None).shape) == 2
     case.file.network.layers[0] |= {"kernel": 3, "padding": 1}
-    words = question_of(case, case_problem(case), None).layers[0]
+    words = summarise(case, case_problem(case), None).layers[0]
     assert "conv1d, 2 units (1 x 2); kernel 3, stride 1; padding 1; tied bias; tanh" in words

@@ -22,7 +22,7 @@ class ArrayStore:
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # names by content
 
     def exact(self, name: str, values: ExactArray) -> ArrayRef:
-        """Store an exact array.
+        """Store an exact array under a name; equal tensors are stored once.
 
         Parameters
         ----------
@@ -45,7 +45,15 @@ class ArrayStore:
         return ArrayRef(tuple(values.shape), tuple(terms))
 
     def integers(self, name: str, values: NDArray[np.int64]) -> str:
-        """Store integers >= 0 in the smallest type of the format that holds them; the name stands for them."""
+        """Store integers >= 0 in the smallest type of the format that holds them; the name stands for them.
+
+        Parameters
+        ----------
+        name
+            What the tensor is called.
+        values
+            Integers of any shape.
+        """
         types = (np.uint8, np.int16, np.int32, np.int64)
         self._tensors[name] = values.astype(
             next(t for t in types if values.size == 0 or values.max() <= np.iinfo(t).max)
@@ -53,7 +61,15 @@ class ArrayStore:
         return name
 
     def as_it_is(self, name: str, values: NDArray[Any]) -> str:
-        """Store a tensor with its type; the name stands for it."""
+        """Store a tensor with its type; the name stands for it.
+
+        Parameters
+        ----------
+        name
+            What the tensor is called.
+        values
+            Of a type that the format holds.
+        """
         self._tensors[name] = values
         return name
 

@@ -93,6 +93,13 @@ def checker_command(arguments: list[str]) -> list[str]:
 def limit_options(memory: float | None, cpu_seconds: float | None) -> list[str]:
     """The checker's options for limits of GiB and of seconds, none for those that are None.
 
+    Parameters
+    ----------
+    memory
+        GiB of address space of each process; 0 for no limit.
+    cpu_seconds
+        Seconds of all processes together; 0 for no limit.
+
     Raises
     ------
     InputError
@@ -151,7 +158,7 @@ class CheckerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the checker still works."""
+        """Whether the checker's process has not ended yet."""
         return self.process.poll() is None
 
     def wait(self) -> list[Checked]:

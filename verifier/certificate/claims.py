@@ -29,7 +29,21 @@ from verifier.statements.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z
 def full_rank(
     arrays: ArrayStore, label: str, precision: int, witness: RightInverse, bound: RankBound, samples: int
 ) -> Claim:
-    """R1 or R3: a right inverse of N = ``samples`` rows and its bounds."""
+    """R1 or R3: a right inverse of Psi and its bounds.
+
+    Parameters
+    ----------
+    arrays
+        Where the right inverse is stored.
+    label
+        ``"R1"`` or ``"R3"``.
+    precision
+        Bits at which a checker encloses Psi.
+    witness, bound
+        The right inverse, shape ``(K, N)``, and what it proves.
+    samples
+        N.
+    """
     columns = None if witness.columns is None else arrays.integers("rank.columns", witness.columns)
     return (R1 if label == "R1" else R3)(
         precision=precision,
@@ -58,12 +72,30 @@ def no_zero_error(excluded: Inseparable) -> Z0 | None:
 
 
 def path_from_start(arrays: ArrayStore, path: LossPath) -> P1:
-    """P1: the segment and the ray."""
+    """P1: the segment and the ray.
+
+    Parameters
+    ----------
+    arrays
+        Where the output weights at its ends are stored.
+    path
+        One along which U rests.
+    """
     return P1(**_segment_and_ray(arrays, path, path.start_weights))
 
 
 def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> Claim:
-    """E1 to E4: a piece that leaves the start, and the path of P1."""
+    """E1, E2, E3 or E4.path: a piece that leaves the start, and the path of P1.
+
+    Parameters
+    ----------
+    arrays
+        Where weights are stored.
+    network
+        The network.
+    escape
+        The piece; what it has (end weights, epsilon, a right inverse) says which of the four it is.
+    """
     path = _segment_and_ray(arrays, escape.tail, escape.start_weights)
     path["moved"] = point(arrays, "moved", network, escape.end_u, escape.start_u)
     if escape.end_weights is not None:
@@ -116,7 +148,17 @@ def point(arrays: ArrayStore, name: str, network: Network, u: Array, start: Arra
 
 
 def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | None:
-    """TC.3: a segment that is certified; None if none is."""
+    """TC.3: a segment that is certified; None if none is.
+
+    Parameters
+    ----------
+    arrays
+        Where its ends and the label counts are stored.
+    name
+        Begins their names.
+    result
+        What was found for one loss.
+    """
     bounds, low = result.infimum, result.start_loss
     if result.end_weights is None or result.end_loss is None or bounds is None or low is None:
         return None
@@ -136,7 +178,15 @@ def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | No
 
 
 def explicit_witness(arrays: ArrayStore, result: WitnessResult) -> W1 | W2 | None:
-    """W1 or W2: the parameters that the construction names; None if it was not proved."""
+    """W1 or W2: the parameters that the construction names; None if it was not proved.
+
+    Parameters
+    ----------
+    arrays
+        Where the direction, the units and their biases are stored.
+    result
+        The witness.
+    """
     if not result.proved or result.direction is None:
         return None
     direction = arrays.as_it_is("witness.direction", result.direction)

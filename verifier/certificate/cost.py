@@ -64,7 +64,15 @@ class Size:
 
     @classmethod
     def of(cls, network: Network, samples: int, classes: int) -> Size:
-        """The shapes of a network on so many samples of so many classes."""
+        """The shapes of a network on so many samples of so many classes.
+
+        Parameters
+        ----------
+        network
+            The network.
+        samples, classes
+            N and m.
+        """
         units = arcs = steps = below = quick = 0
         widest, nodes = network.dimension, dict[str, int]()
         skip = {index for index, _ in network.skip_units}
@@ -110,11 +118,11 @@ class Work:
     """Multiply-adds of 64-bit words in exact products of integer matrices."""
 
     def __add__(self, other: Work) -> Work:
-        """Both."""
+        """The counts of both pieces of work together."""
         return Work(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Work)))
 
     def times(self, count: int) -> Work:
-        """The same again and again."""
+        """The counts of the same work done ``count`` times."""
         return Work(*(getattr(self, f.name) * count for f in fields(Work)))
 
 
@@ -132,7 +140,15 @@ class Prices:
     word: float
 
     def seconds(self, work: Work, bits: int = FIRST_BITS) -> float:
-        """CPU seconds of work at this precision."""
+        """CPU seconds of a piece of work.
+
+        Parameters
+        ----------
+        work
+            What is done.
+        bits
+            The working precision.
+        """
         return (
             self.unit * work.units
             + self.step * work.steps * (1.0 + bits / 250)
@@ -174,7 +190,7 @@ class Cost:
 
 
 def span(seconds: float) -> str:
-    """A predicted time in words."""
+    """A predicted time in words, no more precise than it is: seconds, minutes or hours."""
     if seconds < 90:
         return f"{max(1.0, seconds):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

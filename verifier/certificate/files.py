@@ -11,7 +11,15 @@ from verifier.errors import CertificateError
 
 
 def holds(path: Path, content: bytes) -> bool:
-    """Whether a file is there and has exactly this content."""
+    """Whether a file is there and has exactly this content.
+
+    Parameters
+    ----------
+    path
+        The file.
+    content
+        All bytes that it should have.
+    """
     try:
         return path.stat().st_size == len(content) and path.read_bytes() == content
     except OSError:

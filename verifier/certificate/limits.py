@@ -52,11 +52,11 @@ class LeftOut:
 
     @property
     def what(self) -> str:
-        """The claim in words."""
+        """What the claim states, in a few words."""
         return CLAIMS[self.label].name
 
     def __str__(self) -> str:
-        """One line for the document."""
+        """The line of the document that says what was left out and why."""
         if self.needs:
             return f"{self.label}, {self.what}: it needs {self.needs} beside it"
         return f"{self.label}, {self.what}: checking it would take about {span(self.seconds)} and {self.gib:.2g} GiB"

@@ -37,7 +37,7 @@ class MemoryWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop sampling the memory; the peak stays as it is."""
         self._ended.set()
         self._thread.join()
 
@@ -49,7 +49,7 @@ class MemoryWatch:
 
 
 def family(process: int) -> Iterator[int]:
-    """A process and its descendants."""
+    """The process and all its descendants, by their numbers."""
     yield process
     try:
         children = Path(f"/proc/{process}/task/{process}/children").read_text()

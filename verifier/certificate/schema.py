@@ -100,13 +100,13 @@ class WeightedLayer(_Layer, frozen=True, kw_only=True):
 
 
 class DenseLayer(WeightedLayer, frozen=True, kw_only=True, tag="dense"):
-    """A fully connected layer."""
+    """A fully connected layer, whose weights have shape ``(units, fan_in)``."""
 
     units: Positive
 
     @property
     def size(self) -> int:
-        """The number of units."""
+        """The number of units, as the layer states it."""
         return self.units
 
 
@@ -121,20 +121,20 @@ class _ConvLayer(WeightedLayer, frozen=True, kw_only=True):
 
     @property
     def size(self) -> int:
-        """The number of filters."""
+        """The number of filters, as the layer states it."""
         return self.filters
 
 
 class Conv1d(_ConvLayer, frozen=True, kw_only=True, tag="conv1d"):
-    """A convolution along one axis."""
+    """A convolution of inputs with channels and one axis."""
 
 
 class Conv2d(_ConvLayer, frozen=True, kw_only=True, tag="conv2d"):
-    """A convolution along two axes."""
+    """A convolution of inputs with channels and two axes."""
 
 
 class AvgPoolLayer(_Layer, frozen=True, kw_only=True, tag="avgpool"):
-    """An average pool."""
+    """An average pool: per channel the exact mean over each window."""
 
     kernel: Axes
     stride: Axes

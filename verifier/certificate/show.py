@@ -57,7 +57,7 @@ class Description(Shown):
     left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """A paragraph per claim."""
+        """Data, network, a paragraph for each claim, what was left out, and what a reader trusts."""
         paragraphs = [f"Claims {meaning}\n" for _, meaning in self.claims]
         left = [f"Left out, says the program that wrote it: {'; '.join(self.left_out)}.\n"] if self.left_out else []
         return "\n".join([f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, *left, self.trust])
@@ -71,7 +71,7 @@ class Description(Shown):
         return Facts(f"Certificate {self.file}", None, "claimed, not checked: verifier check decides", values, (table,))
 
     def __repr__(self) -> str:
-        """Its labels."""
+        """The labels of the claims, and how to read more."""
         labels = ", ".join(label for label, _ in self.claims)
         return f"<Description of {self.file}: claims {labels}; print it to read them>"
 
@@ -88,7 +88,7 @@ def describe(file: Path) -> str:
 
 
 def read_description(file: Path) -> Description:
-    """Read what a certificate claims.
+    """Read what a certificate claims, without checking any of it.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ class CertificateBuilder:
         return self.refusal or sentence(self.left_out) or "nothing was proved"
 
     def __repr__(self) -> str:
-        """The labels of its claims."""
+        """The labels of the claims that were added, or why there can be no certificate."""
         labels = ", ".join(claim["label"] for claim in self._claims)
         return f"<CertificateBuilder: {self.refusal or labels or 'no claims'}>"
 
@@ -150,7 +150,7 @@ class CertificateBuilder:
 
     @property
     def _kinds(self) -> list[type[Claim]]:
-        """The structs of the claims."""
+        """The claim structs of the labels that were added."""
         return [CLAIMS[claim["label"]] for claim in self._claims]
 
     def _point(self, name: str, u: Array, start: Array) -> tuple[MovedLayer, ...]:
@@ -234,7 +234,7 @@ class CertificateBuilder:
             self.add_gateway(theorem.gateway)
 
     def add_path(self, path: LossPath) -> None:
-        """Add P1."""
+        """Add P1: a path along which U rests."""
         self._claim(claims.path_from_start(self._arrays, path))
 
     def add_escape(self, escape: Escape) -> None:

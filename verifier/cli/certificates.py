@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -47,9 +48,9 @@ def init(
 ) -> None:
     """Write a sample case file with every key explained."""
     from verifier.certificate.files import atomic_write
-    from verifier.run.case import SAMPLE
 
     if file.exists():
         raise InputError(f"{file} exists; name another file")
-    atomic_write(file, SAMPLE.encode(), remedy="name a file in another folder")
+    sample = resources.files("verifier.run").joinpath("sample.toml").read_bytes()
+    atomic_write(file, sample, remedy="name a file in another folder")
     console().print(f"Wrote {file}. Run it: verifier run {file}", highlight=False, markup=False)

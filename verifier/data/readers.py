@@ -9,12 +9,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from verifier.data.dataset import Dataset, Scale, scaled_inputs
 from verifier.data.files import MAX_BYTES
-from verifier.data.files.kinds import not_samples
-from verifier.data.files.packed import bare_name, not_read
+from verifier.data.files.packed import bare_name
 from verifier.data.gate import binary64
 from verifier.data.idx import is_cifar, is_idx, read_images
 from verifier.data.npz import read_npz
@@ -105,32 +104,27 @@ def load_dataset(
     if name is not None and name not in BUILT_IN and _is_path(name):
         name, path = None, name
     file = Path(str(path))
-    ending = Path(bare_name(file.name)).suffix.lower()
+    shown, kind = (file.name, _kind(file)) if name is None else (name, "built-in")
     options = TableOptions(label, columns, drop, missing, delimiter, decimal, header)
-    images = name is None and (is_idx(file) or is_cifar(file))
-    if labels is not None and not (name is None and is_idx(file)):
+    if labels is not None and kind != "IDX":
         raise DataError(
             f"labels = {one_line(str(labels))}: only images in an IDX file have their labels in another file; a label"
             " column is named by data.label"
         )
-    table = name is None and not images and ending != ".npz"
-    if not table:
-        _refuse(name or file.name, "a table, such as CSV", {**asdict(options), "label": None})
-    if ending != ".npz" or name is not None:
-        _refuse(name or file.name, "an .npz archive", {"inputs": inputs, "layout": layout})
-    if (images or name is not None) and label is not None:
-        _refuse(name or file.name, "a table or an .npz archive", {"label": label})
+    if kind != "table":
+        _refuse(shown, "a table, such as CSV", {**asdict(options), "label": None})
+    if kind != "archive":
+        _refuse(shown, "an .npz archive", {"inputs": inputs, "layout": layout})
+    if kind not in ("table", "archive"):
+        _refuse(shown, "a table or an .npz archive", {"label": label})
     if name is not None:
         dataset = load_builtin(name, scale=scale)
-    elif images:
-        dataset = read_images(file, labels=labels, scale=scale, samples=samples, max_bytes=MAX_BYTES)
-    elif ending == ".npz":
+    elif kind == "table":
+        dataset = read_table(file, options, scale)
+    elif kind == "archive":
         dataset = _read_archive(file, label, inputs, layout, scale)
     else:
-        kind = not_read(file.name)
-        if kind is not None and not file.is_dir():
-            raise not_samples(file.name, kind)
-        dataset = read_table(file, options, scale)
+        dataset = read_images(file, labels=labels, scale=scale, samples=samples, max_bytes=MAX_BYTES)
     return dataset if samples is None else dataset.first(samples)
 
 
@@ -138,6 +132,14 @@ def _is_path(name: str) -> bool:
     return isinstance(name, str) and (
         Path(name).suffix != "" or re.search(r"[/\\]", name) is not None or Path(name).is_file()
     )
+
+
+def _kind(file: Path) -> Literal["IDX", "CIFAR", "archive", "table"]:
+    if is_idx(file):
+        return "IDX"
+    if is_cifar(file):
+        return "CIFAR"
+    return "archive" if bare_name(file.name).lower().endswith(".npz") else "table"
 
 
 def _refuse(name: str, kind: str, options: dict[str, Any]) -> None:

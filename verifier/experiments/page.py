@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Final
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from verifier.balls.decimals import decimal_bound
 from verifier.display import count
@@ -26,8 +26,7 @@ from verifier.experiments.groups import condition_of, group_of
 from verifier.experiments.record import Experiment, Run
 from verifier.experiments.styles import STYLES
 from verifier.experiments.table import FINDINGS, DataTable, certified_sentence, data_tables
-from verifier.report.page import CODES, LONGEST_FILE, LONGEST_TITLE
-from verifier.report.page_template import environment, style_sheet
+from verifier.report.page_template import LONGEST_TITLE, environment, style_sheet
 from verifier.report.text import typeset, visible
 
 MARKS: Final = {"reproduced": "P", "not reproduced": "R", "inconclusive": "U"}
@@ -85,6 +84,7 @@ def page(experiment: Experiment, pictures: Sequence[Picture] = ()) -> bytes:
     claims = judge_claims(experiment.runs)
     shown = _environment().get_template("results.html.j2").render(
         title=visible(experiment.name, LONGEST_TITLE),
+        kind="experiment",
         style=style,
         policy=policy,
         experiment=experiment,
@@ -180,12 +180,9 @@ def _bound(up: bool) -> Callable[[float], Markup]:
 def _environment() -> jinja2.Environment:
     made = environment("verifier.experiments")
     filters: Mapping[str, Callable[..., object]] = {
-        "math": typeset,
-        "code": lambda verdict: "N" if verdict is None else CODES.get(verdict, "N"),
         "mark": lambda outcome: MARKS[outcome],
         "up": _bound(True),
         "down": _bound(False),
-        "file": lambda text: escape(visible(text, LONGEST_FILE)),
     }
     made.filters |= filters
     return made

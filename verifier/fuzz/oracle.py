@@ -17,9 +17,7 @@ import sympy
 from flint import fmpq, fmpq_mat
 from numpy.typing import NDArray
 
-from verifier.network.layers import AvgPool, Conv
 from verifier.network.network import Array, Network
-from verifier.network.windows import window_indices
 
 DIGITS: Final = 200
 """Working precision of the real oracle."""
@@ -28,7 +26,7 @@ Matrix = list[list[Any]]
 
 def is_rational(network: Network) -> bool:
     """Whether every activation maps rationals to rationals by arithmetic alone, so that `exact_features` applies."""
-    return all(isinstance(layer, AvgPool) or _is_rational(layer.activation.expression) for layer in network.layers)
+    return all(layer.activation is None or _is_rational(layer.activation.expression) for layer in network.layers)
 
 
 def _is_rational(expression: Any) -> bool:
@@ -187,14 +185,17 @@ def _evaluate(
         start = [number(x) for x in sample]
         for index, layer in enumerate(network.layers):
             z = [e for s in network.sources[index] for e in (start if s == "input" else values[int(s)])]
-            if isinstance(layer, AvgPool):
-                values.append(_pool(network, index, layer, z, number))
+            z = [*z, number(0.0)] if layer.padding else z  # what windows in the padding read
+            read = [[z[i] for i in window] for window in layer.windows(network.source_shapes(index))]
+            if layer.activation is None:
+                values.append([sum(window, start=number(0.0)) / len(window) for window in read])
                 continue
             weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
-            if isinstance(layer, Conv):
-                pre = _convolve(network, index, layer, z, weight, bias, number)
-            else:
-                pre = [b + _dot(z, row) for row, b in zip(weight, bias, strict=True)]
+            pre = [
+                (at[position] if isinstance(at, list) else at) + _dot(window, row)
+                for row, at in zip(weight, bias, strict=True)
+                for position, window in enumerate(read)
+            ]
             values.append([act(layer.activation.expression, t) for t in pre])
         rows.append([values[index][unit] for index, units in network.skip_units for unit in units])
     return rows
@@ -209,37 +210,6 @@ def _nested(array: NDArray[np.float64], number: Callable[[float], Any]) -> list[
     if array.ndim == 1:
         return [number(value) for value in array.tolist()]
     return [[number(value) for value in row.ravel().tolist()] for row in array]
-
-
-def _convolve(
-    network: Network,
-    index: int,
-    layer: Conv,
-    z: Sequence[Any],
-    weight: Any,
-    bias: Any,
-    number: Callable[[float], Any],
-) -> list[Any]:
-    sources = network.source_shapes(index)
-    windows = window_indices((sum(s[0] for s in sources), *sources[0][1:]), layer.kernel, layer.steps, layer.padding)
-    z = [*z, number(0.0)] if layer.padding else z  # what windows in the padding read
-    out = []
-    for leader, row in enumerate(weight):
-        for position, window in enumerate(windows):
-            at = bias[leader] if layer.bias == "tied" else bias[leader][position]
-            out.append(at + _dot([z[i] for i in window], row))
-    return out
-
-
-def _pool(network: Network, index: int, layer: AvgPool, z: Sequence[Any], number: Callable[[float], Any]) -> list[Any]:
-    (shape,) = network.source_shapes(index)
-    plane = len(z) // shape[0]
-    windows = window_indices((1, *shape[1:]), layer.kernel, layer.steps)
-    return [
-        sum((z[channel * plane + i] for i in window), start=number(0.0)) / len(window)
-        for channel in range(shape[0])
-        for window in windows
-    ]
 
 
 def _rational_activation(expression: Any, t: Any) -> Any:

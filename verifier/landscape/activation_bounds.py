@@ -23,6 +23,8 @@ BITS = 64
 """Working precision for the few scalars."""
 
 MAX_PIECES = 1 << 12
+"""Pieces of a bisection before it is given up: a checker that repeats it must not take long."""
+
 SHARP, TINY = arb(fmpq(9, 8)), arb((fmpz(1), fmpz(-20)))
 """A piece's bound that is at most SHARP times a value attained elsewhere, or TINY, is sharp enough."""
 

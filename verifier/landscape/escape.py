@@ -29,6 +29,7 @@ from verifier.rank.certify import Stage, silent
 from verifier.verdict import Verdict
 
 DEFAULT_EPSILON = "1e-3"
+"""How much E3 may rise where nothing is said."""
 MAX_BITS = 2048
 """Last precision tried for what follows an escape."""
 

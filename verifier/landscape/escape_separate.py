@@ -49,8 +49,12 @@ from verifier.verdict import Verdict
 
 PARTING = 3_000_017
 """Stream of the random directions."""
-BITS = 128
-PIECES = 8
+BITS, PIECES = 128, 8
+"""Precision, and number of pieces of the line: divided differences of close samples cancel, so 64 bits are few."""
+FIRST_STEP, STEPS = 0.125, 24
+"""Length of the line in units of a standard normal direction, and how often it is halved until it is certified."""
+SQUARED_RESIDUAL = 0.25
+"""An inverse is taken if the squared norm of M R - I is below this; below 1 would do, the rest is for the checker."""
 MAX_GROUP = 100
 """Most samples that may be merged into one: the order of the divided differences."""
 
@@ -218,16 +222,14 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
     for name in (f"layer{last}.weight", f"layer{last}.bias"):
         still[name][...] = 0.0
     biases = views[f"layer{last}.bias"][list(units)]
-    step = 0.25
-    for _ in range(24):
-        step /= 2.0
-        end = u + step * moving
+    for halvings in range(STEPS):
+        end = u + FIRST_STEP * 0.5**halvings * moving
         hulls = _part(Motion(network, u, end, inputs[order], BITS), gate, [len(group) for group in groups])
         if hulls is None:
             continue
         inverse = _inverse_of_all(layer.activation, rows[:, read[0]], biases, hulls, [len(group) for group in groups])
         if inverse is not None:
-            return Parting(end, inverse, PIECES, tuple(tuple(group) for group in groups), gate, read[0])
+            return Parting(end, inverse, PIECES, tuple(map(tuple, groups)), gate, read[0], found)
     return "no short line was certified along which the divided differences keep full rank"
 
 
@@ -296,4 +298,4 @@ def _inverse_of_all(
             for j, entry in enumerate(row):
                 error = entry - int(i == j)
                 squares += error * error
-        return inverse if squares < 0.25 else None
+        return inverse if squares < SQUARED_RESIDUAL else None

@@ -33,11 +33,13 @@ from verifier.rank.unit_forms import FormTable, unit_forms
 LP_ENTRIES = 3_000_000
 """Largest linear program (nonzeros) that is handed to the solver."""
 LP_SECONDS = 20.0
+"""After so long the solver of linear programs is stopped: then nothing is proposed."""
 SOLVE_WORK = 1e9
 """Multiply-adds, times words, of an exact solution for the multipliers."""
 SMALL = 1e-9
 """Multipliers of the floating-point solution below this are taken for 0; what is left is proved, or not."""
 BALL_BITS = (128, 512)
+"""Precisions of the ball system: what many bits do not decide probably depends on an exact equality."""
 NAMED = 6
 """So many multipliers are written out."""
 

@@ -64,7 +64,7 @@ def proposed_ends(
             goal = (1.0 - back) * target + back * now
             if not np.isfinite(goal).all():
                 continue
-            v = lstsq(psi, goal)
+            v = lstsq(psi, goal)  # if it hits the goal: shorter numbers than the right inverse gives
             close = v is not None and float(np.abs(_product(psi, v) - goal).max()) < 1e-9 * float(np.abs(goal).max())
             if v is not None and (close or witness is None):
                 yield f"least squares, {back:.2g} of the way back", ExactArray.of_floats(v)

@@ -31,6 +31,7 @@ from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 from verifier.verdict import Verdict
 
 INFIMUM_BITS = 128
+"""Precision of the infimum, far finer than FINE."""
 FINE, FINE_BITS = arb((fmpz(1), fmpz(-45))), 50
 """Room and length of the losses that are compared with the infimum: finer than any reasonable epsilon."""
 ZERO = Dyadic(0, 0)

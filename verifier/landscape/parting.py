@@ -41,7 +41,7 @@ class Parting(Brief):
     """A line of lower weights from the start to ``end``, certified by a right inverse ``(M, N)`` of all M(t).
 
     ``groups`` are the merged samples, in the order of the right inverse's columns; ``gate`` is the layer and unit that
-    all skip units read, ``read`` its place among what the last layer reads.
+    all skip units read, ``read`` its place among what the ``last`` layer reads (its number, and the layer).
     """
 
     end: Array
@@ -50,6 +50,7 @@ class Parting(Brief):
     groups: tuple[tuple[int, ...], ...]
     gate: tuple[int, int]
     read: int
+    last: tuple[int, Dense]
 
 
 def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
@@ -153,10 +154,7 @@ class PartingLeg(Brief):
 
     def _differences(self, t: Fraction, bits: int) -> arb_mat:
         """M(t): for each group the divided differences of every skip unit, as a function of the gate's value."""
-        found = wide_last_layer(self.network, len(self.inputs))
-        if isinstance(found, str):
-            raise InputError(found)
-        last, layer = found
+        last, layer = self.parting.last
         units = list(self.network.skip_units[0][1])
         views = self.network.views(self.start_u)
         weights = views[f"layer{last}.weight"][units, self.parting.read].tolist()

@@ -25,6 +25,7 @@ ORDER_ENTRIES = 1_000_000
 LARGE_BYTES = 2**28
 """A Psi that takes more is not copied."""
 ITERATIONS = 400
+"""Steps of L-BFGS; what they do not separate goes to the linear program."""
 
 SOLVED_MARGIN, USEFUL_MARGIN = 0.5, 1e-3
 """``Psi V = onehot`` has margins 1: with a smaller one in floating point it is not solved, and a right inverse does
@@ -191,20 +192,16 @@ def _linear_program(psi: Array, labels: NDArray[np.int64], classes: int) -> Arra
     n, m = psi.shape
     if n * (classes - 1) * 2 * m > LP_ENTRIES:
         return None
-    blocks, others = [], []
-    for i in range(n):
-        for k in range(classes):
-            if k != labels[i]:
-                blocks.append((i, int(labels[i]), k))
+    blocks = [(i, y, k) for i, y in enumerate(labels.tolist()) for k in range(classes) if k != y]
     rows = np.zeros((len(blocks), m * classes + 1))
     for r, (i, y, k) in enumerate(blocks):
         rows[r, y:-1:classes] = -psi[i]
         rows[r, k:-1:classes] = psi[i]
         rows[r, -1] = 1.0
-    others = [(-1.0, 1.0)] * (m * classes) + [(0.0, None)]
+    bounds = [(-1.0, 1.0)] * (m * classes) + [(0.0, None)]
     cost = np.zeros(m * classes + 1)
     cost[-1] = -1.0
-    found = scipy.optimize.linprog(cost, A_ub=rows, b_ub=np.zeros(len(blocks)), bounds=others, method="highs")
+    found = scipy.optimize.linprog(cost, A_ub=rows, b_ub=np.zeros(len(blocks)), bounds=bounds, method="highs")
     if not found.success:
         return None
     v: Array = found.x[:-1].reshape(m, classes)

@@ -73,6 +73,7 @@ def time_for(classes: int, gamma: Dyadic, kappa: Dyadic, loss: arb, *, strict: b
     needed = ((classes - 1) / loss.expm1()).log() / gamma.arb()
     if not needed.is_finite():
         return None
+    # a little later than needed, so that the bound below is decided, by an independent program as well
     t = needed.upper() * arb(fmpq(1025, 1024)) + arb((fmpz(1), fmpz(-20)))
     candidate = round_up(t)
     if not candidate.arb() >= kappa.arb():

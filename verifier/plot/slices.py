@@ -157,7 +157,7 @@ def loss_slice(
     ax.plot(steps, shown, color=palette.main, linewidth=1.8, gid="slice")
     if shown.max() > LINEAR * shown.min():
         ax.set_yscale("log")
-    here = max(_loss(approx_features(network, u, data.inputs), v, data), LOWEST)
+    here = max(approx_loss(network, u, v, data), LOWEST)
     ax.plot([0.0], [here], "o", color=palette.accent, markersize=6, gid="centre")
     ax.annotate("(U, V)", (0.0, here), xytext=(6, 6), textcoords="offset points", fontsize=8, color=palette.accent)
     what = "filter-normalised" if normalise else "not normalised"

@@ -26,7 +26,6 @@ from verifier.balls.margins import enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError
-from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 from verifier.rank.monotone import monotone_limits
 from verifier.verdict import Verdict
@@ -73,7 +72,7 @@ def prove_bad_valley(network: Network, data: Dataset, inside: Point, elsewhere: 
         If network or data are of another kind.
     """
     layer = network.layers[0]
-    if network.skip_count != 1 or len(network.layers) != 1 or not isinstance(layer, Dense):
+    if network.skip_count != 1 or len(network.layers) != 1 or layer.kernel or layer.activation is None:
         raise InputError(f"a network with {network.skip_count} skip units; this proof is about one dense unit")
     if data.samples != 2 or data.classes != 2 or data.labels is None or set(data.labels.tolist()) != {0, 1}:
         raise InputError(f"{data.samples} samples of {data.classes} classes; this proof is about one sample per class")

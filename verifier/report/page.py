@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import jinja2
 import msgspec
-from markupsafe import escape
 
 from verifier.certificate.files import atomic_write
 from verifier.certificate.limits import sentence as left_out_sentence
@@ -25,13 +24,11 @@ from verifier.errors import InputError, nearest, one_line
 from verifier.outcome import Step
 from verifier.report import page_template, picture, sentences
 from verifier.report.results import read_results
-from verifier.report.text import formula, typeset, visible
+from verifier.report.text import formula, visible
 from verifier.run.record import CaseRecord, StatementRecord, SuiteResult
 
 MAX_BYTES = 3 * 2**20
 """A page that would be larger is written with less detail."""
-LONGEST_TITLE, LONGEST_FILE = 200, 20_000
-"""Characters of a title, and of a case file, that are shown."""
 
 Level = Literal["full", "compact", "brief"]
 LEVELS: tuple[Level, ...] = ("full", "compact", "brief")
@@ -39,7 +36,6 @@ LEVELS: tuple[Level, ...] = ("full", "compact", "brief")
 LEAST: dict[Level, int] = {"full": 16 * 2**10, "compact": 4 * 2**10, "brief": 0}
 """A case takes more bytes than this: what cannot fit is not tried."""
 
-CODES = {"PROVED": "P", "REFUTED": "R", "UNDECIDED": "U", "TESTED": "T", "ERROR": "N"}
 SHOWN_ELSEWHERE = {"analytic": "LA.1", "rank": "rank", "path": "path"}
 """Computed statements that the proof has as steps, with the same reasons."""
 USUAL = 0.2
@@ -156,9 +152,11 @@ def _render(results: SuiteResult, level: Level) -> str:
     single = len(views) == 1
     style, policy = page_template.style_sheet()
     title = (views[0].case.title or views[0].case.name) if single else count(len(views), "case")
-    overall = {view.headline for view in views}
+    verdicts = {view.headline for view in views}
+    agreed = verdicts.pop() if len(verdicts) == 1 and all(view.case.ok for view in views) else None
     return _environment().get_template("report.html.j2").render(
-        title=visible(title, LONGEST_TITLE),
+        title=visible(title, page_template.LONGEST_TITLE),
+        kind="report",
         style=style,
         policy=policy,
         single=single,
@@ -169,7 +167,7 @@ def _render(results: SuiteResult, level: Level) -> str:
         meanings=sentences.MEANING,
         trust=sentences.TRUST,
         summary=sentences.summary(results.records),
-        overall=CODES[overall.pop()] if len(overall) == 1 and all(view.case.ok for view in views) else "",
+        overall="" if agreed is None else page_template.code_of(agreed),
         filters=_filters(views),
         unexpected=sum(not view.case.ok for view in views),
         glossary=_glossary(results.records) if level == "compact" else (),
@@ -181,11 +179,11 @@ def _filters(views: Sequence[View]) -> list[dict[str, Any]]:
     """The groups of choices by which index and cases are filtered; only those verdicts that occur."""
     groups = []
     for name, legend, codes in (
-        ("path", "Path", [_code(view.headline) for view in views]),
-        ("rank", "Rank at the start's U", [_code(view.case.verdict("rank")) for view in views]),
+        ("path", "Path", [page_template.code_of(view.headline) for view in views]),
+        ("rank", "Rank at the start's U", [page_template.code_of(view.case.verdict("rank")) for view in views]),
     ):
         options = [{"code": "A", "text": "all", "count": len(views)}]
-        for verdict, code in CODES.items():
+        for verdict, code in page_template.CODES.items():
             if code in codes:
                 text = "no verdict" if code == "N" else verdict
                 options.append({"code": code, "text": text, "count": codes.count(code)})
@@ -217,10 +215,6 @@ def _shared(cases: Sequence[CaseRecord]) -> dict[str, Usual | None]:
     return found
 
 
-def _code(verdict: str | None) -> str:
-    return "N" if verdict is None else CODES.get(verdict, "N")
-
-
 def _slug(label: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-")
 
@@ -229,9 +223,7 @@ def _slug(label: str) -> str:
 def _environment() -> jinja2.Environment:
     environment = page_template.environment("verifier.report")
     environment.filters |= {
-        "math": typeset,
         "formula": formula,
-        "code": _code,
         "slug": _slug,
         "seconds": sentences.short_seconds,
         "size": sentences.short_size,
@@ -240,8 +232,6 @@ def _environment() -> jinja2.Environment:
         "commands": sentences.commands,
         "certificate_file": sentences.certificate_file,
         "left_out": left_out_sentence,
-        "title": lambda text: visible(text, LONGEST_TITLE),
-        "file": lambda text: escape(visible(text, LONGEST_FILE)),
     }
     environment.globals |= {
         "width": picture.WIDTH,

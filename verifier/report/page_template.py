@@ -1,4 +1,4 @@
-"""What all pages share: the style sheet, the policy that allows it alone, and templates that escape everything."""
+"""What all pages share: frame, style sheet, the policy that allows it alone, and templates that escape everything."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from functools import cache
 from importlib import resources
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from verifier.report.text import visible
+from verifier.report.text import typeset, visible
+
+LONGEST_TITLE, LONGEST_FILE = 200, 20_000
+"""Characters of a title, and of a case file or configuration, that are shown."""
+CODES = {"PROVED": "P", "REFUTED": "R", "UNDECIDED": "U", "TESTED": "T", "ERROR": "N"}
+"""Classes of the style sheet by verdict."""
 
 
 @cache
@@ -36,15 +41,31 @@ def style_sheet(more: str = "") -> tuple[Markup, str]:
 
 
 def environment(package: str) -> jinja2.Environment:
-    """The templates of a package: every expression is escaped, and what has no glyph of its own is shown."""
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader(package),
+    """The templates of a package, and the frame of all pages.
+
+    Every expression is escaped, and what has no glyph of its own is shown. Filters are ``math`` for formulas, ``code``
+    for a verdict's class, ``title`` and ``file`` for texts that may be long.
+    """
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("verifier.report")]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters |= {
+        "math": typeset,
+        "code": code_of,
+        "title": lambda text: visible(text, LONGEST_TITLE),
+        "file": lambda text: escape(visible(text, LONGEST_FILE)),
+    }
+    return made
+
+
+def code_of(verdict: str | None) -> str:
+    """The class of a verdict, or of none, in the style sheet."""
+    return "N" if verdict is None else CODES.get(verdict, "N")
 
 
 def _shown(value: object) -> object:

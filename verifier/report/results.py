@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from verifier import __version__
 from verifier.data.files.regular import read_regular
 from verifier.errors import InputError, one_line
-from verifier.run.record import SuiteResult
+from verifier.run.record import CaseRecord, SuiteResult
 
 MAX_BYTES = 2**30
 """A larger file is not read: the results of tens of thousands of cases fit."""
@@ -50,6 +51,18 @@ def read_results(file: Path) -> SuiteResult:
             "use that version, or do the run again"
         )
     try:
-        return msgspec.json.decode(content, type=SuiteResult)
+        document = msgspec.json.decode(content)
+        results = msgspec.convert(document, SuiteResult)
+        _require_every_field(document, SuiteResult)
+        for case in document["cases"]:
+            _require_every_field(case, CaseRecord)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{file} cannot be read as results of this version: {error}; do the run again") from None
+    return results
+
+
+def _require_every_field(entry: dict[str, Any], kind: type[msgspec.Struct]) -> None:
+    """Fields have defaults for the program that fills them in; a file that lacks one could hide what was unexpected."""
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name not in entry:
+            raise msgspec.ValidationError(f"Object missing required field `{field.encode_name}`")

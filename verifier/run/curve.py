@@ -17,7 +17,7 @@ from flint import arb
 
 from verifier.balls.exact import at_least, at_most, exactly
 from verifier.balls.precision import working_precision
-from verifier.landscape.escape_kinds import KINDS, Escape, EscapeKind
+from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path
 from verifier.landscape.sampling import loss_on_legs, sample_loss
@@ -72,16 +72,6 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     zero_error: float | None = None
     floor: float | None = None
     epsilon: str = ""
-
-    @property
-    def escape(self) -> EscapeKind | None:
-        """How the path leaves the start, None if P1 begins there or it leads to a positive infimum (X1)."""
-        return escape_kind(self.label)
-
-
-def escape_kind(label: str) -> EscapeKind | None:
-    """Which of the four escapes a path's label names, None for P1 and X1."""
-    return next((kind for kind in KINDS if kind.label == label), None)
 
 
 def curve_of(path: Path | None, escape: Escape | None, other: LossPathResult | None) -> Curve | None:

@@ -13,11 +13,10 @@ from verifier import __version__
 from verifier.certificate.files import atomic_write
 from verifier.certificate.limits import LeftOut
 from verifier.errors import CertificateError
-from verifier.landscape.escape_kinds import EscapeKind
 from verifier.outcome import Report, Step
 from verifier.run.case import Case
-from verifier.run.curve import Curve, escape_kind
-from verifier.run.summary import Question
+from verifier.run.curve import Curve
+from verifier.run.summary import ProblemSummary
 from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
 
@@ -101,7 +100,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     The same struct goes to the ledger and to results.json, and the report reads it back.
 
     ``units`` is M. ``understood`` says how the data's file was read, ``start`` where weights come from.
-    ``question`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
+    ``summary`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
     digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
     is no certificate although something was proved, ``left_out`` what was proved and is too expensive to check.
     ``error`` is set if there is nothing else.
@@ -117,7 +116,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     theorem: tuple[StatementRecord, ...] = ()
     remains: tuple[str, ...] = ()
-    question: Question | None = None
+    summary: ProblemSummary | None = msgspec.field(default=None, name="question")
     curve: Curve | None = None
     engine: str = ""
     attempts: tuple[str, ...] = ()
@@ -135,12 +134,6 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     def step(self, key: str) -> Step | None:
         """The step with this key, None if it was not asked for."""
         return next((step for step in self.steps if step.key == key), None)
-
-    @property
-    def escape(self) -> EscapeKind | None:
-        """How the path leaves the start, None if there is no path or P1 begins at the start itself."""
-        step = self.step("path")
-        return None if step is None else escape_kind(step.label)
 
     def statement(self, label: str) -> Verdict | None:
         """The verdict of a statement of the proof, None if it does not apply."""

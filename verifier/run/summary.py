@@ -12,7 +12,7 @@ from verifier.problem import Problem
 from verifier.run.case import Case, StartSection
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class ProblemSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Data, network and start of a case.
 
     ``rows`` are the samples that Psi has rows for (N), ``total`` those of the data set, ``dimension`` their coordinates
@@ -31,7 +31,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...]
 
 
-def question_of(case: Case, problem: Problem, seed: int | None) -> Question:
+def summarise(case: Case, problem: Problem, seed: int | None) -> ProblemSummary:
     """Describe the problem of a case in numbers and words.
 
     Parameters
@@ -44,7 +44,7 @@ def question_of(case: Case, problem: Problem, seed: int | None) -> Question:
         Replaces the case's if not None.
     """
     data, network = problem.rows, problem.network
-    return Question(
+    return ProblemSummary(
         rows=data.samples,
         total=data.total,
         dimension=data.dimension,

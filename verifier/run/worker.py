@@ -25,7 +25,7 @@ from verifier.run.curve import curve_of
 from verifier.run.executors import ONE_AT_A_TIME
 from verifier.run.ledger import environment
 from verifier.run.record import CaseRecord, CheckRecord, Failure, record_of
-from verifier.run.summary import question_of
+from verifier.run.summary import summarise
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,8 +143,8 @@ def proved(
     escape = None if report.escape is None else report.escape.escape
     curve = curve_of(report.descent, escape, report.near_infimum)
     record = record_of(report, case, name, toml, time.perf_counter() - begun)
-    question = question_of(case, problem, seed)
-    return msgspec.structs.replace(record, refusal=report.builder.refusal, question=question, curve=curve), (
+    summary = summarise(case, problem, seed)
+    return msgspec.structs.replace(record, refusal=report.builder.refusal, summary=summary, curve=curve), (
         report.builder
     )
 

@@ -43,7 +43,7 @@ class Assumption(Decided):
 
 
 def check_assumption(network: Network, data: Dataset | Grouping) -> Assumption:
-    """Check A3.1.
+    """Check Assumption 3.1 of the paper for a network and data.
 
     Parameters
     ----------

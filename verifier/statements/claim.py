@@ -33,7 +33,7 @@ class Number(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def exact(self) -> Dyadic:
-        """The number."""
+        """The number as a dyadic, for arithmetic and for printing."""
         return Dyadic(int(self.mantissa), self.exponent)
 
 
@@ -49,7 +49,7 @@ Positive = Annotated[int, Meta(ge=1)]
 
 
 class Term(Struct, frozen=True, forbid_unknown_fields=True):
-    """A stored tensor times ``2^exponent``."""
+    """One term of an exact array: a stored tensor times ``2^exponent``."""
 
     tensor: TensorName
     exponent: Annotated[int, Meta(ge=-MAX_TERM_EXPONENT, le=MAX_TERM_EXPONENT)]
@@ -70,7 +70,7 @@ class Interval(Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def of(cls, bounds: tuple[Dyadic, Dyadic]) -> Interval:
-        """Write a pair of bounds."""
+        """Write a lower and an upper bound of the same number."""
         return cls(Number.of(bounds[0]), Number.of(bounds[1]))
 
 
@@ -167,7 +167,15 @@ def plain(value: object) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things: ``1 block``, ``2 blocks``."""
+    """A number of things: ``1 block``, ``2 blocks``.
+
+    Parameters
+    ----------
+    number
+        How many.
+    noun
+        One of them; its plural ends in s.
+    """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
+from verifier.landscape.escape_kinds import KINDS
 from verifier.statements.claim import ArrayRef, Computed, Exact, Interval, Lower, Point, Upper, printed
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement
@@ -189,17 +190,12 @@ _CONFLICT = (
 _FALLS = "On the escape U and V move and the loss strictly decreases between the two levels shown."
 _RESTS = "On the escape the loss is exactly constant."
 _STAYS_BELOW = "On the escape the loss is only known to stay below its start plus epsilon = {epsilon}."
+_SAID = {"decreases": (_DECREASES, _FALLS), "constant": (_CONSTANT, _RESTS), "bounded": (_BELOW, _STAYS_BELOW)}
+"""By what the loss does on the legs of an escape."""
 PATH_KINDS = {
-    kind.label: kind
-    for kind in (
-        PathKind("P1", _DECREASES),
-        PathKind("E1", _DECREASES, _FALLS),
-        PathKind("E2", _CONSTANT, _RESTS),
-        PathKind("E3", _BELOW, _STAYS_BELOW, rises=True),
-        PathKind("E4", _CONSTANT, _RESTS),
-        PathKind("X1", _CONFLICT, conflict=True),
-    )
-}
+    "P1": PathKind("P1", _DECREASES),
+    "X1": PathKind("X1", _CONFLICT, conflict=True),
+} | {kind.label: PathKind(kind.label, *_SAID[kind.loss], rises=kind.loss == "bounded") for kind in KINDS}
 """By the label of the path's step."""
 
 

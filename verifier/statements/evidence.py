@@ -95,7 +95,7 @@ class Known:
         self.found = Theorem()
 
     def add(self, statement: Statement, finding: Finding) -> TheoremStep:
-        """Take a finding in.
+        """Add what was found of a statement to the steps of the proof.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class Known:
 
     @cached_property
     def assumption(self) -> Assumption:
-        """Assumption 3.1."""
+        """What was found of Assumption 3.1, part by part."""
         return check_assumption(self.evidence.network, self.evidence.grouping)
 
     @cached_property

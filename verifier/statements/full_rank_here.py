@@ -83,7 +83,7 @@ class R5(Claim, frozen=True, kw_only=True, tag="R5"):
         return self.reason == "every-u"
 
     def said(self) -> str:
-        """The claim in words."""
+        """The claim in words; a bound for every U says so."""
         return (self.meaning_for_every_u if self.for_every_u else self.meaning).format(**self.words())
 
 

@@ -42,6 +42,18 @@ def source_windows(network: Network, index: int) -> list[list[int]]:
     """For every position of a layer (pool: channel and position) the flat indices of the sources read.
 
     Places in a padding are left out: they are no sources and show every sample the same 0. No window is empty.
+
+    Parameters
+    ----------
+    network
+        The network.
+    index
+        Of the layer.
+
+    Returns
+    -------
+    list of list of int
+        Indices into the sources' outputs, flattened and put one behind the other.
     """
     shapes = network.source_shapes(index)
     windows = network.layers[index].windows(shapes)

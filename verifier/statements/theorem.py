@@ -27,7 +27,7 @@ class TheoremStep(Decided):
 
     @property
     def label(self) -> str:
-        """The statement's label."""
+        """The label of the statement, such as ``T3.4(2)``."""
         return self.statement.label
 
     @property
@@ -76,7 +76,7 @@ class Theorem(Judged, Shown):
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """The same, line by line."""
+        """Every statement with its verdict, name and reason, in lines for a terminal."""
         return listed((s.shown, f"{s.label} - {s.statement.title}: {s.reason}") for s in self.steps)
 
     @property

@@ -130,7 +130,7 @@ def from_torch(
     shape = Network(input_shape, HALF_UNIT).input_shape  # the same errors as everywhere
     graph, wrapper = trace(module)
     plan, output = _translated(graph, wrapper, shape)
-    return _assembled(plan, _head(plan, output), shape, output_bias)
+    return _assembled(plan, *_head(plan, output), shape, output_bias)
 
 
 _BIASES = get_args(OutputBias)
@@ -187,8 +187,8 @@ def _words_for(node: Any) -> str:
     return f"operation {node.name!r} ({called} of {operands})"
 
 
-def _head(plan: Plan, output: Any) -> Draft:
-    """The linear layer that the module ends with."""
+def _head(plan: Plan, output: Any) -> tuple[Draft, Array]:
+    """The linear layer that the module ends with, and its weight, (m, M)."""
     if not isinstance(output, Value):
         raise InputError(f"from_torch: the module returns {_kind(output)}; return one tensor, the head's output")
     end = output.parts[-1]
@@ -206,7 +206,7 @@ def _head(plan: Plan, output: Any) -> Draft:
         refuse(head.where, f"the module ends with {last}, not with a linear head; return nn.Linear(..., bias=False)")
     if head.readers:
         refuse(head.where, f"is the head, and {head.readers[0]} reads it; let the module end with it")
-    return head
+    return head, head.weight
 
 
 def _kind(value: object) -> str:
@@ -216,7 +216,7 @@ def _kind(value: object) -> str:
     return one_line(value)
 
 
-def _assembled(plan: Plan, head: Draft, shape: Shape, output_bias: OutputBias) -> TorchNetwork:
+def _assembled(plan: Plan, head: Draft, weight: Array, shape: Shape, output_bias: OutputBias) -> TorchNetwork:
     units = _units(plan, head)
     used = sorted(_behind(plan, units))
     number = {source: position for position, source in enumerate(used)}
@@ -239,19 +239,13 @@ def _assembled(plan: Plan, head: Draft, shape: Shape, output_bias: OutputBias) -
         inputs = () if reads == default else reads
         layers.append(replace(draft.layer, skip=every or tuple(skip) or False, inputs=inputs))
     order = sorted(range(len(units)), key=lambda column: units[column])
-    v = _weights(head).T[order]
+    v = weight.T[order]
     if head.bias is not None:
         layers, flat, v = _with_unit(head, layers, flat, v, shape, output_bias)
     names = [plan.drafts[source].name for source in used]
     names += ["(the head's bias)"] * (len(layers) - len(names)) + [head.name or "the module"]
     network = Network(shape, layers)
     return TorchNetwork(network, np.concatenate([np.zeros(0), *flat]), np.ascontiguousarray(v), tuple(names))
-
-
-def _weights(draft: Draft) -> Array:
-    if draft.weight is None:
-        refuse(draft.where, "has no weights; end the module with nn.Linear(..., bias=False)")
-    return draft.weight
 
 
 def _units(plan: Plan, head: Draft) -> list[tuple[int, int]]:

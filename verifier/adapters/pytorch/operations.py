@@ -84,13 +84,13 @@ def function_operation(context: Context, target: Any, args: Sequence[Any], kwarg
     if known is None:
         refuse(context.where, REMEDIES.get(name.strip("_"), f"is not supported; {SUPPORTED}"))
     operation, names = known
-    if operation is _reshape and method:  # view(2, -1), or view((2, -1))
+    if operation is reshape and method:  # view(2, -1), or view((2, -1))
         args = (args[0], args[1] if len(args) == 2 and isinstance(args[1], Sequence) else args[1:])
     arguments = dict(zip(("input", *names), args, strict=False)) | kwargs
     first = arguments.pop("input", arguments.get("tensors"))
-    if operation is _pick and isinstance(first, tuple):
+    if operation is picked and isinstance(first, tuple):
         return first[arguments["index"]]
-    if operation is not _cat and not isinstance(first, Value):
+    if operation is not joined and not isinstance(first, Value):
         refuse(context.where, "is not applied to the output of a layer; apply it to one")
     if any(isinstance(arguments.get(key), Value) for key in arguments):
         refuse(context.where, f"has two outputs of layers as arguments; {SUPPORTED}")
@@ -146,18 +146,6 @@ def _shape(context: Context, value: Value, arguments: dict[str, Any]) -> Any:
     return sizes if axis is None else sizes[axis]
 
 
-def _pick(context: Context, value: Value, arguments: dict[str, Any]) -> Any:
-    return picked(value, arguments["index"], context.where)
-
-
-def _select(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
-    return select(value, arguments.get("dim"), arguments.get("index"), context.where)
-
-
-def _cat(context: Context, value: Any, arguments: dict[str, Any]) -> Value:
-    return joined(value, arguments.get("dim", 0), context.where)
-
-
 @lru_cache(maxsize=1)
 def _modules() -> dict[type, tuple[Operation, tuple[str, ...]]]:
     """By exact type, for a subclass may compute anything: the operation and the attributes that it needs."""
@@ -199,14 +187,14 @@ def _functions() -> dict[Any, tuple[Operation, tuple[str, ...]]]:
         functional.adaptive_avg_pool2d: (partial(affine.adaptive, axes=2), ("output_size",)),
         functional.dropout: (_dropout, ("p", "training", "inplace")),
         torch.flatten: (_flatten, ("start_dim", "end_dim")),
-        torch.reshape: (_reshape, ("shape",)),
-        torch.index_select: (_select, ("dim", "index")),
+        torch.reshape: (reshape, ("shape",)),
+        torch.index_select: (select, ("dim", "index")),
         torch.mean: (affine.mean, ("dim", "keepdim")),
-        operator.getitem: (_pick, ("index",)),
+        operator.getitem: (picked, ("index",)),
         getattr: (_shape, ("name",)),
         operator.pow: (_activation("pow"), ("exponent",)),
         pow: (_activation("pow"), ("exponent",)),
-        **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), (_cat, ("dim",))),
+        **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), (joined, ("dim",))),
     }
     for name, rule in RULES.items():
         for home in (torch, functional, torch.special):
@@ -215,17 +203,13 @@ def _functions() -> dict[Any, tuple[Operation, tuple[str, ...]]]:
     return found
 
 
-def _reshape(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
-    return reshape(value, arguments["shape"], context.where)
-
-
 _METHODS: dict[str, tuple[Operation, tuple[str, ...]]] = {
     **{name: (_activation(name), tuple(key for key, _ in rule.parameters)) for name, rule in RULES.items()},
     **dict.fromkeys(("contiguous", "clone", "detach"), (_same, ())),
     "flatten": (_flatten, ("start_dim", "end_dim")),
     "size": (_shape, ("dim",)),
-    "index_select": (_select, ("dim", "index")),
+    "index_select": (select, ("dim", "index")),
     "mean": (affine.mean, ("dim", "keepdim")),
-    **dict.fromkeys(("view", "reshape"), (_reshape, ("shape",))),
+    **dict.fromkeys(("view", "reshape"), (reshape, ("shape",))),
 }
 """The same for methods of tensors."""

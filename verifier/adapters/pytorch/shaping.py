@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from verifier.adapters.pytorch.parameters import Context
 from verifier.adapters.pytorch.values import BATCH, Columns, Value, concatenate, refuse
 
 
-def reshape(value: Value, sizes: Sequence[Any], where: str) -> Value:
+def reshape(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
     """`x.view(batch, -1)` and the like: the batch stays the first axis, the rest becomes flat (or as it was).
 
     Raises
@@ -19,6 +20,7 @@ def reshape(value: Value, sizes: Sequence[Any], where: str) -> Value:
     InputError
         It mixes the batch with other axes, or makes positions of units.
     """
+    sizes, where = arguments["shape"], context.where
     if sizes[:1] == (BATCH,):
         rest = list(sizes[1:])
         if rest.count(-1) == 1 and _whole(rest):
@@ -33,7 +35,7 @@ def reshape(value: Value, sizes: Sequence[Any], where: str) -> Value:
     return shaped
 
 
-def joined(values: Any, axis: object, where: str) -> Value:
+def joined(context: Context, values: Any, arguments: dict[str, Any]) -> Value:
     """`torch.cat` along the first axis after the batch.
 
     Raises
@@ -41,6 +43,7 @@ def joined(values: Any, axis: object, where: str) -> Value:
     InputError
         It is along another one, or of something else.
     """
+    axis, where = arguments.get("dim", 0), context.where
     if not isinstance(values, Sequence) or not all(isinstance(value, Value) for value in values) or not values:
         refuse(where, "does not concatenate outputs of layers alone; concatenate these only")
     if axis not in (1, -len(values[0].shape)):
@@ -48,7 +51,7 @@ def joined(values: Any, axis: object, where: str) -> Value:
     return concatenate(values, where)
 
 
-def select(value: Value, axis: object, index: Any, where: str) -> Value:
+def select(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
     """`torch.index_select(x, 1, index)`.
 
     Raises
@@ -56,12 +59,13 @@ def select(value: Value, axis: object, index: Any, where: str) -> Value:
     InputError
         It is along another axis.
     """
+    axis = arguments.get("dim")
     if axis not in (1, -len(value.shape)):
-        refuse(where, f"selects along dim={axis}; use dim=1")
-    return picked(value, (slice(None), index), where)
+        refuse(context.where, f"selects along dim={axis}; use dim=1")
+    return picked(context, value, {"index": (slice(None), arguments.get("index"))})
 
 
-def picked(value: Value, index: Any, where: str) -> Value:
+def picked(context: Context, value: Value, arguments: dict[str, Any]) -> Value:
     """`x[:, index]`: a slice, a list, a tensor of indices or a mask.
 
     Raises
@@ -69,6 +73,7 @@ def picked(value: Value, index: Any, where: str) -> Value:
     InputError
         It selects samples, removes an axis, or has an index that does not exist.
     """
+    index, where = arguments["index"], context.where
     entries = index if isinstance(index, tuple) else (index,)
     if len(entries) == 2 and entries[0] is Ellipsis and len(value.shape) == 1:
         entries = (slice(None), entries[1])

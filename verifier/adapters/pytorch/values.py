@@ -74,7 +74,7 @@ class Value:
 
     @property
     def size(self) -> int:
-        """Entries per sample."""
+        """Number of entries for each sample."""
         return math.prod(self.shape)
 
     @property
@@ -148,7 +148,7 @@ class Plan:
     """The drafts of a module's layers, in the order of their computation."""
 
     def __init__(self, input_shape: Shape) -> None:
-        """Start with the input alone."""
+        """Begin a plan without layers: there is the input alone."""
         self.drafts: list[Draft] = []
         self.input = Value((Part("input", 0, input_shape),), input_shape)
 
@@ -204,7 +204,7 @@ _TWO = "a layer has one activation: use a layer of its own for each"
 
 
 def composed(outer: Activation, inner: Activation) -> Activation:
-    """The activation ``outer(inner(t))``."""
+    """Return the activation ``outer(inner(t))``; the identity adds nothing to the expression."""
     if inner == IDENTITY:
         return outer
     if outer == IDENTITY:

@@ -47,7 +47,7 @@ def bare_name(name: str) -> str:
     return name[: len(name) - len(ending)] if ending else name
 
 
-def not_read(name: str) -> str | None:
+def _not_read(name: str) -> str | None:
     """Return the ending, without the dot, of a name that says that its file does not hold samples."""
     ending = ending_of(bare_name(name))
     return None if kind_of(NOT_SAMPLES, ending) is None else ending
@@ -73,6 +73,9 @@ def read_content(file: Path) -> tuple[str, bytes]:
     DataError
         It cannot be read, is a decompression bomb, holds several files, or is of a kind that is not read here.
     """
+    ending = _not_read(file.name)
+    if ending is not None and not file.is_dir():
+        raise not_samples(file.name, ending)
     with opened(file) as stream:
         start = stream.read(8)
         stream.seek(0)
@@ -85,7 +88,7 @@ def read_content(file: Path) -> tuple[str, bytes]:
             name, content = file.name, stream.read()
     if not content:
         raise DataError(f"path = {one_line(str(file))}: the file is empty; write samples into it")
-    ending = ending_by_beginning(content) or not_read(name)
+    ending = ending_by_beginning(content) or _not_read(name)
     if ending is not None:
         raise not_samples(file.name, ending)
     return name, content

@@ -27,7 +27,7 @@ class Place:
     column: str | None = None
 
     def part(self, *index: int) -> Place:
-        """A part of this place."""
+        """The place of a part of what stands here, by its index there."""
         return replace(self, index=(*self.index, *index))
 
     def __str__(self) -> str:

@@ -55,10 +55,11 @@ def slug(label: str) -> str:
 
 def _statements() -> str:
     table = import_module("verifier.statements.catalogue").STATEMENTS
-    rows = ["| label | statement | source | how |", "|---|---|---|---|"]
+    rows = ["| label | statement | source | how | in certificates |", "|---|---|---|---|---|"]
     for each in table.values():
         words = each.sentence.replace("|", "\\|").replace("^", "\\^").replace("*", "\\*")
-        rows.append(f"| [{each.label}](#{slug(each.label)}) | {words} | {each.source} | {each.how} |")
+        name, claims = f"**{each.name}.**", ", ".join(claim.label() for claim in each.claims)
+        rows.append(f"| [{each.label}](#{slug(each.label)}) | {name} {words} | {each.source} | {each.how} | {claims} |")
     return "\n".join(rows)
 
 

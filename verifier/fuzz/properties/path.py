@@ -62,7 +62,7 @@ def path_never_increases(specimen: Specimen) -> str:
     with mpmath.workdps(DIGITS):
         if report.escape is not None and report.escape.escape is not None:
             escape = report.escape.escape
-            if escape.label in ("E2", "E4"):
+            if escape.kind.loss == "constant":
                 with mpmath.workdps(CARRIED_DIGITS):
                     _check_carried(specimen, escape)
             else:
@@ -131,7 +131,7 @@ def _check_tail(
     start_u = path.u if escape is None else escape.start_u
     start_v = _exact(path.start_weights if escape is None else escape.start_weights)
     first = _logits(specimen, start_u, start_v)
-    begin = first if escape is None or escape.label in ("E2", "E4") else _logits(
+    begin = first if escape is None or escape.kind.loss == "constant" else _logits(
         specimen, path.u, _exact(path.start_weights)
     )  # fmt: skip
     end = _logits(specimen, path.u, _exact(path.end_weights))
@@ -188,7 +188,7 @@ def _check_piece(specimen: Specimen, escape: Escape, labels: Sequence[int], coun
         here = oracle.approx_loss_to(oracle.times(psi, _blend(start_v, end_v, t)), labels, counts)
         if ceiling is None:
             ceiling = here + (0 if escape.epsilon is None else _number(escape.epsilon))
-        if escape.label == "E1" and last is not None and not here < last[1] * (1 + ROUNDING):
+        if escape.kind.loss == "decreases" and last is not None and not here < last[1] * (1 + ROUNDING):
             raise Falsified("E1: " + _rise(last, (t, here)), {"path": "UNDECIDED"})
         if not here <= ceiling * (1 + ROUNDING):
             raise Falsified(f"{escape.label}: {mpmath.nstr(here, 25)} > {mpmath.nstr(ceiling, 25)}")
