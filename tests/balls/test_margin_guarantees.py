@@ -136,7 +136,7 @@ def test_softmax_weights(rng, rounds=10):
         row = random_row(rng)
         with working_precision(64):
             found = loss.softmax_weights(row)
-            rest = loss._one_minus(found, row)
+            rest = loss._weight_of_truth(row)
         with mpmath.workdps(700):
             for point in box_points(rng, row):
                 wanted = [fraction(w) for w in true_weights(point)]

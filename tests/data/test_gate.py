@@ -155,7 +155,7 @@ BAD: list[tuple[str, Callable[[tuple[int, ...]], Any], str]] = [
     ("nan", lambda s: np.full(s, np.nan), "nan"),
     ("inf", lambda s: np.full(s, -np.inf), "-inf"),
     ("third", lambda s: np.full(s, Fraction(1, 3)), "1/3"),
-    ("longdouble", lambda s: np.full(s, 1 / np.longdouble(3)), "12297829382473034411/36893488147419103232"),
+    ("longdouble", lambda s: np.full(s, 1 / np.longdouble(3)), "0.333333333"),
     ("Decimal", lambda s: np.full(s, Decimal("0.1")), "1/10"),
     ("huge", lambda s: np.full(s, 10**400), "not exactly a binary64"),
     ("int64", lambda s: np.full(s, BIG + 1), str(BIG + 1)),

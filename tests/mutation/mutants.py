@@ -31,13 +31,12 @@ MUTANTS = {
         "balls:sin call 34",
     ),
     "balls/test_exact_guarantees.py::test_floats_survive_their_compaction": (
-        "landscape:decimal_below constant 9",
+        "balls:term_integers constant 22",
         "balls:compact boolean 2",
         "balls:compact branch 8",
     ),
     "balls/test_exact_guarantees.py::test_integers_survive_their_limbs": (
         "balls:limbs term 6",
-        "balls:limbs term 11",
         "balls:ExactArray.integers arithmetic 1",
         "balls:ExactArray.arb_mat order 0",
     ),
@@ -69,7 +68,6 @@ MUTANTS = {
     ),
     "balls/test_feature_guarantees.py::test_powers_of_balls": ("balls:integer_power branch 2",),
     "balls/test_margin_guarantees.py::test_derivatives_contain_difference_quotients": (
-        "balls:loss_along_segment arithmetic 5",
         "balls:loss_along_segment arithmetic 14",
         "balls:loss_along_segment middle 8",
     ),
@@ -114,6 +112,10 @@ MUTANTS = {
         "balls:taylor call 7",
     ),
     "balls/test_motion_guarantees.py::test_taylor_never_drops_an_order": ("balls:taylor decided 0",),
+    "checker/test_checker_container.py::test_toy_is_accepted": (
+        "checker:load_arrays comparison 2",
+        "checker:Arrays.__init__ comparison 5",
+    ),
     "checker/test_checker_escape_guarantees.py::test_padding_rests": ("checker:units_at_rest constant 2",),
     "checker/test_checker_escape_guarantees.py::test_segments_of_the_checker": (
         "checker:Segment.evaluate term 22",
@@ -169,6 +171,7 @@ MUTANTS = {
         "checker:Features.evaluate term 2",
         "checker:Features.evaluate term 0",
         "checker:read_window term 10",
+        "checker:read_window term 19",
         "checker:windows_of term 13",
     ),
     "checker/test_checker_rules.py::test_every_other_class_counts_in_the_tail": ("checker:MarginClaim.tail term 3",),
@@ -184,6 +187,7 @@ MUTANTS = {
         "checker:differences order 2",
         "checker:MarginClaim.tail comparison 0",
         "checker:MarginClaim.compare_path opposite 1",
+        "checker:read_labels comparison 2",
     ),
     "checker/test_checker_rules.py::test_right_inverse_is_exact_for_exact_features": ("checker:two_norm order 3",),
     "checker/test_checker_rules.py::test_rounding_matters_where_the_residual_is_zero": (
@@ -328,7 +332,6 @@ MUTANTS = {
         "balls:FeatureEnclosure._convolve constant 1",
         "balls:FloatEnclosure._convolution call 29",
     ),
-    "network/test_network_guarantees.py::test_padded_gradient": ("network:_evaluated call 9",),
     "network/test_network_guarantees.py::test_padded_motion": (
         "balls:_layer constant 16",
         "balls:_layer constant 20",
@@ -363,6 +366,8 @@ MUTANTS = {
     "rank/test_every_u_guarantees.py::test_mirrored_units": ("rank:_structural_bound boolean 5",),
     "rank/test_every_u_guarantees.py::test_planted_every_u": (
         "rank:_free_units boolean 2",
+        "rank:_free_units call 23",
+        "rank:_free_units call 40",
         "checker:Structure.layer branch 2",
     ),
     "rank/test_float_rank_guarantees.py::test_float_inverse_is_below_the_truth": ("rank:certify_inverse64 term 2",),
@@ -416,8 +421,8 @@ MUTANTS = {
     ),
     "rank/test_inverse_guarantees.py::test_prove_rank_on_planted_ranks": ("rank:cheap_deficiency comparison 0",),
     "rank/test_inverse_guarantees.py::test_rank_bound_is_honest": (
-        "rank:rank_bound term 0",
         "rank:stated_bound term 2",
+        "rank:rank_bound term 0",
     ),
     "rank/test_inverse_guarantees.py::test_residual_bounds_the_norm": (
         "rank:residual_norm call 24",
@@ -434,8 +439,8 @@ MUTANTS = {
         "checker:Structure.__init__ constant 1",
     ),
     "rank/test_singular_value_guarantees.py::test_decimals_of_singular_values": (
+        "balls:decimal_enclosure name 1",
         "rank:has_digits comparison 3",
-        "balls:_outward name 1",
     ),
     "rank/test_singular_value_guarantees.py::test_eigenvalue_bounds": (
         "rank:eigenvalue_bounds arithmetic 20",
@@ -446,7 +451,6 @@ MUTANTS = {
         "rank:eigenvalue_bounds term 64",
         "rank:eigenvalue_bounds term 68",
         "rank:ball_gram middle 7",
-        "landscape:_by_balls call 19",
         "rank:eigenvalue_bounds call 46",
     ),
     "rank/test_singular_value_guarantees.py::test_eigenvalue_bounds_at_the_edge": (
@@ -458,8 +462,8 @@ MUTANTS = {
     "rank/test_singular_value_guarantees.py::test_enclosed_features": ("rank:SpectrumSearch._refine branch 6",),
     "rank/test_singular_value_guarantees.py::test_exact_ranks": ("rank/singular_values:exact_rank call 13",),
     "rank/test_singular_value_guarantees.py::test_planted_singular_values": (
+        "rank:SpectrumSearch._take_in name 0",
         "rank:SpectrumSearch._take_in comparison 1",
-        "balls:round_up name 0",
     ),
     "rank/test_singular_value_guarantees.py::test_sigma_along_line": ("rank:sigma_along_line term 3",),
     "rank/test_witness_guarantees.py::test_checker_at_the_edge": (
@@ -480,12 +484,13 @@ MUTANTS = {
         "checker:ramps term 10",
     ),
     "rank/test_witness_guarantees.py::test_steps_bound_the_truth": (
+        "rank/witness_proof:_extremes name 0",
         "rank:inverse_norm constant 26",
         "rank:inverse_norm term 9",
         "rank:inverse_norm constant 18",
         "rank:inverse_norm term 5",
         "rank:certify_steps term 13",
-        "rank/witness_proof:_extremes name 0",
+        "rank:_extremes name 0",
     ),
     "rank/test_witness_guarantees.py::test_steps_move_by_the_error": (
         "rank:certify_steps term 4",
@@ -516,11 +521,13 @@ MUTANTS = {
     ),
     "statements/test_assumption_guarantees.py::test_activations": (
         "statements:increasing_activations decided 5",
+        "statements:increasing_activations order 0",
         "statements:analytic branch 1",
     ),
     "statements/test_assumption_guarantees.py::test_patches": (
         "statements:_first_equal term 4",
         "statements:_first_equal comparison 0",
+        "statements:_original call 5",
     ),
     "statements/test_assumption_guarantees.py::test_patches_beside_other_layers": (
         "statements:distinct_patches statement 3",
@@ -538,15 +545,21 @@ MUTANTS = {
     "statements/test_assumption_guarantees.py::test_unit_selection": (
         "statements:_reaching term 2",
         "statements:_reaching call 29",
+        "statements:_reaching call 6",
         "statements:suitable_units term 4",
+        "statements:suitable_units comparison 2",
     ),
     "statements/test_threshold_guarantees.py::test_instances": (
         "statements:check_instance middle 18",
         "statements:check_instance arithmetic 0",
         "statements:check_instance decided 8",
     ),
-    "statements/test_threshold_guarantees.py::test_sharpness": ("statements:_ratio term 11",),
+    "statements/test_threshold_guarantees.py::test_sharpness": (
+        "statements:_ratio term 11",
+        "statements:_ratio call 16",
+    ),
     "statements/test_threshold_guarantees.py::test_threshold_proof": (
+        "statements:prove_threshold comparison 1",
         "statements:_sign comparison 1",
         "statements:prove_threshold call 39",
     ),

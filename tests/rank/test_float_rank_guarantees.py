@@ -18,7 +18,7 @@ from planted import (
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
-from verifier.rank import float_inverse, gram
+from verifier.rank import cholesky, float_inverse, gram, gram_matrix, inverse_norm
 from verifier.verdict import Verdict
 
 ULP = 2.0**-53
@@ -88,7 +88,7 @@ def test_gram_error_covers_any_rounding(rng):
     a = np.repeat(rng.integers(1, 8, (1, m)).astype(float), n, axis=0)
     for width in (m, 32):
         source = MatrixEnclosure(Backend(np, "numpy", worst_product), a)
-        found = gram.accumulate(source, gram.plan(n, m, block=2, width=width))
+        found = gram_matrix.accumulate(source, gram_matrix.plan(n, m, block=2, width=width))
         low = unpacked(found.blocks, found.edges)
         h = rational(np.tril(low) + np.tril(low, -1).T)
         exact_gram = rational(a) @ rational(a).T
@@ -103,9 +103,9 @@ def test_residual_covers_any_rounding(rng):
     h = np.full((n, n), float(rng.integers(1, 8)))
     h[np.diag_indices(n)] += 2.0**-30
     blocks, edges = blocks_of(h, n)
-    start = gram.Gram(blocks, edges, arb(float(np.trace(h))), arb(0), arb(0), arb(0))
+    start = gram_matrix.Gram(blocks, edges, arb(float(np.trace(h))), arb(0), arb(0), arb(0))
     shift = 2.0**-40
-    found = gram.cholesky_residual(WorstRounding(np, "numpy", worst_product), start, shift)
+    found = cholesky.cholesky_residual(WorstRounding(np, "numpy", worst_product), start, shift)
     c = rational(unpacked(found.blocks, edges))
     ones = rational(h).sum() - n * Fraction(shift) - sum(v * v for v in c.sum(axis=0))
     assert abs(ones) / n <= fraction(found.residual.upper())
@@ -121,9 +121,9 @@ def test_residual_of_any_factor(rng):
         for b in (1, 2, len(h)):
             for kind in (SloppyBackend, Backend):
                 blocks, edges = blocks_of(h, b)
-                start = gram.Gram(blocks, edges, arb(float(np.trace(h))), arb(0), arb(0), arb(0))
+                start = gram_matrix.Gram(blocks, edges, arb(float(np.trace(h))), arb(0), arb(0), arb(0))
                 shift = 0.125
-                found = gram.cholesky_residual(kind(numpy_backend(1).xp, "numpy"), start, shift)
+                found = cholesky.cholesky_residual(kind(numpy_backend(1).xp, "numpy"), start, shift)
                 if isinstance(found, str):
                     continue
                 c = unpacked(found.blocks, edges)
@@ -135,12 +135,12 @@ def test_residual_of_any_factor(rng):
 
 def test_gram_bound_formula():
     """sqrt(c - residual - error) - radii, rounded down."""
-    start = gram.Gram({}, [], arb(0), arb(0), arb(1), arb(1))
-    found = gram.sigma_bound(start, gram.Factor({}, 20.0, arb(3)))
+    start = gram_matrix.Gram({}, [], arb(0), arb(0), arb(1), arb(1))
+    found = gram.sigma_bound(start, cholesky.Factor({}, 20.0, arb(3)))
     assert 3 - 1e-12 < found < 3
-    assert gram.sigma_bound(start, gram.Factor({}, 4.0, arb(3))) == -math.inf
-    assert gram.sigma_bound(start, gram.Factor({}, 4.5, arb(3))) == -math.inf
-    assert gram.sigma_bound(start, gram.Factor({}, 20.0, arb("nan"))) == -math.inf
+    assert gram.sigma_bound(start, cholesky.Factor({}, 4.0, arb(3))) == -math.inf
+    assert gram.sigma_bound(start, cholesky.Factor({}, 4.5, arb(3))) == -math.inf
+    assert gram.sigma_bound(start, cholesky.Factor({}, 20.0, arb("nan"))) == -math.inf
 
 
 @seeds(4)
@@ -168,7 +168,7 @@ def test_gram_bound_is_below_the_truth(rng, rounds=3):
         if n > 1 and rng.integers(2):
             a[-1] = a[0] + a[-1] * 10.0 ** -float(rng.integers(1, 9))
         truth = smallest_singular_value(a.tolist())
-        sizes = gram.plan(n, m, block=int(rng.integers(1, 4)), width=int(rng.integers(1, 5)))
+        sizes = gram_matrix.plan(n, m, block=int(rng.integers(1, 4)), width=int(rng.integers(1, 5)))
         for backend in (numpy_backend(1), lying_backend()):
             for tight in (False, True):
                 found = gram.certify_gram(MatrixEnclosure(backend, a), tight=tight, sizes=sizes)
@@ -223,10 +223,10 @@ def test_float_norms(rng):
     if rng.integers(2):
         x = np.abs(x)
     truth = np.linalg.norm(x, 2)
-    assert float_inverse.norm_bound(numpy_backend(1), x) >= truth * (1 - 1e-14)
-    sharp = float_inverse.norm_bound(numpy_backend(1), x, tight=True)
+    assert inverse_norm.norm_bound(numpy_backend(1), x) >= truth * (1 - 1e-14)
+    sharp = inverse_norm.norm_bound(numpy_backend(1), x, tight=True)
     assert truth * (1 - 1e-14) <= sharp <= 1.1 * truth
-    assert float_inverse.norm_bound(lying_backend(), x, tight=True) >= truth * (1 - 1e-14)
+    assert inverse_norm.norm_bound(lying_backend(), x, tight=True) >= truth * (1 - 1e-14)
 
 
 @seeds(40)

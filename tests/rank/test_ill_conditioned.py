@@ -185,16 +185,6 @@ def decided(name):
     return found
 
 
-def ladder_table(names=None):
-    """The ladder's decisions for the fuzz set, as text."""
-    lines = []
-    for name in names or cases():
-        for how, found in zip(("certificate", "R2 first", "tight"), decided(name), strict=True):
-            story = "; ".join(found.attempts) or found.reason
-            lines.append(f"{name:24} {how:11} {found.verdict.name:9} {found.label:3} {found.sigma_lower:9.3g}  {story}")
-    return "\n".join(lines)
-
-
 @pytest.mark.parametrize("name", list(cases()))
 def test_the_ladder_is_right_on_every_case(name):
     _, _, x = cases()[name]
@@ -213,7 +203,6 @@ def test_the_ladder_is_right_on_every_case(name):
                 assert found.bound.alpha.arb() < 1 and found.bound.sigma_lower.mantissa > 0
         else:
             assert found.sigma_lower == 0.0 and found.bound is None and found.gram is None
-    print(ladder_table([name]))
 
 
 @pytest.mark.parametrize("name", ["grid-12-tanh", "ulp-apart-1d", "weights-1e-6", "depth-150", "weights-1e6"])
@@ -284,8 +273,3 @@ def test_the_two_engines_agree(seed):
         if rows is not None and sigma > 1e-6 * largest:  # well conditioned: binary64 is enough
             assert both[0].label == "R1" and "binary64" in both[0].attempts[-1]
             assert both[1].label == "R2"
-
-
-def test_ladder_table_names_every_case():
-    text = ladder_table(["hilbert-4", "singular-magic-4"])
-    assert text.count("\n") == 5 and "PROVED" in text and "magic" in text

@@ -21,9 +21,9 @@ from planted import (
 )
 from planted_problems import TIGHT, planted_singular_values
 
-from verifier.balls import exact
+from verifier.balls import decimals, exact
 from verifier.balls.precision import working_precision
-from verifier.rank import certify, genericity
+from verifier.rank import certify, eigenvalues, genericity, spectrum_search
 from verifier.rank import singular_values as svd
 from verifier.verdict import Verdict
 
@@ -67,9 +67,9 @@ def test_eigenvalue_bounds(rng, rounds=25):
         with working_precision(128):
             b = q * arb_mat(n, m, [arb(x, radius) for x in a.ravel().tolist()])
             half = int(rng.choice([32, 128]))
-            s, t = svd.gram(q, half), svd.gram(b, half)
+            s, t = eigenvalues.ball_gram(q, half), eigenvalues.ball_gram(b, half)
             floor = arb(float(rng.choice([0.0, 1e-9, 0.1])))
-            found = svd.eigenvalue_bounds(s, t, floor)
+            found = eigenvalues.eigenvalue_bounds(s, t, floor)
         if found is not None:
             for (low, high), value in zip(found, squared_singular_values(truth), strict=True):
                 low, high = fraction(low), fraction(high)
@@ -81,7 +81,7 @@ def test_eigenvalue_bounds_at_the_edge():
 
     def bounds(s, t, floor=0):
         with working_precision(128):
-            return svd.eigenvalue_bounds(arb_mat(s), arb_mat(t), arb(floor))
+            return eigenvalues.eigenvalue_bounds(arb_mat(s), arb_mat(t), arb(floor))
 
     one, two = [[1, 0], [0, 1]], [[2, 0], [0, 1]]
     (low, high), (least, most) = bounds(one, [[1, 0.5], [0.5, 1]])  # 3/2 and 1/2
@@ -156,7 +156,9 @@ def test_enclosed_features(rng):
             truth = [
                 [Fraction(x) + sign * (1 if x > 0 else -1) * Fraction(radius) for x in row] for row in psi.tolist()
             ]
-            search = svd._Search(n, m, 3, 64, lambda _, balls=balls: balls, lambda n=n: n, None, certify.silent)
+            search = spectrum_search.SpectrumSearch(
+                n, m, 3, 64, lambda _, balls=balls: balls, lambda n=n: n, None, certify.silent
+            )
             found = search.run()
             for low, high, value in zip(found.lower, found.upper, squared_singular_values(truth), strict=True):
                 assert low.fraction() ** 2 <= value <= high.fraction() ** 2
@@ -169,17 +171,21 @@ def test_decimals_of_singular_values(rng):
         low = Fraction(int(rng.integers(1, 2**62))) * Fraction(10) ** int(rng.integers(-330, 330))
         high = low * (1 + Fraction(int(rng.integers(0, 1000)), 10 ** int(rng.integers(3, 40))))
         digits = int(rng.integers(1, 60))
-        x, error = (Fraction(part) for part in svd.decimal_enclosure(low, high, digits).split(" +- "))
+        x, error = (Fraction(part) for part in decimals.decimal_enclosure(low, high, digits).split(" +- "))
         assert x - error <= low <= high <= x + error
         assert error <= (high - low) / 2 * Fraction(11, 10) + x / 10 ** (digits - 1)
-        down, up = (Fraction(svd.decimal_bound(low, digits, up=up)) for up in (False, True))
+        down, up = (Fraction(decimals.decimal_bound(low, digits, up=up)) for up in (False, True))
         assert down <= low <= up and up - down <= low / 10 ** (digits - 1)
         size = 10 ** (digits + 5)
-        assert svd.has_digits(exact.Dyadic(size, -7), exact.Dyadic(size + 10**5, -7), digits)
-        assert not svd.has_digits(exact.Dyadic(size, -7), exact.Dyadic(size + 10**5 + 1, -7), digits)
-    assert svd.decimal_enclosure(Fraction(0), Fraction(0), 5) == svd.decimal_bound(Fraction(0), 5, up=True) == "0"
-    assert svd.has_digits(exact.Dyadic(0, 0), exact.Dyadic(0, 0), 9)
-    assert not svd.has_digits(exact.Dyadic(0, 0), exact.Dyadic(1, -9999), 1)
+        assert spectrum_search.has_digits(exact.Dyadic(size, -7), exact.Dyadic(size + 10**5, -7), digits)
+        assert not spectrum_search.has_digits(exact.Dyadic(size, -7), exact.Dyadic(size + 10**5 + 1, -7), digits)
+    assert (
+        decimals.decimal_enclosure(Fraction(0), Fraction(0), 5)
+        == decimals.decimal_bound(Fraction(0), 5, up=True)
+        == "0"
+    )
+    assert spectrum_search.has_digits(exact.Dyadic(0, 0), exact.Dyadic(0, 0), 9)
+    assert not spectrum_search.has_digits(exact.Dyadic(0, 0), exact.Dyadic(1, -9999), 1)
 
 
 @seeds(5)

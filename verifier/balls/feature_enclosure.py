@@ -31,7 +31,35 @@ Progress = Callable[[float], None]
 
 
 @dataclass(repr=False)
-class FeatureEnclosure(Brief):
+class PsiEnclosure(Brief):
+    """What an enclosure of Psi(U), shape ``(N, M)``, is about: a network, U and samples, as exact numbers.
+
+    Guarantee: ``u`` and ``inputs`` are finite, of the network's shapes, exactly the numbers given, and nobody else can
+    write to them, so that an enclosure once made stays about the same U.
+    """
+
+    network: Network
+    u: Array
+    inputs: Array
+
+    def __post_init__(self) -> None:
+        """Check shapes and finiteness; keep private copies."""
+        self.u = _read_only(given_parameters(self.network, self.u))
+        self.inputs = _read_only(given_inputs(self.network, self.inputs))
+
+    @property
+    def samples(self) -> int:
+        """The number N of samples."""
+        return len(self.inputs)
+
+    @property
+    def columns(self) -> int:
+        """The number M of skip units."""
+        return self.network.skip_count
+
+
+@dataclass(repr=False)
+class FeatureEnclosure(PsiEnclosure):
     """Balls for Psi(U), shape ``(N, M)``, at a stated precision, computed once and kept if it fits.
 
     Parameters
@@ -63,34 +91,16 @@ class FeatureEnclosure(Brief):
     True
     """
 
-    network: Network
-    u: Array
-    inputs: Array
     precision: int
     _blocks: dict[int, arb_mat] = field(default_factory=dict, repr=False)
     _weights: dict[int, tuple[arb_mat, list[arb]]] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        """Check shapes and finiteness; keep private copies, so that enclosures once made stay about the same U."""
-        self.u = _read_only(given_parameters(self.network, self.u))
-        self.inputs = _read_only(given_inputs(self.network, self.inputs))
-
-    @property
-    def samples(self) -> int:
-        """The number N of samples."""
-        return len(self.inputs)
-
-    @property
-    def columns(self) -> int:
-        """The number M of skip units."""
-        return self.network.skip_count
 
     def approx(self) -> Array:
         """Psi in plain floating point, ``(N, M)``: an approximation for proposals."""
         return approx_features(self.network, self.u, self.inputs)
 
     def row_slices(self) -> list[slice]:
-        """The blocks' rows."""
+        """The rows of each block, in order."""
         return [slice(i, min(i + BLOCK_ROWS, self.samples)) for i in range(0, self.samples, BLOCK_ROWS)]
 
     def blocks(self, progress: Progress | None = None) -> Iterator[tuple[slice, arb_mat]]:

@@ -112,7 +112,7 @@ def loss_along_segment(start: Sequence[Row], end: Sequence[Row], multiplicities:
         for p, b in zip(weights, slope, strict=True):
             mean += p * b
         # Var_p(b) = sum_k p_k (b_k - mean)^2, the true class having b = 0 and the remaining weight.
-        variance = (_one_minus(weights, margins)) * mean * mean
+        variance = _weight_of_truth(margins) * mean * mean
         for p, b in zip(weights, slope, strict=True):
             variance += p * (b - mean) * (b - mean)
         value += multiplicity * sample_loss(margins)
@@ -144,7 +144,7 @@ def _weight_at(own: arb, others: Row) -> arb:
     return 1 / total
 
 
-def _one_minus(weights: Row, margins: Row) -> arb:
+def _weight_of_truth(margins: Row) -> arb:
     """Weight of the true class, ``1 / (1 + sum exp(-m))``, from the box."""
     low, high = arb(1), arb(1)
     for m in margins:

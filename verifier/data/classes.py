@@ -12,7 +12,7 @@ import numpy as np
 from verifier.data.dataset import Dataset, FloatArray, IntArray
 from verifier.data.gate import Labels, label_entries
 from verifier.data.gate.foreign import categories_of
-from verifier.data.names import MAX_NAME, class_names, mapping_in_words
+from verifier.data.names import MAX_NAME, class_names, mapping_in_words, numbered
 from verifier.display import joined
 from verifier.errors import DataError, NetworkError, one_line
 
@@ -59,8 +59,7 @@ def class_labels(y: Labels, count: int, classes: Classes | None = None) -> tuple
             f"y: all labels are {one_line(order[0])}; at least 2 classes are needed: if the network has more, name "
             "them all with classes="
         )
-    number = {value: k for k, value in enumerate(order)}
-    return np.array([number[value] for value in values], dtype=np.int64), class_names(order)
+    return numbered(values, order), class_names(order)
 
 
 def with_classes(data: Dataset, classes: Classes) -> Dataset:
@@ -87,17 +86,17 @@ def with_classes(data: Dataset, classes: Classes) -> Dataset:
         return replace(data, classes=classes_of(classes)[0], label_names=())
     count, names = classes_of(classes)
     # names from files have single blanks
-    known = {" ".join(name.split()): k for k, name in enumerate(names)}
+    known = [" ".join(name.split()) for name in names]
     occurring = {label: " ".join(data.label_names[label].split()) for label in sorted(set(data.labels.tolist()))}
-    _all_different([" ".join(name.split()) for name in names], "classes:")
+    _all_different(known, "classes:")
     _all_different(list(occurring.values()), "the labels'")
     texts = [occurring[label] for label in data.labels.tolist()]
-    for name in dict.fromkeys(texts):
-        if name not in known:
-            raise DataError(
-                f"classes: the class {one_line(name)} occurs but is not among them; {_remedy(classes, names)}"
-            )
-    labels = np.array([known[name] for name in texts], dtype=np.int64)
+    absent = sorted(set(texts) - set(known), key=texts.index)
+    if absent:
+        raise DataError(
+            f"classes: the class {one_line(absent[0])} occurs but is not among them; {_remedy(classes, names)}"
+        )
+    labels = numbered(texts, known)
     understood = data.understood.replace(mapping_in_words(data.label_names), _mapping_among(names, set(texts)), 1)
     return replace(data, labels=labels, classes=count, label_names=names, understood=understood)
 
@@ -132,17 +131,17 @@ def _among(values: list[Any], classes: Classes) -> tuple[IntArray, tuple[str, ..
     """Number labels by the classes that a user states; each must be among them."""
     count, names = classes_of(classes)
     every = list(range(count)) if isinstance(classes, int | np.integer) else label_entries(classes, "classes")
-    number = {value: k for k, value in enumerate(every)}
+    known = set(every)
     kinds = {type(value) for value in every}
     for position, value in enumerate(values):
         # True is found under 1: as a class it is one only where the classes are booleans, or 0 and 1 by their number
         same_kind = bool in kinds if isinstance(value, bool) else kinds != {bool}
         same_kind = same_kind or (isinstance(value, bool) and count == 2)
-        if value not in number or not same_kind:
+        if value not in known or not same_kind:
             raise DataError(
                 f"y: entry {position} is {one_line(value)}, not among the classes; {_remedy(classes, names)}"
             )
-    return np.array([number[value] for value in values], dtype=np.int64), names
+    return numbered(values, every), names
 
 
 def classes_of(classes: Classes) -> tuple[int, tuple[str, ...]]:

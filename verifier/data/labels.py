@@ -12,31 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.data.dataset import IntArray
-from verifier.data.names import MAX_NAME, printable
+from verifier.data.names import MAX_NAME, numbered, printable
 from verifier.data.tables.numbers import is_infinite, is_missing, is_numeric, number_text
 from verifier.errors import DataError, one_line
 
 
-def numbered(values: Sequence[Hashable], order: Sequence[Hashable]) -> tuple[IntArray, tuple[str, ...]]:
-    """Number values by their place in an order.
-
-    Parameters
-    ----------
-    values : sequence of N hashable values
-        Each occurs in `order`.
-    order : sequence of m values
-        The classes.
-
-    Returns
-    -------
-    labels : (N,) int64
-        0..m-1.
-    names : tuple of str
-        The classes as texts that can be printed.
-    """
-    numbers = {value: number for number, value in enumerate(order)}
-    names = tuple(printable(" ".join(str(value)[:MAX_NAME].split())) for value in order)
-    return np.array([numbers[value] for value in values], dtype=np.int64), names
+def file_names(order: Sequence[Hashable]) -> tuple[str, ...]:
+    """Name the classes of a file: as they are written, with single blanks."""
+    return tuple(printable(" ".join(str(value)[:MAX_NAME].split())) for value in order)
 
 
 def named_labels(name: str, texts: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
@@ -49,7 +32,7 @@ def named_labels(name: str, texts: Sequence[str]) -> tuple[IntArray, tuple[str, 
     """
     order = sorted(set(texts))
     _need_two(name, len(order), order[0] if order else None)
-    return numbered(texts, order)
+    return numbered(texts, order), file_names(order)
 
 
 def text_labels(name: str, cells: Sequence[str], place: Callable[[int], str]) -> tuple[IntArray, tuple[str, ...]]:
@@ -100,7 +83,7 @@ def text_labels(name: str, cells: Sequence[str], place: Callable[[int], str]) ->
         values[cell] = int(value)
     order = sorted(set(values.values()))
     _need_two(name, len(order), order[0] if order else None)
-    return numbered([values[cell] for cell in cells], order)
+    return numbered([values[cell] for cell in cells], order), file_names(order)
 
 
 def array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str, ...]]:

@@ -1,14 +1,24 @@
-"""Names of classes and columns as they are printed, whatever characters a file or a user gave."""
+"""Numbers of classes, and names of classes and columns as they are printed, whatever characters were given."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
+
+import numpy as np
+
+from verifier.data.dataset import IntArray
 
 MAX_NAME: Final = 80
 """Longest name of a class; the rest is cut."""
 MAX_MAPPED: Final = 12
 """How many classes the line that says what was understood lists."""
+
+
+def numbered(values: Sequence[Hashable], order: Sequence[Hashable]) -> IntArray:
+    """Number N values, shape (N,), by their places in an order in which each of them occurs."""
+    number = {value: k for k, value in enumerate(order)}
+    return np.array([number[value] for value in values], dtype=np.int64)
 
 
 def printable(text: str) -> str:

@@ -19,13 +19,22 @@ from verifier.rank.right_inverse import RightInverse, norm_products_for, round_t
 
 Array = NDArray[np.float64]
 
+SINGULAR = 1e-14
+"""A triangular factor whose diagonal falls below this share of its largest entry is singular to binary64: 90 u."""
+SURE = 0.9
+"""A residual below it leaves room below 1 for the rounding of the features, and still certifies."""
+CONVERGES = 0.25
+"""A step of refinement squares a residual below it to 1/16 and less; a larger one asks for QR."""
+REFINED = 1e-6
+"""A residual below it is small enough for every bound, and is not refined."""
+
 
 def approx_right_inverse(a: Array) -> Array | None:
     """Pseudoinverse of a wide matrix ``a`` (N, K) by QR in binary64, shape ``(K, N)``; None if it breaks down."""
     try:
         q, r = scipy.linalg.qr(a.T, mode="economic", check_finite=False)
         diagonal = np.abs(np.diag(r))
-        if not np.isfinite(r).all() or diagonal.min() <= 1e-14 * diagonal.max():
+        if not np.isfinite(r).all() or diagonal.min() <= SINGULAR * diagonal.max():
             return None
         x: Array = scipy.linalg.solve_triangular(r, q.T, check_finite=False).T
     except (scipy.linalg.LinAlgError, ValueError):
@@ -78,7 +87,7 @@ def compact_right_inverse(a: Array, x: Array, *, sharp: bool) -> ExactArray:
         residual = a @ np.ldexp(rounded, -shift)
         residual[np.diag_indices(len(residual))] -= 1.0
         mixed = math.sqrt(float(np.abs(residual).sum(axis=0).max() * np.abs(residual).sum(axis=1).max()))
-        if min(mixed, float(np.linalg.norm(residual))) < 0.9:
+        if min(mixed, float(np.linalg.norm(residual))) < SURE:
             return ExactArray.of_integers(rounded.astype(np.int64).ravel().tolist(), x.shape, -shift)
     shift = max(0, math.ceil(math.log2(max(norm, 1e-300) * math.sqrt(len(a)))) + 6)
     if largest * 2.0**shift >= 2.0**62:
@@ -190,8 +199,8 @@ def approx_inverse64(a: NDArray[np.float64]) -> NDArray[np.float64] | None:
         residual = -(a @ x)
         residual[np.diag_indices(len(a))] += 1.0
         size = float(np.linalg.norm(residual))
-        if not size < 0.25:
+        if not size < CONVERGES:
             return approx_right_inverse(a) if bool(np.isfinite(a).all()) else None
-        if size > 1e-6:
+        if size > REFINED:
             x = x + x @ residual
     return x if bool(np.isfinite(x).all()) else None

@@ -50,7 +50,7 @@ Stage = Callable[[str], Progress]
 
 
 def silent(_: str) -> Progress:
-    """Report nothing."""
+    """Report neither what is being proved nor how far."""
     return lambda fraction: None
 
 
@@ -177,7 +177,7 @@ class _Ladder:
         return result
 
     def _in_binary64(self, features: FloatEnclosure) -> RankResult | None:
-        """R2 and R1 in binary64."""
+        """R2 where it may do, then R1; between them they decide what is best known of sigma_N."""
         n, m = features.samples, features.columns
         inverse = 8 * n * m <= INVERSE_BYTES
         gram: GramBound | None = None

@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def blocks(self) -> int:
-        """Block rows."""
+        """The number of block rows."""
         return -(-self.samples // self.block)
 
 

@@ -55,7 +55,10 @@ class IntegerSums:
 
 
 def integer_sums(matrix: fmpz_mat) -> IntegerSums:
-    """Sums of a whole matrix."""
+    """Row sums, column sums and the sum of squares of a whole matrix, shape ``(n, m)``.
+
+    Guarantee: exact.
+    """
     sums = IntegerSums([0] * matrix.ncols())
     sums.add(matrix)
     return sums

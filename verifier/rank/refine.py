@@ -66,12 +66,12 @@ def start(a: Array) -> tuple[arb_mat, float]:
 
 
 def identity(n: int) -> arb_mat:
-    """The n x n identity."""
+    """The n x n identity matrix, exact."""
     return arb_mat(n, n, [int(i == j) for i in range(n) for j in range(n)])
 
 
 def power_of_two(exponent: int) -> arb:
-    """``2^exponent``, exactly."""
+    """The number ``2^exponent``, exactly."""
     return arb((fmpz(1), fmpz(exponent)))
 
 
@@ -177,7 +177,8 @@ def _correction(s: arb_mat, t: arb_mat) -> list[list[arb]]:
 def _rotation(s: arb_mat, t: arb_mat, b: arb_mat, group: Sequence[int]) -> arb_mat:
     """A matrix, orthogonal to binary64's accuracy, whose rows separate the group's singular values further."""
     size = len(group)
-    largest, smallest = _extremes([t[i, i].mid() for i in group])
+    diagonal = [t[i, i].mid() for i in group]
+    largest, smallest = max(diagonal), min(diagonal)
     try:
         if largest - smallest < largest * TIGHT:
             entries = [(t[i, j] - smallest * s[i, j]).mid() for i in group for j in group]
@@ -189,16 +190,6 @@ def _rotation(s: arb_mat, t: arb_mat, b: arb_mat, group: Sequence[int]) -> arb_m
     except scipy.linalg.LinAlgError:
         return identity(size)
     return arb_mat(size, size, turned.T.ravel().tolist())
-
-
-def _extremes(values: Sequence[arb]) -> tuple[arb, arb]:
-    largest = smallest = values[0]
-    for value in values[1:]:
-        if value > largest:
-            largest = value
-        if value < smallest:
-            smallest = value
-    return largest, smallest
 
 
 def orthonormal(q: arb_mat, bits: int) -> arb_mat:

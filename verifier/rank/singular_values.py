@@ -24,6 +24,7 @@ from verifier.errors import InputError, needs
 from verifier.network.network import approx_features
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.deficiency import cheap_deficiency, structural_deficiency
+from verifier.rank.refine import FLOAT_RANGE
 from verifier.rank.spectrum_search import SingularValues, SpectrumSearch
 
 MAX_DIGITS = 1000
@@ -93,7 +94,7 @@ def singular_values(
 
     with np.errstate(all="ignore"):
         psi = approx_features(features.network, features.u, features.inputs)
-        usable = bool(np.isfinite(psi).all()) and 1e-100 < float(np.abs(psi).max(initial=0.0)) < 1e100
+        usable = bool(np.isfinite(psi).all()) and FLOAT_RANGE[0] < float(np.abs(psi).max(initial=0.0)) < FLOAT_RANGE[1]
     guess = (psi if n <= m else psi.T) if usable else None
     return SpectrumSearch(n, m, digits, max_bits, balls, rank_at_most, guess, stage).run()
 

@@ -107,7 +107,7 @@ class SpectrumSearch:
 
     @property
     def wanted(self) -> int:
-        """Bits of the digits."""
+        """Bits that the wanted decimal digits take."""
         return math.ceil(self.digits * math.log2(10))
 
     @property
@@ -121,7 +121,7 @@ class SpectrumSearch:
         return min(self.n, self.m)
 
     def run(self) -> SingularValues:
-        """Search."""
+        """Refine and enclose at growing precision until all digits are proved or the bits run out."""
         floats = self.guess
         if floats is None:
             floats = scaled_floats(self.balls(64))

@@ -91,11 +91,11 @@ class AscendingValues:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of values."""
         return len(self.balls) if self.numbers is None else int(self.numbers.size)
 
     def ball(self, position: int) -> arb:
-        """Enclose one of them."""
+        """Enclose the value at a position."""
         if self.numbers is None:
             return self.balls[position]
         return arb((int(self.numbers[position]), self.exponent))

@@ -133,12 +133,12 @@ class Problem:
         return integers, exponents
 
     def left(self, m: int) -> Floats:
-        """A, shape (m, k)."""
+        """The left operand A, shape (m, k)."""
         u, d = self._side(m, 1)
         return _outer(u * powers(d)[:, None], self.g * powers(self.e))
 
     def right(self, n: int) -> Floats:
-        """B, shape (k, n)."""
+        """The right operand B, shape (k, n)."""
         w, f = self._side(n, 2)
         return _outer(self.h * powers(-self.e)[:, None], w.T * powers(f))
 
@@ -220,12 +220,12 @@ class Operands:
 
     @functools.cached_property
     def left(self) -> Floats:
-        """The largest left operand."""
+        """The left operand with the most rows that is asked for."""
         return self.problem.left(self.most[0])
 
     @functools.cached_property
     def right(self) -> Floats:
-        """The largest right operand."""
+        """The right operand with the most columns that is asked for."""
         return self.problem.right(self.most[1])
 
     def test(self, backend: Backend, product: Product, signature: Signature) -> str:

@@ -26,11 +26,10 @@ from verifier.balls.binary64.canary import require_products
 from verifier.balls.binary64.elementary import LogarithmRefused
 from verifier.balls.binary64.float_functions import Unsupported
 from verifier.balls.binary64.products import Products
-from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
+from verifier.balls.feature_enclosure import Progress, PsiEnclosure
 from verifier.display import Brief
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Array as NumpyArray
-from verifier.network.network import Network
 from verifier.network.windows import window_indices
 from verifier.sigma.activations import Activation
 
@@ -53,7 +52,7 @@ class Enclosed(Brief):
 
 
 @dataclass(repr=False)
-class FloatEnclosure(Brief):
+class FloatEnclosure(PsiEnclosure):
     """Enclosure of Psi(U), shape ``(N, M)``, in binary64; made by blocks of rows or of columns.
 
     Parameters
@@ -88,28 +87,10 @@ class FloatEnclosure(Brief):
     (slice(0, 3, None), (3, 3), (3,), True)
     """
 
-    network: Network
-    u: NumpyArray
-    inputs: NumpyArray
     backend: Backend
     record: Products = field(default_factory=Products, repr=False)
     _rows: list[tuple[slice, Enclosed]] | None = field(default=None, repr=False)
     _weights: dict[str, Array] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        """Validate by the reference engine's checks, and keep its private copies."""
-        reference = FeatureEnclosure(self.network, self.u, self.inputs, 64)
-        self.u, self.inputs = reference.u, reference.inputs
-
-    @property
-    def samples(self) -> int:
-        """The number N of samples."""
-        return len(self.inputs)
-
-    @property
-    def columns(self) -> int:
-        """The number M of skip units."""
-        return self.network.skip_count
 
     @property
     def precision(self) -> int:
@@ -219,7 +200,7 @@ class FloatEnclosure(Brief):
         return Enclosed(xp.concat([p.mid for p in parts], axis=1), xp.concat([p.radius for p in parts], axis=0))
 
     def _parameter(self, name: str) -> Array:
-        """A parameter on the device."""
+        """A parameter of the network on the device, refused if it holds a subnormal number."""
         if name not in self._weights:
             value = self.network.view(self.u, name)
             if bool(((np.abs(value) < SMALLEST_NORMAL) & (value != 0.0)).any()):

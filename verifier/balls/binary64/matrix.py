@@ -27,7 +27,7 @@ class ColumnSource(Protocol):
 
     @property
     def backend(self) -> Backend:
-        """Library that holds the blocks."""
+        """The array library that holds the blocks."""
 
     @property
     def record(self) -> Products:
@@ -35,11 +35,11 @@ class ColumnSource(Protocol):
 
     @property
     def samples(self) -> int:
-        """Rows N."""
+        """The number N of rows."""
 
     @property
     def columns(self) -> int:
-        """Columns M."""
+        """The number M of columns."""
 
     def column_blocks(self, width: int) -> Iterator[tuple[slice, Array, Array]]:
         """Yield (columns, midpoints (N, w), radii (w,)), ``w <= width``, covering 0..M in order."""

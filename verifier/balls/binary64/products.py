@@ -125,11 +125,11 @@ class Products:
     pending: list[tuple[Array, str]] = field(default_factory=list)
 
     def add(self, backend: Backend, product: Product, signature: Signature) -> None:
-        """Take in a product."""
+        """Take a product into the record, once per signature."""
         self.used.setdefault((id(backend), id(product), signature), (backend, product, signature))
 
     def fail(self, failure: str) -> None:
-        """Keep the first failure."""
+        """Keep a failure, if it is the first."""
         self.failure = self.failure or failure
 
     def doubt(self, wrong: Array, failure: str) -> None:

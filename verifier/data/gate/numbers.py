@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import chain
 from typing import Any, Final, NoReturn
@@ -36,6 +37,10 @@ _KINDS: Final = {
 """Remedies by the kind of NumPy's type."""
 _NUMERALS: Final = "make numbers of it with pandas.to_numeric(column)"
 _TEXT: Final = "encode it with pandas.get_dummies(X), or leave it out with X.drop(columns=...)"
+
+BINARY64_BITS = 53
+LONGDOUBLE_DIGITS = 21
+"""Decimals that tell all numbers of extended precision apart."""
 
 
 def binary64(values: Any, what: str) -> NDArray[np.float64]:
@@ -323,7 +328,12 @@ class _Short:
     def __repr__(self) -> str:
         size = max(abs(self.value.numerator), self.value.denominator) if isinstance(self.value, int | Fraction) else 0
         bits = int(size).bit_length()
-        return f"a number of {bits} bits" if bits > 1000 else str(self.value)
+        if bits > 1000:
+            return f"a number of {bits} bits"
+        if isinstance(self.value, Fraction) and bits > BINARY64_BITS and (size & (size - 1)) == 0:
+            with localcontext(prec=LONGDOUBLE_DIGITS):  # a float of another format, which people write as a decimal
+                return str(Decimal(self.value.numerator) / Decimal(self.value.denominator))
+        return str(self.value)
 
 
 def _stacked(parts: list[NDArray[Any]], axis: int) -> NDArray[Any]:

@@ -15,8 +15,8 @@ from verifier.data.files.kinds import not_samples
 from verifier.data.files.packed import read_content
 from verifier.data.files.text import decoded
 from verifier.data.gate import binary64
-from verifier.data.labels import numbered, text_labels
-from verifier.data.names import mapping_in_words
+from verifier.data.labels import file_names, text_labels
+from verifier.data.names import mapping_in_words, numbered
 from verifier.data.tables.arff import read_arff_table
 from verifier.data.tables.columns import Choice, Label, chosen_columns
 from verifier.data.tables.dialect import DELIMITERS, checked_delimiter, is_libsvm, lines_in_words, split_cells
@@ -287,7 +287,7 @@ def _labels(table: Table, choice: Choice) -> tuple[IntArray, tuple[str, ...]]:
     if k in table.nominal:
         order = [value for value in table.nominal[k] if value in names]
         if sorted(order) == sorted(names):
-            labels, names = numbered(table.column(k), order)
+            labels, names = numbered(table.column(k), order), file_names(order)
     if table.class_names and names == tuple(str(n) for n in range(len(table.class_names))):
         names = table.class_names
     return labels, names
