@@ -14,7 +14,7 @@ from verifier.certificate.schema import FORMAT, VERSION, AnyLayer, Document, Wei
 from verifier.data.files.regular import read_regular
 from verifier.display import Facts, Shown, Table
 from verifier.errors import InputError, one_line
-from verifier.statements.claim import Computed, plain
+from verifier.statements.claims.claim import Computed, plain
 
 MAX_BYTES = 16 * 2**20
 """Of a document in the format."""
