@@ -12,7 +12,7 @@ PACKAGE = Path(verifier.__file__).parent
 MODULES = [
     ".".join(("verifier", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
     for path in sorted(PACKAGE.rglob("*.py"))
-    if "\n    >>> " in path.read_text(encoding="utf-8") and "checker" not in path.parts
+    if ">>> " in path.read_text(encoding="utf-8") and "checker" not in path.parts
 ]
 
 

@@ -96,7 +96,7 @@ class Problem(Brief):
 
     @cached_property
     def grouping(self) -> Grouping:
-        """Equal samples merged (X1)."""
+        """The samples with equal ones merged into one row each (X1)."""
         return group_duplicates(self.data)
 
     @property

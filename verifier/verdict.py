@@ -1,4 +1,4 @@
-"""The four verdicts."""
+"""The four verdicts that a statement can have."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Verdict(_Badge, StrEnum):
 
     @property
     def proved(self) -> bool:
-        """Whether it is ``PROVED``."""
+        """Whether the verdict is ``PROVED``: a rigorous result for this instance."""
         return self is Verdict.PROVED
 
     PROVED = "PROVED"

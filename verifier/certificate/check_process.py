@@ -16,7 +16,7 @@ from typing import Any
 
 from verifier.certificate.limits import Limits
 from verifier.certificate.memory import MemoryWatch
-from verifier.display import Facts, Judged, Shown
+from verifier.display import Card, Judged, Shown
 from verifier.errors import InputError
 
 _running: set[CheckerProcess] = set()
@@ -75,10 +75,10 @@ class Checked(CheckerVerdict, Judged, Shown):
     reason: str
     seconds: float
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         said = self.reason or "the independent checker proved every claim anew from the stored numbers"
         values = (("file", self.file), ("seconds", f"{self.seconds:.2f}")) if self.file else ()
-        return Facts("Independent check", self.verdict, said, values)
+        return Card("Independent check", self.verdict, said, values)
 
 
 def planned(limits: Sequence[Limits]) -> tuple[float | None, float | None]:

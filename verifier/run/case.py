@@ -114,7 +114,7 @@ class ExpectSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
-    """The whole document."""
+    """The whole case file, section by section."""
 
     data: DataSection
     network: NetworkSection

@@ -88,14 +88,15 @@ def picture() -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + side + TOP} {TOP + side + 4}" role="img" '
         'font-family="sans-serif" font-size="12" fill="currentColor" style="max-width: 100%; height: auto">',
-        "<title>Which room imports which: a dot where the row's room imports the column's, larger for more imports</title>",
+        "<title>Who imports whom: a dot where the row's room imports the column's, larger for more imports</title>",
     ]
     for number, name in enumerate(names):
         middle = CELL * number + CELL / 2
         parts += [
             f'<text x="{LEFT - 8}" y="{TOP + middle + 4:g}" text-anchor="end">{escape(name)}</text>',
             f'<text transform="translate({LEFT + middle + 3:g} {TOP - 8}) rotate(-50)">{escape(name)}</text>',
-            f'<rect x="{LEFT + CELL * number}" y="{TOP + CELL * number}" width="{CELL}" height="{CELL}" opacity="0.15"/>',
+            f'<rect x="{LEFT + CELL * number}" y="{TOP + CELL * number}" width="{CELL}" height="{CELL}" '
+            'opacity="0.15"/>',
             f'<path d="M{LEFT} {TOP + CELL * number}h{side}M{LEFT + CELL * number} {TOP}v{side}" stroke="currentColor" '
             'opacity="0.12"/>',
         ]
