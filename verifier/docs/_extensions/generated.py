@@ -88,7 +88,8 @@ def _public_names() -> str:
             .replace("|", "\\|")
         )
         words = words or "The statements of the theorem room, by label."
-        rows.append(f"| {{py:obj}}`{name} <{home}.{name}>` | {{py:mod}}`{home}` | {words} |")
+        whole = "verifier.plot" if name == "plot" else f"{home}.{name}"  # a room among the names
+        rows.append(f"| {{py:obj}}`{name} <{whole}>` | {{py:mod}}`{home}` | {words} |")
     return "\n".join(rows)
 
 
