@@ -70,6 +70,17 @@ class Report(Judged, Shown):
         What proved, in words.
     builder : CertificateBuilder
         The claims that the certificate makes.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> report = vf.verify([[0.0], [1.0], [2.0]], [0, 1, 0], vf.Dense(4, "tanh", skip=True))
+    >>> report.proved, report.verdict("T3.4(2)")
+    (True, <Verdict.PROVED: 'PROVED'>)
+    >>> [step.label for step in report.steps]
+    ['analytic', 'Psi', 'R1', 'Z1', 'P1']
+    >>> print(vf.at_least(report.rank.sigma_lower, 3))  # of the smallest singular value of Psi(U)
+    0.051
     """
 
     problem: Problem

@@ -20,6 +20,14 @@ class Verdict(_Badge, StrEnum):
     precision or budget ran out, or the method does not apply. ``TESTED``: sampled only.
 
     A verdict does not stand in an ``if``: ask `proved`, or compare it with ``is Verdict.PROVED``.
+
+    Examples
+    --------
+    >>> from verifier import Verdict
+    >>> Verdict("PROVED").proved, Verdict.REFUTED is Verdict.PROVED
+    (True, False)
+    >>> Verdict.PROVED == "PROVED"
+    True
     """
 
     @property
