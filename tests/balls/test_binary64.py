@@ -28,6 +28,7 @@ from verifier.balls.binary64.activation import Unsupported, array_kernel, kernel
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.bounds import TINY, U
 from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
+from verifier.balls.binary64.float_functions import FLOAT_FUNCTIONS, Image
 from verifier.balls.binary64.margins import float_margins
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
@@ -36,6 +37,7 @@ from verifier.balls.precision import working_precision
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
 from verifier.sigma.activations import Activation, activation
+from verifier.sigma.functions import FUNCTIONS
 
 STRICT = Backend(array_api_strict, "array-api-strict")
 BACKENDS = [numpy_backend(1), STRICT]
@@ -55,6 +57,25 @@ def test_elementary_functions_keep_their_bounds(name):
     points = elementary_points(name, rng, 14_000)
     assert len(points) >= 14_000
     assert worst_errors(name, points) <= 1.0
+
+
+@pytest.mark.parametrize("name", FLOAT_FUNCTIONS)
+@pytest.mark.parametrize("moved", [2.0**-6, 2.0**-20])
+def test_what_an_argument_may_be_off_is_carried_on(name, moved):
+    """|f(x') - f(x)| for |x' - x| <= e is within the rule's error: no slope in the table is too small."""
+    exact, tried = FUNCTIONS[name].arb, 0
+    with working_precision(128):
+        for x in (-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 30.0):
+            try:
+                error = FLOAT_FUNCTIONS[name].error(Image(arb(x), arb(moved))).error
+            except Unsupported:
+                continue
+            for end in (x - moved, x + moved):
+                change = abs(exact(arb(end)) - exact(arb(x)))
+                if change.is_finite():
+                    assert change <= error, (x, end)
+                    tried += 1
+    assert tried >= 6
 
 
 @pytest.mark.slow
