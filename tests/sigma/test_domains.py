@@ -56,6 +56,23 @@ def test_what_cancels_is_refused_by_its_name(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("1/log(cosh(t))", "division by zero at t = 0"),
+        ("t/(sqrt(1 + t**2) - 1)", "division by zero at t = 0"),
+        ("1/log(t**2 + 2*t + 2)", "division by zero at t = -1"),
+        ("log(log(cosh(t)))", "log of a number <= 0 at t = 0"),
+    ],
+)
+def test_what_vanishes_exactly_at_a_point_is_refused_though_it_is_no_rational_operation(text, what):
+    with pytest.raises(ExpressionError, match="must be a real number for every real t") as caught:
+        Activation.from_expression(text)
+    assert what in str(caught.value)
+    with pytest.raises(ExpressionError, match="must be a real number for every real t"):
+        Activation("mine", parse_expression(text))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "(sin(t) + 1)/(sin(t) + 1)",

@@ -101,8 +101,18 @@ def sign_between(a: Tree, at_a: Fraction, b: Tree, at_b: Fraction) -> int | None
 
 
 def sign_at(tree: Tree, point: Fraction) -> int | None:
-    """Find the sign of an expression at a rational point, with the guarantee of `sign_between`."""
-    return sign_between(tree, point, Const(0), point)
+    """Find the sign of an expression at a rational point, with the guarantee of `sign_between`.
+
+    A ball that is the number 0 alone decides, too: log(cosh(0)) and sqrt(1 + 0**2) - 1 are 0 though not rational
+    operations.
+    """
+    sign = sign_between(tree, point, Const(0), point)
+    if sign is not None:
+        return sign
+    try:
+        return 0 if ball_at(tree, point).is_zero() else None
+    except UndefinedError:
+        return None
 
 
 class _BallOps(Ops[Any]):
