@@ -7,6 +7,7 @@ scalars are `fractions.Fraction` or mpmath numbers.
 from __future__ import annotations
 
 import itertools
+import os
 from fractions import Fraction
 
 import mpmath
@@ -47,8 +48,12 @@ ORACLE = {
 
 
 def seeds(count):
-    """Run a test of a generator ``rng`` with the seeds 0, ..., ``count`` - 1; the profile ``deep`` takes more."""
-    return pytest.mark.parametrize("rng", range(max(1, count * settings().max_examples // 40)), indirect=True)
+    """Run a test of a generator ``rng`` with the seeds 0, ..., ``count`` - 1; the profile ``deep`` takes more.
+
+    The environment can ask for more, so that a broken package meets enough of them (see `mutation.breaking`).
+    """
+    many = max(1, count * settings().max_examples // 40, int(os.environ.get("LEAST_SEEDS", "1")))
+    return pytest.mark.parametrize("rng", range(many), indirect=True)
 
 
 def over_seeds(share=1):

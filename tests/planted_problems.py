@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +27,9 @@ from verifier.balls import exact
 from verifier.balls import feature_enclosure as features
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.certificate.writer import CertificateBuilder
-from verifier.checker.certificate import check_file as examine
+from verifier.checker import container, schema
+from verifier.checker import network as checker_network
+from verifier.checker.certificate import check_file
 from verifier.data.dataset import Dataset
 from verifier.landscape import loss_path, losses, neighbourhood, pointwise, zero_loss
 from verifier.network.layers import AvgPool, Conv, Dense
@@ -274,12 +277,32 @@ def free_network(rng):
     return net, x
 
 
+def checked(builder):
+    """Return what the checker says of a certificate."""
+    with tempfile.TemporaryDirectory() as folder:
+        return check_file(str(builder.write(Path(folder) / "c.json")), 1)
+
+
+def claiming(net, u, x, claim):
+    """Return the certificate of one deficiency."""
+    builder = CertificateBuilder(data_of(x), net, u, with_labels=False)
+    builder.add_deficiency(claim)
+    return builder
+
+
+def as_read(net, u, x):
+    """Return a network at a U as the checker reads it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = claiming(net, u, x, deficiency.Deficiency("every-u", 1, "")).write(Path(folder) / "c.json")
+        document, arrays = json.loads(path.read_text()), container.Arrays(path.with_suffix(".safetensors").read_bytes())
+    inputs = arrays.exact(schema.read(schema.ARRAY, document["data"]["inputs"], "/data/inputs"), *x.shape)
+    raw = schema.read(schema.NETWORK, document["network"], "/network")
+    return checker_network.read_network(raw, inputs, *x.shape, arrays)
+
+
 def every_u_outcome(net, x, rank):
     """The checker's answer to the claim that rank Psi(U) <= ``rank`` for every U; the stored weights are 0."""
-    builder = CertificateBuilder(data_of(x), net, np.zeros(net.parameter_count), with_labels=False)
-    builder.add_deficiency(deficiency.Deficiency("every-u", rank, ""))
-    with tempfile.TemporaryDirectory() as folder:
-        return examine(str(builder.write(Path(folder) / "c.json")), 1)
+    return checked(claiming(net, np.zeros(net.parameter_count), x, deficiency.Deficiency("every-u", rank, "")))
 
 
 def checker_bound(net, x):

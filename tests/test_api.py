@@ -300,24 +300,25 @@ def test_hostile_names_are_escaped_everywhere(tmp_path: Path) -> None:
         assert "&lt;script" in result._repr_html_()
 
 
-def test_public_names_are_complete_sorted_and_typed() -> None:
-    assert dir(vf) == sorted(set(vf.__all__))
-    assert vf.__all__ == sorted(vf.__all__, key=lambda name: (not name.isupper(), name.islower(), name))
-    assert set(vf._HOMES) | {"__version__", "plot"} == set(vf.__all__) == set(dir(vf))
-    for name, home in vf._HOMES.items():
-        assert getattr(vf, name) is getattr(import_module(home), name)
-    tree = ast.parse(Path(vf.__file__).read_text())
+def test_public_names_are_complete_and_typed() -> None:
+    assert dir(vf) == sorted(set(vf.__all__)) == list(vf.__all__)
+    stub = ast.parse(Path(vf.__file__).with_suffix(".pyi").read_text())
     typed = {
-        alias.name: node.module
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and isinstance(branch.test, ast.Name)
-        for node in branch.body
+        alias.name: f"verifier.{node.module or alias.name}"
+        for node in stub.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert typed == {**vf._HOMES, "plot": "verifier"}
-    assert vf.plot is import_module("verifier.plot")
+    assert set(typed) | {"__version__"} == set(vf.__all__)
+    for name, home in typed.items():
+        found = import_module(home)
+        assert getattr(vf, name) is (found if home == f"verifier.{name}" and name == "plot" else getattr(found, name))
     assert (Path(vf.__file__).parent / "py.typed").is_file()
+
+
+def test_the_function_prove_is_not_hidden_by_its_module() -> None:
+    command = "import verifier.prove, verifier as vf; from verifier.prove import prove; assert vf.prove is prove"
+    assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0
 
 
 def test_a_misspelt_name_is_suggested() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import verifier as vf
-from verifier.display import WORDS, Brief, Facts, Shown, Table, as_html, as_text, badge, brief
+from verifier.display import WORDS, Brief, Card, Shown, Table, as_html, as_text, badge, brief
 
 HOSTILE = '<img src=x onerror="alert(1)">&\x1b[31m\u202e'
 
@@ -43,7 +43,7 @@ def read(text: str) -> Reader:
 
 def test_hostile_text_stays_text() -> None:
     table = Table(HOSTILE, (HOSTILE, "verdict"), ((HOSTILE, "PROVED"), ("x", HOSTILE)))
-    found = as_html(Facts(HOSTILE, HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), (table,)))
+    found = as_html(Card(HOSTILE, HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), (table,)))
     reader = read(found)
     assert reader.tags == {"div", "b", "span", "table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
     assert reader.attributes == {"style"}
@@ -53,7 +53,7 @@ def test_hostile_text_stays_text() -> None:
 
 
 def test_a_card_needs_nothing_from_elsewhere() -> None:
-    found = as_html(Facts("title", "PROVED", "why", (("a", "b"),), (Table("t", ("h",), (("REFUTED",),), True),)))
+    found = as_html(Card("title", "PROVED", "why", (("a", "b"),), (Table("t", ("h",), (("REFUTED",),), True),)))
     assert not re.search(r"http|url\(|<script|<style|<link|class=|id=", found)
     assert "<details open>" in found
     assert found.count("background:#") == 2  # the verdict's badge and that of the cell
@@ -72,14 +72,14 @@ def test_badges_have_contrast(word: str) -> None:
 
 
 def test_other_text_takes_the_pages_colours() -> None:
-    found = as_html(Facts("title", None, "why", (("a", "b"),), (Table("t", ("h",), (("cell",),)),)))
+    found = as_html(Card("title", None, "why", (("a", "b"),), (Table("t", ("h",), (("cell",),)),)))
     assert not re.search(r"(?<!-)color:(?!inherit)", found)
     assert set(re.findall(r"background:([^;\"]+)", found)) == {"transparent"}
 
 
 def test_text_is_short() -> None:
-    assert as_text("X", Facts("title", "PROVED", "why", (("a", "1"), ("b", "2")))) == "<X PROVED: why\n  a 1; b 2>"
-    assert as_text("X", Facts("title")) == "<X: title>"
+    assert as_text("X", Card("title", "PROVED", "why", (("a", "1"), ("b", "2")))) == "<X PROVED: why\n  a 1; b 2>"
+    assert as_text("X", Card("title")) == "<X: title>"
 
 
 @dataclass(frozen=True, repr=False)

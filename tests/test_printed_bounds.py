@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,7 +28,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import verifier as vf
-from verifier import prove as pipeline
 from verifier.balls import exact
 from verifier.balls.exact import Dyadic
 from verifier.checker import common
@@ -42,6 +42,8 @@ from verifier.run.case_problem import case_problem
 from verifier.run.curve import curve_of
 from verifier.run.witnessing import run_witness
 from verifier.statements import full_rank_somewhere, generic_rank, solutions
+
+pipeline = import_module("verifier.prove")
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 LOWER = re.compile(rf"(?:(?<!\bt) >=|^>=|at least|within|radius|distance|gamma =)(?: gamma =)? ({NUMBER})(?![\d^/])")
@@ -191,9 +193,9 @@ def sentences(found: vf.Report) -> Iterator[str]:
     yield from (step.reason for step in found.steps)
     yield from found.rank.attempts
     for result in results(found):
-        if result is not None and hasattr(result, "_facts"):
+        if result is not None and hasattr(result, "_card"):
             yield repr(result)
-            for table in result._facts().tables:
+            for table in result._card().tables:
                 yield from (" ".join(row) for row in table.rows)
     escape = None if found.escape is None else found.escape.escape
     curve = curve_of(found.descent, escape, found.near_infimum)

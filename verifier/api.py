@@ -98,6 +98,13 @@ def verify(
     Notes
     -----
     FLINT's precision belongs to the process: do not call this from several threads at a time.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> report = vf.verify([[0.0], [1.0], [2.0]], ["a", "b", "a"], vf.Dense(4, "tanh", skip=True))
+    >>> report.verdict("rank"), report.verdict("path")
+    (<Verdict.PROVED: 'PROVED'>, <Verdict.PROVED: 'PROVED'>)
     """
     if not callable(stage):
         raise InputError(f"stage = {one_line(stage)} cannot be called; give a function of one text, or leave it out")
@@ -140,6 +147,16 @@ def check(file: str | Path, *, memory: float | None = None, cpu_seconds: float |
     ------
     InputError
         There is no such file, or a limit is negative or no number.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import verifier as vf
+    >>> report = vf.verify([[0.0], [1.0], [2.0]], [0, 1, 0], vf.Dense(4, "tanh", skip=True))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = report.write(f"{folder}/certificate.json")
+    ...     vf.check(file).accepted
+    True
     """
     path = _path(file, "check")
     if not path.is_file():
@@ -169,6 +186,17 @@ def show(file: str | Path) -> Description:
     ------
     InputError
         The file is missing or is no certificate of this version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import verifier as vf
+    >>> report = vf.verify([[0.0], [1.0], [2.0]], [0, 1, 0], vf.Dense(4, "tanh", skip=True))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = report.write(f"{folder}/certificate.json")
+    ...     words = str(vf.show(file))
+    >>> print(words.splitlines()[1])
+    Network: input 1; layer 0 dense 4 tanh(t) reads input; M = 4 skip units.
     """
     return read_description(_path(file, "show"))
 

@@ -1,6 +1,6 @@
 """How results show themselves: a short ``repr`` everywhere, and a card of plain HTML in a notebook.
 
-A result says once what it has to say, as `Facts`; `Shown` makes both forms of it. `Brief` is for what only needs a
+A result says once what it has to say, as `Card`; `Shown` makes both forms of it. `Brief` is for what only needs a
 ``repr`` that never prints an array. The HTML is self-contained: inline styles, no script, colours that read on light
 and on dark pages, every text escaped; it is still in order where a page strips the styles.
 """
@@ -49,7 +49,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Card:
     """What a result has to say: a title, a verdict if it is one, a sentence, named values, tables."""
 
     title: str
@@ -91,19 +91,19 @@ class Decided(Judged):
 
 
 class Shown:
-    """Base of results that show themselves: give `_facts`, get ``repr`` and HTML."""
+    """Base of results that show themselves: give `_card`, get ``repr`` and HTML."""
 
     __slots__ = ()
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         raise NotImplementedError
 
     def __repr__(self) -> str:
         """Two or three lines, whatever the arrays' size."""
-        return as_text(type(self).__name__, self._facts())
+        return as_text(type(self).__name__, self._card())
 
     def _repr_html_(self) -> str:
-        return as_html(self._facts())
+        return as_html(self._card())
 
 
 class Brief:
@@ -112,7 +112,7 @@ class Brief:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """One line."""
+        """The type with its fields, each abbreviated, on one line."""
         if not is_dataclass(self):
             return object.__repr__(self)
         shown = [field.name for field in fields(self) if field.repr and not field.name.startswith("_")]
@@ -150,14 +150,14 @@ def brief(value: object) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
 
 
-def as_text(name: str, facts: Facts) -> str:
-    """Render facts for a terminal: the verdict with its sentence, then the values on a line of their own.
+def as_text(name: str, card: Card) -> str:
+    """Render a card for a terminal: the verdict with its sentence, then the values on a line of their own.
 
     Parameters
     ----------
     name : str
         The type's name.
-    facts : Facts
+    card : Card
         What is to be said.
 
     Returns
@@ -165,19 +165,19 @@ def as_text(name: str, facts: Facts) -> str:
     str
         A few lines.
     """
-    verdict = "" if facts.verdict is None else f" {facts.verdict}"
-    lines = [f"<{name}{verdict}: {facts.sentence or facts.title}"]
-    if facts.values:
-        lines.append("  " + "; ".join(f"{key} {value}" for key, value in facts.values))
+    verdict = "" if card.verdict is None else f" {card.verdict}"
+    lines = [f"<{name}{verdict}: {card.sentence or card.title}"]
+    if card.values:
+        lines.append("  " + "; ".join(f"{key} {value}" for key, value in card.values))
     return "\n".join(lines) + ">"
 
 
-def as_html(facts: Facts) -> str:
-    """Render facts as a card for a notebook.
+def as_html(card: Card) -> str:
+    """Render a card for a notebook.
 
     Parameters
     ----------
-    facts : Facts
+    card : Card
         What is to be said; nothing in it is trusted to be free of markup.
 
     Returns
@@ -185,14 +185,14 @@ def as_html(facts: Facts) -> str:
     str
         One ``<div>``.
     """
-    mark = "" if facts.verdict is None else f"{badge(facts.verdict)} "
-    parts = [f'<div style="{_CARD}">', f"<div>{mark}<b>{_text(facts.title)}</b></div>"]
-    if facts.sentence:
-        parts.append(f'<div style="margin-top:.3em">{_text(facts.sentence)}</div>')
-    if facts.values:
-        rows = "".join(_row((f"<b>{_text(key)}</b>", _cell(value))) for key, value in facts.values)
+    mark = "" if card.verdict is None else f"{badge(card.verdict)} "
+    parts = [f'<div style="{_CARD}">', f"<div>{mark}<b>{_text(card.title)}</b></div>"]
+    if card.sentence:
+        parts.append(f'<div style="margin-top:.3em">{_text(card.sentence)}</div>')
+    if card.values:
+        rows = "".join(_row((f"<b>{_text(key)}</b>", _cell(value))) for key, value in card.values)
         parts.append(f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>')
-    parts += [_folded(table) for table in facts.tables]
+    parts += [_folded(table) for table in card.tables]
     return "".join([*parts, "</div>"])
 
 

@@ -18,7 +18,17 @@ MAX_MESSAGE = 900
 
 
 class VerifierError(Exception):
-    """Root of every error that this package raises on purpose."""
+    """Root of every error that this package raises on purpose.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> try:
+    ...     vf.activation("tahn")
+    ... except vf.VerifierError as error:
+    ...     print(error)
+    activation 'tahn': no such name and no expression in t; did you mean 'tanh'?
+    """
 
     def __init__(self, message: str) -> None:
         """Keep the message on one printable line of bounded length, whatever was interpolated into it."""
@@ -28,7 +38,17 @@ class VerifierError(Exception):
 
 
 class InputError(VerifierError):
-    """The caller's input is unusable (command line: exit code 2)."""
+    """The caller's input is unusable (command line: exit code 2).
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> try:
+    ...     vf.Options(engine="arp")
+    ... except vf.InputError as error:
+    ...     print(error)
+    engine = 'arp' is unknown; did you mean 'arb'?
+    """
 
 
 class DataError(InputError):

@@ -63,6 +63,13 @@ class Options:
     ------
     InputError
         One of them is unknown.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> options = vf.Options(parts=frozenset({"rank"}), engine="arb", max_bits=256)
+    >>> options.limits.seconds  # what checking the certificate may take, by default
+    300.0
     """
 
     parts: frozenset[Part] = frozenset({"rank", "path", "theorem"})

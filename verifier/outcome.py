@@ -10,7 +10,7 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.certificate.limits import LeftOut, sentence
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
-from verifier.display import Decided, Facts, Judged, Shown, Table, listed, wrapped
+from verifier.display import Card, Decided, Judged, Shown, Table, listed, wrapped
 from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.loss_path import LossPathResult
@@ -70,6 +70,17 @@ class Report(Judged, Shown):
         What proved, in words.
     builder : CertificateBuilder
         The claims that the certificate makes.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> report = vf.verify([[0.0], [1.0], [2.0]], [0, 1, 0], vf.Dense(4, "tanh", skip=True))
+    >>> report.proved, report.verdict("T3.4(2)")
+    (True, <Verdict.PROVED: 'PROVED'>)
+    >>> [step.label for step in report.steps]
+    ['analytic', 'Psi', 'R1', 'Z1', 'P1']
+    >>> print(vf.at_least(report.rank.sigma_lower, 3))  # of the smallest singular value of Psi(U)
+    0.051
     """
 
     problem: Problem
@@ -111,7 +122,7 @@ class Report(Judged, Shown):
 
     @property
     def network(self) -> Network:
-        """The network."""
+        """The network that the verdicts are about."""
         return self.problem.network
 
     @property
@@ -215,11 +226,11 @@ class Report(Judged, Shown):
         pairs = (("data", self.problem.data.understood), ("start", self.problem.start))
         return [(key, said) for key, said in pairs if said]
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         rows = tuple((step.label, str(step.verdict), step.reason) for step in self.steps)
         tables = [Table("Step by step", ("step", "verdict", "reason"), rows, True)]
-        tables += [] if self.proof is None else self.proof._facts().tables
+        tables += [] if self.proof is None else self.proof._card().tables
         found = [(words, self.verdict(key)) for key, words in KEYS.items()]
         values = [(words, str(verdict)) for words, verdict in found if verdict is not None]
         title = f"What is proved: {self.problem.title or self.problem.name}"
-        return Facts(title, None, self._about, (*values, *self._said, ("engine", self.engine)), tuple(tables))
+        return Card(title, None, self._about, (*values, *self._said, ("engine", self.engine)), tuple(tables))

@@ -57,6 +57,17 @@ class Problem(Brief):
     ------
     InputError
         The parts do not fit together, or a number cannot be read.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.dataset_from_arrays([[0.0], [1.0], [1.0]], [0, 1, 1])
+    >>> network = vf.Network(1, vf.Dense(4, "tanh", skip=True))
+    >>> problem = vf.Problem(data, network, vf.initialise(network, seed=0), vf.output_weights(network, 2))
+    >>> problem.words
+    'data: 3 samples x 1, 2 classes, 1 duplicate grouped'
+    >>> problem.rows.samples
+    2
     """
 
     data: Dataset
@@ -96,7 +107,7 @@ class Problem(Brief):
 
     @cached_property
     def grouping(self) -> Grouping:
-        """Equal samples merged (X1)."""
+        """The samples with equal ones merged into one row each (X1)."""
         return group_duplicates(self.data)
 
     @property

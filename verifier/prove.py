@@ -65,6 +65,16 @@ def prove(problem: Problem, options: Options | None = None, *, stage: Stage = si
     Notes
     -----
     FLINT's precision belongs to the process: do not call this from several threads at a time.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.dataset_from_arrays([[0.0], [1.0], [2.0]], [0, 1, 0])
+    >>> network = vf.Network(1, vf.Dense(4, "tanh", skip=True))
+    >>> problem = vf.Problem(data, network, vf.initialise(network, seed=0), vf.output_weights(network, 2))
+    >>> report = vf.prove(problem, vf.Options(parts=frozenset({"rank"})))
+    >>> report.rank.verdict
+    <Verdict.PROVED: 'PROVED'>
     """
     options = options or Options()
     small = problem.rows.samples * problem.network.skip_count < SMALL_ENTRIES

@@ -1,4 +1,4 @@
-"""The four verdicts."""
+"""The four verdicts that a statement can have."""
 
 from __future__ import annotations
 
@@ -20,11 +20,19 @@ class Verdict(_Badge, StrEnum):
     precision or budget ran out, or the method does not apply. ``TESTED``: sampled only.
 
     A verdict does not stand in an ``if``: ask `proved`, or compare it with ``is Verdict.PROVED``.
+
+    Examples
+    --------
+    >>> from verifier import Verdict
+    >>> Verdict("PROVED").proved, Verdict.REFUTED is Verdict.PROVED
+    (True, False)
+    >>> Verdict.PROVED == "PROVED"
+    True
     """
 
     @property
     def proved(self) -> bool:
-        """Whether it is ``PROVED``."""
+        """Whether the verdict is ``PROVED``: a rigorous result for this instance."""
         return self is Verdict.PROVED
 
     PROVED = "PROVED"

@@ -180,18 +180,26 @@ def accepted(why: str) -> Callable[[Callable[[], Certificate]], Callable[[], Cer
     return register
 
 
-def rejected(name: str, base: str, rule: str, why: str, change: Callable[[Certificate, Json], Any]) -> None:
-    """Register what becomes of an accepted certificate when one thing is changed: no checker may accept it."""
-    certificate = BASES[base]()
-    change(certificate, certificate.document)
-    labels = [claim["label"] for claim in certificate.document["claims"]]
-    CASES.append(Case(name, "REJECTED", rule, why, *certificate.files(name), labels))
+def rejections(base: str) -> Callable[[str, str, Callable[[Certificate, Json], Any]], None]:
+    """Return what registers an accepted certificate with one thing changed: no checker may accept it.
+
+    It takes a name, "rule: why" and the change.
+    """
+
+    def register(name: str, said: str, change: Callable[[Certificate, Json], Any]) -> None:
+        certificate = BASES[base]()
+        change(certificate, certificate.document)
+        labels = [claim["label"] for claim in certificate.document["claims"]]
+        CASES.append(Case(name, "REJECTED", *said.split(": ", 1), *certificate.files(name), labels))
+
+    return register
 
 
 def malformed(
-    name: str, rule: str, why: str, change: Callable[[Json, bytes], Any], base: str = "full-rank", reseal: bool = True
+    name: str, said: str, change: Callable[[Json, bytes], Any], base: str = "full-rank", reseal: bool = True
 ) -> None:
-    """Register files that are no certificate at all; `change` gives the document (or its bytes) and the arrays."""
+    """Register files that are no certificate at all: "rule: why", and the document (or its bytes) and the arrays."""
+    rule, why = said.split(": ", 1)
     first, content = BASES[base]().files(name)
     document = json.loads(first)
     found = change(document, content)

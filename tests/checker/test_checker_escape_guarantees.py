@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ from planted import (
     random_parameters,
     seeds,
 )
-from planted_problems import data_of, inside_float, smooth_network
+from planted_problems import as_read, checked, inside_float, smooth_network
 
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker import certificate as checker
@@ -28,7 +27,6 @@ from verifier.landscape import escape
 from verifier.network import layers, network
 from verifier.network.initialise import initialise
 from verifier.network.network import approx_features
-from verifier.rank import deficiency
 from verifier.run.case import read_case
 from verifier.run.case_problem import case_problem
 
@@ -43,8 +41,7 @@ def test_escapes_are_accepted():
         assert found.escape is not None, found.reason
         builder = CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
         builder.add_escape(found.escape)
-        with tempfile.TemporaryDirectory() as folder:
-            verdict = checker.check_file(str(builder.write(Path(folder) / "c.json")), 1)
+        verdict = checked(builder)
         assert verdict.verdict == "ACCEPTED", verdict.rejection
 
 
@@ -132,18 +129,5 @@ def test_padding_rests(rng):
     move = int(rng.integers(length))
     net.views(end)["layer0.bias"][0, move] += 1.0
     reads = [[j - p + i for i in range(k)] for j in range(length + 2 * p - k + 1)]
-    assert checker_escape.units_at_rest(*(as_read(net, point) for point in (u, end))) == [move not in r for r in reads]
-
-
-def as_read(net, u):
-    """The network at a U as the checker reads it."""
-    x = np.zeros((2, net.dimension))
-    builder = CertificateBuilder(data_of(x), net, u, with_labels=False)
-    builder.add_deficiency(deficiency.Deficiency("every-u", 1, ""))
-    with tempfile.TemporaryDirectory() as folder:
-        path = builder.write(Path(folder) / "c.json")
-        document, arrays = json.loads(path.read_text()), container.Arrays(path.with_suffix(".safetensors").read_bytes())
-    inputs = arrays.exact(schema.read(schema.ARRAY, document["data"]["inputs"], "/data/inputs"), *x.shape)
-    return checker_network.read_network(
-        schema.read(schema.NETWORK, document["network"], "/network"), inputs, *x.shape, arrays
-    )
+    before, after = (as_read(net, point, np.zeros((2, net.dimension))) for point in (u, end))
+    assert checker_escape.units_at_rest(before, after) == [move not in r for r in reads]

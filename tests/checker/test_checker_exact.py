@@ -13,7 +13,7 @@ from verifier.checker.certificate import check_file
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
 from verifier.rank.rational import exact_rank, rational_features
-from verifier.statements.full_rank_here import R6
+from verifier.statements.claims.full_rank import R6
 
 INPUTS = [[F(0), F(0)], [F(0), F(1)], [F(1), F(0)], [F(1), F(1)]]
 

@@ -10,7 +10,7 @@ import numpy as np
 from planted import (
     seeds,
 )
-from planted_problems import certified
+from planted_problems import certified, checked
 
 from verifier.balls import feature_enclosure as features
 from verifier.balls.exact import Dyadic
@@ -139,5 +139,4 @@ def test_rank_balls():
         builder.add_rank(result)
         bound = float(result.bound.sigma_lower) / 6 * scale
         builder._claims.append({"label": "B1", "radius": {"mantissa": str(int(bound * 2**40)), "exponent": -40}})
-        with tempfile.TemporaryDirectory() as folder:
-            assert certificate.check_file(str(builder.write(Path(folder) / "c.json")), 1).verdict == verdict
+        assert checked(builder).verdict == verdict

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import json
-import tempfile
 from fractions import Fraction
-from pathlib import Path
 
 import mpmath
 from flint import arb
@@ -17,12 +14,10 @@ from planted import (
     mp,
     seeds,
 )
-from planted_problems import CURVES, data_of, padded_problem
+from planted_problems import CURVES, as_read, padded_problem
 
-from verifier.certificate.writer import CertificateBuilder
-from verifier.checker import common, container, expression, schema
+from verifier.checker import common, expression
 from verifier.checker import network as checker_network
-from verifier.rank import deficiency
 from verifier.sigma.activations import activation
 
 
@@ -121,14 +116,7 @@ def test_padded_checker_features(rng):
     """The checker reads the prover's padded networks and encloses their exact features."""
     net, u, x = padded_problem(rng)
     truth = forward(net, u, x)
-    builder = CertificateBuilder(data_of(x), net, u, with_labels=False)
-    builder.add_deficiency(deficiency.Deficiency("every-u", 2, ""))
-    with tempfile.TemporaryDirectory() as folder:
-        path = builder.write(Path(folder) / "c.json")
-        document, arrays = json.loads(path.read_text()), container.Arrays(path.with_suffix(".safetensors").read_bytes())
-    inputs = arrays.exact(schema.read(schema.ARRAY, document["data"]["inputs"], "/data/inputs"), *x.shape)
-    raw = schema.read(schema.NETWORK, document["network"], "/network")
-    known = checker_network.read_network(raw, inputs, *x.shape, arrays)
+    known = as_read(net, u, x)
     limits = checker_network.Features.__init__.__globals__
     usual = limits["GATHER"]
     for gather in (usual, -(10**9)):  # small layers as dense ones, and none of them

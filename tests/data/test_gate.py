@@ -345,3 +345,9 @@ def test_an_array_where_something_else_is_needed_is_refused_in_one_line(call: An
         call()
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant <= 52, reason="longdouble is binary64 here")
+def test_a_longdouble_above_1_is_shown_as_a_decimal_not_as_a_fraction() -> None:
+    with pytest.raises(vf.VerifierError, match=r"entry \(0, 0\) is 1\.00000000000000000087, not exactly a binary64"):
+        vf.verify(np.full((3, 2), 1 + np.longdouble(2) ** -60), LABELS, NETWORK)

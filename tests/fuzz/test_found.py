@@ -225,6 +225,15 @@ ORDER_OF_SAMPLES = fuzz.Specimen(
 )
 """Samples one ulp apart: the linear program separated them in one order of the samples and not in another."""
 
+ORDER_OF_EQUAL_FEATURES = fuzz.Specimen(
+    inputs=np.array([[0.0], [-0.125], [0.125], [5e-324], [1e-323], [-0.12499999999999999]]),
+    labels=np.array([1, 0, 0, 0, 0, 1]),
+    layers=(dense(2, "tanh"),),
+    u=np.array([0.9812033176422119, 1.9839634895324707, 0.5268855690956116, 1.229904294013977]),
+    v=np.zeros((2, 2)),
+)
+"""Features that are equal as floats: the linear program of Z1's refutation ends at another vertex in another order."""
+
 FOUND = {
     "huge-logits": (HUGE_LOGITS, "checker-accepts"),
     "huge-weights": (HUGE_WEIGHTS, "checker-accepts"),
@@ -247,6 +256,7 @@ FOUND = {
     "huge-features": (HUGE_FEATURES, "checker-accepts"),
     "faint-unit": (FAINT_UNIT, "almost-every-u"),
     "endless-features": (ENDLESS_FEATURES, "checker-accepts"),
+    "order-of-equal-features": (ORDER_OF_EQUAL_FEATURES, "order-does-not-matter"),
     "order-of-samples": (ORDER_OF_SAMPLES, "order-does-not-matter"),
 }
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,13 @@ def test_a_case_that_holds(case: Path, capsys: pytest.CaptureFixture[str]) -> No
     out = fuzz(capsys, "exact-rank", "--case", case)
     assert out.startswith("no counterexample  exact-rank  1 examples in ")
     assert "  1 PROVED, full" in out
+
+
+def test_exact_fractions_do_not_judge_a_case_whose_activations_are_not_rational(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = replace(SPECIMEN, layers=({**SPECIMEN.layers[0], "activation": "tanh"},)).write(tmp_path / "tanh")
+    assert "  1 no rational activations" in fuzz(capsys, "exact-rank", "--case", case)
 
 
 def test_a_case_that_crashes_the_check_is_a_finding(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import tempfile
-from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -13,7 +11,7 @@ import pytest
 from certificate import test_tamper_escape as tampering
 from flint import arb
 from planted import seeds
-from planted_problems import inside_float
+from planted_problems import checked, inside_float
 
 from verifier.balls import feature_enclosure as features
 from verifier.balls import motion
@@ -21,7 +19,6 @@ from verifier.balls.exact import ExactArray
 from verifier.balls.margins import enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.certificate.writer import CertificateBuilder
-from verifier.checker import certificate as checker
 from verifier.data.dataset import Dataset
 from verifier.landscape import escape, segment, zero_loss
 from verifier.landscape import escape_constant as lift
@@ -217,6 +214,5 @@ def test_a_valley_is_no_descent():
         builder = CertificateBuilder(at, network, u, with_labels=True)
         builder.add_escape(made)
         builder._claims[0]["moved"] = builder._point("moved", u, np.zeros_like(u))
-        with tempfile.TemporaryDirectory() as folder:
-            found = checker.check_file(str(builder.write(Path(folder) / "c.json")), 1)
+        found = checked(builder)
         assert found.verdict == verdict, (verdict, found.rejection)

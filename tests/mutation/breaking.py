@@ -19,6 +19,9 @@ TESTS = Path(__file__).resolve().parents[1]
 SECONDS = 120
 """A mutant that runs longer hangs, and counts as noticed."""
 
+SEEDS = 12
+"""A mutant has at least this many seeds to be noticed; most need one."""
+
 
 class _Loader(importlib.machinery.SourceFileLoader):
     """Loads a module from a syntax tree."""
@@ -88,6 +91,7 @@ def _run(loader: _Loader | None, tests: Sequence[str], seconds: float) -> int:
         file = getattr(module, "__file__", None) or ""
         if name.partition(".")[0] == "verifier" or (file.startswith(str(TESTS)) and not name.startswith("mutation")):
             del sys.modules[name]
+    os.environ["LEAST_SEEDS"] = str(SEEDS)
     if loader is not None:
         sys.meta_path.insert(0, _Finder(loader))
     arguments = ["-x", "-q", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"]

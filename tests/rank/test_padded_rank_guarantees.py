@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from planted import (
@@ -18,10 +16,8 @@ from planted import (
     random_samples,
     seeds,
 )
-from planted_problems import checker_bound, data_of, every_u_outcome
+from planted_problems import checked, checker_bound, claiming, every_u_outcome
 
-from verifier.certificate.writer import CertificateBuilder
-from verifier.checker import certificate
 from verifier.network import layers, network
 from verifier.rank import dead, deficiency
 from verifier.sigma.activations import activation
@@ -71,14 +67,7 @@ def test_padded_deficiency_of_many():
 
 def outcome_at(net, u, x, rank):
     """The checker's answer to the claim that rank Psi(U) <= ``rank`` at this U."""
-    return checked(net, u, x, deficiency.Deficiency("dependent-units", rank, ""))
-
-
-def checked(net, u, x, claim):
-    builder = CertificateBuilder(data_of(x), net, u, with_labels=False)
-    builder.add_deficiency(claim)
-    with tempfile.TemporaryDirectory() as folder:
-        return certificate.check_file(str(builder.write(Path(folder) / "c.json")), 1)
+    return checked(claiming(net, u, x, deficiency.Deficiency("dependent-units", rank, "")))
 
 
 def test_planted_padding():

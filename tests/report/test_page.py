@@ -124,6 +124,13 @@ def test_what_was_not_as_expected_and_a_rejection_are_said(results: SuiteResult)
     text = Page(page(msgspec.structs.replace(results, records=(odd,)))).text
     assert "Not as the case expects: rank: expected REFUTED, got PROVED." in text
     assert "The independent checker did not accept the certificate: claims[0]: R1: alpha is too large" in text
+    dear = msgspec.structs.replace(case, check=msgspec.structs.replace(case.check, verdict="TOO EXPENSIVE"))
+    index = page(msgspec.structs.replace(results, records=(case, odd, dear))).decode()
+    assert re.findall(r'<span class="v (\w)">(accepted|rejected|too expensive)<', index) == [
+        ("P", "accepted"),
+        ("R", "rejected"),
+        ("U", "too expensive"),
+    ]
 
 
 def test_the_page_needs_nothing_else(results: SuiteResult) -> None:

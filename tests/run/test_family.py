@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from verifier.run import family as module
 from verifier.run.case import parse_case
 from verifier.run.family import read_cases
 from verifier.run.runner import packaged_cases, run_cases
-from verifier.run.toml import case_toml
+from verifier.run.toml import case_toml, to_toml
 from verifier.verdict import Verdict
 
 
@@ -53,6 +54,20 @@ def test_every_packaged_case_is_the_same_after_writing_it_as_a_case_file(suite: 
     for case in packaged_cases(suite):
         again = parse_case(case_toml(case), name=case.name, folder=case.folder)
         assert again == case
+
+
+def test_short_arrays_are_written_on_one_line_and_all_are_read_back() -> None:
+    document = {
+        "path": {"targets": ["1e-3", 0.5], "escapes": []},
+        "data": {"drop": ["a]b", "c,d ", "", "line\nend"], "label": [["x"], ["y", 1]]},
+        "network": {"layers": [{"kernel": [3, 3], "skip": True}]},
+        "losses": {"class_weights": [0.125] * 40},
+    }
+    text = to_toml(document)
+    assert tomllib.loads(text) == document
+    assert 'targets = ["1e-3", 0.5]\n' in text and "kernel = [3, 3]" in text
+    assert text.count("0.125,\n") == 40
+    assert max(map(len, text.splitlines())) < 120
 
 
 def test_the_full_suite_is_large_varied_and_expects_something_of_every_step() -> None:

@@ -164,5 +164,5 @@ def times(n: int, m: int) -> str:
 
 
 def exponent(sizes: list[int], seconds: list[float]) -> float:
-    """Least-squares slope in log-log."""
+    """The exponent of growth: least-squares slope of log seconds over log size."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])

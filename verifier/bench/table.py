@@ -1,4 +1,4 @@
-"""What ``verifier bench`` shows."""
+"""The tables and sentences that ``verifier bench`` prints."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from verifier.balls.exact import ExactArray
-from verifier.statements.claim import ArrayRef, Term
+from verifier.statements.claims.claim import ArrayRef, Term
 
 
 class ArrayStore:
@@ -45,15 +45,7 @@ class ArrayStore:
         return ArrayRef(tuple(values.shape), tuple(terms))
 
     def integers(self, name: str, values: NDArray[np.int64]) -> str:
-        """Store integers >= 0 in the smallest type of the format that holds them; the name stands for them.
-
-        Parameters
-        ----------
-        name
-            What the tensor is called.
-        values
-            Integers of any shape.
-        """
+        """Store integers >= 0 in the smallest type of the format that holds them; the name stands for them."""
         types = (np.uint8, np.int16, np.int32, np.int64)
         self._tensors[name] = values.astype(
             next(t for t in types if values.size == 0 or values.max() <= np.iinfo(t).max)
@@ -61,15 +53,7 @@ class ArrayStore:
         return name
 
     def as_it_is(self, name: str, values: NDArray[Any]) -> str:
-        """Store a tensor with its type; the name stands for it.
-
-        Parameters
-        ----------
-        name
-            What the tensor is called.
-        values
-            Of a type that the format holds.
-        """
+        """Store a tensor with its type; the name stands for it."""
         self._tensors[name] = values
         return name
 

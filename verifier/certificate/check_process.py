@@ -16,7 +16,7 @@ from typing import Any
 
 from verifier.certificate.limits import Limits
 from verifier.certificate.memory import MemoryWatch
-from verifier.display import Facts, Judged, Shown
+from verifier.display import Card, Judged, Shown
 from verifier.errors import InputError
 
 _running: set[CheckerProcess] = set()
@@ -24,8 +24,30 @@ _running: set[CheckerProcess] = set()
 CHECKER = Path(__file__).resolve().parent.parent / "checker" / "__main__.py"
 
 
+class CheckerVerdict:
+    """What the checker's word means, for the answers that have one as ``verdict``."""
+
+    __slots__ = ()
+    verdict: str
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the checker proved every claim of the certificate anew."""
+        return self.verdict == "ACCEPTED"
+
+    @property
+    def answered(self) -> bool:
+        """Whether the checker came to an end: it accepted or rejected the certificate."""
+        return self.verdict in ("ACCEPTED", "REJECTED")
+
+    @property
+    def refused(self) -> bool:
+        """Whether the checker found the certificate wrong or unreadable; one too expensive to check is neither."""
+        return self.verdict in ("REJECTED", "UNREADABLE")
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Checked(Judged, Shown):
+class Checked(CheckerVerdict, Judged, Shown):
     """The checker's answer for one certificate, why, and its seconds.
 
     The verdict is ``ACCEPTED``, ``REJECTED``, ``UNREADABLE``, or ``TOO EXPENSIVE``: the check ran into its limit of
@@ -53,25 +75,10 @@ class Checked(Judged, Shown):
     reason: str
     seconds: float
 
-    @property
-    def accepted(self) -> bool:
-        """Whether the checker proved every claim of the certificate anew."""
-        return self.verdict == "ACCEPTED"
-
-    @property
-    def answered(self) -> bool:
-        """Whether the checker came to an end: it accepted or rejected the certificate."""
-        return self.verdict in ("ACCEPTED", "REJECTED")
-
-    @property
-    def refused(self) -> bool:
-        """Whether the checker found the certificate wrong or unreadable; one too expensive to check is neither."""
-        return self.verdict in ("REJECTED", "UNREADABLE")
-
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         said = self.reason or "the independent checker proved every claim anew from the stored numbers"
         values = (("file", self.file), ("seconds", f"{self.seconds:.2f}")) if self.file else ()
-        return Facts("Independent check", self.verdict, said, values)
+        return Card("Independent check", self.verdict, said, values)
 
 
 def planned(limits: Sequence[Limits]) -> tuple[float | None, float | None]:

@@ -18,32 +18,18 @@ from verifier.landscape.path import Path as LossPath
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
-from verifier.statements.claim import Claim, Interval, MovedLayer, Number
-from verifier.statements.convex_losses import TC3, LossName
-from verifier.statements.downhill_path import E1, E2, E3, P1, E4Path, Target
-from verifier.statements.explicit_witness import W1, W2, Block, ChainUnit
-from verifier.statements.full_rank_here import R1, R3
-from verifier.statements.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0
+from verifier.statements.claims.claim import Claim, Interval, MovedLayer, Number
+from verifier.statements.claims.full_rank import R1, R3
+from verifier.statements.claims.losses import TC3, LossName
+from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
+from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
+from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0
 
 
 def full_rank(
     arrays: ArrayStore, label: str, precision: int, witness: RightInverse, bound: RankBound, samples: int
 ) -> Claim:
-    """R1 or R3: a right inverse of Psi and its bounds.
-
-    Parameters
-    ----------
-    arrays
-        Where the right inverse is stored.
-    label
-        ``"R1"`` or ``"R3"``.
-    precision
-        Bits at which a checker encloses Psi.
-    witness, bound
-        The right inverse, shape ``(K, N)``, and what it proves.
-    samples
-        N.
-    """
+    """R1 or R3: a right inverse of Psi and its bounds."""
     columns = None if witness.columns is None else arrays.integers("rank.columns", witness.columns)
     return (R1 if label == "R1" else R3)(
         precision=precision,
@@ -72,15 +58,7 @@ def no_zero_error(excluded: Inseparable) -> Z0 | None:
 
 
 def path_from_start(arrays: ArrayStore, path: LossPath) -> P1:
-    """P1: the segment and the ray.
-
-    Parameters
-    ----------
-    arrays
-        Where the output weights at its ends are stored.
-    path
-        One along which U rests.
-    """
+    """P1: the segment and the ray."""
     return P1(**_segment_and_ray(arrays, path, path.start_weights))
 
 
@@ -125,19 +103,7 @@ def _segment_and_ray(arrays: ArrayStore, path: LossPath, start_weights: ExactArr
 
 
 def point(arrays: ArrayStore, name: str, network: Network, u: Array, start: Array) -> tuple[MovedLayer, ...]:
-    """Weights and biases of the layers in which U is not as at the start.
-
-    Parameters
-    ----------
-    arrays
-        Where they are stored.
-    name
-        Begins their names.
-    network
-        The network.
-    u, start
-        Hidden parameters, shape ``(p,)`` each.
-    """
+    """Weights and biases of the layers in which U is not as at the start."""
     views, known, entries = network.views(u), network.views(start), []
     for index in range(len(network.layers)):
         names = [f"layer{index}.weight", f"layer{index}.bias"]
@@ -148,17 +114,7 @@ def point(arrays: ArrayStore, name: str, network: Network, u: Array, start: Arra
 
 
 def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | None:
-    """TC.3: a segment that is certified; None if none is.
-
-    Parameters
-    ----------
-    arrays
-        Where its ends and the label counts are stored.
-    name
-        Begins their names.
-    result
-        What was found for one loss.
-    """
+    """TC.3: a segment that is certified; None if none is."""
     bounds, low = result.infimum, result.start_loss
     if result.end_weights is None or result.end_loss is None or bounds is None or low is None:
         return None
@@ -178,15 +134,7 @@ def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | No
 
 
 def explicit_witness(arrays: ArrayStore, result: WitnessResult) -> W1 | W2 | None:
-    """W1 or W2: the parameters that the construction names; None if it was not proved.
-
-    Parameters
-    ----------
-    arrays
-        Where the direction, the units and their biases are stored.
-    result
-        The witness.
-    """
+    """W1 or W2: the parameters that the construction names; None if it was not proved."""
     if not result.proved or result.direction is None:
         return None
     direction = arrays.as_it_is("witness.direction", result.direction)

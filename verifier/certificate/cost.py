@@ -15,14 +15,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from verifier.network.network import Network
-from verifier.statements.catalogue import CLAIMS
-from verifier.statements.claim import Claim
-from verifier.statements.convex_losses import TC3
-from verifier.statements.downhill_path import E1, E3, E4Path
-from verifier.statements.explicit_witness import WitnessClaim
-from verifier.statements.full_rank_here import R5
-from verifier.statements.path_from_everywhere import E4
-from verifier.statements.solutions import Z2
+from verifier.statements.claims.catalogue import CLAIMS
+from verifier.statements.claims.claim import Claim
+from verifier.statements.claims.full_rank import R5
+from verifier.statements.claims.losses import TC3
+from verifier.statements.claims.paths import E1, E3, E4, E4Path
+from verifier.statements.claims.witness import WitnessClaim
+from verifier.statements.claims.zero_error import Z2
 
 GIB = 2**30
 FIRST_BITS = 64

@@ -11,15 +11,7 @@ from verifier.errors import CertificateError
 
 
 def holds(path: Path, content: bytes) -> bool:
-    """Whether a file is there and has exactly this content.
-
-    Parameters
-    ----------
-    path
-        The file.
-    content
-        All bytes that it should have.
-    """
+    """Whether a file is there and has exactly this content."""
     try:
         return path.stat().st_size == len(content) and path.read_bytes() == content
     except OSError:

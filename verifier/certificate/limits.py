@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.certificate.cost import GIB, Cost, Size, StatedClaim, predict, span
-from verifier.statements.catalogue import CLAIMS
+from verifier.statements.claims.catalogue import CLAIMS
 
 CHECKER_SECONDS, CHECKER_GIB = 600.0, 6.0
 """What the checker may take unless it is told otherwise: CPU seconds of all its processes, address space of each."""

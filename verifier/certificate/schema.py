@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from verifier.statements.catalogue import CLAIMS
-from verifier.statements.claim import ArrayRef, Claim, Count, Positive, TensorName
+from verifier.statements.claims.catalogue import CLAIMS
+from verifier.statements.claims.claim import ArrayRef, Claim, Count, Positive, TensorName
 
 FORMAT, VERSION = "verifier-certificate", 1
 MAX_NAME = 200

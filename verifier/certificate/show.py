@@ -12,9 +12,9 @@ from msgspec import UNSET
 
 from verifier.certificate.schema import FORMAT, VERSION, AnyLayer, Document, WeightedLayer
 from verifier.data.files.regular import read_regular
-from verifier.display import Facts, Shown, Table
+from verifier.display import Card, Shown, Table
 from verifier.errors import InputError, one_line
-from verifier.statements.claim import Computed, plain
+from verifier.statements.claims.claim import Computed, plain
 
 MAX_BYTES = 16 * 2**20
 """Of a document in the format."""
@@ -62,13 +62,13 @@ class Description(Shown):
         left = [f"Left out, says the program that wrote it: {'; '.join(self.left_out)}.\n"] if self.left_out else []
         return "\n".join([f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, *left, self.trust])
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         labels = ", ".join(label for label, _ in self.claims)
         values: tuple[tuple[str, str], ...] = (("data", self.data), ("network", self.network), ("claims", labels))
         values += (("trust", self.trust),)
         values += (("left out", "; ".join(self.left_out)),) if self.left_out else ()
         table = Table("What is claimed", ("label", "claim"), self.claims)
-        return Facts(f"Certificate {self.file}", None, "claimed, not checked: verifier check decides", values, (table,))
+        return Card(f"Certificate {self.file}", None, "claimed, not checked: verifier check decides", values, (table,))
 
     def __repr__(self) -> str:
         """The labels of the claims, and how to read more."""

@@ -38,16 +38,14 @@ from verifier.rank.deficiency import Deficiency
 from verifier.rank.rational import rational_activations
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult
-from verifier.statements.almost_every_u import W0
-from verifier.statements.catalogue import CLAIMS
-from verifier.statements.claim import MAX_EXPONENT, Claim, MovedLayer, Number
-from verifier.statements.full_rank_here import B1, R5, R6, DeficiencyReason
-from verifier.statements.no_maximum import C3
-from verifier.statements.not_stationary import C1
-from verifier.statements.path_from_everywhere import E4
-from verifier.statements.solutions import Z2
+from verifier.statements.claims.almost_every_u import W0
+from verifier.statements.claims.catalogue import CLAIMS
+from verifier.statements.claims.claim import MAX_EXPONENT, Claim, MovedLayer, Number
+from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
+from verifier.statements.claims.paths import E4
+from verifier.statements.claims.pointwise import C1, C3
+from verifier.statements.claims.zero_error import Z1, Z2
 from verifier.statements.theorem import Theorem
-from verifier.statements.zero_error import Z1
 from verifier.verdict import Verdict
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.data.gate import binary64, integers
-from verifier.display import Facts, Shown, joined
+from verifier.display import Card, Shown, joined
 from verifier.errors import DataError, one_line
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -106,7 +106,7 @@ class Dataset(Shown):
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "label_names", names)
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         standing = f" (standing for {self.total})" if self.total != self.samples else ""
         sentence = f"{self.samples} samples{standing} x {self.dimension}, {self.classes} classes"
         values = [("classes", joined(self.label_names))] if self.labels is not None else [("labels", "none")]
@@ -114,7 +114,7 @@ class Dataset(Shown):
             values.append(("input shape", "x".join(map(str, self.shape))))
         values.append(("scaling", self.scaling))
         values += [("understood", self.understood)] if self.understood else []
-        return Facts(f"Data set {self.name}", None, f"{self.name}, {sentence}", tuple(values))
+        return Card(f"Data set {self.name}", None, f"{self.name}, {sentence}", tuple(values))
 
     @property
     def samples(self) -> int:

@@ -131,6 +131,8 @@ def group_duplicates(dataset: Dataset) -> Grouping:
         infimum = entropy_infimum(label_counts)
         labels = None if conflicts else dataset.labels[firsts]
     group_of.flags.writeable = False
+    if count == dataset.samples:  # all are distinct: the rows are the samples, in their order, and no copy is made
+        return Grouping(dataset, group_of, label_counts, conflicts, infimum)
     grouped = replace(dataset, inputs=dataset.inputs[firsts], labels=labels, multiplicities=multiplicities)
     return Grouping(grouped, group_of, label_counts, conflicts, infimum)
 

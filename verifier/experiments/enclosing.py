@@ -14,6 +14,7 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import InputError
 from verifier.experiments.record import PathPoint
 from verifier.landscape.path import Path
+from verifier.landscape.sampling import sample_loss
 from verifier.network.network import Array
 
 USEFUL_RADIUS: Final = 1e-2
@@ -100,11 +101,12 @@ def path_points(path: Path, start: Array) -> tuple[PathPoint, ...]:
     times = np.unique(np.concatenate([segment, ray])).tolist()
     found = []
     with np.errstate(over="ignore", invalid="ignore"):
-        for s, low, high in path.sample(times, rounded=False):
+        for sample in sample_loss(path, times):
             try:
-                distance = float(np.linalg.norm(path.V(s) - start))
+                distance = float(np.linalg.norm(sample.V - start))
             except InputError:
                 continue
-            if math.isfinite(low) and math.isfinite(high) and math.isfinite(distance):
-                found.append(PathPoint(time=s, distance=distance, low=max(0.0, low), high=high))
+            if math.isfinite(sample.low) and math.isfinite(sample.high) and math.isfinite(distance):
+                point = PathPoint(time=sample.s, distance=distance, low=max(0.0, sample.low), high=sample.high)
+                found.append(point)
     return tuple(found)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import tomli_w
 
 from verifier.errors import InputError, installing
 from verifier.experiments.config import Configuration
@@ -26,6 +25,7 @@ from verifier.run.executors import DIED, ONE_AT_A_TIME, Workers, of_executor
 from verifier.run.ledger import open_ledger, versions
 from verifier.run.record import Failure, file_digest
 from verifier.run.resumable import Resumable, Show
+from verifier.run.toml import to_toml
 
 PARTS: Final = ("weights", "certificates", "checkpoints")
 """Folders that an experiment fills besides ``figures``."""
@@ -224,7 +224,7 @@ def configuration_toml(configuration: Configuration) -> str:
         key: {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
         for key, value in msgspec.to_builtins(configuration).items()
     }
-    return tomli_w.dumps(sections)
+    return to_toml(sections)
 
 
 def _versions() -> dict[str, str]:

@@ -44,7 +44,7 @@ class Samples:
         self.labels = torch.tensor(labels_of(data)).to(device)
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """The number of samples that an epoch passes over."""
         return len(self.labels)
 
 

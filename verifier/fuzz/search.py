@@ -21,7 +21,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import FlakyFailure
 from hypothesis.strategies import SearchStrategy
 
-from verifier.display import Facts, Shown, Table
+from verifier.display import Card, Shown, Table
 from verifier.errors import InputError, one_line
 from verifier.fuzz.properties.core import Check, Falsified
 from verifier.fuzz.specimen import Specimen
@@ -65,19 +65,19 @@ class SearchResult(Shown):
 
     @property
     def rate(self) -> float:
-        """Examples per second."""
+        """How many examples were tried per second."""
         return self.examples / self.seconds if self.seconds > 0 else 0.0
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         seen = ", ".join(f"{count} {word}" for word, count in self.outcomes.items())
         values = (("examples", f"{self.examples}: {seen}" if seen else str(self.examples)),)
         if self.counterexample is None:
-            return Facts(
+            return Card(
                 self.statement, str(Verdict.TESTED), "No counterexample was found, which proves nothing.", values
             )
         rows = tuple((line,) for line in repr(self.counterexample.specimen).splitlines())
         table = Table("The counterexample, shrunk", ("samples, layers, weights",), rows, unfolded=True)
-        return Facts(self.statement, str(Verdict.REFUTED), self.counterexample.reason, values, (table,))
+        return Card(self.statement, str(Verdict.REFUTED), self.counterexample.reason, values, (table,))
 
     def as_json(self) -> dict[str, Any]:
         """The result as JSON values."""

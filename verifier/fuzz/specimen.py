@@ -139,7 +139,7 @@ class Specimen:
 
     @cached_property
     def grouping(self) -> Grouping:
-        """Equal samples merged."""
+        """The samples with equal ones merged into one row each."""
         return group_duplicates(self.full)
 
     @property
@@ -149,7 +149,7 @@ class Specimen:
 
     @cached_property
     def network(self) -> Network:
-        """The network."""
+        """The network that the layers make on a sample."""
         return network_for(self.shape or (self.inputs.shape[1],), build_layers(self.layers))
 
     @cached_property

@@ -70,7 +70,7 @@ def activations(kind: ActivationKind = "any") -> st.SearchStrategy[str]:
 
 
 def any_activation() -> st.SearchStrategy[str]:
-    """All of `activations`."""
+    """Any activation of the built-in ones, smooth or not."""
     return activations("any")
 
 

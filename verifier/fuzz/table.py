@@ -42,7 +42,7 @@ def counted(outcomes: Mapping[str, int]) -> str:
 
 
 def print_result(console: Console, result: SearchResult) -> None:
-    """Print one search."""
+    """Print what one search found, its counterexample in full."""
     found = result.counterexample
     verdict = "[green]no counterexample[/]" if found is None else "[bold red]COUNTEREXAMPLE[/]"
     speed = f"{result.examples} examples in {result.seconds:.1f} s, {result.rate:.0f}/s"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.exact import at_most, exactly
 from verifier.data.gate import binary64
-from verifier.display import Decided, Facts, Shown, Table
+from verifier.display import Card, Decided, Shown, Table
 from verifier.errors import NetworkError
 from verifier.landscape.escape_constant import move_idle_units
 from verifier.landscape.escape_descend import descend
@@ -61,12 +61,12 @@ class EscapeResult(Decided, Shown):
     attempts: tuple[str, ...]
     escape: Escape | None = None
 
-    def _facts(self) -> Facts:
-        inner = None if self.escape is None else self.escape._facts()
+    def _card(self) -> Card:
+        inner = None if self.escape is None else self.escape._card()
         values, tables = ((), ()) if inner is None else (inner.values, inner.tables)
         if self.attempts:
             tables += (Table("What was tried", ("attempt",), tuple((text,) for text in self.attempts)),)
-        return Facts("A way out of the start", str(self.verdict), self.reason, values, tables)
+        return Card("A way out of the start", str(self.verdict), self.reason, values, tables)
 
 
 def prove_escape(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from verifier.balls.exact import Dyadic, ExactArray, at_most
-from verifier.display import Facts, Shown
+from verifier.display import Card, Shown
 from verifier.landscape.legs import Leg
 from verifier.landscape.path import Path
 from verifier.network.network import Array
@@ -130,10 +130,10 @@ class Escape(Shown):
         epsilon = "" if self.epsilon is None else at_most(self.epsilon)
         return f"{self.label}, {self.claim}: {self.kind.how.format(pieces=self.pieces, epsilon=epsilon)}"
 
-    def _facts(self) -> Facts:
-        path = self.path._facts()
+    def _card(self) -> Card:
+        path = self.path._card()
         values = [("pieces", str(self.pieces))]
         if self.epsilon is not None:
             values.append(("epsilon <=", at_most(self.epsilon)))
         title = f"A way out of the start: {self.kind.name} ({self.label})"
-        return Facts(title, str(Verdict.PROVED), self.claim, (*values, *path.values), path.tables)
+        return Card(title, str(Verdict.PROVED), self.claim, (*values, *path.values), path.tables)

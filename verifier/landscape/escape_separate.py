@@ -32,7 +32,7 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.errors import InputError
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_start import Start, descend_from, not_analytic
@@ -72,8 +72,8 @@ class GatewayResult(Decided, Shown):
     precision: int = 64
     certifiable: bool = False
 
-    def _facts(self) -> Facts:
-        return Facts("From every point a path without increase (E4)", str(self.verdict), self.reason)
+    def _card(self) -> Card:
+        return Card("From every point a path without increase (E4)", str(self.verdict), self.reason)
 
 
 def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *, seeds: int = 4) -> GatewayResult:

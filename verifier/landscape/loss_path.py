@@ -20,7 +20,7 @@ from verifier.balls.engine import Enclosure, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up, statable
 from verifier.balls.precision import working_precision
 from verifier.data.gate import integers
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.errors import DataError
 from verifier.landscape.loss_ends import proposed_ends
 from verifier.landscape.losses import LOSSES, LabelledLoss, Segment, enclose_segment
@@ -61,7 +61,7 @@ class LossPathResult(Decided, Shown):
     strict: bool = False
     needs_rank: bool = False
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         values: list[tuple[str, str]] = []
         for name, pair in (("start loss", self.start_loss), ("infimum", self.infimum)):
             if pair is not None:
@@ -69,7 +69,7 @@ class LossPathResult(Decided, Shown):
         if self.end_loss is not None:
             values.append(("end loss <=", at_most(self.end_loss)))
         title = f"A path without increase for the loss {self.loss} (TC.3)"
-        return Facts(title, str(self.verdict), self.reason, tuple(values))
+        return Card(title, str(self.verdict), self.reason, tuple(values))
 
 
 def prove_loss_path(

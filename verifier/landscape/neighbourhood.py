@@ -29,7 +29,7 @@ from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.bounds import upper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.precision import working_precision
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.landscape.activation_bounds import BITS, CHECKED, TINY, activation_bounds, global_lipschitz
 from verifier.network.arguments import given_inputs, given_parameters
 from verifier.network.layers import Dense
@@ -55,9 +55,9 @@ class BallResult(Decided, Shown):
     precision: int
     radius: Dyadic | None = None
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         values = () if self.radius is None else (("radius", at_least(self.radius)),)
-        return Facts("Zero training error in a ball (Z2)", str(self.verdict), self.reason, values)
+        return Card("Zero training error in a ball (Z2)", str(self.verdict), self.reason, values)
 
 
 def certified_ball(

@@ -29,7 +29,7 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
 from verifier.balls.margins import Margins, enclose_margins
 from verifier.balls.precision import working_precision
-from verifier.display import Facts, Shown, Table
+from verifier.display import Card, Shown, Table
 from verifier.errors import InputError
 from verifier.landscape.legs import Leg, SegmentAndRay
 from verifier.landscape.targets import Target
@@ -190,7 +190,7 @@ class Path(Shown):
             end = [[kappa * b for b in row] for row in self.end_margins.rows]
             return loss_along_segment(self.start_margins.rows, end, self.multiplicities, s - len(self.before))
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         low, high = self.start_loss
         values = (
             ("start loss", f"in [{at_least(low)}, {at_most(high)}]"),
@@ -203,14 +203,14 @@ class Path(Shown):
         end = "from V0 straight to kappa V1, then along t V1, U at rest: the loss strictly decreases, to 0"
         tables = [Table("What is reached, and from which t on", ("loss", "on the ray t V1"), rows)]
         if not self.before:
-            return Facts("A path without increase (P1)", str(Verdict.PROVED), end, values, tuple(tables))
+            return Card("A path without increase (P1)", str(Verdict.PROVED), end, values, tuple(tables))
         shift = len(self.before)
         legs = [(f"{k} to {k + 1}", leg.words) for k, leg in enumerate(self.pieces)]
         legs += [(f"{shift + 1} on", f"V = (s - {shift}) kappa V1, U at rest: the ray")]
         tables.insert(0, Table("Piece by piece", ("path time s", "what moves"), tuple(legs)))
         sentence = f"from the start's own (U, V) through {shift} leg{'s' * (shift > 1)} to where P1 begins, "
         sentence += "then V straight to kappa V1 and along t V1, U at rest: the loss strictly decreases, to 0"
-        return Facts("A path to loss 0 from this start", str(Verdict.PROVED), sentence, values, tuple(tables))
+        return Card("A path to loss 0 from this start", str(Verdict.PROVED), sentence, values, tuple(tables))
 
     def time_of(self, target: Target) -> float:
         """Path time from which the loss stays below the target, rounded up."""

@@ -1,4 +1,4 @@
-r"""Facts about one point (U, V): it is not stationary (C1), it is no local maximum (C3).
+r"""Card about one point (U, V): it is not stationary (C1), it is no local maximum (C3).
 
 With ``p_i`` the softmax of sample i, ``P_i = p_i - onehot``, c_i the multiplicities and n their sum:
 
@@ -27,7 +27,7 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.loss import Row
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.landscape.separate import QUIETLY
 from verifier.landscape.sharpening import sharpened_margins
 from verifier.network.arguments import given_counts, given_labels
@@ -47,9 +47,9 @@ class GradientResult(Decided, Shown):
     precision: int
     gradient_lower: Dyadic | None = None
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         values = () if self.gradient_lower is None else (("||grad_V Phi|| >=", at_least(self.gradient_lower)),)
-        return Facts("Not a stationary point (C1)", str(self.verdict), self.reason, values)
+        return Card("Not a stationary point (C1)", str(self.verdict), self.reason, values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,9 +64,9 @@ class CurvatureResult(Decided, Shown):
     output: int = 0
     curvature_lower: Dyadic | None = None
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         values = () if self.curvature_lower is None else (("second derivative >=", at_least(self.curvature_lower)),)
-        return Facts("No local maximum (C3)", str(self.verdict), self.reason, values)
+        return Card("No local maximum (C3)", str(self.verdict), self.reason, values)
 
 
 def prove_not_stationary(

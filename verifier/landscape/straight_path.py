@@ -26,7 +26,7 @@ from verifier.balls.exact import Dyadic, ExactArray, at_most, exactly
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.landscape.path import Path
 from verifier.landscape.sharpening import sharpened_margins
 from verifier.landscape.targets import DEFAULT_TARGETS, Target, decimal_below, stated_loss, time_for
@@ -54,10 +54,10 @@ class PathResult(Decided, Shown):
     reason: str
     path: Path | None = None
 
-    def _facts(self) -> Facts:
-        inner = None if self.path is None else self.path._facts()
+    def _card(self) -> Card:
+        inner = None if self.path is None else self.path._card()
         values, tables = ((), ()) if inner is None else (inner.values, inner.tables)
-        return Facts("A path without increase (P1)", str(self.verdict), self.reason, values, tables)
+        return Card("A path without increase (P1)", str(self.verdict), self.reason, values, tables)
 
 
 def prove_path(

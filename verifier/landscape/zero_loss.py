@@ -17,7 +17,7 @@ from verifier.balls.engine import Enclosure, arithmetic, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.landscape.inseparable import Inseparable, prove_inseparable
 from verifier.landscape.separate import proposals
 from verifier.landscape.sharpening import sharpened_margins
@@ -53,12 +53,12 @@ class ZeroLoss(Decided, Shown):
     features: Enclosure | None = None
     excluded: Inseparable | None = None
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         values = [] if self.gamma is None else [("gamma >=", at_least(self.gamma))]
         if self.weights is not None:
             values.append(("V1", " x ".join(map(str, self.weights.shape))))
         values.append(("precision", f"{self.precision} bits"))
-        return Facts("Zero training error, infimum 0 (Z1)", str(self.verdict), self.reason, tuple(values))
+        return Card("Zero training error, infimum 0 (Z1)", str(self.verdict), self.reason, tuple(values))
 
 
 def prove_zero_loss(

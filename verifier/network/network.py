@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.display import MAX_ENTRIES, Facts, Shown, Table
+from verifier.display import MAX_ENTRIES, Card, Shown, Table
 from verifier.errors import NetworkError, one_line
 from verifier.network.layers import AvgPool, Conv, Dense, Layer, ParameterSpec, Source
 from verifier.network.windows import Shape
@@ -98,13 +98,13 @@ class Network(Shown):
         if self.skip_count == 0:
             raise NetworkError("network: no unit is connected to the outputs; set skip = true on at least one layer")
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         rows = [line.split(None, 2) for line in self.summary().splitlines()[1:-1]]
         table = Table("Layers", ("layer", "what it is"), tuple((row[1], row[2]) for row in rows), True)
         shape = "x".join(map(str, self.input_shape))
         sentence = f"input {shape}; M = {self.skip_count} skip units, p = {self.parameter_count} parameters"
         values = () if len(self.layers) > MAX_ENTRIES else (("layers", ", ".join(map(repr, self.layers))),)
-        return Facts("Network", None, sentence, values, (table,))
+        return Card("Network", None, sentence, values, (table,))
 
     @cached_property
     def sources(self) -> tuple[tuple[Source, ...], ...]:

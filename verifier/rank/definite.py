@@ -22,7 +22,7 @@ import numpy as np
 from flint import arb, arb_mat, fmpz, fmpz_mat
 
 from verifier.balls.precision import working_precision
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.verdict import Verdict
 
 EXACT_WORK: Final = 2e9
@@ -56,8 +56,8 @@ class Definiteness(Decided, Shown):
     zero: int | None = None
     negative: int | None = None
 
-    def _facts(self) -> Facts:
-        return Facts(f"Eigenvalues of a symmetric matrix: {self.kind}", str(self.verdict), self.reason)
+    def _card(self) -> Card:
+        return Card(f"Eigenvalues of a symmetric matrix: {self.kind}", str(self.verdict), self.reason)
 
 
 def is_symmetric(a: fmpz_mat) -> bool:

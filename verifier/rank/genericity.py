@@ -24,7 +24,7 @@ from verifier.balls.engine import FIRST_BITS, Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.data.gate import binary64
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.errors import InputError
 from verifier.network.arguments import given_inputs, given_parameters, given_seeds
 from verifier.network.initialise import initialise
@@ -60,8 +60,8 @@ class Genericity(Decided, Shown):
     trials: tuple[Trial, ...]
     engine: str
 
-    def _facts(self) -> Facts:
-        return Facts("Full rank at random U", str(self.verdict), self.reason, (("trials", str(len(self.trials))),))
+    def _card(self) -> Card:
+        return Card("Full rank at random U", str(self.verdict), self.reason, (("trials", str(len(self.trials))),))
 
     def count(self, verdict: Verdict) -> int:
         """How many trials ended with this verdict."""

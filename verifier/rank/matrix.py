@@ -20,7 +20,7 @@ from verifier.balls.exact import ExactArray, at_least, at_most, round_down, roun
 from verifier.balls.precision import working_precision
 from verifier.data.gate import exact
 from verifier.data.matrix_files import MAX_ENTRIES, read_matrix
-from verifier.display import Decided, Facts, Shown, listed
+from verifier.display import Card, Decided, Shown, listed
 from verifier.errors import DataError, InputError, one_line
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.definite import Definiteness, definiteness, is_symmetric
@@ -100,14 +100,14 @@ class MatrixResult(Decided, Shown):
         """Whether the matrix equals its transpose, exactly."""
         return self.definite is not None
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         shown = [("N x M", f"{self.rows} x {self.columns}"), ("numbers", self.numbers), ("rank", _rank_words(self))]
         if self.values is not None and self.values.lower:
             for k, name in ((0, "sigma_1"), (-1, "sigma_min")):
                 low, high = self.values.lower[k], self.values.upper[k]
                 shown.append((name, f"in [{at_least(low)}, {at_most(high)}]"))
         shown.append(("symmetric", "no" if self.definite is None else f"yes, {self.definite.kind}"))
-        return Facts("A matrix of your own", str(self.verdict), self.reason, tuple(shown))
+        return Card("A matrix of your own", str(self.verdict), self.reason, tuple(shown))
 
     def __str__(self) -> str:
         """Every statement: rank, singular values, definiteness, each with its verdict and reason."""

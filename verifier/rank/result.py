@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import at_least
-from verifier.display import Decided, Facts, Shown, Table
+from verifier.display import Card, Decided, Shown, Table
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.gram import GramBound
 from verifier.rank.rational import ExactRank
@@ -59,7 +59,7 @@ class RankResult(Decided, Shown):
             return "R2"
         return "R1" if self.precision <= FIRST_BITS else "R3"
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         values = [("rung", self.label), ("N x M", f"{self.samples} x {self.columns}")]
         if self.verdict is Verdict.PROVED:
             values.append(("rank", str(self.samples)))
@@ -70,4 +70,4 @@ class RankResult(Decided, Shown):
         values.append(("precision", f"{self.precision} bits"))
         ladder = Table("The ladder: what was tried", ("attempt",), tuple((text,) for text in self.attempts))
         tables = (ladder,) if self.attempts else ()
-        return Facts("Full row rank of Psi(U)", str(self.verdict), self.reason, tuple(values), tables)
+        return Card("Full row rank of Psi(U)", str(self.verdict), self.reason, tuple(values), tables)

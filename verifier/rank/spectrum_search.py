@@ -13,7 +13,7 @@ from verifier.balls.decimals import decade, decimal_enclosure
 from verifier.balls.exact import Dyadic, at_least, at_most, round_down, round_up
 from verifier.balls.feature_enclosure import block_is_finite
 from verifier.balls.precision import MIN_BITS, working_precision
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.rank.certify import Stage
 from verifier.rank.eigenvalues import Interval, ball_gram, eigenvalue_bounds, larger_of, sum_of_squares
 from verifier.rank.refine import Array, improve, magnitude, power_of_two, scaled_floats, start
@@ -58,14 +58,14 @@ class SingularValues(Decided, Shown):
     lower: tuple[Dyadic, ...]
     upper: tuple[Dyadic, ...]
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         values = [("N x M", f"{self.samples} x {self.columns}"), ("digits", str(self.digits))]
         if self.lower:
             ends = ((0, "sigma_1"), (len(self.lower) - 1, "sigma_min"))
             for k, name in ends:
                 low, high = at_least(self.lower[k]), at_most(self.upper[k])
                 values.append((name, f"in [{low}, {high}]"))
-        return Facts("All singular values of Psi (R4)", str(self.verdict), self.reason, tuple(values))
+        return Card("All singular values of Psi (R4)", str(self.verdict), self.reason, tuple(values))
 
     def text(self, index: int) -> str:
         """Decimal midpoint of the enclosure at ``index``, counted from 0, and a bound of its error.

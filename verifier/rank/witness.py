@@ -22,7 +22,7 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.feature_enclosure import Progress
 from verifier.balls.precision import working_precision
 from verifier.data.samples import SampleSource
-from verifier.display import Decided, Facts, Shown
+from verifier.display import Card, Decided, Shown
 from verifier.errors import DataError, PrecisionError, needs
 from verifier.network.network import Array, Network
 from verifier.network.total import activation_not_proved_total
@@ -68,7 +68,7 @@ class WitnessResult(Decided, Shown):
     q: float = math.inf
     equal: tuple[int, int] | None = None
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         values = [("construction", self.label), ("N", str(self.samples))]
         for name, bound in (("sigma_N >=", self.sigma_lower), ("radius", self.radius)):
             values += [] if bound is None else [(name, at_least(bound))]
@@ -76,7 +76,7 @@ class WitnessResult(Decided, Shown):
             values += [("chain units", str(len(self.chain)))] if self.chain else []
             values.append(("columns", " + ".join(str(block.units.size) for block in self.blocks)))
         title = "An explicit U of full rank"
-        return Facts(title, str(self.verdict), self.reason, (*values, ("seconds", f"{self.seconds:.1f}")))
+        return Card(title, str(self.verdict), self.reason, (*values, ("seconds", f"{self.seconds:.1f}")))
 
     def parameters(self, network: Network) -> Array:
         """Return the witness as a flat vector U of shape (p,); all other parameters are 0.

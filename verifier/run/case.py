@@ -114,7 +114,7 @@ class ExpectSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
-    """The whole document."""
+    """The whole case file, section by section."""
 
     data: DataSection
     network: NetworkSection
@@ -176,11 +176,29 @@ class Case:
 def read_case(path: str | Path) -> Case:
     """Read and check a case file.
 
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file; `verifier init` writes a sample.
+
+    Returns
+    -------
+    Case
+        What the file says, with its name, its folder and what it expects.
+
     Raises
     ------
     CaseError
         Missing or unreadable file, invalid TOML, an unknown key (the nearest known key is named), a wrong type or
         value.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import verifier as vf
+    >>> case = vf.read_case(Path(vf.__file__).parent / "run/cases/quick/xor.toml")
+    >>> case.name, case.file.title
+    ('xor', 'Four points of XOR')
     """
     where = Path(path)
     try:

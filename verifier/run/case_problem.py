@@ -116,6 +116,15 @@ def run_case(
     ------
     InputError
         Anything unusable, in one line.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import verifier as vf
+    >>> case = vf.read_case(Path(vf.__file__).parent / "run/cases/quick/xor.toml")
+    >>> report, builder = vf.run_case(case, parts=frozenset({"rank"}))
+    >>> report.verdict("rank"), builder.empty
+    (<Verdict.PROVED: 'PROVED'>, False)
     """
     options = case_options(case, parts=parts, backend=backend, engine=engine, tight=tight, certificate=certificate)
     report = prove(case_problem(case, seed=seed), options, stage=stage)

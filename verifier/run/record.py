@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from verifier import __version__
+from verifier.certificate.check_process import CheckerVerdict
 from verifier.certificate.files import atomic_write
 from verifier.certificate.limits import LeftOut
 from verifier.errors import CertificateError
@@ -71,27 +72,12 @@ class StatementRecord(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class CheckRecord(msgspec.Struct, frozen=True):
+class CheckRecord(CheckerVerdict, msgspec.Struct, frozen=True):
     """The independent checker's answer for the case's certificate, as `Checked` gives it, and its seconds."""
 
     verdict: str
     reason: str
     seconds: float
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the checker proved every claim of the certificate anew."""
-        return self.verdict == "ACCEPTED"
-
-    @property
-    def answered(self) -> bool:
-        """Whether the checker came to an end: it accepted or rejected the certificate."""
-        return self.verdict in ("ACCEPTED", "REJECTED")
-
-    @property
-    def refused(self) -> bool:
-        """Whether the checker found the certificate wrong or unreadable; one too expensive to check is neither."""
-        return self.verdict in ("REJECTED", "UNREADABLE")
 
 
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 import tomli_w
 
 from verifier.run.case import Case
+
+_LISTED: Final = re.compile(r"\[\n((?: +[^\n\[\]{}]*,\n)+) *\]")
+"""An array of numbers or texts as tomli-w writes it, one of them a line; a text never holds a line's end."""
+_LINE: Final = 100
+"""Longer arrays keep a line for each of their parts."""
 
 
 def case_toml(case: Case) -> str:
@@ -29,7 +36,17 @@ def case_toml(case: Case) -> str:
         kept = _without_defaults(value) if isinstance(value, msgspec.Struct) else value
         if kept:
             document[field.name] = kept
-    return tomli_w.dumps(document)
+    return to_toml(document)
+
+
+def to_toml(document: Mapping[str, Any]) -> str:
+    """Write a document as TOML to be read by people: short arrays, such as a kernel's sizes, take one line."""
+    return _LISTED.sub(_on_one_line, tomli_w.dumps(document))
+
+
+def _on_one_line(array: re.Match[str]) -> str:
+    short = " ".join(line.strip() for line in array[1].splitlines()).removesuffix(",")
+    return f"[{short}]" if len(short) <= _LINE else array[0]
 
 
 def _without_defaults(section: msgspec.Struct) -> dict[str, Any]:

@@ -110,6 +110,15 @@ def run_witness(
     ------
     InputError
         Anything unusable, in one line.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import verifier as vf
+    >>> case = vf.read_case(Path(vf.__file__).parent / "run/cases/quick/xor.toml")
+    >>> report = vf.run_witness(case)
+    >>> [(step.label, str(step.verdict)) for step in report.steps if step.label == "W0"]
+    [('W0', 'PROVED')]
     """
     began = time.perf_counter()
     source, dataset, words = _samples(case)

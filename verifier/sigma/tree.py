@@ -116,14 +116,14 @@ class Ops(ABC, Generic[Value]):
 
     @abstractmethod
     def pi(self) -> Value:
-        """Return the constant pi."""
+        """Return the value that stands for the constant pi."""
 
     @abstractmethod
     def e(self) -> Value:
-        """Return the constant exp(1)."""
+        """Return the value that stands for the constant exp(1)."""
 
     def var(self) -> Value:
-        """Return what t is."""
+        """Return the value that stands for the variable t."""
         return self.argument
 
     def add(self, *terms: Value) -> Value:

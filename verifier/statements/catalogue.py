@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from verifier.statements.almost_every_u import ALMOST_EVERY_U, GENERIC_RANK
 from verifier.statements.analytic_zeros import ANALYTIC_ZEROS
-from verifier.statements.claim import Claim
 from verifier.statements.convex_losses import CONVEX_LOSSES
 from verifier.statements.downhill_path import DOWNHILL_PATH
 from verifier.statements.duplicates import DUPLICATES
@@ -58,6 +57,3 @@ _ALL = (
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}
 """By label, in the order in which a reader of the paper meets them."""
-
-CLAIMS: dict[str, type[Claim]] = {claim.label(): claim for each in _ALL for claim in each.claims}
-"""What a certificate can claim, by label."""

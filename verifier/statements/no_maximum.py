@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from verifier.balls.exact import ExactArray
 from verifier.landscape.pointwise import prove_curvature
-from verifier.statements.claim import ArrayRef, Computed, Count, Lower
+from verifier.statements.claims.pointwise import C3
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
 CONFLICT = "labels conflict: certified for agreeing labels only"
-
-
-class C3(Computed, frozen=True, kw_only=True, tag="C3"):
-    """A positive second derivative along one output weight."""
-
-    name: ClassVar[str] = "no local maximum"
-    needs_labels: ClassVar[bool] = True
-    swept: ClassVar[bool] = True
-    meaning: ClassVar[str] = (
-        "no local maximum (C3): the cross-entropy's second derivative along the weight from skip unit {unit} to output "
-        "{output} is at least {curvature_lower} > 0. In the paper: Theorem 3.4(4), at this point."
-    )
-    sentences: ClassVar[dict[str, str]] = {
-        "C3": "(U, V) is no local maximum of the cross-entropy: along the weight from skip unit {unit} to output "
-        "{output} its second derivative is at least {curvature_lower}",
-    }
-
-    start_weights: ArrayRef
-    unit: Count
-    output: Count
-    curvature_lower: Lower
 
 
 def _curvature(known: Known) -> Finding:

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from verifier.balls.exact import ExactArray
 from verifier.landscape.pointwise import prove_not_stationary
-from verifier.statements.claim import ArrayRef, Computed, Lower
+from verifier.statements.claims.pointwise import C1
 from verifier.statements.evidence import Known
 from verifier.statements.no_maximum import CONFLICT
 from verifier.statements.statement import Finding, Statement, does_not_apply
-
-
-class C1(Computed, frozen=True, kw_only=True, tag="C1"):
-    """A lower bound of the gradient in V; it stands on a claim of full rank at this U."""
-
-    name: ClassVar[str] = "no stationary point"
-    needs_labels: ClassVar[bool] = True
-    swept: ClassVar[bool] = True
-    meaning: ClassVar[str] = (
-        "not a stationary point (C1): with the full row rank also claimed, ||grad_V Phi(U, V)||_F >= {gradient_lower} "
-        "> 0 for the cross-entropy Phi, so (U, V) is no local minimum and no local maximum."
-    )
-    sentences: ClassVar[dict[str, str]] = {
-        "C1": "(U, V) is not a stationary point of the cross-entropy, hence no local extremum: ||grad_V Phi||_F >= "
-        "{gradient_lower}",
-    }
-
-    start_weights: ArrayRef
-    gradient_lower: Lower
 
 
 def _prove(known: Known) -> Finding:

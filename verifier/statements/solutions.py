@@ -2,35 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from verifier.landscape.neighbourhood import certified_ball
-from verifier.statements.claim import ArrayRef, Computed, Lower
+from verifier.statements.claims.zero_error import Z0, Z1, Z2
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
-from verifier.statements.zero_error import Z0, Z1
 from verifier.verdict import Verdict
-
-
-class Z2(Computed, frozen=True, kw_only=True, tag="Z2"):
-    """Zero training error in a ball of hidden and output weights."""
-
-    name: ClassVar[str] = "the ball of zero training error"
-    needs_labels: ClassVar[bool] = True
-    swept: ClassVar[bool] = True
-    meaning: ClassVar[str] = (
-        "zero training error in a ball (Z2): for all hidden weights, biases and output weights within {radius} of the "
-        "stored ones, each number, every sample is classified correctly; at the centre all margins are >= {gamma}. In "
-        "the paper: Theorem 3.4(1), uncountably many solutions, with an explicit radius."
-    )
-    sentences: ClassVar[dict[str, str]] = {
-        "Z2": "zero training error for all hidden weights, biases and output weights within {radius} of the stored "
-        "ones, each number: the margins, at least {gamma}, change by at most {change}",
-    }
-
-    output_weights: ArrayRef
-    gamma: Lower
-    radius: Lower
 
 
 def _ball(known: Known) -> Finding:

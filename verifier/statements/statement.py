@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from verifier.display import Decided
-from verifier.statements.claim import Claim
+from verifier.statements.claims.claim import Claim
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:

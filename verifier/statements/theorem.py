@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from verifier.balls.exact import Dyadic
-from verifier.display import Decided, Facts, Judged, Shown, Table, count, joined, listed
+from verifier.display import Card, Decided, Judged, Shown, Table, count, joined, listed
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
@@ -61,7 +61,7 @@ class Theorem(Judged, Shown):
     rank_radius: Dyadic | None = None
     rank_ball: Dyadic | None = None
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         rows = tuple((step.label, step.shown, f"{step.statement.title}: {step.reason}") for step in self.steps)
         applying = [step for step in self.steps if step.applies]
         others = [f"{step.label} {step.verdict}" for step in applying if not step.proved]
@@ -69,7 +69,7 @@ class Theorem(Judged, Shown):
         sentence = f"{known} that apply to this instance are PROVED"
         values = (("not proved", joined(others, 12)),) if others else ()
         table = Table("The proof, statement by statement", ("label", "verdict", "statement and reason"), rows)
-        return Facts("The proof, step by step", None, sentence, values, (table,))
+        return Card("The proof, step by step", None, sentence, values, (table,))
 
     def __str__(self) -> str:
         """Every statement with its verdict and reason; ``-`` where it does not apply."""

@@ -14,7 +14,7 @@ from verifier.adapters.pytorch.operations import function_operation, module_oper
 from verifier.adapters.pytorch.parameters import Context, Parameters
 from verifier.adapters.pytorch.tracing import in_words, layer_name, trace
 from verifier.adapters.pytorch.values import Draft, Plan, Value, refuse
-from verifier.display import Facts, Shown, Table, count
+from verifier.display import Card, Shown, Table, count
 from verifier.errors import InputError, installing, nearest, one_line
 from verifier.network.layers import Dense, Layer, Shape, Source
 from verifier.network.network import Array, Network
@@ -59,7 +59,7 @@ class TorchNetwork(Shown):
     v: Array
     names: tuple[str, ...]
 
-    def _facts(self) -> Facts:
+    def _card(self) -> Card:
         p, (m, outputs) = self.network.parameter_count, self.v.shape
         sentence = f"{count(len(self.network.layers), 'layer')}, p = {p} parameters, M = {m} skip units"
         rows = tuple(
@@ -69,7 +69,7 @@ class TorchNetwork(Shown):
         table = Table("Layers", ("layer", "in the module", "what it is"), rows, True)
         shape = "x".join(map(str, self.network.input_shape))
         values = (("input", shape), ("head", f"{self.names[-1]}, {count(outputs, 'output')}"))
-        return Facts("PyTorch module, weights taken over exactly", None, sentence, values, (table,))
+        return Card("PyTorch module, weights taken over exactly", None, sentence, values, (table,))
 
 
 def from_torch(

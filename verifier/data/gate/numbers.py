@@ -330,10 +330,14 @@ class _Short:
         bits = int(size).bit_length()
         if bits > 1000:
             return f"a number of {bits} bits"
-        if isinstance(self.value, Fraction) and bits > BINARY64_BITS and (size & (size - 1)) == 0:
+        if isinstance(self.value, Fraction) and bits > BINARY64_BITS and _power_of_two(self.value.denominator):
             with localcontext(prec=LONGDOUBLE_DIGITS):  # a float of another format, which people write as a decimal
                 return str(Decimal(self.value.numerator) / Decimal(self.value.denominator))
         return str(self.value)
+
+
+def _power_of_two(denominator: int) -> bool:
+    return denominator > 1 and denominator.bit_count() == 1
 
 
 def _stacked(parts: list[NDArray[Any]], axis: int) -> NDArray[Any]:

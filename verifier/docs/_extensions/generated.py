@@ -4,11 +4,13 @@
 * `<!-- other modules -->`: the modules that no page names in this way;
 * `<!-- public names -->`: the names of `import verifier`, each with a link to its description;
 * `<!-- statements -->`: the statements of the theorem room, each with a link to its section;
-* `<!-- command line -->`: what every command answers to `--help`.
+* `<!-- command line -->`: what every command answers to `--help`;
+* `<!-- rooms -->` and `<!-- imports -->`: the rooms of the house, and the picture of who imports whom (see `house`).
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -18,6 +20,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import house
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -83,7 +88,8 @@ def _public_names() -> str:
             .replace("|", "\\|")
         )
         words = words or "The statements of the theorem room, by label."
-        rows.append(f"| {{py:obj}}`{name} <{home}.{name}>` | {{py:mod}}`{home}` | {words} |")
+        whole = "verifier.plot" if name == "plot" else f"{home}.{name}"  # a room among the names
+        rows.append(f"| {{py:obj}}`{name} <{whole}>` | {{py:mod}}`{home}` | {words} |")
     return "\n".join(rows)
 
 
@@ -113,6 +119,8 @@ MARKS: dict[str, Callable[[], str]] = {
     "<!-- public names -->": _public_names,
     "<!-- statements -->": _statements,
     "<!-- command line -->": _command_line,
+    "<!-- rooms -->": house.table,
+    "<!-- imports -->": lambda: f"```{{raw}} html\n{house.picture()}\n```",
 }
 
 
@@ -142,9 +150,32 @@ def shorten(
     return texts[0], texts[1]
 
 
+def origins(module: str) -> dict[str, str]:
+    """Return the names that a module imports from others of the package, each with its dotted origin."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    found = {}
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("verifier"):
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def settle(app: Sphinx, doctree: nodes.document) -> None:
+    """Let a short name in a signature mean what it means in its module: `Interval`, `Known`, `Problem` exist twice."""
+    known: dict[str, dict[str, str]] = {}
+    for link in doctree.findall(addnodes.pending_xref):
+        module, target = link.get("py:module") or "", link.get("reftarget", "")
+        if link.get("refdomain") == "py" and module.startswith("verifier") and "." not in target:
+            if module not in known:
+                known[module] = origins(module)
+            link["reftarget"] = known[module].get(target, target)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect them."""
     app.connect("source-read", fill_in)
     app.connect("autodoc-process-docstring", mend, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", shorten)
+    app.connect("doctree-read", settle)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

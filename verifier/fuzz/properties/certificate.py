@@ -137,7 +137,7 @@ class _Altered:
         return next((claim for claim in self.document["claims"] if claim["label"] in labels), None)
 
     def only(self, *labels: str) -> Document | None:
-        """Keep this claim alone."""
+        """Keep the claim of this label and drop all others."""
         found = self.claim(*labels)
         if found is not None:
             self.document["claims"] = [found]
@@ -325,7 +325,7 @@ def _truncated(altered: _Altered) -> bool:
 
 
 def _claim_dropped(altered: _Altered) -> bool:
-    """No claim is left."""
+    """A certificate from which every claim was dropped."""
     altered.document["claims"] = []
     return True
 

@@ -68,7 +68,7 @@ def _agree(before: dict[str, str], after: dict[str, str]) -> bool:
     it ends at a vertex that depends on their order, and the exact proof of that proposal may fail.
     """
     open_or_refuted = {str(Verdict.REFUTED), str(Verdict.UNDECIDED)}
-    if {before["zero_loss"], after["zero_loss"]} == open_or_refuted:
+    if {before.get("zero_loss"), after.get("zero_loss")} == open_or_refuted:
         before = {**before, "zero_loss": after["zero_loss"]}
     return before == after
 

@@ -1,4 +1,4 @@
-"""Zero training error at this U: Z1, which proves it, and Z0, which refutes it, as claims of certificates."""
+"""Zero training error at this U: Z1, which proves it, Z0, which refutes it, and Z2, a ball of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from verifier.statements.claim import ArrayRef, Claim, Computed, Count, Lower, counted
+from verifier.statements.claims.claim import ArrayRef, Claim, Computed, Count, Lower, counted
 
 MAX_MULTIPLIERS, MAX_FACTOR_DIGITS = 10_000, 4000
 """Of Z0: how many, and the digits of each (Python reads no longer numbers)."""
@@ -56,3 +56,24 @@ class Z1(Computed, frozen=True, kw_only=True, tag="Z1"):
 
     output_weights: ArrayRef
     gamma: Lower
+
+
+class Z2(Computed, frozen=True, kw_only=True, tag="Z2"):
+    """Zero training error in a ball of hidden and output weights."""
+
+    name: ClassVar[str] = "the ball of zero training error"
+    needs_labels: ClassVar[bool] = True
+    swept: ClassVar[bool] = True
+    meaning: ClassVar[str] = (
+        "zero training error in a ball (Z2): for all hidden weights, biases and output weights within {radius} of the "
+        "stored ones, each number, every sample is classified correctly; at the centre all margins are >= {gamma}. In "
+        "the paper: Theorem 3.4(1), uncountably many solutions, with an explicit radius."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "Z2": "zero training error for all hidden weights, biases and output weights within {radius} of the stored "
+        "ones, each number: the margins, at least {gamma}, change by at most {change}",
+    }
+
+    output_weights: ArrayRef
+    gamma: Lower
+    radius: Lower

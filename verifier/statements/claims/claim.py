@@ -167,15 +167,7 @@ def plain(value: object) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things: ``1 block``, ``2 blocks``.
-
-    Parameters
-    ----------
-    number
-        How many.
-    noun
-        One of them; its plural ends in s.
-    """
+    """A number of things: ``1 block``, ``2 blocks``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
