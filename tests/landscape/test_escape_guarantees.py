@@ -119,6 +119,16 @@ def test_mirrored_units_are_carried_with_their_sign(name):
             assert abs(float(m.mid()) - float(m0.mid())) < 1e-12, s
 
 
+def test_weights_are_handed_over_exactly_or_not_at_all():
+    """A rounded sum would change what the readers read: the loss would not be constant."""
+    for leader, moved, exact in ((1.0, 0.5, True), (1.0, 2.0**-60, False), (1.5, -1.5, True), (1e308, 1e308, False)):
+        weight = np.array([[leader, moved], [0.25, 0.5]])
+        with np.errstate(over="ignore"):
+            done = lift._hand_over(weight, 0, 1, 0, zero=False)
+        assert done == exact
+        assert not exact or weight.tolist() == [[leader + moved, 0.0], [0.75, 0.0]]
+
+
 def _gateway():
     at = case_problem(read_case(tampering.QUICK / "start-gateway.toml"))
     return at, gateway.part_merged_samples(at.network, at.u, at.rows.inputs)
