@@ -303,3 +303,13 @@ def test_steep_exponentials_are_not_expanded(text):
     """sympy takes exp(-10000 t^2) for a power of exp(-t^2), and took minutes to factor it."""
     assert largest_rate(parse_expression(text).diff(T)) > MAX_SIMPLIFY_RATE
     assert Activation.from_expression(text).facts.real_analytic.holds
+
+
+@pytest.mark.parametrize("text", ["1/(1 + sin(t))", "t/(1 + cos(t))", "1/(sin(t) + cos(t) + 3/2)", "log(1 + sin(t))"])
+def test_nothing_is_proved_of_what_may_be_undefined(text):
+    """A divisor or a logarithm's argument whose range reaches 0: the walk must not go on."""
+    sigma = Activation.from_expression(text)
+    assert behaviour(sigma.tree) is None
+    facts = sigma.facts
+    assert not facts.real_analytic.holds and not facts.strictly_increasing.holds and not facts.bounded.holds
+    assert facts.limit_minus.status == facts.limit_plus.status == "unknown"
