@@ -16,7 +16,7 @@ from verifier.data.grouping import Grouping, group_duplicates
 from verifier.display import Brief
 from verifier.errors import CaseError, NetworkError, needs
 from verifier.landscape.targets import DEFAULT_TARGETS, decimal_below
-from verifier.network.arguments import given_parameters
+from verifier.network.arguments import given_output, given_parameters
 from verifier.network.network import Array, Network
 
 
@@ -96,9 +96,7 @@ class Problem(Brief):
         if self.duplicates not in ("group", "keep"):
             raise CaseError(f'data.duplicates = {self.duplicates!r}; use "group" or "keep"')
         object.__setattr__(self, "u", given_parameters(self.network, self.u))
-        expected = (self.network.skip_count, self.data.classes)
-        if self.v.shape != expected:
-            raise NetworkError(f"v: shape {self.v.shape}, expected {expected}: a row per skip unit, a column per class")
+        object.__setattr__(self, "v", given_output(self.network, self.v, self.data.classes))
         targets = f'{list(self.targets)} must be positive decimal numbers such as "1e-6"'
         require_positive(self.targets, f"path.targets = {targets}")
         require_positive(

@@ -49,6 +49,25 @@ def given_parameters(network: Network, u: Any, what: str = "u") -> Array:
     return values
 
 
+def given_output(network: Network, v: Any, classes: int, what: str = "v") -> Array:
+    """Take output weights, shape (M, m).
+
+    Guarantee: the array has exactly the numbers of ``v``, all finite.
+
+    Raises
+    ------
+    DataError, NetworkError
+        They are not such numbers, or of another shape.
+    """
+    values = _floats(v, what)
+    expected = (network.skip_count, classes)
+    if values.shape != expected:
+        raise NetworkError(
+            f"{what}: shape {values.shape}, expected {expected}: a row per skip unit, a column per class"
+        )
+    return values
+
+
 def given_inputs(network: Network, inputs: Any, what: str = "inputs") -> Array:
     """Take samples, shape (N, d) with the network's d and N >= 1.
 
