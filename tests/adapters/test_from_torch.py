@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import verifier as vf
 from verifier.adapters.pytorch.activations import RULES
 from verifier.balls.precision import working_precision
-from verifier.network.network import approx_features
+from verifier.network.forward import approx_features
 
 BITS = 128
 TOLERANCE = 1e-12

@@ -11,9 +11,10 @@ from verifier.balls.motion import Motion
 from verifier.balls.precision import working_precision
 from verifier.balls.series import taylor
 from verifier.errors import ExpressionError
+from verifier.network.forward import approx_features
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
-from verifier.network.network import Network, approx_features
+from verifier.network.network import Network
 from verifier.sigma.activations import Activation, activation
 from verifier.sigma.kernels import approx_mpmath_kernel
 

@@ -20,9 +20,10 @@ from verifier.balls.precision import working_precision
 from verifier.checker import common, expression
 from verifier.checker import pointwise as checker_pointwise
 from verifier.landscape import neighbourhood
+from verifier.network.forward import approx_features
 from verifier.network.initialise import initialise
 from verifier.network.layers import Dense
-from verifier.network.network import Network, approx_features
+from verifier.network.network import Network
 from verifier.sigma.activations import activation
 from verifier.sigma.kernels import approx_mpmath_kernel
 

@@ -25,8 +25,8 @@ from verifier.checker import network as checker_network
 from verifier.data.dataset import Dataset
 from verifier.landscape import escape
 from verifier.network import layers, network
+from verifier.network.forward import approx_features
 from verifier.network.initialise import initialise
-from verifier.network.network import approx_features
 from verifier.run.case import read_case
 from verifier.run.case_problem import case_problem
 

@@ -27,8 +27,9 @@ from verifier.experiments.certify import Point, certify
 from verifier.experiments.config import CertifySection
 from verifier.experiments.features import feature_blocks
 from verifier.experiments.record import Certified
+from verifier.network.forward import approx_features
 from verifier.network.layers import Dense
-from verifier.network.network import Network, approx_features
+from verifier.network.network import Network
 
 N, D, CLASSES = 12, 5, 3
 

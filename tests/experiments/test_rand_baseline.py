@@ -13,7 +13,7 @@ import pytest
 from verifier.experiments.architectures import build, connected
 from verifier.experiments.baseline import ENOUGH, SAMPLED_ROWS, interpolate, solve
 from verifier.experiments.features import feature_blocks, rows_at_a_time
-from verifier.network.network import approx_features
+from verifier.network.forward import approx_features
 
 CLASSES = 3
 

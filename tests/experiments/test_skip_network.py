@@ -11,8 +11,9 @@ import pytest
 import verifier as vf
 from verifier.errors import InputError
 from verifier.experiments.architectures import build, connected
+from verifier.network.forward import approx_features
 from verifier.network.layers import Conv, Dense
-from verifier.network.network import Network, approx_features
+from verifier.network.network import Network
 from verifier.sigma.activations import activation
 
 pytestmark = pytest.mark.torch

@@ -12,7 +12,7 @@ import pytest
 from verifier import Network
 from verifier.fuzz import oracle
 from verifier.fuzz.strategies import _ACTIVATIONS
-from verifier.network.network import approx_features
+from verifier.network.forward import approx_features
 from verifier.run.case import build_layers
 
 ALL = sorted({name for names in _ACTIVATIONS.values() for name in names})

@@ -14,10 +14,11 @@ from verifier.errors import NetworkError
 from verifier.landscape import escape_start
 from verifier.landscape.escape_constant import constant_loss_lifts
 from verifier.landscape.escape_separate import part_merged_samples, prove_gateway
+from verifier.network.forward import approx_features
 from verifier.network.gradient import approx_gradient
 from verifier.network.initialise import initialise
 from verifier.network.layers import Dense
-from verifier.network.network import Network, approx_features
+from verifier.network.network import Network
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 

@@ -24,10 +24,11 @@ from verifier.landscape import escape, segment, zero_loss
 from verifier.landscape import escape_constant as lift
 from verifier.landscape import escape_separate as gateway
 from verifier.landscape import straight_path as path
+from verifier.network.forward import approx_features
 from verifier.network.gradient import approx_gradient
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
-from verifier.network.network import Network, approx_features
+from verifier.network.network import Network
 from verifier.run.case import read_case
 from verifier.run.case_problem import case_problem
 from verifier.sigma.activations import activation

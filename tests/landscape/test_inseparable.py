@@ -11,8 +11,9 @@ from flint import arb
 import verifier as vf
 from verifier.landscape import inseparable
 from verifier.landscape.inseparable import is_relation, prove_inseparable
+from verifier.network.forward import approx_features
 from verifier.network.layers import Dense
-from verifier.network.network import Network, approx_features
+from verifier.network.network import Network
 from verifier.rank.rational import rational_features
 from verifier.verdict import Verdict
 

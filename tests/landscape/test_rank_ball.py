@@ -12,9 +12,10 @@ from verifier.balls.exact import Dyadic
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.checker.certificate import check_file
 from verifier.landscape.neighbourhood import certified_rank_ball
+from verifier.network.forward import approx_features
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
-from verifier.network.network import Network, approx_features
+from verifier.network.network import Network
 from verifier.rank.certify import prove_rank
 from verifier.run.case import parse_case
 from verifier.run.case_problem import run_case

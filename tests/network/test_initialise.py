@@ -7,9 +7,10 @@ import pytest
 from planted import dense
 
 from verifier.errors import NetworkError
+from verifier.network.forward import approx_features
 from verifier.network.initialise import INITS, initialise, output_weights, portable_gaussian
 from verifier.network.layers import AvgPool, Conv, Dense
-from verifier.network.network import Network, approx_features
+from verifier.network.network import Network
 from verifier.sigma.activations import activation
 
 TANH = activation("tanh")

@@ -76,7 +76,7 @@ def test_layers_without_units_or_activation_are_refused(make, message):
 
 
 def test_a_pool_is_the_mean_of_its_window():
-    from verifier.network.network import approx_features
+    from verifier.network.forward import approx_features
 
     net = Network((2, 4), (AvgPool((2,), skip=True),))
     x = np.arange(8.0)[None, :]

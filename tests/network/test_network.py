@@ -5,8 +5,9 @@ import pytest
 from planted import ORACLE, dense, oracle, over_seeds, random_parameters, random_samples, shuffled_dag
 
 from verifier.errors import NetworkError
+from verifier.network.forward import approx_features
 from verifier.network.layers import AvgPool, Conv, Dense
-from verifier.network.network import MAX_UNITS, Network, approx_features
+from verifier.network.network import MAX_UNITS, Network
 from verifier.sigma.activations import activation
 
 TANH = activation("tanh")

@@ -23,6 +23,7 @@ from verifier.balls import feature_enclosure as features
 from verifier.balls import motion
 from verifier.balls.binary64 import float_enclosure as float_features
 from verifier.balls.binary64.backend import numpy_backend
+from verifier.network import forward as passes
 from verifier.network import gradient, initialise, layers, network
 
 
@@ -48,7 +49,7 @@ def test_approximate_features(rng):
     net = shuffled_dag(rng, list(EXACT))
     u, x = random_parameters(rng, net, grid=16), random_samples(rng, 3, net)
     truth = np.array([[float(v) for v in row] for row in forward(net, u, x)])
-    np.testing.assert_allclose(network.approx_features(net, u, x), truth, rtol=1e-10, atol=1e-12 * np.abs(truth).max())
+    np.testing.assert_allclose(passes.approx_features(net, u, x), truth, rtol=1e-10, atol=1e-12 * np.abs(truth).max())
 
 
 @seeds(40)
@@ -100,7 +101,7 @@ def test_padded_features(rng):
             gaps = [abs(Fraction(float(m)) - fraction(w)) for m, w in zip(line, wanted, strict=True)]
             assert all(gap <= Fraction(float(r)) for gap, r in zip(gaps, radius, strict=True))
     exact = np.array([[float(v) for v in row] for row in truth])
-    np.testing.assert_allclose(network.approx_features(net, u, x), exact, rtol=1e-10, atol=1e-12 * np.abs(exact).max())
+    np.testing.assert_allclose(passes.approx_features(net, u, x), exact, rtol=1e-10, atol=1e-12 * np.abs(exact).max())
 
 
 @seeds(20)
@@ -137,7 +138,7 @@ def test_padded_gradient(rng):
     labels, ones = np.array([0, 1, 1]), np.ones(3, dtype=np.int64)
     v = rng.standard_normal((net.skip_count, 2))
     found = gradient.approx_gradient(net, u, v, x, labels, ones)
-    logits = network.approx_features(net, u, x) @ v
+    logits = passes.approx_features(net, u, x) @ v
     assert abs(found.loss - np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(3), labels])) < 1e-9
     for k in range(net.parameter_count):
         step = np.zeros_like(u)
@@ -171,4 +172,4 @@ def test_padding_by_hand(rng):
         for line, far, wanted in zip(block.tolist(), other.tolist(), truth, strict=True):
             assert all(contains(ball, value) for ball, value in zip(line, wanted, strict=True))
             assert all(contains(ball, value) for ball, value in zip(far, wanted, strict=True))
-        np.testing.assert_array_equal(network.approx_features(padded, u, x), network.approx_features(plain, u, wide))
+        np.testing.assert_array_equal(passes.approx_features(padded, u, x), passes.approx_features(plain, u, wide))

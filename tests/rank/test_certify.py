@@ -19,8 +19,8 @@ from planted import (
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.network.forward import approx_features
 from verifier.network.initialise import initialise
-from verifier.network.network import approx_features
 from verifier.rank import approx, certify
 from verifier.rank.certify import prove_rank
 from verifier.verdict import Verdict

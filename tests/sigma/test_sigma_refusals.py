@@ -9,9 +9,10 @@ import sympy
 
 import verifier
 from verifier.errors import ExpressionError
-from verifier.sigma import activations, limits
+from verifier.sigma import activations, derivatives, limits
 from verifier.sigma import piecewise as pieces
-from verifier.sigma.activations import Activation, activation, derivative_of
+from verifier.sigma.activations import Activation, activation
+from verifier.sigma.derivatives import derivative_of
 from verifier.sigma.expressions import T, parse_expression
 from verifier.sigma.intervals import Interval
 from verifier.sigma.kernels import approx_mpmath_kernel, approx_numpy_kernel
@@ -190,14 +191,14 @@ def test_expressions_that_are_too_large_or_unstable_are_refused(monkeypatch):
     wave = sympy.Add(*(sympy.sin(k * T) for k in range(1, 1500)))
     with pytest.raises(ExpressionError, match="prints as"):
         Activation("a", wave)
-    monkeypatch.setattr(activations, "MAX_DERIVATIVE_TERMS", 10)
+    monkeypatch.setattr(derivatives, "MAX_DERIVATIVE_TERMS", 10)
     with pytest.raises(ExpressionError, match="derivative is too large"):
         derivative_of(parse_expression("tanh(t)*sin(t)/11"))
     assert derivative_of(parse_expression("t/11")) == sympy.Rational(1, 11)
     states = iter(range(10**6))
-    monkeypatch.setattr(activations, "parse_activation", lambda text: T + next(states))
+    monkeypatch.setattr(derivatives, "parse_activation", lambda text: T + next(states))
     with pytest.raises(ExpressionError, match="keeps changing"):
-        activations._settled(sympy.tanh(T))
+        derivatives.settled(sympy.tanh(T))
 
 
 def test_nesting_beyond_the_stack_is_refused(monkeypatch):

@@ -16,8 +16,9 @@ from verifier.balls.activation import NARROW_BITS, Kernel, arb_kernel
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
 from verifier.network.arguments import given_inputs, given_parameters
+from verifier.network.forward import approx_features
 from verifier.network.layers import AvgPool, Conv, Dense
-from verifier.network.network import Array, Network, approx_features
+from verifier.network.network import Array, Network
 from verifier.network.windows import window_indices
 
 BLOCK_ROWS = 256

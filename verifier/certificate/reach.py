@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from verifier.network.network import Array, Network, approx_layers
+from verifier.network.forward import approx_layers
+from verifier.network.network import Array, Network
 
 PLAIN_LIMIT = 2.0**100
 """Up to here the plain forms of all activations are harmless."""

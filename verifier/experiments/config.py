@@ -19,7 +19,8 @@ from verifier.errors import CaseError, InputError, nearest, one_line
 from verifier.experiments.architectures import ARCHITECTURES, WIDEST
 from verifier.experiments.data import NAMES
 from verifier.landscape.targets import decimal_below
-from verifier.run.case import MAX_CASE_BYTES, convert
+from verifier.run.case import MAX_CASE_BYTES
+from verifier.run.structs import convert
 from verifier.sigma.activations import activation
 
 ACTIVATIONS: Final = ("sigmoid", "softplus(20)", "tanh", "gelu")

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from verifier.network.network import Array, Network, approx_features
+from verifier.network.forward import approx_features
+from verifier.network.network import Array, Network
 
 Blocks = Callable[[], Iterator[tuple[slice, Array]]]
 """One pass over Psi: rows, and their features, (rows, M)."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.network.network import Array, LayerPass, Network, approx_layers, gathered
+from verifier.network.forward import LayerPass, approx_layers, gathered
+from verifier.network.network import Array, Network
 from verifier.sigma.kernels import approx_numpy_derivative
 
 

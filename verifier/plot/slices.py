@@ -17,8 +17,9 @@ from scipy.special import logsumexp
 
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError
+from verifier.network.forward import approx_features
 from verifier.network.initialise import portable_gaussian
-from verifier.network.network import Array, Network, approx_features
+from verifier.network.network import Array, Network
 from verifier.plot.style import axes_or_new, dress, palette_of
 
 Direction = tuple[Array, Array]

@@ -21,7 +21,7 @@ from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import MAX_BITS
 from verifier.errors import InputError, needs
-from verifier.network.network import approx_features
+from verifier.network.forward import approx_features
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.deficiency import cheap_deficiency, structural_deficiency
 from verifier.rank.refine import FLOAT_RANGE

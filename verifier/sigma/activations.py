@@ -19,14 +19,11 @@ import sympy
 from verifier.display import Brief
 from verifier.errors import ExpressionError, one_line
 from verifier.sigma import names
+from verifier.sigma.derivatives import derivative_of, settled
 from verifier.sigma.domains import parse_activation
 from verifier.sigma.expressions import MAX_LENGTH, T, check_real, parse_expression
 from verifier.sigma.facts import Facts, prove_facts, with_declared
-from verifier.sigma.sizes import MAX_DERIVATIVE_TERMS, derivative_size
 from verifier.sigma.tree import Tree, tree_of
-
-MAX_READINGS: Final = 8
-"""How often an expression is printed and read back until it stays the same."""
 
 
 @lru_cache(maxsize=1024)
@@ -83,7 +80,7 @@ class Activation(Brief):
             )
         try:
             tree_of(self.expression)
-            object.__setattr__(self, "expression", _settled(self.expression))
+            object.__setattr__(self, "expression", settled(self.expression))
         except RecursionError:
             raise ExpressionError(f"activation {one_line(self.name)}: nested too deeply; simplify it") from None
         if self.declared:
@@ -144,43 +141,6 @@ class Activation(Brief):
     def facts(self) -> Facts:
         """What is proved, declared or unknown: analytic, increasing, limits, bounded, symmetric, ... Computed once."""
         return with_declared(prove_facts(self.expression), dict(self.declared))
-
-
-def _settled(expression: sympy.Expr) -> sympy.Expr:
-    """Return the equal expression that its own text reads back as: sympy multiplies 2*(t + 1) out when it reads it."""
-    for _ in range(MAX_READINGS):
-        again = parse_activation(str(expression))
-        if again == expression:
-            return expression
-        expression = again
-    raise ExpressionError(f"expression {one_line(str(expression))}: its printed form keeps changing; simplify it")
-
-
-@lru_cache(maxsize=256)
-def derivative_of(expression: sympy.Expr) -> sympy.Expr:
-    """Differentiate an expression of the grammar.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        In the symbol `T`.
-
-    Returns
-    -------
-    sympy.Expr
-        Its derivative wherever it has one by the rules of differentiation; Max, Min and Abs contribute `sign`.
-
-    Raises
-    ------
-    ExpressionError
-        The derivative is too large.
-    """
-    if derivative_size(tree_of(expression)) > MAX_DERIVATIVE_TERMS:
-        raise ExpressionError(f"expression {one_line(str(expression))}: its derivative is too large; simplify it")
-    plain = expression.replace(sympy.Abs, lambda u: sympy.Max(u, -u) if not u.is_Symbol else sympy.Abs(u))
-    result = plain.diff(T).replace(sympy.Heaviside, lambda u, *_: (1 + sympy.sign(u)) / 2)
-    tree_of(result)
-    return result
 
 
 def softplus(gamma: Fraction | int = 1) -> Activation:

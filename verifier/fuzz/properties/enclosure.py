@@ -16,7 +16,8 @@ from verifier.fuzz import oracle
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import specimens
-from verifier.network.network import Array, approx_features
+from verifier.network.forward import approx_features
+from verifier.network.network import Array
 from verifier.verdict import Verdict
 
 PRECISIONS = (64, 256)

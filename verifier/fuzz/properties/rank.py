@@ -12,8 +12,8 @@ from verifier.fuzz import oracle
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import activations, datasets, specimens
+from verifier.network.forward import approx_features
 from verifier.network.initialise import initialise
-from verifier.network.network import approx_features
 from verifier.options import Engine
 from verifier.rank.result import RankResult
 from verifier.verdict import Verdict
