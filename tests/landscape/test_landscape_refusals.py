@@ -175,7 +175,7 @@ def test_activations_without_enclosed_bounds_are_left_open(monkeypatch):
     assert activation_bounds(activation("relu"), arb(3)) is None
     assert activation_bounds(TANH, arb("inf")) is None
     assert activation_bounds(activation("exp"), arb(1000)) is None
-    monkeypatch.setattr("verifier.sigma.activations.MAX_DERIVATIVE_TERMS", 1)
+    monkeypatch.setattr("verifier.sigma.derivatives.MAX_DERIVATIVE_TERMS", 1)
     assert activation_bounds(Activation.from_expression("sin(t)*tanh(t)/7"), arb(3)) is None
 
 
