@@ -67,7 +67,7 @@ class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by th
         """(U, V) in the verifier's layout, ``(p,)`` and ``(M, m)``. Guarantee: exactly the module's numbers."""
         u = np.empty(self.network.parameter_count)
         for view in self.network.parameters:
-            given = getattr(self.hidden[view.layer], view.name.rsplit(".", 1)[1])
+            given = getattr(self.hidden[self.network.layer_of(view)], view.name.rsplit(".", 1)[1])
             view.of(u)[...] = given.detach().cpu().double().numpy().reshape(view.spec.shape)
         return u, np.ascontiguousarray(self.head.weight.detach().cpu().double().numpy().T)
 

@@ -266,7 +266,7 @@ def _degenerate(draw: st.DrawFn, network: Network, u: Array) -> Array:
         part = view.of(u)
         if view.spec.fan_in == 0 or len(part) < 2:
             continue
-        bias = next(v for v in network.parameters if v.layer == view.layer and v.spec.fan_in == 0).of(u)
+        bias = next(v for v in network.parameters if v.block == view.block and v.spec.fan_in == 0).of(u)
         for target in range(1, len(part)):
             if draw(st.booleans()):
                 source, sign = draw(st.integers(0, target - 1)), draw(st.sampled_from([1.0, -1.0]))

@@ -118,8 +118,8 @@ class Start:
         """A random direction in U; a layer's units get their numbers by their weights and not by their order."""
         drawn = portable_gaussian(self.seed, (WANDERING, *stream), len(self.u))
         direction = np.empty_like(drawn)
-        for index in range(len(self.network.layers)):
-            views = [view for view in self.network.parameters if view.layer == index]
+        for index in sorted({view.block for view in self.network.parameters}):
+            views = [view for view in self.network.parameters if view.block == index]
             if views:
                 rows = np.hstack([view.of(self.u).reshape(len(view.of(self.u)), -1) for view in views])
                 order = np.lexsort(rows.T[::-1])

@@ -157,7 +157,7 @@ def initialise(
     for view in network.parameters:
         bias = view.spec.fan_in == 0
         std = scale if bias or not fan_in else scale / math.sqrt(view.spec.fan_in)
-        stream = (view.layer, int(bias))
+        stream = view.stream
         view.of(u)[...] = _scaled(portable_gaussian(seed, stream, view.spec.size), std).reshape(view.spec.shape)
     for view in network.parameters:
         part = view.of(u)

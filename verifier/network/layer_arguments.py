@@ -92,3 +92,10 @@ def inputs_of(given: object, where: str) -> tuple[Source, ...]:
         entry if isinstance(entry, str) else whole_number(entry, f"{where}: an entry of inputs") for entry in entries
     ]
     return tuple(names)  # type: ignore[arg-type]  # the network, which knows the layer's number, checks the names
+
+
+def name_of(given: object, where: str) -> str:
+    """Take a layer's name, which layers that share their parameters have in common; empty for none."""
+    if not isinstance(given, str) or (given and not given.replace("_", "").replace("-", "").isalnum()):
+        raise NetworkError(f"{where}: name = {one_line(given)} must be letters, digits, - and _")
+    return given

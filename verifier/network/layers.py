@@ -19,11 +19,14 @@ from typing import Any, ClassVar, Literal
 
 from verifier.display import MAX_ENTRIES, brief
 from verifier.errors import NetworkError, nearest, one_line
+from verifier.network.builder import Builder
+from verifier.network.graph import ParameterSpec as ParameterSpec
 from verifier.network.layer_arguments import (
     InputsLike,
     Skip,
     SkipLike,
     inputs_of,
+    name_of,
     numbers_per_axis,
     padding_of,
     positive_number,
@@ -31,6 +34,7 @@ from verifier.network.layer_arguments import (
     skip_of,
 )
 from verifier.network.layer_arguments import Source as Source
+from verifier.network.nodes import Pool, Window
 from verifier.network.windows import Shape as Shape
 from verifier.network.windows import positions_of, stacked
 from verifier.network.windows import window_indices as window_indices
@@ -40,20 +44,6 @@ BIASES = ("per-unit", "tied")
 
 MAX_WINDOW_ENTRIES = 100_000_000
 """Entries of all windows of a padded convolution; without padding the input's extent bounds the kernel."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterSpec:
-    """Name, shape and fan-in of one parameter array of a layer (``fan_in`` 0 marks biases)."""
-
-    name: str
-    shape: Shape
-    fan_in: int
-
-    @property
-    def size(self) -> int:
-        """The number of entries of the array."""
-        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -87,6 +77,7 @@ class Dense:
     activation: Activation
     skip: Skip = False
     inputs: tuple[Source, ...] = ()
+    name: str = ""
 
     kind: ClassVar[str] = "dense"
     # it has one window, of everything, and each unit has weights and a bias of its own
@@ -97,11 +88,16 @@ class Dense:
     shares_weights: ClassVar[bool] = False
 
     def __init__(
-        self, width: int, activation: Activation | str | None = None, skip: SkipLike = False, inputs: InputsLike = ()
+        self,
+        width: int,
+        activation: Activation | str | None = None,
+        skip: SkipLike = False,
+        inputs: InputsLike = (),
+        name: str = "",
     ) -> None:
         """Take lists for tuples and names for activations."""
         _set(self, width=positive_number(width, "Dense: width"), activation=sigma_of(activation, "Dense"))
-        _set(self, skip=skip_of(skip, "Dense"), inputs=inputs_of(inputs, "Dense"))
+        _set(self, skip=skip_of(skip, "Dense"), inputs=inputs_of(inputs, "Dense"), name=name_of(name, "Dense"))
 
     def __repr__(self) -> str:
         """The call that makes the layer."""
@@ -132,6 +128,10 @@ class Dense:
         """The specifications of the weights and of the biases, in the order in which U holds them."""
         fan_in = self.fan_in(sources)
         return (ParameterSpec("weight", (self.width, fan_in), fan_in), ParameterSpec("bias", (self.width,), 0))
+
+    def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
+        """Add the layer's nodes to a graph and return the index of its output."""
+        return build.map(build.affine(sources, self.width, name), self.activation)
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -177,6 +177,9 @@ class Conv:
     skip: Skip = False
     inputs: tuple[Source, ...] = ()
     padding: tuple[int, ...] = ()
+    name: str = ""
+    dilation: tuple[int, ...] = ()
+    groups: int = 1
 
     shares_weights: ClassVar[bool] = True
 
@@ -190,6 +193,9 @@ class Conv:
         skip: SkipLike = False,
         inputs: InputsLike = (),
         padding: int | Sequence[int] = (),
+        name: str = "",
+        dilation: Sequence[int] = (),
+        groups: int = 1,
     ) -> None:
         """Take lists for tuples, names for activations, and a padding of zeros only for none."""
         _set(self, filters=positive_number(filters, "Conv: filters"), kernel=numbers_per_axis(kernel, "Conv: kernel"))
@@ -197,13 +203,17 @@ class Conv:
         if bias not in BIASES:
             raise NetworkError(f"Conv: bias = {one_line(bias)} is unknown; {nearest(str(bias), BIASES)}")
         _set(self, bias=bias, skip=skip_of(skip, "Conv"), inputs=inputs_of(inputs, "Conv"))
-        _set(self, padding=padding_of(padding, len(self.kernel)))
+        _set(self, padding=padding_of(padding, len(self.kernel)), name=name_of(name, "Conv"))
+        steps = numbers_per_axis(dilation, "Conv: dilation")
+        _set(self, dilation=() if set(steps) <= {1} else steps, groups=positive_number(groups, "Conv: groups"))
 
     def __repr__(self) -> str:
         """The call that makes the layer."""
         more = f", stride={self.stride}" if self.stride else ""
         more += f", padding={self.padding}" if self.padding else ""
         more += ", bias='tied'" if self.bias == "tied" else ""
+        more += f", dilation={self.dilation}" if self.dilation else ""
+        more += f", groups={self.groups}" if self.groups > 1 else ""
         return f"Conv({self.filters}, {self.kernel}, {self.activation.name!r}{more}{_wiring(self)})"
 
     @property
@@ -253,6 +263,13 @@ class Conv:
         bias = (self.filters,) if self.bias == "tied" else (self.filters, *positions)
         return (ParameterSpec("weight", weight, self.fan_in(sources)), ParameterSpec("bias", bias, 0))
 
+    def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
+        """Add the layer's nodes to a graph and return the index of its output."""
+        axes = len(self.kernel)
+        padding, dilation = self.padding or (0,) * axes, self.dilation or (1,) * axes
+        window = Window(self.kernel, self.steps, padding, dilation, self.groups)
+        return build.map(build.affine(sources, self.filters, name, over=window, bias=self.bias), self.activation)
+
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class AvgPool:
@@ -285,6 +302,7 @@ class AvgPool:
     inputs: tuple[Source, ...] = ()
 
     kind: ClassVar[str] = "avgpool"
+    name: ClassVar[str] = ""
     activation: ClassVar[None] = None
     bias: ClassVar[None] = None
     padding: ClassVar[tuple[int, ...]] = ()
@@ -337,6 +355,13 @@ class AvgPool:
         """A pool has no parameters."""
         return ()
 
+    def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
+        """Add the layer's nodes to a graph and return the index of its output."""
+        if len(sources) != 1:
+            raise NetworkError(f"avgpool reads one input, got {len(sources)}; pool each input in a layer of its own")
+        axes = len(self.kernel)
+        return build.add(Pool(tuple(sources), "mean", Window(self.kernel, self.steps, (0,) * axes, (1,) * axes)))
+
 
 Layer = Dense | Conv | AvgPool
 
@@ -350,4 +375,5 @@ def _wiring(layer: Layer) -> str:
     """Skip units and inputs as arguments, where they are not the default."""
     many = isinstance(layer.skip, tuple) and len(layer.skip) > MAX_ENTRIES
     skip = "" if layer.skip is False else f", skip={brief(layer.skip) if many else layer.skip}"
-    return skip + (f", inputs={layer.inputs}" if layer.inputs else "")
+    named = f", name={layer.name!r}" if layer.name else ""
+    return skip + (f", inputs={layer.inputs}" if layer.inputs else "") + named

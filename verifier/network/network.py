@@ -1,44 +1,55 @@
-"""The network: a directed acyclic graph of layers, its parameter vector U, its skip units.
+"""The network: a graph made from layers, and the layers that a graph consists of, where it is layered.
 
 ``U`` is one flat float64 vector of length p; ``views`` names its parts (``layer0.weight`` of shape ``(n, fan_in)``,
 ...).
-``V`` is an ``(M, m)`` float64 array. ``Psi(U)`` has one column per skip unit: by layer, then by unit index.
+``V`` is an ``(M, m)`` float64 array. ``Psi(U)`` has one column per skip unit: by layer, then by unit index; with an
+output bias its last column is the constant 1.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol, runtime_checkable
 
 from verifier.display import MAX_ENTRIES, Card, Shown, Table
 from verifier.errors import NetworkError, one_line
-from verifier.network.layers import AvgPool, Conv, Dense, Layer, ParameterSpec, Source
+from verifier.network.builder import Builder
+from verifier.network.graph import MAX_UNITS as MAX_UNITS
+from verifier.network.graph import Array as Array
+from verifier.network.graph import Feature, Graph, require_units
+from verifier.network.graph import ParameterView as ParameterView
+from verifier.network.layer_arguments import Skip, Source
+from verifier.network.layered import Layered, layered_of
+from verifier.network.layers import Layer
+from verifier.network.nodes import Node
 from verifier.network.windows import Shape
 
-Array = NDArray[np.float64]
-
-MAX_UNITS = 10_000_000
-"""Hidden units a network may declare; a larger number is a typing error, not a network."""
+PARTS = ("weight", "bias")
+"""What a layer with weights calls its parameters."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterView:
-    """A named slice of U: ``U[offset : offset + size].reshape(shape)``."""
+@runtime_checkable
+class Block(Protocol):
+    """What a network can be made from: a layer, or any block of nodes that reads earlier ones."""
 
-    name: str
-    layer: int
-    offset: int
-    spec: ParameterSpec
+    @property
+    def skip(self) -> Skip:
+        """The units that are connected to the outputs."""
 
-    def of(self, u: Array) -> Array:
-        """Return the view of the flat vector ``u`` (no copy)."""
-        return u[self.offset : self.offset + self.spec.size].reshape(self.spec.shape)
+    @property
+    def inputs(self) -> tuple[Source, ...]:
+        """What is read, by index, or "input"; empty: the block before."""
+
+    @property
+    def name(self) -> str:
+        """The name of its parameters; empty: ``layerN``. Blocks of one name share their parameters."""
+
+    def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
+        """Add the nodes to a graph and return the index of the output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +65,20 @@ class ParameterGroup:
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class Network(Shown):
-    """A DAG of hidden layers with M skip units connected to the outputs by V (no output bias).
+class Network(Graph, Shown):
+    """A graph of nodes with M features connected to the outputs by V.
 
     Parameters
     ----------
     input_shape : int or sequence of int
-        ``(d,)``, ``(channels, length)`` or ``(channels, height, width)``; a number d means ``(d,)``.
+        ``(d,)``, ``(channels, length)``, ``(channels, height, width)``, or ``(tokens, channels)``; a number d means
+        ``(d,)``.
     layers : Layer or sequence of Layer
-        Dense, Conv and AvgPool layers in order. A layer with empty ``inputs`` reads the layer before it (the input,
-        if first).
+        Layers and blocks in order. One with empty ``inputs`` reads the one before it (the input, if first).
+    output_bias : bool, optional
+        Whether Psi has a last column of ones, so that the last row of V is an output bias.
+    frozen : mapping of str to ndarray, optional
+        Parameters that are no part of U, by name, with their numbers.
 
     Raises
     ------
@@ -78,125 +93,127 @@ class Network(Shown):
       layers Dense(3, 'tanh', skip=True)>
     """
 
-    input_shape: Shape
-    layers: tuple[Layer, ...]
+    nodes: tuple[Node, ...]
+    features: tuple[Feature, ...]
+    blocks: tuple[Block, ...] = field(compare=False)
 
-    def __init__(self, input_shape: int | Sequence[int], layers: Layer | Sequence[Layer]) -> None:
-        """Validate by computing everything that depends on shapes."""
-        object.__setattr__(self, "input_shape", _shape_of(input_shape))
-        object.__setattr__(self, "layers", _layers_of(layers))
-        if not self.layers:
+    def __init__(
+        self,
+        input_shape: int | Sequence[int],
+        layers: Block | Sequence[Block],
+        output_bias: bool = False,
+        frozen: Mapping[str, Array] | None = None,
+    ) -> None:
+        """Expand the layers into nodes, and validate the graph."""
+        blocks = _blocks_of(layers)
+        if not blocks:
             raise NetworkError("network: no layers; give at least one hidden layer")
-        if not self.input_shape or any(n < 1 for n in self.input_shape):
-            raise NetworkError(f"network: input shape {list(self.input_shape)} must have positive entries")
-        if sum(math.prod(shape) for shape in self.shapes) > MAX_UNITS:
-            raise NetworkError(f"network: more than {MAX_UNITS} hidden units; reduce the widths")
-        for index, layer in enumerate(self.layers):
-            if not isinstance(layer.skip, bool):
-                _require_units(index, tuple(layer.skip), math.prod(self.shapes[index]))
-        if self.skip_count == 0:
-            raise NetworkError("network: no unit is connected to the outputs; set skip = true on at least one layer")
+        shape = _shape_of(input_shape)
+        if not shape or any(n < 1 for n in shape):
+            raise NetworkError(f"network: input shape {list(shape)} must have positive entries")
+        build = Builder(shape, frozen)
+        _expand(build, blocks)
+        unknown = set(build.frozen) - set(build.names)
+        if unknown:
+            known = ", ".join(sorted(build.names)[:8])
+            raise NetworkError(f"network: frozen {sorted(unknown)[0]!r} is no parameter; there are {known}")
+        if output_bias:
+            build.feature(build.constant([1.0], "output bias"))
+        self._set(tuple(build.nodes), tuple(build.features), blocks)
+
+    @classmethod
+    def of(cls, nodes: Sequence[Node], features: Sequence[Feature]) -> Network:
+        """Make a network from nodes, the first of them the input, and the features that are columns of Psi."""
+        network = object.__new__(cls)
+        network._set(tuple(nodes), tuple(features), ())
+        return network
+
+    def _set(self, nodes: tuple[Node, ...], features: tuple[Feature, ...], blocks: tuple[Block, ...]) -> None:
+        object.__setattr__(self, "nodes", nodes)
+        object.__setattr__(self, "features", features)
+        object.__setattr__(self, "blocks", blocks)
+        self.check()
 
     def _card(self) -> Card:
         rows = [line.split(None, 2) for line in self.summary().splitlines()[1:-1]]
         table = Table("Layers", ("layer", "what it is"), tuple((row[1], row[2]) for row in rows), True)
         shape = "x".join(map(str, self.input_shape))
         sentence = f"input {shape}; M = {self.skip_count} skip units, p = {self.parameter_count} parameters"
-        values = () if len(self.layers) > MAX_ENTRIES else (("layers", ", ".join(map(repr, self.layers))),)
+        listed = self.blocks or self.nodes[1:]
+        values = () if len(listed) > MAX_ENTRIES else (("layers", ", ".join(map(repr, listed))),)
         return Card("Network", None, sentence, values, (table,))
 
     @cached_property
-    def sources(self) -> tuple[tuple[Source, ...], ...]:
-        """For each layer what it reads, with the default made explicit."""
-        out: list[tuple[Source, ...]] = []
-        for index, layer in enumerate(self.layers):
-            default: tuple[Source, ...] = ("input",) if index == 0 else (index - 1,)
-            inputs = tuple(layer.inputs) or default
-            if len(set(inputs)) != len(inputs):
-                raise NetworkError(f"layer {index}: inputs {list(inputs)} repeat an entry; list each source once")
-            for source in inputs:
-                if source != "input" and not (type(source) is int and 0 <= source < index):
-                    raise NetworkError(
-                        f"layer {index}: input {source!r} is not an earlier layer; "
-                        f'use "input" or an index below {index}'
-                    )
-            out.append(inputs)
-        return tuple(out)
+    def layered(self) -> Layered | None:
+        """The layers, if the network consists of layers with weights of their own alone; see `layered_of`."""
+        return layered_of(self)
 
-    def _source_shapes(self, index: int, known: Sequence[Shape]) -> list[Shape]:
-        return [self.input_shape if s == "input" else known[int(s)] for s in self.sources[index]]
+    def _require_layered(self) -> Layered:
+        if self.layered is None:
+            raise NetworkError("network: it is not made of layers alone, so this rule does not apply to it")
+        return self.layered
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of a layered network; `NetworkError` for others: ask `layered` first."""
+        found = self._require_layered().layers
+        given = tuple(block for block in self.blocks if isinstance(block, Layer))
+        return given if len(given) == len(found) else found
+
+    @property
+    def sources(self) -> tuple[tuple[Source, ...], ...]:
+        """For each layer of a layered network what it reads, with the default made explicit."""
+        return self._require_layered().sources
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
-        """The output shape of every layer, in order."""
-        known: list[Shape] = []
-        for index, layer in enumerate(self.layers):
-            known.append(layer.output_shape(self._source_shapes(index, known), f"layer {index} ({layer.kind})"))
-        return tuple(known)
+        """The output shape of every layer of a layered network, in order."""
+        return tuple(self.node_shapes[output] for output in self._require_layered().outputs)
 
     def source_shapes(self, index: int) -> list[Shape]:
         """The shapes of what layer ``index`` reads, in the order in which it reads it."""
-        return self._source_shapes(index, self.shapes)
-
-    @cached_property
-    def parameters(self) -> tuple[ParameterView, ...]:
-        """The named views of U, in order."""
-        views, offset = [], 0
-        for index, layer in enumerate(self.layers):
-            for spec in layer.parameters(self.source_shapes(index)):
-                views.append(ParameterView(f"layer{index}.{spec.name}", index, offset, spec))
-                offset += spec.size
-        return tuple(views)
-
-    @cached_property
-    def parameter_count(self) -> int:
-        """The number p of hidden weights and biases."""
-        return sum(view.spec.size for view in self.parameters)
-
-    def views(self, u: Array) -> dict[str, Array]:
-        """Named views of the flat vector ``u`` of shape ``(p,)``; writing to a view writes to ``u``."""
-        self._require_length(u)
-        return {view.name: view.of(u) for view in self.parameters}
-
-    def view(self, u: Array, name: str) -> Array:
-        """One of `views`, without the others."""
-        self._require_length(u)
-        return self._by_name[name].of(u)
-
-    def _require_length(self, u: Array) -> None:
-        if not isinstance(u, np.ndarray) or u.shape != (self.parameter_count,):
-            what = f"shape {u.shape}" if isinstance(u, np.ndarray) else f"type {type(u).__name__}"
-            raise NetworkError(
-                f"U has {what}; this network has p = {self.parameter_count} parameters: give a flat array of shape "
-                f"({self.parameter_count},), weights and biases layer by layer, such as initialise(network)"
-            )
-
-    @cached_property
-    def _by_name(self) -> dict[str, ParameterView]:
-        return {view.name: view for view in self.parameters}
+        return [self.input_shape if s == "input" else self.shapes[int(s)] for s in self.sources[index]]
 
     @cached_property
     def skip_units(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
-        """``(layer, unit indices)`` of the skip units, in the order of Psi's columns."""
+        """``(layer, unit indices)`` of a layered network's skip units, in the order of Psi's columns."""
+        layer = {output: index for index, output in enumerate(self._require_layered().outputs)}
         out = []
-        for index, layer in enumerate(self.layers):
-            if layer.skip is not False:
-                units = range(math.prod(self.shapes[index])) if layer.skip is True else layer.skip
-                out.append((index, tuple(units)))
+        for feature in self.features[: -1 if self.output_bias else None]:
+            units = range(math.prod(self.node_shapes[feature.node])) if feature.entries is None else feature.entries
+            out.append((layer[feature.node], tuple(units)))
         return tuple(out)
 
+    def views(self, u: Array) -> dict[str, Array]:
+        """Named views of the flat vector ``u`` of shape ``(p,)``; writing to a view writes to ``u``.
+
+        A layered network's weights and biases are found under ``layer0.weight``, ``layer0.bias``, ... as well.
+        """
+        found = super().views(u)
+        return found | {alias: found[name] for alias, name in self._aliases.items()}
+
+    def view(self, u: Array, name: str) -> Array:
+        """One of `views`, without the others."""
+        return super().view(u, self._aliases.get(name, name))
+
     @cached_property
-    def skip_count(self) -> int:
-        """M, the number of skip units."""
-        return sum(
-            math.prod(shape) if layer.skip is True else len(layer.skip or ())
-            for layer, shape in zip(self.layers, self.shapes, strict=True)
-        )
+    def _aliases(self) -> dict[str, str]:
+        if self.layered is None:
+            return {}
+        pairs = enumerate(self.layered.names)
+        found = {
+            f"layer{index}.{kind}": name for index, names in pairs for kind, name in zip(PARTS, names, strict=False)
+        }
+        return {alias: name for alias, name in found.items() if alias != name}
+
+    def layer_of(self, view: ParameterView) -> int:
+        """The layer of a layered network whose weights or biases a view shows."""
+        return next(index for index, names in enumerate(self._require_layered().names) if view.name in names)
 
     @property
-    def dimension(self) -> int:
-        """The number d of input coordinates."""
-        return math.prod(self.input_shape)
+    def skip_count(self) -> int:
+        """M, the number of columns of Psi; an output bias counts as one."""
+        return self.columns
 
     @cached_property
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
@@ -266,8 +283,8 @@ def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> 
     NetworkError
         As for `Network`.
     """
-    found = _layers_of(layers)
-    slides = any(layer.kernel for layer in found)
+    found = _blocks_of(layers)
+    slides = any(getattr(block, "kernel", ()) for block in found)
     return Network((1, *input_shape) if slides and len(input_shape) == 1 else input_shape, found)
 
 
@@ -282,16 +299,16 @@ def _shape_of(given: object) -> Shape:
         ) from None
 
 
-def _layers_of(given: object) -> tuple[Layer, ...]:
+def _blocks_of(given: object) -> tuple[Block, ...]:
     entries = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-    found: list[Layer] = []
+    found: list[Block] = []
     if hasattr(given, "state_dict") and hasattr(given, "named_modules"):
         raise NetworkError(
             f"network: a PyTorch module ({type(given).__name__}); take it over: found = from_torch(module, shape), "
             "then verify(X, y, found.network, found.u, found.v)"
         )
     for index, entry in enumerate(entries):
-        if not isinstance(entry, Dense | Conv | AvgPool):
+        if isinstance(entry, type) or not isinstance(entry, Block):
             raise NetworkError(
                 f'network: layers[{index}] is {one_line(entry)}, not a layer; write for example Dense(100, "tanh", '
                 "skip=True)"
@@ -300,8 +317,30 @@ def _layers_of(given: object) -> tuple[Layer, ...]:
     return tuple(found)
 
 
-def _require_units(index: int, units: tuple[int, ...], size: int) -> None:
-    if not units or list(units) != sorted(set(units)) or units[0] < 0 or units[-1] >= size:
-        raise NetworkError(
-            f"layer {index}: skip = {list(units)[:8]} must be increasing unit indices in 0..{size - 1}, true or false"
-        )
+def _expand(build: Builder, blocks: Sequence[Block]) -> None:
+    """Add the nodes of all blocks; the features are the skip units, block by block."""
+    outputs: list[int] = []
+    for index, block in enumerate(blocks):
+        default: tuple[Source, ...] = ("input",) if index == 0 else (index - 1,)
+        inputs = tuple(block.inputs) or default
+        if len(set(inputs)) != len(inputs):
+            raise NetworkError(f"layer {index}: inputs {list(inputs)} repeat an entry; list each source once")
+        for source in inputs:
+            if source != "input" and not (type(source) is int and 0 <= source < index):
+                raise NetworkError(
+                    f'layer {index}: input {source!r} is not an earlier layer; use "input" or an index below {index}'
+                )
+        build.begin(index)
+        sources = [0 if source == "input" else outputs[int(source)] for source in inputs]
+        try:
+            outputs.append(block.expand(build, sources, block.name or f"layer{index}"))
+        except NetworkError as error:
+            raise NetworkError(f"layer {index} ({_kind(block)}): {error}") from None
+        if not isinstance(block.skip, bool):
+            require_units(f"layer {index}", tuple(block.skip), math.prod(build.shapes[outputs[-1]]))
+        if block.skip is not False:
+            build.feature(outputs[-1], None if block.skip is True else tuple(block.skip))
+
+
+def _kind(block: Block) -> str:
+    return str(getattr(block, "kind", type(block).__name__))

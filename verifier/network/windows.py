@@ -24,6 +24,7 @@ def positions_of(
     stride: tuple[int, ...],
     where: str,
     padding: tuple[int, ...] = (),
+    dilation: tuple[int, ...] = (),
 ) -> Shape:
     """Find at how many positions along each axis a window fits.
 
@@ -37,6 +38,8 @@ def positions_of(
         The layer, for messages.
     padding : tuple of int, optional
         Places before and behind the input per spatial axis; empty: none.
+    dilation : tuple of int, optional
+        Step between the places of one window per spatial axis; empty: 1.
 
     Returns
     -------
@@ -62,8 +65,14 @@ def positions_of(
     pads = padding or (0,) * len(kernel)
     if len(pads) != len(kernel):
         raise NetworkError(f"{where}: padding {list(pads)} and kernel {list(kernel)} differ in length")
+    steps = dilation or (1,) * len(kernel)
+    if len(steps) != len(kernel):
+        raise NetworkError(f"{where}: dilation {list(steps)} and kernel {list(kernel)} differ in length")
     out = []
-    for length, k, s, p in zip(space, kernel, stride, pads, strict=True):
+    for length, size, s, p, step in zip(space, kernel, stride, pads, steps, strict=True):
+        if step < 1:
+            raise NetworkError(f"{where}: dilation {step} must be at least 1")
+        k = (size - 1) * step + 1 if size > 1 else size
         if p < 0:
             raise NetworkError(f"{where}: padding {p} must be at least 0")
         whole = length + 2 * p
@@ -83,7 +92,11 @@ def positions_of(
 
 
 def window_indices(
-    shape: Shape, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...] = ()
+    shape: Shape,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...] = (),
+    dilation: tuple[int, ...] = (),
 ) -> list[list[int]]:
     """List the flat indices into one channel-major block that each output position reads.
 
@@ -95,6 +108,8 @@ def window_indices(
         Window and step per spatial axis.
     padding
         Places before and behind the input per spatial axis; empty: none.
+    dilation
+        Step between the places of one window per spatial axis; empty: 1.
 
     Returns
     -------
@@ -107,8 +122,11 @@ def window_indices(
         sides = [(0, 0), *((p, p) for p in padding)]
         block = np.pad(block, sides, constant_values=math.prod(shape))
     axes = tuple(range(1, len(shape)))
-    places = np.lib.stride_tricks.sliding_window_view(block, kernel, axis=axes)  # (channels, *positions, *kernel)
-    stepped = places[:, *(slice(None, None, step) for step in stride)]
+    spread = dilation or (1,) * len(kernel)
+    extents = tuple((k - 1) * step + 1 for k, step in zip(kernel, spread, strict=True))
+    places = np.lib.stride_tricks.sliding_window_view(block, extents, axis=axes)  # (channels, *positions, *extents)
+    positions_taken = (slice(None, None, step) for step in stride)
+    stepped = places[:, *positions_taken, *(slice(None, None, step) for step in spread)]
     positions = np.moveaxis(stepped, 0, len(axes))  # (*positions, channels, *kernel)
     found: list[list[int]] = positions.reshape(-1, shape[0] * math.prod(kernel)).tolist()
     return found

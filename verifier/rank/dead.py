@@ -103,7 +103,7 @@ def _found(network: Network, biases: Sequence[float], radius: float, rank: int) 
     u = np.zeros(network.parameter_count)
     for view in network.parameters:
         if view.spec.fan_in == 0:
-            view.of(u)[...] = biases[view.layer]
+            view.of(u)[...] = biases[network.layer_of(view)]
     size = exactly(Dyadic.of_float(radius))
     words = f"on the open box of radius {size} around U (weights 0, biases in a constant piece of the activation) "
     words += f"every skip unit is constant on all samples, so rank Psi <= {rank}: {{U: rank < N}} is no null set"

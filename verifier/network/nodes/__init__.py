@@ -1,0 +1,48 @@
+"""Node kinds, one class each: what a network is a straight-line programme of."""
+
+from __future__ import annotations
+
+from verifier.network.nodes.affine import Affine, Window
+from verifier.network.nodes.base import Node
+from verifier.network.nodes.leaves import Constant, Input, Parameter
+from verifier.network.nodes.mixing import Attend, Contract, Normalise, Pool, Reduce, Softmax
+from verifier.network.nodes.moving import Concatenate, Embed, Expand, Permute, Rearrange, Reshape, Take
+from verifier.network.nodes.pointwise import Add, Gate, InverseRoot, Map, Multiply, Scale
+
+KINDS: dict[str, type[Node]] = {
+    kind.kind: kind
+    for kind in (
+        *(Input, Parameter, Constant, Affine, Map, Add, Multiply, Gate, Scale, Normalise, InverseRoot, Contract),
+        *(Softmax, Attend, Reduce, Pool, Reshape, Permute, Take, Concatenate, Expand, Embed),
+    )
+}
+"""Every node kind by its name in certificates."""
+
+__all__ = [
+    "KINDS",
+    "Add",
+    "Affine",
+    "Attend",
+    "Concatenate",
+    "Constant",
+    "Contract",
+    "Embed",
+    "Expand",
+    "Gate",
+    "Input",
+    "InverseRoot",
+    "Map",
+    "Multiply",
+    "Node",
+    "Normalise",
+    "Parameter",
+    "Permute",
+    "Pool",
+    "Rearrange",
+    "Reduce",
+    "Reshape",
+    "Scale",
+    "Softmax",
+    "Take",
+    "Window",
+]
