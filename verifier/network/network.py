@@ -73,7 +73,7 @@ class Network(Graph, Shown):
     input_shape : int or sequence of int
         ``(d,)``, ``(channels, length)``, ``(channels, height, width)``, or ``(tokens, channels)``; a number d means
         ``(d,)``.
-    layers : Layer or sequence of Layer
+    layers : Block or sequence of Block
         Layers and blocks in order. One with empty ``inputs`` reads the one before it (the input, if first).
     output_bias : bool, optional
         Whether Psi has a last column of ones, so that the last row of V is an output bias.
@@ -313,14 +313,14 @@ def _by(sizes: Sequence[int]) -> str:
     return "x".join(map(str, sizes))
 
 
-def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> Network:
+def network_for(input_shape: Sequence[int], layers: Block | Sequence[Block]) -> Network:
     """Put layers on inputs of a shape; flat inputs of a convolution or pool become one channel.
 
     Parameters
     ----------
     input_shape : sequence of int
         As for `Network`.
-    layers : Layer or sequence of Layer
+    layers : Block or sequence of Block
         The layers.
 
     Returns
