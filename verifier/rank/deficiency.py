@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.network.arguments import given_inputs
+from verifier.network.flags import flags_of
 from verifier.network.layers import Conv
 from verifier.network.network import Array, Network
-from verifier.network.total import activation_not_proved_total
 from verifier.rank.monomials import monomial_rank
 from verifier.rank.unit_forms import FormTable, UnitForm, unit_forms
 
@@ -112,7 +112,7 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     """
     inputs = given_inputs(network, inputs)
     n = len(inputs)
-    if activation_not_proved_total(network) is not None:
+    if flags_of(network).undefined:
         return None
     bounds = [cheap_deficiency(network, inputs), _structural_bound(network, None, inputs)]
     best = min((b for b in bounds if b is not None), key=lambda b: b.rank_at_most)
