@@ -220,9 +220,7 @@ def suitable_units(network: Network, samples: int) -> UnitCheck:
     if best >= samples:
         reason = f"{best} skip units with weights of their own are of kind {kind}; N = {samples} are needed"
         return UnitCheck(Verdict.PROVED, reason, evidence)
-    counts = (
-        f"{len(sure_a)} of the {available} skip units are of kind (a), {len(sure_b)} of kind (b), with "
-    )
+    counts = f"{len(sure_a)} of the {available} skip units are of kind (a), {len(sure_b)} of kind (b), with "
     counts += f"weights of their own; N = {samples} are needed"
     if possible < samples:
         reason = f"{counts}. {bottleneck or 'there are too few skip units'}"
