@@ -17,6 +17,9 @@ from verifier.network.layer_arguments import Skip, Source
 from verifier.network.layers import AvgPool, Conv, Dense, Layer
 from verifier.network.nodes import Affine, Constant, Map, Parameter, Pool, Window
 
+NOT_LAYERED = "the network is not made of layers alone, whose units have weights of their own"
+"""Why a rule about such units says nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layered:
