@@ -263,7 +263,7 @@ class Network(Graph, Shown):
         return "\n".join(lines)
 
 
-def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> Network:
+def network_for(input_shape: Sequence[int], layers: Block | Sequence[Block], *, output_bias: bool = False) -> Network:
     """Put layers on inputs of a shape; flat inputs of a convolution or pool become one channel.
 
     Parameters
@@ -272,6 +272,8 @@ def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> 
         As for `Network`.
     layers : Layer or sequence of Layer
         The layers.
+    output_bias : bool, optional
+        As for `Network`.
 
     Returns
     -------
@@ -285,7 +287,8 @@ def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> 
     """
     found = _blocks_of(layers)
     slides = any(getattr(block, "kernel", ()) for block in found)
-    return Network((1, *input_shape) if slides and len(input_shape) == 1 else input_shape, found)
+    shape = (1, *input_shape) if slides and len(input_shape) == 1 else input_shape
+    return Network(shape, found, output_bias)
 
 
 def _shape_of(given: object) -> Shape:
