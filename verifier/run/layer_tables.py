@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 import msgspec
 
 from verifier.errors import CaseError, NetworkError, nearest, one_line
+from verifier.network.blocks import BLOCKS
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Block
 from verifier.run.structs import convert
@@ -24,6 +25,8 @@ MAX_ACTIVATIONS: Final = 4000
 """Characters of all different activations together: each is analysed, which takes time."""
 PLANE: Final = 2
 """Axes of a window whose size is one number, where nothing else says how many there are."""
+_WINDOW: Final = ("kernel", "stride", "padding", "dilation")
+"""What has a number per axis, which one number stands for."""
 _UNIONS: Final = (types.UnionType, Union)
 
 KINDS: Final[dict[str, tuple[type, int | None]]] = {
@@ -31,6 +34,7 @@ KINDS: Final[dict[str, tuple[type, int | None]]] = {
     "conv1d": (Conv, 1),
     "conv2d": (Conv, 2),
     "avgpool": (AvgPool, None),
+    **{kind: (block, None) for kind, block in BLOCKS.items()},
 }
 """What makes a layer of each kind, and how many axes its windows have, where its name says so."""
 
@@ -74,10 +78,10 @@ def _block(table: dict[str, Any], where: str) -> Block:
     hints = get_type_hints(made)
     for name, value in given.items():
         if _holds(hints[name], Activation):
-            given[name] = activation(value)
-        elif isinstance(value, int) and not isinstance(value, bool) and not _holds(hints[name], int):
-            kernel = given.get("kernel")
-            given[name] = (value,) * (axes or (len(kernel) if isinstance(kernel, list | tuple) else PLANE))
+            given[name] = activation(str(value))
+        elif name in _WINDOW and isinstance(value, int):
+            kernel = given.get("kernel", ())
+            given[name] = (value,) * (axes or (PLANE if isinstance(kernel, int) else len(kernel)))
     if axes is not None and len(given["kernel"]) != axes:
         raise CaseError(f"{where}: {kind} needs a kernel of {axes} numbers, got {list(given['kernel'])}")
     try:
@@ -95,6 +99,7 @@ def _struct(made: type) -> type[msgspec.Struct]:
     optional: list[tuple[str, Any, None]] = []
     for field in dataclasses.fields(made):
         kind = _in_toml(hints[field.name])
+        kind = int | kind if field.name in _WINDOW else kind
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             required.append((field.name, kind))
         else:
@@ -103,28 +108,21 @@ def _struct(made: type) -> type[msgspec.Struct]:
 
 
 def _in_toml(hint: Any) -> Any:
-    """The type in which TOML holds a field: text for an activation, a number or a list for numbers per axis."""
-    if hint is Activation:
+    """The type in which TOML holds a field: text for an activation, a number or a text for an exact number."""
+    if hint is Activation or get_origin(hint) is Literal:
         return str
     if hint is float:
         return int | float
     if hint is Fraction:
         return int | float | str
     if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        return int | list[int] if inner is int else list[_in_toml(inner)]  # type: ignore[misc]
+        return list[_in_toml(get_args(hint)[0])]  # type: ignore[misc]
     if get_origin(hint) in _UNIONS:
-        entries = [_plain(entry) for entry in get_args(hint)]
-        found = entries[0]
-        for entry in entries[1:]:
-            found = found | entry
-        return found
-    return str if get_origin(hint) is Literal else hint
-
-
-def _plain(hint: Any) -> Any:
-    """A part of a union: a list where numbers are one of several possibilities."""
-    return list[int] if get_origin(hint) is tuple and get_args(hint)[0] is int else _in_toml(hint)
+        first, *others = map(_in_toml, get_args(hint))
+        for other in others:
+            first = first | other
+        return first
+    return hint
 
 
 def _holds(hint: Any, wanted: type) -> bool:
