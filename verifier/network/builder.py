@@ -23,6 +23,14 @@ class Builder:
         The shape of one sample.
     frozen : mapping of str to ndarray, optional
         Parameters that are no part of U, by name: their numbers, in the parameter's shape.
+
+    Examples
+    --------
+    >>> from verifier import Builder, Network
+    >>> build = Builder((2, 3))
+    >>> build.feature(build.affine([0], 4, "tokens", over="last"))
+    >>> Network.of(build.nodes, build.features).node_shapes[-1]
+    (2, 4)
     """
 
     def __init__(self, input_shape: Shape, frozen: Mapping[str, Array] | None = None) -> None:
