@@ -6,10 +6,11 @@ the numbers in their names where several shapes are equal. What fits in several 
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -21,6 +22,8 @@ from verifier.data.classes import one_logit, suggestion
 from verifier.data.dataset import Dataset
 from verifier.errors import CaseError, one_line
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Constant
+from verifier.network.windows import Shape
 
 MAX_NAMED: Final = 6
 """Tensors that a message lists."""
@@ -38,11 +41,15 @@ _Shapes: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class FileWeights:
-    """What a file gave: U, (p,), V, (M, m) or None if it has none, and a line that says which tensors they are."""
+    """What a file gave: U, (p,), V, (M, m) or None if it has none, and a line that says which tensors they are.
+
+    ``fixed`` are numbers that are no part of U, by name: running means and variances.
+    """
 
     u: Array
     v: Array | None
     words: str
+    fixed: dict[str, Array] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -79,10 +86,12 @@ def read_weights(path: Path, network: Network, data: Dataset) -> FileWeights:
         not layers alone takes tensors by its own names only.
     """
     tensors = read_tensors(path)
+    constants = {n.name: n.values.shape for n in network.nodes if isinstance(n, Constant) and n.name in tensors}
     found = _Weights(path, network, data, tensors)
+    fixed = {name: found.constant(name, shape) for name, shape in constants.items()}
     ours = [view.name for view in network.parameters if view.name in tensors]
     named = ours or not tensors or set(tensors) == {"V"} or network.layered is None
-    return found.by_names() if named else found.by_shapes()
+    return replace(found.by_names() if named else found.by_shapes(), fixed=fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,13 @@ class _Weights:
 
     def _exact(self, name: str, values: NDArray[Any]) -> Array:
         return exact_tensor(self.path, name, values)
+
+    def constant(self, name: str, shape: Shape) -> Array:
+        """Take the numbers of a constant out of the file, in its shape; a vector stands for one per channel."""
+        values = self.tensors.pop(name)
+        if values.ndim == 1 and len(values) == math.prod(shape):
+            values = values.reshape(shape)
+        return self._fitting(name, values, shape)
 
     def by_names(self) -> FileWeights:
         """Assign tensors under the network's own names; one head may be under another."""

@@ -96,6 +96,8 @@ class Network(Graph, Shown):
     nodes: tuple[Node, ...]
     features: tuple[Feature, ...]
     blocks: tuple[Block, ...] = field(compare=False)
+    block_nodes: tuple[int, ...] = field(compare=False)
+    """For each block the node that is its output."""
 
     def __init__(
         self,
@@ -112,35 +114,43 @@ class Network(Graph, Shown):
         if not shape or any(n < 1 for n in shape):
             raise NetworkError(f"network: input shape {list(shape)} must have positive entries")
         build = Builder(shape, frozen)
-        _expand(build, blocks)
+        outputs = _expand(build, blocks)
         unknown = set(build.frozen) - set(build.names)
         if unknown:
             known = ", ".join(sorted(build.names)[:8])
             raise NetworkError(f"network: frozen {sorted(unknown)[0]!r} is no parameter; there are {known}")
         if output_bias:
             build.feature(build.constant([1.0], "output bias"))
-        self._set(tuple(build.nodes), tuple(build.features), blocks)
+        self._set(tuple(build.nodes), tuple(build.features), blocks, outputs)
 
     @classmethod
     def of(cls, nodes: Sequence[Node], features: Sequence[Feature]) -> Network:
         """Make a network from nodes, the first of them the input, and the features that are columns of Psi."""
         network = object.__new__(cls)
-        network._set(tuple(nodes), tuple(features), ())
+        network._set(tuple(nodes), tuple(features), (), ())
         return network
 
-    def _set(self, nodes: tuple[Node, ...], features: tuple[Feature, ...], blocks: tuple[Block, ...]) -> None:
+    def _set(
+        self,
+        nodes: tuple[Node, ...],
+        features: tuple[Feature, ...],
+        blocks: tuple[Block, ...],
+        block_nodes: tuple[int, ...],
+    ) -> None:
         object.__setattr__(self, "nodes", nodes)
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "blocks", blocks)
+        object.__setattr__(self, "block_nodes", block_nodes)
         self.check()
 
     def _card(self) -> Card:
         rows = [line.split(None, 2) for line in self.summary().splitlines()[1:-1]]
-        table = Table("Layers", ("layer", "what it is"), tuple((row[1], row[2]) for row in rows), True)
+        word = "layer" if self.layered is not None else "block" if self.blocks else "node"
+        table = Table(f"{word.capitalize()}s", (word, "what it is"), tuple((row[1], row[2]) for row in rows), True)
         shape = "x".join(map(str, self.input_shape))
         sentence = f"input {shape}; M = {self.skip_count} skip units, p = {self.parameter_count} parameters"
-        listed = self.blocks or self.nodes[1:]
-        values = () if len(listed) > MAX_ENTRIES else (("layers", ", ".join(map(repr, listed))),)
+        few = 0 < len(self.blocks) <= MAX_ENTRIES
+        values = (("layers", ", ".join(map(repr, self.blocks))),) if few else ()
         return Card("Network", None, sentence, values, (table,))
 
     @cached_property
@@ -241,7 +251,9 @@ class Network(Graph, Shown):
         return tuple(groups)
 
     def summary(self) -> str:
-        """Describe the network in words, a line per layer."""
+        """Describe the network in words, a line per layer, block or node."""
+        if self.layered is None:
+            return self._summary_of_nodes()
         skips = dict(self.skip_units)
         lines = [f"input          shape {'x'.join(map(str, self.input_shape))}"]
         for index, layer in enumerate(self.layers):
@@ -260,6 +272,18 @@ class Network(Graph, Shown):
             f"M = {self.skip_count} skip units, p = {self.parameter_count} parameters, "
             f"{len(self.parameter_groups)} independent groups, {shared} of them shared by several skip units"
         )
+        return "\n".join(lines)
+
+    def _summary_of_nodes(self) -> str:
+        """A line per block; per node, if the network was made from nodes."""
+        sizes = ["x".join(map(str, shape)) or "1" for shape in self.node_shapes]
+        lines = [f"input          shape {sizes[0]}"]
+        for index, (block, output) in enumerate(zip(self.blocks, self.block_nodes, strict=True)):
+            lines.append(f"block {index:<8} {block!r}, shape {sizes[output]}")
+        for index, node in () if self.blocks else list(enumerate(self.nodes))[1:]:
+            reads = f", reads {', '.join(map(str, node.reads))}" if node.reads else ""
+            lines.append(f"node {index:<9} {node.kind}, shape {sizes[index]}{reads}")
+        lines.append(f"M = {self.columns} features, p = {self.parameter_count} parameters, {len(self.nodes)} nodes")
         return "\n".join(lines)
 
 
@@ -320,8 +344,8 @@ def _blocks_of(given: object) -> tuple[Block, ...]:
     return tuple(found)
 
 
-def _expand(build: Builder, blocks: Sequence[Block]) -> None:
-    """Add the nodes of all blocks; the features are the skip units, block by block."""
+def _expand(build: Builder, blocks: Sequence[Block]) -> tuple[int, ...]:
+    """Add the nodes of all blocks and return their outputs; the features are the skip units, block by block."""
     outputs: list[int] = []
     for index, block in enumerate(blocks):
         default: tuple[Source, ...] = ("input",) if index == 0 else (index - 1,)
@@ -343,6 +367,7 @@ def _expand(build: Builder, blocks: Sequence[Block]) -> None:
             require_units(f"layer {index}", tuple(block.skip), math.prod(build.shapes[outputs[-1]]))
         if block.skip is not False:
             build.feature(outputs[-1], None if block.skip is True else tuple(block.skip))
+    return tuple(outputs)
 
 
 def _kind(block: Block) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,14 +48,14 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
     """
     file, data = case.file, case_dataset(case)
     network = build_network(case, input_shape(case, data))
-    u, v, start = _start(case, network, data, seed)
-    network, u = frozen_part(network, u, file.network.freeze)
+    found = _start(case, network, data, seed)
+    network, u = frozen_part(network, found.u, file.network.freeze, found.fixed)
     weights = file.losses.class_weights
     return Problem(
         data,
         network,
         u,
-        v,
+        found.v,
         targets=tuple(map(str, file.path.targets)),
         losses=tuple(file.losses.kinds),
         class_weights=None if weights is None else tuple(weights),
@@ -63,11 +64,11 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
         duplicates="group" if file.data.duplicates == "group" else "keep",
         name=case.name,
         title=file.title,
-        start=start,
+        start=found.words,
     )
 
 
-def frozen_part(network: Network, u: Array, names: Sequence[str]) -> tuple[Network, Array]:
+def frozen_part(network: Network, u: Array, names: Sequence[str], fixed: Mapping[str, Array]) -> tuple[Network, Array]:
     """Make parameters constants, at their values in U.
 
     Parameters
@@ -78,6 +79,8 @@ def frozen_part(network: Network, u: Array, names: Sequence[str]) -> tuple[Netwo
         The values of all of them.
     names : sequence of str
         Names of parameters, or of the blocks that they belong to: ``layer0`` stands for all of ``layer0.*``.
+    fixed : mapping of str to array
+        Numbers that are no part of U anyway, such as running means, where they are not the default.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def frozen_part(network: Network, u: Array, names: Sequence[str]) -> tuple[Netwo
     CaseError
         A name that no parameter has, or none is left.
     """
-    if not names:
+    if not names and not fixed:
         return network, u
     known = [view.name for view in network.parameters]
     for name in names:
@@ -102,7 +105,8 @@ def frozen_part(network: Network, u: Array, names: Sequence[str]) -> tuple[Netwo
     if len(frozen) == len(known):
         raise CaseError("network.freeze: no hidden parameter is left free; name fewer of them")
     kept = [view.of(u).ravel() for view in network.parameters if view.name not in frozen]
-    return Network(network.input_shape, network.blocks, network.output_bias, frozen), np.concatenate(kept)
+    constants = {**fixed, **frozen}
+    return Network(network.input_shape, network.blocks, network.output_bias, constants), np.concatenate(kept)
 
 
 def _named(parameter: str, name: str) -> bool:
@@ -234,8 +238,18 @@ def input_shape(case: Case, data: Dataset) -> tuple[int, ...]:
     return shape
 
 
-def _start(case: Case, network: Network, data: Dataset, seed: int | None) -> tuple[Array, Array, str]:
-    """Make U, shape ``(p,)``, and V, shape ``(M, m)``; say where they come from if that is a file."""
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """U, (p,), V, (M, m), what file they come from in words, and numbers of the file that are no part of U."""
+
+    u: Array
+    v: Array
+    words: str = ""
+    fixed: Mapping[str, Array] = field(default_factory=dict)
+
+
+def _start(case: Case, network: Network, data: Dataset, seed: int | None) -> _Start:
+    """Draw the start, or read it from its file."""
     start = case.file.start
     if network.parameter_count > MAX_PARAMETERS:
         raise CaseError(
@@ -255,13 +269,13 @@ def _start(case: Case, network: Network, data: Dataset, seed: int | None) -> tup
     if start.file is not None:
         found = read_weights(case.folder / start.file, network, data)
         if found.v is not None:
-            return found.u, found.v, found.words
+            return _Start(found.u, found.v, found.words, found.fixed)
         drawn = output_weights(network, data.classes, start.output, seed=chosen, scale=start.output_scale)
         how = start.output if start.output == "zeros" else f"drawn: {start.output}, seed {chosen}"
-        return found.u, drawn, f"{found.words}; the file has no V, which is {how}"
+        return _Start(found.u, drawn, f"{found.words}; the file has no V, which is {how}", found.fixed)
     if start.init not in INITS:
         raise CaseError(
             f'start.init = {start.init!r} is unknown; use one of {", ".join(INITS)}, or file = "weights.safetensors"'
         )
     u = initialise(network, start.init, seed=chosen, scale=start.scale, fan_in=start.fan_in, units=start.units)
-    return u, output_weights(network, data.classes, start.output, seed=chosen, scale=start.output_scale), ""
+    return _Start(u, output_weights(network, data.classes, start.output, seed=chosen, scale=start.output_scale))

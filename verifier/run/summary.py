@@ -68,13 +68,7 @@ def network_words(network: Network) -> tuple[str, ...]:
     """Say what a network consists of: a line for each layer, each block, or, if it was made from nodes, each node."""
     if network.layered is not None:
         return tuple(_layer(network, index, layer) for index, layer in enumerate(network.layers))
-    if network.blocks:
-        return tuple(map(repr, network.blocks))
-    lines = []
-    for index, (node, shape) in enumerate(zip(network.nodes, network.node_shapes, strict=True)):
-        reads = f"; reads {', '.join(map(str, node.reads))}" if node.reads else ""
-        lines.append(f"{network.title(index)}, shape {_times(shape) or 'of a number'}{reads}")
-    return tuple(lines)
+    return tuple(line.split(None, 2)[2] for line in network.summary().splitlines()[1:-1])
 
 
 def _head(network: Network) -> str:
