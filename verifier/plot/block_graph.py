@@ -87,7 +87,7 @@ def _boxes(net: Network) -> list[_Box]:
         counts[feature.node] += whole if feature.entries is None else len(feature.entries)
     found = [_Box(f"input\n{_size(net, 0)}", (), counts[0])]
     if net.blocks:
-        for index, (block, output) in enumerate(zip(net.blocks, net.block_nodes, strict=True)):
+        for index, (block, output) in enumerate(zip(net.blocks, net.outputs, strict=True)):
             default = ("input",) if index == 0 else (index - 1,)
             reads = tuple(0 if source == "input" else int(source) + 1 for source in block.inputs or default)
             kind = str(getattr(block, "kind", type(block).__name__))

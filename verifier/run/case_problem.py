@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from verifier.adapters.weights import read_weights
 from verifier.balls.binary64.backend import Backend
@@ -15,7 +13,8 @@ from verifier.certificate.writer import CertificateBuilder
 from verifier.data.classes import with_classes
 from verifier.data.dataset import Dataset, Scale
 from verifier.data.readers import BUILT_IN, load_builtin, load_dataset
-from verifier.errors import CaseError, DataError, nearest, one_line
+from verifier.errors import CaseError, DataError
+from verifier.network.freezing import freeze
 from verifier.network.initialise import INITS, initialise, output_weights
 from verifier.network.network import Array, Network
 from verifier.options import Engine, Options, Part
@@ -49,7 +48,11 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
     file, data = case.file, case_dataset(case)
     network = build_network(case, input_shape(case, data))
     found = _start(case, network, data, seed)
-    network, u = frozen_part(network, found.u, file.network.freeze, found.fixed)
+    u = found.u
+    if found.fixed:
+        network = Network(network.input_shape, network.blocks, network.output_bias, found.fixed)
+    if file.network.freeze:
+        network, u = freeze(network, u, file.network.freeze)
     weights = file.losses.class_weights
     return Problem(
         data,
@@ -66,51 +69,6 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
         title=file.title,
         start=found.words,
     )
-
-
-def frozen_part(network: Network, u: Array, names: Sequence[str], fixed: Mapping[str, Array]) -> tuple[Network, Array]:
-    """Make parameters constants, at their values in U.
-
-    Parameters
-    ----------
-    network : Network
-        The network, with p parameters.
-    u : array of shape (p,)
-        The values of all of them.
-    names : sequence of str
-        Names of parameters, or of the blocks that they belong to: ``layer0`` stands for all of ``layer0.*``.
-    fixed : mapping of str to array
-        Numbers that are no part of U anyway, such as running means, where they are not the default.
-
-    Returns
-    -------
-    network : Network
-        The network in which they are no part of U.
-    u : array
-        The others' values.
-
-    Raises
-    ------
-    CaseError
-        A name that no parameter has, or none is left.
-    """
-    if not names and not fixed:
-        return network, u
-    known = [view.name for view in network.parameters]
-    for name in names:
-        if not any(_named(view, name) for view in known):
-            near = nearest(name, [*known, *(view.rpartition(".")[0] for view in known)])
-            raise CaseError(f"network.freeze: no parameter is called {one_line(name)}; {near}")
-    frozen = {v.name: v.of(u) for v in network.parameters if any(_named(v.name, name) for name in names)}
-    if len(frozen) == len(known):
-        raise CaseError("network.freeze: no hidden parameter is left free; name fewer of them")
-    kept = [view.of(u).ravel() for view in network.parameters if view.name not in frozen]
-    constants = {**fixed, **frozen}
-    return Network(network.input_shape, network.blocks, network.output_bias, constants), np.concatenate(kept)
-
-
-def _named(parameter: str, name: str) -> bool:
-    return parameter == name or parameter.startswith(f"{name}.")
 
 
 def case_options(case: Case, **changes: Any) -> Options:
