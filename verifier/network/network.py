@@ -313,7 +313,12 @@ def _by(sizes: Sequence[int]) -> str:
     return "x".join(map(str, sizes))
 
 
-def network_for(input_shape: Sequence[int], layers: Block | Sequence[Block]) -> Network:
+def network_for(
+    input_shape: Sequence[int],
+    layers: Block | Sequence[Block],
+    output_bias: bool = False,
+    frozen: Mapping[str, Array] | None = None,
+) -> Network:
     """Put layers on inputs of a shape; flat inputs of a convolution or pool become one channel.
 
     Parameters
@@ -322,6 +327,8 @@ def network_for(input_shape: Sequence[int], layers: Block | Sequence[Block]) -> 
         As for `Network`.
     layers : Block or sequence of Block
         The layers.
+    output_bias, frozen
+        As for `Network`.
 
     Returns
     -------
@@ -335,7 +342,8 @@ def network_for(input_shape: Sequence[int], layers: Block | Sequence[Block]) -> 
     """
     found = _blocks_of(layers)
     slides = any(getattr(block, "kernel", ()) for block in found)
-    return Network((1, *input_shape) if slides and len(input_shape) == 1 else input_shape, found)
+    shape = (1, *input_shape) if slides and len(input_shape) == 1 else input_shape
+    return Network(shape, found, output_bias, frozen)
 
 
 def _shape_of(given: object) -> Shape:
