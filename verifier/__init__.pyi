@@ -72,6 +72,7 @@ from .network.blocks.weights import Masked as Masked
 from .network.blocks.weights import Transposed as Transposed
 from .network.blocks.weights import WeightNorm as WeightNorm
 from .network.builder import Builder as Builder
+from .network.freezing import freeze as freeze
 from .network.graph import Feature as Feature
 from .network.initialise import initialise as initialise
 from .network.initialise import output_weights as output_weights

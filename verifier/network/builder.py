@@ -53,7 +53,8 @@ class Builder:
         try:
             self.shapes.append(node.shape([self.shapes[i] for i in node.reads]))
         except NetworkError as error:
-            raise NetworkError(f"node {len(self.nodes)} ({node.kind}): {error}") from None
+            message = str(error).removeprefix(f"{node.kind}: ")
+            raise NetworkError(f"node {len(self.nodes)} ({node.kind}): {message}") from None
         self.nodes.append(node)
         return len(self.nodes) - 1
 

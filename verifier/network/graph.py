@@ -147,7 +147,8 @@ class Graph:
             try:
                 known.append(node.shape([known[i] for i in node.reads]))
             except NetworkError as error:
-                raise NetworkError(f"{self.title(index)}: {error}") from None
+                message = str(error).removeprefix(f"{node.kind}: ")
+                raise NetworkError(f"{self.title(index)}: {message}") from None
         return tuple(known)
 
     @cached_property
