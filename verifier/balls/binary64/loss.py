@@ -55,7 +55,8 @@ def float_logits(features: FloatEnclosure, weights: ExactArray) -> Logits:
     -------
     Logits
         Guarantee: ``|G_ij - mid_ij| <= gamma_{M+2} ||A_i|| ||V_j|| + min(sum_k q_k |V_kj|, rho_i ||V_j||)``, which is
-        ``radius_ij``; rho_i bounds the 2-norm of row i of ``Psi - A``. Source: Cauchy and Schwarz, with `bounds` for the rounding.
+        ``radius_ij``; rho_i bounds the 2-norm of row i of ``Psi - A``. Source: Cauchy and Schwarz, with `bounds` for
+        the rounding.
 
     Raises
     ------
