@@ -192,35 +192,27 @@ class Backend:
             return self.xp.ascontiguousarray(values)
         return self.xp.asarray(values, copy=True)
 
-    def map(self, function: Callable[[Array], Array], values: Array) -> Array:
-        """Apply an elementwise function to a C-contiguous array, in place, by chunks that fit the cache.
+    def map(self, function: Callable[[Array], Array], values: Array, *, overwrite: bool = False) -> Array:
+        """Apply an elementwise function to an array by chunks that fit the cache, into a new one or in place.
 
         Guarantee: each entry of the result is the function's value at the entry at the same place, once.
         """
         flat = self.xp.reshape(values, (-1,))
-        size = int(flat.shape[0])
+        size, found = int(flat.shape[0]), flat if overwrite else self.xp.empty_like(flat)
         starts = range(0, size, self.chunk)
 
         def work(lane: range) -> None:
             with np.errstate(all="ignore"):  # the setting is each thread's own
                 for start in lane:
                     part = slice(start, min(start + self.chunk, size))
-                    flat[part] = function(flat[part])
+                    found[part] = function(flat[part])
 
         if self.threads > 1 and len(starts) > 1:
             with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(work, [starts[lane :: self.threads] for lane in range(self.threads)]))
         else:
             work(starts)
-        # reshape may copy in libraries without strides
-        return self.xp.reshape(flat, values.shape)
-
-    def mapped(self, function: Callable[[Array], Array], values: Array) -> Array:
-        """`map` into a new array; the values stay.
-
-        Guarantee: as `map`.
-        """
-        return self.map(function, self.xp.asarray(values, copy=True))
+        return self.xp.reshape(found, values.shape)
 
     def all_finite(self, values: Array) -> bool:
         """Whether no entry is NaN or infinite.

@@ -129,7 +129,7 @@ def exponentials(ops: FloatBalls, scores: Array, mask: Enclosed | None) -> tuple
         hidden = xp.full(scores.shape, -math.inf, dtype=xp.float64)
         top = xp.max(xp.where(allowed, scores, hidden), axis=-1, keepdims=True)
         below = xp.where(allowed, scores - top, xp.zeros_like(scores))
-    powers = ops.backend.mapped(lambda t: elementary.exp(xp, t), below)
+    powers = ops.backend.map(lambda t: elementary.exp(xp, t), below)
     if allowed is not None:
         powers = xp.where(allowed, powers, xp.zeros_like(powers))
     return powers, upper(U * xp.abs(below) * 1.01 + (elementary.EXP_ULPS + 0.01) * U, 2), allowed
