@@ -98,7 +98,7 @@ def test_blocks_of_several_layers(tmp_path):
     source, network = bytes_source(47), Network((5,), layers)
     result = prove_witness(network, source)
     assert result.verdict is Verdict.PROVED, result.reason
-    assert len({block.layer for block in result.blocks}) == 4
+    assert len({block.node for block in result.blocks}) == 4
     assert certified(result, source, network, tmp_path).verdict == "ACCEPTED"
     assert prove_witness(network, bytes_source(60)).verdict is Verdict.UNDECIDED
 

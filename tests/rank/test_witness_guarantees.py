@@ -150,7 +150,8 @@ def examine(builder, document):
 def test_steps_bound_the_truth(rng):
     """W1 in the prover: ||T^-1|| and ||Psi - T|| are bounded, with perturbed pre-activations too, and not absurdly."""
     instance = Instance(rng)
-    network, blocks = instance.network(), instance.prover_blocks()
+    blocks = instance.prover_blocks()
+    activations = [activation(text) for text, *_ in instance.blocks]
     error = Fraction(int(rng.integers(0, 3)), 16)
     for exact in (True, False):
         with working_precision(64):
@@ -159,7 +160,7 @@ def test_steps_bound_the_truth(rng):
                 prover.arguments_of(values, b, first) for b, (_, first, *_) in zip(blocks, instance.blocks, strict=True)
             ]
             moved = arb((int(error * 16), -4))
-            norm, distance = prover.certify_steps(network, blocks, arguments, moved)
+            norm, distance = prover.certify_steps(blocks, activations, arguments, moved)
         psi, t = instance.truth(STEPS.get, error, rng)
         assert at_least(distance, row_norm(psi - t))
         worst = instance.truth(STEPS.get, error)[0]
@@ -241,14 +242,13 @@ def test_steps_move_by_the_error(rng):
     """W1: an error moves the argument nearer to the threshold; the worst row sum is N (1 - tanh(nearest - e))."""
     n, near, far, e = int(rng.integers(2, 9)), Fraction(int(rng.integers(8, 30)), 8), Fraction(9), Fraction(1, 2)
     truth = n * (1 - mpmath.tanh(mp(near - e)))
-    network = Network((1,), (Dense(n, activation("tanh"), True),))
     for up, down in ((near, far), (far, near)):
         for sign in (1, -1):
             ends = [arb((int(x * 8), -3)) for x in (up, down)]
             with working_precision(64):
                 block = prover.Block(0, 0, Dyadic(sign, 0), np.arange(n), ExactArray.of_integers([0] * n, (n,), 0))
                 found = prover.Arguments(ends[0], -ends[1], ends[1], ends[0])
-                _, distance = prover.certify_steps(network, [block], [found], arb(0.5))
+                _, distance = prover.certify_steps([block], [activation("tanh")], [found], arb(0.5))
                 assert at_least(distance, truth) and float(distance) <= float(truth) * 1.001
                 layer = SimpleNamespace(activation=expression.parse("tanh(t)", ""), path="")
                 block = SimpleNamespace(layer=layer, sign=sign, columns=n, weight=arb(sign), path="")
@@ -336,7 +336,7 @@ def test_witness_has_full_rank(rng):
         for block in result.blocks:
             numbers, exponent = block.biases.integers()
             w = block.weight.fraction()
-            here = STEPS["tanh(t)"][0] if block.layer == len(layers) - 1 and not ramp else function
+            here = STEPS["tanh(t)"][0] if block.node == network.layered.outputs[-1] and not ramp else function
             for bias in numbers:
                 column = []
                 for i, row in enumerate(source.array.tolist()):
