@@ -40,7 +40,7 @@ from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
 from verifier.statements.claims.catalogue import CLAIMS
-from verifier.statements.claims.claim import MAX_EXPONENT, Claim, MovedLayer, Number
+from verifier.statements.claims.claim import MAX_EXPONENT, Claim, MovedParameter, Number
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
 from verifier.statements.claims.paths import E4
 from verifier.statements.claims.pointwise import C1, C3
@@ -151,8 +151,8 @@ class CertificateBuilder:
         """The claim structs of the labels that were added."""
         return [CLAIMS[claim["label"]] for claim in self._claims]
 
-    def _point(self, name: str, u: Array, start: Array) -> tuple[MovedLayer, ...]:
-        """Weights and biases of the layers in which U is not as at the start."""
+    def _point(self, name: str, u: Array, start: Array) -> tuple[MovedParameter, ...]:
+        """The free parameters in which U is not as at the start."""
         return claims.point(self._arrays, name, self._net, u, start)
 
     def stands_on_rank(self, label: str) -> bool:
@@ -299,7 +299,7 @@ class CertificateBuilder:
 
     def add_witness(self, result: WitnessResult) -> None:
         """Add W1 or W2 if it was proved."""
-        claim = claims.explicit_witness(self._arrays, result)
+        claim = claims.explicit_witness(self._arrays, self._net, result)
         if claim is not None:
             self._claim(claim)
 
