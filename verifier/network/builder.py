@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 import numpy as np
 
@@ -72,6 +71,22 @@ class Builder:
         """Fixed numbers."""
         return self.add(Constant(values=np.asarray(values, dtype=np.float64), name=name))
 
+    def statistic(self, name: str, shape: Shape, default: float) -> int:
+        """Fixed numbers that come with trained weights, such as a running mean; by default all the same."""
+        if name not in self.names:
+            values = np.asarray(self.frozen.get(name, np.full(shape, default)), dtype=np.float64)
+            if values.size != math.prod(shape):
+                raise NetworkError(f"frozen {name} has shape {values.shape}, expected {shape}")
+            self.names[name] = self.constant(values.reshape(shape), name)
+        return self.names[name]
+
+    def values_of(self, node: int) -> Array:
+        """The numbers of a constant."""
+        found = self.nodes[node]
+        if not isinstance(found, Constant):
+            raise NetworkError(f"node {node} ({found.kind}) is no constant")
+        return found.values
+
     def affine(
         self,
         sources: Sequence[int],
@@ -105,8 +120,3 @@ class Builder:
     def feature(self, node: int, entries: tuple[int, ...] | None = None) -> None:
         """Connect a node's entries to the outputs, after those that are connected already."""
         self.features.append(Feature(node, entries))
-
-
-def exact_fraction(value: float | Fraction) -> Fraction:
-    """The exact value of a number, for factors and epsilons."""
-    return Fraction(value)
