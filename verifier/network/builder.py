@@ -23,6 +23,14 @@ class Builder:
         The shape of one sample.
     frozen : mapping of str to ndarray, optional
         Parameters that are no part of U, by name: their numbers, in the parameter's shape.
+
+    Examples
+    --------
+    >>> from verifier import Builder, Network
+    >>> build = Builder((2, 3))
+    >>> build.feature(build.affine([0], 4, "tokens", over="last"))
+    >>> Network.of(build.nodes, build.features).node_shapes[-1]
+    (2, 4)
     """
 
     def __init__(self, input_shape: Shape, frozen: Mapping[str, Array] | None = None) -> None:
@@ -45,7 +53,8 @@ class Builder:
         try:
             self.shapes.append(node.shape([self.shapes[i] for i in node.reads]))
         except NetworkError as error:
-            raise NetworkError(f"node {len(self.nodes)} ({node.kind}): {error}") from None
+            message = str(error).removeprefix(f"{node.kind}: ")
+            raise NetworkError(f"node {len(self.nodes)} ({node.kind}): {message}") from None
         self.nodes.append(node)
         return len(self.nodes) - 1
 

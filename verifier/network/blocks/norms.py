@@ -33,6 +33,12 @@ class BatchNorm(Wired):
     ----------
     epsilon : float or Fraction, optional
         Added to the variance.
+
+    Examples
+    --------
+    >>> from verifier import BatchNorm, Network
+    >>> Network((3, 4), [BatchNorm(skip=True)]).parameter_count
+    6
     """
 
     kind: ClassVar[str] = "batchnorm"
@@ -59,7 +65,14 @@ class BatchNorm(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LayerNorm(Wired):
-    """Layer normalisation over the last ``axes`` axes, with a gain and a shift per entry of them."""
+    """Layer normalisation over the last ``axes`` axes, with a gain and a shift per entry of them.
+
+    Examples
+    --------
+    >>> from verifier import LayerNorm, Network
+    >>> Network((4, 3), [LayerNorm(skip=True)]).parameter_count
+    6
+    """
 
     kind: ClassVar[str] = "layernorm"
     centre: ClassVar[bool] = True
@@ -87,7 +100,14 @@ class LayerNorm(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RMSNorm(LayerNorm):
-    """Root mean square normalisation: layer normalisation without the mean and without a shift."""
+    """Root mean square normalisation: layer normalisation without the mean and without a shift.
+
+    Examples
+    --------
+    >>> from verifier import Network, RMSNorm
+    >>> Network((4, 3), [RMSNorm(skip=True)]).parameter_count
+    3
+    """
 
     kind: ClassVar[str] = "rmsnorm"
     centre: ClassVar[bool] = False
@@ -95,7 +115,14 @@ class RMSNorm(LayerNorm):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class GroupNorm(Wired):
-    """Group normalisation of ``(channels, *space)``: over the channels and positions of each group."""
+    """Group normalisation of ``(channels, *space)``: over the channels and positions of each group.
+
+    Examples
+    --------
+    >>> from verifier import GroupNorm, Network
+    >>> Network((4, 3, 3), [GroupNorm(2, skip=True)]).parameter_count
+    8
+    """
 
     kind: ClassVar[str] = "groupnorm"
 

@@ -19,7 +19,14 @@ MANY = (2, 1 << 20)
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Add(Wired):
-    """The sum of several blocks, with broadcasting: a residual arc is ``Add(inputs=(a, b))``."""
+    """The sum of several blocks, with broadcasting: a residual arc is ``Add(inputs=(a, b))``.
+
+    Examples
+    --------
+    >>> from verifier import Add, Dense, Network
+    >>> Network(2, [Dense(2, "tanh"), Dense(2, "tanh"), Add(inputs=(0, 1), skip=True)]).columns
+    2
+    """
 
     kind: ClassVar[str] = "add"
     sources: ClassVar[tuple[int, int]] = MANY
@@ -31,7 +38,14 @@ class Add(Wired):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Multiply(Wired):
-    """The product of several blocks entry by entry, with broadcasting: gates."""
+    """The product of several blocks entry by entry, with broadcasting: gates.
+
+    Examples
+    --------
+    >>> from verifier import Dense, Multiply, Network
+    >>> Network(2, [Dense(2, "tanh"), Dense(2, "silu"), Multiply(inputs=(0, 1), skip=True)]).columns
+    2
+    """
 
     kind: ClassVar[str] = "multiply"
     sources: ClassVar[tuple[int, int]] = MANY
@@ -43,7 +57,14 @@ class Multiply(Wired):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Gate(Wired):
-    """``(1 - z) a + z b`` of the three blocks z, a, b."""
+    """``(1 - z) a + z b`` of the three blocks z, a, b.
+
+    Examples
+    --------
+    >>> from verifier import Dense, Gate, Network
+    >>> Network(3, [Dense(3, "sigmoid"), Dense(3, "tanh"), Gate(inputs=(0, 1, "input"), skip=True)]).columns
+    3
+    """
 
     kind: ClassVar[str] = "gate"
     sources: ClassVar[tuple[int, int]] = (3, 3)
@@ -55,7 +76,14 @@ class Gate(Wired):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Concatenate(Wired):
-    """Blocks one after the other along an axis."""
+    """Blocks one after the other along an axis.
+
+    Examples
+    --------
+    >>> from verifier import Concatenate, Dense, Network
+    >>> Network(2, [Dense(2, "tanh"), Concatenate(inputs=("input", 0), skip=True)]).columns
+    4
+    """
 
     kind: ClassVar[str] = "concatenate"
     sources: ClassVar[tuple[int, int]] = (1, 1 << 20)
@@ -69,7 +97,14 @@ class Concatenate(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Activate(Wired):
-    """An activation by itself, after a sum or a normalisation."""
+    """An activation by itself, after a sum or a normalisation.
+
+    Examples
+    --------
+    >>> from verifier import Activate
+    >>> Activate("gelu")
+    Activate(activation='gelu')
+    """
 
     kind: ClassVar[str] = "activation"
 
@@ -99,6 +134,12 @@ class Linear(Wired):
         What a unit reads: the last axis at its position (weights shared by all positions), or everything.
     bias : bool, optional
         Whether there are biases ``(width,)``.
+
+    Examples
+    --------
+    >>> from verifier import Linear, Network
+    >>> Network((4, 3), [Linear(5, "tanh", skip=True)]).columns
+    20
     """
 
     kind: ClassVar[str] = "linear"
@@ -126,7 +167,14 @@ class Linear(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Scale(Wired):
-    """An exact rational multiple: ``Scale("1/255")``."""
+    """An exact rational multiple: ``Scale("1/255")``.
+
+    Examples
+    --------
+    >>> from verifier import Scale
+    >>> Scale("1/255").factor
+    Fraction(1, 255)
+    """
 
     kind: ClassVar[str] = "scale"
 
@@ -151,7 +199,14 @@ class Scale(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Flatten(Wired):
-    """All entries on one axis."""
+    """All entries on one axis.
+
+    Examples
+    --------
+    >>> from verifier import Flatten, Network
+    >>> Network((4, 3), [Flatten(skip=True)]).columns
+    12
+    """
 
     kind: ClassVar[str] = "flatten"
 
@@ -162,7 +217,14 @@ class Flatten(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reshape(Wired):
-    """The same entries in another shape, in C order."""
+    """The same entries in another shape, in C order.
+
+    Examples
+    --------
+    >>> from verifier import Network, Reshape
+    >>> Network((4, 3), [Reshape((2, 6), skip=True)]).node_shapes
+    ((4, 3), (2, 6))
+    """
 
     kind: ClassVar[str] = "reshape"
 
@@ -180,7 +242,14 @@ class Reshape(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Permute(Wired):
-    """The axes in another order."""
+    """The axes in another order.
+
+    Examples
+    --------
+    >>> from verifier import Network, Permute
+    >>> Network((4, 3), [Permute((1, 0), skip=True)]).node_shapes
+    ((4, 3), (3, 4))
+    """
 
     kind: ClassVar[str] = "permute"
 
@@ -198,7 +267,14 @@ class Permute(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Select(Wired):
-    """Entries along an axis, by index: the first token is ``Select((0,))``."""
+    """Entries along an axis, by index: the first token is ``Select((0,))``.
+
+    Examples
+    --------
+    >>> from verifier import Network, Select
+    >>> Network((4, 3), [Select((0,), skip=True)]).node_shapes
+    ((4, 3), (1, 3))
+    """
 
     kind: ClassVar[str] = "select"
 
@@ -225,6 +301,12 @@ class MaxPool(Wired):
         The window's size along each axis.
     stride, padding, dilation : sequence of int, optional
         By default the kernel, 0 and 1.
+
+    Examples
+    --------
+    >>> from verifier import MaxPool, Network
+    >>> Network((1, 4, 4), [MaxPool((2, 2), skip=True)]).columns
+    4
     """
 
     kind: ClassVar[str] = "maxpool"
@@ -249,7 +331,14 @@ class MaxPool(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MeanPool(MaxPool):
-    """The mean over windows, per channel, with padding (its zeros count) and dilation; `AvgPool` has neither."""
+    """The mean over windows, per channel, with padding (its zeros count) and dilation; `AvgPool` has neither.
+
+    Examples
+    --------
+    >>> from verifier import MeanPool, Network
+    >>> Network((1, 4, 4), [MeanPool((2, 2), padding=(1, 1), skip=True)]).columns
+    9
+    """
 
     kind: ClassVar[str] = "meanpool"
     how: ClassVar[Literal["mean", "max"]] = "mean"
@@ -265,6 +354,12 @@ class GlobalPool(Wired):
         What is taken.
     over : "space" or "tokens", optional
         All axes but the first, or the first.
+
+    Examples
+    --------
+    >>> from verifier import GlobalPool, Network
+    >>> Network((4, 3), [GlobalPool(over="tokens", skip=True)]).columns
+    3
     """
 
     kind: ClassVar[str] = "globalpool"

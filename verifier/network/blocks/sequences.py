@@ -19,7 +19,14 @@ from verifier.sigma.activations import Activation, activation
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Embedding(Wired):
-    """Rows of a trained table by whole numbers 0..tokens-1: ``(length,)`` to ``(length, width)``."""
+    """Rows of a trained table by whole numbers 0..tokens-1: ``(length,)`` to ``(length, width)``.
+
+    Examples
+    --------
+    >>> from verifier import Embedding, Network
+    >>> Network(5, [Embedding(10, 3, skip=True)]).columns
+    15
+    """
 
     kind: ClassVar[str] = "embedding"
 
@@ -39,7 +46,14 @@ class Embedding(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Positional(Wired):
-    """Adds a vector per position: trained, or fixed sines and cosines."""
+    """Adds a vector per position: trained, or fixed sines and cosines.
+
+    Examples
+    --------
+    >>> from verifier import Network, Positional
+    >>> Network((4, 3), [Positional(skip=True)]).parameter_count
+    12
+    """
 
     kind: ClassVar[str] = "positional"
 
@@ -77,6 +91,12 @@ class MultiHeadAttention(Wired):
         The tokens that are seen, by default all.
     bias : bool, optional
         Whether the projections have biases.
+
+    Examples
+    --------
+    >>> from verifier import MultiHeadAttention, Network
+    >>> Network((4, 6), [MultiHeadAttention(2, causal=True, skip=True)]).columns
+    24
     """
 
     kind: ClassVar[str] = "attention"
@@ -131,7 +151,14 @@ class MultiHeadAttention(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class GLU(Wired):
-    """A gated linear unit over the last axis: ``(A x + a) * sigma(B x + b)``."""
+    """A gated linear unit over the last axis: ``(A x + a) * sigma(B x + b)``.
+
+    Examples
+    --------
+    >>> from verifier import GLU, Network
+    >>> Network((4, 6), [GLU(2, skip=True)]).columns
+    8
+    """
 
     kind: ClassVar[str] = "glu"
 
@@ -158,6 +185,12 @@ class SwiGLU(Wired):
     """The feed-forward block of language models over the last axis: ``C (silu(A x) * B x)``, A and B to ``hidden``.
 
     ``width`` is by default that of what is read.
+
+    Examples
+    --------
+    >>> from verifier import Network, SwiGLU
+    >>> Network((4, 6), [SwiGLU(8, skip=True)]).columns
+    24
     """
 
     kind: ClassVar[str] = "swiglu"
@@ -188,6 +221,12 @@ class Recurrent(Wired):
     """A recurrent layer: ``h_t = sigma(W [x_t, h_{t-1}] + b)``, the same weights at every step, ``h_{-1} = 0``.
 
     The output is the last state ``(width,)``, or all of them ``(tokens, width)`` if ``sequence``.
+
+    Examples
+    --------
+    >>> from verifier import Network, Recurrent
+    >>> Network((8, 6), [Recurrent(5, skip=True)]).columns
+    5
     """
 
     kind: ClassVar[str] = "recurrent"
@@ -227,6 +266,12 @@ class GRU(Recurrent):
 
     ``z, r = sigmoid(W [x, h] + b)``, ``n = sigma(A x + a + r * (B h + b'))``, ``h = (1 - z) n + z h``; the parameters
     are ``NAME.update``, ``NAME.reset``, ``NAME.input`` and ``NAME.state``.
+
+    Examples
+    --------
+    >>> from verifier import GRU, Network
+    >>> Network((8, 6), [GRU(5, skip=True)]).columns
+    5
     """
 
     kind: ClassVar[str] = "gru"

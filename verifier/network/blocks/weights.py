@@ -51,6 +51,12 @@ class LoRA(_Computed):
     """A dense layer with a low-rank update: weights ``W0 + B A``, B ``(width, rank)``, A ``(rank, fan_in)``.
 
     W0 is ``NAME.weight``; frozen, as usual, only A, B and the biases are trained.
+
+    Examples
+    --------
+    >>> from verifier import LoRA, Network
+    >>> Network(6, [LoRA(4, "tanh", rank=1, skip=True)]).parameter_count
+    38
     """
 
     kind: ClassVar[str] = "lora"
@@ -72,7 +78,14 @@ class LoRA(_Computed):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class WeightNorm(_Computed):
-    """A dense layer with weights ``g_j v_j / |v_j|``: ``NAME.gain`` ``(width, 1)``, ``NAME.weight``."""
+    """A dense layer with weights ``g_j v_j / |v_j|``: ``NAME.gain`` ``(width, 1)``, ``NAME.weight``.
+
+    Examples
+    --------
+    >>> from verifier import Network, WeightNorm
+    >>> Network(6, [WeightNorm(4, "tanh", skip=True)]).parameter_count
+    32
+    """
 
     kind: ClassVar[str] = "weightnorm"
 
@@ -88,7 +101,14 @@ class WeightNorm(_Computed):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Masked(_Computed):
-    """A dense layer some of whose weights are held at 0: ``mask`` lists for each unit what it reads."""
+    """A dense layer some of whose weights are held at 0: ``mask`` lists for each unit what it reads.
+
+    Examples
+    --------
+    >>> from verifier import Masked, Network
+    >>> Network(6, [Masked(2, "tanh", mask=((0, 3), (1,)), skip=True)]).columns
+    2
+    """
 
     kind: ClassVar[str] = "masked"
 
@@ -124,6 +144,12 @@ class Transposed(Wired):
     """A dense layer with the transposed weights of an earlier dense layer: ``of`` is that layer's parameter name.
 
     The decoder of a tied autoencoder. The biases, one per entry of what the other layer reads, are its own.
+
+    Examples
+    --------
+    >>> from verifier import Dense, Network, Transposed
+    >>> Network(6, [Dense(4, "tanh"), Transposed("layer0", "tanh", skip=True)]).columns
+    6
     """
 
     kind: ClassVar[str] = "transposed"
