@@ -141,7 +141,7 @@ for name, rule, change in (
     ("key-of-another-kind", "schema.unknown-key: a map has no shape", edited(*NODE, 4, "shape", to=[2])),
     ("no-reads", "schema.missing-key: a node reads something, or nothing", without(*NODE, 4, "reads")),
     ("reads-null", "schema.type: the index of a node", edited(*NODE, 4, "reads", to=[None])),
-    ("reads-two", "schema.value: a map reads one node", edited(*NODE, 4, "reads", to=[0, 0])),
+    ("reads-two", "network.reads: a map reads one node", edited(*NODE, 4, "reads", to=[0, 0])),
     ("reads-negative", "schema.value: the index of a node", edited(*NODE, 4, "reads", to=[-1])),
     ("over-something", "schema.value: all, last or a window", edited(*NODE, 3, "over", to="first")),
     ("bias-0", "schema.type: true or false", edited(*NODE, 3, "bias", to=0)),

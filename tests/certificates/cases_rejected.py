@@ -110,7 +110,7 @@ reject(
 reject = rejections("every-point-through-a-lower-layer")
 reject(
     "node-that-reads-a-later-one",
-    "schema.value: a node reads earlier nodes",
+    "network.reads: a node reads earlier nodes",
     nodes(affine_of(1), "reads", 0, to=output_of(1)),
 )
 reject = rejections("full-rank")
@@ -121,13 +121,8 @@ reject(
 )
 reject = rejections("steps")
 reject(
-    "weight-without-bias",
-    "network.node: values for all parameters, or for none",
-    nodes(bias_of(1), "values", to=exact([0, 0, 0])),
-)
-reject(
     "r5-without-weights",
-    "network.node: without weights only W0, W1, W2 can be claimed",
+    "network.values: without weights only W0, W1, W2 can be claimed",
     lambda c, d: c.claim("R5", reason="fewer-units", rank_at_most=1),
 )
 reject(
@@ -394,7 +389,7 @@ reject("b1-alone", "B1.rank: needs R1 or R3", both(unclaim(3), unclaim(0)))
 reject = rejections("steps-in-a-ball")
 reject(
     "b1-beside-w1-only",
-    "network.node: W1 is about other weights than the stored ones",
+    "network.values: W1 is about other weights than the stored ones",
     lambda c, d: c.claim("B1", radius=dyadic("1/1024")),
 )
 reject = rejections(BALLS)
@@ -492,8 +487,10 @@ reject(
 reject("e1-pole-on-the-way", "features.finite: 1/t from 1 to -1, of a unit that nobody reads", activation("1/t", 1))
 reject("e1-kink-on-the-way", "network.expression: Abs has no derivative at 0", activation("Abs(t)", 1))
 reject("e1-margin", "E1.margin: after U has moved, V1 is on the wrong side", claim("end_weights", to=exact([[1, -1]])))
-reject("e1-parameter-twice", "network.node: each parameter at most once", claim("moved", 1, "node", to=weight_of(0)))
-reject("e1-moves-the-input", "network.node: only free parameters move", claim("moved", 0, "node", to=0))
+reject(
+    "e1-parameter-twice", "network.parameter: each parameter at most once", claim("moved", 1, "node", to=weight_of(0))
+)
+reject("e1-moves-the-input", "network.parameter: only free parameters move", claim("moved", 0, "node", to=0))
 reject = rejections("sublevel")
 reject("e3-too-low", "E3.sublevel: the loss rises by 0.02", claim("epsilon", to=dyadic("1/1024")))
 reject("e3-pole-on-the-way", "features.finite: 1/t from 1 to -1, of a unit that nobody reads", activation("1/t", 1))
