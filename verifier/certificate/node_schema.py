@@ -17,7 +17,7 @@ from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
 from verifier.statements.claims.claim import MAX_AXES, ArrayRef, Count, Positive
 
-MAX_NODES = 100_000
+MAX_NODES = 65_536
 """Of a network in the format."""
 
 Expression = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -26,9 +26,10 @@ Rational = Annotated[
         Annotated[str, Meta(pattern="^(0|-?[1-9][0-9]{0,1299})$")],
         Annotated[str, Meta(pattern="^[1-9][0-9]{0,1299}$")],
     ],
-    Meta(description="numerator and denominator, in lowest terms"),
+    Meta(description="numerator and denominator"),
 ]
-Extents = Annotated[tuple[Count, ...], Meta(max_length=MAX_AXES)]
+Extents = Annotated[tuple[Positive, ...], Meta(max_length=MAX_AXES)]
+Places = Annotated[tuple[Count, ...], Meta(max_length=MAX_AXES)]
 Entries = Annotated[tuple[Count, ...], Meta(min_length=1)]
 
 
@@ -48,7 +49,7 @@ class WindowPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     kernel: Extents
     stride: Extents
-    padding: Extents
+    padding: Places
     dilation: Extents
     groups: Positive
 
@@ -65,13 +66,13 @@ def _stated(name: str, kind: Any) -> dict[str, Any]:
     if kind is Activation:
         return {"activation": Expression}
     if kind is Window:
-        return dict.fromkeys(SLIDING, Extents)
+        return dict.fromkeys(SLIDING, Extents) | {"padding": Places}
     if kind is Fraction:
         return {name: Rational}
     if kind is str:
         return {name: Annotated[str, Meta(max_length=200)]}
     if kind == Shape:
-        return {name: Entries if name == "entries" else Extents}
+        return {name: Entries if name == "entries" else Places}
     if name == "over":
         return {name: Literal["all", "last"] | WindowPart}
     return {name: Count if kind is int else kind}

@@ -7,15 +7,44 @@ no certificate is written that would be rejected.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import sympy
 
+from verifier.certificate.node_schema import MAX_NODES
 from verifier.network.forward import approx_nodes
 from verifier.network.network import Array, Network
 from verifier.network.nodes import Map
+from verifier.statements.claims.claim import MAX_AXES
 
 PLAIN_LIMIT = 2.0**100
 """Up to here the plain forms of all activations are harmless."""
+MAX_NETWORK = 12 * 2**20
+"""Bytes of a network's description, so that a document has room for the claims."""
+
+
+def unstatable(network: Network, document: dict[str, Any]) -> str | None:
+    """Say what of a network is larger than the format holds, or None.
+
+    Parameters
+    ----------
+    network
+        The network.
+    document
+        What a certificate says of it.
+    """
+    if len(network.nodes) > MAX_NODES:
+        return (
+            f"the network has {len(network.nodes)} nodes, and the format holds {MAX_NODES}; use fewer steps or blocks"
+        )
+    for index, shape in enumerate(network.node_shapes):
+        if len(shape) > MAX_AXES:
+            return f"{network.title(index)} has {len(shape)} axes, and the format holds {MAX_AXES}; reshape it"
+    if len(json.dumps(document, indent=1)) > MAX_NETWORK:
+        return "the network's description has more than 12 MiB, and a document has 16; use shorter lists of entries"
+    return None
 
 
 def out_of_reach(network: Network, u: Array, inputs: Array) -> str | None:

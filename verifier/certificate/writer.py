@@ -19,7 +19,7 @@ from verifier.certificate.cost import Size, StatedClaim, expected
 from verifier.certificate.description import describe_data, describe_network
 from verifier.certificate.files import atomic_write, holds, remove
 from verifier.certificate.limits import LeftOut, Limits, judge, sentence
-from verifier.certificate.reach import out_of_reach
+from verifier.certificate.reach import out_of_reach, unstatable
 from verifier.certificate.schema import FORMAT, MAX_LEFT_OUT, MAX_NAME, VERSION
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
@@ -110,6 +110,7 @@ class CertificateBuilder:
         self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
         self._data = describe_data(self._arrays, dataset, with_labels=with_labels)
         self._net, self._u, self._network = network, u, describe_network(self._arrays, network, u)
+        self.refusal = self.refusal or unstatable(network, self._network)
 
     @property
     def empty(self) -> bool:
