@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction as F
 from typing import Any
 
-from cases_accepted import UNIT, ZERO, claim_rank, path_keys
+from cases_accepted import SAMPLES, UNIT, ZERO, claim_rank, path_keys
 from cases_rejected import both, claim, exact, nodes, setting, unclaim
-from make import Certificate, Json, accepted, dyadic, node, rejections
+from make import Certificate, Json, accepted, dyadic, node, output_of, rejections
 
 SIGMOID = "1/(1 + exp(-t))"
 
@@ -212,7 +212,46 @@ def tokens() -> Certificate:
     return certificate
 
 
+@accepted("W1, W0 beside an output bias: four steps of one layer, in a ball of radius 2^-10, and a column of ones")
+def steps_and_a_bias() -> Certificate:
+    """The columns that W1 names have full rank; one more column does not change that."""
+    certificate = Certificate()
+    certificate.data(SAMPLES)
+    certificate.network([2], [certificate.bare(4, 2, "tanh(t)")], 5, output_bias=True)
+    block = {"node": output_of(0), "links": 0, "weight": dyadic(32), "units": certificate.tensor([0, 1, 2, 3])}
+    block["biases"] = certificate.exact([0, -64, -144, -336])
+    direction, radius = certificate.tensor([2, 1], "I8"), dyadic("1/1024")
+    certificate.claim("W1", precision=64, direction=direction, chain=[], radius=radius, blocks=[block])
+    certificate.claim("W0")
+    return certificate
+
+
+@accepted("R5 for every U: one unit and a bias are two columns for three samples")
+def bias_and_fewer_units() -> Certificate:
+    certificate = Certificate()
+    certificate.data([[1], [2], [3]])
+    certificate.network([1], [certificate.dense([[1]], [0], "tanh(t)")], 2, output_bias=True)
+    certificate.claim("R5", reason="fewer-units", rank_at_most=2)
+    return certificate
+
+
+@accepted("R5: sigmoid units with opposite weights add up to 1, which the output bias is: rank 2 of three columns")
+def bias_and_mirrored_units() -> Certificate:
+    certificate = Certificate()
+    certificate.data([[1], [2], [3], [4]])
+    layer = certificate.dense([[1], [-1]], [1, -1], SIGMOID)
+    certificate.network([1], [layer], 3, output_bias=True)
+    certificate.claim("R5", reason="dependent-units", rank_at_most=2)
+    return certificate
+
+
 # ---------------------------------------------------------------- what is false of them
+reject = rejections("steps-and-a-bias")
+reject("w1-of-the-bias", "witness.layer: the column of ones is no unit", claim("blocks", 0, "node", to=5))
+reject = rejections("bias-and-mirrored-units")
+reject("r5-below-bias-and-mirrors", "R5.bound: a constant and a unit", claim("rank_at_most", to=1))
+reject = rejections("bias-and-fewer-units")
+reject("r5-without-counting-the-bias", "R5.bound: M is 2", claim("rank_at_most", to=1))
 reject = rejections("residual")
 reject("residual-without-its-arc", "R1.residual: the features are 2 tanh(x)", nodes(5, "reads", to=[4, 4]))
 reject("residual-that-adds-weights", "network.features: two columns, not four", nodes(5, "reads", to=[0, 1, 2, 4]))
