@@ -11,7 +11,7 @@ import pytest
 
 import verifier as vf
 import verifier.checker.certificate as checking
-import verifier.checker.network as evaluating
+import verifier.checker.features as evaluating
 from verifier.certificate.check_process import planned
 from verifier.certificate.cost import CHECKER, GIB, Size, Work, expected, predict
 from verifier.certificate.limits import LeftOut, Limits, judge, sentence

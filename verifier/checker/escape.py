@@ -22,8 +22,10 @@ from .claims import MarginClaim, Rows, by_label, differences, exp, loss_of
 from .common import Exact, Rejection, above, precision, require
 from .container import Arrays
 from .expression import SERIES, build, jet, taylor
-from .network import Features, by_unit, cut_blocks, join, move, tile
-from .schema import INPUT
+from .arithmetic import side_by_side
+from .features import Features, by_unit, tile
+from .network import cut_blocks, move
+from .layered import INPUT
 from .sentences import sentence, statement
 from .structure import Structure, fractions
 
@@ -350,7 +352,7 @@ def part(raw: Any, segment: Any, number: int, gate: int, group: list[int]) -> ar
     for piece in segment.pieces(raw.pieces):
         found = segment.values(group, [segment.inputs[sample] for sample in group])
         sources = [found[source] for source in segment.layers[number].inputs]
-        moving = [row[gate] for row in join(sources)]  # the values, and then the derivatives
+        moving = [row[gate] for row in side_by_side(sources)]  # the values, and then the derivatives
         message = f"piece {piece}: samples {group[:8]} are not proved to part"
         require(distinct(moving[len(group) :]), raw.path + "/pieces", "E4.part", message, raw.pieces)
         values += moving[: len(group)]

@@ -17,7 +17,7 @@ from .common import Exact, Rejection, above, below, precision, require
 from .container import Arrays
 from .escape import differentiable
 from .expression import Function, jet
-from .schema import INPUT
+from .layered import INPUT
 from .sentences import sentence
 
 # pieces that an interval may be cut into, and operations of the activation on all of them together; a piece is not cut

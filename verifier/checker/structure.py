@@ -13,12 +13,14 @@ from typing import Any
 
 from flint import fmpq, fmpz_mat
 
-from .analytic import require_total, total
+from .analytic import total
 from .common import Exact, precision, require
 from .container import Arrays
 from .expression import rational, rational_bits
-from .network import Features, cut_blocks
-from .schema import INPUT
+from .features import Features
+from .flags import require_total
+from .network import cut_blocks
+from .layered import INPUT
 from .sentences import sentence
 
 MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
