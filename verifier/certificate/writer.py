@@ -300,7 +300,7 @@ class CertificateBuilder:
 
     def add_witness(self, result: WitnessResult) -> None:
         """Add W1 or W2 if it was proved."""
-        claim = claims.explicit_witness(self._arrays, self._net, result)
+        claim = claims.explicit_witness(self._arrays, result)
         if claim is not None:
             self._claim(claim)
 

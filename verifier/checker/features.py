@@ -15,7 +15,7 @@ from flint import arb, arb_mat, ctx, fmpq, fmpz_mat
 from .analytic import by_ends
 from .arithmetic import Arithmetic, Row, Table, groups, paired, pick, side_by_side
 from .common import Exact, Rejection, precision
-from .expression import GUARDED, PLAIN, build, guard
+from .expression import GUARDED, PLAIN, build
 from .nodes import KINDS, affine_parts, columns_of, windows_of_affine
 
 # Arb is fast for matrices whose sides are all above CLASSICAL; radii up to 2^(bits - precision), for these bits, may be
