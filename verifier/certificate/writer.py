@@ -35,7 +35,7 @@ from verifier.network.arguments import given_parameters
 from verifier.network.network import Array, Network
 from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
-from verifier.rank.rational import rational_activations
+from verifier.rank.exact_arithmetic import rational_activations
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
