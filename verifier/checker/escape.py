@@ -18,14 +18,14 @@ from typing import Any
 from flint import arb, arb_mat, fmpq, fmpz_mat, nmod_mat
 
 from .analytic import analytic, monotone
+from .arithmetic import side_by_side
 from .claims import MarginClaim, Rows, by_label, differences, exp, loss_of
 from .common import Exact, Rejection, above, precision, require
 from .container import Arrays
 from .expression import SERIES, build, jet, taylor
-from .arithmetic import side_by_side
 from .features import Features, by_unit, tile
-from .network import cut_blocks, move
 from .layered import INPUT
+from .network import cut_blocks, move
 from .sentences import sentence, statement
 from .structure import Structure, fractions
 

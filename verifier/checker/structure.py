@@ -19,8 +19,8 @@ from .container import Arrays
 from .expression import rational, rational_bits
 from .features import Features
 from .flags import require_total
-from .network import cut_blocks
 from .layered import INPUT
+from .network import cut_blocks
 from .sentences import sentence
 
 MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
