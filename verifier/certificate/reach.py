@@ -10,15 +10,16 @@ from __future__ import annotations
 import numpy as np
 import sympy
 
-from verifier.network.forward import approx_layers
+from verifier.network.forward import approx_nodes
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Map
 
 PLAIN_LIMIT = 2.0**100
 """Up to here the plain forms of all activations are harmless."""
 
 
 def out_of_reach(network: Network, u: Array, inputs: Array) -> str | None:
-    """Say which layer has arguments that are too large for its activation's plain form, or None.
+    """Say which node has arguments that are too large for its activation's plain form, or None.
 
     Parameters
     ----------
@@ -31,17 +32,18 @@ def out_of_reach(network: Network, u: Array, inputs: Array) -> str | None:
         A guess in floating point, for the choice whether to write a certificate; the checker alone decides. Costs a
         plain forward pass, and that only where crude bounds do not exclude huge numbers.
     """
-    if _surely_small(network, u, inputs):
+    if network.layered is not None and _surely_small(network, u, inputs):
         return None
-    for index, found in enumerate(approx_layers(network, u, inputs)):
-        layer = network.layers[index]
-        if layer.activation is None or found.arguments is None:
-            continue
-        if not layer.activation.expression.has(sympy.exp, sympy.sinh, sympy.cosh):
-            continue
-        largest = np.abs(found.arguments).max()
+    maps = {
+        index: node
+        for index, node in enumerate(network.nodes)
+        if isinstance(node, Map) and node.sigma.expression.has(sympy.exp, sympy.sinh, sympy.cosh)
+    }
+    values = approx_nodes(network, u, inputs, {node.reads[0] for node in maps.values()})
+    for index, node in maps.items():
+        largest = np.abs(values[node.reads[0]]).max()
         if not largest <= PLAIN_LIMIT:
-            return f"layer {index} has arguments of size {largest:.1e}, at which {layer.activation.name} overflows"
+            return f"node {index} has arguments of size {largest:.1e}, at which {node.sigma.name} overflows"
     return None
 
 

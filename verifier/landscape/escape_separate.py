@@ -1,7 +1,8 @@
 r"""E4: samples that a gate merges part at constant loss; and: from every point of a wide net a path exists.
 
-*Existence.* Let all skip units lie in one dense layer that nothing reads, M >= N, sigma analytic and no polynomial, all
-other units analytic, and let the layers below separate the samples for some U. Then from EVERY (U, V) a path on which
+*Existence.* Let all skip units, at least N, lie in one dense layer that nothing reads, sigma analytic and no
+polynomial, all other units analytic, and let the layers below separate the samples for some U. (An output bias may rest
+at its value: it shifts the logits that V is to keep.) Then from EVERY (U, V) a path on which
 the cross-entropy never increases leads to loss 0. Sketch: where the gradient is not 0, an open cone of descent
 directions meets full-rank U. Otherwise group the samples by what the last layer reads. With V on a column basis, free
 units raise the groups' matrix to full rank at constant loss; if grad_V stays 0, each group has at least two samples, so
@@ -114,9 +115,9 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
     if isinstance(found, str):
         return GatewayResult(Verdict.UNDECIDED, found)
     index, last = found
-    name = not_analytic(network)
-    if name is not None:
-        return GatewayResult(Verdict.UNDECIDED, f"{name} is not proved to be real analytic")
+    obstacle = not_analytic(network)
+    if obstacle is not None:
+        return GatewayResult(Verdict.UNDECIDED, f"Psi is not proved to be analytic in U: {obstacle}")
     degree = last.activation.facts.polynomial_degree
     if degree.status != "proved" or degree.value is not None:
         return GatewayResult(Verdict.UNDECIDED, "the last layer's activation is not proved to be no polynomial")
@@ -125,9 +126,9 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
     for u, bits in itertools.product(points, (64, 256)):
         if _distinct(_first_column(network, index, last, u, inputs, bits)):
             reason = (
-                f"M = {network.skip_count} >= N = {len(inputs)} units with weights of their own, read by nothing; "
-                "analytic, no polynomial; the layers below separate the samples: from EVERY (U, V) a non-increasing "
-                "path leads to loss 0 (cross-entropy, labels that agree)"
+                f"{len(network.skip_units[0][1])} >= N = {len(inputs)} units with weights of their own, read by "
+                "nothing; analytic, no polynomial; the layers below separate the samples: from EVERY (U, V) a "
+                "non-increasing path leads to loss 0 (cross-entropy, labels that agree)"
             )
             with working_precision(bits):
                 limits = monotone_limits(last.activation)
@@ -142,9 +143,9 @@ def _first_column(network: Network, index: int, last: Dense, u: Array, inputs: A
     layers[index] = replace(last, width=1, skip=True)
     small = Network(network.input_shape, tuple(layers))
     point = np.zeros(small.parameter_count)
-    for name, values in small.views(point).items():
-        given = network.views(u)[name]
-        values[...] = given[unit : unit + 1] if name.startswith(f"layer{index}.") else given
+    for view in small.parameters:
+        given = network.view(u, view.name)
+        view.of(point)[...] = given[unit : unit + 1] if small.layer_of(view) == index else given
     column: list[arb] = []
     for _, block in FeatureEnclosure(small, point, inputs, bits).blocks():
         column += [block[i, 0] for i in range(block.nrows())]
@@ -200,6 +201,8 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
     found = wide_last_layer(network, len(inputs))
     if isinstance(found, str):
         return found
+    if network.output_bias:
+        return "the line on which merged samples part is not made for networks with an output bias"
     (last, layer), units = found, network.skip_units[0][1]
     views = network.views(u)
     rows = views[f"layer{last}.weight"][list(units)]

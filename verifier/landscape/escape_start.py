@@ -17,6 +17,7 @@ from verifier.landscape.path import Path
 from verifier.landscape.segment import WeightSegment
 from verifier.landscape.straight_path import segment_and_ray
 from verifier.landscape.zero_loss import prove_zero_loss
+from verifier.network.flags import flags_of
 from verifier.network.initialise import portable_gaussian
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, prove_rank
@@ -129,11 +130,9 @@ class Start:
 
 
 def not_analytic(network: Network) -> str | None:
-    """The name of an activation that is not proved to be real analytic, None if all are."""
-    for layer in network.layers:
-        if layer.activation is not None and not layer.activation.facts.real_analytic.holds:
-            return layer.activation.name
-    return None
+    """Why Psi is not proved to be real analytic in U, None if it is."""
+    obstacles = flags_of(network).obstacles
+    return obstacles[0].words if obstacles else None
 
 
 def descend_from(start: Start, end_u: Array, end_weights: ExactArray, *, kept: bool) -> Path | str:

@@ -27,6 +27,7 @@ from verifier.balls.series import taylor
 from verifier.display import Brief
 from verifier.errors import InputError
 from verifier.landscape.legs import ball_of, between, combination, exact_midpoints
+from verifier.network.layered import NOT_LAYERED
 from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 
@@ -59,21 +60,23 @@ def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
     Parameters
     ----------
     network, samples
-        The network, and the number N of samples: E4 needs M >= N.
+        The network, and the number N of samples: E4 needs N skip units; an output bias is none.
 
     Returns
     -------
     tuple of int and Dense, or str
         Guarantee: a layer is the only one with skip units, has at least N of them, and is read by nothing.
     """
-    index = network.skip_units[0][0]
+    if network.layered is None:
+        return f"does not apply: {NOT_LAYERED}"
+    index, units = network.skip_units[0]
     layer = network.layers[index]
     if len(network.skip_units) != 1 or not isinstance(layer, Dense):
         return "the skip units are not those of one dense layer"
     if any(index in sources for sources in network.sources):
         return f"layer {index}, which has the skip units, is read by another layer"
-    if network.skip_count < samples:
-        return f"M = {network.skip_count} < N = {samples}"
+    if len(units) < samples:
+        return f"M = {len(units)} < N = {samples}"
     return index, layer
 
 

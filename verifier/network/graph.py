@@ -63,7 +63,14 @@ class ParameterView:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """Entries of a node that are columns of Psi: flat indices in increasing order, or all if None."""
+    """Entries of a node that are columns of Psi: flat indices in increasing order, or all if None.
+
+    Examples
+    --------
+    >>> from verifier import Feature
+    >>> Feature(3, (0, 2))
+    Feature(node=3, entries=(0, 2))
+    """
 
     node: int
     entries: tuple[int, ...] | None = None
@@ -140,7 +147,8 @@ class Graph:
             try:
                 known.append(node.shape([known[i] for i in node.reads]))
             except NetworkError as error:
-                raise NetworkError(f"{self.title(index)}: {error}") from None
+                message = str(error).removeprefix(f"{node.kind}: ")
+                raise NetworkError(f"{self.title(index)}: {message}") from None
         return tuple(known)
 
     @cached_property

@@ -24,8 +24,9 @@ from verifier.balls.precision import working_precision
 from verifier.data.samples import SampleSource
 from verifier.display import Card, Decided, Shown
 from verifier.errors import DataError, PrecisionError, needs
+from verifier.network.flags import flags_of
+from verifier.network.layered import NOT_LAYERED
 from verifier.network.network import Array, Network
-from verifier.network.total import activation_not_proved_total
 from verifier.rank.certify import silent
 from verifier.rank.witness_columns import IntArray, plan_columns
 from verifier.rank.witness_proof import Block, WitnessProof, certify_columns
@@ -126,7 +127,8 @@ def prove_witness(
     Parameters
     ----------
     network
-        Any network; columns are taken from dense layers that read the input, or a chain of dense layers.
+        Any network; columns are taken from dense layers that read the input, or a chain of dense layers, of a network
+        of layers alone. An output bias is no such column: N units make Psi, hence [Psi | 1], of full rank.
     source
         The samples, (N, d) with d the network's dimension.
     seed
@@ -166,12 +168,14 @@ def prove_witness(
 
     if source.dimension != network.dimension:
         raise DataError(f"samples have {source.dimension} coordinates, the network's input has {network.dimension}")
-    if network.skip_count < n:
-        return finish(Verdict.UNDECIDED, f"only {network.skip_count} skip units for {n} samples")
-    partial = activation_not_proved_total(network)
-    if partial is not None:
-        text = f"the activation {partial.canonical} is not proved to be defined on all of R, as Psi(U) must be"
-        return finish(Verdict.UNDECIDED, text)
+    if network.layered is None:
+        return finish(Verdict.UNDECIDED, f"W1 and W2 do not apply: {NOT_LAYERED}")
+    units = network.columns - int(network.output_bias)
+    if units < n:
+        return finish(Verdict.UNDECIDED, f"only {units} skip units for {n} samples")
+    partial = flags_of(network).undefined
+    if partial:
+        return finish(Verdict.UNDECIDED, f"Psi(U) must exist for every U, and {partial[0]} everywhere")
     plan = plan_columns(network, n)
     if plan is None:
         return finish(
