@@ -48,7 +48,7 @@ def drop(*path):
 
 DOCUMENTS = {
     "format": (put("format", value="other"), "schema.value"),
-    "version 2": (put("version", value=2), "schema.version"),
+    "version 3": (put("version", value=3), "schema.version"),
     "version true": (put("version", value=True), "schema.version"),
     "semantics": (put("semantics", value="binary64"), "schema.value"),
     "unknown key": (put("extra", value=1), "schema.unknown-key"),
@@ -238,7 +238,7 @@ def headers(header, body):
     yield "shape zero", changed("T.0", shape=[0]), body, "container.tensor"
     yield "shape bool", changed("T.0", shape=[True, 6]), body, "container.tensor"
     yield "shape empty", changed("T.0", shape=[]), body, "container.tensor"
-    yield "shape long", changed("T.0", shape=[1, 1, 1, 3, 2]), body, "container.tensor"
+    yield "shape long", changed("T.0", shape=[1] * 7 + [3, 2]), body, "container.tensor"
     yield "offset reversed", changed("T.0", data_offsets=[end, 0]), body, "container.tensor"
     yield "offset one", changed("T.0", data_offsets=[0]), body, "container.tensor"
     yield "offset beyond", changed("T.0", data_offsets=[len(body), len(body) + end]), body, "container.tensor"
