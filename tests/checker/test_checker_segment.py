@@ -8,14 +8,12 @@ import pytest
 from checker_graph import as_graph
 from flint import arb
 from oracle_graph import psi_oracle
-from planted_graphs import STEPS, random_graph, random_point
+from planted_graphs import random_graph, random_point
 
-from verifier.checker import motion, segment, series
 from verifier.checker.boxes import changes_in_box
 from verifier.checker.common import Rejection, precision
 from verifier.checker.escape import changes
 from verifier.checker.segment import Segment
-from verifier.network.network import Network
 
 SMOOTH = ("tanh", "sigmoid", "softplus", "gelu", "silu", "sin", "square")
 GRID = 256
