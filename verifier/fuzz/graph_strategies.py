@@ -47,6 +47,8 @@ TOKENS: Final = 3
 """Rows of an embedding's table."""
 READING: Final = tuple(kind for kind in KINDS if kind not in ("input", "parameter", "constant"))
 """The kinds that are drawn; leaves come with them."""
+OFTEN: Final = ("attend", "contract", "attend", "normalise", "softmax", "contract")
+"""Kinds that fit few nodes, and are tried more often."""
 RATIONAL: Final = tuple(kind for kind in READING if kind in RATIONAL_KINDS)
 """The kinds that map rational numbers to rational numbers, if their activations do."""
 
@@ -277,7 +279,8 @@ def graphs(
     """
     names = activations if activations is not None else any_activation()
     made = _Drawing(draw, shape, names)
-    for kind in draw(st.lists(st.sampled_from(list(nodes)), min_size=1, max_size=max_nodes)):
+    often = [kind for kind in OFTEN if kind in nodes]
+    for kind in draw(st.lists(st.sampled_from([*nodes, *often]), min_size=1, max_size=max_nodes)):
         before = _kept(made.build)
         try:
             node = STEPS[kind](made)
