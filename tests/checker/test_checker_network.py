@@ -5,11 +5,12 @@ from fractions import Fraction as F
 from random import Random
 
 import pytest
-from checker_writer import Builder
+from checker_writer import Builder, graph
 
 from verifier.checker.common import Rejection, precision
 from verifier.checker.container import Arrays
-from verifier.checker.network import Features, read_network
+from verifier.checker.features import Features
+from verifier.checker.network import read_network
 from verifier.checker.schema import ARRAY, NETWORK
 from verifier.checker.schema import read as read_value
 
@@ -145,7 +146,7 @@ def random_case(seed, padding=False):
             skip = layer["spec"]["skip"]
             psi += values[-1] if skip is True else [values[-1][i] for i in skip or []]
         truth.append(psi)
-    document = {"input_shape": list(shape), "layers": [layer["spec"] for layer in layers], "skip_units": len(truth[0])}
+    document = graph(list(shape), [layer["spec"] for layer in layers], len(truth[0]))
     return builder, builder.exact(inputs), document, truth
 
 
