@@ -96,7 +96,8 @@ def change(random: Random, certificate: Certificate) -> None:
     elif kind < 7:
         change_tensor(random, certificate)
     elif kind == 7:
-        random.choice(document["network"]["layers"])["activation"] = random.choice(ACTIVATIONS)
+        maps = [node for node in document["network"]["nodes"] if node["kind"] == "map"]
+        random.choice(maps)["activation"] = random.choice(ACTIVATIONS)
     elif kind == 8:
         change_data(random, certificate, document["data"])
     else:

@@ -18,7 +18,7 @@ from verifier.landscape.path import Path as LossPath
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
-from verifier.statements.claims.claim import Claim, Interval, MovedLayer, Number
+from verifier.statements.claims.claim import Claim, Interval, MovedParameter, Number
 from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.losses import TC3, LossName
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
@@ -102,14 +102,13 @@ def _segment_and_ray(arrays: ArrayStore, path: LossPath, start_weights: ExactArr
     }
 
 
-def point(arrays: ArrayStore, name: str, network: Network, u: Array, start: Array) -> tuple[MovedLayer, ...]:
-    """Weights and biases of the layers in which U is not as at the start."""
-    views, known, entries = network.views(u), network.views(start), []
-    for index in range(len(network.layers)):
-        names = [f"layer{index}.weight", f"layer{index}.bias"]
-        if names[0] in views and not all(np.array_equal(views[n], known[n]) for n in names):
-            weight, bias = (arrays.exact(f"{name}.{n}", ExactArray.of_floats(views[n])) for n in names)
-            entries.append(MovedLayer(index, weight, bias))
+def point(arrays: ArrayStore, name: str, network: Network, u: Array, start: Array) -> tuple[MovedParameter, ...]:
+    """The free parameters in which U is not as at the start, by node."""
+    entries = []
+    for view in network.parameters:
+        values = view.of(u)
+        if not np.array_equal(values, view.of(start)):
+            entries.append(MovedParameter(view.node, arrays.parameter(f"{name}.{view.name}", values)))
     return tuple(entries)
 
 
@@ -138,10 +137,10 @@ def explicit_witness(arrays: ArrayStore, result: WitnessResult) -> W1 | W2 | Non
     if not result.proved or result.direction is None:
         return None
     direction = arrays.as_it_is("witness.direction", result.direction)
-    chain = (ChainUnit(link.layer, link.unit, Number.of(link.weight), Number.of(link.bias)) for link in result.chain)
+    chain = (ChainUnit(link.node, link.unit, Number.of(link.weight), Number.of(link.bias)) for link in result.chain)
     blocks = (
         Block(
-            layer=block.layer,
+            node=block.node,
             links=block.links,
             weight=Number.of(block.weight),
             units=arrays.integers(f"witness.units{index}", block.units),

@@ -16,18 +16,18 @@ WITHIN = {"W radius": "the same at every U within {radius} of U* in each paramet
 
 
 class ChainUnit(Struct, frozen=True, forbid_unknown_fields=True):
-    """A unit that carries an increasing function of ``<a, x>`` one layer up (W3)."""
+    """A unit of a node that carries an increasing function of ``<a, x>`` one layer up (W3)."""
 
-    layer: Count
+    node: Count
     unit: Count
     weight: Exact
     bias: Exact
 
 
 class Block(Struct, frozen=True, forbid_unknown_fields=True):
-    """Units of one layer with thresholds between consecutive samples, above ``links`` of the chain."""
+    """Units of one node with thresholds between consecutive samples, above ``links`` of the chain."""
 
-    layer: Count
+    node: Count
     links: Annotated[int, Meta(ge=0, le=1000)]
     weight: Exact
     units: TensorName
