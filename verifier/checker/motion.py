@@ -96,15 +96,32 @@ class Moving(Arithmetic):
         right = [arb_mat(m, k, line).transpose() if transposed else arb_mat(k, m, line) for line in lines]
         return [Series(c) for c in zip(*(z.entries() for z in products(left, right)), strict=True)]
 
+    def scores(self, q: Row, k: Row, t: int, c: int, s: int) -> Row:
+        """Return q (k - o)^T, o a row that stands still in the middle of the keys.
+
+        Guarantee: in every row all scores are smaller by one number, which changes no softmax.
+        """
+        return self.product(q, self.around(k, c, s)[0], t, c, s, True)
+
+    def around(self, lines: Row, width: int, count: int) -> tuple[Row, Row]:
+        """Return the rows of a matrix minus a row in their middle, which stands still, and that row."""
+        middles = [(sum((entry.c[0] for entry in lines[k::width]), arb(0)) / count).mid() for k in range(width)]
+        row = [still(middle, self.length) for middle in middles]
+        return [entry - o for entry, o in zip(lines, cycle(row), strict=False)], row
+
     def average(self, weights: Row, values: Row, n: int, k: int, m: int) -> Row:
         """Multiply an n x k matrix whose rows add up to 1 by a k x m matrix.
 
-        Guarantee: P v = P (v - o) + o for every row o; o stands still in the middle of the values.
+        Guarantee: P v = P (v - o) + o for every row o; for each row of P, o stands still near the result.
         """
-        middles = [(sum((value.c[0] for value in values[column::m]), arb(0)) / k).mid() for column in range(m)]
-        rows = [still(middle, self.length) for middle in middles]
-        rest = [value - o for value, o in zip(values, cycle(rows), strict=False)]
-        return [z + o for z, o in zip(self.product(weights, rest, n, k, m, False), cycle(rows), strict=False)]
+        found: Row = []
+        for start in range(0, n * k, k):
+            row = weights[start : start + k]
+            near = arb_mat(1, k, [p.c[0].mid() for p in row]) * arb_mat(k, m, [v.c[0].mid() for v in values])
+            fixed = [still(o.mid(), self.length) for o in near.entries()]
+            rest = [v - o for v, o in zip(values, cycle(fixed), strict=False)]
+            found += [z + o for z, o in zip(self.product(row, rest, 1, k, m, False), fixed, strict=True)]
+        return found
 
     def gate(self, z: Table, a: Table, b: Table) -> Table:
         """Return (1 - z) a + z b.
