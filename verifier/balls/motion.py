@@ -1,28 +1,30 @@
 r"""Psi and its derivative while the hidden parameters move on a straight segment, for a whole ball of times at once.
 
-With ``U(t) = U0 + t (U1 - U0)`` the pre-activations of a layer are ``Z(t) = H(t) W(t) + b(t)`` and
-
-.. math:: Z' = H' W + H W' + b', \qquad (\sigma(Z))' = \sigma'(Z)\, Z'.
-
-Evaluated in ball arithmetic at a ball ``t`` this encloses every value that occurs for a time in the ball.
+With ``U(t) = U0 + t (U1 - U0)`` every node of the network has a value and a derivative in t; in ball arithmetic at a
+ball ``t`` the first-order jets of `verifier.balls.jets` enclose all that occur for a time in the ball.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from flint import arb, arb_mat
+from flint import arb
 
-from verifier.balls.activation import arb_kernel, tree_kernel
+from verifier.balls.ball_arithmetic import BallArithmetic
+from verifier.balls.jets import Jet, Jets
 from verifier.balls.precision import working_precision
+from verifier.balls.tensors import Balls, broadcast
 from verifier.display import Brief
-from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.errors import NetworkError
 from verifier.network.network import Array, Network
-from verifier.network.windows import window_indices
+from verifier.network.nodes import Affine
+from verifier.network.windows import Shape
 
 Rows = list[list[arb]]
+ENTRY = 20
+"""Multiply-adds that take as long as an operation on one entry."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,113 +40,117 @@ class Motion(Brief):
     def features(self, t: arb) -> Rows:
         """Rows of Psi(U(t)).
 
-        Guarantee: each ball contains the exact value for every time in the ball ``t``.
+        Guarantee: each ball contains the exact value for every time in the ball ``t``, or is not finite.
         """
-        return self._picked(self._evaluate(t, False), 0)
+        with working_precision(self.precision):
+            values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t).value)
+            return _features(self.network, self.network.evaluate(values), len(self.inputs))
 
     def jets(self, t: arb) -> tuple[Rows, Rows]:
         """Rows of Psi(U(t)) and of its derivative in t.
 
-        Guarantee: each ball contains the exact value for every time in the ball ``t``.
+        Guarantee: each ball contains the exact value, and the derivative if there is one, for every time in the ball
+        ``t``, or is not finite.
         """
-        values = self._evaluate(t, True)
-        return self._picked(values, 0), self._picked(values, 1)
+        found, count = self._evaluate(t), len(self.inputs)
+        values, slopes = ({i: part(jet) for i, jet in found.items()} for part in (_value, _slope))
+        return _features(self.network, values, count), _features(self.network, slopes, count)
+
+    def node_jets(self, node: int, t: arb) -> tuple[Rows, Rows]:
+        """All entries of one node's tensor, ``(N, size)``, and their derivatives in t.
+
+        Guarantee: as for `jets`.
+        """
+        jet, count = self._evaluate(t, [node])[node], len(self.inputs)
+        return _rows(_value(jet), count), _rows(_slope(jet), count)
 
     def layer_jets(self, layer: int, t: arb) -> tuple[Rows, Rows]:
-        """All units of one layer and their derivatives in t.
+        """All units of one layer of a layered network and their derivatives in t.
 
-        Guarantee: each ball contains the exact value for every time in the ball ``t``.
+        Guarantee: as for `jets`.
+
+        Raises
+        ------
+        NetworkError
+            The network is not layered.
         """
-        return self._evaluate(t, True)[layer]
+        layered = self.network.layered
+        if layered is None:
+            raise NetworkError("motion: the network is not made of layers alone; ask for a node instead of a layer")
+        return self.node_jets(layered.outputs[layer], t)
 
-    def _picked(self, values: list[tuple[Rows, Rows]], part: int) -> Rows:
-        """The skip units of every sample."""
-        picked = [(values[index][part], units) for index, units in self.network.skip_units]
-        return [[v for rows, units in picked for v in _take(rows[i], units)] for i in range(len(self.inputs))]
-
-    def _evaluate(self, t: arb, slopes: bool) -> list[tuple[Rows, Rows]]:
+    def _evaluate(self, t: arb, wanted: Sequence[int] | None = None) -> dict[int, Jet]:
         with working_precision(self.precision):
-            network = self.network
-            first, last = network.views(self.start), network.views(self.end)
-            x = self.inputs.tolist()
-            inputs = [[arb(v) for v in row] for row in x]
-            still = [[arb(0)] * len(row) for row in x] if slopes else []
-            values: list[tuple[Rows, Rows]] = []
-            for index, layer in enumerate(network.layers):
-                parts = [(inputs, still) if s == "input" else values[int(s)] for s in network.sources[index]]
-                z = _join([part[0] for part in parts])
-                dz = _join([part[1] for part in parts]) if slopes else []
-                values.append(_layer(network, index, layer, z, dz, first, last, t))
-            return values
+            values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t).value)
+            jets = Jets(values, lambda name, shape: self._moving(name, shape, t))
+            return self.network.evaluate(jets, wanted)
+
+    def _moving(self, name: str, shape: Shape, t: arb) -> Jet:
+        """A parameter at the times t, and how it moves."""
+        first, last = (self.network.view(u, name).ravel() for u in (self.start, self.end))
+        a = [arb(v) for v in first.tolist()]
+        if (first == last).all():
+            return Jet(Balls(1, shape, a))
+        rate = [arb(q) - p for p, q in zip(a, last.tolist(), strict=True)]
+        return Jet(Balls(1, shape, [p + d * t for p, d in zip(a, rate, strict=True)]), Balls(1, shape, rate))
 
 
-def _take(row: list[arb], units: tuple[int, ...]) -> list[arb]:
-    return row if len(units) == len(row) else [row[unit] for unit in units]
+@dataclass(frozen=True, repr=False)
+class Box(Brief):
+    """All parameters near ``u`` of shape ``(p,)``, on samples ``(N, d)``; both finite, exact."""
+
+    network: Network
+    u: Array
+    inputs: Array
+    precision: int
+
+    def features(self, radius: arb, rows: slice = slice(None)) -> Rows:
+        """Rows of Psi(U') for the samples ``rows``.
+
+        Guarantee: each ball contains the exact value for every U' with ``|U'_k - U_k| <= radius``, or is not finite.
+        """
+        inputs = self.inputs[rows]
+
+        def around(name: str, shape: Shape) -> Balls:
+            return Balls(1, shape, [arb(v, radius) for v in self.network.view(self.u, name).ravel().tolist()])
+
+        with working_precision(self.precision):
+            found = self.network.evaluate(BallArithmetic(inputs, around, rows.start or 0))
+            return _features(self.network, found, len(inputs))
 
 
-def _join(parts: list[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
-    return [[v for piece in row for v in piece] for row in zip(*parts, strict=True)]
+def ball_work(network: Network) -> float:
+    """Estimate the ball multiply-adds of evaluating a network on one sample."""
+    total, shapes = 0.0, network.node_shapes
+    for node, shape in zip(network.nodes, shapes, strict=True):
+        inner = ENTRY
+        if isinstance(node, Affine):
+            inner += math.prod(shapes[node.weight][1:])
+        elif node.kind in ("contract", "attend"):
+            inner += shapes[node.reads[0]][-1] + shapes[node.reads[1]][-2] * (node.kind == "attend")
+        total += math.prod(shape) * inner
+    return total
 
 
-def _between(first: Any, last: Any, t: arb) -> tuple[arb_mat, arb_mat]:
-    """The transposed matrix ``first + t (last - first)`` and its derivative."""
-    rows, columns = first.shape
-    a = arb_mat(rows, columns, first.ravel().tolist()).transpose()
-    b = arb_mat(rows, columns, last.ravel().tolist()).transpose()
-    return a + (b - a) * t, b - a
+def _value(jet: Jet) -> Balls:
+    return jet.value
 
 
-def _layer(
-    network: Network,
-    index: int,
-    layer: Dense | Conv | AvgPool,
-    z: Rows,
-    dz: Rows,
-    first: dict[str, Array],
-    last: dict[str, Array],
-    t: arb,
-) -> tuple[Rows, Rows]:
-    sources = network.source_shapes(index)
-    shape = (sum(s[0] for s in sources), *sources[0][1:])
-    if isinstance(layer, AvgPool):
-        return _pool(layer, shape, z), _pool(layer, shape, dz)
-    if isinstance(layer, Dense):
-        windows = [list(range(len(z[0])))]
-    else:
-        windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
-        if layer.padding:  # windows in the padding read this exact zero, which does not move
-            z, dz = [[*row, arb(0)] for row in z], [[*row, arb(0)] for row in dz]
-    filters, names = network.shapes[index][0], (f"layer{index}.weight", f"layer{index}.bias")
-    weight, dweight = _between(first[names[0]].reshape(filters, -1), last[names[0]].reshape(filters, -1), t)
-    bias, dbias = _between(first[names[1]].reshape(filters, -1), last[names[1]].reshape(filters, -1), t)
-    patches = _patches(z, windows)
-    pre = (patches * weight).tolist()
-    kernel = arb_kernel(layer.activation)
-    positions, tied = len(windows), bias.nrows() == 1
-    order = [(f, p) for f in range(filters) for p in range(positions)]
-    shifts = [bias[0 if tied else p, f] for f, p in order]
-    values, slopes = [], []
-    sums = [[pre[i * positions + p][f] + b for (f, p), b in zip(order, shifts, strict=True)] for i in range(len(z))]
-    for row in sums:
-        values.append([kernel(s) for s in row])
-    if dz:
-        derivative = tree_kernel(layer.activation.derivative_tree)
-        moved = (_patches(dz, windows) * weight + patches * dweight).tolist()
-        drifts = [dbias[0 if tied else p, f] for f, p in order]
-        for i, row in enumerate(sums):
-            rates = [moved[i * positions + p][f] + d for (f, p), d in zip(order, drifts, strict=True)]
-            slopes.append([derivative(s) * r for s, r in zip(row, rates, strict=True)])
-    return values, slopes
+def _slope(jet: Jet) -> Balls:
+    return Balls(1, jet.value.shape, [arb(0)] * jet.value.size) if jet.slope is None else jet.slope
 
 
-def _patches(rows: Rows, windows: list[list[int]]) -> arb_mat:
-    return arb_mat([[row[j] for j in window] for row in rows for window in windows])
+def _features(network: Network, values: dict[int, Balls], count: int) -> Rows:
+    """The features of every sample, in the order of Psi's columns."""
+    parts = [(_rows(values[f.node], count), f.entries) for f in network.features]
+    return [[v for rows, units in parts for v in _take(rows[i], units)] for i in range(count)]
 
 
-def _pool(layer: AvgPool, shape: tuple[int, ...], rows: Rows) -> Rows:
-    plane = math.prod(shape[1:])
-    windows = window_indices((1, *shape[1:]), layer.kernel, layer.steps)
-    groups = [[c * plane + j for j in window] for c in range(shape[0]) for window in windows]
-    return [[sum((row[j] for j in group), arb(0)) / len(group) for group in groups] for row in rows]
+def _rows(value: Balls, count: int) -> Rows:
+    """A row for each sample."""
+    entries = broadcast(value, count, value.shape)
+    return [entries[i * value.size : (i + 1) * value.size] for i in range(count)]
+
+
+def _take(row: list[arb], units: tuple[int, ...] | None) -> list[arb]:
+    return row if units is None else [row[unit] for unit in units]

@@ -132,18 +132,15 @@ def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | No
     )
 
 
-def explicit_witness(arrays: ArrayStore, network: Network, result: WitnessResult) -> W1 | W2 | None:
+def explicit_witness(arrays: ArrayStore, result: WitnessResult) -> W1 | W2 | None:
     """W1 or W2: the parameters that the construction names; None if it was not proved."""
-    if not result.proved or result.direction is None or network.layered is None:
+    if not result.proved or result.direction is None:
         return None
-    outputs = network.layered.outputs
     direction = arrays.as_it_is("witness.direction", result.direction)
-    chain = (
-        ChainUnit(outputs[link.layer], link.unit, Number.of(link.weight), Number.of(link.bias)) for link in result.chain
-    )
+    chain = (ChainUnit(link.node, link.unit, Number.of(link.weight), Number.of(link.bias)) for link in result.chain)
     blocks = (
         Block(
-            node=outputs[block.layer],
+            node=block.node,
             links=block.links,
             weight=Number.of(block.weight),
             units=arrays.integers(f"witness.units{index}", block.units),

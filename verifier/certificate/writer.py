@@ -35,7 +35,7 @@ from verifier.network.arguments import given_parameters
 from verifier.network.network import Array, Network
 from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
-from verifier.rank.rational import rational_activations
+from verifier.rank.exact_arithmetic import rational_activations
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
@@ -300,7 +300,7 @@ class CertificateBuilder:
 
     def add_witness(self, result: WitnessResult) -> None:
         """Add W1 or W2 if it was proved."""
-        claim = claims.explicit_witness(self._arrays, self._net, result)
+        claim = claims.explicit_witness(self._arrays, result)
         if claim is not None:
             self._claim(claim)
 

@@ -62,7 +62,7 @@ def changes(network: Any, moved: Any) -> Changes:
     """Return what the parameters change by, node by node."""
     found = {}
     for old, new in zip(network.nodes, moved.nodes, strict=True):
-        if new is not old:
+        if old.kind == "parameter" and new is not old:
             found[old.number] = (new.exact.balls() - old.exact.balls()).entries()
     return found
 

@@ -89,8 +89,9 @@ def own_parameter(node: Any, readers: Any) -> bool:
 def unit_layer(network: Any, node: Any, readers: Any) -> Any:
     """Return the affine node of units with weights and biases of their own whose output is this node, or None.
 
-    Guarantee: the node is the activation of the affine node; its weights and biases are different parameters that
-    nothing else reads, and no feature shows them.
+    Guarantee: the node is the activation of the affine node, and the only node that reads it; its weights and biases
+    are different parameters that nothing else reads; no feature shows any of these. Were a second activation applied to
+    the affine node, units of both would have the same weights: such units are not their own.
     """
     if node.kind != "map":
         return None
@@ -100,14 +101,15 @@ def unit_layer(network: Any, node: Any, readers: Any) -> Any:
     weight, bias = (network.nodes[read] for read in inner.reads[-2:])
     own = len({weight.number, bias.number, *inner.reads[:-2]}) == len(set(inner.reads[:-2])) + 2
     own = own and own_parameter(weight, readers) and own_parameter(bias, readers)
-    shown = {feature.node for feature in network.features} & {weight.number, bias.number}
+    own = own and readers[inner.number] == 1
+    shown = {feature.node for feature in network.features} & {inner.number, weight.number, bias.number}
     return inner if own and not shown else None
 
 
 def units_of(network: Any, node: Any, readers: Any) -> Any:
     """Return a dense or convolutional layer, the nodes that it reads, and the nodes that it consists of; or None."""
     inner = unit_layer(network, node, readers)
-    if inner is None or readers[inner.number] > 1 or inner.number in {feature.node for feature in network.features}:
+    if inner is None:
         return None
     dense = inner.over == "all"
     plain = dense or (inner.window is not None and inner.over.groups == 1 and set(inner.over.dilation) <= {1})
