@@ -245,7 +245,34 @@ def bias_and_mirrored_units() -> Certificate:
     return certificate
 
 
+@accepted("R5 for every U: a final LayerNorm's three columns and the output bias are linearly dependent")
+def norm_and_a_bias() -> Certificate:
+    """Gain (1, 2, 4), shift (0, 1, -1): sum_j (y_j - shift_j) / gain_j = 0 for every sample."""
+    certificate = started([[1, 0, 0], [0, 2, 0], [0, 1, 3], [1, 4, 2]], None, [3])
+    certificate.add(node("normalise", [0], epsilon=["1", "2"], centre=True))
+    certificate.add(certificate.parameter("norm.weight", [1, 2, 4]), certificate.parameter("norm.bias", [0, 1, -1]))
+    certificate.add(node("multiply", [1, 2]), node("add", [4, 3]))
+    finished(certificate, 5, 4)
+    certificate.feature(certificate.add(certificate.constant("output bias", [1])))
+    certificate.claim("R5", reason="every-u", rank_at_most=3)
+    return certificate
+
+
 # ---------------------------------------------------------------- what is false of them
+
+
+def less_bias(certificate: Certificate, document: Json) -> None:
+    """Take the output bias away: the columns add up to a constant that is none of them."""
+    certificate.nodes.pop()
+    document["network"]["features"].pop()
+    document["network"]["columns"] = 3
+    document["claims"][0]["rank_at_most"] = 2
+
+
+reject = rejections("norm-and-a-bias")
+reject("norm-and-a-bias-below", "R5.bound: two dimensions and the constant", claim("rank_at_most", to=2))
+reject("norm-without-its-centre", "R5.bound: RMSNorm has no such relation", nodes(1, "centre", to=False))
+reject("norm-without-the-bias", "R5.bound: three columns, without the ones", less_bias)
 reject = rejections("steps-and-a-bias")
 reject("w1-of-the-bias", "witness.layer: the column of ones is no unit", claim("blocks", 0, "node", to=5))
 reject = rejections("bias-and-mirrored-units")
