@@ -1,8 +1,8 @@
 """The operations of arithmetic.py on functions of the time: every node while the parameters move.
 
 Glossary: the numbers of a table are here series (series.py), Taylor coefficients in the time up to some order. Where
-kinks are allowed only values and difference quotients are followed: then c_1 contains (x(t) - x(s)) / (t - s) for all
-times s and t, which obeys the rules of the derivative, by the mean value theorem.
+kinks are allowed (boxes.py) only values and changes are followed: c_1 contains x' - x, where x and x', both in c_0, are
+the values before and after a change of U. By the mean value theorem it obeys the rules of the derivative.
 """
 
 from collections.abc import Callable
