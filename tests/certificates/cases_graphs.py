@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction as F
 from typing import Any
 
-from cases_accepted import SAMPLES, UNIT, ZERO, claim_rank, path_keys
+from cases_accepted import SAMPLES, UNIT, ZERO, claim_rank, path_keys, plane
 from cases_rejected import both, claim, exact, nodes, setting, unclaim
 from make import Certificate, Json, accepted, dyadic, node, output_of, rejections
 
@@ -258,7 +258,24 @@ def norm_and_a_bias() -> Certificate:
     return certificate
 
 
+@accepted("Z2, B1, C3 of units max(0, t): a kink does no harm to continuity")
+def kinks_in_a_ball() -> Certificate:
+    certificate = plane([0, 1])
+    certificate.nodes[output_of(0)]["activation"] = "Max(0, t)"
+    claim_rank(certificate)
+    weights = certificate.exact([[2, 0], [0, 2]])
+    certificate.claim("Z2", precision=64, output_weights=weights, gamma=dyadic(2), radius=dyadic("1/16"))
+    certificate.claim("B1", radius=dyadic("1/16"))
+    keys = {"unit": 0, "output": 1, "curvature_lower": dyadic("1/16")}
+    certificate.claim("C3", precision=64, start_weights=certificate.exact(ZERO), **keys)
+    return certificate
+
+
 # ---------------------------------------------------------------- what is false of them
+reject = rejections("kinks-in-a-ball")
+reject("kinks-z2-radius-1", "Z2.change: the units may become 0", claim("radius", to=dyadic(1), number=1))
+reject("kinks-b1-radius-1", "B1.change: the units may become 0", claim("radius", to=dyadic(1), number=2))
+reject("kinks-w0", "W0.analytic: ReLU", lambda c, d: c.claim("W0"))
 
 
 def less_bias(certificate: Certificate, document: Json) -> None:

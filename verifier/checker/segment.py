@@ -50,6 +50,15 @@ def differentiable(node: Any, kinks: bool = False) -> tuple[Function, Function]:
         raise Rejection(path, "network.expression", message, node.activation.text) from None
 
 
+def has_kinks(node: Any) -> bool:
+    """Return whether the activation of a node, or of a layer, uses Abs, Max or Min: it may have no derivative."""
+    try:
+        build(node.activation.tree, SERIES)
+    except KeyError:
+        return True
+    return False
+
+
 def pieces(count: int) -> Iterator[arb]:
     """Yield equal balls of times that cover [0, 1]."""
     for piece in range(count):
