@@ -256,8 +256,8 @@ TAMPERED: dict[str, tuple[str, Change, str]] = {
         set_at(*NODES, 4, "activation", value="1/(t - t)"),
         "features.finite",
     ),
-    "node reads itself": ("full", set_at(*NODES, 3, "reads", value=[3, 1, 2]), "schema.value"),
-    "node reads nothing": ("full", set_at(*NODES, 3, "reads", value=[]), "network.node|schema.value"),
+    "node reads itself": ("full", set_at(*NODES, 3, "reads", value=[3, 1, 2]), "network.reads"),
+    "node reads nothing": ("full", set_at(*NODES, 3, "reads", value=[]), "network.reads"),
     "weights and biases exchanged": ("full", set_at(*NODES, 3, "reads", value=[0, 2, 1]), "network.node"),
     "biases left out": ("full-rank", set_at(*NODES, 3, value=WITHOUT_BIAS), "R1.residual"),
     "stride changed": ("conv", set_at(*NODES, 3, "over", "stride", value=[1, 1]), "network.node"),
@@ -266,10 +266,10 @@ TAMPERED: dict[str, tuple[str, Change, str]] = {
     "kernel exchanged": ("conv", set_at(*NODES, 5, "kernel", value=[2, 1]), "network.node"),
     "mean exchanged for maximum": ("conv-rank", set_at(*NODES, 5, "how", value="max"), "R1.residual"),
     "shape of the biases exchanged": ("conv", set_at(*NODES, 2, "shape", value=[2]), "shape"),
-    "weights without values": ("full", set_at(*NODES, 1, "values", value=None), "network.node"),
+    "weights without values": ("full", set_at(*NODES, 1, "values", value=None), "network.values"),
     "columns shifted": ("conv-rank", set_at(*FEATURES, 1, "entries", value=[0, 2]), "R1.residual"),
     "columns repeated": ("conv", set_at(*FEATURES, 1, "entries", value=[3, 3]), "network.features"),
-    "column out of range": ("conv", set_at(*FEATURES, 1, "entries", value=[0, 99]), "schema.value"),
+    "column out of range": ("conv", set_at(*FEATURES, 1, "entries", value=[0, 99]), "network.features"),
     "features exchanged": ("conv-rank", exchange_features, "R1.residual|network.features"),
     "version of the future": ("full", set_at("version", value=3), "schema.version"),
     "version of the past": ("full", set_at("version", value=1), "schema.version"),
@@ -358,13 +358,13 @@ def cut_short(source: Path, target: Path) -> None:
 def duplicate_key(source: Path, target: Path) -> None:
     arrays = source.with_suffix(".safetensors")
     target.with_name(arrays.name).write_bytes(arrays.read_bytes())
-    target.write_text(source.read_text().replace('"version": 1,', '"version": 1, "version": 1,', 1))
+    target.write_text(source.read_text().replace('"version": 2,', '"version": 2, "version": 2,', 1))
 
 
 def not_a_number(source: Path, target: Path) -> None:
     arrays = source.with_suffix(".safetensors")
     target.with_name(arrays.name).write_bytes(arrays.read_bytes())
-    target.write_text(source.read_text().replace('"version": 1,', '"version": NaN,', 1))
+    target.write_text(source.read_text().replace('"version": 2,', '"version": NaN,', 1))
 
 
 def half_a_document(source: Path, target: Path) -> None:

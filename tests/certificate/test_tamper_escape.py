@@ -135,7 +135,7 @@ TAMPERED: dict[str, tuple[str, Change, str]] = {
     "E1: kappa too small": ("E1", scale_claim("kappa", 1, -12), "P1.segment"),
     "E1: gamma too large": ("E1", scale_claim("gamma", 1, 6), "E1.margin"),
     "E1: zero pieces": ("E1", set_at("claims", 0, "pieces", value=0), "schema.value"),
-    "E1: a node that is not there": ("E1", set_at("claims", 0, "moved", 0, "node", value=50), "network.node"),
+    "E1: a node that is not there": ("E1", set_at("claims", 0, "moved", 0, "node", value=50), "network.parameter"),
     "E1: labels exchanged": ("E1", swap_labels, "E1.margin|E1.descent|P1.segment"),
     "E2: twin no longer equal at the start": ("E2", put("layer1.bias.0", 3, 0.75), "E2.reroute|E2.carry"),
     "E2: outgoing weights not handed over": ("E2", forget("rerouted"), "E2.carry"),

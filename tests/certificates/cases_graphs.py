@@ -253,11 +253,12 @@ reject("r5-below-bias-and-mirrors", "R5.bound: a constant and a unit", claim("ra
 reject = rejections("bias-and-fewer-units")
 reject("r5-without-counting-the-bias", "R5.bound: M is 2", claim("rank_at_most", to=1))
 reject = rejections("residual")
-reject("residual-without-its-arc", "R1.residual: the features are 2 tanh(x)", nodes(5, "reads", to=[4, 4]))
+reject("residual-without-its-arc", "Z1.margin: the features are 2 tanh(x)", nodes(5, "reads", to=[4, 4]))
 reject("residual-that-adds-weights", "network.features: two columns, not four", nodes(5, "reads", to=[0, 1, 2, 4]))
 reject("residual-ball-too-large", "Z2.change: the weights may become negative", claim("radius", to=dyadic(2), number=3))
 reject("residual-rank-ball-too-large", "B1.change: the rows may become equal", claim("radius", to=dyadic(2), number=4))
-reject("residual-e1-that-rises", "E1.descent: V moves further", claim("moved_weights", to=exact(UNIT), number=7))
+WRONG = claim("moved_weights", to=exact([[0, 1], [1, 0]]), number=7)
+reject("residual-e1-that-rises", "E1.descent: V moves to the wrong side", WRONG)
 
 
 def name_a_unit(certificate: Certificate, document: Json) -> None:
@@ -268,9 +269,11 @@ def name_a_unit(certificate: Certificate, document: Json) -> None:
     certificate.claim("W1", precision=64, direction=direction, chain=[], radius=None, blocks=[block])
 
 
-reject("w1-of-no-layer", "witness.layer: the residual's inner units are no features", name_a_unit)
+reject("w1-of-no-layer", "W1.units: the residual's inner units are no features", name_a_unit)
 reject(
-    "e4-of-no-layer", "E4.layers: the features are no units", lambda c, d: c.claim("E4", precision=64, separating=None)
+    "e4-of-no-layer",
+    "network.layered: the features are no units",
+    lambda c, d: c.claim("E4", precision=64, separating=None),
 )
 reject("r6-of-a-residual", "R6.rational: tanh(1) is no rational number", lambda c, d: c.claim("R6", rank=2))
 
@@ -279,15 +282,15 @@ MASK = "network.mask: a row of zeros and ones, with a 1"
 reject("mask-row-of-zeros", MASK, nodes(3, "values", to=exact([[0, 0], [1, 1]])))
 reject("mask-of-two", MASK, nodes(3, "values", to=exact([[2, 0], [1, 1]])))
 reject("mask-of-a-half", MASK, nodes(3, "values", to=exact([["1/2", 0], [1, 1]])))
-reject("mask-that-sees-ahead", "R1.residual: another mask", nodes(3, "values", to=exact([[1, 1], [1, 1]])))
+reject("mask-that-sees-ahead", "P1.start-loss: another mask", nodes(3, "values", to=exact([[1, 1], [1, 1]])))
 reject(
     "mask-of-another-shape", "network.node: three keys for two", nodes(3, to=lambda c: c.constant("mask", [[1, 0, 0]]))
 )
 reject("mask-that-moves", "network.reads: a mask must not depend on U", nodes(4, "reads", 3, to=1))
-reject("scores-times-another-factor", "R1.residual: sqrt(1/2), not 1", nodes(4, "square", to=["1", "1"]))
+reject("scores-times-another-factor", "R1.residual: sqrt(1/2), not 1/8", nodes(4, "square", to=["1", "64"]))
 reject("scores-times-0", "schema.value: a factor above 0", nodes(4, "square", to=["0", "1"]))
-reject("norm-without-centre", "R1.residual: another normalisation", nodes(6, "centre", to=False))
-reject("norm-with-another-epsilon", "R1.residual: another normalisation", nodes(6, "epsilon", to=["1", "2"]))
+reject("norm-without-centre", "P1.start-loss: another normalisation", nodes(6, "centre", to=False))
+reject("norm-with-another-epsilon", "P1.start-loss: another normalisation", nodes(6, "epsilon", to=["1", "2"]))
 reject("norm-with-negative-epsilon", "schema.value: epsilon >= 0", nodes(6, "epsilon", to=["-1", "4"]))
 reject("reshape-to-five", "network.node: four entries", nodes(11, "shape", to=[5]))
 reject("value-weight-of-another-shape", "shape: the document says 2 x 2", nodes(1, "values", to=exact([[1, 0]])))
@@ -299,7 +302,7 @@ reject("attention-e3-too-low", "E3.sublevel: the loss moves", claim("epsilon", t
 
 reject = rejections("recurrent")
 reject("weights-that-vary", "network.node: an affine node's weights depend on no sample", nodes(6, "reads", 1, to=0))
-reject("gate-the-other-way", "R1.residual: z and 1 - z are exchanged", nodes(16, "reads", to=[13, 15, 10]))
+reject("gate-the-other-way", "E3.margin: z and 1 - z are exchanged", nodes(16, "reads", to=[13, 15, 10]))
 reject("scaled-by-0", "schema.value: a factor is not 0", nodes(17, "factor", to=["0", "1"]))
 reject("factor-over-minus-1", "schema.value: a denominator is positive", nodes(17, "factor", to=["1", "-1"]))
 reject("take-of-nothing", "schema.value: at least one entry", nodes(11, "entries", to=[]))
@@ -339,7 +342,7 @@ reject("feature-of-no-node", "schema.value: there are six nodes", setting("netwo
 reject = rejections("bias-carries")
 reject(
     "a-zero-column-carries",
-    "E2.carry: V0 has margins of a constant column that is 0 and another that moves",
+    "network.layered: a constant column that is not 1 is no output bias",
     both(
         nodes(5, "values", to=exact([0])),
         nodes(2, "values", to=exact([1])),

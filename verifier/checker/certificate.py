@@ -11,13 +11,14 @@ import flint
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
-from .escape import check_escape, check_gateway
+from .escape import check_escape
 from .exact import check_exact_rank, check_inseparable
 from .features import Features
 from .flags import check_generic, needs_samples
 from .limits import Limits, effective, look_at_all, run_limited
 from .losses import LossClaim
 from .network import cut_blocks, read_network
+from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
 from .schema import document as read_document
 from .structure import check_structure

@@ -238,7 +238,7 @@ class Balls(Arithmetic):
     def inverse_root(self, node: Any, x: Table) -> Table:
         """Return 1 / sqrt(x + epsilon); of balls that are not certainly above 0, a ball that is not finite."""
         epsilon = arb(node.epsilon)
-        return [[inverse_root(entry + epsilon) for entry in row] for row in x]
+        return [[inverse_root(entry, epsilon) for entry in row] for row in x]
 
     def normalise(self, node: Any, numbers: Row) -> Row:
         """Return (x - c) / sqrt(mean (x - c)^2 + epsilon), c the mean of the numbers or 0.
@@ -250,7 +250,7 @@ class Balls(Arithmetic):
             centre = sum(numbers, arb(0)) / count
             numbers = [number - centre for number in numbers]
         squares = sum((number * number for number in numbers), arb(0)) / count
-        factor = inverse_root(squares.max(arb(0)) + arb(node.epsilon))
+        factor = inverse_root(squares, arb(node.epsilon), 0)
         bound = arb(count).sqrt().upper()
         return [clipped(number * factor, -bound, bound) for number in numbers]
 
@@ -272,14 +272,17 @@ class Balls(Arithmetic):
         return int(number.unique_fmpz()) if number.is_exact() and number.is_integer() else None
 
 
-def inverse_root(x: arb) -> arb:
-    """Return 1 / sqrt(x), a decreasing function, of wide balls by their endpoints; not finite unless x > 0."""
-    if not x > 0:
-        return arb("nan")
-    found = x.rsqrt()
-    if x.rad() < WIDE * x.abs_lower():
-        return found
-    return x.lower().rsqrt().union(x.upper().rsqrt())
+def inverse_root(x: arb, epsilon: arb, least: Any = None) -> arb:
+    """Return 1 / sqrt(x + epsilon), a decreasing function, of wide balls by their endpoints.
+
+    Guarantee: the result contains it for every x in the ball that is at least `least` (None: for every x), or is not
+    finite, which it is unless all these x + epsilon are above 0.
+    """
+    if x.rad() < WIDE * x.abs_lower() and x > 0:
+        return (x + epsilon).rsqrt()
+    low, high = x.lower() if least is None else x.lower().max(arb(least)), x.upper()
+    ends = [end + epsilon for end in (low, high)]
+    return ends[0].rsqrt().union(ends[1].rsqrt()) if all(end > 0 for end in ends) else arb("nan")
 
 
 def clipped(x: arb, low: arb, high: arb) -> arb:
@@ -291,7 +294,7 @@ class Features(Balls):
     """Evaluates the network in ball arithmetic at the working precision at which it was made."""
 
     def __init__(self, network: Any, still: bool = False) -> None:
-        """Evaluate what does not depend on the sample; if `still`, then only what does not depend on U, here and later."""
+        """Evaluate what does not depend on the sample; if `still`, then, here and later, only what does not move."""
         super().__init__()
         self.network, self.still = network, still
         self.inputs = None if network.inputs is None else Inputs(network.inputs)

@@ -18,6 +18,7 @@ from .network import cut_blocks
 from .nodes import affine_parts, has_mask, seen_places, token_rows
 from .sentences import sentence
 
+WHERE = {0: "R", NOWHERE_NEGATIVE: "t >= 0", POSITIVE: "t > 0"}
 DATA_BITS = 128  # working precision at which nodes that do not depend on U are evaluated to see that they are defined
 
 
@@ -95,51 +96,48 @@ SIGNS: dict[str, Callable[[Any, list[int]], int]] = {
 }
 
 
-def fact_of(node: Any, read: list[Fact], inputs: Any) -> Fact:
-    """Return what is known of a node, from what is known of those that it reads.
+def leaf_fact(node: Any, inputs: Any) -> Fact:
+    """Return what is known of the input, a parameter or a constant."""
+    if node.kind == "input":
+        known_inputs = inputs is not None and min(map(int, inputs.integers.entries())) >= 0
+        return Fact(True, True, NOWHERE_NEGATIVE if known_inputs else 0)
+    return Fact(True, True, own_sign(node) if node.kind == "constant" else 0)
+
+
+def own_fact(node: Any, signs: list[int]) -> Fact:
+    """Return what is known of a node if all that it reads is defined and analytic and has these signs.
 
     Guarantee: sums, products, softmax and attention (whose denominators are sums of exponentials, one at least) are
-    analytic where what they read is; so are activations that are analytic at every number of the known sign, 1 / sqrt(x
-    + epsilon) if x + epsilon > 0, and normalisation with epsilon > 0, as a mean of squares is at least 0. A maximum is
-    continuous only.
+    analytic in what they read; so are activations that are analytic at every number of the known sign, 1 / sqrt(x +
+    epsilon) if x + epsilon > 0, and normalisation with epsilon > 0, as a mean of squares is at least 0. A maximum is
+    defined, but not analytic.
     """
-    if node.kind == "input":
-        return Fact(
-            True, True, 0 if inputs is None or min(map(int, inputs.integers.entries())) < 0 else NOWHERE_NEGATIVE
-        )
-    if node.kind == "parameter":
-        return Fact(True, True)
-    if node.kind == "constant":
-        return Fact(True, True, own_sign(node))
-    undefined = next((fact for fact in read if not fact.defined), None)
-    rough = next((fact for fact in read if not fact.analytic), None)
-    defined = analytic = True
-    reason = ""
     if node.kind == "map":
-        found = known(node.activation.tree, read[0].sign)
-        defined, analytic, sign = found.total, found.analytic, found.sign
-        reason = f"the activation {node.activation.text[:100]}"
-        if node.shape == node.shapes[0] and read[0].sign == 0:
-            reason += " is not proved to be analytic on R" if defined else " is not proved to be defined on R"
-        else:
-            reason += " is not proved to be analytic where it is used"
-    else:
-        sign = SIGNS[node.kind](node, [fact.sign for fact in read])
+        found, where = known(node.activation.tree, signs[0]), WHERE[signs[0]]
+        message = f"the activation {node.activation.text[:100]} is not proved to be"
+        reason = f"{message} analytic on {where}" if found.total else f"{message} defined on {where}"
+        return Fact(found.total, found.analytic, found.sign, "" if found.analytic else reason)
+    sign = SIGNS[node.kind](node, signs)
     if node.kind == "inverse-root" and sign != POSITIVE:
-        defined = analytic = False
-        reason = "1 / sqrt(x + epsilon): x + epsilon is not proved to be above 0"
+        return Fact(False, False, sign, "x + epsilon is not proved to be above 0")
     if node.kind == "normalise" and not node.epsilon > 0:
-        defined = analytic = False
-        reason = "normalisation with epsilon = 0 is not defined where all numbers are equal"
+        return Fact(False, False, sign, "epsilon = 0: not defined where all numbers are equal")
     if node.kind in ("reduce", "pool") and node.how == "max":
-        analytic, reason = False, "a maximum is not analytic"
-    own = f"{node.path} ({node.kind}): {reason}"
-    first = undefined or (rough if defined else None)
-    if first is None and not (defined and analytic):
-        return Fact(defined, False, sign, own)
-    if first is not None:
-        return Fact(defined and undefined is None, False, sign, first.reason)
+        return Fact(True, False, sign, "a maximum is not analytic")
     return Fact(True, True, sign)
+
+
+def fact_of(node: Any, read: list[Fact], inputs: Any) -> Fact:
+    """Return what is known of a node, from what is known of those that it reads: all must be defined, or analytic."""
+    if not read:
+        return leaf_fact(node, inputs)
+    own = own_fact(node, [fact.sign for fact in read])
+    defined = own.defined and all(fact.defined for fact in read)
+    analytic = own.analytic and all(fact.analytic for fact in read)
+    reasons = [fact.reason for fact in read if fact.reason]
+    if own.reason and (not own.defined or not reasons):
+        reasons = [f"{node.path} ({node.kind}): {own.reason}"]
+    return Fact(defined, analytic, own.sign, reasons[0] if reasons else "")
 
 
 def facts(network: Any) -> list[Fact]:
@@ -150,7 +148,7 @@ def facts(network: Any) -> list[Fact]:
     found: list[Fact] = []
     for node in network.nodes:
         fact = fact_of(node, [found[read] for read in node.reads], network.inputs)
-        found.append(fact if node.moves else Fact(True, True, fact.sign))
+        found.append(fact if node.moves else Fact(defined=True, analytic=True, sign=fact.sign))
     return found
 
 
@@ -160,14 +158,14 @@ def chosen_by(node: Any) -> int | None:
 
 
 def needs_samples(network: Any) -> bool:
-    """Return whether something that does not depend on U must be seen to have a value, or a right one, on the samples."""
+    """Return whether something that depends on the samples and not on U must be evaluated to see that it is valid."""
     computed = any(node.varies and not node.moves and node.reads for node in network.nodes)
     chosen = [chosen_by(node) for node in network.nodes]
     return computed or any(network.nodes[read].varies for read in chosen if read is not None)
 
 
 def require_values(network: Any) -> None:
-    """Guarantee: on return the nodes that do not depend on U have values on every sample; masks and tokens are valid."""
+    """Guarantee: on return what does not depend on U has values on every sample; masks and tokens are valid."""
     with precision(DATA_BITS):
         features = Features(network, still=True)
         if not needs_samples(network):
@@ -186,11 +184,10 @@ def require_chosen(network: Any, features: Features, values: dict[int, Table]) -
 
 
 def require_total(network: Any, label: str) -> None:
-    """Guarantee: on return every node is defined for every U, on every sample, so that Psi(U) is defined for every U."""
+    """Guarantee: on return every node is defined for every U, on every sample; so Psi(U) is defined for every U."""
     require_values(network)
     for node, fact in zip(network.nodes, facts(network), strict=True):
-        message = f"not proved to be defined for every U: {fact.reason}"
-        require(fact.defined, node.path, f"{label}.total", message)
+        require(fact.defined, node.path, f"{label}.total", f"not proved to be defined for every U: {fact.reason}")
 
 
 def require_analytic(network: Any, label: str) -> None:

@@ -81,8 +81,7 @@ def require_dependence(node: SimpleNamespace, nodes: list[Any]) -> None:
 def measure(node: SimpleNamespace, sizes: SimpleNamespace) -> None:
     """Add the node's sizes to those of the others, which are bounded."""
     size = prod(node.shape)
-    stored = node.kind in ("parameter", "constant")  # what the arrays file has cost as much
-    sizes.units += 0 if stored and node.values is not None else size
+    sizes.units += size if node.reads else 0  # the values of leaves cost the files as much
     afford(sizes.units, MAX_UNITS, node.path, "entries of all nodes")
     if node.kind in ("affine", "pool") and node.window is not None:
         sources = node.shapes if node.kind == "pool" else node.shapes[: len(affine_parts(node)[0])]

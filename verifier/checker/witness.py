@@ -64,13 +64,18 @@ class Layers:
         reads = inner is not None and inner.over == "all" and source in sources
         message = "is not the output of a dense layer with weights of its own that reads the source"
         require(reads, entry.path + "/node", "witness.layer", message, entry.node)
-        skip: set[int] = set()
-        for feature in self.network.features:
-            if feature.node == entry.node:
-                skip |= set(range(inner.filters) if feature.entries is None else feature.entries)
         return SimpleNamespace(
-            activation=node.activation, units=inner.filters, skip=skip, path=node.path, only_input=list(sources) == [0]
+            activation=node.activation,
+            units=inner.filters,
+            skip=self.columns(entry.node, inner.filters),
+            path=node.path,
+            only_input=list(sources) == [0],
         )
+
+    def columns(self, node: int, units: int) -> Any:
+        """Return the entries of a node that are columns of Psi."""
+        shown = [feature.entries for feature in self.network.features if feature.node == node]
+        return range(units) if None in shown else set(itertools.chain(*shown))
 
 
 def climb(raw: Any, layers: Layers, z: list[arb]) -> tuple[list[list[arb]], list[int]]:
