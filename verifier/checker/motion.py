@@ -12,9 +12,9 @@ from typing import Any
 
 from flint import arb, arb_mat, fmpq
 
-from .arithmetic import Arithmetic, Row, Table, groups, paired, side_by_side
+from .arithmetic import Arithmetic, Row, Table, paired, side_by_side
 from .features import Layout, tile
-from .series import Series, clipped, inverse_root, largest, mapped, normalised, softmax, still
+from .series import Series, exp, inverse_root, largest, mapped, normalised, softmax, still, within
 
 Matrices = list[arb_mat]  # one for each order
 Function = Callable[..., Any]
@@ -110,25 +110,40 @@ class Moving(Arithmetic):
         middles = [centre(k[column::c]) for column in range(c)]
         return self.product(q, [key - o for key, o in zip(k, cycle(middles), strict=False)], t, c, s, True)
 
-    def average(self, weights: Row, values: Row, n: int, k: int, m: int) -> Row:
-        """Multiply an n x k matrix of shares, of which each row adds up to 1, by a k x m matrix.
+    def attended(self, node: Any, scores: Row, lines: list[Row]) -> Row:
+        """Return the sum o of p_j v_j, p the softmax of the scores x, v_j the lines.
 
-        Guarantee: p v = p (v - o) + o for every o, as the coefficients of the sum of p are 1, 0, 0, ..; for each row p
-        an exact o near the result. A mean of numbers is between them; shares that are exactly 0 do not count.
+        Guarantee: the values are o = c + sum_j e_j (v_j - c) / sum_j e_j for every c, e_j = exp(x_j - shift), exact c
+        near them, and o is between the v_j. As p'_j = p_j (x'_j - sum_k p_k x'_k) and sum_j p_j (v_j - o) = 0, the
+        derivatives are o' = sum_j p_j (x'_j - d) (v_j - o) + sum_j p_j v'_j for every d, exact ones near the x'_j; and
+        sum_j p_j v'_j = c + sum_j p_j (v'_j - c).
         """
-        found: Row = []
-        lines = groups(values, m)
-        for row in groups(weights, k):
-            shares = arb_mat(1, k, [p.c[0].mid() for p in row])
-            near = [(shares * arb_mat(part(lines, order)).mid()).entries() for order in self.orders]
-            fixed = [Series(map(arb.mid, o)) for o in zip(*near, strict=True)]
-            rest = [v - o for v, o in zip(values, cycle(fixed), strict=False)]
-            seen = [line for p, line in zip(row, lines, strict=True) if not all(map(arb.is_zero, p.c))]
-            for column, (z, o) in enumerate(zip(self.product(row, rest, 1, k, m, False), fixed, strict=True)):
-                mean = z + o
-                hull = reduce(arb.union, (line[column].c[0] for line in seen))
-                found.append(Series([clipped(mean.c[0], hull), *mean.c[1:]]))
-        return found
+        count, p = len(lines), softmax(scores)
+        values = [arb_mat(part(lines, order)) for order in self.orders]
+        below, shift = arb_mat(count, 1, [1] * count), reduce(arb.max, (x.c[0] for x in scores)).mid()
+        powers = arb_mat(1, count, [exp(x.c[0] - shift) for x in scores])
+        shares = [arb_mat(1, count, [entry.c[order] for entry in p]) for order in self.orders]
+        near = (shares[0].mid() * values[0].mid()).mid()
+        apart = (powers * (values[0] - below * near)) / (powers * below)[0, 0]
+        hulls = [reduce(arb.union, column) for column in zip(*values[0].tolist(), strict=True)]
+        exists = all(x.c[0].is_finite() for x in scores)
+        pairs = zip((near + apart).entries(), hulls, strict=True)
+        found = [arb_mat([[within(o, hull, exists and hull.is_finite()) for o, hull in pairs]])]
+        slopes = [x.slope() for x in scores]
+        middle = centre(slopes)
+        turns = [entry * (slope - middle) for entry, slope in zip(p, slopes, strict=True)]
+        for order in self.orders[1:]:
+            total = arb_mat(1, len(lines[0]))
+            for a in range(order):
+                b = order - 1 - a
+                turn = arb_mat(1, count, [entry.c[a] for entry in turns])
+                rate = (b + 1) * values[b + 1]
+                fixed = (shares[0].mid() * rate.mid()).mid()
+                total += turn * (values[b] - below * found[b]) + shares[a] * (rate - below * fixed)
+                if a == 0:
+                    total += fixed
+            found.append(total / order)
+        return [Series(o) for o in zip(*(o.entries() for o in found), strict=True)]
 
     def gate(self, z: Table, a: Table, b: Table) -> Table:
         """Return (1 - z) a + z b.
