@@ -7,14 +7,14 @@ the values before and after a change of U. By the mean value theorem it obeys th
 
 from collections.abc import Callable
 from functools import reduce
-from itertools import cycle
+from itertools import chain, cycle
 from typing import Any
 
 from flint import arb, arb_mat, fmpq
 
 from .arithmetic import Arithmetic, Row, Table, paired, side_by_side
 from .features import Layout, tile
-from .series import Series, exp, inverse_root, largest, mapped, normalised, softmax, still, within
+from .series import Series, exp, inverse_root, largest, mapped, narrower, normalised, softmax, still, within
 
 Matrices = list[arb_mat]  # one for each order
 Function = Callable[..., Any]
@@ -113,36 +113,33 @@ class Moving(Arithmetic):
     def attended(self, node: Any, scores: Row, lines: list[Row]) -> Row:
         """Return the sum o of p_j v_j, p the softmax of the scores x, v_j the lines.
 
-        Guarantee: the values are o = c + sum_j e_j (v_j - c) / sum_j e_j for every c, e_j = exp(x_j - shift), exact c
-        near them, and o is between the v_j. As p'_j = p_j (x'_j - sum_k p_k x'_k) and sum_j p_j (v_j - o) = 0, the
-        derivatives are o' = sum_j p_j (x'_j - d) (v_j - o) + sum_j p_j v'_j for every d, exact ones near the x'_j; and
-        sum_j p_j v'_j = c + sum_j p_j (v'_j - c).
+        Guarantee: o = c + sum_j p_j (v_j - c) for every c, as the coefficients of sum_j p_j are 1, 0, 0, ..; it is
+        between the v_j. Narrow scores are better with c + sum_j e_j (v_j - c) / sum_j e_j, e_j = exp(x_j - shift); and
+        with the derivatives o' = sum_j p_j (x'_j - d) (v_j - o) + sum_j p_j v'_j for every d, by p'_j = p_j (x'_j -
+        sum_k p_k x'_k) and sum_j p_j (v_j - o) = 0. All c and d are exact and near what they are taken from.
         """
         count, p = len(lines), softmax(scores)
         values = [arb_mat(part(lines, order)) for order in self.orders]
         below, shift = arb_mat(count, 1, [1] * count), reduce(arb.max, (x.c[0] for x in scores)).mid()
         powers = arb_mat(1, count, [exp(x.c[0] - shift) for x in scores])
         shares = [arb_mat(1, count, [entry.c[order] for entry in p]) for order in self.orders]
-        near = (shares[0].mid() * values[0].mid()).mid()
-        apart = (powers * (values[0] - below * near)) / (powers * below)[0, 0]
+        near = [(shares[0].mid() * v.mid()).mid() for v in values]
+        rest = [v - below * c for v, c in zip(values, near, strict=True)]  # the v_j - c
+        means = [z + c for z, c in zip(products(shares, rest), near, strict=True)]
+        quotients = near[0] + (powers * rest[0]) / (powers * below)[0, 0]
         hulls = [reduce(arb.union, column) for column in zip(*values[0].tolist(), strict=True)]
-        exists = all(x.c[0].is_finite() for x in scores)
-        pairs = zip((near + apart).entries(), hulls, strict=True)
-        found = [arb_mat([[within(o, hull, exists and hull.is_finite()) for o, hull in pairs]])]
+        exists = all(entry.c[0].is_finite() for entry in (*scores, *chain(*lines)))
+        pairs = zip(quotients.entries(), means[0].entries(), hulls, strict=True)
+        found = [arb_mat([[within(narrower(a, b), hull, exists) for a, b, hull in pairs]])]
         slopes = [x.slope() for x in scores]
         middle = centre(slopes)
         turns = [entry * (slope - middle) for entry, slope in zip(p, slopes, strict=True)]
         for order in self.orders[1:]:
-            total = arb_mat(1, len(lines[0]))
-            for a in range(order):
-                b = order - 1 - a
+            total = order * near[order]
+            for a, b in ((a, order - 1 - a) for a in range(order)):
                 turn = arb_mat(1, count, [entry.c[a] for entry in turns])
-                rate = (b + 1) * values[b + 1]
-                fixed = (shares[0].mid() * rate.mid()).mid()
-                total += turn * (values[b] - below * found[b]) + shares[a] * (rate - below * fixed)
-                if a == 0:
-                    total += fixed
-            found.append(total / order)
+                total += turn * (values[b] - below * found[b]) + shares[a] * ((b + 1) * rest[b + 1])
+            found.append(arb_mat([list(map(narrower, means[order].entries(), (total / order).entries()))]))
         return [Series(o) for o in zip(*(o.entries() for o in found), strict=True)]
 
     def gate(self, z: Table, a: Table, b: Table) -> Table:
