@@ -129,7 +129,7 @@ class Moving(Arithmetic):
         quotients = near[0] + (powers * rest[0]) / (powers * below)[0, 0]
         hulls = [reduce(arb.union, column) for column in zip(*values[0].tolist(), strict=True)]
         exists = all(entry.c[0].is_finite() for entry in (*scores, *chain(*lines)))
-        pairs = zip(quotients.entries(), means[0].entries(), hulls, strict=True)
+        pairs = zip(means[0].entries(), quotients.entries(), hulls, strict=True)
         found = [arb_mat([[within(narrower(a, b), hull, exists) for a, b, hull in pairs]])]
         slopes = [x.slope() for x in scores]
         middle = centre(slopes)
