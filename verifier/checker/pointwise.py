@@ -79,14 +79,23 @@ def spread(view: Any, radius: arb) -> list[tuple[arb, arb]]:
     return [known[number] for number in range(len(view.layers))]
 
 
+def has_derivative(layer: Any) -> bool:
+    """Return whether a layer's activation is an expression without kinks."""
+    try:
+        differentiable(layer)
+    except Rejection:
+        return False
+    return True
+
+
 def columns_in_ball(network: Any, radius: arb) -> Iterator[list[tuple[arb, arb]]]:
     """Yield (B, d) of every column of Psi: once for all samples of a layered network, else for each sample.
 
     Guarantee: |psi'| <= B and |psi' - psi| <= d for every U' within the radius of U, each number. For a layered network
-    by `spread`, with (|c|, 0) for an output bias c; for others by boxes.py.
+    of activations with derivatives by `spread`, with (|c|, 0) for an output bias c; for others by boxes.py.
     """
     view = layered(network)
-    if view is None:
+    if view is None or not all(map(has_derivative, view.layers)):
         yield from changes_in_box(network, radius)
         return
     pairs = zip(view.layers, spread(view, radius), strict=True)
