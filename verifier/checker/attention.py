@@ -127,7 +127,7 @@ def attend(ops: Arithmetic, node: Node, tables: list[Table]) -> Table:
     for q, k, v, places in paired([*spreads, seen]):
         row: Row = []
         for at in range(prod(node.lead)):
-            scores = ops.product(q[at * t * c : (at + 1) * t * c], k[at * s * c : (at + 1) * s * c], t, c, s, True)
+            scores = ops.scores(q[at * t * c : (at + 1) * t * c], k[at * s * c : (at + 1) * s * c], t, c, s)
             scores = [score * factor for score in scores]
             weights = shares(ops, node, scores, places[at * t : (at + 1) * t])
             row += ops.average(weights, v[at * s * e : (at + 1) * s * e], t, s, e)

@@ -175,8 +175,8 @@ def largest(x: Group, kinks: bool = False) -> Series:
     """Return the maximum of a group: that of one entry, if it attains the maximum at every time.
 
     Guarantee: if the result is finite, then one entry is at every time at least as large as all others, so that the
-    maximum is as often differentiable as that entry. With `kinks`, otherwise, c_1 contains the change: if entry j attains
-    the maximum before it and entry i after it, then x'_j - x_j <= max x' - max x <= x'_i - x_i.
+    maximum is as often differentiable as that entry. With `kinks`, otherwise, c_1 contains the change: if entry j
+    attains the maximum before it and entry i after it, then x'_j - x_j <= max x' - max x <= x'_i - x_i.
     """
     top = reduce(lambda best, entry: best if entry.c[0].mid() <= best.c[0].mid() else entry, x)
     if all(entry is top or entry.c[0] <= top.c[0] for entry in x):
