@@ -11,9 +11,10 @@ from oracle_graph import psi_oracle
 from planted import contains, fraction, seeds
 from planted_graphs import random_graph, random_point
 
-from verifier.balls.ball_arithmetic import BallArithmetic
 from verifier.balls.exact import Dyadic, ExactArray
+from verifier.balls.jets import Jet, Jets
 from verifier.balls.motion import Box
+from verifier.balls.tensors import Balls
 from verifier.landscape import box
 from verifier.landscape.neighbourhood import certified_ball, certified_rank_ball, full_rank_radius
 from verifier.network.builder import Builder
@@ -35,16 +36,18 @@ def near(rng, u, radius):
 
 
 def outside(rng, network, u, x, radius):
-    """How many features at points of the box are not in their balls; None if a ball is not finite."""
-    psi = Box(network, u, x, 64).features(arb(radius))
-    if not all(ball.is_finite() for row in psi for ball in row):
+    """How many features, or their changes, at points of the box are not in their balls; None if one is not finite."""
+    psi, changes = Box(network, u, x, 64).changes(arb(radius))
+    if not all(ball.is_finite() for row in [*psi, *changes] for ball in row):
         return None
-    return sum(
-        not contains(ball, value, TINY * (1 + abs(fraction(value))))
-        for point in near(rng, u, radius)
-        for balls, values in zip(psi, psi_oracle(network, point, x), strict=True)
-        for ball, value in zip(balls, values, strict=True)
-    )
+    found, before = 0, psi_oracle(network, u, x)
+    for point in near(rng, u, radius):
+        for lines in zip(psi, changes, psi_oracle(network, point, x), before, strict=True):
+            for ball, change, value, old in zip(*lines, strict=True):
+                slack = TINY * (1 + abs(fraction(value)) + abs(fraction(old)))
+                found += not contains(ball, value, slack)
+                found += not contains(change, fraction(value) - fraction(old), slack)
+    return found
 
 
 @seeds(25)
@@ -54,27 +57,30 @@ def test_points_of_the_box_are_inside(rng):
     assert not outside(rng, network, u, x, float(rng.choice([2.0**-20, 2.0**-8, 2.0**-4, 0.5])))
 
 
-@pytest.mark.parametrize(
-    ("method", "wrong"),
-    [
-        ("affine", lambda self, g, s, w, b: AFFINE(self, g, s, _middle(w), b)),
-        ("multiply", lambda self, a, b: MULTIPLY(self, a, _middle(b))),
-        ("add", lambda self, a, b: ADD(self, a, _middle(b))),
-    ],
-)
-def test_a_broken_rule_is_caught(monkeypatch, method, wrong):
-    monkeypatch.setattr(BallArithmetic, method, wrong)
+def _first(self, x):
+    """Whatever the maximum is, the first entry's derivative."""
+    value, size = self.values.largest(x.value), x.value.shape[-1]
+    slope = [Balls(x.part(k).rows, value.shape, x.part(k).entries[::size]) for k in self.orders]
+    return Jet((value, *slope))
+
+
+def _still(self, geometry, sources, weight, bias):
+    """Weights that do not move."""
+    return AFFINE(self, geometry, sources, Jet((weight.value, None)[: len(weight.parts)]), bias)
+
+
+AFFINE = Jets.affine
+
+
+@pytest.mark.parametrize(("kind", "method", "wrong"), [("reduce", "largest", _first), ("affine", "affine", _still)])
+def test_a_broken_rule_is_caught(monkeypatch, kind, method, wrong):
     rng = np.random.default_rng(0)
-    networks = [random_graph(rng, [method, "affine"], 3) for _ in range(8)]
+    networks = [random_graph(rng, [kind, "affine"], 4) for _ in range(12)]
     points = [random_point(rng, network, grid=32) for network in networks]
-    assert any(outside(rng, network, *point, 0.25) for network, point in zip(networks, points, strict=True))
-
-
-AFFINE, MULTIPLY, ADD = BallArithmetic.affine, BallArithmetic.multiply, BallArithmetic.add
-
-
-def _middle(value):
-    return type(value)(value.rows, value.shape, [ball.mid() for ball in value.entries])
+    pairs = list(zip(networks, points, strict=True))
+    assert not any(outside(rng, network, *point, 0.25) for network, point in pairs)
+    monkeypatch.setattr(Jets, method, wrong)
+    assert any(outside(rng, network, *point, 0.25) for network, point in pairs)
 
 
 def residual(width=4, output_bias=True, name="tanh"):

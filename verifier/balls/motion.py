@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flint import arb
 
 from verifier.balls.ball_arithmetic import BallArithmetic
-from verifier.balls.jets import Jet, Jets
+from verifier.balls.jets import Jet, Jets, narrowed
 from verifier.balls.precision import working_precision
 from verifier.balls.tensors import Balls, broadcast
 from verifier.display import Brief
@@ -29,21 +29,28 @@ ENTRY = 20
 
 @dataclass(frozen=True, repr=False)
 class Motion(Brief):
-    """The straight segment from ``start`` to ``end`` (both of shape ``(p,)``, finite, exact), on samples ``(N, d)``."""
+    """The straight segment from ``start`` to ``end`` (both of shape ``(p,)``, finite, exact), on samples ``(N, d)``.
+
+    ``order`` is that of the jets: 1 for plain pairs (value, derivative); above it they are narrowed at every node by
+    the coefficients at the middle of the ball of times, which costs more and is sharper where the ball is wide.
+    """
 
     network: Network
     start: Array
     end: Array
     inputs: Array
     precision: int
+    order: int = 1
 
     def features(self, t: arb) -> Rows:
         """Rows of Psi(U(t)).
 
         Guarantee: each ball contains the exact value for every time in the ball ``t``, or is not finite.
         """
+        if self.order > 1:
+            return self.jets(t)[0]
         with working_precision(self.precision):
-            values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t).value)
+            values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t, 0).value)
             return _features(self.network, self.network.evaluate(values), len(self.inputs))
 
     def jets(self, t: arb) -> tuple[Rows, Rows]:
@@ -52,9 +59,7 @@ class Motion(Brief):
         Guarantee: each ball contains the exact value, and the derivative if there is one, for every time in the ball
         ``t``, or is not finite.
         """
-        found, count = self._evaluate(t), len(self.inputs)
-        values, slopes = ({i: part(jet) for i, jet in found.items()} for part in (_value, _slope))
-        return _features(self.network, values, count), _features(self.network, slopes, count)
+        return _rows_of(self.network, self._evaluate(t, None), len(self.inputs))
 
     def node_jets(self, node: int, t: arb) -> tuple[Rows, Rows]:
         """All entries of one node's tensor, ``(N, size)``, and their derivatives in t.
@@ -62,7 +67,7 @@ class Motion(Brief):
         Guarantee: as for `jets`.
         """
         jet, count = self._evaluate(t, [node])[node], len(self.inputs)
-        return _rows(_value(jet), count), _rows(_slope(jet), count)
+        return _rows(jet.value, count), _rows(jet.part(1), count)
 
     def layer_jets(self, layer: int, t: arb) -> tuple[Rows, Rows]:
         """All units of one layer of a layered network and their derivatives in t.
@@ -79,20 +84,26 @@ class Motion(Brief):
             raise NetworkError("motion: the network is not made of layers alone; ask for a node instead of a layer")
         return self.node_jets(layered.outputs[layer], t)
 
-    def _evaluate(self, t: arb, wanted: Sequence[int] | None = None) -> dict[int, Jet]:
+    def _evaluate(self, t: arb, wanted: Sequence[int] | None) -> dict[int, Jet]:
         with working_precision(self.precision):
-            values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t).value)
-            jets = Jets(values, lambda name, shape: self._moving(name, shape, t))
-            return self.network.evaluate(jets, wanted)
+            whole = self._jets_at(t, self.order)
+            if self.order == 1:
+                return self.network.evaluate(whole, wanted)
+            return _narrowing(self.network, whole, self._jets_at(t.mid(), self.order - 1), t - t.mid(), wanted)
 
-    def _moving(self, name: str, shape: Shape, t: arb) -> Jet:
+    def _jets_at(self, t: arb, order: int) -> Jets:
+        values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t, 0).value)
+        return Jets(values, lambda name, shape: self._moving(name, shape, t, order), order)
+
+    def _moving(self, name: str, shape: Shape, t: arb, order: int) -> Jet:
         """A parameter at the times t, and how it moves."""
         first, last = (self.network.view(u, name).ravel() for u in (self.start, self.end))
         a = [arb(v) for v in first.tolist()]
         if (first == last).all():
-            return Jet(Balls(1, shape, a))
+            return Jet((Balls(1, shape, a), *[None] * order))
         rate = [arb(q) - p for p, q in zip(a, last.tolist(), strict=True)]
-        return Jet(Balls(1, shape, [p + d * t for p, d in zip(a, rate, strict=True)]), Balls(1, shape, rate))
+        value = Balls(1, shape, [p + d * t for p, d in zip(a, rate, strict=True)])
+        return Jet((value, Balls(1, shape, rate), *[None] * order)[: order + 1])
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,19 +115,47 @@ class Box(Brief):
     inputs: Array
     precision: int
 
-    def features(self, radius: arb, rows: slice = slice(None)) -> Rows:
-        """Rows of Psi(U') for the samples ``rows``.
+    def changes(self, radius: arb, rows: slice = slice(None)) -> tuple[Rows, Rows]:
+        """Rows of Psi(U') and of Psi(U') - Psi(U) for the samples ``rows``.
 
-        Guarantee: each ball contains the exact value for every U' with ``|U'_k - U_k| <= radius``, or is not finite.
+        Guarantee: each ball contains the exact number for every U' with ``|U'_k - U_k| <= radius``, or is not finite.
+        On the segments ``U + t (U' - U)``, 0 <= t <= 1, of all U' at once every value is Lipschitz, and where it has a
+        derivative, at almost all times, the first-order jet contains it, kinks and maxima included; so a change is an
+        integral of numbers of that ball. Values are those at U plus that, where it is narrower.
         """
-        inputs = self.inputs[rows]
+        inputs, every = self.inputs[rows], arb(0, 1) * radius
 
-        def around(name: str, shape: Shape) -> Balls:
-            return Balls(1, shape, [arb(v, radius) for v in self.network.view(self.u, name).ravel().tolist()])
+        def around(name: str, shape: Shape, size: arb) -> Jet:
+            middle = self.network.view(self.u, name).ravel().tolist()
+            return Jet((Balls(1, shape, [arb(v) + size for v in middle]), Balls(1, shape, [every] * len(middle))))
+
+        def jets(size: arb, order: int) -> Jets:
+            values = BallArithmetic(inputs, lambda name, shape: around(name, shape, size).value, rows.start or 0)
+            return Jets(
+                values, lambda name, shape: Jet(around(name, shape, size).parts[: order + 1]), order, kinks=True
+            )
 
         with working_precision(self.precision):
-            found = self.network.evaluate(BallArithmetic(inputs, around, rows.start or 0))
-            return _features(self.network, found, len(inputs))
+            found = _narrowing(self.network, jets(every, 1), jets(arb(0), 0), arb(0.5, 0.5), None)
+        return _rows_of(self.network, found, len(inputs))
+
+
+def _narrowing(network: Network, whole: Jets, point: Jets, reach: arb, wanted: Sequence[int] | None) -> dict[int, Jet]:
+    """Evaluate jets for a ball of times, each node's narrowed by those at one of the times; see `narrowed`."""
+    kept = {feature.node for feature in network.features} if wanted is None else set(wanted)
+    values, points = dict[int, Jet](), dict[int, Jet]()
+    for index, node in enumerate(network.nodes):
+        found = node.compute(whole, [values[i] for i in node.reads])
+        if network.moves[index]:
+            points[index] = node.compute(point, [points[i] for i in node.reads])
+            found = narrowed(found, points[index], reach)
+        else:
+            points[index] = Jet(found.parts[:-1])
+        values[index] = found
+        for read in set(node.reads) - kept:
+            if network.last_reader[read] == index:
+                del values[read], points[read]
+    return {index: values[index] for index in kept}
 
 
 def ball_work(network: Network) -> float:
@@ -132,12 +171,11 @@ def ball_work(network: Network) -> float:
     return total
 
 
-def _value(jet: Jet) -> Balls:
-    return jet.value
-
-
-def _slope(jet: Jet) -> Balls:
-    return Balls(1, jet.value.shape, [arb(0)] * jet.value.size) if jet.slope is None else jet.slope
+def _rows_of(network: Network, jets: dict[int, Jet], count: int) -> tuple[Rows, Rows]:
+    """Values and derivatives of the features of every sample."""
+    parts = ({index: jet.part(order) for index, jet in jets.items()} for order in (0, 1))
+    values, slopes = (_features(network, part, count) for part in parts)
+    return values, slopes
 
 
 def _features(network: Network, values: dict[int, Balls], count: int) -> Rows:

@@ -1,19 +1,20 @@
 """The operations of arithmetic.py on functions of the time: every node while the parameters move.
 
 Glossary: the numbers of a table are here series (series.py), Taylor coefficients in the time up to some order. Where
-kinks are allowed only values and difference quotients are followed: then c_1 contains (x(t) - x(s)) / (t - s) for all
-times s and t, which obeys the rules of the derivative, by the mean value theorem.
+kinks are allowed (boxes.py) only values and changes are followed: c_1 contains x' - x, where x and x', both in c_0, are
+the values before and after a change of U. By the mean value theorem it obeys the rules of the derivative.
 """
 
 from collections.abc import Callable
+from functools import reduce
 from itertools import cycle
 from typing import Any
 
 from flint import arb, arb_mat, fmpq
 
-from .arithmetic import Arithmetic, Row, Table, paired, side_by_side
+from .arithmetic import Arithmetic, Row, Table, groups, paired, side_by_side
 from .features import Layout, tile
-from .series import Series, inverse_root, largest, mapped, normalised, softmax, still
+from .series import Series, clipped, inverse_root, largest, mapped, normalised, softmax, still
 
 Matrices = list[arb_mat]  # one for each order
 Function = Callable[..., Any]
@@ -40,6 +41,11 @@ def products(a: Matrices, b: Matrices) -> Matrices:
         terms = (a[i] * b[order - i] for i in range(order + 1) if left[i] and right[order - i])
         found.append(sum(terms, arb_mat(a[0].nrows(), b[0].ncols())))
     return found
+
+
+def centre(entries: Row) -> Series:
+    """Return exact coefficients in the middle of those of some series."""
+    return Series((sum(c, arb(0)) / len(entries)).mid() for c in zip(*(entry.c for entry in entries), strict=True))
 
 
 class Moving(Arithmetic):
@@ -96,26 +102,44 @@ class Moving(Arithmetic):
         right = [arb_mat(m, k, line).transpose() if transposed else arb_mat(k, m, line) for line in lines]
         return [Series(c) for c in zip(*(z.entries() for z in products(left, right)), strict=True)]
 
-    def average(self, weights: Row, values: Row, n: int, k: int, m: int) -> Row:
-        """Multiply an n x k matrix whose rows add up to 1 by a k x m matrix.
+    def scores(self, q: Row, k: Row, t: int, c: int, s: int) -> Row:
+        """Return q (k - o)^T, o an exact row in the middle of the keys.
 
-        Guarantee: P v = P (v - o) + o for every row o; o stands still in the middle of the values.
+        Guarantee: in every row all scores are smaller by one function, which changes no softmax.
         """
-        middles = [(sum((value.c[0] for value in values[column::m]), arb(0)) / k).mid() for column in range(m)]
-        rows = [still(middle, self.length) for middle in middles]
-        rest = [value - o for value, o in zip(values, cycle(rows), strict=False)]
-        return [z + o for z, o in zip(self.product(weights, rest, n, k, m, False), cycle(rows), strict=False)]
+        middles = [centre(k[column::c]) for column in range(c)]
+        return self.product(q, [key - o for key, o in zip(k, cycle(middles), strict=False)], t, c, s, True)
+
+    def average(self, weights: Row, values: Row, n: int, k: int, m: int) -> Row:
+        """Multiply an n x k matrix of shares, of which each row adds up to 1, by a k x m matrix.
+
+        Guarantee: p v = p (v - o) + o for every o, as the coefficients of the sum of p are 1, 0, 0, ..; for each row p
+        an exact o near the result. A mean of numbers is between them; shares that are exactly 0 do not count.
+        """
+        found: Row = []
+        lines = groups(values, m)
+        for row in groups(weights, k):
+            shares = arb_mat(1, k, [p.c[0].mid() for p in row])
+            near = [(shares * arb_mat(part(lines, order)).mid()).entries() for order in self.orders]
+            fixed = [Series(map(arb.mid, o)) for o in zip(*near, strict=True)]
+            rest = [v - o for v, o in zip(values, cycle(fixed), strict=False)]
+            seen = [line for p, line in zip(row, lines, strict=True) if not all(map(arb.is_zero, p.c))]
+            for column, (z, o) in enumerate(zip(self.product(row, rest, 1, k, m, False), fixed, strict=True)):
+                mean = z + o
+                hull = reduce(arb.union, (line[column].c[0] for line in seen))
+                found.append(Series([clipped(mean.c[0], hull), *mean.c[1:]]))
+        return found
 
     def gate(self, z: Table, a: Table, b: Table) -> Table:
         """Return (1 - z) a + z b.
 
-        Guarantee: for every c it is (1 - z) (a - c) + z (b - c) + c; c stands still in the middle of a and b.
+        Guarantee: for every c it is (1 - z) (a - c) + z (b - c) + c; c is exact, in the middle of a and b.
         """
         found, one = [], self.number(fmpq(1))
         for rows in paired([z, a, b]):
             row = []
             for share, x, y in zip(*rows, strict=True):
-                c = still(((x.c[0] + y.c[0]) / 2).mid(), self.length)
+                c = centre([x, y])
                 row.append((one - share) * (x - c) + share * (y - c) + c)
             found.append(row)
         return found

@@ -175,8 +175,8 @@ def largest(x: Group, kinks: bool = False) -> Series:
     """Return the maximum of a group: that of one entry, if it attains the maximum at every time.
 
     Guarantee: if the result is finite, then one entry is at every time at least as large as all others, so that the
-    maximum is as often differentiable as that entry. With `kinks`, otherwise, c_1 contains the difference quotients: if
-    entry i attains the maximum at t, entry j at s < t, then x_j(t) - x_j(s) <= max x(t) - max x(s) <= x_i(t) - x_i(s).
+    maximum is as often differentiable as that entry. With `kinks`, otherwise, c_1 contains the change: if entry j attains
+    the maximum before it and entry i after it, then x'_j - x_j <= max x' - max x <= x'_i - x_i.
     """
     top = reduce(lambda best, entry: best if entry.c[0].mid() <= best.c[0].mid() else entry, x)
     if all(entry is top or entry.c[0] <= top.c[0] for entry in x):
@@ -207,3 +207,11 @@ def narrowed(whole: Series, point: Series, reach: arb) -> Series:
             value = value * reach + comb(k, j) * point.c[k]
         found.append(narrower(whole.c[j], value))
     return Series([*found, whole.c[top]])
+
+
+def narrowed_change(whole: Series, point: arb) -> Series:
+    """Return a narrower enclosure of x' and of the change x' - x, from one of x itself."""
+    value, change = whole.c
+    if not whole.is_finite():
+        return whole
+    return Series([narrower(value, point + change), narrower(change, value - point)])

@@ -1,7 +1,7 @@
 r"""Radii of boxes around U for any network: Psi at every U' with ``|U' - U| <= r``, each number, in balls.
 
-Every parameter is the ball of radius r around its number; one evaluation of the network encloses Psi(U') for all U' of
-the box at once. With D the enclosure of Psi(U') - Psi(U) that it gives, a margin of V' changes by
+One evaluation of the network, with every parameter a ball, encloses Psi(U') and the change D of Psi for all U' of the
+box at once (`verifier.balls.motion.Box`). A margin of V' changes by
 
 .. math:: m' - m = \sum_j D_{ij} (V_{jy} - V_{jk}) + \sum_j \Psi'_{ij} (V'_{jy} - V_{jy} - V'_{jk} + V_{jk}),
 
@@ -153,12 +153,11 @@ class _Boxes:
         count = len(self.box.inputs)
         if self.work * (SEARCH * BLOCK + TRIED * count) > WORK:
             return None
-        still = [self.box.features(arb(0), rows) for rows in self.slices]
 
         def change(radius: arb, block: int) -> arb:
-            psi = self.box.features(radius, self.slices[block])
+            psi, moved = self.box.changes(radius, self.slices[block])
             with working_precision(self.box.precision):
-                return measure(psi, _differences(psi, still[block]), radius)
+                return measure(psi, moved, radius)
 
         def too_large(quarters: int) -> int | None:
             """The block at which the limit is reached."""
@@ -181,7 +180,3 @@ class _Boxes:
                 return _radius(quarters - ROOM)
             quarters, worst = quarters - 4, failed
         return None
-
-
-def _differences(psi: Rows, before: Rows) -> Rows:
-    return [[a - b for a, b in zip(*rows, strict=True)] for rows in zip(psi, before, strict=True)]

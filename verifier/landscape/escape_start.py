@@ -19,7 +19,7 @@ from verifier.landscape.straight_path import segment_and_ray
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.flags import flags_of
 from verifier.network.initialise import portable_gaussian
-from verifier.network.network import Array, Network
+from verifier.network.network import Array, Network, ParameterView
 from verifier.rank.certify import Stage, prove_rank
 
 PIECES = (1, 4, 16, 64)
@@ -119,14 +119,20 @@ class Start:
         """A random direction in U; a layer's units get their numbers by their weights and not by their order."""
         drawn = portable_gaussian(self.seed, (WANDERING, *stream), len(self.u))
         direction = np.empty_like(drawn)
-        for index in sorted({view.block for view in self.network.parameters}):
-            views = [view for view in self.network.parameters if view.block == index]
-            if views:
-                rows = np.hstack([view.of(self.u).reshape(len(view.of(self.u)), -1) for view in views])
-                order = np.lexsort(rows.T[::-1])
-                for view in views:
-                    view.of(direction)[order] = view.of(drawn)
+        groups: dict[tuple[int, int], list[ParameterView]] = {}
+        for view in self.network.parameters:
+            groups.setdefault((view.block, _rows(view)), []).append(view)
+        for (_, count), views in groups.items():
+            rows = np.hstack([view.of(self.u).reshape(count, -1) for view in views])
+            order = np.lexsort(rows.T[::-1])
+            for view in views:
+                view.of(direction).reshape(count, -1)[order] = view.of(drawn).reshape(count, -1)
         return direction
+
+
+def _rows(view: ParameterView) -> int:
+    """How many units a parameter has numbers for: its first axis, or one."""
+    return view.spec.shape[0] if view.spec.shape else 1
 
 
 def not_analytic(network: Network) -> str | None:
