@@ -15,9 +15,10 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
-from verifier.rank import rational
+from verifier.rank import exact_arithmetic, rational
 from verifier.rank.certify import prove_rank
-from verifier.rank.rational import exact_rank, rational_activations, rational_features
+from verifier.rank.exact_arithmetic import rational_activations
+from verifier.rank.rational import exact_rank, rational_features
 from verifier.verdict import Verdict
 
 PIECEWISE = ["relu", "max(t, t/8)", "abs(t)", "max(-1, min(1, t))", "t", "t**2", "t/(1 + t**2)", "max(0, min(6, t))"]
@@ -138,7 +139,7 @@ def test_what_is_not_decided_says_so_and_why(monkeypatch):
     found, _ = prove_rank(FeatureEnclosure(network, u, x, 64))
     assert found.verdict is Verdict.UNDECIDED and "max_bits" not in found.reason
     assert "no precision would show it" in found.reason
-    monkeypatch.setattr(rational, "WORK", 0)
+    monkeypatch.setattr(exact_arithmetic, "WORK", 0)
     assert "multiply-adds" in rational_features(network, u, x)
     found, _ = prove_rank(FeatureEnclosure(network, u, x, 64), max_bits=128)
     assert found.verdict is Verdict.UNDECIDED and any("not computed" in text for text in found.attempts)

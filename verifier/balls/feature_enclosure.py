@@ -9,12 +9,11 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 from flint import arb_mat, ctx
 
 from verifier.balls.ball_arithmetic import BallArithmetic, exact_balls
 from verifier.balls.precision import working_precision
-from verifier.balls.tensors import Balls, gathered
+from verifier.balls.tensors import Balls, columns
 from verifier.display import Brief
 from verifier.errors import NetworkError
 from verifier.network.arguments import given_inputs, given_parameters
@@ -83,8 +82,7 @@ class FeatureEnclosure(PsiEnclosure):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import verifier as vf
+    >>>     >>> import verifier as vf
     >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
     >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
     >>> features = vf.FeatureEnclosure(network, u, x, 64)
@@ -150,15 +148,10 @@ class FeatureEnclosure(PsiEnclosure):
 
     def _features(self, rows: slice) -> arb_mat:
         """The columns of Psi, feature by feature."""
-        found = self.network.evaluate(self._arithmetic(rows))
-        count, start, places = rows.stop - rows.start, 0, []
-        for feature in self.network.features:
-            size = found[feature.node].size
-            places.append(start + np.arange(size) if feature.entries is None else start + np.array(feature.entries))
-            start += size
-        sources = [found[feature.node] for feature in self.network.features]
-        psi = gathered(sources, np.concatenate(places))
-        return psi.matrix(count, psi.size) if psi.rows == count else arb_mat(count, psi.size, psi.entries * count)
+        count, psi = rows.stop - rows.start, columns(self.network, self.network.evaluate(self._arithmetic(rows)))
+        if psi.rows == count:
+            return psi.matrix(count, psi.size)
+        return arb_mat(count, psi.size, psi.entries * count)  # no feature depends on the sample
 
 
 def _read_only(values: Array) -> Array:

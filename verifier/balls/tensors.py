@@ -1,40 +1,63 @@
-"""Tensors of balls, one for each sample, kept as a matrix or as a list, whichever came first."""
+"""Tensors with one entry per number and sample, in a list; those of balls are kept as a matrix, too."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from flint import arb, arb_mat
 
 from verifier.network.arithmetic import Places
+from verifier.network.network import Network
 from verifier.network.windows import Shape
 
+E = TypeVar("E")
+S = TypeVar("S", bound="Tensor[Any]")
 
-class Balls:
-    """One tensor of balls of shape ``shape`` for each of ``rows`` samples; one row stands for all samples.
 
-    Its numbers in C order, samples first, are the entries of ``matrix``, whatever that matrix's shape, or of a list.
+class Tensor(Generic[E]):
+    """One tensor of shape ``shape`` for each of ``rows`` samples; one row stands for all samples.
+
+    ``entries`` are its numbers in C order, samples first.
     """
 
-    __slots__ = ("_entries", "_matrix", "_transposed", "rows", "shape", "size")
+    __slots__ = ("_entries", "rows", "shape", "size")
+
+    def __init__(self, rows: int, shape: Shape, entries: list[E]) -> None:
+        """Take ``rows * prod(shape)`` entries."""
+        self.rows, self.shape, self.size = rows, shape, math.prod(shape)
+        self._entries = entries
+
+    @property
+    def entries(self) -> list[E]:
+        """All numbers, sample by sample."""
+        return self._entries
+
+    def shaped(self: S, shape: Shape) -> S:
+        """The same numbers in another shape of as many entries."""
+        return type(self)(self.rows, shape, self._entries)
+
+
+class Balls(Tensor[arb]):
+    """A tensor of balls: the entries of a matrix, whatever that matrix's shape, or of a list, whichever came first."""
+
+    __slots__ = ("_matrix", "_transposed")
 
     def __init__(self, rows: int, shape: Shape, content: arb_mat | list[arb]) -> None:
         """``content`` has ``rows * prod(shape)`` entries."""
-        self.rows, self.shape, self.size = rows, shape, math.prod(shape)
+        super().__init__(rows, shape, [] if isinstance(content, arb_mat) else content)
         self._matrix = content if isinstance(content, arb_mat) else None
-        self._entries = None if isinstance(content, arb_mat) else content
         self._transposed: arb_mat | None = None
 
     @property
     def entries(self) -> list[arb]:
         """All balls, sample by sample."""
-        if self._entries is None:
-            self._entries = [] if self._matrix is None else self._matrix.entries()
+        if not self._entries and self._matrix is not None:
+            self._entries = self._matrix.entries()
         return self._entries
 
     def matrix(self, rows: int, columns: int) -> arb_mat:
@@ -50,15 +73,15 @@ class Balls:
         return self.matrix(self.rows * self.size // last, last)
 
     def transposed(self) -> arb_mat:
-        """All balls but the first axis's, ``(rest, first)``: weights, ready for a product from the right."""
+        """All balls of one row, the first axis last, ``(rest, first)``: weights, ready for a product from the right."""
         if self._transposed is None:
             self._transposed = self.matrix(self.shape[0], self.size // self.shape[0]).transpose()
         return self._transposed
 
     def shaped(self, shape: Shape) -> Balls:
-        """The same numbers in another shape of as many entries."""
-        same = Balls(self.rows, shape, [])
-        same._matrix, same._entries = self._matrix, self._entries
+        """The same balls in another shape of as many entries."""
+        same = Balls(self.rows, shape, self._entries)
+        same._matrix = self._matrix
         return same
 
     def scaled(self, factor: arb) -> Balls:
@@ -76,8 +99,8 @@ class Balls:
         return combined(operator.add, self, other)
 
 
-def picker(places: Iterable[int]) -> Any:
-    """A function that takes the entries at some places of a sequence, in order."""
+def picker(places: Iterable[int]) -> Callable[[Sequence[E]], Sequence[E]]:
+    """Make a function that takes the entries at some places of a sequence, in order."""
     found = list(places)
     if len(found) == 1:
         (only,) = found
@@ -85,54 +108,57 @@ def picker(places: Iterable[int]) -> Any:
     return itemgetter(*found)
 
 
-def in_order(places: Places, size: int) -> bool:
-    """Whether places are all of a tensor's, in its own order."""
-    return places.size == size and bool((places.ravel() == np.arange(size)).all())
-
-
-def gathered(sources: Sequence[Balls], places: Places) -> Balls:
+def gathered(sources: Sequence[S], places: Places) -> S:
     """Take entries by flat places in the sources, side by side; the result has the shape of ``places``."""
-    if len(sources) == 1 and in_order(places, sources[0].size):
+    size = sources[0].size
+    if len(sources) == 1 and places.size == size and bool((places.ravel() == np.arange(size)).all()):
         return sources[0].shaped(places.shape)
     rows = max(source.rows for source in sources)
-    pick, out = picker(places.ravel().tolist()), []
+    pick, out = picker(places.ravel().tolist()), list[Any]()
     for row in side_by_side(sources, rows):
         out += pick(row)
-    return Balls(rows, places.shape, out)
+    return type(sources[0])(rows, places.shape, out)
 
 
-def side_by_side(sources: Sequence[Balls], rows: int) -> Iterable[list[arb]]:
+def columns(network: Network, found: Mapping[int, S]) -> S:
+    """The columns of Psi, shape ``(M,)``, from the values of the nodes that features read."""
+    start, places = 0, []
+    for feature in network.features:
+        size = found[feature.node].size
+        places.append(start + np.arange(size) if feature.entries is None else start + np.array(feature.entries))
+        start += size
+    return gathered([found[feature.node] for feature in network.features], np.concatenate(places))
+
+
+def side_by_side(sources: Sequence[Tensor[E]], rows: int) -> Iterable[list[E]]:
     """For each sample the entries of all sources, one after the other."""
     parts = [(source.entries, source.size, source.rows > 1) for source in sources]
     for i in range(rows):
-        row: list[arb] = []
+        row: list[E] = []
         for entries, size, moving in parts:
             row += entries[i * size : (i + 1) * size] if moving else entries
         yield row
 
 
-def broadcast(value: Balls, rows: int, shape: Shape) -> list[arb]:
+def broadcast(value: Tensor[E], rows: int, shape: Shape) -> list[E]:
     """All entries of a tensor, broadcast to a number of samples and a shape."""
-    entries = value.entries
+    entries, full = value.entries, math.prod(shape)
     trimmed = value.shape
     while trimmed and trimmed[0] == 1:
         trimmed = trimmed[1:]
-    if trimmed != shape[len(shape) - len(trimmed) :]:
-        places = np.arange(value.size).reshape(value.shape)
-        pick, spread = picker(np.broadcast_to(places, shape).ravel().tolist()), []
-        for start in range(0, len(entries), value.size):
-            spread += pick(entries[start : start + value.size])
-        entries = spread
-    elif value.rows == 1:
-        return entries * (rows * math.prod(shape) // value.size)
-    elif value.size != math.prod(shape):
-        times, size = math.prod(shape) // value.size, value.size
-        repeated = (entries[start : start + size] * times for start in range(0, len(entries), size))
-        entries = [z for row in repeated for z in row]
-    return entries if value.rows == rows else entries * rows
+    if trimmed == shape[len(shape) - len(trimmed) :]:  # whole tensors, one after the other
+        if value.rows == 1:
+            return entries * (rows * full // value.size)
+        if value.size == full:
+            return entries
+    places = np.broadcast_to(np.arange(value.size).reshape(value.shape), shape)
+    pick, spread = picker(places.ravel().tolist()), list[E]()
+    for start in range(0, len(entries), value.size):
+        spread += pick(entries[start : start + value.size])
+    return spread if value.rows == rows else spread * rows
 
 
-def combined(operation: Any, a: Balls, b: Balls) -> Balls:
-    """Apply an operation of two balls entry by entry, with broadcasting."""
+def combined(operation: Callable[[E, E], E], a: S, b: S) -> S:
+    """Apply an operation entry by entry, with broadcasting."""
     rows, shape = max(a.rows, b.rows), np.broadcast_shapes(a.shape, b.shape)
-    return Balls(rows, shape, list(map(operation, broadcast(a, rows, shape), broadcast(b, rows, shape))))
+    return type(a)(rows, shape, list(map(operation, broadcast(a, rows, shape), broadcast(b, rows, shape))))

@@ -27,7 +27,8 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
 from verifier.network.network import Array, Network
-from verifier.rank.rational import PRIME, RationalFeatures, TooLargeError, rational_activations, rational_features
+from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
+from verifier.rank.rational import PRIME, RationalFeatures, rational_features
 from verifier.rank.unit_forms import FormTable, unit_forms
 
 LP_ENTRIES = 3_000_000

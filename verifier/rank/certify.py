@@ -28,9 +28,10 @@ from verifier.errors import needs
 from verifier.network.network import Array
 from verifier.rank.approx import approx_inverse64, column_choices, float_witness, high_precision_witness, used_columns
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
+from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
 from verifier.rank.float_inverse import bound_in_binary64, certify_inverse64
 from verifier.rank.gram import GramBound, certify_gram
-from verifier.rank.rational import TooLargeError, exact_rank, rational_activations, rational_features
+from verifier.rank.rational import exact_rank, rational_features
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse, certify_right_inverse
 from verifier.verdict import Verdict

@@ -20,11 +20,18 @@ from verifier.landscape.targets import DEFAULT_TARGETS
 from verifier.network.network import Network, network_for
 from verifier.options import BITS, MAX_CHECK
 from verifier.run.layer_tables import build_layers as build_layers
+from verifier.run.node_tables import build_graph
 from verifier.run.structs import convert
 from verifier.verdict import Verdict
 
 MAX_CASE_BYTES = 2**20
-MAX_ENTRIES = {"network.layers": 1000, "path.targets": 64, "path.escapes": 16, "losses.kinds": 16}
+MAX_ENTRIES = {
+    "network.layers": 1000,
+    "network.nodes": 10_000,
+    "path.targets": 64,
+    "path.escapes": 16,
+    "losses.kinds": 16,
+}
 MAX_TITLE = 200
 ESCAPES = tuple(sorted(ORDER))
 
@@ -52,9 +59,11 @@ class DataSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: the layers in order, an output bias, and what stays at the values of the start."""
+    """``[network]``: the layers in order, or nodes; an output bias, and what stays at the values of the start."""
 
-    layers: list[dict[str, Any]]
+    layers: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    nodes: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    features: list[dict[str, Any]] = msgspec.field(default_factory=list)
     output_bias: bool = False
     freeze: list[str] = msgspec.field(default_factory=list)
 
@@ -259,5 +268,23 @@ def build_network(case: Case, input_shape: tuple[int, ...]) -> Network:
     CaseError, NetworkError, ExpressionError
         Naming the layer.
     """
-    section = case.file.network
-    return network_for(input_shape, build_layers(section.layers), output_bias=section.output_bias)
+    return network_of(case.file.network, input_shape)
+
+
+def network_of(section: NetworkSection, input_shape: tuple[int, ...]) -> Network:
+    """Build a network from the section ``[network]``.
+
+    Raises
+    ------
+    CaseError, NetworkError, ExpressionError
+        Naming the layer or the node.
+    """
+    if not section.nodes:
+        return network_for(input_shape, build_layers(section.layers), section.output_bias)
+    if section.layers or section.output_bias:
+        other = "layers" if section.layers else "output_bias"
+        raise CaseError(
+            f"network.{other} does not go with network.nodes; state the network by layers or by nodes, an output bias "
+            "as a last feature, a constant 1 of shape [1]"
+        )
+    return build_graph(section.nodes, section.features)

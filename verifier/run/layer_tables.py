@@ -98,7 +98,7 @@ def _struct(made: type) -> type[msgspec.Struct]:
     required: list[tuple[str, Any]] = [("kind", str)]
     optional: list[tuple[str, Any, None]] = []
     for field in dataclasses.fields(made):
-        kind = _in_toml(hints[field.name])
+        kind = in_toml(hints[field.name])
         kind = int | kind if field.name in _WINDOW else kind
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             required.append((field.name, kind))
@@ -107,7 +107,7 @@ def _struct(made: type) -> type[msgspec.Struct]:
     return msgspec.defstruct(made.__name__, [*required, *optional], forbid_unknown_fields=True)
 
 
-def _in_toml(hint: Any) -> Any:
+def in_toml(hint: Any) -> Any:
     """The type in which TOML holds a field: text for an activation, a number or a text for an exact number."""
     if hint is Activation or get_origin(hint) is Literal:
         return str
@@ -116,9 +116,9 @@ def _in_toml(hint: Any) -> Any:
     if hint is Fraction:
         return int | float | str
     if get_origin(hint) is tuple:
-        return list[_in_toml(get_args(hint)[0])]  # type: ignore[misc]
+        return list[in_toml(get_args(hint)[0])]  # type: ignore[misc]
     if get_origin(hint) in _UNIONS:
-        first, *others = map(_in_toml, get_args(hint))
+        first, *others = map(in_toml, get_args(hint))
         for other in others:
             first = first | other
         return first
