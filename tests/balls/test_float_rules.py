@@ -263,11 +263,18 @@ def test_the_same_rules_on_a_strict_library():
         assert contains(Multiply((0, 0)), [value] * 2, engine(2, backend))
 
 
+@pytest.mark.parametrize("bound", ["none", "each", "own", "norm"])
 @seeds(6)
-def test_roundings_are_counted(rng):
+def test_roundings_are_counted(rng, bound):
     """Exact values of one or two entries, many samples: what is computed is off by about one rounding."""
     rows = 40
-    x, y = (planted(rng, (2,), rows, "exact", scale=float(10.0 ** rng.integers(-2, 3))) for _ in range(2))
+
+    def exactly(value):
+        zeros = np.zeros((1 if bound == "each" else rows, 1 if bound == "norm" else value[0].shape[-1]))
+        parts = {"none": (), "norm": (None, zeros)}.get(bound, (zeros,))
+        return Enclosed(value[0].mid, *parts), value[1]
+
+    x, y = (exactly(planted(rng, (2,), rows, "exact", scale=float(10.0 ** rng.integers(-2, 3)))) for _ in range(2))
     w, b = planted(rng, (1, 2), 1, "exact"), planted(rng, (1,), 1, "exact")
     ops = engine(rows)
     assert contains(Add((0, 1)), [x, y], ops) and contains(Multiply((0, 1)), [x, y], ops)
@@ -275,7 +282,7 @@ def test_roundings_are_counted(rng):
     assert contains(Affine((0, 1, 2), "all", True), [x, w, b], ops)
     assert contains(Normalise((0,), Fraction(1, 9), False), [x], ops)
     assert contains(Normalise((0,), Fraction(1, 9), True), [x], ops)
-    assert contains(Softmax((0,)), [x], ops)
+    assert contains(Softmax((0,)), [x], ops) and contains(Reduce((0,), "mean", 1), [x], ops)
     squares = Enclosed(x[0].mid * x[0].mid + 1.0)
     exact = [tensor([mp(v) for v in row.tolist()], (2,)) for row in squares.mid]
     assert contains(InverseRoot((0,), Fraction(1, 3)), [(squares, exact)], ops)

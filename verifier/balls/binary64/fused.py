@@ -27,6 +27,8 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from verifier.balls.binary64 import elementary
 from verifier.balls.binary64.backend import Array, NotEnclosed
 from verifier.balls.binary64.bounds import TINY, U, gamma, upper
@@ -116,9 +118,11 @@ def exponentials(ops: FloatBalls, scores: Array, mask: Enclosed | None) -> tuple
     xp = ops.xp
     allowed = None
     if mask is not None:
-        if not mask.exact:
-            raise NotEnclosed("softmax: a mask that is not exact")
-        allowed = xp.broadcast_to(aligned(xp, mask.mid, scores.ndim - 1) > 0.5, scores.shape)
+        kept = aligned(xp, mask.mid, scores.ndim - 1)
+        if not (mask.exact and bool(xp.all((kept == 0.0) | (kept == 1.0)))):
+            raise NotEnclosed("softmax: a mask that is not exactly 0 or 1")
+        shape = np.broadcast_shapes(tuple(scores.shape), tuple(kept.shape))
+        scores, allowed = xp.broadcast_to(scores, shape), xp.broadcast_to(kept > 0.5, shape)
         if not bool(xp.all(xp.any(allowed, axis=-1))):
             raise NotEnclosed("softmax: a mask hides all entries of a line")
     if not ops.backend.all_finite(scores):
