@@ -138,7 +138,7 @@ class _Ladder:
                 return self._undecided(f"{reason}higher precision was not asked for") if found is None else found
             if found is not None:
                 return found
-            return self._by_arb(sharper(self.features), exactly, rational)
+            return self._by_arb(sharper(self.features, self.max_bits), exactly, rational)
         return self._by_arb(self.features, exactly, rational)
 
     def _by_arb(self, features: FeatureEnclosure, exactly: Sequence[Rung], rational: bool) -> RankResult:

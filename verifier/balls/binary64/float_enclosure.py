@@ -34,6 +34,12 @@ BLOCK_BYTES = 64 * 2**20
 CACHE_BYTES = 2**30
 """Psi is kept between passes up to this size."""
 
+BITS, LEVELS = 64, 8
+"""Arb's bits for so many levels of nodes that mix entries; for each further group of levels as many again."""
+
+MIXING = ("affine", "contract", "attend", "gate")
+"""Kinds of nodes through which radii of single entries grow faster than 2-norms."""
+
 QUIETLY = np.errstate(all="ignore")
 """Overflow is no news: what is not finite is not enclosed, and that is checked."""
 
@@ -100,10 +106,16 @@ class FloatEnclosure(PsiEnclosure):
     record: Products = field(default_factory=Products, repr=False)
     _rows: list[tuple[slice, Block]] | None = field(default=None, repr=False)
 
-    @property
+    @cached_property
     def precision(self) -> int:
-        """Bits of Arb's precision at which a checker's enclosures are narrower than these."""
-        return 64
+        """Bits of Arb's precision at which a checker's enclosures are expected to be narrower than these.
+
+        Arb's balls hold entries one by one, so that what they lose grows with depth where 2-norms grow less.
+        """
+        depth: list[int] = []
+        for node in self.network.nodes:
+            depth.append(max((depth[i] for i in node.reads), default=0) + (node.kind in MIXING))
+        return BITS * (1 + max(depth) // LEVELS)
 
     def approx(self) -> NumpyArray:
         """The midpoints as one NumPy array ``(N, M)``: an approximation of Psi for proposals, of whatever platform."""
