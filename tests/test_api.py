@@ -247,7 +247,7 @@ def test_no_certificate_where_the_checker_could_not_follow(tmp_path: Path) -> No
     layer = vf.Dense(2, "sigmoid", skip=True)
     found = vf.verify([[0.0], [1.0]], [0, 1], layer, u=[1e66, -1e66, 0.0, 0.0], v=[[0, 0], [0, 0]])
     assert found.verdict("zero_loss") is vf.Verdict.PROVED
-    with pytest.raises(vf.VerifierError, match="no certificate can be written: layer 0 has arguments"):
+    with pytest.raises(vf.VerifierError, match="no certificate can be written: node 4 has arguments"):
         found.write(tmp_path / "never.json")
     assert list(tmp_path.iterdir()) == []
 

@@ -19,8 +19,7 @@ from verifier.data.gate import Labels
 from verifier.errors import InputError, one_line
 from verifier.landscape.targets import DEFAULT_TARGETS
 from verifier.network.initialise import Init
-from verifier.network.layers import Layer
-from verifier.network.network import Network
+from verifier.network.network import Block, Network
 from verifier.options import Engine, Options
 from verifier.outcome import Report
 from verifier.prove import prove
@@ -31,7 +30,7 @@ from verifier.run.arguments import Weights, given_dataset, given_network, given_
 def verify(
     X: ArrayLike | str | Path | Dataset,
     y: Labels | None = None,
-    network: Network | Layer | Sequence[Layer] | None = None,
+    network: Network | Block | Sequence[Block] | None = None,
     u: Weights | None = None,
     v: ArrayLike | None = None,
     *,
@@ -56,7 +55,7 @@ def verify(
         The samples; or the name of a built-in data set (``"iris"``), a file (see `verifier.load_dataset`), a `Dataset`.
     y : sequence of N labels, optional
         The classes, of any kind that compares by value; not with a name, a file or a `Dataset`, which have labels.
-    network : Network, layer or sequence of layers
+    network : Network, layer, block, or sequence of layers and blocks
         The network; layers are put on the input of X's shape.
     u : array_like of shape (p,), mapping of names to arrays, or list [W, b, ...] of arrays, optional
         The hidden parameters; by default drawn: see ``seed``, ``init``, ``scale``.

@@ -115,18 +115,19 @@ def test_layers_are_what_they_would_be_by_hand() -> None:
     assert np.array_equal(found.v, module[8].weight.detach().double().numpy().T)
 
 
-def test_an_output_bias_is_a_constant_unit() -> None:
+def test_a_bias_of_the_head_is_the_last_row_of_v() -> None:
     import torch
 
     torch.manual_seed(3)
     module = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3))
-    found = vf.from_torch(module, 4, output_bias="unit")
-    assert found.network.skip_count == 6
-    assert np.array_equal(found.v[-1], 2 * module[2].bias.detach().double().numpy())
-    assert np.array_equal(found.u[-5:], np.zeros(5))
+    found = vf.from_torch(module, 4)
+    assert found.network.output_bias and found.network.skip_count == 6
+    assert np.array_equal(found.v[-1], module[2].bias.detach().double().numpy())
     require_same(module, (4,), found)
     without = vf.from_torch(torch.nn.Sequential(module[0], module[1], torch.nn.Linear(5, 3, bias=False)), 4)
-    assert np.array_equal(without.u, found.u[:-5])
+    assert not without.network.output_bias
+    assert np.array_equal(without.u, found.u)
+    assert np.array_equal(without.v.shape, (5, 3))
 
 
 ACTIVATIONS = {

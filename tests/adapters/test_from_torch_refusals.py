@@ -122,26 +122,21 @@ LINES = {
     ),
     "softmax": "layer '3' (Softmax): is part of the cross-entropy; leave it out, and return the logits",
     "no_head": (
-        "layer '0' (Linear): the module ends with its activation (tanh), not with a linear head; return "
-        "nn.Linear(..., bias=False)"
+        "layer '0' (Linear): the module ends with its activation (tanh), not with a linear head; return nn.Linear"
     ),
-    "no_layer": "the module returns its input; end it with nn.Linear(..., bias=False)",
+    "no_layer": "the module returns its input; end it with nn.Linear",
     "head_alone": (
         "the module (Linear): is the head and reads the input; it may read hidden units only: put a layer between"
     ),
     "pool_at_the_end": (
         "there is no linear head: the module returns a concatenation, a selection or positions; end it with one "
-        "nn.Linear(..., bias=False)"
+        "nn.Linear"
     ),
     "two_heads": (
         "there is no linear head: the module returns a concatenation, a selection or positions; end it with one "
-        "nn.Linear(..., bias=False)"
+        "nn.Linear"
     ),
     "head_read": "layer 'h' (Linear): is the head, and layer 'k' (Linear) reads it; let the module end with it",
-    "biased_head": (
-        "layer '2' (Linear): is the head and has a bias, which the theory does not have; train it with "
-        'bias=False, or give output_bias="unit" to represent it exactly by one more, constant hidden unit'
-    ),
     "input_to_head": (
         "layer 'h' (Linear): is the head and reads the input; it may read hidden units only: put a layer between"
     ),
@@ -275,7 +270,6 @@ def test_the_list_of_refusals_is_complete() -> None:
         ({"module": 3}, "from_torch: module = 3 must be a torch.nn.Module"),
         ({"input_shape": "4"}, "network: input shape '4' must be integers: d, (channels, length) or"),
         ({"input_shape": (0, 4)}, "network: input shape [0, 4] must have positive entries"),
-        ({"output_bias": "units"}, "output_bias = 'units' is unknown; did you mean 'unit'?"),
     ],
 )
 def test_wrong_arguments_have_their_line(given: dict[str, Any], line: str) -> None:
@@ -298,17 +292,6 @@ def test_compiled_modules_and_scripts_are_refused() -> None:
         vf.from_torch(script, 4)
     with pytest.raises(vf.InputError, match="is compiled; give the module that it was made of"):
         vf.from_torch(compiled, 4)
-
-
-@pytest.mark.torch
-def test_a_huge_output_bias_cannot_be_doubled() -> None:
-    import torch
-
-    module = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Linear(5, 3)).double()
-    with torch.no_grad():
-        module[1].bias.fill_(2.0**1023)
-    with pytest.raises(vf.InputError, match="has a bias beyond"):
-        vf.from_torch(module, 4, output_bias="unit")
 
 
 def test_without_pytorch_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

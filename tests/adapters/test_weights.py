@@ -130,6 +130,27 @@ def test_each_type_is_exact(tmp_path, code):
     assert read_weights(tmp_path / "w.safetensors", NET, classes(2)).u[:12].tolist() == values
 
 
+BIASED = Network(3, NET.blocks, output_bias=True)
+HEAD = RNG.normal(size=2)
+WITH_BIAS = {
+    "a head with its bias": (TORCH | {"4.weight": V.T, "4.bias": HEAD}, np.vstack([V, HEAD]), "then its bias '4.bias'"),
+    "a head without bias": (TORCH | {"4.weight": V.T}, np.vstack([V, np.zeros(2)]), "its bias zero"),
+    "V": (OURS | {"V": np.vstack([V, HEAD])}, np.vstack([V, HEAD]), "its V"),
+    "one logit": (
+        TORCH | {"4.weight": V.T[1:], "4.bias": HEAD[1:]},
+        np.vstack([V, HEAD]) * [0.0, 1.0],
+        "[0, '4.weight' transposed, then its bias '4.bias']",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITH_BIAS)
+def test_the_bias_of_a_head_is_the_last_row_of_v(tmp_path, name):
+    tensors, v, words = WITH_BIAS[name]
+    found = read_weights(stored(tmp_path, tensors), BIASED, classes(2))
+    assert found.v.tolist() == v.tolist() and words in found.words
+
+
 REFUSED = {
     "missing": (
         {k: v for k, v in OURS.items() if k != "layer1.bias"},
@@ -153,7 +174,7 @@ REFUSED = {
     ),
     "a bias of the head": (
         TORCH | {"4.weight": V.T, "4.bias": np.ones(2)},
-        "'4.bias' is not zero, and the theory has none",
+        "'4.bias' is not zero, and this network has no output bias; write output_bias = true in [network]",
     ),
     "no bias": ({k: v for k, v in TORCH.items() if k != "2.bias"}, "'2.weight' has no bias"),
     "too many": (TORCH | {"4.weight": W1, "4.bias": B1, "6.weight": V.T}, "4 pairs of weight and bias"),

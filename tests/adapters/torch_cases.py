@@ -287,7 +287,6 @@ BAD: dict[str, Callable[[], nn.Module]] = {
     "pool_at_the_end": lambda: convolved()[:2].append(nn.AvgPool2d(6)),
     "two_heads": lambda: made(lambda s, x: torch.cat([s.h(s.a(x)), s.k(s.c(x))], 1), c=linear(4, 5), k=head(5)),
     "head_read": lambda: made(lambda s, x: (lambda y: (s.k(y), y)[1])(s.h(s.a(x))), k=head(3)),
-    "biased_head": lambda: nn.Sequential(linear(4, 5), nn.Tanh(), linear(5, 3)),
     "input_to_head": lambda: made(lambda s, x: s.h(torch.cat([torch.tanh(s.a(x)), x], 1)), 9),
     "unit_twice": lambda: of_both(lambda s, y: y[:, [0, 1, 2, 1]], 4),
     "layer_twice": lambda: made(lambda s, x: s.h(torch.sin(s.c(torch.cat([s.a(x)] * 2, 1)))), c=linear(10, 5)),

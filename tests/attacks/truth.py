@@ -100,12 +100,20 @@ def minus(scale, matrix):
 
 def features(found: Certificate) -> list[list[Fraction]]:
     """Return Psi of one dense layer of a rational activation."""
-    (layer,), inputs = found.document["network"]["layers"], found.exact(found.document["data"]["inputs"])
-    weight, bias = found.exact(layer["weight"]), found.exact(layer["bias"])
-    tree = ast.parse(layer["activation"].strip(), mode="eval").body
-    units = [[evaluate(tree, dot(w, x) + b) for w, b in zip(weight, bias, strict=True)] for x in inputs]
-    used = range(len(weight)) if layer["skip"] is True else layer["skip"]
-    return [[row[unit] for unit in used] for row in units]
+    inputs, network = found.exact(found.document["data"]["inputs"]), found.document["network"]
+    _, first, second, affine, units = network["nodes"]
+    assert (affine["kind"], affine["over"], units["kind"], units["reads"]) == ("affine", "all", "map", [3])
+    parts = {1: found.exact(first["values"]), 2: found.exact(second["values"])}
+    weight = parts[affine["reads"][1]]
+    bias = parts[affine["reads"][2]] if affine["bias"] else [Fraction(0)] * len(weight)
+    tree = ast.parse(units["activation"].strip(), mode="eval").body
+    sums = [[dot(w, x) + b for w, b in zip(weight, bias, strict=True)] for x in inputs]
+    values = {0: inputs, 3: sums, 4: [[evaluate(tree, entry) for entry in row] for row in sums]}
+    psi = [[] for _ in inputs]
+    for feature in network["features"]:
+        for row, entries in zip(psi, values[feature["node"]], strict=True):
+            row += entries if feature["entries"] is None else [entries[j] for j in feature["entries"]]
+    return psi
 
 
 def rank_holds(found: Certificate, claim, psi) -> str | None:
@@ -150,22 +158,26 @@ def path_holds(found: Certificate, claim, psi, labels, counts) -> str | None:
 
 def witness_holds(found: Certificate, claim) -> str | None:
     """Compute the claimed N x N block of Psi and its determinant to many digits."""
-    document, layers = found.document, found.document["network"]["layers"]
+    document, nodes = found.document, found.document["network"]["nodes"]
     direction = found.vector(claim["direction"])
     z = sorted(dot(direction, x) for x in found.exact(document["data"]["inputs"]))
     real = lambda q: mpmath.mpf(q.numerator) / q.denominator  # noqa: E731
-    trees = [ast.parse(layer["activation"].strip(), mode="eval").body for layer in layers]
+    trees = {
+        number: ast.parse(node["activation"].strip(), mode="eval").body
+        for number, node in enumerate(nodes)
+        if node["kind"] == "map"
+    }
     values = [[real(value) for value in z]]
     for link in claim["chain"]:
         w, b = real(dyadic(link["weight"])), real(dyadic(link["bias"]))
-        values.append([evaluate(trees[link["layer"]], w * h + b) for h in values[-1]])
+        values.append([evaluate(trees[link["node"]], w * h + b) for h in values[-1]])
     columns, units = [], set()
     for block in claim["blocks"]:
-        tree, w = trees[block["layer"]], real(dyadic(block["weight"]))
+        tree, w = trees[block["node"]], real(dyadic(block["weight"]))
         columns += [
             [evaluate(tree, w * h + real(b)) for h in values[block["links"]]] for b in found.exact(block["biases"])
         ]
-        units |= {(block["layer"], unit) for unit in found.vector(block["units"])}
+        units |= {(block["node"], unit) for unit in found.vector(block["units"])}
     if len(columns) != len(z) or len(units) != len(z):
         return "not N columns of different units"
     return None if abs(mpmath.det(mpmath.matrix(columns))) > mpmath.mpf(10) ** -30 else "singular"

@@ -11,7 +11,7 @@ import pytest
 
 import verifier as vf
 import verifier.checker.certificate as checking
-import verifier.checker.network as evaluating
+import verifier.checker.features as evaluating
 from verifier.certificate.check_process import planned
 from verifier.certificate.cost import CHECKER, GIB, Size, Work, expected, predict
 from verifier.certificate.limits import LeftOut, Limits, judge, sentence
@@ -185,7 +185,7 @@ def test_a_certificate_about_almost_every_u_needs_no_weights(tmp_path: Path) -> 
     builder.add_witness(found.theorem.witness)
     builder.add_generic()
     file = builder.write(tmp_path / "c.json")
-    assert json.loads(file.read_text())["network"]["layers"][0]["weight"] is None
+    assert json.loads(file.read_text())["network"]["nodes"][1]["values"] is None
     assert vf.check(file).accepted
 
 

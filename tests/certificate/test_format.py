@@ -37,7 +37,7 @@ def test_certificates_are_valid_by_the_schema(certificates: dict[str, Path]) -> 
 @pytest.mark.parametrize(
     ("keys", "value"),
     [
-        (("version",), 2),
+        (("version",), 1),
         (("format",), "other"),
         (("claims",), []),
         (("surprise",), 1),
@@ -46,8 +46,11 @@ def test_certificates_are_valid_by_the_schema(certificates: dict[str, Path]) -> 
         (("claims", 0, "precision"), 10**6),
         (("arrays", "sha256"), "0"),
         (("data", "classes"), 1),
-        (("network", "layers", 0, "kind"), "maxpool"),
-        (("network", "layers", 0, "inputs"), ["output"]),
+        (("network", "nodes", 4, "kind"), "dense"),
+        (("network", "nodes", 4, "reads"), ["input"]),
+        (("network", "nodes", 4, "reads"), [3, 3]),
+        (("network", "nodes", 4, "factor"), ["1", "1"]),
+        (("network", "features"), []),
     ],
 )
 def test_the_schema_rejects(keys: tuple[Any, ...], value: Any, certificates: dict[str, Path]) -> None:
@@ -118,7 +121,8 @@ def test_every_kind_of_claim_is_described(certificates: dict[str, Path]) -> None
     assert "bits (R3)" in text["deep"]
     assert "rank Psi(U) <= 15 < N" in text["cloned"]
     assert "4 samples (standing for 6)" in text["grouped"]
-    assert "conv2d 2 log(exp(t) + 1)" in text["conv"]
+    assert "node 3 affine kernel 3x3 of input" in text["conv"] and "node 4 log(exp(t) + 1) of node 3" in text["conv"]
+    assert "node 5 pool mean kernel 2x2 of node 4" in text["conv"] and "node 5 (2 of its entries)" in text["conv"]
 
 
 def test_hostile_names_are_made_plain(certificates: dict[str, Path], tmp_path: Path) -> None:

@@ -49,7 +49,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_text_names_data_network_claims_and_trust(certificate: Path) -> None:
     text = str(vf.show(certificate))
     assert text.startswith("Data: iris, 149 samples (standing for 150) x 4, 3 classes; binary64 values of scikit-learn")
-    assert "Network: input 4; layer 0 dense 180 tanh(t) reads input; M = 180 skip units.\n" in text
+    assert (
+        "Network: input 4; node 3 affine all of input, layer0.weight, layer0.bias; node 4 tanh(t) of node 3; p = 900 "
+        "parameters; M = 180: node 4.\n" in text
+    )
     assert text.count("\nClaims ") == 10
     assert "Arb at up to 64 bits. This text repeats what the certificate claims; `verifier check` decides." in text
 
@@ -95,8 +98,9 @@ def test_it_shows_itself(certificate: Path) -> None:
     ("content", "says"),
     [
         ("{", "is not a JSON document (Expecting property name"),
-        ("[]", "is not a verifier certificate of version 1; name the .json"),
-        ('{"format": "verifier-certificate", "version": 1}', "not a well-formed certificate"),
+        ("[]", "is not a verifier certificate; name the .json"),
+        ('{"format": "verifier-certificate", "version": 1}', "of version 1, and this program reads version 2; make it"),
+        ('{"format": "verifier-certificate", "version": 2}', "not a well-formed certificate"),
     ],
 )
 def test_what_is_no_certificate(content: str, says: str, tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ def swap_labels(document: Document, tensors: Tensors) -> None:
 
 
 def exchange_sizes(document: Document, tensors: Tensors) -> None:
-    n, m = document["data"]["samples"], document["network"]["skip_units"]
-    document["data"]["samples"], document["network"]["skip_units"] = m, n
+    n, m = document["data"]["samples"], document["network"]["columns"]
+    document["data"]["samples"], document["network"]["columns"] = m, n
 
 
 def transpose_inverse(document: Document, tensors: Tensors) -> None:
@@ -166,6 +166,13 @@ def multiplicity_moved(document: Document, tensors: Tensors) -> None:
     counts[0] = document["data"]["total"] - len(counts) + 1
 
 
+def exchange_features(document: Document, tensors: Tensors) -> None:
+    document["network"]["features"][:2] = document["network"]["features"][1::-1]
+
+
+NODES, FEATURES = ("network", "nodes"), ("network", "features")
+WITHOUT_BIAS = {"kind": "affine", "reads": [0, 1], "over": "all", "bias": False}
+
 # name -> (certificate, change, rules any of which is the right reason)
 TAMPERED: dict[str, tuple[str, Change, str]] = {
     "weight of an ill-conditioned network changed in the last bit": (
@@ -238,26 +245,34 @@ TAMPERED: dict[str, tuple[str, Change, str]] = {
     "M < N understated": ("few", set_at("@R5", "rank_at_most", value=11), "R5.bound"),
     "equal samples understated": ("kept", set_at("@R5", "rank_at_most", value=3), "R5.bound"),
     "kept duplicates no longer equal": ("kept", assign("data.inputs.0", (4, 0), 3), "R5.bound"),
-    "activation exchanged": ("full-rank", set_at("network", "layers", 0, "activation", value="atan(t)"), "R1.residual"),
+    "activation exchanged": ("full-rank", set_at(*NODES, 4, "activation", value="atan(t)"), "R1.residual"),
     "activation with code": (
         "full",
-        set_at("network", "layers", 0, "activation", value="__import__('os').getpid()"),
+        set_at(*NODES, 4, "activation", value="__import__('os').getpid()"),
         "network.expression",
     ),
     "activation undefined": (
         "full",
-        set_at("network", "layers", 0, "activation", value="1/(t - t)"),
+        set_at(*NODES, 4, "activation", value="1/(t - t)"),
         "features.finite",
     ),
-    "layer reads itself": ("full", set_at("network", "layers", 0, "inputs", value=[0]), "schema.value"),
-    "layer reads nothing": ("full", set_at("network", "layers", 0, "inputs", value=[]), "network.layer|schema.value"),
-    "stride changed": ("conv", set_at("network", "layers", 0, "stride", value=[1, 1]), "shape"),
-    "kernel exchanged": ("conv", set_at("network", "layers", 1, "kernel", value=[2, 1]), "shape|network.layer"),
-    "bias kind exchanged": ("conv", set_at("network", "layers", 0, "bias_kind", value="tied"), "shape"),
-    "skip units shifted": ("conv-rank", set_at("network", "layers", 1, "skip", value=[0, 2]), "R1.residual"),
-    "skip units repeated": ("conv", set_at("network", "layers", 1, "skip", value=[3, 3]), "network.skip"),
-    "skip unit out of range": ("conv", set_at("network", "layers", 1, "skip", value=[0, 99]), "schema.value"),
-    "wrong version": ("full", set_at("version", value=2), "schema.version"),
+    "node reads itself": ("full", set_at(*NODES, 3, "reads", value=[3, 1, 2]), "network.reads"),
+    "node reads nothing": ("full", set_at(*NODES, 3, "reads", value=[]), "network.reads"),
+    "weights and biases exchanged": ("full", set_at(*NODES, 3, "reads", value=[0, 2, 1]), "network.node"),
+    "biases left out": ("full-rank", set_at(*NODES, 3, value=WITHOUT_BIAS), "R1.residual"),
+    "stride changed": ("conv", set_at(*NODES, 3, "over", "stride", value=[1, 1]), "network.node"),
+    "dilation changed": ("conv", set_at(*NODES, 3, "over", "dilation", value=[2, 2]), "network.node"),
+    "groups changed": ("conv", set_at(*NODES, 3, "over", "groups", value=2), "network.node"),
+    "kernel exchanged": ("conv", set_at(*NODES, 5, "kernel", value=[2, 1]), "network.node"),
+    "mean exchanged for maximum": ("conv-rank", set_at(*NODES, 5, "how", value="max"), "R1.residual"),
+    "shape of the biases exchanged": ("conv", set_at(*NODES, 2, "shape", value=[2]), "shape"),
+    "weights without values": ("full", set_at(*NODES, 1, "values", value=None), "network.values"),
+    "columns shifted": ("conv-rank", set_at(*FEATURES, 1, "entries", value=[0, 2]), "R1.residual"),
+    "columns repeated": ("conv", set_at(*FEATURES, 1, "entries", value=[3, 3]), "network.features"),
+    "column out of range": ("conv", set_at(*FEATURES, 1, "entries", value=[0, 99]), "network.features"),
+    "features exchanged": ("conv-rank", exchange_features, "R1.residual|network.features"),
+    "version of the future": ("full", set_at("version", value=3), "schema.version"),
+    "version of the past": ("full", set_at("version", value=1), "schema.version"),
     "wrong semantics": ("full", set_at("semantics", value="float64"), "schema.value"),
     "unknown key": ("full", set_at("@R1", "trust_me", value=1), "schema.unknown-key"),
     "missing key": ("full", drop_claim_key("P1", "kappa"), "schema.missing-key"),
@@ -343,13 +358,13 @@ def cut_short(source: Path, target: Path) -> None:
 def duplicate_key(source: Path, target: Path) -> None:
     arrays = source.with_suffix(".safetensors")
     target.with_name(arrays.name).write_bytes(arrays.read_bytes())
-    target.write_text(source.read_text().replace('"version": 1,', '"version": 1, "version": 1,', 1))
+    target.write_text(source.read_text().replace('"version": 2,', '"version": 2, "version": 2,', 1))
 
 
 def not_a_number(source: Path, target: Path) -> None:
     arrays = source.with_suffix(".safetensors")
     target.with_name(arrays.name).write_bytes(arrays.read_bytes())
-    target.write_text(source.read_text().replace('"version": 1,', '"version": NaN,', 1))
+    target.write_text(source.read_text().replace('"version": 2,', '"version": NaN,', 1))
 
 
 def half_a_document(source: Path, target: Path) -> None:

@@ -102,8 +102,12 @@ def negate(name: str) -> Change:
 
 def move_the_skip_layer(document: Document, tensors: Tensors) -> None:
     """To the weights that it has: even that is refused, the claim would not say that it rests."""
-    layer = document["network"]["layers"][1]
-    document["claims"][0]["moved"].append({"layer": 1, "weight": layer["weight"], "bias": layer["bias"]})
+    for node in (5, 6):
+        document["claims"][0]["moved"].append({"node": node, "values": document["network"]["nodes"][node]["values"]})
+
+
+def show_the_gate(document: Document, tensors: Tensors) -> None:
+    document["network"]["features"].insert(0, {"node": 4, "entries": None})
 
 
 TAMPERED: dict[str, tuple[str, Change, str]] = {
@@ -131,7 +135,7 @@ TAMPERED: dict[str, tuple[str, Change, str]] = {
     "E1: kappa too small": ("E1", scale_claim("kappa", 1, -12), "P1.segment"),
     "E1: gamma too large": ("E1", scale_claim("gamma", 1, 6), "E1.margin"),
     "E1: zero pieces": ("E1", set_at("claims", 0, "pieces", value=0), "schema.value"),
-    "E1: a layer that is not there": ("E1", set_at("claims", 0, "moved", 0, "layer", value=5), "network.layer"),
+    "E1: a node that is not there": ("E1", set_at("claims", 0, "moved", 0, "node", value=50), "network.parameter"),
     "E1: labels exchanged": ("E1", swap_labels, "E1.margin|E1.descent|P1.segment"),
     "E2: twin no longer equal at the start": ("E2", put("layer1.bias.0", 3, 0.75), "E2.reroute|E2.carry"),
     "E2: outgoing weights not handed over": ("E2", forget("rerouted"), "E2.carry"),
@@ -154,12 +158,12 @@ TAMPERED: dict[str, tuple[str, Change, str]] = {
     "E2: a constant unit that is none": ("E2-constant", put("layer0.weight.0", (0, 0), 0.5), "E2.carry"),
     "E2: a unit may pass a pole": (
         "E2-trained",
-        set_at("network", "layers", 0, "activation", value="1/(t + 100)"),
+        set_at("network", "nodes", 4, "activation", value="1/(t + 100)"),
         "E2.analytic",
     ),
     "E4: a unit below may pass a pole": (
         "E4",
-        set_at("network", "layers", 0, "activation", value="1/(t + 100)"),
+        set_at("network", "nodes", 4, "activation", value="1/(t + 100)"),
         "E4.path.analytic",
     ),
     "E3: a larger motion": (
@@ -192,19 +196,19 @@ TAMPERED: dict[str, tuple[str, Change, str]] = {
     "gateway: too few units": (
         "gateway",
         together(
-            set_at("network", "layers", 1, "skip", value=list(range(6))),
-            set_at("network", "skip_units", value=6),
+            set_at("network", "features", 0, "entries", value=list(range(6))),
+            set_at("network", "columns", value=6),
         ),
         "E4.units",
     ),
     "gateway: skip units in two layers": (
         "gateway",
-        together(set_at("network", "layers", 0, "skip", value=True), set_at("network", "skip_units", value=8)),
+        together(show_the_gate, set_at("network", "columns", value=8)),
         "E4.layers",
     ),
-    "gateway: a polynomial": ("gateway", set_at("network", "layers", 1, "activation", value="t**3"), "E4.analytic"),
-    "gateway: no limit": ("gateway", set_at("network", "layers", 1, "activation", value="sinh(t)"), "E4.analytic"),
-    "gateway: a kink": ("gateway", set_at("network", "layers", 0, "activation", value="Max(0, t)"), "E4.analytic"),
+    "gateway: a polynomial": ("gateway", set_at("network", "nodes", 8, "activation", value="t**3"), "E4.analytic"),
+    "gateway: no limit": ("gateway", set_at("network", "nodes", 8, "activation", value="sinh(t)"), "E4.analytic"),
+    "gateway: a kink": ("gateway", set_at("network", "nodes", 4, "activation", value="Max(0, t)"), "E4.analytic"),
     "gateway: not separated": ("gateway", put("separating.layer1.weight.0", ..., 0.0), "E4.separation"),
 }
 

@@ -10,7 +10,7 @@ import pytest
 from verifier import Dense, Network
 from verifier.checker.analytic import total
 from verifier.checker.expression import parse
-from verifier.network.total import activation_not_proved_total
+from verifier.network.flags import flags_of
 from verifier.rank.deficiency import structural_bound_every_u
 from verifier.sigma.activations import Activation, catalogue, leaky_relu, softplus
 
@@ -63,7 +63,7 @@ PARTIAL = [
 @pytest.mark.parametrize("activation", CATALOGUE, ids=lambda a: a.name)
 def test_the_whole_catalogue_is_total_for_both(activation):
     assert total(parse(activation.canonical, "").tree)
-    assert activation_not_proved_total(Network(1, [Dense(1, activation, skip=True)])) is None
+    assert not flags_of(Network(1, [Dense(1, activation, skip=True)])).undefined
 
 
 @pytest.mark.parametrize("text", TOTAL)
@@ -74,7 +74,7 @@ def test_other_total_functions(text):
 @pytest.mark.parametrize("text", TOTAL)
 def test_what_the_prover_proves_total_the_checker_proves_too(text):
     activation = Activation.from_expression(text)
-    if activation_not_proved_total(Network(1, [Dense(1, activation, skip=True)])) is None:
+    if not flags_of(Network(1, [Dense(1, activation, skip=True)])).undefined:
         assert total(parse(activation.canonical, "").tree)
 
 
@@ -89,6 +89,6 @@ def test_nothing_is_claimed_for_every_u_where_psi_may_not_exist():
     # defined at every point that is tried for a counterexample, but not on all of R
     activation = Activation.from_expression("1/(1 + sin(t))")
     network = Network(1, [Dense(1, activation, skip=True)])
-    assert activation_not_proved_total(network) == activation
+    assert flags_of(network).undefined
     assert structural_bound_every_u(network, np.array([[0.0], [1.0]])) is None
     assert math.sin(-math.pi / 2) == -1  # where it has no value

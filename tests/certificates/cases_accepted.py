@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction as F
 
-from make import Certificate, Json, accepted, dyadic
+from make import Certificate, Json, accepted, dyadic, output_of, weight_of
 
 UNIT = [[1, 0], [0, 1]]
 ZERO = [[0, 0], [0, 0]]
@@ -121,8 +121,8 @@ def zero_error_and_path() -> Certificate:
 def padding_and_pool() -> Certificate:
     certificate = Certificate()
     certificate.data([[1, 2], [2, -1]], [0, 1])
-    convolution = certificate.conv1d([[[1, 1]]], [[0, 0, 1]], "t", padding=1, bias_kind="per-unit")
-    pool = {"kind": "avgpool", "inputs": [0], "kernel": [2], "stride": [1], "skip": True}
+    convolution = certificate.conv1d([[[1, 1]]], [[0, 0, 1]], "t", padding=1)
+    pool = {"inputs": [0], "skip": True, "how": "mean", "kernel": [2], "stride": [1], "padding": [0], "dilation": [1]}
     certificate.network([1, 2], [convolution, pool], 5)  # (1, 3, 3), (2, 1, 0); means (2, 3), (3/2, 1/2)
     weights = certificate.exact([[-1, 0], [1, 0], [0, 0], [0, 0], [0, 0]])  # logits (2, 0), (-1, 0)
     certificate.claim("Z1", precision=64, output_weights=weights, gamma=dyadic(1))
@@ -219,8 +219,8 @@ def line(labels: list[int], activation: str = "tanh(t)", weight: object = 1, oth
 def descent() -> Certificate:
     """The loss at V0 = (1/4, -1/4), on the wrong side, is log(1 + e^(tanh(1)/2)) = 0.90."""
     certificate = line([0, 1], other="atan(t)")
-    moved = [{"layer": 0, "weight": certificate.exact([[F(9, 8)]]), "bias": certificate.exact([0])}]
-    moved.append({"layer": 1, "weight": certificate.exact([[0]]), "bias": certificate.exact([-1])})
+    moved = certificate.moved(0, [[F(9, 8)]], [0])
+    moved += certificate.moved(1, [[0]], [-1])
     keys = path_keys(certificate, [[F(1, 4), F(-1, 4)]], [[-1, 1]], "7/8", "15/16")
     certificate.claim("E1", **keys, moved=moved, moved_weights=certificate.exact([[0, 0]]), pieces=4)
     return certificate
@@ -229,8 +229,8 @@ def descent() -> Certificate:
 @accepted("E3: U moves, and the loss stays below the start's plus 1/4")
 def sublevel() -> Certificate:
     certificate = line([0, 1], other="atan(t)")
-    moved = [{"layer": 0, "weight": certificate.exact([[F(9, 8)]]), "bias": certificate.exact([0])}]
-    moved.append({"layer": 1, "weight": certificate.exact([[0]]), "bias": certificate.exact([-1])})
+    moved = certificate.moved(0, [[F(9, 8)]], [0])
+    moved += certificate.moved(1, [[0]], [-1])
     keys = path_keys(certificate, [[F(1, 4), F(-1, 4)]], [[-1, 1]], "7/8", "15/16")
     certificate.claim("E3", **keys, moved=moved, pieces=4, epsilon=dyadic("1/4"))
     return certificate
@@ -239,7 +239,7 @@ def sublevel() -> Certificate:
 @accepted("E2: the unit is 0 and its row of V0 has equal entries; it moves at constant loss log 2")
 def dead_unit_moves() -> Certificate:
     certificate = line([0, 1], weight=0)
-    moved = [{"layer": 0, "weight": certificate.exact([[1]]), "bias": certificate.exact([0])}]
+    moved = certificate.moved(0, [[1]], [0])
     keys = path_keys(certificate, [[3, 3]], [[-1, 1]], "11/16", "45/64")
     certificate.claim("E2", **keys, rerouted=None, moved=moved)
     return certificate
@@ -257,7 +257,7 @@ def clones() -> Certificate:
 def clone_moves() -> Certificate:
     """V0 = (1/4, -1/4) on both: margins -tanh(1) on both samples, loss log(1 + e^tanh(1)) = 1.14."""
     certificate = clones()
-    moved = [{"layer": 0, "weight": certificate.exact([[1], [2]]), "bias": certificate.exact([0, 0])}]
+    moved = certificate.moved(0, [[1], [2]], [0, 0])
     keys = path_keys(certificate, [[F(1, 4), F(-1, 4)]] * 2, [[-1, 1], [0, 0]], "9/8", "5/4")
     certificate.claim("E2", **keys, rerouted=None, moved=moved)
     return certificate
@@ -276,8 +276,8 @@ def rerouted() -> Certificate:
 def rerouted_clone_moves() -> Certificate:
     """The skip unit rests: it reads the moving unit by the weight 0. Its margins, 2 tanh(2 tanh(1)), stay."""
     certificate = rerouted()
-    way = [{"layer": 1, "weight": certificate.exact([[2, 0]]), "bias": certificate.exact([0])}]
-    moved = [*way, {"layer": 0, "weight": certificate.exact([[1], [2]]), "bias": certificate.exact([0, 0])}]
+    way = certificate.moved(1, [[2, 0]], [0])
+    moved = [*way, *certificate.moved(0, [[1], [2]], [0, 0])]
     keys = path_keys(certificate, [[-1, 1]], [[-1, 1]], "1/8", "1/4", kappa=dyadic(2))
     certificate.claim("E2", **keys, rerouted=way, moved=moved)
     return certificate
@@ -296,7 +296,7 @@ def gate() -> Certificate:
 def merged_samples_part() -> Certificate:
     """At z = 0 the matrix of values and derivatives of tanh(z), tanh(z + 2) is ((0, 0.964), (1, 0.0707))."""
     certificate = gate()
-    moved = [{"layer": 0, "weight": certificate.exact([[F(1, 16)]]), "bias": certificate.exact([0])}]
+    moved = certificate.moved(0, [[F(1, 16)]], [0])
     inverse = certificate.exact([[F(-75, 1024), 1], [F(1062, 1024), 0]])
     keys = path_keys(certificate, [[0, 0], [F(1, 4), 0]], [[-16, 16], [0, 0]], "11/16", "23/32")
     certificate.claim("E4.path", **keys, moved=moved, pieces=2, right_inverse=inverse)
@@ -315,8 +315,8 @@ def every_point() -> Certificate:
 @accepted("E4: a lower layer of softplus, and other weights that tell the samples apart")
 def every_point_through_a_lower_layer() -> Certificate:
     certificate = gate()
-    certificate.document["network"]["layers"][0]["activation"] = "log(exp(t) + 1)"
-    separating = [{"layer": 0, "weight": certificate.exact([[1]]), "bias": certificate.exact([0])}]
+    certificate.nodes[output_of(0)]["activation"] = "log(exp(t) + 1)"
+    separating = certificate.moved(0, [[1]], [0])
     certificate.claim("E4", precision=64, separating=separating)
     return certificate
 
@@ -328,13 +328,13 @@ SAMPLES = [[3, 0], [0, 1], [5, 5], [1, 1]]  # <(2, 1), x> = 6, 1, 15, 3
 def steps() -> Certificate:
     certificate = Certificate()
     certificate.data(SAMPLES)
-    layers = [certificate.bare(2, "t", skip=False), certificate.bare(3, "tanh(t)", [0])]
-    layers.append(certificate.bare(3, "1/(1 + exp(-t))", skip=[0, 2]))
+    layers = [certificate.bare(2, 2, "t", skip=False), certificate.bare(3, 2, "tanh(t)", [0])]
+    layers.append(certificate.bare(3, 2, "1/(1 + exp(-t))", skip=[0, 2]))
     certificate.network([2], layers, 5)
-    chain = [{"layer": 0, "unit": 1, "weight": dyadic("1/16"), "bias": dyadic(0)}]
+    chain = [{"node": output_of(0), "unit": 1, "weight": dyadic("1/16"), "bias": dyadic(0)}]
     blocks = []
     for layer, links, weight, units, biases in ((1, 1, 256, [2, 0], [0, -32]), (2, 0, 32, [0, 2], [-144, -336])):
-        block = {"layer": layer, "links": links, "weight": dyadic(weight), "units": certificate.tensor(units)}
+        block = {"node": output_of(layer), "links": links, "weight": dyadic(weight), "units": certificate.tensor(units)}
         blocks.append(block | {"biases": certificate.exact(biases)})
     direction = certificate.tensor([2, 1], "I8")
     certificate.claim("W1", precision=64, direction=direction, chain=chain, radius=None, blocks=blocks)
@@ -346,8 +346,8 @@ def steps() -> Certificate:
 def steps_in_a_ball() -> Certificate:
     certificate = Certificate()
     certificate.data(SAMPLES)
-    certificate.network([2], [certificate.bare(4, "tanh(t)"), certificate.bare(1, "Max(0, t)")], 5)
-    block = {"layer": 0, "links": 0, "weight": dyadic(32), "units": certificate.tensor([0, 1, 2, 3])}
+    certificate.network([2], [certificate.bare(4, 2, "tanh(t)"), certificate.bare(1, 2, "Max(0, t)")], 5)
+    block = {"node": output_of(0), "links": 0, "weight": dyadic(32), "units": certificate.tensor([0, 1, 2, 3])}
     block["biases"] = certificate.exact([0, -64, -144, -336])
     direction, radius = certificate.tensor([2, 1], "I8"), dyadic("1/1024")
     certificate.claim("W1", precision=64, direction=direction, chain=[], radius=radius, blocks=[block])
@@ -358,8 +358,8 @@ def steps_in_a_ball() -> Certificate:
 def ramps() -> Certificate:
     certificate = Certificate()
     certificate.data(SAMPLES)
-    certificate.network([2], [certificate.bare(5, "log(exp(2*t) + 1)/2")], 5)
-    block = {"layer": 0, "links": 0, "weight": dyadic(4), "units": certificate.tensor([4, 1, 0, 2], "I64")}
+    certificate.network([2], [certificate.bare(5, 2, "log(exp(2*t) + 1)/2")], 5)
+    block = {"node": output_of(0), "links": 0, "weight": dyadic(4), "units": certificate.tensor([4, 1, 0, 2], "I64")}
     block["biases"] = certificate.exact([0, -4, -12, -24])
     direction = certificate.tensor([2, 1], "I8")
     certificate.claim("W2", precision=64, direction=direction, chain=[], radius=None, blocks=[block])
@@ -379,11 +379,11 @@ def almost_every_u() -> Certificate:
 def sums_of_tensors() -> Certificate:
     certificate = plane(None)
     claim_rank(certificate)
-    layer = certificate.document["network"]["layers"][0]
+    weight = certificate.nodes[weight_of(0)]
     terms = [{"tensor": certificate.tensor([[0.5, 0.0], [0.0, 0.5]], "F32"), "exponent": 0}]
     terms.append({"tensor": certificate.tensor([[16.0, 0.0], [0.0, 16.0]], "F64"), "exponent": -6})
     terms.append({"tensor": certificate.tensor([[1, 0], [0, 1]], "U8"), "exponent": -2})
-    layer["weight"] = {"shape": [2, 2], "terms": terms}
+    weight["values"] = {"shape": [2, 2], "terms": terms}
     return certificate
 
 
@@ -419,7 +419,7 @@ def one_sample() -> Certificate:
     certificate.claim("E4", precision=64, separating=None)
     certificate.claim("Z1", precision=64, output_weights=certificate.exact([[-1, 1]]), gamma=dyadic("7/4"))
     certificate.claim("C1", precision=64, start_weights=certificate.exact([[0, 0]]), gradient_lower=dyadic("1/2"))
-    block = {"layer": 0, "links": 0, "weight": dyadic(-4), "units": certificate.tensor([0])}
+    block = {"node": output_of(0), "links": 0, "weight": dyadic(-4), "units": certificate.tensor([0])}
     block["biases"] = certificate.exact([4])  # sigma(-4 * 2 + 4) is near the limit -1
     direction = certificate.tensor([1], "I8")
     certificate.claim("W1", precision=64, direction=direction, chain=[], radius=dyadic("1/16"), blocks=[block])
@@ -437,7 +437,7 @@ def shared_weights() -> Certificate:
     weights = certificate.exact([[2, 0], [0, 2]])
     certificate.claim("Z2", precision=64, output_weights=weights, gamma=dyadic(2), radius=dyadic("1/16"))
     certificate.claim("B1", radius=dyadic("1/16"))
-    moved = [{"layer": 0, "weight": certificate.exact([[["3/2"]]]), "bias": certificate.exact(["1/4"])}]
+    moved = certificate.moved(0, [[["3/2"]]], ["1/4"])
     keys = path_keys(certificate, [[0, F(1, 4)], [F(1, 4), 0]], [[2, 0], [0, 2]], "13/16", "27/32")
     certificate.claim("E3", **keys, moved=moved, pieces=4, epsilon=dyadic("1/4"))
     certificate.claim("C1", precision=64, start_weights=certificate.exact(ZERO), gradient_lower=dyadic("1/8"))
@@ -452,7 +452,7 @@ def shared_weights_move() -> Certificate:
     certificate.data([[-1, -1], [1, 1]], [0, 1])
     layers = [certificate.conv1d([[[0]]], [0], "tanh(t)"), certificate.dense([[1, 1]], [0], "tanh(t)")]
     certificate.network([1, 2], layers, 3)
-    moved = [{"layer": 0, "weight": certificate.exact([[[1]]]), "bias": certificate.exact([0])}]
+    moved = certificate.moved(0, [[[1]]], [0])
     keys = path_keys(certificate, [[1, 1], [2, 2], [0, F(1, 4)]], [[-1, 1], [0, 0], [0, 0]], "9/16", "5/8")
     certificate.claim("E2", **keys, rerouted=None, moved=moved)
     return certificate

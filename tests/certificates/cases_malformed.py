@@ -1,4 +1,4 @@
-"""Files that are no certificate of format 1, whatever they claim: the container, the JSON document, its form."""
+"""Files that are no certificate of format 2, whatever they claim: the container, the JSON document, its form."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from make import Json, malformed, packed
 
 Change = Callable[[Json, bytes], Any]
 HUGE = "9" * 21
+NODE, FEATURE = ("network", "nodes"), ("network", "features", 0)
 
 
 def edited(*path: str | int, to: object) -> Change:
@@ -91,7 +92,8 @@ malformed("key-twice", "container.duplicate-key: which of them?", written('"rank
 # ---------------------------------------------------------------- the form of the document
 malformed("list", "schema.type: the document is an object", lambda d, c: b"[]")
 malformed("another-format", "schema.value: another format", edited("format", to="certificate"))
-malformed("version-2", "schema.version: another version", edited("version", to=2))
+malformed("version-1", "schema.version: of version 1; make it anew", edited("version", to=1))
+malformed("version-3", "schema.version: another version", edited("version", to=3))
 malformed("version-true", "schema.version: true is no integer", edited("version", to=True))
 malformed("float-semantics", "schema.value: claims are about real numbers", edited("semantics", to="binary64"))
 malformed("no-network", "schema.missing-key: a missing key", without("network"))
@@ -134,24 +136,25 @@ malformed(
     edited("claims", 0, "right_inverse", "terms", 0, "exponent", to=-20001),
 )
 malformed("no-terms", "schema.value: 1 to 160 terms", edited("claims", 0, "right_inverse", "terms", to=[]))
-malformed(
-    "another-kind", "schema.value: dense, conv1d, conv2d, avgpool", edited("network", "layers", 0, "kind", to="max")
-)
-malformed(
-    "padding-of-a-dense-layer",
-    "schema.value: only convolutions are padded",
-    edited("network", "layers", 0, "padding", to=[0]),
-)
-malformed(
-    "input-null", 'schema.type: "input" or the index of a layer', edited("network", "layers", 0, "inputs", to=[None])
-)
-malformed("no-inputs", "schema.value: a layer reads something", edited("network", "layers", 0, "inputs", to=[]))
-malformed("skip-empty", "schema.value: false, true or a nonempty list", edited("network", "layers", 0, "skip", to=[]))
+for name, rule, change in (
+    ("another-kind", "schema.value: no such kind", edited(*NODE, 4, "kind", to="dense")),
+    ("key-of-another-kind", "schema.unknown-key: a map has no shape", edited(*NODE, 4, "shape", to=[2])),
+    ("no-reads", "schema.missing-key: a node reads something, or nothing", without(*NODE, 4, "reads")),
+    ("reads-null", "schema.type: the index of a node", edited(*NODE, 4, "reads", to=[None])),
+    ("reads-two", "network.reads: a map reads one node", edited(*NODE, 4, "reads", to=[0, 0])),
+    ("reads-negative", "schema.value: the index of a node", edited(*NODE, 4, "reads", to=[-1])),
+    ("over-something", "schema.value: all, last or a window", edited(*NODE, 3, "over", to="first")),
+    ("bias-0", "schema.type: true or false", edited(*NODE, 3, "bias", to=0)),
+    ("entries-empty", "schema.value: null or a nonempty list", edited(*FEATURE, "entries", to=[])),
+    ("no-features", "schema.value: at least one feature", edited("network", "features", to=[])),
+    ("no-nodes", "schema.value: at least one node", edited("network", "nodes", to=[])),
+):
+    malformed(name, rule, change)
 malformed("long-name", "schema.value: at most 200 characters", edited("data", "name", to="x" * 201))
 malformed(
     "long-activation",
     "schema.value: at most 2000 characters",
-    edited("network", "layers", 0, "activation", to="t" + " " * 2000),
+    edited(*NODE, 4, "activation", to="t" + " " * 2000),
 )
 malformed(
     "two-blocks-of-w2",

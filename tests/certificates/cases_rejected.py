@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import cases_accepted as true
-from make import Certificate, Json, dyadic, rejections
+from make import Certificate, Json, affine_of, bias_of, dyadic, output_of, rejections, weight_of
 
 Change = Callable[[Certificate, Json], Any]
 
@@ -38,9 +38,34 @@ def tensor(nested: object, dtype: str = "I32") -> Callable[[Certificate], str]:
     return lambda certificate: certificate.tensor(nested, dtype)
 
 
+def nodes(number: int, *path: str | int, to: object) -> Change:
+    """Return the change of a node."""
+    return setting("network", "nodes", number, *path, to=to)
+
+
 def activation(text: str, layer: int = 0) -> Change:
     """Return the change of an activation."""
-    return setting("network", "layers", layer, "activation", to=text)
+    return nodes(output_of(layer), "activation", to=text)
+
+
+def weight(nested: object, layer: int = 0) -> Change:
+    """Return the change of a layer's weights."""
+    return nodes(weight_of(layer), "values", to=exact(nested))
+
+
+def bias(nested: object, layer: int = 0) -> Change:
+    """Return the change of a layer's biases."""
+    return nodes(bias_of(layer), "values", to=exact(nested))
+
+
+def shown(layer: int, columns: int) -> Change:
+    """Return the change that makes all units of a layer skip units, before those that are."""
+
+    def change(certificate: Certificate, document: Json) -> None:
+        document["network"]["features"].insert(0, {"node": output_of(layer), "entries": None})
+        document["network"]["columns"] = columns
+
+    return change
 
 
 def both(*changes: Change) -> Change:
@@ -80,53 +105,52 @@ reject(
 reject(
     "weights-of-another-shape",
     "shape: a weight for an input that is not there",
-    setting("network", "layers", 0, "weight", to=exact([[1, 0, 0], [0, 1, 0]])),
+    weight([[1, 0, 0], [0, 1, 0]]),
 )
 reject = rejections("every-point-through-a-lower-layer")
 reject(
-    "layer-that-reads-itself",
-    "schema.value: inputs are earlier layers",
-    setting("network", "layers", 1, "inputs", to=[1]),
+    "node-that-reads-a-later-one",
+    "network.reads: a node reads earlier nodes",
+    nodes(affine_of(1), "reads", 0, to=output_of(1)),
 )
 reject = rejections("full-rank")
 reject(
-    "input-listed-twice",
-    "network.layer: each input once",
-    setting("network", "layers", 0, "inputs", to=["input", "input"]),
+    "input-read-twice",
+    "network.node: side by side the input is twice as long as the weights",
+    nodes(affine_of(0), "reads", to=[0, 0, 1, 2]),
 )
 reject = rejections("steps")
 reject(
-    "weight-without-bias",
-    "network.layer: give both weight and bias, or neither",
-    setting("network", "layers", 1, "bias", to=exact([0, 0, 0])),
-)
-reject(
     "r5-without-weights",
-    "network.layer: without weights only W0, W1, W2 can be claimed",
+    "network.values: without weights only W0, W1, W2 can be claimed",
     lambda c, d: c.claim("R5", reason="fewer-units", rank_at_most=1),
 )
-reject("skip-units-out-of-order", "network.skip: skip units ascend", setting("network", "layers", 2, "skip", to=[2, 0]))
+reject(
+    "skip-units-out-of-order",
+    "network.features: entries ascend",
+    setting("network", "features", 1, "entries", to=[2, 0]),
+)
 reject = rejections("full-rank")
-reject("skip-units-miscounted", "network.skip: M is 2, not 3", setting("network", "skip_units", to=3))
+reject("columns-miscounted", "network.features: M is 2, not 3", setting("network", "columns", to=3))
 reject = rejections("tied-bias-for-every-u")
 reject(
     "conv-without-spatial-input",
-    "network.layer: a 1d convolution reads channels x length",
-    setting("network", "input_shape", to=[2]),
+    "network.node: a window of one axis slides over channels x length",
+    nodes(0, "shape", to=[2]),
 )
 reject = rejections("padding-and-pool")
 reject(
     "padding-as-long-as-the-kernel",
-    "schema.value: p < k: every window has a place inside",
-    setting("network", "layers", 0, "padding", to=[2]),
+    "network.node: p < k: every window has a place inside",
+    nodes(affine_of(0), "over", "padding", to=[2]),
 )
 reject = rejections("zero-error-and-path")
 reject("feature-at-a-pole", "features.finite: 1/t at t = 0: every unit is evaluated", activation("1/t"))
 
 
-def dangling(text: str, bias: object = 0) -> Change:
+def dangling(text: str) -> Change:
     """Add a layer of one unit that nobody reads."""
-    return lambda c, d: d["network"]["layers"].append(c.dense([[0] * d["data"]["dimension"]], [bias], text, skip=False))
+    return lambda c, d: c.add_layer(c.dense([[0] * d["data"]["dimension"]], [0], text, skip=False))
 
 
 reject("pole-of-a-unit-that-nobody-reads", "features.finite: it is part of the network", dangling("log(t)"))
@@ -225,7 +249,7 @@ reject = rejections("mirrored-units")
 reject(
     "r5-mirror-with-another-bias",
     "R5.bound: tanh(t) and tanh(1 - t) are no mirror images",
-    setting("network", "layers", 0, "bias", to=exact([1, 2, 0, 0])),
+    bias([1, 2, 0, 0]),
 )
 reject = rejections("polynomial-units")
 reject("r5-degree-too-low", "R5.bound: cubes span four dimensions", activation("t**3"))
@@ -236,8 +260,8 @@ reject(
     "r5-every-u-with-biases-of-their-own",
     "R5.bound: then the two columns differ",
     both(
-        setting("network", "layers", 0, "bias_kind", to="per-unit"),
-        setting("network", "layers", 0, "bias", to=exact([[0, 0]])),
+        bias([[0, 0]]),
+        nodes(bias_of(0), "shape", to=[1, 2]),
     ),
 )
 reject("r5-every-u-of-a-partial-activation", "R5.total: log(t) has no value at most U", activation("log(t)"))
@@ -354,18 +378,13 @@ reject(
     "Z2.range: log(t + 17/16) at pre-activations down to -1 - 3 r",
     both(activation("t + 0*log(t + 17/16)"), unclaim(4), unclaim(3), unclaim(2), unclaim(0)),
 )
-reject(
-    "z2-kink",
-    "network.expression: Abs has no derivative at 0",
-    both(activation("Abs(t)"), unclaim(4), unclaim(3), unclaim(2), unclaim(0)),
-)
 reject("b1-radius-0", "B1.radius: radius > 0", claim("radius", to=dyadic(0), number=2))
 reject("b1-radius-1", "B1.change: the weights may become 0", claim("radius", to=dyadic(1), number=2))
 reject("b1-alone", "B1.rank: needs R1 or R3", both(unclaim(3), unclaim(0)))
 reject = rejections("steps-in-a-ball")
 reject(
     "b1-beside-w1-only",
-    "network.layer: W1 is about other weights than the stored ones",
+    "network.values: W1 is about other weights than the stored ones",
     lambda c, d: c.claim("B1", radius=dyadic("1/1024")),
 )
 reject = rejections(BALLS)
@@ -380,7 +399,7 @@ reject(
     "c3-at-a-zero-unit",
     "C3.curvature: a unit that is 0 curves nothing",
     both(
-        setting("network", "layers", 0, "weight", to=exact([[0, 0], [0, 1]])),
+        weight([[0, 0], [0, 1]]),
         unclaim(3),
         unclaim(2),
         unclaim(1),
@@ -463,7 +482,10 @@ reject(
 reject("e1-pole-on-the-way", "features.finite: 1/t from 1 to -1, of a unit that nobody reads", activation("1/t", 1))
 reject("e1-kink-on-the-way", "network.expression: Abs has no derivative at 0", activation("Abs(t)", 1))
 reject("e1-margin", "E1.margin: after U has moved, V1 is on the wrong side", claim("end_weights", to=exact([[1, -1]])))
-reject("e1-layer-twice", "network.layer: each layer at most once", claim("moved", 1, "layer", to=0))
+reject(
+    "e1-parameter-twice", "network.parameter: each parameter at most once", claim("moved", 1, "node", to=weight_of(0))
+)
+reject("e1-moves-the-input", "network.parameter: only free parameters move", claim("moved", 0, "node", to=0))
 reject = rejections("sublevel")
 reject("e3-too-low", "E3.sublevel: the loss rises by 0.02", claim("epsilon", to=dyadic("1/1024")))
 reject("e3-pole-on-the-way", "features.finite: 1/t from 1 to -1, of a unit that nobody reads", activation("1/t", 1))
@@ -479,21 +501,21 @@ reject(
 reject(
     "e2-nobody-carries",
     "E2.carry: a column that is not 0 moves, and nobody rests",
-    both(claim("start_weights", to=exact([[1, 0]])), setting("network", "layers", 0, "weight", to=exact([["1/2"]]))),
+    both(claim("start_weights", to=exact([[1, 0]])), weight([["1/2"]])),
 )
 reject = rejections("clone-moves")
-reject("e2-both-clones-move", "E2.carry: nobody rests", claim("moved", 0, "weight", to=exact([[2], [2]])))
+reject("e2-both-clones-move", "E2.carry: nobody rests", claim("moved", 0, "values", to=exact([[2], [2]])))
 reject(
     "e2-no-clones",
     "E2.carry: the resting column is not the moving one",
-    setting("network", "layers", 0, "weight", to=exact([[1], [3]])),
+    weight([[1], [3]]),
 )
 reject = rejections("rerouted-clone-moves")
-reject("e2-rerouted-to-another-sum", "E2.reroute: 3 z is not z + z", claim("rerouted", 0, "weight", to=exact([[3, 0]])))
+reject("e2-rerouted-to-another-sum", "E2.reroute: 3 z is not z + z", claim("rerouted", 0, "values", to=exact([[3, 0]])))
 reject(
     "e2-reads-what-moves",
     "E2.carry: without the rerouting the reader moves, too",
-    both(claim("rerouted", to=None), lambda c, d: d["claims"][0]["moved"].pop(0)),
+    both(claim("rerouted", to=None), lambda c, d: d["claims"][0].update(moved=d["claims"][0]["moved"][2:])),
 )
 reject = rejections("clone-moves")
 reject("e2-margin", "E2.margin: V1 is on the wrong side", claim("end_weights", to=exact([[1, -1], [0, 0]])))
@@ -503,26 +525,25 @@ reject("e4path-not-analytic", "E4.path.analytic: ReLU", activation("Max(0, t)"))
 reject(
     "e4path-skip-layer-moves",
     "E4.rest: it rests",
-    lambda c, d: d["claims"][0]["moved"].append({"layer": 1, "weight": c.exact([[2], [1]]), "bias": c.exact([0, 2])}),
+    lambda c, d: d["claims"][0]["moved"].extend(c.moved(1, [[2], [1]], [0, 2])),
 )
-reject("e4path-gate-that-rests", "E4.part: the samples stay merged", claim("moved", 0, "weight", to=exact([[0]])))
+reject("e4path-gate-that-rests", "E4.part: the samples stay merged", claim("moved", 0, "values", to=exact([[0]])))
 reject("e4path-wrong-inverse", "E4.rank: not near the inverse", claim("right_inverse", to=exact(UNIT)))
 reject(
     "e4path-wide-gate",
     "E4.rank: the hull of the gate's values is too wide",
-    claim("moved", 0, "weight", to=exact([[4]])),
+    claim("moved", 0, "values", to=exact([[4]])),
 )
 reject(
     "e4path-equal-units",
     "E4.rank: two equal units never part the samples",
-    setting("network", "layers", 1, "bias", to=exact([2, 2])),
+    bias([2, 2], 1),
 )
 reject(
     "e4path-two-skip-layers",
     "E4.layers: the gate is a skip unit, too",
     both(
-        setting("network", "layers", 0, "skip", to=True),
-        setting("network", "skip_units", to=3),
+        shown(0, 3),
         claim("start_weights", to=exact([[0, 0]] * 3)),
         claim("end_weights", to=exact([[0, 0], [-16, 16], [0, 0]])),
         claim("right_inverse", to=exact([[0, 0]] * 3)),
@@ -532,11 +553,9 @@ reject(
 
 def two_gates(certificate: Certificate, document: Json) -> None:
     """Give the skip units two gates to read."""
-    layers = document["network"]["layers"]
-    layers[0] = certificate.dense([[0], [0]], [0, 0], "tanh(t)", skip=False)
-    layers[1] = certificate.dense([[1, 0], [0, 1]], [0, 2], "tanh(t)", [0])
-    moved = {"layer": 0, "weight": certificate.exact([["1/16"], [0]]), "bias": certificate.exact([0, 0])}
-    document["claims"][0]["moved"] = [moved]
+    first = certificate.dense([[0], [0]], [0, 0], "tanh(t)", skip=False)
+    certificate.network([1], [first, certificate.dense([[1, 0], [0, 1]], [0, 2], "tanh(t)", [0])], 2)
+    document["claims"][0]["moved"] = certificate.moved(0, [["1/16"], [0]], [0, 0])
 
 
 reject("e4path-two-gates", "E4.gate: all skip units read one gate", two_gates)
@@ -576,10 +595,7 @@ reject = rejections(LOWER)
 reject(
     "e4-one-unit",
     "E4.units: M >= N",
-    both(
-        setting("network", "layers", 1, to=lambda c: c.dense([[1]], [0], "tanh(t)", [0])),
-        setting("network", "skip_units", to=1),
-    ),
+    lambda c, d: c.network([1], [c.dense([[0]], [0], "tanh(t)", skip=False), c.dense([[1]], [0], "tanh(t)", [0])], 1),
 )
 reject = rejections(POINT)
 reject("e4-polynomial", "E4.analytic: not proved to be no polynomial", activation("t**3"))
@@ -592,19 +608,19 @@ reject = rejections(POINT)
 reject(
     "e4-not-separated-in-the-last-layer",
     "E4.separation: the first unit does not see the input",
-    setting("network", "layers", 0, "weight", to=exact([[0], [1]])),
+    weight([[0], [1]]),
 )
 reject = rejections(LOWER)
 reject(
     "e4-skip-units-below",
     "E4.layers: skip units of two layers",
-    both(setting("network", "layers", 0, "skip", to=True), setting("network", "skip_units", to=3)),
+    shown(0, 3),
 )
 reject = rejections(POINT)
 reject(
     "e4-read-by-another-layer",
     "E4.layers: what reads the skip units moves with them",
-    lambda c, d: d["network"]["layers"].append(c.dense([[1, 1]], [0], "tanh(t)", [0], skip=False)),
+    lambda c, d: c.add_layer(c.dense([[1, 1]], [0], "tanh(t)", [0], skip=False)),
 )
 
 # ---------------------------------------------------------------- W1, W2, W0
@@ -637,9 +653,8 @@ def other_unit(text: str) -> Change:
     """Add a skip unit of another layer, whose parameters the claim leaves free."""
 
     def change(certificate: Certificate, document: Json) -> None:
-        layers = document["network"]["layers"]
-        layers.append(certificate.bare(1, text))
-        document["network"]["skip_units"] += 1
+        certificate.add_layer(certificate.bare(1, 2, text))
+        document["network"]["columns"] += 1
 
     return change
 

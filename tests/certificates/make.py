@@ -43,6 +43,31 @@ def shape_of(nested: Any) -> list[int]:
     return [len(nested), *shape_of(nested[0])] if isinstance(nested, list | tuple) else []
 
 
+def node(kind: str, reads: list[int], **fields: Any) -> Json:
+    """Return a node of a network."""
+    return {"kind": kind, "reads": reads, **fields}
+
+
+def weight_of(layer: int) -> int:
+    """Return the node of a layer's weights, in a network of layers with weights alone."""
+    return 4 * layer + 1
+
+
+def bias_of(layer: int) -> int:
+    """Return the node of its biases."""
+    return 4 * layer + 2
+
+
+def affine_of(layer: int) -> int:
+    """Return the node of its pre-activations."""
+    return 4 * layer + 3
+
+
+def output_of(layer: int) -> int:
+    """Return the node of its units."""
+    return 4 * layer + 4
+
+
 class Certificate:
     """A document under construction, and its tensors."""
 
@@ -85,26 +110,84 @@ class Certificate:
             "total": len(inputs) if times is None else sum(times),
         }
 
-    def network(self, input_shape: list[int], layers: list[Json], skip_units: int) -> None:
-        """Describe the network."""
-        self.document["network"] = {"input_shape": input_shape, "layers": layers, "skip_units": skip_units}
+    def graph(self, nodes: list[Json], features: list[Json], columns: int) -> None:
+        """Describe the network by its nodes."""
+        self.document["network"] = {"nodes": nodes, "features": features, "columns": columns}
+
+    def network(self, input_shape: list[int], layers: list[Json], columns: int, output_bias: bool = False) -> None:
+        """Describe a network of layers: node 0 is the input, and each layer adds its nodes."""
+        self.graph([node("input", [], shape=input_shape)], [], columns)
+        for layer in layers:
+            self.add_layer(layer)
+        if output_bias:
+            self.add(self.constant("output bias", [1]))
+            self.feature(len(self.nodes) - 1)
+
+    @property
+    def nodes(self) -> list[Json]:
+        """The nodes so far."""
+        found: list[Json] = self.document["network"]["nodes"]
+        return found
+
+    def add(self, *nodes: Json) -> int:
+        """Add nodes, and return the index of the last one."""
+        self.nodes.extend(nodes)
+        return len(self.nodes) - 1
+
+    def feature(self, at: int, entries: list[int] | None = None) -> None:
+        """Make a node's entries columns of Psi."""
+        self.document["network"]["features"].append({"node": at, "entries": entries})
+
+    def parameter(self, name: str, nested: Any, shape: list[int] | None = None) -> Json:
+        """Return a free parameter; without values if `nested` is None."""
+        shape = shape_of(nested) if shape is None else shape
+        return node("parameter", [], name=name, shape=shape, values=None if nested is None else self.exact(nested))
+
+    def constant(self, name: str, nested: Any) -> Json:
+        """Return fixed numbers."""
+        return node("constant", [], name=name, shape=shape_of(nested), values=self.exact(nested))
+
+    def add_layer(self, layer: Json) -> None:
+        """Add the nodes of a layer: weights, biases, the affine node, the activation; or a pool."""
+        layer = dict(layer)
+        skip, sources = layer.pop("skip"), [0 if s == "input" else output_of(s) for s in layer.pop("inputs")]
+        number = (len(self.nodes) - 1) // 4
+        if "activation" in layer:
+            parts = [self.parameter(f"layer{number}.{key}", *layer.pop(key)) for key in ("weight", "bias")]
+            weight = self.add(*parts) - 1
+            activation = layer.pop("activation")
+            inner = self.add(node("affine", [*sources, weight, weight + 1], **layer, bias=True))
+            output = self.add(node("map", [inner], activation=activation))
+        else:
+            output = self.add(node("pool", sources, **layer))
+        if skip is not False:
+            self.feature(output, None if skip is True else skip)
 
     def dense(self, weight: Any, bias: Any, activation: str, inputs: Any = ("input",), skip: Any = True) -> Json:
         """Return a dense layer with weights."""
-        layer = {"kind": "dense", "inputs": list(inputs), "activation": activation, "units": len(bias), "skip": skip}
-        return layer | {"weight": self.exact(weight), "bias": self.exact(bias)}
+        layer = {"inputs": list(inputs), "activation": activation, "skip": skip, "over": "all"}
+        return layer | {"weight": (weight,), "bias": (bias,)}
 
-    def bare(self, units: int, activation: str, inputs: Any = ("input",), skip: Any = True) -> Json:
+    def bare(self, units: int, fan_in: int, activation: str, inputs: Any = ("input",), skip: Any = True) -> Json:
         """Return a dense layer without weights."""
-        layer = {"kind": "dense", "inputs": list(inputs), "activation": activation, "units": units, "skip": skip}
-        return layer | {"weight": None, "bias": None}
+        layer = {"inputs": list(inputs), "activation": activation, "skip": skip, "over": "all"}
+        return layer | {"weight": (None, [units, fan_in]), "bias": (None, [units])}
 
-    def conv1d(self, weight: Any, bias: Any, activation: str, padding: int = 0, bias_kind: str = "tied") -> Json:
-        """Return a convolution of stride 1 along one axis, all of whose units are skip units."""
-        layer = {"kind": "conv1d", "inputs": ["input"], "activation": activation, "filters": len(weight)}
-        layer |= {"kernel": [len(weight[0][0])], "stride": [1], "bias_kind": bias_kind, "skip": True}
-        layer |= {"padding": [padding]} if padding else {}
-        return layer | {"weight": self.exact(weight), "bias": self.exact(bias)}
+    def conv1d(self, weight: Any, bias: Any, activation: str, padding: int = 0) -> Json:
+        """Return a convolution of stride 1 along one axis, all of whose units are skip units.
+
+        The biases are one for each filter, or one for each unit.
+        """
+        over = {"kernel": [len(weight[0][0])], "stride": [1], "padding": [padding], "dilation": [1], "groups": 1}
+        layer = {"inputs": ["input"], "activation": activation, "skip": True, "over": over}
+        return layer | {"weight": (weight,), "bias": (bias,)}
+
+    def moved(self, layer: int, weight: Any, bias: Any) -> list[Json]:
+        """Return other weights and biases of a layer, as entries of a point."""
+        return [
+            {"node": weight_of(layer), "values": self.exact(weight)},
+            {"node": bias_of(layer), "values": self.exact(bias)},
+        ]
 
     def claim(self, label: str, **keys: Any) -> None:
         """Add a claim."""
@@ -129,7 +212,7 @@ class Certificate:
         content = self.arrays()
         document = {
             "format": "verifier-certificate",
-            "version": 1,
+            "version": 2,
             "semantics": "exact-real",
             "generator": {"name": "corpus", "version": "1"},
             "trust": {"arithmetic": "none", "python_flint": "-", "flint": "-"},
@@ -237,14 +320,14 @@ def write(folder: Path) -> None:
             place.with_suffix(".safetensors").write_bytes(case.arrays)
         entry = {"file": f"{folder_of(case)}/{case.name}.json", "verdict": case.verdict, "rule": case.rule}
         index.append(entry | {"labels": case.labels, "why": case.why})
-    (folder / "index.json").write_text(json.dumps({"format": 1, "certificates": index}, indent=1) + "\n")
+    (folder / "index.json").write_text(json.dumps({"format": 2, "certificates": index}, indent=1) + "\n")
 
 
 def main(arguments: list[str]) -> None:
     """Write the corpus to the folder that is named, by default this one."""
     here = Path(__file__).parent
     sys.path.insert(0, str(here))
-    for cases in ("cases_accepted", "cases_rejected", "cases_malformed"):
+    for cases in ("cases_accepted", "cases_rejected", "cases_graphs", "cases_malformed"):
         importlib.import_module(cases)  # which registers them
     write(Path(arguments[0]) if arguments else here)
 

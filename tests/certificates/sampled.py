@@ -1,4 +1,4 @@
-"""What a certificate claims, tried out: the network in mpmath, one unit after the other, at sampled points.
+"""What a certificate claims, tried out at sampled points: the network in mpmath, one entry after the other.
 
 A second, independent reading of FORMAT.md that proves nothing: it looks for a counterexample to each claim and returns
 what it found, or None. It shares no code with the checker or the prover, and knows nothing of their rules.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -18,15 +17,11 @@ from typing import Any
 
 import mpmath
 from mpmath import mp, mpf
+from reading import Undefined, evaluate
 
 FORMATS = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}
-NAMES = ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "atan", "erf", "pi", "e")
 DIGITS, TIMES = 60, 24
 SMALL = mpf(10) ** -25
-
-
-class Undefined(Exception):
-    """A unit has no value."""
 
 
 class False_(Exception):
@@ -37,24 +32,6 @@ def need(holds: Any, what: str) -> None:
     """Raise where something that was claimed does not hold."""
     if not holds:
         raise False_(what)
-
-
-def function_of(text: str) -> Any:
-    """Return an activation; what is no real number is undefined."""
-    code = re.sub(r"(?<![a-zA-Z0-9])(\d+)", r"mpf(\1)", text).replace("E", "e")
-    names = {name: getattr(mpmath, name) for name in NAMES} | {"mpf": mpf, "Abs": abs, "Max": max, "Min": min}
-    compiled = compile(code.strip(), "activation", "eval")
-
-    def function(t: mpf) -> mpf:
-        try:
-            value = mpmath.mpmathify(eval(compiled, {"__builtins__": {}}, {**names, "t": t}))
-        except (ZeroDivisionError, ValueError, TypeError, OverflowError):
-            raise Undefined(text) from None
-        if not isinstance(value, mpf) or not mpmath.isfinite(value):
-            raise Undefined(text)
-        return value
-
-    return function
 
 
 class Sampled:
@@ -77,9 +54,8 @@ class Sampled:
         counts = data["multiplicities"]
         self.counts = [1] * len(self.samples) if counts is None else list(self.tensors[counts])
         self.total, self.classes = sum(self.counts), data["classes"]
-        self.layers = self.document["network"]["layers"]
-        self.functions = [function_of(layer.get("activation", "t")) for layer in self.layers]
-        self.shapes = self.all_shapes()
+        self.nodes, self.features = (self.document["network"][key] for key in ("nodes", "features"))
+        self.fixed = {n: self.exact(node["values"]) for n, node in enumerate(self.nodes) if node["kind"] == "constant"}
 
     # ------------------------------------------------------------ numbers
     def exact(self, reference: Any) -> list[mpf]:
@@ -100,105 +76,32 @@ class Sampled:
         return [mpf(self.random.gauss(0, 1)) for _ in range(size)]
 
     # ------------------------------------------------------------ the network
-    def all_shapes(self) -> list[list[int]]:
-        """Return the output shape of every layer."""
-        shapes: list[list[int]] = []
-        for layer in self.layers:
-            sources = [self.document["network"]["input_shape"] if s == "input" else shapes[s] for s in layer["inputs"]]
-            if layer["kind"] == "dense":
-                shapes.append([layer["units"]])
-                continue
-            pads = layer.get("padding", [0] * len(layer["kernel"]))
-            sides = zip(sources[0][1:], pads, layer["kernel"], layer["stride"], strict=True)
-            outs = [(length + 2 * p - k) // s + 1 for length, p, k, s in sides]
-            channels = sum(shape[0] for shape in sources)
-            shapes.append([channels if layer["kind"] == "avgpool" else layer["filters"], *outs])
-        return shapes
+    def parameters(self) -> dict[int, int]:
+        """Return how many entries each free parameter has."""
+        return {n: math.prod(node["shape"]) for n, node in enumerate(self.nodes) if node["kind"] == "parameter"}
 
-    def sizes(self, number: int) -> tuple[int, int]:
-        """Return how many weights and biases a layer has."""
-        layer, shape = self.layers[number], self.shapes[number]
-        sources = [self.document["network"]["input_shape"] if s == "input" else self.shapes[s] for s in layer["inputs"]]
-        if layer["kind"] == "avgpool":
-            return 0, 0
-        if layer["kind"] == "dense":
-            return shape[0] * sum(map(math.prod, sources)), shape[0]
-        weights = shape[0] * sum(source[0] for source in sources) * math.prod(layer["kernel"])
-        return weights, shape[0] if layer["bias_kind"] == "tied" else math.prod(shape)
+    def size(self, output: int) -> int:
+        """Return the number of units of a dense layer, or of input coordinates."""
+        return math.prod(self.nodes[self.nodes[self.nodes[output]["reads"][0]]["reads"][-1] if output else 0]["shape"])
 
-    def stored(self, point: Any = None) -> list[tuple[list[mpf], list[mpf]]]:
+    def stored(self, point: Any = None) -> dict[int, list[mpf]]:
         """Return the stored parameters U, or those of a POINT."""
-        found = []
-        for layer in self.layers:
-            weight = layer.get("weight")
-            found.append(([], []) if weight is None else (self.exact(weight), self.exact(layer["bias"])))
-        for entry in point or []:
-            found[entry["layer"]] = self.exact(entry["weight"]), self.exact(entry["bias"])
-        return found
+        given = {n: self.nodes[n]["values"] for n in self.parameters()}
+        given |= {entry["node"]: entry["values"] for entry in point or []}
+        return {n: self.exact(values) for n, values in given.items()}
 
-    def anywhere(self) -> list[tuple[list[mpf], list[mpf]]]:
+    def anywhere(self) -> dict[int, list[mpf]]:
         """Return random parameters."""
-        return [(self.draw(a), self.draw(b)) for a, b in map(self.sizes, range(len(self.layers)))]
-
-    def units(self, u: Any, x: list[mpf]) -> list[list[mpf]]:
-        """Return the values of all layers at one sample."""
-        values: list[list[mpf]] = []
-        for number, layer in enumerate(self.layers):
-            rows = [x if s == "input" else values[s] for s in layer["inputs"]]
-            (weight, bias), sigma = u[number], self.functions[number]
-            if layer["kind"] == "dense":
-                row = list(itertools.chain(*rows))
-                sums = [
-                    sum((w * z for w, z in zip(weight[j * len(row) :], row, strict=False)), bias[j])
-                    for j in range(layer["units"])
-                ]
-                values.append([sigma(s) for s in sums])
-            else:
-                values.append(self.spatial(number, layer, rows, weight, bias, sigma))
-        return values
-
-    def spatial(self, number: int, layer: Any, rows: Any, weight: Any, bias: Any, sigma: Any) -> list[mpf]:
-        """Return the values of a convolution or a pool."""
-        sources = [self.document["network"]["input_shape"] if s == "input" else self.shapes[s] for s in layer["inputs"]]
-        extents, channels = sources[0][1:], []
-        for row, shape in zip(rows, sources, strict=True):
-            plane = math.prod(extents)
-            channels += [row[c * plane : (c + 1) * plane] for c in range(shape[0])]
-        kernel, stride, (filters, *outs) = layer["kernel"], layer["stride"], self.shapes[number]
-        pads, result = layer.get("padding", [0] * len(kernel)), []
-        for a, at in itertools.product(range(filters), itertools.product(*map(range, outs))):
-            total, pool = mpf(0), layer["kind"] == "avgpool"
-            for c, q in itertools.product(
-                [a] if pool else range(len(channels)), itertools.product(*map(range, kernel))
-            ):
-                place = [p * s + k - pad for p, s, k, pad in zip(at, stride, q, pads, strict=True)]
-                if all(0 <= x < n for x, n in zip(place, extents, strict=True)):
-                    index = 0
-                    for x, n in zip(place, extents, strict=True):
-                        index = index * n + x
-                    offset = 0
-                    for k, n in zip(q, kernel, strict=True):
-                        offset = offset * n + k
-                    w = 1 if pool else weight[(a * len(channels) + c) * math.prod(kernel) + offset]
-                    total += w * channels[c][index]
-            if pool:
-                result.append(total / math.prod(kernel))
-                continue
-            position = 0
-            for p, n in zip(at, outs, strict=True):
-                position = position * n + p
-            own = bias[a] if layer["bias_kind"] == "tied" else bias[a * math.prod(outs) + position]
-            result.append(sigma(total + own))
-        return result
+        return {n: self.draw(size) for n, size in self.parameters().items()}
 
     def psi(self, u: Any) -> list[list[mpf]]:
         """Return the feature matrix."""
         rows = []
         for x in self.samples:
-            row = []
-            for layer, values in zip(self.layers, self.units(u, x), strict=True):
-                skip = layer["skip"]
-                row += values if skip is True else [values[j] for j in skip or []]
+            values, row = evaluate(self.nodes, self.fixed | u, x), []
+            for feature in self.features:
+                entries, chosen = values[feature["node"]].entries, feature["entries"]
+                row += entries if chosen is None else [entries[j] for j in chosen]
             rows.append(row)
         return rows
 
@@ -241,6 +144,8 @@ def rank(rows: Any) -> int:
 
 def between(first: Any, last: Any, t: mpf) -> Any:
     """Return (1 - t) first + t last, for nested lists."""
+    if isinstance(first, dict):
+        return {key: between(values, last[key], t) for key, values in first.items()}
     if isinstance(first, list | tuple):
         return [between(a, b, t) for a, b in zip(first, last, strict=True)]
     return first + t * (last - first)
@@ -253,6 +158,8 @@ def scaled(v: Any, t: mpf) -> Any:
 
 def moved_by(found: Sampled, values: Any, radius: mpf) -> Any:
     """Return numbers that differ by at most the radius, most of them by just as much."""
+    if isinstance(values, dict):
+        return {key: moved_by(found, entry, radius) for key, entry in values.items()}
     if isinstance(values, list | tuple):
         return [moved_by(found, entry, radius) for entry in values]
     return values + radius * found.random.choice([-1, 1, 1, -1, 0])
@@ -504,29 +411,30 @@ def try_witness(found: Sampled, claim: Any) -> None:
     direction = list(found.tensors[claim["direction"]])
     radius = mpf(0) if claim["radius"] is None else number(claim["radius"])
     for _ in range(3):
-        u = [(list(a), list(b)) for a, b in found.anywhere()]
-        before = ["input", *(link["layer"] for link in claim["chain"])]
+        u = found.anywhere()
+        before = [0, *(link["node"] for link in claim["chain"])]
         rows = [
-            (link["layer"], link["unit"], depth, link["weight"], number(link["bias"]))
+            (link["node"], link["unit"], depth, link["weight"], number(link["bias"]))
             for depth, link in enumerate(claim["chain"])
         ]
         for block in claim["blocks"]:
             for unit, bias in zip(found.tensors[block["units"]], found.exact(block["biases"]), strict=True):
-                rows.append((block["layer"], unit, block["links"], block["weight"], bias))
-        for layer, unit, depth, weight, bias in rows:
-            width, offset = len(u[layer][0]) // len(u[layer][1]), 0
-            for source in found.layers[layer]["inputs"]:
+                rows.append((block["node"], unit, block["links"], block["weight"], bias))
+        for output, unit, depth, weight, bias in rows:
+            *sources, weights, biases = found.nodes[found.nodes[output]["reads"][0]]["reads"]
+            width, offset = len(u[weights]) // len(u[biases]), 0
+            for source in sources:
                 if source == before[depth]:
                     break
-                offset += len(found.samples[0]) if source == "input" else math.prod(found.shapes[source])
+                offset += found.size(source)
             line = [mpf(0)] * width
             if depth == 0:
                 for k, a in enumerate(direction):
                     line[offset + k] = number(weight) * a
             else:
                 line[offset + claim["chain"][depth - 1]["unit"]] = number(weight)
-            u[layer][0][unit * width : (unit + 1) * width] = line
-            u[layer][1][unit] = bias
+            u[weights][unit * width : (unit + 1) * width] = line
+            u[biases][unit] = bias
         for moved in [u, moved_by(found, u, radius)] if radius else [u]:
             values = singular(found.psi(moved))
             enough = len(values) == len(found.samples) and values[-1] > 0

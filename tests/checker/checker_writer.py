@@ -81,13 +81,13 @@ class Builder:
     def document(self, data, input_shape, layers, skip_units, claims):
         return {
             "format": "verifier-certificate",
-            "version": 1,
+            "version": 2,
             "semantics": "exact-real",
             "generator": {"name": "tests", "version": "0"},
             "trust": {"arithmetic": "arb", "python_flint": "-", "flint": "-"},
             "arrays": {"file": "c.safetensors", "bytes": 0, "sha256": ""},
             "data": data,
-            "network": {"input_shape": input_shape, "layers": layers, "skip_units": skip_units},
+            "network": graph(input_shape, layers, skip_units),
             "claims": claims,
         }
 
@@ -98,6 +98,53 @@ class Builder:
             header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(content)]}
             body += content
         return pack(header, body)
+
+
+def graph(input_shape, layers, columns):
+    """Describe layers as nodes: weights, biases, affine, map; or one pool. See `output_of`."""
+    nodes, features, outputs = [{"kind": "input", "reads": [], "shape": input_shape}], [], {"input": 0}
+    for number, layer in enumerate(layers):
+        sources = [outputs.get(source, source) for source in layer["inputs"]]
+        if layer["kind"] == "avgpool":
+            axes = len(layer["kernel"])
+            window = {"kernel": layer["kernel"], "stride": layer["stride"], "dilation": [1] * axes}
+            window |= {"padding": layer.get("padding", [0] * axes)}
+            nodes.append({"kind": "pool", "reads": sources, "how": "mean", **window})
+        else:
+            nodes += unit_nodes(number, layer, sources, len(nodes))
+        outputs[number] = len(nodes) - 1
+        if layer["skip"] is not False:
+            features.append({"node": outputs[number], "entries": None if layer["skip"] is True else layer["skip"]})
+    return {"nodes": nodes, "features": features, "columns": columns}
+
+
+def unit_nodes(number, layer, sources, first):
+    """Return the four nodes of a layer with weights."""
+    dense, over = layer["kind"] == "dense", "all"
+    if not dense:
+        axes = len(layer["kernel"])
+        over = {"kernel": layer["kernel"], "stride": layer["stride"], "groups": 1, "dilation": [1] * axes}
+        over |= {"padding": layer.get("padding", [0] * axes)}
+    shapes = {key: layer[key] and layer[key]["shape"] for key in ("weight", "bias")}
+    shapes |= {key: layer[f"{key}_shape"] for key in shapes if f"{key}_shape" in layer}
+    found = []
+    for key, shape in shapes.items():
+        stored = {"name": f"layer{number}.{key}", "shape": shape, "values": layer[key]}
+        found.append({"kind": "parameter", "reads": [], **stored})
+    found.append({"kind": "affine", "reads": [*sources, first, first + 1], "over": over, "bias": True})
+    return [*found, {"kind": "map", "reads": [first + 2], "activation": layer["activation"]}]
+
+
+def output_of(document, layer):
+    """Return the node that is the output of a layer: one of units, or a pool."""
+    nodes = document["network"]["nodes"]
+    return [number for number, node in enumerate(nodes) if node["kind"] in ("map", "pool")][layer]
+
+
+def node_of(document, layer, kind):
+    """Return a node of a layer of units: its "map", "affine", "weight" or "bias"."""
+    back = {"map": 0, "affine": 1, "bias": 2, "weight": 3}[kind]
+    return document["network"]["nodes"][output_of(document, layer) - back]
 
 
 def pack(header, body):

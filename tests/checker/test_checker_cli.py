@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from checker_toy import toy
-from checker_writer import write
+from checker_writer import node_of, write
 
 import verifier.checker
 from verifier.checker.cli import main, printable
@@ -192,7 +192,9 @@ def bombs():
     """Yield (name, change): small files that ask for much."""
 
     def units(document, arrays):
-        document["network"]["layers"][0]["units"] = 2**31
+        for kind, shape in (("weight", [2**31, 2]), ("bias", [2**31])):
+            node_of(document, 0, kind).update(shape=shape, values=None)
+        document["network"]["columns"] = 2**31
 
     def samples(document, arrays):
         document["data"]["samples"] = 2**31
@@ -204,13 +206,13 @@ def bombs():
     def precision(document, arrays):
         document["claims"][1]["precision"] = 16384
         document["claims"][1]["feature_bits"] = 16384
-        document["network"]["layers"][0]["activation"] = "exp(" * 20 + "t" + ")" * 20
+        node_of(document, 0, "map")["activation"] = "exp(" * 20 + "t" + ")" * 20
 
     def exponent(document, arrays):
-        document["network"]["layers"][0]["activation"] = "((((t**1000)**1000)**1000)**1000)**1000"
+        node_of(document, 0, "map")["activation"] = "((((t**1000)**1000)**1000)**1000)**1000"
 
     def constant(document, arrays):
-        document["network"]["layers"][0]["activation"] = "t + ((((9**1000)**1000)**1000)**1000)**1000"
+        node_of(document, 0, "map")["activation"] = "t + ((((9**1000)**1000)**1000)**1000)**1000"
 
     def spread(document, arrays):
         term = document["data"]["inputs"]["terms"][0]
@@ -221,9 +223,9 @@ def bombs():
         document["claims"][3]["zero_error_t"] = {"mantissa": "9" * 1300, "exponent": 200000}
 
     def deep(document, arrays):
-        layers = document["network"]["layers"]
-        pool = {"kind": "avgpool", "inputs": [0], "kernel": [1], "stride": [1], "skip": True}
-        document["network"]["layers"] = layers + [pool] * 9999
+        pool = {"kind": "pool", "how": "mean", "kernel": [], "stride": [], "padding": [], "dilation": []}
+        for last in range(4, 70_000):
+            document["network"]["nodes"].append({**pool, "reads": [last]})
 
     return {
         change.__name__: change

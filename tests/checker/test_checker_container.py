@@ -48,7 +48,7 @@ def drop(*path):
 
 DOCUMENTS = {
     "format": (put("format", value="other"), "schema.value"),
-    "version 2": (put("version", value=2), "schema.version"),
+    "version 3": (put("version", value=3), "schema.version"),
     "version true": (put("version", value=True), "schema.version"),
     "semantics": (put("semantics", value="binary64"), "schema.value"),
     "unknown key": (put("extra", value=1), "schema.unknown-key"),
@@ -76,22 +76,46 @@ DOCUMENTS = {
     "term exponent bomb": (put("data", "inputs", "terms", 0, "exponent", value=20001), "schema.value"),
     "term exponent huge": (put("data", "inputs", "terms", 0, "exponent", value=10**19), "schema.value"),
     "too many terms": (put("data", "inputs", "terms", value=[{"tensor": "T.0", "exponent": 0}] * 161), "schema.value"),
-    "input shape": (put("network", "input_shape", value=[3]), "shape"),
-    "input shape empty": (put("network", "input_shape", value=[]), "schema.value"),
-    "layers empty": (put("network", "layers", value=[]), "schema.value"),
-    "layers object": (put("network", "layers", value={}), "schema.type"),
-    "layer kind": (put("network", "layers", 0, "kind", value="dense2"), "schema.value"),
-    "layer kind list": (put("network", "layers", 0, "kind", value=["dense"]), "schema.value"),
-    "layer key": (put("network", "layers", 0, "kernel", value=[1]), "schema.unknown-key"),
-    "layer reads itself": (put("network", "layers", 0, "inputs", value=[0]), "schema.value"),
-    "layer reads twice": (put("network", "layers", 0, "inputs", value=["input", "input"]), "network.layer"),
-    "layer reads nothing": (put("network", "layers", 0, "inputs", value=[]), "schema.value"),
-    "units": (put("network", "layers", 0, "units", value=5), "shape"),
-    "skip wrong": (put("network", "layers", 0, "skip", value=[0, 1]), "network.skip"),
-    "skip decreasing": (put("network", "layers", 0, "skip", value=[0, 2, 1, 3]), "network.skip"),
-    "skip outside": (put("network", "layers", 0, "skip", value=[4]), "schema.value"),
-    "skip number": (put("network", "layers", 0, "skip", value=1), "schema.type"),
-    "skip units": (put("network", "skip_units", value=3), "network.skip"),
+    "version 1": (put("version", value=1), "schema.version"),
+    "input shape": (put("network", "nodes", 0, "shape", value=[3]), "network.node"),
+    "input shape empty": (put("network", "nodes", 0, "shape", value=[]), "network.node"),
+    "input extent 0": (put("network", "nodes", 0, "shape", value=[0, 2]), "schema.value"),
+    "input with values": (put("network", "nodes", 0, "values", value=None), "schema.unknown-key"),
+    "nodes empty": (put("network", "nodes", value=[]), "schema.value"),
+    "nodes object": (put("network", "nodes", value={}), "schema.type"),
+    "node kind": (put("network", "nodes", 3, "kind", value="dense"), "schema.value"),
+    "node kind list": (put("network", "nodes", 3, "kind", value=["affine"]), "schema.value"),
+    "node key": (put("network", "nodes", 3, "kernel", value=[1]), "schema.unknown-key"),
+    "node without reads": (lambda d: d["network"]["nodes"][3].pop("reads"), "schema.missing-key"),
+    "node reads itself": (put("network", "nodes", 4, "reads", value=[4]), "network.reads"),
+    "node reads a later one": (put("network", "nodes", 3, "reads", value=[0, 1, 4]), "network.reads"),
+    "node reads too many": (put("network", "nodes", 4, "reads", value=[3, 3]), "network.reads"),
+    "node reads nothing": (put("network", "nodes", 3, "reads", value=[]), "network.reads"),
+    "node reads -1": (put("network", "nodes", 4, "reads", value=[-1]), "schema.value"),
+    "swapped reads": (put("network", "nodes", 3, "reads", value=[0, 2, 1]), "network.node"),
+    "another input": (put("network", "nodes", 4, value={"kind": "input", "reads": [], "shape": [2]}), "network.node"),
+    "the input is no input": (lambda d: d["network"]["nodes"].reverse(), "network.node"),
+    "weights of the sample": (put("network", "nodes", 3, "reads", value=[0, 0, 2]), "network.node"),
+    "weights of another shape": (put("network", "nodes", 1, "shape", value=[2, 4]), "shape"),
+    "parameter without values": (put("network", "nodes", 1, "values", value=None), "network.values"),
+    "constant without values": (
+        put(
+            "network", "nodes", 1, value={"kind": "constant", "reads": [], "name": "w", "shape": [4, 2], "values": None}
+        ),
+        "schema.type",
+    ),
+    "over something": (put("network", "nodes", 3, "over", value="first"), "schema.value"),
+    "over nothing": (put("network", "nodes", 3, "over", value=None), "schema.value"),
+    "bias number": (put("network", "nodes", 3, "bias", value=1), "schema.type"),
+    "bias left out": (put("network", "nodes", 3, "bias", value=False), "network.node"),
+    "features empty": (put("network", "features", value=[]), "schema.value"),
+    "feature of no node": (put("network", "features", 0, "node", value=5), "schema.value"),
+    "entries wrong": (put("network", "features", 0, "entries", value=[0, 1]), "network.features"),
+    "entries decreasing": (put("network", "features", 0, "entries", value=[0, 2, 1, 3]), "network.features"),
+    "entries twice": (put("network", "features", 0, "entries", value=[0, 1, 1, 3]), "network.features"),
+    "entries outside": (put("network", "features", 0, "entries", value=[0, 1, 2, 4]), "network.features"),
+    "entries number": (put("network", "features", 0, "entries", value=1), "schema.type"),
+    "columns": (put("network", "columns", value=3), "network.features"),
     "claims empty": (put("claims", value=[]), "schema.value"),
     "claims too many": (lambda d: put("claims", value=d["claims"] * 5)(d), "schema.value"),
     "label": (put("claims", 0, "label", value="R2"), "schema.value"),
@@ -214,7 +238,7 @@ def headers(header, body):
     yield "shape zero", changed("T.0", shape=[0]), body, "container.tensor"
     yield "shape bool", changed("T.0", shape=[True, 6]), body, "container.tensor"
     yield "shape empty", changed("T.0", shape=[]), body, "container.tensor"
-    yield "shape long", changed("T.0", shape=[1, 1, 1, 3, 2]), body, "container.tensor"
+    yield "shape long", changed("T.0", shape=[1] * 7 + [3, 2]), body, "container.tensor"
     yield "offset reversed", changed("T.0", data_offsets=[end, 0]), body, "container.tensor"
     yield "offset one", changed("T.0", data_offsets=[0]), body, "container.tensor"
     yield "offset beyond", changed("T.0", data_offsets=[len(body), len(body) + end]), body, "container.tensor"

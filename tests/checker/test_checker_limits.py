@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from checker_toy import toy
-from checker_writer import Builder, dyadic, write
+from checker_writer import Builder, dyadic, node_of, write
 from children import children
 from flint import fmpz, fmpz_mat
 
@@ -82,7 +82,7 @@ def test_more_memory_is_enough(wide):
 
 def test_cpu_time_is_limited(tmp_path):
     builder, document = identity(100_000)
-    document["network"]["layers"][0]["activation"] = "t + exp(-t**2)"
+    node_of(document, 0, "map")["activation"] = "t + exp(-t**2)"
     document["claims"][0]["precision"] = 16_384
     code, found, seconds = checked(write(tmp_path, document, builder.arrays()), "--cpu-seconds", "1", "--jobs", "1")
     assert (code, found["verdict"], found["rejection"]["rule"]) == (3, "TOO EXPENSIVE", "cost.cpu")
@@ -132,12 +132,12 @@ def test_exit_codes(tmp_path, capsys):
         if name == "bad":
             document["claims"][2]["gamma"]["mantissa"] = "999"
         if name == "dear":
-            document["network"]["layers"][0]["units"] = 1 << 31
+            document["network"]["nodes"].append({"kind": "expand", "reads": [4], "shape": [1 << 29, 4]})
         files[name] = str(write(tmp_path / name, document, builder.arrays()))
     assert main([files["dear"]]) == 3
     text = capsys.readouterr().out
     assert text.startswith("TOO EXPENSIVE ")
-    assert "cost.size at /network/layers/0" in text
+    assert "cost.size at /network/nodes/5" in text
     assert main([files["good"], files["dear"]]) == 3
     assert main([files["dear"], "missing.json"]) == 2
     assert main([files["dear"], files["bad"], "missing.json"]) == 1

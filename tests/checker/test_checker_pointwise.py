@@ -64,7 +64,7 @@ def test_gamma_and_radius(tmp_path):
 def test_kinks_are_refused(activation, tmp_path):
     gamma = F(1, 2)
     outcome = check(tmp_path, *line(F(1, 2**20), activation=activation, gamma=gamma))
-    assert outcome.verdict == "REJECTED" and outcome.rejection.path == "/network/layers/0/activation"
+    assert outcome.verdict == "REJECTED" and outcome.rejection.path == "/network/nodes/4/activation"
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_poles_are_found_in_the_range(tmp_path):
 def test_huge_ranges(tmp_path):
     """tanh stays bounded on a range of 1e300; an exponential does not."""
     b, document = line(F(1, 2**1020), activation="tanh(t)", weight=1, gamma=F(1, 2))
-    document["network"]["layers"][0]["weight"]["terms"][0]["exponent"] = 1000
+    document["network"]["nodes"][1]["values"]["terms"][0]["exponent"] = 1000
     assert check(tmp_path, b, document).verdict == "ACCEPTED"
-    document["network"]["layers"][0]["activation"] = "exp(t)"
+    document["network"]["nodes"][4]["activation"] = "exp(t)"
     assert check(tmp_path, b, document).verdict == "REJECTED"
 
 

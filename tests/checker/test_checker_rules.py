@@ -8,7 +8,7 @@ from fractions import Fraction as F
 
 import pytest
 from checker_toy import FEATURES, LABELS, V0, V1, inverse, toy
-from checker_writer import Builder, dyadic
+from checker_writer import Builder, dyadic, node_of
 from checking import check, rejected
 from children import children
 
@@ -278,7 +278,7 @@ def test_labels_and_multiplicities(tmp_path):
 )
 def test_undefined_activation(activation, rule, tmp_path):
     builder, document = toy()
-    document["network"]["layers"][0]["activation"] = activation
+    node_of(document, 0, "map")["activation"] = activation
     outcome = check(tmp_path, builder, document)
     assert outcome.verdict == "REJECTED"
     assert outcome.rejection.rule == rule
@@ -331,7 +331,7 @@ def test_half_bound_of_large_blocks(tmp_path, monkeypatch):
     for near in (0.0, 1.0):
         monkeypatch.setattr(rank, "NEAR_HALF", near)
         builder, document = toy()
-        document["network"]["layers"][0]["activation"] = "tanh(t/7)"
+        node_of(document, 0, "map")["activation"] = "tanh(t/7)"
         document["claims"] = document["claims"][:2]
         document["claims"][0]["feature_bits"] = 30
         used = json.dumps(document)

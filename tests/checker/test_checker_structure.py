@@ -5,11 +5,12 @@ from fractions import Fraction as F
 from random import Random
 
 import pytest
-from checker_writer import Builder, write
+from checker_writer import Builder, graph, write
 from flint import fmpz_mat
 from test_checker_network import random_case, read
 
 from verifier.checker.certificate import check_file
+from verifier.checker.layered import layered
 from verifier.checker.structure import Structure
 
 
@@ -121,7 +122,7 @@ def test_bound_is_never_below_the_rank(seed):
         for value in row:
             scale = scale * value.denominator // math.gcd(scale, value.denominator)
     rank = fmpz_mat([[int(value * scale) for value in row] for row in truth]).rank()
-    assert Structure(network).bound(0, network.samples)[0] >= rank
+    assert Structure(layered(network)).bound(0, network.samples)[0] >= rank
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -135,8 +136,7 @@ def test_rank_of_small_weight_networks(seed):
     second = [[random.randint(-1, 1) for _ in range(units)] for _ in range(units)]
     biases = [random.randint(-1, 1) for _ in range(units)]
     layers = [builder.dense(weights, biases, activation), builder.dense(second, biases, activation, inputs=[0])]
-    document = {"input_shape": [3], "layers": layers, "skip_units": 2 * units}
-    network = read(builder, builder.exact(points), document)
+    network = read(builder, builder.exact(points), graph([3], layers, 2 * units))
     sigma = eval(f"lambda t: {activation}", {"Max": max})
     psi = []
     for x in points:
@@ -155,7 +155,7 @@ def test_rank_of_small_weight_networks(seed):
     for value in (v for row in psi for v in row):
         scale = scale * value.denominator // math.gcd(scale, value.denominator)
     rank = fmpz_mat([[int(value * scale) for value in row] for row in psi]).rank()
-    assert Structure(network).bound(0, network.samples)[0] >= rank
+    assert Structure(layered(network)).bound(0, network.samples)[0] >= rank
 
 
 def modular_rank(rows, prime=2**61 - 1):

@@ -3,7 +3,7 @@
 from fractions import Fraction as F
 
 import pytest
-from checker_writer import Builder, dyadic
+from checker_writer import Builder, dyadic, graph, node_of
 from checking import check, rejected
 
 from verifier.checker import witness
@@ -11,9 +11,10 @@ from verifier.checker import witness
 INPUTS = [[3, 0], [0, 1], [5, 5], [1, 1]]  # <(2, 1), x> = 6, 1, 15, 3
 
 
-def layer(units, activation, inputs=("input",), skip=True):
-    entry = {"kind": "dense", "inputs": list(inputs), "activation": activation, "units": units, "skip": skip}
-    return entry | {"weight": None, "bias": None}
+def layer(units, activation, inputs=("input",), skip=True, width=2):
+    """A layer without weights, which reads `width` numbers in all."""
+    entry = {"kind": "dense", "inputs": list(inputs), "activation": activation, "skip": skip}
+    return entry | {"weight": None, "bias": None, "weight_shape": [units, width], "bias_shape": [units]}
 
 
 def steps(change=None):
@@ -21,16 +22,16 @@ def steps(change=None):
     b = Builder()
     layers = [layer(2, "t", skip=False), layer(3, "tanh(t)", [0]), layer(3, "1/(1 + exp(-t))", skip=[0, 2])]
     blocks = [
-        {"layer": 1, "links": 1, "weight": dyadic(256), "units": b.tensor([2, 0], "I32"), "biases": b.exact([0, -32])},
+        {"node": 8, "links": 1, "weight": dyadic(256), "units": b.tensor([2, 0], "I32"), "biases": b.exact([0, -32])},
         {
-            "layer": 2,
+            "node": 12,
             "links": 0,
             "weight": dyadic(32),
             "units": b.tensor([0, 2], "U8"),
             "biases": b.exact([-144, -336]),
         },
     ]
-    chain = [{"layer": 0, "unit": 1, "weight": dyadic(F(1, 16)), "bias": dyadic(0)}]
+    chain = [{"node": 4, "unit": 1, "weight": dyadic(F(1, 16)), "bias": dyadic(0)}]
     claim = {"label": "W1", "precision": 64, "direction": b.tensor([2, 1], "I8"), "chain": chain, "radius": None}
     document = b.document(b.data(INPUTS), [2], layers, 5, [claim | {"blocks": blocks}, {"label": "W0"}])
     if change:
@@ -45,7 +46,7 @@ def ramps(change=None, radius=None, activation="log(exp(2*t) + 1)/2"):
     units, biases = b.tensor([4, 1, 0, 2], "I64"), b.exact([0, -4, -12, -24])
     claim = {"label": "W2", "precision": 64, "direction": b.tensor([2, 1], "I8"), "chain": []}
     claim |= {"radius": None if radius is None else dyadic(radius)}
-    claim |= {"blocks": [{"layer": 0, "links": 0, "weight": dyadic(4), "units": units, "biases": biases}]}
+    claim |= {"blocks": [{"node": 4, "links": 0, "weight": dyadic(4), "units": units, "biases": biases}]}
     document = b.document(b.data(INPUTS), [2], layers, 5, [claim, {"label": "W0"}])
     if change:
         change(b, document, claim)
@@ -87,17 +88,17 @@ TAMPERED = [
     (at("direction")(lambda b: b.tensor([2.0, 1.0], "F64")), "container.tensor", "/claims/0/direction"),
     (at("chain")([]), "schema.value", BLOCK + "0/links"),
     (at("chain", 0, "unit")(2), "schema.value", LINK + "/unit"),
-    (at("chain", 0, "layer")(1), "witness.layer", LINK + "/layer"),
-    (at("chain", 0, "layer")(9), "witness.layer", LINK + "/layer"),
+    (at("chain", 0, "node")(8), "witness.layer", LINK + "/node"),
+    (at("chain", 0, "node")(40), "witness.layer", LINK + "/node"),
     (at("chain", 0, "weight")(dyadic(0)), "W1.chain", LINK),
     (at("chain", 0, "weight")(dyadic(-1)), "W1.chain", LINK),
     (at("chain", 0, "bias")(dyadic(1)), "W1.distance", "/claims/0"),
     (at("radius")(dyadic(F(1, 2**30))), "W1.radius", "/claims/0/radius"),
-    (at("blocks", 0, "layer")(2), "witness.layer", BLOCK + "0/layer"),
-    (at("blocks", 0, "layer")(3), "witness.layer", BLOCK + "0/layer"),
-    (at("blocks", 0, "links")(0), "witness.layer", BLOCK + "0/layer"),
+    (at("blocks", 0, "node")(12), "witness.layer", BLOCK + "0/node"),
+    (at("blocks", 0, "node")(16), "witness.layer", BLOCK + "0/node"),
+    (at("blocks", 0, "links")(0), "witness.layer", BLOCK + "0/node"),
     (at("blocks", 0, "links")(2), "schema.value", BLOCK + "0/links"),
-    (at("blocks", 1, "links")(1), "witness.layer", BLOCK + "1/layer"),
+    (at("blocks", 1, "links")(1), "witness.layer", BLOCK + "1/node"),
     (at("blocks", 0, "weight")(dyadic(0)), "W1.weight", BLOCK + "0/weight"),
     (at("blocks", 0, "weight")(dyadic(-256)), "W1.distance", "/claims/0"),
     (at("blocks", 0, "weight")(dyadic(16)), "W1.distance", "/claims/0"),
@@ -111,27 +112,27 @@ TAMPERED = [
     (at("blocks", 1, "biases")(lambda b: b.exact([-144, -480])), "W1.distance", "/claims/0"),
     (lambda b, d, c: c["blocks"].pop(), "W1.columns", "/claims/0/blocks"),
     (lambda b, d, c: c["blocks"].reverse(), "W1.distance", "/claims/0"),
-    (lambda b, d, c: d["network"]["layers"][1].update(activation="t"), "W1.activation", "/network/layers/1/activation"),
+    (lambda b, d, c: node_of(d, 1, "map").update(activation="t"), "W1.activation", "/network/nodes/8/activation"),
     (
-        lambda b, d, c: d["network"]["layers"][1].update(activation="sin(t)"),
+        lambda b, d, c: node_of(d, 1, "map").update(activation="sin(t)"),
         "W1.activation",
-        "/network/layers/1/activation",
+        "/network/nodes/8/activation",
     ),
-    (lambda b, d, c: d["network"]["layers"][0].update(activation="0*t"), "W1.chain", LINK),
+    (lambda b, d, c: node_of(d, 0, "map").update(activation="0*t"), "W1.chain", LINK),
     (
-        lambda b, d, c: d["network"]["layers"][0].update(activation="Max(0, t)"),
+        lambda b, d, c: node_of(d, 0, "map").update(activation="Max(0, t)"),
         "W0.analytic",
-        "/network/layers/0/activation",
+        "/network/nodes/4",
     ),
-    (lambda b, d, c: d["network"]["layers"][0].update(activation="1/t"), "W1.total", "/network/layers/0/activation"),
-    (lambda b, d, c: d["network"]["layers"][1].update(bias=b.exact([0, 0, 0])), "network.layer", "/network/layers/1"),
+    (lambda b, d, c: node_of(d, 0, "map").update(activation="1/t"), "W1.total", "/network/nodes/4"),
+    (lambda b, d, c: node_of(d, 1, "bias").update(values=b.exact([0, 0])), "shape", "/network/nodes/6/values/shape"),
     (
         lambda b, d, c: d["claims"].append(
             {"label": "C3", "precision": 64, "start_weights": b.exact([[0, 0]] * 5), "unit": 0, "output": 0}
             | {"curvature_lower": dyadic(F(1, 8))}
         ),
-        "network.layer",
-        "/network/layers/0",
+        "network.values",
+        "/network/nodes/1",
     ),
 ]
 
@@ -170,8 +171,8 @@ def test_a_column_too_many(tmp_path):
 def test_a_unit_of_the_chain_is_no_column(tmp_path):
     b = Builder()
     units, biases = b.tensor([0, 1, 2, 3], "I8"), b.exact([-16, -64, -144, -336])
-    chain = [{"layer": 0, "unit": 3, "weight": dyadic(F(1, 16)), "bias": dyadic(0)}]
-    blocks = [{"layer": 0, "links": 0, "weight": dyadic(32), "units": units, "biases": biases}]
+    chain = [{"node": 4, "unit": 3, "weight": dyadic(F(1, 16)), "bias": dyadic(0)}]
+    blocks = [{"node": 4, "links": 0, "weight": dyadic(32), "units": units, "biases": biases}]
     claim = {"label": "W1", "precision": 64, "direction": b.tensor([2, 1], "I8"), "chain": chain, "radius": None}
     document = b.document(b.data(INPUTS), [2], [layer(5, "tanh(t)")], 5, [claim | {"blocks": blocks}])
     rejected(check(tmp_path, b, document), "W1.units", BLOCK + "0/units")
@@ -183,7 +184,7 @@ def test_a_unit_of_the_chain_is_no_column(tmp_path):
 @pytest.mark.parametrize(
     ("change", "rule", "path"),
     [
-        (at("blocks", 0, "weight")(dyadic(-4)), "W2.activation", "/network/layers/0/activation"),
+        (at("blocks", 0, "weight")(dyadic(-4)), "W2.activation", "/network/nodes/4/activation"),
         (at("blocks", 0, "weight")(dyadic(1)), "W2.distance", "/claims/0"),
         (at("blocks", 0, "biases")(lambda b: b.exact([-4, -4, -12, -24])), "W2.gap", BLOCK + "0/biases"),
         (at("blocks", 0, "biases")(lambda b: b.exact([0, -8, -12, -24])), "W2.distance", "/claims/0"),
@@ -202,7 +203,7 @@ def test_softplus_rejected(change, rule, path, tmp_path):
 def test_softplus_needs_its_form(tmp_path):
     for text in ("log(exp(2*t) + 1)", "log(exp(2*t) + 2)/2", "tanh(t)", "Max(0, t)"):
         outcome = check(tmp_path, *ramps(activation=text))
-        rejected(outcome, "W2.activation", "/network/layers/0/activation")
+        rejected(outcome, "W2.activation", "/network/nodes/4/activation")
 
 
 def test_the_radius_is_bounded(tmp_path):
@@ -228,7 +229,7 @@ def test_chunks_of_different_scales(tmp_path, monkeypatch):
     data["inputs"] = b.floats([[1.0, 1.0], [2.0**-60, 1.0], [2.0**300, 1.0]])
     big, small = [-(2.0**67), -3.5 * 2.0**66, -(2.0**266)], [-64.0, -32.0, 0.0]  # thresholds 2 + 2^-60, 3.5 + 2^-61, ..
     terms = [{"tensor": b.tensor(part, "F64"), "exponent": 0} for part in (big, small)]
-    blocks = [{"layer": 0, "links": 0, "weight": dyadic(2**66), "units": b.tensor([0, 1, 2], "I8")}]
+    blocks = [{"node": 4, "links": 0, "weight": dyadic(2**66), "units": b.tensor([0, 1, 2], "I8")}]
     blocks[0]["biases"] = {"shape": [3], "terms": terms}
     claim = {"label": "W1", "precision": 64, "direction": b.tensor([1, 3], "I8"), "chain": [], "radius": None}
     document = b.document(data, [2], [layer(3, "tanh(t)")], 3, [claim | {"blocks": blocks}])
@@ -241,7 +242,7 @@ def test_chunks_of_different_scales(tmp_path, monkeypatch):
 def test_equal_samples(tmp_path):
     b = Builder()
     units, biases = b.tensor([0, 1], "I8"), b.exact([-16, -64])
-    blocks = [{"layer": 0, "links": 0, "weight": dyadic(32), "units": units, "biases": biases}]
+    blocks = [{"node": 4, "links": 0, "weight": dyadic(32), "units": units, "biases": biases}]
     claim = {"label": "W1", "precision": 64, "direction": b.tensor([2, 1], "I8"), "chain": [], "radius": None}
     document = b.document(b.data([[1, 1], [1, 1]]), [2], [layer(2, "tanh(t)")], 2, [claim | {"blocks": blocks}])
     rejected(check(tmp_path, b, document), "W1.distinct", "/claims/0/direction")
@@ -251,28 +252,32 @@ def test_a_vanishing_first_limit(tmp_path):
     """With a negative weight the sigmoid's column 1 tends to 0 where it should not: H_1 = 0, T is singular."""
     b = Builder()
     units, biases = b.tensor([0, 1, 2, 3], "I8"), b.exact([16, 64, 144, 336])
-    blocks = [{"layer": 0, "links": 0, "weight": dyadic(-32), "units": units, "biases": biases}]
+    blocks = [{"node": 4, "links": 0, "weight": dyadic(-32), "units": units, "biases": biases}]
     claim = {"label": "W1", "precision": 64, "direction": b.tensor([2, 1], "I8"), "chain": [], "radius": None}
     document = b.document(b.data(INPUTS), [2], [layer(4, "1/(1 + exp(-t))")], 4, [claim | {"blocks": blocks}])
     rejected(check(tmp_path, b, document), "W1.distance", "/claims/0")
-    document["network"]["layers"][0]["activation"] = "tanh(t)"
+    node_of(document, 0, "map")["activation"] = "tanh(t)"
     assert check(tmp_path, b, document).verdict == "ACCEPTED"
 
 
 def test_one_sample(tmp_path):
     b = Builder()
-    blocks = [{"layer": 0, "links": 0, "weight": dyadic(4), "units": b.tensor([0], "I8"), "biases": b.exact([1])}]
+    blocks = [{"node": 4, "links": 0, "weight": dyadic(4), "units": b.tensor([0], "I8"), "biases": b.exact([1])}]
     claim = {"label": "W1", "precision": 64, "direction": b.tensor([1], "I8"), "chain": [], "radius": None}
-    document = b.document(b.data([[1]]), [1], [layer(1, "tanh(t)")], 1, [claim | {"blocks": blocks}, {"label": "W0"}])
+    document = b.document(
+        b.data([[1]]), [1], [layer(1, "tanh(t)", width=1)], 1, [claim | {"blocks": blocks}, {"label": "W0"}]
+    )
     assert check(tmp_path, b, document).verdict == "ACCEPTED"
-    document["network"]["layers"][0]["activation"] = "tanh(t) + log(t - 9)"
-    rejected(check(tmp_path, b, document), "W1.total", "/network/layers/0/activation")
+    node_of(document, 0, "map")["activation"] = "tanh(t) + log(t - 9)"
+    rejected(check(tmp_path, b, document), "W1.total", "/network/nodes/4")
 
 
 def test_a_wide_layer_without_weights_is_cheap(tmp_path):
     """A million units and a thousand inputs are accounted by what they cost without weights."""
 
     def change(b, document, claim):
-        document["network"]["layers"].append(layer(10**6, "tanh(t)", [0, 1, 2], skip=False))
+        wide = graph([2], [layer(10**6, "tanh(t)", [4, 8, 12], skip=False, width=8)], 1)["nodes"][1:]
+        wide[2]["reads"], wide[3]["reads"] = [4, 8, 12, 13, 14], [15]
+        document["network"]["nodes"] += wide
 
     assert check(tmp_path, *steps(change)).verdict == "ACCEPTED"

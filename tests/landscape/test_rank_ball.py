@@ -61,9 +61,12 @@ def test_the_ball_is_not_hopelessly_small():
     assert sigma / 25 < radius < sigma
 
 
-def test_not_differentiable_or_no_bound():
+def test_kinks_are_bounded_and_a_bound_of_0_gives_no_ball():
     network = Network((2,), (Dense(3, activation("relu"), skip=True),))
-    assert certified_rank_ball(network, np.ones(9), np.eye(2), Dyadic(1, 0)) is None
+    radius = certified_rank_ball(network, np.ones(9), np.eye(2), Dyadic(1, 0))
+    # (1 + r) + (1 + r) = 2 + 2 r: six entries change by 2 r at most
+    assert 0.5 * 6**-0.5 / 2.5 <= float(radius) <= 0.5 * 6**-0.5
+    assert certified_rank_ball(network, np.ones(9), np.eye(2), Dyadic(0, 0)) is None
     network = Network((2,), (Dense(3, activation("tanh"), skip=True),))
     assert certified_rank_ball(network, np.ones(9), np.eye(2), Dyadic(0, 0)) is None
 

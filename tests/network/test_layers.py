@@ -19,7 +19,8 @@ def test_two_windows_by_hand():
 def test_dense_shapes_and_parameters():
     layer = Dense(5, TANH)
     assert layer.output_shape([(3,), (2, 4)], "layer") == (5,)
-    weight, bias = layer.parameters([(3,), (2, 4)])
+    network = Network((2, 4), [Dense(3, TANH), Dense(5, TANH, True, ("input", 0))])
+    weight, bias = (view.spec for view in network.parameters[2:])
     assert (weight.shape, weight.fan_in, weight.size) == ((5, 11), 11, 55)
     assert (bias.shape, bias.fan_in, bias.size) == ((5,), 0, 5)
 
@@ -29,7 +30,8 @@ def test_convolution_shapes_and_parameters(bias, shape):
     layer = Conv(4, (2, 3), TANH, stride=(2, 1), bias=bias)
     assert layer.kind == "conv2d" and layer.steps == (2, 1)
     assert layer.output_shape([(2, 5, 5), (1, 5, 5)], "layer") == (4, 2, 3)
-    weight, biases = layer.parameters([(2, 5, 5), (1, 5, 5)])
+    network = Network((3, 5, 5), [Conv(4, (2, 3), TANH, stride=(2, 1), bias=bias, skip=True)])
+    weight, biases = (view.spec for view in network.parameters)
     assert (weight.shape, weight.fan_in) == ((4, 3, 2, 3), 18)
     assert (biases.shape, biases.fan_in) == (shape, 0)
 
@@ -37,7 +39,8 @@ def test_convolution_shapes_and_parameters(bias, shape):
 def test_defaults_of_strides():
     assert Conv(1, (3,), TANH).steps == (1,) and Conv(1, (3,), TANH).kind == "conv1d"
     assert AvgPool((3, 2)).steps == (3, 2)
-    assert AvgPool((2,)).output_shape([(3, 7)], "layer") == (3, 3) and AvgPool((2,)).parameters([(3, 7)]) == ()
+    assert AvgPool((2,)).output_shape([(3, 7)], "layer") == (3, 3)
+    assert Network((3, 7), [AvgPool((2,), skip=True)]).parameters == ()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from verifier.checker.certificate import check_file
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
 from verifier.errors import DataError, PrecisionError
+from verifier.network.blocks import Add, LayerNorm, MultiHeadAttention, Multiply
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
 from verifier.rank.certify import prove_rank
@@ -98,7 +99,7 @@ def test_blocks_of_several_layers(tmp_path):
     source, network = bytes_source(47), Network((5,), layers)
     result = prove_witness(network, source)
     assert result.verdict is Verdict.PROVED, result.reason
-    assert len({block.layer for block in result.blocks}) == 4
+    assert len({block.node for block in result.blocks}) == 4
     assert certified(result, source, network, tmp_path).verdict == "ACCEPTED"
     assert prove_witness(network, bytes_source(60)).verdict is Verdict.UNDECIDED
 
@@ -258,3 +259,42 @@ def test_the_working_precision_is_restored():
     before = arb(1) / 3
     prove_witness(Network((5,), (Dense(40, TANH, True),)), bytes_source())
     assert (arb(1) / 3).rad() == before.rad()
+
+
+GRAPHS = {
+    "skip units beside attention": lambda skip: Network(
+        (5, 1), [LayerNorm(axes=2), MultiHeadAttention(1, skip=True), Dense(skip, TANH, True, ("input",))]
+    ),
+    "a residual sum above them": lambda skip: Network(
+        5, [Dense(skip, TANH, True), Dense(skip, TANH), Add(inputs=(0, 1)), Dense(3, activation("gelu"), True)]
+    ),
+    "through a chain, beside a product": lambda skip: Network(
+        5,
+        [Dense(5, TANH), Multiply(inputs=(0, "input")), Dense(skip, SOFTPLUS, True, (0,)), Dense(2, TANH, True, (1,))],
+    ),
+    "an output bias": lambda skip: Network(
+        5, [Dense(skip, TANH, True), Dense(skip, TANH), Add(inputs=(0, 1), skip=True)], True
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_units_of_their_own_in_any_graph(name, tmp_path):
+    source, network = bytes_source(), GRAPHS[name](40)
+    assert network.layered is None
+    result = prove_witness(network, source)
+    assert result.verdict is Verdict.PROVED, result.reason
+    outcome = certified(result, source, network, tmp_path)
+    assert outcome.verdict == "ACCEPTED", vars(outcome.rejection)
+    features = FeatureEnclosure(network, result.parameters(network), source.array.astype(float), 128)
+    assert prove_rank(features, guard=False)[0].verdict is Verdict.PROVED
+
+
+def test_shared_or_frozen_weights_are_no_units_of_their_own():
+    source = bytes_source(6)
+    twice = Network(5, [Dense(6, TANH, name="a", skip=True), Dense(6, TANH, True, ("input",), name="a")])
+    frozen = Network(5, [Dense(6, TANH, skip=True)], frozen={"layer0.bias": np.zeros(6)})
+    for network in (twice, frozen):
+        found = prove_witness(network, source)
+        assert found.verdict is Verdict.UNDECIDED
+        assert "dense layers with a bounded monotone activation" in found.reason

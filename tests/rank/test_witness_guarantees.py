@@ -19,8 +19,11 @@ from verifier.checker import common, container, expression, schema
 from verifier.checker import network as checker_network
 from verifier.checker import witness as checker
 from verifier.data import samples
+from verifier.network.graph import Feature
 from verifier.network.layers import Dense
 from verifier.network.network import Network
+from verifier.network.nodes import Map
+from verifier.network.units import dense_units
 from verifier.rank import witness, witness_values
 from verifier.rank import witness_proof as prover
 from verifier.sigma.activations import activation
@@ -121,12 +124,12 @@ class Instance:
         data = b.data(rows)
         layers = [
             {"kind": "dense", "inputs": ["input"], "activation": text, "units": last - first, "skip": True}
-            | {"weight": None, "bias": None}
+            | {"weight": None, "bias": None, "weight_shape": [last - first, 2], "bias_shape": [last - first]}
             for text, first, last, _, _ in self.blocks
         ]
         blocks = [
-            {"layer": index, "links": 0, "weight": dyadic(weight), "units": b.tensor(list(range(last - first)), "I32")}
-            | {"biases": b.exact(biases)}
+            {"node": 4 * index + 4, "links": 0, "weight": dyadic(weight), "biases": b.exact(biases)}
+            | {"units": b.tensor(list(range(last - first)), "I32")}
             for index, (_, first, last, weight, biases) in enumerate(self.blocks)
         ]
         claim = {"label": label, "precision": precision, "direction": b.tensor([1, 1], "I8"), "chain": []}
@@ -150,7 +153,8 @@ def examine(builder, document):
 def test_steps_bound_the_truth(rng):
     """W1 in the prover: ||T^-1|| and ||Psi - T|| are bounded, with perturbed pre-activations too, and not absurdly."""
     instance = Instance(rng)
-    network, blocks = instance.network(), instance.prover_blocks()
+    blocks = instance.prover_blocks()
+    activations = [activation(text) for text, *_ in instance.blocks]
     error = Fraction(int(rng.integers(0, 3)), 16)
     for exact in (True, False):
         with working_precision(64):
@@ -159,7 +163,7 @@ def test_steps_bound_the_truth(rng):
                 prover.arguments_of(values, b, first) for b, (_, first, *_) in zip(blocks, instance.blocks, strict=True)
             ]
             moved = arb((int(error * 16), -4))
-            norm, distance = prover.certify_steps(network, blocks, arguments, moved)
+            norm, distance = prover.certify_steps(blocks, activations, arguments, moved)
         psi, t = instance.truth(STEPS.get, error, rng)
         assert at_least(distance, row_norm(psi - t))
         worst = instance.truth(STEPS.get, error)[0]
@@ -241,14 +245,13 @@ def test_steps_move_by_the_error(rng):
     """W1: an error moves the argument nearer to the threshold; the worst row sum is N (1 - tanh(nearest - e))."""
     n, near, far, e = int(rng.integers(2, 9)), Fraction(int(rng.integers(8, 30)), 8), Fraction(9), Fraction(1, 2)
     truth = n * (1 - mpmath.tanh(mp(near - e)))
-    network = Network((1,), (Dense(n, activation("tanh"), True),))
     for up, down in ((near, far), (far, near)):
         for sign in (1, -1):
             ends = [arb((int(x * 8), -3)) for x in (up, down)]
             with working_precision(64):
                 block = prover.Block(0, 0, Dyadic(sign, 0), np.arange(n), ExactArray.of_integers([0] * n, (n,), 0))
                 found = prover.Arguments(ends[0], -ends[1], ends[1], ends[0])
-                _, distance = prover.certify_steps(network, [block], [found], arb(0.5))
+                _, distance = prover.certify_steps([block], [activation("tanh")], [found], arb(0.5))
                 assert at_least(distance, truth) and float(distance) <= float(truth) * 1.001
                 layer = SimpleNamespace(activation=expression.parse("tanh(t)", ""), path="")
                 block = SimpleNamespace(layer=layer, sign=sign, columns=n, weight=arb(sign), path="")
@@ -336,7 +339,7 @@ def test_witness_has_full_rank(rng):
         for block in result.blocks:
             numbers, exponent = block.biases.integers()
             w = block.weight.fraction()
-            here = STEPS["tanh(t)"][0] if block.layer == len(layers) - 1 and not ramp else function
+            here = STEPS["tanh(t)"][0] if block.node == network.layered.outputs[-1] and not ramp else function
             for bias in numbers:
                 column = []
                 for i, row in enumerate(source.array.tolist()):
@@ -348,3 +351,27 @@ def test_witness_has_full_rank(rng):
         psi = mpmath.matrix(columns).T
         lowest = mpmath.svd_r(psi, compute_uv=False)[n - 1]
         assert mp(result.sigma_lower.fraction()) <= lowest * (1 + mpmath.mpf(10) ** -30)
+
+
+def test_two_activations_of_one_unit_are_no_two_units():
+    """The columns sigma(w z + b) and tau(w z + b) share w and b: no witness may give them weights of their own."""
+    instance = Instance(np.random.default_rng(0))
+    instance.n, instance.z = 2, [Fraction(0), Fraction(1)]
+    blocks = [("tanh(t)", j, j + 1, Fraction(64), [Fraction(32 - 64 * j)]) for j in range(2)]
+    instance.blocks = blocks
+    builder, document = instance.document("W1")
+    assert isinstance(examine(builder, document), dict)
+    nodes = document["network"]["nodes"]
+    assert nodes[8]["reads"] == [7] and nodes[4]["reads"] == [3]
+    nodes[8]["reads"] = [3]  # equal columns for every U
+    found = examine(builder, document)
+    assert isinstance(found, common.Rejection) and found.rule == "witness.layer"
+
+
+def test_the_prover_takes_no_unit_with_two_activations():
+    nodes = list(Network(1, [Dense(2, "tanh"), Dense(2, "tanh", skip=True)]).nodes)
+    nodes[8] = Map((3,), activation("tanh"))
+    network = Network.of(nodes, [Feature(4), Feature(8)])
+    assert dense_units(network) == {}
+    source = samples.SampleSource("x", np.array([[0], [1], [2]]))
+    assert witness.prove_witness(network, source).verdict == "UNDECIDED"

@@ -6,10 +6,11 @@ the numbers in their names where several shapes are equal. What fits in several 
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -21,6 +22,8 @@ from verifier.data.classes import one_logit, suggestion
 from verifier.data.dataset import Dataset
 from verifier.errors import CaseError, one_line
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Constant
+from verifier.network.windows import Shape
 
 MAX_NAMED: Final = 6
 """Tensors that a message lists."""
@@ -38,11 +41,15 @@ _Shapes: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class FileWeights:
-    """What a file gave: U, (p,), V, (M, m) or None if it has none, and a line that says which tensors they are."""
+    """What a file gave: U, (p,), V, (M, m) or None if it has none, and a line that says which tensors they are.
+
+    ``fixed`` are numbers that are no part of U, by name: running means and variances.
+    """
 
     u: Array
     v: Array | None
     words: str
+    fixed: dict[str, Array] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -75,12 +82,16 @@ def read_weights(path: Path, network: Network, data: Dataset) -> FileWeights:
     Raises
     ------
     CaseError
-        Tensors that are missing, unknown, of another shape, not finite, or that fit in several ways.
+        Tensors that are missing, unknown, of another shape, not finite, or that fit in several ways. A network that is
+        not layers alone takes tensors by its own names only.
     """
     tensors = read_tensors(path)
+    constants = {n.name: n.values.shape for n in network.nodes if isinstance(n, Constant) and n.name in tensors}
     found = _Weights(path, network, data, tensors)
+    fixed = {name: found.constant(name, shape) for name, shape in constants.items()}
     ours = [view.name for view in network.parameters if view.name in tensors]
-    return found.by_names() if ours or not tensors or set(tensors) == {"V"} else found.by_shapes()
+    named = ours or not tensors or set(tensors) == {"V"} or network.layered is None
+    return replace(found.by_names() if named else found.by_shapes(), fixed=fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +103,23 @@ class _Weights:
     data: Dataset
     tensors: dict[str, NDArray[Any]]
 
+    @property
+    def units(self) -> int:
+        """How many rows of V are weights of a head; an output bias is one more."""
+        return self.network.skip_count - self.network.output_bias
+
     def _error(self, line: str) -> CaseError:
         return CaseError(f"{self.path}: {line}")
 
     def _exact(self, name: str, values: NDArray[Any]) -> Array:
         return exact_tensor(self.path, name, values)
+
+    def constant(self, name: str, shape: Shape) -> Array:
+        """Take the numbers of a constant out of the file, in its shape; a vector stands for one per channel."""
+        values = self.tensors.pop(name)
+        if values.ndim == 1 and len(values) == math.prod(shape):
+            values = values.reshape(shape)
+        return self._fitting(name, values, shape)
 
     def by_names(self) -> FileWeights:
         """Assign tensors under the network's own names; one head may be under another."""
@@ -187,7 +210,7 @@ class _Weights:
             return False
         shape, bias = self._shapes(group)
         outputs = [self.data.classes, 1] if self.data.classes == 2 else [self.data.classes]
-        fits = any(shape in ((m, self.network.skip_count), (self.network.skip_count, m)) for m in outputs)
+        fits = any(shape in ((m, self.units), (self.units, m)) for m in outputs)
         return fits and bias in ((), *((m,) for m in outputs))
 
     def _chosen_head(self, groups: list[_Group], wanted: Sequence[_Shapes]) -> tuple[_Group, list[_Group]]:
@@ -209,11 +232,11 @@ class _Weights:
             hidden = [group for group in groups if group is not head]
             self._in_order(hidden, wanted)  # its error names the tensor
             found = self._shapes(head)[0]
-            if len(found) == 2 and found[1] == self.network.skip_count:
+            if len(found) == 2 and found[1] == self.units:
                 self._require_known_classes(head.weight, found[0])
             raise self._error(
                 f"tensor {head.weight!r} has shape {list(self._shapes(head)[0])}; the head of this network has"
-                f" {[self.data.classes, self.network.skip_count]}, and no bias but zeros"
+                f" {[self.data.classes, self.units]}"
             )
         raise self._several([group.weight for group in heads])
 
@@ -261,25 +284,32 @@ class _Weights:
         return self._fitting("V", values, expected), "its V"
 
     def _head(self, group: _Group) -> tuple[Array, str]:
-        """Take the output weights, (M, m), from a head stored as (m, M) or (M, m)."""
-        values, units = self.tensors[group.weight], self.network.skip_count
-        if group.bias and np.any(self.tensors[group.bias] != 0):
+        """Take the output weights, (M, m), from a head stored as (m, M) or (M, m); a bias is their last row."""
+        values, shown = self.tensors[group.weight], one_line(group.weight)
+        bias = self._exact(group.bias, self.tensors[group.bias]) if group.bias else np.zeros(0)
+        if not self.network.output_bias and np.any(bias != 0):
             raise self._error(
-                f"the head's bias {group.bias!r} is not zero, and the theory has none; take the module over with"
-                ' vf.from_torch(module, shape, output_bias="unit"), or train a head without bias'
+                f"the head's bias {group.bias!r} is not zero, and this network has no output bias; write"
+                " output_bias = true in [network], or Network(..., output_bias=True)"
             )
-        matrix = values if group.turned else values.T
-        other = values.T if group.turned else values
-        zeros = f", its bias {group.bias!r} is zero" if group.bias else ""
-        shown = one_line(group.weight)
-        if matrix.shape == (units, self.data.classes):
-            return exact_tensor(
-                self.path, group.weight, matrix
-            ), f"{shown}{'' if group.turned else ' transposed'}{zeros}"
-        if self.data.classes == 2 and matrix.shape == (units, 1):
-            v, said = one_logit(self._exact(group.weight, matrix), f"{self.path}: {shown}", self.data)
-            return v, f"[0, {shown}]{zeros}{said}"
-        return self._fitting(group.weight, other, (units, self.data.classes)), f"{shown}{zeros}"
+        binary = self.data.classes == 2 and (self.units, 1) in (values.shape, values.shape[::-1])
+        outputs = 1 if binary else self.data.classes
+        if bias.size and bias.shape != (outputs,):
+            self._fitting(group.bias, bias, (outputs,))
+        matrix, turned = values.T, "" if group.turned else " transposed"
+        if group.turned or matrix.shape != (self.units, outputs):
+            matrix, turned = values, ""
+        v = self._fitting(group.weight, matrix, (self.units, outputs))
+        said = f"{shown}{turned}"
+        if self.network.output_bias:
+            v = np.vstack([v, bias if bias.size else np.zeros(outputs)])
+            said += f", then its bias {group.bias!r}" if group.bias else ", its bias zero, for the file has none"
+        elif group.bias:
+            said += f", its bias {group.bias!r} is zero"
+        if binary:
+            v, how = one_logit(v, f"{self.path}: {shown}", self.data)
+            return v, f"[0, {said}]{how}"
+        return v, said
 
     def _require_known_classes(self, name: str, columns: int) -> None:
         """Say how a classifier with more classes than occur in the data is stated."""

@@ -1,150 +1,194 @@
 r"""Psi and its derivative while the hidden parameters move on a straight segment, for a whole ball of times at once.
 
-With ``U(t) = U0 + t (U1 - U0)`` the pre-activations of a layer are ``Z(t) = H(t) W(t) + b(t)`` and
-
-.. math:: Z' = H' W + H W' + b', \qquad (\sigma(Z))' = \sigma'(Z)\, Z'.
-
-Evaluated in ball arithmetic at a ball ``t`` this encloses every value that occurs for a time in the ball.
+With ``U(t) = U0 + t (U1 - U0)`` every node of the network has a value and a derivative in t; in ball arithmetic at a
+ball ``t`` the first-order jets of `verifier.balls.jets` enclose all that occur for a time in the ball.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from flint import arb, arb_mat
+from flint import arb
 
-from verifier.balls.activation import arb_kernel, tree_kernel
+from verifier.balls.ball_arithmetic import BallArithmetic
+from verifier.balls.jets import Jet, Jets, narrowed
 from verifier.balls.precision import working_precision
+from verifier.balls.tensors import Balls, broadcast
 from verifier.display import Brief
-from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.errors import NetworkError
 from verifier.network.network import Array, Network
-from verifier.network.windows import window_indices
+from verifier.network.nodes import Affine
+from verifier.network.windows import Shape
 
 Rows = list[list[arb]]
+ENTRY = 20
+"""Multiply-adds that take as long as an operation on one entry."""
 
 
 @dataclass(frozen=True, repr=False)
 class Motion(Brief):
-    """The straight segment from ``start`` to ``end`` (both of shape ``(p,)``, finite, exact), on samples ``(N, d)``."""
+    """The straight segment from ``start`` to ``end`` (both of shape ``(p,)``, finite, exact), on samples ``(N, d)``.
+
+    ``order`` is that of the jets: 1 for plain pairs (value, derivative); above it they are narrowed at every node by
+    the coefficients at the middle of the ball of times, which costs more and is sharper where the ball is wide.
+    """
 
     network: Network
     start: Array
     end: Array
     inputs: Array
     precision: int
+    order: int = 1
 
     def features(self, t: arb) -> Rows:
         """Rows of Psi(U(t)).
 
-        Guarantee: each ball contains the exact value for every time in the ball ``t``.
+        Guarantee: each ball contains the exact value for every time in the ball ``t``, or is not finite.
         """
-        return self._picked(self._evaluate(t, False), 0)
+        if self.order > 1:
+            return self.jets(t)[0]
+        with working_precision(self.precision):
+            values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t, 0).value)
+            return _features(self.network, self.network.evaluate(values), len(self.inputs))
 
     def jets(self, t: arb) -> tuple[Rows, Rows]:
         """Rows of Psi(U(t)) and of its derivative in t.
 
-        Guarantee: each ball contains the exact value for every time in the ball ``t``.
+        Guarantee: each ball contains the exact value, and the derivative if there is one, for every time in the ball
+        ``t``, or is not finite.
         """
-        values = self._evaluate(t, True)
-        return self._picked(values, 0), self._picked(values, 1)
+        return _rows_of(self.network, self._evaluate(t, None), len(self.inputs))
+
+    def node_jets(self, node: int, t: arb) -> tuple[Rows, Rows]:
+        """All entries of one node's tensor, ``(N, size)``, and their derivatives in t.
+
+        Guarantee: as for `jets`.
+        """
+        jet, count = self._evaluate(t, [node])[node], len(self.inputs)
+        return _rows(jet.value, count), _rows(jet.part(1), count)
 
     def layer_jets(self, layer: int, t: arb) -> tuple[Rows, Rows]:
-        """All units of one layer and their derivatives in t.
+        """All units of one layer of a layered network and their derivatives in t.
 
-        Guarantee: each ball contains the exact value for every time in the ball ``t``.
+        Guarantee: as for `jets`.
+
+        Raises
+        ------
+        NetworkError
+            The network is not layered.
         """
-        return self._evaluate(t, True)[layer]
+        layered = self.network.layered
+        if layered is None:
+            raise NetworkError("motion: the network is not made of layers alone; ask for a node instead of a layer")
+        return self.node_jets(layered.outputs[layer], t)
 
-    def _picked(self, values: list[tuple[Rows, Rows]], part: int) -> Rows:
-        """The skip units of every sample."""
-        picked = [(values[index][part], units) for index, units in self.network.skip_units]
-        return [[v for rows, units in picked for v in _take(rows[i], units)] for i in range(len(self.inputs))]
-
-    def _evaluate(self, t: arb, slopes: bool) -> list[tuple[Rows, Rows]]:
+    def _evaluate(self, t: arb, wanted: Sequence[int] | None) -> dict[int, Jet]:
         with working_precision(self.precision):
-            network = self.network
-            first, last = network.views(self.start), network.views(self.end)
-            x = self.inputs.tolist()
-            inputs = [[arb(v) for v in row] for row in x]
-            still = [[arb(0)] * len(row) for row in x] if slopes else []
-            values: list[tuple[Rows, Rows]] = []
-            for index, layer in enumerate(network.layers):
-                parts = [(inputs, still) if s == "input" else values[int(s)] for s in network.sources[index]]
-                z = _join([part[0] for part in parts])
-                dz = _join([part[1] for part in parts]) if slopes else []
-                values.append(_layer(network, index, layer, z, dz, first, last, t))
-            return values
+            whole = self._jets_at(t, self.order)
+            if self.order == 1:
+                return self.network.evaluate(whole, wanted)
+            return _narrowing(self.network, whole, self._jets_at(t.mid(), self.order - 1), t - t.mid(), wanted)
+
+    def _jets_at(self, t: arb, order: int) -> Jets:
+        values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t, 0).value)
+        return Jets(values, lambda name, shape: self._moving(name, shape, t, order), order)
+
+    def _moving(self, name: str, shape: Shape, t: arb, order: int) -> Jet:
+        """A parameter at the times t, and how it moves."""
+        first, last = (self.network.view(u, name).ravel() for u in (self.start, self.end))
+        a = [arb(v) for v in first.tolist()]
+        if (first == last).all():
+            return Jet((Balls(1, shape, a), *[None] * order))
+        rate = [arb(q) - p for p, q in zip(a, last.tolist(), strict=True)]
+        value = Balls(1, shape, [p + d * t for p, d in zip(a, rate, strict=True)])
+        return Jet((value, Balls(1, shape, rate), *[None] * order)[: order + 1])
 
 
-def _take(row: list[arb], units: tuple[int, ...]) -> list[arb]:
-    return row if len(units) == len(row) else [row[unit] for unit in units]
+@dataclass(frozen=True, repr=False)
+class Box(Brief):
+    """All parameters near ``u`` of shape ``(p,)``, on samples ``(N, d)``; both finite, exact."""
+
+    network: Network
+    u: Array
+    inputs: Array
+    precision: int
+
+    def changes(self, radius: arb, rows: slice = slice(None)) -> tuple[Rows, Rows]:
+        """Rows of Psi(U') and of Psi(U') - Psi(U) for the samples ``rows``.
+
+        Guarantee: each ball contains the exact number for every U' with ``|U'_k - U_k| <= radius``, or is not finite.
+        On the segments ``U + t (U' - U)``, 0 <= t <= 1, of all U' at once every value is Lipschitz, and where it has a
+        derivative, at almost all times, the first-order jet contains it, kinks and maxima included; so a change is an
+        integral of numbers of that ball. Values are those at U plus that, where it is narrower.
+        """
+        inputs, every = self.inputs[rows], arb(0, 1) * radius
+
+        def around(name: str, shape: Shape, size: arb) -> Jet:
+            middle = self.network.view(self.u, name).ravel().tolist()
+            return Jet((Balls(1, shape, [arb(v) + size for v in middle]), Balls(1, shape, [every] * len(middle))))
+
+        def jets(size: arb, order: int) -> Jets:
+            values = BallArithmetic(inputs, lambda name, shape: around(name, shape, size).value, rows.start or 0)
+            return Jets(
+                values, lambda name, shape: Jet(around(name, shape, size).parts[: order + 1]), order, kinks=True
+            )
+
+        with working_precision(self.precision):
+            found = _narrowing(self.network, jets(every, 1), jets(arb(0), 0), arb(0.5, 0.5), None)
+        return _rows_of(self.network, found, len(inputs))
 
 
-def _join(parts: list[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
-    return [[v for piece in row for v in piece] for row in zip(*parts, strict=True)]
+def _narrowing(network: Network, whole: Jets, point: Jets, reach: arb, wanted: Sequence[int] | None) -> dict[int, Jet]:
+    """Evaluate jets for a ball of times, each node's narrowed by those at one of the times; see `narrowed`."""
+    kept = {feature.node for feature in network.features} if wanted is None else set(wanted)
+    values, points = dict[int, Jet](), dict[int, Jet]()
+    for index, node in enumerate(network.nodes):
+        found = node.compute(whole, [values[i] for i in node.reads])
+        if network.moves[index]:
+            points[index] = node.compute(point, [points[i] for i in node.reads])
+            found = narrowed(found, points[index], reach)
+        else:
+            points[index] = Jet(found.parts[:-1])
+        values[index] = found
+        for read in set(node.reads) - kept:
+            if network.last_reader[read] == index:
+                del values[read], points[read]
+    return {index: values[index] for index in kept}
 
 
-def _between(first: Any, last: Any, t: arb) -> tuple[arb_mat, arb_mat]:
-    """The transposed matrix ``first + t (last - first)`` and its derivative."""
-    rows, columns = first.shape
-    a = arb_mat(rows, columns, first.ravel().tolist()).transpose()
-    b = arb_mat(rows, columns, last.ravel().tolist()).transpose()
-    return a + (b - a) * t, b - a
+def ball_work(network: Network) -> float:
+    """Estimate the ball multiply-adds of evaluating a network on one sample."""
+    total, shapes = 0.0, network.node_shapes
+    for node, shape in zip(network.nodes, shapes, strict=True):
+        inner = ENTRY
+        if isinstance(node, Affine):
+            inner += math.prod(shapes[node.weight][1:])
+        elif node.kind in ("contract", "attend"):
+            inner += shapes[node.reads[0]][-1] + shapes[node.reads[1]][-2] * (node.kind == "attend")
+        total += math.prod(shape) * inner
+    return total
 
 
-def _layer(
-    network: Network,
-    index: int,
-    layer: Dense | Conv | AvgPool,
-    z: Rows,
-    dz: Rows,
-    first: dict[str, Array],
-    last: dict[str, Array],
-    t: arb,
-) -> tuple[Rows, Rows]:
-    sources = network.source_shapes(index)
-    shape = (sum(s[0] for s in sources), *sources[0][1:])
-    if isinstance(layer, AvgPool):
-        return _pool(layer, shape, z), _pool(layer, shape, dz)
-    if isinstance(layer, Dense):
-        windows = [list(range(len(z[0])))]
-    else:
-        windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
-        if layer.padding:  # windows in the padding read this exact zero, which does not move
-            z, dz = [[*row, arb(0)] for row in z], [[*row, arb(0)] for row in dz]
-    filters, names = network.shapes[index][0], (f"layer{index}.weight", f"layer{index}.bias")
-    weight, dweight = _between(first[names[0]].reshape(filters, -1), last[names[0]].reshape(filters, -1), t)
-    bias, dbias = _between(first[names[1]].reshape(filters, -1), last[names[1]].reshape(filters, -1), t)
-    patches = _patches(z, windows)
-    pre = (patches * weight).tolist()
-    kernel = arb_kernel(layer.activation)
-    positions, tied = len(windows), bias.nrows() == 1
-    order = [(f, p) for f in range(filters) for p in range(positions)]
-    shifts = [bias[0 if tied else p, f] for f, p in order]
-    values, slopes = [], []
-    sums = [[pre[i * positions + p][f] + b for (f, p), b in zip(order, shifts, strict=True)] for i in range(len(z))]
-    for row in sums:
-        values.append([kernel(s) for s in row])
-    if dz:
-        derivative = tree_kernel(layer.activation.derivative_tree)
-        moved = (_patches(dz, windows) * weight + patches * dweight).tolist()
-        drifts = [dbias[0 if tied else p, f] for f, p in order]
-        for i, row in enumerate(sums):
-            rates = [moved[i * positions + p][f] + d for (f, p), d in zip(order, drifts, strict=True)]
-            slopes.append([derivative(s) * r for s, r in zip(row, rates, strict=True)])
+def _rows_of(network: Network, jets: dict[int, Jet], count: int) -> tuple[Rows, Rows]:
+    """Values and derivatives of the features of every sample."""
+    parts = ({index: jet.part(order) for index, jet in jets.items()} for order in (0, 1))
+    values, slopes = (_features(network, part, count) for part in parts)
     return values, slopes
 
 
-def _patches(rows: Rows, windows: list[list[int]]) -> arb_mat:
-    return arb_mat([[row[j] for j in window] for row in rows for window in windows])
+def _features(network: Network, values: dict[int, Balls], count: int) -> Rows:
+    """The features of every sample, in the order of Psi's columns."""
+    parts = [(_rows(values[f.node], count), f.entries) for f in network.features]
+    return [[v for rows, units in parts for v in _take(rows[i], units)] for i in range(count)]
 
 
-def _pool(layer: AvgPool, shape: tuple[int, ...], rows: Rows) -> Rows:
-    plane = math.prod(shape[1:])
-    windows = window_indices((1, *shape[1:]), layer.kernel, layer.steps)
-    groups = [[c * plane + j for j in window] for c in range(shape[0]) for window in windows]
-    return [[sum((row[j] for j in group), arb(0)) / len(group) for group in groups] for row in rows]
+def _rows(value: Balls, count: int) -> Rows:
+    """A row for each sample."""
+    entries = broadcast(value, count, value.shape)
+    return [entries[i * value.size : (i + 1) * value.size] for i in range(count)]
+
+
+def _take(row: list[arb], units: tuple[int, ...] | None) -> list[arb]:
+    return row if units is None else [row[unit] for unit in units]

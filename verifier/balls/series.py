@@ -48,6 +48,8 @@ def taylor(activation: HasTree, coefficients: Sequence[arb]) -> list[arb]:
         found = evaluate(activation.tree, _SeriesOps(x)) + 0 * x
         # a quotient of two series that begin with 0 is shorter: what is missing is not 0
         return [found[k] if found.prec >= length else arb("nan") for k in range(length)]
+    except (ValueError, ZeroDivisionError):  # a divisor that may be 0
+        return [arb("nan")] * length
     finally:
         ctx.cap = before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -12,6 +13,9 @@ from safetensors.numpy import save
 
 from verifier.balls.exact import ExactArray
 from verifier.statements.claims.claim import ArrayRef, Term
+
+MAX_PLAIN = 80
+"""Characters of a parameter's name that a tensor's name keeps: the format has room for 100."""
 
 
 class ArrayStore:
@@ -39,10 +43,29 @@ class ArrayStore:
         terms = []
         for position, (tensor, exponent) in enumerate(values.terms):
             content = hashlib.sha256(np.ascontiguousarray(tensor).data).digest()
-            label = self._known.setdefault((tensor.dtype.str, tensor.shape, content), f"{name}.{position}")
+            key = (tensor.dtype.str, tensor.shape, content)
+            if key not in self._known:
+                self._known[key] = self._free_name(f"{name}.{position}")
+            label = self._known[key]
             self._tensors[label] = tensor
             terms.append(Term(label, exponent))
         return ArrayRef(tuple(values.shape), tuple(terms))
+
+    def parameter(self, name: str, values: NDArray[np.float64]) -> ArrayRef:
+        """Store the values of a parameter or constant under its name, which may be any text.
+
+        An array in the format has an axis: a number is stored as a list of one.
+        """
+        plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:MAX_PLAIN] or "values"
+        return self.exact(plain, ExactArray.of_floats(values.reshape(values.shape or (1,))))
+
+    def _free_name(self, label: str) -> str:
+        """The label, or one like it that no other tensor has."""
+        taken = set(self._known.values()) | set(self._tensors)
+        count, free = 1, label
+        while free in taken:
+            count, free = count + 1, f"{label}-{count}"
+        return free
 
     def integers(self, name: str, values: NDArray[np.int64]) -> str:
         """Store integers >= 0 in the smallest type of the format that holds them; the name stands for them."""

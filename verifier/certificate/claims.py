@@ -9,16 +9,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from verifier.balls.exact import ExactArray
+from verifier.balls.exact import Dyadic, ExactArray
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.inseparable import Inseparable
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path as LossPath
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Attend, Normalise, Softmax
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
-from verifier.statements.claims.claim import Claim, Interval, MovedLayer, Number
+from verifier.statements.claims.claim import Claim, Interval, MovedParameter, Number
 from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.losses import TC3, LossName
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
@@ -102,14 +103,13 @@ def _segment_and_ray(arrays: ArrayStore, path: LossPath, start_weights: ExactArr
     }
 
 
-def point(arrays: ArrayStore, name: str, network: Network, u: Array, start: Array) -> tuple[MovedLayer, ...]:
-    """Weights and biases of the layers in which U is not as at the start."""
-    views, known, entries = network.views(u), network.views(start), []
-    for index in range(len(network.layers)):
-        names = [f"layer{index}.weight", f"layer{index}.bias"]
-        if names[0] in views and not all(np.array_equal(views[n], known[n]) for n in names):
-            weight, bias = (arrays.exact(f"{name}.{n}", ExactArray.of_floats(views[n])) for n in names)
-            entries.append(MovedLayer(index, weight, bias))
+def point(arrays: ArrayStore, name: str, network: Network, u: Array, start: Array) -> tuple[MovedParameter, ...]:
+    """The free parameters in which U is not as at the start, by node."""
+    entries = []
+    for view in network.parameters:
+        values = view.of(u)
+        if not np.array_equal(values, view.of(start)):
+            entries.append(MovedParameter(view.node, arrays.parameter(f"{name}.{view.name}", values)))
     return tuple(entries)
 
 
@@ -133,15 +133,25 @@ def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | No
     )
 
 
+def stated_radius(network: Network, radius: Dyadic) -> Number:
+    """The radius of a ball of weights that is claimed: what was proved, or less where a checker's balls are wider.
+
+    Of a smaller ball everything holds that holds of a larger one. Through normalisations and attention the checker
+    passes plain balls, which lose about a factor of 2 at each; those of the prover do not.
+    """
+    wide = sum(isinstance(node, Normalise | Attend | Softmax) for node in network.nodes)
+    return Number.of(Dyadic(radius.mantissa, radius.exponent - (wide + 1 if wide else 0)))
+
+
 def explicit_witness(arrays: ArrayStore, result: WitnessResult) -> W1 | W2 | None:
     """W1 or W2: the parameters that the construction names; None if it was not proved."""
     if not result.proved or result.direction is None:
         return None
     direction = arrays.as_it_is("witness.direction", result.direction)
-    chain = (ChainUnit(link.layer, link.unit, Number.of(link.weight), Number.of(link.bias)) for link in result.chain)
+    chain = (ChainUnit(link.node, link.unit, Number.of(link.weight), Number.of(link.bias)) for link in result.chain)
     blocks = (
         Block(
-            layer=block.layer,
+            node=block.node,
             links=block.links,
             weight=Number.of(block.weight),
             units=arrays.integers(f"witness.units{index}", block.units),

@@ -1,23 +1,23 @@
 """What checking a certificate will cost, predicted from its claims before anything is proved.
 
 Counts come first, prices afterwards: `Work` counts what the checker does, from the shapes alone (N samples, d
-coordinates, m classes, the layers, the claims' bits), as its code does it; `CHECKER` prices a piece of work in CPU
-seconds and bytes. A prediction decides which claims a certificate holds, never whether something is true.
+coordinates, m classes, the network's nodes, the claims' bits), as its code does it; `CHECKER` prices a piece of work in
+CPU seconds and bytes. A prediction decides which claims a certificate holds, never whether something is true.
 """
 
 from __future__ import annotations
 
-import ast
 import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from verifier.certificate.tally import Tally
 from verifier.network.network import Network
+from verifier.network.nodes import Affine, Constant
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
-from verifier.statements.claims.full_rank import R5
+from verifier.statements.claims.full_rank import B1, R5
 from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path
 from verifier.statements.claims.witness import WitnessClaim
@@ -30,8 +30,6 @@ FIRST_BITS = 64
 EXPECTED_PIECES = 32
 """Of a moving piece of a path, before it is proved."""
 MARGIN_KEYS = ("start_weights", "end_weights", "output_weights")
-CLASSICAL = 120
-"""FLINT multiplies matrices of balls by blocks of integers where all sides are longer."""
 BLOCK_BALLS = 1 << 20
 """Balls that the checker holds of one block of samples."""
 
@@ -43,8 +41,9 @@ StatedClaim = dict[str, Any]
 class Size:
     """The shapes that a check depends on.
 
-    ``units`` hidden units of all layers, ``arcs`` their incoming weights (a shared one counts each time), ``steps``
-    nodes of their activations' expressions, ``weights`` stored numbers, ``widest`` the balls of one sample.
+    ``units`` results of sums of products in all nodes, ``arcs`` multiply-adds in them (a shared weight counts each
+    time), ``steps`` other operations on one ball, such as nodes of activations' expressions, ``weights`` stored
+    numbers, ``widest`` the balls of one sample.
     """
 
     samples: int
@@ -57,9 +56,13 @@ class Size:
     weights: int
     widest: int
     below: int
-    """Arcs of layers without skip units."""
+    """Arcs below the layers that have skip units."""
     quick: int
-    """Arcs of layers whose matrices are large: their products are cheaper."""
+    """Arcs in products of large matrices, which are cheaper."""
+    fixed: int
+    """Operations of nodes that depend on parameters alone."""
+    layered: bool
+    """Whether the network consists of layers, for which balls of weights have a rule of their own."""
 
     @classmethod
     def of(cls, network: Network, samples: int, classes: int) -> Size:
@@ -72,29 +75,41 @@ class Size:
         samples, classes
             N and m.
         """
-        units = arcs = steps = below = quick = 0
-        widest, nodes = network.dimension, dict[str, int]()
-        skip = {index for index, _ in network.skip_units}
-        for index, layer in enumerate(network.layers):
-            width = math.prod(network.shapes[index])
-            window = layer.fan_in(network.source_shapes(index))
-            total = width // layer.rows * window
-            text = "t" if layer.activation is None else layer.activation.canonical
-            if text not in nodes:
-                nodes[text] = sum(1 for _ in ast.walk(ast.parse(text, mode="eval").body))
-            units, arcs, steps = units + width, arcs + width * window, steps + width * nodes[text]
-            below += 0 if index in skip else width * window
-            quick += width * window if min(layer.rows, window) > CLASSICAL else 0
-            widest = max(widest, total)
-        widest = max(widest, network.dimension + units)
-        count = network.parameter_count
-        columns = network.skip_count
-        return cls(samples, network.dimension, classes, columns, units, arcs, steps, count, widest, below, quick)
+        all_of, lower = Tally(), Tally()
+        network.evaluate(all_of, range(len(network.nodes)))
+        if network.layered is not None:
+            network.evaluate(lower, _read_by_skip_units(network))
+        frozen = sum(node.values.size for node in network.nodes if isinstance(node, Constant))
+        return cls(
+            samples=samples,
+            dimension=network.dimension,
+            classes=classes,
+            columns=network.columns,
+            units=all_of.units,
+            arcs=all_of.arcs,
+            steps=all_of.steps,
+            weights=network.parameter_count + frozen,
+            widest=max(all_of.widest, all_of.held),
+            below=lower.arcs,
+            quick=all_of.quick,
+            fixed=all_of.fixed,
+            layered=network.layered is not None,
+        )
 
     @property
     def blocks(self) -> int:
         """Blocks into which the checker cuts the samples."""
         return -(-self.samples // max(1, BLOCK_BALLS // self.widest))
+
+
+def _read_by_skip_units(network: Network) -> set[int]:
+    """What the layers of a layered network that have skip units read."""
+    found: set[int] = set()
+    for feature in network.features:
+        for index in network.nodes[feature.node].reads:
+            node = network.nodes[index]
+            found.update(node.sources if isinstance(node, Affine) else ())
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +253,8 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield Work(entries=n * (d + 8 + links), steps=30 * n * (1 + links), differences=10 * n), bits
         elif kind is R5 and claim.get("reason") in ("dependent-units", "every-u"):
             yield Work(entries=n * d, differences=2 * size.arcs), bits
+        elif kind is B1 and not size.layered:
+            yield _pass(size), bits
         elif kind is E4:
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
@@ -253,7 +270,8 @@ def _kind(claim: StatedClaim) -> type[Claim]:
 def _pass(size: Size) -> Work:
     """One evaluation of all units on all samples."""
     slow = size.arcs - size.quick
-    return Work(units=size.units, steps=size.steps, products=slow, quick=size.quick).times(size.samples)
+    work = Work(units=size.units, steps=size.steps, products=slow, quick=size.quick).times(size.samples)
+    return work + Work(steps=size.fixed * size.blocks)
 
 
 def _margins(size: Size, matrices: int) -> Work:
@@ -282,7 +300,8 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
         work = Work(products=3 * n * m * classes, entries=n * m + 6 * m * classes, steps=60 * n * classes)
         return work + Work(differences=10 * n * classes)
     if kind is Z2:
-        return Work(differences=m * classes * min(classes, n) + 4 * size.weights, steps=2_000_000)
+        work = Work() if size.layered else _pass(size)
+        return work + Work(differences=m * classes * min(classes, n) + 4 * size.weights, steps=2_000_000)
     return Work()
 
 

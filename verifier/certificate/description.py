@@ -12,6 +12,7 @@ from verifier.certificate.schema import MAX_NAME
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Constant, Parameter
 
 
 def describe_data(arrays: ArrayStore, data: Dataset | SampleSource, *, with_labels: bool) -> dict[str, Any]:
@@ -70,17 +71,18 @@ def describe_network(arrays: ArrayStore, network: Network, u: Array | None) -> d
     dict
         The document's ``network``.
     """
-    views = None if u is None else network.views(u)
-    layers: list[dict[str, Any]] = []
-    for index, layer in enumerate(network.layers):
-        skip = layer.skip if isinstance(layer.skip, bool) else list(layer.skip)
-        entry: dict[str, Any] = {"kind": layer.kind, "inputs": list(network.sources[index]), "skip": skip}
-        entry |= layer.geometry()
-        if layer.activation is not None:
-            entry["activation"] = layer.activation.canonical
-            for name in ("weight", "bias"):
-                label = f"layer{index}.{name}"
-                stored = None if views is None else arrays.exact(label, ExactArray.of_floats(views[label]))
-                entry[name] = msgspec.to_builtins(stored)
-        layers.append(entry)
-    return {"input_shape": list(network.input_shape), "layers": layers, "skip_units": network.skip_count}
+    values = {} if u is None else {view.node: view.of(u) for view in network.parameters}
+    nodes: list[dict[str, Any]] = []
+    for index, node in enumerate(network.nodes):
+        entry: dict[str, Any] = {"kind": node.kind, "reads": list(node.reads), **node.fields()}
+        if isinstance(node, Parameter | Constant):
+            entry["name"] = node.name[:MAX_NAME]
+            stored = node.values if isinstance(node, Constant) else values.get(index)
+            reference = None if stored is None else arrays.parameter(node.name or f"node{index}", stored)
+            entry["values"] = msgspec.to_builtins(reference)
+        nodes.append(entry)
+    features = [
+        {"node": feature.node, "entries": None if feature.entries is None else list(feature.entries)}
+        for feature in network.features
+    ]
+    return {"nodes": nodes, "features": features, "columns": network.columns}

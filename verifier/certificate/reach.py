@@ -7,18 +7,48 @@ no certificate is written that would be rejected.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import sympy
 
-from verifier.network.forward import approx_layers
+from verifier.certificate.node_schema import MAX_NODES
+from verifier.network.forward import approx_nodes
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Map
+from verifier.statements.claims.claim import MAX_AXES
 
 PLAIN_LIMIT = 2.0**100
 """Up to here the plain forms of all activations are harmless."""
+MAX_NETWORK = 12 * 2**20
+"""Bytes of a network's description, so that a document has room for the claims."""
+
+
+def unstatable(network: Network, document: dict[str, Any]) -> str | None:
+    """Say what of a network is larger than the format holds, or None.
+
+    Parameters
+    ----------
+    network
+        The network.
+    document
+        What a certificate says of it.
+    """
+    if len(network.nodes) > MAX_NODES:
+        return (
+            f"the network has {len(network.nodes)} nodes, and the format holds {MAX_NODES}; use fewer steps or blocks"
+        )
+    for index, shape in enumerate(network.node_shapes):
+        if len(shape) > MAX_AXES:
+            return f"{network.title(index)} has {len(shape)} axes, and the format holds {MAX_AXES}; reshape it"
+    if len(json.dumps(document, indent=1)) > MAX_NETWORK:
+        return "the network's description has more than 12 MiB, and a document has 16; use shorter lists of entries"
+    return None
 
 
 def out_of_reach(network: Network, u: Array, inputs: Array) -> str | None:
-    """Say which layer has arguments that are too large for its activation's plain form, or None.
+    """Say which node has arguments that are too large for its activation's plain form, or None.
 
     Parameters
     ----------
@@ -29,34 +59,19 @@ def out_of_reach(network: Network, u: Array, inputs: Array) -> str | None:
     -------
     str or None
         A guess in floating point, for the choice whether to write a certificate; the checker alone decides. Costs a
-        plain forward pass, and that only where crude bounds do not exclude huge numbers.
+        plain forward pass, and that only where an activation has a form that overflows.
     """
-    if _surely_small(network, u, inputs):
+    overflowing = {
+        index: node
+        for index, node in enumerate(network.nodes)
+        if isinstance(node, Map) and node.sigma.expression.has(sympy.exp, sympy.sinh, sympy.cosh)
+    }
+    if not overflowing:
         return None
-    for index, found in enumerate(approx_layers(network, u, inputs)):
-        layer = network.layers[index]
-        if layer.activation is None or found.arguments is None:
-            continue
-        if not layer.activation.expression.has(sympy.exp, sympy.sinh, sympy.cosh):
-            continue
-        largest = np.abs(found.arguments).max()
+    with np.errstate(all="ignore"):
+        arguments = approx_nodes(network, u, inputs, {node.reads[0] for node in overflowing.values()})
+    for index, node in overflowing.items():
+        largest = np.abs(arguments[node.reads[0]]).max()
         if not largest <= PLAIN_LIMIT:
-            return f"layer {index} has arguments of size {largest:.1e}, at which {layer.activation.name} overflows"
+            return f"node {index} has arguments of size {largest:.1e}, at which {node.sigma.name} overflows"
     return None
-
-
-def _surely_small(network: Network, u: Array, inputs: Array) -> bool:
-    """Crude bounds by norms: whether nothing in the network comes near the limit."""
-    bounds: list[float] = []
-    views = network.views(u)
-    for index, layer in enumerate(network.layers):
-        reach = max(float(np.abs(inputs).max()) if s == "input" else bounds[int(s)] for s in network.sources[index])
-        if layer.activation is None:
-            bounds.append(reach)
-            continue
-        weight, bias = (views[f"layer{index}.{name}"] for name in ("weight", "bias"))
-        argument = reach * float(np.abs(weight).max()) * weight[0].size + float(np.abs(bias).max())
-        if not argument <= PLAIN_LIMIT:
-            return False
-        bounds.append(1e3 if layer.activation.facts.bounded.holds else argument * argument)
-    return True

@@ -12,21 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from verifier.certificate.node_schema import MAX_NODES, AnyNode
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import ArrayRef, Claim, Count, Positive, TensorName
 
-FORMAT, VERSION = "verifier-certificate", 1
+FORMAT, VERSION = "verifier-certificate", 2
 MAX_NAME = 200
 """Characters of an informative string."""
 MAX_LEFT_OUT = 16
 
 Name = Annotated[str, Meta(max_length=MAX_NAME)]
-Source = Literal["input"] | Count
-Sources = Annotated[tuple[Source, ...], Meta(min_length=1, extra_json_schema={"uniqueItems": True})]
-Units = Annotated[tuple[Count, ...], Meta(min_length=1, extra_json_schema={"uniqueItems": True})]
-Axes = Annotated[tuple[Positive, ...], Meta(min_length=1, max_length=2)]
-Expression = Annotated[str, Meta(min_length=1, max_length=2000)]
-
 if TYPE_CHECKING:
     AnyClaim = Claim
 else:
@@ -74,88 +69,26 @@ class Data(_Part, frozen=True, kw_only=True):
     total: Positive
 
 
-class _Layer(_Part, frozen=True, kw_only=True, tag_field="kind"):
-    """A layer: what it reads, and which of its units are connected to the outputs."""
+class FeaturePart(_Part, frozen=True, kw_only=True):
+    """Entries of a node that are columns of Psi: flat indices in increasing order, or null for all."""
 
-    inputs: Sources
-    skip: bool | Units
-
-    @classmethod
-    def kind(cls) -> str:
-        """The layer's kind in a certificate, such as ``conv2d``."""
-        return str(cls.__struct_config__.tag)
-
-    @property
-    def size(self) -> int:
-        """The number of units or filters that the layer states; 0 for a pool, which states none."""
-        return 0
-
-
-class WeightedLayer(_Layer, frozen=True, kw_only=True):
-    """A layer with weights; they are null where no claim is about them."""
-
-    activation: Expression
-    weight: ArrayRef | None
-    bias: ArrayRef | None
-
-
-class DenseLayer(WeightedLayer, frozen=True, kw_only=True, tag="dense"):
-    """A fully connected layer, whose weights have shape ``(units, fan_in)``."""
-
-    units: Positive
-
-    @property
-    def size(self) -> int:
-        """The number of units, as the layer states it."""
-        return self.units
-
-
-class _ConvLayer(WeightedLayer, frozen=True, kw_only=True):
-    """A convolution; a padding that is absent is 0."""
-
-    filters: Positive
-    kernel: Axes
-    stride: Axes
-    bias_kind: Literal["per-unit", "tied"]
-    padding: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=2)] | UnsetType = UNSET
-
-    @property
-    def size(self) -> int:
-        """The number of filters, as the layer states it."""
-        return self.filters
-
-
-class Conv1d(_ConvLayer, frozen=True, kw_only=True, tag="conv1d"):
-    """A convolution of inputs with channels and one axis."""
-
-
-class Conv2d(_ConvLayer, frozen=True, kw_only=True, tag="conv2d"):
-    """A convolution of inputs with channels and two axes."""
-
-
-class AvgPoolLayer(_Layer, frozen=True, kw_only=True, tag="avgpool"):
-    """An average pool: per channel the exact mean over each window."""
-
-    kernel: Axes
-    stride: Axes
-
-
-AnyLayer = DenseLayer | Conv1d | Conv2d | AvgPoolLayer
+    node: Count
+    entries: Annotated[tuple[Count, ...], Meta(min_length=1, extra_json_schema={"uniqueItems": True})] | None
 
 
 class NetworkPart(_Part, frozen=True, kw_only=True):
-    """The network: its input, its layers, the number of its skip units."""
+    """The network: its nodes, the features that are columns of Psi, the number M of columns."""
 
-    input_shape: Annotated[tuple[Positive, ...], Meta(min_length=1, max_length=3)]
-    layers: Annotated[tuple[AnyLayer, ...], Meta(min_length=1, max_length=10_000)]
-    skip_units: Positive
+    nodes: Annotated[tuple[AnyNode, ...], Meta(min_length=1, max_length=MAX_NODES)]
+    features: Annotated[tuple[FeaturePart, ...], Meta(min_length=1, max_length=MAX_NODES)]
+    columns: Positive
 
 
 class Document(_Part, frozen=True, kw_only=True):
     """The JSON document of a certificate."""
 
     format: Literal["verifier-certificate"]
-    version: Literal[1]
+    version: Literal[2]
     semantics: Literal["exact-real"]
     generator: Generator
     trust: Trust
@@ -177,7 +110,7 @@ def json_schema() -> dict[str, Any]:
     Examples
     --------
     >>> json_schema()["title"]
-    'verifier certificate, version 1'
+    'verifier certificate, version 2'
     """
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

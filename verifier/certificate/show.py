@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from verifier.certificate.schema import FORMAT, VERSION, AnyLayer, Document, WeightedLayer
+from verifier.certificate.node_schema import SLIDING, StatedNode, WindowPart
+from verifier.certificate.schema import FORMAT, VERSION, Document, NetworkPart
 from verifier.data.files.regular import read_regular
 from verifier.display import Card, Shown, Table
 from verifier.errors import InputError, one_line
@@ -18,6 +20,9 @@ from verifier.statements.claims.claim import Computed, plain
 
 MAX_BYTES = 16 * 2**20
 """Of a document in the format."""
+MAX_LISTED = 24
+"""Nodes that are described one by one; of a network with more the kinds are counted."""
+LEAVES = ("input", "parameter", "constant")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -127,8 +132,14 @@ def _read(file: Path) -> dict[str, Any]:
         raise InputError(
             f"{file} is not a JSON document ({' '.join(str(error).split())}); name a certificate's .json file"
         ) from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT or document.get("version") != VERSION:
-        raise InputError(f"{file} is not a verifier certificate of version 1; name the .json that --out wrote")
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InputError(f"{file} is not a verifier certificate; name the .json that --out wrote")
+    if document.get("version") != VERSION:
+        stated = one_line(document.get("version"))
+        raise InputError(
+            f"{file} is a certificate of version {stated}, and this program reads version {VERSION}; make it anew: "
+            f"`verifier rank | path | witness CASE.toml --out {file}`"
+        )
     return document
 
 
@@ -136,14 +147,13 @@ def _description(file: str, document: Document) -> Description:
     data, network, trust = document.data, document.network, document.trust
     standing = "" if data.total == data.samples else f" (standing for {data.total})"
     scaling = "" if data.scaling == "none" else f"; {plain(data.scaling)}"
-    layers = "; ".join(_layer(index, layer) for index, layer in enumerate(network.layers))
     bits = max((claim.precision for claim in document.claims if isinstance(claim, Computed)), default=0)
     precision = f" at up to {bits} bits" if bits else ""
     return Description(
         file=file,
         data=f"{plain(data.name)}, {data.samples} samples{standing} x {data.dimension}, "
         f"{data.classes} classes{scaling}",
-        network=f"input {'x'.join(map(str, network.input_shape))}; {layers}; M = {network.skip_units} skip units",
+        network=_network(network),
         claims=tuple((claim.label(), claim.said()) for claim in document.claims),
         left_out=() if document.left_out is UNSET else tuple(map(plain, document.left_out)),
         trust="Semantics: exact real numbers; every stored number is an exact dyadic. Trust base of the checker: "
@@ -152,9 +162,48 @@ def _description(file: str, document: Document) -> Description:
     )
 
 
-def _layer(index: int, layer: AnyLayer) -> str:
-    """A layer in a few words: its kind, size, activation, and what it reads."""
-    parts = [f"layer {index}", layer.kind()]
-    parts += [str(layer.size)] if layer.size else []
-    parts += [plain(layer.activation)] if isinstance(layer, WeightedLayer) else []
-    return f"{' '.join(parts)} reads {', '.join(str(s) if s == 'input' else f'layer {s}' for s in layer.inputs)}"
+def _network(network: NetworkPart) -> str:
+    """The input, what is computed, node by node where these are few, the parameters, and the columns of Psi."""
+    nodes = network.nodes
+    computed = [(index, node) for index, node in enumerate(nodes) if node.kind() not in LEAVES]
+    if len(computed) <= MAX_LISTED:
+        parts = [f"node {index} {_node(node, nodes)}" for index, node in computed]
+    else:
+        kinds = [node.kind() for _, node in computed]
+        parts = [", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)) + " nodes"]
+    trained, frozen = ([node for node in nodes if node.kind() == kind] for kind in ("parameter", "constant"))
+    sizes = f"p = {sum(math.prod(_shape(node)) for node in trained)} parameters"
+    sizes += f", {sum(math.prod(_shape(node)) for node in frozen)} frozen numbers" if frozen else ""
+    features = ", ".join(
+        f"node {feature.node}" + ("" if feature.entries is None else f" ({len(feature.entries)} of its entries)")
+        for feature in network.features
+    )
+    return (
+        f"input {'x'.join(map(str, _shape(nodes[0])))}; {'; '.join(parts)}; {sizes}; M = {network.columns}: {features}"
+    )
+
+
+def _shape(node: StatedNode) -> tuple[int, ...]:
+    return tuple(getattr(node, "shape", ()))
+
+
+def _node(node: StatedNode, nodes: tuple[StatedNode, ...]) -> str:
+    """A node in a few words: its kind, what it depends on besides, and what it reads."""
+    said = [plain(getattr(node, "activation", node.kind()))]
+    for field in node.__struct_fields__:
+        value = getattr(node, field)
+        if (field in SLIDING and field != "kernel") or field in ("reads", "activation", "bias"):
+            continue
+        if isinstance(value, WindowPart):
+            said.append(f"kernel {'x'.join(map(str, value.kernel))}")
+        elif field in ("factor", "epsilon", "square"):
+            said.append(f"{field} {'/'.join(value) if value[1] != '1' else value[0]}")
+        elif isinstance(value, bool):
+            said += [] if value is False else [field]
+        elif isinstance(value, tuple):
+            said += [f"{field} {'x'.join(map(str, value))}"] if len(value) <= MAX_LISTED else []
+        else:
+            said.append(str(value))
+    reads = [nodes[i].kind() if i < len(nodes) and nodes[i].kind() == "input" else f"node {i}" for i in node.reads]
+    named = [plain(getattr(nodes[i], "name", "")) if i < len(nodes) else "" for i in node.reads]
+    return f"{' '.join(said)} of {', '.join(name or read for name, read in zip(named, reads, strict=True))}"

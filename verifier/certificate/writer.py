@@ -19,7 +19,7 @@ from verifier.certificate.cost import Size, StatedClaim, expected
 from verifier.certificate.description import describe_data, describe_network
 from verifier.certificate.files import atomic_write, holds, remove
 from verifier.certificate.limits import LeftOut, Limits, judge, sentence
-from verifier.certificate.reach import out_of_reach
+from verifier.certificate.reach import out_of_reach, unstatable
 from verifier.certificate.schema import FORMAT, MAX_LEFT_OUT, MAX_NAME, VERSION
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
@@ -40,7 +40,7 @@ from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
 from verifier.statements.claims.catalogue import CLAIMS
-from verifier.statements.claims.claim import MAX_EXPONENT, Claim, MovedLayer, Number
+from verifier.statements.claims.claim import MAX_EXPONENT, Claim, MovedParameter, Number
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
 from verifier.statements.claims.paths import E4
 from verifier.statements.claims.pointwise import C1, C3
@@ -110,6 +110,7 @@ class CertificateBuilder:
         self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
         self._data = describe_data(self._arrays, dataset, with_labels=with_labels)
         self._net, self._u, self._network = network, u, describe_network(self._arrays, network, u)
+        self.refusal = self.refusal or unstatable(network, self._network)
 
     @property
     def empty(self) -> bool:
@@ -151,8 +152,8 @@ class CertificateBuilder:
         """The claim structs of the labels that were added."""
         return [CLAIMS[claim["label"]] for claim in self._claims]
 
-    def _point(self, name: str, u: Array, start: Array) -> tuple[MovedLayer, ...]:
-        """Weights and biases of the layers in which U is not as at the start."""
+    def _point(self, name: str, u: Array, start: Array) -> tuple[MovedParameter, ...]:
+        """The free parameters in which U is not as at the start."""
         return claims.point(self._arrays, name, self._net, u, start)
 
     def stands_on_rank(self, label: str) -> bool:
@@ -215,7 +216,7 @@ class CertificateBuilder:
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
         if _fits(theorem.rank_ball) and self.stands_on_rank("B1"):
-            self._claim(B1(radius=Number.of(theorem.rank_ball)))
+            self._claim(B1(radius=claims.stated_radius(self._net, theorem.rank_ball)))
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
         if theorem.verdict("W0") is Verdict.PROVED:
@@ -269,7 +270,7 @@ class CertificateBuilder:
                     precision=result.precision,
                     output_weights=self._arrays.exact(f"ball{len(self._claims)}.weights", result.weights),
                     gamma=Number.of(result.gamma),
-                    radius=Number.of(result.radius),
+                    radius=claims.stated_radius(self._net, result.radius),
                 )
             )
 

@@ -1,4 +1,4 @@
-"""What an activation is on all of R: defined, real analytic (rule W0), monotone with limits (W1), a softplus (W2).
+"""What an activation is on all of R: defined, real analytic (flags.py), monotone with limits (W1), a softplus (W2).
 
 Glossary: a *domain* (see expression.py) of what is known of subexpressions as functions of t on all of R.
 """
@@ -10,9 +10,7 @@ from typing import Any
 
 from flint import arb, fmpq
 
-from .common import require
 from .expression import GUARDED, Function, build, guard
-from .sentences import sentence
 
 INFINITY, NAN, ALGEBRAIC = arb("inf"), arb("nan"), ("t / sqrt(t ** 2 + 1)", "t / sqrt(1 + t ** 2)")
 ENTIRE = ("exp", "sin", "cos", "tanh", "sinh", "cosh", "atan", "erf")  # real analytic on R; log and sqrt on (0, oo)
@@ -163,21 +161,20 @@ DOMAIN |= {"Abs": absolute}
 DOMAIN |= {"Max": functools.partial(extreme, arb.max, max), "Min": functools.partial(extreme, arb.min, min)}
 
 
-def known(tree: ast.expr) -> Any:
-    """Return what is known of an expression."""
+def known(tree: ast.expr, sign: int = 0) -> Any:
+    """Return what is known of an expression: for all t, or, if a sign is given, for the t that have it.
+
+    Guarantee: as for `Known`, with the t > 0 (POSITIVE) or t >= 0 (NOWHERE_NEGATIVE) in the place of all of R; there is
+    a real analytic extension beyond 0 then, as every operation on the way is analytic at each number that it meets.
+    """
+    if sign:  # nothing is said about ways and limits
+        return build(tree, DOMAIN)(Known(True, True, arb(0, INFINITY), sign, None, (NAN, NAN)))
     return build(tree, DOMAIN)(Known(True, True, arb(0, INFINITY), 0, 1, (-INFINITY, INFINITY)))
 
 
 def total(tree: ast.expr) -> bool:
     """Guarantee: if true, then the expression is defined, a real number, for every real t."""
     return bool(known(tree).total)
-
-
-def require_total(network: Any, label: str) -> None:
-    """Guarantee: on return every activation is defined on all of R, so that Psi(U) is defined for every U."""
-    for layer in network.layers:
-        activation, message = layer.activation, "the activation is not proved to be defined on all of R"
-        require(total(activation.tree), layer.path + "/activation", f"{label}.total", message, activation.text)
 
 
 def analytic(tree: ast.expr) -> bool:
@@ -207,16 +204,3 @@ def sharpness(text: str) -> fmpq:
     found = re.fullmatch(SOFTPLUS, re.sub(r"log\(1 \+ (exp\([^()]*\))\)", r"log(\1 + 1)", text))
     above, p, q, below = (int(digits or 1) for digits in found.groups()) if found else (0, 0, 1, 1)
     return fmpq(p, q) if above * p == q * below > 0 else fmpq(0)
-
-
-def check_generic(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, object]:
-    """Check a claim W0.
-
-    Guarantee: every activation is real analytic on R, so Psi is in U on R^p, and rank Psi(U*) = N at some U*: then the
-    zeros of the analytic function det(Psi Psi^T), which is not identically zero, are closed and have measure zero.
-    """
-    require(bool(data.ranks), raw.path, "W0.rank", "needs an accepted claim of full row rank: R1, R3, W1 or W2")
-    for layer in network.layers:
-        holds, message = analytic(layer.activation.tree), "not proved to be real analytic on R"
-        require(holds, layer.path + "/activation", "W0.analytic", message, layer.activation.text)
-    return {"statement": sentence("W0", samples=network.samples), "rank": network.samples}

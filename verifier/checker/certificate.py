@@ -8,15 +8,17 @@ from typing import Any
 
 import flint
 
-from .analytic import check_generic
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
-from .escape import check_escape, check_gateway
+from .escape import check_escape
 from .exact import check_exact_rank, check_inseparable
+from .features import Features
+from .flags import check_generic, needs_samples
 from .limits import Limits, effective, look_at_all, run_limited
 from .losses import LossClaim
-from .network import Features, cut_blocks, read_network
+from .network import cut_blocks, read_network
+from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
 from .schema import document as read_document
 from .structure import check_structure
@@ -107,11 +109,13 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     arrays = Arrays(load_arrays(path, raw.file, raw.bytes, raw.sha256))
     sampled = not {raw.label for raw in document.claims} <= WITHOUT_WEIGHTS  # then every unit has a value
     arrays.require_shape(data.inputs, data.samples, data.dimension)  # the samples cost the file as many bytes
-    inputs = arrays.exact(data.inputs, data.samples, data.dimension) if sampled else None
-    network = read_network(document.network, inputs, data.samples, data.dimension, arrays)
+    network = read_network(document.network, None, data.samples, data.dimension, arrays)
+    if sampled or needs_samples(network):
+        network.inputs = arrays.exact(data.inputs, data.samples, data.dimension)
     read_labels(data, arrays)
-    for layer in network.layers if sampled else []:
-        require(layer.weight is not None, layer.path, "network.layer", "only W0, W1, W2 can be claimed without weights")
+    for node in network.nodes if sampled else []:
+        stored = node.kind != "parameter" or node.exact is not None
+        require(stored, node.path, "network.values", "only W0, W1, W2 can be claimed without the parameters' values")
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None
         require(labelled, raw.path, "data.labels", "cannot be claimed without labels", raw.label)

@@ -13,11 +13,13 @@ from typing import Any
 
 from flint import arb, arb_mat, fmpz_mat
 
+from .arithmetic import pick
 from .classes import Classes
 from .common import Exact, Rejection, TooExpensive, above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, guard
-from .network import increasing, ones, pick
+from .features import ones
+from .network import increasing
 from .sentences import sentence, statement
 
 # working bits for the few scalar inequalities of R1; bits kept of the integers that are squared for ||X||_2
@@ -101,7 +103,7 @@ class RankClaim:
         require(raw.rank == samples, path + "/rank", "R1.rank", "full row rank means rank N", raw.rank, samples)
         require(raw.alpha < 1, path + "/alpha", "R1.residual", "must be below 1", above(raw.alpha))
         require(raw.sigma_lower > 0, path + "/sigma_lower", "R1.sigma", "must be above 0", below(raw.sigma_lower))
-        columns = self.columns(raw, network.skip_units, arrays)
+        columns = self.columns(raw, network.columns, arrays)
         self.pick, self.used = pick(columns), len(columns)
         self.entries = len(columns)  # balls that it takes for one sample
         message = "fewer columns than samples"
@@ -121,7 +123,7 @@ class RankClaim:
         path = raw.path + "/columns"
         columns = arrays.integers(raw.columns, path)
         inside = increasing(columns) and columns[0] >= 0 and columns[-1] < units
-        require(inside, path, "schema.value", "not increasing indices of skip units", columns[:20], units)
+        require(inside, path, "schema.value", "not increasing indices of columns", columns[:20], units)
         return columns
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
@@ -238,7 +240,7 @@ class MarginClaim:
         for key in ("start", "end", "output", "moved"):
             reference = getattr(raw, key + "_weights", None)
             if reference is not None:
-                named[key] = arrays.exact(reference, network.skip_units, data.classes)
+                named[key] = arrays.exact(reference, network.columns, data.classes)
         self.start: Any = named.get("start")
         self.end: Any = named.get("end") or named.get("output")
         self.classes = Classes(list(named.values()), data.classes)

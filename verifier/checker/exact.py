@@ -7,61 +7,111 @@ lambda > 0 belongs to a sample i and a class k other than its label y_i.
 
 import itertools
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from flint import fmpq, fmpq_mat, fmpz_mat
 
+from .arithmetic import Arithmetic, Row, Table, groups, pick, side_by_side
 from .common import Rejection, require
 from .container import Arrays
 from .expression import RATIONAL, build, rational_bits
-from .network import pick
-from .schema import INPUT
+from .nodes import KINDS, columns_of
 from .sentences import sentence
 from .structure import fractions
+from .windowed import windows_of_affine
 
 MAX_BITS = 40_000  # bits of numerator plus denominator that are followed
-Table = list[list[fmpq]]
+
+
+class Rationals(Arithmetic):
+    """Operations on exact rational numbers; what leads out of them, or to very long ones, is a rejection."""
+
+    zero = fmpq(0)
+
+    def __init__(self, path: str) -> None:
+        self.path, self.functions = path, dict[str, Any]()
+
+    def number(self, value: fmpq) -> fmpq:
+        """Return the number itself."""
+        return value
+
+    def inverse_root(self, node: Any, *_: Any) -> Any:
+        """Reject a node whose values are not rational in general."""
+        message = f"{node.path} ({node.kind}): its values are not rational numbers"
+        raise Rejection(self.path, "R6.rational", message, node.kind)
+
+    normalise = softmax = root = inverse_root  # type: ignore[assignment]
+
+    def require_short(self, numbers: Iterable[fmpq]) -> int:
+        """Return the bits of the longest number, which are bounded."""
+        size = max(map(rational_bits, numbers), default=1)
+        require(size <= MAX_BITS, self.path, "R6.size", "the exact numbers become too long", size, MAX_BITS)
+        return size
+
+    def affine(self, node: Any, sources: list[Table], weight: Table, bias: Table | None) -> Table:
+        """Return windows of the sources times weights, plus biases."""
+        rows, lines, found = side_by_side(sources), groups(weight[0], node.fan_in), list[Table]()
+        size = self.require_short(entry for row in rows for entry in row) + self.require_short(weight[0])
+        require(size <= MAX_BITS, self.path, "R6.size", "the exact numbers become too long", size, MAX_BITS)
+        windows = windows_of_affine(node)
+        filters = len(lines) // len(windows)
+        for group, seen in enumerate(windows):
+            take, chosen = pick(list(itertools.chain(*seen))), lines[group * filters : (group + 1) * filters]
+            flat = [entry for row in rows for entry in take([*row, fmpq(0)])]
+            sums = fmpq_mat(len(rows) * node.positions, node.fan_in, flat) * fmpq_mat(chosen).transpose()
+            found.append(groups(sums.entries(), node.positions * filters))
+        if node.filters_first:
+            found = [
+                [[r[p * filters + a] for a in range(filters) for p in range(node.positions)] for r in t] for t in found
+            ]
+        table = side_by_side(found)
+        if bias is None:
+            return table
+        each = bias[0]
+        if len(each) < len(table[0]):  # one for each filter
+            repeat = node.positions
+            each = [b for b in each for _ in range(repeat)] if node.filters_first else each * repeat
+        return self.add(table, [each])
+
+    def map(self, node: Any, x: Table) -> Table:
+        """Apply the node's activation."""
+        try:
+            if node.activation.text not in self.functions:
+                self.functions[node.activation.text] = build(node.activation.tree, RATIONAL)
+            function = self.functions[node.activation.text]
+            return [[fmpq(function(entry)) for entry in row] for row in x]
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            message = "an activation is not made of rational operations, Abs, Max and Min, or has no value at a sample"
+            name, how = node.activation.text[:200], type(error).__name__
+            raise Rejection(self.path, "R6.rational", f"{node.path}: {message}", name, how) from None
+
+    def largest(self, node: Any, numbers: Row) -> fmpq:
+        """Return the largest of some numbers."""
+        found: fmpq = max(numbers)
+        return found
+
+    def whole(self, number: fmpq) -> int | None:
+        """Return the whole number that this is, else None."""
+        return int(number.p) if number.q == 1 else None
 
 
 def exact_features(network: Any, path: str) -> Table:
     """Return Psi at the stored weights.
 
-    Guarantee: the entries are the exact values of the features; every hidden unit has a value, also those that do not
-    matter. Anything else is a rejection.
+    Guarantee: the entries are the exact values of the features; every node has a value, also those that do not matter.
+    Anything else is a rejection.
     """
-    values: dict[int, Table] = {INPUT: fractions(network.inputs)}
-    for number, layer in enumerate(network.layers):
-        rows = side_by_side([values[index] for index in layer.inputs])
-        values[number] = exact_layer(layer, rows, path)
-    skips = [(values[number], layer.skip) for number, layer in enumerate(network.layers) if layer.skip]
-    return side_by_side([[[row[unit] for unit in skip] for row in rows] for rows, skip in skips])
-
-
-def side_by_side(tables: list[Table]) -> Table:
-    """Return one table whose rows are those of the tables, one after the other."""
-    return [list(itertools.chain(*parts)) for parts in zip(*tables, strict=True)]
-
-
-def exact_layer(layer: Any, rows: Table, path: str) -> Table:
-    """Return the units of one layer for all samples."""
-    cut, positions = pick(list(itertools.chain(*layer.windows))), len(layer.windows)
-    patches = [entry for row in rows for entry in cut([*row, fmpq(0)])]
-    length, weights = len(layer.windows[0]), fractions(layer.weight, layer.divisor)
-    size = sum(max(map(rational_bits, numbers), default=1) for numbers in (patches, itertools.chain(*weights)))
-    require(size <= MAX_BITS, path, "R6.size", "the exact numbers become too long", size, MAX_BITS)
-    height, filters = len(rows) * positions, len(weights)
-    sums = fmpq_mat(height, length, patches) * fmpq_mat(weights).transpose()
-    biases = list(itertools.chain(*fractions(layer.bias, layer.divisor)))  # of all positions, or one row for each
-    shifted = [z + b for z, b in zip(sums.entries(), itertools.cycle(biases), strict=False)]
-    try:
-        function = build(layer.activation.tree, RATIONAL)
-        units = [fmpq(function(z)) for z in shifted]
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        message = "an activation is not made of rational operations, Abs, Max and Min, or has no value at some sample"
-        raise Rejection(path, "R6.rational", message, layer.activation.text[:200], type(error).__name__) from None
-    # from the order (sample, position, filter) to rows in the order of the unit numbers, filter * positions + position
-    starts = range(0, len(units), layer.units)
-    return [[unit for f in range(filters) for unit in units[i + f : i + layer.units : filters]] for i in starts]
+    ops, values = Rationals(path), dict[int, Table]()
+    for node in network.nodes:
+        if node.kind == "input":
+            values[node.number] = fractions(network.inputs)
+        elif node.exact is not None:
+            values[node.number] = [list(itertools.chain(*fractions(node.exact)))]
+        else:
+            values[node.number] = KINDS[node.kind].compute(ops, node, [values[read] for read in node.reads])
+            ops.require_short(entry for row in values[node.number] for entry in row)
+    return columns_of(ops, network, values)
 
 
 def whole_rows(psi: Table) -> tuple[list[list[int]], list[int]]:
@@ -95,7 +145,7 @@ def check_inseparable(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict
     same = len(raw.against) == len(raw.factors) == count
     require(same, path, "schema.value", "the lists have different lengths", [count, len(raw.against), len(raw.factors)])
     psi = exact_features(network, path)
-    total = [[fmpq(0)] * network.skip_units for _ in range(data.classes)] if count else []
+    total = [[fmpq(0)] * network.columns for _ in range(data.classes)] if count else []
     for number, (sample, other, text) in enumerate(zip(raw.samples, raw.against, raw.factors, strict=True)):
         known = sample < network.samples and other < data.classes and other != data.labels[sample]
         require(known, f"{path}/samples/{number}", "Z0.pair", "is no sample with another class", [sample, other])

@@ -1,4 +1,4 @@
-"""Facts at one (U, V): the certified ball (Z2), no stationary point (C1), no local maximum (C3).
+"""Facts at one (U, V): the certified balls (Z2, B1), no stationary point (C1), no local maximum (C3).
 
 Glossary: r = the radius of the ball, the largest change of any hidden weight, bias or output weight. Per layer, over
 all samples, its units and the whole ball: B bounds a unit's size and d its change; A = the largest sum of the sizes of
@@ -6,18 +6,20 @@ a unit's incoming weights, fan = their number. P = softmax of the logits minus o
 """
 
 import itertools
+from collections.abc import Iterator
 from functools import reduce
 from operator import mul
 from typing import Any
 
 from flint import arb
 
+from .boxes import changes_in_box
 from .claims import MarginClaim, Rows, exp, sides
 from .common import Exact, Rejection, above, below, precision, require
 from .container import Arrays
-from .escape import differentiable
 from .expression import Function, jet
-from .schema import INPUT
+from .layered import INPUT, layered
+from .segment import differentiable
 from .sentences import sentence
 
 # pieces that an interval may be cut into, and operations of the activation on all of them together; a piece is not cut
@@ -56,15 +58,15 @@ def largest(exact: Exact) -> arb:
     return arb(max(map(abs, exact.integers.entries()))) * arb((1, exact.exponent))
 
 
-def spread(network: Any, radius: arb) -> list[tuple[arb, arb]]:
-    """Return (B, d) of every layer.
+def spread(view: Any, radius: arb) -> list[tuple[arb, arb]]:
+    """Return (B, d) of every layer of a layered network.
 
     Guarantee: in the whole ball every unit of the layer has |h'| <= B and |h' - h| <= d on every sample. With
     z' - z = sum w' (h' - h) + sum (w' - w) h + (b' - b): |z'| <= (A + fan r) B + max |b| + r, and
     |z' - z| <= (A + fan r) d + r (fan B + 1); then the mean value theorem.
     """
-    known = {INPUT: (largest(network.inputs), arb(0))}
-    for number, layer in enumerate(network.layers):
+    known = {INPUT: (largest(view.inputs), arb(0))}
+    for number, layer in enumerate(view.layers):
         size, change = (reduce(arb.max, both).upper() for both in zip(*map(known.get, layer.inputs), strict=True))
         if layer.kind == "avgpool":
             known[number] = size, change
@@ -72,22 +74,49 @@ def spread(network: Any, radius: arb) -> list[tuple[arb, arb]]:
         fan, rows = len(layer.windows[0]), layer.weight.integers.tolist()
         weight = arb(max(sum(map(abs, row)) for row in rows)) * arb((1, layer.weight.exponent)) + fan * radius
         reach = (weight * size + largest(layer.bias) + radius).upper()
-        value, slope = suprema(differentiable(layer), reach, layer.path, layer.activation.steps)
+        value, slope = suprema(differentiable(layer)[1], reach, layer.path, layer.activation.steps)
         known[number] = value, (slope * (weight * change + radius * (fan * size + 1))).upper()
-    return [known[number] for number in range(len(network.layers))]
+    return [known[number] for number in range(len(view.layers))]
+
+
+def has_derivative(layer: Any) -> bool:
+    """Return whether a layer's activation is an expression without kinks."""
+    try:
+        differentiable(layer)
+    except Rejection:
+        return False
+    return True
+
+
+def columns_in_ball(network: Any, radius: arb) -> Iterator[list[tuple[arb, arb]]]:
+    """Yield (B, d) of every column of Psi: once for all samples of a layered network, else for each sample.
+
+    Guarantee: |psi'| <= B and |psi' - psi| <= d for every U' within the radius of U, each number. For a layered network
+    of activations with derivatives by `spread`, with (|c|, 0) for an output bias c; for others by boxes.py.
+    """
+    view = layered(network)
+    if view is None or not all(map(has_derivative, view.layers)):
+        yield from changes_in_box(network, radius)
+        return
+    pairs = zip(view.layers, spread(view, radius), strict=True)
+    found = [pair for layer, pair in pairs for _ in range(len(layer.skip))]
+    if view.output_bias:
+        found.append((largest(network.nodes[network.features[-1].node].exact), arb(0)))
+    yield found
 
 
 def check_rank_ball(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
     """Check a claim B1.
 
-    Guarantee: ||Psi(U') - Psi(U)||_F^2 <= N sum_l M_l d_l^2 < sigma_N(Psi(U))^2, so rank Psi(U') = N in the whole ball.
+    Guarantee: ||Psi(U') - Psi(U)||_F^2 <= sum_ij d_ij^2 < sigma_N(Psi(U))^2, so rank Psi(U') = N in the whole ball, as
+    sigma_N(Psi(U')) >= sigma_N(Psi(U)) - ||Psi(U') - Psi(U)||_2 > 0 by Weyl's inequality.
     """
     sigma, path = strongest(data, raw), raw.path + "/radius"
     require(raw.radius > 0, path, "B1.radius", "must be above 0", below(raw.radius))
     with precision(BALL_BITS):
-        units = [len(layer.skip) for layer in network.layers]
-        squares = sum((m * d * d for m, (_, d) in zip(units, spread(network, raw.radius), strict=True)), arb(0))
-        moved, message = (network.samples * squares).upper().sqrt(), "Psi may change by sigma_N: reduce the radius"
+        squares = [sum((d * d for _, d in columns), arb(0)) for columns in columns_in_ball(network, raw.radius)]
+        total = sum(squares, arb(0)) if len(squares) > 1 else network.samples * squares[0]
+        moved, message = total.upper().sqrt(), "Psi may change by sigma_N: reduce the radius"
         require(moved < sigma, path, "B1.change", message, below(sigma), above(moved))
     said = sentence("B1", samples=network.samples, radius=below(raw.radius))
     return {"statement": said, "radius": below(raw.radius)}
@@ -126,20 +155,16 @@ class BallClaim(MarginClaim):
         Guarantee: |m' - m| <= sum_j d_j |V_jy - V_jk| + 2 r B_j, which is at most the result for every label y that
         occurs and every k: the features change by d, and then the output weights by r each.
         """
-        changes, rows = spread(self.network, self.raw.radius), iter(self.end.integers.tolist())
-        scale, of_weights = arb((1, self.end.exponent)), arb(0)
-        tables = []  # for each layer: d, and the rows of V that belong to its skip units
-        for layer, (size, change) in zip(self.network.layers, changes, strict=True):
-            table = list(itertools.islice(rows, len(layer.skip)))
-            tables.append((change, table))
-            of_weights += 2 * self.raw.radius * len(table) * size
-        of_features = arb(0)
-        for y, k in itertools.product(set(self.data.labels), self.classes.first):  # equal columns change alike
-            total = arb(0)
-            for change, table in tables:
-                total += change * scale * sum(abs(row[y] - row[k]) for row in table)
-            of_features = of_features.max(total)
-        return of_features + of_weights
+        weights, most = self.end.integers.tolist(), arb(0)
+        scale, known = arb((1, self.end.exponent)), dict[tuple[int, int], list[Any]]()
+        for y, k in itertools.product(sorted(set(self.data.labels)), self.classes.first):  # equal columns change alike
+            known[y, k] = [abs(row[y] - row[k]) * scale for row in weights]
+        for columns in columns_in_ball(self.network, self.raw.radius):
+            of_weights = 2 * self.raw.radius * sum((size for size, _ in columns), arb(0))
+            for differences in known.values():
+                of_features = sum((d * v for (_, d), v in zip(columns, differences, strict=True)), arb(0))
+                most = most.max(of_features + of_weights)
+        return most
 
 
 class GradientClaim(MarginClaim):
@@ -182,7 +207,7 @@ class CurvatureClaim(GradientClaim):
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)
-        for key, limit in (("unit", network.skip_units), ("output", data.classes)):
+        for key, limit in (("unit", network.columns), ("output", data.classes)):
             number = getattr(raw, key)
             require(number < limit, f"{raw.path}/{key}", "schema.value", f"must be below {limit}", number)
 

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from flint import arb
+from flint import arb, fmpq
 
 from .common import require
 
-# -1 is the index of the network's input in a layer's list of inputs
-INPUT, MAX_LAYERS, MAX_BITS, MAX_DIGITS = -1, 10_000, 16_384, 1300
+MAX_NODES, MAX_AXES, MAX_BITS, MAX_DIGITS = 1 << 16, 8, 16_384, 1300
 MANTISSA = re.compile(r"0|-?[1-9][0-9]*")
 KINDS: dict[type, type] = {dict: dict, list: list, range: int, int: str}
 
@@ -63,10 +62,13 @@ def tagged(tag: str, **schemas: dict[str, Any]) -> Callable[[Any, str], Any]:
     return read_tagged
 
 
+VERSION = "this checker knows version 2 only; make the certificate anew"
+
+
 def version(value: Any, path: str) -> None:
     """Read the format's version."""
-    known, message = type(value) is int and value == 1, "this checker knows version 1 only"
-    require(known, path, "schema.version", message, str(value)[:40], 1)
+    known, message = type(value) is int and value == 2, VERSION
+    require(known, path, "schema.version", message, str(value)[:40], 2)
 
 
 def dyadic(value: Any, path: str) -> arb:
@@ -77,33 +79,67 @@ def dyadic(value: Any, path: str) -> arb:
     return arb((int(parts.mantissa), parts.exponent))
 
 
-def source(value: Any, path: str) -> Any:
-    """Read the index of a layer, or "input"."""
-    return INPUT if value == "input" else read(LAYERS, value, path)
+def number(value: Any, path: str) -> fmpq:
+    """Read an exact rational, numerator and denominator as texts."""
+    numerator, denominator = read([MAX_DIGITS + 1, 2, 2], value, path)
+    for text in (numerator, denominator):
+        plain = bool(MANTISSA.fullmatch(text)) and len(text.lstrip("-")) <= MAX_DIGITS
+        require(plain, path, "schema.value", "must be plain decimal integers", text[:40])
+    require(int(denominator) > 0, path, "schema.value", "the denominator must be above 0", denominator[:40])
+    return fmpq(int(numerator), int(denominator))
 
 
-def skip_units(value: Any, path: str) -> Any:
-    """Read true, false or a list of units."""
-    return value if isinstance(value, bool) else read([INDEX, 1, 1 << 31], value, path)
+def rational(least: int, strict: bool = False) -> Callable[[Any, str], fmpq]:
+    """Read an exact rational that is at least a number, or above it."""
+
+    def read_rational(value: Any, path: str) -> fmpq:
+        found = number(value, path)
+        holds = found > least if strict else found >= least
+        require(holds, path, "schema.value", f"must be {'above' if strict else 'at least'} {least}", str(found)[:40])
+        return found
+
+    return read_rational
 
 
-def any_layer(value: Any, path: str) -> Any:
-    """Read a layer; only a convolution may have padding, and without the key it has none."""
-    return read(PADDED_LAYER if isinstance(value, dict) and "padding" in value else PLAIN_LAYER, value, path)
+def factor(value: Any, path: str) -> fmpq:
+    """Read an exact rational that is not 0."""
+    found = number(value, path)
+    require(found != 0, path, "schema.value", "must not be 0", "0")
+    return found
 
 
-NOTE, NAME, EXTENT, INDEX, LAYERS = 200, 100, range(1, (1 << 31) + 1), range(1 << 31), range(MAX_LAYERS)
+def truth(value: Any, path: str) -> bool:
+    """Read true or false."""
+    require(type(value) is bool, path, "schema.type", "must be true or false", type(value).__name__)
+    return bool(value)
+
+
+def over(value: Any, path: str) -> Any:
+    """Read what the units of an affine node read: everything, the last axis, or a window."""
+    return read(WINDOW | {"groups": EXTENT} if isinstance(value, dict) else frozenset({"all", "last"}), value, path)
+
+
+NOTE, NAME, EXTENT, INDEX = 200, 100, range(1, (1 << 31) + 1), range(1 << 31)
 TERM = {"tensor": NAME, "exponent": range(-20_000, 20_001)}
-ARRAY = {"shape": [range(1, (1 << 62) + 1), 1, 4], "terms": [TERM, 1, 160]}
-LAYER = {"inputs": [source, 1, MAX_LAYERS], "skip": skip_units}
-UNITS = LAYER | {"activation": 2000, "weight": optional(ARRAY), "bias": optional(ARRAY)}
-POOL = LAYER | {"kernel": [EXTENT, 0, 2], "stride": [EXTENT, 0, 2]}
-CONVOLUTION = UNITS | POOL | {"filters": EXTENT, "bias_kind": frozenset({"per-unit", "tied"})}
-PLAIN_LAYER = tagged("kind", dense=UNITS | {"units": EXTENT}, conv1d=CONVOLUTION, conv2d=CONVOLUTION, avgpool=POOL)
-PADDED = CONVOLUTION | {"padding": [INDEX, 1, 2]}
-PADDED_LAYER = tagged("kind", conv1d=PADDED, conv2d=PADDED)
-NETWORK = {"input_shape": [EXTENT, 1, 3], "layers": [any_layer, 1, MAX_LAYERS], "skip_units": EXTENT}
-POINT = [{"layer": LAYERS, "weight": ARRAY, "bias": ARRAY}, 1, MAX_LAYERS]
+ARRAY = {"shape": [range(1, (1 << 62) + 1), 1, MAX_AXES], "terms": [TERM, 1, 160]}
+SHAPE, AXES = [EXTENT, 0, MAX_AXES], [EXTENT, 0, MAX_AXES]
+WINDOW = {"kernel": AXES, "stride": AXES, "padding": [INDEX, 0, MAX_AXES], "dilation": AXES}
+STORED = {"name": NOTE, "shape": SHAPE, "values": optional(ARRAY)}
+EPSILON = {"epsilon": rational(0)}
+# of each kind of node the keys beside "kind" and "reads"
+NODES: dict[str, dict[str, Any]] = {"input": {"shape": SHAPE}, "parameter": STORED, "map": {"activation": 2000}}
+NODES |= {"constant": STORED | {"values": ARRAY}, "affine": {"over": over, "bias": truth}, "scale": {"factor": factor}}
+NODES |= {"add": {}, "multiply": {}, "gate": {}, "softmax": {}, "embed": {}, "contract": {"transposed": truth}}
+NODES |= {"inverse-root": EPSILON, "normalise": EPSILON | {"centre": truth}, "attend": {"square": rational(0, True)}}
+NODES |= {"reduce": {"how": frozenset({"sum", "mean", "max"}), "axes": range(1, MAX_AXES + 1)}}
+NODES |= {"pool": {"how": frozenset({"mean", "max"})} | WINDOW, "reshape": {"shape": SHAPE}, "expand": {"shape": SHAPE}}
+NODES |= {"permute": {"axes": [range(MAX_AXES), 0, MAX_AXES]}, "concatenate": {"axis": range(MAX_AXES)}}
+NODES |= {"take": {"axis": range(MAX_AXES), "entries": [INDEX, 1, 1 << 31]}}
+READS = {"reads": [range(MAX_NODES), 0, MAX_NODES]}
+NODE = tagged("kind", **{kind: READS | fields for kind, fields in NODES.items()})
+FEATURE = {"node": range(MAX_NODES), "entries": optional([INDEX, 1, 1 << 31])}
+NETWORK = {"nodes": [NODE, 1, MAX_NODES], "features": [FEATURE, 1, MAX_NODES], "columns": EXTENT}
+POINT = [{"node": range(MAX_NODES), "values": ARRAY}, 1, MAX_NODES]
 AT, BOUNDS = {"precision": range(32, MAX_BITS + 1)}, {"lower": dyadic, "upper": dyadic}
 RANK = {"rank": EXTENT, "columns": optional(NAME), "feature_bits": range(1, MAX_BITS + 1), "right_inverse": ARRAY}
 RANK |= {"norm_products": range(13), "alpha": dyadic, "sigma_lower": dyadic}
@@ -115,8 +151,8 @@ MOVE = PATH | {"moved": POINT, "pieces": range(1, 4097)}
 LOSSES = frozenset({"cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest"})
 LOSS = START | {"loss": LOSSES, "class_weights": optional([dyadic, 2, 10_000]), "label_counts": optional(NAME)}
 LOSS |= {"end_weights": ARRAY, "start_loss": BOUNDS, "end_loss": dyadic, "infimum": BOUNDS, "gamma": optional(dyadic)}
-LINK = {"layer": LAYERS, "unit": INDEX, "weight": dyadic, "bias": dyadic}
-BLOCK = {"layer": LAYERS, "links": range(1001), "weight": dyadic, "units": NAME, "biases": ARRAY}
+LINK = {"node": range(MAX_NODES), "unit": INDEX, "weight": dyadic, "bias": dyadic}
+BLOCK = {"node": range(MAX_NODES), "links": range(1001), "weight": dyadic, "units": NAME, "biases": ARRAY}
 WITNESS = AT | {"direction": NAME, "chain": [LINK, 0, 1000], "radius": optional(dyadic)}
 CLAIMS: dict[str, dict[str, Any]] = {"R5": {"reason": REASONS, "rank_at_most": INDEX}, "P1": PATH, "TC.3": LOSS}
 CLAIMS |= {"R1": RANK | {"precision": range(32, 65)}, "R3": RANK | {"precision": range(65, MAX_BITS + 1)}}

@@ -13,13 +13,15 @@ from typing import Any
 
 from flint import fmpq, fmpz_mat
 
-from .analytic import require_total, total
 from .common import Exact, precision, require
 from .container import Arrays
 from .expression import rational, rational_bits
-from .network import Features, cut_blocks
-from .schema import INPUT
+from .features import Features
+from .flags import facts, require_total, require_values
+from .layered import INPUT, layered
+from .network import cut_blocks
 from .sentences import sentence
+from .spans import span_bound
 
 MAX_DEGREE = 1000  # polynomials of a higher degree count as other functions
 MAX_SUM_BITS = 1 << 18  # a pre-activation with a longer rational number counts as different from every other
@@ -65,7 +67,10 @@ def bounded(number: fmpq) -> fmpq:
 
 
 class Structure:
-    """The normal forms of all units of a network on its data, at the stored weights or for every U."""
+    """The normal forms of all units of a layered network on its data, at the stored weights or for every U.
+
+    `skip` has those of the columns of Psi: the skip units, and the output bias, if there is one.
+    """
 
     def __init__(self, network: Any, every: bool = False) -> None:
         self.degrees: list[float] = []  # of the forms
@@ -79,6 +84,8 @@ class Structure:
             row.append((fmpq(0), 0, -1))  # the padding's zero
             values[number] = self.layer(number, layer, row, every and layer.kind != "avgpool")
             self.skip += [values[number][unit] for unit in layer.skip]
+        if network.output_bias:
+            self.skip.append((fmpq(1), 0, -1))  # the last column, a constant that is not 0, spans the constants
 
     def layer(self, number: int, layer: Any, row: list[Unit], free: bool) -> list[Unit]:
         """Return the units of a layer that reads this row; if `free`, then its weights and biases are unknown."""
@@ -198,9 +205,9 @@ class Structure:
 
 
 def require_defined(network: Any) -> None:
-    """Guarantee: on return every unit has a value on every sample at the stored weights, otherwise Rejection."""
-    if all(total(layer.activation.tree) for layer in network.layers):
-        return
+    """Guarantee: on return every node has a value on every sample at the stored weights, otherwise Rejection."""
+    if all(fact.defined for fact in facts(network)):
+        return require_values(network)
     with precision(DEFINED_BITS):
         features = Features(network)
         for samples in cut_blocks(network, [0] * network.samples, 1, DEFINED_BITS):
@@ -211,7 +218,7 @@ def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[s
     """Check a claim R5.
 
     Guarantee: Psi is defined at the stored weights, and rank Psi <= rank_at_most < N there; by the reason "every-u"
-    both hold for every U.
+    both hold for every U. Equal samples have equal rows of Psi, whatever the network is.
     """
     claimed, path, samples = raw.rank_at_most, raw.path + "/rank_at_most", network.samples
     require(claimed < samples, path, "schema.value", "must be below N", claimed, samples)
@@ -220,12 +227,13 @@ def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[s
         require_total(network, "R5")
     else:
         require_defined(network)
-    found, how = network.skip_units, f"there are only {network.skip_units} skip units"
+    found, how = network.columns, f"there are only {network.columns} columns"
     if raw.reason == "equal-samples" or (every and found > claimed):
         found = len(set(map(tuple, network.inputs.integers.tolist())))
         how = f"only {found} samples are different"
     if raw.reason == "dependent-units" or (every and found > claimed):
-        found, how = Structure(network, every).bound(claimed, samples)
+        view = layered(network)
+        found, how = span_bound(network) if view is None else Structure(view, every).bound(claimed, samples)
     require(found <= claimed, path, "R5.bound", f"the structure proves only a weaker bound: {how}", claimed, found)
     said = sentence("R5 every-u" if every else "R5", rank_at_most=claimed, samples=samples)
     return {"statement": said, "rank_at_most": claimed, "computed_bound": found, "how": how, "reason": raw.reason}

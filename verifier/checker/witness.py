@@ -14,11 +14,12 @@ from typing import Any
 
 from flint import arb, fmpq
 
-from .analytic import monotone, require_total, sharpness
-from .common import above, below, precision, require
+from .analytic import monotone, sharpness
+from .common import Rejection, above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, build
-from .schema import INPUT
+from .flags import require_total
+from .layered import readers_of, unit_layer
 from .sentences import sentence, statement
 
 CHUNK = 1 << 20  # entries of the inputs that are held at a time
@@ -45,29 +46,54 @@ def project(raw: Any, arrays: Arrays, data: Any) -> tuple[list[arb], arb]:
     return [arb((number, low)) for number in z], largest
 
 
-def layer_of(network: Any, entry: Any, source: int) -> Any:
-    """Return a dense layer that reads the source."""
-    found = network.layers[entry.layer] if entry.layer < len(network.layers) else None
-    reads = found is not None and found.kind == "dense" and source in found.inputs
-    require(reads, entry.path + "/layer", "witness.layer", "is no dense layer that reads the source", entry.layer)
-    return found
+class Layers:
+    """The dense layers of units with weights and biases of their own that a claim names by their outputs."""
+
+    def __init__(self, network: Any) -> None:
+        self.network, self.readers = network, readers_of(network)
+
+    def named(self, entry: Any, source: int) -> SimpleNamespace:
+        """Return the layer whose output is the node that the entry names; it reads the source.
+
+        Guarantee: unit u of the layer is sigma(<w_u, sources> + b_u), w_u and b_u parts of U that nothing else reads.
+        """
+        nodes = self.network.nodes
+        node = nodes[entry.node] if entry.node < len(nodes) else None
+        inner = None if node is None else unit_layer(self.network, node, self.readers)
+        sources = () if inner is None else inner.reads[:-2]
+        reads = inner is not None and inner.over == "all" and source in sources
+        if node is None or inner is None or not reads:
+            message = "is not the output of a dense layer with weights of its own that reads the source"
+            raise Rejection(entry.path + "/node", "witness.layer", message, entry.node)
+        return SimpleNamespace(
+            activation=node.activation,
+            units=inner.filters,
+            skip=self.columns(entry.node, inner.filters),
+            path=node.path,
+            only_input=list(sources) == [0],
+        )
+
+    def columns(self, node: int, units: int) -> Any:
+        """Return the entries of a node that are columns of Psi."""
+        shown = [feature.entries for feature in self.network.features if feature.node == node]
+        return range(units) if None in shown else set(itertools.chain(*shown))
 
 
-def climb(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> tuple[list[list[arb]], list[int]]:
-    """Return z and every link's values, with the layers that they come from.
+def climb(raw: Any, layers: Layers, z: list[arb]) -> tuple[list[list[arb]], list[int]]:
+    """Return z and every link's values, with the nodes that they come from.
 
     Guarantee: the exact values lie in the balls, and the balls of each list certainly ascend.
     """
-    values, sources = [z], [INPUT]
+    values, sources = [z], [0]
     for link in raw.chain:
-        layer = layer_of(network, link, sources[-1])
+        layer = layers.named(link, sources[-1])
         require(link.unit < layer.units, link.path + "/unit", "schema.value", "is not a unit", link.unit, layer.units)
         function = build(layer.activation.tree, GUARDED)
         heights = [function(h * link.weight + link.bias) for h in values[-1]]
         ascending = all(map(lt, heights, heights[1:]))
         require(ascending, link.path, raw.label + ".chain", "the values do not certainly ascend")
         values.append(heights)
-        sources.append(link.layer)
+        sources.append(link.node)
     return values, sources
 
 
@@ -76,17 +102,17 @@ def read_blocks(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> list[Si
 
     Guarantee: together they have N columns, each a skip unit of its own that is no unit of the chain.
     """
-    values, sources = climb(raw, network, z, arrays)
+    layers = Layers(network)
+    values, sources = climb(raw, layers, z)
     taken: dict[int, set[int]] = {}  # units of each layer that are in use already
     for link in raw.chain:
-        taken.setdefault(link.layer, set()).add(link.unit)
+        taken.setdefault(link.node, set()).add(link.unit)
     first = 0  # the number of the block's first column
     for block in raw.blocks:
         fits = block.links < len(values)
         require(fits, block.path + "/links", "schema.value", "the chain is shorter", block.links, len(raw.chain))
-        number = block.layer
-        block.layer = layer_of(network, block, sources[block.links])
-        block.columns = read_columns(raw, block, taken.setdefault(number, set()), arrays)
+        block.layer = layers.named(block, sources[block.links])
+        block.columns = read_columns(raw, block, taken.setdefault(block.node, set()), arrays)
         end, path = first + block.columns, block.path + "/units"
         require(end <= len(z), path, raw.label + ".columns", "more columns than samples", end, len(z))
         require(block.weight != 0, block.path + "/weight", raw.label + ".weight", "must not be 0")
@@ -100,10 +126,9 @@ def read_blocks(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> list[Si
 def read_columns(raw: Any, block: SimpleNamespace, used: set[int], arrays: Arrays) -> int:
     """Return how many columns a block has, and note their units as used."""
     path = block.path + "/units"
-    units, skip = arrays.integers(block.units, path), block.layer.skip
-    skip = skip if type(skip) is range else set(skip)
+    units = arrays.integers(block.units, path)
     distinct, free = len(set(units)) == len(units), used.isdisjoint(units)
-    own = distinct and free and all(unit in skip for unit in units)
+    own = distinct and free and all(unit in block.layer.skip for unit in units)
     require(own, path, raw.label + ".units", "not distinct skip units of the layer, or in use already")
     used.update(units)
     return len(units)
@@ -188,7 +213,7 @@ def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
     with precision(raw.precision):
         z, largest = project(raw, arrays, data)
         blocks, radius = read_blocks(raw, network, z, arrays), arb(0) if raw.radius is None else raw.radius
-        plain = radius > 0 and all(block.links == 0 and block.layer.inputs == [INPUT] for block in blocks)
+        plain = radius > 0 and all(block.links == 0 and block.layer.only_input for block in blocks)
         message = "must be above 0, and all blocks must read the input only"
         require(raw.radius is None or plain, raw.path + "/radius", raw.label + ".radius", message, above(radius))
         error = (radius * (largest + 1)).upper()

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, Final
 
 import mpmath
-import numpy as np
 import sympy
 from flint import fmpq, fmpq_mat
-from numpy.typing import NDArray
 
+from verifier.fuzz.node_values import RATIONAL_KINDS, Numbers, feature_row
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Map
 
 DIGITS: Final = 200
 """Working precision of the real oracle."""
@@ -25,8 +26,11 @@ Matrix = list[list[Any]]
 
 
 def is_rational(network: Network) -> bool:
-    """Whether every activation maps rationals to rationals by arithmetic alone, so that `exact_features` applies."""
-    return all(layer.activation is None or _is_rational(layer.activation.expression) for layer in network.layers)
+    """Whether every node maps rationals to rationals by arithmetic alone, so that `exact_features` applies."""
+    return all(
+        node.kind in RATIONAL_KINDS and (not isinstance(node, Map) or _is_rational(node.sigma.expression))
+        for node in network.nodes
+    )
 
 
 def _is_rational(expression: Any) -> bool:
@@ -47,7 +51,7 @@ def exact_features(network: Network, u: Array, inputs: Array) -> Matrix:
     ZeroDivisionError
         An activation has a pole at one of the arguments.
     """
-    return _features(network, u, inputs, _fraction, _rational_activation)
+    return _features(network, u.tolist(), inputs, RATIONAL)
 
 
 def exact_rank(network: Network, u: Array, inputs: Array) -> int:
@@ -59,7 +63,7 @@ def exact_rank(network: Network, u: Array, inputs: Array) -> int:
 def approx_features_to(network: Network, u: Array, inputs: Array, digits: int = DIGITS) -> Matrix:
     """Psi(U) in mpmath numbers, computed with ``digits`` decimal digits, ``(N, M)``."""
     with mpmath.workdps(digits):
-        return _features(network, u, inputs, mpmath.mpf, _real_activation)
+        return _features(network, u.tolist(), inputs, REAL)
 
 
 def approx_singular_values_to(psi: Matrix, digits: int = DIGITS) -> list[Any]:
@@ -91,15 +95,9 @@ def approx_loss_to(logits: Matrix, labels: Sequence[int], counts: Sequence[int])
 def approx_features_between(network: Network, start: Array, end: Array, t: Any, inputs: Array, digits: int) -> Matrix:
     """Psi at ``start + t (end - start)``, the combination taken in mpmath numbers; t an mpf in [0, 1]."""
     with mpmath.workdps(digits):
-        first, last = (_named(network, u, mpmath.mpf) for u in (start, end))
-        between = {name: _between(value, last[name], t) for name, value in first.items()}
-        return _evaluate(network, between, inputs, mpmath.mpf, _real_activation)
-
-
-def _between(a: Any, b: Any, t: Any) -> Any:
-    if isinstance(a, list):
-        return [_between(x, y, t) for x, y in zip(a, b, strict=True)]
-    return a + t * (b - a)
+        first, last = (map(mpmath.mpf, u.tolist()) for u in (start, end))
+        u = [a + t * (b - a) for a, b in zip(first, last, strict=True)]
+        return [feature_row(network, u, list(map(mpmath.mpf, sample)), REAL) for sample in inputs.tolist()]
 
 
 def approx_distance_to_range(system: Matrix, right: Matrix) -> Any:
@@ -162,54 +160,12 @@ def _dot(a: Sequence[Any], b: Sequence[Any]) -> Any:
     return sum((x * y for x, y in zip(a, b, strict=True)), start=0 * a[0])
 
 
-def _fraction(value: float) -> Any:
-    return fmpq(*value.as_integer_ratio())
-
-
-def _features(
-    network: Network, u: Array, inputs: Array, number: Callable[[float], Any], act: Callable[[Any, Any], Any]
-) -> Matrix:
-    return _evaluate(network, _named(network, u, number), inputs, number, act)
-
-
-def _evaluate(
-    network: Network,
-    views: dict[str, Any],
-    inputs: Array,
-    number: Callable[[float], Any],
-    act: Callable[[Any, Any], Any],
-) -> Matrix:
-    rows: Matrix = []
-    for sample in inputs.tolist():
-        values: list[list[Any]] = []
-        start = [number(x) for x in sample]
-        for index, layer in enumerate(network.layers):
-            z = [e for s in network.sources[index] for e in (start if s == "input" else values[int(s)])]
-            z = [*z, number(0.0)] if layer.padding else z  # what windows in the padding read
-            read = [[z[i] for i in window] for window in layer.windows(network.source_shapes(index))]
-            if layer.activation is None:
-                values.append([sum(window, start=number(0.0)) / len(window) for window in read])
-                continue
-            weight, bias = views[f"layer{index}.weight"], views[f"layer{index}.bias"]
-            pre = [
-                (at[position] if isinstance(at, list) else at) + _dot(window, row)
-                for row, at in zip(weight, bias, strict=True)
-                for position, window in enumerate(read)
-            ]
-            values.append([act(layer.activation.expression, t) for t in pre])
-        rows.append([values[index][unit] for index, units in network.skip_units for unit in units])
-    return rows
-
-
-def _named(network: Network, u: Array, number: Callable[[float], Any]) -> dict[str, Any]:
-    return {name: _nested(array, number) for name, array in network.views(u).items()}
-
-
-def _nested(array: NDArray[np.float64], number: Callable[[float], Any]) -> list[Any]:
-    """Weights as rows of numbers, biases as a flat list, both per unit or filter."""
-    if array.ndim == 1:
-        return [number(value) for value in array.tolist()]
-    return [[number(value) for value in row.ravel().tolist()] for row in array]
+def _features(network: Network, u: Sequence[float], inputs: Array, numbers: Numbers) -> Matrix:
+    exact = [numbers.of(Fraction(value)) for value in u]
+    return [
+        feature_row(network, exact, [numbers.of(Fraction(value)) for value in sample], numbers)
+        for sample in inputs.tolist()
+    ]
 
 
 def _rational_activation(expression: Any, t: Any) -> Any:
@@ -260,3 +216,18 @@ def _real_activation(expression: Any, t: Any) -> Any:
     if expression.is_Pow:
         return mpmath.exp(parts[1]) if expression.base is sympy.E else mpmath.power(*parts)
     return _REAL[type(expression).__name__](*parts)
+
+
+def _fraction(value: Fraction) -> Any:
+    return fmpq(value.numerator, value.denominator)
+
+
+def _quotient(value: Fraction) -> Any:
+    """At mpmath's precision in force; a binary number at a precision that holds it, exactly."""
+    return mpmath.mpf(value.numerator) / value.denominator
+
+
+RATIONAL: Final = Numbers(_fraction, _rational_activation)
+"""FLINT's fractions."""
+REAL: Final = Numbers(_quotient, _real_activation, mpmath.exp, mpmath.sqrt)
+"""mpmath's numbers, at the precision in force."""

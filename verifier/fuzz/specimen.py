@@ -25,14 +25,15 @@ from verifier.certificate.files import atomic_write
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping, group_duplicates
 from verifier.errors import CaseError
-from verifier.network.network import Array, Network, network_for
+from verifier.network.network import Array, Network
 from verifier.options import Engine, Options, Part
 from verifier.outcome import Report
 from verifier.problem import Problem
 from verifier.prove import prove
 from verifier.rank.result import RankResult
-from verifier.run.case import Case, build_layers, read_case
+from verifier.run.case import Case, NetworkSection, network_of, read_case
 from verifier.run.case_problem import case_dataset, case_problem
+from verifier.run.node_tables import graph_tables
 from verifier.verdict import Verdict
 
 MAX_BITS = 512
@@ -50,7 +51,7 @@ class Specimen:
     labels : (n,) int64
         Classes 0..m-1, each of which occurs, m >= 2.
     layers : sequence of mappings
-        The tables of ``network.layers`` in a case file.
+        The tables of ``network.layers`` in a case file; none if the network is given by nodes.
     u : (p,) float64
         Hidden parameters.
     v : (M, m) float64
@@ -67,6 +68,10 @@ class Specimen:
         Escapes that may be tried.
     max_bits : int, optional
         Last precision of the rank proof.
+    output_bias : bool, optional
+        Whether the last row of V is an output bias.
+    nodes, features : sequence of mappings, optional
+        The tables of ``network.nodes`` and ``network.features`` in a case file.
 
     Raises
     ------
@@ -85,6 +90,9 @@ class Specimen:
     class_weights: tuple[float, ...] | None = None
     escapes: tuple[str, ...] = ("E1", "E2", "E4", "E3")
     max_bits: int = MAX_BITS
+    output_bias: bool = False
+    nodes: tuple[Mapping[str, Any], ...] = ()
+    features: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         """Take private copies of the arrays and see that everything fits."""
@@ -117,18 +125,24 @@ class Specimen:
             last = f"class {full.classes - 1} of 0..{full.classes - 1}"
             raise CaseError(f"{case.name}: no sample is of {last}; a specimen needs its last class: use more samples")
         problem = case_problem(case, seed=seed)
+        shape = tuple(file.data.shape or (full.shape if len(full.shape) > 1 else ())) or None
+        stated = network_of(file.network, shape or (full.inputs.shape[1],)) == problem.network
+        nodes, features = (file.network.nodes, file.network.features) if stated else graph_tables(problem.network)
         return cls(
             inputs=full.inputs,
             labels=full.labels,
-            layers=tuple(file.network.layers),
+            layers=tuple(file.network.layers) if stated else (),
             u=problem.u,
             v=problem.v,
-            shape=tuple(file.data.shape or (full.shape if len(full.shape) > 1 else ())) or None,
+            shape=shape,
             duplicates="keep" if file.data.duplicates == "keep" else "group",
             losses=tuple(file.losses.kinds),
             class_weights=None if file.losses.class_weights is None else tuple(file.losses.class_weights),
             escapes=tuple(file.path.escapes),
             max_bits=file.rank.max_bits,
+            output_bias=stated and file.network.output_bias,
+            nodes=tuple(nodes),
+            features=tuple(features),
         )
 
     @cached_property
@@ -149,8 +163,10 @@ class Specimen:
 
     @cached_property
     def network(self) -> Network:
-        """The network that the layers make on a sample."""
-        return network_for(self.shape or (self.inputs.shape[1],), build_layers(self.layers))
+        """The network that the layers or nodes make on a sample."""
+        layers, nodes, features = ([dict(table) for table in part] for part in (self.layers, self.nodes, self.features))
+        section = NetworkSection(layers, nodes, features, self.output_bias)
+        return network_of(section, self.shape or (self.inputs.shape[1],))
 
     @cached_property
     def problem(self) -> Problem:
@@ -198,11 +214,17 @@ class Specimen:
     def toml(self, *, title: str = "", expect: Mapping[str, str] | None = None) -> str:
         """Return the text of the case file; arrays are in ``data.npz`` and ``weights.safetensors``."""
         shape = "" if self.shape is None else f", shape = {list(self.shape)}"
-        layers = "".join(f"  {_toml(table)},\n" for table in self.layers)
+        parts = {"layers": self.layers, "nodes": self.nodes, "features": self.features}
+        network = [
+            f"network.{key} = [\n{''.join(f'  {_toml(table)},{chr(10)}' for table in tables)}]"
+            for key, tables in parts.items()
+            if tables
+        ]
+        network += ["network.output_bias = true"] if self.output_bias else []
         lines = [
             f"title = {json.dumps(title, ensure_ascii=False)}",
             f'data = {{ path = "data.npz", scale = "none", duplicates = "{self.duplicates}"{shape} }}',
-            f"network.layers = [\n{layers}]",
+            *network,
             'start.file = "weights.safetensors"',
             f"path.escapes = {json.dumps(list(self.escapes))}",
             f"rank.max_bits = {self.max_bits}",
@@ -245,7 +267,8 @@ class Specimen:
             f"{', '.join(map(repr, row))} -> {label}"
             for row, label in zip(self.inputs.tolist(), self.labels.tolist(), strict=True)
         )
-        layers = " | ".join(_toml(table) for table in self.layers)
+        layers = " | ".join(_toml(table) for table in self.layers or (*self.nodes, *self.features))
+        layers += " | output bias" if self.output_bias else ""
         weights = ", ".join(f"{name} = {array.tolist()}" for name, array in self.network.views(self.u).items())
         return (
             f"{len(self.inputs)} samples ({self.duplicates}): {samples}\n"

@@ -131,10 +131,10 @@ def prove_escape(
     labels = given_labels(labels, len(inputs), v.shape[1])
     counts = np.array(given_counts(multiplicities, len(inputs)), dtype=np.int64)
     start = Start(network, u, v, inputs, labels, counts, decimal_below(epsilon), targets, max_bits, stage, seed)
-    smooth = not_analytic(network) is None
+    obstacle = not_analytic(network)
     attempts: list[str] = []
     for label in order:
-        found = ATTEMPTS[label](start) if smooth else "an activation is not proved to be analytic"
+        found = ATTEMPTS[label](start) if obstacle is None else f"Psi is not proved to be analytic in U: {obstacle}"
         if isinstance(found, Escape):
             return EscapeResult(Verdict.PROVED, _with_descent(found), tuple(attempts), found)
         attempts.append(f"{label}: {found}")

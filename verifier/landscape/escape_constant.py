@@ -31,9 +31,10 @@ from verifier.landscape.escape_start import Start, descend_from
 from verifier.landscape.legs import Leg, StraightLeg, ball_of, exact_midpoints
 from verifier.landscape.path import Path
 from verifier.network.initialise import portable_gaussian
+from verifier.network.layered import NOT_LAYERED
 from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
-from verifier.rank.unit_forms import FormTable, UnitForm, unit_forms
+from verifier.rank.unit_forms import ONE, FormTable, UnitForm, unit_forms
 
 MOVES = 1_000_003
 """Stream of the random numbers that a lift draws."""
@@ -108,8 +109,11 @@ def constant_loss_lifts(
 def move_idle_units(start: Start) -> Escape | str:
     """Certify E2: V goes to units that stay, then the others move at constant loss; else say why not.
 
-    Guarantee: an escape implies that the loss is constant on all of its legs, and P1 from their end.
+    Guarantee: an escape implies that the loss is constant on all of its legs, and P1 from their end. An output bias is
+    a column of ones that stays.
     """
+    if start.network.layered is None:
+        return f"does not apply: {NOT_LAYERED}"
     features = FeatureEnclosure(start.network, start.u, start.inputs[:1], CARRY_BITS)
     row = next(block for _, block in features.blocks()).tolist()[0]
     reason = "no unit can move without changing the logits: nothing equal, constant or zero to carry them"
@@ -198,13 +202,16 @@ def _hand_over(weight: Array, at: int, unit: int, leader: int, zero: bool) -> bo
 def _add_sinks(
     network: Network, u: Array, forms: Sequence[Sequence[UnitForm]], table: FormTable, movable: list[Mask]
 ) -> None:
-    """Units that nothing reads and that no other must stay for: constant ones may move as well, but for one carrier."""
+    """Units that nothing reads and that no other must stay for: constant ones may move as well, but for one carrier.
+
+    An output bias is a carrier of constants.
+    """
     views = network.views(u)
     for index, layer in enumerate(network.layers):
         if not isinstance(layer, Dense):
             continue
         readers = _readers(network, index)
-        carrier = False
+        carrier = network.output_bias
         for unit, form in enumerate(forms[index]):
             constant = form.form < 0 or table.constant[form.form]
             if not constant or movable[index][unit]:
@@ -236,8 +243,8 @@ def _unaffected(network: Network, u: Array, moved: Sequence[Mask]) -> list[Mask]
 
 
 def _skip_mask(network: Network, mask: Sequence[Mask]) -> list[bool]:
-    """The entries of a mask for the skip units alone, in the order of Psi's columns."""
-    return [bool(mask[index][unit]) for index, units in network.skip_units for unit in units]
+    """The entries of a mask for the columns of Psi; an output bias stays."""
+    return [bool(mask[i][unit]) for i, units in network.skip_units for unit in units] + [True] * network.output_bias
 
 
 def _carriers(
@@ -255,6 +262,9 @@ def _carriers(
     units = [(index, unit) for index, members in network.skip_units for unit in members]
     form = [forms[index][unit] for index, unit in units]
     kept = [column for column, (index, unit) in enumerate(units) if stays[index][unit]]
+    if network.output_bias:
+        kept.append(len(form))
+        form.append(ONE)
     one = _constant_one(form, table, kept, first_row)
     mates: dict[int, list[int]] = {}
     for k in kept:

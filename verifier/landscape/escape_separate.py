@@ -1,7 +1,8 @@
 r"""E4: samples that a gate merges part at constant loss; and: from every point of a wide net a path exists.
 
-*Existence.* Let all skip units lie in one dense layer that nothing reads, M >= N, sigma analytic and no polynomial, all
-other units analytic, and let the layers below separate the samples for some U. Then from EVERY (U, V) a path on which
+*Existence.* Let all skip units, at least N, lie in one dense layer that nothing reads, sigma analytic and no
+polynomial, all other units analytic, and let the layers below separate the samples for some U. (An output bias may rest
+at its value: it shifts the logits that V is to keep.) Then from EVERY (U, V) a path on which
 the cross-entropy never increases leads to loss 0. Sketch: where the gradient is not 0, an open cone of descent
 directions meets full-rank U. Otherwise group the samples by what the last layer reads. With V on a column basis, free
 units raise the groups' matrix to full rank at constant loss; if grad_V stays 0, each group has at least two samples, so
@@ -37,7 +38,7 @@ from verifier.errors import InputError
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_start import Start, descend_from, not_analytic
 from verifier.landscape.legs import StraightLeg
-from verifier.landscape.parting import Parting, PartingLeg, wide_last_layer
+from verifier.landscape.parting import Parting, PartingLeg, differences_of_one, wide_last_layer
 from verifier.landscape.segment import covering
 from verifier.network.arguments import given_inputs, given_parameters
 from verifier.network.initialise import initialise, portable_gaussian
@@ -114,9 +115,9 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
     if isinstance(found, str):
         return GatewayResult(Verdict.UNDECIDED, found)
     index, last = found
-    name = not_analytic(network)
-    if name is not None:
-        return GatewayResult(Verdict.UNDECIDED, f"{name} is not proved to be real analytic")
+    obstacle = not_analytic(network)
+    if obstacle is not None:
+        return GatewayResult(Verdict.UNDECIDED, f"Psi is not proved to be analytic in U: {obstacle}")
     degree = last.activation.facts.polynomial_degree
     if degree.status != "proved" or degree.value is not None:
         return GatewayResult(Verdict.UNDECIDED, "the last layer's activation is not proved to be no polynomial")
@@ -125,9 +126,9 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
     for u, bits in itertools.product(points, (64, 256)):
         if _distinct(_first_column(network, index, last, u, inputs, bits)):
             reason = (
-                f"M = {network.skip_count} >= N = {len(inputs)} units with weights of their own, read by nothing; "
-                "analytic, no polynomial; the layers below separate the samples: from EVERY (U, V) a non-increasing "
-                "path leads to loss 0 (cross-entropy, labels that agree)"
+                f"{len(network.skip_units[0][1])} >= N = {len(inputs)} units with weights of their own, read by "
+                "nothing; analytic, no polynomial; the layers below separate the samples: from EVERY (U, V) a "
+                "non-increasing path leads to loss 0 (cross-entropy, labels that agree)"
             )
             with working_precision(bits):
                 limits = monotone_limits(last.activation)
@@ -142,9 +143,9 @@ def _first_column(network: Network, index: int, last: Dense, u: Array, inputs: A
     layers[index] = replace(last, width=1, skip=True)
     small = Network(network.input_shape, tuple(layers))
     point = np.zeros(small.parameter_count)
-    for name, values in small.views(point).items():
-        given = network.views(u)[name]
-        values[...] = given[unit : unit + 1] if name.startswith(f"layer{index}.") else given
+    for view in small.parameters:
+        given = network.view(u, view.name)
+        view.of(point)[...] = given[unit : unit + 1] if small.layer_of(view) == index else given
     column: list[arb] = []
     for _, block in FeatureEnclosure(small, point, inputs, bits).blocks():
         column += [block[i, 0] for i in range(block.nrows())]
@@ -197,7 +198,7 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
         Guarantee: a result satisfies every obligation of E4's path: the gate's values differ inside each group for
         t > 0, and M(t) has full row rank for all t in [0, 1].
     """
-    found = wide_last_layer(network, len(inputs))
+    found = wide_last_layer(network, len(inputs) - int(network.output_bias))  # its column is one of M(t), too
     if isinstance(found, str):
         return found
     (last, layer), units = found, network.skip_units[0][1]
@@ -222,12 +223,14 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
     for name in (f"layer{last}.weight", f"layer{last}.bias"):
         still[name][...] = 0.0
     biases = views[f"layer{last}.bias"][list(units)]
+    sizes = [len(group) for group in groups]
     for halvings in range(STEPS):
         end = u + FIRST_STEP * 0.5**halvings * moving
-        hulls = _part(Motion(network, u, end, inputs[order], BITS), gate, [len(group) for group in groups])
+        hulls = _part(Motion(network, u, end, inputs[order], BITS), gate, sizes)
         if hulls is None:
             continue
-        inverse = _inverse_of_all(layer.activation, rows[:, read[0]], biases, hulls, [len(group) for group in groups])
+        weights, one = rows[:, read[0]], network.output_bias
+        inverse = _inverse_of_all(layer.activation, weights, biases, hulls, sizes, output_bias=one)
         if inverse is not None:
             return Parting(end, inverse, PIECES, tuple(map(tuple, groups)), gate, read[0], found)
     return "no short line was certified along which the divided differences keep full rank"
@@ -277,7 +280,13 @@ def _part(motion: Motion, gate: tuple[int, int], sizes: Sequence[int]) -> list[a
 
 
 def _inverse_of_all(
-    activation: Activation, weights: Array, biases: Array, hulls: Sequence[arb], sizes: Sequence[int]
+    activation: Activation,
+    weights: Array,
+    biases: Array,
+    hulls: Sequence[arb],
+    sizes: Sequence[int],
+    *,
+    output_bias: bool,
 ) -> ExactArray | None:
     """A right inverse that proves full row rank of every matrix of divided differences over the hulls."""
     with working_precision(BITS):
@@ -285,6 +294,7 @@ def _inverse_of_all(
         for hull, size in zip(hulls, sizes, strict=True):
             units = zip(weights.tolist(), biases.tolist(), strict=True)
             table = [taylor(activation, [hull * w + b, arb(w), *[arb(0)] * size][:size]) for w, b in units]
+            table += [differences_of_one(size)] * output_bias
             rows += [list(row) for row in zip(*table, strict=True)]
         matrix = arb_mat(rows)
         middle = np.array([[float(entry.mid()) for entry in row] for row in rows])

@@ -12,13 +12,14 @@ from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
-from verifier.balls.motion import Motion
+from verifier.balls.motion import Motion, ball_work
 from verifier.landscape.path import Path
-from verifier.landscape.segment import WeightSegment
+from verifier.landscape.segment import NARROWED, WeightSegment
 from verifier.landscape.straight_path import segment_and_ray
 from verifier.landscape.zero_loss import prove_zero_loss
+from verifier.network.flags import flags_of
 from verifier.network.initialise import portable_gaussian
-from verifier.network.network import Array, Network
+from verifier.network.network import Array, Network, ParameterView
 from verifier.rank.certify import Stage, prove_rank
 
 PIECES = (1, 4, 16, 64)
@@ -31,6 +32,8 @@ WORK_LIMIT = 2e9
 """Ball multiply-adds that the certification of one moving piece may cost."""
 BUDGET = 6e9
 """The same for all attempts of one start together, some two minutes: what is left undecided then is said to be so."""
+PLAIN_WORK, NARROWED_WORK = 1.5, 16.0
+"""What the derivative costs in a graph, in evaluations of its values; and what narrowed jets cost, in derivatives."""
 SPENT = "the budget for escapes at this size is spent"
 END_WORK, END_LOGIT_WORK = 150, 80
 """Work for one feature, and for one with one class, where an attempt ends."""
@@ -93,47 +96,60 @@ class Start:
 
     @property
     def work(self) -> float:
-        """Ball multiply-adds of one evaluation along a segment."""
+        """Ball multiply-adds of one plain evaluation along a segment."""
+        if self.network.layered is None:
+            return PLAIN_WORK * len(self.inputs) * ball_work(self.network)
         arcs = sum(view.spec.size for view in self.network.parameters)
         return 3.0 * len(self.inputs) * (arcs + 100 * self.network.skip_count)
+
+    def work_of(self, pieces: int) -> float:
+        """Ball multiply-adds of all evaluations on so many pieces."""
+        narrowed = self.network.layered is None and pieces <= NARROWED
+        return pieces * self.work * (NARROWED_WORK if narrowed else 1.0)
 
     @property
     def too_large(self) -> bool:
         """Whether even one evaluation along a segment is beyond the limit for one way."""
-        return self.work > WORK_LIMIT
+        return self.work_of(1) > WORK_LIMIT
 
     def pieces_that_prove(self, holds: Callable[[int], bool], most: int = PIECES[-1]) -> int | None:
         """The smallest number of equal pieces of a way, up to ``most``, on each of which an inequality is proved."""
         for pieces in PIECES:
-            work = pieces * self.work
+            work = self.work_of(pieces)
             if pieces <= most and work <= WORK_LIMIT and self.afford(work) and holds(pieces):
                 return pieces
         return None
 
     def with_room(self, pieces: int) -> int:
-        """How many pieces a certificate states where so many suffice here."""
+        """How many pieces a certificate states where so many suffice here; narrowed jets take the checker long."""
+        if self.network.layered is None:
+            return 2 * pieces
         return pieces * int(min(max(ROOM_WORK / (pieces * self.work), 2), ROOM))
 
     def direction(self, *stream: int) -> Array:
         """A random direction in U; a layer's units get their numbers by their weights and not by their order."""
         drawn = portable_gaussian(self.seed, (WANDERING, *stream), len(self.u))
         direction = np.empty_like(drawn)
-        for index in sorted({view.block for view in self.network.parameters}):
-            views = [view for view in self.network.parameters if view.block == index]
-            if views:
-                rows = np.hstack([view.of(self.u).reshape(len(view.of(self.u)), -1) for view in views])
-                order = np.lexsort(rows.T[::-1])
-                for view in views:
-                    view.of(direction)[order] = view.of(drawn)
+        groups: dict[tuple[int, int], list[ParameterView]] = {}
+        for view in self.network.parameters:
+            groups.setdefault((view.block, _rows(view)), []).append(view)
+        for (_, count), views in groups.items():
+            rows = np.hstack([view.of(self.u).reshape(count, -1) for view in views])
+            order = np.lexsort(rows.T[::-1])
+            for view in views:
+                view.of(direction).reshape(count, -1)[order] = view.of(drawn).reshape(count, -1)
         return direction
 
 
+def _rows(view: ParameterView) -> int:
+    """How many units a parameter has numbers for: its first axis, or one."""
+    return view.spec.shape[0] if view.spec.shape else 1
+
+
 def not_analytic(network: Network) -> str | None:
-    """The name of an activation that is not proved to be real analytic, None if all are."""
-    for layer in network.layers:
-        if layer.activation is not None and not layer.activation.facts.real_analytic.holds:
-            return layer.activation.name
-    return None
+    """Why Psi is not proved to be real analytic in U, None if it is."""
+    obstacles = flags_of(network).obstacles
+    return obstacles[0].words if obstacles else None
 
 
 def descend_from(start: Start, end_u: Array, end_weights: ExactArray, *, kept: bool) -> Path | str:

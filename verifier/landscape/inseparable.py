@@ -299,12 +299,14 @@ def _by_balls(network: Network, u: Array, inputs: Array, labels: NDArray[np.int6
 
 
 def _spanning(network: Network, u: Array, inputs: Array) -> tuple[list[int], bool]:
-    """Skip units whose columns, with the constant 1 if so said, span all columns of Psi, by structure."""
+    """Columns that, with the constant 1 if so said, span all columns of Psi, by structure."""
+    if network.layered is None:
+        return list(range(network.columns)), False
     table = FormTable()
     forms = unit_forms(network, u, inputs, table)
     units = [forms[index][unit] for index, members in network.skip_units for unit in members]
     first: dict[int, int] = {}
-    constant = False
+    constant = network.output_bias
     for column, unit in enumerate(units):
         if unit.form < 0 or table.constant[unit.form]:
             constant = constant or unit.form >= 0 or unit.offset != 0

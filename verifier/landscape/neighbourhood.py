@@ -1,25 +1,26 @@
 r"""Z2: a ball of hidden and output weights with zero training error; and a ball of hidden weights with full rank.
 
-Each hidden weight and bias may change by at most r (the primed numbers), and so may each output weight. Layer by layer,
-over all samples and units: B bounds ``|h|`` and ``|h'|``, d bounds ``|h' - h|``; for the input ``B = max |x|``, d = 0;
-where several sources are read, the largest counts; a pool keeps both. With A the largest sum of the sizes of a unit's
-incoming weights and F their number,
+Each hidden parameter may change by at most r (the primed numbers), and so may each output weight. How far the features
+change is bounded in one of two ways. In a layered network whose activations are analytic by a recursion, layer by
+layer, over all samples and units: B bounds ``|h|`` and ``|h'|``, d bounds ``|h' - h|``; for the input ``B = max |x|``,
+d = 0; where several sources are read, the largest counts; a pool keeps both. With A the largest sum of the sizes of a
+unit's incoming weights and F their number,
 
 .. math::
     z' - z = \sum w' (h' - h) + \sum (w' - w) h + (b' - b), \qquad
     |z|, |z'| \le (A + F r) B + \max |b| + r =: Z, \qquad |z' - z| \le (A + F r) d + r (F B + 1) =: e,
 
-so the layer's units have ``B = sup |sigma|`` and ``d = e sup |sigma'|`` over ``[-Z, Z]`` (mean value theorem). A margin
-changes by
+so the layer's units have ``B = sup |sigma|`` and ``d = e sup |sigma'|`` over ``[-Z, Z]`` (mean value theorem). In every
+other network by evaluation in balls, see `verifier.landscape.box`. A margin changes by
 
 .. math:: m' - m = \sum_j (h'_j - h_j)(V_{jy} - V_{jk}) + \sum_j h'_j (V'_{jy} - V_{jy} - V'_{jk} + V_{jk}),
 
-at most ``sum_j d_j |V_jy - V_jk| + 2 r B_j``; where that is below gamma, margins of at least gamma stay positive.
+at most ``sum_j d_j |V_jy - V_jk| + 2 r B_j``; where that is below gamma, margins of at least gamma stay positive. An
+output bias is one more feature, with B = 1 and d = 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,14 +32,12 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.precision import working_precision
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.activation_bounds import BITS, CHECKED, TINY, activation_bounds, global_lipschitz
+from verifier.landscape.box import largest_radius, radius_of_margins, radius_of_rank
 from verifier.network.arguments import given_inputs, given_parameters
 from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import SLACK
 from verifier.verdict import Verdict
-
-LOWEST, HIGHEST = -1000, 100
-"""Exponents of the radii that are tried."""
 
 GRAM_SIZE = 400
 """Up to this many columns the norm of ``[X 1]`` comes from a power of its Gram matrix."""
@@ -78,7 +77,7 @@ def certified_ball(
     -------
     BallResult
         Guarantee: ``PROVED`` implies, if every margin of V at U is at least gamma > 0, that every margin of V' at U'
-        is positive. Source: the module's recursion; only max |x|, norms of the weights and gamma enter.
+        is positive. Source: the module's recursion, where only max |x|, norms of the weights and gamma enter, or balls.
 
     Raises
     ------
@@ -97,10 +96,13 @@ def certified_ball(
     """
     u, inputs = given_parameters(network, u), given_inputs(network, inputs)
     weights, gamma = given_weights(network.skip_count, weights, "weights"), Dyadic.of(gamma, "gamma")
-    scalars = _Scalars(network, u, inputs, weights)
-    radius = _largest_radius(lambda r: _below(scalars.margin_change(r), gamma))
+    if follows_layers(network):
+        scalars = _Scalars(network, u, inputs, weights)
+        radius = largest_radius(lambda r: _below(scalars.margin_change(r), gamma))
+    else:
+        radius = radius_of_margins(network, u, inputs, weights, gamma, precision)
     if radius is None:
-        reason = "no radius found: an activation that is not differentiable, or huge weights or pre-activations"
+        reason = "no radius found: too many samples for this network, or huge weights or pre-activations"
         return BallResult(Verdict.UNDECIDED, reason, weights, gamma, precision)
     reason = (
         f"margins of at least {at_least(gamma)} stay positive for all weights within {at_least(radius)} "
@@ -124,28 +126,23 @@ def certified_rank_ball(network: Network, u: Array, inputs: Array, sigma_lower: 
     Dyadic or None
         Guarantee: rank Psi(U') = N for all U' with ``|U'_k - U_k| <= r``. By the module's recursion the columns of
         layer l change by at most d_l in each entry, so ``||Psi' - Psi||_F^2 <= N sum_l M_l d_l^2 < sigma_N^2``, and by
-        Weyl's inequality ``sigma_N(Psi') > 0``. None if an activation is not differentiable or no radius was found.
+        Weyl's inequality ``sigma_N(Psi') > 0``; the same with the sum of squares that balls give. None if no radius
+        was found.
     """
     u, inputs = given_parameters(network, u), given_inputs(network, inputs)
     sigma_lower = Dyadic.of(sigma_lower, "sigma_lower")
+    if not follows_layers(network):
+        return radius_of_rank(network, u, inputs, sigma_lower)
     scalars = _Scalars(network, u, inputs, None)
-    return _largest_radius(lambda r: _below(scalars.feature_change(r, len(inputs)), sigma_lower))
+    return largest_radius(lambda r: _below(scalars.feature_change(r, len(inputs)), sigma_lower))
 
 
-def _largest_radius(holds: Callable[[arb], bool]) -> Dyadic | None:
-    """A radius at which a condition holds that gets harder with the radius; None if it fails at the smallest."""
-    low, high = 4 * LOWEST, 4 * HIGHEST  # quarters of octaves: the radius (4 + q % 4) 2^(q // 4)
-    with working_precision(BITS):
-        if not holds(_radius(low).arb()):
-            return None
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if holds(_radius(middle).arb()) else (low, middle)
-    return _radius(low)
-
-
-def _radius(quarters: int) -> Dyadic:
-    return Dyadic(4 + quarters % 4, quarters // 4)
+def follows_layers(network: Network) -> bool:
+    """Whether the recursion over layers applies: a layered network, its activations proved to be real analytic."""
+    if network.layered is None:
+        return False
+    found = [layer.activation for layer in network.layers if layer.activation is not None]
+    return all(sigma.facts.real_analytic.holds for sigma in found)
 
 
 def _below(change: arb | None, bound: Dyadic) -> bool:
@@ -199,6 +196,8 @@ class _Scalars:
         shift, moved = arb(0), arb(0)
         for index, units in self.network.skip_units:
             shift += 2 * radius * len(units) * sizes[index]
+        if self.network.output_bias:
+            shift += 2 * radius
         scale = arb((fmpz(1), fmpz(self.exponent)))
         for sums in zip(*self.pairs.values(), strict=True):
             change = arb(0)
@@ -250,7 +249,8 @@ def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dy
     Parameters
     ----------
     network, inputs
-        One dense layer that reads the input, all of whose units are skip units; samples ``(N, d)``.
+        One dense layer that reads the input, all of whose units are skip units, and perhaps an output bias, which does
+        not move; samples ``(N, d)``.
     sigma_lower
         A proved lower bound of ``sigma_N(Psi(U)) > 0``.
 
@@ -279,8 +279,10 @@ def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dy
     '0.2886'
     """
     inputs, sigma_lower = given_inputs(network, inputs), Dyadic.of(sigma_lower, "sigma_lower")
+    if network.layered is None or sigma_lower.mantissa <= 0:
+        return None
     (layer, *others) = network.layers
-    if others or not isinstance(layer, Dense) or network.skip_count != layer.width or sigma_lower.mantissa <= 0:
+    if others or not isinstance(layer, Dense) or network.skip_count != layer.width + network.output_bias:
         return None
     lipschitz = global_lipschitz(layer.activation)
     if lipschitz is None:

@@ -27,6 +27,7 @@ from verifier.balls.series import taylor
 from verifier.display import Brief
 from verifier.errors import InputError
 from verifier.landscape.legs import ball_of, between, combination, exact_midpoints
+from verifier.network.layered import NOT_LAYERED
 from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 
@@ -59,21 +60,27 @@ def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
     Parameters
     ----------
     network, samples
-        The network, and the number N of samples: E4 needs M >= N.
+        The network, and how many skip units are needed: for E4 as many as samples, an output bias is none.
 
     Returns
     -------
     tuple of int and Dense, or str
-        Guarantee: a layer is the only one with skip units, has at least N of them, and is read by nothing.
+        Guarantee: a layer is the only one with skip units, has at least so many, and is read by nothing.
     """
-    index = network.skip_units[0][0]
+    if network.layered is None:
+        return f"does not apply: {NOT_LAYERED}"
+    index, units = network.skip_units[0]
     layer = network.layers[index]
     if len(network.skip_units) != 1 or not isinstance(layer, Dense):
         return "the skip units are not those of one dense layer"
     if any(index in sources for sources in network.sources):
         return f"layer {index}, which has the skip units, is read by another layer"
-    if network.skip_count < samples:
-        return f"M = {network.skip_count} < N = {samples}"
+    if len(units) < samples:
+        return (
+            f"{len(units)} skip units, {samples} are needed"
+            if network.output_bias
+            else f"M = {len(units)} < N = {samples}"
+        )
     return index, layer
 
 
@@ -153,7 +160,7 @@ class PartingLeg(Brief):
         return arb_mat(rows)
 
     def _differences(self, t: Fraction, bits: int) -> arb_mat:
-        """M(t): for each group the divided differences of every skip unit, as a function of the gate's value."""
+        """M(t): for each group the divided differences of every column of Psi, as a function of the gate's value."""
         last, layer = self.parting.last
         units = list(self.network.skip_units[0][1])
         views = self.network.views(self.start_u)
@@ -173,8 +180,14 @@ class PartingLeg(Brief):
                 ]
             else:
                 lines = [_newton([kernel(z * w + b) for z in at], at) for w, b in zip(weights, biases, strict=True)]
+            lines += [differences_of_one(len(at))] * self.network.output_bias
             rows += [list(row) for row in zip(*lines, strict=True)]
         return arb_mat(rows)
+
+
+def differences_of_one(count: int) -> list[arb]:
+    """The divided differences of the constant 1, the column of an output bias, in a group of so many samples."""
+    return [arb(int(order == 0)) for order in range(count)]
 
 
 def _newton(values: list[arb], nodes: list[arb]) -> list[arb]:

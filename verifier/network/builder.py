@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 import numpy as np
 
@@ -24,6 +23,14 @@ class Builder:
         The shape of one sample.
     frozen : mapping of str to ndarray, optional
         Parameters that are no part of U, by name: their numbers, in the parameter's shape.
+
+    Examples
+    --------
+    >>> from verifier import Builder, Network
+    >>> build = Builder((2, 3))
+    >>> build.feature(build.affine([0], 4, "tokens", over="last"))
+    >>> Network.of(build.nodes, build.features).node_shapes[-1]
+    (2, 4)
     """
 
     def __init__(self, input_shape: Shape, frozen: Mapping[str, Array] | None = None) -> None:
@@ -46,7 +53,8 @@ class Builder:
         try:
             self.shapes.append(node.shape([self.shapes[i] for i in node.reads]))
         except NetworkError as error:
-            raise NetworkError(f"node {len(self.nodes)} ({node.kind}): {error}") from None
+            message = str(error).removeprefix(f"{node.kind}: ")
+            raise NetworkError(f"node {len(self.nodes)} ({node.kind}): {message}") from None
         self.nodes.append(node)
         return len(self.nodes) - 1
 
@@ -71,6 +79,22 @@ class Builder:
     def constant(self, values: Array | Sequence[float] | float, name: str = "") -> int:
         """Fixed numbers."""
         return self.add(Constant(values=np.asarray(values, dtype=np.float64), name=name))
+
+    def statistic(self, name: str, shape: Shape, default: float) -> int:
+        """Fixed numbers that come with trained weights, such as a running mean; by default all the same."""
+        if name not in self.names:
+            values = np.asarray(self.frozen.get(name, np.full(shape, default)), dtype=np.float64)
+            if values.size != math.prod(shape):
+                raise NetworkError(f"frozen {name} has shape {values.shape}, expected {shape}")
+            self.names[name] = self.constant(values.reshape(shape), name)
+        return self.names[name]
+
+    def values_of(self, node: int) -> Array:
+        """The numbers of a constant."""
+        found = self.nodes[node]
+        if not isinstance(found, Constant):
+            raise NetworkError(f"node {node} ({found.kind}) is no constant")
+        return found.values
 
     def affine(
         self,
@@ -105,8 +129,3 @@ class Builder:
     def feature(self, node: int, entries: tuple[int, ...] | None = None) -> None:
         """Connect a node's entries to the outputs, after those that are connected already."""
         self.features.append(Feature(node, entries))
-
-
-def exact_fraction(value: float | Fraction) -> Fraction:
-    """The exact value of a number, for factors and epsilons."""
-    return Fraction(value)

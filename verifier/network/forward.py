@@ -1,47 +1,192 @@
-"""The network in floating point, layer by layer: approximate features, and what gradients need."""
+"""The network in plain floating point, node by node: untrusted proposals, never a proof.
+
+A value is an array of shape ``(rows, *shape)``: a row for each sample, or one row for what depends on parameters alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.network.arithmetic import Arithmetic, Geometry, Places
 from verifier.network.network import Array, Network
+from verifier.network.windows import Shape
+from verifier.sigma.activations import Activation
 from verifier.sigma.kernels import approx_numpy_kernel
 
 
-def with_zero(z: Array) -> Array:
-    """Append to source values ``(N, k)`` the column ``k`` of zeros that windows in a padding read: ``(N, k + 1)``."""
-    return np.concatenate([z, np.zeros((len(z), 1))], axis=1)
+class FloatArithmetic(Arithmetic[Array]):
+    """NumPy's arithmetic on the samples ``inputs``, ``(N, d)``, at the parameters that ``views`` names."""
+
+    def __init__(self, views: dict[str, Array], inputs: Array) -> None:
+        """Keep the numbers."""
+        self.views, self.inputs = views, inputs
+
+    def shape(self, value: Array) -> Shape:
+        """Without the samples' axis."""
+        return value.shape[1:]
+
+    def input(self, shape: Shape) -> Array:
+        """The samples in the input's shape."""
+        return self.inputs.reshape(len(self.inputs), *shape)
+
+    def parameter(self, name: str, shape: Shape) -> Array:
+        """The part of U, as one row."""
+        return self.views[name][None]
+
+    def constant(self, values: Array) -> Array:
+        """The numbers, as one row."""
+        return values[None]
+
+    def affine(self, geometry: Geometry, sources: Sequence[Array], weight: Array, bias: Array | None) -> Array:
+        """One matrix product for each group of filters."""
+        row = side_by_side(sources, geometry.padded)
+        flat = weight.reshape(geometry.filters, -1)
+        products = [
+            patches @ part.T
+            for patches, part in zip(patches_of(row, geometry), np.split(flat, groups_of(geometry)), strict=True)
+        ]  # (rows, positions, filters of the group)
+        product = products[0] if len(products) == 1 else np.concatenate(products, axis=2)
+        return in_order(geometry, product, bias)
+
+    def map(self, x: Array, sigma: Activation) -> Array:
+        """The activation's NumPy kernel."""
+        return approx_numpy_kernel(sigma)(x)
+
+    def add(self, a: Array, b: Array) -> Array:
+        """NumPy's broadcasting, from the last axis on."""
+        a, b = aligned(a, b)
+        return a + b
+
+    def multiply(self, a: Array, b: Array) -> Array:
+        """NumPy's broadcasting, from the last axis on."""
+        a, b = aligned(a, b)
+        return a * b
+
+    def scale(self, x: Array, factor: Fraction, *, root: bool = False) -> Array:
+        """By the factor's nearest float."""
+        return x * (math.sqrt(factor) if root else float(factor))
+
+    def gather(self, sources: Sequence[Array], places: Places) -> Array:
+        """By fancy indexing, or without a copy where nothing moves."""
+        row = side_by_side(sources)
+        if places.size == row.shape[1] and places.size and _in_place(places):
+            return row.reshape(len(row), *places.shape)
+        return row[:, places.ravel()].reshape(len(row), *places.shape)
+
+    def contract(self, a: Array, b: Array, *, transposed: bool = False) -> Array:
+        """NumPy's matmul."""
+        a, b = aligned(a, b)
+        product: Array = a @ (np.swapaxes(b, -1, -2) if transposed else b)
+        return product
+
+    def total(self, x: Array) -> Array:
+        """NumPy's sum."""
+        found: Array = x.sum(axis=-1)
+        return found
+
+    def largest(self, x: Array) -> Array:
+        """NumPy's maximum."""
+        found: Array = x.max(axis=-1)
+        return found
+
+    def inverse_root(self, x: Array, epsilon: Fraction) -> Array:
+        """Not a number where it is not defined."""
+        found: Array = 1.0 / np.sqrt(x + float(epsilon))
+        return found
+
+    def softmax(self, x: Array, mask: Array | None) -> Array:
+        """With the largest score subtracted."""
+        if mask is not None:
+            x, mask = aligned(x, mask)
+            x = np.where(mask > 0.0, x, -np.inf)
+        powers = np.exp(x - x.max(axis=-1, keepdims=True))
+        found: Array = powers / powers.sum(axis=-1, keepdims=True)
+        return found
+
+    def embed(self, tokens: Array, table: Array) -> Array:
+        """Rows by whole numbers."""
+        found: Array = table[0][tokens.astype(np.int64)]
+        return found
+
+    def normalise(self, x: Array, epsilon: Fraction, *, centre: bool) -> Array:
+        """As the definition says."""
+        if centre:
+            x = x - x.mean(axis=-1, keepdims=True)
+        found: Array = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + float(epsilon))
+        return found
 
 
-@dataclass(frozen=True, slots=True)
-class LayerPass:
-    """What one layer makes of N samples in plain floating point: an untrusted proposal, never a proof.
+def side_by_side(sources: Sequence[Array], padded: bool = False) -> Array:
+    """Values flattened and put side by side, ``(rows, entries)``; if ``padded``, an exact zero behind them."""
+    rows = max(len(value) for value in sources)
+    parts = [value.reshape(len(value), -1) for value in sources]
+    if padded:
+        parts.append(np.zeros((1, 1)))
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([np.broadcast_to(part, (rows, part.shape[1])) for part in parts], axis=1)
+
+
+def groups_of(geometry: Geometry) -> int:
+    """How many groups of filters read windows of their own."""
+    return 1 if geometry.windows is None else len(geometry.windows)
+
+
+def patches_of(row: Array, geometry: Geometry) -> list[Array]:
+    """What each position reads, ``(rows, positions, fan_in)`` for each group."""
+    if geometry.windows is None:
+        return [row[:, None, :]]
+    if not geometry.filters_first:
+        return [row.reshape(len(row), geometry.positions, -1)]
+    return [row[:, places] for places in geometry.windows]
+
+
+def in_order(geometry: Geometry, product: Array, bias: Array | None) -> Array:
+    """Bring ``(rows, positions, filters)`` to the result's order and add the biases."""
+    if bias is not None and bias[0].size == geometry.filters:
+        product = product + bias.reshape(geometry.filters)
+    if geometry.filters_first:
+        product = product.transpose(0, 2, 1)
+    result = product.reshape(len(product), *geometry.shape)
+    return result if bias is None or bias[0].size == geometry.filters else result + bias
+
+
+def aligned(a: Array, b: Array) -> tuple[Array, Array]:
+    """Give two values as many axes, so that their samples' axes meet."""
+    axes = max(a.ndim, b.ndim)
+    return _with_axes(a, axes), _with_axes(b, axes)
+
+
+def _with_axes(value: Array, axes: int) -> Array:
+    return value.reshape(len(value), *(1,) * (axes - value.ndim), *value.shape[1:])
+
+
+def _in_place(places: Places) -> bool:
+    flat = places.ravel()
+    return bool(flat[0] == 0 and flat[-1] == flat.size - 1 and (flat == np.arange(flat.size)).all())
+
+
+@np.errstate(all="ignore")
+def approx_nodes(network: Network, u: Array, inputs: Array, wanted: Iterable[int]) -> dict[int, Array]:
+    """Evaluate nodes in plain floating point.
 
     Parameters
     ----------
-    read : ndarray of shape (N, k)
-        The values of the sources, side by side; with padding a column of zeros behind them.
-    windows : ndarray or None
-        For each position (of a pool: for each unit) the columns of ``read`` that it reads; None: all of them.
-    arguments : ndarray of shape (N, units) or None
-        What the activation is applied to; a pool has none.
-    values : ndarray of shape (N, units)
-        The units' values.
+    network, u, inputs
+        The network, U of shape ``(p,)``, samples ``(N, d)``.
+    wanted : iterable of int
+        The nodes.
+
+    Returns
+    -------
+    dict
+        Their values by index, ``(N, *shape)``, or ``(1, *shape)`` for nodes on parameters alone; an untrusted proposal.
     """
-
-    read: Array
-    windows: NDArray[np.int64] | None
-    arguments: Array | None
-    values: Array
-
-    @property
-    def patches(self) -> Array:
-        """What each position reads, ``(N, positions, fan_in)``, or ``(N, fan_in)``; large, so it is not kept."""
-        return self.read if self.windows is None else self.read[:, self.windows]
+    return network.evaluate(FloatArithmetic(network.views(u), inputs), wanted)
 
 
 @np.errstate(all="ignore")
@@ -56,52 +201,23 @@ def approx_features(network: Network, u: Array, inputs: Array) -> Array:
     Returns
     -------
     ndarray of shape (N, M)
-        One column for each skip unit; entries that overflow are not finite.
+        One column for each feature; entries that overflow are not finite.
 
     Raises
     ------
     NetworkError
         U has another length.
     """
-    return np.ascontiguousarray(gathered(network, [layer.values for layer in approx_layers(network, u, inputs)]))
+    values = network.evaluate(FloatArithmetic(network.views(u), inputs))
+    return np.ascontiguousarray(gathered(network, values, len(inputs)))
 
 
-def gathered(network: Network, values: Sequence[Array]) -> Array:
-    """Take the skip units' columns, ``(N, M)`` in the order of Psi, from the values of all layers."""
-    return np.concatenate([values[index][:, list(units)] for index, units in network.skip_units], axis=1)
-
-
-def approx_layers(network: Network, u: Array, inputs: Array) -> Iterator[LayerPass]:
-    """Evaluate a network layer by layer in plain floating point.
-
-    Parameters
-    ----------
-    network, u, inputs
-        The network, U of shape ``(p,)``, samples ``(N, d)``.
-
-    Yields
-    ------
-    LayerPass
-        What each layer makes of the samples; an untrusted proposal, never a proof.
-    """
-    views = network.views(u)
-    values: list[Array] = []
-    for index in range(len(network.layers)):
-        parts = [inputs if s == "input" else values[int(s)] for s in network.sources[index]]
-        with np.errstate(all="ignore"):
-            found = _evaluated(network, index, views, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
-        values.append(found.values)
-        yield found
-
-
-def _evaluated(network: Network, index: int, views: dict[str, Array], z: Array) -> LayerPass:
-    layer = network.layers[index]
-    windows = np.array(layer.windows(network.source_shapes(index))) if layer.kernel else None
-    z = with_zero(z) if layer.padding else z
-    patches = z if windows is None else z[:, windows]
-    if layer.activation is None:
-        return LayerPass(z, windows, None, patches.mean(axis=2))
-    weight, bias = (views[f"layer{index}.{name}"].reshape(layer.rows, -1) for name in ("weight", "bias"))
-    pre = patches @ weight.T
-    pre = pre + bias[:, 0] if windows is None else (pre.transpose(0, 2, 1) + bias).reshape(len(z), -1)
-    return LayerPass(z, windows, pre, approx_numpy_kernel(layer.activation)(pre))
+def gathered(network: Network, values: dict[int, Array], samples: int) -> Array:
+    """Take the columns of Psi, ``(N, M)``, from the values of the nodes that features read."""
+    columns = []
+    for feature in network.features:
+        value = values[feature.node]
+        part = value.reshape(len(value), -1)
+        part = part if feature.entries is None else part[:, list(feature.entries)]
+        columns.append(np.broadcast_to(part, (samples, part.shape[1])))
+    return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)

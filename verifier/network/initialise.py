@@ -160,7 +160,7 @@ def initialise(
         stream = view.stream
         view.of(u)[...] = _scaled(portable_gaussian(seed, stream, view.spec.size), std).reshape(view.spec.shape)
     for view in network.parameters:
-        part = view.of(u)
+        part = np.atleast_1d(view.of(u))
         leaders = len(part)
         count = leaders // 2 if units is None else units
         if not 0 <= count <= leaders or (

@@ -17,6 +17,9 @@ from verifier.network.layer_arguments import Skip, Source
 from verifier.network.layers import AvgPool, Conv, Dense, Layer
 from verifier.network.nodes import Affine, Constant, Map, Parameter, Pool, Window
 
+NOT_LAYERED = "the network is not made of layers alone, whose units have weights of their own"
+"""Why a rule about such units says nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layered:
@@ -105,7 +108,7 @@ class _Recognition:
         layer: Layer
         if affine.over == "all" and len(weight.size) == 2:
             layer = Dense(weight.size[0], node.sigma, skip, sources)
-        elif isinstance(affine.over, Window) and affine.over.groups == 1 and set(affine.over.dilation) <= {1}:
+        elif isinstance(affine.over, Window) and affine.over.groups == 1 and set(affine.over.dilation) == {1}:
             window = affine.over
             tied = len(bias.size) == 1
             layer = Conv(
@@ -120,7 +123,7 @@ class _Recognition:
 
     def _average(self, index: int, node: Pool, skip: Skip) -> bool:
         window, sources = node.window, self._sources(node.reads)
-        plain = node.how == "mean" and not any(window.padding) and set(window.dilation) <= {1}
+        plain = node.how == "mean" and not any(window.padding) and set(window.dilation) == {1}
         if sources is None or not plain:
             return False
         self._keep(index, AvgPool(window.kernel, window.stride, skip, sources), sources, ())

@@ -20,7 +20,6 @@ from typing import Any, ClassVar, Literal
 from verifier.display import MAX_ENTRIES, brief
 from verifier.errors import NetworkError, nearest, one_line
 from verifier.network.builder import Builder
-from verifier.network.graph import ParameterSpec as ParameterSpec
 from verifier.network.layer_arguments import (
     InputsLike,
     Skip,
@@ -123,11 +122,6 @@ class Dense:
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
         """The shape of the output, ``(width,)``."""
         return (self.width,)
-
-    def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
-        """The specifications of the weights and of the biases, in the order in which U holds them."""
-        fan_in = self.fan_in(sources)
-        return (ParameterSpec("weight", (self.width, fan_in), fan_in), ParameterSpec("bias", (self.width,), 0))
 
     def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
         """Add the layer's nodes to a graph and return the index of its output."""
@@ -256,13 +250,6 @@ class Conv:
             )
         return (self.filters, *out)
 
-    def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
-        """The specifications of the weights and of the biases, in the order in which U holds them."""
-        weight = (self.filters, stacked(sources)[0], *self.kernel)
-        positions = positions_of(sources, self.kernel, self.steps, "conv", self.padding)
-        bias = (self.filters,) if self.bias == "tied" else (self.filters, *positions)
-        return (ParameterSpec("weight", weight, self.fan_in(sources)), ParameterSpec("bias", bias, 0))
-
     def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
         """Add the layer's nodes to a graph and return the index of its output."""
         axes = len(self.kernel)
@@ -350,10 +337,6 @@ class AvgPool:
                 f"{where}: avgpool reads one input, got {len(sources)}; pool each input in a layer of its own"
             )
         return (sources[0][0], *positions_of(sources, self.kernel, self.steps, where))
-
-    def parameters(self, sources: Sequence[Shape]) -> tuple[ParameterSpec, ...]:
-        """A pool has no parameters."""
-        return ()
 
     def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
         """Add the layer's nodes to a graph and return the index of its output."""

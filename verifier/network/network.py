@@ -73,7 +73,7 @@ class Network(Graph, Shown):
     input_shape : int or sequence of int
         ``(d,)``, ``(channels, length)``, ``(channels, height, width)``, or ``(tokens, channels)``; a number d means
         ``(d,)``.
-    layers : Layer or sequence of Layer
+    layers : Block or sequence of Block
         Layers and blocks in order. One with empty ``inputs`` reads the one before it (the input, if first).
     output_bias : bool, optional
         Whether Psi has a last column of ones, so that the last row of V is an output bias.
@@ -96,6 +96,8 @@ class Network(Graph, Shown):
     nodes: tuple[Node, ...]
     features: tuple[Feature, ...]
     blocks: tuple[Block, ...] = field(compare=False)
+    outputs: tuple[int, ...] = field(compare=False)
+    """The node that is each block's output."""
 
     def __init__(
         self,
@@ -112,33 +114,46 @@ class Network(Graph, Shown):
         if not shape or any(n < 1 for n in shape):
             raise NetworkError(f"network: input shape {list(shape)} must have positive entries")
         build = Builder(shape, frozen)
-        _expand(build, blocks)
+        outputs = _expand(build, blocks)
         unknown = set(build.frozen) - set(build.names)
         if unknown:
             known = ", ".join(sorted(build.names)[:8])
             raise NetworkError(f"network: frozen {sorted(unknown)[0]!r} is no parameter; there are {known}")
         if output_bias:
             build.feature(build.constant([1.0], "output bias"))
-        self._set(tuple(build.nodes), tuple(build.features), blocks)
+        self._set(tuple(build.nodes), tuple(build.features), blocks, outputs)
 
     @classmethod
     def of(cls, nodes: Sequence[Node], features: Sequence[Feature]) -> Network:
         """Make a network from nodes, the first of them the input, and the features that are columns of Psi."""
         network = object.__new__(cls)
-        network._set(tuple(nodes), tuple(features), ())
+        network._set(tuple(nodes), tuple(features), (), ())
         return network
 
-    def _set(self, nodes: tuple[Node, ...], features: tuple[Feature, ...], blocks: tuple[Block, ...]) -> None:
+    def with_nodes(self, nodes: Sequence[Node]) -> Network:
+        """The network with other nodes in the same places, such as fixed numbers for parameters."""
+        network = object.__new__(type(self))
+        network._set(tuple(nodes), self.features, self.blocks, self.outputs)
+        return network
+
+    def _set(
+        self,
+        nodes: tuple[Node, ...],
+        features: tuple[Feature, ...],
+        blocks: tuple[Block, ...],
+        outputs: tuple[int, ...],
+    ) -> None:
         object.__setattr__(self, "nodes", nodes)
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "blocks", blocks)
+        object.__setattr__(self, "outputs", outputs)
         self.check()
 
     def _card(self) -> Card:
         rows = [line.split(None, 2) for line in self.summary().splitlines()[1:-1]]
         table = Table("Layers", ("layer", "what it is"), tuple((row[1], row[2]) for row in rows), True)
-        shape = "x".join(map(str, self.input_shape))
-        sentence = f"input {shape}; M = {self.skip_count} skip units, p = {self.parameter_count} parameters"
+        columns = "columns" if self.output_bias else "skip units"
+        sentence = f"input {_by(self.input_shape)}; M = {self.columns} {columns}, p = {self.parameter_count} parameters"
         listed = self.blocks or self.nodes[1:]
         values = () if len(listed) > MAX_ENTRIES else (("layers", ", ".join(map(repr, listed))),)
         return Card("Network", None, sentence, values, (table,))
@@ -241,37 +256,79 @@ class Network(Graph, Shown):
         return tuple(groups)
 
     def summary(self) -> str:
-        """Describe the network in words, a line per layer."""
-        skips = dict(self.skip_units)
-        lines = [f"input          shape {'x'.join(map(str, self.input_shape))}"]
-        for index, layer in enumerate(self.layers):
-            reads = ", ".join("input" if s == "input" else f"layer {s}" for s in self.sources[index])
-            size, skip = math.prod(self.shapes[index]), len(skips.get(index, ()))
-            what = f"{layer.kind} bias {layer.bias}" if layer.shares_weights else layer.kind
-            for name, sizes in (("kernel", layer.kernel), ("stride", layer.steps), ("padding", layer.padding)):
-                what += f" {name} {'x'.join(map(str, sizes))}" if sizes else ""
-            what += "" if layer.activation is None else f" {layer.activation.name}"
-            lines.append(
-                f"layer {index:<8} {what}, shape {'x'.join(map(str, self.shapes[index]))} = {size} units, "
-                f"{skip} to the outputs, reads {reads}"
-            )
-        shared = sum(len(group.skip_columns) > 1 for group in self.parameter_groups)
-        lines.append(
-            f"M = {self.skip_count} skip units, p = {self.parameter_count} parameters, "
-            f"{len(self.parameter_groups)} independent groups, {shared} of them shared by several skip units"
-        )
+        """Describe the network in words: a line per layer or block, or per node if it was made from nodes."""
+        lines = [f"input          shape {_by(self.input_shape)}"]
+        if self.layered is not None:
+            lines += [self._layer_line(index) for index in range(len(self.layers))]
+            shared = sum(len(group.skip_columns) > 1 for group in self.parameter_groups)
+            groups = f", {len(self.parameter_groups)} independent groups, {shared} of them shared by several skip units"
+        else:
+            lines += self._block_lines() if self.blocks else self._node_lines()
+            groups = ""
+        columns = f"M = {self.columns} skip units"
+        if self.output_bias:
+            columns = f"M = {self.columns} columns, {self.columns - 1} skip units and the output bias"
+        lines.append(f"{columns}, p = {self.parameter_count} parameters{groups}")
         return "\n".join(lines)
 
+    def _layer_line(self, index: int) -> str:
+        layer, shape = self.layers[index], self.shapes[index]
+        reads = ", ".join("input" if s == "input" else f"layer {s}" for s in self.sources[index])
+        skip = len(dict(self.skip_units).get(index, ()))
+        what = f"{layer.kind} bias {layer.bias}" if layer.shares_weights else layer.kind
+        for name, sizes in (("kernel", layer.kernel), ("stride", layer.steps), ("padding", layer.padding)):
+            what += f" {name} {_by(sizes)}" if sizes else ""
+        what += "" if layer.activation is None else f" {layer.activation.name}"
+        return f"layer {index:<8} {what}, {self._sizes(shape, skip)}, reads {reads}"
 
-def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> Network:
+    def _block_lines(self) -> list[str]:
+        lines = []
+        for index, (block, output) in enumerate(zip(self.blocks, self.outputs, strict=True)):
+            default: tuple[Source, ...] = ("input",) if index == 0 else (index - 1,)
+            reads = ", ".join("input" if s == "input" else f"layer {s}" for s in tuple(block.inputs) or default)
+            shape = self.node_shapes[output]
+            skip = math.prod(shape) if block.skip is True else len(block.skip or ())
+            lines.append(f"layer {index:<8} {_kind(block)}, {self._sizes(shape, skip)}, reads {reads}")
+        return lines
+
+    def _node_lines(self) -> list[str]:
+        skips = {
+            feature.node: math.prod(self.node_shapes[feature.node]) if feature.entries is None else len(feature.entries)
+            for feature in self.features
+        }
+        lines = []
+        for index, node in enumerate(self.nodes):
+            if self.varies[index] and index:
+                reads = ", ".join("input" if read == 0 else f"node {read}" for read in node.reads if self.varies[read])
+                sizes = self._sizes(self.node_shapes[index], skips.get(index, 0))
+                lines.append(f"node {index:<9} {node.kind}, {sizes}, reads {reads}")
+        return lines
+
+    @staticmethod
+    def _sizes(shape: Shape, skip: int) -> str:
+        return f"shape {_by(shape)} = {math.prod(shape)} units, {skip} to the outputs"
+
+
+def _by(sizes: Sequence[int]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def network_for(
+    input_shape: Sequence[int],
+    layers: Block | Sequence[Block],
+    output_bias: bool = False,
+    frozen: Mapping[str, Array] | None = None,
+) -> Network:
     """Put layers on inputs of a shape; flat inputs of a convolution or pool become one channel.
 
     Parameters
     ----------
     input_shape : sequence of int
         As for `Network`.
-    layers : Layer or sequence of Layer
+    layers : Block or sequence of Block
         The layers.
+    output_bias, frozen
+        As for `Network`.
 
     Returns
     -------
@@ -285,7 +342,8 @@ def network_for(input_shape: Sequence[int], layers: Layer | Sequence[Layer]) -> 
     """
     found = _blocks_of(layers)
     slides = any(getattr(block, "kernel", ()) for block in found)
-    return Network((1, *input_shape) if slides and len(input_shape) == 1 else input_shape, found)
+    shape = (1, *input_shape) if slides and len(input_shape) == 1 else input_shape
+    return Network(shape, found, output_bias, frozen)
 
 
 def _shape_of(given: object) -> Shape:
@@ -317,8 +375,8 @@ def _blocks_of(given: object) -> tuple[Block, ...]:
     return tuple(found)
 
 
-def _expand(build: Builder, blocks: Sequence[Block]) -> None:
-    """Add the nodes of all blocks; the features are the skip units, block by block."""
+def _expand(build: Builder, blocks: Sequence[Block]) -> tuple[int, ...]:
+    """Add the nodes of all blocks and return their outputs; the features are the skip units, block by block."""
     outputs: list[int] = []
     for index, block in enumerate(blocks):
         default: tuple[Source, ...] = ("input",) if index == 0 else (index - 1,)
@@ -340,6 +398,7 @@ def _expand(build: Builder, blocks: Sequence[Block]) -> None:
             require_units(f"layer {index}", tuple(block.skip), math.prod(build.shapes[outputs[-1]]))
         if block.skip is not False:
             build.feature(outputs[-1], None if block.skip is True else tuple(block.skip))
+    return tuple(outputs)
 
 
 def _kind(block: Block) -> str:

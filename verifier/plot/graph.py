@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from verifier.errors import InputError
 from verifier.network.layers import Layer
 from verifier.network.network import Network
+from verifier.plot.block_graph import draw_blocks
 from verifier.plot.style import Palette, axes_or_new, palette_of
 
 LINES = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
@@ -73,7 +74,8 @@ def network(net: Network, ax: Axes | None = None, *, outputs: int = 2, most: int
     Axes
         A column for the input, each layer and the outputs. Grey: arcs with weights of their own. Coloured: weights of
         convolutions; arcs with the same colour and dashes carry the same weight. Units with a ring are connected to the
-        outputs (Psi's columns), by the dashed arcs.
+        outputs (Psi's columns), by the dashed arcs. A network that is not made of layers alone has a box for each
+        block instead.
 
     Raises
     ------
@@ -86,6 +88,9 @@ def network(net: Network, ax: Axes | None = None, *, outputs: int = 2, most: int
         raise InputError(f"outputs = {outputs}, most = {most}; both must be at least 2")
     ax = axes_or_new(ax, (6.4, 3.8))
     palette = palette_of(ax)
+    if net.layered is None:
+        draw_blocks(ax, palette, net, outputs)
+        return ax
     drawing = _layout(net, outputs, most)
     for index, layer in enumerate(net.layers):
         _arcs(ax, palette, net, index, layer, drawing)
@@ -111,7 +116,8 @@ def _layout(net: Network, outputs: int, most: int) -> _Drawing:
         size = math.prod(shape)
         to_outputs = "" if not skip else "\nall to outputs" if skip == size else f"\n{skip} to outputs"
         columns.append(_column(shape, f"{what}\n{_size(shape)}{to_outputs}", most))
-    columns.append(_column((outputs,), f"outputs\n{outputs}", most))
+    bias = "\nwith bias" if net.output_bias else ""
+    columns.append(_column((outputs,), f"outputs\n{outputs}{bias}", most))
     drawing = _Drawing(columns)
     for x, column in enumerate(columns):
         for unit, y in zip(column.units, column.heights, strict=True):

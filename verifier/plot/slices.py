@@ -314,14 +314,14 @@ def _loss(psi: Array, v: Array, data: Dataset) -> float:
 
 
 def _blocks(network: Network) -> list[NDArray[np.int64]]:
-    """Indices into U of every unit's (filter's) incoming weights and biases."""
-    views = {view.name: view for view in network.parameters}
+    """Indices into U of every unit's (filter's) incoming weights and biases, or of every other array."""
+    names = () if network.layered is None else network.layered.names
+    known = {view.name: view for view in network.parameters}
+    units = {name for pair in names for name in pair}
+    pairs = [[known[name] for name in pair] for pair in names if pair]
     out = []
-    for index in range(len(network.layers)):
-        if f"layer{index}.weight" not in views:
-            continue
-        parts = [views[f"layer{index}.{name}"] for name in ("weight", "bias")]
-        leaders = network.shapes[index][0]
+    for parts in [*pairs, *([view] for view in known.values() if view.name not in units)]:
+        leaders = parts[0].spec.shape[0] if parts[0].spec.fan_in else 1
         tables = [np.arange(p.offset, p.offset + p.spec.size, dtype=np.int64).reshape(leaders, -1) for p in parts]
         out += list(np.concatenate(tables, axis=1))
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -145,7 +146,7 @@ def psi(features: FeatureEnclosure | FloatEnclosure | Array, ax: Axes | None = N
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     title = rf"$\Psi(U)$: {values.shape[0]} samples, {values.shape[1]} units connected to the outputs"
-    several = network is not None and len(network.skip_units) > 1
+    several = network is not None and len(network.features) > 1
     dress(ax, title=title, x="skip unit", y="sample", grid=None, pad=16.0 if several else 6.0)
     if network is not None and several:
         _mark_layers(ax, network)
@@ -157,14 +158,14 @@ def psi(features: FeatureEnclosure | FloatEnclosure | Array, ax: Axes | None = N
 
 
 def _mark_layers(ax: Axes, network: Network) -> None:
-    """Lines between the columns of different layers, and the layers' names above them."""
+    """Lines between the columns of different layers or nodes, and their names above them."""
     palette, start = palette_of(ax), 0
-    for index, units in network.skip_units:
+    for name, size in _columns(network):
         if start:
             ax.axvline(start - 0.5, color=palette.ink, linewidth=0.8, gid="layer border")
         ax.annotate(
-            f"layer {index}",
-            (start + len(units) / 2 - 0.5, 1.0),
+            name,
+            (start + size / 2 - 0.5, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 3),
             textcoords="offset points",
@@ -172,7 +173,19 @@ def _mark_layers(ax: Axes, network: Network) -> None:
             fontsize=8,
             color=palette.muted,
         )
-        start += len(units)
+        start += size
+
+
+def _columns(network: Network) -> list[tuple[str, int]]:
+    """What Psi's columns are, from left to right, and how many they are."""
+    if network.layered is not None:
+        found = [(f"layer {index}", len(units)) for index, units in network.skip_units]
+        return [*found, ("bias", 1)] if network.output_bias else found
+    sizes = [
+        math.prod(network.node_shapes[feature.node]) if feature.entries is None else len(feature.entries)
+        for feature in network.features
+    ]
+    return [(network.title(feature.node), size) for feature, size in zip(network.features, sizes, strict=True)]
 
 
 def _bounds(lower: Sequence[Dyadic], upper: Sequence[Dyadic]) -> tuple[Array, Array]:

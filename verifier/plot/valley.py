@@ -71,8 +71,9 @@ def prove_bad_valley(network: Network, data: Dataset, inside: Point, elsewhere: 
     InputError
         If network or data are of another kind.
     """
-    layer = network.layers[0]
-    if network.skip_count != 1 or len(network.layers) != 1 or layer.kernel or layer.activation is None:
+    layer = network.layers[0] if network.layered is not None else None
+    one = layer is not None and network.skip_count == len(network.layers) == 1 and not layer.kernel
+    if layer is None or not one or layer.activation is None:
         raise InputError(f"a network with {network.skip_count} skip units; this proof is about one dense unit")
     if data.samples != 2 or data.classes != 2 or data.labels is None or set(data.labels.tolist()) != {0, 1}:
         raise InputError(f"{data.samples} samples of {data.classes} classes; this proof is about one sample per class")

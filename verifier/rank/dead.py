@@ -49,7 +49,7 @@ class DeadOpenSet:
     radius
         In the maximum norm.
     rank_at_most
-        1, or 0 if every feature vanishes.
+        1, or 0 if every feature vanishes: with an output bias always 1.
     explanation
         In words.
     """
@@ -83,6 +83,8 @@ def dead_open_set(network: Network, inputs: Array) -> DeadOpenSet | None:
     replaced by the box that contains them, and the activation is evaluated on the ball of all these pre-activations: if
     the result is a ball of radius 0, the activation is constant on it.
     """
+    if network.layered is None:
+        return None
     resting = [0.0 if isinstance(layer, AvgPool) else _constant_point(layer.activation) for layer in network.layers]
     if len(inputs) < 1 or all(point is None for point in resting):
         return None
@@ -93,7 +95,7 @@ def dead_open_set(network: Network, inputs: Array) -> DeadOpenSet | None:
             units = _units_on_box(network, inputs, biases, arb((fmpz(1), fmpz(exponent))))
         skip = [units[index][unit] for index, members in network.skip_units for unit in members]
         if all(value.is_exact() and value.is_finite() for value in skip):
-            rank = int(any(value != 0 for value in skip))
+            rank = int(network.output_bias or any(value != 0 for value in skip))
             return None if rank >= len(inputs) else _found(network, biases, math.ldexp(1.0, exponent), rank)
         exponent -= 1
     return None

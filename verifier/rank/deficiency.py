@@ -1,8 +1,10 @@
 """R5: rank deficiency proved by structure, in exact rational arithmetic; never from small numbers.
 
-Every hidden unit gets a normal form (`unit_forms`). The number of forms among the skip units bounds the rank of Psi;
-for polynomial activations the monomials of the input (`monomials`) bound it as well. With the weights left free, units
-with the same form are the same function for every U: then the bound holds for every U.
+In a network of layers alone every hidden unit gets a normal form (`unit_forms`). The number of forms among the skip
+units bounds the rank of Psi; for polynomial activations the monomials of the input (`monomials`) bound it as well. With
+the weights left free, units with the same form are the same function for every U: then the bound holds for every U. In
+any other network the columns that come out of a normalisation depend on each other (`spans`). An output bias is one
+more function, the constant 1.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.display import count
 from verifier.network.arguments import given_inputs
+from verifier.network.flags import flags_of
 from verifier.network.layers import Conv
 from verifier.network.network import Array, Network
-from verifier.network.total import activation_not_proved_total
 from verifier.rank.monomials import monomial_rank
+from verifier.rank.spans import span_of_columns
 from verifier.rank.unit_forms import FormTable, UnitForm, unit_forms
 
 
@@ -56,7 +60,7 @@ def cheap_deficiency(network: Network, inputs: Array) -> Deficiency | None:
 
 
 def structural_deficiency(network: Network, u: Array, inputs: Array) -> Deficiency | None:
-    """Deficiency from equal, mirrored, constant or polynomial units.
+    """Deficiency from equal, mirrored, constant or polynomial units, and from normalised features.
 
     Parameters
     ----------
@@ -99,7 +103,8 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     a form of its own. With a tied bias two positions of a filter whose windows show the same forms are one form, for
     they apply one function of U to the same numbers; a place in the padding shows the constant 0. Pools have no weights
     and are combined exactly. A unit whose sources are all constant over the samples is. The degree of a polynomial unit
-    is bounded for every U at once, so that all such units lie in the span of the monomials.
+    is bounded for every U at once, so that all such units lie in the span of the monomials. The features that come out
+    of a normalisation satisfy one linear equation per row, with coefficients that depend on U, whatever U is.
 
     Examples
     --------
@@ -112,7 +117,7 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     """
     inputs = given_inputs(network, inputs)
     n = len(inputs)
-    if activation_not_proved_total(network) is not None:
+    if flags_of(network).undefined:
         return None
     bounds = [cheap_deficiency(network, inputs), _structural_bound(network, None, inputs)]
     best = min((b for b in bounds if b is not None), key=lambda b: b.rank_at_most)
@@ -123,6 +128,8 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
 
 def _structural_bound(network: Network, u: Array | None, inputs: Array) -> Deficiency:
     """The structural bound, below N or not; without U it holds for every U."""
+    if network.layered is None:
+        return _span_bound(network, inputs)
     forms = FormTable()
     units = unit_forms(network, u, inputs, forms)
     skip = [units[index][unit] for index, members in network.skip_units for unit in members]
@@ -130,15 +137,14 @@ def _structural_bound(network: Network, u: Array | None, inputs: Array) -> Defic
     constant = any(forms.constant[unit.form] if unit.form >= 0 else unit.offset != 0 for unit in skip)
     offsets = {(unit.form, unit.offset) for unit in skip if unit.form in moving}
     constant = constant or len(offsets) > len(moving)  # a form z and its mirror image c0 - z, c0 != 0, span z and 1
-    best = Deficiency(
-        "dependent-units",
-        len(moving) + int(constant),
-        _few_functions(len(skip), len(moving), constant) + (_tied_words(network, units) if u is None else ""),
-    )
+    constant = constant or network.output_bias
+    words = _few_functions(len(skip), len(moving), constant, network.output_bias)
+    words += _tied_words(network, units) if u is None else ""
+    best = Deficiency("dependent-units", len(moving) + int(constant), words)
     polynomial = [f for f in moving if forms.degree[f] is not None]
     if polynomial:
         degree = max(d for f in polynomial if (d := forms.degree[f]) is not None)
-        span = monomial_rank(inputs, degree)
+        span = monomial_rank(inputs, degree)  # of a space that contains the constants
         bound = len(moving) - len(polynomial) + span
         if bound < best.rank_at_most:
             best = Deficiency(
@@ -163,8 +169,24 @@ def _tied_words(network: Network, units: Sequence[Sequence[UnitForm]]) -> str:
     return f" (layer {layers}: with a tied bias, positions that see the same patch on every sample are one function)"
 
 
-def _few_functions(units: int, moving: int, constant: bool) -> str:
+def _span_bound(network: Network, inputs: Array) -> Deficiency:
+    """The bound by functions that span the columns for every U; M if nothing is known."""
+    found = span_of_columns(network, inputs)
+    words = f"the M = {network.columns} columns are multiples of {found.forms} functions"
+    words += " and the constant" if found.constant else ""
+    if found.rows:
+        words += f", of which {count(found.rows, 'row')} add up to 0 as those of a normalisation"
+    words += f": they span at most {found.rank_at_most} dimensions"
+    return Deficiency("dependent-units", found.rank_at_most, words)
+
+
+def _few_functions(units: int, moving: int, constant: bool, output_bias: bool) -> str:
     """Say of how few different functions the skip units are."""
+    if output_bias and not moving:
+        return f"all of the {units} skip units are constant on the samples, as the output bias is"
+    if output_bias:
+        functions = f"{moving} different non-constant function{'s' * (moving != 1)} and the constant 1"
+        return f"the {units} skip units and the output bias are only {functions}"
     if not moving:
         return f"all of the {units} skip units are {'constant' if constant else '0'} on the samples"
     functions = f"{moving} different non-constant function{'s' * (moving != 1)}{' and a constant' if constant else ''}"

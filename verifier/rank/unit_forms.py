@@ -29,6 +29,8 @@ class UnitForm:
 
 ZERO = UnitForm(-1, 1, Fraction(0))
 """The constant 0."""
+ONE = UnitForm(-1, 1, Fraction(1))
+"""The constant 1: the column of an output bias."""
 
 
 @dataclass

@@ -24,8 +24,9 @@ from verifier.balls.precision import working_precision
 from verifier.data.samples import SampleSource
 from verifier.display import Card, Decided, Shown
 from verifier.errors import DataError, PrecisionError, needs
+from verifier.network.flags import flags_of
 from verifier.network.network import Array, Network
-from verifier.network.total import activation_not_proved_total
+from verifier.network.units import dense_units
 from verifier.rank.certify import silent
 from verifier.rank.witness_columns import IntArray, plan_columns
 from verifier.rank.witness_proof import Block, WitnessProof, certify_columns
@@ -88,28 +89,25 @@ class WitnessResult(Decided, Shown):
         """
         if self.verdict is not Verdict.PROVED or self.direction is None:
             raise PrecisionError("no witness was proved, so it has no parameters")
-        u = np.zeros(network.parameter_count)
-        views, before = network.views(u), ["input", *(link.layer for link in self.chain)]
-        columns = [
-            (block.layer, block.units.tolist(), block.links, block.weight, block.biases) for block in self.blocks
-        ]
+        u, layers = np.zeros(network.parameter_count), dense_units(network)
+        before = [0, *(link.node for link in self.chain)]
+        columns = [(block.node, block.units.tolist(), block.links, block.weight, block.biases) for block in self.blocks]
         for depth, link in enumerate(self.chain):
             bias = ExactArray.of_integers([link.bias.mantissa], (1,), link.bias.exponent)
-            columns.append((link.layer, [link.unit], depth, link.weight, bias))
-        for layer, units, depth, weight, biases in columns:
-            start = 0
-            for source, shape in zip(network.sources[layer], network.source_shapes(layer), strict=True):
-                if source == before[depth]:
-                    break
-                start += math.prod(shape)
+            columns.append((link.node, [link.unit], depth, link.weight, bias))
+        for node, units, depth, weight, biases in columns:
+            layer = layers[node]
+            place = layer.sources.index(before[depth])
+            start = sum(math.prod(network.node_shapes[source]) for source in layer.sources[:place])
+            rows = network.view(u, layer.weight)
             if depth == 0:
                 row = [_binary64(weight.fraction() * int(entry)) for entry in self.direction]
-                views[f"layer{layer}.weight"][units, start : start + len(row)] = row
+                rows[units, start : start + len(row)] = row
             else:
-                views[f"layer{layer}.weight"][units, start + self.chain[depth - 1].unit] = _binary64(weight.fraction())
+                rows[units, start + self.chain[depth - 1].unit] = _binary64(weight.fraction())
             numbers, exponent = biases.integers()
             scale = Fraction(2) ** exponent
-            views[f"layer{layer}.bias"][units] = [_binary64(number * scale) for number in numbers]
+            network.view(u, layer.bias)[units] = [_binary64(number * scale) for number in numbers]
         return u
 
 
@@ -126,7 +124,9 @@ def prove_witness(
     Parameters
     ----------
     network
-        Any network; columns are taken from dense layers that read the input, or a chain of dense layers.
+        Any network; columns are taken from dense layers with weights of their own that read the input, or a chain of
+        such layers, whatever the other nodes are. An output bias is no such column: N units make Psi, hence [Psi | 1],
+        of full rank.
     source
         The samples, (N, d) with d the network's dimension.
     seed
@@ -166,12 +166,12 @@ def prove_witness(
 
     if source.dimension != network.dimension:
         raise DataError(f"samples have {source.dimension} coordinates, the network's input has {network.dimension}")
-    if network.skip_count < n:
-        return finish(Verdict.UNDECIDED, f"only {network.skip_count} skip units for {n} samples")
-    partial = activation_not_proved_total(network)
-    if partial is not None:
-        text = f"the activation {partial.canonical} is not proved to be defined on all of R, as Psi(U) must be"
-        return finish(Verdict.UNDECIDED, text)
+    units = network.columns - int(network.output_bias)
+    if units < n:
+        return finish(Verdict.UNDECIDED, f"only {units} skip units for {n} samples")
+    partial = flags_of(network).undefined
+    if partial:
+        return finish(Verdict.UNDECIDED, f"Psi(U) must exist for every U, and {partial[0]} everywhere")
     plan = plan_columns(network, n)
     if plan is None:
         return finish(
@@ -191,7 +191,7 @@ def prove_witness(
     while bits <= max_bits:
         stage(f"certifying at {bits} bits")
         with working_precision(bits):
-            found = certify_columns(network, source, plan, ordered)
+            found = certify_columns(source, plan, ordered)
         if isinstance(found, WitnessProof):
             return finish(
                 Verdict.PROVED,

@@ -1,7 +1,11 @@
-"""Which units carry a witness: the chain, one unit per layer, and the blocks of columns that make N of them."""
+"""Which units carry a witness: the chain, one unit per layer, and the blocks of columns that make N of them.
+
+Layers are dense units with weights and biases of their own, in any graph, and called by the node that is their output.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,8 +15,8 @@ from numpy.typing import NDArray
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import lower_float
 from verifier.balls.precision import working_precision
-from verifier.network.layers import Dense
 from verifier.network.network import Network
+from verifier.network.units import DenseUnits, dense_units
 from verifier.rank.monotone import Limits, monotone_limits
 from verifier.sigma.activations import Activation
 
@@ -28,28 +32,33 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """The chain (layer, unit), and the blocks (layer, links, units), for the construction ``label`` (W1, W2)."""
+    """The chain (node, unit), and the blocks (node, links, units), for the construction ``label`` (W1, W2).
+
+    ``units`` are all dense units of the network.
+    """
 
     label: str
     chain: tuple[tuple[int, int], ...]
     blocks: tuple[tuple[int, int, IntArray], ...]
+    units: Mapping[int, DenseUnits]
 
 
 def plan_columns(network: Network, n: int) -> ColumnPlan | None:
-    """Choose the chain (layer, unit) and the blocks (layer, links, units): the first chain that gives N columns."""
-    skips = dict(network.skip_units)
+    """Choose the chain (node, unit) and the blocks (node, links, units): the first chain that gives N columns."""
+    layers = dense_units(network)
+    skips = {index: layer for index, layer in layers.items() if layer.skip}
     with working_precision(FIRST_BITS):
-        limits = {index: limits_of(network, index) for index in skips}
+        limits = {index: limits_of(layer.activation) for index, layer in skips.items()}
     order = {index: -lower_float(max(abs(f.low), abs(f.high), key=float)) for index, f in limits.items() if f}
-    for path in _chains(network):
-        chain = tuple((index, _spare_unit(network, index, skips)) for index in path)
+    for path in _chains(layers):
+        chain = tuple((index, _spare_unit(layers[index])) for index in path)
         reserved = dict(chain)
-        sources: tuple[int | str, ...] = ("input", *path)
+        sources = (0, *path)
         usable: list[tuple[int, int, IntArray]] = []
         for index in sorted(skips, key=lambda index: order.get(index, 0.0)):
-            links = next((c for c, s in enumerate(sources) if s in network.sources[index]), None)
-            if links is not None and isinstance(network.layers[index], Dense):
-                units = np.array(skips[index], dtype=np.int64)
+            links = next((c for c, source in enumerate(sources) if source in skips[index].sources), None)
+            if links is not None:
+                units = np.array(skips[index].skip, dtype=np.int64)
                 usable.append((index, links, units[units != reserved.get(index, -1)]))
         blocks, missing = [], n
         for index, links, units in usable:
@@ -57,46 +66,40 @@ def plan_columns(network: Network, n: int) -> ColumnPlan | None:
                 blocks.append((index, links, units[:missing]))
                 missing -= blocks[-1][2].size
         if missing == 0:
-            return ColumnPlan("W1", chain, tuple(blocks))
+            return ColumnPlan("W1", chain, tuple(blocks), layers)
         for index, links, units in usable:
-            if units.size >= n and sharpness_of(network, index) is not None:
-                return ColumnPlan("W2", chain, ((index, links, units[:n]),))
+            if units.size >= n and sharpness_of(skips[index].activation) is not None:
+                return ColumnPlan("W2", chain, ((index, links, units[:n]),), layers)
     return None
 
 
-def limits_of(network: Network, index: int) -> Limits | None:
-    """The limits of a dense layer's activation if it is proved monotone and bounded."""
-    layer = network.layers[index]
-    found = monotone_limits(layer.activation) if isinstance(layer, Dense) else None
+def limits_of(activation: Activation) -> Limits | None:
+    """The limits of an activation if it is proved monotone and bounded."""
+    found = monotone_limits(activation)
     return found if found is not None and found.bounded else None
 
 
-def sharpness_of(network: Network, index: int) -> Fraction | None:
-    """Return g if the layer's activation is softplus_g."""
-    layer = network.layers[index]
-    fact = layer.activation.facts.softplus_like if isinstance(layer, Dense) else None
-    if fact is None or fact.status != "proved" or fact.value is None:
+def sharpness_of(activation: Activation) -> Fraction | None:
+    """Return g if the activation is softplus_g."""
+    fact = activation.facts.softplus_like
+    if fact.status != "proved" or fact.value is None:
         return None
     return Fraction(int(fact.value.p), int(fact.value.q))
 
 
-def _chains(network: Network) -> list[tuple[int, ...]]:
+def _chains(layers: Mapping[int, DenseUnits]) -> list[tuple[int, ...]]:
     """Return paths of dense layers from the input, the shortest first: to each layer the shortest, and the richest."""
-    skips = {index: len(units) for index, units in network.skip_units}
-    readers = {index: 0 for index in range(len(network.layers))}
-    for index, count in skips.items():
-        for source in network.sources[index]:
-            if source != "input":
-                readers[int(source)] += count
+    readers = dict.fromkeys(layers, 0)
+    for layer in layers.values():
+        for source in layer.sources:
+            if source in readers:
+                readers[source] += len(layer.skip)
     shortest: dict[int, tuple[int, ...]] = {}
     richest: dict[int, tuple[int, tuple[int, ...]]] = {}
-    for index, layer in enumerate(network.layers):
-        if not isinstance(layer, Dense):
-            continue
-        sources = network.sources[index]
-        known = [s for s in sources if s != "input" and s in shortest]
-        before = [()] if "input" in sources else [shortest[s] for s in known]
-        rich = [richest[s] for s in known] + ([(0, ())] if "input" in sources else [])
+    for index, layer in layers.items():
+        known = [source for source in layer.sources if source in shortest]
+        before = [()] if 0 in layer.sources else [shortest[source] for source in known]
+        rich = [richest[source] for source in known] + ([(0, ())] if 0 in layer.sources else [])
         if before:
             shortest[index] = (*min(before, key=len), index)
             most, path = max(rich, key=lambda entry: entry[0])
@@ -105,17 +108,8 @@ def _chains(network: Network) -> list[tuple[int, ...]]:
     return sorted((p for p in paths if len(p) <= MAX_LINKS), key=lambda p: (len(p), p))[:MAX_CHAINS]
 
 
-def _spare_unit(network: Network, index: int, skips: dict[int, tuple[int, ...]]) -> int:
+def _spare_unit(layer: DenseUnits) -> int:
     """Choose the chain's unit in a layer: one that is no skip unit, else the last."""
-    width, used = network.shapes[index][0], skips.get(index, ())
-    if len(used) == width:
-        return width - 1
-    return min(set(range(len(used) + 1)) - set(used))
-
-
-def activation_of(network: Network, index: int) -> Activation:
-    """The activation of a dense layer."""
-    layer = network.layers[index]
-    if not isinstance(layer, Dense):
-        raise TypeError(f"layer {index} is not dense")
-    return layer.activation
+    if len(layer.skip) == layer.width:
+        return layer.width - 1
+    return min(set(range(len(layer.skip) + 1)) - set(layer.skip))

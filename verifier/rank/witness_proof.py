@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -20,10 +21,10 @@ from verifier.balls.activation import arb_kernel
 from verifier.balls.exact import Dyadic, ExactArray, at_most, round_down, upper_float
 from verifier.data.samples import SampleSource
 from verifier.display import Brief
-from verifier.network.network import Network
 from verifier.rank.monotone import Limits, monotone_limits
-from verifier.rank.witness_columns import ColumnPlan, IntArray, activation_of, limits_of, sharpness_of
+from verifier.rank.witness_columns import ColumnPlan, IntArray, limits_of, sharpness_of
 from verifier.rank.witness_values import AscendingValues, Link, OrderedSamples, follow_link, power_above
+from verifier.sigma.activations import Activation
 
 STEEPNESS = 8
 """W2: the smallest gap is at least 8/g after scaling, so that q is about 4/8 log 2."""
@@ -42,9 +43,12 @@ MAX_DOUBLINGS = 200
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Block(Brief):
-    """Columns of one layer: unit ``units[j]`` is ``sigma(weight h + biases[j])``, h the value of link ``links - 1``."""
+    """Columns of one layer: unit ``units[j]`` is ``sigma(weight h + biases[j])``, h the value of link ``links - 1``.
 
-    layer: int
+    ``node`` is the output of the layer.
+    """
+
+    node: int
     links: int
     weight: Dyadic
     units: IntArray
@@ -63,41 +67,40 @@ class WitnessProof:
     q: float
 
 
-def certify_columns(
-    network: Network, source: SampleSource, plan: ColumnPlan, ordered: OrderedSamples
-) -> WitnessProof | str:
+def certify_columns(source: SampleSource, plan: ColumnPlan, ordered: OrderedSamples) -> WitnessProof | str:
     """Choose and prove the parameters at the current working precision; or say why not."""
     values, chain = [AscendingValues(ordered.numbers, ordered.exponent)], list[Link]()
-    for layer, unit in plan.chain:
-        link, balls = follow_link(network, layer, unit, values[-1])
+    for node, unit in plan.chain:
+        link, balls = follow_link(plan.units[node], unit, values[-1])
         if not all(a < b for a, b in itertools.pairwise(balls)):
-            return f"the chain's values in layer {layer} do not certainly ascend"
+            return f"the chain's values in node {node} do not certainly ascend"
         chain.append(link)
         values.append(AscendingValues(balls=tuple(balls)))
     ramps, n = plan.label == "W2", source.samples
-    limits = [limits_of(network, layer) for layer, _, _ in plan.blocks]
+    activations = [plan.units[node].activation for node, _, _ in plan.blocks]
+    limits = [limits_of(activation) for activation in activations]
     blocks, arguments, first = list[Block](), list[Arguments](), 0
-    least = _wanted_arguments(network, plan, limits)
+    least = _wanted_arguments(plan, activations, limits)
     if least is None:
         return "the activation approaches its limits too slowly"
-    for (layer, links, units), limit in zip(plan.blocks, limits, strict=True):
+    for (node, links, units), limit in zip(plan.blocks, limits, strict=True):
         sign = 1 if limit is None or ramps or abs(limit.high) >= abs(limit.low) else -1
-        block = _thresholds(values[links], layer, links, units, sign, 4 * least, first, ramps)
+        block = _thresholds(values[links], node, links, units, sign, 4 * least, first, ramps)
         if block is None:
             return "the gaps between the values are not certainly above 0"
         blocks.append(block)
         arguments.append(arguments_of(values[links], block, first))
         first += units.size
     radius, error = None, arb(0)
-    if all(links == 0 and network.sources[layer] == ("input",) for layer, links, _ in plan.blocks):
+    if all(links == 0 and plan.units[node].sources == (0,) for node, links, _ in plan.blocks):
         # |U' - U| <= radius in each parameter moves a pre-activation by at most radius (sum_k |x_k| + 1)
         size = arb((source.dimension, sum(source.extent))) + 1
         radius = round_down((arguments[0].gap / (16 * n) if ramps else least) / size, 8)
         error = radius.arb() * size
     if ramps:
-        norm, distance = certify_ramps(sharpness_of(network, blocks[0].layer) or Fraction(0), arguments[0], error, n)
+        norm, distance = certify_ramps(sharpness_of(activations[0]) or Fraction(0), arguments[0], error, n)
     else:
-        norm, distance = certify_steps(network, blocks, arguments, error)
+        norm, distance = certify_steps(blocks, activations, arguments, error)
     q = norm * distance
     if not q < 1:
         return f"q <= {at_most(q)} is the best bound, not certainly below 1"
@@ -105,12 +108,14 @@ def certify_columns(
     return WitnessProof(plan.label, tuple(chain), tuple(blocks), radius, sigma, upper_float(q))
 
 
-def _wanted_arguments(network: Network, plan: ColumnPlan, limits: list[Limits | None]) -> arb | None:
+def _wanted_arguments(
+    plan: ColumnPlan, activations: Sequence[Activation], limits: Sequence[Limits | None]
+) -> arb | None:
     """Find a power of two A such that arguments beyond +-A suffice for q <= 1/2 (W1); for W2 gaps of 4 A suffice."""
     if plan.label == "W2":
-        return arb(STEEPNESS) / 4 / _ball(sharpness_of(network, plan.blocks[0][0]) or Fraction(1))
+        return arb(STEEPNESS) / 4 / _ball(sharpness_of(activations[0]) or Fraction(1))
     known = [limit for limit in limits if limit is not None]
-    kernels = [arb_kernel(activation_of(network, layer)) for layer, _, _ in plan.blocks]
+    kernels = [arb_kernel(activation) for activation in activations]
     norm = inverse_norm([_oriented(limit) for limit in known])
     for doubling in range(MAX_DOUBLINGS):
         a, total = arb(2) ** doubling, arb(0)
@@ -127,7 +132,7 @@ def _oriented(limit: Limits) -> tuple[arb, arb]:
 
 
 def _thresholds(
-    values: AscendingValues, layer: int, links: int, units: IntArray, sign: int, least: arb, first: int, at_values: bool
+    values: AscendingValues, node: int, links: int, units: IntArray, sign: int, least: arb, first: int, at_values: bool
 ) -> Block | None:
     """Put one threshold per column, half way between neighbouring values (or at the lower one), and choose the weight.
 
@@ -159,7 +164,7 @@ def _thresholds(
             return None
         centres = np.array(whole, dtype=object)
     biases = ExactArray.of_integers((-sign * centres).tolist(), (units.size,), exponent + power)
-    return Block(layer, links, Dyadic(sign, power), units, biases)
+    return Block(node, links, Dyadic(sign, power), units, biases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,15 +239,16 @@ def inverse_norm(ends: list[tuple[arb, arb]]) -> arb:
     return functools.reduce(arb.max, [2 / abs(jump) for jump in jumps], first)
 
 
-def certify_steps(network: Network, blocks: list[Block], arguments: list[Arguments], error: arb) -> tuple[arb, arb]:
+def certify_steps(
+    blocks: Sequence[Block], activations: Sequence[Activation], arguments: Sequence[Arguments], error: arb
+) -> tuple[arb, arb]:
     """Return bounds of ``||T^-1||_inf`` and ``||Psi - T||_inf`` (W1).
 
     Guarantee: sigma is monotone, so no entry of a column is farther from its limit than at the column's two arguments,
     or, if every pre-activation may move by ``error``, at these arguments moved towards each other.
     """
     distance, ends = arb(0), list[tuple[arb, arb]]()
-    for block, found in zip(blocks, arguments, strict=True):
-        activation = activation_of(network, block.layer)
+    for block, activation, found in zip(blocks, activations, arguments, strict=True):
         limit, kernel, sign = monotone_limits(activation), arb_kernel(activation), block.weight.mantissa
         if limit is None:
             return arb(0), arb("nan")

@@ -15,8 +15,8 @@ from verifier.balls.activation import arb_kernel
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import Dyadic
 from verifier.data.samples import SampleSource
-from verifier.network.network import Network
-from verifier.rank.witness_columns import IntArray, activation_of
+from verifier.network.units import DenseUnits
+from verifier.rank.witness_columns import IntArray
 
 DIRECTIONS = 6
 """Directions that are tried; each has DIRECTION_STEP more bits."""
@@ -31,9 +31,12 @@ BIAS_BITS = 12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Link:
-    """A unit of the chain: ``sigma(weight * source + bias)``, the source being ``<a, x>`` or the link before."""
+    """A unit of the chain: ``sigma(weight * source + bias)``, the source being ``<a, x>`` or the link before.
 
-    layer: int
+    ``node`` is the output of its layer.
+    """
+
+    node: int
     unit: int
     weight: Dyadic
     bias: Dyadic
@@ -109,7 +112,7 @@ class AscendingValues:
         return functools.reduce(arb.min, steps_) if steps_ else arb(1)
 
 
-def follow_link(network: Network, layer: int, unit: int, values: AscendingValues) -> tuple[Link, list[arb]]:
+def follow_link(layer: DenseUnits, unit: int, values: AscendingValues) -> tuple[Link, list[arb]]:
     """Map the values into about [1/4, 3/4], where nearly every activation increases, and through the activation.
 
     Guarantee: the balls contain the exact values of the link.
@@ -118,8 +121,8 @@ def follow_link(network: Network, layer: int, unit: int, values: AscendingValues
     weight = Dyadic(1, -power_above((high - low).mid() * 2) if values.count > 1 else 0)
     middle = (arb(1) / 2 - (low + high) / 2 * weight.arb()).mid()
     bias = Dyadic(int((middle * 2**BIAS_BITS).mid().floor().mid().unique_fmpz()), -BIAS_BITS)
-    kernel, w, b = arb_kernel(activation_of(network, layer)), weight.arb(), bias.arb()
-    return Link(layer, unit, weight, bias), [kernel(values.ball(i) * w + b) for i in range(values.count)]
+    kernel, w, b = arb_kernel(layer.activation), weight.arb(), bias.arb()
+    return Link(layer.node, unit, weight, bias), [kernel(values.ball(i) * w + b) for i in range(values.count)]
 
 
 def power_above(value: arb) -> int:

@@ -16,8 +16,7 @@ from verifier.data.gate import Labels, binary64
 from verifier.data.readers import BUILT_IN, load_dataset
 from verifier.errors import DataError, InputError, NetworkError, nearest, one_line
 from verifier.network.initialise import Init, initialise, output_weights
-from verifier.network.layers import Layer
-from verifier.network.network import Array, Network, network_for
+from verifier.network.network import Array, Block, Network, network_for
 from verifier.problem import Problem
 
 Weights = ArrayLike | Mapping[str, ArrayLike]
@@ -39,7 +38,7 @@ def given_dataset(
     InputError
         One line with the remedy.
     """
-    if isinstance(y, Network | Layer) or (isinstance(y, list | tuple) and y and isinstance(y[0], Layer)):
+    if isinstance(y, Network | Block) or (isinstance(y, list | tuple) and y and isinstance(y[0], Block)):
         raise InputError("y is a network, not labels; write verify(X, y, network), or verify('iris', network=...)")
     if isinstance(X, str | Path | Dataset):
         if y is not None:
@@ -67,7 +66,7 @@ def _loaded(X: str | Path, scale: Scale) -> Dataset:
         raise DataError(f"{error}{how}") from None
 
 
-def given_network(given: Network | Layer | Sequence[Layer] | None, data: Dataset) -> Network:
+def given_network(given: Network | Block | Sequence[Block] | None, data: Dataset) -> Network:
     """Take the network, or put the layers, that `verifier.verify` was given on these data.
 
     Raises

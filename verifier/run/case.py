@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,22 @@ from verifier.data.files.regular import read_regular
 from verifier.errors import CaseError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
 from verifier.landscape.targets import DEFAULT_TARGETS
-from verifier.network.layers import AvgPool, Conv, Dense, Layer, Source
 from verifier.network.network import Network, network_for
 from verifier.options import BITS, MAX_CHECK
+from verifier.run.layer_tables import build_layers as build_layers
+from verifier.run.node_tables import build_graph
 from verifier.run.structs import convert
-from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 
 MAX_CASE_BYTES = 2**20
-MAX_ENTRIES = {"network.layers": 1000, "path.targets": 64, "path.escapes": 16, "losses.kinds": 16}
+MAX_ENTRIES = {
+    "network.layers": 1000,
+    "network.nodes": 10_000,
+    "path.targets": 64,
+    "path.escapes": 16,
+    "losses.kinds": 16,
+}
 MAX_TITLE = 200
-MAX_ACTIVATIONS = 4000
-"""Characters of all different activations together: each is analysed, which takes time."""
 ESCAPES = tuple(sorted(ORDER))
 
 
@@ -56,9 +59,13 @@ class DataSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: the layers in order."""
+    """``[network]``: the layers in order, or nodes; an output bias, and what stays at the values of the start."""
 
-    layers: list[dict[str, Any]]
+    layers: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    nodes: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    features: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    output_bias: bool = False
+    freeze: list[str] = msgspec.field(default_factory=list)
 
 
 class StartSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -125,42 +132,6 @@ class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
     certificate: CertificateSection = msgspec.field(default_factory=CertificateSection)
     expect: ExpectSection = msgspec.field(default_factory=ExpectSection)
     title: str = ""
-
-
-class _DenseTable(msgspec.Struct, forbid_unknown_fields=True):
-    kind: str
-    width: int
-    activation: str
-    skip: bool | list[int] = False
-    inputs: list[str | int] = msgspec.field(default_factory=list)
-
-
-class _ConvTable(msgspec.Struct, forbid_unknown_fields=True):
-    kind: str
-    filters: int
-    kernel: int | list[int]
-    activation: str
-    stride: int | list[int] = 1
-    padding: int | list[int] = 0
-    bias: str = "per-unit"
-    skip: bool | list[int] = False
-    inputs: list[str | int] = msgspec.field(default_factory=list)
-
-
-class _PoolTable(msgspec.Struct, forbid_unknown_fields=True):
-    kind: str
-    kernel: int | list[int]
-    stride: int | list[int] | None = None
-    skip: bool | list[int] = False
-    inputs: list[str | int] = msgspec.field(default_factory=list)
-
-
-KINDS: dict[str, tuple[type[msgspec.Struct], int]] = {
-    "dense": (_DenseTable, 0),
-    "conv1d": (_ConvTable, 1),
-    "conv2d": (_ConvTable, 2),
-    "avgpool": (_PoolTable, 0),
-}
 
 
 @dataclass(frozen=True)
@@ -290,67 +261,30 @@ def case_of(document: dict[str, Any], *, name: str, folder: Path | None, label: 
 
 
 def build_network(case: Case, input_shape: tuple[int, ...]) -> Network:
-    """Build the case's network for inputs of the given shape.
+    """Build the case's network for inputs of the given shape, with nothing frozen yet.
 
     Raises
     ------
     CaseError, NetworkError, ExpressionError
         Naming the layer.
     """
-    return network_for(input_shape, build_layers(case.file.network.layers))
+    return network_of(case.file.network, input_shape)
 
 
-def build_layers(tables: Sequence[Mapping[str, Any]]) -> tuple[Layer, ...]:
-    """Build layers from the tables of ``network.layers``.
+def network_of(section: NetworkSection, input_shape: tuple[int, ...]) -> Network:
+    """Build a network from the section ``[network]``.
 
     Raises
     ------
-    CaseError, ExpressionError
-        Naming the layer.
+    CaseError, NetworkError, ExpressionError
+        Naming the layer or the node.
     """
-    written = {table["activation"] for table in tables if isinstance(table.get("activation"), str)}
-    length = sum(map(len, written))
-    if length > MAX_ACTIVATIONS:
+    if not section.nodes:
+        return network_for(input_shape, build_layers(section.layers), section.output_bias)
+    if section.layers or section.output_bias:
+        other = "layers" if section.layers else "output_bias"
         raise CaseError(
-            f"network.layers: {len(written)} different activations of {length} characters together, more than"
-            f" {MAX_ACTIVATIONS}; use fewer or shorter ones"
+            f"network.{other} does not go with network.nodes; state the network by layers or by nodes, an output bias "
+            "as a last feature, a constant 1 of shape [1]"
         )
-    return tuple(_layer(dict(table), index) for index, table in enumerate(tables))
-
-
-def _layer(table: dict[str, Any], index: int) -> Layer:
-    where = f"network.layers[{index}]"
-    kind = table.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        shown = "missing" if kind is None else one_line(kind)
-        raise CaseError(f"{where}: kind is {shown}; {nearest(str(kind), KINDS)}")
-    struct, axes = KINDS[kind]
-    spec: Any = convert(table, struct, where)
-    skip = spec.skip if isinstance(spec.skip, bool) else tuple(spec.skip)
-    inputs: tuple[Source, ...] = tuple(_source(s, where) for s in spec.inputs)
-    if kind == "dense":
-        return Dense(spec.width, activation(spec.activation), skip, inputs)
-    if kind == "avgpool":
-        kernel = _axes(spec.kernel, None)
-        return AvgPool(kernel, () if spec.stride is None else _axes(spec.stride, len(kernel)), skip, inputs)
-    if spec.bias not in ("per-unit", "tied"):
-        raise CaseError(f'{where}: bias = {spec.bias!r}; use "per-unit" or "tied"')
-    kernel = _axes(spec.kernel, axes)
-    if len(kernel) != axes:
-        raise CaseError(f"{where}: {kind} needs a kernel of {axes} numbers, got {list(kernel)}")
-    stride, padding = _axes(spec.stride, axes), _axes(spec.padding, axes)
-    return Conv(spec.filters, kernel, activation(spec.activation), stride, spec.bias, skip, inputs, padding)
-
-
-def _axes(value: int | list[int], axes: int | None) -> tuple[int, ...]:
-    if isinstance(value, int):
-        return (value,) * (axes or 2)
-    return tuple(value)
-
-
-def _source(value: str | int, where: str) -> Source:
-    if isinstance(value, int):
-        return value
-    if value != "input":
-        raise CaseError(f'{where}: inputs has {value!r}; use "input" or the index of an earlier layer')
-    return "input"
+    return build_graph(section.nodes, section.features)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from verifier.adapters.weights import read_weights
@@ -12,6 +14,7 @@ from verifier.data.classes import with_classes
 from verifier.data.dataset import Dataset, Scale
 from verifier.data.readers import BUILT_IN, load_builtin, load_dataset
 from verifier.errors import CaseError, DataError
+from verifier.network.freezing import freeze
 from verifier.network.initialise import INITS, initialise, output_weights
 from verifier.network.network import Array, Network
 from verifier.options import Engine, Options, Part
@@ -44,13 +47,18 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
     """
     file, data = case.file, case_dataset(case)
     network = build_network(case, input_shape(case, data))
-    u, v, start = _start(case, network, data, seed)
+    found = _start(case, network, data, seed)
+    u = found.u
+    if found.fixed:
+        network = Network(network.input_shape, network.blocks, network.output_bias, found.fixed)
+    if file.network.freeze:
+        network, u = freeze(network, u, file.network.freeze)
     weights = file.losses.class_weights
     return Problem(
         data,
         network,
         u,
-        v,
+        found.v,
         targets=tuple(map(str, file.path.targets)),
         losses=tuple(file.losses.kinds),
         class_weights=None if weights is None else tuple(weights),
@@ -59,7 +67,7 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
         duplicates="group" if file.data.duplicates == "group" else "keep",
         name=case.name,
         title=file.title,
-        start=start,
+        start=found.words,
     )
 
 
@@ -188,14 +196,28 @@ def input_shape(case: Case, data: Dataset) -> tuple[int, ...]:
     return shape
 
 
-def _start(case: Case, network: Network, data: Dataset, seed: int | None) -> tuple[Array, Array, str]:
-    """Make U, shape ``(p,)``, and V, shape ``(M, m)``; say where they come from if that is a file."""
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """U, (p,), V, (M, m), what file they come from in words, and numbers of the file that are no part of U."""
+
+    u: Array
+    v: Array
+    words: str = ""
+    fixed: Mapping[str, Array] = field(default_factory=dict)
+
+
+def _start(case: Case, network: Network, data: Dataset, seed: int | None) -> _Start:
+    """Draw the start, or read it from its file."""
     start = case.file.start
     if network.parameter_count > MAX_PARAMETERS:
         raise CaseError(
             f"the network has {network.parameter_count} weights and biases, more than {MAX_PARAMETERS}; make it smaller"
         )
-    units = sum(math.prod(shape) for shape in network.shapes)
+    units = sum(
+        math.prod(shape)
+        for node, shape, varies in zip(network.nodes, network.node_shapes, network.varies, strict=True)
+        if varies and node.kind not in ("input", "affine")
+    )
     if units > MAX_UNITS:
         raise CaseError(
             f"the network has {units} hidden units, more than {MAX_UNITS}: the run would take about"
@@ -205,13 +227,13 @@ def _start(case: Case, network: Network, data: Dataset, seed: int | None) -> tup
     if start.file is not None:
         found = read_weights(case.folder / start.file, network, data)
         if found.v is not None:
-            return found.u, found.v, found.words
+            return _Start(found.u, found.v, found.words, found.fixed)
         drawn = output_weights(network, data.classes, start.output, seed=chosen, scale=start.output_scale)
         how = start.output if start.output == "zeros" else f"drawn: {start.output}, seed {chosen}"
-        return found.u, drawn, f"{found.words}; the file has no V, which is {how}"
+        return _Start(found.u, drawn, f"{found.words}; the file has no V, which is {how}", found.fixed)
     if start.init not in INITS:
         raise CaseError(
             f'start.init = {start.init!r} is unknown; use one of {", ".join(INITS)}, or file = "weights.safetensors"'
         )
     u = initialise(network, start.init, seed=chosen, scale=start.scale, fan_in=start.fan_in, units=start.units)
-    return u, output_weights(network, data.classes, start.output, seed=chosen, scale=start.output_scale), ""
+    return _Start(u, output_weights(network, data.classes, start.output, seed=chosen, scale=start.output_scale))

@@ -8,8 +8,12 @@ import msgspec
 
 from verifier.network.layers import Layer
 from verifier.network.network import Network
+from verifier.network.nodes import Constant
 from verifier.problem import Problem
 from verifier.run.case import Case, StartSection
+
+MAX_NAMED = 8
+"""Frozen parameters that are named."""
 
 
 class ProblemSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +21,8 @@ class ProblemSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     ``rows`` are the samples that Psi has rows for (N), ``total`` those of the data set, ``dimension`` their coordinates
     (d), ``classes`` m, ``parameters`` the number of hidden weights and biases (p). ``shape`` is the input's for the
-    network; ``layers`` and ``start`` are words; ``targets`` the losses that the path is to reach.
+    network; ``layers`` and ``start`` are words; ``targets`` the losses that the path is to reach. ``head`` says in
+    words what is not in the layers: an output bias, frozen parameters.
     """
 
     rows: int
@@ -29,6 +34,7 @@ class ProblemSummary(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     start: str
     targets: tuple[str, ...]
+    head: str = ""
 
 
 def summarise(case: Case, problem: Problem, seed: int | None) -> ProblemSummary:
@@ -50,11 +56,27 @@ def summarise(case: Case, problem: Problem, seed: int | None) -> ProblemSummary:
         dimension=data.dimension,
         classes=data.classes,
         shape=tuple(network.input_shape),
-        layers=tuple(_layer(network, index, layer) for index, layer in enumerate(network.layers)),
+        layers=network_words(network),
         parameters=network.parameter_count,
         start=problem.start or _start(case.file.start, seed),
         targets=problem.targets,
+        head=_head(network),
     )
+
+
+def network_words(network: Network) -> tuple[str, ...]:
+    """Say what a network consists of: a line for each layer, each block, or, if it was made from nodes, each node."""
+    if network.layered is not None:
+        return tuple(_layer(network, index, layer) for index, layer in enumerate(network.layers))
+    return tuple(line.split(None, 2)[2] for line in network.summary().splitlines()[1:-1])
+
+
+def _head(network: Network) -> str:
+    frozen = [node.name for node in network.nodes if isinstance(node, Constant) and "." in node.name]
+    words = ["an output bias, the last row of V"] if network.output_bias else []
+    more = ", ..." if len(frozen) > MAX_NAMED else ""
+    words += [f"frozen: {', '.join(frozen[:MAX_NAMED])}{more}"] if frozen else []
+    return "; ".join(words)
 
 
 def _layer(network: Network, index: int, layer: Layer) -> str:

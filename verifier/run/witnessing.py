@@ -125,6 +125,10 @@ def run_witness(
     network = build_network(case, source.shape)
     if network.dimension != source.dimension:
         raise DataError(f"data.shape = {list(source.shape)} does not hold the {source.dimension} input coordinates")
+    if case.file.network.freeze:
+        if dataset is None:
+            raise CaseError("network.freeze does not apply to a .npy file, which has no start; give a data set")
+        network = case_problem(case, seed=seed).network
     report = WitnessReport(words, network, understood="" if dataset is None else dataset.understood)
     smooth, why = analytic(network)
     report.add("analytic", smooth, why, began)

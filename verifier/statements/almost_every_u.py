@@ -10,6 +10,8 @@ from verifier.verdict import Verdict
 
 def _prove(known: Known) -> Finding:
     found = known.generic
+    if found.applies and known.analytic[0] is not Verdict.PROVED:
+        return Finding(Verdict.UNDECIDED, found.reason)
     if found.applies:
         reason = "analytic, and of full rank at one U: so at almost every U (the exceptions are closed and null)"
         return Finding(Verdict.PROVED, reason, ("LA.1", "L3.2 construction"))
@@ -32,7 +34,7 @@ ALMOST_EVERY_U = Statement(
     sentence="If Psi is analytic in U on R^p and has full row rank at one U*, then at almost every U, and every local "
     "valley of every convex finite loss of Psi V reaches the infimum.",
     formula="rank Psi(U*) = N  =>  |{U : rank Psi(U) < N}| = 0",
-    hypotheses="analytic activations, V free, no output bias, no regulariser",
+    hypotheses="features analytic in U on R^p, V free (an output bias is its last row), no regulariser",
     how="structural",
     prove=_prove,
     may_rest_on=("LA.1", "L3.2 construction"),

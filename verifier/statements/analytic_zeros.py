@@ -23,7 +23,7 @@ ANALYTIC_ZEROS = Statement(
     sentence="An analytic function on a connected open set that is not identically zero vanishes on a null set only; "
     "here: det(Psi Psi^T) as a function of U, defined and analytic on all of R^p.",
     formula="f != 0 analytic on R^p  =>  |{f = 0}| = 0",
-    hypotheses="every activation real analytic on R",
+    hypotheses="every node real analytic in U",
     how="symbolic",
     prove=_prove,
 )

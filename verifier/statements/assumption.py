@@ -12,6 +12,7 @@ from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping
 from verifier.display import Decided
 from verifier.errors import needs
+from verifier.network.layered import NOT_LAYERED
 from verifier.network.network import Network
 from verifier.statements.patches import PatchCheck, distinct_patches
 from verifier.statements.skip_units import UnitCheck, suitable_units
@@ -87,8 +88,10 @@ def outside_setting(network: Network) -> str:
     """Say what the paper's setting excludes and this network has: a bias tied across positions, or an average pool.
 
     With either, Lemma 3.2 can fail although A3.1 holds: a mean over positions does not tell (0, 1) from (1, 0), neither
-    of the input nor of units with one bias.
+    of the input nor of units with one bias. Nor is a network of the paper's that is not made of layers alone.
     """
+    if network.layered is None:
+        return NOT_LAYERED
     tied = [i for i, layer in enumerate(network.layers) if layer.bias == "tied"]
     pools = [i for i, layer in enumerate(network.layers) if layer.activation is None]
     parts = [f"layer {i} ties its bias across positions" for i in tied]
@@ -116,6 +119,10 @@ def what_remains(found: Assumption, generic: Verdict | None = None) -> tuple[str
         "for cross-entropy: no strict local minimum (C2), and no local maximum where Psi(U) != 0 (C3), for any network",
     )
     refuted = generic is Verdict.REFUTED
+    if found.outside == NOT_LAYERED:
+        words = "Assumption 3.1 says nothing of this network"
+        one = "one U with rank Psi(U) = N suffices for almost every U (W0), and with it for Theorem 3.4(2)"
+        return (f"{words}: {NOT_LAYERED}", *((one,) if found.analytic is Verdict.PROVED and not refuted else ()), *at_u)
     if found.verdict is Verdict.PROVED:
         return ("A3.1 holds: Lemma 3.2 and Theorem 3.4 of the paper apply as they stand", *at_u)
     if found.analytic is Verdict.PROVED:

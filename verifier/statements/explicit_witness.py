@@ -21,8 +21,10 @@ def _through_depth(known: Known) -> Finding:
     found = known.witness
     if not found.chain:
         return does_not_apply("no chain is needed" if found.label else "no chain is possible")
-    layers = ", ".join(str(link.layer) for link in found.chain)
-    words = f"{count(len(found.chain), 'link')}, in layer{'s' * (len(found.chain) > 1)} {layers}"
+    layered = known.evidence.network.layered
+    places = [link.node if layered is None else layered.outputs.index(link.node) for link in found.chain]
+    noun = f"{'node' if layered is None else 'layer'}{'s' * (len(places) > 1)}"
+    words = f"{count(len(places), 'link')}, in {noun} {', '.join(map(str, places))}"
     return Finding(found.verdict, words, (found.label,))
 
 

@@ -22,8 +22,8 @@ class GenericRank(Decided):
     reason
         In words.
     applies
-        Whether W0's hypotheses are not known to fail: no activation is proved not to be analytic, and a U of full
-        rank is not excluded.
+        Whether W0's hypotheses are not known to fail: nothing that depends on U is a maximum or an activation that is
+        proved not to be analytic, and a U of full rank is not excluded.
     lacks_witness
         Whether nothing but a U of full rank is missing for PROVED.
     dead
@@ -58,7 +58,7 @@ def decide_generic(network: Network, full_rank: Verdict, inputs: Array | None = 
     Returns
     -------
     GenericRank
-        Guarantee: ``PROVED`` only if every activation is proved to be real analytic and ``full_rank`` is PROVED: then
+        Guarantee: ``PROVED`` only if Psi is proved to be real analytic in U and ``full_rank`` is PROVED: then
         ``{U : rank Psi(U) < N}`` is closed and of measure zero, for ``det(Psi Psi^T)`` is analytic in U on all of R^p
         and not identically zero (THEORY W0; Mityagin, The zero set of a real analytic function, 2015). ``REFUTED``
         only if no U has full rank, or a box of positive measure has none.
@@ -73,7 +73,7 @@ def decide_generic(network: Network, full_rank: Verdict, inputs: Array | None = 
         reason = f"rank Psi(U) <= {dead.rank_at_most} < N on an open set of U: {dead.explanation}"
         return GenericRank(Verdict.REFUTED, reason, False, dead=dead)
     if smooth is not Verdict.PROVED:
-        return GenericRank(Verdict.UNDECIDED, f"W0 needs analytic activations: {why}", True)
+        return GenericRank(Verdict.UNDECIDED, f"W0 needs features that are analytic in U: {why}", True)
     if full_rank is not Verdict.PROVED:
         return GenericRank(Verdict.UNDECIDED, "no U of full rank is known", True, lacks_witness=True)
     reason = "analytic, and of full rank at one U: so at almost every U (the exceptions are closed and null)"

@@ -25,6 +25,9 @@ def _curvature(known: Known) -> Finding:
 def _no_maximum(known: Known) -> Finding:
     if not known.evidence.labels_agree:
         return does_not_apply(CONFLICT)
+    if known.evidence.network.output_bias:
+        words = "cross-entropy: at no (U, V), for along an output bias the second derivative is positive everywhere"
+        return Finding(Verdict.PROVED, words)
     words = "cross-entropy: not at this start; nor at any (U, V) where Psi(U) != 0, by the same argument"
     return Finding(Verdict.PROVED, words, ("C3",))
 
@@ -35,7 +38,7 @@ NO_MAXIMUM = Statement(
     place="Theorem 3.4(4)",
     name="no local maximum",
     sentence="The start is not a local maximum of the cross-entropy (C3); wherever Psi(U) != 0 the same argument "
-    "applies. (False for hinge losses, which are 0 on open sets.)",
+    "applies, with an output bias at every (U, V). (False for hinge losses, which are 0 on open sets.)",
     formula="d^2 Phi / dV^2 > 0 in some direction",
     hypotheses="cross-entropy, Psi(U) != 0",
     how="rigorous",

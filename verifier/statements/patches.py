@@ -11,6 +11,7 @@ from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping
 from verifier.display import Decided
 from verifier.errors import NetworkError
+from verifier.network.layered import NOT_LAYERED
 from verifier.network.network import Array, Network
 from verifier.verdict import Verdict
 
@@ -84,7 +85,8 @@ def distinct_patches(network: Network, data: Dataset | Grouping) -> PatchCheck:
     PatchCheck
         Guarantee: ``PROVED`` only if all patches are pairwise distinct, at every position of every such layer, exactly;
         ``REFUTED`` with two samples whose patches are equal, number by number. ``UNDECIDED`` if that is so only of the
-        input's part of what a unit reads that reads other layers as well. O(N d log N) per position at most.
+        input's part of what a unit reads that reads other layers as well, or of a network that is not made of layers
+        alone. O(N d log N) per position at most.
 
     Raises
     ------
@@ -104,6 +106,8 @@ def distinct_patches(network: Network, data: Dataset | Grouping) -> PatchCheck:
             f"the network reads d = {network.dimension} coordinates and the samples have {dataset.dimension}; "
             "make it for this data set"
         )
+    if network.layered is None:
+        return PatchCheck(Verdict.UNDECIDED, f"does not apply: {NOT_LAYERED}", 0, None)
     known: set[tuple[int, ...]] = set()
     padded = any(layer.padding for layer in network.layers)
     doubt = None

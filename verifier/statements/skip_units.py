@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.display import Decided
+from verifier.network.layered import NOT_LAYERED
 from verifier.network.layers import Layer
 from verifier.network.network import Network
 from verifier.sigma.activations import Activation
@@ -30,7 +31,7 @@ class UnitEvidence:
     needed
         N.
     available
-        M.
+        The number of skip units; an output bias is none.
     bounded, softplus
         How many skip units with weights of their own satisfy (a), (b).
     layers
@@ -169,7 +170,8 @@ def suitable_units(network: Network, samples: int) -> UnitCheck:
     UnitCheck
         Guarantee: ``PROVED`` only if N skip units with pairwise unshared weights are all of kind (a) or all of kind
         (b), pools on no path; ``REFUTED`` only if there are fewer than N even if both kinds are mixed, positions of a
-        filter with biases of their own count as units, pools lie on paths and unproved facts are granted.
+        filter with biases of their own count as units, pools lie on paths and unproved facts are granted. An output
+        bias is no unit: N units make Psi, hence [Psi | 1], of full rank.
 
     Notes
     -----
@@ -177,6 +179,10 @@ def suitable_units(network: Network, samples: int) -> UnitCheck:
     dense unit alone, or the positions of a filter), so such a set has at most one unit per class, and one eligible unit
     from each class that has one attains it. Hence the greedy choice is a maximum matching of units to sets of weights.
     """
+    if network.layered is None:
+        nothing = UnitEvidence(samples, network.columns, 0, 0, (), (), "")
+        return UnitCheck(Verdict.UNDECIDED, f"does not apply: {NOT_LAYERED}", nothing)
+    available = network.columns - int(network.output_bias)
     skip = _skip_flags(network)
     strict, lenient = (_reaching(network, skip, strict=how)[0] for how in (True, False))
     layers, sure_a, sure_b, possible = [], [], [], 0
@@ -210,13 +216,11 @@ def suitable_units(network: Network, samples: int) -> UnitCheck:
     bottleneck = "; ".join(f"{words} ({count} units)" for words, count in obstacles.items())
     best, kind = max((len(sure_a), "(a) bounded, limit 0 at -oo"), (len(sure_b), "(b) softplus with a free path"))
     chosen = tuple((sure_a if best == len(sure_a) else sure_b)[:samples]) if best >= samples else ()
-    evidence = UnitEvidence(samples, network.skip_count, len(sure_a), len(sure_b), tuple(layers), chosen, bottleneck)
+    evidence = UnitEvidence(samples, available, len(sure_a), len(sure_b), tuple(layers), chosen, bottleneck)
     if best >= samples:
         reason = f"{best} skip units with weights of their own are of kind {kind}; N = {samples} are needed"
         return UnitCheck(Verdict.PROVED, reason, evidence)
-    counts = (
-        f"{len(sure_a)} of the M = {network.skip_count} skip units are of kind (a), {len(sure_b)} of kind (b), with "
-    )
+    counts = f"{len(sure_a)} of the {available} skip units are of kind (a), {len(sure_b)} of kind (b), with "
     counts += f"weights of their own; N = {samples} are needed"
     if possible < samples:
         reason = f"{counts}. {bottleneck or 'there are too few skip units'}"

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from verifier.network.layered import NOT_LAYERED
 from verifier.statements.evidence import Known
-from verifier.statements.statement import Finding, Statement
+from verifier.statements.statement import Finding, Statement, does_not_apply
 
 
-def _activations(known: Known) -> Finding:
-    found = known.assumption.activations
-    return Finding(found.verdict, found.reason)
-
-
-def _units(known: Known) -> Finding:
-    found = known.assumption.units
-    return Finding(found.verdict, found.reason)
-
-
-def _patches(known: Known) -> Finding:
-    found = known.assumption.patches
+def _part(known: Known, part: Literal["activations", "units", "patches"]) -> Finding:
+    if known.evidence.network.layered is None:
+        return does_not_apply(f"does not apply: {NOT_LAYERED}")
+    found = getattr(known.assumption, part)
     return Finding(found.verdict, found.reason)
 
 
@@ -30,7 +25,7 @@ ACTIVATIONS = Statement(
     formula="sigma in C^omega(R), sigma' > 0 off a discrete set",
     hypotheses="nothing",
     how="symbolic",
-    prove=_activations,
+    prove=lambda known: _part(known, "activations"),
 )
 UNITS = Statement(
     label="A3.1(2)",
@@ -42,7 +37,7 @@ UNITS = Statement(
     formula="#{suitable, unshared skip units} >= N",
     hypotheses="nothing",
     how="structural",
-    prove=_units,
+    prove=lambda known: _part(known, "units"),
 )
 PATCHES = Statement(
     label="A3.1(3)",
@@ -53,5 +48,5 @@ PATCHES = Statement(
     formula="x_i|patch != x_j|patch for i != j",
     hypotheses="nothing",
     how="rigorous",
-    prove=_patches,
+    prove=lambda known: _part(known, "patches"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,18 +15,12 @@ from verifier.adapters.pytorch.parameters import Context, Parameters
 from verifier.adapters.pytorch.tracing import in_words, layer_name, trace
 from verifier.adapters.pytorch.values import Draft, Plan, Value, refuse
 from verifier.display import Card, Shown, Table, count
-from verifier.errors import InputError, installing, nearest, one_line
+from verifier.errors import InputError, installing, one_line
 from verifier.network.layers import Dense, Layer, Shape, Source
 from verifier.network.network import Array, Network
 
 if TYPE_CHECKING:
     import torch
-
-OutputBias = Literal["refuse", "unit"]
-"""What becomes of a bias of the head: an error, or a constant hidden unit."""
-
-HALF_UNIT = Dense(1, "sigmoid", skip=True, inputs="input")
-"""With weights and bias 0 its value is sigmoid(0) = 1/2, exactly."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,7 +34,7 @@ class TorchNetwork(Shown):
     u : array of shape (p,)
         The weights and biases of the hidden layers.
     v : array of shape (M, m)
-        The head's weights, a row for each skip unit, in the order of Psi's columns.
+        The head's weights, a row for each skip unit, in the order of Psi's columns; then its bias, if it has one.
     names : tuple of str
         For each layer of the network what it is in the module, then the head: ``("features.0", ..., "head")``.
 
@@ -61,7 +55,8 @@ class TorchNetwork(Shown):
 
     def _card(self) -> Card:
         p, (m, outputs) = self.network.parameter_count, self.v.shape
-        sentence = f"{count(len(self.network.layers), 'layer')}, p = {p} parameters, M = {m} skip units"
+        skips, bias = (m - 1, ", output bias") if self.network.output_bias else (m, "")
+        sentence = f"{count(len(self.network.layers), 'layer')}, p = {p} parameters, M = {skips} skip units{bias}"
         rows = tuple(
             (str(index), name, repr(layer))
             for index, (name, layer) in enumerate(zip(self.names, self.network.layers, strict=False))
@@ -72,9 +67,7 @@ class TorchNetwork(Shown):
         return Card("PyTorch module, weights taken over exactly", None, sentence, values, (table,))
 
 
-def from_torch(
-    module: torch.nn.Module, input_shape: int | Sequence[int], *, output_bias: OutputBias = "refuse"
-) -> TorchNetwork:
+def from_torch(module: torch.nn.Module, input_shape: int | Sequence[int]) -> TorchNetwork:
     """Take a trained PyTorch module over: its layers as a `Network`, its weights as U and V, exactly.
 
     Guarantee: the network's exact real function at (u, v) is the module's in evaluation mode with its floats as exact
@@ -84,8 +77,9 @@ def from_torch(
     Supported are, as modules, functions or methods: `Linear`; `Conv1d` and `Conv2d` (stride, padding by zeros; no
     groups, no dilation), whose bias is tied; `AvgPool1d` and `AvgPool2d`, the adaptive ones if their windows are alike,
     the mean over all positions; activations; `Flatten`, `Identity`, `Dropout`; `torch.cat` along dim 1. The module ends
-    with a `Linear`, its head, which may read a selection of columns: ``x[:, indices]``, `torch.index_select`.
-    Parameters that the output does not depend on are left out.
+    with a `Linear`, its head, which may read a selection of columns: ``x[:, indices]``, `torch.index_select`. A bias b
+    of the head is the last row of V, beside a last column of Psi that is 1. Parameters that the output does not depend
+    on are left out.
 
     Parameters
     ----------
@@ -93,11 +87,6 @@ def from_torch(
         The module, on a CPU or GPU, of any float type up to float64. It stays as it is.
     input_shape : int or sequence of int
         Shape of one sample, as for `Network`: ``(1, 8, 8)``.
-    output_bias : "refuse" or "unit", optional
-        What becomes of a bias b of the head. The theory has none. ``"unit"`` represents it exactly by one more hidden
-        unit with weights and bias 0, a sigmoid whose value is 1/2, and its output weights 2b. Everything that is
-        claimed is then about this network: the unit is a skip unit like the others, M is larger by 1, and its weights
-        are among the parameters that may move.
 
     Returns
     -------
@@ -120,20 +109,15 @@ def from_torch(
     >>> bool((found.network.views(found.u)["layer0.weight"] == module[0].weight.detach().numpy()).all())
     True
     """
-    if output_bias not in get_args(OutputBias):
-        raise InputError(f"output_bias = {one_line(output_bias)} is unknown; {nearest(str(output_bias), _BIASES)}")
     _require_torch()
     import torch
 
     if not isinstance(module, torch.nn.Module):
         raise InputError(f"from_torch: module = {one_line(module)} must be a torch.nn.Module")
-    shape = Network(input_shape, HALF_UNIT).input_shape  # the same errors as everywhere
+    shape = Network(input_shape, Dense(1, "tanh", skip=True)).input_shape  # the same errors as everywhere
     graph, wrapper = trace(module)
     plan, output = _translated(graph, wrapper, shape)
-    return _assembled(plan, *_head(plan, output), shape, output_bias)
-
-
-_BIASES = get_args(OutputBias)
+    return _assembled(plan, *_head(plan, output), shape)
 
 
 def _require_torch() -> None:
@@ -193,17 +177,17 @@ def _head(plan: Plan, output: Any) -> tuple[Draft, Array]:
         raise InputError(f"from_torch: the module returns {_kind(output)}; return one tensor, the head's output")
     end = output.parts[-1]
     if end.source == "input":
-        raise InputError("from_torch: the module returns its input; end it with nn.Linear(..., bias=False)")
+        raise InputError("from_torch: the module returns its input; end it with nn.Linear")
     head = plan.drafts[end.source]
     if len(output.parts) > 1 or output.columns is not None or len(output.shape) != 1:
         raise InputError(
             "from_torch: there is no linear head: the module returns a concatenation, a selection or positions; "
-            "end it with one nn.Linear(..., bias=False)"
+            "end it with one nn.Linear"
         )
     if head.weight is None or head.weight.ndim != 2 or head.stage:  # a pool, a convolution, an activation
         sigma = head.layer.activation
         last = f"its activation ({sigma.name})" if head.stage and sigma is not None else "it"
-        refuse(head.where, f"the module ends with {last}, not with a linear head; return nn.Linear(..., bias=False)")
+        refuse(head.where, f"the module ends with {last}, not with a linear head; return nn.Linear")
     if head.readers:
         refuse(head.where, f"is the head, and {head.readers[0]} reads it; let the module end with it")
     return head, head.weight
@@ -216,7 +200,7 @@ def _kind(value: object) -> str:
     return one_line(value)
 
 
-def _assembled(plan: Plan, head: Draft, weight: Array, shape: Shape, output_bias: OutputBias) -> TorchNetwork:
+def _assembled(plan: Plan, head: Draft, weight: Array, shape: Shape) -> TorchNetwork:
     units = _units(plan, head)
     used = sorted(_behind(plan, units))
     number = {source: position for position, source in enumerate(used)}
@@ -241,10 +225,9 @@ def _assembled(plan: Plan, head: Draft, weight: Array, shape: Shape, output_bias
     order = sorted(range(len(units)), key=lambda column: units[column])
     v = weight.T[order]
     if head.bias is not None:
-        layers, flat, v = _with_unit(head, layers, flat, v, shape, output_bias)
-    names = [plan.drafts[source].name for source in used]
-    names += ["(the head's bias)"] * (len(layers) - len(names)) + [head.name or "the module"]
-    network = Network(shape, layers)
+        v = np.vstack([v, head.bias])
+    names = [*(plan.drafts[source].name for source in used), head.name or "the module"]
+    network = Network(shape, layers, output_bias=head.bias is not None)
     return TorchNetwork(network, np.concatenate([np.zeros(0), *flat]), np.ascontiguousarray(v), tuple(names))
 
 
@@ -272,18 +255,3 @@ def _behind(plan: Plan, units: Sequence[tuple[int, int]]) -> set[int]:
             found.add(source)
             waiting += [part.source for part in plan.drafts[source].reads.parts]
     return found
-
-
-def _with_unit(
-    head: Draft, layers: list[Layer], flat: list[Array], v: Array, shape: Shape, output_bias: OutputBias
-) -> tuple[list[Layer], list[Array], Array]:
-    """The head's bias b by a constant unit: 1/2 times 2b."""
-    if output_bias == "refuse" or head.bias is None:
-        refuse(
-            head.where,
-            "is the head and has a bias, which the theory does not have; train it with bias=False, or give "
-            'output_bias="unit" to represent it exactly by one more, constant hidden unit',
-        )
-    if np.abs(head.bias).max() >= 2.0**1023:
-        refuse(head.where, "has a bias beyond 2**1023, twice which is no float; train it anew")
-    return [*layers, HALF_UNIT], [*flat, np.zeros(int(np.prod(shape)) + 1)], np.vstack([v, 2 * head.bias])

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.products import Array as Array
 from verifier.balls.binary64.products import (
+    LINE,
+    WORD,
     Layout,
     Product,
     Products,
@@ -26,7 +27,9 @@ from verifier.balls.binary64.products import (
     blas_threads,
     laid_out,
     spot_check,
+    spot_check_stack,
 )
+from verifier.balls.binary64.products import Array as Array
 from verifier.errors import InputError, VerifierError, installing
 
 CHUNK = 1 << 14
@@ -130,6 +133,33 @@ class Backend:
                 kept.doubt(wrong, f"product {signature}: {found}; {WRONG_PRODUCT}")
         return c
 
+    def matmul_stack(self, a: Array, b: Array, record: Products) -> Array:
+        """``a[i] @ b[i]`` for all i, shapes (B, m, k) and (B, k, n).
+
+        Returns
+        -------
+        Array
+            Shape (B, m, n). Guarantee: as `matmul`, for each of the products; all layouts that occur are recorded.
+        """
+        a, b = self.contiguous(a), self.contiguous(b)
+        count, m, k = (int(size) for size in a.shape)
+        n = int(b.shape[2])
+        if min(count, m, k, n) == 0 or a.dtype != self.xp.float64 or b.dtype != self.xp.float64:
+            raise TypeError(f"products of {a.dtype}, {a.shape}, and {b.dtype}, {b.shape}: float64 with entries only")
+        self.flops += 2.0 * count * m * k * n
+        c = self.product(a, b)
+        for i in range(min(count, LINE // WORD)):  # further ones lie like one of these
+            layouts = laid_out(self, a[i, ...])[1], laid_out(self, b[i, ...])[1]
+            signature = Signature(m, k, n, *layouts, False, blas_threads() if self.name == "numpy" else 0)
+            self.shapes.add(signature)
+            for kept in (*self.listeners, record):
+                kept.add(self, self.product, signature)
+        failure = f"products {signature}: the products in use differ from the sums of their terms; {WRONG_PRODUCT}"
+        wrong = spot_check_stack(self, a, b, c) if tuple(c.shape) == (count, m, n) else True
+        for kept in (*self.listeners, record):
+            kept.doubt(wrong, failure)
+        return c
+
     @contextmanager
     def heard(self) -> Iterator[Products]:
         """Record all products of the block, whatever else they are written into.
@@ -184,6 +214,13 @@ class Backend:
             work(starts)
         # reshape may copy in libraries without strides
         return self.xp.reshape(flat, values.shape)
+
+    def mapped(self, function: Callable[[Array], Array], values: Array) -> Array:
+        """`map` into a new array; the values stay.
+
+        Guarantee: as `map`.
+        """
+        return self.map(function, self.xp.asarray(values, copy=True))
 
     def all_finite(self, values: Array) -> bool:
         """Whether no entry is NaN or infinite.

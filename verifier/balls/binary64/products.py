@@ -226,3 +226,17 @@ def spot_check(backend: Backend, a: Array, b: Array, c: Array) -> Array:
         sizes = upper(xp.sqrt(rows + TINY), k) * upper((whole + TINY) ** 0.5, k * n) * math.sqrt(n)
         room = upper(4.0 * gamma(k + n + 8) * sizes, 8)
         return xp.any(xp.abs(there - here) > room)
+
+
+def spot_check_stack(backend: Backend, a: Array, b: Array, c: Array) -> Array:
+    """Whether some ``c[i]`` is certainly no product of ``a[i]`` (m, k) and ``b[i]`` (k, n); one truth value.
+
+    Guarantee: as `spot_check`.
+    """
+    xp, k, n = backend.xp, int(b.shape[1]), int(b.shape[2])
+    with np.errstate(all="ignore"):
+        x = backend.asarray(_probe(n))
+        there, here = xp.sum(a * xp.sum(b * x, axis=2)[:, None, :], axis=2), xp.sum(c * x, axis=2)
+        rows, whole = xp.sum(a * a, axis=2), xp.sum(b * b, axis=(1, 2))
+        sizes = upper(xp.sqrt(rows + TINY), k) * upper(xp.sqrt(whole + TINY), k * n)[:, None] * math.sqrt(n)
+        return xp.any(xp.abs(there - here) > upper(4.0 * gamma(k + n + 8) * sizes, 8))

@@ -20,19 +20,22 @@ from safetensors.numpy import load, save
 from verifier.certificate.writer import CertificateBuilder
 from verifier.fuzz import oracle
 from verifier.fuzz.acceptance import checker_service
+from verifier.fuzz.graph_strategies import graph_specimens
 from verifier.fuzz.properties.core import Falsified, holds_for
-from verifier.fuzz.properties.rank import engine_of
+from verifier.fuzz.properties.rank import any_specimens, engine_of
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import datasets, specimens
 
 Document = dict[str, Any]
 Tensors = dict[str, np.ndarray[Any, Any]]
+CONSTANT_AT_ZERO = ("input", "parameter", "constant", "affine", "map", "pool")
+"""With weights 0 and these kinds of nodes alone every sample has the same features."""
 SMALLEST_EXPONENT = -190_000
 """The format has no room for much smaller numbers."""
 
 
 def _any_specimen() -> st.SearchStrategy[Specimen]:
-    return specimens(with_losses=True, max_layers=3)
+    return specimens(with_losses=True, max_layers=3) | graph_specimens(with_losses=True)
 
 
 def _write(builder: CertificateBuilder, name: str = "certificate") -> Path:
@@ -51,7 +54,7 @@ def checker_accepts(specimen: Specimen) -> str:
     return f"{len(answer.claims)} claims"
 
 
-@holds_for(specimens)
+@holds_for(any_specimens)
 def runs_are_repeatable(specimen: Specimen) -> str:
     """Two runs give the same verdicts and reasons, and byte-identical certificates."""
     engine = engine_of(specimen)
@@ -73,7 +76,7 @@ def runs_are_repeatable(specimen: Specimen) -> str:
     return "nothing proved" if not found[0][1] else "same bytes"
 
 
-@holds_for(specimens)
+@holds_for(any_specimens)
 def case_files_reproduce(specimen: Specimen) -> str:
     """A specimen that was written as a case file and read back is the same to the last bit, verdicts included."""
     folder = checker_service().folder
@@ -92,11 +95,12 @@ def case_files_reproduce(specimen: Specimen) -> str:
 
 
 def _provable() -> st.SearchStrategy[Specimen]:
-    return specimens(
+    layers = specimens(
         data=datasets(max_samples=5, kinds=("integers", "dyadic", "floats", "duplicates")),
         parameter_kinds=("gaussian", "integers", "structured"),
         max_layers=2,
     )
+    return layers | graph_specimens()
 
 
 @holds_for(_provable)
@@ -274,12 +278,13 @@ def _weights_zeroed(altered: _Altered) -> bool:
     if claim is None or altered.specimen.data.samples < 2:
         return False
     claim["precision"] = 64
+    if any(node["kind"] not in CONSTANT_AT_ZERO for node in altered.document["network"]["nodes"]):
+        return False
     names = {
         term["tensor"]
-        for layer in altered.document["network"]["layers"]
-        for key in ("weight", "bias")
-        if layer.get(key) is not None
-        for term in layer[key]["terms"]
+        for node in altered.document["network"]["nodes"]
+        if node["kind"] == "parameter" and node["values"] is not None
+        for term in node["values"]["terms"]
     }
     kept = {term["tensor"] for term in altered.document["data"]["inputs"]["terms"]} | _evidence(claim)
     if names & kept:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 
 from hypothesis.strategies import SearchStrategy
 
 from verifier.errors import VerifierError
+from verifier.fuzz.node_values import Undefined
 from verifier.fuzz.specimen import Specimen
 
 Check = Callable[[Specimen], str]
@@ -49,9 +51,16 @@ def holds_for(strategy: Callable[[], SearchStrategy[Specimen]]) -> Callable[[Che
     """Register a check as a built-in property: its name with dashes, its docstring as the statement."""
 
     def register(check: Check) -> Check:
+        @wraps(check)
+        def checked(specimen: Specimen) -> str:
+            try:
+                return check(specimen)
+            except Undefined:  # nothing to compare with: another property sees to it that nothing is claimed there
+                return "undefined at this U"
+
         name = check.__name__.replace("_", "-")
         words = " ".join((check.__doc__ or "").split())
-        PROPERTIES[name] = Property(name, words, strategy, check)
-        return check
+        PROPERTIES[name] = Property(name, words, strategy, checked)
+        return checked
 
     return register

@@ -13,7 +13,9 @@ from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.fuzz import oracle
+from verifier.fuzz.graph_strategies import graph_specimens
 from verifier.fuzz.properties.core import Falsified, holds_for
+from verifier.fuzz.properties.rank import any_specimens
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import specimens
 from verifier.network.forward import approx_features
@@ -28,7 +30,7 @@ TAME = 1e4
 
 
 def _one_sample() -> st.SearchStrategy[Specimen]:
-    return specimens(max_layers=3)
+    return specimens(max_layers=3) | graph_specimens()
 
 
 @holds_for(_one_sample)
@@ -56,7 +58,7 @@ def enclosures_contain(specimen: Specimen) -> str:
     return "both engines"
 
 
-@holds_for(specimens)
+@holds_for(any_specimens)
 def engines_agree(specimen: Specimen) -> str:
     """Plain floats, both engines, and the binary64 engine on the strict array API never contradict each other."""
     inputs = specimen.data.inputs

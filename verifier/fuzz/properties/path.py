@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.errors import InputError
 from verifier.fuzz import oracle
+from verifier.fuzz.graph_strategies import graph_specimens
 from verifier.fuzz.oracle import Matrix
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.properties.rank import engine_of
@@ -41,7 +42,7 @@ FLAT: Final = mpmath.mpf(10) ** (40 - DIGITS)
 
 
 def _tame() -> st.SearchStrategy[Specimen]:
-    return specimens(
+    layers = specimens(
         data=datasets(max_samples=5, kinds=("integers", "dyadic", "floats", "duplicates", "nearly-equal")),
         activations=activations("analytic"),
         parameter_kinds=("gaussian", "structured", "degenerate", "integers"),
@@ -49,6 +50,7 @@ def _tame() -> st.SearchStrategy[Specimen]:
         wide=True,
         max_width=5,
     )
+    return layers | graph_specimens(duplicates=("group",))
 
 
 @holds_for(_tame)

@@ -9,6 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from verifier.fuzz import oracle
+from verifier.fuzz.graph_strategies import RATIONAL, graph_specimens
+from verifier.fuzz.node_values import Undefined
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import activations, datasets, specimens
@@ -32,11 +34,17 @@ def engine_of(specimen: Specimen) -> Engine:
 
 
 def _exact_specimens() -> st.SearchStrategy[Specimen]:
-    return specimens(
+    layers = specimens(
         data=EXACT_DATA,
         activations=activations("rational"),
         parameter_kinds=("integers", "degenerate", "structured", "gaussian"),
     )
+    return layers | graph_specimens(nodes=RATIONAL, activations=activations("rational"), sugar=False)
+
+
+def any_specimens() -> st.SearchStrategy[Specimen]:
+    """Networks of layers, and any graphs."""
+    return specimens() | graph_specimens()
 
 
 @holds_for(_exact_specimens)
@@ -50,7 +58,7 @@ def exact_rank(specimen: Specimen) -> str:
     return f"{found.verdict}, full" if rank == found.samples else f"{found.verdict}, deficient"
 
 
-@holds_for(specimens)
+@holds_for(any_specimens)
 def high_precision_rank(specimen: Specimen) -> str:
     """PROVED means sigma_N at 200 digits at least the stated bound; REFUTED, that all beyond the bound vanish."""
     inputs = specimen.data.inputs
@@ -75,6 +83,25 @@ def high_precision_rank(specimen: Specimen) -> str:
                     {"rank": "PROVED"},
                 )
     return str(found.verdict)
+
+
+def _undefined() -> st.SearchStrategy[Specimen]:
+    """Roots of what may be 0 or negative, by which something is divided."""
+    kinds = ("inverse-root", "normalise", "scale", "add", "multiply", "map", "affine")
+    return graph_specimens(nodes=kinds, parameter_kinds=("integers",), sugar=False)
+
+
+@holds_for(_undefined)
+def nothing_is_proved_where_psi_is_undefined(specimen: Specimen) -> str:
+    """Where a node has no value at U (1/sqrt of what is not above 0), nothing is claimed of Psi(U)."""
+    try:
+        oracle.approx_features_to(specimen.network, specimen.u, specimen.data.inputs)
+    except Undefined:
+        found = specimen.prove(engine=engine_of(specimen))
+        if found.rank.verdict is not Verdict.UNDECIDED or not found.builder.empty:
+            raise Falsified(f"rank {found.rank.verdict} ({found.rank.reason}), but Psi(U) is undefined") from None
+        return "undefined"
+    return "defined"
 
 
 def _compare(found: RankResult, rank: int, how: str) -> None:
@@ -155,11 +182,12 @@ def with_more_units(specimen: Specimen, count: int) -> Specimen:
 
 
 def _moderate() -> st.SearchStrategy[Specimen]:
-    return specimens(
+    layers = specimens(
         data=datasets(max_samples=5, kinds=("integers", "dyadic", "floats", "duplicates")),
         parameter_kinds=("gaussian", "integers", "structured"),
         max_width=5,
     )
+    return layers | graph_specimens()
 
 
 @holds_for(_moderate)

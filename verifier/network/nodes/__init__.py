@@ -1,4 +1,15 @@
-"""Node kinds, one class each: what a network is a straight-line programme of."""
+"""Node kinds, one class each: what a network is a straight-line programme of.
+
+Examples
+--------
+>>> from verifier import Builder, Network, activation, nodes
+>>> build = Builder((3,))
+>>> hidden = build.map(build.affine([0], 3, "hidden"), activation("tanh"))
+>>> build.feature(build.add(nodes.Add((0, hidden))))
+>>> network = Network.of(build.nodes, build.features)
+>>> [node.kind for node in network.nodes]
+['input', 'parameter', 'parameter', 'affine', 'map', 'add']
+"""
 
 from __future__ import annotations
 

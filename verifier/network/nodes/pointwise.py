@@ -19,7 +19,7 @@ class Map(Node):
 
     kind: ClassVar[str] = "map"
 
-    sigma: Activation = None  # type: ignore[assignment]  # a field after one with a default; `make` gives it
+    sigma: Activation
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
         """As what it reads."""

@@ -13,7 +13,7 @@ class W0(Claim, frozen=True, tag="W0"):
     name: ClassVar[str] = "full rank at almost every U"
     needs_weights: ClassVar[bool] = False
     meaning: ClassVar[str] = (
-        "full rank almost everywhere (W0): all activations are real analytic, so, with the full rank also claimed, "
+        "full rank almost everywhere (W0): the features are real analytic in U, so, with the full rank also claimed, "
         "{{U : rank Psi(U) < N}} is closed and has measure zero, and every local valley of every convex finite loss of "
         "Psi V reaches the infimum. In the paper: Lemma 3.2 and Theorem 3.4(2), for this network and these data."
     )

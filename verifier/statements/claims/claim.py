@@ -16,6 +16,8 @@ MAX_EXPONENT = 200_000
 """Of a dyadic in the format: within it a reader can print the number."""
 MAX_TERM_EXPONENT = 20_000
 """Of a term of an exact array in the format."""
+MAX_AXES = 8
+"""Of an array in the format."""
 
 Direction = Literal["lower", "upper", "below one", "exact"]
 
@@ -58,7 +60,7 @@ class Term(Struct, frozen=True, forbid_unknown_fields=True):
 class ArrayRef(Struct, frozen=True, forbid_unknown_fields=True):
     """An exact array: the sum of its terms, exactly."""
 
-    shape: Annotated[tuple[Positive, ...], Meta(min_length=1, max_length=4)]
+    shape: Annotated[tuple[Positive, ...], Meta(min_length=1, max_length=MAX_AXES)]
     terms: Annotated[tuple[Term, ...], Meta(min_length=1, max_length=160)]
 
 
@@ -74,15 +76,14 @@ class Interval(Struct, frozen=True, forbid_unknown_fields=True):
         return cls(Number.of(bounds[0]), Number.of(bounds[1]))
 
 
-class MovedLayer(Struct, frozen=True, forbid_unknown_fields=True):
-    """Other weights and biases of one layer."""
+class MovedParameter(Struct, frozen=True, forbid_unknown_fields=True):
+    """Other values of one free parameter."""
 
-    layer: Count
-    weight: ArrayRef
-    bias: ArrayRef
+    node: Count
+    values: ArrayRef
 
 
-Point = Annotated[tuple[MovedLayer, ...], Meta(min_length=1, max_length=10_000, description="another U")]
+Point = Annotated[tuple[MovedParameter, ...], Meta(min_length=1, max_length=10_000, description="another U")]
 
 
 class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="label"):

@@ -10,24 +10,24 @@ from verifier.statements.claims.claim import ArrayRef, Computed, Count, Exact, L
 
 CONSTRUCTION = (
     "rank Psi(U*) = N = {samples} by construction, sigma_N(Psi(U*)) >= {sigma_lower} (q <= {q}), whatever the "
-    "parameters of the units are that the claim does not name"
+    "parameters are that the claim does not name"
 )
 WITHIN = {"W radius": "the same at every U within {radius} of U* in each parameter"}
 
 
 class ChainUnit(Struct, frozen=True, forbid_unknown_fields=True):
-    """A unit that carries an increasing function of ``<a, x>`` one layer up (W3)."""
+    """A unit of a node that carries an increasing function of ``<a, x>`` one layer up (W3)."""
 
-    layer: Count
+    node: Count
     unit: Count
     weight: Exact
     bias: Exact
 
 
 class Block(Struct, frozen=True, forbid_unknown_fields=True):
-    """Units of one layer with thresholds between consecutive samples, above ``links`` of the chain."""
+    """Units of one node with thresholds between consecutive samples, above ``links`` of the chain."""
 
-    layer: Count
+    node: Count
     links: Annotated[int, Meta(ge=0, le=1000)]
     weight: Exact
     units: TensorName

@@ -1,0 +1,135 @@
+r"""Products of two tensors and attention in binary64.
+
+**Products.** With rows a of A, columns b of B, k long, and errors within r_a, r_b of them in the 2-norm,
+
+.. math:: |\delta \langle a, b\rangle| \le r_a \|b\| + (\|a\| + r_a) r_b + \gamma_{k+2} \|a\| \|b\| + 2^{-960} ,
+
+and over a line of the result the same with ``||B||_F`` and ``(sum r_b^2)^(1/2)`` for ``||b||`` and ``r_b``.
+
+**Attention.** ``o = sum_j P_j v_j``, P the softmax of ``s_j = c <q, k_j>``. P does not change if one vector is
+subtracted from all k_j: with their mean, ``||k_j||`` and so the influence of q's error is small. Let exact scores be
+within r_j <= R of those that the computed powers stand for (`fused.exponentials`), v_j within ``rho_j``. On the
+straight way from one to the other ``P_j(t) <= e^{2R} P_j`` and ``P_j' = P_j (d_j - sum_k P_k d_k)``, so that for any
+fixed vector, such as o, ``sum P_j' v_j = sum P_j (d_j - mean d)(v_j - o)`` and by Cauchy and Schwarz
+
+.. math:: \|\delta o\| \le e^{2R} \Bigl( \sum_j P_j \rho_j
+    + \bigl(\sum_j P_j r_j^2\bigr)^{1/2} \bigl(\sum_j P_j \|v_j\|^2 - \|o\|^2\bigr)^{1/2} \Bigr)
+    + \gamma_{2s+8} \sum_j P_j \|v_j\| ,
+
+the last term for the roundings of the quotients and of the product over s terms.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verifier.balls.binary64.backend import Array
+from verifier.balls.binary64.bounds import TINY, U, gamma, upper
+from verifier.balls.binary64.enclosed import Enclosed, aligned, bound_of_norm, two_norm
+from verifier.balls.binary64.fused import exponentials, largest_move
+
+if TYPE_CHECKING:
+    from verifier.balls.binary64.graph_arithmetic import FloatBalls
+
+
+def contract(ops: FloatBalls, a: Enclosed, b: Enclosed, *, transposed: bool) -> Enclosed:
+    """Enclose matrix products over the last two axes.
+
+    Guarantee: see the module; one bound per entry if b is transposed or nothing depends on samples, else norms over the
+    last axis.
+    """
+    xp = ops.xp
+    axes = max(len(a.shape), len(b.shape))
+    left, right = aligned(xp, a.mid, axes), aligned(xp, b.mid, axes)
+    inner, other = axes - 1, axes - 1 if transposed else axes - 2
+    mid = product(ops, left, turned(xp, right) if transposed else right)
+    constant = gamma(int(left.shape[-1]) + 2)
+    na, nb = two_norm(xp, left, (inner,)), two_norm(xp, right, (other,))
+    ra, rb = _error(ops, a, axes, inner), _error(ops, b, axes, other)
+    if transposed:
+        nb, rb = turned(xp, nb), turned(xp, rb)
+    entrywise = transposed or int(mid.shape[0]) == 1
+    if not entrywise:
+        nb, rb = two_norm(xp, nb, (inner,)), two_norm(xp, rb, (inner,))
+    found = upper(ra * nb + (na + ra) * rb + constant * na * nb + TINY * int(mid.shape[-1]), 16)
+    if entrywise:
+        return ops.made(mid, found)
+    return ops.made(mid, None, found, (inner,))
+
+
+def attend(ops: FloatBalls, q: Enclosed, k: Enclosed, v: Enclosed, square: Fraction, mask: Enclosed | None) -> Enclosed:
+    """Enclose ``softmax(sqrt(square) q k^T, mask) v``; norms over the last axis.
+
+    Guarantee: see the module.
+
+    Raises
+    ------
+    NotEnclosed
+        If scores may move too far, or something overflows.
+    """
+    xp = ops.xp
+    axes = max(len(q.shape), len(k.shape), len(v.shape))
+    inner = axes - 1
+    scale = math.sqrt(float(square))
+    left, keys, values = (aligned(xp, value.mid, axes) for value in (q, k, v))
+    centred = keys - xp.mean(keys, axis=-2, keepdims=True)
+    scores = product(ops, left, turned(xp, centred)) * scale
+    nq, nk = two_norm(xp, left, (inner,)), turned(xp, two_norm(xp, centred, (inner,)))
+    rq, rk = _error(ops, q, axes, inner), turned(xp, _error(ops, k, axes, inner)) + 1.01 * U * nk
+    constant = gamma(int(left.shape[-1]) + 8)
+    moved = scale * upper(rq * nk + (nq + rq) * rk + constant * nq * nk, 24) + TINY
+    powers, own, allowed = exponentials(ops, scores, mask)
+    moved = upper(moved + own, 4)
+    growth = math.exp(2.0 * largest_move(ops, moved, allowed)) * (1.0 + 2.0**-40)
+    p = powers / xp.sum(powers, axis=-1, keepdims=True)
+    mid = product(ops, p, values)
+    weight, s = p + TINY, int(p.shape[-1])  # what underflowed counts
+    if allowed is not None:
+        zero = xp.zeros_like(weight)
+        weight, moved = xp.where(allowed, weight, zero), xp.where(allowed, moved, zero)
+    nv, rv = (turned(xp, part) for part in (two_norm(xp, values, (inner,)), _error(ops, v, axes, inner)))
+    means = [upper(xp.sum(weight * part, axis=-1, keepdims=True), 2 * s + 16)
+             for part in (rv, moved * moved, nv, nv * nv)]  # fmt: skip
+    radius, squares, size, second = means
+    rounding = gamma(2 * s + 8) * size
+    norm = xp.sqrt(xp.sum(mid * mid, axis=-1, keepdims=True)) * (1.0 - 8.0 * (int(mid.shape[-1]) + 16) * U)
+    least = xp.maximum(norm - upper(rounding, 2), xp.asarray(0.0, dtype=xp.float64)) * (1.0 - 8.0 * U)
+    variance = xp.maximum(second - least * least, xp.asarray(0.0, dtype=xp.float64))
+    spread = upper(xp.sqrt(upper(variance, 4) + TINY), 4)
+    found = growth * (radius + xp.sqrt(squares + TINY) * spread) + rounding + TINY * s * xp.max(nv + rv)
+    return ops.made(mid, None, upper(found, 2 * s + 16), (inner,))
+
+
+def product(ops: FloatBalls, a: Array, b: Array) -> Array:
+    """``a b`` over the last two axes, of arrays with as many axes each; the others broadcast.
+
+    Guarantee: that of `Backend.matmul`, for every matrix.
+    """
+    xp, (n, k), m = ops.xp, a.shape[-2:], b.shape[-1]
+    if math.prod(int(size) for size in b.shape[:-2]) == 1:
+        flat = ops.backend.matmul(xp.reshape(a, (-1, k)), xp.reshape(b, (k, m)), ops.record)
+        return xp.reshape(flat, (*a.shape[:-1], m))
+    lead = np.broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2]))
+    left = xp.reshape(xp.broadcast_to(a, (*lead, n, k)), (-1, n, k))
+    right = xp.reshape(xp.broadcast_to(b, (*lead, k, m)), (-1, k, m))
+    return xp.reshape(ops.backend.matmul_stack(left, right, ops.record), (*lead, n, m))
+
+
+def turned(xp: Array, values: Array) -> Array:
+    """The last two axes exchanged."""
+    order = list(range(values.ndim))
+    order[-1], order[-2] = order[-2], order[-1]
+    return xp.permute_dims(values, tuple(order))
+
+
+def _error(ops: FloatBalls, value: Enclosed, axes: int, over: int) -> Array:
+    """The bound of the error's 2-norm over an axis of the value, given ``axes`` axes."""
+    lead = axes - len(value.shape)
+    found = bound_of_norm(ops.xp, value, value.shape, (over - lead,))
+    if isinstance(found, float):
+        return ops.xp.zeros((1,) * (axes + 1), dtype=ops.xp.float64)
+    return aligned(ops.xp, found, axes)

@@ -1,0 +1,176 @@
+r"""Normalisation, softmax and reciprocal roots in binary64, each as one rule.
+
+**Normalisation.** ``f(y) = y / s(y)``, ``s(y)^2 = ||y||^2 / n + epsilon``, is applied to y = x, or to y = Px, x minus
+its mean. The Jacobian of f, ``(I - y y^T / (n s^2)) / s``, is symmetric with eigenvalues ``1/s`` and ``epsilon / s^3``,
+all in [0, 1/s]; so for z with ``||y - z|| <= rho``
+
+.. math:: \|f(y) - f(z)\|_2 \le \rho / s_-, \qquad s_-^2 = \max(0, \|z\| - \rho)^2 / n + \epsilon .
+
+The computed z = fl(x - m), m = fl(mean x), is off by ``u |z| (1 + 2u)`` from ``x - m``, whose projection is that of x,
+and ``||Pz - z|| = |sum z| / sqrt(n)``: so ``rho = ||dx|| + |sum z| / sqrt(n) + (gamma_n + 1.01 u) ||z||`` with the
+computed sum, whatever m is. Of ``w = fl(z / sqrt(v))``, ``v = fl(sum z^2 / n + epsilon)``, all terms of v are
+non-negative: its relative error is below ``gamma_{n+8}`` if v is not tiny, half of it reaches w, and ``||f|| <=
+sqrt(n)``: ``||w - f(z)|| <= gamma_{n+11} sqrt(n)`` and underflow.
+
+**Softmax.** ``p_j = m_j e^{x_j} / sum m_k e^{x_k}`` does not change if a number is subtracted from all x_j: with the
+largest no exponential overflows. If x moves by d with ``|d_j| <= r_j <= R``, then on the way ``p_j(t) <= e^{2R} p_j``
+and ``p_j' = p_j (d_j - sum p_k d_k)``, so p_j moves by at most ``e^{4R} p_j (r_j + sum p_k r_k)``. What rounding does
+to an exponent or multiplies an exponential with is part of d.
+
+**Reciprocal roots.** ``t^(-1/2)`` is convex and decreasing, so for ``t >= l > 0``, ``|t - v| <= r``, ``l = v - r``:
+``|t^(-1/2) - v^(-1/2)| <= r / (2 l^(3/2))``; IEEE root and division round by u each.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from verifier.balls.binary64 import elementary
+from verifier.balls.binary64.backend import Array, NotEnclosed
+from verifier.balls.binary64.bounds import TINY, U, gamma, upper
+from verifier.balls.binary64.enclosed import Enclosed, aligned, bound_of_entries, bound_of_norm
+
+if TYPE_CHECKING:
+    from verifier.balls.binary64.graph_arithmetic import FloatBalls
+
+SMALLEST = 1e-200
+"""Sums below are left to Arb: underflow could matter."""
+
+LARGEST_EPSILON = 2**900
+
+LARGEST_MOVE = 30.0
+"""Scores that may move further are not worth enclosing."""
+
+
+def normalise(ops: FloatBalls, x: Enclosed, epsilon: Fraction, *, centre: bool) -> Enclosed:
+    """Enclose ``(x - c) / sqrt(mean (x - c)^2 + epsilon)`` over the last axis; norms over it.
+
+    Guarantee: see the module.
+
+    Raises
+    ------
+    NotEnclosed
+        If a radius is as large as the result can be, or the root may be that of 0.
+    """
+    xp, n, last = ops.xp, x.shape[-1], len(x.shape) - 1
+    number = _moderate(epsilon)
+    low = number * (1.0 - 4.0 * U)
+    z = x.mid
+    moved = bound_of_norm(xp, x, x.shape, (last,))
+    if centre and n == 1:  # a number minus itself
+        z, moved = xp.zeros_like(z), 0.0
+    elif centre:
+        z = z - xp.mean(z, axis=-1, keepdims=True)
+    q = xp.sum(z * z, axis=-1, keepdims=True)
+    size = xp.sqrt(q + TINY)
+    if centre and n > 1:
+        left = xp.abs(xp.sum(z, axis=-1, keepdims=True)) * (1.0 / math.sqrt(n))
+        moved = upper(moved + left + (gamma(n) + 1.01 * U) * upper(size, n), 16)
+    v = q * (1.0 / n) + number
+    if not bool(xp.all(v > SMALLEST)) or not ops.backend.all_finite(v):
+        raise NotEnclosed("normalise: the variance is 0 or overflows")
+    w = z / xp.sqrt(v)
+    zero = xp.asarray(0.0, dtype=xp.float64)
+    least = xp.maximum(xp.sqrt(q) * (1.0 - 8.0 * (n + 16) * U) - moved, zero)
+    slowest = xp.sqrt(least * least * (1.0 / n) + low) * (1.0 - 32.0 * U)
+    if not bool(xp.all(slowest > math.sqrt(SMALLEST))):
+        raise NotEnclosed("normalise: the variance may be 0")
+    norm = upper(moved / slowest + gamma(n + 11) * math.sqrt(n) + TINY * n, 16)
+    if not bool(xp.all(norm < math.sqrt(n))):
+        raise NotEnclosed("normalise: the radius is as large as the value")
+    return ops.made(w, None, norm, (last,))
+
+
+def inverse_root(ops: FloatBalls, x: Enclosed, epsilon: Fraction) -> Enclosed:
+    """Enclose ``1 / sqrt(x + epsilon)`` entry by entry.
+
+    Guarantee: see the module.
+
+    Raises
+    ------
+    NotEnclosed
+        If ``x + epsilon`` may be 0, or is out of range.
+    """
+    xp, number = ops.xp, _moderate(epsilon)
+    v = x.mid + number
+    moved = upper(bound_of_entries(xp, x, len(x.shape)) + 1.01 * U * number + 1.01 * U * xp.abs(v), 8)
+    least = (v - moved) * (1.0 - 4.0 * U)
+    if not bool(xp.all(least > SMALLEST)) or not ops.backend.all_finite(v):
+        raise NotEnclosed("inverse-root: what the root is taken of may be 0 or overflows")
+    root = 1.0 / xp.sqrt(v)
+    each = upper(moved / (2.0 * least * xp.sqrt(least)) * (1.0 + 16.0 * U) + 3.0 * U * root, 16)
+    return ops.made(root, each)
+
+
+def exponentials(ops: FloatBalls, scores: Array, mask: Enclosed | None) -> tuple[Array, Array, Array | None]:
+    """``m_j exp(x_j - max)`` over the last axis, and how far rounding moves the exponents that they stand for.
+
+    Returns
+    -------
+    (powers, moved, allowed)
+        Guarantee: ``powers_j = m_j exp(x_j - c + e_j)`` with a number c for each line and ``|e_j| <= moved_j``, but for
+        an error below 2^-1000 where ``x_j - c < -700``; at least one of the powers of a line is at least 0.99.
+    """
+    xp = ops.xp
+    allowed = None
+    if mask is not None:
+        if not mask.exact:
+            raise NotEnclosed("softmax: a mask that is not exact")
+        allowed = xp.broadcast_to(aligned(xp, mask.mid, scores.ndim - 1) > 0.5, scores.shape)
+        if not bool(xp.all(xp.any(allowed, axis=-1))):
+            raise NotEnclosed("softmax: a mask hides all entries of a line")
+    if not ops.backend.all_finite(scores):
+        raise NotEnclosed("softmax: a score overflows binary64")
+    if allowed is None:
+        below = scores - xp.max(scores, axis=-1, keepdims=True)
+    else:
+        hidden = xp.full(scores.shape, -math.inf, dtype=xp.float64)
+        top = xp.max(xp.where(allowed, scores, hidden), axis=-1, keepdims=True)
+        below = xp.where(allowed, scores - top, xp.zeros_like(scores))
+    powers = ops.backend.mapped(lambda t: elementary.exp(xp, t), below)
+    if allowed is not None:
+        powers = xp.where(allowed, powers, xp.zeros_like(powers))
+    return powers, upper(U * xp.abs(below) * 1.01 + (elementary.EXP_ULPS + 0.01) * U, 2), allowed
+
+
+def softmax(ops: FloatBalls, x: Enclosed, mask: Enclosed | None) -> Enclosed:
+    """Enclose a softmax over the last axis, one bound per entry.
+
+    Guarantee: see the module.
+
+    Raises
+    ------
+    NotEnclosed
+        If scores may move by more than `LARGEST_MOVE`, or a mask is not exact.
+    """
+    xp, count = ops.xp, x.shape[-1]
+    powers, own, allowed = exponentials(ops, x.mid, mask)
+    moved = own + bound_of_entries(xp, x, len(x.shape))
+    most = largest_move(ops, moved, allowed)
+    total = xp.sum(powers, axis=-1, keepdims=True)
+    p = powers / total
+    line = xp.sum(p * moved, axis=-1, keepdims=True)
+    growth = math.exp(4.0 * most) * (1.0 + 2.0**-40)
+    each = growth * (p + TINY) * (moved + line + TINY) + gamma(count + 4) * p + TINY * (count + 4)
+    each = upper(each, count + 16)
+    if allowed is not None:
+        each = xp.where(allowed, each, xp.zeros_like(each))
+    return ops.made(p, each)
+
+
+def largest_move(ops: FloatBalls, moved: Array, allowed: Array | None) -> float:
+    """The largest move of a score that counts."""
+    counted = moved if allowed is None else ops.xp.where(allowed, moved, ops.xp.zeros_like(moved))
+    most = float(ops.xp.max(counted))
+    if not most <= LARGEST_MOVE:
+        raise NotEnclosed("softmax: the scores' radii are too large")
+    return most
+
+
+def _moderate(epsilon: Fraction) -> float:
+    """The binary64 number nearest to an epsilon, if that is one."""
+    if not epsilon < LARGEST_EPSILON:
+        raise NotEnclosed("epsilon is out of binary64's range")
+    return float(epsilon)

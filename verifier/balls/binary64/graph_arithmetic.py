@@ -1,0 +1,369 @@
+r"""The binary64 engine: what each operation on values does to midpoints and to the bounds of their errors.
+
+Roundings are those of `bounds`: ``fl(a op b)`` is off by at most ``u |fl(a op b)| (1 + 2u)``, a sum of k terms by
+``gamma_k`` of the sum of magnitudes, and underflow by less than `TINY`. Every computed bound becomes an upper bound by
+`upper`. What is not finite anywhere is not enclosed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.balls.binary64 import contraction, fused, windows
+from verifier.balls.binary64.activation import array_kernel, kernel_bounds
+from verifier.balls.binary64.backend import Array, Backend, NotEnclosed
+from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, U, gamma, inflation, upper
+from verifier.balls.binary64.elementary import LogarithmRefused
+from verifier.balls.binary64.enclosed import (
+    Axes,
+    Enclosed,
+    aligned,
+    bound_of_entries,
+    bound_of_norm,
+    feature_axes,
+    largest_over,
+    over_rows,
+    spread,
+    two_norm,
+)
+from verifier.balls.binary64.float_functions import Unsupported
+from verifier.balls.binary64.moved import cells_of
+from verifier.balls.binary64.products import Products
+from verifier.network.arithmetic import Arithmetic, Geometry, Places
+from verifier.network.windows import Shape
+from verifier.sigma.activations import Activation
+
+Bound = Array | float
+Rule = Callable[..., Bound]
+
+FACTORS = (Fraction(1, 2**900), Fraction(2**900))
+"""Exact factors outside are left to Arb."""
+
+
+@dataclass
+class Shared:
+    """What the passes over all blocks of samples have in common: the platform, its record, numbers on the device.
+
+    ``spectral`` holds bounds of ``||W||_2`` by the identity of W, which is kept with them.
+    """
+
+    backend: Backend
+    record: Products
+    parameters: Mapping[str, NDArray[np.float64]]
+    kept: dict[str, Enclosed] = field(default_factory=dict)
+    constants: dict[int, tuple[NDArray[np.float64], Enclosed]] = field(default_factory=dict)
+    spectral: dict[tuple[int, int], tuple[Array, float]] = field(default_factory=dict)
+
+
+class FloatBalls(Arithmetic[Enclosed]):
+    """Enclosures in binary64 of all nodes' values on some samples.
+
+    Guarantee: if the midpoints and bounds of what an operation reads enclose exact values, those of its result enclose
+    the exact result; an operation that returns has finite midpoints and bounds.
+
+    Parameters
+    ----------
+    shared : Shared
+        Platform and parameters.
+    inputs : (n, d) float64
+        The samples, exact.
+    """
+
+    def __init__(self, shared: Shared, inputs: NDArray[np.float64]) -> None:
+        """Keep the numbers."""
+        self.shared, self.inputs = shared, inputs
+        self.backend, self.xp, self.record = shared.backend, shared.backend.xp, shared.record
+
+    def shape(self, value: Enclosed) -> Shape:
+        """Without the samples' axis."""
+        return value.shape
+
+    def input(self, shape: Shape) -> Enclosed:
+        """The samples; what is below binary64's normal numbers becomes 0."""
+        return self._given(self.inputs.reshape(len(self.inputs), *shape))
+
+    def parameter(self, name: str, shape: Shape) -> Enclosed:
+        """A part of U, one row; refused if it holds a subnormal number."""
+        if name not in self.shared.kept:
+            value = self.shared.parameters[name]
+            if bool(((np.abs(value) < SMALLEST_NORMAL) & (value != 0.0)).any()):
+                raise NotEnclosed(f"{name} holds subnormal numbers")
+            self.shared.kept[name] = self._given(value.reshape(1, *shape))
+        return self.shared.kept[name]
+
+    def constant(self, values: NDArray[np.float64]) -> Enclosed:
+        """Fixed numbers, one row; what is below binary64's normal numbers becomes 0."""
+        known = self.shared.constants.get(id(values))
+        if known is None or known[0] is not values:
+            known = self.shared.constants[id(values)] = values, self._given(values[None])
+        return known[1]
+
+    def _given(self, values: NDArray[np.float64]) -> Enclosed:
+        tiny = np.abs(values) < SMALLEST_NORMAL
+        if not bool((tiny & (values != 0.0)).any()):
+            return Enclosed(self.backend.asarray(values))
+        lost = self.backend.asarray(np.full((1,) * values.ndim, SMALLEST_NORMAL))
+        return Enclosed(self.backend.asarray(np.where(tiny, 0.0, values)), lost)
+
+    def made(self, mid: Array, each: Bound | None, norm: Bound | None = None, axes: Axes = ()) -> Enclosed:
+        """A result, if all of it is finite."""
+        xp, shape = self.xp, tuple(int(n) for n in mid.shape[1:])
+        if isinstance(each, float):
+            each = xp.full((1,) * mid.ndim, each, dtype=xp.float64)
+        if norm is not None:
+            norm = spread(xp, norm, shape, axes)
+        for part in (mid, each, norm):
+            if part is not None and not self.backend.all_finite(part):
+                raise NotEnclosed("a value or its radius overflows binary64")
+        return Enclosed(mid, each, norm)
+
+    def affine(
+        self, geometry: Geometry, sources: Sequence[Enclosed], weight: Enclosed, bias: Enclosed | None
+    ) -> Enclosed:
+        """See `windows`."""
+        return windows.affine(self, geometry, sources, weight, bias)
+
+    def map(self, x: Enclosed, sigma: Activation) -> Enclosed:
+        """The kernel's values; errors grow by the Lipschitz constant L on the range of all entries, plus the kernel's.
+
+        Guarantee: ``|sigma(x) - kernel(mid)| <= L |x - mid| + e`` (`kernel_bounds`), so each bound becomes ``L bound +
+        e``, a norm over k entries ``L norm + e sqrt(k)``.
+        """
+        xp = self.xp
+        low, high = float(xp.min(x.mid)), float(xp.max(x.mid))
+        most = min([float(xp.max(bound)) for bound in (x.each, x.norm) if bound is not None], default=0.0)
+        if not (-1e300 < low <= high < 1e300 and most < 1e300):
+            raise NotEnclosed("a pre-activation overflows binary64")
+        room = most * inflation(4) + 1e-300
+        try:
+            found = kernel_bounds(sigma, (low - room) - abs(low) * 1e-15, (high + room) + abs(high) * 1e-15)
+            mid = self.backend.mapped(array_kernel(sigma, xp), x.mid)
+        except (Unsupported, LogarithmRefused) as error:
+            raise NotEnclosed(f"{sigma.name}: {error}") from None
+        each = found.error if x.exact else None if x.each is None else upper(found.lipschitz * x.each + found.error, 4)
+        if x.norm is None:
+            return self.made(mid, each)
+        axes = short_axes(x.norm)
+        own = found.error * math.sqrt(math.prod(x.shape[k] for k in axes))
+        return self.made(mid, each, upper(found.lipschitz * x.norm + own, 8), axes)
+
+    def add(self, a: Enclosed, b: Enclosed) -> Enclosed:
+        """Errors add; the sum is off by u of itself."""
+        x, y = self._together(a, b)
+        return self.entrywise(x + y, (a, b), lambda largest, da, db: da + db, U)
+
+    def multiply(self, a: Enclosed, b: Enclosed) -> Enclosed:
+        r"""``ab - AB = da B + A db + da db``, so ``||da B|| <= ||da|| max |B|`` over the axes of the norm."""
+        x, y = self._together(a, b)
+
+        def rule(largest: Rule, da: Bound, db: Bound) -> Bound:
+            return da * largest(y) + (largest(x) + da) * db
+
+        return self.entrywise(x * y, (a, b), rule, U)
+
+    def gate(self, z: Enclosed, a: Enclosed, b: Enclosed) -> Enclosed:
+        r"""``(1 - z) a + z b``: with errors dz, da, db it moves by ``(1 - Z) da + Z db + dz (B - A) + dz (db - da)``.
+
+        The four roundings and the sum's are below ``gamma_4 (|1 - Z| |A| + |Z| |B|)``; see `entrywise`.
+        """
+        xp = self.xp
+        shape = np.broadcast_shapes(z.shape, a.shape, b.shape)
+        Z, A, B = (aligned(xp, value.mid, len(shape)) for value in (z, a, b))
+        kept = 1.0 - Z
+        left, right = kept * A, Z * B
+
+        def rule(largest: Rule, dz: Bound, da: Bound, db: Bound) -> Bound:
+            return largest(kept) * da * (1.0 + 4.0 * U) + largest(Z) * db + dz * (largest(B - A) * 1.001 + da + db)
+
+        return self.entrywise(left + right, (z, a, b), rule, gamma(5), xp.abs(left) + xp.abs(right))
+
+    def _together(self, a: Enclosed, b: Enclosed) -> tuple[Array, Array]:
+        axes = max(a.mid.ndim, b.mid.ndim) - 1
+        return aligned(self.xp, a.mid, axes), aligned(self.xp, b.mid, axes)
+
+    def entrywise(
+        self, mid: Array, values: Sequence[Enclosed], rule: Rule, slack: float, size: Array | None = None
+    ) -> Enclosed:
+        """A result that is computed entry by entry.
+
+        Parameters
+        ----------
+        mid : ndarray
+            The midpoints, rounded: off by at most ``slack size + TINY`` (``size``: by default their magnitudes).
+        values : sequence of Enclosed
+            What it is computed from.
+        rule : callable
+            Of a function ``largest`` that bounds the entries of an array, and of the bounds of the values' errors. It
+            must bound the result's error both if bounds and sizes are those of single entries, and if bounds are
+            2-norms over some axes and sizes are the largest over them.
+
+        Returns
+        -------
+        Enclosed
+            Norms if a value has norms, over the axes that these share; one bound per entry for all samples if all
+            values have such bounds, or nobody has norms.
+        """
+        xp, shape = self.xp, tuple(int(n) for n in mid.shape[1:])
+        size = xp.abs(mid) if size is None else size
+        by_norm, common = any(v.norm is not None for v in values), all(v.common for v in values)
+        each: Bound | None = None
+        norm: Bound | None = None
+        axes: Axes = ()
+        if common or not by_norm:
+            known = [0.0 if value.each is None else aligned(xp, value.each, len(shape)) for value in values]
+            found = rule(lambda x: over_rows(xp, xp.abs(x)) if common else xp.abs(x), *known)
+            each = upper(found + slack * (over_rows(xp, size) if common else size), 16)
+        if by_norm:
+            axes = feature_axes(values, shape)
+            found = rule(lambda x: largest_over(xp, x, axes), *(bound_of_norm(xp, v, shape, axes) for v in values))
+            own = slack * two_norm(xp, size, axes) + TINY * math.prod(shape)
+            norm = upper(found + own, 16)
+        return self.made(mid, each, norm, axes)
+
+    def scale(self, x: Enclosed, factor: Fraction, *, root: bool = False) -> Enclosed:
+        """Errors are multiplied; the factor's rounding and the product's are below ``gamma_4``, none if it is +-2^k."""
+        if not FACTORS[0] < abs(factor) < FACTORS[1]:
+            raise NotEnclosed("a factor outside binary64's range")
+        number = math.sqrt(float(factor)) if root else float(factor)
+        mid = x.mid * number
+        exact = Fraction(number) ** (2 if root else 1) == factor and math.frexp(abs(number))[0] == 0.5
+        if exact and number in (1.0, -1.0):
+            return Enclosed(mid, x.each, x.norm)
+        slack, most = (0.0 if exact else gamma(4)), abs(number) * (1.0 + 4.0 * U)
+        return self.entrywise(mid, (x,), lambda largest, dx: most * dx, slack)
+
+    def flushed(self, x: Enclosed) -> Enclosed:
+        """Without subnormal midpoints: adding and subtracting 2^-960 moves a number by less than 2^-1011."""
+        return self.entrywise((x.mid + TINY) - TINY, (x,), lambda largest, dx: dx, 0.0)
+
+    def gather(self, sources: Sequence[Enclosed], places: Places) -> Enclosed:
+        """Entries take their bounds with them; norms as `moved` says."""
+        xp = self.xp
+        rows = max(int(v.mid.shape[0]) for v in sources)
+        mid = self.taken([self.flat(v.mid, rows) for v in sources], places)
+        if all(v.exact for v in sources):
+            return Enclosed(mid)
+        each = norm = None
+        axes: Axes = ()
+        if all(v.exact or v.each is not None for v in sources):
+            bounds = [xp.zeros((1,) * v.mid.ndim, dtype=xp.float64) if v.each is None else v.each for v in sources]
+            bounds = [xp.broadcast_to(b, (b.shape[0], *v.shape)) for b, v in zip(bounds, sources, strict=True)]
+            most = max(int(b.shape[0]) for b in bounds)
+            parts = [self.flat(b, most) for b in bounds]
+            each = self.taken(parts, places)
+        if any(v.norm is not None for v in sources):
+            bounds = [self.cells(v) for v in sources]
+            most = max(int(b.shape[0]) for b in bounds)
+            cells = cells_of([tuple(b.shape[1:]) for b in bounds], [v.shape for v in sources], places)
+            axes = cells.axes
+            joined = [self.flat(b, most) for b in bounds]
+            norm = cells.norms(xp, joined[0] if len(joined) == 1 else xp.concat(joined, axis=1))
+        return self.made(mid, each, norm, axes)
+
+    def cells(self, value: Enclosed) -> Array:
+        """The norms of a value; what has none has one bound for each entry, or is one exact cell."""
+        xp = self.xp
+        if value.norm is not None:
+            return value.norm
+        if value.each is None:
+            return xp.zeros((1,) * value.mid.ndim, dtype=xp.float64)
+        return xp.broadcast_to(value.each, (value.each.shape[0], *value.shape))
+
+    def flat(self, values: Array, rows: int) -> Array:
+        """One row of entries for each sample, ``(rows, entries)``."""
+        found = self.xp.reshape(values, (values.shape[0], math.prod(int(n) for n in values.shape[1:])))
+        return found if int(found.shape[0]) == rows else self.xp.broadcast_to(found, (rows, found.shape[1]))
+
+    def taken(self, parts: Sequence[Array], places: Places) -> Array:
+        """Entries of flat parts side by side, ``(rows, *places.shape)``."""
+        xp = self.xp
+        row = parts[0] if len(parts) == 1 else xp.concat(list(parts), axis=1)
+        order = np.ascontiguousarray(places).ravel()
+        shape = (row.shape[0], *places.shape)
+        if order.size == int(row.shape[1]) and bool((order == np.arange(order.size)).all()):
+            return xp.reshape(row, shape)
+        return xp.reshape(xp.take(row, xp.asarray(order), axis=1), shape)
+
+    def contract(self, a: Enclosed, b: Enclosed, *, transposed: bool = False) -> Enclosed:
+        """See `contraction`."""
+        return contraction.contract(self, a, b, transposed=transposed)
+
+    def total(self, x: Enclosed) -> Enclosed:
+        """The sum of k numbers: errors add, norms of the parts too (Minkowski); ``gamma_k`` of the magnitudes.
+
+        Along an axis of a norm ``|sum d_j| <= sqrt(k) ||d||`` (Cauchy and Schwarz).
+        """
+        xp, shape, last = self.xp, x.shape, len(x.shape) - 1
+        k, lead = shape[last], shape[:last]
+        mid, sizes = xp.sum(x.mid, axis=-1), xp.sum(xp.abs(x.mid), axis=-1)
+        each = norm = None
+        axes: Axes = ()
+        if x.norm is None or x.common:
+            entry: Bound = 0.0
+            if x.each is not None:
+                entry = xp.sum(x.each, axis=-1) * (float(k) if int(x.each.shape[-1]) == 1 else 1.0)
+            each = upper(entry + gamma(k) * (over_rows(xp, sizes) if x.common else sizes), k + 4)
+        if x.norm is not None:
+            axes = tuple(axis for axis in short_axes(x.norm) if axis != last)
+            repeated = math.sqrt(k) if int(x.norm.shape[-1]) == 1 else 1.0
+            own = gamma(k) * two_norm(xp, sizes, axes) + TINY * math.prod(lead)
+            norm = upper(xp.sum(x.norm, axis=-1) * repeated + own, k + 4)
+        return self.made(mid, each, norm, axes)
+
+    def largest(self, x: Enclosed) -> Enclosed:
+        r"""``|max x_j - max y_j| <= max |x_j - y_j|``: the largest bound, and norms as for all entries together."""
+        xp, last = self.xp, len(x.shape) - 1
+        if not self.backend.all_finite(x.mid):
+            raise NotEnclosed("a value overflows binary64")
+        each = None if x.each is None else xp.max(x.each, axis=-1)
+        if x.norm is None:
+            return self.made(xp.max(x.mid, axis=-1), each)
+        axes = tuple(axis for axis in short_axes(x.norm) if axis != last)
+        whole = two_norm(xp, x.norm, (last,))
+        return self.made(xp.max(x.mid, axis=-1), each, xp.reshape(whole, whole.shape[:-1]), axes)
+
+    def inverse_root(self, x: Enclosed, epsilon: Fraction) -> Enclosed:
+        """See `fused`."""
+        return fused.inverse_root(self, x, epsilon)
+
+    def softmax(self, x: Enclosed, mask: Enclosed | None) -> Enclosed:
+        """See `fused`."""
+        return fused.softmax(self, x, mask)
+
+    def normalise(self, x: Enclosed, epsilon: Fraction, *, centre: bool) -> Enclosed:
+        """See `fused`."""
+        return fused.normalise(self, x, epsilon, centre=centre)
+
+    def attend(self, q: Enclosed, k: Enclosed, v: Enclosed, square: Fraction, mask: Enclosed | None) -> Enclosed:
+        """See `contraction`."""
+        return contraction.attend(self, q, k, v, square, mask)
+
+    def embed(self, tokens: Enclosed, table: Enclosed) -> Enclosed:
+        """Rows of the table and of its bounds."""
+        xp, backend = self.xp, self.backend
+        if not tokens.exact:
+            raise NotEnclosed("tokens that are no exact whole numbers")
+        numbers = backend.numpy(tokens.mid)
+        size, rest = table.shape[0], table.shape[1:]
+        if not bool(((numbers == np.floor(numbers)) & (numbers >= 0.0) & (numbers < size)).all()):
+            raise NotEnclosed(f"tokens that are no whole numbers from 0 to {size - 1}")
+        rows = xp.asarray(numbers.astype(np.int64).ravel())
+
+        def looked_up(values: Any) -> Array:
+            whole = xp.reshape(xp.broadcast_to(values, table.mid.shape), table.shape)
+            return xp.reshape(xp.take(whole, rows, axis=0), (*numbers.shape, *rest))
+
+        entry = bound_of_entries(xp, table, len(table.shape))
+        return Enclosed(looked_up(table.mid), None if isinstance(entry, float) else looked_up(entry))
+
+
+def short_axes(norm: Array) -> Axes:
+    """The axes of a tensor that a norm may be taken over: where it is 1 long."""
+    return tuple(k for k, n in enumerate(norm.shape[1:]) if int(n) == 1)

@@ -1,0 +1,210 @@
+"""What is known of a node's numbers for EVERY U, on all samples: defined, analytic in U, of one sign. Rule W0.
+
+Glossary: the *facts* of a node hold for all its entries, all samples of the certificate and all U in R^p. `defined`:
+every entry is a real number. `analytic`: each entry is, as a function of U, defined and real analytic on all of R^p.
+`sign`: POSITIVE (above 0), NOWHERE_NEGATIVE (at least 0), or 0 (nothing is said). `reason` says, if there is no proof,
+which node is in the way. A node that does not depend on U is one number for all U: it is analytic if it is defined.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .analytic import NOWHERE_NEGATIVE, POSITIVE, known
+from .arithmetic import Table
+from .attention import has_mask, seen_places
+from .common import precision, require
+from .features import Features
+from .moving import token_rows
+from .network import cut_blocks
+from .sentences import sentence
+from .windowed import affine_parts
+
+WHERE = {0: "R", NOWHERE_NEGATIVE: "t >= 0", POSITIVE: "t > 0"}
+DATA_BITS = 128  # working precision at which nodes that do not depend on U are evaluated to see that they are defined
+
+
+class Fact(NamedTuple):
+    """What is known of a node; see above."""
+
+    defined: bool
+    analytic: bool
+    sign: int = 0
+    reason: str = ""
+
+
+def least(signs: list[int]) -> int:
+    """Return a sign that each of these numbers has: that of products of them, of any selection, of convex means."""
+    return min(signs)
+
+
+def of_sum(signs: list[int]) -> int:
+    """Return the sign of a sum: >= 0 if every term is, > 0 if moreover one is."""
+    return max(signs) if all(signs) else 0
+
+
+def own_sign(node: Any) -> int:
+    """Return the sign of exact numbers."""
+    smallest = min(map(int, node.exact.integers.entries()))
+    return POSITIVE if smallest > 0 else NOWHERE_NEGATIVE if smallest == 0 else 0
+
+
+def affine_sign(node: Any, signs: list[int]) -> int:
+    """Return the sign of sums of products, the padding's zeros among them."""
+    parts, weight, bias = affine_parts(node)
+    product = least([signs[weight], *(signs[part] for part in parts)])
+    if node.window is not None and any(node.window.padding):
+        product = min(product, NOWHERE_NEGATIVE)
+    return product if bias is None else of_sum([product, signs[bias]])
+
+
+def multiply_sign(node: Any, signs: list[int]) -> int:
+    """Return the sign of a product; a node that is read twice is a square."""
+    counts, known_signs = Counter(node.reads), dict(zip(node.reads, signs, strict=True))
+    return least(
+        [max(known_signs[read], NOWHERE_NEGATIVE) if n % 2 == 0 else known_signs[read] for read, n in counts.items()]
+    )
+
+
+def inverse_root_sign(node: Any, signs: list[int]) -> int:
+    """Return POSITIVE if x + epsilon is proved to be above 0."""
+    return POSITIVE if signs[0] == POSITIVE or (signs[0] and node.epsilon > 0) else 0
+
+
+def pool_sign(node: Any, signs: list[int]) -> int:
+    """Return the sign of means, in which padding counts as zeros, or of maxima."""
+    return min(signs[0], NOWHERE_NEGATIVE) if any(node.padding) and node.how == "mean" else signs[0]
+
+
+SIGNS: dict[str, Callable[[Any, list[int]], int]] = {
+    "affine": affine_sign,
+    "add": lambda node, signs: of_sum(signs),
+    "multiply": multiply_sign,
+    "gate": lambda node, signs: 0,
+    "scale": lambda node, signs: signs[0] if node.factor > 0 else 0,
+    "inverse-root": inverse_root_sign,
+    "normalise": lambda node, signs: 0,
+    "softmax": lambda node, signs: NOWHERE_NEGATIVE if has_mask(node) else POSITIVE,
+    "attend": lambda node, signs: signs[2],  # means of v, with shares that add up to 1
+    "contract": lambda node, signs: least(signs),
+    "reduce": lambda node, signs: signs[0],
+    "pool": pool_sign,
+    "reshape": lambda node, signs: signs[0],
+    "permute": lambda node, signs: signs[0],
+    "take": lambda node, signs: signs[0],
+    "concatenate": lambda node, signs: least(signs),
+    "expand": lambda node, signs: signs[0],
+    "embed": lambda node, signs: signs[1],
+}
+
+
+def leaf_fact(node: Any, inputs: Any) -> Fact:
+    """Return what is known of the input, a parameter or a constant."""
+    if node.kind == "input":
+        known_inputs = inputs is not None and min(map(int, inputs.integers.entries())) >= 0
+        return Fact(True, True, NOWHERE_NEGATIVE if known_inputs else 0)
+    return Fact(True, True, own_sign(node) if node.kind == "constant" else 0)
+
+
+def own_fact(node: Any, signs: list[int]) -> Fact:
+    """Return what is known of a node if all that it reads is defined and analytic and has these signs.
+
+    Guarantee: sums, products, softmax and attention (whose denominators are sums of exponentials, one at least) are
+    analytic in what they read; so are activations that are analytic at every number of the known sign, 1 / sqrt(x +
+    epsilon) if x + epsilon > 0, and normalisation with epsilon > 0, as a mean of squares is at least 0. A maximum is
+    defined, but not analytic.
+    """
+    if node.kind == "map":
+        found, where = known(node.activation.tree, signs[0]), WHERE[signs[0]]
+        message = f"the activation {node.activation.text[:100]} is not proved to be"
+        reason = f"{message} analytic on {where}" if found.total else f"{message} defined on {where}"
+        return Fact(found.total, found.analytic, found.sign, "" if found.analytic else reason)
+    sign = SIGNS[node.kind](node, signs)
+    if node.kind == "inverse-root" and sign != POSITIVE:
+        return Fact(False, False, sign, "x + epsilon is not proved to be above 0")
+    if node.kind == "normalise" and not node.epsilon > 0:
+        return Fact(False, False, sign, "epsilon = 0: not defined where all numbers are equal")
+    if node.kind in ("reduce", "pool") and node.how == "max":
+        return Fact(True, False, sign, "a maximum is not analytic")
+    return Fact(True, True, sign)
+
+
+def fact_of(node: Any, read: list[Fact], inputs: Any) -> Fact:
+    """Return what is known of a node, from what is known of those that it reads: all must be defined, or analytic."""
+    if not read:
+        return leaf_fact(node, inputs)
+    own = own_fact(node, [fact.sign for fact in read])
+    defined = own.defined and all(fact.defined for fact in read)
+    analytic = own.analytic and all(fact.analytic for fact in read)
+    reasons = [fact.reason for fact in read if fact.reason]
+    if own.reason and (not own.defined or not reasons):
+        reasons = [f"{node.path} ({node.kind}): {own.reason}"]
+    return Fact(defined, analytic, own.sign, reasons[0] if reasons else "")
+
+
+def facts(network: Any) -> list[Fact]:
+    """Return what is known of every node, for every U.
+
+    Guarantee: as in the glossary, provided that on every sample those nodes have values that do not depend on U.
+    """
+    found: list[Fact] = []
+    for node in network.nodes:
+        fact = fact_of(node, [found[read] for read in node.reads], network.inputs)
+        found.append(fact if node.moves else Fact(defined=True, analytic=True, sign=fact.sign))
+    return found
+
+
+def chosen_by(node: Any) -> int | None:
+    """Return the node that has the mask or the tokens of this one, if there is one."""
+    return node.reads[-1] if has_mask(node) else node.reads[0] if node.kind == "embed" else None
+
+
+def needs_samples(network: Any) -> bool:
+    """Return whether something that depends on the samples and not on U must be evaluated to see that it is valid."""
+    computed = any(node.varies and not node.moves and node.reads for node in network.nodes)
+    chosen = [chosen_by(node) for node in network.nodes]
+    return computed or any(network.nodes[read].varies for read in chosen if read is not None)
+
+
+def require_values(network: Any) -> None:
+    """Guarantee: on return what does not depend on U has values on every sample; masks and tokens are valid."""
+    with precision(DATA_BITS):
+        features = Features(network, still=True)
+        if not needs_samples(network):
+            return require_chosen(network, features, features.fixed)
+        for samples in cut_blocks(network, [0] * network.samples, 1, DATA_BITS):
+            require_chosen(network, features, features.values(samples))
+
+
+def require_chosen(network: Any, features: Features, values: dict[int, Table]) -> None:
+    """Guarantee: on return all masks and tokens with these values are valid."""
+    for node in network.nodes:
+        if has_mask(node):
+            seen_places(features, node, values[node.reads[-1]])
+        if node.kind == "embed":
+            token_rows(features, node, values[node.reads[0]])
+
+
+def require_total(network: Any, label: str) -> None:
+    """Guarantee: on return every node is defined for every U, on every sample; so Psi(U) is defined for every U."""
+    require_values(network)
+    for node, fact in zip(network.nodes, facts(network), strict=True):
+        require(fact.defined, node.path, f"{label}.total", f"not proved to be defined for every U: {fact.reason}")
+
+
+def require_analytic(network: Any, label: str) -> None:
+    """Guarantee: on return every node is defined on every sample and analytic in U on R^p."""
+    require_values(network)
+    for node, fact in zip(network.nodes, facts(network), strict=True):
+        require(fact.analytic, node.path, f"{label}.analytic", f"not proved to be analytic in U: {fact.reason}")
+
+
+def check_generic(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, object]:
+    """Check a claim W0.
+
+    Guarantee: every node is real analytic in U on R^p, so Psi is, and rank Psi(U*) = N at some U*: then the zeros of
+    the analytic function det(Psi Psi^T), which is not identically zero, are closed and have measure zero.
+    """
+    require(bool(data.ranks), raw.path, "W0.rank", "needs an accepted claim of full row rank: R1, R3, W1 or W2")
+    require_analytic(network, "W0")
+    return {"statement": sentence("W0", samples=network.samples), "rank": network.samples}

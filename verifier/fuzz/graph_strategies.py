@@ -1,0 +1,494 @@
+"""Hypothesis strategies for networks that are not layers alone: graphs of every node kind, and blocks.
+
+A graph is drawn node by node, each from the nodes there are; what does not fit is left out. Parameters are shared (the
+same node read twice), computed with (masks, multiples) and frozen; all of it becomes tables of ``network.nodes``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+from hypothesis import strategies as st
+
+from verifier.errors import InputError, NetworkError
+from verifier.fuzz.node_values import RATIONAL_KINDS
+from verifier.fuzz.specimen import Specimen
+from verifier.fuzz.strategies import (
+    ParameterKind,
+    Samples,
+    any_activation,
+    class_weights,
+    datasets,
+    losses,
+    parameters,
+    starts,
+)
+from verifier.network import nodes as kinds
+from verifier.network.blocks import BLOCKS
+from verifier.network.builder import Builder
+from verifier.network.freezing import freeze
+from verifier.network.network import Array, Network
+from verifier.network.nodes import KINDS
+from verifier.run.layer_tables import build_layers
+from verifier.run.node_tables import graph_tables
+from verifier.sigma.activations import activation
+
+T = TypeVar("T")
+Shape = tuple[int, ...]
+
+MAX_ENTRIES: Final = 24
+"""Entries of a node: larger ones take the oracles too long."""
+TOKENS: Final = 3
+"""Rows of an embedding's table."""
+READING: Final = tuple(kind for kind in KINDS if kind not in ("input", "parameter", "constant"))
+"""The kinds that are drawn; leaves come with them."""
+OFTEN: Final = ("attend", "contract", "attend", "normalise", "softmax", "contract")
+"""Kinds that fit few nodes, and are tried more often."""
+RATIONAL: Final = tuple(kind for kind in READING if kind in RATIONAL_KINDS)
+"""The kinds that map rational numbers to rational numbers, if their activations do."""
+
+
+class _Drawing:
+    """A graph in the making."""
+
+    def __init__(self, draw: st.DrawFn, shape: Shape, names: st.SearchStrategy[str]) -> None:
+        self.draw, self.names = draw, names
+        self.build = Builder(shape)
+        self.pool = [0]
+
+    def shape(self, node: int) -> Shape:
+        return self.build.shapes[node]
+
+    def flag(self) -> bool:
+        return self.draw(st.booleans())
+
+    def number(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+    def one(self, values: Sequence[T]) -> T:
+        return self.draw(st.sampled_from(values))
+
+    def node(self, axes: int = 0) -> int:
+        """A node with at least so many axes."""
+        fitting = [node for node in self.pool if len(self.shape(node)) >= axes]
+        if not fitting:
+            raise NetworkError("no node has so many axes")
+        return self.one(fitting)
+
+    def parameter(self, shape: Shape) -> int:
+        """A new parameter, or one of this shape again."""
+        known = [node for node in self.build.names.values() if self.shape(node) == shape]
+        if known and self.flag():
+            return self.one(known)
+        return self.build.parameter(f"p{len(self.build.nodes)}", shape)
+
+    def dyadic(self, shape: Shape) -> int:
+        """A constant of eighths."""
+        count = math.prod(shape)
+        entries = self.draw(st.lists(st.integers(-16, 16), min_size=count, max_size=count))
+        return self.build.constant(np.array(entries, dtype=np.float64).reshape(shape) / 8.0)
+
+    def mask(self, shape: Shape) -> int:
+        """A constant of zeros and ones, at least one of them in each row."""
+        count = math.prod(shape)
+        found = np.array(self.draw(st.lists(st.integers(0, 1), min_size=count, max_size=count)), dtype=np.float64)
+        found = found.reshape(shape)
+        found[..., self.number(0, shape[-1] - 1)] = 1.0
+        return self.build.constant(found)
+
+    def partner(self, node: int) -> int:
+        """A node, parameter or constant that broadcasts to a node."""
+        alike = [other for other in self.pool if self.shape(other) == self.shape(node)]
+        if self.flag():
+            return self.one(alike)
+        shape = tuple(1 if self.number(0, 3) == 3 else n for n in self.shape(node))
+        shape = shape[self.number(0, len(shape)) :]
+        return self.parameter(shape) if self.flag() else self.dyadic(shape)
+
+    def window(self, space: Shape, groups: int = 1) -> kinds.Window:
+        kernel = tuple(self.number(1, n) for n in space)
+        padding = tuple(self.number(0, k - 1) for k in kernel)
+        stride, dilation = tuple(self.number(1, 2) for _ in space), tuple(self.number(1, 2) for _ in space)
+        return kinds.Window(kernel, stride, padding, dilation, groups)
+
+    def affine(self) -> int:
+        over = self.one(["all", "last", "window"])
+        source = self.node({"all": 0, "last": 1, "window": 2}[over])
+        sources, shape = [source], self.shape(source)
+        units, bias = self.number(1, 3), self.one([None, "tied", "per-unit"])
+        reads: kinds.Window | Literal["all", "last"] = "all"
+        if over == "window":
+            groups = 2 if shape[0] % 2 == 0 and self.flag() else 1
+            reads, units = self.window(shape[1:], groups), units * groups
+            weight = self.parameter((units, shape[0] // groups, *reads.kernel))
+        elif over == "last":
+            reads, weight = "last", self.parameter((units, shape[-1]))
+        else:
+            sources += [self.node()] if self.flag() else []
+            weight = self.parameter((units, sum(math.prod(self.shape(node)) for node in sources)))
+        if self.flag():
+            weight = self.build.add(kinds.Multiply((weight, self.mask(self.shape(weight)))))
+        plain = kinds.Affine((*sources, weight), reads, False)
+        if bias is None:
+            return self.build.add(plain)
+        out = plain.shape([self.shape(node) for node in (*sources, weight)])
+        shift = self.parameter((units,) if bias == "tied" else out)
+        return self.build.add(kinds.Affine((*sources, weight, shift), reads, True))
+
+    def map(self) -> int:
+        return self.build.map(self.node(), activation(self.draw(self.names)))
+
+    def add(self) -> int:
+        node = self.node()
+        more = (node,) if self.flag() else ()
+        return self.build.add(kinds.Add((node, self.partner(node), *more)))
+
+    def multiply(self) -> int:
+        node = self.node()
+        return self.build.add(kinds.Multiply((self.partner(node), node)))
+
+    def gate(self) -> int:
+        node = self.node()
+        return self.build.add(kinds.Gate((node, self.partner(node), self.partner(node))))
+
+    def fraction(self) -> Fraction:
+        return Fraction(self.number(1, 9), self.one([7, 8, -3]))
+
+    def scale(self) -> int:
+        return self.build.add(kinds.Scale((self.node(),), self.fraction()))
+
+    def epsilon(self) -> Fraction:
+        return self.one([Fraction(1, 4), Fraction(1, 1000), Fraction(1, 2**30), Fraction(0)])
+
+    def inverse_root(self) -> int:
+        node = self.node()
+        square = self.build.add(kinds.Multiply((node, node))) if self.number(0, 3) else node
+        return self.build.add(kinds.InverseRoot((square,), self.epsilon()))
+
+    def normalise(self) -> int:
+        return self.build.add(kinds.Normalise((self.node(1),), self.epsilon(), self.flag()))
+
+    def contract(self) -> int:
+        node = self.node(2)
+        if self.flag():
+            return self.build.add(kinds.Contract((node, node), True))
+        *_, inner = self.shape(node)
+        turned, columns = self.flag(), self.number(1, 3)
+        other = self.parameter((columns, inner) if turned else (inner, columns))
+        return self.build.add(kinds.Contract((node, other), turned))
+
+    def softmax(self) -> int:
+        node = self.node(1)
+        more = (self.mask(self.shape(node)),) if self.flag() else ()
+        return self.build.add(kinds.Softmax((node, *more)))
+
+    def attend(self) -> int:
+        node = self.node(2)
+        rows, channels = self.shape(node)[-2:]
+        parts = [node]
+        for _ in range(2):
+            if self.flag():
+                weight = self.parameter((channels, channels))
+                parts.append(self.build.add(kinds.Affine((node, weight), "last", False)))
+            else:
+                parts.append(node)
+        more = (self.mask((rows, rows)),) if self.flag() else ()
+        return self.build.add(kinds.Attend((*parts, *more), Fraction(1, self.number(1, 3))))
+
+    def reduce(self) -> int:
+        node = self.node(1)
+        axes = self.number(1, len(self.shape(node)))
+        return self.build.add(kinds.Reduce((node,), self.one(["sum", "mean", "max"]), axes))
+
+    def pool_windows(self) -> int:
+        node = self.node(2)
+        return self.build.add(kinds.Pool((node,), self.one(["mean", "max"]), self.window(self.shape(node)[1:])))
+
+    def reshape(self) -> int:
+        node = self.node()
+        shape = self.shape(node)
+        return self.build.add(kinds.Reshape((node,), (*shape[2:], math.prod(shape[:2]))))
+
+    def permute(self) -> int:
+        node = self.node()
+        axes = self.draw(st.permutations(range(len(self.shape(node)))))
+        return self.build.add(kinds.Permute((node,), tuple(axes)))
+
+    def take(self) -> int:
+        node = self.node(1)
+        axis = self.number(0, len(self.shape(node)) - 1)
+        entry = st.integers(0, self.shape(node)[axis] - 1)
+        return self.build.add(kinds.Take((node,), axis, tuple(self.draw(st.lists(entry, min_size=1, max_size=3)))))
+
+    def concatenate(self) -> int:
+        node = self.node(1)
+        alike = [other for other in self.pool if self.shape(other) == self.shape(node)]
+        axis = self.number(0, len(self.shape(node)) - 1)
+        return self.build.add(kinds.Concatenate((node, self.one(alike)), axis))
+
+    def expand(self) -> int:
+        node = self.node()
+        return self.build.add(kinds.Expand((node,), (2, *self.shape(node))))
+
+    def embed(self) -> int:
+        return self.build.add(kinds.Embed((0, self.parameter((TOKENS, 2) if self.flag() else (TOKENS,)))))
+
+
+STEPS: Final[dict[str, Callable[[_Drawing], int]]] = {
+    kind: getattr(_Drawing, {"pool": "pool_windows"}.get(kind, kind.replace("-", "_"))) for kind in READING
+}
+"""How a node of each kind is added."""
+
+
+@st.composite
+def graphs(
+    draw: st.DrawFn,
+    shape: Shape,
+    *,
+    max_nodes: int = 6,
+    min_features: int = 1,
+    nodes: Sequence[str] = READING,
+    activations: st.SearchStrategy[str] | None = None,
+    output_bias: bool | None = None,
+) -> Network:
+    """Networks of random nodes.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample.
+    max_nodes : int, optional
+        How many nodes are drawn, leaves and what belongs to them aside.
+    min_features : int, optional
+        M is brought to that by one more affine node with an activation that reads the input and the last node.
+    nodes : sequence of str, optional
+        The kinds that are drawn.
+    activations : strategy, optional
+        Default ``activations()``.
+    output_bias : bool, optional
+        Whether there is one; None: either.
+
+    Returns
+    -------
+    strategy of Network
+    """
+    names = activations if activations is not None else any_activation()
+    made = _Drawing(draw, shape, names)
+    often = [kind for kind in OFTEN if kind in nodes]
+    for kind in draw(st.lists(st.sampled_from([*nodes, *often]), min_size=1, max_size=max_nodes)):
+        before = _kept(made.build)
+        try:
+            node = STEPS[kind](made)
+        except NetworkError:  # it does not fit
+            _restore(made.build, before)
+            continue
+        if math.prod(made.shape(node)) > MAX_ENTRIES:
+            _restore(made.build, before)
+            continue
+        made.pool.append(node)
+    build, found = made.build, sorted(draw(st.sets(st.sampled_from(made.pool), min_size=1, max_size=3)))
+    for node in found:
+        build.feature(node, draw(_entries(math.prod(build.shapes[node]))))
+    bias = draw(st.booleans()) if output_bias is None else output_bias
+    count = sum(math.prod(build.shapes[f.node]) if f.entries is None else len(f.entries) for f in build.features)
+    if count + bias < min_features:
+        wide = build.affine(list(dict.fromkeys((0, made.pool[-1]))), min_features - count - bias, "wide")
+        build.feature(build.map(wide, activation(draw(names))))
+    if bias:
+        build.feature(build.constant([1.0], "output bias"))
+    return Network.of(build.nodes, build.features)
+
+
+def _entries(size: int) -> st.SearchStrategy[tuple[int, ...] | None]:
+    some = st.sets(st.integers(0, size - 1), min_size=1).map(lambda entries: tuple(sorted(entries)))
+    return st.none() | some
+
+
+def _kept(build: Builder) -> tuple[int, dict[str, int]]:
+    return len(build.nodes), dict(build.names)
+
+
+def _restore(build: Builder, before: tuple[int, dict[str, int]]) -> None:
+    """Take back the nodes that were added since."""
+    count, build.names = before
+    del build.nodes[count:], build.shapes[count:]
+
+
+@st.composite
+def blocks(
+    draw: st.DrawFn,
+    shape: Shape,
+    *,
+    max_blocks: int = 4,
+    min_features: int = 1,
+    activations: st.SearchStrategy[str] | None = None,
+    embeddings: bool = False,
+) -> tuple[dict[str, Any], ...]:
+    """Layer tables of a case file of all kinds of blocks; what does not fit is left out.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample.
+    max_blocks : int, optional
+        How many are drawn.
+    min_features : int, optional
+        A last dense layer has so many units, all of them skip units.
+    activations : strategy, optional
+        Default ``activations()``.
+    embeddings : bool, optional
+        Whether the samples are tokens, which an embedding reads.
+
+    Returns
+    -------
+    strategy of tuple of dict
+    """
+    names = activations if activations is not None else any_activation()
+    tables: list[dict[str, Any]] = []
+    known = sorted(BLOCKS) if embeddings else sorted(set(BLOCKS) - {"embedding"})
+    for kind in draw(st.lists(st.sampled_from(known), min_size=1, max_size=max_blocks)):
+        table = {"kind": kind, **draw(_fields(kind, names, len(shape)))}
+        least = BLOCKS[kind].sources[0]
+        sources: list[Any] = ["input", *range(len(tables))]
+        if least > len(sources):
+            continue
+        if kind == "embedding":
+            table["inputs"] = ["input"]
+        elif tables and (least > 1 or draw(st.booleans())):
+            table["inputs"] = draw(st.lists(st.sampled_from(sources), min_size=least, max_size=least, unique=True))
+        try:
+            grown = Network(shape, build_layers([*tables, {**table, "skip": True}]))
+        except InputError:
+            continue
+        if max(math.prod(grown.node_shapes[node]) for node in grown.outputs) <= MAX_ENTRIES:
+            tables.append(table | {"skip": draw(st.booleans())})
+    sources = ["input", *([len(tables) - 1] if tables else [])]
+    last = {"kind": "dense", "width": min_features, "activation": draw(names), "skip": True, "inputs": sources}
+    return (*tables, last)
+
+
+@st.composite
+def _fields(draw: st.DrawFn, kind: str, names: st.SearchStrategy[str], axes: int) -> dict[str, Any]:
+    """Small values for the fields of a block, by their names and types."""
+    hints = get_type_hints(BLOCKS[kind])
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(BLOCKS[kind]):
+        hint = hints[field.name]
+        if field.name in ("skip", "inputs", "name", "mask", "keys", "shape", "of"):
+            continue
+        if field.name in ("width", "hidden", "heads", "rank", "groups"):
+            found[field.name] = draw(st.integers(1, 3))
+        elif field.name == "tokens":
+            found[field.name] = TOKENS
+        elif field.name == "activation":
+            found[field.name] = draw(names)
+        elif field.name == "epsilon":
+            found[field.name] = draw(st.sampled_from(["1/4", 1e-5]))
+        elif field.name == "factor":
+            found[field.name] = draw(st.sampled_from(["-2/3", 0.5]))
+        elif field.name in ("kernel", "padding"):
+            low = 1 if field.name == "kernel" else 0
+            found[field.name] = [draw(st.integers(low, low + 1)) for _ in range(axes - 1)]
+        elif field.name == "entries":
+            found[field.name] = draw(st.lists(st.integers(0, 1), min_size=1, max_size=2))
+        elif kind == "permute":
+            found[field.name] = draw(st.permutations(list(range(axes))))
+        elif get_origin(hint) is Literal:
+            found[field.name] = draw(st.sampled_from(list(get_args(hint))))
+        elif hint is bool:
+            found[field.name] = draw(st.booleans())
+    return found
+
+
+def _shapes(dimension: int) -> list[Shape]:
+    """The shapes of a sample of d coordinates."""
+    found: list[Shape] = [(dimension,)]
+    found += [(k, dimension // k) for k in range(1, dimension + 1) if dimension % k == 0]
+    return found + [(1, *shape) for shape in found if len(shape) == 2]
+
+
+def tokens(*, max_samples: int = 4) -> st.SearchStrategy[Samples]:
+    """Samples of whole numbers below `TOKENS`, and labels: what an embedding reads."""
+    return datasets(max_samples=max_samples, max_dimension=4, kinds=("integers",)).map(
+        lambda found: (np.abs(found[0]) % TOKENS, found[1])
+    )
+
+
+@st.composite
+def graph_specimens(
+    draw: st.DrawFn,
+    *,
+    data: st.SearchStrategy[Samples] | None = None,
+    nodes: Sequence[str] = READING,
+    activations: st.SearchStrategy[str] | None = None,
+    parameter_kinds: Sequence[ParameterKind] = ("integers", "gaussian"),
+    duplicates: Sequence[Literal["group", "keep"]] = ("group", "keep"),
+    with_losses: bool = False,
+    sugar: bool = True,
+) -> Specimen:
+    """Whole problems on networks that are not layers alone.
+
+    Parameters
+    ----------
+    data : strategy, optional
+        For samples and labels.
+    nodes : sequence of str, optional
+        The kinds of nodes that are drawn.
+    activations : strategy, optional
+        Default ``activations()``.
+    parameter_kinds : sequence, optional
+        As in `parameters`.
+    duplicates, with_losses
+        As in `specimens`.
+    sugar : bool, optional
+        Whether networks of blocks are drawn as well.
+
+    Returns
+    -------
+    strategy of Specimen
+    """
+    whole = "embed" in nodes and draw(st.booleans())
+    usual = datasets(max_samples=4, max_dimension=6, kinds=("integers", "dyadic", "duplicates", "floats"))
+    inputs, labels = draw(data if data is not None else tokens() if whole else usual)
+    chosen = nodes if whole else [kind for kind in nodes if kind != "embed"]
+    n, d = inputs.shape
+    shape = draw(st.sampled_from(_shapes(d)))
+    wide = draw(st.sampled_from([1, n, n]))
+    if sugar and draw(st.booleans()):
+        layers = draw(blocks(shape, min_features=wide, activations=activations, embeddings=whole))
+        network = Network(shape, build_layers(layers), draw(st.booleans()))
+    else:
+        network = draw(graphs(shape, nodes=chosen, min_features=wide, activations=activations))
+    u: Array = draw(parameters(network, kinds=parameter_kinds))
+    network, u = draw(_frozen(network, u))
+    m = int(labels.max()) + 1
+    v = draw(starts(network, m))
+    tables, features = graph_tables(network)
+    return Specimen(
+        inputs,
+        labels,
+        (),
+        u,
+        v,
+        None,
+        draw(st.sampled_from(duplicates)),
+        draw(losses()) if with_losses else (),
+        draw(class_weights(m)) if with_losses else None,
+        nodes=tuple(tables),
+        features=tuple(features),
+    )
+
+
+@st.composite
+def _frozen(draw: st.DrawFn, network: Network, u: Array) -> tuple[Network, Array]:
+    """Freeze some parameters, or none; one is left."""
+    names = [view.name for view in network.parameters]
+    if len(names) < 2 or not draw(st.booleans()):
+        return network, u
+    some = draw(st.sets(st.sampled_from(names), min_size=1, max_size=len(names) - 1))
+    return freeze(network, u, sorted(some))

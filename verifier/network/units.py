@@ -1,0 +1,85 @@
+"""Dense units with weights and biases of their own, found by pattern in any graph.
+
+Rules about such units (W1 to W3) need no more of a network than these units: whatever the other nodes are, as long as
+they are defined, the columns of these units can be chosen freely.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from verifier.network.graph import Graph
+from verifier.network.nodes import Affine, Map, Parameter
+from verifier.sigma.activations import Activation
+
+
+@dataclass(frozen=True, slots=True)
+class DenseUnits:
+    """Units ``sigma(<w_k, sources> + b_k)``, one for each row of the parameter ``weight``.
+
+    Parameters
+    ----------
+    node : int
+        The node that is their output.
+    sources : tuple of int
+        The nodes that each unit reads whole, side by side.
+    weight, bias : str
+        The names of their parameters, shapes ``(width, fan_in)`` and ``(width,)``.
+    width : int
+        How many units there are.
+    activation : Activation
+        sigma.
+    skip : tuple of int
+        The units that are columns of Psi.
+    """
+
+    node: int
+    sources: tuple[int, ...]
+    weight: str
+    bias: str
+    width: int
+    activation: Activation
+    skip: tuple[int, ...]
+
+
+def dense_units(graph: Graph) -> dict[int, DenseUnits]:
+    """Find the dense units of a graph, by the nodes that are their outputs, in order.
+
+    Parameters
+    ----------
+    graph : Graph
+        Any network.
+
+    Returns
+    -------
+    dict
+        Guarantee: row k of ``weight`` and entry k of ``bias`` occur in unit k of this entry and nowhere else in the
+        network: no other node reads these parameters or the pre-activations, and no feature shows them. In particular
+        units of different entries, and different units of one, share nothing.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> from verifier.network.units import dense_units
+    >>> found = dense_units(vf.Network(2, [vf.Dense(3, "tanh"), vf.Dense(4, "tanh", skip=True)]))
+    >>> [(units.width, units.skip) for units in found.values()]
+    [(3, ()), (4, (0, 1, 2, 3))]
+    """
+    uses = Counter(read for node in graph.nodes for read in node.reads)
+    skips: dict[int, set[int]] = {}
+    for feature in graph.features:
+        width = graph.node_shapes[feature.node][0] if graph.node_shapes[feature.node] else 1
+        skips.setdefault(feature.node, set()).update(range(width) if feature.entries is None else feature.entries)
+    found = {}
+    for index, node in enumerate(graph.nodes):
+        inner = graph.nodes[node.reads[0]] if isinstance(node, Map) else None
+        if not (isinstance(node, Map) and isinstance(inner, Affine) and inner.bias and inner.over == "all"):
+            continue
+        weight, bias = (graph.nodes[read] for read in inner.reads[-2:])
+        hidden = (node.reads[0], *inner.reads[-2:])
+        own = all(uses[read] == 1 and read not in skips for read in hidden)
+        if own and isinstance(weight, Parameter) and isinstance(bias, Parameter) and len(weight.size) == 2:
+            skip = tuple(sorted(skips.get(index, ())))
+            found[index] = DenseUnits(index, inner.sources, weight.name, bias.name, weight.size[0], node.sigma, skip)
+    return found
