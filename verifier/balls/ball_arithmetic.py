@@ -185,7 +185,7 @@ class BallArithmetic(Arithmetic[Balls]):
                 middle = sum(row, arb(0)) / size
                 row = [z - middle for z in row]
             squares = sum(map(square, row), arb(0)) / size
-            factor = inverse_root(squares.nonnegative_part() + shift)
+            factor = _inverse_root_of_mean(squares, shift)
             scaled = [z * factor for z in row]
             if factor.is_finite() and not all(z.rad() < CLIPPED for z in scaled):
                 scaled = [z.intersection(limits) if z.is_finite() else limits for z in scaled]
@@ -215,7 +215,7 @@ class BallArithmetic(Arithmetic[Balls]):
         return kept
 
     def _sample(self, place: int, value: Balls) -> str:
-        return f"sample {self.first + place // value.size}" if value.rows > 1 else "network"
+        return f"sample {self.first + place // value.size}" if value.rows == len(self.inputs) else "network"
 
     def attend(self, q: Balls, k: Balls, v: Balls, square: Fraction, mask: Balls | None) -> Balls:
         """See `attended`, for each sample and leading entry."""
@@ -289,6 +289,14 @@ def inverse_root(z: arb) -> arb:
     if z.rel_one_accuracy_bits() < NARROW_BITS and z.is_finite():
         return z.lower().rsqrt().union(z.upper().rsqrt())
     return z.rsqrt()
+
+
+def _inverse_root_of_mean(squares: arb, shift: arb) -> arb:
+    """``1 / sqrt(s + shift)`` for every s in a ball that is at least 0, as means of squares are."""
+    if squares.rel_one_accuracy_bits() < NARROW_BITS and squares.is_finite():
+        low = squares.lower()
+        return ((low if low > 0 else arb(0)) + shift).rsqrt().union((squares.upper() + shift).rsqrt())
+    return (squares + shift).rsqrt()
 
 
 def _mixed(z: arb, a: arb, b: arb) -> arb:

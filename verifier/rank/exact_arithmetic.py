@@ -272,7 +272,7 @@ class ExactArithmetic(Arithmetic[Exact]):
         count, size, out = table.shape[0], table.size // table.shape[0], list[Value]()
         for place, (token, terms) in enumerate(tokens.entries):
             if terms or token.q != 1 or not 0 <= token < count:
-                where = f"sample {place // tokens.size}" if tokens.rows > 1 else "network"
+                where = f"sample {place // tokens.size}" if tokens.rows == len(self.inputs) else "network"
                 what = "no rational number" if terms else str(token)
                 raise NetworkError(f"{where}: a token is {what}; give whole numbers from 0 to {count - 1}")
             out += table.entries[int(token.p) * size : (int(token.p) + 1) * size]
