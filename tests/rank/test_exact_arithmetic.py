@@ -165,3 +165,13 @@ def test_too_many_entries_name_the_node(monkeypatch):
     monkeypatch.setattr("verifier.rank.rational.ENTRIES", 100)
     found = rational_features(network, np.zeros(network.parameter_count), np.zeros((5, 16)))
     assert found == "node 3 (affine) has more than 100 entries on all samples"
+
+
+def test_long_sums_are_refused():
+    """Quotients with many different denominators: their sum is longer than a checker follows, though no part is."""
+    build = Builder((12,))
+    build.feature(build.affine([build.map(0, activation("1/(1 + t**2)"))], 1, "p", bias=None))
+    network = Network.of(build.nodes, build.features)
+    x = np.array([[1.0 + 2.0**-50 * k for k in range(12)]]) * 2.0**900
+    found = rational_features(network, np.ones(12), x)
+    assert found == "a node needs numbers of more than 20000 bits"

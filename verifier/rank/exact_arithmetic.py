@@ -121,10 +121,10 @@ class ExactArithmetic(Arithmetic[Exact]):
             out += turn([value for line in lines for value in line])
         result = Exact(rows, geometry.shape, out)
         if bias is None:
-            return result
+            return self._moderate(result)
         lead = geometry.filters_first and bias.size == geometry.filters
         shaped = bias.shaped((geometry.filters, *[1] * (len(geometry.shape) - 1))) if lead else bias
-        return combined(_plus, result, shaped)
+        return self._moderate(combined(_plus, result, shaped))
 
     def _products(self, patches: Sequence[Value], weight: Sequence[Value], width: int) -> list[list[Value]]:
         """All inner products of rows of patches and rows of weights, each of ``width`` numbers."""
@@ -191,14 +191,14 @@ class ExactArithmetic(Arithmetic[Exact]):
 
     def add(self, a: Exact, b: Exact) -> Exact:
         """Constants and coefficients."""
-        return combined(_plus, a, b)
+        return self._moderate(combined(_plus, a, b))
 
     def multiply(self, a: Exact, b: Exact) -> Exact:
         """Exact; two values with symbols give a symbol."""
         return self._moderate(combined(self._product, a, b))
 
     def _moderate(self, found: Exact) -> Exact:
-        """Refuse numbers that become too long."""
+        """Refuse numbers that become too long for a checker, which bounds numerator and denominator together."""
         if any(_bits(c) > BITS for c, _ in found.entries):
             raise TooLargeError(f"a node needs numbers of more than {BITS} bits")
         return found
@@ -224,7 +224,7 @@ class ExactArithmetic(Arithmetic[Exact]):
             factor = right[i * k * m : (i + 1) * k * m]
             columns = factor if transposed else [factor[j * m + f] for f in range(m) for j in range(k)]
             out += [value for line in self._products(left[i * n * k : (i + 1) * n * k], columns, k) for value in line]
-        return Exact(rows, (*lead, n, m), out)
+        return self._moderate(Exact(rows, (*lead, n, m), out))
 
     def total(self, x: Exact) -> Exact:
         """Constants and coefficients."""
