@@ -129,22 +129,14 @@ class Jets(Arithmetic[Jet]):
         value = self.values.map(x.value, sigma)
         if not x.moves:
             return self._still(value)
-        rate, first = tree_kernel(sigma.derivative_tree), x.parts[1]
-        rates = Balls(value.rows, value.shape, list(map(rate, x.value.entries)))
+        rates, first = Balls(value.rows, value.shape, _rates(sigma, x.value.entries)), x.parts[1]
         slope = None if first is None else self.values.multiply(rates, first)
         if len(self.orders) == 1:
             return Jet((value, slope))
-        rows, shape = max(part.rows for part in x.parts if part is not None), value.shape
-        columns = [broadcast(x.part(k), rows, shape) for k in range(len(x.parts))]
-        undefined = [arb("nan")] * len(columns)
-        try:
-            found = [
-                taylor(sigma, line) if line[0].is_finite() else undefined
-                for line in map(list, zip(*columns, strict=True))
-            ]
-        except ExpressionError:
-            found = [undefined] * len(columns[0])
-        higher = [Balls(rows, shape, [entry[k] for entry in found]) for k in range(1, len(columns))]
+        rows = max(part.rows for part in x.parts if part is not None)
+        columns = [broadcast(x.part(k), rows, value.shape) for k in range(len(x.parts))]
+        found = [_series(sigma, list(line)) for line in zip(*columns, strict=True)]
+        higher = [Balls(rows, value.shape, [line[k] for line in found]) for k in range(1, len(columns))]
         return Jet((value, higher[0] if slope is None else _narrower(slope, higher[0]), *higher[1:]))
 
     def add(self, a: Jet, b: Jet) -> Jet:
@@ -309,6 +301,23 @@ class Jets(Arithmetic[Jet]):
 
     def _zeros(self, x: Jet) -> Balls:
         return Balls(1, x.value.shape, [arb(0)] * x.value.size)
+
+
+def _rates(sigma: Activation, values: Sequence[arb]) -> list[arb]:
+    """The derivative of an activation, not finite where the derivative's expression is too large."""
+    try:
+        return list(map(tree_kernel(sigma.derivative_tree), values))
+    except ExpressionError:
+        return [arb("nan")] * len(values)
+
+
+def _series(sigma: Activation, coefficients: list[arb]) -> list[arb]:
+    """`taylor`, not finite where the argument is not, or where the activation has pieces."""
+    try:
+        found = taylor(sigma, coefficients) if coefficients[0].is_finite() else []
+    except ExpressionError:
+        found = []
+    return found or [arb("nan")] * len(coefficients)
 
 
 def _middles(v: Balls) -> Balls:
