@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction as F
 from typing import Any
 
-from cases_accepted import SAMPLES, UNIT, ZERO, claim_rank, path_keys
+from cases_accepted import SAMPLES, UNIT, ZERO, claim_rank, path_keys, plane
 from cases_rejected import both, claim, exact, nodes, setting, unclaim
 from make import Certificate, Json, accepted, dyadic, node, output_of, rejections
 
@@ -245,7 +245,51 @@ def bias_and_mirrored_units() -> Certificate:
     return certificate
 
 
+@accepted("R5 for every U: a final LayerNorm's three columns and the output bias are linearly dependent")
+def norm_and_a_bias() -> Certificate:
+    """Gain (1, 2, 4), shift (0, 1, -1): sum_j (y_j - shift_j) / gain_j = 0 for every sample."""
+    certificate = started([[1, 0, 0], [0, 2, 0], [0, 1, 3], [1, 4, 2]], None, [3])
+    certificate.add(node("normalise", [0], epsilon=["1", "2"], centre=True))
+    certificate.add(certificate.parameter("norm.weight", [1, 2, 4]), certificate.parameter("norm.bias", [0, 1, -1]))
+    certificate.add(node("multiply", [1, 2]), node("add", [4, 3]))
+    finished(certificate, 5, 4)
+    certificate.feature(certificate.add(certificate.constant("output bias", [1])))
+    certificate.claim("R5", reason="every-u", rank_at_most=3)
+    return certificate
+
+
+@accepted("Z2, B1, C3 of units max(0, t): a kink does no harm to continuity")
+def kinks_in_a_ball() -> Certificate:
+    certificate = plane([0, 1])
+    certificate.nodes[output_of(0)]["activation"] = "Max(0, t)"
+    claim_rank(certificate)
+    weights = certificate.exact([[2, 0], [0, 2]])
+    certificate.claim("Z2", precision=64, output_weights=weights, gamma=dyadic(2), radius=dyadic("1/16"))
+    certificate.claim("B1", radius=dyadic("1/16"))
+    keys = {"unit": 0, "output": 1, "curvature_lower": dyadic("1/16")}
+    certificate.claim("C3", precision=64, start_weights=certificate.exact(ZERO), **keys)
+    return certificate
+
+
 # ---------------------------------------------------------------- what is false of them
+reject = rejections("kinks-in-a-ball")
+reject("kinks-z2-radius-1", "Z2.change: the units may become 0", claim("radius", to=dyadic(1), number=1))
+reject("kinks-b1-radius-1", "B1.change: the units may become 0", claim("radius", to=dyadic(1), number=2))
+reject("kinks-w0", "W0.analytic: ReLU", lambda c, d: c.claim("W0"))
+
+
+def less_bias(certificate: Certificate, document: Json) -> None:
+    """Take the output bias away: the columns add up to a constant that is none of them."""
+    certificate.nodes.pop()
+    document["network"]["features"].pop()
+    document["network"]["columns"] = 3
+    document["claims"][0]["rank_at_most"] = 2
+
+
+reject = rejections("norm-and-a-bias")
+reject("norm-and-a-bias-below", "R5.bound: two dimensions and the constant", claim("rank_at_most", to=2))
+reject("norm-without-its-centre", "R5.bound: RMSNorm has no such relation", nodes(1, "centre", to=False))
+reject("norm-without-the-bias", "R5.bound: three columns, without the ones", less_bias)
 reject = rejections("steps-and-a-bias")
 reject("w1-of-the-bias", "witness.layer: the column of ones is no unit", claim("blocks", 0, "node", to=5))
 reject = rejections("bias-and-mirrored-units")

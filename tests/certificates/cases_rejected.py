@@ -378,11 +378,6 @@ reject(
     "Z2.range: log(t + 17/16) at pre-activations down to -1 - 3 r",
     both(activation("t + 0*log(t + 17/16)"), unclaim(4), unclaim(3), unclaim(2), unclaim(0)),
 )
-reject(
-    "z2-kink",
-    "network.expression: Abs has no derivative at 0",
-    both(activation("Abs(t)"), unclaim(4), unclaim(3), unclaim(2), unclaim(0)),
-)
 reject("b1-radius-0", "B1.radius: radius > 0", claim("radius", to=dyadic(0), number=2))
 reject("b1-radius-1", "B1.change: the weights may become 0", claim("radius", to=dyadic(1), number=2))
 reject("b1-alone", "B1.rank: needs R1 or R3", both(unclaim(3), unclaim(0)))

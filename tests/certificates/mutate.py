@@ -80,7 +80,7 @@ def change_tensor(random: Random, certificate: Certificate) -> None:
 
 def change(random: Random, certificate: Certificate) -> None:
     """Change one thing."""
-    document, kind = certificate.document, random.randrange(10)
+    document, kind = certificate.document, random.randrange(12)
     if kind < 3:
         paths = list(leaves(document["claims"]))
         if not paths:
@@ -97,11 +97,36 @@ def change(random: Random, certificate: Certificate) -> None:
         change_tensor(random, certificate)
     elif kind == 7:
         maps = [node for node in document["network"]["nodes"] if node["kind"] == "map"]
-        random.choice(maps)["activation"] = random.choice(ACTIVATIONS)
-    elif kind == 8:
+        for node in random.sample(maps, min(1, len(maps))):
+            node["activation"] = random.choice(ACTIVATIONS)
+    elif kind in (8, 9):
+        change_node(random, random.choice(document["network"]["nodes"]))
+    elif kind == 10:
         change_data(random, certificate, document["data"])
     else:
         change_claims(random, document["claims"])
+
+
+RATIONALS = [["1", "1"], ["-1", "1"], ["0", "1"], ["1", "3"], ["5", "1"], ["1", "1000"], ["-1", "16"]]
+
+
+def change_node(random: Random, node: Json) -> None:
+    """Change what a node reads, one of its numbers, or what it does."""
+    if node["reads"] and random.randrange(2):
+        place = random.randrange(len(node["reads"]))
+        node["reads"][place] = max(0, node["reads"][place] + random.choice([-2, -1, 1]))
+        return
+    for key, value in list(node.items()):
+        if key in ("bias", "transposed", "centre"):
+            node[key] = not value
+        elif key in ("factor", "epsilon", "square"):
+            node[key] = random.choice(RATIONALS)
+        elif key == "how":
+            node[key] = random.choice(["sum", "mean", "max"])
+        elif key in ("axes", "entries") and isinstance(value, list):
+            random.shuffle(value)
+        elif key == "kind" and value in ("add", "multiply"):
+            node[key] = "multiply" if value == "add" else "add"
 
 
 def change_data(random: Random, certificate: Certificate, data: Json) -> None:

@@ -8,9 +8,8 @@ from test_checker_network import read
 
 
 def exact(builder, array):
-    """An array of dyadic numbers of few bits."""
-    array = np.asarray(array, dtype=float)
-    return builder.exact(array.reshape(array.shape or (1,)).tolist(), shape=list(array.shape or (1,)))
+    """An array of binary64 numbers; one number is an array of shape (1,)."""
+    return builder.floats(np.atleast_1d(np.asarray(array, dtype=float)).tolist())
 
 
 def document_of(builder, network, u):

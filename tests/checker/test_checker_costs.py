@@ -9,18 +9,19 @@ from fractions import Fraction as F
 from types import SimpleNamespace
 
 import pytest
-from checker_writer import Builder, dyadic, write
+from checker_writer import Builder, dyadic, graph, node_of, write
 from flint import arb, fmpq, fmpz, fmpz_mat
 from test_checker_limits import checked
 
-from verifier.checker import claims, losses, network, pointwise
+from verifier.checker import claims, features, losses, network, pointwise
 from verifier.checker.certificate import check_file
 from verifier.checker.classes import AllClasses, Classes
 from verifier.checker.common import Exact, precision
-from verifier.checker.escape import equal_products, equal_products_plain, fall
+from verifier.checker.escape import fall
 from verifier.checker.expression import MAX_RATIONAL_BITS, rational
+from verifier.checker.features import Features, Layout
 from verifier.checker.grammar import read_expression
-from verifier.checker.network import Features, unroll
+from verifier.checker.parting import equal_products, equal_products_plain
 from verifier.checker.structure import MAX_SUM_BITS, Structure, TooLong, collect
 
 LITTLE = ("--memory", "1", "--cpu-seconds", "40", "--jobs", "1")
@@ -190,7 +191,7 @@ def nested_powers(label, depth):
 def pole():
     """Bisection next to a pole ends when the numbers end."""
     builder, document = nested_powers("Z2", 1)
-    document["network"]["layers"][0]["activation"] = "1/(t - 1/3)"
+    node_of(document, 0, "map")["activation"] = "1/(t - 1/3)"
     return builder, document
 
 
@@ -199,8 +200,8 @@ def parting_by_long_numbers():
     data["inputs"] = far_apart(data["inputs"])
     units = 120
     first = builder.dense([[1]] * units, [0] * units, "tanh(t)", skip=False)
-    moved = {"layer": 0, "weight": far_apart(first["weight"]), "bias": first["bias"]}
-    first["weight"] = moved["weight"]
+    first["weight"] = far_apart(first["weight"])
+    moved = {"node": 1, "values": first["weight"]}
     second = builder.dense([[1] + [0] * (units - 1)], [0], "tanh(t)", inputs=[0])
     claim = {
         "label": "E4.path",
@@ -357,7 +358,7 @@ def test_claims_about_groups_and_about_classes(seed, label, tmp_path, monkeypatc
 @pytest.mark.parametrize("seed", range(10))
 def test_rows_with_equal_products(seed, prime, monkeypatch):
     """Modulo a small prime most products agree, so that the exact comparison decides."""
-    monkeypatch.setattr("verifier.checker.escape.PRIME", prime)
+    monkeypatch.setattr("verifier.checker.parting.PRIME", prime)
     rng = random.Random(seed)
     rows, inner = rng.randrange(1, 9), rng.randrange(1, 4)
     factors = [
@@ -395,24 +396,24 @@ def test_unrolled_convolutions(seed, monkeypatch):
         "padding": [padding],
     }
     inputs = [[rng.randrange(-9, 9) for _ in range(channels * length)] for _ in range(3)]
-    net = read(builder, builder.exact(inputs), {"input_shape": [channels, length], "layers": [layer]}, filters * outs)
+    net = read(builder, builder.exact(inputs), graph([channels, length], [layer], filters * outs))
     rows = {}
     for gather in (-(10**9), 10**9):  # never unrolled, always unrolled
-        monkeypatch.setattr(network, "GATHER", gather)
-        assert (unroll(net.layers[0]) is not net.layers[0]) == (gather > 0)
+        monkeypatch.setattr(features, "GATHER", gather)
+        assert Layout(net.nodes[3], [arb(0)] * len(net.nodes[1].exact.integers.entries())).unrolled == (gather > 0)
         with precision(128):
             rows[gather] = Features(net).rows([0, 1, 2])
     plain, quick = rows.values()
     assert all(a == b and a.is_exact() for p, q in zip(plain, quick, strict=True) for a, b in zip(p, q, strict=True))
 
 
-def read(builder, inputs, document, units):
+def read(builder, inputs, document):
     """Read a network as the checker does."""
     from verifier.checker import schema
     from verifier.checker.container import Arrays
 
     arrays = Arrays(builder.arrays())
-    raw = schema.read(schema.NETWORK, document | {"skip_units": units}, "/network")
+    raw = schema.read(schema.NETWORK, document, "/network")
     reference = schema.read(schema.ARRAY, inputs, "/inputs")
     samples, dimension = inputs["shape"]
     return network.read_network(raw, arrays.exact(reference, samples, dimension), samples, dimension, arrays)

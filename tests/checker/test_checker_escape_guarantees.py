@@ -6,23 +6,25 @@ import functools
 import itertools
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from certificate import test_tamper_escape as tampering
-from flint import arb, fmpz_mat
+from checker_graph import as_graph
+from flint import arb
 from planted import (
     random_parameters,
     seeds,
 )
-from planted_problems import as_read, checked, inside_float, smooth_network
+from planted_problems import checked, inside_float, smooth_network
 
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker import certificate as checker
-from verifier.checker import common, container, schema
-from verifier.checker import escape as checker_escape
-from verifier.checker import network as checker_network
-from verifier.data.dataset import Dataset
+from verifier.checker import common
+from verifier.checker.escape import changes
+from verifier.checker.layered import layered
+from verifier.checker.lift import columns_at_rest
+from verifier.checker.segment import Segment
 from verifier.landscape import escape
 from verifier.network import layers, network
 from verifier.network.forward import approx_features
@@ -74,45 +76,28 @@ def test_segments_of_the_checker(rng):
     network = smooth_network(rng)
     u = initialise(network, seed=int(rng.integers(99)), scale=0.5)
     end, x = u + 0.2 * rng.normal(size=u.shape), rng.normal(size=(3, 16))
-    data = Dataset("s", x, np.array([0, 1, 0]), 2)
-    builder = CertificateBuilder(data, network, u, with_labels=True)
-    builder._claims.append({"label": "E4", "precision": 80, "separating": builder._point("moved", end, u)})
-    with tempfile.TemporaryDirectory() as folder:
-        file = str(builder.write(Path(folder) / "c.json"))
-        document = schema.read(schema.DOCUMENT, container.parse_json(Path(file).read_bytes(), ""), "")
-        raw = document.arrays
-        arrays = container.Arrays(container.load_arrays(file, raw.file, raw.bytes, raw.sha256))
-    inputs = arrays.exact(document.data.inputs, 3, 16)
-    known = checker_network.read_network(document.network, inputs, 3, 16, arrays)
-    moved = checker_network.move(known, document.claims[0].separating, arrays)
+    start, moved = (as_graph(network, point, x) for point in (u, end))
     with common.precision(80):
-        along = checker_escape.Segment(known, checker_network.Features(moved))
         middle, h = 0.3 + 0.4 * rng.random(), 1e-6
-        for _ in along.pieces(1):
-            along.t = arb(middle, 0.05)
-            rows = along.rows([0, 1, 2])
+        rows = Segment(start, changes(start, moved)).rows([0, 1, 2], arb(middle, 0.05))
         for t in (middle - 0.05, middle, middle + 0.05):
             at, before, after = (approx_features(network, u + s * (end - u), x) for s in (t, t - h, t + h))
             for i, j in itertools.product(range(3), range(network.skip_count)):
-                assert inside_float(rows[i][j], at[i, j], 1e-11)
-                assert inside_float(rows[3 + i][j], (after[i, j] - before[i, j]) / (2 * h), 1e-6)
+                assert inside_float(rows[i][j].c[0], at[i, j], 1e-11)
+                assert inside_float(rows[i][j].c[1], (after[i, j] - before[i, j]) / (2 * h), 1e-6)
 
 
-def test_what_reads_a_moved_unit_does_not_rest():
+@pytest.mark.parametrize("output_bias", [False, True])
+def test_what_reads_a_moved_unit_does_not_rest(output_bias):
     """A unit whose own weights stay rests only if no unit that it reads, by a nonzero weight, moves."""
-
-    def layer(weight, bias, inputs, skip):
-        exact = [common.Exact(fmpz_mat(table), 0, 8) for table in (weight, bias)]
-        return SimpleNamespace(
-            inputs=inputs, skip=skip, windows=[[0, 1][: len(weight[0])]], weight=exact[0], bias=exact[1]
-        )
-
-    top = layer([[1, 0], [0, 1], [0, 0]], [[0, 0, 5]], [0], [0, 1, 2])
-    inputs = common.Exact(fmpz_mat([[1]]), 0, 8)
-    before = SimpleNamespace(inputs=inputs, layers=[layer([[1], [2]], [[0, 0]], [-1], []), top])
-    after = SimpleNamespace(inputs=inputs, layers=[layer([[3], [2]], [[0, 0]], [-1], []), top])
-    assert checker_escape.units_at_rest(before, after) == [False, True, True]
-    assert checker_escape.units_at_rest(before, before) == [True, True, True]
+    blocks = (layers.Dense(2, "tanh"), layers.Dense(3, "tanh", skip=True))
+    net = network.Network((1,), blocks, output_bias=output_bias)
+    u = np.array([1, 2, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 5.0])
+    end = u.copy()
+    net.views(end)["layer0.weight"][0, 0] = 3.0
+    before, after = (layered(as_graph(net, point, [[1.0]])) for point in (u, end))
+    assert columns_at_rest(before, after) == [False, True, True] + [True] * output_bias
+    assert columns_at_rest(before, before) == [True] * (3 + output_bias)
 
 
 @seeds(10)
@@ -129,5 +114,5 @@ def test_padding_rests(rng):
     move = int(rng.integers(length))
     net.views(end)["layer0.bias"][0, move] += 1.0
     reads = [[j - p + i for i in range(k)] for j in range(length + 2 * p - k + 1)]
-    before, after = (as_read(net, point, np.zeros((2, net.dimension))) for point in (u, end))
-    assert checker_escape.units_at_rest(before, after) == [move not in r for r in reads]
+    before, after = (layered(as_graph(net, point, np.zeros((2, net.dimension)))) for point in (u, end))
+    assert columns_at_rest(before, after) == [move not in r for r in reads]

@@ -114,7 +114,7 @@ def parting(hidden=(GATE,), top=((1,), (2,))):
         "start_loss": {"lower": dyadic(0), "upper": dyadic(1)},
         "zero_error_t": dyadic(1),
         "targets": [],
-        "moved": [{"layer": 0, "weight": b.exact(moved), "bias": b.exact([0] * len(moved))}],
+        "moved": [{"node": 1, "values": b.exact(moved)}],
         "pieces": 1,
         "right_inverse": b.exact([[0, 0, 0]] * 2),
     }

@@ -10,6 +10,7 @@ from checker_writer import Builder, graph
 from verifier.checker.common import Rejection, precision
 from verifier.checker.container import Arrays
 from verifier.checker.features import Features
+from verifier.checker.layered import layered
 from verifier.checker.network import read_network
 from verifier.checker.schema import ARRAY, NETWORK
 from verifier.checker.schema import read as read_value
@@ -183,6 +184,11 @@ def test_blocks_are_rows():
     assert [[str(z) for z in row] for row in rows] == [[str(z) for z in row] for row in again]
 
 
+NONE = {"weight": None, "bias": None, "bias_shape": [1]}
+HUGE = {**NONE, "weight_shape": [1, 1, 2 * 10**9 + 2, 2]}
+LARGE = {**NONE, "weight_shape": [1, 1, 1000, 1000]}
+
+
 def conv(builder, **changes):
     spec = {
         "kind": "conv2d",
@@ -202,26 +208,24 @@ def conv(builder, **changes):
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"kernel": [4, 1]}, "schema.value"),
+        ({"kernel": [4, 1]}, "network.node"),
         ({"kernel": [0, 1]}, "schema.value"),
-        ({"kernel": [2]}, "schema.value"),
+        ({"kernel": [2]}, "network.node"),
         ({"stride": [0, 1]}, "schema.value"),
-        ({"stride": [1]}, "schema.value"),
-        ({"kind": "conv1d"}, "network.layer"),
-        ({"bias_kind": "none"}, "schema.value"),
-        ({"filters": 2}, "shape"),
-        ({"bias_kind": "per-unit"}, "shape"),
-        ({"filters": 2**31}, "cost.size"),
+        ({"stride": [1]}, "network.node"),
+        ({"weight_shape": [2, 1, 2, 2]}, "shape"),
+        ({"bias_shape": [1, 2, 2]}, "shape"),
+        ({"weight": None, "weight_shape": [2**31, 1, 2, 2], "bias": None, "bias_shape": [2**31]}, "cost.size"),
         ({"inputs": ["output"]}, "schema.type"),
         ({"inputs": [True]}, "schema.type"),
         ({"inputs": [-1]}, "schema.value"),
-        ({"inputs": [0]}, "schema.value"),
+        ({"inputs": [3]}, "network.reads"),
     ],
 )
 def test_bad_convolution(changes, rule):
     builder = Builder()
     inputs = builder.exact([[0] * 9])
-    document = {"input_shape": [1, 3, 3], "layers": [conv(builder, **changes)], "skip_units": 4}
+    document = graph([1, 3, 3], [conv(builder, **changes)], 4)
     with pytest.raises(Rejection) as caught:
         read(builder, inputs, document)
     assert caught.value.rule == rule
@@ -230,44 +234,31 @@ def test_bad_convolution(changes, rule):
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"padding": [1, 1]}, "network.skip"),  # 16 positions instead of 4
+        ({"padding": [1, 1]}, "network.features"),  # 16 positions instead of 4
         ({"padding": [0, -1]}, "schema.value"),
-        ({"padding": [2, 0]}, "schema.value"),  # not below the kernel
-        ({"padding": [10**9, 10**9]}, "schema.value"),
+        ({"padding": [2, 0]}, "network.node"),  # not below the kernel
+        ({"padding": [10**9, 10**9]}, "network.node"),
         ({"padding": [2**31, 0]}, "schema.value"),
         ({"padding": [True, False]}, "schema.type"),
         ({"padding": True}, "schema.type"),
         ({"padding": 1}, "schema.type"),
         ({"padding": None}, "schema.type"),
-        ({"padding": []}, "schema.value"),
-        ({"padding": [0]}, "schema.value"),
-        ({"padding": [0, 0, 0]}, "schema.value"),
+        ({"padding": []}, "network.node"),
+        ({"padding": [0]}, "network.node"),
+        ({"padding": [0, 0, 0]}, "network.node"),
         ({"padding": [0.0, 0.0]}, "schema.type"),
-        ({"padding": [1, 1], "kernel": [6, 1]}, "schema.value"),
-        ({"padding": [10**9, 0], "kernel": [2 * 10**9 + 2, 2]}, "cost.size"),
-        ({"padding": [999, 999], "kernel": [1000, 1000]}, "cost.size"),
-        ({"kind": "avgpool", "padding": [1, 1]}, "schema.value"),
-        ({"kind": "dense", "padding": [0, 0]}, "schema.value"),
-        ({"kind": "conv1d", "padding": [0]}, "network.layer"),
+        ({"padding": [1, 1], "kernel": [6, 1]}, "network.node"),
+        ({"padding": [10**9, 0], "kernel": [2 * 10**9 + 2, 2], **HUGE}, "cost.size"),
+        ({"padding": [999, 999], "kernel": [1000, 1000], **LARGE}, "cost.size"),
     ],
 )
 def test_bad_padding(changes, rule):
     builder = Builder()
     inputs = builder.exact([[0] * 9])
-    document = {"input_shape": [1, 3, 3], "layers": [conv(builder, **changes)], "skip_units": 4}
+    document = graph([1, 3, 3], [conv(builder, **changes)], 4)
     with pytest.raises(Rejection) as caught:
         read(builder, inputs, document)
     assert caught.value.rule == rule, caught.value
-
-
-def test_absent_padding_is_zero_padding():
-    builder = Builder()
-    inputs = builder.exact([[1, 2, 3, 4, 5, 6, 7, 8, 9]])
-    windows = []
-    for changes in ({}, {"padding": [0, 0]}):
-        document = {"input_shape": [1, 3, 3], "layers": [conv(builder, **changes)], "skip_units": 4}
-        windows.append(read(builder, inputs, document).layers[0].windows)
-    assert windows[0] == windows[1] == [[0, 1, 3, 4], [1, 2, 4, 5], [3, 4, 6, 7], [4, 5, 7, 8]]
 
 
 def test_padded_windows_by_hand():
@@ -275,8 +266,8 @@ def test_padded_windows_by_hand():
     builder = Builder()
     weight = builder.exact([[[[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 0, 0], [0, 7, 0], [0, 0, 0]]]])
     layer = conv(builder, kernel=[3, 3], padding=[1, 1], weight=weight)
-    network = read(builder, builder.exact([[3, 4]]), {"input_shape": [2, 1, 1], "layers": [layer], "skip_units": 1})
-    assert network.layers[0].windows == [[2, 2, 2, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2]]
+    network = read(builder, builder.exact([[3, 4]]), graph([2, 1, 1], [layer], 1))
+    assert layered(network).layers[0].windows == [[2, 2, 2, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2]]
     with precision(64):
         ((value,),) = Features(network).rows([0])
     assert value == 5 * 3 + 7 * 4
@@ -288,7 +279,7 @@ def test_pool_bomb(monkeypatch):
     builder = Builder()
     inputs = builder.exact([[0] * 10_000])
     pool = {"kind": "avgpool", "inputs": ["input"], "kernel": [50, 50], "stride": [1, 1], "skip": True}
-    document = {"input_shape": [1, 100, 100], "layers": [pool] * 2000, "skip_units": 1}
+    document = graph([1, 100, 100], [pool] * 2000, 1)
     with pytest.raises(Rejection) as caught:
         read(builder, inputs, document)
     assert caught.value.rule == "cost.size"

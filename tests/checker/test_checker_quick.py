@@ -8,10 +8,11 @@ import pytest
 from flint import arb, arb_mat, fmpz_mat
 from test_checker_network import random_case, read
 
-from verifier.checker import network
+from verifier.checker import features, network
 from verifier.checker.claims import RankClaim, largest_error, largest_error_plain
 from verifier.checker.common import Exact, precision
-from verifier.checker.network import Features, cut_blocks, multiply, ones
+from verifier.checker.features import Features, multiply, ones
+from verifier.checker.network import cut_blocks
 
 
 def dyadic(random, scale, bits=40):
@@ -66,7 +67,7 @@ RADII = {
 @pytest.mark.parametrize("radii", RADII)
 @pytest.mark.parametrize("scale", [-300, -40, -1, 0, 3, 200])
 def test_quick_products_contain_the_truth(scale, radii, monkeypatch):
-    monkeypatch.setattr(network, "CLASSICAL", 0)
+    monkeypatch.setattr(features, "CLASSICAL", 0)
     random = Random(f"{scale} {radii}")
     for shape in ((1, 1, 1), (1, 9, 1), (1, 4, 7), (6, 1, 3), (5, 8, 4)):
         for weight_scale in (-500, 0, 1, 400):
@@ -76,7 +77,7 @@ def test_quick_products_contain_the_truth(scale, radii, monkeypatch):
 
 def test_quick_products_at_the_ends_of_the_unit_interval(monkeypatch):
     """Everything in [-1, 1]: the midpoints are rounded to multiples of 2^-precision."""
-    monkeypatch.setattr(network, "CLASSICAL", 0)
+    monkeypatch.setattr(features, "CLASSICAL", 0)
     for values in ([1, -1, 1], [0, 0, 0], [F(1, 2**200), 1 - F(1, 2**90), -1 + F(1, 2**66)], [F(1, 2)] * 3):
         left = arb_mat(1, 3, list(map(exact, map(F, values))))
         for weights in ([1, 1, 1], [2**300, -1, 3], [0, 0, 0]):
@@ -93,7 +94,7 @@ def test_quick_products_of_real_size_keep_the_precision():
 
 
 def test_quick_products_of_infinite_balls_are_not_finite(monkeypatch):
-    monkeypatch.setattr(network, "CLASSICAL", 0)
+    monkeypatch.setattr(features, "CLASSICAL", 0)
     for bad in (arb("nan"), arb("inf"), arb(0, "inf"), arb("-inf")):
         left = arb_mat(2, 2, [arb(1), bad, arb(1), arb(1)])
         found = multiply(left, ones(2, 2), 2 * ones(1, 2))
@@ -104,7 +105,7 @@ def test_quick_products_of_infinite_balls_are_not_finite(monkeypatch):
 @pytest.mark.parametrize("seed", range(30))
 def test_quick_forward(seed, monkeypatch):
     """Networks against Fractions, all products the quick way where the balls allow it."""
-    monkeypatch.setattr(network, "CLASSICAL", 0)
+    monkeypatch.setattr(features, "CLASSICAL", 0)
     builder, inputs, document, truth = random_case(seed)
     net = read(builder, inputs, document)
     with precision(300):
@@ -145,7 +146,7 @@ def test_blocks_are_a_partition(samples, jobs, monkeypatch):
     random = Random(samples)
     for units in (1, 90, 5000):
         labels = [random.randrange(4) for _ in range(samples)]
-        net = SimpleNamespace(samples=samples, units=units, layers=[SimpleNamespace(windows=[[0]])])
+        net = SimpleNamespace(samples=samples, units=units, widest=1)
         blocks = cut_blocks(net, labels, jobs, 64)
         assert sorted(sample for block in blocks for sample in block) == list(range(samples))
         assert max(map(len, blocks)) <= max(1, 1000 // units)

@@ -67,7 +67,7 @@ def test_a_motion_through_where_a_unit_is_undefined(text, label, tmp_path):
     v = b.exact([[1, 0]])
     claim = {"label": label, "precision": 64, "start_weights": v, "end_weights": v, "gamma": dyadic(F(1, 2))}
     claim |= {"kappa": dyadic(4), "start_loss": {"lower": dyadic(1), "upper": dyadic(2)}, "zero_error_t": dyadic(16)}
-    claim |= {"targets": [], "moved": [{"layer": 0, "weight": b.exact([[1]]), "bias": b.exact([0])}], "pieces": 1}
+    claim |= {"targets": [], "moved": [{"node": 1, "values": b.exact([[1]])}], "pieces": 1}
     claim |= {"epsilon": dyadic(4)} if label == "E3" else {"moved_weights": v}
     document = b.document(b.data([[1]], [0]), [1], [b.dense([[-1]], [0], text)], 1, [claim])
     assert outcome(tmp_path, b, document) == ("REJECTED", "features.finite")

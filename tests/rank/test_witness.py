@@ -16,7 +16,7 @@ from verifier.checker.certificate import check_file
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
 from verifier.errors import DataError, PrecisionError
-from verifier.network.blocks import Add, Gate, LayerNorm, MultiHeadAttention
+from verifier.network.blocks import Add, LayerNorm, MultiHeadAttention, Multiply
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
 from verifier.rank.certify import prove_rank
@@ -268,10 +268,13 @@ GRAPHS = {
     "a residual sum above them": lambda skip: Network(
         5, [Dense(skip, TANH, True), Dense(skip, TANH), Add(inputs=(0, 1)), Dense(3, activation("gelu"), True)]
     ),
-    "through a chain, beside a gate": lambda skip: Network(
-        5, [Dense(4, TANH), Gate(inputs=(0, 0, 0)), Dense(skip, SOFTPLUS, True, (0,)), Dense(2, TANH, True, (1,))]
+    "through a chain, beside a product": lambda skip: Network(
+        5,
+        [Dense(5, TANH), Multiply(inputs=(0, "input")), Dense(skip, SOFTPLUS, True, (0,)), Dense(2, TANH, True, (1,))],
     ),
-    "an output bias": lambda skip: Network(5, [Dense(skip, TANH, True), Add(inputs=(0, 0), skip=True)], True),
+    "an output bias": lambda skip: Network(
+        5, [Dense(skip, TANH, True), Dense(skip, TANH), Add(inputs=(0, 1), skip=True)], True
+    ),
 }
 
 

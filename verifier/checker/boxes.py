@@ -1,9 +1,9 @@
 """How much the features of any network change while every parameter moves by at most r: for Z2 and B1.
 
-Let U' be within r of U in each number, and U(t) = U + t (U' - U), 0 <= t <= 1. Every node is followed along all these
-segments at once: the parameters are U + t D with D in [-r, r], and beside each value its difference quotients in t
-(motion.py). That of t = 0 and t = 1 is the change itself. Only continuity is needed, so that maxima and kinks of
-activations do no harm; but every node must have a value at every time, that is in the whole box.
+Let U' be within r of U in each number. Every node is followed for all U' at once: a value is a ball that contains the
+node's value at every U' (at U, too), beside it is a ball that contains its change from U to U' (motion.py). The
+parameters are U + D with D in [-r, r], and change by D. Only continuity is needed, so that maxima and kinks of
+activations do no harm; but every node must have a value in the whole box.
 """
 
 from collections.abc import Iterator

@@ -16,9 +16,10 @@ from .arithmetic import Arithmetic, Row, Table, groups, pick, side_by_side
 from .common import Rejection, require
 from .container import Arrays
 from .expression import RATIONAL, build, rational_bits
-from .nodes import KINDS, columns_of, windows_of_affine
+from .nodes import KINDS, columns_of
 from .sentences import sentence
 from .structure import fractions
+from .windowed import windows_of_affine
 
 MAX_BITS = 40_000  # bits of numerator plus denominator that are followed
 
@@ -35,12 +36,12 @@ class Rationals(Arithmetic):
         """Return the number itself."""
         return value
 
-    def refuse(self, node: Any, *_: Any) -> Any:
+    def inverse_root(self, node: Any, *_: Any) -> Any:
         """Reject a node whose values are not rational in general."""
         message = f"{node.path} ({node.kind}): its values are not rational numbers"
         raise Rejection(self.path, "R6.rational", message, node.kind)
 
-    inverse_root = normalise = softmax = root = refuse
+    normalise = softmax = root = inverse_root  # type: ignore[assignment]
 
     def require_short(self, numbers: Iterable[fmpq]) -> int:
         """Return the bits of the longest number, which are bounded."""
@@ -87,7 +88,8 @@ class Rationals(Arithmetic):
 
     def largest(self, node: Any, numbers: Row) -> fmpq:
         """Return the largest of some numbers."""
-        return max(numbers)
+        found: fmpq = max(numbers)
+        return found
 
     def whole(self, number: fmpq) -> int | None:
         """Return the whole number that this is, else None."""

@@ -16,7 +16,8 @@ from .analytic import by_ends
 from .arithmetic import Arithmetic, Row, Table, groups, paired, pick, side_by_side
 from .common import Exact, Rejection, precision
 from .expression import GUARDED, PLAIN, build
-from .nodes import KINDS, affine_parts, columns_of, windows_of_affine
+from .nodes import KINDS, columns_of
+from .windowed import affine_parts, windows_of_affine
 
 # Arb is fast for matrices whose sides are all above CLASSICAL; radii up to 2^(bits - precision), for these bits, may be
 # bounded by their maximum
@@ -191,7 +192,7 @@ class Balls(Arithmetic):
         if node.activation.text not in self.functions:
             tree = node.activation.tree
             self.functions[node.activation.text] = by_ends(tree), build(tree, PLAIN)
-        narrow = sum(map(sum, x), arb(0)).rad() < NARROW_SUM  # the radius of the sum is at least every radius
+        narrow = sum(itertools.chain(*x), self.zero).rad() < NARROW_SUM  # this radius is at least every radius
         function = self.functions[node.activation.text][narrow]
         return [list(map(function, row)) for row in x]
 
@@ -229,7 +230,8 @@ class Balls(Arithmetic):
 
     def largest(self, node: Any, numbers: Row) -> arb:
         """Return the largest of some numbers."""
-        return reduce(arb.max, numbers)
+        found: arb = reduce(arb.max, numbers)
+        return found
 
     def root(self, node: Any) -> arb:
         """Return the square root of the node's `square`, a positive rational."""
@@ -269,7 +271,8 @@ class Balls(Arithmetic):
 
     def whole(self, number: arb) -> int | None:
         """Return the whole number that this certainly is, else None."""
-        return int(number.unique_fmpz()) if number.is_exact() and number.is_integer() else None
+        found = number.unique_fmpz() if number.is_exact() else None
+        return None if found is None else int(found)
 
 
 def inverse_root(x: arb, epsilon: arb, least: Any = None) -> arb:

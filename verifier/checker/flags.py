@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 from .analytic import NOWHERE_NEGATIVE, POSITIVE, known
 from .arithmetic import Table
+from .attention import has_mask, seen_places
 from .common import precision, require
 from .features import Features
+from .moving import token_rows
 from .network import cut_blocks
-from .nodes import affine_parts, has_mask, seen_places, token_rows
 from .sentences import sentence
+from .windowed import affine_parts
 
 WHERE = {0: "R", NOWHERE_NEGATIVE: "t >= 0", POSITIVE: "t > 0"}
 DATA_BITS = 128  # working precision at which nodes that do not depend on U are evaluated to see that they are defined

@@ -21,7 +21,7 @@ from flint import fmpz_mat
 from .common import Exact, require
 from .expression import parse
 from .geometry import windows_of
-from .nodes import affine_parts, windows_of_affine
+from .windowed import affine_parts, windows_of_affine
 
 INPUT = -1  # the number of the network's input in a layer's list of inputs
 
@@ -83,7 +83,7 @@ def require_layered(network: Any, raw: Any) -> Any:
 
 def own_parameter(node: Any, readers: Any) -> bool:
     """Return whether a node is a parameter that one node reads, and no feature can be."""
-    return node.kind == "parameter" and readers[node.number] == 1
+    return bool(node.kind == "parameter" and readers[node.number] == 1)
 
 
 def unit_layer(network: Any, node: Any, readers: Any) -> Any:

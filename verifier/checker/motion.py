@@ -1,19 +1,20 @@
 """The operations of arithmetic.py on functions of the time: every node while the parameters move.
 
 Glossary: the numbers of a table are here series (series.py), Taylor coefficients in the time up to some order. Where
-kinks are allowed only values and difference quotients are followed: then c_1 contains (x(t) - x(s)) / (t - s) for all
-times s and t, which obeys the rules of the derivative, by the mean value theorem.
+kinks are allowed (boxes.py) only values and changes are followed: c_1 contains x' - x, where x and x', both in c_0, are
+the values before and after a change of U. By the mean value theorem it obeys the rules of the derivative.
 """
 
 from collections.abc import Callable
-from itertools import cycle
+from functools import reduce
+from itertools import chain, cycle
 from typing import Any
 
 from flint import arb, arb_mat, fmpq
 
 from .arithmetic import Arithmetic, Row, Table, paired, side_by_side
 from .features import Layout, tile
-from .series import Series, inverse_root, largest, mapped, normalised, softmax, still
+from .series import Series, exp, inverse_root, largest, mapped, narrower, normalised, softmax, still, within
 
 Matrices = list[arb_mat]  # one for each order
 Function = Callable[..., Any]
@@ -40,6 +41,11 @@ def products(a: Matrices, b: Matrices) -> Matrices:
         terms = (a[i] * b[order - i] for i in range(order + 1) if left[i] and right[order - i])
         found.append(sum(terms, arb_mat(a[0].nrows(), b[0].ncols())))
     return found
+
+
+def centre(entries: Row) -> Series:
+    """Return exact coefficients in the middle of those of some series."""
+    return Series((sum(c, arb(0)) / len(entries)).mid() for c in zip(*(entry.c for entry in entries), strict=True))
 
 
 class Moving(Arithmetic):
@@ -96,26 +102,56 @@ class Moving(Arithmetic):
         right = [arb_mat(m, k, line).transpose() if transposed else arb_mat(k, m, line) for line in lines]
         return [Series(c) for c in zip(*(z.entries() for z in products(left, right)), strict=True)]
 
-    def average(self, weights: Row, values: Row, n: int, k: int, m: int) -> Row:
-        """Multiply an n x k matrix whose rows add up to 1 by a k x m matrix.
+    def scores(self, q: Row, k: Row, t: int, c: int, s: int) -> Row:
+        """Return q (k - o)^T, o an exact row in the middle of the keys.
 
-        Guarantee: P v = P (v - o) + o for every row o; o stands still in the middle of the values.
+        Guarantee: in every row all scores are smaller by one function, which changes no softmax.
         """
-        middles = [(sum((value.c[0] for value in values[column::m]), arb(0)) / k).mid() for column in range(m)]
-        rows = [still(middle, self.length) for middle in middles]
-        rest = [value - o for value, o in zip(values, cycle(rows), strict=False)]
-        return [z + o for z, o in zip(self.product(weights, rest, n, k, m, False), cycle(rows), strict=False)]
+        middles = [centre(k[column::c]) for column in range(c)]
+        return self.product(q, [key - o for key, o in zip(k, cycle(middles), strict=False)], t, c, s, True)
+
+    def attended(self, node: Any, scores: Row, lines: list[Row]) -> Row:
+        """Return the sum o of p_j v_j, p the softmax of the scores x, v_j the lines.
+
+        Guarantee: o = c + sum_j p_j (v_j - c) for every c, as the coefficients of sum_j p_j are 1, 0, 0, ..; it is
+        between the v_j. Narrow scores are better with c + sum_j e_j (v_j - c) / sum_j e_j, e_j = exp(x_j - shift); and
+        with the derivatives o' = sum_j p_j (x'_j - d) (v_j - o) + sum_j p_j v'_j for every d, by p'_j = p_j (x'_j -
+        sum_k p_k x'_k) and sum_j p_j (v_j - o) = 0. All c and d are exact and near what they are taken from.
+        """
+        count, p = len(lines), softmax(scores)
+        values = [arb_mat(part(lines, order)) for order in self.orders]
+        below, shift = arb_mat(count, 1, [1] * count), reduce(arb.max, (x.c[0] for x in scores)).mid()
+        powers = arb_mat(1, count, [exp(x.c[0] - shift) for x in scores])
+        shares = [arb_mat(1, count, [entry.c[order] for entry in p]) for order in self.orders]
+        near = [(shares[0].mid() * v.mid()).mid() for v in values]
+        rest = [v - below * c for v, c in zip(values, near, strict=True)]  # the v_j - c
+        means = [z + c for z, c in zip(products(shares, rest), near, strict=True)]
+        quotients = near[0] + (powers * rest[0]) / (powers * below)[0, 0]
+        hulls = [reduce(arb.union, column) for column in zip(*values[0].tolist(), strict=True)]
+        exists = all(entry.c[0].is_finite() for entry in (*scores, *chain(*lines)))
+        pairs = zip(means[0].entries(), quotients.entries(), hulls, strict=True)
+        found = [arb_mat([[within(narrower(a, b), hull, exists) for a, b, hull in pairs]])]
+        slopes = [x.slope() for x in scores]
+        middle = centre(slopes)
+        turns = [entry * (slope - middle) for entry, slope in zip(p, slopes, strict=True)]
+        for order in self.orders[1:]:
+            total = order * near[order]
+            for a, b in ((a, order - 1 - a) for a in range(order)):
+                turn = arb_mat(1, count, [entry.c[a] for entry in turns])
+                total += turn * (values[b] - below * found[b]) + shares[a] * ((b + 1) * rest[b + 1])
+            found.append(arb_mat([list(map(narrower, means[order].entries(), (total / order).entries()))]))
+        return [Series(o) for o in zip(*(o.entries() for o in found), strict=True)]
 
     def gate(self, z: Table, a: Table, b: Table) -> Table:
         """Return (1 - z) a + z b.
 
-        Guarantee: for every c it is (1 - z) (a - c) + z (b - c) + c; c stands still in the middle of a and b.
+        Guarantee: for every c it is (1 - z) (a - c) + z (b - c) + c; c is exact, in the middle of a and b.
         """
         found, one = [], self.number(fmpq(1))
         for rows in paired([z, a, b]):
             row = []
             for share, x, y in zip(*rows, strict=True):
-                c = still(((x.c[0] + y.c[0]) / 2).mid(), self.length)
+                c = centre([x, y])
                 row.append((one - share) * (x - c) + share * (y - c) + c)
             found.append(row)
         return found

@@ -9,11 +9,12 @@ from operator import lt
 from types import SimpleNamespace
 from typing import Any
 
+from .attention import has_mask
 from .common import Exact, afford, require, words
 from .container import Arrays
 from .expression import parse
-from .geometry import Shape
-from .nodes import KINDS, affine_parts, has_mask
+from .nodes import KINDS
+from .windowed import affine_parts
 
 # of all nodes together: entries, places in windows, multiply-adds of products. A short document can ask for any number.
 MAX_UNITS, MAX_PLACES, MAX_WORK = 1 << 26, 1 << 27, 1 << 36
@@ -53,7 +54,7 @@ def read_node(number: int, node: SimpleNamespace, nodes: list[Any], sizes: Simpl
     require(kind.least <= count <= kind.most, path + "/reads", "network.reads", message, count)
     earlier = all(read < number for read in node.reads)
     require(earlier, path + "/reads", "network.reads", "reads a node that is not an earlier one", node.reads[:20])
-    node.shapes: list[Shape] = [nodes[read].shape for read in node.reads]
+    node.shapes = [nodes[read].shape for read in node.reads]
     node.work = 0
     if node.kind == "map":
         node.activation = parse(node.activation, path + "/activation")
@@ -103,7 +104,7 @@ def read_feature(feature: SimpleNamespace, nodes: list[Any]) -> int:
     """Return how many columns of Psi a feature is."""
     path = feature.path
     require(feature.node < len(nodes), path + "/node", "schema.value", "is not a node", feature.node, len(nodes))
-    size, entries = prod(nodes[feature.node].shape), feature.entries
+    size, entries = int(prod(nodes[feature.node].shape)), feature.entries
     if entries is None:
         return size
     ordered = increasing(entries)

@@ -15,7 +15,7 @@ from typing import Any
 from flint import arb, fmpq
 
 from .analytic import monotone, sharpness
-from .common import above, below, precision, require
+from .common import Rejection, above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, build
 from .flags import require_total
@@ -62,8 +62,9 @@ class Layers:
         inner = None if node is None else unit_layer(self.network, node, self.readers)
         sources = () if inner is None else inner.reads[:-2]
         reads = inner is not None and inner.over == "all" and source in sources
-        message = "is not the output of a dense layer with weights of its own that reads the source"
-        require(reads, entry.path + "/node", "witness.layer", message, entry.node)
+        if node is None or inner is None or not reads:
+            message = "is not the output of a dense layer with weights of its own that reads the source"
+            raise Rejection(entry.path + "/node", "witness.layer", message, entry.node)
         return SimpleNamespace(
             activation=node.activation,
             units=inner.filters,

@@ -327,6 +327,7 @@ def blocks(
     max_blocks: int = 4,
     min_features: int = 1,
     activations: st.SearchStrategy[str] | None = None,
+    embeddings: bool = False,
 ) -> tuple[dict[str, Any], ...]:
     """Layer tables of a case file of all kinds of blocks; what does not fit is left out.
 
@@ -340,6 +341,8 @@ def blocks(
         A last dense layer has so many units, all of them skip units.
     activations : strategy, optional
         Default ``activations()``.
+    embeddings : bool, optional
+        Whether the samples are tokens, which an embedding reads.
 
     Returns
     -------
@@ -347,13 +350,16 @@ def blocks(
     """
     names = activations if activations is not None else any_activation()
     tables: list[dict[str, Any]] = []
-    for kind in draw(st.lists(st.sampled_from(sorted(BLOCKS)), min_size=1, max_size=max_blocks)):
+    known = sorted(BLOCKS) if embeddings else sorted(set(BLOCKS) - {"embedding"})
+    for kind in draw(st.lists(st.sampled_from(known), min_size=1, max_size=max_blocks)):
         table = {"kind": kind, **draw(_fields(kind, names, len(shape)))}
         least = BLOCKS[kind].sources[0]
         sources: list[Any] = ["input", *range(len(tables))]
         if least > len(sources):
             continue
-        if tables and (least > 1 or draw(st.booleans())):
+        if kind == "embedding":
+            table["inputs"] = ["input"]
+        elif tables and (least > 1 or draw(st.booleans())):
             table["inputs"] = draw(st.lists(st.sampled_from(sources), min_size=least, max_size=least, unique=True))
         try:
             grown = Network(shape, build_layers([*tables, {**table, "skip": True}]))
@@ -454,16 +460,10 @@ def graph_specimens(
     shape = draw(st.sampled_from(_shapes(d)))
     wide = draw(st.sampled_from([1, n, n]))
     if sugar and draw(st.booleans()):
-        layers = draw(blocks(shape, min_features=wide, activations=activations))
-        try:
-            network = Network(shape, build_layers(layers), draw(st.booleans()))
-        except InputError:  # an embedding of what are no tokens
-            network = draw(graphs(shape, nodes=chosen, min_features=wide, activations=activations))
+        layers = draw(blocks(shape, min_features=wide, activations=activations, embeddings=whole))
+        network = Network(shape, build_layers(layers), draw(st.booleans()))
     else:
         network = draw(graphs(shape, nodes=chosen, min_features=wide, activations=activations))
-    embeds = any(node.kind == "embed" for node in network.nodes)
-    if embeds and not whole:
-        inputs = np.abs(np.trunc(inputs)) % TOKENS
     u: Array = draw(parameters(network, kinds=parameter_kinds))
     network, u = draw(_frozen(network, u))
     m = int(labels.max()) + 1

@@ -202,13 +202,16 @@ def _hand_over(weight: Array, at: int, unit: int, leader: int, zero: bool) -> bo
 def _add_sinks(
     network: Network, u: Array, forms: Sequence[Sequence[UnitForm]], table: FormTable, movable: list[Mask]
 ) -> None:
-    """Units that nothing reads and that no other must stay for: constant ones may move as well, but for one carrier."""
+    """Units that nothing reads and that no other must stay for: constant ones may move as well, but for one carrier.
+
+    An output bias is a carrier of constants.
+    """
     views = network.views(u)
     for index, layer in enumerate(network.layers):
         if not isinstance(layer, Dense):
             continue
         readers = _readers(network, index)
-        carrier = False
+        carrier = network.output_bias
         for unit, form in enumerate(forms[index]):
             constant = form.form < 0 or table.constant[form.form]
             if not constant or movable[index][unit]:

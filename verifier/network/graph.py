@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 T = TypeVar("T")
 
 MAX_UNITS = 10_000_000
-"""Entries that all nodes may have per sample; a larger number is a typing error, not a network."""
+"""Entries that all computed nodes may have per sample; a larger number is a typing error, not a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,9 @@ class Graph:
             raise NetworkError("network: node 0 must be the input")
         if not self.nodes[0].size or any(n < 1 for n in self.nodes[0].size):
             raise NetworkError(f"network: input shape {list(self.nodes[0].size)} must have positive entries")
-        if sum(math.prod(shape) for shape in self.node_shapes) > MAX_UNITS:
+        stored = (Parameter, Constant)
+        pairs = zip(self.nodes, self.node_shapes, strict=True)
+        if sum(math.prod(shape) for node, shape in pairs if not isinstance(node, stored)) > MAX_UNITS:
             raise NetworkError(f"network: more than {MAX_UNITS} hidden units; reduce the widths")
         names = [view.name for view in self.parameters]
         twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None

@@ -3,8 +3,8 @@
 In a network of layers alone every hidden unit gets a normal form (`unit_forms`). The number of forms among the skip
 units bounds the rank of Psi; for polynomial activations the monomials of the input (`monomials`) bound it as well. With
 the weights left free, units with the same form are the same function for every U: then the bound holds for every U. In
-any network the columns that come out of a normalisation depend on each other (`centred`). An output bias is one more
-function, the constant 1.
+any other network the columns that come out of a normalisation depend on each other (`spans`). An output bias is one
+more function, the constant 1.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.display import count
 from verifier.network.arguments import given_inputs
 from verifier.network.flags import flags_of
 from verifier.network.layers import Conv
 from verifier.network.network import Array, Network
-from verifier.rank.centred import centred_columns
 from verifier.rank.monomials import monomial_rank
+from verifier.rank.spans import span_of_columns
 from verifier.rank.unit_forms import FormTable, UnitForm, unit_forms
 
 
@@ -128,7 +129,7 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
 def _structural_bound(network: Network, u: Array | None, inputs: Array) -> Deficiency:
     """The structural bound, below N or not; without U it holds for every U."""
     if network.layered is None:
-        return _centred_bound(network, u)
+        return _span_bound(network, inputs)
     forms = FormTable()
     units = unit_forms(network, u, inputs, forms)
     skip = [units[index][unit] for index, members in network.skip_units for unit in members]
@@ -168,13 +169,14 @@ def _tied_words(network: Network, units: Sequence[Sequence[UnitForm]]) -> str:
     return f" (layer {layers}: with a tied bias, positions that see the same patch on every sample are one function)"
 
 
-def _centred_bound(network: Network, u: Array | None) -> Deficiency:
-    """The bound by the normalisations that features come out of; M if there are none."""
-    found = centred_columns(network, u)
-    words = f"the features of {found.rows} normalised row{'s' * (found.rows != 1)} satisfy one linear equation each"
-    if found.constant:
-        words += f", and {found.constant} of the columns {'are' if found.constant > 1 else 'is'} constant"
-    words += f": M = {network.columns} columns span at most {found.rank_at_most} dimensions"
+def _span_bound(network: Network, inputs: Array) -> Deficiency:
+    """The bound by functions that span the columns for every U; M if nothing is known."""
+    found = span_of_columns(network, inputs)
+    words = f"the M = {network.columns} columns are multiples of {found.forms} functions"
+    words += " and the constant" if found.constant else ""
+    if found.rows:
+        words += f", of which {count(found.rows, 'row')} add up to 0 as those of a normalisation"
+    words += f": they span at most {found.rank_at_most} dimensions"
     return Deficiency("dependent-units", found.rank_at_most, words)
 
 

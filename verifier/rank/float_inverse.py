@@ -12,6 +12,7 @@ t < TINY the underflow of one entry. Both right-hand sides are of rank one but f
 
 .. math:: \|I - A'X\| \le \|R'\| + \gamma_{K+3}(\|A\|_F \|X\|_F + \|I\|) + \sqrt N\, \|z\|_2 + N t,
 
+where ``(sum rho_i^2)^(1/2) ||X||_2`` may stand for ``sqrt(N) ||z||`` if the rows of A' - A have 2-norms at most rho_i;
 in the Frobenius norm (``||I|| = sqrt N``) and in the 2-norm, where ``||R'||_2 <= sqrt(||R'||_1 ||R'||_inf)``.
 
 `inverse_norm` bounds ``||X||_2``.
@@ -39,7 +40,7 @@ from verifier.balls.precision import working_precision
 from verifier.data.gate import binary64, integers
 from verifier.display import Decided
 from verifier.errors import needs
-from verifier.rank.gram_matrix import BITS, record_of, total
+from verifier.rank.gram_matrix import BITS, error_norm, record_of, smaller, total
 from verifier.rank.inverse_norm import ROWS, largest_entry, on_device, spectral_norm, witness_sums
 from verifier.rank.right_inverse import NORM_PRECISION, SLACK, RankBound, RightInverse, stated_bound, witness_norm
 from verifier.verdict import Verdict
@@ -113,6 +114,7 @@ def residual64(
     progress: Progress | None = None,
     *,
     tight: bool = False,
+    known_norm: float = math.inf,
 ) -> Residual64:
     """Bound ``||I - Psi[:, columns] X||`` and ``||X||_2`` by one product, over blocks of rows.
 
@@ -126,6 +128,8 @@ def residual64(
         K strictly increasing column indices, None for all.
     tight
         Sharpen ``norm_x`` by R2: one more product and a factorization.
+    known_norm
+        A proved upper bound of ``||X||_2``, if there is one.
 
     Returns
     -------
@@ -146,7 +150,7 @@ def residual64(
     chosen = _chosen(columns, m, k)
     record = record_of(source)
     with np.errstate(all="ignore"):
-        found = _residual(source, on_device(backend, x), chosen, progress, tight, record)
+        found = _residual(source, on_device(backend, x), chosen, progress, tight, record, known_norm)
     require(record)
     return found
 
@@ -158,6 +162,7 @@ def _residual(
     progress: Progress | None,
     tight: bool,
     record: Products,
+    known_norm: float,
 ) -> Residual64:
     backend, n, m = source.backend, source.samples, source.columns
     xp, k = backend.xp, int(x.shape[0])
@@ -192,10 +197,12 @@ def _residual(
     with working_precision(BITS):
         g = arb(gamma(k + 3))
         product = (a_squares * total(backend, sums.squares)).sqrt()
-        common = g * product + z_squares.sqrt() + n * arb(TINY)
+        norm_x = min(known_norm, spectral_norm(backend, x, sums, tight, record))
+        enclosure = smaller(z_squares.sqrt(), error_norm(source) * arb(norm_x))
+        common = g * product + enclosure + n * arb(TINY)
         mixed = (arb(largest_entry(backend, upper(column_sums, 2 * n))) * arb(row)).sqrt() + common + g
         frobenius = squares.sqrt() + common + g * arb(n).sqrt()
-        return Residual64(upper_float(frobenius), upper_float(mixed), spectral_norm(backend, x, sums, tight, record))
+        return Residual64(upper_float(frobenius), upper_float(mixed), norm_x)
 
 
 def certify_inverse64(
@@ -268,15 +275,18 @@ def bound_in_binary64(features: FloatEnclosure, witness: RightInverse) -> RankBo
     Guarantee: if a bound is returned, rank Psi(U) = N and ``sigma_N >= sigma_lower > 0``.
     """
     x = witness.matrix.approx()
-    found = residual64(features, x, witness.columns)
     k, n = x.shape
+    norm = arb("inf")
+    if witness.norm_products:
+        integers, exponent = witness.matrix.fmpz_mat()
+        norm = witness_norm(integers, exponent, witness.norm_products)
+    with working_precision(NORM_PRECISION):
+        # x is the witness, possibly rounded to binary64: SLACK and TINY are more than the difference of their norms
+        known = upper_float(norm * (1 + SLACK) + arb(TINY))
+    found = residual64(features, x, witness.columns, known_norm=known)
     if not (math.isfinite(found.alpha) and 0.0 < found.norm_x < math.inf):
         return None
     with working_precision(NORM_PRECISION):
-        norm = arb(found.norm_x)
-        if witness.norm_products:
-            integers, exponent = witness.matrix.fmpz_mat()
-            norm = witness_norm(integers, exponent, witness.norm_products)
+        norm = norm if witness.norm_products else arb(found.norm_x)
         rounding = arb(n * k).sqrt() * arb(float(np.linalg.norm(x))) * arb((fmpz(1), fmpz(-witness.feature_bits)))
-        # x is the witness, possibly rounded to binary64: SLACK is far more than the difference of their norms
         return stated_bound(arb(found.alpha) * (1 + SLACK) + 2 * rounding, norm)

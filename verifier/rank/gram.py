@@ -5,9 +5,9 @@ For a symmetric H and any lower triangular C, ``H = cI + C C^T + E`` with ``E = 
 .. math:: \lambda_{\min}(H) \ge c - \|H - cI - CC^T\|_2 .
 
 C is untrusted. Psi lies within ``B = 1 q^T`` of the midpoints A entrywise, so ``||Psi - A||_2 <= ||B||_2 = sqrt(N)
-||q||``, and
+||q||``; where the rows of Psi - A have 2-norms at most rho_i, it is at most ``(sum rho_i^2)^(1/2)``, too; and
 
-.. math:: \sigma_N(\Psi) \ge \sqrt{\lambda_{\min}(H) - \|H - AA^T\|_2} - \sqrt N \|q\|_2 .
+.. math:: \sigma_N(\Psi) \ge \sqrt{\lambda_{\min}(H) - \|H - AA^T\|_2} - \|\Psi - A\|_2 .
 
 (Rump, *Verification of positive definiteness*, BIT 2006, gives the a-priori variant; here the residual is computed.)
 

@@ -21,7 +21,7 @@ from flint import arb
 
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, upper
-from verifier.balls.binary64.matrix import ColumnSource
+from verifier.balls.binary64.matrix import ColumnSource, squared_row_norms
 from verifier.balls.binary64.products import Products
 from verifier.balls.feature_enclosure import Progress
 from verifier.balls.precision import working_precision
@@ -82,7 +82,7 @@ class Gram:
     """Computed Gram matrix of the midpoints and upper bounds of what was lost.
 
     Guarantee: ``H`` (the blocks, mirrored) satisfies ``||H - A A^T||_2 <= error``; ``squares >= sum_i ||A_i||^2``;
-    ``sqrt(N sum q_j^2) <= enclosure``; ``|H_ij| <= (1 + relative) a_i a_j + TINY``; ``record`` holds all products that
+    ``||Psi - A||_2 <= enclosure``; ``|H_ij| <= (1 + relative) a_i a_j + TINY``; ``record`` holds all products that
     this rests on.
     """
 
@@ -112,6 +112,20 @@ def total(backend: Backend, values: Array) -> arb:
     if not backend.all_finite(values):
         return arb("nan")
     return arb(float(upper(backend.xp.sum(values), int(values.shape[0]))))
+
+
+def error_norm(source: ColumnSource) -> arb:
+    """Bound ``||Psi - A||_F`` by the 2-norms of rows, if the source knows them; infinite or NaN if not.
+
+    Guarantee: the ball's upper end is at least the norm, once a pass has gone through all rows.
+    """
+    squares = squared_row_norms(source)
+    return arb("inf") if squares is None else total(source.backend, squares).sqrt()
+
+
+def smaller(a: arb, b: arb) -> arb:
+    """The smaller of two upper bounds; one that is not finite is none."""
+    return b if b.is_finite() and not a < b else a
 
 
 def record_of(source: ColumnSource) -> Products:
@@ -165,7 +179,8 @@ def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = No
         relative = arb(gamma(widest + passes + 2))
         a_squares = total(backend, upper(squares, m + passes))
         error = relative * a_squares + n * arb(TINY)
-        return Gram(blocks, edges, a_squares, relative, error, (n * radii).sqrt(), record)
+        enclosure = smaller((n * radii).sqrt(), error_norm(source))
+        return Gram(blocks, edges, a_squares, relative, error, enclosure, record)
 
 
 def copied(backend: Backend, gram: Gram) -> Blocks:

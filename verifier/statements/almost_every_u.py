@@ -10,6 +10,8 @@ from verifier.verdict import Verdict
 
 def _prove(known: Known) -> Finding:
     found = known.generic
+    if found.applies and known.analytic[0] is not Verdict.PROVED:
+        return Finding(Verdict.UNDECIDED, found.reason)
     if found.applies:
         reason = "analytic, and of full rank at one U: so at almost every U (the exceptions are closed and null)"
         return Finding(Verdict.PROVED, reason, ("LA.1", "L3.2 construction"))

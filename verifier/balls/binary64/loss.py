@@ -54,8 +54,9 @@ def float_logits(features: FloatEnclosure, weights: ExactArray) -> Logits:
     Returns
     -------
     Logits
-        Guarantee: ``|G_ij - mid_ij| <= gamma_{M+2} ||A_i|| ||V_j|| + sum_k q_k |V_kj|``, which is ``radius_ij``.
-        Source: Cauchy and Schwarz, with `bounds` for the rounding.
+        Guarantee: ``|G_ij - mid_ij| <= gamma_{M+2} ||A_i|| ||V_j|| + min(sum_k q_k |V_kj|, rho_i ||V_j||)``, which is
+        ``radius_ij``; rho_i bounds the 2-norm of row i of ``Psi - A``. Source: Cauchy and Schwarz, with `bounds` for
+        the rounding.
 
     Raises
     ------
@@ -79,9 +80,10 @@ def float_logits(features: FloatEnclosure, weights: ExactArray) -> Logits:
     norms = upper(np.sqrt((values * values).sum(axis=0) + TINY), m)
     table = backend.asarray(values)
     mids, radii = [], []
-    for _, mid, radius in features.row_blocks():
+    for rows, mid, radius in features.row_blocks():
         mids.append(backend.numpy(backend.matmul(mid, table, features.record)))
         moved = upper(backend.numpy(xp.sum(xp.abs(table) * radius[:, None], axis=0)), m)
+        moved = np.minimum(moved, upper(backend.numpy(features.row_norms(rows))[:, None] * norms, 2))
         sizes = upper(backend.numpy(xp.sqrt(xp.sum(mid * mid, axis=1) + TINY)), m)
         radii.append(upper(gamma(m + 2) * sizes[:, None] * norms + moved, 8))
     found = Logits(np.concatenate(mids), np.concatenate(radii))

@@ -1,6 +1,7 @@
-r"""Margins in binary64: ``m_ik = sum_j Psi_ij D_jk`` with ``D = V_y - V_k``, one product and rank-one radii.
+r"""Margins in binary64: ``m_ik = sum_j Psi_ij D_jk`` with ``D = V_y - V_k``, by one product.
 
-.. math:: |m_{ik} - \hat m_{ik}| \le \gamma_{M+4} \|A_i\|_2 \|D_k\|_2 + \sum_j q_j |D_{jk}| + 2^{-960}
+.. math:: |m_{ik} - \hat m_{ik}| \le \gamma_{M+4} \|A_i\|_2 \|D_k\|_2
+    + \min\Bigl(\sum_j q_j |D_{jk}|, \rho_i \|D_k\|_2\Bigr) + 2^{-960}
 
 (Cauchy and Schwarz; the rounding of D, u |D|, is in the constant).
 """
@@ -63,7 +64,7 @@ def float_margins(
     found: list[Rows] = [[()] * features.samples for _ in weights]
     constant = gamma(features.columns + 4)
     for rows, mid, radius in features.row_blocks(progress):
-        block_labels = labels[rows]
+        block_labels, distances = labels[rows], features.row_norms(rows)
         for y in np.unique(block_labels).tolist():
             members = np.flatnonzero(block_labels == y)
             if y not in tables:
@@ -76,6 +77,8 @@ def float_margins(
             product = backend.numpy(backend.matmul(part, table, features.record))
             moved = upper(backend.numpy(xp.sum(xp.abs(table) * radius[:, None], axis=0)), features.columns)
             sizes = upper(backend.numpy(xp.sqrt(xp.sum(part * part, axis=1) + TINY)), features.columns)
+            reach = backend.numpy(xp.take(distances, xp.asarray(members), axis=0))
+            moved = np.minimum(moved, upper(reach[:, None] * norms, 2))
             error = upper(constant * sizes[:, None] * norms + moved * (1.0 + 2.0**-50), 8)
             if not (np.isfinite(product).all() and np.isfinite(error).all()):
                 raise NotEnclosed("a margin overflows binary64")

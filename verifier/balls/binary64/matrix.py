@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import Array, Backend
-from verifier.balls.binary64.bounds import SMALLEST_NORMAL
+from verifier.balls.binary64.bounds import SMALLEST_NORMAL, upper
 from verifier.balls.binary64.products import Products
 from verifier.data.gate import binary64
 from verifier.errors import InputError
@@ -46,6 +46,16 @@ class ColumnSource(Protocol):
 
     def row_blocks(self) -> Iterator[tuple[slice, Array, Array]]:
         """Yield (rows, midpoints (n, M), radii (M,)), covering 0..N in order."""
+
+
+def squared_row_norms(source: ColumnSource) -> Array | None:
+    """Bounds of ``||Psi_i - A_i||_2^2``, one per row, of a source that knows them apart from its radii, shape (N,).
+
+    Guarantee: upper bounds, infinite or NaN where nothing is known; None if the source does not know them. They are
+    known once a pass has gone through all rows.
+    """
+    row_norms = getattr(source, "row_norms", None)
+    return None if row_norms is None else upper(row_norms() * row_norms(), 0)
 
 
 class MatrixEnclosure:
