@@ -111,7 +111,7 @@ def test_balls_are_accepted_and_larger_ones_rejected(make, tmp_path):
     path = builder.write(tmp_path / "c.json")
     document = json.loads(path.read_text())
     (claim,) = (claim for claim in document["claims"] if claim["label"] == "Z2")
-    claim["radius"]["exponent"] = int(claim["radius"]["exponent"]) + 3
+    claim["radius"]["exponent"] = int(claim["radius"]["exponent"]) + 8
     path.write_text(json.dumps(document))
     rejected = check_file(str(path), 1)
     assert rejected.verdict == "REJECTED" and rejected.rejection.rule in ("Z2.change", "features.finite")

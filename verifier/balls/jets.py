@@ -24,7 +24,7 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.activation import tree_kernel
+from verifier.balls.activation import integer_power, tree_kernel
 from verifier.balls.ball_arithmetic import BallArithmetic
 from verifier.balls.series import taylor
 from verifier.balls.tensors import Balls, broadcast
@@ -344,9 +344,8 @@ def _narrower(a: Balls, b: Balls) -> Balls:
 
 
 def _smaller(a: arb, b: arb) -> arb:
-    if not a.is_finite():
-        return b
-    return b if b.is_finite() and b.rad() < a.rad() else a
+    """What is not finite, and may not even be defined, stays so."""
+    return b if a.is_finite() and b.is_finite() and b.rad() < a.rad() else a
 
 
 def narrowed(whole: Jet, point: Jet, reach: arb) -> Jet:
@@ -366,22 +365,19 @@ def narrowed(whole: Jet, point: Jet, reach: arb) -> Jet:
     Jet
         Guarantee: it contains the coefficients at every time of the ball, as ``whole`` does. By Taylor's theorem
         ``x^(j)(t) / j! = sum_{k=j}^{K-1} C(k, j) point_k s^(k-j) + C(K, j) x^(K)(tau) / K! s^(K-j)`` with s in reach
-        and some tau between.
+        and some tau between: the last coefficient is finite only where x is K times differentiable.
     """
     top = len(point.parts)
     last = whole.parts[top]
-    if not whole.moves or last is None or not all(ball.is_finite() for ball in last.entries):
+    if last is None:
         return whole
-    rows = max(part.rows for part in (*whole.parts, *point.parts) if part is not None)
-    spread = [broadcast(point.part(k), rows, last.shape) for k in range(top)] + [broadcast(last, rows, last.shape)]
+    powers = [arb(1), *(integer_power(reach, k) for k in range(1, top + 1))]
     found: list[Part] = []
     for j in range(top):
-        entries = []
-        for line in zip(*spread[j:], strict=True):
-            value = comb(top, j) * line[-1]
-            for k in range(top - 1, j - 1, -1):
-                value = value * reach + comb(k, j) * line[k - j]
-            entries.append(value)
-        narrow = Balls(rows, last.shape, entries)
+        narrow = last.scaled(comb(top, j) * powers[top - j])
+        for k in range(j, top):
+            part = point.parts[k]
+            if part is not None:
+                narrow = narrow.plus(part.scaled(comb(k, j) * powers[k - j]))
         found.append(_narrower(whole.part(j), narrow))
     return Jet((*found, last))
