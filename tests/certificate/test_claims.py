@@ -44,7 +44,7 @@ def described(label: str) -> set[str]:
 
 def table() -> dict[str, list[str]]:
     """The rows of FORMAT.md's table of what a claim requires, by label."""
-    rows = FORMAT.split("| label | activations |")[1].split("\n\n")[0].splitlines()[2:]
+    rows = FORMAT.split("| label | nodes |")[1].split("\n\n")[0].splitlines()[2:]
     found = {}
     for row in rows:
         labels, *cells = (cell.strip() for cell in row.strip("|").split("|"))
@@ -76,9 +76,9 @@ def test_what_a_claim_requires_is_in_the_table(label: str) -> None:
 
 
 def test_what_may_be_claimed_without_labels_or_weights() -> None:
-    without = dict(re.findall(r"(labels|`bias`)[^\n]*: (?:then )?only ([^\n]*?) may be claimed", FORMAT))
+    without = dict(re.findall(r"(labels|`values: null`)[^\n]*: (?:then )?only ([^\n]*?) may be claimed", FORMAT))
     assert set(re.split(", | and ", without["labels"])) == {c for c in CLAIMS if not CLAIMS[c].needs_labels}
-    assert set(re.split(", | and ", without["`bias`"])) == {c for c in CLAIMS if not CLAIMS[c].needs_weights}
+    assert set(re.split(", | and ", without["`values: null`"])) == {c for c in CLAIMS if not CLAIMS[c].needs_weights}
 
 
 def numbers(claim: type[Any]) -> list[str]:

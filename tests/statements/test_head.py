@@ -3,10 +3,12 @@
 import mpmath
 import numpy as np
 import pytest
+from landscape.starts import problem_of
 from oracle_graph import psi_oracle
 
 import verifier as vf
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.checker.certificate import check_file
 from verifier.landscape.escape_constant import constant_loss_lifts
 from verifier.network.initialise import initialise
 from verifier.network.network import Network
@@ -160,3 +162,25 @@ def test_the_gradient_is_as_large_as_c1_says():
     assert 0 < report.theorem.gradient.gradient_lower.fraction() <= size * (1 + 1e-9)
     fewer = np.sqrt(((psi[:, :4].T @ p / 4) ** 2).sum())
     assert fewer < size  # the bias has a part of it
+
+
+@pytest.mark.parametrize("fewer", [0, 1])
+def test_merged_samples_part_beside_a_bias(fewer, tmp_path):
+    """E4's path with the bias as a column of M(t): the margins stay, at N - 1 units too, and the checker accepts."""
+    at = problem_of("start-gateway")
+    width = 7 - fewer
+    network = Network(3, [Dense(1, "tanh"), Dense(width, "tanh", skip=True)], output_bias=True)
+    u = np.zeros(network.parameter_count)
+    for view in network.parameters:
+        view.of(u)[...] = at.network.view(at.u, view.name)[: view.spec.shape[0]]
+    v = np.vstack([at.v[:width], [[0.25, -0.5]]])
+    report = vf.prove(vf.Problem(at.data, network, u, v), vf.Options(certificate=True, escapes=("E4",)))
+    path = report.escape.escape.path
+    x, labels = at.rows.inputs, at.rows.labels
+    margins = []
+    for s in np.linspace(0.0, len(path.before), 7).tolist():
+        logits = mpmath.matrix(psi_oracle(network, path.U(s), x)) * mpmath.matrix(path.V(s).tolist())
+        margins.append([float(logits[i, y] - logits[i, 1 - y]) for i, y in enumerate(labels.tolist())])
+    assert np.abs(np.array(margins) - margins[0]).max() < 1e-10
+    assert check_file(str(report.builder.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
+    assert {step.label: step.proved for step in report.theorem.steps}["E4"] == (fewer == 0)

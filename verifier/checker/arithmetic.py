@@ -124,3 +124,7 @@ class Arithmetic:
     def scores(self, q: Row, k: Row, t: int, c: int, s: int) -> Row:
         """Return q k^T, a t x c matrix times the transpose of an s x c matrix, or what has the same softmax by rows."""
         return self.product(q, k, t, c, s, True)
+
+    def attended(self, node: Any, scores: Row, lines: list[Row]) -> Row:
+        """Return the sum of p_j times line j, p the softmax of the scores; what a mask leaves out is not among them."""
+        return self.average(self.softmax(node, scores), list(itertools.chain(*lines)), 1, len(lines), len(lines[0]))

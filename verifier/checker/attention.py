@@ -128,8 +128,8 @@ def attend(ops: Arithmetic, node: Node, tables: list[Table]) -> Table:
         row: Row = []
         for at in range(prod(node.lead)):
             scores = ops.scores(q[at * t * c : (at + 1) * t * c], k[at * s * c : (at + 1) * s * c], t, c, s)
-            scores = [score * factor for score in scores]
-            weights = shares(ops, node, scores, places[at * t : (at + 1) * t])
-            row += ops.average(weights, v[at * s * e : (at + 1) * s * e], t, s, e)
+            pieces, lines = groups([score * factor for score in scores], s), groups(v[at * s * e : (at + 1) * s * e], e)
+            for piece, kept in zip(pieces, places[at * t : (at + 1) * t], strict=True):
+                row += ops.attended(node, [piece[place] for place in kept], [lines[place] for place in kept])
         found.append(row)
     return found

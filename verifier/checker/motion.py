@@ -7,14 +7,14 @@ the values before and after a change of U. By the mean value theorem it obeys th
 
 from collections.abc import Callable
 from functools import reduce
-from itertools import cycle
+from itertools import chain, cycle
 from typing import Any
 
 from flint import arb, arb_mat, fmpq
 
-from .arithmetic import Arithmetic, Row, Table, groups, paired, side_by_side
+from .arithmetic import Arithmetic, Row, Table, paired, side_by_side
 from .features import Layout, tile
-from .series import Series, clipped, inverse_root, largest, mapped, normalised, softmax, still
+from .series import Series, exp, inverse_root, largest, mapped, narrower, normalised, softmax, still, within
 
 Matrices = list[arb_mat]  # one for each order
 Function = Callable[..., Any]
@@ -110,25 +110,37 @@ class Moving(Arithmetic):
         middles = [centre(k[column::c]) for column in range(c)]
         return self.product(q, [key - o for key, o in zip(k, cycle(middles), strict=False)], t, c, s, True)
 
-    def average(self, weights: Row, values: Row, n: int, k: int, m: int) -> Row:
-        """Multiply an n x k matrix of shares, of which each row adds up to 1, by a k x m matrix.
+    def attended(self, node: Any, scores: Row, lines: list[Row]) -> Row:
+        """Return the sum o of p_j v_j, p the softmax of the scores x, v_j the lines.
 
-        Guarantee: p v = p (v - o) + o for every o, as the coefficients of the sum of p are 1, 0, 0, ..; for each row p
-        an exact o near the result. A mean of numbers is between them; shares that are exactly 0 do not count.
+        Guarantee: o = c + sum_j p_j (v_j - c) for every c, as the coefficients of sum_j p_j are 1, 0, 0, ..; it is
+        between the v_j. Narrow scores are better with c + sum_j e_j (v_j - c) / sum_j e_j, e_j = exp(x_j - shift); and
+        with the derivatives o' = sum_j p_j (x'_j - d) (v_j - o) + sum_j p_j v'_j for every d, by p'_j = p_j (x'_j -
+        sum_k p_k x'_k) and sum_j p_j (v_j - o) = 0. All c and d are exact and near what they are taken from.
         """
-        found: Row = []
-        lines = groups(values, m)
-        for row in groups(weights, k):
-            shares = arb_mat(1, k, [p.c[0].mid() for p in row])
-            near = [(shares * arb_mat(part(lines, order)).mid()).entries() for order in self.orders]
-            fixed = [Series(map(arb.mid, o)) for o in zip(*near, strict=True)]
-            rest = [v - o for v, o in zip(values, cycle(fixed), strict=False)]
-            seen = [line for p, line in zip(row, lines, strict=True) if not all(map(arb.is_zero, p.c))]
-            for column, (z, o) in enumerate(zip(self.product(row, rest, 1, k, m, False), fixed, strict=True)):
-                mean = z + o
-                hull = reduce(arb.union, (line[column].c[0] for line in seen))
-                found.append(Series([clipped(mean.c[0], hull), *mean.c[1:]]))
-        return found
+        count, p = len(lines), softmax(scores)
+        values = [arb_mat(part(lines, order)) for order in self.orders]
+        below, shift = arb_mat(count, 1, [1] * count), reduce(arb.max, (x.c[0] for x in scores)).mid()
+        powers = arb_mat(1, count, [exp(x.c[0] - shift) for x in scores])
+        shares = [arb_mat(1, count, [entry.c[order] for entry in p]) for order in self.orders]
+        near = [(shares[0].mid() * v.mid()).mid() for v in values]
+        rest = [v - below * c for v, c in zip(values, near, strict=True)]  # the v_j - c
+        means = [z + c for z, c in zip(products(shares, rest), near, strict=True)]
+        quotients = near[0] + (powers * rest[0]) / (powers * below)[0, 0]
+        hulls = [reduce(arb.union, column) for column in zip(*values[0].tolist(), strict=True)]
+        exists = all(entry.c[0].is_finite() for entry in (*scores, *chain(*lines)))
+        pairs = zip(means[0].entries(), quotients.entries(), hulls, strict=True)
+        found = [arb_mat([[within(narrower(a, b), hull, exists) for a, b, hull in pairs]])]
+        slopes = [x.slope() for x in scores]
+        middle = centre(slopes)
+        turns = [entry * (slope - middle) for entry, slope in zip(p, slopes, strict=True)]
+        for order in self.orders[1:]:
+            total = order * near[order]
+            for a, b in ((a, order - 1 - a) for a in range(order)):
+                turn = arb_mat(1, count, [entry.c[a] for entry in turns])
+                total += turn * (values[b] - below * found[b]) + shares[a] * ((b + 1) * rest[b + 1])
+            found.append(arb_mat([list(map(narrower, means[order].entries(), (total / order).entries()))]))
+        return [Series(o) for o in zip(*(o.entries() for o in found), strict=True)]
 
     def gate(self, z: Table, a: Table, b: Table) -> Table:
         """Return (1 - z) a + z b.

@@ -14,7 +14,7 @@ FULL_RANK = (
 )
 CONSTRUCTION = (
     "rank Psi(U*) = N = {samples} by construction, sigma_N(Psi(U*)) >= {sigma_lower} (q <= {q}), whatever the "
-    "parameters of the units are that the claim does not name"
+    "parameters are that the claim does not name"
 )
 SENTENCES = {
     "R1": FULL_RANK,
@@ -45,8 +45,8 @@ SENTENCES = {
     "number",
     "C1": "(U, V) is not a stationary point of the cross-entropy, hence no local extremum: "
     "||grad_V Phi||_F >= {gradient_lower}",
-    "C3": "(U, V) is no local maximum of the cross-entropy: along the weight from skip unit {unit} to output {output} "
-    "its second derivative is at least {curvature_lower}",
+    "C3": "(U, V) is no local maximum of the cross-entropy: along the weight from column {unit} of Psi to output "
+    "{output} its second derivative is at least {curvature_lower}",
     "TC.3": "the loss Phi ({loss}) {way} from {lower} .. {upper} at V0 along the segment to V1, where it is at most "
     "{end_loss}; its infimum over V is in [{infimum_lower}, {infimum_upper}]",
     "TC.3 ray": "beyond V1 it never increases along t V1 and tends to 0",

@@ -79,6 +79,11 @@ def clipped(x: arb, most: arb) -> arb:
     return x.intersection(most) if x.is_finite() and most.is_finite() and x.overlaps(most) else x
 
 
+def within(x: arb, most: arb, exists: bool) -> arb:
+    """Return the numbers of x that are in the ball `most`; all of that if x says nothing of a number that exists."""
+    return most if exists and not x.is_finite() else clipped(x, most)
+
+
 def square(x: arb) -> arb:
     """Return the squares of the numbers in x, none of them below 0."""
     low, high = x.abs_lower(), x.abs_upper()
@@ -160,7 +165,8 @@ def softmax(x: Group) -> Group:
     for j, power in enumerate(powers):
         others = sum((other for k, other in enumerate(powers) if k != j), ZERO)
         share = 1 / (1 + others / power)
-        p.append(Series([clipped(share if share.is_finite() else power / (power + others), unit)]))
+        share = share if share.is_finite() else power / (power + others)
+        p.append(Series([within(share, unit, all(entry.c[0].is_finite() for entry in x))]))
     slopes = [entry.slope() for entry in x]
     s = Series([])
     for order in range(1, len(x[0].c)):
@@ -175,8 +181,8 @@ def largest(x: Group, kinks: bool = False) -> Series:
     """Return the maximum of a group: that of one entry, if it attains the maximum at every time.
 
     Guarantee: if the result is finite, then one entry is at every time at least as large as all others, so that the
-    maximum is as often differentiable as that entry. With `kinks`, otherwise, c_1 contains the change: if entry j attains
-    the maximum before it and entry i after it, then x'_j - x_j <= max x' - max x <= x'_i - x_i.
+    maximum is as often differentiable as that entry. With `kinks`, otherwise, c_1 contains the change: if entry j
+    attains the maximum before it and entry i after it, then x'_j - x_j <= max x' - max x <= x'_i - x_i.
     """
     top = reduce(lambda best, entry: best if entry.c[0].mid() <= best.c[0].mid() else entry, x)
     if all(entry is top or entry.c[0] <= top.c[0] for entry in x):

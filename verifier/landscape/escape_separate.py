@@ -38,7 +38,7 @@ from verifier.errors import InputError
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_start import Start, descend_from, not_analytic
 from verifier.landscape.legs import StraightLeg
-from verifier.landscape.parting import Parting, PartingLeg, wide_last_layer
+from verifier.landscape.parting import Parting, PartingLeg, differences_of_one, wide_last_layer
 from verifier.landscape.segment import covering
 from verifier.network.arguments import given_inputs, given_parameters
 from verifier.network.initialise import initialise, portable_gaussian
@@ -198,11 +198,9 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
         Guarantee: a result satisfies every obligation of E4's path: the gate's values differ inside each group for
         t > 0, and M(t) has full row rank for all t in [0, 1].
     """
-    found = wide_last_layer(network, len(inputs))
+    found = wide_last_layer(network, len(inputs) - int(network.output_bias))  # its column is one of M(t), too
     if isinstance(found, str):
         return found
-    if network.output_bias:
-        return "the line on which merged samples part is not made for networks with an output bias"
     (last, layer), units = found, network.skip_units[0][1]
     views = network.views(u)
     rows = views[f"layer{last}.weight"][list(units)]
@@ -225,12 +223,14 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
     for name in (f"layer{last}.weight", f"layer{last}.bias"):
         still[name][...] = 0.0
     biases = views[f"layer{last}.bias"][list(units)]
+    sizes = [len(group) for group in groups]
     for halvings in range(STEPS):
         end = u + FIRST_STEP * 0.5**halvings * moving
-        hulls = _part(Motion(network, u, end, inputs[order], BITS), gate, [len(group) for group in groups])
+        hulls = _part(Motion(network, u, end, inputs[order], BITS), gate, sizes)
         if hulls is None:
             continue
-        inverse = _inverse_of_all(layer.activation, rows[:, read[0]], biases, hulls, [len(group) for group in groups])
+        weights, one = rows[:, read[0]], network.output_bias
+        inverse = _inverse_of_all(layer.activation, weights, biases, hulls, sizes, output_bias=one)
         if inverse is not None:
             return Parting(end, inverse, PIECES, tuple(map(tuple, groups)), gate, read[0], found)
     return "no short line was certified along which the divided differences keep full rank"
@@ -280,7 +280,13 @@ def _part(motion: Motion, gate: tuple[int, int], sizes: Sequence[int]) -> list[a
 
 
 def _inverse_of_all(
-    activation: Activation, weights: Array, biases: Array, hulls: Sequence[arb], sizes: Sequence[int]
+    activation: Activation,
+    weights: Array,
+    biases: Array,
+    hulls: Sequence[arb],
+    sizes: Sequence[int],
+    *,
+    output_bias: bool,
 ) -> ExactArray | None:
     """A right inverse that proves full row rank of every matrix of divided differences over the hulls."""
     with working_precision(BITS):
@@ -288,6 +294,7 @@ def _inverse_of_all(
         for hull, size in zip(hulls, sizes, strict=True):
             units = zip(weights.tolist(), biases.tolist(), strict=True)
             table = [taylor(activation, [hull * w + b, arb(w), *[arb(0)] * size][:size]) for w, b in units]
+            table += [differences_of_one(size)] * output_bias
             rows += [list(row) for row in zip(*table, strict=True)]
         matrix = arb_mat(rows)
         middle = np.array([[float(entry.mid()) for entry in row] for row in rows])

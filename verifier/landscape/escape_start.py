@@ -12,9 +12,9 @@ from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.margins import Margins, enclose_margins
-from verifier.balls.motion import Motion
+from verifier.balls.motion import Motion, ball_work
 from verifier.landscape.path import Path
-from verifier.landscape.segment import WeightSegment
+from verifier.landscape.segment import NARROWED, WeightSegment
 from verifier.landscape.straight_path import segment_and_ray
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.flags import flags_of
@@ -32,6 +32,8 @@ WORK_LIMIT = 2e9
 """Ball multiply-adds that the certification of one moving piece may cost."""
 BUDGET = 6e9
 """The same for all attempts of one start together, some two minutes: what is left undecided then is said to be so."""
+PLAIN_WORK, NARROWED_WORK = 1.5, 16.0
+"""What the derivative costs in a graph, in evaluations of its values; and what narrowed jets cost, in derivatives."""
 SPENT = "the budget for escapes at this size is spent"
 END_WORK, END_LOGIT_WORK = 150, 80
 """Work for one feature, and for one with one class, where an attempt ends."""
@@ -94,25 +96,34 @@ class Start:
 
     @property
     def work(self) -> float:
-        """Ball multiply-adds of one evaluation along a segment."""
+        """Ball multiply-adds of one plain evaluation along a segment."""
+        if self.network.layered is None:
+            return PLAIN_WORK * len(self.inputs) * ball_work(self.network)
         arcs = sum(view.spec.size for view in self.network.parameters)
         return 3.0 * len(self.inputs) * (arcs + 100 * self.network.skip_count)
+
+    def work_of(self, pieces: int) -> float:
+        """Ball multiply-adds of all evaluations on so many pieces."""
+        narrowed = self.network.layered is None and pieces <= NARROWED
+        return pieces * self.work * (NARROWED_WORK if narrowed else 1.0)
 
     @property
     def too_large(self) -> bool:
         """Whether even one evaluation along a segment is beyond the limit for one way."""
-        return self.work > WORK_LIMIT
+        return self.work_of(1) > WORK_LIMIT
 
     def pieces_that_prove(self, holds: Callable[[int], bool], most: int = PIECES[-1]) -> int | None:
         """The smallest number of equal pieces of a way, up to ``most``, on each of which an inequality is proved."""
         for pieces in PIECES:
-            work = pieces * self.work
+            work = self.work_of(pieces)
             if pieces <= most and work <= WORK_LIMIT and self.afford(work) and holds(pieces):
                 return pieces
         return None
 
     def with_room(self, pieces: int) -> int:
-        """How many pieces a certificate states where so many suffice here."""
+        """How many pieces a certificate states where so many suffice here; narrowed jets take the checker long."""
+        if self.network.layered is None:
+            return 2 * pieces
         return pieces * int(min(max(ROOM_WORK / (pieces * self.work), 2), ROOM))
 
     def direction(self, *stream: int) -> Array:

@@ -60,12 +60,12 @@ def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
     Parameters
     ----------
     network, samples
-        The network, and the number N of samples: E4 needs N skip units; an output bias is none.
+        The network, and how many skip units are needed: for E4 as many as samples, an output bias is none.
 
     Returns
     -------
     tuple of int and Dense, or str
-        Guarantee: a layer is the only one with skip units, has at least N of them, and is read by nothing.
+        Guarantee: a layer is the only one with skip units, has at least so many, and is read by nothing.
     """
     if network.layered is None:
         return f"does not apply: {NOT_LAYERED}"
@@ -76,7 +76,11 @@ def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
     if any(index in sources for sources in network.sources):
         return f"layer {index}, which has the skip units, is read by another layer"
     if len(units) < samples:
-        return f"M = {len(units)} < N = {samples}"
+        return (
+            f"{len(units)} skip units, {samples} are needed"
+            if network.output_bias
+            else f"M = {len(units)} < N = {samples}"
+        )
     return index, layer
 
 
@@ -156,7 +160,7 @@ class PartingLeg(Brief):
         return arb_mat(rows)
 
     def _differences(self, t: Fraction, bits: int) -> arb_mat:
-        """M(t): for each group the divided differences of every skip unit, as a function of the gate's value."""
+        """M(t): for each group the divided differences of every column of Psi, as a function of the gate's value."""
         last, layer = self.parting.last
         units = list(self.network.skip_units[0][1])
         views = self.network.views(self.start_u)
@@ -176,8 +180,14 @@ class PartingLeg(Brief):
                 ]
             else:
                 lines = [_newton([kernel(z * w + b) for z in at], at) for w, b in zip(weights, biases, strict=True)]
+            lines += [differences_of_one(len(at))] * self.network.output_bias
             rows += [list(row) for row in zip(*lines, strict=True)]
         return arb_mat(rows)
+
+
+def differences_of_one(count: int) -> list[arb]:
+    """The divided differences of the constant 1, the column of an output bias, in a group of so many samples."""
+    return [arb(int(order == 0)) for order in range(count)]
 
 
 def _newton(values: list[arb], nodes: list[arb]) -> list[arb]:

@@ -33,11 +33,11 @@ class C3(Computed, frozen=True, kw_only=True, tag="C3"):
     needs_labels: ClassVar[bool] = True
     swept: ClassVar[bool] = True
     meaning: ClassVar[str] = (
-        "no local maximum (C3): the cross-entropy's second derivative along the weight from skip unit {unit} to output "
-        "{output} is at least {curvature_lower} > 0. In the paper: Theorem 3.4(4), at this point."
+        "no local maximum (C3): the cross-entropy's second derivative along the weight from column {unit} of Psi to "
+        "output {output} is at least {curvature_lower} > 0. In the paper: Theorem 3.4(4), at this point."
     )
     sentences: ClassVar[dict[str, str]] = {
-        "C3": "(U, V) is no local maximum of the cross-entropy: along the weight from skip unit {unit} to output "
+        "C3": "(U, V) is no local maximum of the cross-entropy: along the weight from column {unit} of Psi to output "
         "{output} its second derivative is at least {curvature_lower}",
     }
 

@@ -10,7 +10,7 @@ from verifier.statements.claims.claim import ArrayRef, Computed, Count, Exact, L
 
 CONSTRUCTION = (
     "rank Psi(U*) = N = {samples} by construction, sigma_N(Psi(U*)) >= {sigma_lower} (q <= {q}), whatever the "
-    "parameters of the units are that the claim does not name"
+    "parameters are that the claim does not name"
 )
 WITHIN = {"W radius": "the same at every U within {radius} of U* in each parameter"}
 
