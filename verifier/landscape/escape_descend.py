@@ -40,7 +40,8 @@ def descend(start: Start) -> Escape | str:
     du, dv = -point.du, -point.dv
     if np.linalg.norm(du) > 0:
         wander -= du * (wander @ du) / (du @ du)
-    wander *= 0.5 * point.norm / float(np.linalg.norm(wander))
+    length = float(np.linalg.norm(wander))  # 0 with no hidden parameter, or with one
+    wander *= 0.5 * point.norm / length if length > 0 else 0.0
     reason = "no step along the negative gradient was certified"
     step, tried, most = FIRST_STEP / point.norm, 0, TRIED if start.network.layered else TRIED_IN_GRAPHS
     for _ in range(2 * SMALLEST_STEPS):

@@ -217,6 +217,8 @@ def prove_curvature(
     stage("C3: the second derivative along one output weight")
     for enclosure, margins in _margins(features, start_weights, labels, max_bits):
         column = _column(enclosure, unit)
+        if column is None:
+            continue
         with working_precision(enclosure.precision):
             total = arb(0)
             for row, label, count, value in zip(margins.rows, labels.tolist(), multiplicities, column, strict=True):
@@ -244,16 +246,26 @@ def _choose(psi: Array, v: Array, multiplicities: Sequence[int]) -> tuple[int, i
     return int(unit), int(output)
 
 
-def _column(enclosure: Enclosure, unit: int) -> list[arb]:
-    """Lower bounds of ``|Psi_ij|`` for one unit j and all samples, radii widened."""
+def _column(enclosure: Enclosure, unit: int) -> list[arb] | None:
+    """Lower bounds of ``|Psi_ij|`` for one unit j and all samples, radii widened; None if Psi is not all enclosed.
+
+    Where an entry of Psi has no value, Phi has none, and nothing is claimed of it.
+    """
+    found: list[arb] = []
     if isinstance(enclosure, FloatEnclosure):
-        found = []
         for _, middles, radii in enclosure.row_blocks():
+            values = enclosure.backend.numpy(middles)
+            if not np.isfinite(values).all():
+                return None
             radius = ENCLOSURE_SLACK * float(radii[unit])
-            found += [arb(x, radius).abs_lower() for x in enclosure.backend.numpy(middles[:, unit]).tolist()]
+            found += [arb(x, radius).abs_lower() for x in values[:, unit].tolist()]
         return found
-    balls = (block[i, unit] for _, block in enclosure.blocks() for i in range(block.nrows()))
-    return [arb(ball.mid(), ENCLOSURE_SLACK * ball.rad()).abs_lower() for ball in balls]
+    for _, block in enclosure.blocks():
+        if not all(entry.is_finite() for entry in block.entries()):
+            return None
+        balls = [block[i, unit] for i in range(block.nrows())]
+        found += [arb(ball.mid(), ENCLOSURE_SLACK * ball.rad()).abs_lower() for ball in balls]
+    return found
 
 
 def _least_variance(margins: Row, output: int, label: int) -> arb:
