@@ -25,7 +25,7 @@ def sharper(features: Enclosure) -> FeatureEnclosure:
         Guarantee: it encloses the same Psi(U), of the same network, U and samples, all taken as exact numbers.
     """
     bits = FIRST_BITS if isinstance(features, FloatEnclosure) else 2 * features.precision
-    return FeatureEnclosure(features.network, features.u, features.inputs, bits)
+    return FeatureEnclosure(features.network, features.u, features.inputs, bits, offset=features.offset)
 
 
 def arithmetic(features: Enclosure) -> str:
