@@ -334,10 +334,8 @@ class MarginClaim:
         if self.start is None:
             others = self.data.classes - 1
             if self.data.offset is not None:
-                return {
-                    "statement": sentence("Z1 offset", gamma=gamma, others=others, drop=above(self.drop)),
-                    "gamma": gamma,
-                }
+                frozen = sentence("Z1 offset", gamma=gamma, others=others, drop=above(self.drop))
+                return {"statement": frozen, "gamma": gamma}
             return {"statement": sentence("Z1", gamma=gamma, others=others), "gamma": gamma}
         with precision(self.precision):
             self.compare_path()
