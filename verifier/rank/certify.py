@@ -306,7 +306,7 @@ class _Ladder:
                 self._tried(f"R3 {where}: not tried, about {seconds:.0f} s of algebra {limit}")
                 break
             begun = time.perf_counter()
-            higher = FeatureEnclosure(features.network, features.u, features.inputs, bits)
+            higher = FeatureEnclosure(features.network, features.u, features.inputs, bits, offset=features.offset)
             witness = high_precision_witness(higher, self.stage(f"rank: right inverse {where}"))
             if isinstance(witness, str):
                 self._tried(f"R3 {where}: {witness}")
