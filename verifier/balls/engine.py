@@ -29,7 +29,8 @@ def sharper(features: Enclosure, most: float = math.inf) -> FeatureEnclosure:
         Guarantee: it encloses the same Psi(U), of the same network, U and samples, all taken as exact numbers.
     """
     bits = features.precision if isinstance(features, FloatEnclosure) else 2 * features.precision
-    return FeatureEnclosure(features.network, features.u, features.inputs, int(min(bits, max(most, FIRST_BITS))))
+    bits = int(min(bits, max(most, FIRST_BITS)))
+    return FeatureEnclosure(features.network, features.u, features.inputs, bits, offset=features.offset)
 
 
 def arithmetic(features: Enclosure) -> str:
