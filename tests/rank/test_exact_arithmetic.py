@@ -121,7 +121,7 @@ def test_max_pool_net_through_the_pipeline(tmp_path):
     ("kind", "message"),
     [(Normalise((0,)), "normalisation"), (Softmax((0,)), "softmax"), (Attend((0, 0, 0)), "attention")],
 )
-def test_kinds_that_leave_the_rational_numbers_are_refused_with_the_reason(kind, message):
+def test_kinds_that_are_not_rational_are_refused(kind, message):
     network = Network.of([*Builder((2, 2)).nodes, kind], [Feature(1)])
     assert not rational_activations(network)
     assert message in rational_features(network, np.zeros(0), np.ones((1, 4)))
