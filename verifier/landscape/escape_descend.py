@@ -42,7 +42,7 @@ def descend(start: Start) -> Escape | str:
         wander -= du * (wander @ du) / (du @ du)
     wander *= 0.5 * point.norm / float(np.linalg.norm(wander))
     reason = "no step along the negative gradient was certified"
-    step, tried, most = FIRST_STEP / point.norm, 0, TRIED if start.network.layered else TRIED_IN_GRAPHS
+    step, tried, most = FIRST_STEP / point.norm, 0, TRIED_IN_GRAPHS if start.network.layered is None else TRIED
     for _ in range(2 * SMALLEST_STEPS):
         end_u, end_v = start.u + step * (du + wander), start.v + step * dv
         step /= 2.0
