@@ -267,3 +267,41 @@ def test_what_was_found_stays_fixed(name: str) -> None:
     assert PROPERTIES[failed].check(specimen)
     if failed != "checker-accepts":
         assert PROPERTIES["checker-accepts"].check(specimen)
+
+
+def graph(*nodes: dict[str, Any], features: list[dict[str, Any]], inputs: list[float], labels: list[int]) -> Any:
+    tables = ({"kind": "input", "shape": [1]}, *nodes)
+    columns = sum(len(feature.get("entries", [0])) for feature in features)
+    return fuzz.Specimen(
+        inputs=np.array(inputs)[:, None],
+        labels=np.array(labels),
+        layers=(),
+        u=np.zeros(0),
+        v=np.zeros((columns, max(labels) + 1)),
+        nodes=tables,
+        features=tuple(features),
+    )
+
+
+ROOT = {"kind": "inverse-root", "reads": [0], "epsilon": "1/4"}
+UNDEFINED = {
+    # R5 said rank Psi(U) <= 2 < 3 of a matrix with an entry 1/sqrt(-3/4)
+    "rank": graph(ROOT, features=[{"node": 0}, {"node": 1}], inputs=[0.0, 1.0, -1.0], labels=[0, 1, 0]),
+    # C3 said that the loss, which has no value at a sample, curves upwards along a weight of the other feature
+    "curvature": graph(ROOT, features=[{"node": 0}, {"node": 1}], inputs=[0.0, 1.0, -2.0], labels=[0, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("name", UNDEFINED)
+@pytest.mark.parametrize("engine", ["arb", "binary64"])
+def test_nothing_is_claimed_where_psi_is_undefined(name: str, engine: Any) -> None:
+    report = UNDEFINED[name].prove(engine=engine)
+    assert str(report.rank.verdict) == "UNDECIDED" and report.builder.empty
+
+
+@pytest.mark.parametrize("activation", ["identity", "tanh"])
+def test_networks_without_hidden_parameters(activation: str) -> None:
+    """E1 divided by the length of a random step in U, which was 0."""
+    node = {"kind": "map", "reads": [0], "activation": activation}
+    specimen = graph(node, features=[{"node": 0}], inputs=[0.0, 1.0], labels=[0, 1])
+    assert "claims" in PROPERTIES["checker-accepts"].check(specimen)

@@ -78,12 +78,18 @@ def feature_row(network: Network, u: Sequence[Any], sample: Sequence[Any], numbe
 
 
 def node_values(network: Network, u: Sequence[Any], sample: Sequence[Any], numbers: Numbers) -> list[Value]:
-    """The values of all nodes, in order; arguments as for `feature_row`."""
+    """The values of all nodes that Psi needs, in order, empty for others; arguments as for `feature_row`."""
+    needed = {feature.node for feature in network.features}
+    for index in range(len(network.nodes) - 1, -1, -1):
+        needed |= set(network.nodes[index].reads) if index in needed else set()
     values: list[Value] = []
     offset = 0
     for index, node in enumerate(network.nodes):
         shape = network.node_shapes[index]
-        if node.kind == "input":
+        if index not in needed:
+            values.append(np.empty(0, dtype=object))
+            offset += math.prod(shape) if node.kind == "parameter" else 0
+        elif node.kind == "input":
             values.append(_filled(shape, sample))
         elif node.kind == "parameter":
             values.append(_filled(shape, u[offset : offset + math.prod(shape)]))

@@ -25,6 +25,7 @@ from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.errors import needs
+from verifier.network.flags import flags_of
 from verifier.network.network import Array
 from verifier.rank.approx import approx_inverse64, column_choices, float_witness, high_precision_witness, used_columns
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
@@ -38,6 +39,8 @@ from verifier.verdict import Verdict
 
 DEFAULT_MAX_BITS = 4096
 """Last precision of R3: a sigma_N of about 2^-2000 can be told from 0."""
+DEFINED_BITS = 128
+"""At which precision features are enclosed to see that they are defined."""
 INVERSE_BYTES = 4 * 10**9
 """A right inverse is not sought if Psi alone takes more memory than this: R2 needs no more than its Gram matrix."""
 
@@ -138,7 +141,7 @@ class _Ladder:
                 return self._undecided(f"{reason}higher precision was not asked for") if found is None else found
             if found is not None:
                 return found
-            return self._by_arb(sharper(self.features), exactly, rational)
+            return self._by_arb(sharper(self.features, self.max_bits), exactly, rational)
         return self._by_arb(self.features, exactly, rational)
 
     def _by_arb(self, features: FeatureEnclosure, exactly: Sequence[Rung], rational: bool) -> RankResult:
@@ -303,7 +306,7 @@ class _Ladder:
                 self._tried(f"R3 {where}: not tried, about {seconds:.0f} s of algebra {limit}")
                 break
             begun = time.perf_counter()
-            higher = FeatureEnclosure(features.network, features.u, features.inputs, bits)
+            higher = FeatureEnclosure(features.network, features.u, features.inputs, bits, offset=features.offset)
             witness = high_precision_witness(higher, self.stage(f"rank: right inverse {where}"))
             if isinstance(witness, str):
                 self._tried(f"R3 {where}: {witness}")
@@ -353,7 +356,17 @@ class _Ladder:
         return self._result(Verdict.PROVED, reason, gram=bound, sigma_lower=bound.sigma_lower)
 
     def _refuted(self, found: Deficiency) -> RankResult:
+        """R5: a matrix that is not proved to be defined has no rank, whatever its structure would be."""
+        partial = flags_of(self.features.network).undefined
+        if partial and not self._finite():
+            return self._undecided(f"Psi(U) is not proved to be defined: {partial[0]}")
         return self._result(Verdict.REFUTED, found.explanation, deficiency=found)
+
+    def _finite(self) -> bool:
+        """Whether every feature is enclosed, as a checker asks (FORMAT, R5)."""
+        given = self.features
+        balls = FeatureEnclosure(given.network, given.u, given.inputs, DEFINED_BITS)
+        return all(entry.is_finite() for _, block in balls.blocks() for entry in block.entries())
 
     def _undecided(self, reason: str) -> RankResult:
         return self._result(Verdict.UNDECIDED, reason)
