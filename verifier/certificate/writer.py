@@ -15,12 +15,13 @@ from verifier import __version__
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.certificate import claims
 from verifier.certificate.arrays import ArrayStore, names_in, stored_bits
-from verifier.certificate.cost import Size, StatedClaim, expected
+from verifier.certificate.cost import StatedClaim, expected
 from verifier.certificate.description import describe_data, describe_network
 from verifier.certificate.files import atomic_write, holds, remove
 from verifier.certificate.limits import LeftOut, Limits, judge, sentence
 from verifier.certificate.reach import out_of_reach, unstatable
 from verifier.certificate.schema import FORMAT, MAX_LEFT_OUT, MAX_NAME, VERSION
+from verifier.certificate.size import Size
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
 from verifier.errors import CertificateError
