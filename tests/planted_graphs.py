@@ -41,15 +41,18 @@ def random_graph(rng, kinds=None, steps=6, names=SMOOTH, bias=None):
     shape = [(3,), (2, 3), (2, 3, 4), (2, 4)][int(rng.integers(4))]
     build = Builder(shape)
     pool, wanted = [0], list(kinds or STEPS)
-    while len(pool) <= steps:
+    for _ in range(20 * steps):
+        if len(pool) > steps:
+            break
         made = STEPS[str(rng.choice(wanted))](rng, build, pool, names)
         if made is not None and math.prod(build.shapes[made]) <= 60:
             pool.append(made)
-    if math.prod(build.shapes[pool[-1]]) > 1:
-        last = math.prod(build.shapes[pool[-1]])
-        build.feature(
-            pool[-1], tuple(sorted(rng.choice(last, size=int(rng.integers(1, last)), replace=False).tolist()))
-        )
+    if len(pool) == 1:  # nothing fits this input
+        pool.append(build.affine([0], 2, "p"))
+    size = math.prod(build.shapes[pool[-1]])
+    if size > 1:
+        some = rng.choice(size, size=int(rng.integers(1, size)), replace=False)
+        build.feature(pool[-1], tuple(sorted(some.tolist())))
     for index in sorted(set(rng.choice(pool[1:], size=2).tolist())):
         build.feature(index)
     if rng.integers(2) if bias is None else bias:

@@ -24,7 +24,7 @@ from verifier.options import Engine, Options
 from verifier.outcome import Report
 from verifier.prove import prove
 from verifier.rank.certify import Stage, silent
-from verifier.run.arguments import Weights, given_dataset, given_network, given_problem
+from verifier.run.arguments import Weights, given_dataset, given_network, given_problem, with_offset
 
 
 def verify(
@@ -38,6 +38,7 @@ def verify(
     init: Init = "gaussian",
     scale: float = 1.0,
     data_scale: Scale | None = None,
+    offset: ArrayLike | None = None,
     classes: Classes | None = None,
     targets: Sequence[str | float] = DEFAULT_TARGETS,
     losses: Sequence[str] = (),
@@ -66,6 +67,9 @@ def verify(
         How U is drawn (`verifier.initialise`), and the seed of V.
     data_scale : "none", "auto" or int, optional
         Exact scaling of the samples by powers of two; by default none for arrays, "auto" for names and files.
+    offset : array_like of shape (N, m), optional
+        Frozen logits K that are added to Psi V: those of a network that is not trained any more, or of arcs to the
+        outputs that are held. Every statement is about the logits Psi V + K.
     classes : int or sequence, optional
         All classes of a trained classifier where some do not occur in y: their number m if the labels are 0..m-1, or
         their names in the order of its outputs.
@@ -108,7 +112,7 @@ def verify(
     if not callable(stage):
         raise InputError(f"stage = {one_line(stage)} cannot be called; give a function of one text, or leave it out")
     options = Options(engine=engine, max_check_seconds=max_check_seconds, max_check_gib=max_check_gib)
-    data = given_dataset(X, y, data_scale, name, classes)
+    data = with_offset(given_dataset(X, y, data_scale, name, classes), offset)
     problem = given_problem(
         data,
         given_network(network, data),

@@ -138,7 +138,7 @@ class Report(Judged, Shown):
     @property
     def features(self) -> FeatureEnclosure:
         """Psi(U), shape (N, M), enclosed by Arb at 64 bits: for `singular_values`, pictures, proofs of your own."""
-        return FeatureEnclosure(self.network, self.u, self.data.inputs, FIRST_BITS)
+        return FeatureEnclosure(self.network, self.u, self.data.inputs, FIRST_BITS, offset=self.data.offset)
 
     @property
     def proved(self) -> bool:

@@ -169,7 +169,7 @@ class _Run:
         problem, network = self.problem, self.problem.network
         progress = self.stage(f"enclosing Psi(U), {problem.rows.samples} x {network.skip_count}")
         if self.backend is not None:
-            features = FloatEnclosure(network, problem.u, problem.rows.inputs, self.backend)
+            features = FloatEnclosure(network, problem.u, problem.rows.inputs, self.backend, offset=problem.rows.offset)
             if streamed:
                 return features
             try:
@@ -178,7 +178,7 @@ class _Run:
                 return features
             except NotEnclosed:
                 pass
-        reference = FeatureEnclosure(network, problem.u, problem.rows.inputs, FIRST_BITS)
+        reference = FeatureEnclosure(network, problem.u, problem.rows.inputs, FIRST_BITS, offset=problem.rows.offset)
         for _ in reference.blocks(progress):
             pass
         return reference
@@ -225,6 +225,7 @@ class _Run:
             targets=list(problem.targets),
             order=[label for label in ORDER if label in options.escapes],
             stage=self.stage,
+            offset=problem.rows.offset,
         )
         leaves = self.escape.escape
         self.add("path", "P1" if leaves is None else leaves.label, self.escape.verdict, self.escape.reason)
@@ -267,6 +268,10 @@ class _Run:
 
     def _loss_path(self, features: Enclosure, rank: RankResult, kind: str, labels: IntArray) -> LossPathResult:
         problem = self.problem
+        if problem.rows.offset is not None:
+            reason = "a path for this loss is not proved beside frozen logits K; leave out the offset or the loss"
+            start = ExactArray.of_floats(problem.v)
+            return LossPathResult(Verdict.UNDECIDED, reason, kind, features.precision, start)
         try:
             return prove_loss_path(
                 features,

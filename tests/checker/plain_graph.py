@@ -14,14 +14,19 @@ from verifier.checker.network import read_network
 from verifier.checker.schema import ARRAY, NETWORK
 from verifier.checker.schema import read as read_value
 
-ACTIVATIONS = {
-    "t": lambda t: t,
-    "t**2": lambda t: t * t,
-    "Max(0, t)": lambda t: max(t * 0, t),
-    "tanh(t)": mpmath.tanh,
-    "1/(exp(-t) + 1)": lambda t: 1 / (1 + mpmath.exp(-t)),
-    "exp(t)": mpmath.exp,
-}
+NAMES = {name: getattr(mpmath, name) for name in ("exp", "log", "sqrt", "tanh", "sin", "atan")}
+NAMES |= {"Max": max, "Min": min, "Abs": abs}
+
+
+def sigma(text, t):
+    """Return the value of an activation, exact where only rational operations occur."""
+    transcendental = any(name + "(" in text for name in NAMES if name.islower()) or "**(" in text
+    return eval(text, {**NAMES, "t": real(t) if transcendental else t})
+
+
+def exact(x):
+    """Return a number as a Fraction of Python's integers."""
+    return x if isinstance(x, Fraction) else Fraction(int(x))
 
 
 class Graph:
@@ -30,7 +35,7 @@ class Graph:
     def __init__(self, shape, inputs):
         self.builder, self.numbers, self.features = Builder(), {}, []
         self.nodes = [{"kind": "input", "reads": [], "shape": list(shape)}]
-        self.inputs = [[Fraction(x) for x in np.ravel(sample)] for sample in inputs]
+        self.inputs = [[exact(x) for x in np.ravel(np.array(sample, dtype=object))] for sample in inputs]
 
     def add(self, kind, *reads, **fields):
         """Add a node and return its number."""
@@ -41,7 +46,7 @@ class Graph:
         """Add a parameter or a constant."""
         array = np.array(values, dtype=object)
         shape = list(array.shape if shape is None else shape)
-        flat = [Fraction(x) for x in array.ravel()]
+        flat = [exact(x) for x in array.ravel()]
         stored = self.builder.exact(flat, shape or [1])
         number = self.add(kind, name=f"{kind}{len(self.nodes)}", shape=shape, values=stored)
         self.numbers[number] = np.array([*flat, None], dtype=object)[:-1].reshape(shape)
@@ -157,9 +162,7 @@ def value_of(node, read):
     if kind == "affine":
         return affine_value(node, read)
     if kind == "map":
-        exact = node["activation"] in ("t", "t**2", "Max(0, t)")
-        function = np.vectorize(ACTIVATIONS[node["activation"]], otypes=[object])
-        return function(x if exact else reals(x))
+        return np.vectorize(lambda t: sigma(node["activation"], t), otypes=[object])(x)
     if kind == "add":
         return sum(read[1:], x)
     if kind == "multiply":

@@ -5,7 +5,7 @@ import json
 import jsonschema
 import numpy as np
 import pytest
-from checker_writer import write
+from checker_writer import node_of, write
 from planted import dense, random_parameters
 from planted_problems import PATCHES, data_of, every_u_outcome, one_pixel
 
@@ -86,8 +86,8 @@ def tampered(tmp_path, change):
         (lambda d: d["claims"][0].update(rank_at_most=-1), "schema.value"),
         (lambda d: d["claims"][0].update(weights=None), "schema.unknown-key"),
         (lambda d: d["claims"][0].pop("reason"), "schema.missing-key"),
-        (lambda d: d["network"]["layers"][0].update(bias_kind="per-unit"), "shape"),
-        (lambda d: d["network"]["layers"][0].update(weight=None), "network.layer"),
+        (lambda d: node_of(d, 0, "bias").update(shape=[1, 2]), "shape"),
+        (lambda d: node_of(d, 0, "weight").update(values=None), "network.values"),
     ],
 )
 def test_tampering_is_rejected(tmp_path, change, rule):

@@ -11,7 +11,8 @@ from checker_writer import Builder, dyadic
 from checking import check as outcome
 from flint import ctx
 
-from verifier.checker import container, escape
+from verifier.checker import container
+from verifier.checker import parting as parting_rules
 from verifier.checker.common import precision
 from verifier.checker.schema import ARRAY, read
 
@@ -128,5 +129,5 @@ def test_paths_from_merged_samples_need_one_gate_and_small_groups(tmp_path, monk
     assert rule(outcome(tmp_path, *two_gates)) == ("E4.gate", "/claims/0")
     past_the_gate = parting(hidden=(GATE, ([[1, 0, 0]], [0, "input"])))
     assert rule(outcome(tmp_path, *past_the_gate)) == ("E4.layers", "/claims/0")
-    monkeypatch.setattr(escape, "MAX_GROUP", 1)
+    monkeypatch.setattr(parting_rules, "MAX_GROUP", 1)
     assert rule(outcome(tmp_path, *parting())) == ("E4.groups", "/claims/0")

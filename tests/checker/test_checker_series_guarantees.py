@@ -16,8 +16,7 @@ from planted import (
 )
 from planted_problems import CURVES, as_read, padded_problem
 
-from verifier.checker import common, expression
-from verifier.checker import network as checker_network
+from verifier.checker import common, expression, features
 from verifier.sigma.activations import activation
 
 
@@ -117,13 +116,13 @@ def test_padded_checker_features(rng):
     net, u, x = padded_problem(rng)
     truth = forward(net, u, x)
     known = as_read(net, u, x)
-    limits = checker_network.Features.__init__.__globals__
+    limits = features.unroll.__globals__
     usual = limits["GATHER"]
     for gather in (usual, -(10**9)):  # small layers as dense ones, and none of them
         limits["GATHER"] = gather
         try:
             with common.precision(128):
-                rows = checker_network.Features(known).rows(list(range(len(x))))
+                rows = features.Features(known).rows(list(range(len(x))))
         finally:
             limits["GATHER"] = usual
         for line, wanted in zip(rows, truth, strict=True):

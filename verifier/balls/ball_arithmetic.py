@@ -19,9 +19,9 @@ from operator import add, mul
 import numpy as np
 from flint import arb, arb_mat, fmpq, fmpz
 
-from verifier.balls.activation import NARROW_BITS, arb_kernel, integer_power
+from verifier.balls.activation import NARROW_BITS, arb_kernel
 from verifier.balls.attention import attended, masked_softmax
-from verifier.balls.tensors import Balls, broadcast, combined, gathered, picker, side_by_side
+from verifier.balls.tensors import Balls, broadcast, combined, gathered, picker, product, side_by_side
 from verifier.errors import NetworkError
 from verifier.network.arithmetic import Arithmetic, Geometry, Places
 from verifier.network.graph import Array
@@ -79,12 +79,12 @@ class BallArithmetic(Arithmetic[Balls]):
             read = _stacked(sources, rows).matrix(rows, width)
         else:  # the last axis at every position
             read = sources[0].matrix(rows * geometry.positions, width)
-        product = read * weight.transposed()
-        if bias is not None and bias.size == product.ncols():
-            product += arb_mat(product.nrows(), 1, [1] * product.nrows()) * bias.matrix(1, bias.size)
+        found = product(read, weight.transposed())
+        if bias is not None and bias.size == found.ncols():
+            found += arb_mat(found.nrows(), 1, [1] * found.nrows()) * bias.matrix(1, bias.size)
         elif bias is not None:
-            return Balls(rows, geometry.shape, list(map(add, product.entries(), bias.entries * rows)))
-        return Balls(rows, geometry.shape, product)
+            return Balls(rows, geometry.shape, list(map(add, found.entries(), bias.entries * rows)))
+        return Balls(rows, geometry.shape, found)
 
     def _slid(self, windows: Places, geometry: Geometry, sources: Sequence[Balls], weight: Balls) -> list[arb]:
         """Products for windows at many positions: ``(sample, filter, position)``."""
@@ -99,13 +99,13 @@ class BallArithmetic(Arithmetic[Balls]):
                 patches += pick(row)
             part = flat[group * filters * width : (group + 1) * filters * width]
             right = weight.transposed() if groups == 1 else arb_mat(filters, width, part).transpose()
-            products.append((arb_mat(rows * positions, width, patches) * right).entries())
+            products.append(product(arb_mat(rows * positions, width, patches), right).entries())
         size = positions * filters
         turn = picker(np.arange(size).reshape(positions, filters).T.ravel().tolist())
         out: list[arb] = []
         for i in range(rows):
-            for product in products:
-                out += turn(product[i * size : (i + 1) * size])
+            for found in products:
+                out += turn(found[i * size : (i + 1) * size])
         return out
 
     def map(self, x: Balls, sigma: Activation) -> Balls:
@@ -141,13 +141,13 @@ class BallArithmetic(Arithmetic[Balls]):
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         if b.rows == 1 and len(b.shape) == 2:
             right = b.transposed() if transposed else b.matrix(k, m)
-            return Balls(a.rows, (*lead, n, m), a.matrix(a.rows * a.size // k, k) * right)
+            return Balls(a.rows, (*lead, n, m), product(a.matrix(a.rows * a.size // k, k), right))
         rows, out = max(a.rows, b.rows), list[arb]()
         left, right_entries = broadcast(a, rows, (*lead, n, k)), broadcast(b, rows, (*lead, *b.shape[-2:]))
         for i in range(rows * math.prod(lead)):
             factor = right_entries[i * k * m : (i + 1) * k * m]
             right = arb_mat(m, k, factor).transpose() if transposed else arb_mat(k, m, factor)
-            out += (arb_mat(n, k, left[i * n * k : (i + 1) * n * k]) * right).entries()
+            out += product(arb_mat(n, k, left[i * n * k : (i + 1) * n * k]), right).entries()
         return Balls(rows, (*lead, n, m), out)
 
     def total(self, x: Balls) -> Balls:
@@ -185,7 +185,7 @@ class BallArithmetic(Arithmetic[Balls]):
                 middle = sum(row, arb(0)) / size
                 row = [z - middle for z in row]
             squares = sum(map(square, row), arb(0)) / size
-            factor = inverse_root(squares.nonnegative_part() + shift)
+            factor = _inverse_root_of_mean(squares, shift)
             scaled = [z * factor for z in row]
             if factor.is_finite() and not all(z.rad() < CLIPPED for z in scaled):
                 scaled = [z.intersection(limits) if z.is_finite() else limits for z in scaled]
@@ -203,11 +203,10 @@ class BallArithmetic(Arithmetic[Balls]):
 
     def _kept(self, mask: Balls, rows: int, shape: Shape) -> list[bool]:
         """A mask as truth values, broadcast; what is not exactly 0 or 1 is refused, and a row of zeros."""
-        found = [arb(0) if z.is_zero() else z for z in mask.entries]
-        for place, z in enumerate(found):
+        for place, z in enumerate(mask.entries):
             if not (z.is_zero() or (z - 1).is_zero()):
                 raise NetworkError(f"{self._sample(place, mask)}: a mask has the entry {z}; use 0 or 1")
-        kept = [not z.is_zero() for z in broadcast(Balls(mask.rows, mask.shape, found), rows, shape)]
+        kept = [not z.is_zero() for z in broadcast(mask, rows, shape)]
         size = shape[-1]
         for start in range(0, len(kept), size):
             if not any(kept[start : start + size]):
@@ -216,7 +215,7 @@ class BallArithmetic(Arithmetic[Balls]):
         return kept
 
     def _sample(self, place: int, value: Balls) -> str:
-        return f"sample {self.first + place // value.size}" if value.rows > 1 else "network"
+        return f"sample {self.first + place // value.size}" if value.rows == len(self.inputs) else "network"
 
     def attend(self, q: Balls, k: Balls, v: Balls, square: Fraction, mask: Balls | None) -> Balls:
         """See `attended`, for each sample and leading entry."""
@@ -276,8 +275,10 @@ def ball_of(number: Fraction) -> arb:
 
 
 def square(z: arb) -> arb:
-    """Enclose the square; Guarantee: contains ``x**2`` for every x in z."""
-    return integer_power(z, 2)
+    """Enclose the square; Guarantee: contains ``x**2`` for every x in z, and nothing far below 0."""
+    if z.rel_accuracy_bits() < NARROW_BITS:
+        return (z.abs_lower() ** 2).union(z.abs_upper() ** 2)
+    return z * z
 
 
 def inverse_root(z: arb) -> arb:
@@ -288,6 +289,14 @@ def inverse_root(z: arb) -> arb:
     if z.rel_one_accuracy_bits() < NARROW_BITS and z.is_finite():
         return z.lower().rsqrt().union(z.upper().rsqrt())
     return z.rsqrt()
+
+
+def _inverse_root_of_mean(squares: arb, shift: arb) -> arb:
+    """``1 / sqrt(s + shift)`` for every s in a ball that is at least 0, as means of squares are."""
+    if squares.rel_one_accuracy_bits() < NARROW_BITS and squares.is_finite():
+        low = squares.lower()
+        return ((low if low > 0 else arb(0)) + shift).rsqrt().union((squares.upper() + shift).rsqrt())
+    return (squares + shift).rsqrt()
 
 
 def _mixed(z: arb, a: arb, b: arb) -> arb:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.feature_enclosure import FeatureEnclosure
 
@@ -11,21 +13,24 @@ FIRST_BITS = 64
 Enclosure = FloatEnclosure | FeatureEnclosure
 
 
-def sharper(features: Enclosure) -> FeatureEnclosure:
-    """The next enclosure to try: Arb at 64 bits after binary64, then twice the bits.
+def sharper(features: Enclosure, most: float = math.inf) -> FeatureEnclosure:
+    """The next enclosure to try: after binary64 Arb at 64 bits, more where the network is deep; then twice the bits.
 
     Parameters
     ----------
     features
         An enclosure of Psi(U), shape ``(N, M)``, by either engine.
+    most
+        Bits that are not to be exceeded, but that 64 are always allowed.
 
     Returns
     -------
     FeatureEnclosure
         Guarantee: it encloses the same Psi(U), of the same network, U and samples, all taken as exact numbers.
     """
-    bits = FIRST_BITS if isinstance(features, FloatEnclosure) else 2 * features.precision
-    return FeatureEnclosure(features.network, features.u, features.inputs, bits)
+    bits = features.precision if isinstance(features, FloatEnclosure) else 2 * features.precision
+    bits = int(min(bits, max(most, FIRST_BITS)))
+    return FeatureEnclosure(features.network, features.u, features.inputs, bits, offset=features.offset)
 
 
 def arithmetic(features: Enclosure) -> str:

@@ -44,6 +44,8 @@ class PsiEnclosure(Brief):
     network: Network
     u: Array
     inputs: Array
+    offset: Array | None = field(default=None, kw_only=True)
+    """Frozen logits K, ``(N, m)``, which losses add to Psi V; no part of Psi."""
 
     def __post_init__(self) -> None:
         """Check shapes and finiteness; keep private copies."""

@@ -24,7 +24,7 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.activation import tree_kernel
+from verifier.balls.activation import integer_power, tree_kernel
 from verifier.balls.ball_arithmetic import BallArithmetic
 from verifier.balls.series import taylor
 from verifier.balls.tensors import Balls, broadcast
@@ -129,22 +129,14 @@ class Jets(Arithmetic[Jet]):
         value = self.values.map(x.value, sigma)
         if not x.moves:
             return self._still(value)
-        rate, first = tree_kernel(sigma.derivative_tree), x.parts[1]
-        rates = Balls(value.rows, value.shape, list(map(rate, x.value.entries)))
+        rates, first = Balls(value.rows, value.shape, _rates(sigma, x.value.entries)), x.parts[1]
         slope = None if first is None else self.values.multiply(rates, first)
         if len(self.orders) == 1:
             return Jet((value, slope))
-        rows, shape = max(part.rows for part in x.parts if part is not None), value.shape
-        columns = [broadcast(x.part(k), rows, shape) for k in range(len(x.parts))]
-        undefined = [arb("nan")] * len(columns)
-        try:
-            found = [
-                taylor(sigma, line) if line[0].is_finite() else undefined
-                for line in map(list, zip(*columns, strict=True))
-            ]
-        except ExpressionError:
-            found = [undefined] * len(columns[0])
-        higher = [Balls(rows, shape, [entry[k] for entry in found]) for k in range(1, len(columns))]
+        rows = max(part.rows for part in x.parts if part is not None)
+        columns = [broadcast(x.part(k), rows, value.shape) for k in range(len(x.parts))]
+        found = [_series(sigma, list(line)) for line in zip(*columns, strict=True)]
+        higher = [Balls(rows, value.shape, [line[k] for line in found]) for k in range(1, len(columns))]
         return Jet((value, higher[0] if slope is None else _narrower(slope, higher[0]), *higher[1:]))
 
     def add(self, a: Jet, b: Jet) -> Jet:
@@ -311,6 +303,23 @@ class Jets(Arithmetic[Jet]):
         return Balls(1, x.value.shape, [arb(0)] * x.value.size)
 
 
+def _rates(sigma: Activation, values: Sequence[arb]) -> list[arb]:
+    """The derivative of an activation, not finite where the derivative's expression is too large."""
+    try:
+        return list(map(tree_kernel(sigma.derivative_tree), values))
+    except ExpressionError:
+        return [arb("nan")] * len(values)
+
+
+def _series(sigma: Activation, coefficients: list[arb]) -> list[arb]:
+    """`taylor`, not finite where the argument is not, or where the activation has pieces."""
+    try:
+        found = taylor(sigma, coefficients) if coefficients[0].is_finite() else []
+    except ExpressionError:
+        found = []
+    return found or [arb("nan")] * len(coefficients)
+
+
 def _middles(v: Balls) -> Balls:
     """The middle of the rows of matrices ``(..., s, e)``, an exact number for each column, at every row."""
     (s, e), found = v.shape[-2:], list[arb]()
@@ -335,9 +344,8 @@ def _narrower(a: Balls, b: Balls) -> Balls:
 
 
 def _smaller(a: arb, b: arb) -> arb:
-    if not a.is_finite():
-        return b
-    return b if b.is_finite() and b.rad() < a.rad() else a
+    """What is not finite, and may not even be defined, stays so."""
+    return b if a.is_finite() and b.is_finite() and b.rad() < a.rad() else a
 
 
 def narrowed(whole: Jet, point: Jet, reach: arb) -> Jet:
@@ -357,22 +365,19 @@ def narrowed(whole: Jet, point: Jet, reach: arb) -> Jet:
     Jet
         Guarantee: it contains the coefficients at every time of the ball, as ``whole`` does. By Taylor's theorem
         ``x^(j)(t) / j! = sum_{k=j}^{K-1} C(k, j) point_k s^(k-j) + C(K, j) x^(K)(tau) / K! s^(K-j)`` with s in reach
-        and some tau between.
+        and some tau between: the last coefficient is finite only where x is K times differentiable.
     """
     top = len(point.parts)
     last = whole.parts[top]
-    if not whole.moves or last is None or not all(ball.is_finite() for ball in last.entries):
+    if last is None:
         return whole
-    rows = max(part.rows for part in (*whole.parts, *point.parts) if part is not None)
-    spread = [broadcast(point.part(k), rows, last.shape) for k in range(top)] + [broadcast(last, rows, last.shape)]
+    powers = [arb(1), *(integer_power(reach, k) for k in range(1, top + 1))]
     found: list[Part] = []
     for j in range(top):
-        entries = []
-        for line in zip(*spread[j:], strict=True):
-            value = comb(top, j) * line[-1]
-            for k in range(top - 1, j - 1, -1):
-                value = value * reach + comb(k, j) * line[k - j]
-            entries.append(value)
-        narrow = Balls(rows, last.shape, entries)
+        narrow = last.scaled(comb(top, j) * powers[top - j])
+        for k in range(j, top):
+            part = point.parts[k]
+            if part is not None:
+                narrow = narrow.plus(part.scaled(comb(k, j) * powers[k - j]))
         found.append(_narrower(whole.part(j), narrow))
     return Jet((*found, last))

@@ -58,6 +58,56 @@ class Margins(Brief):
         return low, np.array([[upper_float(m) for m in row] for row in self.rows])
 
 
+def with_offset(margins: Margins, features: Enclosure, labels: NDArray[np.int64]) -> Margins:
+    """Add the margins of the frozen logits K: those of ``Psi V`` become those of ``Psi V + K``.
+
+    Parameters
+    ----------
+    margins
+        Margins of ``Psi V``, of any V.
+    features
+        The enclosure of Psi(U), which has K; without K the margins stay as they are.
+    labels
+        True classes, shape ``(N,)``.
+
+    Returns
+    -------
+    Margins
+        Guarantee: if each ball contained its margin of ``Psi V``, it contains that of ``Psi V + K``.
+    """
+    rows = offset_margins(features.offset, labels)
+    if rows is None:
+        return margins
+    pairs = zip(margins.rows, rows, strict=True)
+    return Margins(tuple(tuple(a + k for a, k in zip(mine, others, strict=True)) for mine, others in pairs))
+
+
+def offset_margins(offset: NDArray[np.float64] | None, labels: NDArray[np.int64]) -> list[list[arb]] | None:
+    """Margins ``K_{i,y_i} - K_ik``, k != y_i, of frozen logits ``(N, m)``; None without them.
+
+    Guarantee: each ball contains the exact difference, at the working precision.
+    """
+    if offset is None:
+        return None
+    found = []
+    for row, label in zip(offset.tolist(), labels.tolist(), strict=True):
+        own = arb(row[label])
+        found.append([own - arb(value) for k, value in enumerate(row) if k != label])
+    return found
+
+
+def offset_drop(offset: NDArray[np.float64] | None, labels: NDArray[np.int64]) -> arb:
+    """Bound how far frozen logits may lower a margin: a number of at least 0, at the working precision.
+
+    Guarantee: every ``K_{i,y_i} - K_ik`` is at least minus the result; it is exactly 0 without frozen logits.
+    """
+    drop = arb(0)
+    for row in offset_margins(offset, labels) or []:
+        for margin in row:
+            drop = drop.max((-margin).upper())
+    return drop
+
+
 def _least(exact: Sequence[arb]) -> arb:
     least = exact[0]
     for value in exact:

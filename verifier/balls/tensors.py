@@ -99,6 +99,21 @@ class Balls(Tensor[arb]):
         return combined(operator.add, self, other)
 
 
+def product(a: arb_mat, b: arb_mat) -> arb_mat:
+    """The matrix product; not finite where a row of a or a column of b is not.
+
+    FLINT takes large products with a matrix of zeros for 0, whatever the other factor is: then the row sums decide.
+    """
+    found = a * b
+    if found[0, 0].is_zero():
+        ones = arb_mat(a.ncols(), 1, [1] * a.ncols())
+        undefined = (a * ones) * arb_mat(1, b.ncols(), [1] * b.ncols())
+        undefined += arb_mat(a.nrows(), 1, [1] * a.nrows()) * (ones.transpose() * b)
+        if not all(z.is_finite() for z in undefined.entries()):
+            return found + (undefined - undefined)
+    return found
+
+
 def picker(places: Iterable[int]) -> Callable[[Sequence[E]], Sequence[E]]:
     """Make a function that takes the entries at some places of a sequence, in order."""
     found = list(places)

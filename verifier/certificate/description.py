@@ -41,7 +41,9 @@ def describe_data(arrays: ArrayStore, data: Dataset | SampleSource, *, with_labe
         inputs = arrays.exact("data.inputs", ExactArray.of_floats(data.inputs))
     if multiplicities is not None and not (multiplicities != 1).any():
         multiplicities = None
-    return {
+    offset = None if isinstance(data, SampleSource) else data.offset
+    frozen = None if offset is None else arrays.exact("data.offset", ExactArray.of_floats(offset))
+    described: dict[str, Any] = {
         "name": data.name[:MAX_NAME],
         "scaling": data.scaling[:MAX_NAME],
         "samples": data.samples,
@@ -52,6 +54,7 @@ def describe_data(arrays: ArrayStore, data: Dataset | SampleSource, *, with_labe
         "multiplicities": None if multiplicities is None else arrays.integers("data.multiplicities", multiplicities),
         "total": total,
     }
+    return described if frozen is None else described | {"offset": msgspec.to_builtins(frozen)}
 
 
 def describe_network(arrays: ArrayStore, network: Network, u: Array | None) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class Data(_Part, frozen=True, kw_only=True):
     labels: TensorName | None
     multiplicities: TensorName | None
     total: Positive
+    offset: ArrayRef | msgspec.UnsetType = msgspec.UNSET
 
 
 class FeaturePart(_Part, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 RANKS, WITHOUT_WEIGHTS = {"R1", "R3", "W1", "W2"}, {"W0", "W1", "W2"}
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
+WITHOUT_OFFSET = {"Z0", "Z2", "TC.3"}  # they speak of the margins or the loss of Psi V, without frozen logits
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 
@@ -119,6 +120,8 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None
         require(labelled, raw.path, "data.labels", "cannot be claimed without labels", raw.label)
+        fits = raw.label not in WITHOUT_OFFSET or data.offset is None
+        require(fits, raw.path, "data.offset", "cannot be claimed beside frozen logits", raw.label)
     data.ranks = [raw for raw in document.claims if raw.label in RANKS]  # nothing is accepted if one of them fails
     claims = [SWEPT[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]
     results = {raw.path: ALONE[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in ALONE}
@@ -130,7 +133,9 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
 
 
 def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
-    """Replace the names of labels and multiplicities by their values."""
+    """Replace the names of labels and multiplicities, and of the frozen logits, by their values."""
+    frozen = getattr(data, "offset", None)
+    data.offset = None if frozen is None else arrays.exact(frozen, data.samples, data.classes)
     path, names = data.path + "/multiplicities", (data.multiplicities, data.labels)
     data.multiplicities = [1] * data.samples if names[0] is None else arrays.integers(names[0], path, data.samples)
     least, total, message = min(data.multiplicities), sum(data.multiplicities), "is not the sum of the multiplicities"

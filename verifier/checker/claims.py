@@ -243,7 +243,9 @@ class MarginClaim:
                 named[key] = arrays.exact(reference, network.columns, data.classes)
         self.start: Any = named.get("start")
         self.end: Any = named.get("end") or named.get("output")
-        self.classes = Classes(list(named.values()), data.classes)
+        frozen = [] if data.offset is None else [data.offset]
+        self.classes = Classes([*named.values(), *frozen], data.classes)
+        self.drop = self.largest_drop()  # no margin of the frozen logits K is below -drop
         self.known_counts: dict[int, list[int]] = {}
         self.entries = MARGIN_COPIES * len(self.classes.first)  # balls that it takes for one sample
         self.totals = [arb(0)]  # n Phi(U, V0), summed so far
@@ -260,6 +262,30 @@ class MarginClaim:
             parts = ((psi * differences(weights, label, self.classes)).tolist() for label, psi in shared["psi"])
             shared[key] = list(itertools.chain(*parts))
         return list(shared[key])
+
+    def frozen_margins(self, sample: int) -> list[arb]:
+        """Return K_iy - K_ik of the frozen logits K, exactly, one k for each group of classes other than the label."""
+        label, offset = self.data.labels[sample], self.data.offset
+        firsts = [self.classes.first[group] for group in self.classes.others(label)[0]]
+        own, scale = offset.integers[sample, label], arb((1, offset.exponent))
+        with precision(offset.bits + 64):
+            return [arb(own - offset.integers[sample, k]) * scale for k in firsts]
+
+    def largest_drop(self) -> arb:
+        """Guarantee: the result is at least 0, and at least -m for every margin m of the frozen logits."""
+        drop = arb(0)
+        if self.data.offset is not None:
+            for sample in range(len(self.data.labels)):
+                for margin in self.frozen_margins(sample):
+                    drop = drop.max((-margin).upper())
+        return drop
+
+    def of_logits(self, samples: list[int], margins: Rows) -> Rows:
+        """Return the margins of the logits Psi V + K from those of Psi V, of some samples."""
+        if self.data.offset is None:
+            return margins
+        pairs = zip(samples, margins, strict=True)
+        return [[m + k for m, k in zip(row, self.frozen_margins(sample), strict=True)] for sample, row in pairs]
 
     def counts(self, sample: int) -> list[int]:
         """Return for how many classes each of the sample's margins stands."""
@@ -288,8 +314,8 @@ class MarginClaim:
                 raise Rejection(path + "/kappa", "P1.segment", message, below(raw.kappa), low[0].str(10))
 
     def share(self, samples: list[int], starts: Rows) -> Any:
-        """Return the two ends of sum_i mult_i log(1 + sum_k e^-m0_ik) over these samples."""
-        mult, weighted = self.data.multiplicities, zip(samples, starts, strict=True)
+        """Return the two ends of sum_i mult_i log(1 + sum_k e^-m_ik) over these samples, m those of Psi V0 + K."""
+        mult, weighted = self.data.multiplicities, zip(samples, self.of_logits(samples, starts), strict=True)
         total = sum((mult[sample] * loss_of(m0, self.counts(sample)) for sample, m0 in weighted), arb(0))
         require(total.is_finite(), self.raw.path + "/start_loss", "P1.start-loss", "is not finite", None, total)
         return sides([total])
@@ -306,7 +332,11 @@ class MarginClaim:
         """
         raw, gamma = self.raw, below(self.raw.gamma)
         if self.start is None:
-            return {"statement": sentence("Z1", gamma=gamma, others=self.data.classes - 1), "gamma": gamma}
+            others = self.data.classes - 1
+            if self.data.offset is not None:
+                frozen = sentence("Z1 offset", gamma=gamma, others=others, drop=above(self.drop))
+                return {"statement": frozen, "gamma": gamma}
+            return {"statement": sentence("Z1", gamma=gamma, others=others), "gamma": gamma}
         with precision(self.precision):
             self.compare_path()
         numbers = {"lower": below(raw.start_loss.lower), "upper": above(raw.start_loss.upper)}
@@ -316,16 +346,17 @@ class MarginClaim:
         return {"statement": statement(*said), "gamma": gamma, "kappa": above(raw.kappa)}
 
     def tail(self, time: arb, rule: str, place: str) -> arb:
-        """Guarantee: t >= kappa; the result log(1 + (m-1) e^(-t gamma)) bounds the loss at t V1."""
+        """Guarantee: t >= kappa; the result log(1 + (m-1) e^(drop - t gamma)) bounds the loss at t V1."""
         kappa = self.raw.kappa
         require(time >= kappa, place, rule, "t must be at least kappa, where the ray begins", below(time), above(kappa))
-        return loss_of([time * self.raw.gamma], [self.data.classes - 1])
+        return loss_of([time * self.raw.gamma - self.drop], [self.data.classes - 1])
 
     def compare_path(self) -> None:
         """Compare the start loss and the values along the ray.
 
         Guarantee: h(s) = Phi(U, V(s)) is convex and h'(1) = -(1/n) sum_ik mult_i p_ik (kappa m1_ik - m0_ik) < 0, hence
-        strictly decreasing on [0, 1]; on the ray Phi(U, t V1) <= log(1 + (m-1) e^(-t gamma)), strictly decreasing to 0.
+        strictly decreasing on [0, 1]: m0 and m1 are those of Psi V, frozen logits K cancel in the difference of the
+        ends. On the ray Phi(U, t V1) <= log(1 + (m-1) e^(drop - t gamma)), strictly decreasing to 0.
         """
         raw, loss = self.raw, self.totals[0] / self.data.total
         lower, upper = raw.start_loss.lower, raw.start_loss.upper

@@ -121,7 +121,7 @@ def along(
         series = segment.rows(samples, t, order, middle)
         psi, drift = ([[entry.c[k] for entry in row] for row in series] for k in (0, 1))
         margins, rates = moving_margins(psi, drift, samples, claim, weights, t)
-        for sample, m, rate in zip(samples, margins, rates, strict=True):
+        for sample, m, rate in zip(samples, claim.of_logits(samples, margins), rates, strict=True):
             counts = claim.counts(sample)
             part = fall(m, rate, counts) if raw.label == "E1" else loss_of(m, counts)
             total += claim.data.multiplicities[sample] * part

@@ -183,8 +183,10 @@ class Balls(Arithmetic):
         """Return the layout of an affine node, its weights with the sums of their sizes, and its biases."""
         layout, parts = Layout(node, weight), []
         for matrix in layout.weights(weight):
-            columns = matrix.transpose().tolist()
-            parts.append((matrix, arb_mat([[sum(map(abs, column), arb(0)) for column in columns]])))
+            sums = arb_mat(1, matrix.ncols())  # of small matrices they are not looked at
+            if min(matrix.nrows(), matrix.ncols()) > CLASSICAL:
+                sums = arb_mat([[sum(map(abs, line), self.zero) for line in matrix.transpose().tolist()]])
+            parts.append((matrix, sums))
         return layout, parts, None if bias is None else layout.biases(bias)
 
     def map(self, node: Any, x: Table) -> Table:

@@ -40,7 +40,7 @@ def read_network(raw: Any, inputs: Exact | None, samples: int, dimension: int, a
         columns=columns,
         samples=samples,
         units=sum(prod(node.shape) for node in nodes if node.varies),
-        widest=max(sizes.widest, *(prod(node.shape) for node in nodes)),
+        widest=sizes.widest,
     )
 
 

@@ -172,7 +172,7 @@ class GradientClaim(MarginClaim):
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
         """Guarantee: the samples' shares add up to at least the result; a share that may be 0 does not count."""
-        total, margins = arb(0), self.margins(self.start, samples, rows, shared)
+        total, margins = arb(0), self.of_logits(samples, self.margins(self.start, samples, rows, shared))
         for sample, row, margin in zip(samples, rows, margins, strict=True):
             shift = reduce(arb.min, margin, arb(0)).mid()  # the softmax weights, up to a common factor: own, others
             share = self.part(sample, row, exp(shift), [exp(shift - m) for m in margin])

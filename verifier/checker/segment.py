@@ -5,6 +5,7 @@ at once, so that D is a ball. A node *moves* if it reads, perhaps through others
 all others have the values of features.py.
 """
 
+import ast
 from collections.abc import Iterator
 from functools import reduce
 from typing import Any
@@ -18,32 +19,42 @@ from .expression import SERIES, build
 from .features import Features
 from .motion import Function, Moving
 from .nodes import KINDS, columns_of
-from .series import Series, largest, narrowed, still
+from .series import Series, largest, narrowed, narrowed_change, still
 
 Changes = dict[int, Row]  # D, by the numbers of the parameter nodes
 
 
 def highest(*parts: Any) -> Any:
-    """Return the largest of functions on balls, or on power series of two coefficients: value, difference quotient."""
+    """Return the largest of functions on balls, or on power series of two coefficients: value and change."""
     if all(isinstance(part, arb) for part in parts):
         return reduce(arb.max, parts)
     series = [part if isinstance(part, arb_series) else arb_series([part], 2) for part in parts]
     if any(part.prec != 2 for part in series):
-        raise ArithmeticError("an order was lost, or there is more than a difference quotient")
+        raise ArithmeticError("an order was lost, or there is more than a change")
     return arb_series(largest([Series([part[0], part[1]]) for part in series], kinks=True).c, 2)
 
 
-QUOTIENTS: dict[str, Function] = SERIES | {
+CHANGES: dict[str, Function] = SERIES | {
     "Max": highest,
     "Min": lambda *parts: -highest(*(-part for part in parts)),
     "Abs": lambda part: highest(part, -part),
 }
 
 
+def occurrences(tree: ast.expr) -> int:
+    """Return how often the variable occurs."""
+    return sum(isinstance(part, ast.Name) and part.id == "t" for part in ast.walk(tree))
+
+
 def differentiable(node: Any, kinks: bool = False) -> tuple[Function, Function]:
-    """Return the activation of a node, or of a layer, on balls and on power series; kinks are refused, or not."""
+    """Return the activation of a node, or of a layer, on balls and on power series; kinks are refused, or not.
+
+    Power series use endpoints of wide balls in every function; on balls more is known only where t occurs twice.
+    """
+    tree = node.activation.tree
     try:
-        return by_ends(node.activation.tree), build(node.activation.tree, QUOTIENTS if kinks else SERIES)
+        series = build(tree, CHANGES if kinks else SERIES)
+        return by_ends(tree) if occurrences(tree) > 1 else series, series
     except KeyError as missing:
         message = f"not an analytic expression: {missing} has no derivative everywhere"
         path = node.path + "/activation"
@@ -94,15 +105,17 @@ class Segment:
             for stretch in stretches:
                 stretch.compute(node)
             if middle is not None:
-                whole[node.number] = narrow(whole[node.number], stretches[1].tables[node.number], t - middle)
+                known_point = stretches[1].tables[node.number]
+                whole[node.number] = self.narrow(whole[node.number], known_point, t - middle)
             require_finite(node, whole[node.number], samples)
         return whole
 
-
-def narrow(whole: Table, point: Table, reach: arb) -> Table:
-    """Return narrower enclosures of all entries of a table, from those at one time."""
-    pairs = zip(whole, point, strict=True)
-    return [[narrowed(x, at, reach) for x, at in zip(*rows, strict=True)] for rows in pairs]
+    def narrow(self, whole: Table, point: Table, reach: arb) -> Table:
+        """Return narrower enclosures of all entries of a table, from those at one time."""
+        pairs = (zip(*rows, strict=True) for rows in zip(whole, point, strict=True))
+        if self.kinks:
+            return [[narrowed_change(x, at.c[0]) for x, at in row] for row in pairs]
+        return [[narrowed(x, at, reach) for x, at in row] for row in pairs]
 
 
 def require_finite(node: Any, table: Table, samples: list[int]) -> None:

@@ -30,6 +30,9 @@ SENTENCES = {
     "{concerned} samples, with positive factors, add up to 0 (exact rational features), so some margin is at most 0",
     "Z1": "zero training error: every margin of V is at least {gamma}; for t > 0 the loss Phi(U, t V) is at most "
     "log(1 + {others} e^(-t {gamma})) and decreases strictly to 0, its infimum",
+    "Z1 offset": "zero training error for t V, t large: every margin of Psi V is at least {gamma}, and the frozen "
+    "logits lower no margin by more than {drop}; for t > 0 the loss Phi(U, t V) is at most "
+    "log(1 + {others} e^({drop} - t {gamma})) and decreases strictly to 0, its infimum",
     "P1": "the loss decreases strictly from {lower} .. {upper} at V0 " + RAY,
     "E1": "U and V move straight to other values, and the loss strictly decreases ({pieces} pieces)",
     "E2": "the loss is constant while {moving} skip units move and {resting} stand still",

@@ -93,13 +93,12 @@ def square(x: arb) -> arb:
 def mapped(function: Callable[..., arb], lifted: Callable[..., arb], x: Series) -> Series:
     """Return an activation of a function; the activation is given on balls and on power series.
 
-    Guarantee: as `taylor`; the value is the narrower one of two enclosures.
+    Guarantee: as `taylor`; the value is the narrower one of two enclosures, if there are two.
     """
-    value = function(x.c[0])
     if len(x.c) == 1:
-        return Series([value])
-    first, *others = taylor(lifted, x.c)
-    return Series([narrower(value, first), *others])
+        return Series([function(x.c[0])])
+    found = taylor(lifted, x.c)
+    return Series(found if function is lifted else [narrower(function(x.c[0]), found[0]), *found[1:]])
 
 
 def reciprocal_root(x: arb) -> arb:

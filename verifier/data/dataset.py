@@ -55,6 +55,8 @@ class Dataset(Shown):
         One name per class; default the class numbers.
     understood : str, optional
         How a file was read, in one line: rows, columns, label, classes, what was left out.
+    offset : (N, m) float64, optional
+        Frozen logits K that are added to Psi V, such as those of a network that is not trained any more.
 
     Raises
     ------
@@ -78,6 +80,7 @@ class Dataset(Shown):
     shape: tuple[int, ...] = ()
     label_names: tuple[str, ...] = ()
     understood: str = ""
+    offset: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Validate the fields, and replace arrays by private copies that are read-only."""
@@ -97,7 +100,8 @@ class Dataset(Shown):
         names = tuple(str(n) for n in self.label_names) or tuple(str(k) for k in range(classes))
         if len(names) != classes:
             raise DataError(f"label_names: {len(names)} names for {classes} classes; give one name per class")
-        fields = (("inputs", inputs), ("labels", labels), ("multiplicities", multiplicities))
+        offset = None if self.offset is None else _checked_offset(self.offset, (count, classes))
+        fields = (("inputs", inputs), ("labels", labels), ("multiplicities", multiplicities), ("offset", offset))
         for field, array in fields:
             if array is not None:
                 array.flags.writeable = False
@@ -113,6 +117,7 @@ class Dataset(Shown):
         if len(self.shape) > 1:
             values.append(("input shape", "x".join(map(str, self.shape))))
         values.append(("scaling", self.scaling))
+        values += [("frozen logits", f"{self.samples} x {self.classes}")] if self.offset is not None else []
         values += [("understood", self.understood)] if self.understood else []
         return Card(f"Data set {self.name}", None, f"{self.name}, {sentence}", tuple(values))
 
@@ -163,6 +168,7 @@ class Dataset(Shown):
             inputs=self.inputs[:samples],
             labels=labels,
             multiplicities=self.multiplicities[:samples],
+            offset=None if self.offset is None else self.offset[:samples],
             understood=f"{self.understood}; of these the first {samples}" if self.understood else "",
         )
 
@@ -288,6 +294,13 @@ def unit_exponent(largest: float) -> int:
     if mantissa == 0:
         return 0
     return 1 - exponent if mantissa == 0.5 else -exponent
+
+
+def _checked_offset(given: Any, shape: tuple[int, int]) -> FloatArray:
+    found = binary64(given, "offset")
+    if found.shape != shape:
+        raise DataError(f"offset: shape {found.shape}, expected {shape}: a row of frozen logits for each sample")
+    return np.array(found, dtype=np.float64, order="C") + 0.0  # a copy, without -0.0
 
 
 def _checked_inputs(values: Any) -> FloatArray:

@@ -80,7 +80,7 @@ class Grouping(Brief):
 
 
 def group_duplicates(dataset: Dataset) -> Grouping:
-    """Merge equal samples, exactly (X1).
+    """Merge equal samples, exactly (X1); with frozen logits, those whose logits are equal as well.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def group_duplicates(dataset: Dataset) -> Grouping:
     """
     needs(dataset, "Dataset", "multiplicities", "dataset", "make one: dataset_from_arrays(X, y)")
     rows: dict[bytes, int] = {}
-    group_of = np.array([rows.setdefault(row.tobytes(), len(rows)) for row in dataset.inputs], dtype=np.int64)
+    keys = dataset.inputs if dataset.offset is None else np.hstack([dataset.inputs, dataset.offset])
+    group_of = np.array([rows.setdefault(row.tobytes(), len(rows)) for row in keys], dtype=np.int64)
     count = len(rows)
     _, firsts = np.unique(group_of, return_index=True)
     multiplicities = np.zeros(count, dtype=np.int64)
@@ -133,7 +134,10 @@ def group_duplicates(dataset: Dataset) -> Grouping:
     group_of.flags.writeable = False
     if count == dataset.samples:  # all are distinct: the rows are the samples, in their order, and no copy is made
         return Grouping(dataset, group_of, label_counts, conflicts, infimum)
-    grouped = replace(dataset, inputs=dataset.inputs[firsts], labels=labels, multiplicities=multiplicities)
+    offset = None if dataset.offset is None else dataset.offset[firsts]
+    grouped = replace(
+        dataset, inputs=dataset.inputs[firsts], labels=labels, multiplicities=multiplicities, offset=offset
+    )
     return Grouping(grouped, group_of, label_counts, conflicts, infimum)
 
 

@@ -24,14 +24,12 @@ from verifier.network.network import Array, Network
 
 LOWEST, HIGHEST = -1000, 100
 """Exponents of the radii that are tried."""
-BLOCK = 16
+BLOCK = 4
 """Samples that are evaluated together: the first of them find a radius, which is tried on all."""
 TRIED = 8
 """How often a radius that some samples allow is tried on all."""
-SEARCH = 16
-"""Evaluations of some samples that find a radius."""
-WORK = 2e9
-"""Ball multiply-adds that one radius may take."""
+WORK = 4e8
+"""Ball multiply-adds that one radius may take, some 40 s."""
 ROOM = 4
 """Quarters of an octave that are left to an independent program, whose balls may be wider."""
 
@@ -87,7 +85,7 @@ def radius_of_margins(
         found, or if the search would take too long.
     """
     first, second = np.triu_indices(weights.shape[1], 1)
-    if len(first) * weights.shape[0] * len(inputs) > WORK / SEARCH:
+    if len(first) * weights.shape[0] * len(inputs) > WORK:
         return None
     with working_precision(precision):
         table = weights.arb_mat().tolist()
@@ -150,11 +148,13 @@ class _Boxes:
 
     def radius(self, measure: Measure, combine: Callable[[list[arb]], arb], first: arb, limit: arb) -> Dyadic | None:
         """A radius at which a measure, combined for all blocks, is below a limit; ``first`` is for one of them."""
-        count = len(self.box.inputs)
-        if self.work * (SEARCH * BLOCK + TRIED * count) > WORK:
-            return None
+        spent = 0.0
 
         def change(radius: arb, block: int) -> arb:
+            nonlocal spent
+            spent += self.work * BLOCK
+            if spent > WORK:
+                return arb("nan")
             psi, moved = self.box.changes(radius, self.slices[block])
             with working_precision(self.box.precision):
                 return measure(psi, moved, radius)

@@ -83,6 +83,7 @@ def prove_escape(
     max_bits: int = MAX_BITS,
     stage: Stage = silent,
     seed: int = 0,
+    offset: Array | None = None,
 ) -> EscapeResult:
     """Certify a path to zero loss from a start where P1 cannot begin.
 
@@ -100,6 +101,8 @@ def prove_escape(
         Which escapes are tried, in this order.
     max_bits, stage, seed
         Last precision of the path after the escape, progress display, seed of the random moves.
+    offset
+        Frozen logits ``(N, m)``, finite, exact, that are added to Psi V; None: none.
 
     Returns
     -------
@@ -130,7 +133,7 @@ def prove_escape(
         raise NetworkError(f"v: shape {v.shape}, expected (M, m) with M = {network.skip_count} and m >= 2")
     labels = given_labels(labels, len(inputs), v.shape[1])
     counts = np.array(given_counts(multiplicities, len(inputs)), dtype=np.int64)
-    start = Start(network, u, v, inputs, labels, counts, decimal_below(epsilon), targets, max_bits, stage, seed)
+    start = Start(network, u, v, inputs, labels, counts, decimal_below(epsilon), targets, max_bits, stage, seed, offset)
     obstacle = not_analytic(network)
     attempts: list[str] = []
     for label in order:

@@ -30,7 +30,7 @@ def descend(start: Start) -> Escape | str:
 
     Guarantee: an escape implies dPhi/dt < 0 on the whole leg, and P1 from its end.
     """
-    point = approx_gradient(start.network, start.u, start.v, start.inputs, start.labels, start.counts)
+    point = approx_gradient(start.network, start.u, start.v, start.inputs, start.labels, start.counts, start.offset)
     scale = point.loss / max(1.0, float(np.linalg.norm(start.v)))
     if not np.isfinite(point.norm) or not point.norm > STATIONARY * max(scale, 1e-300):
         return f"the gradient has norm about {about(point.norm, 2)}: stationary, or too nearly so to be followed"
@@ -73,7 +73,7 @@ def _seems_to_descend(start: Start, end_u: Array, end_v: Array) -> bool:
     """Whether the derivative is negative at some sampled times, in floating point."""
     for t in PROBED:
         u, v = start.u + t * (end_u - start.u), start.v + t * (end_v - start.v)
-        at = approx_gradient(start.network, u, v, start.inputs, start.labels, start.counts)
+        at = approx_gradient(start.network, u, v, start.inputs, start.labels, start.counts, start.offset)
         slope = float(at.du @ (end_u - start.u) + (at.dv * (end_v - start.v)).sum())
         if not slope < 0:
             return False

@@ -59,6 +59,8 @@ class Start:
         Losses to be reached, as decimal text.
     max_bits, stage, seed
         Last precision of the path after the escape, progress display, seed of the random moves.
+    offset
+        Frozen logits ``(N, m)`` that are added to Psi V; None: none.
     """
 
     network: Network
@@ -72,6 +74,7 @@ class Start:
     max_bits: int
     stage: Stage
     seed: int
+    offset: Array | None = None
     spent: list[float] = field(default_factory=list)
 
     def afford(self, work: float) -> bool:
@@ -85,14 +88,14 @@ class Start:
         return ExactArray.of_floats(self.v)
 
     def origin(self, bits: int) -> Margins:
-        """Margins at the start, at a precision of so many bits."""
+        """Margins of Psi V at the start, at a precision of so many bits."""
         features = FeatureEnclosure(self.network, self.u, self.inputs, bits)
         return enclose_margins(features, [self.weights], self.labels)[0]
 
     def moving(self, end_u: Array, end_v: Array) -> WeightSegment:
         """The straight way from the start to another point."""
         motion = Motion(self.network, self.u, end_u, self.inputs, FIRST_BITS)
-        return WeightSegment(motion, self.v, end_v, self.labels, self.counts.tolist())
+        return WeightSegment(motion, self.v, end_v, self.labels, self.counts.tolist(), self.offset)
 
     @property
     def work(self) -> float:
@@ -173,7 +176,7 @@ def descend_from(start: Start, end_u: Array, end_weights: ExactArray, *, kept: b
     entries = len(start.inputs) * start.network.skip_count
     if not start.afford(entries * (END_WORK + END_LOGIT_WORK * classes)):
         return SPENT
-    features = FeatureEnclosure(start.network, end_u, start.inputs, FIRST_BITS)
+    features = FeatureEnclosure(start.network, end_u, start.inputs, FIRST_BITS, offset=start.offset)
     rank, enclosure = prove_rank(features, max_bits=start.max_bits, stage=start.stage)
     zero = prove_zero_loss(
         enclosure if isinstance(enclosure, FeatureEnclosure) else features,
@@ -188,7 +191,7 @@ def descend_from(start: Start, end_u: Array, end_weights: ExactArray, *, kept: b
         return f"at its end the features do not separate the classes ({zero.reason})"
     bits = zero.precision
     while bits <= start.max_bits:
-        here = FeatureEnclosure(start.network, end_u, start.inputs, bits)
+        here = FeatureEnclosure(start.network, end_u, start.inputs, bits, offset=start.offset)
         origin = start.origin(bits)
         if kept:
             begin, (end,) = origin, enclose_margins(here, [zero.weights], start.labels)

@@ -27,7 +27,7 @@ from verifier.balls.exact import (
 )
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.loss import SegmentLoss, cross_entropy, loss_along_segment
-from verifier.balls.margins import Margins, enclose_margins
+from verifier.balls.margins import Margins, enclose_margins, with_offset
 from verifier.balls.precision import working_precision
 from verifier.display import Card, Shown, Table
 from verifier.errors import InputError
@@ -144,7 +144,7 @@ class Path(Shown):
         Guarantee: each ball contains the margin at the exact point of the path (which `U` and `V` round).
         """
         leg, t = self.place(s)
-        return leg.margins_at(t)
+        return with_offset(leg.margins_at(t), self.features, self.labels)
 
     def exact_loss(self, s: float) -> arb:
         """Enclosure of the loss at the exact point of the path.
@@ -173,12 +173,15 @@ class Path(Shown):
         """Margins of any point of this network on these samples."""
         features = self.features
         if not np.array_equal(u, features.u):
-            features = FeatureEnclosure(features.network, u, features.inputs, max(features.precision, FIRST_BITS))
+            bits = max(features.precision, FIRST_BITS)
+            features = FeatureEnclosure(features.network, u, features.inputs, bits, offset=features.offset)
         try:
             # twice, so that a binary64 product has the shape of P1's own, at which the platform was tested
-            return enclose_margins(features, [v, v], self.labels)[0]
+            found = enclose_margins(features, [v, v], self.labels)[0]
         except NotEnclosed:
-            return enclose_margins(sharper(features), [v], self.labels)[0]
+            found = enclose_margins(sharper(features), [v], self.labels)[0]
+        with working_precision(max(features.precision, FIRST_BITS)):
+            return with_offset(found, features, self.labels)
 
     def derivatives(self, s: arb) -> SegmentLoss:
         """Enclose the loss and its first two derivatives in s on P1's segment, a ball ``s`` within [k, k + 1].
@@ -187,8 +190,9 @@ class Path(Shown):
         """
         with working_precision(self.precision):
             kappa = self.kappa.arb()
-            end = [[kappa * b for b in row] for row in self.end_margins.rows]
-            return loss_along_segment(self.start_margins.rows, end, self.multiplicities, s - len(self.before))
+            scaled = Margins(tuple(tuple(kappa * b for b in row) for row in self.end_margins.rows))
+            first, last = (with_offset(m, self.features, self.labels).rows for m in (self.start_margins, scaled))
+            return loss_along_segment(first, last, self.multiplicities, s - len(self.before))
 
     def _card(self) -> Card:
         low, high = self.start_loss

@@ -7,6 +7,8 @@ With ``p_i`` the softmax of sample i, ``P_i = p_i - onehot``, c_i the multiplici
 * C3: along the direction of one output weight ``V_jk`` the second derivative is
   ``(1/n) sum_i c_i Psi_ij^2 p_ik (1 - p_ik)``; where it is positive, (U, V) is no local maximum.
 
+Frozen logits K are added to Psi V in the softmax; the derivatives in V stay as they are.
+
 With margins ``m_ik``, ``S_i = sum_k exp(-m_ik)``: ``P_iy = -S_i/(1 + S_i)``, ``p_ik = exp(-m_ik)/(1 + S_i)``; sums of
 positive numbers only, so that nothing is lost where the loss is 1e-100.
 """
@@ -25,7 +27,7 @@ from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.loss import Row
-from verifier.balls.margins import Margins
+from verifier.balls.margins import Margins, with_offset
 from verifier.balls.precision import working_precision
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.separate import QUIETLY
@@ -145,7 +147,8 @@ def _margins(
         return
     for enclosure, (margins,) in sharpened_margins(features, [weights], labels, max_bits):
         with working_precision(enclosure.precision):
-            wide = (tuple(arb(m.mid(), ENCLOSURE_SLACK * m.rad()) for m in row) for row in margins.rows)
+            rows = with_offset(margins, enclosure, labels).rows
+            wide = (tuple(arb(m.mid(), ENCLOSURE_SLACK * m.rad()) for m in row) for row in rows)
             yield enclosure, Margins(tuple(wide))
 
 
@@ -212,7 +215,7 @@ def prove_curvature(
     if not psi.any():
         reason = "Psi(U) = 0 in floating point: Phi does not depend on V there, and C3 says nothing"
         return CurvatureResult(Verdict.UNDECIDED, reason, start_weights, features.precision)
-    unit, output = _choose(psi, start_weights.approx(), multiplicities)
+    unit, output = _choose(psi, start_weights.approx(), multiplicities, features.offset)
     n = sum(multiplicities)
     stage("C3: the second derivative along one output weight")
     for enclosure, margins in _margins(features, start_weights, labels, max_bits):
@@ -234,9 +237,9 @@ def prove_curvature(
 
 
 @QUIETLY
-def _choose(psi: Array, v: Array, multiplicities: Sequence[int]) -> tuple[int, int]:
+def _choose(psi: Array, v: Array, multiplicities: Sequence[int], offset: Array | None) -> tuple[int, int]:
     """Propose unit and output: the largest second derivative in floating point."""
-    logits = psi @ v
+    logits = psi @ v if offset is None else psi @ v + offset
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
     curvature = (psi * psi).T @ (p * (1.0 - p) * np.array(multiplicities, dtype=np.float64)[:, None])

@@ -16,6 +16,7 @@ import numpy as np
 from flint import arb
 
 from verifier.balls.exact import lower_float, upper_float
+from verifier.balls.margins import offset_drop
 from verifier.balls.precision import working_precision
 from verifier.errors import InputError
 from verifier.landscape.escape_kinds import Escape
@@ -183,9 +184,11 @@ def _between_margins(path: Path, time: Fraction, smallest: arb) -> arb:
     """Bound the loss on the ray by two margins, where an enclosure is dear.
 
     With gamma <= every margin of V1 and b >= the smallest one, ``log(1 + e^{-tb}) / n <= Phi(U, t V1) <= log(1 + (m-1)
-    e^{-t gamma})``.
+    e^{-t gamma})``. Frozen logits may lower a margin by ``drop`` and raise it by ``rise``: then e^{-tb - rise} and
+    e^{drop - t gamma}.
     """
     with working_precision(path.precision):
-        t = ball_of(time) * path.kappa.arb()
-        low = (-t * smallest).exp().log1p() / sum(path.multiplicities)
-        return low.union(loss_bound(path.classes, path.gamma.arb(), t))
+        t, offset = ball_of(time) * path.kappa.arb(), path.features.offset
+        drop, rise = offset_drop(offset, path.labels), offset_drop(None if offset is None else -offset, path.labels)
+        low = (-t * smallest - rise).exp().log1p() / sum(path.multiplicities)
+        return low.union(loss_bound(path.classes, path.gamma.arb(), t, drop))

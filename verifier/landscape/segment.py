@@ -20,7 +20,7 @@ from flint import arb, arb_mat, fmpq
 from numpy.typing import NDArray
 
 from verifier.balls.loss import cross_entropy
-from verifier.balls.margins import Margins
+from verifier.balls.margins import Margins, offset_margins
 from verifier.balls.motion import Motion, Rows
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
@@ -34,13 +34,14 @@ NARROWED = 4
 
 @dataclass(frozen=True, repr=False)
 class WeightSegment(Brief):
-    """``V(t) = start + t (end - start)`` over a `Motion` of U, with the samples' labels and multiplicities."""
+    """``V(t) = start + t (end - start)`` over a `Motion` of U, with labels, multiplicities and frozen logits."""
 
     motion: Motion
     start: Array
     end: Array
     labels: NDArray[np.int64]
     multiplicities: Sequence[int]
+    offset: Array | None = None
 
     def loss(self, t: arb) -> arb:
         """Enclose Phi(U(t), V(t)).
@@ -48,10 +49,10 @@ class WeightSegment(Brief):
         Guarantee: contains the loss for every time in the ball ``t``.
         """
         with working_precision(self.motion.precision):
-            return cross_entropy(self._rows(self.motion.features(t), t), self.multiplicities)
+            return cross_entropy(self._shifted(self._rows(self.motion.features(t), t)), self.multiplicities)
 
     def margins(self, t: Fraction) -> Margins:
-        """Enclose the margins of (U(t), V(t)).
+        """Enclose the margins of Psi(U(t)) V(t), without frozen logits.
 
         Guarantee: each ball contains the exact margin at the time ``t``.
         """
@@ -69,7 +70,7 @@ class WeightSegment(Brief):
             margins, carried = self._rows(psi, t), self._rows(drift, t)
             turning = self._rows(psi, None)
             total = arb(0)
-            for m, a, b, count in zip(margins, turning, carried, self.multiplicities, strict=True):
+            for m, a, b, count in zip(self._shifted(margins), turning, carried, self.multiplicities, strict=True):
                 total -= count * sum((p * (x + y) for p, x, y in zip(_softmax(m), a, b, strict=True)), arb(0))
             return total / sum(self.multiplicities)
 
@@ -94,6 +95,13 @@ class WeightSegment(Brief):
         plain = self.motion.network.layered is not None or pieces > NARROWED
         orders = ORDERS[:1] if plain else ORDERS
         return [replace(self, motion=replace(self.motion, order=order)) for order in orders]
+
+    def _shifted(self, rows: Rows) -> Rows:
+        """Add the margins of the frozen logits, which do not move."""
+        added = offset_margins(self.offset, self.labels)
+        if added is None:
+            return rows
+        return [[a + k for a, k in zip(mine, others, strict=True)] for mine, others in zip(rows, added, strict=True)]
 
     def _rows(self, psi: Rows, t: arb | None) -> Rows:
         """``sum_j Psi_ij (V_{j,y} - V_jk)`` for the k != y of every sample, with V(t), or with V' if t is None."""

@@ -9,6 +9,8 @@ V1 has margins
 so ``kappa m1_ik > m0_ik`` for all i, k gives h'(1) < 0 and by convexity ``h'(s) <= h'(1) < 0`` for all s in [0, 1].
 On the ray the loss
 strictly decreases because every margin is positive. Two numbers, kappa and gamma, certify an infinite continuous path.
+Frozen logits K, added to Psi V, change none of this: in ``D_ik = (kappa Psi V1 + K) - (Psi V0 + K)`` they cancel. Only
+the values of the loss, and the times at which bounds of it are reached, depend on them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from verifier.balls.arguments import given_weights
 from verifier.balls.engine import Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, at_most, exactly
 from verifier.balls.loss import cross_entropy
-from verifier.balls.margins import Margins
+from verifier.balls.margins import Margins, offset_drop, with_offset
 from verifier.balls.precision import working_precision
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.path import Path
@@ -187,17 +189,18 @@ def segment_and_ray(
             return None
         if not end.scaled_minus(kappa.arb(), start).smallest_lo(room=ENCLOSURE_SLACK) > 0:
             return None
-        loss = cross_entropy((origin or start).rows, multiplicities)
+        loss = cross_entropy(with_offset(origin or start, features, labels).rows, multiplicities)
         if not loss.is_finite():
             return None
         low, high = stated_loss(loss)
+        drop = offset_drop(features.offset, labels)
         n = sum(multiplicities)
         threshold = arb(2).log() / n
-        zero_error = time_for(classes, gamma, kappa, threshold.lower(), strict=True)
+        zero_error = time_for(classes, gamma, kappa, threshold.lower(), strict=True, drop=drop)
         reached = []
         for text in targets:
             bound = decimal_below(text)
-            time = time_for(classes, gamma, kappa, bound.arb(), strict=False)
+            time = time_for(classes, gamma, kappa, bound.arb(), strict=False, drop=drop)
             if time is None:
                 return None
             reached.append(Target(text, bound, time))

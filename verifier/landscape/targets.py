@@ -52,7 +52,9 @@ def decimal_below(text: str) -> Dyadic:
     return Dyadic(math.floor(scaled), exponent)
 
 
-def time_for(classes: int, gamma: Dyadic, kappa: Dyadic, loss: arb, *, strict: bool) -> Dyadic | None:
+def time_for(
+    classes: int, gamma: Dyadic, kappa: Dyadic, loss: arb, *, strict: bool, drop: arb | int = 0
+) -> Dyadic | None:
     """A time on the ray from which the bound of Z1 is at most a loss.
 
     Parameters
@@ -63,14 +65,16 @@ def time_for(classes: int, gamma: Dyadic, kappa: Dyadic, loss: arb, *, strict: b
         The loss to be reached.
     strict
         Whether the bound must be below it.
+    drop
+        How far frozen logits may lower a margin; see `loss_bound`.
 
     Returns
     -------
     Dyadic or None
-        Guarantee: a t >= kappa with ``log(1 + (m-1) exp(-t gamma)) <= loss`` (``< loss`` if ``strict``). None if this
-        precision decides nothing.
+        Guarantee: a t >= kappa with ``log(1 + (m-1) exp(drop - t gamma)) <= loss`` (``< loss`` if ``strict``). None if
+        this precision decides nothing.
     """
-    needed = ((classes - 1) / loss.expm1()).log() / gamma.arb()
+    needed = (((classes - 1) / loss.expm1()).log() + drop) / gamma.arb()
     if not needed.is_finite():
         return None
     # a little later than needed, so that the bound below is decided, by an independent program as well
@@ -78,7 +82,7 @@ def time_for(classes: int, gamma: Dyadic, kappa: Dyadic, loss: arb, *, strict: b
     candidate = round_up(t)
     if not candidate.arb() >= kappa.arb():
         candidate = kappa
-    bound = loss_bound(classes, gamma.arb(), candidate.arb())
+    bound = loss_bound(classes, gamma.arb(), candidate.arb(), drop)
     return candidate if (bound < loss if strict else bound <= loss) else None
 
 

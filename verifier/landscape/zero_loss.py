@@ -121,7 +121,8 @@ def prove_zero_loss(
             (method, given_weights(features.columns, weights, "candidates")) for method, weights in candidates
         )
     stage("zero loss: solving for V")
-    refute = refute and witness is None and candidates is None
+    # with frozen logits margins of Psi V that cannot all be positive exclude nothing
+    refute = refute and witness is None and candidates is None and features.offset is None
     methods = "no candidate" if candidates is not None else "least squares, squared hinge and linear programming"
     if candidates is None:
         try:
@@ -163,8 +164,8 @@ def _wide(margins: Margins) -> bool:
     return not any(margin < 0 or margin.is_zero() for row in margins.rows for margin in row)
 
 
-def loss_bound(classes: int, gamma: arb, t: arb) -> arb:
-    """``log(1 + (m-1) exp(-t gamma))``, the bound of Z1.
+def loss_bound(classes: int, gamma: arb, t: arb, drop: arb | int = 0) -> arb:
+    """``log(1 + (m-1) exp(-(t gamma - drop)))``, the bound of Z1; ``drop`` is 0 without frozen logits.
 
     Parameters
     ----------
@@ -172,10 +173,12 @@ def loss_bound(classes: int, gamma: arb, t: arb) -> arb:
         The number m of classes.
     gamma, t
         A lower bound of every margin of V1, and the factor of V1.
+    drop
+        How far frozen logits K may lower a margin: every margin of ``t Psi V1 + K`` is at least ``t gamma - drop``.
 
     Returns
     -------
     arb
         Guarantee: encloses the bound; ``Phi(U, t V1)`` is not above it.
     """
-    return ((classes - 1) * (-t * gamma).exp()).log1p()
+    return ((classes - 1) * (drop - t * gamma).exp()).log1p()

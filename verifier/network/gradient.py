@@ -229,7 +229,13 @@ def _cut(onto: Array, values: Sequence[Array]) -> list[Array]:
 
 @np.errstate(all="ignore")
 def approx_gradient(
-    network: Network, u: Array, v: Array, inputs: Array, labels: NDArray[np.int64], multiplicities: NDArray[np.int64]
+    network: Network,
+    u: Array,
+    v: Array,
+    inputs: Array,
+    labels: NDArray[np.int64],
+    multiplicities: NDArray[np.int64],
+    offset: Array | None = None,
 ) -> Gradient:
     """Evaluate Phi and its gradient at ``(U, V)``; approximate.
 
@@ -239,6 +245,8 @@ def approx_gradient(
         The point: U of shape ``(p,)``, V of shape ``(M, m)``.
     inputs, labels, multiplicities
         Samples ``(N, d)``, classes ``(N,)``, how often each sample counts ``(N,)``.
+    offset
+        Frozen logits ``(N, m)`` that are added to Psi V; None: none.
 
     Returns
     -------
@@ -249,7 +257,7 @@ def approx_gradient(
     values = network.evaluate(tape)
     psi = gathered(network, {node: traced.value for node, traced in values.items()}, len(inputs))
     share = multiplicities / multiplicities.sum()
-    logits = psi @ v
+    logits = psi @ v if offset is None else psi @ v + offset
     logits -= logits.max(axis=1, keepdims=True)
     p = np.exp(logits)
     p /= p.sum(axis=1, keepdims=True)

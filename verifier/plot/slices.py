@@ -305,7 +305,7 @@ def fill_surface(
 @np.errstate(all="ignore")
 def _loss(psi: Array, v: Array, data: Dataset) -> float:
     """Cross-entropy, by differences of logits: without overflow, and small losses keep their digits."""
-    logits = psi @ v
+    logits = psi @ v if data.offset is None else psi @ v + data.offset
     rows = np.arange(len(logits))
     differences = logits - logits[rows, data.labels][:, None]
     differences[rows, data.labels] = -np.inf

@@ -22,7 +22,7 @@ from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import ExactArray, at_most, upper_float
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.loss import cross_entropy
-from verifier.balls.margins import enclose_margins
+from verifier.balls.margins import enclose_margins, with_offset
 from verifier.balls.precision import working_precision
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError
@@ -105,7 +105,8 @@ def _loss(network: Network, data: Dataset, point: Point) -> arb:
     """Enclose Phi at a point."""
     u, v = point
     labels = np.zeros(0, dtype=np.int64) if data.labels is None else data.labels
-    features = FeatureEnclosure(network, u, data.inputs, FIRST_BITS)
+    features = FeatureEnclosure(network, u, data.inputs, FIRST_BITS, offset=data.offset)
     (margins,) = enclose_margins(features, [ExactArray.of_floats(v)], labels)
+    margins = with_offset(margins, features, labels)
     with working_precision(FIRST_BITS):
         return cross_entropy(margins.rows, data.multiplicities.tolist())

@@ -141,7 +141,7 @@ class _Ladder:
                 return self._undecided(f"{reason}higher precision was not asked for") if found is None else found
             if found is not None:
                 return found
-            return self._by_arb(sharper(self.features), exactly, rational)
+            return self._by_arb(sharper(self.features, self.max_bits), exactly, rational)
         return self._by_arb(self.features, exactly, rational)
 
     def _by_arb(self, features: FeatureEnclosure, exactly: Sequence[Rung], rational: bool) -> RankResult:
@@ -306,7 +306,7 @@ class _Ladder:
                 self._tried(f"R3 {where}: not tried, about {seconds:.0f} s of algebra {limit}")
                 break
             begun = time.perf_counter()
-            higher = FeatureEnclosure(features.network, features.u, features.inputs, bits)
+            higher = FeatureEnclosure(features.network, features.u, features.inputs, bits, offset=features.offset)
             witness = high_precision_witness(higher, self.stage(f"rank: right inverse {where}"))
             if isinstance(witness, str):
                 self._tried(f"R3 {where}: {witness}")

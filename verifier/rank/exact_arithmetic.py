@@ -42,7 +42,7 @@ Value = tuple[fmpq, Terms]
 """The number ``constant + sum coefficient * z_symbol``."""
 Exact = Tensor[Value]
 
-ZERO: Value = (fmpq(0), ())
+NOTHING: Value = (fmpq(0), ())
 """The number 0."""
 
 RATIONAL_KINDS = frozenset(KINDS) - {"normalise", "inverse-root", "softmax", "attend"}
@@ -104,7 +104,7 @@ class ExactArithmetic(Arithmetic[Exact]):
 
     def affine(self, geometry: Geometry, sources: Sequence[Exact], weight: Exact, bias: Exact | None) -> Exact:
         """An exact matrix product for each group of filters, then the biases."""
-        rows, zero = max(source.rows for source in sources), [ZERO] if geometry.padded else []
+        rows, zero = max(source.rows for source in sources), [NOTHING] if geometry.padded else []
         whole = [row + zero for row in side_by_side(sources, rows)]
         windows = np.arange(len(whole[0]))[None, None] if geometry.windows is None else geometry.windows
         groups, positions, width = windows.shape
@@ -121,10 +121,10 @@ class ExactArithmetic(Arithmetic[Exact]):
             out += turn([value for line in lines for value in line])
         result = Exact(rows, geometry.shape, out)
         if bias is None:
-            return result
+            return self._moderate(result)
         lead = geometry.filters_first and bias.size == geometry.filters
         shaped = bias.shaped((geometry.filters, *[1] * (len(geometry.shape) - 1))) if lead else bias
-        return combined(_sum, result, shaped)
+        return self._moderate(combined(_plus, result, shaped))
 
     def _products(self, patches: Sequence[Value], weight: Sequence[Value], width: int) -> list[list[Value]]:
         """All inner products of rows of patches and rows of weights, each of ``width`` numbers."""
@@ -157,7 +157,7 @@ class ExactArithmetic(Arithmetic[Exact]):
         if left and right:
             return self._symbol("*", *sorted((_key(a), _key(b))))
         if d == 0:
-            return ZERO
+            return NOTHING
         return c * d, tuple((s, v * d) for s, v in left)
 
     def _symbol(self, *key: object) -> Value:
@@ -191,14 +191,14 @@ class ExactArithmetic(Arithmetic[Exact]):
 
     def add(self, a: Exact, b: Exact) -> Exact:
         """Constants and coefficients."""
-        return combined(_sum, a, b)
+        return self._moderate(combined(_plus, a, b))
 
     def multiply(self, a: Exact, b: Exact) -> Exact:
         """Exact; two values with symbols give a symbol."""
         return self._moderate(combined(self._product, a, b))
 
     def _moderate(self, found: Exact) -> Exact:
-        """Refuse numbers that become too long."""
+        """Refuse numbers that become too long for a checker, which bounds numerator and denominator together."""
         if any(_bits(c) > BITS for c, _ in found.entries):
             raise TooLargeError(f"a node needs numbers of more than {BITS} bits")
         return found
@@ -224,7 +224,7 @@ class ExactArithmetic(Arithmetic[Exact]):
             factor = right[i * k * m : (i + 1) * k * m]
             columns = factor if transposed else [factor[j * m + f] for f in range(m) for j in range(k)]
             out += [value for line in self._products(left[i * n * k : (i + 1) * n * k], columns, k) for value in line]
-        return Exact(rows, (*lead, n, m), out)
+        return self._moderate(Exact(rows, (*lead, n, m), out))
 
     def total(self, x: Exact) -> Exact:
         """Constants and coefficients."""
@@ -272,7 +272,7 @@ class ExactArithmetic(Arithmetic[Exact]):
         count, size, out = table.shape[0], table.size // table.shape[0], list[Value]()
         for place, (token, terms) in enumerate(tokens.entries):
             if terms or token.q != 1 or not 0 <= token < count:
-                where = f"sample {place // tokens.size}" if tokens.rows > 1 else "network"
+                where = f"sample {place // tokens.size}" if tokens.rows == len(self.inputs) else "network"
                 what = "no rational number" if terms else str(token)
                 raise NetworkError(f"{where}: a token is {what}; give whole numbers from 0 to {count - 1}")
             out += table.entries[int(token.p) * size : (int(token.p) + 1) * size]
@@ -283,7 +283,7 @@ def _numbers(values: Array) -> list[Value]:
     return [(fmpq(*value.as_integer_ratio()), ()) for value in values.ravel().tolist()]
 
 
-def _sum(a: Value, b: Value) -> Value:
+def _plus(a: Value, b: Value) -> Value:
     return a[0] + b[0], (_collect([*a[1], *b[1]]) if a[1] and b[1] else a[1] or b[1])
 
 

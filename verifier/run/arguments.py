@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,22 @@ def _loaded(X: str | Path, scale: Scale) -> Dataset:
             raise
         how = "; data.KEY = VALUE is here verify(load_dataset(path=..., KEY=VALUE), network=...)"
         raise DataError(f"{error}{how}") from None
+
+
+def with_offset(data: Dataset, offset: ArrayLike | None) -> Dataset:
+    """Take frozen logits, shape (N, m), beside the data.
+
+    Raises
+    ------
+    DataError
+        They are not such numbers, or of another shape.
+    """
+    if offset is None:
+        return data
+    found = binary64(offset, "offset")
+    if data.classes == 2 and found.shape in ((data.samples,), (data.samples, 1)):  # one logit z is the head (0, z)
+        found = np.column_stack([np.zeros(data.samples), found.ravel()])
+    return replace(data, offset=found)
 
 
 def given_network(given: Network | Block | Sequence[Block] | None, data: Dataset) -> Network:

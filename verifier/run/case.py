@@ -55,6 +55,7 @@ class DataSection(msgspec.Struct, forbid_unknown_fields=True):
     scale: str | int = "auto"
     shape: list[int] | None = None
     duplicates: str = "group"
+    offset: str | None = None
     classes: int | list[str | int] | None = None
 
 

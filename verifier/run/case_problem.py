@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from verifier.adapters.weights import read_weights
 from verifier.balls.binary64.backend import Backend
@@ -13,7 +16,7 @@ from verifier.certificate.writer import CertificateBuilder
 from verifier.data.classes import with_classes
 from verifier.data.dataset import Dataset, Scale
 from verifier.data.readers import BUILT_IN, load_builtin, load_dataset
-from verifier.errors import CaseError, DataError
+from verifier.errors import CaseError, DataError, one_line
 from verifier.network.freezing import freeze
 from verifier.network.initialise import INITS, initialise, output_weights
 from verifier.network.network import Array, Network
@@ -22,6 +25,7 @@ from verifier.outcome import Report
 from verifier.problem import Problem
 from verifier.prove import prove
 from verifier.rank.certify import Stage, silent
+from verifier.run.arguments import with_offset
 from verifier.run.case import Case, build_network
 
 MAX_PARAMETERS = 2**27
@@ -178,7 +182,19 @@ def case_dataset(case: Case) -> Dataset:
         scale=scale,
         samples=section.samples,
     )
-    return found if section.classes is None else with_classes(found, section.classes)
+    found = found if section.classes is None else with_classes(found, section.classes)
+    return found if section.offset is None else with_offset(found, _frozen_logits(case.folder / section.offset))
+
+
+def _frozen_logits(path: Path) -> Array:
+    """Read frozen logits, ``(N, m)``, from a ``.npy`` file."""
+    if path.suffix != ".npy":
+        raise CaseError(f"data.offset = {path.name!r} must be a .npy file of shape (N, m); write it by numpy.save")
+    try:
+        found: Array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CaseError(f"data.offset: {path}: {one_line(error)}; write it by numpy.save(path, logits)") from None
+    return found
 
 
 def input_shape(case: Case, data: Dataset) -> tuple[int, ...]:

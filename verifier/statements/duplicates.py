@@ -12,7 +12,8 @@ def _prove(known: Known) -> Finding:
     grouping = known.evidence.grouping
     distinct, total = grouping.dataset.samples, grouping.group_of.size
     if not grouping.has_duplicates:
-        return does_not_apply("all samples are distinct")
+        frozen = "no two samples with equal frozen logits are equal"
+        return does_not_apply("all samples are distinct" if grouping.dataset.offset is None else frozen)
     counts = f"{total} samples, {distinct} distinct"
     if grouping.labels_agree:
         return Finding(Verdict.PROVED, f"{counts}; equal samples have equal labels")

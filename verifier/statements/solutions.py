@@ -10,6 +10,8 @@ from verifier.verdict import Verdict
 
 
 def _ball(known: Known) -> Finding:
+    if known.evidence.data.offset is not None:
+        return does_not_apply("with frozen logits K it is t V1, t large, that has zero training error, not V1")
     evidence, zero, escape = known.evidence, known.evidence.zero_loss, known.evidence.escape
     if zero is not None and zero.weights is not None and zero.gamma is not None:
         u, weights, gamma, bits, where = evidence.u, zero.weights, zero.gamma, zero.precision, "the start's U"

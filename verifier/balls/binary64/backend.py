@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,11 @@ class Backend:
                 kept.doubt(wrong, f"product {signature}: {found}; {WRONG_PRODUCT}")
         return c
 
+    @cached_property
+    def _stacked(self) -> Product:
+        """One product as part of a stack: a way of its own, but in NumPy, where stacks are made one by one."""
+        return lambda a, b: self.product(self.xp.stack([a, a]), self.xp.stack([b, b]))[1, ...]
+
     def matmul_stack(self, a: Array, b: Array, record: Products) -> Array:
         """``a[i] @ b[i]`` for all i, shapes (B, m, k) and (B, k, n).
 
@@ -153,7 +159,7 @@ class Backend:
             signature = Signature(m, k, n, *layouts, False, blas_threads() if self.name == "numpy" else 0)
             self.shapes.add(signature)
             for kept in (*self.listeners, record):
-                kept.add(self, self.product, signature)
+                kept.add(self, self.product if self.name == "numpy" else self._stacked, signature)
         failure = f"products {signature}: the products in use differ from the sums of their terms; {WRONG_PRODUCT}"
         wrong = spot_check_stack(self, a, b, c) if tuple(c.shape) == (count, m, n) else True
         for kept in (*self.listeners, record):
@@ -192,35 +198,27 @@ class Backend:
             return self.xp.ascontiguousarray(values)
         return self.xp.asarray(values, copy=True)
 
-    def map(self, function: Callable[[Array], Array], values: Array) -> Array:
-        """Apply an elementwise function to a C-contiguous array, in place, by chunks that fit the cache.
+    def map(self, function: Callable[[Array], Array], values: Array, *, overwrite: bool = False) -> Array:
+        """Apply an elementwise function to an array by chunks that fit the cache, into a new one or in place.
 
         Guarantee: each entry of the result is the function's value at the entry at the same place, once.
         """
         flat = self.xp.reshape(values, (-1,))
-        size = int(flat.shape[0])
+        size, found = int(flat.shape[0]), flat if overwrite else self.xp.empty_like(flat)
         starts = range(0, size, self.chunk)
 
         def work(lane: range) -> None:
             with np.errstate(all="ignore"):  # the setting is each thread's own
                 for start in lane:
                     part = slice(start, min(start + self.chunk, size))
-                    flat[part] = function(flat[part])
+                    found[part] = function(flat[part])
 
         if self.threads > 1 and len(starts) > 1:
             with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(work, [starts[lane :: self.threads] for lane in range(self.threads)]))
         else:
             work(starts)
-        # reshape may copy in libraries without strides
-        return self.xp.reshape(flat, values.shape)
-
-    def mapped(self, function: Callable[[Array], Array], values: Array) -> Array:
-        """`map` into a new array; the values stay.
-
-        Guarantee: as `map`.
-        """
-        return self.map(function, self.xp.asarray(values, copy=True))
+        return self.xp.reshape(found, values.shape)
 
     def all_finite(self, values: Array) -> bool:
         """Whether no entry is NaN or infinite.

@@ -34,6 +34,12 @@ BLOCK_BYTES = 64 * 2**20
 CACHE_BYTES = 2**30
 """Psi is kept between passes up to this size."""
 
+BITS, LEVELS = 64, 8
+"""Arb's bits for so many levels of nodes that mix entries; for each further group of levels as many again."""
+
+MIXING = ("affine", "contract", "attend", "gate")
+"""Kinds of nodes through which radii of single entries grow faster than 2-norms."""
+
 QUIETLY = np.errstate(all="ignore")
 """Overflow is no news: what is not finite is not enclosed, and that is checked."""
 
@@ -100,10 +106,16 @@ class FloatEnclosure(PsiEnclosure):
     record: Products = field(default_factory=Products, repr=False)
     _rows: list[tuple[slice, Block]] | None = field(default=None, repr=False)
 
-    @property
+    @cached_property
     def precision(self) -> int:
-        """Bits of Arb's precision at which a checker's enclosures are narrower than these."""
-        return 64
+        """Bits of Arb's precision at which a checker's enclosures are expected to be narrower than these.
+
+        Arb's balls hold entries one by one, so that what they lose grows with depth where 2-norms grow less.
+        """
+        depth: list[int] = []
+        for node in self.network.nodes:
+            depth.append(max((depth[i] for i in node.reads), default=0) + (node.kind in MIXING))
+        return BITS * (1 + max(depth) // LEVELS)
 
     def approx(self) -> NumpyArray:
         """The midpoints as one NumPy array ``(N, M)``: an approximation of Psi for proposals, of whatever platform."""
@@ -172,15 +184,19 @@ class FloatEnclosure(PsiEnclosure):
             column += size
         self._norms[...] = upper(self.backend.xp.sqrt(squares + TINY), self.columns)
 
+    def _engine(self, rows: slice) -> FloatBalls:
+        """The arithmetic on some samples; in a layered network pre-activations are read once, by their activation."""
+        return FloatBalls(self._shared, self.inputs[rows], self.network.layered is not None)
+
     @QUIETLY
     def _features(self, rows: slice) -> Block:
-        ops = FloatBalls(self._shared, self.inputs[rows])
+        ops = self._engine(rows)
         values = self.network.evaluate(ops)
         parts = [self._picked(ops, feature, values[feature.node]) for feature in self.network.features]
         return self._block(parts, rows.stop - rows.start)
 
     def _by_units(self, width: int) -> Iterator[Block]:
-        network, ops = self.network, FloatBalls(self._shared, self.inputs)
+        network, ops = self.network, self._engine(slice(None))
         layers = [self._units(feature.node) for feature in network.features]
         wanted: set[int] = set()
         for feature, layer in zip(network.features, layers, strict=True):
@@ -231,6 +247,8 @@ class FloatEnclosure(PsiEnclosure):
             value = ops.gather([value], chosen)
         if isinstance(self.network.nodes[feature.node], Map):
             return value
+        if not self.backend.all_finite(value.mid):
+            raise NotEnclosed("a feature overflows binary64")
         if bool(xp.any((xp.abs(value.mid) < SMALLEST_NORMAL) & (value.mid != 0.0))):
             return ops.flushed(value)
         return value
@@ -241,17 +259,15 @@ class FloatEnclosure(PsiEnclosure):
         for part in parts:
             width = part.shape[0]
             mids.append(xp.broadcast_to(part.mid, (count, width)) if int(part.mid.shape[0]) != count else part.mid)
-            entry, norm = bound_of_entries(xp, part, 1), bound_of_norm(xp, part, part.shape, (0,))
-            if isinstance(entry, float):
-                entry = xp.zeros((1, 1), dtype=xp.float64)
-            radii.append(xp.reshape(xp.broadcast_to(over_rows(xp, entry), (1, width)), (width,)))
+            largest = Enclosed(part.mid, *(b if b is None else over_rows(xp, b) for b in (part.each, part.norm)))
+            entry = bound_of_entries(xp, largest, 1) + xp.zeros((1, width), dtype=xp.float64)
+            radii.append(xp.reshape(entry, (width,)))
+            norm = bound_of_norm(xp, part, part.shape, (0,))
             squares = squares + norm * norm
         if len(parts) == 1:
             mid, radius = self.backend.contiguous(mids[0]), radii[0]
         else:
             mid, radius = xp.concat(mids, axis=1), xp.concat(radii, axis=0)
-        if not self.backend.all_finite(mid):
-            raise NotEnclosed("a feature overflows binary64")
         if isinstance(squares, float):
             return Block(mid, radius, xp.zeros((count,), dtype=xp.float64))
         norms = upper(xp.sqrt(squares + TINY), len(parts) + 2)

@@ -27,6 +27,8 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from verifier.balls.binary64 import elementary
 from verifier.balls.binary64.backend import Array, NotEnclosed
 from verifier.balls.binary64.bounds import TINY, U, gamma, upper
@@ -116,9 +118,11 @@ def exponentials(ops: FloatBalls, scores: Array, mask: Enclosed | None) -> tuple
     xp = ops.xp
     allowed = None
     if mask is not None:
-        if not mask.exact:
-            raise NotEnclosed("softmax: a mask that is not exact")
-        allowed = xp.broadcast_to(aligned(xp, mask.mid, scores.ndim - 1) > 0.5, scores.shape)
+        kept = aligned(xp, mask.mid, scores.ndim - 1)
+        if not (mask.exact and bool(xp.all((kept == 0.0) | (kept == 1.0)))):
+            raise NotEnclosed("softmax: a mask that is not exactly 0 or 1")
+        shape = np.broadcast_shapes(tuple(scores.shape), tuple(kept.shape))
+        scores, allowed = xp.broadcast_to(scores, shape), xp.broadcast_to(kept > 0.5, shape)
         if not bool(xp.all(xp.any(allowed, axis=-1))):
             raise NotEnclosed("softmax: a mask hides all entries of a line")
     if not ops.backend.all_finite(scores):
@@ -129,7 +133,7 @@ def exponentials(ops: FloatBalls, scores: Array, mask: Enclosed | None) -> tuple
         hidden = xp.full(scores.shape, -math.inf, dtype=xp.float64)
         top = xp.max(xp.where(allowed, scores, hidden), axis=-1, keepdims=True)
         below = xp.where(allowed, scores - top, xp.zeros_like(scores))
-    powers = ops.backend.mapped(lambda t: elementary.exp(xp, t), below)
+    powers = ops.backend.map(lambda t: elementary.exp(xp, t), below)
     if allowed is not None:
         powers = xp.where(allowed, powers, xp.zeros_like(powers))
     return powers, upper(U * xp.abs(below) * 1.01 + (elementary.EXP_ULPS + 0.01) * U, 2), allowed

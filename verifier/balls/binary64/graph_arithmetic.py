@@ -51,7 +51,7 @@ FACTORS = (Fraction(1, 2**900), Fraction(2**900))
 class Shared:
     """What the passes over all blocks of samples have in common: the platform, its record, numbers on the device.
 
-    ``spectral`` holds bounds of ``||W||_2`` by the identity of W, which is kept with them.
+    ``spectral`` holds bounds of ``||W||_2`` by the identity of W, which is kept with them, group, and sharpness.
     """
 
     backend: Backend
@@ -59,14 +59,15 @@ class Shared:
     parameters: Mapping[str, NDArray[np.float64]]
     kept: dict[str, Enclosed] = field(default_factory=dict)
     constants: dict[int, tuple[NDArray[np.float64], Enclosed]] = field(default_factory=dict)
-    spectral: dict[tuple[int, int], tuple[Array, float]] = field(default_factory=dict)
+    spectral: dict[tuple[int, int, bool], tuple[Array, float]] = field(default_factory=dict)
 
 
 class FloatBalls(Arithmetic[Enclosed]):
     """Enclosures in binary64 of all nodes' values on some samples.
 
     Guarantee: if the midpoints and bounds of what an operation reads enclose exact values, those of its result enclose
-    the exact result; an operation that returns has finite midpoints and bounds.
+    the exact result; an operation that returns has finite midpoints and bounds, but that `affine` leaves it to whoever
+    reads its midpoints to see that they are finite.
 
     Parameters
     ----------
@@ -74,11 +75,13 @@ class FloatBalls(Arithmetic[Enclosed]):
         Platform and parameters.
     inputs : (n, d) float64
         The samples, exact.
+    overwrite : bool, optional
+        Whether nobody but `map` needs what it reads, so that it may write there.
     """
 
-    def __init__(self, shared: Shared, inputs: NDArray[np.float64]) -> None:
+    def __init__(self, shared: Shared, inputs: NDArray[np.float64], overwrite: bool = False) -> None:
         """Keep the numbers."""
-        self.shared, self.inputs = shared, inputs
+        self.shared, self.inputs, self.overwrite = shared, inputs, overwrite
         self.backend, self.xp, self.record = shared.backend, shared.backend.xp, shared.record
 
     def shape(self, value: Enclosed) -> Shape:
@@ -95,7 +98,7 @@ class FloatBalls(Arithmetic[Enclosed]):
             value = self.shared.parameters[name]
             if bool(((np.abs(value) < SMALLEST_NORMAL) & (value != 0.0)).any()):
                 raise NotEnclosed(f"{name} holds subnormal numbers")
-            self.shared.kept[name] = self._given(value.reshape(1, *shape))
+            self.shared.kept[name] = Enclosed(self.backend.asarray(value.reshape(1, *shape)))
         return self.shared.kept[name]
 
     def constant(self, values: NDArray[np.float64]) -> Enclosed:
@@ -112,14 +115,16 @@ class FloatBalls(Arithmetic[Enclosed]):
         lost = self.backend.asarray(np.full((1,) * values.ndim, SMALLEST_NORMAL))
         return Enclosed(self.backend.asarray(np.where(tiny, 0.0, values)), lost)
 
-    def made(self, mid: Array, each: Bound | None, norm: Bound | None = None, axes: Axes = ()) -> Enclosed:
-        """A result, if all of it is finite."""
+    def made(
+        self, mid: Array, each: Bound | None, norm: Bound | None = None, axes: Axes = (), *, look: bool = True
+    ) -> Enclosed:
+        """A result, if its bounds and, if ``look``, its midpoints are finite."""
         xp, shape = self.xp, tuple(int(n) for n in mid.shape[1:])
         if isinstance(each, float):
             each = xp.full((1,) * mid.ndim, each, dtype=xp.float64)
         if norm is not None:
             norm = spread(xp, norm, shape, axes)
-        for part in (mid, each, norm):
+        for part in (mid if look else None, each, norm):
             if part is not None and not self.backend.all_finite(part):
                 raise NotEnclosed("a value or its radius overflows binary64")
         return Enclosed(mid, each, norm)
@@ -144,7 +149,7 @@ class FloatBalls(Arithmetic[Enclosed]):
         room = most * inflation(4) + 1e-300
         try:
             found = kernel_bounds(sigma, (low - room) - abs(low) * 1e-15, (high + room) + abs(high) * 1e-15)
-            mid = self.backend.mapped(array_kernel(sigma, xp), x.mid)
+            mid = self.backend.map(array_kernel(sigma, xp), x.mid, overwrite=self.overwrite)
         except (Unsupported, LogarithmRefused) as error:
             raise NotEnclosed(f"{sigma.name}: {error}") from None
         each = found.error if x.exact else None if x.each is None else upper(found.lipschitz * x.each + found.error, 4)

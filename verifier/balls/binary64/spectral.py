@@ -23,6 +23,9 @@ PRODUCTS = 5
 LARGEST = 1024
 """Matrices whose smaller side is longer are bounded by sums alone: a product costs its cube."""
 
+SMALL = 128
+"""The same where speed matters more."""
+
 MODERATE = (2.0**-300, 2.0**300)
 """Norms outside are left to sums, so that no square under- or overflows."""
 
@@ -36,8 +39,8 @@ def frobenius_norm(backend: Backend, a: Array) -> float:
     return float(upper(math.sqrt(float(xp.sum(a * a)) + TINY), int(a.shape[0]) * int(a.shape[1])))
 
 
-def spectral_norm(backend: Backend, a: Array, record: Products) -> float:
-    """Upper bound of ``||A||_2``, A of shape (m, k).
+def spectral_norm(backend: Backend, a: Array, record: Products, *, rough: bool = False) -> float:
+    """Upper bound of ``||A||_2``, A of shape (m, k); with ``rough`` by sums alone if A is not small.
 
     Guarantee: at least the norm if the record's products are as trusted; NaN or infinity if there is no bound. Source:
     the module's text.
@@ -47,7 +50,7 @@ def spectral_norm(backend: Backend, a: Array, record: Products) -> float:
     rows, columns = float(xp.max(xp.sum(size, axis=1))), float(xp.max(xp.sum(size, axis=0)))
     best = min(frobenius_norm(backend, a), float(upper(math.sqrt(upper(rows, k) * upper(columns, m) + TINY), 4)))
     n = min(m, k)
-    if n == 1 or n > LARGEST or not MODERATE[0] < best < MODERATE[1]:
+    if n == 1 or n > (SMALL if rough else LARGEST) or not MODERATE[0] < best < MODERATE[1]:
         return best
     s = backend.contiguous(a if m <= k else a.T)
     chain: list[tuple[float, float, float]] = []

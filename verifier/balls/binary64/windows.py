@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 SPREAD_ENTRIES = 1 << 24
 """Products of weights and radii in memory at a time."""
 
+SLIGHT = 1e-12
+"""Where one bound per entry is known, too, sharper norms begin to matter at errors above this part of the values."""
+
 NORM_ENTRIES = 1 << 18
 """Squares in memory at a time."""
 
@@ -81,7 +84,7 @@ def affine(
         error = None if weight.exact else _weight_errors(ops, weight, part, per)
         norm = gamma(k + 3) * (eta * whole + (0.0 if b is None else two_norm(xp, b, (1,)))) + TINY * per
         if not exact:
-            norm = norm + moved * _norm_of(ops, weight.mid, w, group)
+            norm = norm + moved * _norm_of(ops, weight.mid, w, group, common and _slight(ops, moved, eta))
         if error is not None:
             norm = norm + two_norm(xp, error, (0,)) * (eta + moved)
         if eb is not None:
@@ -101,8 +104,9 @@ def affine(
     each = _in_order(ops, geometry, eaches) if eaches else None
     whole = norms[0] if groups == 1 else two_norm(xp, xp.concat(norms, axis=2), (1,))  # (rows, positions, 1)
     if geometry.filters_first:
-        return ops.made(mid, each, xp.reshape(whole, (whole.shape[0], 1, *shape[1:])), (0,))
-    return ops.made(mid, each, xp.reshape(whole, (whole.shape[0], *shape[:-1], 1)), (len(shape) - 1,))
+        return ops.made(mid, each, xp.reshape(whole, (whole.shape[0], 1, *shape[1:])), (0,), look=False)
+    norm = xp.reshape(whole, (whole.shape[0], *shape[:-1], 1))
+    return ops.made(mid, each, norm, (len(shape) - 1,), look=False)
 
 
 def row_norms(ops: FloatBalls, values: Array) -> Array:
@@ -197,11 +201,16 @@ def _weight_errors(ops: FloatBalls, weight: Enclosed, part: slice, per: int) -> 
     return ops.xp.reshape(whole[:, part], (1, per, 1))
 
 
-def _norm_of(ops: FloatBalls, whole: Array, part: Array, group: int) -> float:
+def _slight(ops: FloatBalls, moved: Array, eta: Array) -> bool:
+    """Whether errors are so small that a norm of the weights costs more than it is worth."""
+    return float(ops.xp.max(moved)) <= SLIGHT * float(ops.xp.max(eta))
+
+
+def _norm_of(ops: FloatBalls, whole: Array, part: Array, group: int, rough: bool) -> float:
     """``||W||_2`` from above, once for each group of a weight."""
-    key = id(whole), group
+    key = id(whole), group, rough
     if key not in ops.shared.spectral:
-        ops.shared.spectral[key] = whole, spectral_norm(ops.backend, part, ops.record)
+        ops.shared.spectral[key] = whole, spectral_norm(ops.backend, part, ops.record, rough=rough)
     return ops.shared.spectral[key][1]
 
 
