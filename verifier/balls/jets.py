@@ -312,9 +312,9 @@ def _rates(sigma: Activation, values: Sequence[arb]) -> list[arb]:
 
 
 def _series(sigma: Activation, coefficients: list[arb]) -> list[arb]:
-    """`taylor`, not finite where the argument is not, or where the activation has pieces."""
+    """`taylor`, not finite for activations with pieces, or where a coefficient is not (series take 0 nan for 0)."""
     try:
-        found = taylor(sigma, coefficients) if coefficients[0].is_finite() else []
+        found = taylor(sigma, coefficients) if all(c.is_finite() for c in coefficients) else []
     except ExpressionError:
         found = []
     return found or [arb("nan")] * len(coefficients)
