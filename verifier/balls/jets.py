@@ -312,7 +312,7 @@ def _rates(sigma: Activation, values: Sequence[arb]) -> list[arb]:
 
 
 def _series(sigma: Activation, coefficients: list[arb]) -> list[arb]:
-    """`taylor`, not finite for activations with pieces, or where a coefficient is not: series take 0 times nan for 0."""
+    """`taylor`, not finite for activations with pieces, or where a coefficient is not (series take 0 nan for 0)."""
     try:
         found = taylor(sigma, coefficients) if all(c.is_finite() for c in coefficients) else []
     except ExpressionError:
