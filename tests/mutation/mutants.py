@@ -622,7 +622,7 @@ MUTANTS = {
         "statements:_breaks_softplus_identity boolean 0",
         "statements:_softplus_kind boolean 7",
         "statements:_classes comparison 0",
-        "statements:suitable_units comparison 5",
+        "statements:suitable_units comparison 6",
         "statements:suitable_units call 110",
     ),
     "statements/test_assumption_guarantees.py::test_unit_selection": (
@@ -630,7 +630,7 @@ MUTANTS = {
         "statements:_reaching call 29",
         "statements:_reaching call 6",
         "statements:suitable_units term 4",
-        "statements:suitable_units comparison 2",
+        "statements:suitable_units comparison 3",
     ),
     "statements/test_threshold_guarantees.py::test_instances": (
         "statements:check_instance middle 18",
