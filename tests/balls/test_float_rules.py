@@ -194,6 +194,24 @@ def test_affine_errors_may_point_along_the_weights(rng):
     assert float(spectral_norm(BACKENDS[0], w, Products())) <= np.linalg.norm(w, 2) * 1.1
 
 
+@pytest.mark.parametrize("form", ["each", "norm"])
+def test_errors_multiply_each_other(form):
+    """All errors at their edge and of one sign: products of errors count."""
+
+    def edge(shape, size=0.5):
+        bound = np.full((1, *(1 for _ in shape)), size)
+        return Enclosed(np.ones((1, *shape)), *((bound,) if form == "each" else (None, bound))), [
+            tensor([mp(1.0 + size * (1.0 - 1e-12))] * math.prod(shape), shape)
+        ]
+
+    ops = engine(1)
+    assert contains(Affine((0, 1, 2), "all", True), [edge((1,)), edge((1, 1)), edge((1,))], ops)
+    assert contains(Multiply((0, 1)), [edge((1,)), edge((1,))], ops)
+    assert contains(Gate((0, 1, 2)), [edge((1,)), edge((1,), 1e-3), edge((1,))], ops)
+    for transposed in (False, True):
+        assert contains(Contract((0, 1), transposed), [edge((1, 1)), edge((1, 1))], ops)
+
+
 @seeds(12)
 def test_rules_along_an_axis(rng):
     shape = [(3,), (2, 3), (2, 1), (3, 2, 2)][int(rng.integers(4))]

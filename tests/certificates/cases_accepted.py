@@ -117,6 +117,20 @@ def zero_error_and_path() -> Certificate:
     return certificate
 
 
+@accepted("Z1, P1, C3 beside frozen logits K that lower one margin by 1: the loss at V0 = 0 is 1.003")
+def frozen_logits_and_curvature() -> Certificate:
+    """Margins of Psi V1 are 2; log(1 + e^(1 - 2 t)) is below log(2)/2 from t = 0.94 on."""
+    certificate = plane([0, 1])
+    certificate.document["data"]["offset"] = certificate.exact([[0, 1], [0, 0]])
+    end, start = certificate.exact([[2, 0], [0, 2]]), certificate.exact(ZERO)
+    certificate.claim("Z1", precision=64, output_weights=end, gamma=dyadic(2))
+    keys = {"precision": 64, "start_weights": start, "end_weights": end, "gamma": dyadic(2), "kappa": dyadic(1)}
+    keys |= {"start_loss": {"lower": dyadic(1), "upper": dyadic("65/64")}, "zero_error_t": dyadic(1)}
+    certificate.claim("P1", **keys, targets=[{"loss": dyadic("1/16"), "t": dyadic(2)}])
+    certificate.claim("C3", precision=64, start_weights=start, unit=0, output=1, curvature_lower=dyadic("1/16"))
+    return certificate
+
+
 @accepted("Z1: a convolution with zero padding, and the mean of two of its units")
 def padding_and_pool() -> Certificate:
     certificate = Certificate()

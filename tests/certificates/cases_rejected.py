@@ -9,6 +9,7 @@ import cases_accepted as true
 from make import Certificate, Json, affine_of, bias_of, dyadic, output_of, rejections, weight_of
 
 Change = Callable[[Certificate, Json], Any]
+UNIT = true.UNIT
 
 
 def setting(*path: str | int, to: object) -> Change:
@@ -96,6 +97,23 @@ reject(
     "data.multiplicities: a sample that occurs 0 times",
     both(setting("data", "multiplicities", to=tensor([4, 0])), setting("data", "total", to=4)),
 )
+reject = rejections("frozen-logits-and-curvature")
+reject(
+    "frozen-logits-and-a-ball",
+    "data.offset: Z2 is about the margins of Psi V, which are not those of the logits",
+    lambda c, d: c.claim("Z2", precision=64, output_weights=c.exact(UNIT), gamma=dyadic("1/2"), radius=dyadic("1/64")),
+)
+reject(
+    "frozen-logits-forgotten",
+    "P1.start-loss: log 2 is the loss without the frozen logits",
+    claim("start_loss", to={"lower": dyadic("11/16"), "upper": dyadic("45/64")}, number=1),
+)
+reject(
+    "frozen-logits-in-the-tail",
+    "P1.target: log(1 + e^-4) is the loss without them, log(1 + e^(1 - 4)) = 0.049",
+    claim("targets", to=[{"loss": dyadic("1/32"), "t": dyadic(2)}], number=1),
+)
+
 reject = rejections("full-rank")
 reject(
     "inputs-of-another-shape",

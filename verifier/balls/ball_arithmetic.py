@@ -205,7 +205,7 @@ class BallArithmetic(Arithmetic[Balls]):
         """A mask as truth values, broadcast; what is not exactly 0 or 1 is refused, and a row of zeros."""
         for place, z in enumerate(mask.entries):
             if not (z.is_zero() or (z - 1).is_zero()):
-                raise NetworkError(f"{self._sample(place, mask)}: a mask has the entry {z}; use 0 or 1")
+                raise NetworkError(f"{self._sample(place, mask)}: a mask has the entry {float(z.mid())}; use 0 or 1")
         kept = [not z.is_zero() for z in broadcast(mask, rows, shape)]
         size = shape[-1]
         for start in range(0, len(kept), size):
@@ -252,7 +252,7 @@ class BallArithmetic(Arithmetic[Balls]):
             row = -1 if whole is None else int(whole)
             if not 0 <= row < count:
                 raise NetworkError(
-                    f"{self._sample(place, tokens)}: a token is {token.str(radius=False)}; give whole numbers from 0 "
+                    f"{self._sample(place, tokens)}: a token is {float(token.mid())}; give whole numbers from 0 "
                     f"to {count - 1}"
                 )
             out += table.entries[row * size : (row + 1) * size]

@@ -22,8 +22,8 @@ from verifier.balls.precision import working_precision
 from verifier.landscape.activation_bounds import BITS
 from verifier.network.network import Array, Network
 
-LOWEST, HIGHEST = -1000, 100
-"""Exponents of the radii that are tried."""
+LOWEST, HIGHEST, HIGHEST_OF_BOXES = -1000, 100, 4
+"""Exponents of the radii that are tried. Functions of balls as wide as beyond the last are enclosed by luck alone."""
 BLOCK = 4
 """Samples that are evaluated together: the first of them find a radius, which is tried on all."""
 TRIED = 8
@@ -169,7 +169,7 @@ class _Boxes:
                         return block
             return None
 
-        quarters, worst = 4 * HIGHEST, 0
+        quarters, worst = 4 * HIGHEST_OF_BOXES, 0
         for _ in range(TRIED):
             found = _largest(lambda radius, block=worst: bool(change(radius, block) < first), quarters)  # type: ignore[misc]
             if found is None:

@@ -43,10 +43,12 @@ def descend(start: Start) -> Escape | str:
     length = float(np.linalg.norm(wander))  # 0 with no hidden parameter, or with one
     wander *= 0.5 * point.norm / length if length > 0 else 0.0
     reason = "no step along the negative gradient was certified"
-    step, tried, most = FIRST_STEP / point.norm, 0, TRIED if start.network.layered else TRIED_IN_GRAPHS
+    step, tried, most = FIRST_STEP / point.norm, 0, TRIED_IN_GRAPHS if start.network.layered is None else TRIED
     for _ in range(2 * SMALLEST_STEPS):
         end_u, end_v = start.u + step * (du + wander), start.v + step * dv
         step /= 2.0
+        if np.array_equal(end_u, start.u):
+            break  # V alone moves: that is P1's part, and a certificate has a U that moves
         if not _seems_to_descend(start, end_u, end_v):
             continue
         tried += 1
