@@ -54,12 +54,7 @@ class Sampled:
         counts = data["multiplicities"]
         self.counts = [1] * len(self.samples) if counts is None else list(self.tensors[counts])
         self.total, self.classes = sum(self.counts), data["classes"]
-<<<<<<< HEAD
-        zeros = [[mpf(0)] * self.classes] * len(self.samples)
-        self.frozen = self.matrix(data["offset"]) if "offset" in data else zeros
-=======
         self.frozen = self.matrix(data["offset"]) if "offset" in data else None
->>>>>>> main
         self.nodes, self.features = (self.document["network"][key] for key in ("nodes", "features"))
         self.fixed = {n: self.exact(node["values"]) for n, node in enumerate(self.nodes) if node["kind"] == "constant"}
 
@@ -121,17 +116,6 @@ class Sampled:
         return self.margins_of(self.logits(psi, v))
 
     def margins_of(self, logits: list[list[mpf]]) -> list[list[mpf]]:
-<<<<<<< HEAD
-        """Return all margins of these logits."""
-        return [[row[y] - g for k, g in enumerate(row) if k != y] for row, y in zip(logits, self.labels, strict=True)]
-
-    def loss(self, psi: Any, v: Any) -> mpf:
-        """Return the cross-entropy of Psi V + K."""
-        both = zip(self.logits(psi, v), self.frozen, strict=True)
-        lines = zip(
-            self.margins_of([list(map(sum, zip(*rows, strict=True))) for rows in both]), self.counts, strict=True
-        )
-=======
         """Return the margins of given logits."""
         return [[row[y] - g for k, g in enumerate(row) if k != y] for row, y in zip(logits, self.labels, strict=True)]
 
@@ -142,7 +126,6 @@ class Sampled:
             pairs = zip(logits, self.frozen, strict=True)
             logits = [[a + b for a, b in zip(row, frozen, strict=True)] for row, frozen in pairs]
         lines = zip(self.margins_of(logits), self.counts, strict=True)
->>>>>>> main
         return sum(n * mpmath.log1p(sum(map(mpmath.exp, (-m for m in row)))) for row, n in lines) / self.total
 
 
