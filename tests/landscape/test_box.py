@@ -20,7 +20,7 @@ from verifier.landscape.neighbourhood import certified_ball, certified_rank_ball
 from verifier.network.builder import Builder
 from verifier.network.layers import Dense
 from verifier.network.network import Network
-from verifier.network.nodes import Add
+from verifier.network.nodes import Add, InverseRoot, Multiply
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 
@@ -94,11 +94,13 @@ def residual(width=4, output_bias=True, name="tanh"):
     return Network.of(build.nodes, build.features)
 
 
+@pytest.mark.parametrize("scale", [1.0, 64.0])
 @seeds(5)
-def test_margins_change_by_less_than_gamma(rng):
+def test_margins_change_by_less_than_gamma(rng, scale):
+    """Small output weights change the margins most; large ones make the features' change count."""
     network = residual(name=str(rng.choice(["tanh", "relu", "gelu"])))
     u, x = random_point(rng, network, count=20, grid=32)
-    v, gamma = rng.normal(size=(network.columns, 3)), Dyadic(1, -2)
+    v, gamma = scale * rng.normal(size=(network.columns, 3)), Dyadic(1, -2)
     found = certified_ball(network, u, x, ExactArray.of_floats(v), gamma)
     assert found.verdict is Verdict.PROVED
     radius, before = float(found.radius), np.array(psi_oracle(network, u, x), dtype=float) @ v
@@ -160,3 +162,16 @@ def test_what_is_too_large_or_not_finite_gives_no_radius(monkeypatch):
     assert certified_rank_ball(network, u, x, Dyadic(1, 0)) is None
     found = certified_ball(network, u, x, ExactArray.of_floats(np.ones((5, 2))), Dyadic(1, 0))
     assert found.verdict is Verdict.UNDECIDED and "\n" not in found.reason
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_what_the_checker_does_not_enclose_is_not_claimed(read):
+    """1 / sqrt(v v + 1/64) with v near 0: to the checker v v is a product like any other, and every node counts."""
+    build = Builder((2,))
+    v = build.affine([0], 2, "v", bias=None)
+    root = build.add(InverseRoot((build.add(Multiply((v, v))),), Fraction(1, 64)))
+    build.feature(root if read else v)
+    network = Network.of(build.nodes, build.features)
+    u, x = np.full(4, 2.0**-6), np.ones((1, 2))
+    assert all(ball.is_finite() for ball in Box(network, u, x, 64).changes(arb(2.0**-7))[1][0])
+    assert not any(ball.is_finite() for ball in Box(network, u, x, 64).changes(arb(1.0))[1][0])

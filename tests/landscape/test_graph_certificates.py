@@ -115,3 +115,16 @@ def test_balls_are_accepted_and_larger_ones_rejected(make, tmp_path):
     path.write_text(json.dumps(document))
     rejected = check_file(str(path), 1)
     assert rejected.verdict == "REJECTED" and rejected.rejection.rule in ("Z2.change", "features.finite")
+
+
+def test_without_hidden_parameters_nothing_moves():
+    """E1 moves U: with no parameter at all it does not apply, and no certificate says that it does."""
+    build = Builder((2,))
+    build.feature(build.map(build.affine([0], 4, "a"), TANH))
+    trained = Network.of(build.nodes, build.features)
+    u, v, data = _problem(trained, 2)
+    frozen = Builder((2,), trained.views(u))
+    frozen.feature(frozen.map(frozen.affine([0], 4, "a"), TANH))
+    network = Network.of(frozen.nodes, frozen.features)
+    found = prove_escape(network, np.zeros(0), v, data.inputs, data.labels, np.ones(2, dtype=np.int64), order=("E1",))
+    assert found.escape is None and "no step" in found.reason

@@ -133,6 +133,14 @@ MUTANTS = {
         "balls:softmax_weights subscript 2",
         "balls:_weight_at term 1",
     ),
+    "balls/test_jets.py::test_a_maximum_with_two_candidates_has_no_slope": (
+        "balls:Jets.largest negation 2",
+        "balls:Jets.largest boolean 0",
+    ),
+    "balls/test_jets.py::test_a_wrong_reach_is_caught": (
+        "balls:narrowed term 2",
+        "balls:narrowed term 3",
+    ),
     "balls/test_motion_guarantees.py::test_activation_bounds": (
         "checker:suprema name 1",
         "checker:suprema arithmetic 5",
@@ -141,16 +149,15 @@ MUTANTS = {
         "landscape:largest_size restart 0",
     ),
     "balls/test_motion_guarantees.py::test_motion_contains_values_and_slopes": (
-        "balls:_between middle 9",
-        "balls:_between term 6",
-        "balls:_layer term 8",
-        "balls:_layer term 9",
-        "balls:_layer order 6",
-        "balls:_layer branch 6",
-        "balls:_layer term 14",
-        "balls/motion:_pool term 4",
+        "balls:Jets.affine term 0",
+        "balls:Jets.affine term 1",
+        "balls:Jets.affine arithmetic 0",
     ),
-    "balls/test_motion_guarantees.py::test_slopes_at_the_ends_of_a_ball": ("balls:_layer middle 69",),
+    "balls/test_motion_guarantees.py::test_slopes_at_the_ends_of_a_ball": (
+        "balls:Motion._moving term 2",
+        "balls:Motion._moving arithmetic 2",
+        "balls:Jets.map branch 2",
+    ),
     "balls/test_motion_guarantees.py::test_taylor_coefficients": (
         "sigma:_tanh_series negation 0",
         "sigma:_tanh_series term 7",
@@ -267,6 +274,12 @@ MUTANTS = {
         "data:_extent name 5",
         "data:_extent constant 25",
     ),
+    "landscape/test_box.py::test_every_sample_counts": (
+        "landscape:_Boxes.radius opposite 1",
+        "landscape:_Boxes.radius subscript 0",
+    ),
+    "landscape/test_box.py::test_margins_change_by_less_than_gamma": ("landscape:radius_of_margins name 0",),
+    "landscape/test_box.py::test_the_rank_stays_full": ("landscape:radius_of_rank name 0",),
     "landscape/test_convex_loss_guarantees.py::test_infimum_is_the_least": (
         "checker:least term 2",
         "checker:least arithmetic 4",
@@ -377,10 +390,7 @@ MUTANTS = {
         "balls:BallArithmetic._slid term 2",
         "balls:FloatEnclosure._convolution call 29",
     ),
-    "network/test_network_guarantees.py::test_padded_motion": (
-        "balls:_layer constant 16",
-        "balls:_layer constant 20",
-    ),
+    "network/test_network_guarantees.py::test_padded_motion": ("balls:Jets.affine term 2",),
     "network/test_network_guarantees.py::test_padded_windows": (
         "network:window_indices call 15",
         "network:window_indices call 12",

@@ -55,6 +55,11 @@ class Jet:
         """Whether a coefficient is not exactly 0."""
         return any(part is not None for part in self.parts[1:])
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all coefficients are finite."""
+        return all(all(map(arb.is_finite, part.entries)) for part in self.parts if part is not None)
+
     def part(self, order: int) -> Balls:
         """The coefficients of one order, zeros written out."""
         value, found = self.value, self.parts[order]
@@ -148,8 +153,9 @@ class Jets(Arithmetic[Jet]):
         return Jet(tuple(parts))
 
     def multiply(self, a: Jet, b: Jet) -> Jet:
-        """The product of power series."""
-        return self._with(self.values.multiply(a.value, b.value), lambda k: self._at(a.parts, b.parts, k))
+        """The product of power series; a square is a product as well, as it is to the checker."""
+        value = self.values.multiply(a.value, b.value.shaped(b.value.shape))
+        return self._with(value, lambda k: self._at(a.parts, b.parts, k))
 
     def scale(self, x: Jet, factor: Fraction, *, root: bool = False) -> Jet:
         """All alike."""
@@ -312,7 +318,7 @@ def _rates(sigma: Activation, values: Sequence[arb]) -> list[arb]:
 
 
 def _series(sigma: Activation, coefficients: list[arb]) -> list[arb]:
-    """`taylor`, not finite for activations with pieces, or where a coefficient is not (series take 0 nan for 0)."""
+    """`taylor`, not finite for activations with pieces, or if a coefficient is not: series take 0 times nan for 0."""
     try:
         found = taylor(sigma, coefficients) if all(c.is_finite() for c in coefficients) else []
     except ExpressionError:

@@ -141,7 +141,10 @@ class Box(Brief):
 
 
 def _narrowing(network: Network, whole: Jets, point: Jets, reach: arb, wanted: Sequence[int] | None) -> dict[int, Jet]:
-    """Evaluate jets for a ball of times, each node's narrowed by those at one of the times; see `narrowed`."""
+    """Evaluate jets for a ball of times, each node's narrowed by those at one of the times; see `narrowed`.
+
+    If anything that moves is not finite, nothing is: the checker, too, gives up there, and sooner is cheaper.
+    """
     kept = {feature.node for feature in network.features} if wanted is None else set(wanted)
     values, points = dict[int, Jet](), dict[int, Jet]()
     for index, node in enumerate(network.nodes):
@@ -149,6 +152,9 @@ def _narrowing(network: Network, whole: Jets, point: Jets, reach: arb, wanted: S
         if network.moves[index]:
             points[index] = node.compute(point, [points[i] for i in node.reads])
             found = narrowed(found, points[index], reach)
+            if not found.is_finite:
+                shapes = {i: network.node_shapes[i] for i in kept}
+                return {i: Jet(tuple(_unknown(shape) for _ in found.parts)) for i, shape in shapes.items()}
         else:
             points[index] = Jet(found.parts[:-1])
         values[index] = found
@@ -156,6 +162,10 @@ def _narrowing(network: Network, whole: Jets, point: Jets, reach: arb, wanted: S
             if network.last_reader[read] == index:
                 del values[read], points[read]
     return {index: values[index] for index in kept}
+
+
+def _unknown(shape: Shape) -> Balls:
+    return Balls(1, shape, [arb("nan")] * math.prod(shape))
 
 
 def ball_work(network: Network) -> float:

@@ -47,6 +47,8 @@ def descend(start: Start) -> Escape | str:
     for _ in range(2 * SMALLEST_STEPS):
         end_u, end_v = start.u + step * (du + wander), start.v + step * dv
         step /= 2.0
+        if np.array_equal(end_u, start.u):
+            break  # V alone moves: that is P1's part, and a certificate has a U that moves
         if not _seems_to_descend(start, end_u, end_v):
             continue
         tried += 1
