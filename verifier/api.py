@@ -39,6 +39,7 @@ def verify(
     scale: float = 1.0,
     data_scale: Scale | None = None,
     offset: ArrayLike | None = None,
+    arcs: ArrayLike | None = None,
     classes: Classes | None = None,
     targets: Sequence[str | float] = DEFAULT_TARGETS,
     losses: Sequence[str] = (),
@@ -70,6 +71,9 @@ def verify(
     offset : array_like of shape (N, m), optional
         Frozen logits K that are added to Psi V: those of a network that is not trained any more, or of arcs to the
         outputs that are held. Every statement is about the logits Psi V + K.
+    arcs : array_like of shape (M, m), optional
+        Which columns of Psi are connected to which outputs, true and false or 1 and 0, by default all: V is 0 elsewhere
+        and stays so, as where each output has features of its own.
     classes : int or sequence, optional
         All classes of a trained classifier where some do not occur in y: their number m if the labels are 0..m-1, or
         their names in the order of its outputs.
@@ -123,6 +127,7 @@ def verify(
         scale=scale,
         targets=targets,
         losses=losses,
+        arcs=arcs,
     )
     return prove(problem, options, stage=stage)
 

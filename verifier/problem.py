@@ -16,7 +16,7 @@ from verifier.data.grouping import Grouping, group_duplicates
 from verifier.display import Brief
 from verifier.errors import CaseError, NetworkError, needs
 from verifier.landscape.targets import DEFAULT_TARGETS, decimal_below
-from verifier.network.arguments import given_output, given_parameters
+from verifier.network.arguments import BoolArray, given_arcs, given_output, given_parameters
 from verifier.network.network import Array, Network
 
 
@@ -52,6 +52,8 @@ class Problem(Brief):
         Where U and V come from, if from a file.
     remark : str, optional
         What is to be said beside the description of the data.
+    arcs : (M, m) array of bool, optional
+        Which columns of Psi are connected to which outputs; V is 0 elsewhere and stays so. None: all.
 
     Raises
     ------
@@ -84,6 +86,7 @@ class Problem(Brief):
     title: str = ""
     start: str = ""
     remark: str = ""
+    arcs: BoolArray | None = None
 
     def __post_init__(self) -> None:
         """See that the parts fit together."""
@@ -97,6 +100,8 @@ class Problem(Brief):
             raise CaseError(f'data.duplicates = {self.duplicates!r}; use "group" or "keep"')
         object.__setattr__(self, "u", given_parameters(self.network, self.u))
         object.__setattr__(self, "v", given_output(self.network, self.v, self.data.classes))
+        if self.arcs is not None:
+            object.__setattr__(self, "arcs", given_arcs(self.arcs, self.v))
         targets = f'{list(self.targets)} must be positive decimal numbers such as "1e-6"'
         require_positive(self.targets, f"path.targets = {targets}")
         require_positive(

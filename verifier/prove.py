@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, between_canaries
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
@@ -23,9 +25,11 @@ from verifier.landscape.escape import EscapeResult, prove_escape
 from verifier.landscape.escape_kinds import ORDER
 from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
+from verifier.landscape.separate import along_arcs
 from verifier.landscape.straight_path import prove_path
 from verifier.landscape.targets import decimal_below
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
+from verifier.network.arguments import BoolArray
 from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_threads
 from verifier.outcome import Report, Step
 from verifier.problem import Problem
@@ -115,6 +119,8 @@ class _Run:
     descent: LossPath | None = None
     escape: EscapeResult | None = None
     near_infimum: LossPathResult | None = None
+    outputs_ranked: Verdict | None = None
+    """Whether each output's own columns have full row rank at the start; None where all outputs read all columns."""
     last: float = field(default_factory=time.perf_counter)
 
     def report(self) -> Report:
@@ -126,7 +132,9 @@ class _Run:
         self.add("features", "Psi", *_finite(features, streamed))
         labelled = not {"path", "theorem"}.isdisjoint(options.parts)
         limits = options.limits if options.certificate else Limits()
-        builder = CertificateBuilder(problem.rows, problem.network, problem.u, with_labels=labelled, limits=limits)
+        builder = CertificateBuilder(
+            problem.rows, problem.network, problem.u, with_labels=labelled, limits=limits, arcs=problem.arcs
+        )
         unchecked = builder.too_expensive("R1") is not None  # then the rank is proved in the way that is cheapest here
         rank, features = prove_rank(
             features,
@@ -140,6 +148,8 @@ class _Run:
         self.add("rank", rank.label, rank.verdict, rank.reason)
         if "rank" in options.parts:
             builder.add_rank(rank)
+        if problem.arcs is not None:
+            self._ranks_of_outputs(builder, problem.arcs)
         if "path" in options.parts:
             self._path(builder, features, rank)
             self._other_losses(builder, features, rank)
@@ -183,6 +193,21 @@ class _Run:
             pass
         return reference
 
+    def _ranks_of_outputs(self, builder: CertificateBuilder, arcs: BoolArray) -> None:
+        """The rank of each output's own columns F_k at the start's U, equal ones once (THEORY2 G(c))."""
+        problem, proved = self.problem, Verdict.PROVED
+        for own in dict.fromkeys(tuple(np.flatnonzero(column).tolist()) for column in arcs.T):
+            network = problem.network.with_columns(own)
+            features = FeatureEnclosure(network, problem.u, problem.rows.inputs, FIRST_BITS)
+            found, _ = prove_rank(features, max_bits=self.options.max_bits, stage=self.stage, guard=False)
+            proved = proved if found.verdict is Verdict.PROVED else Verdict.UNDECIDED
+            builder.add_rank(found, columns=own)
+        reason = "each output's own columns of Psi have full row rank"
+        if proved is not Verdict.PROVED:
+            reason = "not proved that each output's own columns of Psi have full row rank; give each at least N columns"
+        self.outputs_ranked = proved
+        self.add("arcs", "R1 per output", proved, reason)
+
     def _path(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
         problem, options = self.problem, self.options
         labels = problem.rows.labels
@@ -194,6 +219,7 @@ class _Run:
             labels,
             problem.rows.classes,
             witness=rank.witness,
+            candidates=None if problem.arcs is None else along_arcs(features.approx(), labels, problem.arcs),
             max_bits=options.max_bits,
             stage=self.stage,
         )
@@ -213,6 +239,10 @@ class _Run:
             self.add("path", "P1", found.verdict, found.reason)
             self.descent = found.path
             builder.add_path(found.path)
+            return
+        if problem.arcs is not None:
+            reason = f"{found.reason}; escapes are not tried where arcs to the outputs are missing"
+            self.add("path", "P1", found.verdict, reason)
             return
         self.escape = prove_escape(
             problem.network,
@@ -268,8 +298,8 @@ class _Run:
 
     def _loss_path(self, features: Enclosure, rank: RankResult, kind: str, labels: IntArray) -> LossPathResult:
         problem = self.problem
-        if problem.rows.offset is not None:
-            reason = "a path for this loss is not proved beside frozen logits K; leave out the offset or the loss"
+        if problem.rows.offset is not None or problem.arcs is not None:
+            reason = "a path for this loss is not proved beside frozen logits, or where arcs to the outputs are missing"
             start = ExactArray.of_floats(problem.v)
             return LossPathResult(Verdict.UNDECIDED, reason, kind, features.precision, start)
         try:
@@ -307,6 +337,8 @@ class _Run:
             self.descent or tail,
             self.escape,
             (path.verdict, named),
+            problem.arcs,
+            self.outputs_ranked,
         )
         theorem = prove_statements(evidence, stage=self.stage)
         builder.add_theorem(theorem)

@@ -106,6 +106,14 @@ def test_scores_of_any_size_do_not_overflow():
     assert kept[1].is_zero() and abs(kept[0] - 1) < 1e-9
 
 
+def test_wide_scores_give_the_range():
+    """P of two scores from -1 to 1 is between 1 / (1 + e^2) and 1 / (1 + e^-2), and nothing more."""
+    with working_precision(64):
+        for ball in attention.masked_softmax([arb(0, 1), arb(0, 1)], None):
+            assert abs(float(ball.lower()) - 1 / (1 + math.exp(2))) < 1e-8
+            assert abs(float(ball.upper()) - 1 / (1 + math.exp(-2))) < 1e-8
+
+
 def test_saturated_attention_takes_the_value_of_the_largest_score():
     """Radii of scores meet differences of values: one key with all the weight leaves its value alone."""
     with working_precision(64):
@@ -163,7 +171,7 @@ def test_activations_of_what_is_undefined_are_undefined():
             assert not arb_kernel(sigma, narrow=narrow)(arb("nan")).is_finite(), sigma.name
 
 
-def test_large_products_with_zeros_are_not_finite_where_a_factor_is_not():
+def test_large_products_with_zeros_keep_what_is_not_finite():
     """FLINT's own product of large matrices forgets a factor that is not finite if the other one is 0."""
     for size in (3, 150):
         zeros = arb_mat(size, size)
@@ -177,10 +185,10 @@ def test_large_products_with_zeros_are_not_finite_where_a_factor_is_not():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        ([[0.0], [3.0]], "sample 1: a token is 3.0*; give whole numbers from 0 to 2"),
-        ([[-1.0]], "sample 0: a token is -1.0*; give whole"),
-        ([[0.5]], "sample 0: a token is 0.50*; give whole"),
-        ([[5e-324]], "sample 0: a token is 4.94.*; give whole"),
+        ([[0.0], [3.0]], "sample 1: a token is 3.0; give whole numbers from 0 to 2"),
+        ([[-1.0]], "sample 0: a token is -1.0; give whole"),
+        ([[0.5]], "sample 0: a token is 0.5; give whole"),
+        ([[5e-324]], "sample 0: a token is 5e-324; give whole"),
     ],
 )
 def test_tokens_that_are_no_rows_are_refused(x, message):
@@ -199,7 +207,7 @@ def test_tokens_take_exact_rows():
     ("mask", "message"),
     [
         ([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]], "sample 1: a mask leaves no entry"),
-        ([[1.0, 0.5, 1.0]], r"sample 0: a mask has the entry 0.50*; use 0 or 1"),
+        ([[1.0, 0.5, 1.0]], r"sample 0: a mask has the entry 0.5; use 0 or 1"),
     ],
 )
 def test_masks_that_are_none_are_refused(mask, message):
@@ -223,15 +231,27 @@ def test_features_that_depend_on_no_sample_are_the_same_in_every_row():
 def test_small_blocks_give_the_same_balls(monkeypatch, entries):
     """However the samples are parted, every row of Psi is its own sample's; parameters are enclosed once."""
     rng = np.random.default_rng(entries)
-    network = random_graph(rng, ["affine", "map", "attend", "normalise"])
+    network = random_graph(rng, ["affine", "affine", "map", "attend", "normalise"])
     u, x = random_point(rng, network, count=5)
     whole = features.FeatureEnclosure(network, u, x, 64)
     (block,) = [block.tolist() for _, block in whole.blocks()]
     monkeypatch.setattr(features, "BLOCK_ENTRIES", entries)
+    monkeypatch.setattr(ball_arithmetic, "PATCH_ENTRIES", entries)
     parted = features.FeatureEnclosure(network, u, x, 64)
     rows = [row for _, part in parted.blocks() for row in part.tolist()]
     assert len(list(parted.blocks())) > 1
     assert all(a.overlaps(b) for row, line in zip(block, rows, strict=True) for a, b in zip(row, line, strict=True))
+
+
+def test_windows_of_few_samples_at_a_time_give_the_same_balls(monkeypatch):
+    rng, found = np.random.default_rng(0), []
+    network = vf.Network((2, 4, 4), [vf.Conv(4, (2, 2), "tanh", padding=1, skip=True)])
+    u, x = random_parameters(rng, network), random_samples(rng, 5, network)
+    for entries in (10**6, 2 * 25 * 8, 1):
+        monkeypatch.setattr(ball_arithmetic, "PATCH_ENTRIES", entries)
+        ((_, block),) = features.FeatureEnclosure(network, u, x, 64).blocks()
+        found.append(block.entries())
+    assert all(a.overlaps(b) and a.overlaps(c) for a, b, c in zip(*found, strict=True))
 
 
 def test_hidden_units_are_those_of_layers():

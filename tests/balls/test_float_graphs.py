@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import array_api_strict
 import mpmath
 import numpy as np
+import oracle_graph
 import pytest
 from oracle_graph import psi_oracle
 from planted_graphs import STEPS, random_graph, random_point
 
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.network.builder import Builder
+from verifier.network.graph import Feature
+from verifier.network.network import Network
+from verifier.network.nodes import (
+    Add,
+    Attend,
+    Constant,
+    Embed,
+    Input,
+    InverseRoot,
+    Normalise,
+    Reduce,
+    Scale,
+    Softmax,
+)
+from verifier.sigma.activations import activation
 
 NUMPY = numpy_backend(1)
 STRICT = Backend(array_api_strict, "array-api-strict")
@@ -30,14 +49,14 @@ def holds(blocks, truth, by_rows=True):
     return found, squares
 
 
-def enclosed(network, u, x, backend=NUMPY, width=None):
+def enclosed(network, u, x, backend=NUMPY, width=None, digits=60):
     """Whether Psi is enclosed, entry by entry and row by row; None if binary64 refuses."""
     features = FloatEnclosure(network, u, x, backend)
     try:
         blocks = list(features.row_blocks() if width is None else features.column_blocks(width))
     except NotEnclosed:
         return None
-    with mpmath.workdps(60):
+    with mpmath.workdps(digits):
         found, squares = holds(blocks, psi_oracle(network, u, x), width is None)
         norms = np.asarray(features.row_norms()).tolist()
         return found and all(s <= mpmath.mpf(norm) ** 2 for s, norm in zip(squares, norms, strict=True))
@@ -61,3 +80,77 @@ def test_random_graphs_are_enclosed(seed):
     u, x = random_point(rng, network, count=int(rng.integers(1, 4)), scale=float(10.0 ** rng.integers(-3, 4)))
     assert enclosed(network, u, x) is not False
     assert enclosed(network, u, x, width=2) is not False
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-160, 1e-80, 1e80, 1e150, 1e300])
+@pytest.mark.parametrize("seed", range(4))
+def test_parameters_near_the_ends_of_the_range(seed, scale, monkeypatch):
+    """Products that underflow, squares that overflow: enclosed or refused, and no warning."""
+    monkeypatch.setattr(oracle_graph, "DIGITS", 700)
+    rng = np.random.default_rng([seed, 7])
+    network = random_graph(rng, steps=3)
+    u, x = random_point(rng, network, count=1, scale=scale)
+    assert enclosed(network, u, x, digits=700) is not False
+
+
+def chain(*nodes):
+    """A network of an input of two tokens with three channels, and nodes on it; the last is Psi."""
+    return Network.of([Input(size=(2, 3)), *nodes], [Feature(len(nodes))])
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -1e-3, 1e120])
+def test_equal_channels_and_saturated_scores(value):
+    """Zero variance, ties, scores far apart: normalisation with epsilon > 0, softmax and attention are enclosed."""
+    x = np.full((2, 6), value)
+    x[1, ::2] += 2000.0 if abs(value) < 100.0 else 0.0
+    for node in (Normalise((0,)), Normalise((0,), centre=False), Softmax((0,)), Reduce((0,), "max", 1)):
+        found = enclosed(chain(node), np.zeros(0), x)
+        assert found is True or (found is None and abs(value) > 100.0), node
+    if abs(value) < 100.0:
+        assert enclosed(chain(Attend((0, 0, 0))), np.zeros(0), x, digits=3000) is True
+
+
+def test_what_is_not_enclosed_is_refused():
+    zero = np.zeros((1, 6))
+    assert enclosed(chain(Normalise((0,), Fraction(0))), np.zeros(0), zero) is None
+    assert enclosed(chain(InverseRoot((0,), Fraction(0))), np.zeros(0), zero) is None
+    assert enclosed(chain(Normalise((0,), Fraction(10**400))), np.zeros(0), zero) is None
+    assert enclosed(chain(Scale((0,), Fraction(10**400))), np.zeros(0), zero) is None
+    half = Constant(values=np.full((2, 3), 0.5))
+    assert enclosed(chain(half, Softmax((0, 1))), np.zeros(0), zero) is None
+    table = Constant(values=np.ones((3, 2)))
+    assert enclosed(chain(table, Embed((0, 1))), np.zeros(0), zero + 2.5) is None
+    assert enclosed(chain(table, Embed((0, 1))), np.zeros(0), zero + 2.0) is True
+
+
+def test_deep_networks_are_refused_before_radii_explode():
+    """Each block multiplies radii by some number; binary64 gives up where they are as large as the values."""
+    build = Builder((4, 8))
+    last = 0
+    for block in range(30):
+        inner = build.affine([build.add(Normalise((last,)))], 8, f"inner{block}", over="last")
+        last = build.add(
+            Add((last, build.affine([build.map(inner, activation("gelu"))], 8, f"outer{block}", over="last")))
+        )
+    build.feature(last)
+    network = Network.of(build.nodes, build.features)
+    rng = np.random.default_rng(0)
+    features = FloatEnclosure(
+        network, rng.standard_normal(network.parameter_count) * 3, rng.standard_normal((3, 32)), NUMPY
+    )
+    with pytest.raises(NotEnclosed, match="radius is as large as the value"):
+        list(features.row_blocks())
+    assert features.precision > 256
+
+
+def test_pre_activations_that_others_read_stay():
+    """An activation may not write over what a feature or another node reads."""
+    build = Builder((2,))
+    inner = build.affine([0], 3, "inner")
+    outer = build.map(inner, activation("tanh"))
+    build.feature(inner)
+    build.feature(build.add(Add((inner, outer))))
+    network = Network.of(build.nodes, build.features)
+    rng = np.random.default_rng(1)
+    u, x = random_point(rng, network, count=3)
+    assert enclosed(network, u, x) is True and enclosed(network, u, x, width=2) is True

@@ -14,10 +14,10 @@ from safetensors.numpy import load
 import verifier as vf
 from verifier.balls.exact import ExactArray
 from verifier.certificate.arrays import ArrayStore, names_in
-from verifier.certificate.cost import Size
 from verifier.certificate.description import describe_network
 from verifier.certificate.node_schema import NODES
 from verifier.certificate.schema import NetworkPart
+from verifier.certificate.size import Size
 from verifier.network.forward import approx_nodes
 from verifier.network.network import Network
 from verifier.network.nodes import KINDS, Constant, Parameter

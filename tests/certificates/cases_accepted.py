@@ -117,6 +117,20 @@ def zero_error_and_path() -> Certificate:
     return certificate
 
 
+@accepted("Z1, P1, C3 beside frozen logits K that lower one margin by 1: the loss at V0 = 0 is 1.003")
+def frozen_logits() -> Certificate:
+    """Margins of Psi V1 are 2; log(1 + e^(1 - 2 t)) is below log(2)/2 from t = 0.94 on."""
+    certificate = plane([0, 1])
+    certificate.document["data"]["offset"] = certificate.exact([[0, 1], [0, 0]])
+    end, start = certificate.exact([[2, 0], [0, 2]]), certificate.exact(ZERO)
+    certificate.claim("Z1", precision=64, output_weights=end, gamma=dyadic(2))
+    keys = {"precision": 64, "start_weights": start, "end_weights": end, "gamma": dyadic(2), "kappa": dyadic(1)}
+    keys |= {"start_loss": {"lower": dyadic(1), "upper": dyadic("65/64")}, "zero_error_t": dyadic(1)}
+    certificate.claim("P1", **keys, targets=[{"loss": dyadic("1/16"), "t": dyadic(2)}])
+    certificate.claim("C3", precision=64, start_weights=start, unit=0, output=1, curvature_lower=dyadic("1/16"))
+    return certificate
+
+
 @accepted("Z1: a convolution with zero padding, and the mean of two of its units")
 def padding_and_pool() -> Certificate:
     certificate = Certificate()
@@ -384,6 +398,23 @@ def sums_of_tensors() -> Certificate:
     terms.append({"tensor": certificate.tensor([[16.0, 0.0], [0.0, 16.0]], "F64"), "exponent": -6})
     terms.append({"tensor": certificate.tensor([[1, 0], [0, 1]], "U8"), "exponent": -2})
     weight["values"] = {"shape": [2, 2], "terms": terms}
+    return certificate
+
+
+@accepted("W0 along arcs: Psi = [I | I], the first two columns for output 0, the others for output 1; Z1 and C3 there")
+def missing_arcs() -> Certificate:
+    """Each output has a right inverse of its own columns; V1 is 0 beside the arcs."""
+    certificate = Certificate()
+    certificate.data(UNIT, [0, 1])
+    certificate.network([2], [certificate.dense([*UNIT, *UNIT], [0, 0, 0, 0], "t")], 4)
+    certificate.document["data"]["arcs"] = certificate.tensor([1, 0, 1, 0, 0, 1, 0, 1])
+    claim_rank(certificate, columns=certificate.tensor([0, 1]))
+    claim_rank(certificate, columns=certificate.tensor([2, 3]))
+    certificate.claim("W0")
+    weights = certificate.exact([[2, 0], [0, 0], [0, 0], [0, 2]])  # logits (2, 0), (0, 2)
+    certificate.claim("Z1", precision=64, output_weights=weights, gamma=dyadic(2))
+    keys = {"precision": 64, "start_weights": certificate.exact([[0, 0]] * 4), "unit": 2, "output": 1}
+    certificate.claim("C3", **keys, curvature_lower=dyadic("1/16"))
     return certificate
 
 

@@ -272,6 +272,17 @@ def kinks_in_a_ball() -> Certificate:
 
 
 # ---------------------------------------------------------------- what is false of them
+reject = rejections("frozen-logits")
+reject("frozen-logits-hidden", "P1.start-loss: without them it is log 2", lambda c, d: d["data"].pop("offset"))
+reject(
+    "frozen-logits-and-a-relation",
+    "data.offset: margins of Psi V that add up to 0 exclude nothing",
+    lambda c, d: c.claim("Z0", samples=[0], against=[1], factors=["1"]),
+)
+EARLY = both(claim("kappa", to=dyadic("7/8"), number=1), claim("zero_error_t", to=dyadic("7/8"), number=1))
+reject("frozen-logits-delay-zero-error", "P1.zero-error: log(1 + e^(1 - 2 t)) < log(2)/2 from t = 0.94 on", EARLY)
+STEEP = claim("curvature_lower", to=dyadic("7/64"), number=2)
+reject("frozen-logits-curve-less", "C3.curvature: p (1 - p) is 0.197, not 1/4", STEEP)
 reject = rejections("kinks-in-a-ball")
 reject("kinks-z2-radius-1", "Z2.change: the units may become 0", claim("radius", to=dyadic(1), number=1))
 reject("kinks-b1-radius-1", "B1.change: the units may become 0", claim("radius", to=dyadic(1), number=2))

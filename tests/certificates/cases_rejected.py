@@ -9,6 +9,7 @@ import cases_accepted as true
 from make import Certificate, Json, affine_of, bias_of, dyadic, output_of, rejections, weight_of
 
 Change = Callable[[Certificate, Json], Any]
+UNIT = true.UNIT
 
 
 def setting(*path: str | int, to: object) -> Change:
@@ -96,6 +97,50 @@ reject(
     "data.multiplicities: a sample that occurs 0 times",
     both(setting("data", "multiplicities", to=tensor([4, 0])), setting("data", "total", to=4)),
 )
+reject = rejections("frozen-logits")
+reject(
+    "frozen-logits-and-a-ball",
+    "data.offset: Z2 is about the margins of Psi V, which are not those of the logits",
+    lambda c, d: c.claim("Z2", precision=64, output_weights=c.exact(UNIT), gamma=dyadic("1/2"), radius=dyadic("1/64")),
+)
+reject(
+    "frozen-logits-forgotten",
+    "P1.start-loss: log 2 is the loss without the frozen logits",
+    claim("start_loss", to={"lower": dyadic("11/16"), "upper": dyadic("45/64")}, number=1),
+)
+reject(
+    "frozen-logits-in-the-tail",
+    "P1.target: log(1 + e^-4) is the loss without them, log(1 + e^(1 - 4)) = 0.049",
+    claim("targets", to=[{"loss": dyadic("1/32"), "t": dyadic(2)}], number=1),
+)
+
+reject = rejections("missing-arcs")
+reject(
+    "missing-arcs-and-one-rank",
+    "W0.arcs: no claim of full row rank of the columns of output 1",
+    lambda c, d: d["claims"].pop(1),
+)
+reject(
+    "missing-arcs-and-a-weight",
+    "data.arcs: V1 is not 0 where there is no arc",
+    claim("output_weights", to=exact([[2, 1], [0, 0], [0, 0], [0, 2]]), number=3),
+)
+reject(
+    "missing-arcs-and-another-output",
+    "data.arcs: the second derivative is along a weight that is no arc",
+    claim("output", to=0, number=4),
+)
+reject(
+    "missing-arcs-and-a-gradient",
+    "data.arcs: C1 is about the gradient in all of V",
+    lambda c, d: c.claim("C1", precision=64, start_weights=c.exact([[0, 0]] * 4), gradient_lower=dyadic("1/64")),
+)
+reject(
+    "missing-arcs-to-an-output",
+    "data.arcs: output 1 has no arc",
+    setting("data", "arcs", to=tensor([1, 0, 1, 0, 1, 0, 1, 0])),
+)
+
 reject = rejections("full-rank")
 reject(
     "inputs-of-another-shape",

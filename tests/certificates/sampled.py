@@ -54,6 +54,7 @@ class Sampled:
         counts = data["multiplicities"]
         self.counts = [1] * len(self.samples) if counts is None else list(self.tensors[counts])
         self.total, self.classes = sum(self.counts), data["classes"]
+        self.frozen = self.matrix(data["offset"]) if "offset" in data else None
         self.nodes, self.features = (self.document["network"][key] for key in ("nodes", "features"))
         self.fixed = {n: self.exact(node["values"]) for n, node in enumerate(self.nodes) if node["kind"] == "constant"}
 
@@ -111,13 +112,20 @@ class Sampled:
         return [[mpmath.fdot(row, column) for column in zip(*v, strict=True)] for row in psi]
 
     def margins(self, psi: Any, v: Any) -> list[list[mpf]]:
-        """Return all margins."""
-        found = zip(self.logits(psi, v), self.labels, strict=True)
-        return [[row[y] - g for k, g in enumerate(row) if k != y] for row, y in found]
+        """Return all margins of Psi V."""
+        return self.margins_of(self.logits(psi, v))
+
+    def margins_of(self, logits: list[list[mpf]]) -> list[list[mpf]]:
+        """Return the margins of given logits."""
+        return [[row[y] - g for k, g in enumerate(row) if k != y] for row, y in zip(logits, self.labels, strict=True)]
 
     def loss(self, psi: Any, v: Any) -> mpf:
-        """Return the cross-entropy."""
-        lines = zip(self.margins(psi, v), self.counts, strict=True)
+        """Return the cross-entropy of Psi V and the frozen logits."""
+        logits = self.logits(psi, v)
+        if self.frozen is not None:
+            pairs = zip(logits, self.frozen, strict=True)
+            logits = [[a + b for a, b in zip(row, frozen, strict=True)] for row, frozen in pairs]
+        lines = zip(self.margins_of(logits), self.counts, strict=True)
         return sum(n * mpmath.log1p(sum(map(mpmath.exp, (-m for m in row)))) for row, n in lines) / self.total
 
 

@@ -10,6 +10,7 @@ from flint import arb
 from oracle_graph import psi_oracle
 from planted_graphs import random_graph, random_point
 
+from verifier.checker import motion, segment, series
 from verifier.checker.boxes import changes_in_box
 from verifier.checker.common import Rejection, precision
 from verifier.checker.escape import changes
@@ -67,7 +68,7 @@ def misses(seed, kinds=None, order=1, from_middle=False, names=SMOOTH):
 
 
 @pytest.mark.parametrize("way", [(1, False), (1, True), (3, True)])
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_values_and_derivatives_are_enclosed(seed, way):
     bad, _ = misses(seed, None, *way)
     assert bad == []
@@ -96,7 +97,52 @@ def escapes_box(seed, kinds=None, names=KINKS):
         return bad, seen
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(16))
 def test_changes_in_boxes_are_bounded(seed):
     bad, _ = escapes_box(seed)
     assert bad == []
+
+
+def no_product_rule(a, b):
+    """A broken copy: the derivative of a product without its second term."""
+    return [a[0] * b[0], *(a[k] * b[0] for k in range(1, len(a)))]
+
+
+def half_change(whole, point):
+    """A broken copy: half of the change."""
+    return series.Series([whole.c[0], whole.c[1] / 2])
+
+
+def first_entry(x, kinks=False):
+    """A broken copy: the first entry attains every maximum."""
+    return x[0]
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "broken", "find"),
+    [
+        (motion, "products", no_product_rule, misses),
+        (segment, "narrowed_change", half_change, escapes_box),
+        (motion, "largest", first_entry, escapes_box),
+        (motion, "largest", first_entry, misses),
+    ],
+)
+def test_broken_copies_are_caught(room, name, broken, find, monkeypatch):
+    """Whatever is wrong with a rule, one of the random graphs shows it."""
+    monkeypatch.setattr(room, name, broken)
+    kinds = None if name != "largest" else ["reduce", "pool", "affine"]
+    assert any(find(seed, kinds)[0] for seed in range(40))
+
+
+def test_narrow_balls_of_times_give_narrow_balls():
+    """The enclosures shrink with the ball of times, and third order shrinks faster than first."""
+    _, network, u, x = case(7, kinds=["affine", "map", "normalise"])
+    along = segment_of(network, u, u + 0.25, x)
+    with precision(100):
+        radii = {}
+        for bits in (4, 8):
+            for order in (1, 3):
+                t = arb(0.5, 2.0**-bits)
+                rows = along.rows([0, 1], t, order, arb(0.5))
+                radii[bits, order] = max(float(entry.c[1].rad().mid()) for row in rows for entry in row)
+    assert radii[8, 1] < radii[4, 1] / 8 and radii[8, 3] < radii[4, 3] / 64

@@ -4,11 +4,108 @@ A definition is looked for in all modules of its room; `operators` says what an 
 """
 
 MUTANTS = {
-    "balls/test_binary64_guarantees.py::test_binary64_features": (
-        "balls:FloatEnclosure._radius term 6",
-        "balls:FloatEnclosure._radius term 7",
-        "balls:FloatEnclosure._activate arithmetic 9",
-        "balls:FloatEnclosure._pool term 20",
+    "balls/test_float_rules.py::test_affine_rules": (
+        "balls/binary64:affine term 6",
+        "balls/binary64:affine term 16",
+        "balls/binary64:affine term 17",
+        "balls/binary64:affine term 22",
+        "balls/binary64:affine term 26",
+        "balls/binary64:affine term 32",
+    ),
+    "balls/test_float_rules.py::test_entrywise_rules": (
+        "balls/binary64:FloatBalls.multiply term 0",
+        "balls/binary64:FloatBalls.multiply term 1",
+        "balls/binary64:FloatBalls.multiply term 6",
+        "balls/binary64:FloatBalls.gate term 7",
+        "balls/binary64:FloatBalls.gate term 8",
+        "balls/binary64:FloatBalls.gate term 9",
+        "balls/binary64:inverse_root term 16",
+        "balls/binary64:inverse_root term 25",
+        "balls/binary64:bound_of_norm term 0",
+    ),
+    "balls/test_float_rules.py::test_roundings_of_scores_that_cancel_are_counted": (
+        "balls/binary64:attend term 28",
+        "balls/binary64:contract term 10",
+    ),
+    "balls/test_float_rules.py::test_products_and_attention": (
+        "balls/binary64:attend term 7",
+        "balls/binary64:attend term 15",
+        "balls/binary64:attend term 16",
+        "balls/binary64:attend term 17",
+        "balls/binary64:contract term 12",
+        "balls/binary64:contract term 13",
+    ),
+    "balls/test_float_rules.py::test_errors_multiply_each_other": (
+        "balls/binary64:affine term 30",
+        "balls/binary64:contract term 18",
+    ),
+    "balls/test_float_rules.py::test_roundings_are_counted": (
+        "balls/binary64:FloatBalls.entrywise term 10",
+        "balls/binary64:softmax term 1",
+        "balls/binary64:inverse_root term 24",
+        "balls/binary64:FloatBalls.total term 4",
+        "balls/binary64:normalise term 64",
+    ),
+    "balls/test_float_rules.py::test_rules_along_an_axis": (
+        "balls/binary64:softmax term 0",
+        "balls/binary64:softmax term 27",
+        "balls/binary64:FloatBalls.total term 17",
+        "balls/binary64:FloatBalls.total term 18",
+        "balls/binary64:normalise term 20",
+        "balls/binary64:normalise term 36",
+        "balls/binary64:normalise term 65",
+    ),
+    "balls/test_float_rules.py::test_entries_take_their_bounds_with_them": ("balls/binary64:Cells.norms term 0",),
+    "balls/test_float_rules.py::test_norms_of_weights_are_above_and_sharp": (
+        "balls/binary64:spectral_norm term 15",
+        "balls/binary64:spectral_norm term 28",
+    ),
+    "balls/test_ball_arithmetic.py::test_large_products_with_zeros_keep_what_is_not_finite": (
+        "balls/tensors:product decided 1",
+        "balls/tensors:product term 4",
+    ),
+    "balls/test_ball_arithmetic.py::test_masks_that_are_none_are_refused": (
+        "balls:BallArithmetic._kept decided 1",
+        "balls:BallArithmetic._kept decided 5",
+    ),
+    "balls/test_ball_arithmetic.py::test_tokens_that_are_no_rows_are_refused": (
+        "balls:BallArithmetic.embed chain 0",
+        "balls:BallArithmetic.embed chain 1",
+    ),
+    "balls/test_ball_arithmetic.py::test_what_is_undefined_is_not_finite": (
+        "balls/attention:masked_softmax decided 1",
+    ),
+    "balls/test_ball_arithmetic.py::test_wide_scores_give_the_range": ("balls:_shares_between term 6",),
+    "balls/test_graph_guarantees.py::test_attention_of_balls": (
+        "balls:_within name 1",
+        "balls:_within boolean 2",
+        "balls:attended term 6",
+    ),
+    "balls/test_graph_guarantees.py::test_gates_of_balls_take_the_radius_of_z_times_a_difference": (
+        "balls/ball_arithmetic:_mixed middle 5",
+        "balls/ball_arithmetic:_mixed middle 3",
+        "balls/ball_arithmetic:_mixed term 8",
+    ),
+    "balls/test_graph_guarantees.py::test_normalise_and_inverse_root_of_balls": (
+        "balls/ball_arithmetic:square middle 5",
+        "balls/ball_arithmetic:square name 0",
+        "balls:_inverse_root_of_mean middle 2",
+        "balls:_inverse_root_of_mean name 1",
+        "balls/ball_arithmetic:inverse_root name 0",
+        "balls/ball_arithmetic:BallArithmetic.normalise arithmetic 2",
+        "balls/ball_arithmetic:BallArithmetic.normalise branch 3",
+    ),
+    "balls/test_graph_guarantees.py::test_random_graphs_contain_the_oracle": (
+        "balls/tensors:columns term 1",
+        "balls:BallArithmetic._slid term 10",
+        "balls/tensors:broadcast comparison 1",
+        "balls:BallArithmetic._kept negation 1",
+    ),
+    "balls/test_graph_guarantees.py::test_softmax_of_balls": (
+        "balls:_shares_between name 1",
+        "balls:_shares_between middle 1",
+        "balls:_sums_of_others term 4",
+        "balls/attention:masked_softmax decided 6",
     ),
     "balls/test_binary64_guarantees.py::test_binary64_kernels": (
         "balls:_exp term 5",
@@ -47,17 +144,14 @@ MUTANTS = {
         "balls:upper_float negation 0",
     ),
     "balls/test_feature_guarantees.py::test_blocks_cover_all_samples": (
-        "balls:FeatureEnclosure._hidden subscript 0",
+        "balls:FeatureEnclosure._arithmetic subscript 0",
         "balls:enclose_margins term 5",
     ),
     "balls/test_feature_guarantees.py::test_features_contain_the_exact_values": (
-        "balls:_activate term 0",
-        "balls/feature_enclosure:_pool term 4",
-        "balls:FeatureEnclosure._convolve arithmetic 4",
-        "balls:_skip_columns order 0",
-        "balls:FeatureEnclosure._convolve order 3",
+        "balls/ball_arithmetic:BallArithmetic.affine arithmetic 3",
+        "balls/ball_arithmetic:BallArithmetic.affine branch 4",
     ),
-    "balls/test_feature_guarantees.py::test_features_contain_the_oracle": ("balls:_activate middle 5",),
+    "balls/test_feature_guarantees.py::test_features_contain_the_oracle": ("balls/tensors:columns term 3",),
     "balls/test_feature_guarantees.py::test_kernels_contain_their_values": (
         "sigma:_sigmoid term 0",
         "sigma:_softplus call 0",
@@ -342,8 +436,7 @@ MUTANTS = {
     ),
     "network/test_network_guarantees.py::test_padded_features": (
         "network:with_zero call 4",
-        "balls:FeatureEnclosure._convolve constant 1",
-        "balls:FloatEnclosure._convolution call 29",
+        "balls:BallArithmetic._slid term 2",
     ),
     "network/test_network_guarantees.py::test_padded_motion": ("balls:Jets.affine term 2",),
     "network/test_network_guarantees.py::test_padded_windows": (
@@ -351,6 +444,34 @@ MUTANTS = {
         "network:window_indices call 12",
     ),
     "network/test_network_guarantees.py::test_windows": ("network:window_indices call 38",),
+    "rank/test_exact_arithmetic.py::test_a_product_of_equal_factors_is_one_symbol_in_either_order": (
+        "rank/exact_arithmetic:ExactArithmetic.largest decided 3",
+    ),
+    "rank/test_exact_arithmetic.py::test_rational_graphs_have_the_exact_values": (
+        "rank/exact_arithmetic:ExactArithmetic._product arithmetic 0",
+        "rank/exact_arithmetic:ExactArithmetic.affine term 4",
+        "rank/exact_arithmetic:ExactArithmetic.largest name 1",
+        "rank/exact_arithmetic:ExactArithmetic.affine branch 5",
+    ),
+    "rank/test_exact_arithmetic.py::test_symbols_stand_for_real_numbers": (
+        "rank/exact_arithmetic:ExactArithmetic._product term 2",
+        "rank/exact_arithmetic:_collect term 1",
+        "rank/exact_arithmetic:_key call 8",
+        "rank/exact_arithmetic:ExactArithmetic._activate negation 1",
+        "rank/exact_arithmetic:ExactArithmetic.inverse_root term 3",
+    ),
+    "rank/test_exact_arithmetic.py::test_roots_are_symbols_and_undefined_ones_are_said_to_be": (
+        "rank/exact_arithmetic:ExactArithmetic.inverse_root comparison 0",
+    ),
+    "rank/test_exact_arithmetic.py::test_tokens_are_exact_whole_numbers": (
+        "rank/exact_arithmetic:ExactArithmetic.embed chain 1",
+    ),
+    "rank/test_exact_arithmetic.py::test_long_sums_are_refused": (
+        "rank/exact_arithmetic:ExactArithmetic._moderate decided 1",
+    ),
+    "rank/test_exact_arithmetic.py::test_kinds_that_are_not_rational_are_refused": (
+        "rank:rational_activations boolean 1",
+    ),
     "rank/test_deficiency_guarantees.py::test_mirrors_and_constants_below_the_top": (
         "rank:_combine branch 8",
         "rank:_linear_unit branch 4",
@@ -549,7 +670,7 @@ MUTANTS = {
         "statements:_breaks_softplus_identity boolean 0",
         "statements:_softplus_kind boolean 7",
         "statements:_classes comparison 0",
-        "statements:suitable_units comparison 5",
+        "statements:suitable_units comparison 6",
         "statements:suitable_units call 110",
     ),
     "statements/test_assumption_guarantees.py::test_unit_selection": (
@@ -557,7 +678,7 @@ MUTANTS = {
         "statements:_reaching call 29",
         "statements:_reaching call 6",
         "statements:suitable_units term 4",
-        "statements:suitable_units comparison 2",
+        "statements:suitable_units comparison 3",
     ),
     "statements/test_threshold_guarantees.py::test_instances": (
         "statements:check_instance middle 18",

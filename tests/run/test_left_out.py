@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from verifier.certificate.cost import Size, expected, predict
+from verifier.certificate.cost import expected, predict
+from verifier.certificate.size import Size
 from verifier.errors import CaseError
 from verifier.network.layers import Dense
 from verifier.network.network import Network

@@ -28,16 +28,22 @@ from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPL
 
 
 def full_rank(
-    arrays: ArrayStore, label: str, precision: int, witness: RightInverse, bound: RankBound, samples: int
+    arrays: ArrayStore,
+    label: str,
+    precision: int,
+    witness: RightInverse,
+    bound: RankBound,
+    samples: int,
+    name: str = "rank",
 ) -> Claim:
     """R1 or R3: a right inverse of Psi and its bounds."""
-    columns = None if witness.columns is None else arrays.integers("rank.columns", witness.columns)
+    columns = None if witness.columns is None else arrays.integers(f"{name}.columns", witness.columns)
     return (R1 if label == "R1" else R3)(
         precision=precision,
         rank=samples,
         columns=columns,
         feature_bits=witness.feature_bits,
-        right_inverse=arrays.exact("rank.right_inverse", witness.matrix),
+        right_inverse=arrays.exact(f"{name}.right_inverse", witness.matrix),
         norm_products=witness.norm_products,
         alpha=Number.of(bound.alpha),
         sigma_lower=Number.of(bound.sigma_lower),

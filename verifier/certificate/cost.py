@@ -12,9 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from verifier.certificate.tally import Tally
-from verifier.network.network import Network
-from verifier.network.nodes import Affine, Constant
+from verifier.certificate.size import BLOCK_BALLS, Size
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
 from verifier.statements.claims.full_rank import B1, R5
@@ -30,86 +28,8 @@ FIRST_BITS = 64
 EXPECTED_PIECES = 32
 """Of a moving piece of a path, before it is proved."""
 MARGIN_KEYS = ("start_weights", "end_weights", "output_weights")
-BLOCK_BALLS = 1 << 20
-"""Balls that the checker holds of one block of samples."""
-
 StatedClaim = dict[str, Any]
 """A claim as it stands in a document, or one that is expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The shapes that a check depends on.
-
-    ``units`` results of sums of products in all nodes, ``arcs`` multiply-adds in them (a shared weight counts each
-    time), ``steps`` other operations on one ball, such as nodes of activations' expressions, ``weights`` stored
-    numbers, ``widest`` the balls of one sample.
-    """
-
-    samples: int
-    dimension: int
-    classes: int
-    columns: int
-    units: int
-    arcs: int
-    steps: int
-    weights: int
-    widest: int
-    below: int
-    """Arcs below the layers that have skip units."""
-    quick: int
-    """Arcs in products of large matrices, which are cheaper."""
-    fixed: int
-    """Operations of nodes that depend on parameters alone."""
-    layered: bool
-    """Whether the network consists of layers, for which balls of weights have a rule of their own."""
-
-    @classmethod
-    def of(cls, network: Network, samples: int, classes: int) -> Size:
-        """The shapes of a network on so many samples of so many classes.
-
-        Parameters
-        ----------
-        network
-            The network.
-        samples, classes
-            N and m.
-        """
-        all_of, lower = Tally(), Tally()
-        network.evaluate(all_of, range(len(network.nodes)))
-        if network.layered is not None:
-            network.evaluate(lower, _read_by_skip_units(network))
-        frozen = sum(node.values.size for node in network.nodes if isinstance(node, Constant))
-        return cls(
-            samples=samples,
-            dimension=network.dimension,
-            classes=classes,
-            columns=network.columns,
-            units=all_of.units,
-            arcs=all_of.arcs,
-            steps=all_of.steps,
-            weights=network.parameter_count + frozen,
-            widest=max(all_of.widest, all_of.held),
-            below=lower.arcs,
-            quick=all_of.quick,
-            fixed=all_of.fixed,
-            layered=network.layered is not None,
-        )
-
-    @property
-    def blocks(self) -> int:
-        """Blocks into which the checker cuts the samples."""
-        return -(-self.samples // max(1, BLOCK_BALLS // self.widest))
-
-
-def _read_by_skip_units(network: Network) -> set[int]:
-    """What the layers of a layered network that have skip units read."""
-    found: set[int] = set()
-    for feature in network.features:
-        for index in network.nodes[feature.node].reads:
-            node = network.nodes[index]
-            found.update(node.sources if isinstance(node, Affine) else ())
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +174,7 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
         elif kind is R5 and claim.get("reason") in ("dependent-units", "every-u"):
             yield Work(entries=n * d, differences=2 * size.arcs), bits
         elif kind is B1 and not size.layered:
-            yield _pass(size), bits
+            yield _box(size), bits
         elif kind is E4:
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
@@ -272,6 +192,17 @@ def _pass(size: Size) -> Work:
     slow = size.arcs - size.quick
     work = Work(units=size.units, steps=size.steps, products=slow, quick=size.quick).times(size.samples)
     return work + Work(steps=size.fixed * size.blocks)
+
+
+def _jets(size: Size) -> Work:
+    """One evaluation of all units on all samples along a piece of a segment, with derivatives or quotients."""
+    work = Work(units=8 * size.units, steps=16 * size.steps, products=6 * size.arcs).times(size.samples)
+    return work + Work(steps=16 * size.fixed * size.blocks)
+
+
+def _box(size: Size) -> Work:
+    """The change of all features in a ball of weights, on a network that does not consist of layers: wide balls."""
+    return _jets(size).times(3)
 
 
 def _margins(size: Size, matrices: int) -> Work:
@@ -300,7 +231,7 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
         work = Work(products=3 * n * m * classes, entries=n * m + 6 * m * classes, steps=60 * n * classes)
         return work + Work(differences=10 * n * classes)
     if kind is Z2:
-        work = Work() if size.layered else _pass(size)
+        work = Work() if size.layered else _box(size)
         return work + Work(differences=m * classes * min(classes, n) + 4 * size.weights, steps=2_000_000)
     return Work()
 
@@ -309,11 +240,10 @@ def _moving(claim: StatedClaim, size: Size) -> Work:
     """Both ends, and every piece of the way with its derivatives in time."""
     n, m, pieces, kind = size.samples, size.columns, claim.get("pieces", 0), _kind(claim)
     work = _pass(size).times(2) + _margins(size, len(set(_outputs(claim))) + 1)
-    jets = Work(units=4 * size.units, steps=8 * size.steps, products=3 * size.arcs).times(n)
     if kind in (E1, E3):
-        work += (jets + _margins(size, 6)).times(pieces)
+        work += (_jets(size) + _margins(size, 6)).times(pieces)
     elif kind is E4Path:
-        work += jets.times(pieces) + Work(products=n * n * m, steps=200 * m, entries=2 * n * m)
+        work += _jets(size).times(pieces) + Work(products=n * n * m, steps=200 * m, entries=2 * n * m)
     else:
         work += Work(differences=8 * size.arcs, entries=n * m)
     return work

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verifier.certificate.cost import GIB, Cost, Size, StatedClaim, predict, span
+from verifier.certificate.cost import GIB, Cost, StatedClaim, predict, span
+from verifier.certificate.size import Size
 from verifier.statements.claims.catalogue import CLAIMS
 
 CHECKER_SECONDS, CHECKER_GIB = 600.0, 6.0

@@ -68,6 +68,7 @@ class Data(_Part, frozen=True, kw_only=True):
     multiplicities: TensorName | None
     total: Positive
     offset: ArrayRef | msgspec.UnsetType = msgspec.UNSET
+    arcs: TensorName | msgspec.UnsetType = msgspec.UNSET
 
 
 class FeaturePart(_Part, frozen=True, kw_only=True):

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
 import flint
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from verifier import __version__
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.certificate import claims
 from verifier.certificate.arrays import ArrayStore, names_in, stored_bits
-from verifier.certificate.cost import Size, StatedClaim, expected
+from verifier.certificate.cost import StatedClaim, expected
 from verifier.certificate.description import describe_data, describe_network
 from verifier.certificate.files import atomic_write, holds, remove
 from verifier.certificate.limits import LeftOut, Limits, judge, sentence
 from verifier.certificate.reach import out_of_reach, unstatable
 from verifier.certificate.schema import FORMAT, MAX_LEFT_OUT, MAX_NAME, VERSION
+from verifier.certificate.size import Size
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
 from verifier.errors import CertificateError
@@ -31,12 +35,13 @@ from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.network.arguments import given_parameters
+from verifier.network.arguments import BoolArray, given_parameters
 from verifier.network.network import Array, Network
 from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.exact_arithmetic import rational_activations
 from verifier.rank.result import RankResult
+from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
 from verifier.statements.claims.catalogue import CLAIMS
@@ -68,6 +73,8 @@ class CertificateBuilder:
         Whether claims may be about the labels.
     limits
         What a check of the certificate may take.
+    arcs
+        Which columns of Psi are connected to which outputs, ``(M, m)``; None: all.
 
     Raises
     ------
@@ -92,6 +99,7 @@ class CertificateBuilder:
         *,
         with_labels: bool = False,
         limits: Limits | None = None,
+        arcs: BoolArray | None = None,
     ) -> None:
         self._arrays = ArrayStore()
         self._claims: list[StatedClaim] = []  # as they stand in the document
@@ -109,6 +117,8 @@ class CertificateBuilder:
             self.refusal = self._too_far(u)
         self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
         self._data = describe_data(self._arrays, dataset, with_labels=with_labels)
+        if arcs is not None:
+            self._data["arcs"] = self._arrays.integers("data.arcs", arcs.astype(np.int64).ravel())
         self._net, self._u, self._network = network, u, describe_network(self._arrays, network, u)
         self.refusal = self.refusal or unstatable(network, self._network)
 
@@ -179,9 +189,16 @@ class CertificateBuilder:
         """Whether R1 or R3 is claimed; one that is proved is not if it is left out, or the format cannot hold it."""
         return any(kind.ranks for kind in self._kinds)
 
-    def add_rank(self, result: RankResult) -> None:
-        """Add R1 or R3 (PROVED), R5 (REFUTED) or R6 (exact, either); an undecided rank claims nothing."""
+    def add_rank(self, result: RankResult, columns: Sequence[int] | None = None) -> None:
+        """Add R1 or R3 (PROVED), R5 (REFUTED) or R6 (exact, either); an undecided rank claims nothing.
+
+        Of the rank of some columns of Psi, whose indices are given, only R1 or R3 is a claim about Psi.
+        """
         exact = result.exact
+        if columns is not None:
+            if result.verdict is Verdict.PROVED and result.witness is not None and result.bound is not None:
+                self._add_rank_of(result, result.witness, result.bound, np.array(columns, dtype=np.int64))
+            return
         if result.label == "R6" and exact is not None:
             if exact.exact and exact.rational and exact.followed and rational_activations(self._net):
                 self._claim(R6(rank=exact.rank))
@@ -199,6 +216,18 @@ class CertificateBuilder:
             self._arrays, result.label, result.precision, witness, result.bound, samples=result.samples
         )
         self._claim(claim, witness.matrix)
+
+    def _add_rank_of(
+        self, result: RankResult, witness: RightInverse, bound: RankBound, columns: NDArray[np.int64]
+    ) -> None:
+        """Add R1 or R3 by a right inverse of some columns of Psi."""
+        used = columns if witness.columns is None else columns[witness.columns]
+        of_psi = replace(witness, columns=used)
+        name = f"rank{sum(kind.ranks for kind in self._kinds)}"
+        claim = claims.full_rank(
+            self._arrays, result.label, result.precision, of_psi, bound, samples=result.samples, name=name
+        )
+        self._claim(claim, of_psi.matrix)
 
     def add_deficiency(self, found: Deficiency) -> None:
         """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""

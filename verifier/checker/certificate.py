@@ -37,6 +37,7 @@ ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": che
 RANKS, WITHOUT_WEIGHTS = {"R1", "R3", "W1", "W2"}, {"W0", "W1", "W2"}
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
 WITHOUT_OFFSET = {"Z0", "Z2", "TC.3"}  # they speak of the margins or the loss of Psi V, without frozen logits
+WITHOUT_ARCS = {"C1", "TC.3", "E1", "E2", "E3", "E4", "E4.path"}  # they move V along all arcs, or speak of all of V
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 
@@ -114,6 +115,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     if sampled or needs_samples(network):
         network.inputs = arrays.exact(data.inputs, data.samples, data.dimension)
     read_labels(data, arrays)
+    read_head(data, network.columns, arrays)
     for node in network.nodes if sampled else []:
         stored = node.kind != "parameter" or node.exact is not None
         require(stored, node.path, "network.values", "only W0, W1, W2 can be claimed without the parameters' values")
@@ -122,6 +124,8 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
         require(labelled, raw.path, "data.labels", "cannot be claimed without labels", raw.label)
         fits = raw.label not in WITHOUT_OFFSET or data.offset is None
         require(fits, raw.path, "data.offset", "cannot be claimed beside frozen logits", raw.label)
+        fits = raw.label not in WITHOUT_ARCS or data.arcs is None
+        require(fits, raw.path, "data.arcs", "cannot be claimed where arcs to the outputs are missing", raw.label)
     data.ranks = [raw for raw in document.claims if raw.label in RANKS]  # nothing is accepted if one of them fails
     claims = [SWEPT[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]
     results = {raw.path: ALONE[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in ALONE}
@@ -133,9 +137,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
 
 
 def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
-    """Replace the names of labels and multiplicities, and of the frozen logits, by their values."""
-    frozen = getattr(data, "offset", None)
-    data.offset = None if frozen is None else arrays.exact(frozen, data.samples, data.classes)
+    """Replace the names of labels and multiplicities by their values."""
     path, names = data.path + "/multiplicities", (data.multiplicities, data.labels)
     data.multiplicities = [1] * data.samples if names[0] is None else arrays.integers(names[0], path, data.samples)
     least, total, message = min(data.multiplicities), sum(data.multiplicities), "is not the sum of the multiplicities"
@@ -146,6 +148,19 @@ def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
         data.labels = arrays.integers(data.labels, path, data.samples)
         known = min(data.labels) >= 0 and max(data.labels) < data.classes
         require(known, path, "data.labels", "a label is not a class", [min(data.labels), max(data.labels)])
+
+
+def read_head(data: SimpleNamespace, columns: int, arrays: Arrays) -> None:
+    """Replace frozen logits K, which are added to Psi V, and the arcs, beside which V is 0, by their values."""
+    frozen, named, path = getattr(data, "offset", None), getattr(data, "arcs", None), data.path + "/arcs"
+    data.offset = None if frozen is None else arrays.exact(frozen, data.samples, data.classes)
+    data.arcs = None
+    if named is not None:
+        flat = arrays.integers(named, path, columns * data.classes)
+        require(set(flat) <= {0, 1}, path, "data.arcs", "must be 0 or 1", sorted(set(flat))[:20])
+        data.arcs = [flat[start : start + data.classes] for start in range(0, len(flat), data.classes)]
+        connected = all(any(row[k] for row in data.arcs) for k in range(data.classes))
+        require(connected, path, "data.arcs", "an output has no arc")
 
 
 def sweep(network: SimpleNamespace, claims: list[Claim], labels: list[int], jobs: int) -> None:

@@ -225,6 +225,14 @@ def sides(numbers: Iterable[arb]) -> list[Any]:
     return [(plain(number.lower()), plain(number.upper())) for number in numbers]
 
 
+def require_arcs(weights: Exact, arcs: list[list[int]] | None, path: str) -> None:
+    """Guarantee: on return the output weights are 0 where a column of Psi and an output have no arc."""
+    for j, row in enumerate(arcs or []):
+        for k, arc in enumerate(row):
+            message = f"output weight ({j}, {k}) is not 0, and there is no arc"
+            require(bool(arc) or weights.integers[j, k] == 0, path, "data.arcs", message)
+
+
 class MarginClaim:
     """One claim Z1 or P1. P1's path: V(s) = (1-s) V0 + s kappa V1, then t V1 for t >= kappa, with U at rest."""
 
@@ -243,6 +251,8 @@ class MarginClaim:
                 named[key] = arrays.exact(reference, network.columns, data.classes)
         self.start: Any = named.get("start")
         self.end: Any = named.get("end") or named.get("output")
+        for weights in named.values():
+            require_arcs(weights, data.arcs, raw.path)
         frozen = [] if data.offset is None else [data.offset]
         self.classes = Classes([*named.values(), *frozen], data.classes)
         self.drop = self.largest_drop()  # no margin of the frozen logits K is below -drop

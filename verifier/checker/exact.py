@@ -12,14 +12,14 @@ from typing import Any
 
 from flint import fmpq, fmpq_mat, fmpz_mat
 
-from .arithmetic import Arithmetic, Row, Table, groups, pick, side_by_side
+from .arithmetic import Arithmetic, Row, Table, side_by_side
 from .common import Rejection, require
 from .container import Arrays
 from .expression import RATIONAL, build, rational_bits
+from .features import Layout
 from .nodes import KINDS, columns_of
 from .sentences import sentence
 from .structure import fractions
-from .windowed import windows_of_affine
 
 MAX_BITS = 40_000  # bits of numerator plus denominator that are followed
 
@@ -51,28 +51,16 @@ class Rationals(Arithmetic):
 
     def affine(self, node: Any, sources: list[Table], weight: Table, bias: Table | None) -> Table:
         """Return windows of the sources times weights, plus biases."""
-        rows, lines, found = side_by_side(sources), groups(weight[0], node.fan_in), list[Table]()
-        size = self.require_short(entry for row in rows for entry in row) + self.require_short(weight[0])
+        rows, layout = side_by_side(sources), Layout(node, weight[0], fmpq_mat, self.zero)
+        size = self.require_short(itertools.chain(*rows)) + self.require_short(weight[0])
         require(size <= MAX_BITS, self.path, "R6.size", "the exact numbers become too long", size, MAX_BITS)
-        windows = windows_of_affine(node)
-        filters = len(lines) // len(windows)
-        for group, seen in enumerate(windows):
-            take, chosen = pick(list(itertools.chain(*seen))), lines[group * filters : (group + 1) * filters]
-            flat = [entry for row in rows for entry in take([*row, fmpq(0)])]
-            sums = fmpq_mat(len(rows) * node.positions, node.fan_in, flat) * fmpq_mat(chosen).transpose()
-            found.append(groups(sums.entries(), node.positions * filters))
-        if node.filters_first:
-            found = [
-                [[r[p * filters + a] for a in range(filters) for p in range(node.positions)] for r in t] for t in found
-            ]
-        table = side_by_side(found)
-        if bias is None:
-            return table
-        each = bias[0]
-        if len(each) < len(table[0]):  # one for each filter
-            repeat = node.positions
-            each = [b for b in each for _ in range(repeat)] if node.filters_first else each * repeat
-        return self.add(table, [each])
+        sums = [cut * part for cut, part in zip(layout.cut(rows), layout.weights(weight[0]), strict=True)]
+        if bias is not None:
+            for number, b in enumerate(layout.biases(bias[0])):
+                height = sums[number].nrows()
+                sums[number] += fmpq_mat(height, b.ncols(), b.entries() * (height // b.nrows()))
+        found: Table = layout.rows(sums)
+        return found
 
     def map(self, node: Any, x: Table) -> Table:
         """Apply the node's activation."""

@@ -25,7 +25,7 @@ CLASSICAL, NARROW_BITS = 120, (2, 10)
 GATHER = 5  # multiply-adds that take as long as to bring one ball to its place in a window
 NARROW_SUM = 2.0**-20  # balls whose radii add up to less need no guard
 WIDE = 2.0**-10  # the radius from which a ball may gain by a bound that holds in any case
-exp = GUARDED["exp"]
+exp, ZERO = GUARDED["exp"], arb(0)
 
 
 def ones(rows: int, columns: int) -> arb_mat:
@@ -67,7 +67,7 @@ def by_unit(values: Row, filters: int, size: int) -> Table:
     return [[u for a in range(filters) for u in values[i + a : i + size : filters]] for i in starts]
 
 
-def unroll(windows: list[Any], weights: list[Row], width: int) -> list[Row] | None:
+def unroll(windows: list[Any], weights: list[Row], width: int, zero: Any) -> list[Row] | None:
     """Return the weights of one window, the whole row, where that costs less: almost only padding in the windows.
 
     Guarantee: if not None, then there is one vector of `width` weights for each filter and each position, in that
@@ -79,7 +79,7 @@ def unroll(windows: list[Any], weights: list[Row], width: int) -> list[Row] | No
     found = []
     for filter_weights in weights:
         for window in windows:
-            row = [arb(0)] * width
+            row = [zero] * width
             for place, weight in zip(window, filter_weights, strict=True):
                 if place < width:
                     row[place] = weight
@@ -101,52 +101,55 @@ class Inputs:
 
 
 class Layout:
-    """How the sources of an affine node are cut, and how weights and biases lie: matrices, one per group of filters."""
+    """How the sources of an affine node are cut, and how weights and biases lie: matrices, one per group of filters.
 
-    def __init__(self, node: Any, weight: Row) -> None:
-        self.node, self.windows = node, windows_of_affine(node)
+    The matrices are of balls, or of another kind of numbers.
+    """
+
+    def __init__(self, node: Any, weight: Row, matrix: Any = arb_mat, zero: Any = ZERO) -> None:
+        self.node, self.windows, self.matrix, self.zero = node, windows_of_affine(node), matrix, zero
         self.width = sum(map(prod, (node.shapes[part] for part in affine_parts(node)[0])))
         self.unrolled = False
         if node.window is not None and len(self.windows) == 1:
-            self.unrolled = unroll(self.windows[0], groups(weight, node.fan_in), self.width) is not None
+            self.unrolled = unroll(self.windows[0], groups(weight, node.fan_in), self.width, zero) is not None
         self.whole = self.unrolled or node.window is None  # then the pieces of a row are the windows, in order
         self.picks = [] if self.whole else [pick(list(itertools.chain(*group))) for group in self.windows]
         self.positions = 1 if self.unrolled else node.positions
         self.filters = (node.filters if not self.unrolled else node.filters * node.positions) // len(self.windows)
 
-    def weights(self, weight: Row) -> list[arb_mat]:
+    def weights(self, weight: Row) -> list[Any]:
         """Return for each group the weights, fan-in x filters."""
         lines = groups(weight, self.node.fan_in)
         if self.unrolled:
-            lines = unroll(self.windows[0], lines, self.width) or []
+            lines = unroll(self.windows[0], lines, self.width, self.zero) or []
         return [
-            arb_mat(lines[start : start + self.filters]).transpose() for start in range(0, len(lines), self.filters)
+            self.matrix(lines[start : start + self.filters]).transpose() for start in range(0, len(lines), self.filters)
         ]
 
-    def biases(self, bias: Row) -> list[arb_mat]:
+    def biases(self, bias: Row) -> list[Any]:
         """Return for each group the biases, positions x filters, or one row for all positions."""
         node = self.node
         each = len(bias) == node.filters  # one for each filter
         if self.unrolled:
-            return [arb_mat([[b for b in bias for _ in range(node.positions)] if each else bias])]
+            return [self.matrix([[b for b in bias for _ in range(node.positions)] if each else bias])]
         lines = [[b] for b in bias] if each else groups(bias, node.positions)  # by filters
         if not each and not node.filters_first:
             lines = [bias[a :: node.filters] for a in range(node.filters)]
         return [
-            arb_mat(lines[start : start + self.filters]).transpose() for start in range(0, len(lines), self.filters)
+            self.matrix(lines[start : start + self.filters]).transpose() for start in range(0, len(lines), self.filters)
         ]
 
-    def cut(self, rows: Table) -> list[arb_mat]:
+    def cut(self, rows: Table) -> list[Any]:
         """Return for each group all windows of all rows, one under the other."""
         count = len(rows) * self.positions
         if self.whole:
             flat = list(itertools.chain(*rows))
-            return [arb_mat(count, len(flat) // count, flat)]
-        padded = [[*row, arb(0)] for row in rows]
+            return [self.matrix(count, len(flat) // count, flat)]
+        padded = [[*row, self.zero] for row in rows]
         flats = (list(itertools.chain(*map(take, padded))) for take in self.picks)
-        return [arb_mat(count, len(flat) // count, flat) for flat in flats]
+        return [self.matrix(count, len(flat) // count, flat) for flat in flats]
 
-    def rows(self, sums: list[arb_mat]) -> Table:
+    def rows(self, sums: list[Any]) -> Table:
         """Return the rows of the node from the products of the windows of each group with its weights."""
         size, parts = self.positions * self.filters, [part.entries() for part in sums]
         if not self.node.filters_first or self.unrolled:

@@ -203,8 +203,22 @@ def check_generic(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, o
     """Check a claim W0.
 
     Guarantee: every node is real analytic in U on R^p, so Psi is, and rank Psi(U*) = N at some U*: then the zeros of
-    the analytic function det(Psi Psi^T), which is not identically zero, are closed and have measure zero.
+    the analytic function det(Psi Psi^T), which is not identically zero, are closed and have measure zero. Where arcs
+    are missing, the same holds for the columns F_k of each output k, and a union of finitely many such sets is one:
+    off it every logit of output k is some F_k v_k (THEORY2 G(c)).
     """
     require(bool(data.ranks), raw.path, "W0.rank", "needs an accepted claim of full row rank: R1, R3, W1 or W2")
     require_analytic(network, "W0")
+    if data.arcs is not None:
+        require_ranks_of_outputs(raw, data, arrays)
+        return {"statement": sentence("W0 arcs", samples=network.samples), "rank": network.samples}
     return {"statement": sentence("W0", samples=network.samples), "rank": network.samples}
+
+
+def require_ranks_of_outputs(raw: Any, data: Any, arrays: Any) -> None:
+    """Guarantee: on return, for each output an accepted claim R1 or R3 uses columns with an arc to it alone."""
+    known = [arrays.integers(claim.columns, claim.path) for claim in data.ranks if getattr(claim, "columns", None)]
+    for k in range(data.classes):
+        own = {j for j, row in enumerate(data.arcs) if row[k]}
+        shown = any(own.issuperset(columns) for columns in known)
+        require(shown, raw.path, "W0.arcs", f"needs R1 or R3 of columns that have an arc to output {k}", k)

@@ -17,7 +17,7 @@ from .nodes import KINDS
 from .windowed import affine_parts
 
 # of all nodes together: entries, places in windows, multiply-adds of products. A short document can ask for any number.
-MAX_UNITS, MAX_PLACES, MAX_WORK = 1 << 26, 1 << 27, 1 << 36
+MAX_UNITS, MAX_PLACES, MAX_WORK = 1 << 26, 1 << 27, 1 << 32
 # 64-bit words that the balls of one block of samples may take; words of a ball besides its digits
 BLOCK_WORDS, BALL_WORDS = 1 << 24, 16
 

@@ -210,6 +210,8 @@ class CurvatureClaim(GradientClaim):
         for key, limit in (("unit", network.columns), ("output", data.classes)):
             number = getattr(raw, key)
             require(number < limit, f"{raw.path}/{key}", "schema.value", f"must be below {limit}", number)
+        arc = data.arcs is None or data.arcs[raw.unit][raw.output] == 1
+        require(arc, raw.path + "/unit", "data.arcs", "there is no arc from this column to this output", raw.unit)
 
     def part(self, sample: int, row: list[arb], own: arb, softmax: list[arb]) -> Any:
         """Return mult Psi_ij^2 p_k (1 - p_k), 1 - p_k as the sum of the other softmax weights."""

@@ -167,12 +167,13 @@ CLAIMS |= {"E3": MOVE | {"epsilon": dyadic}, "E4.path": MOVE | {"right_inverse":
 CLAIMS |= {"E4": AT | {"separating": optional(POINT)}}
 DATA = {"name": NOTE, "scaling": NOTE, "samples": EXTENT, "dimension": EXTENT, "classes": range(2, 1 << 31)}
 DATA |= {"inputs": ARRAY, "labels": optional(NAME), "multiplicities": optional(NAME), "total": range(1, 10**20)}
-WITH_OFFSET = DATA | {"offset": ARRAY}
+BESIDE = {"offset": ARRAY, "arcs": NAME}  # keys of the data that may be absent
 
 
 def any_data(value: Any, path: str) -> Any:
-    """Read the data; only those beside frozen logits have the key."""
-    return read(WITH_OFFSET if isinstance(value, dict) and "offset" in value else DATA, value, path)
+    """Read the data; only those beside frozen logits, or where arcs to the outputs are missing, have these keys."""
+    more = {key: schema for key, schema in BESIDE.items() if isinstance(value, dict) and key in value}
+    return read(DATA | more, value, path)
 
 
 DOCUMENT: dict[str, Any] = {"format": frozenset({"verifier-certificate"}), "version": version}

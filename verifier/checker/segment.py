@@ -74,6 +74,8 @@ class Segment:
         """Find what moves; the balls of all values have the working precision of this moment."""
         self.network, self.kinks, self.resting = network, kinks, Features(network)
         self.changes = {number: row for number, row in changes.items() if not all(map(arb.is_zero, row))}
+        self.starts = {number: network.nodes[number].exact.balls().entries() for number in self.changes}
+        self.known: tuple[list[int], dict[int, Table]] = [], {}  # samples, and the nodes that rest on them
         self.moving = set(self.changes)
         for node in network.nodes:
             if self.moving.intersection(node.reads):
@@ -94,11 +96,9 @@ class Segment:
         stretches = [Stretch(self, t, order + 1)]
         if middle is not None:
             stretches.append(Stretch(self, middle, order))
-        known, whole = dict(self.resting.fixed), stretches[0].tables
+        known, whole = self.at_rest(samples), stretches[0].tables
         for node in self.network.nodes:
             if node.number not in self.moving:
-                if node.varies:
-                    known[node.number] = self.resting.evaluate(node, known, samples)
                 for stretch in stretches:
                     stretch.rest(node.number, known[node.number])
                 continue
@@ -109,6 +109,16 @@ class Segment:
                 whole[node.number] = self.narrow(whole[node.number], known_point, t - middle)
             require_finite(node, whole[node.number], samples)
         return whole
+
+    def at_rest(self, samples: list[int]) -> dict[int, Table]:
+        """Return the tables of the nodes that do not move, for these samples; they are the same at all times."""
+        if self.known[0] != samples:
+            found = dict(self.resting.fixed)
+            for node in self.network.nodes:
+                if node.varies and node.number not in self.moving:
+                    found[node.number] = self.resting.evaluate(node, found, samples)
+            self.known = samples, found
+        return self.known[1]
 
     def narrow(self, whole: Table, point: Table, reach: arb) -> Table:
         """Return narrower enclosures of all entries of a table, from those at one time."""
@@ -150,6 +160,6 @@ class Stretch:
 
     def leaf(self, node: Any) -> Row:
         """Return the moving parameter U0 + t D, whose derivative is D."""
-        pairs = zip(node.exact.balls().entries(), self.segment.changes[node.number], strict=True)
+        pairs = zip(self.segment.starts[node.number], self.segment.changes[node.number], strict=True)
         zeros = [arb(0)] * self.length
         return [Series([start + change * self.t, change, *zeros][: self.length]) for start, change in pairs]

@@ -291,8 +291,8 @@ def graphs(
             _restore(made.build, before)
             continue
         made.pool.append(node)
-    build, found = made.build, sorted(draw(st.sets(st.sampled_from(made.pool), min_size=1, max_size=3)))
-    for node in found:
+    build, more = made.build, draw(st.sets(st.sampled_from(made.pool), max_size=2))
+    for node in sorted({made.pool[-1], *more}):
         build.feature(node, draw(_entries(math.prod(build.shapes[node]))))
     bias = draw(st.booleans()) if output_bias is None else output_bias
     count = sum(math.prod(build.shapes[f.node]) if f.entries is None else len(f.entries) for f in build.features)
@@ -301,7 +301,17 @@ def graphs(
         build.feature(build.map(wide, activation(draw(names))))
     if bias:
         build.feature(build.constant([1.0], "output bias"))
-    return Network.of(build.nodes, build.features)
+    return _without_idle(build)
+
+
+def _without_idle(build: Builder) -> Network:
+    """Leave out the nodes that no feature needs: checkers compute them, and refuse those that have no value."""
+    needed = {0, *(feature.node for feature in build.features)}
+    for index in range(len(build.nodes) - 1, -1, -1):
+        needed |= set(build.nodes[index].reads) if index in needed else set()
+    place = {old: new for new, old in enumerate(sorted(needed))}
+    nodes = [dataclasses.replace(build.nodes[k], reads=tuple(place[r] for r in build.nodes[k].reads)) for k in place]
+    return Network.of(nodes, [dataclasses.replace(f, node=place[f.node]) for f in build.features])
 
 
 def _entries(size: int) -> st.SearchStrategy[tuple[int, ...] | None]:

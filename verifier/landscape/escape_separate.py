@@ -38,12 +38,15 @@ from verifier.errors import InputError
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_start import Start, descend_from, not_analytic
 from verifier.landscape.legs import StraightLeg
-from verifier.landscape.parting import Parting, PartingLeg, differences_of_one, wide_last_layer
+from verifier.landscape.parting import Parting, PartingLeg, differences_of_one, wide_last_layer, wide_last_units
 from verifier.landscape.segment import covering
 from verifier.network.arguments import given_inputs, given_parameters
+from verifier.network.graph import Feature
 from verifier.network.initialise import initialise, portable_gaussian
 from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Constant
+from verifier.network.units import DenseUnits
 from verifier.rank.monotone import monotone_limits
 from verifier.sigma.activations import Activation
 from verifier.verdict import Verdict
@@ -64,7 +67,8 @@ MAX_GROUP = 100
 class GatewayResult(Decided, Shown):
     """Whether E4's hypotheses hold; ``separating`` is a U at which the first skip unit separates all samples.
 
-    ``certifiable``: the checker can see for itself that the activation is no polynomial (monotone, a finite limit).
+    ``certifiable``: the checker can see it for itself: the network is made of layers alone, and the activation is no
+    polynomial because it is monotone with a finite limit.
     """
 
     verdict: Verdict
@@ -111,10 +115,10 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
     """
     inputs = given_inputs(network, inputs)
     start = None if start is None else given_parameters(network, start, "start")
-    found = wide_last_layer(network, len(inputs))
-    if isinstance(found, str):
-        return GatewayResult(Verdict.UNDECIDED, found)
-    index, last = found
+    refused = wide_last_layer(network, len(inputs)) if network.layered is not None else None
+    last = refused if isinstance(refused, str) else wide_last_units(network, len(inputs))
+    if isinstance(last, str):
+        return GatewayResult(Verdict.UNDECIDED, last)
     obstacle = not_analytic(network)
     if obstacle is not None:
         return GatewayResult(Verdict.UNDECIDED, f"Psi is not proved to be analytic in U: {obstacle}")
@@ -124,28 +128,28 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
     first = [] if start is None else [start]
     points = itertools.chain(first, (initialise(network, seed=seed, scale=1.0, fan_in=True) for seed in range(seeds)))
     for u, bits in itertools.product(points, (64, 256)):
-        if _distinct(_first_column(network, index, last, u, inputs, bits)):
+        if _distinct(_first_column(network, last, u, inputs, bits)):
             reason = (
-                f"{len(network.skip_units[0][1])} >= N = {len(inputs)} units with weights of their own, read by "
+                f"{len(last.skip)} >= N = {len(inputs)} units with weights of their own, read by "
                 "nothing; analytic, no polynomial; the layers below separate the samples: from EVERY (U, V) a "
                 "non-increasing path leads to loss 0 (cross-entropy, labels that agree)"
             )
             with working_precision(bits):
                 limits = monotone_limits(last.activation)
             finite = limits is not None and (limits.low.is_finite() or limits.high.is_finite())
-            return GatewayResult(Verdict.PROVED, reason, u, bits, finite)
+            return GatewayResult(Verdict.PROVED, reason, u, bits, finite and network.layered is not None)
     return GatewayResult(Verdict.UNDECIDED, "no random U was certified to separate the samples below the last layer")
 
 
-def _first_column(network: Network, index: int, last: Dense, u: Array, inputs: Array, bits: int) -> list[arb]:
-    """The first skip unit, which no layer reads, on all samples: of the last layer nothing else is evaluated."""
-    unit, layers = network.skip_units[0][1][0], list(network.layers)
-    layers[index] = replace(last, width=1, skip=True)
-    small = Network(network.input_shape, tuple(layers))
-    point = np.zeros(small.parameter_count)
-    for view in small.parameters:
-        given = network.view(u, view.name)
-        view.of(point)[...] = given[unit : unit + 1] if small.layer_of(view) == index else given
+def _first_column(network: Network, last: DenseUnits, u: Array, inputs: Array, bits: int) -> list[arb]:
+    """The first skip unit, which no node reads, on all samples: of its layer nothing else is evaluated."""
+    unit, nodes, lower = last.skip[0], list(network.nodes), [np.zeros(0)]
+    for view in network.parameters:
+        if view.name in (last.weight, last.bias):
+            nodes[view.node] = Constant(values=view.of(u)[unit : unit + 1])
+        else:
+            lower.append(view.of(u).ravel())
+    small, point = Network.of(nodes, [Feature(last.node)]), np.concatenate(lower)
     column: list[arb] = []
     for _, block in FeatureEnclosure(small, point, inputs, bits).blocks():
         column += [block[i, 0] for i in range(block.nrows())]

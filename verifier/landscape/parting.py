@@ -30,6 +30,7 @@ from verifier.landscape.legs import ball_of, between, combination, exact_midpoin
 from verifier.network.layered import NOT_LAYERED
 from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
+from verifier.network.units import DenseUnits, dense_units
 
 FIRST, LAST = 256, 1 << 14
 """Precisions of V(t) in bits: close samples need more, since divided differences cancel."""
@@ -82,6 +83,31 @@ def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
             else f"M = {len(units)} < N = {samples}"
         )
     return index, layer
+
+
+def wide_last_units(network: Network, samples: int) -> DenseUnits | str:
+    """The dense units of any network that are all of its features; or why the network does not fit E4.
+
+    Parameters
+    ----------
+    network, samples
+        The network, and how many units are needed.
+
+    Returns
+    -------
+    DenseUnits or str
+        Guarantee: units with weights and biases of their own are all columns of Psi, each once, but for an output bias;
+        there are at least so many, and no node reads them.
+    """
+    features = network.features[: -1 if network.output_bias else None]
+    units = dense_units(network).get(features[0].node) if len(features) == 1 else None
+    if units is None:
+        return "does not apply: the features are not the units of one dense layer with weights of their own"
+    if any(units.node in node.reads for node in network.nodes):
+        return f"does not apply: {network.title(units.node)}, which has the features, is read by another node"
+    if len(units.skip) < samples:
+        return f"{len(units.skip)} features, {samples} are needed"
+    return units
 
 
 @dataclass(frozen=True, repr=False)

@@ -178,6 +178,7 @@ def prove_curvature(
     *,
     max_bits: int = DEFAULT_MAX_BITS,
     stage: Stage = silent,
+    arcs: NDArray[np.bool_] | None = None,
 ) -> CurvatureResult:
     """Prove that (U, V) is no local maximum (C3).
 
@@ -185,6 +186,8 @@ def prove_curvature(
     ----------
     features, start_weights, labels, multiplicities
         As for `prove_not_stationary`; no rank is needed.
+    arcs
+        Which columns of Psi are connected to which outputs, ``(M, m)``: the weight is one of them. None: all.
 
     Returns
     -------
@@ -215,7 +218,7 @@ def prove_curvature(
     if not psi.any():
         reason = "Psi(U) = 0 in floating point: Phi does not depend on V there, and C3 says nothing"
         return CurvatureResult(Verdict.UNDECIDED, reason, start_weights, features.precision)
-    unit, output = _choose(psi, start_weights.approx(), multiplicities, features.offset)
+    unit, output = _choose(psi, start_weights.approx(), multiplicities, features.offset, arcs)
     n = sum(multiplicities)
     stage("C3: the second derivative along one output weight")
     for enclosure, margins in _margins(features, start_weights, labels, max_bits):
@@ -237,12 +240,18 @@ def prove_curvature(
 
 
 @QUIETLY
-def _choose(psi: Array, v: Array, multiplicities: Sequence[int], offset: Array | None) -> tuple[int, int]:
+def _choose(
+    psi: Array, v: Array, multiplicities: Sequence[int], offset: Array | None, arcs: NDArray[np.bool_] | None
+) -> tuple[int, int]:
     """Propose unit and output: the largest second derivative in floating point."""
     logits = psi @ v if offset is None else psi @ v + offset
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
     curvature = (psi * psi).T @ (p * (1.0 - p) * np.array(multiplicities, dtype=np.float64)[:, None])
+    if arcs is not None:
+        curvature = np.where(arcs, curvature, -1.0)
+        unit, output = np.unravel_index(int(np.nan_to_num(curvature, nan=-1.0).argmax()), curvature.shape)
+        return int(unit), int(output)
     if not (np.isfinite(curvature).all() and curvature.any()):
         return int(np.nan_to_num(psi * psi).sum(axis=0).argmax()), 0
     unit, output = np.unravel_index(int(curvature.argmax()), curvature.shape)

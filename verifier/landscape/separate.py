@@ -60,6 +60,28 @@ def proposals(
         yield "right inverse", _from_right_inverse(witness, labels, classes, psi.shape[1])
 
 
+def along_arcs(psi: Array, labels: NDArray[np.int64], arcs: NDArray[np.bool_]) -> Iterator[tuple[str, ExactArray]]:
+    """Yield a candidate V1, shape ``(M, m)``, that is 0 where an output has no arc: least squares for each output.
+
+    Parameters
+    ----------
+    psi
+        Floating-point features ``(N, M)``.
+    labels
+        True classes ``(N,)``.
+    arcs
+        Which columns of Psi are connected to which outputs, ``(M, m)``.
+    """
+    v = np.zeros(arcs.shape)
+    for output in range(arcs.shape[1]):
+        own = arcs[:, output]
+        found = lstsq(psi[:, own], (labels == output).astype(np.float64)[:, None])
+        if found is None:
+            return
+        v[own, output] = found[:, 0]
+    yield "least squares over the arcs", ExactArray.of_floats(v)
+
+
 def _in_floats(psi: Array, labels: NDArray[np.int64], classes: int, full_rank: bool) -> Iterator[tuple[str, Array]]:
     wanted = SOLVED_MARGIN if full_rank else USEFUL_MARGIN
     found = _least_squares(psi, np.eye(classes)[labels])

@@ -16,6 +16,8 @@ from verifier.data.gate import binary64, integers
 from verifier.errors import DataError, NetworkError
 from verifier.network.network import Array, Network
 
+BoolArray = NDArray[np.bool_]
+
 
 def given_parameters(network: Network, u: Any, what: str = "u") -> Array:
     """Take hidden parameters, shape (p,).
@@ -66,6 +68,46 @@ def given_output(network: Network, v: Any, classes: int, what: str = "v") -> Arr
             f"{what}: shape {values.shape}, expected {expected}: a row per skip unit, a column per class"
         )
     return values
+
+
+def given_arcs(arcs: Any, v: Array) -> BoolArray:
+    """Take which columns of Psi are connected to which outputs, shape (M, m).
+
+    Parameters
+    ----------
+    arcs : array-like of shape (M, m)
+        Truth values, or zeros and ones.
+    v : ndarray of shape (M, m)
+        Output weights, which must be 0 where there is no arc.
+
+    Returns
+    -------
+    ndarray of shape (M, m), bool
+        Guarantee: those that were given; every output has an arc, and V is 0 elsewhere.
+
+    Raises
+    ------
+    DataError, NetworkError
+        They are not such values, or V is not 0 elsewhere.
+    """
+    found = np.asarray(arcs)
+    if found.dtype != np.dtype(bool):
+        numbers = integers(arcs, "arcs")
+        if not np.isin(numbers, (0, 1)).all():
+            raise NetworkError("arcs: they must be true or false, or 0 or 1, one for each column of Psi and class")
+        found = numbers == 1
+    if found.shape != v.shape:
+        raise NetworkError(
+            f"arcs: shape {found.shape}, expected {v.shape}: a row per column of Psi, a column per class"
+        )
+    bare = np.flatnonzero(~found.any(axis=0))
+    if bare.size:
+        raise NetworkError(f"arcs: no column of Psi is connected to output {bare[0]}; give it an arc")
+    wrong = np.argwhere((v != 0.0) & ~found)
+    if wrong.size:
+        row, column = wrong[0].tolist()
+        raise NetworkError(f"v: entry ({row}, {column}) is {v[row, column]}, but there is no arc; set it to 0")
+    return found.copy()
 
 
 def given_inputs(network: Network, inputs: Any, what: str = "inputs") -> Array:

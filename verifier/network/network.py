@@ -130,6 +130,18 @@ class Network(Graph, Shown):
         network._set(tuple(nodes), tuple(features), (), ())
         return network
 
+    def with_columns(self, columns: Sequence[int]) -> Network:
+        """The network with some columns of Psi only, in increasing order: one output's own features."""
+        parts: list[Feature] = []
+        start, wanted = 0, set(columns)
+        for feature in self.features:
+            entries = feature.entries or tuple(range(math.prod(self.node_shapes[feature.node])))
+            kept = tuple(entry for place, entry in enumerate(entries, start) if place in wanted)
+            start += len(entries)
+            if kept:
+                parts.append(Feature(feature.node, kept))
+        return Network.of(self.nodes, parts)
+
     def with_nodes(self, nodes: Sequence[Node]) -> Network:
         """The network with other nodes in the same places, such as fixed numbers for parameters."""
         network = object.__new__(type(self))

@@ -16,6 +16,7 @@ from verifier.data.dataset import Dataset, Scale
 from verifier.data.gate import Labels, binary64
 from verifier.data.readers import BUILT_IN, load_dataset
 from verifier.errors import DataError, InputError, NetworkError, nearest, one_line
+from verifier.network.arguments import given_arcs
 from verifier.network.initialise import Init, initialise, output_weights
 from verifier.network.network import Array, Block, Network, network_for
 from verifier.problem import Problem
@@ -116,6 +117,7 @@ def given_problem(
     scale: float,
     targets: Sequence[str | float],
     losses: Sequence[str],
+    arcs: ArrayLike | None = None,
 ) -> Problem:
     """Take U, (p,), and V, (M, m), as they were given, or draw them; and what the paths are to reach.
 
@@ -131,6 +133,8 @@ def given_problem(
             )
     hidden = initialise(network, init, seed=seed, scale=scale) if u is None else _hidden(network, u)
     output, said = (output_weights(network, data.classes, seed=seed), "") if v is None else _output(network, v, data)
+    if arcs is not None and v is None:  # what is drawn is 0 where there is no arc
+        output = output * given_arcs(arcs, np.zeros_like(output))
     return Problem(
         data,
         network,
@@ -140,6 +144,7 @@ def given_problem(
         losses=tuple(losses),
         name=data.name,
         remark=said,
+        arcs=None if arcs is None else given_arcs(arcs, output),
     )
 
 

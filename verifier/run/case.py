@@ -66,6 +66,7 @@ class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):
     nodes: list[dict[str, Any]] = msgspec.field(default_factory=list)
     features: list[dict[str, Any]] = msgspec.field(default_factory=list)
     output_bias: bool = False
+    arcs: str | None = None
     freeze: list[str] = msgspec.field(default_factory=list)
 
 

@@ -17,6 +17,7 @@ from verifier.data.classes import with_classes
 from verifier.data.dataset import Dataset, Scale
 from verifier.data.readers import BUILT_IN, load_builtin, load_dataset
 from verifier.errors import CaseError, DataError, one_line
+from verifier.network.arguments import given_arcs
 from verifier.network.freezing import freeze
 from verifier.network.initialise import INITS, initialise, output_weights
 from verifier.network.network import Array, Network
@@ -58,11 +59,15 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
     if file.network.freeze:
         network, u = freeze(network, u, file.network.freeze)
     weights = file.losses.class_weights
+    arcs, v = None, found.v
+    if file.network.arcs is not None:
+        arcs = given_arcs(_array_file(case.folder / file.network.arcs, "network.arcs", "(M, m)"), np.zeros_like(v))
+        v = v if file.start.file is not None else v * arcs  # what is drawn is 0 where there is no arc
     return Problem(
         data,
         network,
         u,
-        found.v,
+        v,
         targets=tuple(map(str, file.path.targets)),
         losses=tuple(file.losses.kinds),
         class_weights=None if weights is None else tuple(weights),
@@ -72,6 +77,7 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
         name=case.name,
         title=file.title,
         start=found.words,
+        arcs=arcs,
     )
 
 
@@ -183,17 +189,21 @@ def case_dataset(case: Case) -> Dataset:
         samples=section.samples,
     )
     found = found if section.classes is None else with_classes(found, section.classes)
-    return found if section.offset is None else with_offset(found, _frozen_logits(case.folder / section.offset))
+    return (
+        found
+        if section.offset is None
+        else with_offset(found, _array_file(case.folder / section.offset, "data.offset", "(N, m)"))
+    )
 
 
-def _frozen_logits(path: Path) -> Array:
-    """Read frozen logits, ``(N, m)``, from a ``.npy`` file."""
+def _array_file(path: Path, key: str, shape: str) -> Array:
+    """Read an array from the ``.npy`` file that a key of a case names."""
     if path.suffix != ".npy":
-        raise CaseError(f"data.offset = {path.name!r} must be a .npy file of shape (N, m); write it by numpy.save")
+        raise CaseError(f"{key} = {path.name!r} must be a .npy file of shape {shape}; write it by numpy.save")
     try:
         found: Array = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise CaseError(f"data.offset: {path}: {one_line(error)}; write it by numpy.save(path, logits)") from None
+        raise CaseError(f"{key}: {path}: {one_line(error)}; write it by numpy.save(path, array)") from None
     return found
 
 

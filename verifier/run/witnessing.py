@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from verifier.balls.exact import at_least
-from verifier.certificate.cost import Size, expected
+from verifier.certificate.cost import expected
 from verifier.certificate.limits import Limits, judge
+from verifier.certificate.size import Size
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import group_duplicates

@@ -10,6 +10,9 @@ from verifier.verdict import Verdict
 
 def _prove(known: Known) -> Finding:
     found = known.generic
+    if found.applies and known.evidence.outputs_ranked not in (None, Verdict.PROVED):
+        words = "arcs to the outputs are missing, and not every output's own columns are proved to have full row rank"
+        return Finding(Verdict.UNDECIDED, words)
     if found.applies and known.analytic[0] is not Verdict.PROVED:
         return Finding(Verdict.UNDECIDED, found.reason)
     if found.applies:
@@ -34,7 +37,8 @@ ALMOST_EVERY_U = Statement(
     sentence="If Psi is analytic in U on R^p and has full row rank at one U*, then at almost every U, and every local "
     "valley of every convex finite loss of Psi V reaches the infimum.",
     formula="rank Psi(U*) = N  =>  |{U : rank Psi(U) < N}| = 0",
-    hypotheses="features analytic in U on R^p, V free (an output bias is its last row), no regulariser",
+    hypotheses="features analytic in U on R^p, V free (an output bias is its last row; where arcs to the outputs are "
+    "missing, each output's own columns have full row rank), no regulariser",
     how="structural",
     prove=_prove,
     may_rest_on=("LA.1", "L3.2 construction"),

@@ -14,6 +14,7 @@ from verifier.display import Brief
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path
 from verifier.landscape.zero_loss import ZeroLoss
+from verifier.network.arguments import BoolArray
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
@@ -47,6 +48,10 @@ class Evidence(Brief):
         That of P1, also the one after an escape.
     path_result
         The verdict and the reason of the path.
+    arcs
+        Which columns of Psi are connected to which outputs, ``(M, m)``; None: all.
+    outputs_ranked
+        Whether each output's own columns have full row rank at the start's U; None where there are no other columns.
     """
 
     data: Dataset
@@ -60,6 +65,8 @@ class Evidence(Brief):
     path: Path | None
     escape: EscapeResult | None
     path_result: tuple[Verdict, str]
+    arcs: BoolArray | None = None
+    outputs_ranked: Verdict | None = None
 
     @property
     def inputs(self) -> Array:

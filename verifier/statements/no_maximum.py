@@ -17,7 +17,7 @@ def _curvature(known: Known) -> Finding:
     if not known.evidence.labels_agree or data.labels is None:
         return does_not_apply(CONFLICT)
     start, counts = ExactArray.of_floats(known.evidence.v), data.multiplicities.tolist()
-    found = prove_curvature(known.evidence.features, start, data.labels, counts)
+    found = prove_curvature(known.evidence.features, start, data.labels, counts, arcs=known.evidence.arcs)
     known.found.curvature = found
     return Finding(found.verdict, found.reason)
 
@@ -25,6 +25,9 @@ def _curvature(known: Known) -> Finding:
 def _no_maximum(known: Known) -> Finding:
     if not known.evidence.labels_agree:
         return does_not_apply(CONFLICT)
+    arcs = known.evidence.arcs
+    if arcs is not None and not arcs.any(axis=1).all():
+        return does_not_apply("a column of Psi is connected to no output")
     if known.evidence.network.output_bias:
         words = "cross-entropy: at no (U, V), for along an output bias the second derivative is positive everywhere"
         return Finding(Verdict.PROVED, words)

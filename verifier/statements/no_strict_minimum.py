@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy
 
 from verifier.statements.evidence import Known
-from verifier.statements.statement import Finding, Statement
+from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
 
@@ -16,6 +16,9 @@ def _softmax_invariance() -> bool:
 
 
 def _shift(known: Known) -> Finding:
+    arcs = known.evidence.arcs
+    if arcs is not None and not arcs.all(axis=1).any():
+        return does_not_apply("no column of Psi is connected to every output, so that V + v 1^T leaves the arcs")
     words = "margins, hence Phi, do not change under V -> V + v 1^T: no strict local minimum at any (U, V)"
     return Finding(Verdict.PROVED if _softmax_invariance() else Verdict.UNDECIDED, words)
 

@@ -11,6 +11,8 @@ from verifier.statements.statement import Finding, Statement, does_not_apply
 
 
 def _prove(known: Known) -> Finding:
+    if known.evidence.arcs is not None:
+        return does_not_apply("arcs from columns of Psi to outputs are missing")
     data, sigma = known.evidence.data, known.sigma_lower
     if not known.evidence.labels_agree or data.labels is None:
         return does_not_apply(CONFLICT)

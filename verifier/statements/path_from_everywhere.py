@@ -10,6 +10,8 @@ from verifier.verdict import Verdict
 
 
 def _prove(known: Known) -> Finding:
+    if known.evidence.arcs is not None:
+        return does_not_apply("arcs from columns of Psi to outputs are missing")
     evidence = known.evidence
     if not evidence.labels_agree:
         return does_not_apply("labels conflict")

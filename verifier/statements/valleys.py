@@ -9,10 +9,12 @@ from verifier.verdict import Verdict
 
 def _infimum(known: Known) -> Finding:
     evidence = known.evidence
+    solved = evidence.zero_loss is not None and evidence.zero_loss.verdict is Verdict.PROVED
+    if evidence.outputs_ranked not in (None, Verdict.PROVED) and not solved:
+        return Finding(Verdict.UNDECIDED, "arcs to the outputs are missing, and the infimum is not proved")
     if not evidence.labels_agree:
         words = "the infimum is the entropy of the groups, approached at every full-rank U"
         return Finding(Verdict.PROVED, words, ("X1", "L3.2 construction"))
-    solved = evidence.zero_loss is not None and evidence.zero_loss.verdict is Verdict.PROVED
     if solved or (evidence.escape is not None and evidence.escape.escape is not None):
         return Finding(Verdict.PROVED, "inf Phi = 0: a valley is bad if Phi stays away from 0 on it (Z1)")
     return Finding(Verdict.PROVED, "inf Phi = 0, since Psi V = T is solvable for some U", ("L3.2 construction",))

@@ -81,9 +81,8 @@ def attend(ops: FloatBalls, q: Enclosed, k: Enclosed, v: Enclosed, square: Fract
     nq, nk = two_norm(xp, left, (inner,)), turned(xp, two_norm(xp, centred, (inner,)))
     rq, rk = _error(ops, q, axes, inner), turned(xp, _error(ops, k, axes, inner)) + 1.01 * U * nk
     constant = gamma(int(left.shape[-1]) + 8)
-    moved = scale * upper(rq * nk + (nq + rq) * rk + constant * nq * nk, 24) + TINY
     powers, own, allowed = exponentials(ops, scores, mask)
-    moved = upper(moved + own, 4)
+    moved = upper((scale * rq) * (nk + rk) + (scale * nq) * (rk + constant * nk) + own, 24)
     growth = math.exp(2.0 * largest_move(ops, moved, allowed)) * (1.0 + 2.0**-40)
     p = powers / xp.sum(powers, axis=-1, keepdims=True)
     mid = product(ops, p, values)
@@ -98,7 +97,7 @@ def attend(ops: FloatBalls, q: Enclosed, k: Enclosed, v: Enclosed, square: Fract
     rounding = gamma(2 * s + 8) * size
     norm = xp.sqrt(xp.sum(mid * mid, axis=-1, keepdims=True)) * (1.0 - 8.0 * (int(mid.shape[-1]) + 16) * U)
     least = xp.maximum(norm - upper(rounding, 2), xp.asarray(0.0, dtype=xp.float64)) * (1.0 - 8.0 * U)
-    variance = xp.maximum(second - least * least, xp.asarray(0.0, dtype=xp.float64))
+    variance = xp.maximum(second - least * least, xp.asarray(0.0, dtype=xp.float64)) + 4.0 * TINY * s * xp.max(nv * nv)
     spread = upper(xp.sqrt(upper(variance, 4) + TINY), 4)
     found = growth * (radius + xp.sqrt(squares + TINY) * spread) + rounding + TINY * s * xp.max(nv + rv)
     return ops.made(mid, None, upper(found, 2 * s + 16), (inner,))

@@ -21,4 +21,8 @@ class W0(Claim, frozen=True, tag="W0"):
         "W0": "rank Psi(U) = N = {samples} for almost every U (the others are a closed set of measure zero); for these "
         "data and this architecture every local valley of every convex finite loss of Psi V, V free, reaches the "
         "infimum (L3.2, T3.4(2)); T3.4(4) does not follow from this",
+        "W0 arcs": "for almost every U (the others are a closed set of measure zero) the columns of Psi(U) with an arc "
+        "to any one output have rank N = {samples}; for these data and this architecture every local valley of every "
+        "convex finite loss of Psi V, V free along the arcs, reaches the infimum (L3.2, T3.4(2)); T3.4(4) does not "
+        "follow from this",
     }

@@ -52,6 +52,9 @@ class Z1(Computed, frozen=True, kw_only=True, tag="Z1"):
     sentences: ClassVar[dict[str, str]] = {
         "Z1": "zero training error: every margin of V is at least {gamma}; for t > 0 the loss Phi(U, t V) is at most "
         "log(1 + {others} e^(-t {gamma})) and decreases strictly to 0, its infimum",
+        "Z1 offset": "zero training error for t V, t large: every margin of Psi V is at least {gamma}, and the frozen "
+        "logits lower no margin by more than {drop}; for t > 0 the loss Phi(U, t V) is at most "
+        "log(1 + {others} e^({drop} - t {gamma})) and decreases strictly to 0, its infimum",
     }
 
     output_weights: ArrayRef

@@ -1,0 +1,147 @@
+"""Missing arcs from columns of Psi to outputs (THEORY2 G(c)): V stays 0 there, and each output needs its own rank."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import verifier as vf
+from verifier.checker.certificate import check_file
+from verifier.errors import InputError
+
+GENERATOR = np.random.default_rng(11)
+X, Y = GENERATOR.standard_normal((8, 3)), np.arange(8) % 3
+LAYER = vf.Dense(30, "tanh", skip=True)
+PROVED, UNDECIDED = vf.Verdict.PROVED, vf.Verdict.UNDECIDED
+
+
+def blocks(*sizes):
+    """One block of columns for each output."""
+    arcs = np.zeros((sum(sizes), len(sizes)), dtype=bool)
+    start = 0
+    for output, size in enumerate(sizes):
+        arcs[start : start + size, output] = True
+        start += size
+    return arcs
+
+
+@pytest.fixture(scope="module")
+def report():
+    """Ten columns of its own for each of three outputs, eight samples."""
+    return vf.verify(X, Y, LAYER, arcs=blocks(10, 10, 10), seed=1)
+
+
+def test_each_output_with_enough_columns_of_its_own_has_no_bad_valley(report):
+    """Rank of every F_k, V1 along the arcs, a path; and W0 for V free along the arcs."""
+    assert report.verdict("arcs") is PROVED and report.verdict("path") is PROVED
+    proved = {step.statement.label for step in report.theorem.steps if step.verdict is PROVED}
+    assert {"W0", "T3.4(2)", "C3", "T3.4(4)"} <= proved
+    for s in (0.0, 0.5, 1.5):
+        assert (report.path.V(s)[~blocks(10, 10, 10)] == 0.0).all()
+
+
+def test_what_moves_v_along_all_arcs_does_not_apply(report):
+    """C1, E4 and, where no column reaches every output, C2 and T3.4(3)."""
+    steps = {step.statement.label: step for step in report.theorem.steps}
+    for label in ("C1", "E4", "C2"):
+        assert not steps[label].applies, label
+    assert steps["T3.4(3)"].verdict is UNDECIDED
+
+
+def test_the_shift_along_one_full_row_is_enough_for_no_strict_minimum():
+    """A column that reaches every output, such as an output bias, carries V + v 1^T."""
+    arcs = np.vstack([blocks(10, 10, 10), np.ones((1, 3), dtype=bool)])
+    network = vf.Network(3, LAYER, output_bias=True)
+    found = vf.verify(X, Y, network, arcs=arcs, seed=1)
+    steps = {step.statement.label: step.verdict for step in found.theorem.steps}
+    assert steps["C2"] is steps["T3.4(3)"] is steps["W0"] is PROVED
+
+
+def test_an_output_with_too_few_columns_leaves_the_valleys_open():
+    """Psi has full rank, but the third output's own columns do not: W0 would be false to claim."""
+    found = vf.verify(X, Y, LAYER, arcs=blocks(12, 12, 6), seed=1)
+    steps = {step.statement.label: step.verdict for step in found.theorem.steps}
+    assert found.verdict("rank") is PROVED and found.verdict("arcs") is UNDECIDED
+    assert steps["W0"] is UNDECIDED and steps["T3.4(2)"] is not PROVED and steps["TC.3"] is not PROVED
+
+
+def changed(report, tmp_path, change):
+    """The certificate with its document changed, checked."""
+    file = tmp_path / "arcs.json"
+    report.write(file)
+    document = json.loads(file.read_text())
+    change(document)
+    file.write_text(json.dumps(document))
+    return vf.check(file)
+
+
+def test_the_checker_accepts_and_says_along_the_arcs(report, tmp_path):
+    """The sentence of W0 is about V free along the arcs."""
+    assert changed(report, tmp_path, lambda document: None).accepted
+    found = check_file(str(tmp_path / "arcs.json"), 1)
+    assert any("V free along the arcs" in claim["statement"] for claim in found.claims if claim["label"] == "W0")
+
+
+def drop_one_rank(document):
+    """Leave out the rank of the last output's columns."""
+    ranks = [claim for claim in document["claims"] if claim["label"] == "R1"]
+    document["claims"].remove(ranks[-1])
+
+
+def drop_all_ranks(document):
+    """Leave the construction W1 as the only rank: it does not say which outputs its columns have arcs to."""
+    document["claims"] = [claim for claim in document["claims"] if claim["label"] in ("W1", "W0")]
+
+
+def claim_descent(document):
+    """Claim C1, which is about the gradient in all of V."""
+    start = next(claim for claim in document["claims"] if claim["label"] == "P1")["start_weights"]
+    lower = {"mantissa": "1", "exponent": -40}
+    document["claims"].append({"label": "C1", "precision": 64, "start_weights": start, "gradient_lower": lower})
+
+
+def another_arc(document):
+    """Claim the second derivative along a weight that is no arc."""
+    claim = next(claim for claim in document["claims"] if claim["label"] == "C3")
+    claim["output"] = (claim["output"] + 1) % 3
+
+
+@pytest.mark.parametrize("change", [drop_one_rank, drop_all_ranks, claim_descent, another_arc])
+def test_claims_that_need_more_arcs_are_rejected(report, tmp_path, change):
+    """W0 without an output's rank, C1, and C3 along no arc."""
+    assert not changed(report, tmp_path, change).accepted
+
+
+@pytest.mark.parametrize(
+    ("arcs", "message"),
+    [
+        (blocks(10, 10), r"arcs: shape \(20, 2\), expected \(30, 3\)"),
+        (np.hstack([blocks(15, 15), np.zeros((30, 1), dtype=bool)]), "no column of Psi is connected to output 2"),
+        (np.full((30, 3), 2), "true or false"),
+        ("all", "arcs"),
+    ],
+)
+def test_what_are_no_arcs_is_refused(arcs, message):
+    """One line that names the argument."""
+    with pytest.raises(InputError, match=message):
+        vf.verify(X, Y, LAYER, arcs=arcs)
+
+
+def test_output_weights_beside_the_arcs_are_refused():
+    """V is 0 where there is no arc; other numbers are an error, not forgotten."""
+    with pytest.raises(InputError, match=r"v: entry \(0, 1\) is 1.0, but there is no arc"):
+        vf.verify(X, Y, LAYER, arcs=blocks(10, 10, 10), v=np.ones((30, 3)))
+
+
+def test_a_case_file_names_the_arcs(tmp_path):
+    """``network.arcs`` is a .npy file beside the case."""
+    np.savez(tmp_path / "data.npz", X=X, y=Y)
+    np.save(tmp_path / "arcs.npy", blocks(10, 10, 10))
+    (tmp_path / "case.toml").write_text(
+        '[data]\npath = "data.npz"\nscale = "none"\n[network]\narcs = "arcs.npy"\n'
+        'layers = [{ kind = "dense", width = 30, activation = "tanh", skip = true }]\n'
+    )
+    found, _ = vf.run_case(vf.read_case(tmp_path / "case.toml"))
+    assert found.verdict("arcs") is PROVED
