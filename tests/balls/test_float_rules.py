@@ -219,6 +219,8 @@ def test_rules_along_an_axis(rng):
     for how in ("sum", "mean", "max"):
         for axes in range(1, len(shape) + 1):
             assert contains(Reduce((0,), how, axes), values, engine(2)), how
+    far = planted(rng, (3,), 20, "exact", around=1e7)  # the mean's rounding is far above that of the result
+    assert contains(Normalise((0,), Fraction(1, 9), True), [far], engine(20))
     values = operands(rng, [shape], rows=(2,), scale=1.0, relative=float(rng.choice([1e-14, 1e-6, 1e-2, 0.2])))
     mask = [planted_mask(rng, shape)] if rng.integers(2) else []
     assert contains(Softmax(tuple(range(1 + len(mask)))), [*values, *mask], engine(2))
@@ -309,6 +311,24 @@ def test_roundings_are_counted(rng, bound):
     q = planted(rng, (1, 1), rows, "exact", scale=3.0)
     kv = planted(rng, (2, 1), rows, "exact", scale=3.0)
     assert contains(Attend((0, 1, 1)), [q, kv, kv], ops)
+
+
+@seeds(6)
+def test_roundings_of_scores_that_cancel_are_counted(rng):
+    """Scores near 0 as differences of large products: their roundings are what moves the weights."""
+    rows = 30
+    q = np.repeat(rng.standard_normal((rows, 1, 1)), 2, axis=2)
+    large = rng.standard_normal((rows, 1, 1)) * 1e6
+    k = np.concatenate([np.concatenate([large, -large], axis=2), np.concatenate([-large, large], axis=2)], axis=1)
+    k = k + rng.standard_normal((rows, 2, 2))
+    v = rng.standard_normal((rows, 2, 1))
+    with mpmath.workdps(DIGITS):
+        values = [
+            (Enclosed(part), [tensor([mp(x) for x in row.ravel().tolist()], row.shape) for row in part])
+            for part in (q, k, v)
+        ]
+    assert contains(Attend((0, 1, 2)), values, engine(rows))
+    assert contains(Contract((0, 1), True), values[:2], engine(rows))
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (7, 5), (1, 6), (6, 1), (40, 40)])
