@@ -17,6 +17,7 @@ from verifier.checker.common import Exact, Rejection, precision
 from verifier.checker.features import Features
 from verifier.checker.flags import facts
 from verifier.checker.nodes import KINDS
+from verifier.checker.signs import common_sign
 
 
 def at(network, random):
