@@ -231,15 +231,27 @@ def test_features_that_depend_on_no_sample_are_the_same_in_every_row():
 def test_small_blocks_give_the_same_balls(monkeypatch, entries):
     """However the samples are parted, every row of Psi is its own sample's; parameters are enclosed once."""
     rng = np.random.default_rng(entries)
-    network = random_graph(rng, ["affine", "map", "attend", "normalise"])
+    network = random_graph(rng, ["affine", "affine", "map", "attend", "normalise"])
     u, x = random_point(rng, network, count=5)
     whole = features.FeatureEnclosure(network, u, x, 64)
     (block,) = [block.tolist() for _, block in whole.blocks()]
     monkeypatch.setattr(features, "BLOCK_ENTRIES", entries)
+    monkeypatch.setattr(ball_arithmetic, "PATCH_ENTRIES", entries)
     parted = features.FeatureEnclosure(network, u, x, 64)
     rows = [row for _, part in parted.blocks() for row in part.tolist()]
     assert len(list(parted.blocks())) > 1
     assert all(a.overlaps(b) for row, line in zip(block, rows, strict=True) for a, b in zip(row, line, strict=True))
+
+
+def test_windows_of_few_samples_at_a_time_give_the_same_balls(monkeypatch):
+    rng, found = np.random.default_rng(0), []
+    network = vf.Network((2, 4, 4), [vf.Conv(4, (2, 2), "tanh", padding=1, skip=True)])
+    u, x = random_parameters(rng, network), random_samples(rng, 5, network)
+    for entries in (10**6, 2 * 25 * 8, 1):
+        monkeypatch.setattr(ball_arithmetic, "PATCH_ENTRIES", entries)
+        ((_, block),) = features.FeatureEnclosure(network, u, x, 64).blocks()
+        found.append(block.entries())
+    assert all(a.overlaps(b) and a.overlaps(c) for a, b, c in zip(*found, strict=True))
 
 
 def test_hidden_units_are_those_of_layers():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -95,3 +96,9 @@ def test_every_graph_has_a_predicted_cost(seed: int) -> None:
     assert min(size.units, size.arcs, size.steps, size.fixed) >= 0 and size.widest >= network.dimension
     assert size.units + size.steps > 0 and size.columns == network.columns
     assert size.layered == (network.layered is not None)
+
+
+def test_every_kind_is_in_a_true_certificate_of_the_corpus() -> None:
+    corpus = Path(__file__).parents[1] / "certificates" / "accepted"
+    documents = [json.loads(path.read_bytes()) for path in corpus.glob("*.json")]
+    assert {node["kind"] for document in documents for node in document["network"]["nodes"]} == set(KINDS)

@@ -118,7 +118,7 @@ def zero_error_and_path() -> Certificate:
 
 
 @accepted("Z1, P1, C3 beside frozen logits K that lower one margin by 1: the loss at V0 = 0 is 1.003")
-def frozen_logits_and_curvature() -> Certificate:
+def frozen_logits() -> Certificate:
     """Margins of Psi V1 are 2; log(1 + e^(1 - 2 t)) is below log(2)/2 from t = 0.94 on."""
     certificate = plane([0, 1])
     certificate.document["data"]["offset"] = certificate.exact([[0, 1], [0, 0]])

@@ -97,7 +97,7 @@ reject(
     "data.multiplicities: a sample that occurs 0 times",
     both(setting("data", "multiplicities", to=tensor([4, 0])), setting("data", "total", to=4)),
 )
-reject = rejections("frozen-logits-and-curvature")
+reject = rejections("frozen-logits")
 reject(
     "frozen-logits-and-a-ball",
     "data.offset: Z2 is about the margins of Psi V, which are not those of the logits",

@@ -90,16 +90,17 @@ class BallArithmetic(Arithmetic[Balls]):
         """Products for windows at many positions: ``(sample, filter, position)``."""
         groups, positions, width = windows.shape
         rows, filters, flat = max(source.rows for source in sources), geometry.filters // groups, weight.entries
-        products = []
         zero = [arb(0)] if geometry.padded else []
         whole = [row + zero for row in side_by_side(sources, rows)]
+        step, products = max(1, PATCH_ENTRIES // (positions * width)), list[list[arb]]()
         for group, places in enumerate(windows):
-            pick, patches = picker(places.ravel().tolist()), list[arb]()
-            for row in whole:
-                patches += pick(row)
+            pick, found = picker(places.ravel().tolist()), list[arb]()
             part = flat[group * filters * width : (group + 1) * filters * width]
             right = weight.transposed() if groups == 1 else arb_mat(filters, width, part).transpose()
-            products.append(product(arb_mat(rows * positions, width, patches), right).entries())
+            for start in range(0, rows, step):
+                patches = [z for row in whole[start : start + step] for z in pick(row)]
+                found += product(arb_mat(len(patches) // width, width, patches), right).entries()
+            products.append(found)
         size = positions * filters
         turn = picker(np.arange(size).reshape(positions, filters).T.ravel().tolist())
         out: list[arb] = []
@@ -258,6 +259,9 @@ class BallArithmetic(Arithmetic[Balls]):
             out += table.entries[row * size : (row + 1) * size]
         return Balls(tokens.rows, (*tokens.shape, *table.shape[1:]), out)
 
+
+PATCH_ENTRIES = 4_000_000
+"""Entries of all windows of some samples that are read at once: some hundred megabytes."""
 
 CLIPPED = arb(0.5)
 """Normalised entries with a smaller radius are left alone: clipping could not make them much smaller."""

@@ -7,7 +7,7 @@ ball ``t`` the first-order jets of `verifier.balls.jets` enclose all that occur 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flint import arb
@@ -50,8 +50,8 @@ class Motion(Brief):
         if self.order > 1:
             return self.jets(t)[0]
         with working_precision(self.precision):
-            values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t, 0).value)
-            return _features(self.network, self.network.evaluate(values), len(self.inputs))
+            found = self.network.evaluate(self._jets_at(t, 0), self._watched())
+        return self._columns(found, 0)
 
     def jets(self, t: arb) -> tuple[Rows, Rows]:
         """Rows of Psi(U(t)) and of its derivative in t.
@@ -59,7 +59,18 @@ class Motion(Brief):
         Guarantee: each ball contains the exact value, and the derivative if there is one, for every time in the ball
         ``t``, or is not finite.
         """
-        return _rows_of(self.network, self._evaluate(t, None), len(self.inputs))
+        found = self._evaluate(t, self._watched())
+        return self._columns(found, 0), self._columns(found, 1)
+
+    def _columns(self, found: dict[int, Jet], order: int) -> Rows:
+        """The coefficients of the features; none is finite if those of a node that nobody reads are not."""
+        if not all(found[index].is_finite for index in _unread(self.network)):
+            return [[arb("nan")] * self.network.columns for _ in self.inputs]
+        return _features(self.network, {index: jet.part(order) for index, jet in found.items()}, len(self.inputs))
+
+    def _watched(self) -> set[int]:
+        """Features, and moving nodes that nobody reads: the checker evaluates these, too."""
+        return {feature.node for feature in self.network.features} | set(_unread(self.network))
 
     def node_jets(self, node: int, t: arb) -> tuple[Rows, Rows]:
         """All entries of one node's tensor, ``(N, size)``, and their derivatives in t.
@@ -84,7 +95,7 @@ class Motion(Brief):
             raise NetworkError("motion: the network is not made of layers alone; ask for a node instead of a layer")
         return self.node_jets(layered.outputs[layer], t)
 
-    def _evaluate(self, t: arb, wanted: Sequence[int] | None) -> dict[int, Jet]:
+    def _evaluate(self, t: arb, wanted: Iterable[int]) -> dict[int, Jet]:
         with working_precision(self.precision):
             whole = self._jets_at(t, self.order)
             if self.order == 1:
@@ -136,16 +147,24 @@ class Box(Brief):
             )
 
         with working_precision(self.precision):
-            found = _narrowing(self.network, jets(every, 1), jets(arb(0), 0), arb(0.5, 0.5), None)
-        return _rows_of(self.network, found, len(inputs))
+            found = _narrowing(
+                self.network,
+                jets(every, 1),
+                jets(arb(0), 0),
+                arb(0.5, 0.5),
+                {feature.node for feature in self.network.features},
+            )
+        parts = ({index: jet.part(order) for index, jet in found.items()} for order in (0, 1))
+        psi, changes = (_features(self.network, part, len(inputs)) for part in parts)
+        return psi, changes
 
 
-def _narrowing(network: Network, whole: Jets, point: Jets, reach: arb, wanted: Sequence[int] | None) -> dict[int, Jet]:
+def _narrowing(network: Network, whole: Jets, point: Jets, reach: arb, wanted: Iterable[int]) -> dict[int, Jet]:
     """Evaluate jets for a ball of times, each node's narrowed by those at one of the times; see `narrowed`.
 
     If anything that moves is not finite, nothing is: the checker, too, gives up there, and sooner is cheaper.
     """
-    kept = {feature.node for feature in network.features} if wanted is None else set(wanted)
+    kept = set(wanted)
     values, points = dict[int, Jet](), dict[int, Jet]()
     for index, node in enumerate(network.nodes):
         found = node.compute(whole, [values[i] for i in node.reads])
@@ -164,6 +183,11 @@ def _narrowing(network: Network, whole: Jets, point: Jets, reach: arb, wanted: S
     return {index: values[index] for index in kept}
 
 
+def _unread(network: Network) -> list[int]:
+    """Nodes that move, are read by no node, and are no feature."""
+    return [index for index, last in enumerate(network.last_reader) if last == index and network.moves[index]]
+
+
 def _unknown(shape: Shape) -> Balls:
     return Balls(1, shape, [arb("nan")] * math.prod(shape))
 
@@ -179,13 +203,6 @@ def ball_work(network: Network) -> float:
             inner += shapes[node.reads[0]][-1] + shapes[node.reads[1]][-2] * (node.kind == "attend")
         total += math.prod(shape) * inner
     return total
-
-
-def _rows_of(network: Network, jets: dict[int, Jet], count: int) -> tuple[Rows, Rows]:
-    """Values and derivatives of the features of every sample."""
-    parts = ({index: jet.part(order) for index, jet in jets.items()} for order in (0, 1))
-    values, slopes = (_features(network, part, count) for part in parts)
-    return values, slopes
 
 
 def _features(network: Network, values: dict[int, Balls], count: int) -> Rows:

@@ -46,7 +46,8 @@ def source_nodes(view: Any, layer: Any) -> list[int]:
 
 def unit_of(layer: Any, unit: int) -> tuple[Row, arb]:
     """Return the weights of a unit of a dense layer, and its bias."""
-    weights = layer.weight._replace(integers=fmpz_mat([layer.weight.integers.tolist()[unit]]))
+    places = range(layer.weight.integers.ncols())
+    weights = layer.weight._replace(integers=fmpz_mat([[layer.weight.integers[unit, k] for k in places]]))
     bias = layer.bias._replace(integers=fmpz_mat([[layer.bias.integers[0, unit]]]))
     return weights.balls().entries(), bias.balls()[0, 0]
 
@@ -116,9 +117,11 @@ def check_parting(raw: Any, network: Any, arrays: Arrays, segment: Segment) -> s
     most = max(map(len, groups))
     require(most <= MAX_GROUP, raw.path, "E4.groups", "too many samples are merged into one", most, MAX_GROUP)
     sources, rows = source_nodes(view, layer), list[Row]()
+    function, units = build(layer.activation.tree, SERIES), [unit_of(layer, unit) for unit in layer.skip]
+    arcs = [(weights[gate], bias) for weights, bias in units]
     for group in groups:
         hull, count = part(raw, segment, sources, gate, group), len(group)
-        columns = [taylor_of_unit(layer, gate, unit, hull, count) for unit in layer.skip]
+        columns = [taylor_of_unit(function, w, b, hull, count) for w, b in arcs]
         if view.output_bias:
             columns.append([arb(order == 0) for order in range(count)])
         rows += map(list, zip(*columns, strict=True))
@@ -156,11 +159,10 @@ def part(raw: Any, segment: Segment, sources: list[int], gate: int, group: list[
     return hull
 
 
-def taylor_of_unit(layer: Any, gate: int, unit: int, hull: arb, count: int) -> Row:
+def taylor_of_unit(function: Any, w: arb, b: arb, hull: arb, count: int) -> Row:
     """Return so many Taylor coefficients of s -> sigma(w (z + s) + b) of a unit, for all z in the ball `hull`."""
-    weights, b = unit_of(layer, unit)
-    inner = [weights[gate] * hull + b, weights[gate], *[arb(0)] * count]
-    return taylor(build(layer.activation.tree, SERIES), inner[: max(2, count)])[:count]
+    inner = [w * hull + b, w, *[arb(0)] * count]
+    return taylor(function, inner[: max(2, count)])[:count]
 
 
 def merged(raw: Any, view: Any) -> list[list[int]]:

@@ -28,6 +28,8 @@ BLOCK = 4
 """Samples that are evaluated together: the first of them find a radius, which is tried on all."""
 TRIED = 8
 """How often a radius that some samples allow is tried on all."""
+SEARCH = 14
+"""Evaluations of a block that find a radius."""
 WORK = 4e8
 """Ball multiply-adds that one radius may take, some 40 s."""
 ROOM = 4
@@ -148,6 +150,8 @@ class _Boxes:
 
     def radius(self, measure: Measure, combine: Callable[[list[arb]], arb], first: arb, limit: arb) -> Dyadic | None:
         """A radius at which a measure, combined for all blocks, is below a limit; ``first`` is for one of them."""
+        if self.work * (SEARCH * BLOCK + len(self.box.inputs)) > WORK:
+            return None
         spent = 0.0
 
         def change(radius: arb, block: int) -> arb:

@@ -146,10 +146,12 @@ class ExactArithmetic(Arithmetic[Exact]):
             if self.symbol_work > SYMBOL_WORK:
                 raise TooLargeError("there are too many products of values that are not rational")
             for f in range(columns if moving else 0):
-                pairs = ((line[j], weight[f * width + j]) for j in moving)
-                parts = [self._product((fmpq(0), a[1]), b) if fixed else self._product(a, b) for a, b in pairs]
-                constant = sums[i][f][0] if fixed else fmpq(0)
-                sums[i][f] = _total([(constant, ()), *parts])
+                start = f * width
+                if fixed:
+                    terms = ((s, c * weight[start + j][0]) for j in moving for s, c in line[j][1])
+                    sums[i][f] = (sums[i][f][0], _collect(terms))
+                else:
+                    sums[i][f] = _total([self._product(line[j], weight[start + j]) for j in moving])
         return sums
 
     def _product(self, a: Value, b: Value) -> Value:
