@@ -316,7 +316,7 @@ reject(
     "data.arcs: the gradient in all of V",
     lambda c, d: c.claim("C1", precision=64, start_weights=c.exact([[0, 0]] * 4), gradient_lower=dyadic("1/8")),
 )
-reject = rejections("frozen-logits-and-curvature")
+reject = rejections("frozen-logits")
 reject("frozen-logits-hidden", "P1.start-loss: without them it is log 2", lambda c, d: d["data"].pop("offset"))
 reject(
     "frozen-logits-and-a-relation",
