@@ -62,7 +62,7 @@ from .signs import (
     of_terms,
     pool_sign,
 )
-from .windowed import affine, affine_shape, pool_shape, pooled, reduce_shape, reduced
+from .windowed import affine, affine_shape, pool_shape, pooled, reduce_shape, reduced, running
 
 MANY = 1 << 20  # the most nodes that one node may read
 
@@ -93,6 +93,7 @@ KINDS = {
     "attend": Kind(3, 4, attend_shape, attend, of_means),
     "contract": Kind(2, 2, contract_shape, contract, of_all),
     "reduce": Kind(1, 1, reduce_shape, reduced, of_first),
+    "cumsum": Kind(1, 1, with_last_axis, running, of_first),
     "pool": Kind(1, 1, pool_shape, pooled, pool_sign),
     "reshape": Kind(1, 1, reshape_shape, reshaped, of_first),
     "permute": Kind(1, 1, permute_shape, permute, of_first),
