@@ -119,7 +119,7 @@ def test_claims_that_need_more_arcs_are_rejected(report, tmp_path, change):
     [
         (blocks(10, 10), r"arcs: shape \(20, 2\), expected \(30, 3\)"),
         (np.hstack([blocks(15, 15), np.zeros((30, 1), dtype=bool)]), "no column of Psi is connected to output 2"),
-        (np.full((30, 3), 2), "true or false"),
+        (np.full((30, 3), 2), "arcs: 2.0 is neither true nor false"),
         ("all", "arcs"),
     ],
 )

@@ -219,7 +219,7 @@ class Report(Judged, Shown):
 
     @property
     def _about(self) -> str:
-        return f"{self.problem.words}; M = {self.network.skip_count} skip units"
+        return f"{self.problem.words}; {self.network.size_words}"
 
     @property
     def _said(self) -> list[tuple[str, str]]:

@@ -49,6 +49,17 @@ NETWORKS = {
             b.Multiply(inputs=(1, 2), skip=(1, 2)),
         ],
     ),
+    "repeated": (
+        4,
+        [
+            Dense(4, "sigmoid"),
+            Dense(4, "tanh"),
+            b.Gate(inputs=(0, 0, 1)),
+            b.Gate(inputs=(2, 2, 2)),
+            b.Multiply(inputs=(3, 3, 1)),
+            b.Add(inputs=(4, 4, "input"), skip=True),
+        ],
+    ),
     "moving": (
         TOKENS,
         [

@@ -24,7 +24,7 @@ from verifier.balls.attention import attended, masked_softmax
 from verifier.balls.tensors import Balls, broadcast, combined, gathered, picker, product, side_by_side
 from verifier.errors import NetworkError
 from verifier.network.arithmetic import Arithmetic, Geometry, Places
-from verifier.network.graph import Array
+from verifier.network.graph import UNSCALED, Array
 from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
 
@@ -255,7 +255,7 @@ class BallArithmetic(Arithmetic[Balls]):
             if not 0 <= row < count:
                 raise NetworkError(
                     f"{self._sample(place, tokens)}: a token is {float(token.mid())}; give whole numbers from 0 "
-                    f"to {count - 1}"
+                    f"to {count - 1}{UNSCALED}"
                 )
             out += table.entries[row * size : (row + 1) * size]
         return Balls(tokens.rows, (*tokens.shape, *table.shape[1:]), out)

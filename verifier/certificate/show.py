@@ -22,6 +22,8 @@ MAX_BYTES = 16 * 2**20
 """Of a document in the format."""
 MAX_LISTED = 24
 """Nodes that are described one by one; of a network with more the kinds are counted."""
+SHORT = 24
+"""Characters of a quotient that is shown as it is stated."""
 LEAVES = ("input", "parameter", "constant")
 
 
@@ -187,6 +189,17 @@ def _shape(node: StatedNode) -> tuple[int, ...]:
     return tuple(getattr(node, "shape", ()))
 
 
+def _rational(value: tuple[str, str]) -> str:
+    """A quotient as it is stated; a long one by a decimal near it, and that is said."""
+    stated = value[0] if value[1] == "1" else "/".join(value)
+    if len(stated) <= SHORT:
+        return stated
+    try:
+        return f"about {int(value[0]) / int(value[1]):.4g}"
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return "stated by long integers"
+
+
 def _node(node: StatedNode, nodes: tuple[StatedNode, ...]) -> str:
     """A node in a few words: its kind, what it depends on besides, and what it reads."""
     said = [plain(getattr(node, "activation", node.kind()))]
@@ -197,7 +210,7 @@ def _node(node: StatedNode, nodes: tuple[StatedNode, ...]) -> str:
         if isinstance(value, WindowPart):
             said.append(f"kernel {'x'.join(map(str, value.kernel))}")
         elif field in ("factor", "epsilon", "square"):
-            said.append(f"{field} {'/'.join(value) if value[1] != '1' else value[0]}")
+            said.append(f"{field} {_rational(value)}")
         elif isinstance(value, bool):
             said += [] if value is False else [field]
         elif isinstance(value, tuple):

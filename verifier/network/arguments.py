@@ -92,9 +92,12 @@ def given_arcs(arcs: Any, v: Array) -> BoolArray:
     """
     found = np.asarray(arcs)
     if found.dtype != np.dtype(bool):
-        numbers = integers(arcs, "arcs")
+        numbers = _floats(arcs, "arcs")
         if not np.isin(numbers, (0, 1)).all():
-            raise NetworkError("arcs: they must be true or false, or 0 or 1, one for each column of Psi and class")
+            other = numbers[~np.isin(numbers, (0, 1))].flat[0]
+            raise NetworkError(
+                f"arcs: {other} is neither true nor false, 0 nor 1; one for each column of Psi and class"
+            )
         found = numbers == 1
     if found.shape != v.shape:
         raise NetworkError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
 
-from verifier.errors import NetworkError, nearest
+from verifier.errors import NetworkError, nearest, one_line
 from verifier.network.arguments import given_parameters
 from verifier.network.network import Array, Network
 from verifier.network.nodes import Constant, Node, Parameter
@@ -46,7 +46,10 @@ def freeze(network: Network, u: Array, names: str | Sequence[str]) -> tuple[Netw
     (25, 16, 16)
     """
     u = given_parameters(network, u)
-    patterns = [names] if isinstance(names, str) else list(names)
+    patterns = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else [names]
+    odd = next((pattern for pattern in patterns if not isinstance(pattern, str)), None)
+    if odd is not None:
+        raise NetworkError(f'freeze: {one_line(odd)} is no name or pattern of parameters, such as "layer0.*"')
     views = {view.name: view for view in network.parameters}
     chosen: set[str] = set()
     for pattern in patterns:

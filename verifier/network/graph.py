@@ -23,6 +23,10 @@ from verifier.network.windows import Shape
 Array = NDArray[np.float64]
 T = TypeVar("T")
 
+MAX_LISTED = 8
+"""The largest number of nodes to read that a message states as the most."""
+UNSCALED = '; data.scale = "none" (vf.verify: data_scale="none") keeps numbers as they are'
+"""What is said of tokens that are no whole numbers."""
 MAX_UNITS = 10_000_000
 """Entries that all computed nodes may have per sample; a larger number is a typing error, not a network."""
 
@@ -101,9 +105,12 @@ class Graph:
                 raise NetworkError(f"network: a feature reads node {feature.node}, which does not exist")
             size = math.prod(self.node_shapes[feature.node])
             if feature.entries is not None:
-                require_units(self.title(feature.node), feature.entries, size)
+                require_units(f"network: a feature of {self.title(feature.node)}", feature.entries, size, "entries")
         if self.columns == 0:
-            raise NetworkError("network: no unit is connected to the outputs; set skip = true on at least one layer")
+            raise NetworkError(
+                "network: no unit is connected to the outputs; set skip = true on at least one layer, or list "
+                "columns of Psi in features"
+            )
         self._check_reads()
 
     def _check_reads(self) -> None:
@@ -141,11 +148,10 @@ class Graph:
         for index, node in enumerate(self.nodes):
             least, most = node.arity
             if not least <= len(node.reads) <= most or not all(0 <= i < index for i in node.reads):
-                raise NetworkError(
-                    f"{self.title(index)}: reads {list(node.reads)[:8]}; it reads {least} to {most} earlier nodes"
-                    if least < most
-                    else f"{self.title(index)}: reads {list(node.reads)[:8]}; it reads {least} earlier nodes"
-                )
+                most_said = f"{least} to {most}" if most <= MAX_LISTED else f"at least {least}"
+                count = f"{least}" if least == most else most_said
+                wanted = f"{count} earlier node{'' if count == '1' else 's'}" if most else "nothing"
+                raise NetworkError(f"{self.title(index)}: reads {list(node.reads)[:8]}; it reads {wanted}")
             try:
                 known.append(node.shape([known[i] for i in node.reads]))
             except NetworkError as error:
@@ -230,6 +236,11 @@ class Graph:
         last = self.nodes[self.features[-1].node]
         return isinstance(last, Constant) and last.values.shape == (1,) and bool(last.values[0] == 1.0)
 
+    @property
+    def size_words(self) -> str:
+        """M in words, as outputs say it; an output bias is a column of Psi and no skip unit."""
+        return columns_in_words(self.columns, self.output_bias)
+
     def evaluate(self, ops: Arithmetic[T], wanted: Iterable[int] | None = None) -> dict[int, T]:
         """Run the programme in an arithmetic.
 
@@ -263,9 +274,13 @@ class Graph:
         return values
 
 
-def require_units(where: str, units: Sequence[int], size: int) -> None:
+def columns_in_words(columns: int, output_bias: bool) -> str:
+    """M in words: skip units, or columns of Psi, the last of which is the output bias."""
+    return f"M = {columns} {'columns, the last the output bias' if output_bias else 'skip units'}"
+
+
+def require_units(where: str, units: Sequence[int], size: int, key: str = "skip") -> None:
     """Refuse what are no increasing indices below ``size``."""
     if not units or list(units) != sorted(set(units)) or units[0] < 0 or units[-1] >= size:
-        raise NetworkError(
-            f"{where}: skip = {list(units)[:8]} must be increasing unit indices in 0..{size - 1}, true or false"
-        )
+        wanted = f"unit indices in 0..{size - 1}, true or false" if key == "skip" else f"indices in 0..{size - 1}"
+        raise NetworkError(f"{where}: {key} = {list(units)[:8]} must be increasing {wanted}")

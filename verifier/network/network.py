@@ -27,6 +27,7 @@ from verifier.network.layered import Layered, layered_of
 from verifier.network.layers import Layer
 from verifier.network.nodes import Node
 from verifier.network.windows import Shape
+from verifier.sigma.activations import Activation
 
 PARTS = ("weight", "bias")
 """What a layer with weights calls its parameters."""
@@ -300,7 +301,9 @@ class Network(Graph, Shown):
             reads = ", ".join("input" if s == "input" else f"layer {s}" for s in tuple(block.inputs) or default)
             shape = self.node_shapes[output]
             skip = math.prod(shape) if block.skip is True else len(block.skip or ())
-            lines.append(f"layer {index:<8} {_kind(block)}, {self._sizes(shape, skip)}, reads {reads}")
+            sigma = getattr(block, "activation", None)
+            what = f"{_kind(block)} {sigma.name}" if isinstance(sigma, Activation) else _kind(block)
+            lines.append(f"layer {index:<8} {what}, {self._sizes(shape, skip)}, reads {reads}")
         return lines
 
     def _node_lines(self) -> list[str]:
@@ -393,7 +396,7 @@ def _expand(build: Builder, blocks: Sequence[Block]) -> tuple[int, ...]:
     for index, block in enumerate(blocks):
         default: tuple[Source, ...] = ("input",) if index == 0 else (index - 1,)
         inputs = tuple(block.inputs) or default
-        if len(set(inputs)) != len(inputs):
+        if len(set(inputs)) != len(inputs) and not getattr(block, "repeats", False):
             raise NetworkError(f"layer {index}: inputs {list(inputs)} repeat an entry; list each source once")
         for source in inputs:
             if source != "input" and not (type(source) is int and 0 <= source < index):

@@ -89,7 +89,9 @@ def _boxes(net: Network) -> list[_Box]:
     if net.blocks:
         for index, (block, output) in enumerate(zip(net.blocks, net.outputs, strict=True)):
             default = ("input",) if index == 0 else (index - 1,)
-            reads = tuple(0 if source == "input" else int(source) + 1 for source in block.inputs or default)
+            reads = tuple(
+                0 if source == "input" else int(source) + 1 for source in dict.fromkeys(block.inputs or default)
+            )
             kind = str(getattr(block, "kind", type(block).__name__))
             found.append(_Box(f"{kind}\n{_size(net, output)}", reads, counts[output]))
         return found

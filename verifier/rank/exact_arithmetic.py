@@ -19,6 +19,7 @@ from flint import fmpq, fmpq_mat
 from verifier.balls.tensors import Tensor, broadcast, combined, gathered, picker, side_by_side
 from verifier.errors import NetworkError, VerifierError
 from verifier.network.arithmetic import Arithmetic, Geometry, Places
+from verifier.network.graph import UNSCALED
 from verifier.network.network import Array, Network
 from verifier.network.nodes import KINDS
 from verifier.network.windows import Shape
@@ -276,7 +277,7 @@ class ExactArithmetic(Arithmetic[Exact]):
             if terms or token.q != 1 or not 0 <= token < count:
                 where = f"sample {place // tokens.size}" if tokens.rows == len(self.inputs) else "network"
                 what = "no rational number" if terms else str(token)
-                raise NetworkError(f"{where}: a token is {what}; give whole numbers from 0 to {count - 1}")
+                raise NetworkError(f"{where}: a token is {what}; give whole numbers from 0 to {count - 1}{UNSCALED}")
             out += table.entries[int(token.p) * size : (int(token.p) + 1) * size]
         return Exact(tokens.rows, (*tokens.shape, *table.shape[1:]), out)
 

@@ -19,6 +19,7 @@ from verifier.errors import DataError, InputError, NetworkError, nearest, one_li
 from verifier.network.arguments import given_arcs
 from verifier.network.initialise import Init, initialise, output_weights
 from verifier.network.network import Array, Block, Network, network_for
+from verifier.network.nodes import Constant
 from verifier.problem import Problem
 
 Weights = ArrayLike | Mapping[str, ArrayLike]
@@ -163,6 +164,11 @@ def _hidden(network: Network, given: Weights) -> Array:
     u = np.zeros(expected)
     known = [view.name for view in network.parameters]
     for key in given:
+        if any(isinstance(node, Constant) and key and key == node.name for node in network.nodes):
+            raise NetworkError(
+                f"u: {one_line(key)} is a fixed number of the network and no part of U; give it there: "
+                f"Network(..., frozen={{{str(key)!r}: ...}})"
+            )
         if key not in known:
             raise NetworkError(f"u: the network has no parameter {one_line(key)}; {nearest(str(key), known)}")
     for view in network.parameters:

@@ -202,7 +202,9 @@ def _array_file(path: Path, key: str, shape: str) -> Array:
         raise CaseError(f"{key} = {path.name!r} must be a .npy file of shape {shape}; write it by numpy.save")
     try:
         found: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CaseError(f"{key}: cannot read {path}: {error.strerror or one_line(error)}") from None
+    except ValueError as error:
         raise CaseError(f"{key}: {path}: {one_line(error)}; write it by numpy.save(path, array)") from None
     return found
 

@@ -160,5 +160,6 @@ def _converted(value: Any, kind: Any, where: str, key: str) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        words = getattr(kind, "__name__", str(kind)) if not str(kind).startswith("list") else "a list of integers"
+        plain = {int: "an integer", bool: "true or false", str: "a text"}
+        words = plain.get(kind, "a list of integers" if str(kind).startswith("list") else str(kind))
         raise CaseError(f"{where}: {key} = {one_line(value)} must be {words}") from None

@@ -85,7 +85,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     The same struct goes to the ledger and to results.json, and the report reads it back.
 
-    ``units`` is M. ``understood`` says how the data's file was read, ``start`` where weights come from.
+    ``units`` is M, the columns of Psi, of which the last may be an output bias. ``understood`` says how the
+    data's file was read, ``start`` where weights come from.
     ``summary`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
     digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
     is no certificate although something was proved, ``left_out`` what was proved and is too expensive to check.
@@ -98,6 +99,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     understood: str = ""
     start: str = ""
     units: int = 0
+    output_bias: bool = False
     seconds: float = 0.0
     steps: tuple[Step, ...] = ()
     theorem: tuple[StatementRecord, ...] = ()
@@ -204,6 +206,7 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
         understood=report.problem.data.understood,
         start=report.problem.start,
         units=report.network.skip_count,
+        output_bias=report.network.output_bias,
         engine=report.engine,
         steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
         theorem=() if theorem is None else tuple(map(StatementRecord.of, theorem.steps)),

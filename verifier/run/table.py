@@ -13,6 +13,7 @@ from rich.table import Table
 
 from verifier.certificate.limits import sentence
 from verifier.display import count as _count
+from verifier.network.graph import columns_in_words
 from verifier.outcome import Step
 from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
@@ -20,6 +21,9 @@ from verifier.run.record import CaseRecord, SuiteResult
 from verifier.run.witnessing import WitnessReport
 from verifier.statements.downhill_path import PATH_KINDS
 from verifier.verdict import Verdict
+
+KILOBYTES = 100_000
+"""Below so many bytes a certificate's size is said in kB."""
 
 __all__ = [
     "ProgressDisplay",
@@ -58,7 +62,7 @@ def print_steps(console: Console, record: CaseRecord) -> None:
     if record.error is not None:
         console.print(f"  {escape(record.error.message)}", highlight=False)
         return
-    lines = [f"{record.data}; M = {record.units} skip units"]
+    lines = [f"{record.data}; {columns_in_words(record.units, record.output_bias)}"]
     lines += [f"data: {record.understood}"] if record.understood else []
     lines += [f"start: {record.start}"] if record.start else []
     for words in (*lines, f"engine: {record.engine}"):
@@ -85,7 +89,8 @@ def print_theorem(console: Console, record: CaseRecord) -> None:
         table.add_row(_coloured(step.verdict) if step.applies else "[dim]-[/]", escape(step.label), words + rests)
     console.print(table)
     if record.remains:
-        console.print("  A3.1 fails; what remains:", highlight=False)
+        applies = any(step.applies for step in record.theorem if step.label.startswith("A3.1"))
+        console.print(f"  A3.1 {'fails' if applies else 'does not apply'}; what remains:", highlight=False)
         for sentence in record.remains:
             console.print(Padding(escape(f"* {sentence}"), (0, 0, 0, 2)), highlight=False)
 
@@ -105,7 +110,7 @@ def print_witness(console: Console, case: Case, report: WitnessReport, line: dic
         What was found on a line through U-space, if it was asked for: ``through``, ``full_rank``, ``points``, ``file``.
     """
     console.print(f"[bold]{escape(case.file.title or case.name)}[/bold]")
-    console.print(f"  {escape(report.data)}; M = {report.network.skip_count} skip units", highlight=False)
+    console.print(f"  {escape(report.data)}; {report.network.size_words}", highlight=False)
     if report.understood:
         console.print(f"  data: {escape(report.understood)}", highlight=False, soft_wrap=True)
     console.print(_steps(report.steps, 17))
@@ -160,8 +165,10 @@ def print_summary(console: Console, result: SuiteResult, out: str) -> None:
     largest = max(records, key=lambda record: record.certificate_bytes, default=None)
     if largest is not None and largest.certificate_bytes:
         check = f", checked in {largest.check.seconds:.1f} s" if largest.check is not None else ""
+        bytes_ = largest.certificate_bytes
+        size = f"{bytes_ / 1e6:.1f} MB" if bytes_ >= KILOBYTES else f"{bytes_ / 1e3:.1f} kB"
         console.print(
-            f"Largest certificate: {escape(largest.name)}, {largest.certificate_bytes / 1e6:.1f} MB{check}.",
+            f"Largest certificate: {escape(largest.name)}, {size}{check}.",
             highlight=False,
         )
     if result.from_ledger:

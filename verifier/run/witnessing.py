@@ -62,7 +62,7 @@ class WitnessReport(Judged):
 
     def __str__(self) -> str:
         """Every step with its verdict and reason."""
-        head = f"{self.data}; M = {self.network.skip_count} skip units"
+        head = f"{self.data}; {self.network.size_words}"
         return "\n".join([head, *listed((str(step.verdict), f"{step.label} {step.reason}") for step in self.steps)])
 
     @property

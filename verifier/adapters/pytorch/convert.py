@@ -54,9 +54,8 @@ class TorchNetwork(Shown):
     names: tuple[str, ...]
 
     def _card(self) -> Card:
-        p, (m, outputs) = self.network.parameter_count, self.v.shape
-        skips, bias = (m - 1, ", output bias") if self.network.output_bias else (m, "")
-        sentence = f"{count(len(self.network.layers), 'layer')}, p = {p} parameters, M = {skips} skip units{bias}"
+        p, outputs = self.network.parameter_count, self.v.shape[1]
+        sentence = f"{count(len(self.network.layers), 'layer')}, p = {p} parameters, {self.network.size_words}"
         rows = tuple(
             (str(index), name, repr(layer))
             for index, (name, layer) in enumerate(zip(self.names, self.network.layers, strict=False))

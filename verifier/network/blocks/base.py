@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from verifier.errors import NetworkError
+import numpy as np
+
+from verifier.errors import NetworkError, one_line
 from verifier.network.builder import Builder
 from verifier.network.layer_arguments import (
     Skip,
@@ -48,6 +50,8 @@ class Wired:
     kind: ClassVar[str] = ""
     sources: ClassVar[tuple[int, int]] = (1, 1)
     """The least and the largest number of blocks that are read."""
+    repeats: ClassVar[bool] = False
+    """Whether one block may be read several times: the square of x is ``Multiply(inputs=(0, 0))``."""
 
     skip: Skip = False
     inputs: tuple[Source, ...] = ()
@@ -57,6 +61,10 @@ class Wired:
         """Take lists for tuples; refuse what is of another kind."""
         title = type(self).__name__
         self._set(skip=skip_of(self.skip, title), inputs=inputs_of(self.inputs, title), name=name_of(self.name, title))
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(entry.default, bool) and entry.name != "skip" and not isinstance(value, bool | np.bool_):
+                raise NetworkError(f"{title}: {entry.name} = {one_line(value)} must be True or False")
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
@@ -11,6 +12,7 @@ from verifier.errors import NetworkError
 from verifier.network import nodes as kinds
 from verifier.network.blocks.base import Wired
 from verifier.network.builder import Builder
+from verifier.network.layer_arguments import whole_number
 from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
 
@@ -30,6 +32,7 @@ class Add(Wired):
 
     kind: ClassVar[str] = "add"
     sources: ClassVar[tuple[int, int]] = MANY
+    repeats: ClassVar[bool] = True
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
@@ -49,6 +52,7 @@ class Multiply(Wired):
 
     kind: ClassVar[str] = "multiply"
     sources: ClassVar[tuple[int, int]] = MANY
+    repeats: ClassVar[bool] = True
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
@@ -68,6 +72,7 @@ class Gate(Wired):
 
     kind: ClassVar[str] = "gate"
     sources: ClassVar[tuple[int, int]] = (3, 3)
+    repeats: ClassVar[bool] = True
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
@@ -267,28 +272,31 @@ class Permute(Wired):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Select(Wired):
-    """Entries along an axis, by index: the first token is ``Select((0,))``.
+    """Entries along an axis, by index: the first token is ``Select(0)``; the axis stays.
 
     Examples
     --------
     >>> from verifier import Network, Select
-    >>> Network((4, 3), [Select((0,), skip=True)]).node_shapes
+    >>> Network((4, 3), [Select(0, skip=True)]).node_shapes
     ((4, 3), (1, 3))
     """
 
     kind: ClassVar[str] = "select"
 
-    entries: tuple[int, ...] = (0,)
+    entries: tuple[int, ...] | int = (0,)
     axis: int = 0
 
     def __post_init__(self) -> None:
-        """Take lists for tuples."""
+        """Take lists for tuples, and one index for itself."""
         Wired.__post_init__(self)
+        if isinstance(self.entries, str) or not isinstance(self.entries, Iterable):
+            self._set(entries=(whole_number(self.entries, "Select: entries"),))
         self._axes("entries")
+        self._set(axis=whole_number(self.axis, "Select: axis"))
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
-        return build.add(kinds.Take(sources, self.axis, self.entries))
+        return build.add(kinds.Take(sources, self.axis, tuple(self.entries)))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
