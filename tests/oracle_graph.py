@@ -234,6 +234,13 @@ def _reduce(node, read, number):
     return _filled(shape, [_reduced(node.how, list(np.ravel(read[0][cell])), number) for cell in _cells(shape)])
 
 
+def _cumsum(node, read, number):
+    x = read[0]
+    return _filled(
+        x.shape, [_sum([x[(*cell[:-1], j)] for j in range(cell[-1] + 1)], number) for cell in _cells(x.shape)]
+    )
+
+
 def _reduced(how, row, number):
     return max(row) if how == "max" else _sum(row, number) / (len(row) if how == "mean" else 1)
 
@@ -299,6 +306,7 @@ RULES = {
     "softmax": _softmax_node,
     "attend": _attend,
     "reduce": _reduce,
+    "cumsum": _cumsum,
     "pool": _pool,
     "reshape": _reshape,
     "permute": _permute,

@@ -14,7 +14,7 @@ import numpy as np
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, between_canaries
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
-from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic
+from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic, sharper
 from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
 from verifier.certificate.limits import Limits
@@ -178,6 +178,7 @@ class _Run:
         """Binary64 where it can enclose Psi, else Arb at 64 bits."""
         problem, network = self.problem, self.problem.network
         progress = self.stage(f"enclosing Psi(U), {problem.rows.samples} x {network.skip_count}")
+        reference = FeatureEnclosure(network, problem.u, problem.rows.inputs, FIRST_BITS, offset=problem.rows.offset)
         if self.backend is not None:
             features = FloatEnclosure(network, problem.u, problem.rows.inputs, self.backend, offset=problem.rows.offset)
             if streamed:
@@ -187,8 +188,7 @@ class _Run:
                     pass
                 return features
             except NotEnclosed:
-                pass
-        reference = FeatureEnclosure(network, problem.u, problem.rows.inputs, FIRST_BITS, offset=problem.rows.offset)
+                reference = sharper(features, self.options.max_bits)
         for _ in reference.blocks(progress):
             pass
         return reference

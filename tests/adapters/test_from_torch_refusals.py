@@ -32,23 +32,27 @@ IMAGES = (
 
 LINES = {
     "batch_norm": (
-        "layer '1' (BatchNorm1d): is not supported; fold it into the layer before it "
+        "layer '1' (BatchNorm1d): is not taken over; build the network of blocks (vf.BatchNorm), or fold it into the "
+        "layer before it "
         "(torch.nn.utils.fusion.fuse_conv_bn_eval or fuse_linear_bn_eval)"
     ),
     "layer_norm": (
-        "layer '1' (LayerNorm): normalises by the values of each sample, which no layer here does; train without it"
+        "layer '1' (LayerNorm): is not taken over; build the network of blocks (vf.LayerNorm, vf.GroupNorm, vf.RMSNorm)"
     ),
-    "max_pool": "layer '2' (MaxPool2d): is not analytic, and not supported; use average pooling",
+    "max_pool": (
+        "layer '2' (MaxPool2d): is not taken over; build the network of blocks (vf.MaxPool), or use average pooling"
+    ),
     "functional_max_pool": (
-        "operation 'max_pool2d' (max_pool2d of a): is not analytic, and not supported; use average pooling"
+        "operation 'max_pool2d' (max_pool2d of a): is not taken over; build the network of blocks "
+        "(vf.MaxPool), or use average pooling"
     ),
     "residual": (
-        "operation 'add' (add of tanh, b): adds values, and layers here have no sums: concatenate instead "
-        "(torch.cat((x, f(x)), 1))"
+        "operation 'add' (add of tanh, b): adds values, which is not taken over; build the "
+        "network of blocks (vf.Add) and give its weights by name"
     ),
     "residual_in_place": (
-        "operation 'add_' (add_ of tanh, b): adds values, and layers here have no sums: concatenate instead "
-        "(torch.cat((x, f(x)), 1))"
+        "operation 'add_' (add_ of tanh, b): adds values, which is not taken over; build the "
+        "network of blocks (vf.Add) and give its weights by name"
     ),
     "scaled": (
         "operation 'truediv' (truediv of x): computes with values outside layers; put it into the weights of the "

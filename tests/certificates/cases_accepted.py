@@ -401,23 +401,6 @@ def sums_of_tensors() -> Certificate:
     return certificate
 
 
-@accepted("W0 along arcs: Psi = [I | I], the first two columns for output 0, the others for output 1; Z1 and C3 there")
-def missing_arcs() -> Certificate:
-    """Each output has a right inverse of its own columns; V1 is 0 beside the arcs."""
-    certificate = Certificate()
-    certificate.data(UNIT, [0, 1])
-    certificate.network([2], [certificate.dense([*UNIT, *UNIT], [0, 0, 0, 0], "t")], 4)
-    certificate.document["data"]["arcs"] = certificate.tensor([1, 0, 1, 0, 0, 1, 0, 1])
-    claim_rank(certificate, columns=certificate.tensor([0, 1]))
-    claim_rank(certificate, columns=certificate.tensor([2, 3]))
-    certificate.claim("W0")
-    weights = certificate.exact([[2, 0], [0, 0], [0, 0], [0, 2]])  # logits (2, 0), (0, 2)
-    certificate.claim("Z1", precision=64, output_weights=weights, gamma=dyadic(2))
-    keys = {"precision": 64, "start_weights": certificate.exact([[0, 0]] * 4), "unit": 2, "output": 1}
-    certificate.claim("C3", **keys, curvature_lower=dyadic("1/16"))
-    return certificate
-
-
 @accepted("three classes, of which the last does not occur: Z1, P1, Z2, C1, C3, TC.3, W0; multiplicities 1 and 3")
 def class_that_does_not_occur() -> Certificate:
     certificate = plane([0, 1], [1, 3])

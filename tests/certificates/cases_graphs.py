@@ -6,7 +6,7 @@ from fractions import Fraction as F
 from typing import Any
 
 from cases_accepted import SAMPLES, UNIT, ZERO, claim_rank, path_keys, plane
-from cases_rejected import both, claim, exact, nodes, setting, unclaim
+from cases_rejected import both, claim, exact, nodes, setting, tensor, unclaim
 from make import Certificate, Json, accepted, dyadic, node, output_of, rejections
 
 SIGMOID = "1/(1 + exp(-t))"
@@ -271,7 +271,51 @@ def kinks_in_a_ball() -> Certificate:
     return certificate
 
 
+@accepted("missing arcs: two columns of its own for each output; R1 of either pair, W0 along the arcs, Z1, P1, C3")
+def missing_arcs() -> Certificate:
+    """Psi = (I | I): the first pair is connected to output 0, the second to output 1."""
+    certificate = Certificate()
+    certificate.data(UNIT, [0, 1])
+    certificate.network([2], [certificate.dense([*UNIT, *UNIT], [0] * 4, "t")], 4)
+    certificate.document["data"]["arcs"] = certificate.tensor([1, 0, 1, 0, 0, 1, 0, 1], "U8")
+    for columns in ([0, 1], [2, 3]):
+        claim_rank(certificate, columns=certificate.tensor(columns))
+    certificate.claim("W0")
+    end, start = certificate.exact([[2, 0], [0, 0], [0, 0], [0, 2]]), certificate.exact([[0, 0]] * 4)
+    certificate.claim("Z1", precision=64, output_weights=end, gamma=dyadic(2))
+    keys: Json = {"precision": 64, "start_weights": start, "end_weights": end, "gamma": dyadic(2), "kappa": dyadic(1)}
+    keys |= {"start_loss": {"lower": dyadic("11/16"), "upper": dyadic("45/64")}, "zero_error_t": dyadic(1)}
+    certificate.claim("P1", **keys, targets=[])
+    keys = {"unit": 0, "output": 0, "curvature_lower": dyadic("1/16")}
+    certificate.claim("C3", precision=64, start_weights=start, **keys)
+    return certificate
+
+
 # ---------------------------------------------------------------- what is false of them
+reject = rejections("missing-arcs")
+reject("w0-without-the-rank-of-an-output", "W0.arcs: the second output's columns", unclaim(1))
+reject(
+    "w0-with-the-rank-of-all-columns",
+    "W0.arcs: a right inverse of all columns says nothing of one output's",
+    both(
+        claim("columns", to=None, number=1),
+        claim("right_inverse", to=exact([*UNIT, [0, 0], [0, 0]]), number=1),
+    ),
+)
+reject("arcs-that-are-no-arcs", "data.arcs: 0 or 1", setting("data", "arcs", to=tensor([1, 0, 1, 0, 0, 1, 0, 2])))
+reject("output-without-arcs", "data.arcs: nothing moves its logit", setting("data", "arcs", to=tensor([1, 0] * 4)))
+reject(
+    "weights-beside-the-arcs",
+    "data.arcs: V is 0 there",
+    claim("output_weights", to=exact([[2, -1], [0, 0], [0, 0], [0, 2]]), number=3),
+)
+reject("path-beside-the-arcs", "data.arcs: V is 0 there", claim("start_weights", to=exact([[0, 1]] * 4), number=4))
+reject("c3-beside-the-arcs", "data.arcs: this weight does not move", claim("output", to=1, number=5))
+reject(
+    "c1-beside-the-arcs",
+    "data.arcs: the gradient in all of V",
+    lambda c, d: c.claim("C1", precision=64, start_weights=c.exact([[0, 0]] * 4), gradient_lower=dyadic("1/8")),
+)
 reject = rejections("frozen-logits")
 reject("frozen-logits-hidden", "P1.start-loss: without them it is log 2", lambda c, d: d["data"].pop("offset"))
 reject(

@@ -114,33 +114,6 @@ reject(
     claim("targets", to=[{"loss": dyadic("1/32"), "t": dyadic(2)}], number=1),
 )
 
-reject = rejections("missing-arcs")
-reject(
-    "missing-arcs-and-one-rank",
-    "W0.arcs: no claim of full row rank of the columns of output 1",
-    lambda c, d: d["claims"].pop(1),
-)
-reject(
-    "missing-arcs-and-a-weight",
-    "data.arcs: V1 is not 0 where there is no arc",
-    claim("output_weights", to=exact([[2, 1], [0, 0], [0, 0], [0, 2]]), number=3),
-)
-reject(
-    "missing-arcs-and-another-output",
-    "data.arcs: the second derivative is along a weight that is no arc",
-    claim("output", to=0, number=4),
-)
-reject(
-    "missing-arcs-and-a-gradient",
-    "data.arcs: C1 is about the gradient in all of V",
-    lambda c, d: c.claim("C1", precision=64, start_weights=c.exact([[0, 0]] * 4), gradient_lower=dyadic("1/64")),
-)
-reject(
-    "missing-arcs-to-an-output",
-    "data.arcs: output 1 has no arc",
-    setting("data", "arcs", to=tensor([1, 0, 1, 0, 1, 0, 1, 0])),
-)
-
 reject = rejections("full-rank")
 reject(
     "inputs-of-another-shape",

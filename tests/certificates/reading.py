@@ -222,6 +222,13 @@ def attend(node: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = Non
     return contract({"transposed": False}, softmax(node, scaled, mask), v)
 
 
+def cumsum(node: Any, x: Tensor) -> Tensor:
+    """Running sums along the last axis."""
+    size = x.shape[-1]
+    pieces = [x.entries[start : start + size] for start in range(0, len(x.entries), size)]
+    return Tensor(x.shape, [sum(piece[: j + 1], mpf(0)) for piece in pieces for j in range(size)])
+
+
 def reduce(node: Any, x: Tensor) -> Tensor:
     """Sum, mean or maximum over the last axes."""
     kept = x.shape[: len(x.shape) - node["axes"]]
@@ -284,6 +291,7 @@ KINDS: dict[str, Callable[..., Tensor]] = {
     "contract": contract,
     "softmax": softmax,
     "attend": attend,
+    "cumsum": cumsum,
     "reduce": reduce,
     "pool": pool,
     "reshape": lambda node, x: Tensor(node["shape"], x.entries),

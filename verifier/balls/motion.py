@@ -50,12 +50,8 @@ class Motion(Brief):
         if self.order > 1:
             return self.jets(t)[0]
         with working_precision(self.precision):
-            values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t, 0).value)
-            found = self.network.evaluate(values, self._watched())
-            unread = [Jet((found[index],)) for index in _unread(self.network)]
-            if not all(jet.is_finite for jet in unread):
-                return self._undefined()
-            return _features(self.network, found, len(self.inputs))
+            found = self.network.evaluate(self._jets_at(t, 0), self._watched())
+        return self._columns(found, 0)
 
     def jets(self, t: arb) -> tuple[Rows, Rows]:
         """Rows of Psi(U(t)) and of its derivative in t.
@@ -64,16 +60,17 @@ class Motion(Brief):
         ``t``, or is not finite.
         """
         found = self._evaluate(t, self._watched())
+        return self._columns(found, 0), self._columns(found, 1)
+
+    def _columns(self, found: dict[int, Jet], order: int) -> Rows:
+        """The coefficients of the features; none is finite if those of a node that nobody reads are not."""
         if not all(found[index].is_finite for index in _unread(self.network)):
-            return self._undefined(), self._undefined()
-        return _rows_of(self.network, found, len(self.inputs))
+            return [[arb("nan")] * self.network.columns for _ in self.inputs]
+        return _features(self.network, {index: jet.part(order) for index, jet in found.items()}, len(self.inputs))
 
     def _watched(self) -> set[int]:
         """Features, and moving nodes that nobody reads: the checker evaluates these, too."""
         return {feature.node for feature in self.network.features} | set(_unread(self.network))
-
-    def _undefined(self) -> Rows:
-        return [[arb("nan")] * self.network.columns for _ in self.inputs]
 
     def node_jets(self, node: int, t: arb) -> tuple[Rows, Rows]:
         """All entries of one node's tensor, ``(N, size)``, and their derivatives in t.
@@ -157,7 +154,9 @@ class Box(Brief):
                 arb(0.5, 0.5),
                 {feature.node for feature in self.network.features},
             )
-        return _rows_of(self.network, found, len(inputs))
+        parts = ({index: jet.part(order) for index, jet in found.items()} for order in (0, 1))
+        psi, changes = (_features(self.network, part, len(inputs)) for part in parts)
+        return psi, changes
 
 
 def _narrowing(network: Network, whole: Jets, point: Jets, reach: arb, wanted: Iterable[int]) -> dict[int, Jet]:
@@ -204,13 +203,6 @@ def ball_work(network: Network) -> float:
             inner += shapes[node.reads[0]][-1] + shapes[node.reads[1]][-2] * (node.kind == "attend")
         total += math.prod(shape) * inner
     return total
-
-
-def _rows_of(network: Network, jets: dict[int, Jet], count: int) -> tuple[Rows, Rows]:
-    """Values and derivatives of the features of every sample."""
-    parts = ({index: jet.part(order) for index, jet in jets.items()} for order in (0, 1))
-    values, slopes = (_features(network, part, count) for part in parts)
-    return values, slopes
 
 
 def _features(network: Network, values: dict[int, Balls], count: int) -> Rows:

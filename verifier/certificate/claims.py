@@ -9,14 +9,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from verifier.balls.exact import Dyadic, ExactArray
+from verifier.balls.exact import ExactArray
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.inseparable import Inseparable
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path as LossPath
 from verifier.network.network import Array, Network
-from verifier.network.nodes import Attend, Normalise, Softmax
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.claim import Claim, Interval, MovedParameter, Number
@@ -137,16 +136,6 @@ def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | No
         infimum=Interval.of(bounds),
         gamma=None if result.gamma is None else Number.of(result.gamma),
     )
-
-
-def stated_radius(network: Network, radius: Dyadic) -> Number:
-    """The radius of a ball of weights that is claimed: what was proved, or less where a checker's balls are wider.
-
-    Of a smaller ball everything holds that holds of a larger one. Through normalisations and attention the checker
-    passes plain balls, which lose about a factor of 2 at each; those of the prover do not.
-    """
-    wide = sum(isinstance(node, Normalise | Attend | Softmax) for node in network.nodes)
-    return Number.of(Dyadic(radius.mantissa, radius.exponent - (wide + 1 if wide else 0)))
 
 
 def explicit_witness(arrays: ArrayStore, result: WitnessResult) -> W1 | W2 | None:

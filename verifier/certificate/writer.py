@@ -245,7 +245,7 @@ class CertificateBuilder:
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
         if _fits(theorem.rank_ball) and self.stands_on_rank("B1"):
-            self._claim(B1(radius=claims.stated_radius(self._net, theorem.rank_ball)))
+            self._claim(B1(radius=Number.of(theorem.rank_ball)))
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
         if theorem.verdict("W0") is Verdict.PROVED:
@@ -299,7 +299,7 @@ class CertificateBuilder:
                     precision=result.precision,
                     output_weights=self._arrays.exact(f"ball{len(self._claims)}.weights", result.weights),
                     gamma=Number.of(result.gamma),
-                    radius=claims.stated_radius(self._net, result.radius),
+                    radius=Number.of(result.radius),
                 )
             )
 

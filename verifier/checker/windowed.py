@@ -3,6 +3,7 @@
 Glossary: as in rules.py. A *window* is the list of places that one position reads, see geometry.py.
 """
 
+import itertools
 from math import prod
 from types import SimpleNamespace
 from typing import Any
@@ -110,6 +111,15 @@ def reduce_by(ops: Arithmetic, node: Node, table: Table, length: int) -> Table:
 def reduced(ops: Arithmetic, node: Node, tables: list[Table]) -> Table:
     """Return the sum, mean or maximum over the last axes."""
     return reduce_by(ops, node, tables[0], node.length)
+
+
+def running(ops: Arithmetic, node: Node, tables: list[Table]) -> Table:
+    """Return the running sums along the last axis: x_0, x_0 + x_1, .."""
+    found = []
+    for row in tables[0]:
+        pieces = groups(row, node.shape[-1])
+        found.append([total for piece in pieces for total in itertools.accumulate(piece)])
+    return found
 
 
 def pool_shape(node: Node) -> Shape:

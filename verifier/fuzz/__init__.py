@@ -1,13 +1,14 @@
 """Fuzzing: strategies for whole verification problems, oracles, properties of soundness, and a search that shrinks.
 
 Public names: the strategies `datasets`, `networks`, `activations`, `parameters`, `starts`, `losses`, `class_weights`,
-`specimens`, `singular_specimens`; `Specimen`; the oracles of `verifier.fuzz.oracle`; `PROPERTIES`, `Property`,
-`Falsified`; `search`, `SearchResult`, `Counterexample`; `falsify`,
+`specimens`, `singular_specimens`, `graphs`, `blocks`, `graph_specimens`; `Specimen`; the oracles of
+`verifier.fuzz.oracle`; `PROPERTIES`, `Property`, `Falsified`; `search`, `SearchResult`, `Counterexample`; `falsify`,
 `load_conjecture`.
 """
 
 from verifier.fuzz import oracle
 from verifier.fuzz.conjecture import falsify, load_conjecture
+from verifier.fuzz.graph_strategies import blocks, graph_specimens, graphs
 from verifier.fuzz.properties import PROPERTIES, Falsified, Property
 from verifier.fuzz.properties.rank import singular_specimens, with_more_units
 from verifier.fuzz.search import Counterexample, SearchResult, search
@@ -32,9 +33,12 @@ __all__ = [
     "SearchResult",
     "Specimen",
     "activations",
+    "blocks",
     "class_weights",
     "datasets",
     "falsify",
+    "graph_specimens",
+    "graphs",
     "load_conjecture",
     "losses",
     "networks",

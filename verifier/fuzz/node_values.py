@@ -275,6 +275,14 @@ def _reduce(node: Any, read: list[Value], numbers: Numbers) -> Value:
     return _filled(shape, [_taken(node.how, np.ravel(read[0][c]).tolist(), numbers) for c in np.ndindex(*shape)])
 
 
+def _cumsum(node: Any, read: list[Value], numbers: Numbers) -> Value:
+    *lead, size = read[0].shape
+    cells = [(cell, stop) for cell in np.ndindex(*lead) for stop in range(size)]
+    return _filled(
+        read[0].shape, [_sum([read[0][(*cell, j)] for j in range(stop + 1)], numbers) for cell, stop in cells]
+    )
+
+
 def _pool(node: Any, read: list[Value], numbers: Numbers) -> Value:
     """The padding's zeros count in a mean, whose divisor is the window's length; a maximum leaves them out."""
     window, space = node.window, read[0].shape[1:]
@@ -335,6 +343,7 @@ RULES: Final[dict[str, Callable[[Any, list[Value], Numbers], Value]]] = {
     "softmax": _softmax,
     "attend": _attend,
     "reduce": _reduce,
+    "cumsum": _cumsum,
     "pool": _pool,
     "reshape": _reshape,
     "permute": _permute,

@@ -110,6 +110,8 @@ class Builder:
         ``bias``: "per-unit" (one for each entry of the result), "tied" (one for each filter or feature), or None.
         """
         shapes = [self.shapes[i] for i in sources]
+        if over != "all" and not (shapes and shapes[0]):
+            raise NetworkError("affine: a number has no last axis and no channels; read it with over = 'all'")
         if isinstance(over, Window):
             inner: Shape = (sum(shape[0] for shape in shapes) // max(1, over.groups), *over.kernel)
         else:

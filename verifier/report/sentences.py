@@ -41,8 +41,8 @@ TRUST = (
     ),
     (
         "What is not said",
-        "Nothing about networks with an output bias, about what a training algorithm does, or about the floating-point "
-        "evaluation of the network: statements are about the exact real function at the stored numbers.",
+        "Nothing about what a training algorithm does, or about the floating-point evaluation of the network: "
+        "statements are about the exact real function at the stored numbers.",
     ),
 )
 

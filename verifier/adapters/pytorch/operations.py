@@ -18,15 +18,15 @@ SUPPORTED = (
     "supported are Linear, Conv1d, Conv2d, AvgPool1d, AvgPool2d, activations, Flatten, Dropout, Identity, torch.cat "
     "and a selection of columns for the head"
 )
-_SUM = "adds values, and layers here have no sums: concatenate instead (torch.cat((x, f(x)), 1))"
+_SUM = "adds values, which is not taken over; build the network of blocks (vf.Add) and give its weights by name"
 _PRODUCT = "computes with values outside layers; put it into the weights of the next layer, or into the data"
 _FOLD = (
-    "is not supported; fold it into the layer before it "
+    "is not taken over; build the network of blocks (vf.BatchNorm), or fold it into the layer before it "
     "(torch.nn.utils.fusion.fuse_conv_bn_eval or fuse_linear_bn_eval)"
 )
-_MAX = "is not analytic, and not supported; use average pooling"
+_MAX = "is not taken over; build the network of blocks (vf.MaxPool), or use average pooling"
 _SOFTMAX = "is part of the cross-entropy; leave it out, and return the logits"
-_SAMPLE = "normalises by the values of each sample, which no layer here does; train without it"
+_SAMPLE = "is not taken over; build the network of blocks (vf.LayerNorm, vf.GroupNorm, vf.RMSNorm)"
 
 REMEDIES: dict[str, str] = {
     **dict.fromkeys(("add", "iadd", "add_", "sub", "isub", "sub_", "sum"), _SUM),

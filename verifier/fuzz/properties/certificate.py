@@ -21,6 +21,7 @@ from verifier.certificate.writer import CertificateBuilder
 from verifier.fuzz import oracle
 from verifier.fuzz.acceptance import checker_service
 from verifier.fuzz.graph_strategies import graph_specimens
+from verifier.fuzz.node_values import Undefined
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.properties.rank import any_specimens, engine_of
 from verifier.fuzz.specimen import Specimen
@@ -28,8 +29,6 @@ from verifier.fuzz.strategies import datasets, specimens
 
 Document = dict[str, Any]
 Tensors = dict[str, np.ndarray[Any, Any]]
-CONSTANT_AT_ZERO = ("input", "parameter", "constant", "affine", "map", "pool")
-"""With weights 0 and these kinds of nodes alone every sample has the same features."""
 SMALLEST_EXPONENT = -190_000
 """The format has no room for much smaller numbers."""
 
@@ -278,7 +277,7 @@ def _weights_zeroed(altered: _Altered) -> bool:
     if claim is None or altered.specimen.data.samples < 2:
         return False
     claim["precision"] = 64
-    if any(node["kind"] not in CONSTANT_AT_ZERO for node in altered.document["network"]["nodes"]):
+    if not _same_at_zero(altered.specimen):
         return False
     names = {
         term["tensor"]
@@ -286,12 +285,22 @@ def _weights_zeroed(altered: _Altered) -> bool:
         if node["kind"] == "parameter" and node["values"] is not None
         for term in node["values"]["terms"]
     }
-    kept = {term["tensor"] for term in altered.document["data"]["inputs"]["terms"]} | _evidence(claim)
+    constants = [node for node in altered.document["network"]["nodes"] if node["kind"] == "constant"]
+    kept = _evidence(claim) | _evidence(constants) | _evidence(altered.document["data"])
     if names & kept:
         return False
     for name in names:
         altered.tensors[name] = np.zeros_like(altered.tensors[name])
     return True
+
+
+def _same_at_zero(specimen: Specimen) -> bool:
+    """Whether all samples have the same features where U is 0; a feature may read the sample without a weight."""
+    try:
+        psi = oracle.approx_features_to(specimen.network, np.zeros_like(specimen.u), specimen.data.inputs)
+    except Undefined:
+        return False
+    return all(row == psi[0] for row in psi)
 
 
 def _evidence(value: Any) -> set[str]:
@@ -305,6 +314,8 @@ def _evidence(value: Any) -> set[str]:
 def _ball_too_large(altered: _Altered) -> bool:
     """A ball of full rank or zero error holds U = 0, where every sample has the same features."""
     changed = False
+    if not _same_at_zero(altered.specimen):
+        return False
     for claim in altered.document["claims"]:
         if claim["label"] in ("B1", "Z2") and claim.get("radius") is not None:
             claim["radius"] = {"mantissa": "1", "exponent": 2000}

@@ -71,6 +71,27 @@ class Contract(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class CumulativeSum(Node):
+    """The running sums along the last axis: entry j is ``x_0 + ... + x_j``."""
+
+    kind: ClassVar[str] = "cumsum"
+
+    def shape(self, shapes: Sequence[Shape]) -> Shape:
+        """As what it reads."""
+        if not shapes[0]:
+            raise fail(self.kind, "a number has no last axis")
+        return shapes[0]
+
+    def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
+        """Sums over the last axis of a triangle of entries, zeros beyond the diagonal."""
+        shape = ops.shape(args[0])
+        size = shape[-1]
+        rows = np.broadcast_to(flat_places(shape)[..., None, :], (*shape, size))
+        triangle = np.where(np.tri(size, dtype=bool), rows, math.prod(shape))
+        return ops.total(ops.gather([args[0], ops.constant(np.zeros(1))], triangle))
+
+
+@dataclass(frozen=True, slots=True)
 class Softmax(Node):
     """Softmax over the last axis; a second node read is a mask of exact zeros and ones that broadcasts."""
 
