@@ -10,6 +10,7 @@ import numpy as np
 from verifier.network.builder import Builder
 from verifier.network.network import Network
 from verifier.network.nodes import (
+    KINDS,
     Add,
     Affine,
     Attend,
@@ -270,6 +271,19 @@ STEPS = {
     "embed": _embed,
 }
 """How a node of each kind is added to the nodes there are: its index, or None where it does not fit."""
+
+
+def _plain(kind):
+    """How a node of a kind is added that reads one node with an axis, and has no fields."""
+
+    def step(rng, build, pool, names):
+        x = _pick(rng, build, pool, 1)
+        return None if x is None else build.add(KINDS[kind]((x,)))
+
+    return step
+
+
+STEPS |= {kind: _plain(kind) for kind in KINDS if kind not in {*STEPS, "input", "parameter", "constant"}}
 
 RATIONAL_STEPS = [kind for kind in STEPS if kind not in ("inverse-root", "normalise", "softmax", "attend")]
 """The kinds that map rational numbers to rational numbers."""

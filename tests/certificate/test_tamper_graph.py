@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from planted_graphs import random_graph, random_point
 
 import verifier as vf
 from verifier.network import blocks
@@ -143,3 +144,13 @@ def test_a_changed_node_is_rejected(name: str, verdicts: dict[str, dict[str, Any
     found = verdicts[name]
     assert found["verdict"] == "REJECTED"
     assert found["rejection"]["rule"] in TAMPERED[name][2].split("|"), found["rejection"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_claimed_of_random_graphs_is_accepted(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_graph(rng, steps=int(rng.integers(3, 9)))
+    u, x = random_point(rng, network, count=4)
+    found = vf.verify(x, [0, 1, 2, 1], network, u)
+    (result,) = run_checker([found.write(tmp_path / "c.json")])
+    assert result["verdict"] == "ACCEPTED", result["rejection"]

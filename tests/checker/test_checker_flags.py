@@ -12,11 +12,12 @@ from flint import fmpz_mat
 from plain_graph import Graph
 from test_checker_nodes import CASES, numbers, refused
 
-from verifier.checker import flags
 from verifier.checker.analytic import NOWHERE_NEGATIVE, POSITIVE
 from verifier.checker.common import Exact, Rejection, precision
 from verifier.checker.features import Features
 from verifier.checker.flags import facts
+from verifier.checker.nodes import KINDS
+from verifier.checker.signs import common_sign
 
 
 def at(network, random):
@@ -104,7 +105,7 @@ def test_signs_that_are_proved():
 
 
 SIGN_ERRORS = {
-    "padding is no zero": ("affine", lambda node, signs: flags.least([signs[0], signs[1]])),
+    "padding is no zero": ("affine", lambda node, signs: common_sign([signs[0], signs[1]])),
     "a sum of anything": ("add", lambda node, signs: max(signs)),
     "everything is a square": ("multiply", lambda node, signs: NOWHERE_NEGATIVE),
     "means without padding": ("pool", lambda node, signs: signs[0]),
@@ -135,7 +136,7 @@ def padded(random):
 @pytest.mark.parametrize("name", SIGN_ERRORS)
 def test_broken_signs_are_caught(name, monkeypatch):
     kind, broken = SIGN_ERRORS[name]
-    monkeypatch.setitem(flags.SIGNS, kind, broken)
+    monkeypatch.setitem(KINDS, kind, KINDS[kind]._replace(sign=broken))
     with pytest.raises(AssertionError):
         for case in (negated, padded, positive_parts, expressions):
             for seed in range(30):

@@ -44,7 +44,7 @@ def test_every_kind_of_node_occurs(kind: str) -> None:
 
 
 def test_parameters_are_shared_and_frozen() -> None:
-    found = drawn(graph_specimens(), 60)
+    found = drawn(graph_specimens(), 150)
     assert {specimen.network.output_bias for specimen in found} == {True, False}
     names = [node.name for s in found for node in s.network.nodes if node.kind == "constant"]
     assert any(name.startswith(("p", "layer", "wide")) for name in names), "no parameter is frozen"

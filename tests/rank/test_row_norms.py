@@ -7,12 +7,16 @@ import pytest
 from oracle_graph import psi_oracle
 from planted_graphs import random_graph, random_point
 
+from verifier.balls.binary64 import float_enclosure
 from verifier.balls.binary64.backend import NotEnclosed, numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.loss import float_logits
 from verifier.balls.binary64.margins import float_margins
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.balls.exact import ExactArray
+from verifier.network.initialise import initialise
+from verifier.network.layers import Dense
+from verifier.network.network import Network
 from verifier.rank.float_inverse import bound_in_binary64, certify_inverse64
 from verifier.rank.gram import certify_gram
 from verifier.rank.right_inverse import RightInverse
@@ -91,3 +95,18 @@ def test_margins_and_logits_of_graphs_contain_the_truth(seed):
         for ball, k in zip(rows[i], others, strict=True):
             gap = abs(truth[labels[i]] - truth[k] - float(ball.mid()))
             assert gap <= float(ball.rad()) * (1.0 + 1e-9)
+
+
+def test_norms_are_those_of_the_last_pass(monkeypatch):
+    """Rows and columns may be multiplied differently: norms belong to the midpoints that were delivered last."""
+    monkeypatch.setattr(float_enclosure, "BLOCK_BYTES", 8 * 4)
+    network = Network((2,), [Dense(4, "tanh"), Dense(4, "tanh", skip=True)])
+    features = FloatEnclosure(network, initialise(network, seed=1), np.arange(6.0).reshape(3, 2), BACKEND)
+    list(features.row_blocks())
+    by_rows = np.array(features.row_norms())
+    features._norms[...] = 0.0  # as if the last pass had other midpoints
+    list(features.column_blocks(2))
+    assert (np.array(features.row_norms()) > 0.0).all()
+    features._norms[...] = 0.0
+    for rows, _, _ in features.row_blocks():
+        assert (np.array(features.row_norms(rows)) == by_rows[rows]).all()

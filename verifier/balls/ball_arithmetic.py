@@ -188,8 +188,9 @@ class BallArithmetic(Arithmetic[Balls]):
             squares = sum(map(square, row), arb(0)) / size
             factor = _inverse_root_of_mean(squares, shift)
             scaled = [z * factor for z in row]
-            if factor.is_finite() and not all(z.rad() < CLIPPED for z in scaled):
-                scaled = [z.intersection(limits) if z.is_finite() else limits for z in scaled]
+            known = factor.is_finite() and all(z.is_finite() for z in scaled)  # else an entry may be undefined
+            if known and not all(z.rad() < CLIPPED for z in scaled):
+                scaled = [z.intersection(limits) for z in scaled]
             out += scaled
         return Balls(x.rows, x.shape, out)
 

@@ -6,8 +6,6 @@ every entry is a real number. `analytic`: each entry is, as a function of U, def
 which node is in the way. A node that does not depend on U is one number for all U: it is analytic if it is defined.
 """
 
-from collections import Counter
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .analytic import NOWHERE_NEGATIVE, POSITIVE, known
@@ -17,8 +15,8 @@ from .common import precision, require
 from .features import Features
 from .moving import token_rows
 from .network import cut_blocks
+from .nodes import KINDS
 from .sentences import sentence
-from .windowed import affine_parts
 
 WHERE = {0: "R", NOWHERE_NEGATIVE: "t >= 0", POSITIVE: "t > 0"}
 DATA_BITS = 128  # working precision at which nodes that do not depend on U are evaluated to see that they are defined
@@ -33,69 +31,10 @@ class Fact(NamedTuple):
     reason: str = ""
 
 
-def least(signs: list[int]) -> int:
-    """Return a sign that each of these numbers has: that of products of them, of any selection, of convex means."""
-    return min(signs)
-
-
-def of_sum(signs: list[int]) -> int:
-    """Return the sign of a sum: >= 0 if every term is, > 0 if moreover one is."""
-    return max(signs) if all(signs) else 0
-
-
 def own_sign(node: Any) -> int:
     """Return the sign of exact numbers."""
     smallest = min(map(int, node.exact.integers.entries()))
     return POSITIVE if smallest > 0 else NOWHERE_NEGATIVE if smallest == 0 else 0
-
-
-def affine_sign(node: Any, signs: list[int]) -> int:
-    """Return the sign of sums of products, the padding's zeros among them."""
-    parts, weight, bias = affine_parts(node)
-    product = least([signs[weight], *(signs[part] for part in parts)])
-    if node.window is not None and any(node.window.padding):
-        product = min(product, NOWHERE_NEGATIVE)
-    return product if bias is None else of_sum([product, signs[bias]])
-
-
-def multiply_sign(node: Any, signs: list[int]) -> int:
-    """Return the sign of a product; a node that is read twice is a square."""
-    counts, known_signs = Counter(node.reads), dict(zip(node.reads, signs, strict=True))
-    return least(
-        [max(known_signs[read], NOWHERE_NEGATIVE) if n % 2 == 0 else known_signs[read] for read, n in counts.items()]
-    )
-
-
-def inverse_root_sign(node: Any, signs: list[int]) -> int:
-    """Return POSITIVE if x + epsilon is proved to be above 0."""
-    return POSITIVE if signs[0] == POSITIVE or (signs[0] and node.epsilon > 0) else 0
-
-
-def pool_sign(node: Any, signs: list[int]) -> int:
-    """Return the sign of means, in which padding counts as zeros, or of maxima."""
-    return min(signs[0], NOWHERE_NEGATIVE) if any(node.padding) and node.how == "mean" else signs[0]
-
-
-SIGNS: dict[str, Callable[[Any, list[int]], int]] = {
-    "affine": affine_sign,
-    "add": lambda node, signs: of_sum(signs),
-    "multiply": multiply_sign,
-    "gate": lambda node, signs: 0,
-    "scale": lambda node, signs: signs[0] if node.factor > 0 else 0,
-    "inverse-root": inverse_root_sign,
-    "normalise": lambda node, signs: 0,
-    "softmax": lambda node, signs: NOWHERE_NEGATIVE if has_mask(node) else POSITIVE,
-    "attend": lambda node, signs: signs[2],  # means of v, with shares that add up to 1
-    "contract": lambda node, signs: least(signs),
-    "reduce": lambda node, signs: signs[0],
-    "pool": pool_sign,
-    "reshape": lambda node, signs: signs[0],
-    "permute": lambda node, signs: signs[0],
-    "take": lambda node, signs: signs[0],
-    "concatenate": lambda node, signs: least(signs),
-    "expand": lambda node, signs: signs[0],
-    "embed": lambda node, signs: signs[1],
-}
 
 
 def leaf_fact(node: Any, inputs: Any) -> Fact:
@@ -119,7 +58,7 @@ def own_fact(node: Any, signs: list[int]) -> Fact:
         message = f"the activation {node.activation.text[:100]} is not proved to be"
         reason = f"{message} analytic on {where}" if found.total else f"{message} defined on {where}"
         return Fact(found.total, found.analytic, found.sign, "" if found.analytic else reason)
-    sign = SIGNS[node.kind](node, signs)
+    sign = KINDS[node.kind].sign(node, signs)
     if node.kind == "inverse-root" and sign != POSITIVE:
         return Fact(False, False, sign, "x + epsilon is not proved to be above 0")
     if node.kind == "normalise" and not node.epsilon > 0:

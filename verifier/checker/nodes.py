@@ -1,9 +1,9 @@
-"""The node kinds: for each one rule for the shape of its tensor, and one for the numbers in it.
+"""The node kinds: for each a rule for the shape of its tensor, one for the numbers in it, and one for their sign.
 
 A kind is a line of the table KINDS. `shape` derives the shape of the node's tensor from the shapes of what it reads,
 and refuses what does not fit. `compute` says, by the operations of arithmetic.py, what its table is; it is the
-definition of the kind, in whatever arithmetic the numbers are. FORMAT.md says the same in words. The rules stand in
-rules.py, windowed.py, attention.py and moving.py.
+definition of the kind, in whatever arithmetic the numbers are. `sign` says what is known of its sign for every U.
+FORMAT.md says the same in words. The rules stand in rules.py, windowed.py, attention.py, moving.py and signs.py.
 """
 
 from collections.abc import Callable
@@ -48,43 +48,58 @@ from .rules import (
     same_shape,
     scaled,
 )
+from .signs import (
+    affine_sign,
+    inverse_root_sign,
+    multiply_sign,
+    of_all,
+    of_first,
+    of_last,
+    of_means,
+    of_multiple,
+    of_none,
+    of_shares,
+    of_terms,
+    pool_sign,
+)
 from .windowed import affine, affine_shape, pool_shape, pooled, reduce_shape, reduced
 
 MANY = 1 << 20  # the most nodes that one node may read
 
 
 class Kind(NamedTuple):
-    """A node kind: the least and the largest number of nodes that it reads, its shape, its numbers."""
+    """A node kind: the least and the largest number of nodes that it reads, its shape, its numbers, their sign."""
 
     least: int
     most: int
     shape: Callable[[Node], Shape]
     compute: Callable[[Arithmetic, Node, list[Table]], Table]
+    sign: Callable[[Node, list[int]], int]
 
 
 KINDS = {
-    "input": Kind(0, 0, own_shape, never),
-    "parameter": Kind(0, 0, own_shape, never),
-    "constant": Kind(0, 0, own_shape, never),
-    "affine": Kind(2, MANY, affine_shape, affine),
-    "map": Kind(1, 1, same_shape, activation),
-    "add": Kind(2, MANY, common, added),
-    "multiply": Kind(2, MANY, common, multiplied),
-    "gate": Kind(3, 3, common, gated),
-    "scale": Kind(1, 1, same_shape, scaled),
-    "inverse-root": Kind(1, 1, same_shape, inverse_root),
-    "normalise": Kind(1, 1, with_last_axis, normalised),
-    "softmax": Kind(1, 2, softmax_shape, softmax),
-    "attend": Kind(3, 4, attend_shape, attend),
-    "contract": Kind(2, 2, contract_shape, contract),
-    "reduce": Kind(1, 1, reduce_shape, reduced),
-    "pool": Kind(1, 1, pool_shape, pooled),
-    "reshape": Kind(1, 1, reshape_shape, reshaped),
-    "permute": Kind(1, 1, permute_shape, permute),
-    "take": Kind(1, 1, take_shape, take),
-    "concatenate": Kind(1, MANY, concatenate_shape, concatenate),
-    "expand": Kind(1, 1, expand_shape, expand),
-    "embed": Kind(2, 2, embed_shape, embed),
+    "input": Kind(0, 0, own_shape, never, of_none),
+    "parameter": Kind(0, 0, own_shape, never, of_none),
+    "constant": Kind(0, 0, own_shape, never, of_none),
+    "affine": Kind(2, MANY, affine_shape, affine, affine_sign),
+    "map": Kind(1, 1, same_shape, activation, of_none),
+    "add": Kind(2, MANY, common, added, of_terms),
+    "multiply": Kind(2, MANY, common, multiplied, multiply_sign),
+    "gate": Kind(3, 3, common, gated, of_none),
+    "scale": Kind(1, 1, same_shape, scaled, of_multiple),
+    "inverse-root": Kind(1, 1, same_shape, inverse_root, inverse_root_sign),
+    "normalise": Kind(1, 1, with_last_axis, normalised, of_none),
+    "softmax": Kind(1, 2, softmax_shape, softmax, of_shares),
+    "attend": Kind(3, 4, attend_shape, attend, of_means),
+    "contract": Kind(2, 2, contract_shape, contract, of_all),
+    "reduce": Kind(1, 1, reduce_shape, reduced, of_first),
+    "pool": Kind(1, 1, pool_shape, pooled, pool_sign),
+    "reshape": Kind(1, 1, reshape_shape, reshaped, of_first),
+    "permute": Kind(1, 1, permute_shape, permute, of_first),
+    "take": Kind(1, 1, take_shape, take, of_first),
+    "concatenate": Kind(1, MANY, concatenate_shape, concatenate, of_all),
+    "expand": Kind(1, 1, expand_shape, expand, of_first),
+    "embed": Kind(2, 2, embed_shape, embed, of_last),
 }
 
 

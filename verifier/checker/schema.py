@@ -13,10 +13,11 @@ from typing import Any
 from flint import arb, fmpq
 
 from .common import require
+from .nodes import KINDS
 
 MAX_NODES, MAX_AXES, MAX_BITS, MAX_DIGITS = 1 << 16, 8, 16_384, 1300
 MANTISSA = re.compile(r"0|-?[1-9][0-9]*")
-KINDS: dict[type, type] = {dict: dict, list: list, range: int, int: str}
+TYPES: dict[type, type] = {dict: dict, list: list, range: int, int: str}
 
 
 def read(schema: Any, value: Any, path: str) -> Any:
@@ -27,7 +28,7 @@ def read(schema: Any, value: Any, path: str) -> Any:
         known = isinstance(value, str) and value in schema
         require(known, path, "schema.value", f"must be one of: {', '.join(sorted(schema))}", str(value)[:100])
         return value
-    kind = KINDS[type(schema)]
+    kind = TYPES[type(schema)]
     require(type(value) is kind, path, "schema.type", f"must be of type {kind.__name__}", type(value).__name__)
     if kind is dict:
         for key in schema:
@@ -129,12 +130,13 @@ EPSILON = {"epsilon": rational(0)}
 # of each kind of node the keys beside "kind" and "reads"
 NODES: dict[str, dict[str, Any]] = {"input": {"shape": SHAPE}, "parameter": STORED, "map": {"activation": 2000}}
 NODES |= {"constant": STORED | {"values": ARRAY}, "affine": {"over": over, "bias": truth}, "scale": {"factor": factor}}
-NODES |= {"add": {}, "multiply": {}, "gate": {}, "softmax": {}, "embed": {}, "contract": {"transposed": truth}}
+NODES |= {"contract": {"transposed": truth}}
 NODES |= {"inverse-root": EPSILON, "normalise": EPSILON | {"centre": truth}, "attend": {"square": rational(0, True)}}
 NODES |= {"reduce": {"how": frozenset({"sum", "mean", "max"}), "axes": range(1, MAX_AXES + 1)}}
 NODES |= {"pool": {"how": frozenset({"mean", "max"})} | WINDOW, "reshape": {"shape": SHAPE}, "expand": {"shape": SHAPE}}
 NODES |= {"permute": {"axes": [range(MAX_AXES), 0, MAX_AXES]}, "concatenate": {"axis": range(MAX_AXES)}}
 NODES |= {"take": {"axis": range(MAX_AXES), "entries": [INDEX, 1, 1 << 31]}}
+NODES |= {kind: {} for kind in KINDS if kind not in NODES}
 READS = {"reads": [range(MAX_NODES), 0, MAX_NODES]}
 NODE = tagged("kind", **{kind: READS | fields for kind, fields in NODES.items()})
 FEATURE = {"node": range(MAX_NODES), "entries": optional([INDEX, 1, 1 << 31])}

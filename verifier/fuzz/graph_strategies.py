@@ -239,9 +239,16 @@ class _Drawing:
         return self.build.add(kinds.Embed((0, self.parameter((TOKENS, 2) if self.flag() else (TOKENS,)))))
 
 
-STEPS: Final[dict[str, Callable[[_Drawing], int]]] = {
-    kind: getattr(_Drawing, {"pool": "pool_windows"}.get(kind, kind.replace("-", "_"))) for kind in READING
-}
+def _step(kind: str) -> Callable[[_Drawing], int]:
+    """How a node of a kind is added: by its method, or, if it reads one node and has no fields, without one."""
+    name = {"pool": "pool_windows"}.get(kind, kind.replace("-", "_"))
+    if hasattr(_Drawing, name):
+        step: Callable[[_Drawing], int] = getattr(_Drawing, name)
+        return step
+    return lambda drawing: drawing.build.add(KINDS[kind]((drawing.node(1),)))
+
+
+STEPS: Final[dict[str, Callable[[_Drawing], int]]] = {kind: _step(kind) for kind in READING}
 """How a node of each kind is added."""
 
 

@@ -124,7 +124,8 @@ class FloatEnclosure(PsiEnclosure):
     def row_norms(self, rows: slice = slice(None)) -> Array:
         """Bounds of the 2-norms of rows of Psi minus midpoints, one per sample.
 
-        Guarantee: upper bounds; infinity for rows that no pass has gone through yet.
+        Guarantee: upper bounds for the midpoints that the last pass delivered, by rows or by columns; infinity for rows
+        that no pass has gone through yet. (Another pass may deliver midpoints that differ in their last bits.)
         """
         return self._norms[rows]
 
@@ -146,6 +147,7 @@ class FloatEnclosure(PsiEnclosure):
         """Yield the blocks of rows before anything is known of the platform."""
         if self._rows is not None:
             for rows, block in self._rows:
+                self._norms[rows] = block.norms
                 yield rows, block.mid, block.radius
             return
         network = self.network
@@ -171,6 +173,7 @@ class FloatEnclosure(PsiEnclosure):
         if self._rows is not None and len(self._rows) == 1:
             require_products(self.record)
             block = self._rows[0][1]
+            self._norms[...] = block.norms
             for start in range(0, self.columns, width):
                 part = slice(start, min(start + width, self.columns))
                 yield part, self.backend.contiguous(block.mid[:, part]), block.radius[part]

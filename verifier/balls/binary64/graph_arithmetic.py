@@ -301,25 +301,34 @@ class FloatBalls(Arithmetic[Enclosed]):
         return contraction.contract(self, a, b, transposed=transposed)
 
     def total(self, x: Enclosed) -> Enclosed:
-        """The sum of k numbers: errors add, norms of the parts too (Minkowski); ``gamma_k`` of the magnitudes.
+        """The sum over the last axis; see `_summed`."""
+        return self._summed(x, 1.0, 0)
 
-        Along an axis of a norm ``|sum d_j| <= sqrt(k) ||d||`` (Cauchy and Schwarz).
+    def mean(self, x: Enclosed) -> Enclosed:
+        """The sum times 1/k: the roundings of 1/k and of the product, and underflow, are below three more."""
+        return self._summed(x, 1.0 / x.shape[-1], 3)
+
+    def _summed(self, x: Enclosed, factor: float, more: int) -> Enclosed:
+        """The sum of k numbers, times a factor: errors add, norms of the parts too (Minkowski).
+
+        Along an axis of a norm ``|sum d_j| <= sqrt(k) ||d||`` (Cauchy and Schwarz). Roundings are below ``gamma_{k +
+        more}`` of the magnitudes.
         """
         xp, shape, last = self.xp, x.shape, len(x.shape) - 1
         k, lead = shape[last], shape[:last]
-        mid, sizes = xp.sum(x.mid, axis=-1), xp.sum(xp.abs(x.mid), axis=-1)
+        mid, sizes, constant = xp.sum(x.mid, axis=-1) * factor, xp.sum(xp.abs(x.mid), axis=-1), gamma(k + more)
         each = norm = None
         axes: Axes = ()
         if x.norm is None or x.common:
             entry: Bound = 0.0
             if x.each is not None:
                 entry = xp.sum(x.each, axis=-1) * (float(k) if int(x.each.shape[-1]) == 1 else 1.0)
-            each = upper(entry + gamma(k) * (over_rows(xp, sizes) if x.common else sizes), k + 4)
+            each = upper((entry + constant * (over_rows(xp, sizes) if x.common else sizes)) * factor, k + 8)
         if x.norm is not None:
             axes = tuple(axis for axis in short_axes(x.norm) if axis != last)
             repeated = math.sqrt(k) if int(x.norm.shape[-1]) == 1 else 1.0
-            own = gamma(k) * two_norm(xp, sizes, axes) + TINY * math.prod(lead)
-            norm = upper(xp.sum(x.norm, axis=-1) * repeated + own, k + 4)
+            own = constant * two_norm(xp, sizes, axes)
+            norm = upper((xp.sum(x.norm, axis=-1) * repeated + own) * factor + TINY * math.prod(lead), k + 8)
         return self.made(mid, each, norm, axes)
 
     def largest(self, x: Enclosed) -> Enclosed:

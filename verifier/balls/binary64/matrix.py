@@ -52,7 +52,7 @@ def squared_row_norms(source: ColumnSource) -> Array | None:
     """Bounds of ``||Psi_i - A_i||_2^2``, one per row, of a source that knows them apart from its radii, shape (N,).
 
     Guarantee: upper bounds, infinite or NaN where nothing is known; None if the source does not know them. They are
-    known once a pass has gone through all rows.
+    known once a pass has gone through all rows, for the midpoints of the last pass.
     """
     row_norms = getattr(source, "row_norms", None)
     return None if row_norms is None else upper(row_norms() * row_norms(), 0)

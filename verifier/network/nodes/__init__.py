@@ -14,20 +14,11 @@ Examples
 from __future__ import annotations
 
 from verifier.network.nodes.affine import Affine, Window
-from verifier.network.nodes.base import Node
+from verifier.network.nodes.base import KINDS, Node
 from verifier.network.nodes.leaves import Constant, Input, Parameter
 from verifier.network.nodes.mixing import Attend, Contract, Normalise, Pool, Reduce, Softmax
 from verifier.network.nodes.moving import Concatenate, Embed, Expand, Permute, Rearrange, Reshape, Take
 from verifier.network.nodes.pointwise import Add, Gate, InverseRoot, Map, Multiply, Scale
-
-KINDS: dict[str, type[Node]] = {
-    kind.kind: kind
-    for kind in (
-        *(Input, Parameter, Constant, Affine, Map, Add, Multiply, Gate, Scale, Normalise, InverseRoot, Contract),
-        *(Softmax, Attend, Reduce, Pool, Reshape, Permute, Take, Concatenate, Expand, Embed),
-    )
-}
-"""Every node kind by its name in certificates."""
 
 __all__ = [
     "KINDS",

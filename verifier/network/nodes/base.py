@@ -52,6 +52,10 @@ def rational(number: Fraction) -> list[str]:
     return [str(number.numerator), str(number.denominator)]
 
 
+KINDS: dict[str, type[Node]] = {}
+"""Every node kind by its name in certificates: a class with a ``kind`` is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """Base of node kinds: earlier nodes that are read, by index."""
@@ -61,6 +65,11 @@ class Node:
     """The least and the largest number of nodes that are read."""
 
     reads: Reads
+
+    def __init_subclass__(cls) -> None:
+        """Know the kind by its name; a class that only bears others has none."""
+        if cls.kind:
+            KINDS[cls.kind] = cls
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
         """The shape of the tensor, from those of what is read; `NetworkError` if they do not fit."""
