@@ -12,7 +12,8 @@ from oracle_graph import psi_oracle
 from planted_graphs import random_graph, random_point
 
 from verifier.fuzz import oracle
-from verifier.fuzz.graph_strategies import RATIONAL, READING, STEPS, graph_specimens, graphs
+from verifier.fuzz.graph_steps import RATIONAL, READING, STEPS
+from verifier.fuzz.graph_strategies import graph_specimens, graphs
 from verifier.network.forward import approx_features
 from verifier.network.nodes import KINDS
 

@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from verifier.fuzz import oracle
-from verifier.fuzz.graph_strategies import RATIONAL, graph_specimens
+from verifier.fuzz.graph_steps import RATIONAL
+from verifier.fuzz.graph_strategies import graph_specimens
 from verifier.fuzz.node_values import Undefined
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.specimen import Specimen
