@@ -49,8 +49,9 @@ def test_parameters_are_shared_and_frozen() -> None:
     assert {specimen.network.output_bias for specimen in found} == {True, False}
     names = [node.name for s in found for node in s.network.nodes if node.kind == "constant"]
     assert any(name.startswith(("p", "layer", "wide")) for name in names), "no parameter is frozen"
-    readers = [Counter(r for n in s.network.nodes for r in n.reads) for s in found]
-    shared = (count[view.node] > 1 for s, count in zip(found, readers, strict=True) for view in s.network.parameters)
+    made = drawn(graphs((2, 2), nodes=("affine",)), 40)
+    readers = [Counter(read for node in network.nodes for read in node.reads) for network in made]
+    shared = (count[view.node] > 1 for net, count in zip(made, readers, strict=True) for view in net.parameters)
     assert any(shared), "no parameter is shared"
     assert any(not s.network.parameters for s in found), "none without parameters"
 

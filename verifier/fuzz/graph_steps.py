@@ -112,7 +112,9 @@ class Drawing:
             reads, units = self.window(shape[1:], groups), units * groups
             weight = self.parameter((units, shape[0] // groups, *reads.kernel))
         elif over == "last":
-            reads, weight = "last", self.parameter((units, shape[-1]))
+            fitting = [n for n in self.build.names.values() if self.shape(n)[1:] == shape[-1:]]
+            weight = self.one(fitting) if fitting and self.flag() else self.parameter((units, shape[-1]))
+            reads, units = "last", self.shape(weight)[0]
         else:
             sources += [self.node()] if self.flag() else []
             weight = self.parameter((units, sum(math.prod(self.shape(node)) for node in sources)))
