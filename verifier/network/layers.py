@@ -7,7 +7,7 @@ units are numbered in C order of that shape. Convolutions are cross-correlations
 
 Every layer answers the same questions, so that nobody has to ask for its kind: ``activation`` (None: linear units
 without weights), ``bias`` ("per-unit", "tied", or None without weights), ``kernel``, ``steps`` and ``padding`` (empty:
-it reads everything at once), ``shares_weights``, ``rows`` (the units of one window), ``windows`` and ``geometry``.
+it reads everything at once), ``shares_weights``, ``rows`` (the units of one window) and ``windows``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from verifier.display import MAX_ENTRIES, brief
 from verifier.errors import NetworkError, nearest, one_line
@@ -114,10 +114,6 @@ class Dense:
     def windows(self, sources: Sequence[Shape]) -> list[list[int]]:
         """One window, which holds every flat index of the concatenated sources."""
         return [list(range(self.fan_in(sources)))]
-
-    def geometry(self) -> dict[str, Any]:
-        """The layer's sizes under the keys of the certificate format."""
-        return {"units": self.width}
 
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
         """The shape of the output, ``(width,)``."""
@@ -233,12 +229,6 @@ class Conv:
         """For each position the flat indices of the concatenated sources that it reads, as `window_indices` does."""
         return window_indices(stacked(sources), self.kernel, self.steps, self.padding)
 
-    def geometry(self) -> dict[str, Any]:
-        """The layer's sizes under the keys of the certificate format."""
-        sizes: dict[str, Any] = {"kernel": list(self.kernel), "stride": list(self.steps)}
-        sizes |= {"filters": self.filters, "bias_kind": self.bias}
-        return sizes | ({"padding": list(self.padding)} if self.padding else {})
-
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
         """The shape of the output, ``(filters, *positions)``; `NetworkError` if the windows do not fit."""
         out = positions_of(sources, self.kernel, self.steps, where, self.padding)
@@ -325,10 +315,6 @@ class AvgPool:
         plane = math.prod(shape[1:])
         positions = window_indices((1, *shape[1:]), self.kernel, self.steps)
         return [[channel * plane + j for j in window] for channel in range(shape[0]) for window in positions]
-
-    def geometry(self) -> dict[str, Any]:
-        """The layer's sizes under the keys of the certificate format."""
-        return {"kernel": list(self.kernel), "stride": list(self.steps)}
 
     def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
         """The shape of the output, ``(channels, *positions)``; `NetworkError` if the windows do not fit."""
