@@ -110,11 +110,6 @@ class Activate(Wired):
 
     activation: Activation | str = "tanh"
 
-    def __post_init__(self) -> None:
-        """Take names for activations."""
-        Wired.__post_init__(self)
-        self._set(activation=self._sigma(self.activation))
-
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
         return build.map(sources[0], self._sigma(self.activation))
@@ -153,11 +148,8 @@ class Linear(Wired):
     def __post_init__(self) -> None:
         """Take names for activations."""
         Wired.__post_init__(self)
-        self._positive("width")
         if self.over not in ("last", "all"):
             raise NetworkError(f"Linear: over = {self.over!r} must be 'last' or 'all'")
-        if self.activation is not None:
-            self._set(activation=self._sigma(self.activation))
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """An affine node, and perhaps a map."""
@@ -230,11 +222,6 @@ class Reshape(Wired):
 
     shape: Shape = ()
 
-    def __post_init__(self) -> None:
-        """Take lists for tuples."""
-        Wired.__post_init__(self)
-        self._axes("shape")
-
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
         return build.add(kinds.Reshape(sources, self.shape))
@@ -254,11 +241,6 @@ class Permute(Wired):
     kind: ClassVar[str] = "permute"
 
     axes: Shape = ()
-
-    def __post_init__(self) -> None:
-        """Take lists for tuples."""
-        Wired.__post_init__(self)
-        self._axes("axes")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
@@ -280,11 +262,6 @@ class Select(Wired):
 
     entries: tuple[int, ...] = (0,)
     axis: int = 0
-
-    def __post_init__(self) -> None:
-        """Take lists for tuples."""
-        Wired.__post_init__(self)
-        self._axes("entries")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
@@ -316,11 +293,6 @@ class MaxPool(Wired):
     stride: Shape = ()
     padding: Shape = ()
     dilation: Shape = ()
-
-    def __post_init__(self) -> None:
-        """Take lists for tuples."""
-        Wired.__post_init__(self)
-        self._axes("kernel", "stride", "padding", "dilation")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
