@@ -1,8 +1,8 @@
 """The node kinds: for each a rule for the shape of its tensor, one for the numbers in it, and one for their sign.
 
-A kind is a line of the table KINDS. `shape` derives the shape of the node's tensor from the shapes of what it reads,
-and refuses what does not fit. `compute` says, by the operations of arithmetic.py, what its table is; it is the
-definition of the kind, in whatever arithmetic the numbers are. `sign` says what is known of its sign for every U.
+A kind is a line of the table KINDS. ``shape`` derives the shape of the node's tensor from the shapes of what it reads,
+and refuses what does not fit. ``compute`` says, by the operations of arithmetic.py, what its table is; it is the
+definition of the kind, in whatever arithmetic the numbers are. ``sign`` says what is known of its sign for every U.
 FORMAT.md says the same in words. The rules stand in rules.py, windowed.py, attention.py, moving.py and signs.py.
 """
 

@@ -5,7 +5,7 @@ z if it is ``c(U) z + o(U)`` with numbers c and o that do not depend on the samp
 z and the constant 1, whatever U is. Gains, shifts, scales and moved entries make multiples from multiples; every other
 node makes forms of its own.
 
-A centred normalisation makes of each row forms :math:`\hat x_1, \dots, \hat x_C` whose sum is 0 on every sample, for
+A centred normalisation makes of each row forms :math:`\hat x_1, ..., \hat x_C` whose sum is 0 on every sample, for
 every U and every epsilon: they span C - 1 dimensions at most. So with F forms among the columns, L of whose rows are
 complete,
 

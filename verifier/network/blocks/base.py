@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, ClassVar, get_args, get_type_hints
 
 import numpy as np
 
@@ -31,6 +32,13 @@ from verifier.sigma.activations import Activation
 
 EPSILON = Fraction(1e-5)
 """The exact value of the binary64 number 1e-5, the usual epsilon of normalisations."""
+
+
+@cache
+def _hints(block: type[Wired]) -> dict[str, Any]:
+    """The types of the fields."""
+    hints = get_type_hints(block)
+    return {entry.name: hints[entry.name] for entry in fields(block)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,27 +66,31 @@ class Wired:
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Take lists for tuples; refuse what is of another kind."""
-        title = type(self).__name__
+        """Take lists for tuples, names for activations, exact numbers; refuse what is of another kind.
+
+        Integers are at least 1, but for the number of an axis.
+        """
+        made: Any = type(self)
+        title = made.__name__
         self._set(skip=skip_of(self.skip, title), inputs=inputs_of(self.inputs, title), name=name_of(self.name, title))
         for entry in fields(self):
             value = getattr(self, entry.name)
             if isinstance(entry.default, bool) and entry.name != "skip" and not isinstance(value, bool | np.bool_):
                 raise NetworkError(f"{title}: {entry.name} = {one_line(value)} must be True or False")
+        for name, hint in _hints(made).items():
+            value, what = getattr(self, name), f"{title}: {name}"
+            if (hint is int and name != "axis") or (hint == int | None and value is not None):
+                self._set(**{name: positive_number(value, what)})
+            elif hint == Shape:
+                self._set(**{name: numbers_per_axis(value, what)})
+            elif Activation in get_args(hint) and not (value is None and type(None) in get_args(hint)):
+                self._set(**{name: self._sigma(value)})
+            elif name == "epsilon":
+                self._epsilon()
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
-
-    def _positive(self, *names: str) -> None:
-        """Take integers of at least 1 for these fields."""
-        for name in names:
-            self._set(**{name: positive_number(getattr(self, name), f"{type(self).__name__}: {name}")})
-
-    def _axes(self, *names: str) -> None:
-        """Take a number per axis for these fields."""
-        for name in names:
-            self._set(**{name: numbers_per_axis(getattr(self, name), f"{type(self).__name__}: {name}")})
 
     def _sigma(self, given: object) -> Activation:
         return sigma_of(given, type(self).__name__)

@@ -45,11 +45,6 @@ class BatchNorm(Wired):
 
     epsilon: Fraction | float = EPSILON
 
-    def __post_init__(self) -> None:
-        """Take the exact value."""
-        Wired.__post_init__(self)
-        self._epsilon()
-
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """``(x - mean) / sqrt(var + epsilon)``, with the root as a node on the statistics alone."""
         shape = build.shapes[sources[0]]
@@ -79,12 +74,6 @@ class LayerNorm(Wired):
 
     epsilon: Fraction | float = EPSILON
     axes: int = 1
-
-    def __post_init__(self) -> None:
-        """Take the exact value."""
-        Wired.__post_init__(self)
-        self._epsilon()
-        self._positive("axes")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One fused node, then gains and shifts."""
@@ -128,12 +117,6 @@ class GroupNorm(Wired):
 
     groups: int = 1
     epsilon: Fraction | float = EPSILON
-
-    def __post_init__(self) -> None:
-        """Take the exact value."""
-        Wired.__post_init__(self)
-        self._epsilon()
-        self._positive("groups")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One fused node on the groups, then a gain and a shift per channel."""

@@ -12,7 +12,7 @@ from verifier.errors import NetworkError
 from verifier.network import nodes as kinds
 from verifier.network.blocks.base import Wired
 from verifier.network.builder import Builder
-from verifier.network.layer_arguments import whole_number
+from verifier.network.layer_arguments import numbers_per_axis, whole_number
 from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
 
@@ -115,11 +115,6 @@ class Activate(Wired):
 
     activation: Activation | str = "tanh"
 
-    def __post_init__(self) -> None:
-        """Take names for activations."""
-        Wired.__post_init__(self)
-        self._set(activation=self._sigma(self.activation))
-
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
         return build.map(sources[0], self._sigma(self.activation))
@@ -158,11 +153,8 @@ class Linear(Wired):
     def __post_init__(self) -> None:
         """Take names for activations."""
         Wired.__post_init__(self)
-        self._positive("width")
         if self.over not in ("last", "all"):
             raise NetworkError(f"Linear: over = {self.over!r} must be 'last' or 'all'")
-        if self.activation is not None:
-            self._set(activation=self._sigma(self.activation))
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """An affine node, and perhaps a map."""
@@ -235,11 +227,6 @@ class Reshape(Wired):
 
     shape: Shape = ()
 
-    def __post_init__(self) -> None:
-        """Take lists for tuples."""
-        Wired.__post_init__(self)
-        self._axes("shape")
-
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
         return build.add(kinds.Reshape(sources, self.shape))
@@ -259,11 +246,6 @@ class Permute(Wired):
     kind: ClassVar[str] = "permute"
 
     axes: Shape = ()
-
-    def __post_init__(self) -> None:
-        """Take lists for tuples."""
-        Wired.__post_init__(self)
-        self._axes("axes")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""
@@ -291,7 +273,7 @@ class Select(Wired):
         Wired.__post_init__(self)
         if isinstance(self.entries, str) or not isinstance(self.entries, Iterable):
             self._set(entries=(whole_number(self.entries, "Select: entries"),))
-        self._axes("entries")
+        self._set(entries=numbers_per_axis(self.entries, "Select: entries"))
         self._set(axis=whole_number(self.axis, "Select: axis"))
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
@@ -324,11 +306,6 @@ class MaxPool(Wired):
     stride: Shape = ()
     padding: Shape = ()
     dilation: Shape = ()
-
-    def __post_init__(self) -> None:
-        """Take lists for tuples."""
-        Wired.__post_init__(self)
-        self._axes("kernel", "stride", "padding", "dilation")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """One node."""

@@ -13,7 +13,6 @@ from verifier.network import nodes as kinds
 from verifier.network.blocks.base import Wired, tokens_of
 from verifier.network.blocks.norms import sinusoids
 from verifier.network.builder import Builder
-from verifier.network.layer_arguments import numbers_per_axis
 from verifier.sigma.activations import Activation, activation
 
 
@@ -32,11 +31,6 @@ class Embedding(Wired):
 
     tokens: int = 1
     width: int = 1
-
-    def __post_init__(self) -> None:
-        """Take positive numbers."""
-        Wired.__post_init__(self)
-        self._positive("tokens", "width")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """The table and one node."""
@@ -107,14 +101,6 @@ class MultiHeadAttention(Wired):
     keys: tuple[int, ...] = ()
     bias: bool = True
 
-    def __post_init__(self) -> None:
-        """Take positive numbers."""
-        Wired.__post_init__(self)
-        self._positive("heads")
-        if self.width is not None:
-            self._positive("width")
-        self._set(keys=numbers_per_axis(self.keys, "MultiHeadAttention: keys"))
-
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """Projections, heads, the fused attention, and the last projection."""
         tokens, channels = tokens_of(build, sources[0], self.kind)
@@ -166,12 +152,6 @@ class GLU(Wired):
     activation: Activation | str = "sigmoid"
     bias: bool = True
 
-    def __post_init__(self) -> None:
-        """Take names for activations."""
-        Wired.__post_init__(self)
-        self._positive("width")
-        self._set(activation=self._sigma(self.activation))
-
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """Two affine nodes, an activation, a product."""
         bias = "tied" if self.bias else None
@@ -198,13 +178,6 @@ class SwiGLU(Wired):
     hidden: int = 1
     width: int | None = None
     bias: bool = False
-
-    def __post_init__(self) -> None:
-        """Take positive numbers."""
-        Wired.__post_init__(self)
-        self._positive("hidden")
-        if self.width is not None:
-            self._positive("width")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """Three affine nodes, an activation, a product."""
@@ -234,12 +207,6 @@ class Recurrent(Wired):
     width: int = 1
     activation: Activation | str = "tanh"
     sequence: bool = False
-
-    def __post_init__(self) -> None:
-        """Take names for activations."""
-        Wired.__post_init__(self)
-        self._positive("width")
-        self._set(activation=self._sigma(self.activation))
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """The cell, once per token."""

@@ -28,12 +28,6 @@ class _Computed(Wired):
     width: int = 1
     activation: Activation | str = "tanh"
 
-    def __post_init__(self) -> None:
-        """Take names for activations."""
-        Wired.__post_init__(self)
-        self._positive("width")
-        self._set(activation=self._sigma(self.activation))
-
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """The weights, the biases, an affine node, an activation."""
         fan_in = sum(math.prod(build.shapes[source]) for source in sources)
@@ -62,11 +56,6 @@ class LoRA(_Computed):
     kind: ClassVar[str] = "lora"
 
     rank: int = 1
-
-    def __post_init__(self) -> None:
-        """Take positive numbers."""
-        _Computed.__post_init__(self)
-        self._positive("rank")
 
     def weight(self, build: Builder, shape: Shape, name: str) -> int:
         """``W0 + B A``."""
@@ -156,11 +145,6 @@ class Transposed(Wired):
 
     of: str = "layer0"
     activation: Activation | str = "tanh"
-
-    def __post_init__(self) -> None:
-        """Take names for activations."""
-        Wired.__post_init__(self)
-        self._set(activation=self._sigma(self.activation))
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
         """The transposed weights, biases, an affine node, an activation."""

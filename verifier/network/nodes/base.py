@@ -1,8 +1,8 @@
 """The base of node kinds: what a network is a straight-line programme of, one tensor per sample and node.
 
-A node reads earlier nodes (`reads`, indices), says the shape of its tensor (`shape`), and how it is computed in any
-arithmetic (`compute`). Nodes that depend on parameters alone have no samples; every kind may stand among them. The
-fields of a node are what a certificate says of it (`fields`).
+A node reads earlier nodes (``reads``, indices), says the shape of its tensor (``shape``), and how it is computed in any
+arithmetic (``compute``). Nodes that depend on parameters alone have no samples; every kind may stand among them. The
+fields of a node are what a certificate says of it (``fields``).
 """
 
 from __future__ import annotations
