@@ -154,3 +154,12 @@ def test_pre_activations_that_others_read_stay():
     rng = np.random.default_rng(1)
     u, x = random_point(rng, network, count=3)
     assert enclosed(network, u, x) is True and enclosed(network, u, x, width=2) is True
+
+
+@pytest.mark.parametrize("exponent", [-2000, -1100, 1100])
+def test_scales_of_scores_beyond_binary64_are_refused(exponent):
+    """A square of 2^-1100 is 0 in binary64, the scores 2^450 are not."""
+    build = Builder((2, 1))
+    build.feature(build.add(Attend((0, 0, 0), Fraction(2) ** exponent)))
+    network = Network.of(build.nodes, build.features)
+    assert enclosed(network, np.zeros(0), np.array([[2.0**500, 2.0**499]])) is None

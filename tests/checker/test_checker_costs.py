@@ -15,16 +15,25 @@ from test_checker_limits import checked
 
 from verifier.checker import claims, features, losses, network, pointwise
 from verifier.checker.certificate import check_file
-from verifier.checker.classes import AllClasses, Classes
+from verifier.checker.classes import Classes
 from verifier.checker.common import Exact, precision
 from verifier.checker.escape import fall
 from verifier.checker.expression import MAX_RATIONAL_BITS, rational
 from verifier.checker.features import Features, Layout
 from verifier.checker.grammar import read_expression
-from verifier.checker.parting import equal_products, equal_products_plain
+from verifier.checker.parting import equal_products
 from verifier.checker.structure import MAX_SUM_BITS, Structure, TooLong, collect
 
 LITTLE = ("--memory", "1", "--cpu-seconds", "40", "--jobs", "1")
+
+
+class AllClasses(Classes):
+    """Each class is a group of its own."""
+
+    def __init__(self, weights, classes):
+        self.group = self.first = list(range(classes))
+        self.sizes = [1] * classes
+        self.digest = b"all classes"
 
 
 def far_apart(reference):
@@ -352,6 +361,15 @@ def test_claims_about_groups_and_about_classes(seed, label, tmp_path, monkeypatc
     assert label != "C1" or few.rejection.rule == "C1.gradient", "the claim is too large, to see what is computed"
     if few.rejection is not None and few.rejection.rule in ("C1.gradient", "C3.curvature"):
         assert math.isclose(float(few.rejection.computed), float(all_.rejection.computed), rel_tol=1e-5)
+
+
+def equal_products_plain(rows, factors):
+    """Group the rows whose products with all factors are equal."""
+    groups = {}
+    products = [(rows * factor).tolist() for factor in factors]
+    for row in range(rows.nrows()):
+        groups.setdefault(tuple(int(z) for product in products for z in product[row]), []).append(row)
+    return list(groups.values())
 
 
 @pytest.mark.parametrize("prime", [(1 << 61) - 1, 2, 3])

@@ -113,7 +113,7 @@ def half_change(whole, point):
     return series.Series([whole.c[0], whole.c[1] / 2])
 
 
-def first_entry(x, kinks=False):
+def first_entry(x, kinks=False, instant=False):
     """A broken copy: the first entry attains every maximum."""
     return x[0]
 

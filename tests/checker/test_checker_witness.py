@@ -281,3 +281,15 @@ def test_a_wide_layer_without_weights_is_cheap(tmp_path):
         document["network"]["nodes"] += wide
 
     assert check(tmp_path, *steps(change)).verdict == "ACCEPTED"
+
+
+def test_a_maximum_over_padding_alone(tmp_path):
+    """It has no value, also where no parameter has one, so that nothing is evaluated."""
+
+    def change(builder, document, claim):
+        nodes, window = document["network"]["nodes"], {"kernel": [2], "stride": [1], "padding": [3], "dilation": [3]}
+        nodes.append({"kind": "parameter", "reads": [], "name": "p", "shape": [1, 1], "values": None})
+        nodes.append({"kind": "pool", "reads": [len(nodes) - 1], "how": "max", **window})
+        del document["claims"][1]
+
+    rejected(check(tmp_path, *ramps(change)), "network.node", "/network/nodes/6")

@@ -305,3 +305,26 @@ def test_networks_without_hidden_parameters(activation: str) -> None:
     node = {"kind": "map", "reads": [0], "activation": activation}
     specimen = graph(node, features=[{"node": 0}], inputs=[0.0, 1.0], labels=[0, 1])
     assert "claims" in PROPERTIES["checker-accepts"].check(specimen)
+
+
+STEEP_BOX = fuzz.Specimen(
+    inputs=np.array([[-0.625, 1.0, 0.125], [2.875, 3.0, -3.0]]),
+    labels=np.array([0, 1]),
+    layers=(),
+    u=np.array([0.0] * 9 + [-2.5, 3.5, 0.5, 0.0, 0.0]),
+    v=np.zeros((5, 2)),
+    nodes=(
+        {"kind": "input", "shape": [3]},
+        {"kind": "concatenate", "reads": [0], "axis": 0},
+        {"kind": "parameter", "name": "w", "shape": [2, 6], "fan_in": 6},
+        {"kind": "parameter", "name": "b", "shape": [2]},
+        {"kind": "affine", "reads": [0, 1, 2, 3], "over": "all", "bias": True},
+        {"kind": "map", "reads": [4], "activation": "softplus(7)"},
+    ),
+    features=({"node": 1}, {"node": 5}),
+)
+
+
+@pytest.mark.xfail(reason="the checker's derivative of a steep softplus over a box of U is infinite: REJECTED")
+def test_a_steep_softplus_over_a_box() -> None:
+    assert "claims" in PROPERTIES["checker-accepts"].check(STEEP_BOX)

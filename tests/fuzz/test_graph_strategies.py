@@ -12,7 +12,8 @@ from oracle_graph import psi_oracle
 from planted_graphs import random_graph, random_point
 
 from verifier.fuzz import oracle
-from verifier.fuzz.graph_strategies import RATIONAL, READING, STEPS, graph_specimens, graphs
+from verifier.fuzz.graph_steps import RATIONAL, READING, STEPS
+from verifier.fuzz.graph_strategies import graph_specimens, graphs
 from verifier.network.forward import approx_features
 from verifier.network.nodes import KINDS
 
@@ -48,8 +49,9 @@ def test_parameters_are_shared_and_frozen() -> None:
     assert {specimen.network.output_bias for specimen in found} == {True, False}
     names = [node.name for s in found for node in s.network.nodes if node.kind == "constant"]
     assert any(name.startswith(("p", "layer", "wide")) for name in names), "no parameter is frozen"
-    readers = [Counter(r for n in s.network.nodes for r in n.reads) for s in found]
-    shared = (count[view.node] > 1 for s, count in zip(found, readers, strict=True) for view in s.network.parameters)
+    made = drawn(graphs((2, 2), nodes=("affine",)), 40)
+    readers = [Counter(read for node in network.nodes for read in node.reads) for network in made]
+    shared = (count[view.node] > 1 for net, count in zip(made, readers, strict=True) for view in net.parameters)
     assert any(shared), "no parameter is shared"
     assert any(not s.network.parameters for s in found), "none without parameters"
 

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 
 from verifier.errors import NetworkError
+from verifier.network.builder import Builder
 from verifier.network.layers import AvgPool, Conv, Dense, window_indices
 from verifier.network.network import Network
 from verifier.sigma.activations import activation
 
 TANH = activation("tanh")
+
+
+def shape_of(layer, sources):
+    """The shape of a layer's output, that reads nodes of these shapes."""
+    build = Builder((1,))
+    reads = [build.parameter(f"source{index}", shape) for index, shape in enumerate(sources)]
+    return build.shapes[layer.expand(build, reads, "layer")]
 
 
 def test_two_windows_by_hand():
@@ -18,7 +26,7 @@ def test_two_windows_by_hand():
 
 def test_dense_shapes_and_parameters():
     layer = Dense(5, TANH)
-    assert layer.output_shape([(3,), (2, 4)], "layer") == (5,)
+    assert shape_of(layer, [(3,), (2, 4)]) == (5,)
     network = Network((2, 4), [Dense(3, TANH), Dense(5, TANH, True, ("input", 0))])
     weight, bias = (view.spec for view in network.parameters[2:])
     assert (weight.shape, weight.fan_in, weight.size) == ((5, 11), 11, 55)
@@ -29,7 +37,7 @@ def test_dense_shapes_and_parameters():
 def test_convolution_shapes_and_parameters(bias, shape):
     layer = Conv(4, (2, 3), TANH, stride=(2, 1), bias=bias)
     assert layer.kind == "conv2d" and layer.steps == (2, 1)
-    assert layer.output_shape([(2, 5, 5), (1, 5, 5)], "layer") == (4, 2, 3)
+    assert shape_of(layer, [(2, 5, 5), (1, 5, 5)]) == (4, 2, 3)
     network = Network((3, 5, 5), [Conv(4, (2, 3), TANH, stride=(2, 1), bias=bias, skip=True)])
     weight, biases = (view.spec for view in network.parameters)
     assert (weight.shape, weight.fan_in) == ((4, 3, 2, 3), 18)
@@ -39,7 +47,7 @@ def test_convolution_shapes_and_parameters(bias, shape):
 def test_defaults_of_strides():
     assert Conv(1, (3,), TANH).steps == (1,) and Conv(1, (3,), TANH).kind == "conv1d"
     assert AvgPool((3, 2)).steps == (3, 2)
-    assert AvgPool((2,)).output_shape([(3, 7)], "layer") == (3, 3)
+    assert shape_of(AvgPool((2,)), [(3, 7)]) == (3, 3)
     assert Network((3, 7), [AvgPool((2,), skip=True)]).parameters == ()
 
 
@@ -60,7 +68,7 @@ def test_defaults_of_strides():
 )
 def test_layers_that_do_not_fit_are_refused(layer, sources, message):
     with pytest.raises(NetworkError, match=message):
-        layer.output_shape(sources, "layer 0")
+        shape_of(layer, sources)
 
 
 @pytest.mark.parametrize(

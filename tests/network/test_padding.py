@@ -4,7 +4,7 @@ import pytest
 
 import verifier as vf
 from verifier.errors import NetworkError
-from verifier.network.layers import Conv
+from verifier.network.layers import Conv, Dense
 
 
 def test_padding_is_kept_per_axis_and_only_if_there_is_some():
@@ -14,7 +14,7 @@ def test_padding_is_kept_per_axis_and_only_if_there_is_some():
     layer = Conv(2, (3, 3), "tanh", (2, 2), "tied", padding=(0, 1))
     assert repr(layer) == "Conv(2, (3, 3), 'tanh', stride=(2, 2), padding=(0, 1), bias='tied')"
     assert eval(repr(layer), {"Conv": Conv}) == layer
-    assert layer.output_shape([(1, 5, 4)], "layer") == (2, 2, 2)
+    assert vf.Network((1, 5, 4), [layer, Dense(1, "tanh", skip=True)]).shapes[0] == (2, 2, 2)
 
 
 def test_one_pixel():

@@ -139,6 +139,18 @@ class FeatureEnclosure(PsiEnclosure):
             found = self.network.evaluate(self._arithmetic(rows), layered.outputs)
             return [found[index].matrix(found[index].rows, found[index].size) for index in layered.outputs]
 
+    def is_defined(self) -> bool:
+        """Whether every node, read by a feature or not, is enclosed on every sample: what a checker asks (FORMAT, R5).
+
+        Guarantee: True implies that all nodes have a value at U on all samples.
+        """
+        with working_precision(self.precision):
+            for rows in self.row_slices():
+                values = self.network.evaluate(self._arithmetic(rows), range(len(self.network.nodes)))
+                if not all(block_is_finite(value.matrix(value.rows, value.size)) for value in values.values()):
+                    return False
+        return True
+
     def _arithmetic(self, rows: slice) -> BallArithmetic:
         return BallArithmetic(self.inputs[rows], self._parameter, rows.start)
 

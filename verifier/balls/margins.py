@@ -36,13 +36,6 @@ class Margins(Brief):
             return _least([m.lower() for row in self.rows for m in row])
         return _least([(m - (room - 1) * m.rad()).lower() for row in self.rows for m in row])
 
-    def largest_mu_hi(self) -> arb:
-        """Exact upper bound of ``mu = max_ik (G_ik - G_{i,y_i})``.
-
-        Guarantee: every ``G_ik - G_{i,y_i}`` is <= the result.
-        """
-        return -self.smallest_lo()
-
     def scaled_minus(self, factor: arb, other: Margins) -> Margins:
         """Margins of ``factor * V - V_other``."""
         return Margins(

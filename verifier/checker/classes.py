@@ -42,15 +42,6 @@ class Classes:
         return exact._replace(integers=fmpz_mat(rows, len(self.first), entries))
 
 
-class AllClasses(Classes):
-    """The plain way, for comparison: each class is a group of its own."""
-
-    def __init__(self, weights: list[Exact], classes: int) -> None:
-        self.group = self.first = list(range(classes))
-        self.sizes = [1] * classes
-        self.digest = b"all classes"
-
-
 def by_column(exact: Exact, classes: int) -> list[tuple[int, ...]]:
     """Return the columns of a matrix of integers."""
     rows, entries = exact.integers.nrows(), exact.integers.transpose().entries()

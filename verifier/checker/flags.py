@@ -16,7 +16,9 @@ from .features import Features
 from .moving import token_rows
 from .network import cut_blocks
 from .nodes import KINDS
+from .rules import places
 from .sentences import sentence
+from .windowed import pool_places
 
 WHERE = {0: "R", NOWHERE_NEGATIVE: "t >= 0", POSITIVE: "t > 0"}
 DATA_BITS = 128  # working precision at which nodes that do not depend on U are evaluated to see that they are defined
@@ -106,7 +108,10 @@ def needs_samples(network: Any) -> bool:
 
 
 def require_values(network: Any) -> None:
-    """Guarantee: on return what does not depend on U has values on every sample; masks and tokens are valid."""
+    """Guarantee: on return what does not depend on U has values on every sample; masks, tokens, windows are valid."""
+    for node in network.nodes:
+        if node.kind == "pool":
+            places(node, pool_places)  # refuses a maximum over padding alone
     with precision(DATA_BITS):
         features = Features(network, still=True)
         if not needs_samples(network):

@@ -94,25 +94,3 @@ def windows_of(window: SimpleNamespace, groups: list[range]) -> list[list[Places
     return [
         [[c * plane + i if i >= 0 else padding for c in channels for i in box] for box in boxes] for channels in groups
     ]
-
-
-def windows_of_plain(window: SimpleNamespace, groups: list[range]) -> list[list[Places]]:
-    """Return what `windows_of` returns, place by place: the definition, which the tests compare with it."""
-    found = []
-    for channels in groups:
-        windows = []
-        for position in itertools.product(*(range(out) for out in window.outs)):
-            places = []
-            for channel in channels:
-                for offset in itertools.product(*(range(k) for k in window.kernel)):
-                    index, inside = channel, True
-                    for n, s, p, d, at, q in zip(
-                        *(window.extents, window.stride, window.padding, window.dilation, position, offset), strict=True
-                    ):
-                        coordinate = at * s + q * d - p
-                        inside = inside and 0 <= coordinate < n
-                        index = index * n + coordinate
-                    places.append(index if inside else groups[-1].stop * prod(window.extents))
-            windows.append(places)
-        found.append(windows)
-    return found

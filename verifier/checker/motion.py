@@ -51,9 +51,11 @@ def centre(entries: Row) -> Series:
 class Moving(Arithmetic):
     """Operations on tables of series with a number of coefficients."""
 
-    def __init__(self, length: int, functions: dict[int, tuple[Function, Function]], kinks: bool) -> None:
-        """Remember each map's activation, on balls and on power series, by the number of its node."""
-        self.length, self.functions, self.kinks = length, functions, kinks
+    def __init__(
+        self, length: int, functions: dict[int, tuple[Function, Function]], kinks: bool, instant: bool
+    ) -> None:
+        """Remember each map's activation, on balls and on power series, by its node; and if there is one time only."""
+        self.length, self.functions, self.kinks, self.instant = length, functions, kinks, instant
         self.orders, self.zero = range(length), still(arb(0), length)
 
     def number(self, value: fmpq) -> Series:
@@ -158,7 +160,7 @@ class Moving(Arithmetic):
 
     def largest(self, node: Any, numbers: Row) -> Series:
         """Return the largest of some numbers."""
-        return largest(numbers, self.kinks)
+        return largest(numbers, self.kinks, self.instant)
 
     def inverse_root(self, node: Any, x: Table) -> Table:
         """Return 1 / sqrt(x + epsilon)."""

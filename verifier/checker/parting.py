@@ -173,20 +173,12 @@ def merged(raw: Any, view: Any) -> list[list[int]]:
     return equal_products(view.inputs.integers, [layer.weight.integers.transpose() for layer in first])
 
 
-def equal_products_plain(rows: fmpz_mat, factors: list[fmpz_mat]) -> list[list[int]]:
-    """Group the rows whose products with all factors are equal: the plain way, for comparison."""
-    groups: dict[Any, list[int]] = {}
-    products = [(rows * factor).tolist() for factor in factors]
-    for row in range(rows.nrows()):
-        groups.setdefault(tuple(int(z) for product in products for z in product[row]), []).append(row)
-    return list(groups.values())
-
-
 def equal_products(rows: fmpz_mat, factors: list[fmpz_mat]) -> list[list[int]]:
     """Group the rows whose products with all factors are equal, without holding all the products.
 
-    Guarantee: as `equal_products_plain`. Products that differ modulo a prime differ; where they agree modulo the prime,
-    each row is compared exactly with the first row of every group so far: (row - first) factor = 0.
+    Guarantee: two rows are in one group exactly if all of their products are equal. Products that differ modulo a prime
+    differ; where they agree modulo the prime, each row is compared exactly with the first row of every group so far:
+    (row - first) factor = 0.
     """
     candidates: dict[Any, list[list[int]]] = {}
     residues = [(nmod_mat(rows, PRIME) * nmod_mat(factor, PRIME)).tolist() for factor in factors]

@@ -143,7 +143,7 @@ class Stretch:
 
     def __init__(self, segment: Segment, t: arb, length: int) -> None:
         self.segment, self.t, self.length = segment, t, length
-        self.ops = Moving(length, segment.functions, segment.kinks)
+        self.ops = Moving(length, segment.functions, segment.kinks, t.is_exact())
         self.tables: dict[int, Table] = {}
 
     def rest(self, number: int, table: Table) -> None:

@@ -179,21 +179,24 @@ def softmax(x: Group) -> Group:
     return p
 
 
-def largest(x: Group, kinks: bool = False) -> Series:
+def largest(x: Group, kinks: bool = False, instant: bool = False) -> Series:
     """Return the maximum of a group: that of one entry, if it attains the maximum at every time.
 
     Guarantee: if the result is finite, then one entry is at every time at least as large as all others, so that the
     maximum is as often differentiable as that entry. With `kinks`, otherwise, c_1 contains the change: if entry j
-    attains the maximum before it and entry i after it, then x'_j - x_j <= max x' - max x <= x'_i - x_i.
+    attains the maximum before it and entry i after it, then x'_j - x_j <= max x' - max x <= x'_i - x_i. At an `instant`
+    entries may touch, and the one that is the maximum around it is not known: the coefficients contain those of all
+    entries that may attain it there.
     """
     top = reduce(lambda best, entry: best if entry.c[0].mid() <= best.c[0].mid() else entry, x)
-    if all(entry is top or entry.c[0] <= top.c[0] for entry in x):
+    leads = all(entry is top or entry.c[0] <= top.c[0] for entry in x)
+    if leads and not instant:
         return top
-    if not kinks or not all(entry.is_finite() for entry in x):
+    if not (kinks or instant) or not all(entry.is_finite() for entry in x):
         return Series([UNDEFINED] * len(top.c))
-    highest = reduce(arb.max, (entry.c[0] for entry in x))
+    highest = top.c[0] if leads else reduce(arb.max, (entry.c[0] for entry in x))
     able = [entry for entry in x if not entry.c[0] < highest]
-    return Series([highest, *(reduce(arb.union, (entry.c[1] for entry in able)) for _ in top.c[1:2])])
+    return Series([highest, *(reduce(arb.union, (entry.c[k] for entry in able)) for k in range(1, len(top.c)))])
 
 
 def narrowed(whole: Series, point: Series, reach: arb) -> Series:

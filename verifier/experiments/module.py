@@ -115,7 +115,7 @@ def _module(network: Network, index: int) -> nn.Module:
     if layer.activation is None:
         return nn.AvgPool2d(layer.kernel, layer.steps)
     if not layer.kernel:
-        return nn.Linear(layer.fan_in(shapes), layer.rows)
+        return nn.Linear(sum(math.prod(shape) for shape in shapes), layer.rows)
     if len(layer.kernel) != 2 or layer.bias != "tied":
         raise InputError(f"layer {index}: experiments have 2-d convolutions with one bias per filter")
     channels = sum(shape[0] for shape in shapes)

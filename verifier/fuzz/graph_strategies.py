@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from fractions import Fraction
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Sequence
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 from hypothesis import strategies as st
 
 from verifier.errors import InputError, NetworkError
-from verifier.fuzz.node_values import RATIONAL_KINDS
+from verifier.fuzz.graph_steps import MAX_ENTRIES, OFTEN, READING, STEPS, TOKENS, Drawing, Shape
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import (
     ParameterKind,
@@ -28,228 +27,13 @@ from verifier.fuzz.strategies import (
     parameters,
     starts,
 )
-from verifier.network import nodes as kinds
 from verifier.network.blocks import BLOCKS
 from verifier.network.builder import Builder
 from verifier.network.freezing import freeze
 from verifier.network.network import Array, Network
-from verifier.network.nodes import KINDS
 from verifier.run.layer_tables import build_layers
 from verifier.run.node_tables import graph_tables
 from verifier.sigma.activations import activation
-
-T = TypeVar("T")
-Shape = tuple[int, ...]
-
-MAX_ENTRIES: Final = 24
-"""Entries of a node: larger ones take the oracles too long."""
-TOKENS: Final = 3
-"""Rows of an embedding's table."""
-READING: Final = tuple(kind for kind in KINDS if kind not in ("input", "parameter", "constant"))
-"""The kinds that are drawn; leaves come with them."""
-OFTEN: Final = ("attend", "contract", "attend", "normalise", "softmax", "contract")
-"""Kinds that fit few nodes, and are tried more often."""
-RATIONAL: Final = tuple(kind for kind in READING if kind in RATIONAL_KINDS)
-"""The kinds that map rational numbers to rational numbers, if their activations do."""
-
-
-class _Drawing:
-    """A graph in the making."""
-
-    def __init__(self, draw: st.DrawFn, shape: Shape, names: st.SearchStrategy[str]) -> None:
-        self.draw, self.names = draw, names
-        self.build = Builder(shape)
-        self.pool = [0]
-
-    def shape(self, node: int) -> Shape:
-        return self.build.shapes[node]
-
-    def flag(self) -> bool:
-        return self.draw(st.booleans())
-
-    def number(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
-
-    def one(self, values: Sequence[T]) -> T:
-        return self.draw(st.sampled_from(values))
-
-    def node(self, axes: int = 0) -> int:
-        """A node with at least so many axes."""
-        fitting = [node for node in self.pool if len(self.shape(node)) >= axes]
-        if not fitting:
-            raise NetworkError("no node has so many axes")
-        return self.one(fitting)
-
-    def parameter(self, shape: Shape) -> int:
-        """A new parameter, or one of this shape again."""
-        known = [node for node in self.build.names.values() if self.shape(node) == shape]
-        if known and self.flag():
-            return self.one(known)
-        return self.build.parameter(f"p{len(self.build.nodes)}", shape)
-
-    def dyadic(self, shape: Shape) -> int:
-        """A constant of eighths."""
-        count = math.prod(shape)
-        entries = self.draw(st.lists(st.integers(-16, 16), min_size=count, max_size=count))
-        return self.build.constant(np.array(entries, dtype=np.float64).reshape(shape) / 8.0)
-
-    def mask(self, shape: Shape) -> int:
-        """A constant of zeros and ones, at least one of them in each row."""
-        count = math.prod(shape)
-        found = np.array(self.draw(st.lists(st.integers(0, 1), min_size=count, max_size=count)), dtype=np.float64)
-        found = found.reshape(shape)
-        found[..., self.number(0, shape[-1] - 1)] = 1.0
-        return self.build.constant(found)
-
-    def partner(self, node: int) -> int:
-        """A node, parameter or constant that broadcasts to a node."""
-        alike = [other for other in self.pool if self.shape(other) == self.shape(node)]
-        if self.flag():
-            return self.one(alike)
-        shape = tuple(1 if self.number(0, 3) == 3 else n for n in self.shape(node))
-        shape = shape[self.number(0, len(shape)) :]
-        return self.parameter(shape) if self.flag() else self.dyadic(shape)
-
-    def window(self, space: Shape, groups: int = 1) -> kinds.Window:
-        kernel = tuple(self.number(1, n) for n in space)
-        padding = tuple(self.number(0, k - 1) for k in kernel)
-        stride, dilation = tuple(self.number(1, 2) for _ in space), tuple(self.number(1, 2) for _ in space)
-        return kinds.Window(kernel, stride, padding, dilation, groups)
-
-    def affine(self) -> int:
-        over = self.one(["all", "last", "window"])
-        source = self.node({"all": 0, "last": 1, "window": 2}[over])
-        sources, shape = [source], self.shape(source)
-        units, bias = self.number(1, 3), self.one([None, "tied", "per-unit"])
-        reads: kinds.Window | Literal["all", "last"] = "all"
-        if over == "window":
-            groups = 2 if shape[0] % 2 == 0 and self.flag() else 1
-            reads, units = self.window(shape[1:], groups), units * groups
-            weight = self.parameter((units, shape[0] // groups, *reads.kernel))
-        elif over == "last":
-            reads, weight = "last", self.parameter((units, shape[-1]))
-        else:
-            sources += [self.node()] if self.flag() else []
-            weight = self.parameter((units, sum(math.prod(self.shape(node)) for node in sources)))
-        if self.flag():
-            weight = self.build.add(kinds.Multiply((weight, self.mask(self.shape(weight)))))
-        plain = kinds.Affine((*sources, weight), reads, False)
-        if bias is None:
-            return self.build.add(plain)
-        out = plain.shape([self.shape(node) for node in (*sources, weight)])
-        shift = self.parameter((units,) if bias == "tied" else out)
-        return self.build.add(kinds.Affine((*sources, weight, shift), reads, True))
-
-    def map(self) -> int:
-        return self.build.map(self.node(), activation(self.draw(self.names)))
-
-    def add(self) -> int:
-        node = self.node()
-        more = (node,) if self.flag() else ()
-        return self.build.add(kinds.Add((node, self.partner(node), *more)))
-
-    def multiply(self) -> int:
-        node = self.node()
-        return self.build.add(kinds.Multiply((self.partner(node), node)))
-
-    def gate(self) -> int:
-        node = self.node()
-        return self.build.add(kinds.Gate((node, self.partner(node), self.partner(node))))
-
-    def fraction(self) -> Fraction:
-        return Fraction(self.number(1, 9), self.one([7, 8, -3]))
-
-    def scale(self) -> int:
-        return self.build.add(kinds.Scale((self.node(),), self.fraction()))
-
-    def epsilon(self) -> Fraction:
-        return self.one([Fraction(1, 4), Fraction(1, 1000), Fraction(1, 2**30), Fraction(0)])
-
-    def inverse_root(self) -> int:
-        node = self.node()
-        square = self.build.add(kinds.Multiply((node, node))) if self.number(0, 3) else node
-        return self.build.add(kinds.InverseRoot((square,), self.epsilon()))
-
-    def normalise(self) -> int:
-        return self.build.add(kinds.Normalise((self.node(1),), self.epsilon(), self.flag()))
-
-    def contract(self) -> int:
-        node = self.node(2)
-        if self.flag():
-            return self.build.add(kinds.Contract((node, node), True))
-        *_, inner = self.shape(node)
-        turned, columns = self.flag(), self.number(1, 3)
-        other = self.parameter((columns, inner) if turned else (inner, columns))
-        return self.build.add(kinds.Contract((node, other), turned))
-
-    def softmax(self) -> int:
-        node = self.node(1)
-        more = (self.mask(self.shape(node)),) if self.flag() else ()
-        return self.build.add(kinds.Softmax((node, *more)))
-
-    def attend(self) -> int:
-        node = self.node(2)
-        rows, channels = self.shape(node)[-2:]
-        parts = [node]
-        for _ in range(2):
-            if self.flag():
-                weight = self.parameter((channels, channels))
-                parts.append(self.build.add(kinds.Affine((node, weight), "last", False)))
-            else:
-                parts.append(node)
-        more = (self.mask((rows, rows)),) if self.flag() else ()
-        return self.build.add(kinds.Attend((*parts, *more), Fraction(1, self.number(1, 3))))
-
-    def reduce(self) -> int:
-        node = self.node(1)
-        axes = self.number(1, len(self.shape(node)))
-        return self.build.add(kinds.Reduce((node,), self.one(["sum", "mean", "max"]), axes))
-
-    def pool_windows(self) -> int:
-        node = self.node(2)
-        return self.build.add(kinds.Pool((node,), self.one(["mean", "max"]), self.window(self.shape(node)[1:])))
-
-    def reshape(self) -> int:
-        node = self.node()
-        shape = self.shape(node)
-        return self.build.add(kinds.Reshape((node,), (*shape[2:], math.prod(shape[:2]))))
-
-    def permute(self) -> int:
-        node = self.node()
-        axes = self.draw(st.permutations(range(len(self.shape(node)))))
-        return self.build.add(kinds.Permute((node,), tuple(axes)))
-
-    def take(self) -> int:
-        node = self.node(1)
-        axis = self.number(0, len(self.shape(node)) - 1)
-        entry = st.integers(0, self.shape(node)[axis] - 1)
-        return self.build.add(kinds.Take((node,), axis, tuple(self.draw(st.lists(entry, min_size=1, max_size=3)))))
-
-    def concatenate(self) -> int:
-        node = self.node(1)
-        alike = [other for other in self.pool if self.shape(other) == self.shape(node)]
-        axis = self.number(0, len(self.shape(node)) - 1)
-        return self.build.add(kinds.Concatenate((node, self.one(alike)), axis))
-
-    def expand(self) -> int:
-        node = self.node()
-        return self.build.add(kinds.Expand((node,), (2, *self.shape(node))))
-
-    def embed(self) -> int:
-        return self.build.add(kinds.Embed((0, self.parameter((TOKENS, 2) if self.flag() else (TOKENS,)))))
-
-
-def _step(kind: str) -> Callable[[_Drawing], int]:
-    """How a node of a kind is added: by its method, or, if it reads one node and has no fields, without one."""
-    name = {"pool": "pool_windows"}.get(kind, kind.replace("-", "_"))
-    if hasattr(_Drawing, name):
-        step: Callable[[_Drawing], int] = getattr(_Drawing, name)
-        return step
-    return lambda drawing: drawing.build.add(KINDS[kind]((drawing.node(1),)))
-
-
-STEPS: Final[dict[str, Callable[[_Drawing], int]]] = {kind: _step(kind) for kind in READING}
-"""How a node of each kind is added."""
 
 
 @st.composite
@@ -285,7 +69,7 @@ def graphs(
     strategy of Network
     """
     names = activations if activations is not None else any_activation()
-    made = _Drawing(draw, shape, names)
+    made = Drawing(draw, shape, names)
     often = [kind for kind in OFTEN if kind in nodes]
     for kind in draw(st.lists(st.sampled_from([*nodes, *often]), min_size=1, max_size=max_nodes)):
         before = _kept(made.build)

@@ -7,7 +7,7 @@ units are numbered in C order of that shape. Convolutions are cross-correlations
 
 Every layer answers the same questions, so that nobody has to ask for its kind: ``activation`` (None: linear units
 without weights), ``bias`` ("per-unit", "tied", or None without weights), ``kernel``, ``steps`` and ``padding`` (empty:
-it reads everything at once), ``shares_weights``, ``rows`` (the units of one window), ``windows`` and ``geometry``.
+it reads everything at once), ``shares_weights``, ``rows`` (the units of one window) and ``windows``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from verifier.display import MAX_ENTRIES, brief
 from verifier.errors import NetworkError, nearest, one_line
@@ -35,14 +35,11 @@ from verifier.network.layer_arguments import (
 from verifier.network.layer_arguments import Source as Source
 from verifier.network.nodes import Pool, Window
 from verifier.network.windows import Shape as Shape
-from verifier.network.windows import positions_of, stacked
+from verifier.network.windows import stacked
 from verifier.network.windows import window_indices as window_indices
 from verifier.sigma.activations import Activation
 
 BIASES = ("per-unit", "tied")
-
-MAX_WINDOW_ENTRIES = 100_000_000
-"""Entries of all windows of a padded convolution; without padding the input's extent bounds the kernel."""
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -107,21 +104,9 @@ class Dense:
         """How many units read the one window: all of them."""
         return self.width
 
-    def fan_in(self, sources: Sequence[Shape]) -> int:
-        """How many values a unit reads: all of its sources."""
-        return sum(math.prod(shape) for shape in sources)
-
     def windows(self, sources: Sequence[Shape]) -> list[list[int]]:
         """One window, which holds every flat index of the concatenated sources."""
-        return [list(range(self.fan_in(sources)))]
-
-    def geometry(self) -> dict[str, Any]:
-        """The layer's sizes under the keys of the certificate format."""
-        return {"units": self.width}
-
-    def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
-        """The shape of the output, ``(width,)``."""
-        return (self.width,)
+        return [list(range(sum(math.prod(shape) for shape in sources)))]
 
     def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
         """Add the layer's nodes to a graph and return the index of its output."""
@@ -225,30 +210,9 @@ class Conv:
         """How many units read the same window: one per filter."""
         return self.filters
 
-    def fan_in(self, sources: Sequence[Shape]) -> int:
-        """How many values a unit reads: those of its window in all channels, places in the padding included."""
-        return stacked(sources)[0] * math.prod(self.kernel)
-
     def windows(self, sources: Sequence[Shape]) -> list[list[int]]:
         """For each position the flat indices of the concatenated sources that it reads, as `window_indices` does."""
         return window_indices(stacked(sources), self.kernel, self.steps, self.padding)
-
-    def geometry(self) -> dict[str, Any]:
-        """The layer's sizes under the keys of the certificate format."""
-        sizes: dict[str, Any] = {"kernel": list(self.kernel), "stride": list(self.steps)}
-        sizes |= {"filters": self.filters, "bias_kind": self.bias}
-        return sizes | ({"padding": list(self.padding)} if self.padding else {})
-
-    def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
-        """The shape of the output, ``(filters, *positions)``; `NetworkError` if the windows do not fit."""
-        out = positions_of(sources, self.kernel, self.steps, where, self.padding)
-        entries = self.fan_in(sources) * math.prod(out)
-        if self.padding and entries > MAX_WINDOW_ENTRIES:
-            raise NetworkError(
-                f"{where}: padding {list(self.padding)} and kernel {list(self.kernel)} make windows of {entries} "
-                f"entries, more than {MAX_WINDOW_ENTRIES}; reduce them"
-            )
-        return (self.filters, *out)
 
     def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
         """Add the layer's nodes to a graph and return the index of its output."""
@@ -315,28 +279,12 @@ class AvgPool:
         """The stride, by default the kernel (disjoint windows)."""
         return self.stride or self.kernel
 
-    def fan_in(self, sources: Sequence[Shape]) -> int:
-        """How many values a unit reads: those of its window in one channel."""
-        return math.prod(self.kernel)
-
     def windows(self, sources: Sequence[Shape]) -> list[list[int]]:
         """For each unit, channel by channel, the flat indices of the source that it averages."""
         (shape,) = sources
         plane = math.prod(shape[1:])
         positions = window_indices((1, *shape[1:]), self.kernel, self.steps)
         return [[channel * plane + j for j in window] for channel in range(shape[0]) for window in positions]
-
-    def geometry(self) -> dict[str, Any]:
-        """The layer's sizes under the keys of the certificate format."""
-        return {"kernel": list(self.kernel), "stride": list(self.steps)}
-
-    def output_shape(self, sources: Sequence[Shape], where: str) -> Shape:
-        """The shape of the output, ``(channels, *positions)``; `NetworkError` if the windows do not fit."""
-        if len(sources) != 1:
-            raise NetworkError(
-                f"{where}: avgpool reads one input, got {len(sources)}; pool each input in a layer of its own"
-            )
-        return (sources[0][0], *positions_of(sources, self.kernel, self.steps, where))
 
     def expand(self, build: Builder, sources: Sequence[int], name: str) -> int:
         """Add the layer's nodes to a graph and return the index of its output."""

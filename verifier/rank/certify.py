@@ -358,15 +358,13 @@ class _Ladder:
     def _refuted(self, found: Deficiency) -> RankResult:
         """R5: a matrix that is not proved to be defined has no rank, whatever its structure would be."""
         partial = flags_of(self.features.network).undefined
-        if partial and not self._finite():
+        if partial and not self._defined():
             return self._undecided(f"Psi(U) is not proved to be defined: {partial[0]}")
         return self._result(Verdict.REFUTED, found.explanation, deficiency=found)
 
-    def _finite(self) -> bool:
-        """Whether every feature is enclosed, as a checker asks (FORMAT, R5)."""
+    def _defined(self) -> bool:
         given = self.features
-        balls = FeatureEnclosure(given.network, given.u, given.inputs, DEFINED_BITS)
-        return all(entry.is_finite() for _, block in balls.blocks() for entry in block.entries())
+        return FeatureEnclosure(given.network, given.u, given.inputs, DEFINED_BITS).is_defined()
 
     def _undecided(self, reason: str) -> RankResult:
         return self._result(Verdict.UNDECIDED, reason)

@@ -18,9 +18,7 @@ from flint import arb, fmpz
 from verifier.balls.activation import arb_kernel
 from verifier.balls.exact import Dyadic, exactly
 from verifier.balls.precision import working_precision
-from verifier.network.layers import AvgPool, Dense
 from verifier.network.network import Array, Network
-from verifier.network.windows import window_indices
 from verifier.sigma.activations import Activation
 from verifier.sigma.expressions import T
 from verifier.sigma.piecewise import has_kinks, split
@@ -85,7 +83,7 @@ def dead_open_set(network: Network, inputs: Array) -> DeadOpenSet | None:
     """
     if network.layered is None:
         return None
-    resting = [0.0 if isinstance(layer, AvgPool) else _constant_point(layer.activation) for layer in network.layers]
+    resting = [0.0 if layer.activation is None else _constant_point(layer.activation) for layer in network.layers]
     if len(inputs) < 1 or all(point is None for point in resting):
         return None
     biases = [point or 0.0 for point in resting]
@@ -137,26 +135,12 @@ def _units_on_box(network: Network, inputs: Array, biases: Sequence[float], radi
     known: list[list[arb]] = []
     for index, layer in enumerate(network.layers):
         sources = [unit for s in network.sources[index] for unit in (samples if s == "input" else known[int(s)])]
-        shapes = network.source_shapes(index)
-        if isinstance(layer, AvgPool):
-            plane = math.prod(shapes[0][1:])
-            windows = window_indices((1, *shapes[0][1:]), layer.kernel, layer.steps)
-            known.append(
-                [
-                    sum((sources[c * plane + j] for j in window), arb(0)) / len(window)
-                    for c in range(shapes[0][0])
-                    for window in windows
-                ]
-            )
+        sources = [*sources, arb(0)] if layer.padding else sources  # what windows in the padding read
+        windows = layer.windows(network.source_shapes(index))
+        if layer.activation is None:
+            known.append([sum((sources[j] for j in w), arb(0)) / len(w) for w in windows])
             continue
         kernel = arb_kernel(layer.activation)
-        if isinstance(layer, Dense):
-            windows, leaders = [list(range(len(sources)))], layer.width
-        else:
-            shape = (sum(s[0] for s in shapes), *shapes[0][1:])
-            windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
-            sources = [*sources, arb(0)] if layer.padding else sources  # what windows in the padding read
-            leaders = layer.filters
         one = [kernel(arb(biases[index]) + box * (1 + sum((abs(sources[j]) for j in w), arb(0)))) for w in windows]
-        known.append(one * leaders)
+        known.append(one * layer.rows)
     return known

@@ -17,7 +17,6 @@ import numpy as np
 from verifier.display import count
 from verifier.network.arguments import given_inputs
 from verifier.network.flags import flags_of
-from verifier.network.layers import Conv
 from verifier.network.network import Array, Network
 from verifier.rank.monomials import monomial_rank
 from verifier.rank.spans import span_of_columns
@@ -161,7 +160,7 @@ def _tied_words(network: Network, units: Sequence[Sequence[UnitForm]]) -> str:
     tied = [
         index
         for index, layer in enumerate(network.layers)
-        if isinstance(layer, Conv) and layer.bias == "tied" and len(set(units[index])) < len(units[index])
+        if layer.bias == "tied" and len(set(units[index])) < len(units[index])
     ]
     if not tied:
         return ""

@@ -7,14 +7,12 @@ for every U.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from verifier.network.layers import AvgPool, Conv, Dense
+from verifier.network.layers import Conv, Dense
 from verifier.network.network import Array, Network
-from verifier.network.windows import window_indices
 from verifier.sigma.activations import Activation
 
 
@@ -66,35 +64,24 @@ def unit_forms(network: Network, u: Array | None, inputs: Array, forms: FormTabl
     known: list[list[UnitForm]] = []
     for index, layer in enumerate(network.layers):
         sources = [unit for s in network.sources[index] for unit in (coordinates if s == "input" else known[int(s)])]
-        if isinstance(layer, Dense):
-            if views is None:
-                known.append(_free_units(layer, index, [sources], forms))
-                continue
-            weight, bias = views[f"layer{index}.weight"].tolist(), views[f"layer{index}.bias"].tolist()
-            known.append([_unit(layer.activation, sources, row, b, forms) for row, b in zip(weight, bias, strict=True)])
-            continue
-        shapes = network.source_shapes(index)
-        shape = (sum(s[0] for s in shapes), *shapes[0][1:])
-        if isinstance(layer, Conv):
-            windows = window_indices(shape, layer.kernel, layer.steps, layer.padding)
-            sources = [*sources, ZERO] if layer.padding else sources  # what windows in the padding read
-            if views is None:
-                known.append(_free_units(layer, index, [[sources[j] for j in window] for window in windows], forms))
-                continue
-            rows = views[f"layer{index}.weight"].reshape(layer.filters, -1).tolist()
-            weight = [[Fraction(w) for w in row] for row in rows]  # once, not at every position
-            biases = views[f"layer{index}.bias"].reshape(layer.filters, -1).tolist()
+        sources = [*sources, ZERO] if layer.padding else sources  # what windows in the padding read
+        windows = [[sources[j] for j in window] for window in layer.windows(network.source_shapes(index))]
+        if layer.activation is None:
+            share = [Fraction(1, len(windows[0]))] * len(windows[0])
+            known.append([_linear_unit(_combine(window, share, Fraction(0)), forms) for window in windows])
+        elif views is None:
+            known.append(_free_units(layer, index, windows, forms))
+        else:
+            rows = views[f"layer{index}.weight"].reshape(layer.rows, -1).tolist()
+            weights = [[Fraction(w) for w in row] for row in rows]  # once, not at every position
+            biases = views[f"layer{index}.bias"].reshape(layer.rows, -1).tolist()
             known.append(
                 [
-                    _unit(
-                        layer.activation, [sources[j] for j in window], weight[f], biases[f][p % len(biases[f])], forms
-                    )
-                    for f in range(layer.filters)
+                    _unit(layer.activation, window, row, own[p % len(own)], forms)
+                    for row, own in zip(weights, biases, strict=True)
                     for p, window in enumerate(windows)
                 ]
             )
-        else:
-            known.append(_pool(layer, sources, shape, forms))
     return known
 
 
@@ -106,28 +93,15 @@ def _free_units(
     places: list[tuple[int, bool, int | None]] = []
     first: dict[tuple[UnitForm, ...], int] = {}
     for p, window in enumerate(windows):
-        tied = isinstance(layer, Conv) and layer.bias == "tied"
         moving = [(unit.form, Fraction(1)) for unit in window if unit.form >= 0 and not forms.constant[unit.form]]
         constant, degree = not moving, None if moving else 0
         if moving and power.status == "proved" and isinstance(power.value, int):
             degree = _degree(moving, power.value, forms)
-        places.append((first.setdefault(tuple(window), p) if tied else p, constant, degree))
-    leaders = layer.width if isinstance(layer, Dense) else layer.filters
+        places.append((first.setdefault(tuple(window), p) if layer.bias == "tied" else p, constant, degree))
     return [
         UnitForm(forms.number(("free", index, leader, place), constant, degree), 1, Fraction(0))
-        for leader in range(leaders)
+        for leader in range(layer.rows)
         for place, constant, degree in places
-    ]
-
-
-def _pool(layer: AvgPool, sources: Sequence[UnitForm], shape: tuple[int, ...], forms: FormTable) -> list[UnitForm]:
-    plane = math.prod(shape[1:])
-    windows = window_indices((1, *shape[1:]), layer.kernel, layer.steps)
-    share = Fraction(1, len(windows[0]))
-    return [
-        _linear_unit(_combine([sources[c * plane + j] for j in window], [share] * len(window), Fraction(0)), forms)
-        for c in range(shape[0])
-        for window in windows
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from verifier.adapters.pytorch.parameters import Context
 from verifier.adapters.pytorch.values import IDENTITY, Array, Draft, Part, Value, natural_shape, refuse
 from verifier.network.layers import AvgPool, Conv, Dense, Shape
+from verifier.network.windows import positions_of
 
 
 def per_axis(value: object, axes: int, what: str, where: str) -> Shape:
@@ -71,7 +72,8 @@ def convolution(context: Context, value: Value, arguments: dict[str, Any], *, ax
     _require_channels(value, weight.shape[1], axes, where)
     step = () if set(stride) == {1} else stride
     layer = Conv(len(weight), kernel, IDENTITY, step, "tied", padding=padding)
-    shape = layer.output_shape([part.shape for part in value.parts], f"from_torch: {where}")
+    sources = [part.shape for part in value.parts]
+    shape = (len(weight), *positions_of(sources, kernel, layer.steps, f"from_torch: {where}", layer.padding))
     draft = Draft(context.name, where, layer, value, shape, weight, _bias(context, arguments, weight))
     return Value((context.plan.add(draft),), shape)
 
@@ -89,7 +91,7 @@ def pool(context: Context, value: Value, kernel: Shape, stride: Shape) -> Value:
         refuse(where, f"reads shape {value.shape}; give it channels with {len(kernel)} axes of positions, {_WHOLE}")
     layer, parts = AvgPool(kernel, () if stride == kernel else stride), []
     for part in value.parts:
-        shape = layer.output_shape([part.shape], f"from_torch: {where}")
+        shape = (part.shape[0], *positions_of([part.shape], kernel, layer.steps, f"from_torch: {where}"))
         parts.append(context.plan.add(Draft(context.name, where, layer, Value((part,), part.shape), shape)))
     return Value(tuple(parts), natural_shape(parts))
 

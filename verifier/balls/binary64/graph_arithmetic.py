@@ -234,8 +234,7 @@ class FloatBalls(Arithmetic[Enclosed]):
 
     def scale(self, x: Enclosed, factor: Fraction, *, root: bool = False) -> Enclosed:
         """Errors are multiplied; the factor's rounding and the product's are below ``gamma_4``, none if it is +-2^k."""
-        if not FACTORS[0] < abs(factor) < FACTORS[1]:
-            raise NotEnclosed("a factor outside binary64's range")
+        _require_moderate(factor)
         number = math.sqrt(float(factor)) if root else float(factor)
         mid = x.mid * number
         exact = Fraction(number) ** (2 if root else 1) == factor and math.frexp(abs(number))[0] == 0.5
@@ -357,6 +356,7 @@ class FloatBalls(Arithmetic[Enclosed]):
 
     def attend(self, q: Enclosed, k: Enclosed, v: Enclosed, square: Fraction, mask: Enclosed | None) -> Enclosed:
         """See `contraction`."""
+        _require_moderate(square)
         return contraction.attend(self, q, k, v, square, mask)
 
     def embed(self, tokens: Enclosed, table: Enclosed) -> Enclosed:
@@ -376,6 +376,12 @@ class FloatBalls(Arithmetic[Enclosed]):
 
         entry = bound_of_entries(xp, table, len(table.shape))
         return Enclosed(looked_up(table.mid), None if isinstance(entry, float) else looked_up(entry))
+
+
+def _require_moderate(factor: Fraction) -> None:
+    """Guarantee: on return the factor, and its root, are normal numbers when they are rounded to binary64."""
+    if not FACTORS[0] < abs(factor) < FACTORS[1]:
+        raise NotEnclosed("a factor outside binary64's range")
 
 
 def short_axes(norm: Array) -> Axes:

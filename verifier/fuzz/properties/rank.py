@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from verifier.fuzz import oracle
-from verifier.fuzz.graph_strategies import RATIONAL, graph_specimens
+from verifier.fuzz.graph_steps import RATIONAL
+from verifier.fuzz.graph_strategies import graph_specimens
 from verifier.fuzz.node_values import Undefined
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.specimen import Specimen
@@ -97,6 +98,10 @@ def nothing_is_proved_where_psi_is_undefined(specimen: Specimen) -> str:
     try:
         oracle.approx_features_to(specimen.network, specimen.u, specimen.data.inputs)
     except Undefined:
+        with np.errstate(all="ignore"):
+            psi = approx_features(specimen.network, specimen.u, specimen.data.inputs)
+        if np.isfinite(psi).all():
+            return "undefined where no column of Psi reads"
         found = specimen.prove(engine=engine_of(specimen))
         if found.rank.verdict is not Verdict.UNDECIDED or not found.builder.empty:
             raise Falsified(f"rank {found.rank.verdict} ({found.rank.reason}), but Psi(U) is undefined") from None
