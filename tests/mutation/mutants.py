@@ -360,7 +360,7 @@ MUTANTS = {
         "data:_extent constant 25",
     ),
     "landscape/test_box.py::test_every_sample_counts": (
-        "landscape:_Boxes.radius opposite 1",
+        "landscape:_Boxes.radius opposite 3",
         "landscape:_Boxes.radius subscript 0",
     ),
     "landscape/test_box.py::test_margins_change_by_less_than_gamma": ("landscape:radius_of_margins name 0",),

@@ -42,7 +42,7 @@ def own_sign(node: Any) -> int:
 def leaf_fact(node: Any, inputs: Any) -> Fact:
     """Return what is known of the input, a parameter or a constant."""
     if node.kind == "input":
-        known_inputs = inputs is not None and min(map(int, inputs.integers.entries())) >= 0
+        known_inputs = inputs is not None and all(number >= 0 for number in inputs.integers.entries())
         return Fact(True, True, NOWHERE_NEGATIVE if known_inputs else 0)
     return Fact(True, True, own_sign(node) if node.kind == "constant" else 0)
 

@@ -28,24 +28,27 @@ class Series:
 
     def __add__(self, other: "Series") -> "Series":
         """Return the sum of two functions."""
-        return Series(a + b for a, b in zip(self.c, other.c, strict=False))
+        return Series([a + b for a, b in zip(self.c, other.c, strict=False)])
 
     def __sub__(self, other: "Series") -> "Series":
         """Return the difference of two functions."""
-        return Series(a - b for a, b in zip(self.c, other.c, strict=False))
+        return Series([a - b for a, b in zip(self.c, other.c, strict=False)])
 
     def __mul__(self, other: "Series") -> "Series":
         """Return the product of two functions."""
-        return Series(self.product_at(other, order) for order in range(min(len(self.c), len(other.c))))
+        return Series([self.product_at(other, order) for order in range(min(len(self.c), len(other.c)))])
 
     def times(self, factor: arb) -> "Series":
         """Return the product with a constant."""
-        return Series(a * factor for a in self.c)
+        return Series([a * factor for a in self.c])
 
     def product_at(self, other: "Series", order: int) -> arb:
         """Return one coefficient of the product, from those of both up to its order."""
         a, b = self.c, other.c
-        return sum((a[i] * b[order - i] for i in range(order + 1)), ZERO)
+        found = a[0] * b[order]
+        for i in range(1, order + 1):
+            found = found + a[i] * b[order - i]
+        return found
 
     def slope(self) -> "Series":
         """Return the derivative, which has one coefficient less."""

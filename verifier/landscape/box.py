@@ -11,25 +11,30 @@ asked of the network: what has no finite enclosure on the box gives no radius.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from flint import arb, arb_mat
+from numpy.typing import NDArray
 
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.motion import Box, ball_work
 from verifier.balls.precision import working_precision
 from verifier.landscape.activation_bounds import BITS
+from verifier.network.forward import approx_features
 from verifier.network.network import Array, Network
 
 LOWEST, HIGHEST, HIGHEST_OF_BOXES = -1000, 100, 4
 """Exponents of the radii that are tried. Functions of balls as wide as beyond the last are enclosed by luck alone."""
 BLOCK = 4
-"""Samples that are evaluated together: the first of them find a radius, which is tried on all."""
-TRIED = 8
-"""How often a radius that some samples allow is tried on all."""
+"""Samples that are evaluated together."""
+TRIED = 4
+"""How often a radius may turn out to be too large for all samples together."""
 SEARCH = 14
-"""Evaluations of a block that find a radius."""
+"""Evaluations of a block that find a radius, of most networks fewer."""
+PROBE, PROBES = -80, 4
+"""The radius, in quarters of octaves, from which a larger one is guessed; and moves of U that show what moves most."""
 WORK = 4e8
 """Ball multiply-adds that one radius may take, some 40 s."""
 ROOM = 4
@@ -98,7 +103,7 @@ def radius_of_margins(
         of_weights = [2 * radius * sum((value.abs_upper() for value in row), arb(0)) for row in psi]
         return _most([gap + own for row, own in zip(of_features, of_weights, strict=True) for gap in row])
 
-    return _Boxes(network, u, inputs, precision).radius(change, _most, gamma.arb(), gamma.arb())
+    return _Boxes(network, u, inputs, precision).radius(change, _most, gamma.arb())
 
 
 def radius_of_rank(network: Network, u: Array, inputs: Array, sigma_lower: Dyadic) -> Dyadic | None:
@@ -125,8 +130,7 @@ def radius_of_rank(network: Network, u: Array, inputs: Array, sigma_lower: Dyadi
     def squares(psi: Rows, changes: Rows, radius: arb) -> arb:
         return _sum([d.abs_upper() ** 2 for row in changes for d in row])
 
-    share = limit * min(BLOCK, len(inputs)) / len(inputs)
-    return _Boxes(network, u, inputs, BITS).radius(squares, _sum, share, limit)
+    return _Boxes(network, u, inputs, BITS).radius(squares, _sum, limit)
 
 
 def _most(values: list[arb]) -> arb:
@@ -142,45 +146,93 @@ def _sum(values: list[arb]) -> arb:
 
 
 class _Boxes:
-    """The boxes around one U, on given samples."""
+    """The boxes around one U, on given samples, those first whose features seem to move most."""
 
     def __init__(self, network: Network, u: Array, inputs: Array, precision: int) -> None:
-        self.box, self.work = Box(network, u, inputs, precision), ball_work(network)
+        self.box = Box(network, u, inputs[_by_motion(network, u, inputs)], precision)
+        self.work, self.count, self.spent = ball_work(network), len(inputs), 0.0
         self.slices = [slice(i, i + BLOCK) for i in range(0, len(inputs), BLOCK)]
 
-    def radius(self, measure: Measure, combine: Callable[[list[arb]], arb], first: arb, limit: arb) -> Dyadic | None:
-        """A radius at which a measure, combined for all blocks, is below a limit; ``first`` is for one of them."""
-        if self.work * (SEARCH * BLOCK + len(self.box.inputs)) > WORK:
-            return None
-        spent = 0.0
+    def radius(self, measure: Measure, combine: Callable[[list[arb]], arb], limit: arb) -> Dyadic | None:
+        """A radius at which a measure, combined for all samples, is below a limit.
 
-        def change(radius: arb, block: int) -> arb:
-            nonlocal spent
-            spent += self.work * BLOCK
-            if spent > WORK:
+        The measure bounds something that grows with the box, so that what was found of a block at one radius holds at
+        all smaller ones: with the maximum no block is evaluated again after the radius has become small enough for it.
+        """
+        if self.work * (SEARCH * BLOCK + self.count) > WORK:
+            return None
+        adds = combine is _sum
+        degree = 2 if adds else 1  # of the measure in a small radius
+
+        def change(quarters: int, rows: slice) -> arb:
+            self.spent += self.work * len(range(self.count)[rows])
+            if self.spent > WORK:
                 return arb("nan")
-            psi, moved = self.box.changes(radius, self.slices[block])
+            radius = _radius(quarters).arb()
+            psi, moved = self.box.changes(radius, rows)
             with working_precision(self.box.precision):
                 return measure(psi, moved, radius)
 
-        def too_large(quarters: int) -> int | None:
-            """The block at which the limit is reached."""
-            found: list[arb] = []
-            for block in range(len(self.slices)):
-                found.append(change(_radius(quarters).arb(), block))
-                with working_precision(self.box.precision):
-                    if not combine(found) < limit:
-                        return block
-            return None
-
-        quarters, worst = 4 * HIGHEST_OF_BOXES, 0
+        few = slice(0, None, -(-self.count // BLOCK)) if adds else slice(0, 1)
+        share = limit * len(range(self.count)[few]) / self.count if adds else limit
+        quarters = _fitting(lambda tried: change(tried, few), share, 4 * HIGHEST_OF_BOXES, degree)
         for _ in range(TRIED):
-            found = _largest(lambda radius, block=worst: bool(change(radius, block) < first), quarters)  # type: ignore[misc]
-            if found is None:
-                return None
-            quarters = found
-            failed = too_large(quarters)
-            if failed is None:
-                return _radius(quarters - ROOM)
-            quarters, worst = quarters - 4, failed
+            found: list[arb] = []
+            for rows in self.slices:
+                if quarters is None:
+                    return None
+                size = change(quarters, rows)
+                if not size < limit:
+                    sizes: dict[int, arb] = {}
+
+                    def own(tried: int, rows: slice = rows, sizes: dict[int, arb] = sizes) -> arb:
+                        sizes[tried] = change(tried, rows)
+                        return sizes[tried]
+
+                    quarters = _fitting(own, limit, quarters - 1, degree, quarters - _steps(size, limit, degree))
+                    size = sizes[quarters] if quarters is not None else size
+                found.append(size)
+            with working_precision(self.box.precision):
+                total = combine(found)
+            if quarters is None or total < limit:
+                return None if quarters is None else _radius(quarters - ROOM)
+            quarters -= max(1, _steps(total, limit, degree))
         return None
+
+
+def _by_motion(network: Network, u: Array, inputs: Array) -> NDArray[np.intp]:
+    """The samples in the order of how much their features seem to move; nothing depends on it but time."""
+    with np.errstate(all="ignore"):
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], (PROBES, len(u)))
+        before = approx_features(network, u, inputs)
+        moved = [np.abs(approx_features(network, u + 2.0**-20 * sign, inputs) - before).sum(axis=1) for sign in signs]
+        return np.argsort(-np.sum(moved, axis=0), kind="stable")
+
+
+def _steps(size: arb, limit: arb, degree: int) -> int:
+    """By how many quarters a radius is too large if a measure is; below 0: too small. A guess, 1 if there is none."""
+    octaves = float((size.abs_upper() / limit).log()) / math.log(2) if size > 0 else math.nan
+    return math.ceil(4 * octaves / degree) if math.isfinite(octaves) else 1
+
+
+def _fitting(
+    measured: Callable[[int], arb], limit: arb, high: int, degree: int, first: int | None = None
+) -> int | None:
+    """Find a radius up to one, in quarters, at which a measure that grows is below a limit, but not at the next one.
+
+    Guarantee: the measure was below the limit at the result. None if it is not so at the smallest radius.
+    """
+    low, beyond, step, failed = 4 * LOWEST - 1, high + 1, 1, first is not None
+    tried = PROBE if first is None else first
+    while beyond - low > 1:
+        tried = min(max(tried, low + 1), beyond - 1)
+        size = measured(tried)
+        guess = tried - _steps(size, limit, degree)
+        if size < limit:
+            low = tried
+            tried = (low + beyond) // 2 if failed else max(guess, low + step)
+        else:
+            beyond, failed = tried, True
+            tried = min(guess, beyond - step) if low < 4 * LOWEST else max(beyond - step, (low + beyond) // 2)
+        step *= 2
+    return low if low >= 4 * LOWEST else None
