@@ -203,8 +203,8 @@ def show(file: str | Path) -> Description:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = report.write(f"{folder}/certificate.json")
     ...     words = str(vf.show(file))
-    >>> print(words.splitlines()[1])
-    Network: input 1; layer 0 dense 4 tanh(t) reads input; M = 4 skip units.
+    >>> print(words.splitlines()[1].split("; ")[2])
+    node 4 tanh(t) of node 3
     """
     return read_description(_path(file, "show"))
 

@@ -84,7 +84,8 @@ class FeatureEnclosure(PsiEnclosure):
 
     Examples
     --------
-    >>>     >>> import verifier as vf
+    >>> import numpy as np
+    >>> import verifier as vf
     >>> network = vf.Network((1,), (vf.Dense(3, vf.activation("tanh"), skip=True),))
     >>> u, x = vf.initialise(network, seed=1), np.array([[0.0], [0.5], [1.0]])
     >>> features = vf.FeatureEnclosure(network, u, x, 64)

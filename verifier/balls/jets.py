@@ -5,7 +5,7 @@ derivatives. Whatever identities the derivatives satisfy, evaluated in ball arit
 and moved entries have those of power series. With ``r = (x + epsilon)^(-1/2)``, ``p = softmax(s)`` and ``z = r d`` the
 normalised ``d = x - mean x`` (or d = x), ``r = (mean d^2 + epsilon)^(-1/2)``,
 
-.. math:: r' = -\tfrac12 r^3 x', \qquad p_j' = p_j (s_j' - \sum_k p_k s_k'), \qquad
+.. math:: r' = -\tfrac{1}{2} r^3 x', \qquad p_j' = p_j (s_j' - \sum_k p_k s_k'), \qquad
     z' = r (d' - z m), \quad r' = -r^2 m, \quad m = \operatorname{mean}(z d'),
 
 the last since ``(mean d^2)' = 2 mean(d d')``: each gives the coefficient k + 1 from those up to k.
