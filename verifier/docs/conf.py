@@ -31,7 +31,8 @@ extensions = [
 exclude_patterns = ["_build", "_extensions"]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["ref.python"]  # "shape" in the types of parameters is a word, not one of the attributes of that name
+# "shape" in the types of parameters is a word, not one of the attributes of that name
+suppress_warnings = ["ref.python"]
 
 default_role = "py:obj"  # `name` in a docstring links to what it names
 autodoc_member_order = "bysource"
