@@ -222,12 +222,9 @@ class CertificateBuilder:
     ) -> None:
         """Add R1 or R3 by a right inverse of some columns of Psi."""
         used = columns if witness.columns is None else columns[witness.columns]
-        of_psi = replace(witness, columns=used)
-        name = f"rank{sum(kind.ranks for kind in self._kinds)}"
-        claim = claims.full_rank(
-            self._arrays, result.label, result.precision, of_psi, bound, samples=result.samples, name=name
-        )
-        self._claim(claim, of_psi.matrix)
+        of_psi, name = replace(witness, columns=used), f"rank{sum(kind.ranks for kind in self._kinds)}"
+        what = (result.label, result.precision, of_psi, bound)
+        self._claim(claims.full_rank(self._arrays, *what, samples=result.samples, name=name), of_psi.matrix)
 
     def add_deficiency(self, found: Deficiency) -> None:
         """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""

@@ -27,7 +27,7 @@ from verifier.network.layered import Layered, layered_of
 from verifier.network.layers import Layer
 from verifier.network.nodes import Node
 from verifier.network.windows import Shape
-from verifier.sigma.activations import Activation
+from verifier.network.words import block_lines, by, kind_of, layer_line, node_lines
 
 PARTS = ("weight", "bias")
 """What a layer with weights calls its parameters."""
@@ -166,7 +166,7 @@ class Network(Graph, Shown):
         rows = [line.split(None, 2) for line in self.summary().splitlines()[1:-1]]
         table = Table("Layers", ("layer", "what it is"), tuple((row[1], row[2]) for row in rows), True)
         columns = "columns" if self.output_bias else "skip units"
-        sentence = f"input {_by(self.input_shape)}; M = {self.columns} {columns}, p = {self.parameter_count} parameters"
+        sentence = f"input {by(self.input_shape)}; M = {self.columns} {columns}, p = {self.parameter_count} parameters"
         listed = self.blocks or self.nodes[1:]
         values = () if len(listed) > MAX_ENTRIES else (("layers", ", ".join(map(repr, listed))),)
         return Card("Network", None, sentence, values, (table,))
@@ -270,62 +270,19 @@ class Network(Graph, Shown):
 
     def summary(self) -> str:
         """Describe the network in words: a line per layer or block, or per node if it was made from nodes."""
-        lines = [f"input          shape {_by(self.input_shape)}"]
+        lines = [f"input          shape {by(self.input_shape)}"]
         if self.layered is not None:
-            lines += [self._layer_line(index) for index in range(len(self.layers))]
+            lines += [layer_line(self, index) for index in range(len(self.layers))]
             shared = sum(len(group.skip_columns) > 1 for group in self.parameter_groups)
             groups = f", {len(self.parameter_groups)} independent groups, {shared} of them shared by several skip units"
         else:
-            lines += self._block_lines() if self.blocks else self._node_lines()
+            lines += block_lines(self) if self.blocks else node_lines(self)
             groups = ""
         columns = f"M = {self.columns} skip units"
         if self.output_bias:
             columns = f"M = {self.columns} columns, {self.columns - 1} skip units and the output bias"
         lines.append(f"{columns}, p = {self.parameter_count} parameters{groups}")
         return "\n".join(lines)
-
-    def _layer_line(self, index: int) -> str:
-        layer, shape = self.layers[index], self.shapes[index]
-        reads = ", ".join("input" if s == "input" else f"layer {s}" for s in self.sources[index])
-        skip = len(dict(self.skip_units).get(index, ()))
-        what = f"{layer.kind} bias {layer.bias}" if layer.shares_weights else layer.kind
-        for name, sizes in (("kernel", layer.kernel), ("stride", layer.steps), ("padding", layer.padding)):
-            what += f" {name} {_by(sizes)}" if sizes else ""
-        what += "" if layer.activation is None else f" {layer.activation.name}"
-        return f"layer {index:<8} {what}, {self._sizes(shape, skip)}, reads {reads}"
-
-    def _block_lines(self) -> list[str]:
-        lines = []
-        for index, (block, output) in enumerate(zip(self.blocks, self.outputs, strict=True)):
-            default: tuple[Source, ...] = ("input",) if index == 0 else (index - 1,)
-            reads = ", ".join("input" if s == "input" else f"layer {s}" for s in tuple(block.inputs) or default)
-            shape = self.node_shapes[output]
-            skip = math.prod(shape) if block.skip is True else len(block.skip or ())
-            sigma = getattr(block, "activation", None)
-            what = f"{_kind(block)} {sigma.name}" if isinstance(sigma, Activation) else _kind(block)
-            lines.append(f"layer {index:<8} {what}, {self._sizes(shape, skip)}, reads {reads}")
-        return lines
-
-    def _node_lines(self) -> list[str]:
-        skips = {
-            feature.node: math.prod(self.node_shapes[feature.node]) if feature.entries is None else len(feature.entries)
-            for feature in self.features
-        }
-        lines = []
-        for index, node in enumerate(self.nodes):
-            if self.varies[index] and index:
-                reads = ", ".join("input" if read == 0 else f"node {read}" for read in node.reads if self.varies[read])
-                sizes = self._sizes(self.node_shapes[index], skips.get(index, 0))
-                lines.append(f"node {index:<9} {node.kind}, {sizes}, reads {reads}")
-        return lines
-
-    @staticmethod
-    def _sizes(shape: Shape, skip: int) -> str:
-        return f"shape {_by(shape)} = {math.prod(shape)} units, {skip} to the outputs"
-
-
-def _by(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))
 
 
 def network_for(
@@ -408,13 +365,9 @@ def _expand(build: Builder, blocks: Sequence[Block]) -> tuple[int, ...]:
         try:
             outputs.append(block.expand(build, sources, block.name or f"layer{index}"))
         except NetworkError as error:
-            raise NetworkError(f"layer {index} ({_kind(block)}): {error}") from None
+            raise NetworkError(f"layer {index} ({kind_of(block)}): {error}") from None
         if not isinstance(block.skip, bool):
             require_units(f"layer {index}", tuple(block.skip), math.prod(build.shapes[outputs[-1]]))
         if block.skip is not False:
             build.feature(outputs[-1], None if block.skip is True else tuple(block.skip))
     return tuple(outputs)
-
-
-def _kind(block: Block) -> str:
-    return str(getattr(block, "kind", type(block).__name__))
