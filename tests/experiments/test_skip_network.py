@@ -80,7 +80,7 @@ def test_weights_are_the_modules_numbers() -> None:
     assert np.array_equal(v, numbers["head.weight"].T) and v.flags.c_contiguous
     for view in module.network.parameters:
         kind = view.name.rsplit(".", 1)[1]
-        assert np.array_equal(view.of(u).ravel(), numbers[f"hidden.{view.layer}.{kind}"].ravel())
+        assert np.array_equal(view.of(u).ravel(), numbers[f"hidden.{view.block}.{kind}"].ravel())
     assert np.array_equal(u.astype(np.float32), u)
     assert len(u) == sum(p.size for name, p in numbers.items() if name != "head.weight")
 
