@@ -32,7 +32,6 @@ from verifier.landscape.legs import Leg, StraightLeg, ball_of, exact_midpoints
 from verifier.landscape.path import Path
 from verifier.network.initialise import portable_gaussian
 from verifier.network.layered import NOT_LAYERED
-from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 from verifier.rank.unit_forms import ONE, FormTable, UnitForm, unit_forms
 
@@ -155,9 +154,9 @@ def _reroute(
     movable: list[Mask] = []
     for index, layer in enumerate(network.layers):
         mask = np.zeros(len(forms[index]), dtype=bool)
-        if isinstance(layer, Dense):
+        if layer.dense:
             readers = _readers(network, index)
-            dense = all(isinstance(network.layers[r], Dense) for r, _ in readers)
+            dense = all(network.layers[r].dense for r, _ in readers)
             leaders: dict[tuple[int, int, Fraction], int] = {}
             for unit, form in enumerate(forms[index]):
                 zero = form.form < 0 and form.offset == 0
@@ -208,7 +207,7 @@ def _add_sinks(
     """
     views = network.views(u)
     for index, layer in enumerate(network.layers):
-        if not isinstance(layer, Dense):
+        if not layer.dense:
             continue
         readers = _readers(network, index)
         carrier = network.output_bias
@@ -220,8 +219,7 @@ def _add_sinks(
                 carrier = True
                 continue
             movable[index][unit] = all(
-                isinstance(network.layers[r], Dense) and not views[f"layer{r}.weight"][:, at + unit].any()
-                for r, at in readers
+                network.layers[r].dense and not views[f"layer{r}.weight"][:, at + unit].any() for r, at in readers
             )
 
 
@@ -235,7 +233,7 @@ def _unaffected(network: Network, u: Array, moved: Sequence[Mask]) -> list[Mask]
             for s, shape in zip(network.sources[index], network.source_shapes(index), strict=True)
         ]
         sources = np.concatenate(changed)
-        if isinstance(layer, Dense):
+        if layer.dense:
             stays.append(~moved[index] & ~(views[f"layer{index}.weight"][:, sources] != 0).any(axis=1))
         else:  # a convolution or a pool: one changed source is enough to give up all
             stays.append(np.full(int(np.prod(network.shapes[index])), not sources.any()))

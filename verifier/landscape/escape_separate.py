@@ -43,7 +43,6 @@ from verifier.landscape.segment import covering
 from verifier.network.arguments import given_inputs, given_parameters
 from verifier.network.graph import Feature
 from verifier.network.initialise import initialise, portable_gaussian
-from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 from verifier.network.nodes import Constant
 from verifier.network.units import DenseUnits
@@ -247,7 +246,7 @@ def _merged(network: Network, u: Array, inputs: Array) -> list[list[int]] | None
     exact = ExactArray.of_floats(inputs).fmpz_mat()[0]
     for index, names in enumerate(network.sources):
         if "input" in names:
-            if not isinstance(network.layers[index], Dense) or names != ("input",):
+            if not network.layers[index].dense or names != ("input",):
                 return None
             weight = ExactArray.of_floats(views[f"layer{index}.weight"]).fmpz_mat()[0]
             for key, row in zip(keys, (exact * weight.transpose()).tolist(), strict=True):

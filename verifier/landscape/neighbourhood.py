@@ -34,7 +34,6 @@ from verifier.display import Card, Decided, Shown
 from verifier.landscape.activation_bounds import BITS, CHECKED, TINY, activation_bounds, global_lipschitz
 from verifier.landscape.box import largest_radius, radius_of_margins, radius_of_rank
 from verifier.network.arguments import given_inputs, given_parameters
-from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import SLACK
 from verifier.verdict import Verdict
@@ -282,9 +281,10 @@ def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dy
     if network.layered is None or sigma_lower.mantissa <= 0:
         return None
     (layer, *others) = network.layers
-    if others or not isinstance(layer, Dense) or network.skip_count != layer.width + network.output_bias:
+    sigma = layer.activation
+    if others or not layer.dense or sigma is None or network.skip_count != layer.rows + network.output_bias:
         return None
-    lipschitz = global_lipschitz(layer.activation)
+    lipschitz = global_lipschitz(sigma)
     if lipschitz is None:
         return None
     with working_precision(BITS):

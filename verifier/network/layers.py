@@ -82,6 +82,8 @@ class Dense:
     steps: ClassVar[tuple[int, ...]] = ()
     padding: ClassVar[tuple[int, ...]] = ()
     shares_weights: ClassVar[bool] = False
+    dense: ClassVar[bool] = True
+    """Whether each unit reads everything with weights and a bias of its own."""
 
     def __init__(
         self,
@@ -161,6 +163,7 @@ class Conv:
     groups: int = 1
 
     shares_weights: ClassVar[bool] = True
+    dense: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -258,6 +261,7 @@ class AvgPool:
     bias: ClassVar[None] = None
     padding: ClassVar[tuple[int, ...]] = ()
     shares_weights: ClassVar[bool] = False
+    dense: ClassVar[bool] = False
     rows: ClassVar[int] = 1
     """Units of one window: each channel has windows of its own."""
 
