@@ -123,7 +123,7 @@ def running(ops: Arithmetic, node: Node, tables: list[Table]) -> Table:
 
 
 def pool_shape(node: Node) -> Shape:
-    """Return (channels, *positions)."""
+    """Return the shape (channels, and one length for each axis of positions)."""
     shape = node.shapes[0]
     fits(len(shape) >= 1, node, "a single number has no channels")
     node.window = read_window(node, node, shape[1:])
