@@ -133,7 +133,9 @@ def given_problem(
                 f"{argument} = {one_line(value)} is no sequence; write {argument}={example}, or [] for none"
             )
     hidden = initialise(network, init, seed=seed, scale=scale) if u is None else _hidden(network, u)
-    output, said = (output_weights(network, data.classes, seed=seed), "") if v is None else _output(network, v, data)
+    output, said = (
+        (output_weights(network, data.classes, seed=seed), "") if v is None else given_output(network, v, data)
+    )
     if arcs is not None and v is None:  # what is drawn is 0 where there is no arc
         output = output * given_arcs(arcs, np.zeros_like(output))
     return Problem(
@@ -197,7 +199,7 @@ def _by_name(network: Network, arrays: Sequence[ArrayLike]) -> dict[str, ArrayLi
     return dict(zip(names, arrays, strict=True))
 
 
-def _output(network: Network, given: ArrayLike, data: Dataset) -> tuple[Array, str]:
+def given_output(network: Network, given: ArrayLike, data: Dataset) -> tuple[Array, str]:
     """Take V, shape (M, m); and what is to be said of it: a head with one logit becomes one with two classes."""
     v = binary64(given, "v")
     units, classes = network.skip_count, data.classes
