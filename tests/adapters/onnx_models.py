@@ -57,7 +57,10 @@ class Draft:
             self.nodes,
             "tested",
             [helper.make_tensor_value_info("x", kind, self.shape)],
-            [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(self.kind)), None) for name in outputs],
+            [
+                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(self.kind)), [None, None])
+                for name in outputs
+            ],
             [numpy_helper.from_array(array, name) for name, array in self.arrays.items()],
         )
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8, **changes)

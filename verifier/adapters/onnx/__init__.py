@@ -5,6 +5,7 @@
 ``call``      one node with its inputs and attributes, as operators read it
 ``operators`` the operators, room by room
 ``walk``      all nodes in order
+``reference`` onnx's own evaluation of known numbers and for the comparison
 ``compare``   the network against onnx's own reference evaluation
 ``convert``   `from_onnx`
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.adapters.onnx.reading import refuse
+from verifier.adapters.onnx.reference import STASHED, evaluator
 from verifier.adapters.onnx.walk import Walk, attributes_of, float_kinds, identity_node, needed_nodes
 from verifier.adapters.translation.imported import Imported
 from verifier.adapters.translation.values import Tensor
@@ -24,6 +25,8 @@ TAIL: Final = frozenset(
 )
 """What may follow the logits."""
 SAMPLES: Final = 3
+DOUBLE: Final = 11
+"""ONNX's number for binary64."""
 
 
 def samples_for(network: Network, kind: np.dtype[Any], count: int) -> list[Array]:
@@ -31,7 +34,7 @@ def samples_for(network: Network, kind: np.dtype[Any], count: int) -> list[Array
     random = np.random.default_rng(0)
     tables = [network.node_shapes[node.reads[1]][0] for node in network.nodes if isinstance(node, Embed)]
     shape = (count, network.dimension)
-    if tables or kind.kind != "f":
+    if tables or kind.kind in "iu":
         return [random.integers(0, min(tables, default=256), shape).astype(np.float64)]
     return [random.uniform(0.0, 1.0, shape), random.standard_normal(shape)]
 
@@ -98,19 +101,16 @@ class _Reference:
 
     def __init__(self, walk: Walk, logits: str, parameters: Mapping[str, NDArray[Any]], label: str) -> None:
         from onnx import TensorProto, helper, numpy_helper
-        from onnx.reference import ReferenceEvaluator
 
         self.label, self.input = label, walk.model.input
-        self.whole = walk.model.input_type.kind != "f"
+        self.whole = walk.model.input_type.kind in "iu"
         nodes = [_in_double(node) for node in needed_nodes(walk.steps, [logits])]
         if not nodes:
             nodes = [identity_node(logits, "logits")]
         read = {name for node in nodes for name in node.input if name}
         known = {name: held for name, held in walk.values.items() if not isinstance(held, Tensor)}
         numbers = {name: array for name, array in (known | dict(parameters)).items() if name in read}
-        stored = [
-            numpy_helper.from_array(np.ascontiguousarray(_double(array)), name) for name, array in numbers.items()
-        ]
+        stored = [numpy_helper.from_array(np.array(_double(array), order="C"), name) for name, array in numbers.items()]
         kind = TensorProto.INT64 if self.whole else TensorProto.DOUBLE
         graph = helper.make_graph(
             nodes,
@@ -120,7 +120,7 @@ class _Reference:
             stored,
         )
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", walk.model.opset)])
-        self.evaluator = ReferenceEvaluator(proto)
+        self.evaluator = evaluator(proto, walk.model.opset)
 
     def logits(self, inputs: Array) -> Array:
         """Their logits, ``(B, m)``."""
@@ -138,9 +138,17 @@ def _double(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _in_double(node: Any) -> Any:
-    """The node, casting to binary64 where it casts to floats."""
+    """The node, casting to binary64 where it casts to floats, and computing in it."""
+    if node.op_type in STASHED:
+        kept = {name: value for name, value in attributes_of(node).items() if name != "stash_type"}
+        return helper_node(node, kept | {"stash_type": DOUBLE})
     if node.op_type != "Cast" or attributes_of(node)["to"] not in float_kinds():
         return node
-    from onnx import TensorProto, helper
+    return helper_node(node, {"to": DOUBLE})
 
-    return helper.make_node("Cast", list(node.input), list(node.output), name=node.name, to=TensorProto.DOUBLE)
+
+def helper_node(node: Any, attributes: dict[str, Any]) -> Any:
+    """The node with other attributes."""
+    from onnx import helper
+
+    return helper.make_node(node.op_type, list(node.input), list(node.output), name=node.name, **attributes)

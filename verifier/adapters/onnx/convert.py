@@ -121,9 +121,8 @@ class _Conversion:
         held = walk.run([self.output])[self.output]
         if not isinstance(held, Tensor):
             refuse(f"{model.label}: its output {one_line(self.output)} depends neither on the input nor on weights")
-        names = {value.node: name for name, value in walk.values.items() if isinstance(value, Tensor)}
         try:
-            found = walk.translation.finish(held, names)
+            found = walk.translation.finish(held)
         except Refused as error:
             refuse(f"{model.label}: {error}")
         require_equal(walk, self.output, found, stored, model.label)
@@ -141,9 +140,6 @@ class _Conversion:
         fixed = [name for name in floats if name in read and name not in self.trained]
         if fixed:
             said.append(f"fixed numbers, no part of U: {listed(fixed)}")
-        turned = [name for name in names if name in Walk(model, self.batch.shape, 1, self.trained).turned]
-        if turned:
-            said.append(f"kept transposed, a row for each unit: {listed(turned)}")
         left = [name for name in model.outputs if name != self.output]
         if left:
             said.append(f"the outputs {listed(left)} are left out")

@@ -105,6 +105,9 @@ class _Search:
         return [name for name in self.model.arrays if name in self.trained]
 
     def _visit(self, node: Any) -> None:
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                self._visit_body(body, node.output)
         reads = [name for name in node.input if name]
         if not any(name in self.data for name in reads):
             return self._without_data(node, reads)
@@ -124,6 +127,15 @@ class _Search:
         if node.op_type in ("MatMul", "Einsum") and taken:
             self.products.update(node.output)
         return None
+
+    def _visit_body(self, body: Any, outputs: Sequence[str]) -> None:
+        """A branch of a choice, whose results are the node's."""
+        for inner in body.node:
+            self._visit(inner)
+        for name, value in zip(outputs, body.output, strict=False):
+            for known in (self.data, self.behind):
+                if value.name in known:
+                    known.add(name)
 
     def _without_data(self, node: Any, reads: list[str]) -> None:
         found = frozenset[str]().union(*(self.sources.get(name, frozenset()) for name in reads))

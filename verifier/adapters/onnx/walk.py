@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from verifier.adapters.onnx.call import Call, Held
 from verifier.adapters.onnx.operators import RANDOM, RULES, reason
 from verifier.adapters.onnx.reading import Model, array_of, refuse, where
+from verifier.adapters.onnx.reference import evaluator
 from verifier.adapters.translation.translation import Translation
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
 from verifier.errors import InputError, one_line
@@ -60,11 +61,10 @@ class Walk:
         self.translation = Translation(shape, samples)
         self.values: dict[str, Held] = {}
         self.trained = set(trained)
-        self.turned = turned_names(model, self.trained)
         self.read: frozenset[str] = frozenset()
         self.steps: list[Any] = []
         """The nodes that were translated, choices taken: what is to be compared."""
-        self.whole: dict[str, bool] = {} if model.input_type.kind == "f" else {model.input: True}
+        self.whole: dict[str, bool] = {model.input: True} if model.input_type.kind in "iu" else {}
         """Tensors of whole numbers; False for those that a cast cuts off, which choose rows of tables alone."""
         self.computed: dict[str, Array] = {}
         """What was known, by name: the comparison takes these numbers, too."""
@@ -104,8 +104,7 @@ class Walk:
             stored = np.asarray(self.model.arrays[name], dtype=np.float64)
             if not np.isfinite(stored).all():
                 refuse(f"initialiser {one_line(name)} has entries that are not finite; train the model anew")
-            shown = stored.T if name in self.turned else stored
-            self.values[name] = self.translation.parameter(name, np.ascontiguousarray(shown))
+            self.values[name] = self.translation.parameter(name, stored)
         if name not in self.values:
             refuse(f"{one_line(name)} is read before it is computed; export the model anew")
         return self.values[name]
@@ -122,15 +121,9 @@ class Walk:
         names, outputs = tuple(node.input), tuple(node.output)
         attributes = attributes_of(node)
         call = Call(node.op_type, self.model.opset, inputs, names, attributes, outputs, self.translation, self.read)
-        if node.op_type == "MatMul" and node.input[1] in self.turned:
-            found: Value | Sequence[Value | None] = self.translation.linear(call.value(0), call.value(1), None)
-        elif node.op_type == "Gemm" and node.input[1] in self.turned:
-            call.attributes["transB"] = 1
-            found = RULES["Gemm"](call)
-        elif node.op_type in RULES:
-            found = RULES[node.op_type](call)
-        else:
+        if node.op_type not in RULES:
             raise Refused(reason(node.op_type))
+        found = RULES[node.op_type](call)
         self.steps.append(node)
         results: Sequence[Value | None] = [found] if isinstance(found, Known | Tensor) else found
         for name, value in zip(node.output, results, strict=False):
@@ -208,26 +201,6 @@ def _reads(node: Any) -> Iterable[str]:
             yield from (value.name for value in body.output)
 
 
-def turned_names(model: Model, trained: set[str]) -> frozenset[str]:
-    """Trained matrices that are always the right factor of MatMul or Gemm: they are kept with a row for each unit."""
-    uses: dict[str, list[bool]] = {}
-
-    def note(nodes: Iterable[Any]) -> None:
-        for node in nodes:
-            given = {attribute.name: attribute for attribute in node.attribute}
-            plain = node.op_type == "MatMul" or (
-                node.op_type == "Gemm" and ("transB" not in given or not given["transB"].i)
-            )
-            for place, name in enumerate(node.input):
-                uses.setdefault(name, []).append(plain and place == 1)
-            for attribute in node.attribute:
-                for body in (attribute.g, *attribute.graphs):
-                    note(body.node)
-
-    note(model.nodes)
-    return frozenset(name for name in trained if model.arrays[name].ndim == 2 and uses.get(name) and all(uses[name]))
-
-
 def identity_node(source: str, name: str) -> Any:
     """A node that gives a value another name."""
     from onnx import helper
@@ -272,7 +245,6 @@ def evaluated(node: Any, arrays: dict[str, Array], opset: int) -> list[Array]:
         It stores numbers that are not read here.
     """
     from onnx import helper
-    from onnx.reference import ReferenceEvaluator
 
     if node.op_type == "Constant":
         for attribute in node.attribute:
@@ -283,7 +255,7 @@ def evaluated(node: Any, arrays: dict[str, Array], opset: int) -> list[Array]:
     outputs = [helper.make_tensor_value_info(name, 0, None) for name in names]
     graph = helper.make_graph([node], "one", inputs, outputs)
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    results: list[Array] = [np.asarray(found) for found in ReferenceEvaluator(proto).run(None, arrays)]
+    results: list[Array] = [np.asarray(found) for found in evaluator(proto, opset).run(None, arrays)]
     odd = next((found for found in results if found.dtype.kind not in "biuf" and found.dtype.name != "bfloat16"), None)
     if odd is not None:
         raise Refused(f"its result has type {odd.dtype}; only real numbers are stated here")

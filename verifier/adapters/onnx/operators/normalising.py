@@ -9,12 +9,8 @@ import numpy as np
 
 from verifier.adapters.onnx.call import Call, Rule, axis_of, shape_of
 from verifier.adapters.onnx.operators.reducing import root_of_squares
+from verifier.adapters.onnx.reference import COERCED_BELOW
 from verifier.adapters.translation.values import Known, Refused, Value
-
-COERCED_BELOW = 13
-"""Below this opset softmax sees its input as a matrix: all axes from ``axis`` on are one."""
-PER_CHANNEL_FROM = 21
-"""From this opset on a group normalisation has a gain for each channel, below one for each group."""
 
 
 def _epsilon(call: Call) -> float:
@@ -59,11 +55,7 @@ def _whole(call: Call, place: int, axes: int) -> Value | None:
 
 def _group_norm(call: Call) -> Value:
     x, groups = call.value(0), int(call.attributes["num_groups"])
-    channels = shape_of(x)[1]
     gain, shift = call.value(1), call.value(2)
-    if call.opset < PER_CHANNEL_FROM and groups != channels:
-        each = np.repeat(np.arange(groups), channels // groups)
-        gain, shift = call.translation.take(gain, 0, each), call.translation.take(shift, 0, each)
     return call.translation.group_norm(x, groups, gain, shift, _epsilon(call))
 
 

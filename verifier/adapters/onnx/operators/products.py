@@ -114,13 +114,14 @@ def _attention(call: Call) -> Value:
     if flat:
         many, few = int(call.attributes["q_num_heads"]), int(call.attributes["kv_num_heads"])
         q, k, v = _heads(call, q, many), _heads(call, k, few), _heads(call, v, few)
-    many, few, width = shape_of(q)[1], shape_of(k)[1], shape_of(q)[3]
+    many, few = shape_of(q)[1], shape_of(k)[1]
     if many % few:
         raise Refused(f"{many} heads of queries and {few} of keys do not fit")
     if many != few:
         each = np.repeat(np.arange(few), many // few)
         k, v = t.take(k, 1, each), t.take(v, 1, each)
-    scale = float(call.attributes.get("scale", 1.0 / math.sqrt(width)))
+    given = call.attributes.get("scale")
+    scale = None if given is None else Fraction(given)
     found = t.attention(q, k, v, call.optional(3), scale, call.flag("is_causal"))
     if not flat:
         return found

@@ -44,12 +44,23 @@ class Cell:
     rb: list[Value | None]
     activations: list[str]
 
+    def plus(self, a: Value, b: Value) -> Value:
+        """A sum, in which zeros are left out."""
+        return b if is_zero(a) else a if is_zero(b) else self.call.translation.add(a, b)
+
+    def times(self, a: Value, b: Value) -> Value:
+        """A product, zeros if one factor is."""
+        return a if is_zero(a) else b if is_zero(b) else self.call.translation.multiply(a, b)
+
     def read(self, gate: int, x: Value) -> Value:
         """``W x + b`` of a gate."""
         return self.call.translation.linear(x, self.w[gate], self.wb[gate])
 
     def recall(self, gate: int, h: Value) -> Value:
-        """``R h + b`` of a gate."""
+        """``R h + b`` of a gate; the bias alone where h is zero."""
+        if is_zero(h):
+            bias = self.rb[gate]
+            return ZERO if bias is None else bias
         return self.call.translation.linear(h, self.r[gate], self.rb[gate])
 
     def act(self, place: int, x: Value) -> Value:
@@ -57,34 +68,42 @@ class Cell:
         return self.call.translation.elementwise(self.activations[place], x)
 
 
+ZERO = Known(np.zeros(()))
+
+
+def is_zero(value: Value) -> bool:
+    """Whether a value is known to be zero."""
+    return isinstance(value, Known) and not value.array.any()
+
+
 State = tuple[Value, ...]
 Step = Callable[[Cell, Value, State], State]
 
 
 def _rnn(cell: Cell, x: Value, state: State) -> State:
-    return (cell.act(0, cell.call.translation.add(cell.read(0, x), cell.recall(0, state[0]))),)
+    return (cell.act(0, cell.plus(cell.read(0, x), cell.recall(0, state[0]))),)
 
 
 def _gru(cell: Cell, x: Value, state: State) -> State:
     """``z h + (1 - z) n`` with gates z, r and the candidate n."""
     t, h = cell.call.translation, state[0]
-    z = cell.act(0, t.add(cell.read(0, x), cell.recall(0, h)))
-    r = cell.act(0, t.add(cell.read(1, x), cell.recall(1, h)))
+    z = cell.act(0, cell.plus(cell.read(0, x), cell.recall(0, h)))
+    r = cell.act(0, cell.plus(cell.read(1, x), cell.recall(1, h)))
     if cell.call.flag("linear_before_reset"):
-        n = cell.act(1, t.add(cell.read(2, x), t.multiply(r, cell.recall(2, h))))
+        n = cell.act(1, cell.plus(cell.read(2, x), cell.times(r, cell.recall(2, h))))
     else:
-        n = cell.act(1, t.add(cell.read(2, x), cell.recall(2, t.multiply(r, h))))
+        n = cell.act(1, cell.plus(cell.read(2, x), cell.recall(2, cell.times(r, h))))
     one = Known(np.asarray(1.0))
-    return (t.add(t.multiply(t.subtract(one, z), n), t.multiply(z, h)),)
+    return (cell.plus(t.multiply(t.subtract(one, z), n), cell.times(z, h)),)
 
 
 def _lstm(cell: Cell, x: Value, state: State) -> State:
     """Gates in the order input, output, forget, cell."""
-    t, (h, c) = cell.call.translation, state
-    i, o, f = (cell.act(0, t.add(cell.read(gate, x), cell.recall(gate, h))) for gate in (0, 1, 2))
-    g = cell.act(1, t.add(cell.read(3, x), cell.recall(3, h)))
-    c = t.add(t.multiply(f, c), t.multiply(i, g))
-    return t.multiply(o, cell.act(2, c)), c
+    h, c = state
+    i, o, f = (cell.act(0, cell.plus(cell.read(gate, x), cell.recall(gate, h))) for gate in (0, 1, 2))
+    g = cell.act(1, cell.plus(cell.read(3, x), cell.recall(3, h)))
+    c = cell.plus(cell.times(f, c), cell.times(i, g))
+    return cell.times(o, cell.act(2, c)), c
 
 
 STEPS: dict[str, tuple[int, int, Step]] = {"RNN": (1, 1, _rnn), "GRU": (3, 1, _gru), "LSTM": (4, 2, _lstm)}
@@ -177,8 +196,8 @@ def _cell(call: Call, gates: int, way: int, count: int) -> Cell:
 def _initial(call: Call, place: int, way: int, batch: int) -> Value:
     """The state before the first step; zeros by default."""
     hidden = int(call.attributes.get("hidden_size", shape_of(call.value(2))[-1]))
-    if not call.has(place):
-        return Known(np.zeros((batch, hidden)))
+    if not call.has(place) or is_zero(call.value(place)):
+        return ZERO
     t, given = call.translation, call.value(place)
     given = t.permute(given, (1, 0, 2)) if call.flag("layout") else given
     return t.reshape(t.take(given, 0, [way]), (batch, hidden))

@@ -8,14 +8,14 @@ from typing import TypeAlias
 import numpy as np
 
 from verifier.adapters.onnx.call import Call, Rule, axis_of, shape_of
-from verifier.adapters.translation.values import Known, Refused, Value
+from verifier.adapters.translation.values import Refused, Value
 
 Over: TypeAlias = Callable[[Call, Value, Sequence[int], bool], Value]
 
 
 def root_of_squares(call: Call, x: Value, axes: Sequence[int], keep: bool) -> Value:
     """The 2-norm over axes."""
-    return call.translation.power(_squares(call, x, axes, keep), Known(np.asarray(0.5)))
+    return call.translation.elementwise("sqrt(t)", _squares(call, x, axes, keep))
 
 
 def _squares(call: Call, x: Value, axes: Sequence[int], keep: bool) -> Value:
