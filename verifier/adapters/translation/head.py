@@ -52,6 +52,7 @@ class Head(Features):
             )
         node = self._end(output)
         entries = np.arange(math.prod(self.shape_of(node)))
+        self._owned = []
         self._readers = self._count_readers(node)
         found = self._linear(node, entries)
         if not found.parts:
@@ -67,6 +68,7 @@ class Head(Features):
         if output.classes is not None:
             if output.shape[output.classes] != classes:
                 self._per_position(output)
+            self._require_several(classes)
             self.remark("log_softmax after the head is left out: the loss, cross-entropy, computes it")
         affine = affine_of(output.expression)
         if affine is None:
@@ -81,9 +83,14 @@ class Head(Features):
             inner = self.build.nodes[inner].reads[0]
         last = self.build.nodes[inner]
         if isinstance(last, kinds.Softmax) and self.shape_of(inner)[-1] == classes and len(last.reads) == 1:
+            self._require_several(classes)
             self.remark("softmax after the head is left out: the loss, cross-entropy, computes it")
             return last.reads[0]
         return node
+
+    def _require_several(self, classes: int) -> None:
+        if classes == 1:
+            raise Refused("softmax of one logit is 1 whatever it is; return the logit, or sigmoid of it")
 
     def _per_position(self, output: Tensor) -> None:
         raise Refused(
@@ -160,10 +167,11 @@ class Head(Features):
                 f"the head's weights {name!r} are used elsewhere, too (tied weights); give the head weights of its own"
             )
         if isinstance(found, Parameter):
+            self._owned.append(node)
             return self.start[found.name]
         if isinstance(found, kinds.Constant):
             raise Refused(
-                f"the head's weights {found.name or ''} are frozen (requires_grad=False); the theorems need a trained "
+                f"the head's weights {found.name or ''} are frozen; the theorems need a trained "
                 "head: train it, or put a trained linear layer behind it"
             )
         if isinstance(found, kinds.Reshape | kinds.Permute | kinds.Take):
@@ -228,9 +236,7 @@ class Head(Features):
         places = units if size == self.shape_of(affine.weight)[:1] else entries
         if isinstance(found, kinds.Constant):
             if found.values.any():
-                raise Refused(
-                    f"the head's bias {found.name} is frozen (requires_grad=False); train it, or leave it out"
-                )
+                raise Refused(f"the head's bias {found.name} is frozen; train it, or leave it out")
             return None
         return self._own(last).ravel()[places]
 
@@ -289,8 +295,6 @@ class Head(Features):
             raise Refused("a mean over positions of a head whose bias differs from position to position")
         if isinstance(found := self.build.nodes[last], kinds.Constant):
             if found.values.any():
-                raise Refused(
-                    f"the head's bias {found.name} is frozen (requires_grad=False); train it, or leave it out"
-                )
+                raise Refused(f"the head's bias {found.name} is frozen; train it, or leave it out")
             return None
         return self._own(last).ravel()[units]

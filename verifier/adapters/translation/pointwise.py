@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.translation.base import Base, shape_of, uniform
+from verifier.adapters.translation.base import EXACT_INTEGERS, Base, shape_of, uniform
 from verifier.adapters.translation.expressions import (
     activation_of,
     affine_of,
@@ -165,6 +165,8 @@ class Pointwise(Base):
         if isinstance(a, Known) and isinstance(b, Known):
             if known is None or "f" in (a.array.dtype.kind, b.array.dtype.kind):
                 raise Refused(ROUNDED)
+            if np.abs(known(a.array.astype(np.float64), b.array.astype(np.float64))).max(initial=0) > EXACT_INTEGERS:
+                raise Refused("whole numbers beyond 2**53; use smaller ones")
             return Known(known(a.array, b.array))
         for x, other, pattern in ((a, b, text.format("t", "{}")), (b, a, text.format("{}", "t"))):
             value = uniform(other)
