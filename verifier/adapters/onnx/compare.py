@@ -12,7 +12,6 @@ from verifier.adapters.onnx.reading import refuse
 from verifier.adapters.onnx.reference import STASHED, evaluator
 from verifier.adapters.onnx.walk import Walk, attributes_of, float_kinds, identity_node, needed_nodes
 from verifier.adapters.translation.imported import Imported
-from verifier.adapters.translation.values import Tensor
 from verifier.errors import one_line
 from verifier.network.forward import approx_features
 from verifier.network.network import Array, Network
@@ -108,7 +107,7 @@ class _Reference:
         if not nodes:
             nodes = [identity_node(logits, "logits")]
         read = {name for node in nodes for name in node.input if name}
-        known = {name: held for name, held in walk.values.items() if not isinstance(held, Tensor)}
+        known = {name: held for name, held in walk.values.items() if isinstance(held, np.ndarray)}
         numbers = {name: array for name, array in (known | dict(parameters)).items() if name in read}
         stored = [numpy_helper.from_array(np.array(_double(array), order="C"), name) for name, array in numbers.items()]
         kind = TensorProto.INT64 if self.whole else TensorProto.DOUBLE

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from verifier.adapters.onnx.compare import require_equal
 from verifier.adapters.onnx.reading import Model, read_model, refuse
 from verifier.adapters.onnx.trained import trained_names
-from verifier.adapters.onnx.walk import Walk
+from verifier.adapters.onnx.walk import Walk, statistics
 from verifier.adapters.translation.imported import Imported
 from verifier.adapters.translation.values import Refused, Tensor
 from verifier.errors import InputError, installing, nearest, one_line
@@ -30,6 +30,7 @@ def from_onnx(
     source: str | Path | Any,
     *,
     frozen: str | Sequence[str] = (),
+    trained: str | Sequence[str] = (),
     input_shape: int | Sequence[int] | None = None,
     output: str | None = None,
 ) -> Imported:
@@ -51,6 +52,9 @@ def from_onnx(
         The file; a ``ModelProto`` works as well.
     frozen : str or sequence of str, optional
         Initialisers that are no part of U, by name or pattern: ``"encoder.*"``.
+    trained : str or sequence of str, optional
+        Initialisers that are a part of U although they are read as fixed numbers are: centres that are subtracted from
+        the input.
     input_shape : int or sequence of int, optional
         The shape of one sample, where the file leaves it open.
     output : str, optional
@@ -75,8 +79,8 @@ def from_onnx(
     """
     if find_spec("onnx") is None:
         raise InputError(f"from_onnx needs the package onnx, which is not installed; {installing('onnx')}")
-    conversion = _Conversion(read_model(source), frozen, input_shape, output)
-    return conversion.converted()
+    conversion = _Conversion(read_model(source), input_shape, output)
+    return conversion.converted(frozen, trained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +93,22 @@ class _Batch:
 
 
 class _Conversion:
-    def __init__(
-        self, model: Model, frozen: str | Sequence[str], input_shape: int | Sequence[int] | None, output: str | None
-    ) -> None:
+    def __init__(self, model: Model, input_shape: int | Sequence[int] | None, output: str | None) -> None:
         self.model = model
         self.batch = _batch_of(model, input_shape)
-        self.trained = trained_names(model, frozen)
-        if not self.trained:
-            refuse(f"{model.label}: no initialiser is read as weights are, so nothing is trained; export it anew")
         if output is not None and output not in model.outputs:
             refuse(f"{model.label} has no output {one_line(output)}; {nearest(output, model.outputs)}")
         self.output = model.outputs[0] if output is None else output
+        self.trained: tuple[str, ...] = ()
 
-    def converted(self) -> Imported:
+    def converted(self, frozen: str | Sequence[str], trained: str | Sequence[str]) -> Imported:
+        self.trained = trained_names(self.model, frozen, trained)
+        if not self.trained:
+            refuse(f"{self.model.label}: no initialiser is read as weights are, so nothing is trained; export it anew")
         stored = {name: self.model.arrays[name] for name in self.trained}
         found, used = self._made(stored, self.batch.sizes[0])
-        noisy = _with_noise({name: stored[name] for name in used})
+        fixed = statistics(self.model)
+        noisy = _with_noise({name: stored[name] for name in used if name not in fixed})
         again, _ = self._made(stored | noisy, self.batch.sizes[1])
         if found.network != again.network:
             refuse(
@@ -140,6 +144,9 @@ class _Conversion:
         fixed = [name for name in floats if name in read and name not in self.trained]
         if fixed:
             said.append(f"fixed numbers, no part of U: {listed(fixed)}")
+        shared = [name for name in names if sum(name in node.input for node in model.nodes) > 1]
+        if shared:
+            said.append(f"read in several places, and one parameter each: {listed(shared)}")
         left = [name for name in model.outputs if name != self.output]
         if left:
             said.append(f"the outputs {listed(left)} are left out")

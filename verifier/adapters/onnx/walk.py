@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.onnx.call import Call, Held
+from verifier.adapters.onnx.call import Call, Comparison, Held, Result
 from verifier.adapters.onnx.operators import RANDOM, RULES, reason
 from verifier.adapters.onnx.reading import Model, array_of, refuse, where
 from verifier.adapters.onnx.reference import evaluator
 from verifier.adapters.translation.translation import Translation
-from verifier.adapters.translation.values import Known, Refused, Tensor, Value
+from verifier.adapters.translation.values import Known, Refused, Tensor
 from verifier.errors import InputError, one_line
 
 Array = NDArray[Any]
@@ -36,6 +36,8 @@ MOVING = frozenset(
     | {"Size", "Tile"}
 )
 """What may be done to whole numbers before they choose rows of a table."""
+STATISTICS = (3, 4)
+"""Mean and variance among the inputs of BatchNormalization."""
 DEEPEST = 16
 """Choices (If) inside one another."""
 
@@ -109,13 +111,21 @@ class Walk:
             refuse(f"{one_line(name)} is read before it is computed; export the model anew")
         return self.values[name]
 
+    def _input(self, node: Any, place: int) -> Held | None:
+        """What a node reads; running statistics are fixed numbers, even where weights are the same initialiser."""
+        name = node.input[place]
+        if node.op_type == "BatchNormalization" and place in STATISTICS:
+            name = stored_name(self.model, name)
+            return self.model.arrays[name] if name in self.trained else self._value(name)
+        return self._value(name) if name else None
+
     def _visit(self, node: Any, depth: int) -> None:
-        inputs = tuple(self._value(name) if name else None for name in node.input)
+        inputs = tuple(self._input(node, place) for place in range(len(node.input)))
         if node.op_type in RANDOM:
             raise Refused(reason(node.op_type))
         if node.op_type == "If":
             return self._choose(node, inputs, depth)
-        if not any(isinstance(held, Tensor) for held in inputs) and node.op_type not in METADATA:
+        if not any(isinstance(held, Tensor | Comparison) for held in inputs) and node.op_type not in METADATA:
             return self._compute(node, inputs)
         self._check_whole(node)
         names, outputs = tuple(node.input), tuple(node.output)
@@ -125,7 +135,7 @@ class Walk:
             raise Refused(reason(node.op_type))
         found = RULES[node.op_type](call)
         self.steps.append(node)
-        results: Sequence[Value | None] = [found] if isinstance(found, Known | Tensor) else found
+        results: Sequence[Result | None] = [found] if isinstance(found, Known | Tensor | Comparison) else found
         for name, value in zip(node.output, results, strict=False):
             if name and value is not None:
                 self._keep(name, value.array if isinstance(value, Known) else value)
@@ -149,7 +159,7 @@ class Walk:
 
     def _keep(self, name: str, held: Held) -> None:
         self.values[name] = held
-        if not isinstance(held, Tensor):
+        if isinstance(held, np.ndarray):
             self.computed[name] = held
 
     def _compute(self, node: Any, inputs: Sequence[Held | None]) -> None:
@@ -166,7 +176,7 @@ class Walk:
 
     def _choose(self, node: Any, inputs: Sequence[Held | None], depth: int) -> None:
         """The branch that a known condition takes."""
-        if isinstance(inputs[0], Tensor) or inputs[0] is None:
+        if not isinstance(inputs[0], np.ndarray):
             raise Refused(reason("If"))
         if depth >= DEEPEST:
             raise Refused(f"more than {DEEPEST} choices inside one another; export a simpler model")
@@ -180,6 +190,20 @@ class Walk:
             self._keep(outer, self._value(inner))
             if isinstance(self.values[outer], Tensor):
                 self.steps.append(identity_node(inner, outer))
+
+
+def statistics(model: Model) -> set[str]:
+    """The initialisers that are read as running statistics."""
+    norms = (node for node in model.nodes if node.op_type == "BatchNormalization")
+    return {stored_name(model, node.input[place]) for node in norms for place in STATISTICS}
+
+
+def stored_name(model: Model, name: str) -> str:
+    """The initialiser behind copies of it, or the name itself."""
+    maker = {out: node.input[0] for node in model.nodes if node.op_type == "Identity" for out in node.output}
+    while name in maker and name not in model.arrays:
+        name = maker[name]
+    return name
 
 
 def needed_nodes(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:

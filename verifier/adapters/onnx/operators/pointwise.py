@@ -121,11 +121,6 @@ def _two(name: str) -> Rule:
     return rule
 
 
-def _where(call: Call) -> Value:
-    mask = Known(call.known(0, "condition"))
-    return call.translation.where(mask, call.value(1), call.value(2))
-
-
 def _root(call: Call) -> Value:
     return call.translation.elementwise("sqrt(t)", call.value(0))
 
@@ -175,6 +170,5 @@ RULES: dict[str, Rule] = {
     "Mean": _mean,
     "Max": _fold("maximum"),
     "Min": _fold("minimum"),
-    "Where": _where,
 }
 """By operator."""
