@@ -66,7 +66,7 @@ def require_equal(walk: Walk, output: str, found: Imported, parameters: Mapping[
     for inputs in samples_for(found.network, walk.model.input_type, SAMPLES if batch == 1 else batch):
         shape = found.network.input_shape
         runs = [inputs[start : start + batch] for start in range(0, len(inputs), batch)]
-        theirs = np.concatenate([reference.logits(part.reshape(len(part), *shape)) for part in runs])
+        theirs = np.concatenate([reference.logits(part.reshape(len(part), *shape), walk.axis) for part in runs])
         ours = approx_features(found.network, found.u, inputs) @ found.v
         rows = np.isfinite(theirs).all(axis=1)
         if not rows.any():
@@ -121,9 +121,9 @@ class _Reference:
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", walk.model.opset)])
         self.evaluator = evaluator(proto, walk.model.opset)
 
-    def logits(self, inputs: Array) -> Array:
-        """Their logits, ``(B, m)``."""
-        given = inputs.astype(np.int64) if self.whole else inputs
+    def logits(self, inputs: Array, axis: int) -> Array:
+        """Their logits, ``(B, m)``, of samples ``(B, *shape)`` that the model has along an axis."""
+        given = np.moveaxis(inputs.astype(np.int64) if self.whole else inputs, 0, axis)
         try:
             with np.errstate(all="ignore"):
                 (found,) = self.evaluator.run(None, {self.input: given})

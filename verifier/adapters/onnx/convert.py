@@ -41,10 +41,10 @@ def from_onnx(
     at the model's weights and at others; a model for which they differ is refused.
 
     The first axis of the input is the batch: a named or free dimension, or 1 for a model that was exported for one
-    sample. ONNX does not say which numbers were trained; a remark lists what was taken as U. An initialiser of floats
-    is where it is read as weights, biases, gains or tables are, unless ``frozen`` names it; constants, running
-    statistics, masks and what meets the input itself are fixed numbers. What is computed from fixed numbers alone is
-    computed by onnx in the model's own types.
+    sample; or the one free dimension, wherever it is. ONNX does not say which numbers were trained; a remark lists what
+    was taken as U. An initialiser of floats is where it is read as weights, biases, gains or tables are, unless
+    ``frozen`` names it; constants, running statistics, masks and what meets the input itself are fixed numbers. What is
+    computed from fixed numbers alone is computed by onnx in the model's own types.
 
     Parameters
     ----------
@@ -90,6 +90,7 @@ class _Batch:
     shape: tuple[int, ...]
     sizes: tuple[int, int]
     remark: str = ""
+    axis: int = 0
 
 
 class _Conversion:
@@ -121,7 +122,7 @@ class _Conversion:
         """The network at some weights, compared; and which initialisers it read."""
         arrays = self.model.arrays | dict(stored)
         model = replace(self.model, arrays=arrays)
-        walk = Walk(model, self.batch.shape, samples, self.trained)
+        walk = Walk(model, self.batch.shape, samples, self.trained, self.batch.axis)
         held = walk.run([self.output])[self.output]
         if not isinstance(held, Tensor):
             refuse(f"{model.label}: its output {one_line(self.output)} depends neither on the input nor on weights")
@@ -177,7 +178,9 @@ def _batch_of(model: Model, input_shape: int | Sequence[int] | None) -> _Batch:
             f"{model.label}: its input {one_line(model.input)} has shape {list(dimensions)} and no axis for samples; "
             "export it with a batch axis in front"
         )
-    first, rest = dimensions[0], dimensions[1:]
+    free = [place for place, length in enumerate(dimensions) if isinstance(length, str)]
+    axis = free[0] if len(free) == 1 else 0  # the one free dimension, wherever it is
+    first, rest = dimensions[axis], dimensions[:axis] + dimensions[axis + 1 :]
     if input_shape is not None:
         given = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
         fits = len(given) == len(rest) and all(
@@ -193,6 +196,7 @@ def _batch_of(model: Model, input_shape: int | Sequence[int] | None) -> _Batch:
             f"sample, input_shape={tuple(n if isinstance(n, int) else 8 for n in rest)}"
         )
     if isinstance(first, str):
-        return _Batch(shape, (SAMPLES, OTHER_SAMPLES))
+        remark = f"the samples are along axis {axis} of the input" if axis else ""
+        return _Batch(shape, (SAMPLES, OTHER_SAMPLES), remark, axis)
     how = "one sample at a time" if first == 1 else f"{first} samples at a time"
     return _Batch(shape, (first, first), f"exported for {how}, and read as a function of one sample")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from verifier.adapters.onnx.reference import evaluator
 from verifier.adapters.translation.translation import Translation
 from verifier.adapters.translation.values import Known, Refused, Tensor
 from verifier.errors import InputError, one_line
+from verifier.network.nodes.base import MAX_ENTRIES
 
 Array = NDArray[Any]
 METADATA = ("Shape", "Size")
@@ -55,10 +57,15 @@ class Walk:
         How many samples the batch has.
     trained : collection of str
         The initialisers that are parameters of U.
+    axis : int, optional
+        The axis of the input along which the samples lie.
     """
 
-    def __init__(self, model: Model, shape: tuple[int, ...], samples: int, trained: Iterable[str]) -> None:
+    def __init__(
+        self, model: Model, shape: tuple[int, ...], samples: int, trained: Iterable[str], axis: int = 0
+    ) -> None:
         """Begin with the input and the initialisers."""
+        self.axis = axis
         self.model = model
         self.translation = Translation(shape, samples)
         self.values: dict[str, Held] = {}
@@ -73,7 +80,10 @@ class Walk:
         for name, array in model.arrays.items():
             if name not in self.trained:
                 self.values[name] = array
-        self.values[model.input] = self.translation.input()
+        samples_first = self.translation.input()
+        order = [*range(1, axis + 1), 0, *range(axis + 1, len(shape) + 1)]
+        moved = self.translation.permute(samples_first, order) if axis else samples_first
+        self.values[model.input] = moved if isinstance(moved, Tensor) else samples_first
 
     def run(self, outputs: Sequence[str]) -> dict[str, Held]:
         """Visit the nodes that the outputs need.
@@ -128,7 +138,7 @@ class Walk:
         if not any(isinstance(held, Tensor | Comparison) for held in inputs) and node.op_type not in METADATA:
             return self._compute(node, inputs)
         self._check_whole(node)
-        names, outputs = tuple(node.input), tuple(node.output)
+        names, outputs = self._names(node), tuple(node.output)
         attributes = attributes_of(node)
         call = Call(node.op_type, self.model.opset, inputs, names, attributes, outputs, self.translation, self.read)
         if node.op_type not in RULES:
@@ -140,6 +150,14 @@ class Walk:
             if name and value is not None:
                 self._keep(name, value.array if isinstance(value, Known) else value)
         return None
+
+    def _names(self, node: Any) -> tuple[str, ...]:
+        """What inputs are called; statistics that are the initialiser of a weight, too, have a name of their own."""
+        shared = node.op_type == "BatchNormalization"
+        return tuple(
+            f"{name} (statistics)" if shared and place in STATISTICS and name in self.trained else name
+            for place, name in enumerate(node.input)
+        )
 
     def _check_whole(self, node: Any) -> None:
         """Whole numbers choose rows of tables, or are cast to floats before anything is computed with them."""
@@ -165,6 +183,7 @@ class Walk:
     def _compute(self, node: Any, inputs: Sequence[Held | None]) -> None:
         """A node of known numbers, by onnx's own reference operator, in the model's own types."""
         arrays = {name: held for name, held in zip(node.input, inputs, strict=True) if isinstance(held, np.ndarray)}
+        require_size(node.op_type, [held for held in inputs if isinstance(held, np.ndarray)])
         try:
             results = evaluated(node, arrays, self.model.opset)
         except InputError:
@@ -190,6 +209,26 @@ class Walk:
             self._keep(outer, self._value(inner))
             if isinstance(self.values[outer], Tensor):
                 self.steps.append(identity_node(inner, outer))
+
+
+def require_size(kind: str, arrays: Sequence[Array]) -> None:
+    """Refuse operators whose result would not fit into memory.
+
+    Raises
+    ------
+    Refused
+        It would have more entries than a node of a network may.
+    """
+    sizes: Iterable[Any] = ()
+    if kind in ("ConstantOfShape", "Expand", "Tile") and arrays:
+        sizes = np.ravel(arrays[-1]).tolist()
+    elif kind == "Range":
+        start, limit, step = (float(np.ravel(array)[0]) for array in arrays)
+        sizes = (abs(limit - start) / abs(step) if step else 0,)
+    elif kind in ("OneHot", "Pad", "Resize", "Upsample", "EyeLike"):
+        sizes = (max((float(np.abs(array).max()) for array in arrays[1:] if array.size), default=0.0),)
+    if math.prod(max(1, abs(size)) for size in sizes) > MAX_ENTRIES:
+        raise Refused(f"its result would have more than {MAX_ENTRIES} entries; export a smaller model")
 
 
 def statistics(model: Model) -> set[str]:

@@ -87,9 +87,10 @@ def _clip(call: Call) -> Value:
 
 
 def _bound(call: Call, name: str, place: int) -> Fraction | None:
-    if not call.has(place):
+    if not call.has(place) and name not in call.attributes:  # an attribute below opset 11
         return None
-    found = float(np.ravel(call.known(place, name).astype(np.float64))[0])
+    found = call.attributes.get(name)
+    found = float(np.ravel(call.known(place, name).astype(np.float64))[0] if found is None else found)
     limit = float(np.finfo(np.float32).max)  # what exporters write for "none"
     return None if not abs(found) < limit else Fraction(found)
 
