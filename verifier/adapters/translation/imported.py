@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from verifier.network.network import Array, Network
 
@@ -26,6 +27,8 @@ class Imported:
         Sentences on what was left out or read in another way ("log_softmax after the head is left out: ...").
     losses : tuple of str
         Losses other than cross-entropy that the model was trained with (``("squared",)`` for a regression).
+    classes : tuple
+        The classes in the order of the outputs, if the model knows them; else they are 0..m-1.
     """
 
     network: Network
@@ -34,3 +37,4 @@ class Imported:
     head: str
     remarks: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    classes: tuple[Any, ...] = ()
