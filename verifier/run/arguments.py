@@ -23,7 +23,7 @@ from verifier.network.initialise import Init, initialise, output_weights
 from verifier.network.network import Array, Block, Network, network_for
 from verifier.network.nodes import Constant
 from verifier.problem import Problem
-from verifier.run.models import classes_of_model, imported_model, is_foreign, is_model, with_outputs
+from verifier.run.models import classes_of_model, imported_model, is_foreign, is_model, require_fit, with_outputs
 
 Weights = ArrayLike | Mapping[str, ArrayLike]
 """U as a flat array of shape (p,); or by name, ``{"layer0.weight": ..., "layer0.bias": ..., ...}``; or as the list of
@@ -125,12 +125,16 @@ def given_model(
     known = given_dataset(X, y, scale, name) if of_its_own else None
     found = imported_model(model, X if known is None else known.inputs.reshape(-1, *known.shape))
     real = bool(found is not None and found.losses) if regression is None else regression
-    if found is None or classes is not None or real:
-        return given_dataset(X, y, scale, name, classes, real), found, () if found is None else found.remarks
-    if known is None:
-        return given_dataset(X, y, scale, name, classes_of_model(found)), found, found.remarks
-    known, said = with_outputs(known, found)
-    return known, found, (*found.remarks, *([said] if said else []))
+    if found is None:
+        return given_dataset(X, y, scale, name, classes, real), None, ()
+    said = ""
+    if known is not None and classes is None and not real:
+        data, said = with_outputs(known, found)
+    else:
+        among = classes_of_model(found) if classes is None and not real else classes
+        data = given_dataset(X, y, scale, name, among, real)
+    require_fit(found, data, real)
+    return data, found, (*found.remarks, *([said] if said else []))
 
 
 def given_network(given: Any, data: Dataset) -> Network:

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from verifier.adapters.onnx.convert import from_onnx
 from verifier.adapters.scikit.convert import from_sklearn, is_estimator
-from verifier.adapters.translation.imported import Imported
+from verifier.adapters.translation.imported import LEFT_OUT, Imported
 from verifier.data.classes import Classes
 from verifier.data.dataset import Dataset
 from verifier.data.gate import binary64
-from verifier.display import joined
-from verifier.errors import NetworkError, one_line
+from verifier.display import count, joined
+from verifier.errors import InputError, NetworkError, one_line
 from verifier.network.network import Block, Network
 
 GIVEN: Final = "give layers, a torch module, an ONNX file or a fitted scikit-learn estimator"
@@ -55,11 +56,9 @@ def imported_model(model: Any, samples: Any) -> Imported | None:
     if not is_foreign(model):
         return None
     if isinstance(model, str | Path):
-        return _from_file(Path(model))
+        return _from_file(Path(model), samples)
     if type(model).__name__ == "ModelProto":
-        from verifier.adapters.onnx.convert import from_onnx
-
-        return from_onnx(model)
+        return _from_onnx(model, samples)
     if is_estimator(model):
         module = getattr(model, "module_", None)  # skorch
         if module is None or not _is_module(module):
@@ -93,12 +92,21 @@ def _from_module(module: Any, samples: Any) -> Imported:
     return from_torch(module, samples)
 
 
-def _from_file(path: Path) -> Imported:
+def _from_onnx(source: Any, samples: Any) -> Imported:
+    """Read an ONNX model; the samples' shape serves where it leaves its own open."""
+    try:
+        return from_onnx(source)
+    except InputError as error:
+        shape = np.shape(samples)[1:]
+        if "give the shape of one sample" not in str(error) or not shape:
+            raise
+        return from_onnx(source, input_shape=shape)
+
+
+def _from_file(path: Path, samples: Any) -> Imported:
     """Read a file that is an ONNX model, or say what to do with one that is not."""
     if path.suffix.lower() == ".onnx":
-        from verifier.adapters.onnx.convert import from_onnx
-
-        return from_onnx(path)
+        return _from_onnx(path, samples)
     for endings, remedy in FILES.items():
         if path.suffix.lower() in endings:
             raise NetworkError(f"network = {one_line(str(path))}: {path.suffix} files are not read; {remedy}")
@@ -119,6 +127,34 @@ def _what(model: Any) -> str:
     if callable(model) and not hasattr(model, "fit"):
         return f"a {kind} that is called has no weights that can be read; {GIVEN}"
     return f"a {kind} is no network; {GIVEN}"
+
+
+def require_fit(found: Imported, data: Dataset, regression: bool) -> None:
+    """See that a model reads such samples, and has outputs for such labels or targets.
+
+    A flat sample is read in the model's order, row after row; an image must have the model's own shape, for channels
+    in another place are other numbers.
+
+    Raises
+    ------
+    NetworkError
+        It does not: one line that has both shapes.
+    """
+    reads, shape, outputs = found.network.input_shape, data.shape, int(found.v.shape[1])
+    same = [n for n in reads if n > 1] == [n for n in shape if n > 1]
+    if found.network.dimension != data.dimension or not (same or len(reads) == 1 or len(shape) == 1):
+        raise NetworkError(
+            f"network: the model reads samples of shape {list(reads)}, those of X have shape {list(shape)}; give X of "
+            f"shape {['N', *reads]}".replace("'", "")
+            + ": are the axes in the model's order?"
+        )
+    if regression and (found.classes or any(remark.endswith(LEFT_OUT) for remark in found.remarks)):
+        raise NetworkError("network: a classifier has no real targets: its outputs go through softmax or sigmoid")
+    if not regression and found.losses:
+        raise NetworkError("network: a regressor has no classes; leave regression=False out, y are its real targets")
+    if regression and outputs != data.classes:
+        said = f"{count(outputs, 'output')}, and y has {count(data.classes, 'real target')} for each sample"
+        raise NetworkError(f"network: the model has {said}; give y of shape (N, {outputs})")
 
 
 def classes_of_model(found: Imported) -> Classes:

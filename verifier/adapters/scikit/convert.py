@@ -143,7 +143,7 @@ def _require_fitted(parts: list[Any]) -> None:
         try:
             check_is_fitted(part)
         except NotFittedError:
-            raise Refused(f"{_called(part)} is not fitted; call fit(X, y) first") from None
+            raise Refused(f"its {_called(part)} is not fitted; call fit(X, y) first") from None
         except TypeError:  # a step that has nothing to fit, and no way to say so
             continue
 
@@ -191,6 +191,6 @@ def _compare(estimator: Any, found: Imported, samples: Array) -> None:
     difference = np.abs(ours - own.reshape(ours.shape)).max(initial=0.0) if own.size == ours.size else np.inf
     if not difference <= room:
         raise InputError(
-            f"from_sklearn: {_called(estimator)}: its outputs differ by {difference:.1e} from those of the network that "
-            "its weights make; a class that computes something else is not covered"
+            f"from_sklearn: {_called(estimator)}: its outputs differ by {difference:.1e} from those of the network "
+            "that its weights make; a class that computes something else is not covered"
         )

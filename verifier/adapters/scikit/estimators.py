@@ -89,6 +89,10 @@ def _linear(build: Translation, estimator: Any, x: Value) -> Value:
         _penalty(build, "C", 0.0 if getattr(estimator, "C", 1.0) == np.inf else 1.0)
     elif kind_of(estimator) != "LinearRegression":
         _penalty(build, "alpha", 1.0)
+    if getattr(estimator, "class_weight", None) is not None:
+        build.remark("its class weights are no part of the loss that statements are about")
+    if getattr(estimator, "positive", False):
+        build.remark("its weights were kept positive; statements are about all real weights")
     return _affine(build, x, weights, intercepts if estimator.fit_intercept else None, ("coef_", "intercept_"))
 
 
@@ -100,4 +104,4 @@ def _affine(build: Translation, x: Value, weight: Any, bias: Any, names: Sequenc
 
 def _penalty(build: Translation, key: str, strength: float) -> None:
     if strength:
-        build.remarks.append(f"the penalty on the weights ({key}) is no part of the loss that statements are about")
+        build.remark(f"the penalty on the weights ({key}) is no part of the loss that statements are about")

@@ -11,7 +11,7 @@ import numpy as np
 
 from verifier.adapters.translation.expressions import SIGMOID, affine_of, symbolic
 from verifier.adapters.translation.features import MOVES, Entries, Features, Part, Sum
-from verifier.adapters.translation.imported import Imported
+from verifier.adapters.translation.imported import LEFT_OUT, Imported
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
 from verifier.network import nodes as kinds
 from verifier.network.network import Array
@@ -67,13 +67,13 @@ class Head(Features):
         if output.classes is not None:
             if output.shape[output.classes] != classes:
                 self._per_position(output)
-            self.remark("log_softmax after the head is left out: the loss, cross-entropy, computes it")
+            self.remark(f"log_softmax {LEFT_OUT}")
         affine = affine_of(output.expression)
         if affine is None:
             sigmoid = classes == 1 and symbolic(output.expression) == symbolic(SIGMOID)
             if not sigmoid:
                 raise Refused(f"the model ends with the function {output.expression} of t, not with a head; {REMEDY}")
-            self.remark("sigmoid after the head is left out: the loss, cross-entropy, computes it")
+            self.remark(f"sigmoid {LEFT_OUT}")
             return output.node
         node = self.apply(output.node, output.expression)
         inner = node
@@ -81,7 +81,7 @@ class Head(Features):
             inner = self.build.nodes[inner].reads[0]
         last = self.build.nodes[inner]
         if isinstance(last, kinds.Softmax) and self.shape_of(inner)[-1] == classes and len(last.reads) == 1:
-            self.remark("softmax after the head is left out: the loss, cross-entropy, computes it")
+            self.remark(f"softmax {LEFT_OUT}")
             return last.reads[0]
         return node
 

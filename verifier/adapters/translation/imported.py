@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from verifier.network.network import Array, Network
+
+LEFT_OUT: Final = "after the head is left out: the loss, cross-entropy, computes it"
+"""What is said of a softmax or sigmoid at the end: for real targets it is part of the model."""
 
 
 @dataclass(frozen=True, slots=True)
