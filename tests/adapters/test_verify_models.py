@@ -12,9 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import verifier as vf
-from verifier.adapters.translation.imported import LEFT_OUT
+from verifier.adapters.translation.translation import Translation
 from verifier.run.arguments import given_model
-from verifier.run.models import imported_model
+from verifier.run.models import LEFT_OUT, imported_model
 from verifier.verdict import Verdict
 
 RNG = np.random.default_rng(1)
@@ -164,3 +164,12 @@ def test_what_is_a_regression_is_never_guessed():
     with pytest.raises(vf.InputError, match="regressor has no classes"):
         vf.verify(X, Y % 2, imported(1, losses=("squared",)), regression=False)
     assert vf.verify(X, T, imported(1), regression=True).verdict("path") is Verdict.PROVED
+
+
+def test_what_adapters_leave_out_after_the_head_ends_with_these_words():
+    for outputs, after in ((3, "softmax"), (3, "log_softmax"), (1, "sigmoid")):
+        build = Translation((3,), 2)
+        x = build.elementwise("tanh(t)", build.linear(build.input(), build.parameter("w", np.ones((4, 3))), None))
+        logits = build.linear(x, build.parameter("head", np.ones((outputs, 4))), None)
+        ended = build.elementwise("1/(1 + exp(-t))", logits) if outputs == 1 else getattr(build, after)(logits, 1)
+        assert [remark.endswith(LEFT_OUT) for remark in build.finish(ended).remarks] == [True]

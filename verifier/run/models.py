@@ -12,7 +12,7 @@ import numpy as np
 
 from verifier.adapters.onnx.convert import from_onnx
 from verifier.adapters.scikit.convert import from_sklearn, is_estimator
-from verifier.adapters.translation.imported import LEFT_OUT, Imported
+from verifier.adapters.translation.imported import Imported
 from verifier.data.classes import Classes
 from verifier.data.dataset import Dataset
 from verifier.data.gate import binary64
@@ -28,6 +28,9 @@ FILES: Final = {
     (".safetensors", ".npz"): "a file of weights has no layers; give the module that they belong to",
 }
 """Endings of files that are no networks, and what to do."""
+
+LEFT_OUT: Final = "the loss, cross-entropy, computes it"
+"""How adapters' remarks on a softmax or sigmoid after the head end: for real targets it is part of the model."""
 
 
 def imported_model(model: Any, samples: Any) -> Imported | None:

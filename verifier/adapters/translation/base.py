@@ -353,7 +353,7 @@ def shape_of(x: Value) -> Shape:
 
 def uniform(x: Value) -> Fraction | None:
     """The number that all entries of known numbers are, None if they differ, or are not finite."""
-    if not isinstance(x, Known) or not x.array.size:
+    if not isinstance(x, Known) or not x.array.size or x.array.dtype.kind not in "fiub":
         return None
     first = x.array.flat[0]
     if not np.isfinite(first) or not (x.array == first).all():

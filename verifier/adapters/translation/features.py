@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -49,6 +49,8 @@ class Features(Norms):
         """Begin without known places."""
         super().__init__(input_shape, samples)
         self._known_places: dict[int, tuple[tuple[int, ...], Entries, Entries]] = {}
+        self._owned: list[int] = []
+        """The parameters that the head consists of: each is used once, and by no feature."""
 
     def _places(self, node: int) -> tuple[tuple[int, ...], Entries, Entries]:
         """Of a node that moves entries: what it reads, the place of each entry there, and where each part begins."""
@@ -72,6 +74,7 @@ class Features(Norms):
         return node, entry
 
     def _assembled(self, head: Sum) -> Imported:
+        self._require_own((), twice=True)
         places = [place for part in head.parts for place in part.features]
         v = np.concatenate([part.weights for part in head.parts], axis=0)
         resolved = [self._resolved(place) for place in places]
@@ -104,9 +107,10 @@ class Features(Norms):
         for index in range(len(self.build.nodes) - 1, -1, -1):
             if index in needed:
                 needed.update(self.build.nodes[index].reads)
-        nodes, number, start = self._pruned(sorted(needed))
+        self._require_own(needed)
         if 0 not in self._behind({node for node, _ in places}):
             raise Refused("the features do not depend on the input")
+        nodes, number, start = self._pruned(sorted(needed), {node for node, _ in places})
         by_node: dict[int, list[int]] = {}
         for node, entry in places:
             by_node.setdefault(node, []).append(entry)
@@ -125,6 +129,15 @@ class Features(Norms):
         u = np.concatenate([np.zeros(0), *flat])
         return Imported(network, u, np.ascontiguousarray(v), name, tuple(self.remarks))
 
+    def _require_own(self, needed: Container[int], *, twice: bool = False) -> None:
+        """Refuse a head whose weights are part of U as well, or stand at two places of V."""
+        for node in self._owned:
+            found = self.build.nodes[node]
+            if node in needed or (twice and self._owned.count(node) > 1):
+                name = getattr(found, "name", "")
+                tied = "are used elsewhere, too (tied weights); give the head weights of its own"
+                raise Refused(f"the head's weights {name!r} {tied}")
+
     def _behind(self, ends: set[int]) -> set[int]:
         found, waiting = set(ends), list(ends)
         while waiting:
@@ -133,7 +146,9 @@ class Features(Norms):
             waiting += fresh
         return found
 
-    def _pruned(self, needed: Sequence[int]) -> tuple[list[Node], dict[int, int], dict[str, Array]]:
+    def _pruned(
+        self, needed: Sequence[int], ends: Container[int]
+    ) -> tuple[list[Node], dict[int, int], dict[str, Array]]:
         """The nodes that are needed, renumbered; a parameter that is read moved only is held as it is read."""
         readers: dict[int, set[int]] = {}
         for index in needed:
@@ -147,7 +162,7 @@ class Features(Norms):
             node = self.build.nodes[index]
             only = next(iter(readers.get(index, {-1}))) if len(readers.get(index, ())) == 1 else -1
             moved = self.build.nodes[only] if only >= 0 else None
-            if isinstance(node, Parameter) and isinstance(moved, kinds.Reshape | kinds.Permute):
+            if isinstance(node, Parameter) and index not in ends and isinstance(moved, kinds.Reshape | kinds.Permute):
                 held[only] = replace(node, size=self.shape_of(only))
                 values = start[node.name]
                 turned = values.transpose(moved.axes) if isinstance(moved, kinds.Permute) else values

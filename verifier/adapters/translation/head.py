@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from verifier.adapters.translation.expressions import SIGMOID, affine_of, symbolic
+from verifier.adapters.translation.expressions import SIGMOID, symbolic
 from verifier.adapters.translation.features import MOVES, Entries, Features, Part, Sum
-from verifier.adapters.translation.imported import LEFT_OUT, Imported
+from verifier.adapters.translation.imported import Imported
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
 from verifier.network import nodes as kinds
 from verifier.network.network import Array
@@ -52,6 +52,7 @@ class Head(Features):
             )
         node = self._end(output)
         entries = np.arange(math.prod(self.shape_of(node)))
+        self._owned = []
         self._readers = self._count_readers(node)
         found = self._linear(node, entries)
         if not found.parts:
@@ -67,23 +68,26 @@ class Head(Features):
         if output.classes is not None:
             if output.shape[output.classes] != classes:
                 self._per_position(output)
-            self.remark(f"log_softmax {LEFT_OUT}")
-        affine = affine_of(output.expression)
-        if affine is None:
-            sigmoid = classes == 1 and symbolic(output.expression) == symbolic(SIGMOID)
-            if not sigmoid:
-                raise Refused(f"the model ends with the function {output.expression} of t, not with a head; {REMEDY}")
-            self.remark(f"sigmoid {LEFT_OUT}")
-            return output.node
+            self._require_several(classes)
+            self.remark("log_softmax after the head is left out: the loss, cross-entropy, computes it")
         node = self.apply(output.node, output.expression)
         inner = node
         while isinstance(self.build.nodes[inner], kinds.Reshape):
             inner = self.build.nodes[inner].reads[0]
+        base, function = self.origin_of(inner)
+        if classes == 1 and symbolic(function) == symbolic(SIGMOID):
+            self.remark("sigmoid after the head is left out: the loss, cross-entropy, computes it")
+            return base
         last = self.build.nodes[inner]
         if isinstance(last, kinds.Softmax) and self.shape_of(inner)[-1] == classes and len(last.reads) == 1:
-            self.remark(f"softmax {LEFT_OUT}")
+            self._require_several(classes)
+            self.remark("softmax after the head is left out: the loss, cross-entropy, computes it")
             return last.reads[0]
         return node
+
+    def _require_several(self, classes: int) -> None:
+        if classes == 1:
+            raise Refused("softmax of one logit is 1 whatever it is; return the logit, or sigmoid of it")
 
     def _per_position(self, output: Tensor) -> None:
         raise Refused(
@@ -160,10 +164,11 @@ class Head(Features):
                 f"the head's weights {name!r} are used elsewhere, too (tied weights); give the head weights of its own"
             )
         if isinstance(found, Parameter):
+            self._owned.append(node)
             return self.start[found.name]
         if isinstance(found, kinds.Constant):
             raise Refused(
-                f"the head's weights {found.name or ''} are frozen (requires_grad=False); the theorems need a trained "
+                f"the head's weights {found.name or ''} are frozen; the theorems need a trained "
                 "head: train it, or put a trained linear layer behind it"
             )
         if isinstance(found, kinds.Reshape | kinds.Permute | kinds.Take):
@@ -228,9 +233,7 @@ class Head(Features):
         places = units if size == self.shape_of(affine.weight)[:1] else entries
         if isinstance(found, kinds.Constant):
             if found.values.any():
-                raise Refused(
-                    f"the head's bias {found.name} is frozen (requires_grad=False); train it, or leave it out"
-                )
+                raise Refused(f"the head's bias {found.name} is frozen; train it, or leave it out")
             return None
         return self._own(last).ravel()[places]
 
@@ -289,8 +292,6 @@ class Head(Features):
             raise Refused("a mean over positions of a head whose bias differs from position to position")
         if isinstance(found := self.build.nodes[last], kinds.Constant):
             if found.values.any():
-                raise Refused(
-                    f"the head's bias {found.name} is frozen (requires_grad=False); train it, or leave it out"
-                )
+                raise Refused(f"the head's bias {found.name} is frozen; train it, or leave it out")
             return None
         return self._own(last).ravel()[units]
