@@ -151,10 +151,12 @@ def _description(file: str, document: Document) -> Description:
     scaling = "" if data.scaling == "none" else f"; {plain(data.scaling)}"
     bits = max((claim.precision for claim in document.claims if isinstance(claim, Computed)), default=0)
     precision = f" at up to {bits} bits" if bits else ""
+    said = f"{plain(data.name)}, {data.samples} samples{standing} x {data.dimension}, {data.classes} classes{scaling}"
+    if data.inputs is None:
+        said = f"none is stored; {data.samples} distinct samples x {data.dimension}, whichever they are"
     return Description(
         file=file,
-        data=f"{plain(data.name)}, {data.samples} samples{standing} x {data.dimension}, "
-        f"{data.classes} classes{scaling}",
+        data=said,
         network=_network(network),
         claims=tuple((claim.label(), claim.said()) for claim in document.claims),
         left_out=() if document.left_out is UNSET else tuple(map(plain, document.left_out)),
