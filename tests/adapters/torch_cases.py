@@ -459,7 +459,7 @@ IDIOMS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "interpolated": (lambda: of_channels(lambda s, y: F.interpolate(y, scale_factor=2)[:, :, 1:5, 2:4], 16), IMAGE),
     "padded": (
         lambda: of_channels(
-            lambda s, y: torch.tanh(s.e(F.pad(y, (1, 0, 2, 1), value=0.5))), 80, e=nn.Conv2d(2, 2, 3, (1, 1), (0, 1))
+            lambda s, y: torch.tanh(s.e(F.pad(y, (1, 0, 2, 1), value=0.5))), 98, e=nn.Conv2d(2, 2, 3, (1, 1), (0, 1))
         ),
         IMAGE,
     ),
