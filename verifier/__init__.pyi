@@ -1,7 +1,6 @@
 """The public names, each with its home: what type checkers read, and what `verifier` loads on first use."""
 
 from . import plot as plot
-from .adapters.pytorch.convert import TorchNetwork as TorchNetwork
 from .adapters.pytorch.convert import from_torch as from_torch
 from .api import check as check
 from .api import show as show

@@ -471,7 +471,10 @@ IDIOMS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "triangle": (lambda: of_channels(lambda s, y: torch.tril(y), 72), IMAGE),
     "mixer": (lambda: of_channels(lambda s, y: s.e(y.flatten(2)).mT, 12, e=linear(36, 6)), IMAGE),
     "attention_hand": (lambda: of_channels(attended, 72), IMAGE),
-    "sdpa": (lambda: of_channels(lambda s, y: F.scaled_dot_product_attention(y, y, y.sin(), is_causal=True), 72), IMAGE),
+    "sdpa": (
+        lambda: of_channels(lambda s, y: F.scaled_dot_product_attention(y, y, y.sin(), is_causal=True), 72),
+        IMAGE,
+    ),
     "sdpa_mask": (
         lambda: of_channels(
             lambda s, y: F.scaled_dot_product_attention(y, 2 * y, y, attn_mask=torch.arange(36).view(6, 6) % 5 < 3), 72
@@ -552,7 +555,7 @@ BAD: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "quantised": (quantised, 4),
     "two_inputs": (Two, 4),
     "two_unnamed_outputs": (lambda: made(lambda s, x: {"a": s.h(torch.tanh(s.a(x))), "b": x}), 4),
-    "branch": (lambda: made(lambda s, x: s.h(s.a(x)) if x.sum() > 0 else s.h(s.b(x))), 4),
+    "branch": (lambda: made(lambda s, x: s.h(s.a(x)) if x.sum() > 0 else s.h(s.a(-x))), 4),
     "item": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x)) * x.sum().item())), 4),
     "to_numpy": (lambda: made(lambda s, x: s.h(torch.from_numpy(s.a(x).numpy()))), 4),
     "counting": (Counting, 4),
