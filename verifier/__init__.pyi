@@ -2,7 +2,6 @@
 
 from . import plot as plot
 from .adapters.onnx.convert import from_onnx as from_onnx
-from .adapters.pytorch.convert import TorchNetwork as TorchNetwork
 from .adapters.pytorch.convert import from_torch as from_torch
 from .adapters.scikit.convert import from_sklearn as from_sklearn
 from .adapters.translation.imported import Imported as Imported
