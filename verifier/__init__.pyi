@@ -8,6 +8,8 @@ from .adapters.translation.imported import Imported as Imported
 from .api import check as check
 from .api import show as show
 from .api import verify as verify
+from .architecture import Architecture as Architecture
+from .architecture import architecture as architecture
 from .balls.binary64.backend import cupy_backend as cupy_backend
 from .balls.binary64.backend import numpy_backend as numpy_backend
 from .balls.binary64.canary import canary as canary

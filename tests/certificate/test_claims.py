@@ -73,7 +73,7 @@ def test_what_a_claim_requires_is_in_the_table(label: str) -> None:
     claim, (_, _, labels, weights, besides) = CLAIMS[label], table()[label]
     assert claim.needs_weights == weights.startswith("yes")
     assert claim.needs_labels == (labels.partition(" (")[0] == "one per sample")
-    assert besides.startswith("a claim R1") == (label in ("B1", "C1", "W0"))
+    assert besides.startswith("a claim R1") == (label in ("B1", "C1", "W0", "D"))
 
 
 def test_what_may_be_claimed_without_labels_or_weights() -> None:

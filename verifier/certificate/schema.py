@@ -56,14 +56,14 @@ class StoredArrays(_Part, frozen=True, kw_only=True):
 
 
 class Data(_Part, frozen=True, kw_only=True):
-    """The samples, their labels, and how many equal ones a row stands for."""
+    """The samples, if a claim needs any, their labels, and how many equal ones a row stands for."""
 
     name: Name
     scaling: Name
     samples: Positive
     dimension: Positive
     classes: Positive
-    inputs: ArrayRef
+    inputs: ArrayRef | None
     labels: TensorName | None
     multiplicities: TensorName | None
     total: Positive
@@ -98,7 +98,7 @@ class Document(_Part, frozen=True, kw_only=True):
     arrays: StoredArrays
     data: Data
     network: NetworkPart
-    claims: Annotated[tuple[AnyClaim, ...], Meta(min_length=1, max_length=16)]
+    claims: Annotated[tuple[AnyClaim, ...], Meta(min_length=1, max_length=32)]
     left_out: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=MAX_LEFT_OUT)] | UnsetType = UNSET
 
 

@@ -152,9 +152,12 @@ def _description(file: str, document: Document) -> Description:
     bits = max((claim.precision for claim in document.claims if isinstance(claim, Computed)), default=0)
     outputs = f"{data.classes} classes" if data.targets is UNSET else count(data.classes, "real target")
     precision = f" at up to {bits} bits" if bits else ""
+    said = f"{plain(data.name)}, {data.samples} samples{standing} x {data.dimension}, {outputs}{scaling}"
+    if data.inputs is None:
+        said = f"none is stored; {data.samples} distinct samples x {data.dimension}, whichever they are"
     return Description(
         file=file,
-        data=f"{plain(data.name)}, {data.samples} samples{standing} x {data.dimension}, {outputs}{scaling}",
+        data=said,
         network=_network(network),
         claims=tuple((claim.label(), claim.said()) for claim in document.claims),
         left_out=() if document.left_out is UNSET else tuple(map(plain, document.left_out)),

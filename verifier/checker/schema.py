@@ -167,8 +167,15 @@ CLAIMS |= {"W0": {}, "W1": WITNESS | {"blocks": [BLOCK, 1, 1000]}, "W2": WITNESS
 CLAIMS |= {"E1": MOVE | {"moved_weights": ARRAY}, "E2": PATH | {"moved": POINT, "rerouted": optional(POINT)}}
 CLAIMS |= {"E3": MOVE | {"epsilon": dyadic}, "E4.path": MOVE | {"right_inverse": ARRAY}}
 CLAIMS |= {"E4": AT | {"separating": optional(POINT)}}
+UNITS = [{"node": range(MAX_NODES), "count": EXTENT}, 0, MAX_NODES]
+CLAIMS |= {"D": {}, "A": {"units": UNITS}}
 DATA = {"name": NOTE, "scaling": NOTE, "samples": EXTENT, "dimension": EXTENT, "classes": range(2, 1 << 31)}
-DATA |= {"inputs": ARRAY, "labels": optional(NAME), "multiplicities": optional(NAME), "total": range(1, 10**20)}
+DATA |= {
+    "inputs": optional(ARRAY),
+    "labels": optional(NAME),
+    "multiplicities": optional(NAME),
+    "total": range(1, 10**20),
+}
 BESIDE = {"offset": ARRAY, "arcs": NAME, "targets": ARRAY}  # keys of the data that may be absent
 
 
@@ -184,7 +191,7 @@ DOCUMENT: dict[str, Any] = {"format": frozenset({"verifier-certificate"}), "vers
 DOCUMENT |= {"semantics": frozenset({"exact-real"}), "generator": {"name": NOTE, "version": NOTE}}
 DOCUMENT |= {"trust": {"arithmetic": NOTE, "python_flint": NOTE, "flint": NOTE}, "data": any_data, "network": NETWORK}
 DOCUMENT |= {"arrays": {"file": NOTE, "bytes": range(8, (1 << 30) + 1), "sha256": 64}}
-DOCUMENT |= {"claims": [tagged("label", **CLAIMS), 1, 16]}
+DOCUMENT |= {"claims": [tagged("label", **CLAIMS), 1, 32]}
 NOTED: dict[str, Any] = DOCUMENT | {"left_out": [NOTE, 1, 16]}
 
 
