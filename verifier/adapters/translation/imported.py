@@ -9,7 +9,7 @@ from verifier.network.network import Array, Network
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A trained model as a network: ``vf.verify(X, y, found)``, or ``vf.verify(X, y, found.network, found.u, found.v)``.
+    """A trained model as a network: ``vf.verify(X, y, found)`` or ``vf.verify(X, y, found.network, found.u, found.v)``.
 
     Parameters
     ----------
