@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -119,6 +119,14 @@ class Base:
         self.origin[found] = (node, expression)
         return found
 
+    def origin_of(self, node: int) -> tuple[int, str | None]:
+        """The node that this one applies a function to, and the function; itself, and None."""
+        before = self.build.nodes[node]
+        if isinstance(before, kinds.Reshape) and before.reads[0] in self.origin:
+            base, expression = self.origin[before.reads[0]]
+            return self.reshaped(base, before.size), expression
+        return self.origin.get(node, (node, None))
+
     def _applied(self, node: int, expression: str) -> int:
         affine = affine_of(expression)
         if affine is not None:
@@ -218,6 +226,16 @@ class Base:
         if x.batch is None and self.shape_of(x.node) != x.shape:
             return replace(x, node=self.expanded(x.node, x.shape))
         return x
+
+    def partly(self, x: Tensor, axes: Iterable[int]) -> Tensor:
+        """A tensor without anything still to be done, these axes of which are not abbreviated."""
+        x = self.settled(x)
+        if x.batch is not None:
+            return x
+        size = list(self.shape_of(x.node))
+        for axis in axes:
+            size[axis] = x.shape[axis]
+        return replace(x, node=self.expanded(x.node, tuple(size)))
 
     def expanded(self, node: int, shape: Shape) -> int:
         """The node broadcast to a shape."""
@@ -335,7 +353,7 @@ def shape_of(x: Value) -> Shape:
 
 def uniform(x: Value) -> Fraction | None:
     """The number that all entries of known numbers are, None if they differ, or are not finite."""
-    if not isinstance(x, Known) or not x.array.size:
+    if not isinstance(x, Known) or not x.array.size or x.array.dtype.kind not in "fiub":
         return None
     first = x.array.flat[0]
     if not np.isfinite(first) or not (x.array == first).all():

@@ -102,6 +102,8 @@ def power_of(text: str) -> Power | None:
 
 def _implied(need: str, argument: sympy.Expr, base: sympy.Expr, odd: bool) -> bool:
     """Whether a part is defined wherever the base is positive, or not 0 if its power is whole."""
+    if argument.is_number and need == "nonzero":
+        return bool(argument.is_zero is False)
     factor, rest = argument.as_coeff_Mul(rational=True)
     inner, _ = rest.as_base_exp()
     ratio = sympy.cancel(inner / base)

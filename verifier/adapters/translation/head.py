@@ -5,45 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier.adapters.translation.expressions import SIGMOID, affine_of, symbolic
+from verifier.adapters.translation.features import MOVES, Entries, Features, Part, Sum
 from verifier.adapters.translation.imported import Imported
-from verifier.adapters.translation.norms import Norms
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
-from verifier.errors import NetworkError
 from verifier.network import nodes as kinds
-from verifier.network.graph import Feature
-from verifier.network.network import Array, Network
+from verifier.network.network import Array
 from verifier.network.nodes import Node, Parameter, Window
 
-Entries = NDArray[np.int64]
 REMEDY = "end the model with a linear layer of its own, such as nn.Linear, and return what it returns"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One linear map of the head: its features, entry by entry of nodes, and its weights, a column for each output."""
-
-    features: tuple[tuple[int, int], ...]
-    weights: Array
-    name: str
-
-
-@dataclass(slots=True)
-class Sum:
-    """The logits as a sum of linear maps and a bias."""
-
-    parts: list[Part]
-    bias: Array | None = None
-    factor: Fraction = Fraction(1)
-
-
-class Head(Norms):
+class Head(Features):
     """`finish`, and what it is made of."""
 
     def finish(self, output: Value, names: dict[int, str] | None = None) -> Imported:
@@ -75,6 +52,7 @@ class Head(Norms):
             )
         node = self._end(output)
         entries = np.arange(math.prod(self.shape_of(node)))
+        self._owned = []
         self._readers = self._count_readers(node)
         found = self._linear(node, entries)
         if not found.parts:
@@ -90,6 +68,7 @@ class Head(Norms):
         if output.classes is not None:
             if output.shape[output.classes] != classes:
                 self._per_position(output)
+            self._require_several(classes)
             self.remark("log_softmax after the head is left out: the loss, cross-entropy, computes it")
         affine = affine_of(output.expression)
         if affine is None:
@@ -104,9 +83,14 @@ class Head(Norms):
             inner = self.build.nodes[inner].reads[0]
         last = self.build.nodes[inner]
         if isinstance(last, kinds.Softmax) and self.shape_of(inner)[-1] == classes and len(last.reads) == 1:
+            self._require_several(classes)
             self.remark("softmax after the head is left out: the loss, cross-entropy, computes it")
             return last.reads[0]
         return node
+
+    def _require_several(self, classes: int) -> None:
+        if classes == 1:
+            raise Refused("softmax of one logit is 1 whatever it is; return the logit, or sigmoid of it")
 
     def _per_position(self, output: Tensor) -> None:
         raise Refused(
@@ -127,7 +111,7 @@ class Head(Norms):
     def _linear(self, node: int, entries: Entries) -> Sum:
         """Entries of a node as a sum of linear maps with trained weights."""
         found = self.build.nodes[node]
-        if isinstance(found, kinds.Reshape | kinds.Permute | kinds.Take | kinds.Expand | kinds.Concatenate):
+        if isinstance(found, MOVES):
             source, places = self._source(node, entries)
             return self._linear(source, places)
         if isinstance(found, kinds.Affine):
@@ -149,19 +133,12 @@ class Head(Norms):
 
     def _source(self, node: int, entries: Entries) -> tuple[int, Entries]:
         """Entries of a node that moves others as entries of the one that it moves them from."""
-        reads, places = self._places(node)
-        flat = places.ravel()[entries]
-        starts = np.cumsum([0, *(math.prod(self.shape_of(read)) for read in reads)])
+        reads, places, starts = self._places(node)
+        flat = places[entries]
         which = np.unique(np.searchsorted(starts, flat, side="right") - 1)
         if len(which) != 1:
             raise Refused(f"the output joins several tensors; {REMEDY}")
         return reads[int(which[0])], flat - starts[which[0]]
-
-    def _places(self, node: int) -> tuple[tuple[int, ...], Entries]:
-        found = self.build.nodes[node]
-        if not isinstance(found, kinds.Reshape | kinds.Permute | kinds.Take | kinds.Expand | kinds.Concatenate):
-            raise Refused(f"node of kind {found.kind}")
-        return found.reads, np.asarray(found.places([self.shape_of(read) for read in found.reads]))
 
     def _added(self, found: Node, node: int, entries: Entries) -> Sum:
         whole = Sum([])
@@ -190,14 +167,15 @@ class Head(Norms):
                 f"the head's weights {name!r} are used elsewhere, too (tied weights); give the head weights of its own"
             )
         if isinstance(found, Parameter):
+            self._owned.append(node)
             return self.start[found.name]
         if isinstance(found, kinds.Constant):
             raise Refused(
-                f"the head's weights {found.name or ''} are frozen (requires_grad=False); the theorems need a trained "
+                f"the head's weights {found.name or ''} are frozen; the theorems need a trained "
                 "head: train it, or put a trained linear layer behind it"
             )
         if isinstance(found, kinds.Reshape | kinds.Permute | kinds.Take):
-            _, places = self._places(node)
+            _, places, _ = self._places(node)
             if len(np.unique(places)) == places.size:
                 return self._own(found.reads[0]).ravel()[places]
         raise Refused("the head's weights are computed from others (weight norm, LoRA, tying); make them plain weights")
@@ -258,9 +236,7 @@ class Head(Norms):
         places = units if size == self.shape_of(affine.weight)[:1] else entries
         if isinstance(found, kinds.Constant):
             if found.values.any():
-                raise Refused(
-                    f"the head's bias {found.name} is frozen (requires_grad=False); train it, or leave it out"
-                )
+                raise Refused(f"the head's bias {found.name} is frozen; train it, or leave it out")
             return None
         return self._own(last).ravel()[places]
 
@@ -319,131 +295,6 @@ class Head(Norms):
             raise Refused("a mean over positions of a head whose bias differs from position to position")
         if isinstance(found := self.build.nodes[last], kinds.Constant):
             if found.values.any():
-                raise Refused(
-                    f"the head's bias {found.name} is frozen (requires_grad=False); train it, or leave it out"
-                )
+                raise Refused(f"the head's bias {found.name} is frozen; train it, or leave it out")
             return None
         return self._own(last).ravel()[units]
-
-    # the features
-    def _resolved(self, place: tuple[int, int]) -> tuple[int, int]:
-        """The entry that a moved entry is."""
-        node, entry = place
-        while isinstance(
-            found := self.build.nodes[node],
-            kinds.Reshape | kinds.Permute | kinds.Take | kinds.Expand | kinds.Concatenate,
-        ):
-            key = node
-            if key not in self._moved_places:
-                reads, places = self._places(node)
-                starts = np.cumsum([0, *(math.prod(self.shape_of(read)) for read in reads)])
-                self._moved_places[key] = (reads, places.ravel(), starts)
-            reads, flat, starts = self._moved_places[key]
-            target = int(flat[entry])
-            which = int(np.searchsorted(starts, target, side="right")) - 1
-            node, entry = found.reads[which], target - int(starts[which])
-        return node, entry
-
-    def _assembled(self, head: Sum) -> Imported:
-        self._moved_places: dict[int, tuple[tuple[int, ...], Entries, NDArray[np.int64]]] = {}
-        places = [place for part in head.parts for place in part.features]
-        v = np.concatenate([part.weights for part in head.parts], axis=0)
-        resolved = [self._resolved(place) for place in places]
-        constant = [isinstance(self.build.nodes[node], kinds.Constant) for node, _ in resolved]
-        kept = []
-        for index, (node, entry) in enumerate(resolved):
-            if constant[index]:
-                values = self.build.nodes[node]
-                if isinstance(values, kinds.Constant) and values.values.ravel()[entry] != 0:
-                    raise Refused("the head reads a constant beside its features; use the bias of the linear layer")
-            else:
-                kept.append(index)
-        if not kept:
-            raise Refused("the head reads constants alone")
-        chosen = [resolved[index] for index in kept]
-        if len(set(chosen)) != len(chosen):
-            chosen = [places[index] for index in kept]
-        if len(set(chosen)) != len(chosen):
-            raise Refused("two linear maps of the head read the same features, and their sum alone matters; keep one")
-        order = sorted(range(len(chosen)), key=chosen.__getitem__)
-        v = _multiple(v[[kept[index] for index in order]], head.factor)
-        if head.bias is not None:
-            v = np.concatenate([v, _multiple(head.bias[None], head.factor)], axis=0)
-        name = " + ".join(dict.fromkeys(part.name.removesuffix(".weight") for part in head.parts))
-        return self._network([chosen[index] for index in order], v, name, bias=head.bias is not None)
-
-    def _network(self, places: list[tuple[int, int]], v: Array, name: str, *, bias: bool) -> Imported:
-        """What the features depend on, in order, as a network."""
-        needed = {0, *(node for node, _ in places)}
-        for index in range(len(self.build.nodes) - 1, -1, -1):
-            if index in needed:
-                needed.update(self.build.nodes[index].reads)
-        nodes, number, start = self._pruned(sorted(needed))
-        if 0 not in self._behind({node for node, _ in places}):
-            raise Refused("the features do not depend on the input")
-        by_node: dict[int, list[int]] = {}
-        for node, entry in places:
-            by_node.setdefault(node, []).append(entry)
-        features = []
-        for node, entries in by_node.items():
-            whole = len(entries) == math.prod(self.shape_of(node))
-            features.append(Feature(number[node], None if whole else tuple(entries)))
-        if bias:
-            nodes.append(kinds.Constant(values=np.ones(1), name="output bias"))
-            features.append(Feature(len(nodes) - 1))
-        try:
-            network = Network.of(nodes, features)
-        except NetworkError as error:
-            raise Refused(str(error)) from None
-        flat = [start[view.name].ravel() for view in network.parameters]
-        u = np.concatenate([np.zeros(0), *flat])
-        return Imported(network, u, np.ascontiguousarray(v), name, tuple(self.remarks))
-
-    def _behind(self, ends: set[int]) -> set[int]:
-        found, waiting = set(ends), list(ends)
-        while waiting:
-            fresh = [read for read in self.build.nodes[waiting.pop()].reads if read not in found]
-            found.update(fresh)
-            waiting += fresh
-        return found
-
-    def _pruned(self, needed: Sequence[int]) -> tuple[list[Node], dict[int, int], dict[str, Array]]:
-        """The nodes that are needed, renumbered; a parameter that is read moved only is held as it is read."""
-        readers: dict[int, set[int]] = {}
-        for index in needed:
-            for read in self.build.nodes[index].reads:
-                readers.setdefault(read, set()).add(index)
-        nodes: list[Node] = []
-        number: dict[int, int] = {}
-        start = {name: values for name, values in self.start.items()}
-        held: dict[int, Node] = {}
-        for index in needed:
-            node = self.build.nodes[index]
-            only = next(iter(readers.get(index, {-1}))) if len(readers.get(index, ())) == 1 else -1
-            moved = self.build.nodes[only] if only >= 0 else None
-            if isinstance(node, Parameter) and isinstance(moved, kinds.Reshape | kinds.Permute):
-                held[only] = replace(node, size=self.shape_of(only))
-                values = start[node.name]
-                turned = values.transpose(moved.axes) if isinstance(moved, kinds.Permute) else values
-                start[node.name] = turned.reshape(self.shape_of(only))
-                if isinstance(moved, kinds.Permute):
-                    self.remark(f"{node.name} is held transposed, as it is used")
-                continue
-            number[index] = len(nodes)
-            kept = held.get(index)
-            nodes.append(replace(node, reads=tuple(number[i] for i in node.reads)) if kept is None else kept)
-        return nodes, number, start
-
-
-def _multiple(values: Array, factor: Fraction) -> Array:
-    """An exact multiple of numbers; refused if it is rounded."""
-    if factor == 1:
-        return values
-    found = values * float(factor)
-    exact = Fraction(float(factor)) == factor and all(
-        Fraction(a) * factor == Fraction(b)
-        for a, b in zip(values.ravel().tolist(), found.ravel().tolist(), strict=True)
-    )
-    if not exact:
-        raise Refused(f"the logits are multiplied by {float(factor)}; fold the factor into the head's weights")
-    return found

@@ -60,7 +60,7 @@ class Norms(Windows):
         if not over:
             return x
         places = tuple(self.place(x, axis, f"a {how} is taken") for axis in over)
-        x = self._commuting(x) if how != "max" and x.batch is not None else self.whole(x)
+        x = self._commuting(x) if how != "max" and x.batch is not None else self.partly(x, over)
         if x.hidden is not None or x.classes is not None:
             self.node(x)
         kept_shape = tuple(1 if axis in over else n for axis, n in enumerate(x.shape))
@@ -162,7 +162,7 @@ class Norms(Windows):
     def normalised(self, x: Tensor, axes: Shape, epsilon: Fraction, *, centre: bool) -> Tensor:
         """Normalisation over axes of a tensor, as one node."""
         places = tuple(self.place(x, axis, "normalisation") for axis in axes)
-        x = self.settled(x) if x.batch is not None else self.whole(x)
+        x = self.partly(x, axes)
         return replace(x, node=self._normalise(x.node, places, epsilon, centre=centre))
 
     def _normalise(self, node: int, places: Shape, epsilon: Fraction, *, centre: bool) -> int:
@@ -183,7 +183,7 @@ class Norms(Windows):
         if power is None or power.halves != -1 or power.slope <= 0 or power.shift < 0 or a.batch != b.batch:
             return None
         squares, places = self.means[b.node]
-        deviation, text = self.origin.get(squares, (squares, None))
+        deviation, text = self.origin_of(squares)
         if a.hidden is not None or a.classes is not None or symbolic(text) != T**2 or self.node(a) != deviation:
             return None
         if tuple(np.broadcast_shapes(a.shape, b.shape)) != a.shape or a.batch is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.translation.base import Base, shape_of, uniform
+from verifier.adapters.translation.base import EXACT_INTEGERS, Base, shape_of, uniform
 from verifier.adapters.translation.expressions import (
     activation_of,
     affine_of,
@@ -18,6 +19,7 @@ from verifier.adapters.translation.expressions import (
     composed,
     number,
     power_of,
+    symbolic,
 )
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
 from verifier.errors import ExpressionError
@@ -25,6 +27,7 @@ from verifier.network import nodes as kinds
 from verifier.network.windows import Shape
 from verifier.sigma.expressions import MAX_EXPONENT
 
+SAME = (Fraction(1), Fraction(0))
 ROUNDED = "arithmetic of known numbers alone is the front end's"
 
 
@@ -62,7 +65,7 @@ class Pointwise(Base):
                 return replace(x, node=last.reads[0], classes=end - (x.batch is not None and x.batch.axis == end))
         whole = composed(expression, x.expression)
         if self._states(whole):
-            return replace(x, expression=whole)
+            return replace(x, expression=None if affine_of(whole) == SAME else whole)
         if x.expression is not None and self._states(expression):
             return replace(self.settled(x), expression=expression)
         activation_error = self._reason(expression)
@@ -162,6 +165,8 @@ class Pointwise(Base):
         if isinstance(a, Known) and isinstance(b, Known):
             if known is None or "f" in (a.array.dtype.kind, b.array.dtype.kind):
                 raise Refused(ROUNDED)
+            if np.abs(known(a.array.astype(np.float64), b.array.astype(np.float64))).max(initial=0) > EXACT_INTEGERS:
+                raise Refused("whole numbers beyond 2**53; use smaller ones")
             return Known(known(a.array, b.array))
         for x, other, pattern in ((a, b, text.format("t", "{}")), (b, a, text.format("{}", "t"))):
             value = uniform(other)
@@ -178,7 +183,7 @@ class Pointwise(Base):
             affine = affine_of(whole)
             whole = whole if affine is None else affine_text(*affine)
             if self._states(whole):
-                return replace(a, expression=whole)
+                return replace(a, expression=None if affine == SAME else whole)
         return join(a, b)
 
     def _broadcast(self, x: Value, shape: Shape) -> Value:
@@ -280,19 +285,26 @@ class Pointwise(Base):
             inner = self.build.nodes[change]
             if type(inner) is kinds.Add and len(inner.reads) == 2:
                 for b, minus in (inner.reads, inner.reads[::-1]):
-                    if self._negative(minus) == x:
+                    if self._are_opposite(minus, x):
                         return self.emit(kinds.Gate((z, x, b)))
         return None
 
     def _complements(self, z: int, rest: int) -> bool:
-        (z_base, z_text), (base, text) = self.origin.get(z, (z, None)), self.origin.get(rest, (rest, None))
+        (z_base, z_text), (base, text) = self.origin_of(z), self.origin_of(rest)
         if base == z:
             return are_complements(None, text)
         return z_base == base and are_complements(z_text, text)
 
+    def _are_opposite(self, minus: int, x: int) -> bool:
+        (first, text), (second, other) = self.origin_of(minus), self.origin_of(x)
+        left, right = symbolic(text), symbolic(other)
+        if first == second and left is not None and right is not None:
+            return bool(left + right == 0)
+        return self._negative(minus) == x
+
     def _negative(self, node: int) -> int | None:
-        found = self.build.nodes[node]
-        return found.reads[0] if isinstance(found, kinds.Scale) and found.factor == -1 else None
+        base, expression = self.origin_of(node)
+        return base if affine_of(expression) == (Fraction(-1), Fraction(0)) else None
 
     def _negated(self, x: Value) -> Value:
         return Known(-x.array.astype(np.float64), x.name) if isinstance(x, Known) else self.elementwise("-t", x)

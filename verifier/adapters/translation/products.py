@@ -50,6 +50,9 @@ class Products(Moves, Pointwise):
         if len(shape_of(weight)) == 1:
             found = self.matmul(x, weight)
             return found if bias is None else self.add(found, bias)
+        if isinstance(x, Known) and not x.array.any() and isinstance(weight, Tensor) and weight.batch is None:
+            zeros = Known(np.zeros((*x.array.shape[:-1], weight.shape[0])))
+            return zeros if bias is None else self.add(bias, zeros)
         x, weight = self.tensor(x), self.tensor(weight)
         if weight.batch is not None or (bias is not None and isinstance(bias, Tensor) and bias.batch is not None):
             product = self.matmul(x, self.permute(weight, (1, 0)))
@@ -64,7 +67,7 @@ class Products(Moves, Pointwise):
             return self.add(self.linear(x, weight, None), whole)
         if whole is not None and whole.shape != (units,):
             whole = replace(whole, node=self.expanded(whole.node, (units,)))
-        source = self.node(x) if x.batch is not None else self.whole(x).node
+        source = self.partly(x, (len(x.shape) - 1,)).node
         if x.batch is not None:
             self.place(x, len(x.shape) - 1, "weights are applied")
         return Tensor(self._affine(source, weights, None if whole is None else whole.node), shape, x.batch)
@@ -127,16 +130,14 @@ class Products(Moves, Pointwise):
         b, factor_b = self._factored(b)
         rows = isinstance(a, Tensor) and a.batch is not None and a.batch.axis == len(a.shape) - 2
         columns = isinstance(b, Tensor) and b.batch is not None and b.batch.axis == len(b.shape) - 1
-        if rows or columns:
-            return self._of_rows(a, b, rows=rows, columns=columns)
-        a, b = self._full(a, 2), self._full(b, 2)
-        (x, y), lead, batch = self.aligned([a, b], keep=2)
-        shape = (*lead, shape_of(a)[-2], shape_of(b)[-1])
-        attended = self._attended(x, y)
-        if attended is None:
-            attended = self._product_of(x, y)
-        found = self.fitted(attended, shape, batch)
         factor = factor_a * factor_b
+        if rows or columns:
+            found = self._of_rows(a, b, rows=rows, columns=columns)
+        else:
+            (x, y), lead, batch = self.aligned([self._full(a, 2), self._full(b, 2)], keep=2)
+            attended = self._attended(x, y)
+            shape = (*lead, shape_of(a)[-2], shape_of(b)[-1])
+            found = self.fitted(self._product_of(x, y) if attended is None else attended, shape, batch)
         return found if factor == 1 else replace(found, expression=affine_text(factor, Fraction(0)))
 
     def _product_of(self, x: int, y: int) -> int:
@@ -150,8 +151,7 @@ class Products(Moves, Pointwise):
         """A value whose last axes are not abbreviated."""
         if isinstance(x, Known) or x.batch is not None:
             return x
-        x, size = self.settled(x), self.shape_of(x.node)
-        return replace(x, node=self.expanded(x.node, (*size[: len(size) - keep], *x.shape[len(size) - keep :])))
+        return self.partly(x, range(len(x.shape) - keep, len(x.shape)))
 
     def _factored(self, x: Value) -> tuple[Value, Fraction]:
         if isinstance(x, Known):
@@ -274,7 +274,7 @@ class Products(Moves, Pointwise):
             found = self.softmax(self.permute(x, order), rank - 1)
             return self.permute(found, tuple(int(i) for i in np.argsort(order)))
         plain = replace(x, hidden=None)
-        plain = self.settled(plain) if x.batch is not None else self.whole(plain)
+        plain = self.partly(plain, (axis,))
         if x.hidden is None or not x.hidden.any():
             return replace(plain, node=self.emit(kinds.Softmax((plain.node,))))
         seen = ~x.hidden if x.hidden.ndim else np.broadcast_to(~x.hidden, (1,))
@@ -320,7 +320,7 @@ class Products(Moves, Pointwise):
         axis = self.axis(x, axis)
         self.place(x, axis, "running sums")
         order = (*(i for i in range(len(x.shape)) if i != axis), axis)
-        last = self.whole(self.permuted_tensor(x, order))
+        last = self.partly(self.permuted_tensor(x, order), (len(order) - 1,))
         found = replace(last, node=self.emit(CumulativeSum((last.node,))))
         return self.permute(found, tuple(int(i) for i in np.argsort(order)))
 
