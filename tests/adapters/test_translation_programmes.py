@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from translation_programmes import STEPS, run
 
-BUDGET = range(16)
+BUDGET = range(10)
 REGRESSIONS = (325,)
 
 
@@ -22,4 +22,4 @@ def test_programmes_agree_with_numpy_and_reach_every_operation() -> None:
     with np.errstate(all="ignore"):
         for seed in BUDGET:
             done += run(seed, 25).done
-    assert set(done) == set(STEPS)
+    assert set(done) == {*STEPS, "head"}

@@ -197,6 +197,102 @@ class Programme:
             return self.lab.do("matmul", np.matmul, other, x)
         return self.lab.do("matmul", np.matmul, x, self.lab.parameter(*shape))
 
+    def do_window(self, x: Twin) -> Twin | None:
+        """A convolution or a pool over one or two axes, with any padding."""
+        axes = x.array.ndim - 2
+        if axes not in (1, 2):
+            return None
+        kernel, stride, dilation = (tuple(int(n) for n in self.rng.integers(1, 3, size=axes)) for _ in range(3))
+        padding = [tuple(int(n) for n in self.rng.integers(0, 3, size=2)) for _ in range(axes)]
+        extents = [(k - 1) * step + 1 for k, step in zip(kernel, dilation, strict=True)]
+        if any(n + sum(pair) < e for n, pair, e in zip(x.array.shape[2:], padding, extents, strict=True)):
+            return None
+        numbers: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+        if self.rng.random() < 0.5:
+            channels = x.array.shape[1]
+            groups = channels if self.rng.random() < 0.4 else 1
+            weight, bias = self.lab.parameter(2 * groups, channels // groups, *kernel), self.lab.parameter(2 * groups)
+
+            def reference(a: Any, w: Any, b: Any) -> Any:
+                return convolved(a, w, b, stride, padding, dilation, groups)
+
+            return self.lab.do("convolution", reference, x, weight, bias, groups=groups, **numbers)
+        how, counts = str(self.rng.choice(["mean", "max"])), bool(self.rng.random() < 0.5)
+        expected = pooled(how, x.array, kernel, stride, padding, dilation, counts)
+        if not np.isfinite(expected).all():
+            return None
+        value = self.lab.t.pool(how, x.value, kernel=kernel, padding_counts=counts, **numbers)
+        return self.lab.twin(value, expected)
+
+    def do_attention(self, x: Twin) -> Twin | None:
+        if x.array.ndim < 2:
+            return None
+        others = [y for y in self.pool if y.array.shape == x.array.shape]
+        k, v = (others[int(i)] for i in self.rng.integers(0, len(others), size=2))
+        length, causal = x.array.shape[-2], bool(self.rng.random() < 0.3)
+        seen = self.rng.random((length, length)) < 0.7
+        np.fill_diagonal(seen, True)
+        mask = [None, Known(seen), Known(np.where(seen, 0.0, -np.inf)), Known(np.where(seen, 0.5, -np.inf))]
+        kind = int(self.rng.integers(4))
+        scores = x.array @ np.swapaxes(k.array, -1, -2) * 0.3 + np.where(
+            seen, 0.5 * (kind == 3), -np.inf if kind else 0
+        )
+        scores = np.where(np.tri(length, dtype=bool), scores, -np.inf) if causal else scores
+        value = self.lab.t.attention(x.value, k.value, v.value, mask[kind], 0.3, causal)
+        return self.lab.twin(value, softmax(scores) @ v.array)
+
+    def do_masked(self, x: Twin) -> Twin | None:
+        """A softmax behind a mask, with a reshape between them."""
+        if not x.array.ndim:
+            return None
+        seen = self.rng.random(x.array.shape[-1:]) < 0.7
+        seen[0] = True
+        hidden = self.lab.t.where(Known(seen), x.value, Known(np.array(-np.inf)))
+        shape = (*x.array.shape[:-1], 1, x.array.shape[-1])
+        expected = softmax(np.where(seen, x.array, -np.inf)).reshape(shape)
+        return self.lab.twin(self.lab.t.softmax(self.lab.t.reshape(hidden, shape), -1), expected)
+
+    def do_where(self, x: Twin) -> Twin:
+        y = self.other(x)
+        mask = self.rng.random(x.array.shape[-1:]) < 0.5
+        return self.lab.twin(self.lab.t.where(Known(mask), x.value, y.value), np.where(mask, x.array, y.array))
+
+    def do_group_norm(self, x: Twin) -> Twin | None:
+        if x.array.ndim < 2:
+            return None
+        groups = 2 if x.array.shape[1] % 2 == 0 else 1
+        split = x.array.reshape(x.array.shape[0], groups, -1)
+        deviation = split - split.mean(axis=-1, keepdims=True)
+        scaled = deviation / np.sqrt((deviation**2).mean(axis=-1, keepdims=True) + 0.5)
+        gain = self.lab.parameter(x.array.shape[1])
+        expected = scaled.reshape(x.array.shape) * gain.array.reshape(-1, *(1,) * (x.array.ndim - 2))
+        return self.lab.twin(self.lab.t.group_norm(x.value, groups, gain.value, None, 0.5), expected)
+
+    def do_root(self, x: Twin) -> Twin:
+        """A power of a number above 0."""
+        exponent = float(self.rng.choice([0.5, -0.5, -1.0, 1.5, 2.0, -2.0]))
+        above = self.lab.t.add(self.lab.t.power(x.value, Known(np.array(2.0))), Known(np.array(0.5)))
+        return self.lab.twin(self.lab.t.power(above, Known(np.array(exponent))), (x.array**2 + 0.5) ** exponent)
+
+    def finish(self) -> bool:
+        """Put a head on the last value that has the samples by themselves; False if there is none."""
+        for x in reversed(self.pool):
+            batch = x.value.batch if isinstance(x.value, Tensor) else None
+            if batch is None or not batch.pure:
+                continue
+            order = [batch.axis, *(i for i in range(x.array.ndim) if i != batch.axis)]
+            flat = self.lab.do("permute", np.transpose, x, order)
+            flat = self.lab.do("reshape", lambda a, s: a.reshape(s), flat, (len(flat.array), -1))
+            head = self.lab.parameter(3, flat.array.shape[1]), self.lab.parameter(3)
+            logits = self.lab.do("linear", lambda a, w, b: a @ w.T + b, flat, *head)
+            try:
+                self.lab.finished(logits)
+            except Refused as error:
+                self.refused[str(error)[:40]] += 1
+                continue
+            return True
+        return False
+
     def do_layer_norm(self, x: Twin) -> Twin | None:
         if not x.array.ndim:
             return None
@@ -239,14 +335,39 @@ def _joins(a: tuple[int, ...], b: tuple[int, ...], axis: int) -> bool:
     return all(m == n for i, (m, n) in enumerate(zip(a, b, strict=True)) if i != axis)
 
 
+def windows(a: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, fill: float) -> Any:
+    """All windows of ``(B, C, *space)``, ``(B, C, *positions, *kernel)``."""
+    padded = np.pad(a, [(0, 0), (0, 0), *padding], constant_values=fill)
+    axes = len(kernel)
+    extents = tuple((k - 1) * step + 1 for k, step in zip(kernel, dilation, strict=True))
+    seen = np.lib.stride_tricks.sliding_window_view(padded, extents, axis=tuple(range(2, axes + 2)))
+    index = (slice(None), slice(None), *(slice(None, None, s) for s in (*stride, *dilation)))
+    return seen[index]
+
+
+def convolved(a: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    seen = windows(a, w.shape[2:], stride, padding, dilation, 0.0)
+    axes = w.ndim - 2
+    split = seen.reshape(len(a), groups, a.shape[1] // groups, math.prod(seen.shape[2 : 2 + axes]), -1)
+    filters = w.reshape(groups, len(w) // groups, w.shape[1], -1)
+    product = np.einsum("bgcpk,gfck->bgfp", split, filters)
+    shape = (len(a), len(w), *seen.shape[2 : 2 + axes])
+    return product.reshape(shape) + b.reshape(-1, *(1,) * axes)
+
+
+def pooled(how: str, a: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, counts: bool) -> Any:
+    axes = tuple(range(-len(kernel), 0))
+    if how == "max":
+        return windows(a, kernel, stride, padding, dilation, -np.inf).max(axis=axes)
+    sums = windows(a, kernel, stride, padding, dilation, 0.0).sum(axis=axes)
+    divisor = windows(np.ones_like(a), kernel, stride, padding, dilation, float(counts)).sum(axis=axes)
+    return sums / divisor
+
+
 def run(seed: int, steps: int) -> Programme:
-    """Run one programme; a difference to NumPy is an AssertionError."""
+    """Run one programme and put a head on it; a difference to NumPy is an AssertionError."""
     programme = Programme(seed)
     for _ in range(steps):
         programme.step()
+    programme.done["head"] += programme.finish()
     return programme
-
-
-def size_of(programme: Programme) -> int:
-    """How many entries the values have."""
-    return sum(math.prod(x.array.shape) for x in programme.pool)

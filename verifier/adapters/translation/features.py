@@ -134,10 +134,9 @@ class Features(Norms):
         for node in self._owned:
             found = self.build.nodes[node]
             if node in needed or (twice and self._owned.count(node) > 1):
-                raise Refused(
-                    f"the head's weights {getattr(found, 'name', '')!r} are used elsewhere, too (tied weights); give the "
-                    "head weights of its own"
-                )
+                name = getattr(found, "name", "")
+                tied = "are used elsewhere, too (tied weights); give the head weights of its own"
+                raise Refused(f"the head's weights {name!r} {tied}")
 
     def _behind(self, ends: set[int]) -> set[int]:
         found, waiting = set(ends), list(ends)

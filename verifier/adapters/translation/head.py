@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from verifier.adapters.translation.expressions import SIGMOID, affine_of, symbolic
+from verifier.adapters.translation.expressions import SIGMOID, symbolic
 from verifier.adapters.translation.features import MOVES, Entries, Features, Part, Sum
 from verifier.adapters.translation.imported import Imported
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
@@ -70,17 +70,14 @@ class Head(Features):
                 self._per_position(output)
             self._require_several(classes)
             self.remark("log_softmax after the head is left out: the loss, cross-entropy, computes it")
-        affine = affine_of(output.expression)
-        if affine is None:
-            sigmoid = classes == 1 and symbolic(output.expression) == symbolic(SIGMOID)
-            if not sigmoid:
-                raise Refused(f"the model ends with the function {output.expression} of t, not with a head; {REMEDY}")
-            self.remark("sigmoid after the head is left out: the loss, cross-entropy, computes it")
-            return output.node
         node = self.apply(output.node, output.expression)
         inner = node
         while isinstance(self.build.nodes[inner], kinds.Reshape):
             inner = self.build.nodes[inner].reads[0]
+        base, function = self.origin_of(inner)
+        if classes == 1 and symbolic(function) == symbolic(SIGMOID):
+            self.remark("sigmoid after the head is left out: the loss, cross-entropy, computes it")
+            return base
         last = self.build.nodes[inner]
         if isinstance(last, kinds.Softmax) and self.shape_of(inner)[-1] == classes and len(last.reads) == 1:
             self._require_several(classes)

@@ -50,9 +50,10 @@ class Moves(Base):
             return Known(x.array.reshape(target), x.name)
         if target == before:
             return x
-        if x.batch is None:
+        if x.batch is None and x.hidden is None:
             return self._without_batch(x, target)
-        batch = self._batch_of(x.shape, x.batch, target)
+        x = self._unabbreviated(x)
+        batch = None if x.batch is None else self._batch_of(x.shape, x.batch, target)
         size = self.node_shape(target, batch)
         return self._moved(
             x, lambda node: self.reshaped(node, size), target, batch, lambda array: array.reshape(target)
@@ -135,8 +136,9 @@ class Moves(Base):
             raise Refused("single classes are taken after log_softmax; only the loss may read it")
         if x.batch is not None and axis == x.batch.axis:
             return self._of_samples(x, axis, flat, shape)
-        if x.batch is None and self.shape_of(x.node)[axis] == 1 and x.shape[axis] > 1:
+        if x.hidden is None and x.batch is None and self.shape_of(x.node)[axis] == 1 and x.shape[axis] > 1:
             return replace(x, shape=shape)
+        x = self._unabbreviated(x)
         place = self.place(x, axis, "entries are taken")
 
         def taken(node: int) -> int:
@@ -225,6 +227,11 @@ class Moves(Base):
             return Known(np.broadcast_to(x.array, target), x.name)
         if target == before:
             return x
+        if x.hidden is not None and x.batch is None:
+            x = self._unabbreviated(x)
+            return self._moved(
+                x, lambda node: self.expanded(node, target), target, None, lambda array: np.broadcast_to(array, target)
+            )
         if x.batch is None:
             size = self.shape_of(x.node)
             return replace(
@@ -270,6 +277,12 @@ class Moves(Base):
             parts = [part for part in (sides[0], x, sides[1]) if shape_of(part)[axis]]
             x = self.concatenate(parts, axis)
         return x
+
+    def _unabbreviated(self, x: Tensor) -> Tensor:
+        """A tensor with hidden entries, no axis of which is abbreviated."""
+        if x.batch is not None or x.hidden is None:
+            return x
+        return replace(self.whole(replace(x, hidden=None)), hidden=x.hidden)
 
     def _commuting(self, x: Tensor) -> Tensor:
         """A tensor whose entries may be moved before what is still to be done to them: an exact factor."""

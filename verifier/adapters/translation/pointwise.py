@@ -222,9 +222,9 @@ class Pointwise(Base):
             kept = a if not rest.any() else self.add(replace(a, hidden=None), Known(rest))
             if isinstance(kept, Tensor):
                 return self._hide(replace(kept, hidden=a.hidden), lost)
-        if isinstance(a, Tensor) and a.hidden is not None and not (isinstance(b, Tensor) and b.hidden is not None):
-            kept = self.add(replace(a, hidden=None), b)
-            return self._hide(kept, a.hidden)
+        for masked, other in ((a, b), (b, a)):
+            if isinstance(masked, Tensor) and masked.hidden is not None:
+                return self._hide(self.add(replace(masked, hidden=None), other), masked.hidden)
         found, shape, batch = self.aligned([a, b])
         for x, y in (found, found[::-1]):
             gate = self._gate(x, y)
@@ -238,7 +238,7 @@ class Pointwise(Base):
     def _hide(self, x: Value, lost: NDArray[Any]) -> Value:
         if not isinstance(x, Tensor):
             return Known(np.where(lost, -np.inf, x.array))
-        before = np.zeros((), bool) if x.hidden is None else x.hidden
+        before: NDArray[Any] = np.zeros((), bool) if x.hidden is None else x.hidden
         x = replace(x, hidden=None)
         whole = self._broadcast(x, lost.shape)
         if not isinstance(whole, Tensor):

@@ -288,6 +288,8 @@ class Products(Moves, Pointwise):
         if isinstance(x, Known):
             raise Refused(ROUNDED)
         axis = self.axis(x, axis)
+        if x.batch is None:
+            raise Refused("log_softmax of what does not depend on the input; only the loss may read it")
         self.place(x, axis, "log_softmax")
         return replace(self.settled(x), classes=axis)
 
