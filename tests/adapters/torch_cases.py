@@ -471,7 +471,10 @@ IDIOMS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "triangle": (lambda: of_channels(lambda s, y: torch.tril(y), 72), IMAGE),
     "mixer": (lambda: of_channels(lambda s, y: s.e(y.flatten(2)).mT, 12, e=linear(36, 6)), IMAGE),
     "attention_hand": (lambda: of_channels(attended, 72), IMAGE),
-    "sdpa": (lambda: of_channels(lambda s, y: F.scaled_dot_product_attention(y, y, y.sin(), is_causal=True), 72), IMAGE),
+    "sdpa": (
+        lambda: of_channels(lambda s, y: F.scaled_dot_product_attention(y, y, y.sin(), is_causal=True), 72),
+        IMAGE,
+    ),
     "sdpa_mask": (
         lambda: of_channels(
             lambda s, y: F.scaled_dot_product_attention(y, 2 * y, y, attn_mask=torch.arange(36).view(6, 6) % 5 < 3), 72
