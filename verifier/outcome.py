@@ -7,6 +7,7 @@ from pathlib import Path
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.certificate.files import named
 from verifier.certificate.limits import LeftOut, sentence
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
@@ -195,15 +196,10 @@ class Report(Judged, Shown):
         CertificateError
             Nothing was proved, or the files cannot be written.
         """
-        if not isinstance(file, str | Path):
-            raise InputError(f"write({one_line(file)}): not a file's name; name a file that ends in .json")
-        if Path(file).suffix != ".json":
-            raise InputError(
-                f"write({one_line(str(file))}): a certificate's name ends in .json; its arrays go beside it"
-            )
+        target = named(file)
         if self.builder.empty:
             raise CertificateError(f"no certificate can be written: {self.builder.nothing}")
-        return self.builder.write(Path(file))
+        return self.builder.write(target)
 
     def __str__(self) -> str:
         """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""

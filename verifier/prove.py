@@ -27,9 +27,11 @@ from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.separate import along_arcs
 from verifier.landscape.straight_path import prove_path
+from verifier.landscape.target_loss import SQUARED_ERROR, TargetLoss
 from verifier.landscape.targets import decimal_below
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.arguments import BoolArray
+from verifier.network.network import Array
 from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_threads
 from verifier.outcome import Report, Step
 from verifier.problem import Problem
@@ -211,6 +213,9 @@ class _Run:
     def _path(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
         problem, options = self.problem, self.options
         labels = problem.rows.labels
+        if problem.rows.targets is not None:
+            self._regression(builder, features, rank, problem.rows.targets)
+            return
         if not problem.grouping.labels_agree or labels is None:
             self._to_positive_infimum(builder, features, rank)
             return
@@ -262,6 +267,22 @@ class _Run:
         if leaves is not None:
             builder.add_escape(leaves)
 
+    def _regression(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult, targets: Array) -> None:
+        """Real targets T: whether Psi V = T has a solution, and a path towards the infimum of the squared error."""
+        problem = self.problem
+        loss = TargetLoss(targets, problem.rows.multiplicities)
+        solvable, reason = rank.verdict, "Psi(U) V = T has a solution V for all targets T: Psi(U) has full row rank"
+        if not loss.agree:
+            solvable, reason = Verdict.REFUTED, "equal samples have different targets, so that the squared error is > 0"
+        elif rank.verdict is not Verdict.PROVED:
+            solvable, reason = Verdict.UNDECIDED, "it is open whether Psi(U) V = T has a solution V"
+        self.add("zero_loss", "R1" if rank.verdict is not Verdict.PROVED else rank.label, solvable, reason)
+        found = self._loss_path(features, rank, SQUARED_ERROR, None, targets)
+        self.add("path", "TC.3", found.verdict, found.reason)
+        self.near_infimum = found
+        if not found.needs_rank or builder.stands_on_rank("TC.3"):
+            builder.add_loss_path(found)
+
     def _to_positive_infimum(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
         """X1: equal samples have different labels, so that no path leads to loss 0."""
         problem, grouping = self.problem, self.problem.grouping
@@ -296,7 +317,9 @@ class _Run:
             if not found.needs_rank or builder.stands_on_rank("TC.3"):
                 builder.add_loss_path(found)
 
-    def _loss_path(self, features: Enclosure, rank: RankResult, kind: str, labels: IntArray) -> LossPathResult:
+    def _loss_path(
+        self, features: Enclosure, rank: RankResult, kind: str, labels: IntArray | None, targets: Array | None = None
+    ) -> LossPathResult:
         problem = self.problem
         if problem.rows.offset is not None or problem.arcs is not None:
             reason = "a path for this loss is not proved beside frozen logits, or where arcs to the outputs are missing"
@@ -310,6 +333,7 @@ class _Run:
                 labels,
                 problem.rows.multiplicities.tolist(),
                 rank.witness,
+                targets=targets,
                 class_weights=problem.class_weights,
                 epsilon=problem.loss_epsilon,
                 max_bits=self.options.max_bits,

@@ -60,12 +60,16 @@ class DataSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: a model's file, the layers in order, or nodes; an output bias, and what stays as at the start."""
+    """``[network]``: a model's file, the layers in order, or nodes; an output bias, and what stays as at the start.
+
+    ``input_shape`` is the shape of a sample where there are no data.
+    """
 
     layers: list[dict[str, Any]] = msgspec.field(default_factory=list)
     nodes: list[dict[str, Any]] = msgspec.field(default_factory=list)
     features: list[dict[str, Any]] = msgspec.field(default_factory=list)
     output_bias: bool = False
+    input_shape: list[int] | None = None
     arcs: str | None = None
     freeze: list[str] = msgspec.field(default_factory=list)
     model: str | None = None
@@ -124,10 +128,10 @@ class ExpectSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
-    """The whole case file, section by section."""
+    """The whole case file, section by section; only what is said of all data sets needs no ``[data]``."""
 
-    data: DataSection
     network: NetworkSection
+    data: DataSection = msgspec.field(default_factory=DataSection)
     start: StartSection = msgspec.field(default_factory=StartSection)
     path: PathSection = msgspec.field(default_factory=PathSection)
     losses: LossesSection = msgspec.field(default_factory=LossesSection)

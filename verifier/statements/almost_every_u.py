@@ -41,6 +41,7 @@ ALMOST_EVERY_U = Statement(
     "missing, each output's own columns have full row rank), no regulariser",
     how="structural",
     prove=_prove,
+    regression=True,
     may_rest_on=("LA.1", "L3.2 construction"),
     claims=(W0,),
 )
@@ -54,5 +55,6 @@ GENERIC_RANK = Statement(
     hypotheses="A3.1 in the paper; here W0",
     how="structural",
     prove=_conclude,
+    regression=True,
     may_rest_on=("W0",),
 )

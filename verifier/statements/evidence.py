@@ -18,6 +18,7 @@ from verifier.network.arguments import BoolArray
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
+from verifier.rank.every_data import EveryDataSet, prove_every_data_set
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.assumption import Assumption, check_assumption
@@ -154,6 +155,19 @@ class Known:
         full_rank = self.found.verdict("L3.2 construction")
         known = Verdict.UNDECIDED if full_rank is None else full_rank
         return decide_generic(self.evidence.network, known, self.evidence.inputs)
+
+    @cached_property
+    def every_data_set(self) -> EveryDataSet:
+        """What the architecture alone proves for every set of as many distinct samples, kept for the certificate."""
+        self.found.every_data_set = prove_every_data_set(self.evidence.network, len(self.evidence.inputs))
+        return self.found.every_data_set
+
+    @property
+    def beside_the_architecture(self) -> str:
+        """What the problem has that statements about other data sets say nothing of; "" if there is nothing."""
+        if self.evidence.arcs is not None:
+            return "arcs to the outputs are missing"
+        return "" if self.evidence.data.offset is None else "the frozen logits belong to these data"
 
     @property
     def sigma_lower(self) -> Dyadic | None:

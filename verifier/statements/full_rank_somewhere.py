@@ -36,5 +36,6 @@ FULL_RANK_SOMEWHERE = Statement(
     hypotheses="nothing: one certified U* is enough (W1, W2, or a dense random witness by R1, R2, R3)",
     how="rigorous",
     prove=_prove,
+    regression=True,
     may_rest_on=("W1", "W2"),
 )
