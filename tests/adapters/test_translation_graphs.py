@@ -281,3 +281,14 @@ def test_a_deviation_from_a_mean_over_other_axes_is_normalised_without_a_mean() 
     root = call(lab, "sqrt(t + 1/8)", energy, np.sqrt(energy.array + 0.125))
     node = last(lab, lab.do("divide", np.divide, deviation, root))
     assert isinstance(node, Normalise) and not node.centre
+
+
+def test_a_mean_of_other_functions_is_no_variance() -> None:
+    lab = Lab((4, 6), 3)
+    mean = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), lab.x, [-1], True)
+    deviation = lab.do("subtract", np.subtract, lab.x, mean)
+    for text, function in (("abs(t)", np.abs), ("3*t**2", lambda a: 3 * a * a), ("t**4", lambda a: a**4)):
+        spread = call(lab, text, deviation, function(deviation.array))
+        level = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), spread, [-1], True)
+        root = call(lab, "sqrt(t + 1/8)", level, np.sqrt(level.array + 0.125))
+        assert "normalise" not in lab.kinds(lab.do("divide", np.divide, deviation, root))
