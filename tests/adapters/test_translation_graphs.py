@@ -11,6 +11,7 @@ import pytest
 from scipy.special import erf
 from translation_cases import Lab, Twin, sigmoid, softmax
 
+from verifier.adapters.translation.expressions import Power, power_of
 from verifier.adapters.translation.values import Known, Refused, Tensor
 from verifier.network.nodes import Attend, Constant, Gate, Normalise, Scale
 
@@ -306,3 +307,36 @@ def test_functions_before_and_after_a_view_are_one_and_may_be_normalised() -> No
     energy = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), square, [-1], True)
     root = call(lab, "1/sqrt(t + 1/8)", energy, 1 / np.sqrt(energy.array + 0.125))
     assert isinstance(last(lab, times(lab, view, root)), Normalise)
+
+
+def test_a_mask_moves_with_its_scores() -> None:
+    lab = Lab((4, 4), 3)
+    seen = np.tri(4, dtype=bool)
+    hidden = lab.t.where(Known(seen), lab.x.value, Known(np.array(-np.inf)))
+    masked = np.where(seen, lab.x.array, -np.inf)
+    lab.twin(lab.t.softmax(hidden, -2), softmax(masked, -2))
+    turned = lab.t.softmax(lab.t.permute(hidden, (0, 2, 1)), 1)
+    lab.twin(turned, softmax(masked.transpose(0, 2, 1), 1))
+    heads = lab.t.reshape(lab.t.permute(hidden, (1, 0, 2)), (4, 3, 2, 2))
+    lab.twin(lab.t.softmax(heads, 0), softmax(masked.transpose(1, 0, 2).reshape(4, 3, 2, 2), 0))
+    with pytest.raises(Refused, match="minus infinity"):
+        lab.t.linear(hidden, Known(np.eye(4)), None)
+
+
+def test_a_pool_of_size_one_keeps_its_padding() -> None:
+    lab = Lab((2, 3), 2)
+    value = lab.t.pool("mean", lab.x.value, kernel=(1,), stride=(1,), padding=[(1, 2)], dilation=(1,))
+    lab.twin(value, np.pad(lab.inputs, [(0, 0), (0, 0), (1, 2)]))
+
+
+@pytest.mark.parametrize(
+    "text", ["t/(t*sqrt(t + 1))", "1/sqrt(t)**2", "log(t)/log(t)*sqrt(t)", "sqrt(t)*sqrt(1 - t)", "t**(1/3)", "exp(t)"]
+)
+def test_what_is_no_power_of_an_affine_function(text: str) -> None:
+    assert power_of(text) is None
+
+
+def test_powers_of_affine_functions() -> None:
+    assert power_of("3/sqrt(4*t + 1/2)") == Power(Fraction(3), Fraction(4), Fraction(1, 2), -1)
+    assert power_of("(t + 1)**(3/2)") == Power(Fraction(1), Fraction(1), Fraction(1), 3)
+    assert power_of("1/(sqrt(t + 1/3))") == Power(Fraction(1), Fraction(1), Fraction(1, 3), -1)
