@@ -7,6 +7,7 @@ from pathlib import Path
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.certificate.files import named
 from verifier.certificate.limits import LeftOut, sentence
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
@@ -15,6 +16,7 @@ from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path as LossPath
+from verifier.landscape.training_errors import TrainingErrors
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
 from verifier.problem import Problem
@@ -95,6 +97,8 @@ class Report(Judged, Shown):
     builder: CertificateBuilder
     left_out: tuple[LeftOut, ...] = ()
     """What is proved but not in the certificate, because checking it would be too expensive."""
+    errors: TrainingErrors | None = None
+    """Samples that the start's (U, V) misclassifies, and its loss; None if labels conflict or no path was asked for."""
 
     @property
     def path(self) -> LossPath | None:
@@ -195,15 +199,10 @@ class Report(Judged, Shown):
         CertificateError
             Nothing was proved, or the files cannot be written.
         """
-        if not isinstance(file, str | Path):
-            raise InputError(f"write({one_line(file)}): not a file's name; name a file that ends in .json")
-        if Path(file).suffix != ".json":
-            raise InputError(
-                f"write({one_line(str(file))}): a certificate's name ends in .json; its arrays go beside it"
-            )
+        target = named(file)
         if self.builder.empty:
             raise CertificateError(f"no certificate can be written: {self.builder.nothing}")
-        return self.builder.write(Path(file))
+        return self.builder.write(target)
 
     def __str__(self) -> str:
         """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""
@@ -223,7 +222,8 @@ class Report(Judged, Shown):
 
     @property
     def _said(self) -> list[tuple[str, str]]:
-        pairs = (("data", self.problem.data.understood), ("start", self.problem.start))
+        errors = "" if self.errors is None else self.errors.reason
+        pairs = (("data", self.problem.data.understood), ("start", self.problem.start), ("training errors", errors))
         return [(key, said) for key, said in pairs if said]
 
     def _card(self) -> Card:

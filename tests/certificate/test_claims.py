@@ -14,6 +14,7 @@ import verifier.certificate
 from verifier.checker.schema import CLAIMS as CHECKED
 from verifier.checker.sentences import SENTENCES
 from verifier.landscape.losses import LOSSES
+from verifier.landscape.target_loss import SQUARED_ERROR
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import ArrayRef, Number, printed
@@ -72,7 +73,7 @@ def test_what_a_claim_requires_is_in_the_table(label: str) -> None:
     claim, (_, _, labels, weights, besides) = CLAIMS[label], table()[label]
     assert claim.needs_weights == weights.startswith("yes")
     assert claim.needs_labels == (labels.partition(" (")[0] == "one per sample")
-    assert besides.startswith("a claim R1") == (label in ("B1", "C1", "W0"))
+    assert besides.startswith("a claim R1") == (label in ("B1", "C1", "W0", "D"))
 
 
 def test_what_may_be_claimed_without_labels_or_weights() -> None:
@@ -120,7 +121,7 @@ def test_unknown_and_missing_fields_are_refused() -> None:
 
 
 def test_the_losses_are_those_of_the_prover() -> None:
-    assert get_args(LossName) == LOSSES
+    assert get_args(LossName) == (*LOSSES, SQUARED_ERROR)
 
 
 def test_each_claim_belongs_to_one_statement() -> None:

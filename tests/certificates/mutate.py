@@ -58,6 +58,8 @@ def other_number(random: Random, value: Json) -> Json:
 
 def change_tensor(random: Random, certificate: Certificate) -> None:
     """Change, exchange, negate, zero or repeat entries of a tensor."""
+    if not certificate.tensors:
+        return
     name = random.choice(sorted(certificate.tensors))
     dtype, shape, content = certificate.tensors[name]
     size = {"U8": 1, "I8": 1, "I32": 4, "F32": 4, "I64": 8, "F64": 8}[dtype]
@@ -149,7 +151,7 @@ def change_claims(random: Random, claims: list[Json]) -> None:
     if kind == 0 and len(claims) > 1:
         claims.pop(number)
     elif kind == 1:
-        claims.append({"label": "W0"})
+        claims.append({"label": random.choice(["W0", "D"])})
     elif "reason" in claims[number]:
         reasons = ["fewer-units", "equal-samples", "dependent-units", "every-u"]
         claims[number]["reason"] = random.choice(reasons)

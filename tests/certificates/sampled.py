@@ -49,11 +49,13 @@ class Sampled:
             count = (end - begin) // struct.calcsize("<" + code)
             self.tensors[name] = struct.unpack(f"<{count}{code}", body[begin:end])
         data = self.document["data"]
-        self.samples = self.matrix(data["inputs"])
+        self.samples = [] if data["inputs"] is None else self.matrix(data["inputs"])
         self.labels = None if data["labels"] is None else list(self.tensors[data["labels"]])
         counts = data["multiplicities"]
+        self.size_of_data = data["samples"], data["dimension"]
         self.counts = [1] * len(self.samples) if counts is None else list(self.tensors[counts])
         self.total, self.classes = sum(self.counts), data["classes"]
+        self.targets = self.matrix(data["targets"]) if "targets" in data else None
         self.frozen = self.matrix(data["offset"]) if "offset" in data else None
         self.nodes, self.features = (self.document["network"][key] for key in ("nodes", "features"))
         self.fixed = {n: self.exact(node["values"]) for n, node in enumerate(self.nodes) if node["kind"] == "constant"}
@@ -95,10 +97,10 @@ class Sampled:
         """Return random parameters."""
         return {n: self.draw(size) for n, size in self.parameters().items()}
 
-    def psi(self, u: Any) -> list[list[mpf]]:
-        """Return the feature matrix."""
+    def psi(self, u: Any, samples: Any = None) -> list[list[mpf]]:
+        """Return the feature matrix, on the samples of the certificate or others."""
         rows = []
-        for x in self.samples:
+        for x in self.samples if samples is None else samples:
             values, row = evaluate(self.nodes, self.fixed | u, x), []
             for feature in self.features:
                 entries, chosen = values[feature["node"]].entries, feature["entries"]
@@ -358,6 +360,10 @@ def try_c3(found: Sampled, claim: Any) -> None:
 
 def other_loss(found: Sampled, claim: Any, psi: Any, v: Any) -> mpf:
     """Return the loss of TC.3."""
+    if found.targets is not None:
+        rows = [g for g, count in zip(found.logits(psi, v), found.counts, strict=True) for _ in range(count)]
+        pairs = zip(rows, found.targets, strict=True)
+        return sum((x - t) ** 2 for g, own in pairs for x, t in zip(g, own, strict=True)) / 2 / found.total
     counts = claim["label_counts"]
     m, weights = found.classes, claim["class_weights"]
     weights = [mpf(1)] * m if weights is None else list(map(number, weights))
@@ -457,10 +463,46 @@ def try_w0(found: Sampled, claim: Any) -> None:
         need(rank(found.psi(found.anywhere())) == len(found.samples), "no full rank at a random U")
 
 
+def try_d(found: Sampled, claim: Any) -> None:
+    """Full rank on random samples, at random parameters and at the stored ones."""
+    count, dimension = found.size_of_data
+    stored = all(found.nodes[n]["values"] is not None for n in found.parameters())
+    for number in range(60 if count <= 2 else 3):  # kinks leave samples alone with some probability
+        samples = [found.draw(dimension) for _ in range(count)]
+        u = found.stored() if stored and number == 0 else found.anywhere()
+        need(rank(found.psi(u, samples)) == count, "no full rank on random samples")
+
+
+def chosen_samples(found: Sampled, kind: int) -> list[list[mpf]]:
+    """Return distinct samples that are no random ones: small integers, mirrored, or permuted coordinates."""
+    count, dimension = found.size_of_data
+    if kind == 0:
+        return [[*[mpf(0)] * (dimension - 1), mpf(i)] for i in range(count)]
+    if kind == 1:
+        return [[mpf(i + 1) * (-1) ** k for k in range(dimension)] for i in range(count)]
+    if kind == 2:
+        return [[mpf((-1) ** i * (i // 2 + 1))] * dimension for i in range(count)]
+    base = list(range(1, dimension + 1))
+    orders = list(itertools.islice(itertools.permutations(base), count))
+    rest = [[i + 7] * dimension for i in range(count - len(orders))]
+    return [list(map(mpf, x)) for x in orders + rest]
+
+
+def try_a(found: Sampled, claim: Any) -> None:
+    """Full rank on samples of every kind that comes to mind, at random parameters."""
+    count, dimension = found.size_of_data
+    if count * max(dimension, found.document["network"]["columns"]) > 400:
+        return  # a million samples are none to try
+    for kind in range(5):
+        samples = chosen_samples(found, kind) if kind < 4 else [found.draw(dimension) for _ in range(count)]
+        psi = [found.psi(found.anywhere(), samples) for _ in range(2)]
+        need(max(map(rank, psi)) == count, f"no full rank on samples of kind {kind}")
+
+
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
 TRIES |= {"R6": try_r6, "Z0": try_z0}
-TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0}
+TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 
 
 def counterexample(path: Path, seed: int = 0, said: Any = None) -> str | None:

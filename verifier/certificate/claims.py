@@ -9,12 +9,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from verifier.balls.exact import ExactArray
+from verifier.balls.exact import Dyadic, ExactArray
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.inseparable import Inseparable
 from verifier.landscape.loss_path import LossPathResult
+from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
+from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
@@ -22,8 +24,9 @@ from verifier.statements.claims.claim import Claim, Interval, MovedParameter, Nu
 from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.losses import TC3, LossName
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
+from verifier.statements.claims.pointwise import C1, C3
 from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
-from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0
+from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2
 
 
 def full_rank(
@@ -116,6 +119,36 @@ def point(arrays: ArrayStore, name: str, network: Network, u: Array, start: Arra
         if not np.array_equal(values, view.of(start)):
             entries.append(MovedParameter(view.node, arrays.parameter(f"{name}.{view.name}", values)))
     return tuple(entries)
+
+
+def ball(arrays: ArrayStore, name: str, result: BallResult, radius: Dyadic) -> Z2:
+    """Z2: zero training error in a ball of this radius."""
+    return Z2(
+        precision=result.precision,
+        output_weights=arrays.exact(f"{name}.weights", result.weights),
+        gamma=Number.of(result.gamma),
+        radius=Number.of(radius),
+    )
+
+
+def not_stationary(arrays: ArrayStore, name: str, result: GradientResult, lower: Dyadic) -> C1:
+    """C1: a lower bound of the gradient."""
+    return C1(
+        precision=result.precision,
+        start_weights=arrays.exact(f"{name}.weights", result.start_weights),
+        gradient_lower=Number.of(lower),
+    )
+
+
+def no_maximum(arrays: ArrayStore, name: str, result: CurvatureResult, lower: Dyadic) -> C3:
+    """C3: a lower bound of one second derivative."""
+    return C3(
+        precision=result.precision,
+        start_weights=arrays.exact(f"{name}.weights", result.start_weights),
+        unit=result.unit,
+        output=result.output,
+        curvature_lower=Number.of(lower),
+    )
 
 
 def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | None:

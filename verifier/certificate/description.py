@@ -11,11 +11,12 @@ from verifier.certificate.arrays import ArrayStore
 from verifier.certificate.schema import MAX_NAME
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
+from verifier.data.unseen import Unseen
 from verifier.network.network import Array, Network
 from verifier.network.nodes import Constant, Parameter
 
 
-def describe_data(arrays: ArrayStore, data: Dataset | SampleSource, *, with_labels: bool) -> dict[str, Any]:
+def describe_data(arrays: ArrayStore, data: Dataset | SampleSource | Unseen, *, with_labels: bool) -> dict[str, Any]:
     """Describe samples, their labels, and how many equal ones a row stands for.
 
     Parameters
@@ -23,7 +24,7 @@ def describe_data(arrays: ArrayStore, data: Dataset | SampleSource, *, with_labe
     arrays
         Where the numbers are stored.
     data
-        N samples; those that are mapped from a file have no labels.
+        N samples; those that are mapped from a file have no labels, and some are not given at all.
     with_labels
         Whether a claim may be about the labels.
 
@@ -32,29 +33,32 @@ def describe_data(arrays: ArrayStore, data: Dataset | SampleSource, *, with_labe
     dict
         The document's ``data``.
     """
+    labels, multiplicities, total, offset, inputs = None, None, data.samples, None, None
     if isinstance(data, SampleSource):
         stored = data.stored()
-        labels, multiplicities, total = None, None, data.samples
         inputs = arrays.exact("data.inputs", ExactArray(stored.shape, ((stored, 0),)))
-    else:
+    elif isinstance(data, Dataset):
         labels, multiplicities, total = data.labels if with_labels else None, data.multiplicities, data.total
-        inputs = arrays.exact("data.inputs", ExactArray.of_floats(data.inputs))
+        inputs, offset = arrays.exact("data.inputs", ExactArray.of_floats(data.inputs)), data.offset
     if multiplicities is not None and not (multiplicities != 1).any():
         multiplicities = None
-    offset = None if isinstance(data, SampleSource) else data.offset
     frozen = None if offset is None else arrays.exact("data.offset", ExactArray.of_floats(offset))
     described: dict[str, Any] = {
         "name": data.name[:MAX_NAME],
         "scaling": data.scaling[:MAX_NAME],
         "samples": data.samples,
         "dimension": data.dimension,
-        "classes": data.classes,
+        "classes": data.classes if isinstance(data, Dataset) and data.targets is not None else max(2, data.classes),
         "inputs": msgspec.to_builtins(inputs),
         "labels": None if labels is None else arrays.integers("data.labels", labels),
         "multiplicities": None if multiplicities is None else arrays.integers("data.multiplicities", multiplicities),
         "total": total,
     }
-    return described if frozen is None else described | {"offset": msgspec.to_builtins(frozen)}
+    if frozen is not None:
+        described["offset"] = msgspec.to_builtins(frozen)
+    if isinstance(data, Dataset) and data.targets is not None:
+        described["targets"] = msgspec.to_builtins(arrays.exact("data.targets", ExactArray.of_floats(data.targets)))
+    return described
 
 
 def describe_network(arrays: ArrayStore, network: Network, u: Array | None) -> dict[str, Any]:

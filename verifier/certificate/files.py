@@ -7,7 +7,27 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from verifier.errors import CertificateError
+from verifier.errors import CertificateError, InputError, one_line
+
+
+def named(file: object) -> Path:
+    """Take the name of a certificate to be written.
+
+    Parameters
+    ----------
+    file : str or Path
+        Ends in ``.json``; the arrays go beside it.
+
+    Raises
+    ------
+    InputError
+        It does not, or is no name.
+    """
+    if not isinstance(file, str | Path):
+        raise InputError(f"write({one_line(file)}): not a file's name; name a file that ends in .json")
+    if Path(file).suffix != ".json":
+        raise InputError(f"write({one_line(str(file))}): a certificate's name ends in .json; its arrays go beside it")
+    return Path(file)
 
 
 def holds(path: Path, content: bytes) -> bool:

@@ -8,21 +8,34 @@ no certificate is written that would be rejected.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import sympy
 
+from verifier.balls.exact import Dyadic
 from verifier.certificate.node_schema import MAX_NODES
 from verifier.network.forward import approx_nodes
 from verifier.network.network import Array, Network
 from verifier.network.nodes import Map
-from verifier.statements.claims.claim import MAX_AXES
+from verifier.statements.claims.claim import MAX_AXES, MAX_EXPONENT
 
 PLAIN_LIMIT = 2.0**100
 """Up to here the plain forms of all activations are harmless."""
 MAX_NETWORK = 12 * 2**20
 """Bytes of a network's description, so that a document has room for the claims."""
+
+
+def holdable(value: Any) -> bool:
+    """Whether all exponents in a stated claim are within the format's limits."""
+    if isinstance(value, dict):
+        return abs(value.get("exponent", 0)) <= MAX_EXPONENT and all(map(holdable, value.values()))
+    return not isinstance(value, list | tuple) or all(map(holdable, value))
+
+
+def fits(value: Dyadic | None) -> TypeGuard[Dyadic]:
+    """Whether a bound is there and its exponent is one that the format holds: a tiny bound may be left out."""
+    return value is not None and abs(value.exponent) <= MAX_EXPONENT
 
 
 def unstatable(network: Network, document: dict[str, Any]) -> str | None:

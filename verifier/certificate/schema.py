@@ -56,19 +56,20 @@ class StoredArrays(_Part, frozen=True, kw_only=True):
 
 
 class Data(_Part, frozen=True, kw_only=True):
-    """The samples, their labels, and how many equal ones a row stands for."""
+    """The samples, if a claim needs any, their labels, and how many equal ones a row stands for."""
 
     name: Name
     scaling: Name
     samples: Positive
     dimension: Positive
-    classes: Annotated[int, Meta(ge=2)]
-    inputs: ArrayRef
+    classes: Positive
+    inputs: ArrayRef | None
     labels: TensorName | None
     multiplicities: TensorName | None
     total: Positive
     offset: ArrayRef | msgspec.UnsetType = msgspec.UNSET
     arcs: TensorName | msgspec.UnsetType = msgspec.UNSET
+    targets: ArrayRef | msgspec.UnsetType = msgspec.UNSET
 
 
 class FeaturePart(_Part, frozen=True, kw_only=True):
@@ -97,7 +98,7 @@ class Document(_Part, frozen=True, kw_only=True):
     arrays: StoredArrays
     data: Data
     network: NetworkPart
-    claims: Annotated[tuple[AnyClaim, ...], Meta(min_length=1, max_length=16)]
+    claims: Annotated[tuple[AnyClaim, ...], Meta(min_length=1, max_length=32)]
     left_out: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=MAX_LEFT_OUT)] | UnsetType = UNSET
 
 

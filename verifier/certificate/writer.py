@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import cast
 
 import flint
 import msgspec
@@ -15,18 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier import __version__
-from verifier.balls.exact import Dyadic, ExactArray
+from verifier.balls.exact import ExactArray
 from verifier.certificate import claims
 from verifier.certificate.arrays import ArrayStore, names_in, stored_bits
 from verifier.certificate.cost import StatedClaim, expected
 from verifier.certificate.description import describe_data, describe_network
 from verifier.certificate.files import atomic_write, holds, remove
 from verifier.certificate.limits import LeftOut, Limits, judge, sentence
-from verifier.certificate.reach import out_of_reach, unstatable
+from verifier.certificate.reach import fits, holdable, out_of_reach, unstatable
 from verifier.certificate.schema import FORMAT, MAX_LEFT_OUT, MAX_NAME, VERSION
 from verifier.certificate.size import Size
 from verifier.data.dataset import Dataset
 from verifier.data.samples import SampleSource
+from verifier.data.unseen import Unseen
 from verifier.errors import CertificateError
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
@@ -39,17 +40,18 @@ from verifier.network.arguments import BoolArray, given_parameters
 from verifier.network.network import Array, Network
 from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
+from verifier.rank.every_data import EveryDataSet
 from verifier.rank.exact_arithmetic import rational_activations
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
+from verifier.statements.claims.architecture import A, D, UnitsOf
 from verifier.statements.claims.catalogue import CLAIMS
-from verifier.statements.claims.claim import MAX_EXPONENT, Claim, MovedParameter, Number
+from verifier.statements.claims.claim import Claim, MovedParameter, Number
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
 from verifier.statements.claims.paths import E4
-from verifier.statements.claims.pointwise import C1, C3
-from verifier.statements.claims.zero_error import Z1, Z2
+from verifier.statements.claims.zero_error import Z1
 from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
@@ -57,14 +59,15 @@ from verifier.verdict import Verdict
 class CertificateBuilder:
     """Collects claims about one network at one U on one data set.
 
-    Without U (None) the document has no weights, and only W0, W1 and W2 can be claimed. A claim whose check is
+    Without U (None) the document has no weights, and only A, D, W0, W1 and W2 can be claimed. A claim whose check is
     predicted to take more than ``limits`` is not made; `left_out` has what was proved and is not claimed for that
     reason.
 
     Parameters
     ----------
     dataset
-        The N samples; those that are mapped from a file have no labels.
+        The N samples; those that are mapped from a file have no labels. Without samples (`Unseen`) only A can be
+        claimed.
     network
         The network.
     u
@@ -93,7 +96,7 @@ class CertificateBuilder:
 
     def __init__(
         self,
-        dataset: Dataset | SampleSource,
+        dataset: Dataset | SampleSource | Unseen,
         network: Network,
         u: Array | None,
         *,
@@ -148,7 +151,7 @@ class CertificateBuilder:
             priced = stated | {"right_inverse": {"shape": inverse.shape, "bits": stored_bits(inverse)}}
         others = [*self._priced, *(self._to_come if claim.ranks else ())]
         left = judge(priced, others, self._size, self._limits, self._omitted)
-        if left is None and _holdable(stated):
+        if left is None and holdable(stated):
             self._claims.append(stated)
             self._priced.append(priced)
             return
@@ -227,8 +230,9 @@ class CertificateBuilder:
         self._claim(claims.full_rank(self._arrays, *what, samples=result.samples, name=name), of_psi.matrix)
 
     def add_deficiency(self, found: Deficiency) -> None:
-        """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""
-        self._claim(R5(reason=cast(DeficiencyReason, found.reason), rank_at_most=found.rank_at_most))
+        """Add R5, if the checker knows the reason: at this U, or for every U (the weights do not matter then)."""
+        if found.stated:
+            self._claim(R5(reason=cast(DeficiencyReason, found.reason), rank_at_most=found.rank_at_most))
 
     def add_zero_loss(self, result: ZeroLoss) -> None:
         """Add Z1 if it was proved, or Z0 if it was refuted by a relation between rational features."""
@@ -241,12 +245,16 @@ class CertificateBuilder:
 
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
-        if _fits(theorem.rank_ball) and self.stands_on_rank("B1"):
+        if fits(theorem.rank_ball) and self.stands_on_rank("B1"):
             self._claim(B1(radius=Number.of(theorem.rank_ball)))
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
         if theorem.verdict("W0") is Verdict.PROVED:
             self.add_generic()
+        if theorem.verdict("D") is Verdict.PROVED:
+            self.add_almost_every_data_set()
+        if theorem.every_data_set is not None:
+            self.add_every_data_set(theorem.every_data_set)
         if theorem.deficiency is not None:
             self.add_deficiency(theorem.deficiency)
         if theorem.ball is not None:
@@ -291,38 +299,17 @@ class CertificateBuilder:
     def add_ball(self, result: BallResult) -> None:
         """Add Z2 if it was proved."""
         if result.verdict is Verdict.PROVED and result.radius is not None:
-            self._claim(
-                Z2(
-                    precision=result.precision,
-                    output_weights=self._arrays.exact(f"ball{len(self._claims)}.weights", result.weights),
-                    gamma=Number.of(result.gamma),
-                    radius=Number.of(result.radius),
-                )
-            )
+            self._claim(claims.ball(self._arrays, f"ball{len(self._claims)}", result, result.radius))
 
     def add_not_stationary(self, result: GradientResult) -> None:
         """Add C1 if it was proved; it needs `add_rank` in the same certificate."""
-        if result.verdict is Verdict.PROVED and _fits(result.gradient_lower):
-            self._claim(
-                C1(
-                    precision=result.precision,
-                    start_weights=self._arrays.exact(f"point{len(self._claims)}.weights", result.start_weights),
-                    gradient_lower=Number.of(result.gradient_lower),
-                )
-            )
+        if result.verdict is Verdict.PROVED and fits(result.gradient_lower):
+            self._claim(claims.not_stationary(self._arrays, f"point{len(self._claims)}", result, result.gradient_lower))
 
     def add_curvature(self, result: CurvatureResult) -> None:
         """Add C3 if it was proved."""
-        if result.verdict is Verdict.PROVED and _fits(result.curvature_lower):
-            self._claim(
-                C3(
-                    precision=result.precision,
-                    start_weights=self._arrays.exact(f"point{len(self._claims)}.weights", result.start_weights),
-                    unit=result.unit,
-                    output=result.output,
-                    curvature_lower=Number.of(result.curvature_lower),
-                )
-            )
+        if result.verdict is Verdict.PROVED and fits(result.curvature_lower):
+            self._claim(claims.no_maximum(self._arrays, f"point{len(self._claims)}", result, result.curvature_lower))
 
     def add_witness(self, result: WitnessResult) -> None:
         """Add W1 or W2 if it was proved."""
@@ -332,9 +319,23 @@ class CertificateBuilder:
 
     def add_generic(self) -> None:
         """Add W0: full rank for almost every U, if a claim of full rank (R1, R3, W1, W2) stands beside it."""
-        witnessed = any(kind.full_rank_somewhere and not kind.ranks for kind in self._kinds)
-        if witnessed or self.stands_on_rank("W0"):
+        if self._ranked_somewhere("W0"):
             self._claim(W0())
+
+    def add_almost_every_data_set(self) -> None:
+        """Add D, on a claim of full rank on the samples of the certificate, which are its X*."""
+        if self._ranked_somewhere("D"):
+            self._claim(D())
+
+    def add_every_data_set(self, result: EveryDataSet) -> None:
+        """Add A if it was proved; it needs no samples, no weights and no other claim."""
+        if result.proved:
+            self._claim(A(units=tuple(UnitsOf(part.node, part.count) for part in result.units)))
+
+    def _ranked_somewhere(self, label: str) -> bool:
+        """Whether full rank at some U is claimed, on which a claim of this label may stand."""
+        witnessed = any(kind.full_rank_somewhere and not kind.ranks for kind in self._kinds)
+        return witnessed or self.stands_on_rank(label)
 
     def write(self, path: str | Path) -> Path:
         """Write ``path`` (``.json``) and its ``.safetensors``, the JSON document last, by renaming finished files.
@@ -386,15 +387,3 @@ class CertificateBuilder:
             atomic_write(arrays, blob)
         atomic_write(target, text.encode())
         return target
-
-
-def _holdable(value: Any) -> bool:
-    """Whether all exponents in a claim are within the format's limits."""
-    if isinstance(value, dict):
-        return abs(value.get("exponent", 0)) <= MAX_EXPONENT and all(map(_holdable, value.values()))
-    return not isinstance(value, list | tuple) or all(map(_holdable, value))
-
-
-def _fits(value: Dyadic | None) -> TypeGuard[Dyadic]:
-    """Whether a bound is there and its exponent is one that the format holds: a tiny bound may be left out."""
-    return value is not None and abs(value.exponent) <= MAX_EXPONENT

@@ -8,6 +8,7 @@ from typing import Any
 
 import flint
 
+from .architecture import check_almost_every_data_set, check_every_data_set
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
@@ -22,6 +23,7 @@ from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
 from .schema import document as read_document
 from .structure import check_structure
+from .targets import TargetClaim
 from .witness import check_witness
 
 PARALLEL_UNITS = 100_000  # below this many hidden values a second process does not pay
@@ -34,10 +36,22 @@ ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check
 ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
-RANKS, WITHOUT_WEIGHTS = {"R1", "R3", "W1", "W2"}, {"W0", "W1", "W2"}
+ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
+RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
+WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
-WITHOUT_OFFSET = {"Z0", "Z2", "TC.3"}  # they speak of the margins or the loss of Psi V, without frozen logits
-WITHOUT_ARCS = {"C1", "TC.3", "E1", "E2", "E3", "E4", "E4.path"}  # they move V along all arcs, or speak of all of V
+WITHOUT_OFFSET = {"Z0", "Z2", "TC.3", "D", "A"}  # they speak of margins or the loss of Psi V, or of other data sets
+WITHOUT_ARCS = {
+    "C1",
+    "TC.3",
+    "D",
+    "A",
+    "E1",
+    "E2",
+    "E3",
+    "E4",
+    "E4.path",
+}  # they move V along all arcs, or speak of all of V
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 
@@ -110,15 +124,21 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     found.data, raw, data = document.data.name, document.arrays, document.data
     arrays = Arrays(load_arrays(path, raw.file, raw.bytes, raw.sha256))
     sampled = not {raw.label for raw in document.claims} <= WITHOUT_WEIGHTS  # then every unit has a value
-    arrays.require_shape(data.inputs, data.samples, data.dimension)  # the samples cost the file as many bytes
+    given = data.inputs is not None
+    if given:
+        arrays.require_shape(data.inputs, data.samples, data.dimension)  # the samples cost the file as many bytes
+    else:
+        require_unseen(document)
     network = read_network(document.network, None, data.samples, data.dimension, arrays)
-    if sampled or needs_samples(network):
+    if given and (sampled or needs_samples(network)):
         network.inputs = arrays.exact(data.inputs, data.samples, data.dimension)
-    read_labels(data, arrays)
+    if given:
+        read_labels(data, arrays)
     read_head(data, network.columns, arrays)
     for node in network.nodes if sampled else []:
         stored = node.kind != "parameter" or node.exact is not None
-        require(stored, node.path, "network.values", "only W0, W1, W2 can be claimed without the parameters' values")
+        message = "only A, D, W0, W1, W2 can be claimed without the parameters' values"
+        require(stored, node.path, "network.values", message)
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None
         require(labelled, raw.path, "data.labels", "cannot be claimed without labels", raw.label)
@@ -127,13 +147,29 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
         fits = raw.label not in WITHOUT_ARCS or data.arcs is None
         require(fits, raw.path, "data.arcs", "cannot be claimed where arcs to the outputs are missing", raw.label)
     data.ranks = [raw for raw in document.claims if raw.label in RANKS]  # nothing is accepted if one of them fails
-    claims = [SWEPT[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]
+    swept = SWEPT if data.targets is None else SWEPT | {"TC.3": TargetClaim}
+    claims = [swept[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]
     results = {raw.path: ALONE[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in ALONE}
     unused = ", ".join(sorted(arrays.unused))[:200]
     require(not unused, "/arrays/file", "container.unreferenced", "tensors that nothing refers to", unused)
-    sweep(network, claims, data.labels or [0] * network.samples, jobs)
+    if claims:
+        sweep(network, claims, data.labels or [0] * network.samples, jobs)
     results |= {claim.raw.path: {"precision": claim.precision, **claim.conclude()} for claim in claims}
     return [{"label": raw.label, **results[raw.path]} for raw in document.claims]
+
+
+def require_unseen(document: Any) -> None:
+    """Guarantee: on return nothing is said of samples that are not given but their number, and no claim needs them."""
+    data = document.data
+    for key in ("labels", "multiplicities"):
+        require(getattr(data, key) is None, f"{data.path}/{key}", "data.inputs", "must be null without the inputs")
+    require(not hasattr(data, "targets"), data.path + "/targets", "data.inputs", "must be absent without the inputs")
+    data.targets = None
+    path, message = data.path + "/total", "is not the number of samples"
+    require(data.total == data.samples, path, "data.inputs", message, data.total, data.samples)
+    for raw in document.claims:
+        known = raw.label in WITHOUT_SAMPLES
+        require(known, raw.path, "data.inputs", "cannot be claimed without the inputs", raw.label)
 
 
 def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
@@ -148,6 +184,10 @@ def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
         data.labels = arrays.integers(data.labels, path, data.samples)
         known = min(data.labels) >= 0 and max(data.labels) < data.classes
         require(known, path, "data.labels", "a label is not a class", [min(data.labels), max(data.labels)])
+    reference, path = getattr(data, "targets", None), data.path + "/targets"
+    data.targets = None if reference is None else arrays.exact(reference, data.total, data.classes)
+    alone = data.targets is None or (data.labels is None and not hasattr(data, "offset"))
+    require(alone, path, "data.targets", "real targets stand neither beside labels nor beside frozen logits")
 
 
 def read_head(data: SimpleNamespace, columns: int, arrays: Arrays) -> None:

@@ -128,6 +128,7 @@ class Arrays:
             require(known, where, "container.tensor", "the arrays file has no tensor of this name", term.tensor)
             found = self.tensors[term.tensor].shape
             require(found == expected, where, "shape", "the tensor has another shape", found, expected)
+            self.unused.discard(term.tensor)
 
     def integers(self, name: str, path: str, count: int | None = None) -> list[int]:
         """Return a vector of integers; its length must be `count` where that is given."""

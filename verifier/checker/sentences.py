@@ -63,6 +63,13 @@ SENTENCES = {
     "any one output have rank N = {samples}; for these data and this architecture every local valley of every convex "
     "finite loss of Psi V, V free along the arcs, reaches the infimum (L3.2, T3.4(2)); T3.4(4) does not follow from "
     "this",
+    "D": "for almost every data set of N = {samples} samples in R^{dimension}, or of fewer (the others are a closed "
+    "null set), its samples are distinct, and for ALL labels and ALL convex finite losses of Psi V, V free: rank "
+    "Psi(U) = N for almost every U, and every local valley reaches the infimum; moreover U* itself has full rank for "
+    "almost every data set. This says NOTHING about a given data set, nor about integer or 8-bit data (a null set)",
+    "A": "for EVERY data set of N = {samples} distinct samples in R^{dimension}, or of fewer, ALL labels and ALL "
+    "convex finite losses of Psi V, V free: rank Psi(U) = N for almost every U (the others are a closed set of measure "
+    "zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
 }
 
 

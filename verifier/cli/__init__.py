@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from verifier import __version__
+from verifier.cli.architecture import architecture
 from verifier.cli.bench import bench
 from verifier.cli.certificates import check, init, show
 from verifier.cli.experiment import experiment
@@ -39,7 +40,7 @@ app = typer.Typer(
     "landscape has a path without increase from a start to zero loss.",
 )
 
-for command in (run, rank, path, witness, bench, fuzz, check, matrix, show, report, experiment, init):
+for command in (run, rank, path, witness, architecture, bench, fuzz, check, matrix, show, report, experiment, init):
     app.command()(command)
 
 INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"

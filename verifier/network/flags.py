@@ -46,10 +46,14 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a node is not shown to be analytic in U; ``refuted`` if what it computes is certainly not analytic."""
+    """Why a node is not shown to be analytic; ``refuted`` if what it computes is certainly not analytic.
+
+    ``node`` is the one that is in the way, as messages call it; obstacles of the same words count as one.
+    """
 
     words: str
     refuted: bool = False
+    node: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ class Flags:
     signs : tuple of Sign
         One for each node.
     obstacles : tuple of Obstacle
-        Guarantee: if there are none, every node is real analytic in U on all of R^p, on every sample.
+        Guarantee: if there are none, every node is real analytic in U on all of R^p, on every sample; if the flags are
+        joint ones, it is real analytic in U and the sample, on all of R^p x R^d.
     undefined : tuple of str
         Guarantee: if there are none, every node is defined and continuous in U on all of R^p, on every sample.
     """
@@ -71,13 +76,15 @@ class Flags:
     undefined: tuple[str, ...]
 
 
-def flags_of(graph: Graph) -> Flags:
+def flags_of(graph: Graph, *, jointly: bool = False) -> Flags:
     """Find the flags of all nodes, those that no feature reads included.
 
     Parameters
     ----------
     graph : Graph
         Any network. Tokens and masks are taken to be what their nodes ask for: engines see to it.
+    jointly : bool, optional
+        Whether the sample moves as U does, through all of R^d; then no tokens and no mask may be made of it.
 
     Returns
     -------
@@ -93,7 +100,7 @@ def flags_of(graph: Graph) -> Flags:
     >>> flags_of(vf.Network(1, vf.Dense(2, "relu", skip=True))).obstacles[0].refuted
     True
     """
-    ops = _Facts()
+    ops = _Facts(jointly)
     values: list[Flag] = []
     for index, node in enumerate(graph.nodes):
         ops.node = graph.title(index)
@@ -104,8 +111,12 @@ def flags_of(graph: Graph) -> Flags:
 
 @dataclass
 class _Facts(Arithmetic[Flag]):
-    """The arithmetic of flags; ``node`` is the one that is being computed, as messages call it."""
+    """The arithmetic of flags; ``node`` is the one that is being computed, as messages call it.
 
+    What ``moves`` is followed: what depends on U and, if ``jointly``, on the sample.
+    """
+
+    jointly: bool = False
     node: str = ""
     obstacles: list[Obstacle] = field(default_factory=list)
     undefined: list[str] = field(default_factory=list)
@@ -114,7 +125,7 @@ class _Facts(Arithmetic[Flag]):
         return value.shape
 
     def input(self, shape: Shape) -> Flag:
-        return Flag(shape, False, Sign.UNKNOWN)
+        return Flag(shape, self.jointly, Sign.UNKNOWN)
 
     def parameter(self, name: str, shape: Shape) -> Flag:
         return Flag(shape, True, Sign.UNKNOWN)
@@ -139,8 +150,11 @@ class _Facts(Arithmetic[Flag]):
         if x.moves:
             self._analytic(sigma, positive and known is not None and known.analytic)
         elif known is None:
-            self.obstacles.append(Obstacle(self.undefined[-1]))
+            self._obstacle(self.undefined[-1])
         return Flag(x.shape, x.moves, _of_values(known))
+
+    def _obstacle(self, words: str, refuted: bool = False) -> None:
+        self.obstacles.append(Obstacle(words, refuted, self.node))
 
     def _analytic(self, sigma: Activation, on_positive: bool) -> None:
         """Note an obstacle unless the activation is analytic on R, or on the positive numbers if it sees only them."""
@@ -148,9 +162,9 @@ class _Facts(Arithmetic[Flag]):
         if fact.holds or on_positive:
             return
         if fact.status == "proved" and fact.value is False:
-            self.obstacles.append(Obstacle(f"{sigma.name} is not real analytic: {fact.by}", True))
+            self._obstacle(f"{sigma.name} in {self.node} is not real analytic: {fact.by}", True)
         else:
-            self.obstacles.append(Obstacle(f"analyticity of {sigma.name} has no symbolic proof"))
+            self._obstacle(f"analyticity of {sigma.name} in {self.node} has no symbolic proof")
 
     def add(self, a: Flag, b: Flag) -> Flag:
         return self._joined(a, b, _of_sum(a.sign, b.sign))
@@ -179,7 +193,8 @@ class _Facts(Arithmetic[Flag]):
 
     def largest(self, x: Flag) -> Flag:
         if x.moves:
-            self.obstacles.append(Obstacle(f"a maximum that depends on U, in {self.node}, is not analytic", True))
+            what = "U or the sample" if self.jointly else "U"
+            self._obstacle(f"a maximum that depends on {what}, in {self.node}, is not analytic", True)
         return Flag(x.shape[:-1], x.moves, x.sign)
 
     def inverse_root(self, x: Flag, epsilon: Fraction) -> Flag:
@@ -195,12 +210,16 @@ class _Facts(Arithmetic[Flag]):
 
     def _undefined(self, words: str) -> None:
         self.undefined.append(words)
-        self.obstacles.append(Obstacle(words))
+        self._obstacle(words)
 
     def softmax(self, x: Flag, mask: Flag | None) -> Flag:
+        if mask is not None and mask.moves:
+            self._obstacle(f"the mask of {self.node} depends on the sample, of which there are all real ones")
         return Flag(x.shape, x.moves, Sign.POSITIVE if mask is None else Sign.NONNEGATIVE)
 
     def embed(self, tokens: Flag, table: Flag) -> Flag:
+        if tokens.moves:
+            self._obstacle(f"the tokens of {self.node} depend on the sample, and samples are real numbers here")
         return Flag((*tokens.shape, *table.shape[1:]), table.moves, table.sign)
 
 

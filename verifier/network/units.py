@@ -7,6 +7,7 @@ they are defined, the columns of these units can be chosen freely.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.network.graph import Graph
@@ -30,8 +31,8 @@ class DenseUnits:
         How many units there are.
     activation : Activation
         sigma.
-    skip : tuple of int
-        The units that are columns of Psi.
+    skip : sequence of int
+        The units that are columns of Psi, in increasing order.
     """
 
     node: int
@@ -40,7 +41,7 @@ class DenseUnits:
     bias: str
     width: int
     activation: Activation
-    skip: tuple[int, ...]
+    skip: Sequence[int]
 
 
 def dense_units(graph: Graph) -> dict[int, DenseUnits]:
@@ -64,13 +65,12 @@ def dense_units(graph: Graph) -> dict[int, DenseUnits]:
     >>> from verifier.network.units import dense_units
     >>> found = dense_units(vf.Network(2, [vf.Dense(3, "tanh"), vf.Dense(4, "tanh", skip=True)]))
     >>> [(units.width, units.skip) for units in found.values()]
-    [(3, ()), (4, (0, 1, 2, 3))]
+    [(3, []), (4, range(0, 4))]
     """
     uses = Counter(read for node in graph.nodes for read in node.reads)
-    skips: dict[int, set[int]] = {}
+    shown: dict[int, list[tuple[int, ...] | None]] = {}
     for feature in graph.features:
-        width = graph.node_shapes[feature.node][0] if graph.node_shapes[feature.node] else 1
-        skips.setdefault(feature.node, set()).update(range(width) if feature.entries is None else feature.entries)
+        shown.setdefault(feature.node, []).append(feature.entries)
     found = {}
     for index, node in enumerate(graph.nodes):
         inner = graph.nodes[node.reads[0]] if isinstance(node, Map) else None
@@ -78,8 +78,13 @@ def dense_units(graph: Graph) -> dict[int, DenseUnits]:
             continue
         weight, bias = (graph.nodes[read] for read in inner.reads[-2:])
         hidden = (node.reads[0], *inner.reads[-2:])
-        own = all(uses[read] == 1 and read not in skips for read in hidden)
+        own = all(uses[read] == 1 and read not in shown for read in hidden)
         if own and isinstance(weight, Parameter) and isinstance(bias, Parameter) and len(weight.size) == 2:
-            skip = tuple(sorted(skips.get(index, ())))
+            skip = _units(shown.get(index, []), weight.size[0])
             found[index] = DenseUnits(index, inner.sources, weight.name, bias.name, weight.size[0], node.sigma, skip)
     return found
+
+
+def _units(shown: list[tuple[int, ...] | None], width: int) -> Sequence[int]:
+    """The entries of a node that its features show; a range if one shows them all, however many these are."""
+    return range(width) if None in shown else sorted(set().union(*(entries for entries in shown if entries)))

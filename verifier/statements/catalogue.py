@@ -9,11 +9,13 @@ Examples
 
 from __future__ import annotations
 
+from verifier.statements.almost_every_data import ALMOST_EVERY_DATA_SET
 from verifier.statements.almost_every_u import ALMOST_EVERY_U, GENERIC_RANK
 from verifier.statements.analytic_zeros import ANALYTIC_ZEROS
 from verifier.statements.convex_losses import CONVEX_LOSSES
 from verifier.statements.downhill_path import DOWNHILL_PATH
 from verifier.statements.duplicates import DUPLICATES
+from verifier.statements.every_data import EVERY_DATA_SET
 from verifier.statements.explicit_witness import BOUNDED_WITNESS, CHAINS, SOFTPLUS_WITNESS
 from verifier.statements.full_rank_here import FULL_RANK_HERE
 from verifier.statements.full_rank_somewhere import FULL_RANK_SOMEWHERE
@@ -45,6 +47,8 @@ _ALL = (
     UNCOUNTABLY_MANY,
     BALL_OF_SOLUTIONS,
     NO_BAD_VALLEY,
+    ALMOST_EVERY_DATA_SET,
+    EVERY_DATA_SET,
     DOWNHILL_PATH,
     PATH_FROM_EVERYWHERE,
     NO_STRICT_MINIMUM,

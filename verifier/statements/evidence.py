@@ -18,6 +18,7 @@ from verifier.network.arguments import BoolArray
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
+from verifier.rank.every_data import EveryDataSet, prove_every_data_set
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.assumption import Assumption, check_assumption
@@ -154,6 +155,33 @@ class Known:
         full_rank = self.found.verdict("L3.2 construction")
         known = Verdict.UNDECIDED if full_rank is None else full_rank
         return decide_generic(self.evidence.network, known, self.evidence.inputs)
+
+    @cached_property
+    def every_data_set(self) -> EveryDataSet:
+        """What the architecture alone proves for every set of as many distinct samples, kept for the certificate."""
+        self.found.every_data_set = prove_every_data_set(self.evidence.network, len(self.evidence.inputs))
+        return self.found.every_data_set
+
+    @property
+    def beside_the_architecture(self) -> str:
+        """What the problem has that statements about other data sets say nothing of; "" if there is nothing."""
+        if self.evidence.arcs is not None:
+            return "arcs to the outputs are missing"
+        return "" if self.evidence.data.offset is None else "the frozen logits belong to these data"
+
+    @property
+    def not_generic(self) -> str:
+        """Why W0 does not apply, and what to change so that it may, in words."""
+        samples, columns = len(self.evidence.inputs), self.evidence.network.columns
+        why, changes = [], []
+        if self.deficiency is not None:
+            bound = f"rank Psi(U) <= {self.deficiency.rank_at_most} < N = {samples} for every U"
+            why.append(f"no U has full rank ({f'M = {columns} < N = {samples}' if columns < samples else bound})")
+            changes.append("M >= N features (an output bias counts)" if columns < samples else "other features")
+        if self.analytic[0] is Verdict.REFUTED:
+            why.append(self.analytic[1].partition(": ")[0])
+            changes.append("analytic nodes alone (tanh, softplus, GELU, SiLU; means, no maxima)")
+        return f"{', and '.join(why)}; with {' and '.join(changes)} it may apply" if why else self.analytic[1]
 
     @property
     def sigma_lower(self) -> Dyadic | None:

@@ -10,6 +10,7 @@ from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.rank.deficiency import Deficiency
+from verifier.rank.every_data import EveryDataSet
 from verifier.rank.witness import WitnessResult
 from verifier.statements.statement import Statement
 from verifier.verdict import Verdict
@@ -54,6 +55,7 @@ class Theorem(Judged, Shown):
     remains: tuple[str, ...] = ()
     witness: WitnessResult | None = None
     deficiency: Deficiency | None = None
+    every_data_set: EveryDataSet | None = None
     ball: BallResult | None = None
     gradient: GradientResult | None = None
     curvature: CurvatureResult | None = None

@@ -97,6 +97,8 @@ class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     """What a checker says of an accepted claim: the sentences of FORMAT.md, the one of the label first."""
     needs_weights: ClassVar[bool] = True
     """Whether it is about the stored hidden weights, or a checker needs them."""
+    needs_samples: ClassVar[bool] = True
+    """Whether a certificate must have samples: those that the claim is about, or some that prove it."""
     needs_labels: ClassVar[bool] = False
     """Whether it is about the labels, one per sample."""
     ranks: ClassVar[bool] = False

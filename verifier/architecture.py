@@ -1,0 +1,254 @@
+"""What holds with a network for every data set (A), or almost every one (D): all labels, all convex losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from verifier.certificate.files import named
+from verifier.certificate.writer import CertificateBuilder
+from verifier.data.samples import SampleSource
+from verifier.data.unseen import Unseen
+from verifier.display import Card, Judged, Shown, Table, listed, wrapped
+from verifier.errors import CertificateError, InputError, NetworkError, nearest, one_line
+from verifier.network.network import Block, Network, network_for
+from verifier.network.nodes import Constant
+from verifier.options import SMALL_ENTRIES, at_most_threads
+from verifier.rank.almost_every_data import AlmostEveryDataSet, prove_almost_every_data_set
+from verifier.rank.certify import Stage, silent
+from verifier.rank.every_data import EveryDataSet, prove_every_data_set
+from verifier.statements.almost_every_data import ALMOST_EVERY_DATA_SET
+from verifier.statements.every_data import EVERY_DATA_SET, finding
+from verifier.statements.theorem import TheoremStep
+from verifier.verdict import Verdict
+
+MAX_SAMPLES = 1 << 31
+"""The largest N that certificates hold."""
+WITNESS_ENTRIES = 250_000
+"""Entries of Psi up to which a pair (U*, X*) is sought for D also where A, which says more, is proved."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Architecture(Judged, Shown):
+    """What holds for a network whatever the data are: verdicts, sentences, and the certificate that can be written.
+
+    Parameters
+    ----------
+    network : Network
+        The network; its frozen numbers are part of it.
+    samples : int
+        The number N of samples.
+    every : EveryDataSet
+        A, for every set of N distinct samples.
+    almost_every : AlmostEveryDataSet
+        D, for almost every data set of N samples, with its U* and X*.
+    builder : CertificateBuilder
+        The claims.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> found = vf.architecture(vf.Network(2, vf.Dense(5, "tanh", skip=True)), samples=5)
+    >>> found.verdict("A"), found.verdict("D")
+    (<Verdict.PROVED: 'PROVED'>, <Verdict.PROVED: 'PROVED'>)
+    """
+
+    network: Network
+    samples: int
+    every: EveryDataSet
+    almost_every: AlmostEveryDataSet
+    builder: CertificateBuilder
+
+    @property
+    def steps(self) -> tuple[TheoremStep, ...]:
+        """A and D, each with its verdict and reason."""
+        found, almost = finding(self.every), self.almost_every
+        return (
+            TheoremStep(EVERY_DATA_SET, found.verdict, self.every.reason, (), found.applies),
+            TheoremStep(ALMOST_EVERY_DATA_SET, almost.verdict, almost.reason, (), almost.applies),
+        )
+
+    @property
+    def proved(self) -> bool:
+        """Whether A or D is PROVED."""
+        return self.every.proved or self.almost_every.proved
+
+    def verdict(self, label: str) -> Verdict:
+        """The verdict of a statement: A (every data set) or D (almost every data set).
+
+        Parameters
+        ----------
+        label : str
+            ``"A"`` or ``"D"``.
+
+        Raises
+        ------
+        InputError
+            Another label.
+        """
+        found = {"A": self.every.verdict, "D": self.almost_every.verdict}
+        if label not in found:
+            raise InputError(f"verdict({one_line(label)}): no such statement here; {nearest(str(label), found)}")
+        return found[label]
+
+    @property
+    def conclusion(self) -> str:
+        """What is proved, in one sentence."""
+        what = f"N = {self.samples} samples of {self.network.dimension} real coordinates, or fewer"
+        then = "all labels and all convex losses, no local valley is bad"
+        if self.every.proved:
+            return f"For EVERY data set of {what}, all distinct, {then}."
+        if self.almost_every.proved:
+            return (
+                f"For almost every data set of {what}, {then}. This says NOTHING about a given data set, nor about "
+                "integer or 8-bit data (a null set)."
+            )
+        reasons = dict.fromkeys((self.almost_every.reason, self.every.reason))
+        return f"Nothing is proved for all, or almost all, data sets of {self.samples} samples: {next(iter(reasons))}."
+
+    def write(self, file: str | Path) -> Path:
+        """Write the certificate: ``file`` and, beside it, its arrays in a ``.safetensors``.
+
+        Parameters
+        ----------
+        file : str or Path
+            A name that ends in ``.json``.
+
+        Returns
+        -------
+        Path
+            The document's path, for `verifier.check`.
+
+        Raises
+        ------
+        InputError
+            Another ending.
+        CertificateError
+            Nothing was proved, or the files cannot be written.
+        """
+        target = named(file)
+        if self.builder.empty:
+            raise CertificateError(f"no certificate can be written: {self.builder.nothing}")
+        return self.builder.write(target)
+
+    @property
+    def about(self) -> str:
+        """The network in one line, with how many of its numbers are frozen."""
+        frozen = sum(node.values.size for node in self.network.nodes if isinstance(node, Constant))
+        frozen -= int(self.network.output_bias)
+        words = f"{self.network.size_words}, p = {self.network.parameter_count} trained parameters"
+        return f"{words}, {frozen} frozen numbers, which keep their values" if frozen else words
+
+    def __str__(self) -> str:
+        """The conclusion, the network, then A and D with their names, verdicts and reasons."""
+        rows = ((step.shown, f"{step.statement.name} ({step.label}): {step.reason}") for step in self.steps)
+        return "\n".join([*wrapped(self.conclusion), *wrapped(self.about), "", *listed(rows)])
+
+    def _card(self) -> Card:
+        rows = tuple((step.label, step.shown, f"{step.statement.name}: {step.reason}") for step in self.steps)
+        table = Table("Statements", ("label", "verdict", "statement and reason"), rows, True)
+        title = "What holds for all data, or almost all"
+        return Card(title, None, self.conclusion, (("network", self.about),), (table,))
+
+
+def architecture(
+    network: Network | Block | Sequence[Block] | object,
+    samples: int | None = None,
+    *,
+    input_shape: int | Sequence[int] | None = None,
+    seed: int = 0,
+    stage: Stage = silent,
+) -> Architecture:
+    """Prove what holds for a network with every data set (A), or almost every one (D): no data are needed.
+
+    Parameters
+    ----------
+    network : Network, layer or sequence of layers, or what from_torch and the like return
+        The network. Frozen parameters keep their numbers: they are part of the architecture.
+    samples : int
+        The number N of samples; at most M, the number of columns of Psi.
+    input_shape : int or sequence of int, optional
+        The shape of a sample, for layers that are no Network yet.
+    seed : int, optional
+        Of the samples X* and the parameters U* that prove D.
+    stage : callable, optional
+        Told what is being proved.
+
+    Returns
+    -------
+    Architecture
+        Guarantee: what is PROVED holds for every number of classes, all labels and all convex finite losses of Psi V,
+        V free (an output bias is its last row): A for every N or fewer distinct samples of real numbers, D for almost
+        every such set, by the rules of THEORY2. D says nothing about a given data set, nor about integer or 8-bit data
+        (a null set).
+
+    Raises
+    ------
+    InputError
+        One line that names the argument, its value and the remedy.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> tied = vf.Conv(3, (2,), "tanh", bias="tied", skip=True)
+    >>> found = vf.architecture(tied, 6, input_shape=(1, 4))
+    >>> found.verdict("A"), found.verdict("D")  # a tied bias: two samples with equal patches are an exception
+    (<Verdict.UNDECIDED: 'UNDECIDED'>, <Verdict.PROVED: 'PROVED'>)
+    """
+    taken = _network(network, input_shape)
+    count = _samples(samples, taken)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed = {one_line(seed)} must be an integer that is not negative")
+    every = prove_every_data_set(taken, count)
+    small = count * taken.columns < SMALL_ENTRIES
+    if every.proved and count * max(taken.columns, taken.dimension) > WITNESS_ENTRIES:
+        words = f"not sought: Psi would be {count} x {taken.columns}, and A, which is proved, says more"
+        almost = AlmostEveryDataSet(Verdict.UNDECIDED, words)
+    else:
+        with at_most_threads(1 if small else None):
+            almost = prove_almost_every_data_set(taken, count, seed=int(seed), stage=stage)
+    return Architecture(taken, count, every, almost, _certificate(taken, count, every, almost))
+
+
+def _network(given: object, input_shape: int | Sequence[int] | None) -> Network:
+    inner = getattr(given, "network", None)
+    if isinstance(inner, Network):  # of from_torch and the like
+        given = inner
+    if isinstance(given, Network):
+        wanted = None if input_shape is None else np.atleast_1d(np.asarray(input_shape)).tolist()
+        if wanted is not None and wanted != list(given.input_shape):
+            raise NetworkError(f"input_shape = {wanted}, and the network's is {list(given.input_shape)}; leave it out")
+        return given
+    if input_shape is None:
+        raise NetworkError("input_shape: missing; layers alone do not say what a sample is: input_shape=(1, 28, 28)")
+    shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+    return network_for(shape, given)  # type: ignore[arg-type]
+
+
+def _samples(given: object, network: Network) -> int:
+    if given is None:
+        raise InputError(
+            f"samples: missing; say for how many samples N, with this network at most {network.columns}: "
+            f"samples={network.columns}"
+        )
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 1 <= given < MAX_SAMPLES:
+        raise InputError(f"samples = {one_line(given)} must be an integer from 1 to {MAX_SAMPLES - 1}")
+    return int(given)
+
+
+def _certificate(network: Network, samples: int, every: EveryDataSet, almost: AlmostEveryDataSet) -> CertificateBuilder:
+    """D on its X* and U*, and A beside it; A alone where there is no D, or where checking it is too expensive."""
+    builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
+    if almost.x is not None and almost.rank is not None:
+        shape = network.input_shape
+        source = SampleSource("X*, random samples drawn for this proof", almost.x, shape=shape)
+        builder = CertificateBuilder(source, network, almost.u)
+        builder.add_rank(almost.rank)
+        builder.add_almost_every_data_set()
+        if every.proved and not builder.ranked:
+            builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
+    builder.add_every_data_set(every)
+    return builder

@@ -1,0 +1,76 @@
+"""``verifier architecture``: what holds for every data set, or almost every one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from verifier import __version__
+from verifier.cli.common import CaseArgument, JsonOption, SeedOption, console, require_json_name, say_written
+
+if TYPE_CHECKING:
+    from verifier.architecture import Architecture
+
+
+def architecture(
+    case: CaseArgument,
+    samples: Annotated[
+        int | None,
+        typer.Option("--samples", min=1, metavar="N", help="Number of samples. [default: those of the case's data]"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
+    ] = None,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove, without data, that for EVERY data set (A), or almost every one (D), no local valley is bad.
+
+    For all labels and all convex losses. The case needs no [data]; network.input_shape is then the shape of a sample.
+    D says nothing about a given data set, nor about integer or 8-bit data (a null set). Exit code 0: A or D is proved;
+    2: unusable input; 3: neither is proved, which says nothing.
+    """
+    from verifier.architecture import architecture as prove
+    from verifier.run.case import read_case
+    from verifier.run.case_architecture import case_architecture
+    from verifier.run.progress import ProgressDisplay
+
+    found_case = read_case(case)
+    require_json_name(out)
+    display = ProgressDisplay(console(stderr=True))
+    with display.case(found_case.name, 0, 1) as stage:
+        network, count = case_architecture(found_case, samples, seed=seed)
+        found = prove(network, count, seed=seed or 0, stage=stage)
+        written = None if out is None or found.builder.empty else found.builder.write(out)
+    if as_json:
+        sys.stdout.write(json.dumps(_json(found, found_case.name, written), indent=1) + "\n")
+    else:
+        sys.stdout.write(f"{found}\n")
+        say_written(out, written, found.builder)
+    raise typer.Exit(0 if found.proved else 3)
+
+
+def _json(found: Architecture, name: str, written: Path | None) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "case": name,
+        "samples": found.samples,
+        "dimension": found.network.dimension,
+        "columns": found.network.columns,
+        "conclusion": found.conclusion,
+        "statements": [
+            {
+                "label": step.label,
+                "name": step.statement.name,
+                "verdict": str(step.verdict),
+                "reason": step.reason,
+                "sentence": step.statement.sentence,
+            }
+            for step in found.steps
+        ],
+        "certificate": None if written is None else str(written),
+    }

@@ -1,0 +1,72 @@
+"""From a case file to the network, and the number of samples, of which statements about all data sets are proved."""
+
+from __future__ import annotations
+
+from verifier.errors import CaseError
+from verifier.network.freezing import freeze
+from verifier.network.initialise import INITS, initialise
+from verifier.network.network import Network
+from verifier.run.case import Case, DataSection
+from verifier.run.case_model import build_network
+from verifier.run.case_problem import case_problem
+
+
+def case_architecture(case: Case, samples: int | None, *, seed: int | None = None) -> tuple[Network, int]:
+    """Build a case's network, frozen parts included, with its data or without.
+
+    Parameters
+    ----------
+    case
+        The case; ``network.input_shape`` says what a sample is where there is no ``[data]``.
+    samples
+        N; None: the number of the case's distinct samples.
+    seed
+        Replaces the seed of the start, where frozen parameters are drawn, if not None.
+
+    Returns
+    -------
+    (Network, int)
+        The network, and N.
+
+    Raises
+    ------
+    InputError
+        Anything unusable, in one line.
+    """
+    if case.file.data != DataSection():
+        problem = case_problem(case, seed=seed)
+        if problem.arcs is not None:
+            raise CaseError("network.arcs: what holds for all data sets is proved for networks with all arcs only")
+        if problem.data.offset is not None:
+            raise CaseError("data.offset: frozen logits belong to their data set; leave them out")
+        return problem.network, problem.rows.samples if samples is None else samples
+    network = build_network(case, _input_shape(case))
+    if case.file.network.freeze:
+        network = _frozen(case, network, seed)
+    if samples is None:
+        raise CaseError(
+            f"without [data] say for how many samples: --samples N, with this network at most {network.columns}"
+        )
+    return network, samples
+
+
+def _input_shape(case: Case) -> tuple[int, ...]:
+    section = case.file.network
+    if section.input_shape is None and not section.nodes:
+        raise CaseError(
+            "without [data] the shape of a sample is missing; say network.input_shape = [8] (or [channels, height, "
+            "width])"
+        )
+    return tuple(section.input_shape or ())
+
+
+def _frozen(case: Case, network: Network, seed: int | None) -> Network:
+    """Freeze what the case freezes, at the numbers of its start."""
+    start = case.file.start
+    if start.file is not None:
+        raise CaseError("start.file: frozen parameters are read from a file beside data only; add [data]")
+    if start.init not in INITS:
+        raise CaseError(f"start.init = {start.init!r} is unknown; use one of {', '.join(INITS)}")
+    chosen = start.seed if seed is None else seed
+    u = initialise(network, start.init, seed=chosen, scale=start.scale, fan_in=start.fan_in, units=start.units)
+    return freeze(network, u, case.file.network.freeze)[0]
