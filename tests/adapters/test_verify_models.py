@@ -96,6 +96,17 @@ def test_a_data_set_by_name_is_not_scaled():
     assert not np.array_equal(scaled.inputs, data.inputs)
 
 
+def test_classes_that_are_numbers_of_another_meaning_are_asked_for():
+    """The classes 1 and 2 have the labels 0 and 1: as outputs of a network they may be either."""
+    data = vf.dataset_from_arrays(X, Y % 2 + 1)
+    with pytest.raises(vf.InputError, match="by name or by number"):
+        given_model(data, None, imported(), None, "data", None, None)
+    found, _, _ = given_model(X, Y % 2 + 1, imported(), None, "data", None, None)
+    assert found.labels.tolist() == (Y % 2 + 1).tolist()
+    found, _, _ = given_model(data, None, imported(classes=2), None, "data", None, None)  # both, in this order
+    assert found.labels.tolist() == (Y % 2).tolist()
+
+
 def test_a_regressor_has_real_targets(tmp_path):
     model = fitted(MLPRegressor(hidden_layer_sizes=(14,), activation="tanh", max_iter=3), T)
     report = vf.verify(X, T, model)
