@@ -45,10 +45,15 @@ def imported(classes=3, remarks=(), shape=3, **more):
     return vf.Imported(network, vf.initialise(network, seed=0), v, "head", remarks, **more)
 
 
-@pytest.mark.parametrize("y", [Y, NAMES, Y.tolist(), NAMES.tolist()], ids=["ints", "texts", "list", "list of texts"])
-def test_a_classifier_is_verified_at_its_own_weights(y, tmp_path):
-    model = perceptron(np.asarray(y))
-    report = vf.verify(X, y, model)
+@pytest.mark.parametrize("y", [NAMES, Y.tolist(), NAMES.tolist()], ids=["texts", "list", "list of texts"])
+def test_labels_of_any_kind_are_the_estimators_classes(y):
+    data, found, _ = given_model(X, y, perceptron(np.asarray(y)), None, "data", None, None)
+    assert data.labels.tolist() == Y.tolist() and data.label_names == tuple(map(str, found.classes))
+
+
+def test_a_classifier_is_verified_at_its_own_weights(tmp_path):
+    model = perceptron()
+    report = vf.verify(X, Y, model)
     assert report.proved and report.verdict("T3.4(2)") is Verdict.PROVED
     assert np.array_equal(report.v, np.vstack([model.coefs_[1], model.intercepts_[1]]))
     low, high = (float(end.fraction()) for end in report.descent.start_loss)
