@@ -1,8 +1,10 @@
 """The public names, each with its home: what type checkers read, and what `verifier` loads on first use."""
 
 from . import plot as plot
-from .adapters.pytorch.convert import TorchNetwork as TorchNetwork
+from .adapters.onnx.convert import from_onnx as from_onnx
 from .adapters.pytorch.convert import from_torch as from_torch
+from .adapters.scikit.convert import from_sklearn as from_sklearn
+from .adapters.translation.imported import Imported as Imported
 from .api import check as check
 from .api import show as show
 from .api import verify as verify

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from numpy.typing import ArrayLike
 
+from verifier.adapters.translation.imported import Imported
 from verifier.certificate.check_process import Checked, CheckerProcess
 from verifier.certificate.show import Description, read_description
 from verifier.data.classes import Classes
@@ -24,13 +26,20 @@ from verifier.options import Engine, Options
 from verifier.outcome import Report
 from verifier.prove import prove
 from verifier.rank.certify import Stage, silent
-from verifier.run.arguments import Weights, given_dataset, given_network, given_problem, with_offset
+from verifier.run.arguments import Weights, given_model, given_network, given_problem, with_offset
+
+if TYPE_CHECKING:
+    import torch
+    from sklearn.base import BaseEstimator
+
+Model: TypeAlias = "Network | Block | Sequence[Block] | Imported | torch.nn.Module | BaseEstimator | str | Path"
+"""What may be verified: a network of this package, or a model of another library."""
 
 
 def verify(
     X: ArrayLike | str | Path | Dataset,
     y: Labels | None = None,
-    network: Network | Block | Sequence[Block] | None = None,
+    network: Model | None = None,
     u: Weights | None = None,
     v: ArrayLike | None = None,
     *,
@@ -41,6 +50,7 @@ def verify(
     offset: ArrayLike | None = None,
     arcs: ArrayLike | None = None,
     classes: Classes | None = None,
+    regression: bool | None = None,
     targets: Sequence[str | float] = DEFAULT_TARGETS,
     losses: Sequence[str] = (),
     engine: Engine = "binary64",
@@ -56,14 +66,16 @@ def verify(
     X : array_like of shape (N, d), (N, channels, length) or (N, channels, height, width); or str, Path, Dataset
         The samples; or the name of a built-in data set (``"iris"``), a file (see `verifier.load_dataset`), a `Dataset`.
     y : sequence of N labels, optional
-        The classes, of any kind that compares by value; not with a name, a file or a `Dataset`, which have labels.
-    network : Network, layer, block, or sequence of layers and blocks
-        The network; layers are put on the input of X's shape.
+        The classes, of any kind that compares by value; not with a name, a file or a `Dataset`, which have labels. For
+        a regression real targets, of shape (N,) or (N, m).
+    network : Network, layer, block, sequence of them; or torch module, ONNX file, scikit-learn estimator, `Imported`
+        The network; layers are put on the input of X's shape. A trained model is verified at its own weights and on
+        samples as it was trained on: a name or file is not scaled unless ``data_scale`` says so.
     u : array_like of shape (p,), mapping of names to arrays, or list [W, b, ...] of arrays, optional
-        The hidden parameters; by default drawn: see ``seed``, ``init``, ``scale``.
+        The hidden parameters; by default the model's, or drawn: see ``seed``, ``init``, ``scale``.
     v : array_like of shape (M, m), optional
-        The output weights; by default drawn. Of shape (M, 1) or (M,), with two classes: a head with one logit z, taken
-        as the head (0, z).
+        The output weights; by default the model's, or drawn. Of shape (M, 1) or (M,), with two classes: a head with one
+        logit z, taken as the head (0, z).
     seed, init, scale
         How U is drawn (`verifier.initialise`), and the seed of V.
     data_scale : "none", "auto" or int, optional
@@ -76,7 +88,9 @@ def verify(
         and stays so, as where each output has features of its own.
     classes : int or sequence, optional
         All classes of a trained classifier where some do not occur in y: their number m if the labels are 0..m-1, or
-        their names in the order of its outputs.
+        their names in the order of its outputs. By default the model's own, or those that occur in y.
+    regression : bool, optional
+        Whether y are real targets: the loss is then the mean of ``1/2 |G - y|^2``. By default as the model was trained.
     targets : sequence of str or float, optional
         Losses for which the path says from which t on they are reached.
     losses : sequence of str, optional
@@ -116,18 +130,20 @@ def verify(
     if not callable(stage):
         raise InputError(f"stage = {one_line(stage)} cannot be called; give a function of one text, or leave it out")
     options = Options(engine=engine, max_check_seconds=max_check_seconds, max_check_gib=max_check_gib)
-    data = with_offset(given_dataset(X, y, data_scale, name, classes), offset)
+    data, model, remarks = given_model(X, y, network, data_scale, name, classes, regression)
+    data = with_offset(data, offset)
     problem = given_problem(
         data,
-        given_network(network, data),
-        u,
-        v,
+        given_network(network if model is None else model.network, data),
+        u if u is not None or model is None else model.u,
+        v if v is not None or model is None else model.v,
         seed=seed,
         init=init,
         scale=scale,
         targets=targets,
         losses=losses,
         arcs=arcs,
+        remarks=remarks,
     )
     return prove(problem, options, stage=stage)
 

@@ -98,6 +98,10 @@ class Problem(Brief):
             )
         if self.duplicates not in ("group", "keep"):
             raise CaseError(f'data.duplicates = {self.duplicates!r}; use "group" or "keep"')
+        if self.data.targets is not None and (self.losses or self.class_weights or self.arcs is not None):
+            raise CaseError(
+                "losses, class weights and missing arcs are for classes; a regression has the squared error alone"
+            )
         object.__setattr__(self, "u", given_parameters(self.network, self.u))
         object.__setattr__(self, "v", given_output(self.network, self.v, self.data.classes))
         if self.arcs is not None:
@@ -141,7 +145,7 @@ def require_positive(texts: Sequence[str], message: str) -> None:
 
 def in_words(full: Dataset, grouping: Grouping, grouped: bool) -> str:
     """Describe a data set in one line: name, sizes, and how many samples equal another."""
-    words = f"{full.name}: {full.samples} samples x {full.dimension}, {full.classes} classes"
+    words = f"{full.name}: {full.samples} samples x {full.dimension}, {full.outputs}"
     count = full.samples - grouping.dataset.samples
     if count:
         words += f", {count} duplicate{'s' if count > 1 else ''} {'grouped' if grouped else 'kept'}"

@@ -27,9 +27,12 @@ from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.separate import along_arcs
 from verifier.landscape.straight_path import prove_path
+from verifier.landscape.target_loss import SQUARED_ERROR, TargetLoss
 from verifier.landscape.targets import decimal_below
+from verifier.landscape.training_errors import TrainingErrors, count_training_errors
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.arguments import BoolArray
+from verifier.network.network import Array
 from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_threads
 from verifier.outcome import Report, Step
 from verifier.problem import Problem
@@ -119,6 +122,7 @@ class _Run:
     descent: LossPath | None = None
     escape: EscapeResult | None = None
     near_infimum: LossPathResult | None = None
+    errors: TrainingErrors | None = None
     outputs_ranked: Verdict | None = None
     """Whether each output's own columns have full row rank at the start; None where all outputs read all columns."""
     last: float = field(default_factory=time.perf_counter)
@@ -166,6 +170,7 @@ class _Run:
             self.engine,
             builder,
             tuple(builder.left_out) if options.certificate else (),
+            self.errors,
         )
 
     def add(self, key: str, label: str, verdict: Verdict, reason: str) -> None:
@@ -204,16 +209,24 @@ class _Run:
             builder.add_rank(found, columns=own)
         reason = "each output's own columns of Psi have full row rank"
         if proved is not Verdict.PROVED:
-            reason = "not proved that each output's own columns of Psi have full row rank; give each at least N columns"
+            fewest, samples = int(arcs.sum(axis=0).min()), problem.rows.samples
+            few = f"an output has only {fewest} of its own for N = {samples} samples; give each at least N"
+            reason = "not proved that each output's own columns of Psi have full row rank"
+            reason += f": {few}" if fewest < samples else "; each has enough of them: another U may do"
         self.outputs_ranked = proved
         self.add("arcs", "R1 per output", proved, reason)
 
     def _path(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
         problem, options = self.problem, self.options
         labels = problem.rows.labels
+        if problem.rows.targets is not None:
+            self._regression(builder, features, rank, problem.rows.targets)
+            return
         if not problem.grouping.labels_agree or labels is None:
             self._to_positive_infimum(builder, features, rank)
             return
+        start, counts = ExactArray.of_floats(problem.v), problem.rows.multiplicities.tolist()
+        self.errors = count_training_errors(features, start, labels, counts, stage=self.stage)
         zero = prove_zero_loss(
             features,
             labels,
@@ -228,9 +241,9 @@ class _Run:
         builder.add_zero_loss(zero)
         found = prove_path(
             zero,
-            ExactArray.of_floats(problem.v),
+            start,
             labels,
-            problem.rows.multiplicities.tolist(),
+            counts,
             targets=list(problem.targets),
             max_bits=options.max_bits,
             stage=self.stage,
@@ -258,9 +271,30 @@ class _Run:
             offset=problem.rows.offset,
         )
         leaves = self.escape.escape
-        self.add("path", "P1" if leaves is None else leaves.label, self.escape.verdict, self.escape.reason)
+        reason = self.escape.reason
+        if leaves is None:
+            here = "no V has" if zero.verdict is Verdict.REFUTED else "no V is known to have"
+            reason = f"{here} zero training error at this U (Z1), so U must move, and no way out of it was certified ("
+            reason += f"{self.escape.reason}); another start or more features may help"
+        self.add("path", "P1" if leaves is None else leaves.label, self.escape.verdict, reason)
         if leaves is not None:
             builder.add_escape(leaves)
+
+    def _regression(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult, targets: Array) -> None:
+        """Real targets T: whether Psi V = T has a solution, and a path towards the infimum of the squared error."""
+        problem = self.problem
+        loss = TargetLoss(targets, problem.rows.multiplicities)
+        solvable, reason = rank.verdict, "Psi(U) V = T has a solution V for all targets T: Psi(U) has full row rank"
+        if not loss.agree:
+            solvable, reason = Verdict.REFUTED, "equal samples have different targets, so that the squared error is > 0"
+        elif rank.verdict is not Verdict.PROVED:
+            solvable, reason = Verdict.UNDECIDED, "it is open whether Psi(U) V = T has a solution V"
+        self.add("zero_loss", "R1" if rank.verdict is not Verdict.PROVED else rank.label, solvable, reason)
+        found = self._loss_path(features, rank, SQUARED_ERROR, None, targets)
+        self.add("path", "TC.3", found.verdict, found.reason)
+        self.near_infimum = found
+        if not found.needs_rank or builder.stands_on_rank("TC.3"):
+            builder.add_loss_path(found)
 
     def _to_positive_infimum(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
         """X1: equal samples have different labels, so that no path leads to loss 0."""
@@ -296,7 +330,9 @@ class _Run:
             if not found.needs_rank or builder.stands_on_rank("TC.3"):
                 builder.add_loss_path(found)
 
-    def _loss_path(self, features: Enclosure, rank: RankResult, kind: str, labels: IntArray) -> LossPathResult:
+    def _loss_path(
+        self, features: Enclosure, rank: RankResult, kind: str, labels: IntArray | None, targets: Array | None = None
+    ) -> LossPathResult:
         problem = self.problem
         if problem.rows.offset is not None or problem.arcs is not None:
             reason = "a path for this loss is not proved beside frozen logits, or where arcs to the outputs are missing"
@@ -310,6 +346,7 @@ class _Run:
                 labels,
                 problem.rows.multiplicities.tolist(),
                 rank.witness,
+                targets=targets,
                 class_weights=problem.class_weights,
                 epsilon=problem.loss_epsilon,
                 max_bits=self.options.max_bits,

@@ -172,15 +172,35 @@ GOOD: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 }
 
 
+def with_buffers(function: Callable[[Any, Any], Any]) -> Made:
+    module = made(function)
+    module.register_buffer("mean", torch.tensor([0.1, -0.3, 0.2, 0.7]))
+    module.register_buffer("std", torch.tensor([0.3, 1.7, 0.9, 3.1]))
+    return module
+
+
+def assigned(self: Any, y: Any) -> Any:
+    out = torch.zeros(len(y), 5)
+    out[:, :2] = y[:, 3:]
+    out[:, 2:] = self.b(y)[:, :3]
+    return out
+
+
+def attended(self: Any, y: Any) -> Any:
+    scores = y @ y.transpose(-2, -1) * 0.25
+    return torch.softmax(scores + torch.full((6, 6), float("-inf")).triu(1), dim=-1) @ y
+
+
 def hooked() -> nn.Module:
+    """A hook that changes what the layer gives."""
     module = mlp()
-    module[0].register_forward_hook(lambda *_: None)
+    module[0].register_forward_hook(lambda _, __, out: 2 * out)
     return module
 
 
 def replaced() -> nn.Module:
     module = mlp()
-    module[0].forward = lambda x: x
+    module[0].forward = lambda x: F.linear(x, module[0].weight)
     return module
 
 
@@ -190,9 +210,9 @@ def pruned() -> nn.Module:
     return module
 
 
-def parametrized() -> nn.Module:
+def parametrized(kind: Callable[..., Any]) -> nn.Module:
     module = mlp()
-    parametrizations.weight_norm(module[0])
+    kind(module[0])
     return module
 
 
@@ -202,14 +222,10 @@ def tied() -> nn.Module:
     return module
 
 
-def infinite(value: float) -> nn.Module:
-    module = mlp()
-    module[0].bias.data[1] = value
-    return module
-
-
-def convolved(*middle: nn.Module, **given: Any) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(1, 2, given.pop("kernel", 3), **given), nn.ReLU(), *middle, nn.Flatten(), head(72))
+def convolved(*middle: nn.Module, width: int = 72, **given: Any) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 2, given.pop("kernel", 3), **given), nn.Tanh(), *middle, nn.Flatten(), head(width)
+    )
 
 
 def of_both(function: Callable[[Any, Any], Any], fan_in: int = 5) -> Made:
@@ -217,9 +233,289 @@ def of_both(function: Callable[[Any, Any], Any], fan_in: int = 5) -> Made:
     return made(lambda s, x: s.h(function(s, torch.tanh(s.a(x)))), fan_in)
 
 
+def of_channels(function: Callable[[Any, Any], Any], fan_in: int, **more: nn.Module) -> Made:
+    """A function of two channels of 6 x 6 positions, flattened for the head."""
+    return Made(
+        lambda s, x: s.h(function(s, torch.tanh(s.a(x))).flatten(1)), a=nn.Conv2d(1, 2, 3), h=head(fan_in), **more
+    )
+
+
+def trained(module: nn.Module) -> nn.Module:
+    """Running statistics that are not 0 and 1, gains and shifts that are not 1 and 0."""
+    for name, tensor in (*module.named_buffers(), *module.named_parameters()):
+        if tensor.is_floating_point() and tensor.ndim == 1:
+            nn.init.uniform_(tensor.data, *((0.5, 2.0) if "var" in name else (-1.0, 1.0)))
+    return module
+
+
+def lora() -> nn.Module:
+    """A frozen layer, and a trained product of low rank."""
+    module = made(lambda s, x: s.h(torch.tanh(s.a(x) + s.up(s.down(x)) * 0.5)), down=linear(4, 2), up=linear(2, 5))
+    module.a.requires_grad_(False)
+    return module
+
+
+class Residual(nn.Module):
+    """A basic block of a ResNet."""
+
+    def __init__(self, channels: int, width: int, stride: int, act: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        down = nn.Sequential(nn.Conv2d(channels, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
+        self.downsample, self.act = (down if stride > 1 else nn.Identity()), act
+
+    def forward(self, x: Any) -> Any:
+        out = self.bn2(self.conv2(self.act(self.bn1(self.conv1(x)))))
+        out += self.downsample(x)
+        return self.act(out)
+
+
+def resnet() -> nn.Module:
+    stem = (nn.Conv2d(1, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3), nn.SiLU(), nn.MaxPool2d(3, 2, 1))
+    blocks = (Residual(3, 3, 1, F.relu), Residual(3, 4, 2, F.silu))
+    return trained(nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)))
+
+
+def encoder(first: bool) -> nn.Module:
+    layer = nn.TransformerEncoderLayer(6, 2, 8, 0.1, "gelu", batch_first=True, norm_first=first)
+    return trained(nn.Sequential(nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Flatten(), head(24)))
+
+
+class Decoder(nn.Module):
+    """A small causal decoder on tokens with attention by hand, and trained positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(7, 6), nn.Embedding(5, 6)
+        self.qkv, self.norm, self.h = nn.Linear(6, 18), nn.LayerNorm(6), head(6)
+        self.register_buffer("mask", torch.tril(torch.ones(5, 5)).view(1, 1, 5, 5))
+
+    def forward(self, x: Any) -> Any:
+        batch, length = x.shape
+        y = self.tokens(x) + self.places(torch.arange(length, device=x.device))
+        q, k, v = self.qkv(self.norm(y)).chunk(3, dim=-1)
+        q, k, v = (each.view(batch, length, 2, 3).transpose(1, 2) for each in (q, k, v))
+        scores = q @ k.transpose(-2, -1) / 3**0.5
+        scores = scores.masked_fill(self.mask[:, :, :length, :length] == 0, float("-inf"))
+        out = (scores.softmax(-1) @ v).transpose(1, 2).contiguous().view(batch, length, 6)
+        return {"logits": self.h((y + out).mean(1)), "hidden": y}
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind: type[nn.Module], **given: Any) -> None:
+        super().__init__()
+        self.rnn = kind(3, 4, batch_first=True, **given)
+        self.h = head(8 if given.get("bidirectional") else 4)
+
+    def forward(self, x: Any) -> Any:
+        return self.h(self.rnn(x)[0][:, -1])
+
+
+class Vision(nn.Module):
+    """A ViT with a class token and one block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(1, 6, 4, stride=4)
+        self.cls = nn.Parameter(torch.randn(1, 1, 6))
+        self.pos = nn.Parameter(torch.randn(1, 5, 6))
+        self.n1, self.att = nn.LayerNorm(6), nn.MultiheadAttention(6, 3, batch_first=True)
+        self.h = head(6)
+
+    def forward(self, x: Any) -> Any:
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls.expand(x.size(0), -1, -1), x], dim=1) + self.pos
+        y = self.n1(x)
+        return self.h((x + self.att(y, y, y, need_weights=False)[0])[:, 0])
+
+
+NETS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
+    "hooked": (hooked, 4),
+    "replaced": (replaced, 4),
+    "pruned": (pruned, 4),
+    "weight_norm": (lambda: parametrized(parametrizations.weight_norm), 4),
+    "spectral_norm": (lambda: parametrized(parametrizations.spectral_norm), 4),
+    "tied": (tied, 4),
+    "parallel": (lambda: nn.DataParallel(mlp()), 4),
+    "twice": (lambda: of_both(lambda s, y: torch.tanh(s.b(torch.tanh(s.b(y))))), 4),
+    "resnet": (resnet, (1, 8, 8)),
+    "pre_norm": (lambda: encoder(True), (4, 6)),
+    "post_norm": (lambda: encoder(False), (4, 6)),
+    "decoder": (Decoder, torch.randint(0, 7, (6, 5), generator=torch.Generator().manual_seed(0))),
+    "vision": (Vision, (1, 8, 8)),
+    "gru": (lambda: Recurrent(nn.GRU), (4, 3)),
+    "lstm": (lambda: Recurrent(nn.LSTM), (4, 3)),
+    "rnn": (lambda: Recurrent(nn.RNN), (4, 3)),
+    "gru_both_ways": (lambda: Recurrent(nn.GRU, bidirectional=True), (4, 3)),
+    "gru_of_two": (lambda: Recurrent(nn.GRU, num_layers=2), (4, 3)),
+    "batch_norm": (lambda: trained(mlp(nn.BatchNorm1d(5), nn.Tanh())), 4),
+    "layer_norm": (lambda: trained(mlp(nn.LayerNorm(5), nn.Tanh())), 4),
+    "group_norm": (lambda: trained(convolved(nn.GroupNorm(1, 2))), (1, 8, 8)),
+    "instance_norm": (lambda: trained(convolved(nn.InstanceNorm2d(2, affine=True))), (1, 8, 8)),
+    "rms_norm": (lambda: trained(mlp(nn.RMSNorm(5), nn.Tanh())), 4),
+    "max_pool": (lambda: convolved(nn.MaxPool2d(2), width=18), (1, 8, 8)),
+    "max_pool_ceil": (lambda: convolved(nn.MaxPool2d(4, ceil_mode=True), width=8), (1, 8, 8)),
+    "padded_pool": (lambda: convolved(nn.AvgPool2d(2, padding=1), width=32), (1, 8, 8)),
+    "padding_not_counted": (lambda: convolved(nn.AvgPool2d(3, 2, 1, count_include_pad=False), width=18), (1, 8, 8)),
+    "ceil": (lambda: convolved(nn.AvgPool2d(4, ceil_mode=True), width=8), (1, 8, 8)),
+    "divisor": (lambda: convolved(nn.AvgPool2d(2, divisor_override=3), width=18), (1, 8, 8)),
+    "adaptive": (lambda: convolved(nn.AdaptiveAvgPool2d(4), width=32), (1, 8, 8)),
+    "adaptive_max": (lambda: convolved(nn.AdaptiveMaxPool2d(3), width=18), (1, 8, 8)),
+    "activated_pool": (lambda: convolved(nn.AvgPool2d(2), nn.Tanh(), width=18), (1, 8, 8)),
+    "groups": (lambda: convolved(nn.Conv2d(2, 4, 3, groups=2), width=64), (1, 8, 8)),
+    "dilation": (lambda: convolved(dilation=2, width=32), (1, 8, 8)),
+    "reflected": (lambda: convolved(padding=1, padding_mode="reflect", width=128), (1, 8, 8)),
+    "even_same": (lambda: convolved(kernel=2, padding="same", width=128), (1, 8, 8)),
+    "wide_padding": (lambda: convolved(padding=3, width=288), (1, 8, 8)),
+    "conv3d": (lambda: nn.Sequential(nn.Conv3d(1, 2, 2), nn.Tanh(), nn.Flatten(), head(16)), (1, 3, 3, 3)),
+    "lora": (lora, 4),
+}
+"""Layers and whole networks, and the example."""
+
+IMAGE = (1, 8, 8)
+"""The shape of an image."""
+
+IDIOMS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
+    "float": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.float())))), 4),
+    "to_dtype": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.to(torch.float32))))), 4),
+    "to_parameters_type": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.to(s.a.weight.dtype))))), 4),
+    "view_minus_one": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.view(-1, 4))))), (1, 2, 2)),
+    "view_by_shape": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.view(x.shape[0], -1))))), (1, 2, 2)),
+    "reshape_by_len": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.reshape(len(x), -1))))), (1, 2, 2)),
+    "flatten_from": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(torch.flatten(x, start_dim=1))))), (1, 2, 2)),
+    "over_255": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x / 255)))), 4),
+    "twice_minus_one": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(2 * x - 1)))), 4),
+    "standardised": (lambda: made(lambda s, x: s.h(torch.tanh(s.a((x - 0.1307) / 0.3081)))), 4),
+    "standardised_by_buffers": (
+        lambda: with_buffers(lambda s, x: s.h(torch.tanh(s.a((x - s.mean) / s.std)))),
+        4,
+    ),
+    "log_softmax": (lambda: made(lambda s, x: F.log_softmax(s.h(torch.tanh(s.a(x))), dim=1)), 4),
+    "softmax": (lambda: mlp(nn.Tanh()).append(nn.Softmax(1)), 4),
+    "two_outputs": (lambda: made(lambda s, x: (s.h(torch.tanh(s.a(x))), x)), 4),
+    "dictionary": (lambda: made(lambda s, x: {"logits": s.h(torch.tanh(s.a(x))), "hidden": x}), 4),
+    "plain_product": (lambda: made(lambda s, x: s.h(torch.tanh(x @ s.a.weight.T + s.a.bias))), 4),
+    "addmm": (lambda: made(lambda s, x: s.h(torch.tanh(torch.addmm(s.a.bias, x, s.a.weight.t())))), 4),
+    "einsum": (lambda: made(lambda s, x: s.h(torch.tanh(torch.einsum("bi,ji->bj", x, s.a.weight)))), 4),
+    "squeezed": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x))).squeeze()), 4),
+    "assertion": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x))) if x.shape[1] == 4 else x), 4),
+    "dropout": (lambda: made(lambda s, x: s.h(F.dropout(torch.tanh(s.a(x)), 0.5, s.training))), 4),
+    "residual": (lambda: of_both(lambda s, y: y + torch.tanh(s.b(y))), 4),
+    "in_place": (lambda: of_both(lambda s, y: F.relu(y.add_(s.b(y)), inplace=True)), 4),
+    "scaled_logits": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x))) / 2), 4),
+    "computed_weight": (lambda: made(lambda s, x: s.h(torch.tanh(F.linear(x, s.a.weight * 2)))), 4),
+    "gate": (lambda: made(lambda s, x: (lambda z: s.h(z * torch.sigmoid(z)))(s.a(x))), 4),
+    "glu": (lambda: Made(lambda s, x: s.h(F.glu(s.a(x))), a=linear(4, 10), h=head(5)), 4),
+    "swiglu": (lambda: made(lambda s, x: s.h(F.silu(s.a(x)) * s.c(x)), c=linear(4, 5)), 4),
+    "clamp": (lambda: made(lambda s, x: s.h(s.a(x).clamp(0, 0.5))), 4),
+    "maximum": (lambda: made(lambda s, x: s.h(torch.maximum(s.a(x), torch.zeros(())))), 4),
+    "two_maximum": (lambda: made(lambda s, x: s.h(torch.maximum(s.a(x), s.b(s.a(x))))), 4),
+    "square": (lambda: made(lambda s, x: s.h(s.a(x) ** 2)), 4),
+    "unsqueezed": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.unsqueeze(1).squeeze(1))))), 4),
+    "normalize": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(F.normalize(x))))), 4),
+    "normalize_hidden": (lambda: made(lambda s, x: s.h(F.normalize(s.a(x), dim=-1))), 4),
+    "layer_norm_by_hand": (
+        lambda: made(
+            lambda s, x: s.h(
+                (lambda y: (y - y.mean(-1, True)) / (y.var(-1, False, keepdim=True) + 1e-5).sqrt())(s.a(x))
+            )
+        ),
+        4,
+    ),
+    "over_deviation": (lambda: made(lambda s, x: s.h((lambda y: y / y.std(-1, keepdim=True))(s.a(x)))), 4),
+    "rms_by_hand": (
+        lambda: made(lambda s, x: s.h((lambda y: y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-6))(s.a(x)))),
+        4,
+    ),
+    "selected": (lambda: of_both(lambda s, y: y[:, 0:3], 3), 4),
+    "one_unit": (lambda: of_both(lambda s, y: y[:, 1:2] * y), 4),
+    "none_axis": (lambda: of_both(lambda s, y: (y[:, None] * y[:, :, None]).sum(1)), 4),
+    "stacked": (lambda: of_both(lambda s, y: torch.stack([y, s.b(y)], 1).flatten(1), 10), 4),
+    "split": (lambda: of_both(lambda s, y: (lambda p, q: torch.cat([q, p], 1))(*y.split([2, 3], 1))), 4),
+    "unbound": (lambda: of_both(lambda s, y: sum(y.unbind(1)).unsqueeze(1) * y), 4),
+    "rolled": (lambda: of_both(lambda s, y: torch.roll(y, 2, -1) * torch.flip(y, (1,))), 4),
+    "repeated": (lambda: of_both(lambda s, y: torch.cat([y.repeat(1, 2), y.tile((1, 1))], 1), 15), 4),
+    "repeat_interleave": (lambda: of_both(lambda s, y: torch.tanh(y.repeat_interleave(2, dim=1) ** 3), 10), 4),
+    "gathered": (lambda: of_both(lambda s, y: y.gather(1, torch.tensor([[3, 0]] * 3)[: len(y)]), 2), 4),
+    "where": (lambda: of_both(lambda s, y: torch.where(torch.arange(5) > 2, y, y**2)), 4),
+    "masked": (lambda: of_both(lambda s, y: y.masked_fill(torch.arange(5) > 2, 0.5)), 4),
+    "cumsum": (lambda: of_both(lambda s, y: y.cumsum(1)), 4),
+    "assigned": (lambda: of_both(assigned), 4),
+    "exp_sin": (lambda: of_both(lambda s, y: torch.exp(torch.sin(s.b(y)) / 2) - 1), 4),
+    "outer": (lambda: of_both(lambda s, y: torch.bmm(y.unsqueeze(2), y.unsqueeze(1)).flatten(1), 25), 4),
+    "lerp": (lambda: of_both(lambda s, y: (lambda z: (1 - z) * y + z * s.b(y))(torch.sigmoid(s.b(y)))), 4),
+    "amax": (lambda: of_channels(lambda s, y: y.amax((2, 3)), 2), IMAGE),
+    "max_over": (lambda: of_channels(lambda s, y: y.max(-1).values, 12), IMAGE),
+    "global_mean": (lambda: of_channels(lambda s, y: y.mean([-1, -2]), 2), IMAGE),
+    "mean_of_channels": (lambda: of_channels(lambda s, y: y.mean(1), 36), IMAGE),
+    "squeeze_and_excite": (
+        lambda: of_channels(lambda s, y: y * torch.sigmoid(s.e(y.mean((2, 3))))[:, :, None, None], 72, e=linear(2, 2)),
+        IMAGE,
+    ),
+    "pixel_shuffle": (lambda: of_channels(lambda s, y: F.pixel_unshuffle(y, 2) ** 2, 72), IMAGE),
+    "interpolated": (lambda: of_channels(lambda s, y: F.interpolate(y, scale_factor=2)[:, :, 1:5, 2:4], 16), IMAGE),
+    "padded": (
+        lambda: of_channels(
+            lambda s, y: torch.tanh(s.e(F.pad(y, (1, 0, 2, 1), value=0.5))), 98, e=nn.Conv2d(2, 2, 3, (1, 1), (0, 1))
+        ),
+        IMAGE,
+    ),
+    "replicated": (lambda: of_channels(lambda s, y: F.pad(y, (1, 2, 0, 1), mode="replicate"), 126), IMAGE),
+    "unfolded": (lambda: of_channels(lambda s, y: F.unfold(y, 2, stride=2) ** 2, 72), IMAGE),
+    "windows": (lambda: of_channels(lambda s, y: y.unfold(2, 3, 2).sum(-1), 24), IMAGE),
+    "movedim": (lambda: of_channels(lambda s, y: s.e(torch.movedim(y, 1, -1)), 108, e=linear(2, 3)), IMAGE),
+    "transposed": (lambda: of_channels(lambda s, y: y.transpose(2, 3).mT.permute(0, 2, 1, 3) ** 2, 72), IMAGE),
+    "triangle": (lambda: of_channels(lambda s, y: torch.tril(y), 72), IMAGE),
+    "mixer": (lambda: of_channels(lambda s, y: s.e(y.flatten(2)).mT, 12, e=linear(36, 6)), IMAGE),
+    "attention_hand": (lambda: of_channels(attended, 72), IMAGE),
+    "sdpa": (
+        lambda: of_channels(lambda s, y: F.scaled_dot_product_attention(y, y, y.sin(), is_causal=True), 72),
+        IMAGE,
+    ),
+    "sdpa_mask": (
+        lambda: of_channels(
+            lambda s, y: F.scaled_dot_product_attention(y, 2 * y, y, attn_mask=torch.arange(36).view(6, 6) % 5 < 3), 72
+        ),
+        IMAGE,
+    ),
+    "one_hot": (
+        lambda: Made(lambda s, x: s.h(torch.tanh(s.a(F.one_hot(x, 4).float())).sum(1)), a=linear(4, 5), h=head(5)),
+        torch.tensor([[0, 3], [1, 2], [2, 2]]),
+    ),
+    "bytes": (
+        lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.float() / 255)))),
+        torch.tensor([[0, 3, 255, 7], [1, 2, 3, 200]], dtype=torch.uint8),
+    ),
+    "whole_numbers": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x)))), torch.tensor([[0, 3, 2, 1], [4, 5, 6, 7]])),
+}
+"""What people write in forward, and the example."""
+
+
+def infinite(value: float) -> nn.Module:
+    module = mlp()
+    module[0].bias.data[1] = value
+    return module
+
+
 class Two(nn.Module):
     def forward(self, x: Any, y: Any) -> Any:
         return torch.cat([x, y], 1)
+
+
+class Counting(nn.Module):
+    """It counts its calls in a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.h = linear(4, 5), head(5)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Any) -> Any:
+        self.calls += 1
+        return self.h(torch.tanh(self.a(x)) * self.calls)
 
 
 def complex_weight() -> nn.Module:
@@ -228,109 +524,88 @@ def complex_weight() -> nn.Module:
     return module
 
 
-def size(y: Any) -> Any:
-    return y.shape[0]
-
-
 def quantised() -> nn.Module:
     kind = type("Linear", (nn.Identity,), {"__module__": "torch.nn.quantized.modules.linear"})
     return nn.Sequential(kind(), head(4))
 
 
-BAD: dict[str, Callable[[], nn.Module]] = {
-    "batch_norm": lambda: mlp(nn.BatchNorm1d(5), nn.Tanh()),
-    "layer_norm": lambda: mlp(nn.LayerNorm(5), nn.Tanh()),
-    "max_pool": lambda: convolved(nn.MaxPool2d(2)),
-    "functional_max_pool": lambda: Made(lambda s, x: F.max_pool2d(s.a(x), 2), a=nn.Conv2d(1, 2, 3)),
-    "residual": lambda: of_both(lambda s, y: y + s.b(y)),
-    "residual_in_place": lambda: of_both(lambda s, y: y.add_(s.b(y))),
-    "scaled": lambda: made(lambda s, x: s.h(s.a(x / 255))),
-    "groups": lambda: convolved(nn.Conv2d(2, 2, 3, groups=2)),
-    "dilation": lambda: convolved(dilation=2),
-    "reflected": lambda: convolved(padding=1, padding_mode="reflect"),
-    "same": lambda: convolved(kernel=2, padding="same"),
-    "wide_padding": lambda: convolved(padding=3),
-    "padded_pool": lambda: convolved(nn.AvgPool2d(2, padding=1)),
-    "ceil": lambda: convolved(nn.AvgPool2d(4, ceil_mode=True)),
-    "divisor": lambda: convolved(nn.AvgPool2d(2, divisor_override=3)),
-    "adaptive": lambda: convolved(nn.AdaptiveAvgPool2d(4)),
-    "activated_pool": lambda: convolved(nn.AvgPool2d(2), nn.Tanh()),
-    "mean_of_channels": lambda: Made(lambda s, x: s.a(x).mean(1), a=nn.Conv2d(1, 2, 3)),
-    "large_kernel": lambda: convolved(kernel=9),
-    "channels": lambda: nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), head(72)),
-    "not_flat": lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), head(6)),
-    "unflattened": lambda: Made(
-        lambda s, x: s.a(s.b(x.flatten(1)).view(-1, 1, 4, 4)), a=nn.Conv2d(1, 2, 3), b=linear(64, 16)
+def frozen_head() -> nn.Module:
+    module = mlp()
+    module[2].weight.requires_grad_(False)
+    return module
+
+
+def tied_head() -> nn.Module:
+    module = nn.Sequential(linear(4, 4), nn.Tanh(), head(4, 4))
+    module[2].weight = module[0].weight
+    return module
+
+
+def numbered(function: Callable[[Any], Any]) -> Made:
+    """A function of the hidden layer that no expression has."""
+    return of_both(lambda s, y: function(y))
+
+
+BAD: dict[str, tuple[Callable[[], nn.Module], Any]] = {
+    "complex": (complex_weight, 4),
+    "nan": (lambda: infinite(float("nan")), 4),
+    "infinity": (lambda: infinite(float("inf")), 4),
+    "meta": (lambda: mlp().to("meta"), 4),
+    "lazy": (lambda: nn.Sequential(nn.LazyLinear(5), nn.Tanh(), head(5)), 4),
+    "quantised": (quantised, 4),
+    "two_inputs": (Two, 4),
+    "two_unnamed_outputs": (lambda: made(lambda s, x: {"a": s.h(torch.tanh(s.a(x))), "b": x}), 4),
+    "branch": (lambda: made(lambda s, x: s.h(s.a(x)) if x.sum() > 0 else s.h(s.a(-x))), 4),
+    "item": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x)) * x.sum().item())), 4),
+    "to_numpy": (lambda: made(lambda s, x: s.h(torch.from_numpy(s.a(x).numpy()))), 4),
+    "counting": (Counting, 4),
+    "random": (lambda: numbered(lambda y: y + torch.rand(5)), 4),
+    "random_like": (lambda: numbered(lambda y: y + torch.randn_like(y)), 4),
+    "active_dropout": (lambda: numbered(lambda y: F.dropout(y)), 4),
+    "batch_statistics": (lambda: mlp(nn.BatchNorm1d(5, track_running_stats=False)), 4),
+    "batch_functional": (lambda: numbered(lambda y: F.batch_norm(y, None, None, training=True)), 4),
+    "batch_mean": (lambda: numbered(lambda y: y - y.mean(0)), 4),
+    "batch_number": (lambda: numbered(lambda y: y * y.shape[0]), 4),
+    "batch_fixed": (lambda: numbered(lambda y: y.view(4, 5)), 4),
+    "batch_softmax": (lambda: numbered(lambda y: y.softmax(0)), 4),
+    "batch_sorted": (lambda: numbered(lambda y: y.flip(0)), 4),
+    "batch_joined": (lambda: of_both(lambda s, y: torch.cat([y, s.b(y)], 0)), 4),
+    "batch_products": (lambda: numbered(lambda y: (y @ y.T) @ y), 4),
+    "one_sample": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x)))[0]), 4),
+    "transposed_convolution": (lambda: nn.Sequential(nn.ConvTranspose2d(1, 2, 2), nn.Flatten(), head(162)), (1, 8, 8)),
+    "comparison": (lambda: numbered(lambda y: y * (y > 0)), 4),
+    "argmax": (lambda: numbered(lambda y: F.one_hot(y.argmax(1), 5).float()), 4),
+    "sorted": (lambda: numbered(lambda y: y.sort(1).values), 4),
+    "fourier": (lambda: numbered(lambda y: torch.fft.fft(y).real), 4),
+    "rounded": (lambda: numbered(lambda y: torch.round(y)), 4),
+    "whole": (lambda: numbered(lambda y: y.long().float()), 4),
+    "signs": (lambda: numbered(lambda y: torch.sign(y)), 4),
+    "bytes_wrap": (
+        lambda: made(lambda s, x: s.h(torch.tanh(s.a(2 * x / 255)))),
+        torch.tensor([[0, 3, 255, 7], [1, 2, 3, 200]], dtype=torch.uint8),
     ),
-    "complex": complex_weight,
-    "nan": lambda: infinite(float("nan")),
-    "infinity": lambda: infinite(float("inf")),
-    "meta": lambda: mlp().to("meta"),
-    "lazy": lambda: nn.Sequential(nn.LazyLinear(5), nn.Tanh(), head(5)),
-    "quantised": quantised,
-    "hooked": hooked,
-    "pruned": pruned,
-    "replaced": replaced,
-    "parametrized": parametrized,
-    "parallel": lambda: nn.DataParallel(mlp()),
-    "twice": lambda: of_both(lambda s, y: torch.tanh(s.b(torch.tanh(s.b(y))))),
-    "tied": tied,
-    "computed_weight": lambda: made(lambda s, x: s.h(F.linear(x, s.a.weight * 2))),
-    "two_inputs": Two,
-    "two_outputs": lambda: made(lambda s, x: (s.h(torch.tanh(s.a(x))), x)),
-    "dictionary": lambda: made(lambda s, x: {"logits": s.h(torch.tanh(s.a(x)))}),
-    "branch": lambda: made(lambda s, x: s.h(s.a(x)) if x.sum() > 0 else s.h(s.b(x))),
-    "softmax": lambda: mlp(nn.Tanh()).append(nn.Softmax(1)),
-    "no_head": lambda: nn.Sequential(linear(4, 5), nn.Tanh()),
-    "no_layer": lambda: nn.Identity(),
-    "head_alone": lambda: head(4),
-    "pool_at_the_end": lambda: convolved()[:2].append(nn.AvgPool2d(6)),
-    "two_heads": lambda: made(lambda s, x: torch.cat([s.h(s.a(x)), s.k(s.c(x))], 1), c=linear(4, 5), k=head(5)),
-    "head_read": lambda: made(lambda s, x: (lambda y: (s.k(y), y)[1])(s.h(s.a(x))), k=head(3)),
-    "input_to_head": lambda: made(lambda s, x: s.h(torch.cat([torch.tanh(s.a(x)), x], 1)), 9),
-    "unit_twice": lambda: of_both(lambda s, y: y[:, [0, 1, 2, 1]], 4),
-    "layer_twice": lambda: made(lambda s, x: s.h(torch.sin(s.c(torch.cat([s.a(x)] * 2, 1)))), c=linear(10, 5)),
-    "selection_inside": lambda: made(lambda s, x: s.h(torch.sin(s.c(s.a(x)[:, 1:]))), c=linear(4, 5)),
-    "activated_selection": lambda: of_both(lambda s, y: torch.sin(y[:, 1:]), 4),
-    "both": lambda: made(lambda s, x: (lambda y: s.h(torch.cat([torch.tanh(y), y], 1)))(s.a(x)), 10),
-    "two_activations": lambda: made(lambda s, x: (lambda y: s.h(torch.cat([y.tanh(), y.sin()], 1)))(s.a(x)), 10),
-    "in_place": lambda: made(lambda s, x: (lambda y: (F.relu(y, inplace=True), s.h(y))[1])(s.a(x))),
-    "activated_input": lambda: made(lambda s, x: s.h(s.a(torch.tanh(x)))),
-    "active_dropout": lambda: of_both(lambda s, y: F.dropout(y)),
-    "threshold": lambda: mlp(nn.Softplus(1, 5)),
-    "negative_beta": lambda: mlp(nn.Softplus(-1.0)),
-    "slope": lambda: mlp(nn.LeakyReLU(1.5)),
-    "power": lambda: of_both(lambda s, y: s.b(y) ** 0.5),
-    "sample": lambda: made(lambda s, x: s.h(torch.tanh(s.a(x)))[0]),
-    "whole_batch": lambda: of_both(lambda s, y: y.flatten()),
-    "view_away": lambda: of_both(lambda s, y: y.view(5, -1)),
-    "attribute": lambda: made(lambda s, x: s.h(s.a(x.T))),
-    "cat_samples": lambda: of_both(lambda s, y: torch.cat([y, s.b(y)], 0)),
-    "far_unit": lambda: of_both(lambda s, y: y[:, [7]], 1),
-    "nan_slope": lambda: mlp(nn.LeakyReLU(float("nan"))),
-    "empty_range": lambda: of_both(lambda s, y: F.hardtanh(s.b(y), 1.0, 0.0)),
-    "three_axes": lambda: Made(lambda s, x: F.avg_pool2d(s.a(x), (2, 2, 2)), a=nn.Conv2d(1, 2, 3)),
-    "flat_weight": lambda: Made(lambda s, x: F.conv2d(x, s.a.weight), a=linear(4, 5)),
-    "flat_pool": lambda: mlp(nn.AvgPool1d(2)),
-    "flat_adaptive_pool": lambda: mlp(nn.AdaptiveAvgPool1d(1)),
-    "mean_of_all": lambda: Made(lambda s, x: s.a(x).mean(), a=nn.Conv2d(1, 2, 3)),
-    "too_many_outputs": lambda: convolved(nn.AdaptiveAvgPool2d(8)),
-    "short_bias": lambda: made(lambda s, x: s.h(F.linear(x, s.a.weight, s.h.weight))),
-    "number": lambda: made(lambda s, x: x.shape[1]),
-    "module_of_two": lambda: made(lambda s, x: s.h(s.t(s.a(x), x)), t=nn.Bilinear(5, 4, 5)),
-    "module_of_constants": lambda: made(lambda s, x: s.h(s.t(x.shape[1])), t=nn.Tanh()),
-    "function_of_constants": lambda: made(lambda s, x: s.h(torch.tanh(x.shape[1]))),
-    "function_of_two": lambda: made(lambda s, x: s.h(F.linear(x, s.a(x)))),
-    "cat_constant": lambda: made(lambda s, x: s.h(torch.cat([s.a(x), torch.ones(1, 5)], 1)), 10),
-    "cat_positions": lambda: Made(lambda s, x: torch.cat([s.a(x), x], 1), a=nn.Conv2d(1, 2, 3)),
-    "select_samples": lambda: of_both(lambda s, y: torch.index_select(y, 0, torch.tensor([0]))),
-    "two_selections": lambda: Made(lambda s, x: s.a(x)[:, :, 1:], a=nn.Conv2d(1, 2, 3)),
-    "one_unit": lambda: of_both(lambda s, y: y[:, 0]),
-    "real_index": lambda: of_both(lambda s, y: y[:, torch.tensor([0.5])], 1),
-    "slice_of_values": lambda: of_both(lambda s, y: y[:, : size(y)]),
-    "long_composition": lambda: mlp(*(nn.Mish() for _ in range(9))),
-    "fan_in": lambda: nn.Sequential(linear(3, 5), nn.Tanh(), head(5)),
+    "logarithm": (lambda: numbered(lambda y: torch.log(y)), 4),
+    "hardshrink": (lambda: mlp(nn.Hardshrink()), 4),
+    "jump": (lambda: mlp(nn.Threshold(0.5, 0)), 4),
+    "threshold": (lambda: mlp(nn.Softplus(1, 5)), 4),
+    "negative_beta": (lambda: mlp(nn.Softplus(-1.0)), 4),
+    "nan_slope": (lambda: mlp(nn.LeakyReLU(float("nan"))), 4),
+    "empty_range": (lambda: of_both(lambda s, y: F.hardtanh(s.b(y), 1.0, 1.0)), 4),
+    "large_kernel": (lambda: convolved(kernel=9), (1, 8, 8)),
+    "channels": (lambda: nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), head(72)), (1, 8, 8)),
+    "fan_in": (lambda: nn.Sequential(linear(3, 5), nn.Tanh(), head(5)), 4),
+    "not_flat": (lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), head(6)), (1, 8, 8)),
+    "no_head": (lambda: nn.Sequential(linear(4, 5), nn.Tanh()), 4),
+    "no_layer": (lambda: nn.Identity(), 4),
+    "frozen_head": (frozen_head, 4),
+    "tied_head": (tied_head, 4),
+    "computed_head": (lambda: made(lambda s, x: F.linear(torch.tanh(s.a(x)), s.h.weight * 2)), 4),
+    "two_heads": (lambda: made(lambda s, x: torch.cat([s.h(s.a(x)), s.k(s.c(x))], 1), c=linear(4, 5), k=head(5)), 4),
+    "constant_feature": (lambda: of_both(lambda s, y: torch.cat([y, torch.ones(len(y), 1)], 1), 6), 4),
+    "number": (lambda: made(lambda s, x: x.shape[1]), 4),
+    "zeros": (lambda: made(lambda s, x: torch.zeros(len(x), 3)), 4),
 }
+"""What has no counterpart, and the example."""
 
 
 class Assembled(nn.Module):

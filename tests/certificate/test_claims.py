@@ -14,6 +14,7 @@ import verifier.certificate
 from verifier.checker.schema import CLAIMS as CHECKED
 from verifier.checker.sentences import SENTENCES
 from verifier.landscape.losses import LOSSES
+from verifier.landscape.target_loss import SQUARED_ERROR
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import ArrayRef, Number, printed
@@ -120,7 +121,7 @@ def test_unknown_and_missing_fields_are_refused() -> None:
 
 
 def test_the_losses_are_those_of_the_prover() -> None:
-    assert get_args(LossName) == LOSSES
+    assert get_args(LossName) == (*LOSSES, SQUARED_ERROR)
 
 
 def test_each_claim_belongs_to_one_statement() -> None:

@@ -45,7 +45,7 @@ def test_certificates_are_valid_by_the_schema(certificates: dict[str, Path]) -> 
         (("claims", 0, "alpha"), {"mantissa": "01", "exponent": 0}),
         (("claims", 0, "precision"), 10**6),
         (("arrays", "sha256"), "0"),
-        (("data", "classes"), 1),
+        (("data", "classes"), 0),
         (("network", "nodes", 4, "kind"), "dense"),
         (("network", "nodes", 4, "reads"), ["input"]),
         (("network", "nodes", 4, "reads"), [3, 3]),

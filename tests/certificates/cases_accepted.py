@@ -186,6 +186,20 @@ def weighted_cross_entropy() -> Certificate:
     return certificate
 
 
+@accepted("TC.3: real targets, two of the first sample and one of the second; the infimum 1/12 needs the rank of R1")
+def real_targets() -> Certificate:
+    """Targets 0, 1 and 2: Phi(0) = (1/2 + 2)/3 = 5/6; at V1 = (3/8, 3/2): Phi = (17/64 + 1/8)/3 = 25/192."""
+    certificate = plane(None, [2, 1])
+    certificate.document["data"] |= {"classes": 1, "targets": certificate.exact([[0], [1], [2]])}
+    claim_rank(certificate)
+    keys: Json = {"start_weights": certificate.exact([[0], [0]]), "end_weights": certificate.exact([["3/8"], ["3/2"]])}
+    keys |= {"start_loss": {"lower": dyadic("53/64"), "upper": dyadic("27/32")}, "end_loss": dyadic("9/64")}
+    keys |= {"infimum": {"lower": dyadic("5/64"), "upper": dyadic("11/128")}, "gamma": None, "class_weights": None}
+    certificate.claim("TC.3", precision=64, loss="squared-error", label_counts=None, **keys)
+    certificate.claim("W0")
+    return certificate
+
+
 def margin_loss(loss: str, start: tuple[str, str], end: str) -> Certificate:
     """V1 = 2 I with margins 2; one-vs-rest needs G_y and -G_k, so its V1 has entries 2 and -2."""
     certificate = plane([0, 1])

@@ -476,6 +476,49 @@ reject(
     "TC.3.infimum: 1/5",
     claim("infimum", to={"lower": dyadic("13/64"), "upper": dyadic(1)}, number=1),
 )
+reject = rejections("real-targets")
+TARGETS = "targets"
+reject("targets-beside-labels", "data.targets: one of them", setting("data", "labels", to=tensor([0, 0])))
+reject(
+    "targets-beside-frozen-logits",
+    "data.targets: no targets of Psi V + K",
+    setting("data", "offset", to=exact([[0], [0]])),
+)
+reject("targets-one-missing", "shape: three samples", setting("data", TARGETS, to=exact([[0], [1]])))
+reject(
+    "targets-of-zero-error",
+    "data.labels: which classes?",
+    lambda c, d: c.claim("Z1", precision=64, output_weights=c.exact([[1], [1]]), gamma=dyadic(1)),
+)
+reject(
+    "targets-of-another-loss",
+    "TC.3.targets: the one-hot labels of the squared loss are no targets",
+    claim("loss", to="squared", number=1),
+)
+reject("targets-with-a-ray", "TC.3.targets: no margins", claim("gamma", to=dyadic(1), number=1))
+reject("targets-with-counts", "TC.3.targets: no labels to count", claim("label_counts", to=tensor([2, 1]), number=1))
+reject("targets-changed", "TC.3.start-loss: Phi(0) is 3/2", setting("data", TARGETS, to=exact([[1], [2], [2]])))
+reject(
+    "targets-in-another-order",
+    "TC.3.end-weights: Phi(0) is the same, but V1 overshoots 0",
+    setting("data", TARGETS, to=exact([[1], [2], [0]])),
+)
+reject("targets-start-loss", "TC.3.start-loss: 5/6", claim("start_loss", "upper", to=dyadic("53/64"), number=1))
+reject("targets-end-loss", "TC.3.end-loss: 25/192", claim("end_loss", to=dyadic("1/8"), number=1))
+reject("targets-infimum-above", "TC.3.infimum: 1/12", claim("infimum", "lower", to=dyadic("11/128"), number=1))
+reject(
+    "targets-infimum-0",
+    "TC.3.infimum: 1/12, as a sample has two targets",
+    claim("infimum", to={"lower": dyadic(0), "upper": dyadic(0)}, number=1),
+)
+reject("targets-without-rank", "TC.3.rank: which outputs are there?", both(unclaim(2), unclaim(0)))
+reject(
+    "targets-that-the-end-overshoots",
+    "TC.3.end-weights: beyond 1/2 and 2 the error rises",
+    claim("end_weights", to=exact([["3/4"], [3]]), number=1),
+)
+reject = rejections(SQUARED)
+reject("targets-that-are-not-there", "TC.3.targets: labels are no targets", claim("loss", to="squared-error", number=1))
 reject("tc3-infimum-below", "TC.3.infimum: 1/5", claim("infimum", "upper", to=dyadic("12/64"), number=1))
 reject("tc3-infimum-without-rank", "TC.3.rank: which logits are there?", unclaim(0))
 reject(

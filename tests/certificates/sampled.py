@@ -55,6 +55,7 @@ class Sampled:
         self.size_of_data = data["samples"], data["dimension"]
         self.counts = [1] * len(self.samples) if counts is None else list(self.tensors[counts])
         self.total, self.classes = sum(self.counts), data["classes"]
+        self.targets = self.matrix(data["targets"]) if "targets" in data else None
         self.frozen = self.matrix(data["offset"]) if "offset" in data else None
         self.nodes, self.features = (self.document["network"][key] for key in ("nodes", "features"))
         self.fixed = {n: self.exact(node["values"]) for n, node in enumerate(self.nodes) if node["kind"] == "constant"}
@@ -359,6 +360,10 @@ def try_c3(found: Sampled, claim: Any) -> None:
 
 def other_loss(found: Sampled, claim: Any, psi: Any, v: Any) -> mpf:
     """Return the loss of TC.3."""
+    if found.targets is not None:
+        rows = [g for g, count in zip(found.logits(psi, v), found.counts, strict=True) for _ in range(count)]
+        pairs = zip(rows, found.targets, strict=True)
+        return sum((x - t) ** 2 for g, own in pairs for x, t in zip(g, own, strict=True)) / 2 / found.total
     counts = claim["label_counts"]
     m, weights = found.classes, claim["class_weights"]
     weights = [mpf(1)] * m if weights is None else list(map(number, weights))

@@ -13,6 +13,7 @@ from verifier.checker import series
 from verifier.checker.common import precision
 from verifier.checker.expression import GUARDED, SERIES, build
 from verifier.checker.grammar import read_expression
+from verifier.checker.segment import CHANGES
 from verifier.checker.series import Series
 
 DIGITS = 60
@@ -165,3 +166,21 @@ def test_maximum():
     found = series.largest([low, mid, top], kinks=True)
     assert found.c[0].contains(arb(1)) and found.c[1].contains(arb(1)) and found.c[1].contains(arb(2))
     assert not found.c[1].contains(arb(4))
+
+
+def test_the_rates_of_both_factors_cancel_before_they_are_multiplied_by_a_ball():
+    """At t = -1/2 the rates of t and of 1 + erf(t) have opposite signs: 0.479 - 0.439, not 0.479 + 0.439."""
+    with precision(100):
+        found = series.mapped(*GELU, Series([arb(-0.5), arb(0, 1) / 1000]))
+        assert 0.039e-3 < float(found.c[1].abs_upper()) < 0.041e-3
+
+
+def test_a_change_across_a_kink_is_contained():
+    """From x to x + d a maximum of t and t/4 may change by d/4 up to d, whatever the sign."""
+    kinked = build(read_expression("Max(t, t/4)"), CHANGES)
+    with precision(100):
+        found = series.mapped(kinked, kinked, Series([arb(0, 1), arb(0, 1) / 8]))
+        for x in (F(-1), F(-1, 16), F(0), F(1, 32), F(7, 8)):
+            for d in (F(-1, 8), F(1, 8), F(1, 16)):
+                change = max(x + d, (x + d) / 4) - max(x, x / 4)
+                assert found.c[1].contains(arb(change.numerator) / change.denominator)

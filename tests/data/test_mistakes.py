@@ -116,4 +116,4 @@ def test_a_pytorch_module_as_network_is_told_how_it_is_taken_over() -> None:
         def named_modules(self) -> None: ...
 
     with pytest.raises(vf.InputError, match=r"a PyTorch module .*from_torch"):
-        vf.verify(np.eye(3), [0, 1, 0], Module())  # type: ignore[arg-type]
+        vf.Network(3, Module())  # type: ignore[arg-type]

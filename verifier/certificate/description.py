@@ -48,13 +48,17 @@ def describe_data(arrays: ArrayStore, data: Dataset | SampleSource | Unseen, *, 
         "scaling": data.scaling[:MAX_NAME],
         "samples": data.samples,
         "dimension": data.dimension,
-        "classes": data.classes,
+        "classes": data.classes if isinstance(data, Dataset) and data.targets is not None else max(2, data.classes),
         "inputs": msgspec.to_builtins(inputs),
         "labels": None if labels is None else arrays.integers("data.labels", labels),
         "multiplicities": None if multiplicities is None else arrays.integers("data.multiplicities", multiplicities),
         "total": total,
     }
-    return described if frozen is None else described | {"offset": msgspec.to_builtins(frozen)}
+    if frozen is not None:
+        described["offset"] = msgspec.to_builtins(frozen)
+    if isinstance(data, Dataset) and data.targets is not None:
+        described["targets"] = msgspec.to_builtins(arrays.exact("data.targets", ExactArray.of_floats(data.targets)))
+    return described
 
 
 def describe_network(arrays: ArrayStore, network: Network, u: Array | None) -> dict[str, Any]:

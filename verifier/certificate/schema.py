@@ -62,13 +62,14 @@ class Data(_Part, frozen=True, kw_only=True):
     scaling: Name
     samples: Positive
     dimension: Positive
-    classes: Annotated[int, Meta(ge=2)]
+    classes: Positive
     inputs: ArrayRef | None
     labels: TensorName | None
     multiplicities: TensorName | None
     total: Positive
     offset: ArrayRef | msgspec.UnsetType = msgspec.UNSET
     arcs: TensorName | msgspec.UnsetType = msgspec.UNSET
+    targets: ArrayRef | msgspec.UnsetType = msgspec.UNSET
 
 
 class FeaturePart(_Part, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from verifier.certificate.node_schema import SLIDING, StatedNode, WindowPart
 from verifier.certificate.schema import FORMAT, VERSION, Document, NetworkPart
 from verifier.data.files.regular import read_regular
-from verifier.display import Card, Shown, Table
+from verifier.display import Card, Shown, Table, count
 from verifier.errors import InputError, one_line
 from verifier.statements.claims.claim import Computed, plain
 
@@ -150,8 +150,9 @@ def _description(file: str, document: Document) -> Description:
     standing = "" if data.total == data.samples else f" (standing for {data.total})"
     scaling = "" if data.scaling == "none" else f"; {plain(data.scaling)}"
     bits = max((claim.precision for claim in document.claims if isinstance(claim, Computed)), default=0)
+    outputs = f"{data.classes} classes" if data.targets is UNSET else count(data.classes, "real target")
     precision = f" at up to {bits} bits" if bits else ""
-    said = f"{plain(data.name)}, {data.samples} samples{standing} x {data.dimension}, {data.classes} classes{scaling}"
+    said = f"{plain(data.name)}, {data.samples} samples{standing} x {data.dimension}, {outputs}{scaling}"
     if data.inputs is None:
         said = f"none is stored; {data.samples} distinct samples x {data.dimension}, whichever they are"
     return Description(

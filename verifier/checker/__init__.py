@@ -12,8 +12,8 @@ To read it all, in this order::
     values          features (in balls), exact (in rationals), series, motion, segment, boxes (while parameters move)
     for every U     flags (defined, analytic, of one sign; W0), layered (layers in the graph), structure, spans (R5)
     for all data    polynomial (which activations are none of a low degree), architecture (D, A)
-    claims          claims (R1, R3, Z1, P1), classes, losses (TC.3), pointwise (Z2, B1, C1, C3), witness (W1, W2),
-                    escape, lift, parting (E1 to E4), sentences (what is said)
+    claims          claims (R1, R3, Z1, P1), classes, losses, targets (TC.3), pointwise (Z2, B1, C1, C3), witness (W1,
+                    W2), escape, lift, parting (E1 to E4), sentences (what is said)
     the rest        certificate (one check from beginning to end), limits (memory and time), cli
 
 Glossary

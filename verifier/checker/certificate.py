@@ -23,6 +23,7 @@ from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
 from .schema import document as read_document
 from .structure import check_structure
+from .targets import TargetClaim
 from .witness import check_witness
 
 PARALLEL_UNITS = 100_000  # below this many hidden values a second process does not pay
@@ -146,7 +147,8 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
         fits = raw.label not in WITHOUT_ARCS or data.arcs is None
         require(fits, raw.path, "data.arcs", "cannot be claimed where arcs to the outputs are missing", raw.label)
     data.ranks = [raw for raw in document.claims if raw.label in RANKS]  # nothing is accepted if one of them fails
-    claims = [SWEPT[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]
+    swept = SWEPT if data.targets is None else SWEPT | {"TC.3": TargetClaim}
+    claims = [swept[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]
     results = {raw.path: ALONE[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in ALONE}
     unused = ", ".join(sorted(arrays.unused))[:200]
     require(not unused, "/arrays/file", "container.unreferenced", "tensors that nothing refers to", unused)
@@ -161,6 +163,8 @@ def require_unseen(document: Any) -> None:
     data = document.data
     for key in ("labels", "multiplicities"):
         require(getattr(data, key) is None, f"{data.path}/{key}", "data.inputs", "must be null without the inputs")
+    require(not hasattr(data, "targets"), data.path + "/targets", "data.inputs", "must be absent without the inputs")
+    data.targets = None
     path, message = data.path + "/total", "is not the number of samples"
     require(data.total == data.samples, path, "data.inputs", message, data.total, data.samples)
     for raw in document.claims:
@@ -180,6 +184,10 @@ def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
         data.labels = arrays.integers(data.labels, path, data.samples)
         known = min(data.labels) >= 0 and max(data.labels) < data.classes
         require(known, path, "data.labels", "a label is not a class", [min(data.labels), max(data.labels)])
+    reference, path = getattr(data, "targets", None), data.path + "/targets"
+    data.targets = None if reference is None else arrays.exact(reference, data.total, data.classes)
+    alone = data.targets is None or (data.labels is None and not hasattr(data, "offset"))
+    require(alone, path, "data.targets", "real targets stand neither beside labels nor beside frozen logits")
 
 
 def read_head(data: SimpleNamespace, columns: int, arrays: Arrays) -> None:

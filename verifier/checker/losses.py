@@ -101,6 +101,8 @@ class LossClaim(MarginClaim):
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)
+        known = raw.loss in LOSSES
+        require(known, raw.path + "/loss", "TC.3.targets", "is for real targets, and these data have none", raw.loss)
         self.entries = LOSS_COPIES * len(self.classes.first)
         self.weights = self.columns()
         factors, path = raw.class_weights, raw.path + "/class_weights"
@@ -162,6 +164,10 @@ class LossClaim(MarginClaim):
         message = f"sample {sample}: a margin (one-vs-rest: G_y, -G_k) is not proved to be at least gamma"
         require(all(margin >= raw.gamma for margin in margins), raw.path + "/gamma", "TC.3.margin", message)
 
+    def least(self) -> arb:
+        """Bound n times the infimum from below; it is the infimum if `exact`."""
+        return sum((least(self.raw.loss, list(share.values())) for share in self.shares), ZERO)
+
     def conclude(self) -> dict[str, object]:
         """Compare losses, slope and infimum.
 
@@ -172,7 +178,7 @@ class LossClaim(MarginClaim):
         raw, (low, high) = self.raw, (self.raw.infimum.lower, self.raw.infimum.upper)
         with precision(self.precision):
             start, end, slope = (total / self.data.total for total in self.totals)
-            bound = sum((least(raw.loss, list(s.values())) for s in self.shares), ZERO) / self.data.total
+            bound = self.least() / self.data.total
             attained = raw.end_loss <= high  # V1 itself is as low
             started = raw.start_loss.lower <= start <= raw.start_loss.upper
             bounded = low <= bound and (attained or (self.exact and bound <= high))

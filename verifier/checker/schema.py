@@ -150,7 +150,7 @@ START, ZERO = AT | {"start_weights": ARRAY}, AT | {"output_weights": ARRAY, "gam
 PATH = START | {"end_weights": ARRAY, "gamma": dyadic, "kappa": dyadic, "start_loss": BOUNDS, "zero_error_t": dyadic}
 PATH |= {"targets": [{"loss": dyadic, "t": dyadic}, 0, 64]}
 MOVE = PATH | {"moved": POINT, "pieces": range(1, 4097)}
-LOSSES = frozenset({"cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest"})
+LOSSES = frozenset({"cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest", "squared-error"})
 LOSS = START | {"loss": LOSSES, "class_weights": optional([dyadic, 2, 10_000]), "label_counts": optional(NAME)}
 LOSS |= {"end_weights": ARRAY, "start_loss": BOUNDS, "end_loss": dyadic, "infimum": BOUNDS, "gamma": optional(dyadic)}
 LINK = {"node": range(MAX_NODES), "unit": INDEX, "weight": dyadic, "bias": dyadic}
@@ -176,12 +176,14 @@ DATA |= {
     "multiplicities": optional(NAME),
     "total": range(1, 10**20),
 }
-BESIDE = {"offset": ARRAY, "arcs": NAME}  # keys of the data that may be absent
+BESIDE = {"offset": ARRAY, "arcs": NAME, "targets": ARRAY}  # keys of the data that may be absent
 
 
 def any_data(value: Any, path: str) -> Any:
-    """Read the data; only those beside frozen logits, or where arcs to the outputs are missing, have these keys."""
+    """Read the data; only those with real targets, frozen logits or missing arcs to the outputs have these keys."""
     more = {key: schema for key, schema in BESIDE.items() if isinstance(value, dict) and key in value}
+    if "targets" in more:
+        more["classes"] = range(1, 1 << 31)  # one real target is enough
     return read(DATA | more, value, path)
 
 

@@ -96,11 +96,17 @@ def square(x: arb) -> arb:
 def mapped(function: Callable[..., arb], lifted: Callable[..., arb], x: Series) -> Series:
     """Return an activation of a function; the activation is given on balls and on power series.
 
-    Guarantee: as `taylor`; the value is the narrower one of two enclosures, if there are two.
+    Guarantee: as `taylor`; the value is the narrower one of two enclosures, if there are two. To the first order it is
+    the chain rule, sigma'(x) x': in t s(t) both factors move, and their rates may cancel only before x' is a ball. What
+    contains a change, where kinks are allowed, is proportional to that of x as well.
     """
     if len(x.c) == 1:
         return Series([function(x.c[0])])
-    found = taylor(lifted, x.c)
+    if len(x.c) == 2:
+        value, rate = taylor(lifted, [x.c[0], ONE])
+        found = [value, rate * x.c[1]]
+    else:
+        found = taylor(lifted, x.c)
     return Series(found if function is lifted else [narrower(function(x.c[0]), found[0]), *found[1:]])
 
 

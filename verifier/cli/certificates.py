@@ -45,12 +45,20 @@ def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificat
 
 def init(
     file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write the sample.")] = Path("case.toml"),
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="NET.onnx", help="Write a case for this model instead.")
+    ] = None,
 ) -> None:
-    """Write a sample case file with every key explained."""
+    """Write a sample case file with every key explained; or, with --model, a case for an ONNX file."""
     from verifier.certificate.files import atomic_write
 
     if file.exists():
         raise InputError(f"{file} exists; name another file")
-    sample = resources.files("verifier.run").joinpath("sample.toml").read_bytes()
+    if model is None:
+        sample = resources.files("verifier.run").joinpath("sample.toml").read_bytes()
+    else:
+        from verifier.run.model_sample import model_sample
+
+        sample = model_sample(model, file).encode()
     atomic_write(file, sample, remedy="name a file in another folder")
     console().print(f"Wrote {file}. Run it: verifier run {file}", highlight=False, markup=False)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from verifier.data.classes import Classes, class_labels, classes_of
-from verifier.data.dataset import Dataset, Scale, sample_shape, scaled_inputs
+from verifier.data.dataset import Dataset, FloatArray, Scale, sample_shape, scaled_inputs
 from verifier.data.gate import Labels, binary64
 from verifier.data.gate.foreign import in_another_order
 from verifier.errors import DataError
@@ -21,6 +21,7 @@ def dataset_from_arrays(
     scale: Scale = "none",
     shape: Sequence[int] | None = None,
     classes: Classes | None = None,
+    regression: bool = False,
 ) -> Dataset:
     """Make a data set of arrays in memory. The statements are about exactly these numbers.
 
@@ -41,11 +42,13 @@ def dataset_from_arrays(
     classes : int or sequence, optional
         All classes of a trained classifier, where some do not occur in y: their number m if the labels are 0..m-1, or
         their names in the order of its outputs. By default the classes that occur.
+    regression : bool, optional
+        Whether y are real targets, of shape (N,) or (N, m), and no classes.
 
     Returns
     -------
     Dataset
-        ``label_names`` are the classes as text.
+        ``label_names`` are the classes as text; with ``regression`` it has targets and no labels.
 
     Raises
     ------
@@ -78,6 +81,11 @@ def dataset_from_arrays(
             "y: its index has the labels of that of X in another order; give y.loc[X.index] to pair rows by their "
             "labels, or y.to_numpy() to pair them as they stand"
         )
+    if regression:
+        targets = _targets(y, count, classes)  # type: ignore[arg-type]  # anything that is no array of numbers is refused
+        flat, scaling = scaled_inputs(inputs.reshape(count, -1), scale, common=inputs.ndim > 2)
+        form = inputs.shape[1:] if shape is None else sample_shape(shape, flat.shape[1])
+        return Dataset(name, flat, None, targets.shape[1], None, scaling, form, targets=targets)  # type: ignore[arg-type]
     if y is None:
         labels, names = None, () if classes is None else classes_of(classes)[1]
     else:
@@ -92,3 +100,15 @@ def dataset_from_arrays(
         shape=inputs.shape[1:] if shape is None else sample_shape(shape, flat.shape[1]),
         label_names=names,
     )
+
+
+def _targets(y: ArrayLike | None, count: int, classes: Classes | None) -> FloatArray:
+    """Take real targets, (N, m); numbers of any kind that binary64 holds exactly."""
+    if y is None or classes is not None:
+        missing = "missing; give the real targets, (N,) or (N, m)" if y is None else "a regression has no classes"
+        raise DataError(f"{'y' if y is None else 'classes'}: {missing}")
+    found = binary64(y, "y")
+    found = found.reshape(-1, 1) if found.ndim == 1 else found
+    if found.ndim != 2 or len(found) != count or found.shape[1] == 0:
+        raise DataError(f"y: shape {found.shape} for the {count} samples of X; give real targets, (N,) or (N, m)")
+    return found

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.data.gate import binary64, integers
-from verifier.display import Card, Shown, joined
+from verifier.display import Card, Shown, count, joined
 from verifier.errors import DataError, one_line
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -44,7 +44,7 @@ class Dataset(Shown):
     labels : (N,) int64 or None
         Classes 0..m-1; None for statements that need no labels.
     classes : int
-        m >= 2. Not every class must occur.
+        m >= 2, or the number of outputs m >= 1 with ``targets``. Not every class must occur.
     multiplicities : (N,) int64, optional
         How many equal samples each row stands for; default all 1.
     scaling : str, optional
@@ -57,6 +57,9 @@ class Dataset(Shown):
         How a file was read, in one line: rows, columns, label, classes, what was left out.
     offset : (N, m) float64, optional
         Frozen logits K that are added to Psi V, such as those of a network that is not trained any more.
+    targets : (n, m) float64, optional
+        Real targets of a regression, in the place of labels: those of row 0, as many as its multiplicity, then those of
+        row 1, and so on. The loss is the squared error.
 
     Raises
     ------
@@ -81,17 +84,18 @@ class Dataset(Shown):
     label_names: tuple[str, ...] = ()
     understood: str = ""
     offset: FloatArray | None = None
+    targets: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Validate the fields, and replace arrays by private copies that are read-only."""
         if not isinstance(self.name, str):
             raise DataError(f"name = {one_line(self.name)}: must be a text; it is only informative")
         inputs = _checked_inputs(self.inputs)
-        count, dimension = inputs.shape
-        classes = _class_count(self.classes)
-        labels = None if self.labels is None else _checked_labels(self.labels, count, classes)
-        counts = np.ones(count, dtype=np.int64) if self.multiplicities is None else self.multiplicities
-        multiplicities = _integers(counts, "multiplicities", count)
+        samples, dimension = inputs.shape
+        classes = _class_count(self.classes, 1 if self.targets is not None else 2)
+        labels = None if self.labels is None else _checked_labels(self.labels, samples, classes)
+        counts = np.ones(samples, dtype=np.int64) if self.multiplicities is None else self.multiplicities
+        multiplicities = _integers(counts, "multiplicities", samples)
         if multiplicities.min() < 1 or sum(multiplicities.tolist()) > MAX_TOTAL:
             raise DataError(
                 f"multiplicities: must be at least 1 with sum at most {MAX_TOTAL}; drop samples that occur 0 times"
@@ -100,9 +104,14 @@ class Dataset(Shown):
         names = tuple(str(n) for n in self.label_names) or tuple(str(k) for k in range(classes))
         if len(names) != classes:
             raise DataError(f"label_names: {len(names)} names for {classes} classes; give one name per class")
-        offset = None if self.offset is None else _checked_offset(self.offset, (count, classes))
+        offset = None if self.offset is None else _checked_offset(self.offset, (samples, classes))
+        targets = None
+        if self.targets is not None:
+            targets = _checked_targets(self.targets, (sum(multiplicities.tolist()), classes))
+            if labels is not None or offset is not None:
+                raise DataError("targets: real targets stand in the place of labels, and not beside frozen logits")
         fields = (("inputs", inputs), ("labels", labels), ("multiplicities", multiplicities), ("offset", offset))
-        for field, array in fields:
+        for field, array in (*fields, ("targets", targets)):
             if array is not None:
                 array.flags.writeable = False
             object.__setattr__(self, field, array)
@@ -112,8 +121,9 @@ class Dataset(Shown):
 
     def _card(self) -> Card:
         standing = f" (standing for {self.total})" if self.total != self.samples else ""
-        sentence = f"{self.samples} samples{standing} x {self.dimension}, {self.classes} classes"
+        sentence = f"{self.samples} samples{standing} x {self.dimension}, {self.outputs}"
         values = [("classes", joined(self.label_names))] if self.labels is not None else [("labels", "none")]
+        values = values if self.targets is None else []
         if len(self.shape) > 1:
             values.append(("input shape", "x".join(map(str, self.shape))))
         values.append(("scaling", self.scaling))
@@ -135,6 +145,11 @@ class Dataset(Shown):
     def total(self) -> int:
         """Number n of samples that the rows stand for: the sum of the multiplicities."""
         return int(self.multiplicities.sum())
+
+    @property
+    def outputs(self) -> str:
+        """The number of classes, or of real targets, in words."""
+        return f"{self.classes} classes" if self.targets is None else count(self.classes, "real target")
 
     def first(self, samples: int) -> Dataset:
         """Keep the first samples.
@@ -169,6 +184,7 @@ class Dataset(Shown):
             labels=labels,
             multiplicities=self.multiplicities[:samples],
             offset=None if self.offset is None else self.offset[:samples],
+            targets=None if self.targets is None else self.targets[: sum(self.multiplicities[:samples].tolist())],
             understood=f"{self.understood}; of these the first {samples}" if self.understood else "",
         )
 
@@ -303,6 +319,13 @@ def _checked_offset(given: Any, shape: tuple[int, int]) -> FloatArray:
     return np.array(found, dtype=np.float64, order="C") + 0.0  # a copy, without -0.0
 
 
+def _checked_targets(given: Any, shape: tuple[int, int]) -> FloatArray:
+    found = binary64(given, "targets")
+    if found.shape != shape:
+        raise DataError(f"targets: shape {found.shape}, expected {shape}: a row of real targets for each sample")
+    return np.array(found, dtype=np.float64, order="C") + 0.0  # a copy, without -0.0
+
+
 def _checked_inputs(values: Any) -> FloatArray:
     inputs = binary64(values, "inputs")
     if inputs.ndim != 2 or inputs.shape[0] < 1 or inputs.shape[1] < 1:
@@ -323,7 +346,7 @@ def _integers(values: Any, what: str, count: int) -> IntArray:
     return array
 
 
-def _class_count(classes: object) -> int:
+def _class_count(classes: object, least: int) -> int:
     try:
         if isinstance(classes, bool | np.bool_):
             raise TypeError
@@ -332,8 +355,8 @@ def _class_count(classes: object) -> int:
         raise DataError(
             f"classes = {one_line(classes)}: must be an integer, the number of classes, at least 2"
         ) from None
-    if count < 2:
-        raise DataError(f"classes = {count}: at least 2 are needed; give data of two classes or more")
+    if count < least:
+        raise DataError(f"classes = {count}: at least {least} are needed; give data of two classes or more")
     return count
 
 

@@ -45,7 +45,8 @@ class Grouping(Brief):
     """A data set with equal samples merged.
 
     Guarantee: the rows of `dataset` are pairwise distinct, in the order of first occurrence, and stand for exactly the
-    original samples; `infimum`, where given, encloses the infimum of the cross-entropy over all logits (X1).
+    original samples, with their targets if they have some;
+    `infimum`, where given, encloses the infimum of the cross-entropy over all logits (X1).
 
     Parameters
     ----------
@@ -135,8 +136,16 @@ def group_duplicates(dataset: Dataset) -> Grouping:
     if count == dataset.samples:  # all are distinct: the rows are the samples, in their order, and no copy is made
         return Grouping(dataset, group_of, label_counts, conflicts, infimum)
     offset = None if dataset.offset is None else dataset.offset[firsts]
+    targets = None
+    if dataset.targets is not None:  # those of a group one after the other
+        targets = dataset.targets[np.argsort(np.repeat(group_of, dataset.multiplicities), kind="stable")]
     grouped = replace(
-        dataset, inputs=dataset.inputs[firsts], labels=labels, multiplicities=multiplicities, offset=offset
+        dataset,
+        inputs=dataset.inputs[firsts],
+        labels=labels,
+        multiplicities=multiplicities,
+        offset=offset,
+        targets=targets,
     )
     return Grouping(grouped, group_of, label_counts, conflicts, infimum)
 

@@ -17,6 +17,7 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.landscape.losses import LabelledLoss, differences
 from verifier.landscape.separate import QUIETLY, approx_margin, lstsq, proposals, times_right_inverse
+from verifier.landscape.target_loss import TargetLoss
 from verifier.network.network import Array
 from verifier.rank.right_inverse import RightInverse
 
@@ -29,7 +30,7 @@ STEPS_BACK = (2.0**-8, 0.25)
 def proposed_ends(
     features: Enclosure,
     enclosure: FeatureEnclosure,
-    loss: LabelledLoss,
+    loss: LabelledLoss | TargetLoss,
     start: ExactArray,
     witness: RightInverse | None,
     tolerance: float,
@@ -70,7 +71,7 @@ def proposed_ends(
                 yield f"least squares, {back:.2g} of the way back", ExactArray.of_floats(v)
             if witness is not None and not close:
                 yield f"right inverse, {back:.2g} of the way back", _solve(enclosure, witness, goal)
-        if reached and loss.function.margins is differences:
+        if isinstance(loss, LabelledLoss) and reached and loss.function.margins is differences:
             labels = loss.counts.argmax(axis=1)
             for method, weights in proposals(psi, labels, loss.counts.shape[1], witness):
                 yield method, _scaled(weights, psi, now, labels, tolerance)
@@ -107,8 +108,10 @@ def _product(psi: Array, v: Array) -> Array:
 
 
 @QUIETLY
-def _target(loss: LabelledLoss, now: Array, tolerance: float) -> Array:
+def _target(loss: LabelledLoss | TargetLoss, now: Array, tolerance: float) -> Array:
     """Logits of nearly least loss; those that should be infinite are replaced by a large number."""
+    if isinstance(loss, TargetLoss):
+        return loss.means()
     weights: Array = loss.counts * np.array([float(factor) for factor in loss.factors])
     share: Array = weights / weights.sum(axis=1, keepdims=True)
     classes = share.shape[1]
@@ -117,7 +120,7 @@ def _target(loss: LabelledLoss, now: Array, tolerance: float) -> Array:
 
 
 @QUIETLY
-def _step_back(loss: LabelledLoss, now: Array, target: Array, tolerance: float, infimum: float) -> float:
+def _step_back(loss: LabelledLoss | TargetLoss, now: Array, target: Array, tolerance: float, infimum: float) -> float:
     """A power of two by which the end may be moved back while it stays within a quarter of the tolerance.
 
     The excess of the loss is at most this fraction of the start's (its square for the squared loss), by convexity.
@@ -126,7 +129,7 @@ def _step_back(loss: LabelledLoss, now: Array, target: Array, tolerance: float, 
         gap = float(0.5 * ((now - target) ** 2).sum(axis=1).max()) * max(float(f) for f in loss.factors)
         step = math.sqrt(tolerance / (4 * gap)) if gap > 0 else 0.25
     else:
-        gap = loss.counts.shape[1] * (1.0 + float(np.abs(now).max())) * max(float(f) for f in loss.factors)
+        gap = len(loss.factors) * (1.0 + float(np.abs(now).max())) * max(float(f) for f in loss.factors)
         step = tolerance / (4 * gap)
     return 2.0 ** math.floor(math.log2(min(0.25, max(step, 2.0**-40))))
 

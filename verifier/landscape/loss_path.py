@@ -19,13 +19,15 @@ from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up, statable
 from verifier.balls.precision import working_precision
-from verifier.data.gate import integers
+from verifier.data.gate import binary64, integers
 from verifier.display import Card, Decided, Shown
 from verifier.errors import DataError
 from verifier.landscape.loss_ends import proposed_ends
 from verifier.landscape.losses import LOSSES, LabelledLoss, Segment, enclose_segment
+from verifier.landscape.target_loss import SQUARED_ERROR, TargetLoss
 from verifier.landscape.targets import decimal_below
 from verifier.network.arguments import given_counts
+from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 from verifier.verdict import Verdict
@@ -76,10 +78,11 @@ def prove_loss_path(
     features: Enclosure,
     loss: str,
     start_weights: ExactArray,
-    labels: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
     multiplicities: Sequence[int],
     witness: RightInverse | None = None,
     *,
+    targets: Array | None = None,
     class_weights: Sequence[Dyadic | float] | None = None,
     epsilon: str = "1e-6",
     max_bits: int = DEFAULT_MAX_BITS,
@@ -92,15 +95,18 @@ def prove_loss_path(
     features
         Enclosure of Psi(U), ``(N, M)``.
     loss
-        One of `LOSSES`.
+        One of `LOSSES`; with targets ``"squared-error"``.
     start_weights
         V0, exact, ``(M, m)``.
     labels
-        True classes ``(N,)``, or label counts ``(N, m)`` whose rows add up to the multiplicities (X1).
+        True classes ``(N,)``, or label counts ``(N, m)`` whose rows add up to the multiplicities (X1); None with
+        targets.
     multiplicities
         How often each distinct sample occurs.
     witness
         A right inverse of Psi(U) if the rank was PROVED, else None.
+    targets
+        Real targets ``(n, m)`` of a regression: those of the first row, as many as its multiplicity, and so on.
     class_weights
         Positive factors, one per class; None for all 1.
     epsilon
@@ -131,8 +137,8 @@ def prove_loss_path(
     >>> print(found.verdict, vf.at_most(found.end_loss))
     PROVED 0
     """
-    start_weights, labels = given_weights(features.columns, start_weights, "start_weights"), integers(labels, "labels")
-    problem = _checked(features, loss, start_weights, labels, multiplicities, class_weights)
+    start_weights = given_weights(features.columns, start_weights, "start_weights", 2 if targets is None else 1)
+    problem = _checked(features, loss, start_weights, labels, multiplicities, class_weights, targets)
     tolerance = decimal_below(epsilon)
     with working_precision(INFIMUM_BITS):
         infimum = problem.infimum()
@@ -143,7 +149,7 @@ def prove_loss_path(
         features.precision,
         start_weights,
         class_weights=None if class_weights is None else problem.factors,
-        label_counts=problem.counts if labels.ndim == 2 else None,
+        label_counts=problem.counts if isinstance(problem, LabelledLoss) and np.ndim(labels) == 2 else None,  # type: ignore[arg-type]
     )
     enclosure = sharper(features) if isinstance(features, FloatEnclosure) else features
     if not np.isfinite(enclosure.approx()).all():
@@ -176,7 +182,7 @@ def _undecided(base: LossPathResult, tried: list[str]) -> LossPathResult:
 
 def _conclude(
     base: LossPathResult,
-    problem: LabelledLoss,
+    problem: LabelledLoss | TargetLoss,
     found: Segment,
     end: ExactArray,
     infimum: arb,
@@ -211,6 +217,7 @@ def _conclude(
         reason += f"; beyond V1, along t V1, it tends to 0 ({margins} >= gamma = {at_least(gamma)})"
     if not (near or gamma is not None):
         reason += f"; not proved to be within {epsilon} of the infimum"
+        reason += "" if full_rank else ": full rank at this U would take it there"
     verdict = Verdict.PROVED if near or gamma is not None else Verdict.UNDECIDED
     return replace(
         base,
@@ -231,10 +238,16 @@ def _checked(
     features: Enclosure,
     loss: str,
     start: ExactArray,
-    labels: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
     multiplicities: Sequence[int],
     class_weights: Sequence[Dyadic | float] | None,
-) -> LabelledLoss:
+    targets: Array | None,
+) -> LabelledLoss | TargetLoss:
+    if targets is not None:
+        return _of_targets(features, loss, start, labels, multiplicities, class_weights, targets)
+    if labels is None:
+        raise DataError("labels: missing; give labels, their counts, or targets")
+    labels = integers(labels, "labels")
     if loss not in LOSSES:
         raise DataError(f"loss {loss!r} is unknown; use one of {', '.join(LOSSES)}")
     samples = features.samples
@@ -259,3 +272,22 @@ def _checked(
     if len(factors) != classes or any(factor.mantissa <= 0 for factor in factors):
         raise DataError(f"class weights must be {classes} positive numbers")
     return LabelledLoss(loss, counts, factors)
+
+
+def _of_targets(
+    features: Enclosure,
+    loss: str,
+    start: ExactArray,
+    labels: NDArray[np.int64] | None,
+    multiplicities: Sequence[int],
+    class_weights: Sequence[Dyadic | float] | None,
+    targets: Array,
+) -> TargetLoss:
+    if loss != SQUARED_ERROR or labels is not None or class_weights is not None:
+        raise DataError(f"with targets the loss is {SQUARED_ERROR!r}, without labels and class weights; not {loss!r}")
+    found, counts = binary64(targets, "targets"), given_counts(multiplicities, features.samples)
+    if start.shape != (features.columns, found.shape[-1]) or found.shape != (sum(counts), found.shape[-1]):
+        raise DataError(
+            f"targets have shape {found.shape}, V {start.shape}; expected ({sum(counts)}, m), ({features.columns}, m)"
+        )
+    return TargetLoss(found, np.array(counts, dtype=np.int64))

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from flint import arb, arb_mat, fmpz
@@ -247,6 +248,21 @@ class LabelledLoss:
         counts = self.counts[sample].tolist()
         return [(y, c * self.factors[y].arb()) for y, c in enumerate(counts) if c]
 
+    def part(self, sample: int, g: Row, d: Row) -> tuple[arb, arb]:
+        """Enclose a sample's share of n Phi at logits g, and bound that of its left derivative in the direction d.
+
+        Guarantee: see `loss_and_slope`.
+        """
+        value, slope = arb(0), arb(0)
+        for y, weight in self.weights(sample):
+            own, change = loss_and_slope(self.name, g, d, y)
+            value, slope = value + weight * own, slope + weight * change
+        return value, slope
+
+    def margins(self, sample: int, g: Row) -> list[arb]:
+        """Enclose the sample's margins, of every label that it has."""
+        return [x for y, _ in self.weights(sample) for x in self.function.margins(g, y)]
+
     def infimum(self) -> arb:
         """Enclose the infimum over all logits, or for conflicting labels under a hinge loss a lower bound of it.
 
@@ -274,8 +290,22 @@ class Segment:
     margin: arb
 
 
+class SampledLoss(Protocol):
+    """What a segment is enclosed for: a loss with its labels, or with its targets (`TargetLoss`)."""
+
+    @property
+    def total(self) -> int:
+        """n, the number of samples with multiplicity."""
+
+    def part(self, sample: int, g: Row, d: Row) -> tuple[arb, arb]:
+        """Enclose a sample's share of n Phi at logits g, and bound that of its left derivative in the direction d."""
+
+    def margins(self, sample: int, g: Row) -> list[arb]:
+        """Enclose the sample's margins."""
+
+
 def enclose_segment(
-    features: FeatureEnclosure, loss: LabelledLoss, start: ExactArray, end: ExactArray, room: int = ENCLOSURE_SLACK
+    features: FeatureEnclosure, loss: SampledLoss, start: ExactArray, end: ExactArray, room: int = ENCLOSURE_SLACK
 ) -> Segment:
     """Enclose losses, slope and margin of a segment.
 
@@ -302,12 +332,11 @@ def enclose_segment(
             for offset, line in enumerate((block * joined).tolist()):
                 wide = [arb(x.mid(), room * x.rad()) for x in line]
                 g0, g1, d = (wide[part * classes : (part + 1) * classes] for part in range(3))
-                for y, weight in loss.weights(rows.start + offset):
-                    first += weight * loss_and_slope(loss.name, g0, g0, y)[0]
-                    value, change = loss_and_slope(loss.name, g1, d, y)
-                    last, slope = last + weight * value, slope + weight * change
-                    for x in loss.function.margins(g1, y):
-                        margin = margin.min(x)
+                first += loss.part(rows.start + offset, g0, g0)[0]
+                value, change = loss.part(rows.start + offset, g1, d)
+                last, slope = last + value, slope + change
+                for x in loss.margins(rows.start + offset, g1):
+                    margin = margin.min(x)
     with working_precision(features.precision):
         return Segment(first / total, last / total, slope / total, margin)
 

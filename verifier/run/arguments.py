@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from verifier.adapters.translation.imported import Imported
 from verifier.data.arrays import dataset_from_arrays
 from verifier.data.classes import Classes, one_logit, suggestion, with_classes
 from verifier.data.dataset import Dataset, Scale
@@ -21,6 +23,7 @@ from verifier.network.initialise import Init, initialise, output_weights
 from verifier.network.network import Array, Block, Network, network_for
 from verifier.network.nodes import Constant
 from verifier.problem import Problem
+from verifier.run.models import classes_of_model, imported_model, is_foreign, is_model, require_fit, with_outputs
 
 Weights = ArrayLike | Mapping[str, ArrayLike]
 """U as a flat array of shape (p,); or by name, ``{"layer0.weight": ..., "layer0.bias": ..., ...}``; or as the list of
@@ -33,15 +36,17 @@ def given_dataset(
     scale: Scale | None,
     name: str,
     classes: Classes | None = None,
+    regression: bool = False,
 ) -> Dataset:
-    """Take the samples and labels that `verifier.verify` was given, and all classes if they were.
+    """Take the samples and labels, or real targets, that `verifier.verify` was given, and all classes if they were.
 
     Raises
     ------
     InputError
         One line with the remedy.
     """
-    if isinstance(y, Network | Block) or (isinstance(y, list | tuple) and y and isinstance(y[0], Block)):
+    listed = isinstance(y, list | tuple) and bool(y) and isinstance(y[0], Block)
+    if listed or isinstance(y, Network | Block | Imported) or is_model(y):
         raise InputError("y is a network, not labels; write verify(X, y, network), or verify('iris', network=...)")
     if isinstance(X, str | Path | Dataset):
         if y is not None:
@@ -52,10 +57,13 @@ def given_dataset(
             found = X
         else:
             found = _loaded(X, "auto" if scale is None else scale)
+        if regression and found.targets is None:
+            raise InputError(f"X = {one_line(X)} has labels, not real targets; for a regression give arrays X and y")
         return found if classes is None else with_classes(found, classes)
     if y is None:
         raise DataError(f"y: missing; give a class for each sample of X. Only {', '.join(BUILT_IN)} have labels")
-    return dataset_from_arrays(X, y, name=name, scale="none" if scale is None else scale, classes=classes)
+    scaling: Scale = "none" if scale is None else scale
+    return dataset_from_arrays(X, y, name=name, scale=scaling, classes=classes, regression=regression)
 
 
 def _loaded(X: str | Path, scale: Scale) -> Dataset:
@@ -85,7 +93,51 @@ def with_offset(data: Dataset, offset: ArrayLike | None) -> Dataset:
     return replace(data, offset=found)
 
 
-def given_network(given: Network | Block | Sequence[Block] | None, data: Dataset) -> Network:
+def given_model(
+    X: ArrayLike | str | Path | Dataset,
+    y: Labels | None,
+    model: Any,
+    scale: Scale | None,
+    name: str,
+    classes: Classes | None,
+    regression: bool | None,
+) -> tuple[Dataset, Imported | None, tuple[str, ...]]:
+    """Take the data, and the model if it is one of another library, whose classes they then have.
+
+    Parameters
+    ----------
+    X, y, model, scale, name, classes, regression
+        What `verifier.verify` was given. A model reads samples as it was trained on them: by default nothing is scaled.
+
+    Returns
+    -------
+    Dataset, Imported or None, tuple of str
+        The data; the model; what is to be said of it.
+
+    Raises
+    ------
+    InputError
+        One line with the remedy.
+    """
+    of_its_own = isinstance(X, str | Path | Dataset)
+    if is_foreign(model) and not isinstance(X, Dataset):
+        scale = "none" if scale is None else scale
+    known = given_dataset(X, y, scale, name) if of_its_own else None
+    found = imported_model(model, X if known is None else known.inputs.reshape(-1, *known.shape))
+    real = bool(found is not None and found.losses) if regression is None else regression
+    if found is None:
+        return given_dataset(X, y, scale, name, classes, real), None, ()
+    said = ""
+    if known is not None and classes is None and not real:
+        data, said = with_outputs(known, found)
+    else:
+        among = classes_of_model(found) if classes is None and not real else classes
+        data = given_dataset(X, y, scale, name, among, real)
+    require_fit(found, data, real)
+    return data, found, (*found.remarks, *([said] if said else []))
+
+
+def given_network(given: Any, data: Dataset) -> Network:
     """Take the network, or put the layers, that `verifier.verify` was given on these data.
 
     Raises
@@ -119,6 +171,7 @@ def given_problem(
     targets: Sequence[str | float],
     losses: Sequence[str],
     arcs: ArrayLike | None = None,
+    remarks: Sequence[str] = (),
 ) -> Problem:
     """Take U, (p,), and V, (M, m), as they were given, or draw them; and what the paths are to reach.
 
@@ -133,7 +186,7 @@ def given_problem(
                 f"{argument} = {one_line(value)} is no sequence; write {argument}={example}, or [] for none"
             )
     hidden = initialise(network, init, seed=seed, scale=scale) if u is None else _hidden(network, u)
-    output, said = (output_weights(network, data.classes, seed=seed), "") if v is None else _output(network, v, data)
+    output, said = (_drawn(network, data.classes, seed), "") if v is None else given_output(network, v, data)
     if arcs is not None and v is None:  # what is drawn is 0 where there is no arc
         output = output * given_arcs(arcs, np.zeros_like(output))
     return Problem(
@@ -144,9 +197,14 @@ def given_problem(
         targets=tuple(map(str, targets)),
         losses=tuple(losses),
         name=data.name,
-        remark=said,
+        remark="".join([said, *(f"; {remark}" for remark in remarks)]),
         arcs=None if arcs is None else given_arcs(arcs, output),
     )
+
+
+def _drawn(network: Network, outputs: int, seed: int) -> Array:
+    """Draw V; a regression may have one output."""
+    return output_weights(network, max(2, outputs), seed=seed)[:, :outputs]
 
 
 def _hidden(network: Network, given: Weights) -> Array:
@@ -197,19 +255,23 @@ def _by_name(network: Network, arrays: Sequence[ArrayLike]) -> dict[str, ArrayLi
     return dict(zip(names, arrays, strict=True))
 
 
-def _output(network: Network, given: ArrayLike, data: Dataset) -> tuple[Array, str]:
+def given_output(network: Network, given: ArrayLike, data: Dataset) -> tuple[Array, str]:
     """Take V, shape (M, m); and what is to be said of it: a head with one logit becomes one with two classes."""
     v = binary64(given, "v")
     units, classes = network.skip_count, data.classes
-    if v.shape in ((units, 1), (units,)):
+    if data.targets is not None:
+        v = v.reshape(-1, 1) if v.ndim == 1 else v
+    elif v.shape in ((units, 1), (units,)):
         return one_logit(v, "v", data)
     expected = (units, classes)
     if v.shape == expected:
         return v, ""
     remedy = f"a row per skip unit, a column per class; the labels have {classes} classes"
+    if data.targets is not None:
+        remedy = f"a row per skip unit, a column per output; y has {classes} for each sample"
     if v.shape == expected[::-1]:
         remedy = "its transpose fits: v.T"
-    elif v.ndim == 2 and v.shape[0] == units and v.shape[1] > classes:
+    elif data.targets is None and v.ndim == 2 and v.shape[0] == units and v.shape[1] > classes:
         remedy = (
             f"the network has {v.shape[1]} classes, of which {classes} occur in the labels; say so with "
             f"{suggestion(data, v.shape[1])}"

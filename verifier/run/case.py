@@ -60,7 +60,7 @@ class DataSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[network]``: the layers in order, or nodes; an output bias, and what stays at the values of the start.
+    """``[network]``: a model's file, the layers in order, or nodes; an output bias, and what stays as at the start.
 
     ``input_shape`` is the shape of a sample where there are no data.
     """
@@ -72,6 +72,7 @@ class NetworkSection(msgspec.Struct, forbid_unknown_fields=True):
     input_shape: list[int] | None = None
     arcs: str | None = None
     freeze: list[str] = msgspec.field(default_factory=list)
+    model: str | None = None
 
 
 class StartSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -264,17 +265,6 @@ def case_of(document: dict[str, Any], *, name: str, folder: Path | None, label: 
         if most is not None and not 0 < most <= MAX_CHECK:
             raise CaseError(f"{label}: certificate.{key} = {most} must be above 0 and at most {MAX_CHECK}")
     return Case(name, folder or Path("."), file, expected)
-
-
-def build_network(case: Case, input_shape: tuple[int, ...]) -> Network:
-    """Build the case's network for inputs of the given shape, with nothing frozen yet.
-
-    Raises
-    ------
-    CaseError, NetworkError, ExpressionError
-        Naming the layer.
-    """
-    return network_of(case.file.network, input_shape)
 
 
 def network_of(section: NetworkSection, input_shape: tuple[int, ...]) -> Network:

@@ -6,7 +6,8 @@ from verifier.errors import CaseError
 from verifier.network.freezing import freeze
 from verifier.network.initialise import INITS, initialise
 from verifier.network.network import Network
-from verifier.run.case import Case, DataSection, build_network
+from verifier.run.case import Case, DataSection
+from verifier.run.case_model import build_network
 from verifier.run.case_problem import case_problem
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from verifier.adapters.translation.imported import Imported
 from verifier.adapters.weights import read_weights
 from verifier.balls.binary64.backend import Backend
 from verifier.certificate.writer import CertificateBuilder
@@ -26,8 +27,9 @@ from verifier.outcome import Report
 from verifier.problem import Problem
 from verifier.prove import prove
 from verifier.rank.certify import Stage, silent
-from verifier.run.arguments import with_offset
-from verifier.run.case import Case, build_network
+from verifier.run.arguments import given_output, with_offset
+from verifier.run.case import Case, StartSection, network_of
+from verifier.run.case_model import case_model, fitting
 
 MAX_PARAMETERS = 2**27
 """Hidden weights and biases of a case: they take 8 bytes each, and their enclosures as much again."""
@@ -51,8 +53,10 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
         Anything unusable, in one line.
     """
     file, data = case.file, case_dataset(case)
-    network = build_network(case, input_shape(case, data))
-    found = _start(case, network, data, seed)
+    model, shape = case_model(case), input_shape(case, data)
+    network = network_of(file.network, shape) if model is None else fitting(model, math.prod(shape))
+    own = model is not None and file.start == StartSection()
+    found = _model_start(model, case, data) if model is not None and own else _start(case, network, data, seed)
     u = found.u
     if found.fixed:
         network = Network(network.input_shape, network.blocks, network.output_bias, found.fixed)
@@ -62,7 +66,7 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
     arcs, v = None, found.v
     if file.network.arcs is not None:
         arcs = given_arcs(_array_file(case.folder / file.network.arcs, "network.arcs", "(M, m)"), np.zeros_like(v))
-        v = v if file.start.file is not None else v * arcs  # what is drawn is 0 where there is no arc
+        v = v if own or file.start.file is not None else v * arcs  # what is drawn is 0 where there is no arc
     return Problem(
         data,
         network,
@@ -169,6 +173,8 @@ def case_dataset(case: Case) -> Dataset:
     if isinstance(section.scale, str) and section.scale not in ("auto", "none"):
         raise CaseError(f'data.scale = {section.scale!r}; use "auto", "none" or an integer')
     scale: Scale = section.scale  # type: ignore[assignment]
+    if scale == "auto" and case.file.network.model is not None:
+        scale = "none"  # a model has learnt on the file's own numbers
     labels = None if section.labels is None else case.folder / section.labels
     if section.name is not None and section.name not in BUILT_IN:
         load_builtin(section.name)  # the error says which there are; a path is given as data.path
@@ -232,6 +238,13 @@ class _Start:
     v: Array
     words: str = ""
     fixed: Mapping[str, Array] = field(default_factory=dict)
+
+
+def _model_start(model: Imported, case: Case, data: Dataset) -> _Start:
+    """The model's own weights."""
+    v, said = given_output(model.network, model.v, data)
+    words = "; ".join((f"U and V from {case.file.network.model}{said}", *model.remarks))
+    return _Start(model.u, v, words)
 
 
 def _start(case: Case, network: Network, data: Dataset, seed: int | None) -> _Start:

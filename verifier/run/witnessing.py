@@ -35,7 +35,8 @@ from verifier.rank.genericity import Genericity, full_rank_fraction, sigma_along
 from verifier.rank.random_witness import random_witness
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
-from verifier.run.case import Case, build_network
+from verifier.run.case import Case
+from verifier.run.case_model import build_network
 from verifier.run.case_problem import case_dataset, case_options, case_problem, input_shape
 from verifier.statements.generic_rank import GenericRank, decide_generic
 from verifier.statements.smooth_activations import analytic

@@ -26,4 +26,5 @@ ANALYTIC_ZEROS = Statement(
     hypotheses="every node real analytic in U",
     how="symbolic",
     prove=_prove,
+    regression=True,
 )

@@ -24,6 +24,7 @@ CONVEX_LOSSES = Statement(
     hypotheses="phi convex and finite everywhere (the paper: bounded below, too); A3.1 in the paper, here W0",
     how="rigorous",
     prove=_prove,
+    regression=True,
     may_rest_on=("W0",),
     claims=(TC3,),
 )

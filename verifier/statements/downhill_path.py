@@ -75,5 +75,6 @@ DOWNHILL_PATH = Statement(
     hypotheses="nothing",
     how="rigorous",
     prove=_prove,
+    regression=True,
     claims=(P1, E1, E2, E3, E4Path),
 )

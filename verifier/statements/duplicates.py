@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from verifier.balls.exact import at_least, at_most
+from verifier.balls.exact import at_least, at_most, round_down, round_up
+from verifier.balls.precision import working_precision
+from verifier.data.grouping import INFIMUM_BITS
+from verifier.landscape.target_loss import TargetLoss
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
@@ -15,6 +18,9 @@ def _prove(known: Known) -> Finding:
         frozen = "no two samples with equal frozen logits are equal"
         return does_not_apply("all samples are distinct" if grouping.dataset.offset is None else frozen)
     counts = f"{total} samples, {distinct} distinct"
+    targets = grouping.dataset.targets
+    if targets is not None:
+        return _of_targets(TargetLoss(targets, grouping.dataset.multiplicities), counts)
     if grouping.labels_agree:
         return Finding(Verdict.PROVED, f"{counts}; equal samples have equal labels")
     low, high = grouping.infimum or (0.0, 0.0)
@@ -25,14 +31,29 @@ def _prove(known: Known) -> Finding:
     return Finding(Verdict.PROVED, words)
 
 
+def _of_targets(loss: TargetLoss, counts: str) -> Finding:
+    """What is found where equal samples have real targets."""
+    if loss.agree:
+        return Finding(Verdict.PROVED, f"{counts}; equal samples have equal targets")
+    with working_precision(INFIMUM_BITS):
+        infimum = loss.infimum()
+        low, high = at_least(round_down(infimum)), at_most(round_up(infimum))
+    words = (
+        f"{counts}, some with different targets: Phi is never below their spread around their means, which is at least "
+        f"{low} and at most {high}; it is the infimum if some U has full rank"
+    )
+    return Finding(Verdict.PROVED, words)
+
+
 DUPLICATES = Statement(
     label="X1",
     source="ours",
     name="Duplicate samples",
     sentence="Equal samples are grouped; if their labels agree everything holds for the distinct ones, else the "
-    "infimum is the entropy of the groups.",
+    "infimum is the entropy of the groups; of real targets, their spread around the means.",
     formula="inf phi = (1/n) sum_g n_g H(c_g / n_g)",
     hypotheses="nothing",
     how="rigorous",
     prove=_prove,
+    regression=True,
 )

@@ -38,6 +38,7 @@ BOUNDED_WITNESS = Statement(
     hypotheses="dense layers with units of their own weights, a bounded monotone activation, distinct samples",
     how="rigorous",
     prove=lambda known: _explicit(known, "W1"),
+    regression=True,
     claims=(W1,),
 )
 SOFTPLUS_WITNESS = Statement(
@@ -50,6 +51,7 @@ SOFTPLUS_WITNESS = Statement(
     hypotheses="a dense softplus layer, distinct samples",
     how="rigorous",
     prove=lambda known: _explicit(known, "W2"),
+    regression=True,
     claims=(W2,),
 )
 CHAINS = Statement(
@@ -62,5 +64,6 @@ CHAINS = Statement(
     hypotheses="one spare unit per layer below the columns",
     how="rigorous",
     prove=_through_depth,
+    regression=True,
     may_rest_on=("W1", "W2"),
 )

@@ -30,5 +30,6 @@ FULL_RANK_HERE = Statement(
     hypotheses="nothing",
     how="rigorous",
     prove=_prove,
+    regression=True,
     claims=(R1, R3, R5, R6, B1),
 )

@@ -20,7 +20,7 @@ def _prove(known: Known) -> Finding:
         return Finding(Verdict.PROVED, f"the explicit witness ({witness.label})", (witness.label,))
     dense = random_witness(evidence.network, evidence.inputs, seed=known.seed, stage=known.stage)
     if dense.rank is None:
-        return Finding(Verdict.UNDECIDED, f"no witness ({witness.reason}), and {dense.reason}")
+        return Finding(Verdict.UNDECIDED, f"no explicit witness: {witness.reason}; and {dense.reason}")
     sigma = dense.rank.sigma_lower
     found = f"sigma_N >= {at_least(sigma)}" if sigma > 0 else dense.rank.reason
     return Finding(Verdict.PROVED, f"a random U (seed {dense.seed}), {dense.rank.label}: {found}")
@@ -36,5 +36,6 @@ FULL_RANK_SOMEWHERE = Statement(
     hypotheses="nothing: one certified U* is enough (W1, W2, or a dense random witness by R1, R2, R3)",
     how="rigorous",
     prove=_prove,
+    regression=True,
     may_rest_on=("W1", "W2"),
 )

@@ -70,6 +70,8 @@ class Statement:
         Labels that a finding may rest on: they are decided before it.
     claims
         The claims of certificates that state it, at this U or on these data.
+    regression
+        Whether it also speaks of a regression: of Psi(U) alone, or of every convex loss.
     """
 
     label: str
@@ -83,6 +85,7 @@ class Statement:
     place: str = ""
     may_rest_on: tuple[str, ...] = ()
     claims: tuple[type[Claim], ...] = ()
+    regression: bool = False
 
     @property
     def title(self) -> str:

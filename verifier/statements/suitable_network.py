@@ -26,6 +26,7 @@ ACTIVATIONS = Statement(
     hypotheses="nothing",
     how="symbolic",
     prove=lambda known: _part(known, "activations"),
+    regression=True,
 )
 UNITS = Statement(
     label="A3.1(2)",
@@ -38,6 +39,7 @@ UNITS = Statement(
     hypotheses="nothing",
     how="structural",
     prove=lambda known: _part(known, "units"),
+    regression=True,
 )
 PATCHES = Statement(
     label="A3.1(3)",
@@ -49,4 +51,5 @@ PATCHES = Statement(
     hypotheses="nothing",
     how="rigorous",
     prove=lambda known: _part(known, "patches"),
+    regression=True,
 )

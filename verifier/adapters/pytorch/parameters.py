@@ -1,94 +1,95 @@
-"""Weights and biases of a module as binary64 arrays, exactly: every float that PyTorch trains with is one.
-
-`Context` is what an operation of the graph is translated in.
-"""
+"""Weights of a module as binary64 arrays, exactly: every float that PyTorch trains with is one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.adapters.pytorch.values import Array, Plan, refuse
+from verifier.adapters.translation.values import Refused
+from verifier.network.network import Array
 
 if TYPE_CHECKING:
     import torch
 
 
 class Parameters:
-    """Takes the parameters of layers, and sees to it that no two layers share them."""
+    """The parameters of a module by name, each under the first name that it has.
 
-    def __init__(self) -> None:
-        """Start with no parameter taken."""
-        self._taken: list[tuple[torch.Tensor, str]] = []
+    Two parameters that are the same numbers in memory, in the same shape, are one parameter (tied weights).
 
-    def take(self, tensor: torch.Tensor, kind: str, where: str) -> Array:
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module.
+    """
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        """Find the names; nothing is read yet."""
+        self._tensors = dict(module.named_parameters(remove_duplicate=False))
+        self._trained = {name: each for name, each in self._tensors.items() if each.requires_grad}
+        self._names: dict[str, str] = {}
+        self._read: dict[str, torch.Tensor] = {}
+
+    def canonical(self, name: str) -> str:
+        """The first name of the trained parameter that is called ``name``."""
+        if name not in self._names:
+            tensor = self._tensors[name]
+            self._names[name] = next(other for other, each in self._trained.items() if _same(each, tensor))
+        return self._names[name]
+
+    def values(self, name: str) -> Array:
         """A parameter's exact values.
 
         Guarantee: the array equals the tensor bit for bit, entry by entry, up to the exact embedding of float16,
-        bfloat16 and float32 in binary64.
-
-        Parameters
-        ----------
-        tensor : torch.Tensor
-            Of float16, bfloat16, float32 or float64, anywhere.
-        kind : str
-            ``"weight"`` or ``"bias"``.
-        where : str
-            The layer, for messages.
+        bfloat16 and float32 in binary64; and no number of it belongs to another parameter.
 
         Raises
         ------
-        InputError
-            It is of another kind, not finite, has no values, or belongs to another layer, too.
+        Refused
+            It is of another kind, not finite, or shares numbers with another parameter in another shape.
         """
         import torch
 
-        if tensor.is_quantized or tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-            refuse(where, f"its {kind} is {tensor.dtype}; supported are float16, bfloat16, float32 and float64")
-        if tensor.layout != torch.strided or tensor.is_meta:
-            what = "on the meta device" if tensor.is_meta else str(tensor.layout)
-            refuse(where, f"its {kind} is {what} and has no dense values; give a dense tensor on a CPU or GPU")
+        tensor, kind = self._tensors[name], name.rpartition(".")[2]
         if any(n > 1 and step == 0 for n, step in zip(tensor.shape, tensor.stride(), strict=True)):
-            refuse(
-                where,
-                f"its {kind} repeats numbers in memory (torch.expand), so they are tied; give it a copy: .clone()",
+            raise Refused(
+                f"its {kind} repeats numbers in memory (torch.expand), so they are tied; give it a copy: .clone()"
             )
-        for other, owner in self._taken:
-            if overlap(tensor, other):
-                self._refuse_shared(tensor, other, kind, where, owner)
-        self._taken.append((tensor, where))
+        for owner in self._trained:
+            if self.canonical(owner) != name:
+                self._require_apart(tensor, f"its {kind}", owner)
         with torch.no_grad():
             values: Array = np.array(tensor.detach().to("cpu", torch.float64).numpy(), order="C")
         if not np.isfinite(values).all():
-            refuse(where, f"its {kind} has entries that are not finite; train it anew")
+            raise Refused(f"its {kind} has entries that are not finite; train it anew")
         return values
 
-    @staticmethod
-    def _refuse_shared(tensor: torch.Tensor, other: torch.Tensor, kind: str, where: str, owner: str) -> NoReturn:
-        remedy = "layers here share no weights: give each call a module of its own (copy.deepcopy)"
-        if tensor.data_ptr() == other.data_ptr() and tensor.stride() == other.stride():
-            shared = "is called more than once" if owner == where else f"shares its {kind} with {owner}"
-            refuse(where, f"{shared}; {remedy}")
-        if tensor.data_ptr() == other.data_ptr() and tensor.stride() == other.stride()[::-1]:
-            shared = f"its {kind} is that of {owner}, transposed (tied weights)"
-        else:
-            shared = f"its {kind} has numbers in common with {owner} (views of one tensor)"
-        refuse(
-            where,
-            f"{shared}; layers here share no weights: give it a copy, nn.Parameter(weight.detach().clone())",
-        )
+    def require_fixed(self, tensor: torch.Tensor) -> None:
+        """Known numbers are not, in memory, those of a trained parameter.
+
+        Raises
+        ------
+        Refused
+            They are.
+        """
+        for owner in self._trained:
+            self._require_apart(tensor, "a buffer, a constant or a frozen parameter", owner)
+
+    def _require_apart(self, tensor: torch.Tensor, name: str, owner: str) -> None:
+        if overlap(tensor, self._trained[owner]):
+            raise Refused(
+                f"{name} has numbers in common with {owner} (views of one tensor); tie them by one parameter, or "
+                "give it a copy: .detach().clone()"
+            )
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Where an operation stands: the plan and the parameters taken so far, its name and words for it."""
-
-    plan: Plan
-    parameters: Parameters
-    name: str
-    where: str
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two parameters are one: the same object, or the same numbers in memory in the same shape."""
+    if one is other:
+        return True
+    alike = one.shape == other.shape and one.stride() == other.stride() and one.dtype == other.dtype
+    return bool(alike and one.numel() > 0 and one.device == other.device and one.data_ptr() == other.data_ptr())
 
 
 def overlap(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -132,7 +132,7 @@ def _whole(value: Any, place: Place) -> int:
         place.refuse_value(value, "no class; give integers or names")
     exact = Fraction(number(value, place))
     if exact.denominator != 1:
-        place.refuse_value(value, "and classes are integers or names; real targets (regression) are not covered")
+        place.refuse_value(value, "and classes are integers or names; real targets of a regression: regression=True")
     return int(exact)
 
 

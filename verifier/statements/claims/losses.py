@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from verifier.statements.claims.claim import ArrayRef, Computed, Exact, Interval, Lower, TensorName, Upper, printed
 
-LossName = Literal["cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest"]
+LossName = Literal["cross-entropy", "squared", "weston-watkins", "crammer-singer", "one-vs-rest", "squared-error"]
 
 
 class TC3(Computed, frozen=True, kw_only=True, tag="TC.3"):

@@ -1,0 +1,215 @@
+"""Sums, products, quotients, powers, the larger of two, choices by known masks, changes of type."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from verifier.adapters.pytorch.operators.table import Context, number, operator
+from verifier.adapters.translation.values import Known, Refused, Value
+
+WIDE = ("int64", "float64", "float32", "float16", "bfloat16")
+"""Types in which sums and products of data do not wrap around."""
+
+
+def _require_wide(c: Context) -> None:
+    if c.kind not in WIDE:
+        raise Refused(f"computes in {c.kind}, which wraps around; convert the input first: x.float()")
+
+
+def _times(c: Context, value: Any, factor: Any) -> Value:
+    """A value times ``alpha`` or ``beta``, which is 1 as a rule."""
+    return number(value) if factor == 1 else c.to.multiply(number(value), number(factor))
+
+
+@operator("add")
+def add(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
+    """``a + alpha b``."""
+    _require_wide(c)
+    return c.to.add(number(a), _times(c, b, alpha))
+
+
+@operator("sub", "subtract")
+def subtract(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
+    """``a - alpha b``."""
+    _require_wide(c)
+    return c.to.subtract(number(a), _times(c, b, alpha))
+
+
+@operator("rsub")
+def subtract_from(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
+    """``b - alpha a``."""
+    _require_wide(c)
+    return c.to.subtract(number(b), _times(c, a, alpha))
+
+
+@operator("mul", "multiply")
+def multiply(c: Context, a: Any, b: Any) -> Value:
+    """``a b``."""
+    _require_wide(c)
+    return c.to.multiply(number(a), number(b))
+
+
+@operator("div", "divide", "true_divide")
+def divide(c: Context, a: Any, b: Any, rounding_mode: str | None = None) -> Value:
+    """``a / b``, not rounded."""
+    if rounding_mode is not None:
+        raise Refused(f"divides and rounds ({rounding_mode}), which jumps; use a / b")
+    square = c.square_of(1)
+    if square is not None:
+        return c.to.multiply(number(a), c.to.power(square, number(-0.5)))
+    return c.to.divide(number(a), number(b))
+
+
+@operator("neg")
+def negative(c: Context, a: Any) -> Value:
+    """``-a``."""
+    _require_wide(c)
+    return c.to.multiply(a, number(-1))
+
+
+@operator("reciprocal")
+def reciprocal(c: Context, a: Any) -> Value:
+    """``1 / a``."""
+    square = c.square_of(0)
+    return c.to.divide(number(1), a) if square is None else c.to.power(square, number(-0.5))
+
+
+@operator("sqrt")
+def square_root(c: Context, a: Any) -> Value:
+    """``a`` to the power of 1/2."""
+    return c.root(a)
+
+
+@operator("rsqrt")
+def inverse_root(c: Context, a: Any) -> Value:
+    """``a`` to the power of -1/2."""
+    return c.to.power(a, number(-0.5))
+
+
+@operator("pow")
+def power(c: Context, a: Any, b: Any) -> Value:
+    """``a`` to the power of ``b``; the square of a root is what it is the root of."""
+    _require_wide(c)
+    root_of = c.square_of(0)
+    if root_of is not None and b == 2:
+        return root_of
+    return c.to.power(number(a), number(b))
+
+
+@operator("square")
+def square(c: Context, a: Any) -> Value:
+    """``a`` times itself."""
+    return power(c, a, 2)
+
+
+@operator("addcmul")
+def add_product(c: Context, a: Any, b: Any, d: Any, value: Any = 1) -> Value:
+    """``a + value b d``."""
+    return c.to.add(a, _times(c, c.to.multiply(b, d), value))
+
+
+@operator("addcdiv")
+def add_quotient(c: Context, a: Any, b: Any, d: Any, value: Any = 1) -> Value:
+    """``a + value b / d``."""
+    return c.to.add(a, _times(c, c.to.divide(b, d), value))
+
+
+@operator("lerp")
+def between(c: Context, a: Any, b: Any, weight: Any) -> Value:
+    """``(1 - weight) a + weight b``."""
+    rest = c.to.subtract(number(1), number(weight))
+    return c.to.add(c.to.multiply(rest, a), c.to.multiply(number(weight), b))
+
+
+@operator("maximum", "fmax")
+def larger(c: Context, a: Any, b: Any) -> Value:
+    """The larger of two numbers."""
+    return c.to.maximum(number(a), number(b))
+
+
+@operator("minimum", "fmin")
+def smaller(c: Context, a: Any, b: Any) -> Value:
+    """The smaller of two numbers."""
+    return c.to.minimum(number(a), number(b))
+
+
+@operator("clamp", "clip", "hardtanh")
+def clamp(c: Context, a: Any, low: Any = None, high: Any = None, **named: Any) -> Value:
+    """No smaller than one number, no larger than another."""
+    low, high = named.get("min", low), named.get("max", high)
+    if c.node.target.__name__.startswith("hardtanh"):
+        low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
+    if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
+        raise Refused(f"min {low} must be below max {high}; exchange them")
+    below = a if low is None else no_smaller(c, a, low)
+    return below if high is None else c.to.minimum(below, number(high))
+
+
+@operator("clamp_min")
+def no_smaller(c: Context, a: Any, low: Any) -> Value:
+    """No smaller than a number; the root of v is no smaller than l > 0 if v is no smaller than l^2."""
+    square = c.square_of(0)
+    if square is None or not isinstance(low, int | float) or low <= 0:
+        return c.to.maximum(a, number(low))
+    return c.root(c.to.elementwise(f"max({Fraction(low) ** 2}, t)", square))
+
+
+@operator("clamp_max")
+def no_larger(c: Context, a: Any, high: Any) -> Value:
+    """No larger than a number."""
+    return c.to.minimum(a, number(high))
+
+
+@operator("where")
+def where(c: Context, mask: Any, a: Any, b: Any) -> Value:
+    """One of two numbers, by a known mask."""
+    return c.to.where(_mask(mask), number(a), number(b))
+
+
+@operator("masked_fill")
+def masked_fill(c: Context, a: Any, mask: Any, value: Any) -> Value:
+    """A number where a known mask is true."""
+    return c.to.where(_mask(mask), number(value), a)
+
+
+def _mask(mask: Any) -> Known:
+    if not isinstance(mask, Known):
+        raise Refused("a mask depends on the input or on trained parameters; register it as a buffer")
+    return Known(mask.array.astype(bool))
+
+
+@operator("tril", "triu")
+def triangle(c: Context, a: Any, diagonal: int = 0) -> Value:
+    """Zeros above or below a diagonal."""
+    import torch
+
+    ones = torch.ones(c.shape[-2:], dtype=torch.float64)
+    return c.to.multiply(a, Known(np.array(c.node.target(ones, diagonal).numpy())))
+
+
+@operator("to", "_to_copy", "type_as", "convert_element_type")
+def of_type(c: Context, a: Any, *_: Any, **__: Any) -> Value:
+    """Another type: the same real numbers; whole numbers stay whole."""
+    before = c.kind_of(c.node.args[0])
+    if "float" in before and "float" not in c.kind:
+        if not all(_reads_tokens(user) for user in c.node.users):
+            raise Refused(f"rounds values to {c.kind}; use them as they are, or give whole numbers as data")
+    elif c.kind in ("bool", "uint8", "int8") and before != c.kind:
+        raise Refused(f"converts {before} to {c.kind}, which loses numbers; leave it out")
+    value: Value = a
+    return value
+
+
+def _reads_tokens(user: Any) -> bool:
+    """Whether an operator refuses numbers that are not whole by itself."""
+    return any(word in str(user.target) for word in ("embedding", "one_hot"))
+
+
+@operator("clone", "contiguous", "detach", "alias", "lift_fresh_copy", "dropout", "feature_dropout", "native_dropout")
+def same(c: Context, a: Any, *_: Any, **__: Any) -> Value:
+    """The same numbers; dropout in evaluation is none (active dropout is refused before)."""
+    value: Value = a
+    return value
