@@ -16,6 +16,7 @@ from verifier.errors import CertificateError, InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path as LossPath
+from verifier.landscape.training_errors import TrainingErrors
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
 from verifier.problem import Problem
@@ -96,6 +97,8 @@ class Report(Judged, Shown):
     builder: CertificateBuilder
     left_out: tuple[LeftOut, ...] = ()
     """What is proved but not in the certificate, because checking it would be too expensive."""
+    errors: TrainingErrors | None = None
+    """Samples that the start's (U, V) misclassifies, and its loss; None if labels conflict or no path was asked for."""
 
     @property
     def path(self) -> LossPath | None:
@@ -219,7 +222,8 @@ class Report(Judged, Shown):
 
     @property
     def _said(self) -> list[tuple[str, str]]:
-        pairs = (("data", self.problem.data.understood), ("start", self.problem.start))
+        errors = "" if self.errors is None else self.errors.reason
+        pairs = (("data", self.problem.data.understood), ("start", self.problem.start), ("training errors", errors))
         return [(key, said) for key, said in pairs if said]
 
     def _card(self) -> Card:

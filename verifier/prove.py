@@ -29,6 +29,7 @@ from verifier.landscape.separate import along_arcs
 from verifier.landscape.straight_path import prove_path
 from verifier.landscape.target_loss import SQUARED_ERROR, TargetLoss
 from verifier.landscape.targets import decimal_below
+from verifier.landscape.training_errors import TrainingErrors, count_training_errors
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.arguments import BoolArray
 from verifier.network.network import Array
@@ -121,6 +122,7 @@ class _Run:
     descent: LossPath | None = None
     escape: EscapeResult | None = None
     near_infimum: LossPathResult | None = None
+    errors: TrainingErrors | None = None
     outputs_ranked: Verdict | None = None
     """Whether each output's own columns have full row rank at the start; None where all outputs read all columns."""
     last: float = field(default_factory=time.perf_counter)
@@ -168,6 +170,7 @@ class _Run:
             self.engine,
             builder,
             tuple(builder.left_out) if options.certificate else (),
+            self.errors,
         )
 
     def add(self, key: str, label: str, verdict: Verdict, reason: str) -> None:
@@ -206,7 +209,10 @@ class _Run:
             builder.add_rank(found, columns=own)
         reason = "each output's own columns of Psi have full row rank"
         if proved is not Verdict.PROVED:
-            reason = "not proved that each output's own columns of Psi have full row rank; give each at least N columns"
+            fewest, samples = int(arcs.sum(axis=0).min()), problem.rows.samples
+            few = f"an output has only {fewest} of its own for N = {samples} samples; give each at least N"
+            reason = "not proved that each output's own columns of Psi have full row rank"
+            reason += f": {few}" if fewest < samples else "; each has enough of them: another U may do"
         self.outputs_ranked = proved
         self.add("arcs", "R1 per output", proved, reason)
 
@@ -219,6 +225,8 @@ class _Run:
         if not problem.grouping.labels_agree or labels is None:
             self._to_positive_infimum(builder, features, rank)
             return
+        start, counts = ExactArray.of_floats(problem.v), problem.rows.multiplicities.tolist()
+        self.errors = count_training_errors(features, start, labels, counts, stage=self.stage)
         zero = prove_zero_loss(
             features,
             labels,
@@ -233,9 +241,9 @@ class _Run:
         builder.add_zero_loss(zero)
         found = prove_path(
             zero,
-            ExactArray.of_floats(problem.v),
+            start,
             labels,
-            problem.rows.multiplicities.tolist(),
+            counts,
             targets=list(problem.targets),
             max_bits=options.max_bits,
             stage=self.stage,
@@ -263,7 +271,12 @@ class _Run:
             offset=problem.rows.offset,
         )
         leaves = self.escape.escape
-        self.add("path", "P1" if leaves is None else leaves.label, self.escape.verdict, self.escape.reason)
+        reason = self.escape.reason
+        if leaves is None:
+            here = "no V has" if zero.verdict is Verdict.REFUTED else "no V is known to have"
+            reason = f"{here} zero training error at this U (Z1), so U must move, and no way out of it was certified ("
+            reason += f"{self.escape.reason}); another start or more features may help"
+        self.add("path", "P1" if leaves is None else leaves.label, self.escape.verdict, reason)
         if leaves is not None:
             builder.add_escape(leaves)
 

@@ -6,6 +6,7 @@ import warnings
 from fractions import Fraction as F
 
 import numpy as np
+import pandas as pd
 import pytest
 from flint import arb, ctx, fmpq
 from sklearn.calibration import CalibratedClassifierCV
@@ -202,6 +203,16 @@ def test_refused_in_one_line(make, words):
     with pytest.raises(vf.InputError, match=words) as refused:
         vf.from_sklearn(make())
     assert str(refused.value).startswith("from_sklearn: ")
+
+
+def test_columns_in_another_order():
+    table = pd.DataFrame(X, columns=["a", "b", "c"])
+    model = fitted(perceptron(), table)
+    assert vf.from_sklearn(model, table).v.shape == (6, 3)
+    with pytest.raises(vf.InputError, match=r"column 0 of X is 'b', and it was fitted on 'a' .*feature_names_in_"):
+        vf.from_sklearn(model, table[["b", "a", "c"]])
+    with pytest.raises(vf.InputError, match="column 2 of X is 'nothing'"):
+        vf.from_sklearn(model, table[["a", "b"]])
 
 
 def test_another_number_of_columns():

@@ -429,3 +429,94 @@ def test_a_wrong_translation_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(operators.RULES, "Mul", lambda call: call.value(0))
     with pytest.raises(vf.InputError, match="differ from onnx's own evaluation"):
         vf.from_onnx(draft.model(draft.head(hidden, 5)))
+
+
+def test_samples_along_the_one_free_dimension() -> None:
+    """A recurrent network with the sequence in front, as PyTorch's are by default."""
+    draft = Draft([3, "N", 2])
+    w, r = draft.store("w", numbers(1, 12, 2)), draft.store("r", numbers(1, 12, 4, seed=1))
+    _, last = draft.add("GRU", "x", w, r, count=2, hidden_size=4)
+    flat = draft.add("Squeeze", last, draft.store("front", np.int64([0])))
+    found = vf.from_onnx(draft.model(draft.head(flat, 4)))
+    assert found.network.input_shape == (3, 2)
+    assert any("axis 1 of the input" in remark for remark in found.remarks)
+
+
+def _where(low: str, high: str, place: float = 0.0) -> Callable[[Draft, str], str]:
+    def body(d: Draft, x: str) -> str:
+        above = d.add("Greater", x, d.constant(np.float32(place)))
+        parts = {"x": x, "scaled": d.add("Mul", x, d.constant(np.float32(0.25))), "zero": d.constant(np.float32(0))}
+        parts["elu"] = d.add("Sub", d.add("Exp", x), d.constant(np.float32(1)))
+        return d.add("Where", above, parts[high], parts[low])
+
+    return body
+
+
+@pytest.mark.parametrize(("low", "high"), [("zero", "x"), ("scaled", "x"), ("elu", "x"), ("x", "scaled")])
+def test_continuous_choices_are_activations(low: str, high: str) -> None:
+    draft = Draft(["N", 4])
+    hidden = _where(low, high)(draft, draft.linear("x", 4, 5))
+    found = compared(draft.model(draft.head(hidden, 5)), (4,))
+    assert [node.kind for node in found.network.nodes].count("map") == 1
+
+
+@pytest.mark.parametrize(("low", "high", "place"), [("zero", "x", 0.5), ("elu", "scaled", 1.0)])
+def test_choices_that_jump_are_refused(low: str, high: str, place: float) -> None:
+    draft = Draft(["N", 4])
+    hidden = _where(low, high, place)(draft, draft.linear("x", 4, 5))
+    with pytest.raises(vf.InputError, match="the function jumps at"):
+        vf.from_onnx(draft.model(draft.head(hidden, 5)))
+
+
+def test_softplus_with_a_cut_as_exporters_write_it() -> None:
+    draft = Draft(["N", 4])
+    x = draft.linear("x", 4, 5)
+    cut = draft.add("Greater", x, draft.constant(np.float32(20)))
+    smooth = draft.add("Log", draft.add("Add", draft.add("Exp", x), draft.constant(np.float32(1))))
+    found = compared(draft.model(draft.head(draft.add("Where", cut, x, smooth), 5)), (4,))
+    assert [node.sigma.name for node in found.network.nodes if node.kind == "map"] == ["softplus"]
+    assert any("softplus" in remark for remark in found.remarks)
+
+
+def test_statistics_that_share_an_initialiser_with_a_bias_stay_fixed() -> None:
+    """Exporters merge equal tensors: a running mean of zeros is the bias of zeros."""
+    draft = Draft(["N", 2, 6, 5])
+    x = _conv()(draft, "x")
+    ones, zeros = draft.store("bn.weight", np.ones(4, np.float32)), draft.store("bn.bias", np.zeros(4, np.float32))
+    x = draft.add("BatchNormalization", x, ones, zeros, zeros, ones)
+    flat = draft.add("Flatten", draft.add("Tanh", x))
+    found = compared(draft.model(draft.head(flat, 64)), (2, 6, 5))
+    assert {"bn.weight", "bn.bias"} <= {view.name for view in found.network.parameters}
+
+
+def test_masks_are_fixed_and_named_initialisers_are_trained() -> None:
+    draft = Draft(["N", 4])
+    hidden = draft.add("Tanh", draft.linear("x", 4, 5))
+    masked = draft.add("Mul", hidden, draft.store("mask", np.float32([1, 0, 1, 1, 1])))
+    centred = draft.add("Sub", masked, draft.store("centre", numbers(1, seed=3)))
+    model = draft.model(draft.head(draft.add("Tanh", centred), 5))
+    names = [view.name for view in vf.from_onnx(model).network.parameters]
+    assert names == ["first.weight", "first.bias"]
+    assert "centre" in [view.name for view in vf.from_onnx(model, trained="centre").network.parameters]
+
+
+def test_results_that_would_fill_the_memory_are_refused() -> None:
+    draft = Draft(["N", 4])
+    hidden = draft.add("Tanh", draft.linear("x", 4, 5))
+    large = draft.add("ConstantOfShape", draft.store("shape", np.int64([2**20, 2**20])))
+    with pytest.raises(vf.InputError, match="more than 100000000 entries"):
+        vf.from_onnx(draft.model(draft.head(draft.add("Add", hidden, large), 5)))
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_tokens_that_floats_are_cut_to_choose_rows_alone(swapped: bool) -> None:
+    draft = Draft(["N", 3])
+    table = draft.store("table", numbers(7, 2))
+    tokens = draft.add("Cast", "x", to=7)
+    if swapped:
+        hidden = draft.add("Cast", tokens, to=1)
+        with pytest.raises(vf.InputError, match="floats are cut to whole numbers"):
+            vf.from_onnx(draft.model(draft.head(draft.linear(hidden, 3, 6), 6)))
+        return
+    found = vf.from_onnx(draft.model(draft.head(draft.add("Flatten", draft.add("Gather", table, tokens)), 6)))
+    assert [view.name for view in found.network.parameters] == ["table"]

@@ -61,7 +61,7 @@ def test_a_classifier_is_verified_at_its_own_weights(y, tmp_path):
 def test_a_pipeline_and_its_certificate(tmp_path):
     model = fitted(make_pipeline(StandardScaler(), MLPClassifier((14,), activation="tanh", max_iter=3)), Y)
     report = vf.verify(X, Y, model)
-    assert report.proved and report.verdict("generic") is Verdict.PROVED
+    assert report.proved and report.verdict("generic") is Verdict.PROVED and report.verdict("A") is Verdict.PROVED
     assert vf.check(report.write(tmp_path / "a.json")).accepted
 
 

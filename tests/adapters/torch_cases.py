@@ -459,7 +459,7 @@ IDIOMS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "interpolated": (lambda: of_channels(lambda s, y: F.interpolate(y, scale_factor=2)[:, :, 1:5, 2:4], 16), IMAGE),
     "padded": (
         lambda: of_channels(
-            lambda s, y: torch.tanh(s.e(F.pad(y, (1, 0, 2, 1), value=0.5))), 80, e=nn.Conv2d(2, 2, 3, (1, 1), (0, 1))
+            lambda s, y: torch.tanh(s.e(F.pad(y, (1, 0, 2, 1), value=0.5))), 98, e=nn.Conv2d(2, 2, 3, (1, 1), (0, 1))
         ),
         IMAGE,
     ),
@@ -555,7 +555,7 @@ BAD: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "quantised": (quantised, 4),
     "two_inputs": (Two, 4),
     "two_unnamed_outputs": (lambda: made(lambda s, x: {"a": s.h(torch.tanh(s.a(x))), "b": x}), 4),
-    "branch": (lambda: made(lambda s, x: s.h(s.a(x)) if x.sum() > 0 else s.h(s.b(x))), 4),
+    "branch": (lambda: made(lambda s, x: s.h(s.a(x)) if x.sum() > 0 else s.h(s.a(-x))), 4),
     "item": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x)) * x.sum().item())), 4),
     "to_numpy": (lambda: made(lambda s, x: s.h(torch.from_numpy(s.a(x).numpy()))), 4),
     "counting": (Counting, 4),

@@ -106,7 +106,7 @@ def frozen_front_end() -> Certificate:
     return certificate
 
 
-@accepted("D of a filter with a tied bias: almost every data set, not one whose samples have the same patches")
+@accepted("D of a filter with a tied bias: almost every data set, not samples that are the same at all positions")
 def tied_filter() -> Certificate:
     """One-pixel patches of (1, 2) and (3, 0), a filter t of weight 1: Psi = ((1, 2), (3, 0))."""
     certificate = Certificate()
@@ -254,7 +254,9 @@ reject(
 
 
 rejections("tied-filter")(
-    "a-of-a-tied-bias", "A.layer: samples (1, 2) and (2, 1) have the same patches", also("A", units=units((4, 2)))
+    "a-of-a-tied-bias",
+    "A.layer: of samples (1, 1) and (2, 2) both positions see the same",
+    also("A", units=units((4, 2))),
 )
 
 

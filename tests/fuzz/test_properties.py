@@ -12,13 +12,16 @@ import pytest
 from verifier import Verdict, fuzz
 from verifier.balls.exact import Dyadic
 from verifier.fuzz.acceptance import CheckerService
-from verifier.fuzz.properties import PROPERTIES, Falsified, certificate, enclosure, invariance, path, rank
+from verifier.fuzz.properties import PROPERTIES, Falsified, architecture, certificate, enclosure, invariance, path, rank
 from verifier.landscape.path import Path as LossPath
 from verifier.outcome import Report
+from verifier.rank.almost_every_data import AlmostEveryDataSet
 from verifier.rank.deficiency import Deficiency
+from verifier.rank.every_data import EveryDataSet
 from verifier.rank.result import RankResult
 
 EXAMPLES = {"path-never-increases": 12, "other-losses-never-increase": 8, "checker-accepts": 25}
+EXAMPLES |= {"every-data-set": 12, "almost-every-data-set": 8}
 USUAL = 30
 NON_VACUOUS = {
     "exact-rank": ("PROVED, full", "REFUTED, deficient"),
@@ -26,6 +29,8 @@ NON_VACUOUS = {
     "singular-is-never-proved": ("REFUTED",),
     "more-skip-units-keep-the-rank": ("PROVED then PROVED",),
     "almost-every-u": ("PROVED",),
+    "every-data-set": ("PROVED", "UNDECIDED"),
+    "almost-every-data-set": ("PROVED", "UNDECIDED"),
     "enclosures-contain": ("both engines",),
     "engines-agree": ("NumPy, strict array API, Arb",),
     "path-never-increases": ("P1",),
@@ -65,7 +70,7 @@ def test_the_property_holds_for_long(name: str) -> None:
 
 
 def test_every_statement_says_something() -> None:
-    assert len(PROPERTIES) == 15
+    assert len(PROPERTIES) == 17
     assert all(len(entry.statement) > 40 and entry.statement.endswith(".") for entry in PROPERTIES.values())
 
 
@@ -114,6 +119,19 @@ def test_a_rank_that_is_lost_with_more_units_is_seen(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(fuzz.Specimen, "rank", forgetful)
     with pytest.raises(Falsified, match="PROVED with M = 5, UNDECIDED with M = 7"):
         rank.more_skip_units_keep_the_rank(XOR)
+
+
+def test_false_statements_about_data_sets_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    linear = replace(XOR, layers=({**XOR.layers[0], "activation": "identity"},))
+    monkeypatch.setattr(architecture, "prove_every_data_set", lambda *_: EveryDataSet(Verdict.PROVED, "because"))
+    with pytest.raises(Falsified, match=r"A is PROVED; on the drawn samples the ranks .* are \[3, 3, 3\]"):
+        architecture.every_data_set(linear)
+    false = AlmostEveryDataSet(Verdict.PROVED, "because", np.zeros(15), np.eye(4, 2))
+    monkeypatch.setattr(architecture, "prove_almost_every_data_set", lambda *_: false)
+    with pytest.raises(Falsified, match="the ranks at U\\* and at a random U are 0 and 3"):
+        architecture.almost_every_data_set(linear)
+    with pytest.raises(Falsified, match=r"U\* has rank 0"):
+        architecture.almost_every_data_set(XOR)
 
 
 def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,4 +224,4 @@ class RBFByDistances(nn.Module):
         self.out = nn.Linear(centres, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(torch.exp(-torch.cdist(x, self.centres) ** 2))
+        return self.out(torch.exp(-(torch.cdist(x, self.centres) ** 2)))

@@ -178,9 +178,17 @@ SPECIMENS = (
     Fitted("MLPClassifier, tanh", lambda: _perceptron("tanh"), 17, flat_digits),
     Fitted("MLPClassifier, logistic, one logit", lambda: _perceptron("logistic", learning_rate_init=0.1), 17, points),
     Fitted("MLPClassifier, ReLU", lambda: _perceptron("relu"), 17, flat_digits, expected=RELU),
-    Fitted("MLPRegressor", lambda: MLPRegressor(hidden_layer_sizes=(16,), activation="tanh", max_iter=30, random_state=0), 17, heights),
     Fitted(
-        "StandardScaler and MLPClassifier", lambda: make_pipeline(StandardScaler(), _perceptron("tanh")), 17, flat_digits
+        "MLPRegressor",
+        lambda: MLPRegressor(hidden_layer_sizes=(16,), activation="tanh", max_iter=30, random_state=0),
+        17,
+        heights,
+    ),
+    Fitted(
+        "StandardScaler and MLPClassifier",
+        lambda: make_pipeline(StandardScaler(), _perceptron("tanh")),
+        17,
+        flat_digits,
     ),
     Fitted("MinMaxScaler and MLPClassifier", lambda: make_pipeline(MinMaxScaler(), _perceptron("tanh")), 17, points),
     Exported("MLP, GELU", _mlp(nn.GELU()), 17, head="5"),

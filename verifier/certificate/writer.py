@@ -230,8 +230,9 @@ class CertificateBuilder:
         self._claim(claims.full_rank(self._arrays, *what, samples=result.samples, name=name), of_psi.matrix)
 
     def add_deficiency(self, found: Deficiency) -> None:
-        """Add R5: at this U, or with the reason ``every-u`` for every U (the weights do not matter then)."""
-        self._claim(R5(reason=cast(DeficiencyReason, found.reason), rank_at_most=found.rank_at_most))
+        """Add R5, if the checker knows the reason: at this U, or for every U (the weights do not matter then)."""
+        if found.stated:
+            self._claim(R5(reason=cast(DeficiencyReason, found.reason), rank_at_most=found.rank_at_most))
 
     def add_zero_loss(self, result: ZeroLoss) -> None:
         """Add Z1 if it was proved, or Z0 if it was refuted by a relation between rational features."""

@@ -110,9 +110,13 @@ def carries(network: Any, node: Any, separating: set[int]) -> bool:
         return len(kept) == 1 and len(others) == 1  # x + c(U), c the same for all samples
     if node.kind == "multiply":
         factors = [read for read in reads if not read.varies]
-        nonzero = all(read.kind == "constant" and 0 not in read.exact.integers.entries() for read in factors)
-        return len(kept) == 1 and len(others) == 1 and nonzero
+        return len(kept) == 1 and len(others) == 1 and all(map(nowhere_zero, factors))
     return False
+
+
+def nowhere_zero(node: Any) -> bool:
+    """Return whether no entry of a node that is defined is 0: 1 / sqrt(x) is not, whatever x > 0 is."""
+    return node.kind == "inverse-root" or (node.kind == "constant" and 0 not in node.exact.integers.entries())
 
 
 def shown_units(network: Any, node: int) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.exact import at_most, exactly
 from verifier.data.gate import binary64
-from verifier.display import Card, Decided, Shown, Table
+from verifier.display import Card, Decided, Shown, Table, joined
 from verifier.errors import NetworkError
 from verifier.landscape.escape_constant import move_idle_units
 from verifier.landscape.escape_descend import descend
@@ -135,13 +135,20 @@ def prove_escape(
     counts = np.array(given_counts(multiplicities, len(inputs)), dtype=np.int64)
     start = Start(network, u, v, inputs, labels, counts, decimal_below(epsilon), targets, max_bits, stage, seed, offset)
     obstacle = not_analytic(network)
+    if obstacle is not None:
+        words = f"{joined(order)}: not tried, Psi is not proved to be analytic in U: {obstacle}"
+        return EscapeResult(Verdict.UNDECIDED, words, (words,))
     attempts: list[str] = []
+    failures: dict[str, list[str]] = {}
+    """For each reason the escapes that failed for it."""
     for label in order:
-        found = ATTEMPTS[label](start) if obstacle is None else f"Psi is not proved to be analytic in U: {obstacle}"
+        found = ATTEMPTS[label](start)
         if isinstance(found, Escape):
             return EscapeResult(Verdict.PROVED, _with_descent(found), tuple(attempts), found)
         attempts.append(f"{label}: {found}")
-    return EscapeResult(Verdict.UNDECIDED, "; ".join(attempts), tuple(attempts))
+        failures.setdefault(found, []).append(label)
+    reason = "; ".join(f"{joined(failed)}: {why}" for why, failed in failures.items())
+    return EscapeResult(Verdict.UNDECIDED, reason, tuple(attempts))
 
 
 def _with_descent(escape: Escape) -> str:

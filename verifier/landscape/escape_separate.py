@@ -123,7 +123,11 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
         return GatewayResult(Verdict.UNDECIDED, f"Psi is not proved to be analytic in U: {obstacle}")
     degree = last.activation.facts.polynomial_degree
     if degree.status != "proved" or degree.value is not None:
-        return GatewayResult(Verdict.UNDECIDED, "the last layer's activation is not proved to be no polynomial")
+        found = (
+            "not proved to be no polynomial" if degree.status != "proved" else f"a polynomial of degree {degree.value}"
+        )
+        words = f"the last layer's activation, {last.activation.name}, is {found}"
+        return GatewayResult(Verdict.UNDECIDED, words)
     first = [] if start is None else [start]
     points = itertools.chain(first, (initialise(network, seed=seed, scale=1.0, fan_in=True) for seed in range(seeds)))
     for u, bits in itertools.product(points, (64, 256)):

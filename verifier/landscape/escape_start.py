@@ -188,7 +188,7 @@ def descend_from(start: Start, end_u: Array, end_weights: ExactArray, *, kept: b
         refute=False,
     )
     if zero.weights is None or zero.gamma is None or not isinstance(zero.features, FeatureEnclosure):
-        return f"at its end the features do not separate the classes ({zero.reason})"
+        return "at its end no output weights with certified positive margins were found"
     bits = zero.precision
     while bits <= start.max_bits:
         here = FeatureEnclosure(start.network, end_u, start.inputs, bits, offset=start.offset)

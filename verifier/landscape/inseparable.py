@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
+from verifier.network.graph import Feature
 from verifier.network.network import Array, Network
+from verifier.rank.affine_basis import affine_basis
 from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
 from verifier.rank.rational import PRIME, RationalFeatures, rational_features
 from verifier.rank.unit_forms import FormTable, unit_forms
@@ -275,7 +277,7 @@ def is_relation(
 
 def _by_balls(network: Network, u: Array, inputs: Array, labels: NDArray[np.int64], classes: int) -> Inseparable | None:
     """Real multipliers: the unique solution of a regular ball system, if it is positive."""
-    columns, constant = _spanning(network, u, inputs)
+    network, columns, constant = _spanning(network, u, inputs)
     if not columns:
         return None
     for bits in BALL_BITS:
@@ -298,10 +300,13 @@ def _by_balls(network: Network, u: Array, inputs: Array, labels: NDArray[np.int6
     return None
 
 
-def _spanning(network: Network, u: Array, inputs: Array) -> tuple[list[int], bool]:
-    """Columns that, with the constant 1 if so said, span all columns of Psi, by structure."""
+def _spanning(network: Network, u: Array, inputs: Array) -> tuple[Network, list[int], bool]:
+    """A network and columns of it that, with the constant 1 if so said, span all columns of Psi, by structure."""
+    basis = affine_basis(network)
+    if basis.rank_at_most < network.columns:
+        return Network.of(network.nodes, [Feature(node) for node in basis.nodes]), list(range(basis.entries)), True
     if network.layered is None:
-        return list(range(network.columns)), False
+        return network, list(range(network.columns)), False
     table = FormTable()
     forms = unit_forms(network, u, inputs, table)
     units = [forms[index][unit] for index, members in network.skip_units for unit in members]
@@ -313,7 +318,7 @@ def _spanning(network: Network, u: Array, inputs: Array) -> tuple[list[int], boo
         else:
             mate = units[first.setdefault(unit.form, column)]
             constant = constant or unit.offset != unit.sign * mate.sign * mate.offset
-    return list(first.values()), constant
+    return network, list(first.values()), constant
 
 
 def _ball_multipliers(

@@ -156,6 +156,7 @@ def prove_zero_loss(
             return ZeroLoss(Verdict.REFUTED, reason, features.precision, excluded=excluded)
         text += "; nor multipliers that exclude them"
     reason = f"no output weights with certified positive margins found ({text}); whether any exist is open"
+    reason += "" if witness is not None else ": full rank at this U would give them"
     return ZeroLoss(Verdict.UNDECIDED, reason, features.precision)
 
 

@@ -162,9 +162,9 @@ class _Facts(Arithmetic[Flag]):
         if fact.holds or on_positive:
             return
         if fact.status == "proved" and fact.value is False:
-            self._obstacle(f"{sigma.name} is not real analytic: {fact.by}", True)
+            self._obstacle(f"{sigma.name} in {self.node} is not real analytic: {fact.by}", True)
         else:
-            self._obstacle(f"analyticity of {sigma.name} has no symbolic proof")
+            self._obstacle(f"analyticity of {sigma.name} in {self.node} has no symbolic proof")
 
     def add(self, a: Flag, b: Flag) -> Flag:
         return self._joined(a, b, _of_sum(a.sign, b.sign))

@@ -334,7 +334,7 @@ def _blocks_of(given: object) -> tuple[Block, ...]:
     found: list[Block] = []
     if hasattr(given, "state_dict") and hasattr(given, "named_modules"):
         raise NetworkError(
-            f"network: a PyTorch module ({type(given).__name__}); take it over: found = from_torch(module, shape), "
+            f"network: a PyTorch module ({type(given).__name__}); take it over: found = from_torch(module, X), "
             "then verify(X, y, found.network, found.u, found.v)"
         )
     for index, entry in enumerate(entries):

@@ -32,6 +32,7 @@ from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_de
 from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
 from verifier.rank.float_inverse import bound_in_binary64, certify_inverse64
 from verifier.rank.gram import GramBound, certify_gram
+from verifier.rank.numerical_rank import Elimination, NumericalRank, at_precision, seconds_of_algebra
 from verifier.rank.rational import exact_rank, rational_features
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse, certify_right_inverse
@@ -44,8 +45,8 @@ DEFINED_BITS = 128
 INVERSE_BYTES = 4 * 10**9
 """A right inverse is not sought if Psi alone takes more memory than this: R2 needs no more than its Gram matrix."""
 
-ARB_SECONDS_PER_FEATURE, EXACT_SECONDS_PER_PRODUCT, SECONDS_PER_PRODUCT = 3e-6, 5e-10, 40e-9
-"""Measured costs: enclosing a feature at 64 bits, and a multiply-add of exact integers, of balls of 64 bits."""
+ARB_SECONDS_PER_FEATURE, EXACT_SECONDS_PER_PRODUCT = 3e-6, 5e-10
+"""Measured costs: enclosing a feature at 64 bits, and a multiply-add of exact integers."""
 WORK_LIMIT_SECONDS = 900.0
 """A rung whose dense algebra is estimated to take longer is not climbed: the result is UNDECIDED and says so."""
 
@@ -295,18 +296,15 @@ class _Ladder:
         return None
 
     def _higher_precision(self, features: FeatureEnclosure, full: RankResult | None) -> RankResult:
-        """R3: doubling precision; if it fails, R6's result still stands."""
-        n, m = features.samples, features.columns
-        bits = 2 * features.precision
-        while bits <= self.max_bits:
-            seconds = SECONDS_PER_PRODUCT * n * n * (n + m) * (bits / 64) ** 1.3
-            where = f"at {bits} bits"
+        """R3: doubling precision, as long as the numerical rank lets hope; if it fails, R6's result still stands."""
+        seen, bits, too_slow = Elimination(self.max_bits, self.stage), 2 * features.precision, None
+        while bits <= self.max_bits and not seen.hopeless:
+            where, seconds = f"at {bits} bits", seconds_of_algebra(features.samples, features.columns, bits)
             if seconds > self.patience:
-                limit = f"(limit {self.patience:.0f} s)"
+                limit, too_slow = f"(limit {self.patience:.0f} s)", bits
                 self._tried(f"R3 {where}: not tried, about {seconds:.0f} s of algebra {limit}")
                 break
-            begun = time.perf_counter()
-            higher = FeatureEnclosure(features.network, features.u, features.inputs, bits, offset=features.offset)
+            begun, higher = time.perf_counter(), at_precision(features, bits)
             witness = high_precision_witness(higher, self.stage(f"rank: right inverse {where}"))
             if isinstance(witness, str):
                 self._tried(f"R3 {where}: {witness}")
@@ -317,13 +315,11 @@ class _Ladder:
                     self.features = higher
                     return self._proved(bound, witness, where)
                 self._tried(f"R3 {where}: the residual's bound is not below 1", begun)
-            bits *= 2
-        reason = f"no right inverse certified up to {bits // 2} bits and no structural deficiency found; "
-        if bits <= self.max_bits:
-            reason += f"{bits} bits would take too long for this N and M"
-        else:
-            reason += f"rank.max_bits = {bits} helps if Psi is nearly singular, not if it is exactly singular"
-        return self._without_bound(full, reason)
+            begun, bits = time.perf_counter(), seen.next_bits(higher)
+            if seen.last is not None:
+                self._tried(seen.last.words(), begun)
+        reason = f"no right inverse certified and no structural deficiency found; {seen.advice(too_slow)}"
+        return self._without_bound(full, reason, seen.last)
 
     def _tried(self, outcome: str, begun: float | None = None) -> None:
         """Add to the ladder's story, with the seconds that it took where they are known."""
@@ -360,18 +356,20 @@ class _Ladder:
         partial = flags_of(self.features.network).undefined
         if partial and not self._defined():
             return self._undecided(f"Psi(U) is not proved to be defined: {partial[0]}")
-        return self._result(Verdict.REFUTED, found.explanation, deficiency=found)
+        few = ": no U has full rank. Zero training error may be possible all the same: Z1 decides it at this U"
+        reason = found.explanation + (few if found.reason == "fewer-units" else "")
+        return self._result(Verdict.REFUTED, reason, deficiency=found)
 
     def _defined(self) -> bool:
         given = self.features
         return FeatureEnclosure(given.network, given.u, given.inputs, DEFINED_BITS).is_defined()
 
-    def _undecided(self, reason: str) -> RankResult:
-        return self._result(Verdict.UNDECIDED, reason)
+    def _undecided(self, reason: str, numerical: NumericalRank | None = None) -> RankResult:
+        return self._result(Verdict.UNDECIDED, reason, numerical=numerical)
 
-    def _without_bound(self, full: RankResult | None, reason: str) -> RankResult:
+    def _without_bound(self, full: RankResult | None, reason: str, shown: NumericalRank | None = None) -> RankResult:
         """What R6 proved, with all that was tried since; UNDECIDED without it."""
-        return self._undecided(reason) if full is None else replace(full, attempts=tuple(self.attempts))
+        return self._undecided(reason, shown) if full is None else replace(full, attempts=tuple(self.attempts))
 
 
 def _below(value: float) -> float:

@@ -3,8 +3,8 @@
 In a network of layers alone every hidden unit gets a normal form (`unit_forms`). The number of forms among the skip
 units bounds the rank of Psi; for polynomial activations the monomials of the input (`monomials`) bound it as well. With
 the weights left free, units with the same form are the same function for every U: then the bound holds for every U. In
-any other network the columns that come out of a normalisation depend on each other (`spans`). An output bias is one
-more function, the constant 1.
+any other network the columns that come out of a normalisation depend on each other (`spans`). Linear layers above a
+narrow one add no rank (`affine_basis`). An output bias is one more function, the constant 1.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from verifier.display import count
 from verifier.network.arguments import given_inputs
 from verifier.network.flags import flags_of
 from verifier.network.network import Array, Network
+from verifier.rank.affine_basis import affine_basis
 from verifier.rank.monomials import monomial_rank
 from verifier.rank.spans import span_of_columns
 from verifier.rank.unit_forms import FormTable, UnitForm, unit_forms
@@ -25,11 +26,15 @@ from verifier.rank.unit_forms import FormTable, UnitForm, unit_forms
 
 @dataclass(frozen=True, slots=True)
 class Deficiency:
-    """Proof that ``rank Psi(U) <= rank_at_most < N``: the kind of reason and an explanation in words."""
+    """Proof that ``rank Psi(U) <= rank_at_most < N``: the kind of reason and an explanation in words.
+
+    ``stated``: whether a certificate can say it, because the checker knows this kind of reason.
+    """
 
     reason: str
     rank_at_most: int
     explanation: str
+    stated: bool = True
 
 
 def cheap_deficiency(network: Network, inputs: Array) -> Deficiency | None:
@@ -72,6 +77,9 @@ def structural_deficiency(network: Network, u: Array, inputs: Array) -> Deficien
         Guarantee: a result implies ``rank Psi(U) <= rank_at_most < N`` for this U and data. None says nothing.
     """
     found = _structural_bound(network, u, inputs)
+    if found.rank_at_most < len(inputs):
+        return found
+    found = _affine_bound(network)
     return found if found.rank_at_most < len(inputs) else None
 
 
@@ -118,11 +126,12 @@ def structural_bound_every_u(network: Network, inputs: Array) -> Deficiency | No
     n = len(inputs)
     if flags_of(network).undefined:
         return None
-    bounds = [cheap_deficiency(network, inputs), _structural_bound(network, None, inputs)]
-    best = min((b for b in bounds if b is not None), key=lambda b: b.rank_at_most)
-    if not best.rank_at_most < n:
+    bounds = [cheap_deficiency(network, inputs), _structural_bound(network, None, inputs), _affine_bound(network)]
+    below = [bound for bound in bounds if bound is not None and bound.rank_at_most < n]
+    if not below:
         return None
-    return Deficiency("every-u", best.rank_at_most, f"for EVERY U: {best.explanation}")
+    best = min(below, key=lambda bound: (not bound.stated, bound.rank_at_most))
+    return Deficiency("every-u", best.rank_at_most, f"for EVERY U: {best.explanation}", best.stated)
 
 
 def _structural_bound(network: Network, u: Array | None, inputs: Array) -> Deficiency:
@@ -177,6 +186,17 @@ def _span_bound(network: Network, inputs: Array) -> Deficiency:
         words += f", of which {count(found.rows, 'row')} add up to 0 as those of a normalisation"
     words += f": they span at most {found.rank_at_most} dimensions"
     return Deficiency("dependent-units", found.rank_at_most, words)
+
+
+def _affine_bound(network: Network) -> Deficiency:
+    """The bound by few values of which all columns are affine functions, for every U."""
+    found = affine_basis(network)
+    where = " and ".join(f"node {node}" for node in found.nodes) or "no node"
+    words = (
+        f"the M = {network.columns} columns are affine functions of the {count(found.entries, 'value')} of {where}, "
+    )
+    words += "with no activation in between (not stated in the certificate)"
+    return Deficiency("affine-functions", found.rank_at_most, words, stated=False)
 
 
 def _few_functions(units: int, moving: int, constant: bool, output_bias: bool) -> str:

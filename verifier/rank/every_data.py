@@ -16,7 +16,18 @@ from dataclasses import dataclass
 from verifier.display import Brief, Decided, count
 from verifier.network.flags import Obstacle, flags_of
 from verifier.network.graph import Graph
-from verifier.network.nodes import Add, Concatenate, Constant, Expand, Multiply, Permute, Reshape, Scale
+from verifier.network.nodes import (
+    Add,
+    Concatenate,
+    Constant,
+    Expand,
+    InverseRoot,
+    Multiply,
+    Node,
+    Permute,
+    Reshape,
+    Scale,
+)
 from verifier.network.units import DenseUnits, dense_units
 from verifier.sigma.polynomials import excludes_polynomials
 from verifier.verdict import Verdict
@@ -94,8 +105,8 @@ def separating_layers(network: Graph) -> dict[int, DenseUnits]:
     -------
     dict
         By their output nodes. Guarantee: each reads all of the input, or all of one of these layers, or a one-to-one
-        image of such (a reshaping, exact multiples, sums with what is the same for all samples), and its activation is
-        real analytic and not constant.
+        image of such (a reshaping, multiples by what is nowhere 0, sums with what is the same for all samples), and its
+        activation is real analytic and not constant.
     """
     dense, separating = dense_units(network), {0}
     found: dict[int, DenseUnits] = {}
@@ -121,10 +132,15 @@ def _carries(network: Graph, index: int, separating: set[int]) -> bool:
             return bool(kept)
         case Multiply():
             factors = [network.nodes[read] for read in node.reads if not network.varies[read]]
-            return alone and all(isinstance(factor, Constant) and factor.values.all() for factor in factors)
+            return alone and all(map(_nowhere_zero, factors))
         case Add():
             return alone
     return False
+
+
+def _nowhere_zero(factor: Node) -> bool:
+    """Whether no entry of a factor is 0, at any U: what a scaler divides by is an inverse root."""
+    return isinstance(factor, InverseRoot) or (isinstance(factor, Constant) and bool(factor.values.all()))
 
 
 def too_few_columns(network: Graph, samples: int) -> str:

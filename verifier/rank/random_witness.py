@@ -12,6 +12,7 @@ from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.display import Brief, Decided
 from verifier.network.arguments import given_inputs
+from verifier.network.flags import flags_of
 from verifier.network.initialise import initialise
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, prove_rank, silent
@@ -78,12 +79,25 @@ def random_witness(
         return DenseWitness(Verdict.UNDECIDED, f"M = {m} < N = {n}")
     if n * m > ENTRIES:
         return DenseWitness(Verdict.UNDECIDED, f"Psi would have {n * m} entries, more than {ENTRIES}")
+    smooth = not flags_of(network).obstacles
+    ranks: dict[int, int] = {}
+    """The numerical rank by the seed, where it is below N."""
     for trial in range(seed, seed + TRIALS):
-        for scale, fan_in in SCALES:
+        for scale, fan_in in SCALES if smooth else SCALES[:1]:
             u = initialise(network, seed=trial, scale=scale, fan_in=fan_in)
             features = FloatEnclosure(network, u, inputs, numpy_backend())
             found, _ = prove_rank(features, max_bits=MAX_BITS, stage=stage, certificate=certificate)
             if found.verdict is Verdict.PROVED:
                 return DenseWitness(Verdict.PROVED, found.reason, u, trial, found)
-    reason = f"{TRIALS * len(SCALES)} random U were tried, none was certified to have full rank"
-    return DenseWitness(Verdict.UNDECIDED, reason)
+            if found.deficiency is not None:
+                ranks[trial] = max(ranks.get(trial, 0), found.deficiency.rank_at_most)
+            elif found.numerical is not None and found.numerical.deficient:
+                ranks[trial] = max(ranks.get(trial, 0), found.numerical.rank)
+        if smooth and len(ranks) > 1 and len(set(ranks.values())) == 1:
+            words = (
+                f"random U have numerical rank {ranks[seed]} < N = {n}: as features analytic in U have their largest "
+            )
+            words += "rank at almost every U, probably no U has full rank; then only other features help"
+            return DenseWitness(Verdict.UNDECIDED, words)
+    tried = TRIALS * (len(SCALES) if smooth else 1)
+    return DenseWitness(Verdict.UNDECIDED, f"{tried} random U were tried, none was certified to have full rank")

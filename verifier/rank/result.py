@@ -9,6 +9,7 @@ from verifier.balls.exact import at_least
 from verifier.display import Card, Decided, Shown, Table
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.gram import GramBound
+from verifier.rank.numerical_rank import NumericalRank
 from verifier.rank.rational import ExactRank
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.verdict import Verdict
@@ -45,6 +46,8 @@ class RankResult(Decided, Shown):
     gram: GramBound | None = None
     sigma_lower: float = 0.0
     exact: ExactRank | None = None
+    numerical: NumericalRank | None = None
+    """What elimination shows where nothing is proved; it proves nothing."""
 
     @property
     def label(self) -> str:

@@ -15,7 +15,6 @@ from verifier.adapters.scikit.convert import from_sklearn, is_estimator
 from verifier.adapters.translation.imported import Imported
 from verifier.data.classes import Classes
 from verifier.data.dataset import Dataset
-from verifier.data.gate import binary64
 from verifier.display import count, joined
 from verifier.errors import InputError, NetworkError, one_line
 from verifier.network.network import Block, Network
@@ -65,7 +64,7 @@ def imported_model(model: Any, samples: Any) -> Imported | None:
     if is_estimator(model):
         module = getattr(model, "module_", None)  # skorch
         if module is None or not _is_module(module):
-            return from_sklearn(model, binary64(samples, "X"))
+            return from_sklearn(model, samples)
         found = _from_module(module, samples)
         return replace(found, classes=tuple(np.asarray(getattr(model, "classes_", ())).tolist()))
     if _is_module(model):

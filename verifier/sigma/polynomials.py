@@ -14,6 +14,7 @@ import flint
 
 from verifier.sigma.activations import Activation
 from verifier.sigma.facts import Facts
+from verifier.sigma.measures import degree_bound
 from verifier.sigma.point_values import UndefinedError, ball_at
 from verifier.sigma.ranges import behaviour
 from verifier.sigma.tree import Add, Call, Div, Mul, Power, Tree, Var
@@ -51,9 +52,10 @@ def excludes_polynomials(sigma: Activation, degree: int) -> bool:
     """
     if behaviour(sigma.tree) is None:
         return False
-    exact = sigma.facts.polynomial_degree
-    if exact.status == "proved" and exact.value is not None and exact.value > 0:
-        return exact.value > degree
+    if degree_bound(sigma.expression) is not None:
+        exact = sigma.facts.polynomial_degree
+        if exact.status == "proved" and exact.value is not None and exact.value > 0:
+            return exact.value > degree
     order = min(degree, _degree_if_polynomial(sigma)) + 1
     if order > MAX_ORDER:
         return False
@@ -63,7 +65,8 @@ def excludes_polynomials(sigma: Activation, degree: int) -> bool:
 
 def _degree_if_polynomial(sigma: Activation) -> float:
     """At least the degree of the function if it is a polynomial; infinity if nothing is known."""
-    return 0 if _levels_off(sigma.facts) else growth(sigma.tree)
+    bound = growth(sigma.tree)
+    return 0 if math.isinf(bound) and _levels_off(sigma.facts) else bound
 
 
 def _levels_off(facts: Facts) -> bool:

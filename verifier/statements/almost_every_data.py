@@ -33,6 +33,7 @@ ALMOST_EVERY_DATA_SET = Statement(
     "row), no frozen logits, no regulariser",
     how="rigorous",
     prove=_prove,
+    regression=True,
     may_rest_on=("LA.1", "L3.2 construction"),
     claims=(D,),
 )

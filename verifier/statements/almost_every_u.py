@@ -18,7 +18,7 @@ def _prove(known: Known) -> Finding:
     if found.applies:
         reason = "analytic, and of full rank at one U: so at almost every U (the exceptions are closed and null)"
         return Finding(Verdict.PROVED, reason, ("LA.1", "L3.2 construction"))
-    return does_not_apply(f"does not apply: {known.analytic[1] if known.deficiency is None else found.reason}")
+    return does_not_apply(f"does not apply: {known.not_generic}")
 
 
 def _conclude(known: Known) -> Finding:
@@ -27,7 +27,7 @@ def _conclude(known: Known) -> Finding:
         return Finding(Verdict.PROVED, "by W0; A3.1 is not needed", ("W0",))
     if found.verdict is Verdict.REFUTED:
         return Finding(Verdict.REFUTED, found.reason)
-    return Finding(Verdict.UNDECIDED, "neither Lemma 3.2 nor W0 applies: not analytic")
+    return Finding(Verdict.UNDECIDED, f"open: the paper's Lemma 3.2 does not apply, nor does W0: {known.not_generic}")
 
 
 ALMOST_EVERY_U = Statement(

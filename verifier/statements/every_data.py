@@ -41,6 +41,7 @@ EVERY_DATA_SET = Statement(
     "free along all arcs (an output bias is its last row), no frozen logits, no regulariser",
     how="structural",
     prove=_prove,
+    regression=True,
     may_rest_on=("LA.1",),
     claims=(A,),
 )

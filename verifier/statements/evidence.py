@@ -170,6 +170,20 @@ class Known:
         return "" if self.evidence.data.offset is None else "the frozen logits belong to these data"
 
     @property
+    def not_generic(self) -> str:
+        """Why W0 does not apply, and what to change so that it may, in words."""
+        samples, columns = len(self.evidence.inputs), self.evidence.network.columns
+        why, changes = [], []
+        if self.deficiency is not None:
+            bound = f"rank Psi(U) <= {self.deficiency.rank_at_most} < N = {samples} for every U"
+            why.append(f"no U has full rank ({f'M = {columns} < N = {samples}' if columns < samples else bound})")
+            changes.append("M >= N features (an output bias counts)" if columns < samples else "other features")
+        if self.analytic[0] is Verdict.REFUTED:
+            why.append(self.analytic[1].partition(": ")[0])
+            changes.append("analytic nodes alone (tanh, softplus, GELU, SiLU; means, no maxima)")
+        return f"{', and '.join(why)}; with {' and '.join(changes)} it may apply" if why else self.analytic[1]
+
+    @property
     def sigma_lower(self) -> Dyadic | None:
         """A lower bound of sigma_N(Psi) at the start's U, one that a certificate can state; None without full rank."""
         rank = self.evidence.rank

@@ -20,7 +20,7 @@ def _prove(known: Known) -> Finding:
         return Finding(Verdict.PROVED, f"the explicit witness ({witness.label})", (witness.label,))
     dense = random_witness(evidence.network, evidence.inputs, seed=known.seed, stage=known.stage)
     if dense.rank is None:
-        return Finding(Verdict.UNDECIDED, f"no witness ({witness.reason}), and {dense.reason}")
+        return Finding(Verdict.UNDECIDED, f"no explicit witness: {witness.reason}; and {dense.reason}")
     sigma = dense.rank.sigma_lower
     found = f"sigma_N >= {at_least(sigma)}" if sigma > 0 else dense.rank.reason
     return Finding(Verdict.PROVED, f"a random U (seed {dense.seed}), {dense.rank.label}: {found}")

@@ -8,6 +8,7 @@ from verifier.statements.claims.pointwise import C1
 from verifier.statements.evidence import Known
 from verifier.statements.no_maximum import CONFLICT
 from verifier.statements.statement import Finding, Statement, does_not_apply
+from verifier.verdict import Verdict
 
 
 def _prove(known: Known) -> Finding:
@@ -17,7 +18,8 @@ def _prove(known: Known) -> Finding:
     if not known.evidence.labels_agree or data.labels is None:
         return does_not_apply(CONFLICT)
     if sigma is None:
-        return does_not_apply("Psi(U) is not known to have full rank at this U")
+        lacks = "lacks" if known.evidence.rank.verdict is Verdict.REFUTED else "is not known to have"
+        return does_not_apply(f"Psi(U) {lacks} full rank at this U")
     start, counts = ExactArray.of_floats(known.evidence.v), data.multiplicities.tolist()
     found = prove_not_stationary(known.evidence.features, sigma, start, data.labels, counts)
     known.found.gradient = found

@@ -8,6 +8,18 @@ from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
+CONFLICT = "equal samples with different labels exclude zero training error"
+
+
+def _nothing_known(known: Known) -> str:
+    """Why no (U, V) without training errors is known."""
+    zero = known.evidence.zero_loss
+    if zero is not None and zero.verdict is Verdict.REFUTED:
+        return (
+            "no V has zero training error at this U (Z1), and no way to another U is known; another start may have one"
+        )
+    return "no output weights with certified margins are known (Z1); full rank at this U would give them"
+
 
 def _ball(known: Known) -> Finding:
     if known.evidence.data.offset is not None:
@@ -18,8 +30,10 @@ def _ball(known: Known) -> Finding:
     elif escape is not None and escape.escape is not None:
         tail = escape.escape.tail
         u, weights, gamma, bits, where = tail.u, tail.end_weights, tail.gamma, tail.precision, "the escape's end"
+    elif not evidence.labels_agree:
+        return does_not_apply(CONFLICT)
     else:
-        return Finding(Verdict.UNDECIDED, "no output weights with certified margins are known")
+        return Finding(Verdict.UNDECIDED, _nothing_known(known))
     found = certified_ball(evidence.network, u, evidence.inputs, weights, gamma, precision=bits)
     if evidence.u is u:  # a certificate stores the start's U
         known.found.ball = found
@@ -28,7 +42,15 @@ def _ball(known: Known) -> Finding:
 
 def _uncountable(known: Known) -> Finding:
     if not known.evidence.labels_agree:
-        return does_not_apply("equal samples with different labels exclude zero training error")
+        return does_not_apply(CONFLICT)
+    zero = known.evidence.zero_loss
+    if known.found.verdict("Z2") is Verdict.PROVED:
+        pass
+    elif zero is not None and zero.verdict is Verdict.PROVED:
+        words = "by Z1 (U, t V1) has zero training error for all large t; that a ball around one has is not proved (Z2)"
+        return Finding(Verdict.UNDECIDED, words)
+    else:
+        return Finding(Verdict.UNDECIDED, _nothing_known(known))
     return Finding(Verdict.PROVED, "every point of the ball of Z2 has zero training error", ("Z2",))
 
 

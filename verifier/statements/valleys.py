@@ -13,15 +13,26 @@ def _infimum(known: Known) -> Finding:
     solved = evidence.zero_loss is not None and evidence.zero_loss.verdict is Verdict.PROVED
     if evidence.outputs_ranked not in (None, Verdict.PROVED) and not solved:
         return Finding(Verdict.UNDECIDED, "arcs to the outputs are missing, and the infimum is not proved")
+    ranked = known.found.verdict("L3.2 construction") is Verdict.PROVED
     targets = evidence.data.targets
-    if targets is not None and not TargetLoss(targets, evidence.data.multiplicities).agree:
+    if targets is not None and not TargetLoss(targets, evidence.data.multiplicities).agree and ranked:
         words = "the infimum is the spread of equal samples' targets around their means, attained at every full-rank U"
         return Finding(Verdict.PROVED, words, ("X1", "L3.2 construction"))
+    if targets is None and not evidence.labels_agree and not ranked:
+        words = (
+            "inf Phi is at least the entropy of the groups (X1), and it is that if some U has full rank: none is known"
+        )
+        return Finding(Verdict.UNDECIDED, words)
     if targets is None and not evidence.labels_agree:
         words = "the infimum is the entropy of the groups, approached at every full-rank U"
         return Finding(Verdict.PROVED, words, ("X1", "L3.2 construction"))
     if targets is None and (solved or (evidence.escape is not None and evidence.escape.escape is not None)):
         return Finding(Verdict.PROVED, "inf Phi = 0: a valley is bad if Phi stays away from 0 on it (Z1)")
+    if not ranked:
+        words = (
+            "inf Phi is not known: no U of full rank is, nor a (U, V) without training errors; one of either would do"
+        )
+        return Finding(Verdict.UNDECIDED, words)
     return Finding(Verdict.PROVED, "inf Phi = 0, since Psi V = T is solvable for some U", ("L3.2 construction",))
 
 
@@ -36,7 +47,8 @@ def stands_on_generic_rank(known: Known, words: str) -> Finding:
         What follows if W0 is proved.
     """
     if known.found.verdict("W0") is None:
-        return Finding(Verdict.UNDECIDED, "W0 does not apply here, and the theorem's proof rests on it")
+        why = f"open: the proof rests on W0, which does not apply: {known.not_generic}"
+        return Finding(Verdict.UNDECIDED, why)
     return Finding(Verdict.PROVED, words, ("W0",))
 
 

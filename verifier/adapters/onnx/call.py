@@ -13,8 +13,17 @@ from numpy.typing import NDArray
 from verifier.adapters.translation.translation import Translation
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
 
-Held: TypeAlias = NDArray[Any] | Tensor
-"""What a name stands for: numbers in the model's own type, or a tensor of the network."""
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``a > b`` (or ``a >= b``), entry by entry, where that depends on the data; only Where may read it."""
+
+    a: Value
+    b: Value
+
+
+Held: TypeAlias = NDArray[Any] | Tensor | Comparison
+"""What a name stands for: numbers in the model's own type, a tensor of the network, a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ class Call:
             It depends on the data or on trained parameters.
         """
         found = self.inputs[place] if place < len(self.inputs) else None
-        if found is None or isinstance(found, Tensor):
+        if not isinstance(found, np.ndarray):
             raise Refused(f"its {what} depends on the data or on trained weights; it must be fixed numbers")
         return found
 
@@ -135,7 +144,8 @@ class Call:
             raise Refused(f"its output {count} is read, which is not stated here; use its first output alone")
 
 
-Rule: TypeAlias = Callable[[Call], Value | Sequence[Value | None]]
+Result: TypeAlias = Value | Comparison
+Rule: TypeAlias = Callable[[Call], Result | Sequence[Result | None]]
 """How an operator is translated: its output, or its outputs."""
 
 
@@ -149,6 +159,8 @@ def as_value(held: Held, name: str = "") -> Value:
     """
     if isinstance(held, Tensor):
         return held
+    if isinstance(held, Comparison):
+        raise Refused("it reads a comparison of values that depend on the data or on trained weights; only Where may")
     if held.dtype.kind == "b":
         return Known(held, name)
     if held.dtype.kind in "iu":

@@ -12,7 +12,6 @@ from verifier.adapters.onnx.reading import refuse
 from verifier.adapters.onnx.reference import STASHED, evaluator
 from verifier.adapters.onnx.walk import Walk, attributes_of, float_kinds, identity_node, needed_nodes
 from verifier.adapters.translation.imported import Imported
-from verifier.adapters.translation.values import Tensor
 from verifier.errors import one_line
 from verifier.network.forward import approx_features
 from verifier.network.network import Array, Network
@@ -67,7 +66,7 @@ def require_equal(walk: Walk, output: str, found: Imported, parameters: Mapping[
     for inputs in samples_for(found.network, walk.model.input_type, SAMPLES if batch == 1 else batch):
         shape = found.network.input_shape
         runs = [inputs[start : start + batch] for start in range(0, len(inputs), batch)]
-        theirs = np.concatenate([reference.logits(part.reshape(len(part), *shape)) for part in runs])
+        theirs = np.concatenate([reference.logits(part.reshape(len(part), *shape), walk.axis) for part in runs])
         ours = approx_features(found.network, found.u, inputs) @ found.v
         rows = np.isfinite(theirs).all(axis=1)
         if not rows.any():
@@ -108,7 +107,7 @@ class _Reference:
         if not nodes:
             nodes = [identity_node(logits, "logits")]
         read = {name for node in nodes for name in node.input if name}
-        known = {name: held for name, held in walk.values.items() if not isinstance(held, Tensor)}
+        known = {name: held for name, held in walk.values.items() if isinstance(held, np.ndarray)}
         numbers = {name: array for name, array in (known | dict(parameters)).items() if name in read}
         stored = [numpy_helper.from_array(np.array(_double(array), order="C"), name) for name, array in numbers.items()]
         kind = TensorProto.INT64 if self.whole else TensorProto.DOUBLE
@@ -122,9 +121,9 @@ class _Reference:
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", walk.model.opset)])
         self.evaluator = evaluator(proto, walk.model.opset)
 
-    def logits(self, inputs: Array) -> Array:
-        """Their logits, ``(B, m)``."""
-        given = inputs.astype(np.int64) if self.whole else inputs
+    def logits(self, inputs: Array, axis: int) -> Array:
+        """Their logits, ``(B, m)``, of samples ``(B, *shape)`` that the model has along an axis."""
+        given = np.moveaxis(inputs.astype(np.int64) if self.whole else inputs, 0, axis)
         try:
             with np.errstate(all="ignore"):
                 (found,) = self.evaluator.run(None, {self.input: given})

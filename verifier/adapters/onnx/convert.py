@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from verifier.adapters.onnx.compare import require_equal
 from verifier.adapters.onnx.reading import Model, read_model, refuse
 from verifier.adapters.onnx.trained import trained_names
-from verifier.adapters.onnx.walk import Walk
+from verifier.adapters.onnx.walk import Walk, statistics
 from verifier.adapters.translation.imported import Imported
 from verifier.adapters.translation.values import Refused, Tensor
 from verifier.errors import InputError, installing, nearest, one_line
@@ -30,6 +30,7 @@ def from_onnx(
     source: str | Path | Any,
     *,
     frozen: str | Sequence[str] = (),
+    trained: str | Sequence[str] = (),
     input_shape: int | Sequence[int] | None = None,
     output: str | None = None,
 ) -> Imported:
@@ -40,10 +41,10 @@ def from_onnx(
     at the model's weights and at others; a model for which they differ is refused.
 
     The first axis of the input is the batch: a named or free dimension, or 1 for a model that was exported for one
-    sample. ONNX does not say which numbers were trained; a remark lists what was taken as U. An initialiser of floats
-    is where it is read as weights, biases, gains or tables are, unless ``frozen`` names it; constants, running
-    statistics, masks and what meets the input itself are fixed numbers. What is computed from fixed numbers alone is
-    computed by onnx in the model's own types.
+    sample; or the one free dimension, wherever it is. ONNX does not say which numbers were trained; a remark lists what
+    was taken as U. An initialiser of floats is where it is read as weights, biases, gains or tables are, unless
+    ``frozen`` names it; constants, running statistics, masks and what meets the input itself are fixed numbers. What is
+    computed from fixed numbers alone is computed by onnx in the model's own types.
 
     Parameters
     ----------
@@ -51,6 +52,9 @@ def from_onnx(
         The file; a ``ModelProto`` works as well.
     frozen : str or sequence of str, optional
         Initialisers that are no part of U, by name or pattern: ``"encoder.*"``.
+    trained : str or sequence of str, optional
+        Initialisers that are a part of U although they are read as fixed numbers are: centres that are subtracted from
+        the input.
     input_shape : int or sequence of int, optional
         The shape of one sample, where the file leaves it open.
     output : str, optional
@@ -75,8 +79,8 @@ def from_onnx(
     """
     if find_spec("onnx") is None:
         raise InputError(f"from_onnx needs the package onnx, which is not installed; {installing('onnx')}")
-    conversion = _Conversion(read_model(source), frozen, input_shape, output)
-    return conversion.converted()
+    conversion = _Conversion(read_model(source), input_shape, output)
+    return conversion.converted(frozen, trained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +90,26 @@ class _Batch:
     shape: tuple[int, ...]
     sizes: tuple[int, int]
     remark: str = ""
+    axis: int = 0
 
 
 class _Conversion:
-    def __init__(
-        self, model: Model, frozen: str | Sequence[str], input_shape: int | Sequence[int] | None, output: str | None
-    ) -> None:
+    def __init__(self, model: Model, input_shape: int | Sequence[int] | None, output: str | None) -> None:
         self.model = model
         self.batch = _batch_of(model, input_shape)
-        self.trained = trained_names(model, frozen)
-        if not self.trained:
-            refuse(f"{model.label}: no initialiser is read as weights are, so nothing is trained; export it anew")
         if output is not None and output not in model.outputs:
             refuse(f"{model.label} has no output {one_line(output)}; {nearest(output, model.outputs)}")
         self.output = model.outputs[0] if output is None else output
+        self.trained: tuple[str, ...] = ()
 
-    def converted(self) -> Imported:
+    def converted(self, frozen: str | Sequence[str], trained: str | Sequence[str]) -> Imported:
+        self.trained = trained_names(self.model, frozen, trained)
+        if not self.trained:
+            refuse(f"{self.model.label}: no initialiser is read as weights are, so nothing is trained; export it anew")
         stored = {name: self.model.arrays[name] for name in self.trained}
         found, used = self._made(stored, self.batch.sizes[0])
-        noisy = _with_noise({name: stored[name] for name in used})
+        fixed = statistics(self.model)
+        noisy = _with_noise({name: stored[name] for name in used if name not in fixed})
         again, _ = self._made(stored | noisy, self.batch.sizes[1])
         if found.network != again.network:
             refuse(
@@ -117,7 +122,7 @@ class _Conversion:
         """The network at some weights, compared; and which initialisers it read."""
         arrays = self.model.arrays | dict(stored)
         model = replace(self.model, arrays=arrays)
-        walk = Walk(model, self.batch.shape, samples, self.trained)
+        walk = Walk(model, self.batch.shape, samples, self.trained, self.batch.axis)
         held = walk.run([self.output])[self.output]
         if not isinstance(held, Tensor):
             refuse(f"{model.label}: its output {one_line(self.output)} depends neither on the input nor on weights")
@@ -140,6 +145,9 @@ class _Conversion:
         fixed = [name for name in floats if name in read and name not in self.trained]
         if fixed:
             said.append(f"fixed numbers, no part of U: {listed(fixed)}")
+        shared = [name for name in names if sum(name in node.input for node in model.nodes) > 1]
+        if shared:
+            said.append(f"read in several places, and one parameter each: {listed(shared)}")
         left = [name for name in model.outputs if name != self.output]
         if left:
             said.append(f"the outputs {listed(left)} are left out")
@@ -170,7 +178,9 @@ def _batch_of(model: Model, input_shape: int | Sequence[int] | None) -> _Batch:
             f"{model.label}: its input {one_line(model.input)} has shape {list(dimensions)} and no axis for samples; "
             "export it with a batch axis in front"
         )
-    first, rest = dimensions[0], dimensions[1:]
+    free = [place for place, length in enumerate(dimensions) if isinstance(length, str)]
+    axis = free[0] if len(free) == 1 else 0  # the one free dimension, wherever it is
+    first, rest = dimensions[axis], dimensions[:axis] + dimensions[axis + 1 :]
     if input_shape is not None:
         given = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
         fits = len(given) == len(rest) and all(
@@ -186,6 +196,7 @@ def _batch_of(model: Model, input_shape: int | Sequence[int] | None) -> _Batch:
             f"sample, input_shape={tuple(n if isinstance(n, int) else 8 for n in rest)}"
         )
     if isinstance(first, str):
-        return _Batch(shape, (SAMPLES, OTHER_SAMPLES))
+        remark = f"the samples are along axis {axis} of the input" if axis else ""
+        return _Batch(shape, (SAMPLES, OTHER_SAMPLES), remark, axis)
     how = "one sample at a time" if first == 1 else f"{first} samples at a time"
     return _Batch(shape, (first, first), f"exported for {how}, and read as a function of one sample")

@@ -37,6 +37,8 @@ SLOTS: Final[dict[str, tuple[int, ...]]] = {
     "LSTM": (1, 2, 3, 7),
 }
 """Inputs that are read as weights, by operator."""
+LOGIC: Final = ("Shape", "Size", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Not", "And", "Or", "Xor")
+"""Operators whose results hold no trained number."""
 COMBINE: Final = ("Add", "Sub", "Mul", "Concat", "Sum", "Where")
 """Operators whose other inputs may be trained where one is behind a weight."""
 MOVES: Final = (
@@ -56,7 +58,7 @@ MASKED: Final = -1e4
 """Numbers of this size or below are a mask's minus infinity."""
 
 
-def trained_names(model: Model, frozen: str | Sequence[str] = ()) -> tuple[str, ...]:
+def trained_names(model: Model, frozen: str | Sequence[str] = (), trained: str | Sequence[str] = ()) -> tuple[str, ...]:
     """The initialisers that are parameters of U, in the model's order.
 
     Parameters
@@ -65,6 +67,8 @@ def trained_names(model: Model, frozen: str | Sequence[str] = ()) -> tuple[str, 
         The model.
     frozen : str or sequence of str
         Initialisers to be held fixed, by name or pattern: ``"encoder.*"``.
+    trained : str or sequence of str
+        Initialisers that are trained, wherever they are read.
 
     Returns
     -------
@@ -76,17 +80,22 @@ def trained_names(model: Model, frozen: str | Sequence[str] = ()) -> tuple[str, 
     InputError
         A pattern that fits no initialiser.
     """
-    patterns = (frozen,) if isinstance(frozen, str) else tuple(frozen)
-    found = _Search(model).found()
-    chosen = set(found)
-    for pattern in patterns:
-        if not isinstance(pattern, str):
-            refuse(f'frozen has {one_line(pattern)}; give names or patterns of initialisers, such as "encoder.*"')
-        matches = {name for name in model.arrays if fnmatchcase(name, pattern)}
-        if not matches:
-            refuse(f"frozen: no initialiser is called {one_line(pattern)}; {nearest(pattern, found)}")
-        chosen -= matches
+    floats = [name for name, array in model.arrays.items() if _is_float(array)]
+    chosen = {*_Search(model).found(), *_named(floats, trained, "trained")} - _named(floats, frozen, "frozen")
     return tuple(name for name in model.arrays if name in chosen)
+
+
+def _named(names: Sequence[str], patterns: str | Sequence[str], argument: str) -> set[str]:
+    """The initialisers that patterns name."""
+    found: set[str] = set()
+    for pattern in (patterns,) if isinstance(patterns, str) else tuple(patterns):
+        if not isinstance(pattern, str):
+            refuse(f'{argument} has {one_line(pattern)}; give names or patterns of initialisers, such as "encoder.*"')
+        matches = {name for name in names if fnmatchcase(name, pattern)}
+        if not matches:
+            refuse(f"{argument}: no initialiser is called {one_line(pattern)}; {nearest(pattern, names)}")
+        found |= matches
+    return found
 
 
 class _Search:
@@ -118,7 +127,8 @@ class _Search:
         behind = any(name in self.behind for name in reads)
         if node.op_type in COMBINE:
             after = any(name in self.products for name in reads)
-            others = frozenset[str]().union(*(self.sources.get(name, frozenset()) for name in reads))
+            chosen = reads[1:] if node.op_type == "Where" else reads
+            others = frozenset[str]().union(*(self.sources.get(name, frozenset()) for name in chosen))
             taken = frozenset(name for name in others if behind and self._is_array(name, after))
         self.trained |= taken
         self.data.update(node.output)
@@ -141,14 +151,15 @@ class _Search:
         found = frozenset[str]().union(*(self.sources.get(name, frozenset()) for name in reads))
         if node.op_type not in MOVES:
             found = frozenset(name for name in found if self.model.arrays[name].size > 1)
-        for name in node.output if node.op_type not in ("Shape", "Size") else ():
+        for name in node.output if node.op_type not in LOGIC else ():
             self.sources[name] = found
 
     def _is_array(self, name: str, after_product: bool) -> bool:
         """Whether an initialiser is more than a number, a mask aside; one behind a product may be a single bias."""
         array = np.asarray(self.model.arrays[name], dtype=np.float64)
         several = array.size > 1 or (after_product and array.ndim > 0)
-        return several and bool(np.isfinite(array).all() and (array > MASKED).all())
+        mask = set(np.unique(array).tolist()) == {0.0, 1.0} or (array <= MASKED).any()
+        return several and bool(np.isfinite(array).all()) and not mask
 
 
 def _is_float(array: np.ndarray[Any, Any]) -> bool:

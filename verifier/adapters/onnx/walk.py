@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.onnx.call import Call, Held
+from verifier.adapters.onnx.call import Call, Comparison, Held, Result
 from verifier.adapters.onnx.operators import RANDOM, RULES, reason
 from verifier.adapters.onnx.reading import Model, array_of, refuse, where
 from verifier.adapters.onnx.reference import evaluator
 from verifier.adapters.translation.translation import Translation
-from verifier.adapters.translation.values import Known, Refused, Tensor, Value
+from verifier.adapters.translation.values import Known, Refused, Tensor
 from verifier.errors import InputError, one_line
+from verifier.network.nodes.base import MAX_ENTRIES
 
 Array = NDArray[Any]
 METADATA = ("Shape", "Size")
@@ -36,6 +38,8 @@ MOVING = frozenset(
     | {"Size", "Tile"}
 )
 """What may be done to whole numbers before they choose rows of a table."""
+STATISTICS = (3, 4)
+"""Mean and variance among the inputs of BatchNormalization."""
 DEEPEST = 16
 """Choices (If) inside one another."""
 
@@ -53,10 +57,15 @@ class Walk:
         How many samples the batch has.
     trained : collection of str
         The initialisers that are parameters of U.
+    axis : int, optional
+        The axis of the input along which the samples lie.
     """
 
-    def __init__(self, model: Model, shape: tuple[int, ...], samples: int, trained: Iterable[str]) -> None:
+    def __init__(
+        self, model: Model, shape: tuple[int, ...], samples: int, trained: Iterable[str], axis: int = 0
+    ) -> None:
         """Begin with the input and the initialisers."""
+        self.axis = axis
         self.model = model
         self.translation = Translation(shape, samples)
         self.values: dict[str, Held] = {}
@@ -71,7 +80,10 @@ class Walk:
         for name, array in model.arrays.items():
             if name not in self.trained:
                 self.values[name] = array
-        self.values[model.input] = self.translation.input()
+        samples_first = self.translation.input()
+        order = [*range(1, axis + 1), 0, *range(axis + 1, len(shape) + 1)]
+        moved = self.translation.permute(samples_first, order) if axis else samples_first
+        self.values[model.input] = moved if isinstance(moved, Tensor) else samples_first
 
     def run(self, outputs: Sequence[str]) -> dict[str, Held]:
         """Visit the nodes that the outputs need.
@@ -109,27 +121,43 @@ class Walk:
             refuse(f"{one_line(name)} is read before it is computed; export the model anew")
         return self.values[name]
 
+    def _input(self, node: Any, place: int) -> Held | None:
+        """What a node reads; running statistics are fixed numbers, even where weights are the same initialiser."""
+        name = node.input[place]
+        if node.op_type == "BatchNormalization" and place in STATISTICS:
+            name = stored_name(self.model, name)
+            return self.model.arrays[name] if name in self.trained else self._value(name)
+        return self._value(name) if name else None
+
     def _visit(self, node: Any, depth: int) -> None:
-        inputs = tuple(self._value(name) if name else None for name in node.input)
+        inputs = tuple(self._input(node, place) for place in range(len(node.input)))
         if node.op_type in RANDOM:
             raise Refused(reason(node.op_type))
         if node.op_type == "If":
             return self._choose(node, inputs, depth)
-        if not any(isinstance(held, Tensor) for held in inputs) and node.op_type not in METADATA:
+        if not any(isinstance(held, Tensor | Comparison) for held in inputs) and node.op_type not in METADATA:
             return self._compute(node, inputs)
         self._check_whole(node)
-        names, outputs = tuple(node.input), tuple(node.output)
+        names, outputs = self._names(node), tuple(node.output)
         attributes = attributes_of(node)
         call = Call(node.op_type, self.model.opset, inputs, names, attributes, outputs, self.translation, self.read)
         if node.op_type not in RULES:
             raise Refused(reason(node.op_type))
         found = RULES[node.op_type](call)
         self.steps.append(node)
-        results: Sequence[Value | None] = [found] if isinstance(found, Known | Tensor) else found
+        results: Sequence[Result | None] = [found] if isinstance(found, Known | Tensor | Comparison) else found
         for name, value in zip(node.output, results, strict=False):
             if name and value is not None:
                 self._keep(name, value.array if isinstance(value, Known) else value)
         return None
+
+    def _names(self, node: Any) -> tuple[str, ...]:
+        """What inputs are called; statistics that are the initialiser of a weight, too, have a name of their own."""
+        shared = node.op_type == "BatchNormalization"
+        return tuple(
+            f"{name} (statistics)" if shared and place in STATISTICS and name in self.trained else name
+            for place, name in enumerate(node.input)
+        )
 
     def _check_whole(self, node: Any) -> None:
         """Whole numbers choose rows of tables, or are cast to floats before anything is computed with them."""
@@ -149,12 +177,13 @@ class Walk:
 
     def _keep(self, name: str, held: Held) -> None:
         self.values[name] = held
-        if not isinstance(held, Tensor):
+        if isinstance(held, np.ndarray):
             self.computed[name] = held
 
     def _compute(self, node: Any, inputs: Sequence[Held | None]) -> None:
         """A node of known numbers, by onnx's own reference operator, in the model's own types."""
         arrays = {name: held for name, held in zip(node.input, inputs, strict=True) if isinstance(held, np.ndarray)}
+        require_size(node.op_type, [held for held in inputs if isinstance(held, np.ndarray)])
         try:
             results = evaluated(node, arrays, self.model.opset)
         except InputError:
@@ -166,7 +195,7 @@ class Walk:
 
     def _choose(self, node: Any, inputs: Sequence[Held | None], depth: int) -> None:
         """The branch that a known condition takes."""
-        if isinstance(inputs[0], Tensor) or inputs[0] is None:
+        if not isinstance(inputs[0], np.ndarray):
             raise Refused(reason("If"))
         if depth >= DEEPEST:
             raise Refused(f"more than {DEEPEST} choices inside one another; export a simpler model")
@@ -180,6 +209,40 @@ class Walk:
             self._keep(outer, self._value(inner))
             if isinstance(self.values[outer], Tensor):
                 self.steps.append(identity_node(inner, outer))
+
+
+def require_size(kind: str, arrays: Sequence[Array]) -> None:
+    """Refuse operators whose result would not fit into memory.
+
+    Raises
+    ------
+    Refused
+        It would have more entries than a node of a network may.
+    """
+    sizes: Iterable[Any] = ()
+    if kind in ("ConstantOfShape", "Expand", "Tile") and arrays:
+        sizes = np.ravel(arrays[-1]).tolist()
+    elif kind == "Range":
+        start, limit, step = (float(np.ravel(array)[0]) for array in arrays)
+        sizes = (abs(limit - start) / abs(step) if step else 0,)
+    elif kind in ("OneHot", "Pad", "Resize", "Upsample", "EyeLike"):
+        sizes = (max((float(np.abs(array).max()) for array in arrays[1:] if array.size), default=0.0),)
+    if math.prod(max(1, abs(size)) for size in sizes) > MAX_ENTRIES:
+        raise Refused(f"its result would have more than {MAX_ENTRIES} entries; export a smaller model")
+
+
+def statistics(model: Model) -> set[str]:
+    """The initialisers that are read as running statistics."""
+    norms = (node for node in model.nodes if node.op_type == "BatchNormalization")
+    return {stored_name(model, node.input[place]) for node in norms for place in STATISTICS}
+
+
+def stored_name(model: Model, name: str) -> str:
+    """The initialiser behind copies of it, or the name itself."""
+    maker = {out: node.input[0] for node in model.nodes if node.op_type == "Identity" for out in node.output}
+    while name in maker and name not in model.arrays:
+        name = maker[name]
+    return name
 
 
 def needed_nodes(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:

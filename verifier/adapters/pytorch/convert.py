@@ -83,7 +83,9 @@ def imported_from_torch(module: Any, example: Any) -> Imported:
         walk = Walk(program, module, translation)
         output, expected = walk.run(samples)
         if output is None:
-            raise InputError("from_torch: what the module returns depends on neither its input nor its weights")
+            raise InputError(
+                "from_torch: what the module returns depends on neither its input nor its weights; return the head's output"
+            )
         try:
             found = translation.finish(output, walk.names)
         except VerifierError as error:

@@ -31,12 +31,15 @@ class Program:
         The operators, none of which changes a value in place.
     leaves : dict
         For each placeholder what it is: a tensor that is known, the name of a parameter, or None, the input.
+    names : dict
+        For each known tensor that has a name in the module: its name.
     output : node
         The node whose value the module returns.
     """
 
     graph: Any
     leaves: dict[Any, Any]
+    names: dict[Any, str]
     output: Any
 
 
@@ -151,8 +154,11 @@ def _program(exported: Any, wrapper: torch.nn.Module) -> Program:
     signature = exported.graph_signature
     placeholders = {node.name: node for node in exported.graph.nodes if node.op == "placeholder"}
     leaves: dict[Any, Any] = {}
+    names: dict[Any, str] = {}
     for spec in signature.input_specs:
         node, kind = placeholders[spec.arg.name], spec.kind.name
+        if kind in ("PARAMETER", "BUFFER"):
+            names[node] = layer_name(spec.target)
         if kind == "USER_INPUT":
             leaves[node] = None
         elif kind == "PARAMETER":
@@ -171,4 +177,4 @@ def _program(exported: Any, wrapper: torch.nn.Module) -> Program:
     output = next(node for spec, node in specs if spec.kind.name == "USER_OUTPUT")
     if not hasattr(output, "op"):
         raise InputError(f"from_torch: the module returns {one_line(output)}; return one tensor, the head's output")
-    return Program(exported.graph, leaves, output)
+    return Program(exported.graph, leaves, names, output)

@@ -6,6 +6,7 @@ of what it reads. What depends neither on the input nor on trained parameters ke
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,7 +128,9 @@ class Walk:
         """A node's value as the translation takes it."""
         if node in self.translated:
             return self.translated[node]
-        return known(self.double[node])
+        found = known(self.double[node])
+        name = self.program.names.get(node, "")
+        return replace(found, name=name) if name and isinstance(found, Known) else found
 
     def _keep(self, node: Any, found: Any) -> None:
         """Note a result; numbers that turned out to be known are PyTorch's from now on."""

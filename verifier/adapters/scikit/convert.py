@@ -152,7 +152,8 @@ def _samples(whole: Any, last: Any, example: ArrayLike | None) -> Array:
     """Samples to compare outputs on, (B, d): those given, else random ones near what the estimator was fitted on."""
     width = int(getattr(whole, "n_features_in_", last.n_features_in_))
     if example is not None:
-        given = binary64(example, "example")
+        _require_columns(whole, example)
+        given = binary64(example, "X")
         given = given.reshape(len(given), -1) if given.ndim > 1 else given
         if given.ndim != 2 or given.shape[1] != width:
             raise Refused(f"a sample of X has shape {given.shape[1:]}, and it was fitted on {width} columns")
@@ -165,6 +166,19 @@ def _samples(whole: Any, last: Any, example: ArrayLike | None) -> Array:
             found = np.random.default_rng(0).standard_normal((SAMPLES, width))
         return found
     return drawn
+
+
+def _require_columns(estimator: Any, table: object) -> None:
+    """See that a table has the columns that the estimator was fitted on, in their order: scikit-learn asks for it."""
+    known, given = getattr(estimator, "feature_names_in_", None), getattr(table, "columns", None)
+    if known is None or given is None or list(known) == list(given):
+        return
+    where = next((k for k, (a, b) in enumerate(zip(known, given, strict=False)) if a != b), min(len(known), len(given)))
+    wanted, found = ([*map(str, names), "nothing"][min(where, len(names))] for names in (known, given))
+    raise Refused(
+        f"column {where} of X is {one_line(found)}, and it was fitted on {one_line(wanted)} there; give "
+        "X[model.feature_names_in_]"
+    )
 
 
 def _compare(estimator: Any, found: Imported, samples: Array) -> None:

@@ -174,7 +174,7 @@ class Head(Features):
         if isinstance(found, kinds.Reshape | kinds.Permute | kinds.Take):
             _, places, _ = self._places(node)
             if len(np.unique(places)) == places.size:
-                return self._own(found.reads[0]).ravel()[places]
+                return self._own(found.reads[0]).ravel()[places].reshape(self.shape_of(node))
         raise Refused("the head's weights are computed from others (weight norm, LoRA, tying); make them plain weights")
 
     def _parameter(self, node: int) -> str:

@@ -1,6 +1,6 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import certificate, enclosure, invariance, path, rank
+from verifier.fuzz.properties import architecture, certificate, enclosure, invariance, path, rank
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Check",
     "Falsified",
     "Property",
+    "architecture",
     "certificate",
     "enclosure",
     "holds_for",

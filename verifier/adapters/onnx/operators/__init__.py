@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from verifier.adapters.onnx.call import Rule
-from verifier.adapters.onnx.operators import moving, normalising, pointwise, products, recurrent, reducing, windows
+from verifier.adapters.onnx.operators import (
+    moving,
+    normalising,
+    piecewise,
+    pointwise,
+    products,
+    recurrent,
+    reducing,
+    windows,
+)
 
 RULES: dict[str, Rule] = {
     **pointwise.RULES,
+    **piecewise.RULES,
     **products.RULES,
     **windows.RULES,
     **normalising.RULES,
@@ -26,9 +36,7 @@ RANDOM = frozenset(
 JUMPS = frozenset(
     {"Floor", "Ceil", "Round", "Sign", "Hardmax", "ArgMax", "ArgMin", "TopK", "Unique", "NonZero", "Compress"}
 )
-COMPARISONS = frozenset(
-    {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Not", "And", "Or", "Xor", "IsNaN"}
-)
+COMPARISONS = frozenset({"Equal", "Not", "And", "Or", "Xor", "IsNaN"})
 BODIES = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
 

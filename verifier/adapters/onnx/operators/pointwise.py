@@ -87,9 +87,10 @@ def _clip(call: Call) -> Value:
 
 
 def _bound(call: Call, name: str, place: int) -> Fraction | None:
-    if not call.has(place):
+    if not call.has(place) and name not in call.attributes:  # an attribute below opset 11
         return None
-    found = float(np.ravel(call.known(place, name).astype(np.float64))[0])
+    found = call.attributes.get(name)
+    found = float(np.ravel(call.known(place, name).astype(np.float64))[0] if found is None else found)
     limit = float(np.finfo(np.float32).max)  # what exporters write for "none"
     return None if not abs(found) < limit else Fraction(found)
 
@@ -119,11 +120,6 @@ def _two(name: str) -> Rule:
         return getattr(call.translation, name)(call.value(0), call.value(1))
 
     return rule
-
-
-def _where(call: Call) -> Value:
-    mask = Known(call.known(0, "condition"))
-    return call.translation.where(mask, call.value(1), call.value(2))
 
 
 def _root(call: Call) -> Value:
@@ -175,6 +171,5 @@ RULES: dict[str, Rule] = {
     "Mean": _mean,
     "Max": _fold("maximum"),
     "Min": _fold("minimum"),
-    "Where": _where,
 }
 """By operator."""

@@ -91,16 +91,18 @@ def inverse_root(c: Context, a: Any) -> Value:
 
 @operator("pow")
 def power(c: Context, a: Any, b: Any) -> Value:
-    """``a`` to the power of ``b``."""
+    """``a`` to the power of ``b``; the square of a root is what it is the root of."""
     _require_wide(c)
+    root_of = c.square_of(0)
+    if root_of is not None and b == 2:
+        return root_of
     return c.to.power(number(a), number(b))
 
 
 @operator("square")
 def square(c: Context, a: Any) -> Value:
     """``a`` times itself."""
-    _require_wide(c)
-    return c.to.power(a, number(2))
+    return power(c, a, 2)
 
 
 @operator("addcmul")
@@ -141,7 +143,7 @@ def clamp(c: Context, a: Any, low: Any = None, high: Any = None, **named: Any) -
     if c.node.target.__name__.startswith("hardtanh"):
         low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
     if isinstance(low, int | float) and isinstance(high, int | float) and low >= high:
-        raise Refused(f"min {low} must be below max {high}")
+        raise Refused(f"min {low} must be below max {high}; exchange them")
     below = a if low is None else no_smaller(c, a, low)
     return below if high is None else c.to.minimum(below, number(high))
 

@@ -157,6 +157,17 @@ def one_hot(c: Context, tokens: Any, num_classes: int = -1) -> Value:
     return c.to.embedding(Known(np.eye(num_classes)), tokens)
 
 
+@operator("cdist", "_cdist_forward", "_euclidean_dist")
+def distances(c: Context, a: Any, b: Any, p: Any = 2.0, *_: Any) -> Value:
+    """Euclidean distances of the rows of two matrices."""
+    if p != 2:
+        raise Refused(f"distances with p={p} are not supported; use p=2")
+    size_a, size_b = shape_of(a), shape_of(b)
+    rows = c.to.reshape(a, [*size_a[:-1], 1, size_a[-1]])
+    others = c.to.reshape(b, [*size_b[:-2], 1, *size_b[-2:]])
+    return c.root(c.to.sum(c.to.power(c.to.subtract(rows, others), number(2)), [-1], False))
+
+
 @operator("softmax", "_softmax")
 def softmax(c: Context, x: Any, dim: int, *_: Any, **__: Any) -> Value:
     """Over one axis."""

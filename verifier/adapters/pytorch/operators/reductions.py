@@ -77,15 +77,7 @@ def variance(c: Context, x: Any, dim: Any = None, correction: Any = 1, keepdim: 
     if isinstance(correction, bool) or named.get("unbiased") is not None:
         correction = int(named.get("unbiased", correction))
     correction = 1 if correction is None else correction
-    axes = _over(x, dim)
-    count = math.prod(shape_of(x)[axis] for axis in axes)
-    if count <= correction:
-        raise Refused(f"divides by {count} - {correction}; use more entries, or correction=0")
-    off = c.to.subtract(x, c.to.mean(x, axes, True))
-    squares = c.to.mean(c.to.power(off, number(2)), axes, keepdim)
-    if correction == 0:
-        return squares
-    return c.to.divide(c.to.multiply(squares, number(count)), number(count - correction))
+    return c.to.variance(x, _over(x, dim), keepdim, correction)
 
 
 @operator("std")
