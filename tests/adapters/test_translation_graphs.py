@@ -225,3 +225,70 @@ def test_frames_of_a_sample_go_through_a_convolution_together() -> None:
     pooled = lab.t.pool("max", found.value, kernel=(2,), stride=(2,), padding=[(0, 1)], dilation=(1,))
     ends = np.pad(expected, [(0, 0), (0, 0), (0, 1)], constant_values=-np.inf).reshape(4, 4, 3, 2).max(axis=-1)
     lab.twin(pooled, ends)
+
+
+def test_roots_of_sums_of_squares_are_defined_everywhere() -> None:
+    lab = Lab((4,), 3)
+    x = linear(lab, lab.x, 5)
+    square = lab.twin(lab.t.power(x.value, Known(np.array(2))), x.array**2)
+    energy = lab.do("sum", lambda a, k, p: a.sum(-1, keepdims=True), square, [-1], True)
+    norm = lab.twin(lab.t.power(energy.value, Known(np.array(0.5))), np.sqrt(energy.array))
+    assert lab.kinds(norm)[-2:] == ["reduce", "map"] or lab.kinds(norm)[-1] == "reshape"
+    assert "inverse-root" not in lab.kinds(norm)
+    again = lab.twin(lab.t.power(norm.value, Known(np.array(2))), energy.array)
+    assert lab.kinds(again) == lab.kinds(energy)
+    bounded = lab.do("maximum", np.maximum, norm, number(1e-12))
+    unit = lab.do("divide", np.divide, x, bounded)
+    assert "inverse-root" not in lab.kinds(unit)
+    root = call(lab, "sqrt(t)", plus(lab, energy, number(0.5)), np.sqrt(energy.array + 0.5))
+    assert "inverse-root" in lab.kinds(root)  # analytic: what is under the root is positive
+    with pytest.raises(Refused):
+        lab.t.linear(lab.t.elementwise("1/(t**2 - t**2)", energy.value), Known(np.eye(1)), None)
+
+
+def test_a_function_of_x_is_refused_before_its_variable_is_lost() -> None:
+    lab = Lab((4,), 3)
+    with pytest.raises(Refused, match="must be called t"):
+        lab.t.elementwise("x**2", lab.t.elementwise("tanh(t)", lab.x.value))
+
+
+def test_sums_count_what_is_added_to_every_entry() -> None:
+    lab = Lab((4, 5), 3)
+    shifted = plus(lab, times(lab, linear(lab, lab.x, 5), number(2.0)), number(1.0))
+    for name, function in (("sum", np.sum), ("mean", np.mean), ("largest", np.max)):
+        for axes in ([1], [1, 2]):
+            lab.do(name, lambda a, k, p, f=function: f(a, axis=tuple(k)), shifted, axes, False)
+    halved = times(lab, linear(lab, lab.x, 5), number(-0.5))
+    lab.do("largest", lambda a, k, p: a.max(axis=-1), halved, [-1], False)
+
+
+@pytest.mark.parametrize("exponent", [-1.0, -2.0, -3.0, -4.0])
+def test_inverses_of_numbers_of_either_sign(exponent: float) -> None:
+    lab = Lab((6,), 4)
+    assert (lab.inputs < 0).any() and (lab.inputs > 0).any()
+    lab.twin(lab.t.power(lab.x.value, Known(np.array(exponent))), lab.inputs**exponent)
+    lab.do("divide", np.divide, linear(lab, lab.x, 6), lab.x)
+    shifted = plus(lab, lab.x, number(-0.125))
+    lab.twin(lab.t.power(shifted.value, Known(np.array(exponent))), shifted.array**exponent)
+
+
+def test_a_deviation_from_a_mean_over_other_axes_is_normalised_without_a_mean() -> None:
+    lab = Lab((4, 6), 3)
+    mean = lab.do("mean", lambda a, k, p: a.mean(1, keepdims=True), lab.x, [1], True)
+    deviation = lab.do("subtract", np.subtract, lab.x, mean)
+    square = lab.twin(lab.t.power(deviation.value, Known(np.array(2))), deviation.array**2)
+    energy = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), square, [-1], True)
+    root = call(lab, "sqrt(t + 1/8)", energy, np.sqrt(energy.array + 0.125))
+    node = last(lab, lab.do("divide", np.divide, deviation, root))
+    assert isinstance(node, Normalise) and not node.centre
+
+
+def test_a_mean_of_other_functions_is_no_variance() -> None:
+    lab = Lab((4, 6), 3)
+    mean = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), lab.x, [-1], True)
+    deviation = lab.do("subtract", np.subtract, lab.x, mean)
+    for text, function in (("abs(t)", np.abs), ("3*t**2", lambda a: 3 * a * a), ("t**4", lambda a: a**4)):
+        spread = call(lab, text, deviation, function(deviation.array))
+        level = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), spread, [-1], True)
+        root = call(lab, "sqrt(t + 1/8)", level, np.sqrt(level.array + 0.125))
+        assert "normalise" not in lab.kinds(lab.do("divide", np.divide, deviation, root))
