@@ -84,7 +84,8 @@ def imported_from_torch(module: Any, example: Any) -> Imported:
         output, expected = walk.run(samples)
         if output is None:
             raise InputError(
-                "from_torch: what the module returns depends on neither its input nor its weights; return the head's output"
+                "from_torch: what the module returns depends on neither its input nor its weights; return the "
+                "head's output"
             )
         try:
             found = translation.finish(output, walk.names)
