@@ -173,3 +173,39 @@ def test_what_adapters_leave_out_after_the_head_ends_with_these_words():
         logits = build.linear(x, build.parameter("head", np.ones((outputs, 4))), None)
         ended = build.elementwise("1/(1 + exp(-t))", logits) if outputs == 1 else getattr(build, after)(logits, 1)
         assert [remark.endswith(LEFT_OUT) for remark in build.finish(ended).remarks] == [True]
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize(
+    "shape", [("N", 1, 2, 2), ("N", 1, "h", "w"), (1, 1, 2, 2)], ids=["fixed", "open", "batch of 1"]
+)
+def test_an_onnx_file(shape, tmp_path):
+    import onnx
+    from onnx_models import Draft
+
+    draft = Draft(shape)
+    hidden = draft.add("Tanh", draft.linear(draft.add("Flatten", "x"), 4, 9))
+    file = tmp_path / "net.onnx"
+    onnx.save(draft.model(draft.head(hidden, 9)), file)
+    images = RNG.standard_normal((6, 1, 2, 2))
+    report = vf.verify(images, Y[:6], str(file))
+    assert report.proved and np.array_equal(report.v[:-1], draft.arrays["head.weight"].T.astype(float))
+    assert any("ONNX does not say" in part for part in report.problem.words.split("; "))
+    assert vf.check(report.write(tmp_path / "a.json")).accepted
+    if "h" not in shape:
+        assert np.array_equal(vf.verify(images.reshape(6, 4), Y[:6], file).v, report.v)
+    with pytest.raises(vf.InputError, match=r"with classes=3 labels are 0..2"):
+        vf.verify(images, Y[:6] + 1, file)
+
+
+@pytest.mark.onnx
+def test_an_onnx_file_that_reads_other_samples(tmp_path):
+    import onnx
+    from onnx_models import mlp
+
+    draft, output = mlp()
+    onnx.save(draft.model(output), tmp_path / "net.onnx")
+    with pytest.raises(vf.InputError, match=r"shape \[4\], those of X have shape \[3\]"):
+        vf.verify(X, Y, tmp_path / "net.onnx")
+    with pytest.raises(vf.InputError, match="no file"):
+        vf.verify(X, Y, tmp_path / "none.onnx")
