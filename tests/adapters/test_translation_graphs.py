@@ -292,3 +292,17 @@ def test_a_mean_of_other_functions_is_no_variance() -> None:
         level = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), spread, [-1], True)
         root = call(lab, "sqrt(t + 1/8)", level, np.sqrt(level.array + 0.125))
         assert "normalise" not in lab.kinds(lab.do("divide", np.divide, deviation, root))
+
+
+def test_functions_before_and_after_a_view_are_one_and_may_be_normalised() -> None:
+    lab = Lab((4,), 3)
+    x = linear(lab, lab.x, 6)
+    view = lab.do("reshape", lambda a, s: a.reshape(s), call(lab, "tanh(t)", x, np.tanh(x.array)), (3, 2, 3))
+    halved = call(lab, "t**2/2", view, view.array**2 / 2)
+    assert lab.kinds(halved) == ["affine", "map", "reshape"]
+    rows = lab.do("expand", np.broadcast_to, lab.do("slice", lambda a, *_: a[:, :, :1], view, 2, 0, 1), [3, 2, 3])
+    assert lab.kinds(call(lab, "Max(0, t)", rows, np.maximum(rows.array, 0))).count("map") == 2
+    square = lab.twin(lab.t.power(view.value, Known(np.array(2))), view.array**2)
+    energy = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), square, [-1], True)
+    root = call(lab, "1/sqrt(t + 1/8)", energy, 1 / np.sqrt(energy.array + 0.125))
+    assert isinstance(last(lab, times(lab, view, root)), Normalise)

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.translation.expressions import activation_of, affine_of, affine_text, on_nonnegative, power_of
+from verifier.adapters.translation.expressions import (
+    activation_of,
+    affine_of,
+    affine_text,
+    composed,
+    on_nonnegative,
+    power_of,
+    states,
+)
 from verifier.adapters.translation.signs import sign_of
 from verifier.adapters.translation.values import Batch, Known, Refused, Tensor, Value
 from verifier.errors import ExpressionError, NetworkError
@@ -112,12 +120,19 @@ class Base:
         return self.constant(np.array(exact)) if Fraction(exact) == value else None
 
     def apply(self, node: int, expression: str | None) -> int:
-        """A function of each entry as nodes; a reshape comes after it, so that it can be left out."""
+        """A function of each entry as nodes; after a function it is one, and reshapes come after both."""
         if expression is None:
             return node
         before = self.build.nodes[node]
         if isinstance(before, kinds.Reshape):
             return self.reshaped(self.apply(before.reads[0], expression), before.size)
+        if isinstance(before, kinds.Expand):
+            return self.expanded(self.apply(before.reads[0], expression), before.size)
+        if isinstance(before, kinds.Map) and node in self.origin:
+            base, inner = self.origin[node]
+            whole = composed(expression, inner)
+            if states(whole):
+                return self.apply(base, whole)
         found = self._applied(node, expression)
         self.origin[found] = (node, expression)
         return found
