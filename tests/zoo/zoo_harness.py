@@ -33,6 +33,8 @@ class Outcome:
     features: int
     samples: int
     verdicts: dict[str, str]
+    reasons: dict[str, str]
+    """Of the verdicts that are not PROVED."""
     conversion: float
     proof: float
     check: float
@@ -66,11 +68,20 @@ def examined(specimen: Specimen, folder: Path) -> Outcome:
         network.columns - network.output_bias,
         len(X),
         {name: str(report.verdict(name)) for name in STATEMENTS},
+        {name: _reason(report, name) for name in STATEMENTS if report.verdict(name) is not vf.Verdict.PROVED},
         stages[0] - began,
         proved - stages[0],
         done - written,
         specimen.forward(model, X),
     )
+
+
+def _reason(report: vf.Report, name: str) -> str:
+    """What a report says of a verdict."""
+    label = "L3.2 genericity" if name == "generic" else name
+    found = {step.key: step.reason for step in report.steps}
+    found |= {step.label: step.reason for step in report.theorem.steps}
+    return found[label]
 
 
 def compare(specimen: Specimen, model: Any, X: NDArray[Any], report: vf.Report) -> None:

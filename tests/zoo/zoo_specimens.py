@@ -25,7 +25,7 @@ RELU = {"generic": "UNDECIDED", "T3.4(2)": "UNDECIDED"}
 DEAD = RELU | {"rank": "REFUTED"}
 """Nor have the features full rank here: too many units are 0 on all samples."""
 FLAT = RELU | {"generic": "REFUTED"}
-"""Dense layers: on an open set of U all units are constant on the samples, so that full rank is not almost everywhere."""
+"""Dense layers: on an open set of U all units are constant on the samples: full rank is not almost everywhere."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Exported(Specimen):
 
 @dataclass(frozen=True)
 class Foreign(Specimen):
-    """A file in ONNX that PyTorch did not make; ``make`` writes it. The forward pass is ONNX's reference evaluator's."""
+    """A file in ONNX that PyTorch did not make; ``make`` writes it. The forward pass is ONNX's own evaluator's."""
 
     framework = "ONNX"
 
