@@ -22,6 +22,8 @@ BUILT_IN: Final = {
 """The built-in data by dimension and number of logits."""
 SORTED: Final = ("iris", "wine")
 """Those whose first samples are of one class: they are taken whole."""
+NUMBERED: Final = (None, "digits")
+"""Data whose labels are numbers."""
 MOST: Final = 100
 """Samples of the sample case, at most."""
 WIDTH: Final = 100
@@ -95,7 +97,8 @@ def model_sample(model: Path, case: Path) -> str:
         data=data,
         samples=f"{'# ' if name in SORTED else ''}samples = {max(1, min(MOST, network.columns))}".ljust(29),
         columns=network.columns,
-        classes=f"classes = {classes}".ljust(29) + "# the model's, should some not occur among the samples",
+        classes=f"{'' if name in NUMBERED else '# '}classes = {classes}".ljust(29)
+        + "# the model's, should some not occur; for labels that are names: all of them, in the order of its outputs",
         path=json.dumps(os.path.relpath(model, case.parent)),
         remarks=_remarks(found),
         freeze=", ".join(json.dumps(view.name) for view in network.parameters[:1]),
