@@ -137,8 +137,8 @@ def _later() -> Iterator[None]:
     finally:
         for number in held:
             signal.signal(number, handlers[number])
-    for number in came[:1]:
-        signal.raise_signal(number)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def _initialise(alive: Connection, limit: int | None) -> None:
