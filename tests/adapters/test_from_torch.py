@@ -61,10 +61,10 @@ def evaluated(module: Any, x: Any) -> np.ndarray:
     with torch.no_grad():
         found = double(x)
     found = found["logits"] if isinstance(found, dict) else found[0] if isinstance(found, tuple) else found
-    return np.array(found)
+    return found.numpy()  # type: ignore[no-any-return]
 
 
-def require_same(module: Any, example: Any, found: Any, *, ends: Any = None) -> None:
+def require_same(module: Any, example: Any, found: Any) -> None:
     import torch
 
     x = samples(example)
@@ -122,12 +122,16 @@ def test_balls_contain_the_modules_logits(name: str) -> None:
 def test_layers_are_what_they_would_be_by_hand() -> None:
     module, shape = made("GOOD", "cnn")
     found = vf.from_torch(module, shape)
-    assert found.network.layers == (
-        vf.Conv(4, (3, 3), "tanh", bias="tied", padding=1),
-        vf.AvgPool((2, 2)),
-        vf.Conv(5, (3, 3), "sigmoid", stride=(2, 2), bias="tied", padding=(1, 1)),
-        vf.Dense(9, "softplus", skip=True),
+    by_hand = vf.Network(
+        (1, 8, 8),
+        [
+            vf.Conv(4, (3, 3), "tanh", bias="tied", padding=1),
+            vf.AvgPool((2, 2)),
+            vf.Conv(5, (3, 3), "sigmoid", stride=(2, 2), bias="tied", padding=(1, 1)),
+            vf.Dense(9, "softplus", skip=True),
+        ],
     )
+    assert found.network.layers == vf.Network.of(by_hand.nodes, by_hand.features).layers
     assert found.head == "8"
     assert np.array_equal(found.v, module[8].weight.detach().double().numpy().T)
 

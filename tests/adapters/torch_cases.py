@@ -180,7 +180,7 @@ def with_buffers(function: Callable[[Any, Any], Any]) -> Made:
 
 
 def assigned(self: Any, y: Any) -> Any:
-    out = torch.zeros(len(y), 5)
+    out = torch.zeros(len(y), 5, dtype=y.dtype)
     out[:, :2] = y[:, 3:]
     out[:, 2:] = self.b(y)[:, :3]
     return out
@@ -355,7 +355,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "layer_norm": (lambda: trained(mlp(nn.LayerNorm(5), nn.Tanh())), 4),
     "group_norm": (lambda: trained(convolved(nn.GroupNorm(1, 2))), (1, 8, 8)),
     "instance_norm": (lambda: trained(convolved(nn.InstanceNorm2d(2, affine=True))), (1, 8, 8)),
-    "rms_norm": (lambda: trained(mlp(nn.RMSNorm(5), nn.Tanh())), 4),
+    "rms_norm": (lambda: trained(mlp(nn.RMSNorm(5, eps=1e-6), nn.Tanh())), 4),
     "max_pool": (lambda: convolved(nn.MaxPool2d(2), width=18), (1, 8, 8)),
     "max_pool_ceil": (lambda: convolved(nn.MaxPool2d(4, ceil_mode=True), width=8), (1, 8, 8)),
     "padded_pool": (lambda: convolved(nn.AvgPool2d(2, padding=1), width=32), (1, 8, 8)),
@@ -439,7 +439,7 @@ IDIOMS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "rolled": (lambda: of_both(lambda s, y: torch.roll(y, 2, -1) * torch.flip(y, (1,))), 4),
     "repeated": (lambda: of_both(lambda s, y: torch.cat([y.repeat(1, 2), y.tile((1, 1))], 1), 15), 4),
     "repeat_interleave": (lambda: of_both(lambda s, y: torch.tanh(y.repeat_interleave(2, dim=1) ** 3), 10), 4),
-    "gathered": (lambda: of_both(lambda s, y: y.gather(1, torch.tensor([[3, 0]] * 3)[: len(y)]), 2), 4),
+    "gathered": (lambda: of_both(lambda s, y: y.gather(1, torch.tensor([[3, 0]]).expand(len(y), -1)), 2), 4),
     "where": (lambda: of_both(lambda s, y: torch.where(torch.arange(5) > 2, y, y**2)), 4),
     "masked": (lambda: of_both(lambda s, y: y.masked_fill(torch.arange(5) > 2, 0.5)), 4),
     "cumsum": (lambda: of_both(lambda s, y: y.cumsum(1)), 4),

@@ -63,11 +63,11 @@ def imported_model(model: Any, samples: Any) -> Imported | None:
         return _from_onnx(model, samples)
     if is_estimator(model):
         module = getattr(model, "module_", None)  # skorch
-        if module is None or not _is_module(module):
+        if module is None or not is_module(module):
             return from_sklearn(model, samples)
         found = _from_module(module, samples)
         return replace(found, classes=tuple(np.asarray(getattr(model, "classes_", ())).tolist()))
-    if _is_module(model):
+    if is_module(model):
         return _from_module(model, samples)
     raise NetworkError(f"network: {_what(model)}")
 
@@ -80,10 +80,11 @@ def is_foreign(model: object) -> bool:
 
 def is_model(thing: object) -> bool:
     """Whether something is an estimator of scikit-learn or a torch module."""
-    return is_estimator(thing) or _is_module(thing)
+    return is_estimator(thing) or is_module(thing)
 
 
-def _is_module(model: object) -> bool:
+def is_module(model: object) -> bool:
+    """Whether something is a torch module; torch is not imported to find out."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(model, torch.nn.Module)
 

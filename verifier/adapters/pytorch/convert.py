@@ -66,11 +66,6 @@ def from_torch(module: torch.nn.Module, example: ArrayLike | torch.Tensor | int 
     >>> bool((found.network.views(found.u)["0.weight"] == module[0].weight.detach().numpy()).all())
     True
     """
-    return imported_from_torch(module, example)
-
-
-def imported_from_torch(module: Any, example: Any) -> Imported:
-    """The same, for a module of unknown kind: what `verifier.verify` calls with its data as the example."""
     if find_spec("torch") is None:
         raise InputError(f"from_torch needs PyTorch, which is not installed; {installing('torch')}")
     module = unwrapped(module)
@@ -84,7 +79,8 @@ def imported_from_torch(module: Any, example: Any) -> Imported:
         output, expected = walk.run(samples)
         if output is None:
             raise InputError(
-                "from_torch: what the module returns depends on neither its input nor its weights; return the head's output"
+                "from_torch: what the module returns depends on neither its input nor its weights; return the "
+                "head's output"
             )
         try:
             found = translation.finish(output, walk.names)
