@@ -284,6 +284,18 @@ def encoder(first: bool) -> nn.Module:
     return trained(nn.Sequential(nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Flatten(), head(24)))
 
 
+class Masked(nn.Module):
+    """An encoder that is told its mask, and not that it is causal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 8, batch_first=True), 1)
+        self.mask, self.h = nn.Transformer.generate_square_subsequent_mask(5), head(6)
+
+    def forward(self, x: Any) -> Any:
+        return self.h(self.encoder(x, mask=self.mask.to(x.dtype))[:, -1])
+
+
 class Decoder(nn.Module):
     """A small causal decoder on tokens with attention by hand, and trained positions."""
 
@@ -344,6 +356,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "resnet": (resnet, (1, 8, 8)),
     "pre_norm": (lambda: encoder(True), (4, 6)),
     "post_norm": (lambda: encoder(False), (4, 6)),
+    "masked": (Masked, (5, 6)),
     "decoder": (Decoder, torch.randint(0, 7, (6, 5), generator=torch.Generator().manual_seed(0))),
     "vision": (Vision, (1, 8, 8)),
     "gru": (lambda: Recurrent(nn.GRU), (4, 3)),

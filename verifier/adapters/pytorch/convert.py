@@ -61,8 +61,8 @@ def from_torch(module: torch.nn.Module, example: ArrayLike | torch.Tensor | int 
     >>> import verifier as vf
     >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 4, bias=False))
     >>> found = vf.from_torch(module, 2)
-    >>> found.network.layers, found.v.shape
-    ((Dense(3, 'tanh', skip=True),), (3, 4))
+    >>> [view.name for view in found.network.parameters], found.head, found.v.shape
+    (['0.weight', '0.bias'], '2', (3, 4))
     >>> bool((found.network.views(found.u)["0.weight"] == module[0].weight.detach().numpy()).all())
     True
     """
