@@ -117,6 +117,15 @@ def test_two_linear_maps_are_one_head_with_the_features_of_both() -> None:
         lab.t.finish(lab.t.add(deep.value, linear(lab, hidden, 2, bias=False).value))
 
 
+def test_the_head_may_be_a_matrix_product() -> None:
+    lab, hidden = tokens()
+    weight, bias = lab.parameter(5, 2), lab.parameter(2)
+    logits = lab.do("add", np.add, lab.do("matmul", np.matmul, hidden, weight), bias)
+    found = lab.finished(lab.do("take", lambda a, k, e: a[:, -1], logits, 1, np.array(-1)))
+    assert np.array_equal(found.v[:-1], weight.array)
+    lab.finished(lab.do("mean", lambda a, k, p: a.mean(1), logits, [1], False))
+
+
 def test_multiples_of_the_logits_are_taken_where_they_are_exact() -> None:
     lab, hidden = dense()
     logits = linear(lab, hidden, 2)

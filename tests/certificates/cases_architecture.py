@@ -152,6 +152,11 @@ reject = rejections("almost-every-data-set")
 reject("d-alone", "D.rank: some U must have full rank on some samples", unclaim(0))
 reject("d-of-kinks", "D.analytic: ReLU", nodes(output_of(0), "activation", to="Max(0, t)"))
 reject(
+    "d-beside-kinks-of-weights",
+    "D.analytic: a node that is the same for all samples, and no analytic function of U",
+    lambda c, d: c.add(node("map", [weight_of(0)], activation="Abs(t)")),
+)
+reject(
     "d-of-a-maximum-of-the-samples",
     "D.analytic: a maximum of the samples, which nothing trained precedes",
     lambda c, d: (
@@ -184,6 +189,11 @@ reject("a-of-five-units", "A.units: there are four", claim("units", to=units((8,
 reject("a-of-a-layer-twice", "A.units: the same units cannot count twice", claim("units", to=units((8, 2), (8, 2))))
 reject("a-of-hidden-units", "A.units: these are no columns of Psi", claim("units", to=units((4, 3), (8, 4))))
 reject("a-of-an-affine-node", "A.layer: no units", claim("units", to=units((7, 4))))
+reject(
+    "a-beside-kinks-of-weights",
+    "A.analytic: a node that is the same for all samples, and no analytic function of U",
+    lambda c, d: c.add(node("map", [weight_of(0)], activation="Abs(t)")),
+)
 reject("a-of-kinks-below", "A.analytic: ReLU below", nodes(output_of(0), "activation", to="Max(0, t)"))
 reject("a-of-squares", "A.polynomial: degree 2 = N - 2", nodes(output_of(1), "activation", to="t**2"))
 reject("a-over-constants", "A.layer: units that are constant tell nothing apart", nodes(4, "activation", to="0*t + 1"))

@@ -10,9 +10,21 @@ pytest.importorskip("onnx")
 
 from zoo_harness import STATEMENTS, examined  # noqa: E402
 from zoo_specimens import SPECIMENS, Specimen  # noqa: E402
+from zoo_table import PAGE, cells  # noqa: E402
 
 
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda s: f"{s.framework}: {s}")
 def test_a_model_of_the_zoo(specimen: Specimen, tmp_path):
     found = examined(specimen, tmp_path)
     assert found.verdicts == {name: specimen.expected.get(name, "PROVED") for name in STATEMENTS}
+
+
+def test_the_page_has_these_models_and_verdicts():
+    """The table is not older than the zoo; `python tests/zoo/zoo_table.py` writes it."""
+    lines = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")]
+    found = [(line.split(" | ")[0][2:], line.split(" | ")[3], " | ".join(line.split(" | ")[4:9])) for line in lines]
+    wanted = []
+    for specimen in SPECIMENS:
+        verdicts = {name: specimen.expected.get(name, "PROVED") for name in STATEMENTS}
+        wanted.append((specimen.name, str(specimen.samples), cells(verdicts)))
+    assert [one for one in found if one[0] != "model"] == wanted

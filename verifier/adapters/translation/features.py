@@ -163,7 +163,8 @@ class Features(Norms):
             only = next(iter(readers.get(index, {-1}))) if len(readers.get(index, ())) == 1 else -1
             moved = self.build.nodes[only] if only >= 0 else None
             if isinstance(node, Parameter) and index not in ends and isinstance(moved, kinds.Reshape | kinds.Permute):
-                held[only] = replace(node, size=self.shape_of(only))
+                size = self.shape_of(only)
+                held[only] = replace(node, size=size, fan_in=math.prod(size[1:]) if len(size) > 1 else 0)
                 values = start[node.name]
                 turned = values.transpose(moved.axes) if isinstance(moved, kinds.Permute) else values
                 start[node.name] = turned.reshape(self.shape_of(only))

@@ -183,9 +183,9 @@ class Norms(Windows):
         if power is None or power.halves != -1 or power.slope <= 0 or power.shift < 0 or a.batch != b.batch:
             return None
         squares, places = self.means[b.node]
-        deviation, text = self.origin_of(squares)
-        if a.hidden is not None or a.classes is not None or symbolic(text) != T**2 or self.node(a) != deviation:
+        if a.hidden is not None or a.classes is not None or not self._is_square(squares, self.node(a)):
             return None
+        deviation = self.node(a)
         if tuple(np.broadcast_shapes(a.shape, b.shape)) != a.shape or a.batch is None:
             return None
         epsilon = power.shift / power.slope
@@ -198,6 +198,14 @@ class Norms(Windows):
             node = self.emit(kinds.Multiply((node, self.emit(kinds.InverseRoot((one,))))))
             found = Tensor(node, a.shape, a.batch)
         return found if power.factor == 1 else replace(found, expression=affine_text(power.factor, Fraction(0)))
+
+    def _is_square(self, squares: int, node: int) -> bool:
+        """Whether the entries of a node are the squares of another's."""
+        (base, text), (source, other) = self.origin_of(squares), self.origin_of(node)
+        found, inner = symbolic(text), symbolic(other)
+        if base == node or found is None or inner is None:
+            return base == node and found == T**2
+        return bool(base == source and found == inner**2)
 
     def _deviation(self, node: int, places: Shape) -> int | None:
         """The node of which this is the deviation from its mean over axes; None if it is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -19,6 +20,7 @@ from verifier.adapters.translation.expressions import (
     composed,
     number,
     power_of,
+    states,
     symbolic,
 )
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
@@ -63,7 +65,11 @@ class Pointwise(Base):
             if isinstance(last, kinds.Softmax) and len(last.reads) == 1:
                 end = len(x.shape) - 1
                 return replace(x, node=last.reads[0], classes=end - (x.batch is not None and x.batch.axis == end))
+        if re.search(r"\bx\b", expression):
+            raise Refused(f"the variable of {expression!r} must be called t")
         whole = composed(expression, x.expression)
+        if not self._states(whole):
+            whole = self.on_its_values(x.node, whole)
         if self._states(whole):
             return replace(x, expression=None if affine_of(whole) == SAME else whole)
         if x.expression is not None and self._states(expression):
@@ -74,11 +80,7 @@ class Pointwise(Base):
     def _states(self, expression: str) -> bool:
         if affine_of(expression) is not None:
             return True
-        try:
-            activation_of(expression)
-        except ExpressionError:
-            return power_of(expression) is not None
-        return True
+        return states(expression) or power_of(expression) is not None
 
     def _reason(self, expression: str) -> str:
         try:
