@@ -145,6 +145,8 @@ def evaluation(module: torch.nn.Module) -> Iterator[None]:
     from torch.nn.modules import transformer
 
     flags = {each: each.training for each in module.modules()}
+    buffers = [(each, dict(each._buffers)) for each in flags]
+    kept = {id(b): (b, b._version, b.clone()) for _, named in buffers for b in named.values() if b is not None}
     fast = torch.backends.mha.get_fastpath_enabled()
     detect = transformer._detect_is_causal_mask
     disabled = logging.root.manager.disable
@@ -164,3 +166,9 @@ def evaluation(module: torch.nn.Module) -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast)
         for each, training in flags.items():
             each.training = training
+        for each, named in buffers:
+            each._buffers.update(named)
+        with torch.no_grad():
+            for buffer, version, before in kept.values():
+                if buffer._version != version:
+                    buffer.copy_(before)
