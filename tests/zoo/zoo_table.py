@@ -69,9 +69,12 @@ def row(specimen: Specimen, found: Outcome) -> str:
 
 
 def reasons(specimen: Specimen, found: Outcome) -> str:
-    """What was said of the verdicts that are not PROVED."""
-    said = "; ".join(f"{COLUMNS[name]}: {reason}" for name, reason in found.reasons.items())
-    return f"* **{specimen.name}**: {said}." if said else ""
+    """What was said of the verdicts that are not PROVED; the last one rests on the one before it."""
+    own = {
+        name: reason for name, reason in found.reasons.items() if name != "T3.4(2)" or "generic" not in found.reasons
+    }
+    said = "; ".join(f"{COLUMNS[name]}: {reason}" for name, reason in own.items()).replace("*", r"\*")
+    return f"* **{specimen.name}** ({specimen.framework}): {said}." if said else ""
 
 
 def page(found: list[tuple[Specimen, Outcome]]) -> str:
