@@ -81,7 +81,7 @@ def _reason(report: vf.Report, name: str) -> str:
     label = "L3.2 genericity" if name == "generic" else name
     found = {step.key: step.reason for step in report.steps}
     found |= {step.label: step.reason for step in report.theorem.steps}
-    return found[label]
+    return found["W0"] if found[label].startswith("rests on W0") else found[label]
 
 
 def compare(specimen: Specimen, model: Any, X: NDArray[Any], found: vf.Report | vf.Imported) -> None:

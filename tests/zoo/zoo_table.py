@@ -51,6 +51,7 @@ TAIL = """
 
 ## What is not what it seems
 
+* **Weight norm** $g v/|v|$ has no value at $v = 0$: what holds for almost every $U$ is stated for features that are defined at every $U$.
 * An ONNX file is a model of its own: exporters fold batch norms into convolutions and store scales and epsilons in float32. What is proved is about the file.
 * `nn.RMSNorm(width)` without `eps` takes that of its data type: a float32 model has another function after `.double()`. What is proved is about the model as it is.
 """
