@@ -689,7 +689,7 @@ MUTANTS = {
     ),
     "sigma/test_expression_guarantees.py::test_monotone_expressions": (
         "rank:_sum decided 3",
-        "rank:_power negation 5",
+        "rank/monotone:_power negation 5",
         "checker:Known.inverse negation 4",
         "checker:Known.__mul__ chain 0",
     ),
