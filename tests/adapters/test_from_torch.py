@@ -69,6 +69,7 @@ def require_same(module: Any, example: Any, found: Any) -> None:
 
     x = samples(example)
     expected = evaluated(module, x)
+    x = samples(example)  # anew: forward may change it
     logits = approx_features(found.network, found.u, x.double().reshape(len(x), -1).numpy()) @ found.v
     if found.remarks and "softmax" in found.remarks[0]:
         logits = (torch.log_softmax if (expected < 0).any() else torch.softmax)(torch.from_numpy(logits), 1).numpy()
@@ -217,6 +218,17 @@ def test_the_module_stays_as_it_is(table: str, name: str) -> None:
     assert all(parameter.grad is None and parameter.requires_grad for parameter in module.parameters())
     assert state.keys() == module.state_dict().keys()
     assert all(value.equal(state[key]) for key, value in module.state_dict().items())
+
+
+def test_a_module_that_changes_itself_is_left_as_it_was() -> None:
+    import torch_cases
+
+    module = torch_cases.Counting()
+    calls = module.calls
+    with pytest.raises(vf.InputError, match="forward changes 'calls'"):
+        vf.from_torch(module, 4)
+    assert module.calls is calls
+    assert float(calls) == 0
 
 
 def test_arrays_are_not_the_modules_memory() -> None:
