@@ -113,7 +113,7 @@ def test_an_end_whose_features_do_not_separate_is_no_escape():
     """One unit, XOR: whatever the weights, four samples are not separated."""
     network = Network((2,), (Dense(1, TANH, skip=True),))
     found = escaped(network, np.array([1.0, 0.5, 0.0]), np.array([[1.0, 0.0]]), "E3", max_bits=64)
-    assert found.verdict is Verdict.UNDECIDED and "do not separate the classes" in found.reason
+    assert found.verdict is Verdict.UNDECIDED and "no output weights with certified positive margins" in found.reason
 
 
 def merging(top_weight, layers=None, size=2):

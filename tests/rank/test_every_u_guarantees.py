@@ -117,10 +117,11 @@ def test_checker_every_u(rng):
         net, x = free_network(rng)
         bound = checker_bound(net, x)
         found = deficiency.structural_bound_every_u(net, x)
-        assert found is None or bound <= found.rank_at_most, (net.summary(), x)
+        assert found is None or not found.stated or bound <= found.rank_at_most, (net.summary(), x)
         for scale in (1.0, 4.0):
             u = random_parameters(rng, net, scale, grid=4)
-            assert numerical_rank(oracle(net, u, x)) <= bound, (net.summary(), x)
+            rank = numerical_rank(oracle(net, u, x))
+            assert rank <= bound and (found is None or rank <= found.rank_at_most), (net.summary(), x)
 
 
 @seeds(5)

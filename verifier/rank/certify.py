@@ -68,6 +68,7 @@ def prove_rank(
     certificate: bool = True,
     guard: bool = True,
     patience: float = WORK_LIMIT_SECONDS,
+    refute: bool = True,
 ) -> tuple[RankResult, Enclosure]:
     """Decide ``rank Psi(U) = N``.
 
@@ -88,6 +89,8 @@ def prove_rank(
         every product is tested in either case.
     patience
         Seconds that a rung by Arb may be estimated to take; one that may take longer is not tried.
+    refute
+        Whether a smaller rank is to be proved; if not, what is exact is computed only where it could prove full rank.
 
     Returns
     -------
@@ -106,7 +109,7 @@ def prove_rank(
     ('R1', True, '0.0029')
     """
     needs(features, "enclosure of Psi", "network", "features", "for a matrix of your own use matrix(A)")
-    ladder = _Ladder(features, stage, max_bits, tight, certificate, guard, patience)
+    ladder = _Ladder(features, stage, max_bits, tight, certificate, guard, patience, refute)
     return ladder.climb(), ladder.features
 
 
@@ -125,6 +128,7 @@ class _Ladder:
     certificate: bool
     guard: bool
     patience: float
+    refute: bool
     attempts: list[str] = field(default_factory=list)
 
     def climb(self) -> RankResult:
@@ -132,8 +136,8 @@ class _Ladder:
         deficient = cheap_deficiency(self.features.network, self.features.inputs)
         if deficient is not None:
             return self._refuted(deficient)
-        exactly: tuple[Rung, ...] = (self._structure, self._exact_features)
         rational = rational_activations(self.features.network)
+        exactly: tuple[Rung, ...] = (self._structure, self._exact_features) if self.refute or rational else ()
         if isinstance(self.features, FloatEnclosure):
             found = self._guarded(self.features)
             if found is None and self.max_bits < FIRST_BITS:

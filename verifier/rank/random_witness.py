@@ -86,7 +86,7 @@ def random_witness(
         for scale, fan_in in SCALES if smooth else SCALES[:1]:
             u = initialise(network, seed=trial, scale=scale, fan_in=fan_in)
             features = FloatEnclosure(network, u, inputs, numpy_backend())
-            found, _ = prove_rank(features, max_bits=MAX_BITS, stage=stage, certificate=certificate)
+            found, _ = prove_rank(features, max_bits=MAX_BITS, stage=stage, certificate=certificate, refute=False)
             if found.verdict is Verdict.PROVED:
                 return DenseWitness(Verdict.PROVED, found.reason, u, trial, found)
             if found.deficiency is not None:
@@ -94,10 +94,9 @@ def random_witness(
             elif found.numerical is not None and found.numerical.deficient:
                 ranks[trial] = max(ranks.get(trial, 0), found.numerical.rank)
         if smooth and len(ranks) > 1 and len(set(ranks.values())) == 1:
-            words = (
-                f"random U have numerical rank {ranks[seed]} < N = {n}: as features analytic in U have their largest "
-            )
-            words += "rank at almost every U, probably no U has full rank; then only other features help"
-            return DenseWitness(Verdict.UNDECIDED, words)
+            rank = max(ranks.values())
+            words = f"no random U was certified to have full rank: two draws have numerical rank {rank} < N = {n}. "
+            words += "Features analytic in U have their largest rank at almost every U, so probably no U has full rank"
+            return DenseWitness(Verdict.UNDECIDED, f"{words}; then only other features help")
     tried = TRIALS * (len(SCALES) if smooth else 1)
     return DenseWitness(Verdict.UNDECIDED, f"{tried} random U were tried, none was certified to have full rank")

@@ -178,7 +178,7 @@ def with_outputs(data: Dataset, found: Imported) -> tuple[Dataset, str]:
     Raises
     ------
     NetworkError
-        The model has fewer outputs than there are classes.
+        The model has fewer outputs than there are classes, or it is not clear which class is which output.
     """
     outputs = max(2, found.v.shape[1])
     if data.labels is None or data.targets is not None:
@@ -191,6 +191,11 @@ def with_outputs(data: Dataset, found: Imported) -> tuple[Dataset, str]:
     names = tuple(str(value) for value in found.classes) or tuple(map(str, range(outputs)))
     if set(data.label_names) <= set(names):
         labels = np.array([names.index(data.label_names[k]) for k in data.labels.tolist()], dtype=np.int64)
+        if names == tuple(map(str, range(outputs))) and not np.array_equal(labels, data.labels):
+            raise NetworkError(
+                f"network: the classes {joined(data.label_names)} of the data have the numbers 0, 1, ..., and the "
+                f"model's are {joined(names)}: by name or by number? Give arrays X and y, labels as it was trained on"
+            )
         return replace(data, labels=labels, classes=outputs, label_names=names), ""
     if data.classes < outputs or names != tuple(map(str, range(outputs))):
         raise NetworkError(
