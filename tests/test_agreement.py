@@ -21,7 +21,7 @@ ACTIVATIONS = (
     "sigmoid tanh softplus softplus(7) arctan erf algebraic identity sin gelu silu exp relu leaky_relu elu hard_tanh "
     "square cubic tanh(t)+t/10 t/(1+Abs(t)) exp(-t**2) cos(t) sqrt(1+t**2) t**3/3-t"
 ).split()
-CASES = 60
+CASES = 30
 
 
 def random_case(seed: int, folder: Path) -> str:
@@ -94,9 +94,9 @@ def test_the_checker_accepts_what_the_prover_emits(proved: tuple[dict[int, Repor
 def test_verdicts_of_all_kinds_occur(proved: tuple[dict[int, Report], dict[int, Path]]) -> None:
     reports, _ = proved
     ranks = [report.verdict("rank") for report in reports.values()]
-    assert min(ranks.count(Verdict.PROVED), ranks.count(Verdict.REFUTED)) >= 10
+    assert min(ranks.count(Verdict.PROVED), ranks.count(Verdict.REFUTED)) >= 5
     paths = [report.verdict("path") for report in reports.values()]
-    assert paths.count(Verdict.PROVED) >= 10
+    assert paths.count(Verdict.PROVED) >= 5
 
 
 def test_small_exact_ranks_agree(proved: tuple[dict[int, Report], dict[int, Path]]) -> None:

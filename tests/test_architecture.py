@@ -66,7 +66,7 @@ def test_d_alone_says_what_it_does_not_say(tmp_path):
 def test_nothing_proved_is_no_certificate(tmp_path):
     found = vf.architecture(Dense(4, "relu", skip=True), 3, input_shape=2)
     assert verdicts(found) == ("UNDECIDED", "UNDECIDED") and not found.proved
-    assert "node 4 (map): relu is not real analytic" in found.conclusion and "softplus(20)" in found.conclusion
+    assert "relu in node 4 (map) is not real analytic" in found.conclusion and "softplus(20)" in found.conclusion
     with pytest.raises(vf.VerifierError, match="nothing was proved"):
         found.write(tmp_path / "x.json")
     assert "the largest N for it is 6" in vf.architecture(DEEP, 7).conclusion
@@ -176,3 +176,29 @@ def test_a_case_without_data_says_what_is_missing():
         case_architecture(parse_case(frozen + '[start]\nfile = "w.npz"\n'), 3)
     with pytest.raises(CaseError, match="exactly one of name"):
         vf.run_case(parse_case(CASE))
+
+
+def test_an_estimator_with_its_scaler_is_an_architecture(tmp_path):
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x = np.arange(12.0).reshape(6, 2) ** 2
+    model = make_pipeline(
+        StandardScaler(), MLPRegressor(hidden_layer_sizes=(5,), activation="tanh", max_iter=2000, tol=1.0)
+    ).fit(x, x[:, 0])
+    found = vf.architecture(model, 6)
+    assert verdicts(found) == ("PROVED", "PROVED") and "4 frozen numbers" in found.about and found.remarks
+    assert found.remarks[0].split()[0] in str(found) and vf.check(found.write(tmp_path / "m.json")).accepted
+
+
+@pytest.mark.torch
+def test_a_module_is_an_architecture():
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(6, 7), torch.nn.SiLU(), torch.nn.Linear(7, 3))
+    assert verdicts(vf.architecture(model, 8, input_shape=(2, 3))) == ("PROVED", "PROVED")
+    model[1].weight.requires_grad_(False)
+    assert verdicts(vf.architecture(model, 8, input_shape=(2, 3))) == ("UNDECIDED", "PROVED")
+    with pytest.raises(NetworkError, match="input_shape: missing"):
+        vf.architecture(model, 8)

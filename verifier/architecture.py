@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from verifier.adapters.translation.imported import Imported
 from verifier.certificate.files import named
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.samples import SampleSource
 from verifier.data.unseen import Unseen
 from verifier.display import Card, Judged, Shown, Table, listed, wrapped
 from verifier.errors import CertificateError, InputError, NetworkError, nearest, one_line
-from verifier.network.network import Block, Network, network_for
+from verifier.network.initialise import portable_gaussian
+from verifier.network.network import Network, network_for
 from verifier.network.nodes import Constant
 from verifier.options import SMALL_ENTRIES, at_most_threads
 from verifier.rank.almost_every_data import AlmostEveryDataSet, prove_almost_every_data_set
 from verifier.rank.certify import Stage, silent
 from verifier.rank.every_data import EveryDataSet, prove_every_data_set
+from verifier.run.models import imported_model, is_foreign, is_module
 from verifier.statements.almost_every_data import ALMOST_EVERY_DATA_SET
 from verifier.statements.every_data import EVERY_DATA_SET, finding
 from verifier.statements.theorem import TheoremStep
@@ -27,6 +32,8 @@ from verifier.verdict import Verdict
 
 MAX_SAMPLES = 1 << 31
 """The largest N that certificates hold."""
+EXAMPLES, EXAMPLE_STREAM = 3, 1_000_037
+"""Samples on which a model of another library is looked at, and their stream of random numbers."""
 WITNESS_ENTRIES = 250_000
 """Entries of Psi up to which a pair (U*, X*) is sought for D also where A, which says more, is proved."""
 
@@ -47,6 +54,8 @@ class Architecture(Judged, Shown):
         D, for almost every data set of N samples, with its U* and X*.
     builder : CertificateBuilder
         The claims.
+    remarks : tuple of str
+        What was said when a model of another library was taken over.
 
     Examples
     --------
@@ -61,6 +70,7 @@ class Architecture(Judged, Shown):
     every: EveryDataSet
     almost_every: AlmostEveryDataSet
     builder: CertificateBuilder
+    remarks: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[TheoremStep, ...]:
@@ -145,7 +155,8 @@ class Architecture(Judged, Shown):
     def __str__(self) -> str:
         """The conclusion, the network, then A and D with their names, verdicts and reasons."""
         rows = ((step.shown, f"{step.statement.name} ({step.label}): {step.reason}") for step in self.steps)
-        return "\n".join([*wrapped(self.conclusion), *wrapped(self.about), "", *listed(rows)])
+        said = [line for remark in self.remarks for line in wrapped(remark)]
+        return "\n".join([*wrapped(self.conclusion), *wrapped(self.about), *said, "", *listed(rows)])
 
     def _card(self) -> Card:
         rows = tuple((step.label, step.shown, f"{step.statement.name}: {step.reason}") for step in self.steps)
@@ -155,7 +166,7 @@ class Architecture(Judged, Shown):
 
 
 def architecture(
-    network: Network | Block | Sequence[Block] | object,
+    network: Any,
     samples: int | None = None,
     *,
     input_shape: int | Sequence[int] | None = None,
@@ -166,12 +177,13 @@ def architecture(
 
     Parameters
     ----------
-    network : Network, layer or sequence of layers, or what from_torch and the like return
-        The network. Frozen parameters keep their numbers: they are part of the architecture.
+    network : Network, layer or sequence of layers, torch module, ONNX file, estimator, or what from_torch returns
+        The network, or a model whose trained parameters are U. Frozen parameters, buffers and scalers keep their
+        numbers: they are part of the architecture.
     samples : int
         The number N of samples; at most M, the number of columns of Psi.
     input_shape : int or sequence of int, optional
-        The shape of a sample, for layers that are no Network yet.
+        The shape of a sample, for layers that are no Network yet and for models that do not know it.
     seed : int, optional
         Of the samples X* and the parameters U* that prove D.
     stage : callable, optional
@@ -198,7 +210,7 @@ def architecture(
     >>> found.verdict("A"), found.verdict("D")  # a tied bias: two samples with equal patches are an exception
     (<Verdict.UNDECIDED: 'UNDECIDED'>, <Verdict.PROVED: 'PROVED'>)
     """
-    taken = _network(network, input_shape)
+    taken, remarks = _network(network, input_shape)
     count = _samples(samples, taken)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"seed = {one_line(seed)} must be an integer that is not negative")
@@ -210,13 +222,24 @@ def architecture(
     else:
         with at_most_threads(1 if small else None):
             almost = prove_almost_every_data_set(taken, count, seed=int(seed), stage=stage)
-    return Architecture(taken, count, every, almost, _certificate(taken, count, every, almost))
+    return Architecture(taken, count, every, almost, _certificate(taken, count, every, almost), remarks)
 
 
-def _network(given: object, input_shape: int | Sequence[int] | None) -> Network:
-    inner = getattr(given, "network", None)
-    if isinstance(inner, Network):  # of from_torch and the like
-        given = inner
+def _network(given: Any, input_shape: int | Sequence[int] | None) -> tuple[Network, tuple[str, ...]]:
+    """The network, and what was said when a model was taken over."""
+    if not is_foreign(given):
+        return _own_network(given, input_shape), ()
+    example = None
+    if input_shape is None and is_module(given):
+        raise NetworkError("input_shape: missing; a module does not say what a sample is: input_shape=(1, 28, 28)")
+    if input_shape is not None:  # a model is looked at on some samples; which ones does not matter
+        shape = np.atleast_1d(np.asarray(input_shape)).tolist()
+        example = portable_gaussian(0, (EXAMPLE_STREAM,), EXAMPLES * math.prod(shape)).reshape(EXAMPLES, *shape)
+    found = given if isinstance(given, Imported) else imported_model(given, example)
+    return _own_network(given if found is None else found.network, None), () if found is None else found.remarks
+
+
+def _own_network(given: Any, input_shape: int | Sequence[int] | None) -> Network:
     if isinstance(given, Network):
         wanted = None if input_shape is None else np.atleast_1d(np.asarray(input_shape)).tolist()
         if wanted is not None and wanted != list(given.input_shape):
@@ -225,7 +248,7 @@ def _network(given: object, input_shape: int | Sequence[int] | None) -> Network:
     if input_shape is None:
         raise NetworkError("input_shape: missing; layers alone do not say what a sample is: input_shape=(1, 28, 28)")
     shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
-    return network_for(shape, given)  # type: ignore[arg-type]
+    return network_for(shape, given)
 
 
 def _samples(given: object, network: Network) -> int:

@@ -61,14 +61,15 @@ def evaluated(module: Any, x: Any) -> np.ndarray:
     with torch.no_grad():
         found = double(x)
     found = found["logits"] if isinstance(found, dict) else found[0] if isinstance(found, tuple) else found
-    return np.array(found)
+    return found.numpy()  # type: ignore[no-any-return]
 
 
-def require_same(module: Any, example: Any, found: Any, *, ends: Any = None) -> None:
+def require_same(module: Any, example: Any, found: Any) -> None:
     import torch
 
     x = samples(example)
     expected = evaluated(module, x)
+    x = samples(example)  # anew: forward may change it
     logits = approx_features(found.network, found.u, x.double().reshape(len(x), -1).numpy()) @ found.v
     if found.remarks and "softmax" in found.remarks[0]:
         logits = (torch.log_softmax if (expected < 0).any() else torch.softmax)(torch.from_numpy(logits), 1).numpy()
@@ -122,12 +123,16 @@ def test_balls_contain_the_modules_logits(name: str) -> None:
 def test_layers_are_what_they_would_be_by_hand() -> None:
     module, shape = made("GOOD", "cnn")
     found = vf.from_torch(module, shape)
-    assert found.network.layers == (
-        vf.Conv(4, (3, 3), "tanh", bias="tied", padding=1),
-        vf.AvgPool((2, 2)),
-        vf.Conv(5, (3, 3), "sigmoid", stride=(2, 2), bias="tied", padding=(1, 1)),
-        vf.Dense(9, "softplus", skip=True),
+    by_hand = vf.Network(
+        (1, 8, 8),
+        [
+            vf.Conv(4, (3, 3), "tanh", bias="tied", padding=1),
+            vf.AvgPool((2, 2)),
+            vf.Conv(5, (3, 3), "sigmoid", stride=(2, 2), bias="tied", padding=(1, 1)),
+            vf.Dense(9, "softplus", skip=True),
+        ],
     )
+    assert found.network.layers == vf.Network.of(by_hand.nodes, by_hand.features).layers
     assert found.head == "8"
     assert np.array_equal(found.v, module[8].weight.detach().double().numpy().T)
 
@@ -213,6 +218,17 @@ def test_the_module_stays_as_it_is(table: str, name: str) -> None:
     assert all(parameter.grad is None and parameter.requires_grad for parameter in module.parameters())
     assert state.keys() == module.state_dict().keys()
     assert all(value.equal(state[key]) for key, value in module.state_dict().items())
+
+
+def test_a_module_that_changes_itself_is_left_as_it_was() -> None:
+    import torch_cases
+
+    module = torch_cases.Counting()
+    calls = module.calls
+    with pytest.raises(vf.InputError, match="forward changes 'calls'"):
+        vf.from_torch(module, 4)
+    assert module.calls is calls
+    assert float(calls) == 0
 
 
 def test_arrays_are_not_the_modules_memory() -> None:

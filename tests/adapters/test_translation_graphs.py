@@ -11,6 +11,7 @@ import pytest
 from scipy.special import erf
 from translation_cases import Lab, Twin, sigmoid, softmax
 
+from verifier.adapters.translation.expressions import Power, power_of
 from verifier.adapters.translation.values import Known, Refused, Tensor
 from verifier.network.nodes import Attend, Constant, Gate, Normalise, Scale
 
@@ -225,3 +226,127 @@ def test_frames_of_a_sample_go_through_a_convolution_together() -> None:
     pooled = lab.t.pool("max", found.value, kernel=(2,), stride=(2,), padding=[(0, 1)], dilation=(1,))
     ends = np.pad(expected, [(0, 0), (0, 0), (0, 1)], constant_values=-np.inf).reshape(4, 4, 3, 2).max(axis=-1)
     lab.twin(pooled, ends)
+
+
+def test_roots_of_sums_of_squares_are_defined_everywhere() -> None:
+    lab = Lab((4,), 3)
+    x = linear(lab, lab.x, 5)
+    square = lab.twin(lab.t.power(x.value, Known(np.array(2))), x.array**2)
+    energy = lab.do("sum", lambda a, k, p: a.sum(-1, keepdims=True), square, [-1], True)
+    norm = lab.twin(lab.t.power(energy.value, Known(np.array(0.5))), np.sqrt(energy.array))
+    assert lab.kinds(norm)[-2:] == ["reduce", "map"] or lab.kinds(norm)[-1] == "reshape"
+    assert "inverse-root" not in lab.kinds(norm)
+    again = lab.twin(lab.t.power(norm.value, Known(np.array(2))), energy.array)
+    assert lab.kinds(again) == lab.kinds(energy)
+    bounded = lab.do("maximum", np.maximum, norm, number(1e-12))
+    unit = lab.do("divide", np.divide, x, bounded)
+    assert "inverse-root" not in lab.kinds(unit)
+    root = call(lab, "sqrt(t)", plus(lab, energy, number(0.5)), np.sqrt(energy.array + 0.5))
+    assert "inverse-root" in lab.kinds(root)  # analytic: what is under the root is positive
+    with pytest.raises(Refused):
+        lab.t.linear(lab.t.elementwise("1/(t**2 - t**2)", energy.value), Known(np.eye(1)), None)
+
+
+def test_a_function_of_x_is_refused_before_its_variable_is_lost() -> None:
+    lab = Lab((4,), 3)
+    with pytest.raises(Refused, match="must be called t"):
+        lab.t.elementwise("x**2", lab.t.elementwise("tanh(t)", lab.x.value))
+
+
+def test_sums_count_what_is_added_to_every_entry() -> None:
+    lab = Lab((4, 5), 3)
+    shifted = plus(lab, times(lab, linear(lab, lab.x, 5), number(2.0)), number(1.0))
+    for name, function in (("sum", np.sum), ("mean", np.mean), ("largest", np.max)):
+        for axes in ([1], [1, 2]):
+            lab.do(name, lambda a, k, p, f=function: f(a, axis=tuple(k)), shifted, axes, False)
+    halved = times(lab, linear(lab, lab.x, 5), number(-0.5))
+    lab.do("largest", lambda a, k, p: a.max(axis=-1), halved, [-1], False)
+
+
+@pytest.mark.parametrize("exponent", [-1.0, -2.0, -3.0, -4.0])
+def test_inverses_of_numbers_of_either_sign(exponent: float) -> None:
+    lab = Lab((6,), 4)
+    assert (lab.inputs < 0).any() and (lab.inputs > 0).any()
+    lab.twin(lab.t.power(lab.x.value, Known(np.array(exponent))), lab.inputs**exponent)
+    lab.do("divide", np.divide, linear(lab, lab.x, 6), lab.x)
+    shifted = plus(lab, lab.x, number(-0.125))
+    lab.twin(lab.t.power(shifted.value, Known(np.array(exponent))), shifted.array**exponent)
+
+
+def test_a_deviation_from_a_mean_over_other_axes_is_normalised_without_a_mean() -> None:
+    lab = Lab((4, 6), 3)
+    mean = lab.do("mean", lambda a, k, p: a.mean(1, keepdims=True), lab.x, [1], True)
+    deviation = lab.do("subtract", np.subtract, lab.x, mean)
+    square = lab.twin(lab.t.power(deviation.value, Known(np.array(2))), deviation.array**2)
+    energy = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), square, [-1], True)
+    root = call(lab, "sqrt(t + 1/8)", energy, np.sqrt(energy.array + 0.125))
+    node = last(lab, lab.do("divide", np.divide, deviation, root))
+    assert isinstance(node, Normalise) and not node.centre
+
+
+def test_a_mean_of_other_functions_is_no_variance() -> None:
+    lab = Lab((4, 6), 3)
+    mean = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), lab.x, [-1], True)
+    deviation = lab.do("subtract", np.subtract, lab.x, mean)
+    for text, function in (("abs(t)", np.abs), ("3*t**2", lambda a: 3 * a * a), ("t**4", lambda a: a**4)):
+        spread = call(lab, text, deviation, function(deviation.array))
+        level = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), spread, [-1], True)
+        root = call(lab, "sqrt(t + 1/8)", level, np.sqrt(level.array + 0.125))
+        assert "normalise" not in lab.kinds(lab.do("divide", np.divide, deviation, root))
+
+
+def test_functions_before_and_after_a_view_are_one_and_may_be_normalised() -> None:
+    lab = Lab((4,), 3)
+    x = linear(lab, lab.x, 6)
+    view = lab.do("reshape", lambda a, s: a.reshape(s), call(lab, "tanh(t)", x, np.tanh(x.array)), (3, 2, 3))
+    halved = call(lab, "t**2/2", view, view.array**2 / 2)
+    assert lab.kinds(halved) == ["affine", "map", "reshape"]
+    rows = lab.do("expand", np.broadcast_to, lab.do("slice", lambda a, *_: a[:, :, :1], view, 2, 0, 1), [3, 2, 3])
+    assert lab.kinds(call(lab, "Max(0, t)", rows, np.maximum(rows.array, 0))).count("map") == 2
+    square = lab.twin(lab.t.power(view.value, Known(np.array(2))), view.array**2)
+    energy = lab.do("mean", lambda a, k, p: a.mean(-1, keepdims=True), square, [-1], True)
+    root = call(lab, "1/sqrt(t + 1/8)", energy, 1 / np.sqrt(energy.array + 0.125))
+    assert isinstance(last(lab, times(lab, view, root)), Normalise)
+
+
+def test_a_mask_moves_with_its_scores() -> None:
+    lab = Lab((4, 4), 3)
+    seen = np.tri(4, dtype=bool)
+    hidden = lab.t.where(Known(seen), lab.x.value, Known(np.array(-np.inf)))
+    masked = np.where(seen, lab.x.array, -np.inf)
+    lab.twin(lab.t.softmax(hidden, -2), softmax(masked, -2))
+    turned = lab.t.softmax(lab.t.permute(hidden, (0, 2, 1)), 1)
+    lab.twin(turned, softmax(masked.transpose(0, 2, 1), 1))
+    heads = lab.t.reshape(lab.t.permute(hidden, (1, 0, 2)), (4, 3, 2, 2))
+    lab.twin(lab.t.softmax(heads, 0), softmax(masked.transpose(1, 0, 2).reshape(4, 3, 2, 2), 0))
+    with pytest.raises(Refused, match="minus infinity"):
+        lab.t.linear(hidden, Known(np.eye(4)), None)
+
+
+def test_a_pool_of_size_one_keeps_its_padding() -> None:
+    lab = Lab((2, 3), 2)
+    value = lab.t.pool("mean", lab.x.value, kernel=(1,), stride=(1,), padding=[(1, 2)], dilation=(1,))
+    lab.twin(value, np.pad(lab.inputs, [(0, 0), (0, 0), (1, 2)]))
+
+
+@pytest.mark.parametrize(
+    "text", ["t/(t*sqrt(t + 1))", "1/sqrt(t)**2", "log(t)/log(t)*sqrt(t)", "sqrt(t)*sqrt(1 - t)", "t**(1/3)", "exp(t)"]
+)
+def test_what_is_no_power_of_an_affine_function(text: str) -> None:
+    assert power_of(text) is None
+
+
+def test_powers_of_affine_functions() -> None:
+    assert power_of("3/sqrt(4*t + 1/2)") == Power(Fraction(3), Fraction(4), Fraction(1, 2), -1)
+    assert power_of("(t + 1)**(3/2)") == Power(Fraction(1), Fraction(1), Fraction(1), 3)
+    assert power_of("1/(sqrt(t + 1/3))") == Power(Fraction(1), Fraction(1), Fraction(1, 3), -1)
+
+
+def test_a_product_of_two_tensors_is_not_taken_to_be_positive() -> None:
+    lab = Lab((4,), 3)
+    product = lab.t.multiply(linear(lab, lab.x, 5).value, linear(lab, lab.x, 5).value)
+    root = lab.t.elementwise("sqrt(t)", product)
+    assert isinstance(root, Tensor)
+    lab.t.node(root)
+    assert lab.t.build.nodes[-1].kind == "multiply"  # x/sqrt(x), which engines find undefined where x is negative
+    assert not any(node.kind == "map" for node in lab.t.build.nodes)

@@ -117,12 +117,25 @@ def test_two_linear_maps_are_one_head_with_the_features_of_both() -> None:
         lab.t.finish(lab.t.add(deep.value, linear(lab, hidden, 2, bias=False).value))
 
 
+def test_the_head_may_be_a_matrix_product() -> None:
+    lab, hidden = tokens()
+    weight, bias = lab.parameter(5, 2), lab.parameter(2)
+    logits = lab.do("add", np.add, lab.do("matmul", np.matmul, hidden, weight), bias)
+    found = lab.finished(lab.do("take", lambda a, k, e: a[:, -1], logits, 1, np.array(-1)))
+    assert np.array_equal(found.v[:-1], weight.array)
+    lab.finished(lab.do("mean", lambda a, k, p: a.mean(1), logits, [1], False))
+
+
 def test_multiples_of_the_logits_are_taken_where_they_are_exact() -> None:
     lab, hidden = dense()
     logits = linear(lab, hidden, 2)
     lab.finished(lab.do("multiply", np.multiply, logits, Twin(Known(np.array(-0.5)), np.array(-0.5))))
     with pytest.raises(Refused, match="fold the factor"):
         lab.t.finish(lab.t.divide(logits.value, Known(np.array(0.7))))
+    plain = linear(lab, hidden, 2, bias=False)
+    cold = lab.finished(lab.do("divide", np.divide, plain, Twin(Known(np.array(0.07)), np.array(0.07))))
+    assert np.array_equal(cold.v, lab.finished(plain).v) and "taken before the head" in cold.remarks[-1]
+    assert [node.kind for node in cold.network.nodes].count("map") == 1
 
 
 def test_what_the_features_do_not_read_is_left_out_and_names_are_kept() -> None:

@@ -45,10 +45,15 @@ def imported(classes=3, remarks=(), shape=3, **more):
     return vf.Imported(network, vf.initialise(network, seed=0), v, "head", remarks, **more)
 
 
-@pytest.mark.parametrize("y", [Y, NAMES, Y.tolist(), NAMES.tolist()], ids=["ints", "texts", "list", "list of texts"])
-def test_a_classifier_is_verified_at_its_own_weights(y, tmp_path):
-    model = perceptron(np.asarray(y))
-    report = vf.verify(X, y, model)
+@pytest.mark.parametrize("y", [NAMES, Y.tolist(), NAMES.tolist()], ids=["texts", "list", "list of texts"])
+def test_labels_of_any_kind_are_the_estimators_classes(y):
+    data, found, _ = given_model(X, y, perceptron(np.asarray(y)), None, "data", None, None)
+    assert data.labels.tolist() == Y.tolist() and data.label_names == tuple(map(str, found.classes))
+
+
+def test_a_classifier_is_verified_at_its_own_weights(tmp_path):
+    model = perceptron()
+    report = vf.verify(X, Y, model)
     assert report.proved and report.verdict("T3.4(2)") is Verdict.PROVED
     assert np.array_equal(report.v, np.vstack([model.coefs_[1], model.intercepts_[1]]))
     low, high = (float(end.fraction()) for end in report.descent.start_loss)
@@ -94,6 +99,17 @@ def test_a_data_set_by_name_is_not_scaled():
     assert "setosa" not in given_model("iris", None, named, None, "data", None, None)[2][-1]
     scaled = given_model("iris", None, model, "auto", "data", None, None)[0]
     assert not np.array_equal(scaled.inputs, data.inputs)
+
+
+def test_classes_that_are_numbers_of_another_meaning_are_asked_for():
+    """The classes 1 and 2 have the labels 0 and 1: as outputs of a network they may be either."""
+    data = vf.dataset_from_arrays(X, Y % 2 + 1)
+    with pytest.raises(vf.InputError, match="by name or by number"):
+        given_model(data, None, imported(), None, "data", None, None)
+    found, _, _ = given_model(X, Y % 2 + 1, imported(), None, "data", None, None)
+    assert found.labels.tolist() == (Y % 2 + 1).tolist()
+    found, _, _ = given_model(data, None, imported(classes=2), None, "data", None, None)  # both, in this order
+    assert found.labels.tolist() == (Y % 2).tolist()
 
 
 def test_a_regressor_has_real_targets(tmp_path):
@@ -173,3 +189,39 @@ def test_what_adapters_leave_out_after_the_head_ends_with_these_words():
         logits = build.linear(x, build.parameter("head", np.ones((outputs, 4))), None)
         ended = build.elementwise("1/(1 + exp(-t))", logits) if outputs == 1 else getattr(build, after)(logits, 1)
         assert [remark.endswith(LEFT_OUT) for remark in build.finish(ended).remarks] == [True]
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize(
+    "shape", [("N", 1, 2, 2), ("N", 1, "h", "w"), (1, 1, 2, 2)], ids=["fixed", "open", "batch of 1"]
+)
+def test_an_onnx_file(shape, tmp_path):
+    import onnx
+    from onnx_models import Draft
+
+    draft = Draft(shape)
+    hidden = draft.add("Tanh", draft.linear(draft.add("Flatten", "x"), 4, 9))
+    file = tmp_path / "net.onnx"
+    onnx.save(draft.model(draft.head(hidden, 9)), file)
+    images = RNG.standard_normal((6, 1, 2, 2))
+    report = vf.verify(images, Y[:6], str(file))
+    assert report.proved and np.array_equal(report.v[:-1], draft.arrays["head.weight"].T.astype(float))
+    assert any("ONNX does not say" in part for part in report.problem.words.split("; "))
+    assert vf.check(report.write(tmp_path / "a.json")).accepted
+    if "h" not in shape:
+        assert np.array_equal(vf.verify(images.reshape(6, 4), Y[:6], file).v, report.v)
+    with pytest.raises(vf.InputError, match=r"with classes=3 labels are 0..2"):
+        vf.verify(images, Y[:6] + 1, file)
+
+
+@pytest.mark.onnx
+def test_an_onnx_file_that_reads_other_samples(tmp_path):
+    import onnx
+    from onnx_models import mlp
+
+    draft, output = mlp()
+    onnx.save(draft.model(output), tmp_path / "net.onnx")
+    with pytest.raises(vf.InputError, match=r"shape \[4\], those of X have shape \[3\]"):
+        vf.verify(X, Y, tmp_path / "net.onnx")
+    with pytest.raises(vf.InputError, match="no file"):
+        vf.verify(X, Y, tmp_path / "none.onnx")

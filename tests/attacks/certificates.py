@@ -240,7 +240,7 @@ RAW: dict[str, Callable[[dict], bytes]] = {
     "objects 100,000 deep": lambda document: b'{"claims": ' * 100_000 + b"0" + b"}" * 100_000,
     "lists 900 deep in a claim": setting("claims", 0, "alpha", value="@@" + "[" * 900 + "]" * 900 + "@@"),
     "lists 900 deep as a name": setting("data", "name", value="@@" + "[" * 900 + "]" * 900 + "@@"),
-    "a million claims": lambda document: text(document | {"claims": [{}] * 10**6}),
+    "a million claims": lambda document: json.dumps(document | {"claims": [{}] * 10**6}).encode(),
     "a million equal keys": lambda document: b"{" + b'"claims": 0, ' * 10**6 + b'"claims": 0}',
     "a million unknown keys": lambda document: json.dumps(document | {f"k{k}": 0 for k in range(10**6)}).encode()[
         : 16 << 20

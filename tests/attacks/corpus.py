@@ -93,7 +93,7 @@ CIFAR = b"".join(bytes([k % 2]) + bytes((k * 7 + np.arange(3072) * 5) % 256) for
 
 def gz(content: bytes) -> bytes:
     """Compress, with no time in the header."""
-    return gzip.compress(content, mtime=0)
+    return gzip.compress(content, compresslevel=1 if len(content) > 1 << 20 else 9, mtime=0)
 
 
 def weights(change=None) -> bytes:

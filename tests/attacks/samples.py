@@ -74,7 +74,7 @@ def described(shape: object, descr: str = "<f8", order: object = False, rest: st
 def bomb() -> bytes:
     """Return 1 GiB of zeros in 1 MiB."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as target:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
         with target.open("X.npy", "w", force_zip64=True) as entry:
             entry.write(
                 npy_header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': (4, {1 << 28}), }}".ljust(117) + "\n")
@@ -88,7 +88,7 @@ def bomb() -> bytes:
 def header_bomb() -> bytes:
     """Return a .npy header that says it is 1 GiB long, and is."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as target:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
         with target.open("X.npy", "w", force_zip64=True) as entry:
             entry.write(b"\x93NUMPY\2\0" + struct.pack("<I", 1 << 30))
             for _ in range(64):

@@ -211,7 +211,7 @@ def test_at_every_limit_what_is_written_is_accepted(tmp_path: Path, activation: 
     size = size_of(12, 4, 30)
     least, most = (predict(claims, size).seconds for claims in ([], everything))
     seen = set()
-    for share in (0.02, 0.1, 0.5, 0.9, 5.0):
+    for share in (0.02, 0.3, 0.9, 5.0):
         found = vf.verify(x, y, network, **kwargs, max_check_seconds=least + share * (most - least))
         labels = [claim["label"] for claim in found.builder._claims]
         seen.add(tuple(labels))

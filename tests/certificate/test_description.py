@@ -55,7 +55,7 @@ def test_a_second_reader_finds_the_same_values(seed: int) -> None:
         for node, tensor in enumerate(evaluate(nodes, given, [float(x) for x in sample])):
             expected = values[node][i if network.varies[node] else 0]
             assert tensor.shape == expected.shape
-            assert np.allclose(np.array(tensor.entries, dtype=float), expected.ravel(), rtol=1e-9, atol=1e-9), node
+            assert np.allclose(np.array(tensor.ravel(), dtype=float), expected.ravel(), rtol=1e-9, atol=1e-9), node
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction as F
 from typing import Any
 
 from cases_accepted import UNIT, claim_rank, plane, steps
@@ -93,6 +94,22 @@ def every_data_set_scaled() -> Certificate:
     return certificate
 
 
+@accepted("A: the input minus means, over deviations, times numbers that are not 0, beside itself in other places")
+def every_data_set_standardised() -> Certificate:
+    certificate = unseen(3, 2)
+    certificate.network([2], [], 0)
+    certificate.add(certificate.constant("minus the mean", [-1, F(1, 2)]), node("add", [0, 1]))
+    certificate.add(certificate.constant("variance", [4, 9]), node("inverse-root", [3], epsilon=["0", "1"]))
+    certificate.add(node("multiply", [2, 4]), certificate.constant("signs", [1, -2]), node("multiply", [5, 6]))
+    certificate.add(node("map", [0], activation="Abs(t)"), node("concatenate", [8, 7], axis=0))
+    certificate.add(certificate.parameter("w", None, [3, 4]), certificate.parameter("b", None, [3]))
+    certificate.add(node("affine", [9, 10, 11], over="all", bias=True), node("map", [12], activation="atan(t)"))
+    certificate.feature(13)
+    certificate.document["network"]["columns"] = 3
+    certificate.claim("A", units=units((13, 3)))
+    return certificate
+
+
 @accepted("W0 of samples behind a frozen ReLU, which may be anything for one data set: R1, W0")
 def frozen_front_end() -> Certificate:
     certificate = Certificate()
@@ -152,6 +169,11 @@ reject = rejections("almost-every-data-set")
 reject("d-alone", "D.rank: some U must have full rank on some samples", unclaim(0))
 reject("d-of-kinks", "D.analytic: ReLU", nodes(output_of(0), "activation", to="Max(0, t)"))
 reject(
+    "d-beside-kinks-of-weights",
+    "D.analytic: a node that is the same for all samples, and no analytic function of U",
+    lambda c, d: c.add(node("map", [weight_of(0)], activation="Abs(t)")),
+)
+reject(
     "d-of-a-maximum-of-the-samples",
     "D.analytic: a maximum of the samples, which nothing trained precedes",
     lambda c, d: (
@@ -184,6 +206,11 @@ reject("a-of-five-units", "A.units: there are four", claim("units", to=units((8,
 reject("a-of-a-layer-twice", "A.units: the same units cannot count twice", claim("units", to=units((8, 2), (8, 2))))
 reject("a-of-hidden-units", "A.units: these are no columns of Psi", claim("units", to=units((4, 3), (8, 4))))
 reject("a-of-an-affine-node", "A.layer: no units", claim("units", to=units((7, 4))))
+reject(
+    "a-beside-kinks-of-weights",
+    "A.analytic: a node that is the same for all samples, and no analytic function of U",
+    lambda c, d: c.add(node("map", [weight_of(0)], activation="Abs(t)")),
+)
 reject("a-of-kinks-below", "A.analytic: ReLU below", nodes(output_of(0), "activation", to="Max(0, t)"))
 reject("a-of-squares", "A.polynomial: degree 2 = N - 2", nodes(output_of(1), "activation", to="t**2"))
 reject("a-over-constants", "A.layer: units that are constant tell nothing apart", nodes(4, "activation", to="0*t + 1"))
@@ -265,3 +292,32 @@ rejections("tied-with-an-ancestor")(
     "A.layer: if x2 = -x1 the unit is u1 c + u2 d + b on all samples",
     also("A", units=units((9, 1))),
 )
+
+
+def behind(*extra: Json) -> Any:
+    """Return the change by which the concatenation, moved behind these nodes, reads the last of them and |x|."""
+
+    def change(certificate: Certificate, document: Json) -> None:
+        kept = certificate.nodes[9:]
+        del certificate.nodes[9:]
+        last = certificate.add(*extra)
+        by = len(extra)
+        for entry in kept:
+            entry["reads"] = [read + by if read >= 9 else read for read in entry["reads"]]
+            certificate.add(entry)
+        certificate.nodes[last + 1]["reads"] = [8, last]
+        document["network"]["features"][0]["node"] += by
+        document["claims"][0]["units"][0]["node"] += by
+
+    return change
+
+
+reject = rejections("every-data-set-standardised")
+reject("a-of-scaled-absolute-values", "A.layer: |x|/2 is that of -x", behind(node("scale", [8], factor=["1", "2"])))
+reject("a-of-absolute-values-moved", "A.layer: |x| - mean is that of -x", behind(node("add", [8, 1])))
+reject("a-of-a-residual-sum", "A.layer: x + |x| is 0 for all x < 0", behind(node("add", [0, 8])))
+reject("a-of-signs-alone", "A.layer: numbers that are the same for all samples", behind(node("add", [1, 6])))
+reject("a-of-x-times-its-size", "A.layer: a product of two that vary: no rule", behind(node("multiply", [0, 8])))
+reject("a-of-a-product-of-sizes", "A.layer: |x| times fixed numbers", behind(node("multiply", [8, 6])))
+reject("a-of-squares-of-samples", "A.layer: x times x is that of -x", behind(node("multiply", [0, 0])))
+reject("a-times-0", "A.layer: one coordinate is lost", nodes(6, "values", to=exact([1, 0])))

@@ -132,9 +132,12 @@ def change_node(random: Random, node: Json) -> None:
 
 
 def change_data(random: Random, certificate: Certificate, data: Json) -> None:
-    """Change labels, multiplicities or the number of classes."""
+    """Change labels or real targets, multiplicities or the number of classes."""
     n, kind = data["samples"], random.randrange(4)
-    if kind == 0:
+    if kind == 0 and "targets" in data:
+        targets = [[random.randrange(-2, 3) for _ in range(data["classes"])] for _ in range(data["total"])]
+        data["targets"] = certificate.exact(targets)
+    elif kind == 0:
         data["labels"] = certificate.tensor([random.randrange(data["classes"]) for _ in range(n)], "U8")
     elif kind == 1:
         data["labels"] = None
@@ -156,7 +159,7 @@ def change_claims(random: Random, claims: list[Json]) -> None:
         reasons = ["fewer-units", "equal-samples", "dependent-units", "every-u"]
         claims[number]["reason"] = random.choice(reasons)
     elif "loss" in claims[number]:
-        losses = ["cross-entropy", "squared", "one-vs-rest", "weston-watkins", "crammer-singer"]
+        losses = ["cross-entropy", "squared", "one-vs-rest", "weston-watkins", "crammer-singer", "squared-error"]
         claims[number]["loss"] = random.choice(losses)
     elif "start_weights" in claims[number] and "end_weights" in claims[number]:
         first, last = claims[number]["start_weights"], claims[number]["end_weights"]

@@ -103,7 +103,7 @@ class Sampled:
         for x in self.samples if samples is None else samples:
             values, row = evaluate(self.nodes, self.fixed | u, x), []
             for feature in self.features:
-                entries, chosen = values[feature["node"]].entries, feature["entries"]
+                entries, chosen = values[feature["node"]].ravel().tolist(), feature["entries"]
                 row += entries if chosen is None else [entries[j] for j in chosen]
             rows.append(row)
         return rows

@@ -1,13 +1,13 @@
-"""Networks of format 2 built node by node, and their definition once more: NumPy arrays of exact or mpmath numbers."""
+"""Networks of format 2 built node by node, and their values by definition: fractions, or mpmath where they must be."""
 
 from __future__ import annotations
 
-import itertools
 from fractions import Fraction
 
 import mpmath
 import numpy as np
 from checker_writer import Builder
+from node_definitions import RULES, Undefined, filled, real, stated
 
 from verifier.checker.container import Arrays
 from verifier.checker.network import read_network
@@ -18,10 +18,19 @@ NAMES = {name: getattr(mpmath, name) for name in ("exp", "log", "sqrt", "tanh", 
 NAMES |= {"Max": max, "Min": min, "Abs": abs}
 
 
-def sigma(text, t):
-    """Return the value of an activation, exact where only rational operations occur."""
-    transcendental = any(name + "(" in text for name in NAMES if name.islower()) or "**(" in text
-    return eval(text, {**NAMES, "t": real(t) if transcendental else t})
+IRRATIONAL = {"normalise", "inverse-root", "softmax", "attend"}
+
+
+def rational(node):
+    """Whether a node maps fractions to fractions."""
+    text = node.get("activation", "")
+    called = any(name + "(" in text for name in NAMES if name.islower()) or "**(" in text
+    return node["kind"] not in IRRATIONAL and not called
+
+
+def sigma(text):
+    """Return an activation."""
+    return lambda t: eval(text, {**NAMES, "t": t})
 
 
 def exact(x):
@@ -71,14 +80,19 @@ class Graph:
 
     def values(self, sample):
         """Return the values of all nodes for one sample."""
+        number = Fraction if all(map(rational, self.nodes)) else real
         found = []
-        for number, node in enumerate(self.nodes):
-            if number == 0:
-                found.append(np.array([*sample, None], dtype=object)[:-1].reshape(node["shape"]))
-            elif number in self.numbers:
-                found.append(self.numbers[number])
+        for index, node in enumerate(self.nodes):
+            if index == 0:
+                found.append(filled(node["shape"], map(number, sample)))
+            elif index in self.numbers:
+                found.append(filled(node["shape"], map(number, self.numbers[index].ravel())))
             else:
-                found.append(value_of(node, [found[read] for read in node["reads"]]))
+                read = [found[at] for at in node["reads"]]
+                try:
+                    found.append(RULES[node["kind"]](stated(node, sigma), read, number))
+                except Undefined:  # a root: it has the shape of what it reads
+                    found.append(np.full(read[0].shape, mpmath.nan, dtype=object))
         return found
 
     def psi(self, sample):
@@ -94,126 +108,3 @@ class Graph:
         data = arrays.exact(read_value(ARRAY, stored, "/data/inputs"), *stored["shape"])
         raw = read_value(NETWORK, document, "/network")
         return read_network(raw, data, len(self.inputs), len(self.inputs[0]), arrays)
-
-
-def number(pair):
-    return Fraction(int(pair[0]), int(pair[1]))
-
-
-def real(value):
-    """Return an mpmath number of an exact one."""
-    return mpmath.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
-
-
-reals = np.vectorize(real, otypes=[object])
-
-
-def windows(x, node):
-    """Yield positions and the windows (channels, *kernel) of an array, padded with zeros, and where they are inside."""
-    pads = [(0, 0), *((p, p) for p in node["padding"])]
-    whole = np.pad(x, pads, constant_values=Fraction(0))
-    inside = np.pad(np.ones(x.shape, dtype=bool), pads)
-    extents = [(k - 1) * d + 1 for k, d in zip(node["kernel"], node["dilation"], strict=True)]
-    counts = [(n - k) // s + 1 for n, k, s in zip(whole.shape[1:], extents, node["stride"], strict=True)]
-    for at in itertools.product(*map(range, counts)):
-        cut = zip(at, node["stride"], extents, node["dilation"], strict=True)
-        where = (slice(None), *(slice(a * s, a * s + e, d) for a, s, e, d in cut))
-        yield at, whole[where], inside[where]
-
-
-def affine_value(node, read):
-    bias, weight = (read[-1], read[-2]) if node["bias"] else (None, read[-1])
-    sources, over = read[: -2 if node["bias"] else -1], node["over"]
-    flat = weight.reshape(weight.shape[0], -1)
-    if over == "all":
-        result = flat @ np.concatenate([np.ravel(s) for s in sources])
-    elif over == "last":
-        result = sources[0] @ flat.T
-    else:
-        x = np.concatenate(sources)
-        size, filters = len(x) // over["groups"], len(weight) // over["groups"]
-        columns = {}
-        for at, window, _ in windows(x, over):
-            parts = [window[f // filters * size : (f // filters + 1) * size] for f in range(len(weight))]
-            columns[at] = [(weight[f] * part).sum() for f, part in enumerate(parts)]
-        counts = [max(at[k] for at in columns) + 1 for k in range(len(over["kernel"]))]
-        result = np.empty((len(weight), *counts), dtype=object)
-        for at, column in columns.items():
-            result[(slice(None), *at)] = column
-    if bias is None:
-        return result
-    if over not in ("all", "last") and bias.ndim == 1:
-        bias = bias.reshape(-1, *[1] * (result.ndim - 1))
-    return result + bias
-
-
-def softmax(scores, mask):
-    e = np.vectorize(mpmath.exp, otypes=[object])(reals(scores)) * (1 if mask is None else reals(mask))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def root(x):
-    return np.vectorize(mpmath.sqrt, otypes=[object])(reals(x))
-
-
-def value_of(node, read):
-    """Return the value of a node, from the values of what it reads."""
-    kind, x = node["kind"], read[0]
-    if kind == "affine":
-        return affine_value(node, read)
-    if kind == "map":
-        return np.vectorize(lambda t: sigma(node["activation"], t), otypes=[object])(x)
-    if kind == "add":
-        return sum(read[1:], x)
-    if kind == "multiply":
-        for other in read[1:]:
-            x = x * other
-        return x
-    if kind == "gate":
-        return (1 - x) * read[1] + x * read[2]
-    if kind == "scale":
-        return x * (number(node["factor"]) if isinstance(x.ravel()[0], Fraction) else real(number(node["factor"])))
-    if kind == "inverse-root":
-        return 1 / root(reals(x) + real(number(node["epsilon"])))
-    if kind == "normalise":
-        x = reals(x)
-        y = x - x.mean(axis=-1, keepdims=True) if node["centre"] else x
-        return y / root((y * y).mean(axis=-1, keepdims=True) + real(number(node["epsilon"])))
-    if kind == "softmax":
-        return softmax(x, read[1] if len(read) > 1 else None)
-    if kind == "attend":
-        q, k, v = map(reals, read[:3])
-        scores = mpmath.sqrt(real(number(node["square"]))) * (q @ np.swapaxes(k, -1, -2))
-        return softmax(scores, read[3] if len(read) > 3 else None) @ v
-    if kind == "contract":
-        return x @ (np.swapaxes(read[1], -1, -2) if node["transposed"] else read[1])
-    if kind == "reduce":
-        flat = x.reshape(*x.shape[: x.ndim - node["axes"]], -1)
-        size = flat.shape[-1]
-        whole = {"sum": flat.sum(axis=-1), "max": flat.max(axis=-1)}.get(
-            node["how"], flat.sum(axis=-1) / Fraction(size)
-        )
-        return np.array(whole, dtype=object)
-    if kind == "pool":
-        result = {}
-        for at, window, inside in windows(x, node):
-            for channel, (part, real_ones) in enumerate(zip(window, inside, strict=True)):
-                mean = part.sum() / Fraction(part.size)
-                result[(channel, *at)] = mean if node["how"] == "mean" else max(part[real_ones])
-        shape = [max(at[k] for at in result) + 1 for k in range(1 + len(node["kernel"]))]
-        found = np.empty(shape, dtype=object)
-        for at, value in result.items():
-            found[at] = value
-        return found
-    if kind in ("reshape", "expand"):
-        shape = node["shape"]
-        return x.reshape(shape) if kind == "reshape" else np.broadcast_to(x, shape)
-    if kind == "permute":
-        return x.transpose(node["axes"])
-    if kind == "take":
-        return np.take(x, node["entries"], axis=node["axis"])
-    if kind == "concatenate":
-        return np.concatenate(read, axis=node["axis"])
-    if kind == "embed":
-        return read[1][x.astype(int)]
-    raise ValueError(kind)

@@ -43,6 +43,7 @@ FALSE = [
     "z2-radius-1",
     "b1-radius-1",
 ]
+FALSE += ["targets-changed", "targets-in-another-order", "targets-infimum-0", "targets-infimum-above"]
 FALSE += ["c3-above", "tc3-segment-that-overshoots", "tc3-infimum-below", "tc3-start-loss", "e1-that-rises"]
 FALSE += [
     "e1-pole-on-the-way",

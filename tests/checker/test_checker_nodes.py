@@ -9,7 +9,8 @@ import mpmath
 import numpy as np
 import pytest
 from flint import arb, ctx, fmpq
-from plain_graph import Graph, real
+from node_definitions import real
+from plain_graph import Graph
 
 from verifier.checker import features, nodes
 from verifier.checker.common import Rejection, precision

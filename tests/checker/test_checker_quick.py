@@ -4,8 +4,9 @@ from fractions import Fraction as F
 from random import Random
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from flint import arb, arb_mat, fmpz_mat
+from flint import arb, arb_mat, fmpq, fmpq_mat, fmpz_mat
 from test_checker_network import random_case, read
 
 from verifier.checker import features, network
@@ -45,13 +46,13 @@ def check_product(random, shape, scale, radii, weight_scale, bits=64):
     left, truth = planted(random, rows, inner, scale, radii)
     integers = fmpz_mat(inner, columns, [random.randint(-(2**30), 2**30) for _ in range(inner * columns)])
     right = Exact(integers, weight_scale - 30, 31)
-    weights = [[F(int(v)) * F(2) ** (weight_scale - 30) for v in row] for row in integers.tolist()]
     with precision(bits):
         sizes = [[sum(map(abs, column)) for column in zip(*integers.tolist(), strict=True)]]
         found = multiply(left, right.balls(), Exact(fmpz_mat(sizes), right.exponent, 64).balls())
-    for i in range(rows):
-        for j in range(columns):
-            assert inside(found[i, j], sum(truth[i][k] * weights[k][j] for k in range(inner))), (shape, i, j)
+    unit = F(2) ** (weight_scale - 30)
+    exactly = fmpq_mat([[fmpq(v.numerator, v.denominator) for v in row] for row in truth]) * fmpq_mat(integers)
+    for (i, j), value in zip(np.ndindex(rows, columns), exactly.entries(), strict=True):
+        assert inside(found[i, j], F(int(value.p), int(value.q)) * unit), (shape, i, j)
     return found
 
 

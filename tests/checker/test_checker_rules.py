@@ -4,7 +4,9 @@ import json
 import math
 import os
 import signal
+from copy import deepcopy
 from fractions import Fraction as F
+from functools import cache
 
 import pytest
 from checker_toy import FEATURES, LABELS, V0, V1, inverse, toy
@@ -196,20 +198,24 @@ def test_rounding_matters_where_the_residual_is_zero(tmp_path):
     assert check(tmp_path, *single(x, alpha=F(1, 4), sigma=F(1, 4), weight=weight, bits=1)).verdict == "ACCEPTED"
 
 
+@cache
+def several_blocks(n, width, wrong):
+    b = Builder()
+    data = b.data([[int(i == j) for j in range(n)] for i in range(n)])
+    weight = [[2 * int(i == j) for j in range(n)] for i in range(width)]
+    x = [[F(int(i == j), 2) for j in range(n)] for i in range(width)]
+    if wrong is not None:
+        weight[wrong][wrong] = F(9, 4)  # the residual is 1/8 in one row, and so is the rounding error
+    claim = b.right_inverse(x, rank=n, feature_bits=1, alpha=F(1, 16), sigma=F(1))
+    return b, b.document(data, [n], [b.dense(weight, [0] * width)], width, [claim])
+
+
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_right_inverse_over_several_blocks(jobs, tmp_path):
     """300 samples, Psi = [2I 0 1]: every block of rows has its own part of the identity; errors come from all."""
-    n, width = 300, 400
     for wrong in (None, 299):
-        b = Builder()
-        data = b.data([[int(i == j) for j in range(n)] for i in range(n)])
-        weight = [[2 * int(i == j) for j in range(n)] for i in range(width)]
-        x = [[F(int(i == j), 2) for j in range(n)] for i in range(width)]
-        if wrong is not None:
-            weight[wrong][wrong] = F(9, 4)  # the residual is 1/8 in one row, and so is the rounding error
-        claim = b.right_inverse(x, rank=n, feature_bits=1, alpha=F(1, 16), sigma=F(1))
-        document = b.document(data, [n], [b.dense(weight, [0] * width)], width, [claim])
-        outcome = check(tmp_path, b, document, jobs)
+        builder, document = several_blocks(300, 400, wrong)
+        outcome = check(tmp_path, builder, deepcopy(document), jobs)
         if wrong is None:
             assert outcome.verdict == "ACCEPTED", outcome.rejection
         else:

@@ -64,7 +64,7 @@ def test_from_torch_reads_it(name: str, act: str, skip: bool) -> None:
     u, v = module.weights()
     x = images()
     found = vf.from_torch(module, SHAPE)
-    assert found.network.skip_count == module.network.skip_count
+    assert found.network.columns == module.network.skip_count
     ours = approx_features(module.network, u, x) @ v
     assert np.allclose(approx_features(found.network, found.u, x) @ found.v, ours, rtol=1e-9, atol=1e-9)
     assert np.isin(found.u, u).all() and np.array_equal(np.sort(found.v, None), np.sort(v, None))

@@ -88,11 +88,11 @@ def test_no_difference_and_one_pair():
 
 
 def test_the_t_test_holds_its_level():
-    """Of 2,000 samples without a difference 5 percent are called significant; 4 standard deviations are 2 percent."""
+    """Of 500 samples without a difference 5 percent are called significant; 4 standard deviations are 4 percent."""
     rng = np.random.default_rng(0)
-    found = [paired(rng.normal(size=4), rng.normal(size=4)) for _ in range(2000)]
-    assert abs(np.mean([p.p_two < 0.05 for p in found]) - 0.05) < 0.02
-    assert abs(np.mean([p.difference.low <= 0.0 <= p.difference.high for p in found]) - 0.95) < 0.02
+    found = [paired(rng.normal(size=4), rng.normal(size=4)) for _ in range(500)]
+    assert abs(np.mean([p.p_two < 0.05 for p in found]) - 0.05) < 0.04
+    assert abs(np.mean([p.difference.low <= 0.0 <= p.difference.high for p in found]) - 0.95) < 0.04
 
 
 def test_holm_on_the_textbook_example():

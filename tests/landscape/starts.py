@@ -6,7 +6,7 @@ from pathlib import Path
 import verifier.run
 from verifier.landscape.escape import prove_escape
 from verifier.landscape.escape_kinds import ORDER
-from verifier.run.case import read_case
+from verifier.run.case import parse_case
 from verifier.run.case_problem import case_problem
 
 QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
@@ -14,8 +14,9 @@ QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
 
 @cache
 def problem_of(name):
-    """The problem of a packaged case."""
-    return case_problem(read_case(QUICK / f"{name}.toml"))
+    """The problem of a packaged case, with fewer digits where it takes 40."""
+    text = (QUICK / f"{name}.toml").read_text(encoding="utf-8").replace("samples = 40", "samples = 16")
+    return case_problem(parse_case(text, name=name, folder=QUICK))
 
 
 @cache

@@ -22,7 +22,7 @@ from verifier.run.case_problem import run_case
 from verifier.sigma.activations import activation
 
 CASE = """
-data = { name = "digits", samples = 20 }
+data = { name = "digits", samples = 8 }
 network.layers = [
   { kind = "conv2d", filters = 2, kernel = [3, 3], stride = [2, 2], bias = "tied", activation = "tanh", skip = true },
   { kind = "dense", width = 30, activation = "sigmoid", inputs = ["input", 0], skip = true },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.abc
 import importlib.machinery
 import os
@@ -66,6 +67,7 @@ def outcome(mutant: Mutant | None, tests: Sequence[str], seconds: float = SECOND
         warnings.simplefilter("ignore", DeprecationWarning)  # the child of a process with threads runs one thread only
         child = os.fork()
     if child == 0:
+        gc.freeze()  # what the parent has made is not looked through again
         try:
             code = _run(loader, tests, seconds)
         finally:

@@ -395,6 +395,25 @@ MUTANTS = {
         "checker/losses:largest branch 1",
         "landscape:_upper_envelope constant 16",
     ),
+    "landscape/test_regression.py::test_the_infimum_contains_the_exact_rational": (
+        "landscape:TargetLoss.infimum term 5",
+        "landscape:TargetLoss.infimum restart 2",
+        "checker:TargetClaim.least term 5",
+        "checker:own_targets restart 0",
+    ),
+    "landscape/test_regression.py::test_the_ends_of_balls_are_taken": (
+        "landscape:TargetLoss.part middle 8",
+        "landscape:TargetLoss.part middle 11",
+        "checker:TargetClaim.take middle 17",
+        "checker:TargetClaim.take middle 19",
+    ),
+    "landscape/test_regression.py::test_wide_balls_contain_the_truth": (
+        "landscape:TargetLoss.part term 6",
+        "landscape:TargetLoss.part subscript 2",
+        "checker:TargetClaim.take term 8",
+        "checker:TargetClaim.take subscript 0",
+        "checker:TargetClaim.take order 2",
+    ),
     "landscape/test_escape_guarantees.py::test_a_valley_is_no_descent": ("checker:moving_margins term 8",),
     "landscape/test_escape_guarantees.py::test_a_zero_constant_carries_nothing": (
         "landscape:_carriers branch 1",
@@ -670,7 +689,7 @@ MUTANTS = {
     ),
     "sigma/test_expression_guarantees.py::test_monotone_expressions": (
         "rank:_sum decided 3",
-        "rank:_power negation 5",
+        "rank/monotone:_power negation 5",
         "checker:Known.inverse negation 4",
         "checker:Known.__mul__ chain 0",
     ),

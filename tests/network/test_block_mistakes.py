@@ -11,6 +11,8 @@ TOKENS = (4, 6)
 MISTAKES = [
     (lambda: vf.Select("first"), "Select: entries = .first. must be an integer"),
     (lambda: vf.Select(0, "first"), "Select: axis = 'first' must be an integer"),
+    (lambda: vf.MaxPool(True), "MaxPool: kernel = True must have a number per axis"),
+    (lambda: Network((1, 4, 4), [vf.MaxPool((2, 2, 2), skip=True)]), r"kernel \[2, 2, 2\] has 3 axes"),
     (lambda: vf.Linear(3, bias="tied"), "Linear: bias = 'tied' must be True or False"),
     (lambda: vf.MultiHeadAttention(2, causal=1), "MultiHeadAttention: causal = 1 must be True or False"),
     (lambda: Network(TOKENS, [vf.Select(9, skip=True)]), r"entries \[9\] of an axis of length 4"),
@@ -46,6 +48,14 @@ def test_a_mistake_is_one_line_that_names_the_value(make, line):
 def test_one_index_selects_what_a_list_of_it_selects():
     one, listed = (Network(TOKENS, [vf.Select(entries, 1, skip=True)]) for entries in (2, (2,)))
     assert one == listed and one.node_shapes[-1] == (4, 1)
+
+
+@pytest.mark.parametrize("pool", [vf.MaxPool, vf.MeanPool])
+def test_one_number_of_a_pool_stands_for_all_axes(pool):
+    """As PyTorch's: for one axis and for two."""
+    for shape, axes in (((2, 6), 1), ((1, 6, 6), 2)):
+        one = Network(shape, [pool(3, stride=1, padding=1, skip=True)])
+        assert one.nodes == Network(shape, [pool((3,) * axes, (1,) * axes, (1,) * axes, skip=True)]).nodes
 
 
 def test_arcs_may_be_floats():

@@ -83,8 +83,8 @@ def with_a_root_of_the_samples(epsilon):
 
 
 REFUSED = {
-    "node 4 (map): relu": Network(2, Dense(5, "relu", skip=True)),
-    "node 1 (map): relu": Network(2, [Activate("relu"), Dense(5, "tanh", skip=True)]),
+    "relu in node 4 (map)": Network(2, Dense(5, "relu", skip=True)),
+    "relu in node 1 (map)": Network(2, [Activate("relu"), Dense(5, "tanh", skip=True)]),
     "a maximum that depends on U or the sample": Network((1, 4), [MaxPool((2,)), Dense(5, "tanh", skip=True)]),
     "node 1 (map)": Network(2, [Activate("abs"), Dense(5, "tanh", skip=True)]),
     "epsilon = 0": Network(3, [LayerNorm(epsilon=0), Dense(5, "tanh", skip=True)]),

@@ -20,8 +20,8 @@ from verifier.verdict import Verdict
 
 MAX_BITS = 1024
 pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")
-HYPOTHESIS_SHARE = 10 if settings().max_examples >= 300 else 8
-"""Examples of the agreement test as a multiple of the profile's: 320 by default, 3000 in ``deep``."""
+HYPOTHESIS_SHARE = 10 if settings().max_examples >= 300 else 2
+"""Examples of the agreement test as a multiple of the profile's: 80 by default, 3000 in ``deep``."""
 
 
 def linear(rows):

@@ -70,13 +70,18 @@ def rendered(document: dict[str, Any], folder: Path) -> bytes:
     return write_report(folder).read_bytes()
 
 
+HARMLESS: dict[int, Any] = {}
+"""The elements of a page about so many cases."""
+
+
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("text", HOSTILE[:-1], ids=range(len(HOSTILE) - 1))
 def test_hostile_text_changes_no_element(text: str, count: int, document: dict[str, Any], tmp_path: Path) -> None:
     document = document | {"cases": document["cases"][-count:]}
-    expected = skeleton(rendered(poisoned(document, "harmless"), tmp_path))
+    if count not in HARMLESS:
+        HARMLESS[count] = skeleton(rendered(poisoned(document, "harmless"), tmp_path))
     content = rendered(poisoned(document, text), tmp_path)
-    assert skeleton(content) == expected
+    assert skeleton(content) == HARMLESS[count]
     assert len(content) < 3 * 2**20
     shown = content.decode()
     assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in "\n\t"]

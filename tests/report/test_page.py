@@ -8,11 +8,11 @@ import itertools
 import json
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import commands
 import msgspec
 import pytest
 from reporting import NAMES, Page
@@ -70,7 +70,8 @@ def test_every_reason_and_statement_is_there(results: SuiteResult) -> None:
     for case in results.records:
         assert case.name in text
         for step in case.theorem:
-            plain = re.sub(r"\s+", "", Page(str(typeset(step.reason)).encode()).text)
+            reason = step.reason.removeprefix("does not apply: ")  # the list says so, once
+            plain = re.sub(r"\s+", "", Page(str(typeset(reason)).encode()).text)
             assert plain in text, (case.name, step.label)
             assert step.label.replace(" ", "") in text
 
@@ -268,10 +269,7 @@ def test_a_page_that_cannot_be_written_is_one_line(finished: Path, tmp_path: Pat
 
 
 def test_the_command_line(tmp_path: Path) -> None:
-    def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "verifier", *map(str, arguments)]
-        return subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path)
-
+    command = partial(commands.verifier, cwd=tmp_path)
     assert command("run", "--suite", "quick", "--only", "xor", "--out", "here").returncode == 0
     first = (tmp_path / "here" / "report.html").read_bytes()
     again = command("report", "here")

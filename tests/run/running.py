@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import commands
 from rich.console import Console
 
 from verifier.run.table import ProgressDisplay
@@ -66,8 +67,11 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     )
 
 
-def verifier(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    process = start(*arguments, **options)
+def verifier(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end: in a fork of this process if it starts no workers."""
+    if "--jobs" not in arguments:
+        return commands.verifier(*arguments, NO_COLOR="1")
+    process = start(*arguments)
     out, err = process.communicate(timeout=300)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import re
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -227,10 +228,37 @@ def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:
     until(lambda: len(workers_of(process.pid)) == 2)
     found = workers_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err.count("\n")) == (130, "", 1)
     assert not [worker for worker in found if Path(f"/proc/{worker}").exists()]
     assert not list((tmp_path / "out").glob("**/*.part")) and not list((tmp_path / "out").glob(".*.scratch"))
+
+
+def test_ctrl_c_waits_until_a_worker_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever thread it arrives in: a start that is cut short leaves a worker that complains."""
+    started, begun = [], threading.Event()
+
+    def other() -> None:
+        begun.wait()
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    def submit(self: ProcessPoolExecutor, *_: Any) -> Future[Any]:
+        begun.set()
+        thread.join()
+        started.extend(range(1000))  # many chances to act on the signal
+        return Future()
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    thread = threading.Thread(target=other)  # before the signal is blocked: it does not block it
+    thread.start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with processes(1) as workers_of_one, pytest.raises(KeyboardInterrupt):
+            workers_of_one.make().submit(len)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(started) == 1000
 
 
 def test_progress_of_many_names_what_runs_on_a_terminal_only(cases: list[Case], tmp_path: Path) -> None:

@@ -170,6 +170,8 @@ def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, P
         assert describe(certificate)
     assert labels == {
         "B1",
+        "A",
+        "D",
         "R1",
         "R3",
         "R5",

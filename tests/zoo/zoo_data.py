@@ -59,7 +59,7 @@ def sentences(samples: int) -> Data:
 
 
 def trained(model: Any, X: NDArray[Any], y: NDArray[Any], steps: int, rate: float = 0.05) -> Any:
-    """The model after some steps of gradient descent in training mode, which moves the statistics of its batch norms."""
+    """The model after some steps of gradient descent in training mode, which moves the statistics of batch norms."""
     import torch
 
     inputs, labels = torch.from_numpy(X), torch.from_numpy(y).long()

@@ -104,7 +104,7 @@ class SwiGLUNet(nn.Module):
         super().__init__()
         self.embed = nn.Linear(64, width)
         self.blocks = nn.ModuleList([SwiGLU(width, 24) for _ in range(2)])
-        self.norm = nn.RMSNorm(width)
+        self.norm = nn.RMSNorm(width, eps=1e-6)
         self.head = nn.Linear(width, classes, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ class BasicBlock(nn.Module):
 class ResNet18(nn.Module):
     """Four stages of two blocks, as torchvision's, with the stem for small images."""
 
-    def __init__(self, activation: Callable[[], nn.Module] = nn.ReLU, width: int = 3, classes: int = 10):
+    def __init__(self, activation: Callable[[], nn.Module] = nn.ReLU, width: int = 2, classes: int = 10):
         super().__init__()
         self.inplanes = width
         self.conv1 = nn.Conv2d(1, width, 3, padding=1, bias=False)

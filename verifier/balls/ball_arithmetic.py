@@ -53,16 +53,16 @@ class BallArithmetic(Arithmetic[Balls]):
         return value.shape
 
     def input(self, shape: Shape) -> Balls:
-        """The samples, exact."""
+        """The samples: binary64 numbers, hence balls of radius 0."""
         rows, numbers = len(self.inputs), self.inputs.ravel().tolist()
         return Balls(rows, shape, arb_mat(rows, math.prod(shape), numbers))
 
     def parameter(self, name: str, shape: Shape) -> Balls:
-        """The parameter's balls."""
+        """The balls of the parameter of this name, one row for all samples."""
         return self.parameters(name, shape)
 
     def constant(self, values: Array) -> Balls:
-        """Exact numbers."""
+        """The numbers as balls of radius 0, one row for all samples."""
         return exact_balls(values)
 
     def affine(self, geometry: Geometry, sources: Sequence[Balls], weight: Balls, bias: Balls | None) -> Balls:
@@ -117,7 +117,7 @@ class BallArithmetic(Arithmetic[Balls]):
         return Balls(x.rows, x.shape, list(map(kernel, x.entries)))
 
     def add(self, a: Balls, b: Balls) -> Balls:
-        """Ball by ball."""
+        """The sum of two tensors, ball by ball."""
         return a.plus(b)
 
     def multiply(self, a: Balls, b: Balls) -> Balls:
@@ -127,13 +127,13 @@ class BallArithmetic(Arithmetic[Balls]):
         return combined(mul, a, b)
 
     def scale(self, x: Balls, factor: Fraction, *, root: bool = False) -> Balls:
-        """Times a ball around the factor; a sign is exact."""
+        """Every ball times a ball around the factor; a change of sign is exact."""
         if factor == 1:
             return x
         return x.scaled(ball_of(factor).sqrt() if root else ball_of(factor))
 
     def gather(self, sources: Sequence[Balls], places: Places) -> Balls:
-        """The same balls elsewhere."""
+        """The same balls at other places: nothing is computed."""
         return gathered(sources, places)
 
     def contract(self, a: Balls, b: Balls, *, transposed: bool = False) -> Balls:
@@ -152,7 +152,7 @@ class BallArithmetic(Arithmetic[Balls]):
         return Balls(rows, (*lead, n, m), out)
 
     def total(self, x: Balls) -> Balls:
-        """A product with ones."""
+        """The sum over the last axis, by a matrix product with ones."""
         return Balls(x.rows, x.shape[:-1], x.whole() * arb_mat(x.shape[-1], 1, [1] * x.shape[-1]))
 
     def largest(self, x: Balls) -> Balls:
@@ -166,7 +166,7 @@ class BallArithmetic(Arithmetic[Balls]):
         return Balls(x.rows, x.shape[:-1], out)
 
     def inverse_root(self, x: Balls, epsilon: Fraction) -> Balls:
-        """Not finite where ``x + epsilon > 0`` is not known."""
+        """``1 / sqrt(x + epsilon)`` ball by ball, not finite where ``x + epsilon > 0`` is not known."""
         shift = ball_of(epsilon)
         return Balls(x.rows, x.shape, [inverse_root(z + shift) for z in x.entries])
 
@@ -195,7 +195,7 @@ class BallArithmetic(Arithmetic[Balls]):
         return Balls(x.rows, x.shape, out)
 
     def softmax(self, x: Balls, mask: Balls | None) -> Balls:
-        """See `masked_softmax`."""
+        """The softmax over the last axis, of the scores that the mask keeps, by `masked_softmax`."""
         rows = x.rows if mask is None else max(x.rows, mask.rows)
         kept = None if mask is None else self._kept(mask, rows, x.shape)
         scores, size, out = broadcast(x, rows, x.shape), x.shape[-1], list[arb]()
@@ -220,7 +220,7 @@ class BallArithmetic(Arithmetic[Balls]):
         return f"sample {self.first + place // value.size}" if value.rows == len(self.inputs) else "network"
 
     def attend(self, q: Balls, k: Balls, v: Balls, square: Fraction, mask: Balls | None) -> Balls:
-        """See `attended`, for each sample and leading entry."""
+        """Attention for each sample and leading entry, by `attended`."""
         lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
         (t, c), (s, e) = q.shape[-2:], v.shape[-2:]
         rows = max(value.rows for value in (q, k, v, *(() if mask is None else (mask,))))

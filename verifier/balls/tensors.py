@@ -1,4 +1,9 @@
-"""Tensors with one entry per number and sample, in a list; those of balls are kept as a matrix, too."""
+"""Tensors with one entry per number and sample, in a list; those of balls are kept as a matrix, too.
+
+Guarantee: what computes on `Balls` returns balls that contain the exact result for all numbers in the balls that it is
+given, at any working precision (inclusion isotonicity of Arb's operations; Johansson, Arb, 2017); what only moves
+entries changes none.
+"""
 
 from __future__ import annotations
 
@@ -101,6 +106,8 @@ class Balls(Tensor[arb]):
 
 def product(a: arb_mat, b: arb_mat) -> arb_mat:
     """The matrix product; not finite where a row of a or a column of b is not.
+
+    Guarantee: contains A B for all A in a and B in b.
 
     FLINT takes large products with a matrix of zeros for 0, whatever the other factor is: then the row sums decide.
     """

@@ -7,6 +7,7 @@ input
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import re
@@ -89,11 +90,17 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
+@functools.cache
+def _command() -> Any:
+    """What Typer makes of the commands, once: it takes longer than many a command."""
+    return typer.main.get_command(app)
+
+
 def _guarded(arguments: list[str] | None) -> int:
     if not (sys.argv[1:] if arguments is None else arguments):
         arguments = ["--help"]
     try:
-        found = app(args=arguments, prog_name="verifier", standalone_mode=False)
+        found = _command()(args=arguments, prog_name="verifier", standalone_mode=False)
         code = found if isinstance(found, int) else 0
     except typer.Exit as error:
         code = error.exit_code

@@ -16,6 +16,9 @@ from verifier.data.names import MAX_NAME, numbered, printable
 from verifier.data.tables.numbers import is_infinite, is_missing, is_numeric, number_text
 from verifier.errors import DataError, one_line
 
+IN_PYTHON = "real targets, regression, are not covered in files: in Python, verify(X, y, network, regression=True)"
+"""Where real targets are taken, as a part of messages."""
+
 
 def file_names(order: Sequence[Hashable]) -> tuple[str, ...]:
     """Name the classes of a file: as they are written, with single blanks."""
@@ -77,8 +80,8 @@ def text_labels(name: str, cells: Sequence[str], place: Callable[[int], str]) ->
         value = Decimal(0) if is_zero or not in_range else Decimal(text)
         if not in_range or value != value.to_integral_value():
             raise DataError(
-                f"{place(list(cells).index(cell))}: label {cell} is not an integer; classes are integers or texts, and"
-                " real targets (regression) are not covered: name the column of the classes as data.label"
+                f"{place(list(cells).index(cell))}: label {cell} is not an integer; classes are integers or texts: "
+                f"name their column as data.label ({IN_PYTHON})"
             )
         values[cell] = int(value)
     order = sorted(set(values.values()))
@@ -108,8 +111,7 @@ def array_labels(name: str, target: NDArray[Any]) -> tuple[IntArray, tuple[str, 
         wrong = values[~np.isfinite(values) | (values != np.floor(values))]
         if wrong.size:
             raise DataError(
-                f"{name}: label {wrong[0]} is not an integer; give classes as integers or texts (real targets,"
-                " regression, are not covered)"
+                f"{name}: label {wrong[0]} is not an integer; give classes as integers or texts ({IN_PYTHON})"
             )
     exact = [int(value) for value in values]
     _need_two(name, len(exact), exact[0] if exact else None)

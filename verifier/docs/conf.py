@@ -46,7 +46,7 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 add_module_names = False
-toc_object_entries_show_parents = "hide"
+toc_object_entries = False  # the theme copies the whole tree of contents for every page: a third of the build
 
 html_theme = "furo"
 html_title = "verifier"

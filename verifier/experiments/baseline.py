@@ -83,20 +83,19 @@ def interpolate(blocks: Blocks, labels: NDArray[np.int64], classes: int) -> Arra
 
 
 class _Problem:
-    """The loss and its gradient in W, each by one pass."""
+    """The loss and its gradient in W, the smallest margin and the errors, by one pass."""
 
     def __init__(
         self, blocks: Blocks, labels: NDArray[np.int64], classes: int, columns: int, scale: _Whitening | None
     ) -> None:
         self.blocks, self.labels, self.classes, self.columns = blocks, labels, classes, columns
         self.scale, self.passes = scale, 0
-        self.seen: tuple[Array, float, int] | None = None  # the point of the last pass, its margin and errors
 
     def v(self, flat: Array) -> Array:
         w = flat.reshape(self.columns, self.classes)
         return w if self.scale is None else self.scale.apply(w)
 
-    def __call__(self, flat: Array) -> tuple[float, Array]:
+    def __call__(self, flat: Array) -> tuple[float, Array, float, int]:
         v, total = self.v(flat), 0.0
         gradient = np.zeros_like(v)
         margin, errors = np.inf, 0
@@ -116,23 +115,21 @@ class _Problem:
             worst = logits.max(axis=1)
             margin, errors = min(margin, float(-worst.max())), errors + int((worst >= 0).sum())
         self.passes += 1
-        self.seen = (flat.copy(), margin, errors)
         n = len(self.labels)
         gradient = gradient / n
-        return total / n, (gradient if self.scale is None else self.scale.apply(gradient)).ravel()
+        gradient = gradient if self.scale is None else self.scale.apply(gradient)
+        return total / n, gradient.ravel(), margin, errors
 
     def minimise(self, passes: int, method: str) -> Solved:
         best: list[tuple[int, float, Array]] = []
 
         def value(flat: Array) -> tuple[float, Array]:
-            found = self(flat)
-            assert self.seen is not None  # noqa: S101  # for the type checker: it was just set
-            point, margin, errors = self.seen
+            loss, gradient, margin, errors = self(flat)
             if not best or (errors, -margin) < (best[0][0], -best[0][1]):
-                best[:] = [(errors, margin, point)]
+                best[:] = [(errors, margin, flat.copy())]
             if margin >= ENOUGH or self.passes >= passes:
                 raise _Done
-            return found
+            return loss, gradient
 
         try:
             start = np.zeros(self.columns * self.classes)

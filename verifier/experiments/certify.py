@@ -161,8 +161,7 @@ class _Proofs:
             self.features = arb_enclosure(features, self.widest)
         elif math.isinf(self.widest):
             raise PrecisionError(f"binary64 does not enclose Psi, and Arb would exceed {self._budget()}")
-        assert rows.labels is not None  # noqa: S101  # for the type checker: `certify` has refused it
-        self.labels, self.counts = rows.labels, [int(c) for c in rows.multiplicities]
+        self.labels, self.counts = labels_of(rows), [int(c) for c in rows.multiplicities]
         self.v = ExactArray.of_floats(point.v)
         self.builder = CertificateBuilder(rows, point.network, point.u, with_labels=True)
 

@@ -101,9 +101,9 @@ def radius_of_margins(
     def change(psi: Rows, changes: Rows, radius: arb) -> arb:
         of_features = (arb_mat([[d.abs_upper() for d in row] for row in changes]) * gaps).tolist()
         of_weights = [2 * radius * sum((value.abs_upper() for value in row), arb(0)) for row in psi]
-        return _most([gap + own for row, own in zip(of_features, of_weights, strict=True) for gap in row])
+        return largest_of([gap + own for row, own in zip(of_features, of_weights, strict=True) for gap in row])
 
-    return _Boxes(network, u, inputs, precision).radius(change, _most, gamma.arb())
+    return _Boxes(network, u, inputs, precision).radius(change, largest_of, gamma.arb())
 
 
 def radius_of_rank(network: Network, u: Array, inputs: Array, sigma_lower: Dyadic) -> Dyadic | None:
@@ -133,12 +133,12 @@ def radius_of_rank(network: Network, u: Array, inputs: Array, sigma_lower: Dyadi
     return _Boxes(network, u, inputs, BITS).radius(squares, _sum, limit)
 
 
-def _most(values: list[arb]) -> arb:
+def largest_of(values: list[arb]) -> arb:
     """The largest of upper bounds; not a number if one is not."""
-    found = values[0]
+    largest = values[0]
     for value in values[1:]:
-        found = found.max(value)
-    return found
+        largest = largest.max(value)
+    return largest
 
 
 def _sum(values: list[arb]) -> arb:

@@ -89,6 +89,8 @@ BY_LABEL = {kind.label: kind for kind in KINDS}
 class Escape(Shown):
     """Certified legs from ``(start_u, start_weights)`` and the path of P1 (`tail`) from where they end.
 
+    Guarantee: of every escape that a prover returns, `claim` holds at every time of `path`, not at samples of it.
+
     ``legs`` are functions of time: `path` is all of it.
     ``rerouted`` is a further point that E2 passes through; ``end_weights`` the output weights at the end of E1;
     ``pieces`` how many equal time intervals certify E1, E3 or E4; ``epsilon`` is E3's, ``right_inverse`` E4's.

@@ -32,7 +32,7 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
 from verifier.balls.precision import working_precision
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.activation_bounds import BITS, CHECKED, TINY, activation_bounds, global_lipschitz
-from verifier.landscape.box import largest_radius, radius_of_margins, radius_of_rank
+from verifier.landscape.box import largest_of, largest_radius, radius_of_margins, radius_of_rank
 from verifier.network.arguments import given_inputs, given_parameters
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import SLACK
@@ -221,8 +221,8 @@ class _Scalars:
         changes: list[arb] = []
         for index, (layer, weights) in enumerate(zip(self.network.layers, self.layers, strict=True)):
             sources = self.network.sources[index]
-            size = _largest([arb(self.input_size) if s == "input" else sizes[int(s)] for s in sources])
-            change = _largest([arb(0) if s == "input" else changes[int(s)] for s in sources])
+            size = largest_of([arb(self.input_size) if s == "input" else sizes[int(s)] for s in sources])
+            change = largest_of([arb(0) if s == "input" else changes[int(s)] for s in sources])
             if layer.activation is not None and weights is not None:
                 total = weights.size + weights.fan * radius
                 bounds = activation_bounds(layer.activation, total * size + weights.bias + radius)
@@ -233,13 +233,6 @@ class _Scalars:
             sizes.append(size)
             changes.append(change)
         return sizes, changes
-
-
-def _largest(values: list[arb]) -> arb:
-    largest = values[0]
-    for value in values[1:]:
-        largest = largest.max(value)
-    return largest
 
 
 def full_rank_radius(network: Network, inputs: Array, sigma_lower: Dyadic) -> Dyadic | None:

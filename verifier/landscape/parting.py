@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import numpy as np
 from flint import arb, arb_mat
@@ -72,7 +73,7 @@ def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
         return f"does not apply: {NOT_LAYERED}"
     index, units = network.skip_units[0]
     layer = network.layers[index]
-    if len(network.skip_units) != 1 or not isinstance(layer, Dense):
+    if len(network.skip_units) != 1 or not layer.dense:
         return "the skip units are not those of one dense layer"
     if any(index in sources for sources in network.sources):
         return f"layer {index}, which has the skip units, is read by another layer"
@@ -82,7 +83,7 @@ def wide_last_layer(network: Network, samples: int) -> tuple[int, Dense] | str:
             if network.output_bias
             else f"M = {len(units)} < N = {samples}"
         )
-    return index, layer
+    return index, cast(Dense, layer)
 
 
 def wide_last_units(network: Network, samples: int) -> DenseUnits | str:

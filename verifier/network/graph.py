@@ -162,17 +162,18 @@ class Graph:
     @cached_property
     def varies(self) -> tuple[bool, ...]:
         """Whether a node depends on the sample."""
-        found: list[bool] = []
-        for node in self.nodes:
-            found.append(isinstance(node, Input) or any(found[i] for i in node.reads))
-        return tuple(found)
+        return self._after(Input)
 
     @cached_property
     def moves(self) -> tuple[bool, ...]:
         """Whether a node depends on U."""
+        return self._after(Parameter)
+
+    def _after(self, kind: type[Node]) -> tuple[bool, ...]:
+        """Whether a node is of a kind, or depends on one that is."""
         found: list[bool] = []
         for node in self.nodes:
-            found.append(isinstance(node, Parameter) or any(found[i] for i in node.reads))
+            found.append(isinstance(node, kind) or any(found[i] for i in node.reads))
         return tuple(found)
 
     @cached_property

@@ -232,7 +232,8 @@ class Network(Graph, Shown):
         found = {
             f"layer{index}.{kind}": name for index, names in pairs for kind, name in zip(PARTS, names, strict=False)
         }
-        return {alias: name for alias, name in found.items() if alias != name}
+        own = {view.name for view in self.parameters}  # a parameter's own name is that of no other
+        return {alias: name for alias, name in found.items() if alias not in own}
 
     def layer_of(self, view: ParameterView) -> int:
         """The layer of a layered network whose weights or biases a view shows."""

@@ -78,6 +78,9 @@ def _stays_rational(activation: Activation) -> bool:
 class ExactArithmetic(Arithmetic[Exact]):
     """Exact numbers for all samples; symbols are numbered as they come.
 
+    Guarantee: every value is the exact one: there are real numbers, one for each symbol, with which it equals the
+    node's value in exact arithmetic at every sample. Of two values that differ in a symbol nothing is said.
+
     ``followed``: no number in an activation is longer than what an independent checker follows.
     """
 

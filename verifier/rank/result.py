@@ -19,6 +19,9 @@ from verifier.verdict import Verdict
 class RankResult(Decided, Shown):
     """What is known of ``rank Psi(U) = N``.
 
+    Guarantee: of a result that a prover returns (R1, R2, R3, R5, R6), PROVED says that Psi(U) has rank N in exact
+    arithmetic, REFUTED that it has not.
+
     When PROVED, ``sigma_lower`` is the best proved lower bound of sigma_N; ``bound`` and ``witness`` are what a
     certificate states (R1, R3), ``gram`` is R2's evidence. ``deficiency`` is set when REFUTED; ``exact`` if R6 decided,
     which bounds no singular value (``sigma_lower`` is 0 then); ``attempts`` tells the ladder's story with its costs.

@@ -44,7 +44,12 @@ class ColumnPlan:
 
 
 def plan_columns(network: Network, n: int) -> ColumnPlan | None:
-    """Choose the chain (node, unit) and the blocks (node, links, units): the first chain that gives N columns."""
+    """Choose the chain (node, unit) and the blocks (node, links, units): the first chain that gives N columns.
+
+    Guarantee: in a plan the chain runs from the input through dense units that read one another, the blocks have N
+    different skip units together, none of them the chain's, each reads its link, and their activations are proved
+    monotone and bounded (W1), or softplus-like in one block (W2). That they give a U of full rank is proved elsewhere.
+    """
     layers = dense_units(network)
     skips = {index: layer for index, layer in layers.items() if layer.skip}
     with working_precision(FIRST_BITS):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from verifier.errors import CaseError
 from verifier.network.freezing import freeze
 from verifier.network.initialise import INITS, initialise
-from verifier.network.network import Network
-from verifier.run.case import Case, DataSection
-from verifier.run.case_model import build_network
+from verifier.network.network import Array, Network
+from verifier.run.case import Case, DataSection, StartSection
+from verifier.run.case_model import build_network, case_model
 from verifier.run.case_problem import case_problem
 
 
@@ -40,9 +42,10 @@ def case_architecture(case: Case, samples: int | None, *, seed: int | None = Non
         if problem.data.offset is not None:
             raise CaseError("data.offset: frozen logits belong to their data set; leave them out")
         return problem.network, problem.rows.samples if samples is None else samples
-    network = build_network(case, _input_shape(case))
+    model = case_model(case)
+    network = build_network(case, _input_shape(case)) if model is None else model.network
     if case.file.network.freeze:
-        network = _frozen(case, network, seed)
+        network = _frozen(case, network, seed if model is None else model.u)
     if samples is None:
         raise CaseError(
             f"without [data] say for how many samples: --samples N, with this network at most {network.columns}"
@@ -60,13 +63,17 @@ def _input_shape(case: Case) -> tuple[int, ...]:
     return tuple(section.input_shape or ())
 
 
-def _frozen(case: Case, network: Network, seed: int | None) -> Network:
-    """Freeze what the case freezes, at the numbers of its start."""
+def _frozen(case: Case, network: Network, given: Array | int | None) -> Network:
+    """Freeze what the case freezes, at a model's own numbers or those of the start, whose seed may be replaced."""
     start = case.file.start
+    if isinstance(given, np.ndarray):
+        if start != StartSection():
+            raise CaseError("[start] does not go with network.model without [data]: frozen parameters are the model's")
+        return freeze(network, given, case.file.network.freeze)[0]
     if start.file is not None:
         raise CaseError("start.file: frozen parameters are read from a file beside data only; add [data]")
     if start.init not in INITS:
         raise CaseError(f"start.init = {start.init!r} is unknown; use one of {', '.join(INITS)}")
-    chosen = start.seed if seed is None else seed
+    chosen = start.seed if given is None else given
     u = initialise(network, start.init, seed=chosen, scale=start.scale, fan_in=start.fan_in, units=start.units)
     return freeze(network, u, case.file.network.freeze)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import textwrap
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +20,14 @@ BUILT_IN: Final = {
     (30, 1): "breast_cancer",
 }
 """The built-in data by dimension and number of logits."""
+SORTED: Final = ("iris", "wine")
+"""Those whose first samples are of one class: they are taken whole."""
+NUMBERED: Final = (None, "digits")
+"""Data whose labels are numbers."""
 MOST: Final = 100
 """Samples of the sample case, at most."""
-LISTED: Final = 6
+WIDTH: Final = 100
+"""Of comments."""
 
 TEMPLATE: Final = """\
 # A case for `verifier run {file}`: the model {model}. What is commented out has a default.
@@ -29,7 +35,7 @@ title = {title}
 
 [data]
 {data}
-samples = {samples}                # the first n; M = {columns} columns of Psi: full row rank needs n <= M
+{samples}# the first n; M = {columns} columns of Psi: full row rank needs n <= M
 scale = "none"               # the model sees exactly the file's numbers: give them as it saw them in training
 {classes}
 # the other keys of [data]: `verifier init other.toml`, without --model, shows them all
@@ -89,9 +95,10 @@ def model_sample(model: Path, case: Path) -> str:
         model=model.name,
         title=json.dumps(model.name),
         data=data,
-        samples=max(1, min(MOST, network.columns)),
+        samples=f"{'# ' if name in SORTED else ''}samples = {max(1, min(MOST, network.columns))}".ljust(29),
         columns=network.columns,
-        classes=f"classes = {classes}" + " " * 17 + "# the model's, should some not occur among the samples",
+        classes=f"{'' if name in NUMBERED else '# '}classes = {classes}".ljust(29)
+        + "# the model's, should some not occur; for labels that are names: all of them, in the order of its outputs",
         path=json.dumps(os.path.relpath(model, case.parent)),
         remarks=_remarks(found),
         freeze=", ".join(json.dumps(view.name) for view in network.parameters[:1]),
@@ -99,7 +106,5 @@ def model_sample(model: Path, case: Path) -> str:
 
 
 def _remarks(found: Imported) -> str:
-    names = [view.name for view in found.network.parameters]
-    shown = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
-    lines = [f"U has {found.network.parameter_count} numbers: {shown}", *found.remarks]
-    return "\n".join(f"# {' '.join(line.split())}" for line in lines)
+    lines = [line for remark in found.remarks for line in textwrap.wrap(" ".join(remark.split()), WIDTH)]
+    return "\n".join(f"# {line}" for line in lines)

@@ -63,11 +63,11 @@ def imported_model(model: Any, samples: Any) -> Imported | None:
         return _from_onnx(model, samples)
     if is_estimator(model):
         module = getattr(model, "module_", None)  # skorch
-        if module is None or not _is_module(module):
+        if module is None or not is_module(module):
             return from_sklearn(model, samples)
         found = _from_module(module, samples)
         return replace(found, classes=tuple(np.asarray(getattr(model, "classes_", ())).tolist()))
-    if _is_module(model):
+    if is_module(model):
         return _from_module(model, samples)
     raise NetworkError(f"network: {_what(model)}")
 
@@ -80,10 +80,11 @@ def is_foreign(model: object) -> bool:
 
 def is_model(thing: object) -> bool:
     """Whether something is an estimator of scikit-learn or a torch module."""
-    return is_estimator(thing) or _is_module(thing)
+    return is_estimator(thing) or is_module(thing)
 
 
-def _is_module(model: object) -> bool:
+def is_module(model: object) -> bool:
+    """Whether something is a torch module; torch is not imported to find out."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(model, torch.nn.Module)
 
@@ -177,7 +178,7 @@ def with_outputs(data: Dataset, found: Imported) -> tuple[Dataset, str]:
     Raises
     ------
     NetworkError
-        The model has fewer outputs than there are classes.
+        The model has fewer outputs than there are classes, or it is not clear which class is which output.
     """
     outputs = max(2, found.v.shape[1])
     if data.labels is None or data.targets is not None:
@@ -190,6 +191,11 @@ def with_outputs(data: Dataset, found: Imported) -> tuple[Dataset, str]:
     names = tuple(str(value) for value in found.classes) or tuple(map(str, range(outputs)))
     if set(data.label_names) <= set(names):
         labels = np.array([names.index(data.label_names[k]) for k in data.labels.tolist()], dtype=np.int64)
+        if names == tuple(map(str, range(outputs))) and not np.array_equal(labels, data.labels):
+            raise NetworkError(
+                f"network: the classes {joined(data.label_names)} of the data have the numbers 0, 1, ..., and the "
+                f"model's are {joined(names)}: by name or by number? Give arrays X and y, labels as it was trained on"
+            )
         return replace(data, labels=labels, classes=outputs, label_names=names), ""
     if data.classes < outputs or names != tuple(map(str, range(outputs))):
         raise NetworkError(

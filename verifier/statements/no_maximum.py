@@ -23,6 +23,8 @@ def _curvature(known: Known) -> Finding:
 
 
 def _no_maximum(known: Known) -> Finding:
+    if known.evidence.data.targets is not None:
+        return _of_squared_error(known)
     if not known.evidence.labels_agree:
         return does_not_apply(CONFLICT)
     arcs = known.evidence.arcs
@@ -35,18 +37,30 @@ def _no_maximum(known: Known) -> Finding:
     return Finding(Verdict.PROVED, words, ("C3",))
 
 
+def _of_squared_error(known: Known) -> Finding:
+    """The squared error is strictly convex in the outputs: along V it has no maximum where some output moves with V."""
+    if known.evidence.network.output_bias:
+        return Finding(Verdict.PROVED, "squared error: at no (U, V), for it is strictly convex along an output bias")
+    if known.evidence.rank.verdict is not Verdict.PROVED:
+        return Finding(Verdict.UNDECIDED, "squared error: not at this start if Psi(U) != 0, which is not proved here")
+    words = "squared error: not at this start, as Psi(U) != 0; nor at any (U, V) where that holds"
+    return Finding(Verdict.PROVED, words, ("rank",))
+
+
 NO_MAXIMUM = Statement(
     label="T3.4(4)",
     source="paper",
     place="Theorem 3.4(4)",
     name="no local maximum",
     sentence="The start is not a local maximum of the cross-entropy (C3); wherever Psi(U) != 0 the same argument "
-    "applies, with an output bias at every (U, V). (False for hinge losses, which are 0 on open sets.)",
+    "applies, with an output bias at every (U, V). The same for the squared error of a regression. (False for hinge "
+    "losses, which are 0 on open sets.)",
     formula="d^2 Phi / dV^2 > 0 in some direction",
-    hypotheses="cross-entropy, Psi(U) != 0",
+    hypotheses="cross-entropy or squared error, Psi(U) != 0",
     how="rigorous",
     prove=_no_maximum,
-    may_rest_on=("C3",),
+    may_rest_on=("C3", "rank"),
+    regression=True,
 )
 POSITIVE_CURVATURE = Statement(
     label="C3",

@@ -24,6 +24,15 @@ def _shift(known: Known) -> Finding:
 
 
 def _no_strict_minimum(known: Known) -> Finding:
+    data, network = known.evidence.data, known.evidence.network
+    if data.targets is not None and network.columns < data.samples:
+        return does_not_apply(f"M = {network.columns} < N = {data.samples}: for the squared error M >= N is needed")
+    if data.targets is not None:
+        words = (
+            "M >= N, squared error: V moves along the kernel of Psi(U) at constant loss; without a kernel M = N, every "
+            "output is some Psi(U) V, and a local minimum in V is a global one"
+        )
+        return Finding(Verdict.PROVED, words)
     words = "for every (U, V), whatever the network; non-strict ones do exist"
     return Finding(Verdict.PROVED, words, ("C2",))
 
@@ -33,11 +42,13 @@ NO_STRICT_MINIMUM = Statement(
     source="paper",
     place="Theorem 3.4(3)",
     name="no suboptimal strict local minimum",
-    sentence="No point is a strict local minimum: for softmax losses adding v 1^T to V changes nothing (C2).",
+    sentence="No point is a strict local minimum: for softmax losses adding v 1^T to V changes nothing (C2). For the "
+    "squared error of a regression, no suboptimal point is one where M >= N.",
     formula="Phi(U, V + v 1^T) = Phi(U, V)",
-    hypotheses="cross-entropy",
+    hypotheses="cross-entropy, or the squared error, V free and M >= N",
     how="symbolic",
     prove=_no_strict_minimum,
+    regression=True,
     may_rest_on=("C2",),
 )
 SHIFT_INVARIANCE = Statement(

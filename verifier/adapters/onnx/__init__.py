@@ -4,6 +4,7 @@
 ``trained``   which initialisers are parameters of U, and which are fixed numbers
 ``call``      one node with its inputs and attributes, as operators read it
 ``operators`` the operators, room by room
+``one_sample`` models that were exported for one sample
 ``walk``      all nodes in order
 ``reference`` onnx's own evaluation of known numbers and for the comparison
 ``compare``   the network against onnx's own reference evaluation

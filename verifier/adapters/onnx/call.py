@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.translation.translation import Translation
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
+
+if TYPE_CHECKING:
+    from verifier.adapters.onnx.one_sample import OneSample
+    from verifier.adapters.translation.translation import Translation
+
+    Translator: TypeAlias = Translation | OneSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Call:
     names: tuple[str, ...]
     attributes: dict[str, Any]
     outputs: tuple[str, ...]
-    translation: Translation
+    translation: Translator
     read: frozenset[str]
 
     def has(self, place: int) -> bool:

@@ -147,7 +147,10 @@ class _Conversion:
             said.append(f"fixed numbers, no part of U: {listed(fixed)}")
         shared = [name for name in names if sum(name in node.input for node in model.nodes) > 1]
         if shared:
-            said.append(f"read in several places, and one parameter each: {listed(shared)}")
+            said.append(
+                f"read in several places, and one parameter each: {listed(shared)}; exporters merge equal arrays, "
+                "so export trained weights, not fresh ones"
+            )
         left = [name for name in model.outputs if name != self.output]
         if left:
             said.append(f"the outputs {listed(left)} are left out")
@@ -199,4 +202,5 @@ def _batch_of(model: Model, input_shape: int | Sequence[int] | None) -> _Batch:
         remark = f"the samples are along axis {axis} of the input" if axis else ""
         return _Batch(shape, (SAMPLES, OTHER_SAMPLES), remark, axis)
     how = "one sample at a time" if first == 1 else f"{first} samples at a time"
-    return _Batch(shape, (first, first), f"exported for {how}, and read as a function of one sample")
+    sizes = (SAMPLES, OTHER_SAMPLES) if first == 1 else (first, first)
+    return _Batch(shape, sizes, f"exported for {how}, and read as a function of one sample")

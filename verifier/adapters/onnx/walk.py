@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier.adapters.onnx.call import Call, Comparison, Held, Result
+from verifier.adapters.onnx.one_sample import OneSample
 from verifier.adapters.onnx.operators import RANDOM, RULES, reason
 from verifier.adapters.onnx.reading import Model, array_of, refuse, where
 from verifier.adapters.onnx.reference import evaluator
@@ -17,6 +18,9 @@ from verifier.adapters.translation.translation import Translation
 from verifier.adapters.translation.values import Known, Refused, Tensor
 from verifier.errors import InputError, one_line
 from verifier.network.nodes.base import MAX_ENTRIES
+
+if TYPE_CHECKING:
+    from verifier.adapters.onnx.call import Translator
 
 Array = NDArray[Any]
 METADATA = ("Shape", "Size")
@@ -67,7 +71,8 @@ class Walk:
         """Begin with the input and the initialisers."""
         self.axis = axis
         self.model = model
-        self.translation = Translation(shape, samples)
+        single = model.dimensions[axis] == 1
+        self.translation: Translator = OneSample(shape, samples) if single else Translation(shape, samples)
         self.values: dict[str, Held] = {}
         self.trained = set(trained)
         self.read: frozenset[str] = frozenset()
@@ -108,6 +113,11 @@ class Walk:
                 if str(error).startswith("from_onnx: "):
                     raise
                 refuse(f"{where(node)}: {error}")
+            except (ValueError, IndexError, KeyError, TypeError, ArithmeticError, AttributeError) as error:
+                why = f"{type(error).__name__}: {one_line(str(error))}"
+                refuse(
+                    f"{where(node)}: what it reads is not stated in this way ({why}); export the model in another way"
+                )
         self.read = before
 
     def _value(self, name: str) -> Held:

@@ -18,7 +18,7 @@ from verifier.adapters.pytorch.parameters import Parameters
 from verifier.adapters.pytorch.places import layer_of, place_of
 from verifier.adapters.translation.translation import Translation
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
-from verifier.errors import InputError, VerifierError
+from verifier.errors import InputError, VerifierError, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ class Walk:
         self.double: dict[Any, Any] = {}
         """For each node its float64 value by PyTorch; known numbers in their own precision."""
         self.names: dict[int, str] = {}
-        self.squares: dict[Any, Value] = {}
+        self.squares: dict[Any, tuple[Value, bool]] = {}
 
     def run(self, example: torch.Tensor) -> tuple[Any, Any]:
         """Translate everything; return the output's value, and PyTorch's in float64.
@@ -68,6 +68,12 @@ class Walk:
             except VerifierError as error:
                 reason = str(error).removeprefix("from_torch: ")
                 raise InputError(f"from_torch: {self._place(node)}: {reason}") from None
+            except (TypeError, ValueError, IndexError, KeyError, AttributeError, RuntimeError) as error:
+                said = f"{type(error).__name__}: {one_line(str(error))}"
+                raise InputError(
+                    f"from_torch: {self._place(node)}: this use of {operator_name(node.target)!r} is not understood "
+                    f"({said}); please report it, and write it in another way"
+                ) from error
         output = self.program.output
         return self.translated.get(output), self.double[output]
 
@@ -122,11 +128,14 @@ class Walk:
         self._keep(node, handler(context, *read[0], **read[1]))
         square = context.square_of(0)
         if square is not None and handler in MOVES:
-            self.squares[node] = handler(context, square, *read[0][1:], **read[1])
+            moved = handler(context, square, *read[0][1:], **read[1])
+            self.squares[node] = moved, self.squares[node.args[0]][1]
 
     def _value(self, node: Any) -> Any:
         """A node's value as the translation takes it."""
         if node in self.translated:
+            if self.translated[node] is None:
+                raise Refused("reads the places of maxima, or statistics of a batch; use the values alone")
             return self.translated[node]
         found = known(self.double[node])
         name = self.program.names.get(node, "")

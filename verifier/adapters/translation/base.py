@@ -11,15 +11,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.translation.expressions import activation_of, affine_of, affine_text, power_of
+from verifier.adapters.translation.expressions import (
+    activation_of,
+    affine_of,
+    affine_text,
+    composed,
+    on_nonnegative,
+    power_of,
+    states,
+)
+from verifier.adapters.translation.signs import sign_of
 from verifier.adapters.translation.values import Batch, Known, Refused, Tensor, Value
 from verifier.errors import ExpressionError, NetworkError
 from verifier.network import nodes as kinds
 from verifier.network.builder import Builder
+from verifier.network.flags import Sign
 from verifier.network.network import Array
 from verifier.network.nodes import Node
 from verifier.network.windows import Shape
 
+SAME = (Fraction(1), Fraction(0))
 EXACT_INTEGERS = 2**53
 MIXED = "the samples are mixed with one another, or with other axes; the output for a sample may read this sample alone"
 
@@ -35,6 +46,7 @@ class Base:
         """The values of the trained parameters, by name."""
         self.remarks: list[str] = []
         self.index: dict[Node, int] = {self.build.nodes[0]: 0}
+        self._signs: dict[int, Sign] = {}
         self.origin: dict[int, tuple[int, str | None]] = {}
         """For a node that applies a function to each entry of another: that node, and the function."""
 
@@ -88,14 +100,7 @@ class Base:
 
     def constant(self, array: NDArray[Any], name: str = "") -> int:
         """Fixed numbers, exactly."""
-        array = np.asarray(array)
-        if array.dtype.kind not in "fiub":
-            raise Refused(f"numbers of type {array.dtype} meet the network; it computes with real numbers")
-        if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > EXACT_INTEGERS:
-            raise Refused("whole numbers beyond 2**53 meet the network; use smaller ones")
-        if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-            raise Refused(f"numbers of type {array.dtype} meet the network; use float64")
-        values = array.astype(np.float64)
+        values = floats(array)
         if not np.isfinite(values).all():
             raise Refused("infinite or undefined numbers meet the network; only a mask of attention may have them")
         return self.emit(kinds.Constant(values=np.ascontiguousarray(values), name=name))
@@ -109,12 +114,19 @@ class Base:
         return self.constant(np.array(exact)) if Fraction(exact) == value else None
 
     def apply(self, node: int, expression: str | None) -> int:
-        """A function of each entry as nodes; a reshape comes after it, so that it can be left out."""
-        if expression is None:
+        """A function of each entry as nodes; after a function it is one, and reshapes come after both."""
+        if expression is None or affine_of(expression) == SAME:
             return node
         before = self.build.nodes[node]
         if isinstance(before, kinds.Reshape):
             return self.reshaped(self.apply(before.reads[0], expression), before.size)
+        if isinstance(before, kinds.Expand):
+            return self.expanded(self.apply(before.reads[0], expression), before.size)
+        if isinstance(before, kinds.Map) and node in self.origin:
+            base, inner = self.origin[node]
+            whole = composed(expression, inner)
+            if states(whole):
+                return self.apply(base, whole)
         found = self._applied(node, expression)
         self.origin[found] = (node, expression)
         return found
@@ -138,12 +150,22 @@ class Base:
                 scaled = node if slope == 1 else self.emit(kinds.Scale((node,), slope))
                 return scaled if added is None else self.emit(kinds.Add((scaled, added)))
         try:
+            expression = self.on_its_values(node, expression)
             return self.emit(kinds.Map((node,), activation_of(expression)))
         except ExpressionError as error:
             found = self._power(node, expression)
             if found is None:
                 raise Refused(str(error)) from None
             return found
+
+    def on_its_values(self, node: int, expression: str) -> str:
+        """The expression, or one that is the same where the node's values lie and defined everywhere."""
+        if sign_of(self.build.nodes, node, self._signs) is Sign.UNKNOWN:
+            return expression
+        power = power_of(expression)
+        if power is not None and (power.halves < 0 or power.shift != 0):
+            return expression
+        return on_nonnegative(expression) or expression
 
     def _power(self, node: int, expression: str) -> int | None:
         """A power of an affine function, where that is positive, by roots."""
@@ -169,7 +191,7 @@ class Base:
         if times % 2 == 0:
             root = self.emit(kinds.InverseRoot((self.emit(kinds.Multiply((node, node))),), Fraction(0)))
             return self._product([root] * times, factor)
-        if self.positive(node):
+        if sign_of(self.build.nodes, node, self._signs) is Sign.POSITIVE:
             root = self.emit(kinds.InverseRoot((node,), Fraction(0)))
             return self._product([root] * (2 * times), factor)
         root = self.emit(kinds.InverseRoot((self.emit(kinds.Multiply((node, node))),), Fraction(0)))
@@ -178,24 +200,6 @@ class Base:
     def _product(self, parts: Sequence[int], factor: Fraction) -> int:
         found = parts[0] if len(parts) == 1 else self.emit(kinds.Multiply(tuple(parts)))
         return found if factor == 1 else self.emit(kinds.Scale((found,), factor))
-
-    def positive(self, node: int) -> bool:
-        """Whether all entries are positive, by their kind."""
-        found = self.build.nodes[node]
-        if isinstance(found, kinds.Constant):
-            return bool((found.values > 0).all())
-        if isinstance(found, kinds.Softmax):
-            return len(found.reads) == 1
-        if isinstance(found, kinds.InverseRoot):
-            return True
-        if isinstance(found, kinds.Map):
-            return found.sigma.canonical in ("exp(t)", "exp(-t)", "1/(1 + exp(-t))", "log(exp(t) + 1)")
-        if isinstance(found, kinds.Scale):
-            return found.factor > 0 and self.positive(found.reads[0])
-        moved = kinds.Reshape | kinds.Permute | kinds.Take | kinds.Concatenate | kinds.Expand
-        if isinstance(found, kinds.Add | kinds.Reduce | moved):
-            return all(self.positive(read) for read in found.reads)
-        return False
 
     # values
     def node(self, x: Tensor) -> int:
@@ -349,6 +353,18 @@ class Base:
 def shape_of(x: Value) -> Shape:
     """The shape in the framework."""
     return tuple(x.array.shape) if isinstance(x, Known) else x.shape
+
+
+def floats(array: NDArray[Any]) -> Array:
+    """Numbers as float64, exactly."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiub":
+        raise Refused(f"numbers of type {array.dtype} meet the network; it computes with real numbers")
+    if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > EXACT_INTEGERS:
+        raise Refused("whole numbers beyond 2**53 meet the network; use smaller ones")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        raise Refused(f"numbers of type {array.dtype} meet the network; use float64")
+    return array.astype(np.float64)
 
 
 def uniform(x: Value) -> Fraction | None:

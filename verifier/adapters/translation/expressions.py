@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import sympy
 
-from verifier.errors import VerifierError
+from verifier.errors import ExpressionError, VerifierError
 from verifier.sigma.activations import Activation, catalogue
 from verifier.sigma.domains import parse_activation
 from verifier.sigma.expressions import MAX_LENGTH, T, read_expression
@@ -117,6 +117,33 @@ def activation_of(text: str) -> Activation:
     """The activation, by its name in the catalogue if it is there; `ExpressionError` if it is none."""
     found = Activation.from_expression(text)
     return next((known for known in catalogue() if known.expression == found.expression), found)
+
+
+@lru_cache(maxsize=4096)
+def on_nonnegative(text: str) -> str | None:
+    """A function that is defined on R and the same for t >= 0, where the text is defined there; None if it is not.
+
+    ``sqrt(t)**2`` is t, ``Max(sqrt(t), 1)`` is ``Max(sqrt(abs(t)), 1)``.
+    """
+    if states(text):
+        return text
+    above = _VARIABLE.sub("(abs(t))", text)
+    if not states(above):
+        return None
+    found = symbolic(text)
+    half = sympy.Symbol("t", nonnegative=True)
+    simpler = None if found is None else str(found.subs(T, half))
+    return simpler if simpler is not None and states(simpler) else above
+
+
+@lru_cache(maxsize=4096)
+def states(text: str) -> bool:
+    """Whether the text is a function that is defined on R."""
+    try:
+        activation_of(text)
+    except ExpressionError:
+        return False
+    return True
 
 
 def are_complements(z: str | None, rest: str | None) -> bool:

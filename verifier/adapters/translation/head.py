@@ -125,8 +125,7 @@ class Head(Features):
         mean = self._mean_of(node, entries)
         if mean is not None:
             return mean
-        what = f"{found.kind} ({found.sigma.name})" if isinstance(found, kinds.Map) else found.kind
-        raise Refused(f"the model ends with a node of kind {what}, not with a linear head; {REMEDY}")
+        raise Refused(f"the model ends with {_in_words(found)}, not with a linear head; {REMEDY}")
 
     def _source(self, node: int, entries: Entries) -> tuple[int, Entries]:
         """Entries of a node that moves others as entries of the one that it moves them from."""
@@ -295,3 +294,21 @@ class Head(Features):
                 raise Refused(f"the head's bias {found.name} is frozen; train it, or leave it out")
             return None
         return self._own(last).ravel()[units]
+
+
+def _in_words(node: Node) -> str:
+    """What a node does."""
+    if isinstance(node, kinds.Map):
+        return f"the function {node.sigma.name}"
+    if isinstance(node, kinds.Reduce | kinds.Pool):
+        return f"a {'maximum' if node.how == 'max' else node.how} over axes or windows"
+    words = {
+        "input": "its input",
+        "multiply": "a product of two tensors",
+        "contract": "a matrix product of two tensors",
+        "normalise": "a normalisation",
+        "attend": "attention",
+        "embed": "rows of a table",
+        "gate": "a gate",
+    }
+    return words.get(node.kind, node.kind)

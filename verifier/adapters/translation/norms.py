@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from verifier.adapters.translation.base import shape_of
+from verifier.adapters.translation.base import floats, shape_of
 from verifier.adapters.translation.expressions import affine_text, power_of, symbolic
 from verifier.adapters.translation.pointwise import ROUNDED
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
@@ -111,13 +111,13 @@ class Norms(Windows):
         if isinstance(x, Known):
             raise Refused(ROUNDED)
         column = (-1, *(1,) * (len(x.shape) - 2))
-        spread = variance.array.astype(np.float64)
+        spread = floats(variance.array)
         small = Fraction(epsilon)
         if not np.isfinite(spread).all() or any(Fraction(v) + small <= 0 for v in spread.ravel().tolist()):
             raise Refused("a variance plus epsilon is not above 0")
         found: Value = x
         if mean.array.any():
-            centre = Known(-mean.array.astype(np.float64).reshape(column), mean.name and f"-{mean.name}")
+            centre = Known(-floats(mean.array).reshape(column), mean.name and f"-{mean.name}")
             found = self.add(found, centre)
         of = self.tensor(Known(spread.reshape(column), variance.name))
         found = self.multiply(found, replace(of, node=self.emit(kinds.InverseRoot((of.node,), small))))
@@ -183,9 +183,9 @@ class Norms(Windows):
         if power is None or power.halves != -1 or power.slope <= 0 or power.shift < 0 or a.batch != b.batch:
             return None
         squares, places = self.means[b.node]
-        deviation, text = self.origin_of(squares)
-        if a.hidden is not None or a.classes is not None or symbolic(text) != T**2 or self.node(a) != deviation:
+        if a.hidden is not None or a.classes is not None or not self._is_square(squares, self.node(a)):
             return None
+        deviation = self.node(a)
         if tuple(np.broadcast_shapes(a.shape, b.shape)) != a.shape or a.batch is None:
             return None
         epsilon = power.shift / power.slope
@@ -198,6 +198,14 @@ class Norms(Windows):
             node = self.emit(kinds.Multiply((node, self.emit(kinds.InverseRoot((one,))))))
             found = Tensor(node, a.shape, a.batch)
         return found if power.factor == 1 else replace(found, expression=affine_text(power.factor, Fraction(0)))
+
+    def _is_square(self, squares: int, node: int) -> bool:
+        """Whether the entries of a node are the squares of another's."""
+        (base, text), (source, other) = self.origin_of(squares), self.origin_of(node)
+        found, inner = symbolic(text), symbolic(other)
+        if base == node or found is None or inner is None:
+            return base == node and found == T**2
+        return bool(base == source and found == inner**2)
 
     def _deviation(self, node: int, places: Shape) -> int | None:
         """The node of which this is the deviation from its mean over axes; None if it is none."""

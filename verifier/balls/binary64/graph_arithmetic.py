@@ -80,12 +80,12 @@ class FloatBalls(Arithmetic[Enclosed]):
     """
 
     def __init__(self, shared: Shared, inputs: NDArray[np.float64], overwrite: bool = False) -> None:
-        """Keep the numbers."""
+        """Keep what all blocks have in common, and this block's samples."""
         self.shared, self.inputs, self.overwrite = shared, inputs, overwrite
         self.backend, self.xp, self.record = shared.backend, shared.backend.xp, shared.record
 
     def shape(self, value: Enclosed) -> Shape:
-        """Without the samples' axis."""
+        """The shape of one sample's value, without the samples' axis."""
         return value.shape
 
     def input(self, shape: Shape) -> Enclosed:
@@ -132,7 +132,7 @@ class FloatBalls(Arithmetic[Enclosed]):
     def affine(
         self, geometry: Geometry, sources: Sequence[Enclosed], weight: Enclosed, bias: Enclosed | None
     ) -> Enclosed:
-        """See `windows`."""
+        """Weights times what each unit reads, and the biases; the bounds of errors are those of `windows`."""
         return windows.affine(self, geometry, sources, weight, bias)
 
     def map(self, x: Enclosed, sigma: Activation) -> Enclosed:
@@ -296,7 +296,7 @@ class FloatBalls(Arithmetic[Enclosed]):
         return xp.reshape(xp.take(row, xp.asarray(order), axis=1), shape)
 
     def contract(self, a: Enclosed, b: Enclosed, *, transposed: bool = False) -> Enclosed:
-        """See `contraction`."""
+        """Matrix products over the last two axes; the bounds of errors are those of `contraction`."""
         return contraction.contract(self, a, b, transposed=transposed)
 
     def total(self, x: Enclosed) -> Enclosed:
@@ -343,19 +343,19 @@ class FloatBalls(Arithmetic[Enclosed]):
         return self.made(xp.max(x.mid, axis=-1), each, xp.reshape(whole, whole.shape[:-1]), axes)
 
     def inverse_root(self, x: Enclosed, epsilon: Fraction) -> Enclosed:
-        """See `fused`."""
+        """``1 / sqrt(x + epsilon)`` entry by entry; the bounds of errors are those of `fused`."""
         return fused.inverse_root(self, x, epsilon)
 
     def softmax(self, x: Enclosed, mask: Enclosed | None) -> Enclosed:
-        """See `fused`."""
+        """The softmax over the last axis as one operation; the bounds of errors are those of `fused`."""
         return fused.softmax(self, x, mask)
 
     def normalise(self, x: Enclosed, epsilon: Fraction, *, centre: bool) -> Enclosed:
-        """See `fused`."""
+        """Normalisation over the last axis as one operation; the bounds of errors are those of `fused`."""
         return fused.normalise(self, x, epsilon, centre=centre)
 
     def attend(self, q: Enclosed, k: Enclosed, v: Enclosed, square: Fraction, mask: Enclosed | None) -> Enclosed:
-        """See `contraction`."""
+        """Attention as one operation; the bounds of errors are those of `contraction`."""
         _require_moderate(square)
         return contraction.attend(self, q, k, v, square, mask)
 

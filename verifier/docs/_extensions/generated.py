@@ -31,6 +31,13 @@ ARRAY = re.compile(
     r"~?(?:numpy\.)?ndarray\[~?tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)\]\]"
 )
 SKIPPED = ("__main__", "docs")
+ASKED = """
+import sys
+from verifier.cli import _guarded
+for command in sys.argv[1:]:
+    _guarded([*command.split(), "--help"])
+    print(end="\\0")
+"""
 
 
 def modules_of(room: str) -> list[str]:
@@ -94,18 +101,21 @@ def _public_names() -> str:
 
 
 def _command_line() -> str:
-    words = _help()
+    (words,) = _help("")
     commands = re.findall(r"^ {2}([a-z]+) {2,}\S", words.partition("Commands:")[2], re.MULTILINE)
     parts = [f"```text\n{words}\n```\n"]
-    parts += [f"## verifier {name}\n\n```text\n{_help(name)}\n```\n" for name in commands]
+    answers = zip(commands, _help(*commands), strict=True)
+    parts += [f"## verifier {name}\n\n```text\n{said}\n```\n" for name, said in answers]
     return "\n".join(parts)
 
 
-def _help(*command: str) -> str:
+def _help(*commands: str) -> list[str]:
+    """Return what each command answers to ``--help``, the program itself to no command; one process asks them all."""
     environment = os.environ | {"COLUMNS": "88", "TERMINAL_WIDTH": "88", "NO_COLOR": "1", "TERM": "dumb"}
     environment["PYTHONPATH"] = str(PACKAGE.parent)
-    line = [sys.executable, "-m", "verifier", *command, "--help"]
-    return subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    line = [sys.executable, "-c", ASKED, *commands]
+    said = subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout
+    return [words.strip() for words in said.split("\0")[:-1]]
 
 
 def _other_modules() -> str:

@@ -10,6 +10,7 @@ import ast
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def imported(node: ast.AST) -> Iterator[str]:
                 yield from imported(child)
 
 
+@cache
 def imports() -> dict[str, Counter[str]]:
     """Return for each room how many of its import statements name each other room."""
     known = rooms()

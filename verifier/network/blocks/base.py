@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cache
-from typing import Any, ClassVar, get_args, get_type_hints
+from typing import Any, ClassVar, SupportsIndex, get_args, get_type_hints
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from verifier.sigma.activations import Activation
 
 EPSILON = Fraction(1e-5)
 """The exact value of the binary64 number 1e-5, the usual epsilon of normalisations."""
+
+WINDOW = ("kernel", "stride", "padding", "dilation")
+"""Fields that have a number per axis; where an integer is allowed, one number stands for all axes."""
 
 
 @cache
@@ -81,8 +84,9 @@ class Wired:
             value, what = getattr(self, name), f"{title}: {name}"
             if (hint is int and name != "axis") or (hint == int | None and value is not None):
                 self._set(**{name: positive_number(value, what)})
-            elif hint == Shape:
-                self._set(**{name: numbers_per_axis(value, what)})
+            elif hint == Shape or name in WINDOW:
+                one = hint != Shape and isinstance(value, SupportsIndex) and not isinstance(value, bool)
+                self._set(**{name: numbers_per_axis((value,) if one else value, what)})
             elif Activation in get_args(hint) and not (value is None and type(None) in get_args(hint)):
                 self._set(**{name: self._sigma(value)})
             elif name == "epsilon":

@@ -287,31 +287,32 @@ class MaxPool(Wired):
 
     Parameters
     ----------
-    kernel : sequence of int
-        The window's size along each axis.
-    stride, padding, dilation : sequence of int, optional
+    kernel : int or sequence of int
+        The window's size along each axis; one number stands for all axes.
+    stride, padding, dilation : int or sequence of int, optional
         By default the kernel, 0 and 1.
 
     Examples
     --------
     >>> from verifier import MaxPool, Network
-    >>> Network((1, 4, 4), [MaxPool((2, 2), skip=True)]).columns
+    >>> Network((1, 4, 4), [MaxPool(2, skip=True)]).columns
     4
     """
 
     kind: ClassVar[str] = "maxpool"
     how: ClassVar[Literal["mean", "max"]] = "max"
 
-    kernel: Shape = ()
-    stride: Shape = ()
-    padding: Shape = ()
-    dilation: Shape = ()
+    kernel: Shape | int = ()
+    stride: Shape | int = ()
+    padding: Shape | int = ()
+    dilation: Shape | int = ()
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
-        axes = len(self.kernel)
-        numbers: Any = (self.stride or self.kernel, self.padding or (0,) * axes, self.dilation or (1,) * axes)
-        return build.add(kinds.Pool(sources, self.how, kinds.Window(self.kernel, *numbers)))
+        """One node; one number stands for all axes."""
+        axes = max(1, len(build.shapes[sources[0]]) - 1)
+        given: Any = (self.kernel, self.stride or self.kernel, self.padding or (0,), self.dilation or (1,))
+        window = kinds.Window(*(numbers * axes if len(numbers) == 1 else numbers for numbers in given))
+        return build.add(kinds.Pool(sources, self.how, window))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -11,12 +11,19 @@ from verifier.adapters.pytorch.operators.table import Context, number, operator
 from verifier.adapters.translation.values import Known, Refused, Value
 
 WIDE = ("int64", "float64", "float32", "float16", "bfloat16")
-"""Types in which sums and products of data do not wrap around."""
+"""Types in which sums of data do not wrap around."""
+FEW = 2**9
+"""A whole number whose product with data, below 2**53, does not wrap around in int64."""
 
 
 def _require_wide(c: Context) -> None:
     if c.kind not in WIDE:
         raise Refused(f"computes in {c.kind}, which wraps around; convert the input first: x.float()")
+
+
+def _require_float(c: Context) -> None:
+    if "float" not in c.kind:
+        raise Refused(f"multiplies in {c.kind}, which may wrap around; convert the input first: x.float()")
 
 
 def _times(c: Context, value: Any, factor: Any) -> Value:
@@ -48,6 +55,8 @@ def subtract_from(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
 @operator("mul", "multiply")
 def multiply(c: Context, a: Any, b: Any) -> Value:
     """``a b``."""
+    if not any(isinstance(each, int) and abs(each) <= FEW for each in (a, b)):
+        _require_float(c)
     _require_wide(c)
     return c.to.multiply(number(a), number(b))
 
@@ -80,7 +89,7 @@ def reciprocal(c: Context, a: Any) -> Value:
 @operator("sqrt")
 def square_root(c: Context, a: Any) -> Value:
     """``a`` to the power of 1/2."""
-    return c.root(a)
+    return c.root(a, of_squares=False)
 
 
 @operator("rsqrt")
@@ -93,7 +102,8 @@ def inverse_root(c: Context, a: Any) -> Value:
 def power(c: Context, a: Any, b: Any) -> Value:
     """``a`` to the power of ``b``; the square of a root is what it is the root of."""
     _require_wide(c)
-    root_of = c.square_of(0)
+    _require_float(c)
+    root_of = c.square_of(0, of_squares=True)
     if root_of is not None and b == 2:
         return root_of
     return c.to.power(number(a), number(b))
@@ -139,6 +149,7 @@ def smaller(c: Context, a: Any, b: Any) -> Value:
 @operator("clamp", "clip", "hardtanh")
 def clamp(c: Context, a: Any, low: Any = None, high: Any = None, **named: Any) -> Value:
     """No smaller than one number, no larger than another."""
+    _require_wide(c)
     low, high = named.get("min", low), named.get("max", high)
     if c.node.target.__name__.startswith("hardtanh"):
         low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
@@ -151,7 +162,7 @@ def clamp(c: Context, a: Any, low: Any = None, high: Any = None, **named: Any) -
 @operator("clamp_min")
 def no_smaller(c: Context, a: Any, low: Any) -> Value:
     """No smaller than a number; the root of v is no smaller than l > 0 if v is no smaller than l^2."""
-    square = c.square_of(0)
+    square = c.square_of(0, of_squares=True)
     if square is None or not isinstance(low, int | float) or low <= 0:
         return c.to.maximum(a, number(low))
     return c.root(c.to.elementwise(f"max({Fraction(low) ** 2}, t)", square))
@@ -194,10 +205,12 @@ def triangle(c: Context, a: Any, diagonal: int = 0) -> Value:
 def of_type(c: Context, a: Any, *_: Any, **__: Any) -> Value:
     """Another type: the same real numbers; whole numbers stay whole."""
     before = c.kind_of(c.node.args[0])
+    if "complex" in c.kind:
+        raise Refused("computes with complex numbers; write it with real ones")
     if "float" in before and "float" not in c.kind:
         if not all(_reads_tokens(user) for user in c.node.users):
             raise Refused(f"rounds values to {c.kind}; use them as they are, or give whole numbers as data")
-    elif c.kind in ("bool", "uint8", "int8") and before != c.kind:
+    elif "float" not in c.kind and not np.can_cast(before, c.kind) and not all(map(_reads_tokens, c.node.users)):
         raise Refused(f"converts {before} to {c.kind}, which loses numbers; leave it out")
     value: Value = a
     return value
@@ -208,7 +221,7 @@ def _reads_tokens(user: Any) -> bool:
     return any(word in str(user.target) for word in ("embedding", "one_hot"))
 
 
-@operator("clone", "contiguous", "detach", "alias", "lift_fresh_copy", "dropout", "feature_dropout", "native_dropout")
+@operator("clone", "contiguous", "detach", "alias", "lift_fresh_copy", "dropout", "feature_dropout")
 def same(c: Context, a: Any, *_: Any, **__: Any) -> Value:
     """The same numbers; dropout in evaluation is none (active dropout is refused before)."""
     value: Value = a

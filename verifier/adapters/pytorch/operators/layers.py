@@ -20,6 +20,8 @@ def linear(c: Context, x: Any, weight: Any, bias: Any = None) -> Value:
 @operator("matmul", "mm", "bmm", "mv", "dot", "vdot")
 def matmul(c: Context, a: Any, b: Any) -> Value:
     """``a b``."""
+    if "float" not in c.kind:
+        raise Refused(f"multiplies in {c.kind}, which may wrap around; convert the input first: x.float()")
     return c.to.matmul(a, b)
 
 

@@ -113,10 +113,18 @@ def stack(c: Context, xs: Sequence[Any], dim: int = 0) -> Value:
     return c.to.concatenate([c.to.reshape(x, one) for x in xs], axis)
 
 
+def _plain(kind: str) -> str:
+    """A type as NumPy calls one of its kind."""
+    return "float64" if "float" in kind else kind
+
+
 @operator("expand", "expand_as", "broadcast_to", "copy")
 def expand(c: Context, x: Any, *others: Any, **__: Any) -> Value:
     """Repeated to a shape; ``copy`` takes its second argument's entries in the first one's shape."""
-    source = others[0] if c.node.target.__name__.startswith("copy") else x
+    copies = c.node.target.__name__.startswith("copy")
+    source = others[0] if copies else x
+    if copies and not np.can_cast(_plain(c.kind_of(c.node.args[1])), _plain(c.kind), "same_kind"):
+        raise Refused(f"writes {c.kind_of(c.node.args[1])} into {c.kind}, which loses numbers; make it a float tensor")
     if shape_of(source) == c.shape:
         return number(source)
     return c.to.expand(source, c.shape)

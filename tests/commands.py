@@ -1,0 +1,52 @@
+"""The ``verifier`` command in a fork of this process: what it imports is there already, which is most of its time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+
+from verifier.cli import main
+
+
+def verifier(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that starts no workers, and return what a process of its own would leave."""
+    words = [str(argument) for argument in arguments]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the child of a process with threads runs one only
+            child = os.fork()
+        if child == 0:
+            _be_the_command(words, cwd, environment, (out.fileno(), err.fileno()))
+        _, status = os.waitpid(child, 0)
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read().decode())
+    return subprocess.CompletedProcess(words, os.waitstatus_to_exitcode(status), *texts)
+
+
+def _be_the_command(words: list[str], cwd: Path | None, environment: dict[str, str], streams: tuple[int, int]) -> None:
+    """Be the child: standard streams, warnings and variables as a shell gives them, then run and leave."""
+    code = 70
+    try:
+        os.chdir(cwd or os.getcwd())
+        os.environ.update(environment)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number, stream in enumerate(streams, 1):
+            os.dup2(stream, number)
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
+        warnings.resetwarnings()
+        main(words)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
