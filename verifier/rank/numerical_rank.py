@@ -77,8 +77,8 @@ class NumericalRank:
         """The numerical rank and the gap below it."""
         gap = "" if self.rest is None else f", then at most {_in_tens(self.rest)}"
         return (
-            f"numerical rank {self.rank} of {self.samples} at {self.bits} bits: pivots down to {_in_tens(self.last)} of "
-            f"the largest feature{gap}"
+            f"numerical rank {self.rank} of {self.samples} at {self.bits} bits: pivots down to {_in_tens(self.last)} "
+            f"of the largest feature{gap}"
         )
 
 
