@@ -274,8 +274,9 @@ class _Run:
         reason = self.escape.reason
         if leaves is None:
             here = "no V has" if zero.verdict is Verdict.REFUTED else "no V is known to have"
-            reason = f"{here} zero training error at this U (Z1), so U must move, and no way out of it was certified ("
-            reason += f"{self.escape.reason}); another start or more features may help"
+            tried = f"was certified ({self.escape.reason})" if self.escape.reason else "was tried"
+            reason = f"{here} zero training error at this U (Z1), so U must move, and no way out of it {tried}; "
+            reason += "another start or more features may help"
         self.add("path", "P1" if leaves is None else leaves.label, self.escape.verdict, reason)
         if leaves is not None:
             builder.add_escape(leaves)

@@ -69,6 +69,7 @@ def require_same(module: Any, example: Any, found: Any) -> None:
 
     x = samples(example)
     expected = evaluated(module, x)
+    x = samples(example)  # anew: forward may change it
     logits = approx_features(found.network, found.u, x.double().reshape(len(x), -1).numpy()) @ found.v
     if found.remarks and "softmax" in found.remarks[0]:
         logits = (torch.log_softmax if (expected < 0).any() else torch.softmax)(torch.from_numpy(logits), 1).numpy()
@@ -219,6 +220,17 @@ def test_the_module_stays_as_it_is(table: str, name: str) -> None:
     assert all(value.equal(state[key]) for key, value in module.state_dict().items())
 
 
+def test_a_module_that_changes_itself_is_left_as_it_was() -> None:
+    import torch_cases
+
+    module = torch_cases.Counting()
+    calls = module.calls
+    with pytest.raises(vf.InputError, match="forward changes 'calls'"):
+        vf.from_torch(module, 4)
+    assert module.calls is calls
+    assert float(calls) == 0
+
+
 def test_arrays_are_not_the_modules_memory() -> None:
     module, shape = made("GOOD", "float64")
     found = vf.from_torch(module, shape)
@@ -318,6 +330,18 @@ def test_a_network_is_certified_at_its_weights(name: str, tmp_path: Path) -> Non
     expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[range(4), [0, 1, 2, 0]])
     assert low - 1e-12 < expected < high + 1e-12
     assert vf.check(report.write(tmp_path / "trained.json")).accepted
+
+
+def test_verify_takes_the_module_and_its_data_as_they_are() -> None:
+    import torch
+
+    module, _ = made("IDIOMS", "bytes")
+    X = torch.from_numpy(np.random.default_rng(3).integers(0, 256, (5, 4), dtype=np.uint8))
+    report = vf.verify(X, [0, 1, 2, 0, 1], module)
+    found = vf.from_torch(module, X)
+    by_hand = vf.verify(X.numpy(), [0, 1, 2, 0, 1], found.network, found.u, found.v, data_scale="none")
+    assert report.verdict("rank") == by_hand.verdict("rank") == "PROVED"
+    assert report.path.sample([0.0]) == by_hand.path.sample([0.0])
 
 
 def test_a_fault_of_the_translation_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,11 @@ def decoder() -> tuple[Any, Any]:
     return Decoder(), torch.randint(0, 9, (4, 5))
 
 
+@pytest.fixture(autouse=True)
+def _with_onnx() -> None:
+    pytest.importorskip("onnx")
+
+
 MODELS = {make.__name__: make for make in (perceptron, images, transformer, recurrent, decoder)}
 
 

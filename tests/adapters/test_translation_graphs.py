@@ -340,3 +340,13 @@ def test_powers_of_affine_functions() -> None:
     assert power_of("3/sqrt(4*t + 1/2)") == Power(Fraction(3), Fraction(4), Fraction(1, 2), -1)
     assert power_of("(t + 1)**(3/2)") == Power(Fraction(1), Fraction(1), Fraction(1), 3)
     assert power_of("1/(sqrt(t + 1/3))") == Power(Fraction(1), Fraction(1), Fraction(1, 3), -1)
+
+
+def test_a_product_of_two_tensors_is_not_taken_to_be_positive() -> None:
+    lab = Lab((4,), 3)
+    product = lab.t.multiply(linear(lab, lab.x, 5).value, linear(lab, lab.x, 5).value)
+    root = lab.t.elementwise("sqrt(t)", product)
+    assert isinstance(root, Tensor)
+    lab.t.node(root)
+    assert lab.t.build.nodes[-1].kind == "multiply"  # x/sqrt(x), which engines find undefined where x is negative
+    assert not any(node.kind == "map" for node in lab.t.build.nodes)

@@ -132,6 +132,10 @@ def test_multiples_of_the_logits_are_taken_where_they_are_exact() -> None:
     lab.finished(lab.do("multiply", np.multiply, logits, Twin(Known(np.array(-0.5)), np.array(-0.5))))
     with pytest.raises(Refused, match="fold the factor"):
         lab.t.finish(lab.t.divide(logits.value, Known(np.array(0.7))))
+    plain = linear(lab, hidden, 2, bias=False)
+    cold = lab.finished(lab.do("divide", np.divide, plain, Twin(Known(np.array(0.07)), np.array(0.07))))
+    assert np.array_equal(cold.v, lab.finished(plain).v) and "taken before the head" in cold.remarks[-1]
+    assert [node.kind for node in cold.network.nodes].count("map") == 1
 
 
 def test_what_the_features_do_not_read_is_left_out_and_names_are_kept() -> None:

@@ -129,3 +129,18 @@ def test_one_sample_at_a_time_gives_the_same_nodes() -> None:
     heads = lab.do("permute", np.transpose, reshaped(lab, x, 4, 2, 3), (1, 0, 2))
     back = reshaped(lab, lab.do("permute", np.transpose, heads, (1, 0, 2)), 1, 24)
     assert batch(back) == Batch(0)
+
+
+def test_known_whole_numbers_are_exact_or_refused() -> None:
+    lab = Lab((2,), 3)
+    large = Known(np.array([2**53 + 1, 0]))
+    for meet in (lab.t.add, lab.t.subtract, lab.t.multiply, lab.t.divide):
+        with pytest.raises(Refused, match=r"2\*\*53|one of which is 0"):
+            meet(lab.x.value, large)
+    with pytest.raises(Refused, match=r"2\*\*53"):
+        lab.t.concatenate([large, Known(np.zeros(2))], 0)
+    with pytest.raises(Refused, match=r"2\*\*53"):
+        lab.t.multiply(Known(np.array(2**40)), Known(np.array(2**40)))
+    assert lab.t.add(Known(np.array(2)), Known(np.array(3))).array == 5  # type: ignore[union-attr]
+    with pytest.raises(Refused, match="front end"):
+        lab.t.add(Known(np.array(0.1)), Known(np.array(0.2)))

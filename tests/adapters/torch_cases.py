@@ -284,6 +284,18 @@ def encoder(first: bool) -> nn.Module:
     return trained(nn.Sequential(nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Flatten(), head(24)))
 
 
+class Masked(nn.Module):
+    """An encoder that is told its mask, and not that it is causal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 8, batch_first=True), 1)
+        self.mask, self.h = nn.Transformer.generate_square_subsequent_mask(5), head(6)
+
+    def forward(self, x: Any) -> Any:
+        return self.h(self.encoder(x, mask=self.mask.to(x.dtype))[:, -1])
+
+
 class Decoder(nn.Module):
     """A small causal decoder on tokens with attention by hand, and trained positions."""
 
@@ -344,6 +356,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "resnet": (resnet, (1, 8, 8)),
     "pre_norm": (lambda: encoder(True), (4, 6)),
     "post_norm": (lambda: encoder(False), (4, 6)),
+    "masked": (Masked, (5, 6)),
     "decoder": (Decoder, torch.randint(0, 7, (6, 5), generator=torch.Generator().manual_seed(0))),
     "vision": (Vision, (1, 8, 8)),
     "gru": (lambda: Recurrent(nn.GRU), (4, 3)),
@@ -414,6 +427,7 @@ IDIOMS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "maximum": (lambda: made(lambda s, x: s.h(torch.maximum(s.a(x), torch.zeros(())))), 4),
     "two_maximum": (lambda: made(lambda s, x: s.h(torch.maximum(s.a(x), s.b(s.a(x))))), 4),
     "square": (lambda: made(lambda s, x: s.h(s.a(x) ** 2)), 4),
+    "input_in_place": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.mul_(2))))), 4),
     "unsqueezed": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.unsqueeze(1).squeeze(1))))), 4),
     "normalize": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(F.normalize(x))))), 4),
     "normalize_hidden": (lambda: made(lambda s, x: s.h(F.normalize(s.a(x), dim=-1))), 4),
@@ -566,6 +580,7 @@ BAD: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "batch_functional": (lambda: numbered(lambda y: F.batch_norm(y, None, None, training=True)), 4),
     "batch_mean": (lambda: numbered(lambda y: y - y.mean(0)), 4),
     "batch_number": (lambda: numbered(lambda y: y * y.shape[0]), 4),
+    "batch_number_little": (lambda: numbered(lambda y: y.float() * (1 + 1e-6 * y.shape[0])), 4),
     "batch_fixed": (lambda: numbered(lambda y: y.view(4, 5)), 4),
     "batch_softmax": (lambda: numbered(lambda y: y.softmax(0)), 4),
     "batch_sorted": (lambda: numbered(lambda y: y.flip(0)), 4),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction as F
 from typing import Any
 
 from cases_accepted import UNIT, claim_rank, plane, steps
@@ -90,6 +91,22 @@ def every_data_set_scaled() -> Certificate:
     certificate.feature(9, [1, 2])
     certificate.document["network"]["columns"] = 4
     certificate.claim("A", units=units((9, 3)))
+    return certificate
+
+
+@accepted("A: the input minus means, over deviations, times numbers that are not 0, beside itself in other places")
+def every_data_set_standardised() -> Certificate:
+    certificate = unseen(3, 2)
+    certificate.network([2], [], 0)
+    certificate.add(certificate.constant("minus the mean", [-1, F(1, 2)]), node("add", [0, 1]))
+    certificate.add(certificate.constant("variance", [4, 9]), node("inverse-root", [3], epsilon=["0", "1"]))
+    certificate.add(node("multiply", [2, 4]), certificate.constant("signs", [1, -2]), node("multiply", [5, 6]))
+    certificate.add(node("map", [0], activation="Abs(t)"), node("concatenate", [8, 7], axis=0))
+    certificate.add(certificate.parameter("w", None, [3, 4]), certificate.parameter("b", None, [3]))
+    certificate.add(node("affine", [9, 10, 11], over="all", bias=True), node("map", [12], activation="atan(t)"))
+    certificate.feature(13)
+    certificate.document["network"]["columns"] = 3
+    certificate.claim("A", units=units((13, 3)))
     return certificate
 
 
@@ -275,3 +292,32 @@ rejections("tied-with-an-ancestor")(
     "A.layer: if x2 = -x1 the unit is u1 c + u2 d + b on all samples",
     also("A", units=units((9, 1))),
 )
+
+
+def behind(*extra: Json) -> Any:
+    """Return the change by which the concatenation, moved behind these nodes, reads the last of them and |x|."""
+
+    def change(certificate: Certificate, document: Json) -> None:
+        kept = certificate.nodes[9:]
+        del certificate.nodes[9:]
+        last = certificate.add(*extra)
+        by = len(extra)
+        for entry in kept:
+            entry["reads"] = [read + by if read >= 9 else read for read in entry["reads"]]
+            certificate.add(entry)
+        certificate.nodes[last + 1]["reads"] = [8, last]
+        document["network"]["features"][0]["node"] += by
+        document["claims"][0]["units"][0]["node"] += by
+
+    return change
+
+
+reject = rejections("every-data-set-standardised")
+reject("a-of-scaled-absolute-values", "A.layer: |x|/2 is that of -x", behind(node("scale", [8], factor=["1", "2"])))
+reject("a-of-absolute-values-moved", "A.layer: |x| - mean is that of -x", behind(node("add", [8, 1])))
+reject("a-of-a-residual-sum", "A.layer: x + |x| is 0 for all x < 0", behind(node("add", [0, 8])))
+reject("a-of-signs-alone", "A.layer: numbers that are the same for all samples", behind(node("add", [1, 6])))
+reject("a-of-x-times-its-size", "A.layer: a product of two that vary: no rule", behind(node("multiply", [0, 8])))
+reject("a-of-a-product-of-sizes", "A.layer: |x| times fixed numbers", behind(node("multiply", [8, 6])))
+reject("a-of-squares-of-samples", "A.layer: x times x is that of -x", behind(node("multiply", [0, 0])))
+reject("a-times-0", "A.layer: one coordinate is lost", nodes(6, "values", to=exact([1, 0])))

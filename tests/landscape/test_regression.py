@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from flint import arb, ctx, fmpq
+from flint import arb, arb_mat, ctx, fmpq, fmpz_mat
 
 import verifier as vf
 from verifier.balls.exact import ExactArray
@@ -51,12 +52,71 @@ def test_the_infimum_contains_the_exact_rational(seed):
     truth = spread([group.tolist() for group in groups]) / 2 / len(targets)
     found = loss.infimum()
     assert contains(found, truth) and float(found.rad()) <= 1e-15 * float(found.mid())
+    bits = 1074  # every float is a whole number by 2^-1074
+    whole = fmpz_mat([[int(F(t) * 2**bits) for t in row] for row in targets.tolist()])
+    exact = SimpleNamespace(integers=whole, exponent=-bits)
+    claim = SimpleNamespace(
+        own=checker_targets.own_targets(exact, counts.tolist()), data=SimpleNamespace(targets=exact)
+    )
+    assert contains(checker_targets.TargetClaim.least(claim), truth * len(targets))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_wide_balls_contain_the_truth(seed):
+    """Prover and checker: losses and slope at points of features that are known roughly."""
+    rng = np.random.default_rng(seed)
+    counts, radius = [2, 1, 3], F(1, 8)
+    targets = np.round(rng.standard_normal((6, 2)) * 8)
+    psi, v0, v1 = (np.round(rng.standard_normal(shape) * 16) / 16 for shape in ((3, 4), (4, 2), (4, 2)))
+    balls = [[arb(x, float(radius)) for x in row] for row in psi.tolist()]
+    d = v1 - v0
+    exact = SimpleNamespace(integers=fmpz_mat([[int(t) for t in row] for row in targets.tolist()]), exponent=0)
+    claim = SimpleNamespace(
+        own=checker_targets.own_targets(exact, counts),
+        data=SimpleNamespace(targets=exact),
+        weights=[arb_mat(v.tolist()) for v in (v0, v1, d)],
+        raw=SimpleNamespace(path=""),
+    )
+    taken = checker_targets.TargetClaim.take(claim, [0, 1, 2], balls, {})
+    claimed = [arb(low).union(arb(high)) for low, high in taken]
+    loss, ours = TargetLoss(targets, np.array(counts)), [arb(0)] * 3
+    for sample, row in enumerate(balls):
+        g0, g1, change = ((arb_mat([row]) * arb_mat(v.tolist())).tolist()[0] for v in (v0, v1, d))
+        parts = loss.part(sample, g0, g0)[0], *loss.part(sample, g1, change)
+        ours = [total + part for total, part in zip(ours, parts, strict=True)]
+    for corner in range(20):
+        signs = rng.choice([-1, 1], size=psi.shape)
+        rows = [[F(x) + int(s) * radius for x, s in zip(*pair, strict=True)] for pair in zip(psi, signs, strict=True)]
+        of = [[[sum(map(lambda a, b: a * F(b), row, c)) for c in v.T] for row in rows] for v in (v0, v1, d)]
+        each = [[row for row, count in zip(g, counts, strict=True) for _ in range(count)] for g in of]
+        triples = [t for rows_of in zip(*each, targets, strict=True) for t in zip(*rows_of, strict=True)]
+        truth = [sum((a - F(t)) ** 2 for a, _, _, t in triples) / 2, sum((b - F(t)) ** 2 for _, b, _, t in triples) / 2]
+        truth.append(sum((b - F(t)) * c for _, b, c, t in triples))
+        for found in (claimed, ours):
+            assert all(contains(ball, value) for ball, value in zip(found, truth, strict=True)), corner
 
 
 def contains(ball, value):
     """Whether a ball contains a rational number; it is made a very small ball for this."""
     with ctx.workprec(2000):
         return ball.contains(arb(fmpq(value.numerator, value.denominator)))
+
+
+def test_the_ends_of_balls_are_taken():
+    """One output g = psi v in [1, 5], target 2, V0 = 0: loss (g - 2)^2 / 2 and slope (g - 2) g at both ends."""
+    exact = SimpleNamespace(integers=fmpz_mat([[2]]), exponent=0)
+    weights = [arb_mat([[0], [0]]), arb_mat([[1], [-1]]), arb_mat([[1], [-1]])]
+    claim = SimpleNamespace(
+        own=[[[2]]], data=SimpleNamespace(targets=exact), weights=weights, raw=SimpleNamespace(path="")
+    )
+    row = [arb(4, 1), arb(1, 1)]
+    taken = checker_targets.TargetClaim.take(claim, [0], [row], {})
+    claimed = [arb(low).union(arb(high)) for low, high in taken][1:]
+    g = (arb_mat([row]) * weights[1]).tolist()[0]
+    ours = TargetLoss(np.array([[2.0]]), np.array([1])).part(0, g, g)
+    for found in (claimed, ours):
+        for end in (F(1), F(5)):
+            assert contains(found[0], (end - 2) ** 2 / 2) and contains(found[1], (end - 2) * end)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+
+import verifier as vf
 
 pytestmark = pytest.mark.zoo
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from zoo_harness import STATEMENTS, examined  # noqa: E402
+from zoo_harness import STATEMENTS, compare, examined  # noqa: E402
 from zoo_specimens import SPECIMENS, Specimen  # noqa: E402
 from zoo_table import PAGE, cells  # noqa: E402
 
@@ -17,6 +21,19 @@ from zoo_table import PAGE, cells  # noqa: E402
 def test_a_model_of_the_zoo(specimen: Specimen, tmp_path):
     found = examined(specimen, tmp_path)
     assert found.verdicts == {name: specimen.expected.get(name, "PROVED") for name in STATEMENTS}
+
+
+@pytest.mark.parametrize("name", ["u", "v"])
+def test_another_model_is_noticed(name, tmp_path):
+    """One number that differs by a billionth is another model."""
+    specimen = SPECIMENS[0]
+    model, (X, _) = specimen.model(tmp_path), specimen.data(specimen.samples)
+    found = vf.from_torch(model, X)
+    compare(specimen, model, X, found)
+    numbers = getattr(found, name).copy()
+    numbers[-1] += 1e-9  # a bias; the first is the weight of a pixel that is always black
+    with pytest.raises(AssertionError):
+        compare(specimen, model, X, replace(found, **{name: numbers}))
 
 
 def test_the_page_has_these_models_and_verdicts():

@@ -81,14 +81,14 @@ def _reason(report: vf.Report, name: str) -> str:
     label = "L3.2 genericity" if name == "generic" else name
     found = {step.key: step.reason for step in report.steps}
     found |= {step.label: step.reason for step in report.theorem.steps}
-    return found[label]
+    return found["W0"] if found[label].startswith("rests on W0") else found[label]
 
 
-def compare(specimen: Specimen, model: Any, X: NDArray[Any], report: vf.Report) -> None:
+def compare(specimen: Specimen, model: Any, X: NDArray[Any], found: vf.Report | vf.Imported) -> None:
     """The network is the model: features and logits of all samples, and of one in many digits by another programme."""
     features, logits = specimen.reference(model, X)
     assert np.ptp(logits) > 1e-6  # not constant
-    network, u, v = report.network, report.u, report.v
+    network, u, v = found.network, found.u, found.v
     flat = X.reshape(len(X), -1).astype(float)
     psi = approx_features(network, u, flat)
     expected = np.column_stack([features, np.ones(len(X))]) if network.output_bias else features

@@ -89,10 +89,15 @@ def best_seconds(function: Any) -> float:
 
 
 def forward_of_torch(module: Any, X: NDArray[Any]) -> float:
-    """Seconds of one forward pass of all samples in the module's own precision."""
+    """CPU seconds of one forward pass of all samples in the module's own precision, by one thread: others may spin."""
     import torch
 
     inputs = torch.from_numpy(X)
     inputs = inputs.float() if inputs.is_floating_point() else inputs
-    with torch.no_grad():
-        return best_seconds(lambda: module(inputs))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            return best_seconds(lambda: module(inputs))
+    finally:
+        torch.set_num_threads(threads)

@@ -1,8 +1,8 @@
 """TC.3 of a regression: the squared error against real targets along the segment V0 -> V1.
 
-Glossary: sample i stands for n_i samples with the targets T_ij, j = 1..n_i, n = sum n_i; Phi = (1/n) sum_ij
-(1/2) |G_i - T_ij|^2 with G = Psi V; D = Psi (V1 - V0). Phi is convex in V, and its slope along the segment at V1 is
-(1/n) sum_ij <G_i - T_ij, D_i>.
+Glossary: sample i stands for n_i samples with the targets T_ij, j = 1..n_i, n = sum n_i; Phi is the
+mean of ``|G_i - T_ij|^2 / 2`` over all i, j, with G = Psi V; D = Psi (V1 - V0). Phi is convex in V, and its slope along
+the segment at V1 is the mean of ``<G_i - T_ij, D_i>``.
 """
 
 from typing import Any
@@ -49,8 +49,9 @@ class TargetClaim(LossClaim):
     def least(self) -> arb:
         """Enclose n times the infimum over all logits.
 
-        Guarantee: sum_j (1/2) |G - T_ij|^2 = (n_i / 2) |G - mean|^2 + (1/2) sum_j |T_ij - mean|^2, and the second sum
-        is (n_i sum_j |T_ij|^2 - |sum_j T_ij|^2) / (2 n_i), whose numerator is an exact integer times a power of 2.
+        Guarantee: ``sum_j |G - T_ij|^2 / 2`` is ``n_i |G - mean|^2 / 2`` and ``sum_j |T_ij - mean|^2 / 2`` together.
+        The latter is ``(n_i sum_j |T_ij|^2 - |sum_j T_ij|^2) / (2 n_i)``: its numerator is an exact integer times a
+        power of 2.
         """
         total, scale = ZERO, arb((1, 2 * self.data.targets.exponent))
         for own in self.own:

@@ -126,7 +126,8 @@ class Specimen:
             raise CaseError(f"{case.name}: no sample is of {last}; a specimen needs its last class: use more samples")
         problem = case_problem(case, seed=seed)
         shape = tuple(file.data.shape or (full.shape if len(full.shape) > 1 else ())) or None
-        stated = network_of(file.network, shape or (full.inputs.shape[1],)) == problem.network
+        sizes = shape or (full.inputs.shape[1],)
+        stated = file.network.model is None and network_of(file.network, sizes) == problem.network
         nodes, features = (file.network.nodes, file.network.features) if stated else graph_tables(problem.network)
         return cls(
             inputs=full.inputs,

@@ -1,10 +1,10 @@
 r"""The squared error against real targets: ``Phi = (1/n) sum_i 1/2 |G_i - T_i|^2``, a loss of a regression.
 
-Equal samples are one row i of Psi with several targets ``T_ij``, j = 1..n_i. With their mean ``mu_i``,
+Equal samples are one row i of Psi with several targets ``T_ij``, j = 1..n_i. With their mean ``mu_i``::
 
-    sum_j 1/2 |G - T_ij|^2 = n_i/2 |G - mu_i|^2 + sum_j 1/2 |T_ij - mu_i|^2,
+    sum_j 1/2 |G - T_ij|^2 = n_i/2 |G - mu_i|^2 + sum_j 1/2 |T_ij - mu_i|^2
 
-so that the infimum over all logits is the second sum over all rows, by n; 0 if equal samples have equal targets. Full
+The infimum over all logits is then the second sum over all rows, by n; 0 if equal samples have equal targets. Full
 row rank makes every matrix of logits a ``Psi V``: then it is attained, at ``Psi V = mu``.
 """
 

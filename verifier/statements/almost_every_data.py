@@ -14,6 +14,8 @@ def _prove(known: Known) -> Finding:
     smooth, words = jointly_analytic(known.evidence.network)
     if beside or not smooth:
         return does_not_apply(f"does not apply: {beside or words}")
+    if known.deficiency is not None:
+        return does_not_apply(f"does not apply to these N samples: {known.not_generic}")
     reason = f"{words}, and of full rank at one U on these {len(known.evidence.inputs)} samples, which serve as X*"
     return Finding(Verdict.PROVED, reason, ("LA.1", "L3.2 construction"))
 

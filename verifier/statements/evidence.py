@@ -180,7 +180,7 @@ class Known:
             changes.append("M >= N features (an output bias counts)" if columns < samples else "other features")
         if self.analytic[0] is Verdict.REFUTED:
             why.append(self.analytic[1].partition(": ")[0])
-            changes.append("analytic nodes alone (tanh, softplus, GELU, SiLU; means, no maxima)")
+            changes.append("analytic nodes alone (tanh, softplus, GELU, SiLU, no maximum)")
         return f"{', and '.join(why)}; with {' and '.join(changes)} it may apply" if why else self.analytic[1]
 
     @property

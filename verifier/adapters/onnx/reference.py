@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 COERCED_BELOW: Final = 13
 """Below this opset softmax sees its input as a matrix: all axes from ``axis`` on are one."""
-STASHED: Final = frozenset({"GroupNormalization", "RMSNormalization"})
+STASHED: Final = frozenset({"GroupNormalization"})
 """Operators with an attribute that says in which type they compute."""
 
 
@@ -112,5 +112,9 @@ def _operators(opset: int) -> tuple[Any, ...]:
             factor = gain / np.sqrt(variance + given.get("epsilon", np.float32(1e-5)))
             return (((x - mean.reshape(shape)) * factor.reshape(shape) + shift.reshape(shape)).astype(x.dtype),)
 
-    found: tuple[Any, ...] = (Erf, Gelu, HardSwish, MaxPool, BatchNormalization)
+    class LpNormalization(OpRun):  # type: ignore[misc]
+        def _run(self, x: Array, axis: int = -1, p: int = 2) -> tuple[Array]:
+            return (x / np.linalg.norm(x, ord=p, axis=axis, keepdims=True),)
+
+    found: tuple[Any, ...] = (LpNormalization, Erf, Gelu, HardSwish, MaxPool, BatchNormalization)
     return (*found, Softmax) if opset < COERCED_BELOW else found

@@ -113,6 +113,11 @@ class Walk:
                 if str(error).startswith("from_onnx: "):
                     raise
                 refuse(f"{where(node)}: {error}")
+            except (ValueError, IndexError, KeyError, TypeError, ArithmeticError, AttributeError) as error:
+                why = f"{type(error).__name__}: {one_line(str(error))}"
+                refuse(
+                    f"{where(node)}: what it reads is not stated in this way ({why}); export the model in another way"
+                )
         self.read = before
 
     def _value(self, name: str) -> Held:

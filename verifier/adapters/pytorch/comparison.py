@@ -67,8 +67,10 @@ def _ends(logits: Array) -> tuple[Array, ...]:
     return logits, normalised, np.exp(normalised), np.exp(one), one
 
 
-def require_no_batch(wrapper: torch.nn.Module, example: torch.Tensor, expected: Any) -> None:
+def require_no_batch(wrapper: torch.nn.Module, example: torch.Tensor, expected: Any) -> bool:
     """Compare the module with itself on a part of the example, and with its float64 evaluation.
+
+    Returns whether it was compared with itself in float64, so that even a small dependence is seen.
 
     Raises
     ------
@@ -77,25 +79,39 @@ def require_no_batch(wrapper: torch.nn.Module, example: torch.Tensor, expected: 
     """
     import torch
 
-    own = wrapper(example)
+    own = wrapper(example.clone())
     _require_near(own, expected, _tolerance(own), "two evaluations of the module differ; it is no fixed function")
     first = _part(wrapper, example)
-    whole = own
+    whole, sharp = own, own.dtype == torch.float64
     try:
         double = copy.deepcopy(wrapper).double()
         given = example.double() if example.is_floating_point() else example
-        whole, first = double(given), _part(double, given)
+        whole, first, sharp = double(given.clone()), _part(double, given), True
     except Exception:  # a module that converts to float32 itself, or cannot be copied: in its own type
         pass
     said = "a sample's output depends on the other samples or on their number"
     if not torch.is_tensor(first) or first.shape[:1] != (len(example) - 1,):
         raise InputError(f"from_torch: {said}; let the first axis of the output be the samples")
     _require_near(first, whole[:-1], _tolerance(whole), f"{said}; normalise and reduce within a sample")
+    return bool(sharp and whole.dtype == torch.float64)
+
+
+def require_equal(found: Imported, fewer: Imported) -> None:
+    """Compare the networks for two numbers of samples.
+
+    Raises
+    ------
+    InputError
+        They differ.
+    """
+    same = found.network == fewer.network and np.array_equal(found.u, fewer.u) and np.array_equal(found.v, fewer.v)
+    if not same:
+        raise InputError("from_torch: the number of samples is used as a number; normalise and reduce within a sample")
 
 
 def _part(module: Any, example: Any) -> Any:
     try:
-        return module(example[:-1])
+        return module(example[:-1].clone())
     except Exception as error:  # whatever the module raises on another number of samples
         raise InputError(
             f"from_torch: the module takes {len(example)} samples, and not {len(example) - 1} "

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from verifier.adapters.pytorch.comparison import require_no_batch, require_same_function
+from verifier.adapters.pytorch.comparison import require_equal, require_no_batch, require_same_function
 from verifier.adapters.pytorch.examples import candidates
 from verifier.adapters.pytorch.exporting import export, reason_of
 from verifier.adapters.pytorch.modules import evaluation, unwrapped, wrapper_of
@@ -61,8 +61,8 @@ def from_torch(module: torch.nn.Module, example: ArrayLike | torch.Tensor | int 
     >>> import verifier as vf
     >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 4, bias=False))
     >>> found = vf.from_torch(module, 2)
-    >>> found.network.layers, found.v.shape
-    ((Dense(3, 'tanh', skip=True),), (3, 4))
+    >>> [view.name for view in found.network.parameters], found.head, found.v.shape
+    (['0.weight', '0.bias'], '2', (3, 4))
     >>> bool((found.network.views(found.u)["0.weight"] == module[0].weight.detach().numpy()).all())
     True
     """
@@ -73,23 +73,34 @@ def from_torch(module: torch.nn.Module, example: ArrayLike | torch.Tensor | int 
     wrapper = wrapper_of(module, notes)
     with evaluation(wrapper):
         samples = _taken(wrapper, module, example)
-        program = export(wrapper, samples, OPERATORS)
-        translation = Translation(tuple(samples.shape[1:]), len(samples))
-        walk = Walk(program, module, translation)
-        output, expected = walk.run(samples)
-        if output is None:
-            raise InputError(
-                "from_torch: what the module returns depends on neither its input nor its weights; return the "
-                "head's output"
-            )
-        try:
-            found = translation.finish(output, walk.names)
-        except VerifierError as error:
-            raise InputError(f"from_torch: {str(error).removeprefix('from_torch: ')}") from None
-        require_no_batch(wrapper, samples, expected)
+        found, expected = _translated(wrapper, module, samples)
+        if not require_no_batch(wrapper, samples, expected):
+            fewer, _ = _translated(wrapper, module, samples[:-1])
+            require_equal(found, fewer)
     flat = samples.detach().cpu().double().reshape(len(samples), -1).numpy()
     require_same_function(found, flat, expected.detach().cpu().double().numpy())
     return replace(found, remarks=(*notes, *found.remarks)) if notes else found
+
+
+def _translated(wrapper: torch.nn.Module, module: torch.nn.Module, samples: torch.Tensor) -> tuple[Imported, Any]:
+    """The network, and what the module returns for the samples in float64.
+
+    Raises
+    ------
+    InputError
+        Something has no counterpart.
+    """
+    translation = Translation(tuple(samples.shape[1:]), len(samples))
+    walk = Walk(export(wrapper, samples, OPERATORS), module, translation)
+    output, expected = walk.run(samples)
+    if output is None:
+        raise InputError(
+            "from_torch: what the module returns depends on neither its input nor its weights; return the head's output"
+        )
+    try:
+        return translation.finish(output, walk.names), expected
+    except VerifierError as error:
+        raise InputError(f"from_torch: {str(error).removeprefix('from_torch: ')}") from None
 
 
 def _taken(wrapper: torch.nn.Module, module: torch.nn.Module, example: Any) -> torch.Tensor:
@@ -103,7 +114,7 @@ def _taken(wrapper: torch.nn.Module, module: torch.nn.Module, example: Any) -> t
     failed: tuple[Exception, str] | None = None
     for samples in candidates(module, example):
         try:
-            wrapper(samples)
+            wrapper(samples.clone())
             return samples
         except InputError:
             raise

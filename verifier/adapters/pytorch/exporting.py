@@ -168,10 +168,10 @@ def _program(exported: Any, wrapper: torch.nn.Module) -> Program:
             leaves[node] = wrapper.get_buffer(spec.target)
         else:
             leaves[node] = exported.constants[spec.target]
-    changed = signature.buffers_to_mutate
-    if changed:
-        name = layer_name(next(iter(changed.values())))
-        raise InputError(f"from_torch: forward changes the buffer {name!r}, so each call is another function; keep it")
+    for spec in signature.output_specs:
+        if spec.kind.name.endswith("MUTATION") and not spec.kind.name.startswith("USER_INPUT"):
+            name = layer_name(str(spec.target))
+            raise InputError(f"from_torch: forward changes {name!r}, so each call is another function; leave it")
     results = next(node for node in exported.graph.nodes if node.op == "output").args[0]
     specs = zip(signature.output_specs, results, strict=True)
     output = next(node for spec, node in specs if spec.kind.name == "USER_OUTPUT")

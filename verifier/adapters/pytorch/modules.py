@@ -116,6 +116,7 @@ def chosen(output: Any, is_tensor: Callable[[Any], bool], notes: list[str]) -> A
     if is_tensor(output):
         return output
     parts: list[tuple[str, Any]] = []
+    several = not isinstance(output, Mapping | list | tuple) or len(output) > 1
     if isinstance(output, Mapping):
         items = [(str(key), value) for key, value in output.items() if is_tensor(value)]
         parts = [(repr(key), value) for name in LOGITS for key, value in items if key == name]
@@ -132,7 +133,7 @@ def chosen(output: Any, is_tensor: Callable[[Any], bool], notes: list[str]) -> A
     if not parts:
         raise InputError(f"from_torch: the module returns {one_line(output)}; return one tensor, the head's output")
     note = f"of the module's outputs, {parts[0][0]} is taken"
-    if note not in notes and len(output) > 1:
+    if note not in notes and several:
         notes.append(note)
     return parts[0][1]
 
@@ -141,20 +142,33 @@ def chosen(output: Any, is_tensor: Callable[[Any], bool], notes: list[str]) -> A
 def evaluation(module: torch.nn.Module) -> Iterator[None]:
     """Evaluation mode, without gradients, fused kernels, warnings and log lines; all as before afterwards."""
     import torch
+    from torch.nn.modules import transformer
 
     flags = {each: each.training for each in module.modules()}
+    buffers = [(each, dict(each._buffers)) for each in flags]
+    kept = {id(b): (b, b._version, b.clone()) for _, named in buffers for b in named.values() if b is not None}
     fast = torch.backends.mha.get_fastpath_enabled()
+    detect = transformer._detect_is_causal_mask
     disabled = logging.root.manager.disable
     try:
         for each in flags:
             each.training = False
         torch.backends.mha.set_fastpath_enabled(False)
+        # A causal mask is recognised by its values, a branch that no export has; the mask itself is applied anyway.
+        transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: is_causal is True
         logging.disable(logging.CRITICAL)
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(disabled)
+        transformer._detect_is_causal_mask = detect
         torch.backends.mha.set_fastpath_enabled(fast)
         for each, training in flags.items():
             each.training = training
+        for each, named in buffers:
+            each._buffers.update(named)
+        with torch.no_grad():
+            for buffer, version, before in kept.values():
+                if buffer._version != version:
+                    buffer.copy_(before)

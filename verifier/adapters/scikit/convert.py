@@ -51,9 +51,9 @@ def from_sklearn(estimator: Any, example: ArrayLike | None = None) -> Imported:
     softmax's or sigmoid's input for a classifier, the prediction for a regressor. It is not scikit-learn's rounded
     evaluation.
 
-    Supported are `MLPClassifier` (one logit for two classes), `MLPRegressor`, `LogisticRegression` and linear
-    regressions, whose features are the input; alone, in a search that was fitted, or at the end of a `Pipeline` of
-    scalers, `PCA`, `TruncatedSVD`, `PolynomialFeatures` and selections of columns, which become fixed nodes.
+    Supported are ``MLPClassifier`` (one logit for two classes), ``MLPRegressor``, ``LogisticRegression`` and linear
+    regressions, whose features are the input; alone, in a search that was fitted, or at the end of a ``Pipeline`` of
+    scalers, ``PCA``, ``TruncatedSVD``, ``PolynomialFeatures`` and selections of columns, which become fixed nodes.
 
     Parameters
     ----------

@@ -30,6 +30,7 @@ from verifier.network.network import Array
 from verifier.network.nodes import Node
 from verifier.network.windows import Shape
 
+SAME = (Fraction(1), Fraction(0))
 EXACT_INTEGERS = 2**53
 MIXED = "the samples are mixed with one another, or with other axes; the output for a sample may read this sample alone"
 
@@ -99,14 +100,7 @@ class Base:
 
     def constant(self, array: NDArray[Any], name: str = "") -> int:
         """Fixed numbers, exactly."""
-        array = np.asarray(array)
-        if array.dtype.kind not in "fiub":
-            raise Refused(f"numbers of type {array.dtype} meet the network; it computes with real numbers")
-        if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > EXACT_INTEGERS:
-            raise Refused("whole numbers beyond 2**53 meet the network; use smaller ones")
-        if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-            raise Refused(f"numbers of type {array.dtype} meet the network; use float64")
-        values = array.astype(np.float64)
+        values = floats(array)
         if not np.isfinite(values).all():
             raise Refused("infinite or undefined numbers meet the network; only a mask of attention may have them")
         return self.emit(kinds.Constant(values=np.ascontiguousarray(values), name=name))
@@ -121,7 +115,7 @@ class Base:
 
     def apply(self, node: int, expression: str | None) -> int:
         """A function of each entry as nodes; after a function it is one, and reshapes come after both."""
-        if expression is None:
+        if expression is None or affine_of(expression) == SAME:
             return node
         before = self.build.nodes[node]
         if isinstance(before, kinds.Reshape):
@@ -359,6 +353,18 @@ class Base:
 def shape_of(x: Value) -> Shape:
     """The shape in the framework."""
     return tuple(x.array.shape) if isinstance(x, Known) else x.shape
+
+
+def floats(array: NDArray[Any]) -> Array:
+    """Numbers as float64, exactly."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiub":
+        raise Refused(f"numbers of type {array.dtype} meet the network; it computes with real numbers")
+    if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > EXACT_INTEGERS:
+        raise Refused("whole numbers beyond 2**53 meet the network; use smaller ones")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        raise Refused(f"numbers of type {array.dtype} meet the network; use float64")
+    return array.astype(np.float64)
 
 
 def uniform(x: Value) -> Fraction | None:

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.adapters.translation.expressions import affine_text
 from verifier.adapters.translation.imported import Imported
 from verifier.adapters.translation.norms import Norms
 from verifier.adapters.translation.values import Refused
@@ -94,12 +95,23 @@ class Features(Norms):
             chosen = [places[index] for index in kept]
         if len(set(chosen)) != len(chosen):
             raise Refused("two linear maps of the head read the same features, and their sum alone matters; keep one")
+        v = v[kept] if head.bias is None else np.concatenate([v[kept], head.bias[None]], axis=0)
+        multiple = _multiple(v, head.factor)
+        if multiple is None:
+            chosen = self._scaled(chosen, head)
+        v = v if multiple is None else multiple
         order = sorted(range(len(chosen)), key=chosen.__getitem__)
-        v = _multiple(v[[kept[index] for index in order]], head.factor)
-        if head.bias is not None:
-            v = np.concatenate([v, _multiple(head.bias[None], head.factor)], axis=0)
+        v = v[order if head.bias is None else [*order, len(chosen)]]
         name = " + ".join(dict.fromkeys(part.name.removesuffix(".weight") for part in head.parts))
         return self._network([chosen[index] for index in order], v, name, bias=head.bias is not None)
+
+    def _scaled(self, chosen: Sequence[tuple[int, int]], head: Sum) -> list[tuple[int, int]]:
+        """The features times a factor of the logits that the weights cannot take exactly."""
+        factor = float(head.factor)
+        if head.bias is not None:
+            raise Refused(f"the logits are multiplied by {factor}; fold the factor into the head's weights and bias")
+        self.remark(f"the factor {factor:.6g} of the logits is taken before the head, whose weights stay as they are")
+        return [(self.apply(node, affine_text(head.factor, Fraction(0))), entry) for node, entry in chosen]
 
     def _network(self, places: list[tuple[int, int]], v: Array, name: str, *, bias: bool) -> Imported:
         """What the features depend on, in order, as a network."""
@@ -177,15 +189,15 @@ class Features(Norms):
         return nodes, number, start
 
 
-def _multiple(values: Array, factor: Fraction) -> Array:
-    """An exact multiple of numbers; refused if it is rounded."""
+def _multiple(values: Array, factor: Fraction) -> Array | None:
+    """An exact multiple of numbers; None if it would be rounded."""
     if factor == 1:
         return values
-    found = values * float(factor)
-    exact = Fraction(float(factor)) == factor and all(
+    with np.errstate(over="ignore"):
+        found = values * float(factor)
+    exact = Fraction(float(factor)) == factor and bool(np.isfinite(found).all())
+    exact = exact and all(
         Fraction(a) * factor == Fraction(b)
         for a, b in zip(values.ravel().tolist(), found.ravel().tolist(), strict=True)
     )
-    if not exact:
-        raise Refused(f"the logits are multiplied by {float(factor)}; fold the factor into the head's weights")
-    return found
+    return found if exact else None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.translation.base import MIXED, Base, shape_of
+from verifier.adapters.translation.base import MIXED, Base, floats, shape_of
 from verifier.adapters.translation.expressions import affine_of
 from verifier.adapters.translation.values import Batch, Known, Refused, Tensor, Value
 from verifier.network import nodes as kinds
@@ -185,7 +185,9 @@ class Moves(Base):
         if len(xs) == 1:
             return xs[0]
         if all(isinstance(x, Known) for x in xs):
-            return Known(np.concatenate([x.array for x in xs if isinstance(x, Known)], axis=axis))
+            arrays = [x.array for x in xs if isinstance(x, Known)]
+            same = len({array.dtype for array in arrays}) == 1
+            return Known(np.concatenate(arrays if same else [floats(array) for array in arrays], axis=axis))
         shapes = [shape_of(x) for x in xs]
         others = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
         if len(others) != 1 or len({len(shape) for shape in shapes}) != 1:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from verifier.adapters.translation.base import shape_of
+from verifier.adapters.translation.base import floats, shape_of
 from verifier.adapters.translation.expressions import affine_text, power_of, symbolic
 from verifier.adapters.translation.pointwise import ROUNDED
 from verifier.adapters.translation.values import Known, Refused, Tensor, Value
@@ -111,13 +111,13 @@ class Norms(Windows):
         if isinstance(x, Known):
             raise Refused(ROUNDED)
         column = (-1, *(1,) * (len(x.shape) - 2))
-        spread = variance.array.astype(np.float64)
+        spread = floats(variance.array)
         small = Fraction(epsilon)
         if not np.isfinite(spread).all() or any(Fraction(v) + small <= 0 for v in spread.ravel().tolist()):
             raise Refused("a variance plus epsilon is not above 0")
         found: Value = x
         if mean.array.any():
-            centre = Known(-mean.array.astype(np.float64).reshape(column), mean.name and f"-{mean.name}")
+            centre = Known(-floats(mean.array).reshape(column), mean.name and f"-{mean.name}")
             found = self.add(found, centre)
         of = self.tensor(Known(spread.reshape(column), variance.name))
         found = self.multiply(found, replace(of, node=self.emit(kinds.InverseRoot((of.node,), small))))

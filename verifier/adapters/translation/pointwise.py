@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.translation.base import EXACT_INTEGERS, Base, shape_of, uniform
+from verifier.adapters.translation.base import EXACT_INTEGERS, SAME, Base, floats, shape_of, uniform
 from verifier.adapters.translation.expressions import (
     activation_of,
     affine_of,
@@ -29,7 +29,6 @@ from verifier.network import nodes as kinds
 from verifier.network.windows import Shape
 from verifier.sigma.expressions import MAX_EXPONENT
 
-SAME = (Fraction(1), Fraction(0))
 ROUNDED = "arithmetic of known numbers alone is the front end's"
 
 
@@ -131,7 +130,8 @@ class Pointwise(Base):
         """``a`` where the mask is true, else ``b``; minus infinity is a mask for the softmax behind."""
         chosen = np.asarray(mask.array, dtype=bool)
         if isinstance(a, Known) and isinstance(b, Known):
-            return Known(np.where(chosen, a.array, b.array))
+            same = a.array.dtype == b.array.dtype
+            return Known(np.where(chosen, *(x.array if same else floats(x.array) for x in (a, b))))
         shape = tuple(np.broadcast_shapes(chosen.shape, shape_of(a), shape_of(b)))
         if chosen.all() or not chosen.any():
             return self._broadcast(a if chosen.all() else b, shape)
@@ -167,9 +167,10 @@ class Pointwise(Base):
         if isinstance(a, Known) and isinstance(b, Known):
             if known is None or "f" in (a.array.dtype.kind, b.array.dtype.kind):
                 raise Refused(ROUNDED)
-            if np.abs(known(a.array.astype(np.float64), b.array.astype(np.float64))).max(initial=0) > EXACT_INTEGERS:
+            if np.abs(known(floats(a.array), floats(b.array))).max(initial=0) > EXACT_INTEGERS:
                 raise Refused("whole numbers beyond 2**53; use smaller ones")
-            return Known(known(a.array, b.array))
+            numbers = [x.array.astype(np.int64) if known is np.subtract else x.array for x in (a, b)]
+            return Known(known(*numbers))
         for x, other, pattern in ((a, b, text.format("t", "{}")), (b, a, text.format("{}", "t"))):
             value = uniform(other)
             if isinstance(x, Tensor) and value is not None and x.hidden is None and x.classes is None:
@@ -309,7 +310,7 @@ class Pointwise(Base):
         return base if affine_of(expression) == (Fraction(-1), Fraction(0)) else None
 
     def _negated(self, x: Value) -> Value:
-        return Known(-x.array.astype(np.float64), x.name) if isinstance(x, Known) else self.elementwise("-t", x)
+        return Known(-floats(x.array), x.name) if isinstance(x, Known) else self.elementwise("-t", x)
 
     def _difference(self, a: Value, b: Value) -> Value:
         return self._sum(a, self._negated(b))
@@ -329,7 +330,7 @@ class Pointwise(Base):
 
     def _divided(self, a: Value, b: Known) -> Value:
         """By known numbers that differ, exactly: powers of two have exact inverses, else ``1/s = 1/sqrt(s^2)``."""
-        values = b.array.astype(np.float64)
+        values = floats(b.array)
         if not np.isfinite(values).all() or (values == 0).any():
             raise Refused("division by known numbers, one of which is 0 or not finite")
         mantissas, exponents = np.frexp(values)

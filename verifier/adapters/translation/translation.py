@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from verifier.adapters.translation.base import floats
 from verifier.adapters.translation.head import Head
 from verifier.adapters.translation.values import Batch, Known, Refused, Tensor
 from verifier.network.network import Array
@@ -37,10 +38,7 @@ class Translation(Head):
         Refused
             The name is taken by a parameter with other values; a value is not finite.
         """
-        values = np.asarray(values)
-        if values.dtype.kind not in "fiu" or values.dtype.itemsize > 8:
-            raise Refused(f"parameter {name!r} has numbers of type {values.dtype}; the network computes with real ones")
-        found = values.astype(np.float64)
+        found = floats(values)
         if not np.isfinite(found).all():
             raise Refused(f"parameter {name!r} has values that are not finite")
         if name in self.start:

@@ -201,7 +201,8 @@ def _space_to_depth(call: Call) -> Value:
     t, x, size = call.translation, call.value(0), int(call.attributes["blocksize"])
     batch, channels, height, width = shape_of(x)
     split = (batch, channels, height // size, size, width // size, size)
-    moved = t.permute(t.reshape(x, split), (0, 3, 5, 1, 2, 4))
+    depth_first = call.text("mode", "DCR") == "DCR"
+    moved = t.permute(t.reshape(x, split), (0, 3, 5, 1, 2, 4) if depth_first else (0, 1, 3, 5, 2, 4))
     return t.reshape(moved, (batch, channels * size**2, height // size, width // size))
 
 

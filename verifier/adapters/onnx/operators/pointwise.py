@@ -155,7 +155,6 @@ RULES: dict[str, Rule] = {
     "Sinh": _plain("sinh(t)"),
     "Cosh": _plain("cosh(t)"),
     "Atan": _plain("atan(t)"),
-    "Asinh": _plain("asinh(t)"),
     "Neg": _plain("-t"),
     "Abs": _plain("abs(t)"),
     "Sqrt": _root,

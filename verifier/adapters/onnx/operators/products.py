@@ -101,12 +101,16 @@ def _einsum(call: Call) -> Value:
     return found if axes == list(range(len(axes))) else t.permute(found, axes)
 
 
+ATTENTION = frozenset({"is_causal", "q_num_heads", "kv_num_heads", "scale", "softmax_precision"})
+"""The attributes of Attention that are read, or do not change its real function."""
+
+
 def _attention(call: Call) -> Value:
     """Scaled dot products, heads split and merged where the tensors have three axes."""
     call.only(1)
-    for name in ("softcap", "qk_matmul_output_mode"):
-        if call.attributes.get(name, 0):
-            raise Refused(f"{name} = {call.attributes[name]} is not stated; export the model without it")
+    for name, value in call.attributes.items():
+        if name not in ATTENTION and value:
+            raise Refused(f"{name} = {value} is not stated; export the model without it")
     if any(call.has(place) for place in range(4, len(call.inputs))):
         raise Refused("it reads a cache of earlier keys and values; export the model without one")
     t, q, k, v = call.translation, call.value(0), call.value(1), call.value(2)

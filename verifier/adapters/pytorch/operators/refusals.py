@@ -11,7 +11,10 @@ _CHOICE: Final = "the places that it chooses depend on values; choose them befor
 REASONS: Final[tuple[tuple[str, str], ...]] = (
     ("rand bernoulli dropout multinomial normal_ uniform_ exponential_ rrelu_with_noise", _RANDOM),
     ("conv_transpose transpose_conv", "use an upsampling (nearest) and a convolution, or nn.PixelShuffle"),
-    ("gt lt ge le eq ne isnan isinf logical bitwise", f"{_JUMP}: write torch.relu, torch.maximum or torch.clamp"),
+    (
+        "gt lt ge le eq ne isnan isinf logical bitwise",
+        f"{_JUMP}: write torch.relu, torch.maximum or torch.clamp, a mask as a buffer",
+    ),
     ("sign floor ceil round trunc frac heaviside fmod remainder", f"{_JUMP}; use a steep tanh, or give the part after"),
     ("argmax argmin topk sort argsort nonzero unique searchsorted bucketize median kthvalue", _CHOICE),
     ("item _local_scalar_dense", "it makes a Python number of values; keep tensors"),
