@@ -75,14 +75,14 @@ class NumericalRank:
 
     def words(self) -> str:
         """The numerical rank and the gap below it."""
-        gap = "" if self.rest is None else f", then at most {_power_of_two(self.rest)}"
+        gap = "" if self.rest is None else f", then at most {_of_ten(self.rest)}"
         return (
-            f"numerical rank {self.rank} of {self.samples} at {self.bits} bits: pivots down to {_power_of_two(self.last)} of "
+            f"numerical rank {self.rank} of {self.samples} at {self.bits} bits: pivots down to {_of_ten(self.last)} of "
             f"the largest feature{gap}"
         )
 
 
-def _power_of_two(exponent: int) -> str:
+def _of_ten(exponent: int) -> str:
     """About ``2^exponent`` as a power of ten."""
     return f"1e{math.floor(exponent * math.log10(2))}"
 
