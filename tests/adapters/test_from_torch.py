@@ -332,6 +332,18 @@ def test_a_network_is_certified_at_its_weights(name: str, tmp_path: Path) -> Non
     assert vf.check(report.write(tmp_path / "trained.json")).accepted
 
 
+def test_verify_takes_the_module_and_its_data_as_they_are() -> None:
+    import torch
+
+    module, _ = made("IDIOMS", "bytes")
+    X = torch.from_numpy(np.random.default_rng(3).integers(0, 256, (5, 4), dtype=np.uint8))
+    report = vf.verify(X, [0, 1, 2, 0, 1], module)
+    found = vf.from_torch(module, X)
+    by_hand = vf.verify(X.numpy(), [0, 1, 2, 0, 1], found.network, found.u, found.v, data_scale="none")
+    assert report.verdict("rank") == by_hand.verdict("rank") == "PROVED"
+    assert report.path.sample([0.0]) == by_hand.path.sample([0.0])
+
+
 def test_a_fault_of_the_translation_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     from verifier.adapters.pytorch.operators import OPERATORS
 

@@ -55,7 +55,7 @@ ANALYTIC = {
 NOT_ANALYTIC = {
     "a maximum that depends on U": Network((1, 4), [Linear(4), MaxPool((2,), skip=True)]),
     "in node 4 (reduce), is not analytic": Network((1, 4), [Linear(4), GlobalPool("max", skip=True)]),
-    "relu in node": Network(2, [Dense(3, "tanh"), Dense(3, "relu", skip=True)]),
+    "relu in node 8 (map) is not real analytic": Network(2, [Dense(3, "tanh"), Dense(3, "relu", skip=True)]),
     "normalisation with epsilon = 0": Network((2, 3), [LayerNorm(epsilon=0), Dense(3, "tanh", skip=True)]),
     "1/sqrt(x) in node": Network(2, [WeightNorm(3, "tanh", skip=True)]),
 }

@@ -184,3 +184,19 @@ def test_merged_samples_part_beside_a_bias(fewer, tmp_path):
     assert np.abs(np.array(margins) - margins[0]).max() < 1e-10
     assert check_file(str(report.builder.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
     assert {step.label: step.proved for step in report.theorem.steps}["E4"] == (fewer == 0)
+
+
+def _reason(report: vf.Report, label: str) -> str:
+    return next(step.reason for step in report.theorem.steps if step.label == label)
+
+
+def test_a_head_with_one_logit_may_have_strict_minima() -> None:
+    """Logistic regression on labels 0, 1, 0, 1 has one minimum and it is strict: the shift moves both columns of V."""
+    layers = [vf.Dense(3, "tanh", skip=True)]
+    report = vf.verify([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1], layers, v=[0.5, -0.25, 1.0])
+    for label in ("C2", "T3.4(3)"):
+        assert "with the first held at 0, a single logit, there may be strict ones" in _reason(report, label)
+    wide = vf.verify([[0.0], [1.0]], [0, 1], layers, v=[0.5, -0.25, 1.0])
+    assert "no suboptimal point is one, as M >= N" in _reason(wide, "C2")
+    both = vf.verify([[0.0], [1.0]], [0, 1], layers)
+    assert "held at 0" not in _reason(both, "C2")

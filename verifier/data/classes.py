@@ -229,5 +229,8 @@ def one_logit(v: FloatArray, what: str, data: Dataset) -> tuple[FloatArray, str]
             f"shape ({len(v)}, {data.classes}), or labels of two classes"
         )
     column = v.reshape(-1, 1)
-    said = f"; a head with one logit z is the head (0, z) with two classes, z that of {data.label_names[1]!r}"
+    said = (
+        f"; a head with one logit z is the head (0, z) with two classes, z that of {data.label_names[1]!r}, and what "
+        "is said is about V with both columns free"
+    )
     return np.hstack([np.zeros_like(column), column]), said

@@ -150,7 +150,7 @@ def _reroute(
     weights or readers that share weights stay as they are.
     """
     moved = u.copy()
-    views = network.views(moved)
+    views = network.layer_views(moved)
     movable: list[Mask] = []
     for index, layer in enumerate(network.layers):
         mask = np.zeros(len(forms[index]), dtype=bool)
@@ -205,7 +205,7 @@ def _add_sinks(
 
     An output bias is a carrier of constants.
     """
-    views = network.views(u)
+    views = network.layer_views(u)
     for index, layer in enumerate(network.layers):
         if not layer.dense:
             continue
@@ -225,7 +225,7 @@ def _add_sinks(
 
 def _unaffected(network: Network, u: Array, moved: Sequence[Mask]) -> list[Mask]:
     """Which units neither move nor read, by a nonzero weight, a unit that changes."""
-    views = network.views(u)
+    views = network.layer_views(u)
     stays: list[Mask] = []
     for index, layer in enumerate(network.layers):
         changed = [
@@ -345,7 +345,7 @@ def _constant_one(
 def _shake(network: Network, u: Array, movable: Sequence[Mask], inputs: Array, seed: int, trial: int) -> Array:
     """Give the units that move random incoming weights and biases, of a size that suits their sources."""
     end = u.copy()
-    views = network.views(end)
+    views = network.layer_views(end)
     size = max(float(np.sqrt((inputs * inputs).sum(axis=1).mean())), 1e-30)
     for index, layer in enumerate(network.layers):
         if layer.activation is None or not movable[index].any():

@@ -209,7 +209,7 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
     if isinstance(found, str):
         return found
     (last, layer), units = found, network.skip_units[0][1]
-    views = network.views(u)
+    views = network.layer_views(u)
     rows = views[f"layer{last}.weight"][list(units)]
     read = np.flatnonzero((rows != 0).any(axis=0)).tolist()
     if len(read) != 1:
@@ -226,7 +226,7 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
         return "the skip units read an input coordinate, which cannot move"
     order = [i for group in groups for i in group]
     moving = portable_gaussian(seed, (PARTING,), len(u))
-    still = network.views(moving)
+    still = network.layer_views(moving)
     for name in (f"layer{last}.weight", f"layer{last}.bias"):
         still[name][...] = 0.0
     biases = views[f"layer{last}.bias"][list(units)]
@@ -245,7 +245,7 @@ def part_merged_samples(network: Network, u: Array, inputs: Array, seed: int = 0
 
 def _merged(network: Network, u: Array, inputs: Array) -> list[list[int]] | None:
     """Samples with exactly equal pre-activations in every layer that reads the input."""
-    views = network.views(u)
+    views = network.layer_views(u)
     keys: list[list[int]] = [[] for _ in inputs]
     exact = ExactArray.of_floats(inputs).fmpz_mat()[0]
     for index, names in enumerate(network.sources):

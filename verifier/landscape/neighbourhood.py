@@ -163,7 +163,7 @@ class _Scalars:
     def __init__(self, network: Network, u: Array, inputs: Array, weights: ExactArray | None) -> None:
         self.network = network
         self.input_size = float(np.abs(inputs).max())
-        views = network.views(u)
+        views = network.layer_views(u)
         self.layers: list[_Weights | None] = []
         for index, layer in enumerate(network.layers):
             if layer.activation is None:

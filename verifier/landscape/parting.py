@@ -190,7 +190,7 @@ class PartingLeg(Brief):
         """M(t): for each group the divided differences of every column of Psi, as a function of the gate's value."""
         last, layer = self.parting.last
         units = list(self.network.skip_units[0][1])
-        views = self.network.views(self.start_u)
+        views = self.network.layer_views(self.start_u)
         weights = views[f"layer{last}.weight"][units, self.parting.read].tolist()
         biases = views[f"layer{last}.bias"][units].tolist()
         order = [i for group in self.parting.groups for i in group]

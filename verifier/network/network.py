@@ -218,22 +218,30 @@ class Network(Graph, Shown):
         A layered network's weights and biases are found under ``layer0.weight``, ``layer0.bias``, ... as well.
         """
         found = super().views(u)
-        return found | {alias: found[name] for alias, name in self._aliases.items()}
+        return {alias: found[name] for alias, name in self._numbered.items()} | found
+
+    def layer_views(self, u: Array) -> dict[str, Array]:
+        """Views under ``layer0.weight``, ``layer0.bias``, ... alone, whatever the parameters are called.
+
+        A parameter may be called ``layer1.weight`` and belong to layer 0: rules that count layers read these.
+        """
+        found = super().views(u)
+        return {alias: found[name] for alias, name in self._numbered.items()}
 
     def view(self, u: Array, name: str) -> Array:
         """One of `views`, without the others."""
-        return super().view(u, self._aliases.get(name, name))
+        own = any(view.name == name for view in self.parameters)
+        return super().view(u, name if own else self._numbered.get(name, name))
 
     @cached_property
-    def _aliases(self) -> dict[str, str]:
+    def _numbered(self) -> dict[str, str]:
+        """The names of a layered network's parameters by layer: ``layer0.weight`` and what it is called."""
         if self.layered is None:
             return {}
         pairs = enumerate(self.layered.names)
-        found = {
+        return {
             f"layer{index}.{kind}": name for index, names in pairs for kind, name in zip(PARTS, names, strict=False)
         }
-        own = {view.name for view in self.parameters}  # a parameter's own name is that of no other
-        return {alias: name for alias, name in found.items() if alias not in own}
 
     def layer_of(self, view: ParameterView) -> int:
         """The layer of a layered network whose weights or biases a view shows."""

@@ -75,14 +75,14 @@ class NumericalRank:
 
     def words(self) -> str:
         """The numerical rank and the gap below it."""
-        gap = "" if self.rest is None else f", then at most {_of_ten(self.rest)}"
+        gap = "" if self.rest is None else f", then at most {_in_tens(self.rest)}"
         return (
-            f"numerical rank {self.rank} of {self.samples} at {self.bits} bits: pivots down to {_of_ten(self.last)} of "
-            f"the largest feature{gap}"
+            f"numerical rank {self.rank} of {self.samples} at {self.bits} bits: pivots down to {_in_tens(self.last)} "
+            f"of the largest feature{gap}"
         )
 
 
-def _of_ten(exponent: int) -> str:
+def _in_tens(exponent: int) -> str:
     """About ``2^exponent`` as a power of ten."""
     return f"1e{math.floor(exponent * math.log10(2))}"
 

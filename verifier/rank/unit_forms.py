@@ -53,7 +53,7 @@ def unit_forms(network: Network, u: Array | None, inputs: Array, forms: FormTabl
 
     Guarantee: on every sample a unit is ``sign * z + offset``, z the value of its form; without U for every U.
     """
-    views = None if u is None else network.views(u)
+    views = None if u is None else network.layer_views(u)
     coordinates = []
     for column in inputs.T:
         if (column == column[0]).all():

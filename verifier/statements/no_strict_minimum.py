@@ -15,11 +15,22 @@ def _softmax_invariance() -> bool:
     return bool(sympy.expand((own + shift) - (other + shift) - (own - other)) == 0)
 
 
+def _with_one_logit(known: Known) -> str:
+    """What is to be added where the start is a head (0, z): with z alone trained, the shift leaves the head."""
+    v, columns, samples = known.evidence.v, known.evidence.network.columns, known.evidence.data.samples
+    if v.shape[1] != 2 or v[:, 0].any():
+        return ""
+    if columns >= samples:
+        return "; of V with both columns free, and with the first held at 0 no suboptimal point is one, as M >= N"
+    return "; of V with both columns free: with the first held at 0, a single logit, there may be strict ones (M < N)"
+
+
 def _shift(known: Known) -> Finding:
     arcs = known.evidence.arcs
     if arcs is not None and not arcs.all(axis=1).any():
         return does_not_apply("no column of Psi is connected to every output, so that V + v 1^T leaves the arcs")
     words = "margins, hence Phi, do not change under V -> V + v 1^T: no strict local minimum at any (U, V)"
+    words += _with_one_logit(known)
     return Finding(Verdict.PROVED if _softmax_invariance() else Verdict.UNDECIDED, words)
 
 
@@ -33,7 +44,7 @@ def _no_strict_minimum(known: Known) -> Finding:
             "output is some Psi(U) V, and a local minimum in V is a global one"
         )
         return Finding(Verdict.PROVED, words)
-    words = "for every (U, V), whatever the network; non-strict ones do exist"
+    words = f"for every (U, V), whatever the network; non-strict ones do exist{_with_one_logit(known)}"
     return Finding(Verdict.PROVED, words, ("C2",))
 
 

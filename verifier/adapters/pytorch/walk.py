@@ -13,11 +13,11 @@ import numpy as np
 
 from verifier.adapters.pytorch.exporting import Program, operator_name
 from verifier.adapters.pytorch.modules import layer_words
-from verifier.adapters.pytorch.operators import DOUBLE, METADATA, MOVES, OPERATORS, Context, remedy
+from verifier.adapters.pytorch.operators import DOUBLE, METADATA, OPERATORS, Context, remedy
 from verifier.adapters.pytorch.parameters import Parameters
 from verifier.adapters.pytorch.places import layer_of, place_of
 from verifier.adapters.translation.translation import Translation
-from verifier.adapters.translation.values import Known, Refused, Tensor, Value
+from verifier.adapters.translation.values import Known, Refused, Tensor
 from verifier.errors import InputError, VerifierError, one_line
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ class Walk:
         self.double: dict[Any, Any] = {}
         """For each node its float64 value by PyTorch; known numbers in their own precision."""
         self.names: dict[int, str] = {}
-        self.squares: dict[Any, tuple[Value, bool]] = {}
 
     def run(self, example: torch.Tensor) -> tuple[Any, Any]:
         """Translate everything; return the output's value, and PyTorch's in float64.
@@ -123,13 +122,9 @@ class Walk:
             raise Refused(f"the operator {name!r} is not taken over; {remedy(name)}")
         special = DOUBLE.get(name, node.target)
         self.double[node] = special(*map(doubled, args), **{key: doubled(value) for key, value in kwargs.items()})
-        context = Context(self.translation, node, args, self.double[node], self.squares)
+        context = Context(self.translation, node, args, self.double[node])
         read = [map_arg(given, self._value) for given in (node.args, node.kwargs)]
         self._keep(node, handler(context, *read[0], **read[1]))
-        square = context.square_of(0)
-        if square is not None and handler in MOVES:
-            moved = handler(context, square, *read[0][1:], **read[1])
-            self.squares[node] = moved, self.squares[node.args[0]][1]
 
     def _value(self, node: Any) -> Any:
         """A node's value as the translation takes it."""

@@ -12,11 +12,10 @@
 """
 
 from verifier.adapters.pytorch.operators import activations, arithmetic, layers, moves, pools, reductions, sums
-from verifier.adapters.pytorch.operators.moves import MOVES
 from verifier.adapters.pytorch.operators.refusals import remedy
 from verifier.adapters.pytorch.operators.table import DOUBLE, METADATA, OPERATORS, Context
 
 __all__ = [
-    "DOUBLE", "METADATA", "MOVES", "OPERATORS", "Context", "activations", "arithmetic", "layers", "moves", "pools",
+    "DOUBLE", "METADATA", "OPERATORS", "Context", "activations", "arithmetic", "layers", "moves", "pools",
     "reductions", "remedy", "sums",
 ]  # fmt: skip

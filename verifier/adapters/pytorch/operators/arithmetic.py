@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -66,9 +65,6 @@ def divide(c: Context, a: Any, b: Any, rounding_mode: str | None = None) -> Valu
     """``a / b``, not rounded."""
     if rounding_mode is not None:
         raise Refused(f"divides and rounds ({rounding_mode}), which jumps; use a / b")
-    square = c.square_of(1)
-    if square is not None:
-        return c.to.multiply(number(a), c.to.power(square, number(-0.5)))
     return c.to.divide(number(a), number(b))
 
 
@@ -82,14 +78,13 @@ def negative(c: Context, a: Any) -> Value:
 @operator("reciprocal")
 def reciprocal(c: Context, a: Any) -> Value:
     """``1 / a``."""
-    square = c.square_of(0)
-    return c.to.divide(number(1), a) if square is None else c.to.power(square, number(-0.5))
+    return c.to.divide(number(1), a)
 
 
 @operator("sqrt")
 def square_root(c: Context, a: Any) -> Value:
     """``a`` to the power of 1/2."""
-    return c.root(a, of_squares=False)
+    return c.to.power(a, number(0.5))
 
 
 @operator("rsqrt")
@@ -100,12 +95,9 @@ def inverse_root(c: Context, a: Any) -> Value:
 
 @operator("pow")
 def power(c: Context, a: Any, b: Any) -> Value:
-    """``a`` to the power of ``b``; the square of a root is what it is the root of."""
+    """``a`` to the power of ``b``."""
     _require_wide(c)
     _require_float(c)
-    root_of = c.square_of(0, of_squares=True)
-    if root_of is not None and b == 2:
-        return root_of
     return c.to.power(number(a), number(b))
 
 
@@ -161,11 +153,8 @@ def clamp(c: Context, a: Any, low: Any = None, high: Any = None, **named: Any) -
 
 @operator("clamp_min")
 def no_smaller(c: Context, a: Any, low: Any) -> Value:
-    """No smaller than a number; the root of v is no smaller than l > 0 if v is no smaller than l^2."""
-    square = c.square_of(0, of_squares=True)
-    if square is None or not isinstance(low, int | float) or low <= 0:
-        return c.to.maximum(a, number(low))
-    return c.root(c.to.elementwise(f"max({Fraction(low) ** 2}, t)", square))
+    """No smaller than a number."""
+    return c.to.maximum(a, number(low))
 
 
 @operator("clamp_max")

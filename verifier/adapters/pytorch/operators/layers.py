@@ -113,6 +113,7 @@ def rms_norm(c: Context, x: Any, shape: list[int], gain: Any = None, epsilon: fl
 
     if epsilon is None:
         epsilon = torch.finfo(getattr(torch, c.kind)).eps
+        c.to.remark(f"RMSNorm without eps has the rounding unit of {c.kind}, {epsilon!r}, as eps")
     value = torch.ops.aten.rms_norm.default(*c.inputs[:2], c.inputs[2] if len(c.inputs) > 2 else None, epsilon)
     c.result.copy_(value)  # PyTorch's own in float64 has the rounding unit of float64
     return c.to.rms_norm(x, len(shape), gain, epsilon)
@@ -167,7 +168,7 @@ def distances(c: Context, a: Any, b: Any, p: Any = 2.0, *_: Any) -> Value:
     size_a, size_b = shape_of(a), shape_of(b)
     rows = c.to.reshape(a, [*size_a[:-1], 1, size_a[-1]])
     others = c.to.reshape(b, [*size_b[:-2], 1, *size_b[-2:]])
-    return c.root(c.to.sum(c.to.power(c.to.subtract(rows, others), number(2)), [-1], False))
+    return c.to.power(c.to.sum(c.to.power(c.to.subtract(rows, others), number(2)), [-1], False), number(0.5))
 
 
 @operator("softmax", "_softmax")

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.adapters.pytorch.operators.arithmetic import same
 from verifier.adapters.pytorch.operators.table import Context, number, operator, positive, shape_of
 from verifier.adapters.translation.values import Known, Refused, Value
 
@@ -278,7 +277,3 @@ def replace_entry(c: Context, x: Any, source: Any, dim: int, place: int) -> Valu
     at = place % c.shape[axis]
     one = c.to.reshape(source, [*c.shape[:axis], 1, *c.shape[axis + 1 :]])
     return replace_part(c, x, one, axis, at, at + 1)
-
-
-MOVES: Final = (reshape, expand, permute, transpose, same)
-"""Moves that take the root of a value to the root of the moved value."""

@@ -83,7 +83,7 @@ def variance(c: Context, x: Any, dim: Any = None, correction: Any = 1, keepdim: 
 @operator("std")
 def deviation(c: Context, x: Any, dim: Any = None, correction: Any = 1, keepdim: bool = False, **named: Any) -> Value:
     """The root of the variance."""
-    return c.root(variance(c, x, dim, correction, keepdim, **named))
+    return c.to.power(variance(c, x, dim, correction, keepdim, **named), number(0.5))
 
 
 @operator("linalg_vector_norm", "norm")
@@ -91,7 +91,7 @@ def norm(c: Context, x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = Fals
     """The 1-, 2- or largest-entry norm along axes."""
     axes = _over(x, dim)
     if ord in (2, "fro", None):
-        return c.root(c.to.sum(c.to.power(x, number(2)), axes, keepdim))
+        return c.to.power(c.to.sum(c.to.power(x, number(2)), axes, keepdim), number(0.5))
     sizes = c.to.elementwise("abs(t)", x)
     if ord == 1:
         return c.to.sum(sizes, axes, keepdim)

@@ -38,30 +38,12 @@ class Context:
         The arguments, in float64.
     result : torch.Tensor, or several
         The result by PyTorch, in float64.
-    squares : dict
-        For each operator whose result is a root: the value that it is the root of, and whether that is >= 0 for sure.
     """
 
     to: Translation
     node: Any
     inputs: tuple[Any, ...]
     result: Any
-    squares: dict[Any, tuple[Value, bool]]
-
-    def root(self, square: Value, *, of_squares: bool = True) -> Value:
-        """The root of a value; what divides by it reads the value itself.
-
-        ``of_squares`` says that the value is a sum or a mean of squares, so >= 0: then a bound from below and the
-        square of the root read it, too. Else these would be defined where the root is not.
-        """
-        self.squares[self.node] = square, of_squares
-        return self.to.power(square, number(0.5))
-
-    def square_of(self, place: int, *, of_squares: bool = False) -> Value | None:
-        """The value that the argument at a place is the root of; None if it is not known as one, or its sign is not."""
-        args = self.node.args
-        found = self.squares.get(args[place]) if len(args) > place and hasattr(args[place], "op") else None
-        return None if found is None or (of_squares and not found[1]) else found[0]
 
     @property
     def shape(self) -> Shape:
