@@ -10,6 +10,8 @@ import traceback
 import warnings
 from pathlib import Path
 
+from flint import ctx
+
 from verifier.cli import main
 
 
@@ -19,6 +21,7 @@ def verifier(*arguments: object, cwd: Path | None = None, **environment: str) ->
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the child of a process with threads runs one only
+            ctx.threads = 1  # FLINT's threads do not live on in a fork, and ending them there would wait for ever
             child = os.fork()
         if child == 0:
             _be_the_command(words, cwd, environment, (out.fileno(), err.fileno()))

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType
 
 import pytest
+from flint import ctx
 from mutation.operators import Mutant
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -65,6 +66,7 @@ def outcome(mutant: Mutant | None, tests: Sequence[str], seconds: float = SECOND
     loader = None if mutant is None else _Loader(mutant)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the child of a process with threads runs one thread only
+        ctx.threads = 1  # FLINT's threads do not live on in a fork, and ending them there would wait for ever
         child = os.fork()
     if child == 0:
         gc.freeze()  # what the parent has made is not looked through again
