@@ -59,7 +59,7 @@ class NumericalRank:
     @property
     def deficient(self) -> bool:
         """Whether a wide gap lies between the last pivot and what is left, which is as small as rounding errors are."""
-        return self.rest is not None and self.rest < -self.bits // 2 and self.last - self.rest > self.bits // 4
+        return self.rest is not None and self.rest < _noise(self.bits) and self.last - self.rest > self.bits // 4
 
     @property
     def full(self) -> bool:
@@ -75,11 +75,16 @@ class NumericalRank:
 
     def words(self) -> str:
         """The numerical rank and the gap below it."""
-        gap = "" if self.rest is None else f", then at most {_in_tens(self.rest)}"
+        gap = "" if self.rest is None else f", then about {_in_tens(self.rest)}"
         return (
-            f"numerical rank {self.rank} of {self.samples} at {self.bits} bits: pivots down to {_in_tens(self.last)} "
-            f"of the largest feature{gap}"
+            f"numerical rank {self.rank} of {self.samples} at {self.bits} bits: pivots down to about "
+            f"{_in_tens(self.last)} of the largest feature{gap}"
         )
+
+
+def _noise(bits: int) -> int:
+    """The exponent below which what is left is taken for rounding errors: 2^-bits, and room for what they grow by."""
+    return -bits + bits // 8 + 64
 
 
 def _in_tens(exponent: int) -> str:
@@ -132,7 +137,7 @@ def approx_numerical_rank(features: FeatureEnclosure, progress: Progress | None 
             if left_or_none is None or size is None:
                 exact = left_or_none is not None and rank < samples
                 return NumericalRank(rank, samples, last, -2 * bits if exact else None, bits)
-            if size - top < -bits // 2 or size >= rest:  # nothing but rounding errors, or elimination breaks down
+            if size - top < _noise(bits) or size >= rest:  # nothing but rounding errors, or elimination breaks down
                 return NumericalRank(rank, samples, last, size - top, bits)
             left, rest = left_or_none, size
 
