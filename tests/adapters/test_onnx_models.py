@@ -478,6 +478,15 @@ def test_softplus_with_a_cut_as_exporters_write_it() -> None:
     assert any("softplus" in remark for remark in found.remarks)
 
 
+def test_a_cut_of_softplus_where_the_two_differ_is_refused() -> None:
+    draft = Draft(["N", 4])
+    x = draft.linear("x", 4, 5)
+    cut = draft.add("Greater", draft.add("Add", x, draft.constant(np.float32(8))), draft.constant(np.float32(20)))
+    smooth = draft.add("Log", draft.add("Add", draft.add("Exp", x), draft.constant(np.float32(1))))
+    with pytest.raises(vf.InputError, match="from_onnx: "):
+        vf.from_onnx(draft.model(draft.head(draft.add("Where", cut, x, smooth), 5)))
+
+
 def test_statistics_that_share_an_initialiser_with_a_bias_stay_fixed() -> None:
     """Exporters merge equal tensors: a running mean of zeros is the bias of zeros."""
     draft = Draft(["N", 2, 6, 5])
