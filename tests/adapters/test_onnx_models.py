@@ -321,6 +321,16 @@ def test_softmax_before_opset_13_is_over_all_axes_behind(opset: int) -> None:
     compared(draft.model(draft.head(hidden, 6)), (2, 3))
 
 
+@pytest.mark.parametrize("op", ["Softmax", "LogSoftmax", "Hardmax"])
+def test_the_default_axis_before_opset_13_is_the_first_one_of_known_numbers_too(op: str) -> None:
+    draft = Draft(["N", 2, 3], opset=12)
+    fixed = draft.add(op, draft.constant(numbers(1, 2, 3)))
+    mixed = draft.add("Mul", draft.add("Softmax", draft.add("MatMul", "x", draft.store("w", numbers(3, 3)))), fixed)
+    found = compared(draft.model(draft.head(draft.add("Flatten", mixed), 6)), (2, 3))
+    known = next(node.values for node in found.network.nodes if node.kind == "constant" and node.values.size == 6)
+    assert abs((np.exp(known) if op == "LogSoftmax" else known).sum() - 1) < 1e-6
+
+
 def test_padding_upsampling_and_depth() -> None:
     def body(d: Draft, x: str) -> str:
         x = _conv()(d, x)
