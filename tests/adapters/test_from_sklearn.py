@@ -205,6 +205,12 @@ def test_refused_in_one_line(make, words):
     assert str(refused.value).startswith("from_sklearn: ")
 
 
+def test_coefficients_of_almost_nothing_are_no_other_function():
+    samples = np.random.default_rng(0).standard_normal((30, 2))
+    found = vf.from_sklearn(LogisticRegression(C=1e-10).fit(samples, np.arange(30) % 2))
+    assert np.abs(found.v).max() < 1e-6
+
+
 def test_columns_in_another_order():
     table = pd.DataFrame(X, columns=["a", "b", "c"])
     model = fitted(perceptron(), table)

@@ -48,6 +48,8 @@ LINES = {
     "fourier": "the module (Made, torch_cases.py:N): the operator '_fft_r2c' is not taken over; it",
     "rounded": "the module (Made, torch_cases.py:N): the operator 'round' is not taken over; it",
     "whole": "the module (Made, torch_cases.py:N): rounds values to int64; use them as they are, or",
+    "whole_sum": "the module (Made, torch_cases.py:N): rounds values to int64 (dtype=...); leave dtype",
+    "whole_running_sum": "the module (Made, torch_cases.py:N): rounds values to int64 (dtype=...); leave",
     "signs": "the module (Made, torch_cases.py:N): the operator 'sign' is not taken over; it jumps,",
     "bytes_wrap": "the module (Made, torch_cases.py:N): computes in uint8, which wraps around;",
     "logarithm": "the module (Made, torch_cases.py:N): expression 'log(t)': undefined at a real root",

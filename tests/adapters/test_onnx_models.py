@@ -321,6 +321,16 @@ def test_softmax_before_opset_13_is_over_all_axes_behind(opset: int) -> None:
     compared(draft.model(draft.head(hidden, 6)), (2, 3))
 
 
+@pytest.mark.parametrize("op", ["Softmax", "LogSoftmax", "Hardmax"])
+def test_the_default_axis_before_opset_13_is_the_first_one_of_known_numbers_too(op: str) -> None:
+    draft = Draft(["N", 2, 3], opset=12)
+    fixed = draft.add(op, draft.constant(numbers(1, 2, 3)))
+    mixed = draft.add("Mul", draft.add("Softmax", draft.add("MatMul", "x", draft.store("w", numbers(3, 3)))), fixed)
+    found = compared(draft.model(draft.head(draft.add("Flatten", mixed), 6)), (2, 3))
+    known = next(node.values for node in found.network.nodes if node.kind == "constant" and node.values.size == 6)
+    assert abs((np.exp(known) if op == "LogSoftmax" else known).sum() - 1) < 1e-6
+
+
 def test_padding_upsampling_and_depth() -> None:
     def body(d: Draft, x: str) -> str:
         x = _conv()(d, x)
@@ -473,6 +483,15 @@ def test_softplus_with_a_cut_as_exporters_write_it() -> None:
     found = compared(draft.model(draft.head(draft.add("Where", cut, x, smooth), 5)), (4,))
     assert [node.sigma.name for node in found.network.nodes if node.kind == "map"] == ["softplus"]
     assert any("softplus" in remark for remark in found.remarks)
+
+
+def test_a_cut_of_softplus_where_the_two_differ_is_refused() -> None:
+    draft = Draft(["N", 4])
+    x = draft.linear("x", 4, 5)
+    cut = draft.add("Greater", draft.add("Add", x, draft.constant(np.float32(8))), draft.constant(np.float32(20)))
+    smooth = draft.add("Log", draft.add("Add", draft.add("Exp", x), draft.constant(np.float32(1))))
+    with pytest.raises(vf.InputError, match="from_onnx: "):
+        vf.from_onnx(draft.model(draft.head(draft.add("Where", cut, x, smooth), 5)))
 
 
 def test_statistics_that_share_an_initialiser_with_a_bias_stay_fixed() -> None:

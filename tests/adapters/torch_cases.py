@@ -393,6 +393,10 @@ IMAGE = (1, 8, 8)
 
 IDIOMS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "float": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.float())))), 4),
+    "copied_over_a_root": (
+        lambda: made(lambda s, x: s.h(s.a(x) / x.norm(dim=1, keepdim=True).copy_(x[:, :1] ** 2 + 1))),
+        4,
+    ),
     "to_dtype": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.to(torch.float32))))), 4),
     "to_parameters_type": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.to(s.a.weight.dtype))))), 4),
     "view_minus_one": (lambda: made(lambda s, x: s.h(torch.tanh(s.a(x.view(-1, 4))))), (1, 2, 2)),
@@ -594,6 +598,8 @@ BAD: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "fourier": (lambda: numbered(lambda y: torch.fft.fft(y).real), 4),
     "rounded": (lambda: numbered(lambda y: torch.round(y)), 4),
     "whole": (lambda: numbered(lambda y: y.long().float()), 4),
+    "whole_sum": (lambda: numbered(lambda y: y.sum(1, keepdim=True, dtype=torch.int64).expand_as(y).float()), 4),
+    "whole_running_sum": (lambda: numbered(lambda y: y.cumsum(1, dtype=torch.int64).float()), 4),
     "signs": (lambda: numbered(lambda y: torch.sign(y)), 4),
     "bytes_wrap": (
         lambda: made(lambda s, x: s.h(torch.tanh(s.a(2 * x / 255)))),

@@ -18,6 +18,8 @@ Array = NDArray[Any]
 
 COERCED_BELOW: Final = 13
 """Below this opset softmax sees its input as a matrix: all axes from ``axis`` on are one."""
+COERCED: Final = ("Softmax", "LogSoftmax", "Hardmax")
+"""Operators of which that is so."""
 STASHED: Final = frozenset({"GroupNormalization"})
 """Operators with an attribute that says in which type they compute."""
 
@@ -37,8 +39,16 @@ def evaluator(proto: Any, opset: int) -> Any:
     onnx.reference.ReferenceEvaluator
         ``run(None, feeds)`` gives the outputs.
     """
+    from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
+    for node in proto.graph.node:
+        if (
+            opset < COERCED_BELOW
+            and node.op_type in COERCED
+            and not any(each.name == "axis" for each in node.attribute)
+        ):
+            node.attribute.append(helper.make_attribute("axis", 1))  # the evaluator has later versions' default, -1
     return ReferenceEvaluator(proto, new_ops=list(_operators(opset)))
 
 
@@ -73,6 +83,13 @@ def max_pool(
     return found
 
 
+def below_maximum(x: Array, axis: int) -> Array:
+    """All axes from one on as one, less the largest entry."""
+    flat = x.reshape(*x.shape[: axis % x.ndim], -1)
+    found: Array = flat - flat.max(axis=-1, keepdims=True)
+    return found
+
+
 @cache
 def _operators(opset: int) -> tuple[Any, ...]:
     from onnx.reference.op_run import OpRun
@@ -100,11 +117,20 @@ def _operators(opset: int) -> tuple[Any, ...]:
             return (max_pool(x, kernel, strides, gaps, pads, up=bool(given.get("ceil_mode")), same=same),)
 
     class Softmax(OpRun):  # type: ignore[misc]
-        def _run(self, x: Array, axis: int | None = None) -> tuple[Array]:
-            first = (1 if axis is None else axis) % x.ndim
-            flat = x.reshape(*x.shape[:first], -1)
-            powers = np.exp(flat - flat.max(axis=-1, keepdims=True))
+        def _run(self, x: Array, axis: int = 1) -> tuple[Array]:
+            powers = np.exp(below_maximum(x, axis))
             return ((powers / powers.sum(axis=-1, keepdims=True)).reshape(x.shape),)
+
+    class LogSoftmax(OpRun):  # type: ignore[misc]
+        def _run(self, x: Array, axis: int = 1) -> tuple[Array]:
+            flat = below_maximum(x, axis)
+            return ((flat - np.log(np.exp(flat).sum(axis=-1, keepdims=True))).reshape(x.shape),)
+
+    class Hardmax(OpRun):  # type: ignore[misc]
+        def _run(self, x: Array, axis: int = 1) -> tuple[Array]:
+            flat = below_maximum(x, axis)
+            first = np.arange(flat.shape[-1]) == flat.argmax(axis=-1)[..., None]
+            return (first.astype(x.dtype).reshape(x.shape),)
 
     class BatchNormalization(OpRun):  # type: ignore[misc]
         def _run(self, x: Array, gain: Array, shift: Array, mean: Array, variance: Array, **given: Any) -> tuple[Array]:
@@ -117,4 +143,4 @@ def _operators(opset: int) -> tuple[Any, ...]:
             return (x / np.linalg.norm(x, ord=p, axis=axis, keepdims=True),)
 
     found: tuple[Any, ...] = (LpNormalization, Erf, Gelu, HardSwish, MaxPool, BatchNormalization)
-    return (*found, Softmax) if opset < COERCED_BELOW else found
+    return (*found, Softmax, LogSoftmax, Hardmax) if opset < COERCED_BELOW else found

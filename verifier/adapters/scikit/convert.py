@@ -23,6 +23,8 @@ SAMPLES: Final = 5
 """Samples that outputs are compared on."""
 TOLERANCE: Final = 1e-9
 """Largest difference of outputs, relative to the largest output."""
+ROUNDED: Final = 1e-14
+"""Probabilities are rounded by as much, however small the outputs are."""
 WRAPPERS: Final = {
     "CalibratedClassifierCV": "calibration bends its probabilities; give the estimator inside: "
     "model.calibrated_classifiers_[0].estimator",
@@ -202,6 +204,7 @@ def _compare(estimator: Any, found: Imported, samples: Array) -> None:
         ours = np.exp(ours - ours.max(axis=1, keepdims=True))
         ours = ours / ours.sum(axis=1, keepdims=True)
     room = TOLERANCE * max(1e-300, float((np.abs(features) @ np.abs(found.v)).max(initial=0.0)))
+    room = room if regression else max(room, ROUNDED)
     difference = np.abs(ours - own.reshape(ours.shape)).max(initial=0.0) if own.size == ours.size else np.inf
     if not difference <= room:
         raise InputError(

@@ -53,7 +53,7 @@ def _piecewise(call: Call, chosen: Comparison, above: Value, below: Value) -> Va
     if slope < 0:
         above, below = below, above
     texts = [_text(part, x) for part in (above, below)]
-    if _is_softplus(texts, slope, Fraction(float(number.array.ravel()[0]))):
+    if _is_softplus(texts, slope, slope * place):
         call.translation.remark(
             "softplus is taken without the cut at its threshold, behind which the two differ by less than exp(-20)"
         )
@@ -92,7 +92,7 @@ def _entries(x: Tensor) -> tuple[object, ...]:
 
 
 def _is_softplus(texts: list[str], slope: Fraction, threshold: Fraction) -> bool:
-    """Whether it is ``log(1 + exp(b t)) / b`` below a threshold of ``b t``, and t above it."""
+    """Whether, b the slope, it is ``log(1 + exp(b t)) / b`` below a threshold of ``b t``, and t above it."""
     if threshold < LEAST_THRESHOLD or slope <= 0:
         return False
     rate = sympy.Rational(slope.numerator, slope.denominator)

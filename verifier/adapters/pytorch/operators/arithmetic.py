@@ -15,7 +15,8 @@ FEW = 2**9
 """A whole number whose product with data, below 2**53, does not wrap around in int64."""
 
 
-def _require_wide(c: Context) -> None:
+def require_wide(c: Context) -> None:
+    """Refuse sums in a type that data may overflow."""
     if c.kind not in WIDE:
         raise Refused(f"computes in {c.kind}, which wraps around; convert the input first: x.float()")
 
@@ -33,21 +34,21 @@ def _times(c: Context, value: Any, factor: Any) -> Value:
 @operator("add")
 def add(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
     """``a + alpha b``."""
-    _require_wide(c)
+    require_wide(c)
     return c.to.add(number(a), _times(c, b, alpha))
 
 
 @operator("sub", "subtract")
 def subtract(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
     """``a - alpha b``."""
-    _require_wide(c)
+    require_wide(c)
     return c.to.subtract(number(a), _times(c, b, alpha))
 
 
 @operator("rsub")
 def subtract_from(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
     """``b - alpha a``."""
-    _require_wide(c)
+    require_wide(c)
     return c.to.subtract(number(b), _times(c, a, alpha))
 
 
@@ -56,7 +57,7 @@ def multiply(c: Context, a: Any, b: Any) -> Value:
     """``a b``."""
     if not any(isinstance(each, int) and abs(each) <= FEW for each in (a, b)):
         _require_float(c)
-    _require_wide(c)
+    require_wide(c)
     return c.to.multiply(number(a), number(b))
 
 
@@ -71,7 +72,7 @@ def divide(c: Context, a: Any, b: Any, rounding_mode: str | None = None) -> Valu
 @operator("neg")
 def negative(c: Context, a: Any) -> Value:
     """``-a``."""
-    _require_wide(c)
+    require_wide(c)
     return c.to.multiply(a, number(-1))
 
 
@@ -96,7 +97,7 @@ def inverse_root(c: Context, a: Any) -> Value:
 @operator("pow")
 def power(c: Context, a: Any, b: Any) -> Value:
     """``a`` to the power of ``b``."""
-    _require_wide(c)
+    require_wide(c)
     _require_float(c)
     return c.to.power(number(a), number(b))
 
@@ -141,7 +142,7 @@ def smaller(c: Context, a: Any, b: Any) -> Value:
 @operator("clamp", "clip", "hardtanh")
 def clamp(c: Context, a: Any, low: Any = None, high: Any = None, **named: Any) -> Value:
     """No smaller than one number, no larger than another."""
-    _require_wide(c)
+    require_wide(c)
     low, high = named.get("min", low), named.get("max", high)
     if c.node.target.__name__.startswith("hardtanh"):
         low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
@@ -201,8 +202,15 @@ def of_type(c: Context, a: Any, *_: Any, **__: Any) -> Value:
             raise Refused(f"rounds values to {c.kind}; use them as they are, or give whole numbers as data")
     elif "float" not in c.kind and not np.can_cast(before, c.kind) and not all(map(_reads_tokens, c.node.users)):
         raise Refused(f"converts {before} to {c.kind}, which loses numbers; leave it out")
+    if "float" in before and _digits(c.kind) < _digits(before):
+        c.to.remark(f"values are used as they are where the module rounds them to {c.kind}")
     value: Value = a
     return value
+
+
+def _digits(kind: str) -> int:
+    """How many binary digits numbers of a floating-point type have."""
+    return {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}.get(kind, 0)
 
 
 def _reads_tokens(user: Any) -> bool:

@@ -117,16 +117,18 @@ def _plain(kind: str) -> str:
     return "float64" if "float" in kind else kind
 
 
-@operator("expand", "expand_as", "broadcast_to", "copy")
-def expand(c: Context, x: Any, *others: Any, **__: Any) -> Value:
-    """Repeated to a shape; ``copy`` takes its second argument's entries in the first one's shape."""
-    copies = c.node.target.__name__.startswith("copy")
-    source = others[0] if copies else x
-    if copies and not np.can_cast(_plain(c.kind_of(c.node.args[1])), _plain(c.kind), "same_kind"):
+@operator("expand", "expand_as", "broadcast_to")
+def expand(c: Context, x: Any, *_: Any, **__: Any) -> Value:
+    """Repeated to a shape."""
+    return number(x) if shape_of(x) == c.shape else c.to.expand(x, c.shape)
+
+
+@operator("copy")
+def copy(c: Context, _: Any, source: Any, *__: Any, **___: Any) -> Value:
+    """The second argument's entries in the first one's shape and type; no root of what the first is the root of."""
+    if not np.can_cast(_plain(c.kind_of(c.node.args[1])), _plain(c.kind), "same_kind"):
         raise Refused(f"writes {c.kind_of(c.node.args[1])} into {c.kind}, which loses numbers; make it a float tensor")
-    if shape_of(source) == c.shape:
-        return number(source)
-    return c.to.expand(source, c.shape)
+    return expand(c, source)
 
 
 @operator("repeat", "tile")

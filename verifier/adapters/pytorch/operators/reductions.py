@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from verifier.adapters.pytorch.operators.arithmetic import require_wide
 from verifier.adapters.pytorch.operators.table import Context, number, operator, shape_of
 from verifier.adapters.translation.values import Refused, Value
 
@@ -16,9 +17,17 @@ def _over(x: Any, dim: Any) -> list[int]:
     return [dim] if isinstance(dim, int) else list(dim)
 
 
+def _require_kept(c: Context) -> None:
+    """Refuse a ``dtype`` that does not keep the numbers."""
+    require_wide(c)
+    if "float" in c.kind_of(c.node.args[0]) and "float" not in c.kind:
+        raise Refused(f"rounds values to {c.kind} (dtype=...); leave dtype out")
+
+
 @operator("sum")
 def total(c: Context, x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
     """The sum over axes."""
+    _require_kept(c)
     return c.to.sum(x, _over(x, dim), keepdim)
 
 
@@ -103,4 +112,5 @@ def norm(c: Context, x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = Fals
 @operator("cumsum")
 def running_sum(c: Context, x: Any, dim: int, **_: Any) -> Value:
     """Running sums along an axis."""
+    _require_kept(c)
     return c.to.cumsum(x, dim)
