@@ -118,8 +118,12 @@ def layout_of(module: torch.nn.Module, example: Any, shape: tuple[int, ...]) -> 
 
     first = next((each for each in module.modules() if not any(True for _ in each.children())), None)
     if isinstance(first, Linear) and shape[-1:] != (first.in_features,):
-        flat = "the layer reads flat samples; give X.reshape(len(X), -1)"
-        return flat if math.prod(shape) == first.in_features else f"the layer reads {first.in_features} numbers"
+        flat = "it reads flat samples; give X.reshape(len(X), -1)"
+        return (
+            flat
+            if math.prod(shape) == first.in_features
+            else f"it reads {first.in_features} numbers; give X as it was trained on"
+        )
     if not isinstance(first, _ConvNd):
         return ""
     channels, axes = first.in_channels, len(first.kernel_size)
