@@ -24,6 +24,7 @@ from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
     Normalizer,
+    OneHotEncoder,
     PolynomialFeatures,
     RobustScaler,
     StandardScaler,
@@ -224,3 +225,14 @@ def test_columns_in_another_order():
 def test_another_number_of_columns():
     with pytest.raises(vf.InputError, match=r"shape \(2,\), and it was fitted on 3"):
         vf.from_sklearn(fitted(perceptron()), X[:, :2])
+
+
+def test_text_that_a_step_encodes_gets_the_remedy_of_the_step():
+    table = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": list("uvuv")})
+    encode = ColumnTransformer([("a", StandardScaler(), ["a"]), ("b", OneHotEncoder(sparse_output=False), ["b"])])
+    pipe = make_pipeline(encode, LogisticRegression()).fit(table, [0, 1, 1, 0])
+    with pytest.raises(
+        vf.InputError, match=r"no exact form here; .*verify\(pipe\[:-1\].transform\(X\), y, pipe\[-1\]\)"
+    ):
+        vf.verify(table, [0, 1, 1, 0], pipe)
+    assert vf.verify(pipe[:-1].transform(table), [0, 1, 1, 0], pipe[-1]).problem

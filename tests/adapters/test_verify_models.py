@@ -148,12 +148,13 @@ REFUSED = {
     ".h5": (lambda: (X, Y, "net.h5"), "model.export"),
     "text": (lambda: (X, Y, "digits"), "no ONNX file"),
     "model as y": (lambda: (X, perceptron()), "y is a network, not labels"),
-    "labels from 1": (lambda: (X, Y + 1, imported()), "with classes=3 labels are 0..2"),
-    "texts": (lambda: (X, NAMES, imported()), "name all classes in the order of the outputs"),
+    "labels from 1": (lambda: (X, Y + 1, imported()), "labels of 3 classes are 0..2"),
+    "texts": (lambda: (X, NAMES, imported()), r"in the order of the outputs: classes=\["),
     "more classes than outputs": (
         lambda: ("iris", None, imported(2, shape=4)),
         "2 outputs, and the data have 3 classes",
     ),
+    "real targets in a column": (lambda: (X, T[:, None], imported(1)), "regression=True"),
     "numbers of columns": (lambda: (X[:, :2], Y, imported()), r"shape \[3\], those of X have shape \[2\]"),
     "axes in another order": (lambda: (IMAGES, Y[:4], imported(shape=(3, 2, 2))), r"shape \[N, 3, 2, 2\]"),
     "real targets of a classifier": (lambda: (X, T, imported(remarks=(f"softmax {LEFT_OUT}",))), "regression=True"),
@@ -210,7 +211,7 @@ def test_an_onnx_file(shape, tmp_path):
     assert vf.check(report.write(tmp_path / "a.json")).accepted
     if "h" not in shape:
         assert np.array_equal(vf.verify(images.reshape(6, 4), Y[:6], file).v, report.v)
-    with pytest.raises(vf.InputError, match=r"with classes=3 labels are 0..2"):
+    with pytest.raises(vf.InputError, match=r"labels of 3 classes are 0..2"):
         vf.verify(images, Y[:6] + 1, file)
 
 

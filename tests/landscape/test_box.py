@@ -175,3 +175,19 @@ def test_what_the_checker_does_not_enclose_is_not_claimed(read):
     u, x = np.full(4, 2.0**-6), np.ones((1, 2))
     assert all(ball.is_finite() for ball in Box(network, u, x, 64).changes(arb(2.0**-7))[1][0])
     assert not any(ball.is_finite() for ball in Box(network, u, x, 64).changes(arb(1.0))[1][0])
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize("fits", [-172, -90, -700, 3])
+def test_a_radius_is_found_in_few_evaluations(fits, degree):
+    """A measure that grows by a power of the radius, and has no bound at ten octaves more."""
+    tried = []
+
+    def measured(quarters):
+        tried.append(quarters)
+        if quarters > fits + 40:
+            return arb("nan")
+        return arb(2) ** (arb(degree * (quarters - fits)) / 4 - arb("0.01"))
+
+    assert box._fitting(measured, arb(1), 16, degree) == fits
+    assert len(tried) <= 9

@@ -21,6 +21,8 @@ Classes: TypeAlias = int | Sequence[Any]
 
 MAX_CLASSES: Final = 2**20
 """Most classes that ``classes`` may state; each takes a column of V."""
+MAX_SHOWN: Final = 10
+"""Most classes that a remedy writes out."""
 
 
 def class_labels(y: Labels, count: int, classes: Classes | None = None) -> tuple[IntArray, tuple[str, ...]]:
@@ -139,7 +141,7 @@ def _among(values: list[Any], classes: Classes) -> tuple[IntArray, tuple[str, ..
         same_kind = same_kind or (isinstance(value, bool) and count == 2)
         if value not in known or not same_kind:
             raise DataError(
-                f"y: entry {position} is {one_line(value)}, not among the classes; {_remedy(classes, names)}"
+                f"y: entry {position} is {one_line(value)}, not among the classes; {_remedy(classes, names, values)}"
             )
     return numbered(values, every), names
 
@@ -169,9 +171,13 @@ def classes_of(classes: Classes) -> tuple[int, tuple[str, ...]]:
     return count, names
 
 
-def _remedy(classes: Classes, names: tuple[str, ...]) -> str:
+def _remedy(classes: Classes, names: tuple[str, ...], values: Sequence[Any] = ()) -> str:
     if isinstance(classes, int | np.integer):
-        return f"with classes={classes} labels are 0..{classes - 1}; else name all classes in the order of the outputs"
+        every = list(dict.fromkeys(values))
+        such = f": classes={_order(every, None)}, if that is their order" if len(every) == classes <= MAX_SHOWN else ""
+        return (
+            f"labels of {classes} classes are 0..{classes - 1}; else name all classes in the order of the outputs{such}"
+        )
     return f"they are {joined(names)}"
 
 

@@ -35,6 +35,10 @@ SEARCH = 14
 """Evaluations of a block that find a radius, of most networks fewer."""
 PROBE, PROBES = -80, 4
 """The radius, in quarters of octaves, from which a larger one is guessed; and moves of U that show what moves most."""
+LEAP, GUESSES = 16, 6
+"""Quarters of an octave below a radius without any bound; and how often a guess is followed between two radii."""
+SPREAD = 2
+"""Quarters of an octave below what fits some samples' share of a sum: the others' may be larger."""
 WORK = 4e8
 """Ball multiply-adds that one radius may take, some 40 s."""
 ROOM = 4
@@ -176,6 +180,8 @@ class _Boxes:
         few = slice(0, None, -(-self.count // BLOCK)) if adds else slice(0, 1)
         share = limit * len(range(self.count)[few]) / self.count if adds else limit
         quarters = _fitting(lambda tried: change(tried, few), share, 4 * HIGHEST_OF_BOXES, degree)
+        if adds and quarters is not None and self.count > BLOCK:
+            quarters -= SPREAD
         for _ in range(TRIED):
             found: list[arb] = []
             for rows in self.slices:
@@ -223,16 +229,20 @@ def _fitting(
     Guarantee: the measure was below the limit at the result. None if it is not so at the smallest radius.
     """
     low, beyond, step, failed = 4 * LOWEST - 1, high + 1, 1, first is not None
-    tried = PROBE if first is None else first
+    tried, guesses = PROBE if first is None else first, GUESSES
     while beyond - low > 1:
         tried = min(max(tried, low + 1), beyond - 1)
         size = measured(tried)
-        guess = tried - _steps(size, limit, degree)
-        if size < limit:
-            low = tried
-            tried = (low + beyond) // 2 if failed else max(guess, low + step)
+        guess, fits = tried - _steps(size, limit, degree), bool(size < limit)
+        low, beyond = (tried, beyond) if fits else (low, tried)
+        failed = failed or not fits
+        if failed and low >= 4 * LOWEST:  # between two: first where the measure's growth leads, then in the middle
+            guesses -= 1
+            tried = guess if guesses >= 0 and size.is_finite() else (low + beyond) // 2
+        elif fits:
+            tried = max(guess, low + step)
         else:
-            beyond, failed = tried, True
-            tried = min(guess, beyond - step) if low < 4 * LOWEST else max(beyond - step, (low + beyond) // 2)
+            step = step if size.is_finite() else max(step, LEAP)
+            tried = min(guess, beyond - step)
         step *= 2
     return low if low >= 4 * LOWEST else None

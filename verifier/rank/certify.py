@@ -137,7 +137,9 @@ class _Ladder:
         if deficient is not None:
             return self._refuted(deficient)
         rational = rational_activations(self.features.network)
-        exactly: tuple[Rung, ...] = (self._structure, self._exact_features) if self.refute or rational else ()
+        # structure proves no full rank, and what is exact proves it of rational features only
+        exactly: tuple[Rung, ...] = (self._exact_features,) if self.refute or rational else ()
+        exactly = (self._structure, *exactly) if self.refute else exactly
         if isinstance(self.features, FloatEnclosure):
             found = self._guarded(self.features)
             if found is None and self.max_bits < FIRST_BITS:

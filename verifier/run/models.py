@@ -119,17 +119,20 @@ def _from_file(path: Path, samples: Any) -> Imported:
 def _what(model: Any) -> str:
     """Say what a thing is that is no model, and what to give."""
     kind, home = type(model).__name__, type(model).__module__.partition(".")[0]
+    kind = f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
     if isinstance(model, type):
         return f"{model.__name__} is a class, not a model; give one of it: {model.__name__}(...), with its weights"
     if home in ("keras", "tensorflow", "tf_keras"):
-        return f"a {kind} of {home} is not read; export it: model.export('net.onnx', format='onnx'), and give the path"
+        return f"{kind} of {home} is not read; export it: model.export('net.onnx', format='onnx'), and give the path"
     if home in ("jax", "flax", "haiku", "equinox"):
-        return f"a {kind} of {home} is not read; {GIVEN}"
+        return f"{kind} of {home} is not read; {GIVEN}"
     if isinstance(model, Mapping):
-        return f"a {kind} holds weights and no layers; give the module: model.load_state_dict(weights)"
+        return f"{kind} holds weights and no layers; give the module: model.load_state_dict(weights)"
+    if home == "torch" and hasattr(model, "module") and hasattr(model, "graph_signature"):
+        return f"{kind} is not read; give the module that was exported"
     if callable(model) and not hasattr(model, "fit"):
-        return f"a {kind} that is called has no weights that can be read; {GIVEN}"
-    return f"a {kind} is no network; {GIVEN}"
+        return f"{kind} that is called has no weights that can be read; {GIVEN}"
+    return f"{kind} is no network; {GIVEN}"
 
 
 def require_fit(found: Imported, data: Dataset, regression: bool) -> None:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from verifier.adapters.pytorch.comparison import require_equal, require_no_batch, require_same_function
-from verifier.adapters.pytorch.examples import candidates
+from verifier.adapters.pytorch.examples import candidates, layout_of
 from verifier.adapters.pytorch.exporting import export, reason_of
 from verifier.adapters.pytorch.modules import evaluation, unwrapped, wrapper_of
 from verifier.adapters.pytorch.operators import OPERATORS
@@ -73,16 +73,18 @@ def from_torch(module: torch.nn.Module, example: ArrayLike | torch.Tensor | int 
     wrapper = wrapper_of(module, notes)
     with evaluation(wrapper):
         samples = _taken(wrapper, module, example)
-        found, expected = _translated(wrapper, module, samples)
+        found, expected = _translated(wrapper, module, samples, notes)
         if not require_no_batch(wrapper, samples, expected):
-            fewer, _ = _translated(wrapper, module, samples[:-1])
+            fewer, _ = _translated(wrapper, module, samples[:-1], notes)
             require_equal(found, fewer)
     flat = samples.detach().cpu().double().reshape(len(samples), -1).numpy()
     require_same_function(found, flat, expected.detach().cpu().double().numpy())
     return replace(found, remarks=(*notes, *found.remarks)) if notes else found
 
 
-def _translated(wrapper: torch.nn.Module, module: torch.nn.Module, samples: torch.Tensor) -> tuple[Imported, Any]:
+def _translated(
+    wrapper: torch.nn.Module, module: torch.nn.Module, samples: torch.Tensor, notes: list[str]
+) -> tuple[Imported, Any]:
     """The network, and what the module returns for the samples in float64.
 
     Raises
@@ -100,7 +102,8 @@ def _translated(wrapper: torch.nn.Module, module: torch.nn.Module, samples: torc
     try:
         return translation.finish(output, walk.names), expected
     except VerifierError as error:
-        raise InputError(f"from_torch: {str(error).removeprefix('from_torch: ')}") from None
+        said = "".join(f" ({note})" for note in notes)
+        raise InputError(f"from_torch: {str(error).removeprefix('from_torch: ')}{said}") from None
 
 
 def _taken(wrapper: torch.nn.Module, module: torch.nn.Module, example: Any) -> torch.Tensor:
@@ -111,7 +114,7 @@ def _taken(wrapper: torch.nn.Module, module: torch.nn.Module, example: Any) -> t
     InputError
         It takes none: what it says to the first.
     """
-    failed: tuple[Exception, str] | None = None
+    failed: tuple[Exception, tuple[int, ...], str] | None = None
     for samples in candidates(module, example):
         try:
             wrapper(samples.clone())
@@ -120,6 +123,9 @@ def _taken(wrapper: torch.nn.Module, module: torch.nn.Module, example: Any) -> t
             raise
         except Exception as error:  # whatever the module's own code raises
             shape, kind = tuple(samples.shape[1:]), str(samples.dtype).removeprefix("torch.")
-            failed = failed or (error, f"fails on samples of shape {shape} ({kind}): ")
-    first, given = failed if failed is not None else (ValueError("no example"), "")
-    raise InputError(f"from_torch: {place_of_error(first, module)}: {reason_of(first, given)}") from None
+            failed = failed or (error, shape, kind)
+    first, shape, kind = failed if failed is not None else (ValueError("no example"), (), "")
+    remedy = layout_of(module, example, shape)
+    given = f"fails on samples of shape {shape} ({kind}): "
+    reason = f"reads no samples of shape {shape}: {remedy}" if remedy else reason_of(first, given)
+    raise InputError(f"from_torch: {place_of_error(first, module)}: {reason}") from None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from verifier.adapters.pytorch.modules import FLOATS
-from verifier.errors import InputError, one_line
+from verifier.data.gate import binary64, exact
+from verifier.errors import InputError
 from verifier.network.layers import Dense
 from verifier.network.network import Network
 
@@ -77,9 +78,9 @@ def tensor_of(example: Any) -> torch.Tensor:
     if isinstance(example, torch.Tensor):
         found = example.detach()
     else:
-        array = np.asarray(example)
+        array = example if isinstance(example, np.ndarray) else exact(example, "X")
         if array.dtype.kind not in "fiub":
-            raise InputError(f"from_torch: example = {one_line(example)} must be samples, or the shape of one sample")
+            array = binary64(array, "X")
         whole = array.dtype.kind in "iu" and array.dtype != np.uint8
         found = torch.from_numpy(np.ascontiguousarray(array.astype(np.int64) if whole else array))
     kind = str(found.dtype).removeprefix("torch.")
@@ -102,3 +103,39 @@ def some(samples: torch.Tensor) -> torch.Tensor:
     other = [int(k) for k in torch.nonzero((flat != flat[0]).any(dim=1)).ravel()[: SAMPLES - 1]]
     rows = ([0, *other] * SAMPLES)[:SAMPLES]
     return samples[rows].clone()
+
+
+def layout_of(module: torch.nn.Module, example: Any, shape: tuple[int, ...]) -> str:
+    """What to do where the samples of ``example``, each of a shape, lie otherwise than the first layer reads them.
+
+    Returns
+    -------
+    str
+        The remedy; empty where the first layer is neither linear nor a convolution, or the shape is not the reason.
+    """
+    from torch.nn import Linear
+    from torch.nn.modules.conv import _ConvNd
+
+    first = next((each for each in module.modules() if not any(True for _ in each.children())), None)
+    if isinstance(first, Linear) and shape[-1:] != (first.in_features,):
+        flat = "it reads flat samples; give X.reshape(len(X), -1)"
+        return (
+            flat
+            if math.prod(shape) == first.in_features
+            else f"it reads {first.in_features} numbers; give X as it was trained on"
+        )
+    if not isinstance(first, _ConvNd):
+        return ""
+    channels, axes = first.in_channels, len(first.kernel_size)
+    if len(shape) == axes + 1 and shape[0] != channels == shape[-1]:
+        move = "permute" if hasattr(example, "permute") else "transpose"
+        return f"the channels come first; give X.{move}{(0, axes + 1, *range(1, axes + 1))}"
+    if len(shape) == axes and channels == 1:
+        return "the axis of the one channel is missing; give X[:, None]"
+    if len(shape) == 1 and axes > 1:
+        side = round((shape[0] / channels) ** (1 / axes))
+        fits = channels * side**axes == shape[0]
+        sides = (side,) * axes if fits else ("height", "width", "depth")[:axes]
+        words = ", ".join(map(str, ("len(X)", channels, *sides)))
+        return f"the samples are flat; give X.reshape({words})"
+    return ""

@@ -139,6 +139,8 @@ def reason_of(error: Exception, given: str = "") -> str:
     missing = re.search(r"missing (?:\d+ required positional arguments?|a required argument): (.*)", text)
     if isinstance(error, TypeError) and missing:
         return f"forward also needs {missing[1]}; give it a default, or wrap the module in one that takes one tensor"
+    if isinstance(error, TypeError) and re.search(r"takes \d+ positional arguments? but", text):
+        return "takes its input by keyword only; wrap the module in one whose forward(x) calls it by the keyword"
     if kind in BRANCHES or "data-dependent" in text:
         return (
             "a branch, a loop or a number depends on the values of a tensor; write it without (torch.where, "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from verifier.adapters.scikit.estimators import TAKEN, is_regressor, kind_of, outputs_of
-from verifier.adapters.scikit.preprocessing import transformed
+from verifier.adapters.scikit.preprocessing import require_exact, transformed
 from verifier.adapters.translation.imported import Imported
 from verifier.adapters.translation.translation import Translation
 from verifier.adapters.translation.values import Refused
@@ -88,6 +88,8 @@ def from_sklearn(estimator: Any, example: ArrayLike | None = None) -> Imported:
     try:
         steps, last = _parts(found)
         _require_fitted([*(step for _, step in steps), last])
+        for name, step in steps:  # first: the samples may be what only such a step can read, such as text
+            require_exact(step, name)
         samples = _samples(found, last, example)
         build = Translation((samples.shape[1],), len(samples))
         x: Any = build.input()

@@ -51,12 +51,23 @@ def transformed(build: Translation, step: Any, x: Value, name: str) -> Value:
         for inner, each in step.steps:
             x = transformed(build, each, x, f"{name}.{inner}")
         return x
-    found = _STEPS.get(type(step).__name__)
-    if found is None and hasattr(step, "get_support"):
-        found = _selected
-    if found is None or not _is_of_library(step):
+    require_exact(step, name)
+    return _STEPS.get(type(step).__name__, _selected)(build, step, x, name)
+
+
+def require_exact(step: Any, name: str) -> None:
+    """See that a step is an exact map of numbers that is known here; nothing is asked of samples.
+
+    Raises
+    ------
+    Refused
+        It is not.
+    """
+    if step is None or isinstance(step, str) or type(step).__name__ == "Pipeline":
+        return
+    known = type(step).__name__ in _STEPS or hasattr(step, "get_support")
+    if not known or not _is_of_library(step):
         raise Refused(f"step {name!r} ({type(step).__name__}) has no exact form here; {TRANSFORM_FIRST}")
-    return found(build, step, x, name)
 
 
 def _is_of_library(step: Any) -> bool:

@@ -79,7 +79,7 @@ def plain_array(values: Any, place: Place) -> NDArray[Any] | None:
 
 
 def refuse_unordered_and_sparse(values: Any, place: Place) -> None:
-    """Refuse what is no array: sets and mappings, sparse matrices, iterators.
+    """Refuse what is no array: sets and mappings, sparse matrices, iterators, data sets of torch.
 
     Raises
     ------
@@ -92,6 +92,14 @@ def refuse_unordered_and_sparse(values: Any, place: Place) -> None:
         place.refuse("a set has no order; give a list")
     if hasattr(values, "keys") and not is_table(values) and not hasattr(values, "dtype"):
         place.refuse(f"a {type(values).__name__} is a mapping, not an array; give the array that it holds")
+    kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(values).__mro__}
+    if "torch.utils.data.dataloader.DataLoader" in kinds:
+        place.refuse("a DataLoader is no array; give X, y = (torch.cat(parts) for parts in zip(*loader))")
+    if "torch.utils.data.dataset.TensorDataset" in kinds:
+        place.refuse("a TensorDataset is no array; give X, y = dataset.tensors")
+    if "torch.utils.data.dataset.Dataset" in kinds:
+        kind, whole = type(values).__name__, "X, y = next(iter(DataLoader(dataset, batch_size=len(dataset))))"
+        place.refuse(f"a {kind} is no array; give {whole}")
     if hasattr(values, "__next__"):
         place.refuse(f"a {type(values).__name__} can be read only once; give list(...) of it")
 

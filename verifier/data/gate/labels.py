@@ -88,6 +88,8 @@ def _entries(values: Any, place: Place, expected: str) -> list[Any]:
 def _of_array(array: NDArray[Any], place: Place, expected: str) -> list[Any]:
     if array.ndim != 1:
         remedy = "y.argmax(axis=1)" if array.ndim == 2 and array.shape[1] > 1 else "y.ravel()"
+        if array.dtype.kind == "f" and np.any(array != np.round(array)):
+            place.refuse(f"shape {array.shape}, and no whole numbers; real targets of a regression: regression=True")
         place.refuse(f"shape {array.shape}, {expected}; use {remedy}")
     kind = array.dtype.kind
     if kind == "M":

@@ -6,7 +6,10 @@ from typing import Final
 
 _JUMP: Final = "it jumps, and no expression here has a jump"
 _RANDOM: Final = "it draws random numbers, so each call is another function; register them as a buffer once"
-_CHOICE: Final = "the places that it chooses depend on values; choose them beforehand (a buffer of indices)"
+_CHOICE: Final = (
+    "the places that it chooses depend on values; after the head return the logits, before it choose them beforehand "
+    "(a buffer of indices)"
+)
 
 REASONS: Final[tuple[tuple[str, str], ...]] = (
     ("rand bernoulli dropout multinomial normal_ uniform_ exponential_ rrelu_with_noise", _RANDOM),
