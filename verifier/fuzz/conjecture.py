@@ -173,8 +173,11 @@ def _module(path: Path) -> ModuleType:
         raise InputError(f"--conjecture {path}: not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # nothing is left beside the user's file
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         raise InputError(f"{path} cannot be imported: {type(error).__name__}: {one_line(str(error))}") from None
+    finally:
+        sys.dont_write_bytecode = written
     return module
