@@ -18,7 +18,7 @@ def _softmax_invariance() -> bool:
 def _with_one_logit(known: Known) -> str:
     """What is to be added where the start is a head (0, z): with z alone trained, the shift leaves the head."""
     v, columns, samples = known.evidence.v, known.evidence.network.columns, known.evidence.data.samples
-    if v.shape[1] != 2 or v[:, 0].any():
+    if v.shape[1] != 2 or v[:, 0].any() or not v[:, 1].any():
         return ""
     if columns >= samples:
         return "; of V with both columns free, and with the first held at 0 no suboptimal point is one, as M >= N"
