@@ -169,6 +169,8 @@ CLAIMS |= {"E3": MOVE | {"epsilon": dyadic}, "E4.path": MOVE | {"right_inverse":
 CLAIMS |= {"E4": AT | {"separating": optional(POINT)}}
 UNITS = [{"node": range(MAX_NODES), "count": EXTENT}, 0, MAX_NODES]
 CLAIMS |= {"D": {}, "A": {"units": UNITS}}
+LAYER = {"node": range(MAX_NODES)}
+CLAIMS |= {"S": AT | LAYER | {"direction": NAME}, "S(1)": LAYER, "S(2)": LAYER, "S+": LAYER}
 DATA = {"name": NOTE, "scaling": NOTE, "samples": EXTENT, "dimension": EXTENT, "classes": range(2, 1 << 31)}
 DATA |= {
     "inputs": optional(ARRAY),

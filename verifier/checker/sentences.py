@@ -16,6 +16,12 @@ CONSTRUCTION = (
     "rank Psi(U*) = N = {samples} by construction, sigma_N(Psi(U*)) >= {sigma_lower} (q <= {q}), whatever the "
     "parameters are that the claim does not name"
 )
+DOWN = (
+    "a continuous path along which every convex finite loss of the logits, V free, is constant until Psi has full row "
+    "rank and then, U at rest, never increases and comes within every epsilon of its infimum; for the cross-entropy "
+    "with one label for each sample it then strictly decreases to 0"
+)
+EVERY = "for EVERY data set of N = {samples} distinct samples in R^{dimension}, or of fewer, and "
 SENTENCES = {
     "R1": FULL_RANK,
     "R3": FULL_RANK,
@@ -70,6 +76,12 @@ SENTENCES = {
     "A": "for EVERY data set of N = {samples} distinct samples in R^{dimension}, or of fewer, ALL labels and ALL "
     "convex finite losses of Psi V, V free: rank Psi(U) = N for almost every U (the others are a closed set of measure "
     "zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
+    "S": "from the stored hidden weights and every V there is " + DOWN,
+    "S(1)": EVERY + "from EVERY (U, V) there is " + DOWN + "; every local valley reaches the infimum",
+    "S(2)": EVERY + "from almost every (U, V), whatever V is, there is " + DOWN + "; every local valley reaches the "
+    "infimum",
+    "S+": EVERY + "every convex finite loss of the logits, V free: any two points (U, V) are joined by a continuous "
+    "path on which the loss never exceeds the larger of its values at them, so that all sublevel sets are connected",
 }
 
 

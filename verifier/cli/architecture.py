@@ -28,11 +28,11 @@ def architecture(
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove, without data, that for EVERY data set (A), or almost every one (D), no local valley is bad.
+    """Prove, without data, that for EVERY data set (A, S), or almost every one (D), no local valley is bad.
 
     For all labels and all convex losses. The case needs no [data]; network.input_shape is then the shape of a sample.
-    D says nothing about a given data set, nor about integer or 8-bit data (a null set). Exit code 0: A or D is proved;
-    2: unusable input; 3: neither is proved, which says nothing.
+    D says nothing about a given data set, nor about integer or 8-bit data (a null set). Exit code 0: A, S(1), S(2) or
+    D is proved; 2: unusable input; 3: none is proved, which says nothing.
     """
     from verifier.architecture import architecture as prove
     from verifier.run.case import read_case
