@@ -87,10 +87,10 @@ def prove_sink(network: Network, samples: int) -> Sink:
         open_ = SinkResult(Verdict.UNDECIDED, layers if isinstance(layers, str) else obstacle)
         return Sink(open_, open_, open_)
     words = "the wide layer does not read all of the input, or a one-to-one image of it"
-    everywhere = _reading(layers, _images_of_the_input(network), samples, "at every U", words)
+    everywhere = _reading(layers, images_of_the_input(network), samples, "at every U", words)
     if everywhere.proved:
         return Sink(everywhere, everywhere, _connected(network, layers, everywhere, samples))
-    separating, missing = _separating(network)
+    separating, missing = separating_nodes(network)
     words = f"what the wide layer reads is not proved to tell all samples apart at almost every U: {missing}"
     return Sink(everywhere, _reading(layers, separating, samples, "at almost every U", words), everywhere)
 
@@ -132,8 +132,14 @@ def _somewhere_undefined(network: Network) -> str:
     return in_the_way(chosen[0]) if chosen else "".join(undefined[:1])
 
 
-def _images_of_the_input(network: Graph) -> set[int]:
-    """The nodes that are, at every U, one-to-one functions of the sample."""
+def images_of_the_input(network: Graph) -> set[int]:
+    """The nodes that are, at every U, one-to-one functions of the sample.
+
+    Parameters
+    ----------
+    network : Graph
+        Any network.
+    """
     found = {0}
     for index in range(len(network.nodes)):
         if carries(network, index, found):
@@ -141,11 +147,16 @@ def _images_of_the_input(network: Graph) -> set[int]:
     return found
 
 
-def _separating(network: Network) -> tuple[set[int], str]:
+def separating_nodes(network: Graph) -> tuple[set[int], str]:
     """The nodes that tell any two samples apart at almost every U; and what keeps another layer from it, in words.
 
     If the source of a layer with weights and biases of its own differs on two samples, then some unit reads an entry
     that does; its pre-activations are any two numbers, and the level sets of its activation are null.
+
+    Parameters
+    ----------
+    network : Graph
+        Every node of it is continuous in U.
     """
     layers, found, missing = own_units(network), {0}, ""
     for index in range(len(network.nodes)):

@@ -12,6 +12,8 @@ HYPOTHESES = (
     "features defined for every U and every sample; nothing in these layers shared or frozen; no node reads the wide "
     "layer; V free along all arcs (an output bias is its last row); no regulariser"
 )
+EQUAL_SAMPLES = "does not apply: equal samples are rows of their own, as their frozen logits differ"
+"""Why nothing is said of N rows that are not N distinct samples."""
 
 
 def finding(found: SinkResult) -> Finding:
@@ -45,7 +47,7 @@ def _of(known: Known, name: str) -> Finding:
         return does_not_apply("does not apply: arcs to the outputs are missing")
     found = finding(getattr(known.sink, name))
     if found.applies and not known.samples_differ:
-        return does_not_apply("does not apply: equal samples are rows of their own; let them be grouped")
+        return does_not_apply(EQUAL_SAMPLES)
     return found
 
 

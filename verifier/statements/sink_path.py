@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verifier.statements.claims.sink import S
 from verifier.statements.evidence import Known
+from verifier.statements.sink_everywhere import EQUAL_SAMPLES
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
@@ -15,6 +16,8 @@ def _prove(known: Known) -> Finding:
         return Finding(Verdict.PROVED, "such a path leads from every point (S(1)), so from this one", ("S(1)",))
     if known.evidence.rank.verdict is Verdict.PROVED:
         return Finding(Verdict.PROVED, "Psi(U) has full row rank already: V moves alone", ("rank",))
+    if not known.samples_differ:
+        return does_not_apply(EQUAL_SAMPLES)
     start = known.sink_start
     return (
         does_not_apply(f"does not apply: {start.reason}")
