@@ -12,15 +12,27 @@ import pytest
 from verifier import Verdict, fuzz
 from verifier.balls.exact import Dyadic
 from verifier.fuzz.acceptance import CheckerService
-from verifier.fuzz.properties import PROPERTIES, Falsified, architecture, certificate, enclosure, invariance, path, rank
+from verifier.fuzz.properties import (
+    PROPERTIES,
+    Falsified,
+    architecture,
+    certificate,
+    enclosure,
+    invariance,
+    path,
+    rank,
+    sink,
+)
 from verifier.landscape.path import Path as LossPath
 from verifier.outcome import Report
 from verifier.rank.almost_every_data import AlmostEveryDataSet
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.result import RankResult
+from verifier.rank.sink import Sink, SinkResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
+EXAMPLES |= {"paths-that-never-go-up": 60, "connected-sublevel-sets": 20}
 EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6}
 USUAL = 15
 NON_VACUOUS = {
@@ -36,6 +48,8 @@ NON_VACUOUS = {
     "path-never-increases": ("P1",),
     "case-files-reproduce": ("same",),
     "runs-are-repeatable": ("same bytes",),
+    "paths-that-never-go-up": ("S", "S(1)", "S(2)", "UNDECIDED"),
+    "connected-sublevel-sets": ("PROVED", "UNDECIDED"),
 }
 
 XOR = fuzz.Specimen(
@@ -70,7 +84,7 @@ def test_the_property_holds_for_long(name: str) -> None:
 
 
 def test_every_statement_says_something() -> None:
-    assert len(PROPERTIES) == 17
+    assert len(PROPERTIES) == 19
     assert all(len(entry.statement) > 40 and entry.statement.endswith(".") for entry in PROPERTIES.values())
 
 
@@ -132,6 +146,42 @@ def test_false_statements_about_data_sets_are_seen(monkeypatch: pytest.MonkeyPat
         architecture.almost_every_data_set(linear)
     with pytest.raises(Falsified, match=r"U\* has rank 0"):
         architecture.almost_every_data_set(XOR)
+
+
+def _false_sink(node: int) -> Callable[..., Sink]:
+    proved = SinkResult(Verdict.PROVED, "because", node)
+    return lambda *_: Sink(proved, proved, proved)
+
+
+RELU = replace(XOR, layers=({**XOR.layers[0], "activation": "relu"},))
+FALSE_PATHS = {
+    "leaves a span of dimension 3": replace(XOR, layers=({**XOR.layers[0], "activation": "identity"},)),
+    "no unit is free: the basis has 3 columns": replace(
+        RELU, layers=({**RELU.layers[0], "width": 3},), u=np.arange(9.0) % 4 - 1, v=np.zeros((3, 2))
+    ),
+    "the logits change when its unit moves": replace(
+        RELU,
+        layers=(*RELU.layers, {"kind": "dense", "width": 1, "activation": "relu", "skip": True, "inputs": [0]}),
+        u=np.concatenate([TIED.u, np.ones(6)]),
+        v=np.ones((6, 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("words", FALSE_PATHS)
+def test_a_false_statement_about_paths_is_seen(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Identities, one unit too few, and a layer that another one reads."""
+    monkeypatch.setattr(sink, "prove_sink", _false_sink(4))
+    with pytest.raises(Falsified, match=words):
+        sink.paths_that_never_go_up(FALSE_PATHS[words])
+
+
+def test_connected_sublevel_sets_that_are_not_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many units as samples: none is free when units are to be exchanged."""
+    few = replace(RELU, layers=({**RELU.layers[0], "width": 4},), u=np.arange(12.0) % 4 - 1, v=np.zeros((4, 2)))
+    monkeypatch.setattr(sink, "prove_sink", _false_sink(4))
+    with pytest.raises(Falsified, match="no unit is free: the basis has 4 columns, the layer 4 units"):
+        sink.connected_sublevel_sets(few)
 
 
 def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
