@@ -70,7 +70,8 @@ class J2(JacobianClaim, frozen=True, kw_only=True, tag="J2"):
     )
     sentences: ClassVar[dict[str, str]] = {
         "J2": "some (U, V) within {distance} of the stored U and the start's V, each number, has exactly the targets "
-        "as its logits on all N = {samples} samples; near it the solutions are a manifold of dimension P - N m = {dimension}",
+        "as its logits on all N = {samples} samples; near it the solutions are a manifold of dimension P - N m = "
+        "{dimension}",
     }
 
     start_weights: ArrayRef
