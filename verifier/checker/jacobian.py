@@ -34,11 +34,11 @@ ZERO, ONE = arb(0), arb(1)
 class Point(Features):
     """The values of all nodes on a sample, at a point or in a box of parameters, and the slopes backwards from them.
 
-    `leaves` has the balls of parameters in a box, by their nodes; of the parameters `unused` no slope is asked for.
+    `leaves` has the balls of parameters in a box, by their nodes; `wanted` are the nodes whose slopes are asked for.
     """
 
-    def __init__(self, network: Any, leaves: dict[int, Row], unused: set[int]) -> None:
-        self.leaves, self.unused, self.lifted, self.known = leaves, unused, dict[str, Any](), dict[int, Any]()
+    def __init__(self, network: Any, leaves: dict[int, Row], wanted: set[int]) -> None:
+        self.leaves, self.wanted, self.lifted, self.known = leaves, wanted, dict[str, Any](), dict[int, Any]()
         super().__init__(network)
 
     def evaluate(self, node: Any, values: dict[int, Table], samples: list[int]) -> Table:
@@ -52,19 +52,19 @@ class Point(Features):
         return self.known[node.number]
 
     def slopes(self, values: dict[int, Table], seeds: dict[int, Rows]) -> dict[int, Rows]:
-        """Return the slopes of parameters, by their nodes, from those of the nodes that features show.
+        """Return the slopes of wanted parameters, by their nodes, from those of the nodes that features show.
 
         Guarantee: each ball contains the derivative, which exists: at all parameters in their balls, and around them,
-        every node between a parameter and a feature is continuously differentiable; otherwise Rejection.
+        every node between a wanted one and a feature is continuously differentiable; otherwise Rejection.
         """
         found = dict(seeds)
         for node in reversed(self.network.nodes):
-            if node.number not in found or not node.reads or not node.moves:
+            if node.number not in found or not node.reads or node.number not in self.wanted:
                 continue
             own, x = found.pop(node.number), [values[read][0] for read in node.reads]
             parts = RULES[node.kind](self, node, x, values[node.number][0], own)
             for read, part in zip(node.reads, parts, strict=True):
-                if read in self.unused or not self.network.nodes[read].moves:
+                if read not in self.wanted:
                     continue
                 if part is None or not all(entry.is_finite() for row in part for entry in row):
                     message = "not proved to be differentiable at these parameters: a kink, or a box too wide?"
@@ -74,29 +74,44 @@ class Point(Features):
 
 
 class Jacobian:
-    """The Jacobian of the logits, or their differences, at theta0, or in the box of half-widths `reach` around it."""
+    """The Jacobian of the logits, or their differences, at theta0, or in the box of half-widths `reach` around it.
+
+    If `whole`, then it is also seen that the logits are continuously differentiable in the numbers that are not used.
+    """
 
     def __init__(
-        self, network: Any, weights: Exact, columns: list[int], reach: list[arb] | None, reduced: bool
+        self,
+        network: Any,
+        weights: Exact,
+        columns: list[int],
+        reach: list[arb] | None,
+        reduced: bool,
+        whole: bool = False,
     ) -> None:
         self.network, self.outputs = network, weights.integers.ncols()
         self.columns, self.start_of_weights = columns, count_parameters(network)
         around = dict(zip(columns, reach or [], strict=False))
         leaves, self.used, first = dict[int, Row](), dict[int, list[int]](), 0
-        parameters = [node for node in network.nodes if node.kind == "parameter"]
-        wanted = set(columns)
-        for node in parameters:
+        chosen = set(columns)
+        for node in (node for node in network.nodes if node.kind == "parameter"):
             numbers = range(first, first + prod(node.shape))
-            self.used[node.number] = [number - first for number in numbers if number in wanted]
-            if not wanted.isdisjoint(around) and self.used[node.number]:
+            self.used[node.number] = [number - first for number in numbers if number in chosen]
+            if reach is not None and self.used[node.number]:
                 leaves[node.number] = widened(node.exact.balls().entries(), numbers, around)
             first = numbers.stop
         flat = widened(weights.balls().entries(), range(first, first + prod(self.size)), around)
         self.weights = arb_mat(*self.size, flat)
-        unused = {node.number for node in parameters if not self.used[node.number]}
-        self.point = Point(network, leaves, unused)
+        self.point = Point(network, leaves, self.wanted(whole))
         self.directions = differences_of(self.outputs) if reduced else units(self.outputs)
         self.rows = network.samples * len(self.directions)
+
+    def wanted(self, whole: bool) -> set[int]:
+        """Return the parameters with used columns and the nodes that depend on them; if `whole`, on any parameter."""
+        found = {number for number, entries in self.used.items() if entries}
+        for node in self.network.nodes:
+            if node.reads and (node.moves if whole else not found.isdisjoint(node.reads)):
+                found.add(node.number)
+        return found
 
     @property
     def size(self) -> tuple[int, int]:
@@ -187,13 +202,18 @@ def count_parameters(network: Any) -> int:
 class JacobianClaim:
     """What J1, J2 and J3 have: theta0, the columns that are used, and the right inverse."""
 
-    def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any, reduced: bool = False) -> None:
+    def __init__(
+        self, raw: Any, network: Any, arrays: Arrays, data: Any, reduced: bool = False, outputs: int = 0
+    ) -> None:
         self.raw, self.data, self.path = raw, data, raw.path
         self.network = network if raw.point is None else move(network, raw.point, arrays)
-        self.weights = arrays.exact(raw.weights, network.columns, data.classes)
+        self.outputs = outputs or data.classes
+        fits = data.arcs is None or self.outputs == data.classes
+        require(fits, raw.path + "/weights", "data.arcs", "there are arcs to another number of outputs", self.outputs)
+        self.weights = arrays.exact(raw.weights, network.columns, self.outputs)
         require_arcs(self.weights, data.arcs, raw.path + "/weights")
         self.reduced = reduced
-        self.rank = network.samples * (data.classes - reduced)
+        self.rank = network.samples * (self.outputs - reduced)
         self.columns = self.read_columns(arrays)
         enough, message = len(self.columns) >= self.rank, "fewer parameters than rows of the Jacobian"
         require(enough, raw.path + "/columns", "J.columns", message, len(self.columns), self.rank)
@@ -201,7 +221,7 @@ class JacobianClaim:
 
     def read_columns(self, arrays: Arrays) -> list[int]:
         """Return the numbers of the parameters whose columns are used: all are trained, those of V have an arc."""
-        first, outputs, path = count_parameters(self.network), self.data.classes, self.path + "/columns"
+        first, outputs, path = count_parameters(self.network), self.outputs, self.path + "/columns"
         everything = first + self.network.columns * outputs
         if self.raw.columns is None:
             columns = list(range(everything))
@@ -218,15 +238,15 @@ class JacobianClaim:
     @property
     def parameters(self) -> int:
         """P: the number of trained parameters, the output weights without an arc left out."""
-        outputs = self.network.columns * self.data.classes
+        outputs = self.network.columns * self.outputs
         return count_parameters(self.network) + (outputs if self.data.arcs is None else sum(map(sum, self.data.arcs)))
 
-    def residual(self, reach: list[arb] | None = None) -> arb:
+    def residual(self, reach: list[arb] | None = None, whole: bool = True) -> arb:
         """Return an upper bound of ||I - J B||_inf at theta0, or in a box around it.
 
         Guarantee: it is below 1; then J B is invertible, and J has full row rank, at all these theta.
         """
-        jacobian = Jacobian(self.network, self.weights, self.columns, reach, self.reduced)
+        jacobian = Jacobian(self.network, self.weights, self.columns, reach, self.reduced, whole)
         found = jacobian.distance(self.inverse)
         message = "||I - J B||_inf is not proved to be below 1"
         require(found < 1, self.path + "/right_inverse", "J.rank", message, "< 1", above(found))
@@ -309,17 +329,20 @@ def check_memorisation(raw: Any, network: Any, arrays: Arrays, data: Any) -> dic
 
     Guarantee: at theta0 the logits are 0 on every sample there is, by structure, and J has full row rank there: G maps
     a neighbourhood of theta0 onto one of 0, so that every T, times some t > 0, is attained, at (U, V), and T itself at
-    (U, V / t). If G is analytic in (theta, x), then, with theta0 at rest, the minors of J are analytic in the samples
-    X, on the connected R^(N d), and not all 0: for almost every X J has full row rank at theta0, where G is 0.
+    (U, V / t). (Parameters that are not used stand still. m is the number of columns of V: the data need not have as
+    many classes.) If G is analytic in (theta, x), then, with theta0 at rest, the minors of J are analytic in the
+    samples X, on the connected R^(N d), and not all 0: for almost every X J has full row rank at theta0, where G is 0.
     """
+    path, axes = raw.path + "/weights/shape", len(raw.weights.shape)
+    require(axes == 2, path, "shape", "must be features x outputs", axes, 2)
     with precision(raw.precision):
-        claim = JacobianClaim(raw, network, arrays, data)
+        claim = JacobianClaim(raw, network, arrays, data, outputs=raw.weights.shape[1])
         require_zero_logits(claim)
         if raw.almost_every_data:
             require_values(network)
             require_everywhere(network, "J3", jointly=True)
-        found = claim.residual()
-    numbers = {"samples": network.samples, "outputs": data.classes}
+        found = claim.residual(whole=False)
+    numbers = {"samples": network.samples, "outputs": claim.outputs}
     name = "J3 almost every" if raw.almost_every_data else "J3"
     said = sentence(name, dimension=data.dimension, **numbers)
     return {"statement": said, "residual": above(found), **numbers}

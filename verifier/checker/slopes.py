@@ -86,8 +86,8 @@ def affine(ops: Any, node: Node, x: Rows, y: Row, slopes: Rows) -> list[Rows | N
     """Of z_fp = b_f + sum_k w_fk s_(window of p)_k: s gets sum_fp z'_fp w_fk, w sum_p z'_fp s_k, b z'_fp."""
     sources, weight_at, bias_at = affine_parts(node)
     row = [*itertools.chain(*(x[part] for part in sources)), ZERO]  # the last one is the padding
-    windows, wanted = ops.windows(node), node.reads[weight_at] not in ops.unused
-    further = any(ops.network.nodes[node.reads[part]].moves for part in sources)
+    windows, wanted = ops.windows(node), node.reads[weight_at] in ops.wanted
+    further = any(node.reads[part] in ops.wanted for part in sources)
     each = node.filters // len(windows)
     weights = groups(x[weight_at], node.fan_in)
     of_sources, of_weights, of_bias = list[Row](), list[Row](), list[Row]()
