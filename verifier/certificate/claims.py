@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import Dyadic, ExactArray
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
@@ -18,10 +19,12 @@ from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.network.network import Array, Network
+from verifier.rank.memorisation import Memorisation
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.claim import Claim, Interval, MovedParameter, Number
 from verifier.statements.claims.full_rank import R1, R3
+from verifier.statements.claims.jacobian import J3
 from verifier.statements.claims.losses import TC3, LossName
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
 from verifier.statements.claims.pointwise import C1, C3
@@ -168,6 +171,21 @@ def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | No
         end_loss=Number.of(result.end_loss),
         infimum=Interval.of(bounds),
         gamma=None if result.gamma is None else Number.of(result.gamma),
+    )
+
+
+def memorisation(arrays: ArrayStore, network: Network, result: Memorisation, start: Array) -> J3 | None:
+    """J3: a point of equal units, and a right inverse of the Jacobian there; None if it was not proved."""
+    u, v, columns, inverse = result.u, result.v, result.columns, result.inverse
+    if not result.proved or u is None or v is None or columns is None or inverse is None:
+        return None
+    return J3(
+        precision=FIRST_BITS,
+        point=point(arrays, "memorise", network, u, start) or None,
+        weights=arrays.exact("memorise.output", ExactArray.of_floats(v)),
+        columns=arrays.integers("memorise.columns", columns),
+        right_inverse=arrays.exact("memorise.right_inverse", inverse),
+        almost_every_data=result.everywhere,
     )
 
 

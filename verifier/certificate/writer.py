@@ -42,6 +42,7 @@ from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.exact_arithmetic import rational_activations
+from verifier.rank.memorisation import Memorisation
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
@@ -265,6 +266,8 @@ class CertificateBuilder:
             self.add_curvature(theorem.curvature)
         if theorem.gateway is not None:
             self.add_gateway(theorem.gateway)
+        if theorem.memorisation is not None:
+            self.add_memorisation(theorem.memorisation)
 
     def add_path(self, path: LossPath) -> None:
         """Add P1: a path along which U rests."""
@@ -331,6 +334,13 @@ class CertificateBuilder:
         """Add A if it was proved; it needs no samples, no weights and no other claim."""
         if result.proved:
             self._claim(A(units=tuple(UnitsOf(part.node, part.count) for part in result.units)))
+
+    def add_memorisation(self, result: Memorisation) -> None:
+        """Add J3 if it was proved: on the samples of the certificate, and on almost every set of as many."""
+        if self._u is not None and self._data.get("offset") is None and self._data.get("arcs") is None:
+            claim = claims.memorisation(self._arrays, self._net, result, self._u)
+            if claim is not None:
+                self._claim(claim, result.inverse)
 
     def _ranked_somewhere(self, label: str) -> bool:
         """Whether full rank at some U is claimed, on which a claim of this label may stand."""
