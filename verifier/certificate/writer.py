@@ -265,6 +265,8 @@ class CertificateBuilder:
             self.add_curvature(theorem.curvature)
         if theorem.gateway is not None:
             self.add_gateway(theorem.gateway)
+        for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
+            self._claim(claim, inverse)
 
     def add_path(self, path: LossPath) -> None:
         """Add P1: a path along which U rests."""

@@ -43,6 +43,8 @@ SETTLED = 2.0**-40
 """A residual this small against the targets and logits is Newton's last but one."""
 WIDER = (2, 12)
 """rho is 4 |F(theta0)|, and if the box is too wide for that, 2^12 times as much is no use: the exponents tried."""
+SECONDS_PER_PRODUCT, SECONDS_PER_ENTRY = 6e-9, 1e-6
+"""Measured costs of some fifteen steps, for each row, row and column of J, and for each entry."""
 BITS = 128
 """Precision at which F(theta0) is enclosed: it is a small difference."""
 
@@ -60,8 +62,14 @@ class Interpolant(Decided):
     where: Parameters | None = None
     found: JacobianInverse | None = None
     rho: Dyadic | None = None
+    start: Parameters | None = None
     distance: Dyadic | None = None
     dimension: int = 0
+
+
+def seconds_of(rows: int, columns: int) -> float:
+    """Predict the seconds that `prove_interpolant` takes."""
+    return rows * columns * (SECONDS_PER_PRODUCT * rows + SECONDS_PER_ENTRY)
 
 
 def prove_interpolant(
@@ -185,7 +193,7 @@ def _stated(start: Parameters, near: Parameters, found: JacobianInverse, rho: Dy
         f"an exact interpolant within {at_most(distance)} (largest change of a parameter) of these weights; near it "
         f"the interpolants are a manifold of dimension P - N m = {dimension}; ||I - J B||_inf <= {at_most(found.bound)}"
     )
-    return Interpolant(Verdict.PROVED, reason, near, found, rho, distance, dimension)
+    return Interpolant(Verdict.PROVED, reason, near, found, rho, start, distance, dimension)
 
 
 def residual_of(network: Network, u: Array, v: Array, inputs: Array, targets: Array) -> arb:
