@@ -113,7 +113,7 @@ class Architecture(Judged, Shown):
     @property
     def outputs(self) -> int:
         """The number m of outputs that J3 is about."""
-        return 1 if self.memorised.v is None else self.memorised.v.shape[1]
+        return 1 if self.memorised.where is None else self.memorised.where.v.shape[1]
 
     @property
     def conclusion(self) -> str:
@@ -297,9 +297,9 @@ def _certificate(
 ) -> CertificateBuilder:
     """D on its X* and U*, and A beside it; A alone where there is no D, or checking it is too expensive; or J3."""
     builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
-    if memorised.x is not None and memorised.u is not None:
+    if memorised.x is not None and memorised.where is not None:
         source = SampleSource("X*, random samples drawn for this proof", memorised.x, shape=network.input_shape)
-        builder = CertificateBuilder(source, network, memorised.u)
+        builder = CertificateBuilder(source, network, memorised.where.u)
         builder.add_memorisation(memorised)
     if almost.x is not None and almost.rank is not None:
         shape = network.input_shape

@@ -266,8 +266,8 @@ class CertificateBuilder:
             self.add_curvature(theorem.curvature)
         if theorem.gateway is not None:
             self.add_gateway(theorem.gateway)
-        if theorem.memorisation is not None:
-            self.add_memorisation(theorem.memorisation)
+        for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
+            self._claim(claim, inverse)
 
     def add_path(self, path: LossPath) -> None:
         """Add P1: a path along which U rests."""
@@ -336,11 +336,9 @@ class CertificateBuilder:
             self._claim(A(units=tuple(UnitsOf(part.node, part.count) for part in result.units)))
 
     def add_memorisation(self, result: Memorisation) -> None:
-        """Add J3 if it was proved: on the samples of the certificate, and on almost every set of as many."""
-        if self._u is not None and self._data.get("offset") is None and self._data.get("arcs") is None:
-            claim = claims.memorisation(self._arrays, self._net, result, self._u)
-            if claim is not None:
-                self._claim(claim, result.inverse)
+        """Add J3 if it was proved: on the samples of the certificate, or on almost every set of as many."""
+        for claim, inverse in claims.memorisation(self._arrays, self._net, result, self._u):
+            self._claim(claim, inverse)
 
     def _ranked_somewhere(self, label: str) -> bool:
         """Whether full rank at some U is claimed, on which a claim of this label may stand."""

@@ -21,6 +21,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ from verifier.network.network import Array, Network
 from verifier.network.reverse import NotSmooth
 from verifier.network.units import DenseUnits, dense_units
 from verifier.rank.almost_every_data import jointly_analytic
-from verifier.rank.jacobian_rank import ROOM, approx_inverse, residual_bound
+from verifier.rank.jacobian_rank import ROOM, JacobianInverse, approx_inverse, residual_bound
 from verifier.verdict import Verdict
 
 SAMPLE_STREAM, UNIT_STREAM = 1_000_039, 1_000_081
@@ -70,19 +71,15 @@ class Plan:
 class Memorisation(Decided, Brief):
     """Whether every target on N samples is attained exactly, and why.
 
-    If PROVED, theta0 is ``u``, shape ``(p,)``, and ``v``, shape ``(M, m)``; ``columns`` are numbers of parameters,
-    increasing, and ``inverse`` a right inverse of the Jacobian's columns there, with ``||I - J B||_inf <= bound < 1``.
+    If PROVED, theta0 is ``where``, with V of shape ``(M, m)``, and ``found`` a right inverse of the Jacobian there.
     ``x`` are the samples, ``(N, d)``. ``everywhere`` says that it holds for almost every data set of N samples.
     """
 
     verdict: Verdict
     reason: str
-    u: Array | None = None
-    v: Array | None = None
+    where: Parameters | None = None
+    found: JacobianInverse | None = None
     x: Array | None = None
-    columns: NDArray[np.int64] | None = None
-    inverse: ExactArray | None = None
-    bound: float = math.inf
     everywhere: bool = False
     applies: bool = True
 
@@ -167,7 +164,7 @@ def prove_memorisation(
     >>> import verifier as vf
     >>> from verifier.rank.memorisation import prove_memorisation
     >>> found = prove_memorisation(vf.Network(3, vf.Dense(4, "tanh", skip=True)), None, 1, samples=10)
-    >>> found.verdict, found.everywhere, len(found.columns)
+    >>> found.verdict, found.everywhere, len(found.found.columns)
     (<Verdict.PROVED: 'PROVED'>, True, 10)
     """
     count = samples if x is None else len(x)
@@ -199,14 +196,14 @@ def prove_memorisation(
         if isinstance(found, str):
             reason = found
             continue
-        inverse, bound = found
-        v, columns, whole = _for_outputs(network, plan, entries, inverse)
+        whole = _for_outputs(network, plan, entries, found)
         reason = (
             f"{plan.groups} groups of {outputs + 1} equal units of a dense layer, whose rows of V add up to 0: "
             f"there the logits are 0 and their Jacobian has full row rank N m = {count * outputs}, ||I - J B||_inf <= "
-            f"{at_most(bound, below=1)}"
+            f"{at_most(found.bound, below=1)}"
         )
-        return Memorisation(Verdict.PROVED, reason, u, v, x, columns, whole, bound, smooth)
+        where = Parameters.at(u, _weights(plan, entries, outputs))
+        return Memorisation(Verdict.PROVED, reason, where, whole, x, smooth)
     return Memorisation(Verdict.UNDECIDED, f"no point of equal units was certified to have a Jacobian onto: {reason}")
 
 
@@ -296,15 +293,14 @@ def _weights(plan: Plan, entries: _Entries, outputs: int) -> Array:
     return v
 
 
-def _certified(network: Network, u: Array, x: Array, plan: Plan, entries: _Entries) -> tuple[ExactArray, float] | str:
-    """A right inverse of A, its rows in the order of A's columns, and a bound of ``||I - A B||_inf``; or why not.
+def _certified(network: Network, u: Array, x: Array, plan: Plan, entries: _Entries) -> JacobianInverse | str:
+    """A right inverse of A, its rows in the order of A's columns; or why there is none.
 
     A is the Jacobian of one logit at the same units, two of every group used.
     """
     numbers = _numbers(network, plan, entries, 1)[:, 0]
     order = np.argsort(numbers)
-    where = Parameters.at(u, _weights(plan, entries, 1))
-    backend = numpy_backend()
+    where, backend = Parameters.at(u, _weights(plan, entries, 1)), numpy_backend()
     jacobian = enclose_jacobian(network, where, x, numbers[order], backend)
     found = approx_inverse(jacobian.middles)
     if found is None:
@@ -313,22 +309,23 @@ def _certified(network: Network, u: Array, x: Array, plan: Plan, entries: _Entri
     if not bound < ROOM:
         return f"||I - J B||_inf is only bounded by {at_most(bound)}"
     back = np.argsort(order)
-    return ExactArray(found.exact.shape, tuple((values[back], power) for values, power in found.exact.terms)), bound
+    exact = ExactArray(found.exact.shape, tuple((values[back], power) for values, power in found.exact.terms))
+    return JacobianInverse(numbers, found.inverse[back], exact, bound)
 
 
-def _for_outputs(
-    network: Network, plan: Plan, entries: _Entries, inverse: ExactArray
-) -> tuple[Array, NDArray[np.int64], ExactArray]:
-    """V, the used parameters and their right inverse for all outputs: one copy of B for each of them."""
+def _for_outputs(network: Network, plan: Plan, entries: _Entries, found: JacobianInverse) -> JacobianInverse:
+    """The right inverse for all outputs: one copy of that of A for each of them, of the same norm."""
     outputs = plan.outputs
     numbers = _numbers(network, plan, entries, outputs).ravel()  # column a of A for logit k: a m + k
     order = np.argsort(numbers)
-    width, rows = inverse.shape
-    terms = []
-    for values, power in inverse.terms:
-        whole = np.zeros((width, outputs, rows, outputs), dtype=values.dtype)
+
+    def whole(values: NDArray[Any]) -> NDArray[Any]:
+        width, rows = values.shape
+        copies = np.zeros((width, outputs, rows, outputs), dtype=values.dtype)
         for k in range(outputs):
-            whole[:, k, :, k] = values
-        terms.append((whole.reshape(width * outputs, rows * outputs)[order], power))
-    exact = ExactArray((width * outputs, rows * outputs), tuple(terms))
-    return _weights(plan, entries, outputs), numbers[order].astype(np.int64), exact
+            copies[:, k, :, k] = values
+        return copies.reshape(width * outputs, rows * outputs)[order]
+
+    terms = tuple((whole(values), power) for values, power in found.exact.terms)
+    exact = ExactArray(terms[0][0].shape, terms)
+    return JacobianInverse(numbers[order], whole(found.inverse), exact, found.bound)
