@@ -14,9 +14,10 @@ from verifier.balls.jacobian import Parameters, enclose_jacobian
 from verifier.balls.slopes import BoxOfFloatBalls
 from verifier.network.approx_jacobian import approx_jacobian
 from verifier.network.builder import Builder
+from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Network
 from verifier.network.nodes import Affine, Pool, Reduce, Window
-from verifier.network.reverse import NotSmooth, Reverse
+from verifier.network.reverse import Reverse
 from verifier.sigma.activations import activation
 
 ENGINES = (numpy_backend(1), None)

@@ -24,8 +24,8 @@ from verifier.balls.exact import ExactArray, at_most
 from verifier.balls.jacobian import Jacobian, Parameters, enclose_jacobian
 from verifier.display import Brief, Decided
 from verifier.network.arguments import BoolArray, given_inputs, given_output, given_parameters
+from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Array, Network
-from verifier.network.reverse import NotSmooth
 from verifier.rank.approx import approx_right_inverse
 from verifier.verdict import Verdict
 

@@ -19,8 +19,8 @@ from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import datasets, specimens
 from verifier.landscape.interpolant import prove_interpolant
 from verifier.network.approx_jacobian import approx_jacobian
+from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Array
-from verifier.network.reverse import NotSmooth
 from verifier.rank.jacobian_rank import JacobianInverse, prove_jacobian_rank
 
 DIGITS = 100
