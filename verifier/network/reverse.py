@@ -82,8 +82,7 @@ class Reverse(Arithmetic[Traced[T]]):
         slope = self.by_samples(traced.value, slope)
         shape, wide = self.ops.shape(traced.value), self.ops.shape(slope)[1:]
         if wide != shape:
-            owner = np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), wide)
-            slope = self.scattered(slope, owner, shape)
+            slope = self.scattered(slope, np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), wide), shape)
         traced.slope = slope if traced.slope is None else self.ops.add(traced.slope, slope)
 
     def begin(self, network: Network, values: Mapping[int, Traced[T]], weights: T) -> None:
@@ -205,8 +204,7 @@ class Reverse(Arithmetic[Traced[T]]):
                 backs = []
                 for group, places in enumerate(windows):
                     rows = np.arange(group * per * width, (group + 1) * per * width).reshape(per, width)
-                    back = ops.contract(part(slope, group), ops.gather([weight.value], rows))
-                    backs.append(own(back, places))
+                    backs.append(own(ops.contract(part(slope, group), ops.gather([weight.value], rows)), places))
                 return reduce(ops.add, backs)
 
             return rule
