@@ -23,6 +23,7 @@ from .network import cut_blocks, read_network
 from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
 from .schema import document as read_document
+from .sink import check_connected, check_path_from_almost_everywhere, check_path_from_everywhere, check_path_from_here
 from .structure import check_structure
 from .targets import TargetClaim
 from .witness import check_witness
@@ -39,9 +40,11 @@ ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
-RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
+ALONE |= {"S": check_path_from_here, "S(1)": check_path_from_everywhere, "S+": check_connected}
+ALONE["S(2)"] = check_path_from_almost_everywhere
+RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A", "S(1)", "S(2)", "S+"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "S", "TC.3"}  # TC.3 needs labels or label counts
 WITHOUT_LABELS |= {"J1", "J2", "J3"}  # J1 needs them if it is about differences of logits
 WITHOUT_OFFSET = {
     "J2",
@@ -62,6 +65,10 @@ WITHOUT_ARCS = {
     "E3",
     "E4",
     "E4.path",
+    "S",
+    "S(1)",
+    "S(2)",
+    "S+",
 }  # they move V along all arcs, or speak of all of V
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
@@ -148,7 +155,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     read_head(data, network.columns, arrays)
     for node in network.nodes if sampled else []:
         stored = node.kind != "parameter" or node.exact is not None
-        message = "only A, D, W0, W1, W2 can be claimed without the parameters' values"
+        message = "only A, D, S(1), S(2), S+, W0, W1, W2 can be claimed without the parameters' values"
         require(stored, node.path, "network.values", message)
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None
