@@ -503,6 +503,7 @@ TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
 TRIES |= {"R6": try_r6, "Z0": try_z0}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
+TRIES["A.data"] = try_w0
 
 
 def counterexample(path: Path, seed: int = 0, said: Any = None) -> str | None:

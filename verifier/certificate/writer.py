@@ -42,11 +42,12 @@ from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.exact_arithmetic import rational_activations
+from verifier.rank.given_data import GivenData
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
-from verifier.statements.claims.architecture import A, D, UnitsOf
+from verifier.statements.claims.architecture import A, AData, D, ShownUnitsOf, UnitsOf
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim, MovedParameter, Number
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
@@ -255,6 +256,8 @@ class CertificateBuilder:
             self.add_almost_every_data_set()
         if theorem.every_data_set is not None:
             self.add_every_data_set(theorem.every_data_set)
+        if theorem.given_data is not None:
+            self.add_given_data(theorem.given_data)
         if theorem.deficiency is not None:
             self.add_deficiency(theorem.deficiency)
         if theorem.ball is not None:
@@ -331,6 +334,11 @@ class CertificateBuilder:
         """Add A if it was proved; it needs no samples, no weights and no other claim."""
         if result.proved:
             self._claim(A(units=tuple(UnitsOf(part.node, part.count) for part in result.units)))
+
+    def add_given_data(self, result: GivenData) -> None:
+        """Add A of these samples if it was proved; it needs the samples, no weights and no other claim."""
+        if result.proved:
+            self._claim(AData(units=tuple(ShownUnitsOf(part.node, part.entries) for part in result.units)))
 
     def _ranked_somewhere(self, label: str) -> bool:
         """Whether full rank at some U is claimed, on which a claim of this label may stand."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import flint
 
+from .apart import check_given_data
 from .architecture import check_almost_every_data_set, check_every_data_set
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
@@ -37,8 +38,10 @@ ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
+ALONE["A.data"] = check_given_data
 RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
-WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
+WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2", "A.data"}
+SAMPLES_ONLY = {"A.data"}  # claims that need the samples at hand, and no weights
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
 WITHOUT_OFFSET = {"Z0", "Z2", "TC.3", "D", "A"}  # they speak of margins or the loss of Psi V, or of other data sets
 WITHOUT_ARCS = {
@@ -46,6 +49,7 @@ WITHOUT_ARCS = {
     "TC.3",
     "D",
     "A",
+    "A.data",
     "E1",
     "E2",
     "E3",
@@ -130,14 +134,15 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     else:
         require_unseen(document)
     network = read_network(document.network, None, data.samples, data.dimension, arrays)
-    if given and (sampled or needs_samples(network)):
+    sample_bound = not SAMPLES_ONLY.isdisjoint(raw.label for raw in document.claims)
+    if given and (sampled or sample_bound or needs_samples(network)):
         network.inputs = arrays.exact(data.inputs, data.samples, data.dimension)
     if given:
         read_labels(data, arrays)
     read_head(data, network.columns, arrays)
     for node in network.nodes if sampled else []:
         stored = node.kind != "parameter" or node.exact is not None
-        message = "only A, D, W0, W1, W2 can be claimed without the parameters' values"
+        message = "only A, A.data, D, W0, W1, W2 can be claimed without the parameters' values"
         require(stored, node.path, "network.values", message)
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None

@@ -70,6 +70,9 @@ SENTENCES = {
     "A": "for EVERY data set of N = {samples} distinct samples in R^{dimension}, or of fewer, ALL labels and ALL "
     "convex finite losses of Psi V, V free: rank Psi(U) = N for almost every U (the others are a closed set of measure "
     "zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
+    "A.data": "for these N = {samples} samples, ALL labels and ALL convex finite losses of Psi V, V free, by the "
+    "architecture and exact comparison of the samples: rank Psi(U) = N for almost every U (the others are a closed set "
+    "of measure zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
 }
 
 

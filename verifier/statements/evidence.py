@@ -19,6 +19,7 @@ from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
 from verifier.rank.every_data import EveryDataSet, prove_every_data_set
+from verifier.rank.given_data import GivenData, prove_given_data
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.assumption import Assumption, check_assumption
@@ -161,6 +162,15 @@ class Known:
         """What the architecture alone proves for every set of as many distinct samples, kept for the certificate."""
         self.found.every_data_set = prove_every_data_set(self.evidence.network, len(self.evidence.inputs))
         return self.found.every_data_set
+
+    @cached_property
+    def given_data(self) -> GivenData:
+        """What the architecture proves for these samples by comparing them, kept for the certificate."""
+        smooth, why = self.analytic
+        if smooth is not Verdict.PROVED:
+            return GivenData(Verdict.UNDECIDED, why)
+        self.found.given_data = prove_given_data(self.evidence.network, self.evidence.inputs)
+        return self.found.given_data
 
     @property
     def beside_the_architecture(self) -> str:

@@ -11,6 +11,7 @@ from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
+from verifier.rank.given_data import GivenData
 from verifier.rank.witness import WitnessResult
 from verifier.statements.statement import Statement
 from verifier.verdict import Verdict
@@ -56,6 +57,7 @@ class Theorem(Judged, Shown):
     witness: WitnessResult | None = None
     deficiency: Deficiency | None = None
     every_data_set: EveryDataSet | None = None
+    given_data: GivenData | None = None
     ball: BallResult | None = None
     gradient: GradientResult | None = None
     curvature: CurvatureResult | None = None

@@ -60,3 +60,33 @@ class A(Claim, frozen=True, kw_only=True, tag="A"):
     def words(self) -> dict[str, str]:
         """How many units there are."""
         return {"count": counted(sum(part.count for part in self.units), "unit")}
+
+
+class ShownUnitsOf(Struct, frozen=True, forbid_unknown_fields=True):
+    """Some units that are columns of Psi: the node that is their output, and which entries of it they are."""
+
+    node: Count
+    entries: Annotated[tuple[Count, ...], Meta(min_length=1)]
+
+
+class AData(Claim, frozen=True, kw_only=True, tag="A.data"):
+    """Full rank at almost every U on the stored samples, by the architecture and exact comparison of the samples."""
+
+    name: ClassVar[str] = "these samples by the architecture"
+    needs_weights: ClassVar[bool] = False
+    meaning: ClassVar[str] = (
+        "no bad local valley for these samples (A): by the architecture and exact comparison of the samples ({count} "
+        "with weights of their own and analytic activations, which read what tells all samples apart), for all labels "
+        "and all convex finite losses, almost every U has full rank and every local valley reaches the infimum."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "A.data": "for these N = {samples} samples, ALL labels and ALL convex finite losses of Psi V, V free, by the "
+        "architecture and exact comparison of the samples: rank Psi(U) = N for almost every U (the others are a "
+        "closed set of measure zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
+    }
+
+    units: Annotated[tuple[ShownUnitsOf, ...], Meta(max_length=65536)]
+
+    def words(self) -> dict[str, str]:
+        """How many units there are."""
+        return {"count": counted(sum(len(part.entries) for part in self.units), "unit")}
