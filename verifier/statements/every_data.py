@@ -12,14 +12,13 @@ from verifier.verdict import Verdict
 def _prove(known: Known) -> Finding:
     if known.evidence.arcs is not None:
         return does_not_apply(f"does not apply: {known.beside_the_architecture}")
-    every = finding(known.every_data_set)
-    if every.applies and not known.beside_the_architecture:
+    beside = known.beside_the_architecture
+    every = does_not_apply(f"does not apply: {beside}") if beside else finding(known.every_data_set)
+    if every.applies:
         return every
     given = known.given_data
     if given.proved:
         return Finding(Verdict.PROVED, given.reason, ("LA.1",))
-    if every.applies:
-        return does_not_apply(f"does not apply: {known.beside_the_architecture}; and {given.reason}")
     return does_not_apply(f"{every.reason}; of these samples: {given.reason}")
 
 
