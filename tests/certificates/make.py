@@ -328,6 +328,7 @@ def main(arguments: list[str]) -> None:
     here = Path(__file__).parent
     sys.path.insert(0, str(here))
     modules = ("cases_accepted", "cases_rejected", "cases_graphs", "cases_architecture", "cases_given_data")
+    modules += ("cases_scaled",)
     for cases in (*modules, "cases_malformed"):
         importlib.import_module(cases)  # which registers them
     write(Path(arguments[0]) if arguments else here)

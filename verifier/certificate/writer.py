@@ -47,7 +47,7 @@ from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
-from verifier.statements.claims.architecture import A, AData, D, ShownUnitsOf, UnitsOf
+from verifier.statements.claims.architecture import A, AData, D, I, ShownUnitsOf, UnitsOf
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim, MovedParameter, Number
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
@@ -268,6 +268,8 @@ class CertificateBuilder:
             self.add_curvature(theorem.curvature)
         if theorem.gateway is not None:
             self.add_gateway(theorem.gateway)
+        if theorem.verdict("I") is Verdict.PROVED:
+            self.add_invariance()
 
     def add_path(self, path: LossPath) -> None:
         """Add P1: a path along which U rests."""
@@ -339,6 +341,11 @@ class CertificateBuilder:
         """Add A of these samples if it was proved; it needs the samples, no weights and no other claim."""
         if result.proved:
             self._claim(AData(units=tuple(ShownUnitsOf(part.node, part.entries) for part in result.units)))
+
+    def add_invariance(self) -> None:
+        """Add I, on claims for all U, or almost all; it is the last to be added."""
+        if any(kind.carries for kind in self._kinds):
+            self._claim(I())
 
     def _ranked_somewhere(self, label: str) -> bool:
         """Whether full rank at some U is claimed, on which a claim of this label may stand."""

@@ -22,6 +22,7 @@ from .losses import LossClaim
 from .network import cut_blocks, read_network
 from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
+from .scaled import check_invariance
 from .schema import document as read_document
 from .structure import check_structure
 from .targets import TargetClaim
@@ -38,12 +39,19 @@ ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
-ALONE["A.data"] = check_given_data
+ALONE |= {"A.data": check_given_data, "I": check_invariance}
 RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
-WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2", "A.data"}
+WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2", "A.data", "I"}
 SAMPLES_ONLY = {"A.data"}  # claims that need the samples at hand, and no weights
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
-WITHOUT_OFFSET = {"Z0", "Z2", "TC.3", "D", "A"}  # they speak of margins or the loss of Psi V, or of other data sets
+WITHOUT_OFFSET = {
+    "Z0",
+    "Z2",
+    "TC.3",
+    "D",
+    "A",
+    "I",
+}  # they speak of margins or the loss of Psi V, or of other data sets
 WITHOUT_ARCS = {
     "C1",
     "TC.3",
@@ -142,7 +150,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     read_head(data, network.columns, arrays)
     for node in network.nodes if sampled else []:
         stored = node.kind != "parameter" or node.exact is not None
-        message = "only A, A.data, D, W0, W1, W2 can be claimed without the parameters' values"
+        message = "only A, A.data, D, I, W0, W1, W2 can be claimed without the parameters' values"
         require(stored, node.path, "network.values", message)
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None
@@ -151,6 +159,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
         require(fits, raw.path, "data.offset", "cannot be claimed beside frozen logits", raw.label)
         fits = raw.label not in WITHOUT_ARCS or data.arcs is None
         require(fits, raw.path, "data.arcs", "cannot be claimed where arcs to the outputs are missing", raw.label)
+    data.labels_claimed = {raw.label for raw in document.claims}
     data.ranks = [raw for raw in document.claims if raw.label in RANKS]  # nothing is accepted if one of them fails
     swept = SWEPT if data.targets is None else SWEPT | {"TC.3": TargetClaim}
     claims = [swept[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]

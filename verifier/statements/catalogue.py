@@ -23,6 +23,7 @@ from verifier.statements.no_maximum import NO_MAXIMUM, POSITIVE_CURVATURE
 from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE
 from verifier.statements.not_stationary import NOT_STATIONARY
 from verifier.statements.path_from_everywhere import PATH_FROM_EVERYWHERE
+from verifier.statements.scaled_samples import SCALED_SAMPLES
 from verifier.statements.small_loss import SMALL_LOSS
 from verifier.statements.solutions import BALL_OF_SOLUTIONS, UNCOUNTABLY_MANY
 from verifier.statements.statement import Statement
@@ -57,6 +58,7 @@ _ALL = (
     SHIFT_INVARIANCE,
     POSITIVE_CURVATURE,
     CONVEX_LOSSES,
+    SCALED_SAMPLES,
 )
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}
