@@ -134,7 +134,8 @@ def test_statements_about_all_data_do_not_apply_beside_what_belongs_to_some():
     frozen_logits = vf.verify(x, y, layer, offset=np.ones((2, 2)))
     arcs = vf.verify(x, y, layer, arcs=[[1, 0], [1, 0], [0, 1], [0, 1]])
     for report in (frozen_logits, arcs):
-        assert report.verdict("A") is report.verdict("D") is None
+        assert report.verdict("D") is None and report.theorem.every_data_set is None
+    assert frozen_logits.verdict("A") is vf.Verdict.PROVED and arcs.verdict("A") is None  # of these samples
     short = vf.verify([[0.0], [1.0], [2.0]], [0, 1, 0], Dense(2, "tanh", skip=True))
     assert short.verdict("A") is None and short.verdict("D") is not vf.Verdict.PROVED
 

@@ -538,11 +538,21 @@ def try_sink(found: Sampled, claim: Any) -> None:
             need(rank(columns) == count, f"the columns do not span for samples of kind {kind}")
 
 
+def try_i(found: Sampled, claim: Any) -> None:
+    """Full rank of the samples times 3/2, and plus 1/4 where shifts are claimed, at random parameters."""
+    labels = {other["label"] for other in found.document["claims"]}
+    shift = mpf(0.25) if "D x + c" in claim.get("said", {}).get("statement", "") else mpf(0)
+    samples = [[x * mpf(1.5) + shift for x in row] for row in found.samples]
+    if labels & {"W0", "A", "A.data"}:
+        need(rank(found.psi(found.anywhere(), samples)) == len(samples), "no full rank of scaled samples")
+
+
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
 TRIES |= {"R6": try_r6, "Z0": try_z0}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
+TRIES |= {"A.data": try_w0, "I": try_i}
 
 
 def counterexample(path: Path, seed: int = 0, said: Any = None) -> str | None:
