@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import mpmath
@@ -13,7 +14,6 @@ from oracle_graph import psi_oracle
 from planted import DIGITS, contains, seeds
 from planted_graphs import STEPS, random_graph, random_point
 
-from verifier.checker import slopes
 from verifier.checker.common import Exact, Rejection, precision
 from verifier.checker.jacobian import Jacobian
 
@@ -45,7 +45,7 @@ def slope_of(network, u, v, x, number):
         return logits(network, theta[: len(u)], theta[len(u) :].reshape(v.shape), x)
 
     with mpmath.workdps(DIGITS):
-        rows = zip(*(sum(at(multiple), []) for multiple in (1, -1, 2, -2)), strict=True)
+        rows = zip(*(itertools.chain(*at(multiple)) for multiple in (1, -1, 2, -2)), strict=True)
         return [(8 * (a - b) - (c - d)) / (12 * mpmath.mpf(STEP)) for a, b, c, d in rows]
 
 
