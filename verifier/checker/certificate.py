@@ -17,6 +17,7 @@ from .escape import check_escape
 from .exact import check_exact_rank, check_inseparable
 from .features import Features
 from .flags import check_generic, needs_samples
+from .jacobian import check_interpolant, check_memorisation, check_no_stationary
 from .limits import Limits, effective, look_at_all, run_limited
 from .losses import LossClaim
 from .network import cut_blocks, read_network
@@ -24,6 +25,7 @@ from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
 from .scaled import check_invariance
 from .schema import document as read_document
+from .sink import check_connected, check_path_from_almost_everywhere, check_path_from_everywhere, check_path_from_here
 from .structure import check_structure
 from .targets import TargetClaim
 from .witness import check_witness
@@ -39,31 +41,20 @@ ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
+ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
+ALONE |= {"S": check_path_from_here, "S(1)": check_path_from_everywhere, "S+": check_connected}
+ALONE["S(2)"] = check_path_from_almost_everywhere
 ALONE |= {"A.data": check_given_data, "I": check_invariance}
-RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
-WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2", "A.data", "I"}
+RANKS = {"R1", "R3", "W1", "W2"}
+WITHOUT_SAMPLES = {"A", "S(1)", "S(2)", "S+"}
+WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"A.data", "D", "I", "W0", "W1", "W2"}
 SAMPLES_ONLY = {"A.data"}  # claims that need the samples at hand, and no weights
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
-WITHOUT_OFFSET = {
-    "Z0",
-    "Z2",
-    "TC.3",
-    "D",
-    "A",
-    "I",
-}  # they speak of margins or the loss of Psi V, or of other data sets
-WITHOUT_ARCS = {
-    "C1",
-    "TC.3",
-    "D",
-    "A",
-    "A.data",
-    "E1",
-    "E2",
-    "E3",
-    "E4",
-    "E4.path",
-}  # they move V along all arcs, or speak of all of V
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "S"}
+WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3"}  # TC.3 needs labels or counts, J1 labels for differences of logits
+# they speak of margins or the loss of Psi V, or of other data sets
+WITHOUT_OFFSET = {"Z0", "Z2", "TC.3", "D", "A", "I", "J2", "J3"}
+# they move V along all arcs, or speak of all of V
+WITHOUT_ARCS = {"A", "A.data", "C1", "D", "E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "TC.3"}
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 
@@ -150,7 +141,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     read_head(data, network.columns, arrays)
     for node in network.nodes if sampled else []:
         stored = node.kind != "parameter" or node.exact is not None
-        message = "only A, A.data, D, I, W0, W1, W2 can be claimed without the parameters' values"
+        message = f"only {', '.join(sorted(WITHOUT_WEIGHTS))} can be claimed without the parameters' values"
         require(stored, node.path, "network.values", message)
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None

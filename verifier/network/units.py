@@ -111,3 +111,21 @@ def shown_entries(graph: Graph, node: int) -> Sequence[int]:
     if None in shown:
         return range(math.prod(graph.node_shapes[node]))
     return sorted(set().union(*(entries for entries in shown if entries)))
+
+
+def unread_units(graph: Graph) -> list[DenseUnits]:
+    """Find the dense layers with columns of Psi that no node reads: only the output weights do.
+
+    Parameters
+    ----------
+    graph : Graph
+        Any network.
+
+    Returns
+    -------
+    list of DenseUnits
+        Guarantee: as in `dense_units`; besides, a change of such a unit's weights and bias changes its own columns of
+        Psi and nothing else.
+    """
+    read = {source for node in graph.nodes for source in node.reads}
+    return [units for node, units in dense_units(graph).items() if units.skip and node not in read]
