@@ -17,6 +17,7 @@ from .exact import check_exact_rank, check_inseparable
 from .features import Features
 from .flags import check_generic, needs_samples
 from .limits import Limits, effective, look_at_all, run_limited
+from .loss_bound import check_loss_bound
 from .losses import LossClaim
 from .network import cut_blocks, read_network
 from .parting import check_gateway
@@ -35,12 +36,15 @@ SWEPT |= {"Z2": BallClaim, "C1": GradientClaim, "C3": CurvatureClaim, "TC.3": Lo
 ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check_witness, "E4": check_gateway}
 ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
+ALONE["Z0.loss"] = check_loss_bound
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
-WITHOUT_OFFSET = {"Z0", "Z2", "TC.3", "D", "A"}  # they speak of margins or the loss of Psi V, or of other data sets
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1"}
+WITHOUT_LABELS |= {"TC.3", "Z0.loss"}  # they need labels or label counts
+# they speak of margins or the loss of Psi V, or of other data sets
+WITHOUT_OFFSET = {"Z0", "Z0.loss", "Z2", "TC.3", "D", "A"}
 WITHOUT_ARCS = {
     "C1",
     "TC.3",
