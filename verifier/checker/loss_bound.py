@@ -114,10 +114,11 @@ def equal_rows(members: list[int], rows: list[Row], counts: list[list[int]], net
     Guarantee: the rows are exactly equal, so that sum_i psi (x) (A_i q - a_i) = 0, whatever q is if psi = 0.
     """
     same = all(exact(rows[i]) and rows[i] == rows[members[0]] for i in members)
-    zero = same and not any(rows[members[0]])
+    zero = same and all(map(arb.is_zero, rows[members[0]]))
     if not same:
         psi = exact_features(network, path)
-        same, zero = all(psi[i] == psi[members[0]] for i in members), not any(psi[members[0]])
+        same = all(psi[i] == psi[members[0]] for i in members)
+        zero = all(entry == 0 for entry in psi[members[0]])
     require(same, path, "Z0.loss.equal", "the samples' rows of Psi are not proved to be equal", members[:20])
     shares = [sum(counts[i][k] for i in members) for k in range(len(counts[0]))]
     if zero:
