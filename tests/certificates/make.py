@@ -333,6 +333,7 @@ def main(arguments: list[str]) -> None:
         "cases_graphs",
         "cases_architecture",
         "cases_bounds",
+        "cases_sink",
         "cases_malformed",
     ):
         importlib.import_module(cases)  # which registers them

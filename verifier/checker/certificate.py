@@ -16,6 +16,7 @@ from .escape import check_escape
 from .exact import check_exact_rank, check_inseparable
 from .features import Features
 from .flags import check_generic, needs_samples
+from .jacobian import check_interpolant, check_memorisation, check_no_stationary
 from .limits import Limits, effective, look_at_all, run_limited
 from .loss_bound import check_loss_bound
 from .losses import LossClaim
@@ -23,6 +24,7 @@ from .network import cut_blocks, read_network
 from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
 from .schema import document as read_document
+from .sink import check_connected, check_path_from_almost_everywhere, check_path_from_everywhere, check_path_from_here
 from .structure import check_structure
 from .targets import TargetClaim
 from .witness import check_witness
@@ -39,12 +41,16 @@ ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE["Z0.loss"] = check_loss_bound
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
-RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
+ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
+ALONE |= {"S": check_path_from_here, "S(1)": check_path_from_everywhere, "S+": check_connected}
+ALONE["S(2)"] = check_path_from_almost_everywhere
+RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A", "S(1)", "S(2)", "S+"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1"}
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "S"}
 WITHOUT_LABELS |= {"TC.3", "Z0.loss"}  # they need labels or label counts
+WITHOUT_LABELS |= {"J1", "J2", "J3"}  # J1 needs them if it is about differences of logits
 # they speak of margins or the loss of Psi V, or of other data sets
-WITHOUT_OFFSET = {"Z0", "Z0.loss", "Z2", "TC.3", "D", "A"}
+WITHOUT_OFFSET = {"J2", "J3", "Z0", "Z0.loss", "Z2", "TC.3", "D", "A"}
 WITHOUT_ARCS = {
     "C1",
     "TC.3",
@@ -55,6 +61,10 @@ WITHOUT_ARCS = {
     "E3",
     "E4",
     "E4.path",
+    "S",
+    "S(1)",
+    "S(2)",
+    "S+",
 }  # they move V along all arcs, or speak of all of V
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
@@ -141,7 +151,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     read_head(data, network.columns, arrays)
     for node in network.nodes if sampled else []:
         stored = node.kind != "parameter" or node.exact is not None
-        message = "only A, D, W0, W1, W2 can be claimed without the parameters' values"
+        message = "only A, D, S(1), S(2), S+, W0, W1, W2 can be claimed without the parameters' values"
         require(stored, node.path, "network.values", message)
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None
