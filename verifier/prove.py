@@ -125,7 +125,7 @@ class _Run:
     near_infimum: LossPathResult | None = None
     errors: TrainingErrors | None = None
     loss_bound: LossBound | None = None
-    """The bounds of the loss over all V at this U, where labels conflict."""
+    """The bounds of the loss over all V at this U, if the lower one is above 0."""
     outputs_ranked: Verdict | None = None
     """Whether each output's own columns have full row rank at the start; None where all outputs read all columns."""
     last: float = field(default_factory=time.perf_counter)
@@ -174,6 +174,7 @@ class _Run:
             builder,
             tuple(builder.left_out) if options.certificate else (),
             self.errors,
+            self.loss_bound,
         )
 
     def add(self, key: str, label: str, verdict: Verdict, reason: str) -> None:
@@ -241,7 +242,7 @@ class _Run:
             stage=self.stage,
         )
         self.add("zero_loss", "Z1", zero.verdict, zero.reason)
-        self.zero_loss = zero
+        self.zero_loss, self.loss_bound = zero, zero.bound
         builder.add_zero_loss(zero)
         found = prove_path(
             zero,
@@ -330,7 +331,7 @@ class _Run:
         if rank.verdict is Verdict.PROVED or counts is None or self.problem.rows.labels is not None:
             return ""
         self.loss_bound = bound_loss(
-            features, counts, counts.shape[1], self.problem.rows.multiplicities.tolist(), self.stage
+            features, counts, counts.shape[1], self.problem.rows.multiplicities.tolist(), stage=self.stage
         )
         if self.loss_bound is None:
             return ""

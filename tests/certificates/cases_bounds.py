@@ -88,7 +88,8 @@ reject(
 )
 reject("z0loss-support-2", "Z0.loss.support: 0 or 1", claim("support", to=tensor([2, 1, 1, 1, 1, 1])))
 reject("z0loss-label-outside", "Z0.loss.support: sample 1 has label 1", claim("support", to=tensor([1, 1, 1, 0, 1, 1])))
-reject("z0loss-mixed-and-equal", "Z0.loss.equal: sample 0 counts already", claim("equal", to=[[0]]))
+reject("z0loss-mixed-too-few", "Z0.loss.balance: the others alone are balanced at another V", claim("equal", to=[[0]]))
+reject("z0loss-equal-to-itself-twice", "Z0.loss.equal: sample 0 twice", claim("equal", to=[[0, 0]]))
 reject(
     "z0loss-labels-and-counts",
     "Z0.loss.labels: one of them",

@@ -43,8 +43,8 @@ def check_loss_bound(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[
     afford(samples * network.columns, MAX_ENTRIES, path, "entries of Psi")
     with precision(raw.precision):
         rows, total = all_rows(network, raw.precision), ZERO
-        mixed = [i for i in range(samples) if len(support[i]) > 1]
-        require_disjoint(raw, samples, mixed)
+        listed = listed_once(raw, samples)
+        mixed = [i for i in range(samples) if len(support[i]) > 1 and i not in listed]
         if mixed:
             psi = arb_mat([rows[i] for i in mixed])
             logits = (psi * weights.balls()).tolist()
@@ -89,14 +89,15 @@ def read_support(raw: Any, counts: list[list[int]], arrays: Arrays, samples: int
     return found
 
 
-def require_disjoint(raw: Any, samples: int, mixed: list[int]) -> None:
-    """Guarantee: on return no sample is mixed and equal to others, or in two lists of equal ones."""
-    seen = set(mixed)
+def listed_once(raw: Any, samples: int) -> set[int]:
+    """Return the samples in the lists of equal ones, none of them in two lists."""
+    seen = set[int]()
     for number, members in enumerate(raw.equal):
         for i in members:
             message = f"sample {i} is none, or counts already"
             require(i < samples and i not in seen, f"{raw.path}/equal/{number}", "Z0.loss.equal", message)
             seen.add(i)
+    return seen
 
 
 def all_rows(network: Any, bits: int) -> list[Row]:
@@ -113,17 +114,24 @@ def equal_rows(members: list[int], rows: list[Row], counts: list[list[int]], net
 
     Guarantee: the rows are exactly equal, so that sum_i psi (x) (A_i q - a_i) = 0, whatever q is if psi = 0.
     """
-    same = all(exact(rows[i]) and rows[i] == rows[members[0]] for i in members)
-    zero = same and all(map(arb.is_zero, rows[members[0]]))
-    if not same:
+    first = rows[members[0]]
+    same = all(exact(rows[i]) and rows[i] == first for i in members)
+    zero = same and all(map(arb.is_zero, first))
+    if not same and not equal_samples(network.inputs, members):
         psi = exact_features(network, path)
         same = all(psi[i] == psi[members[0]] for i in members)
         zero = all(entry == 0 for entry in psi[members[0]])
-    require(same, path, "Z0.loss.equal", "the samples' rows of Psi are not proved to be equal", members[:20])
+        require(same, path, "Z0.loss.equal", "the samples' rows of Psi are not proved to be equal", members[:20])
     shares = [sum(counts[i][k] for i in members) for k in range(len(counts[0]))]
     if zero:
         return sum(shares) * arb(len(shares)).log()
     return sum((c * (arb(sum(shares)) / c).log() for c in shares if c), ZERO)
+
+
+def equal_samples(inputs: Any, members: list[int]) -> bool:
+    """Say whether samples have the same inputs: then they have the same row of Psi, whatever the network is."""
+    places = range(inputs.integers.ncols())
+    return len({tuple(inputs.integers[i, j] for j in places) for i in members}) == 1
 
 
 def exact(row: Row) -> bool:

@@ -30,7 +30,7 @@ from verifier.network.graph import Feature
 from verifier.network.network import Array, Network
 from verifier.rank.affine_basis import affine_basis
 from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
-from verifier.rank.rational import PRIME, RationalFeatures, rational_features
+from verifier.rank.rational import PRIME, RationalFeatures, rational_features, row_key
 from verifier.rank.unit_forms import FormTable, unit_forms
 
 LP_ENTRIES = 3_000_000
@@ -68,7 +68,14 @@ class Inseparable(Brief):
 
 
 def prove_inseparable(
-    network: Network, u: Array, inputs: Array, labels: NDArray[np.int64], classes: int, *, exact: bool = False
+    network: Network,
+    u: Array,
+    inputs: Array,
+    labels: NDArray[np.int64],
+    classes: int,
+    *,
+    values: RationalFeatures | str | None = None,
+    exact: bool = False,
 ) -> Inseparable | None:
     """Look for multipliers that exclude zero training error at this U.
 
@@ -78,6 +85,8 @@ def prove_inseparable(
         The network, U of shape ``(p,)``, the samples ``(N, d)``.
     labels, classes
         True classes ``(N,)`` and their number m.
+    values
+        Psi(U) in exact numbers, or why not; None: they are computed here.
     exact
         Whether only exact multipliers are of interest, none in balls.
 
@@ -86,7 +95,7 @@ def prove_inseparable(
     Inseparable or None
         Guarantee: a result implies that for every V in R^{M x m} some margin of Psi(U) V is <= 0. None says nothing.
     """
-    values = rational_features(network, u, inputs)
+    values = rational_features(network, u, inputs) if values is None else values
     if isinstance(values, RationalFeatures):
         found = _by_structure(values, labels) or _by_relation(values, labels, classes)
         if found is not None:
@@ -104,8 +113,7 @@ def _by_structure(values: RationalFeatures, labels: NDArray[np.int64]) -> Insepa
             other = 0 if labels[i] else 1
             words = f"all features of sample {i} are 0, so its margins are 0 for every V"
             return Inseparable("zero-features", ((i, other, 1),), words)
-        key = tuple((int(c.p), int(c.q), tuple((s, int(k.p), int(k.q)) for s, k in terms)) for c, terms in row)
-        mate = first.setdefault(key, i)
+        mate = first.setdefault(row_key(row), i)
         if labels[mate] != labels[i]:
             words = f"samples {mate} and {i} have equal features and different labels"
             words += ", so their margins add up to 0 for every V"

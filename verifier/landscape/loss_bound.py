@@ -42,6 +42,8 @@ from verifier.display import Brief
 from verifier.landscape.loss_minimum import approx_least_loss
 from verifier.network.network import Array
 from verifier.rank.certify import Stage, silent
+from verifier.rank.exact_arithmetic import rational_activations
+from verifier.rank.rational import RationalFeatures, row_key
 from verifier.rank.right_inverse import ENCLOSURE_SLACK
 
 WORK = 3e9
@@ -66,7 +68,7 @@ class LossBound(Brief):
     """``lower <= inf over V of Phi(U, V) <= upper``, lower > 0.
 
     ``weights`` and ``support`` (N, m) prove the mixed samples, ``equal`` lists samples with equal rows;
-    ``label_counts`` is given where labels conflict.
+    ``label_counts`` is given where labels conflict; ``checkable``: a certificate can state it.
     """
 
     lower: Dyadic
@@ -76,6 +78,7 @@ class LossBound(Brief):
     equal: tuple[tuple[int, ...], ...] = ()
     label_counts: NDArray[np.int64] | None = None
     precision: int = BITS
+    checkable: bool = True
 
     @property
     def words(self) -> str:
@@ -85,7 +88,12 @@ class LossBound(Brief):
 
 
 def bound_loss(
-    features: Enclosure, labels: NDArray[np.int64], classes: int, multiplicities: Sequence[int], stage: Stage = silent
+    features: Enclosure,
+    labels: NDArray[np.int64],
+    classes: int,
+    multiplicities: Sequence[int],
+    values: RationalFeatures | None = None,
+    stage: Stage = silent,
 ) -> LossBound | None:
     """Bound the least cross-entropy over all output weights at this U.
 
@@ -99,6 +107,8 @@ def bound_loss(
         Their number m.
     multiplicities
         How often each distinct sample occurs.
+    values
+        Psi(U) in exact numbers, if they are known: they tell which rows are equal.
     stage
         Progress display.
 
@@ -116,34 +126,52 @@ def bound_loss(
     if features.offset is not None or features.samples * float(size) ** 2 + float(size) ** 3 > WORK:
         return None
     stage("zero loss: a lower bound of the loss over all V")
-    psi = features.approx()
+    psi, nothing = features.approx(), ExactArray.of_floats(np.zeros((features.columns, classes)))
     if not np.isfinite(psi).all():
         return None
     enclosure = FeatureEnclosure(features.network, features.u, features.inputs, BITS)
     rows = [row for _, block in enclosure.blocks() for row in block.tolist()]
+    alike = _EqualRows(features, rows, values)
     proposal = approx_least_loss(psi, counts.astype(np.float64))
-    if proposal is None:
-        support, held, best = counts > 0, *2 * (ExactArray.of_floats(np.zeros((features.columns, classes))),)
-    else:
-        support, held, best = proposal.support, *map(ExactArray.of_floats, (proposal.weights, proposal.best))
     with working_precision(BITS):
-        mixed = None
-        for _ in range(REFINEMENTS):
-            mixed = bound_mixed(rows, held, counts.tolist(), support.tolist())
-            if mixed is None or mixed.beta < SMALL:
-                break
-            held = ExactArray(held.shape, (*held.terms, *ExactArray.of_floats(mixed.step).terms))
-        if mixed is None or not 2 * mixed.beta < 1:
-            support, mixed = counts > 0, None
-        equal = _equal_rows(rows, counts, support)
-        total = sum((bound_equal(rows, counts.tolist(), members) for members in equal), arb(0))
-        total += arb(0) if mixed is None else mixed.total
+        held, best, support, total = nothing, nothing, counts > 0, None
+        if proposal is not None:
+            best = ExactArray.of_floats(proposal.best)
+            total, held = _refined(rows, ExactArray.of_floats(proposal.weights), counts.tolist(), proposal.support)
+        if total is not None and proposal is not None:
+            support = proposal.support
+        equal = alike.groups(counts, support if total is not None else np.zeros_like(support))
+        listed = set(itertools.chain(*equal))
+        if total is None and any(row.sum() > 1 and i not in listed for i, row in enumerate(support)):
+            return None  # conflicting labels of samples that could not be balanced
+        total = sum((bound_equal(rows, counts.tolist(), members) for members in equal), total or arb(0))
         n = int(counts.sum())
         lower = round_down(total / n * (1 - FINE), FINE_BITS)
         upper = round_up(_loss_at(rows, best, counts.tolist()) / n * (1 + FINE), FINE_BITS)
     if lower.mantissa <= 0:
         return None
-    return LossBound(lower, upper, held, support.astype(np.int64), equal, labels if labels.ndim == 2 else None)
+    return LossBound(
+        lower,
+        upper,
+        held,
+        support.astype(np.int64),
+        equal,
+        labels if labels.ndim == 2 else None,
+        checkable=all(map(alike.checkable, equal)),
+    )
+
+
+def _refined(rows: Rows, held: ExactArray, counts: Counts, support: NDArray[np.bool_]) -> tuple[arb | None, ExactArray]:
+    """The bound of the mixed samples, None if it is not proved, and the weights that prove it."""
+    for _ in range(REFINEMENTS):
+        found = bound_mixed(rows, held, counts, support.tolist())
+        if found is None:
+            return None, held
+        if found.beta < SMALL:
+            return found.total, held
+        held = ExactArray(held.shape, (*held.terms, *ExactArray.of_floats(found.step).terms))
+    found = bound_mixed(rows, held, counts, support.tolist())
+    return (found.total if found is not None and 2 * found.beta < 1 else None), held
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,18 +275,43 @@ def bound_equal(rows: Rows, counts: Counts, members: Sequence[int]) -> arb:
     return sum((c * (total / c).log() for c in shares if c), arb(0))
 
 
-def _equal_rows(rows: Rows, counts: NDArray[np.int64], support: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
-    """Samples of one class in their support whose exact rows are equal, with different labels; and rows that are 0."""
-    groups: dict[object, list[int]] = {}
-    for i, row in enumerate(rows):
-        if support[i].sum() == 1 and all(entry.is_exact() for entry in row):
-            groups.setdefault(tuple(tuple(map(int, entry.man_exp())) for entry in row), []).append(i)
-    mixed = []
-    for members in groups.values():
-        zero = all(entry.is_zero() for entry in rows[members[0]])
-        if zero or (counts[members].sum(axis=0) > 0).sum() > 1:
-            mixed.append(tuple(members))
-    return tuple(mixed)
+class _EqualRows:
+    """Which samples have exactly equal rows of Psi: equal samples, equal exact balls, equal exact numbers."""
+
+    def __init__(self, features: Enclosure, rows: Rows, values: RationalFeatures | None) -> None:
+        self.features, self.rows = features, rows
+        self.rational = values is not None and values.rational and values.followed
+        self.rational = self.rational and rational_activations(features.network)
+        self.keys: list[object] = [self._key(i, values) for i in range(len(rows))]
+
+    def _key(self, i: int, values: RationalFeatures | None) -> object:
+        if values is not None:
+            return row_key(values.values[i])
+        if self._exact(i):
+            return tuple(tuple(map(int, entry.man_exp())) for entry in self.rows[i])
+        return self.features.inputs[i].tobytes()
+
+    def _exact(self, i: int) -> bool:
+        return all(entry.is_exact() for entry in self.rows[i])
+
+    def groups(self, counts: NDArray[np.int64], support: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
+        """Samples that are not mixed, with equal rows and different labels, or with rows that are 0."""
+        known: dict[object, list[int]] = {}
+        for i, key in enumerate(self.keys):
+            if support[i].sum() <= 1:
+                known.setdefault(key, []).append(i)
+        found = []
+        for members in known.values():
+            zero = all(entry.is_zero() for entry in self.rows[members[0]])
+            if zero or (counts[members].sum(axis=0) > 0).sum() > 1:
+                found.append(tuple(members))
+        return tuple(found)
+
+    def checkable(self, members: Sequence[int]) -> bool:
+        """Whether a checker, which has no symbols for unknown numbers, sees that the rows are equal."""
+        inputs = self.features.inputs
+        same = all(np.array_equal(inputs[i], inputs[members[0]]) for i in members)
+        return same or self.rational or all(map(self._exact, members))
 
 
 def _loss_at(rows: Rows, weights: ExactArray, counts: Counts) -> arb:

@@ -24,6 +24,7 @@ from verifier.landscape.separate import proposals
 from verifier.landscape.sharpening import sharpened_margins
 from verifier.network.arguments import given_labels
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
+from verifier.rank.rational import rational_features
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 from verifier.verdict import Verdict
 
@@ -158,9 +159,11 @@ def prove_zero_loss(
     text = ", ".join(dict.fromkeys(tried)) if tried else methods
     if refute:
         stage("zero loss: looking for multipliers that exclude it")
-        bound = bound_loss(features, labels, classes, multiplicities or [1] * features.samples, stage)
+        values = rational_features(features.network, features.u, features.inputs)
+        exact, counts = None if isinstance(values, str) else values, multiplicities or [1] * features.samples
+        bound = bound_loss(features, labels, classes, counts, exact, stage)
         arguments = features.network, features.u, features.inputs, labels, classes
-        excluded = prove_inseparable(*arguments, exact=bound is not None)
+        excluded = prove_inseparable(*arguments, values=values, exact=bound is not None)
         if excluded is not None or bound is not None:
             reason = _excluded(excluded, bound)
             return ZeroLoss(Verdict.REFUTED, reason, features.precision, excluded=excluded, bound=bound)
@@ -175,7 +178,8 @@ def _excluded(excluded: Inseparable | None, bound: LossBound | None) -> str:
     reason = "no V classifies all samples at this U"
     if excluded is not None:
         reason += f": {excluded.explanation}"
-        reason += "" if excluded.checkable or bound is not None else " (not stated in the certificate)"
+        stated = excluded.checkable or (bound is not None and bound.checkable)
+        reason += "" if stated else " (not stated in the certificate)"
     return f"{reason}; {'Phi(U, V) >= log(2)/n for every V' if bound is None else bound.words}"
 
 

@@ -56,7 +56,7 @@ class Evidence(Brief):
     arcs
         Which columns of Psi are connected to which outputs, ``(M, m)``; None: all.
     loss_bound
-        The bounds of the loss over all V at the start's U, where labels conflict; else they are those of `zero_loss`.
+        The bounds of the loss over all V at the start's U, if the lower one is above 0.
     outputs_ranked
         Whether each output's own columns have full row rank at the start's U; None where there are no other columns.
     """

@@ -1,6 +1,6 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, certificate, enclosure, invariance, jacobian, path, rank
+from verifier.fuzz.properties import architecture, bounds, certificate, enclosure, invariance, jacobian, path, rank
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Falsified",
     "Property",
     "architecture",
+    "bounds",
     "certificate",
     "enclosure",
     "holds_for",
