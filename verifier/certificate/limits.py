@@ -111,11 +111,15 @@ def sentence(left: Sequence[LeftOut]) -> str:
     """Say in one line what was proved and is not in the certificate, why, and how it gets there; "" for nothing."""
     if not left:
         return ""
-    parts = [
-        f"{item.label} ({item.what}; with it the check would take about {span(item.seconds)} and {item.gib:.2g} GiB)"
-        for item in left
-        if not item.needs
-    ]
+    costs: dict[str, list[LeftOut]] = {}
+    for item in left:
+        if not item.needs:
+            costs.setdefault(f"the check would take about {span(item.seconds)} and {item.gib:.2g} GiB", []).append(item)
+    parts = []
+    for cost, (first, *others) in costs.items():
+        named = [f"{item.label} ({item.what})" for item in (first, *others[:-1])] if others else []
+        last = others[-1] if others else first
+        parts.append(", ".join([*named, f"{last.label} ({last.what}; with {'each' if others else 'it'} {cost})"]))
     dependent = [item for item in left if item.needs]
     if dependent:
         parts.append(f"{', '.join(item.label for item in dependent)} (beside {dependent[0].needs} only)")

@@ -12,8 +12,10 @@ from .architecture import check_almost_every_data_set, check_every_data_set
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
+from .descent import DescentClaim
 from .escape import check_escape
 from .exact import check_exact_rank, check_inseparable
+from .extrema import check_no_maximum, check_no_strict_minimum
 from .features import Features
 from .flags import check_generic, needs_samples
 from .limits import Limits, effective, look_at_all, run_limited
@@ -31,13 +33,15 @@ TRUST = f"Arb of FLINT {flint.__FLINT_VERSION__}, python-flint {flint.__version_
 Claim = RankClaim | MarginClaim
 # who checks which label: in the pass over the samples, or on its own
 SWEPT: dict[str, Callable[..., Claim]] = {"R1": RankClaim, "R3": RankClaim, "Z1": MarginClaim, "P1": MarginClaim}
+SWEPT["GDV"] = DescentClaim
 SWEPT |= {"Z2": BallClaim, "C1": GradientClaim, "C3": CurvatureClaim, "TC.3": LossClaim}
 ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check_witness, "E4": check_gateway}
 ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
-RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
+ALONE |= {"C4": check_no_maximum, "C2+": check_no_strict_minimum}
+RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A", "C4", "C2+"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
 WITHOUT_OFFSET = {"Z0", "Z2", "TC.3", "D", "A"}  # they speak of margins or the loss of Psi V, or of other data sets
@@ -46,6 +50,8 @@ WITHOUT_ARCS = {
     "TC.3",
     "D",
     "A",
+    "C4",
+    "C2+",
     "E1",
     "E2",
     "E3",
@@ -137,7 +143,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     read_head(data, network.columns, arrays)
     for node in network.nodes if sampled else []:
         stored = node.kind != "parameter" or node.exact is not None
-        message = "only A, D, W0, W1, W2 can be claimed without the parameters' values"
+        message = "only A, C2+, C4, D, W0, W1, W2 can be claimed without the parameters' values"
         require(stored, node.path, "network.values", message)
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None

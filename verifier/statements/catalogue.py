@@ -19,12 +19,13 @@ from verifier.statements.every_data import EVERY_DATA_SET
 from verifier.statements.explicit_witness import BOUNDED_WITNESS, CHAINS, SOFTPLUS_WITNESS
 from verifier.statements.full_rank_here import FULL_RANK_HERE
 from verifier.statements.full_rank_somewhere import FULL_RANK_SOMEWHERE
-from verifier.statements.no_maximum import NO_MAXIMUM, POSITIVE_CURVATURE
-from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE
+from verifier.statements.gradient_descent import GRADIENT_DESCENT
+from verifier.statements.no_maximum import NO_MAXIMUM, NO_MAXIMUM_ANYWHERE, POSITIVE_CURVATURE
+from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE, WIDE_MINIMA
 from verifier.statements.not_stationary import NOT_STATIONARY
 from verifier.statements.path_from_everywhere import PATH_FROM_EVERYWHERE
 from verifier.statements.small_loss import SMALL_LOSS
-from verifier.statements.solutions import BALL_OF_SOLUTIONS, UNCOUNTABLY_MANY
+from verifier.statements.solutions import BALL_OF_SOLUTIONS, RAY_OF_SOLUTIONS, UNCOUNTABLY_MANY
 from verifier.statements.statement import Statement
 from verifier.statements.suitable_network import ACTIVATIONS, PATCHES, UNITS
 from verifier.statements.valleys import BAD_VALLEY, NO_BAD_VALLEY
@@ -46,16 +47,20 @@ _ALL = (
     BAD_VALLEY,
     UNCOUNTABLY_MANY,
     BALL_OF_SOLUTIONS,
+    RAY_OF_SOLUTIONS,
     NO_BAD_VALLEY,
     ALMOST_EVERY_DATA_SET,
     EVERY_DATA_SET,
     DOWNHILL_PATH,
     PATH_FROM_EVERYWHERE,
+    GRADIENT_DESCENT,
     NO_STRICT_MINIMUM,
     NO_MAXIMUM,
     NOT_STATIONARY,
     SHIFT_INVARIANCE,
+    WIDE_MINIMA,
     POSITIVE_CURVATURE,
+    NO_MAXIMUM_ANYWHERE,
     CONVEX_LOSSES,
 )
 

@@ -13,6 +13,7 @@ from verifier.data.samples import SampleSource
 from verifier.display import Brief
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path
+from verifier.landscape.turning_layer import NoMaximum, prove_no_maximum
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray
 from verifier.network.network import Array, Network
@@ -161,6 +162,12 @@ class Known:
         """What the architecture alone proves for every set of as many distinct samples, kept for the certificate."""
         self.found.every_data_set = prove_every_data_set(self.evidence.network, len(self.evidence.inputs))
         return self.found.every_data_set
+
+    @cached_property
+    def no_maximum(self) -> NoMaximum:
+        """Whether no (U, V) at all is a local maximum, kept for the certificate."""
+        self.found.no_maximum = prove_no_maximum(self.evidence.network)
+        return self.found.no_maximum
 
     @property
     def beside_the_architecture(self) -> str:
