@@ -41,7 +41,7 @@ ROOM = arb((fmpz(1), fmpz(-8)))
 SMOOTHNESS_BITS = 12
 """Of L, which is part of the algorithm: few, so that it is printed exactly."""
 LOSS_BITS = 64
-"""Of the bound of Phi(Z), which may be close to ``log(2)/n``."""
+"""Of the bounds of Phi(Z), which may be close to ``log(2)/n``, and of the distance: T may have many digits."""
 MOST_STEPS = 10**18
 """More steps than this are no statement about anything that runs."""
 
@@ -130,8 +130,9 @@ def prove_gradient_descent(
     ends = [given_weights(features.columns, end, "ends") for end in ends]
     stage("GDV: the largest curvature in V")
     psi = features.approx()
-    bits = rounding_bits(psi)
-    bound = smoothness_bound(features, counts, bits)
+    finite = bool(np.isfinite(psi).all())
+    bits = rounding_bits(psi) if finite else 1
+    bound = smoothness_bound(features, counts, bits) if finite else None
     if bound is None or not bound > 0:
         reason = "no bound of the curvature of the loss in V is known: Psi is not enclosed, or is 0"
         return DescentResult(Verdict.UNDECIDED, reason, start_weights, features.precision)
@@ -140,7 +141,10 @@ def prove_gradient_descent(
     stage("GDV: looking for a goal near the start")
     descent = _descent(features, psi, start_weights, labels, counts, float(smoothness), arcs)
     best: DescentResult | None = None
-    for goal in goals(descent, [end.approx() for end in ends]):
+    classifying = [end.approx() for end in ends]
+    if _single_logit(start_weights.approx()) and arcs is None:
+        classifying = [end - end[:, :1] for end in classifying]
+    for goal in goals(descent, classifying):
         found = _proved(features, start_weights, goal, labels, counts, smoothness, bits, max_bits)
         if found is not None and found.steps is not None and (best is None or found.steps < (best.steps or 0)):
             best = found
@@ -159,14 +163,19 @@ def _descent(
     smoothness: float,
     arcs: BoolArray | None,
 ) -> Descent:
-    """The same in floating point; a first column of V that is 0 of two, a single logit, stays 0."""
+    """The same in floating point; the first column of a single logit stays 0."""
     v = start.approx()
     free = np.ones((1, v.shape[1]), dtype=bool) if arcs is None else arcs
-    if v.shape[1] == 2 and not v[:, 0].any() and v[:, 1].any():
-        free = free & np.array([[False, True]])
+    if _single_logit(v) and arcs is None:
+        free = np.array([[False, True]])
     offset = np.zeros((features.samples, v.shape[1])) if features.offset is None else features.offset
     weights = np.array([float(count) for count in counts])
     return Descent(psi, v, labels, weights, smoothness, offset, free)
+
+
+def _single_logit(v: NDArray[np.float64]) -> bool:
+    """Whether two outputs are a head (0, z), whose first column is not trained."""
+    return v.shape[1] == 2 and not v[:, 0].any() and bool(v[:, 1].any())
 
 
 def _proved(
@@ -196,13 +205,14 @@ def _proved(
             if not loss.upper() < threshold:
                 continue
             upper = round_up(loss, LOSS_BITS)
-            half = smoothness.arb() / 2 * squared_distance(start, z)
-            count = (half / (threshold - upper.arb())).upper()
+            distance = round_up(smoothness.arb() / 2 * squared_distance(start, z), LOSS_BITS)
+            count = (distance.arb() / (threshold - upper.arb())).upper()
             if not count < MOST_STEPS:
                 return None
             steps = int(Dyadic.of_arb(count.floor().mid()).fraction()) + 1
             found = DescentResult(Verdict.PROVED, "", start, enclosure.precision, z, smoothness, bits, upper)
-        return replace(found, distance_upper=round_up(half), steps=steps, reason=_words(smoothness, upper, half, steps))
+        words = _words(smoothness, upper, distance, steps)
+        return replace(found, distance_upper=distance, steps=steps, reason=words)
     return None
 
 
@@ -214,7 +224,7 @@ def squared_distance(first: ExactArray, second: ExactArray) -> arb:
     return arb(fmpz(total)) * arb((fmpz(1), fmpz(2 * common)))
 
 
-def _words(smoothness: Dyadic, loss: Dyadic, distance: arb, steps: int) -> str:
+def _words(smoothness: Dyadic, loss: Dyadic, distance: Dyadic, steps: int) -> str:
     step = f"1/L = {about(1 / smoothness.arb())} (L = {exactly(smoothness)}, exact arithmetic)"
     bound = f"Phi(V_t) <= {at_most(loss)} + {at_most(distance)} / t at every step t >= 1, never increasing"
     return f"gradient descent on V with step {step} classifies all samples from step T = {steps} on; {bound}"

@@ -76,7 +76,10 @@ def rounding_bits(psi: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> int
         Features in floating point, ``(N, M)``: their rounding changes the norm by ``2^-(k+1) sqrt(N M)``, and the norm
         is at least ``||Psi||_F / sqrt(min(N, M))``.
     """
-    size = float(np.sqrt((psi * psi).mean()))
+    largest = float(np.abs(psi).max())
+    if not 0.0 < largest < math.inf:
+        return 1
+    size = largest * float(np.sqrt(((psi / largest) ** 2).mean()))
     if not 0.0 < size < math.inf:
         return 1
     return max(1, math.ceil(10 + math.log2(min(psi.shape)) / 2 - math.log2(size)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.data.dataset import Dataset
@@ -162,6 +164,14 @@ class Known:
         """What the architecture alone proves for every set of as many distinct samples, kept for the certificate."""
         self.found.every_data_set = prove_every_data_set(self.evidence.network, len(self.evidence.inputs))
         return self.found.every_data_set
+
+    @cached_property
+    def undefined_here(self) -> bool:
+        """Whether Psi seems to have no value at the start's U, in floating point: then nothing is said of Phi."""
+        solved = self.evidence.zero_loss is not None and self.evidence.zero_loss.weights is not None
+        if solved or self.evidence.rank.verdict is Verdict.PROVED:
+            return False
+        return not bool(np.isfinite(self.evidence.features.approx()).all())
 
     @cached_property
     def no_maximum(self) -> NoMaximum:

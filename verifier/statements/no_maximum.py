@@ -31,6 +31,8 @@ def _all_connected(known: Known) -> bool:
 
 
 def _anywhere(known: Known) -> Finding:
+    if known.undefined_here:
+        return does_not_apply("Psi(U) has no value at the start")
     if not _all_connected(known):
         return does_not_apply(UNCONNECTED)
     found = known.no_maximum

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy
 
+from verifier.network.graph import Graph
 from verifier.statements.claims.extrema import C2Plus
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
@@ -35,11 +36,26 @@ def _shift(known: Known) -> Finding:
     return Finding(Verdict.PROVED if _softmax_invariance() else Verdict.UNDECIDED, words)
 
 
+def enough_columns(network: Graph, samples: int) -> bool:
+    """Whether M >= N, an output bias counted: all that C2+ asks of a network whose V is free.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    samples : int
+        N, the rows of Psi.
+    """
+    return network.columns >= samples
+
+
 def _wide(known: Known) -> Finding:
     network, samples = known.evidence.network, known.evidence.data.samples
+    if known.undefined_here:
+        return does_not_apply("Psi(U) has no value at the start")
     if known.evidence.arcs is not None:
         return does_not_apply("arcs from columns of Psi to outputs are missing: V is not free")
-    if network.columns < samples:
+    if not enough_columns(network, samples):
         return does_not_apply(f"M >= N is needed (an output bias counts): M = {network.columns}, N = {samples}")
     kernel = "the kernel of Psi(U), at constant loss" if network.columns > samples else "a kernel of Psi(U)"
     words = f"M = {network.columns} >= N = {samples}, every convex loss: V moves along {kernel}"

@@ -1,6 +1,6 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, certificate, enclosure, invariance, path, rank
+from verifier.fuzz.properties import architecture, certificate, enclosure, extrema, invariance, path, rank
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "architecture",
     "certificate",
     "enclosure",
+    "extrema",
     "holds_for",
     "invariance",
     "path",
