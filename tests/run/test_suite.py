@@ -174,6 +174,7 @@ def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, P
         "C2+",
         "B1",
         "A",
+        "I",
         "D",
         "R1",
         "R3",
