@@ -37,6 +37,7 @@ from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.sink_start import SinkStart
+from verifier.landscape.turning_layer import NoMaximum
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray, given_parameters
 from verifier.network.network import Array, Network
@@ -282,10 +283,8 @@ class CertificateBuilder:
             self.add_gradient_descent(theorem.descent)
         if theorem.gateway is not None:
             self.add_gateway(theorem.gateway)
-        if theorem.verdict("C4") is Verdict.PROVED and theorem.no_maximum is not None and "arcs" not in self._data:
-            self._claim(C4(node=theorem.no_maximum.node))
-        if theorem.verdict("C2+") is Verdict.PROVED:
-            self._claim(C2Plus())
+        if theorem.no_maximum is not None:
+            self.add_extrema(theorem.no_maximum, theorem.verdict("C2+") is Verdict.PROVED)
         for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
             self._claim(claim, inverse)
         if theorem.verdict("I") is Verdict.PROVED:
@@ -337,6 +336,13 @@ class CertificateBuilder:
     def add_gradient_descent(self, result: DescentResult) -> None:
         """Add GDV if it was proved."""
         self._claim(claims.gradient_descent(self._arrays, f"descent{len(self._claims)}", result))
+
+    def add_extrema(self, no_maximum: NoMaximum, enough_columns: bool) -> None:
+        """Add C4 if it was proved, and C2+ if Psi has enough columns; where arcs are missing neither is stated."""
+        if no_maximum.proved and "arcs" not in self._data:
+            self._claim(C4(node=no_maximum.node))
+        if enough_columns and "arcs" not in self._data:
+            self._claim(C2Plus())
 
     def add_witness(self, result: WitnessResult) -> None:
         """Add W1 or W2 if it was proved."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verifier.balls.exact import ExactArray
 from verifier.landscape.pointwise import prove_curvature
+from verifier.landscape.turning_layer import NoMaximum
 from verifier.statements.claims.extrema import C4
 from verifier.statements.claims.pointwise import C3
 from verifier.statements.evidence import Known
@@ -35,7 +36,17 @@ def _anywhere(known: Known) -> Finding:
         return does_not_apply("Psi(U) has no value at the start")
     if not _all_connected(known):
         return does_not_apply(UNCONNECTED)
-    found = known.no_maximum
+    return finding(known.no_maximum)
+
+
+def finding(found: NoMaximum) -> Finding:
+    """What is found of C4 from what its proof found.
+
+    Parameters
+    ----------
+    found
+        The proof, or why there is none.
+    """
     return Finding(found.verdict, found.reason) if found.proved else does_not_apply(f"does not apply: {found.reason}")
 
 

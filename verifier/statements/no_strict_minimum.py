@@ -50,11 +50,21 @@ def enough_columns(network: Graph, samples: int) -> bool:
 
 
 def _wide(known: Known) -> Finding:
-    network, samples = known.evidence.network, known.evidence.data.samples
     if known.undefined_here:
         return does_not_apply("Psi(U) has no value at the start")
     if known.evidence.arcs is not None:
         return does_not_apply("arcs from columns of Psi to outputs are missing: V is not free")
+    return finding(known.evidence.network, known.evidence.data.samples)
+
+
+def finding(network: Graph, samples: int) -> Finding:
+    """What is found of C2+ for a network whose V is free.
+
+    Parameters
+    ----------
+    network, samples
+        As for `enough_columns`.
+    """
     if not enough_columns(network, samples):
         return does_not_apply(f"M >= N is needed (an output bias counts): M = {network.columns}, N = {samples}")
     kernel = "the kernel of Psi(U), at constant loss" if network.columns > samples else "a kernel of Psi(U)"
