@@ -14,6 +14,7 @@ from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.jacobian import Parameters
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
+from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.inseparable import Inseparable
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
@@ -26,6 +27,7 @@ from verifier.rank.memorisation import Memorisation
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.claim import Claim, Interval, MovedParameter, Number
+from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.jacobian import J1, J2, J3
 from verifier.statements.claims.losses import TC3, LossName
@@ -171,6 +173,22 @@ def no_maximum(arrays: ArrayStore, name: str, result: CurvatureResult, lower: Dy
         unit=result.unit,
         output=result.output,
         curvature_lower=Number.of(lower),
+    )
+
+
+def gradient_descent(arrays: ArrayStore, name: str, result: DescentResult) -> GDV | None:
+    """GDV: a number of steps of gradient descent; None if it was not proved."""
+    goal, smoothness, loss, steps = result.goal, result.smoothness, result.loss_upper, result.steps
+    if goal is None or smoothness is None or loss is None or steps is None:
+        return None
+    return GDV(
+        precision=result.precision,
+        start_weights=arrays.exact(f"{name}.start", result.start_weights),
+        end_weights=arrays.exact(f"{name}.goal", goal),
+        smoothness=Number.of(smoothness),
+        feature_bits=result.feature_bits,
+        loss=Number.of(loss),
+        steps=steps,
     )
 
 
