@@ -260,7 +260,7 @@ def try_way(found: Sampled, claim: Any) -> None:
 def try_e2(found: Sampled, claim: Any) -> None:
     """The logits stay those of columns that rest, up to what is common to all classes."""
     try_start(found, claim)
-    first, base, last = found.stored(), found.stored(claim["rerouted"]), found.stored(claim["moved"])
+    first, base, last = found.stored(), found.stored(claim.get("rerouted")), found.stored(claim["moved"])
     start, psi = found.matrix(claim["start_weights"]), found.psi(first)
     rest = set(range(len(psi[0])))
     for k in range(TIMES + 1):
@@ -281,7 +281,7 @@ def try_e2(found: Sampled, claim: Any) -> None:
 
 
 def try_times(found: Sampled, claim: Any, psi: Any) -> None:
-    """The ray of E2 and E4.path, whose segment begins at a V that is not written down."""
+    """The ray of E2, E4.path and S.path, whose segment begins at a V that is not written down."""
     end, kappa = found.matrix(claim["end_weights"]), number(claim["kappa"])
     values = [found.loss(psi, scaled(end, kappa * (1 + mpf(k) / 4))) for k in range(9)]
     need(all(map(lambda a, b: a > b, values, values[1:])), "the loss does not decrease on the ray")
@@ -501,7 +501,7 @@ def try_a(found: Sampled, claim: Any) -> None:
 
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
-TRIES |= {"R6": try_r6, "Z0": try_z0}
+TRIES |= {"R6": try_r6, "Z0": try_z0, "S.path": try_e2}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 
 

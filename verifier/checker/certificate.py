@@ -35,7 +35,7 @@ SWEPT |= {"Z2": BallClaim, "C1": GradientClaim, "C3": CurvatureClaim, "TC.3": Lo
 ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check_witness, "E4": check_gateway}
 ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
-ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
+ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path", "S.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
@@ -51,6 +51,7 @@ WITHOUT_ARCS = {
     "E3",
     "E4",
     "E4.path",
+    "S.path",
 }  # they move V along all arcs, or speak of all of V
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 

@@ -26,6 +26,8 @@ SCALES = ((1.0, True), (3.0, True), (1.0, False))
 ENTRIES = 8_000_000
 """Largest Psi for which a dense witness is sought."""
 MAX_BITS = 512
+DRAW_SECONDS = 60.0
+"""A rung of a draw that may be estimated to take longer is not climbed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -86,7 +88,14 @@ def random_witness(
         for scale, fan_in in SCALES if smooth else SCALES[:1]:
             u = initialise(network, seed=trial, scale=scale, fan_in=fan_in)
             features = FloatEnclosure(network, u, inputs, numpy_backend())
-            found, _ = prove_rank(features, max_bits=MAX_BITS, stage=stage, certificate=certificate, refute=False)
+            found, _ = prove_rank(
+                features,
+                max_bits=MAX_BITS,
+                stage=stage,
+                certificate=certificate,
+                patience=DRAW_SECONDS,
+                refute=False,
+            )
             if found.verdict is Verdict.PROVED:
                 return DenseWitness(Verdict.PROVED, found.reason, u, trial, found)
             if found.deficiency is not None:
