@@ -29,7 +29,7 @@ from verifier.network.forward import approx_nodes
 from verifier.network.initialise import portable_gaussian
 from verifier.network.network import Array, Network
 from verifier.network.units import DenseUnits, dense_units
-from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
+from verifier.rank.exact_arithmetic import TooLargeError, not_rational
 from verifier.rank.modular import modular_rank
 from verifier.rank.rational import PRIME, RationalFeatures, exact_rank, rational_features
 
@@ -53,8 +53,9 @@ def move_unread_units(start: Start) -> Escape | str:
     Guarantee: an escape implies that the loss is constant on both of its legs, and P1 from their end.
     """
     network = start.network
-    if not rational_activations(network):
-        return "does not apply: the features are not rational numbers by arithmetic alone"
+    node = not_rational(network)
+    if node is not None:
+        return f"does not apply: {node}"
     layer = unread_layer(network)
     if layer is None:
         return "no dense layer of trained units of their own is read by nothing but the output"
