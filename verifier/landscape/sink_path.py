@@ -89,7 +89,7 @@ def move_unread_units(start: Start) -> Escape | str:
         if isinstance(tail, Path):
             return Escape("S.path", start.u, start.weights, tail, _legs(start, weights, end, tail))
         reason = f"{count(len(moving), 'unit')} can move at constant loss, but {tail}"
-    return reason
+    return reason + _merged(start, layer)
 
 
 def unread_layer(network: Network) -> DenseUnits | None:
@@ -274,15 +274,30 @@ def _solved(square: Rows, right: fmpz_mat) -> tuple[list[int], int] | None:
     return None
 
 
+def _merged(start: Start, layer: DenseUnits) -> str:
+    """Name two samples of different classes that are equal in what a layer reads, as floating point sees it."""
+    first: dict[bytes, int] = {}
+    for i, row in enumerate(_read(start, layer) + 0.0):
+        mate = first.setdefault(row.tobytes(), i)
+        if start.labels[mate] != start.labels[i]:
+            return f": samples {mate} and {i}, of different classes, are equal in what these units read"
+    return ""
+
+
+def _read(start: Start, layer: DenseUnits) -> Array:
+    """What a layer's units read, ``(N, q)``, in floating point."""
+    parts = approx_nodes(start.network, start.u, start.inputs, layer.sources)
+    rows = (np.broadcast_to(parts[k], (len(start.inputs), *parts[k].shape[1:])) for k in layer.sources)
+    return np.hstack([part.reshape(len(part), -1) for part in rows])
+
+
 @np.errstate(all="ignore")
 def _moved(start: Start, layer: DenseUnits, moving: Array, trial: int) -> Array:
     """U with other weights and biases of some units: kinks among the samples, as far as they have any.
 
     In the last trial all of them have one direction, and their kinks lie between neighbours along it (Theorem S).
     """
-    parts = approx_nodes(start.network, start.u, start.inputs, layer.sources)
-    rows = [np.broadcast_to(parts[k], (len(start.inputs), *parts[k].shape[1:])) for k in layer.sources]
-    read = np.hstack([part.reshape(len(part), -1) for part in rows])
+    read = _read(start, layer)
     end, units = start.u.copy(), len(moving)
     views = start.network.views(end)
     draws = portable_gaussian(start.seed, (MOVES, trial), units * read.shape[1] + units)

@@ -1,6 +1,6 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, certificate, enclosure, invariance, path, rank
+from verifier.fuzz.properties import architecture, certificate, enclosure, invariance, path, rank, sink_path
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "invariance",
     "path",
     "rank",
+    "sink_path",
 ]
