@@ -101,7 +101,8 @@ class Escape(Shown):
 
     ``legs`` are functions of time: `path` is all of it.
     ``rerouted`` is a further point that E2 passes through; ``end_weights`` the output weights at the end of E1;
-    ``pieces`` how many equal time intervals certify E1, E3 or E4; ``epsilon`` is E3's, ``right_inverse`` E4's.
+    ``pieces`` how many equal time intervals certify E1, E3 or E4; ``epsilon`` is E3's, ``right_inverse`` E4's;
+    ``primes`` how many the exact rank of S.path needed.
     """
 
     label: Label
@@ -114,6 +115,7 @@ class Escape(Shown):
     pieces: int = 1
     epsilon: Dyadic | None = None
     right_inverse: ExactArray | None = None
+    primes: int = 1
 
     @property
     def kind(self) -> EscapeKind:

@@ -39,6 +39,8 @@ TRIALS = 3
 """Random ends that are tried before parallel units."""
 DIGITS = 192
 """Bits to which V' is found: far more than float64 has."""
+RANK_SECONDS = 30.0
+"""How long the proof of the exact rank may be predicted to take."""
 ROUNDS = 40
 """Most rounds of refinement."""
 SOLVE_WORK = 3e8
@@ -68,7 +70,7 @@ def move_unread_units(start: Start) -> Escape | str:
     if not (values.rational and values.followed):
         return "the features at this U are not all rational numbers of moderate length"
     try:
-        rank = exact_rank(values)
+        rank = exact_rank(values, RANK_SECONDS)
     except TooLargeError as error:
         return str(error)
     if not rank.exact:
@@ -87,7 +89,7 @@ def move_unread_units(start: Start) -> Escape | str:
         end = _moved(start, layer, moving, trial)
         tail = descend_from(start, end, weights, kept=True)
         if isinstance(tail, Path):
-            return Escape("S.path", start.u, start.weights, tail, _legs(start, weights, end, tail))
+            return Escape("S.path", start.u, start.weights, tail, _legs(start, weights, end, tail), primes=rank.primes)
         reason = f"{count(len(moving), 'unit')} can move at constant loss, but {tail}"
     return reason + _merged(start, layer)
 

@@ -34,12 +34,13 @@ SECONDS_PER_ENTRY = 6e-9
 class IntegerRank(Brief):
     """A rank: exact where ``exact``, else a lower bound, which is the rank modulo all primes that were tried.
 
-    ``seconds``: about how long a proof would have taken that was not begun.
+    ``seconds``: about how long a proof would have taken that was not begun. ``primes``: how many the proof needed.
     """
 
     rank: int
     exact: bool
     seconds: float = 0.0
+    primes: int = 1
 
 
 def primes() -> Iterator[int]:
@@ -87,16 +88,16 @@ def integer_rank(rows: Rows, patience: float) -> IntegerRank:
     seconds = _seconds(reduced, rank)
     if seconds > patience:
         return IntegerRank(rank, False, seconds)
-    whole, product = fmpz_mat([list(row) for row in reduced]), 1
+    whole, product, count = fmpz_mat([list(row) for row in reduced]), 1, 0
     bound = minor_bound(reduced, rank + 1)
     for prime in primes():
         if product > bound:
             break
-        product *= prime
+        product, count = product * prime, count + 1
         found = int(nmod_mat(whole, prime).rank())
         if found > rank:
             rank, bound = found, minor_bound(reduced, found + 1)
-    return IntegerRank(rank, True)
+    return IntegerRank(rank, True, primes=count)
 
 
 def without_copies(rows: Rows) -> list[list[int]]:

@@ -98,6 +98,7 @@ class ExactRank(Brief):
     ``rank`` is exact where ``exact``; else it is the rank modulo a prime, a lower bound of the expanded rank.
     ``rational``: Psi is the expanded matrix, or its rational columns have rank N: then it is the rank of Psi.
     ``followed``: see `RationalFeatures`. ``seconds``: about how long a proof would have taken that was not begun.
+    ``primes``: how many the proof needed.
     """
 
     rank: int
@@ -105,6 +106,7 @@ class ExactRank(Brief):
     rational: bool
     followed: bool = True
     seconds: float = 0.0
+    primes: int = 1
 
 
 def rational_features(network: Network, u: Array, inputs: Array) -> RationalFeatures | str:
@@ -174,7 +176,7 @@ def exact_rank(features: RationalFeatures, patience: float | None = None) -> Exa
         return ExactRank(len(features.values), True, True, features.followed)
     rows, _ = features.expanded()
     found = integer_rank(rows, RANK_SECONDS if patience is None else patience)
-    return ExactRank(found.rank, found.exact, rational, features.followed, found.seconds)
+    return ExactRank(found.rank, found.exact, rational, features.followed, found.seconds, found.primes)
 
 
 def _rational_columns_suffice(features: RationalFeatures) -> bool:
