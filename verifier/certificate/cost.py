@@ -18,6 +18,7 @@ from verifier.statements.claims.claim import Claim
 from verifier.statements.claims.full_rank import B1, R5, R6
 from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path, SPath
+from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
 from verifier.statements.claims.zero_error import Z2
 
@@ -179,7 +180,7 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield _box(size), bits
         elif kind is R6:
             yield _exact_rank(claim, size), FIRST_BITS
-        elif kind is E4:
+        elif kind in (E4, S):
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
         elif kind.moves:
@@ -273,7 +274,7 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
         peak = PER_NUMBER * max(n * d, size.weights)
         held += PER_INPUT * size.weights * (2 if moves or everywhere else 1) + 16 * n * d
         held += PER_NUMBER * m * classes * matrices
-    if moves or everywhere or any(kind.swept for kind in kinds):
+    if moves or everywhere or S in kinds or any(kind.swept for kind in kinds):
         rows = max(1, min(n, BLOCK_BALLS // size.widest))
         peak = max(peak, PER_BALL * rows * size.widest * (4 if moves else 1))
     for claim in claims:

@@ -170,6 +170,14 @@ CLAIMS["S.path"] = PATH | {"moved": POINT}
 CLAIMS |= {"E4": AT | {"separating": optional(POINT)}}
 UNITS = [{"node": range(MAX_NODES), "count": EXTENT}, 0, MAX_NODES]
 CLAIMS |= {"D": {}, "A": {"units": UNITS}}
+JACOBIAN = AT | {"point": optional(POINT), "weights": ARRAY, "columns": optional(NAME), "right_inverse": ARRAY}
+CLAIMS |= {"J1": JACOBIAN | {"reduced": truth, "everywhere": truth}}
+CLAIMS |= {"J2": JACOBIAN | {"start_weights": ARRAY, "rho": dyadic, "distance": dyadic}}
+CLAIMS |= {"J3": JACOBIAN | {"almost_every_data": truth}}
+LAYER = {"node": range(MAX_NODES)}
+CLAIMS |= {"S": AT | LAYER | {"direction": NAME}, "S(1)": LAYER, "S(2)": LAYER, "S+": LAYER}
+CLAIMS["I"] = {}
+CLAIMS["A.data"] = {"units": [{"node": range(MAX_NODES), "entries": [INDEX, 1, 1 << 31]}, 0, MAX_NODES]}
 DATA = {"name": NOTE, "scaling": NOTE, "samples": EXTENT, "dimension": EXTENT, "classes": range(2, 1 << 31)}
 DATA |= {
     "inputs": optional(ARRAY),

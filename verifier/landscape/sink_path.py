@@ -28,7 +28,7 @@ from verifier.network.flags import flags_of
 from verifier.network.forward import approx_nodes
 from verifier.network.initialise import portable_gaussian
 from verifier.network.network import Array, Network
-from verifier.network.units import DenseUnits, dense_units
+from verifier.network.units import DenseUnits, unread_units
 from verifier.rank.exact_arithmetic import TooLargeError, not_rational
 from verifier.rank.modular import modular_rank
 from verifier.rank.rational import PRIME, RationalFeatures, exact_rank, rational_features
@@ -58,7 +58,7 @@ def move_unread_units(start: Start) -> Escape | str:
     node = not_rational(network)
     if node is not None:
         return f"does not apply: {node}"
-    layer = unread_layer(network)
+    layer = max(unread_units(network), key=lambda units: len(units.skip), default=None)
     if layer is None:
         return "no dense layer of trained units of their own is read by nothing but the output"
     partial = flags_of(network).undefined
@@ -92,13 +92,6 @@ def move_unread_units(start: Start) -> Escape | str:
             return Escape("S.path", start.u, start.weights, tail, _legs(start, weights, end, tail), primes=rank.primes)
         reason = f"{count(len(moving), 'unit')} can move at constant loss, but {tail}"
     return reason + _merged(start, layer)
-
-
-def unread_layer(network: Network) -> DenseUnits | None:
-    """The dense layer with most columns of Psi that no node reads, with weights and biases of its own."""
-    read = {index for node in network.nodes for index in node.reads}
-    found = [layer for index, layer in dense_units(network).items() if layer.skip and index not in read]
-    return max(found, key=lambda layer: len(layer.skip), default=None)
 
 
 def column_basis(values: RationalFeatures, rank: int, output_bias: bool) -> list[int]:

@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 from verifier.balls.exact import Dyadic
 from verifier.display import Card, Decided, Judged, Shown, Table, count, joined, listed
 from verifier.landscape.escape_separate import GatewayResult
+from verifier.landscape.interpolant import Interpolant
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.sink_start import SinkStart
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
+from verifier.rank.given_data import GivenData
+from verifier.rank.jacobian_rank import JacobianRank
+from verifier.rank.memorisation import Memorisation
+from verifier.rank.sink import Sink
 from verifier.rank.witness import WitnessResult
 from verifier.statements.statement import Statement
 from verifier.verdict import Verdict
@@ -56,12 +62,19 @@ class Theorem(Judged, Shown):
     witness: WitnessResult | None = None
     deficiency: Deficiency | None = None
     every_data_set: EveryDataSet | None = None
+    sink: Sink | None = None
+    sink_start: SinkStart | None = None
+    given_data: GivenData | None = None
     ball: BallResult | None = None
     gradient: GradientResult | None = None
     curvature: CurvatureResult | None = None
     gateway: GatewayResult | None = None
     rank_radius: Dyadic | None = None
     rank_ball: Dyadic | None = None
+    memorisation: Memorisation | None = None
+    jacobian_rank: JacobianRank | None = None
+    jacobian_everywhere: bool = False
+    interpolant: Interpolant | None = None
 
     def _card(self) -> Card:
         rows = tuple((step.label, step.shown, f"{step.statement.title}: {step.reason}") for step in self.steps)

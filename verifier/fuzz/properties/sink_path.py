@@ -14,6 +14,7 @@ from flint import fmpq
 from hypothesis import strategies as st
 
 from verifier.fuzz import oracle
+from verifier.fuzz.node_values import feature_row
 from verifier.fuzz.oracle import Matrix
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.specimen import Specimen
@@ -132,7 +133,7 @@ def _features(specimen: Specimen, u: Sequence[Fraction]) -> Matrix:
     numbers = oracle.RATIONAL
     exact = [numbers.of(value) for value in u]
     samples = [[numbers.of(Fraction(x)) for x in sample] for sample in specimen.data.inputs.tolist()]
-    return [oracle.feature_row(specimen.network, exact, sample, numbers) for sample in samples]
+    return [feature_row(specimen.network, exact, sample, numbers) for sample in samples]
 
 
 def _rational(rows: Sequence[Sequence[float]]) -> Matrix:
