@@ -652,7 +652,7 @@ MUTANTS = {
         "rank:eigenvalue_bounds term 60",
     ),
     "rank/test_singular_value_guarantees.py::test_enclosed_features": ("rank:SpectrumSearch._refine branch 6",),
-    "rank/test_singular_value_guarantees.py::test_exact_ranks": ("rank/singular_values:exact_rank call 13",),
+    "rank/test_singular_value_guarantees.py::test_exact_ranks": ("rank/modular:integer_rank decided 4",),
     "rank/test_singular_value_guarantees.py::test_planted_singular_values": (
         "rank:SpectrumSearch._take_in name 0",
         "rank:SpectrumSearch._take_in comparison 1",
