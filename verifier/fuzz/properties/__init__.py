@@ -1,6 +1,17 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, certificate, enclosure, invariance, jacobian, path, rank, sink_path
+from verifier.fuzz.properties import (
+    architecture,
+    bounds,
+    certificate,
+    enclosure,
+    invariance,
+    jacobian,
+    memorisation,
+    path,
+    rank,
+    sink_path,
+)
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -9,11 +20,13 @@ __all__ = [
     "Falsified",
     "Property",
     "architecture",
+    "bounds",
     "certificate",
     "enclosure",
     "holds_for",
     "invariance",
     "jacobian",
+    "memorisation",
     "path",
     "rank",
     "sink_path",
