@@ -291,7 +291,7 @@ def try_way(found: Sampled, claim: Any) -> None:
 def try_e2(found: Sampled, claim: Any) -> None:
     """The logits stay those of columns that rest, up to what is common to all classes."""
     try_start(found, claim)
-    first, base, last = found.stored(), found.stored(claim["rerouted"]), found.stored(claim["moved"])
+    first, base, last = found.stored(), found.stored(claim.get("rerouted")), found.stored(claim["moved"])
     start, psi = found.matrix(claim["start_weights"]), found.psi(first)
     rest = set(range(len(psi[0])))
     for k in range(TIMES + 1):
@@ -312,7 +312,7 @@ def try_e2(found: Sampled, claim: Any) -> None:
 
 
 def try_times(found: Sampled, claim: Any, psi: Any) -> None:
-    """The ray of E2 and E4.path, whose segment begins at a V that is not written down."""
+    """The ray of E2, E4.path and S.path, whose segment begins at a V that is not written down."""
     end, kappa = found.matrix(claim["end_weights"]), number(claim["kappa"])
     values = [found.loss(psi, scaled(end, kappa * (1 + mpf(k) / 4))) for k in range(9)]
     need(all(map(lambda a, b: a > b, values, values[1:])), "the loss does not decrease on the ray")
@@ -680,8 +680,8 @@ def try_j3(found: Sampled, claim: Any) -> None:
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
 TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
-TRIES["Z0.loss"] = try_z0_loss
 TRIES |= {"GDV": try_gdv, "C4": try_c4, "C2+": try_c2_plus}
+TRIES |= {"Z0.loss": try_z0_loss, "S.path": try_e2}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
 TRIES |= {"A.data": try_w0, "I": try_i}

@@ -59,6 +59,8 @@ NON_VACUOUS = {
     "jacobian-rank": ("PROVED", "UNDECIDED"),
     "interpolant-exists": ("PROVED",),
     "path-never-increases": ("P1",),
+    "exact-rank-of-planted-starts": ("PROVED (R1)", "REFUTED (R6)"),
+    "unread-units-move-at-constant-loss": ("S.path",),
     "case-files-reproduce": ("same",),
     "runs-are-repeatable": ("same bytes",),
 }

@@ -31,7 +31,7 @@ from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.jacobian import J1, J2, J3
 from verifier.statements.claims.losses import TC3, LossName
-from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
+from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath, Target
 from verifier.statements.claims.pointwise import C1, C3
 from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
 from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2, Z0Loss
@@ -97,7 +97,7 @@ def path_from_start(arrays: ArrayStore, path: LossPath) -> P1:
 
 
 def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> Claim:
-    """E1, E2, E3 or E4.path: a piece that leaves the start, and the path of P1.
+    """E1, E2, E3, E4.path or S.path: a piece that leaves the start, and the path of P1.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> C
     network
         The network.
     escape
-        The piece; what it has (end weights, epsilon, a right inverse) says which of the four it is.
+        The piece; what it has (end weights, epsilon, a right inverse) says which of them it is.
     """
     path = _segment_and_ray(arrays, escape.tail, escape.start_weights)
     path["moved"] = point(arrays, "moved", network, escape.end_u, escape.start_u)
@@ -118,6 +118,8 @@ def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> C
     if escape.right_inverse is not None:
         inverse = arrays.exact("escape.right_inverse", escape.right_inverse)
         return E4Path(pieces=escape.pieces, right_inverse=inverse, **path)
+    if escape.label == "S.path":
+        return SPath(**path)
     via = escape.rerouted
     return E2(rerouted=None if via is None else point(arrays, "rerouted", network, via, escape.start_u), **path)
 

@@ -152,12 +152,12 @@ class CertificateBuilder:
     def _too_far(self, u: Array) -> str | None:
         return None if self._reach is None else out_of_reach(self._reach[0], u, self._reach[1])
 
-    def _claim(self, claim: Claim | None, inverse: ExactArray | None = None) -> None:
+    def _claim(self, claim: Claim | None, inverse: ExactArray | None = None, primes: int = 1) -> None:
         """Add a claim, unless a check of it is too expensive or the format does not hold one of its numbers."""
         if claim is None:
             return
         stated: StatedClaim = msgspec.to_builtins(claim)
-        priced = stated
+        priced = stated if primes == 1 else stated | {"primes": primes}
         if inverse is not None:
             priced = stated | {"right_inverse": {"shape": inverse.shape, "bits": stored_bits(inverse)}}
         others = [*self._priced, *(self._to_come if claim.ranks else ())]
@@ -215,7 +215,7 @@ class CertificateBuilder:
             return
         if result.label == "R6" and exact is not None:
             if exact.exact and exact.rational and exact.followed and rational_activations(self._net):
-                self._claim(R6(rank=exact.rank))
+                self._claim(R6(rank=exact.rank), primes=exact.primes)
             return
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:
             self.add_deficiency(result.deficiency)
@@ -303,9 +303,10 @@ class CertificateBuilder:
         self._claim(claims.path_from_start(self._arrays, path))
 
     def add_escape(self, escape: Escape) -> None:
-        """Add E1 to E4: a piece that leaves the start, and the path of P1, if the checker can follow to the end."""
+        """Add E1 to E4 or S.path: a piece that leaves the start, then P1, if the checker can follow to the end."""
         if not self._too_far(escape.end_u):
-            self._claim(claims.path_after_escape(self._arrays, self._net, escape), escape.right_inverse)
+            claim = claims.path_after_escape(self._arrays, self._net, escape)
+            self._claim(claim, escape.right_inverse, escape.primes)
 
     def add_gateway(self, result: GatewayResult) -> None:
         """Add E4, from every point a non-increasing path exists, if the checker can follow the proof.

@@ -44,7 +44,7 @@ ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check
 ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE["Z0.loss"] = check_loss_bound
-ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
+ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path", "S.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 ALONE |= {"C4": check_no_maximum, "C2+": check_no_strict_minimum}
 ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
@@ -62,7 +62,7 @@ WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.loss"}
 WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "TC.3", "Z0", "Z0.loss", "Z2"}
 # they move V along all arcs, or speak of all of V
 WITHOUT_ARCS = {"A", "A.data", "C1", "C2+", "C4", "D"}
-WITHOUT_ARCS |= {"E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "TC.3"}
+WITHOUT_ARCS |= {"E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "S.path", "TC.3"}
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 

@@ -171,6 +171,7 @@ CLAIMS["GDV"] |= {"loss": dyadic, "steps": range(1, 10**18)}
 CLAIMS |= {"W0": {}, "W1": WITNESS | {"blocks": [BLOCK, 1, 1000]}, "W2": WITNESS | {"blocks": [BLOCK, 1, 1]}}
 CLAIMS |= {"E1": MOVE | {"moved_weights": ARRAY}, "E2": PATH | {"moved": POINT, "rerouted": optional(POINT)}}
 CLAIMS |= {"E3": MOVE | {"epsilon": dyadic}, "E4.path": MOVE | {"right_inverse": ARRAY}}
+CLAIMS["S.path"] = PATH | {"moved": POINT}
 CLAIMS |= {"E4": AT | {"separating": optional(POINT)}}
 UNITS = [{"node": range(MAX_NODES), "count": EXTENT}, 0, MAX_NODES]
 CLAIMS |= {"D": {}, "A": {"units": UNITS}}

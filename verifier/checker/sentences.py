@@ -50,6 +50,8 @@ SENTENCES = {
     "E2": "the loss is constant while {moving} skip units move and {resting} stand still",
     "E3": "U moves straight to other values, the loss at most epsilon = {epsilon} above the start's",
     "E4.path": "{groups} groups of merged samples part at constant loss, V following continuously",
+    "S.path": "the loss is constant while {moving} columns of Psi move and {resting} stand still, whose rank, {rank}, "
+    "is that of all columns (exact rational features)",
     "after": "then the loss ({lower} .. {upper} at the start) decreases strictly " + RAY,
     "target": "the loss is at most {loss} from t = {t} on",
     "E4": "for the labels of these data, one for each sample: from EVERY (U, V) a continuous path on which the "

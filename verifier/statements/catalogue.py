@@ -16,6 +16,7 @@ from verifier.statements.convex_losses import CONVEX_LOSSES
 from verifier.statements.downhill_path import DOWNHILL_PATH
 from verifier.statements.duplicates import DUPLICATES
 from verifier.statements.every_data import EVERY_DATA_SET
+from verifier.statements.exact_rank import EXACT_RANK
 from verifier.statements.explicit_witness import BOUNDED_WITNESS, CHAINS, SOFTPLUS_WITNESS
 from verifier.statements.full_rank_here import FULL_RANK_HERE
 from verifier.statements.full_rank_somewhere import FULL_RANK_SOMEWHERE
@@ -50,6 +51,7 @@ _ALL = (
     ALMOST_EVERY_U,
     GENERIC_RANK,
     FULL_RANK_HERE,
+    EXACT_RANK,
     DUPLICATES,
     NO_ZERO_ERROR,
     BAD_VALLEY,

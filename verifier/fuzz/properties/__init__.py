@@ -11,6 +11,7 @@ from verifier.fuzz.properties import (
     memorisation,
     path,
     rank,
+    sink_path,
 )
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
@@ -30,4 +31,5 @@ __all__ = [
     "memorisation",
     "path",
     "rank",
+    "sink_path",
 ]
