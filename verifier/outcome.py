@@ -33,6 +33,11 @@ KEYS = {
 }
 """The verdicts that matter most, in words."""
 OTHER_KEYS = ("analytic", "features")
+WITH_DECAY = (
+    "lambda = {} is stated: of the loss with it only WD speaks. All other statements are about the loss WITHOUT weight "
+    "decay: W0 and T3.4(2) say nothing of the loss with it"
+)
+"""What is said where a problem states weight decay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +228,13 @@ class Report(Judged, Shown):
     @property
     def _said(self) -> list[tuple[str, str]]:
         errors = "" if self.errors is None else self.errors.reason
-        pairs = (("data", self.problem.data.understood), ("start", self.problem.start), ("training errors", errors))
+        decay = self.problem.weight_decay
+        pairs = (
+            ("data", self.problem.data.understood),
+            ("start", self.problem.start),
+            ("training errors", errors),
+            ("weight decay", "" if decay is None else WITH_DECAY.format(decay)),
+        )
         return [(key, said) for key, said in pairs if said]
 
     def _card(self) -> Card:

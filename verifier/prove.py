@@ -377,6 +377,7 @@ class _Run:
             (path.verdict, named),
             problem.arcs,
             self.outputs_ranked,
+            problem.weight_decay,
         )
         theorem = prove_statements(evidence, stage=self.stage)
         builder.add_theorem(theorem)

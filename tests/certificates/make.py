@@ -327,7 +327,14 @@ def main(arguments: list[str]) -> None:
     """Write the corpus to the folder that is named, by default this one."""
     here = Path(__file__).parent
     sys.path.insert(0, str(here))
-    for cases in ("cases_accepted", "cases_rejected", "cases_graphs", "cases_architecture", "cases_malformed"):
+    for cases in (
+        "cases_accepted",
+        "cases_rejected",
+        "cases_graphs",
+        "cases_architecture",
+        "cases_decay",
+        "cases_malformed",
+    ):
         importlib.import_module(cases)  # which registers them
     write(Path(arguments[0]) if arguments else here)
 

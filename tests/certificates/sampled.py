@@ -499,10 +499,28 @@ def try_a(found: Sampled, claim: Any) -> None:
         need(max(map(rank, psi)) == count, f"no full rank on samples of kind {kind}")
 
 
+def try_wd(found: Sampled, claim: Any) -> None:
+    """Phi_lambda at the point, and at points near the origin, where it must be above log m."""
+    decay, floor = number(claim["weight_decay"]), mpmath.log(found.classes)
+
+    def value(u: Any, v: Any) -> mpf:
+        return found.loss(found.psi(u), v) + decay / 2 * sum(x * x for x in [*flat(u.values()), *flat(v)])
+
+    there = value(found.stored(claim["moved"]), found.matrix(claim["moved_weights"]))
+    need(there <= number(claim["value"]) + SMALL and there < floor, "the point is not that low")
+    columns, small = found.document["network"]["columns"], mpf(10) ** -9
+    for _ in range(4 * TIMES):
+        u, drawn = found.anywhere(), found.draw(columns * found.classes)
+        v = [drawn[j * found.classes : (j + 1) * found.classes] for j in range(columns)]
+        near = {node: [small * x for x in values] for node, values in u.items()}
+        need(value(near, scaled(v, small)) > floor, "a point near the origin is not above log m")
+
+
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
 TRIES |= {"R6": try_r6, "Z0": try_z0}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
+TRIES["WD"] = try_wd
 
 
 def counterexample(path: Path, seed: int = 0, said: Any = None) -> str | None:

@@ -12,8 +12,19 @@ import pytest
 from verifier import Verdict, fuzz
 from verifier.balls.exact import Dyadic
 from verifier.fuzz.acceptance import CheckerService
-from verifier.fuzz.properties import PROPERTIES, Falsified, architecture, certificate, enclosure, invariance, path, rank
+from verifier.fuzz.properties import (
+    PROPERTIES,
+    Falsified,
+    architecture,
+    certificate,
+    decay,
+    enclosure,
+    invariance,
+    path,
+    rank,
+)
 from verifier.landscape.path import Path as LossPath
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.outcome import Report
 from verifier.rank.almost_every_data import AlmostEveryDataSet
 from verifier.rank.deficiency import Deficiency
@@ -21,7 +32,7 @@ from verifier.rank.every_data import EveryDataSet
 from verifier.rank.result import RankResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
-EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6}
+EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "weight-decay-breaks": 4}
 USUAL = 15
 NON_VACUOUS = {
     "exact-rank": ("PROVED, full", "REFUTED, deficient"),
@@ -31,6 +42,7 @@ NON_VACUOUS = {
     "almost-every-u": ("PROVED",),
     "every-data-set": ("PROVED", "UNDECIDED"),
     "almost-every-data-set": ("PROVED", "UNDECIDED"),
+    "weight-decay-breaks": ("PROVED, does not apply",),
     "enclosures-contain": ("both engines",),
     "engines-agree": ("NumPy, strict array API, Arb",),
     "path-never-increases": ("P1",),
@@ -70,7 +82,7 @@ def test_the_property_holds_for_long(name: str) -> None:
 
 
 def test_every_statement_says_something() -> None:
-    assert len(PROPERTIES) == 17
+    assert len(PROPERTIES) == 18
     assert all(len(entry.statement) > 40 and entry.statement.endswith(".") for entry in PROPERTIES.values())
 
 
@@ -132,6 +144,19 @@ def test_false_statements_about_data_sets_are_seen(monkeypatch: pytest.MonkeyPat
         architecture.almost_every_data_set(linear)
     with pytest.raises(Falsified, match=r"U\* has rank 0"):
         architecture.almost_every_data_set(XOR)
+
+
+def test_false_statements_about_weight_decay_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = {**XOR.layers[0], "activation": "tanh"}
+    smooth = replace(XOR, inputs=XOR.inputs[1:3], labels=XOR.labels[1:3], layers=(layer,))
+    origin = WeightDecay(Verdict.PROVED, "because", Dyadic(1, -10), np.zeros(15), np.zeros((5, 2)))
+    with monkeypatch.context() as patch:
+        patch.setattr(decay, "prove_weight_decay", lambda *_: origin)
+        with pytest.raises(Falsified, match="its point is not below log 2"):
+            decay.weight_decay_breaks(smooth)
+    monkeypatch.setattr(decay, "classes_differ", lambda *_: None)
+    with pytest.raises(Falsified, match="a point near the origin is not above log 2"):
+        decay.weight_decay_breaks(smooth)
 
 
 def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.network.network import Array, Network
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
@@ -25,6 +26,7 @@ from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.losses import TC3, LossName
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
 from verifier.statements.claims.pointwise import C1, C3
+from verifier.statements.claims.weight_decay import WD
 from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
 from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2
 
@@ -148,6 +150,19 @@ def no_maximum(arrays: ArrayStore, name: str, result: CurvatureResult, lower: Dy
         unit=result.unit,
         output=result.output,
         curvature_lower=Number.of(lower),
+    )
+
+
+def weight_decay(
+    arrays: ArrayStore, result: WeightDecay, moved: tuple[MovedParameter, ...], v: Array, value: Dyadic
+) -> WD:
+    """WD: the point that is lower than the origin; None for a U that is the stored one."""
+    return WD(
+        precision=result.precision,
+        weight_decay=Number.of(result.decay),
+        moved=moved or None,
+        moved_weights=arrays.exact("decay.weights", ExactArray.of_floats(v)),
+        value=Number.of(value),
     )
 
 

@@ -35,6 +35,7 @@ from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray, given_parameters
 from verifier.network.network import Array, Network
@@ -265,6 +266,8 @@ class CertificateBuilder:
             self.add_curvature(theorem.curvature)
         if theorem.gateway is not None:
             self.add_gateway(theorem.gateway)
+        if theorem.weight_decay is not None:
+            self.add_weight_decay(theorem.weight_decay)
 
     def add_path(self, path: LossPath) -> None:
         """Add P1: a path along which U rests."""
@@ -331,6 +334,12 @@ class CertificateBuilder:
         """Add A if it was proved; it needs no samples, no weights and no other claim."""
         if result.proved:
             self._claim(A(units=tuple(UnitsOf(part.node, part.count) for part in result.units)))
+
+    def add_weight_decay(self, result: WeightDecay) -> None:
+        """Add WD if it was proved: its point, as what differs from the stored U, and its V."""
+        if result.u is not None and result.v is not None and result.value is not None and self._u is not None:
+            moved = self._point("decay", result.u, self._u)
+            self._claim(claims.weight_decay(self._arrays, result, moved, result.v, result.value))
 
     def _ranked_somewhere(self, label: str) -> bool:
         """Whether full rank at some U is claimed, on which a claim of this label may stand."""

@@ -12,6 +12,7 @@ from .architecture import check_almost_every_data_set, check_every_data_set
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
+from .decay import check_weight_decay
 from .escape import check_escape
 from .exact import check_exact_rank, check_inseparable
 from .features import Features
@@ -37,10 +38,18 @@ ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
+ALONE["WD"] = check_weight_decay
 RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
-WITHOUT_OFFSET = {"Z0", "Z2", "TC.3", "D", "A"}  # they speak of margins or the loss of Psi V, or of other data sets
+WITHOUT_OFFSET = {
+    "Z0",
+    "Z2",
+    "TC.3",
+    "D",
+    "A",
+    "WD",
+}  # they speak of margins or the loss of Psi V, or of other data sets
 WITHOUT_ARCS = {
     "C1",
     "TC.3",
@@ -51,6 +60,7 @@ WITHOUT_ARCS = {
     "E3",
     "E4",
     "E4.path",
+    "WD",
 }  # they move V along all arcs, or speak of all of V
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 

@@ -169,6 +169,7 @@ CLAIMS |= {"E3": MOVE | {"epsilon": dyadic}, "E4.path": MOVE | {"right_inverse":
 CLAIMS |= {"E4": AT | {"separating": optional(POINT)}}
 UNITS = [{"node": range(MAX_NODES), "count": EXTENT}, 0, MAX_NODES]
 CLAIMS |= {"D": {}, "A": {"units": UNITS}}
+CLAIMS["WD"] = AT | {"weight_decay": dyadic, "moved": optional(POINT), "moved_weights": ARRAY, "value": dyadic}
 DATA = {"name": NOTE, "scaling": NOTE, "samples": EXTENT, "dimension": EXTENT, "classes": range(2, 1 << 31)}
 DATA |= {
     "inputs": optional(ARRAY),

@@ -102,6 +102,7 @@ class LossesSection(msgspec.Struct, forbid_unknown_fields=True):
     kinds: list[str] = msgspec.field(default_factory=list)
     class_weights: list[int | float] | None = None
     epsilon: str | float = "1e-6"
+    weight_decay: str | float | None = None
 
 
 class RankSection(msgspec.Struct, forbid_unknown_fields=True):

@@ -28,6 +28,7 @@ from verifier.statements.solutions import BALL_OF_SOLUTIONS, UNCOUNTABLY_MANY
 from verifier.statements.statement import Statement
 from verifier.statements.suitable_network import ACTIVATIONS, PATCHES, UNITS
 from verifier.statements.valleys import BAD_VALLEY, NO_BAD_VALLEY
+from verifier.statements.weight_decay import WEIGHT_DECAY
 
 _ALL = (
     SMALL_LOSS,
@@ -57,6 +58,7 @@ _ALL = (
     SHIFT_INVARIANCE,
     POSITIVE_CURVATURE,
     CONVEX_LOSSES,
+    WEIGHT_DECAY,
 )
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}

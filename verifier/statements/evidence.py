@@ -53,6 +53,8 @@ class Evidence(Brief):
         Which columns of Psi are connected to which outputs, ``(M, m)``; None: all.
     outputs_ranked
         Whether each output's own columns have full row rank at the start's U; None where there are no other columns.
+    weight_decay
+        The lambda of WD, a decimal number; every other statement is about the loss without it.
     """
 
     data: Dataset
@@ -68,6 +70,7 @@ class Evidence(Brief):
     path_result: tuple[Verdict, str]
     arcs: BoolArray | None = None
     outputs_ranked: Verdict | None = None
+    weight_decay: str | None = None
 
     @property
     def inputs(self) -> Array:

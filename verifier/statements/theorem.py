@@ -9,6 +9,7 @@ from verifier.display import Card, Decided, Judged, Shown, Table, count, joined,
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.witness import WitnessResult
@@ -62,6 +63,7 @@ class Theorem(Judged, Shown):
     gateway: GatewayResult | None = None
     rank_radius: Dyadic | None = None
     rank_ball: Dyadic | None = None
+    weight_decay: WeightDecay | None = None
 
     def _card(self) -> Card:
         rows = tuple((step.label, step.shown, f"{step.statement.title}: {step.reason}") for step in self.steps)

@@ -1,6 +1,6 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, certificate, enclosure, invariance, path, rank
+from verifier.fuzz.properties import architecture, certificate, decay, enclosure, invariance, path, rank
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Property",
     "architecture",
     "certificate",
+    "decay",
     "enclosure",
     "holds_for",
     "invariance",
