@@ -37,15 +37,15 @@ def weight_decay_of_squares() -> Certificate:
     return certificate
 
 
-@accepted("WD: three classes of two numbers each, -1 and 1, -2 and 2, 0 twice; two layers, t^2 below t; the stored U")
+@accepted("WD: three classes of two numbers each, 0 and 2, -1 and 3, 1 twice; two layers, t^2 below t; the stored U")
 def weight_decay_of_three_classes() -> Certificate:
-    """Psi = x^2, logits (0, Psi - 5/2, 1 - 2 Psi): a mean of 0.334, 0.465 and 0.202, and 14.25/64 = 0.223."""
+    """Psi = (x - 1)^2, logits (0, Psi - 5/2, 1 - 2 Psi): a mean of 0.334, 0.465 and 0.202, and 15.25/64 = 0.238."""
     certificate = Certificate()
-    certificate.data([[-1], [1], [-2], [2], [0]], [0, 0, 1, 1, 2], classes=3, times=[1, 1, 1, 1, 2])
-    layers = [certificate.dense([[1]], [0], "t**2", skip=False), certificate.dense([[1]], [0], "t", (0,))]
+    certificate.data([[0], [2], [-1], [3], [1]], [0, 0, 1, 1, 2], classes=3, times=[1, 1, 1, 1, 2])
+    layers = [certificate.dense([[1]], [-1], "t**2", skip=False), certificate.dense([[1]], [0], "t", (0,))]
     certificate.network([1], layers, 2, output_bias=True)
     weights = certificate.exact([[0, 1, -2], [0, "-5/2", 1]])
-    value = {"weight_decay": dyadic("1/32"), "moved": None, "moved_weights": weights, "value": dyadic("9/16")}
+    value = {"weight_decay": dyadic("1/32"), "moved": None, "moved_weights": weights, "value": dyadic("37/64")}
     certificate.claim("WD", precision=64, **value)
     return certificate
 
@@ -106,4 +106,14 @@ reject(
 reject("wd-beside-missing-arcs", "data.arcs: V is not free", setting("data", "arcs", to=tensor([1, 1])))
 rejections("weight-decay-of-three-classes")(
     "wd-of-a-lower-stored-u", "WD.value: the stored weight is 2", nodes(1, "values", to=exact([[2]]))
+)
+rejections("weight-decay-of-three-classes")(
+    "wd-of-samples-that-count-once",
+    "WD.value: without multiplicities it would be below",
+    claim("value", to=dyadic("35/64")),
+)
+rejections("weight-decay-of-three-classes")(
+    "wd-of-sums-of-rows",
+    "WD.classes: the numbers 0 and 2, -1 and 3, 2, which counts twice, have the sums 2, 2 and 4",
+    setting("data", "inputs", to=exact([[0], [2], [-1], [3], [2]])),
 )

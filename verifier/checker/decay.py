@@ -24,17 +24,15 @@ def require_alike(raw: Any, network: Any, data: Any) -> None:
     Every class has the same number of samples, equal ones counted, and their sums are the same. (The common power of
     two of the inputs does not matter.)
     """
-    numbers, sums = [0] * data.classes if data.classes <= network.samples else [], dict[int, list[int]]()
-    path, message = raw.path, "not all classes have the same number of samples"
-    require(bool(numbers), path, "WD.classes", message)
+    numbers, sums, path = dict[int, int](), dict[int, list[int]](), raw.path
     for row, label, count in zip(network.inputs.integers.tolist(), data.labels, data.multiplicities, strict=True):
-        numbers[label] += count
+        numbers[label] = numbers.get(label, 0) + count
         before = sums.get(label, [0] * len(row))
         sums[label] = [total + count * int(x) for total, x in zip(before, row, strict=True)]
-    require(len(set(numbers)) == 1, path, "WD.classes", message, None, numbers[:20])
-    first = sums[0]
-    message = "the samples of two classes have different sums"
-    require(all(part == first for part in sums.values()), path, "WD.classes", message)
+    same = len(numbers) == data.classes and len(set(numbers.values())) == 1
+    require(same, path, "WD.classes", "not all classes have the same number of samples")
+    same = all(part == sums[0] for part in sums.values())
+    require(same, path, "WD.classes", "the samples of two classes have different sums")
 
 
 def squares(exact: Any) -> arb:

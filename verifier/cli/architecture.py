@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verifier import __version__
-from verifier.cli.common import CaseArgument, JsonOption, SeedOption, console, require_json_name, say_written
+from verifier.cli.common import (
+    CaseArgument,
+    CertificateOption,
+    JsonOption,
+    SeedOption,
+    console,
+    require_json_name,
+    say_written,
+)
 
 if TYPE_CHECKING:
     from verifier.architecture import Architecture
@@ -22,9 +30,7 @@ def architecture(
         int | None,
         typer.Option("--samples", min=1, metavar="N", help="Number of samples. [default: those of the case's data]"),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:

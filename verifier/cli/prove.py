@@ -14,6 +14,7 @@ import typer
 from verifier import __version__
 from verifier.cli.common import (
     CaseArgument,
+    CertificateOption,
     DeviceOption,
     JsonOption,
     SeedOption,
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 
 def rank(
     case: CaseArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
     tight: Annotated[
@@ -60,9 +59,7 @@ def rank(
 
 def path(
     case: CaseArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
     escape: Annotated[
@@ -76,9 +73,7 @@ def path(
 
 def witness(
     case: CaseArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     seeds: Annotated[
         int,

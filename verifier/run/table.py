@@ -20,6 +20,7 @@ from verifier.run.progress import ProgressDisplay, span
 from verifier.run.record import CaseRecord, SuiteResult
 from verifier.run.witnessing import WitnessReport
 from verifier.statements.downhill_path import PATH_KINDS
+from verifier.statements.theorem import inapplicable
 from verifier.verdict import Verdict
 
 KILOBYTES = 100_000
@@ -65,6 +66,8 @@ def print_steps(console: Console, record: CaseRecord) -> None:
     lines = [f"{record.data}; {columns_in_words(record.units, record.output_bias)}"]
     lines += [f"data: {record.understood}"] if record.understood else []
     lines += [f"start: {record.start}"] if record.start else []
+    lines += [] if record.errors is None else [f"training errors: {record.errors.reason}"]
+    lines += [f"weight decay: {record.weight_decay}"] if record.weight_decay else []
     for words in (*lines, f"engine: {record.engine}"):
         console.print(f"  {escape(words)}", highlight=False, soft_wrap=words.startswith(("data: ", "start: ")))
     console.print(_steps(record.steps, 9, record.attempts))
@@ -78,16 +81,18 @@ def print_steps(console: Console, record: CaseRecord) -> None:
 
 def print_theorem(console: Console, record: CaseRecord) -> None:
     """Print the steps of the proof: verdict, label, the statement's name, the reason, what it rests on."""
-    console.print("  [bold]The proof, step by step[/bold] (ours: W, E, C, X, Z; - does not apply here)")
+    console.print("  [bold]The proof, step by step[/bold]")
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
     for width in (10, 17, None):
         table.add_column(width=width, no_wrap=width is not None)
-    for step in record.theorem:
+    for step in (each for each in record.theorem if each.applies):
         rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
         words = escape(f"{step.title}: {step.reason}" if step.title else step.reason)
-        words = words if step.applies else f"[dim]{words}[/]"
-        table.add_row(_coloured(step.verdict) if step.applies else "[dim]-[/]", escape(step.label), words + rests)
+        table.add_row(_coloured(step.verdict), escape(step.label), words + rests)
     console.print(table)
+    others = inapplicable((each.label, each.title) for each in record.theorem if not each.applies)
+    if others:
+        console.print(f"  [dim]{escape(others)}; report.html says why[/]", highlight=False)
     if record.remains:
         applies = any(step.applies for step in record.theorem if step.label.startswith("A3.1"))
         console.print(f"  A3.1 {'fails' if applies else 'does not apply'}; what remains:", highlight=False)
@@ -245,12 +250,13 @@ def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
 
     paths = having("path")
     generic = [record for record in records if record.statement("W0") is Verdict.PROVED]
+    without = " of the loss without weight decay" if any(record.weight_decay for record in generic) else ""
     return [
         ("full row rank at the start", len(having("rank"))),
         ("zero training error there", len(having("zero_loss"))),
         ("a path without increase towards the infimum of the loss", sum(not rises(record) for record in paths)),
         ("a path that rises by at most epsilon", sum(rises(record) for record in paths)),
-        ("full rank at almost every U, hence no bad local valley", len(generic)),
+        (f"full rank at almost every U, hence no bad local valley{without}", len(generic)),
     ]
 
 

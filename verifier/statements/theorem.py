@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from verifier.balls.exact import Dyadic
@@ -36,6 +37,18 @@ class TheoremStep(Decided):
     def shown(self) -> str:
         """The verdict, or ``-`` where the statement does not apply."""
         return str(self.verdict) if self.applies else "-"
+
+
+def inapplicable(names: Iterable[tuple[str, str]]) -> str:
+    """Labels and names of the statements that do not apply, in one sentence; empty if all apply.
+
+    Parameters
+    ----------
+    names
+        Label and name of each.
+    """
+    found = [f"{label}: {name}" for label, name in names]
+    return f"do not apply here: {'; '.join(found)}" if found else ""
 
 
 @dataclass(repr=False)
@@ -76,12 +89,17 @@ class Theorem(Judged, Shown):
         return Card("The proof, step by step", None, sentence, values, (table,))
 
     def __str__(self) -> str:
-        """Every statement with its verdict and reason; ``-`` where it does not apply."""
+        """Every statement that applies with its verdict and reason, then the names of the others."""
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """Every statement with its verdict, name and reason, in lines for a terminal."""
-        return listed((s.shown, f"{s.label} - {s.statement.title}: {s.reason}") for s in self.steps)
+        """Statements that apply with verdict, name and reason, then the names of the others, in lines for a terminal.
+
+        Why a statement does not apply is in its step's `reason`.
+        """
+        rows = [(s.shown, f"{s.label} - {s.statement.title}: {s.reason}") for s in self.steps if s.applies]
+        others = inapplicable((s.label, s.statement.name) for s in self.steps if not s.applies)
+        return listed([*rows, *([("-", others)] if others else [])])
 
     @property
     def proved(self) -> bool:
