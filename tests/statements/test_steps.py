@@ -18,6 +18,7 @@ from verifier.run.record import StatementRecord
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.evidence import Known
 from verifier.statements.generic_rank import decide_generic
+from verifier.statements.groups import GROUPS, grouped
 from verifier.statements.proof import ORDER
 from verifier.statements.statement import Finding, does_not_apply
 from verifier.verdict import Verdict
@@ -38,6 +39,13 @@ def test_the_list_is_complete_and_in_order():
     for found in map(theorem, ("xor", "tied-bias", "conflicting-labels")):
         assert [step.label for step in found.steps] == list(STATEMENTS)
     assert len({s.sentence for s in STATEMENTS.values()}) == len(STATEMENTS)
+
+
+def test_every_statement_has_one_heading():
+    labels = [label for group in GROUPS.values() for label in group]
+    assert set(STATEMENTS) <= set(labels) and len(labels) == len(set(labels))
+    found = grouped(["W0", "new", "path", "A"], str)
+    assert [own for _, own in found] == [["W0"], ["A"], ["new", "path"]]
 
 
 def test_nothing_is_proved_on_what_is_not():

@@ -20,6 +20,7 @@ from verifier.run.progress import ProgressDisplay, span
 from verifier.run.record import CaseRecord, SuiteResult
 from verifier.run.witnessing import WitnessReport
 from verifier.statements.downhill_path import PATH_KINDS
+from verifier.statements.groups import grouped
 from verifier.statements.theorem import inapplicable
 from verifier.verdict import Verdict
 
@@ -82,14 +83,16 @@ def print_steps(console: Console, record: CaseRecord) -> None:
 def print_theorem(console: Console, record: CaseRecord) -> None:
     """Print the steps of the proof: verdict, label, the statement's name, the reason, what it rests on."""
     console.print("  [bold]The proof, step by step[/bold]")
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
-    for width in (10, 17, None):
-        table.add_column(width=width, no_wrap=width is not None)
-    for step in (each for each in record.theorem if each.applies):
-        rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
-        words = escape(f"{step.title}: {step.reason}" if step.title else step.reason)
-        table.add_row(_coloured(step.verdict), escape(step.label), words + rests)
-    console.print(table)
+    for heading, steps in grouped([each for each in record.theorem if each.applies], lambda each: each.label):
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+        for width in (10, 17, None):
+            table.add_column(width=width, no_wrap=width is not None)
+        for step in steps:
+            rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
+            words = escape(f"{step.title}: {step.reason}" if step.title else step.reason)
+            table.add_row(_coloured(step.verdict), escape(step.label), words + rests)
+        console.print(f"  [bold]{heading}[/bold]")
+        console.print(table)
     others = inapplicable((each.label, each.title) for each in record.theorem if not each.applies)
     if others:
         console.print(f"  [dim]{escape(others)}; report.html says why[/]", highlight=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from verifier.balls.exact import Dyadic
-from verifier.display import Card, Decided, Judged, Shown, Table, count, joined, listed
+from verifier.display import Card, Decided, Judged, Shown, Table, count, joined, listed, wrapped
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
@@ -14,6 +14,7 @@ from verifier.landscape.weight_decay import WeightDecay
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.witness import WitnessResult
+from verifier.statements.groups import grouped
 from verifier.statements.statement import Statement
 from verifier.verdict import Verdict
 
@@ -48,7 +49,7 @@ def inapplicable(names: Iterable[tuple[str, str]]) -> str:
         Label and name of each.
     """
     found = [f"{label}: {name}" for label, name in names]
-    return f"do not apply here: {'; '.join(found)}" if found else ""
+    return f"Do not apply here: {'; '.join(found)}" if found else ""
 
 
 @dataclass(repr=False)
@@ -61,7 +62,7 @@ class Theorem(Judged, Shown):
     >>> found = vf.verify([[0.0], [1.0]], [0, 1], network=vf.Dense(4, "tanh", skip=True)).theorem
     >>> found.verdict("T3.4(2)")
     <Verdict.PROVED: 'PROVED'>
-    >>> print(found.lines()[0].split(":")[0])
+    >>> print(found.lines()[1].split(":")[0])
     PROVED     L2.1 - Lemma 2.1
     """
 
@@ -97,9 +98,12 @@ class Theorem(Judged, Shown):
 
         Why a statement does not apply is in its step's `reason`.
         """
-        rows = [(s.shown, f"{s.label} - {s.statement.title}: {s.reason}") for s in self.steps if s.applies]
+        lines: list[str] = []
+        for heading, steps in grouped([step for step in self.steps if step.applies], lambda step: step.label):
+            rows = [(step.shown, f"{step.label} - {step.statement.title}: {step.reason}") for step in steps]
+            lines += [f"{heading}:", *listed(rows)]
         others = inapplicable((s.label, s.statement.name) for s in self.steps if not s.applies)
-        return listed([*rows, *([("-", others)] if others else [])])
+        return [*lines, *wrapped(others)]
 
     @property
     def proved(self) -> bool:
