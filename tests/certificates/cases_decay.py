@@ -78,8 +78,13 @@ reject(
 )
 reject(
     "wd-of-other-numbers",
-    "WD.classes: a sample that counts twice",
-    both(setting("data", "multiplicities", to=tensor([2, 1, 1, 1])), setting("data", "total", to=5)),
+    "WD.classes: a fifth sample, (0, 0), leaves the sums 0, and the classes have 2 and 3 samples",
+    both(
+        setting("data", "inputs", to=exact([*CORNERS, [0, 0]])),
+        setting("data", "labels", to=tensor([1, 0, 0, 1, 1], "U8")),
+        setting("data", "samples", to=5),
+        setting("data", "total", to=5),
+    ),
 )
 reject(
     "wd-of-a-third-class",

@@ -130,8 +130,9 @@ def test_sums_are_compared_exactly():
     x = np.array([[2.0**60], [1.0], [2.0**60], [0.0]])
     assert classes_differ(x, np.array([0, 0, 1, 1]), ONES, 2) == "the classes have different means"
     assert classes_differ(np.array([[0.1], [0.3], [0.2]]), np.array([0, 1, 2]), ONES[:3], 3) is not None
-    twice = np.array([[1.0], [-1.0], [0.0]])
-    assert classes_differ(twice, np.array([0, 0, 1]), np.array([1, 1, 2]), 2) is None
+    twice, labels = np.array([[0.0], [2.0], [1.0]]), np.array([0, 0, 1])
+    assert classes_differ(twice, labels, np.array([1, 1, 2]), 2) is None
+    assert classes_differ(0 * twice, labels, ONES[:3], 2) == "the classes have 1 to 2 samples, not the same number"
 
 
 def test_a_report_says_which_loss_the_rest_is_about():
