@@ -18,7 +18,7 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.training_errors import TrainingErrors
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
-from verifier.problem import Problem
+from verifier.problem import Problem, with_decay
 from verifier.rank.result import RankResult
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.theorem import Theorem
@@ -32,11 +32,6 @@ KEYS = {
 }
 """The verdicts that matter most, in words."""
 OTHER_KEYS = ("analytic", "features")
-WITH_DECAY = (
-    "lambda = {} is stated: of the loss with it only WD speaks. All other statements are about the loss WITHOUT weight "
-    "decay: W0 and T3.4(2) say nothing of the loss with it"
-)
-"""What is said where a problem states weight decay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +198,11 @@ class Report(Judged, Shown, Writable):
     def said(self) -> list[tuple[str, str]]:
         """What is known before anything is proved, by name: the data's file, the start, its errors, weight decay."""
         errors = "" if self.errors is None else self.errors.reason
-        decay = self.problem.weight_decay
         pairs = (
             ("data", self.problem.data.understood),
             ("start", self.problem.start),
             ("training errors", errors),
-            ("weight decay", "" if decay is None else WITH_DECAY.format(decay)),
+            ("weight decay", with_decay(self.problem.weight_decay)),
         )
         return [(key, said) for key, said in pairs if said]
 

@@ -135,6 +135,22 @@ class Problem(Brief):
         return in_words(self.data, self.grouping, self.duplicates == "group") + self.remark
 
 
+def with_decay(decay: str | float | None) -> str:
+    """Which loss the statements are about where weight decay is stated; empty where none is.
+
+    Parameters
+    ----------
+    decay
+        lambda.
+    """
+    if decay is None:
+        return ""
+    return (
+        f"lambda = {decay} is stated: of the loss with it only WD speaks. All other statements are about the loss "
+        "WITHOUT weight decay: W0 and T3.4(2) say nothing of the loss with it"
+    )
+
+
 def require_positive(texts: Sequence[str], message: str) -> None:
     """See that texts are positive decimal numbers.
 

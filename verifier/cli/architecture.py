@@ -56,6 +56,8 @@ def architecture(
         sys.stdout.write(json.dumps(_json(found, found_case.name, written), indent=1) + "\n")
     else:
         sys.stdout.write(f"{found}\n")
+        if found_case.file.losses.weight_decay is not None:
+            sys.stdout.write("Weight decay is stated: these statements are about the loss WITHOUT it.\n")
         say_written(out, written, found.builder)
     raise typer.Exit(0 if found.proved else 3)
 

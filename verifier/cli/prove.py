@@ -191,12 +191,16 @@ def _prove(
 
 
 def _report_json(found: Report, written: Path | None) -> dict[str, Any]:
+    from verifier.problem import with_decay
+
     return {
         "version": __version__,
         "case": found.problem.name,
         "data": found.problem.words,
         "understood": found.problem.data.understood,
         "start": found.problem.start,
+        "training_errors": "" if found.errors is None else found.errors.reason,
+        "weight_decay": with_decay(found.problem.weight_decay),
         "steps": _steps(found.steps),
         "engine": found.engine,
         "attempts": list(found.rank.attempts),

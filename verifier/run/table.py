@@ -15,6 +15,7 @@ from verifier.certificate.limits import sentence
 from verifier.display import count as _count
 from verifier.network.graph import columns_in_words
 from verifier.outcome import Step
+from verifier.problem import with_decay
 from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
 from verifier.run.record import CaseRecord, SuiteResult
@@ -121,6 +122,9 @@ def print_witness(console: Console, case: Case, report: WitnessReport, line: dic
     console.print(f"  {escape(report.data)}; {report.network.size_words}", highlight=False)
     if report.understood:
         console.print(f"  data: {escape(report.understood)}", highlight=False, soft_wrap=True)
+    decay = with_decay(case.file.losses.weight_decay)
+    if decay:
+        console.print(f"  weight decay: {escape(decay)}", highlight=False)
     console.print(_steps(report.steps, 17))
     if line is not None:
         words = f"sigma_N along a line through {line['through']}: {line['full_rank']} of {line['points']} points have"
