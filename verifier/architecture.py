@@ -1,4 +1,4 @@
-"""What holds with a network for every data set (A), or almost every one (D): all labels, all convex losses."""
+"""What holds with a network for every data set (A), or almost every one (D, J3): all labels, losses, targets."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ from verifier.options import SMALL_ENTRIES, at_most_threads
 from verifier.rank.almost_every_data import AlmostEveryDataSet, prove_almost_every_data_set
 from verifier.rank.certify import Stage, silent
 from verifier.rank.every_data import EveryDataSet, prove_every_data_set
+from verifier.rank.memorisation import Memorisation, prove_memorisation
 from verifier.run.models import imported_model, is_foreign, is_module
 from verifier.statements.almost_every_data import ALMOST_EVERY_DATA_SET
 from verifier.statements.every_data import EVERY_DATA_SET, finding
+from verifier.statements.memorisation import MEMORISATION
 from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
 
@@ -51,6 +53,8 @@ class Architecture(Judged, Shown, Writable):
         A, for every set of N distinct samples.
     almost_every : AlmostEveryDataSet
         D, for almost every data set of N samples, with its U* and X*.
+    memorised : Memorisation
+        J3, where N is larger than the number of features: every target of m outputs on almost every data set.
     builder : CertificateBuilder
         The claims.
     remarks : tuple of str
@@ -68,40 +72,47 @@ class Architecture(Judged, Shown, Writable):
     samples: int
     every: EveryDataSet
     almost_every: AlmostEveryDataSet
+    memorised: Memorisation
     builder: CertificateBuilder
     remarks: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[TheoremStep, ...]:
-        """A and D, each with its verdict and reason."""
-        found, almost = finding(self.every), self.almost_every
+        """A, D and J3, each with its verdict and reason."""
+        found, almost, memorised = finding(self.every), self.almost_every, self.memorised
         return (
             TheoremStep(EVERY_DATA_SET, found.verdict, self.every.reason, (), found.applies),
             TheoremStep(ALMOST_EVERY_DATA_SET, almost.verdict, almost.reason, (), almost.applies),
+            TheoremStep(MEMORISATION, memorised.verdict, memorised.reason, (), memorised.applies),
         )
 
     @property
     def proved(self) -> bool:
-        """Whether A or D is PROVED."""
-        return self.every.proved or self.almost_every.proved
+        """Whether A, D or J3 is PROVED."""
+        return self.every.proved or self.almost_every.proved or self.memorised.proved
 
     def verdict(self, label: str) -> Verdict:
-        """The verdict of a statement: A (every data set) or D (almost every data set).
+        """The verdict of a statement: A (every data set), D (almost every data set) or J3 (every target).
 
         Parameters
         ----------
         label : str
-            ``"A"`` or ``"D"``.
+            ``"A"``, ``"D"`` or ``"J3"``.
 
         Raises
         ------
         InputError
             Another label.
         """
-        found = {"A": self.every.verdict, "D": self.almost_every.verdict}
+        found = {"A": self.every.verdict, "D": self.almost_every.verdict, "J3": self.memorised.verdict}
         if label not in found:
             raise InputError(f"verdict({one_line(label)}): no such statement here; {nearest(str(label), found)}")
         return found[label]
+
+    @property
+    def outputs(self) -> int:
+        """The number m of outputs that J3 is about."""
+        return 1 if self.memorised.where is None else self.memorised.where.v.shape[1]
 
     @property
     def conclusion(self) -> str:
@@ -113,6 +124,13 @@ class Architecture(Judged, Shown, Writable):
         if self.almost_every.proved:
             return (
                 f"For almost every data set of {what}, {then}. This says NOTHING about a given data set, nor about "
+                "integer or 8-bit data (a null set)."
+            )
+        if self.memorised.proved:
+            outputs = "1 output" if self.outputs == 1 else f"{self.outputs} outputs"
+            return (
+                f"Certified memorisation: for almost every data set of {what}, every real target of {outputs} is "
+                f"attained exactly with {self.network.size_words}. This says NOTHING about a given data set, nor about "
                 "integer or 8-bit data (a null set)."
             )
         reasons = dict.fromkeys((self.almost_every.reason, self.every.reason))
@@ -127,7 +145,7 @@ class Architecture(Judged, Shown, Writable):
         return f"{words}, {frozen} frozen numbers, which keep their values" if frozen else words
 
     def __str__(self) -> str:
-        """The conclusion, the network, then A and D with their names, verdicts and reasons."""
+        """The conclusion, the network, then A, D and J3 with their names, verdicts and reasons."""
         rows = ((step.shown, f"{step.statement.name} ({step.label}): {step.reason}") for step in self.steps)
         said = [line for remark in self.remarks for line in wrapped(remark)]
         return "\n".join([*wrapped(self.conclusion), *wrapped(self.about), *said, "", *listed(rows)])
@@ -144,10 +162,11 @@ def architecture(
     samples: int | None = None,
     *,
     input_shape: int | Sequence[int] | None = None,
+    outputs: int = 1,
     seed: int = 0,
     stage: Stage = silent,
 ) -> Architecture:
-    """Prove what holds for a network with every data set (A), or almost every one (D): no data are needed.
+    """Prove what holds for a network with every data set (A), or almost every one (D, J3): no data are needed.
 
     Parameters
     ----------
@@ -155,11 +174,13 @@ def architecture(
         The network, or a model whose trained parameters are U. Frozen parameters, buffers and scalers keep their
         numbers: they are part of the architecture.
     samples : int
-        The number N of samples; at most M, the number of columns of Psi.
+        The number N of samples: for A and D at most M, the number of columns of Psi.
     input_shape : int or sequence of int, optional
         The shape of a sample, for layers that are no Network yet and for models that do not know it.
+    outputs : int, optional
+        The number m of outputs for J3, certified memorisation, where N is larger than M.
     seed : int, optional
-        Of the samples X* and the parameters U* that prove D.
+        Of the samples X* and the parameters U* that prove D or J3.
     stage : callable, optional
         Told what is being proved.
 
@@ -168,8 +189,9 @@ def architecture(
     Architecture
         Guarantee: what is PROVED holds for every number of classes, all labels and all convex finite losses of Psi V,
         V free (an output bias is its last row): A for every N or fewer distinct samples of real numbers, D for almost
-        every such set, by the rules of THEORY2. D says nothing about a given data set, nor about integer or 8-bit data
-        (a null set).
+        every such set, by the rules of THEORY2. J3, where N > M: on almost every such set every target in R^(N x m) is
+        attained exactly by some (U, V). D and J3 say nothing about a given data set, nor about integer or 8-bit data (a
+        null set).
 
     Raises
     ------
@@ -196,7 +218,9 @@ def architecture(
     else:
         with at_most_threads(1 if small else None):
             almost = prove_almost_every_data_set(taken, count, seed=int(seed), stage=stage)
-    return Architecture(taken, count, every, almost, _certificate(taken, count, every, almost), remarks)
+    memorised = prove_memorisation(taken, None, _outputs(outputs), samples=count, seed=int(seed))
+    builder = _certificate(taken, count, every, almost, memorised)
+    return Architecture(taken, count, every, almost, memorised, builder, remarks)
 
 
 def _network(given: Any, input_shape: int | Sequence[int] | None) -> tuple[Network, tuple[str, ...]]:
@@ -236,9 +260,21 @@ def _samples(given: object, network: Network) -> int:
     return int(given)
 
 
-def _certificate(network: Network, samples: int, every: EveryDataSet, almost: AlmostEveryDataSet) -> CertificateBuilder:
-    """D on its X* and U*, and A beside it; A alone where there is no D, or where checking it is too expensive."""
+def _outputs(given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
+        raise InputError(f"outputs = {one_line(given)} must be an integer, at least 1: the number of logits")
+    return int(given)
+
+
+def _certificate(
+    network: Network, samples: int, every: EveryDataSet, almost: AlmostEveryDataSet, memorised: Memorisation
+) -> CertificateBuilder:
+    """D on its X* and U*, and A beside it; A alone where there is no D, or checking it is too expensive; or J3."""
     builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
+    if memorised.x is not None and memorised.where is not None:
+        source = SampleSource("X*, random samples drawn for this proof", memorised.x, shape=network.input_shape)
+        builder = CertificateBuilder(source, network, memorised.where.u)
+        builder.add_memorisation(memorised)
     if almost.x is not None and almost.rank is not None:
         shape = network.input_shape
         source = SampleSource("X*, random samples drawn for this proof", almost.x, shape=shape)

@@ -43,6 +43,7 @@ from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.exact_arithmetic import rational_activations
+from verifier.rank.memorisation import Memorisation
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
@@ -268,6 +269,8 @@ class CertificateBuilder:
             self.add_gateway(theorem.gateway)
         if theorem.weight_decay is not None:
             self.add_weight_decay(theorem.weight_decay)
+        for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
+            self._claim(claim, inverse)
 
     def add_path(self, path: LossPath) -> None:
         """Add P1: a path along which U rests."""
@@ -340,6 +343,11 @@ class CertificateBuilder:
         if result.u is not None and result.v is not None and result.value is not None and self._u is not None:
             moved = self._point("decay", result.u, self._u)
             self._claim(claims.weight_decay(self._arrays, result, moved, result.v, result.value))
+
+    def add_memorisation(self, result: Memorisation) -> None:
+        """Add J3 if it was proved: on the samples of the certificate, or on almost every set of as many."""
+        for claim, inverse in claims.memorisation(self._arrays, self._net, result, self._u):
+            self._claim(claim, inverse)
 
     def _ranked_somewhere(self, label: str) -> bool:
         """Whether full rank at some U is claimed, on which a claim of this label may stand."""

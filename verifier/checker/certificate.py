@@ -17,6 +17,7 @@ from .escape import check_escape
 from .exact import check_exact_rank, check_inseparable
 from .features import Features
 from .flags import check_generic, needs_samples
+from .jacobian import check_interpolant, check_memorisation, check_no_stationary
 from .limits import Limits, effective, look_at_all, run_limited
 from .losses import LossClaim
 from .network import cut_blocks, read_network
@@ -39,10 +40,14 @@ ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 ALONE["WD"] = check_weight_decay
+ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
 RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "TC.3"}  # TC.3 needs labels or label counts
+WITHOUT_LABELS |= {"J1", "J2", "J3"}  # J1 needs them if it is about differences of logits
 WITHOUT_OFFSET = {
+    "J2",
+    "J3",
     "Z0",
     "Z2",
     "TC.3",

@@ -16,6 +16,10 @@ CONSTRUCTION = (
     "rank Psi(U*) = N = {samples} by construction, sigma_N(Psi(U*)) >= {sigma_lower} (q <= {q}), whatever the "
     "parameters are that the claim does not name"
 )
+JACOBIAN, DIFFERENCES = "the Jacobian of the logits in U and V", "the Jacobian of the differences of logits in U and V"
+NO_SUBOPTIMAL = (
+    "stationary for no differentiable convex finite loss of the logits, except where the loss is least among all logits"
+)
 SENTENCES = {
     "R1": FULL_RANK,
     "R3": FULL_RANK,
@@ -74,6 +78,22 @@ SENTENCES = {
     "lambda > 0 up to {weight_decay}: U = 0, V = 0 is a strict local minimum of value log {classes}, in a "
     "bad local valley, as the loss is at most {value} at another point; with more units in a layer, too",
     "WD logit": "the same with the column of V of class 0 held at 0 (one logit)",
+    "J1": f"at the stored U and V {JACOBIAN} has full row rank N m = {{rank}}: (U, V) is {NO_SUBOPTIMAL}",
+    "J1 reduced": f"at the stored U and V {DIFFERENCES} has full row rank N (m - 1) = {{rank}}: (U, V) is no "
+    "stationary point of the cross-entropy of these labels",
+    "J1 everywhere": f"for almost every (U, V) (the others are a closed set of measure zero) {JACOBIAN} has full row "
+    f"rank N m = {{rank}}, and then (U, V) is {NO_SUBOPTIMAL}",
+    "J1 everywhere reduced": "for almost every (U, V) (the others are a closed set of measure zero) "
+    f"{DIFFERENCES} has full row rank N (m - 1) = {{rank}}, and then (U, V) is no stationary point of the "
+    "cross-entropy of these labels",
+    "J2": "some (U, V) within {distance} of the stored U and the start's V, each number, has exactly the targets as "
+    "its logits on all N = {samples} samples; near it the solutions are a manifold of dimension P - N m = {dimension}",
+    "J3": "for EVERY target T in R^(N x m), N = {samples}, m = {outputs}, some (U, V) has exactly T as its logits on "
+    "these samples",
+    "J3 almost every": "for almost every data set of N = {samples} samples in R^{dimension}, or of fewer (the others "
+    "are a closed null set), and EVERY target T in R^(N x m), m = {outputs}, some (U, V) has exactly T as its logits; "
+    "the same on the samples of this certificate. This says NOTHING about another given data set, nor about integer "
+    "or 8-bit data (a null set)",
 }
 
 

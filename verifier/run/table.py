@@ -257,7 +257,7 @@ def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
 
     paths = having("path")
     generic = [record for record in records if record.statement("W0") is Verdict.PROVED]
-    without = " of the loss without weight decay" if any(record.weight_decay for record in generic) else ""
+    without = " (without weight decay, where it is stated)" if any(record.weight_decay for record in generic) else ""
     return [
         ("full row rank at the start", len(having("rank"))),
         ("zero training error there", len(having("zero_loss"))),

@@ -19,6 +19,9 @@ from verifier.statements.every_data import EVERY_DATA_SET
 from verifier.statements.explicit_witness import BOUNDED_WITNESS, CHAINS, SOFTPLUS_WITNESS
 from verifier.statements.full_rank_here import FULL_RANK_HERE
 from verifier.statements.full_rank_somewhere import FULL_RANK_SOMEWHERE
+from verifier.statements.interpolant import INTERPOLANT
+from verifier.statements.jacobian_rank import JACOBIAN_RANK
+from verifier.statements.memorisation import MEMORISATION
 from verifier.statements.no_maximum import NO_MAXIMUM, POSITIVE_CURVATURE
 from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE
 from verifier.statements.not_stationary import NOT_STATIONARY
@@ -57,7 +60,10 @@ _ALL = (
     NOT_STATIONARY,
     SHIFT_INVARIANCE,
     POSITIVE_CURVATURE,
+    JACOBIAN_RANK,
+    INTERPOLANT,
     CONVEX_LOSSES,
+    MEMORISATION,
     WEIGHT_DECAY,
 )
 

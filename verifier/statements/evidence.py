@@ -19,6 +19,7 @@ from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
 from verifier.rank.every_data import EveryDataSet, prove_every_data_set
+from verifier.rank.memorisation import Memorisation, prove_memorisation
 from verifier.rank.result import RankResult
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.assumption import Assumption, check_assumption
@@ -164,6 +165,14 @@ class Known:
         """What the architecture alone proves for every set of as many distinct samples, kept for the certificate."""
         self.found.every_data_set = prove_every_data_set(self.evidence.network, len(self.evidence.inputs))
         return self.found.every_data_set
+
+    @cached_property
+    def memorisation(self) -> Memorisation:
+        """Whether every target on these samples is attained exactly, M < N, kept for the certificate."""
+        evidence = self.evidence
+        outputs = evidence.v.shape[1]
+        self.found.memorisation = prove_memorisation(evidence.network, evidence.inputs, outputs, seed=self.seed)
+        return self.found.memorisation
 
     @property
     def beside_the_architecture(self) -> str:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from verifier.balls.exact import Dyadic
 from verifier.display import Card, Decided, Judged, Shown, Table, count, joined, listed, wrapped
 from verifier.landscape.escape_separate import GatewayResult
+from verifier.landscape.interpolant import Interpolant
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.weight_decay import WeightDecay
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
+from verifier.rank.jacobian_rank import JacobianRank
+from verifier.rank.memorisation import Memorisation
 from verifier.rank.witness import WitnessResult
 from verifier.statements.groups import grouped
 from verifier.statements.statement import Statement
@@ -78,6 +81,10 @@ class Theorem(Judged, Shown):
     rank_radius: Dyadic | None = None
     rank_ball: Dyadic | None = None
     weight_decay: WeightDecay | None = None
+    memorisation: Memorisation | None = None
+    jacobian_rank: JacobianRank | None = None
+    jacobian_everywhere: bool = False
+    interpolant: Interpolant | None = None
 
     def _card(self) -> Card:
         rows = tuple((step.label, step.shown, f"{step.statement.title}: {step.reason}") for step in self.steps)

@@ -1,6 +1,6 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, certificate, decay, enclosure, invariance, path, rank
+from verifier.fuzz.properties import architecture, certificate, decay, enclosure, invariance, jacobian, path, rank
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "enclosure",
     "holds_for",
     "invariance",
+    "jacobian",
     "path",
     "rank",
 ]
