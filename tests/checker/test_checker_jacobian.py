@@ -13,7 +13,6 @@ from oracle_graph import psi_oracle
 from planted import DIGITS, contains, seeds
 from planted_graphs import STEPS, random_graph, random_point
 
-from verifier.checker import slopes
 from verifier.checker.common import Exact, Rejection, precision
 from verifier.checker.jacobian import Jacobian
 
