@@ -54,7 +54,7 @@ def inapplicable(names: Iterable[tuple[str, str]]) -> str:
     names
         Label and name of each.
     """
-    found = [f"{label}: {name}" for label, name in names]
+    found = [f"{label}: {name.partition(' (')[0]}" for label, name in names]
     return f"Do not apply here: {'; '.join(found)}" if found else ""
 
 
