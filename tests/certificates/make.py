@@ -30,6 +30,7 @@ MODULES = (
     "cases_given_data",
     "cases_scaled",
     "cases_sink",
+    "cases_jacobian",
     "cases_decay",
     "cases_malformed",
 )
