@@ -31,6 +31,7 @@ MODULES = (
     "cases_scaled",
     "cases_sink",
     "cases_jacobian",
+    "cases_bounds",
     "cases_decay",
     "cases_malformed",
 )

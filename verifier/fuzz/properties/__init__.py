@@ -2,6 +2,7 @@
 
 from verifier.fuzz.properties import (
     architecture,
+    bounds,
     certificate,
     decay,
     enclosure,
@@ -19,6 +20,7 @@ __all__ = [
     "Falsified",
     "Property",
     "architecture",
+    "bounds",
     "certificate",
     "decay",
     "enclosure",
