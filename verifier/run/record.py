@@ -210,6 +210,7 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
     """
     theorem, errors, said = report.proof, report.errors, dict(report.said)
     fails = theorem is not None and any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3))
+    needed = theorem is not None and theorem.verdict("T3.4(2)") is not Verdict.PROVED  # otherwise A3.1 is not missed
     return CaseRecord(
         name=name,
         title=case.file.title,
@@ -224,7 +225,7 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
         engine=report.engine,
         steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
         theorem=() if theorem is None else tuple(map(StatementRecord.of, theorem.steps)),
-        remains=theorem.remains if theorem is not None and fails else (),
+        remains=theorem.remains if theorem is not None and fails and needed else (),
         attempts=tuple(report.rank.attempts),
         expected=dict(case.expected),
         surprises=tuple(surprises(report, case)),

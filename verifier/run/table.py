@@ -84,6 +84,7 @@ def print_steps(console: Console, record: CaseRecord) -> None:
 def print_theorem(console: Console, record: CaseRecord) -> None:
     """Print the steps of the proof: verdict, label, the statement's name, the reason, what it rests on."""
     console.print("  [bold]The proof, step by step[/bold]")
+    proved = record.statement("T3.4(2)") is Verdict.PROVED
     for heading, steps in grouped([each for each in record.theorem if each.applies], lambda each: each.label):
         table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
         for width in (10, 17, None):
@@ -91,7 +92,9 @@ def print_theorem(console: Console, record: CaseRecord) -> None:
         for step in steps:
             rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
             words = escape(f"{step.title}: {step.reason}" if step.title else step.reason)
-            table.add_row(_coloured(step.verdict), escape(step.label), words + rests)
+            needless = proved and step.label.startswith("A3.1") and step.verdict is not Verdict.PROVED
+            verdict = f"[dim]{step.verdict}[/]" if needless else _coloured(step.verdict)
+            table.add_row(verdict, escape(step.label), words + rests)
         console.print(f"  [bold]{heading}[/bold]")
         console.print(table)
     others = inapplicable((each.label, each.title) for each in record.theorem if not each.applies)
