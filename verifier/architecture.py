@@ -1,22 +1,22 @@
-"""What holds with a network for every data set (A), or almost every one (D): all labels, all convex losses."""
+"""What holds with a network for every data set (A), or almost every one (D, J3): all labels, losses, targets."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from verifier.adapters.translation.imported import Imported
-from verifier.certificate.files import named
+from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.samples import SampleSource
 from verifier.data.unseen import Unseen
 from verifier.display import Card, Judged, Shown, Table, listed, wrapped
-from verifier.errors import CertificateError, InputError, NetworkError, nearest, one_line
+from verifier.errors import InputError, NetworkError, nearest, one_line
+from verifier.landscape.turning_layer import prove_no_maximum
 from verifier.network.initialise import portable_gaussian
 from verifier.network.network import Network, network_for
 from verifier.network.nodes import Constant
@@ -24,11 +24,18 @@ from verifier.options import SMALL_ENTRIES, at_most_threads
 from verifier.rank.almost_every_data import AlmostEveryDataSet, prove_almost_every_data_set
 from verifier.rank.certify import Stage, silent
 from verifier.rank.every_data import EveryDataSet, prove_every_data_set
+from verifier.rank.memorisation import Memorisation, prove_memorisation
 from verifier.rank.sink import Sink, prove_sink
 from verifier.run.models import imported_model, is_foreign, is_module
 from verifier.statements.almost_every_data import ALMOST_EVERY_DATA_SET
 from verifier.statements.every_data import EVERY_DATA_SET, finding
+from verifier.statements.memorisation import MEMORISATION
+from verifier.statements.no_maximum import NO_MAXIMUM_ANYWHERE
+from verifier.statements.no_maximum import finding as of_maxima
+from verifier.statements.no_strict_minimum import WIDE_MINIMA, enough_columns
+from verifier.statements.no_strict_minimum import finding as of_strict_minima
 from verifier.statements.sink_everywhere import sink_steps
+from verifier.statements.statement import Finding, Statement
 from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
 
@@ -41,7 +48,7 @@ WITNESS_ENTRIES = 250_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Architecture(Judged, Shown):
+class Architecture(Judged, Shown, Writable):
     """What holds for a network whatever the data are: verdicts, sentences, and the certificate that can be written.
 
     Parameters
@@ -56,6 +63,8 @@ class Architecture(Judged, Shown):
         D, for almost every data set of N samples, with its U* and X*.
     sink : Sink
         S(1), S(2) and S+, for every set of N distinct samples; they need no analytic activation.
+    memorised : Memorisation
+        J3, where N is larger than the number of features: every target of m outputs on almost every data set.
     builder : CertificateBuilder
         The claims.
     remarks : tuple of str
@@ -76,31 +85,40 @@ class Architecture(Judged, Shown):
     every: EveryDataSet
     almost_every: AlmostEveryDataSet
     sink: Sink
+    memorised: Memorisation
     builder: CertificateBuilder
     remarks: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[TheoremStep, ...]:
-        """A, D, S(1), S(2), S+, each with its verdict and reason."""
-        found, almost = finding(self.every), self.almost_every
+        """A, D, S(1), S(2), S+, J3, C4 and C2+, each with its verdict and reason."""
+        found, almost, memorised = finding(self.every), self.almost_every, self.memorised
         return (
             TheoremStep(EVERY_DATA_SET, found.verdict, self.every.reason, (), found.applies),
             TheoremStep(ALMOST_EVERY_DATA_SET, almost.verdict, almost.reason, (), almost.applies),
             *sink_steps(self.sink),
+            TheoremStep(MEMORISATION, memorised.verdict, memorised.reason, (), memorised.applies),
+            *(_step(statement, part) for statement, part in self._extrema()),
         )
+
+    def _extrema(self) -> tuple[tuple[Statement, Finding], ...]:
+        """C4 and C2+, which need no more than M and the activations."""
+        narrow, maximum = of_strict_minima(self.network, self.samples), of_maxima(prove_no_maximum(self.network))
+        return (NO_MAXIMUM_ANYWHERE, maximum), (WIDE_MINIMA, narrow)
 
     @property
     def proved(self) -> bool:
-        """Whether A, D, S(1) or S(2) is PROVED."""
-        return self.every.proved or self.almost_every.proved or self.sink.almost_everywhere.proved
+        """Whether A, D, S(1), S(2) or J3 is PROVED."""
+        found = (self.every, self.almost_every, self.sink.almost_everywhere, self.memorised)
+        return any(part.proved for part in found)
 
     def verdict(self, label: str) -> Verdict:
-        """The verdict of a statement about every data set (A, S(1), S(2), S+), or almost every one (D).
+        """The verdict of a statement about every data set (A, S(1), S(2), S+, C4, C2+), or almost every one (D, J3).
 
         Parameters
         ----------
         label : str
-            ``"A"``, ``"D"``, ``"S(1)"``, ``"S(2)"`` or ``"S+"``.
+            ``"A"``, ``"D"``, ``"S(1)"``, ``"S(2)"``, ``"S+"``, ``"J3"``, ``"C4"`` or ``"C2+"``.
 
         Raises
         ------
@@ -111,6 +129,11 @@ class Architecture(Judged, Shown):
         if label not in found:
             raise InputError(f"verdict({one_line(label)}): no such statement here; {nearest(str(label), found)}")
         return found[label]
+
+    @property
+    def outputs(self) -> int:
+        """The number m of outputs that J3 is about."""
+        return 1 if self.memorised.where is None else self.memorised.where.v.shape[1]
 
     @property
     def conclusion(self) -> str:
@@ -128,33 +151,15 @@ class Architecture(Judged, Shown):
                 f"For almost every data set of {what}, {then}. This says NOTHING about a given data set, nor about "
                 "integer or 8-bit data (a null set)."
             )
+        if self.memorised.proved:
+            outputs = "1 output" if self.outputs == 1 else f"{self.outputs} outputs"
+            return (
+                f"Certified memorisation: for almost every data set of {what}, every real target of {outputs} is "
+                f"attained exactly with {self.network.size_words}. This says NOTHING about a given data set, nor about "
+                "integer or 8-bit data (a null set)."
+            )
         reasons = dict.fromkeys((self.almost_every.reason, self.every.reason, self.sink.almost_everywhere.reason))
         return f"Nothing is proved for all, or almost all, data sets of {self.samples} samples: {next(iter(reasons))}."
-
-    def write(self, file: str | Path) -> Path:
-        """Write the certificate: ``file`` and, beside it, its arrays in a ``.safetensors``.
-
-        Parameters
-        ----------
-        file : str or Path
-            A name that ends in ``.json``.
-
-        Returns
-        -------
-        Path
-            The document's path, for `verifier.check`.
-
-        Raises
-        ------
-        InputError
-            Another ending.
-        CertificateError
-            Nothing was proved, or the files cannot be written.
-        """
-        target = named(file)
-        if self.builder.empty:
-            raise CertificateError(f"no certificate can be written: {self.builder.nothing}")
-        return self.builder.write(target)
 
     @property
     def about(self) -> str:
@@ -177,15 +182,20 @@ class Architecture(Judged, Shown):
         return Card(title, None, self.conclusion, (("network", self.about),), (table,))
 
 
+def _step(statement: Statement, found: Finding) -> TheoremStep:
+    return TheoremStep(statement, found.verdict, found.reason, (), found.applies)
+
+
 def architecture(
     network: Any,
     samples: int | None = None,
     *,
     input_shape: int | Sequence[int] | None = None,
+    outputs: int = 1,
     seed: int = 0,
     stage: Stage = silent,
 ) -> Architecture:
-    """Prove what holds for a network with every data set (A, S(1), S(2), S+), or almost every one (D), without data.
+    """Prove what holds with every data set (A, S(1), S(2), S+), or almost every one (D, J3), without data.
 
     Parameters
     ----------
@@ -193,11 +203,13 @@ def architecture(
         The network, or a model whose trained parameters are U. Frozen parameters, buffers and scalers keep their
         numbers: they are part of the architecture.
     samples : int
-        The number N of samples; at most M, the number of columns of Psi.
+        The number N of samples: for A and D at most M, the number of columns of Psi.
     input_shape : int or sequence of int, optional
         The shape of a sample, for layers that are no Network yet and for models that do not know it.
+    outputs : int, optional
+        The number m of outputs for J3, certified memorisation, where N is larger than M.
     seed : int, optional
-        Of the samples X* and the parameters U* that prove D.
+        Of the samples X* and the parameters U* that prove D or J3.
     stage : callable, optional
         Told what is being proved.
 
@@ -206,7 +218,8 @@ def architecture(
     Architecture
         Guarantee: what is PROVED holds for every number of classes, all labels and all convex finite losses of Psi V,
         V free (an output bias is its last row): A, S(1), S(2) and S+ for every N or fewer distinct samples of real
-        numbers, D for almost every such set, by the rules of THEORY2. D says nothing about a given data set, nor about
+        numbers, D for almost every such set, by the rules of THEORY2. J3, where N > M: on almost every such set every
+        target in R^(N x m) is attained exactly by some (U, V). D and J3 say nothing about a given data set, nor about
         integer or 8-bit data (a null set).
 
     Raises
@@ -235,7 +248,9 @@ def architecture(
         with at_most_threads(1 if small else None):
             almost = prove_almost_every_data_set(taken, count, seed=int(seed), stage=stage)
     sink = prove_sink(taken, count)
-    return Architecture(taken, count, every, almost, sink, _certificate(taken, count, every, almost, sink), remarks)
+    memorised = prove_memorisation(taken, None, _outputs(outputs), samples=count, seed=int(seed))
+    builder = _certificate(taken, count, every, almost, sink, memorised)
+    return Architecture(taken, count, every, almost, sink, memorised, builder, remarks)
 
 
 def _network(given: Any, input_shape: int | Sequence[int] | None) -> tuple[Network, tuple[str, ...]]:
@@ -275,11 +290,26 @@ def _samples(given: object, network: Network) -> int:
     return int(given)
 
 
+def _outputs(given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
+        raise InputError(f"outputs = {one_line(given)} must be an integer, at least 1: the number of logits")
+    return int(given)
+
+
 def _certificate(
-    network: Network, samples: int, every: EveryDataSet, almost: AlmostEveryDataSet, sink: Sink
+    network: Network,
+    samples: int,
+    every: EveryDataSet,
+    almost: AlmostEveryDataSet,
+    sink: Sink,
+    memorised: Memorisation,
 ) -> CertificateBuilder:
-    """D on its X* and U*, and A beside it; A alone where there is no D, or where checking it is too expensive; S(1)."""
+    """D on its X* and U*, and A beside it; A alone where there is no D, or checking it is too expensive; S(1); J3."""
     builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
+    if memorised.x is not None and memorised.where is not None:
+        source = SampleSource("X*, random samples drawn for this proof", memorised.x, shape=network.input_shape)
+        builder = CertificateBuilder(source, network, memorised.where.u)
+        builder.add_memorisation(memorised)
     if almost.x is not None and almost.rank is not None:
         shape = network.input_shape
         source = SampleSource("X*, random samples drawn for this proof", almost.x, shape=shape)
@@ -290,4 +320,6 @@ def _certificate(
             builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
     builder.add_every_data_set(every)
     builder.add_sink(sink)
+    if not builder.empty:
+        builder.add_extrema(prove_no_maximum(network), enough_columns(network, samples))
     return builder

@@ -5,28 +5,42 @@ A number is stated as it was proved, an exact dyadic; an inequality holds for wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
 
 from verifier.balls.exact import Dyadic, ExactArray
+from verifier.balls.jacobian import Parameters
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
+from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.inseparable import Inseparable
+from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.network.network import Array, Network
+from verifier.rank.jacobian_rank import JacobianInverse
+from verifier.rank.memorisation import Memorisation
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.claim import Claim, Interval, MovedParameter, Number
+from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import R1, R3
+from verifier.statements.claims.jacobian import J1, J2, J3
 from verifier.statements.claims.losses import TC3, LossName
-from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
+from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath, Target
 from verifier.statements.claims.pointwise import C1, C3
+from verifier.statements.claims.weight_decay import WD
 from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
-from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2
+from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2, Z0Loss
+from verifier.statements.theorem import Theorem
+
+JACOBIAN_BITS = 128
+"""Precision of a checker's Jacobian: more than binary64's, so that its enclosures are narrower."""
 
 
 def full_rank(
@@ -66,13 +80,26 @@ def no_zero_error(excluded: Inseparable) -> Z0 | None:
     )
 
 
+def loss_bound(arrays: ArrayStore, found: LossBound) -> Z0Loss:
+    """Z0.loss: a lower bound of the loss over all output weights."""
+    counts = found.label_counts
+    return Z0Loss(
+        precision=found.precision,
+        label_counts=None if counts is None else arrays.integers("bound.counts", counts.ravel()),
+        output_weights=arrays.exact("bound.weights", found.weights),
+        support=arrays.integers("bound.support", found.support.ravel()),
+        equal=found.equal,
+        loss_lower=Number.of(found.lower),
+    )
+
+
 def path_from_start(arrays: ArrayStore, path: LossPath) -> P1:
     """P1: the segment and the ray."""
     return P1(**_segment_and_ray(arrays, path, path.start_weights))
 
 
 def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> Claim:
-    """E1, E2, E3 or E4.path: a piece that leaves the start, and the path of P1.
+    """E1, E2, E3, E4.path or S.path: a piece that leaves the start, and the path of P1.
 
     Parameters
     ----------
@@ -81,7 +108,7 @@ def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> C
     network
         The network.
     escape
-        The piece; what it has (end weights, epsilon, a right inverse) says which of the four it is.
+        The piece; what it has (end weights, epsilon, a right inverse) says which of them it is.
     """
     path = _segment_and_ray(arrays, escape.tail, escape.start_weights)
     path["moved"] = point(arrays, "moved", network, escape.end_u, escape.start_u)
@@ -93,6 +120,8 @@ def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> C
     if escape.right_inverse is not None:
         inverse = arrays.exact("escape.right_inverse", escape.right_inverse)
         return E4Path(pieces=escape.pieces, right_inverse=inverse, **path)
+    if escape.label == "S.path":
+        return SPath(**path)
     via = escape.rerouted
     return E2(rerouted=None if via is None else point(arrays, "rerouted", network, via, escape.start_u), **path)
 
@@ -151,6 +180,35 @@ def no_maximum(arrays: ArrayStore, name: str, result: CurvatureResult, lower: Dy
     )
 
 
+def gradient_descent(arrays: ArrayStore, name: str, result: DescentResult) -> GDV | None:
+    """GDV: a number of steps of gradient descent; None if it was not proved."""
+    goal, smoothness, loss, steps = result.goal, result.smoothness, result.loss_upper, result.steps
+    if goal is None or smoothness is None or loss is None or steps is None:
+        return None
+    return GDV(
+        precision=result.precision,
+        start_weights=arrays.exact(f"{name}.start", result.start_weights),
+        end_weights=arrays.exact(f"{name}.goal", goal),
+        smoothness=Number.of(smoothness),
+        feature_bits=result.feature_bits,
+        loss=Number.of(loss),
+        steps=steps,
+    )
+
+
+def weight_decay(
+    arrays: ArrayStore, result: WeightDecay, moved: tuple[MovedParameter, ...], v: Array, value: Dyadic
+) -> WD:
+    """WD: the point that is lower than the origin; None for a U that is the stored one."""
+    return WD(
+        precision=result.precision,
+        weight_decay=Number.of(result.decay),
+        moved=moved or None,
+        moved_weights=arrays.exact("decay.weights", ExactArray.of_floats(v)),
+        value=Number.of(value),
+    )
+
+
 def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | None:
     """TC.3: a segment that is certified; None if none is."""
     bounds, low = result.infimum, result.start_loss
@@ -169,6 +227,49 @@ def loss_path(arrays: ArrayStore, name: str, result: LossPathResult) -> TC3 | No
         infimum=Interval.of(bounds),
         gamma=None if result.gamma is None else Number.of(result.gamma),
     )
+
+
+def of_the_jacobian(
+    arrays: ArrayStore, network: Network, theorem: Theorem, u: Array | None
+) -> Iterator[tuple[Claim, ExactArray]]:
+    """J1, J2 and J3 where they were proved, each with its right inverse: full row rank, an interpolant, all targets."""
+    if u is None:
+        return
+    if theorem.memorisation is not None:
+        yield from memorisation(arrays, network, theorem.memorisation, u)
+    rank, near = theorem.jacobian_rank, theorem.interpolant
+    if rank is not None and rank.found is not None:
+        fields = _of_jacobian(arrays, "jacobian", network, rank.where, rank.found, u)
+        yield J1(reduced=rank.reduced, everywhere=theorem.jacobian_everywhere, **fields), rank.found.exact
+    if near is None or near.found is None or near.where is None or near.start is None:
+        return
+    if near.rho is not None and near.distance is not None:
+        start = arrays.exact("interpolant.start", ExactArray.of_floats(near.start.v))
+        fields = _of_jacobian(arrays, "interpolant", network, near.where, near.found, u)
+        rho, distance = Number.of(near.rho), Number.of(near.distance)
+        yield J2(start_weights=start, rho=rho, distance=distance, **fields), near.found.exact
+
+
+def memorisation(
+    arrays: ArrayStore, network: Network, result: Memorisation, u: Array | None
+) -> Iterator[tuple[Claim, ExactArray]]:
+    """J3 if it was proved: a point of equal units, and a right inverse of the Jacobian there."""
+    if u is not None and result.where is not None and result.found is not None:
+        fields = _of_jacobian(arrays, "memorisation", network, result.where, result.found, u)
+        yield J3(almost_every_data=result.everywhere, **fields), result.found.exact
+
+
+def _of_jacobian(
+    arrays: ArrayStore, name: str, network: Network, where: Parameters, found: JacobianInverse, start: Array
+) -> dict[str, Any]:
+    """The fields that the claims of the Jacobian have: a point and a right inverse there."""
+    return {
+        "precision": JACOBIAN_BITS,
+        "point": point(arrays, name, network, where.u, start) or None,
+        "weights": arrays.exact(f"{name}.weights", ExactArray.of_floats(where.v)),
+        "columns": arrays.integers(f"{name}.columns", found.columns),
+        "right_inverse": arrays.exact(f"{name}.right_inverse", found.exact),
+    }
 
 
 def explicit_witness(arrays: ArrayStore, result: WitnessResult) -> W1 | W2 | None:

@@ -16,6 +16,10 @@ CONSTRUCTION = (
     "rank Psi(U*) = N = {samples} by construction, sigma_N(Psi(U*)) >= {sigma_lower} (q <= {q}), whatever the "
     "parameters are that the claim does not name"
 )
+JACOBIAN, DIFFERENCES = "the Jacobian of the logits in U and V", "the Jacobian of the differences of logits in U and V"
+NO_SUBOPTIMAL = (
+    "stationary for no differentiable convex finite loss of the logits, except where the loss is least among all logits"
+)
 DOWN = (
     "a continuous path along which every convex finite loss of the logits, V free, is constant until Psi has full row "
     "rank and then, U at rest, never increases and comes within every epsilon of its infimum; for the cross-entropy "
@@ -34,6 +38,8 @@ SENTENCES = {
     "R6 full": "rank Psi = N = {samples}, exactly: at the stored weights all features are rational numbers",
     "Z0": "no output weights V classify all samples at the stored hidden weights: for every V, {margins} margins of "
     "{concerned} samples, with positive factors, add up to 0 (exact rational features), so some margin is at most 0",
+    "Z0.loss": "for EVERY output weights V the cross-entropy at the stored hidden weights is at least {loss_lower}, "
+    "so no V classifies all samples there",
     "Z1": "zero training error: every margin of V is at least {gamma}; for t > 0 the loss Phi(U, t V) is at most "
     "log(1 + {others} e^(-t {gamma})) and decreases strictly to 0, its infimum",
     "Z1 offset": "zero training error for t V, t large: every margin of Psi V is at least {gamma}, and the frozen "
@@ -44,6 +50,8 @@ SENTENCES = {
     "E2": "the loss is constant while {moving} skip units move and {resting} stand still",
     "E3": "U moves straight to other values, the loss at most epsilon = {epsilon} above the start's",
     "E4.path": "{groups} groups of merged samples part at constant loss, V following continuously",
+    "S.path": "the loss is constant while {moving} columns of Psi move and {resting} stand still, whose rank, {rank}, "
+    "is that of all columns (exact rational features)",
     "after": "then the loss ({lower} .. {upper} at the start) decreases strictly " + RAY,
     "target": "the loss is at most {loss} from t = {t} on",
     "E4": "for the labels of these data, one for each sample: from EVERY (U, V) a continuous path on which the "
@@ -56,6 +64,10 @@ SENTENCES = {
     "||grad_V Phi||_F >= {gradient_lower}",
     "C3": "(U, V) is no local maximum of the cross-entropy: along the weight from column {unit} of Psi to output "
     "{output} its second derivative is at least {curvature_lower}",
+    "GDV": "gradient descent on the output weights, V_(t+1) = V_t - (1/L) grad_V Phi(V_t) with L = {smoothness}, in "
+    "exact arithmetic from the stored V_0, the hidden weights at rest: the cross-entropy never increases, is at most "
+    "{loss} + {distance} / t at every step t >= 1, and every sample is classified correctly from step {steps} on; the "
+    "same where entries of V in which the stored Z agrees with V_0 are held fixed",
     "TC.3": "the loss Phi ({loss}) {way} from {lower} .. {upper} at V0 along the segment to V1, where it is at most "
     "{end_loss}; its infimum over V is in [{infimum_lower}, {infimum_upper}]",
     "TC.3 ray": "beyond V1 it never increases along t V1 and tends to 0",
@@ -73,15 +85,58 @@ SENTENCES = {
     "null set), its samples are distinct, and for ALL labels and ALL convex finite losses of Psi V, V free: rank "
     "Psi(U) = N for almost every U, and every local valley reaches the infimum; moreover U* itself has full rank for "
     "almost every data set. This says NOTHING about a given data set, nor about integer or 8-bit data (a null set)",
+    "C4": "for EVERY data set (equal samples may have different labels): no (U, V) at which Phi is defined is a local "
+    "maximum of the cross-entropy, of the squared error, or, for two outputs or more, of any other finite loss of the "
+    "logits Psi V that is convex, and strictly so along every direction with a row that is not constant",
+    "C2+": "for EVERY data set of N = {samples} samples, or of fewer, all labels and every convex finite loss phi of "
+    "the logits Psi V, V free: no (U, V) whose loss is above the infimum is a strict local minimum; if phi does not "
+    "change when all logits of a sample change alike, not even one with a column of V held at 0",
     "A": "for EVERY data set of N = {samples} distinct samples in R^{dimension}, or of fewer, ALL labels and ALL "
     "convex finite losses of Psi V, V free: rank Psi(U) = N for almost every U (the others are a closed set of measure "
     "zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
+    "WD": "of ANOTHER loss than the other claims, the cross-entropy + (lambda/2) (|U|^2 + |V|^2), for every "
+    "lambda > 0 up to {weight_decay}: U = 0, V = 0 is a strict local minimum of value log {classes}, in a "
+    "bad local valley, as the loss is at most {value} at another point; with more units in a layer, too",
+    "WD logit": "the same with the column of V of class 0 held at 0 (one logit)",
+    "J1": f"at the stored U and V {JACOBIAN} has full row rank N m = {{rank}}: (U, V) is {NO_SUBOPTIMAL}",
+    "J1 reduced": f"at the stored U and V {DIFFERENCES} has full row rank N (m - 1) = {{rank}}: (U, V) is no "
+    "stationary point of the cross-entropy of these labels",
+    "J1 everywhere": f"for almost every (U, V) (the others are a closed set of measure zero) {JACOBIAN} has full row "
+    f"rank N m = {{rank}}, and then (U, V) is {NO_SUBOPTIMAL}",
+    "J1 everywhere reduced": "for almost every (U, V) (the others are a closed set of measure zero) "
+    f"{DIFFERENCES} has full row rank N (m - 1) = {{rank}}, and then (U, V) is no stationary point of the "
+    "cross-entropy of these labels",
+    "J2": "some (U, V) within {distance} of the stored U and the start's V, each number, has exactly the targets as "
+    "its logits on all N = {samples} samples; near it the solutions are a manifold of dimension P - N m = {dimension}",
+    "J3": "for EVERY target T in R^(N x m), N = {samples}, m = {outputs}, some (U, V) has exactly T as its logits on "
+    "these samples",
+    "J3 almost every": "for almost every data set of N = {samples} samples in R^{dimension}, or of fewer (the others "
+    "are a closed null set), and EVERY target T in R^(N x m), m = {outputs}, some (U, V) has exactly T as its logits; "
+    "the same on the samples of this certificate. This says NOTHING about another given data set, nor about integer "
+    "or 8-bit data (a null set)",
     "S": "from the stored hidden weights and every V there is " + DOWN,
     "S(1)": EVERY + "from EVERY (U, V) there is " + DOWN + "; every local valley reaches the infimum",
     "S(2)": EVERY + "from almost every (U, V), whatever V is, there is " + DOWN + "; every local valley reaches the "
     "infimum",
     "S+": EVERY + "every convex finite loss of the logits, V free: any two points (U, V) are joined by a continuous "
     "path on which the loss never exceeds the larger of its values at them, so that all sublevel sets are connected",
+    "A.data": "for these N = {samples} samples, ALL labels and ALL convex finite losses of Psi V, V free, by the "
+    "architecture and exact comparison of the samples: rank Psi(U) = N for almost every U (the others are a closed set "
+    "of measure zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
+    "I": "what {claims} say of these samples x holds for the samples D x + c, D any invertible matrix and c "
+    "any vector: a linear bijection of the weights carries the loss on these to that on x. So raw pixels settle "
+    "k/255 and (x - mean)/std, in exact real numbers, not their floating-point roundings",
+    "I factors": "what {claims} say of these samples x holds for the samples D x, D any invertible "
+    "matrix: a linear bijection of the weights carries the loss on these to that on x. So raw pixels settle k/255, "
+    "in exact real numbers, not their floating-point roundings",
+    "I groups": "what {claims} say of these samples x holds for the samples D x + c, with one factor, not 0, and "
+    "one shift for each of {groups} groups of coordinates that are read alike, such as channels: a linear bijection "
+    "of the weights carries the loss on these to that on x. So raw pixels settle k/255 and (x - mean)/std by "
+    "channels, in exact real numbers, not their floating-point roundings",
+    "I groups factors": "what {claims} say of these samples x holds for the samples D x, with one factor, not "
+    "0, for each of {groups} groups of coordinates that are read alike, such as channels: a linear bijection of the "
+    "weights carries the loss on these to that on x. So raw pixels settle k/255, in exact real numbers, not their "
+    "floating-point roundings",
 }
 
 

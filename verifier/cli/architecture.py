@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verifier import __version__
-from verifier.cli.common import CaseArgument, JsonOption, SeedOption, console, require_json_name, say_written
+from verifier.cli.common import (
+    CaseArgument,
+    CertificateOption,
+    JsonOption,
+    SeedOption,
+    console,
+    require_json_name,
+    say_written,
+)
 
 if TYPE_CHECKING:
     from verifier.architecture import Architecture
@@ -22,17 +30,19 @@ def architecture(
         int | None,
         typer.Option("--samples", min=1, metavar="N", help="Number of samples. [default: those of the case's data]"),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    outputs: Annotated[
+        int, typer.Option("--outputs", min=1, metavar="M", help="Number of outputs for J3, where N is larger than M.")
+    ] = 1,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove, without data, that for EVERY data set (A, S), or almost every one (D), no local valley is bad.
 
     For all labels and all convex losses. The case needs no [data]; network.input_shape is then the shape of a sample.
-    D says nothing about a given data set, nor about integer or 8-bit data (a null set). Exit code 0: A, S(1), S(2) or
-    D is proved; 2: unusable input; 3: none is proved, which says nothing.
+    With more samples than features: that almost every data set is memorised, every target attained exactly (J3). D and
+    J3 say nothing about a given data set, nor about integer or 8-bit data (a null set). Exit code 0: A, S(1), S(2), D
+    or J3 is proved; 2: unusable input; 3: none is proved, which says nothing.
     """
     from verifier.architecture import architecture as prove
     from verifier.run.case import read_case
@@ -44,12 +54,14 @@ def architecture(
     display = ProgressDisplay(console(stderr=True))
     with display.case(found_case.name, 0, 1) as stage:
         network, count = case_architecture(found_case, samples, seed=seed)
-        found = prove(network, count, seed=seed or 0, stage=stage)
+        found = prove(network, count, outputs=outputs, seed=seed or 0, stage=stage)
         written = None if out is None or found.builder.empty else found.builder.write(out)
     if as_json:
         sys.stdout.write(json.dumps(_json(found, found_case.name, written), indent=1) + "\n")
     else:
         sys.stdout.write(f"{found}\n")
+        if found_case.file.losses.weight_decay is not None:
+            sys.stdout.write("Weight decay is stated: these statements are about the loss WITHOUT it.\n")
         say_written(out, written, found.builder)
     raise typer.Exit(0 if found.proved else 3)
 
@@ -60,6 +72,7 @@ def _json(found: Architecture, name: str, written: Path | None) -> dict[str, Any
         "case": name,
         "samples": found.samples,
         "dimension": found.network.dimension,
+        "outputs": found.outputs,
         "columns": found.network.columns,
         "conclusion": found.conclusion,
         "statements": [

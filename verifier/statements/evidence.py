@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.data.dataset import Dataset
@@ -12,14 +14,18 @@ from verifier.data.grouping import Grouping
 from verifier.data.samples import SampleSource
 from verifier.display import Brief
 from verifier.landscape.escape import EscapeResult
+from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.path import Path
 from verifier.landscape.sink_start import SinkStart, prove_sink_start
+from verifier.landscape.turning_layer import NoMaximum, prove_no_maximum
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
 from verifier.rank.every_data import EveryDataSet, prove_every_data_set
+from verifier.rank.given_data import GivenData, prove_given_data
+from verifier.rank.memorisation import Memorisation, prove_memorisation
 from verifier.rank.result import RankResult
 from verifier.rank.sink import Sink, prove_sink
 from verifier.rank.witness import WitnessResult, prove_witness
@@ -53,8 +59,12 @@ class Evidence(Brief):
         The verdict and the reason of the path.
     arcs
         Which columns of Psi are connected to which outputs, ``(M, m)``; None: all.
+    loss_bound
+        The bounds of the loss over all V at the start's U, if the lower one is above 0.
     outputs_ranked
         Whether each output's own columns have full row rank at the start's U; None where there are no other columns.
+    weight_decay
+        The lambda of WD, a decimal number; every other statement is about the loss without it.
     """
 
     data: Dataset
@@ -70,6 +80,8 @@ class Evidence(Brief):
     path_result: tuple[Verdict, str]
     arcs: BoolArray | None = None
     outputs_ranked: Verdict | None = None
+    loss_bound: LossBound | None = None
+    weight_decay: str | None = None
 
     @property
     def inputs(self) -> Array:
@@ -165,6 +177,28 @@ class Known:
         return self.found.every_data_set
 
     @cached_property
+    def undefined_here(self) -> bool:
+        """Whether Psi seems to have no value at the start's U, in floating point: then nothing is said of Phi."""
+        solved = self.evidence.zero_loss is not None and self.evidence.zero_loss.weights is not None
+        if solved or self.evidence.rank.verdict is Verdict.PROVED:
+            return False
+        return not bool(np.isfinite(self.evidence.features.approx()).all())
+
+    @cached_property
+    def no_maximum(self) -> NoMaximum:
+        """Whether no (U, V) at all is a local maximum, kept for the certificate."""
+        self.found.no_maximum = prove_no_maximum(self.evidence.network)
+        return self.found.no_maximum
+
+    @cached_property
+    def memorisation(self) -> Memorisation:
+        """Whether every target on these samples is attained exactly, M < N, kept for the certificate."""
+        evidence = self.evidence
+        outputs = evidence.v.shape[1]
+        self.found.memorisation = prove_memorisation(evidence.network, evidence.inputs, outputs, seed=self.seed)
+        return self.found.memorisation
+
+    @cached_property
     def sink(self) -> Sink:
         """What the architecture alone proves of paths that never go up (S(1), S(2), S+), kept for the certificate."""
         self.found.sink = prove_sink(self.evidence.network, len(self.evidence.inputs))
@@ -183,6 +217,15 @@ class Known:
         """Whether the rows are pairwise distinct: kept duplicates are not, nor equal samples with frozen logits."""
         inputs = self.evidence.inputs + 0.0
         return len({row.tobytes() for row in inputs}) == len(inputs)
+
+    @cached_property
+    def given_data(self) -> GivenData:
+        """What the architecture proves for these samples by comparing them, kept for the certificate."""
+        smooth, why = self.analytic
+        if smooth is not Verdict.PROVED:
+            return GivenData(Verdict.UNDECIDED, why)
+        self.found.given_data = prove_given_data(self.evidence.network, self.evidence.inputs)
+        return self.found.given_data
 
     @property
     def beside_the_architecture(self) -> str:

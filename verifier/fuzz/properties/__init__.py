@@ -1,6 +1,20 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, certificate, enclosure, invariance, path, rank, sink
+from verifier.fuzz.properties import (
+    architecture,
+    bounds,
+    certificate,
+    decay,
+    enclosure,
+    extrema,
+    invariance,
+    jacobian,
+    memorisation,
+    path,
+    rank,
+    sink,
+    sink_path,
+)
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -9,11 +23,17 @@ __all__ = [
     "Falsified",
     "Property",
     "architecture",
+    "bounds",
     "certificate",
+    "decay",
     "enclosure",
+    "extrema",
     "holds_for",
     "invariance",
+    "jacobian",
+    "memorisation",
     "path",
     "rank",
     "sink",
+    "sink_path",
 ]
