@@ -45,6 +45,16 @@ def descent_of_one_logit() -> Certificate:
     return certificate
 
 
+@accepted("GDV where Psi = 0 and the frozen logits classify all samples: V_1 = V_0, and L is any number above 0")
+def descent_of_nothing() -> Certificate:
+    certificate = Certificate()
+    certificate.data(UNIT, [0, 1])
+    certificate.network([2], [certificate.dense(ZERO, [0, 0], "t")], 2)
+    certificate.document["data"]["offset"] = certificate.exact([[8, 0], [0, 8]])
+    claim_descent(certificate, end_weights=certificate.exact(ZERO), smoothness=dyadic(1), steps=1)
+    return certificate
+
+
 @accepted("C4: tanh units behind ReLU, of any weights and samples; a bias of theirs moves their column through 0")
 def no_maximum_anywhere() -> Certificate:
     certificate = unseen(5, 2)
@@ -115,6 +125,8 @@ reject("gdv-steps-of-n", "GDV.steps: log(2)/4, not log(2)/2", claim("steps", to=
 rejections("descent-of-one-logit")(
     "gdv-frozen-logits-count", "GDV.loss: K lowers a margin", setting("data", "offset", to=exact([[0, 3], [0, 0]]))
 )
+
+rejections("descent-of-nothing")("gdv-without-a-step", "GDV.smoothness: 1/L", claim("smoothness", to=dyadic(0)))
 
 reject = rejections("no-maximum-anywhere")
 reject("c4-of-a-lower-layer", "C4.columns: the units above depend on its bias", claim("node", to=output_of(0)))
