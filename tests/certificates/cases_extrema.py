@@ -55,6 +55,28 @@ def descent_of_nothing() -> Certificate:
     return certificate
 
 
+@accepted("GDV of four features 31/128, of which integers near 2 Psi see nothing: all of the norm is rounding")
+def descent_of_small_features() -> Certificate:
+    """L >= (31/128)^2 16/8 = 0.1173; margins 3.875, Phi(Z) < 0.0207; 16 L / (log(2)/4 - 0.0215) < 12.8."""
+    certificate = Certificate()
+    certificate.data([[1], [2], [3], [4]], [0, 0, 0, 0])
+    certificate.network([1], [certificate.dense([[0]] * 4, ["31/128"] * 4, "t")], 4)
+    zero, goal = (certificate.exact([[a, -a]] * 4) for a in (0, 2))
+    keys = {"start_weights": zero, "end_weights": goal, "smoothness": dyadic("31/256"), "feature_bits": 1}
+    claim_descent(certificate, **keys, loss=dyadic("22/1024"), steps=13)
+    return certificate
+
+
+@accepted("GDV with a sample that counts three times: Phi(Z) is 0.0998, the mean over four")
+def descent_that_counts() -> Certificate:
+    certificate = Certificate()
+    certificate.data(UNIT, [0, 1], times=[1, 3])
+    certificate.network([2], [certificate.dense(UNIT, [0, 0], "t")], 2)
+    goal = certificate.exact([[2, -2], [-1, 1]])
+    claim_descent(certificate, end_weights=goal, smoothness=dyadic("25/64"), loss=dyadic("13/128"), steps=40)
+    return certificate
+
+
 @accepted("C4: tanh units behind ReLU, of any weights and samples; a bias of theirs moves their column through 0")
 def no_maximum_anywhere() -> Certificate:
     certificate = unseen(5, 2)
@@ -126,6 +148,10 @@ rejections("descent-of-one-logit")(
     "gdv-frozen-logits-count", "GDV.loss: K lowers a margin", setting("data", "offset", to=exact([[0, 3], [0, 0]]))
 )
 
+rejections("descent-of-small-features")(
+    "gdv-of-rounded-features", "GDV.smoothness: L >= 0.1173", claim("smoothness", to=dyadic("1/16"))
+)
+rejections("descent-that-counts")("gdv-counts-once", "GDV.loss: 0.0998", claim("loss", to=dyadic("1/16")))
 rejections("descent-of-nothing")("gdv-without-a-step", "GDV.smoothness: 1/L", claim("smoothness", to=dyadic(0)))
 
 reject = rejections("no-maximum-anywhere")

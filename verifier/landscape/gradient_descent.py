@@ -33,7 +33,7 @@ from verifier.landscape.sharpening import sharpened_margins
 from verifier.landscape.smoothness import rounding_bits, smoothness_bound
 from verifier.network.arguments import BoolArray, given_counts, given_labels
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
-from verifier.rank.right_inverse import ENCLOSURE_SLACK
+from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
 from verifier.verdict import Verdict
 
 BITS = 128
@@ -221,7 +221,7 @@ def _proved(
         with working_precision(max(enclosure.precision, BITS)):
             rows = with_offset(margins, enclosure, labels).rows
             wide = tuple(tuple(arb(m.mid(), ENCLOSURE_SLACK * m.rad()) for m in row) for row in rows)
-            loss, threshold = cross_entropy(wide, counts), arb(2).log() / sum(counts)
+            loss, threshold = cross_entropy(wide, counts) * (1 + SLACK), arb(2).log() / sum(counts)
             if not loss.lower() < threshold:
                 return None
             if not loss.upper() < threshold:
