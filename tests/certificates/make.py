@@ -31,6 +31,9 @@ MODULES = (
     "cases_given_data",
     "cases_scaled",
     "cases_sink",
+    "cases_jacobian",
+    "cases_bounds",
+    "cases_decay",
     "cases_malformed",
 )
 """What the cases are in; they register themselves when they are imported."""

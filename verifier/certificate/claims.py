@@ -16,10 +16,12 @@ from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.inseparable import Inseparable
+from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.network.network import Array, Network
 from verifier.rank.jacobian_rank import JacobianInverse
 from verifier.rank.memorisation import Memorisation
@@ -30,10 +32,11 @@ from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.jacobian import J1, J2, J3
 from verifier.statements.claims.losses import TC3, LossName
-from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
+from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath, Target
 from verifier.statements.claims.pointwise import C1, C3
+from verifier.statements.claims.weight_decay import WD
 from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
-from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2
+from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2, Z0Loss
 from verifier.statements.theorem import Theorem
 
 JACOBIAN_BITS = 128
@@ -77,13 +80,26 @@ def no_zero_error(excluded: Inseparable) -> Z0 | None:
     )
 
 
+def loss_bound(arrays: ArrayStore, found: LossBound) -> Z0Loss:
+    """Z0.loss: a lower bound of the loss over all output weights."""
+    counts = found.label_counts
+    return Z0Loss(
+        precision=found.precision,
+        label_counts=None if counts is None else arrays.integers("bound.counts", counts.ravel()),
+        output_weights=arrays.exact("bound.weights", found.weights),
+        support=arrays.integers("bound.support", found.support.ravel()),
+        equal=found.equal,
+        loss_lower=Number.of(found.lower),
+    )
+
+
 def path_from_start(arrays: ArrayStore, path: LossPath) -> P1:
     """P1: the segment and the ray."""
     return P1(**_segment_and_ray(arrays, path, path.start_weights))
 
 
 def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> Claim:
-    """E1, E2, E3 or E4.path: a piece that leaves the start, and the path of P1.
+    """E1, E2, E3, E4.path or S.path: a piece that leaves the start, and the path of P1.
 
     Parameters
     ----------
@@ -92,7 +108,7 @@ def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> C
     network
         The network.
     escape
-        The piece; what it has (end weights, epsilon, a right inverse) says which of the four it is.
+        The piece; what it has (end weights, epsilon, a right inverse) says which of them it is.
     """
     path = _segment_and_ray(arrays, escape.tail, escape.start_weights)
     path["moved"] = point(arrays, "moved", network, escape.end_u, escape.start_u)
@@ -104,6 +120,8 @@ def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> C
     if escape.right_inverse is not None:
         inverse = arrays.exact("escape.right_inverse", escape.right_inverse)
         return E4Path(pieces=escape.pieces, right_inverse=inverse, **path)
+    if escape.label == "S.path":
+        return SPath(**path)
     via = escape.rerouted
     return E2(rerouted=None if via is None else point(arrays, "rerouted", network, via, escape.start_u), **path)
 
@@ -175,6 +193,19 @@ def gradient_descent(arrays: ArrayStore, name: str, result: DescentResult) -> GD
         feature_bits=result.feature_bits,
         loss=Number.of(loss),
         steps=steps,
+    )
+
+
+def weight_decay(
+    arrays: ArrayStore, result: WeightDecay, moved: tuple[MovedParameter, ...], v: Array, value: Dyadic
+) -> WD:
+    """WD: the point that is lower than the origin; None for a U that is the stored one."""
+    return WD(
+        precision=result.precision,
+        weight_decay=Number.of(result.decay),
+        moved=moved or None,
+        moved_weights=arrays.exact("decay.weights", ExactArray.of_floats(v)),
+        value=Number.of(value),
     )
 
 

@@ -16,12 +16,12 @@ from verifier.certificate.size import BLOCK_BALLS, Size
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
 from verifier.statements.claims.descent import GDV
-from verifier.statements.claims.full_rank import B1, R5
+from verifier.statements.claims.full_rank import B1, R5, R6
 from verifier.statements.claims.losses import TC3
-from verifier.statements.claims.paths import E1, E3, E4, E4Path
+from verifier.statements.claims.paths import E1, E3, E4, E4Path, SPath
 from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
-from verifier.statements.claims.zero_error import Z2
+from verifier.statements.claims.zero_error import Z2, Z0Loss
 
 GIB = 2**30
 FIRST_BITS = 64
@@ -29,6 +29,8 @@ FIRST_BITS = 64
 
 EXPECTED_PIECES = 32
 """Of a moving piece of a path, before it is proved."""
+RATIONAL_ENTRIES = 25
+"""What a value of a unit costs in rational numbers, in numbers that pass through Python."""
 MARGIN_KEYS = ("start_weights", "end_weights", "output_weights")
 StatedClaim = dict[str, Any]
 """A claim as it stands in a document, or one that is expected."""
@@ -177,6 +179,10 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield Work(entries=n * d, differences=2 * size.arcs), bits
         elif kind is B1 and not size.layered:
             yield _box(size), bits
+        elif kind is R6:
+            yield _exact_rank(claim, size), FIRST_BITS
+        elif kind is Z0Loss:
+            yield _pass(size) + _balance(size), bits
         elif kind in (E4, S):
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
@@ -205,6 +211,13 @@ def _jets(size: Size) -> Work:
 def _box(size: Size) -> Work:
     """The change of all features in a ball of weights, on a network that does not consist of layers: wide balls."""
     return _jets(size).times(3)
+
+
+def _exact_rank(claim: StatedClaim, size: Size) -> Work:
+    """Features in rational numbers, and a rank modulo so many primes."""
+    n, m = size.samples, size.columns
+    entries = RATIONAL_ENTRIES * n * (size.units + m)
+    return Work(entries=entries, words=3 * n * size.arcs + claim.get("primes", 1) * n * m * min(n, m))
 
 
 def _margins(size: Size, matrices: int) -> Work:
@@ -242,6 +255,14 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
     return Work()
 
 
+def _balance(size: Size) -> Work:
+    """The Hessian of the loss in the output weights of all classes but one, and its solution (Z0.loss)."""
+    n, m, classes = size.samples, size.columns, size.classes
+    unknowns = m * (classes - 1)
+    products = n * m * m * classes**2 + unknowns**3
+    return Work(products=products, entries=n * m * classes**2 + 4 * unknowns**2, steps=60 * n * classes)
+
+
 def _moving(claim: StatedClaim, size: Size) -> Work:
     """Both ends, and every piece of the way with its derivatives in time."""
     n, m, pieces, kind = size.samples, size.columns, claim.get("pieces", 0), _kind(claim)
@@ -250,6 +271,8 @@ def _moving(claim: StatedClaim, size: Size) -> Work:
         work += (_jets(size) + _margins(size, 6)).times(pieces)
     elif kind is E4Path:
         work += _jets(size).times(pieces) + Work(products=n * n * m, steps=200 * m, entries=2 * n * m)
+    elif kind is SPath:
+        work += _exact_rank(claim, size)
     else:
         work += Work(differences=8 * size.arcs, entries=n * m)
     return work

@@ -32,12 +32,14 @@ from verifier.errors import CertificateError
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.gradient_descent import DescentResult
+from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.sink_start import SinkStart
 from verifier.landscape.turning_layer import NoMaximum
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray, given_parameters
 from verifier.network.network import Array, Network
@@ -151,12 +153,12 @@ class CertificateBuilder:
     def _too_far(self, u: Array) -> str | None:
         return None if self._reach is None else out_of_reach(self._reach[0], u, self._reach[1])
 
-    def _claim(self, claim: Claim | None, inverse: ExactArray | None = None) -> None:
+    def _claim(self, claim: Claim | None, inverse: ExactArray | None = None, primes: int = 1) -> None:
         """Add a claim, unless a check of it is too expensive or the format does not hold one of its numbers."""
         if claim is None:
             return
         stated: StatedClaim = msgspec.to_builtins(claim)
-        priced = stated
+        priced = stated if primes == 1 else stated | {"primes": primes}
         if inverse is not None:
             priced = stated | {"right_inverse": {"shape": inverse.shape, "bits": stored_bits(inverse)}}
         others = [*self._priced, *(self._to_come if claim.ranks else ())]
@@ -214,7 +216,7 @@ class CertificateBuilder:
             return
         if result.label == "R6" and exact is not None:
             if exact.exact and exact.rational and exact.followed and rational_activations(self._net):
-                self._claim(R6(rank=exact.rank))
+                self._claim(R6(rank=exact.rank), primes=exact.primes)
             return
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:
             self.add_deficiency(result.deficiency)
@@ -249,9 +251,16 @@ class CertificateBuilder:
         excluded = None if result.excluded is None else claims.no_zero_error(result.excluded)
         if excluded is not None:
             self._claim(excluded)
+        if result.bound is not None:
+            self.add_loss_bound(result.bound)
         if result.verdict is Verdict.PROVED and result.weights is not None and result.gamma is not None:
             weights = self._arrays.exact("output.end", result.weights)
             self._claim(Z1(precision=result.precision, output_weights=weights, gamma=Number.of(result.gamma)))
+
+    def add_loss_bound(self, found: LossBound) -> None:
+        """Add Z0.loss: a lower bound of the loss over all output weights."""
+        if found.checkable:
+            self._claim(claims.loss_bound(self._arrays, found))
 
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that a certificate states beside the rank and the path."""
@@ -285,6 +294,8 @@ class CertificateBuilder:
             self.add_gateway(theorem.gateway)
         if theorem.no_maximum is not None:
             self.add_extrema(theorem.no_maximum, theorem.verdict("C2+") is Verdict.PROVED)
+        if theorem.weight_decay is not None:
+            self.add_weight_decay(theorem.weight_decay)
         for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
             self._claim(claim, inverse)
         if theorem.verdict("I") is Verdict.PROVED:
@@ -295,9 +306,10 @@ class CertificateBuilder:
         self._claim(claims.path_from_start(self._arrays, path))
 
     def add_escape(self, escape: Escape) -> None:
-        """Add E1 to E4: a piece that leaves the start, and the path of P1, if the checker can follow to the end."""
+        """Add E1 to E4 or S.path: a piece that leaves the start, then P1, if the checker can follow to the end."""
         if not self._too_far(escape.end_u):
-            self._claim(claims.path_after_escape(self._arrays, self._net, escape), escape.right_inverse)
+            claim = claims.path_after_escape(self._arrays, self._net, escape)
+            self._claim(claim, escape.right_inverse, escape.primes)
 
     def add_gateway(self, result: GatewayResult) -> None:
         """Add E4, from every point a non-increasing path exists, if the checker can follow the proof.
@@ -362,6 +374,12 @@ class CertificateBuilder:
         """Add A if it was proved; it needs no samples, no weights and no other claim."""
         if result.proved:
             self._claim(A(units=tuple(UnitsOf(part.node, part.count) for part in result.units)))
+
+    def add_weight_decay(self, result: WeightDecay) -> None:
+        """Add WD if it was proved: its point, as what differs from the stored U, and its V."""
+        if result.u is not None and result.v is not None and result.value is not None and self._u is not None:
+            moved = self._point("decay", result.u, self._u)
+            self._claim(claims.weight_decay(self._arrays, result, moved, result.v, result.value))
 
     def add_memorisation(self, result: Memorisation) -> None:
         """Add J3 if it was proved: on the samples of the certificate, or on almost every set of as many."""

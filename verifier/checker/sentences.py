@@ -38,6 +38,8 @@ SENTENCES = {
     "R6 full": "rank Psi = N = {samples}, exactly: at the stored weights all features are rational numbers",
     "Z0": "no output weights V classify all samples at the stored hidden weights: for every V, {margins} margins of "
     "{concerned} samples, with positive factors, add up to 0 (exact rational features), so some margin is at most 0",
+    "Z0.loss": "for EVERY output weights V the cross-entropy at the stored hidden weights is at least {loss_lower}, "
+    "so no V classifies all samples there",
     "Z1": "zero training error: every margin of V is at least {gamma}; for t > 0 the loss Phi(U, t V) is at most "
     "log(1 + {others} e^(-t {gamma})) and decreases strictly to 0, its infimum",
     "Z1 offset": "zero training error for t V, t large: every margin of Psi V is at least {gamma}, and the frozen "
@@ -48,6 +50,8 @@ SENTENCES = {
     "E2": "the loss is constant while {moving} skip units move and {resting} stand still",
     "E3": "U moves straight to other values, the loss at most epsilon = {epsilon} above the start's",
     "E4.path": "{groups} groups of merged samples part at constant loss, V following continuously",
+    "S.path": "the loss is constant while {moving} columns of Psi move and {resting} stand still, whose rank, {rank}, "
+    "is that of all columns (exact rational features)",
     "after": "then the loss ({lower} .. {upper} at the start) decreases strictly " + RAY,
     "target": "the loss is at most {loss} from t = {t} on",
     "E4": "for the labels of these data, one for each sample: from EVERY (U, V) a continuous path on which the "
@@ -90,6 +94,10 @@ SENTENCES = {
     "A": "for EVERY data set of N = {samples} distinct samples in R^{dimension}, or of fewer, ALL labels and ALL "
     "convex finite losses of Psi V, V free: rank Psi(U) = N for almost every U (the others are a closed set of measure "
     "zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
+    "WD": "of ANOTHER loss than the other claims, the cross-entropy + (lambda/2) (|U|^2 + |V|^2), for every "
+    "lambda > 0 up to {weight_decay}: U = 0, V = 0 is a strict local minimum of value log {classes}, in a "
+    "bad local valley, as the loss is at most {value} at another point; with more units in a layer, too",
+    "WD logit": "the same with the column of V of class 0 held at 0 (one logit)",
     "J1": f"at the stored U and V {JACOBIAN} has full row rank N m = {{rank}}: (U, V) is {NO_SUBOPTIMAL}",
     "J1 reduced": f"at the stored U and V {DIFFERENCES} has full row rank N (m - 1) = {{rank}}: (U, V) is no "
     "stationary point of the cross-entropy of these labels",

@@ -16,6 +16,7 @@ from verifier.statements.convex_losses import CONVEX_LOSSES
 from verifier.statements.downhill_path import DOWNHILL_PATH
 from verifier.statements.duplicates import DUPLICATES
 from verifier.statements.every_data import EVERY_DATA_SET
+from verifier.statements.exact_rank import EXACT_RANK
 from verifier.statements.explicit_witness import BOUNDED_WITNESS, CHAINS, SOFTPLUS_WITNESS
 from verifier.statements.full_rank_here import FULL_RANK_HERE
 from verifier.statements.full_rank_somewhere import FULL_RANK_SOMEWHERE
@@ -25,6 +26,7 @@ from verifier.statements.jacobian_rank import JACOBIAN_RANK
 from verifier.statements.memorisation import MEMORISATION
 from verifier.statements.no_maximum import NO_MAXIMUM, NO_MAXIMUM_ANYWHERE, POSITIVE_CURVATURE
 from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE, WIDE_MINIMA
+from verifier.statements.no_zero_error import NO_ZERO_ERROR
 from verifier.statements.not_stationary import NOT_STATIONARY
 from verifier.statements.path_from_everywhere import PATH_FROM_EVERYWHERE
 from verifier.statements.scaled_samples import SCALED_SAMPLES
@@ -35,6 +37,7 @@ from verifier.statements.solutions import BALL_OF_SOLUTIONS, RAY_OF_SOLUTIONS, U
 from verifier.statements.statement import Statement
 from verifier.statements.suitable_network import ACTIVATIONS, PATCHES, UNITS
 from verifier.statements.valleys import BAD_VALLEY, NO_BAD_VALLEY
+from verifier.statements.weight_decay import WEIGHT_DECAY
 
 _ALL = (
     SMALL_LOSS,
@@ -49,7 +52,9 @@ _ALL = (
     ALMOST_EVERY_U,
     GENERIC_RANK,
     FULL_RANK_HERE,
+    EXACT_RANK,
     DUPLICATES,
+    NO_ZERO_ERROR,
     BAD_VALLEY,
     UNCOUNTABLY_MANY,
     BALL_OF_SOLUTIONS,
@@ -76,6 +81,7 @@ _ALL = (
     CONVEX_LOSSES,
     MEMORISATION,
     SCALED_SAMPLES,
+    WEIGHT_DECAY,
 )
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}

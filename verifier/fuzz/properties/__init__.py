@@ -1,6 +1,19 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, certificate, enclosure, extrema, invariance, jacobian, path, rank
+from verifier.fuzz.properties import (
+    architecture,
+    bounds,
+    certificate,
+    decay,
+    enclosure,
+    extrema,
+    invariance,
+    jacobian,
+    memorisation,
+    path,
+    rank,
+    sink_path,
+)
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -9,12 +22,16 @@ __all__ = [
     "Falsified",
     "Property",
     "architecture",
+    "bounds",
     "certificate",
+    "decay",
     "enclosure",
     "extrema",
     "holds_for",
     "invariance",
     "jacobian",
+    "memorisation",
     "path",
     "rank",
+    "sink_path",
 ]
