@@ -134,6 +134,7 @@ reject(
     "GDV.loss: a sample is misclassified at Z",
     setting("data", "labels", to=tensor([1, 1], "U8")),
 )
+reject("gdv-loss-that-leaves-no-room", "GDV.steps: 1/8 + 0.304 > log(2)/2", claim("loss", to=dyadic("1/8")))
 reject("gdv-too-early", "GDV.steps: the bound at step 6 is 0.37", claim("steps", to=6))
 reject("gdv-from-far-away", "GDV.steps: V0 is farther", claim("start_weights", to=exact([[-4, 0], [0, -4]])))
 reject("gdv-to-far-away", "GDV.steps: Z is farther", claim("end_weights", to=exact([[8, -8], [-8, 8]])))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flint import arb, fmpz_mat
 
-from verifier.checker import certificate
+from verifier.checker import certificate, descent
 from verifier.checker.common import Exact, precision
 from verifier.checker.descent import MAX_SQUARINGS, exactly, norm_bounds, root, squared_distance
 
@@ -51,6 +51,14 @@ def test_norms_are_above_the_truth_and_become_sharp(shape: tuple[int, int]) -> N
         assert len(bounds) == MAX_SQUARINGS + 2
         assert all(bound >= truth * (1 - 1e-12) for bound in bounds)
         assert bounds[-1] <= truth * 1.01 + 2 and bounds[1] <= bounds[0] * (1 + 1e-9)
+
+
+def test_what_is_dropped_before_a_square_is_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descent, "NORM_BITS", 2)
+    entries = [7, 1, 0, 7, 1, 7, 7, 3, 7, 7, 7, 7]
+    truth = np.linalg.norm(np.array(entries, dtype=float).reshape(4, 3), 2)
+    with precision(128):
+        assert all(float(bound) >= truth for bound in norm_bounds(fmpz_mat(4, 3, entries)))
 
 
 def test_roots_distances_and_exact_numbers() -> None:
