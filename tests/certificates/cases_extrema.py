@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cases_accepted import UNIT, ZERO, plane
 from cases_architecture import also, unseen
-from cases_rejected import both, claim, exact, nodes, setting, tensor
+from cases_rejected import Change, both, claim, exact, nodes, setting, tensor
 from make import Certificate, Json, accepted, affine_of, bias_of, dyadic, node, output_of, rejections, weight_of
 
 GOAL = [[2, -2], [-2, 2]]
@@ -187,6 +187,45 @@ reject("c4-of-the-hidden-map", "C4.node: the map itself is no column", claim("no
 reject("c4-of-a-node-that-is-not-there", "C4.node: there are five", claim("node", to=99))
 rejections("missing-arcs")("c4-beside-missing-arcs", "data.arcs: V is not free", also("C4", node=4))
 rejections("missing-arcs")("c2-plus-beside-missing-arcs", "data.arcs: V is not free", also("C2+"))
+
+
+def behind(*extra: Json) -> Change:
+    """Return the change that shows the last of these nodes, from node 9 on, instead of the tanh units."""
+
+    def change(certificate: Certificate, document: Json) -> None:
+        document["network"]["features"] = []
+        at = certificate.add(*extra)
+        certificate.feature(at)
+        document["network"]["columns"] = 2
+        document["claims"] = [{"label": "C4", "node": at}]
+
+    return change
+
+
+def own_weight(certificate: Certificate, document: Json) -> None:
+    """Replace the network by tanh(p x + p): the weight is the bias."""
+    certificate.network([2], [], 1)
+    certificate.add(certificate.parameter("p", None, [1, 2]), certificate.parameter("b", None, [1]))
+    certificate.add(node("affine", [0, 1, 2], over="all", bias=True), node("reshape", [3], shape=[1]))
+    certificate.add(certificate.parameter("q", None, [1]), node("affine", [4, 5, 5], over="all", bias=True))
+    certificate.feature(certificate.add(node("map", [6], activation="tanh(t)")))
+    document["claims"] = [{"label": "C4", "node": 7}]
+
+
+reject = rejections("no-maximum-anywhere")
+reject("c4-of-linear-units", "C4.node: no activation", behind(node("reshape", [7], shape=[2])))
+reject(
+    "c4-of-units-of-a-sum",
+    "C4.node: a map of no affine node",
+    behind(node("add", [7, 8]), node("map", [9], activation="tanh(t)")),
+)
+reject(
+    "c4-of-units-without-a-bias",
+    "C4.node: nothing to move",
+    behind(node("affine", [4, 5], over="all", bias=False), node("map", [9], activation="tanh(t)")),
+)
+reject("c4-of-a-bias-that-is-the-weight", "C4.bias: tanh(q y + q)", own_weight)
+reject = rejections("no-maximum-of-a-filter")
 
 
 def summed(certificate: Certificate, document: Json) -> None:
