@@ -18,8 +18,9 @@ from verifier.statements.claims.claim import Claim
 from verifier.statements.claims.full_rank import B1, R5
 from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path
+from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
-from verifier.statements.claims.zero_error import Z2
+from verifier.statements.claims.zero_error import Z2, Z0Loss
 
 GIB = 2**30
 FIRST_BITS = 64
@@ -175,7 +176,9 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield Work(entries=n * d, differences=2 * size.arcs), bits
         elif kind is B1 and not size.layered:
             yield _box(size), bits
-        elif kind is E4:
+        elif kind is Z0Loss:
+            yield _pass(size) + _balance(size), bits
+        elif kind in (E4, S):
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
         elif kind.moves:
@@ -236,6 +239,14 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
     return Work()
 
 
+def _balance(size: Size) -> Work:
+    """The Hessian of the loss in the output weights of all classes but one, and its solution (Z0.loss)."""
+    n, m, classes = size.samples, size.columns, size.classes
+    unknowns = m * (classes - 1)
+    products = n * m * m * classes**2 + unknowns**3
+    return Work(products=products, entries=n * m * classes**2 + 4 * unknowns**2, steps=60 * n * classes)
+
+
 def _moving(claim: StatedClaim, size: Size) -> Work:
     """Both ends, and every piece of the way with its derivatives in time."""
     n, m, pieces, kind = size.samples, size.columns, claim.get("pieces", 0), _kind(claim)
@@ -260,7 +271,7 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
         peak = PER_NUMBER * max(n * d, size.weights)
         held += PER_INPUT * size.weights * (2 if moves or everywhere else 1) + 16 * n * d
         held += PER_NUMBER * m * classes * matrices
-    if moves or everywhere or any(kind.swept for kind in kinds):
+    if moves or everywhere or S in kinds or any(kind.swept for kind in kinds):
         rows = max(1, min(n, BLOCK_BALLS // size.widest))
         peak = max(peak, PER_BALL * rows * size.widest * (4 if moves else 1))
     for claim in claims:

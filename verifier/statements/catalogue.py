@@ -24,8 +24,12 @@ from verifier.statements.jacobian_rank import JACOBIAN_RANK
 from verifier.statements.memorisation import MEMORISATION
 from verifier.statements.no_maximum import NO_MAXIMUM, POSITIVE_CURVATURE
 from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE
+from verifier.statements.no_zero_error import NO_ZERO_ERROR
 from verifier.statements.not_stationary import NOT_STATIONARY
 from verifier.statements.path_from_everywhere import PATH_FROM_EVERYWHERE
+from verifier.statements.scaled_samples import SCALED_SAMPLES
+from verifier.statements.sink_everywhere import CONNECTED, FROM_ALMOST_EVERY_POINT, FROM_EVERY_POINT
+from verifier.statements.sink_path import SINK_PATH
 from verifier.statements.small_loss import SMALL_LOSS
 from verifier.statements.solutions import BALL_OF_SOLUTIONS, UNCOUNTABLY_MANY
 from verifier.statements.statement import Statement
@@ -46,9 +50,14 @@ _ALL = (
     GENERIC_RANK,
     FULL_RANK_HERE,
     DUPLICATES,
+    NO_ZERO_ERROR,
     BAD_VALLEY,
     UNCOUNTABLY_MANY,
     BALL_OF_SOLUTIONS,
+    FROM_EVERY_POINT,
+    FROM_ALMOST_EVERY_POINT,
+    CONNECTED,
+    SINK_PATH,
     NO_BAD_VALLEY,
     ALMOST_EVERY_DATA_SET,
     EVERY_DATA_SET,
@@ -63,6 +72,7 @@ _ALL = (
     INTERPOLANT,
     CONVEX_LOSSES,
     MEMORISATION,
+    SCALED_SAMPLES,
 )
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}
