@@ -22,7 +22,9 @@ from verifier.balls.binary64.bounds import TINY, gamma, upper
 from verifier.balls.binary64.canary import require
 from verifier.balls.exact import ExactArray, at_most
 from verifier.balls.jacobian import Jacobian, Parameters, enclose_jacobian
+from verifier.data.gate import binary64
 from verifier.display import Brief, Decided
+from verifier.errors import needs
 from verifier.network.arguments import BoolArray, given_inputs, given_output, given_parameters
 from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Array, Network
@@ -192,19 +194,25 @@ def prove_jacobian_rank(
     JacobianRank
         Guarantee: see there. ``UNDECIDED`` says nothing about the rank.
 
+    Raises
+    ------
+    InputError
+        The parts are no such numbers, or do not fit together.
+
     Examples
     --------
     >>> import numpy as np
     >>> import verifier as vf
-    >>> from verifier.rank.jacobian_rank import prove_jacobian_rank
     >>> network = vf.Network(1, vf.Dense(2, "tanh", skip=True))  # M = 2 < N = 4, P = 6
     >>> u, v = vf.initialise(network, seed=1), np.array([[1.0], [2.0]])
-    >>> found = prove_jacobian_rank(network, u, v, np.array([[-1.0], [0.0], [0.5], [2.0]]))
+    >>> found = vf.prove_jacobian_rank(network, u, v, np.array([[-1.0], [0.0], [0.5], [2.0]]))
     >>> found.proved, found.rows
     (True, 4)
     """
     backend = numpy_backend() if backend is None else backend
-    u, inputs, outputs = given_parameters(network, u), given_inputs(network, inputs), v.shape[1]
+    needs(network, "network", "nodes", "network", "make one: Network(dimension, layers)")
+    u, inputs, v = given_parameters(network, u), given_inputs(network, inputs), binary64(v, "v")
+    outputs = v.shape[1] if v.ndim == 2 else 1
     where = Parameters.at(u, given_output(network, v, outputs))
     rows, free = len(inputs) * (outputs - 1 if reduced else outputs), free_parameters(network, v, arcs)
     if not 0 < rows <= len(free):
