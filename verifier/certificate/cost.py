@@ -16,6 +16,7 @@ from verifier.certificate.size import BLOCK_BALLS, Size
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
 from verifier.statements.claims.full_rank import B1, R5
+from verifier.statements.claims.jacobian import JacobianClaim
 from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path
 from verifier.statements.claims.witness import WitnessClaim
@@ -178,6 +179,8 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
         elif kind is E4:
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
+        elif issubclass(kind, JacobianClaim):
+            yield _jacobian(claim, size), bits
         elif kind.moves:
             yield _moving(claim, size), bits
 
@@ -234,6 +237,14 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
         work = Work() if size.layered else _box(size)
         return work + Work(differences=m * classes * min(classes, n) + 4 * size.weights, steps=2_000_000)
     return Work()
+
+
+def _jacobian(claim: StatedClaim, size: Size) -> Work:
+    """The Jacobian of the logits, backwards through the network for each of its rows, times a right inverse."""
+    used, rows = claim["right_inverse"]["shape"]
+    back = Work(units=size.units, steps=2 * size.steps, products=2 * size.arcs, entries=size.weights).times(rows)
+    product = Work(quick=rows * used * rows, entries=5 * rows * used + rows * rows)
+    return _pass(size) + back + product
 
 
 def _moving(claim: StatedClaim, size: Size) -> Work:
