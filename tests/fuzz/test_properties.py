@@ -12,7 +12,17 @@ import pytest
 from verifier import Verdict, fuzz
 from verifier.balls.exact import Dyadic
 from verifier.fuzz.acceptance import CheckerService
-from verifier.fuzz.properties import PROPERTIES, Falsified, architecture, certificate, enclosure, invariance, path, rank
+from verifier.fuzz.properties import (
+    PROPERTIES,
+    Falsified,
+    architecture,
+    certificate,
+    enclosure,
+    invariance,
+    jacobian,
+    path,
+    rank,
+)
 from verifier.landscape.path import Path as LossPath
 from verifier.outcome import Report
 from verifier.rank.almost_every_data import AlmostEveryDataSet
@@ -22,6 +32,7 @@ from verifier.rank.result import RankResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
 EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6}
+EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4}
 USUAL = 15
 NON_VACUOUS = {
     "exact-rank": ("PROVED, full", "REFUTED, deficient"),
@@ -33,6 +44,9 @@ NON_VACUOUS = {
     "almost-every-data-set": ("PROVED", "UNDECIDED"),
     "enclosures-contain": ("both engines",),
     "engines-agree": ("NumPy, strict array API, Arb",),
+    "jacobian": ("contained",),
+    "jacobian-rank": ("PROVED", "UNDECIDED"),
+    "interpolant-exists": ("PROVED",),
     "path-never-increases": ("P1",),
     "case-files-reproduce": ("same",),
     "runs-are-repeatable": ("same bytes",),
@@ -70,7 +84,7 @@ def test_the_property_holds_for_long(name: str) -> None:
 
 
 def test_every_statement_says_something() -> None:
-    assert len(PROPERTIES) == 17
+    assert len(PROPERTIES) == 21
     assert all(len(entry.statement) > 40 and entry.statement.endswith(".") for entry in PROPERTIES.values())
 
 
@@ -155,6 +169,31 @@ def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.Monk
     _Theorem.verdict = lambda self, _: Verdict.UNDECIDED  # type: ignore[method-assign]
     with pytest.raises(Falsified, match="rank <= 2 is claimed for every U"):
         rank.almost_every_u(linear)
+
+
+def test_a_wrong_jacobian_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = replace(XOR, v=np.linspace(-1.0, 1.0, 10).reshape(5, 2))
+    assert jacobian.jacobian(narrow) == "contained"
+    assert jacobian.jacobian_rank(narrow) == "PROVED"
+    assert jacobian.interpolant_exists(narrow) == "PROVED"
+    equal = replace(narrow, inputs=np.zeros((4, 2)), duplicates="keep")
+    assert jacobian.jacobian_rank(equal) == "UNDECIDED"
+    honest, found = (
+        jacobian.prove_jacobian_rank,
+        jacobian.prove_jacobian_rank(XOR.network, narrow.u, narrow.v, XOR.inputs),
+    )
+    monkeypatch.setattr(jacobian, "prove_jacobian_rank", lambda *_: found)
+    with pytest.raises(Falsified, match="rank J = 8 is PROVED"):
+        jacobian.jacobian_rank(equal)
+    monkeypatch.setattr(jacobian, "prove_jacobian_rank", honest)
+    made = jacobian.enclose_jacobian
+    monkeypatch.setattr(jacobian, "enclose_jacobian", lambda *a: replace(made(*a), middles=made(*a).middles + 0.25))
+    with pytest.raises(Falsified, match="is not within"):
+        jacobian.jacobian(narrow)
+    near = jacobian.prove_interpolant
+    monkeypatch.setattr(jacobian, "prove_interpolant", lambda *a: replace(near(*a), rho=Dyadic(1, -70)))
+    with pytest.raises(Falsified, match="leaves the ball"):
+        jacobian.interpolant_exists(narrow)
 
 
 @pytest.mark.parametrize("engine", ["_balls", "_float_rows"])

@@ -80,6 +80,7 @@ class Jacobian(Brief):
     record: Products = field(default_factory=Products)
 
 
+@np.errstate(all="ignore")
 def enclose_jacobian(
     network: Network,
     where: Parameters,

@@ -24,8 +24,8 @@ from verifier.balls.exact import upper_float
 from verifier.balls.precision import working_precision
 from verifier.balls.tensors import Balls
 from verifier.errors import ExpressionError
+from verifier.network.differentiable import Differentiable, NotSmooth
 from verifier.network.network import Array
-from verifier.network.reverse import Differentiable, NotSmooth
 from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
 from verifier.sigma.derivatives import derivative_of

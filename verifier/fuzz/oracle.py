@@ -100,6 +100,29 @@ def approx_features_between(network: Network, start: Array, end: Array, t: Any, 
         return [feature_row(network, u, list(map(mpmath.mpf, sample)), REAL) for sample in inputs.tolist()]
 
 
+def approx_derivative_to(network: Network, u: Array, v: Array, inputs: Array, parameter: int, digits: int) -> list[Any]:
+    """The derivative of the logits by one number of (U, V), row ``i m + k``: a difference over ``10^(-digits/4)``.
+
+    Parameters are numbered as a certificate does: U, then V in C order. The error is some ``10^(-digits/2)`` of the
+    third derivative.
+    """
+    outputs, places = v.shape[1], range(v.shape[1])
+    with mpmath.workdps(digits):
+        if parameter >= len(u):
+            unit, output = divmod(parameter - len(u), outputs)
+            psi = approx_features_to(network, u, inputs, digits)
+            return [row[unit] if k == output else mpmath.mpf(0) for row in psi for k in places]
+        end, step = u.copy(), mpmath.mpf(10) ** (-digits // 4)
+        end[parameter] = u[parameter] + 1.0 if abs(u[parameter]) < 2.0**40 else 2.0 * u[parameter]
+        after, before = (approx_features_between(network, u, end, t, inputs, digits) for t in (step, -step))
+        length = 2 * step * (mpmath.mpf(float(end[parameter])) - mpmath.mpf(float(u[parameter])))
+        weights, found = [[mpmath.mpf(x) for x in row] for row in v.tolist()], []
+        for rows in zip(after, before, strict=True):
+            rates = [(a - b) / length for a, b in zip(*rows, strict=True)]
+            found += [mpmath.fsum(r * w[k] for r, w in zip(rates, weights, strict=True)) for k in places]
+        return found
+
+
 def approx_distance_to_range(system: Matrix, right: Matrix) -> Any:
     """How far a column of ``right`` is from the range of ``system``, relative to its size; at the precision in force.
 

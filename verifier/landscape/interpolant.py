@@ -30,9 +30,9 @@ from verifier.balls.precision import working_precision
 from verifier.display import Decided
 from verifier.network.approx_jacobian import approx_jacobian
 from verifier.network.arguments import given_inputs, given_output, given_parameters
+from verifier.network.differentiable import NotSmooth
 from verifier.network.forward import approx_features
 from verifier.network.network import Array, Network
-from verifier.network.reverse import NotSmooth
 from verifier.rank.approx import approx_right_inverse
 from verifier.rank.jacobian_rank import JacobianInverse, approx_inverse, column_choices, free_parameters, residual_bound
 from verifier.verdict import Verdict

@@ -12,17 +12,18 @@ All m rows of w are followed at once: a derivative of a tensor of shape S has sh
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import reduce
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.errors import VerifierError
 from verifier.network.arithmetic import Arithmetic, Geometry, Places
+from verifier.network.differentiable import Differentiable, NotSmooth
+from verifier.network.graph import Feature
 from verifier.network.network import Network
 from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
@@ -31,24 +32,6 @@ T = TypeVar("T")
 
 MAX_TOKENS = 4096
 """Rows of a table that tokens may choose from: each token becomes as many zeros and ones."""
-
-
-class NotSmooth(VerifierError):
-    """The features are not known to be continuously differentiable where a derivative is asked for."""
-
-
-class Differentiable(ABC, Generic[T]):
-    """An arithmetic, and the derivatives of what it computes that are no formula in its operations."""
-
-    ops: Arithmetic[T]
-
-    @abstractmethod
-    def rate(self, x: T, sigma: Activation) -> T:
-        """An activation's derivative, entry by entry; `NotSmooth` where it may have a kink."""
-
-    @abstractmethod
-    def attained(self, x: T) -> T:
-        """One where the maximum over the last axis is, and zeros; `NotSmooth` where two entries may be the largest."""
 
 
 @dataclass(slots=True, eq=False)
@@ -96,11 +79,29 @@ class Reverse(Arithmetic[Traced[T]]):
 
     def receive(self, traced: Traced[T], slope: T) -> None:
         """Add a derivative, ``(m, *wide)``, summed over the axes along which the value was broadcast."""
+        slope = self.by_samples(traced.value, slope)
         shape, wide = self.ops.shape(traced.value), self.ops.shape(slope)[1:]
         if wide != shape:
-            owner = np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), wide)
-            slope = self.scattered(slope, owner, shape)
+            slope = self.scattered(slope, np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), wide), shape)
         traced.slope = slope if traced.slope is None else self.ops.add(traced.slope, slope)
+
+    def begin(self, network: Network, values: Mapping[int, Traced[T]], weights: T) -> None:
+        """Hand w, ``(m, M)``, to the nodes that features read."""
+        (rows, columns), start = self.ops.shape(weights), 0
+        for feature in network.features:
+            traced = values[feature.node]
+            shape = self.ops.shape(traced.value)
+            entries = _entries(feature, shape)
+            if traced.moves:
+                owner = np.full(math.prod(shape), -1, dtype=np.int64)
+                owner[entries] = start + np.arange(len(entries))
+                places = np.where(owner >= 0, owner + columns * np.arange(rows)[:, None], rows * columns)
+                self.receive(traced, self.ops.gather([weights, self.zero], places.reshape(rows, *shape)))
+            start += len(entries)
+
+    def by_samples(self, value: T, slope: T) -> T:
+        """The derivative for each sample by a value that may stand for all samples: kept apart here."""
+        return slope
 
     def backward(self) -> None:
         """Hand every derivative on, from the last value to the first."""
@@ -133,6 +134,11 @@ class Reverse(Arithmetic[Traced[T]]):
         shape = self.ops.shape(x)
         places = np.swapaxes(np.arange(math.prod(shape)).reshape(shape), -1, -2)
         return self.ops.gather([x], places)
+
+    def by_weights(self, slope: T, patches: T) -> T:
+        """``dz^T H`` of derivatives ``(m, filters, positions)`` and windows ``(positions, fan_in)``."""
+        one = self.ops.shape(patches)[0] == 1
+        return self.ops.multiply(slope, patches) if one else self.ops.contract(slope, patches)
 
     def _parted(self, values: Sequence[T], k: int) -> Callable[[T, Places], T]:
         """From a derivative by entries at places of some sources side by side to that by source k."""
@@ -182,11 +188,10 @@ class Reverse(Arithmetic[Traced[T]]):
             rows, own = ops.shape(slope)[0], in_order[:, group * per : (group + 1) * per]
             return ops.gather([slope], own + count * np.arange(rows)[:, None, None])
 
-        def by_weights(slope: T) -> T:
+        def by_weight(slope: T) -> T:
             padded, found = [*read, self.zero] if geometry.padded else read, []
             for group, places in enumerate(windows):
-                left, right = self.turned(part(slope, group)), ops.gather(padded, places)
-                found.append(ops.multiply(left, right) if positions == 1 else ops.contract(left, right))
+                found.append(self.by_weights(self.turned(part(slope, group)), ops.gather(padded, places)))
             rows = ops.shape(slope)[0]
             places = np.arange(rows * per * width).reshape(rows, per * width)
             whole = np.concatenate([places + g * places.size for g in range(groups)], axis=1)
@@ -196,19 +201,16 @@ class Reverse(Arithmetic[Traced[T]]):
             own = self._parted(read, k)
 
             def rule(slope: T) -> T:
-                total: T | None = None
+                backs = []
                 for group, places in enumerate(windows):
                     rows = np.arange(group * per * width, (group + 1) * per * width).reshape(per, width)
-                    back = own(ops.contract(part(slope, group), ops.gather([weight.value], rows)), places)
-                    total = back if total is None else ops.add(total, back)
-                if total is None:
-                    raise ValueError("an affine node has at least one group")
-                return total
+                    backs.append(own(ops.contract(part(slope, group), ops.gather([weight.value], rows)), places))
+                return reduce(ops.add, backs)
 
             return rule
 
         arcs: list[Arc[T]] = [(source, by_source(k)) for k, source in enumerate(sources)]
-        arcs.append((weight, by_weights))
+        arcs.append((weight, by_weight))
         if bias is not None:
             shape = ops.shape(bias.value)
             tied = math.prod(shape) == geometry.filters
@@ -346,6 +348,11 @@ class Reverse(Arithmetic[Traced[T]]):
         return self._keep(value, (table, rule))
 
 
+def _entries(feature: Feature, shape: Shape) -> Places:
+    """The flat places of a node's entries that are columns of Psi."""
+    return np.arange(math.prod(shape)) if feature.entries is None else np.array(feature.entries, dtype=np.int64)
+
+
 def derivatives(
     network: Network, engine: Differentiable[T], weights: T, wanted: set[str] | None = None
 ) -> tuple[T, dict[str, T]]:
@@ -385,21 +392,9 @@ def derivatives(
             values[index] = node.compute(reverse, [values[i] for i in node.reads])
         except NotSmooth as error:
             raise NotSmooth(f"{network.title(index)}: {error}") from None
-    rows, columns = ops.shape(weights)
-    start, parts = 0, []
-    for feature in network.features:
-        traced = values[feature.node]
-        shape = ops.shape(traced.value)
-        size = math.prod(shape)
-        entries = np.arange(size) if feature.entries is None else np.array(feature.entries, dtype=np.int64)
-        parts.append(ops.gather([traced.value], entries))
-        if traced.moves:
-            owner = np.full(size, -1, dtype=np.int64)
-            owner[entries] = start + np.arange(len(entries))
-            places = np.where(owner >= 0, owner + columns * np.arange(rows)[:, None], rows * columns)
-            reverse.receive(traced, ops.gather([weights, reverse.zero], places.reshape(rows, *shape)))
-        start += len(entries)
+    reverse.begin(network, values, weights)
     reverse.backward()
     slopes = {name: traced.slope for name, traced in reverse.parameters.items()}
-    psi = parts[0] if len(parts) == 1 else ops.gather(parts, np.arange(columns))
+    parts = [ops.gather([values[f.node].value], _entries(f, ops.shape(values[f.node].value))) for f in network.features]
+    psi = parts[0] if len(parts) == 1 else ops.gather(parts, np.arange(network.columns))
     return psi, {name: slope for name, slope in slopes.items() if slope is not None}

@@ -24,8 +24,8 @@ from verifier.balls.exact import ExactArray, at_most
 from verifier.balls.jacobian import Jacobian, Parameters, enclose_jacobian
 from verifier.display import Brief, Decided
 from verifier.network.arguments import BoolArray, given_inputs, given_output, given_parameters
+from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Array, Network
-from verifier.network.reverse import NotSmooth
 from verifier.rank.approx import approx_right_inverse
 from verifier.verdict import Verdict
 
@@ -33,7 +33,7 @@ ROOM = 0.5
 """What ``||I - J B||_inf`` is to stay below, so that a checker's somewhat wider enclosures do as well."""
 FEW = 64
 """Up to so many rows all columns are used."""
-SHARES = (1.5, 4.0)
+SHARE = 1.5
 """Columns that are tried for each row, before all of them are."""
 MOST_ENTRIES = 60_000_000
 """Entries of J that are made at a time, half a gigabyte."""
@@ -41,6 +41,8 @@ SECONDS_PER_ENTRY, SECONDS_PER_PRODUCT = 6e-8, 3e-10
 """Measured costs: an entry of J, and a multiply-add of dense algebra."""
 PRODUCTS = 5
 """Multiply-adds for each row, row and column: a QR factorisation, its inverse, and the residual."""
+SECOND_TRY_SECONDS = 3.0
+"""All columns are tried after some if that is predicted to take less."""
 SPARE_BITS = 6
 """B is rounded so that no row sum of J B moves by more than 2^-6."""
 
@@ -121,11 +123,11 @@ def residual_bound(jacobian: Jacobian, inverse: Array, backend: Backend) -> floa
 
 def column_choices(free: NDArray[np.int64], rows: int) -> Iterator[NDArray[np.int64]]:
     """Columns to try in turn, all of them last."""
-    for share in SHARES:
-        wanted = math.ceil(share * rows)
-        if rows > FEW and 2 * wanted < len(free):
-            yield np.sort(np.random.default_rng(wanted).choice(free, wanted, replace=False))
-    if rows * len(free) <= MOST_ENTRIES:
+    wanted = math.ceil(SHARE * rows)
+    some = rows > FEW and 2 * wanted < len(free)
+    if some:
+        yield np.sort(np.random.default_rng(wanted).choice(free, wanted, replace=False))
+    if rows * len(free) <= MOST_ENTRIES and (not some or _algebra(rows, len(free)) < SECOND_TRY_SECONDS):
         yield free
 
 
@@ -147,8 +149,12 @@ def approx_inverse(middles: Array) -> JacobianInverse | None:
 
 def seconds_of(rows: int, columns: int) -> float:
     """Predict the seconds that a right inverse takes."""
-    used = min(columns, math.ceil(SHARES[0] * rows)) if rows > FEW else columns
-    return SECONDS_PER_ENTRY * rows * columns + SECONDS_PER_PRODUCT * PRODUCTS * rows * rows * used
+    used = min(columns, math.ceil(SHARE * rows)) if rows > FEW else columns
+    return SECONDS_PER_ENTRY * rows * columns + _algebra(rows, used)
+
+
+def _algebra(rows: int, columns: int) -> float:
+    return SECONDS_PER_PRODUCT * PRODUCTS * rows * rows * columns
 
 
 def free_parameters(network: Network, v: Array, arcs: BoolArray | None) -> NDArray[np.int64]:

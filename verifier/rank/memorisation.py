@@ -31,10 +31,10 @@ from verifier.balls.exact import ExactArray, at_most
 from verifier.balls.jacobian import Parameters, enclose_jacobian
 from verifier.display import Brief, Decided
 from verifier.errors import one_line
+from verifier.network.differentiable import NotSmooth
 from verifier.network.forward import approx_nodes
 from verifier.network.initialise import initialise, portable_gaussian
 from verifier.network.network import Array, Network
-from verifier.network.reverse import NotSmooth
 from verifier.network.units import DenseUnits, dense_units
 from verifier.rank.almost_every_data import jointly_analytic
 from verifier.rank.jacobian_rank import ROOM, JacobianInverse, approx_inverse, residual_bound

@@ -14,6 +14,8 @@ from verifier.verdict import Verdict
 
 LIMIT_SECONDS = 30.0
 """A Jacobian that is predicted to take longer is left out."""
+LIMIT_WHERE_DEFICIENT = 0.5
+"""The same where rank Psi(U) < N for every U in spite of M >= N: mostly J is no better then."""
 CONFLICT = "labels conflict, or there are none"
 
 
@@ -31,10 +33,11 @@ def _prove(known: Known) -> Finding:
     columns = len(free_parameters(evidence.network, evidence.v, evidence.arcs))
     if not 0 < rows <= columns:
         return does_not_apply(f"{columns} free parameters are fewer than the {rows} rows of the Jacobian")
-    seconds = seconds_of(rows, columns)
-    if seconds > LIMIT_SECONDS:
-        words = f"not tried: J is {rows} x {columns}, about {seconds:.0f} s (limit {LIMIT_SECONDS:.0f} s); take fewer "
-        return Finding(Verdict.UNDECIDED, f"{words}samples")
+    seconds, wide = seconds_of(rows, columns), evidence.network.columns >= len(evidence.inputs)
+    limit = LIMIT_WHERE_DEFICIENT if wide and known.deficiency is not None else LIMIT_SECONDS
+    if seconds > limit:
+        words = f"not tried: J is {rows} x {columns}, about {seconds:.0f} s (limit {limit:g} s); take fewer samples"
+        return Finding(Verdict.UNDECIDED, words)
     known.stage(f"Jacobian of the logits, {rows} x {columns}")
     found = _at(evidence, evidence.u, evidence.v, reduced)
     where, reason = f"the start is not stationary{least}", found.reason

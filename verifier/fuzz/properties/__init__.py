@@ -1,6 +1,15 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, certificate, enclosure, invariance, memorisation, path, rank
+from verifier.fuzz.properties import (
+    architecture,
+    certificate,
+    enclosure,
+    invariance,
+    jacobian,
+    memorisation,
+    path,
+    rank,
+)
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -13,6 +22,7 @@ __all__ = [
     "enclosure",
     "holds_for",
     "invariance",
+    "jacobian",
     "memorisation",
     "path",
     "rank",
