@@ -39,7 +39,7 @@ def test_one_certificate_states_both_and_is_accepted(tmp_path):
     )
     file = found.write(tmp_path / "a.json")
     assert vf.check(file).accepted
-    assert [claim["label"] for claim in json.loads(file.read_text())["claims"]] == ["R1", "D", "A"]
+    assert [claim["label"] for claim in json.loads(file.read_text())["claims"]] == ["R1", "D", "A", "S(2)"]
     words = str(vf.show(file))
     assert "X*, random samples drawn for this proof" in words and "Nothing is said of a given data set" in words
 
@@ -64,7 +64,7 @@ def test_d_alone_says_what_it_does_not_say(tmp_path):
 
 
 def test_nothing_proved_is_no_certificate(tmp_path):
-    found = vf.architecture(Dense(4, "relu", skip=True), 3, input_shape=2)
+    found = vf.architecture([Dense(3, "relu"), Dense(4, "relu", skip=True)], 3, input_shape=2)
     assert verdicts(found) == ("UNDECIDED", "UNDECIDED") and not found.proved
     assert "relu in node 4 (map) is not real analytic" in found.conclusion and "softplus(20)" in found.conclusion
     with pytest.raises(vf.VerifierError, match="nothing was proved"):
@@ -134,9 +134,22 @@ def test_statements_about_all_data_do_not_apply_beside_what_belongs_to_some():
     frozen_logits = vf.verify(x, y, layer, offset=np.ones((2, 2)))
     arcs = vf.verify(x, y, layer, arcs=[[1, 0], [1, 0], [0, 1], [0, 1]])
     for report in (frozen_logits, arcs):
-        assert report.verdict("A") is report.verdict("D") is None
+        assert report.verdict("D") is None and report.theorem.every_data_set is None
+    assert frozen_logits.verdict("A") is vf.Verdict.PROVED and arcs.verdict("A") is None  # of these samples
     short = vf.verify([[0.0], [1.0], [2.0]], [0, 1, 0], Dense(2, "tanh", skip=True))
     assert short.verdict("A") is None and short.verdict("D") is not vf.Verdict.PROVED
+
+
+def test_relu_units_over_the_input_have_a_path_from_every_point(tmp_path):
+    found = vf.architecture(Dense(5, "relu", skip=True), 4, input_shape=2)
+    assert verdicts(found) == ("UNDECIDED", "UNDECIDED") and found.proved
+    assert [str(found.verdict(label)) for label in ("S(1)", "S(2)", "S+")] == ["PROVED"] * 3
+    assert found.conclusion.endswith(
+        "From every point a path leads down to the infimum. All sublevel sets are connected."
+    )
+    file = found.write(tmp_path / "s.json")
+    assert [claim["label"] for claim in json.loads(file.read_text())["claims"]] == ["S(1)", "S+"]
+    assert vf.check(file).accepted and "No activation need be differentiable" in str(vf.show(file))
 
 
 def run(capsys, *arguments):
@@ -155,7 +168,7 @@ def test_the_command(tmp_path, capsys):
     code, out, _ = run(capsys, case, "--samples", 7)
     assert code == 3 and "the largest N" in out and max(map(len, out.splitlines())) <= 80
     code, out, _ = run(capsys, case, "--samples", 3, "--json")
-    assert code == 0 and [each["verdict"] for each in json.loads(out)["statements"]] == ["PROVED", "PROVED"]
+    assert code == 0 and [each["verdict"] for each in json.loads(out)["statements"]][:2] == ["PROVED", "PROVED"]
     code, _, err = run(capsys, case)
     assert code == 2 and "--samples N, with this network at most 6" in err and err.count("\n") == 1
 

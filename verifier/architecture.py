@@ -25,10 +25,12 @@ from verifier.rank.almost_every_data import AlmostEveryDataSet, prove_almost_eve
 from verifier.rank.certify import Stage, silent
 from verifier.rank.every_data import EveryDataSet, prove_every_data_set
 from verifier.rank.memorisation import Memorisation, prove_memorisation
+from verifier.rank.sink import Sink, prove_sink
 from verifier.run.models import imported_model, is_foreign, is_module
 from verifier.statements.almost_every_data import ALMOST_EVERY_DATA_SET
 from verifier.statements.every_data import EVERY_DATA_SET, finding
 from verifier.statements.memorisation import MEMORISATION
+from verifier.statements.sink_everywhere import sink_steps
 from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
 
@@ -54,6 +56,8 @@ class Architecture(Judged, Shown):
         A, for every set of N distinct samples.
     almost_every : AlmostEveryDataSet
         D, for almost every data set of N samples, with its U* and X*.
+    sink : Sink
+        S(1), S(2) and S+, for every set of N distinct samples; they need no analytic activation.
     memorised : Memorisation
         J3, where N is larger than the number of features: every target of m outputs on almost every data set.
     builder : CertificateBuilder
@@ -67,45 +71,50 @@ class Architecture(Judged, Shown):
     >>> found = vf.architecture(vf.Network(2, vf.Dense(5, "tanh", skip=True)), samples=5)
     >>> found.verdict("A"), found.verdict("D")
     (<Verdict.PROVED: 'PROVED'>, <Verdict.PROVED: 'PROVED'>)
+    >>> vf.architecture(vf.Network(2, vf.Dense(5, "relu", skip=True)), samples=5).verdict("S(1)")
+    <Verdict.PROVED: 'PROVED'>
     """
 
     network: Network
     samples: int
     every: EveryDataSet
     almost_every: AlmostEveryDataSet
+    sink: Sink
     memorised: Memorisation
     builder: CertificateBuilder
     remarks: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[TheoremStep, ...]:
-        """A, D and J3, each with its verdict and reason."""
+        """A, D, S(1), S(2), S+ and J3, each with its verdict and reason."""
         found, almost, memorised = finding(self.every), self.almost_every, self.memorised
         return (
             TheoremStep(EVERY_DATA_SET, found.verdict, self.every.reason, (), found.applies),
             TheoremStep(ALMOST_EVERY_DATA_SET, almost.verdict, almost.reason, (), almost.applies),
+            *sink_steps(self.sink),
             TheoremStep(MEMORISATION, memorised.verdict, memorised.reason, (), memorised.applies),
         )
 
     @property
     def proved(self) -> bool:
-        """Whether A, D or J3 is PROVED."""
-        return self.every.proved or self.almost_every.proved or self.memorised.proved
+        """Whether A, D, S(1), S(2) or J3 is PROVED."""
+        found = (self.every, self.almost_every, self.sink.almost_everywhere, self.memorised)
+        return any(part.proved for part in found)
 
     def verdict(self, label: str) -> Verdict:
-        """The verdict of a statement: A (every data set), D (almost every data set) or J3 (every target).
+        """The verdict of a statement about every data set (A, S(1), S(2), S+), or almost every one (D, J3).
 
         Parameters
         ----------
         label : str
-            ``"A"``, ``"D"`` or ``"J3"``.
+            ``"A"``, ``"D"``, ``"S(1)"``, ``"S(2)"``, ``"S+"`` or ``"J3"``.
 
         Raises
         ------
         InputError
             Another label.
         """
-        found = {"A": self.every.verdict, "D": self.almost_every.verdict, "J3": self.memorised.verdict}
+        found = {step.label: step.verdict for step in self.steps}
         if label not in found:
             raise InputError(f"verdict({one_line(label)}): no such statement here; {nearest(str(label), found)}")
         return found[label]
@@ -120,8 +129,12 @@ class Architecture(Judged, Shown):
         """What is proved, in one sentence."""
         what = f"N = {self.samples} samples of {self.network.dimension} real coordinates, or fewer"
         then = "all labels and all convex losses, no local valley is bad"
-        if self.every.proved:
-            return f"For EVERY data set of {what}, all distinct, {then}."
+        if self.every.proved or self.sink.almost_everywhere.proved:
+            start = "every" if self.sink.everywhere.proved else "almost every"
+            path = f" From {start} point a path leads down to the infimum."
+            path = path if self.sink.almost_everywhere.proved else ""
+            joined = " All sublevel sets are connected." if self.sink.connected.proved else ""
+            return f"For EVERY data set of {what}, all distinct, {then}.{path}{joined}"
         if self.almost_every.proved:
             return (
                 f"For almost every data set of {what}, {then}. This says NOTHING about a given data set, nor about "
@@ -134,7 +147,7 @@ class Architecture(Judged, Shown):
                 f"attained exactly with {self.network.size_words}. This says NOTHING about a given data set, nor about "
                 "integer or 8-bit data (a null set)."
             )
-        reasons = dict.fromkeys((self.almost_every.reason, self.every.reason))
+        reasons = dict.fromkeys((self.almost_every.reason, self.every.reason, self.sink.almost_everywhere.reason))
         return f"Nothing is proved for all, or almost all, data sets of {self.samples} samples: {next(iter(reasons))}."
 
     def write(self, file: str | Path) -> Path:
@@ -171,7 +184,7 @@ class Architecture(Judged, Shown):
         return f"{words}, {frozen} frozen numbers, which keep their values" if frozen else words
 
     def __str__(self) -> str:
-        """The conclusion, the network, then A, D and J3 with their names, verdicts and reasons."""
+        """The conclusion, the network, then each statement with its name, verdict and reason."""
         rows = ((step.shown, f"{step.statement.name} ({step.label}): {step.reason}") for step in self.steps)
         said = [line for remark in self.remarks for line in wrapped(remark)]
         return "\n".join([*wrapped(self.conclusion), *wrapped(self.about), *said, "", *listed(rows)])
@@ -192,7 +205,7 @@ def architecture(
     seed: int = 0,
     stage: Stage = silent,
 ) -> Architecture:
-    """Prove what holds for a network with every data set (A), or almost every one (D, J3): no data are needed.
+    """Prove what holds with every data set (A, S(1), S(2), S+), or almost every one (D, J3), without data.
 
     Parameters
     ----------
@@ -214,10 +227,10 @@ def architecture(
     -------
     Architecture
         Guarantee: what is PROVED holds for every number of classes, all labels and all convex finite losses of Psi V,
-        V free (an output bias is its last row): A for every N or fewer distinct samples of real numbers, D for almost
-        every such set, by the rules of THEORY2. J3, where N > M: on almost every such set every target in R^(N x m) is
-        attained exactly by some (U, V). D and J3 say nothing about a given data set, nor about integer or 8-bit data (a
-        null set).
+        V free (an output bias is its last row): A, S(1), S(2) and S+ for every N or fewer distinct samples of real
+        numbers, D for almost every such set, by the rules of THEORY2. J3, where N > M: on almost every such set every
+        target in R^(N x m) is attained exactly by some (U, V). D and J3 say nothing about a given data set, nor about
+        integer or 8-bit data (a null set).
 
     Raises
     ------
@@ -244,9 +257,10 @@ def architecture(
     else:
         with at_most_threads(1 if small else None):
             almost = prove_almost_every_data_set(taken, count, seed=int(seed), stage=stage)
+    sink = prove_sink(taken, count)
     memorised = prove_memorisation(taken, None, _outputs(outputs), samples=count, seed=int(seed))
-    builder = _certificate(taken, count, every, almost, memorised)
-    return Architecture(taken, count, every, almost, memorised, builder, remarks)
+    builder = _certificate(taken, count, every, almost, sink, memorised)
+    return Architecture(taken, count, every, almost, sink, memorised, builder, remarks)
 
 
 def _network(given: Any, input_shape: int | Sequence[int] | None) -> tuple[Network, tuple[str, ...]]:
@@ -293,9 +307,14 @@ def _outputs(given: object) -> int:
 
 
 def _certificate(
-    network: Network, samples: int, every: EveryDataSet, almost: AlmostEveryDataSet, memorised: Memorisation
+    network: Network,
+    samples: int,
+    every: EveryDataSet,
+    almost: AlmostEveryDataSet,
+    sink: Sink,
+    memorised: Memorisation,
 ) -> CertificateBuilder:
-    """D on its X* and U*, and A beside it; A alone where there is no D, or checking it is too expensive; or J3."""
+    """D on its X* and U*, and A beside it; A alone where there is no D, or checking it is too expensive; S(1); J3."""
     builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
     if memorised.x is not None and memorised.where is not None:
         source = SampleSource("X*, random samples drawn for this proof", memorised.x, shape=network.input_shape)
@@ -307,7 +326,8 @@ def _certificate(
         builder = CertificateBuilder(source, network, almost.u)
         builder.add_rank(almost.rank)
         builder.add_almost_every_data_set()
-        if every.proved and not builder.ranked:
+        if (every.proved or sink.almost_everywhere.proved) and not builder.ranked:
             builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
     builder.add_every_data_set(every)
+    builder.add_sink(sink)
     return builder

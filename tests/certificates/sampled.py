@@ -87,6 +87,11 @@ class Sampled:
         """Return the number of units of a dense layer, or of input coordinates."""
         return math.prod(self.nodes[self.nodes[self.nodes[output]["reads"][0]]["reads"][-1] if output else 0]["shape"])
 
+    def size_of(self, node: int) -> int:
+        """Return how many entries a node has: the units of a layer, or one for each entry of a leaf."""
+        given = {n: [mpf(0)] * size for n, size in self.parameters().items()}
+        return len(evaluate(self.nodes, self.fixed | given, [mpf(1)] * self.size_of_data[1])[node].ravel())
+
     def stored(self, point: Any = None) -> dict[int, list[mpf]]:
         """Return the stored parameters U, or those of a POINT."""
         given = {n: self.nodes[n]["values"] for n in self.parameters()}
@@ -564,10 +569,55 @@ def try_j3(found: Sampled, claim: Any) -> None:
         need(rank(rows) == len(logits), "the Jacobian has not full row rank")
 
 
+def columns_of(found: Sampled, claim: Any, u: Any, samples: Any, draws: int) -> list[list[mpf]]:
+    """Return the columns of the wide layer's units for many of its weights; nothing else must change with them."""
+    node, columns, rest = claim["node"], [], []
+    own = found.nodes[found.nodes[node]["reads"][0]]["reads"][-2:]
+    own_columns, others, start = [], [], 0
+    for feature in found.features:
+        size = found.size_of(feature["node"]) if feature["entries"] is None else len(feature["entries"])
+        (own_columns if feature["node"] == node else others).extend(range(start, start + size))
+        start += size
+    for _ in range(draws):
+        psi = found.psi(u | {n: [3 * z for z in found.draw(found.parameters()[n])] for n in own}, samples)
+        columns += [[row[j] for row in psi] for j in own_columns]
+        rest.append([[row[j] for row in psi] for j in others])
+    need(all(part == rest[0] for part in rest), "other columns change with the wide layer")
+    constant = sum(len(set(column)) == 1 and column[0] != 0 for column in rest[0])
+    need(len(own_columns) + constant >= len(samples), "too few units")
+    return columns
+
+
+def try_sink(found: Sampled, claim: Any) -> None:
+    """The units of the wide layer can leave every span, at the stored U, at every one, or at random ones."""
+    count, dimension = found.size_of_data
+    if claim["label"] == "S":
+        need(rank(columns_of(found, claim, found.stored(), found.samples, 12)) == count, "the columns do not span")
+        return
+    if claim["label"] == "S+":
+        need(found.document["network"]["columns"] > count, "too few columns")
+    for kind in range(5):
+        samples = chosen_samples(found, kind) if kind < 4 else [found.draw(dimension) for _ in range(count)]
+        for _ in range(3 if claim["label"] == "S(2)" else 1):
+            columns = columns_of(found, claim, found.anywhere(), samples, 12)
+            need(rank(columns) == count, f"the columns do not span for samples of kind {kind}")
+
+
+def try_i(found: Sampled, claim: Any) -> None:
+    """Full rank of the samples times 3/2, and plus 1/4 where shifts are claimed, at random parameters."""
+    labels = {other["label"] for other in found.document["claims"]}
+    shift = mpf(0.25) if "D x + c" in claim.get("said", {}).get("statement", "") else mpf(0)
+    samples = [[x * mpf(1.5) + shift for x in row] for row in found.samples]
+    if labels & {"W0", "A", "A.data"}:
+        need(rank(found.psi(found.anywhere(), samples)) == len(samples), "no full rank of scaled samples")
+
+
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
 TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
+TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
+TRIES |= {"A.data": try_w0, "I": try_i}
 
 
 def counterexample(path: Path, seed: int = 0, said: Any = None) -> str | None:

@@ -26,7 +26,7 @@ LINK = re.compile(r"\]\(#([\w.-]+)\)")
 
 
 def slug(label: str) -> str:
-    return "statement-" + re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+    return "statement-" + re.sub(r"[^a-z0-9]+", "-", label.lower().replace("+", "-plus")).strip("-")
 
 
 def name(page: Path) -> str:

@@ -171,6 +171,7 @@ def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, P
     assert labels == {
         "B1",
         "A",
+        "I",
         "D",
         "R1",
         "R3",

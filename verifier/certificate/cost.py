@@ -19,6 +19,7 @@ from verifier.statements.claims.full_rank import B1, R5
 from verifier.statements.claims.jacobian import JacobianClaim
 from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path
+from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
 from verifier.statements.claims.zero_error import Z2
 
@@ -176,7 +177,7 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield Work(entries=n * d, differences=2 * size.arcs), bits
         elif kind is B1 and not size.layered:
             yield _box(size), bits
-        elif kind is E4:
+        elif kind in (E4, S):
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
         elif issubclass(kind, JacobianClaim):
@@ -271,7 +272,7 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
         peak = PER_NUMBER * max(n * d, size.weights)
         held += PER_INPUT * size.weights * (2 if moves or everywhere else 1) + 16 * n * d
         held += PER_NUMBER * m * classes * matrices
-    if moves or everywhere or any(kind.swept for kind in kinds):
+    if moves or everywhere or S in kinds or any(kind.swept for kind in kinds):
         rows = max(1, min(n, BLOCK_BALLS // size.widest))
         peak = max(peak, PER_BALL * rows * size.widest * (4 if moves else 1))
     for claim in claims:

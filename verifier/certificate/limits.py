@@ -107,15 +107,23 @@ def _two_digits(value: float) -> float:
     return round(math.ceil(1.05 * value / unit) * unit, 6)
 
 
+def _with_cost(items: Sequence[LeftOut], cost: str) -> str:
+    """Name claims that have the same cost."""
+    if len(items) == 1:
+        return f"{items[0].label} ({items[0].what}; with it the check would take {cost})"
+    named = ", ".join(f"{item.label} ({item.what})" for item in items)
+    return f"{named} (with any of them the check would take {cost})"
+
+
 def sentence(left: Sequence[LeftOut]) -> str:
     """Say in one line what was proved and is not in the certificate, why, and how it gets there; "" for nothing."""
     if not left:
         return ""
-    parts = [
-        f"{item.label} ({item.what}; with it the check would take about {span(item.seconds)} and {item.gib:.2g} GiB)"
-        for item in left
-        if not item.needs
-    ]
+    alike: dict[str, list[LeftOut]] = {}
+    for item in left:
+        if not item.needs:
+            alike.setdefault(f"about {span(item.seconds)} and {item.gib:.2g} GiB", []).append(item)
+    parts = [_with_cost(items, cost) for cost, items in alike.items()]
     dependent = [item for item in left if item.needs]
     if dependent:
         parts.append(f"{', '.join(item.label for item in dependent)} (beside {dependent[0].needs} only)")

@@ -35,6 +35,7 @@ from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.sink_start import SinkStart
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray, given_parameters
 from verifier.network.network import Array, Network
@@ -42,16 +43,19 @@ from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.exact_arithmetic import rational_activations
+from verifier.rank.given_data import GivenData
 from verifier.rank.memorisation import Memorisation
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse
+from verifier.rank.sink import Sink, SinkResult
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
-from verifier.statements.claims.architecture import A, D, UnitsOf
+from verifier.statements.claims.architecture import A, AData, D, I, ShownUnitsOf, UnitsOf
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim, MovedParameter, Number
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
 from verifier.statements.claims.paths import E4
+from verifier.statements.claims.sink import S1, S2, OfLayer, S, SPlus
 from verifier.statements.claims.zero_error import Z1
 from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
@@ -256,6 +260,12 @@ class CertificateBuilder:
             self.add_almost_every_data_set()
         if theorem.every_data_set is not None:
             self.add_every_data_set(theorem.every_data_set)
+        if theorem.sink is not None and theorem.verdict("S(2)") is Verdict.PROVED:
+            self.add_sink(theorem.sink)
+        if theorem.sink_start is not None:
+            self.add_sink_start(theorem.sink_start)
+        if theorem.given_data is not None:
+            self.add_given_data(theorem.given_data)
         if theorem.deficiency is not None:
             self.add_deficiency(theorem.deficiency)
         if theorem.ball is not None:
@@ -268,6 +278,8 @@ class CertificateBuilder:
             self.add_gateway(theorem.gateway)
         for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
             self._claim(claim, inverse)
+        if theorem.verdict("I") is Verdict.PROVED:
+            self.add_invariance()
 
     def add_path(self, path: LossPath) -> None:
         """Add P1: a path along which U rests."""
@@ -339,6 +351,31 @@ class CertificateBuilder:
         """Add J3 if it was proved: on the samples of the certificate, or on almost every set of as many."""
         for claim, inverse in claims.memorisation(self._arrays, self._net, result, self._u):
             self._claim(claim, inverse)
+
+    def add_sink(self, result: Sink) -> None:
+        """Add S(1), S(2) and S+ as far as they are proved; S(2) only without S(1), which says more."""
+        found: dict[type[OfLayer], SinkResult] = {S1: result.everywhere, SPlus: result.connected}
+        if not result.everywhere.proved:
+            found[S2] = result.almost_everywhere
+        for kind, proof in found.items():
+            if proof.proved and proof.node is not None:
+                self._claim(kind(node=proof.node))
+
+    def add_sink_start(self, result: SinkStart) -> None:
+        """Add S if it was proved: a path from the stored U."""
+        if result.proved and result.node is not None and result.direction is not None:
+            name = self._arrays.integers("sink.direction", result.direction)
+            self._claim(S(precision=result.precision, node=result.node, direction=name))
+
+    def add_given_data(self, result: GivenData) -> None:
+        """Add A of these samples if it was proved; it needs the samples, no weights and no other claim."""
+        if result.proved:
+            self._claim(AData(units=tuple(ShownUnitsOf(part.node, part.entries) for part in result.units)))
+
+    def add_invariance(self) -> None:
+        """Add I, on claims for all U, or almost all; it is the last to be added."""
+        if any(kind.carries for kind in self._kinds):
+            self._claim(I())
 
     def _ranked_somewhere(self, label: str) -> bool:
         """Whether full rank at some U is claimed, on which a claim of this label may stand."""

@@ -43,24 +43,29 @@ def facts_everywhere(network: Any, jointly: bool) -> list[Fact]:
 
 
 def require_everywhere(network: Any, label: str, jointly: bool) -> None:
-    """Guarantee: on return every node is defined everywhere, and analytic as `facts_everywhere` says.
+    """Guarantee: on return every node is defined everywhere, and analytic as `facts_everywhere` says."""
+    require_choices(network, f"{label}.analytic")
+    of_what = "(U, x)" if jointly else "U, whatever the sample is"
+    for node, fact in zip(network.nodes, facts_everywhere(network, jointly), strict=True):
+        message = f"not proved to be analytic in {of_what}: {fact.reason}"
+        require(fact.analytic, node.path, f"{label}.analytic", message)
+
+
+def require_choices(network: Any, rule: str) -> None:
+    """Guarantee: on return all masks, tokens and windows are valid for every sample, and constants have values.
 
     Masks and tokens are whole numbers, so that those of all real samples cannot be: they must not depend on them.
     """
     for node in network.nodes:
         chosen = chosen_by(node)
         fixed = chosen is None or not network.nodes[chosen].varies
-        require(fixed, node.path, f"{label}.analytic", "a mask or tokens that depend on the sample, any real numbers")
+        require(fixed, node.path, rule, "a mask or tokens that depend on the sample, any real numbers")
         if node.kind == "pool":
             places(node, pool_places)  # refuses a maximum over padding alone
     with precision(DATA_BITS):
         unseen = SimpleNamespace(**{**vars(network), "inputs": None})
         features = Features(unseen, still=True)  # evaluates what depends on neither U nor the sample
         require_chosen(network, features, features.fixed)
-    of_what = "(U, x)" if jointly else "U, whatever the sample is"
-    for node, fact in zip(network.nodes, facts_everywhere(network, jointly), strict=True):
-        message = f"not proved to be analytic in {of_what}: {fact.reason}"
-        require(fact.analytic, node.path, f"{label}.analytic", message)
 
 
 def check_almost_every_data_set(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, object]:

@@ -18,6 +18,7 @@ from .expression import GUARDED, build, degree_of, exponent_of, uses_t
 MAX_ORDER = 256  # of differences; beyond it nothing is proved
 BITS_PER_ORDER, BITS = 8, 128  # of the working precision: differences of order r lose about r bits and more
 STARTS, STEPS = (0, 1, -3), ((1, 0), (1, -2))  # where differences are tried; the steps are mantissas and exponents of 2
+WIDE = 16  # beyond the kinks of most activations
 
 
 def bounded(tree: ast.expr) -> bool:
@@ -38,11 +39,16 @@ def bounded(tree: ast.expr) -> bool:
 
 def nowhere_positive(tree: ast.expr) -> bool:
     """Return whether the function is proved to be at most 0, for all t."""
+    if (-known(tree)).sign:
+        return True
     match tree:
         case ast.UnaryOp(operand=operand):
             return bool(known(operand).sign)
-        case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right):
-            return nowhere_positive(left) and bool(known(right).sign)
+        case ast.Call(func=ast.Name(id="Min"), args=arguments):
+            return any(map(nowhere_positive, arguments))
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
+            pairs = ((left, right), (right, left)) if isinstance(op, ast.Mult) else ((left, right),)
+            return any(nowhere_positive(one) and known(other).sign for one, other in pairs)
     return False
 
 
@@ -65,7 +71,8 @@ def growth(tree: ast.expr) -> float:
     """Return g such that |f(t)| <= C (1 + |t|)^g for all real t and some C, or infinity if none is found.
 
     Guarantee: as said, for f that is defined on all of R. Sums grow as the faster term, products as both together, what
-    is bounded does not grow, what is divided by a function away from 0 grows no faster, and |sqrt(u)| <= 1 + |u|.
+    is bounded does not grow, what is divided by a function away from 0 grows no faster, |sqrt(u)| <= 1 + |u|, and a
+    maximum or a minimum is one of its arguments.
     """
     if bounded(tree):
         return 0
@@ -74,8 +81,10 @@ def growth(tree: ast.expr) -> float:
             return 1
         case ast.UnaryOp(operand=operand):
             return growth(operand)
-        case ast.Call(func=ast.Name(id="sqrt"), args=[argument]):
+        case ast.Call(func=ast.Name(id="sqrt" | "Abs"), args=[argument]):
             return growth(argument)
+        case ast.Call(func=ast.Name(id="Max" | "Min"), args=arguments):
+            return max(map(growth, arguments))
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
             exponent = exponent_of(right)
             whole = exponent.q == 1 and exponent > 0
@@ -119,9 +128,11 @@ def no_polynomial(tree: ast.expr, degree: int) -> bool:
     order = int(order)
     with precision(BITS + BITS_PER_ORDER * order):
         function = build(tree, GUARDED)
-        for start in STARTS:
-            for step in STEPS:
-                found = difference(function, order, arb(start), arb(step))
-                if found > 0 or found < 0:
-                    return True
+        places = [(arb(start), arb(step)) for start in STARTS for step in STEPS]
+        places += [(-arb(step) * ((order + 1) // 2), arb(step)) for step in STEPS]  # around 0, where most kinks are
+        places += [(arb(WIDE * start), arb(WIDE)) for start in STARTS]
+        for start, step in places:
+            found = difference(function, order, start, step)
+            if found > 0 or found < 0:
+                return True
     return False

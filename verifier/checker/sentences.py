@@ -20,6 +20,12 @@ JACOBIAN, DIFFERENCES = "the Jacobian of the logits in U and V", "the Jacobian o
 NO_SUBOPTIMAL = (
     "stationary for no differentiable convex finite loss of the logits, except where the loss is least among all logits"
 )
+DOWN = (
+    "a continuous path along which every convex finite loss of the logits, V free, is constant until Psi has full row "
+    "rank and then, U at rest, never increases and comes within every epsilon of its infimum; for the cross-entropy "
+    "with one label for each sample it then strictly decreases to 0"
+)
+EVERY = "for EVERY data set of N = {samples} distinct samples in R^{dimension}, or of fewer, and "
 SENTENCES = {
     "R1": FULL_RANK,
     "R3": FULL_RANK,
@@ -90,6 +96,29 @@ SENTENCES = {
     "are a closed null set), and EVERY target T in R^(N x m), m = {outputs}, some (U, V) has exactly T as its logits; "
     "the same on the samples of this certificate. This says NOTHING about another given data set, nor about integer "
     "or 8-bit data (a null set)",
+    "S": "from the stored hidden weights and every V there is " + DOWN,
+    "S(1)": EVERY + "from EVERY (U, V) there is " + DOWN + "; every local valley reaches the infimum",
+    "S(2)": EVERY + "from almost every (U, V), whatever V is, there is " + DOWN + "; every local valley reaches the "
+    "infimum",
+    "S+": EVERY + "every convex finite loss of the logits, V free: any two points (U, V) are joined by a continuous "
+    "path on which the loss never exceeds the larger of its values at them, so that all sublevel sets are connected",
+    "A.data": "for these N = {samples} samples, ALL labels and ALL convex finite losses of Psi V, V free, by the "
+    "architecture and exact comparison of the samples: rank Psi(U) = N for almost every U (the others are a closed set "
+    "of measure zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
+    "I": "what {claims} say of these samples x holds for the samples D x + c, D any invertible matrix and c "
+    "any vector: a linear bijection of the weights carries the loss on these to that on x. So raw pixels settle "
+    "k/255 and (x - mean)/std, in exact real numbers, not their floating-point roundings",
+    "I factors": "what {claims} say of these samples x holds for the samples D x, D any invertible "
+    "matrix: a linear bijection of the weights carries the loss on these to that on x. So raw pixels settle k/255, "
+    "in exact real numbers, not their floating-point roundings",
+    "I groups": "what {claims} say of these samples x holds for the samples D x + c, with one factor, not 0, and "
+    "one shift for each of {groups} groups of coordinates that are read alike, such as channels: a linear bijection "
+    "of the weights carries the loss on these to that on x. So raw pixels settle k/255 and (x - mean)/std by "
+    "channels, in exact real numbers, not their floating-point roundings",
+    "I groups factors": "what {claims} say of these samples x holds for the samples D x, with one factor, not "
+    "0, for each of {groups} groups of coordinates that are read alike, such as channels: a linear bijection of the "
+    "weights carries the loss on these to that on x. So raw pixels settle k/255, in exact real numbers, not their "
+    "floating-point roundings",
 }
 
 

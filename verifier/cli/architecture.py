@@ -31,12 +31,12 @@ def architecture(
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove, without data, that for EVERY data set (A), or almost every one (D), no local valley is bad.
+    """Prove, without data, that for EVERY data set (A, S), or almost every one (D), no local valley is bad.
 
     For all labels and all convex losses. The case needs no [data]; network.input_shape is then the shape of a sample.
     With more samples than features: that almost every data set is memorised, every target attained exactly (J3). D and
-    J3 say nothing about a given data set, nor about integer or 8-bit data (a null set). Exit code 0: A, D or J3 is
-    proved; 2: unusable input; 3: none is proved, which says nothing.
+    J3 say nothing about a given data set, nor about integer or 8-bit data (a null set). Exit code 0: A, S(1), S(2), D
+    or J3 is proved; 2: unusable input; 3: none is proved, which says nothing.
     """
     from verifier.architecture import architecture as prove
     from verifier.run.case import read_case

@@ -6,6 +6,7 @@ they are defined, the columns of these units can be chosen freely.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,24 +68,64 @@ def dense_units(graph: Graph) -> dict[int, DenseUnits]:
     >>> [(units.width, units.skip) for units in found.values()]
     [(3, []), (4, range(0, 4))]
     """
-    uses = Counter(read for node in graph.nodes for read in node.reads)
-    shown: dict[int, list[tuple[int, ...] | None]] = {}
-    for feature in graph.features:
-        shown.setdefault(feature.node, []).append(feature.entries)
     found = {}
-    for index, node in enumerate(graph.nodes):
-        inner = graph.nodes[node.reads[0]] if isinstance(node, Map) else None
-        if not (isinstance(node, Map) and isinstance(inner, Affine) and inner.bias and inner.over == "all"):
-            continue
+    for index, (inner, sigma) in own_units(graph).items():
         weight, bias = (graph.nodes[read] for read in inner.reads[-2:])
-        hidden = (node.reads[0], *inner.reads[-2:])
-        own = all(uses[read] == 1 and read not in shown for read in hidden)
-        if own and isinstance(weight, Parameter) and isinstance(bias, Parameter) and len(weight.size) == 2:
-            skip = _units(shown.get(index, []), weight.size[0])
-            found[index] = DenseUnits(index, inner.sources, weight.name, bias.name, weight.size[0], node.sigma, skip)
+        whole = inner.over == "all" and isinstance(weight, Parameter) and len(weight.size) == 2
+        if whole and isinstance(weight, Parameter) and isinstance(bias, Parameter):
+            skip = shown_entries(graph, index)
+            found[index] = DenseUnits(index, inner.sources, weight.name, bias.name, weight.size[0], sigma, skip)
     return found
 
 
-def _units(shown: list[tuple[int, ...] | None], width: int) -> Sequence[int]:
-    """The entries of a node that its features show; a range if one shows them all, however many these are."""
-    return range(width) if None in shown else sorted(set().union(*(entries for entries in shown if entries)))
+def own_units(graph: Graph) -> dict[int, tuple[Affine, Activation]]:
+    """Find the units whose weights and biases are parameters that nothing else reads: dense ones, filters, and so on.
+
+    Parameters
+    ----------
+    graph : Graph
+        Any network.
+
+    Returns
+    -------
+    dict
+        Their affine nodes and activations, by the nodes that are their outputs, in order. Guarantee: no other node
+        reads the affine node, its weights or its biases, which are different parameters, and no feature shows them.
+    """
+    uses = Counter(read for node in graph.nodes for read in node.reads)
+    shown = {feature.node for feature in graph.features}
+    found = {}
+    for index, node in enumerate(graph.nodes):
+        inner = graph.nodes[node.reads[0]] if isinstance(node, Map) else None
+        if isinstance(node, Map) and isinstance(inner, Affine) and inner.bias:
+            hidden = (node.reads[0], *inner.reads[-2:])
+            trained = all(isinstance(graph.nodes[read], Parameter) for read in hidden[1:])
+            if trained and all(uses[read] == 1 and read not in shown for read in hidden):
+                found[index] = (inner, node.sigma)
+    return found
+
+
+def shown_entries(graph: Graph, node: int) -> Sequence[int]:
+    """The entries of a node that features show; a range if one shows them all, however many these are."""
+    shown = [feature.entries for feature in graph.features if feature.node == node]
+    if None in shown:
+        return range(math.prod(graph.node_shapes[node]))
+    return sorted(set().union(*(entries for entries in shown if entries)))
+
+
+def unread_units(graph: Graph) -> list[DenseUnits]:
+    """Find the dense layers with columns of Psi that no node reads: only the output weights do.
+
+    Parameters
+    ----------
+    graph : Graph
+        Any network.
+
+    Returns
+    -------
+    list of DenseUnits
+        Guarantee: as in `dense_units`; besides, a change of such a unit's weights and bias changes its own columns of
+        Psi and nothing else.
+    """
+    read = {source for node in graph.nodes for source in node.reads}
+    return [units for node, units in dense_units(graph).items() if units.skip and node not in read]

@@ -117,12 +117,12 @@ def separating_layers(network: Graph) -> dict[int, DenseUnits]:
             if smooth.status == "proved" and smooth.holds and excludes_polynomials(layer.activation, 0):
                 found[index] = layer
                 separating.add(index)
-        elif _carries(network, index, separating):
+        elif carries(network, index, separating):
             separating.add(index)
     return found
 
 
-def _carries(network: Graph, index: int, separating: set[int]) -> bool:
+def carries(network: Graph, index: int, separating: set[int]) -> bool:
     """Whether a node is, at every U, a one-to-one function of one that separates, perhaps beside others."""
     node = network.nodes[index]
     kept = [read for read in node.reads if read in separating]

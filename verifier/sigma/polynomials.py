@@ -26,6 +26,8 @@ BITS_PER_ORDER: Final = 8
 STARTS: Final = (Fraction(0), Fraction(1), Fraction(-3))
 STEPS: Final = (Fraction(1), Fraction(1, 4))
 """Where differences are tried."""
+WIDE: Final = 16
+"""A step beyond the kinks of most activations."""
 
 
 def excludes_polynomials(sigma: Activation, degree: int) -> bool:
@@ -60,7 +62,10 @@ def excludes_polynomials(sigma: Activation, degree: int) -> bool:
     if order > MAX_ORDER:
         return False
     tree, count = sigma.tree, int(order)
-    return any(_differs(tree, count, start, step) for start in STARTS for step in STEPS)
+    places = [(start, step) for start in STARTS for step in STEPS]
+    places += [(-step * ((count + 1) // 2), step) for step in STEPS]  # around 0, where most kinks are
+    places += [(WIDE * start, Fraction(WIDE)) for start in STARTS]
+    return any(_differs(tree, count, start, step) for start, step in places)
 
 
 def _degree_if_polynomial(sigma: Activation) -> float:
@@ -105,8 +110,10 @@ def growth(tree: Tree) -> float:
             inner = behaviour(denominator)
             away = inner is not None and (inner.values.lo > 0 or inner.values.hi < 0)
             return growth(numerator) if away else math.inf
-        case Call("softplus", (argument,)):  # |log(1 + exp(u))| <= log 2 + |u|
+        case Call("softplus" | "abs", (argument,)):  # |log(1 + exp(u))| <= log 2 + |u|
             return growth(argument)
+        case Call("max" | "min", arguments):
+            return max(map(growth, arguments))
     return math.inf
 
 

@@ -26,6 +26,9 @@ from verifier.statements.no_maximum import NO_MAXIMUM, POSITIVE_CURVATURE
 from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE
 from verifier.statements.not_stationary import NOT_STATIONARY
 from verifier.statements.path_from_everywhere import PATH_FROM_EVERYWHERE
+from verifier.statements.scaled_samples import SCALED_SAMPLES
+from verifier.statements.sink_everywhere import CONNECTED, FROM_ALMOST_EVERY_POINT, FROM_EVERY_POINT
+from verifier.statements.sink_path import SINK_PATH
 from verifier.statements.small_loss import SMALL_LOSS
 from verifier.statements.solutions import BALL_OF_SOLUTIONS, UNCOUNTABLY_MANY
 from verifier.statements.statement import Statement
@@ -49,6 +52,10 @@ _ALL = (
     BAD_VALLEY,
     UNCOUNTABLY_MANY,
     BALL_OF_SOLUTIONS,
+    FROM_EVERY_POINT,
+    FROM_ALMOST_EVERY_POINT,
+    CONNECTED,
+    SINK_PATH,
     NO_BAD_VALLEY,
     ALMOST_EVERY_DATA_SET,
     EVERY_DATA_SET,
@@ -63,6 +70,7 @@ _ALL = (
     INTERPOLANT,
     CONVEX_LOSSES,
     MEMORISATION,
+    SCALED_SAMPLES,
 )
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}

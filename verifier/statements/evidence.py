@@ -13,14 +13,17 @@ from verifier.data.samples import SampleSource
 from verifier.display import Brief
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.path import Path
+from verifier.landscape.sink_start import SinkStart, prove_sink_start
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
 from verifier.rank.every_data import EveryDataSet, prove_every_data_set
+from verifier.rank.given_data import GivenData, prove_given_data
 from verifier.rank.memorisation import Memorisation, prove_memorisation
 from verifier.rank.result import RankResult
+from verifier.rank.sink import Sink, prove_sink
 from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.statements.assumption import Assumption, check_assumption
 from verifier.statements.generic_rank import GenericRank, decide_generic
@@ -170,6 +173,35 @@ class Known:
         outputs = evidence.v.shape[1]
         self.found.memorisation = prove_memorisation(evidence.network, evidence.inputs, outputs, seed=self.seed)
         return self.found.memorisation
+
+    @cached_property
+    def sink(self) -> Sink:
+        """What the architecture alone proves of paths that never go up (S(1), S(2), S+), kept for the certificate."""
+        self.found.sink = prove_sink(self.evidence.network, len(self.evidence.inputs))
+        return self.found.sink
+
+    @cached_property
+    def sink_start(self) -> SinkStart:
+        """Whether the samples differ in what a wide last layer reads at the start's U (S), kept for the certificate."""
+        evidence = self.evidence
+        self.stage("telling the samples apart below the last layer")
+        self.found.sink_start = prove_sink_start(evidence.network, evidence.u, evidence.features, seed=self.seed)
+        return self.found.sink_start
+
+    @cached_property
+    def samples_differ(self) -> bool:
+        """Whether the rows are pairwise distinct: kept duplicates are not, nor equal samples with frozen logits."""
+        inputs = self.evidence.inputs + 0.0
+        return len({row.tobytes() for row in inputs}) == len(inputs)
+
+    @cached_property
+    def given_data(self) -> GivenData:
+        """What the architecture proves for these samples by comparing them, kept for the certificate."""
+        smooth, why = self.analytic
+        if smooth is not Verdict.PROVED:
+            return GivenData(Verdict.UNDECIDED, why)
+        self.found.given_data = prove_given_data(self.evidence.network, self.evidence.inputs)
+        return self.found.given_data
 
     @property
     def beside_the_architecture(self) -> str:

@@ -10,10 +10,13 @@ from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.interpolant import Interpolant
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.sink_start import SinkStart
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
+from verifier.rank.given_data import GivenData
 from verifier.rank.jacobian_rank import JacobianRank
 from verifier.rank.memorisation import Memorisation
+from verifier.rank.sink import Sink
 from verifier.rank.witness import WitnessResult
 from verifier.statements.statement import Statement
 from verifier.verdict import Verdict
@@ -59,6 +62,9 @@ class Theorem(Judged, Shown):
     witness: WitnessResult | None = None
     deficiency: Deficiency | None = None
     every_data_set: EveryDataSet | None = None
+    sink: Sink | None = None
+    sink_start: SinkStart | None = None
+    given_data: GivenData | None = None
     ball: BallResult | None = None
     gradient: GradientResult | None = None
     curvature: CurvatureResult | None = None

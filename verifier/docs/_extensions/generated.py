@@ -61,8 +61,8 @@ def _automodule(names: list[str]) -> str:
 
 
 def slug(label: str) -> str:
-    """Return the name of a statement's section: `T3.4(2)` has `statement-t3-4-2`."""
-    return "statement-" + re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+    """Return the name of a statement's section: `T3.4(2)` has `statement-t3-4-2`, `S+` `statement-s-plus`."""
+    return "statement-" + re.sub(r"[^a-z0-9]+", "-", label.lower().replace("+", "-plus")).strip("-")
 
 
 def _statements() -> str:
