@@ -31,6 +31,7 @@ MODULES = (
     "cases_scaled",
     "cases_sink",
     "cases_jacobian",
+    "cases_bounds",
     "cases_malformed",
 )
 """What the cases are in; they register themselves when they are imported."""

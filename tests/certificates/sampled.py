@@ -213,6 +213,32 @@ def try_z0(found: Sampled, claim: Any) -> None:
         need(parts and abs(sum(parts)) <= SMALL * max(map(abs, parts)), "the margins do not add up to 0")
 
 
+def try_z0_loss(found: Sampled, claim: Any) -> None:
+    """Search for output weights of less loss, from 0, from V, and from the multiples of V."""
+    psi = found.psi(found.stored())
+    asked = {**claim, "loss": "cross-entropy", "class_weights": None}
+    phi = lambda v: other_loss(found, asked, psi, v)  # noqa: E731
+    start = found.matrix(claim["output_weights"])
+    best = min(least_found(phi, scaled(start, factor), found.classes)[0] for factor in (0, 1, 10))
+    need(number(claim["loss_lower"]) <= best + SMALL, "some V has less loss")
+
+
+def least_found(phi: Any, v: Any, classes: int) -> tuple[mpf, Any]:
+    """Search by patterns for the least value of a function of output weights."""
+    best, step = phi(v), mpf(1)
+    for _ in range(200):
+        better = False
+        for j, k, sign in itertools.product(range(len(v)), range(classes), (1, -1)):
+            other = [list(row) for row in v]
+            other[j][k] += sign * step
+            if (value := phi(other)) < best:
+                best, v, better = value, other, True
+        step = step * 2 if better else step / 2
+        if step < mpf(10) ** -6:
+            break
+    return best, v
+
+
 def try_z1(found: Sampled, claim: Any) -> None:
     """Margins."""
     psi, v = found.psi(found.stored()), found.matrix(claim["output_weights"])
@@ -403,17 +429,7 @@ def try_tc3(found: Sampled, claim: Any) -> None:
     low, high = (number(claim["start_loss"][key]) for key in ("lower", "upper"))
     need(low - SMALL <= values[0] <= high + SMALL, "the start loss")
     need(values[-1] <= number(claim["end_loss"]) + SMALL, "the end loss")
-    best, v, step = values[-1], end, mpf(1)
-    for _ in range(200):  # a pattern search
-        better = False
-        for j, k, sign in itertools.product(range(len(v)), range(found.classes), (1, -1)):
-            other = [list(row) for row in v]
-            other[j][k] += sign * step
-            if (value := phi(other)) < best:
-                best, v, better = value, other, True
-        step = step * 2 if better else step / 2
-        if step < mpf(10) ** -6:
-            break
+    best, _ = least_found(phi, end, found.classes)
     low, high = (number(claim["infimum"][key]) for key in ("lower", "upper"))
     need(low <= best + SMALL, "the infimum is lower")
     need(best <= high + mpf(10) ** -4 or claim["loss"] in ("crammer-singer", "weston-watkins"), "the infimum is higher")
@@ -504,6 +520,49 @@ def try_a(found: Sampled, claim: Any) -> None:
         need(max(map(rank, psi)) == count, f"no full rank on samples of kind {kind}")
 
 
+def columns_of(found: Sampled, claim: Any, u: Any, samples: Any, draws: int) -> list[list[mpf]]:
+    """Return the columns of the wide layer's units for many of its weights; nothing else must change with them."""
+    node, columns, rest = claim["node"], [], []
+    own = found.nodes[found.nodes[node]["reads"][0]]["reads"][-2:]
+    own_columns, others, start = [], [], 0
+    for feature in found.features:
+        size = found.size_of(feature["node"]) if feature["entries"] is None else len(feature["entries"])
+        (own_columns if feature["node"] == node else others).extend(range(start, start + size))
+        start += size
+    for _ in range(draws):
+        psi = found.psi(u | {n: [3 * z for z in found.draw(found.parameters()[n])] for n in own}, samples)
+        columns += [[row[j] for row in psi] for j in own_columns]
+        rest.append([[row[j] for row in psi] for j in others])
+    need(all(part == rest[0] for part in rest), "other columns change with the wide layer")
+    constant = sum(len(set(column)) == 1 and column[0] != 0 for column in rest[0])
+    need(len(own_columns) + constant >= len(samples), "too few units")
+    return columns
+
+
+def try_sink(found: Sampled, claim: Any) -> None:
+    """The units of the wide layer can leave every span, at the stored U, at every one, or at random ones."""
+    count, dimension = found.size_of_data
+    if claim["label"] == "S":
+        need(rank(columns_of(found, claim, found.stored(), found.samples, 12)) == count, "the columns do not span")
+        return
+    if claim["label"] == "S+":
+        need(found.document["network"]["columns"] > count, "too few columns")
+    for kind in range(5):
+        samples = chosen_samples(found, kind) if kind < 4 else [found.draw(dimension) for _ in range(count)]
+        for _ in range(3 if claim["label"] == "S(2)" else 1):
+            columns = columns_of(found, claim, found.anywhere(), samples, 12)
+            need(rank(columns) == count, f"the columns do not span for samples of kind {kind}")
+
+
+def try_i(found: Sampled, claim: Any) -> None:
+    """Full rank of the samples times 3/2, and plus 1/4 where shifts are claimed, at random parameters."""
+    labels = {other["label"] for other in found.document["claims"]}
+    shift = mpf(0.25) if "D x + c" in claim.get("said", {}).get("statement", "") else mpf(0)
+    samples = [[x * mpf(1.5) + shift for x in row] for row in found.samples]
+    if labels & {"W0", "A", "A.data"}:
+        need(rank(found.psi(found.anywhere(), samples)) == len(samples), "no full rank of scaled samples")
+
+
 def jacobian(found: Sampled, u: Any, v: Any, samples: Any, claim: Any) -> tuple[list[mpf], list[list[mpf]]]:
     """Return all logits, sample by sample (or their differences), and their derivatives by all parameters."""
     sizes, width = sorted(found.parameters().items()), len(v[0])
@@ -569,52 +628,10 @@ def try_j3(found: Sampled, claim: Any) -> None:
         need(rank(rows) == len(logits), "the Jacobian has not full row rank")
 
 
-def columns_of(found: Sampled, claim: Any, u: Any, samples: Any, draws: int) -> list[list[mpf]]:
-    """Return the columns of the wide layer's units for many of its weights; nothing else must change with them."""
-    node, columns, rest = claim["node"], [], []
-    own = found.nodes[found.nodes[node]["reads"][0]]["reads"][-2:]
-    own_columns, others, start = [], [], 0
-    for feature in found.features:
-        size = found.size_of(feature["node"]) if feature["entries"] is None else len(feature["entries"])
-        (own_columns if feature["node"] == node else others).extend(range(start, start + size))
-        start += size
-    for _ in range(draws):
-        psi = found.psi(u | {n: [3 * z for z in found.draw(found.parameters()[n])] for n in own}, samples)
-        columns += [[row[j] for row in psi] for j in own_columns]
-        rest.append([[row[j] for row in psi] for j in others])
-    need(all(part == rest[0] for part in rest), "other columns change with the wide layer")
-    constant = sum(len(set(column)) == 1 and column[0] != 0 for column in rest[0])
-    need(len(own_columns) + constant >= len(samples), "too few units")
-    return columns
-
-
-def try_sink(found: Sampled, claim: Any) -> None:
-    """The units of the wide layer can leave every span, at the stored U, at every one, or at random ones."""
-    count, dimension = found.size_of_data
-    if claim["label"] == "S":
-        need(rank(columns_of(found, claim, found.stored(), found.samples, 12)) == count, "the columns do not span")
-        return
-    if claim["label"] == "S+":
-        need(found.document["network"]["columns"] > count, "too few columns")
-    for kind in range(5):
-        samples = chosen_samples(found, kind) if kind < 4 else [found.draw(dimension) for _ in range(count)]
-        for _ in range(3 if claim["label"] == "S(2)" else 1):
-            columns = columns_of(found, claim, found.anywhere(), samples, 12)
-            need(rank(columns) == count, f"the columns do not span for samples of kind {kind}")
-
-
-def try_i(found: Sampled, claim: Any) -> None:
-    """Full rank of the samples times 3/2, and plus 1/4 where shifts are claimed, at random parameters."""
-    labels = {other["label"] for other in found.document["claims"]}
-    shift = mpf(0.25) if "D x + c" in claim.get("said", {}).get("statement", "") else mpf(0)
-    samples = [[x * mpf(1.5) + shift for x in row] for row in found.samples]
-    if labels & {"W0", "A", "A.data"}:
-        need(rank(found.psi(found.anywhere(), samples)) == len(samples), "no full rank of scaled samples")
-
-
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
 TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
+TRIES["Z0.loss"] = try_z0_loss
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
 TRIES |= {"A.data": try_w0, "I": try_i}

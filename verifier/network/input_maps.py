@@ -45,30 +45,31 @@ class InputMaps:
         Why there is none; empty if there are some.
     matrix
         Whether D may be any invertible matrix; otherwise it is diagonal.
-    groups
-        Of coordinates that have one factor and one shift in common, their number; d: each has its own.
+    leaders
+        For each coordinate the one that stands for its group: all of a group have one factor and one shift.
     shift
         Whether c may be any vector (constant on groups); otherwise it is 0.
     """
 
     obstacle: str
     matrix: bool = False
-    groups: int = 0
+    leaders: tuple[int, ...] = ()
     shift: bool = False
 
-    def words(self, dimension: int) -> str:
-        """The maps in words.
+    @property
+    def groups(self) -> int:
+        """How many groups of coordinates there are; d: each coordinate has a factor and a shift of its own."""
+        return len(set(self.leaders))
 
-        Parameters
-        ----------
-        dimension
-            The number d of coordinates.
-        """
+    def __str__(self) -> str:
+        """The maps in words, or why there is none."""
+        if self.obstacle:
+            return self.obstacle
         by = "D x + c" if self.shift else "D x"
         shifts = ", c any vector" if self.shift else ""
         if self.matrix:
             return f"{by}, D any invertible matrix{shifts}"
-        if self.groups == dimension:
+        if self.groups == len(self.leaders):
             return f"{by}, D any diagonal matrix without a 0{shifts}"
         of = "one factor not 0 and one shift" if self.shift else "one factor not 0"
         return f"{by}, {of} for each of {self.groups} groups of coordinates that are read alike, such as channels"
@@ -114,10 +115,10 @@ def input_maps(graph: Graph) -> InputMaps:
     --------
     >>> import verifier as vf
     >>> from verifier.network.input_maps import input_maps
-    >>> input_maps(vf.Network(2, vf.Dense(3, "tanh", skip=True))).words(2)
+    >>> input_maps(vf.Network(2, vf.Dense(3, "tanh", skip=True))))
     'D x + c, D any invertible matrix, c any vector'
     >>> tied = vf.Network((1, 4), vf.Conv(3, (2,), "tanh", bias="tied", padding=1, skip=True))
-    >>> input_maps(tied).words(4)
+    >>> str(input_maps(tied))
     'D x, one factor not 0 for each of 1 groups of coordinates that are read alike, such as channels'
     """
     try:
@@ -151,7 +152,8 @@ class _Search:
             raise _Refused("the input itself is a column of Psi")
         if not self.read:
             raise _Refused("nothing reads the input")
-        return InputMaps("", self.matrix, sum(map(int.__eq__, self.leader, range(len(self.leader)))), self.shift)
+        leaders = tuple(map(self._leader, range(len(self.leader))))
+        return InputMaps("", self.matrix, leaders, self.shift)
 
     def _view(self, index: int, node: Node) -> _View | None:
         """What the node makes of a view, entry by entry; None if it is something else."""

@@ -24,8 +24,7 @@ def _prove(known: Known) -> Finding:
         return does_not_apply("does not apply: nothing is proved here for all U, or almost all")
     settles = "k/255 and (x - mean)/std" if found.shift else "k/255"
     by = "" if found.matrix or not found.shift else ", with one mean and deviation for each group"
-    maps = found.words(network.dimension)
-    words = f"what {', '.join(proved)} say of these samples x holds for {maps}: raw pixels settle {settles}{by}"
+    words = f"what {', '.join(proved)} say of these samples x holds for {found}: raw pixels settle {settles}{by}"
     return Finding(Verdict.PROVED, f"{words}, in exact real numbers, not their float roundings", proved)
 
 

@@ -2,6 +2,7 @@
 
 from verifier.fuzz.properties import (
     architecture,
+    bounds,
     certificate,
     enclosure,
     invariance,
@@ -18,6 +19,7 @@ __all__ = [
     "Falsified",
     "Property",
     "architecture",
+    "bounds",
     "certificate",
     "enclosure",
     "holds_for",
