@@ -203,7 +203,7 @@ all_targets(
 )
 all_targets(
     "memorisation-of-frozen-logits",
-    "data.offset: K does not scale with V",
+    "data.offset: it speaks of Psi V alone",
     setting("data", "offset", to=exact([[0, 0]] * 3)),
 )
 all_targets("memorisation-of-a-square", "J.rank: t^2 is homogeneous: w d/dw + b d/db = 2 v d/dv", activation("t**2"))

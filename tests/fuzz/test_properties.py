@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from verifier import Verdict, fuzz
-from verifier.balls.exact import Dyadic
+from verifier.balls.exact import Dyadic, ExactArray
 from verifier.fuzz.acceptance import CheckerService
 from verifier.fuzz.properties import (
     PROPERTIES,
@@ -20,6 +20,7 @@ from verifier.fuzz.properties import (
     enclosure,
     invariance,
     jacobian,
+    memorisation,
     path,
     rank,
 )
@@ -30,11 +31,12 @@ from verifier.rank.almost_every_data import AlmostEveryDataSet
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.given_data import GivenData
+from verifier.rank.jacobian_rank import JacobianInverse
 from verifier.rank.result import RankResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
 EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "given-data": 10, "scaled-samples": 8}
-EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4}
+EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4, "every-target-is-attained": 4}
 USUAL = 15
 NON_VACUOUS = {
     "exact-rank": ("PROVED, full", "REFUTED, deficient"),
@@ -49,6 +51,7 @@ NON_VACUOUS = {
     "enclosures-contain": ("both engines",),
     "engines-agree": ("NumPy, strict array API, Arb",),
     "jacobian": ("contained",),
+    "every-target-is-attained": ("PROVED",),
     "jacobian-rank": ("PROVED", "UNDECIDED"),
     "interpolant-exists": ("PROVED",),
     "path-never-increases": ("P1",),
@@ -190,6 +193,17 @@ def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.Monk
     _Theorem.verdict = lambda self, _: Verdict.UNDECIDED  # type: ignore[method-assign]
     with pytest.raises(Falsified, match="rank <= 2 is claimed for every U"):
         rank.almost_every_u(linear)
+
+
+def test_targets_that_are_not_attained_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = {"kind": "dense", "width": 3, "activation": "identity", "skip": True}
+    affine = replace(XOR, layers=(layer,), u=np.ones(9), v=np.zeros((3, 2)))
+    assert memorisation.every_target_is_attained(affine) == "UNDECIDED"
+    zeros = JacobianInverse(np.arange(5), np.zeros((5, 5)), ExactArray.of_floats(np.zeros((5, 5))), 1.0)
+    monkeypatch.setattr("verifier.rank.memorisation.approx_inverse", lambda _: zeros)
+    monkeypatch.setattr("verifier.rank.memorisation.residual_bound", lambda *_: 0.0)
+    with pytest.raises(Falsified, match="attains no multiple"):
+        memorisation.every_target_is_attained(affine)
 
 
 def test_a_wrong_jacobian_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
