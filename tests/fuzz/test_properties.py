@@ -23,6 +23,7 @@ from verifier.fuzz.properties import (
     extrema,
     invariance,
     jacobian,
+    memorisation,
     path,
     rank,
     sink,
@@ -37,14 +38,15 @@ from verifier.rank.almost_every_data import AlmostEveryDataSet
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.given_data import GivenData
+from verifier.rank.jacobian_rank import JacobianInverse
 from verifier.rank.result import RankResult
 from verifier.rank.sink import Sink, SinkResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
 EXAMPLES |= {"paths-that-never-go-up": 60, "connected-sublevel-sets": 20}
 EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "given-data": 10, "scaled-samples": 8}
+EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4, "every-target-is-attained": 4}
 EXAMPLES["weight-decay-breaks"] = 4
-EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4}
 USUAL = 15
 NON_VACUOUS = {
     "exact-rank": ("PROVED, full", "REFUTED, deficient"),
@@ -63,6 +65,7 @@ NON_VACUOUS = {
     "enclosures-contain": ("both engines",),
     "engines-agree": ("NumPy, strict array API, Arb",),
     "jacobian": ("contained",),
+    "every-target-is-attained": ("PROVED",),
     "jacobian-rank": ("PROVED", "UNDECIDED"),
     "interpolant-exists": ("PROVED",),
     "path-never-increases": ("P1",),
@@ -305,6 +308,17 @@ def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.Monk
     _Theorem.verdict = lambda self, _: Verdict.UNDECIDED  # type: ignore[method-assign]
     with pytest.raises(Falsified, match="rank <= 2 is claimed for every U"):
         rank.almost_every_u(linear)
+
+
+def test_targets_that_are_not_attained_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = {"kind": "dense", "width": 3, "activation": "identity", "skip": True}
+    affine = replace(XOR, layers=(layer,), u=np.ones(9), v=np.zeros((3, 2)))
+    assert memorisation.every_target_is_attained(affine) == "UNDECIDED"
+    zeros = JacobianInverse(np.arange(5), np.zeros((5, 5)), ExactArray.of_floats(np.zeros((5, 5))), 1.0)
+    monkeypatch.setattr("verifier.rank.memorisation.approx_inverse", lambda _: zeros)
+    monkeypatch.setattr("verifier.rank.memorisation.residual_bound", lambda *_: 0.0)
+    with pytest.raises(Falsified, match="attains no multiple"):
+        memorisation.every_target_is_attained(affine)
 
 
 def test_a_wrong_jacobian_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
