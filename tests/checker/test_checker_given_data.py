@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,16 @@ from verifier.checker.apart import Apart
 from verifier.checker.certificate import check_file
 from verifier.checker.common import Rejection
 from verifier.checker.scaled import Reading
+from verifier.network import nodes as kinds
 from verifier.network.blocks import Add, Masked, Scale, Select
+from verifier.network.builder import Builder
 from verifier.network.input_maps import input_maps
 from verifier.network.layers import AvgPool
 from verifier.network.network import Network
+from verifier.network.nodes import Window
 from verifier.rank.given_data import GivenData, ShownUnits, prove_given_data
-from verifier.rank.separation import NOWHERE, Separation
+from verifier.rank.separation import INCOMPARABLE, NOWHERE, Separation
+from verifier.statements.smooth_activations import analytic
 
 CORPUS = Path(__file__).parent.parent / "certificates"
 ENTRIES = json.loads((CORPUS / "index.json").read_text(encoding="utf-8"))["certificates"]
@@ -33,34 +38,95 @@ def test_the_corpus_of_given_and_scaled_samples():
         assert (found.verdict, rule) == (entry["verdict"], entry["rule"]), entry["file"]
 
 
+class Drawn:
+    """A network node by node: filters, dense units, averages, maps of entries; parameters are shared at times."""
+
+    def __init__(self, rng):
+        self.rng, self.build = rng, Builder((int(rng.integers(1, 3)), int(rng.integers(2, 5))))
+
+    def one(self, *values):
+        return values[int(self.rng.integers(len(values)))]
+
+    def parameter(self, shape):
+        known = [at for at in self.build.names.values() if self.build.shapes[at] == shape]
+        if known and self.rng.random() < 0.25:
+            return self.one(*known)
+        return self.build.parameter(f"p{len(self.build.nodes)}", shape, 1)
+
+    def constant(self, shape):
+        return self.build.constant(self.rng.integers(-1, 3, shape).astype(float))
+
+    def window(self, length):
+        size = int(self.rng.integers(1, min(3, length) + 1))
+        return Window((size,), (int(self.rng.integers(1, 3)),), (int(self.rng.integers(0, size)),), (1,))
+
+    def units(self, node, over, weight, biases):
+        bias = (self.parameter(biases),) if self.rng.random() < 0.9 else ()
+        inner = self.build.add(kinds.Affine((node, weight, *bias), over, bool(bias)))
+        names = ("tanh", "tanh", "cubic", "identity", "0*t + 1")
+        return self.build.add(kinds.Map((inner,), vf.activation(self.one(*names))))
+
+    def step(self, node):
+        build, shape = self.build, self.build.shapes[node]
+        channels, length = shape[0], shape[-1]
+        kind = int(self.rng.integers(14))
+        if kind <= 3:
+            window = self.window(length)
+            biases = self.one((2,), (2, *window.positions([shape], "")))
+            return self.units(node, window, self.parameter((2, channels, *window.kernel)), biases)
+        if kind == 4:
+            return self.units(node, "last", self.parameter((2, length)), self.one((2,), (channels, 2)))
+        if kind <= 7:
+            return build.add(kinds.Pool((node,), self.one("mean", "mean", "max"), self.window(length)))
+        if kind == 8:
+            total = build.add(kinds.Reduce((node,), self.one("sum", "mean"), 1))
+            return build.add(kinds.Reshape((total,), (1, channels)))
+        if kind == 9:
+            factor = self.constant(self.one((length,), (channels, 1), (channels, length)))
+            return build.add(kinds.Multiply((node, factor)))
+        if kind == 10:
+            return build.add(
+                kinds.Add(self.one((node, self.constant((length,))), (node, node), (node, self.parameter(shape))))
+            )
+        if kind == 11:
+            root = build.add(kinds.InverseRoot((build.constant(self.rng.integers(1, 4, (channels, 1)).astype(float)),)))
+            return build.add(kinds.Multiply((node, self.one(root, node))))
+        if kind == 12:
+            taken = tuple(self.rng.integers(0, length, 2).tolist())
+            return build.add(self.one(kinds.Permute((node,), (1, 0)), kinds.Take((node,), 1, taken)))
+        more = self.one(node, self.constant(shape))
+        return build.add(self.one(kinds.Concatenate((node, more), 0), kinds.Scale((node,), Fraction(-1, 3))))
+
+
 def network_of(rng):
-    """Filters, averages and a dense layer on four places of one or two channels, perhaps behind a multiple."""
-    layers, left = [Scale(0.5)] if rng.integers(2) else [], 4
-    for _ in range(int(rng.integers(1, 3))):
-        kernel, bias = int(rng.integers(1, 3)), ["tied", "per-unit"][int(rng.integers(2))]
-        padding, name = int(rng.integers(0, kernel)), ["tanh", "cubic", "identity"][int(rng.integers(3))]
-        layers.append(vf.Conv(2, (kernel,), name, bias=bias, padding=padding))
-        left += 2 * padding - kernel + 1
-        if rng.integers(2):
-            layers.append(AvgPool((min(2, left),), (1,), skip=bool(rng.integers(2))))
-            left -= min(2, left) - 1
-    layers.append(vf.Dense(4, ["tanh", "cubic"][int(rng.integers(2))], skip=True))
-    return Network((int(rng.integers(1, 3)), 4), layers)
+    """Some nodes one after the other, and units that read the last of them."""
+    drawn, node = Drawn(rng), 0
+    for _ in range(int(rng.integers(2, 7))):
+        node = drawn.step(node)
+    size = int(np.prod(drawn.build.shapes[node]))
+    last = drawn.build.affine([node], 4, "own") if size else 0
+    drawn.build.feature(drawn.build.map(last, vf.activation(drawn.one("tanh", "cubic"))))
+    return Network.of(drawn.build.nodes, drawn.build.features)
 
 
-@seeds(20)
+@seeds(60)
 def test_prover_and_checker_tell_the_same_apart(rng, tmp_path):
     network = network_of(rng)
     x = np.unique(rng.integers(0, 3, (4, network.dimension)).astype(float), axis=0)
     mine, theirs = Separation(network, x), Apart(as_graph(network, np.ones(network.parameter_count), x))
     for node, entries in theirs.entries.items():
         told = mine.classes(node)
+        names = [(int(told.family[at]), entry.family) for at, entry in enumerate(entries)]
+        assert len(set(names)) == len({a for a, _ in names}) == len({b for _, b in names})
+        pairs = []
         for at, entry in enumerate(entries):
-            pairs = list(zip(mine.columns[int(told.column[at])].tolist(), entry.column, strict=True))
-            assert len(set(pairs)) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+            both = zip(mine.columns[int(told.column[at])].tolist(), entry.column, strict=True)
+            pairs += [((names[at], a), (names[at], b)) for a, b in both]
             assert bool(told.exact[at]) == entry.exact and (told.zero[at] == NOWHERE) == (entry.zero == NOWHERE)
+            assert (told.zero[at] == INCOMPARABLE) == (entry.zero is None)
+        assert len(set(pairs)) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
     found = prove_given_data(network, x)
-    if found.proved:
+    if found.proved and analytic(network)[0] is vf.Verdict.PROVED:
         data = vf.dataset_from_arrays(x, [0] * (len(x) - 1) + [1], scale="none")
         builder = vf.CertificateBuilder(data, network, None)
         builder.add_given_data(found)
