@@ -63,13 +63,13 @@ class Drawn:
     def units(self, node, over, weight, biases):
         bias = (self.parameter(biases),) if self.rng.random() < 0.9 else ()
         inner = self.build.add(kinds.Affine((node, weight, *bias), over, bool(bias)))
-        names = ("tanh", "tanh", "cubic", "identity", "0*t + 1")
+        names = ("tanh", "tanh", "cubic", "identity", "0*t + 1", "relu")
         return self.build.add(kinds.Map((inner,), vf.activation(self.one(*names))))
 
     def step(self, node):
         build, shape = self.build, self.build.shapes[node]
         channels, length = shape[0], shape[-1]
-        kind = int(self.rng.integers(14))
+        kind = int(self.rng.integers(16))
         if kind <= 3:
             window = self.window(length)
             biases = self.one((2,), (2, *window.positions([shape], "")))
@@ -94,6 +94,13 @@ class Drawn:
         if kind == 12:
             taken = tuple(self.rng.integers(0, length, 2).tolist())
             return build.add(self.one(kinds.Permute((node,), (1, 0)), kinds.Take((node,), 1, taken)))
+        if kind == 13:
+            one = build.add(kinds.Take((node,), 0, (channels - 1,)))
+            return build.add(kinds.Expand((one,), (2, length)))
+        if kind == 14:
+            return build.add(kinds.Permute((node,), (1, 0)))
+        if kind == 15 and self.rng.random() < 0.3:
+            return build.add(kinds.Map((node,), vf.activation("square")))
         more = self.one(node, self.constant(shape))
         return build.add(self.one(kinds.Concatenate((node, more), 0), kinds.Scale((node,), Fraction(-1, 3))))
 
@@ -101,7 +108,7 @@ class Drawn:
 def network_of(rng):
     """Some nodes one after the other, and units that read the last of them."""
     drawn, node = Drawn(rng), 0
-    for _ in range(int(rng.integers(2, 7))):
+    for _ in range(int(rng.integers(3, 9))):
         node = drawn.step(node)
     size = int(np.prod(drawn.build.shapes[node]))
     last = drawn.build.affine([node], 4, "own") if size else 0
