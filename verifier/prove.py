@@ -23,6 +23,7 @@ from verifier.data.dataset import IntArray
 from verifier.errors import CaseError
 from verifier.landscape.escape import EscapeResult, prove_escape
 from verifier.landscape.escape_kinds import ORDER
+from verifier.landscape.loss_bound import LossBound, bound_loss
 from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.separate import along_arcs
@@ -123,6 +124,8 @@ class _Run:
     escape: EscapeResult | None = None
     near_infimum: LossPathResult | None = None
     errors: TrainingErrors | None = None
+    loss_bound: LossBound | None = None
+    """The bounds of the loss over all V at this U, if the lower one is above 0."""
     outputs_ranked: Verdict | None = None
     """Whether each output's own columns have full row rank at the start; None where all outputs read all columns."""
     last: float = field(default_factory=time.perf_counter)
@@ -171,6 +174,7 @@ class _Run:
             builder,
             tuple(builder.left_out) if options.certificate else (),
             self.errors,
+            self.loss_bound,
         )
 
     def add(self, key: str, label: str, verdict: Verdict, reason: str) -> None:
@@ -233,11 +237,12 @@ class _Run:
             problem.rows.classes,
             witness=rank.witness,
             candidates=None if problem.arcs is None else along_arcs(features.approx(), labels, problem.arcs),
+            multiplicities=counts,
             max_bits=options.max_bits,
             stage=self.stage,
         )
         self.add("zero_loss", "Z1", zero.verdict, zero.reason)
-        self.zero_loss = zero
+        self.zero_loss, self.loss_bound = zero, zero.bound
         builder.add_zero_loss(zero)
         found = prove_path(
             zero,
@@ -306,6 +311,7 @@ class _Run:
             f"samples {list(samples)} are equal with different labels: "
             f"inf Phi >= {at_least(low)} > 0, the entropy of the groups (X1)"
         )
+        reason += self._bound_over_v(builder, features, rank)
         self.add("zero_loss", "X1", Verdict.REFUTED, reason)
         if problem.rows.labels is None and grouping.label_counts is not None:
             found = self._loss_path(features, rank, "cross-entropy", grouping.label_counts)
@@ -318,6 +324,19 @@ class _Run:
         beyond = smallest is not None and smallest < low
         verdict = Verdict.REFUTED if beyond else Verdict.UNDECIDED
         self.add("path", "P1", verdict, f"no path reaches a loss below inf Phi >= {at_least(low)}")
+
+    def _bound_over_v(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> str:
+        """Bound the loss over all V at this U where labels conflict; with full rank it is the groups' entropy (X1)."""
+        counts = self.problem.grouping.label_counts
+        if rank.verdict is Verdict.PROVED or counts is None or self.problem.rows.labels is not None:
+            return ""
+        self.loss_bound = bound_loss(
+            features, counts, counts.shape[1], self.problem.rows.multiplicities.tolist(), stage=self.stage
+        )
+        if self.loss_bound is None:
+            return ""
+        builder.add_loss_bound(self.loss_bound)
+        return f"; at this U {self.loss_bound.words}"
 
     def _other_losses(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
         """TC.3: paths for the other losses that the problem names."""
@@ -377,6 +396,7 @@ class _Run:
             (path.verdict, named),
             problem.arcs,
             self.outputs_ranked,
+            self.loss_bound,
         )
         theorem = prove_statements(evidence, stage=self.stage)
         builder.add_theorem(theorem)

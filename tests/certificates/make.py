@@ -30,6 +30,8 @@ MODULES = (
     "cases_given_data",
     "cases_scaled",
     "cases_sink",
+    "cases_jacobian",
+    "cases_bounds",
     "cases_malformed",
 )
 """What the cases are in; they register themselves when they are imported."""

@@ -213,6 +213,32 @@ def try_z0(found: Sampled, claim: Any) -> None:
         need(parts and abs(sum(parts)) <= SMALL * max(map(abs, parts)), "the margins do not add up to 0")
 
 
+def try_z0_loss(found: Sampled, claim: Any) -> None:
+    """Search for output weights of less loss, from 0, from V, and from the multiples of V."""
+    psi = found.psi(found.stored())
+    asked = {**claim, "loss": "cross-entropy", "class_weights": None}
+    phi = lambda v: other_loss(found, asked, psi, v)  # noqa: E731
+    start = found.matrix(claim["output_weights"])
+    best = min(least_found(phi, scaled(start, factor), found.classes)[0] for factor in (0, 1, 10))
+    need(number(claim["loss_lower"]) <= best + SMALL, "some V has less loss")
+
+
+def least_found(phi: Any, v: Any, classes: int) -> tuple[mpf, Any]:
+    """Search by patterns for the least value of a function of output weights."""
+    best, step = phi(v), mpf(1)
+    for _ in range(200):
+        better = False
+        for j, k, sign in itertools.product(range(len(v)), range(classes), (1, -1)):
+            other = [list(row) for row in v]
+            other[j][k] += sign * step
+            if (value := phi(other)) < best:
+                best, v, better = value, other, True
+        step = step * 2 if better else step / 2
+        if step < mpf(10) ** -6:
+            break
+    return best, v
+
+
 def try_z1(found: Sampled, claim: Any) -> None:
     """Margins."""
     psi, v = found.psi(found.stored()), found.matrix(claim["output_weights"])
@@ -403,17 +429,7 @@ def try_tc3(found: Sampled, claim: Any) -> None:
     low, high = (number(claim["start_loss"][key]) for key in ("lower", "upper"))
     need(low - SMALL <= values[0] <= high + SMALL, "the start loss")
     need(values[-1] <= number(claim["end_loss"]) + SMALL, "the end loss")
-    best, v, step = values[-1], end, mpf(1)
-    for _ in range(200):  # a pattern search
-        better = False
-        for j, k, sign in itertools.product(range(len(v)), range(found.classes), (1, -1)):
-            other = [list(row) for row in v]
-            other[j][k] += sign * step
-            if (value := phi(other)) < best:
-                best, v, better = value, other, True
-        step = step * 2 if better else step / 2
-        if step < mpf(10) ** -6:
-            break
+    best, _ = least_found(phi, end, found.classes)
     low, high = (number(claim["infimum"][key]) for key in ("lower", "upper"))
     need(low <= best + SMALL, "the infimum is lower")
     need(best <= high + mpf(10) ** -4 or claim["loss"] in ("crammer-singer", "weston-watkins"), "the infimum is higher")
@@ -547,9 +563,75 @@ def try_i(found: Sampled, claim: Any) -> None:
         need(rank(found.psi(found.anywhere(), samples)) == len(samples), "no full rank of scaled samples")
 
 
+def jacobian(found: Sampled, u: Any, v: Any, samples: Any, claim: Any) -> tuple[list[mpf], list[list[mpf]]]:
+    """Return all logits, sample by sample (or their differences), and their derivatives by all parameters."""
+    sizes, width = sorted(found.parameters().items()), len(v[0])
+
+    def values(theta: list[mpf]) -> list[mpf]:
+        parts, first = {}, 0
+        for n, size in sizes:
+            parts[n], first = theta[first : first + size], first + size
+        own = [theta[first + j * width : first + (j + 1) * width] for j in range(len(v))]
+        rows = found.logits(found.psi(parts, samples), own)
+        return flat([[g - row[-1] for g in row[:-1]] for row in rows] if claim.get("reduced") else rows)
+
+    theta, step, columns = flat([*(u[n] for n, _ in sizes), *v]), mpf(10) ** -20, []
+    for k in range(len(theta)):
+        ends = [values([*theta[:k], theta[k] + sign * step, *theta[k + 1 :]]) for sign in (1, -1)]
+        columns.append([(a - b) / (2 * step) for a, b in zip(*ends, strict=True)])
+    return values(theta), [list(row) for row in zip(*columns, strict=True)]
+
+
+def try_j1(found: Sampled, claim: Any) -> None:
+    """The rank at the point, and at random parameters."""
+    v = found.matrix(claim["weights"])
+    points = [(found.stored(claim["point"]), v)]
+    if claim["everywhere"]:
+        points.append((found.anywhere(), [found.draw(len(row)) for row in v]))
+        if "arcs" in found.document["data"]:
+            del points[1]  # a random V has arcs that are missing
+    for u, weights in points:
+        logits, rows = jacobian(found, u, weights, found.samples, claim)
+        need(rank(rows) == len(logits), "the Jacobian has not full row rank")
+
+
+def try_j2(found: Sampled, claim: Any) -> None:
+    """Newton's method, with the least step each time, from the point to a solution."""
+    u, v, start = found.stored(claim["point"]), found.matrix(claim["weights"]), found.matrix(claim["start_weights"])
+    firsts = itertools.accumulate(found.counts, initial=0)
+    goal = flat([found.targets[first] for first, _ in zip(firsts, found.counts, strict=False)])
+    sizes, begin = sorted(found.parameters().items()), flat([*(found.stored()[n] for n in sorted(u)), *start])
+    for _ in range(8):
+        logits, rows = jacobian(found, u, v, found.samples, claim)
+        j, error = mpmath.matrix(rows), mpmath.matrix([a - b for a, b in zip(goal, logits, strict=True)])
+        move = list(j.T * mpmath.lu_solve(j * j.T, error))
+        for n, size in sizes:
+            u[n], move = [a + b for a, b in zip(u[n], move[:size], strict=True)], move[size:]
+        width = len(v[0])
+        v = [[a + move[i * width + k] for k, a in enumerate(row)] for i, row in enumerate(v)]
+    logits, _ = jacobian(found, u, v, found.samples, claim)
+    need(max(abs(a - b) for a, b in zip(goal, logits, strict=True)) < SMALL, "no solution nearby")
+    end = flat([*(u[n] for n, _ in sizes), *v])
+    far = max(abs(a - b) for a, b in zip(end, begin, strict=True))
+    need(far <= 4 * number(claim["distance"]), "the solution that was found is far away")
+
+
+def try_j3(found: Sampled, claim: Any) -> None:
+    """The logits are 0 and the Jacobian is onto, on the samples, and on random ones."""
+    count, dimension = found.size_of_data
+    sets = [found.samples]
+    if claim["almost_every_data"]:
+        sets.append([found.draw(dimension) for _ in range(count)])
+    for samples in sets:
+        logits, rows = jacobian(found, found.stored(claim["point"]), found.matrix(claim["weights"]), samples, claim)
+        need(max(map(abs, logits)) < SMALL, "the logits are not 0")
+        need(rank(rows) == len(logits), "the Jacobian has not full row rank")
+
+
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
-TRIES |= {"R6": try_r6, "Z0": try_z0}
+TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
+TRIES["Z0.loss"] = try_z0_loss
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
 TRIES |= {"A.data": try_w0, "I": try_i}

@@ -169,6 +169,7 @@ def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, P
         labels |= {claim["label"] for claim in document["claims"]}
         assert describe(certificate)
     assert labels == {
+        "Z0.loss",
         "B1",
         "A",
         "I",

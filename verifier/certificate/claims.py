@@ -15,6 +15,7 @@ from verifier.balls.jacobian import Parameters
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.inseparable import Inseparable
+from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
@@ -31,7 +32,7 @@ from verifier.statements.claims.losses import TC3, LossName
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
 from verifier.statements.claims.pointwise import C1, C3
 from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
-from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2
+from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2, Z0Loss
 from verifier.statements.theorem import Theorem
 
 JACOBIAN_BITS = 128
@@ -72,6 +73,19 @@ def no_zero_error(excluded: Inseparable) -> Z0 | None:
         samples=tuple(sample for sample, _, _ in excluded.multipliers),
         against=tuple(other for _, other, _ in excluded.multipliers),
         factors=tuple(map(str, factors)),
+    )
+
+
+def loss_bound(arrays: ArrayStore, found: LossBound) -> Z0Loss:
+    """Z0.loss: a lower bound of the loss over all output weights."""
+    counts = found.label_counts
+    return Z0Loss(
+        precision=found.precision,
+        label_counts=None if counts is None else arrays.integers("bound.counts", counts.ravel()),
+        output_weights=arrays.exact("bound.weights", found.weights),
+        support=arrays.integers("bound.support", found.support.ravel()),
+        equal=found.equal,
+        loss_lower=Number.of(found.lower),
     )
 
 

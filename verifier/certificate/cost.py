@@ -21,7 +21,7 @@ from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path
 from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
-from verifier.statements.claims.zero_error import Z2
+from verifier.statements.claims.zero_error import Z2, Z0Loss
 
 GIB = 2**30
 FIRST_BITS = 64
@@ -181,6 +181,8 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield Work(entries=n * (d + size.widest)), bits
         elif kind is B1 and not size.layered:
             yield _box(size), bits
+        elif kind is Z0Loss:
+            yield _pass(size) + _balance(size), bits
         elif kind in (E4, S):
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
@@ -240,6 +242,14 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
         work = Work() if size.layered else _box(size)
         return work + Work(differences=m * classes * min(classes, n) + 4 * size.weights, steps=2_000_000)
     return Work()
+
+
+def _balance(size: Size) -> Work:
+    """The Hessian of the loss in the output weights of all classes but one, and its solution (Z0.loss)."""
+    n, m, classes = size.samples, size.columns, size.classes
+    unknowns = m * (classes - 1)
+    products = n * m * m * classes**2 + unknowns**3
+    return Work(products=products, entries=n * m * classes**2 + 4 * unknowns**2, steps=60 * n * classes)
 
 
 def _moving(claim: StatedClaim, size: Size) -> Work:

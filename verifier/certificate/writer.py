@@ -31,6 +31,7 @@ from verifier.data.unseen import Unseen
 from verifier.errors import CertificateError
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
+from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
@@ -244,9 +245,16 @@ class CertificateBuilder:
         excluded = None if result.excluded is None else claims.no_zero_error(result.excluded)
         if excluded is not None:
             self._claim(excluded)
+        if result.bound is not None:
+            self.add_loss_bound(result.bound)
         if result.verdict is Verdict.PROVED and result.weights is not None and result.gamma is not None:
             weights = self._arrays.exact("output.end", result.weights)
             self._claim(Z1(precision=result.precision, output_weights=weights, gamma=Number.of(result.gamma)))
+
+    def add_loss_bound(self, found: LossBound) -> None:
+        """Add Z0.loss: a lower bound of the loss over all output weights."""
+        if found.checkable:
+            self._claim(claims.loss_bound(self._arrays, found))
 
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""

@@ -19,6 +19,7 @@ from .features import Features
 from .flags import check_generic, needs_samples
 from .jacobian import check_interpolant, check_memorisation, check_no_stationary
 from .limits import Limits, effective, look_at_all, run_limited
+from .loss_bound import check_loss_bound
 from .losses import LossClaim
 from .network import cut_blocks, read_network
 from .parting import check_gateway
@@ -39,6 +40,7 @@ SWEPT |= {"Z2": BallClaim, "C1": GradientClaim, "C3": CurvatureClaim, "TC.3": Lo
 ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check_witness, "E4": check_gateway}
 ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
+ALONE["Z0.loss"] = check_loss_bound
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
@@ -49,10 +51,11 @@ RANKS = {"R1", "R3", "W1", "W2"}
 WITHOUT_SAMPLES = {"A", "S(1)", "S(2)", "S+"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"A.data", "D", "I", "W0", "W1", "W2"}
 SAMPLES_ONLY = {"A.data"}  # claims that need the samples at hand, and no weights
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "S"}
-WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3"}  # TC.3 needs labels or counts, J1 labels for differences of logits
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S"}
+# TC.3 and Z0.loss need labels or counts, J1 labels for differences of logits
+WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.loss"}
 # they speak of margins or the loss of Psi V, or of other data sets
-WITHOUT_OFFSET = {"Z0", "Z2", "TC.3", "D", "A", "I", "J2", "J3"}
+WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "TC.3", "Z0", "Z0.loss", "Z2"}
 # they move V along all arcs, or speak of all of V
 WITHOUT_ARCS = {"A", "A.data", "C1", "D", "E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "TC.3"}
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told

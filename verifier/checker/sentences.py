@@ -38,6 +38,8 @@ SENTENCES = {
     "R6 full": "rank Psi = N = {samples}, exactly: at the stored weights all features are rational numbers",
     "Z0": "no output weights V classify all samples at the stored hidden weights: for every V, {margins} margins of "
     "{concerned} samples, with positive factors, add up to 0 (exact rational features), so some margin is at most 0",
+    "Z0.loss": "for EVERY output weights V the cross-entropy at the stored hidden weights is at least {loss_lower}, "
+    "so no V classifies all samples there",
     "Z1": "zero training error: every margin of V is at least {gamma}; for t > 0 the loss Phi(U, t V) is at most "
     "log(1 + {others} e^(-t {gamma})) and decreases strictly to 0, its infimum",
     "Z1 offset": "zero training error for t V, t large: every margin of Psi V is at least {gamma}, and the frozen "

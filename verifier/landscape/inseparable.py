@@ -30,7 +30,7 @@ from verifier.network.graph import Feature
 from verifier.network.network import Array, Network
 from verifier.rank.affine_basis import affine_basis
 from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
-from verifier.rank.rational import PRIME, RationalFeatures, rational_features
+from verifier.rank.rational import PRIME, RationalFeatures, rational_features, row_key
 from verifier.rank.unit_forms import FormTable, unit_forms
 
 LP_ENTRIES = 3_000_000
@@ -68,7 +68,14 @@ class Inseparable(Brief):
 
 
 def prove_inseparable(
-    network: Network, u: Array, inputs: Array, labels: NDArray[np.int64], classes: int
+    network: Network,
+    u: Array,
+    inputs: Array,
+    labels: NDArray[np.int64],
+    classes: int,
+    *,
+    values: RationalFeatures | str | None = None,
+    exact: bool = False,
 ) -> Inseparable | None:
     """Look for multipliers that exclude zero training error at this U.
 
@@ -78,20 +85,24 @@ def prove_inseparable(
         The network, U of shape ``(p,)``, the samples ``(N, d)``.
     labels, classes
         True classes ``(N,)`` and their number m.
+    values
+        Psi(U) in exact numbers, or why not; None: they are computed here.
+    exact
+        Whether only exact multipliers are of interest, none in balls.
 
     Returns
     -------
     Inseparable or None
         Guarantee: a result implies that for every V in R^{M x m} some margin of Psi(U) V is <= 0. None says nothing.
     """
-    values = rational_features(network, u, inputs)
+    values = rational_features(network, u, inputs) if values is None else values
     if isinstance(values, RationalFeatures):
         found = _by_structure(values, labels) or _by_relation(values, labels, classes)
         if found is not None:
             return replace(found, checkable=values.followed and rational_activations(network))
-        if values.rational:
+        if values.rational or exact:
             return None
-    return _by_balls(network, u, inputs, labels, classes)
+    return None if exact else _by_balls(network, u, inputs, labels, classes)
 
 
 def _by_structure(values: RationalFeatures, labels: NDArray[np.int64]) -> Inseparable | None:
@@ -100,19 +111,15 @@ def _by_structure(values: RationalFeatures, labels: NDArray[np.int64]) -> Insepa
     for i, row in enumerate(values.values):
         if all(constant == 0 and not terms for constant, terms in row):
             other = 0 if labels[i] else 1
-            words = f"all features of sample {i} are 0, so its margins are 0"
-            return Inseparable("zero-features", ((i, other, 1),), _conclusion(words))
-        key = tuple((int(c.p), int(c.q), tuple((s, int(k.p), int(k.q)) for s, k in terms)) for c, terms in row)
-        mate = first.setdefault(key, i)
+            words = f"all features of sample {i} are 0, so its margins are 0 for every V"
+            return Inseparable("zero-features", ((i, other, 1),), words)
+        mate = first.setdefault(row_key(row), i)
         if labels[mate] != labels[i]:
-            words = f"samples {mate} and {i} have equal features and different labels, so their margins add up to 0"
+            words = f"samples {mate} and {i} have equal features and different labels"
+            words += ", so their margins add up to 0 for every V"
             pair = ((mate, int(labels[i]), 1), (i, int(labels[mate]), 1))
-            return Inseparable("equal-features", pair, _conclusion(words))
+            return Inseparable("equal-features", pair, words)
     return None
-
-
-def _conclusion(words: str) -> str:
-    return f"{words}, for every V: none has zero training error at this U, and Phi(U, V) >= log(2)/n"
 
 
 def _by_relation(values: RationalFeatures, labels: NDArray[np.int64], classes: int) -> Inseparable | None:
@@ -346,10 +353,9 @@ def _related_result(
     samples = sorted({i for i, _, _ in multipliers})
     if len(multipliers) <= NAMED and all(isinstance(f, int) and abs(f) < 10**6 for _, _, f in multipliers):
         parts = ", ".join(f"{factor} x sample {i} against class {k}" for i, k, factor in multipliers)
-        words = f"the margins {parts} add up to 0{how}"
+        words = f"the margins {parts} add up to 0 for every V{how}"
     else:
         shown = ", ".join(map(str, samples[:NAMED])) + (", ..." if len(samples) > NAMED else "")
-        words = (
-            f"{len(multipliers)} margins of {len(samples)} samples ({shown}), with positive factors, add up to 0{how}"
-        )
-    return Inseparable(kind, multipliers, _conclusion(words))
+        many = f"{len(multipliers)} margins of {len(samples)} samples ({shown})"
+        words = f"{many}, with positive factors, add up to 0 for every V{how}"
+    return Inseparable(kind, multipliers, words)

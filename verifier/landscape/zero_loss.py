@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,12 @@ from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.inseparable import Inseparable, prove_inseparable
+from verifier.landscape.loss_bound import LossBound, bound_loss
 from verifier.landscape.separate import proposals
 from verifier.landscape.sharpening import sharpened_margins
 from verifier.network.arguments import given_labels
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
+from verifier.rank.rational import rational_features
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 from verifier.verdict import Verdict
 
@@ -31,7 +33,8 @@ from verifier.verdict import Verdict
 class ZeroLoss(Decided, Shown):
     """V1 with its certified margin ``gamma`` when PROVED, the margins' enclosures and the features they came from.
 
-    ``excluded`` is the proof that no V has zero training error at this U, when REFUTED.
+    When REFUTED, ``excluded`` or ``bound``, or both, prove that no V has zero training error at this U; ``bound`` says
+    how large the loss is at least, for every V.
 
     Examples
     --------
@@ -52,11 +55,14 @@ class ZeroLoss(Decided, Shown):
     margins: Margins | None = None
     features: Enclosure | None = None
     excluded: Inseparable | None = None
+    bound: LossBound | None = None
 
     def _card(self) -> Card:
         values = [] if self.gamma is None else [("gamma >=", at_least(self.gamma))]
         if self.weights is not None:
             values.append(("V1", " x ".join(map(str, self.weights.shape))))
+        if self.bound is not None:
+            values.append(("loss for every V >=", at_least(self.bound.lower)))
         values.append(("precision", f"{self.precision} bits"))
         return Card("Zero training error, infimum 0 (Z1)", str(self.verdict), self.reason, tuple(values))
 
@@ -68,6 +74,7 @@ def prove_zero_loss(
     *,
     witness: RightInverse | None = None,
     candidates: Iterable[tuple[str, ExactArray]] | None = None,
+    multiplicities: Sequence[int] | None = None,
     max_bits: int = DEFAULT_MAX_BITS,
     stage: Stage = silent,
     refute: bool = True,
@@ -85,6 +92,8 @@ def prove_zero_loss(
     candidates
         V1 to be tried, each with the name of its method, instead of what is found here; Psi is then read in blocks
         and never held.
+    multiplicities
+        How often each distinct sample occurs, for the bound of the loss; None: once.
     max_bits
         Last precision tried.
     stage
@@ -150,14 +159,28 @@ def prove_zero_loss(
     text = ", ".join(dict.fromkeys(tried)) if tried else methods
     if refute:
         stage("zero loss: looking for multipliers that exclude it")
-        excluded = prove_inseparable(features.network, features.u, features.inputs, labels, classes)
-        if excluded is not None:
-            reason = excluded.explanation + ("" if excluded.checkable else " (not stated in the certificate)")
-            return ZeroLoss(Verdict.REFUTED, reason, features.precision, excluded=excluded)
+        values = rational_features(features.network, features.u, features.inputs)
+        exact, counts = None if isinstance(values, str) else values, multiplicities or [1] * features.samples
+        bound = bound_loss(features, labels, classes, counts, exact, stage)
+        arguments = features.network, features.u, features.inputs, labels, classes
+        excluded = prove_inseparable(*arguments, values=values, exact=bound is not None)
+        if excluded is not None or bound is not None:
+            reason = _excluded(excluded, bound)
+            return ZeroLoss(Verdict.REFUTED, reason, features.precision, excluded=excluded, bound=bound)
         text += "; nor multipliers that exclude them"
     reason = f"no output weights with certified positive margins found ({text}); whether any exist is open"
     reason += "" if witness is not None else ": full rank at this U would give them"
     return ZeroLoss(Verdict.UNDECIDED, reason, features.precision)
+
+
+def _excluded(excluded: Inseparable | None, bound: LossBound | None) -> str:
+    """Why no V classifies all samples, and how large the loss is at least."""
+    reason = "no V classifies all samples at this U"
+    if excluded is not None:
+        reason += f": {excluded.explanation}"
+        stated = excluded.checkable or (bound is not None and bound.checkable)
+        reason += "" if stated else " (not stated in the certificate)"
+    return f"{reason}; {'Phi(U, V) >= log(2)/n for every V' if bound is None else bound.words}"
 
 
 def _wide(margins: Margins) -> bool:

@@ -14,6 +14,7 @@ every linear relation between expanded rows holds between rows of Psi. Without s
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flint import fmpq, fmpz_mat, nmod_mat
@@ -74,6 +75,17 @@ class RationalFeatures(Brief):
             rows.append([int(v.p) * (scale // int(v.q)) for v in line])
             scales.append(scale)
         return rows, scales
+
+
+def row_key(row: Sequence[Value]) -> object:
+    """What is equal for rows of Psi that are certainly equal.
+
+    Parameters
+    ----------
+    row
+        Of `RationalFeatures`.
+    """
+    return tuple((int(c.p), int(c.q), tuple((s, int(k.p), int(k.q)) for s, k in terms)) for c, terms in row)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

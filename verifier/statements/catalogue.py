@@ -24,6 +24,7 @@ from verifier.statements.jacobian_rank import JACOBIAN_RANK
 from verifier.statements.memorisation import MEMORISATION
 from verifier.statements.no_maximum import NO_MAXIMUM, POSITIVE_CURVATURE
 from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE
+from verifier.statements.no_zero_error import NO_ZERO_ERROR
 from verifier.statements.not_stationary import NOT_STATIONARY
 from verifier.statements.path_from_everywhere import PATH_FROM_EVERYWHERE
 from verifier.statements.scaled_samples import SCALED_SAMPLES
@@ -49,6 +50,7 @@ _ALL = (
     GENERIC_RANK,
     FULL_RANK_HERE,
     DUPLICATES,
+    NO_ZERO_ERROR,
     BAD_VALLEY,
     UNCOUNTABLY_MANY,
     BALL_OF_SOLUTIONS,

@@ -12,6 +12,7 @@ from verifier.data.grouping import Grouping
 from verifier.data.samples import SampleSource
 from verifier.display import Brief
 from verifier.landscape.escape import EscapeResult
+from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.path import Path
 from verifier.landscape.sink_start import SinkStart, prove_sink_start
 from verifier.landscape.zero_loss import ZeroLoss
@@ -55,6 +56,8 @@ class Evidence(Brief):
         The verdict and the reason of the path.
     arcs
         Which columns of Psi are connected to which outputs, ``(M, m)``; None: all.
+    loss_bound
+        The bounds of the loss over all V at the start's U, if the lower one is above 0.
     outputs_ranked
         Whether each output's own columns have full row rank at the start's U; None where there are no other columns.
     """
@@ -72,6 +75,7 @@ class Evidence(Brief):
     path_result: tuple[Verdict, str]
     arcs: BoolArray | None = None
     outputs_ranked: Verdict | None = None
+    loss_bound: LossBound | None = None
 
     @property
     def inputs(self) -> Array:

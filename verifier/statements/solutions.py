@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verifier.landscape.neighbourhood import certified_ball
-from verifier.statements.claims.zero_error import Z0, Z1, Z2
+from verifier.statements.claims.zero_error import Z1, Z2
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
@@ -75,5 +75,5 @@ BALL_OF_SOLUTIONS = Statement(
     hypotheses="Z1: a V with certified margins",
     how="rigorous",
     prove=_ball,
-    claims=(Z0, Z1, Z2),
+    claims=(Z1, Z2),
 )

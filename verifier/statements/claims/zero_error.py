@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from verifier.statements.claims.claim import ArrayRef, Claim, Computed, Count, Lower, counted
+from verifier.statements.claims.claim import ArrayRef, Claim, Computed, Count, Lower, TensorName, counted
 
 MAX_MULTIPLIERS, MAX_FACTOR_DIGITS = 10_000, 4000
 """Of Z0: how many, and the digits of each (Python reads no longer numbers)."""
@@ -37,6 +37,27 @@ class Z0(Claim, frozen=True, kw_only=True, tag="Z0"):
     def words(self) -> dict[str, str]:
         """How many margins are added up."""
         return {"count": counted(len(self.factors), "margin")}
+
+
+class Z0Loss(Computed, frozen=True, kw_only=True, tag="Z0.loss"):
+    """A lower bound of the cross-entropy at this U over all output weights."""
+
+    name: ClassVar[str] = "a lower bound of the loss over all output weights"
+    meaning: ClassVar[str] = (
+        "a lower bound of the loss at this U (Z0.loss): Phi(U, V) >= {loss_lower} for every V, by probabilities with "
+        "which the features balance the labels (convex duality); so no V classifies all samples, and only a change of "
+        "U leads below."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "Z0.loss": "for EVERY output weights V the cross-entropy at the stored hidden weights is at least "
+        "{loss_lower}, so no V classifies all samples there",
+    }
+
+    label_counts: TensorName | None
+    output_weights: ArrayRef
+    support: TensorName
+    equal: tuple[Annotated[tuple[Count, ...], Meta(min_length=1)], ...]
+    loss_lower: Lower
 
 
 class Z1(Computed, frozen=True, kw_only=True, tag="Z1"):
