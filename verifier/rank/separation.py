@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -128,7 +127,7 @@ class Separation:
     def __init__(self, graph: Graph, inputs: Array) -> None:
         self.graph = graph
         self.columns: list[IntArray] = [np.zeros(len(inputs), dtype=np.int64)]
-        self._families = count()
+        self._families = 0
         self._ancestors = [frozenset[int]()] * len(graph.nodes)
         self._told: dict[int, Told] = {}
         for index, node in enumerate(graph.nodes):
@@ -169,7 +168,8 @@ class Separation:
         return math.prod(self.graph.node_shapes[index])
 
     def _new_families(self, size: int) -> IntArray:
-        return np.fromiter((next(self._families) for _ in range(size)), dtype=np.int64, count=size)
+        start, self._families = self._families, self._families + size
+        return np.arange(start, self._families)
 
     def _nothing(self, index: int) -> Told:
         """Nothing is told apart."""
@@ -193,7 +193,7 @@ class Separation:
         zero = numbers + (int(where[0]) if where.size else NOWHERE)
         columns = self._add_columns(found.reshape(inputs.shape).T.astype(np.int64))
         yes = np.ones(size, dtype=np.bool_)
-        return Told(columns, numbers + next(self._families), zero, yes, numbers - 1, ~yes)
+        return Told(columns, numbers + self._new_families(1), zero, yes, numbers - 1, ~yes)
 
     def _beside(self, reads: tuple[int, ...]) -> Told:
         """The entries of some nodes side by side; those that do not depend on the sample tell nothing apart."""
