@@ -82,15 +82,15 @@ class Drawn:
             total = build.add(kinds.Reduce((node,), self.one("sum", "mean"), 1))
             return build.add(kinds.Reshape((total,), (1, channels)))
         if kind == 9:
-            factor = self.constant(self.one((length,), (channels, 1), (channels, length)))
-            return build.add(kinds.Multiply((node, factor)))
+            factors = [self.constant(self.one((length,), (channels, 1), shape)) for _ in range(self.one(1, 2))]
+            return build.add(kinds.Multiply((node, *factors)))
         if kind == 10:
             return build.add(
                 kinds.Add(self.one((node, self.constant((length,))), (node, node), (node, self.parameter(shape))))
             )
         if kind == 11:
             root = build.add(kinds.InverseRoot((build.constant(self.rng.integers(1, 4, (channels, 1)).astype(float)),)))
-            return build.add(kinds.Multiply((node, self.one(root, node))))
+            return build.add(kinds.Multiply((node, self.one(root, root, node, self.parameter(shape)))))
         if kind == 12:
             taken = tuple(self.rng.integers(0, length, 2).tolist())
             return build.add(self.one(kinds.Permute((node,), (1, 0)), kinds.Take((node,), 1, taken)))
@@ -101,7 +101,8 @@ class Drawn:
             return build.add(kinds.Permute((node,), (1, 0)))
         if kind == 15 and self.rng.random() < 0.3:
             return build.add(kinds.Map((node,), vf.activation("square")))
-        more = self.one(node, self.constant(shape))
+        alike = [at for at in range(node + 1) if build.shapes[at] == shape]
+        more = self.one(*alike, self.constant(shape))
         return build.add(self.one(kinds.Concatenate((node, more), 0), kinds.Scale((node,), Fraction(-1, 3))))
 
 
@@ -161,6 +162,76 @@ READ = [
 ]
 
 
+def read_by(make, shape=(2, 3), units=2):
+    """A network whose first units read what ``make`` makes of the input, perhaps with weights that it makes."""
+    build = Builder(shape)
+    found = make(build)
+    node, weight = found if isinstance(found, tuple) else (found, None)
+    fan_in = int(np.prod(build.shapes[node]))
+    weight = build.parameter("w", (units, fan_in), 1) if weight is None else weight
+    inner = build.add(kinds.Affine((node, weight, build.parameter("b", (units,))), "all", True))
+    build.feature(build.map(inner, vf.activation("tanh")))
+    return Network.of(build.nodes, build.features)
+
+
+def pool(how, padding):
+    return lambda b: b.add(kinds.Pool((0,), how, Window((2,), (1,), (padding,), (1,))))
+
+
+def weights_times(shape, *constants):
+    """The input, and a product of a parameter of this shape with constants as weights (2, 6)."""
+
+    def make(build):
+        factors = [build.constant(np.array(values).reshape(-1, 6)) for values in constants]
+        return 0, build.add(kinds.Multiply((build.parameter("v", shape, 1), *factors)))
+
+    return make
+
+
+def along_the_last_axis():
+    build = Builder((2, 3))
+    inner = (0, build.parameter("w", (2, 3), 1), build.parameter("b", (2,)))
+    build.feature(build.map(build.add(kinds.Affine(inner, "last", True)), vf.activation("tanh")))
+    return Network.of(build.nodes, build.features)
+
+
+def weights_that_are_biases():
+    build = Builder((1,))
+    w = build.parameter("w", (2,))
+    build.feature(build.add(kinds.Affine((0, w, w), "all", True)))
+    return Network.of(build.nodes, build.features)
+
+
+def masked_weights_shown():
+    build = Builder((1,))
+    masked = build.add(kinds.Multiply((build.parameter("v", (2, 1), 1), build.constant([[1.0], [0.0]]))))
+    build.feature(masked)
+    build.feature(build.add(kinds.Affine((0, masked, build.parameter("b", (2,))), "all", True)))
+    return Network.of(build.nodes, build.features)
+
+
+READ += [
+    along_the_last_axis(),
+    weights_that_are_biases(),
+    masked_weights_shown(),
+    *map(read_by, (pool("max", 0), pool("mean", 1), pool("mean", 0))),
+    read_by(lambda b: b.add(kinds.Permute((0,), (1, 0)))),
+    read_by(lambda b: b.add(kinds.Take((0,), 1, (0, 2)))),
+    read_by(lambda b: b.add(kinds.Take((0,), 1, (0, 2, 1)))),
+    read_by(lambda b: b.add(kinds.Concatenate((0, 0), 0))),
+    read_by(lambda b: b.add(kinds.Multiply((0, 0)))),
+    read_by(lambda b: b.add(kinds.Add((0, 0)))),
+    read_by(lambda b: b.add(kinds.Multiply((0, b.parameter("g", (3,)))))),
+    read_by(lambda b: b.add(kinds.Add((0, b.parameter("g", (3,)))))),
+    read_by(lambda b: b.add(kinds.Multiply((0, b.constant([1.0, 2.0, 0.0]))))),
+    read_by(lambda b: b.add(kinds.Multiply((0, b.constant([1.0, 2.0, 3.0]))))),
+    read_by(lambda b: b.add(kinds.Multiply((0, b.add(kinds.InverseRoot((b.constant([1.0, 2.0, 3.0]),))))))),
+    read_by(weights_times((2, 6), [1.0, 0, 0, 1, 1, 1] * 2)),
+    read_by(weights_times((2, 1), [1.0, 0, 0, 1, 1, 1] * 2)),
+    read_by(weights_times((2, 6), [1.0] * 6, [2.0] * 6)),
+]
+
+
 @pytest.mark.parametrize("network", READ, ids=range(len(READ)))
 def test_prover_and_checker_see_the_same_maps(network):
     graph = as_graph(network, np.ones(network.parameter_count), np.ones((1, network.dimension)))
@@ -171,3 +242,18 @@ def test_prover_and_checker_see_the_same_maps(network):
         return
     seen = Reading(graph, "")
     assert (seen.matrix, seen.groups(), seen.shift) == (found.matrix, found.groups, found.shift)
+
+
+SAID = {
+    "scaled": "samples D x + c, D any invertible matrix and c any vector: ",
+    "scaled-beside-frozen-biases": "samples D x, D any invertible matrix: ",
+    "scaled-channels": "samples D x + c, with one factor, not 0, and one shift for each of 1 groups of ",
+    "scaled-beside-padding": "samples D x, with one factor, not 0, for each of 1 groups of ",
+    "scaled-behind-maps": "samples D x + c, with one factor, not 0, and one shift for each of 2 groups of ",
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_said_of_scaled_samples(name):
+    *_, found = check_file(str(CORPUS / "accepted" / f"{name}.json"), 1).claims
+    assert found["label"] == "I" and SAID[name] in found["statement"]
