@@ -210,6 +210,78 @@ def masked_weights_shown():
     return Network.of(build.nodes, build.features)
 
 
+def built(make, shape=(1, 4)):
+    """A network whose last node, or what ``make`` returns, is shown."""
+    build = Builder(shape)
+    shown = make(build)
+    for node in shown if isinstance(shown, tuple) else (len(build.nodes) - 1,):
+        build.feature(node)
+    return Network.of(build.nodes, build.features)
+
+
+def padded(build, node):
+    over = Window((2,), (1,), (1,), (1,))
+    return build.add(kinds.Affine((node, build.parameter("w", (1, 1, 2), 1), build.parameter("b", (1,))), over, True))
+
+
+def shifted_scaled_padded(build):
+    """A factor after a shift keeps the shift."""
+    return padded(
+        build, build.add(kinds.Multiply((build.add(kinds.Add((0, build.constant([1.0])))), build.constant([2.0]))))
+    )
+
+
+def filters_then_units(build):
+    over = Window((2,), (1,), (0,), (1,))
+    build.add(kinds.Affine((0, build.parameter("w", (1, 1, 2), 1), build.parameter("b", (1,))), over, True))
+    return build.affine([0], 2, "dense")
+
+
+def weights_shown(build):
+    node = build.affine([0], 2, "a")
+    return build.names["a.weight"], node
+
+
+def weights_of(make):
+    """A network whose first weights are what ``make`` makes of a parameter (2, 4)."""
+
+    def whole(build):
+        v = build.parameter("v", (2, 4), 1)
+        weight = make(build, v)
+        inner = build.add(kinds.Affine((0, weight, build.parameter("b", (2,))), "all", True))
+        return build.map(inner, vf.activation("tanh"))
+
+    return built(whole)
+
+
+def mask(build):
+    return build.constant(np.array([[1.0, 0, 1, 1], [0, 1, 1, 1]]))
+
+
+def masked_twice_read(build, v):
+    weight = build.add(kinds.Multiply((v, mask(build))))
+    build.add(kinds.Affine((0, weight, build.parameter("a", (2,))), "all", True))
+    return weight
+
+
+def biases_read_as_sources(build):
+    b = build.parameter("b", (2,))
+    return build.add(kinds.Affine((0, b, build.parameter("w", (2, 6), 1), b), "all", True))
+
+
+READ += [
+    built(shifted_scaled_padded),
+    built(filters_then_units),
+    built(weights_shown),
+    built(biases_read_as_sources),
+    weights_of(lambda b, v: b.add(kinds.Multiply((v, mask(b))))),
+    weights_of(lambda b, v: b.add(kinds.Multiply((v, b.map(b.parameter("g", (2, 4)), vf.activation("tanh")))))),
+    weights_of(lambda b, v: b.add(kinds.Multiply((v, b.add(kinds.Scale((v,), Fraction(2))))))),
+    weights_of(lambda b, v: b.add(kinds.Add((v, mask(b))))),
+    weights_of(masked_twice_read),
+    weights_of(lambda b, v: (b.add(kinds.Scale((v,), Fraction(2))), b.add(kinds.Multiply((v, mask(b)))))[1]),
+    read_by(lambda b: b.add(kinds.Multiply((0, b.add(kinds.Scale((b.constant([1.0, 2.0, 3.0]),), Fraction(2))))))),
+]
 READ += [
     along_the_last_axis(),
     weights_that_are_biases(),
