@@ -261,7 +261,7 @@ def check_given_data(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str
     message = "must be increasing nodes"
     require(increasing([part.node for part in raw.units]), raw.path + "/units", "A.data.units", message)
     for part in raw.units:
-        known = part.node < len(network.nodes)
+        known = part.node in apart.entries  # a node that varies
         inner = unit_layer(network, network.nodes[part.node], readers) if known else None
         message = "is not the output of units with weights and biases of their own"
         require(inner is not None, part.path + "/node", "A.data.layer", message, part.node)

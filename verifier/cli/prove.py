@@ -14,6 +14,7 @@ import typer
 from verifier import __version__
 from verifier.cli.common import (
     CaseArgument,
+    CertificateOption,
     DeviceOption,
     JsonOption,
     SeedOption,
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 
 def rank(
     case: CaseArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
     tight: Annotated[
@@ -60,25 +59,21 @@ def rank(
 
 def path(
     case: CaseArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
     escape: Annotated[
-        str | None, typer.Option("--escape", metavar="E1|E2|E3|E4", help="Leave the start by this escape only.")
+        str | None, typer.Option("--escape", metavar="E1|E2|E3|E4|S.path", help="Leave the start by this escape only.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove a path from the case's start to zero loss: without increase (P1; E1, E2, E4 first), or (E3) + epsilon."""
+    """Prove a path from the case's start to zero loss: without increase (P1; E1, E2, S.path, E4), or (E3) + epsilon."""
     _prove(case, out, seed, as_json, "path", device=device, escape=escape)
 
 
 def witness(
     case: CaseArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     seeds: Annotated[
         int,
@@ -196,12 +191,16 @@ def _prove(
 
 
 def _report_json(found: Report, written: Path | None) -> dict[str, Any]:
+    from verifier.problem import with_decay
+
     return {
         "version": __version__,
         "case": found.problem.name,
         "data": found.problem.words,
         "understood": found.problem.data.understood,
         "start": found.problem.start,
+        "training_errors": "" if found.errors is None else found.errors.reason,
+        "weight_decay": with_decay(found.problem.weight_decay),
         "steps": _steps(found.steps),
         "engine": found.engine,
         "attempts": list(found.rank.attempts),

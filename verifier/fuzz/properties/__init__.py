@@ -4,12 +4,15 @@ from verifier.fuzz.properties import (
     architecture,
     bounds,
     certificate,
+    decay,
     enclosure,
+    extrema,
     invariance,
     jacobian,
     memorisation,
     path,
     rank,
+    sink_path,
 )
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
@@ -21,11 +24,14 @@ __all__ = [
     "architecture",
     "bounds",
     "certificate",
+    "decay",
     "enclosure",
+    "extrema",
     "holds_for",
     "invariance",
     "jacobian",
     "memorisation",
     "path",
     "rank",
+    "sink_path",
 ]
