@@ -169,6 +169,11 @@ reject(
     claim("units", to=entries((9, [0, 1]), (10, [2]))),
 )
 reject(
+    "a-data-of-units-of-numbers",
+    "A.data.layer: units that read no sample",
+    lambda c, d: c.nodes.__setitem__(5, c.constant("numbers", [[1], [2]])),
+)
+reject(
     "a-data-of-a-unit-that-is-not-shown",
     "A.data.units: the last unit is no column",
     lambda c, d: (
