@@ -121,6 +121,20 @@ def given_data_beside_padding() -> Certificate:
     return certificate
 
 
+@accepted("A.data: a filter of one place with one bias, behind a shift that is the same at both places, under a mean")
+def given_data_behind_a_shift() -> Certificate:
+    """(1, 1) and (2, 0) plus (1, 1): the numbers 2 2 and 3 1."""
+    certificate = Certificate()
+    certificate.data([[1, 1], [2, 0]])
+    certificate.network([1, 2], [], 2)
+    certificate.add(certificate.constant("shift", [1, 1]), node("add", [0, 1]))
+    filters(certificate, 2, [1, 1, 1], [1])
+    certificate.add(node("pool", [6], how="mean", **window(2)))
+    dense(certificate, 7, 2, 1)
+    certificate.claim("A.data", units=entries((11, [0, 1])))
+    return certificate
+
+
 def samples(*rows: list[int]) -> Any:
     """Return the change to other samples."""
     return lambda certificate, document: document["data"].update(inputs=certificate.exact(list(rows)))
@@ -215,6 +229,11 @@ reject(
         d["network"]["features"][0].update(node=11),
         d["claims"][0].update(units=entries((11, [0, 1]))),
     ),
+)
+rejections("given-data-behind-a-shift")(
+    "a-data-behind-shifts-of-places",
+    "A.data.apart: plus (0, 1) these are 1 2 and 2 1, so that the means are equal at every U",
+    lambda c, d: c.nodes.__setitem__(1, c.constant("shift", [0, 1])),
 )
 reject = rejections("given-data-of-filters")
 reject("a-data-of-one-filter", "A.data.units: positions of one filter", claim("units", to=entries((4, [0, 1]))))

@@ -816,6 +816,7 @@ MUTANTS = {
     "checker/test_checker_given_data.py::test_the_corpus_of_given_and_scaled_samples": (
         "checker:Apart.units decided 5",
         "checker:Apart.units decided 6",
+        "checker:Apart.comparable decided 3",
         "checker:Apart.comparable decided 5",
         "checker:Apart.comparable decided 9",
         "checker:Apart.tuples decided 2",
