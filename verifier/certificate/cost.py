@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from verifier.certificate.size import BLOCK_BALLS, Size
+from verifier.statements.claims.architecture import AData
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
 from verifier.statements.claims.descent import GDV
@@ -111,8 +112,10 @@ CHECKER = Prices(
 """Measured with python-flint 0.9 on one core of a server CPU: Arb's functions per node of the expression, its products
 of small matrices, FLINT's products of integer matrices, and the Python around them.
 """
-BASE, PER_NUMBER, PER_BALL, PER_INPUT = 3 * 10**8, 64, 450, 56
-"""Bytes: an idle checker; a number while it is read; a ball of a block of samples, in all its forms; a held number."""
+BASE, PER_NUMBER, PER_BALL, PER_INPUT, PER_CLASS = 3 * 10**8, 64, 450, 56, 24
+"""Bytes: an idle checker; a number while it is read; a ball of a block of samples, in all its forms; a held number; a
+class of a sample in a window.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,8 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield Work(entries=n * (d + 8 + links), steps=30 * n * (1 + links), differences=10 * n), bits
         elif kind is R5 and claim.get("reason") in ("dependent-units", "every-u"):
             yield Work(entries=n * d, differences=2 * size.arcs), bits
+        elif kind is AData:
+            yield Work(entries=n * (d + size.widest)), bits
         elif kind is B1 and not size.layered:
             yield _box(size), bits
         elif kind is R6:
@@ -309,6 +314,8 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
             long = 16 + 8 * _words(_bits(claim["right_inverse"])) if _bits(claim["right_inverse"]) > 62 else 8
             held += used * n * (long + _item(claim["right_inverse"]))
             peak = max(peak, used * n * PER_NUMBER)
+        if _kind(claim) is AData:
+            peak = max(peak, PER_NUMBER * n * d + PER_CLASS * n * size.widest)
         if _kind(claim) is E4Path:
             peak = max(peak, 200 * n * m)
     return held + peak
