@@ -327,12 +327,12 @@ class _Run:
 
     def _bound_over_v(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> str:
         """Bound the loss over all V at this U where labels conflict; with full rank it is the groups' entropy (X1)."""
-        counts = self.problem.grouping.label_counts
-        if rank.verdict is Verdict.PROVED or counts is None or self.problem.rows.labels is not None:
+        rows = self.problem.rows
+        labels = self.problem.grouping.label_counts if rows.labels is None else rows.labels
+        if rank.verdict is Verdict.PROVED or labels is None:
             return ""
-        self.loss_bound = bound_loss(
-            features, counts, counts.shape[1], self.problem.rows.multiplicities.tolist(), stage=self.stage
-        )
+        counts = rows.multiplicities.tolist()
+        self.loss_bound = bound_loss(features, labels, rows.classes, counts, stage=self.stage)
         if self.loss_bound is None:
             return ""
         builder.add_loss_bound(self.loss_bound)
