@@ -69,7 +69,7 @@ def test_nothing_proved_is_no_certificate(tmp_path):
     assert "relu in node 4 (map) is not real analytic" in found.conclusion and "softplus(20)" in found.conclusion
     with pytest.raises(vf.VerifierError, match="nothing was proved"):
         found.write(tmp_path / "x.json")
-    assert "the largest N for it is 6" in vf.architecture(DEEP, 7).conclusion
+    assert "the largest N for it is 6" in vf.architecture(DEEP, 7).every.reason
 
 
 def test_what_is_frozen_is_part_of_the_architecture():
@@ -134,7 +134,8 @@ def test_statements_about_all_data_do_not_apply_beside_what_belongs_to_some():
     frozen_logits = vf.verify(x, y, layer, offset=np.ones((2, 2)))
     arcs = vf.verify(x, y, layer, arcs=[[1, 0], [1, 0], [0, 1], [0, 1]])
     for report in (frozen_logits, arcs):
-        assert report.verdict("A") is report.verdict("D") is None
+        assert report.verdict("D") is None and report.theorem.every_data_set is None
+    assert frozen_logits.verdict("A") is vf.Verdict.PROVED and arcs.verdict("A") is None  # of these samples
     short = vf.verify([[0.0], [1.0], [2.0]], [0, 1, 0], Dense(2, "tanh", skip=True))
     assert short.verdict("A") is None and short.verdict("D") is not vf.Verdict.PROVED
 
@@ -164,7 +165,7 @@ def test_the_command(tmp_path, capsys):
     code, out, _ = run(capsys, case, "--samples", 6, "--out", tmp_path / "my.json")
     assert code == 0 and out.startswith("For EVERY data set of N = 6 samples of 2 real coordinates")
     assert f"Certificate: {tmp_path}" in out and vf.check(tmp_path / "my.json").accepted
-    code, out, _ = run(capsys, case, "--samples", 7)
+    code, out, _ = run(capsys, case, "--samples", 40)
     assert code == 3 and "the largest N" in out and max(map(len, out.splitlines())) <= 80
     code, out, _ = run(capsys, case, "--samples", 3, "--json")
     assert code == 0 and [each["verdict"] for each in json.loads(out)["statements"]][:2] == ["PROVED", "PROVED"]

@@ -22,6 +22,19 @@ from typing import Any
 
 CODES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}
 Json = dict[str, Any]
+MODULES = (
+    "cases_accepted",
+    "cases_rejected",
+    "cases_graphs",
+    "cases_architecture",
+    "cases_given_data",
+    "cases_scaled",
+    "cases_sink",
+    "cases_jacobian",
+    "cases_bounds",
+    "cases_malformed",
+)
+"""What the cases are in; they register themselves when they are imported."""
 
 
 def dyadic(value: Fraction | int | str) -> Json:
@@ -327,15 +340,7 @@ def main(arguments: list[str]) -> None:
     """Write the corpus to the folder that is named, by default this one."""
     here = Path(__file__).parent
     sys.path.insert(0, str(here))
-    for cases in (
-        "cases_accepted",
-        "cases_rejected",
-        "cases_graphs",
-        "cases_architecture",
-        "cases_bounds",
-        "cases_sink",
-        "cases_malformed",
-    ):
+    for cases in MODULES:
         importlib.import_module(cases)  # which registers them
     write(Path(arguments[0]) if arguments else here)
 

@@ -554,11 +554,87 @@ def try_sink(found: Sampled, claim: Any) -> None:
             need(rank(columns) == count, f"the columns do not span for samples of kind {kind}")
 
 
+def try_i(found: Sampled, claim: Any) -> None:
+    """Full rank of the samples times 3/2, and plus 1/4 where shifts are claimed, at random parameters."""
+    labels = {other["label"] for other in found.document["claims"]}
+    shift = mpf(0.25) if "D x + c" in claim.get("said", {}).get("statement", "") else mpf(0)
+    samples = [[x * mpf(1.5) + shift for x in row] for row in found.samples]
+    if labels & {"W0", "A", "A.data"}:
+        need(rank(found.psi(found.anywhere(), samples)) == len(samples), "no full rank of scaled samples")
+
+
+def jacobian(found: Sampled, u: Any, v: Any, samples: Any, claim: Any) -> tuple[list[mpf], list[list[mpf]]]:
+    """Return all logits, sample by sample (or their differences), and their derivatives by all parameters."""
+    sizes, width = sorted(found.parameters().items()), len(v[0])
+
+    def values(theta: list[mpf]) -> list[mpf]:
+        parts, first = {}, 0
+        for n, size in sizes:
+            parts[n], first = theta[first : first + size], first + size
+        own = [theta[first + j * width : first + (j + 1) * width] for j in range(len(v))]
+        rows = found.logits(found.psi(parts, samples), own)
+        return flat([[g - row[-1] for g in row[:-1]] for row in rows] if claim.get("reduced") else rows)
+
+    theta, step, columns = flat([*(u[n] for n, _ in sizes), *v]), mpf(10) ** -20, []
+    for k in range(len(theta)):
+        ends = [values([*theta[:k], theta[k] + sign * step, *theta[k + 1 :]]) for sign in (1, -1)]
+        columns.append([(a - b) / (2 * step) for a, b in zip(*ends, strict=True)])
+    return values(theta), [list(row) for row in zip(*columns, strict=True)]
+
+
+def try_j1(found: Sampled, claim: Any) -> None:
+    """The rank at the point, and at random parameters."""
+    v = found.matrix(claim["weights"])
+    points = [(found.stored(claim["point"]), v)]
+    if claim["everywhere"]:
+        points.append((found.anywhere(), [found.draw(len(row)) for row in v]))
+        if "arcs" in found.document["data"]:
+            del points[1]  # a random V has arcs that are missing
+    for u, weights in points:
+        logits, rows = jacobian(found, u, weights, found.samples, claim)
+        need(rank(rows) == len(logits), "the Jacobian has not full row rank")
+
+
+def try_j2(found: Sampled, claim: Any) -> None:
+    """Newton's method, with the least step each time, from the point to a solution."""
+    u, v, start = found.stored(claim["point"]), found.matrix(claim["weights"]), found.matrix(claim["start_weights"])
+    firsts = itertools.accumulate(found.counts, initial=0)
+    goal = flat([found.targets[first] for first, _ in zip(firsts, found.counts, strict=False)])
+    sizes, begin = sorted(found.parameters().items()), flat([*(found.stored()[n] for n in sorted(u)), *start])
+    for _ in range(8):
+        logits, rows = jacobian(found, u, v, found.samples, claim)
+        j, error = mpmath.matrix(rows), mpmath.matrix([a - b for a, b in zip(goal, logits, strict=True)])
+        move = list(j.T * mpmath.lu_solve(j * j.T, error))
+        for n, size in sizes:
+            u[n], move = [a + b for a, b in zip(u[n], move[:size], strict=True)], move[size:]
+        width = len(v[0])
+        v = [[a + move[i * width + k] for k, a in enumerate(row)] for i, row in enumerate(v)]
+    logits, _ = jacobian(found, u, v, found.samples, claim)
+    need(max(abs(a - b) for a, b in zip(goal, logits, strict=True)) < SMALL, "no solution nearby")
+    end = flat([*(u[n] for n, _ in sizes), *v])
+    far = max(abs(a - b) for a, b in zip(end, begin, strict=True))
+    need(far <= 4 * number(claim["distance"]), "the solution that was found is far away")
+
+
+def try_j3(found: Sampled, claim: Any) -> None:
+    """The logits are 0 and the Jacobian is onto, on the samples, and on random ones."""
+    count, dimension = found.size_of_data
+    sets = [found.samples]
+    if claim["almost_every_data"]:
+        sets.append([found.draw(dimension) for _ in range(count)])
+    for samples in sets:
+        logits, rows = jacobian(found, found.stored(claim["point"]), found.matrix(claim["weights"]), samples, claim)
+        need(max(map(abs, logits)) < SMALL, "the logits are not 0")
+        need(rank(rows) == len(logits), "the Jacobian has not full row rank")
+
+
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
-TRIES |= {"R6": try_r6, "Z0": try_z0, "Z0.loss": try_z0_loss}
+TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
+TRIES["Z0.loss"] = try_z0_loss
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
+TRIES |= {"A.data": try_w0, "I": try_i}
 
 
 def counterexample(path: Path, seed: int = 0, said: Any = None) -> str | None:

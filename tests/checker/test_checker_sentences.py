@@ -27,7 +27,9 @@ def stated() -> dict[str, str]:
 def said_by_the_format(label: str, statement: str) -> bool:
     """Return whether a statement is made of sentences of the format, that of the label first."""
     patterns = {name: re.sub(r"\\\{\w+\\\}", "[^;]+?", re.escape(text)) for name, text in stated().items()}
-    names = [label, *(f"{label} {more}" for more in ("every-u", "full", "offset", "arcs"))]
+    added = ("every-u", "full", "offset", "arcs", "reduced", "everywhere", "everywhere reduced", "almost every")
+    added += ("groups", "factors", "groups factors")
+    names = [label, *(f"{label} {more}" for more in added)]
     first = "|".join(text for name, text in patterns.items() if name in names)
     first = f"(?:{first})"
     more = {"P1": ["target"], "TC.3": ["TC.3 ray"], "W1": ["W radius"], "W2": ["W radius"]}

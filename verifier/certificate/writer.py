@@ -44,13 +44,14 @@ from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.exact_arithmetic import rational_activations
+from verifier.rank.given_data import GivenData
 from verifier.rank.memorisation import Memorisation
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.sink import Sink, SinkResult
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
-from verifier.statements.claims.architecture import A, D, UnitsOf
+from verifier.statements.claims.architecture import A, AData, D, I, ShownUnitsOf, UnitsOf
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim, MovedParameter, Number
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
@@ -271,6 +272,8 @@ class CertificateBuilder:
             self.add_sink(theorem.sink)
         if theorem.sink_start is not None:
             self.add_sink_start(theorem.sink_start)
+        if theorem.given_data is not None:
+            self.add_given_data(theorem.given_data)
         if theorem.deficiency is not None:
             self.add_deficiency(theorem.deficiency)
         if theorem.ball is not None:
@@ -283,6 +286,8 @@ class CertificateBuilder:
             self.add_gateway(theorem.gateway)
         for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
             self._claim(claim, inverse)
+        if theorem.verdict("I") is Verdict.PROVED:
+            self.add_invariance()
 
     def add_path(self, path: LossPath) -> None:
         """Add P1: a path along which U rests."""
@@ -369,6 +374,16 @@ class CertificateBuilder:
         if result.proved and result.node is not None and result.direction is not None:
             name = self._arrays.integers("sink.direction", result.direction)
             self._claim(S(precision=result.precision, node=result.node, direction=name))
+
+    def add_given_data(self, result: GivenData) -> None:
+        """Add A of these samples if it was proved; it needs the samples, no weights and no other claim."""
+        if result.proved:
+            self._claim(AData(units=tuple(ShownUnitsOf(part.node, part.entries) for part in result.units)))
+
+    def add_invariance(self) -> None:
+        """Add I, on claims for all U, or almost all; it is the last to be added."""
+        if any(kind.carries for kind in self._kinds):
+            self._claim(I())
 
     def _ranked_somewhere(self, label: str) -> bool:
         """Whether full rank at some U is claimed, on which a claim of this label may stand."""

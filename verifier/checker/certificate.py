@@ -8,6 +8,7 @@ from typing import Any
 
 import flint
 
+from .apart import check_given_data
 from .architecture import check_almost_every_data_set, check_every_data_set
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
@@ -23,6 +24,7 @@ from .losses import LossClaim
 from .network import cut_blocks, read_network
 from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
+from .scaled import check_invariance
 from .schema import document as read_document
 from .sink import check_connected, check_path_from_almost_everywhere, check_path_from_everywhere, check_path_from_here
 from .structure import check_structure
@@ -44,28 +46,18 @@ ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
 ALONE |= {"S": check_path_from_here, "S(1)": check_path_from_everywhere, "S+": check_connected}
 ALONE["S(2)"] = check_path_from_almost_everywhere
-RANKS, WITHOUT_SAMPLES = {"R1", "R3", "W1", "W2"}, {"A", "S(1)", "S(2)", "S+"}
-WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"D", "W0", "W1", "W2"}
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"R1", "R3", "R5", "R6", "B1", "S"}
-WITHOUT_LABELS |= {"TC.3", "Z0.loss"}  # they need labels or label counts
-WITHOUT_LABELS |= {"J1", "J2", "J3"}  # J1 needs them if it is about differences of logits
+ALONE |= {"A.data": check_given_data, "I": check_invariance}
+RANKS = {"R1", "R3", "W1", "W2"}
+WITHOUT_SAMPLES = {"A", "S(1)", "S(2)", "S+"}
+WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"A.data", "D", "I", "W0", "W1", "W2"}
+SAMPLES_ONLY = {"A.data"}  # claims that need the samples at hand, and no weights
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S"}
+# TC.3 and Z0.loss need labels or counts, J1 labels for differences of logits
+WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.loss"}
 # they speak of margins or the loss of Psi V, or of other data sets
-WITHOUT_OFFSET = {"J2", "J3", "Z0", "Z0.loss", "Z2", "TC.3", "D", "A"}
-WITHOUT_ARCS = {
-    "C1",
-    "TC.3",
-    "D",
-    "A",
-    "E1",
-    "E2",
-    "E3",
-    "E4",
-    "E4.path",
-    "S",
-    "S(1)",
-    "S(2)",
-    "S+",
-}  # they move V along all arcs, or speak of all of V
+WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "TC.3", "Z0", "Z0.loss", "Z2"}
+# they move V along all arcs, or speak of all of V
+WITHOUT_ARCS = {"A", "A.data", "C1", "D", "E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "TC.3"}
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 
@@ -144,14 +136,15 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
     else:
         require_unseen(document)
     network = read_network(document.network, None, data.samples, data.dimension, arrays)
-    if given and (sampled or needs_samples(network)):
+    sample_bound = not SAMPLES_ONLY.isdisjoint(raw.label for raw in document.claims)
+    if given and (sampled or sample_bound or needs_samples(network)):
         network.inputs = arrays.exact(data.inputs, data.samples, data.dimension)
     if given:
         read_labels(data, arrays)
     read_head(data, network.columns, arrays)
     for node in network.nodes if sampled else []:
         stored = node.kind != "parameter" or node.exact is not None
-        message = "only A, D, S(1), S(2), S+, W0, W1, W2 can be claimed without the parameters' values"
+        message = f"only {', '.join(sorted(WITHOUT_WEIGHTS))} can be claimed without the parameters' values"
         require(stored, node.path, "network.values", message)
     for raw in document.claims:
         labelled = raw.label in WITHOUT_LABELS or data.labels is not None
@@ -160,6 +153,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
         require(fits, raw.path, "data.offset", "cannot be claimed beside frozen logits", raw.label)
         fits = raw.label not in WITHOUT_ARCS or data.arcs is None
         require(fits, raw.path, "data.arcs", "cannot be claimed where arcs to the outputs are missing", raw.label)
+    data.labels_claimed = {raw.label for raw in document.claims}
     data.ranks = [raw for raw in document.claims if raw.label in RANKS]  # nothing is accepted if one of them fails
     swept = SWEPT if data.targets is None else SWEPT | {"TC.3": TargetClaim}
     claims = [swept[raw.label](raw, network, arrays, data) for raw in document.claims if raw.label in SWEPT]

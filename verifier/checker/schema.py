@@ -177,6 +177,8 @@ CLAIMS |= {"J2": JACOBIAN | {"start_weights": ARRAY, "rho": dyadic, "distance": 
 CLAIMS |= {"J3": JACOBIAN | {"almost_every_data": truth}}
 LAYER = {"node": range(MAX_NODES)}
 CLAIMS |= {"S": AT | LAYER | {"direction": NAME}, "S(1)": LAYER, "S(2)": LAYER, "S+": LAYER}
+CLAIMS["I"] = {}
+CLAIMS["A.data"] = {"units": [{"node": range(MAX_NODES), "entries": [INDEX, 1, 1 << 31]}, 0, MAX_NODES]}
 DATA = {"name": NOTE, "scaling": NOTE, "samples": EXTENT, "dimension": EXTENT, "classes": range(2, 1 << 31)}
 DATA |= {
     "inputs": optional(ARRAY),

@@ -104,6 +104,23 @@ SENTENCES = {
     "infimum",
     "S+": EVERY + "every convex finite loss of the logits, V free: any two points (U, V) are joined by a continuous "
     "path on which the loss never exceeds the larger of its values at them, so that all sublevel sets are connected",
+    "A.data": "for these N = {samples} samples, ALL labels and ALL convex finite losses of Psi V, V free, by the "
+    "architecture and exact comparison of the samples: rank Psi(U) = N for almost every U (the others are a closed set "
+    "of measure zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
+    "I": "what {claims} say of these samples x holds for the samples D x + c, D any invertible matrix and c "
+    "any vector: a linear bijection of the weights carries the loss on these to that on x. So raw pixels settle "
+    "k/255 and (x - mean)/std, in exact real numbers, not their floating-point roundings",
+    "I factors": "what {claims} say of these samples x holds for the samples D x, D any invertible "
+    "matrix: a linear bijection of the weights carries the loss on these to that on x. So raw pixels settle k/255, "
+    "in exact real numbers, not their floating-point roundings",
+    "I groups": "what {claims} say of these samples x holds for the samples D x + c, with one factor, not 0, and "
+    "one shift for each of {groups} groups of coordinates that are read alike, such as channels: a linear bijection "
+    "of the weights carries the loss on these to that on x. So raw pixels settle k/255 and (x - mean)/std by "
+    "channels, in exact real numbers, not their floating-point roundings",
+    "I groups factors": "what {claims} say of these samples x holds for the samples D x, with one factor, not "
+    "0, for each of {groups} groups of coordinates that are read alike, such as channels: a linear bijection of the "
+    "weights carries the loss on these to that on x. So raw pixels settle k/255, in exact real numbers, not their "
+    "floating-point roundings",
 }
 
 

@@ -27,6 +27,7 @@ from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVAR
 from verifier.statements.no_zero_error import NO_ZERO_ERROR
 from verifier.statements.not_stationary import NOT_STATIONARY
 from verifier.statements.path_from_everywhere import PATH_FROM_EVERYWHERE
+from verifier.statements.scaled_samples import SCALED_SAMPLES
 from verifier.statements.sink_everywhere import CONNECTED, FROM_ALMOST_EVERY_POINT, FROM_EVERY_POINT
 from verifier.statements.sink_path import SINK_PATH
 from verifier.statements.small_loss import SMALL_LOSS
@@ -71,6 +72,7 @@ _ALL = (
     INTERPOLANT,
     CONVEX_LOSSES,
     MEMORISATION,
+    SCALED_SAMPLES,
 )
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}

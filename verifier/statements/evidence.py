@@ -21,6 +21,7 @@ from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
 from verifier.rank.every_data import EveryDataSet, prove_every_data_set
+from verifier.rank.given_data import GivenData, prove_given_data
 from verifier.rank.memorisation import Memorisation, prove_memorisation
 from verifier.rank.result import RankResult
 from verifier.rank.sink import Sink, prove_sink
@@ -196,6 +197,15 @@ class Known:
         """Whether the rows are pairwise distinct: kept duplicates are not, nor equal samples with frozen logits."""
         inputs = self.evidence.inputs + 0.0
         return len({row.tobytes() for row in inputs}) == len(inputs)
+
+    @cached_property
+    def given_data(self) -> GivenData:
+        """What the architecture proves for these samples by comparing them, kept for the certificate."""
+        smooth, why = self.analytic
+        if smooth is not Verdict.PROVED:
+            return GivenData(Verdict.UNDECIDED, why)
+        self.found.given_data = prove_given_data(self.evidence.network, self.evidence.inputs)
+        return self.found.given_data
 
     @property
     def beside_the_architecture(self) -> str:

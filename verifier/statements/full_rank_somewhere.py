@@ -18,6 +18,8 @@ def _prove(known: Known) -> Finding:
         return Finding(Verdict.PROVED, f"the start's own U ({evidence.rank.label})")
     if witness.verdict is Verdict.PROVED:
         return Finding(Verdict.PROVED, f"the explicit witness ({witness.label})", (witness.label,))
+    if known.found.verdict("A") is Verdict.PROVED:
+        return Finding(Verdict.PROVED, "almost every U has full rank, by the architecture (A)", ("A",))
     dense = random_witness(evidence.network, evidence.inputs, seed=known.seed, stage=known.stage)
     if dense.rank is None:
         return Finding(Verdict.UNDECIDED, f"no explicit witness: {witness.reason}; and {dense.reason}")
@@ -33,9 +35,9 @@ FULL_RANK_SOMEWHERE = Statement(
     name="some U has full rank",
     sentence="There is a U* at which the feature matrix has full row rank.",
     formula="rank Psi(U*) = N",
-    hypotheses="nothing: one certified U* is enough (W1, W2, or a dense random witness by R1, R2, R3)",
+    hypotheses="nothing: one certified U* is enough (W1, W2, A, or a dense random witness by R1, R2, R3)",
     how="rigorous",
     prove=_prove,
     regression=True,
-    may_rest_on=("W1", "W2"),
+    may_rest_on=("W1", "W2", "A"),
 )

@@ -17,7 +17,8 @@ from verifier.statements.theorem import Theorem
 
 REGRESSION = "does not apply: it is about classes, and this is a regression with real targets"
 """Why a statement about margins, labels or the cross-entropy says nothing about real targets."""
-ORDER = tuple(TopologicalSorter({label: each.may_rest_on for label, each in STATEMENTS.items()}).static_order())
+_BEFORE = {label: [other for other in each.may_rest_on if other in STATEMENTS] for label, each in STATEMENTS.items()}
+ORDER = tuple(TopologicalSorter(_BEFORE).static_order())
 """The order of deciding, in which a statement comes after those that it may rest on."""
 
 

@@ -7,13 +7,20 @@ from typing import Literal
 from verifier.network.layered import NOT_LAYERED
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
+from verifier.statements.valleys import EVIDENCE
+from verifier.verdict import Verdict
 
 
 def _part(known: Known, part: Literal["activations", "units", "patches"]) -> Finding:
     if known.evidence.network.layered is None:
         return does_not_apply(f"does not apply: {NOT_LAYERED}")
     found = getattr(known.assumption, part)
-    return Finding(found.verdict, found.reason)
+    instead = next((label for label in EVIDENCE if known.found.verdict(label) is Verdict.PROVED), None)
+    if found.verdict is Verdict.PROVED or instead is None:
+        return Finding(found.verdict, found.reason)
+    how = "fails" if found.verdict is Verdict.REFUTED else "is open"
+    words = f"{how}, but is not needed here: {instead} proves the conclusion, no bad local valley; {found.reason}"
+    return Finding(found.verdict, words)
 
 
 ACTIVATIONS = Statement(
@@ -27,6 +34,7 @@ ACTIVATIONS = Statement(
     how="symbolic",
     prove=lambda known: _part(known, "activations"),
     regression=True,
+    may_rest_on=tuple(EVIDENCE),
 )
 UNITS = Statement(
     label="A3.1(2)",
@@ -40,6 +48,7 @@ UNITS = Statement(
     how="structural",
     prove=lambda known: _part(known, "units"),
     regression=True,
+    may_rest_on=tuple(EVIDENCE),
 )
 PATCHES = Statement(
     label="A3.1(3)",
@@ -52,4 +61,5 @@ PATCHES = Statement(
     how="rigorous",
     prove=lambda known: _part(known, "patches"),
     regression=True,
+    may_rest_on=tuple(EVIDENCE),
 )

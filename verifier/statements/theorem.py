@@ -13,6 +13,7 @@ from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.sink_start import SinkStart
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
+from verifier.rank.given_data import GivenData
 from verifier.rank.jacobian_rank import JacobianRank
 from verifier.rank.memorisation import Memorisation
 from verifier.rank.sink import Sink
@@ -63,6 +64,7 @@ class Theorem(Judged, Shown):
     every_data_set: EveryDataSet | None = None
     sink: Sink | None = None
     sink_start: SinkStart | None = None
+    given_data: GivenData | None = None
     ball: BallResult | None = None
     gradient: GradientResult | None = None
     curvature: CurvatureResult | None = None

@@ -7,6 +7,14 @@ from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement
 from verifier.verdict import Verdict
 
+EVIDENCE = {
+    "A": "the architecture, without numerics",
+    "W0": "one U of full rank settles almost every U",
+    "S(1)": "paths that never increase lead to full rank from every point",
+    "S(2)": "paths that never increase lead to full rank from almost every point",
+}
+"""The statements that each prove that no local valley is bad, for every convex loss; the first PROVED is named."""
+
 
 def _infimum(known: Known) -> Finding:
     evidence = known.evidence
@@ -36,25 +44,28 @@ def _infimum(known: Known) -> Finding:
     return Finding(Verdict.PROVED, "inf Phi = 0, since Psi V = T is solvable for some U", ("L3.2 construction",))
 
 
-def stands_on_generic_rank(known: Known, words: str) -> Finding:
-    """What is found of a statement whose proof is that almost every U has full rank.
+def stands_on_full_rank(known: Known, words: str) -> Finding:
+    """What is found of a statement whose proof is that full rank is reached from everywhere.
 
     Parameters
     ----------
     known
-        What is known of the problem; W0 is decided.
+        What is known of the problem; the statements of `EVIDENCE` are decided.
     words
-        What follows if W0 is proved.
+        What follows, for every convex loss, if one of them is proved.
     """
+    for label, why in EVIDENCE.items():
+        if known.found.verdict(label) is Verdict.PROVED:
+            return Finding(Verdict.PROVED, f"by {label} ({why}): {words}", (label,))
     if known.found.verdict("W0") is None:
         why = f"open: the proof rests on W0, which does not apply: {known.not_generic}"
         return Finding(Verdict.UNDECIDED, why)
-    return Finding(Verdict.PROVED, words, ("W0",))
+    return Finding(Verdict.UNDECIDED, "rests on W0, which is not proved here")
 
 
 def _no_bad_valley(known: Known) -> Finding:
     words = "every component of {Phi < a} holds a full-rank U, from where Phi comes arbitrarily close to its infimum"
-    return stands_on_generic_rank(known, words)
+    return stands_on_full_rank(known, words)
 
 
 BAD_VALLEY = Statement(
@@ -78,9 +89,9 @@ NO_BAD_VALLEY = Statement(
     name="no bad local valley",
     sentence="Every local valley contains points of loss arbitrarily close to the infimum.",
     formula="inf over every component of {Phi < a} = inf Phi",
-    hypotheses="A3.1 in the paper; here W0",
+    hypotheses="A3.1 in the paper; here one of A, W0, S(1), S(2)",
     how="structural",
     prove=_no_bad_valley,
     regression=True,
-    may_rest_on=("W0",),
+    may_rest_on=tuple(EVIDENCE),
 )

@@ -1,6 +1,16 @@
 """The built-in properties of soundness; importing this package registers them all."""
 
-from verifier.fuzz.properties import architecture, bounds, certificate, enclosure, invariance, jacobian, path, rank
+from verifier.fuzz.properties import (
+    architecture,
+    bounds,
+    certificate,
+    enclosure,
+    invariance,
+    jacobian,
+    memorisation,
+    path,
+    rank,
+)
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
 __all__ = [
@@ -15,6 +25,7 @@ __all__ = [
     "holds_for",
     "invariance",
     "jacobian",
+    "memorisation",
     "path",
     "rank",
 ]

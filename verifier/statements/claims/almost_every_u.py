@@ -12,6 +12,7 @@ class W0(Claim, frozen=True, tag="W0"):
 
     name: ClassVar[str] = "full rank at almost every U"
     needs_weights: ClassVar[bool] = False
+    carries: ClassVar[bool] = True
     meaning: ClassVar[str] = (
         "full rank almost everywhere (W0): the features are real analytic in U, so, with the full rank also claimed, "
         "{{U : rank Psi(U) < N}} is closed and has measure zero, and every local valley of every convex finite loss of "

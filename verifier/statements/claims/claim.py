@@ -105,6 +105,8 @@ class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     """Whether it states full row rank at the stored U, on which other claims may stand."""
     full_rank_somewhere: ClassVar[bool] = False
     """Whether it states full row rank at some U, stored or not: what W0 needs beside it."""
+    carries: ClassVar[bool] = False
+    """Whether it speaks of all U, or almost all, so that it holds for scaled and shifted samples where I is claimed."""
     swept: ClassVar[bool] = False
     """Whether a checker proves it in its one pass over the samples."""
     moves: ClassVar[bool] = False

@@ -149,6 +149,7 @@ class E4(Computed, frozen=True, kw_only=True, tag="E4"):
     """From every (U, V) a non-increasing path exists; ``separating`` is a U that tells the samples apart."""
 
     name: ClassVar[str] = "a path from every point"
+    carries: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
     meaning: ClassVar[str] = (
         "a non-increasing path from every point (E4): from EVERY (U, V) a path on which the cross-entropy does not "

@@ -33,6 +33,7 @@ class OfLayer(Claim, frozen=True, kw_only=True):
     """A statement about every data set, by the architecture: the node that is the output of the wide last layer."""
 
     needs_weights = False
+    carries = True
     needs_samples = False
 
     node: Count
