@@ -5,11 +5,13 @@ from verifier.fuzz.properties import (
     bounds,
     certificate,
     enclosure,
+    extrema,
     invariance,
     jacobian,
     memorisation,
     path,
     rank,
+    sink_path,
 )
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
@@ -22,10 +24,12 @@ __all__ = [
     "bounds",
     "certificate",
     "enclosure",
+    "extrema",
     "holds_for",
     "invariance",
     "jacobian",
     "memorisation",
     "path",
     "rank",
+    "sink_path",
 ]
