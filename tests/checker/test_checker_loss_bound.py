@@ -171,3 +171,31 @@ def test_conflicting_labels_are_counted(tmp_path):
         assert outcome(tmp_path, rows, claim, times=[3, 4, 1]) == wanted
     claim = bound(loss - NEAR, v, everything, counts=[[2, 1], [1, 3], [0, 0]])
     assert outcome(tmp_path, rows, claim, times=[3, 4, 1]) == "Z0.loss.labels"
+
+
+@pytest.mark.parametrize("off", [F(1, 8), F(-1, 16), F(1)])
+def test_weights_that_are_not_best_cost_what_the_format_says(off, tmp_path):
+    """One column, two classes: Z is a quotient. The bound is ((1 - 2 beta) sum A H(q0) - 4 beta^2 n) / n."""
+    rows, counts = [[F(1)], [F(2)], [F(-1)], [F(3, 2)]], [[2, 1], [1, 3], [1, 0], [2, 2]]
+    everything, n = [[1, 1]] * 4, 12
+    _, v = least(rows, counts, everything, [(0, 0)])
+    start = rounded(v[0][0] + off)
+    with mpmath.workdps(40):
+        residual, slope, entropy = mpmath.mpf(0), mpmath.mpf(0), mpmath.mpf(0)
+        for (x,), (a, b) in zip(rows, counts, strict=True):
+            psi = mpmath.mpf(x.numerator) / x.denominator
+            p = 1 / (1 + mpmath.exp(-psi * mpmath.mpf(start.numerator) / start.denominator))
+            residual += psi * ((a + b) * p - a)
+            slope += psi**2 * (a + b) * p * (1 - p)
+            entropy -= (a + b) * (p * mpmath.log(p) + (1 - p) * mpmath.log(1 - p))
+        beta = 2 * abs(residual / slope)
+        value = to_fraction(((1 - 2 * beta) * entropy - 4 * beta**2 * n) / n)
+    weights, times = [[start, F(0)]], [3, 4, 1, 4]
+    if off == 1:
+        assert 2 * beta >= 1
+        claim = bound(F(1, 1000), weights, everything, counts=counts)
+        assert outcome(tmp_path, rows, claim, times=times) == "Z0.loss.balance"
+        return
+    for lower, wanted in ((value - NEAR, "ACCEPTED"), (value + NEAR, "Z0.loss.bound")):
+        claim = bound(lower, weights, everything, counts=counts)
+        assert outcome(tmp_path, rows, claim, times=times) == wanted
