@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from verifier.adapters.translation.imported import Imported
-from verifier.certificate.files import named
+from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.samples import SampleSource
 from verifier.data.unseen import Unseen
 from verifier.display import Card, Judged, Shown, Table, listed, wrapped
-from verifier.errors import CertificateError, InputError, NetworkError, nearest, one_line
+from verifier.errors import InputError, NetworkError, nearest, one_line
 from verifier.landscape.turning_layer import prove_no_maximum
 from verifier.network.initialise import portable_gaussian
 from verifier.network.network import Network, network_for
@@ -49,7 +48,7 @@ WITNESS_ENTRIES = 250_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Architecture(Judged, Shown):
+class Architecture(Judged, Shown, Writable):
     """What holds for a network whatever the data are: verdicts, sentences, and the certificate that can be written.
 
     Parameters
@@ -161,31 +160,6 @@ class Architecture(Judged, Shown):
             )
         reasons = dict.fromkeys((self.almost_every.reason, self.every.reason, self.sink.almost_everywhere.reason))
         return f"Nothing is proved for all, or almost all, data sets of {self.samples} samples: {next(iter(reasons))}."
-
-    def write(self, file: str | Path) -> Path:
-        """Write the certificate: ``file`` and, beside it, its arrays in a ``.safetensors``.
-
-        Parameters
-        ----------
-        file : str or Path
-            A name that ends in ``.json``.
-
-        Returns
-        -------
-        Path
-            The document's path, for `verifier.check`.
-
-        Raises
-        ------
-        InputError
-            Another ending.
-        CertificateError
-            Nothing was proved, or the files cannot be written.
-        """
-        target = named(file)
-        if self.builder.empty:
-            raise CertificateError(f"no certificate can be written: {self.builder.nothing}")
-        return self.builder.write(target)
 
     @property
     def about(self) -> str:

@@ -33,6 +33,7 @@ MODULES = (
     "cases_sink",
     "cases_jacobian",
     "cases_bounds",
+    "cases_decay",
     "cases_malformed",
 )
 """What the cases are in; they register themselves when they are imported."""

@@ -569,6 +569,23 @@ def try_c2_plus(found: Sampled, claim: Any) -> None:
         found.psi(found.anywhere(), [found.draw(dimension) for _ in range(count)])
 
 
+def try_wd(found: Sampled, claim: Any) -> None:
+    """Phi_lambda at the point, and at points near the origin, where it must be above log m."""
+    decay, floor = number(claim["weight_decay"]), mpmath.log(found.classes)
+
+    def value(u: Any, v: Any) -> mpf:
+        return found.loss(found.psi(u), v) + decay / 2 * sum(x * x for x in [*flat(u.values()), *flat(v)])
+
+    there = value(found.stored(claim["moved"]), found.matrix(claim["moved_weights"]))
+    need(there <= number(claim["value"]) + SMALL and there < floor, "the point is not that low")
+    columns, small = found.document["network"]["columns"], mpf(10) ** -9
+    for _ in range(4 * TIMES):
+        u, drawn = found.anywhere(), found.draw(columns * found.classes)
+        v = [drawn[j * found.classes : (j + 1) * found.classes] for j in range(columns)]
+        near = {node: [small * x for x in values] for node, values in u.items()}
+        need(value(near, scaled(v, small)) > floor, "a point near the origin is not above log m")
+
+
 def columns_of(found: Sampled, claim: Any, u: Any, samples: Any, draws: int) -> list[list[mpf]]:
     """Return the columns of the wide layer's units for many of its weights; nothing else must change with them."""
     node, columns, rest = claim["node"], [], []
@@ -683,6 +700,7 @@ TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
 TRIES |= {"GDV": try_gdv, "C4": try_c4, "C2+": try_c2_plus}
 TRIES |= {"Z0.loss": try_z0_loss, "S.path": try_e2}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
+TRIES["WD"] = try_wd
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
 TRIES |= {"A.data": try_w0, "I": try_i}
 

@@ -19,6 +19,7 @@ from verifier.fuzz.properties import (
     architecture,
     bounds,
     certificate,
+    decay,
     enclosure,
     extrema,
     invariance,
@@ -29,6 +30,7 @@ from verifier.fuzz.properties import (
 from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.turning_layer import NoMaximum
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.network.input_maps import InputMaps
 from verifier.outcome import Report
 from verifier.rank.almost_every_data import AlmostEveryDataSet
@@ -39,6 +41,7 @@ from verifier.rank.result import RankResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
 EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "given-data": 10, "scaled-samples": 8}
+EXAMPLES["weight-decay-breaks"] = 4
 EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4}
 USUAL = 15
 NON_VACUOUS = {
@@ -49,6 +52,7 @@ NON_VACUOUS = {
     "almost-every-u": ("PROVED",),
     "every-data-set": ("PROVED", "UNDECIDED"),
     "almost-every-data-set": ("PROVED", "UNDECIDED"),
+    "weight-decay-breaks": ("PROVED, does not apply",),
     "given-data": ("PROVED", "UNDECIDED"),
     "scaled-samples": ("groups and shift", "matrix and shift"),
     "gradient-descent-keeps-its-bound": ("PROVED", "PROVED, to the end"),
@@ -160,6 +164,19 @@ def test_false_statements_about_data_sets_are_seen(monkeypatch: pytest.MonkeyPat
         architecture.almost_every_data_set(linear)
     with pytest.raises(Falsified, match=r"U\* has rank 0"):
         architecture.almost_every_data_set(XOR)
+
+
+def test_false_statements_about_weight_decay_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = {**XOR.layers[0], "activation": "tanh"}
+    smooth = replace(XOR, inputs=XOR.inputs[1:3], labels=XOR.labels[1:3], layers=(layer,))
+    origin = WeightDecay(Verdict.PROVED, "because", Dyadic(1, -10), np.zeros(15), np.zeros((5, 2)))
+    with monkeypatch.context() as patch:
+        patch.setattr(decay, "prove_weight_decay", lambda *_: origin)
+        with pytest.raises(Falsified, match="its point is not below log 2"):
+            decay.weight_decay_breaks(smooth)
+    monkeypatch.setattr(decay, "classes_differ", lambda *_: None)
+    with pytest.raises(Falsified, match="a point near the origin is not above log 2"):
+        decay.weight_decay_breaks(smooth)
 
 
 def test_false_statements_about_given_and_scaled_samples_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:

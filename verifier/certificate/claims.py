@@ -21,6 +21,7 @@ from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.network.network import Array, Network
 from verifier.rank.jacobian_rank import JacobianInverse
 from verifier.rank.memorisation import Memorisation
@@ -33,6 +34,7 @@ from verifier.statements.claims.jacobian import J1, J2, J3
 from verifier.statements.claims.losses import TC3, LossName
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath, Target
 from verifier.statements.claims.pointwise import C1, C3
+from verifier.statements.claims.weight_decay import WD
 from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
 from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2, Z0Loss
 from verifier.statements.theorem import Theorem
@@ -191,6 +193,19 @@ def gradient_descent(arrays: ArrayStore, name: str, result: DescentResult) -> GD
         feature_bits=result.feature_bits,
         loss=Number.of(loss),
         steps=steps,
+    )
+
+
+def weight_decay(
+    arrays: ArrayStore, result: WeightDecay, moved: tuple[MovedParameter, ...], v: Array, value: Dyadic
+) -> WD:
+    """WD: the point that is lower than the origin; None for a U that is the stored one."""
+    return WD(
+        precision=result.precision,
+        weight_decay=Number.of(result.decay),
+        moved=moved or None,
+        moved_weights=arrays.exact("decay.weights", ExactArray.of_floats(v)),
+        value=Number.of(value),
     )
 
 

@@ -39,6 +39,7 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.sink_start import SinkStart
 from verifier.landscape.turning_layer import NoMaximum
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray, given_parameters
 from verifier.network.network import Array, Network
@@ -293,6 +294,8 @@ class CertificateBuilder:
             self.add_gateway(theorem.gateway)
         if theorem.no_maximum is not None:
             self.add_extrema(theorem.no_maximum, theorem.verdict("C2+") is Verdict.PROVED)
+        if theorem.weight_decay is not None:
+            self.add_weight_decay(theorem.weight_decay)
         for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
             self._claim(claim, inverse)
         if theorem.verdict("I") is Verdict.PROVED:
@@ -371,6 +374,12 @@ class CertificateBuilder:
         """Add A if it was proved; it needs no samples, no weights and no other claim."""
         if result.proved:
             self._claim(A(units=tuple(UnitsOf(part.node, part.count) for part in result.units)))
+
+    def add_weight_decay(self, result: WeightDecay) -> None:
+        """Add WD if it was proved: its point, as what differs from the stored U, and its V."""
+        if result.u is not None and result.v is not None and result.value is not None and self._u is not None:
+            moved = self._point("decay", result.u, self._u)
+            self._claim(claims.weight_decay(self._arrays, result, moved, result.v, result.value))
 
     def add_memorisation(self, result: Memorisation) -> None:
         """Add J3 if it was proved: on the samples of the certificate, or on almost every set of as many."""

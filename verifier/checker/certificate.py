@@ -13,6 +13,7 @@ from .architecture import check_almost_every_data_set, check_every_data_set
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
+from .decay import check_weight_decay
 from .descent import DescentClaim
 from .escape import check_escape
 from .exact import check_exact_rank, check_inseparable
@@ -47,6 +48,7 @@ ALONE["Z0.loss"] = check_loss_bound
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path", "S.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 ALONE |= {"C4": check_no_maximum, "C2+": check_no_strict_minimum}
+ALONE["WD"] = check_weight_decay
 ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
 ALONE |= {"S": check_path_from_here, "S(1)": check_path_from_everywhere, "S+": check_connected}
 ALONE["S(2)"] = check_path_from_almost_everywhere
@@ -59,10 +61,10 @@ WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S"}
 # TC.3 and Z0.loss need labels or counts, J1 labels for differences of logits
 WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.loss"}
 # they speak of margins or the loss of Psi V, or of other data sets
-WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "TC.3", "Z0", "Z0.loss", "Z2"}
+WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "TC.3", "WD", "Z0", "Z0.loss", "Z2"}
 # they move V along all arcs, or speak of all of V
 WITHOUT_ARCS = {"A", "A.data", "C1", "C2+", "C4", "D"}
-WITHOUT_ARCS |= {"E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "S.path", "TC.3"}
+WITHOUT_ARCS |= {"E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "S.path", "TC.3", "WD"}
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 

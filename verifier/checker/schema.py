@@ -175,6 +175,7 @@ CLAIMS["S.path"] = PATH | {"moved": POINT}
 CLAIMS |= {"E4": AT | {"separating": optional(POINT)}}
 UNITS = [{"node": range(MAX_NODES), "count": EXTENT}, 0, MAX_NODES]
 CLAIMS |= {"D": {}, "A": {"units": UNITS}}
+CLAIMS["WD"] = AT | {"weight_decay": dyadic, "moved": optional(POINT), "moved_weights": ARRAY, "value": dyadic}
 JACOBIAN = AT | {"point": optional(POINT), "weights": ARRAY, "columns": optional(NAME), "right_inverse": ARRAY}
 CLAIMS |= {"J1": JACOBIAN | {"reduced": truth, "everywhere": truth}}
 CLAIMS |= {"J2": JACOBIAN | {"start_weights": ARRAY, "rho": dyadic, "distance": dyadic}}

@@ -94,6 +94,10 @@ SENTENCES = {
     "A": "for EVERY data set of N = {samples} distinct samples in R^{dimension}, or of fewer, ALL labels and ALL "
     "convex finite losses of Psi V, V free: rank Psi(U) = N for almost every U (the others are a closed set of measure "
     "zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",
+    "WD": "of ANOTHER loss than the other claims, the cross-entropy + (lambda/2) (|U|^2 + |V|^2), for every "
+    "lambda > 0 up to {weight_decay}: U = 0, V = 0 is a strict local minimum of value log {classes}, in a "
+    "bad local valley, as the loss is at most {value} at another point; with more units in a layer, too",
+    "WD logit": "the same with the column of V of class 0 held at 0 (one logit)",
     "J1": f"at the stored U and V {JACOBIAN} has full row rank N m = {{rank}}: (U, V) is {NO_SUBOPTIMAL}",
     "J1 reduced": f"at the stored U and V {DIFFERENCES} has full row rank N (m - 1) = {{rank}}: (U, V) is no "
     "stationary point of the cross-entropy of these labels",

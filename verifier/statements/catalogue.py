@@ -37,6 +37,7 @@ from verifier.statements.solutions import BALL_OF_SOLUTIONS, RAY_OF_SOLUTIONS, U
 from verifier.statements.statement import Statement
 from verifier.statements.suitable_network import ACTIVATIONS, PATCHES, UNITS
 from verifier.statements.valleys import BAD_VALLEY, NO_BAD_VALLEY
+from verifier.statements.weight_decay import WEIGHT_DECAY
 
 _ALL = (
     SMALL_LOSS,
@@ -80,6 +81,7 @@ _ALL = (
     CONVEX_LOSSES,
     MEMORISATION,
     SCALED_SAMPLES,
+    WEIGHT_DECAY,
 )
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}

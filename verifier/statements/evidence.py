@@ -63,6 +63,8 @@ class Evidence(Brief):
         The bounds of the loss over all V at the start's U, if the lower one is above 0.
     outputs_ranked
         Whether each output's own columns have full row rank at the start's U; None where there are no other columns.
+    weight_decay
+        The lambda of WD, a decimal number; every other statement is about the loss without it.
     """
 
     data: Dataset
@@ -79,6 +81,7 @@ class Evidence(Brief):
     arcs: BoolArray | None = None
     outputs_ranked: Verdict | None = None
     loss_bound: LossBound | None = None
+    weight_decay: str | None = None
 
     @property
     def inputs(self) -> Array:
