@@ -108,18 +108,21 @@ def test_the_least_loss_is_accepted_and_nothing_above(seed, tmp_path):
     assert outcome(tmp_path, rows, bound(loss + NEAR, zero, everything), **data).startswith("Z0.loss.b")
 
 
-def test_classes_of_different_columns_are_balanced_by_themselves(tmp_path):
-    """Features of classes 0, 1 and of 2, 3 do not meet: two problems, of two equations each, one in each left out."""
-    rows = [[F(1), F(0)], [F(2), F(0)], [F(3), F(0)], [F(0), F(1)], [F(0), F(2)], [F(0), F(3)], [F(0), F(-1)]]
+@pytest.mark.parametrize("columns", [1, 2])
+def test_classes_that_do_not_meet_are_balanced_by_themselves(columns, tmp_path):
+    """Classes 0, 1 and 2, 3, in one column or in one each: two problems, of two equations each, one in each left out."""
+    rows = [[F(x), F(0)] for x in (1, 2, 3)] + [[F(0), F(x)] for x in (1, 2, 3, -1)]
+    rows, last = ([[a + b] for a, b in rows], 0) if columns == 1 else (rows, 1)
     labels, times = [0, 1, 0, 2, 3, 2, 2], [1, 1, 2, 1, 1, 1, 2]
     support = [[1, 1, 0, 0]] * 3 + [[0, 0, 1, 1]] * 4
     counts = [[c * (k == y) for k in range(4)] for c, y in zip(times, labels, strict=True)]
-    loss, v = least(rows, counts, support, [(0, 0), (1, 2)])
+    free = [(0, 0), (last, 2)]
+    loss, v = least(rows, counts, support, free)
     data = {"labels": labels, "times": times, "classes": 4}
     assert outcome(tmp_path, rows, bound(loss - NEAR, v, support), **data) == "ACCEPTED"
     assert outcome(tmp_path, rows, bound(loss + NEAR, v, support), **data) == "Z0.loss.bound"
-    for j in (0, 1):  # one of the two is not balanced
-        more, other = least(rows, counts, support, [((0, 0), (1, 2))[j]])
+    for entry in free:  # one of the two is not balanced
+        more, other = least(rows, counts, support, [entry])
         found = outcome(tmp_path, rows, bound((loss + more) / 2, other, support), **data)
         assert found in ("Z0.loss.balance", "Z0.loss.bound")
 
