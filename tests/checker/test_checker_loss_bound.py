@@ -110,7 +110,7 @@ def test_the_least_loss_is_accepted_and_nothing_above(seed, tmp_path):
 
 @pytest.mark.parametrize("columns", [1, 2])
 def test_classes_that_do_not_meet_are_balanced_by_themselves(columns, tmp_path):
-    """Classes 0, 1 and 2, 3, in one column or in one each: two problems, of two equations each, one in each left out."""
+    """Classes 0, 1 and 2, 3, in one column or one each: two problems of two equations, one in each left out."""
     rows = [[F(x), F(0)] for x in (1, 2, 3)] + [[F(0), F(x)] for x in (1, 2, 3, -1)]
     rows, last = ([[a + b] for a, b in rows], 0) if columns == 1 else (rows, 1)
     labels, times = [0, 1, 0, 2, 3, 2, 2], [1, 1, 2, 1, 1, 1, 2]
@@ -140,14 +140,13 @@ def test_samples_outside_of_the_support_count_nothing(tmp_path):
     assert outcome(tmp_path, rows, bound(loss - NEAR, v, widened), **data) == "Z0.loss.balance"
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_equal_rows_have_the_entropy_of_their_labels(kept, tmp_path):
-    """Equal samples, or samples that tanh(0 t) does not tell apart; labels 0, 0, 1, and 1 twice elsewhere."""
-    rows = [[F(1, 4)], [F(1, 4)], [F(1, 4)], [F(3)]] if kept else [[F(-1)], [F(-2)], [F(-3)], [F(3)]]
-    labels, times, alone = [0, 1, 0, 1], [1, 2, 1, 2], [[1, 0], [0, 1], [1, 0], [0, 1]]
+@pytest.mark.parametrize("activation", ["tanh(t)", "Max(0, t) + 1/7", "Max(0, t) + 1"])
+def test_equal_rows_have_the_entropy_of_their_labels(activation, tmp_path):
+    """Equal samples, rational rows, exact balls; labels 0 twice, 1 three times, and 1 once elsewhere."""
+    rows = [[F(1, 4)]] * 3 + [[F(3)]] if activation == "tanh(t)" else [[F(-1)], [F(-2)], [F(-3)], [F(3)]]
+    labels, times, alone = [0, 1, 0, 1], [1, 3, 1, 1], [[1, 0], [0, 1], [1, 0], [0, 1]]
     with mpmath.workdps(40):
-        entropy = to_fraction(4 * mpmath.log(2) / 6)
-    activation = "tanh(t)" if kept else "Max(0, t) + 1/7"
+        entropy = to_fraction((2 * mpmath.log(mpmath.mpf(5) / 2) + 3 * mpmath.log(mpmath.mpf(5) / 3)) / 6)
     data = {"labels": labels, "times": times, "activation": activation}
     for lower, wanted in ((entropy - NEAR, "ACCEPTED"), (entropy + NEAR, "Z0.loss.bound")):
         claim = bound(lower, [[F(0), F(0)]], alone, equal=[(0, 1, 2)])
@@ -202,3 +201,13 @@ def test_weights_that_are_not_best_cost_what_the_format_says(off, tmp_path):
     for lower, wanted in ((value - NEAR, "ACCEPTED"), (value + NEAR, "Z0.loss.bound")):
         claim = bound(lower, weights, everything, counts=counts)
         assert outcome(tmp_path, rows, claim, times=times) == wanted
+
+
+def test_samples_count_once_and_with_all_their_labels(tmp_path):
+    rows, alone, zero = [[F(-1)], [F(-2)], [F(1)]], [[1, 0], [1, 0], [0, 1]], [[F(0), F(0)]]
+    data = {"labels": [0, 0, 1], "activation": "Max(0, t)"}
+    for equal in ([(0, 1), (1,)], [(0, 0)], [(0, 3)]):
+        assert outcome(tmp_path, rows, bound(F(1, 8), zero, alone, equal=equal), **data) == "Z0.loss.equal"
+    for support in ([[0, 1], *alone[1:]], [[2, 0], *alone[1:]]):
+        assert outcome(tmp_path, rows, bound(F(1, 8), zero, support), **data) == "Z0.loss.support"
+    assert outcome(tmp_path, rows, bound(F(1, 8), zero, alone), **data) == "Z0.loss.bound"
