@@ -23,6 +23,7 @@ from verifier.data.dataset import IntArray
 from verifier.errors import CaseError
 from verifier.landscape.escape import EscapeResult, prove_escape
 from verifier.landscape.escape_kinds import ORDER
+from verifier.landscape.least_error import LeastError, bound_error
 from verifier.landscape.loss_bound import LossBound, bound_loss
 from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
@@ -124,7 +125,7 @@ class _Run:
     escape: EscapeResult | None = None
     near_infimum: LossPathResult | None = None
     errors: TrainingErrors | None = None
-    loss_bound: LossBound | None = None
+    loss_bound: LossBound | LeastError | None = None
     """The bounds of the loss over all V at this U, if the lower one is above 0."""
     outputs_ranked: Verdict | None = None
     """Whether each output's own columns have full row rank at the start; None where all outputs read all columns."""
@@ -295,6 +296,11 @@ class _Run:
             solvable, reason = Verdict.REFUTED, "equal samples have different targets, so that the squared error is > 0"
         elif rank.verdict is not Verdict.PROVED:
             solvable, reason = Verdict.UNDECIDED, "it is open whether Psi(U) V = T has a solution V"
+        error = None if rank.verdict is Verdict.PROVED else bound_error(features, loss, self.stage)
+        if error is not None:
+            reason = "no V attains all targets at this U" if solvable is Verdict.UNDECIDED else reason
+            solvable, reason, self.loss_bound = Verdict.REFUTED, f"{reason}; {error.words}", error
+            builder.add_error_bound(error)
         self.add("zero_loss", "R1" if rank.verdict is not Verdict.PROVED else rank.label, solvable, reason)
         found = self._loss_path(features, rank, SQUARED_ERROR, None, targets)
         self.add("path", "TC.3", found.verdict, found.reason)
