@@ -17,6 +17,7 @@ from verifier.fuzz.properties import (
     PROPERTIES,
     Falsified,
     architecture,
+    bounds,
     certificate,
     decay,
     enclosure,
@@ -68,6 +69,7 @@ NON_VACUOUS = {
     "every-target-is-attained": ("PROVED",),
     "jacobian-rank": ("PROVED", "UNDECIDED"),
     "interpolant-exists": ("PROVED",),
+    "loss-is-bounded-for-every-v": ("tight", "not refuted"),
     "path-never-increases": ("P1",),
     "exact-rank-of-planted-starts": ("PROVED (R1)", "REFUTED (R6)"),
     "unread-units-move-at-constant-loss": ("S.path",),
@@ -542,3 +544,17 @@ def test_a_case_file_that_loses_something_is_seen(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(fuzz.Specimen, "write", rounding)
     with pytest.raises(Falsified, match="other numbers"):
         certificate.case_files_reproduce(WIDE)
+
+
+def test_a_false_bound_of_the_loss_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bounds.loss_is_bounded_for_every_v(TIED) == "tight"
+    honest = fuzz.Specimen.prove
+
+    def prove(self: fuzz.Specimen, *parts: Any, **options: Any) -> Report:
+        report = honest(self, *parts, **options)
+        assert report.loss_bound is not None
+        return replace(report, loss_bound=replace(report.loss_bound, lower=Dyadic.of_float(0.7)))
+
+    monkeypatch.setattr(fuzz.Specimen, "prove", prove)
+    with pytest.raises(Falsified, match="stated is at least"):
+        bounds.loss_is_bounded_for_every_v(TIED)

@@ -23,7 +23,7 @@ from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path, SPath
 from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
-from verifier.statements.claims.zero_error import Z2, Z0Loss
+from verifier.statements.claims.zero_error import Z2, Z0Error, Z0Loss
 
 GIB = 2**30
 FIRST_BITS = 64
@@ -187,6 +187,8 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield _box(size), bits
         elif kind is R6:
             yield _exact_rank(claim, size), FIRST_BITS
+        elif kind is Z0Error:
+            yield _pass(size) + Work(products=n * m * m + m**3, entries=3 * n * m + m * m), bits
         elif kind is Z0Loss:
             yield _pass(size) + _balance(size), bits
         elif kind in (E4, S):
