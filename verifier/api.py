@@ -53,6 +53,7 @@ def verify(
     regression: bool | None = None,
     targets: Sequence[str | float] = DEFAULT_TARGETS,
     losses: Sequence[str] = (),
+    weight_decay: str | float | None = None,
     engine: Engine = "binary64",
     name: str = "data",
     max_check_seconds: float | None = None,
@@ -95,6 +96,9 @@ def verify(
         Losses for which the path says from which t on they are reached.
     losses : sequence of str, optional
         Other losses for which a path is wanted (TC.3), such as ``"squared"``.
+    weight_decay : str or float, optional
+        lambda > 0, if the model is trained with ``+ (lambda/2) (|U|^2 + |V|^2)``. Only WD is about that loss: every
+        other statement is about the loss without it.
     engine : "binary64" or "arb", optional
         Binary64 where it suffices and Arb elsewhere, or Arb alone.
     name : str, optional
@@ -144,6 +148,7 @@ def verify(
         losses=losses,
         arcs=arcs,
         remarks=remarks,
+        weight_decay=weight_decay,
     )
     return prove(problem, options, stage=stage)
 

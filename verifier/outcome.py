@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
-from verifier.certificate.files import named
 from verifier.certificate.limits import LeftOut, sentence
+from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
 from verifier.display import Card, Decided, Judged, Shown, Table, listed, wrapped
-from verifier.errors import CertificateError, InputError, nearest, one_line
+from verifier.errors import InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
@@ -20,7 +19,7 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.training_errors import TrainingErrors
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
-from verifier.problem import Problem
+from verifier.problem import Problem, with_decay
 from verifier.rank.result import RankResult
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.theorem import Theorem
@@ -48,7 +47,7 @@ class Step(Decided):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Report(Judged, Shown):
+class Report(Judged, Shown, Writable):
     """What was found out about a problem: verdicts, proofs, and the certificate that can be written.
 
     Parameters
@@ -182,35 +181,10 @@ class Report(Judged, Shown):
             return None
         raise InputError(f"verdict({one_line(name)}): no such step or statement; {nearest(str(name), list(known))}")
 
-    def write(self, file: str | Path) -> Path:
-        """Write the certificate: ``file`` and, beside it, its arrays in a ``.safetensors``.
-
-        Parameters
-        ----------
-        file : str or Path
-            A name that ends in ``.json``.
-
-        Returns
-        -------
-        Path
-            The document's path, for `verifier.check`.
-
-        Raises
-        ------
-        InputError
-            Another ending.
-        CertificateError
-            Nothing was proved, or the files cannot be written.
-        """
-        target = named(file)
-        if self.builder.empty:
-            raise CertificateError(f"no certificate can be written: {self.builder.nothing}")
-        return self.builder.write(target)
-
     def __str__(self) -> str:
         """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""
         lines = wrapped(self._about)
-        for key, said in self._said:
+        for key, said in self.said:
             lines += wrapped(f"{key}: {said}")
         lines += listed((str(step.verdict), f"{step.label}: {step.reason}") for step in self.steps)
         if self.left_out:
@@ -224,9 +198,15 @@ class Report(Judged, Shown):
         return f"{self.problem.words}; {self.network.size_words}"
 
     @property
-    def _said(self) -> list[tuple[str, str]]:
+    def said(self) -> list[tuple[str, str]]:
+        """What is known before anything is proved, by name: the data's file, the start, its errors, weight decay."""
         errors = "" if self.errors is None else self.errors.reason
-        pairs = (("data", self.problem.data.understood), ("start", self.problem.start), ("training errors", errors))
+        pairs = (
+            ("data", self.problem.data.understood),
+            ("start", self.problem.start),
+            ("training errors", errors),
+            ("weight decay", with_decay(self.problem.weight_decay)),
+        )
         return [(key, said) for key, said in pairs if said]
 
     def _card(self) -> Card:
@@ -236,4 +216,4 @@ class Report(Judged, Shown):
         found = [(words, self.verdict(key)) for key, words in KEYS.items()]
         values = [(words, str(verdict)) for words, verdict in found if verdict is not None]
         title = f"What is proved: {self.problem.title or self.problem.name}"
-        return Card(title, None, self._about, (*values, *self._said, ("engine", self.engine)), tuple(tables))
+        return Card(title, None, self._about, (*values, *self.said, ("engine", self.engine)), tuple(tables))

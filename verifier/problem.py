@@ -14,7 +14,7 @@ from typing import Literal
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping, group_duplicates
 from verifier.display import Brief
-from verifier.errors import CaseError, NetworkError, needs
+from verifier.errors import CaseError, NetworkError, needs, one_line
 from verifier.landscape.targets import DEFAULT_TARGETS, decimal_below
 from verifier.network.arguments import BoolArray, given_arcs, given_output, given_parameters
 from verifier.network.network import Array, Network
@@ -54,6 +54,9 @@ class Problem(Brief):
         What is to be said beside the description of the data.
     arcs : (M, m) array of bool, optional
         Which columns of Psi are connected to which outputs; V is 0 elsewhere and stays so. None: all.
+    weight_decay : str, optional
+        lambda > 0, a decimal number, if the model is trained with ``+ (lambda/2) (|U|^2 + |V|^2)``. Only WD is about
+        that loss: every other statement is about the loss without it.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class Problem(Brief):
     start: str = ""
     remark: str = ""
     arcs: BoolArray | None = None
+    weight_decay: str | None = None
 
     def __post_init__(self) -> None:
         """See that the parts fit together."""
@@ -111,6 +115,9 @@ class Problem(Brief):
         require_positive(
             [self.epsilon], f"path.epsilon = {self.epsilon} must be a positive decimal number such as 0.001"
         )
+        if self.weight_decay is not None:
+            words = f"weight_decay = {one_line(self.weight_decay)} must be a positive decimal number such as 0.01"
+            require_positive([self.weight_decay], f"{words}; for none leave it out")
 
     @cached_property
     def grouping(self) -> Grouping:
@@ -126,6 +133,22 @@ class Problem(Brief):
     def words(self) -> str:
         """The data in one line."""
         return in_words(self.data, self.grouping, self.duplicates == "group") + self.remark
+
+
+def with_decay(decay: str | float | None) -> str:
+    """Which loss the statements are about where weight decay is stated; empty where none is.
+
+    Parameters
+    ----------
+    decay
+        lambda.
+    """
+    if decay is None:
+        return ""
+    return (
+        f"lambda = {decay} is stated: of the loss with it only WD speaks. All other statements are about the loss "
+        "WITHOUT weight decay: W0 and T3.4(2) say nothing of the loss with it"
+    )
 
 
 def require_positive(texts: Sequence[str], message: str) -> None:

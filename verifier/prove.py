@@ -397,6 +397,7 @@ class _Run:
             problem.arcs,
             self.outputs_ranked,
             self.loss_bound,
+            problem.weight_decay,
         )
         theorem = prove_statements(evidence, stage=self.stage)
         builder.add_theorem(theorem)

@@ -344,6 +344,32 @@ def test_verify_takes_the_module_and_its_data_as_they_are() -> None:
     assert report.path.sample([0.0]) == by_hand.path.sample([0.0])
 
 
+@pytest.mark.parametrize(
+    ("cut", "names"),
+    [
+        ("", ""),
+        ("detach", "0.weight, 0.bias"),
+        ("no_grad", "0.weight, 0.bias, 1.weight, 1.bias"),
+        ("weight", "0.weight"),
+    ],
+)
+def test_what_is_kept_from_training_is_said(cut: str, names: str) -> None:
+    import torch
+
+    class Cut(torch.nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if cut == "no_grad":
+                with torch.no_grad():
+                    return self[1](torch.tanh(self[0](x)))
+            weight = self[0].weight.detach() if cut == "weight" else self[0].weight
+            h = torch.tanh(torch.nn.functional.linear(x.detach(), weight, self[0].bias))
+            return self[1](h.detach() if cut == "detach" else h)
+
+    remarks = vf.from_torch(Cut(torch.nn.Linear(2, 3), torch.nn.Linear(3, 2)), 2).remarks
+    said = f"no gradient reaches {names} (.detach() or torch.no_grad() in forward): they are read as trained"
+    assert [remark.startswith(said) for remark in remarks] == ([True] if cut else [])
+
+
 def test_a_fault_of_the_translation_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     from verifier.adapters.pytorch.operators import OPERATORS
 

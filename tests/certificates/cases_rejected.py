@@ -140,7 +140,7 @@ reject(
 reject = rejections("steps")
 reject(
     "r5-without-weights",
-    "network.values: without weights only A, D, W0, W1, W2 can be claimed",
+    "network.values: without weights only A, C2+, C4, D, W0, W1, W2 can be claimed",
     lambda c, d: c.claim("R5", reason="fewer-units", rank_at_most=1),
 )
 reject(

@@ -27,11 +27,13 @@ MODULES = (
     "cases_rejected",
     "cases_graphs",
     "cases_architecture",
+    "cases_extrema",
     "cases_given_data",
     "cases_scaled",
     "cases_sink",
     "cases_jacobian",
     "cases_bounds",
+    "cases_decay",
     "cases_malformed",
 )
 """What the cases are in; they register themselves when they are imported."""

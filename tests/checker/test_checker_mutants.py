@@ -60,6 +60,7 @@ FALSE += ["r6-of-a-pole", "r6-rank-too-large", "r6-rank-too-small", "z0-not-zero
 FALSE += ["z0loss-bound-above", "z0loss-separable", "z0loss-without-the-column-of-ones"]
 FALSE += ["d-of-kinks", "d-of-a-frozen-front-end", "a-of-a-tied-bias", "a-of-cubes-for-five"]
 FALSE += ["a-of-weights-of-an-ancestor", "a-of-a-part-of-the-input", "a-without-the-bias", "a-over-constants"]
+FALSE += ["wd-of-kinks", "wd-of-other-means", "wd-value-too-low", "wd-no-lower-point", "wd-negative"]
 FALSE += ["s-of-two-units", "s-of-identities", "s-of-samples-that-die", "s-of-pre-activations-that-are-shown"]
 FALSE += ["s1-of-six-samples", "s1-of-squares-for-four", "s1-of-a-part-of-the-input", "splus-of-five-samples"]
 FALSE += ["s2-of-dead-regions", "s2-of-frozen-filters", "s2-of-windows-with-gaps"]

@@ -6,24 +6,30 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
 from verifier import Verdict, fuzz
-from verifier.balls.exact import Dyadic
+from verifier.balls.exact import Dyadic, ExactArray
 from verifier.fuzz.acceptance import CheckerService
 from verifier.fuzz.properties import (
     PROPERTIES,
     Falsified,
     architecture,
     certificate,
+    decay,
     enclosure,
+    extrema,
     invariance,
     jacobian,
     path,
     rank,
 )
+from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.path import Path as LossPath
+from verifier.landscape.turning_layer import NoMaximum
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.network.input_maps import InputMaps
 from verifier.outcome import Report
 from verifier.rank.almost_every_data import AlmostEveryDataSet
@@ -34,6 +40,7 @@ from verifier.rank.result import RankResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
 EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "given-data": 10, "scaled-samples": 8}
+EXAMPLES["weight-decay-breaks"] = 4
 EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4}
 USUAL = 15
 NON_VACUOUS = {
@@ -44,8 +51,12 @@ NON_VACUOUS = {
     "almost-every-u": ("PROVED",),
     "every-data-set": ("PROVED", "UNDECIDED"),
     "almost-every-data-set": ("PROVED", "UNDECIDED"),
+    "weight-decay-breaks": ("PROVED, does not apply",),
     "given-data": ("PROVED", "UNDECIDED"),
     "scaled-samples": ("groups and shift", "matrix and shift"),
+    "gradient-descent-keeps-its-bound": ("PROVED", "PROVED, to the end"),
+    "no-maximum-anywhere": ("PROVED", "UNDECIDED"),
+    "no-suboptimal-strict-minimum": ("along the kernel", "M < N"),
     "enclosures-contain": ("both engines",),
     "engines-agree": ("NumPy, strict array API, Arb",),
     "jacobian": ("contained",),
@@ -153,6 +164,19 @@ def test_false_statements_about_data_sets_are_seen(monkeypatch: pytest.MonkeyPat
         architecture.almost_every_data_set(XOR)
 
 
+def test_false_statements_about_weight_decay_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = {**XOR.layers[0], "activation": "tanh"}
+    smooth = replace(XOR, inputs=XOR.inputs[1:3], labels=XOR.labels[1:3], layers=(layer,))
+    origin = WeightDecay(Verdict.PROVED, "because", Dyadic(1, -10), np.zeros(15), np.zeros((5, 2)))
+    with monkeypatch.context() as patch:
+        patch.setattr(decay, "prove_weight_decay", lambda *_: origin)
+        with pytest.raises(Falsified, match="its point is not below log 2"):
+            decay.weight_decay_breaks(smooth)
+    monkeypatch.setattr(decay, "classes_differ", lambda *_: None)
+    with pytest.raises(Falsified, match="a point near the origin is not above log 2"):
+        decay.weight_decay_breaks(smooth)
+
+
 def test_false_statements_about_given_and_scaled_samples_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     tables: Any = (
         {"kind": "conv1d", "filters": 1, "kernel": [2], "activation": "tanh", "bias": "tied", "padding": [1]},
@@ -169,6 +193,54 @@ def test_false_statements_about_given_and_scaled_samples_are_seen(monkeypatch: p
     monkeypatch.setattr(architecture, "input_maps", lambda _: InputMaps("", False, (0, 1), True))
     with pytest.raises(Falsified, match=r"are \[1, 2\] on x and D x \+ c"):
         architecture.scaled_samples(mirrored)
+
+
+def test_a_step_that_is_too_long_is_seen() -> None:
+    """One feature 1 of two samples with different labels: L >= 1/2, and Phi is least at V = 0."""
+    psi, start = [[mpmath.mpf(1)], [mpmath.mpf(1)]], [[0.125, -0.125]]
+    weights = ExactArray.of_floats(start)
+    right = DescentResult(Verdict.PROVED, "because", weights, 64, smoothness=Dyadic(1, -1), steps=9)
+    right = replace(right, loss_upper=Dyadic(45427, -16), distance_upper=Dyadic(1, -7))  # log 2 and L |V_0|^2 / 2
+    with pytest.raises(Falsified, match="at step 9 is not below"):
+        extrema.compare_descent(psi, start, [0, 1], [1, 1], right)
+    half = replace(right, smoothness=Dyadic(1, -2), distance_upper=Dyadic(1, -8))
+    with pytest.raises(Falsified, match="after 1 steps the loss is"):
+        extrema.compare_descent(psi, start, [0, 1], [1, 1], half)
+    fifth = replace(right, smoothness=Dyadic(1, -4), distance_upper=Dyadic(9, 0))
+    with pytest.raises(Falsified, match="step 1 increases the loss"):
+        extrema.compare_descent(psi, start, [0, 1], [1, 1], fifth)
+
+
+def test_a_number_of_steps_that_is_too_small_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    steep = replace(XOR, layers=({**XOR.layers[0], "activation": "identity"},), labels=np.array([0, 0, 1, 1]))
+    assert extrema.gradient_descent_keeps_its_bound(steep).startswith("PROVED")
+    honest = extrema.prove_gradient_descent
+
+    def hasty(*arguments: Any, **keywords: Any) -> DescentResult:
+        return replace(honest(*arguments, **keywords), steps=1, distance_upper=Dyadic(0, 0), loss_upper=Dyadic(1, -4))
+
+    monkeypatch.setattr(extrema, "prove_gradient_descent", hasty)
+    with pytest.raises(Falsified, match="after 1 steps the loss"):
+        extrema.gradient_descent_keeps_its_bound(steep)
+
+
+def test_false_statements_about_every_point_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    square = replace(
+        XOR,
+        inputs=np.array([[0.0], [1.0], [-1.0], [2.0], [-2.0]]),  # all features together favour class 0
+        labels=np.array([1, 0, 0, 0, 0]),
+        layers=({**XOR.layers[0], "activation": "square"},),
+        u=np.zeros(10),
+        v=np.array([[1.0, -1.0]] * 5),
+    )
+    assert extrema.no_maximum_anywhere(square) == "UNDECIDED"
+    monkeypatch.setattr(extrema, "prove_no_maximum", lambda _: NoMaximum(Verdict.PROVED, "because", 4))
+    with pytest.raises(Falsified, match="C4 is PROVED; of 80 neighbours"):
+        extrema.no_maximum_anywhere(square)
+    monkeypatch.setattr(extrema, "enough_columns", lambda *_: True)
+    narrow = replace(XOR, layers=({**XOR.layers[0], "width": 1},), u=np.ones(3), v=np.array([[0.0, 0.0]]))
+    with pytest.raises(Falsified, match="neither invertible nor has it a kernel"):
+        extrema.no_suboptimal_strict_minimum(narrow)
 
 
 def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

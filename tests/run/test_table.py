@@ -79,8 +79,8 @@ def test_the_closing_sentence_counts_what_was_proved(tmp_path: Path) -> None:
     found = closing_sentence(HARD, str(tmp_path))
     assert found == (
         "Proved in 4 cases: full row rank at the start in 2, zero training error there in 3, a path without increase "
-        "towards the infimum of the loss in 1, a path that rises by at most epsilon in 1, full rank at almost every U, "
-        "hence no bad local valley in 1; the independent checker accepted 2 of 3 certificates; NOT as expected: 2 "
+        "towards the infimum of the loss in 1, a path that rises by at most epsilon in 1, full rank at almost every U "
+        "in 1; the independent checker accepted 2 of 3 certificates; NOT as expected: 2 "
         f"cases, named above; the results are in {tmp_path}."
     )
     assert found.count(".") - str(tmp_path).count(".") == 1

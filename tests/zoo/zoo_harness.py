@@ -19,6 +19,8 @@ from verifier.network.forward import approx_features
 
 STATEMENTS = ("rank", "zero_loss", "path", "generic", "T3.4(2)")
 """The verdicts that every model is asked for; "generic" is full rank at almost every U, T3.4(2) no bad local valley."""
+MORE = ("A", "S")
+"""What else the page shows: by the architecture alone; a path from these weights whatever the activations are."""
 TOLERANCE = 1e-11
 """Of features and logits against the framework's float64, relative to the largest."""
 DIGITS = 30
@@ -35,6 +37,7 @@ class Outcome:
     verdicts: dict[str, str]
     reasons: dict[str, str]
     """Of the verdicts that are not PROVED."""
+    more: dict[str, str]
     conversion: float
     proof: float
     check: float
@@ -69,6 +72,7 @@ def examined(specimen: Specimen, folder: Path) -> Outcome:
         len(X),
         {name: str(report.verdict(name)) for name in STATEMENTS},
         {name: _reason(report, name) for name in STATEMENTS if report.verdict(name) is not vf.Verdict.PROVED},
+        {name: str(report.verdict(name) or "-") for name in MORE},
         stages[0] - began,
         proved - stages[0],
         done - written,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from zoo_harness import Outcome
     from zoo_specimens import Specimen
 
-WORDS = {"PROVED": "proved", "REFUTED": "refuted", "UNDECIDED": "open"}
+WORDS = {"PROVED": "proved", "REFUTED": "refuted", "UNDECIDED": "open", "-": "–"}
+MORE = {"A": "by the architecture", "S": "path, any activation"}
 COLUMNS = {
     "rank": "full rank here",
     "zero_loss": "zero error",
@@ -34,7 +35,8 @@ $M$ features are read by it, $N$ samples are learned: $N = M + 1$, the most that
 
 Asked of each: **full rank here**, of $[\\Psi(U) \\mid 1]$ at its own weights ([rank](#statement-rank)); **zero error**, output weights without training error
 ([Z1](#z1)); a **path** from its weights on which the loss never increases, to loss $10^{-6}$; full rank at **almost every $U$** ([W0](#statement-w0)), and that
-**no local valley is bad** ([T3.4(2)](#statement-t3-4-2)). Each certificate was accepted by the independent checker. Features and logits agree with the framework's own
+**no local valley is bad** ([T3.4(2)](#statement-t3-4-2)), which also follows **by the architecture** alone ([A](#statement-a): for these samples, or for every data set), or, for any activation, from paths that never go up: one leads from
+these weights, through any activation ([S](#statement-s)). Each certificate was accepted by the independent checker. Features and logits agree with the framework's own
 in float64 to $10^{-11}$, and for one sample with a second evaluation of the graph in 30 digits.
 
 `pytest -m zoo` asks all of it; `python tests/zoo/zoo_table.py` writes this page. Seconds are CPU seconds of one run on one core of a server; a conversion is mostly
@@ -66,7 +68,8 @@ def row(specimen: Specimen, found: Outcome) -> str:
     """One line of the table."""
     sizes = f"{found.parameters} | {found.features} | {found.samples}"
     times = f"{found.conversion:.1f} | {found.proof:.1f} | {found.check:.1f} | {1e3 * found.forward:.2f}"
-    return f"| {specimen.name} | {sizes} | {cells(found.verdicts)} | {times} |"
+    more = " | ".join(WORDS[found.more[name]] for name in MORE)
+    return f"| {specimen.name} | {sizes} | {cells(found.verdicts)} | {more} | {times} |"
 
 
 def reasons(specimen: Specimen, found: Outcome) -> str:
@@ -89,6 +92,7 @@ def page(found: list[tuple[Specimen, Outcome]]) -> str:
             "$M$",
             "$N$",
             *COLUMNS.values(),
+            *MORE.values(),
             "convert (s)",
             "prove (s)",
             "check (s)",

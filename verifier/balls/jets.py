@@ -44,7 +44,7 @@ class Jet:
 
     @property
     def value(self) -> Balls:
-        """The values themselves."""
+        """The values themselves, the coefficients of order 0."""
         first = self.parts[0]
         if first is None:
             raise ValueError("a jet has values")
@@ -158,11 +158,11 @@ class Jets(Arithmetic[Jet]):
         return self._with(value, lambda k: self._at(a.parts, b.parts, k))
 
     def scale(self, x: Jet, factor: Fraction, *, root: bool = False) -> Jet:
-        """All alike."""
+        """Scale the coefficients of every order alike."""
         return self._linear(x, lambda part: self.values.scale(part, factor, root=root))
 
     def gather(self, sources: Sequence[Jet], places: Places) -> Jet:
-        """All alike."""
+        """Gather the coefficients of every order alike."""
 
         def taken(k: int) -> Part:
             if all(source.parts[k] is None for source in sources):
@@ -180,7 +180,7 @@ class Jets(Arithmetic[Jet]):
         return self._with(product(a.value, b.value), lambda k: self._at(a.parts, b.parts, k, product))
 
     def total(self, x: Jet) -> Jet:
-        """All alike."""
+        """Sum the coefficients of every order alike."""
         return self._linear(x, self.values.total)
 
     def largest(self, x: Jet) -> Jet:

@@ -14,23 +14,27 @@ from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.jacobian import Parameters
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
+from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.inseparable import Inseparable
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.network.network import Array, Network
 from verifier.rank.jacobian_rank import JacobianInverse
 from verifier.rank.memorisation import Memorisation
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.claim import Claim, Interval, MovedParameter, Number
+from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.jacobian import J1, J2, J3
 from verifier.statements.claims.losses import TC3, LossName
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath, Target
 from verifier.statements.claims.pointwise import C1, C3
+from verifier.statements.claims.weight_decay import WD
 from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
 from verifier.statements.claims.zero_error import MAX_FACTOR_DIGITS, MAX_MULTIPLIERS, Z0, Z2, Z0Loss
 from verifier.statements.theorem import Theorem
@@ -173,6 +177,35 @@ def no_maximum(arrays: ArrayStore, name: str, result: CurvatureResult, lower: Dy
         unit=result.unit,
         output=result.output,
         curvature_lower=Number.of(lower),
+    )
+
+
+def gradient_descent(arrays: ArrayStore, name: str, result: DescentResult) -> GDV | None:
+    """GDV: a number of steps of gradient descent; None if it was not proved."""
+    goal, smoothness, loss, steps = result.goal, result.smoothness, result.loss_upper, result.steps
+    if goal is None or smoothness is None or loss is None or steps is None:
+        return None
+    return GDV(
+        precision=result.precision,
+        start_weights=arrays.exact(f"{name}.start", result.start_weights),
+        end_weights=arrays.exact(f"{name}.goal", goal),
+        smoothness=Number.of(smoothness),
+        feature_bits=result.feature_bits,
+        loss=Number.of(loss),
+        steps=steps,
+    )
+
+
+def weight_decay(
+    arrays: ArrayStore, result: WeightDecay, moved: tuple[MovedParameter, ...], v: Array, value: Dyadic
+) -> WD:
+    """WD: the point that is lower than the origin; None for a U that is the stored one."""
+    return WD(
+        precision=result.precision,
+        weight_decay=Number.of(result.decay),
+        moved=moved or None,
+        moved_weights=arrays.exact("decay.weights", ExactArray.of_floats(v)),
+        value=Number.of(value),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from verifier.certificate.size import BLOCK_BALLS, Size
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
+from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import B1, R5, R6
 from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path, SPath
@@ -247,6 +248,10 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
     if kind is Z2:
         work = Work() if size.layered else _box(size)
         return work + Work(differences=m * classes * min(classes, n) + 4 * size.weights, steps=2_000_000)
+    if kind is GDV:
+        short, long = sorted((n, m))
+        squarings = 3 * short**3 if short <= 2000 else 0  # often the first bounds are sharp enough
+        return Work(entries=8 * n * m + 4 * short**2, words=2 * short**2 * long + 2 * squarings)
     return Work()
 
 

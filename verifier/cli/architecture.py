@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verifier import __version__
-from verifier.cli.common import CaseArgument, JsonOption, SeedOption, console, require_json_name, say_written
+from verifier.cli.common import (
+    CaseArgument,
+    CertificateOption,
+    JsonOption,
+    SeedOption,
+    console,
+    require_json_name,
+    say_written,
+)
 
 if TYPE_CHECKING:
     from verifier.architecture import Architecture
@@ -25,9 +33,7 @@ def architecture(
     outputs: Annotated[
         int, typer.Option("--outputs", min=1, metavar="M", help="Number of outputs for J3, where N is larger than M.")
     ] = 1,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,6 +60,8 @@ def architecture(
         sys.stdout.write(json.dumps(_json(found, found_case.name, written), indent=1) + "\n")
     else:
         sys.stdout.write(f"{found}\n")
+        if found_case.file.losses.weight_decay is not None:
+            sys.stdout.write("Weight decay is stated: these statements are about the loss WITHOUT it.\n")
         say_written(out, written, found.builder)
     raise typer.Exit(0 if found.proved else 3)
 

@@ -14,6 +14,7 @@ import typer
 from verifier import __version__
 from verifier.cli.common import (
     CaseArgument,
+    CertificateOption,
     DeviceOption,
     JsonOption,
     SeedOption,
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 
 def rank(
     case: CaseArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
     tight: Annotated[
@@ -60,9 +59,7 @@ def rank(
 
 def path(
     case: CaseArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
     escape: Annotated[
@@ -76,9 +73,7 @@ def path(
 
 def witness(
     case: CaseArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
-    ] = None,
+    out: CertificateOption = None,
     seed: SeedOption = None,
     seeds: Annotated[
         int,
@@ -196,12 +191,16 @@ def _prove(
 
 
 def _report_json(found: Report, written: Path | None) -> dict[str, Any]:
+    from verifier.problem import with_decay
+
     return {
         "version": __version__,
         "case": found.problem.name,
         "data": found.problem.words,
         "understood": found.problem.data.understood,
         "start": found.problem.start,
+        "training_errors": "" if found.errors is None else found.errors.reason,
+        "weight_decay": with_decay(found.problem.weight_decay),
         "steps": _steps(found.steps),
         "engine": found.engine,
         "attempts": list(found.rank.attempts),

@@ -24,7 +24,7 @@ def run(
     suite: Annotated[
         str | None,
         typer.Option(
-            "--suite", metavar="quick|full", help="Run a packaged suite: quick (52 cases), full (these and 440 more)."
+            "--suite", metavar="quick|full", help="Run a packaged suite: quick, or full (its cases and some 440 more)."
         ),
     ] = None,
     out: Annotated[

@@ -251,8 +251,6 @@ def _checked(
     if loss not in LOSSES:
         raise DataError(f"loss {loss!r} is unknown; use one of {', '.join(LOSSES)}")
     samples = features.samples
-    if len(start.shape) != 2 or start.shape[0] != features.columns or start.shape[1] < 2:
-        raise DataError(f"V has shape {start.shape}; expected (M, m) with M = {features.columns} and m >= 2")
     classes, given = start.shape[1], given_counts(multiplicities, samples)
     if labels.shape not in ((samples,), (samples, classes)):
         raise DataError(
@@ -286,8 +284,6 @@ def _of_targets(
     if loss != SQUARED_ERROR or labels is not None or class_weights is not None:
         raise DataError(f"with targets the loss is {SQUARED_ERROR!r}, without labels and class weights; not {loss!r}")
     found, counts = binary64(targets, "targets"), given_counts(multiplicities, features.samples)
-    if start.shape != (features.columns, found.shape[-1]) or found.shape != (sum(counts), found.shape[-1]):
-        raise DataError(
-            f"targets have shape {found.shape}, V {start.shape}; expected ({sum(counts)}, m), ({features.columns}, m)"
-        )
+    if found.shape != (sum(counts), start.shape[1]):
+        raise DataError(f"targets have shape {found.shape}; expected ({sum(counts)}, {start.shape[1]}), as V has m")
     return TargetLoss(found, np.array(counts, dtype=np.int64))

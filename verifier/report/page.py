@@ -26,6 +26,7 @@ from verifier.report import page_template, picture, sentences
 from verifier.report.results import read_results
 from verifier.report.text import formula, visible
 from verifier.run.record import CaseRecord, StatementRecord, SuiteResult
+from verifier.statements.groups import grouped
 
 MAX_BYTES = 3 * 2**20
 """A page that would be larger is written with less detail."""
@@ -89,6 +90,11 @@ class View:
     def _is_usual(self, step: StatementRecord) -> bool:
         usual = self.shared.get(step.label)
         return usual is not None and (usual.verdict, usual.reason) == (step.verdict, step.reason)
+
+    @property
+    def groups(self) -> list[tuple[str, list[StatementRecord]]]:
+        """The statements that apply to the case, under headings."""
+        return grouped([step for step in self.case.theorem if step.applies], lambda step: step.label)
 
     @property
     def inapplicable(self) -> list[StatementRecord]:
@@ -216,7 +222,7 @@ def _shared(cases: Sequence[CaseRecord]) -> dict[str, Usual | None]:
 
 
 def _slug(label: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-")
+    return re.sub(r"[^A-Za-z0-9]+", "-", label.replace("+", "-plus")).strip("-")
 
 
 @cache

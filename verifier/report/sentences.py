@@ -77,7 +77,8 @@ def _path(case: CaseRecord) -> str:
 def _landscape(case: CaseRecord) -> str:
     valley = case.statement("T3.4(2)")
     if valley is Verdict.PROVED:
-        return "and no local valley of this landscape is bad (proved)"
+        without = ", without weight decay," if case.weight_decay else ""
+        return f"and no local valley of this landscape{without} is bad (proved)"
     if case.statement("L3.2 construction") is Verdict.REFUTED:
         return (
             "no U gives this feature matrix full row rank (refuted for every U), so the theorem's proof does not "

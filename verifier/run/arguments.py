@@ -172,6 +172,7 @@ def given_problem(
     losses: Sequence[str],
     arcs: ArrayLike | None = None,
     remarks: Sequence[str] = (),
+    weight_decay: str | float | None = None,
 ) -> Problem:
     """Take U, (p,), and V, (M, m), as they were given, or draw them; and what the paths are to reach.
 
@@ -199,6 +200,7 @@ def given_problem(
         name=data.name,
         remark="".join([said, *(f"; {remark}" for remark in remarks)]),
         arcs=None if arcs is None else given_arcs(arcs, output),
+        weight_decay=None if weight_decay is None else str(weight_decay),
     )
 
 

@@ -22,6 +22,7 @@ from verifier.options import BITS, MAX_CHECK
 from verifier.run.layer_tables import build_layers as build_layers
 from verifier.run.node_tables import build_graph
 from verifier.run.structs import convert
+from verifier.statements.catalogue import STATEMENTS
 from verifier.verdict import Verdict
 
 MAX_CASE_BYTES = 2**20
@@ -102,6 +103,7 @@ class LossesSection(msgspec.Struct, forbid_unknown_fields=True):
     kinds: list[str] = msgspec.field(default_factory=list)
     class_weights: list[int | float] | None = None
     epsilon: str | float = "1e-6"
+    weight_decay: str | float | None = None
 
 
 class RankSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -118,13 +120,14 @@ class CertificateSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ExpectSection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[expect]``: the verdicts that the suite expects."""
+    """``[expect]``: the verdicts that the suite expects; of statements by their labels."""
 
     analytic: str | None = None
     rank: str | None = None
     zero_loss: str | None = None
     path: str | None = None
     generic: str | None = None
+    statements: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -249,9 +252,11 @@ def case_of(document: dict[str, Any], *, name: str, folder: Path | None, label: 
     for escape in file.path.escapes:
         if escape not in ESCAPES:
             raise CaseError(f"{label}: path.escapes has {one_line(escape)}; use {', '.join(ESCAPES)}")
+    keys = ("analytic", "rank", "zero_loss", "path", "generic")
     expected = {}
-    for key in ("analytic", "rank", "zero_loss", "path", "generic"):
-        value = getattr(file.expect, key)
+    for key, value in [*((key, getattr(file.expect, key)) for key in keys), *file.expect.statements.items()]:
+        if key not in keys and key not in STATEMENTS:
+            raise CaseError(f"{label}: expect.statements has {one_line(key)}; {nearest(key, STATEMENTS)}")
         if value is not None:
             if value not in Verdict.__members__:
                 raise CaseError(f"{label}: expect.{key} = {value!r}; {nearest(value, Verdict.__members__)}")

@@ -82,6 +82,7 @@ def case_problem(case: Case, *, seed: int | None = None) -> Problem:
         title=file.title,
         start=found.words,
         arcs=arcs,
+        weight_decay=None if file.losses.weight_decay is None else str(file.losses.weight_decay),
     )
 
 

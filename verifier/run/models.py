@@ -21,7 +21,7 @@ from verifier.network.network import Block, Network
 
 GIVEN: Final = "give layers, a torch module, an ONNX file or a fitted scikit-learn estimator"
 FILES: Final = {
-    (".pt", ".pth", ".ckpt", ".bin"): "load it with torch and give the module: model.load_state_dict(torch.load(path))",
+    (".pt", ".pth", ".ckpt", ".bin"): "give the module: model.load_state_dict(torch.load(path, weights_only=True))",
     (".pkl", ".pickle", ".joblib"): "load it yourself and give the estimator: joblib.load(path)",
     (".h5", ".keras", ".hdf5", ".pb", ".tflite"): "export it: model.export('net.onnx', format='onnx')",
     (".safetensors", ".npz"): "a file of weights has no layers; give the module that they belong to",

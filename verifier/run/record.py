@@ -72,6 +72,15 @@ class StatementRecord(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class ErrorsRecord(msgspec.Struct, frozen=True):
+    """How many samples the given (U, V) certainly misclassifies and classifies, equal ones counted; in words, too."""
+
+    wrong: int
+    right: int
+    total: int
+    reason: str
+
+
 class CheckRecord(CheckerVerdict, msgspec.Struct, frozen=True):
     """The independent checker's answer for the case's certificate, as `Checked` gives it, and its seconds."""
 
@@ -86,7 +95,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     The same struct goes to the ledger and to results.json, and the report reads it back.
 
     ``units`` is M, the columns of Psi, of which the last may be an output bias. ``understood`` says how the
-    data's file was read, ``start`` where weights come from.
+    data's file was read, ``start`` where weights come from, ``weight_decay`` which loss the statements are about if one
+    with weight decay is trained, ``errors`` what the start's (U, V) misclassifies.
     ``summary`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
     digests of the certificate's two files by suffix, ``toml`` the case as a case file of its own, ``refusal`` why there
     is no certificate although something was proved, ``left_out`` what was proved and is too expensive to check.
@@ -98,6 +108,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     data: str = ""
     understood: str = ""
     start: str = ""
+    weight_decay: str = ""
+    errors: ErrorsRecord | None = None
     units: int = 0
     output_bias: bool = False
     seconds: float = 0.0
@@ -196,8 +208,9 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
     seconds : float
         Wall time of the proof.
     """
-    theorem = report.proof
+    theorem, errors, said = report.proof, report.errors, dict(report.said)
     fails = theorem is not None and any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3))
+    needed = theorem is not None and theorem.verdict("T3.4(2)") is not Verdict.PROVED  # otherwise A3.1 is not missed
     return CaseRecord(
         name=name,
         title=case.file.title,
@@ -205,12 +218,14 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
         data=report.problem.words,
         understood=report.problem.data.understood,
         start=report.problem.start,
+        weight_decay=said.get("weight decay", ""),
+        errors=None if errors is None else ErrorsRecord(errors.wrong, errors.right, errors.total, errors.reason),
         units=report.network.skip_count,
         output_bias=report.network.output_bias,
         engine=report.engine,
         steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
         theorem=() if theorem is None else tuple(map(StatementRecord.of, theorem.steps)),
-        remains=theorem.remains if theorem is not None and fails else (),
+        remains=theorem.remains if theorem is not None and fails and needed else (),
         attempts=tuple(report.rank.attempts),
         expected=dict(case.expected),
         surprises=tuple(surprises(report, case)),

@@ -15,11 +15,14 @@ from verifier.certificate.limits import sentence
 from verifier.display import count as _count
 from verifier.network.graph import columns_in_words
 from verifier.outcome import Step
+from verifier.problem import with_decay
 from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
 from verifier.run.record import CaseRecord, SuiteResult
 from verifier.run.witnessing import WitnessReport
 from verifier.statements.downhill_path import PATH_KINDS
+from verifier.statements.groups import grouped
+from verifier.statements.theorem import inapplicable
 from verifier.verdict import Verdict
 
 KILOBYTES = 100_000
@@ -65,6 +68,8 @@ def print_steps(console: Console, record: CaseRecord) -> None:
     lines = [f"{record.data}; {columns_in_words(record.units, record.output_bias)}"]
     lines += [f"data: {record.understood}"] if record.understood else []
     lines += [f"start: {record.start}"] if record.start else []
+    lines += [] if record.errors is None else [f"training errors: {record.errors.reason}"]
+    lines += [f"weight decay: {record.weight_decay}"] if record.weight_decay else []
     for words in (*lines, f"engine: {record.engine}"):
         console.print(f"  {escape(words)}", highlight=False, soft_wrap=words.startswith(("data: ", "start: ")))
     console.print(_steps(record.steps, 9, record.attempts))
@@ -78,16 +83,23 @@ def print_steps(console: Console, record: CaseRecord) -> None:
 
 def print_theorem(console: Console, record: CaseRecord) -> None:
     """Print the steps of the proof: verdict, label, the statement's name, the reason, what it rests on."""
-    console.print("  [bold]The proof, step by step[/bold] (ours: W, E, C, X, Z; - does not apply here)")
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
-    for width in (10, 17, None):
-        table.add_column(width=width, no_wrap=width is not None)
-    for step in record.theorem:
-        rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
-        words = escape(f"{step.title}: {step.reason}" if step.title else step.reason)
-        words = words if step.applies else f"[dim]{words}[/]"
-        table.add_row(_coloured(step.verdict) if step.applies else "[dim]-[/]", escape(step.label), words + rests)
-    console.print(table)
+    console.print("  [bold]The proof, step by step[/bold]")
+    proved = record.statement("T3.4(2)") is Verdict.PROVED
+    for heading, steps in grouped([each for each in record.theorem if each.applies], lambda each: each.label):
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
+        for width in (10, 17, None):
+            table.add_column(width=width, no_wrap=width is not None)
+        for step in steps:
+            rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
+            words = escape(f"{step.title}: {step.reason}" if step.title else step.reason)
+            needless = proved and step.label.startswith("A3.1") and step.verdict is not Verdict.PROVED
+            verdict = f"[dim]{step.verdict}[/]" if needless else _coloured(step.verdict)
+            table.add_row(verdict, escape(step.label), words + rests)
+        console.print(f"  [bold]{heading}[/bold]")
+        console.print(table)
+    others = inapplicable((each.label, each.title) for each in record.theorem if not each.applies)
+    if others:
+        console.print(f"  [dim]{escape(others)}; report.html says why[/]", highlight=False)
     if record.remains:
         applies = any(step.applies for step in record.theorem if step.label.startswith("A3.1"))
         console.print(f"  A3.1 {'fails' if applies else 'does not apply'}; what remains:", highlight=False)
@@ -113,6 +125,9 @@ def print_witness(console: Console, case: Case, report: WitnessReport, line: dic
     console.print(f"  {escape(report.data)}; {report.network.size_words}", highlight=False)
     if report.understood:
         console.print(f"  data: {escape(report.understood)}", highlight=False, soft_wrap=True)
+    decay = with_decay(case.file.losses.weight_decay)
+    if decay:
+        console.print(f"  weight decay: {escape(decay)}", highlight=False)
     console.print(_steps(report.steps, 17))
     if line is not None:
         words = f"sigma_N along a line through {line['through']}: {line['full_rank']} of {line['points']} points have"
@@ -245,12 +260,15 @@ def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
 
     paths = having("path")
     generic = [record for record in records if record.statement("W0") is Verdict.PROVED]
+    valleys = [record for record in records if record.statement("T3.4(2)") is Verdict.PROVED]
+    without = " (without weight decay, where it is stated)" if any(record.weight_decay for record in valleys) else ""
     return [
         ("full row rank at the start", len(having("rank"))),
         ("zero training error there", len(having("zero_loss"))),
         ("a path without increase towards the infimum of the loss", sum(not rises(record) for record in paths)),
         ("a path that rises by at most epsilon", sum(rises(record) for record in paths)),
-        ("full rank at almost every U, hence no bad local valley", len(generic)),
+        ("full rank at almost every U", len(generic)),
+        (f"no bad local valley{without}", len(valleys)),
     ]
 
 

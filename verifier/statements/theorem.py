@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from verifier.balls.exact import Dyadic
-from verifier.display import Card, Decided, Judged, Shown, Table, count, joined, listed
+from verifier.display import Card, Decided, Judged, Shown, Table, count, joined, listed, wrapped
 from verifier.landscape.escape_separate import GatewayResult
+from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.interpolant import Interpolant
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.sink_start import SinkStart
+from verifier.landscape.turning_layer import NoMaximum
+from verifier.landscape.weight_decay import WeightDecay
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.given_data import GivenData
@@ -18,6 +22,7 @@ from verifier.rank.jacobian_rank import JacobianRank
 from verifier.rank.memorisation import Memorisation
 from verifier.rank.sink import Sink
 from verifier.rank.witness import WitnessResult
+from verifier.statements.groups import grouped
 from verifier.statements.statement import Statement
 from verifier.verdict import Verdict
 
@@ -43,6 +48,18 @@ class TheoremStep(Decided):
         return str(self.verdict) if self.applies else "-"
 
 
+def inapplicable(names: Iterable[tuple[str, str]]) -> str:
+    """Labels and names of the statements that do not apply, in one sentence; empty if all apply.
+
+    Parameters
+    ----------
+    names
+        Label and name of each.
+    """
+    found = [f"{label}: {name.partition(' (')[0]}" for label, name in names]
+    return f"Do not apply here: {'; '.join(found)}" if found else ""
+
+
 @dataclass(repr=False)
 class Theorem(Judged, Shown):
     """All steps in the paper's order, and the proofs that a certificate can carry.
@@ -53,7 +70,7 @@ class Theorem(Judged, Shown):
     >>> found = vf.verify([[0.0], [1.0]], [0, 1], network=vf.Dense(4, "tanh", skip=True)).theorem
     >>> found.verdict("T3.4(2)")
     <Verdict.PROVED: 'PROVED'>
-    >>> print(found.lines()[0].split(":")[0])
+    >>> print(found.lines()[1].split(":")[0])
     PROVED     L2.1 - Lemma 2.1
     """
 
@@ -68,9 +85,12 @@ class Theorem(Judged, Shown):
     ball: BallResult | None = None
     gradient: GradientResult | None = None
     curvature: CurvatureResult | None = None
+    descent: DescentResult | None = None
+    no_maximum: NoMaximum | None = None
     gateway: GatewayResult | None = None
     rank_radius: Dyadic | None = None
     rank_ball: Dyadic | None = None
+    weight_decay: WeightDecay | None = None
     memorisation: Memorisation | None = None
     jacobian_rank: JacobianRank | None = None
     jacobian_everywhere: bool = False
@@ -87,12 +107,20 @@ class Theorem(Judged, Shown):
         return Card("The proof, step by step", None, sentence, values, (table,))
 
     def __str__(self) -> str:
-        """Every statement with its verdict and reason; ``-`` where it does not apply."""
+        """Every statement that applies with its verdict and reason, then the names of the others."""
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """Every statement with its verdict, name and reason, in lines for a terminal."""
-        return listed((s.shown, f"{s.label} - {s.statement.title}: {s.reason}") for s in self.steps)
+        """Statements that apply with verdict, name and reason, then the names of the others, in lines for a terminal.
+
+        Why a statement does not apply is in its step's `reason`.
+        """
+        lines: list[str] = []
+        for heading, steps in grouped([step for step in self.steps if step.applies], lambda step: step.label):
+            rows = [(step.shown, f"{step.label} - {step.statement.title}: {step.reason}") for step in steps]
+            lines += [f"{heading}:", *listed(rows)]
+        others = inapplicable((s.label, s.statement.name) for s in self.steps if not s.applies)
+        return [*lines, *wrapped(others)]
 
     @property
     def proved(self) -> bool:

@@ -103,7 +103,7 @@ class OneSample:
         return found
 
     def parameter(self, name: str, values: Array) -> Tensor:
-        """A trained parameter."""
+        """A trained parameter, which has no axis of samples."""
         return self.inner.parameter(name, values)
 
     def remark(self, sentence: str) -> None:
@@ -121,23 +121,23 @@ class OneSample:
         return self._view(self.inner.elementwise(expression, self._real(x)))
 
     def add(self, a: Value, b: Value) -> Value:
-        """``a + b``."""
+        """``a + b``, entry by entry, broadcast along the model's own axes."""
         return self._broadcast("add", a, b)
 
     def subtract(self, a: Value, b: Value) -> Value:
-        """``a - b``."""
+        """``a - b``, entry by entry, broadcast along the model's own axes."""
         return self._broadcast("subtract", a, b)
 
     def multiply(self, a: Value, b: Value) -> Value:
-        """``a b``."""
+        """``a b``, entry by entry, broadcast along the model's own axes."""
         return self._broadcast("multiply", a, b)
 
     def divide(self, a: Value, b: Value) -> Value:
-        """``a / b``."""
+        """``a / b``, entry by entry, broadcast along the model's own axes."""
         return self._broadcast("divide", a, b)
 
     def power(self, a: Value, b: Value) -> Value:
-        """``a ** b``."""
+        """``a ** b``, entry by entry, broadcast along the model's own axes."""
         return self._broadcast("power", a, b)
 
     def maximum(self, a: Value, b: Value) -> Value:
@@ -179,7 +179,7 @@ class OneSample:
     def attention(
         self, q: Value, k: Value, v: Value, mask: Value | None, scale: float | Fraction | None, causal: bool
     ) -> Value:
-        """Scaled dot products."""
+        """Attention by scaled dot products, ``softmax(scale q k^T + mask) v``."""
         real = None if mask is None else self._real(mask, len(shape_of(q)))
         return self._view(self.inner.attention(self._real(q), self._real(k), self._real(v), real, scale, causal))
 
@@ -193,7 +193,7 @@ class OneSample:
         return self._images("batch_norm", x, *rest)
 
     def group_norm(self, x: Value, *rest: Any) -> Value:
-        """Group normalisation."""
+        """Group normalisation of ``(batch, channels, *space)``."""
         return self._images("group_norm", x, *rest)
 
     def layer_norm(self, x: Value, *rest: Any) -> Value:
@@ -209,7 +209,7 @@ class OneSample:
         return self._along("softmax", x, axis)
 
     def log_softmax(self, x: Value, axis: int) -> Value:
-        """Logarithm of softmax."""
+        """The logarithm of the softmax along an axis."""
         return self._along("log_softmax", x, axis)
 
     # over axes

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from verifier.adapters.pytorch.modules import FLOATS
+from verifier.adapters.pytorch.places import ROOT
 from verifier.adapters.translation.imported import Imported
 from verifier.errors import InputError
 from verifier.network.forward import approx_features
@@ -131,3 +133,34 @@ def _require_near(one: Any, other: Any, tolerance: float, said: str) -> None:
         scale = max(1.0, float(second.abs().max()))
         if not float((first - second).abs().max()) <= tolerance * scale:
             raise InputError(f"from_torch: {said}")
+
+
+def without_gradient(wrapper: torch.nn.Module, samples: torch.Tensor, names: Sequence[str]) -> list[str]:
+    """The trained parameters that no gradient of the output reaches: ``.detach()`` or ``torch.no_grad()`` in forward.
+
+    Parameters
+    ----------
+    wrapper : torch.nn.Module
+        The module, as it is exported.
+    samples : torch.Tensor
+        Samples that it takes.
+    names : sequence of str
+        Parameters that the output depends on and that require gradients, as the module names them.
+
+    Returns
+    -------
+    list of str
+        Those without a gradient; none where the module cannot be differentiated at all (inference mode).
+    """
+    import torch
+
+    parameters = [wrapper.get_parameter(f"{ROOT}.{name}") for name in names]
+    try:
+        with torch.enable_grad():
+            output = wrapper(samples.clone())
+            if not output.requires_grad:
+                return list(names)
+            slopes = torch.autograd.grad(output.sum(), parameters, allow_unused=True) if parameters else ()
+    except RuntimeError:
+        return []
+    return [name for name, slope in zip(names, slopes, strict=True) if slope is None]

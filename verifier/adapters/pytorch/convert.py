@@ -7,7 +7,12 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from verifier.adapters.pytorch.comparison import require_equal, require_no_batch, require_same_function
+from verifier.adapters.pytorch.comparison import (
+    require_equal,
+    require_no_batch,
+    require_same_function,
+    without_gradient,
+)
 from verifier.adapters.pytorch.examples import candidates, layout_of
 from verifier.adapters.pytorch.exporting import export, reason_of
 from verifier.adapters.pytorch.modules import evaluation, unwrapped, wrapper_of
@@ -16,11 +21,18 @@ from verifier.adapters.pytorch.places import place_of_error
 from verifier.adapters.pytorch.walk import Walk
 from verifier.adapters.translation.imported import Imported
 from verifier.adapters.translation.translation import Translation
+from verifier.display import joined
 from verifier.errors import InputError, VerifierError, installing
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike
+
+DETACHED = (
+    "no gradient reaches {} (.detach() or torch.no_grad() in forward): they are read as trained all the same; "
+    "requires_grad_(False) says that they are not"
+)
+"""What is said of trained parameters that a forward pass keeps from training."""
 
 
 def from_torch(module: torch.nn.Module, example: ArrayLike | torch.Tensor | int | Sequence[int]) -> Imported:
@@ -93,8 +105,12 @@ def _translated(
         Something has no counterpart.
     """
     translation = Translation(tuple(samples.shape[1:]), len(samples))
-    walk = Walk(export(wrapper, samples, OPERATORS), module, translation)
+    program = export(wrapper, samples, OPERATORS)
+    walk = Walk(program, module, translation)
     output, expected = walk.run(samples)
+    cut = without_gradient(wrapper, samples, [name for name in program.leaves.values() if isinstance(name, str)])
+    if cut:
+        translation.remark(DETACHED.format(joined(cut)))
     if output is None:
         raise InputError(
             "from_torch: what the module returns depends on neither its input nor its weights; return the head's output"

@@ -35,7 +35,7 @@ class Add(Wired):
     repeats: ClassVar[bool] = True
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, the sum of its sources, and return its index."""
         return build.add(kinds.Add(sources))
 
 
@@ -55,7 +55,7 @@ class Multiply(Wired):
     repeats: ClassVar[bool] = True
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, the product of its sources, and return its index."""
         return build.add(kinds.Multiply(sources))
 
 
@@ -75,7 +75,7 @@ class Gate(Wired):
     repeats: ClassVar[bool] = True
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, `gate`, and return its index."""
         return build.add(kinds.Gate(sources))
 
 
@@ -96,7 +96,7 @@ class Concatenate(Wired):
     axis: int = 0
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, its sources one behind the other, and return its index."""
         return build.add(kinds.Concatenate(sources, self.axis))
 
 
@@ -116,7 +116,7 @@ class Activate(Wired):
     activation: Activation | str = "tanh"
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, the activation of its source, and return its index."""
         return build.map(sources[0], self._sigma(self.activation))
 
 
@@ -190,7 +190,7 @@ class Scale(Wired):
             raise NetworkError("Scale: factor = 0 makes everything zero; leave the block out")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, the multiple of its source, and return its index."""
         return build.add(kinds.Scale(sources, Fraction(self.factor)))
 
 
@@ -208,7 +208,7 @@ class Flatten(Wired):
     kind: ClassVar[str] = "flatten"
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, its source in another shape, and return its index."""
         return build.add(kinds.Reshape(sources, (math.prod(build.shapes[sources[0]]),)))
 
 
@@ -228,7 +228,7 @@ class Reshape(Wired):
     shape: Shape = ()
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, its source in another shape, and return its index."""
         return build.add(kinds.Reshape(sources, self.shape))
 
 
@@ -248,7 +248,7 @@ class Permute(Wired):
     axes: Shape = ()
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, its source with the axes in another order, and return its index."""
         return build.add(kinds.Permute(sources, self.axes))
 
 
@@ -277,7 +277,7 @@ class Select(Wired):
         self._set(axis=whole_number(self.axis, "Select: axis"))
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One node."""
+        """Add one node, entries of its source along an axis, and return its index."""
         return build.add(kinds.Take(sources, self.axis, tuple(self.entries)))  # type: ignore[arg-type]
 
 
@@ -354,7 +354,7 @@ class GlobalPool(Wired):
     over: Literal["space", "tokens"] = "space"
 
     def __post_init__(self) -> None:
-        """Refuse unknown words."""
+        """Refuse values of ``how`` and ``over`` that are not known."""
         Wired.__post_init__(self)
         if self.how not in ("mean", "max", "sum") or self.over not in ("space", "tokens"):
             raise NetworkError(

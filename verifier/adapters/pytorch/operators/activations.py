@@ -163,7 +163,7 @@ def softshrink(c: Context, a: Any, lambd: Any = 0.5) -> Value:
 
 @operator("hardshrink")
 def hardshrink(c: Context, a: Any, lambd: Any = 0.5) -> Value:
-    """It jumps."""
+    """Refuse hardshrink, which is not continuous."""
     raise Refused("hardshrink jumps, and no expression here has a jump; use nn.Softshrink")
 
 

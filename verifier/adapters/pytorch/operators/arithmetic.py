@@ -54,7 +54,7 @@ def subtract_from(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
 
 @operator("mul", "multiply")
 def multiply(c: Context, a: Any, b: Any) -> Value:
-    """``a b``."""
+    """``a b``, entry by entry, with broadcasting."""
     if not any(isinstance(each, int) and abs(each) <= FEW for each in (a, b)):
         _require_float(c)
     require_wide(c)
@@ -71,14 +71,14 @@ def divide(c: Context, a: Any, b: Any, rounding_mode: str | None = None) -> Valu
 
 @operator("neg")
 def negative(c: Context, a: Any) -> Value:
-    """``-a``."""
+    """``-a``, entry by entry."""
     require_wide(c)
     return c.to.multiply(a, number(-1))
 
 
 @operator("reciprocal")
 def reciprocal(c: Context, a: Any) -> Value:
-    """``1 / a``."""
+    """``1 / a``, entry by entry."""
     return c.to.divide(number(1), a)
 
 
@@ -104,7 +104,7 @@ def power(c: Context, a: Any, b: Any) -> Value:
 
 @operator("square")
 def square(c: Context, a: Any) -> Value:
-    """``a`` times itself."""
+    """``a`` times itself, entry by entry."""
     return power(c, a, 2)
 
 

@@ -19,7 +19,7 @@ def linear(c: Context, x: Any, weight: Any, bias: Any = None) -> Value:
 
 @operator("matmul", "mm", "bmm", "mv", "dot", "vdot")
 def matmul(c: Context, a: Any, b: Any) -> Value:
-    """``a b``."""
+    """Matrix products of the last two axes, as NumPy's."""
     if "float" not in c.kind:
         raise Refused(f"multiplies in {c.kind}, which may wrap around; convert the input first: x.float()")
     return c.to.matmul(a, b)
@@ -56,7 +56,7 @@ def convolution(
 
 @operator("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution")
 def transposed_convolution(*_: Any, **__: Any) -> Value:
-    """Not taken over."""
+    """Refuse a transposed convolution and name what replaces it."""
     raise Refused("is a transposed convolution; use an upsampling (nearest) and a convolution, or nn.PixelShuffle")
 
 
@@ -173,11 +173,11 @@ def distances(c: Context, a: Any, b: Any, p: Any = 2.0, *_: Any) -> Value:
 
 @operator("softmax", "_softmax")
 def softmax(c: Context, x: Any, dim: int, *_: Any, **__: Any) -> Value:
-    """Over one axis."""
+    """Softmax over one axis."""
     return c.to.softmax(x, dim)
 
 
 @operator("log_softmax", "_log_softmax")
 def log_softmax(c: Context, x: Any, dim: int, *_: Any, **__: Any) -> Value:
-    """Over one axis."""
+    """The logarithm of the softmax over one axis."""
     return c.to.log_softmax(x, dim)

@@ -32,7 +32,7 @@ def permute(c: Context, x: Any, dims: Sequence[int]) -> Value:
 
 @operator("transpose", "swapaxes", "swapdims")
 def transpose(c: Context, x: Any, one: int, other: int) -> Value:
-    """Two axes exchanged."""
+    """Exchange two axes."""
     order = list(range(len(c.shape)))
     one, other = positive(one, len(order)), positive(other, len(order))
     order[one], order[other] = other, one

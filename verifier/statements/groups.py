@@ -1,0 +1,39 @@
+"""The statements in groups, by what they speak of, so that a long list can be read: by their labels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "What is assumed": ("L2.1", "A3.1(1)", "A3.1(2)", "A3.1(3)", "LA.1", "X1", "I"),
+    "The rank of the features": (
+        *("W1", "W2", "W3", "L3.2 construction", "W0", "L3.2 genericity", "rank", "R6", "J1", "J3"),
+    ),
+    "The landscape, wherever one is": (
+        *("D3.3", "T3.4(1)", "T1", "T3.4(2)", "T3.4(3)", "T3.4(4)", "TC.3", "D", "A", "S(1)", "S(2)", "S+", "E4"),
+        *("C2", "C2+", "C4", "WD"),
+    ),
+    "This start": ("path", "S", "S.path", "GDV", "Z0", "Z0.loss", "Z2", "C1", "C3", "J2"),
+}
+"""Heading, and the labels below it; a label that stands nowhere comes under the last heading."""
+
+
+T = TypeVar("T")
+
+
+def grouped(items: Iterable[T], label: Callable[[T], str]) -> list[tuple[str, list[T]]]:
+    """Sort things that belong to statements under the headings, in their own order; headings without any are left out.
+
+    Parameters
+    ----------
+    items
+        Steps or records of statements.
+    label
+        Gives the label of each.
+    """
+    found: dict[str, list[T]] = {heading: [] for heading in GROUPS}
+    places = {each: heading for heading, labels in GROUPS.items() for each in labels}
+    for item in items:
+        found[places.get(label(item), list(GROUPS)[-1])].append(item)
+    return [(heading, own) for heading, own in found.items() if own]
