@@ -96,10 +96,10 @@ def test_a_curve_does_not_increase(name: str) -> None:
 
 def test_escapes_say_what_their_claim_says() -> None:
     assert {
-        name: curve(name).label for name in ("start-zero-random", "start-zero-deep", "start-gateway", "start-zero-relu")
+        name: curve(name).label for name in ("start-zero-random", "start-zero-deep", "start-gateway", "relu-dead-start")
     } == {
         "start-zero-random": "E1",
-        "start-zero-relu": "S.path",
+        "relu-dead-start": "S.path",
         "start-zero-deep": "E2",
         "start-gateway": "E4",
     }
