@@ -39,7 +39,7 @@ def test_one_certificate_states_both_and_is_accepted(tmp_path):
     )
     file = found.write(tmp_path / "a.json")
     assert vf.check(file).accepted
-    assert [claim["label"] for claim in json.loads(file.read_text())["claims"]] == ["R1", "D", "A", "S(2)"]
+    assert [claim["label"] for claim in json.loads(file.read_text())["claims"]] == ["R1", "D", "A", "S(2)", "C4", "C2+"]
     words = str(vf.show(file))
     assert "X*, random samples drawn for this proof" in words and "Nothing is said of a given data set" in words
 
@@ -148,7 +148,7 @@ def test_relu_units_over_the_input_have_a_path_from_every_point(tmp_path):
         "From every point a path leads down to the infimum. All sublevel sets are connected."
     )
     file = found.write(tmp_path / "s.json")
-    assert [claim["label"] for claim in json.loads(file.read_text())["claims"]] == ["S(1)", "S+"]
+    assert [claim["label"] for claim in json.loads(file.read_text())["claims"]] == ["S(1)", "S+", "C2+"]
     assert vf.check(file).accepted and "No activation need be differentiable" in str(vf.show(file))
 
 

@@ -36,6 +36,7 @@ from .errors import VerifierError as VerifierError
 from .landscape.escape import EscapeResult as EscapeResult
 from .landscape.escape import prove_escape as prove_escape
 from .landscape.escape_separate import prove_gateway as prove_gateway
+from .landscape.gradient_descent import prove_gradient_descent as prove_gradient_descent
 from .landscape.loss_path import prove_loss_path as prove_loss_path
 from .landscape.neighbourhood import certified_ball as certified_ball
 from .landscape.neighbourhood import full_rank_radius as full_rank_radius

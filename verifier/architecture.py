@@ -16,6 +16,7 @@ from verifier.data.samples import SampleSource
 from verifier.data.unseen import Unseen
 from verifier.display import Card, Judged, Shown, Table, listed, wrapped
 from verifier.errors import InputError, NetworkError, nearest, one_line
+from verifier.landscape.turning_layer import prove_no_maximum
 from verifier.network.initialise import portable_gaussian
 from verifier.network.network import Network, network_for
 from verifier.network.nodes import Constant
@@ -29,7 +30,12 @@ from verifier.run.models import imported_model, is_foreign, is_module
 from verifier.statements.almost_every_data import ALMOST_EVERY_DATA_SET
 from verifier.statements.every_data import EVERY_DATA_SET, finding
 from verifier.statements.memorisation import MEMORISATION
+from verifier.statements.no_maximum import NO_MAXIMUM_ANYWHERE
+from verifier.statements.no_maximum import finding as of_maxima
+from verifier.statements.no_strict_minimum import WIDE_MINIMA, enough_columns
+from verifier.statements.no_strict_minimum import finding as of_strict_minima
 from verifier.statements.sink_everywhere import sink_steps
+from verifier.statements.statement import Finding, Statement
 from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
 
@@ -85,14 +91,20 @@ class Architecture(Judged, Shown, Writable):
 
     @property
     def steps(self) -> tuple[TheoremStep, ...]:
-        """A, D, S(1), S(2), S+ and J3, each with its verdict and reason."""
+        """A, D, S(1), S(2), S+, J3, C4 and C2+, each with its verdict and reason."""
         found, almost, memorised = finding(self.every), self.almost_every, self.memorised
         return (
             TheoremStep(EVERY_DATA_SET, found.verdict, self.every.reason, (), found.applies),
             TheoremStep(ALMOST_EVERY_DATA_SET, almost.verdict, almost.reason, (), almost.applies),
             *sink_steps(self.sink),
             TheoremStep(MEMORISATION, memorised.verdict, memorised.reason, (), memorised.applies),
+            *(_step(statement, part) for statement, part in self._extrema()),
         )
+
+    def _extrema(self) -> tuple[tuple[Statement, Finding], ...]:
+        """C4 and C2+, which need no more than M and the activations."""
+        narrow, maximum = of_strict_minima(self.network, self.samples), of_maxima(prove_no_maximum(self.network))
+        return (NO_MAXIMUM_ANYWHERE, maximum), (WIDE_MINIMA, narrow)
 
     @property
     def proved(self) -> bool:
@@ -101,12 +113,12 @@ class Architecture(Judged, Shown, Writable):
         return any(part.proved for part in found)
 
     def verdict(self, label: str) -> Verdict:
-        """The verdict of a statement about every data set (A, S(1), S(2), S+), or almost every one (D, J3).
+        """The verdict of a statement about every data set (A, S(1), S(2), S+, C4, C2+), or almost every one (D, J3).
 
         Parameters
         ----------
         label : str
-            ``"A"``, ``"D"``, ``"S(1)"``, ``"S(2)"``, ``"S+"`` or ``"J3"``.
+            ``"A"``, ``"D"``, ``"S(1)"``, ``"S(2)"``, ``"S+"``, ``"J3"``, ``"C4"`` or ``"C2+"``.
 
         Raises
         ------
@@ -168,6 +180,10 @@ class Architecture(Judged, Shown, Writable):
         table = Table("Statements", ("label", "verdict", "statement and reason"), rows, True)
         title = "What holds for all data, or almost all"
         return Card(title, None, self.conclusion, (("network", self.about),), (table,))
+
+
+def _step(statement: Statement, found: Finding) -> TheoremStep:
+    return TheoremStep(statement, found.verdict, found.reason, (), found.applies)
 
 
 def architecture(
@@ -304,4 +320,6 @@ def _certificate(
             builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
     builder.add_every_data_set(every)
     builder.add_sink(sink)
+    if not builder.empty:
+        builder.add_extrema(prove_no_maximum(network), enough_columns(network, samples))
     return builder

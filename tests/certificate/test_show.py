@@ -53,7 +53,7 @@ def test_the_text_names_data_network_claims_and_trust(certificate: Path) -> None
         "Network: input 4; node 3 affine all of input, layer0.weight, layer0.bias; node 4 tanh(t) of node 3; p = 900 "
         "parameters; M = 180: node 4.\n" in text
     )
-    assert text.count("\nClaims ") == 13
+    assert text.count("\nClaims ") == 18
     assert "Arb at up to 64 bits. This text repeats what the certificate claims; `verifier check` decides." in text
 
 
@@ -90,7 +90,9 @@ def test_a_refuted_rank_alone_names_no_bits(tmp_path: Path) -> None:
 
 def test_it_shows_itself(certificate: Path) -> None:
     shown = vf.show(certificate)
-    assert repr(shown).endswith("claims R1, Z1, P1, B1, W1, W0, D, A, Z2, C1, C3, E4, I; print it to read them>")
+    assert repr(shown).endswith(
+        "claims R1, Z1, P1, B1, W1, W0, D, A, S(1), S+, Z2, C1, C3, GDV, E4, C4, C2+, I; print it to read them>"
+    )
     assert "not checked" in shown._repr_html_()
 
 

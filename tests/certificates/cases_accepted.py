@@ -331,6 +331,38 @@ def merged_samples_part() -> Certificate:
     return certificate
 
 
+def dead_relu() -> Certificate:
+    """Two units Max(0, t); the second, Max(0, -x - 4), is 0 on the samples 1 and 2 and counts for nothing."""
+    certificate = Certificate()
+    certificate.data([[1], [2]], [0, 1])
+    certificate.network([1], [certificate.dense([[1], [-1]], [0, -4], "Max(0, t)")], 2)
+    return certificate
+
+
+@accepted("S.path: a dead unit moves at constant loss, while the other one carries the logits; then P1")
+def unread_unit_moves() -> Certificate:
+    """The features become (1, 0), (2, 1), from which V1 = ((1, -1), (-3, 3)) has the margins 2 and 2."""
+    certificate = dead_relu()
+    moved = certificate.moved(0, [[1], [1]], [0, -1])
+    keys = path_keys(certificate, [[0, 0], [3, 5]], [[1, -1], [-3, 3]], "11/16", "45/64")
+    certificate.claim("S.path", **keys, moved=moved)
+    return certificate
+
+
+@accepted("S.path over a lower layer and beside an output bias: a copy of a unit moves")
+def copy_over_a_layer_moves() -> Certificate:
+    """Psi is (1, 1, 1), (2, 2, 1), and becomes (1, 0, 1), (2, 1, 1); V1 = ((1, -1), (-3, 3), 0) has the margins 2."""
+    certificate = Certificate()
+    certificate.data([[1], [2]], [0, 1])
+    first = certificate.dense([[1]], [0], "Max(0, t)", skip=False)
+    layers = [first, certificate.dense([[1], [1]], [0, 0], "Max(0, t)", [0])]
+    certificate.network([1], layers, 3, output_bias=True)
+    moved = certificate.moved(1, [[1], [1]], [0, -1])
+    keys = path_keys(certificate, [[2, 0], [-2, 0], [1, 1]], [[1, -1], [-3, 3], [0, 0]], "11/16", "45/64")
+    certificate.claim("S.path", **keys, moved=moved)
+    return certificate
+
+
 @accepted("E4: two tanh units over two samples; already at the stored weights the first one tells the samples apart")
 def every_point() -> Certificate:
     certificate = Certificate()

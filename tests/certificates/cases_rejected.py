@@ -140,7 +140,7 @@ reject(
 reject = rejections("steps")
 reject(
     "r5-without-weights",
-    "network.values: without weights only A, D, W0, W1, W2 can be claimed",
+    "network.values: without weights only A, C2+, C4, D, W0, W1, W2 can be claimed",
     lambda c, d: c.claim("R5", reason="fewer-units", rank_at_most=1),
 )
 reject(
@@ -580,6 +580,31 @@ reject(
 )
 reject = rejections("clone-moves")
 reject("e2-margin", "E2.margin: V1 is on the wrong side", claim("end_weights", to=exact([[1, -1], [0, 0]])))
+reject = rejections("unread-unit-moves")
+reject(
+    "s-path-nobody-carries",
+    "S.path.span: the unit that is not 0 moves, too",
+    claim("moved", 0, "values", to=exact([[2], [1]])),
+)
+reject(
+    "s-path-two-units-are-needed",
+    "S.path.span: both units are not 0 at the stored weights, and one of them moves",
+    both(weight([[1], [-8]]), bias([0, 9])),
+)
+reject(
+    "s-path-bias-moves",
+    "S.path.span: the bias of the unit that is not 0 moves, too",
+    claim("moved", 1, "values", to=exact([1, -1])),
+)
+reject("s-path-not-rational", "R6.rational: tanh(1) is no rational number", activation("tanh(t)"))
+reject("s-path-pole", "S.path.defined: 1/(t - 9) has no value at 9", activation("1/(t - 9)"))
+reject("s-path-margin", "S.path.margin: V1 is on the wrong side", claim("end_weights", to=exact([[1, -1], [0, 0]])))
+reject = rejections("copy-over-a-layer-moves")
+reject(
+    "s-path-what-is-read-moves",
+    "S.path.span: all units read what moves; the output bias alone rests",
+    lambda c, d: d["claims"][0]["moved"].extend(c.moved(0, [[2]], [0])),
+)
 GATE = "merged-samples-part"
 reject = rejections(GATE)
 reject("e4path-not-analytic", "E4.path.analytic: ReLU", activation("Max(0, t)"))

@@ -27,6 +27,7 @@ MODULES = (
     "cases_rejected",
     "cases_graphs",
     "cases_architecture",
+    "cases_extrema",
     "cases_given_data",
     "cases_scaled",
     "cases_sink",

@@ -291,7 +291,7 @@ def try_way(found: Sampled, claim: Any) -> None:
 def try_e2(found: Sampled, claim: Any) -> None:
     """The logits stay those of columns that rest, up to what is common to all classes."""
     try_start(found, claim)
-    first, base, last = found.stored(), found.stored(claim["rerouted"]), found.stored(claim["moved"])
+    first, base, last = found.stored(), found.stored(claim.get("rerouted")), found.stored(claim["moved"])
     start, psi = found.matrix(claim["start_weights"]), found.psi(first)
     rest = set(range(len(psi[0])))
     for k in range(TIMES + 1):
@@ -312,7 +312,7 @@ def try_e2(found: Sampled, claim: Any) -> None:
 
 
 def try_times(found: Sampled, claim: Any, psi: Any) -> None:
-    """The ray of E2 and E4.path, whose segment begins at a V that is not written down."""
+    """The ray of E2, E4.path and S.path, whose segment begins at a V that is not written down."""
     end, kappa = found.matrix(claim["end_weights"]), number(claim["kappa"])
     values = [found.loss(psi, scaled(end, kappa * (1 + mpf(k) / 4))) for k in range(9)]
     need(all(map(lambda a, b: a > b, values, values[1:])), "the loss does not decrease on the ray")
@@ -537,6 +537,55 @@ def try_wd(found: Sampled, claim: Any) -> None:
         need(value(near, scaled(v, small)) > floor, "a point near the origin is not above log m")
 
 
+def try_gdv(found: Sampled, claim: Any) -> None:
+    """The first steps of the descent; all of them where they are few."""
+    psi, v = found.psi(found.stored()), found.matrix(claim["start_weights"])
+    goal, step, steps = found.matrix(claim["end_weights"]), 1 / number(claim["smoothness"]), claim["steps"]
+    bound, before = number(claim["loss"]), found.loss(psi, v)
+    need(step > 0 and found.loss(psi, goal) <= bound, "the loss at Z is above the bound")
+    distance = sum((a - b) ** 2 for a, b in zip(flat(v), flat(goal), strict=True)) / (2 * step)
+    need(bound + distance / steps < mpmath.log(2) / found.total, "the bound at the last step is not below log(2)/n")
+    frozen = found.frozen or [[mpf(0)] * found.classes for _ in psi]
+    for t in range(1, min(steps, TIMES) + 1):
+        pairs = zip(found.logits(psi, v), frozen, strict=True)
+        logits = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairs]
+        for row, g, y, count in zip(psi, logits, found.labels, found.counts, strict=True):
+            p = [mpmath.exp(x - max(g)) for x in g]
+            change = [step * count * (part / sum(p) - (k == y)) / found.total for k, part in enumerate(p)]
+            v = [[x - a * c for x, c in zip(line, change, strict=True)] for a, line in zip(row, v, strict=True)]
+        loss = found.loss(psi, v)
+        need(loss <= before * (1 + SMALL) and loss <= bound + distance / t, f"the loss after {t} steps")
+        before = loss
+    if steps <= TIMES:
+        need(before < mpmath.log(2) / found.total, "the loss at the last step is not below log(2)/n")
+
+
+def try_c4(found: Sampled, claim: Any) -> None:
+    """A point with Psi(U) = 0, if U = 0 is one: a neighbour has a larger loss."""
+    count, dimension = found.size_of_data
+    samples = [found.draw(dimension) for _ in range(min(count, 3))]
+    u = {n: [mpf(0)] * size for n, size in found.parameters().items()}
+    psi = found.psi(u, samples)
+    if any(flat(psi)):
+        return
+    labels = [found.random.randrange(2) for _ in samples]
+    v, near = [found.draw(2) for _ in psi[0]], mpf(10) ** -3
+    start, largest = len(samples) * mpmath.log(2), mpf(0)
+    for _ in range(40):
+        logits = found.logits(found.psi(moved_by(found, u, near), samples), moved_by(found, v, near))
+        losses = (mpmath.log1p(mpmath.exp(g[1 - y] - g[y])) for g, y in zip(logits, labels, strict=True))
+        largest = max(largest, sum(losses))
+    need(largest > start, "no neighbour has a larger loss")
+
+
+def try_c2_plus(found: Sampled, claim: Any) -> None:
+    """More columns than samples have a kernel; as many have one, or are invertible."""
+    count, dimension = found.size_of_data
+    need(found.document["network"]["columns"] >= count, "fewer columns than samples")
+    if count <= 12:
+        found.psi(found.anywhere(), [found.draw(dimension) for _ in range(count)])
+
+
 def columns_of(found: Sampled, claim: Any, u: Any, samples: Any, draws: int) -> list[list[mpf]]:
     """Return the columns of the wide layer's units for many of its weights; nothing else must change with them."""
     node, columns, rest = claim["node"], [], []
@@ -648,7 +697,8 @@ def try_j3(found: Sampled, claim: Any) -> None:
 TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "E1": try_way, "E3": try_way}
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
 TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
-TRIES["Z0.loss"] = try_z0_loss
+TRIES |= {"GDV": try_gdv, "C4": try_c4, "C2+": try_c2_plus}
+TRIES |= {"Z0.loss": try_z0_loss, "S.path": try_e2}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 TRIES["WD"] = try_wd
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)

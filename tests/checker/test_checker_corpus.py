@@ -23,7 +23,7 @@ ABSENT = {"TC.3.finite", "internal"}  # README.md says why
 def rules_of_the_format() -> set[str]:
     """Return the names of rules that FORMAT.md lists."""
     section = FORMAT.split("## Rules")[1].split("\n## ")[0]
-    return set(re.findall(r"`([A-Za-z0-9.+]+(?:\.[a-z-]+)|shape|internal)`", section))
+    return set(re.findall(r"`([A-Za-z0-9.+()]+(?:\.[a-z-]+)|shape|internal)`", section))
 
 
 @pytest.mark.parametrize("entry", INDEX, ids=lambda entry: entry["file"])

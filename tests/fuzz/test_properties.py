@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
 from verifier import Verdict, fuzz
-from verifier.balls.exact import Dyadic
+from verifier.balls.exact import Dyadic, ExactArray
 from verifier.fuzz.acceptance import CheckerService
 from verifier.fuzz.properties import (
     PROPERTIES,
@@ -19,12 +20,15 @@ from verifier.fuzz.properties import (
     certificate,
     decay,
     enclosure,
+    extrema,
     invariance,
     jacobian,
     path,
     rank,
 )
+from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.path import Path as LossPath
+from verifier.landscape.turning_layer import NoMaximum
 from verifier.landscape.weight_decay import WeightDecay
 from verifier.network.input_maps import InputMaps
 from verifier.outcome import Report
@@ -50,12 +54,17 @@ NON_VACUOUS = {
     "weight-decay-breaks": ("PROVED, does not apply",),
     "given-data": ("PROVED", "UNDECIDED"),
     "scaled-samples": ("groups and shift", "matrix and shift"),
+    "gradient-descent-keeps-its-bound": ("PROVED", "PROVED, to the end"),
+    "no-maximum-anywhere": ("PROVED", "UNDECIDED"),
+    "no-suboptimal-strict-minimum": ("along the kernel", "M < N"),
     "enclosures-contain": ("both engines",),
     "engines-agree": ("NumPy, strict array API, Arb",),
     "jacobian": ("contained",),
     "jacobian-rank": ("PROVED", "UNDECIDED"),
     "interpolant-exists": ("PROVED",),
     "path-never-increases": ("P1",),
+    "exact-rank-of-planted-starts": ("PROVED (R1)", "REFUTED (R6)"),
+    "unread-units-move-at-constant-loss": ("S.path",),
     "case-files-reproduce": ("same",),
     "runs-are-repeatable": ("same bytes",),
 }
@@ -184,6 +193,54 @@ def test_false_statements_about_given_and_scaled_samples_are_seen(monkeypatch: p
     monkeypatch.setattr(architecture, "input_maps", lambda _: InputMaps("", False, (0, 1), True))
     with pytest.raises(Falsified, match=r"are \[1, 2\] on x and D x \+ c"):
         architecture.scaled_samples(mirrored)
+
+
+def test_a_step_that_is_too_long_is_seen() -> None:
+    """One feature 1 of two samples with different labels: L >= 1/2, and Phi is least at V = 0."""
+    psi, start = [[mpmath.mpf(1)], [mpmath.mpf(1)]], [[0.125, -0.125]]
+    weights = ExactArray.of_floats(start)
+    right = DescentResult(Verdict.PROVED, "because", weights, 64, smoothness=Dyadic(1, -1), steps=9)
+    right = replace(right, loss_upper=Dyadic(45427, -16), distance_upper=Dyadic(1, -7))  # log 2 and L |V_0|^2 / 2
+    with pytest.raises(Falsified, match="at step 9 is not below"):
+        extrema.compare_descent(psi, start, [0, 1], [1, 1], right)
+    half = replace(right, smoothness=Dyadic(1, -2), distance_upper=Dyadic(1, -8))
+    with pytest.raises(Falsified, match="after 1 steps the loss is"):
+        extrema.compare_descent(psi, start, [0, 1], [1, 1], half)
+    fifth = replace(right, smoothness=Dyadic(1, -4), distance_upper=Dyadic(9, 0))
+    with pytest.raises(Falsified, match="step 1 increases the loss"):
+        extrema.compare_descent(psi, start, [0, 1], [1, 1], fifth)
+
+
+def test_a_number_of_steps_that_is_too_small_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    steep = replace(XOR, layers=({**XOR.layers[0], "activation": "identity"},), labels=np.array([0, 0, 1, 1]))
+    assert extrema.gradient_descent_keeps_its_bound(steep).startswith("PROVED")
+    honest = extrema.prove_gradient_descent
+
+    def hasty(*arguments: Any, **keywords: Any) -> DescentResult:
+        return replace(honest(*arguments, **keywords), steps=1, distance_upper=Dyadic(0, 0), loss_upper=Dyadic(1, -4))
+
+    monkeypatch.setattr(extrema, "prove_gradient_descent", hasty)
+    with pytest.raises(Falsified, match="after 1 steps the loss"):
+        extrema.gradient_descent_keeps_its_bound(steep)
+
+
+def test_false_statements_about_every_point_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    square = replace(
+        XOR,
+        inputs=np.array([[0.0], [1.0], [-1.0], [2.0], [-2.0]]),  # all features together favour class 0
+        labels=np.array([1, 0, 0, 0, 0]),
+        layers=({**XOR.layers[0], "activation": "square"},),
+        u=np.zeros(10),
+        v=np.array([[1.0, -1.0]] * 5),
+    )
+    assert extrema.no_maximum_anywhere(square) == "UNDECIDED"
+    monkeypatch.setattr(extrema, "prove_no_maximum", lambda _: NoMaximum(Verdict.PROVED, "because", 4))
+    with pytest.raises(Falsified, match="C4 is PROVED; of 80 neighbours"):
+        extrema.no_maximum_anywhere(square)
+    monkeypatch.setattr(extrema, "enough_columns", lambda *_: True)
+    narrow = replace(XOR, layers=({**XOR.layers[0], "width": 1},), u=np.ones(3), v=np.array([[0.0, 0.0]]))
+    with pytest.raises(Falsified, match="neither invertible nor has it a kernel"):
+        extrema.no_suboptimal_strict_minimum(narrow)
 
 
 def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

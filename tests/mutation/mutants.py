@@ -290,6 +290,15 @@ MUTANTS = {
         "checker/windowed:read_window term 3",
         "checker/windowed:read_window decided 0",
     ),
+    "checker/test_checker_sink_path.py": (
+        "checker:check_sink_path decided 0",
+        "checker:check_sink_path decided 2",
+        "checker:resting_columns decided 2",
+        "checker:resting_entries decided 0",
+        "checker:resting_entries decided 2",
+        "checker:resting_entries decided 4",
+        "checker:resting_entries boolean 4",
+    ),
     "checker/test_checker_windows.py::test_quick_windows_are_those_of_the_definition": (
         "checker:windows_of opposite 0",
         "checker:windows_of term 5",
@@ -675,7 +684,7 @@ MUTANTS = {
         "rank:eigenvalue_bounds term 60",
     ),
     "rank/test_singular_value_guarantees.py::test_enclosed_features": ("rank:SpectrumSearch._refine branch 6",),
-    "rank/test_singular_value_guarantees.py::test_exact_ranks": ("rank/singular_values:exact_rank call 13",),
+    "rank/test_singular_value_guarantees.py::test_exact_ranks": ("rank/modular:integer_rank decided 4",),
     "rank/test_singular_value_guarantees.py::test_planted_singular_values": (
         "rank:SpectrumSearch._take_in name 0",
         "rank:SpectrumSearch._take_in comparison 1",

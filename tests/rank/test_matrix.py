@@ -195,10 +195,10 @@ def test_what_it_refuses(given: Any, says: str) -> None:
 
 def test_an_exact_rank_that_would_take_too_long_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EXACT_SECONDS", 0.0)
-    found = vf.matrix([[1, 2], [2, 4]])
+    found = vf.matrix([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
     assert found.verdict is vf.Verdict.UNDECIDED
-    assert (found.rank, found.rank_at_least, found.rank_at_most) == (None, 1, 2)
-    assert found.singular_values[1][0] == 0
+    assert (found.rank, found.rank_at_least, found.rank_at_most) == (None, 2, 3)
+    assert found.singular_values[2][0] == 0
     prime = 2**61 - 1
     monkeypatch.undo()
     assert vf.matrix([[prime, 0], [0, 1]], None).rank == 2  # modulo the prime it is 1
@@ -364,7 +364,7 @@ def test_the_command(tmp_path: Path, text: str, code: int, rank: int | None) -> 
 
 def test_the_command_without_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EXACT_SECONDS", 0.0)
-    answer = CliRunner().invoke(app, ["matrix", str(written(tmp_path, "a.csv", "1,2\n2,4\n"))])
+    answer = CliRunner().invoke(app, ["matrix", str(written(tmp_path, "a.csv", "1,2,3\n4,5,6\n7,8,9\n"))])
     assert answer.exit_code == 3
     assert "UNDECIDED" in answer.stdout
 

@@ -139,7 +139,7 @@ def test_large_inverses_are_left_to_the_gram_matrix_or_open(monkeypatch):
     monkeypatch.setattr(certify, "INVERSE_BYTES", 0)
     assert prove_rank(quick)[0].label == "R2"
     monkeypatch.setattr(certify, "certify_gram", lambda *_, **__: gram.GramBound(Verdict.UNDECIDED, "it breaks down"))
-    monkeypatch.setattr(certify, "ARB_SECONDS_PER_FEATURE", 1e9)
+    monkeypatch.setattr(certify, "ARB_SECONDS_PER_PRODUCT", 1e9)
     found, _ = prove_rank(quick)
     assert found.verdict is Verdict.UNDECIDED and "too large for Arb" in found.reason
     assert any("R1 in binary64: not tried" in line for line in found.attempts)

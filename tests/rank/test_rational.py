@@ -15,7 +15,7 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
-from verifier.rank import exact_arithmetic, rational
+from verifier.rank import integer_arithmetic, rational
 from verifier.rank.certify import prove_rank
 from verifier.rank.exact_arithmetic import rational_activations
 from verifier.rank.rational import exact_rank, rational_features
@@ -134,16 +134,18 @@ def test_a_rank_that_no_precision_at_hand_shows_is_proved():
 
 
 def test_what_is_not_decided_says_so_and_why(monkeypatch):
-    network, u, x = dead_relu(12, 14, 5)
-    monkeypatch.setattr(rational, "RANK_WORK", 0)
+    network, rng = Network((4,), (Dense(14, "relu", skip=True),)), np.random.default_rng(3)
+    u, x = rng.normal(size=network.parameter_count), rng.random((12, 4))
+    network.views(u)["layer0.bias"][...] = 99.0  # all units are affine on the samples, and none is a copy
+    monkeypatch.setattr(rational, "RANK_SECONDS", 0.0)
     found, _ = prove_rank(FeatureEnclosure(network, u, x, 64))
     assert found.verdict is Verdict.UNDECIDED and "max_bits" not in found.reason
     assert "no precision would show it" in found.reason
-    monkeypatch.setattr(exact_arithmetic, "WORK", 0)
+    monkeypatch.setattr(integer_arithmetic, "WORK", 0)
     assert "multiply-adds" in rational_features(network, u, x)
     found, _ = prove_rank(FeatureEnclosure(network, u, x, 64), max_bits=128)
     assert found.verdict is Verdict.UNDECIDED and any("not computed" in text for text in found.attempts)
-    assert "numerical rank 5 of 12" in found.reason and "max_bits = 4096 tells better" in found.reason
+    assert "numerical rank 5 of 12" in found.reason and "max_bits = 256 tells better" in found.reason
 
 
 def test_the_whole_pipeline_and_what_the_certificate_holds(tmp_path):

@@ -25,6 +25,7 @@ from verifier.balls import decimals, exact
 from verifier.balls.precision import working_precision
 from verifier.rank import certify, eigenvalues, genericity, spectrum_search
 from verifier.rank import singular_values as svd
+from verifier.rank.rational import PRIME
 from verifier.verdict import Verdict
 
 
@@ -139,7 +140,7 @@ def test_exact_ranks(rng):
     for _ in range(10):
         n, m, r = (int(v) for v in rng.integers(1, 6, 3))
         rows = rng.integers(-4, 5, (n, r)) @ rng.integers(-4, 5, (r, m))
-        flat = [int(v) * svd.PRIME ** int(rng.integers(2)) for v in rows.ravel()]
+        flat = [int(v) * PRIME ** int(rng.integers(2)) for v in rows.ravel()]
         array = exact.ExactArray.of_integers(flat, (n, m), -3)
         assert svd.exact_rank(array) == exact_rank([[Fraction(v) for v in flat[i * m : i * m + m]] for i in range(n)])
 

@@ -170,6 +170,9 @@ def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, P
         assert describe(certificate)
     assert labels == {
         "Z0.loss",
+        "GDV",
+        "C4",
+        "C2+",
         "B1",
         "A",
         "I",

@@ -73,7 +73,10 @@ def test_no_maximum_where_all_features_vanish():
     assert (found["C3"], found["T3.4(4)"]) == ("PROVED", "PROVED")
     plain = Network(2, [Dense(4, "tanh", skip=True)])
     _, without = proved(plain, np.zeros(plain.parameter_count))
-    assert without["T3.4(4)"] == "UNDECIDED"
+    assert (without["C3"], without["C4"], without["T3.4(4)"]) == ("UNDECIDED", "PROVED", "PROVED")
+    kinked = Network(2, [Dense(4, "relu", skip=True)])
+    _, without = proved(kinked, np.zeros(kinked.parameter_count))
+    assert (without["C4"], without["T3.4(4)"]) == ("-", "UNDECIDED")
 
 
 def test_the_bias_carries_what_constant_units_carried():

@@ -142,14 +142,14 @@ def gathered(sources: Sequence[S], places: Places) -> S:
     return type(sources[0])(rows, places.shape, out)
 
 
-def columns(network: Network, found: Mapping[int, S]) -> S:
+def columns(network: Network, found: Mapping[int, S], gather: Callable[[Sequence[S], Places], S] | None = None) -> S:
     """The columns of Psi, shape ``(M,)``, from the values of the nodes that features read."""
     start, places = 0, []
     for feature in network.features:
         size = found[feature.node].size
         places.append(start + np.arange(size) if feature.entries is None else start + np.array(feature.entries))
         start += size
-    return gathered([found[feature.node] for feature in network.features], np.concatenate(places))
+    return (gather or gathered)([found[feature.node] for feature in network.features], np.concatenate(places))
 
 
 def side_by_side(sources: Sequence[Tensor[E]], rows: int) -> Iterable[list[E]]:

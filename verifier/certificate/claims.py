@@ -14,6 +14,7 @@ from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.jacobian import Parameters
 from verifier.certificate.arrays import ArrayStore
 from verifier.landscape.escape_kinds import Escape
+from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.inseparable import Inseparable
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
@@ -27,10 +28,11 @@ from verifier.rank.memorisation import Memorisation
 from verifier.rank.right_inverse import RankBound, RightInverse
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.claim import Claim, Interval, MovedParameter, Number
+from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.jacobian import J1, J2, J3
 from verifier.statements.claims.losses import TC3, LossName
-from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, Target
+from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath, Target
 from verifier.statements.claims.pointwise import C1, C3
 from verifier.statements.claims.weight_decay import WD
 from verifier.statements.claims.witness import W1, W2, Block, ChainUnit
@@ -97,7 +99,7 @@ def path_from_start(arrays: ArrayStore, path: LossPath) -> P1:
 
 
 def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> Claim:
-    """E1, E2, E3 or E4.path: a piece that leaves the start, and the path of P1.
+    """E1, E2, E3, E4.path or S.path: a piece that leaves the start, and the path of P1.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> C
     network
         The network.
     escape
-        The piece; what it has (end weights, epsilon, a right inverse) says which of the four it is.
+        The piece; what it has (end weights, epsilon, a right inverse) says which of them it is.
     """
     path = _segment_and_ray(arrays, escape.tail, escape.start_weights)
     path["moved"] = point(arrays, "moved", network, escape.end_u, escape.start_u)
@@ -118,6 +120,8 @@ def path_after_escape(arrays: ArrayStore, network: Network, escape: Escape) -> C
     if escape.right_inverse is not None:
         inverse = arrays.exact("escape.right_inverse", escape.right_inverse)
         return E4Path(pieces=escape.pieces, right_inverse=inverse, **path)
+    if escape.label == "S.path":
+        return SPath(**path)
     via = escape.rerouted
     return E2(rerouted=None if via is None else point(arrays, "rerouted", network, via, escape.start_u), **path)
 
@@ -186,6 +190,22 @@ def weight_decay(
         moved=moved or None,
         moved_weights=arrays.exact("decay.weights", ExactArray.of_floats(v)),
         value=Number.of(value),
+    )
+
+
+def gradient_descent(arrays: ArrayStore, name: str, result: DescentResult) -> GDV | None:
+    """GDV: a number of steps of gradient descent; None if it was not proved."""
+    goal, smoothness, loss, steps = result.goal, result.smoothness, result.loss_upper, result.steps
+    if goal is None or smoothness is None or loss is None or steps is None:
+        return None
+    return GDV(
+        precision=result.precision,
+        start_weights=arrays.exact(f"{name}.start", result.start_weights),
+        end_weights=arrays.exact(f"{name}.goal", goal),
+        smoothness=Number.of(smoothness),
+        feature_bits=result.feature_bits,
+        loss=Number.of(loss),
+        steps=steps,
     )
 
 

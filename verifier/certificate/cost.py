@@ -15,9 +15,10 @@ from typing import Any
 from verifier.certificate.size import BLOCK_BALLS, Size
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
-from verifier.statements.claims.full_rank import B1, R5
+from verifier.statements.claims.descent import GDV
+from verifier.statements.claims.full_rank import B1, R5, R6
 from verifier.statements.claims.losses import TC3
-from verifier.statements.claims.paths import E1, E3, E4, E4Path
+from verifier.statements.claims.paths import E1, E3, E4, E4Path, SPath
 from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
 from verifier.statements.claims.zero_error import Z2, Z0Loss
@@ -28,6 +29,8 @@ FIRST_BITS = 64
 
 EXPECTED_PIECES = 32
 """Of a moving piece of a path, before it is proved."""
+RATIONAL_ENTRIES = 25
+"""What a value of a unit costs in rational numbers, in numbers that pass through Python."""
 MARGIN_KEYS = ("start_weights", "end_weights", "output_weights")
 StatedClaim = dict[str, Any]
 """A claim as it stands in a document, or one that is expected."""
@@ -176,6 +179,8 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield Work(entries=n * d, differences=2 * size.arcs), bits
         elif kind is B1 and not size.layered:
             yield _box(size), bits
+        elif kind is R6:
+            yield _exact_rank(claim, size), FIRST_BITS
         elif kind is Z0Loss:
             yield _pass(size) + _balance(size), bits
         elif kind in (E4, S):
@@ -208,6 +213,13 @@ def _box(size: Size) -> Work:
     return _jets(size).times(3)
 
 
+def _exact_rank(claim: StatedClaim, size: Size) -> Work:
+    """Features in rational numbers, and a rank modulo so many primes."""
+    n, m = size.samples, size.columns
+    entries = RATIONAL_ENTRIES * n * (size.units + m)
+    return Work(entries=entries, words=3 * n * size.arcs + claim.get("primes", 1) * n * m * min(n, m))
+
+
 def _margins(size: Size, matrices: int) -> Work:
     """The margins of so many matrices of output weights on all samples; their columns' differences for each block."""
     if not matrices:
@@ -236,6 +248,10 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
     if kind is Z2:
         work = Work() if size.layered else _box(size)
         return work + Work(differences=m * classes * min(classes, n) + 4 * size.weights, steps=2_000_000)
+    if kind is GDV:
+        short, long = sorted((n, m))
+        squarings = 3 * short**3 if short <= 2000 else 0  # often the first bounds are sharp enough
+        return Work(entries=8 * n * m + 4 * short**2, words=2 * short**2 * long + 2 * squarings)
     return Work()
 
 
@@ -255,6 +271,8 @@ def _moving(claim: StatedClaim, size: Size) -> Work:
         work += (_jets(size) + _margins(size, 6)).times(pieces)
     elif kind is E4Path:
         work += _jets(size).times(pieces) + Work(products=n * n * m, steps=200 * m, entries=2 * n * m)
+    elif kind is SPath:
+        work += _exact_rank(claim, size)
     else:
         work += Work(differences=8 * size.arcs, entries=n * m)
     return work

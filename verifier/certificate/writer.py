@@ -31,12 +31,14 @@ from verifier.data.unseen import Unseen
 from verifier.errors import CertificateError
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
+from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.sink_start import SinkStart
+from verifier.landscape.turning_layer import NoMaximum
 from verifier.landscape.weight_decay import WeightDecay
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray, given_parameters
@@ -55,6 +57,7 @@ from verifier.statements.claims.almost_every_u import W0
 from verifier.statements.claims.architecture import A, AData, D, I, ShownUnitsOf, UnitsOf
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim, MovedParameter, Number
+from verifier.statements.claims.extrema import C4, C2Plus
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
 from verifier.statements.claims.paths import E4
 from verifier.statements.claims.sink import S1, S2, OfLayer, S, SPlus
@@ -150,10 +153,12 @@ class CertificateBuilder:
     def _too_far(self, u: Array) -> str | None:
         return None if self._reach is None else out_of_reach(self._reach[0], u, self._reach[1])
 
-    def _claim(self, claim: Claim, inverse: ExactArray | None = None) -> None:
+    def _claim(self, claim: Claim | None, inverse: ExactArray | None = None, primes: int = 1) -> None:
         """Add a claim, unless a check of it is too expensive or the format does not hold one of its numbers."""
+        if claim is None:
+            return
         stated: StatedClaim = msgspec.to_builtins(claim)
-        priced = stated
+        priced = stated if primes == 1 else stated | {"primes": primes}
         if inverse is not None:
             priced = stated | {"right_inverse": {"shape": inverse.shape, "bits": stored_bits(inverse)}}
         others = [*self._priced, *(self._to_come if claim.ranks else ())]
@@ -211,7 +216,7 @@ class CertificateBuilder:
             return
         if result.label == "R6" and exact is not None:
             if exact.exact and exact.rational and exact.followed and rational_activations(self._net):
-                self._claim(R6(rank=exact.rank))
+                self._claim(R6(rank=exact.rank), primes=exact.primes)
             return
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:
             self.add_deficiency(result.deficiency)
@@ -258,7 +263,7 @@ class CertificateBuilder:
             self._claim(claims.loss_bound(self._arrays, found))
 
     def add_theorem(self, theorem: Theorem) -> None:
-        """Add the steps of the proof that have numbers of their own: W1, W2, W0, R5 for every U, B1, Z2, C1, C3, E4."""
+        """Add the steps of the proof that a certificate states beside the rank and the path."""
         if fits(theorem.rank_ball) and self.stands_on_rank("B1"):
             self._claim(B1(radius=Number.of(theorem.rank_ball)))
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
@@ -283,8 +288,12 @@ class CertificateBuilder:
             self.add_not_stationary(theorem.gradient)
         if theorem.curvature is not None:
             self.add_curvature(theorem.curvature)
+        if theorem.descent is not None:
+            self.add_gradient_descent(theorem.descent)
         if theorem.gateway is not None:
             self.add_gateway(theorem.gateway)
+        if theorem.no_maximum is not None:
+            self.add_extrema(theorem.no_maximum, theorem.verdict("C2+") is Verdict.PROVED)
         if theorem.weight_decay is not None:
             self.add_weight_decay(theorem.weight_decay)
         for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
@@ -297,9 +306,10 @@ class CertificateBuilder:
         self._claim(claims.path_from_start(self._arrays, path))
 
     def add_escape(self, escape: Escape) -> None:
-        """Add E1 to E4: a piece that leaves the start, and the path of P1, if the checker can follow to the end."""
+        """Add E1 to E4 or S.path: a piece that leaves the start, then P1, if the checker can follow to the end."""
         if not self._too_far(escape.end_u):
-            self._claim(claims.path_after_escape(self._arrays, self._net, escape), escape.right_inverse)
+            claim = claims.path_after_escape(self._arrays, self._net, escape)
+            self._claim(claim, escape.right_inverse, escape.primes)
 
     def add_gateway(self, result: GatewayResult) -> None:
         """Add E4, from every point a non-increasing path exists, if the checker can follow the proof.
@@ -318,9 +328,7 @@ class CertificateBuilder:
 
         A result with ``needs_rank`` needs R1 or R3 in the same certificate: see `ranked`.
         """
-        claim = claims.loss_path(self._arrays, f"loss{len(self._claims)}", result)
-        if claim is not None:
-            self._claim(claim)
+        self._claim(claims.loss_path(self._arrays, f"loss{len(self._claims)}", result))
 
     def add_ball(self, result: BallResult) -> None:
         """Add Z2 if it was proved."""
@@ -337,11 +345,20 @@ class CertificateBuilder:
         if result.verdict is Verdict.PROVED and fits(result.curvature_lower):
             self._claim(claims.no_maximum(self._arrays, f"point{len(self._claims)}", result, result.curvature_lower))
 
+    def add_gradient_descent(self, result: DescentResult) -> None:
+        """Add GDV if it was proved."""
+        self._claim(claims.gradient_descent(self._arrays, f"descent{len(self._claims)}", result))
+
+    def add_extrema(self, no_maximum: NoMaximum, enough_columns: bool) -> None:
+        """Add C4 if it was proved, and C2+ if Psi has enough columns; where arcs are missing neither is stated."""
+        if no_maximum.proved and "arcs" not in self._data:
+            self._claim(C4(node=no_maximum.node))
+        if enough_columns and "arcs" not in self._data:
+            self._claim(C2Plus())
+
     def add_witness(self, result: WitnessResult) -> None:
         """Add W1 or W2 if it was proved."""
-        claim = claims.explicit_witness(self._arrays, result)
-        if claim is not None:
-            self._claim(claim)
+        self._claim(claims.explicit_witness(self._arrays, result))
 
     def add_generic(self) -> None:
         """Add W0: full rank for almost every U, if a claim of full rank (R1, R3, W1, W2) stands beside it."""

@@ -9,11 +9,12 @@ To read it all, in this order::
     the network     geometry (shapes, places), arithmetic (what numbers can do), rules, windowed, attention, moving (the
                     node kinds), nodes (their table), network (reads the graph)
     activations     grammar, expression, analytic (what they are on all of R)
-    values          features (in balls), exact (in rationals), series, motion, segment, boxes (while parameters move)
+    values          features (in balls), exact (in rationals), modular (exact ranks); series, motion, segment, boxes
+                    (while parameters move)
     for every U     flags (defined, analytic, of one sign; W0), layered (layers in the graph), structure, spans (R5)
     for all data    polynomial (which activations are none of a low degree), architecture (D, A)
     claims          claims (R1, R3, Z1, P1), classes, losses, targets (TC.3), pointwise (Z2, B1, C1, C3), witness (W1,
-                    W2), escape, lift, parting (E1 to E4), sentences (what is said)
+                    W2), escape, lift, parting, sink_path (E1 to E4, S.path), sentences
     the rest        certificate (one check from beginning to end), limits (memory and time), cli
 
 Glossary

@@ -66,6 +66,8 @@ class Known:
         way = a.way if a.way == b.way and a.sign == b.sign == POSITIVE else None
         if a.way == 0 and b.way is not None and (a.values > 0 or a.values < 0):
             way = b.way if a.values > 0 else -b.way
+        if a.way == b.way == 0:
+            way = 0
         return Known(
             total=a.total and b.total,
             analytic=a.analytic and b.analytic,

@@ -14,8 +14,10 @@ from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
 from .decay import check_weight_decay
+from .descent import DescentClaim
 from .escape import check_escape
 from .exact import check_exact_rank, check_inseparable
+from .extrema import check_no_maximum, check_no_strict_minimum
 from .features import Features
 from .flags import check_generic, needs_samples
 from .jacobian import check_interpolant, check_memorisation, check_no_stationary
@@ -37,20 +39,22 @@ TRUST = f"Arb of FLINT {flint.__FLINT_VERSION__}, python-flint {flint.__version_
 Claim = RankClaim | MarginClaim
 # who checks which label: in the pass over the samples, or on its own
 SWEPT: dict[str, Callable[..., Claim]] = {"R1": RankClaim, "R3": RankClaim, "Z1": MarginClaim, "P1": MarginClaim}
+SWEPT["GDV"] = DescentClaim
 SWEPT |= {"Z2": BallClaim, "C1": GradientClaim, "C3": CurvatureClaim, "TC.3": LossClaim}
 ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check_witness, "E4": check_gateway}
 ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
 ALONE["Z0.loss"] = check_loss_bound
-ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path"), check_escape) | {"W0": check_generic}
+ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path", "S.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 ALONE["WD"] = check_weight_decay
+ALONE |= {"C4": check_no_maximum, "C2+": check_no_strict_minimum}
 ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
 ALONE |= {"S": check_path_from_here, "S(1)": check_path_from_everywhere, "S+": check_connected}
 ALONE["S(2)"] = check_path_from_almost_everywhere
 ALONE |= {"A.data": check_given_data, "I": check_invariance}
 RANKS = {"R1", "R3", "W1", "W2"}
-WITHOUT_SAMPLES = {"A", "S(1)", "S(2)", "S+"}
+WITHOUT_SAMPLES = {"A", "C2+", "C4", "S(1)", "S(2)", "S+"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"A.data", "D", "I", "W0", "W1", "W2"}
 SAMPLES_ONLY = {"A.data"}  # claims that need the samples at hand, and no weights
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S"}
@@ -59,7 +63,8 @@ WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.loss"}
 # they speak of margins or the loss of Psi V, or of other data sets
 WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "TC.3", "WD", "Z0", "Z0.loss", "Z2"}
 # they move V along all arcs, or speak of all of V
-WITHOUT_ARCS = {"A", "A.data", "C1", "D", "E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "TC.3", "WD"}
+WITHOUT_ARCS = {"A", "A.data", "C1", "C2+", "C4", "D"}
+WITHOUT_ARCS |= {"E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "S.path", "TC.3", "WD"}
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 

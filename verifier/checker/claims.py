@@ -94,6 +94,30 @@ def largest_error_plain(distance: arb_mat) -> arb:
     return max(map(arb.abs_upper, distance.entries()))
 
 
+def rounded(flat: list[arb], rows: int, k: int, path: str) -> tuple[fmpz_mat, arb]:
+    """Return integers a near 2^k z, so many rows of them, and a bound of the largest |2^k z - a|.
+
+    Guarantee: the bound is proved; how a was found does not matter. Where numbers and shift are small a binary64 finds
+    the integers, many times faster than `nearest`.
+    """
+    floats, width = list(map(float, flat)), len(flat) // rows
+    if k <= MAX_FLOAT_SHIFT and max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
+        factor = 2.0**k
+        integers = fmpz_mat(rows, width, [round(number * factor) for number in floats])
+    else:
+        integers = fmpz_mat(rows, width, [nearest(z, k, path) for z in flat])
+    return integers, largest_error(arb_mat(rows, width, flat) * arb((1, k)) - arb_mat(integers))
+
+
+def nearest(z: arb, k: int, path: str) -> int:
+    """Return the integer nearest to 2^k times the midpoint."""
+    if not z.abs_upper() < arb((1, MAX_FEATURE_BITS - k)):
+        raise TooExpensive(path + "/feature_bits", "cost.size", "2^feature_bits times a feature is huge", k, above(z))
+    mantissa, exponent = plain(z.mid())
+    shift: int = max(-mantissa.bit_length() - 2, exponent + k)
+    return mantissa << shift if shift >= 0 else ((mantissa >> (-shift - 1)) + 1) >> 1
+
+
 class RankClaim:
     """One claim R1 or R3 and what is known about its residual so far."""
 
@@ -145,26 +169,8 @@ class RankClaim:
         self.residual = squares + more, max(largest, larger), list(map(add, columns, others))
 
     def round(self, flat: list[arb], rows: int) -> tuple[fmpz_mat, arb]:
-        """Return integers a near 2^k z and a proved bound of |2^k z - a|; how a was found does not matter.
-
-        Where numbers and shift are small a binary64 finds the integers, many times faster than `nearest`.
-        """
-        k, floats = self.raw.feature_bits, list(map(float, flat))
-        if k <= MAX_FLOAT_SHIFT and max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
-            factor = 2.0**k
-            integers = fmpz_mat(rows, self.used, [round(number * factor) for number in floats])
-        else:
-            integers = fmpz_mat(rows, self.used, [self.nearest(z) for z in flat])
-        return integers, largest_error(arb_mat(rows, self.used, flat) * arb((1, k)) - arb_mat(integers))
-
-    def nearest(self, z: arb) -> int:
-        """Return the integer nearest to 2^k times the midpoint."""
-        k, path = self.raw.feature_bits, self.raw.path + "/feature_bits"
-        if not z.abs_upper() < arb((1, MAX_FEATURE_BITS - k)):
-            raise TooExpensive(path, "cost.size", "2^feature_bits times a feature is huge", k, above(z))
-        mantissa, exponent = plain(z.mid())
-        shift: int = max(-mantissa.bit_length() - 2, exponent + k)
-        return mantissa << shift if shift >= 0 else ((mantissa >> (-shift - 1)) + 1) >> 1
+        """Return integers a near 2^k z and a proved bound of |2^k z - a|."""
+        return rounded(flat, rows, self.raw.feature_bits, self.raw.path)
 
     def conclude(self) -> dict[str, object]:
         """Compare the claimed bounds.

@@ -1,7 +1,8 @@
-"""E1, E2, E3, E4.path: one certified piece from (U0, V0) to another U, then P1 with U at rest there.
+"""E1, E2, E3, E4.path, S.path: one certified piece from (U0, V0) to another U, then P1 with U at rest there.
 
 Glossary: U(t) = U0 + t (U1 - U0) and V(t) = V0 + t (V1 - V0), 0 <= t <= 1; a ball t stands for all its times. *psi* are
-features at a ball of times, *drift* their derivatives in t. E2 is in lift.py, E4.path in parting.py.
+features at a ball of times, *drift* their derivatives in t. E2 is in lift.py, E4.path in parting.py, S.path in
+sink_path.py.
 """
 
 from typing import Any
@@ -18,6 +19,7 @@ from .network import cut_blocks, move
 from .parting import check_parting
 from .segment import Changes, Segment, pieces
 from .sentences import sentence, statement
+from .sink_path import check_sink_path
 
 SEGMENT_COPIES = 8  # balls that a unit of a moving network takes, compared with one at rest
 # how a piece is enclosed: up to which order, and whether from its middle; the next one where one does not prove enough
@@ -25,14 +27,14 @@ WAYS = ((1, False), (3, True))
 
 
 def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim E1, E2, E3 or E4.path.
+    """Check a claim E1, E2, E3, E4.path or S.path.
 
-    Guarantee: on the piece Phi strictly decreases (E1), is constant (E2, E4), is at most Phi(U0, V0) + epsilon (E3);
+    Guarantee: on the piece Phi strictly decreases (E1), is constant (E2, E4, S), is at most Phi(U0, V0) + epsilon (E3);
     then the path is that of P1, whose obligations hold with the margins that V has there.
     """
     claim, moved = MarginClaim(raw, network, arrays, data), move(network, raw.moved, arrays)
-    keeps_logits = raw.label in ("E2", "E4.path")
-    if keeps_logits:
+    keeps_logits = raw.label in ("E2", "E4.path", "S.path")
+    if raw.label in ("E2", "E4.path"):
         require_analytic(network, raw.label)  # then units that move have a value on the way
     after = claim.start  # the output weights where the piece ends
     if raw.label == "E1":
@@ -42,6 +44,8 @@ def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str,
         before, arrived = Features(network), Features(moved)
         if raw.label == "E2":
             how = check_lift(raw, network, moved, arrays, claim.start, before.rows([0])[0])
+        elif raw.label == "S.path":
+            how = check_sink_path(raw, network, moved)
         elif raw.label == "E4.path":
             how = check_parting(raw, network, arrays, Segment(network, changes(network, moved)))
         else:

@@ -10,13 +10,14 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from flint import fmpq, fmpq_mat, fmpz_mat
+from flint import fmpq, fmpq_mat
 
 from .arithmetic import Arithmetic, Row, Table, side_by_side
 from .common import Rejection, require
 from .container import Arrays
 from .expression import RATIONAL, build, rational_bits
 from .features import Layout
+from .modular import exact_rank
 from .nodes import KINDS, columns_of
 from .sentences import sentence
 from .structure import fractions
@@ -113,11 +114,11 @@ def check_exact_rank(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[
     """Check a claim R6.
 
     Guarantee: all features at the stored weights are rational numbers and the rank of Psi is exactly `rank`. (Rows are
-    multiplied by positive integers, which does not change it; FLINT's rank of integer matrices is exact.)
+    multiplied by positive integers, which does not change it.)
     """
     psi = exact_features(network, raw.path)
     rows, _ = whole_rows(psi)
-    found = int(fmpz_mat(rows).rank())
+    found = exact_rank(rows, raw.path)
     require(found == raw.rank, raw.path + "/rank", "R6.rank", "is not the exact rank", raw.rank, found)
     name = "R6 full" if found == network.samples else "R6"
     return {"statement": sentence(name, rank=found, samples=network.samples), "rank": found}

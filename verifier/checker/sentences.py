@@ -50,6 +50,8 @@ SENTENCES = {
     "E2": "the loss is constant while {moving} skip units move and {resting} stand still",
     "E3": "U moves straight to other values, the loss at most epsilon = {epsilon} above the start's",
     "E4.path": "{groups} groups of merged samples part at constant loss, V following continuously",
+    "S.path": "the loss is constant while {moving} columns of Psi move and {resting} stand still, whose rank, {rank}, "
+    "is that of all columns (exact rational features)",
     "after": "then the loss ({lower} .. {upper} at the start) decreases strictly " + RAY,
     "target": "the loss is at most {loss} from t = {t} on",
     "E4": "for the labels of these data, one for each sample: from EVERY (U, V) a continuous path on which the "
@@ -62,6 +64,10 @@ SENTENCES = {
     "||grad_V Phi||_F >= {gradient_lower}",
     "C3": "(U, V) is no local maximum of the cross-entropy: along the weight from column {unit} of Psi to output "
     "{output} its second derivative is at least {curvature_lower}",
+    "GDV": "gradient descent on the output weights, V_(t+1) = V_t - (1/L) grad_V Phi(V_t) with L = {smoothness}, in "
+    "exact arithmetic from the stored V_0, the hidden weights at rest: the cross-entropy never increases, is at most "
+    "{loss} + {distance} / t at every step t >= 1, and every sample is classified correctly from step {steps} on; the "
+    "same where entries of V in which the stored Z agrees with V_0 are held fixed",
     "TC.3": "the loss Phi ({loss}) {way} from {lower} .. {upper} at V0 along the segment to V1, where it is at most "
     "{end_loss}; its infimum over V is in [{infimum_lower}, {infimum_upper}]",
     "TC.3 ray": "beyond V1 it never increases along t V1 and tends to 0",
@@ -79,6 +85,12 @@ SENTENCES = {
     "null set), its samples are distinct, and for ALL labels and ALL convex finite losses of Psi V, V free: rank "
     "Psi(U) = N for almost every U, and every local valley reaches the infimum; moreover U* itself has full rank for "
     "almost every data set. This says NOTHING about a given data set, nor about integer or 8-bit data (a null set)",
+    "C4": "for EVERY data set (equal samples may have different labels): no (U, V) at which Phi is defined is a local "
+    "maximum of the cross-entropy, of the squared error, or, for two outputs or more, of any other finite loss of the "
+    "logits Psi V that is convex, and strictly so along every direction with a row that is not constant",
+    "C2+": "for EVERY data set of N = {samples} samples, or of fewer, all labels and every convex finite loss phi of "
+    "the logits Psi V, V free: no (U, V) whose loss is above the infimum is a strict local minimum; if phi does not "
+    "change when all logits of a sample change alike, not even one with a column of V held at 0",
     "A": "for EVERY data set of N = {samples} distinct samples in R^{dimension}, or of fewer, ALL labels and ALL "
     "convex finite losses of Psi V, V free: rank Psi(U) = N for almost every U (the others are a closed set of measure "
     "zero), and every local valley reaches the infimum; T3.4(4) does not follow from this",

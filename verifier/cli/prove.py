@@ -63,11 +63,11 @@ def path(
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
     escape: Annotated[
-        str | None, typer.Option("--escape", metavar="E1|E2|E3|E4", help="Leave the start by this escape only.")
+        str | None, typer.Option("--escape", metavar="E1|E2|E3|E4|S.path", help="Leave the start by this escape only.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove a path from the case's start to zero loss: without increase (P1; E1, E2, E4 first), or (E3) + epsilon."""
+    """Prove a path from the case's start to zero loss: without increase (P1; E1, E2, S.path, E4), or (E3) + epsilon."""
     _prove(case, out, seed, as_json, "path", device=device, escape=escape)
 
 

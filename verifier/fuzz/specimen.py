@@ -88,7 +88,7 @@ class Specimen:
     duplicates: Literal["group", "keep"] = "group"
     losses: tuple[str, ...] = ()
     class_weights: tuple[float, ...] | None = None
-    escapes: tuple[str, ...] = ("E1", "E2", "E4", "E3")
+    escapes: tuple[str, ...] = ("E1", "E2", "S.path", "E4", "E3")
     max_bits: int = MAX_BITS
     output_bias: bool = False
     nodes: tuple[Mapping[str, Any], ...] = ()

@@ -1,7 +1,8 @@
 """Escapes: from a start whose features do not separate the classes to a point where P1 begins, on certified legs.
 
 `verifier.landscape.escape_kinds` says what each of them claims and in which order they are tried; each has a module of
-its own: `escape_descend` (E1), `escape_constant` (E2), `escape_separate` (E4), `escape_sublevel` (E3).
+its own: `escape_descend` (E1), `escape_constant` (E2), `sink_path` (S.path), `escape_separate` (E4), `escape_sublevel`
+(E3).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from verifier.landscape.escape_kinds import ORDER, Escape, Label
 from verifier.landscape.escape_separate import separate_merged_samples
 from verifier.landscape.escape_start import Start, not_analytic
 from verifier.landscape.escape_sublevel import stay_below
+from verifier.landscape.sink_path import move_unread_units
 from verifier.landscape.targets import DEFAULT_TARGETS, decimal_below
 from verifier.network.arguments import given_counts, given_inputs, given_labels, given_parameters
 from verifier.network.network import Array, Network
@@ -38,6 +40,7 @@ ATTEMPTS: dict[Label, Callable[[Start], Escape | str]] = {
     "E2": move_idle_units,
     "E3": stay_below,
     "E4": separate_merged_samples,
+    "S.path": move_unread_units,
 }
 """Each gives a certified escape, or says why there is none."""
 
@@ -135,14 +138,14 @@ def prove_escape(
     counts = np.array(given_counts(multiplicities, len(inputs)), dtype=np.int64)
     start = Start(network, u, v, inputs, labels, counts, decimal_below(epsilon), targets, max_bits, stage, seed, offset)
     obstacle = not_analytic(network)
-    if obstacle is not None:
-        words = f"{joined(order)}: not tried, Psi is not proved to be analytic in U: {obstacle}"
-        return EscapeResult(Verdict.UNDECIDED, words, (words,))
     attempts: list[str] = []
     failures: dict[str, list[str]] = {}
     """For each reason the escapes that failed for it."""
     for label in order:
-        found = ATTEMPTS[label](start)
+        if obstacle is not None and label != "S.path":
+            found: Escape | str = f"not tried, Psi is not proved to be analytic in U: {obstacle}"
+        else:
+            found = ATTEMPTS[label](start)
         if isinstance(found, Escape):
             return EscapeResult(Verdict.PROVED, _with_descent(found), tuple(attempts), found)
         attempts.append(f"{label}: {found}")

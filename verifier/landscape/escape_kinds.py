@@ -1,10 +1,11 @@
-"""The four escapes: labels, names, the order in which they are tried, what each claims; and one that was found.
+"""The five escapes: labels, names, the order in which they are tried, what each claims; and one that was found.
 
 Each is certified for every time on its legs, not at samples; where it ends P1 takes over, with U at rest. What is
 claimed differs, and is always said:
 
 * E1: the loss strictly decreases all the way from this point.
 * E2: the loss is constant on the legs, then strictly decreases: non-increasing from this point.
+* S.path: as E2, where the exact rank of rational features shows what can carry the logits; no analyticity.
 * E4: as E2, where samples that the lower layers merge have to part first.
 * E3: on its leg the loss stays below the start's loss plus epsilon, then it strictly decreases.
 """
@@ -21,17 +22,17 @@ from verifier.landscape.path import Path
 from verifier.network.network import Array
 from verifier.verdict import Verdict
 
-Label = Literal["E1", "E2", "E3", "E4"]
+Label = Literal["E1", "E2", "S.path", "E3", "E4"]
 
 
 @dataclass(frozen=True, slots=True)
 class EscapeKind:
-    """One of the four escapes.
+    """One of the five escapes.
 
     Parameters
     ----------
     label, name
-        E1 to E4, and what it does in words.
+        E1 to E4 or S.path, and what it does in words.
     claim
         What is certified of the whole path that begins with it.
     how
@@ -66,6 +67,13 @@ KINDS = (
         "constant",
     ),
     EscapeKind(
+        "S.path",
+        "units that nothing reads move",
+        NON_INCREASING,
+        "V is carried by features that span all of Psi, exactly, and units that nothing reads move",
+        "constant",
+    ),
+    EscapeKind(
         "E4",
         "merged samples part",
         NON_INCREASING,
@@ -93,7 +101,8 @@ class Escape(Shown):
 
     ``legs`` are functions of time: `path` is all of it.
     ``rerouted`` is a further point that E2 passes through; ``end_weights`` the output weights at the end of E1;
-    ``pieces`` how many equal time intervals certify E1, E3 or E4; ``epsilon`` is E3's, ``right_inverse`` E4's.
+    ``pieces`` how many equal time intervals certify E1, E3 or E4; ``epsilon`` is E3's, ``right_inverse`` E4's;
+    ``primes`` how many the exact rank of S.path needed.
     """
 
     label: Label
@@ -106,10 +115,11 @@ class Escape(Shown):
     pieces: int = 1
     epsilon: Dyadic | None = None
     right_inverse: ExactArray | None = None
+    primes: int = 1
 
     @property
     def kind(self) -> EscapeKind:
-        """Which of the four it is."""
+        """Which of the five it is."""
         return BY_LABEL[self.label]
 
     @property

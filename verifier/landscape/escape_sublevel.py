@@ -19,6 +19,8 @@ FIRST_STEP, LAST_STEP = 0.5, 1e-6
 """Steps in units of a standard normal direction; after one that is certified but of no use they end at the last."""
 SHRINK, SHRINK_IN_GRAPHS = 0.5, 0.25
 """What a step is multiplied by where it was not certified; in graphs steps are shorter and evaluations dear."""
+MOST_ENDS = 3
+"""After so many certified ends from which P1 does not lead down no shorter motion is tried: their ends are alike."""
 MOST_PIECES = 16
 """Fewer than for E1: a shorter step is cheaper than more pieces, since nothing asks for a long one."""
 
@@ -40,6 +42,7 @@ def stay_below(start: Start) -> Escape | str:
             return "the start's loss has no finite enclosure"
         # an independent program's enclosures may be wider: an eighth of epsilon is left to them
         bound = stated_loss(begin)[0].arb() + start.rise.arb() * 7 / 8
+    ends = 0
     for _ in range(3 * SMALLEST_STEPS):
         end_u = start.u + step * wander
         step *= shrink
@@ -57,7 +60,7 @@ def stay_below(start: Start) -> Escape | str:
             leg = StraightLeg(words, start.u, end_u, start.weights, start.weights, segment)
             room = start.with_room(pieces)
             return Escape("E3", start.u, start.weights, tail, (leg,), pieces=room, epsilon=start.rise)
-        reason = tail
-        if step < LAST_STEP:
+        reason, ends = tail, ends + 1
+        if step < LAST_STEP or ends == MOST_ENDS:
             break
     return reason

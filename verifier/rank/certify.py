@@ -24,6 +24,7 @@ from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
+from verifier.balls.motion import ball_work
 from verifier.errors import needs
 from verifier.network.flags import flags_of
 from verifier.network.network import Array
@@ -32,7 +33,7 @@ from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_de
 from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
 from verifier.rank.float_inverse import bound_in_binary64, certify_inverse64
 from verifier.rank.gram import GramBound, certify_gram
-from verifier.rank.numerical_rank import Elimination, NumericalRank, at_precision, seconds_of_algebra
+from verifier.rank.numerical_rank import FEW_SECONDS, Elimination, NumericalRank, at_precision, seconds_of_algebra
 from verifier.rank.rational import exact_rank, rational_features
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RankBound, RightInverse, certify_right_inverse
@@ -45,8 +46,8 @@ DEFINED_BITS = 128
 INVERSE_BYTES = 4 * 10**9
 """A right inverse is not sought if Psi alone takes more memory than this: R2 needs no more than its Gram matrix."""
 
-ARB_SECONDS_PER_FEATURE, EXACT_SECONDS_PER_PRODUCT = 3e-6, 5e-10
-"""Measured costs: enclosing a feature at 64 bits, and a multiply-add of exact integers."""
+ARB_SECONDS_PER_PRODUCT, EXACT_SECONDS_PER_PRODUCT = 3e-9, 5e-10
+"""Measured costs at 64 bits: a multiply-add of balls in enclosing Psi, and one of exact integers."""
 WORK_LIMIT_SECONDS = 900.0
 """A rung whose dense algebra is estimated to take longer is not climbed: the result is UNDECIDED and says so."""
 
@@ -157,12 +158,14 @@ class _Ladder:
         full = self._first(exactly) if rational else None  # so no precision is climbed where none can help
         if full is not None and full.verdict is not Verdict.PROVED:
             return full
-        if self._too_long_for_arb():
-            return self._without_bound(full, "binary64 does not decide it, and Psi is too large for Arb")
+        if self._too_long_for_arb(self.patience if full is None else FEW_SECONDS):
+            return full or self._undecided("binary64 does not decide it, and Psi is too large for Arb")
         found = self._right_inverse(features)
         if found is None and not rational:
             found = self._first(exactly)
-        return self._higher_precision(features, full) if found is None else found
+        if found is None and full is not None:  # the rank is known; only a bound of sigma_N is not
+            return replace(full, attempts=tuple(self.attempts))
+        return self._higher_precision(features) if found is None else found
 
     def _first(self, rungs: Sequence[Rung]) -> RankResult | None:
         return next((found for rung in rungs if (found := rung()) is not None), None)
@@ -258,7 +261,7 @@ class _Ladder:
             return None
         self.stage("rank: exact rank over the rationals")
         try:
-            found = exact_rank(values)
+            found = exact_rank(values, None if self.refute else 0.0)
         except TooLargeError as error:
             self._tried(f"R6, exact rank: not computed, {error}")
             return None
@@ -282,13 +285,13 @@ class _Ladder:
         what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}{unsaid}"
         return replace(self._refuted(Deficiency("exact-rank", found.rank, what)), exact=found)
 
-    def _too_long_for_arb(self) -> bool:
+    def _too_long_for_arb(self, limit: float) -> bool:
         n, m = self.features.samples, self.features.columns
-        seconds = ARB_SECONDS_PER_FEATURE * n * m + EXACT_SECONDS_PER_PRODUCT * n * n * used_columns(n, m)
-        if seconds > self.patience:
-            limit = f"(limit {self.patience:.0f} s)"
-            self._tried(f"Arb: not tried, about {seconds:.0f} s to enclose Psi and a residual {limit}")
-        return seconds > self.patience
+        seconds = ARB_SECONDS_PER_PRODUCT * n * ball_work(self.features.network)
+        seconds += EXACT_SECONDS_PER_PRODUCT * n * n * used_columns(n, m)
+        if seconds > limit:
+            self._tried(f"Arb: not tried, about {seconds:.0f} s to enclose Psi and a residual (limit {limit:.0f} s)")
+        return seconds > limit
 
     def _right_inverse(self, features: FeatureEnclosure) -> RankResult | None:
         """R1 by Arb, from a right inverse made in binary64."""
@@ -301,8 +304,8 @@ class _Ladder:
             self._tried(f"R1 {where}: the residual's bound is not below 1", begun)
         return None
 
-    def _higher_precision(self, features: FeatureEnclosure, full: RankResult | None) -> RankResult:
-        """R3: doubling precision, as long as the numerical rank lets hope; if it fails, R6's result still stands."""
+    def _higher_precision(self, features: FeatureEnclosure) -> RankResult:
+        """R3: doubling precision, as long as the numerical rank lets hope."""
         seen, bits, too_slow = Elimination(self.max_bits, self.stage), 2 * features.precision, None
         while bits <= self.max_bits and not seen.hopeless:
             where, seconds = f"at {bits} bits", seconds_of_algebra(features.samples, features.columns, bits)
@@ -325,7 +328,7 @@ class _Ladder:
             if seen.last is not None:
                 self._tried(seen.last.words(), begun)
         reason = f"no right inverse certified and no structural deficiency found; {seen.advice(too_slow)}"
-        return self._without_bound(full, reason, seen.last)
+        return self._undecided(reason, seen.last)
 
     def _tried(self, outcome: str, begun: float | None = None) -> None:
         """Add to the ladder's story, with the seconds that it took where they are known."""
@@ -372,10 +375,6 @@ class _Ladder:
 
     def _undecided(self, reason: str, numerical: NumericalRank | None = None) -> RankResult:
         return self._result(Verdict.UNDECIDED, reason, numerical=numerical)
-
-    def _without_bound(self, full: RankResult | None, reason: str, shown: NumericalRank | None = None) -> RankResult:
-        """What R6 proved, with all that was tried since; UNDECIDED without it."""
-        return self._undecided(reason, shown) if full is None else replace(full, attempts=tuple(self.attempts))
 
 
 def _below(value: float) -> float:

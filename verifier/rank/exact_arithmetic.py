@@ -60,10 +60,18 @@ class NotRationalError(VerifierError):
 
 def rational_activations(network: Network) -> bool:
     """Whether every node is of rational operations, max, min and abs, so that all features are rational."""
-    sigmas = [getattr(node, "sigma", None) for node in network.nodes]
-    return all(node.kind in RATIONAL_KINDS for node in network.nodes) and all(
-        _stays_rational(sigma) for sigma in sigmas if sigma is not None
-    )
+    return not_rational(network) is None
+
+
+def not_rational(network: Network) -> str | None:
+    """The first node that is not of rational operations, max, min and abs, in words; None if there is none."""
+    for index, node in enumerate(network.nodes):
+        sigma = getattr(node, "sigma", None)
+        if sigma is not None and not _stays_rational(sigma):
+            return f"{network.title(index)}: {sigma.name} does not map rational numbers to rational numbers"
+        if node.kind not in RATIONAL_KINDS:
+            return f"{network.title(index)} does not map rational numbers to rational numbers"
+    return None
 
 
 def _stays_rational(activation: Activation) -> bool:

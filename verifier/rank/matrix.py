@@ -24,6 +24,7 @@ from verifier.display import Card, Decided, Shown, listed
 from verifier.errors import DataError, InputError, one_line
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.definite import Definiteness, definiteness, is_symmetric
+from verifier.rank.modular import integer_rank
 from verifier.rank.singular_values import MAX_DIGITS, PRIME, matrix_singular_values
 from verifier.rank.singular_values import as_json as values_as_json
 from verifier.rank.spectrum_search import SingularValues, has_digits
@@ -231,8 +232,8 @@ def _over_common_denominator(entries: list[Any]) -> tuple[list[int], int]:
 def _rank(a: fmpz_mat, stage: Stage) -> tuple[int, int, str]:
     """Bounds of the rank, and how they were found.
 
-    Guarantee: modulo a prime the rank can only be smaller than it is, so that it is a lower bound; FLINT's rank of an
-    integer matrix is exact.
+    Guarantee: modulo a prime the rank can only be smaller than it is, so that it is a lower bound; `integer_rank` says
+    whether its result is exact.
     """
     n, m = a.nrows(), a.ncols()
     full = min(n, m)
@@ -240,16 +241,14 @@ def _rank(a: fmpz_mat, stage: Stage) -> tuple[int, int, str]:
     modular = int(nmod_mat(a, PRIME).rank())
     if modular == full:
         return full, full, f"rank {full} = min(N, M): full rank modulo the prime 2^61 - 1 is full rank"
-    bits = max(abs(int(entry)).bit_length() for entry in a.entries())
-    seconds = 1e-10 * float(full) ** 3 * max(n, m) * (bits + 10) / 20
-    if seconds > EXACT_SECONDS:
-        words = f"the rank is at least {modular} (modulo the prime 2^61 - 1)"
-        return modular, full, f"{words}; the exact rank would take about {seconds:.0f} s and was not begun"
     stage(f"matrix: exact rank of {n} x {m} integers")
-    rank = int(a.rank())
-    if rank == full:
+    found = integer_rank([list(map(int, row)) for row in a.tolist()], EXACT_SECONDS)
+    if not found.exact:
+        words = f"the rank is at least {modular} (modulo the prime 2^61 - 1)"
+        return modular, full, f"{words}; the exact rank would take about {found.seconds:.0f} s and was not begun"
+    if found.rank == full:
         return full, full, f"rank {full} = min(N, M), by exact elimination"
-    return rank, rank, f"the exact rank is {rank} < min(N, M) = {full}, by exact elimination in integers"
+    return found.rank, found.rank, f"the exact rank is {found.rank} < min(N, M) = {full}, by exact elimination"
 
 
 def _values(

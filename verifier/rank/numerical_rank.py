@@ -28,10 +28,10 @@ STAGE = 1e-8
 
 SECONDS_PER_PRODUCT = 40e-9
 """Measured cost of a multiply-add of balls of 64 bits."""
-FEW_SECONDS = 120.0
-"""After a gap at two precisions the next look is at the highest one where R3's algebra would take no longer."""
-CONVINCING = 4096
-"""From so many bits on a gap below the numerical rank is taken for a sign of an exact deficiency."""
+FEW_SECONDS = 10.0
+"""After a gap at two precisions the last look is at the highest one where R3's algebra would take no longer."""
+CONVINCING = 256
+"""A gap below the numerical rank at so many bits is taken for a sign of an exact deficiency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +177,11 @@ class Elimination:
         self.last = self._look(features)
         if before is not None and self.last is not None and self.last.deficient and before.rank == self.last.rank:
             bits = self.max_bits
-            while bits > tried and seconds_of_algebra(features.samples, features.columns, bits) > FEW_SECONDS:
+            while bits > CONVINCING and seconds_of_algebra(features.samples, features.columns, bits) > FEW_SECONDS:
                 bits //= 2
             if bits > tried:
                 self.last = self._look(at_precision(features, bits)) or self.last
-            self.hopeless = self.last.deficient and (bits >= CONVINCING or bits < self.max_bits)
+            self.hopeless = self.last.deficient and self.last.bits >= CONVINCING
         return 2 * tried if self.last is None else self.last.enough_bits(2 * tried)
 
     def _look(self, features: FeatureEnclosure) -> NumericalRank | None:
@@ -200,12 +200,10 @@ class Elimination:
             slow = f"{too_slow} bits would take too long for this N and M"
             return slow if too_slow else f"max_bits = {doubled} may help"
         if self.hopeless:
-            more = (
-                "more bits will not help" if shown.bits >= CONVINCING else "more bits would take long and hardly help"
-            )
             return (
-                f"{shown.words()}; so the rank is probably {shown.rank} at this U, and {more}. Another U may have full "
-                "rank; if its numerical rank is the same, the cause is the architecture"
+                f"{shown.words()}; so the rank is probably {shown.rank} at this U, and more bits will not help (unless "
+                f"sigma_N is below 2^-{shown.bits} of the largest feature). Another U may have full rank; if its "
+                "numerical rank is the same, the cause is the architecture"
             )
         if too_slow:
             return f"{shown.words()}; {too_slow} bits would take too long for this N and M: take fewer samples or units"

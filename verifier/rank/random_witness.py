@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.motion import ball_work
 from verifier.display import Brief, Decided
 from verifier.network.arguments import given_inputs
 from verifier.network.flags import flags_of
@@ -26,6 +27,10 @@ SCALES = ((1.0, True), (3.0, True), (1.0, False))
 ENTRIES = 8_000_000
 """Largest Psi for which a dense witness is sought."""
 MAX_BITS = 512
+DRAW_SECONDS = 60.0
+"""A rung of a draw that may be estimated to take longer is not climbed."""
+SLOW_DRAW = 5e8
+"""Multiply-adds of Psi from which on a network with kinks gets one draw: its first one shows what the others will."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -82,11 +87,19 @@ def random_witness(
     smooth = not flags_of(network).obstacles
     ranks: dict[int, int] = {}
     """The numerical rank by the seed, where it is below N."""
-    for trial in range(seed, seed + TRIALS):
+    trials = TRIALS if smooth or n * ball_work(network) < SLOW_DRAW else 1
+    for trial in range(seed, seed + trials):
         for scale, fan_in in SCALES if smooth else SCALES[:1]:
             u = initialise(network, seed=trial, scale=scale, fan_in=fan_in)
             features = FloatEnclosure(network, u, inputs, numpy_backend())
-            found, _ = prove_rank(features, max_bits=MAX_BITS, stage=stage, certificate=certificate, refute=False)
+            found, _ = prove_rank(
+                features,
+                max_bits=MAX_BITS,
+                stage=stage,
+                certificate=certificate,
+                patience=DRAW_SECONDS,
+                refute=False,
+            )
             if found.verdict is Verdict.PROVED:
                 return DenseWitness(Verdict.PROVED, found.reason, u, trial, found)
             if found.deficiency is not None:
@@ -98,5 +111,6 @@ def random_witness(
             words = f"no random U was certified to have full rank: two draws have numerical rank {rank} < N = {n}. "
             words += "Features analytic in U have their largest rank at almost every U, so probably no U has full rank"
             return DenseWitness(Verdict.UNDECIDED, f"{words}; then only other features help")
-    tried = TRIALS * (len(SCALES) if smooth else 1)
-    return DenseWitness(Verdict.UNDECIDED, f"{tried} random U were tried, none was certified to have full rank")
+    tried = trials * (len(SCALES) if smooth else 1)
+    was = "was" if tried == 1 else "were"
+    return DenseWitness(Verdict.UNDECIDED, f"{tried} random U {was} tried, none was certified to have full rank")

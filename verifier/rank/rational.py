@@ -15,20 +15,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from flint import fmpq, fmpz_mat, nmod_mat
+from flint import fmpq
 
 from verifier.balls.tensors import broadcast, columns
 from verifier.display import Brief
 from verifier.network.network import Array, Network
 from verifier.rank.exact_arithmetic import ExactArithmetic, NotRationalError, TooLargeError, Value
+from verifier.rank.integer_arithmetic import IntegerArithmetic, piecewise_polynomial
+from verifier.rank.modular import integer_rank, modular_rank, primes
 
 ENTRIES = 2_000_000
 """Most numbers that one node may have on all samples."""
-RANK_WORK = 4e10
-"""Multiply-adds, times words, of an exact rank: about a minute (600 x 640 numbers of two words, 2.6e9, take 3.4 s)."""
-PRIME = (1 << 62) - 57
+RANK_SECONDS = 60.0
+"""How long the proof of an exact rank below N may be predicted to take."""
+PRIME = next(primes())
 """A prime: modulo it a rank can only be smaller than over the rationals."""
 
 
@@ -37,15 +40,25 @@ class RationalFeatures(Brief):
     """Psi(U) in exact numbers, ``(N, M)``: ``values[i][j]`` is a constant and terms in unknown real numbers.
 
     ``followed``: no number in an activation is longer than what an independent checker follows.
+    ``whole``: where all features are rational numbers over one denominator, their numerators; ``below``: that one.
     """
 
-    values: list[list[Value]]
+    given: list[list[Value]] | None = field(default=None)
     followed: bool = True
+    whole: list[list[int]] | None = None
+    below: int = 1
 
-    @property
+    @cached_property
+    def values(self) -> list[list[Value]]:
+        """The features, ``(N, M)``."""
+        if self.given is not None:
+            return self.given
+        return [[(fmpq(value, self.below), ()) for value in row] for row in self.whole or []]
+
+    @cached_property
     def rational(self) -> bool:
         """Whether every feature is a rational number."""
-        return not any(terms for row in self.values for _, terms in row)
+        return self.whole is not None or not any(terms for row in self.values for _, terms in row)
 
     def expanded(self) -> tuple[list[list[int]], list[int]]:
         """The expanded matrix, ``(N, K)``, with the positive integer that clears the denominators of each row.
@@ -57,6 +70,8 @@ class RationalFeatures(Brief):
         TooLargeError
             If it would have more than `ENTRIES` entries.
         """
+        if self.whole is not None:
+            return self.whole, [self.below] * len(self.whole)
         places: dict[tuple[int, int], int] = {}
         columns = len(self.values[0])
         for row in self.values:
@@ -94,13 +109,16 @@ class ExactRank(Brief):
 
     ``rank`` is exact where ``exact``; else it is the rank modulo a prime, a lower bound of the expanded rank.
     ``rational``: Psi is the expanded matrix, or its rational columns have rank N: then it is the rank of Psi.
-    ``followed``: see `RationalFeatures`.
+    ``followed``: see `RationalFeatures`. ``seconds``: about how long a proof would have taken that was not begun.
+    ``primes``: how many the proof needed.
     """
 
     rank: int
     exact: bool
     rational: bool
     followed: bool = True
+    seconds: float = 0.0
+    primes: int = 1
 
 
 def rational_features(network: Network, u: Array, inputs: Array) -> RationalFeatures | str:
@@ -120,8 +138,10 @@ def rational_features(network: Network, u: Array, inputs: Array) -> RationalFeat
     for index, shape in enumerate(network.node_shapes):
         if (len(inputs) if network.varies[index] else 1) * math.prod(shape) > ENTRIES:
             return f"{network.title(index)} has more than {ENTRIES} entries on all samples"
-    ops = ExactArithmetic(network, u, inputs)
     try:
+        if piecewise_polynomial(network):
+            return _over_one_denominator(network, u, inputs)
+        ops = ExactArithmetic(network, u, inputs)
         found = network.evaluate(ops)
     except (TooLargeError, NotRationalError) as error:
         return str(error)
@@ -132,8 +152,25 @@ def rational_features(network: Network, u: Array, inputs: Array) -> RationalFeat
     return RationalFeatures([entries[i : i + width] for i in range(0, len(entries), width)], ops.followed)
 
 
-def exact_rank(features: RationalFeatures) -> ExactRank:
+def _over_one_denominator(network: Network, u: Array, inputs: Array) -> RationalFeatures:
+    """The features as integers over one denominator."""
+    ops = IntegerArithmetic(network, u, inputs)
+    found = network.evaluate(ops)
+    psi = columns(network, found, ops.gather)
+    entries, width = broadcast(psi, len(inputs), psi.shape), psi.size
+    rows = [entries[i : i + width] for i in range(0, len(entries), width)]
+    return RationalFeatures(None, ops.followed, rows, psi.below)
+
+
+def exact_rank(features: RationalFeatures, patience: float | None = None) -> ExactRank:
     """The rank of the expanded matrix.
+
+    Parameters
+    ----------
+    features
+        Psi(U) in exact numbers.
+    patience
+        Seconds that the proof of a rank below N may be predicted to take; by default `RANK_SECONDS`.
 
     Returns
     -------
@@ -150,15 +187,8 @@ def exact_rank(features: RationalFeatures) -> ExactRank:
     if not rational and _rational_columns_suffice(features):
         return ExactRank(len(features.values), True, True, features.followed)
     rows, _ = features.expanded()
-    n, k = len(rows), len(rows[0])
-    modular = int(nmod_mat(n, k, [v % PRIME for row in rows for v in row], PRIME).rank())
-    if modular == n:
-        return ExactRank(n, True, rational, features.followed)
-    words = 1 + max(abs(v).bit_length() for row in rows for v in row) // 64
-    if float(n) * k * min(n, k) * words * (1 + modular / 100) > RANK_WORK:
-        return ExactRank(modular, False, rational, features.followed)
-    rank = int(fmpz_mat(n, k, [v for row in rows for v in row]).rank())
-    return ExactRank(rank, True, rational, features.followed)
+    found = integer_rank(rows, RANK_SECONDS if patience is None else patience)
+    return ExactRank(found.rank, found.exact, rational, features.followed, found.seconds, found.primes)
 
 
 def _rational_columns_suffice(features: RationalFeatures) -> bool:
@@ -168,5 +198,4 @@ def _rational_columns_suffice(features: RationalFeatures) -> bool:
     if len(picked) < len(values):
         return False
     rows, _ = RationalFeatures([[row[j] for j in picked] for row in values]).expanded()
-    flat = [v % PRIME for row in rows for v in row]
-    return int(nmod_mat(len(rows), len(picked), flat, PRIME).rank()) == len(rows)
+    return modular_rank(rows, PRIME) == len(rows)

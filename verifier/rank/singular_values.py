@@ -10,11 +10,12 @@ so that its radii are part of the result; nothing is rounded outside of balls.
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from flint import arb_mat, nmod_mat
+from flint import arb_mat
 
 from verifier.balls.decimals import decimal_bound, decimal_enclosure
 from verifier.balls.exact import ExactArray
@@ -24,6 +25,7 @@ from verifier.errors import InputError, needs
 from verifier.network.forward import approx_features
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.deficiency import cheap_deficiency, structural_deficiency
+from verifier.rank.modular import integer_rank
 from verifier.rank.refine import FLOAT_RANGE
 from verifier.rank.spectrum_search import SingularValues, SpectrumSearch
 
@@ -151,10 +153,8 @@ def exact_rank(matrix: ExactArray) -> int:
 
     Guarantee: the result is the rank.
     """
-    numerators, _ = matrix.fmpz_mat()
-    if int(nmod_mat(numerators, PRIME).rank()) == min(matrix.shape):
-        return min(matrix.shape)
-    return int(numerators.rank())
+    columns, (numerators, _) = matrix.shape[1], matrix.integers()
+    return integer_rank([numerators[k : k + columns] for k in range(0, len(numerators), columns)], math.inf).rank
 
 
 def _check(digits: int, max_bits: int) -> None:

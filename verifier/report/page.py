@@ -222,7 +222,7 @@ def _shared(cases: Sequence[CaseRecord]) -> dict[str, Usual | None]:
 
 
 def _slug(label: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-")
+    return re.sub(r"[^A-Za-z0-9]+", "-", label.replace("+", "-plus")).strip("-")
 
 
 @cache

@@ -16,14 +16,16 @@ from verifier.statements.convex_losses import CONVEX_LOSSES
 from verifier.statements.downhill_path import DOWNHILL_PATH
 from verifier.statements.duplicates import DUPLICATES
 from verifier.statements.every_data import EVERY_DATA_SET
+from verifier.statements.exact_rank import EXACT_RANK
 from verifier.statements.explicit_witness import BOUNDED_WITNESS, CHAINS, SOFTPLUS_WITNESS
 from verifier.statements.full_rank_here import FULL_RANK_HERE
 from verifier.statements.full_rank_somewhere import FULL_RANK_SOMEWHERE
+from verifier.statements.gradient_descent import GRADIENT_DESCENT
 from verifier.statements.interpolant import INTERPOLANT
 from verifier.statements.jacobian_rank import JACOBIAN_RANK
 from verifier.statements.memorisation import MEMORISATION
-from verifier.statements.no_maximum import NO_MAXIMUM, POSITIVE_CURVATURE
-from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE
+from verifier.statements.no_maximum import NO_MAXIMUM, NO_MAXIMUM_ANYWHERE, POSITIVE_CURVATURE
+from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE, WIDE_MINIMA
 from verifier.statements.no_zero_error import NO_ZERO_ERROR
 from verifier.statements.not_stationary import NOT_STATIONARY
 from verifier.statements.path_from_everywhere import PATH_FROM_EVERYWHERE
@@ -31,7 +33,7 @@ from verifier.statements.scaled_samples import SCALED_SAMPLES
 from verifier.statements.sink_everywhere import CONNECTED, FROM_ALMOST_EVERY_POINT, FROM_EVERY_POINT
 from verifier.statements.sink_path import SINK_PATH
 from verifier.statements.small_loss import SMALL_LOSS
-from verifier.statements.solutions import BALL_OF_SOLUTIONS, UNCOUNTABLY_MANY
+from verifier.statements.solutions import BALL_OF_SOLUTIONS, RAY_OF_SOLUTIONS, UNCOUNTABLY_MANY
 from verifier.statements.statement import Statement
 from verifier.statements.suitable_network import ACTIVATIONS, PATCHES, UNITS
 from verifier.statements.valleys import BAD_VALLEY, NO_BAD_VALLEY
@@ -50,11 +52,13 @@ _ALL = (
     ALMOST_EVERY_U,
     GENERIC_RANK,
     FULL_RANK_HERE,
+    EXACT_RANK,
     DUPLICATES,
     NO_ZERO_ERROR,
     BAD_VALLEY,
     UNCOUNTABLY_MANY,
     BALL_OF_SOLUTIONS,
+    RAY_OF_SOLUTIONS,
     FROM_EVERY_POINT,
     FROM_ALMOST_EVERY_POINT,
     CONNECTED,
@@ -64,11 +68,14 @@ _ALL = (
     EVERY_DATA_SET,
     DOWNHILL_PATH,
     PATH_FROM_EVERYWHERE,
+    GRADIENT_DESCENT,
     NO_STRICT_MINIMUM,
     NO_MAXIMUM,
     NOT_STATIONARY,
     SHIFT_INVARIANCE,
+    WIDE_MINIMA,
     POSITIVE_CURVATURE,
+    NO_MAXIMUM_ANYWHERE,
     JACOBIAN_RANK,
     INTERPOLANT,
     CONVEX_LOSSES,

@@ -1,11 +1,11 @@
-"""The path from the given start as a statement; P1, E1, E2, E3 and E4.path as claims; what each kind of path says."""
+"""The path from the start as a statement; P1, E1, E2, E3, E4.path, S.path as claims; what each kind of path says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from verifier.landscape.escape_kinds import KINDS
-from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path
+from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement
 
@@ -69,12 +69,12 @@ DOWNHILL_PATH = Statement(
     source="ours",
     name="A path to the infimum from the given start",
     sentence="From the start (U, V) a continuous path leads to loss 0: one on which the loss never increases (P1, "
-    "after E1, E2 or E4 where needed), or one that first stays below the start's loss plus epsilon (after E3). Where "
-    "equal samples have different labels, the loss decreases to within epsilon of its positive infimum (X1).",
+    "after E1, E2, S.path or E4 where needed), or one that first stays below the start's loss plus epsilon (after E3). "
+    "Where equal samples have different labels, the loss decreases to within epsilon of its positive infimum (X1).",
     formula="Phi never increases, or (E3) Phi <= Phi_0 + epsilon; -> inf Phi",
     hypotheses="nothing",
     how="rigorous",
     prove=_prove,
     regression=True,
-    claims=(P1, E1, E2, E3, E4Path),
+    claims=(P1, E1, E2, E3, E4Path, SPath),
 )

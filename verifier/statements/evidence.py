@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.data.dataset import Dataset
@@ -15,6 +17,7 @@ from verifier.landscape.escape import EscapeResult
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.path import Path
 from verifier.landscape.sink_start import SinkStart, prove_sink_start
+from verifier.landscape.turning_layer import NoMaximum, prove_no_maximum
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray
 from verifier.network.network import Array, Network
@@ -172,6 +175,20 @@ class Known:
         """What the architecture alone proves for every set of as many distinct samples, kept for the certificate."""
         self.found.every_data_set = prove_every_data_set(self.evidence.network, len(self.evidence.inputs))
         return self.found.every_data_set
+
+    @cached_property
+    def undefined_here(self) -> bool:
+        """Whether Psi seems to have no value at the start's U, in floating point: then nothing is said of Phi."""
+        solved = self.evidence.zero_loss is not None and self.evidence.zero_loss.weights is not None
+        if solved or self.evidence.rank.verdict is Verdict.PROVED:
+            return False
+        return not bool(np.isfinite(self.evidence.features.approx()).all())
+
+    @cached_property
+    def no_maximum(self) -> NoMaximum:
+        """Whether no (U, V) at all is a local maximum, kept for the certificate."""
+        self.found.no_maximum = prove_no_maximum(self.evidence.network)
+        return self.found.no_maximum
 
     @cached_property
     def memorisation(self) -> Memorisation:

@@ -1,10 +1,10 @@
-"""The rank at the start's own U, as a statement; R1, R3, R5, R6 and B1 as claims."""
+"""The rank at the start's own U, as a statement; R1, R3, R5 and B1 as claims."""
 
 from __future__ import annotations
 
 from verifier.balls.exact import at_least
 from verifier.landscape.neighbourhood import certified_rank_ball, full_rank_radius
-from verifier.statements.claims.full_rank import B1, R1, R3, R5, R6
+from verifier.statements.claims.full_rank import B1, R1, R3, R5
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement
 
@@ -31,5 +31,5 @@ FULL_RANK_HERE = Statement(
     how="rigorous",
     prove=_prove,
     regression=True,
-    claims=(R1, R3, R5, R6, B1),
+    claims=(R1, R3, R5, B1),
 )

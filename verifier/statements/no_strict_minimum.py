@@ -1,9 +1,11 @@
-"""Theorem 3.4(3) and C2 as statements: no point is a strict local minimum of a softmax loss."""
+"""Theorem 3.4(3), C2 and C2+ as statements: no point is a strict local minimum, or no suboptimal one."""
 
 from __future__ import annotations
 
 import sympy
 
+from verifier.network.graph import Graph
+from verifier.statements.claims.extrema import C2Plus
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
@@ -34,18 +36,54 @@ def _shift(known: Known) -> Finding:
     return Finding(Verdict.PROVED if _softmax_invariance() else Verdict.UNDECIDED, words)
 
 
+def enough_columns(network: Graph, samples: int) -> bool:
+    """Whether M >= N, an output bias counted: all that C2+ asks of a network whose V is free.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    samples : int
+        N, the rows of Psi.
+    """
+    return network.columns >= samples
+
+
+def _wide(known: Known) -> Finding:
+    if known.undefined_here:
+        return does_not_apply("Psi(U) has no value at the start")
+    if known.evidence.arcs is not None:
+        return does_not_apply("arcs from columns of Psi to outputs are missing: V is not free")
+    return finding(known.evidence.network, known.evidence.data.samples)
+
+
+def finding(network: Graph, samples: int) -> Finding:
+    """What is found of C2+ for a network whose V is free.
+
+    Parameters
+    ----------
+    network, samples
+        As for `enough_columns`.
+    """
+    if not enough_columns(network, samples):
+        return does_not_apply(f"M >= N is needed (an output bias counts): M = {network.columns}, N = {samples}")
+    kernel = "the kernel of Psi(U), at constant loss" if network.columns > samples else "a kernel of Psi(U)"
+    words = f"M = {network.columns} >= N = {samples}, every convex loss: V moves along {kernel}"
+    if network.columns == samples:
+        words += "; without one Psi(U) is invertible, and a local minimum in V is a global one"
+    return Finding(Verdict.PROVED, words)
+
+
 def _no_strict_minimum(known: Known) -> Finding:
-    data, network = known.evidence.data, known.evidence.network
-    if data.targets is not None and network.columns < data.samples:
-        return does_not_apply(f"M = {network.columns} < N = {data.samples}: for the squared error M >= N is needed")
-    if data.targets is not None:
-        words = (
-            "M >= N, squared error: V moves along the kernel of Psi(U) at constant loss; without a kernel M = N, every "
-            "output is some Psi(U) V, and a local minimum in V is a global one"
-        )
-        return Finding(Verdict.PROVED, words)
+    wide = known.found.verdict("C2+") is Verdict.PROVED
+    if known.evidence.data.targets is not None:
+        if not wide:
+            return does_not_apply("the squared error needs C2+: M >= N, and V free")
+        return Finding(Verdict.PROVED, "squared error: no suboptimal (U, V) is one", ("C2+",))
     words = f"for every (U, V), whatever the network; non-strict ones do exist{_with_one_logit(known)}"
-    return Finding(Verdict.PROVED, words, ("C2",))
+    if wide:
+        words += "; no suboptimal one is strict up to that shift, either (C2+)"
+    return Finding(Verdict.PROVED, words, ("C2", "C2+") if wide else ("C2",))
 
 
 NO_STRICT_MINIMUM = Statement(
@@ -53,14 +91,15 @@ NO_STRICT_MINIMUM = Statement(
     source="paper",
     place="Theorem 3.4(3)",
     name="no suboptimal strict local minimum",
-    sentence="No point is a strict local minimum: for softmax losses adding v 1^T to V changes nothing (C2). For the "
-    "squared error of a regression, no suboptimal point is one where M >= N.",
-    formula="Phi(U, V + v 1^T) = Phi(U, V)",
-    hypotheses="cross-entropy, or the squared error, V free and M >= N",
+    sentence="No point is a strict local minimum of a softmax loss, as adding v 1^T to V changes nothing (C2); and "
+    "where M >= N no suboptimal point is one even up to that shift, nor of any other convex loss, such as the squared "
+    "error of a regression (C2+).",
+    formula="Phi(U, V + v 1^T) = Phi(U, V);  M >= N: Psi(U) w = 0, or Psi(U) invertible",
+    hypotheses="cross-entropy; with C2+ every convex finite loss, V free",
     how="symbolic",
     prove=_no_strict_minimum,
     regression=True,
-    may_rest_on=("C2",),
+    may_rest_on=("C2", "C2+"),
 )
 SHIFT_INVARIANCE = Statement(
     label="C2",
@@ -71,4 +110,17 @@ SHIFT_INVARIANCE = Statement(
     hypotheses="a softmax loss",
     how="symbolic",
     prove=_shift,
+)
+WIDE_MINIMA = Statement(
+    label="C2+",
+    source="ours",
+    name="no suboptimal strict local minimum",
+    sentence="If M >= N (an output bias counts) and V is free, no (U, V) above the infimum is a strict local minimum, "
+    "for any U, any activation and every convex finite loss; for softmax losses not even up to V + v 1^T.",
+    formula="Psi(U) w = 0: V + s w e_1^T keeps all logits; else Psi(U) is invertible, and V -> Psi(U) V onto",
+    hypotheses="V free along all arcs; nothing of the rank, nothing of the features but that Phi is defined",
+    how="structural",
+    prove=_wide,
+    regression=True,
+    claims=(C2Plus,),
 )

@@ -1,4 +1,4 @@
-"""Theorem 3.4(1) and the ball of solutions Z2: zero training error holds on an open set."""
+"""Theorem 3.4(1), the ball of solutions Z2 and the ray T1: zero training error holds at uncountably many points."""
 
 from __future__ import annotations
 
@@ -40,18 +40,28 @@ def _ball(known: Known) -> Finding:
     return Finding(found.verdict, f"at {where}: {found.reason}")
 
 
+def _ray(known: Known) -> Finding:
+    evidence, zero, escape = known.evidence, known.evidence.zero_loss, known.evidence.escape
+    if zero is not None and zero.verdict is Verdict.PROVED:
+        where = "the start's U"
+    elif escape is not None and escape.escape is not None:
+        where = "the escape's end"
+    elif not evidence.labels_agree:
+        return does_not_apply(CONFLICT)
+    else:
+        return Finding(Verdict.UNDECIDED, _nothing_known(known))
+    times = "t > 0" if evidence.data.offset is None else "t large (frozen logits do not grow)"
+    return Finding(Verdict.PROVED, f"at {where}: Psi(U) V1 has positive margins (Z1), and so has t Psi(U) V1, {times}")
+
+
 def _uncountable(known: Known) -> Finding:
     if not known.evidence.labels_agree:
         return does_not_apply(CONFLICT)
-    zero = known.evidence.zero_loss
     if known.found.verdict("Z2") is Verdict.PROVED:
-        pass
-    elif zero is not None and zero.verdict is Verdict.PROVED:
-        words = "by Z1 (U, t V1) has zero training error for all large t; that a ball around one has is not proved (Z2)"
-        return Finding(Verdict.UNDECIDED, words)
-    else:
-        return Finding(Verdict.UNDECIDED, _nothing_known(known))
-    return Finding(Verdict.PROVED, "every point of the ball of Z2 has zero training error", ("Z2",))
+        return Finding(Verdict.PROVED, "every point of the ball of Z2 has zero training error", ("Z2",))
+    if known.found.verdict("T1") is Verdict.PROVED:
+        return Finding(Verdict.PROVED, "every point of the ray of T1 has zero training error", ("T1",))
+    return Finding(Verdict.UNDECIDED, _nothing_known(known))
 
 
 UNCOUNTABLY_MANY = Statement(
@@ -59,12 +69,13 @@ UNCOUNTABLY_MANY = Statement(
     source="paper",
     place="Theorem 3.4(1)",
     name="uncountably many solutions",
-    sentence="Some (U, V) has zero training error, and so has a whole ball around it.",
-    formula="margins > 0 on a ball of positive radius",
-    hypotheses="nothing beyond Z2",
+    sentence="Some (U, V) has zero training error, and so have uncountably many: a whole ball around it (Z2), or a ray "
+    "(T1).",
+    formula="margins > 0 on a ball of positive radius, or along t V1",
+    hypotheses="nothing beyond Z2 or T1",
     how="rigorous",
     prove=_uncountable,
-    may_rest_on=("Z2",),
+    may_rest_on=("Z2", "T1"),
 )
 BALL_OF_SOLUTIONS = Statement(
     label="Z2",
@@ -75,5 +86,17 @@ BALL_OF_SOLUTIONS = Statement(
     hypotheses="Z1: a V with certified margins",
     how="rigorous",
     prove=_ball,
-    claims=(Z1, Z2),
+    claims=(Z2,),
+)
+RAY_OF_SOLUTIONS = Statement(
+    label="T1",
+    source="ours",
+    name="A ray of solutions",
+    sentence="If V1 has positive margins at U, then so has t V1 for every t > 0 (beside frozen logits: for every large "
+    "t): uncountably many (U, V) without training errors, whatever the activations are.",
+    formula="margins of Psi(U) t V1 = t (margins of Psi(U) V1) > 0",
+    hypotheses="Z1: a V with certified margins, at this U or at the end of an escape",
+    how="rigorous",
+    prove=_ray,
+    claims=(Z1,),
 )

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from verifier.balls.exact import Dyadic
 from verifier.display import Card, Decided, Judged, Shown, Table, count, joined, listed, wrapped
 from verifier.landscape.escape_separate import GatewayResult
+from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.interpolant import Interpolant
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
 from verifier.landscape.sink_start import SinkStart
+from verifier.landscape.turning_layer import NoMaximum
 from verifier.landscape.weight_decay import WeightDecay
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
@@ -83,6 +85,8 @@ class Theorem(Judged, Shown):
     ball: BallResult | None = None
     gradient: GradientResult | None = None
     curvature: CurvatureResult | None = None
+    descent: DescentResult | None = None
+    no_maximum: NoMaximum | None = None
     gateway: GatewayResult | None = None
     rank_radius: Dyadic | None = None
     rank_ball: Dyadic | None = None

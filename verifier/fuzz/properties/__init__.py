@@ -6,11 +6,13 @@ from verifier.fuzz.properties import (
     certificate,
     decay,
     enclosure,
+    extrema,
     invariance,
     jacobian,
     memorisation,
     path,
     rank,
+    sink_path,
 )
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
@@ -24,10 +26,12 @@ __all__ = [
     "certificate",
     "decay",
     "enclosure",
+    "extrema",
     "holds_for",
     "invariance",
     "jacobian",
     "memorisation",
     "path",
     "rank",
+    "sink_path",
 ]

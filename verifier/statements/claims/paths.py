@@ -1,4 +1,4 @@
-"""P1, E1, E2, E3, E4.path: a path from the stored start; E4: one from every point. As certificates claim them."""
+"""P1, E1, E2, E3, E4.path, S.path: a path from the stored start; E4: one from every point; as claims."""
 
 from __future__ import annotations
 
@@ -143,6 +143,21 @@ class E4Path(EscapeClaim, frozen=True, kw_only=True, tag="E4.path"):
 
     pieces: Pieces
     right_inverse: ArrayRef
+
+
+class SPath(EscapeClaim, frozen=True, kw_only=True, tag="S.path"):
+    """Units that nothing reads move while a column basis of Psi carries all logits."""
+
+    meaning: ClassVar[str] = (
+        "a non-increasing path from a start whose features do not have full rank (S.path): the output weights go to "
+        "features that span all others (exact rational arithmetic), the other units, which nothing reads, move, the "
+        "loss staying exactly constant; then, with U at rest, {tail} In the paper: Theorem 3.4(2), without analyticity."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "S.path": "the loss is constant while {moving} columns of Psi move and {resting} stand still, whose rank, "
+        "{rank}, is that of all columns (exact rational features)",
+        **AFTER,
+    }
 
 
 class E4(Computed, frozen=True, kw_only=True, tag="E4"):
