@@ -520,23 +520,6 @@ def try_a(found: Sampled, claim: Any) -> None:
         need(max(map(rank, psi)) == count, f"no full rank on samples of kind {kind}")
 
 
-def try_wd(found: Sampled, claim: Any) -> None:
-    """Phi_lambda at the point, and at points near the origin, where it must be above log m."""
-    decay, floor = number(claim["weight_decay"]), mpmath.log(found.classes)
-
-    def value(u: Any, v: Any) -> mpf:
-        return found.loss(found.psi(u), v) + decay / 2 * sum(x * x for x in [*flat(u.values()), *flat(v)])
-
-    there = value(found.stored(claim["moved"]), found.matrix(claim["moved_weights"]))
-    need(there <= number(claim["value"]) + SMALL and there < floor, "the point is not that low")
-    columns, small = found.document["network"]["columns"], mpf(10) ** -9
-    for _ in range(4 * TIMES):
-        u, drawn = found.anywhere(), found.draw(columns * found.classes)
-        v = [drawn[j * found.classes : (j + 1) * found.classes] for j in range(columns)]
-        near = {node: [small * x for x in values] for node, values in u.items()}
-        need(value(near, scaled(v, small)) > floor, "a point near the origin is not above log m")
-
-
 def try_gdv(found: Sampled, claim: Any) -> None:
     """The first steps of the descent; all of them where they are few."""
     psi, v = found.psi(found.stored()), found.matrix(claim["start_weights"])
@@ -584,6 +567,23 @@ def try_c2_plus(found: Sampled, claim: Any) -> None:
     need(found.document["network"]["columns"] >= count, "fewer columns than samples")
     if count <= 12:
         found.psi(found.anywhere(), [found.draw(dimension) for _ in range(count)])
+
+
+def try_wd(found: Sampled, claim: Any) -> None:
+    """Phi_lambda at the point, and at points near the origin, where it must be above log m."""
+    decay, floor = number(claim["weight_decay"]), mpmath.log(found.classes)
+
+    def value(u: Any, v: Any) -> mpf:
+        return found.loss(found.psi(u), v) + decay / 2 * sum(x * x for x in [*flat(u.values()), *flat(v)])
+
+    there = value(found.stored(claim["moved"]), found.matrix(claim["moved_weights"]))
+    need(there <= number(claim["value"]) + SMALL and there < floor, "the point is not that low")
+    columns, small = found.document["network"]["columns"], mpf(10) ** -9
+    for _ in range(4 * TIMES):
+        u, drawn = found.anywhere(), found.draw(columns * found.classes)
+        v = [drawn[j * found.classes : (j + 1) * found.classes] for j in range(columns)]
+        near = {node: [small * x for x in values] for node, values in u.items()}
+        need(value(near, scaled(v, small)) > floor, "a point near the origin is not above log m")
 
 
 def columns_of(found: Sampled, claim: Any, u: Any, samples: Any, draws: int) -> list[list[mpf]]:

@@ -180,19 +180,6 @@ def no_maximum(arrays: ArrayStore, name: str, result: CurvatureResult, lower: Dy
     )
 
 
-def weight_decay(
-    arrays: ArrayStore, result: WeightDecay, moved: tuple[MovedParameter, ...], v: Array, value: Dyadic
-) -> WD:
-    """WD: the point that is lower than the origin; None for a U that is the stored one."""
-    return WD(
-        precision=result.precision,
-        weight_decay=Number.of(result.decay),
-        moved=moved or None,
-        moved_weights=arrays.exact("decay.weights", ExactArray.of_floats(v)),
-        value=Number.of(value),
-    )
-
-
 def gradient_descent(arrays: ArrayStore, name: str, result: DescentResult) -> GDV | None:
     """GDV: a number of steps of gradient descent; None if it was not proved."""
     goal, smoothness, loss, steps = result.goal, result.smoothness, result.loss_upper, result.steps
@@ -206,6 +193,19 @@ def gradient_descent(arrays: ArrayStore, name: str, result: DescentResult) -> GD
         feature_bits=result.feature_bits,
         loss=Number.of(loss),
         steps=steps,
+    )
+
+
+def weight_decay(
+    arrays: ArrayStore, result: WeightDecay, moved: tuple[MovedParameter, ...], v: Array, value: Dyadic
+) -> WD:
+    """WD: the point that is lower than the origin; None for a U that is the stored one."""
+    return WD(
+        precision=result.precision,
+        weight_decay=Number.of(result.decay),
+        moved=moved or None,
+        moved_weights=arrays.exact("decay.weights", ExactArray.of_floats(v)),
+        value=Number.of(value),
     )
 
 

@@ -11,10 +11,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("W1", "W2", "W3", "L3.2 construction", "W0", "L3.2 genericity", "rank", "R6", "J1", "J3"),
     ),
     "The landscape, wherever one is": (
-        *("D3.3", "T1", "T3.4(1)", "T3.4(2)", "T3.4(3)", "T3.4(4)", "TC.3", "D", "A", "S(1)", "S(2)", "S+", "E4"),
+        *("D3.3", "T3.4(1)", "T1", "T3.4(2)", "T3.4(3)", "T3.4(4)", "TC.3", "D", "A", "S(1)", "S(2)", "S+", "E4"),
         *("C2", "C2+", "C4", "WD"),
     ),
-    "This start": ("path", "S", "GDV", "Z0", "Z2", "C1", "C3", "J2"),
+    "This start": ("path", "S", "S.path", "GDV", "Z0", "Z0.loss", "Z2", "C1", "C3", "J2"),
 }
 """Heading, and the labels below it; a label that stands nowhere comes under the last heading."""
 

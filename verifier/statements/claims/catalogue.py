@@ -18,37 +18,13 @@ from verifier.statements.claims.witness import W1, W2
 from verifier.statements.claims.zero_error import Z0, Z1, Z2, Z0Loss
 
 _ALL: tuple[type[Claim], ...] = (
-    *(
-        R1,
-        R3,
-        R5,
-        R6,
-        B1,
-        Z0,
-        Z0Loss,
-        Z1,
-        Z2,
-        P1,
-        E1,
-        E2,
-        E3,
-        E4Path,
-        SPath,
-        E4,
-        C1,
-        C3,
-        TC3,
-        W1,
-        W2,
-        W0,
-        D,
-        A,
-        AData,
-        I,
-    ),
+    *(R1, R3, R5, R6, B1),
+    *(Z0, Z0Loss, Z1, Z2, P1, GDV),
+    *(E1, E2, E3, E4Path, SPath, E4),
+    *(C1, C2Plus, C3, C4, TC3),
+    *(W1, W2, W0, D, A, AData, I),
     *(S, S1, S2, SPlus),
-    *(J1, J2, J3),
-    *(C4, C2Plus, GDV, WD),
+    *(J1, J2, J3, WD),
 )
 
 CLAIMS = {claim.label(): claim for claim in _ALL}
