@@ -137,7 +137,7 @@ def test_a_claim_that_is_left_out_is_named_and_the_rest_is_accepted(tmp_path: Pa
     found = vf.verify(x, y, network, max_check_seconds=limit)
     assert found.rank.verdict is Verdict.PROVED
     assert found.rank.label == "R2"  # in the way that needs no right inverse
-    assert [left.label for left in found.left_out] == ["R1", "B1", "C1"]
+    assert [left.label for left in found.left_out] == ["R1", "B1", "C1", "GDV"]
     file = found.write(tmp_path / "c.json")
     document = json.loads(file.read_text())
     labels = {claim["label"] for claim in document["claims"]}

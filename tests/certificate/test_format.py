@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+import verifier.certificate.collector as writer_module
 import verifier.certificate.files as files_module
-import verifier.certificate.writer as writer_module
 from verifier.certificate.files import atomic_write, leftover_parts
 from verifier.certificate.schema import json_schema
 from verifier.certificate.show import describe

@@ -1,34 +1,17 @@
-"""Turn proofs into a certificate: one JSON document and one safetensors file, written whole or not at all."""
+"""Turn proofs into the claims of a certificate: one method for each kind of proof."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
-import flint
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier import __version__
-from verifier.balls.exact import ExactArray
 from verifier.certificate import claims
-from verifier.certificate.arrays import ArrayStore, names_in, stored_bits
-from verifier.certificate.cost import StatedClaim, expected
-from verifier.certificate.description import describe_data, describe_network
-from verifier.certificate.files import atomic_write, holds, remove
-from verifier.certificate.limits import LeftOut, Limits, judge, sentence
-from verifier.certificate.reach import fits, holdable, out_of_reach, unstatable
-from verifier.certificate.schema import FORMAT, MAX_LEFT_OUT, MAX_NAME, VERSION
-from verifier.certificate.size import Size
-from verifier.data.dataset import Dataset
-from verifier.data.samples import SampleSource
-from verifier.data.unseen import Unseen
-from verifier.errors import CertificateError
+from verifier.certificate.collector import ClaimCollector
+from verifier.certificate.reach import fits
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.gradient_descent import DescentResult
@@ -41,9 +24,6 @@ from verifier.landscape.sink_start import SinkStart
 from verifier.landscape.turning_layer import NoMaximum
 from verifier.landscape.weight_decay import WeightDecay
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.network.arguments import BoolArray, given_parameters
-from verifier.network.network import Array, Network
-from verifier.rank.approx import used_columns
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.exact_arithmetic import rational_activations
@@ -55,8 +35,7 @@ from verifier.rank.sink import Sink, SinkResult
 from verifier.rank.witness import WitnessResult
 from verifier.statements.claims.almost_every_u import W0
 from verifier.statements.claims.architecture import A, AData, D, I, ShownUnitsOf, UnitsOf
-from verifier.statements.claims.catalogue import CLAIMS
-from verifier.statements.claims.claim import Claim, MovedParameter, Number
+from verifier.statements.claims.claim import Number
 from verifier.statements.claims.extrema import C4, C2Plus
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
 from verifier.statements.claims.paths import E4
@@ -66,7 +45,7 @@ from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
 
-class CertificateBuilder:
+class CertificateBuilder(ClaimCollector):
     """Collects claims about one network at one U on one data set.
 
     Without U (None) the document has no weights, and only A, D, W0, W1 and W2 can be claimed. A claim whose check is
@@ -104,106 +83,6 @@ class CertificateBuilder:
     'nothing was proved'
     """
 
-    def __init__(
-        self,
-        dataset: Dataset | SampleSource | Unseen,
-        network: Network,
-        u: Array | None,
-        *,
-        with_labels: bool = False,
-        limits: Limits | None = None,
-        arcs: BoolArray | None = None,
-    ) -> None:
-        self._arrays = ArrayStore()
-        self._claims: list[StatedClaim] = []  # as they stand in the document
-        self.refusal: str | None = None
-        """Why there can be no certificate at all, if so."""
-        self.left_out: list[LeftOut] = []
-        """What was proved and is not claimed, because checking it would be too expensive."""
-        self._limits, self._size = limits or Limits(), Size.of(network, dataset.samples, dataset.classes)
-        self._priced: list[StatedClaim] = []  # the claims, with the bits of their right inverses
-        self._omitted: list[StatedClaim] = []
-        self._to_come = expected(self._size, ("Z1", "P1", "Z2")) if with_labels else []
-        self._reach = (network, dataset.inputs) if isinstance(dataset, Dataset) else None
-        if u is not None:
-            u = given_parameters(network, u)
-            self.refusal = self._too_far(u)
-        self.arithmetic = "arb"  # what the prover computed with, in words; the checker computes with Arb alone
-        self._data = describe_data(self._arrays, dataset, with_labels=with_labels)
-        if arcs is not None:
-            self._data["arcs"] = self._arrays.integers("data.arcs", arcs.astype(np.int64).ravel())
-        self._net, self._u, self._network = network, u, describe_network(self._arrays, network, u)
-        self.refusal = self.refusal or unstatable(network, self._network)
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to write: no claim, or one that the checker could not follow (`refusal`)."""
-        return not self._claims or self.refusal is not None
-
-    @property
-    def nothing(self) -> str:
-        """Why there is no certificate, if there is none."""
-        return self.refusal or sentence(self.left_out) or "nothing was proved"
-
-    def __repr__(self) -> str:
-        """The labels of the claims that were added, or why there can be no certificate."""
-        labels = ", ".join(claim["label"] for claim in self._claims)
-        return f"<CertificateBuilder: {self.refusal or labels or 'no claims'}>"
-
-    def _too_far(self, u: Array) -> str | None:
-        return None if self._reach is None else out_of_reach(self._reach[0], u, self._reach[1])
-
-    def _claim(self, claim: Claim | None, inverse: ExactArray | None = None, primes: int = 1) -> None:
-        """Add a claim, unless a check of it is too expensive or the format does not hold one of its numbers."""
-        if claim is None:
-            return
-        stated: StatedClaim = msgspec.to_builtins(claim)
-        priced = stated if primes == 1 else stated | {"primes": primes}
-        if inverse is not None:
-            priced = stated | {"right_inverse": {"shape": inverse.shape, "bits": stored_bits(inverse)}}
-        others = [*self._priced, *(self._to_come if claim.ranks else ())]
-        left = judge(priced, others, self._size, self._limits, self._omitted)
-        if left is None and holdable(stated):
-            self._claims.append(stated)
-            self._priced.append(priced)
-            return
-        if left is not None:
-            self.left_out.append(left)
-            self._omitted.append(priced)
-        self._arrays.keep(names_in([self._data, self._network, self._claims]))
-
-    @property
-    def _kinds(self) -> list[type[Claim]]:
-        """The claim structs of the labels that were added."""
-        return [CLAIMS[claim["label"]] for claim in self._claims]
-
-    def _point(self, name: str, u: Array, start: Array) -> tuple[MovedParameter, ...]:
-        """The free parameters in which U is not as at the start."""
-        return claims.point(self._arrays, name, self._net, u, start)
-
-    def stands_on_rank(self, label: str) -> bool:
-        """Whether the full rank that a proved claim needs beside it is claimed; if that is left out, so is this one.
-
-        Parameters
-        ----------
-        label
-            Of the claim that stands on it.
-        """
-        rank = next((left for left in self.left_out if CLAIMS[left.label].ranks), None)
-        if rank is not None and not self.ranked:
-            self.left_out.append(replace(rank, label=label, needs=rank.label))
-        return self.ranked
-
-    def too_expensive(self, label: str) -> LeftOut | None:
-        """Predict, before it is proved, whether a claim of this label will be left out: None if it will not."""
-        (claim,) = expected(self._size, (label,), used=used_columns(self._size.samples, self._size.columns))
-        return judge(claim, [*self._priced, *self._to_come], self._size, self._limits)
-
-    @property
-    def ranked(self) -> bool:
-        """Whether R1 or R3 is claimed; one that is proved is not if it is left out, or the format cannot hold it."""
-        return any(kind.ranks for kind in self._kinds)
-
     def add_rank(self, result: RankResult, columns: Sequence[int] | None = None) -> None:
         """Add R1 or R3 (PROVED), R5 (REFUTED) or R6 (exact, either); an undecided rank claims nothing.
 
@@ -216,7 +95,7 @@ class CertificateBuilder:
             return
         if result.label == "R6" and exact is not None:
             if exact.exact and exact.rational and exact.followed and rational_activations(self._net):
-                self._claim(R6(rank=exact.rank), primes=exact.primes)
+                self.add_claim(R6(rank=exact.rank), primes=exact.primes)
             return
         if result.verdict is Verdict.REFUTED and result.deficiency is not None:
             self.add_deficiency(result.deficiency)
@@ -230,7 +109,7 @@ class CertificateBuilder:
         claim = claims.full_rank(
             self._arrays, result.label, result.precision, witness, result.bound, samples=result.samples
         )
-        self._claim(claim, witness.matrix)
+        self.add_claim(claim, witness.matrix)
 
     def _add_rank_of(
         self, result: RankResult, witness: RightInverse, bound: RankBound, columns: NDArray[np.int64]
@@ -239,33 +118,33 @@ class CertificateBuilder:
         used = columns if witness.columns is None else columns[witness.columns]
         of_psi, name = replace(witness, columns=used), f"rank{sum(kind.ranks for kind in self._kinds)}"
         what = (result.label, result.precision, of_psi, bound)
-        self._claim(claims.full_rank(self._arrays, *what, samples=result.samples, name=name), of_psi.matrix)
+        self.add_claim(claims.full_rank(self._arrays, *what, samples=result.samples, name=name), of_psi.matrix)
 
     def add_deficiency(self, found: Deficiency) -> None:
         """Add R5, if the checker knows the reason: at this U, or for every U (the weights do not matter then)."""
         if found.stated:
-            self._claim(R5(reason=cast(DeficiencyReason, found.reason), rank_at_most=found.rank_at_most))
+            self.add_claim(R5(reason=cast(DeficiencyReason, found.reason), rank_at_most=found.rank_at_most))
 
     def add_zero_loss(self, result: ZeroLoss) -> None:
         """Add Z1 if it was proved, or Z0 if it was refuted by a relation between rational features."""
         excluded = None if result.excluded is None else claims.no_zero_error(result.excluded)
         if excluded is not None:
-            self._claim(excluded)
+            self.add_claim(excluded)
         if result.bound is not None:
             self.add_loss_bound(result.bound)
         if result.verdict is Verdict.PROVED and result.weights is not None and result.gamma is not None:
             weights = self._arrays.exact("output.end", result.weights)
-            self._claim(Z1(precision=result.precision, output_weights=weights, gamma=Number.of(result.gamma)))
+            self.add_claim(Z1(precision=result.precision, output_weights=weights, gamma=Number.of(result.gamma)))
 
     def add_loss_bound(self, found: LossBound) -> None:
         """Add Z0.loss: a lower bound of the loss over all output weights."""
         if found.checkable:
-            self._claim(claims.loss_bound(self._arrays, found))
+            self.add_claim(claims.loss_bound(self._arrays, found))
 
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that a certificate states beside the rank and the path."""
         if fits(theorem.rank_ball) and self.stands_on_rank("B1"):
-            self._claim(B1(radius=Number.of(theorem.rank_ball)))
+            self.add_claim(B1(radius=Number.of(theorem.rank_ball)))
         if theorem.witness is not None and theorem.witness.verdict is Verdict.PROVED:
             self.add_witness(theorem.witness)
         if theorem.verdict("W0") is Verdict.PROVED:
@@ -297,19 +176,19 @@ class CertificateBuilder:
         if theorem.weight_decay is not None:
             self.add_weight_decay(theorem.weight_decay)
         for claim, inverse in claims.of_the_jacobian(self._arrays, self._net, theorem, self._u):
-            self._claim(claim, inverse)
+            self.add_claim(claim, inverse)
         if theorem.verdict("I") is Verdict.PROVED:
             self.add_invariance()
 
     def add_path(self, path: LossPath) -> None:
         """Add P1: a path along which U rests."""
-        self._claim(claims.path_from_start(self._arrays, path))
+        self.add_claim(claims.path_from_start(self._arrays, path))
 
     def add_escape(self, escape: Escape) -> None:
         """Add E1 to E4 or S.path: a piece that leaves the start, then P1, if the checker can follow to the end."""
         if not self._too_far(escape.end_u):
             claim = claims.path_after_escape(self._arrays, self._net, escape)
-            self._claim(claim, escape.right_inverse, escape.primes)
+            self.add_claim(claim, escape.right_inverse, escape.primes)
 
     def add_gateway(self, result: GatewayResult) -> None:
         """Add E4, from every point a non-increasing path exists, if the checker can follow the proof.
@@ -321,70 +200,71 @@ class CertificateBuilder:
         separating = result.separating if result.certifiable and result.verdict is Verdict.PROVED else None
         if separating is not None and self._u is not None and not self._too_far(separating):
             entries = self._point("separating", separating, self._u)
-            self._claim(E4(precision=result.precision, separating=entries or None))
+            self.add_claim(E4(precision=result.precision, separating=entries or None))
 
     def add_loss_path(self, result: LossPathResult) -> None:
         """Add TC.3: a segment that is certified, also where it does not come close to the infimum.
 
         A result with ``needs_rank`` needs R1 or R3 in the same certificate: see `ranked`.
         """
-        self._claim(claims.loss_path(self._arrays, f"loss{len(self._claims)}", result))
+        self.add_claim(claims.loss_path(self._arrays, f"loss{len(self._claims)}", result))
 
     def add_ball(self, result: BallResult) -> None:
         """Add Z2 if it was proved."""
         if result.verdict is Verdict.PROVED and result.radius is not None:
-            self._claim(claims.ball(self._arrays, f"ball{len(self._claims)}", result, result.radius))
+            self.add_claim(claims.ball(self._arrays, f"ball{len(self._claims)}", result, result.radius))
 
     def add_not_stationary(self, result: GradientResult) -> None:
         """Add C1 if it was proved; it needs `add_rank` in the same certificate."""
         if result.verdict is Verdict.PROVED and fits(result.gradient_lower):
-            self._claim(claims.not_stationary(self._arrays, f"point{len(self._claims)}", result, result.gradient_lower))
+            name = f"point{len(self._claims)}"
+            self.add_claim(claims.not_stationary(self._arrays, name, result, result.gradient_lower))
 
     def add_curvature(self, result: CurvatureResult) -> None:
         """Add C3 if it was proved."""
         if result.verdict is Verdict.PROVED and fits(result.curvature_lower):
-            self._claim(claims.no_maximum(self._arrays, f"point{len(self._claims)}", result, result.curvature_lower))
+            self.add_claim(claims.no_maximum(self._arrays, f"point{len(self._claims)}", result, result.curvature_lower))
 
     def add_gradient_descent(self, result: DescentResult) -> None:
         """Add GDV if it was proved."""
-        self._claim(claims.gradient_descent(self._arrays, f"descent{len(self._claims)}", result))
+        self.add_claim(claims.gradient_descent(self._arrays, f"descent{len(self._claims)}", result))
 
     def add_extrema(self, no_maximum: NoMaximum, enough_columns: bool) -> None:
         """Add C4 if it was proved, and C2+ if Psi has enough columns; where arcs are missing neither is stated."""
         if no_maximum.proved and "arcs" not in self._data:
-            self._claim(C4(node=no_maximum.node))
+            self.add_claim(C4(node=no_maximum.node))
         if enough_columns and "arcs" not in self._data:
-            self._claim(C2Plus())
+            self.add_claim(C2Plus())
 
     def add_witness(self, result: WitnessResult) -> None:
         """Add W1 or W2 if it was proved."""
-        self._claim(claims.explicit_witness(self._arrays, result))
+        self.add_claim(claims.explicit_witness(self._arrays, result))
 
     def add_generic(self) -> None:
         """Add W0: full rank for almost every U, if a claim of full rank (R1, R3, W1, W2) stands beside it."""
-        if self._ranked_somewhere("W0"):
-            self._claim(W0())
+        if self.ranked_somewhere("W0"):
+            self.add_claim(W0())
 
     def add_almost_every_data_set(self) -> None:
         """Add D, on a claim of full rank on the samples of the certificate, which are its X*."""
-        if self._ranked_somewhere("D"):
-            self._claim(D())
+        if self.ranked_somewhere("D"):
+            self.add_claim(D())
 
     def add_every_data_set(self, result: EveryDataSet) -> None:
         """Add A if it was proved; it needs no samples, no weights and no other claim."""
         if result.proved:
-            self._claim(A(units=tuple(UnitsOf(part.node, part.count) for part in result.units)))
+            self.add_claim(A(units=tuple(UnitsOf(part.node, part.count) for part in result.units)))
 
     def add_weight_decay(self, result: WeightDecay) -> None:
         """Add WD if it was proved: its point, as what differs from the stored U, and its V."""
         if result.u is not None and result.v is not None and result.value is not None and self._u is not None:
             moved = self._point("decay", result.u, self._u)
-            self._claim(claims.weight_decay(self._arrays, result, moved, result.v, result.value))
+            self.add_claim(claims.weight_decay(self._arrays, result, moved, result.v, result.value))
 
     def add_memorisation(self, result: Memorisation) -> None:
         """Add J3 if it was proved: on the samples of the certificate, or on almost every set of as many."""
         for claim, inverse in claims.memorisation(self._arrays, self._net, result, self._u):
-            self._claim(claim, inverse)
+            self.add_claim(claim, inverse)
 
     def add_sink(self, result: Sink) -> None:
         """Add S(1), S(2) and S+ as far as they are proved; S(2) only without S(1), which says more."""
@@ -393,76 +273,20 @@ class CertificateBuilder:
             found[S2] = result.almost_everywhere
         for kind, proof in found.items():
             if proof.proved and proof.node is not None:
-                self._claim(kind(node=proof.node))
+                self.add_claim(kind(node=proof.node))
 
     def add_sink_start(self, result: SinkStart) -> None:
         """Add S if it was proved: a path from the stored U."""
         if result.proved and result.node is not None and result.direction is not None:
             name = self._arrays.integers("sink.direction", result.direction)
-            self._claim(S(precision=result.precision, node=result.node, direction=name))
+            self.add_claim(S(precision=result.precision, node=result.node, direction=name))
 
     def add_given_data(self, result: GivenData) -> None:
         """Add A of these samples if it was proved; it needs the samples, no weights and no other claim."""
         if result.proved:
-            self._claim(AData(units=tuple(ShownUnitsOf(part.node, part.entries) for part in result.units)))
+            self.add_claim(AData(units=tuple(ShownUnitsOf(part.node, part.entries) for part in result.units)))
 
     def add_invariance(self) -> None:
         """Add I, on claims for all U, or almost all; it is the last to be added."""
         if any(kind.carries for kind in self._kinds):
-            self._claim(I())
-
-    def _ranked_somewhere(self, label: str) -> bool:
-        """Whether full rank at some U is claimed, on which a claim of this label may stand."""
-        witnessed = any(kind.full_rank_somewhere and not kind.ranks for kind in self._kinds)
-        return witnessed or self.stands_on_rank(label)
-
-    def write(self, path: str | Path) -> Path:
-        """Write ``path`` (``.json``) and its ``.safetensors``, the JSON document last, by renaming finished files.
-
-        Parameters
-        ----------
-        path
-            The document; a suffix other than ``.json`` is replaced.
-
-        Returns
-        -------
-        Path
-            The JSON document.
-
-        Raises
-        ------
-        CertificateError
-            If there is no claim, or the folder cannot be written.
-        """
-        if self.empty:
-            raise CertificateError(f"there is no certificate to write: {self.nothing}")
-        target = Path(path).with_suffix(".json")
-        arrays = target.with_suffix(".safetensors")
-        network, stated = self._network, msgspec.to_builtins(self._claims)
-        if not any(kind.needs_weights for kind in self._kinds):
-            network = describe_network(self._arrays, self._net, None)
-        blob = self._arrays.file(names_in([self._data, network, stated]))
-        document = {
-            "format": FORMAT,
-            "version": VERSION,
-            "semantics": "exact-real",
-            "generator": {"name": "verifier", "version": __version__},
-            "trust": {
-                "arithmetic": self.arithmetic[:MAX_NAME],
-                "python_flint": flint.__version__,
-                "flint": flint.__FLINT_VERSION__,
-            },
-            "arrays": {"file": arrays.name, "bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()},
-            "data": self._data,
-            "network": network,
-            "claims": stated,
-        }
-        if self.left_out:
-            document["left_out"] = [str(left)[:MAX_NAME] for left in self.left_out[:MAX_LEFT_OUT]]
-        text = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
-        if not holds(arrays, blob):
-            # An older document must never be seen with newer arrays, so it goes first.
-            remove(target)
-            atomic_write(arrays, blob)
-        atomic_write(target, text.encode())
-        return target
+            self.add_claim(I())
