@@ -532,9 +532,9 @@ MUTANTS = {
     "landscape/test_weight_decay.py::test_a_decay_is_rounded_up": ("landscape:decay_above term 0",),
     "landscape/test_weight_decay.py::test_sums_are_compared_exactly": (
         "landscape:classes_differ term 0",
-        "landscape:classes_differ term 6",
+        "landscape:classes_differ term 8",
         "landscape:classes_differ decided 3",
-        "landscape:classes_differ decided 11",
+        "landscape:classes_differ decided 13",
     ),
     "landscape/test_weight_decay.py::test_the_value_of_the_theory": (
         "landscape:loss_with_decay term 2",

@@ -57,9 +57,9 @@ RANKS = {"R1", "R3", "W1", "W2"}
 WITHOUT_SAMPLES = {"A", "C2+", "C4", "S(1)", "S(2)", "S+"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"A.data", "D", "I", "W0", "W1", "W2"}
 SAMPLES_ONLY = {"A.data"}  # claims that need the samples at hand, and no weights
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S"}
-# TC.3 and Z0.loss need labels or counts, Z0.error targets, J1 labels for differences of logits
-WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.error", "Z0.loss"}
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S", "Z0.error"}
+# TC.3 and Z0.loss need labels or counts, J1 labels for differences of logits
+WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.loss"}
 # they speak of margins or the loss of Psi V, or of other data sets
 WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "TC.3", "WD", "Z0", "Z0.loss", "Z2"}
 # they move V along all arcs, or speak of all of V
