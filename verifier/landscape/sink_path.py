@@ -93,7 +93,7 @@ def move_unread_units(start: Start) -> Escape | str:
         if isinstance(tail, Path):
             return Escape("S.path", start.u, start.weights, tail, _legs(start, weights, end, tail), primes=rank.primes)
         reason = f"{count(len(moving), 'unit')} can move at constant loss, but {tail}"
-    return reason + _merged(start, layer)
+    return reason + _equal_pair(start, layer)
 
 
 def column_basis(values: RationalFeatures, rank: int, output_bias: bool) -> list[int] | None:
@@ -273,7 +273,7 @@ def _solved(square: Rows, right: fmpz_mat) -> tuple[list[int], int] | None:
     return None
 
 
-def _merged(start: Start, layer: DenseUnits) -> str:
+def _equal_pair(start: Start, layer: DenseUnits) -> str:
     """Name two samples of different classes that are equal in what a layer reads, as floating point sees it."""
     first: dict[bytes, int] = {}
     for i, row in enumerate(_read(start, layer) + 0.0):
