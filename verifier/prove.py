@@ -23,6 +23,7 @@ from verifier.data.dataset import IntArray
 from verifier.errors import CaseError
 from verifier.landscape.escape import EscapeResult, prove_escape
 from verifier.landscape.escape_kinds import ORDER
+from verifier.landscape.least_error import LeastError, bound_error
 from verifier.landscape.loss_bound import LossBound, bound_loss
 from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
@@ -124,7 +125,7 @@ class _Run:
     escape: EscapeResult | None = None
     near_infimum: LossPathResult | None = None
     errors: TrainingErrors | None = None
-    loss_bound: LossBound | None = None
+    loss_bound: LossBound | LeastError | None = None
     """The bounds of the loss over all V at this U, if the lower one is above 0."""
     outputs_ranked: Verdict | None = None
     """Whether each output's own columns have full row rank at the start; None where all outputs read all columns."""
@@ -295,6 +296,11 @@ class _Run:
             solvable, reason = Verdict.REFUTED, "equal samples have different targets, so that the squared error is > 0"
         elif rank.verdict is not Verdict.PROVED:
             solvable, reason = Verdict.UNDECIDED, "it is open whether Psi(U) V = T has a solution V"
+        error = None if rank.verdict is Verdict.PROVED else bound_error(features, loss, self.stage)
+        if error is not None:
+            reason = "no V attains all targets at this U" if solvable is Verdict.UNDECIDED else reason
+            solvable, reason, self.loss_bound = Verdict.REFUTED, f"{reason}; {error.words}", error
+            builder.add_error_bound(error)
         self.add("zero_loss", "R1" if rank.verdict is not Verdict.PROVED else rank.label, solvable, reason)
         found = self._loss_path(features, rank, SQUARED_ERROR, None, targets)
         self.add("path", "TC.3", found.verdict, found.reason)
@@ -327,12 +333,12 @@ class _Run:
 
     def _bound_over_v(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> str:
         """Bound the loss over all V at this U where labels conflict; with full rank it is the groups' entropy (X1)."""
-        counts = self.problem.grouping.label_counts
-        if rank.verdict is Verdict.PROVED or counts is None or self.problem.rows.labels is not None:
+        rows = self.problem.rows
+        labels = self.problem.grouping.label_counts if rows.labels is None else rows.labels
+        if rank.verdict is Verdict.PROVED or labels is None:
             return ""
-        self.loss_bound = bound_loss(
-            features, counts, counts.shape[1], self.problem.rows.multiplicities.tolist(), stage=self.stage
-        )
+        counts = rows.multiplicities.tolist()
+        self.loss_bound = bound_loss(features, labels, rows.classes, counts, stage=self.stage)
         if self.loss_bound is None:
             return ""
         builder.add_loss_bound(self.loss_bound)

@@ -343,6 +343,33 @@ MUTANTS = {
         "checker:place_skips negation 0",
         "checker:place_skips decided 1",
     ),
+    "checker/test_checker_loss_bound.py::test_classes_that_do_not_meet_are_balanced_by_themselves": (
+        "checker/loss_bound:joined arithmetic 0",
+        "checker/loss_bound:joined term 3",
+    ),
+    "checker/test_checker_loss_bound.py::test_conflicting_labels_are_counted": (
+        "checker/loss_bound:label_counts boolean 2",
+    ),
+    "checker/test_checker_loss_bound.py::test_equal_rows_have_the_entropy_of_their_labels": (
+        "checker/loss_bound:equal_rows decided 12",
+        "checker/loss_bound:equal_rows boolean 5",
+        "checker/loss_bound:equal_samples decided 0",
+    ),
+    "checker/test_checker_loss_bound.py::test_samples_count_once_and_with_all_their_labels": (
+        "checker/loss_bound:listed_once decided 3",
+        "checker/loss_bound:listed_once call 10",
+        "checker/loss_bound:read_support decided 7",
+    ),
+    "checker/test_checker_loss_bound.py::test_the_least_loss_is_accepted_and_nothing_above": (
+        "checker/loss_bound:Mixed.residual term 3",
+        "checker/loss_bound:Mixed.bound term 7",
+    ),
+    "checker/test_checker_loss_bound.py::test_weights_that_are_not_best_cost_what_the_format_says": (
+        "checker/loss_bound:Mixed.bound term 0",
+        "checker/loss_bound:Mixed.bound term 8",
+        "checker/loss_bound:Mixed.bound term 12",
+        "checker/loss_bound:Mixed.system term 4",
+    ),
     "checker/test_checker_rules.py::test_every_other_class_counts_in_the_tail": ("checker:MarginClaim.tail term 3",),
     "checker/test_checker_rules.py::test_rejected": (
         "checker:RankClaim.conclude chain 0",
@@ -505,9 +532,9 @@ MUTANTS = {
     "landscape/test_weight_decay.py::test_a_decay_is_rounded_up": ("landscape:decay_above term 0",),
     "landscape/test_weight_decay.py::test_sums_are_compared_exactly": (
         "landscape:classes_differ term 0",
-        "landscape:classes_differ term 6",
+        "landscape:classes_differ term 8",
         "landscape:classes_differ decided 3",
-        "landscape:classes_differ decided 11",
+        "landscape:classes_differ decided 13",
     ),
     "landscape/test_weight_decay.py::test_the_value_of_the_theory": (
         "landscape:loss_with_decay term 2",
@@ -838,5 +865,26 @@ MUTANTS = {
     "rank/test_every_data_guarantees.py::test_negative_controls": (
         "rank:separating_layers boolean 1",
         "rank:separating_layers negation 0",
+    ),
+    "checker/test_checker_given_data.py::test_the_corpus_of_given_and_scaled_samples": (
+        "checker:Apart.units decided 5",
+        "checker:Apart.units decided 6",
+        "checker:Apart.comparable decided 3",
+        "checker:Apart.comparable decided 5",
+        "checker:Apart.comparable decided 9",
+        "checker:Apart.tuples decided 2",
+        "checker:Apart.averages decided 14",
+        "checker:Apart.averages decided 21",
+        "checker:check_given_data decided 3",
+        "checker:require_entries decided 5",
+        "checker:require_entries decided 7",
+        "checker:check_invariance decided 2",
+    ),
+    "checker/test_checker_given_data.py::test_prover_and_checker_see_the_same_maps": (
+        "checker:Reading.weigh decided 4",
+        "checker:Reading.weigh decided 7",
+        "checker:Reading.masked decided 8",
+        "checker:Reading.own decided 0",
+        "checker:Reading.alike decided 0",
     ),
 }

@@ -197,4 +197,5 @@ def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, P
         "E3",
         "E4",
         "E4.path",
+        "S.path",
     }
