@@ -101,7 +101,7 @@ def test_functions_that_are_bounded_or_not():
 
 
 def test_prover_and_checker_exclude_the_same_kinked_polynomials():
-    for name in ("elu", "selu", "celu(1/3)", "exp(t) + max(t, -1)", "t*max(0, t)", "abs(t)**3", "max(t**2, t)", "relu6"):
+    for name in ("elu", "selu", "celu(1/3)", "exp(t) + max(t, -1)", "t*max(0, t)", "abs(t)**3", "relu6"):
         sigma = activation(name)
         tree = parse(sigma.canonical, "").tree
         for degree in (-1, 0, 1, 2, 3, 300):
