@@ -343,6 +343,33 @@ MUTANTS = {
         "checker:place_skips negation 0",
         "checker:place_skips decided 1",
     ),
+    "checker/test_checker_loss_bound.py::test_classes_that_do_not_meet_are_balanced_by_themselves": (
+        "checker/loss_bound:joined arithmetic 0",
+        "checker/loss_bound:joined term 3",
+    ),
+    "checker/test_checker_loss_bound.py::test_conflicting_labels_are_counted": (
+        "checker/loss_bound:label_counts boolean 2",
+    ),
+    "checker/test_checker_loss_bound.py::test_equal_rows_have_the_entropy_of_their_labels": (
+        "checker/loss_bound:equal_rows decided 12",
+        "checker/loss_bound:equal_rows boolean 5",
+        "checker/loss_bound:equal_samples decided 0",
+    ),
+    "checker/test_checker_loss_bound.py::test_samples_count_once_and_with_all_their_labels": (
+        "checker/loss_bound:listed_once decided 3",
+        "checker/loss_bound:listed_once call 10",
+        "checker/loss_bound:read_support decided 7",
+    ),
+    "checker/test_checker_loss_bound.py::test_the_least_loss_is_accepted_and_nothing_above": (
+        "checker/loss_bound:Mixed.residual term 3",
+        "checker/loss_bound:Mixed.bound term 7",
+    ),
+    "checker/test_checker_loss_bound.py::test_weights_that_are_not_best_cost_what_the_format_says": (
+        "checker/loss_bound:Mixed.bound term 0",
+        "checker/loss_bound:Mixed.bound term 8",
+        "checker/loss_bound:Mixed.bound term 12",
+        "checker/loss_bound:Mixed.system term 4",
+    ),
     "checker/test_checker_rules.py::test_every_other_class_counts_in_the_tail": ("checker:MarginClaim.tail term 3",),
     "checker/test_checker_rules.py::test_rejected": (
         "checker:RankClaim.conclude chain 0",
@@ -505,9 +532,9 @@ MUTANTS = {
     "landscape/test_weight_decay.py::test_a_decay_is_rounded_up": ("landscape:decay_above term 0",),
     "landscape/test_weight_decay.py::test_sums_are_compared_exactly": (
         "landscape:classes_differ term 0",
-        "landscape:classes_differ term 6",
+        "landscape:classes_differ term 8",
         "landscape:classes_differ decided 3",
-        "landscape:classes_differ decided 11",
+        "landscape:classes_differ decided 13",
     ),
     "landscape/test_weight_decay.py::test_the_value_of_the_theory": (
         "landscape:loss_with_decay term 2",
@@ -563,7 +590,7 @@ MUTANTS = {
         "rank/exact_arithmetic:ExactArithmetic._moderate decided 1",
     ),
     "rank/test_exact_arithmetic.py::test_kinds_that_are_not_rational_are_refused": (
-        "rank:rational_activations boolean 1",
+        "rank:not_rational branch 3",
     ),
     "rank/test_deficiency_guarantees.py::test_mirrors_and_constants_below_the_top": (
         "rank:_combine branch 8",
@@ -791,8 +818,9 @@ MUTANTS = {
         "checker:facts_everywhere negation 1",
         "checker:facts_everywhere boolean 1",
         "checker:facts_everywhere boolean 4",
-        "checker:require_everywhere decided 4",
-        "checker:require_everywhere boolean 0",
+        "checker:require_everywhere decided 0",
+        "checker:require_choices decided 4",
+        "checker:require_choices boolean 0",
         "checker:carries decided 0",
         "checker:carries decided 8",
         "checker:carries decided 10",
@@ -801,9 +829,34 @@ MUTANTS = {
         "checker:check_every_data_set decided 3",
         "checker:check_almost_every_data_set statement 2",
     ),
+    "checker/test_checker_sink.py::test_the_corpus_of_paths_that_never_go_up": (
+        "checker:wide_layer boolean 2",
+        "checker:wide_layer comparison 0",
+        "checker:wide_layer comparison 4",
+        "checker:wide_layer decided 8",
+        "checker:wide_layer decided 13",
+        "checker:require_continuous decided 0",
+        "checker:check_path_from_here boolean 2",
+        "checker:covers term 2",
+        "checker:covers term 6",
+        "checker:separating boolean 2",
+        "checker:separating boolean 3",
+        "checker:require_source decided 1",
+        "checker:check_connected decided 6",
+        "checker:check_connected comparison 3",
+        "checker:check_connected decided 13",
+    ),
+    "checker/test_checker_sink.py::test_level_sets_of_measure_zero": (
+        "checker:level_sets_are_null boolean 4",
+        "checker:level_sets_are_null boolean 5",
+    ),
+    "checker/test_checker_sink.py::test_branches_agree_on_which_function_is_the_larger": (
+        "checker:level_sets_are_null decided 0",
+    ),
     "sigma/test_polynomials.py::test_functions_that_are_bounded_or_not": (
         "checker/polynomial:bounded boolean 3",
         "checker/polynomial:bounded boolean 5",
+        "checker:nowhere_positive decided 4",
         "checker:nowhere_positive decided 2",
         "checker:nowhere_positive boolean 0",
         "checker:away_from_zero comparison 0",

@@ -18,11 +18,12 @@ from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
 from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import B1, R5, R6
+from verifier.statements.claims.jacobian import JacobianClaim
 from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path, SPath
 from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
-from verifier.statements.claims.zero_error import Z2, Z0Loss
+from verifier.statements.claims.zero_error import Z2, Z0Error, Z0Loss
 
 GIB = 2**30
 FIRST_BITS = 64
@@ -186,11 +187,15 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield _box(size), bits
         elif kind is R6:
             yield _exact_rank(claim, size), FIRST_BITS
+        elif kind is Z0Error:
+            yield _pass(size) + Work(products=n * m * m + m**3, entries=3 * n * m + m * m), bits
         elif kind is Z0Loss:
             yield _pass(size) + _balance(size), bits
         elif kind in (E4, S):
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
+        elif issubclass(kind, JacobianClaim):
+            yield _jacobian(claim, size), bits
         elif kind.moves:
             yield _moving(claim, size), bits
 
@@ -258,6 +263,14 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
         squarings = 3 * short**3 if short <= 2000 else 0  # often the first bounds are sharp enough
         return Work(entries=8 * n * m + 4 * short**2, words=2 * short**2 * long + 2 * squarings)
     return Work()
+
+
+def _jacobian(claim: StatedClaim, size: Size) -> Work:
+    """The Jacobian of the logits, backwards through the network for each of its rows, times a right inverse."""
+    used, rows = claim["right_inverse"]["shape"]
+    back = Work(units=size.units, steps=2 * size.steps, products=2 * size.arcs, entries=size.weights).times(rows)
+    product = Work(quick=rows * used * rows, entries=5 * rows * used + rows * rows)
+    return _pass(size) + back + product
 
 
 def _balance(size: Size) -> Work:
