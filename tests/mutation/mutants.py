@@ -685,6 +685,11 @@ MUTANTS = {
         "rank:witness_norm term 4",
         "rank:witness_norm term 10",
     ),
+    "rank/test_modular.py": (
+        "checker:is_prime decided 1",
+        "checker/modular:exact_rank decided 6",
+        "rank/modular:integer_rank decided 6",
+    ),
     "rank/test_padded_rank_guarantees.py::test_planted_padding": (
         "rank:ZERO constant 8",
         "checker:Structure.__init__ constant 1",
