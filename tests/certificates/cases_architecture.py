@@ -85,8 +85,7 @@ def every_data_set_scaled() -> Certificate:
     certificate.network([2, 2], [], 0)
     certificate.add(node("map", [0], activation="Abs(t)"), node("scale", [0], factor=["1", "255"]))
     certificate.add(certificate.constant("shift", [1, -1]), node("add", [2, 3]), node("reshape", [4], shape=[4]))
-    certificate.add(certificate.parameter("w", None, [3, 8]), certificate.parameter("b", None, [3]))
-    certificate.add(node("affine", [1, 5, 6, 7], over="all", bias=True), node("map", [8], activation="tanh(t)"))
+    certificate.add_units([1, 5], 3, 8, "tanh(t)")
     certificate.feature(9, [0, 1])
     certificate.feature(9, [1, 2])
     certificate.document["network"]["columns"] = 4
@@ -102,9 +101,7 @@ def every_data_set_standardised() -> Certificate:
     certificate.add(certificate.constant("variance", [4, 9]), node("inverse-root", [3], epsilon=["0", "1"]))
     certificate.add(node("multiply", [2, 4]), certificate.constant("signs", [1, -2]), node("multiply", [5, 6]))
     certificate.add(node("map", [0], activation="Abs(t)"), node("concatenate", [8, 7], axis=0))
-    certificate.add(certificate.parameter("w", None, [3, 4]), certificate.parameter("b", None, [3]))
-    certificate.add(node("affine", [9, 10, 11], over="all", bias=True), node("map", [12], activation="atan(t)"))
-    certificate.feature(13)
+    certificate.feature(certificate.add_units([9], 3, 4, "atan(t)"))
     certificate.document["network"]["columns"] = 3
     certificate.claim("A", units=units((13, 3)))
     return certificate
@@ -252,10 +249,7 @@ reject(
     lambda c, d: (
         c.nodes.append(c.constant("mask", [1, 0])),
         c.nodes.append(node("multiply", [0, 9])),
-        c.nodes.extend([c.parameter("w", None, [4, 2]), c.parameter("b", None, [4])]),
-        c.nodes.append(node("affine", [10, 11, 12], over="all", bias=True)),
-        c.nodes.append(node("map", [13], activation="tanh(t)")),
-        c.feature(14),
+        c.feature(c.add_units([10], 4, 2, "tanh(t)")),
         d["network"].update(columns=8),
         d["claims"][0].update(units=units((14, 4))),
     ),

@@ -178,6 +178,12 @@ class Certificate:
         if skip is not False:
             self.feature(output, None if skip is True else skip)
 
+    def add_units(self, sources: list[int], units: int, fan_in: int, activation: str) -> int:
+        """Add the nodes of dense units without weights that read these nodes, and return the index of their output."""
+        weight = self.add(self.parameter("w", None, [units, fan_in]), self.parameter("b", None, [units])) - 1
+        inner = self.add(node("affine", [*sources, weight, weight + 1], over="all", bias=True))
+        return self.add(node("map", [inner], activation=activation))
+
     def dense(self, weight: Any, bias: Any, activation: str, inputs: Any = ("input",), skip: Any = True) -> Json:
         """Return a dense layer with weights."""
         layer = {"inputs": list(inputs), "activation": activation, "skip": skip, "over": "all"}

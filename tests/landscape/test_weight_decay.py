@@ -75,22 +75,31 @@ def test_depth_and_an_output_bias_do_not_help(layers, keywords, tmp_path):
     assert check_file(str(report.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
 
 
-def test_the_hessian_at_the_origin_is_at_least_lambda():
-    """By second differences of the plain loss, for activations with sigma(0) = 0 and with sigma(0) = 1/2."""
-    for name in ("tanh", "sigmoid"):
-        network = vf.Network(2, unit(name, 2))
-        step, size = 1e-4, network.parameter_count + 4
+NETWORKS = [
+    vf.Network(2, unit("tanh", 2)),
+    vf.Network(2, unit("sigmoid", 2)),
+    vf.Network(2, [vf.Dense(2, "sigmoid"), vf.Dense(2, "gelu", skip=True, inputs=("input", 0))], output_bias=True),
+    vf.Network((1, 2), [vf.Conv(1, (2,), "gelu", padding=(1,)), vf.AvgPool((2,), skip=True)], output_bias=True),
+    vf.Network((1, 2), [vf.AvgPool((2,), skip=True), vf.Conv(2, (1,), "sigmoid", skip=True, inputs=("input",))]),
+]
 
-        def value(theta, network=network):
-            psi = approx_features(network, theta[:6], CORNERS) @ theta[6:].reshape(2, 2)
-            return float(np.mean(np.log(np.exp(psi).sum(axis=1)) - psi[np.arange(4), XOR]))
 
-        unit_vectors = step * np.eye(size)
-        hessian = [
-            [(value(a + b) - value(a - b) - value(b - a) + value(-a - b)) / (4 * step**2) for a in unit_vectors]
-            for b in unit_vectors
-        ]
-        assert np.linalg.eigvalsh(np.array(hessian)).min() > -1e-5, name
+@pytest.mark.parametrize("network", NETWORKS, ids=range(len(NETWORKS)))
+def test_the_hessian_at_the_origin_is_at_least_lambda(network):
+    """By second differences of the plain loss: with sigma(0) = 0 and 1/2, depth, padding, averages, an output bias."""
+    step, p = 1e-4, network.parameter_count
+    size = p + 2 * network.columns
+
+    def value(theta):
+        psi = approx_features(network, theta[:p], CORNERS) @ theta[p:].reshape(-1, 2)
+        return float(np.mean(np.log(np.exp(psi).sum(axis=1)) - psi[np.arange(4), XOR]))
+
+    moves = step * np.eye(size)
+    hessian = [
+        [(value(a + b) - value(a - b) - value(b - a) + value(-a - b)) / (4 * step**2) for a in moves] for b in moves
+    ]
+    assert np.linalg.eigvalsh(np.array(hessian)).min() > -1e-5
+    assert max(abs(value(a) - value(-a)) for a in moves) < 1e-10
 
 
 WHY = {

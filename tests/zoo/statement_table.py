@@ -50,7 +50,7 @@ def of_zoo(name: str, framework: str) -> vf.Report:
 
 PROBLEMS: dict[str, Callable[[], vf.Report]] = {
     "digits-wide": lambda: of_case("main/digits-wide"),
-    "ReLU MLP": lambda: of_zoo("MLPClassifier, ReLU", "scikit-learn"),
+    "ReLU MLP": lambda: of_zoo("MLPClassifier, one layer of ReLU", "scikit-learn"),
     "plain conv net": lambda: of_case("quick/digits-plain-conv"),
     "ViT": lambda: of_zoo("ViT", "PyTorch"),
     "XOR": lambda: of_case("quick/xor"),

@@ -72,7 +72,7 @@ def examined(specimen: Specimen, folder: Path) -> Outcome:
         len(X),
         {name: str(report.verdict(name)) for name in STATEMENTS},
         {name: _reason(report, name) for name in STATEMENTS if report.verdict(name) is not vf.Verdict.PROVED},
-        {name: str(report.verdict(name) or "-") for name in MORE},
+        {name: next(step.shown for step in report.theorem.steps if step.label == name) for name in MORE},
         stages[0] - began,
         proved - stages[0],
         done - written,

@@ -180,6 +180,13 @@ SPECIMENS = (
     Fitted("MLPClassifier, logistic, one logit", lambda: _perceptron("logistic", learning_rate_init=0.1), 17, points),
     Fitted("MLPClassifier, ReLU", lambda: _perceptron("relu"), 17, flat_digits, expected=FLAT),
     Fitted(
+        "MLPClassifier, one layer of ReLU",
+        lambda: MLPClassifier(hidden_layer_sizes=(32,), max_iter=30, random_state=0),
+        33,
+        flat_digits,
+        expected=DEAD | FLAT | {"T3.4(2)": "PROVED"},
+    ),
+    Fitted(
         "MLPRegressor",
         lambda: MLPRegressor(hidden_layer_sizes=(16,), activation="tanh", max_iter=30, random_state=0),
         17,

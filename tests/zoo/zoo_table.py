@@ -49,6 +49,7 @@ TAIL = """
 * A head behind a **layer norm** (ConvNeXt, MLP-Mixer, ViT, the encoder with norms after): the entries of a normalised vector add up to 0, and so
   $\\sum_j (f_j - b_j)/g_j = 0$ with its shifts $b$ and gains $g$, whatever $U$ is. With the column 1 of the bias the rank is at most $M$, and $N = M$ is the most.
 * A head **without a bias** (GPT on tokens, SwiGLU): $N = M$.
+* **One layer of ReLU**: W0 does not apply, $U$ with a lower rank fill open sets, and these weights are in one; all the same no valley is bad ([S(1)](#statement-s-1)).
 * **ReLU** and few units: dead units and regions in common lower the rank. With fewer samples it is full (VGG, ResNet-18), or it is refuted in exact arithmetic.
 
 ## What is not what it seems

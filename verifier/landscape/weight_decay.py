@@ -144,15 +144,17 @@ def classes_differ(
     numbers = [int(multiplicities[labels == k].sum()) for k in range(classes)]
     if len(set(numbers)) > 1:
         return f"the classes have {min(numbers)} to {max(numbers)} samples, not the same number"
-    weighted = inputs * multiplicities[:, None]
-    sums = np.stack([weighted[labels == k].sum(axis=0) for k in range(classes)])
-    sizes = np.abs(weighted).sum(axis=0)
+    sums, sizes = [], np.zeros(inputs.shape[1])
+    for k in range(classes):  # one class at a time: copies of all samples may be large
+        rows, times = inputs[labels == k], multiplicities[labels == k].astype(np.float64)
+        sums.append(times @ rows)
+        sizes += times @ np.abs(rows)
     if bool(np.any(np.ptp(sums, axis=0) > CLEAR * sizes)):
         return "the classes have different means"
     for column in inputs.T:
         exact = [Fraction(0)] * classes
-        for x, label, times in zip(column.tolist(), labels.tolist(), multiplicities.tolist(), strict=True):
-            exact[label] += Fraction(x) * times
+        for x, label, often in zip(column.tolist(), labels.tolist(), multiplicities.tolist(), strict=True):
+            exact[label] += Fraction(x) * often
         if len(set(exact)) > 1:
             return "the classes have different means"
     return None
