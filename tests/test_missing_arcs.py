@@ -145,3 +145,10 @@ def test_a_case_file_names_the_arcs(tmp_path):
     )
     found, _ = vf.run_case(vf.read_case(tmp_path / "case.toml"))
     assert found.verdict("arcs") is PROVED
+
+
+def test_features_that_overflow_are_no_traceback():
+    """The exponential of 1e10 is no float: nothing is solved by least squares, and nothing is said."""
+    arcs = [[True, False], [True, True]]
+    report = vf.verify([[1e10]], [1], vf.Dense(2, "exp(t)", skip=True), np.array([1.0, 0, 0, 0]), arcs=arcs, classes=2)
+    assert report.verdict("path") is UNDECIDED
