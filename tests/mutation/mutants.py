@@ -589,9 +589,7 @@ MUTANTS = {
     "rank/test_exact_arithmetic.py::test_long_sums_are_refused": (
         "rank/exact_arithmetic:ExactArithmetic._moderate decided 1",
     ),
-    "rank/test_exact_arithmetic.py::test_kinds_that_are_not_rational_are_refused": (
-        "rank:not_rational branch 3",
-    ),
+    "rank/test_exact_arithmetic.py::test_kinds_that_are_not_rational_are_refused": ("rank:not_rational branch 3",),
     "rank/test_deficiency_guarantees.py::test_mirrors_and_constants_below_the_top": (
         "rank:_combine branch 8",
         "rank:_linear_unit branch 4",
