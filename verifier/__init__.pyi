@@ -37,6 +37,7 @@ from .landscape.escape import EscapeResult as EscapeResult
 from .landscape.escape import prove_escape as prove_escape
 from .landscape.escape_separate import prove_gateway as prove_gateway
 from .landscape.gradient_descent import prove_gradient_descent as prove_gradient_descent
+from .landscape.interpolant import prove_interpolant as prove_interpolant
 from .landscape.loss_path import prove_loss_path as prove_loss_path
 from .landscape.neighbourhood import certified_ball as certified_ball
 from .landscape.neighbourhood import full_rank_radius as full_rank_radius
@@ -95,6 +96,7 @@ from .rank.float_inverse import certify_inverse64 as certify_inverse64
 from .rank.genericity import full_rank_fraction as full_rank_fraction
 from .rank.genericity import sigma_along_line as sigma_along_line
 from .rank.gram import certify_gram as certify_gram
+from .rank.jacobian_rank import prove_jacobian_rank as prove_jacobian_rank
 from .rank.matrix import MatrixResult as MatrixResult
 from .rank.matrix import matrix as matrix
 from .rank.random_witness import random_witness as random_witness

@@ -13,6 +13,7 @@ from verifier.data.dataset import Dataset
 from verifier.display import Card, Decided, Judged, Shown, Table, listed, wrapped
 from verifier.errors import InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
+from verifier.landscape.least_error import LeastError
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.path import Path as LossPath
@@ -99,8 +100,8 @@ class Report(Judged, Shown, Writable):
     """What is proved but not in the certificate, because checking it would be too expensive."""
     errors: TrainingErrors | None = None
     """Samples that the start's (U, V) misclassifies, and its loss; None if labels conflict or no path was asked for."""
-    loss_bound: LossBound | None = None
-    """Bounds of the infimum over all V of the cross-entropy at this U, the lower one above 0; None if none is known."""
+    loss_bound: LossBound | LeastError | None = None
+    """Bounds of the infimum over all V of the loss at this U, the lower one above 0; None if none is known."""
 
     @property
     def path(self) -> LossPath | None:

@@ -9,20 +9,19 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.canary import CanaryReport, between_canaries
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
-from verifier.balls.engine import FIRST_BITS, Enclosure, arithmetic, sharper
-from verifier.balls.exact import ExactArray, at_least, at_most
-from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
+from verifier.balls.engine import FIRST_BITS, Enclosure, finiteness, sharper
+from verifier.balls.exact import ExactArray, at_least
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.certificate.limits import Limits
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import IntArray
 from verifier.errors import CaseError
-from verifier.landscape.escape import EscapeResult, prove_escape
+from verifier.landscape.escape import EscapeResult, no_way_out, prove_escape
 from verifier.landscape.escape_kinds import ORDER
+from verifier.landscape.least_error import LeastError, bound_error
 from verifier.landscape.loss_bound import LossBound, bound_loss
 from verifier.landscape.loss_path import LossPathResult, prove_loss_path
 from verifier.landscape.path import Path as LossPath
@@ -38,6 +37,7 @@ from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_
 from verifier.outcome import Report, Step
 from verifier.problem import Problem
 from verifier.rank.certify import WORK_LIMIT_SECONDS, Stage, prove_rank, silent
+from verifier.rank.output_ranks import prove_ranks_of_outputs
 from verifier.rank.result import RankResult
 from verifier.statements.evidence import Evidence
 from verifier.statements.proof import prove_statements
@@ -124,7 +124,7 @@ class _Run:
     escape: EscapeResult | None = None
     near_infimum: LossPathResult | None = None
     errors: TrainingErrors | None = None
-    loss_bound: LossBound | None = None
+    loss_bound: LossBound | LeastError | None = None
     """The bounds of the loss over all V at this U, if the lower one is above 0."""
     outputs_ranked: Verdict | None = None
     """Whether each output's own columns have full row rank at the start; None where all outputs read all columns."""
@@ -136,7 +136,7 @@ class _Run:
         self.add("analytic", "analytic", *analytic(problem.network))
         streamed = "path" not in options.parts and not options.certificate
         features = self._first_enclosure(streamed)
-        self.add("features", "Psi", *_finite(features, streamed))
+        self.add("features", "Psi", *finiteness(features, used_as_streamed=streamed))
         labelled = not {"path", "theorem"}.isdisjoint(options.parts)
         limits = options.limits if options.certificate else Limits()
         builder = CertificateBuilder(
@@ -204,21 +204,14 @@ class _Run:
 
     def _ranks_of_outputs(self, builder: CertificateBuilder, arcs: BoolArray) -> None:
         """The rank of each output's own columns F_k at the start's U, equal ones once (THEORY2 G(c))."""
-        problem, proved = self.problem, Verdict.PROVED
-        for own in dict.fromkeys(tuple(np.flatnonzero(column).tolist()) for column in arcs.T):
-            network = problem.network.with_columns(own)
-            features = FeatureEnclosure(network, problem.u, problem.rows.inputs, FIRST_BITS)
-            found, _ = prove_rank(features, max_bits=self.options.max_bits, stage=self.stage, guard=False)
-            proved = proved if found.verdict is Verdict.PROVED else Verdict.UNDECIDED
+        problem = self.problem
+        ranks = prove_ranks_of_outputs(
+            problem.network, problem.u, problem.rows.inputs, arcs, max_bits=self.options.max_bits, stage=self.stage
+        )
+        for own, found in ranks.found.items():
             builder.add_rank(found, columns=own)
-        reason = "each output's own columns of Psi have full row rank"
-        if proved is not Verdict.PROVED:
-            fewest, samples = int(arcs.sum(axis=0).min()), problem.rows.samples
-            few = f"an output has only {fewest} of its own for N = {samples} samples; give each at least N"
-            reason = "not proved that each output's own columns of Psi have full row rank"
-            reason += f": {few}" if fewest < samples else "; each has enough of them: another U may do"
-        self.outputs_ranked = proved
-        self.add("arcs", "R1 per output", proved, reason)
+        self.outputs_ranked = ranks.verdict
+        self.add("arcs", "R1 per output", ranks.verdict, ranks.reason)
 
     def _path(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
         problem, options = self.problem, self.options
@@ -278,10 +271,7 @@ class _Run:
         leaves = self.escape.escape
         reason = self.escape.reason
         if leaves is None:
-            here = "no V has" if zero.verdict is Verdict.REFUTED else "no V is known to have"
-            tried = f"was certified ({self.escape.reason})" if self.escape.reason else "was tried"
-            reason = f"{here} zero training error at this U (Z1), so U must move, and no way out of it {tried}; "
-            reason += "another start or more features may help"
+            reason = no_way_out(self.escape, excluded=zero.verdict is Verdict.REFUTED)
         self.add("path", "P1" if leaves is None else leaves.label, self.escape.verdict, reason)
         if leaves is not None:
             builder.add_escape(leaves)
@@ -295,6 +285,11 @@ class _Run:
             solvable, reason = Verdict.REFUTED, "equal samples have different targets, so that the squared error is > 0"
         elif rank.verdict is not Verdict.PROVED:
             solvable, reason = Verdict.UNDECIDED, "it is open whether Psi(U) V = T has a solution V"
+        error = None if rank.verdict is Verdict.PROVED else bound_error(features, loss, self.stage)
+        if error is not None:
+            reason = "no V attains all targets at this U" if solvable is Verdict.UNDECIDED else reason
+            solvable, reason, self.loss_bound = Verdict.REFUTED, f"{reason}; {error.words}", error
+            builder.add_error_bound(error)
         self.add("zero_loss", "R1" if rank.verdict is not Verdict.PROVED else rank.label, solvable, reason)
         found = self._loss_path(features, rank, SQUARED_ERROR, None, targets)
         self.add("path", "TC.3", found.verdict, found.reason)
@@ -327,12 +322,12 @@ class _Run:
 
     def _bound_over_v(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> str:
         """Bound the loss over all V at this U where labels conflict; with full rank it is the groups' entropy (X1)."""
-        counts = self.problem.grouping.label_counts
-        if rank.verdict is Verdict.PROVED or counts is None or self.problem.rows.labels is not None:
+        rows = self.problem.rows
+        labels = self.problem.grouping.label_counts if rows.labels is None else rows.labels
+        if rank.verdict is Verdict.PROVED or labels is None:
             return ""
-        self.loss_bound = bound_loss(
-            features, counts, counts.shape[1], self.problem.rows.multiplicities.tolist(), stage=self.stage
-        )
+        counts = rows.multiplicities.tolist()
+        self.loss_bound = bound_loss(features, labels, rows.classes, counts, stage=self.stage)
         if self.loss_bound is None:
             return ""
         builder.add_loss_bound(self.loss_bound)
@@ -402,15 +397,3 @@ class _Run:
         theorem = prove_statements(evidence, stage=self.stage)
         builder.add_theorem(theorem)
         return theorem
-
-
-def _finite(features: Enclosure, streamed: bool) -> tuple[Verdict, str]:
-    size = f"Psi(U) is {features.samples} x {features.columns}"
-    if isinstance(features, FloatEnclosure):
-        if streamed:
-            return Verdict.PROVED, f"{size}, enclosed in binary64 as it is used"
-        largest = max(float(features.backend.xp.max(radius)) for _, _, radius in features.row_blocks())
-        return Verdict.PROVED, f"{size}, every entry enclosed in binary64, radii at most {at_most(largest, 2)}"
-    if not all(block_is_finite(block) for _, block in features.blocks()):
-        return Verdict.UNDECIDED, f"{size}; some feature has no finite enclosure in {arithmetic(features)}"
-    return Verdict.PROVED, f"{size}, every entry enclosed at {features.precision} bits"

@@ -68,6 +68,36 @@ def loss_beside_an_output_bias() -> Certificate:
     return certificate
 
 
+@accepted("Z0.error: targets 0 and 2 of a sample 1, 1 of a sample 2, -1 of -1; the best line has the slope 5/7")
+def error_of_a_line() -> Certificate:
+    """Sums of t^2 = 6, of psi^2 = 7, of psi t = 5: 4 * 2 Phi = 6 - 25/7, Phi = 17/56 = 0.3036. A second unit is 0."""
+    certificate = Certificate()
+    certificate.data([[1], [2], [-1]], None, times=[2, 1, 1])
+    certificate.document["data"] |= {"classes": 1, "targets": certificate.exact([[0], [2], [1], [-1]])}
+    certificate.network([1], [certificate.dense([[1], [0]], [0, 0], "t")], 2)
+    weights = certificate.exact([["3/4"], [0]])
+    certificate.claim("Z0.error", precision=64, output_weights=weights, error_lower=dyadic("155/512"))
+    return certificate
+
+
+reject = rejections("error-of-a-line")
+reject("z0error-above", "Z0.error.bound: 17/56 < 156/512", claim("error_lower", to=dyadic("156/512")))
+reject("z0error-0", "Z0.error.bound: above 0", claim("error_lower", to=dyadic(0)))
+reject(
+    "z0error-of-equal-columns",
+    "Z0.error.regular: two columns that are equal",
+    setting("network", "nodes", 1, "values", to=exact([[1], [1]])),
+)
+
+
+def labels_for_targets(certificate: Certificate, document: Json) -> None:
+    """Three labels in the place of the targets."""
+    del document["data"]["targets"]
+    document["data"] |= {"classes": 2, "labels": certificate.tensor([0, 1, 0])}
+    document["claims"][0]["output_weights"] = certificate.exact([[1, 0], [0, 0]])
+
+
+reject("z0error-of-labels", "Z0.error.targets: needs real targets", labels_for_targets)
 reject = rejections("loss-of-mixed-samples")
 reject("z0loss-bound-above", "Z0.loss.bound: the least loss is 0.59139", claim("loss_lower", to=dyadic("152/256")))
 reject("z0loss-bound-0", "Z0.loss.bound: above 0", claim("loss_lower", to=dyadic(0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cases_accepted import UNIT, ZERO, plane
 from cases_architecture import also, unseen
-from cases_rejected import both, claim, exact, nodes, setting, tensor
+from cases_rejected import Change, both, claim, exact, nodes, setting, tensor
 from make import Certificate, Json, accepted, affine_of, bias_of, dyadic, node, output_of, rejections, weight_of
 
 GOAL = [[2, -2], [-2, 2]]
@@ -42,6 +42,38 @@ def descent_of_one_logit() -> Certificate:
     certificate.document["data"]["offset"] = certificate.exact([[0, 1], [0, 0]])
     goal = certificate.exact([[0, -5], [0, 4]])
     claim_descent(certificate, end_weights=goal, loss=dyadic("19/1024"), steps=17)
+    return certificate
+
+
+@accepted("GDV where Psi = 0 and the frozen logits classify all samples: V_1 = V_0, and L is any number above 0")
+def descent_of_nothing() -> Certificate:
+    certificate = Certificate()
+    certificate.data(UNIT, [0, 1])
+    certificate.network([2], [certificate.dense(ZERO, [0, 0], "t")], 2)
+    certificate.document["data"]["offset"] = certificate.exact([[8, 0], [0, 8]])
+    claim_descent(certificate, end_weights=certificate.exact(ZERO), smoothness=dyadic(1), steps=1)
+    return certificate
+
+
+@accepted("GDV of four features 31/128, of which integers near 2 Psi see nothing: all of the norm is rounding")
+def descent_of_small_features() -> Certificate:
+    """L >= (31/128)^2 16/8 = 0.1173; margins 3.875, Phi(Z) < 0.0207; 16 L / (log(2)/4 - 0.0215) < 12.8."""
+    certificate = Certificate()
+    certificate.data([[1], [2], [3], [4]], [0, 0, 0, 0])
+    certificate.network([1], [certificate.dense([[0]] * 4, ["31/128"] * 4, "t")], 4)
+    zero, goal = (certificate.exact([[a, -a]] * 4) for a in (0, 2))
+    keys = {"start_weights": zero, "end_weights": goal, "smoothness": dyadic("31/256"), "feature_bits": 1}
+    claim_descent(certificate, **keys, loss=dyadic("22/1024"), steps=13)
+    return certificate
+
+
+@accepted("GDV with a sample that counts three times: Phi(Z) is 0.0998, the mean over four")
+def descent_that_counts() -> Certificate:
+    certificate = Certificate()
+    certificate.data(UNIT, [0, 1], times=[1, 3])
+    certificate.network([2], [certificate.dense(UNIT, [0, 0], "t")], 2)
+    goal = certificate.exact([[2, -2], [-1, 1]])
+    claim_descent(certificate, end_weights=goal, smoothness=dyadic("25/64"), loss=dyadic("13/128"), steps=40)
     return certificate
 
 
@@ -102,6 +134,7 @@ reject(
     "GDV.loss: a sample is misclassified at Z",
     setting("data", "labels", to=tensor([1, 1], "U8")),
 )
+reject("gdv-loss-that-leaves-no-room", "GDV.steps: 1/8 + 0.304 > log(2)/2", claim("loss", to=dyadic("1/8")))
 reject("gdv-too-early", "GDV.steps: the bound at step 6 is 0.37", claim("steps", to=6))
 reject("gdv-from-far-away", "GDV.steps: V0 is farther", claim("start_weights", to=exact([[-4, 0], [0, -4]])))
 reject("gdv-to-far-away", "GDV.steps: Z is farther", claim("end_weights", to=exact([[8, -8], [-8, 8]])))
@@ -115,6 +148,12 @@ reject("gdv-steps-of-n", "GDV.steps: log(2)/4, not log(2)/2", claim("steps", to=
 rejections("descent-of-one-logit")(
     "gdv-frozen-logits-count", "GDV.loss: K lowers a margin", setting("data", "offset", to=exact([[0, 3], [0, 0]]))
 )
+
+rejections("descent-of-small-features")(
+    "gdv-of-rounded-features", "GDV.smoothness: L >= 0.1173", claim("smoothness", to=dyadic("1/16"))
+)
+rejections("descent-that-counts")("gdv-counts-once", "GDV.loss: 0.0998", claim("loss", to=dyadic("1/16")))
+rejections("descent-of-nothing")("gdv-without-a-step", "GDV.smoothness: 1/L", claim("smoothness", to=dyadic(0)))
 
 reject = rejections("no-maximum-anywhere")
 reject("c4-of-a-lower-layer", "C4.columns: the units above depend on its bias", claim("node", to=output_of(0)))
@@ -148,6 +187,45 @@ reject("c4-of-the-hidden-map", "C4.node: the map itself is no column", claim("no
 reject("c4-of-a-node-that-is-not-there", "C4.node: there are five", claim("node", to=99))
 rejections("missing-arcs")("c4-beside-missing-arcs", "data.arcs: V is not free", also("C4", node=4))
 rejections("missing-arcs")("c2-plus-beside-missing-arcs", "data.arcs: V is not free", also("C2+"))
+
+
+def behind(*extra: Json) -> Change:
+    """Return the change that shows the last of these nodes, from node 9 on, instead of the tanh units."""
+
+    def change(certificate: Certificate, document: Json) -> None:
+        document["network"]["features"] = []
+        at = certificate.add(*extra)
+        certificate.feature(at)
+        document["network"]["columns"] = 2
+        document["claims"] = [{"label": "C4", "node": at}]
+
+    return change
+
+
+def own_weight(certificate: Certificate, document: Json) -> None:
+    """Replace the network by tanh(p x + p): the weight is the bias."""
+    certificate.network([2], [], 1)
+    certificate.add(certificate.parameter("p", None, [1, 2]), certificate.parameter("b", None, [1]))
+    certificate.add(node("affine", [0, 1, 2], over="all", bias=True), node("reshape", [3], shape=[1]))
+    certificate.add(certificate.parameter("q", None, [1]), node("affine", [4, 5, 5], over="all", bias=True))
+    certificate.feature(certificate.add(node("map", [6], activation="tanh(t)")))
+    document["claims"] = [{"label": "C4", "node": 7}]
+
+
+reject = rejections("no-maximum-anywhere")
+reject("c4-of-linear-units", "C4.node: no activation", behind(node("reshape", [7], shape=[2])))
+reject(
+    "c4-of-units-of-a-sum",
+    "C4.node: a map of no affine node",
+    behind(node("add", [7, 8]), node("map", [9], activation="tanh(t)")),
+)
+reject(
+    "c4-of-units-without-a-bias",
+    "C4.node: nothing to move",
+    behind(node("affine", [4, 5], over="all", bias=False), node("map", [9], activation="tanh(t)")),
+)
+reject("c4-of-a-bias-that-is-the-weight", "C4.bias: tanh(q y + q)", own_weight)
+reject = rejections("no-maximum-of-a-filter")
 
 
 def summed(certificate: Certificate, document: Json) -> None:

@@ -107,6 +107,34 @@ def given_data_of_shared_weights() -> Certificate:
     return certificate
 
 
+@accepted("A.data: a padded filter with one bias under a mean: the padding's 0 is a 0 of the samples")
+def given_data_beside_padding() -> Certificate:
+    """Patches 01 12 20 and 02 21 10 of (1, 2) and (2, 1)."""
+    certificate = Certificate()
+    certificate.data([[1, 2], [2, 1]])
+    certificate.network([1, 2], [], 2)
+    certificate.add(certificate.constant("shift", [1]))
+    filters(certificate, 0, [1, 1, 2], [1], padding=1)
+    certificate.add(node("pool", [5], how="mean", **window(3)))
+    dense(certificate, 6, 2, 1)
+    certificate.claim("A.data", units=entries((10, [0, 1])))
+    return certificate
+
+
+@accepted("A.data: a filter of one place with one bias, behind a shift that is the same at both places, under a mean")
+def given_data_behind_a_shift() -> Certificate:
+    """(1, 1) and (2, 0) plus (1, 1): the numbers 2 2 and 3 1."""
+    certificate = Certificate()
+    certificate.data([[1, 1], [2, 0]])
+    certificate.network([1, 2], [], 2)
+    certificate.add(certificate.constant("shift", [1, 1]), node("add", [0, 1]))
+    filters(certificate, 2, [1, 1, 1], [1])
+    certificate.add(node("pool", [6], how="mean", **window(2)))
+    dense(certificate, 7, 2, 1)
+    certificate.claim("A.data", units=entries((11, [0, 1])))
+    return certificate
+
+
 def samples(*rows: list[int]) -> Any:
     """Return the change to other samples."""
     return lambda certificate, document: document["data"].update(inputs=certificate.exact(list(rows)))
@@ -149,6 +177,64 @@ reject(
     lambda c, d: d["data"].update(arcs=c.tensor([1, 0, 1, 1, 1, 1])),
 )
 reject("a-data-without-samples", "data.inputs: which samples?", lambda c, d: d["data"].update(inputs=None))
+reject(
+    "a-data-of-no-node",
+    "A.data.layer: there are ten nodes",
+    claim("units", to=entries((9, [0, 1]), (10, [2]))),
+)
+reject(
+    "a-data-of-units-of-numbers",
+    "A.data.layer: units that read no sample",
+    lambda c, d: c.nodes.__setitem__(5, c.constant("numbers", [[1], [2]])),
+)
+reject(
+    "a-data-of-a-unit-that-is-not-shown",
+    "A.data.units: the last unit is no column",
+    lambda c, d: (
+        d["network"]["features"][0].update(entries=[0, 1]),
+        d["network"]["features"].append({"node": 0, "entries": [0]}),
+    ),
+)
+reject(
+    "a-data-of-a-mean-of-two-filters",
+    "A.data.apart: no rule",
+    lambda c, d: (
+        c.nodes.__setitem__(5, node("reduce", [4], how="mean", axes=2)),
+        c.nodes[6].update(shape=[3, 1]),
+    ),
+)
+reject(
+    "a-data-of-weights-that-are-biases",
+    "A.data.apart: cos(w x + w) is the same at 0 and -2, at every w",
+    lambda c, d: (
+        d["data"].update(samples=2, total=2, dimension=1, inputs=c.exact([[0], [-2]])),
+        c.network([1], [], 2),
+        c.add(c.parameter("w", None, [1]), node("affine", [0, 1, 1], over="all", bias=True)),
+        c.add(node("map", [2], activation="cos(t)")),
+        dense(c, 3, 2, 1),
+        d["claims"][0].update(units=entries((7, [0, 1]))),
+    ),
+)
+reject = rejections("given-data-beside-padding")
+reject("a-data-of-the-padding", "A.data.apart: patches 00 01 10 and 01 10 00", samples([0, 1], [1, 0]))
+reject(
+    "a-data-of-a-shift-beside-padding",
+    "A.data.apart: less 1, (1, 2) and (2, 1) are (0, 1) and (1, 0): the padding's 0 is not theirs",
+    lambda c, d: (
+        c.nodes.__setitem__(1, c.constant("shift", [-1])),
+        c.nodes.__setitem__(4, node("affine", [6, 2, 3], over=c.nodes[4]["over"], bias=True)),
+        c.nodes.insert(4, node("add", [0, 1])),
+        [entry.update(reads=[read + (read >= 4) for read in entry["reads"]]) for entry in c.nodes[6:]],
+        c.nodes[5].update(reads=[4, 2, 3]),
+        d["network"]["features"][0].update(node=11),
+        d["claims"][0].update(units=entries((11, [0, 1]))),
+    ),
+)
+rejections("given-data-behind-a-shift")(
+    "a-data-behind-shifts-of-places",
+    "A.data.apart: plus (0, 1) these are 1 2 and 2 1, so that the means are equal at every U",
+    lambda c, d: c.nodes.__setitem__(1, c.constant("shift", [0, 1])),
+)
 reject = rejections("given-data-of-filters")
 reject("a-data-of-one-filter", "A.data.units: positions of one filter", claim("units", to=entries((4, [0, 1]))))
 reject(

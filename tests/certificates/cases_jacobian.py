@@ -6,7 +6,7 @@ from typing import Any
 
 from cases_accepted import UNIT, plane
 from cases_rejected import activation, bias, both, claim, exact, setting, tensor, weight
-from make import Certificate, Json, accepted, bias_of, dyadic, rejections, weight_of
+from make import Certificate, Json, accepted, bias_of, dyadic, output_of, rejections, weight_of
 
 TWO, AFFINE = [[1], [2]], [[-1, 1], [2, -1]]  # the samples 1 and 2, and the inverse of the rows (x, 1)
 PAIR = "t + t**2"
@@ -143,9 +143,37 @@ def memorisation_between_kinks() -> Certificate:
     return certificate
 
 
+@accepted("J3 with other columns beside: x, with a row of 0, and a unit that is no feature")
+def memorisation_beside_other_columns() -> Certificate:
+    """Psi = (x, unit 0, unit 1) of three units: the pair is known by its weights, the input's row of V is 0."""
+    certificate = Certificate()
+    certificate.data([[0], [1], [-1]])
+    layer = certificate.dense([[1], [1], [3]], [0, 0, 5], PAIR, skip=False)
+    certificate.network([1], [layer], 3)
+    certificate.feature(0)
+    certificate.feature(output_of(0), [0, 1])
+    columns, weights = certificate.tensor([0, 3, 7]), certificate.exact([[0], [1], [-1]])
+    inverse = certificate.exact([[1, 0, 1], [1, 0, 0], [-3, "1/2", "-3/2"]])
+    keys = jacobian(certificate, columns=columns, weights=weights, right_inverse=inverse)
+    certificate.claim("J3", **keys, almost_every_data=True)
+    return certificate
+
+
+def one_filter_at_two_places(certificate: Certificate, document: Json) -> None:
+    """Two equal filters of one place each: entries 0 and 1 are the first filter on x1 and on x2, not the two on x1."""
+    document.pop("claims")
+    certificate.data([[0, 1]])
+    layer = certificate.conv1d([[[1]], [[1]]], [0, 0], PAIR) | {"skip": [0, 1]}
+    certificate.network([1, 2], [layer], 2)
+    columns, weights = certificate.tensor([2]), certificate.exact([[1], [-1]])
+    keys = jacobian(certificate, columns=columns, weights=weights, right_inverse=certificate.exact([["-1/2"]]))
+    certificate.claim("J3", **keys, almost_every_data=True)
+
+
 full = rejections("full-jacobian")
 full("jacobian-of-few-columns", "J.columns: one column for two rows", claim("columns", to=tensor([0])))
 full("jacobian-of-no-parameter", "schema.value: there are three parameters", claim("columns", to=tensor([0, 3])))
+full("jacobian-of-a-negative-parameter", "schema.value: they are counted from 0", claim("columns", to=tensor([-1, 0])))
 full("jacobian-by-a-wrong-inverse", "J.rank: the rows of B changed", claim("right_inverse", to=exact(UNIT)))
 full("jacobian-of-equal-columns", "J.rank: by w and by v it is the same", claim("columns", to=tensor([0, 2])))
 full("jacobian-at-v-0", "J.rank: at V = 0 nothing depends on w and b", claim("weights", to=exact([[0]])))
@@ -161,9 +189,9 @@ kinks = rejections("full-jacobian-between-kinks")
 kinks("jacobian-at-a-kink", "J.differentiable: the pre-activation of the first sample is 0", bias([-1]))
 kinks("jacobian-everywhere-with-kinks", "J1.analytic: Max is not analytic", claim("everywhere", to=True))
 
-rejections("full-jacobians-beside-the-data")(
-    "jacobian-of-all-logits", "J.columns: two columns for four rows", claim("reduced", to=False)
-)
+beside = rejections("full-jacobians-beside-the-data")
+beside("jacobian-of-all-logits", "J.columns: two columns for four rows", claim("reduced", to=False))
+beside("jacobian-reduced-of-unknown-labels", "J1.labels: there are none", setting("data", "labels", to=None))
 arcs = rejections("full-jacobian-along-arcs")
 arcs("jacobian-by-a-missing-arc", "data.arcs: V_10 has none", claim("columns", to=tensor([0, 1, 7, 8])))
 arcs("jacobian-of-all-columns-with-arcs", "data.arcs: V_10 is among all", claim("columns", to=None))
@@ -189,12 +217,20 @@ near("interpolant-in-a-small-box", "J2.contraction: |F| is 1/64", claim("rho", t
 near("interpolant-too-near", "J2.distance: B has a row sum of 3", claim("distance", to=dyadic("1/32")))
 near("interpolant-from-another-start", "J2.distance: v moves by 1", claim("start_weights", to=exact([[2]])))
 far = rejections("interpolant-elsewhere")
+far("interpolant-from-other-weights", "J2.distance: w = 3 is stored, and 1 at the point", weight([[3]]))
 far("interpolant-in-a-large-box", "J.rank: with v and w in a box the Jacobian moves", claim("rho", to=dyadic(1)))
 far(
     "interpolant-of-a-kink", "J.differentiable: 0 is in the box", both(activation("Abs(t)"), claim("rho", to=dyadic(1)))
 )
 
 all_targets = rejections("memorisation")
+all_targets("memorisation-of-one-filter-at-two-places", "J3.zero: two entries, one filter", one_filter_at_two_places)
+all_targets("memorisation-by-weights-of-one-axis", "shape: V is a matrix", claim("weights", to=exact([1, -1])))
+all_targets(
+    "memorisation-along-arcs-of-other-outputs",
+    "data.arcs: arcs to two outputs, V for one",
+    setting("data", "arcs", to=tensor([1] * 4)),
+)
 all_targets("memorisation-of-unpaired-weights", "J3.zero: w = 1 and w = 2", weight([[1], [2]]))
 all_targets("memorisation-of-unpaired-biases", "J3.zero: b = 0 and b = 1", bias([0, 1]))
 all_targets("memorisation-of-equal-rows", "J3.zero: V = (1, 1)", claim("weights", to=exact([[1], [1]])))
@@ -203,7 +239,7 @@ all_targets(
 )
 all_targets(
     "memorisation-of-frozen-logits",
-    "data.offset: K does not scale with V",
+    "data.offset: it speaks of Psi V alone",
     setting("data", "offset", to=exact([[0, 0]] * 3)),
 )
 all_targets("memorisation-of-a-square", "J.rank: t^2 is homogeneous: w d/dw + b d/db = 2 v d/dv", activation("t**2"))

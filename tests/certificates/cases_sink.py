@@ -62,9 +62,9 @@ def from_every_point_beside_anything() -> Certificate:
     certificate.network([1, 4], [], 4)
     pool = {"how": "max", "kernel": [2], "stride": [2], "padding": [0], "dilation": [1]}
     certificate.add(node("pool", [0], **pool), node("scale", [0], factor=["1", "255"]))
-    certificate.add(certificate.parameter("w", None, [2, 6]), certificate.parameter("b", None, [2]))
+    certificate.add(certificate.parameter("w", None, [2, 8]), certificate.parameter("b", None, [2]))
     certificate.add(
-        node("affine", [1, 2, 3, 4], over="all", bias=True), node("map", [5], activation="Min(6, Max(0, t))")
+        node("affine", [1, 1, 2, 3, 4], over="all", bias=True), node("map", [5], activation="Min(6, Max(0, t))")
     )
     certificate.feature(1)
     certificate.feature(6)
@@ -72,11 +72,11 @@ def from_every_point_beside_anything() -> Certificate:
     return certificate
 
 
-@accepted("S(2): a convolution, ELU, that leaves out nothing, a dense leaky layer, and three ReLU units")
+@accepted("S(2): a convolution with dilation, ELU, that leaves out nothing, a dense leaky layer, and three ReLU units")
 def from_almost_every_point() -> Certificate:
     certificate = unseen(3, 4)
     certificate.network([1, 4], [], 3)
-    over = {"kernel": [2], "stride": [2], "padding": [0], "dilation": [1], "groups": 1}
+    over = {"kernel": [2], "stride": [1], "padding": [0], "dilation": [2], "groups": 1}
     certificate.add(certificate.parameter("f", None, [2, 1, 2]), certificate.parameter("g", None, [2]))
     certificate.add(node("affine", [0, 1, 2], over=over, bias=True))
     certificate.add(node("map", [3], activation="exp(Min(0, t)) + Max(0, t) - 1"))
@@ -97,6 +97,7 @@ reject(
     lambda c, d: (d["network"].update(columns=2), d["network"]["features"][0].update(entries=[0, 1])),
 )
 reject("s-of-no-node", "S.layer: there is none", claim("node", to=99))
+reject("s-of-the-next-node", "S.layer: there is none", claim("node", to=9))
 reject("s-of-the-lower-layer", "S.read: the upper layer reads it", claim("node", to=output_of(0)))
 reject("s-of-an-affine-node", "S.layer: no units", claim("node", to=affine_of(1)))
 reject("s-of-identities", "S.polynomial: degree 1 = N - 2", nodes(output_of(1), "activation", to="t"))
@@ -188,8 +189,8 @@ rejections("from-every-point-beside-anything")(
     "s1-of-maxima",
     "S.source: a maximum tells little apart",
     both(
-        lambda c, d: c.nodes[5]["reads"].__setitem__(1, 1),
-        lambda c, d: c.nodes[3].update(shape=[2, 4]),
+        lambda c, d: c.nodes[5]["reads"].__setitem__(2, 1),
+        lambda c, d: c.nodes[3].update(shape=[2, 6]),
     ),
 )
 
@@ -206,8 +207,26 @@ reject(
 )
 reject(
     "s2-of-windows-with-gaps",
-    "S.source: the last two places are never read",
-    lambda c, d: (c.nodes[3]["over"].update(stride=[3]), c.nodes[5].update(shape=[2, 2])),
+    "S.source: the second and the last place are never read",
+    lambda c, d: (c.nodes[3]["over"].update(stride=[2]), c.nodes[5].update(shape=[2, 2])),
+)
+reject(
+    "s2-of-padding-that-moves-windows",
+    "S.source: the only window sees three places and a zero before them",
+    lambda c, d: (
+        c.nodes[3]["over"].update(kernel=[4], stride=[4], padding=[1], dilation=[1]),
+        c.nodes[1].update(shape=[2, 1, 4]),
+        c.nodes[5].update(shape=[2, 2]),
+    ),
+)
+reject(
+    "s2-of-a-convolution-as-the-wide-layer",
+    "S.layer: the positions of a filter have weights in common",
+    lambda c, d: (
+        c.nodes.__delitem__(slice(5, None)),
+        d["network"].update(columns=4, features=[{"node": 4, "entries": None}]),
+        d["claims"][0].update(node=4),
+    ),
 )
 reject(
     "s2-of-frozen-filters",

@@ -223,6 +223,14 @@ def try_z0_loss(found: Sampled, claim: Any) -> None:
     need(number(claim["loss_lower"]) <= best + SMALL, "some V has less loss")
 
 
+def try_z0_error(found: Sampled, claim: Any) -> None:
+    """Search for output weights of less squared error."""
+    psi = found.psi(found.stored())
+    phi = lambda v: other_loss(found, claim, psi, v)  # noqa: E731
+    best, _ = least_found(phi, found.matrix(claim["output_weights"]), found.classes)
+    need(number(claim["error_lower"]) <= best + SMALL, "some V has less squared error")
+
+
 def least_found(phi: Any, v: Any, classes: int) -> tuple[mpf, Any]:
     """Search by patterns for the least value of a function of output weights."""
     best, step = phi(v), mpf(1)
@@ -586,6 +594,17 @@ def try_wd(found: Sampled, claim: Any) -> None:
         need(value(near, scaled(v, small)) > floor, "a point near the origin is not above log m")
 
 
+def own_values(found: Sampled, node: int, own: list[int], u: Any, samples: Any) -> dict[int, list[mpf]]:
+    """Return random weights of a layer, and biases at which the pre-activations change their signs between samples."""
+    weight, bias = own
+    given = {weight: [3 * z for z in found.draw(found.parameters()[weight])], bias: [mpf(0)] * found.parameters()[bias]}
+    inner = found.nodes[node]["reads"][0]
+    sums = [evaluate(found.nodes, found.fixed | u | given, x)[inner].ravel() for x in samples]
+    for unit in range(len(given[bias])):
+        given[bias][unit] = -(found.random.choice(sums)[unit] + found.random.choice(sums)[unit]) / 2
+    return given
+
+
 def columns_of(found: Sampled, claim: Any, u: Any, samples: Any, draws: int) -> list[list[mpf]]:
     """Return the columns of the wide layer's units for many of its weights; nothing else must change with them."""
     node, columns, rest = claim["node"], [], []
@@ -596,7 +615,7 @@ def columns_of(found: Sampled, claim: Any, u: Any, samples: Any, draws: int) -> 
         (own_columns if feature["node"] == node else others).extend(range(start, start + size))
         start += size
     for _ in range(draws):
-        psi = found.psi(u | {n: [3 * z for z in found.draw(found.parameters()[n])] for n in own}, samples)
+        psi = found.psi(u | own_values(found, node, own, u, samples), samples)
         columns += [[row[j] for row in psi] for j in own_columns]
         rest.append([[row[j] for row in psi] for j in others])
     need(all(part == rest[0] for part in rest), "other columns change with the wide layer")
@@ -698,7 +717,7 @@ TRIES = {"R1": try_r1, "R3": try_r1, "R5": try_r5, "Z1": try_z1, "P1": try_p1, "
 TRIES |= {"E2": try_e2, "E4.path": try_e4_path, "E4": try_e4, "Z2": try_z2, "B1": try_b1, "C1": try_c1, "C3": try_c3}
 TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
 TRIES |= {"GDV": try_gdv, "C4": try_c4, "C2+": try_c2_plus}
-TRIES |= {"Z0.loss": try_z0_loss, "S.path": try_e2}
+TRIES |= {"Z0.loss": try_z0_loss, "Z0.error": try_z0_error, "S.path": try_e2}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 TRIES["WD"] = try_wd
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)

@@ -216,6 +216,13 @@ ENTRIES: dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]] = {
     "escape u": ((12,), lambda a: vf.prove_escape(NETWORK, a, np.zeros((4, 2)), X, LABELS, COUNTS, order=())),
     "escape v": ((4, 2), lambda a: vf.prove_escape(NETWORK, U, a, X, LABELS, COUNTS, order=())),
     "escape inputs": ((3, 2), lambda a: vf.prove_escape(NETWORK, U, np.zeros((4, 2)), a, LABELS, COUNTS, order=())),
+    "jacobian u": ((12,), lambda a: vf.prove_jacobian_rank(NETWORK, a, V.approx(), X)),
+    "jacobian v": ((4, 2), lambda a: vf.prove_jacobian_rank(NETWORK, U, a, X)),
+    "jacobian inputs": ((3, 2), lambda a: vf.prove_jacobian_rank(NETWORK, U, V.approx(), a)),
+    "interpolant u": ((12,), lambda a: vf.prove_interpolant(NETWORK, a, V.approx(), X, np.zeros((3, 2)))),
+    "interpolant v": ((4, 2), lambda a: vf.prove_interpolant(NETWORK, U, a, X, np.zeros((3, 2)))),
+    "interpolant inputs": ((3, 2), lambda a: vf.prove_interpolant(NETWORK, U, V.approx(), a, np.zeros((3, 2)))),
+    "interpolant targets": ((3, 2), lambda a: vf.prove_interpolant(NETWORK, U, V.approx(), X, a)),
     "builder": ((12,), lambda a: vf.CertificateBuilder(vf.dataset_from_arrays(X, LABELS), NETWORK, a)),
     "certify_inverse64": ((2, 2), lambda a: vf.certify_inverse64(vf.MatrixEnclosure(vf.numpy_backend(), np.eye(2)), a)),
 }

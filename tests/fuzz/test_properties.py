@@ -17,14 +17,17 @@ from verifier.fuzz.properties import (
     PROPERTIES,
     Falsified,
     architecture,
+    bounds,
     certificate,
     decay,
     enclosure,
     extrema,
     invariance,
     jacobian,
+    memorisation,
     path,
     rank,
+    sink,
 )
 from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.path import Path as LossPath
@@ -36,12 +39,15 @@ from verifier.rank.almost_every_data import AlmostEveryDataSet
 from verifier.rank.deficiency import Deficiency
 from verifier.rank.every_data import EveryDataSet
 from verifier.rank.given_data import GivenData
+from verifier.rank.jacobian_rank import JacobianInverse
 from verifier.rank.result import RankResult
+from verifier.rank.sink import Sink, SinkResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
+EXAMPLES |= {"paths-that-never-go-up": 60, "connected-sublevel-sets": 20}
 EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "given-data": 10, "scaled-samples": 8}
+EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4, "every-target-is-attained": 4}
 EXAMPLES["weight-decay-breaks"] = 4
-EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4}
 USUAL = 15
 NON_VACUOUS = {
     "exact-rank": ("PROVED, full", "REFUTED, deficient"),
@@ -60,13 +66,17 @@ NON_VACUOUS = {
     "enclosures-contain": ("both engines",),
     "engines-agree": ("NumPy, strict array API, Arb",),
     "jacobian": ("contained",),
+    "every-target-is-attained": ("PROVED",),
     "jacobian-rank": ("PROVED", "UNDECIDED"),
     "interpolant-exists": ("PROVED",),
+    "loss-is-bounded-for-every-v": ("tight", "not refuted"),
     "path-never-increases": ("P1",),
     "exact-rank-of-planted-starts": ("PROVED (R1)", "REFUTED (R6)"),
     "unread-units-move-at-constant-loss": ("S.path",),
     "case-files-reproduce": ("same",),
     "runs-are-repeatable": ("same bytes",),
+    "paths-that-never-go-up": ("S", "S(1)", "S(2)", "UNDECIDED"),
+    "connected-sublevel-sets": ("PROVED", "UNDECIDED"),
 }
 
 XOR = fuzz.Specimen(
@@ -162,6 +172,42 @@ def test_false_statements_about_data_sets_are_seen(monkeypatch: pytest.MonkeyPat
         architecture.almost_every_data_set(linear)
     with pytest.raises(Falsified, match=r"U\* has rank 0"):
         architecture.almost_every_data_set(XOR)
+
+
+def _false_sink(node: int) -> Callable[..., Sink]:
+    proved = SinkResult(Verdict.PROVED, "because", node)
+    return lambda *_: Sink(proved, proved, proved)
+
+
+RELU = replace(XOR, layers=({**XOR.layers[0], "activation": "relu"},))
+FALSE_PATHS = {
+    "leaves a span of dimension 3": replace(XOR, layers=({**XOR.layers[0], "activation": "identity"},)),
+    "no unit is free: the basis has 3 columns": replace(
+        RELU, layers=({**RELU.layers[0], "width": 3},), u=np.arange(9.0) % 4 - 1, v=np.zeros((3, 2))
+    ),
+    "the logits change when its unit moves": replace(
+        RELU,
+        layers=(*RELU.layers, {"kind": "dense", "width": 1, "activation": "relu", "skip": True, "inputs": [0]}),
+        u=np.concatenate([TIED.u, np.ones(6)]),
+        v=np.ones((6, 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("words", FALSE_PATHS)
+def test_a_false_statement_about_paths_is_seen(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Identities, one unit too few, and a layer that another one reads."""
+    monkeypatch.setattr(sink, "prove_sink", _false_sink(4))
+    with pytest.raises(Falsified, match=words):
+        sink.paths_that_never_go_up(FALSE_PATHS[words])
+
+
+def test_connected_sublevel_sets_that_are_not_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many units as samples: none is free when units are to be exchanged."""
+    few = replace(RELU, layers=({**RELU.layers[0], "width": 4},), u=np.arange(12.0) % 4 - 1, v=np.zeros((4, 2)))
+    monkeypatch.setattr(sink, "prove_sink", _false_sink(4))
+    with pytest.raises(Falsified, match="no unit is free: the basis has 4 columns, the layer 4 units"):
+        sink.connected_sublevel_sets(few)
 
 
 def test_false_statements_about_weight_decay_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +310,17 @@ def test_a_false_statement_about_almost_every_u_is_seen(monkeypatch: pytest.Monk
     _Theorem.verdict = lambda self, _: Verdict.UNDECIDED  # type: ignore[method-assign]
     with pytest.raises(Falsified, match="rank <= 2 is claimed for every U"):
         rank.almost_every_u(linear)
+
+
+def test_targets_that_are_not_attained_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = {"kind": "dense", "width": 3, "activation": "identity", "skip": True}
+    affine = replace(XOR, layers=(layer,), u=np.ones(9), v=np.zeros((3, 2)))
+    assert memorisation.every_target_is_attained(affine) == "UNDECIDED"
+    zeros = JacobianInverse(np.arange(5), np.zeros((5, 5)), ExactArray.of_floats(np.zeros((5, 5))), 1.0)
+    monkeypatch.setattr("verifier.rank.memorisation.approx_inverse", lambda _: zeros)
+    monkeypatch.setattr("verifier.rank.memorisation.residual_bound", lambda *_: 0.0)
+    with pytest.raises(Falsified, match="attains no multiple"):
+        memorisation.every_target_is_attained(affine)
 
 
 def test_a_wrong_jacobian_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,3 +544,17 @@ def test_a_case_file_that_loses_something_is_seen(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(fuzz.Specimen, "write", rounding)
     with pytest.raises(Falsified, match="other numbers"):
         certificate.case_files_reproduce(WIDE)
+
+
+def test_a_false_bound_of_the_loss_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bounds.loss_is_bounded_for_every_v(TIED) == "tight"
+    honest = fuzz.Specimen.prove
+
+    def prove(self: fuzz.Specimen, *parts: Any, **options: Any) -> Report:
+        report = honest(self, *parts, **options)
+        assert report.loss_bound is not None
+        return replace(report, loss_bound=replace(report.loss_bound, lower=Dyadic.of_float(0.7)))
+
+    monkeypatch.setattr(fuzz.Specimen, "prove", prove)
+    with pytest.raises(Falsified, match="stated is at least"):
+        bounds.loss_is_bounded_for_every_v(TIED)

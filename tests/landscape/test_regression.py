@@ -203,11 +203,12 @@ def test_one_sample_one_target():
     assert report.verdict("path") is Verdict.PROVED and report.verdict("zero_loss") is Verdict.PROVED
 
 
-def test_fewer_units_than_samples_are_undecided_not_a_crash():
+def test_fewer_units_than_samples_attain_no_targets_and_are_not_a_crash():
     rng = np.random.default_rng(3)
     report = vf.prove(problem(rng.standard_normal((6, 2)), rng.standard_normal(6), units=3))
     assert report.verdict("rank") is Verdict.REFUTED
-    assert report.verdict("zero_loss") is Verdict.UNDECIDED and report.verdict("path") is Verdict.UNDECIDED
+    assert report.verdict("zero_loss") is Verdict.REFUTED and report.verdict("path") is Verdict.UNDECIDED
+    assert report.loss_bound.lower.fraction() <= report.near_infimum.end_loss.fraction()
     assert report.verdict("T3.4(3)") is None and report.verdict("T3.4(4)") is Verdict.UNDECIDED
     assert report.near_infimum.end_loss.fraction() < report.near_infimum.start_loss[0].fraction()
 

@@ -87,6 +87,15 @@ def test_the_output_bias_is_in_the_basis():
     assert sink_path._leading_columns(rows, [2, 0, 1]) == [0, 2]
 
 
+def test_a_basis_is_one_or_there_is_none():
+    """Modulo the prime the columns have rank 1, over the rationals 2; in binary64 they look equal."""
+    rows = [[1, 1], [1, 1 + sink_path.PRIME]]
+    assert sink_path.column_basis(RationalFeatures(None, True, rows, 1), 2, False) is None
+    nearly = [[10**20, 10**20, 0], [10**20, 10**20 + 1, 0], [0, 0, 0]]
+    assert sink_path.column_basis(RationalFeatures(None, True, nearly, 1), 2, False) == [0, 1]
+    assert sink_path.column_basis(RationalFeatures(None, True, [[0, 0]], 1), 0, False) == []
+
+
 @pytest.mark.parametrize(
     ("layers", "why"),
     [

@@ -145,7 +145,7 @@ def test_what_is_not_decided_says_so_and_why(monkeypatch):
     assert "multiply-adds" in rational_features(network, u, x)
     found, _ = prove_rank(FeatureEnclosure(network, u, x, 64), max_bits=128)
     assert found.verdict is Verdict.UNDECIDED and any("not computed" in text for text in found.attempts)
-    assert "numerical rank 5 of 12" in found.reason and "max_bits = 256 tells better" in found.reason
+    assert "numerical rank 5 of 12" in found.reason and "max_bits = 4096 tells better" in found.reason
 
 
 def test_the_whole_pipeline_and_what_the_certificate_holds(tmp_path):

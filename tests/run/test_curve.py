@@ -95,8 +95,11 @@ def test_a_curve_does_not_increase(name: str) -> None:
 
 
 def test_escapes_say_what_their_claim_says() -> None:
-    assert {name: curve(name).label for name in ("start-zero-random", "start-zero-deep", "start-gateway")} == {
+    assert {
+        name: curve(name).label for name in ("start-zero-random", "start-zero-deep", "start-gateway", "relu-dead-start")
+    } == {
         "start-zero-random": "E1",
+        "relu-dead-start": "S.path",
         "start-zero-deep": "E2",
         "start-gateway": "E4",
     }

@@ -177,6 +177,9 @@ def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, P
         "A",
         "I",
         "D",
+        "S(1)",
+        "S(2)",
+        "S+",
         "R1",
         "R3",
         "R5",
@@ -194,4 +197,5 @@ def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, P
         "E3",
         "E4",
         "E4.path",
+        "S.path",
     }

@@ -86,7 +86,9 @@ def test_differences_of_polynomials_vanish_exactly():
 
 
 BOUNDED = "exp(-t**2); exp(-t**2/2); 1/(t**2 + 1); sin(t)/(t**2 + 1); 1/(exp(-t) + 1); exp(-t**2*t**4); cos(exp(t))"
+BOUNDED += "; exp(Min(0, t)); exp(3*Min(0, t)); exp(Min(t, -t**2)/2)"
 UNBOUNDED = "exp(t**2); exp(-t); t/(t**2 + 1); tanh(t)/exp(-t); exp(-t**2*t); exp(t*t**2); exp(-t*t**2); t + sin(t)"
+UNBOUNDED += "; exp(Min(t, t**2)); exp(Max(0, t)); exp(-3*Min(0, t)); Max(0, t)"
 AWAY = "t**2 + 1; sqrt(t**2 + 1); (t**2 + 1)**2; exp(t) + 1; 1 + t**4; 3; (exp(t) + 1)**(1/2)"
 NOT_AWAY = "t**2; exp(t); t + 1; 1/(t**2 + 1); sin(t) + 1; exp(t) + t**2; sqrt(t**2); exp(t)**2; 1 - t**2"
 

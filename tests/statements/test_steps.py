@@ -130,6 +130,8 @@ def test_a_hypothesis_that_fails_refutes_no_conclusion(case):
     steps = {step.label: step for step in theorem(case).steps}
     valleys = PROVED if case == "digits-relu" else UNDECIDED
     assert steps["W0"].verdict is UNDECIDED and all(steps[label].verdict is valleys for label in ("T3.4(2)", "TC.3"))
+    instead = "fails, but is not needed here: S(1) proves the conclusion"
+    assert (instead in steps["A3.1(1)"].reason) == (case == "digits-relu")
     assert not steps["W0"].applies and steps["W0"].reason.startswith("does not apply: ")
     assert steps["LA.1"].applies == (case != "digits-relu") and steps["LA.1"].verdict is not REFUTED
     assert steps["L3.2 genericity"].verdict is REFUTED

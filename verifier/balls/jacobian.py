@@ -191,7 +191,7 @@ def _in_binary64(
         if where.reach_v.any():
             reach = ops.backend.asarray(np.ascontiguousarray(where.reach_v.T)[None])
             weights = Enclosed(weights.mid, reach if weights.each is None else upper(reach + weights.each, 2))
-        weights = _differences(ops, weights) if reduced else weights
+        weights = _between_outputs(ops, weights) if reduced else weights
         psi, slopes = derivatives(network, FloatBallSlopes(ops), weights, names)
 
         def numbers(x: Enclosed) -> Part:
@@ -215,7 +215,7 @@ def _by_arb(network: Network, where: Parameters, inputs: Array, names: set[str],
     with working_precision(precision):
         ops = BallArithmetic(inputs, parameter)
         weights = balls(np.ascontiguousarray(where.v.T), np.ascontiguousarray(where.reach_v.T))
-        weights = _differences(ops, weights) if reduced else weights
+        weights = _between_outputs(ops, weights) if reduced else weights
         psi, slopes = derivatives(network, BallSlopes(ops), weights, names)
 
         def numbers(x: Balls) -> Part:
@@ -226,7 +226,7 @@ def _by_arb(network: Network, where: Parameters, inputs: Array, names: set[str],
         return numbers(psi), {name: numbers(slope) for name, slope in slopes.items()}
 
 
-def _differences(ops: Arithmetic[T], weights: T) -> T:
+def _between_outputs(ops: Arithmetic[T], weights: T) -> T:
     """Rows k < m' minus the last one."""
     rows, columns = ops.shape(weights)
     kept = np.arange((rows - 1) * columns).reshape(rows - 1, columns)

@@ -13,15 +13,17 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from verifier.certificate.size import BLOCK_BALLS, Size
+from verifier.statements.claims.architecture import AData
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
 from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import B1, R5, R6
+from verifier.statements.claims.jacobian import JacobianClaim
 from verifier.statements.claims.losses import TC3
 from verifier.statements.claims.paths import E1, E3, E4, E4Path, SPath
 from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
-from verifier.statements.claims.zero_error import Z2, Z0Loss
+from verifier.statements.claims.zero_error import Z2, Z0Error, Z0Loss
 
 GIB = 2**30
 FIRST_BITS = 64
@@ -110,8 +112,10 @@ CHECKER = Prices(
 """Measured with python-flint 0.9 on one core of a server CPU: Arb's functions per node of the expression, its products
 of small matrices, FLINT's products of integer matrices, and the Python around them.
 """
-BASE, PER_NUMBER, PER_BALL, PER_INPUT = 3 * 10**8, 64, 450, 56
-"""Bytes: an idle checker; a number while it is read; a ball of a block of samples, in all its forms; a held number."""
+BASE, PER_NUMBER, PER_BALL, PER_INPUT, PER_CLASS = 3 * 10**8, 64, 450, 56, 24
+"""Bytes: an idle checker; a number while it is read; a ball of a block of samples, in all its forms; a held number; a
+class of a sample in a window.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +181,21 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield Work(entries=n * (d + 8 + links), steps=30 * n * (1 + links), differences=10 * n), bits
         elif kind is R5 and claim.get("reason") in ("dependent-units", "every-u"):
             yield Work(entries=n * d, differences=2 * size.arcs), bits
+        elif kind is AData:
+            yield Work(entries=n * (d + size.widest)), bits
         elif kind is B1 and not size.layered:
             yield _box(size), bits
         elif kind is R6:
             yield _exact_rank(claim, size), FIRST_BITS
+        elif kind is Z0Error:
+            yield _pass(size) + Work(products=n * m * m + m**3, entries=3 * n * m + m * m), bits
         elif kind is Z0Loss:
             yield _pass(size) + _balance(size), bits
         elif kind in (E4, S):
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
+        elif issubclass(kind, JacobianClaim):
+            yield _jacobian(claim, size), bits
         elif kind.moves:
             yield _moving(claim, size), bits
 
@@ -255,6 +265,14 @@ def _alone(claim: StatedClaim, size: Size) -> Work:
     return Work()
 
 
+def _jacobian(claim: StatedClaim, size: Size) -> Work:
+    """The Jacobian of the logits, backwards through the network for each of its rows, times a right inverse."""
+    used, rows = claim["right_inverse"]["shape"]
+    back = Work(units=size.units, steps=2 * size.steps, products=2 * size.arcs, entries=size.weights).times(rows)
+    product = Work(quick=rows * used * rows, entries=5 * rows * used + rows * rows)
+    return _pass(size) + back + product
+
+
 def _balance(size: Size) -> Work:
     """The Hessian of the loss in the output weights of all classes but one, and its solution (Z0.loss)."""
     n, m, classes = size.samples, size.columns, size.classes
@@ -298,6 +316,8 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
             long = 16 + 8 * _words(_bits(claim["right_inverse"])) if _bits(claim["right_inverse"]) > 62 else 8
             held += used * n * (long + _item(claim["right_inverse"]))
             peak = max(peak, used * n * PER_NUMBER)
+        if _kind(claim) is AData:
+            peak = max(peak, PER_NUMBER * n * d + PER_CLASS * n * size.widest)
         if _kind(claim) is E4Path:
             peak = max(peak, 200 * n * m)
     return held + peak

@@ -15,6 +15,7 @@ from verifier.certificate.reach import fits
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.gradient_descent import DescentResult
+from verifier.landscape.least_error import LeastError
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
@@ -40,7 +41,7 @@ from verifier.statements.claims.extrema import C4, C2Plus
 from verifier.statements.claims.full_rank import B1, R5, R6, DeficiencyReason
 from verifier.statements.claims.paths import E4
 from verifier.statements.claims.sink import S1, S2, OfLayer, S, SPlus
-from verifier.statements.claims.zero_error import Z1
+from verifier.statements.claims.zero_error import Z1, Z0Error
 from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
@@ -140,6 +141,11 @@ class CertificateBuilder(ClaimCollector):
         """Add Z0.loss: a lower bound of the loss over all output weights."""
         if found.checkable:
             self.add_claim(claims.loss_bound(self._arrays, found))
+
+    def add_error_bound(self, found: LeastError) -> None:
+        """Add Z0.error: a lower bound of the squared error over all output weights."""
+        weights, lower = self._arrays.exact("error.weights", found.weights), Number.of(found.lower)
+        self.add_claim(Z0Error(precision=found.precision, output_weights=weights, error_lower=lower))
 
     def add_theorem(self, theorem: Theorem) -> None:
         """Add the steps of the proof that a certificate states beside the rank and the path."""

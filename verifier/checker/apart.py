@@ -3,9 +3,9 @@
 Glossary: every entry of a node that varies has a *class* for each sample, a whole number; the classes of one entry are
 a *column* (N numbers). Different classes: the entry's values on these two samples differ at almost every U. Entries of
 one *family* (the coordinates of the input, the positions of a filter with one bias) are compared with each other, too:
-different classes of any two of them, on any two samples, mean different values at almost every U. An entry is *exact*
-if in its family equal classes mean equal values at every U. `zero` is the class, in an entry's family, of the number 0
-that a padding puts beside it: NOWHERE if no entry of the family is 0 at every U, None if that is not known.
+different classes of any two of them, on any two samples, mean different values at almost every U. (Equal classes mean
+nothing.) `zero` is the class, in an entry's family, of the number 0 that a padding puts beside it: NOWHERE if no entry
+of the family is 0 at every U, None if that is not known.
 """
 
 import itertools
@@ -36,7 +36,6 @@ class Entry(NamedTuple):
     column: Column
     family: Any
     zero: int | None
-    exact: bool
     unit: int | None = None
     own: bool = False
 
@@ -63,7 +62,7 @@ class Apart:
 
     def nothing(self, node: Any) -> list[Entry]:
         """Return entries of which nothing is known."""
-        return [Entry(self.same, (next(self.families),), None, False) for _ in range(prod(node.shape))]
+        return [Entry(self.same, (next(self.families),), None) for _ in range(prod(node.shape))]
 
     def told(self, node: Any) -> list[Entry] | None:
         """Return what is known of a node's entries, or None if nothing is."""
@@ -86,7 +85,7 @@ class Apart:
         integers, known = self.network.inputs.integers, dict[Any, int]()
         width, numbers = integers.ncols(), list(map(int, integers.entries()))
         columns = [ranks(numbers[k::width], known) for k in range(width)]
-        return [Entry(column, "input", known.get(0, NOWHERE), True) for column in columns]
+        return [Entry(column, "input", known.get(0, NOWHERE)) for column in columns]
 
     def moved(self, node: Any) -> list[Entry]:
         """Return entries in other places."""
@@ -110,7 +109,7 @@ class Apart:
 
     def image(self, entry: Entry, how: tuple[Any, ...], zero: bool = True) -> Entry:
         """Return a one-to-one image of an entry: `how` says which function it is, `zero` whether it keeps 0."""
-        return Entry(entry.column, (entry.family, how), entry.zero if zero else None, entry.exact)
+        return Entry(entry.column, (entry.family, how), entry.zero if zero else None)
 
     def with_constants(self, node: Any) -> list[Entry] | None:
         """Return entries plus what does not vary, or times what does not vary and is not 0."""
@@ -163,12 +162,11 @@ class Apart:
         for windows in groups:
             comparable = tied and self.comparable(row, windows)
             columns = self.tuples(row, windows)
-            exact = [all(place == len(row) or row[place].exact for place in window) for window in windows]
             for _ in range(inner.filters // len(groups)):
                 family, made = next(self.families), []
                 for at, column in enumerate(columns):
                     name = (family,) if comparable else (family, at)
-                    made.append(Entry(column, name, NOWHERE, exact[at], node.number, not tied))
+                    made.append(Entry(column, name, NOWHERE, node.number, not tied))
                 filters.append(made)
         if inner.filters_first:
             return list(itertools.chain(*filters))
@@ -206,9 +204,10 @@ class Apart:
         """Return means or sums over units of one filter with one bias, or of units with biases of their own.
 
         Guarantee: let the values differ in classes on two samples, or at two entries of one family. One bias: the
-        multisets of what the units read differ, and at almost every U different classes are different vectors, equal
-        ones equal vectors; the difference is sum_v c_v sigma(<w, v> + b) over different vectors v, whole numbers c_v
-        that are not all 0, and at most 2 n of them: not 0 for some w and b (Lemma S'), which nothing below uses. Own
+        multisets of the units' classes differ. At almost every U what units of different classes read are different
+        vectors, so that each vector v has one class. The difference is sum_v c_v sigma(<w, v> + b) over different
+        vectors v, at most 2 n of them, with whole numbers c_v; those of one class add up to how often it occurs more,
+        which is not 0 for all classes. So not all c_v are 0, and by Lemma S' it is not 0 for some w and b. Own
         biases: some unit's source differs, z != z'; in its bias b the difference is sigma(w z + b) - sigma(w z' + b)
         and what does not depend on b. Were that 0 for all w and b, sigma' would have every period and be constant.
         """
@@ -225,24 +224,23 @@ class Apart:
         tree = self.network.nodes[unit].activation.tree
         if all(entry.own for entry in row) and no_polynomial(tree, 1):
             seen = [[row[place].column for place in window] for window in inside]
-            exact = [all(row[place].exact for place in window) for window in inside]
             names: list[Any] = [(next(self.families),) for _ in inside]
-            return self.means(seen, exact, names, tuple)
+            return self.means(seen, names, tuple)
         one = all(len({row[place].family for place in window}) == 1 for window in inside)
-        if not one or not all(entry.exact for entry in row) or not no_polynomial(tree, 2 * node.length - 2):
+        if not one or not no_polynomial(tree, 2 * node.length - 2):
             return None
         seen = [sorted((row[place].column for place in window), key=id) for window in inside]
         names = [(row[window[0]].family, node.number) for window in inside]
-        return self.means(seen, [True] * len(seen), names, lambda classes: tuple(sorted(classes)))
+        return self.means(seen, names, lambda classes: tuple(sorted(classes)))
 
-    def means(self, windows: list[list[Column]], exact: list[bool], names: list[Any], of: Any) -> list[Entry]:
+    def means(self, windows: list[list[Column]], names: list[Any], of: Any) -> list[Entry]:
         """Return entries whose classes are those of the tuples, or of the multisets, that windows see."""
         known, made, found = dict[Any, int](), dict[tuple[int, ...], Column](), list[Entry]()
-        for columns, sure, name in zip(windows, exact, names, strict=True):
+        for columns, name in zip(windows, names, strict=True):
             key = tuple(map(id, columns))
             if key not in made:
                 made[key] = ranks(map(of, zip(*columns, strict=True)), known)
-            found.append(Entry(made[key], name, NOWHERE, sure))
+            found.append(Entry(made[key], name, NOWHERE))
         return found
 
 
@@ -261,7 +259,7 @@ def check_given_data(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str
     message = "must be increasing nodes"
     require(increasing([part.node for part in raw.units]), raw.path + "/units", "A.data.units", message)
     for part in raw.units:
-        known = part.node < len(network.nodes)
+        known = part.node in apart.entries  # a node that varies
         inner = unit_layer(network, network.nodes[part.node], readers) if known else None
         message = "is not the output of units with weights and biases of their own"
         require(inner is not None, part.path + "/node", "A.data.layer", message, part.node)

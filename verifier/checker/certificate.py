@@ -22,7 +22,7 @@ from .features import Features
 from .flags import check_generic, needs_samples
 from .jacobian import check_interpolant, check_memorisation, check_no_stationary
 from .limits import Limits, effective, look_at_all, run_limited
-from .loss_bound import check_loss_bound
+from .loss_bound import check_error_bound, check_loss_bound
 from .losses import LossClaim
 from .network import cut_blocks, read_network
 from .parting import check_gateway
@@ -44,7 +44,7 @@ SWEPT |= {"Z2": BallClaim, "C1": GradientClaim, "C3": CurvatureClaim, "TC.3": Lo
 ALONE: dict[str, Any] = {"R5": check_structure, "W1": check_witness, "W2": check_witness, "E4": check_gateway}
 ALONE["B1"] = check_rank_ball
 ALONE |= {"R6": check_exact_rank, "Z0": check_inseparable}
-ALONE["Z0.loss"] = check_loss_bound
+ALONE |= {"Z0.loss": check_loss_bound, "Z0.error": check_error_bound}
 ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path", "S.path"), check_escape) | {"W0": check_generic}
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 ALONE |= {"C4": check_no_maximum, "C2+": check_no_strict_minimum}
@@ -57,7 +57,7 @@ RANKS = {"R1", "R3", "W1", "W2"}
 WITHOUT_SAMPLES = {"A", "C2+", "C4", "S(1)", "S(2)", "S+"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"A.data", "D", "I", "W0", "W1", "W2"}
 SAMPLES_ONLY = {"A.data"}  # claims that need the samples at hand, and no weights
-WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S"}
+WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S", "Z0.error"}
 # TC.3 and Z0.loss need labels or counts, J1 labels for differences of logits
 WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.loss"}
 # they speak of margins or the loss of Psi V, or of other data sets

@@ -41,7 +41,7 @@ def squares(exact: Any) -> arb:
     return arb(total) * arb((1, 2 * exact.exponent))
 
 
-def cross_entropy(row: list[arb], weights: list[list[arb]], label: int) -> arb:
+def loss_of_logits(row: list[arb], weights: list[list[arb]], label: int) -> arb:
     """Return log sum_k e^(G_k - G_label), G = row V."""
     logits = [sum((psi * v for psi, v in zip(row, column, strict=True)), arb(0)) for column in weights]
     total = sum((exp(logit - logits[label]) for k, logit in enumerate(logits) if k != label), arb(0))
@@ -88,7 +88,7 @@ def value_at(raw: Any, moved: Any, weights: Any, data: Any) -> arb:
         columns = weights.balls().transpose().tolist()
         for samples in cut_blocks(moved, data.labels, 1, raw.precision):
             for sample, row in zip(samples, features.rows(samples), strict=True):
-                total += data.multiplicities[sample] * cross_entropy(row, columns, data.labels[sample])
+                total += data.multiplicities[sample] * loss_of_logits(row, columns, data.labels[sample])
         parameters = (node.exact for node in moved.nodes if node.kind == "parameter")
         size = sum(map(squares, parameters), squares(weights))
         value: arb = total / data.total + raw.weight_decay * size / 2

@@ -1,4 +1,4 @@
-"""Z0.loss: the cross-entropy at the stored hidden weights from below, for every V, by balanced probabilities.
+"""Z0.loss, Z0.error: the loss at the stored hidden weights from below, for every V; by balanced probabilities.
 
 Glossary: sample i has the row psi_i of Psi and occurs A_i times, a_ik of them with label k; n = sum A_i; e_k is the
 k-th unit vector, H(q) = sum_k -q_k log q_k. For every vector g and all probabilities q, log sum_k exp(g_k) >= <q, g> +
@@ -17,12 +17,13 @@ from typing import Any
 
 from flint import arb, arb_mat
 
-from .common import afford, below, precision, require
+from .common import Rejection, afford, below, precision, require
 from .container import Arrays
 from .exact import exact_features
 from .features import Features
 from .network import cut_blocks
 from .sentences import sentence
+from .targets import own_targets
 
 MAX_ENTRIES, MAX_UNKNOWNS = 10**7, 2000  # balls of Psi that are held; equations that are solved
 ZERO = arb(0)
@@ -241,3 +242,50 @@ def upper(numbers: Iterable[arb]) -> arb:
     for number in numbers:
         found = found.max(number.abs_upper())
     return found.upper()
+
+
+def check_error_bound(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
+    """Check a claim Z0.error.
+
+    Guarantee: for every V the mean of |psi_i V - T_ij|^2 / 2 at the stored hidden weights is at least error_lower > 0.
+    With the means t_i of the A_i targets of sample i, r0_i = t_i - psi_i V for the stated V, R = sum_i A_i psi_i (x)
+    r0_i and sum_i A_i psi_i psi_i^T Z = R, the r_i = r0_i - psi_i Z are orthogonal to the columns of Psi. So for every
+    V' sum_i A_i |t_i - psi_i V'|^2 is at least sum_i A_i |r_i|^2 = sum_i A_i |r0_i|^2 - <Z, R>.
+    """
+    path, claimed = raw.path, raw.error_lower
+    require(data.targets is not None, path, "Z0.error.targets", "needs real targets")
+    require(claimed > 0, path + "/error_lower", "Z0.error.bound", "must be above 0", below(claimed))
+    weights = arrays.exact(raw.output_weights, network.columns, data.classes)
+    afford(network.samples * network.columns, MAX_ENTRIES, path, "entries of Psi")
+    with precision(raw.precision):
+        rows, rest, total = all_rows(network, raw.precision), [], ZERO
+        logits = (arb_mat(rows) * weights.balls()).tolist()
+        for own, line in zip(own_targets(data.targets, data.multiplicities), logits, strict=True):
+            means = []
+            for column in zip(*own, strict=True):
+                goals = [arb((t, data.targets.exponent)) for t in column]
+                means.append(sum(goals, ZERO) / len(own))
+                total += sum(((goal - means[-1]) * (goal - means[-1]) for goal in goals), ZERO)
+            rest.append([mean - g for mean, g in zip(means, line, strict=True)])
+            total += len(own) * sum((x * x for x in rest[-1]), ZERO)
+        total -= projected(rows, rest, data.multiplicities, path)
+        bound, message = total / 2 / data.total, "the squared error is not proved to be at least this for every V"
+        require(claimed <= bound, path + "/error_lower", "Z0.error.bound", message, below(claimed), below(bound))
+    return {"statement": sentence("Z0.error", error_lower=below(claimed)), "error_lower": below(claimed)}
+
+
+def projected(rows: list[Row], rest: list[Row], counts: list[int], path: str) -> arb:
+    """Return <Z, R>: columns of Psi that are exactly 0 everywhere are left out, as their entries of R are 0."""
+    used = [j for j in range(len(rows[0])) if not all(row[j].is_zero() for row in rows)]
+    afford(len(used), MAX_UNKNOWNS, path, "columns of Psi")
+    if not used:
+        return ZERO
+    psi = arb_mat([[row[j] for j in used] for row in rows])
+    weighted = arb_mat([[c * row[j] for j in used] for c, row in zip(counts, rows, strict=True)]).transpose()
+    residual = weighted * arb_mat(rest)
+    try:
+        solved = (weighted * psi).solve(residual).entries()
+    except ZeroDivisionError:
+        message = "the columns of Psi are not proved to be independent"
+        raise Rejection(path + "/output_weights", "Z0.error.regular", message) from None
+    return sum((a * b for a, b in zip(solved, residual.entries(), strict=True)), ZERO)

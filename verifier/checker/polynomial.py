@@ -46,8 +46,8 @@ def nowhere_positive(tree: ast.expr) -> bool:
             return bool(known(operand).sign)
         case ast.Call(func=ast.Name(id="Min"), args=arguments):
             return any(map(nowhere_positive, arguments))
-        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
-            pairs = ((left, right), (right, left)) if isinstance(op, ast.Mult) else ((left, right),)
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right):
+            pairs = ((left, right), (right, left))
             return any(nowhere_positive(one) and known(other).sign for one, other in pairs)
     return False
 

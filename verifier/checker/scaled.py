@@ -93,14 +93,11 @@ class Reading:
                 continue
             if other.varies or other.moves:
                 return None
-            tags: list[Any] = [(read, place) for place in places]
+            tags, known = [(read, place) for place in places], node.kind == "add" or other.kind == "inverse-root"
             if other.kind == "constant":
                 numbers = list(map(int, other.exact.integers.entries()))
-                tags = [
-                    (read, number) if (number := numbers[place]) or node.kind == "add" else None for place in places
-                ]
-            known = node.kind == "add" or other.kind in ("constant", "inverse-root")
-            self.require(known and None not in tags, "may multiply a coordinate by 0", node)
+                tags, known = [(read, numbers[place]) for place in places], known or 0 not in numbers
+            self.require(known, "may multiply a coordinate by 0", node)
             functions = [(*function, tag) for function, tag in zip(functions, tags, strict=True)]
         if found is None:
             return None

@@ -162,6 +162,7 @@ CLAIMS["B1"] = {"radius": dyadic}
 CLAIMS["R6"] = {"rank": INDEX}
 CLAIMS["Z0.loss"] = AT | {"label_counts": optional(NAME), "output_weights": ARRAY, "support": NAME}
 CLAIMS["Z0.loss"] |= {"equal": [[INDEX, 1, 1 << 31], 0, 1 << 31], "loss_lower": dyadic}
+CLAIMS["Z0.error"] = AT | {"output_weights": ARRAY, "error_lower": dyadic}
 CLAIMS["Z0"] = {"samples": [INDEX, 1, 10_000], "against": [INDEX, 1, 10_000], "factors": [4000, 1, 10_000]}
 CLAIMS |= {"Z1": ZERO, "Z2": ZERO | {"radius": dyadic}, "C1": START | {"gradient_lower": dyadic}}
 CLAIMS |= {"C3": START | {"unit": INDEX, "output": INDEX, "curvature_lower": dyadic}}

@@ -40,6 +40,7 @@ SENTENCES = {
     "{concerned} samples, with positive factors, add up to 0 (exact rational features), so some margin is at most 0",
     "Z0.loss": "for EVERY output weights V the cross-entropy at the stored hidden weights is at least {loss_lower}, "
     "so no V classifies all samples there",
+    "Z0.error": "for EVERY output weights V the squared error at the stored hidden weights is at least {error_lower}",
     "Z1": "zero training error: every margin of V is at least {gamma}; for t > 0 the loss Phi(U, t V) is at most "
     "log(1 + {others} e^(-t {gamma})) and decreases strictly to 0, its infimum",
     "Z1 offset": "zero training error for t V, t large: every margin of Psi V is at least {gamma}, and the frozen "

@@ -20,11 +20,11 @@ from verifier.landscape.separate import QUIETLY, Array
 
 WORK = 1e9
 """Multiply-adds that the search may take: about half a second."""
-ROUNDS, STEPS = 4, 30
+ROUNDS, STEPS = 5, 30
 """Rounds of the search, and steps of L-BFGS in each."""
 LARGEST = 1200
 """Longest shorter side of Psi whose singular vectors are used: they cost its cube."""
-ENOUGH = 0.98
+ENOUGH = 0.95
 """A round that leaves more than this share of T is the last."""
 SCALES = tuple(2.0**k for k in range(-8, 24))
 """Multiples of V1 that are looked at."""
@@ -90,14 +90,14 @@ def goals(descent: Descent, ends: Sequence[Array]) -> list[Array]:
         At most two of shape ``(M, m)``, equal to V0 in what does not move.
     """
     known = [descent.start]
-    for end in ends:
-        scaled = [np.where(descent.free, scale * end, descent.start) for scale in SCALES]
-        known += sorted(scaled, key=descent.steps)[:1]
-    best = min(known, key=descent.steps)
-    if not 1.0 < descent.steps(best) < math.inf:
-        return [best] if descent.steps(best) < math.inf else []
+    known += [np.where(descent.free, scale * end, descent.start) for end in ends for scale in SCALES]
+    steps = list(map(descent.steps, known))
+    fewest = min(steps)
+    best = known[steps.index(fewest)]
+    if not 1.0 < fewest < math.inf:
+        return [best] if fewest < math.inf else []
     improved = _improved(descent, best)
-    return [improved, best] if descent.steps(improved) < descent.steps(best) else [best]
+    return [improved, best] if improved is not best else [best]
 
 
 def _improved(descent: Descent, best: Array) -> Array:

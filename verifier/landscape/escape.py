@@ -159,3 +159,21 @@ def _with_descent(escape: Escape) -> str:
     tail = escape.tail
     ray = ", ".join(f"loss <= {target.text} from t = {at_most(target.t)}" for target in tail.targets)
     return f"{escape.sentence()}; then P1 with kappa = {exactly(tail.kappa)}; {ray}"
+
+
+def no_way_out(found: EscapeResult, *, excluded: bool) -> str:
+    """Say that no path is known where no escape was proved.
+
+    Parameters
+    ----------
+    found
+        What was tried.
+    excluded
+        Whether it is proved that no V has zero training error at this U.
+    """
+    here = "no V has" if excluded else "no V is known to have"
+    tried = f"was certified ({found.reason})" if found.reason else "was tried"
+    return (
+        f"{here} zero training error at this U (Z1), so U must move, and no way out of it {tried}; "
+        "another start or more features may help"
+    )

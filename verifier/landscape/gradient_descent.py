@@ -12,6 +12,7 @@ not move, the same holds for what moves, if Z agrees with V0 in the others.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,10 +21,11 @@ from flint import arb, fmpz
 from numpy.typing import NDArray
 
 from verifier.balls.arguments import given_weights
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic, ExactArray, about, at_most, exactly, round_up
 from verifier.balls.loss import cross_entropy
-from verifier.balls.margins import with_offset
+from verifier.balls.margins import enclose_margins, with_offset
 from verifier.balls.precision import working_precision
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.descent_goal import Descent, goals
@@ -31,7 +33,7 @@ from verifier.landscape.sharpening import sharpened_margins
 from verifier.landscape.smoothness import rounding_bits, smoothness_bound
 from verifier.network.arguments import BoolArray, given_counts, given_labels
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
-from verifier.rank.right_inverse import ENCLOSURE_SLACK
+from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
 from verifier.verdict import Verdict
 
 BITS = 128
@@ -42,6 +44,8 @@ SMOOTHNESS_BITS = 12
 """Of L, which is part of the algorithm: few, so that it is printed exactly."""
 LOSS_BITS = 64
 """Of the bounds of Phi(Z), which may be close to ``log(2)/n``, and of the distance: T may have many digits."""
+MOST_ENTRIES = 25_000_000
+"""Of a Psi that is held, whole, in floating point."""
 MOST_STEPS = 10**18
 """More steps than this are no statement about anything that runs."""
 
@@ -128,6 +132,9 @@ def prove_gradient_descent(
     labels = given_labels(labels, features.samples, start_weights.shape[1])
     counts = given_counts(multiplicities, features.samples)
     ends = [given_weights(features.columns, end, "ends") for end in ends]
+    if features.samples * features.columns > MOST_ENTRIES:
+        reason = f"Psi has more than {MOST_ENTRIES:,} entries: no goal is sought"
+        return DescentResult(Verdict.UNDECIDED, reason, start_weights, features.precision)
     stage("GDV: the largest curvature in V")
     psi = features.approx()
     finite = bool(np.isfinite(psi).all())
@@ -140,18 +147,44 @@ def prove_gradient_descent(
         smoothness = round_up(bound * (1 + ROOM), SMOOTHNESS_BITS)
     stage("GDV: looking for a goal near the start")
     descent = _descent(features, psi, start_weights, labels, counts, float(smoothness), arcs)
-    best: DescentResult | None = None
+    single = arcs is None and _single_logit(start_weights.approx())
     classifying = [end.approx() for end in ends]
-    if _single_logit(start_weights.approx()) and arcs is None:
+    if single:
         classifying = [end - end[:, :1] for end in classifying]
-    for goal in goals(descent, classifying):
+    candidates = (_short(goal, start_weights) for goal in goals(descent, classifying))
+    exact = (_scaled(end, features, labels, counts) for end in ends)
+    for goal in filter(None, itertools.chain(candidates, exact)):
         found = _proved(features, start_weights, goal, labels, counts, smoothness, bits, max_bits)
-        if found is not None and found.steps is not None and (best is None or found.steps < (best.steps or 0)):
-            best = found
-    if best is not None:
-        return best
-    reason = "no V of a loss below log(2)/n was found near the start"
+        if found is not None:
+            held = "; the same with the first column of V held at 0" if single and _single_logit(goal.approx()) else ""
+            return replace(found, reason=found.reason + held)
+    reason = "no V near the start is proved to have a loss below log(2)/n, or the steps are more than 10^18"
     return DescentResult(Verdict.UNDECIDED, reason, start_weights, features.precision, smoothness=smoothness)
+
+
+def _short(goal: NDArray[np.float64], start: ExactArray) -> ExactArray | None:
+    """A goal with few digits, but for entries that are those of V0; None if it has none."""
+    fixed = start.approx()
+    with np.errstate(over="ignore"):
+        short = np.where(goal == fixed, fixed, goal.astype(np.float32).astype(np.float64))
+    if np.array_equal(short, fixed):
+        return start
+    return ExactArray.of_floats(short) if np.isfinite(short).all() else None
+
+
+def _scaled(
+    end: ExactArray, features: Enclosure, labels: NDArray[np.int64], counts: Sequence[int]
+) -> ExactArray | None:
+    """V1 times a power of two, exactly, where floating point does not see its margins; None without any."""
+    margins = enclose_margins(features, [end], labels) if not isinstance(features, FloatEnclosure) else []
+    with working_precision(features.precision):
+        smallest = margins[0].smallest_lo() if margins else arb(0)
+        if not smallest > 0:
+            return None
+        needed = (arb(2 * sum(counts) * end.shape[1])).log() / smallest
+        mantissa, exponent = needed.upper().man_exp()
+    power = int(exponent) + int(mantissa).bit_length()
+    return ExactArray(end.shape, tuple((values, exponent + power) for values, exponent in end.terms))
 
 
 def _descent(
@@ -181,7 +214,7 @@ def _single_logit(v: NDArray[np.float64]) -> bool:
 def _proved(
     features: Enclosure,
     start: ExactArray,
-    goal: NDArray[np.float64],
+    goal: ExactArray,
     labels: NDArray[np.int64],
     counts: Sequence[int],
     smoothness: Dyadic,
@@ -189,28 +222,22 @@ def _proved(
     max_bits: int,
 ) -> DescentResult | None:
     """The number of steps that a goal proves; None if it proves none."""
-    fixed = start.approx()
-    with np.errstate(over="ignore"):
-        short = np.where(goal == fixed, fixed, goal.astype(np.float32).astype(np.float64))
-    if not np.isfinite(short).all():
-        return None
-    z = start if np.array_equal(short, fixed) else ExactArray.of_floats(short)
-    for enclosure, (margins,) in sharpened_margins(features, [z], labels, max_bits):
+    for enclosure, (margins,) in sharpened_margins(features, [goal], labels, max_bits):
         with working_precision(max(enclosure.precision, BITS)):
             rows = with_offset(margins, enclosure, labels).rows
             wide = tuple(tuple(arb(m.mid(), ENCLOSURE_SLACK * m.rad()) for m in row) for row in rows)
-            loss, threshold = cross_entropy(wide, counts), arb(2).log() / sum(counts)
+            loss, threshold = cross_entropy(wide, counts) * (1 + SLACK), arb(2).log() / sum(counts)
             if not loss.lower() < threshold:
                 return None
             if not loss.upper() < threshold:
                 continue
             upper = round_up(loss, LOSS_BITS)
-            distance = round_up(smoothness.arb() / 2 * squared_distance(start, z), LOSS_BITS)
+            distance = round_up(smoothness.arb() / 2 * squared_distance(start, goal), LOSS_BITS)
             count = (distance.arb() / (threshold - upper.arb())).upper()
             if not count < MOST_STEPS:
                 return None
             steps = int(Dyadic.of_arb(count.floor().mid()).fraction()) + 1
-            found = DescentResult(Verdict.PROVED, "", start, enclosure.precision, z, smoothness, bits, upper)
+            found = DescentResult(Verdict.PROVED, "", start, enclosure.precision, goal, smoothness, bits, upper)
         words = _words(smoothness, upper, distance, steps)
         return replace(found, distance_upper=distance, steps=steps, reason=words)
     return None

@@ -27,7 +27,9 @@ from verifier.balls.exact import Dyadic, ExactArray, at_most, round_up, upper_fl
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.jacobian import Parameters, enclose_jacobian
 from verifier.balls.precision import working_precision
+from verifier.data.gate import binary64
 from verifier.display import Decided
+from verifier.errors import InputError, needs
 from verifier.network.approx_jacobian import approx_jacobian
 from verifier.network.arguments import given_inputs, given_output, given_parameters
 from verifier.network.differentiable import NotSmooth
@@ -91,20 +93,27 @@ def prove_interpolant(
     Interpolant
         Guarantee: see there.
 
+    Raises
+    ------
+    InputError
+        The parts are no such numbers, or do not fit together.
+
     Examples
     --------
     >>> import numpy as np
     >>> import verifier as vf
-    >>> from verifier.landscape.interpolant import prove_interpolant
     >>> network = vf.Network(1, vf.Dense(2, "tanh", skip=True))
     >>> u, v, x = vf.initialise(network, seed=1), np.array([[1.0], [2.0]]), np.array([[-1.0], [0.0], [0.5], [2.0]])
-    >>> targets = np.round(vf.FeatureEnclosure(network, u, x, 64).approx() @ v, 1)
-    >>> found = prove_interpolant(network, u, v, x, targets)
+    >>> targets = np.round(vf.FeatureEnclosure(network, u, x, 64).approx() @ v, 2)
+    >>> found = vf.prove_interpolant(network, u, v, x, targets)
     >>> found.proved, found.dimension
     (True, 2)
     """
     backend = numpy_backend() if backend is None else backend
-    u, inputs = given_parameters(network, u), given_inputs(network, inputs)
+    needs(network, "network", "nodes", "network", "make one: Network(dimension, layers)")
+    u, inputs, targets = given_parameters(network, u), given_inputs(network, inputs), binary64(targets, "targets")
+    if targets.ndim != 2 or len(targets) != len(inputs):
+        raise InputError(f"targets: shape {targets.shape}; give one row of logits per sample, ({len(inputs)}, m)")
     v, rows = given_output(network, v, targets.shape[1]), targets.size
     if rows > network.parameter_count + v.size:
         return Interpolant(Verdict.UNDECIDED, f"{network.parameter_count + v.size} parameters for {rows} equations")

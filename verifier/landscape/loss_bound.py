@@ -207,7 +207,7 @@ def bound_mixed(rows: Rows, weights: ExactArray, counts: Counts, support: Sequen
         return MixedBound(arb(0), arb(0), step)
     psi = arb_mat([rows[i] for i in active])
     totals, logits = [sum(counts[i]) for i in active], (psi * weights.arb_mat()).tolist()
-    q = [_softmax(g, support[i]) for g, i in zip(logits, active, strict=True)]
+    q = [_probabilities(g, support[i]) for g, i in zip(logits, active, strict=True)]
     rest = [
         [t * x - a for x, a in zip(row, counts[i], strict=True)] for t, row, i in zip(totals, q, active, strict=True)
     ]
@@ -324,7 +324,7 @@ def _loss_at(rows: Rows, weights: ExactArray, counts: Counts) -> arb:
     return total
 
 
-def _softmax(logits: Sequence[arb], support: Sequence[int]) -> list[arb]:
+def _probabilities(logits: Sequence[arb], support: Sequence[int]) -> list[arb]:
     """Probabilities over the classes of the support; exactly 0 for the others."""
     inside = [x for x, counted in zip(logits, support, strict=True) if counted]
     top = max(inside, key=lambda x: float(x.mid()))

@@ -16,19 +16,23 @@ from verifier.network.network import Array
 
 RIDGES = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
 """Continued from one to the next, for features of size 1: with the last one the loss is nearly at its infimum."""
+LAST_RIDGE = 1e-12
+"""Where an upper bound of the infimum is taken."""
 STEPS, HALVINGS = 20, 30
 """Newton steps with one ridge, and halvings of one step."""
 DECREASE = 1e-4
 """The share of the predicted decrease that a step must have (Armijo)."""
 GRADIENT = 1e-13
 """Newton's method stops at a gradient of this size, relative to the number of samples."""
+NEARLY = 1e-10
+"""With a gradient of this size it is not started again."""
 DAMPING = 1e-12
 """Added to the Hessian of a loss without ridge, relative to the number of samples: it may be singular."""
 MIXED = 1e-7
 """Classes with at least this probability at some sample of another class are mixed up with it."""
-ROUNDS = 5
-"""How often the support is made smaller."""
-WORK = 2e10
+ROUNDS = 8
+"""How often Newton's method is continued, and the support made smaller."""
+WORK = 6e10
 """Multiply-adds that are spent: some seconds."""
 NEGLIGIBLE = 1e-11
 """Singular values of the features below this share of the largest one are left out."""
@@ -74,11 +78,11 @@ def approx_least_loss(psi: Array, counts: Array) -> Proposal | None:
         if found.separates(support, v):
             return None
         smaller = mixed_support(softmax(found.psi @ v, support), counts, support)
-        if (smaller == support).all():
+        if (smaller == support).all() and found.at_rest(support, v):
             break
         support = smaller
     best, everything = v, np.ones_like(support)
-    for ridge in RIDGES:
+    for ridge in (*RIDGES, LAST_RIDGE):
         best = found.minimise(everything, best, ridge)
     return Proposal(support, back @ v, back @ best)
 
@@ -157,6 +161,11 @@ class _Regression:
     def separates(self, support: BoolArray, v: Array) -> bool:
         """Whether the loss says that all samples are classified correctly, if only the support counts (L2.1)."""
         return self._loss(support, v, 0.0) < np.log(2) or self.steps <= 0
+
+    def at_rest(self, support: BoolArray, v: Array) -> bool:
+        """Whether Newton's method has come to an end, or may not go on."""
+        gradient = self.psi.T @ (self.totals[:, None] * softmax(self.psi @ v, support) - self.counts)
+        return self.steps <= 0 or bool(np.abs(gradient).max() <= NEARLY * self.totals.sum())
 
     def minimise(self, support: BoolArray, v: Array, ridge: float) -> Array:
         """Minimise n Phi + n ridge |V|^2 / 2 over the classes of the support, from V on; without ridge by damping."""

@@ -78,6 +78,8 @@ def move_unread_units(start: Start) -> Escape | str:
     if rank.rank == len(start.inputs):
         return "the features have full rank at this U already"
     basis = column_basis(values, rank.rank, network.output_bias)
+    if basis is None:
+        return "no column basis was found whose rank modulo a prime is the exact rank"
     moving = np.array([unit for column, unit in _columns_of(network, layer).items() if column not in set(basis)])
     if not moving.size:
         return "all units of the last layer are needed to carry the logits"
@@ -91,10 +93,10 @@ def move_unread_units(start: Start) -> Escape | str:
         if isinstance(tail, Path):
             return Escape("S.path", start.u, start.weights, tail, _legs(start, weights, end, tail), primes=rank.primes)
         reason = f"{count(len(moving), 'unit')} can move at constant loss, but {tail}"
-    return reason + _merged(start, layer)
+    return reason + _equal_pair(start, layer)
 
 
-def column_basis(values: RationalFeatures, rank: int, output_bias: bool) -> list[int]:
+def column_basis(values: RationalFeatures, rank: int, output_bias: bool) -> list[int] | None:
     """Columns of Psi that are a basis of its column space, with the output bias, if there is one.
 
     Parameters
@@ -108,8 +110,9 @@ def column_basis(values: RationalFeatures, rank: int, output_bias: bool) -> list
 
     Returns
     -------
-    list of int
-        Guarantee: as many columns as the rank, in increasing order, independent over the rationals.
+    list of int or None
+        Guarantee: as many columns as the rank, in increasing order, independent over the rationals. None if there are
+        fewer modulo a prime.
     """
     rows, _ = values.expanded()
     floats = _columns_to_floats(rows)
@@ -120,7 +123,8 @@ def column_basis(values: RationalFeatures, rank: int, output_bias: bool) -> list
     found = sorted([*last, *[column for column in order if column not in last][: rank - len(last)]])
     if modular_rank([[row[k] for k in found] for row in rows], PRIME) == rank:
         return found
-    return _leading_columns(rows, [*last, *range(len(rows[0]) - len(last))])
+    found = _leading_columns(rows, [*last, *range(len(rows[0]) - len(last))])
+    return found if len(found) == rank else None
 
 
 def _leading_columns(rows: Rows, order: Sequence[int]) -> list[int]:
@@ -269,7 +273,7 @@ def _solved(square: Rows, right: fmpz_mat) -> tuple[list[int], int] | None:
     return None
 
 
-def _merged(start: Start, layer: DenseUnits) -> str:
+def _equal_pair(start: Start, layer: DenseUnits) -> str:
     """Name two samples of different classes that are equal in what a layer reads, as floating point sees it."""
     first: dict[bytes, int] = {}
     for i, row in enumerate(_read(start, layer) + 0.0):

@@ -22,7 +22,9 @@ from verifier.balls.binary64.bounds import TINY, gamma, upper
 from verifier.balls.binary64.canary import require
 from verifier.balls.exact import ExactArray, at_most
 from verifier.balls.jacobian import Jacobian, Parameters, enclose_jacobian
+from verifier.data.gate import binary64
 from verifier.display import Brief, Decided
+from verifier.errors import needs
 from verifier.network.arguments import BoolArray, given_inputs, given_output, given_parameters
 from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Array, Network
@@ -33,7 +35,7 @@ ROOM = 0.5
 """What ``||I - J B||_inf`` is to stay below, so that a checker's somewhat wider enclosures do as well."""
 FEW = 64
 """Up to so many rows all columns are used."""
-SHARE = 1.5
+SHARES = (1.25, 4.0)
 """Columns that are tried for each row, before all of them are."""
 MOST_ENTRIES = 60_000_000
 """Entries of J that are made at a time, half a gigabyte."""
@@ -41,8 +43,8 @@ SECONDS_PER_ENTRY, SECONDS_PER_PRODUCT = 6e-8, 3e-10
 """Measured costs: an entry of J, and a multiply-add of dense algebra."""
 PRODUCTS = 5
 """Multiply-adds for each row, row and column: a QR factorisation, its inverse, and the residual."""
-SECOND_TRY_SECONDS = 3.0
-"""All columns are tried after some if that is predicted to take less."""
+SECOND_TRY_SECONDS = 1.0
+"""More columns are tried after some if that is predicted to take less."""
 SPARE_BITS = 6
 """B is rounded so that no row sum of J B moves by more than 2^-6."""
 
@@ -123,12 +125,11 @@ def residual_bound(jacobian: Jacobian, inverse: Array, backend: Backend) -> floa
 
 def column_choices(free: NDArray[np.int64], rows: int) -> Iterator[NDArray[np.int64]]:
     """Columns to try in turn, all of them last."""
-    wanted = math.ceil(SHARE * rows)
-    some = rows > FEW and 2 * wanted < len(free)
-    if some:
-        yield np.sort(np.random.default_rng(wanted).choice(free, wanted, replace=False))
-    if rows * len(free) <= MOST_ENTRIES and (not some or _algebra(rows, len(free)) < SECOND_TRY_SECONDS):
-        yield free
+    sizes = [math.ceil(share * rows) for share in SHARES if rows > FEW]
+    sizes = [*(size for size in sizes if size < len(free)), len(free)]
+    for tried, size in enumerate(sizes):
+        if rows * size <= MOST_ENTRIES and (not tried or _algebra(rows, size) < SECOND_TRY_SECONDS):
+            yield np.sort(np.random.default_rng(size).choice(free, size, replace=False))
 
 
 def approx_inverse(middles: Array) -> JacobianInverse | None:
@@ -149,7 +150,7 @@ def approx_inverse(middles: Array) -> JacobianInverse | None:
 
 def seconds_of(rows: int, columns: int) -> float:
     """Predict the seconds that a right inverse takes."""
-    used = min(columns, math.ceil(SHARE * rows)) if rows > FEW else columns
+    used = min(columns, math.ceil(SHARES[0] * rows)) if rows > FEW else columns
     return SECONDS_PER_ENTRY * rows * columns + _algebra(rows, used)
 
 
@@ -193,19 +194,25 @@ def prove_jacobian_rank(
     JacobianRank
         Guarantee: see there. ``UNDECIDED`` says nothing about the rank.
 
+    Raises
+    ------
+    InputError
+        The parts are no such numbers, or do not fit together.
+
     Examples
     --------
     >>> import numpy as np
     >>> import verifier as vf
-    >>> from verifier.rank.jacobian_rank import prove_jacobian_rank
     >>> network = vf.Network(1, vf.Dense(2, "tanh", skip=True))  # M = 2 < N = 4, P = 6
     >>> u, v = vf.initialise(network, seed=1), np.array([[1.0], [2.0]])
-    >>> found = prove_jacobian_rank(network, u, v, np.array([[-1.0], [0.0], [0.5], [2.0]]))
+    >>> found = vf.prove_jacobian_rank(network, u, v, np.array([[-1.0], [0.0], [0.5], [2.0]]))
     >>> found.proved, found.rows
     (True, 4)
     """
     backend = numpy_backend() if backend is None else backend
-    u, inputs, outputs = given_parameters(network, u), given_inputs(network, inputs), v.shape[1]
+    needs(network, "network", "nodes", "network", "make one: Network(dimension, layers)")
+    u, inputs, v = given_parameters(network, u), given_inputs(network, inputs), binary64(v, "v")
+    outputs = v.shape[1] if v.ndim == 2 else 1
     where = Parameters.at(u, given_output(network, v, outputs))
     rows, free = len(inputs) * (outputs - 1 if reduced else outputs), free_parameters(network, v, arcs)
     if not 0 < rows <= len(free):

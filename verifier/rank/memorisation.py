@@ -5,7 +5,7 @@ and biases w, b, drawn at random; the rows of V are the unit vectors e_1, .., e_
 that the logits are 0 whatever the samples are. All other rows of V are 0. With s the layer's source and z = <w, s> + b,
 the derivatives of logit k by the weights and bias of a group's unit k, and by the k-th entry of V at its first one, are
 
-.. math:: \sigma'(z) s_1, \dots, \sigma'(z) s_q, \sigma'(z), \sigma(z), \qquad k = 1, \dots, m,
+.. math:: \sigma'(z) s_1, .., \sigma'(z) s_q, \sigma'(z), \sigma(z), \qquad k = 1, .., m,
 
 and 0 for the other logits; those by the entries of V at any other column of Psi are that column. So J has the rank m N
 if the N rows of these numbers, A, are independent: the same A for every m. Counting columns,

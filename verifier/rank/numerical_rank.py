@@ -30,8 +30,8 @@ SECONDS_PER_PRODUCT = 40e-9
 """Measured cost of a multiply-add of balls of 64 bits."""
 FEW_SECONDS = 10.0
 """After a gap at two precisions the last look is at the highest one where R3's algebra would take no longer."""
-CONVINCING = 256
-"""A gap below the numerical rank at so many bits is taken for a sign of an exact deficiency."""
+LEAST_BITS, CONVINCING = 256, 4096
+"""Precisions of the last look: the least one, however long that takes, and the one beyond which nobody need ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +177,11 @@ class Elimination:
         self.last = self._look(features)
         if before is not None and self.last is not None and self.last.deficient and before.rank == self.last.rank:
             bits = self.max_bits
-            while bits > CONVINCING and seconds_of_algebra(features.samples, features.columns, bits) > FEW_SECONDS:
+            while bits > LEAST_BITS and seconds_of_algebra(features.samples, features.columns, bits) > FEW_SECONDS:
                 bits //= 2
             if bits > tried:
                 self.last = self._look(at_precision(features, bits)) or self.last
-            self.hopeless = self.last.deficient and self.last.bits >= CONVINCING
+            self.hopeless = self.last.deficient and (bits >= CONVINCING or bits < self.max_bits)
         return 2 * tried if self.last is None else self.last.enough_bits(2 * tried)
 
     def _look(self, features: FeatureEnclosure) -> NumericalRank | None:

@@ -3,9 +3,8 @@
 Glossary: every entry of a node that depends on the sample has a *class* of each sample, a whole number. Two samples of
 different classes are *told apart*: the entry differs on them at almost every U. Entries of one *family* (the positions
 of a filter with a tied bias, the coordinates of the input) are compared with each other as well: different classes mean
-different values at almost every U, whichever of these entries and samples they belong to. A class is *exact* if equal
-classes of one family mean equal values at every U. The class *zero* of a family is that of the number 0, which padding
-puts beside its entries.
+different values at almost every U, whichever of these entries and samples they belong to. (Equal classes mean nothing.)
+The class *zero* of a family is that of the number 0, which padding puts beside its entries.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -61,8 +59,6 @@ class Told:
         Entries of the same number are compared with each other.
     zero
         The class of the number 0, or `NOWHERE`, or `INCOMPARABLE`.
-    exact
-        Whether equal classes mean equal values at every U.
     unit
         The node of the units that the entries are, -1 for others.
     own
@@ -72,14 +68,13 @@ class Told:
     column: IntArray
     family: IntArray
     zero: IntArray
-    exact: BoolArray
     unit: IntArray
     own: BoolArray
 
     def take(self, places: IntArray) -> Told:
         """The entries at these places."""
         at = places.ravel()
-        parts = (self.column, self.family, self.zero, self.exact, self.unit, self.own)
+        parts = (self.column, self.family, self.zero, self.unit, self.own)
         return Told(*(part[at] for part in parts))  # type: ignore[arg-type]
 
 
@@ -128,7 +123,7 @@ class Separation:
     def __init__(self, graph: Graph, inputs: Array) -> None:
         self.graph = graph
         self.columns: list[IntArray] = [np.zeros(len(inputs), dtype=np.int64)]
-        self._families = count()
+        self._families = 0
         self._ancestors = [frozenset[int]()] * len(graph.nodes)
         self._told: dict[int, Told] = {}
         for index, node in enumerate(graph.nodes):
@@ -169,14 +164,15 @@ class Separation:
         return math.prod(self.graph.node_shapes[index])
 
     def _new_families(self, size: int) -> IntArray:
-        return np.fromiter((next(self._families) for _ in range(size)), dtype=np.int64, count=size)
+        start, self._families = self._families, self._families + size
+        return np.arange(start, self._families)
 
     def _nothing(self, index: int) -> Told:
         """Nothing is told apart."""
         size = self._size(index)
         numbers = np.zeros(size, dtype=np.int64)
         no = np.zeros(size, dtype=np.bool_)
-        return Told(numbers, self._new_families(size), numbers + INCOMPARABLE, no, numbers - 1, no)
+        return Told(numbers, self._new_families(size), numbers + INCOMPARABLE, numbers - 1, no)
 
     def _add_columns(self, classes: IntArray) -> IntArray:
         """Keep classes, shape ``(k, N)``; return their k numbers."""
@@ -192,8 +188,8 @@ class Separation:
         numbers = np.zeros(size, dtype=np.int64)
         zero = numbers + (int(where[0]) if where.size else NOWHERE)
         columns = self._add_columns(found.reshape(inputs.shape).T.astype(np.int64))
-        yes = np.ones(size, dtype=np.bool_)
-        return Told(columns, numbers + next(self._families), zero, yes, numbers - 1, ~yes)
+        no = np.zeros(size, dtype=np.bool_)
+        return Told(columns, numbers + self._new_families(1), zero, numbers - 1, no)
 
     def _beside(self, reads: tuple[int, ...]) -> Told:
         """The entries of some nodes side by side; those that do not depend on the sample tell nothing apart."""
@@ -254,12 +250,11 @@ class Separation:
         total = len(row.column) - 1
         windows = np.arange(total)[None, None, :] if geometry.windows is None else geometry.windows
         each = geometry.filters // len(windows)  # filters of one group
-        columns, exact, families = [], [], []
+        columns, families = [], []
         for places in windows:
             comparable = tied and _comparable(row, places, total)
             found = self._add_columns(self._patches(row, places, total))
             columns.append(np.tile(found, (each, 1)))
-            exact.append(np.tile(row.exact[places].all(axis=1), (each, 1)))
             own = self._new_families(each if comparable else each * len(places))
             families.append(np.repeat(own, len(places)) if comparable else own)
         shape = (geometry.filters, geometry.positions)
@@ -273,7 +268,6 @@ class Separation:
             ordered(columns),  # type: ignore[arg-type]
             ordered(families),  # type: ignore[arg-type]
             np.full(size, NOWHERE),
-            ordered(exact),  # type: ignore[arg-type]
             np.full(size, index),
             np.full(size, not tied),
         )
@@ -281,7 +275,7 @@ class Separation:
     @staticmethod
     def _with_padding(row: Told) -> Told:
         """The entries, and after the last the padding's 0."""
-        ends = (0, -1, NOWHERE, True, -1, False)
+        ends = (0, -1, NOWHERE, -1, False)
         parts = (getattr(row, name) for name in Told.__slots__)
         return Told(*(np.append(part, end) for part, end in zip(parts, ends, strict=True)))
 
@@ -317,21 +311,20 @@ class Separation:
             return None
         size, sigma = self._size(index), map_node.sigma
         columns = np.where(padding, -1, row.column[places])
-        yes, none = np.ones(size, dtype=np.bool_), np.full(size, -1)
+        no, none = np.zeros(size, dtype=np.bool_), np.full(size, -1)
         if row.own[:-1].all() and excludes_polynomials(sigma, 1):
             windows, which = np.unique(columns, axis=0, return_inverse=True)
             found = self._add_columns(self._tuples(windows, INCOMPARABLE))[which.ravel()]
-            exact = np.asarray(row.exact[places].all(axis=1))
-            return Told(found, self._new_families(size), np.full(size, NOWHERE), exact, none, ~yes)
+            return Told(found, self._new_families(size), np.full(size, NOWHERE), none, no)
         family = row.family[np.where(padding, places.min(axis=1, keepdims=True), places)]
-        one = (family == family[:, :1]).all() and row.exact[places].all()
+        one = (family == family[:, :1]).all()
         if not one or not excludes_polynomials(sigma, 2 * places.shape[1] - 2):
             return None
         windows, which = np.unique(np.sort(columns, axis=1), axis=0, return_inverse=True)
         found = self._add_columns(self._multisets(windows))[which.ravel()]
         _, filters = np.unique(family[:, 0], return_inverse=True)
         families = self._new_families(int(filters.max()) + 1)[filters]
-        return Told(found, families, np.full(size, NOWHERE), yes, none, ~yes)
+        return Told(found, families, np.full(size, NOWHERE), none, no)
 
     def _multisets(self, windows: IntArray) -> IntArray:
         """Number the multisets of classes in some columns, ``(k, n)``; -1 there is a place of the padding."""

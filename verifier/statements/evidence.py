@@ -14,6 +14,7 @@ from verifier.data.grouping import Grouping
 from verifier.data.samples import SampleSource
 from verifier.display import Brief
 from verifier.landscape.escape import EscapeResult
+from verifier.landscape.least_error import LeastError
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.path import Path
 from verifier.landscape.sink_start import SinkStart, prove_sink_start
@@ -80,7 +81,7 @@ class Evidence(Brief):
     path_result: tuple[Verdict, str]
     arcs: BoolArray | None = None
     outputs_ranked: Verdict | None = None
-    loss_bound: LossBound | None = None
+    loss_bound: LossBound | LeastError | None = None
     weight_decay: str | None = None
 
     @property

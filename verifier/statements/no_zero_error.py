@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verifier.statements.claims.zero_error import Z0, Z0Loss
+from verifier.statements.claims.zero_error import Z0, Z0Error, Z0Loss
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
@@ -13,6 +13,10 @@ def _prove(known: Known) -> Finding:
     zero, bound = evidence.zero_loss, evidence.loss_bound
     if zero is not None and zero.verdict is Verdict.REFUTED:
         return Finding(Verdict.PROVED, zero.reason)
+    if evidence.data.targets is not None:
+        if bound is None:
+            return does_not_apply("it is not known that no V attains the targets at this U")
+        return Finding(Verdict.PROVED, f"no V attains all targets at this U; {bound.words}")
     if bound is not None:
         return Finding(Verdict.PROVED, f"equal samples have different labels; {bound.words}")
     if not evidence.labels_agree:
@@ -33,10 +37,12 @@ NO_ZERO_ERROR = Statement(
     source="ours",
     name="No V classifies all samples at this U",
     sentence="For every V some sample has a margin that is not positive, and the cross-entropy is at least a positive "
-    "number, which is stated: the entropy of probabilities q_i with which the features balance the labels.",
+    "number, which is stated: the entropy of probabilities q_i with which the features balance the labels. With real "
+    "targets: no V attains them, and the squared error is at least that of their projection.",
     formula="sum_i psi_i (x) (A_i q_i - a_i) = 0  =>  Phi(U, V) >= (1/n) sum_i A_i H(q_i) for every V",
     hypotheses="the features at this U alone, of any network; no frozen logits",
     how="rigorous",
+    regression=True,
     prove=_prove,
-    claims=(Z0, Z0Loss),
+    claims=(Z0, Z0Loss, Z0Error),
 )

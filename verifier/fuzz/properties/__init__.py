@@ -12,6 +12,7 @@ from verifier.fuzz.properties import (
     memorisation,
     path,
     rank,
+    sink,
     sink_path,
 )
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
@@ -33,5 +34,6 @@ __all__ = [
     "memorisation",
     "path",
     "rank",
+    "sink",
     "sink_path",
 ]

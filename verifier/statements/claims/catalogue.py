@@ -15,11 +15,11 @@ from verifier.statements.claims.pointwise import C1, C3
 from verifier.statements.claims.sink import S1, S2, S, SPlus
 from verifier.statements.claims.weight_decay import WD
 from verifier.statements.claims.witness import W1, W2
-from verifier.statements.claims.zero_error import Z0, Z1, Z2, Z0Loss
+from verifier.statements.claims.zero_error import Z0, Z1, Z2, Z0Error, Z0Loss
 
 _ALL: tuple[type[Claim], ...] = (
     *(R1, R3, R5, R6, B1),
-    *(Z0, Z0Loss, Z1, Z2, P1, GDV),
+    *(Z0, Z0Loss, Z0Error, Z1, Z2, P1, GDV),
     *(E1, E2, E3, E4Path, SPath, E4),
     *(C1, C2Plus, C3, C4, TC3),
     *(W1, W2, W0, D, A, AData, I),

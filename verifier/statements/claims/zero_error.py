@@ -60,6 +60,23 @@ class Z0Loss(Computed, frozen=True, kw_only=True, tag="Z0.loss"):
     loss_lower: Lower
 
 
+class Z0Error(Computed, frozen=True, kw_only=True, tag="Z0.error"):
+    """A lower bound of the squared error at this U over all output weights."""
+
+    name: ClassVar[str] = "a lower bound of the squared error over all output weights"
+    meaning: ClassVar[str] = (
+        "a lower bound of the squared error at this U (Z0.error): Phi(U, V) >= {error_lower} for every V, by the part "
+        "of the targets that is orthogonal to the features; so Psi(U) V = T has no solution V."
+    )
+    sentences: ClassVar[dict[str, str]] = {
+        "Z0.error": "for EVERY output weights V the squared error at the stored hidden weights is at least "
+        "{error_lower}",
+    }
+
+    output_weights: ArrayRef
+    error_lower: Lower
+
+
 class Z1(Computed, frozen=True, kw_only=True, tag="Z1"):
     """Output weights with certified margins: zero training error, and the infimum is 0."""
 
