@@ -306,7 +306,7 @@ def _certificate(
 ) -> CertificateBuilder:
     """D on its X* and U*, and A beside it; A alone where there is no D, or checking it is too expensive; S(1); J3."""
     builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
-    if memorised.x is not None and memorised.where is not None:
+    if memorised.x is not None and memorised.where is not None and memorised.found is not None:
         source = SampleSource("X*, random samples drawn for this proof", memorised.x, shape=network.input_shape)
         builder = CertificateBuilder(source, network, memorised.where.u)
         builder.add_memorisation(memorised)

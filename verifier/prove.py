@@ -234,7 +234,8 @@ class _Run:
             max_bits=options.max_bits,
             stage=self.stage,
         )
-        self.add("zero_loss", "Z1", zero.verdict, zero.reason)
+        beside = "" if zero.bound is None else zero.bound.beside(self.errors.loss)
+        self.add("zero_loss", "Z1", zero.verdict, zero.reason + beside)
         self.zero_loss, self.loss_bound = zero, zero.bound
         builder.add_zero_loss(zero)
         found = prove_path(

@@ -589,9 +589,7 @@ MUTANTS = {
     "rank/test_exact_arithmetic.py::test_long_sums_are_refused": (
         "rank/exact_arithmetic:ExactArithmetic._moderate decided 1",
     ),
-    "rank/test_exact_arithmetic.py::test_kinds_that_are_not_rational_are_refused": (
-        "rank:not_rational branch 3",
-    ),
+    "rank/test_exact_arithmetic.py::test_kinds_that_are_not_rational_are_refused": ("rank:not_rational branch 3",),
     "rank/test_deficiency_guarantees.py::test_mirrors_and_constants_below_the_top": (
         "rank:_combine branch 8",
         "rank:_linear_unit branch 4",
@@ -684,6 +682,11 @@ MUTANTS = {
         "rank:IntegerSums.spectral_bound name 0",
         "rank:witness_norm term 4",
         "rank:witness_norm term 10",
+    ),
+    "rank/test_modular.py": (
+        "checker:is_prime decided 1",
+        "checker/modular:exact_rank decided 6",
+        "rank/modular:integer_rank decided 6",
     ),
     "rank/test_padded_rank_guarantees.py::test_planted_padding": (
         "rank:ZERO constant 8",
@@ -866,6 +869,54 @@ MUTANTS = {
         "rank:separating_layers boolean 1",
         "rank:separating_layers negation 0",
     ),
+    "checker/test_checker_extrema.py::test_the_corpus_of_extrema_and_descents": (
+        "checker:DescentClaim.take term 0",
+        "checker:DescentClaim.take term 1",
+        "checker:DescentClaim.merge term 0",
+        "checker:DescentClaim.lipschitz_bounds term 0",
+        "checker:DescentClaim.lipschitz_bounds term 1",
+        "checker:DescentClaim.lipschitz_bounds term 4",
+        "checker:DescentClaim.conclude opposite 1",
+        "checker:DescentClaim.conclude decided 2",
+        "checker:DescentClaim.conclude decided 5",
+        "checker:DescentClaim.conclude decided 8",
+        "checker:DescentClaim.conclude term 11",
+        "checker:DescentClaim.conclude term 13",
+        "checker:check_no_maximum decided 4",
+        "checker:check_no_maximum decided 14",
+        "checker:check_no_maximum decided 19",
+        "checker:check_no_maximum decided 21",
+        "checker:check_no_maximum decided 24",
+        "checker:check_no_maximum decided 27",
+        "checker:check_no_maximum boolean 3",
+        "checker:check_no_maximum boolean 7",
+        "checker:depending negation 0",
+        "checker:check_no_strict_minimum comparison 0",
+    ),
+    "checker/test_checker_extrema.py::test_what_is_dropped_before_a_square_is_paid_for": (
+        "checker:norm_bounds term 10",
+    ),
+    "checker/test_checker_extrema.py::test_norms_are_above_the_truth_and_become_sharp": ("checker:norm_bounds term 5",),
+    "sigma/test_turning.py::test_both_programmes_agree": (
+        "checker/turning:direction negation 0",
+        "checker/turning:half decided 1",
+        "checker/turning:turns_once comparison 1",
+        "checker/turning:turns_once boolean 0",
+        "sigma/turning:direction comparison 0",
+        "sigma/turning:_way boolean 0",
+    ),
+    "landscape/test_turning_layer.py::test_graphs": (
+        "landscape/turning_layer:_layer_of boolean 2",
+        "landscape/turning_layer:_alone negation 0",
+    ),
+    "landscape/test_gradient_descent.py::test_the_descent_keeps_its_bound_and_classifies": (
+        "landscape/gradient_descent:_proved term 0",
+    ),
+    "landscape/test_gradient_descent.py::test_the_smoothness_is_sharp_and_above_the_truth": (
+        "landscape/smoothness:_in_binary64 term 3",
+        "landscape/smoothness:_in_integers term 3",
+        "landscape/smoothness:smoothness_bound term 0",
+    ),
     "checker/test_checker_given_data.py::test_the_corpus_of_given_and_scaled_samples": (
         "checker:Apart.units decided 5",
         "checker:Apart.units decided 6",
@@ -879,12 +930,12 @@ MUTANTS = {
         "checker:require_entries decided 5",
         "checker:require_entries decided 7",
         "checker:check_invariance decided 2",
+        "checker:Reading.alike decided 0",
     ),
     "checker/test_checker_given_data.py::test_prover_and_checker_see_the_same_maps": (
         "checker:Reading.weigh decided 4",
         "checker:Reading.weigh decided 7",
         "checker:Reading.masked decided 8",
         "checker:Reading.own decided 0",
-        "checker:Reading.alike decided 0",
     ),
 }

@@ -27,6 +27,7 @@ since ``(1 + e) log(1 + e) <= e + e^2`` and ``sum_k q0_ik e_ik = 0``. V, the sup
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ from flint import arb, arb_mat, fmpz
 from numpy.typing import NDArray
 
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most, round_down, round_up
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.display import Brief
@@ -56,6 +57,8 @@ BITS = 128
 """Working precision of the balls."""
 FINE, FINE_BITS = arb((fmpz(1), fmpz(-45))), 50
 """Room and length of the bounds, which a checker computes anew."""
+STUCK = 0.99
+"""A bound of at least this share of log m says that no last layer learns anything."""
 DIGITS = 6
 """So many digits of the bounds are printed."""
 
@@ -84,7 +87,17 @@ class LossBound(Brief):
     def words(self) -> str:
         """The interval in words, rounded outwards."""
         low, high = at_least(self.lower, DIGITS), at_most(self.upper, DIGITS)
-        return f"Phi(U, V) >= {low} for every V, and its infimum over V is at most {high}"
+        words = f"Phi(U, V) >= {low} for every V, and its infimum over V is at most {high}"
+        log_m = math.log(self.support.shape[1])
+        if float(self.lower) < STUCK * log_m:
+            return words
+        return f"{words}: hardly below V = 0, whose loss log({self.support.shape[1]}) is about {about(log_m, DIGITS)}"
+
+    def beside(self, start: tuple[Dyadic, Dyadic] | None) -> str:
+        """What is added where the loss of the start's V is known to lie between two numbers."""
+        if start is None:
+            return ""
+        return f"; that of the start's V is in [{at_least(start[0], DIGITS)}, {at_most(start[1], DIGITS)}]"
 
 
 def bound_loss(

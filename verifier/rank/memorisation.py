@@ -47,8 +47,10 @@ SPREADS = (1.5, 4.0)
 SEEDS = 2
 ROOM_FOR_COLUMNS = 1.25
 """How many more columns than rows the matrix A gets where there are enough."""
-MOST_ROWS = 2000
-"""The largest N that is tried."""
+MOST_ROWS, MOST_GIVEN = 2000, 600
+"""The largest N that is tried, if the samples are drawn and if they are given; the latter takes a few seconds."""
+MOST_CERTIFIED = 2500
+"""The largest N m for which B is made for all outputs: it has as many rows as columns, or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ class Plan:
 class Memorisation(Decided, Brief):
     """Whether every target on N samples is attained exactly, and why.
 
-    If PROVED, theta0 is ``where``, with V of shape ``(M, m)``, and ``found`` a right inverse of the Jacobian there.
-    ``x`` are the samples, ``(N, d)``. ``everywhere`` says that it holds for almost every data set of N samples.
+    If PROVED, theta0 is ``where``, with V of shape ``(M, m)``, and ``found`` a right inverse of the Jacobian there, or
+    None if N m is so large that no certificate holds it. ``x`` are the samples, ``(N, d)``. ``everywhere`` says that it
+    holds for almost every data set of N samples.
     """
 
     verdict: Verdict
@@ -171,8 +174,11 @@ def prove_memorisation(
     obstacle = _in_the_way(network, count, outputs)
     if obstacle:
         return Memorisation(Verdict.UNDECIDED, obstacle, applies=False)
-    if count > MOST_ROWS:
-        return Memorisation(Verdict.UNDECIDED, f"N = {count} is more than {MOST_ROWS}, the most that is tried")
+    most = MOST_ROWS if x is None else MOST_GIVEN
+    if count > most:
+        words = f"N = {count} is more than {most}, the most that is tried"
+        words += "" if x is None else "; vf.architecture(network, samples=N) may prove it for almost every data set"
+        return Memorisation(Verdict.UNDECIDED, words)
     smooth, words = jointly_analytic(network)
     if x is None:
         if not smooth:
@@ -196,7 +202,7 @@ def prove_memorisation(
         if isinstance(found, str):
             reason = found
             continue
-        whole = _for_outputs(network, plan, entries, found)
+        whole = _for_outputs(network, plan, entries, found) if count * outputs <= MOST_CERTIFIED else None
         reason = (
             f"{plan.groups} groups of {outputs + 1} equal units of a dense layer, whose rows of V add up to 0: "
             f"there the logits are 0 and their Jacobian has full row rank N m = {count * outputs}, ||I - J B||_inf <= "
