@@ -159,7 +159,7 @@ class Architecture(Judged, Shown, Writable):
                 "integer or 8-bit data (a null set)."
             )
         reasons = dict.fromkeys((self.almost_every.reason, self.every.reason, self.sink.almost_everywhere.reason))
-        return f"Nothing is proved for all, or almost all, data sets of {self.samples} samples: {next(iter(reasons))}."
+        return f"Of valleys and targets nothing is proved for N = {self.samples} samples: {next(iter(reasons))}."
 
     @property
     def about(self) -> str:

@@ -291,7 +291,7 @@ class _Run:
             reason = "no V attains all targets at this U" if solvable is Verdict.UNDECIDED else reason
             solvable, reason, self.loss_bound = Verdict.REFUTED, f"{reason}; {error.words}", error
             builder.add_error_bound(error)
-        self.add("zero_loss", "R1" if rank.verdict is not Verdict.PROVED else rank.label, solvable, reason)
+        self.add("zero_loss", "Z0" if error else "R1" if not rank.proved else rank.label, solvable, reason)
         found = self._loss_path(features, rank, SQUARED_ERROR, None, targets)
         self.add("path", "TC.3", found.verdict, found.reason)
         self.near_infimum = found

@@ -72,6 +72,8 @@ class InputMaps:
         if self.groups == len(self.leaders):
             return f"{by}, D any diagonal matrix without a 0{shifts}"
         of = "one factor not 0 and one shift" if self.shift else "one factor not 0"
+        if self.groups == 1:
+            return f"{by}, {of} for all coordinates, which are read alike"
         return f"{by}, {of} for each of {self.groups} groups of coordinates that are read alike, such as channels"
 
 

@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from verifier.balls.binary64.backend import NotEnclosed, numpy_backend
 from verifier.balls.exact import ExactArray, at_most
@@ -300,29 +301,29 @@ def _weights(plan: Plan, entries: _Entries, outputs: int) -> Array:
 
 
 def _certified(network: Network, u: Array, x: Array, plan: Plan, entries: _Entries) -> JacobianInverse | str:
-    """A right inverse of A, its rows in the order of A's columns; or why there is none.
+    """N columns of A, as they are numbered in `_numbers`, and their inverse; or why there is none.
 
     A is the Jacobian of one logit at the same units, two of every group used.
     """
     numbers = _numbers(network, plan, entries, 1)[:, 0]
     order = np.argsort(numbers)
     where, backend = Parameters.at(u, _weights(plan, entries, 1)), numpy_backend()
-    jacobian = enclose_jacobian(network, where, x, numbers[order], backend)
+    every = enclose_jacobian(network, where, x, numbers[order], backend)
+    kept = np.sort(linalg.qr(every.middles, mode="r", pivoting=True)[1][: len(x)])  # those that are most independent
+    jacobian = replace(every, middles=every.middles[:, kept].copy(), radii=every.radii[:, kept].copy())
     found = approx_inverse(jacobian.middles)
     if found is None:
         return "it is numerically of smaller rank"
     bound = residual_bound(jacobian, found.inverse, backend)
     if not bound < ROOM:
         return f"||I - J B||_inf is only bounded by {at_most(bound)}"
-    back = np.argsort(order)
-    exact = ExactArray(found.exact.shape, tuple((values[back], power) for values, power in found.exact.terms))
-    return JacobianInverse(numbers, found.inverse[back], exact, bound)
+    return JacobianInverse(order[kept], found.inverse, found.exact, bound)
 
 
 def _for_outputs(network: Network, plan: Plan, entries: _Entries, found: JacobianInverse) -> JacobianInverse:
     """The right inverse for all outputs: one copy of that of A for each of them, of the same norm."""
     outputs = plan.outputs
-    numbers = _numbers(network, plan, entries, outputs).ravel()  # column a of A for logit k: a m + k
+    numbers = _numbers(network, plan, entries, outputs)[found.columns].ravel()  # the a-th column for logit k: a m + k
     order = np.argsort(numbers)
 
     def whole(values: NDArray[Any]) -> NDArray[Any]:
