@@ -355,3 +355,11 @@ def test_a_column_of_threes_is_no_output_bias_to_the_checker_either(tmp_path: Pa
     report = vf.verify(x, [0, 1, 0], network, vf.initialise(network, seed=6), classes=2)
     found = check_file(str(report.write(tmp_path / "certificate.json")), 1)
     assert found.verdict == "ACCEPTED" and {"B1", "Z2"} <= {claim["label"] for claim in found.claims}
+
+
+def test_features_of_elu_near_0_are_enclosed_sharply(tmp_path: Path) -> None:
+    """exp(t) - 1 at t = 1e-20 is 0 +- 1e-19 at 64 bits, where it is computed as it stands."""
+    u = 1e-20 * np.array([1.0, 2, -1, 1, 0, 3, 2, -2, 1, 1, -1, 2])
+    report = vf.verify([[1.0, 2], [2, 1], [-1, 1]], [0, 1, 0], vf.Dense(4, "elu", skip=True), u, classes=2)
+    assert report.verdict("path") is vf.Verdict.PROVED
+    assert check_file(str(report.write(tmp_path / "certificate.json")), 1).verdict == "ACCEPTED"

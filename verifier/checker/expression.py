@@ -91,7 +91,7 @@ def ball_domain(wrap: Function) -> dict[str, Function]:
     domain: dict[str, Function] = {"number": arb, "power": functools.partial(ball_power, wrap)}
     domain |= {"pi": arb.pi, "E": arb.const_e, "sin": arb.sin, "cos": arb.cos}
     domain |= {"Max": lambda *x: functools.reduce(arb.max, x), "Min": lambda *x: functools.reduce(arb.min, x)}
-    domain |= {name: wrap(getattr(arb, name)) for name in (*INCREASING, "log1p")}  # log1p: within log(.. + 1) only
+    domain |= {name: wrap(getattr(arb, name)) for name in (*INCREASING, "log1p", "expm1")}  # the last two: see build
     domain["erf + 1"] = wrap(lambda x: (-x).erfc())
     return domain | {name: wrap(getattr(arb, name, abs), True) for name in EVEN}
 
@@ -131,7 +131,7 @@ def series_power(exponent: fmpq) -> Function:
 # each function with its derivative, so that monotone functions are as on GUARDED; Abs, Max and Min are not there
 square, SERIES = series_power(fmpq(2)), dict[str, Function]()
 SLOPES: dict[str, Function] = {"exp": lambda x: SERIES["exp"](x), "log": lambda x: 1 / x}
-SLOPES["log1p"] = lambda x: 1 / (1 + x)
+SLOPES |= {"log1p": lambda x: 1 / (1 + x), "expm1": SLOPES["exp"]}
 SLOPES |= {"sin": lambda x: SERIES["cos"](x), "cos": lambda x: -SERIES["sin"](x)}
 SLOPES |= {"sinh": lambda x: SERIES["cosh"](x), "cosh": lambda x: SERIES["sinh"](x)}
 SLOPES |= {"sqrt": lambda x: 1 / (2 * SERIES["sqrt"](x)), "tanh": lambda x: 1 - square(SERIES["tanh"](x))}
@@ -198,6 +198,11 @@ def exponent_of(node: ast.expr) -> fmpq:
     return value
 
 
+def plus(function: Function) -> Function:
+    """Return f(x) + y."""
+    return lambda x, y: function(x) + y
+
+
 def build(node: ast.expr, domain: dict[str, Function], depth: int = 0) -> Function:
     """Return the expression as a function of t; constant parts are evaluated once. Only whitelisted nodes pass.
 
@@ -222,6 +227,14 @@ def build(node: ast.expr, domain: dict[str, Function], depth: int = 0) -> Functi
             right=ast.Constant(value=one),
         ) if "erf + 1" in domain and type(one) is int and one == 1:  # without cancellation far to the left
             operation, children = domain["erf + 1"], [child]
+        case ast.BinOp(
+            left=ast.BinOp(
+                left=ast.Call(func=ast.Name(id="exp"), args=[child], keywords=[]), op=ast.Add(), right=other
+            ),
+            op=ast.Sub(),
+            right=ast.Constant(value=one),
+        ) if "expm1" in domain and type(one) is int and one == 1:  # ELU, without cancellation near 0
+            operation, children = plus(domain["expm1"]), [child, other]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
             operation, children = OPERATORS[type(op)], [left, right]
         case ast.Call(
