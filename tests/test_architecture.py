@@ -63,6 +63,24 @@ def test_d_alone_says_what_it_does_not_say(tmp_path):
     assert vf.check(found.write(tmp_path / "d.json")).accepted
 
 
+def test_memorisation_beyond_the_width(tmp_path):
+    network = vf.Network(6, Dense(6, "tanh", skip=True))
+    found = vf.architecture(network, 16, outputs=2)
+    assert (found.verdict("A").name, found.verdict("D").name, found.verdict("J3").name) == ("UNDECIDED",) * 2 + (
+        "PROVED",
+    )
+    assert found.conclusion.startswith("Certified memorisation: for almost every data set of N = 16 samples of 6 real")
+    assert (
+        "every real target of 2 outputs" in found.conclusion and "This says NOTHING about a given" in found.conclusion
+    )
+    assert vf.check(found.write(tmp_path / "c.json")).accepted
+    assert "almost every set of as many samples" in str(vf.show(tmp_path / "c.json"))
+    beyond = vf.architecture(network, 17, outputs=2)
+    assert not beyond.proved and "N = 17 is more than 16" in beyond.memorised.reason
+    with pytest.raises(InputError, match="outputs = 0 must be an integer, at least 1"):
+        vf.architecture(network, 16, outputs=0)
+
+
 def test_nothing_proved_is_no_certificate(tmp_path):
     found = vf.architecture([Dense(3, "relu"), Dense(4, "relu", skip=True)], 3, input_shape=2)
     assert verdicts(found) == ("UNDECIDED", "UNDECIDED") and not found.proved

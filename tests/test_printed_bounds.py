@@ -55,7 +55,19 @@ KAPPA = re.compile(rf"kappa = ((?:\d+ \* )?2\^-?\d+|{NUMBER}(?! \.\.))")
 WHOLE = re.compile(r"-?\d+")
 
 DOWN = {"sigma_lower", "gamma", "radius", "gradient_lower", "curvature_lower", "rank_ball", "rank_radius", "lower"}
-UP = {"alpha", "q", "end_loss", "zero_error_t", "t", "epsilon", "upper", "loss", "loss_upper", "distance_upper"}
+UP = {
+    "alpha",
+    "q",
+    "end_loss",
+    "zero_error_t",
+    "t",
+    "epsilon",
+    "upper",
+    "bound",
+    "loss",
+    "loss_upper",
+    "distance_upper",
+}
 PAIRS = {"start_loss", "infimum"}
 LOST = (
     (pipeline, "prove_loss_path"), (solutions, "certified_ball"), (full_rank_somewhere, "random_witness"),

@@ -159,7 +159,7 @@ class Architecture(Judged, Shown, Writable):
                 "integer or 8-bit data (a null set)."
             )
         reasons = dict.fromkeys((self.almost_every.reason, self.every.reason, self.sink.almost_everywhere.reason))
-        return f"Nothing is proved for all, or almost all, data sets of {self.samples} samples: {next(iter(reasons))}."
+        return f"Of valleys and targets nothing is proved for N = {self.samples} samples: {next(iter(reasons))}."
 
     @property
     def about(self) -> str:
@@ -306,7 +306,7 @@ def _certificate(
 ) -> CertificateBuilder:
     """D on its X* and U*, and A beside it; A alone where there is no D, or checking it is too expensive; S(1); J3."""
     builder = CertificateBuilder(Unseen(samples, network.dimension), network, None)
-    if memorised.x is not None and memorised.where is not None:
+    if memorised.x is not None and memorised.where is not None and memorised.found is not None:
         source = SampleSource("X*, random samples drawn for this proof", memorised.x, shape=network.input_shape)
         builder = CertificateBuilder(source, network, memorised.where.u)
         builder.add_memorisation(memorised)

@@ -234,7 +234,8 @@ class _Run:
             max_bits=options.max_bits,
             stage=self.stage,
         )
-        self.add("zero_loss", "Z1", zero.verdict, zero.reason)
+        beside = "" if zero.bound is None else zero.bound.beside(self.errors.loss)
+        self.add("zero_loss", "Z1", zero.verdict, zero.reason + beside)
         self.zero_loss, self.loss_bound = zero, zero.bound
         builder.add_zero_loss(zero)
         found = prove_path(
@@ -290,7 +291,7 @@ class _Run:
             reason = "no V attains all targets at this U" if solvable is Verdict.UNDECIDED else reason
             solvable, reason, self.loss_bound = Verdict.REFUTED, f"{reason}; {error.words}", error
             builder.add_error_bound(error)
-        self.add("zero_loss", "R1" if rank.verdict is not Verdict.PROVED else rank.label, solvable, reason)
+        self.add("zero_loss", "Z0" if error else "R1" if not rank.proved else rank.label, solvable, reason)
         found = self._loss_path(features, rank, SQUARED_ERROR, None, targets)
         self.add("path", "TC.3", found.verdict, found.reason)
         self.near_infimum = found
@@ -327,7 +328,7 @@ class _Run:
         if rank.verdict is Verdict.PROVED or labels is None:
             return ""
         counts = rows.multiplicities.tolist()
-        self.loss_bound = bound_loss(features, labels, rows.classes, counts, stage=self.stage)
+        self.loss_bound = bound_loss(features, labels, rows.classes, counts, stage=self.stage, arcs=self.problem.arcs)
         if self.loss_bound is None:
             return ""
         builder.add_loss_bound(self.loss_bound)

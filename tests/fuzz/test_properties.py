@@ -44,6 +44,7 @@ from verifier.rank.result import RankResult
 from verifier.rank.sink import Sink, SinkResult
 
 EXAMPLES = {"path-never-increases": 8, "other-losses-never-increase": 6}
+EXAMPLES |= {"loss-is-bounded-for-every-v": 8}
 EXAMPLES |= {"paths-that-never-go-up": 60, "connected-sublevel-sets": 20}
 EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "given-data": 10, "scaled-samples": 8}
 EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4, "every-target-is-attained": 4}

@@ -46,6 +46,7 @@ def test_graphs() -> None:
     both = units(4, 5, extra=(Map((3,), SQUARE),))
     assert not prove_no_maximum(both).proved, "a second activation of the same pre-activations"
     assert not prove_no_maximum(units(4, 5, extra=(Add((4, 4)),))).proved
+    assert not prove_no_maximum(units(6, extra=(Add((3, 2)), Map((5,), TANH)))).proved, "a bias that counts twice"
     shared = units(6, extra=(Affine((4, 1, 2)), Map((5,), TANH)))
     assert not prove_no_maximum(shared).proved, "the bias is that of the layer below, too"
     weights = units(7, extra=(Parameter(name="c", size=(3,)), Affine((4, 1, 5)), Map((6,), TANH)))

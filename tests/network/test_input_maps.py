@@ -56,7 +56,7 @@ def test_padding_and_shifts_do_not_go_together():
     filters = Conv(2, (2,), "t**5 - t", bias="tied", padding=1)
     network = Network((1, 2), [filters, AvgPool((3,)), Dense(2, "t**5 - t", skip=True)])
     found = input_maps(network)
-    assert not found.shift and found.groups == 1 and str(found).startswith("D x, one factor not 0 for each of 1 group")
+    assert not found.shift and found.groups == 1 and str(found).startswith("D x, one factor not 0 for all")
     x, u = np.array([[0.0, 1.0], [1.0, 0.0]]), RNG.integers(-99, 99, network.parameter_count) / 16.0
     assert exact_rank(network, u, x) == 1 and exact_rank(network, u, x + 1.0) == 2
 
@@ -87,7 +87,7 @@ def shifted(*layers, by=(1.0,)):
 
 
 TIED = Conv(1, (2,), "tanh", bias="tied")
-ALIKE = "for each of 1 groups of coordinates that are read alike, such as channels"
+ALIKE = "for all coordinates, which are read alike"
 SAID = {
     "D x + c, D any invertible matrix, c any vector": [
         Network(2, Dense(2, "relu", skip=True)),

@@ -75,6 +75,15 @@ def test_how_many_samples_there_can_be():
     assert best_plan(Network(30, Linear(4, skip=True)), 1) is None  # no activation: no units
 
 
+def test_what_is_too_large_is_not_tried_or_not_certified(monkeypatch):
+    network, x = Network(30, vf.Dense(40, "tanh", skip=True)), np.zeros((601, 30))
+    found = prove_memorisation(network, x, 1)
+    assert found.verdict is Verdict.UNDECIDED and found.applies and "vf.architecture" in found.reason
+    monkeypatch.setattr(memorisation, "MOST_CERTIFIED", 19)
+    found = prove_memorisation(Network(6, vf.Dense(6, "tanh", skip=True)), None, 2, samples=10)
+    assert found.proved and found.found is None
+
+
 def test_few_samples_take_few_groups():
     plan = best_plan(Network(30, vf.Dense(40, "tanh", skip=True)), 1, samples=50)
     assert plan is not None and plan.groups == 1 and plan.reach >= 50

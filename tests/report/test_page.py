@@ -181,7 +181,7 @@ def many(results: SuiteResult, count: int) -> SuiteResult:
     return msgspec.structs.replace(results, records=tuple(cases))
 
 
-def test_large_runs_stay_below_3_mib(results: SuiteResult) -> None:
+def test_large_runs_stay_below_4_mib(results: SuiteResult) -> None:
     quick, full, huge = (page(many(results, count)) for count in (44, 492, 1000))
     assert max(map(len, (quick, full, huge))) <= MAX_BYTES
     assert b"The proof, statement by statement" in quick and b"To keep this page small" not in quick

@@ -22,7 +22,7 @@ def test_units_that_are_all_constant_and_chains_of_one_link(tmp_path) -> None:
     X, y = np.arange(4.0).reshape(-1, 1), [0, 1, 0, 1]
     text = " ".join(str(vf.verify(X, y, layers, init="zeros")).split())
     assert "R5: all of the 5 skip units are 0 on the samples" in text
-    assert "W3 - Chains through depth: 1 link, in layer 0" in text
+    assert "W3 - chains through depth: 1 link, in layer 0" in text
     report = vf.verify(X, y, layers, seed=1)
     report.write(tmp_path / "c.json")
     words = str(read_description(tmp_path / "c.json"))

@@ -98,3 +98,11 @@ def test_functions_that_are_bounded_or_not():
     for rule, holds, fails in ((checker.bounded, BOUNDED, UNBOUNDED), (checker.away_from_zero, AWAY, NOT_AWAY)):
         assert [text for text in holds.split("; ") if not rule(parse(text, "").tree)] == []
         assert [text for text in fails.split("; ") if rule(parse(text, "").tree)] == []
+
+
+def test_prover_and_checker_exclude_the_same_kinked_polynomials():
+    for name in ("elu", "selu", "celu(1/3)", "exp(t) + max(t, -1)", "t*max(0, t)", "abs(t)**3", "relu6"):
+        sigma = activation(name)
+        tree = parse(sigma.canonical, "").tree
+        for degree in (-1, 0, 1, 2, 3, 300):
+            assert excludes_polynomials(sigma, degree) is checker.no_polynomial(tree, degree), (name, degree)

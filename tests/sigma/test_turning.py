@@ -15,6 +15,17 @@ MONOTONE = ("leaky_relu", "elu", "selu", "celu(3)", "prelu(0.25)", "softplus", "
 MONOTONE += ("log_sigmoid", "algebraic", "cubic", "sinh", "exp(-t)", "max(t, 2*t, t/3)", "softplus(20)", "t**3 + t")
 TURNING = ("silu", "gelu", "mish", "quick_gelu", "gelu_tanh", "softsign", "t*exp(t)", "gaussian", "cosh", "1 + t**2")
 NEITHER = ("relu", "hard_swish", "square", "sin", "abs", "relu6", "hard_tanh", "softshrink", "squared_relu", "t*abs(t)")
+NEITHER += (
+    "prelu(0)",
+    "prelu(-0.5)",
+    "elu(-1)",
+    "t**2*exp(t)",
+    "max(0, t)*t",
+    "t*(t - 1)",
+    "min(t, -t)",
+    "cos",
+    "3*max(0, t) + abs(t)",
+)
 NEITHER += ("prelu(0)", "prelu(-0.5)", "elu(-1)", "t**2*exp(t)", "max(0, t)*t", "t*(t - 1)", "min(t, -t)", "cos")
 UNSEEN = ("t*(2 - exp(-t**2))", "tanh(t**2) - 1", "cosh(t) - 1/2", "log(2 + cosh(t))", "arctan(t) + max(2, t)")
 NEITHER += UNSEEN  # true of these, and too fine for a checker

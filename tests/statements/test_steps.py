@@ -6,9 +6,11 @@ import functools
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 import verifier.run
+from verifier.api import verify
 from verifier.checker.certificate import check_file
 from verifier.network.layers import Dense
 from verifier.network.network import Network
@@ -39,6 +41,20 @@ def test_the_list_is_complete_and_in_order():
     for found in map(theorem, ("xor", "tied-bias", "conflicting-labels")):
         assert [step.label for step in found.steps] == list(STATEMENTS)
     assert len({s.sentence for s in STATEMENTS.values()}) == len(STATEMENTS)
+
+
+def test_every_name_is_written_alike():
+    assert all(s.name[0].islower() for s in STATEMENTS.values())
+
+
+def test_dead_units_do_not_hide_that_some_u_has_full_rank():
+    """L3.2's construction and the infimum, for ReLU: a path of constant loss leads to full rank (S(1))."""
+    inputs, network = np.arange(12.0).reshape(6, 2), Network(2, Dense(6, "relu", skip=True))
+    dead = -np.ones(network.parameter_count)
+    found = {step.label: step for step in verify(inputs, [0, 1] * 3, network, dead, np.zeros((6, 2))).theorem.steps}
+    assert found["rank"].verdict is REFUTED and found["L3.2 construction"].rests_on == ("S(1)",)
+    assert [found[label].verdict for label in ("L3.2 construction", "D3.3", "S(2)")] == [PROVED] * 3
+    assert found["S(2)"].reason != found["S(1)"].reason and found["S(2)"].rests_on == ("S(1)",)
 
 
 def test_every_statement_has_one_heading():

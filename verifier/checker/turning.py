@@ -18,8 +18,6 @@ def direction(tree: ast.expr) -> int:
     """
     if way := monotone(tree)[0]:
         return way
-    if not total(tree):
-        return 0
     match tree:
         case ast.Call(func=ast.Name(id="Max" | "Min"), args=parts):
             ways = set(map(direction, parts))

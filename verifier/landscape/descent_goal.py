@@ -16,6 +16,7 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
+from verifier.balls.binary64.products import as_many_threads
 from verifier.landscape.separate import QUIETLY, Array
 
 WORK = 1e9
@@ -26,7 +27,7 @@ LARGEST = 1200
 """Longest shorter side of Psi whose singular vectors are used: they cost its cube."""
 ENOUGH = 0.95
 """A round that leaves more than this share of T is the last."""
-SCALES = tuple(2.0**k for k in range(-8, 24))
+SCALES = tuple(2.0**k for k in range(-4, 16))
 """Multiples of V1 that are looked at."""
 
 
@@ -91,12 +92,13 @@ def goals(descent: Descent, ends: Sequence[Array]) -> list[Array]:
     """
     known = [descent.start]
     known += [np.where(descent.free, scale * end, descent.start) for end in ends for scale in SCALES]
-    steps = list(map(descent.steps, known))
-    fewest = min(steps)
-    best = known[steps.index(fewest)]
-    if not 1.0 < fewest < math.inf:
-        return [best] if fewest < math.inf else []
-    improved = _improved(descent, best)
+    with as_many_threads(1):  # many small products, between which threads would only wait for each other
+        steps = list(map(descent.steps, known))
+        fewest = min(steps)
+        best = known[steps.index(fewest)]
+        if not 1.0 < fewest < math.inf:
+            return [best] if fewest < math.inf else []
+        improved = _improved(descent, best)
     return [improved, best] if improved is not best else [best]
 
 

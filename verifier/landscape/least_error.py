@@ -4,8 +4,8 @@ Sample i stands for A_i samples with the mean target t_i; S is half the spread o
 ``r0_i = t_i - psi_i V``, ``R = sum_i A_i psi_i (x) r0_i`` and ``G = sum_i A_i psi_i psi_i^T``, let ``G Z = R``. Then
 ``r = r0 - Psi Z`` is orthogonal to all columns, so that by Pythagoras, for every V',
 
-.. math:: n\,\Phi(U, V') - S = \tfrac12 \sum_i A_i |t_i - \psi_i V'|^2 \ge \tfrac12 \sum_i A_i |r_i|^2
-   = \tfrac12 \sum_i A_i |r0_i|^2 - \tfrac12 \langle Z, R \rangle .
+.. math:: n\,\Phi(U, V') - S = \tfrac{1}{2} \sum_i A_i |t_i - \psi_i V'|^2 \ge \tfrac{1}{2} \sum_i A_i |r_i|^2
+   = \tfrac{1}{2} \sum_i A_i |r0_i|^2 - \tfrac{1}{2} \langle Z, R \rangle .
 
 V is proposed by least squares; the system is solved in balls, or refused. Columns that are exactly 0 are left out.
 """

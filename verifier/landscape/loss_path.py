@@ -217,7 +217,7 @@ def _conclude(
         reason += f"; beyond V1, along t V1, it tends to 0 ({margins} >= gamma = {at_least(gamma)})"
     if not (near or gamma is not None):
         reason += f"; not proved to be within {epsilon} of the infimum"
-        reason += "" if full_rank else ": full rank at this U would take it there"
+        reason += "" if full_rank else ": at a U of full rank (M >= N) it would be"
     verdict = Verdict.PROVED if near or gamma is not None else Verdict.UNDECIDED
     return replace(
         base,

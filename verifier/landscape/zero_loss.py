@@ -28,6 +28,9 @@ from verifier.rank.rational import rational_features
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
 from verifier.verdict import Verdict
 
+IMPOSSIBLE = "no V classifies all samples at this U"
+"""What is REFUTED of Z1."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ZeroLoss(Decided, Shown):
@@ -175,7 +178,7 @@ def prove_zero_loss(
 
 def _excluded(excluded: Inseparable | None, bound: LossBound | None) -> str:
     """Why no V classifies all samples, and how large the loss is at least."""
-    reason = "no V classifies all samples at this U"
+    reason = IMPOSSIBLE
     if excluded is not None:
         reason += f": {excluded.explanation}"
         stated = excluded.checkable or (bound is not None and bound.checkable)

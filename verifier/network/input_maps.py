@@ -72,6 +72,8 @@ class InputMaps:
         if self.groups == len(self.leaders):
             return f"{by}, D any diagonal matrix without a 0{shifts}"
         of = "one factor not 0 and one shift" if self.shift else "one factor not 0"
+        if self.groups == 1:
+            return f"{by}, {of} for all coordinates, which are read alike"
         return f"{by}, {of} for each of {self.groups} groups of coordinates that are read alike, such as channels"
 
 
@@ -115,11 +117,11 @@ def input_maps(graph: Graph) -> InputMaps:
     --------
     >>> import verifier as vf
     >>> from verifier.network.input_maps import input_maps
-    >>> input_maps(vf.Network(2, vf.Dense(3, "tanh", skip=True))))
-    'D x + c, D any invertible matrix, c any vector'
+    >>> print(input_maps(vf.Network(2, vf.Dense(3, "tanh", skip=True))))
+    D x + c, D any invertible matrix, c any vector
     >>> tied = vf.Network((1, 4), vf.Conv(3, (2,), "tanh", bias="tied", padding=1, skip=True))
-    >>> str(input_maps(tied))
-    'D x, one factor not 0 for each of 1 groups of coordinates that are read alike, such as channels'
+    >>> print(input_maps(tied))
+    D x, one factor not 0 for each of 1 groups of coordinates that are read alike, such as channels
     """
     try:
         return _Search(graph).found()

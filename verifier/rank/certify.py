@@ -365,7 +365,7 @@ class _Ladder:
         partial = flags_of(self.features.network).undefined
         if partial and not self._defined():
             return self._undecided(f"Psi(U) is not proved to be defined: {partial[0]}")
-        few = ": no U has full rank. Zero training error may be possible all the same: Z1 decides it at this U"
+        few = ": no U has full rank. Zero training error may be possible all the same: Z1 or Z0 decides it at this U"
         reason = found.explanation + (few if found.reason == "fewer-units" else "")
         return self._result(Verdict.REFUTED, reason, deficiency=found)
 

@@ -91,8 +91,9 @@ def prove_given_data(network: Graph, inputs: Array) -> GivenData:
         return GivenData(Verdict.UNDECIDED, f"{words}, {found + needed} are needed{excluded}")
     beside = " and the output bias" if network.output_bias else ""
     counted = count(sum(len(part.entries) for part in units), "skip unit")
+    layers = count(len(units), "layer")
     reason = (
-        f"for these {samples} samples, all labels and all convex losses: {counted} of {count(len(units), 'layer')} "
+        f"for these {samples} samples (not every data set), all labels and all convex losses: {counted} of {layers} "
         f"with weights of their own{beside}, over what tells these samples apart (compared exactly)"
     )
     return GivenData(Verdict.PROVED, reason, tuple(units))

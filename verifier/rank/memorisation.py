@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from verifier.balls.binary64.backend import NotEnclosed, numpy_backend
 from verifier.balls.exact import ExactArray, at_most
@@ -47,8 +48,10 @@ SPREADS = (1.5, 4.0)
 SEEDS = 2
 ROOM_FOR_COLUMNS = 1.25
 """How many more columns than rows the matrix A gets where there are enough."""
-MOST_ROWS = 2000
-"""The largest N that is tried."""
+MOST_ROWS, MOST_GIVEN = 2000, 600
+"""The largest N that is tried, if the samples are drawn and if they are given; the latter takes a few seconds."""
+MOST_CERTIFIED = 2500
+"""The largest N m for which B is made for all outputs: it has as many rows as columns, or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,9 @@ class Plan:
 class Memorisation(Decided, Brief):
     """Whether every target on N samples is attained exactly, and why.
 
-    If PROVED, theta0 is ``where``, with V of shape ``(M, m)``, and ``found`` a right inverse of the Jacobian there.
-    ``x`` are the samples, ``(N, d)``. ``everywhere`` says that it holds for almost every data set of N samples.
+    If PROVED, theta0 is ``where``, with V of shape ``(M, m)``, and ``found`` a right inverse of the Jacobian there, or
+    None if N m is so large that no certificate holds it. ``x`` are the samples, ``(N, d)``. ``everywhere`` says that it
+    holds for almost every data set of N samples.
     """
 
     verdict: Verdict
@@ -171,8 +175,11 @@ def prove_memorisation(
     obstacle = _in_the_way(network, count, outputs)
     if obstacle:
         return Memorisation(Verdict.UNDECIDED, obstacle, applies=False)
-    if count > MOST_ROWS:
-        return Memorisation(Verdict.UNDECIDED, f"N = {count} is more than {MOST_ROWS}, the most that is tried")
+    most = MOST_ROWS if x is None else MOST_GIVEN
+    if count > most:
+        words = f"N = {count} is more than {most}, the most that is tried"
+        words += "" if x is None else "; vf.architecture(network, samples=N) may prove it for almost every data set"
+        return Memorisation(Verdict.UNDECIDED, words)
     smooth, words = jointly_analytic(network)
     if x is None:
         if not smooth:
@@ -196,7 +203,7 @@ def prove_memorisation(
         if isinstance(found, str):
             reason = found
             continue
-        whole = _for_outputs(network, plan, entries, found)
+        whole = _for_outputs(network, plan, entries, found) if count * outputs <= MOST_CERTIFIED else None
         reason = (
             f"{plan.groups} groups of {outputs + 1} equal units of a dense layer, whose rows of V add up to 0: "
             f"there the logits are 0 and their Jacobian has full row rank N m = {count * outputs}, ||I - J B||_inf <= "
@@ -294,29 +301,29 @@ def _weights(plan: Plan, entries: _Entries, outputs: int) -> Array:
 
 
 def _certified(network: Network, u: Array, x: Array, plan: Plan, entries: _Entries) -> JacobianInverse | str:
-    """A right inverse of A, its rows in the order of A's columns; or why there is none.
+    """N columns of A, as they are numbered in `_numbers`, and their inverse; or why there is none.
 
     A is the Jacobian of one logit at the same units, two of every group used.
     """
     numbers = _numbers(network, plan, entries, 1)[:, 0]
     order = np.argsort(numbers)
     where, backend = Parameters.at(u, _weights(plan, entries, 1)), numpy_backend()
-    jacobian = enclose_jacobian(network, where, x, numbers[order], backend)
+    every = enclose_jacobian(network, where, x, numbers[order], backend)
+    kept = np.sort(linalg.qr(every.middles, mode="r", pivoting=True)[1][: len(x)])  # those that are most independent
+    jacobian = replace(every, middles=every.middles[:, kept].copy(), radii=every.radii[:, kept].copy())
     found = approx_inverse(jacobian.middles)
     if found is None:
         return "it is numerically of smaller rank"
     bound = residual_bound(jacobian, found.inverse, backend)
     if not bound < ROOM:
         return f"||I - J B||_inf is only bounded by {at_most(bound)}"
-    back = np.argsort(order)
-    exact = ExactArray(found.exact.shape, tuple((values[back], power) for values, power in found.exact.terms))
-    return JacobianInverse(numbers, found.inverse[back], exact, bound)
+    return JacobianInverse(order[kept], found.inverse, found.exact, bound)
 
 
 def _for_outputs(network: Network, plan: Plan, entries: _Entries, found: JacobianInverse) -> JacobianInverse:
     """The right inverse for all outputs: one copy of that of A for each of them, of the same norm."""
     outputs = plan.outputs
-    numbers = _numbers(network, plan, entries, outputs).ravel()  # column a of A for logit k: a m + k
+    numbers = _numbers(network, plan, entries, outputs)[found.columns].ravel()  # the a-th column for logit k: a m + k
     order = np.argsort(numbers)
 
     def whole(values: NDArray[Any]) -> NDArray[Any]:

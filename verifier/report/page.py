@@ -28,7 +28,7 @@ from verifier.report.text import formula, visible
 from verifier.run.record import CaseRecord, StatementRecord, SuiteResult
 from verifier.statements.groups import grouped
 
-MAX_BYTES = 3 * 2**20
+MAX_BYTES = 4 * 2**20
 """A page that would be larger is written with less detail."""
 
 Level = Literal["full", "compact", "brief"]

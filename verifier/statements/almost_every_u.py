@@ -33,7 +33,7 @@ def _conclude(known: Known) -> Finding:
 ALMOST_EVERY_U = Statement(
     label="W0",
     source="ours",
-    name="One witness settles almost every U",
+    name="one witness settles almost every U",
     sentence="If Psi is analytic in U on R^p and has full row rank at one U*, then at almost every U, and every local "
     "valley of every convex finite loss of Psi V reaches the infimum.",
     formula="rank Psi(U*) = N  =>  |{U : rank Psi(U) < N}| = 0",

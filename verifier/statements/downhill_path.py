@@ -67,7 +67,7 @@ def _prove(known: Known) -> Finding:
 DOWNHILL_PATH = Statement(
     label="path",
     source="ours",
-    name="A path to the infimum from the given start",
+    name="a path to the infimum from the given start",
     sentence="From the start (U, V) a continuous path leads to loss 0: one on which the loss never increases (P1, "
     "after E1, E2, S.path or E4 where needed), or one that first stays below the start's loss plus epsilon (after E3). "
     "Where equal samples have different labels, the loss decreases to within epsilon of its positive infimum (X1).",

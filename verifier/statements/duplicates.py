@@ -48,7 +48,7 @@ def _of_targets(loss: TargetLoss, counts: str) -> Finding:
 DUPLICATES = Statement(
     label="X1",
     source="ours",
-    name="Duplicate samples",
+    name="duplicate samples",
     sentence="Equal samples are grouped; if their labels agree everything holds for the distinct ones, else the "
     "infimum is the entropy of the groups; of real targets, their spread around the means.",
     formula="inf phi = (1/n) sum_g n_g H(c_g / n_g)",

@@ -39,7 +39,7 @@ def finding(found: EveryDataSet) -> Finding:
 EVERY_DATA_SET = Statement(
     label="A",
     source="ours",
-    name="no bad local valley for every data set",
+    name="no bad local valley, by the architecture alone",
     sentence="If all activations are real analytic and N skip units (N - 1 with an output bias), none a polynomial of "
     "degree <= N - 2, stand in dense layers, each with weights and biases of its own, activations not constant, and "
     "reading ALL inputs or ALL of an earlier such layer (and anything else), then for EVERY set of N distinct samples, "

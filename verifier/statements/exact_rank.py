@@ -20,7 +20,8 @@ def _prove(known: Known) -> Finding:
     if node is not None:
         return does_not_apply(f"does not apply: {node}")
     if rank.verdict is Verdict.PROVED:
-        return Finding(Verdict.PROVED, f"rank Psi(U) = N = {rank.samples} exactly ({rank.label})")
+        how = "exact arithmetic" if rank.label == "R6" else rank.label
+        return Finding(Verdict.PROVED, f"all features are rational, and their rank is N = {rank.samples}, by {how}")
     found = rank.exact or _computed(known)
     if found is not None and found.exact and found.rational:
         return Finding(Verdict.REFUTED, f"rank Psi(U) = {found.rank} < N = {rank.samples}, exactly")
@@ -48,7 +49,7 @@ def _computed(known: Known) -> ExactRank | None:
 EXACT_RANK = Statement(
     label="R6",
     source="ours",
-    name="Exact rank at these weights",
+    name="exact rank at these weights",
     sentence="All features at the start's U are rational numbers, computed exactly, and the feature matrix has full "
     "row rank over the rationals; refuted if its exact rank is smaller.",
     formula="rank Psi(U) = N over the rationals",

@@ -31,7 +31,7 @@ def _through_depth(known: Known) -> Finding:
 BOUNDED_WITNESS = Statement(
     label="W1",
     source="ours",
-    name="Witness for bounded activations (with W3: through depth)",
+    name="witness for bounded activations (with W3: through depth)",
     sentence="Units whose thresholds lie between consecutive samples make Psi nearly triangular: an explicit U of full "
     "rank, from O(N) numbers.",
     formula="N delta ||T^-1||_inf < 1",
@@ -44,7 +44,7 @@ BOUNDED_WITNESS = Statement(
 SOFTPLUS_WITNESS = Statement(
     label="W2",
     source="ours",
-    name="Witness for softplus (with W3: through depth)",
+    name="witness for softplus (with W3: through depth)",
     sentence="Softplus units with thresholds at the samples make Psi / lambda a small perturbation of a triangular "
     "matrix.",
     formula="(4/s)(log 2 + 2 e^(rho s)/(e^s - 1)) + 4 rho < 1",
@@ -57,7 +57,7 @@ SOFTPLUS_WITNESS = Statement(
 CHAINS = Statement(
     label="W3",
     source="ours",
-    name="Chains through depth",
+    name="chains through depth",
     sentence="One unit per layer carries an increasing function of <a, x> upwards, so W1 and W2 apply in any dense "
     "layer.",
     formula="h_1 < ... < h_N certified by balls",

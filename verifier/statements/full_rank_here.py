@@ -23,7 +23,7 @@ def _prove(known: Known) -> Finding:
 FULL_RANK_HERE = Statement(
     label="rank",
     source="ours",
-    name="Full rank at the given U",
+    name="full rank at the given U",
     sentence="The feature matrix at the start's own U has full row rank, with a lower bound of its smallest singular "
     "value.",
     formula="sigma_N(Psi(U)) >= s > 0",

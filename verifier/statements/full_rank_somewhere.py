@@ -20,6 +20,9 @@ def _prove(known: Known) -> Finding:
         return Finding(Verdict.PROVED, f"the explicit witness ({witness.label})", (witness.label,))
     if known.found.verdict("A") is Verdict.PROVED:
         return Finding(Verdict.PROVED, "almost every U has full rank, by the architecture (A)", ("A",))
+    for label in ("S(1)", "S(2)"):
+        if known.found.verdict(label) is Verdict.PROVED:
+            return Finding(Verdict.PROVED, f"paths of constant loss lead to such a U ({label})", (label,))
     dense = random_witness(evidence.network, evidence.inputs, seed=known.seed, stage=known.stage)
     if dense.rank is None:
         return Finding(Verdict.UNDECIDED, f"no explicit witness: {witness.reason}; and {dense.reason}")
@@ -35,9 +38,9 @@ FULL_RANK_SOMEWHERE = Statement(
     name="some U has full rank",
     sentence="There is a U* at which the feature matrix has full row rank.",
     formula="rank Psi(U*) = N",
-    hypotheses="nothing: one certified U* is enough (W1, W2, A, or a dense random witness by R1, R2, R3)",
+    hypotheses="nothing: one certified U* is enough (W1, W2, A, S(1), S(2), or a dense random witness by R1, R2, R3)",
     how="rigorous",
     prove=_prove,
     regression=True,
-    may_rest_on=("W1", "W2", "A"),
+    may_rest_on=("W1", "W2", "A", "S(1)", "S(2)"),
 )

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "What is assumed": ("L2.1", "A3.1(1)", "A3.1(2)", "A3.1(3)", "LA.1", "X1", "I"),
-    "The rank of the features": (
-        *("W1", "W2", "W3", "L3.2 construction", "W0", "L3.2 genericity", "rank", "R6", "J1", "J3"),
-    ),
+    "What is assumed": ("L2.1", "A3.1(1)", "A3.1(2)", "A3.1(3)", "LA.1", "X1"),
+    "The rank of the features": (*("W1", "W2", "W3", "L3.2 construction", "W0", "L3.2 genericity", "rank", "R6"),),
     "The landscape, wherever one is": (
-        *("D3.3", "T3.4(1)", "T1", "T3.4(2)", "T3.4(3)", "T3.4(4)", "TC.3", "D", "A", "S(1)", "S(2)", "S+", "E4"),
-        *("C2", "C2+", "C4", "WD"),
+        *("D3.3", "T3.4(1)", "T1", "T3.4(2)", "T3.4(3)", "T3.4(4)", "TC.3", "A", "D", "S(1)", "S(2)", "S+", "E4"),
+        *("C2", "C2+", "C4", "J1", "J3", "I", "WD"),
     ),
     "This start": ("path", "S", "S.path", "GDV", "Z0", "Z0.loss", "Z2", "C1", "C3", "J2"),
 }

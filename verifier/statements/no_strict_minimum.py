@@ -104,7 +104,7 @@ NO_STRICT_MINIMUM = Statement(
 SHIFT_INVARIANCE = Statement(
     label="C2",
     source="ours",
-    name="No strict local minimum anywhere",
+    name="no strict local minimum anywhere",
     sentence="The loss is constant along V + v 1^T. (Non-strict bad local minima do exist: cloned units.)",
     formula="Phi(U, V + v 1^T) = Phi(U, V)",
     hypotheses="a softmax loss",

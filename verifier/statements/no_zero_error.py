@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from verifier.landscape.zero_loss import IMPOSSIBLE
 from verifier.statements.claims.zero_error import Z0, Z0Error, Z0Loss
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
@@ -12,11 +13,11 @@ def _prove(known: Known) -> Finding:
     evidence = known.evidence
     zero, bound = evidence.zero_loss, evidence.loss_bound
     if zero is not None and zero.verdict is Verdict.REFUTED:
-        return Finding(Verdict.PROVED, zero.reason)
+        return Finding(Verdict.PROVED, zero.reason.removeprefix(f"{IMPOSSIBLE}: ").removeprefix(f"{IMPOSSIBLE}; "))
     if evidence.data.targets is not None:
         if bound is None:
             return does_not_apply("it is not known that no V attains the targets at this U")
-        return Finding(Verdict.PROVED, f"no V attains all targets at this U; {bound.words}")
+        return Finding(Verdict.PROVED, bound.words)
     if bound is not None:
         return Finding(Verdict.PROVED, f"equal samples have different labels; {bound.words}")
     if not evidence.labels_agree:
@@ -35,7 +36,7 @@ def _prove(known: Known) -> Finding:
 NO_ZERO_ERROR = Statement(
     label="Z0",
     source="ours",
-    name="No V classifies all samples at this U",
+    name="no V has zero training error at this U",
     sentence="For every V some sample has a margin that is not positive, and the cross-entropy is at least a positive "
     "number, which is stated: the entropy of probabilities q_i with which the features balance the labels. With real "
     "targets: no V attains them, and the squared error is at least that of their projection.",

@@ -29,7 +29,7 @@ def _prove(known: Known) -> Finding:
 NOT_STATIONARY = Statement(
     label="C1",
     source="ours",
-    name="The start is not stationary",
+    name="the start is not stationary",
     sentence="At a full-rank U the gradient of the cross-entropy in V is not zero, at any V.",
     formula="||grad_V Phi|| >= sigma_N ||P|| / n > 0",
     hypotheses="cross-entropy, full rank at this U, equal samples have equal labels",

@@ -25,7 +25,7 @@ def _prove(known: Known) -> Finding:
 PATH_FROM_EVERYWHERE = Statement(
     label="E4",
     source="ours",
-    name="A non-increasing path from every start",
+    name="a non-increasing path from every start",
     sentence="For a wide last layer of free units over layers that separate the samples, a non-increasing path to loss "
     "0 leads from EVERY point.",
     formula="for all (U, V)",

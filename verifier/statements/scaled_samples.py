@@ -23,8 +23,10 @@ def _prove(known: Known) -> Finding:
     if not proved:
         return does_not_apply("does not apply: nothing is proved here for all U, or almost all")
     settles = "k/255 and (x - mean)/std" if found.shift else "k/255"
-    by = "" if found.matrix or not found.shift else ", with one mean and deviation for each group"
-    words = f"what {', '.join(proved)} say of these samples x holds for {found}: raw pixels settle {settles}{by}"
+    whose = "all coordinates" if found.groups == 1 else "each group"
+    by = "" if found.matrix or not found.shift else f", with one mean and deviation for {whose}"
+    says = "says" if len(proved) == 1 else "say"
+    words = f"what {', '.join(proved)} {says} of these samples x holds for {found}: raw pixels settle {settles}{by}"
     return Finding(Verdict.PROVED, f"{words}, in exact real numbers, not their float roundings", proved)
 
 
@@ -33,7 +35,7 @@ SCALED_SAMPLES = Statement(
     source="ours",
     name="the same for scaled and shifted samples",
     sentence="If the input is read only through trained weights and biases that are used on nothing else, then what "
-    "W0, A, T3.4(1), T3.4(2), E4, S(1), S(2) say of the samples x holds for D x + c: D any invertible matrix where "
+    "W0, A, T3.4(1), T3.4(2), E4, S(1), S(2), S+ say of the samples x holds for D x + c: D any invertible matrix where "
     "each unit reads all of the input, one factor and one shift per channel where filters read it, c = 0 beside "
     "padding. Raw pixels settle k/255 and (x - mean)/std in exact real numbers, not their float roundings.",
     formula="<w, D x + c> + b = <D^T w, x> + (b + <w, c>)",

@@ -7,6 +7,7 @@ from verifier.statements.claims.sink import S1, S2, SPlus
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.statements.theorem import TheoremStep
+from verifier.verdict import Verdict
 
 HYPOTHESES = (
     "features defined for every U and every sample; nothing in these layers shared or frozen; no node reads the wide "
@@ -14,6 +15,8 @@ HYPOTHESES = (
 )
 EQUAL_SAMPLES = "does not apply: equal samples are rows of their own (kept, or with frozen logits that differ)"
 """Why nothing is said of N rows that are not N distinct samples."""
+AS_FROM_EVERY_POINT = Finding(Verdict.PROVED, "such a path leads from every point (S(1))", ("S(1)",))
+"""What is found of S(2) where S(1) is proved."""
 
 
 def finding(found: SinkResult) -> Finding:
@@ -38,7 +41,9 @@ def sink_steps(sink: Sink) -> tuple[TheoremStep, ...]:
     proofs = (sink.everywhere, sink.almost_everywhere, sink.connected)
     statements = (FROM_EVERY_POINT, FROM_ALMOST_EVERY_POINT, CONNECTED)
     found = [(statement, finding(proof)) for statement, proof in zip(statements, proofs, strict=True)]
-    return tuple(TheoremStep(each, step.verdict, step.reason, (), step.applies) for each, step in found)
+    if sink.everywhere.proved:
+        found[1] = (FROM_ALMOST_EVERY_POINT, AS_FROM_EVERY_POINT)
+    return tuple(TheoremStep(each, step.verdict, step.reason, step.rests_on, step.applies) for each, step in found)
 
 
 def _of(known: Known, name: str) -> Finding:
@@ -46,6 +51,8 @@ def _of(known: Known, name: str) -> Finding:
     if known.evidence.arcs is not None:
         return does_not_apply("does not apply: arcs to the outputs are missing")
     found = finding(getattr(known.sink, name))
+    if name == "almost_everywhere" and known.found.verdict("S(1)") is Verdict.PROVED:
+        return AS_FROM_EVERY_POINT
     if found.applies and not known.samples_differ:
         return does_not_apply(EQUAL_SAMPLES)
     return found
@@ -82,6 +89,7 @@ FROM_ALMOST_EVERY_POINT = Statement(
     how="structural",
     prove=lambda known: _of(known, "almost_everywhere"),
     regression=True,
+    may_rest_on=("S(1)",),
     claims=(S2,),
 )
 CONNECTED = Statement(

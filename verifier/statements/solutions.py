@@ -80,7 +80,7 @@ UNCOUNTABLY_MANY = Statement(
 BALL_OF_SOLUTIONS = Statement(
     label="Z2",
     source="ours",
-    name="Certified ball of solutions",
+    name="certified ball of solutions",
     sentence="Zero training error survives every change of the parameters by at most r.",
     formula="|U' - U|, |V' - V| <= r  =>  all margins > 0",
     hypotheses="Z1: a V with certified margins",
@@ -91,7 +91,7 @@ BALL_OF_SOLUTIONS = Statement(
 RAY_OF_SOLUTIONS = Statement(
     label="T1",
     source="ours",
-    name="A ray of solutions",
+    name="a ray of solutions",
     sentence="If V1 has positive margins at U, then so has t V1 for every t > 0 (beside frozen logits: for every large "
     "t): uncountably many (U, V) without training errors, whatever the activations are.",
     formula="margins of Psi(U) t V1 = t (margins of Psi(U) V1) > 0",
