@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import verifier as vf
+from verifier.checker.certificate import check_file
 from verifier.run.case import parse_case
 from verifier.run.case_problem import run_case
 from verifier.statements.theorem import Theorem
@@ -334,3 +335,11 @@ def test_importing_is_light() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     code = "import sys, verifier; verifier.verify; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_start_loss_that_is_hardly_above_0_is_accepted(tmp_path: Path) -> None:
+    """Margins of 1e22: the loss e^-1e22 is stated to be in [0, 1e-54186], and its ball reaches below 0."""
+    u, v = np.array([1.0, 0.5]), np.array([[-0.3, 1e12]])
+    report = vf.verify([[1e10], [1e11]], [1, 1], vf.Dense(1, "leaky_relu", skip=True), u, v, classes=2)
+    assert report.verdict("path") is vf.Verdict.PROVED
+    assert check_file(str(report.write(tmp_path / "certificate.json")), 1).verdict == "ACCEPTED"

@@ -145,3 +145,24 @@ def test_a_case_file_names_the_arcs(tmp_path):
     )
     found, _ = vf.run_case(vf.read_case(tmp_path / "case.toml"))
     assert found.verdict("arcs") is PROVED
+
+
+def test_features_that_overflow_are_no_traceback():
+    """The exponential of 1e10 is no float: nothing is solved by least squares, and nothing is said."""
+    arcs = [[True, False], [True, True]]
+    report = vf.verify([[1e10]], [1], vf.Dense(2, "exp(t)", skip=True), np.array([1.0, 0, 0, 0]), arcs=arcs, classes=2)
+    assert report.verdict("path") is UNDECIDED
+
+
+def test_the_infimum_of_the_loss_over_v_is_not_bounded_by_a_v_with_other_arcs():
+    """The V of the upper bound is 0 nowhere; with V 0 in a row the infimum is larger, and of it no more is said."""
+    x, y, u = [[0.0], [0.0], [1.0], [2.0]], [0, 1, 1, 0], np.array([1.0, 1.0, 0.0, 1.0])
+    layer = vf.Dense(2, "relu", skip=True)
+    words = [
+        step.reason
+        for arcs in (None, [[True, True], [False, False]])
+        for step in vf.verify(x, y, layer, u, np.zeros((2, 2)), arcs=arcs).steps
+        if step.key == "zero_loss"
+    ]
+    assert "for every V, and its infimum over V is at most" in words[0]
+    assert "for every V" in words[1] and "at most" not in words[1]

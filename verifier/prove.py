@@ -328,7 +328,7 @@ class _Run:
         if rank.verdict is Verdict.PROVED or labels is None:
             return ""
         counts = rows.multiplicities.tolist()
-        self.loss_bound = bound_loss(features, labels, rows.classes, counts, stage=self.stage)
+        self.loss_bound = bound_loss(features, labels, rows.classes, counts, stage=self.stage, arcs=self.problem.arcs)
         if self.loss_bound is None:
             return ""
         builder.add_loss_bound(self.loss_bound)

@@ -206,6 +206,17 @@ def without_targets(certificate: Certificate, document: Json) -> None:
     document["data"]["classes"] = 2
 
 
+def beside_a_root(certificate: Certificate, document: Json) -> None:
+    """A second column t sqrt(t) of a parameter t = 0 that stands still: there are no solutions with t < 0."""
+    certificate.add({"kind": "parameter", "reads": [], "name": "t", "shape": [1], "values": certificate.exact([0])})
+    certificate.add({"kind": "map", "reads": [len(certificate.nodes) - 1], "activation": "t*sqrt(t)"})
+    certificate.feature(len(certificate.nodes) - 1)
+    document["network"]["columns"] = 2
+    for key in ("weights", "start_weights"):
+        claim(key, to=exact([[1], [1]]))(certificate, document)
+
+
+near("interpolant-beside-a-root", "J.differentiable: t = 0 is the end of its domain", beside_a_root)
 near("interpolant-without-targets", "J2.targets: no targets", without_targets)
 near(
     "interpolant-of-two-targets-of-a-sample",

@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 import pytest
 from checker_graph import as_graph
-from flint import fmpz_mat
+from flint import arb, fmpz_mat
 from oracle_graph import psi_oracle
 from planted import DIGITS, contains, seeds
 from planted_graphs import STEPS, random_graph, random_point
@@ -19,6 +19,7 @@ from planted_graphs import STEPS, random_graph, random_point
 from verifier.checker.certificate import check_file
 from verifier.checker.common import Exact, Rejection, precision
 from verifier.checker.jacobian import Jacobian
+from verifier.checker.slopes import surrounded
 
 STEP, GRID, NEAR = 2.0**-20, 64, Fraction(1, 10**15)
 BITS = 200
@@ -101,3 +102,12 @@ def test_the_corpus_of_jacobians():
         found = check_file(str(CORPUS / entry["file"]), 1)
         rule = None if found.rejection is None else found.rejection.rule
         assert (found.verdict, rule) == (entry["verdict"], entry["rule"]), entry["file"]
+
+
+@pytest.mark.parametrize("number", ["0", "1", "1e-150", "-1e-300", "0 +/- 1e-5", "1 +/- 1e-9"])
+def test_a_point_is_surrounded_and_one_near_a_kink_at_0_stays_away_from_it(number):
+    """Units of weights of 1e-150 are as differentiable as others: no absolute width may reach the kink."""
+    entry = arb(number)
+    found = surrounded(entry)
+    assert found.contains_interior(entry)
+    assert found.contains(0) == entry.contains(0)

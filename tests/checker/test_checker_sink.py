@@ -37,7 +37,14 @@ def test_the_corpus_of_paths_that_never_go_up():
 
 NULL = ["leaky_relu", "elu", "elu(3)", "selu", "celu(1/3)", "prelu(-2)", "abs", "silu", "gelu", "tanh", "t*abs(t)"]
 NOT_NULL = ["relu", "relu6", "hard_tanh", "hard_swish", "softshrink", "squared_relu", "prelu(0)", "max(0,t)+max(0,-t)"]
-NOT_NULL += ["t - t", "max(t, 2*t, 3*t)", "t/(1 + abs(t))", "abs(t) - max(t, -t)", "max(0, t) - abs(t)/2 - t/2"]
+NOT_NULL += [
+    "t - t",
+    "max(t, 2*t, 3*t)",
+    "max(-2*t, t**2, min(0, t)**2)",
+    "t/(1 + abs(t))",
+    "abs(t) - max(t, -t)",
+    "max(0, t) - abs(t)/2 - t/2",
+]
 
 
 @pytest.mark.parametrize(("name", "null"), [*((n, True) for n in NULL), *((n, False) for n in NOT_NULL)])

@@ -1,5 +1,7 @@
 """Graphs: what is refused, by which words; when a graph is layered, and that its layers are then what it computes."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -137,6 +139,7 @@ def test_another_constant_is_no_output_bias():
         (nodes.Add((0, 4)), r"node 5 \(add\): shapes \(3,\), \(4,\) do not broadcast"),
         (nodes.Add((0,)), r"node 5 \(add\): reads \[0\]; it reads at least 2"),
         (nodes.Map((5,), TANH), r"node 5 \(map\): reads \[5\]; it reads 1 earlier node"),
+        (nodes.Scale((0,), Fraction(0)), r"node 5 \(scale\): the factor must not be 0"),
         (nodes.Reshape((0,), (2, 2)), r"node 5 \(reshape\): shape \(3,\) has not as many entries"),
         (nodes.Permute((0,), (1,)), r"node 5 \(permute\): axes \(1,\) are no order"),
         (nodes.Take((0,), 0, (3,)), r"entries \[3\] of an axis of length 3"),

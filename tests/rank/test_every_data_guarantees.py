@@ -15,6 +15,7 @@ from verifier.network.blocks import Activate, Add, Concatenate, LayerNorm, Maske
 from verifier.network.builder import Builder
 from verifier.network.network import Network
 from verifier.rank.every_data import CountedUnits, prove_every_data_set
+from verifier.rank.sink import prove_sink
 
 FIFTH = "t**5 - t"
 """Exact at fractions, and no polynomial of degree 4: enough for N = 6."""
@@ -177,6 +178,28 @@ def test_an_input_may_be_scaled_and_shifted_first():
 def test_units_are_counted_from_below_and_concatenations_separate():
     layers = [Dense(2, "gelu", skip=True), Concatenate(inputs=("input", 0)), Dense(9, "sin", skip=(1, 3, 5))]
     assert prove_every_data_set(Network(2, layers), 4).units == (CountedUnits(4, 2), CountedUnits(9, 2))
+
+
+@pytest.mark.parametrize(
+    ("mask", "valid"), [([1.0, 0.0], True), ([0.0, 0.0], False), ([0.5, 1.0], False), ([2.0, 1.0], False)]
+)
+def test_a_fixed_mask_must_keep_an_entry_of_each_row(mask, valid):
+    """Where it does not, Psi has no values at all, on no data set, and nothing is said of it."""
+    build = Builder((1, 2))
+    seen = build.add(vf.nodes.Take((build.constant([mask]),), 1, (1, 0)))  # computed, from numbers alone
+    build.feature(build.add(vf.nodes.Softmax((0, seen))))
+    build.feature(build.map(build.affine([0], 4, "wide"), vf.activation("tanh")))
+    network = Network.of(build.nodes, build.features)
+    assert prove_every_data_set(network, 4).proved == prove_sink(network, 4).everywhere.proved == valid
+
+
+@pytest.mark.parametrize(("token", "valid"), [(2.0, True), (3.0, False), (0.5, False), (-1.0, False)])
+def test_a_fixed_token_must_be_a_row_of_its_table(token, valid):
+    build = Builder((2,))
+    build.feature(build.add(vf.nodes.Embed((build.constant([token]), build.constant(np.ones((3, 2)))))))
+    build.feature(build.map(build.affine([0], 4, "wide"), vf.activation("tanh")))
+    network = Network.of(build.nodes, build.features)
+    assert prove_every_data_set(network, 4).proved == prove_sink(network, 4).everywhere.proved == valid
 
 
 def test_millions_of_samples_cost_nothing():

@@ -377,7 +377,8 @@ class MarginClaim:
         raw, loss = self.raw, self.totals[0] / self.data.total
         lower, upper = raw.start_loss.lower, raw.start_loss.upper
         claimed, message = f"[{below(lower)}, {above(upper)}]", "the start loss is not proved to be in the bounds"
-        require(lower <= loss <= upper, raw.path + "/start_loss", "P1.start-loss", message, claimed, loss.str(15))
+        inside = (lower <= 0 or lower <= loss) and loss <= upper  # no loss is below 0, though its ball may reach there
+        require(inside, raw.path + "/start_loss", "P1.start-loss", message, claimed, loss.str(15))
         place, needed = raw.path + "/zero_error_t", arb(2).log() / self.data.total
         reached = self.tail(raw.zero_error_t, "P1.zero-error", place)
         message = "log(1 + (m-1) e^(-t gamma)) is not below log(2)/n"

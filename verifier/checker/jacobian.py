@@ -106,11 +106,17 @@ class Jacobian:
         self.rows = network.samples * len(self.directions)
 
     def wanted(self, whole: bool) -> set[int]:
-        """Return the parameters with used columns and the nodes that depend on them; if `whole`, on any parameter."""
+        """Return the parameters with used columns and the nodes that depend on them.
+
+        If `whole`, the nodes that depend on any parameter, and the parameters that an affine node does not read: what
+        it does is differentiable by all of them.
+        """
         found = {number for number, entries in self.used.items() if entries}
         for node in self.network.nodes:
             if node.reads and (node.moves if whole else not found.isdisjoint(node.reads)):
                 found.add(node.number)
+                if whole and node.kind != "affine":
+                    found |= self.used.keys() & set(node.reads)
         return found
 
     @property

@@ -132,9 +132,14 @@ def activation(ops: Any, node: Node, x: Rows, y: Row, slopes: Rows) -> list[Rows
     text = node.activation.text
     if text not in ops.lifted:
         ops.lifted[text] = build(node.activation.tree, SMOOTH)
-    around = arb(0, 1) * arb((1, -ctx.prec))
-    rates = [jet(ops.lifted[text], entry + around, ONE)[1] for entry in x[0]]
+    rates = [jet(ops.lifted[text], surrounded(entry), ONE)[1] for entry in x[0]]
     return [times(slopes, rates)]
+
+
+def surrounded(entry: arb) -> arb:
+    """Return a ball with the given one in its interior; one that is away from 0, however near, stays so."""
+    size = entry.abs_lower()
+    return entry + arb(0, 1) * arb((1, -ctx.prec)) * (size if 0 < size < 1 else ONE)
 
 
 def sums(ops: Any, node: Node, x: Rows, y: Row, slopes: Rows) -> list[Rows | None]:

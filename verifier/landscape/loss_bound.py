@@ -68,14 +68,14 @@ Counts = list[list[int]]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LossBound(Brief):
-    """``lower <= inf over V of Phi(U, V) <= upper``, lower > 0.
+    """``lower <= inf over V of Phi(U, V) <= upper``, lower > 0; ``upper`` is None where V is not free along all arcs.
 
     ``weights`` and ``support`` (N, m) prove the mixed samples, ``equal`` lists samples with equal rows;
     ``label_counts`` is given where labels conflict; ``checkable``: a certificate can state it.
     """
 
     lower: Dyadic
-    upper: Dyadic
+    upper: Dyadic | None
     weights: ExactArray
     support: NDArray[np.int64]
     equal: tuple[tuple[int, ...], ...] = ()
@@ -86,8 +86,9 @@ class LossBound(Brief):
     @property
     def words(self) -> str:
         """The interval in words, rounded outwards."""
-        low, high = at_least(self.lower, DIGITS), at_most(self.upper, DIGITS)
-        words = f"Phi(U, V) >= {low} for every V, and its infimum over V is at most {high}"
+        words = f"Phi(U, V) >= {at_least(self.lower, DIGITS)} for every V"
+        if self.upper is not None:
+            words += f", and its infimum over V is at most {at_most(self.upper, DIGITS)}"
         log_m = math.log(self.support.shape[1])
         if float(self.lower) < STUCK * log_m:
             return words
@@ -107,6 +108,7 @@ def bound_loss(
     multiplicities: Sequence[int],
     values: RationalFeatures | None = None,
     stage: Stage = silent,
+    arcs: NDArray[np.bool_] | None = None,
 ) -> LossBound | None:
     """Bound the least cross-entropy over all output weights at this U.
 
@@ -124,12 +126,14 @@ def bound_loss(
         Psi(U) in exact numbers, if they are known: they tell which rows are equal.
     stage
         Progress display.
+    arcs
+        Which columns of Psi are connected to which outputs, ``(M, m)``; None: all.
 
     Returns
     -------
     LossBound or None
         Guarantee: without frozen logits, for every V in R^{M x m} Phi(U, V) >= ``lower`` > 0, and for some V it is at
-        most ``upper``. None says nothing.
+        most ``upper``; along fewer arcs no upper bound is known. None says nothing.
     """
     counts = labels
     if labels.ndim == 1:
@@ -160,7 +164,8 @@ def bound_loss(
         total = sum((bound_equal(rows, counts.tolist(), members) for members in equal), total or arb(0))
         n = int(counts.sum())
         lower = round_down(total / n * (1 - FINE), FINE_BITS)
-        upper = round_up(_loss_at(rows, best, counts.tolist()) / n * (1 + FINE), FINE_BITS)
+        high = _loss_at(rows, best, counts.tolist()) / n * (1 + FINE)
+        upper = round_up(high, FINE_BITS) if arcs is None else None
     if lower.mantissa <= 0:
         return None
     return LossBound(

@@ -174,6 +174,8 @@ def lstsq(psi: Array, target: Array) -> Array | None:
     Array or None
         V of shape ``(M, m)``; None if there is no finite one. Not rigorous.
     """
+    if not (np.isfinite(psi).all() and np.isfinite(target).all()):
+        return None
     try:
         v: Array = scipy.linalg.lstsq(psi, target, cond=1e-13, check_finite=False)[0]
     except scipy.linalg.LinAlgError:

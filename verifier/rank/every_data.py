@@ -13,9 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from verifier.balls.engine import FIRST_BITS
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.display import Brief, Decided, count
 from verifier.network.flags import Obstacle, flags_of
-from verifier.network.graph import Graph
+from verifier.network.graph import Array, Feature, Graph
+from verifier.network.network import Network
 from verifier.network.nodes import (
     Add,
     Concatenate,
@@ -159,18 +164,47 @@ def too_few_columns(network: Graph, samples: int) -> str:
 
 
 def chosen_by_samples(network: Graph) -> list[Obstacle]:
-    """Masks and tokens that depend on the sample: those of all real samples cannot be whole numbers."""
-    found = []
+    """Masks and tokens that depend on the sample, which are not whole numbers for all real samples, or are wrong."""
+    found, known = [], dict[int, Array]()
     for index, node in enumerate(network.nodes):
         masked = node.kind in ("softmax", "attend") and len(node.reads) == node.arity[1]
         chosen = node.reads[0] if node.kind == "embed" else node.reads[-1] if masked else None
-        if chosen is not None and network.varies[chosen]:
-            what = "tokens" if node.kind == "embed" else "the mask"
-            words = (
-                f"{what} depend on the sample, and samples are any real numbers here; give vectors instead of tokens"
-            )
-            found.append(Obstacle(words if what == "tokens" else words.split(";")[0], False, network.title(index)))
+        if chosen is None:
+            continue
+        if not network.varies[chosen] and chosen not in known:
+            known[chosen] = _whole_numbers(network, chosen)
+        words = ""
+        if network.varies[chosen]:
+            words = f"{'the mask depends' if masked else 'tokens depend'} on the sample, and samples are any real "
+            words += "numbers here" if masked else "numbers here; give vectors instead of tokens"
+        elif masked and not _keeps_some_of_each_row(known[chosen]):
+            words = "the mask is not of zeros and ones, one 1 at least in each row"
+        elif not masked and not _are_rows(known[chosen], network.node_shapes[node.reads[1]][0]):
+            words = "a token is not the number of a row of the table"
+        if words:
+            found.append(Obstacle(words, False, network.title(index)))
     return found
+
+
+def _keeps_some_of_each_row(mask: Array) -> bool:
+    return bool(((mask == 0.0) | (mask == 1.0)).all() and (np.atleast_1d(mask) == 1.0).any(axis=-1).all())
+
+
+def _are_rows(tokens: Array, rows: int) -> bool:
+    return bool(((tokens >= 0.0) & (tokens < rows)).all())
+
+
+def _whole_numbers(network: Graph, index: int) -> Array:
+    """The numbers of a node that depends on neither the sample nor U; those that are not whole are no numbers."""
+    node = network.nodes[index]
+    if isinstance(node, Constant):
+        return np.where(node.values == np.floor(node.values), node.values, np.nan)
+    fixed = Network.of(network.nodes[: index + 1], [Feature(index)])
+    zeros = np.zeros((1, network.dimension))
+    enclosure = FeatureEnclosure(fixed, np.zeros(fixed.parameter_count), zeros, FIRST_BITS)
+    entries = [entry for _, block in enclosure.blocks() for entry in block.entries()]
+    numbers = [float(entry.mid()) if entry.is_integer() else np.nan for entry in entries]
+    return np.array(numbers).reshape(network.node_shapes[index])
 
 
 def in_the_way(obstacle: Obstacle) -> str:

@@ -60,6 +60,8 @@ def _analytic_and_not_constant(branch: sympy.Expr) -> bool:
 
 def _branches(expression: sympy.Expr) -> list[sympy.Expr] | None:
     """All branches; None if there are very many, or a maximum of more than two functions."""
+    if any(len(kink.args) > 2 for kink in expression.atoms(sympy.Max, sympy.Min)):
+        return None  # even if some branches have fewer: a checker does not simplify
     waiting, done = [expression], list[sympy.Expr]()
     while waiting:
         current = waiting.pop()

@@ -8,15 +8,22 @@ expression.
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+from functools import reduce
 from typing import Any, Final
 
 import sympy
+from flint import arb
 
 from verifier.sigma.activations import Activation
 from verifier.sigma.expressions import T
+from verifier.sigma.point_values import ball_at
 from verifier.sigma.ranges import behaviour
 from verifier.sigma.tree import tree_of
 
+NOWHERE_NEGATIVE, POSITIVE = 1, 2
+EVERYWHERE: Final = arb(0, "inf")
 _RISING: Final = (sympy.exp, sympy.tanh, sympy.erf, sympy.sinh, sympy.atan)
 _SIDES: Final = ({sympy.Max(0, T): T, sympy.Min(0, T): 0, sympy.Abs(T): T}, {sympy.Max(0, T): 0, sympy.Min(0, T): T})
 """What Max, Min and Abs of 0 and t are for t >= 0 and for t <= 0."""
@@ -105,11 +112,54 @@ def _way(expression: Any) -> int | None:
 
 
 def _sign(expression: Any) -> int:
-    """1 or -1 if the expression is proved to be above 0, or below 0, for all t; else 0."""
+    """1 or -1 if the expression is proved, and seen by a checker, to be above 0, or below 0, for all t; else 0."""
     known = behaviour(tree_of(expression))
     if known is None or not known.values.excludes_zero:
         return 0
-    return 1 if known.values.is_positive else -1
+    values, sign = _seen(expression)
+    if known.values.is_positive:
+        return int(sign == POSITIVE)
+    return -int(values < 0 or bool(expression.has(T) and _way(expression)))
+
+
+def _seen(expression: Any) -> tuple[arb, int]:
+    """What a certificate's checker sees: a ball of all values, and `POSITIVE`, `NOWHERE_NEGATIVE` or 0 (nothing).
+
+    Its balls are symmetric where a part is not bounded, so that it does not see that ``2 - exp(-t**2)`` has no zeros.
+    """
+    if not expression.has(T):
+        value = ball_at(tree_of(expression), Fraction(0))
+        return value, POSITIVE if value > 0 else NOWHERE_NEGATIVE if value >= 0 else 0
+    if expression == T:
+        return EVERYWHERE, 0
+    parts = [_seen(part) for part in expression.args]
+    (values, sign), others, signs = parts[0], [part[0] for part in parts[1:]], [part[1] for part in parts]
+    match expression:
+        case sympy.Add():
+            values, sign = sum(others, values), max(signs) if all(signs) else 0
+        case sympy.Mul():
+            values, sign = math.prod(others, start=values), min(signs)
+        case sympy.Pow() if expression.exp.is_Integer:
+            n = int(expression.exp)
+            values = math.prod([values] * abs(n), start=arb(1))
+            values, sign = 1 / values if n < 0 else values, max(sign if sign == POSITIVE else 0, 1 - n % 2)
+        case sympy.Pow():
+            values, sign = EVERYWHERE, max(sign, NOWHERE_NEGATIVE)
+        case sympy.Max():
+            values, sign = reduce(arb.max, others, values), max(signs)
+        case sympy.Min():
+            values, sign = reduce(arb.min, others, values), min(signs)
+        case sympy.Abs():
+            values, sign = abs(values), POSITIVE if sign == POSITIVE or values < 0 else NOWHERE_NEGATIVE
+        case sympy.erf() if not values.is_finite():
+            values, sign = arb(0, 1), 0
+        case _:
+            values = getattr(values, expression.func.__name__)()
+            sign = POSITIVE if isinstance(expression, sympy.exp | sympy.cosh) else 0
+    known = behaviour(tree_of(expression))
+    if values > 0 or (known is not None and known.values.is_positive and _way(expression)):
+        return values, POSITIVE
+    return values, max(sign, NOWHERE_NEGATIVE if values >= 0 else 0)
 
 
 def _nonzero(expression: Any) -> bool:

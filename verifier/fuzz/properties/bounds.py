@@ -46,7 +46,8 @@ def loss_is_bounded_for_every_v(specimen: Specimen) -> str:
         return "refuted, no bound"
     with mpmath.workdps(DIGITS):
         low = mpmath.mpf(bound.lower.mantissa) * mpmath.mpf(2) ** bound.lower.exponent
-        high = mpmath.mpf(bound.upper.mantissa) * mpmath.mpf(2) ** bound.upper.exponent
+        upper = bound.lower if bound.upper is None else bound.upper  # none is stated where arcs are missing
+        high = mpmath.mpf(upper.mantissa) * mpmath.mpf(2) ** upper.exponent
         if not low <= min(best, high):
             raise Falsified(f"some V has the loss {mpmath.nstr(best, 20)}, stated is at least {mpmath.nstr(low, 20)}")
     return "tight" if high - low < TIGHT else "bounded"

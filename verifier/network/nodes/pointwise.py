@@ -93,6 +93,8 @@ class Scale(Node):
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
         """As what it reads."""
+        if self.factor == 0:
+            raise fail(self.kind, "the factor must not be 0")
         return shapes[0]
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
