@@ -110,7 +110,7 @@ def test_results_show_themselves_and_are_no_truth_values():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((DEEP,), "samples: missing; say for how many samples N, with this network at most 6"),
+        ((DEEP,), "samples: missing; say for how many samples N, at most 6 if full rank is the aim"),
         ((DEEP, 0), "samples = 0 must be an integer from 1"),
         ((DEEP, True), "samples = True must be an integer"),
         ((DEEP, 2.5), "samples = 2.5 must be an integer"),
@@ -188,7 +188,7 @@ def test_the_command(tmp_path, capsys):
     code, out, _ = run(capsys, case, "--samples", 3, "--json")
     assert code == 0 and [each["verdict"] for each in json.loads(out)["statements"]][:2] == ["PROVED", "PROVED"]
     code, _, err = run(capsys, case)
-    assert code == 2 and "--samples N, with this network at most 6" in err and err.count("\n") == 1
+    assert code == 2 and "--samples N, at most 6 if full rank is the aim" in err and err.count("\n") == 1
 
 
 def test_a_case_with_data_gives_their_number():

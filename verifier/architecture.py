@@ -282,7 +282,7 @@ def _own_network(given: Any, input_shape: int | Sequence[int] | None) -> Network
 def _samples(given: object, network: Network) -> int:
     if given is None:
         raise InputError(
-            f"samples: missing; say for how many samples N, with this network at most {network.columns}: "
+            f"samples: missing; say for how many samples N, at most {network.columns} if full rank is the aim: "
             f"samples={network.columns}"
         )
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 1 <= given < MAX_SAMPLES:

@@ -146,8 +146,8 @@ def with_decay(decay: str | float | None) -> str:
     if decay is None:
         return ""
     return (
-        f"lambda = {decay} is stated: of the loss with it only WD speaks. All other statements are about the loss "
-        "WITHOUT weight decay: W0 and T3.4(2) say nothing of the loss with it"
+        f"lambda = {decay} is stated: of the loss with it WD alone speaks, where it applies. All other statements are "
+        "about the loss WITHOUT weight decay: W0 and T3.4(2) say nothing of the loss with it"
     )
 
 

@@ -319,9 +319,9 @@ def test_prover_and_checker_see_the_same_maps(network):
 SAID = {
     "scaled": "samples D x + c, D any invertible matrix and c any vector: ",
     "scaled-beside-frozen-biases": "samples D x, D any invertible matrix: ",
-    "scaled-channels": "samples D x + c, with one factor, not 0, and one shift for each of 1 groups of ",
-    "scaled-beside-padding": "samples D x, with one factor, not 0, for each of 1 groups of ",
-    "scaled-behind-maps": "samples D x + c, with one factor, not 0, and one shift for each of 2 groups of ",
+    "scaled-channels": "samples D x + c, with one factor, not 0, and one shift for each group of ",
+    "scaled-beside-padding": "samples D x, with one factor, not 0, for each group of ",
+    "scaled-behind-maps": "samples D x + c, with one factor, not 0, and one shift for each group of ",
 }
 
 

@@ -93,7 +93,7 @@ def test_the_closing_sentence_of_one_case_and_of_nothing(tmp_path: Path) -> None
     rejected = closing_sentence([record("one", check="REJECTED")], str(tmp_path))
     assert "the independent checker did not accept the certificate; NOT as expected" in rejected
     nothing = closing_sentence([HARD[3]], str(tmp_path))
-    assert nothing.startswith("Nothing was proved for [bold]markup[/bold]; there is no certificate; NOT")
+    assert nothing.startswith("Of rank, zero error, path and valleys nothing was proved for [bold]markup[/bold]; there")
 
 
 def test_the_report_is_named_if_there_is_one(tmp_path: Path) -> None:

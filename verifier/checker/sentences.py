@@ -131,11 +131,11 @@ SENTENCES = {
     "matrix: a linear bijection of the weights carries the loss on these to that on x. So raw pixels settle k/255, "
     "in exact real numbers, not their floating-point roundings",
     "I groups": "what {claims} say of these samples x holds for the samples D x + c, with one factor, not 0, and "
-    "one shift for each of {groups} groups of coordinates that are read alike, such as channels: a linear bijection "
+    "one shift for each group of coordinates that are read alike, such as channels ({groups}): a linear bijection "
     "of the weights carries the loss on these to that on x. So raw pixels settle k/255 and (x - mean)/std by "
     "channels, in exact real numbers, not their floating-point roundings",
     "I groups factors": "what {claims} say of these samples x holds for the samples D x, with one factor, not "
-    "0, for each of {groups} groups of coordinates that are read alike, such as channels: a linear bijection of the "
+    "0, for each group of coordinates that are read alike, such as channels ({groups}): a linear bijection of the "
     "weights carries the loss on these to that on x. So raw pixels settle k/255, in exact real numbers, not their "
     "floating-point roundings",
 }

@@ -48,7 +48,7 @@ def case_architecture(case: Case, samples: int | None, *, seed: int | None = Non
         network = _frozen(case, network, seed if model is None else model.u)
     if samples is None:
         raise CaseError(
-            f"without [data] say for how many samples: --samples N, with this network at most {network.columns}"
+            f"without [data] say for how many samples: --samples N, at most {network.columns} if full rank is the aim"
         )
     return network, samples
 

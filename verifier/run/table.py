@@ -222,7 +222,11 @@ def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
         if number:
             parts.append(words if alone else f"{words} in {number}")
     subject = f"for {records[0].name}" if alone else f"in {_count(len(records), 'case')}"
-    proved = f"Proved {subject}: {', '.join(parts)}" if parts else f"Nothing was proved {subject}"
+    proved = (
+        f"Proved {subject}: {', '.join(parts)}"
+        if parts
+        else f"Of rank, zero error, path and valleys nothing was proved {subject}"
+    )
     written = [record for record in records if record.certificate is not None]
     accepted = sum(record.check is not None and record.check.accepted for record in written)
     checked = "; there is no certificate"
