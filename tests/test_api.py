@@ -343,3 +343,15 @@ def test_a_start_loss_that_is_hardly_above_0_is_accepted(tmp_path: Path) -> None
     report = vf.verify([[1e10], [1e11]], [1, 1], vf.Dense(1, "leaky_relu", skip=True), u, v, classes=2)
     assert report.verdict("path") is vf.Verdict.PROVED
     assert check_file(str(report.write(tmp_path / "certificate.json")), 1).verdict == "ACCEPTED"
+
+
+def test_a_column_of_threes_is_no_output_bias_to_the_checker_either(tmp_path: Path) -> None:
+    """The prover bounds changes in a ball by boxes there, more sharply than layer by layer."""
+    build, rng = vf.Builder((2,)), np.random.default_rng(3)
+    build.feature(build.map(build.affine([0], 4, "a"), vf.activation("tanh")))
+    build.feature(build.constant([3.0]))
+    network = vf.Network.of(build.nodes, build.features)
+    x = np.round(rng.standard_normal((3, 2)), 1)
+    report = vf.verify(x, [0, 1, 0], network, vf.initialise(network, seed=6), classes=2)
+    found = check_file(str(report.write(tmp_path / "certificate.json")), 1)
+    assert found.verdict == "ACCEPTED" and {"B1", "Z2"} <= {claim["label"] for claim in found.claims}

@@ -113,7 +113,7 @@ def test_prover_and_checker_agree_on_convolutions_pools_and_depth(tmp_path, seed
     data = vf.dataset_from_arrays(x, [0, 1, 0, 1, 1])
     for claimed in (rank - 1, rank, rank + 1):
         builder = CertificateBuilder(data, network, u, with_labels=True)
-        builder._claim(R6(rank=claimed))
+        builder.add_claim(R6(rank=claimed))
         found = check_file(str(builder.write(tmp_path / f"{claimed}.json")), 1)
         assert rule(found) == ("ACCEPTED" if claimed == rank else ("REJECTED", "R6.rank"))
 

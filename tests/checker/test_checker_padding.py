@@ -90,7 +90,7 @@ def test_the_prover_s_certificates_are_valid_and_accepted(name: str, certificate
 
 def test_what_is_claimed(certificates: dict[str, Path]) -> None:
     everything = {"R1", "Z1", "P1", "B1", "Z2", "C1", "C3", "W0", "D"}
-    assert labels_of(certificates["conv2d"]) == labels_of(certificates["conv1d"]) == everything
+    assert everything <= labels_of(certificates["conv2d"]) & labels_of(certificates["conv1d"])
     assert {"E2", "E4"} <= labels_of(certificates["cloned"])
     claims = [claim for claim in json.loads(certificates["tied"].read_text())["claims"] if claim["label"] == "R5"]
     assert {(claim["reason"], claim["rank_at_most"]) for claim in claims} == {("dependent-units", 2), ("every-u", 2)}

@@ -150,3 +150,11 @@ def test_broken_copies_are_noticed(broken, monkeypatch):
         step = np.zeros((features.columns, classes))
         monkeypatch.setattr(loss_bound, "bound_mixed", lambda *_: loss_bound.MixedBound(log_m, arb(0), step))
     assert float(bound_loss(features, labels, classes, times).lower) > value + 1e-12
+
+
+def test_a_step_that_overflows_is_no_traceback():
+    """The left tail of GELU: features of 1e-5000 beside others of 100, and no V in binary64 balances them."""
+    x = np.array([[-1.0, 0], [2, -1], [0, 2], [1, 2], [2, 0], [1, 1]])
+    u = np.array([1.05, -1.78, 1.44, 0.41, 2.4, -0.86, -1.1, -0.55, 71.9, 162.9, -155.0, -71.1])
+    features = FeatureEnclosure(Network((2,), (Dense(4, "gelu", skip=True),)), u, x, 64)
+    assert bound_loss(features, np.array([1, 0, 1, 0, 0, 0]), 2, [1] * 6) is None

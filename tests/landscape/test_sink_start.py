@@ -71,6 +71,16 @@ def test_where_it_does_not_apply():
     assert set(verdicts(vf.verify(X, Y, WIDE, arcs=arcs)).values()) <= {"None", "UNDECIDED"}
 
 
+def test_equal_samples_that_are_kept_are_no_distinct_ones():
+    """The infimum of the loss is above that over all N x m arrays: nothing that rests on N distinct samples is said."""
+    data = vf.dataset_from_arrays([*X[:3], X[0]], [0, 1, 0, 1])
+    for name in ("relu", "tanh"):
+        network = vf.Network(2, Dense(5, name, skip=True))
+        u, v = vf.initialise(network, seed=0), vf.output_weights(network, 2)
+        report = vf.prove(vf.Problem(data, network, u, v, duplicates="keep"))
+        assert not {str(report.verdict(label)) for label in ("A", "S(1)", "S", "T3.4(2)", "TC.3", "I")} & {"PROVED"}
+
+
 def test_conflicting_labels_real_targets_frozen_logits_and_one_logit():
     conflicting = vf.verify([*X, X[0]], [*Y, 1], WIDE, u=dead(WIDE))
     assert str(conflicting.verdict("S(1)")) == str(conflicting.verdict("S")) == "PROVED"

@@ -391,7 +391,7 @@ MUTANTS = {
     ),
     "checker/test_checker_rules.py::test_start_loss_counts_multiplicities": (
         "checker:MarginClaim.share term 1",
-        "checker:MarginClaim.compare_path chain 1",
+        "checker:MarginClaim.compare_path boolean 2",
     ),
     "checker/test_checker_rules.py::test_zero_error_threshold_uses_the_total": (
         "checker:MarginClaim.compare_path term 6",

@@ -54,9 +54,9 @@ def test_a_run_says_what_its_certificate_lacks(tmp_path: Path) -> None:
     assert record.check is not None
     assert record.check.verdict == "ACCEPTED"
     assert record.exit_code == 0
-    assert [left.label for left in record.left_out] == ["R1", "B1", "C1"]
+    assert [left.label for left in record.left_out] == ["R1", "B1", "C1", "GDV"]
     entry = json.loads((tmp_path / "out" / "results.json").read_text())["cases"][0]
-    assert [left["label"] for left in entry["left_out"]] == ["R1", "B1", "C1"]
+    assert [left["label"] for left in entry["left_out"]] == ["R1", "B1", "C1", "GDV"]
     assert entry["left_out"][0]["what"] == "full row rank at this U"
     page = write_report(tmp_path / "out").read_text()
     assert "Proved, but not in the certificate: " in page
@@ -67,7 +67,7 @@ def test_a_run_says_what_its_certificate_lacks(tmp_path: Path) -> None:
         print_summary(console, result, str(tmp_path / "out"))
     text = console.export_text()
     assert "proved, but not in the certificate: R1 (full row rank at this U" in text
-    assert "accepted the certificate, which does not hold R1, B1, C1 (see above)" in text
+    assert "accepted the certificate, which does not hold R1, B1, C1, GDV (see above)" in text
     again = parse_case(record.toml, name="lean", folder=tmp_path)
     assert case_options(again).limits == case_options(case).limits
 

@@ -92,16 +92,17 @@ def columns_in_ball(network: Any, radius: arb) -> Iterator[list[tuple[arb, arb]]
     """Yield (B, d) of every column of Psi: once for all samples of a layered network, else for each sample.
 
     Guarantee: |psi'| <= B and |psi' - psi| <= d for every U' within the radius of U, each number. For a layered network
-    of activations with derivatives by `spread`, with (|c|, 0) for an output bias c; for others by boxes.py.
+    of activations with derivatives by `spread`, with (1, 0) for an output bias of ones; for others by boxes.py.
     """
-    view = layered(network)
-    if view is None or not all(map(has_derivative, view.layers)):
+    view, last = layered(network), network.nodes[network.features[-1].node].exact
+    follows = view is not None and not (view.output_bias and last.balls()[0, 0] != 1)
+    if not follows or not all(map(has_derivative, view.layers)):
         yield from changes_in_box(network, radius)
         return
     pairs = zip(view.layers, spread(view, radius), strict=True)
     found = [pair for layer, pair in pairs for _ in range(len(layer.skip))]
     if view.output_bias:
-        found.append((largest(network.nodes[network.features[-1].node].exact), arb(0)))
+        found.append((arb(1), arb(0)))
     yield found
 
 

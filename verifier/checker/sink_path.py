@@ -19,8 +19,8 @@ def check_sink_path(raw: Any, network: Any, moved: Any) -> str:
     """Check S.path: the piece (U0, V0) -> (U0, V') -> (U1, V') keeps every logit.
 
     Guarantee: the columns of Psi(U0) that rest have its rank, so they span all of its columns: there is a V' that is 0
-    at the others, with Psi(U0) V' = Psi(U0) V0. On the straight way from V0 to V' the logits stay the same. On the way
-    from U0 to U1 the columns that rest stay the same, and the others count for nothing; all of them have values there.
+    at the others, with Psi(U0) V' = Psi(U0) V0. On the straight way from V0 to V' the logits stay the same. On that
+    between U0 and U1 the columns that rest stay the same, and the others count for nothing; all have values there.
     """
     path = raw.path
     rows, _ = whole_rows(exact_features(network, path))

@@ -183,7 +183,7 @@ def _refined(rows: Rows, held: ExactArray, counts: Counts, support: NDArray[np.b
     """The bound of the mixed samples, None if it is not proved, and the weights that prove it."""
     for _ in range(REFINEMENTS):
         found = bound_mixed(rows, held, counts, support.tolist())
-        if found is None:
+        if found is None or not np.isfinite(found.step).all():
             return None, held
         if found.beta < SMALL:
             return found.total, held

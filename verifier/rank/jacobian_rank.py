@@ -222,7 +222,7 @@ def prove_jacobian_rank(
     for columns in column_choices(free, rows):
         for engine in (backend, None):
             try:
-                jacobian = enclose_jacobian(network, where, inputs, columns, engine, reduced=reduced)
+                jacobian = enclose_jacobian(network, where, inputs, columns, engine, reduced=reduced, throughout=True)
                 found = approx_inverse(jacobian.middles)
                 if found is None:
                     reason = "J is numerically of smaller rank: no right inverse was found in binary64"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from verifier.rank.every_data import EveryDataSet
 from verifier.statements.claims.architecture import A, AData
 from verifier.statements.evidence import Known
+from verifier.statements.sink_everywhere import EQUAL_SAMPLES
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
@@ -15,7 +16,7 @@ def _prove(known: Known) -> Finding:
     beside = known.beside_the_architecture
     every = does_not_apply(f"does not apply: {beside}") if beside else finding(known.every_data_set)
     if every.applies:
-        return every
+        return every if known.samples_differ else does_not_apply(EQUAL_SAMPLES)
     given = known.given_data
     if given.proved:
         return Finding(Verdict.PROVED, given.reason, ("LA.1",))

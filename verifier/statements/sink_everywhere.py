@@ -13,7 +13,7 @@ HYPOTHESES = (
     "features defined for every U and every sample; nothing in these layers shared or frozen; no node reads the wide "
     "layer; V free along all arcs (an output bias is its last row); no regulariser"
 )
-EQUAL_SAMPLES = "does not apply: equal samples are rows of their own, as their frozen logits differ"
+EQUAL_SAMPLES = "does not apply: equal samples are rows of their own (kept, or with frozen logits that differ)"
 """Why nothing is said of N rows that are not N distinct samples."""
 AS_FROM_EVERY_POINT = Finding(Verdict.PROVED, "such a path leads from every point (S(1))", ("S(1)",))
 """What is found of S(2) where S(1) is proved."""
