@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -294,6 +295,11 @@ class Mutant:
         _replace(tree, old, new)
         return ast.fix_missing_locations(tree)
 
+    def applies(self) -> bool:
+        """Whether the operator applies so often; the tree is parsed once for all mutants of a module."""
+        found = applications(_parsed(self.definition.path)[self.definition.name], self.operator)
+        return next(itertools.islice(found, self.which, None), None) is not None
+
     def words(self) -> str:
         """Return what changes, in one line."""
         _, statement = self.definition.tree()
@@ -323,15 +329,17 @@ def _statements(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
 
 
 @cache
+def _parsed(path: Path) -> dict[str, ast.stmt]:
+    """Return the definitions of a module; nothing may change them."""
+    return dict(_statements(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
 def definitions(room: str) -> tuple[Definition, ...]:
     """Return all definitions of a room, such as ``rank`` or ``balls/binary64``, or of one of its modules."""
     home = PACKAGE / room
     files = sorted(home.rglob("*.py")) if home.is_dir() else [home.with_suffix(".py")]
-    return tuple(
-        Definition(room, name, path)
-        for path in files
-        for name, _ in _statements(ast.parse(path.read_text(encoding="utf-8")))
-    )
+    return tuple(Definition(room, name, path) for path in files for name in _parsed(path))
 
 
 def definition(room: str, name: str) -> Definition:
