@@ -348,6 +348,7 @@ def test_verify_takes_the_module_and_its_data_as_they_are() -> None:
     ("cut", "names"),
     [
         ("", ""),
+        ("unused", ""),
         ("detach", "0.weight, 0.bias"),
         ("no_grad", "0.weight, 0.bias, 1.weight, 1.bias"),
         ("weight", "0.weight"),
@@ -365,9 +366,10 @@ def test_what_is_kept_from_training_is_said(cut: str, names: str) -> None:
             h = torch.tanh(torch.nn.functional.linear(x.detach(), weight, self[0].bias))
             return self[1](h.detach() if cut == "detach" else h)
 
-    remarks = vf.from_torch(Cut(torch.nn.Linear(2, 3), torch.nn.Linear(3, 2)), 2).remarks
+    module = Cut(torch.nn.Linear(2, 3), torch.nn.Linear(3, 2), *[torch.nn.Linear(1, 1)] * (cut == "unused"))
+    remarks = vf.from_torch(module, 2).remarks
     said = f"no gradient reaches {names} (.detach() or torch.no_grad() in forward): they are read as trained"
-    assert [remark.startswith(said) for remark in remarks] == ([True] if cut else [])
+    assert [remark.startswith(said) for remark in remarks] == [True] * bool(names)
 
 
 def test_a_fault_of_the_translation_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,8 @@ def _translated(
     program = export(wrapper, samples, OPERATORS)
     walk = Walk(program, module, translation)
     output, expected = walk.run(samples)
-    cut = without_gradient(wrapper, samples, [name for name in program.leaves.values() if isinstance(name, str)])
+    read = [name for node, name in program.leaves.items() if isinstance(name, str) and node.users]
+    cut = without_gradient(wrapper, samples, read)
     if cut:
         translation.remark(DETACHED.format(joined(cut)))
     if output is None:
