@@ -37,8 +37,8 @@ def prove_statements(evidence: Evidence, *, seed: int = 0, stage: Stage = silent
     Returns
     -------
     Theorem
-        The steps in the order of `OF_A_PROBLEM`. Guarantee: every PROVED step is a theorem about this instance, and so is
-        everything that it rests on.
+        The steps in the order of `OF_A_PROBLEM`. Guarantee: every PROVED step is a theorem about this instance, and
+        so is everything that it rests on.
     """
     known = Known(evidence, seed=seed, stage=stage)
     found = known.found

@@ -72,7 +72,9 @@ def _statements() -> str:
         words = each.sentence.replace("|", "\\|").replace("^", "\\^").replace("*", "\\*")
         by = "" if each.prove is not None else f", by `verifier {each.command}`"
         name, claims = f"**{each.name}.**", ", ".join(claim.label() for claim in each.claims)
-        rows.append(f"| [{each.label}](#{slug(each.label)}) | {name} {words} | {each.source} | {each.how}{by} | {claims} |")
+        rows.append(
+            f"| [{each.label}](#{slug(each.label)}) | {name} {words} | {each.source} | {each.how}{by} | {claims} |"
+        )
     return "\n".join(rows)
 
 
