@@ -10,28 +10,20 @@ import numpy as np
 import pytest
 
 from verifier import Dense, Network
-from verifier.balls.exact import lower_float, upper_float
-from verifier.balls.motion import Motion
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import group_duplicates
 from verifier.fuzz import oracle
 from verifier.landscape import segment as segments
-from verifier.landscape.line_barrier import bound_line_barrier, with_labels
-from verifier.landscape.segment import WeightSegment
+from verifier.landscape.leg_margins import BallLegMargins
+from verifier.landscape.line_barrier import bound_line_barrier, loss_of_leg, with_labels
 
 DIGITS = 40
 
 
-def line_of(network, start, end, data, precision=64):
+def line_of(network, start, end, data):
     """The loss on pieces of the line, by Arb."""
-    motion = Motion(network, start[0], end[0], data.inputs, precision)
-    segment = WeightSegment(motion, start[1], end[1], data.labels, data.multiplicities.tolist(), data.offset)
-
-    def loss(t0, t1):
-        found = segment.loss_on(t0, t1)
-        return (lower_float(found), upper_float(found)) if found.is_finite() else (-math.inf, math.inf)
-
-    return loss
+    leg = BallLegMargins(network, start[0], end[0], data.inputs, data.labels)
+    return loss_of_leg(leg, start[1], end[1], data)
 
 
 def bounded(network, start, end, data, **options):

@@ -22,6 +22,7 @@ from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.data.dataset import Dataset, IntArray
 from verifier.display import Card, Decided, Shown, count
 from verifier.landscape.approx_loss import Point, approx_losses_on_line
+from verifier.landscape.leg_margins import LegMargins
 from verifier.network.network import Array, Network
 from verifier.verdict import Verdict
 
@@ -217,6 +218,22 @@ def bound_line_barrier(
         bounds=tuple(piece[3] for piece in pieces),
         seconds=time.perf_counter() - began,
     )
+
+
+def loss_of_leg(leg: LegMargins, start: Array, end: Array, data: Dataset) -> LossOnLine:
+    """Bound the loss on a leg of U along which V moves straight from ``start`` to ``end``, both ``(M, m)``.
+
+    Parameters
+    ----------
+    leg
+        U's leg, on the samples and labels of ``data``.
+    start, end
+        Output weights at both ends.
+    data
+        Labelled samples, see `with_labels`; multiplicities and frozen logits count.
+    """
+    counts: list[int] = data.multiplicities.tolist()
+    return lambda t0, t1: leg.interval(t0, t1).loss_bounds(start, end, counts, data.offset)
 
 
 def with_labels(rows: Dataset, label_counts: IntArray | None) -> Dataset:

@@ -138,7 +138,7 @@ class WeightSegment(Brief):
         out: list[list[arb]] = [[] for _ in psi]
         for y in np.unique(self.labels).tolist():
             others = [k for k in range(classes) if k != y]
-            first, last = _differences(self.start, y, others), _differences(self.end, y, others)
+            first, last = label_differences(self.start, y, others), label_differences(self.end, y, others)
             matrix = last - first if t is None else first + (last - first) * t
             members = np.flatnonzero(self.labels == y).tolist()
             product = (arb_mat([psi[i] for i in members]) * matrix).tolist()
@@ -157,7 +157,7 @@ def common(a: arb, b: arb) -> arb:
     return a.intersection(b)
 
 
-def _differences(weights: Array, y: int, others: Sequence[int]) -> arb_mat:
+def label_differences(weights: Array, y: int, others: Sequence[int]) -> arb_mat:
     """Columns ``V_y - V_k`` of exact weights, as balls."""
     rows = [[arb(v) for v in row] for row in weights.tolist()]
     return arb_mat([[row[y] - row[k] for k in others] for row in rows])
