@@ -208,7 +208,7 @@ class BallLegInterval(Brief):
         """
         leg = self.leg
         with working_precision(leg.precision):
-            loss = WeightSegment(leg.motion, v0, v1, leg.labels, multiplicities, offset).loss(self.times)
+            loss = WeightSegment(leg.motion, v0, v1, leg.labels, multiplicities, offset).loss_on(self.t0, self.t1)
             return (lower_float(loss), upper_float(loss)) if loss.is_finite() else (-math.inf, math.inf)
 
 

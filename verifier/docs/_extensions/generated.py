@@ -70,8 +70,11 @@ def _statements() -> str:
     rows = ["| label | statement | source | how | in certificates |", "|---|---|---|---|---|"]
     for each in table.values():
         words = each.sentence.replace("|", "\\|").replace("^", "\\^").replace("*", "\\*")
+        by = "" if each.prove is not None else f", by `verifier {each.command}`"
         name, claims = f"**{each.name}.**", ", ".join(claim.label() for claim in each.claims)
-        rows.append(f"| [{each.label}](#{slug(each.label)}) | {name} {words} | {each.source} | {each.how} | {claims} |")
+        rows.append(
+            f"| [{each.label}](#{slug(each.label)}) | {name} {words} | {each.source} | {each.how}{by} | {claims} |"
+        )
     return "\n".join(rows)
 
 
