@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from verifier.landscape.leg_margins import ROOM, LegInterval, LegMargins
-from verifier.landscape.refit import Refit, short
+from verifier.landscape.refit import Refit
 from verifier.landscape.separate import approx_margin, proposals
 from verifier.network.network import Array
 
@@ -138,7 +138,7 @@ class Marcher:
         psi, labels = part.middle_features, self.refit.labels
         if self.refit.free is None and np.isfinite(psi).all() and psi.size * classes <= CANDIDATES:
             for _, weights in proposals(psi, labels, classes, None):
-                yield short(psi, weights.approx(), labels)
+                yield self.refit.short(psi, weights.approx())
 
 
 def _on_grid(t: Fraction) -> Fraction:

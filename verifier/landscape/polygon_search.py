@@ -58,6 +58,8 @@ class Sought:
     free: NDArray[np.bool_] | None
     leg: Callable[[Array, Array], LegMargins]
     """Makes the margins on the straight leg between two points."""
+    one_logit: bool = False
+    """Whether the first column of V is 0 at both ends and stays so: the network has one logit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class PolygonSearch:
 
     @property
     def _refit(self) -> Refit:
-        return Refit(self.sought.labels, self.sought.free)
+        return Refit(self.sought.labels, self.sought.free, self.sought.one_logit)
 
     def _telling(self, march: March) -> Marching:
         def tell(t: Fraction, pieces: int) -> None:

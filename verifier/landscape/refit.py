@@ -27,10 +27,14 @@ SHORT_MARGIN = 2.0**-16
 
 @dataclass(frozen=True)
 class Refit:
-    """Softmax regression for the labels ``(N,)``; V is 0 where ``free``, ``(M, m)``, is false; None: all are free."""
+    """Softmax regression for the labels ``(N,)``; V is 0 where ``free``, ``(M, m)``, is false; None: all are free.
+
+    ``one_logit`` says that the first column of V is to stay 0; it does not go with ``free``.
+    """
 
     labels: NDArray[np.int64]
     free: NDArray[np.bool_] | None = None
+    one_logit: bool = False
 
     @QUIETLY
     def proposed(self, psi: Array, weights: Array, *, many: bool = True) -> Array | None:
@@ -53,7 +57,11 @@ class Refit:
         found = self._regression(psi, weights, STEPS)
         if many and not approx_margin(psi, found, self.labels) > 0:
             found = self._regression(psi, found, MANY_STEPS)
-        return short(psi, found, self.labels) if approx_margin(psi, found, self.labels) > 0 else None
+        return self.short(psi, found) if approx_margin(psi, found, self.labels) > 0 else None
+
+    def short(self, psi: Array, weights: Array) -> Array:
+        """Weights ``(M, m)`` as a certificate holds them, for features ``(N, M)``: few bits, the first column 0."""
+        return short(psi, weights - weights[:, :1] if self.one_logit else weights, self.labels)
 
     def _regression(self, psi: Array, weights: Array, steps: int) -> Array:
         """Minimise ``sum_i log(1 + sum_k exp(-m_ik)) + (ridge/2) |V|^2``."""
