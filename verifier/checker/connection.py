@@ -1,7 +1,7 @@
 """MC: two networks are joined by a path on which the cross-entropy never exceeds the larger of their losses.
 
-Glossary: *corners* U_0 = U_A (stored), U_1, .., U_L = U_B; *leg* l is the segment from U_l to U_(l+1), its times go from
-0 to 1; a *piece* of a leg has output weights V_k, k from 1 on. m_ik are the margins, as in claims.py.
+Glossary: *corners* U_0 = U_A (stored), U_1, .., U_L = U_B; *leg* l is the segment from U_l to U_(l+1), its times go
+from 0 to 1; a *piece* of a leg has output weights V_k, k from 1 on. m_ik are the margins, as in claims.py.
 """
 
 import itertools
@@ -49,7 +49,7 @@ class TwoNetworks(MarginClaim):
         return found
 
     def loss(self, samples: list[int], margins: Rows) -> arb:
-        """Return sum_i mult_i log(1 + sum_k e^-m_ik) over these samples, m the margins of Psi V, to which K adds its."""
+        """Return sum_i mult_i log(1 + sum_k e^-m_ik) over these samples, from the margins of Psi V."""
         mult, weighted = self.data.multiplicities, zip(samples, self.of_logits(samples, margins), strict=True)
         return sum((mult[sample] * loss_of(row, self.counts(sample)) for sample, row in weighted), arb(0))
 
@@ -195,10 +195,8 @@ def check_piece(claim: TwoNetworks, leg: Leg, block: Block, at: int, piece: Piec
             for sample, row, moves in zip(block.samples, margins, slopes, strict=True):
                 for m, q in zip(row, moves, strict=True):
                     found = m + q * piece.reach
-                    message = f"sample {sample}: a margin is not proved to be at least gamma; shorter pieces?"
-                    require(
-                        found >= raw.gamma, f"{raw.path}/pieces/{at}", "MC.margin", message, below(raw.gamma), found
-                    )
+                    message, path = f"sample {sample}: a margin is not proved to be at least gamma", raw.pieces[at].path
+                    require(found >= raw.gamma, path, "MC.margin", message, below(raw.gamma), found.str(10))
             return
         except Rejection as rejection:  # kinks have no second way: then the first rejection counts
             first = first or rejection

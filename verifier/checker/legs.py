@@ -1,10 +1,10 @@
 """The network while U moves on a straight leg: of every node values at a middle time, and difference quotients.
 
-Glossary: U(t) = A + t (B - A), t in a *piece* [t0, t1] of [0, 1], c its middle, h = t1 - t0. A *strip* encloses what a
-node computes on the piece: `mid` its values at c, `whole` those at all times, `rate` all quotients
-(x(t) - x(c)) / (t - c), t != c, so that x(t) is in mid + [-h/2, h/2] rate. Quotients obey the rules of derivatives, with
-the values of one factor at c and of the other at t, and by the mean value theorem, for kinks by Lipschitz bounds. A node
-*moves* if it depends on a parameter that moves, and is *straight* if it is an affine function of t.
+Glossary: U(t) = A + t (B - A), t in a *piece* [t0, t1] of [0, 1], c its middle, h = t1 - t0. A *strip* encloses what
+a node computes on the piece: `mid` its values at c, `whole` those at all times, `rate` all quotients
+(x(t) - x(c)) / (t - c), t != c, so that x(t) is in mid + [-h/2, h/2] rate. Quotients obey the rules of derivatives,
+with the values of one factor at c and of the other at t, and by the mean value theorem; at kinks by bounds of all
+slopes. A node *moves* if it depends on a parameter that moves, and is *straight* if it is an affine function of t.
 """
 
 from typing import Any, NamedTuple
@@ -149,7 +149,9 @@ class Leg:
         both = (joined([s.whole, rest(s.whole) if s.rate is None else s.rate]) for s in read)
         found = KINDS[node.kind].compute(Moving(2, {}, True, False), node, list(both))
         whole, rate = part(found, 0), part(found, 1)
-        return Strip(mid, [list(map(narrower, *rows)) for rows in zip(whole, reached(mid, rate, piece))], rate)
+        return Strip(
+            mid, [list(map(narrower, *rows)) for rows in zip(whole, reached(mid, rate, piece), strict=True)], rate
+        )
 
     def affine(self, node: Any, read: list[Strip], piece: Piece) -> Strip:
         """Return windows of the sources times weights, plus biases: (H W)_q = H_q W(c) + H(t) W_q."""

@@ -4,6 +4,7 @@ Glossary: U and V go straight from (U_A, V_A) to (U_B, V_B), t from 0 to 1; a pi
 h. Of a margin m(t) the quotients q = (m(t) - m(c)) / (t - c) are enclosed, as in legs.py.
 """
 
+import itertools
 from functools import partial
 from typing import Any
 
@@ -49,10 +50,10 @@ def check_line(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, o
 def read_times(raw: Any) -> list[Piece]:
     """Return the pieces. Guarantee: they cover [0, 1] without a gap, and the stated time is in it."""
     times, path = raw.pieces, raw.path + "/pieces"
-    ordered = times[0] == 0 and times[-1] == 1 and all(a < b for a, b in zip(times, times[1:], strict=False))
+    ordered = times[0] == 0 and times[-1] == 1 and all(a < b for a, b in itertools.pairwise(times))
     require(ordered, path, "MC.line.pieces", "the times do not increase from 0 to 1")
     require(raw.time <= 1, raw.path + "/time", "MC.line.pieces", "is not between 0 and 1", str(raw.time)[:100])
-    return [piece_of(*ends) for ends in zip(times, times[1:], strict=False)]
+    return [piece_of(*ends) for ends in itertools.pairwise(times)]
 
 
 def look_on_line(claim: TwoNetworks, leg: Leg, pieces: list[Piece], samples: list[int]) -> Any:

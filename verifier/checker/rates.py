@@ -26,18 +26,27 @@ class Dual:
         self.value, self.slope = value, slope
 
     def __neg__(self) -> "Dual":
+        """Return -f."""
         return Dual(-self.value, -self.slope)
 
     def __add__(self, other: Any) -> "Dual":
+        """Return a sum."""
         if isinstance(other, Dual):
             return Dual(self.value + other.value, self.slope + other.slope)
         return Dual(self.value + other, self.slope)
 
-    def __sub__(self, other: Any) -> "Dual":
-        return self + -other
+    def __radd__(self, other: arb) -> "Dual":
+        """Return a sum with a constant."""
+        return Dual(other + self.value, self.slope)
 
-    def __rsub__(self, other: Any) -> "Dual":
-        return -self + other
+    def __sub__(self, other: Any) -> "Dual":
+        """Return a difference."""
+        found: Dual = self + -other
+        return found
+
+    def __rsub__(self, other: arb) -> "Dual":
+        """Return a constant less f."""
+        return Dual(other - self.value, -self.slope)
 
     def __mul__(self, other: Any) -> "Dual":
         """Return a product: f(s) g(s) - f(t) g(t) = f(s) (g(s) - g(t)) + (f(s) - f(t)) g(t)."""
@@ -45,13 +54,20 @@ class Dual:
             return Dual(self.value * other.value, self.value * other.slope + self.slope * other.value)
         return Dual(self.value * other, self.slope * other)
 
+    def __rmul__(self, other: arb) -> "Dual":
+        """Return a multiple."""
+        return Dual(other * self.value, other * self.slope)
+
     def __truediv__(self, other: Any) -> "Dual":
-        return self.__mul__(inverse(other)) if isinstance(other, Dual) else Dual(self.value / other, self.slope / other)
+        """Return a quotient."""
+        if isinstance(other, Dual):
+            return self * inverse(other)
+        return Dual(self.value / other, self.slope / other)
 
-    def __rtruediv__(self, other: Any) -> "Dual":
-        return inverse(self) * other
-
-    __radd__, __rmul__ = __add__, __mul__
+    def __rtruediv__(self, other: arb) -> "Dual":
+        """Return a constant divided by f."""
+        reciprocal = inverse(self)
+        return Dual(other * reciprocal.value, other * reciprocal.slope)
 
 
 def inverse(x: Dual) -> Dual:

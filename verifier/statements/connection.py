@@ -28,8 +28,8 @@ STRAIGHT_LINE = Statement(
     sentence="On the straight line of all weights from (U_A, V_A) to (U_B, V_B) the largest cross-entropy lies between "
     "two stated numbers, and so does the barrier: what it is above the larger of the losses at the two ends.",
     formula="max Phi((1-t) (U_A, V_A) + t (U_B, V_B)) - max(Phi(U_A, V_A), Phi(U_B, V_B))",
-    hypotheses="cross-entropy, one label for each sample in a certificate; frozen logits are allowed; all nodes defined "
-    "at every U on the way",
+    hypotheses="cross-entropy, one label for each sample in a certificate; frozen logits are allowed; all nodes "
+    "defined at every U on the way",
     how="rigorous",
     command="connect",
     claims=(MCLine,),
