@@ -157,7 +157,7 @@ class FloatLegInterval(Brief):
         return span.checked(self.psi.mid, upper(self.psi.rad + self.reach * self.rate.size, 4))
 
     @QUIETLY
-    def smallest(self, weights: Array) -> float:
+    def smallest(self, weights: Array, room: float = 1.0) -> float:
         """Bound all margins of ``weights`` on the interval from below.
 
         Guarantee: as `LegInterval.smallest`.
@@ -170,8 +170,8 @@ class FloatLegInterval(Brief):
             middle = backend.matmul(self.psi.mid[rows], table, record)
             rate = backend.matmul(self.rate.mid[rows], table, record)
             slack = backend.matmul(self._slack[rows], np.abs(table), record)
-            room = upper(self.reach * np.abs(rate) + slack + 2.0 * U * np.abs(middle), table.shape[0] + 8)
-            lowest = float(np.min(middle - room, initial=math.inf))
+            loss = upper(self.reach * np.abs(rate) + slack + 2.0 * U * np.abs(middle), table.shape[0] + 8)
+            lowest = float(np.min(middle - upper(room * loss, 2), initial=math.inf))
             if not lowest > -math.inf:
                 return -math.inf
             least = min(least, lowest)

@@ -59,6 +59,11 @@ class Refit:
             found = self._regression(psi, found, MANY_STEPS)
         return self.short(psi, found) if approx_margin(psi, found, self.labels) > 0 else None
 
+    def allows(self, weights: Array) -> bool:
+        """Whether weights ``(M, m)`` are 0 wherever they have to be."""
+        held = self.one_logit and bool(weights[:, 0].any())
+        return not held and (self.free is None or not weights[~self.free].any())
+
     def short(self, psi: Array, weights: Array) -> Array:
         """Weights ``(M, m)`` as a certificate holds them, for features ``(N, M)``: few bits, the first column 0."""
         return short(psi, weights - weights[:, :1] if self.one_logit else weights, self.labels)
