@@ -26,6 +26,7 @@ from verifier.landscape.leg_engines import margins_on_leg
 from verifier.landscape.line_barrier import LineBarrier, bound_line_barrier, loss_of_leg, with_labels
 from verifier.landscape.polygon_search import Sought
 from verifier.landscape.targets import decimal_below
+from verifier.landscape.weight_matching import match_weights
 from verifier.network.network import Array, Block, Network
 from verifier.options import SMALL_ENTRIES, Engine, Options, by_engine
 from verifier.outcome import Report
@@ -246,8 +247,6 @@ def does_not_apply(problem: Problem) -> str:
 
 def _permuted(a: Problem, b: Problem, seed: int) -> Problem:
     """B with its units in the order that weight matching finds."""
-    from verifier.landscape.weight_matching import match_weights
-
     found = match_weights(a.network, (a.u, a.v), (b.u, b.v), a.rows.inputs, arcs=a.arcs, seed=seed)
     if isinstance(found, str):
         raise InputError(f"permute: {found}; leave it out")
