@@ -30,7 +30,7 @@ from verifier.balls.tensors import Balls
 from verifier.display import Brief
 from verifier.network.arithmetic import Arithmetic
 from verifier.network.network import Array, Network
-from verifier.network.reverse import derivatives
+from verifier.network.derivatives import derivatives
 from verifier.network.windows import Shape
 
 T = TypeVar("T")
