@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
-from flint import arb
+from flint import arb, arb_mat
 from numpy.typing import NDArray
 
 from verifier.balls.ball_arithmetic import BallArithmetic
@@ -27,7 +27,9 @@ from verifier.balls.binary64.canary import require_products
 from verifier.balls.binary64.enclosed import Enclosed, bound_of_entries
 from verifier.balls.binary64.graph_arithmetic import FloatBalls, Shared
 from verifier.balls.binary64.products import Products
+from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.jacobian import Parameters
+from verifier.balls.loss import sample_loss
 from verifier.balls.precision import working_precision
 from verifier.balls.slopes import BallSlopes, BoxOfFloatBalls, FloatBallSlopes, float_bounds
 from verifier.balls.tangents import Tangent, Tangents, TangentSlopes, TwiceDifferentiable
@@ -72,7 +74,7 @@ class Labelled(Brief):
 
     @property
     def total(self) -> int:
-        """n."""
+        """The number n of samples, with multiplicities."""
         return int(self.counts.sum())
 
     def part(self, rows: slice) -> Labelled:
@@ -101,9 +103,7 @@ class Hessian(Brief):
     record: Products
 
 
-def slopes_of_loss(
-    network: Network, engine: Differentiable[T], output: T, columns: list[T]
-) -> tuple[dict[str, T], T]:
+def slopes_of_loss(network: Network, engine: Differentiable[T], output: T, columns: list[T]) -> tuple[dict[str, T], T]:
     """Differentiate ``n Phi`` by U and by V, for every sample.
 
     Parameters
@@ -175,6 +175,33 @@ def enclose_gradient(
                 found[view.offset : view.offset + view.spec.size] = _summed(slopes[view.name], len(samples.inputs))
         found[len(u) :] = _summed(by_v, len(samples.inputs))
         return [found[k] / samples.total for k in free.tolist()]
+
+
+def enclose_loss(network: Network, u: Array, v: Array, samples: Labelled, precision: int = 128) -> arb:
+    """Enclose Phi at a point.
+
+    Parameters
+    ----------
+    network, u, v, samples, precision
+        As for `enclose_gradient`.
+
+    Returns
+    -------
+    arb
+        Guarantee: the ball contains Phi, or is not finite.
+    """
+    features = FeatureEnclosure(network, u, samples.inputs, precision)
+    total = arb(0)
+    with working_precision(precision):
+        weights = arb_mat(v.tolist())
+        for rows, block in features.blocks():
+            for i, line in enumerate((block * weights).tolist(), rows.start):
+                frozen = [0.0] * v.shape[1] if samples.offset is None else samples.offset[i].tolist()
+                row = [logit + k for logit, k in zip(line, frozen, strict=True)]
+                for label, count in enumerate(samples.counts[i].tolist()):
+                    if count:
+                        total += int(count) * sample_loss([row[label] - g for k, g in enumerate(row) if k != label])
+        return total / samples.total
 
 
 @np.errstate(all="ignore")
