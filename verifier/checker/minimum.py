@@ -17,6 +17,7 @@ free, the minimum and the valley are those found here times these shifts.
 """
 
 import itertools
+from operator import mul
 from typing import Any
 
 from flint import arb, arb_mat
@@ -34,6 +35,7 @@ from .sentences import sentence, statement
 
 MAX_PARAMETERS, MAX_ROWS = 2000, 2000  # numbers in theta; rows of a product of matrices
 SLACK = arb((1, -10)), arb((1, -44))  # of the shift: relative to the radii, and to the entries, that binary64 rounds
+STEPS, LEAST = 8, 2.0**-20  # of the power method; the smallest of its numbers
 ZERO, ONE = arb(0), arb(1)
 
 
@@ -45,7 +47,7 @@ class Loss:
         of_weights = (number for number in range(network.columns * outputs) if number % outputs < outputs - 1)
         columns = [*range(first), *(first + number for number in of_weights)]
         box = None if reach is None else [reach] * len(columns)
-        self.jacobian = Jacobian(network, weights, columns, box, reduced=False, whole=True)
+        self.jacobian = Jacobian(network, weights, columns, box, reduced=True, whole=True)
         self.point, self.network, self.counts, self.offset = self.jacobian.point, network, counts, offset
         self.point.rule = "BM.differentiable"
         self.size, self.first, self.outputs = len(columns), first, outputs
@@ -56,24 +58,24 @@ class Loss:
         self.left, self.right = Table(), Table()
 
     def at(self, sample: int) -> Any:
-        """Return the tables of all nodes on a sample, and the rows of J, of G, p and w."""
+        """Return the tables of all nodes on a sample, the row of Psi, D, p and w; D_k is the slope of G_k - G_(m-1)."""
         values = self.point.values([sample])
         psi = columns_of(self.point, self.network, values)
         logits = (arb_mat(psi) * self.jacobian.weights).entries()
         if self.offset is not None:
             frozen = self.offset.integers
             logits = [g + arb((frozen[sample, k], self.offset.exponent)) for k, g in enumerate(logits)]
-        p, counts = self.point.softmax(None, logits), self.counts[sample]
+        p, counts = probabilities(logits), self.counts[sample]
         total = sum(counts)
         w = [total * share - count for share, count in zip(p, counts, strict=True)]
         return values, psi[0], self.jacobian.at(values), p, w
 
     def gradient(self) -> Row:
-        """Return the gradient of n Phi: the sum of w_i J_i."""
+        """Return the gradient of n Phi: the sum of w_i J_i, of w_i D_i, as the w_ik add up to 0."""
         found = arb_mat(1, self.size)
         for sample in range(self.network.samples):
             _, _, rows, _, w = self.at(sample)
-            found = found + arb_mat([w]) * arb_mat(rows)
+            found = found + arb_mat([w[:-1]]) * arb_mat(rows)
         entries: Row = found.entries()
         return entries
 
@@ -81,9 +83,9 @@ class Loss:
         """Return the second derivatives of n Phi, P x P.
 
         Guarantee: at every theta in the box Phi is twice continuously differentiable, and they are in these balls;
-        otherwise Rejection. They are the sum over the samples of sum_k A p_k (J_k - sum_l p_l J_l)^T (the same) and of
-        the second derivatives of <w, G>: those of Psi V, dPsi_j dV_jk times 2 w_k, and those of each node, times the
-        slope of <w, G> by it. All come in pairs of rows (a, b), which stand for a^T b + b^T a.
+        otherwise Rejection. They are the sum over the samples of A D^T (diag(p) - p p^T) D, p without its last entry,
+        and of the second derivatives of <w, G>: those of Psi V, dPsi_j dV_jk times 2 w_k, and those of each node, times
+        the slope of <w, G> by it. All come in pairs of rows (a, b), which stand for a^T b + b^T a.
         """
         total = arb_mat(self.size, self.size)
         for sample in range(self.network.samples):
@@ -97,11 +99,13 @@ class Loss:
     def take(self, sample: int) -> None:
         """Add the pairs of rows of a sample."""
         values, _, rows, p, w = self.at(sample)
-        matrix, count = arb_mat(rows), sum(self.counts[sample])
-        mean = (arb_mat([p]) * matrix).entries()
-        for row, share in zip(rows, p, strict=True):
-            centred = [entry - middle for entry, middle in zip(row, mean, strict=True)]
-            self.pair([entry * (count * share / 2) for entry in centred], centred)
+        count, shares = sum(self.counts[sample]), p[:-1]
+        turned = [[-a * b for b in shares] for a in shares]
+        for k, share in enumerate(shares):
+            turned[k][k] = share * (1 - share)
+        halves = arb_mat(turned) * arb_mat(rows) * (arb(count) / 2)
+        for row, half in zip(rows, halves.tolist(), strict=True):
+            self.pair(half, row)
         seeds = self.jacobian.seeds([(self.jacobian.weights * arb_mat([[entry] for entry in w])).entries()])
         slopes, known = self.point.slopes(values, seeds), dict[int, Table]()
         self.of_output_weights(values, w, known)
@@ -169,6 +173,15 @@ class Loss:
         return kept[node.number]
 
 
+def probabilities(logits: Row) -> Row:
+    """Return the softmax of logits; each share is a function of differences that falls in all of them."""
+    found = []
+    for k, own in enumerate(logits):
+        others = (exp(g - own) for number, g in enumerate(logits) if number != k)
+        found.append(1 / (1 + sum(others, ZERO)))
+    return found
+
+
 def loss_at(network: Any, weights: Exact, counts: list[list[int]], data: Any, bits: int) -> arb:
     """Return Phi at a point."""
     features, matrix, total = Features(network), weights.balls(), ZERO
@@ -189,12 +202,13 @@ def require_at_least(matrix: arb_mat, bound: arb, path: str) -> None:
     """Guarantee: on return every symmetric matrix in the balls is at least `bound` times the identity.
 
     With C in binary64, C C^T near the midpoints less (bound + shift) I: H - bound I = C C^T + shift I + R for every H
-    in the balls, with |R|_2 <= |R|_inf <= shift, as R is symmetric, too.
+    in the balls. R is symmetric, and |R|_2 <= max_i sum_j |R_ij| x_j / x_i <= shift, for positive numbers x.
     """
     lines = matrix.tolist()
-    radii = max(sum((entry.rad() for entry in line), ZERO).upper() for line in lines)
-    largest = max(sum((entry.abs_upper() for entry in line), ZERO).upper() for line in lines)
-    shift = (radii * (1 + SLACK[0]) + largest * SLACK[1]).upper()
+    scale = perron([[float(entry.rad()) for entry in line] for line in lines])
+    radii = largest_ratio([[arb(entry.rad()) for entry in line] for line in lines], scale)
+    size = max(sum((entry.abs_upper() for entry in line), ZERO).upper() for line in lines)
+    shift = (radii * (1 + SLACK[0]) + size * SLACK[1]).upper()
     message = "the second derivatives are not proved to be at least this in the whole box"
     lower = (bound + shift).upper()
     factor = cholesky([[float(e.mid() - lower * (i == j)) for j, e in enumerate(r)] for i, r in enumerate(lines)])
@@ -204,8 +218,29 @@ def require_at_least(matrix: arb_mat, bound: arb, path: str) -> None:
     rest = (matrix - product * product.transpose()).tolist()
     for number, line in enumerate(rest):
         line[number] = line[number] - bound - shift
-        far = sum((entry.abs_upper() for entry in line), ZERO).upper()
-        require(far <= shift, path, "BM.curvature", message, above(shift), above(far))
+    far = largest_ratio([[entry.abs_upper() for entry in line] for line in rest], scale)
+    require(far <= shift, path, "BM.curvature", message, above(shift), above(far))
+
+
+def perron(rows: list[list[float]]) -> list[arb]:
+    """Return positive numbers x, near a vector whose multiple A x is, for a matrix of entries that are not negative."""
+    x = [1.0] * len(rows)
+    for _ in range(STEPS):
+        image = [sum(map(mul, row, x)) for row in rows]
+        largest = max(image)
+        if not 0 < largest < float("inf"):
+            break
+        x = [max(entry / largest, LEAST) for entry in image]
+    return list(map(arb, x))
+
+
+def largest_ratio(rows: Table, x: Row) -> arb:
+    """Return max_i (A x)_i / x_i, for x > 0: an upper bound of |R|_2 for symmetric R with |R_ij| <= A_ij."""
+    ratios = (sum(map(mul, row, x), ZERO) / own for row, own in zip(rows, x, strict=True))
+    found = ZERO
+    for ratio in ratios:
+        found = found.max(ratio.upper())
+    return found
 
 
 def cholesky(rows: list[list[float]]) -> list[list[float]] | None:
