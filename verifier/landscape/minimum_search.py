@@ -38,7 +38,7 @@ NEAR_ZERO = 1e-9
 
 @dataclass(frozen=True, repr=False)
 class Candidate(Brief):
-    """A point (u, v), shapes ``(p,)`` and ``(M, m)``, its approximate loss, and whether it seems to be a strict minimum."""
+    """A point (u, v), shapes ``(p,)`` and ``(M, m)``, its approximate loss, whether it seems a strict minimum."""
 
     u: Array
     v: Array
