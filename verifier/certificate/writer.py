@@ -9,15 +9,18 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.certificate import claims
+from verifier.certificate import claims, networks
 from verifier.certificate.collector import ClaimCollector
 from verifier.certificate.reach import fits
+from verifier.landscape.connection import Connection
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.least_error import LeastError
+from verifier.landscape.line_barrier import LineBarrier
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
+from verifier.landscape.minimum import Minimum
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
@@ -267,6 +270,13 @@ class CertificateBuilder(ClaimCollector):
             moved = self._point("decay", result.u, self._u)
             self.add_claim(claims.weight_decay(self._arrays, result, moved, result.v, result.value))
 
+    def add_minimum(self, result: Minimum) -> None:
+        """Add BM if it was proved, with the better point if there is one; the stored U must be the minimum's."""
+        if result.verdict is Verdict.PROVED and self._u is not None:
+            better = result.better
+            there = () if better is None else self._point("better", better.u, self._u)
+            self.add_claim(claims.strict_minimum(self._arrays, result, there))
+
     def add_memorisation(self, result: Memorisation) -> None:
         """Add J3 if it was proved: on the samples of the certificate, or on almost every set of as many."""
         for claim, inverse in claims.memorisation(self._arrays, self._net, result, self._u):
@@ -291,6 +301,20 @@ class CertificateBuilder(ClaimCollector):
         """Add A of these samples if it was proved; it needs the samples, no weights and no other claim."""
         if result.proved:
             self.add_claim(AData(units=tuple(ShownUnitsOf(part.node, part.entries) for part in result.units)))
+
+    def add_connection(self, connection: Connection) -> None:
+        """Add MC if it was proved: a path to another network; the stored U is that of the first corner."""
+        if self._stated_beside_labels and not any(map(self._too_far, connection.corners)):
+            self.add_claim(networks.connection(self._arrays, self._net, connection))
+
+    def add_line_barrier(self, barrier: LineBarrier) -> None:
+        """Add MC.line if it was proved: bounds of the loss on the straight line from the stored U and V."""
+        if self._stated_beside_labels and not self._too_far(barrier.end[0]):
+            self.add_claim(networks.line_barrier(self._arrays, self._net, barrier))
+
+    @property
+    def _stated_beside_labels(self) -> bool:
+        return self._data["labels"] is not None
 
     def add_invariance(self) -> None:
         """Add I, on claims for all U, or almost all; it is the last to be added."""
