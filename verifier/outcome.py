@@ -22,7 +22,7 @@ from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.network import Array, Network
 from verifier.problem import Problem, with_decay
 from verifier.rank.result import RankResult
-from verifier.statements.catalogue import STATEMENTS
+from verifier.statements.catalogue import OF_A_PROBLEM, STATEMENTS
 from verifier.statements.theorem import Theorem
 from verifier.verdict import Verdict
 
@@ -175,7 +175,7 @@ class Report(Judged, Shown, Writable):
         if name in found:
             return found[name]
         label = "L3.2 genericity" if name == "generic" else name
-        if label in STATEMENTS:
+        if label in OF_A_PROBLEM:
             return None if self.proof is None else self.proof.verdict(label)
         known = dict.fromkeys([*found, *KEYS, *OTHER_KEYS, *self.problem.losses, *STATEMENTS])
         if name in known:

@@ -19,7 +19,7 @@ from verifier.network.blocks import (
 )
 from verifier.network.initialise import initialise
 from verifier.network.network import Network
-from verifier.statements.catalogue import STATEMENTS
+from verifier.statements.catalogue import OF_A_PROBLEM
 
 N = 5
 Dense = vf.Dense
@@ -71,7 +71,7 @@ def verdicts(report):
 def test_what_is_proved(name):
     report = vf.prove(problem(NETWORKS[name]), vf.Options(engine="arb"))
     found = verdicts(report)
-    assert list(found) == list(STATEMENTS)
+    assert list(found) == list(OF_A_PROBLEM)
     assert NETWORKS[name].layered is None
     assert all(found[label] == "PROVED" for label in AT_THE_START), found
     assert all(found[label] == "-" for label in ABOUT_LAYERS), found

@@ -32,7 +32,9 @@ class Motion(Brief):
     """The straight segment from ``start`` to ``end`` (both of shape ``(p,)``, finite, exact), on samples ``(N, d)``.
 
     ``order`` is that of the jets: 1 for plain pairs (value, derivative); above it they are narrowed at every node by
-    the coefficients at the middle of the ball of times, which costs more and is sharper where the ball is wide.
+    the coefficients at the middle of the ball of times, which costs more and is sharper where the ball is wide. With
+    ``kinks`` the jets, of order 1, are narrowed as well, and kinks and maxima do no harm: every value is Lipschitz in
+    t, and its rate contains the derivative wherever there is one, at almost all times (see `Box.changes`).
     """
 
     network: Network
@@ -41,13 +43,14 @@ class Motion(Brief):
     inputs: Array
     precision: int
     order: int = 1
+    kinks: bool = False
 
     def features(self, t: arb) -> Rows:
         """Rows of Psi(U(t)).
 
         Guarantee: each ball contains the exact value for every time in the ball ``t``, or is not finite.
         """
-        if self.order > 1:
+        if self.order > 1 or self.kinks:
             return self.jets(t)[0]
         with working_precision(self.precision):
             found = self.network.evaluate(self._jets_at(t, 0), self._watched())
@@ -57,7 +60,8 @@ class Motion(Brief):
         """Rows of Psi(U(t)) and of its derivative in t.
 
         Guarantee: each ball contains the exact value, and the derivative if there is one, for every time in the ball
-        ``t``, or is not finite.
+        ``t``, or is not finite. Where all are finite, a value changes between two times of the ball by the integral of
+        numbers of its rate's ball.
         """
         found = self._evaluate(t, self._watched())
         return self._columns(found, 0), self._columns(found, 1)
@@ -98,13 +102,13 @@ class Motion(Brief):
     def _evaluate(self, t: arb, wanted: Iterable[int]) -> dict[int, Jet]:
         with working_precision(self.precision):
             whole = self._jets_at(t, self.order)
-            if self.order == 1:
+            if self.order == 1 and not self.kinks:
                 return self.network.evaluate(whole, wanted)
             return _narrowing(self.network, whole, self._jets_at(t.mid(), self.order - 1), t - t.mid(), wanted)
 
     def _jets_at(self, t: arb, order: int) -> Jets:
         values = BallArithmetic(self.inputs, lambda name, shape: self._moving(name, shape, t, 0).value)
-        return Jets(values, lambda name, shape: self._moving(name, shape, t, order), order)
+        return Jets(values, lambda name, shape: self._moving(name, shape, t, order), order, kinks=self.kinks)
 
     def _moving(self, name: str, shape: Shape, t: arb, order: int) -> Jet:
         """A parameter at the times t, and how it moves."""

@@ -15,19 +15,12 @@ from msgspec import Meta, Struct
 from verifier.network.nodes import KINDS, Constant, Node, Parameter, Window
 from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
-from verifier.statements.claims.claim import MAX_AXES, ArrayRef, Count, Positive
+from verifier.statements.claims.claim import MAX_AXES, ArrayRef, Count, Positive, Rational
 
 MAX_NODES = 65_536
 """Of a network in the format."""
 
 Expression = Annotated[str, Meta(min_length=1, max_length=2000)]
-Rational = Annotated[
-    tuple[
-        Annotated[str, Meta(pattern="^(0|-?[1-9][0-9]{0,1299})$")],
-        Annotated[str, Meta(pattern="^[1-9][0-9]{0,1299}$")],
-    ],
-    Meta(description="numerator and denominator"),
-]
 Extents = Annotated[tuple[Positive, ...], Meta(max_length=MAX_AXES)]
 Places = Annotated[tuple[Count, ...], Meta(max_length=MAX_AXES)]
 Entries = Annotated[tuple[Count, ...], Meta(min_length=1)]

@@ -16,14 +16,12 @@ from verifier.certificate.schema import FORMAT, VERSION, Document, NetworkPart
 from verifier.data.files.regular import read_regular
 from verifier.display import Card, Shown, Table, count
 from verifier.errors import InputError, one_line
-from verifier.statements.claims.claim import Computed, plain
+from verifier.statements.claims.claim import Computed, plain, stated
 
 MAX_BYTES = 16 * 2**20
 """Of a document in the format."""
 MAX_LISTED = 24
 """Nodes that are described one by one; of a network with more the kinds are counted."""
-SHORT = 24
-"""Characters of a quotient that is shown as it is stated."""
 LEAVES = ("input", "parameter", "constant")
 
 
@@ -192,17 +190,6 @@ def _shape(node: StatedNode) -> tuple[int, ...]:
     return tuple(getattr(node, "shape", ()))
 
 
-def _rational(value: tuple[str, str]) -> str:
-    """A quotient as it is stated; a long one by a decimal near it, and that is said."""
-    stated = value[0] if value[1] == "1" else "/".join(value)
-    if len(stated) <= SHORT:
-        return stated
-    try:
-        return f"about {int(value[0]) / int(value[1]):.4g}"
-    except (ValueError, OverflowError, ZeroDivisionError):
-        return "stated by long integers"
-
-
 def _node(node: StatedNode, nodes: tuple[StatedNode, ...]) -> str:
     """A node in a few words: its kind, what it depends on besides, and what it reads."""
     said = [plain(getattr(node, "activation", node.kind()))]
@@ -213,7 +200,7 @@ def _node(node: StatedNode, nodes: tuple[StatedNode, ...]) -> str:
         if isinstance(value, WindowPart):
             said.append(f"kernel {'x'.join(map(str, value.kernel))}")
         elif field in ("factor", "epsilon", "square"):
-            said.append(f"{field} {_rational(value)}")
+            said.append(f"{field} {stated(value)}")
         elif isinstance(value, bool):
             said += [] if value is False else [field]
         elif isinstance(value, tuple):

@@ -9,13 +9,15 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.certificate import claims
+from verifier.certificate import claims, networks
 from verifier.certificate.collector import ClaimCollector
 from verifier.certificate.reach import fits
+from verifier.landscape.connection import Connection
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import GatewayResult
 from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.least_error import LeastError
+from verifier.landscape.line_barrier import LineBarrier
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
 from verifier.landscape.neighbourhood import BallResult
@@ -291,6 +293,20 @@ class CertificateBuilder(ClaimCollector):
         """Add A of these samples if it was proved; it needs the samples, no weights and no other claim."""
         if result.proved:
             self.add_claim(AData(units=tuple(ShownUnitsOf(part.node, part.entries) for part in result.units)))
+
+    def add_connection(self, connection: Connection) -> None:
+        """Add MC if it was proved: a path to another network; the stored U is that of the first corner."""
+        if self._stated_beside_labels and not any(map(self._too_far, connection.corners)):
+            self.add_claim(networks.connection(self._arrays, self._net, connection))
+
+    def add_line_barrier(self, barrier: LineBarrier) -> None:
+        """Add MC.line if it was proved: bounds of the loss on the straight line from the stored U and V."""
+        if self._stated_beside_labels and not self._too_far(barrier.end[0]):
+            self.add_claim(networks.line_barrier(self._arrays, self._net, barrier))
+
+    @property
+    def _stated_beside_labels(self) -> bool:
+        return self._data["labels"] is not None
 
     def add_invariance(self) -> None:
         """Add I, on claims for all U, or almost all; it is the last to be added."""

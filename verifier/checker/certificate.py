@@ -12,6 +12,7 @@ from .apart import check_given_data
 from .architecture import check_almost_every_data_set, check_every_data_set
 from .claims import MarginClaim, RankClaim
 from .common import Rejection, TooExpensive, precision, require
+from .connection import check_connection
 from .container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, parse_json, read_file
 from .decay import check_weight_decay
 from .descent import DescentClaim
@@ -22,6 +23,7 @@ from .features import Features
 from .flags import check_generic, needs_samples
 from .jacobian import check_interpolant, check_memorisation, check_no_stationary
 from .limits import Limits, effective, look_at_all, run_limited
+from .line_barrier import check_line
 from .loss_bound import check_error_bound, check_loss_bound
 from .losses import LossClaim
 from .network import cut_blocks, read_network
@@ -53,6 +55,7 @@ ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memori
 ALONE |= {"S": check_path_from_here, "S(1)": check_path_from_everywhere, "S+": check_connected}
 ALONE["S(2)"] = check_path_from_almost_everywhere
 ALONE |= {"A.data": check_given_data, "I": check_invariance}
+ALONE |= {"MC": check_connection, "MC.line": check_line}
 RANKS = {"R1", "R3", "W1", "W2"}
 WITHOUT_SAMPLES = {"A", "C2+", "C4", "S(1)", "S(2)", "S+"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"A.data", "D", "I", "W0", "W1", "W2"}
@@ -61,7 +64,7 @@ WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S", "Z0.error
 # TC.3 and Z0.loss need labels or counts, J1 labels for differences of logits
 WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.loss"}
 # they speak of margins or the loss of Psi V, or of other data sets
-WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "TC.3", "WD", "Z0", "Z0.loss", "Z2"}
+WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "MC", "TC.3", "WD", "Z0", "Z0.loss", "Z2"}
 # they move V along all arcs, or speak of all of V
 WITHOUT_ARCS = {"A", "A.data", "C1", "C2+", "C4", "D"}
 WITHOUT_ARCS |= {"E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "S.path", "TC.3", "WD"}
@@ -160,6 +163,7 @@ def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object
         require(fits, raw.path, "data.offset", "cannot be claimed beside frozen logits", raw.label)
         fits = raw.label not in WITHOUT_ARCS or data.arcs is None
         require(fits, raw.path, "data.arcs", "cannot be claimed where arcs to the outputs are missing", raw.label)
+    data.jobs = jobs
     data.labels_claimed = {raw.label for raw in document.claims}
     data.ranks = [raw for raw in document.claims if raw.label in RANKS]  # nothing is accepted if one of them fails
     swept = SWEPT if data.targets is None else SWEPT | {"TC.3": TargetClaim}

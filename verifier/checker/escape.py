@@ -17,7 +17,7 @@ from .flags import require_analytic
 from .lift import check_lift
 from .network import cut_blocks, move
 from .parting import check_parting
-from .segment import Changes, Segment, pieces
+from .segment import Segment, changes, pieces
 from .sentences import sentence, statement
 from .sink_path import check_sink_path
 
@@ -60,15 +60,6 @@ def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str,
             claim.compare(samples, begin, claim.margins(claim.end, samples, there, shared))
         found = claim.conclude()
     return {"precision": raw.precision, **found, "statement": statement(how, str(found["statement"]))}
-
-
-def changes(network: Any, moved: Any) -> Changes:
-    """Return what the parameters change by, node by node."""
-    found = {}
-    for old, new in zip(network.nodes, moved.nodes, strict=True):
-        if old.kind == "parameter" and new is not old:
-            found[old.number] = (new.exact.balls() - old.exact.balls()).entries()
-    return found
 
 
 def check_moving(raw: Any, segment: Segment, blocks: list[list[int]], claim: MarginClaim, weights: Any) -> str:

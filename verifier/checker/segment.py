@@ -67,6 +67,15 @@ def pieces(count: int) -> Iterator[arb]:
         yield (arb(piece) / count).union(arb(piece + 1) / count)
 
 
+def changes(network: Any, moved: Any) -> Changes:
+    """Return what the parameters change by, node by node."""
+    found = {}
+    for old, new in zip(network.nodes, moved.nodes, strict=True):
+        if old.kind == "parameter" and new is not old:
+            found[old.number] = (new.exact.balls() - old.exact.balls()).entries()
+    return found
+
+
 class Segment:
     """The network while its parameters move straight."""
 

@@ -13,10 +13,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError
+from verifier.landscape.approx_loss import approx_loss_of
 from verifier.network.forward import approx_features
 from verifier.network.initialise import portable_gaussian
 from verifier.network.network import Array, Network
@@ -51,7 +51,7 @@ def approx_loss(network: Network, u: Array, v: Array, data: Dataset) -> float:
         If shapes do not fit or the data have no labels.
     """
     _check(network, u, v, data)
-    return _loss(approx_features(network, u, data.inputs), v, data)
+    return approx_loss_of(approx_features(network, u, data.inputs), v, data)
 
 
 def random_direction(network: Network, classes: int, seed: int = 0) -> Direction:
@@ -266,7 +266,7 @@ def losses_on_plane(
                 if moves[0] or len(known) > 1:
                     known.clear()
                 known[key] = approx_features(network, u + key[0] * du1 + key[1] * du2, data.inputs)
-            out[row, column] = _loss(known[key], v + a * dv1 + b * dv2, data)
+            out[row, column] = approx_loss_of(known[key], v + a * dv1 + b * dv2, data)
     return out
 
 
@@ -300,17 +300,6 @@ def fill_surface(
         colour_bar.ax.yaxis.set_major_locator(MaxNLocator(7, integer=True))
         colour_bar.set_label(APPROX if floor is None else f"{APPROX}, cut at {floor:g}")
         colour_bar.outline.set_visible(False)
-
-
-@np.errstate(all="ignore")
-def _loss(psi: Array, v: Array, data: Dataset) -> float:
-    """Cross-entropy, by differences of logits: without overflow, and small losses keep their digits."""
-    logits = psi @ v if data.offset is None else psi @ v + data.offset
-    rows = np.arange(len(logits))
-    differences = logits - logits[rows, data.labels][:, None]
-    differences[rows, data.labels] = -np.inf
-    losses = np.logaddexp(0.0, logsumexp(differences, axis=1))
-    return float((data.multiplicities * losses).sum() / data.total)
 
 
 def _blocks(network: Network) -> list[NDArray[np.int64]]:

@@ -22,7 +22,7 @@ from verifier.options import BITS, MAX_CHECK
 from verifier.run.layer_tables import build_layers as build_layers
 from verifier.run.node_tables import build_graph
 from verifier.run.structs import convert
-from verifier.statements.catalogue import STATEMENTS
+from verifier.statements.catalogue import OF_A_PROBLEM
 from verifier.verdict import Verdict
 
 MAX_CASE_BYTES = 2**20
@@ -255,8 +255,8 @@ def case_of(document: dict[str, Any], *, name: str, folder: Path | None, label: 
     keys = ("analytic", "rank", "zero_loss", "path", "generic")
     expected = {}
     for key, value in [*((key, getattr(file.expect, key)) for key in keys), *file.expect.statements.items()]:
-        if key not in keys and key not in STATEMENTS:
-            raise CaseError(f"{label}: expect.statements has {one_line(key)}; {nearest(key, STATEMENTS)}")
+        if key not in keys and key not in OF_A_PROBLEM:
+            raise CaseError(f"{label}: expect.statements has {one_line(key)}; {nearest(key, OF_A_PROBLEM)}")
         if value is not None:
             if value not in Verdict.__members__:
                 raise CaseError(f"{label}: expect.{key} = {value!r}; {nearest(value, Verdict.__members__)}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from verifier.statements.almost_every_data import ALMOST_EVERY_DATA_SET
 from verifier.statements.almost_every_u import ALMOST_EVERY_U, GENERIC_RANK
 from verifier.statements.analytic_zeros import ANALYTIC_ZEROS
+from verifier.statements.connection import STRAIGHT_LINE, WITHOUT_BARRIER
 from verifier.statements.convex_losses import CONVEX_LOSSES
 from verifier.statements.downhill_path import DOWNHILL_PATH
 from verifier.statements.duplicates import DUPLICATES
@@ -82,7 +83,11 @@ _ALL = (
     MEMORISATION,
     SCALED_SAMPLES,
     WEIGHT_DECAY,
+    WITHOUT_BARRIER,
+    STRAIGHT_LINE,
 )
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}
 """By label, in the order in which a reader of the paper meets them."""
+OF_A_PROBLEM = {label: statement.prove for label, statement in STATEMENTS.items() if statement.prove is not None}
+"""What decides those that are decided for every problem, by label; the others have a command of their own."""

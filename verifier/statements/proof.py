@@ -10,14 +10,14 @@ from graphlib import TopologicalSorter
 
 from verifier.rank.certify import Stage, silent
 from verifier.statements.assumption import what_remains
-from verifier.statements.catalogue import STATEMENTS
+from verifier.statements.catalogue import OF_A_PROBLEM, STATEMENTS
 from verifier.statements.evidence import Evidence, Known
 from verifier.statements.statement import does_not_apply
 from verifier.statements.theorem import Theorem
 
 REGRESSION = "does not apply: it is about classes, and this is a regression with real targets"
 """Why a statement about margins, labels or the cross-entropy says nothing about real targets."""
-_BEFORE = {label: [other for other in each.may_rest_on if other in STATEMENTS] for label, each in STATEMENTS.items()}
+_BEFORE = {label: [o for o in STATEMENTS[label].may_rest_on if o in OF_A_PROBLEM] for label in OF_A_PROBLEM}
 ORDER = tuple(TopologicalSorter(_BEFORE).static_order())
 """The order of deciding, in which a statement comes after those that it may rest on."""
 
@@ -37,8 +37,8 @@ def prove_statements(evidence: Evidence, *, seed: int = 0, stage: Stage = silent
     Returns
     -------
     Theorem
-        The steps in the order of `STATEMENTS`. Guarantee: every PROVED step is a theorem about this instance, and so is
-        everything that it rests on.
+        The steps in the order of `OF_A_PROBLEM`. Guarantee: every PROVED step is a theorem about this instance, and
+        so is everything that it rests on.
     """
     known = Known(evidence, seed=seed, stage=stage)
     found = known.found
@@ -46,8 +46,8 @@ def prove_statements(evidence: Evidence, *, seed: int = 0, stage: Stage = silent
         stage(f"theorem: {STATEMENTS[label].name}")
         statement = STATEMENTS[label]
         speaks = statement.regression or evidence.data.targets is None
-        known.add(statement, statement.prove(known) if speaks else does_not_apply(REGRESSION))
-    places = list(STATEMENTS)
+        known.add(statement, OF_A_PROBLEM[label](known) if speaks else does_not_apply(REGRESSION))
+    places = list(OF_A_PROBLEM)
     found.steps.sort(key=lambda step: places.index(step.label))
     found.remains = what_remains(known.assumption, found.verdict("L3.2 genericity"))
     return found

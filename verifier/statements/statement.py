@@ -65,7 +65,9 @@ class Statement:
     how
         By what means it is checked.
     prove
-        Decides it from what is known of a problem.
+        Decides it from what is known of a problem; None if it is about something else, such as two networks.
+    command
+        The command of ``verifier`` that decides it: another one than ``run`` if it is not decided for every problem.
     may_rest_on
         Labels that a finding may rest on: they are decided before it.
     claims
@@ -81,7 +83,8 @@ class Statement:
     formula: str
     hypotheses: str
     how: How
-    prove: Callable[[Known], Finding]
+    prove: Callable[[Known], Finding] | None = None
+    command: str = "run"
     place: str = ""
     may_rest_on: tuple[str, ...] = ()
     claims: tuple[type[Claim], ...] = ()

@@ -70,8 +70,9 @@ def _statements() -> str:
     rows = ["| label | statement | source | how | in certificates |", "|---|---|---|---|---|"]
     for each in table.values():
         words = each.sentence.replace("|", "\\|").replace("^", "\\^").replace("*", "\\*")
+        how = each.how if each.prove is not None else f"{each.how}, by `verifier {each.command}`"
         name, claims = f"**{each.name}.**", ", ".join(claim.label() for claim in each.claims)
-        rows.append(f"| [{each.label}](#{slug(each.label)}) | {name} {words} | {each.source} | {each.how} | {claims} |")
+        rows.append(f"| [{each.label}](#{slug(each.label)}) | {name} {words} | {each.source} | {how} | {claims} |")
     return "\n".join(rows)
 
 

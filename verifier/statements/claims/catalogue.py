@@ -5,6 +5,7 @@ from __future__ import annotations
 from verifier.statements.claims.almost_every_u import W0
 from verifier.statements.claims.architecture import A, AData, D, I
 from verifier.statements.claims.claim import Claim
+from verifier.statements.claims.connection import MC, MCLine
 from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.extrema import C4, C2Plus
 from verifier.statements.claims.full_rank import B1, R1, R3, R5, R6
@@ -25,6 +26,7 @@ _ALL: tuple[type[Claim], ...] = (
     *(W1, W2, W0, D, A, AData, I),
     *(S, S1, S2, SPlus),
     *(J1, J2, J3, WD),
+    *(MC, MCLine),
 )
 
 CLAIMS = {claim.label(): claim for claim in _ALL}

@@ -48,6 +48,15 @@ TensorName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,100}$")]
 Precision = Annotated[int, Meta(ge=32, le=16384)]
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
+Rational = Annotated[
+    tuple[
+        Annotated[str, Meta(pattern="^(0|-?[1-9][0-9]{0,1299})$")],
+        Annotated[str, Meta(pattern="^[1-9][0-9]{0,1299}$")],
+    ],
+    Meta(description="numerator and denominator"),
+]
+SHORT = 24
+"""Characters of a quotient that is shown as it is stated."""
 
 
 class Term(Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,6 +173,17 @@ def printed(number: Number, direction: Direction) -> str:
     if direction == "lower":
         return at_least(value)
     return at_most(value, below=1) if direction == "below one" else at_most(value)
+
+
+def stated(value: tuple[str, str]) -> str:
+    """A quotient as it is stated; a long one by a decimal near it, and that is said."""
+    found = value[0] if value[1] == "1" else "/".join(value)
+    if len(found) <= SHORT:
+        return found
+    try:
+        return f"about {int(value[0]) / int(value[1]):.4g}"
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return "stated by long integers"
 
 
 def plain(value: object) -> str:
