@@ -229,6 +229,21 @@ def test_a_file_is_never_trusted(tmp_path):
     require_path(vf.connect(a, b, resume=file))
 
 
+def test_permuted_units_are_another_point_and_it_says_so():
+    a, b = pair()
+    order = RNG.permutation(9)
+    views = WIDE.views(b.u.copy())
+    moved = b.u.copy()
+    for name, part in WIDE.views(moved).items():
+        part[...] = views[name][order]
+    other = problem(WIDE, u=moved, v=b.v[order])
+    found = vf.connect(a, other, permute=True)
+    require_path(found)
+    assert np.array_equal(found.b.u, b.u)
+    assert np.array_equal(found.b.v, b.v)
+    assert "another point than B" in found.reason
+
+
 def test_trained_models():
     neural = pytest.importorskip("sklearn.neural_network")
     labels = np.array(["no", "yes"])[(X[:, 0] > 0).astype(int)]
