@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
+from verifier.connect_file import FileMemory
 from verifier.data.dataset import Dataset
 from verifier.data.gate import Labels
 from verifier.display import count
@@ -23,8 +24,9 @@ from verifier.landscape.connection import Connection
 from verifier.landscape.joining import End, prove_connection
 from verifier.landscape.leg_engines import margins_on_leg
 from verifier.landscape.line_barrier import LineBarrier, bound_line_barrier, loss_of_leg, with_labels
-from verifier.landscape.polygon_search import Progress, Sought
+from verifier.landscape.polygon_search import Sought
 from verifier.landscape.targets import decimal_below
+from verifier.landscape.weight_matching import match_weights
 from verifier.network.network import Array, Block, Network
 from verifier.options import SMALL_ENTRIES, Engine, Options, by_engine
 from verifier.outcome import Report
@@ -34,9 +36,12 @@ from verifier.rank.certify import Stage, silent
 from verifier.run.arguments import given_model, given_network, given_problem
 from verifier.verdict import Verdict
 
+PERMUTED = "B stands with its units in the order of weight matching, which is another point than B as it was given"
+"""What is said where the units of B were permuted."""
 
-@dataclass(frozen=True, repr=False, kw_only=True)
-class Joined(Connection, Writable):
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False, kw_only=True)
+class Joined(Writable, Connection):
     """A `Connection` of two problems, with their naive line, and the certificate that can be written.
 
     Parameters
@@ -63,6 +68,8 @@ def connect(
     y: Labels | None = None,
     line: bool = False,
     epsilon: str | float | None = None,
+    permute: bool = False,
+    resume: str | Path | None = None,
     seed: int = 0,
     engine: Engine = "binary64",
     max_check_seconds: float | None = None,
@@ -82,6 +89,12 @@ def connect(
         Whether the barrier of the straight line of all weights is bounded as well, so that the two can be compared.
     epsilon : str or float, optional
         What the loss is not to exceed between the two ends' segments of V, such as ``"1e-6"``.
+    permute : bool, optional
+        Whether the units of B are put into the order in which its weights are nearest to A's (weight matching). The
+        statement is then about the permuted B, which computes the same and is another point: `Joined.b`.
+    resume : str or Path, optional
+        A file ``.npz`` that keeps what was found, so that a search that was interrupted goes on; it need not exist.
+        Nothing in it is trusted.
     seed : int, optional
         Of the random corners.
     engine : "binary64" or "arb", optional
@@ -119,8 +132,10 @@ def connect(
     """
     first, second = _problem("a", a, X, y), _problem("b", b, X, y)
     require_pair(first, second)
+    second = _permuted(first, second, seed) if permute else second
     options = Options(engine=engine, max_check_seconds=max_check_seconds, max_check_gib=max_check_gib)
-    run = _Run(first, second, options, stage, line, _epsilon(epsilon), seed)
+    memory = None if resume is None else FileMemory(resume, first, second, seed)
+    run = _Run(first, second, options, stage, line, _epsilon(epsilon), seed, memory, permute)
     small = first.rows.samples * first.network.skip_count < SMALL_ENTRIES
     found, arithmetic = by_engine(options, small, lambda backend, _: run.joined(backend), stage)
     found.builder.arithmetic = arithmetic
@@ -138,6 +153,8 @@ class _Run:
     line: bool
     epsilon: str | None
     seed: int
+    memory: FileMemory | None
+    permuted: bool
 
     def joined(self, backend: Backend | None) -> Joined:
         """The connection by one engine, the line beside it, and the claims of both."""
@@ -151,6 +168,8 @@ class _Run:
         line = self._line(backend)
         if line is not None and line.proved:
             builder.add_line_barrier(line)
+        if self.permuted:
+            found = replace(found, reason=f"{found.reason}; {PERMUTED}")
         known = {field.name: getattr(found, field.name) for field in fields(Connection)}
         return Joined(**known, a=a, b=b, line=line, builder=builder)
 
@@ -179,24 +198,27 @@ class _Run:
             lambda start, end: margins_on_leg(backend, network, start, end, rows.inputs, labels),
             one_logit and a.arcs is None,
         )
-        return prove_connection(
-            sought,
-            End(a.u, a.v),
-            End(b.u, b.v),
-            features,
-            tell=self._tell,
-            seed=self.seed,
-            epsilon=self.epsilon,
-            max_bits=self.options.max_bits,
-            stage=self.stage,
-        )
+        try:
+            return prove_connection(
+                sought,
+                End(a.u, a.v),
+                End(b.u, b.v),
+                features,
+                tell=self._tell,
+                memory=self.memory,
+                seed=self.seed,
+                epsilon=self.epsilon,
+                max_bits=self.options.max_bits,
+                stage=self.stage,
+            )
+        finally:
+            if self.memory is not None:
+                self.memory.save()
 
-    @property
-    def _tell(self) -> Progress:
-        def tell(leg: int, t: Fraction, pieces: int, weights: int) -> None:
-            self.stage(f"leg {leg}, t = {float(t):.2f}, {count(pieces, 'piece')}, {weights} V's")
-
-        return tell
+    def _tell(self, leg: int, t: Fraction, pieces: int, weights: int) -> None:
+        self.stage(f"leg {leg}, t = {float(t):.2f}, {count(pieces, 'piece')}, {weights} V's")(float(t))
+        if self.memory is not None:
+            self.memory.save_if_due()
 
     def _line(self, backend: Backend | None) -> LineBarrier | None:
         a, b = self.a, self.b
@@ -227,6 +249,14 @@ def does_not_apply(problem: Problem) -> str:
     if problem.rows.labels is None or not problem.grouping.labels_agree:
         return "equal samples have different labels, so that no V classifies all samples"
     return ""
+
+
+def _permuted(a: Problem, b: Problem, seed: int) -> Problem:
+    """B with its units in the order that weight matching finds."""
+    found = match_weights(a.network, (a.u, a.v), (b.u, b.v), a.rows.inputs, arcs=a.arcs, seed=seed)
+    if isinstance(found, str):
+        raise InputError(f"permute: {found}; leave it out")
+    return replace(b, u=found.u, v=found.v)
 
 
 def _epsilon(given: str | float | None) -> str | None:

@@ -46,7 +46,7 @@ class Piece:
     weights: int
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Connection(Decided, Shown):
     """What is known of a path between two networks of one architecture on the same data.
 

@@ -100,9 +100,8 @@ def prove_connection(
 
 
 def _stuck(found: Connection, obstacle: str) -> Connection:
-    tried = "nor was a polygon found through random or trained corners"
-    reason = f"{obstacle}; {tried}. Networks with more units, or trained to a smaller loss, are joined more easily"
-    return replace(found, reason=reason)
+    remedy = "networks with more units, or with a smaller loss, are joined more easily"
+    return replace(found, reason=f"{obstacle}; {remedy}")
 
 
 def _along(found: Connection, route: Route) -> Connection:

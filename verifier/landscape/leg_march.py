@@ -93,7 +93,7 @@ class Marcher:
         """
         step = FIRST_STEP
         for stretch in known:
-            if stretch.start == found.reached:
+            if stretch.start == found.reached < stretch.end <= 1:
                 self._take(found, stretch.end, [stretch.weights])
                 step = stretch.end - stretch.start
         starts, ends, fits = list(first), list(last), LONG_FITS
@@ -121,7 +121,7 @@ class Marcher:
         """Take the first candidate whose margins are proved to be positive on the next piece."""
         part = part or self.leg.interval(found.reached, end)
         for weights in candidates:
-            smallest = part.smallest(weights, ROOM)
+            smallest = part.smallest(weights, ROOM) if self.refit.allows(weights) else 0.0
             if smallest > 0:
                 found.stretches.append(Stretch(found.reached, end, weights, smallest))
                 self.tell(end, len(found.stretches))

@@ -22,6 +22,7 @@ from verifier.landscape.leg_march import March, Marcher, Marching, Stretch
 from verifier.landscape.leg_margins import LegMargins
 from verifier.landscape.legs import between
 from verifier.landscape.refit import Refit
+from verifier.landscape.separate import approx_margin
 from verifier.landscape.zero_loss import prove_zero_loss
 from verifier.network.forward import approx_features
 from verifier.network.gradient import approx_gradient
@@ -119,6 +120,12 @@ class PolygonSearch:
 
         Guarantee: as `Route`. None if none was found, see `obstacle`.
         """
+        for name, u, weights, time in (("A", self.start, self.start_weights, 0), ("B", self.end, self.end_weights, 1)):
+            psi = approx_features(self.sought.network, u, self.sought.inputs)
+            if not approx_margin(psi, weights, self.sought.labels) > 0 and self._refit.proposed(psi, weights) is None:
+                why = self._impossible(Fraction(time)) or "no V was found that classifies all samples"
+                self.obstacle = f"at {name} {why}"
+                return None
         first = self._march(self.start, self.end, self.start_weights)
         if first.arrived:
             return self._straight(self.start, self.end, first)
@@ -227,16 +234,17 @@ class PolygonSearch:
     def _obstacle(self, march: March) -> str:
         """Why the straight leg stops, as far as that is known."""
         where = f"the straight leg stops at t = {float(march.reached):.4f}"
-        impossible = "" if march.separable else self._impossible(march)
-        if impossible:
-            return f"{where}: {impossible}"
         if march.separable:
-            return f"{where}: the margins change too fast there for the shortest piece"
-        return f"{where}: no V was found there that classifies all samples; whether any exists is open"
+            why = "the margins change too fast there for the shortest piece"
+        else:
+            time = simplest_between(march.reached, march.tried)
+            impossible = self._impossible(time)
+            why = f"at t = {time} {impossible}" if impossible else "no V was found there that classifies all samples"
+        return f"{where}: {why}; nor was a polygon found through random or trained corners"
 
-    def _impossible(self, march: March) -> str:
-        """The proof that no V classifies all samples at a time near where the march stopped; empty if there is none."""
-        sought, time = self.sought, simplest_between(march.reached, march.tried)
+    def _impossible(self, time: Fraction) -> str:
+        """The proof that no V classifies all samples at a time of the straight leg; empty if there is none."""
+        sought = self.sought
         u = between(self.start, self.end, time)
         exact = all(
             (1 - time) * Fraction(float(a)) + time * Fraction(float(b)) == Fraction(float(c))
@@ -247,7 +255,7 @@ class PolygonSearch:
         features = FeatureEnclosure(sought.network, u, sought.inputs, FIRST_BITS)
         counts = sought.multiplicities.tolist()
         zero = prove_zero_loss(features, sought.labels, sought.classes, multiplicities=counts)
-        return f"at t = {time} {zero.reason}" if zero.verdict is Verdict.REFUTED else ""
+        return zero.reason if zero.verdict is Verdict.REFUTED else ""
 
 
 def simplest_between(low: Fraction, high: Fraction) -> Fraction:
