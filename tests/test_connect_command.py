@@ -73,6 +73,19 @@ def test_without_the_line_the_certificate_has_one_claim(case: Path, capsys: pyte
     assert [claim["label"] for claim in json.loads(Path("c.json").read_text())["claims"]] == ["MC"]
 
 
+def test_permuted_it_is_said_to_be_another_point_and_a_file_is_gone_on_from(
+    case: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (case, case, "--seed-b", "1", "--permute", "--no-line", "--resume", "found.npz")
+    first = connect(capsys, *arguments)
+    assert "B with its units permuted, which is another point than B," in " ".join(first.split())
+    assert "seed 1; units permuted" in first and Path("found.npz").is_file()
+    again = connect(capsys, *arguments)
+    assert [words for words in again.splitlines() if "time" not in words] == [
+        words for words in first.splitlines() if "time" not in words
+    ]
+
+
 def test_what_is_not_decided_says_why(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (case.parent / "points.csv").write_text(f"{POINTS}2,1,a\n")
     said = connect(capsys, case, case, "--seed-b", "1", code=3)

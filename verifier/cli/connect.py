@@ -34,6 +34,13 @@ def connect(
     epsilon: Annotated[
         str | None, typer.Option("--epsilon", metavar="E", help="Keep the loss below E while U moves, such as 1e-6.")
     ] = None,
+    permute: Annotated[
+        bool, typer.Option("--permute", help="Put B's units into the order nearest to A's first: another point than B.")
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="FILE.npz", help="Keep what is found here, and go on from it another time."),
+    ] = None,
     line: Annotated[
         bool, typer.Option("--line/--no-line", help="Also bound the barrier of the straight line of all weights.")
     ] = True,
@@ -55,18 +62,18 @@ def connect(
     display = ProgressDisplay(console(stderr=True))
     with display.case(f"{cases[0].name} and {cases[1].name}", 0, 1) as stage:
         first, second = (case_problem(case, seed=seed) for case, seed in zip(cases, seeds, strict=True))
-        found = join(first, second, line=line, epsilon=epsilon, stage=stage)
+        found = join(first, second, line=line, epsilon=epsilon, permute=permute, resume=resume, stage=stage)
         written = None if out is None or found.builder.empty else found.builder.write(out)
     starts = [_start(problem, case, seed) for problem, case, seed in zip((first, second), cases, seeds, strict=True)]
     if as_json:
-        sys.stdout.write(json.dumps(_json(found, starts, written), indent=1) + "\n")
+        sys.stdout.write(json.dumps(_json(found, starts, permute, written), indent=1) + "\n")
     else:
-        sys.stdout.write("\n".join(describe(found, starts)) + "\n")
+        sys.stdout.write("\n".join(describe(found, starts, permute)) + "\n")
         say_written(out, written, found.builder)
     raise typer.Exit(0 if found.proved else 3)
 
 
-def describe(found: Joined, starts: Sequence[str]) -> list[str]:
+def describe(found: Joined, starts: Sequence[str], permuted: bool) -> list[str]:
     """Say what was found, the conclusion first.
 
     Parameters
@@ -75,22 +82,23 @@ def describe(found: Joined, starts: Sequence[str]) -> list[str]:
         Of `verifier.connect`.
     starts
         Where A and B come from.
+    permuted
+        Whether B's units stand in another order than they were given.
 
     Returns
     -------
     list of str
         Lines of at most 80 columns.
     """
-    rows = [("data", found.a.words), ("A", starts[0]), ("B", starts[1])]
+    rows = [("data", found.a.words), ("A", starts[0]), ("B", f"{starts[1]}; units permuted" if permuted else starts[1])]
     for name, loss in (("loss of A", found.start_loss), ("loss of B", found.end_loss)):
         rows += [] if loss is None else [(name, _interval(loss))]
     if found.gamma is not None and found.kappa is not None:
         rows += [("path", _path(found)), ("margins", _margins(found))]
     if found.line is not None:
-        words = found.line.words
-        rows.append(("straight line", f"{words[:1].upper()}{words[1:]}."))
+        rows.append(("straight line", found.line.words.removeprefix("the straight line of all weights has ")))
     rows.append(("time", f"{found.seconds:.1f} s"))
-    lines = textwrap.wrap(conclusion(found), COLUMNS, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(conclusion(found, permuted), COLUMNS, break_long_words=False, break_on_hyphens=False)
     for name, words in rows:
         indent = " " * (NAMES + 2)
         lines += textwrap.wrap(
@@ -99,14 +107,26 @@ def describe(found: Joined, starts: Sequence[str]) -> list[str]:
     return lines
 
 
-def conclusion(found: Joined) -> str:
-    """Say in one sentence whether A and B are joined."""
+def conclusion(found: Joined, permuted: bool) -> str:
+    """Say in one sentence whether A and B are joined.
+
+    Parameters
+    ----------
+    found, permuted
+        As in `describe`.
+
+    Returns
+    -------
+    str
+        The verdict, and what it says.
+    """
+    other = "B with its units permuted, which is another point than B," if permuted else "B"
     if not found.proved:
         reason = found.reason.removeprefix("does not apply: ")
-        return f"UNDECIDED: whether A and B are joined without a barrier is not decided: {reason}."
+        return f"UNDECIDED: whether A and {other} are joined without a barrier is not decided: {reason}."
     return (
-        "PROVED: A and B are joined by a continuous path on which the cross-entropy never exceeds the larger one of "
-        "their losses: the barrier is 0 (MC)."
+        f"PROVED: A and {other} are joined by a continuous path on which the cross-entropy never exceeds the larger "
+        "one of their losses: the barrier is 0 (MC)."
     )
 
 
@@ -137,17 +157,18 @@ def _margins(found: Joined) -> str:
     return f"at least gamma = {at_least(found.gamma)} while U moves, kappa = {exactly(found.kappa)}"
 
 
-def _json(found: Joined, starts: Sequence[str], written: Path | None) -> dict[str, Any]:
+def _json(found: Joined, starts: Sequence[str], permuted: bool, written: Path | None) -> dict[str, Any]:
     from verifier.balls.exact import at_least, exactly
 
     return {
         "version": __version__,
         "a": starts[0],
         "b": starts[1],
+        "permuted": permuted,
         "data": found.a.words,
         "understood": found.a.data.understood,
         "verdict": str(found.verdict),
-        "conclusion": conclusion(found),
+        "conclusion": conclusion(found, permuted),
         "reason": found.reason,
         "start_loss": _bounds(found.start_loss),
         "end_loss": _bounds(found.end_loss),
