@@ -22,6 +22,7 @@ from verifier import __version__
 from verifier.cli.architecture import architecture
 from verifier.cli.bench import bench
 from verifier.cli.certificates import check, init, show
+from verifier.cli.connect import connect
 from verifier.cli.experiment import experiment
 from verifier.cli.fuzz import fuzz
 from verifier.cli.matrix import matrix
@@ -41,7 +42,22 @@ app = typer.Typer(
     "landscape has a path without increase from a start to zero loss.",
 )
 
-for command in (run, rank, path, witness, architecture, bench, fuzz, check, matrix, show, report, experiment, init):
+for command in (
+    run,
+    rank,
+    path,
+    witness,
+    architecture,
+    connect,
+    bench,
+    fuzz,
+    check,
+    matrix,
+    show,
+    report,
+    experiment,
+    init,
+):
     app.command()(command)
 
 INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"
