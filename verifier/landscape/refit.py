@@ -87,8 +87,9 @@ class Refit:
         penalty: Array | float = ridge
         features: Any = psi / size
         if turn is not None:
-            features, penalty = features @ turn, ridge * (turn.T @ turn)
-            first = np.linalg.solve(turn, first)
+            features = features @ turn
+            penalty = ridge * (turn.T @ turn)
+            first = scipy.linalg.solve_triangular(turn, first)
         if features.size >= SINGLE:
             features = features.astype(np.float32)
 
