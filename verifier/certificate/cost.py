@@ -20,6 +20,7 @@ from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import B1, R5, R6
 from verifier.statements.claims.jacobian import JacobianClaim
 from verifier.statements.claims.losses import TC3
+from verifier.statements.claims.minimum import BM
 from verifier.statements.claims.paths import E1, E3, E4, E4Path, SPath
 from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
@@ -31,6 +32,8 @@ FIRST_BITS = 64
 
 EXPECTED_PIECES = 32
 """Of a moving piece of a path, before it is proved."""
+MAX_HESSIAN_ROWS = 2000
+"""Rows of a Hessian's factors that the checker multiplies at a time."""
 RATIONAL_ENTRIES = 25
 """What a value of a unit costs in rational numbers, in numbers that pass through Python."""
 MARGIN_KEYS = ("start_weights", "end_weights", "output_weights")
@@ -194,6 +197,8 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
         elif kind in (E4, S):
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
+        elif kind is BM:
+            yield _hessian(size), bits
         elif issubclass(kind, JacobianClaim):
             yield _jacobian(claim, size), bits
         elif kind.moves:
@@ -273,6 +278,24 @@ def _jacobian(claim: StatedClaim, size: Size) -> Work:
     return _pass(size) + back + product
 
 
+def _hessian(size: Size) -> Work:
+    """The gradient at the point, the second derivatives in the box, and their least eigenvalue (BM)."""
+    theta, rows, n = _theta(size), _rows_of_hessian(size), size.samples
+    back = Work(units=size.units, steps=4 * size.steps, differences=3 * size.arcs).times(2 * n)
+    made = Work(entries=n * theta * (20 * size.units + 10 * rows), quick=n * rows * theta**2)
+    return _pass(size).times(4) + back + made + Work(quick=theta**3, entries=20 * theta**2, differences=theta**3 // 8)
+
+
+def _theta(size: Size) -> int:
+    """The numbers that a Hessian is of: U, and V without its last column."""
+    return size.weights + size.columns * (size.classes - 1)
+
+
+def _rows_of_hessian(size: Size) -> int:
+    """Pairs of rows that one sample adds to a Hessian: logits, columns, curved entries, factors of sums."""
+    return size.classes + size.columns + 2 * size.units
+
+
 def _balance(size: Size) -> Work:
     """The Hessian of the loss in the output weights of all classes but one, and its solution (Z0.loss)."""
     n, m, classes = size.samples, size.columns, size.classes
@@ -316,6 +339,9 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
             long = 16 + 8 * _words(_bits(claim["right_inverse"])) if _bits(claim["right_inverse"]) > 62 else 8
             held += used * n * (long + _item(claim["right_inverse"]))
             peak = max(peak, used * n * PER_NUMBER)
+        if _kind(claim) is BM:
+            held_rows = MAX_HESSIAN_ROWS + _rows_of_hessian(size)
+            peak = max(peak, PER_NUMBER * _theta(size) * (3 * held_rows + 6 * _theta(size)))
         if _kind(claim) is AData:
             peak = max(peak, PER_NUMBER * n * d + PER_CLASS * n * size.widest)
         if _kind(claim) is E4Path:
