@@ -35,6 +35,7 @@ MODULES = (
     "cases_bounds",
     "cases_decay",
     "cases_minimum",
+    "cases_connection",
     "cases_malformed",
 )
 """What the cases are in; they register themselves when they are imported."""

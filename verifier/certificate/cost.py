@@ -17,6 +17,7 @@ from verifier.certificate.work import CHECKER, FIRST_BITS, Work
 from verifier.statements.claims.architecture import AData
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
+from verifier.statements.claims.connection import TwoNetworks
 from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import B1, R5, R6
 from verifier.statements.claims.jacobian import JacobianClaim
@@ -125,6 +126,8 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield _hessian(size), bits
         elif issubclass(kind, JacobianClaim):
             yield _jacobian(claim, size), bits
+        elif issubclass(kind, TwoNetworks):
+            yield _of_two_networks(claim, size), bits
         elif kind.moves:
             yield _moving(claim, size), bits
 
@@ -243,6 +246,16 @@ def _moving(claim: StatedClaim, size: Size) -> Work:
     return work
 
 
+def _of_two_networks(claim: StatedClaim, size: Size) -> Work:
+    """The corners, and every piece: values at its middle, slopes of activations, products but those of the inputs."""
+    stated = claim["pieces"]
+    pieces = stated if isinstance(stated, int) else len(stated)
+    units, steps, products = 4 * size.units, 6 * size.steps, 3 * (size.arcs - size.straight)
+    work = Work(units=units, steps=steps, products=products).times(size.samples) + _margins(size, 2)
+    corners = len(claim.get("corners", ())) or 1
+    return work.times(pieces) + (_pass(size) + _margins(size, 1)).times(1 + corners)
+
+
 def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
     """Bytes of one process of the checker at its peak."""
     n, d, m, classes = size.samples, size.dimension, size.columns, size.classes
@@ -275,9 +288,9 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
 
 def _outputs(claim: StatedClaim) -> Iterator[str]:
     """The claim's matrices of output weights, each by what it refers to."""
-    for key in MARGIN_KEYS:
-        if key in claim:
-            yield json.dumps(claim[key], sort_keys=True)
+    on_pieces = claim.get("weights", ()) if issubclass(_kind(claim), TwoNetworks) else ()
+    for matrix in (*(claim[key] for key in MARGIN_KEYS if key in claim), *on_pieces):
+        yield json.dumps(matrix, sort_keys=True)
 
 
 def _bits(reference: dict[str, Any]) -> int:

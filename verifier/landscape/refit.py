@@ -54,9 +54,9 @@ class Refit:
         """
         if not np.isfinite(psi).all():
             return None
-        found = self._regression(psi, weights, STEPS)
+        found = self._regression(psi, weights, STEPS, RIDGE)
         if many and not approx_margin(psi, found, self.labels) > 0:
-            found = self._regression(psi, found, MANY_STEPS)
+            found = self._regression(psi, found, MANY_STEPS, 0.0)  # where large weights are needed a ridge forbids them
         return self.short(psi, found) if approx_margin(psi, found, self.labels) > 0 else None
 
     def allows(self, weights: Array) -> bool:
@@ -68,7 +68,7 @@ class Refit:
         """Weights ``(M, m)`` as a certificate holds them, for features ``(N, M)``: few bits, the first column 0."""
         return short(psi, weights - weights[:, :1] if self.one_logit else weights, self.labels)
 
-    def _regression(self, psi: Array, weights: Array, steps: int) -> Array:
+    def _regression(self, psi: Array, weights: Array, steps: int, ridge: float) -> Array:
         """Minimise ``sum_i log(1 + sum_k exp(-m_ik)) + (ridge/2) |V|^2``."""
         size = float(np.sqrt((psi * psi).mean())) or 1.0
         scaled, index, shape = psi / size, np.arange(len(psi)), weights.shape
@@ -82,10 +82,10 @@ class Refit:
             total = p.sum(axis=1, keepdims=True)
             p /= total
             p[index, self.labels] -= 1.0
-            slope = scaled.T @ p + RIDGE * v
+            slope = scaled.T @ p + ridge * v
             if self.free is not None:
                 slope *= self.free
-            return float((np.log(total) + top).sum() + RIDGE / 2 * (flat @ flat)), slope.ravel()
+            return float((np.log(total) + top).sum() + ridge / 2 * (flat @ flat)), slope.ravel()
 
         found = scipy.optimize.minimize(
             value,
