@@ -113,7 +113,7 @@ def _searched(problem: Problem, seed: int, trials: int, stage: Stage) -> Minimum
         stage(f"descent {number} of {trials}")
         ends.append(search.descend(theta))
     lowest = min(ends, key=lambda end: end.loss)
-    settled = [end for end in ends if end.settled]
+    settled = [end for end in ends if not end.obstacle]
     settled.sort(key=lambda end: end.loss < lowest.loss + BELOW)  # stable: those above the lowest first
     reasons = Counter[str]()
     tried: list[float] = []
@@ -151,11 +151,8 @@ def _in_the_way(problem: Problem) -> str:
 
 def _nothing_found(ends: list[Candidate], reasons: Counter[str]) -> str:
     """What the descents came to, in words."""
-    open_ones = sum(not end.settled for end in ends)
-    parts = []
-    if open_ones:
-        words = "came to no point where the Hessian seems positive definite: the loss still falls, or is flat"
-        parts.append(f"{open_ones} of {counted(len(ends), 'descent')} {words}")
+    ways = Counter(end.obstacle for end in ends if end.obstacle)
+    parts = [f"{often} of {counted(len(ends), 'descent')} {way}" for way, often in ways.most_common()]
     parts += [f"a stationary point is not proved to be a minimum: {reason}" for reason, _ in reasons.most_common(1)]
     parts.append("other seeds, more trials, or labels that cannot be separated may help")
     return "; ".join(parts)
