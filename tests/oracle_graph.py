@@ -64,7 +64,7 @@ def node_values(network, u, x, number=mp):
 
 
 def _tensor(numbers, shape, number):
-    return filled(shape, [number(v) for v in np.asarray(numbers, dtype=float).ravel().tolist()])
+    return filled(shape, [number(v) for v in np.asarray(numbers, dtype=object).ravel().tolist()])
 
 
 def _map(node, read, number):

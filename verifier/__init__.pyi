@@ -26,6 +26,8 @@ from .balls.feature_enclosure import FeatureEnclosure as FeatureEnclosure
 from .certificate.check_process import Checked as Checked
 from .certificate.show import Description as Description
 from .certificate.writer import CertificateBuilder as CertificateBuilder
+from .connect import Joined as Joined
+from .connect import connect as connect
 from .data.arrays import dataset_from_arrays as dataset_from_arrays
 from .data.dataset import Dataset as Dataset
 from .data.grouping import group_duplicates as group_duplicates
@@ -33,6 +35,7 @@ from .data.readers import load_dataset as load_dataset
 from .data.samples import SampleSource as SampleSource
 from .errors import InputError as InputError
 from .errors import VerifierError as VerifierError
+from .landscape.connection import Connection as Connection
 from .landscape.escape import EscapeResult as EscapeResult
 from .landscape.escape import prove_escape as prove_escape
 from .landscape.escape_separate import prove_gateway as prove_gateway

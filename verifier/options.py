@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeVar, get_args
 
 from flint import ctx
 from threadpoolctl import threadpool_limits
 
-from verifier.balls.binary64.backend import Backend
+from verifier.balls.binary64.backend import Backend, numpy_backend
+from verifier.balls.binary64.canary import between_canaries
 from verifier.balls.feature_enclosure import use_threads
 from verifier.certificate.limits import Limits
 from verifier.errors import CaseError, InputError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
+from verifier.rank.certify import Stage
 
 Engine = Literal["binary64", "arb"]
 """What proves: binary64 where it suffices and Arb elsewhere, or Arb alone."""
+Found = TypeVar("Found")
 Part = Literal["rank", "path", "theorem"]
 """What is proved: the rank; the path; all statements, which needs the other two."""
 
@@ -127,6 +130,42 @@ def at_most_threads(count: int | None = None) -> Iterator[None]:
             yield
     finally:
         use_threads(before)
+
+
+def by_engine(
+    options: Options, small: bool, work: Callable[[Backend | None, str], Found], stage: Stage
+) -> tuple[Found, str]:
+    """Prove something with the engine and the threads that are asked for; the one place where that is decided.
+
+    Parameters
+    ----------
+    options
+        Engine, array library and threads.
+    small
+        Whether one thread is best: faster, and the same bits whatever else the machine does.
+    work
+        Proves, given the array library of the binary64 engine, or None for Arb alone, and the engine in words.
+    stage
+        Told that the platform is checked again.
+
+    Returns
+    -------
+    (what ``work`` returned, str)
+        Guarantee: what was proved in binary64 is returned only if the platform's canary passed before and after; where
+        it fails, everything is proved again by Arb. With it the arithmetic in words, for a certificate's record.
+    """
+    with at_most_threads(1 if small else options.threads):
+        if options.engine == "arb":
+            return work(None, "Arb"), "arb"
+        backend = options.backend or numpy_backend()
+        engine = f"binary64, {backend.describe()}"
+        found, canary = between_canaries(
+            backend, lambda: work(backend, engine), lambda: stage("checking the platform again")
+        )
+        if found is None:
+            return work(None, f"Arb (binary64 refused: {canary.failure})"), "arb"
+    arithmetic = f"proposed and proved in {engine} where it suffices, else arb; platform canary passed before and after"
+    return found, f"{arithmetic} at {len(canary.shapes)} product shapes in every layout in use"
 
 
 def _require_limit(name: str, value: object) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
-from verifier.balls.binary64.canary import CanaryReport, between_canaries
+from verifier.balls.binary64.backend import Backend, NotEnclosed
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, finiteness, sharper
 from verifier.balls.exact import ExactArray, at_least
@@ -33,7 +32,7 @@ from verifier.landscape.training_errors import TrainingErrors, count_training_er
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.arguments import BoolArray
 from verifier.network.network import Array
-from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, at_most_threads
+from verifier.options import SMALL_ENTRIES, UNCHECKED_SECONDS, Options, by_engine
 from verifier.outcome import Report, Step
 from verifier.problem import Problem
 from verifier.rank.certify import WORK_LIMIT_SECONDS, Stage, prove_rank, silent
@@ -86,27 +85,11 @@ def prove(problem: Problem, options: Options | None = None, *, stage: Stage = si
     """
     options = options or Options()
     small = problem.rows.samples * problem.network.skip_count < SMALL_ENTRIES
-    with at_most_threads(1 if small else options.threads):
-        if options.engine == "arb":
-            return _Run(problem, options, stage, None, "Arb").report()
-        backend = options.backend or numpy_backend()
-        engine = f"binary64, {backend.describe()}"
-        found, canary = between_canaries(
-            backend,
-            lambda: _Run(problem, options, stage, backend, engine).report(),
-            lambda: stage("checking the platform again"),
-        )
-        if found is None:
-            return _Run(problem, options, stage, None, f"Arb (binary64 refused: {canary.failure})").report()
-    found.builder.arithmetic = _arithmetic(found, canary)
-    return found
-
-
-def _arithmetic(report: Report, canary: CanaryReport) -> str:
-    return (
-        f"proposed and proved in {report.engine} where it suffices, else arb; platform canary passed before and after"
-        f" at {len(canary.shapes)} product shapes in every layout in use"
+    found, arithmetic = by_engine(
+        options, small, lambda backend, engine: _Run(problem, options, stage, backend, engine).report(), stage
     )
+    found.builder.arithmetic = arithmetic
+    return found
 
 
 @dataclass

@@ -7,7 +7,9 @@ polygon are at least ``kappa gamma``, also where V moves (convex combinations), 
 
 .. math:: \log(1 + (m-1) e^{-\kappa\gamma}) .
 
-On both ends' segments the loss is at most that of the end itself (P1'). The path is a polygon in (U, V), too.
+On both ends' segments the loss is convex, so at most the larger one of the end's own loss and of this bound. With kappa
+so large that the bound is at most the larger one of both ends' losses nothing else is needed. The path is a polygon in
+(U, V), too.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class Piece:
     weights: int
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Connection(Decided, Shown):
     """What is known of a path between two networks of one architecture on the same data.
 

@@ -34,6 +34,9 @@ from verifier.landscape.legs import ball_of
 from verifier.landscape.segment import WeightSegment, label_differences
 from verifier.network.network import Array, Network
 
+ROOM = 1.05
+"""What the margins of a piece may lose counts so many times before it is accepted: for the checker's own enclosures."""
+
 
 class LegInterval(Protocol):
     """Psi and its rate on one interval of times of a leg."""
@@ -42,13 +45,16 @@ class LegInterval(Protocol):
     def middle_features(self) -> Array:
         """Psi at the middle of the interval, ``(N, M)``, in floating point: for proposals, not rigorous."""
 
-    def smallest(self, weights: Array) -> float:
+    def smallest(self, weights: Array, room: float = 1.0) -> float:
         """Bound the margins of fixed output weights from below.
 
         Parameters
         ----------
         weights
             V, ``(M, m)``, finite.
+        room
+            At least 1: what the margins may lose on the interval counts so many times, so that an independent program
+            with wider enclosures agrees.
 
         Returns
         -------
@@ -165,18 +171,19 @@ class BallLegInterval(Brief):
         table = [[float(value.mid()) for value in row] for row in self._middle.tolist()]
         return np.array(table, dtype=np.float64)
 
-    def smallest(self, weights: Array) -> float:
+    def smallest(self, weights: Array, room: float = 1.0) -> float:
         """Bound all margins of ``weights`` on the interval from below, by the better of the two forms for each.
 
         Guarantee: as `LegInterval.smallest`.
         """
         with working_precision(self.leg.precision):
-            reach = ball_of((self.t1 - self.t0) / 2) * arb(0, 1)
+            reach, wider = ball_of((self.t1 - self.t0) / 2) * arb(0, 1) * room, arb(room - 1)
             least = math.inf
             rows = (self._margins(part, weights) for part in (self._middle, *self._jets))
             for middles, values, rates in zip(*rows, strict=True):
                 for middle, value, rate in zip(middles, values, rates, strict=True):
-                    bound = max(_finite_lower(middle + reach * rate), _finite_lower(value))
+                    plain = value - wider * value.rad()
+                    bound = max(_finite_lower(middle + reach * rate), _finite_lower(plain))
                     least = min(least, bound)
         return least
 

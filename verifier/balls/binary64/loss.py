@@ -136,7 +136,7 @@ def float_loss(
     mids = np.array([[float(ball.mid()) for ball in row] for row in rows])
     moved = np.array([max(float(ball.rad()) for ball in row) for row in rows]) * (1.0 + 2.0**-28)
     backend, xp = features.backend, features.backend.xp
-    values, errors = _sample_losses(xp, backend.asarray(mids))
+    values, errors = sample_losses(xp, backend.asarray(mids))
     total, room, count = arb(0), arb(0), 0
     for value, error, extra, times in zip(
         backend.numpy(values).tolist(), backend.numpy(errors).tolist(), moved.tolist(), multiplicities, strict=True
@@ -151,7 +151,7 @@ def float_loss(
     return loss
 
 
-def _sample_losses(xp: Any, m: Any) -> tuple[Any, Any]:
+def sample_losses(xp: Any, m: Any) -> tuple[Any, Any]:
     """Losses of the samples from exact margins (N, m - 1), and bounds of their errors.
 
     Each exponential is off by 2.09 u, its argument by ``u |m_k + s|``, which matters only where the exponential does:

@@ -1,0 +1,274 @@
+"""Find a polygon of hidden parameters from U_A to U_B along which output weights keep all margins positive.
+
+The straight leg comes first. Where it stops, the polygon goes through random points, which mend what symmetry spoils in
+a wide network (from U to -U all features vanish half-way), or through trained ones: from the point where a leg stops
+gradient descent leads to parameters at which all samples are classified with large margins, and both halves are joined
+in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from verifier.balls.engine import FIRST_BITS
+from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.landscape.leg_march import March, Marcher, Marching, Stretch
+from verifier.landscape.leg_margins import LegMargins
+from verifier.landscape.legs import between
+from verifier.landscape.refit import Refit
+from verifier.landscape.separate import approx_margin
+from verifier.landscape.zero_loss import prove_zero_loss
+from verifier.network.forward import approx_features
+from verifier.network.gradient import approx_gradient
+from verifier.network.initialise import portable_gaussian
+from verifier.network.network import Array, Network
+from verifier.verdict import Verdict
+
+CORNERS = 5_000_011
+"""Stream of the random corners."""
+RANDOM_CORNERS = 3
+"""Random corners that are tried, one after the other."""
+DEPTH = 3
+"""How often a leg may be divided by trained corners: at most 2^3 legs."""
+TRAINING_STEPS = 200
+"""Steps of L-BFGS that lead to a trained corner."""
+SHAKE = 0.1
+"""Noise on the point from which training starts, relative to the parameters' size: it breaks symmetries."""
+REFUTABLE = 2_000_000
+"""Entries of Psi times classes up to which it is asked whether no weights at all exist where the straight leg stops."""
+
+Progress = Callable[[int, Fraction, int, int], None]
+"""Told the leg's number, the time on it, and how many pieces and different weights there are so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is joined: a network on samples ``(N, d)`` with labels; ``free`` has the arcs, ``(M, m)``, None: all."""
+
+    network: Network
+    inputs: Array
+    labels: NDArray[np.int64]
+    multiplicities: NDArray[np.int64]
+    classes: int
+    free: NDArray[np.bool_] | None
+    leg: Callable[[Array, Array], LegMargins]
+    """Makes the margins on the straight leg between two points."""
+    one_logit: bool = False
+    """Whether the first column of V is 0 at both ends and stays so: the network has one logit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A polygon that was found: its corners ``(p,)``, both ends included, and the stretches of each of its legs.
+
+    Guarantee: on every stretch all margins of its weights are at least its ``smallest`` > 0, and the stretches of a leg
+    cover it.
+    """
+
+    corners: tuple[Array, ...]
+    kinds: tuple[str, ...]
+    legs: tuple[tuple[Stretch, ...], ...]
+
+    def then(self, other: Route, kind: str) -> Route:
+        """Go on with another route, which begins where this one ends."""
+        kinds = (*self.kinds[:-1], kind, *other.kinds[1:])
+        return Route((*self.corners, *other.corners[1:]), kinds, (*self.legs, *other.legs))
+
+
+class Memory:
+    """What was found on each leg, and trained corners: nothing is kept here; see `verifier.landscape.memory_file`."""
+
+    def known(self, start: Array, end: Array) -> Sequence[Stretch]:
+        """Stretches that were found on a leg before; each is proved again."""
+        return ()
+
+    def watch(self, start: Array, end: Array, march: March) -> None:
+        """Keep what a march on a leg finds while it finds it."""
+
+    def corner(self, start: Array, end: Array) -> Array | None:
+        """The corner that was found between two others, which is no promise."""
+        return None
+
+    def keep(self, start: Array, end: Array, corner: Array) -> None:
+        """Keep a corner between two others."""
+
+
+@dataclass
+class PolygonSearch:
+    """The search for one `Route`."""
+
+    sought: Sought
+    start: Array
+    end: Array
+    start_weights: Array
+    end_weights: Array
+    tell: Progress = lambda leg, t, pieces, weights: None
+    memory: Memory = field(default_factory=Memory)
+    seed: int = 0
+    obstacle: str = ""
+    """Why the straight leg stopped, once it has."""
+    _legs: list[tuple[Stretch, ...]] = field(default_factory=list)
+
+    def route(self) -> Route | None:
+        """Find a polygon from U_A to U_B.
+
+        Guarantee: as `Route`. None if none was found, see `obstacle`.
+        """
+        for name, u, weights, time in (("A", self.start, self.start_weights, 0), ("B", self.end, self.end_weights, 1)):
+            psi = approx_features(self.sought.network, u, self.sought.inputs)
+            if not approx_margin(psi, weights, self.sought.labels) > 0 and self._refit.proposed(psi, weights) is None:
+                why = self._impossible(Fraction(time)) or "no V was found that classifies all samples"
+                self.obstacle = f"at {name} {why}"
+                return None
+        first = self._march(self.start, self.end, self.start_weights)
+        if first.arrived:
+            return self._straight(self.start, self.end, first)
+        self.obstacle = self._obstacle(first)
+        return self._through_random_corners() or self._divided(self.start, self.end, self.start_weights, first, DEPTH)
+
+    def _straight(self, start: Array, end: Array, march: March) -> Route:
+        legs = (tuple(march.stretches),)
+        self._legs += legs
+        return Route((start, end), ("A", "B"), legs)
+
+    def _march(self, start: Array, end: Array, weights: Array) -> March:
+        """March along one straight leg; its first weights are those that the polygon has where it begins."""
+        march, leg = March(), self.sought.leg(start, end)
+        known = self.memory.known(start, end)
+        self.memory.watch(start, end, march)
+        last = [self.end_weights] if end is self.end else []
+        return Marcher(leg, self._refit, self._telling(march)).march(march, [weights], last, known)
+
+    @property
+    def _refit(self) -> Refit:
+        return Refit(self.sought.labels, self.sought.free, self.sought.one_logit)
+
+    def _telling(self, march: March) -> Marching:
+        def tell(t: Fraction, pieces: int) -> None:
+            stretches = [stretch for leg in self._legs for stretch in leg] + march.stretches
+            different = len({id(stretch.weights) for stretch in stretches})
+            self.tell(len(self._legs) + 1, t, len(stretches), different)
+
+        return tell
+
+    def _through_random_corners(self) -> Route | None:
+        """A polygon of two legs through a random point, if random points classify the samples at all."""
+        for trial in range(RANDOM_CORNERS):
+            corner = self._random(trial)
+            psi = approx_features(self.sought.network, corner, self.sought.inputs)
+            if self._refit.proposed(psi, self.start_weights) is None:
+                return None
+            self._legs.clear()
+            route = self._through(self.start, corner, self.end, self.start_weights, 0, "random")
+            if route is not None:
+                return route
+        self._legs.clear()
+        return None
+
+    def _random(self, trial: int) -> Array:
+        """A random point, every parameter as large as at both ends."""
+        network = self.sought.network
+        corner = portable_gaussian(self.seed, (CORNERS, trial), len(self.start))
+        for name, part in network.views(corner).items():
+            ends = [network.views(u)[name] for u in (self.start, self.end)]
+            part *= np.sqrt(np.mean([np.mean(end * end) for end in ends])) if part.size else 1.0
+        return corner.astype(np.float32).astype(np.float64)
+
+    def _through(self, start: Array, corner: Array, end: Array, weights: Array, depth: int, kind: str) -> Route | None:
+        """Join a corner to both of its neighbours."""
+        before = len(self._legs)
+        first = self._joined(start, corner, weights, depth)
+        second = None if first is None else self._joined(corner, end, first.legs[-1][-1].weights, depth)
+        if first is None or second is None:
+            del self._legs[before:]
+            return None
+        return first.then(second, kind)
+
+    def _joined(self, start: Array, end: Array, weights: Array, depth: int) -> Route | None:
+        march = self._march(start, end, weights)
+        return self._straight(start, end, march) if march.arrived else self._divided(start, end, weights, march, depth)
+
+    def _divided(self, start: Array, end: Array, weights: Array, march: March, depth: int) -> Route | None:
+        """Divide a leg by a corner that is trained from where the march stopped."""
+        if depth == 0:
+            return None
+        corner = self.memory.corner(start, end)
+        if corner is None:
+            latest = march.stretches[-1].weights if march.stretches else weights
+            corner = self._trained(between(start, end, march.tried), latest)
+            if corner is None:
+                return None
+            self.memory.keep(start, end, corner)
+        return self._through(start, corner, end, weights, depth - 1, "trained")
+
+    @np.errstate(all="ignore")
+    def _trained(self, start: Array, weights: Array) -> Array | None:
+        """Parameters near a point at which weights classify all samples, by gradient descent; None: not found."""
+        sought, count = self.sought, len(start)
+        noise = portable_gaussian(self.seed, (CORNERS, RANDOM_CORNERS), count)
+        begin = start + SHAKE * float(np.sqrt(np.mean(self.start * self.start + self.end * self.end) / 2)) * noise
+        free = 1.0 if sought.free is None else sought.free
+
+        def value(flat: Array) -> tuple[float, Array]:
+            u, v = flat[:count], flat[count:].reshape(weights.shape)
+            found = approx_gradient(sought.network, u, v, sought.inputs, sought.labels, sought.multiplicities)
+            slope = np.concatenate([found.du, (found.dv * free).ravel()])
+            usable = np.isfinite(found.loss) and np.isfinite(slope).all()
+            return (found.loss, slope) if usable else (np.inf, np.zeros_like(flat))
+
+        options = {"maxiter": TRAINING_STEPS, "maxfun": 2 * TRAINING_STEPS, "ftol": 0.0, "gtol": 0.0}
+        first = np.concatenate([begin, weights.ravel()])
+        found = scipy.optimize.minimize(value, first, jac=True, method="L-BFGS-B", options=options)
+        corner: Array = found.x[:count].astype(np.float32).astype(np.float64)
+        if not np.isfinite(corner).all():
+            return None
+        psi = approx_features(sought.network, corner, sought.inputs)
+        return None if self._refit.proposed(psi, found.x[count:].reshape(weights.shape)) is None else corner
+
+    def _obstacle(self, march: March) -> str:
+        """Why the straight leg stops, as far as that is known."""
+        where = f"the straight leg stops at t = {float(march.reached):.4f}"
+        if march.separable:
+            why = "the margins change too fast there for the shortest piece"
+        else:
+            time = simplest_between(march.reached, march.tried)
+            impossible = self._impossible(time)
+            why = f"at t = {time} {impossible}" if impossible else "no V was found there that classifies all samples"
+        return f"{where}: {why}; nor was a polygon found through random or trained corners"
+
+    def _impossible(self, time: Fraction) -> str:
+        """The proof that no V classifies all samples at a time of the straight leg; empty if there is none."""
+        sought = self.sought
+        u = between(self.start, self.end, time)
+        exact = all(
+            (1 - time) * Fraction(float(a)) + time * Fraction(float(b)) == Fraction(float(c))
+            for a, b, c in zip(self.start, self.end, u, strict=True)
+        )
+        if not exact or len(sought.inputs) * sought.network.columns * sought.classes > REFUTABLE:
+            return ""
+        features = FeatureEnclosure(sought.network, u, sought.inputs, FIRST_BITS)
+        counts = sought.multiplicities.tolist()
+        zero = prove_zero_loss(features, sought.labels, sought.classes, multiplicities=counts)
+        return zero.reason if zero.verdict is Verdict.REFUTED else ""
+
+
+def simplest_between(low: Fraction, high: Fraction) -> Fraction:
+    """The number with the smallest power of two below it in [low, high].
+
+    Raises
+    ------
+    ValueError
+        ``low`` is above ``high``.
+    """
+    if low > high:
+        raise ValueError(f"no number lies between {low} and {high}")
+    scale = 1
+    while -(-low.numerator * scale // low.denominator) * Fraction(1, scale) > high:
+        scale *= 2
+    return Fraction(-(-low.numerator * scale // low.denominator), scale)
