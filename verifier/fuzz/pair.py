@@ -10,9 +10,11 @@ from typing import Self
 
 import numpy as np
 
+from verifier.connect import Joined, connect
 from verifier.errors import CaseError
 from verifier.fuzz.specimen import Specimen
 from verifier.network.network import Array
+from verifier.options import Engine
 from verifier.run.case import Case
 
 END = "end.toml"
@@ -74,6 +76,10 @@ class Pair(Specimen):
     def end(self) -> Specimen:
         """The second network, as a specimen of its own."""
         return self.at(self.end_u, self.end_v)
+
+    def connect(self, *, engine: Engine = "arb", line: bool = False) -> Joined:
+        """Look for a certified path between the two networks; see `verifier.connect`."""
+        return connect(self.problem, self.end.problem, engine=engine, line=line)
 
     def write(
         self,
