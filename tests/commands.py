@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,8 +17,13 @@ from flint import ctx
 from verifier.cli import main
 
 
-def verifier(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that starts no workers, and return what a process of its own would leave."""
+def verifier(
+    *arguments: object, cwd: Path | None = None, file_bytes: int | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command that starts no workers, and return what a process of its own would leave.
+
+    With ``file_bytes`` no file that it writes may be longer: writing past that fails as on a full disk.
+    """
     words = [str(argument) for argument in arguments]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with warnings.catch_warnings():
@@ -24,6 +31,9 @@ def verifier(*arguments: object, cwd: Path | None = None, **environment: str) ->
             ctx.threads = 1  # FLINT's threads do not live on in a fork, and ending them there would wait for ever
             child = os.fork()
         if child == 0:
+            if file_bytes is not None:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
             _be_the_command(words, cwd, environment, (out.fileno(), err.fileno()))
         _, status = os.waitpid(child, 0)
         texts = []

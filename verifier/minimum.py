@@ -154,7 +154,7 @@ def _nothing_found(ends: list[Candidate], reasons: Counter[str]) -> str:
     parts = []
     if moving:
         parts.append(
-            f"{moving} of {counted(len(ends), 'descent')} did not settle: the loss still falls, as it does where weights grow"
+            f"{moving} of {counted(len(ends), 'descent')} did not settle: the loss still falls, as where weights grow"
         )
     parts += [f"a stationary point is not proved to be a minimum: {reason}" for reason, _ in reasons.most_common(1)]
     parts.append("other seeds, more trials, or labels that cannot be separated may help")

@@ -67,10 +67,10 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     )
 
 
-def verifier(*arguments: object) -> subprocess.CompletedProcess[str]:
+def verifier(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command to its end: in a fork of this process if it starts no workers."""
     if "--jobs" not in arguments:
-        return commands.verifier(*arguments, NO_COLOR="1")
+        return commands.verifier(*arguments, NO_COLOR="1", **options)
     process = start(*arguments)
     out, err = process.communicate(timeout=300)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)

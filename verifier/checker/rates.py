@@ -11,10 +11,13 @@ from typing import Any
 
 from flint import arb, fmpq
 
-from .expression import GUARDED, SLOPES, build
+from .expression import GUARDED, PLAIN, SLOPES, build
 
 ONE, ZERO, NAN = arb(1), arb(0), arb("nan")
-SIGMOIDS = ("1 / (exp(-t) + 1)", "1 / (1 + exp(-t))")
+# increasing activations with slopes that follow from their values
+BY_VALUE: dict[str, Callable[[arb], arb]] = dict.fromkeys(
+    ("1 / (exp(-t) + 1)", "1 / (1 + exp(-t))"), lambda v: v * (1 - v)
+)
 
 
 class Dual:
@@ -82,9 +85,10 @@ def square(x: arb) -> arb:
     return (low * low).union(high * high)
 
 
-# slopes by what the function is anyway
+# slopes of functions that follow from their values
 OWN: dict[str, Callable[[arb], arb]] = {"tanh": lambda v: 1 - square(v), "exp": lambda v: v, "expm1": lambda v: 1 + v}
 OWN["sqrt"] = lambda v: 1 / (2 * v)
+BY_VALUE["tanh(t)"] = OWN["tanh"]
 
 
 def lifted(name: str, x: Any) -> Any:
@@ -125,20 +129,25 @@ DUAL |= {"Max": highest, "Min": lambda *parts: -highest(*(-part for part in part
 DUAL["Abs"] = lambda part: highest(part, -part)
 
 
+def by_value(rising: Callable[[arb], arb], slope: Callable[[arb], arb]) -> Callable[[arb], tuple[arb, arb]]:
+    """Return what `rate_of` does, for an increasing function whose slope is a function of its value."""
+
+    def rate(x: arb) -> tuple[arb, arb]:
+        value = rising(x.lower()).union(rising(x.upper()))
+        return value, slope(value)
+
+    return rate
+
+
 def rate_of(tree: ast.expr) -> Callable[[arb], tuple[arb, arb]]:
     """Return the function from a ball to all values of an activation on it, and all of its slopes.
 
     Guarantee: if both are finite, then the activation is defined, and Lipschitz, on all of the ball.
     """
+    text = ast.unparse(tree)
+    if text in BY_VALUE:
+        return by_value(build(tree, PLAIN), BY_VALUE[text])
     function = build(tree, DUAL)
-    if ast.unparse(tree) in SIGMOIDS:
-        rising = build(tree, GUARDED)
-
-        def sigmoid(x: arb) -> tuple[arb, arb]:
-            value = rising(x.lower()).union(rising(x.upper()))
-            return value, value * (1 - value)
-
-        return sigmoid
 
     def rate(x: arb) -> tuple[arb, arb]:
         try:

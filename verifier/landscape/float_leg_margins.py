@@ -6,8 +6,11 @@ With Psi at the middle within e of P, its rates over the interval within q of C,
 .. math:: m_{ik}(t) \ge \langle P_i, D\rangle - r |\langle C_i, D\rangle|
     - \bigl\langle e_i + r q_i + \gamma_{M+4} (|P_i| + r |C_i|),\ |D| \bigr\rangle .
 
-While V moves, too, ``m' = Psi' D + Psi D'``, and the loss is enclosed by its value at the middle and its rate over the
-interval, where the samples' rates cancel, and by the samples' margins, whichever is narrower.
+While V moves, too, ``m' = Psi' D + Psi D'``. With margins m at the middle and their rates between q_- and q_+ the loss
+L, which is convex in the margins and falls in each of them, is at most the largest of L(m), ``L(m + r q_-)`` and
+``L(m - r q_+)``: after the middle ``L(m(t)) <= L(m + s q_-)`` with 0 <= s <= r, before it ``L(m - s q_+)``. Where the
+samples' rates cancel this is of second order in r. It is at least ``L(m + r max(q_+, -q_-))``, and twice L(m) less that
+upper bound, which holds for the margins mirrored in m, too.
 """
 
 from __future__ import annotations
@@ -25,7 +28,6 @@ from verifier.balls.binary64 import rates, span
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.bounds import TINY, U, gamma, upper
 from verifier.balls.binary64.canary import require, require_products
-from verifier.balls.binary64.elementary import exp
 from verifier.balls.binary64.enclosed import bound_of_entries
 from verifier.balls.binary64.float_enclosure import QUIETLY
 from verifier.balls.binary64.float_motion import Moving, Segment
@@ -225,21 +227,21 @@ class FloatLegInterval(Brief):
         return span.matrix_product(lambda p, q: leg.backend.matmul(p, q, leg.record), a, b)
 
     def _loss(self, margins: Span, rate: Span, multiplicities: Sequence[int]) -> tuple[float, float]:
-        """The loss from its value at the middle and its rate, or from the margins' least and largest values."""
+        """The loss at both ends of the fan of margins and at its middle; see the module."""
         total = sum(multiplicities)
         parts = np.array([count / total for count in multiplicities])[self.leg.order]
-        low, high = span.ends(span.checked(margins.mid, upper(margins.rad + self.reach * rate.size, 4)))
-        values, errors = sample_losses(np, margins.mid)
-        middle = _mean(Span(values, upper(errors + margins.rad.max(axis=1), 2)), parts)
-        slope = _mean(span.summed(span.times(_wrong(low, high), rate)), parts)
-        room = upper(middle.rad + self.reach * slope.size, 8)
-        best, worst = (_mean(Span(*sample_losses(np, side)), parts) for side in (high, low))
-        bounds = [span.ends(Span(middle.mid, room)), span.ends(best), span.ends(worst)]
-        lower = max(float(bounds[0].low[0]), float(bounds[1].low[0]))
-        upper_end = min(float(bounds[0].high[0]), float(bounds[2].high[0]))
-        if not (math.isfinite(lower) and math.isfinite(upper_end)):
-            return -math.inf, math.inf
-        return lower, upper_end
+        slowest, fastest = span.ends(rate)
+
+        def mean_loss(change: Array) -> span.Ends:
+            moved = span.plus(margins, span.scaled(span.still(change), self.reach))
+            values, errors = sample_losses(np, moved.mid)
+            return span.ends(_mean(Span(values, upper(errors + moved.rad.max(axis=1), 2)), parts))
+
+        middle = mean_loss(np.zeros_like(slowest))
+        highest = max(float(side.high[0]) for side in (middle, mean_loss(slowest), mean_loss(-fastest)))
+        lowest = max(float(mean_loss(np.maximum(fastest, -slowest)).low[0]), 2.0 * float(middle.low[0]) - highest)
+        lowest = math.nextafter(lowest, -math.inf)
+        return (lowest, highest) if math.isfinite(lowest) and math.isfinite(highest) else (-math.inf, math.inf)
 
 
 def _columns(x: Moving, entries: tuple[int, ...] | None) -> tuple[Span, Span]:
@@ -286,27 +288,6 @@ def _rows(x: Span, rows: slice) -> Span:
 
 def _stacked(parts: Sequence[Span]) -> Span:
     return Span(np.concatenate([part.mid for part in parts]), np.concatenate([part.rad for part in parts]))
-
-
-def _wrong(low: Array, high: Array) -> Span:
-    r"""The probabilities of the wrong classes, from the ends of the margins, ``(N, m - 1)``.
-
-    ``p_k = e^{-m_k} / (1 + sum_j e^{-m_j})`` falls in m_k and grows in the other margins. All exponents, less the
-    largest, are at most 0 and rounded by u of at most 708, or their exponentials are below 2^-1000.
-    """
-    shift = np.maximum(0.0, (-low).max(axis=1, keepdims=True, initial=0.0))
-    room = 8.0 * (low.shape[1] + 1024) * U
-
-    def powers(exponents: Array) -> Array:
-        return np.asarray(exp(np, exponents.ravel())).reshape(exponents.shape)
-
-    many, few, own = powers(-low - shift) * (1.0 + room) + TINY, powers(-high - shift), powers(-shift)
-    few = np.maximum(few * (1.0 - room) - TINY, 0.0)
-    others_many = (own + many.sum(axis=1, keepdims=True)) * (1.0 + room) - many * (1.0 - room)
-    others_few = np.maximum((own + few.sum(axis=1, keepdims=True)) * (1.0 - room) - few * (1.0 + room), 0.0)
-    most = np.minimum(many / (many * (1.0 - room) + others_few) * (1.0 + room) + TINY, 1.0)
-    least = few / (few + others_many + TINY) * (1.0 - room)
-    return span.between(np.minimum(least, most), most)
 
 
 def _mean(x: Span, parts: Array) -> Span:

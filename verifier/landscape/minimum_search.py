@@ -22,12 +22,12 @@ STREAM = 5_000_011
 """Stream of random numbers that no layer and no output has."""
 SPREADS = (1.0, 3.0)
 """Standard deviations of the starts, in turn."""
-STEPS, FEW_STEPS = 2000, 30
+STEPS, FEW_STEPS = 300, 30
 """Steps of a descent, and of Newton's method."""
 FAR = 1e4
 """A descent that comes so far does not come to a minimum: the loss falls along a ray."""
-LEAST = 2.0**-30
-"""An eigenvalue below this part of the largest one is not divided by."""
+FLAT = 2.0**-40
+"""An eigenvalue below this part of the largest one counts as zero."""
 CONVERGED = 2.0**-40
 """A gradient below this is taken for that of a stationary point."""
 LONGEST = 0.5
@@ -38,7 +38,7 @@ NEAR_ZERO = 1e-9
 
 @dataclass(frozen=True, repr=False)
 class Candidate(Brief):
-    """A point (u, v), shapes ``(p,)`` and ``(M, m)``, its approximate loss, and whether it seems to be stationary."""
+    """A point (u, v), shapes ``(p,)`` and ``(M, m)``, its approximate loss, whether it seems a strict minimum."""
 
     u: Array
     v: Array
@@ -95,21 +95,21 @@ class Search(Brief):
         return Candidate(*self.parts(exact), value(exact)[0], settled)
 
     def newton(self, theta: Array) -> tuple[Array, bool]:
-        """Newton's method with a gradient of many bits; whether it has converged."""
-        best, least = theta, np.inf
+        """Newton's method with a gradient of many bits; whether it has come to what seems a strict minimum."""
+        best, least, curved = theta, np.inf, False
         for _ in range(FEW_STEPS):
             u, v = self.parts(theta)
             gradient = np.array([float(z.mid()) for z in self.gradient(u, v)])
             norm = float(np.linalg.norm(gradient))
             if not norm < least / 2:
-                return best, bool(least < CONVERGED)
-            best, least = theta, norm
+                break
             values, vectors = np.linalg.eigh(self.hessian(u, v))
-            sizes = np.maximum(np.abs(values), LEAST * np.abs(values).max())
+            best, least, curved = theta, norm, bool(values[0] > FLAT * values[-1])
+            sizes = np.maximum(np.abs(values), FLAT * np.abs(values).max())
             step = -vectors @ ((vectors.T @ gradient) / sizes)
             longest = LONGEST * (1.0 + float(np.linalg.norm(theta)))
             theta = theta + step * min(1.0, longest / max(float(np.linalg.norm(step)), 1e-300))
-        return best, bool(least < CONVERGED)
+        return best, curved and least < CONVERGED
 
     def gradient(self, u: Array, v: Array) -> list[arb]:
         """The gradient in balls."""

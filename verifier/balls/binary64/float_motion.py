@@ -161,7 +161,7 @@ class FloatMotion(Arithmetic[Moving]):
         if moving and all(part.ends is not None for part in moving) and not any(s.rate is not None for s in sources):
             return self._on_line(geometry, sources, own)
         value = self._affine(geometry, sources, [part.value for part in own])
-        return Moving(value, rates.affine(self, geometry, sources, weight, bias) if moving else None)
+        return Moving(value, rates.affine_rate(self, geometry, sources, weight, bias) if moving else None)
 
     def _affine(self, geometry: Geometry, sources: Sequence[Moving], own: Sequence[Enclosed]) -> Enclosed:
         read = [source.value for source in sources]
@@ -238,14 +238,14 @@ class FloatMotion(Arithmetic[Moving]):
     def largest(self, x: Moving) -> Moving:
         """The rates of all entries that may be the largest."""
         value = self.ops.largest(x.value)
-        return Moving(value, None if x.rate is None else rates.largest(self.hull(x), x.rate))
+        return Moving(value, None if x.rate is None else rates.largest_rate(self.hull(x), x.rate))
 
     def inverse_root(self, x: Moving, epsilon: Fraction) -> Moving:
         """``-x' / (2 (x + epsilon)^(3/2))``."""
         value = self.ops.inverse_root(x.value, epsilon)
         if x.rate is None:
             return Moving(value, None)
-        root = rates.inverse_root(self.hull(x), epsilon)
+        root = rates.inverse_root_hull(self.hull(x), epsilon)
         cube = span.times(span.times(root, root), root)
         return Moving(value, span.scaled(span.times(cube, x.rate), -0.5))
 
@@ -254,7 +254,7 @@ class FloatMotion(Arithmetic[Moving]):
         value = self.ops.softmax(x.value, None if mask is None else mask.value)
         if x.rate is None:
             return Moving(value, None)
-        return Moving(value, rates.softmax(self, x, mask)[1])
+        return Moving(value, rates.softmax_rate(self, x, mask)[1])
 
     def embed(self, tokens: Moving, table: Moving) -> Moving:
         """Rows of the rates."""
@@ -265,16 +265,16 @@ class FloatMotion(Arithmetic[Moving]):
         return Moving(value, Span(*(self.ops.embed(tokens.value, Enclosed(part)).mid for part in parts)))
 
     def normalise(self, x: Moving, epsilon: Fraction, *, centre: bool) -> Moving:
-        """The values by the fused rule; the rates see `rates.normalise`."""
+        """The values by the fused rule; the rates see `rates.normalise_rate`."""
         value = self.ops.normalise(x.value, epsilon, centre=centre)
-        return Moving(value, None if x.rate is None else rates.normalise(self, x, epsilon, centre=centre))
+        return Moving(value, None if x.rate is None else rates.normalise_rate(self, x, epsilon, centre=centre))
 
     def attend(self, q: Moving, k: Moving, v: Moving, square: Fraction, mask: Moving | None) -> Moving:
-        """The values by the fused rule; the rates see `rates.attend`."""
+        """The values by the fused rule; the rates see `rates.attend_rate`."""
         value = self.ops.attend(q.value, k.value, v.value, square, None if mask is None else mask.value)
         if q.rate is None and k.rate is None and v.rate is None:
             return Moving(value, None)
-        return Moving(value, rates.attend(self, q, k, v, square, mask))
+        return Moving(value, rates.attend_rate(self, q, k, v, square, mask))
 
     def gate(self, z: Moving, a: Moving, b: Moving) -> Moving:
         """``z' (b - a) + (1 - z) a' + z b'``."""

@@ -68,7 +68,7 @@ def gathered(parts: Sequence[Span], places: Places) -> Span:
     return Span(*(np.take(part, order, axis=1).reshape(shape) for part in (row.mid, row.rad)))
 
 
-def affine(
+def affine_rate(
     motion: FloatMotion, geometry: Geometry, sources: Sequence[Moving], weight: Moving, bias: Moving | None
 ) -> Span:
     """``H' W + H W' + b'``, one product for the midpoints and one for the radii of each group of filters."""
@@ -176,7 +176,7 @@ def _turned(x: Span) -> Span:
     return Span(*(np.swapaxes(np.broadcast_to(part, x.mid.shape), -1, -2) for part in (x.mid, x.rad)))
 
 
-def largest(x: Span, rate: Span) -> Span:
+def largest_rate(x: Span, rate: Span) -> Span:
     """The rates of all entries of a line that may be its largest."""
     low, high = span.ends(x)
     able = high >= low.max(axis=-1, keepdims=True)
@@ -187,7 +187,7 @@ def largest(x: Span, rate: Span) -> Span:
     )
 
 
-def inverse_root(x: Span, epsilon: Fraction) -> Span:
+def inverse_root_hull(x: Span, epsilon: Fraction) -> Span:
     """``(x + epsilon)^(-1/2)``, decreasing: at the ends; the three roundings are below 4 u.
 
     Raises
@@ -205,7 +205,7 @@ def inverse_root(x: Span, epsilon: Fraction) -> Span:
     return span.between((1.0 / np.sqrt(most)) * (1.0 - 8.0 * U), (1.0 / np.sqrt(least)) * (1.0 + 8.0 * U))
 
 
-def softmax(motion: FloatMotion, x: Moving, mask: Moving | None) -> tuple[Span, Span]:
+def softmax_rate(motion: FloatMotion, x: Moving, mask: Moving | None) -> tuple[Span, Span]:
     r"""The hull of a softmax, and its rates.
 
     With scores within e_j of those that the computed powers ``q_j`` stand for, ``p_j`` lies between
@@ -239,7 +239,7 @@ def _kept_axis(x: Span) -> Span:
     return Span(x.mid[..., None], x.rad[..., None])
 
 
-def normalise(motion: FloatMotion, x: Moving, epsilon: Fraction, *, centre: bool) -> Span:
+def normalise_rate(motion: FloatMotion, x: Moving, epsilon: Fraction, *, centre: bool) -> Span:
     """``r (d' - z mean(z d'))`` with hulls of d, r and z."""
     d = motion.at_middle(x)
     rate = spread_out(motion.rate(x), d.shape)
@@ -247,12 +247,12 @@ def normalise(motion: FloatMotion, x: Moving, epsilon: Fraction, *, centre: bool
         d, rate = span.minus(d, span.mean(d)), span.minus(rate, span.mean(rate))
     squares, hull = span.mean(span.times(d, d)), motion.widened(d, rate)
     slope = span.scaled(span.mean(span.times(hull, rate)), 2.0)
-    root = inverse_root(motion.widened(squares, slope), epsilon)
+    root = inverse_root_hull(motion.widened(squares, slope), epsilon)
     z = span.times(hull, root)
     return span.times(root, span.minus(rate, span.times(z, span.mean(span.times(z, rate)))))
 
 
-def attend(motion: FloatMotion, q: Moving, k: Moving, v: Moving, square: Fraction, mask: Moving | None) -> Span:
+def attend_rate(motion: FloatMotion, q: Moving, k: Moving, v: Moving, square: Fraction, mask: Moving | None) -> Span:
     """``P' (v - o) + P v'``; the scores' rates but for one number in each row."""
     ops = motion.ops
     value = ops.scale(ops.contract(q.value, k.value, transposed=True), square, root=True)
@@ -264,7 +264,7 @@ def attend(motion: FloatMotion, q: Moving, k: Moving, v: Moving, square: Fractio
         rate = span.plus(rate, contracted(ops, left, span.minus(moved, span.mean(moved)), transposed=False))
     rate = span.scaled(rate, float(square) ** 0.5, 4.0 * U)
     scores = type(q)(value, rate)
-    p, p_rate = softmax(motion, scores, mask)
+    p, p_rate = softmax_rate(motion, scores, mask)
     values = motion.hull(v)
     about = span.minus(values, span.still(values.mid.mean(axis=-2, keepdims=True)))
     found = contracted(ops, p_rate, about, transposed=False)
