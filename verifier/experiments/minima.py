@@ -1,10 +1,11 @@
 """An atlas of bad minima: how often descents end in a certified one, by the numbers of samples and of units.
 
 ``python -m verifier.experiments.minima FILE.csv`` writes a line for each network, N and M as soon as it is done; lines
-that are there already are kept, so that a run which was interrupted goes on. ``... FILE.csv PICTURE.png`` draws it, too.
+that are there already are kept, so that a run which was interrupted goes on. With PICTURE.png after it, it draws them.
 
-Every sample occurs one to four times with each of two labels, so that the least loss is attained: with labels that agree
-most descents go to infinity. At M >= N no suboptimal strict local minimum exists (C2+): these cells are the control.
+Every sample occurs one to four times with each of two labels, so that the infimum over all logits is attained: with
+labels that agree most descents go to infinity. At M >= N no suboptimal strict local minimum exists (C2+): these cells
+are the control.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import csv
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from scipy.optimize import minimize
@@ -38,7 +39,7 @@ DENSE_WIDTHS: Final = 6
 """Widths of the dense layer beyond this one are left out: 3 M parameters soon are more than N logits."""
 BEYOND: Final = 2
 """Beside M = N, the control has this many more units."""
-DATA_SETS, STARTS = 3, 10
+DATA_SETS, STARTS = 3, 8
 NEAR: Final = 1e-6
 """A loss that exceeds the infimum over all logits by less counts as the infimum."""
 STEPS, STATIONARY, FAR = 5000, 1e-6, 1e4
@@ -53,8 +54,8 @@ class Cell:
 
     ``bad``: in a certified strict local minimum, with a certified lower point: a bad local valley. ``strict``: in a
     certified one, and none of the other descents ended lower. ``infimum``: at the infimum over all logits, in floating
-    point. ``stationary``: at a point that is not certified to be a strict minimum: flat, a saddle, or too hard.
-    ``moving``: nowhere yet: on the way to infinity, or too slow.
+    point. ``flat``: where the gradient is small, but no strict minimum is certified: units are dead or equal, weights
+    grow, a saddle, or too hard. ``moving``: nowhere yet.
     """
 
     network: str
@@ -65,12 +66,12 @@ class Cell:
     bad: int
     strict: int
     infimum: int
-    stationary: int
+    flat: int
     moving: int
     seconds: float
 
 
-OUTCOMES: Final = ("bad", "strict", "infimum", "stationary", "moving")
+OUTCOMES: Final = ("bad", "strict", "infimum", "flat", "moving")
 
 
 def cells() -> Iterator[tuple[str, int, int]]:
@@ -83,7 +84,7 @@ def cells() -> Iterator[tuple[str, int, int]]:
 
 
 def network_of(kind: str, units: int) -> Network:
-    """Give the network: M sines of ``w x_j + b``, one for each coordinate (one filter), or of ``w_j x + b_j`` (dense)."""
+    """Give M units: ``sin(w x_j + b)`` for each coordinate j (one filter), or ``sin(w_j x + b_j)`` (dense)."""
     if kind == "one filter":
         return Network((1, units), Conv(1, [1], ACTIVATION, bias="tied", skip=True))
     return Network(1, Dense(units, ACTIVATION, skip=True))
@@ -130,10 +131,10 @@ def explore(kind: str, samples: int, units: int) -> Cell:
         ends = [descend(search, start, infimum) for start in search.starts(1000 * seed, STARTS)]
         lowest = min(ends, key=lambda end: end.loss)
         for end in ends:
-            found[_outcome(network, grouping, end, lowest, infimum)] += 1
-    numbers = [found[name] for name in OUTCOMES]
+            found[_outcome(network, grouping, end, lowest)] += 1
+    counted = {name: found[name] for name in OUTCOMES}
     seconds = round(time.perf_counter() - began, 2)
-    return Cell(kind, samples, units, len(free), DATA_SETS * STARTS, *numbers, seconds)
+    return Cell(kind, samples, units, len(free), DATA_SETS * STARTS, **counted, seconds=seconds)
 
 
 def descend(search: Search, start: Array, infimum: float) -> Candidate:
@@ -158,24 +159,24 @@ def descend(search: Search, start: Array, infimum: float) -> Candidate:
     options = {"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": 1e-9, "ftol": 0.0, "maxcor": 30}
     theta = np.asarray(minimize(value, start, jac=True, method="L-BFGS-B", options=options).x)
     loss, slope = value(theta)
-    if loss < infimum + NEAR or np.abs(slope).max() > STATIONARY or np.abs(theta).max() > FAR:
-        return Candidate(*search.parts(theta), loss, False)
+    if loss < infimum + NEAR:
+        return Candidate(*search.parts(theta), loss, "infimum")
+    if np.abs(slope).max() > STATIONARY or np.abs(theta).max() > FAR:
+        return Candidate(*search.parts(theta), loss, "moving")
     try:
-        exact, settled = search.newton(theta)
+        exact, obstacle = search.newton(theta)
     except (NotEnclosed, np.linalg.LinAlgError):
-        exact, settled = theta, False
-    return Candidate(*search.parts(exact), value(exact)[0], settled)
+        exact, obstacle = theta, "flat"
+    return Candidate(*search.parts(exact), value(exact)[0], "flat" if obstacle else "")
 
 
-def _outcome(network: Network, grouping: Grouping, end: Candidate, lowest: Candidate, infimum: float) -> str:
-    if end.loss < infimum + NEAR:
-        return "infimum"
-    if not end.settled:
-        return "moving"
+def _outcome(network: Network, grouping: Grouping, end: Candidate, lowest: Candidate) -> str:
+    if end.obstacle:
+        return end.obstacle
     others, counts = [(lowest.u, lowest.v)], grouping.label_counts
     proof = prove_minimum(network, end.u, end.v, grouping.dataset, label_counts=counts, others=others)
     if not proof.proved:
-        return "stationary"
+        return "flat"
     return "bad" if proof.bad is Verdict.PROVED else "strict"
 
 
@@ -183,9 +184,10 @@ def read_atlas(file: Path) -> list[Cell]:
     """Read the cells of a table that `main` wrote; none if there is no such file."""
     if not file.is_file():
         return []
-    kinds = {"network": str, "seconds": float}
     with file.open(encoding="utf-8", newline="") as lines:
-        return [Cell(**{name: kinds.get(name, int)(text) for name, text in row.items()}) for row in csv.DictReader(lines)]
+        rows = list(csv.DictReader(lines))
+    kinds: dict[str, Callable[[str], Any]] = {"network": str, "seconds": float}
+    return [Cell(**{name: kinds.get(name, int)(text) for name, text in row.items()}) for row in rows]
 
 
 def main(arguments: list[str]) -> int:
@@ -209,7 +211,7 @@ def main(arguments: list[str]) -> int:
                 writer.writerow(row)
             print(*(f"{key} {value}" for key, value in row.items()), sep=", ")
     if len(arguments) == 2:
-        from verifier.plot.minima import draw_atlas  # matplotlib is slow to load
+        from verifier.experiments.minima_figure import draw_atlas  # matplotlib is slow to load
 
         draw_atlas(read_atlas(file)).savefig(arguments[1], dpi=110)
     return 0

@@ -32,7 +32,9 @@ def noisy_data(draw: st.DrawFn, *, max_samples: int = 4) -> Specimen:
     places = draw(st.lists(st.integers(-3, 3), min_size=2, max_size=max_samples, unique=True))
     counts = [draw(st.tuples(st.integers(0, 3), st.integers(0, 3)).filter(any)) for _ in places]
     counts[:2] = [(max(a, 1), max(b, 1)) for a, b in counts[:2]]
-    rows = [(x, label) for x, count in zip(places, counts, strict=True) for label in (0, 1) for _ in range(count[label])]
+    rows = [
+        (x, label) for x, count in zip(places, counts, strict=True) for label in (0, 1) for _ in range(count[label])
+    ]
     inputs, labels = np.array([[x / 2.0] for x, _ in rows]), np.array([label for _, label in rows])
     width = draw(st.integers(1, 2))
     layer = {"kind": "dense", "width": width, "activation": draw(st.sampled_from(SMOOTH)), "skip": True}
@@ -43,7 +45,7 @@ def noisy_data(draw: st.DrawFn, *, max_samples: int = 4) -> Specimen:
 
 @holds_for(noisy_data)
 def strict_minima_have_a_rim(specimen: Specimen) -> str:
-    """Where BM is PROVED, Phi on the ball is as stated: its floor, its rim, its curvature; and lower at the better point."""
+    """Where BM is PROVED, the loss on the ball has the stated floor, rim and curvature; the better point is lower."""
     found = specimen.minimum()
     if not found.proved:
         return str(found.verdict)
@@ -76,7 +78,9 @@ class Landscape:
     def gradient(self, theta: list[Any]) -> list[Any]:
         """Central differences."""
         h = mpmath.mpf(10) ** -STEP
-        return [(self.value(_moved(theta, h, i)) - self.value(_moved(theta, -h, i))) / (2 * h) for i in range(len(theta))]
+        return [
+            (self.value(_moved(theta, h, i)) - self.value(_moved(theta, -h, i))) / (2 * h) for i in range(len(theta))
+        ]
 
     def hessian(self, theta: list[Any]) -> Any:
         """Second differences, a symmetric matrix."""
