@@ -14,6 +14,7 @@ from verifier import fuzz
 from verifier.balls.exact import Dyadic
 from verifier.connect import Joined
 from verifier.errors import InputError
+from verifier.fuzz.conjectures.strict_minima import SHARP
 from verifier.fuzz.pair import Pair
 from verifier.fuzz.pair_strategies import fitted_to
 from verifier.fuzz.properties import Falsified, connection, minimum
@@ -123,3 +124,11 @@ def test_valleys_that_are_none_are_seen(valley: Minimum) -> None:
 def test_one_network_is_no_pair() -> None:
     with pytest.raises(InputError, match=r"put the second one's case beside it as end.toml"):
         connection.pair_of(START)
+
+
+def test_a_strict_minimum_one_unit_short_is_bad() -> None:
+    entry = fuzz.load_conjecture("strict_minima")
+    with pytest.raises(Falsified, match=r"Phi >= 0.67\d* in the valley, but at most 0.65\d* elsewhere"):
+        entry.check(SHARP)
+    assert SHARP.network.skip_count == SHARP.data.samples - 1 == 2
+    assert entry.check(replace(SHARP, inputs=np.tile(np.array([[1.0, 0.5]]), (14, 1)))) == "UNDECIDED"  # N = 1
