@@ -41,6 +41,21 @@ def joined() -> Certificate:
     return certificate
 
 
+@accepted("MC of one logit: the column of V of class 0 is 0; w goes from 1 to 3 and on to 2, with other weights")
+def joined_with_one_logit() -> Certificate:
+    """Features w x; V_1 = (0, 2) has margins 2 w, V_2 = (1, 2) margins w; at both ends the logits are 0."""
+    certificate = Certificate()
+    certificate.data([[1], [-1]], [1, 0], times=[3, 1])
+    certificate.network([1], [certificate.dense([[1]], [0], "t")], 1)
+    keys = {"start_weights": certificate.exact([[0, 0]]), "end_weights": certificate.exact([[0, 0]])}
+    keys |= {"start_loss": bounds("11/16", "45/64"), "end_loss": bounds("11/16", "45/64")}
+    keys |= {"corners": [moved(certificate, [[3]]), moved(certificate, [[2]])]}
+    keys |= {"weights": [certificate.exact([[0, 2]]), certificate.exact([[1, 2]])]}
+    keys |= {"pieces": [piece(0, "1", 0), piece(1, "1", 1)], "gamma": dyadic("7/8"), "kappa": dyadic(1)}
+    certificate.claim("MC", precision=64, **keys)
+    return certificate
+
+
 @accepted("MC round a corner: |x| units change their kinks, three classes, an output bias, samples that count twice")
 def joined_round_a_corner() -> Certificate:
     """Units max(0, x - b), max(0, -x - c) at x = -2, 0, 2: b = c go from 0 to 1, one after the other, then back."""
@@ -172,6 +187,11 @@ reject(
     "mc-the-start-is-steeper",
     "MC.start: V_A = (4, 0) has larger margins than kappa V_1 = (3, 0), and a smaller loss",
     both(claim("start_weights", to=exact([[4, 0]])), claim("start_loss", to=bounds("1/32", "1/16"))),
+)
+reject(
+    "mc-as-steep-as-the-start",
+    "MC.start: kappa = 1/8, and kappa V_1 = (1/4, 0) = V_A: the loss does not decrease",
+    both(claim("weights", 0, to=exact([[2, 0]])), claim("kappa", to=dyadic("1/8"))),
 )
 reject(
     "mc-the-end-is-steeper",
