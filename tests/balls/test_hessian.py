@@ -93,14 +93,17 @@ def test_every_node_kind(kind):
         j = pairs[0][0]
         ends = [loss_to(case.network, [t + s * STEP * (i == j) for i, t in enumerate(theta)], samples) for s in (1, -1)]
         slope = (ends[0] - ends[1]) / (2 * STEP)
-        assert abs(slope - mpmath.mpf(gradient[j].mid().str(40, radius=False))) < mpmath.mpf(10) ** -22 * (1 + abs(slope))
+        assert abs(slope - mpmath.mpf(gradient[j].mid().str(40, radius=False))) < mpmath.mpf(10) ** -22 * (
+            1 + abs(slope)
+        )
 
 
 def test_one_unit_against_sympy():
     """A closed form: one sin unit, two samples, two classes."""
     w, b, v = sympy.symbols("w b v")
     x, labels, point = (sympy.Rational(1, 2), -1), (0, 1), {w: sympy.Rational(3, 4), b: -2, v: sympy.Rational(5, 8)}
-    loss = sum(sympy.log(1 + sympy.exp((1 if y == 0 else -1) * -v * sympy.sin(w * s + b))) for s, y in zip(x, labels))
+    margins = [(v if y == 0 else -v) * sympy.sin(w * s + b) for s, y in zip(x, labels, strict=True)]
+    loss = sum(sympy.log(1 + sympy.exp(-margin)) for margin in margins)
     exact = sympy.hessian(loss, (w, b, v)).subs(point).evalf(40)
     network = vf.Network(1, vf.Dense(1, "sin", skip=True))
     samples = Labelled.of(np.array([[0.5], [-1.0]]), np.eye(2, dtype=np.int64))
