@@ -50,6 +50,7 @@ from .landscape.straight_path import PathResult as PathResult
 from .landscape.straight_path import prove_path as prove_path
 from .landscape.zero_loss import ZeroLoss as ZeroLoss
 from .landscape.zero_loss import prove_zero_loss as prove_zero_loss
+from .minimum import find_minimum as find_minimum
 from .network import nodes as nodes
 from .network.blocks.norms import BatchNorm as BatchNorm
 from .network.blocks.norms import GroupNorm as GroupNorm

@@ -34,6 +34,7 @@ MODULES = (
     "cases_jacobian",
     "cases_bounds",
     "cases_decay",
+    "cases_minimum",
     "cases_connection",
     "cases_malformed",
 )

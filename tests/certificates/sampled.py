@@ -407,7 +407,9 @@ def other_loss(found: Sampled, claim: Any, psi: Any, v: Any) -> mpf:
     m, weights = found.classes, claim["class_weights"]
     weights = [mpf(1)] * m if weights is None else list(map(number, weights))
     total = mpf(0)
-    for i, g in enumerate(found.logits(psi, v)):
+    frozen = found.frozen or [[mpf(0)] * m for _ in psi]
+    for i, own in enumerate(found.logits(psi, v)):
+        g = [a + b for a, b in zip(own, frozen[i], strict=True)]
         for y in range(m):
             times = (found.counts[i] * (found.labels[i] == y)) if counts is None else found.tensors[counts][i * m + y]
             total += times * weights[y] * one_loss(claim["loss"], g, y) if times else 0
@@ -654,6 +656,39 @@ def try_line(found: Sampled, claim: Any) -> None:
     )
 
 
+def try_bm(found: Sampled, claim: Any) -> None:
+    """On random segments in the ball the loss bends as claimed, and rises to the sphere; elsewhere it is lower."""
+    radius, bend, slope = (number(claim[key]) for key in ("radius", "curvature", "gradient"))
+    u, v, lower = found.stored(), found.matrix(claim["weights"]), number(claim["value"]["lower"])
+    like_tc3 = claim | {"loss": "cross-entropy", "class_weights": None}
+    need(radius > 0 and bend > 0, "no ball or no curvature")
+    need(all(row[-1] == 0 for row in v), "the last column is not 0")
+
+    def phi(u: Any, v: Any) -> mpf:
+        return other_loss(found, like_tc3, found.psi(u), v)
+
+    def shifted(step: mpf, along: Any) -> mpf:
+        own, rest = {}, iter(along)
+        for n, values in u.items():
+            own[n] = [x + step * next(rest) for x in values]
+        return phi(own, [[*(x + step * next(rest) for x in row[:-1]), row[-1]] for row in v])
+
+    least = lower - slope**2 / (2 * bend)
+    here, size = phi(u, v), len(flat(u.values())) + len(v) * (found.classes - 1)
+    need(lower - SMALL <= here <= number(claim["value"]["upper"]) + SMALL, "the value")
+    need(abs(phi(u, [[x + 3 for x in row] for row in v]) - here) < SMALL, "a shift changes the loss")
+    for _ in range(2 * TIMES):
+        drawn = found.draw(size)
+        along = [x / mpmath.norm(drawn) for x in drawn]
+        far, near = shifted(radius, along), shifted(-radius, along)
+        need(min(far, near) >= here + bend * radius**2 / 2 - slope * radius - SMALL, "the sphere is not above the rise")
+        need(far + near - 2 * here >= bend * radius**2 - SMALL, "the loss bends less")
+        need(min(far, near, shifted(radius / 8, along)) >= least, "the loss is lower in the ball")
+    if claim["better"] is not None:
+        there = phi(found.stored(claim["better"]["point"]), found.matrix(claim["better"]["weights"]))
+        need(there <= number(claim["better"]["loss"]) + SMALL and there < least, "the other point is not better")
+
+
 def own_values(found: Sampled, node: int, own: list[int], u: Any, samples: Any) -> dict[int, list[mpf]]:
     """Return random weights of a layer, and biases at which the pre-activations change their signs between samples."""
     weight, bias = own
@@ -781,6 +816,7 @@ TRIES |= {"Z0.loss": try_z0_loss, "Z0.error": try_z0_error, "S.path": try_e2}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
 TRIES["WD"] = try_wd
 TRIES |= {"MC": try_mc, "MC.line": try_line}
+TRIES |= {"WD": try_wd, "BM": try_bm}
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
 TRIES |= {"A.data": try_w0, "I": try_i}
 

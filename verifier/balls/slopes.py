@@ -1,4 +1,4 @@
-"""Activations' derivatives and maxima for reverse accumulation: in balls of Arb, and in binary64.
+"""Activations' derivatives, first and second, and maxima: in balls of Arb, and in binary64.
 
 A derivative exists and is continuous wherever its expression has a finite enclosure; an activation with Max, Min or Abs
 is differentiated piece by piece, where a ball lies inside one piece.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import numpy as np
+import sympy
 from flint import arb, fmpq
 
 from verifier.balls.activation import tree_kernel
@@ -22,9 +23,10 @@ from verifier.balls.binary64.float_functions import Unsupported
 from verifier.balls.binary64.graph_arithmetic import FloatBalls, Shared
 from verifier.balls.exact import upper_float
 from verifier.balls.precision import working_precision
+from verifier.balls.tangents import TwiceDifferentiable
 from verifier.balls.tensors import Balls
 from verifier.errors import ExpressionError
-from verifier.network.differentiable import Differentiable, NotSmooth
+from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Array
 from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
@@ -39,10 +41,10 @@ BITS = 64
 
 
 @lru_cache(maxsize=256)
-def _pieces(sigma: Activation) -> tuple[tuple[fmpq | None, fmpq | None, Tree], ...]:
-    """The derivative of an activation on open intervals, their ends (None: infinite) first."""
+def _pieces(sigma: Activation, order: int) -> tuple[tuple[fmpq | None, fmpq | None, Tree], ...]:
+    """A derivative of an activation on open intervals, their ends (None: infinite) first."""
     if not has_kinks(sigma.expression):
-        return ((None, None, sigma.derivative_tree),)
+        return ((None, None, tree_of(_differentiated(sigma.expression, order))),)
     pieces = split(sigma.expression)
     if pieces is None:
         raise NotSmooth(f"the pieces of {sigma.name} are not known")
@@ -50,23 +52,32 @@ def _pieces(sigma: Activation) -> tuple[tuple[fmpq | None, fmpq | None, Tree], .
     for piece in pieces:
         ends = [None if isinstance(end, float) else fmpq(end.numerator, end.denominator)
                 for end in (piece.domain.lo, piece.domain.hi)]  # fmt: skip
-        found.append((ends[0], ends[1], tree_of(derivative_of(piece.expression))))
+        found.append((ends[0], ends[1], tree_of(_differentiated(piece.expression, order))))
     return tuple(found)
 
 
-def smooth_kernel(sigma: Activation) -> Callable[[arb], arb]:
+def _differentiated(expression: sympy.Expr, order: int) -> sympy.Expr:
+    """A derivative of an expression without Max, Min and Abs."""
+    for _ in range(order):
+        expression = derivative_of(expression)
+    return expression
+
+
+def smooth_kernel(sigma: Activation, order: int = 1) -> Callable[[arb], arb]:
     """Make the ball version of an activation's derivative, at the current working precision.
 
     Parameters
     ----------
     sigma : Activation
         The activation.
+    order : int, optional
+        1, or 2 for the second derivative.
 
     Returns
     -------
     callable
-        Guarantee: if it returns a ball for the ball z, sigma is continuously differentiable in the interior of z, on a
-        neighbourhood of z if that is inside one piece, and the ball contains sigma'(x) for every x in z.
+        Guarantee: if it returns a ball for the ball z, sigma is as often continuously differentiable in the interior of
+        z, on a neighbourhood of z if that is inside one piece, and the ball contains the derivative at every x in z.
 
     Raises
     ------
@@ -74,7 +85,7 @@ def smooth_kernel(sigma: Activation) -> Callable[[arb], arb]:
         From the callable, if sigma may have a kink in z, or its derivative has no finite enclosure there.
     """
     try:
-        kernels = [(lo, hi, tree_kernel(tree)) for lo, hi, tree in _pieces(sigma)]
+        kernels = [(lo, hi, tree_kernel(tree)) for lo, hi, tree in _pieces(sigma, order)]
     except ExpressionError:
         raise NotSmooth(f"the derivative of {sigma.name} is too large an expression") from None
 
@@ -90,7 +101,7 @@ def smooth_kernel(sigma: Activation) -> Callable[[arb], arb]:
     return kernel
 
 
-class BallSlopes(Differentiable[Balls]):
+class BallSlopes(TwiceDifferentiable[Balls]):
     """Balls of Arb."""
 
     def __init__(self, ops: BallArithmetic) -> None:
@@ -100,6 +111,10 @@ class BallSlopes(Differentiable[Balls]):
     def rate(self, x: Balls, sigma: Activation) -> Balls:
         """Ball by ball."""
         return Balls(x.rows, x.shape, list(map(smooth_kernel(sigma), x.entries)))
+
+    def second(self, x: Balls, sigma: Activation) -> Balls:
+        """Ball by ball."""
+        return Balls(x.rows, x.shape, list(map(smooth_kernel(sigma, 2), x.entries)))
 
     def attained(self, x: Balls) -> Balls:
         """By comparing the balls."""
@@ -113,7 +128,7 @@ class BallSlopes(Differentiable[Balls]):
         return Balls(x.rows, x.shape, found)
 
 
-class FloatBallSlopes(Differentiable[Enclosed]):
+class FloatBallSlopes(TwiceDifferentiable[Enclosed]):
     """Enclosures in binary64."""
 
     def __init__(self, ops: FloatBalls) -> None:
@@ -121,16 +136,24 @@ class FloatBallSlopes(Differentiable[Enclosed]):
         self.ops: FloatBalls = ops
 
     def rate(self, x: Enclosed, sigma: Activation) -> Enclosed:
+        """See `_derived`."""
+        return self._derived(x, sigma, 1)
+
+    def second(self, x: Enclosed, sigma: Activation) -> Enclosed:
+        """See `_derived`."""
+        return self._derived(x, sigma, 2)
+
+    def _derived(self, x: Enclosed, sigma: Activation, order: int) -> Enclosed:
         """By the derivative's own kernel, or entry by entry in Arb: where there are kinks, or binary64 refuses."""
         if not has_kinks(sigma.expression):
             try:
-                return self.ops.map(x, _derivative(sigma))
+                return self.ops.map(x, _derivative(sigma, order))
             except (NotEnclosed, Unsupported, LogarithmRefused, ExpressionError):
                 pass
         middles, errors = self._numbers(x)
         values, slack = np.empty(middles.size), np.empty(middles.size)
         with working_precision(BITS):
-            kernel = smooth_kernel(sigma)
+            kernel = smooth_kernel(sigma, order)
             for k, (middle, error) in enumerate(zip(middles.ravel().tolist(), errors.ravel().tolist(), strict=True)):
                 found = kernel(arb(middle, error))
                 values[k] = float(found.mid())
@@ -163,9 +186,9 @@ class FloatBallSlopes(Differentiable[Enclosed]):
 
 
 @lru_cache(maxsize=256)
-def _derivative(sigma: Activation) -> Activation:
-    """The derivative of an activation as one."""
-    return Activation(f"the derivative of {sigma.name}"[:80], sigma.derivative)
+def _derivative(sigma: Activation, order: int) -> Activation:
+    """A derivative of an activation as one."""
+    return Activation(f"a derivative of {sigma.name}"[:80], _differentiated(sigma.expression, order))
 
 
 class BoxOfFloatBalls(FloatBalls):

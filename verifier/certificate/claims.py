@@ -18,6 +18,7 @@ from verifier.landscape.gradient_descent import DescentResult
 from verifier.landscape.inseparable import Inseparable
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
+from verifier.landscape.minimum import Minimum
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
@@ -32,6 +33,7 @@ from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import R1, R3
 from verifier.statements.claims.jacobian import J1, J2, J3
 from verifier.statements.claims.losses import TC3, LossName
+from verifier.statements.claims.minimum import BM, Better
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath, Target
 from verifier.statements.claims.pointwise import C1, C3
 from verifier.statements.claims.weight_decay import WD
@@ -206,6 +208,23 @@ def weight_decay(
         moved=moved or None,
         moved_weights=arrays.exact("decay.weights", ExactArray.of_floats(v)),
         value=Number.of(value),
+    )
+
+
+def strict_minimum(arrays: ArrayStore, result: Minimum, there: tuple[MovedParameter, ...]) -> BM:
+    """BM: a strict local minimum; ``there`` are the parameters of the better point that are not as at the minimum."""
+    counts, better = result.label_counts, result.better
+    if better is not None:
+        weights = arrays.exact("better.weights", ExactArray.of_floats(better.v))
+    return BM(
+        precision=result.precision,
+        label_counts=None if counts is None else arrays.integers("minimum.counts", counts.ravel()),
+        weights=arrays.exact("minimum.weights", ExactArray.of_floats(result.v)),
+        radius=Number.of(result.radius),
+        curvature=Number.of(result.curvature),
+        gradient=Number.of(result.gradient),
+        value=Interval.of(result.value),
+        better=None if better is None else Better(point=there or None, weights=weights, loss=Number.of(better.loss)),
     )
 
 

@@ -20,6 +20,7 @@ from verifier.landscape.least_error import LeastError
 from verifier.landscape.line_barrier import LineBarrier
 from verifier.landscape.loss_bound import LossBound
 from verifier.landscape.loss_path import LossPathResult
+from verifier.landscape.minimum import Minimum
 from verifier.landscape.neighbourhood import BallResult
 from verifier.landscape.path import Path as LossPath
 from verifier.landscape.pointwise import CurvatureResult, GradientResult
@@ -268,6 +269,13 @@ class CertificateBuilder(ClaimCollector):
         if result.u is not None and result.v is not None and result.value is not None and self._u is not None:
             moved = self._point("decay", result.u, self._u)
             self.add_claim(claims.weight_decay(self._arrays, result, moved, result.v, result.value))
+
+    def add_minimum(self, result: Minimum) -> None:
+        """Add BM if it was proved, with the better point if there is one; the stored U must be the minimum's."""
+        if result.verdict is Verdict.PROVED and self._u is not None:
+            better = result.better
+            there = () if better is None else self._point("better", better.u, self._u)
+            self.add_claim(claims.strict_minimum(self._arrays, result, there))
 
     def add_memorisation(self, result: Memorisation) -> None:
         """Add J3 if it was proved: on the samples of the certificate, or on almost every set of as many."""

@@ -26,6 +26,7 @@ from .limits import Limits, effective, look_at_all, run_limited
 from .line_barrier import check_line
 from .loss_bound import check_error_bound, check_loss_bound
 from .losses import LossClaim
+from .minimum import check_minimum
 from .network import cut_blocks, read_network
 from .parting import check_gateway
 from .pointwise import BallClaim, CurvatureClaim, GradientClaim, check_rank_ball
@@ -51,6 +52,7 @@ ALONE |= dict.fromkeys(("E1", "E2", "E3", "E4.path", "S.path"), check_escape) | 
 ALONE |= {"D": check_almost_every_data_set, "A": check_every_data_set}
 ALONE |= {"C4": check_no_maximum, "C2+": check_no_strict_minimum}
 ALONE["WD"] = check_weight_decay
+ALONE["BM"] = check_minimum
 ALONE |= {"J1": check_no_stationary, "J2": check_interpolant, "J3": check_memorisation}
 ALONE |= {"S": check_path_from_here, "S(1)": check_path_from_everywhere, "S+": check_connected}
 ALONE["S(2)"] = check_path_from_almost_everywhere
@@ -61,13 +63,15 @@ WITHOUT_SAMPLES = {"A", "C2+", "C4", "S(1)", "S(2)", "S+"}
 WITHOUT_WEIGHTS = WITHOUT_SAMPLES | {"A.data", "D", "I", "W0", "W1", "W2"}
 SAMPLES_ONLY = {"A.data"}  # claims that need the samples at hand, and no weights
 WITHOUT_LABELS = WITHOUT_WEIGHTS | {"B1", "R1", "R3", "R5", "R6", "S", "Z0.error"}
-# TC.3 and Z0.loss need labels or counts, J1 labels for differences of logits
+# TC.3, Z0.loss and BM need labels or counts, J1 labels for differences of logits
 WITHOUT_LABELS |= {"J1", "J2", "J3", "TC.3", "Z0.loss"}
+WITHOUT_LABELS.add("BM")
 # they speak of margins or the loss of Psi V, or of other data sets
 WITHOUT_OFFSET = {"A", "D", "I", "J2", "J3", "MC", "TC.3", "WD", "Z0", "Z0.loss", "Z2"}
 # they move V along all arcs, or speak of all of V
 WITHOUT_ARCS = {"A", "A.data", "C1", "C2+", "C4", "D"}
 WITHOUT_ARCS |= {"E1", "E2", "E3", "E4", "E4.path", "S", "S(1)", "S(2)", "S+", "S.path", "TC.3", "WD"}
+WITHOUT_ARCS.add("BM")
 MAX_TEXT = 4000  # characters of a claimed or computed value that the parent process is told
 
 

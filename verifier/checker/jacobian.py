@@ -34,8 +34,11 @@ ZERO, ONE = arb(0), arb(1)
 class Point(Features):
     """The values of all nodes on a sample, at a point or in a box of parameters, and the slopes backwards from them.
 
-    `leaves` has the balls of parameters in a box, by their nodes; `wanted` are the nodes whose slopes are asked for.
+    `leaves` has the balls of parameters in a box, by their nodes; `wanted` are the nodes whose slopes are asked for;
+    `rule` is what does not hold where a node is not seen to be differentiable.
     """
+
+    rule = "J.differentiable"
 
     def __init__(self, network: Any, leaves: dict[int, Row], wanted: set[int]) -> None:
         self.leaves, self.wanted, self.lifted, self.known = leaves, wanted, dict[str, Any](), dict[int, Any]()
@@ -52,7 +55,7 @@ class Point(Features):
         return self.known[node.number]
 
     def slopes(self, values: dict[int, Table], seeds: dict[int, Rows]) -> dict[int, Rows]:
-        """Return the slopes of wanted parameters, by their nodes, from those of the nodes that features show.
+        """Return the slopes of wanted nodes, by their numbers, from those of the nodes that features show.
 
         Guarantee: each ball contains the derivative, which exists: at all parameters in their balls, and around them,
         every node between a wanted one and a feature is continuously differentiable; otherwise Rejection.
@@ -61,14 +64,14 @@ class Point(Features):
         for node in reversed(self.network.nodes):
             if node.number not in found or not node.reads or node.number not in self.wanted:
                 continue
-            own, x = found.pop(node.number), [values[read][0] for read in node.reads]
+            own, x = found[node.number], [values[read][0] for read in node.reads]
             parts = RULES[node.kind](self, node, x, values[node.number][0], own)
             for read, part in zip(node.reads, parts, strict=True):
                 if read not in self.wanted:
                     continue
                 if part is None or not all(entry.is_finite() for row in part for entry in row):
                     message = "not proved to be differentiable at these parameters: a kink, or a box too wide?"
-                    raise Rejection(node.path, "J.differentiable", message, node.kind)
+                    raise Rejection(node.path, self.rule, message, node.kind)
                 found[read] = added(found[read], part) if read in found else part
         return found
 
@@ -126,7 +129,10 @@ class Jacobian:
 
     def of_sample(self, sample: int) -> Table:
         """Return the rows of J that belong to a sample: of each direction, the entries of all used columns."""
-        values = self.point.values([sample])
+        return self.at(self.point.values([sample]))
+
+    def at(self, values: dict[int, Table]) -> Table:
+        """Return the same rows from the tables of all nodes on the sample."""
         psi = columns_of(self.point, self.network, values)[0]
         by_column = (self.weights * arb_mat(self.directions).transpose()).transpose().tolist()
         slopes = self.point.slopes(values, self.seeds(by_column))

@@ -63,13 +63,14 @@ def check_loss_bound(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[
 def label_counts(raw: Any, network: Any, arrays: Arrays, data: Any) -> list[list[int]]:
     """Return the a_ik: how often each sample occurs with each label."""
     path, message = raw.path + "/label_counts", "give labels or their counts, one of them"
-    require((raw.label_counts is None) != (data.labels is None), path, "Z0.loss.labels", message)
+    rule = f"{raw.label}.labels"
+    require((raw.label_counts is None) != (data.labels is None), path, rule, message)
     if raw.label_counts is None:
         pairs = zip(data.labels, data.multiplicities, strict=True)
         return [[count * (k == label) for k in range(data.classes)] for label, count in pairs]
     found = by_sample(arrays.integers(raw.label_counts, path, network.samples * data.classes), data.classes)
     fit = all(min(row) >= 0 and sum(row) == c for row, c in zip(found, data.multiplicities, strict=True))
-    require(fit, path, "Z0.loss.labels", "must be >= 0 and add up to the sample's multiplicity")
+    require(fit, path, rule, "must be >= 0 and add up to the sample's multiplicity")
     return found
 
 

@@ -115,6 +115,13 @@ SENTENCES = {
     "are a closed null set), and EVERY target T in R^(N x m), m = {outputs}, some (U, V) has exactly T as its logits; "
     "the same on the samples of this certificate. This says NOTHING about another given data set, nor about integer "
     "or 8-bit data (a null set)",
+    "BM": "theta = (U, V), P = {parameters}, the last column of V held at 0: on the ball around the stored "
+    "theta0, of a radius from {narrow} to {wide}, the cross-entropy Phi is twice continuously differentiable and every "
+    "eigenvalue of its Hessian is at least {curvature}; the ball contains exactly one local minimum, a strict one, "
+    "with a value from {lower} to {upper}; the local valley around theta0, the connected part of all points with Phi < "
+    "Phi(theta0) + {rise} that contains it, lies in the ball; with all of V free the same holds up to the shifts V + v "
+    "1^T, which change no loss",
+    "BM bad": "the loss is at most {better} at another point, below all values on the ball: the local valley is bad",
     "S": "from the stored hidden weights and every V there is " + DOWN,
     "S(1)": EVERY + "from EVERY (U, V) there is " + DOWN + "; every local valley reaches the infimum",
     "S(2)": EVERY + "from almost every (U, V), whatever V is, there is " + DOWN + "; every local valley reaches the "

@@ -35,10 +35,11 @@ def decided(*parts: Any) -> Any:
     """
     if all(isinstance(part, arb) for part in parts):
         return reduce(arb.max, parts)
-    series = [part if isinstance(part, arb_series) else arb_series([part], 2) for part in parts]
+    length = max(part.prec for part in parts if isinstance(part, arb_series))
+    series = [part if isinstance(part, arb_series) else arb_series([part], length) for part in parts]
     top = reduce(lambda best, part: best if best[0].mid() >= part[0].mid() else part, series)
     alone = all(part is top or part[0] < top[0] for part in series)
-    return top if alone else arb_series([UNDEFINED, UNDEFINED], 2)
+    return top if alone else arb_series([UNDEFINED] * length, length)
 
 
 SMOOTH: dict[str, Callable[..., Any]] = SERIES | {

@@ -23,6 +23,7 @@ from hypothesis.strategies import SearchStrategy
 
 from verifier.display import Card, Shown, Table
 from verifier.errors import InputError, one_line
+from verifier.fuzz.pair import specimen_of_case
 from verifier.fuzz.properties.core import Check, Falsified
 from verifier.fuzz.specimen import Specimen
 from verifier.run.case import MAX_TITLE
@@ -176,7 +177,7 @@ def replay(name: str, statement: str, case: Path, check: Check) -> SearchResult:
     """
     began = time.monotonic()
     state = _State(check, 1, None, None)
-    specimen = Specimen.of_case(case)
+    specimen = specimen_of_case(case)
     try:
         state.look(specimen)
     except Exception:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -100,13 +100,21 @@ class Specimen:
             array = np.array(getattr(self, name), dtype=kind)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-        for name, array, shape in (
-            ("u", self.u, (self.network.parameter_count,)),
-            ("v", self.v, (self.network.skip_count, self.full.classes)),
-        ):
+        self.require_shapes({"u": self.u, "v": self.v})
+        _ = self.problem, self.options()  # which see to the rest
+
+    def require_shapes(self, point: Mapping[str, Array]) -> None:
+        """See that the arrays ``u`` and ``v`` of a point, under whatever names, have their shapes and finite numbers.
+
+        Raises
+        ------
+        CaseError
+            One does not.
+        """
+        shapes = (self.network.parameter_count,), (self.network.skip_count, self.full.classes)
+        for (name, array), shape in zip(point.items(), shapes, strict=True):
             if array.shape != shape or not np.isfinite(array).all():
                 raise CaseError(f"specimen: {name} has shape {array.shape}; it needs {shape}, finite numbers")
-        _ = self.problem, self.options()  # which see to the rest
 
     @classmethod
     def of_case(cls, case: Case | str | Path, *, seed: int | None = None) -> Self:
@@ -183,6 +191,11 @@ class Specimen:
             name="specimen",
         )
 
+    def at(self, u: Array, v: Array) -> Specimen:
+        """Give the same problem with another point (U, V), of shapes ``(p,)`` and ``(M, m)``."""
+        own = {entry.name: getattr(self, entry.name) for entry in fields(Specimen)}
+        return Specimen(**(own | {"u": u, "v": v}))
+
     def prove(self, *parts: Part, engine: Engine = "arb", certificate: bool = True) -> Report:
         """Prove what the parts ask for; see `verifier.prove`. Nothing asked for means everything."""
         return prove(self.problem, self.options(*parts, engine=engine, certificate=certificate))
@@ -212,8 +225,10 @@ class Specimen:
         verdict = found.verdict(key)
         return Verdict.UNDECIDED if verdict is None else verdict
 
-    def toml(self, *, title: str = "", expect: Mapping[str, str] | None = None) -> str:
-        """Return the text of the case file; arrays are in ``data.npz`` and ``weights.safetensors``."""
+    def toml(
+        self, *, title: str = "", expect: Mapping[str, str] | None = None, weights: str = "weights.safetensors"
+    ) -> str:
+        """Return the text of the case file; arrays are in ``data.npz`` and in a file of weights."""
         shape = "" if self.shape is None else f", shape = {list(self.shape)}"
         parts = {"layers": self.layers, "nodes": self.nodes, "features": self.features}
         network = [
@@ -226,7 +241,7 @@ class Specimen:
             f"title = {json.dumps(title, ensure_ascii=False)}",
             f'data = {{ path = "data.npz", scale = "none", duplicates = "{self.duplicates}"{shape} }}',
             *network,
-            'start.file = "weights.safetensors"',
+            f'start.file = "{weights}"',
             f"path.escapes = {json.dumps(list(self.escapes))}",
             f"rank.max_bits = {self.max_bits}",
         ]
@@ -238,9 +253,15 @@ class Specimen:
         return "\n".join(lines) + "\n"
 
     def write(
-        self, folder: Path, *, name: str = "case", title: str = "", expect: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        name: str = "case",
+        title: str = "",
+        expect: Mapping[str, str] | None = None,
+        weights: str = "weights.safetensors",
     ) -> Path:
-        """Write ``NAME.toml``, ``data.npz`` and ``weights.safetensors`` into ``folder``; return the case file's path.
+        """Write ``NAME.toml``, ``data.npz`` and the file of weights into ``folder``; return the case file's path.
 
         Raises
         ------
@@ -251,9 +272,9 @@ class Specimen:
         archive = io.BytesIO()
         np.savez(archive, X=self.inputs, y=self.labels)
         atomic_write(folder / "data.npz", archive.getvalue())
-        atomic_write(folder / "weights.safetensors", save({key: np.array(value) for key, value in tensors.items()}))
+        atomic_write(folder / weights, save({key: np.array(value) for key, value in tensors.items()}))
         where = folder / f"{name}.toml"
-        atomic_write(where, self.toml(title=title, expect=expect).encode())
+        atomic_write(where, self.toml(title=title, expect=expect, weights=weights).encode())
         return where
 
     @property

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from verifier.network.derivatives import derivatives
 from verifier.network.differentiable import Differentiable
 from verifier.network.forward import FloatArithmetic
 from verifier.network.network import Array, Network
-from verifier.network.reverse import derivatives
 from verifier.sigma.activations import Activation
 from verifier.sigma.kernels import approx_numpy_derivative
 

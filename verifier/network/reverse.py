@@ -91,7 +91,7 @@ class Reverse(Arithmetic[Traced[T]]):
         for feature in network.features:
             traced = values[feature.node]
             shape = self.ops.shape(traced.value)
-            entries = _entries(feature, shape)
+            entries = feature_entries(feature, shape)
             if traced.moves:
                 owner = np.full(math.prod(shape), -1, dtype=np.int64)
                 owner[entries] = start + np.arange(len(entries))
@@ -348,53 +348,6 @@ class Reverse(Arithmetic[Traced[T]]):
         return self._keep(value, (table, rule))
 
 
-def _entries(feature: Feature, shape: Shape) -> Places:
+def feature_entries(feature: Feature, shape: Shape) -> Places:
     """The flat places of a node's entries that are columns of Psi."""
     return np.arange(math.prod(shape)) if feature.entries is None else np.array(feature.entries, dtype=np.int64)
-
-
-def derivatives(
-    network: Network, engine: Differentiable[T], weights: T, wanted: set[str] | None = None
-) -> tuple[T, dict[str, T]]:
-    """Differentiate ``sum_j Psi_ij w_kj`` by U, for every sample i and row k.
-
-    Parameters
-    ----------
-    network : Network
-        Any network.
-    engine : Differentiable
-        The arithmetic, which has samples and parameters.
-    weights : T
-        w, one row for all samples, shape ``(m, M)``.
-    wanted : set of str, optional
-        Names of the parameters; None: all.
-
-    Returns
-    -------
-    (T, dict)
-        Psi, shape ``(M,)`` for each sample; and by a parameter's name the derivatives by it, ``(m, *shape)`` for each
-        sample; nothing for a parameter that Psi does not depend on. Guarantee: enclosed if the engine encloses.
-
-    Raises
-    ------
-    NotSmooth
-        A maximum or an activation may have a kink; the message names the node.
-    """
-    reverse, ops = Reverse(engine, wanted), engine.ops
-    values: dict[int, Traced[T]] = {}
-    needed = {feature.node for feature in network.features}
-    for index in reversed(range(len(network.nodes))):
-        if index in needed:
-            needed.update(network.nodes[index].reads)
-    for index in sorted(needed):
-        node = network.nodes[index]
-        try:
-            values[index] = node.compute(reverse, [values[i] for i in node.reads])
-        except NotSmooth as error:
-            raise NotSmooth(f"{network.title(index)}: {error}") from None
-    reverse.begin(network, values, weights)
-    reverse.backward()
-    slopes = {name: traced.slope for name, traced in reverse.parameters.items()}
-    parts = [ops.gather([values[f.node].value], _entries(f, ops.shape(values[f.node].value))) for f in network.features]
-    psi = parts[0] if len(parts) == 1 else ops.gather(parts, np.arange(network.columns))
-    return psi, {name: slope for name, slope in slopes.items() if slope is not None}

@@ -299,9 +299,11 @@ def _tops(found: Joined, parts: Sequence[Part]) -> tuple[Array, Array]:
     if not found.pieces:
         return np.array([0.0, 1.0]), np.array([start, end])
     shares = np.linspace(0.0, 1.0, 33)
-    xs = np.concatenate([shares * parts[0].ends, parts[-1].begins + shares * (1.0 - parts[-1].begins)])
-    chords = [(1 - shares) * start + shares * level, (1 - shares) * level + shares * end]
-    return xs, np.nextafter(np.concatenate(chords), np.inf)
+    xs = np.concatenate([shares * END, [END, 1 - END], (1 - END) + shares * END])
+    low, last = min(start, level), min(end, level)  # the loss strictly falls from A on, and rises to B
+    flat = np.full(2, level)
+    tops = [(1 - shares) * start + shares * low, flat, (1 - shares) * last + shares * end]
+    return xs, np.nextafter(np.concatenate(tops), np.inf)
 
 
 def _samples(found: Joined, parts: Sequence[Part], points: int) -> tuple[Array, Array]:

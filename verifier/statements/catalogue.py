@@ -25,6 +25,7 @@ from verifier.statements.gradient_descent import GRADIENT_DESCENT
 from verifier.statements.interpolant import INTERPOLANT
 from verifier.statements.jacobian_rank import JACOBIAN_RANK
 from verifier.statements.memorisation import MEMORISATION
+from verifier.statements.minimum import STRICT_MINIMUM
 from verifier.statements.no_maximum import NO_MAXIMUM, NO_MAXIMUM_ANYWHERE, POSITIVE_CURVATURE
 from verifier.statements.no_strict_minimum import NO_STRICT_MINIMUM, SHIFT_INVARIANCE, WIDE_MINIMA
 from verifier.statements.no_zero_error import NO_ZERO_ERROR
@@ -85,6 +86,7 @@ _ALL = (
     WEIGHT_DECAY,
     WITHOUT_BARRIER,
     STRAIGHT_LINE,
+    STRICT_MINIMUM,
 )
 
 STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}

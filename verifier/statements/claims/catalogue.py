@@ -11,6 +11,7 @@ from verifier.statements.claims.extrema import C4, C2Plus
 from verifier.statements.claims.full_rank import B1, R1, R3, R5, R6
 from verifier.statements.claims.jacobian import J1, J2, J3
 from verifier.statements.claims.losses import TC3
+from verifier.statements.claims.minimum import BM
 from verifier.statements.claims.paths import E1, E2, E3, E4, P1, E4Path, SPath
 from verifier.statements.claims.pointwise import C1, C3
 from verifier.statements.claims.sink import S1, S2, S, SPlus
@@ -26,6 +27,7 @@ _ALL: tuple[type[Claim], ...] = (
     *(W1, W2, W0, D, A, AData, I),
     *(S, S1, S2, SPlus),
     *(J1, J2, J3, WD),
+    *(BM,),
     *(MC, MCLine),
 )
 
