@@ -69,6 +69,8 @@ def connect(
         sys.stdout.write(json.dumps(_json(found, starts, permute, written), indent=1) + "\n")
     else:
         sys.stdout.write("\n".join(describe(found, starts, permute)) + "\n")
+        if any(problem.weight_decay for problem in (first, second)):
+            sys.stdout.write("Weight decay is stated: the path is about the loss WITHOUT it.\n")
         say_written(out, written, found.builder)
     raise typer.Exit(0 if found.proved else 3)
 
