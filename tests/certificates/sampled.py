@@ -814,9 +814,7 @@ TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
 TRIES |= {"GDV": try_gdv, "C4": try_c4, "C2+": try_c2_plus}
 TRIES |= {"Z0.loss": try_z0_loss, "Z0.error": try_z0_error, "S.path": try_e2}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
-TRIES["WD"] = try_wd
-TRIES |= {"MC": try_mc, "MC.line": try_line}
-TRIES |= {"WD": try_wd, "BM": try_bm}
+TRIES |= {"MC": try_mc, "MC.line": try_line, "WD": try_wd, "BM": try_bm}
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
 TRIES |= {"A.data": try_w0, "I": try_i}
 

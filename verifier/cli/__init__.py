@@ -26,6 +26,7 @@ from verifier.cli.connect import connect
 from verifier.cli.experiment import experiment
 from verifier.cli.fuzz import fuzz
 from verifier.cli.matrix import matrix
+from verifier.cli.minimum import minimum
 from verifier.cli.prove import path, rank, witness
 from verifier.cli.run import report, run
 from verifier.errors import InputError, VerifierError
@@ -43,21 +44,9 @@ app = typer.Typer(
 )
 
 for command in (
-    run,
-    rank,
-    path,
-    witness,
-    architecture,
-    connect,
-    bench,
-    fuzz,
-    check,
-    matrix,
-    show,
-    report,
-    experiment,
-    init,
-):
+    run, rank, path, witness, connect, minimum, architecture,
+    bench, fuzz, check, matrix, show, report, experiment, init,
+):  # fmt: skip
     app.command()(command)
 
 INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"

@@ -13,6 +13,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("C2", "C2+", "C4", "J1", "J3", "I", "WD"),
     ),
     "Two networks": ("MC", "MC.line"),
+    "A minimum": ("BM",),
     "This start": ("path", "S", "S.path", "GDV", "Z0", "Z0.loss", "Z2", "C1", "C3", "J2"),
 }
 """Heading, and the labels below it; a label that stands nowhere comes under the last heading."""
