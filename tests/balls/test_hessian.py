@@ -93,7 +93,9 @@ def test_every_node_kind(kind):
         j = pairs[0][0]
         ends = [loss_to(case.network, [t + s * STEP * (i == j) for i, t in enumerate(theta)], samples) for s in (1, -1)]
         slope = (ends[0] - ends[1]) / (2 * STEP)
-        assert abs(slope - mpmath.mpf(gradient[j].mid().str(40, radius=False))) < mpmath.mpf(10) ** -22 * (1 + abs(slope))
+        assert abs(slope - mpmath.mpf(gradient[j].mid().str(40, radius=False))) < mpmath.mpf(10) ** -22 * (
+            1 + abs(slope)
+        )
 
 
 def test_one_unit_against_sympy():

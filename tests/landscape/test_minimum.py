@@ -30,7 +30,9 @@ def odds(a, b, kept=False):
 def at_the_odds(a, b, v, kept=False):
     data, network = odds(a, b, kept), constant_unit()
     counts = None if kept else data.label_counts
-    return prove_minimum(network, np.zeros(0), np.array([[v, 0.0]]), data if kept else data.dataset, label_counts=counts)
+    return prove_minimum(
+        network, np.zeros(0), np.array([[v, 0.0]]), data if kept else data.dataset, label_counts=counts
+    )
 
 
 @pytest.mark.parametrize("kept", [False, True])
@@ -48,7 +50,9 @@ def test_one_convex_number(kept):
     for h in (-radius, radius):  # the least curvature of the ball, and its edge
         p = 1 / (1 + mpmath.exp(-(mpmath.log(2) + f * h)))
         assert f * f * p * (1 - p) >= curvature
-        edge = (2 * mpmath.log1p(mpmath.exp(-mpmath.log(2) - f * h)) + mpmath.log1p(mpmath.exp(mpmath.log(2) + f * h))) / 3
+        edge = (
+            2 * mpmath.log1p(mpmath.exp(-mpmath.log(2) - f * h)) + mpmath.log1p(mpmath.exp(mpmath.log(2) + f * h))
+        ) / 3
         assert edge >= mpmath.mpf(found.rim.fraction().numerator) / found.rim.fraction().denominator
     assert radius > 0.1
 
