@@ -71,9 +71,9 @@ def find_minimum(problem: Problem, *, seed: int = 0, trials: int = TRIALS, stage
     >>> data = vf.dataset_from_arrays([[-1.0]] * 3 + [[0.0]] * 3 + [[2.0]] * 3, [0, 0, 1, 0, 1, 1, 0, 0, 1])
     >>> network = vf.Network(1, vf.Dense(1, "sin", skip=True))
     >>> problem = vf.Problem(data, network, vf.initialise(network, seed=0), vf.output_weights(network, 2))
-    >>> found = vf.find_minimum(problem, trials=4)
-    >>> found.verdict, found.parameters
-    (<Verdict.PROVED: 'PROVED'>, 3)
+    >>> found = vf.find_minimum(problem, trials=4)  # three odds, three numbers: the minimum is the global one
+    >>> found.verdict, found.bad, found.parameters
+    (<Verdict.PROVED: 'PROVED'>, <Verdict.UNDECIDED: 'UNDECIDED'>, 3)
     """
     if isinstance(trials, bool) or not isinstance(trials, int | np.integer) or trials < 1:
         raise InputError(f"trials = {one_line(trials)} must be an integer, at least 1: the number of starts")
@@ -90,7 +90,8 @@ def find_minimum(problem: Problem, *, seed: int = 0, trials: int = TRIALS, stage
 
 
 def _certificate(found: Minimum) -> CertificateBuilder:
-    builder = CertificateBuilder(found.data, found.network, found.u)
+    builder = CertificateBuilder(found.data, found.network, found.u, with_labels=True)
+    builder.add_minimum(found)
     return builder
 
 
@@ -112,7 +113,7 @@ def _searched(problem: Problem, seed: int, trials: int, stage: Stage) -> Minimum
         stage(f"descent {number} of {trials}")
         ends.append(search.descend(theta))
     lowest = min(ends, key=lambda end: end.loss)
-    settled = [end for end in ends if end.settled]
+    settled = [end for end in ends if not end.obstacle]
     settled.sort(key=lambda end: end.loss < lowest.loss + BELOW)  # stable: those above the lowest first
     reasons = Counter[str]()
     tried: list[float] = []
@@ -150,12 +151,8 @@ def _in_the_way(problem: Problem) -> str:
 
 def _nothing_found(ends: list[Candidate], reasons: Counter[str]) -> str:
     """What the descents came to, in words."""
-    moving = sum(not end.settled for end in ends)
-    parts = []
-    if moving:
-        parts.append(
-            f"{moving} of {counted(len(ends), 'descent')} did not settle: the loss still falls, as where weights grow"
-        )
+    ways = Counter(end.obstacle for end in ends if end.obstacle)
+    parts = [f"{often} of {counted(len(ends), 'descent')} {way}" for way, often in ways.most_common()]
     parts += [f"a stationary point is not proved to be a minimum: {reason}" for reason, _ in reasons.most_common(1)]
     parts.append("other seeds, more trials, or labels that cannot be separated may help")
     return "; ".join(parts)

@@ -102,7 +102,8 @@ def test_one_unit_against_sympy():
     """A closed form: one sin unit, two samples, two classes."""
     w, b, v = sympy.symbols("w b v")
     x, labels, point = (sympy.Rational(1, 2), -1), (0, 1), {w: sympy.Rational(3, 4), b: -2, v: sympy.Rational(5, 8)}
-    loss = sum(sympy.log(1 + sympy.exp((1 if y == 0 else -1) * -v * sympy.sin(w * s + b))) for s, y in zip(x, labels))
+    margins = [(v if y == 0 else -v) * sympy.sin(w * s + b) for s, y in zip(x, labels, strict=True)]
+    loss = sum(sympy.log(1 + sympy.exp(-margin)) for margin in margins)
     exact = sympy.hessian(loss, (w, b, v)).subs(point).evalf(40)
     network = vf.Network(1, vf.Dense(1, "sin", skip=True))
     samples = Labelled.of(np.array([[0.5], [-1.0]]), np.eye(2, dtype=np.int64))

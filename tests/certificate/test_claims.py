@@ -89,7 +89,7 @@ def numbers(claim: type[Any]) -> list[str]:
 
 @pytest.mark.parametrize("label", CLAIMS)
 def test_every_number_says_what_it_bounds(label: str) -> None:
-    upper = {"alpha", "epsilon", "end_loss", "zero_error_t", "distance", "loss", "value", "loss_upper", "gradient"}
+    upper = {"gradient", "alpha", "epsilon", "end_loss", "zero_error_t", "distance", "loss", "value", "loss_upper"}
     hints = get_type_hints(CLAIMS[label], include_extras=True)
     for field in numbers(CLAIMS[label]):
         text = str(hints[field])

@@ -8,67 +8,40 @@ from drawn import named, words
 from matplotlib import pyplot
 
 import verifier as vf
-from verifier.errors import InputError, PrecisionError
+from verifier.errors import PrecisionError
 from verifier.plot import __main__ as command
 from verifier.plot import figures
 from verifier.plot.slices import approx_loss
 from verifier.plot.surface import project
-from verifier.plot.valley import prove_bad_valley
-
-ONE = vf.Network((1,), (vf.Dense(1, vf.activation("sigmoid"), skip=True),))
-INSIDE, LOWER = figures._point([-3.0], [-6.0]), figures._point([6.0], [10.0])
-
-
-def _pair(counts=(3, 1)):
-    return vf.Dataset("pair", np.array([[1.0], [-1.0]]), np.array([0, 1]), 2, np.array(counts))
-
-
-def test_the_bad_valley_is_proved_and_its_bound_holds_at_random_points():
-    found = prove_bad_valley(ONE, _pair(), INSIDE, LOWER)
-    assert found.verdict is vf.Verdict.PROVED and found.share == (3, 4)
-    assert found.elsewhere < 0.75 * math.log(2) < found.inside < math.log(2)
-    rng = np.random.default_rng(0)
-    below = 0
-    for u in rng.normal(scale=4.0, size=(2000, 2)):
-        v = np.array([rng.normal(scale=4.0, size=2)])
-        loss, w = approx_loss(ONE, u, v, _pair()), v[0, 0] - v[0, 1]
-        assert loss > (0.75 if w < 0 else 0.25) * math.log(2)
-        below += bool(w < 0 and loss < math.log(2))
-    assert below > 10
-
-
-def test_what_is_no_bad_valley_is_not_proved_to_be_one():
-    undecided = vf.Verdict.UNDECIDED
-    assert prove_bad_valley(ONE, _pair((1, 1)), INSIDE, LOWER).verdict is undecided
-    assert prove_bad_valley(ONE, _pair(), LOWER, INSIDE).verdict is undecided  # the deeper one is not bad
-    assert prove_bad_valley(ONE, _pair(), figures._point([3.0], [-6.0]), LOWER).verdict is undecided  # above log 2
-    assert prove_bad_valley(ONE, _pair(), figures._point([-3.0], [0.0]), LOWER).verdict is undecided  # on the pass
-    signed = vf.Network((1,), (vf.Dense(1, vf.activation("tanh"), skip=True),))
-    assert "positive" in prove_bad_valley(signed, _pair(), INSIDE, LOWER).reason
-    with pytest.raises(InputError, match="one dense unit"):
-        prove_bad_valley(vf.Network((1,), (vf.Dense(2, vf.activation("sigmoid"), skip=True),)), _pair(), INSIDE, LOWER)
-    with pytest.raises(InputError, match="one sample per class"):
-        prove_bad_valley(ONE, vf.Dataset("one class", np.eye(2)[:, :1], np.array([0, 0]), 2), INSIDE, LOWER)
 
 
 def test_figure_1_shows_a_bad_valley_and_none():
+    """The left start is the minimum, above the other point; the right path starts there, and the loss falls."""
     figure = figures.figure1(points=24)
     left, right = figure.axes[:2]
     assert "PROVED: a bad local valley" in words(left) and "PROVED: no bad local valley" in words(right)
+    data = vf.group_duplicates(figures.unequal_pair()).dataset
+    (slope,), (height,) = named(left, "start").get_data()
+    assert slope == pytest.approx(math.log(2), abs=1e-12)  # the ratio of the unit's values is largest there
+    at = approx_loss(figures.units(1), *figures._point([slope], [height]), data)
+    for step in np.eye(2) * 1e-3:
+        for sign in (1, -1):
+            moved = figures._point([slope + sign * step[0]], [height + sign * step[1]])
+            assert approx_loss(figures.units(1), *moved, data) > at
+    assert approx_loss(figures.units(1), *figures._point(*([x] for x in figures.LOW_POINT)), data) < at - 0.02
     path = named(right, "path")
     w1, w2 = path.get_ydata(), path.get_xdata()
-    assert (w2[0], w1[0]) == (0.0, -6.0) == (0.0, named(left, "start").get_ydata()[0])
-    two = vf.Network((1,), (vf.Dense(2, vf.activation("sigmoid"), skip=True),))
+    assert (w2[0], w1[0]) == (0.0, height)
     losses = [
-        approx_loss(two, *figures._point([-3.0, 3.0], [a, b]), _pair())
+        approx_loss(figures.units(2), *figures._point([slope, figures.ADDED], [a, b]), data)
         for a, b in zip(w1.tolist(), w2.tolist(), strict=True)
     ]
-    assert (np.diff(losses) < 0).all() and losses[0] == pytest.approx(approx_loss(ONE, *INSIDE, _pair()))
+    assert (np.diff(losses) < 0).all() and losses[0] == pytest.approx(at)
     assert not pyplot.get_fignums()
 
 
 def test_figure_1_refuses_to_say_what_was_not_proved(monkeypatch):
-    monkeypatch.setattr(figures, "COUNTS", (2, 2))
+    monkeypatch.setattr(figures, "LOW_POINT", (1.0, 1.0))  # in the same valley
     with pytest.raises(PrecisionError, match="not proved to be bad"):
         figures.figure1(points=4)
 

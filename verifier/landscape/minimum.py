@@ -34,7 +34,7 @@ from verifier.balls.hessian import Labelled, enclose_gradient, enclose_hessian, 
 from verifier.balls.jacobian import Parameters
 from verifier.balls.precision import working_precision
 from verifier.data.dataset import Dataset, IntArray
-from verifier.display import Card, Decided, Shown
+from verifier.display import Card, Decided, Shown, count
 from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Array, Network
 from verifier.rank.smallest_eigenvalue import smallest_eigenvalue
@@ -300,7 +300,7 @@ def _stated(found: Minimum, ball: _Ball, gradient: arb, loss: arb) -> Minimum:
         words = f"the valley's rim is less above the loss, {at_most(value[1])}, than what the loss is known to"
         return replace(found, reason=words)
     reason = (
-        f"{found.parameters} free parameters: Hess Phi >= lambda I with lambda = {at_least(curvature)} within "
+        f"{count(found.parameters, 'free parameter')}: Hess Phi >= lambda I with lambda = {at_least(curvature)} within "
         f"{at_least(radius)} of the point, where |grad Phi| <= {at_most(slope)} < lambda r / 2"
     )
     return replace(

@@ -38,12 +38,15 @@ NEAR_ZERO = 1e-9
 
 @dataclass(frozen=True, repr=False)
 class Candidate(Brief):
-    """A point (u, v), shapes ``(p,)`` and ``(M, m)``, its approximate loss, whether it seems a strict minimum."""
+    """Where a descent ended: (u, v), shapes ``(p,)`` and ``(M, m)``, and the approximate loss there.
+
+    ``obstacle`` says why that seems to be no strict minimum that can be proved; "" if it does.
+    """
 
     u: Array
     v: Array
     loss: float
-    settled: bool
+    obstacle: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,17 +89,23 @@ class Search(Brief):
         options = {"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": 1e-9, "ftol": 1e-16, "maxcor": 30}
         theta = np.asarray(minimize(value, theta, jac=True, method="L-BFGS-B", options=options).x)
         loss = value(theta)[0]
-        if loss < NEAR_ZERO or not np.abs(theta).max() < FAR:
-            return Candidate(*self.parts(theta), loss, False)
-        try:
-            exact, settled = self.newton(theta)
-        except (NotSmooth, NotEnclosed, np.linalg.LinAlgError):
-            return Candidate(*self.parts(theta), loss, False)
-        return Candidate(*self.parts(exact), value(exact)[0], settled)
+        obstacle = ""
+        if loss < NEAR_ZERO:
+            obstacle = "came near loss 0, which is not attained"
+        elif not np.abs(theta).max() < FAR:
+            obstacle = f"went further than {FAR:g} from 0"
+        else:
+            try:
+                theta, obstacle = self.newton(theta)
+            except NotSmooth:
+                obstacle = "ended at a kink or too near to one"
+            except (NotEnclosed, np.linalg.LinAlgError):
+                obstacle = "ended where the Hessian is not enclosed"
+        return Candidate(*self.parts(theta), value(theta)[0], obstacle)
 
-    def newton(self, theta: Array) -> tuple[Array, bool]:
-        """Newton's method with a gradient of many bits; whether it has come to what seems a strict minimum."""
-        best, least, curved = theta, np.inf, False
+    def newton(self, theta: Array) -> tuple[Array, str]:
+        """Newton's method with a gradient of many bits; why it does not end in what seems a strict minimum, or ""."""
+        best, least, lowest = theta, np.inf, 0.0
         for _ in range(FEW_STEPS):
             u, v = self.parts(theta)
             gradient = np.array([float(z.mid()) for z in self.gradient(u, v)])
@@ -104,12 +113,16 @@ class Search(Brief):
             if not norm < least / 2:
                 break
             values, vectors = np.linalg.eigh(self.hessian(u, v))
-            best, least, curved = theta, norm, bool(values[0] > FLAT * values[-1])
-            sizes = np.maximum(np.abs(values), FLAT * np.abs(values).max())
-            step = -vectors @ ((vectors.T @ gradient) / sizes)
+            largest = max(float(np.abs(values).max()), 1e-300)
+            best, least, lowest = theta, norm, float(values[0]) / largest
+            step = -vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), FLAT * largest))
             longest = LONGEST * (1.0 + float(np.linalg.norm(theta)))
             theta = theta + step * min(1.0, longest / max(float(np.linalg.norm(step)), 1e-300))
-        return best, curved and least < CONVERGED
+        if lowest < -FLAT:
+            return best, "ended at a saddle"
+        if lowest <= FLAT:
+            return best, "ended where the loss is flat in some direction, as where units are dead, equal or saturated"
+        return best, "" if least < CONVERGED else "was not near a stationary point at its end"
 
     def gradient(self, u: Array, v: Array) -> list[arb]:
         """The gradient in balls."""

@@ -9,10 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
-from verifier.balls.exact import at_most
+from verifier.balls.exact import Dyadic, at_least, at_most
+from verifier.balls.hessian import Labelled
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import group_duplicates
 from verifier.errors import PrecisionError
+from verifier.landscape.minimum import Minimum, free_numbers, prove_minimum
+from verifier.landscape.minimum_search import Search
 from verifier.network.layers import Conv, Dense
 from verifier.network.network import Array, Network
 from verifier.outcome import Report
@@ -21,42 +24,23 @@ from verifier.plot.graph import network as draw_network
 from verifier.plot.slices import Direction, losses_on_plane
 from verifier.plot.style import dress, outline, palette_of, write_on
 from verifier.plot.surface import figure3
-from verifier.plot.valley import BadValley, prove_bad_valley
 from verifier.problem import Problem
 from verifier.prove import prove
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 
-COUNTS = (3, 1)
-"""Figure 1: how often the two samples occur."""
-SLOPE, HEIGHT = -3.0, -6.0
-"""Figure 1: the unit's weight, and w = V_0 - V_1, at the start in the bad valley."""
-LOW_POINT = (6.0, 10.0)
+SAMPLES, COUNTS = (3.0, 1.0), (2, 1)
+"""Figure 1: the two samples, of class 0 and of class 1, and how often they occur."""
+NEAR = (0.7, 1.2)
+"""Figure 1: the unit's weight, and w = V_0 - V_1, near the bad minimum (the weight is log 2 there)."""
+LOW_POINT = (-1.5, -7.5)
 """Figure 1: weight and w of a point that is lower than the bad valley."""
-REACH = 12.0
+ADDED = -1.0
+"""Figure 1: the weight of the added unit."""
+REACH, ACROSS = 12.0, (-36.0, 6.0)
 """Figure 1: how far the weights go."""
 LOG2 = float(np.log(2.0))
-LEVELS = (
-    1e-5,
-    1e-4,
-    1e-3,
-    0.01,
-    0.05,
-    0.1,
-    0.25 * LOG2,
-    0.3,
-    0.4,
-    0.75 * LOG2,
-    0.6,
-    LOG2,
-    0.85,
-    1.0,
-    1.5,
-    2.5,
-    4.0,
-    7.0,
-    12.0,
-)
+LEVELS = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, LOG2, 0.85, 1.0, 1.5, 2.5, 4.0, 7.0)
 """Figure 1: levels of the loss, denser around those that matter."""
 
 
@@ -72,9 +56,9 @@ def figure1(*, points: int = 160) -> Figure:
     Returns
     -------
     Figure
-        Left: N = 2 samples, M = 1 unit, over the unit's weight and w = V_0 - V_1; the bad valley of
-        `verifier.plot.valley`. Right: M = 2 units, over both units' w, with the certified path that leaves the same
-        starting point.
+        Left: N = 2 samples, M = 1 unit, over the unit's weight and w = V_0 - V_1, the only free numbers; the strict
+        local minimum is proved, and that a point elsewhere is lower (BM). Right: M = 2 units, over both units' w, with
+        the certified path that starts in the same minimum.
 
     Raises
     ------
@@ -83,18 +67,16 @@ def figure1(*, points: int = 160) -> Figure:
     """
     samples = unequal_pair()
     data = group_duplicates(samples).dataset
-    one = Network((1,), (Dense(1, activation("sigmoid"), skip=True),))
-    valley = prove_bad_valley(one, data, _point([SLOPE], [HEIGHT]), _point([LOW_POINT[0]], [LOW_POINT[1]]))
-    two = Network((1,), (Dense(2, activation("sigmoid"), skip=True),))
-    u, v = _point([SLOPE, -SLOPE], [HEIGHT, 0.0])
-    report = prove(Problem(samples, two, u, v))
-    if valley.verdict is not Verdict.PROVED:
+    valley = bad_minimum(data)
+    slope, height = float(valley.u[0]), float(valley.v[0, 0])
+    report = prove(Problem(samples, units(2), *_point([slope, ADDED], [height, 0.0])))
+    if valley.bad is not Verdict.PROVED:
         raise PrecisionError(f"the valley was not proved to be bad: {valley.reason}")
     if report.verdict("T3.4(2)") is not Verdict.PROVED:
         raise PrecisionError("T3.4(2) was not proved for two units")
     figure = Figure(figsize=(9.6, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    _one_unit(left, one, data, valley, points)
+    _one_unit(left, data, valley, points)
     filled = _two_units(right, report, points)
     bar = figure.colorbar(filled, ax=[left, right], pad=0.015, ticks=[*LEVELS[:6:2], *LEVELS[6::3], LEVELS[-1]])
     bar.ax.set_yticklabels([f"{level:.2g}" for level in [*LEVELS[:6:2], *LEVELS[6::3], LEVELS[-1]]])
@@ -104,50 +86,64 @@ def figure1(*, points: int = 160) -> Figure:
 
 
 def unequal_pair() -> Dataset:
-    """The samples of figure 1: x = 1 of class 0, three times, and x = -1 of class 1, once."""
-    inputs = np.repeat([[1.0], [-1.0]], COUNTS, axis=0)
+    """The samples of figure 1: x = 3 of class 0, twice, and x = 1 of class 1, once."""
+    inputs = np.repeat(np.array(SAMPLES)[:, None], COUNTS, axis=0)
     return Dataset("two samples", inputs, np.repeat(np.array([0, 1]), COUNTS), 2)
 
 
+def units(count: int) -> Network:
+    """The networks of figure 1: sigmoid units with biases frozen at 0."""
+    return Network((1,), Dense(count, "sigmoid", skip=True), frozen={"layer0.bias": np.zeros(count)})
+
+
+def bad_minimum(data: Dataset) -> Minimum:
+    """The strict local minimum of figure 1 with one unit, and that it is bad."""
+    network = units(1)
+    samples = Labelled.of(data.inputs, np.diag(data.multiplicities))
+    end = Search(network, samples, free_numbers(network, np.zeros((1, 2)))).descend(np.array(NEAR))
+    return prove_minimum(network, end.u, end.v, data, others=[_point([LOW_POINT[0]], [LOW_POINT[1]])])
+
+
 def _point(slopes: list[float], heights: list[float]) -> tuple[Array, Array]:
-    """U with these weights and biases 0, V with these differences of its columns."""
-    half = np.array(heights) / 2.0
-    return np.array([*slopes, *(0.0 for _ in slopes)]), np.stack([half, -half], axis=1)
+    """U with these weights, V with these differences of its columns, the last of which is 0."""
+    return np.array(slopes), np.stack([np.array(heights), np.zeros(len(heights))], axis=1)
 
 
-def _one_unit(ax: Axes, network: Network, data: Dataset, valley: BadValley, points: int) -> None:
-    slopes = np.linspace(-8.0, 8.0, points + points % 2)
+def _one_unit(ax: Axes, data: Dataset, valley: Minimum, points: int) -> None:
+    slopes = np.linspace(-6.0, 6.0, points + points % 2)
     heights = np.linspace(-REACH, REACH, points + points % 2)  # an even number: w = 0 lies between two
     origin = _point([0.0], [0.0])
-    losses = losses_on_plane(network, *origin, data, (_weight_direction(), _output_direction(1, 0)), slopes, heights)
-    _fill(ax, slopes, heights, losses)
-    ax.contour(slopes, heights, losses, levels=[0.75 * LOG2], colors="white", linewidths=1.2, linestyles="dashed")
-    write_on(ax, -4.6, 0.75, r"pass: $\Phi = \log 2$ where $w = 0$")
-    write_on(ax, -7.8, -10.3, "a bad valley: in all of it\n" r"$\Phi > \frac{3}{4}\,\log 2$ (proved)", ha="left")
+    pair = (_weight_direction(), _output_direction(1, 0))
+    _fill(ax, slopes, heights, losses_on_plane(valley.network, *origin, data, pair, slopes, heights))
+    write_on(ax, -5.6, 0.5, r"pass: $\Phi = \log 2$ where $w = 0$", ha="left")
     ax.plot([LOW_POINT[0]], [LOW_POINT[1]], "D", color="white", markeredgecolor="black", markersize=6, gid="elsewhere")
-    write_on(ax, LOW_POINT[0] - 0.5, LOW_POINT[1], f"$\\Phi$ < {_up(valley.elsewhere)} (proved)", ha="right")
-    ax.plot([SLOPE], [HEIGHT], "o", color="white", markeredgecolor="black", markersize=7, gid="start", zorder=6)
-    write_on(ax, SLOPE + 0.5, HEIGHT, f"start, $\\Phi$ < {_up(valley.inside)}", ha="left")
-    title = "N = 2 samples (3 : 1), M = 1 unit\nPROVED: a bad local valley"
-    dress(ax, title=title, x="weight of the unit (bias 0)", y=r"$w = V_{10} - V_{11}$ of the first unit", grid=None)
+    lower = "" if valley.better is None else _up(valley.better.loss)
+    write_on(ax, LOW_POINT[0] + 0.4, LOW_POINT[1], f"$\\Phi$ < {lower} (proved)", ha="left")
+    slope, height = float(valley.u[0]), float(valley.v[0, 0])
+    ax.plot([slope], [height], "o", color="white", markeredgecolor="black", markersize=7, gid="start", zorder=6)
+    words = f"a strict local minimum:\n$\\Phi$ > {at_least(valley.floor, 3)} around it (proved)"
+    write_on(ax, slope, height + 3.0, words)
+    title = "N = 2 samples (2 : 1), M = 1 unit\nPROVED: a bad local valley (BM)"
+    dress(ax, title=title, x="weight of the unit (no bias)", y=r"$w = V_{10} - V_{11}$ of the first unit", grid=None)
 
 
-def _up(value: float) -> str:
+def _up(value: Dyadic) -> str:
     """An upper bound in three digits, rounded up."""
     return at_most(value, 3)
 
 
 def _two_units(ax: Axes, report: Report, points: int) -> Any:
+    across = np.linspace(*ACROSS, points + points % 2)
     steps = np.linspace(-REACH, REACH, points + points % 2)
     v = 0.0 * report.v
     pair = (_output_direction(2, 1), _output_direction(2, 0))
-    losses = losses_on_plane(report.network, report.u, v, report.data, pair, steps, steps)
-    filled = _fill(ax, steps, steps, losses)
+    losses = losses_on_plane(report.network, report.u, v, report.data, pair, across, steps)
+    filled = _fill(ax, across, steps, losses)
     times = np.linspace(0.0, 3.0, 301)
     path, _ = certified_path(report)
     places = np.array([path.V(t) for t in times.tolist()])
     w = places[:, :, 0] - places[:, :, 1]
-    inside = (np.abs(w) <= REACH).all(axis=1)
+    inside = (w[:, 1] >= ACROSS[0]) & (np.abs(w[:, 0]) <= REACH)
     ax.plot(w[inside, 1], w[inside, 0], color="white", linewidth=2.2, gid="path", zorder=5, path_effects=outline(3.6))
     last = int(np.flatnonzero(inside)[-1])
     ax.annotate(
@@ -160,24 +156,24 @@ def _two_units(ax: Axes, report: Report, points: int) -> Any:
     ax.plot([w[0, 1]], [w[0, 0]], "o", color="white", markeredgecolor="black", markersize=7, gid="start", zorder=6)
     end = 100  # path time 1
     ax.plot([w[end, 1]], [w[end, 0]], "s", color="white", markeredgecolor="black", markersize=5, zorder=6)
-    write_on(ax, w[0, 1] - 0.6, w[0, 0] + 0.2, "the same start", ha="right")
-    write_on(ax, w[end, 1] - 0.7, w[end, 0] - 0.9, r"$\kappa V_1$", ha="right")
-    write_on(ax, 5.6, -4.6, "certified path\nto loss 0", ha="left")
-    write_on(ax, -6.0, 7.5, r"$\Phi > \log 2$")
+    write_on(ax, w[0, 1] + 0.5, w[0, 0] - 2.0, "the same start")
+    write_on(ax, w[end, 1], w[end, 0] - 1.6, r"$\kappa V_1$")
+    write_on(ax, -25.0, 0.0, "certified path\nto loss 0")
+    write_on(ax, -12.0, -8.0, r"$\Phi > \log 2$")
     title = "the same samples, M = 2 units\nPROVED: no bad local valley (T3.4(2), by W0)"
-    dress(ax, title=title, x=r"$w = V_{20} - V_{21}$ of the added unit (weights: $-3$ and $3$)", y="", grid=None)
+    dress(ax, title=title, x=r"$w = V_{20} - V_{21}$ of the added unit (weights: $\log 2$ and $-1$)", y="", grid=None)
     return filled
 
 
 def _weight_direction() -> Direction:
-    return np.array([1.0, 0.0]), np.zeros((1, 2))
+    return np.array([1.0]), np.zeros((1, 2))
 
 
 def _output_direction(units: int, unit: int) -> Direction:
     """The direction in which ``w = V_0 - V_1`` of one unit grows by 1 a step."""
     v = np.zeros((units, 2))
-    v[unit] = (0.5, -0.5)
-    return np.zeros(2 * units), v
+    v[unit, 0] = 1.0
+    return np.zeros(units), v
 
 
 def _fill(ax: Axes, first: Array, second: Array, losses: Array) -> Any:
