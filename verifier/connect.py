@@ -26,6 +26,7 @@ from verifier.landscape.leg_engines import margins_on_leg
 from verifier.landscape.line_barrier import LineBarrier, bound_line_barrier, loss_of_leg, with_labels
 from verifier.landscape.polygon_search import Sought
 from verifier.landscape.targets import decimal_below
+from verifier.landscape.weight_matching import match_weights
 from verifier.network.network import Array, Block, Network
 from verifier.options import SMALL_ENTRIES, Engine, Options, by_engine
 from verifier.outcome import Report
@@ -34,6 +35,9 @@ from verifier.problem import Problem
 from verifier.rank.certify import Stage, silent
 from verifier.run.arguments import given_model, given_network, given_problem
 from verifier.verdict import Verdict
+
+PERMUTED = "B stands with its units in the order of weight matching, which is another point than B as it was given"
+"""What is said where the units of B were permuted."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False, kw_only=True)
@@ -131,7 +135,7 @@ def connect(
     second = _permuted(first, second, seed) if permute else second
     options = Options(engine=engine, max_check_seconds=max_check_seconds, max_check_gib=max_check_gib)
     memory = None if resume is None else FileMemory(resume, first, second, seed)
-    run = _Run(first, second, options, stage, line, _epsilon(epsilon), seed, memory)
+    run = _Run(first, second, options, stage, line, _epsilon(epsilon), seed, memory, permute)
     small = first.rows.samples * first.network.skip_count < SMALL_ENTRIES
     found, arithmetic = by_engine(options, small, lambda backend, _: run.joined(backend), stage)
     found.builder.arithmetic = arithmetic
@@ -150,6 +154,7 @@ class _Run:
     epsilon: str | None
     seed: int
     memory: FileMemory | None
+    permuted: bool
 
     def joined(self, backend: Backend | None) -> Joined:
         """The connection by one engine, the line beside it, and the claims of both."""
@@ -163,6 +168,8 @@ class _Run:
         line = self._line(backend)
         if line is not None and line.proved:
             builder.add_line_barrier(line)
+        if self.permuted:
+            found = replace(found, reason=f"{found.reason}; {PERMUTED}")
         known = {field.name: getattr(found, field.name) for field in fields(Connection)}
         return Joined(**known, a=a, b=b, line=line, builder=builder)
 
@@ -246,8 +253,6 @@ def does_not_apply(problem: Problem) -> str:
 
 def _permuted(a: Problem, b: Problem, seed: int) -> Problem:
     """B with its units in the order that weight matching finds."""
-    from verifier.landscape.weight_matching import match_weights
-
     found = match_weights(a.network, (a.u, a.v), (b.u, b.v), a.rows.inputs, arcs=a.arcs, seed=seed)
     if isinstance(found, str):
         raise InputError(f"permute: {found}; leave it out")

@@ -89,7 +89,7 @@ def numbers(claim: type[Any]) -> list[str]:
 
 @pytest.mark.parametrize("label", CLAIMS)
 def test_every_number_says_what_it_bounds(label: str) -> None:
-    upper = {"gradient", "alpha", "epsilon", "end_loss", "zero_error_t", "distance", "loss", "value"}
+    upper = {"gradient", "alpha", "epsilon", "end_loss", "zero_error_t", "distance", "loss", "value", "loss_upper"}
     hints = get_type_hints(CLAIMS[label], include_extras=True)
     for field in numbers(CLAIMS[label]):
         text = str(hints[field])
@@ -105,6 +105,7 @@ def test_the_meaning_has_places_for_what_the_claim_says(label: str) -> None:
     places = {name for _, name, _, _ in string.Formatter().parse(claim.meaning) if name}
     made = {"tail", "loss_lower", "loss_upper", "count", "columns", "block_count", "links", "ball"}
     made |= {"variant", "least", "most", "ray", "where", "rows", "what", "data", "how", "bad"}
+    made |= {"start_lower", "start_upper", "end_lower", "end_upper", "at"}
     assert places <= set(claim.__struct_fields__) | made
 
 

@@ -13,9 +13,10 @@ import verifier as vf
 import verifier.checker.certificate as checking
 import verifier.checker.features as evaluating
 from verifier.certificate.check_process import planned
-from verifier.certificate.cost import CHECKER, GIB, Work, expected, predict
+from verifier.certificate.cost import GIB, expected, predict
 from verifier.certificate.limits import LeftOut, Limits, judge, sentence
 from verifier.certificate.size import Size
+from verifier.certificate.work import CHECKER, Work
 from verifier.certificate.writer import CertificateBuilder
 from verifier.verdict import Verdict
 

@@ -34,6 +34,8 @@ MODULES = (
     "cases_jacobian",
     "cases_bounds",
     "cases_decay",
+    "cases_minimum",
+    "cases_connection",
     "cases_malformed",
 )
 """What the cases are in; they register themselves when they are imported."""

@@ -407,7 +407,9 @@ def other_loss(found: Sampled, claim: Any, psi: Any, v: Any) -> mpf:
     m, weights = found.classes, claim["class_weights"]
     weights = [mpf(1)] * m if weights is None else list(map(number, weights))
     total = mpf(0)
-    for i, g in enumerate(found.logits(psi, v)):
+    frozen = found.frozen or [[mpf(0)] * m for _ in psi]
+    for i, own in enumerate(found.logits(psi, v)):
+        g = [a + b for a, b in zip(own, frozen[i], strict=True)]
         for y in range(m):
             times = (found.counts[i] * (found.labels[i] == y)) if counts is None else found.tensors[counts][i * m + y]
             total += times * weights[y] * one_loss(claim["loss"], g, y) if times else 0
@@ -594,6 +596,99 @@ def try_wd(found: Sampled, claim: Any) -> None:
         need(value(near, scaled(v, small)) > floor, "a point near the origin is not above log m")
 
 
+def try_mc(found: Sampled, claim: Any) -> None:
+    """Walk along the path, from V_A to V_B: nowhere is the loss above the larger one of the ends."""
+    u_a, v_a, v_b = found.stored(), found.matrix(claim["start_weights"]), found.matrix(claim["end_weights"])
+    corners = [u_a, *(found.stored(corner) for corner in claim["corners"])]
+    ends = try_ends(found, claim, (u_a, v_a), (corners[-1], v_b))
+    weights = [found.matrix(each) for each in claim["weights"]]
+    kappa = number(claim["kappa"]) if claim["kappa"] else mpf(1)
+    places, leg, before = [(u_a, v_a)], 0, mpf(0)
+    for piece in claim["pieces"]:
+        need(piece["leg"] == leg, "not the next leg")
+        until, v = quotient(piece["until"]), weights[piece["weights"]]
+        need(before < until <= 1, "not on from where the piece before ends")
+        for t in (before, until):
+            places.append((between(corners[leg], corners[leg + 1], t), scaled(v, kappa)))
+        leg, before = (leg + 1, mpf(0)) if until == 1 else (leg, until)
+    need(leg == len(corners) - 1 and before == 0, "the path does not arrive")
+    for first, last in itertools.pairwise([*places, (corners[-1], v_b)]):
+        for k in range(TIMES + 1):
+            u, v = (between(a, b, mpf(k) / TIMES) for a, b in zip(first, last, strict=True))
+            psi = found.psi(u)
+            need(found.loss(psi, v) <= max(ends) + SMALL, "the loss on the path is above both ends")
+            while_u_moves = claim["gamma"] and first[0] is not last[0] and first[1] == last[1]
+            if while_u_moves:
+                need(min(map(min, found.margins(psi, scaled(v, 1 / kappa)))) >= number(claim["gamma"]), "a margin")
+    if claim["pieces"]:
+        for u, own, v in ((u_a, v_a, places[1][1]), (corners[-1], v_b, places[-1][1])):
+            psi = found.psi(u)
+            walk = [found.loss(psi, between(own, v, mpf(k) / TIMES)) for k in range(TIMES + 1)]
+            need(all(a > b for a, b in itertools.pairwise(walk)), "the loss does not decrease strictly from an end")
+
+
+def try_ends(found: Sampled, claim: Any, start: Any, end: Any) -> list[mpf]:
+    """Compare the losses at both ends with their bounds."""
+    losses = [found.loss(found.psi(u), v) for u, v in (start, end)]
+    for key, loss in zip(("start_loss", "end_loss"), losses, strict=True):
+        low, high = (number(claim[key][side]) for side in ("lower", "upper"))
+        need(low * (1 - SMALL) - SMALL <= loss <= high * (1 + SMALL) + SMALL, key)
+    return losses
+
+
+def quotient(text: Any) -> mpf:
+    """Read a rational number."""
+    return mpf(int(text[0])) / int(text[1])
+
+
+def try_line(found: Sampled, claim: Any) -> None:
+    """The loss at many times of the straight line, and at the one where it is large."""
+    start = found.stored(), found.matrix(claim["start_weights"])
+    end = found.stored(claim["end"]), found.matrix(claim["end_weights"])
+    try_ends(found, claim, start, end)
+    times = [mpf(k) / (4 * TIMES) for k in range(4 * TIMES + 1)]
+    losses = [found.loss(found.psi(between(start[0], end[0], t)), between(start[1], end[1], t)) for t in times]
+    need(max(losses) <= number(claim["loss_upper"]) + SMALL, "a loss on the line is above the upper bound")
+    time = quotient(claim["time"])
+    here = found.loss(found.psi(between(start[0], end[0], time)), between(start[1], end[1], time))
+    need(
+        0 <= time <= 1 and here >= number(claim["loss_lower"]) - SMALL, "the loss at the time is below the lower bound"
+    )
+
+
+def try_bm(found: Sampled, claim: Any) -> None:
+    """On random segments in the ball the loss bends as claimed, and rises to the sphere; elsewhere it is lower."""
+    radius, bend, slope = (number(claim[key]) for key in ("radius", "curvature", "gradient"))
+    u, v, lower = found.stored(), found.matrix(claim["weights"]), number(claim["value"]["lower"])
+    like_tc3 = claim | {"loss": "cross-entropy", "class_weights": None}
+    need(radius > 0 and bend > 0, "no ball or no curvature")
+    need(all(row[-1] == 0 for row in v), "the last column is not 0")
+
+    def phi(u: Any, v: Any) -> mpf:
+        return other_loss(found, like_tc3, found.psi(u), v)
+
+    def shifted(step: mpf, along: Any) -> mpf:
+        own, rest = {}, iter(along)
+        for n, values in u.items():
+            own[n] = [x + step * next(rest) for x in values]
+        return phi(own, [[*(x + step * next(rest) for x in row[:-1]), row[-1]] for row in v])
+
+    least = lower - slope**2 / (2 * bend)
+    here, size = phi(u, v), len(flat(u.values())) + len(v) * (found.classes - 1)
+    need(lower - SMALL <= here <= number(claim["value"]["upper"]) + SMALL, "the value")
+    need(abs(phi(u, [[x + 3 for x in row] for row in v]) - here) < SMALL, "a shift changes the loss")
+    for _ in range(2 * TIMES):
+        drawn = found.draw(size)
+        along = [x / mpmath.norm(drawn) for x in drawn]
+        far, near = shifted(radius, along), shifted(-radius, along)
+        need(min(far, near) >= here + bend * radius**2 / 2 - slope * radius - SMALL, "the sphere is not above the rise")
+        need(far + near - 2 * here >= bend * radius**2 - SMALL, "the loss bends less")
+        need(min(far, near, shifted(radius / 8, along)) >= least, "the loss is lower in the ball")
+    if claim["better"] is not None:
+        there = phi(found.stored(claim["better"]["point"]), found.matrix(claim["better"]["weights"]))
+        need(there <= number(claim["better"]["loss"]) + SMALL and there < least, "the other point is not better")
+
+
 def own_values(found: Sampled, node: int, own: list[int], u: Any, samples: Any) -> dict[int, list[mpf]]:
     """Return random weights of a layer, and biases at which the pre-activations change their signs between samples."""
     weight, bias = own
@@ -719,7 +814,7 @@ TRIES |= {"R6": try_r6, "Z0": try_z0, "J1": try_j1, "J2": try_j2, "J3": try_j3}
 TRIES |= {"GDV": try_gdv, "C4": try_c4, "C2+": try_c2_plus}
 TRIES |= {"Z0.loss": try_z0_loss, "Z0.error": try_z0_error, "S.path": try_e2}
 TRIES |= {"TC.3": try_tc3, "W1": try_witness, "W2": try_witness, "W0": try_w0, "D": try_d, "A": try_a}
-TRIES["WD"] = try_wd
+TRIES |= {"MC": try_mc, "MC.line": try_line, "WD": try_wd, "BM": try_bm}
 TRIES |= dict.fromkeys(("S", "S(1)", "S(2)", "S+"), try_sink)
 TRIES |= {"A.data": try_w0, "I": try_i}
 

@@ -33,7 +33,9 @@ def said_by_the_format(label: str, statement: str) -> bool:
     first = "|".join(text for name, text in patterns.items() if name in names)
     first = f"(?:{first})"
     more = {"P1": ["target"], "TC.3": ["TC.3 ray"], "W1": ["W radius"], "W2": ["W radius"], "WD": ["WD logit"]}
+    more["MC"] = ["MC moves", "MC rests", "MC logit"]
     more |= {name: ["after", "target"] for name in ("E1", "E2", "E3", "E4.path", "S.path")}
+    more["BM"] = ["BM bad"]
     others = "|".join(patterns[name] for name in more.get(label, []))
     return re.fullmatch(f"{first}(?:; (?:{others}))*" if others else first, statement) is not None
 

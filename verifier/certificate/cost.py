@@ -9,28 +9,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from verifier.certificate.size import BLOCK_BALLS, Size
+from verifier.certificate.work import CHECKER, FIRST_BITS, Work
 from verifier.statements.claims.architecture import AData
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Claim
+from verifier.statements.claims.connection import TwoNetworks
 from verifier.statements.claims.descent import GDV
 from verifier.statements.claims.full_rank import B1, R5, R6
 from verifier.statements.claims.jacobian import JacobianClaim
 from verifier.statements.claims.losses import TC3
+from verifier.statements.claims.minimum import BM
 from verifier.statements.claims.paths import E1, E3, E4, E4Path, SPath
 from verifier.statements.claims.sink import S
 from verifier.statements.claims.witness import WitnessClaim
 from verifier.statements.claims.zero_error import Z2, Z0Error, Z0Loss
 
 GIB = 2**30
-FIRST_BITS = 64
-"""Precision that claims are expected to have before they are proved."""
-
 EXPECTED_PIECES = 32
 """Of a moving piece of a path, before it is proved."""
+MAX_HESSIAN_ROWS = 2000
+"""Rows of a Hessian's factors that the checker multiplies at a time."""
 RATIONAL_ENTRIES = 25
 """What a value of a unit costs in rational numbers, in numbers that pass through Python."""
 MARGIN_KEYS = ("start_weights", "end_weights", "output_weights")
@@ -38,80 +40,6 @@ StatedClaim = dict[str, Any]
 """A claim as it stands in a document, or one that is expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Counts of what the checker does."""
-
-    units: int = 0
-    """Values of units, each a ball of its own."""
-    steps: int = 0
-    """Nodes of expressions, evaluated at a ball."""
-    products: int = 0
-    """Multiply-adds of balls."""
-    quick: int = 0
-    """The same in products of large matrices."""
-    entries: int = 0
-    """Numbers and balls that pass through Python: read, rounded, put into matrices."""
-    differences: int = 0
-    """Differences of output weights, rational multiply-adds, and the like: some Python operations each."""
-    words: int = 0
-    """Multiply-adds of 64-bit words in exact products of integer matrices."""
-
-    def __add__(self, other: Work) -> Work:
-        """The counts of both pieces of work together."""
-        return Work(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Work)))
-
-    def times(self, count: int) -> Work:
-        """The counts of the same work done ``count`` times."""
-        return Work(*(getattr(self, f.name) * count for f in fields(Work)))
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Seconds of a piece of work, bytes of a number: of one checker on one machine."""
-
-    start: float
-    unit: float
-    step: float
-    product: float
-    quick: float
-    entry: float
-    difference: float
-    word: float
-
-    def seconds(self, work: Work, bits: int = FIRST_BITS) -> float:
-        """CPU seconds of a piece of work.
-
-        Parameters
-        ----------
-        work
-            What is done.
-        bits
-            The working precision.
-        """
-        return (
-            self.unit * work.units
-            + self.step * work.steps * (1.0 + bits / 250)
-            + (self.product * work.products + self.quick * work.quick) * max(1.0, bits / 128)
-            + self.entry * work.entries * (1.0 + bits / 2000)
-            + self.difference * work.differences
-            + self.word * work.words
-        )
-
-
-CHECKER = Prices(
-    start=0.5,
-    unit=3e-7,
-    step=1.2e-7,
-    product=1.4e-8,
-    quick=4.5e-9,
-    entry=2e-7,
-    difference=4e-7,
-    word=3.5e-10,
-)
-"""Measured with python-flint 0.9 on one core of a server CPU: Arb's functions per node of the expression, its products
-of small matrices, FLINT's products of integer matrices, and the Python around them.
-"""
 BASE, PER_NUMBER, PER_BALL, PER_INPUT, PER_CLASS = 3 * 10**8, 64, 450, 56, 24
 """Bytes: an idle checker; a number while it is read; a ball of a block of samples, in all its forms; a held number; a
 class of a sample in a window.
@@ -194,8 +122,12 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
         elif kind in (E4, S):
             share = Work(units=size.units - m, products=size.below)
             yield share.times(n) + Work(entries=size.weights, units=n), bits
+        elif kind is BM:
+            yield _hessian(size), bits
         elif issubclass(kind, JacobianClaim):
             yield _jacobian(claim, size), bits
+        elif issubclass(kind, TwoNetworks):
+            yield _of_two_networks(claim, size), bits
         elif kind.moves:
             yield _moving(claim, size), bits
 
@@ -273,6 +205,24 @@ def _jacobian(claim: StatedClaim, size: Size) -> Work:
     return _pass(size) + back + product
 
 
+def _hessian(size: Size) -> Work:
+    """The gradient at the point, the second derivatives in the box, and their least eigenvalue (BM)."""
+    theta, rows, n = _theta(size), _rows_of_hessian(size), size.samples
+    back = Work(units=size.units, steps=4 * size.steps, differences=3 * size.arcs).times(2 * n)
+    made = Work(entries=n * theta * (20 * size.units + 10 * rows), quick=n * rows * theta**2)
+    return _pass(size).times(4) + back + made + Work(quick=theta**3, entries=20 * theta**2, differences=theta**3 // 8)
+
+
+def _theta(size: Size) -> int:
+    """The numbers that a Hessian is of: U, and V without its last column."""
+    return size.weights + size.columns * (size.classes - 1)
+
+
+def _rows_of_hessian(size: Size) -> int:
+    """Pairs of rows that one sample adds to a Hessian: logits, columns, curved entries, factors of sums."""
+    return size.classes + size.columns + 2 * size.units
+
+
 def _balance(size: Size) -> Work:
     """The Hessian of the loss in the output weights of all classes but one, and its solution (Z0.loss)."""
     n, m, classes = size.samples, size.columns, size.classes
@@ -296,6 +246,16 @@ def _moving(claim: StatedClaim, size: Size) -> Work:
     return work
 
 
+def _of_two_networks(claim: StatedClaim, size: Size) -> Work:
+    """The corners, and every piece: values at its middle, slopes of activations, products but those of the inputs."""
+    stated = claim["pieces"]
+    pieces = stated if isinstance(stated, int) else len(stated)
+    units, steps, products = 4 * size.units, 6 * size.steps, 3 * (size.arcs - size.straight)
+    work = Work(units=units, steps=steps, products=products).times(size.samples) + _margins(size, 2)
+    corners = len(claim.get("corners", ())) or 1
+    return work.times(pieces) + (_pass(size) + _margins(size, 1)).times(1 + corners)
+
+
 def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
     """Bytes of one process of the checker at its peak."""
     n, d, m, classes = size.samples, size.dimension, size.columns, size.classes
@@ -316,6 +276,9 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
             long = 16 + 8 * _words(_bits(claim["right_inverse"])) if _bits(claim["right_inverse"]) > 62 else 8
             held += used * n * (long + _item(claim["right_inverse"]))
             peak = max(peak, used * n * PER_NUMBER)
+        if _kind(claim) is BM:
+            held_rows = MAX_HESSIAN_ROWS + _rows_of_hessian(size)
+            peak = max(peak, PER_NUMBER * _theta(size) * (3 * held_rows + 6 * _theta(size)))
         if _kind(claim) is AData:
             peak = max(peak, PER_NUMBER * n * d + PER_CLASS * n * size.widest)
         if _kind(claim) is E4Path:
@@ -325,9 +288,9 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
 
 def _outputs(claim: StatedClaim) -> Iterator[str]:
     """The claim's matrices of output weights, each by what it refers to."""
-    for key in MARGIN_KEYS:
-        if key in claim:
-            yield json.dumps(claim[key], sort_keys=True)
+    on_pieces = claim.get("weights", ()) if issubclass(_kind(claim), TwoNetworks) else ()
+    for matrix in (*(claim[key] for key in MARGIN_KEYS if key in claim), *on_pieces):
+        yield json.dumps(matrix, sort_keys=True)
 
 
 def _bits(reference: dict[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from verifier.certificate.tally import Tally
@@ -32,6 +33,8 @@ class Size:
     widest: int
     below: int
     """Arcs below the layers that have skip units."""
+    straight: int
+    """Arcs from what does not depend on parameters: on a straight way of all weights their sums are straight."""
     quick: int
     """Arcs in products of large matrices, which are cheaper."""
     fixed: int
@@ -66,6 +69,7 @@ class Size:
             weights=network.parameter_count + frozen,
             widest=max(all_of.widest, all_of.held),
             below=lower.arcs,
+            straight=_of_inputs(network),
             quick=all_of.quick,
             fixed=all_of.fixed,
             layered=network.layered is not None,
@@ -75,6 +79,15 @@ class Size:
     def blocks(self) -> int:
         """Blocks into which the checker cuts the samples."""
         return -(-self.samples // max(1, BLOCK_BALLS // self.widest))
+
+
+def _of_inputs(network: Network) -> int:
+    """Multiply-adds of affine nodes none of whose sources moves."""
+    shapes, moves, found = network.node_shapes, network.moves, 0
+    for node, shape in zip(network.nodes, shapes, strict=True):
+        if isinstance(node, Affine) and not any(moves[index] for index in node.sources):
+            found += math.prod(shape) * math.prod(shapes[node.weight][1:])
+    return found
 
 
 def _read_by_skip_units(network: Network) -> set[int]:

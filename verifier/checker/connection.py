@@ -11,7 +11,7 @@ from typing import Any
 
 from flint import arb, fmpq
 
-from .claims import MarginClaim, Rows, by_label, differences, loss_of, sides
+from .claims import MarginClaim, Rows, by_label, differences, loss_of, require_arcs, sides
 from .classes import Classes
 from .common import Rejection, above, below, precision, require
 from .container import Arrays
@@ -33,6 +33,8 @@ class TwoNetworks(MarginClaim):
         super().__init__(raw, network, arrays, data)
         shape = network.columns, data.classes
         self.weights = [arrays.exact(reference, *shape) for reference in getattr(raw, "weights", [])]
+        for weights in self.weights:
+            require_arcs(weights, data.arcs, raw.path)
         frozen = [] if data.offset is None else [data.offset]
         self.classes = Classes([self.start, self.end, *self.weights, *frozen], data.classes)
         self.known_differences: dict[Any, Any] = {}
@@ -88,9 +90,10 @@ def check_connection(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[
     Guarantee: U goes from U_A along all legs to U_B, V stays kappa V_k on piece k, where all margins of Psi(U(t)) V_k
     are at least gamma, so that the loss is at most log(1 + (m-1) e^(-kappa gamma)), which is at most the larger loss of
     the two ends. Between pieces U rests, and V goes straight from kappa V_k to kappa V_(k+1): margins of at least kappa
-    gamma at both ends, so in between. At U_A V goes straight from V_A to kappa V_1, at U_B from kappa V_K to V_B: there
-    the loss is convex in V, hence at most the larger of its values at the ends of the segment. With no corner U rests
-    all the way, and the segment from V_A to V_B is convex likewise.
+    gamma at both ends, so in between. At U_A V goes straight from V_A to kappa V_1: every margin of kappa V_1 is above
+    that of V_A, so that h(s) > h(1) for s < 1, h the loss on the way; h is convex, hence strictly decreasing. At U_B V
+    goes from kappa V_K to V_B, backwards the same. With no corner U rests all the way, and the loss is convex on the
+    segment from V_A to V_B, hence at most the larger of its values at both ends.
     """
     claim = TwoNetworks(raw, network, arrays, data)
     route = read_route(raw)
@@ -173,12 +176,28 @@ def look_along(claim: TwoNetworks, legs: list[Leg], route: list[list[tuple[int, 
     for number, (leg, pieces) in enumerate(zip(legs, route, strict=True)):
         block = leg.block(samples)
         if number == 0:
-            begin = claim.loss(samples, claim.along(claim.start, samples, leg.columns(block.begin)))
+            begin = look_at_end(claim, samples, leg.columns(block.begin), claim.start, 0, "start")
         if number == len(legs) - 1:
-            end = claim.loss(samples, claim.along(claim.end, samples, leg.columns(block.end)))
+            end = look_at_end(claim, samples, leg.columns(block.end), claim.end, -1, "end")
         for at, piece in pieces:
             check_piece(claim, leg, block, at, piece)
     return sides([begin, end])
+
+
+def look_at_end(claim: TwoNetworks, samples: list[int], rows: Rows, weights: Any, piece: int, end: str) -> arb:
+    """Compare the margins of some samples at U_A or U_B; return their loss there.
+
+    Guarantee: on return every margin of kappa V, V those of the first or last piece, is above that of V_A, or V_B.
+    """
+    raw = claim.raw
+    own = claim.along(weights, samples, rows)
+    others = claim.along(claim.weights[raw.pieces[piece].weights], samples, rows)
+    for sample, first, last in zip(samples, own, others, strict=True):
+        for m0, m1 in zip(first, last, strict=True):
+            found = raw.kappa * m1 - m0
+            message = f"sample {sample}: kappa m1 - m0 is not proved to be above 0; choose a larger kappa"
+            require(found > 0, raw.path + "/kappa", f"MC.{end}", message, below(raw.kappa), found.str(10))
+    return claim.loss(samples, own)
 
 
 def check_piece(claim: TwoNetworks, leg: Leg, block: Block, at: int, piece: Piece) -> None:

@@ -73,10 +73,10 @@ def activation(ops: Any, node: Node, x: list[Row], y: Row, s: Row) -> list[Pair]
     if text not in ops.lifted:
         ops.lifted[text] = build(node.activation.tree, SMOOTH)
     halves = (taylor(ops.lifted[text], [surrounded(entry), ONE, ZERO])[2] for entry in x[0])
-    return squares((factor * half for factor, half in zip(s, halves, strict=True)), range(len(s)))
+    return halved_squares((factor * half for factor, half in zip(s, halves, strict=True)), range(len(s)))
 
 
-def squares(halves: Iterable[arb], entries: Iterable[int]) -> list[Pair]:
+def halved_squares(halves: Iterable[arb], entries: Iterable[int]) -> list[Pair]:
     """Return the pairs of the sum of 2 h dx^2 over entries of the first read."""
     return [({(0, entry): half}, entry_of(0, entry)) for half, entry in zip(halves, entries, strict=True)]
 
@@ -104,7 +104,7 @@ def gated(ops: Any, node: Node, x: list[Row], y: Row, s: Row) -> list[Pair]:
 
 def inverse_root(ops: Any, node: Node, x: list[Row], y: Row, s: Row) -> list[Pair]:
     """Of y = (x + epsilon)^(-1/2): y'' = 3 y^5 / 4."""
-    return squares((factor * entry**5 * arb(3) / 8 for factor, entry in zip(s, y, strict=True)), range(len(s)))
+    return halved_squares((factor * entry**5 * arb(3) / 8 for factor, entry in zip(s, y, strict=True)), range(len(s)))
 
 
 def normalised(ops: Any, node: Node, x: list[Row], y: Row, s: Row) -> list[Pair]:

@@ -61,7 +61,7 @@ def look_on_line(claim: TwoNetworks, leg: Leg, pieces: list[Piece], samples: lis
     block, time = leg.block(samples), piece_of(claim.raw.time, claim.raw.time)
     found = [claim.loss(samples, claim.along(claim.start, samples, leg.columns(block.begin)))]
     found.append(claim.loss(samples, claim.along(claim.end, samples, leg.columns(block.end))))
-    found.append(claim.loss(samples, moving_margins(claim, samples, leg.features(block, time), time)[0]))
+    found.append(claim.loss(samples, margins_on_line(claim, samples, leg.features(block, time), time)[0]))
     for piece in pieces:
         found += on_piece(claim, leg, block, piece)
     return sides(found)
@@ -75,7 +75,7 @@ def on_piece(claim: TwoNetworks, leg: Leg, block: Block, piece: Piece) -> list[a
     falls in each margin, so that at s = h/2 it is at most that of the least numbers in m_i(c) + (h/2) q_i.
     """
     samples, half = block.samples, piece.reach.abs_upper()
-    margins, slopes = moving_margins(claim, samples, sharp_features(leg, block, piece), piece)
+    margins, slopes = margins_on_line(claim, samples, sharp_features(leg, block, piece), piece)
     found = [claim.loss(samples, margins)]
     for step in (half, -half):
         rows = [[m + step * q for m, q in zip(*pair, strict=True)] for pair in zip(margins, slopes, strict=True)]
@@ -97,7 +97,7 @@ def sharp_features(leg: Leg, block: Block, piece: Piece) -> tuple[Rows, Rows]:
             raise first from None
 
 
-def moving_margins(claim: TwoNetworks, samples: list[int], psi: tuple[Rows, Rows], piece: Piece) -> tuple[Rows, Rows]:
+def margins_on_line(claim: TwoNetworks, samples: list[int], psi: tuple[Rows, Rows], piece: Piece) -> tuple[Rows, Rows]:
     """Return the margins at the middle time, and their quotients on the piece: Psi_q V(t) + Psi(c) V_q."""
     margins: Rows = []
     quotients: Rows = []

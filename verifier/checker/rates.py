@@ -100,7 +100,7 @@ def lifted(name: str, x: Any) -> Any:
     return Dual(value, slope * x.slope)
 
 
-def power(exponent: fmpq, x: Any) -> Any:
+def power_rates(exponent: fmpq, x: Any) -> Any:
     """Return x ** exponent."""
     if isinstance(x, arb):
         return GUARDED["power"](exponent)(x)
@@ -124,7 +124,7 @@ def highest(*parts: Any) -> Any:
 
 
 DUAL: dict[str, Any] = {name: partial(lifted, name) for name in SLOPES}
-DUAL |= {"number": arb, "power": lambda exponent: partial(power, exponent), "pi": arb.pi, "E": arb.const_e}
+DUAL |= {"number": arb, "power": lambda exponent: partial(power_rates, exponent), "pi": arb.pi, "E": arb.const_e}
 DUAL |= {"Max": highest, "Min": lambda *parts: -highest(*(-part for part in parts))}
 DUAL["Abs"] = lambda part: highest(part, -part)
 

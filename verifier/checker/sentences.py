@@ -115,7 +115,7 @@ SENTENCES = {
     "are a closed null set), and EVERY target T in R^(N x m), m = {outputs}, some (U, V) has exactly T as its logits; "
     "the same on the samples of this certificate. This says NOTHING about another given data set, nor about integer "
     "or 8-bit data (a null set)",
-    "BM": "theta = (U, V), {parameters} numbers, the last column of V held at 0: on the ball around the stored "
+    "BM": "theta = (U, V), P = {parameters}, the last column of V held at 0: on the ball around the stored "
     "theta0, of a radius from {narrow} to {wide}, the cross-entropy Phi is twice continuously differentiable and every "
     "eigenvalue of its Hessian is at least {curvature}; the ball contains exactly one local minimum, a strict one, "
     "with a value from {lower} to {upper}; the local valley around theta0, the connected part of all points with Phi < "
@@ -148,11 +148,12 @@ SENTENCES = {
     "MC": "the stored (U_A, V_A) and (U_B, V_B) are joined by a continuous path on which the cross-entropy never "
     "exceeds the larger of their two losses, {start_lower} .. {start_upper} and {end_lower} .. {end_upper}: the "
     "barrier is 0. It is about this (U_B, V_B), not about the same network with its units in another order",
-    "MC moves": "V goes straight from V_A to kappa V_1, kappa = {kappa}; U goes along {legs} straight legs in "
-    "K = {pieces} pieces, with V = kappa V_k on piece k, straight to kappa V_(k+1) between two of them; then V "
-    "goes straight from kappa V_K to V_B. While U moves, every margin of Psi(U) V_k is at least {gamma} and the "
-    "loss at most {level}; with a larger kappa it is as small as one likes there",
-    "MC rests": "both have the same U, and V goes straight from V_A to V_B",
+    "MC moves": "U at rest, V goes straight from V_A to kappa V_1 (kappa = {kappa}), and the loss strictly decreases "
+    "to at most {level}; it stays at most that, and with a larger kappa as small as one likes, while U goes straight "
+    "from corner to corner (legs: {legs}; pieces: K = {pieces}; V = kappa V_k on piece k, where every margin of "
+    "Psi(U) V_k is at least {gamma}, and straight to kappa V_(k+1) between two of them); then, U at rest, V goes "
+    "straight from kappa V_K to V_B, and the loss strictly increases to that of (U_B, V_B)",
+    "MC rests": "both have the same U, and V goes straight from V_A to V_B: the loss is convex on this segment",
     "MC logit": "the same with the column of V of class 0 held at 0 (one logit)",
     "MC.line": "on the straight line of all weights from the stored (U_A, V_A) to (U_B, V_B), whose losses are "
     "{start_lower} .. {start_upper} and {end_lower} .. {end_upper}, the largest cross-entropy is in [{loss_lower}, "

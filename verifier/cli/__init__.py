@@ -22,9 +22,11 @@ from verifier import __version__
 from verifier.cli.architecture import architecture
 from verifier.cli.bench import bench
 from verifier.cli.certificates import check, init, show
+from verifier.cli.connect import connect
 from verifier.cli.experiment import experiment
 from verifier.cli.fuzz import fuzz
 from verifier.cli.matrix import matrix
+from verifier.cli.minimum import minimum
 from verifier.cli.prove import path, rank, witness
 from verifier.cli.run import report, run
 from verifier.errors import InputError, VerifierError
@@ -41,7 +43,10 @@ app = typer.Typer(
     "landscape has a path without increase from a start to zero loss.",
 )
 
-for command in (run, rank, path, witness, architecture, bench, fuzz, check, matrix, show, report, experiment, init):
+for command in (
+    run, rank, path, witness, connect, minimum, architecture,
+    bench, fuzz, check, matrix, show, report, experiment, init,
+):  # fmt: skip
     app.command()(command)
 
 INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"

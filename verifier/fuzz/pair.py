@@ -10,9 +10,14 @@ from typing import Self
 
 import numpy as np
 
+from verifier.balls.binary64.backend import numpy_backend
+from verifier.connect import Joined, connect
 from verifier.errors import CaseError
 from verifier.fuzz.specimen import Specimen
+from verifier.landscape.leg_engines import margins_on_leg
+from verifier.landscape.line_barrier import LineBarrier, bound_line_barrier, loss_of_leg, with_labels
 from verifier.network.network import Array
+from verifier.options import Engine
 from verifier.run.case import Case
 
 END = "end.toml"
@@ -74,6 +79,18 @@ class Pair(Specimen):
     def end(self) -> Specimen:
         """The second network, as a specimen of its own."""
         return self.at(self.end_u, self.end_v)
+
+    def connect(self, *, engine: Engine = "arb") -> Joined:
+        """Look for a certified path between the two networks; see `verifier.connect`."""
+        return connect(self.problem, self.end.problem, engine=engine)
+
+    def line_barrier(self, *, engine: Engine = "arb") -> LineBarrier:
+        """Bound the barrier of the straight line of all weights, as `verifier.connect` does with ``line=True``."""
+        backend = None if engine == "arb" else numpy_backend()
+        data, ends = with_labels(self.data, self.grouping.label_counts), ((self.u, self.v), (self.end_u, self.end_v))
+        labels = np.zeros(0, dtype=np.int64) if data.labels is None else data.labels  # with_labels gives some
+        leg = margins_on_leg(backend, self.network, self.u, self.end_u, data.inputs, labels)
+        return bound_line_barrier(self.network, *ends, data, loss_of_leg(leg, self.v, self.end_v, data))
 
     def write(
         self,

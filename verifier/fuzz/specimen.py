@@ -25,6 +25,7 @@ from verifier.certificate.files import atomic_write
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import Grouping, group_duplicates
 from verifier.errors import CaseError
+from verifier.minimum import FoundMinimum, find_minimum
 from verifier.network.network import Array, Network
 from verifier.options import Engine, Options, Part
 from verifier.outcome import Report
@@ -213,6 +214,10 @@ class Specimen:
     def rank(self, *, engine: Engine = "arb", certificate: bool = False) -> RankResult:
         """Decide whether Psi(U) has full row rank."""
         return self.prove("rank", engine=engine, certificate=certificate).rank
+
+    def minimum(self, *, seed: int = 0, trials: int = 4) -> FoundMinimum:
+        """Look for a certified strict local minimum, and whether its valley is bad; see `verifier.find_minimum`."""
+        return find_minimum(self.problem, seed=seed, trials=trials)
 
     def enclosure(self, bits: int = FIRST_BITS) -> FeatureEnclosure:
         """Enclosure of Psi(U) by Arb, for the functions of `verifier` that take one."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -85,9 +85,10 @@ class FloatLegMargins(Brief):
             raise ValueError(f"interval from {t0} to {t1}: the times must be in order and in [0, 1]")
         reach = math.nextafter(float((t1 - t0) / 2), math.inf) if t1 > t0 else 0.0
         middle, count = (t0 + t1) / 2, len(self.inputs)
+        parameters = dict[str, Moving]()
         value, error, rate, slack = (np.empty((count, self.network.columns)) for _ in range(4))
         for rows, segment in self._segments:
-            found = segment.evaluate(self.network, middle, reach)
+            found = segment.evaluate(self.network, middle, reach, parameters)
             column = 0
             for feature in self.network.features:
                 psi, slope = _columns(found[feature.node], feature.entries)
@@ -102,7 +103,7 @@ class FloatLegMargins(Brief):
     def _segments(self) -> list[tuple[slice, Segment]]:
         """The samples by blocks, in the order of `order`."""
         network = self.network
-        shared = Shared(self.backend, self.record, {})
+        shared = Shared(self._backend, self.record, {})
         first, last = network.views(self.start), network.views(self.end)
         sizes = (math.prod(shape) for shape, v in zip(network.node_shapes, network.varies, strict=True) if v)
         step = max(1, BLOCK_ENTRIES // max(1, *sizes))
@@ -111,6 +112,14 @@ class FloatLegMargins(Brief):
             rows = slice(row, min(row + step, len(self.inputs)))
             found.append((rows, Segment(FloatBalls(shared, self.inputs[self.order[rows]]), first, last)))
         return found
+
+    @cached_property
+    def _backend(self) -> Backend:
+        """The backend without threads of its own: to test them before each conclusion costs more than they save.
+
+        Who listens to the backend hears this one, too.
+        """
+        return replace(self.backend, threads=1)
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
@@ -166,7 +175,7 @@ class FloatLegInterval(Brief):
         """
         if not _moderate(weights):
             return -math.inf
-        backend, record, least = self.leg.backend, self.leg.record, math.inf
+        backend, record, least = self.leg._backend, self.leg.record, math.inf
         for y, rows in self.leg.classes:
             table = _differences(weights, y)
             middle = backend.matmul(self.psi.mid[rows], table, record)
@@ -224,7 +233,7 @@ class FloatLegInterval(Brief):
 
     def _product(self, a: Span, b: Span) -> Span:
         leg = self.leg
-        return span.matrix_product(lambda p, q: leg.backend.matmul(p, q, leg.record), a, b)
+        return span.matrix_product(lambda p, q: leg._backend.matmul(p, q, leg.record), a, b)
 
     def _loss(self, margins: Span, rate: Span, multiplicities: Sequence[int]) -> tuple[float, float]:
         """The loss at both ends of the fan of margins and at its middle; see the module."""

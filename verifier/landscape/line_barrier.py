@@ -27,7 +27,9 @@ from verifier.network.network import Array, Network
 from verifier.verdict import Verdict
 
 WIDTH = 0.02
-"""Lower and upper bound of the maximum agree to this relative width, unless they run out of pieces."""
+"""Both sides of the barrier agree to this relative width, unless they run out of pieces."""
+LOW = 0.125
+"""A barrier below this share of the largest loss counts as that large: its relative width costs too many pieces."""
 MOST = 512
 """Pieces at most."""
 GRID = 65
@@ -169,7 +171,7 @@ def bound_line_barrier(
     loss
         What bounds the loss, rigorously, on parts of the line.
     width
-        The relative width of the maximum's bounds at which no piece is halved any more.
+        The relative width of the barrier's bounds at which no piece is halved any more.
     most
         How many pieces are allowed.
     stage
@@ -194,7 +196,8 @@ def bound_line_barrier(
         heapq.heappush(queue, (-bounds[1], t0, t1, bounds))
 
     add(zero, one)
-    while -queue[0][0] > lower * (1 + width) and len(queue) < most:
+    goal = lower + width * max(lower - max(high for _, high in ends), LOW * lower)
+    while -queue[0][0] > goal and len(queue) < most:
         _, t0, t1, _ = heapq.heappop(queue)
         middle = (t0 + t1) / 2
         add(t0, middle)

@@ -12,6 +12,7 @@ Examples
 'Margins: 2 of 2 samples certified correct'
 """
 
+from verifier.plot.connection import connection, connection_margins, connection_plane
 from verifier.plot.descent import loss_along_path
 from verifier.plot.graph import network
 from verifier.plot.samples import margins
@@ -20,6 +21,9 @@ from verifier.plot.spectrum import psi, sigma_along_line, singular_values
 from verifier.plot.style import style
 
 __all__ = [
+    "connection",
+    "connection_margins",
+    "connection_plane",
     "filter_normalised",
     "loss_along_path",
     "loss_slice",

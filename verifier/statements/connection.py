@@ -10,9 +10,10 @@ WITHOUT_BARRIER = Statement(
     source="ours",
     name="two networks joined without a barrier",
     sentence="Let U(t) go from U_A to U_B on straight legs, in pieces of time, and let every piece have output weights "
-    "V_k with all margins of Psi(U(t)) V_k at least gamma > 0 at all of its times. If log(1 + (m-1) e^(-kappa gamma)) "
-    "is at most the larger of Phi(U_A, V_A) and Phi(U_B, V_B), then a continuous path joins (U_A, V_A) and (U_B, V_B) "
-    "on which the cross-entropy never exceeds the larger of the two: the barrier is 0. M < N and ReLU are allowed.",
+    "V_k with all margins of Psi(U(t)) V_k at least gamma > 0 at all of its times. If the margins of kappa V_1 at U_A "
+    "are above those of V_A, those of kappa V_K at U_B above those of V_B, and log(1 + (m-1) e^(-kappa gamma)) is at "
+    "most the larger of Phi(U_A, V_A) and Phi(U_B, V_B), then a continuous path joins (U_A, V_A) and (U_B, V_B) on "
+    "which the cross-entropy never exceeds the larger of the two: the barrier is 0. M < N and ReLU are allowed.",
     formula="max Phi along the path = max(Phi(U_A, V_A), Phi(U_B, V_B))",
     hypotheses="cross-entropy, one label for each sample; V free along its arcs (an output bias is its last row), no "
     "frozen logits; all nodes defined at every U on the way; no regulariser. It is about these two networks: with the "

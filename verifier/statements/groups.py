@@ -12,6 +12,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("D3.3", "T3.4(1)", "T1", "T3.4(2)", "T3.4(3)", "T3.4(4)", "TC.3", "A", "D", "S(1)", "S(2)", "S+", "E4"),
         *("C2", "C2+", "C4", "J1", "J3", "I", "WD"),
     ),
+    "Two networks": ("MC", "MC.line"),
+    "A minimum": ("BM",),
     "This start": ("path", "S", "S.path", "GDV", "Z0", "Z0.loss", "Z2", "C1", "C3", "J2"),
 }
 """Heading, and the labels below it; a label that stands nowhere comes under the last heading."""

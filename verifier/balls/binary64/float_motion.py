@@ -72,12 +72,15 @@ class Segment:
     lines: dict[int, Line] = field(default_factory=dict)
     node: int = 0
 
-    def evaluate(self, network: Network, middle: Fraction, reach: float) -> dict[int, Moving]:
+    def evaluate(
+        self, network: Network, middle: Fraction, reach: float, parameters: dict[str, Moving]
+    ) -> dict[int, Moving]:
         """The nodes that features read, at the times within ``reach`` of ``middle``.
 
-        Guarantee: as `FloatMotion`. What stands still is computed once.
+        Guarantee: as `FloatMotion`. What stands still is computed once; ``parameters`` keeps the parts of U for other
+        samples at the same times.
         """
-        motion = FloatMotion(self, middle, reach)
+        motion = FloatMotion(self, middle, reach, parameters)
         wanted = {feature.node for feature in network.features}
         needed = set(wanted)
         for index in range(len(network.nodes) - 1, -1, -1):
@@ -106,9 +109,9 @@ class FloatMotion(Arithmetic[Moving]):
     whose midpoints and bounds are finite, but for the values of affine nodes, which whoever reads them looks at.
     """
 
-    def __init__(self, segment: Segment, middle: Fraction, reach: float) -> None:
-        """Keep the samples' segment and the times."""
-        self.segment, self.ops = segment, segment.ops
+    def __init__(self, segment: Segment, middle: Fraction, reach: float, parameters: dict[str, Moving]) -> None:
+        """Keep the samples' segment and the times, and the parts of U that are known at these times."""
+        self.segment, self.ops, self.parameters = segment, segment.ops, parameters
         self.middle, self.time, self.reach = middle, float(middle), reach
 
     def shape(self, value: Moving) -> Shape:
@@ -143,6 +146,12 @@ class FloatMotion(Arithmetic[Moving]):
         return Moving(self.ops.constant(values), None)
 
     def parameter(self, name: str, shape: Shape) -> Moving:
+        """A part of U on its segment, made once for all samples."""
+        if name not in self.parameters:
+            self.parameters[name] = self._parameter(name)
+        return self.parameters[name]
+
+    def _parameter(self, name: str) -> Moving:
         """On its segment: ``a + c (b - a)``; its four roundings are below ``4.1 u |b - a| + 1.1 u |mid|``."""
         first, last = self.segment.start[name], self.segment.end[name]
         ends = self.ops.constant(first), self.ops.constant(last)

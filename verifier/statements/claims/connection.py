@@ -67,11 +67,12 @@ class MC(TwoNetworks, frozen=True, kw_only=True, tag="MC"):
         "MC": "the stored (U_A, V_A) and (U_B, V_B) are joined by a continuous path on which the cross-entropy never "
         "exceeds the larger of their two losses, {start_lower} .. {start_upper} and {end_lower} .. {end_upper}: the "
         "barrier is 0. It is about this (U_B, V_B), not about the same network with its units in another order",
-        "MC moves": "V goes straight from V_A to kappa V_1, kappa = {kappa}; U goes along {legs} straight legs in "
-        "K = {pieces} pieces, with V = kappa V_k on piece k, straight to kappa V_(k+1) between two of them; then V "
-        "goes straight from kappa V_K to V_B. While U moves, every margin of Psi(U) V_k is at least {gamma} and the "
-        "loss at most {level}; with a larger kappa it is as small as one likes there",
-        "MC rests": "both have the same U, and V goes straight from V_A to V_B",
+        "MC moves": "U at rest, V goes straight from V_A to kappa V_1 (kappa = {kappa}), and the loss strictly "
+        "decreases to at most {level}; it stays at most that, and with a larger kappa as small as one likes, while U "
+        "goes straight from corner to corner (legs: {legs}; pieces: K = {pieces}; V = kappa V_k on piece k, where "
+        "every margin of Psi(U) V_k is at least {gamma}, and straight to kappa V_(k+1) between two of them); then, U "
+        "at rest, V goes straight from kappa V_K to V_B, and the loss strictly increases to that of (U_B, V_B)",
+        "MC rests": "both have the same U, and V goes straight from V_A to V_B: the loss is convex on this segment",
         "MC logit": "the same with the column of V of class 0 held at 0 (one logit)",
     }
 
@@ -89,8 +90,9 @@ class MC(TwoNetworks, frozen=True, kw_only=True, tag="MC"):
         ways = f"{counted(len(self.corners), 'straight leg')} in {counted(len(self.pieces), 'piece')}"
         matrices = f"{len(self.weights)} matrices" if len(self.weights) > 1 else "one matrix"
         return found | {
-            "how": f"V goes straight to kappa V_1, kappa = {found['kappa']}, then U moves on {ways}, with {matrices} "
-            f"of output weights whose margins are at least {found['gamma']} all the way, and V goes straight to V_B"
+            "how": f"V goes straight to kappa V_1, kappa = {found['kappa']}, the loss strictly decreasing; then U "
+            f"moves on {ways}, with {matrices} of output weights whose margins are at least {found['gamma']} all the "
+            "way; then V goes straight to V_B, the loss strictly increasing"
         }
 
 

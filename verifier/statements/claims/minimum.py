@@ -38,7 +38,7 @@ class BM(Computed, frozen=True, kw_only=True, tag="BM"):
         "local valley around the centre lies in it{bad}. The loss at the centre is in {value}."
     )
     sentences: ClassVar[dict[str, str]] = {
-        "BM": "theta = (U, V), {parameters} numbers, the last column of V held at 0: on the ball around the stored "
+        "BM": "theta = (U, V), P = {parameters}, the last column of V held at 0: on the ball around the stored "
         "theta0, of a radius from {narrow} to {wide}, the cross-entropy Phi is twice continuously differentiable and "
         "every eigenvalue of its Hessian is at least {curvature}; the ball contains exactly one local minimum, a "
         "strict one, with a value from {lower} to {upper}; the local valley around theta0, the connected part of all "

@@ -1,0 +1,200 @@
+"""``verifier connect``: two networks on the same data, and a certified path between them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from verifier import __version__
+from verifier.cli.common import CertificateOption, JsonOption, console, require_json_name, say_written
+from verifier.display import COLUMNS, count
+
+if TYPE_CHECKING:
+    from verifier.connect import Joined
+    from verifier.landscape.line_barrier import LineBarrier
+    from verifier.problem import Problem
+    from verifier.run.case import Case
+
+NAMES = 14
+"""Columns of the names before what is printed of a connection."""
+
+
+def connect(
+    a: Annotated[Path, typer.Argument(metavar="A.toml", help="Case file of the first network.")],
+    b: Annotated[Path, typer.Argument(metavar="B.toml", help="That of the second: same data, same architecture.")],
+    out: CertificateOption = None,
+    seed_a: Annotated[int | None, typer.Option("--seed-a", min=0, help="Replace the seed of A's case.")] = None,
+    seed_b: Annotated[int | None, typer.Option("--seed-b", min=0, help="Replace the seed of B's case.")] = None,
+    epsilon: Annotated[
+        str | None, typer.Option("--epsilon", metavar="E", help="Keep the loss below E while U moves, such as 1e-6.")
+    ] = None,
+    permute: Annotated[
+        bool, typer.Option("--permute", help="Put B's units into the order nearest to A's first: another point than B.")
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="FILE.npz", help="Keep what is found here, and go on from it another time."),
+    ] = None,
+    line: Annotated[
+        bool, typer.Option("--line/--no-line", help="Also bound the barrier of the straight line of all weights.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Join two networks by a certified path on which the loss never exceeds the larger one of theirs (MC).
+
+    Two case files with the same data and network that differ in their start: `start.file`, `network.model` or the seed;
+    `verifier connect A.toml A.toml --seed-b 1` compares two seeds of one case. Exit code 0: joined, barrier 0; 2:
+    unusable input; 3: not decided, which does not mean that there is no such path.
+    """
+    from verifier.connect import connect as join
+    from verifier.run.case import read_case
+    from verifier.run.case_problem import case_problem
+    from verifier.run.progress import ProgressDisplay
+
+    cases, seeds = (read_case(a), read_case(b)), (seed_a, seed_b)
+    require_json_name(out)
+    display = ProgressDisplay(console(stderr=True))
+    with display.case(f"{cases[0].name} and {cases[1].name}", 0, 1) as stage:
+        first, second = (case_problem(case, seed=seed) for case, seed in zip(cases, seeds, strict=True))
+        found = join(first, second, line=line, epsilon=epsilon, permute=permute, resume=resume, stage=stage)
+        written = None if out is None or found.builder.empty else found.builder.write(out)
+    starts = [_start(problem, case, seed) for problem, case, seed in zip((first, second), cases, seeds, strict=True)]
+    if as_json:
+        sys.stdout.write(json.dumps(_json(found, starts, permute, written), indent=1) + "\n")
+    else:
+        sys.stdout.write("\n".join(describe(found, starts, permute)) + "\n")
+        say_written(out, written, found.builder)
+    raise typer.Exit(0 if found.proved else 3)
+
+
+def describe(found: Joined, starts: Sequence[str], permuted: bool) -> list[str]:
+    """Say what was found, the conclusion first.
+
+    Parameters
+    ----------
+    found
+        Of `verifier.connect`.
+    starts
+        Where A and B come from.
+    permuted
+        Whether B's units stand in another order than they were given.
+
+    Returns
+    -------
+    list of str
+        Lines of at most 80 columns.
+    """
+    rows = [("data", found.a.words), ("A", starts[0]), ("B", f"{starts[1]}; units permuted" if permuted else starts[1])]
+    for name, loss in (("loss of A", found.start_loss), ("loss of B", found.end_loss)):
+        rows += [] if loss is None else [(name, _interval(loss))]
+    if found.gamma is not None and found.kappa is not None:
+        rows += [("path", _path(found)), ("margins", _margins(found))]
+    if found.line is not None:
+        rows.append(("straight line", found.line.words.removeprefix("the straight line of all weights has ")))
+    rows.append(("time", f"{found.seconds:.1f} s"))
+    lines = textwrap.wrap(conclusion(found, permuted), COLUMNS, break_long_words=False, break_on_hyphens=False)
+    for name, words in rows:
+        indent = " " * (NAMES + 2)
+        lines += textwrap.wrap(
+            words, COLUMNS, initial_indent=f"  {name:<{NAMES}}", subsequent_indent=indent, break_on_hyphens=False
+        )
+    return lines
+
+
+def conclusion(found: Joined, permuted: bool) -> str:
+    """Say in one sentence whether A and B are joined.
+
+    Parameters
+    ----------
+    found, permuted
+        As in `describe`.
+
+    Returns
+    -------
+    str
+        The verdict, and what it says.
+    """
+    other = "B with its units permuted, which is another point than B," if permuted else "B"
+    if not found.proved:
+        reason = found.reason.removeprefix("does not apply: ")
+        return f"UNDECIDED: whether A and {other} are joined without a barrier is not decided: {reason}."
+    return (
+        f"PROVED: A and {other} are joined by a continuous path on which the cross-entropy never exceeds the larger "
+        "one of their losses: the barrier is 0 (MC)."
+    )
+
+
+def _start(problem: Problem, case: Case, seed: int | None) -> str:
+    """Where a network's weights come from: its case's name, and the file or the seed."""
+    drawn = f"{case.file.start.init} weights, seed {case.file.start.seed if seed is None else seed}"
+    return f"{problem.name}: {problem.start or drawn}"
+
+
+def _interval(loss: tuple[Any, Any]) -> str:
+    from verifier.balls.exact import at_least, at_most
+
+    return f"in [{at_least(loss[0])}, {at_most(loss[1])}]"
+
+
+def _path(found: Joined) -> str:
+    """How the path goes."""
+    words = f"{count(len(found.pieces), 'piece')} on {count(found.legs, 'straight leg')} of U, {len(found.weights)} V"
+    between = found.kinds[1:-1]
+    return f"{words}; corners between A and B: {', '.join(between)}" if between else words
+
+
+def _margins(found: Joined) -> str:
+    from verifier.balls.exact import at_least, exactly
+
+    if found.gamma is None or found.kappa is None:
+        return ""
+    return f"at least gamma = {at_least(found.gamma)} while U moves, kappa = {exactly(found.kappa)}"
+
+
+def _json(found: Joined, starts: Sequence[str], permuted: bool, written: Path | None) -> dict[str, Any]:
+    from verifier.balls.exact import at_least, exactly
+
+    return {
+        "version": __version__,
+        "a": starts[0],
+        "b": starts[1],
+        "permuted": permuted,
+        "data": found.a.words,
+        "understood": found.a.data.understood,
+        "verdict": str(found.verdict),
+        "conclusion": conclusion(found, permuted),
+        "reason": found.reason,
+        "start_loss": _bounds(found.start_loss),
+        "end_loss": _bounds(found.end_loss),
+        "gamma": None if found.gamma is None else at_least(found.gamma),
+        "kappa": None if found.kappa is None else exactly(found.kappa),
+        "corners": list(found.kinds),
+        "pieces": [
+            {"leg": piece.leg, "start": str(piece.start), "end": str(piece.end), "weights": piece.weights}
+            for piece in found.pieces
+        ],
+        "weights": len(found.weights),
+        "seconds": round(found.seconds, 3),
+        "line": None if found.line is None else _line_json(found.line),
+        "certificate": None if written is None else str(written),
+    }
+
+
+def _bounds(loss: tuple[Any, Any] | None) -> list[str] | None:
+    from verifier.balls.exact import at_least, at_most
+
+    return None if loss is None else [at_least(loss[0]), at_most(loss[1])]
+
+
+def _line_json(line: LineBarrier) -> dict[str, Any]:
+    found: dict[str, Any] = {"verdict": str(line.verdict), "reason": line.words}
+    if line.proved:
+        found |= {"barrier": _bounds((line.lower, line.upper))}
+        found |= {"largest_loss": _bounds((line.loss_lower, line.loss_upper)), "time": str(line.time)}
+    return found | {"pieces": len(line.bounds)}
