@@ -22,7 +22,7 @@ from verifier.fuzz.pair_strategies import pairs
 from verifier.fuzz.properties.core import Falsified, holds_for
 from verifier.fuzz.properties.rank import engine_of
 from verifier.fuzz.specimen import Specimen
-from verifier.fuzz.strategies import datasets, specimens
+from verifier.fuzz.strategies import activations, datasets, specimens
 from verifier.landscape.connection import Connection
 from verifier.landscape.line_barrier import LineBarrier
 
@@ -34,9 +34,14 @@ LEAST: Final = 3
 
 
 def _pairs() -> st.SearchStrategy[Pair]:
+    """Few samples, and more units than these: where M = N is tight, a search for corners may take a minute."""
     data = datasets(max_samples=3, max_dimension=2, kinds=("integers", "duplicates"))
-    kinds: Any = ("gaussian", "integers")  # few samples: where M = N is tight, a search may take many seconds
-    return pairs(specimens(data=data, max_layers=2, max_width=6, parameter_kinds=kinds, convolutions=False))
+    kinds: Any = ("gaussian", "integers")
+    sigma = activations("bounded") | activations("kinked")
+    drawn = specimens(
+        data=data, activations=sigma, max_layers=1, max_width=6, parameter_kinds=kinds, convolutions=False, wide=True
+    )
+    return pairs(drawn, ends=("near", "drawn", "same"))
 
 
 def pair_of(specimen: Specimen) -> Pair:
