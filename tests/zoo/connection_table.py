@@ -1,8 +1,9 @@
-"""Writes the page's table of joined networks: `python tests/zoo/connection_table.py [IDX-FOLDER]`, some minutes.
+"""Writes the table of joined networks on a page: `python tests/zoo/connection_table.py [IDX-FOLDER] [NAME ..]`.
 
-Two networks of each architecture are trained from two seeds on the same samples and joined. Nothing in the table is
-copied by hand. IDX-FOLDER holds MNIST as `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, zipped or not;
-without it MNIST's rows stay as they are.
+Two networks of each architecture are trained from two seeds on the same samples and joined; nothing in the table is
+copied by hand. NAME: only the rows whose names contain one of these. IDX-FOLDER holds MNIST as
+`train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, zipped or not; without it MNIST's rows stay as they are. With
+``picture`` alone it draws the page's picture instead.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 PAGE = HERE.parents[1] / "verifier" / "docs" / "guide" / "findings.md"
+PICTURE = PAGE.parents[1] / "pictures" / "joined.png"
 
 import verifier as vf  # noqa: E402
 from verifier.balls.exact import at_least, at_most  # noqa: E402
@@ -239,8 +241,19 @@ def written(text: str, line: str) -> str:
     return start + "\n".join(kept if kept != rows or line in rows else [*rows, line]) + "\n" + rest
 
 
+def picture(entry: Entry) -> None:
+    """Draw the loss along the certified path and along the straight line of all weights."""
+    X, y = samples(entry, None)
+    a, b = (trained(entry, seed, X, y) for seed in (0, 1))
+    ax = vf.plot.connection(vf.connect(a, b, X=X, y=y, line=True))
+    ax.figure.savefig(PICTURE, dpi=110, bbox_inches="tight", metadata={"Software": None})
+
+
 def main(arguments: list[str]) -> None:
-    """Run the rows and write each into the page when it is there."""
+    """Run the rows and write each into the page when it is there; ``picture`` draws the first narrow ReLU network."""
+    if arguments == ["picture"]:
+        picture(next(entry for entry in ENTRIES if entry.name == "ReLU 30"))
+        return
     folder = next((Path(each) for each in arguments if Path(each).is_dir()), None)
     names = [each for each in arguments if folder is None or Path(each) != folder]
     for entry in ENTRIES:
