@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from planted_problems import checked
 
 import verifier as vf
 from verifier.balls.engine import FIRST_BITS
@@ -203,6 +204,27 @@ def test_two_that_differ_in_more_than_weights_are_refused():
         vf.connect(a, a, X=X)
     with pytest.raises(vf.InputError, match="epsilon"):
         vf.connect(a, a, epsilon="-1")
+
+
+def test_the_checker_accepts_what_is_proved():
+    """Among them a kappa that P1 decides, not the level: the losses of the ends are large."""
+    arcs = np.ones((9, 3), dtype=bool)
+    arcs[8, 1] = False
+    one_logit = RNG.standard_normal((9, 2)) * [0.0, 1.0]
+    a, b = pair()
+    cases = {
+        "two": (a, b),
+        "one U": (a, problem(WIDE, u=a.u, v=-a.v)),
+        "large losses": tuple(problem(WIDE, u=end.u, v=300 * end.v) for end in (a, b)),
+        "arcs": pair(v=arcs * 1.0, arcs=arcs),
+        "one logit": pair(labels=Y % 2, v=one_logit),
+        "kept": pair(np.r_[Y, Y[:1]], inputs=np.vstack([X, X[:1]]), duplicates="keep"),
+    }
+    for name, ends in cases.items():
+        found = vf.connect(*ends)
+        assert found.proved, (name, found.reason)
+        said = checked(found.builder)
+        assert said.verdict == "ACCEPTED", (name, said.rejection)
 
 
 class Stop(Exception):
