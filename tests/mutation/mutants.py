@@ -544,6 +544,16 @@ MUTANTS = {
     "landscape/test_path_guarantees.py::test_gamma_is_below_every_margin": ("landscape:prove_zero_loss arithmetic 1",),
     "landscape/test_path_guarantees.py::test_kappa_covers_every_ratio": ("landscape:proposed_kappa call 24",),
     "landscape/test_path_guarantees.py::test_loss_bound": ("landscape:loss_bound term 1",),
+    "landscape/test_leg_margins.py::test_no_margin_is_below_the_bound": (
+        "landscape:BallLegInterval.smallest term 2",
+        "landscape:BallLegInterval.smallest term 17",
+        "landscape:BallLegInterval.smallest name 1",
+    ),
+    "test_connect.py::test_two_networks": ("landscape:_along name 0",),
+    "test_connect.py::test_a_file_is_never_trusted": (
+        "landscape:Marcher._take branch 0",
+        "landscape:Marcher._take decided 0",
+    ),
     "landscape/test_path_guarantees.py::test_path_decreases": (
         "landscape:time_for decided 3",
         "landscape:SegmentAndRay.margins_at term 2",
