@@ -37,6 +37,19 @@ def test_samples_of_the_path_lie_below_what_is_certified(joined):
     assert "certified path: at most" in words(ax) and f"{len(joined.pieces)} piece" in words(ax)
 
 
+def test_the_drawn_bound_is_nowhere_below_the_chord_of_a_convex_loss(joined):
+    """A straight line on a logarithmic axis is: the loss of the path itself could be above it."""
+    data, network, u = joined.a.data, joined.a.network, joined.a.u
+    steep = np.linalg.pinv(approx_features(network, u, data.inputs)) @ (20.0 * np.eye(3)[data.labels])
+    found = vf.connect(*(vf.Problem(data, network, u, v) for v in (0.0 * steep, steep)))
+    xs, tops = named(vf.plot.connection(found, axes(), points=8), "path bound").get_data()
+    start, end = float(found.start_loss[1]), float(found.end_loss[1])
+    assert start > 100.0 * end
+    for x in np.linspace(0.0, 1.0, 200):
+        drawn = np.exp(np.interp(x, xs, np.log(tops)))
+        assert drawn >= ((1 - x) * start + x * end) * (1 - 1e-12)
+
+
 def test_the_straight_line_lies_inside_its_band(joined):
     ax = vf.plot.connection(joined, axes(), points=20)
     times, losses = named(ax, "line samples").get_data()

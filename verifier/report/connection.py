@@ -18,7 +18,8 @@ from verifier import __version__
 from verifier.certificate.files import atomic_write
 from verifier.connect import Joined
 from verifier.display import Table
-from verifier.plot.connection import connection, connection_margins, connection_plane
+from verifier.plot.connection import GRID, POINTS, draw_loss, draw_margins, draw_plane
+from verifier.plot.connection_samples import loss_samples, margin_samples, plane_samples
 from verifier.plot.style import style
 from verifier.report.inline import inline_svg, svg_bytes
 from verifier.report.page_template import LONGEST_TITLE, environment, figure_rules, style_sheet
@@ -130,16 +131,20 @@ def _pictures(found: Joined) -> list[Drawn]:
     """Those that can be drawn: none without a certified path, the loss alone where V moves alone."""
     if not found.proved:
         return []
-    wanted: list[tuple[Callable[[Joined, Axes], Axes], str]] = [(connection, LOSS)]
-    wanted += [(connection_margins, MARGINS), (connection_plane, PLANE)] if found.pieces else []
-    return [_drawn(found, draw, caption, index) for index, (draw, caption) in enumerate(wanted)]
+    found_losses = loss_samples(found, POINTS)
+    made = [_drawn(lambda ax: draw_loss(ax, found, found_losses), LOSS, 0)]
+    if found.pieces:
+        margins, plane = margin_samples(found), plane_samples(found, GRID)
+        made.append(_drawn(lambda ax: draw_margins(ax, found, margins), MARGINS, 1))
+        made.append(_drawn(lambda ax: draw_plane(ax, plane), PLANE, 2))
+    return made
 
 
-def _drawn(found: Joined, draw: Callable[[Joined, Axes], Axes], caption: str, index: int) -> Drawn:
+def _drawn(draw: Callable[[Axes], None], caption: str, index: int) -> Drawn:
     def made(look: Literal["light", "dark"]) -> Markup:
         with style(look):
             figure = Figure(figsize=SIZE, layout="constrained")
-            draw(found, figure.subplots())
+            draw(figure.subplots())
             return inline_svg(svg_bytes(figure), prefix=f"c{index}{look[0]}", name=caption)
 
     return Drawn(made("light"), made("dark"), caption)
