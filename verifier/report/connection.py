@@ -58,9 +58,7 @@ class Drawn:
     caption: str
 
 
-def write_connection_report(
-    found: Joined, folder: str | Path, *, starts: Sequence[str] = ("A", "B"), permuted: bool = False
-) -> Path:
+def write_connection_report(found: Joined, folder: str | Path, *, starts: Sequence[str] = ("A", "B")) -> Path:
     """Write the page about two networks.
 
     Parameters
@@ -71,8 +69,6 @@ def write_connection_report(
         Where ``connection.html`` goes.
     starts
         Where the weights of A and of B come from, in words.
-    permuted
-        Whether B's units stand in another order than they were given: another point.
 
     Returns
     -------
@@ -85,28 +81,25 @@ def write_connection_report(
         The folder cannot be written.
     """
     target = Path(folder) / NAME
-    atomic_write(target, connection_page(found, starts=starts, permuted=permuted))
+    atomic_write(target, connection_page(found, starts=starts))
     return target
 
 
-def connection_page(found: Joined, *, starts: Sequence[str] = ("A", "B"), permuted: bool = False) -> bytes:
+def connection_page(found: Joined, *, starts: Sequence[str] = ("A", "B")) -> bytes:
     """The page in UTF-8; see `write_connection_report`."""
     card = found._card()
     title = f"{found.a.name} and {found.b.name}" if found.a.name != found.b.name else f"{found.a.name}: two networks"
     rules, policy = style_sheet(figure_rules())
-    other = "B with its units permuted, another point than B," if permuted else "B"
-    joined = f"A and {other} are joined by a continuous path on which the loss never exceeds the larger one of theirs"
     shown = environment("verifier.report").get_template("connection.html.j2").render(
         title=visible(title, LONGEST_TITLE),
         kind="connection",
         style=rules,
         policy=policy,
         verdict=str(found.verdict),
-        conclusion=f"{joined}: the barrier is 0" if found.proved else f"whether A and {other} are joined is open",
+        conclusion=found.conclusion,
         found=found,
         reason=found.reason[:1].upper() + found.reason[1:],
         starts=starts,
-        permuted=permuted,
         values=card.values,
         tables=[_first_rows(table) for table in card.tables],
         line=found.line,
