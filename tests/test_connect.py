@@ -127,6 +127,14 @@ def test_a_leg_that_cannot_work_says_so_with_the_proof():
         found.polygon()
 
 
+def test_where_the_straight_leg_stops_trained_corners_lead_round():
+    network = vf.Network(2, vf.Dense(3, "tanh", skip=True), output_bias=True)
+    ends = (vf.initialise(network, seed=seed, scale=2.0) for seed in (16, 17))
+    found = vf.connect(*(problem(network, inputs=XOR, labels=CLASSES, u=u) for u in ends))
+    require_path(found)
+    assert set(found.kinds) == {"A", "trained", "B"}
+
+
 def test_one_u_is_joined_by_convexity():
     a = problem(WIDE, 1)
     found = vf.connect(a, problem(WIDE, u=a.u, v=-a.v))

@@ -20,7 +20,7 @@ from verifier.network.network import Array
 FIRST_STEP, GRID = Fraction(1, 4), 2**20
 """Length of the first piece; all times are multiples of 1/GRID."""
 LONGER, SHORTEST = Fraction(3, 2), Fraction(1, 2**11)
-"""Factor after a success, and the step below which the march gives up."""
+"""Factor after a success, and the step below which a march gives up where no other is said."""
 LONG_FITS = 3
 """How often at one time a fit may take many steps: where no weights serve, halving the piece is no help."""
 CANDIDATES = 40_000_000
@@ -71,6 +71,8 @@ class Marcher:
     leg: LegMargins
     refit: Refit
     tell: Marching
+    shortest: Fraction = SHORTEST
+    """The step below which the march gives up."""
 
     def march(
         self, found: March, first: Iterable[Array], last: Iterable[Array], known: Iterable[Stretch] = ()
@@ -108,7 +110,7 @@ class Marcher:
                 continue
             fits -= 1
             found.tried, step = end, (end - t) / 2
-            if step < SHORTEST:
+            if step < self.shortest:
                 slower = list(self._slower(part, weights.shape[1]))
                 if not self._take(found, end, slower, part):
                     fits_here = approx_margin(part.middle_features, weights, self.refit.labels) > 0
