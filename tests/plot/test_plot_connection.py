@@ -1,5 +1,7 @@
 """Pictures of two joined networks: what is drawn as certified is what was certified, and samples lie inside of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from drawn import axes, named, words
@@ -89,3 +91,10 @@ def test_what_cannot_be_drawn_is_said(joined):
     problem = vf.Problem(conflict, joined.a.network, joined.a.u, joined.a.v[:, :2])
     with pytest.raises(InputError, match="no path was certified here, so there is none to draw"):
         vf.plot.connection(vf.connect(problem, problem), axes())
+
+
+def test_without_a_path_the_straight_line_is_drawn_alone(joined):
+    undecided = dataclasses.replace(joined, verdict=vf.Verdict.UNDECIDED)
+    ax = vf.plot.connection(undecided, axes(), points=8)
+    assert "no path was certified" in words(ax) and named(ax, "line samples") and "certified path" not in words(ax)
+    assert not [line for line in ax.lines if line.get_gid() == "path bound"]

@@ -27,8 +27,8 @@ from verifier.plot.connection_samples import (
 from verifier.plot.slices import fill_surface
 from verifier.plot.style import axes_or_new, dress, legend, outline, palette_of, write_on
 
-DEEP = 1e3
-"""The axis ends this factor below the smallest of what is certified: samples may lie far deeper."""
+DEEP, SHALLOW = 1e3, 10.0
+"""The axis ends this factor below the smallest of what is certified: samples of a path may lie far deeper."""
 MIN_POINTS, POINTS, GRID = 8, 96, 25
 """Samples of the path, at least and by default; and the plane's grid."""
 FLOOR = 1e-6
@@ -43,7 +43,7 @@ def connection(found: Joined, ax: Axes | None = None, *, points: int = POINTS) -
     Parameters
     ----------
     found
-        What `verifier.connect` returned; the path must be certified.
+        What `verifier.connect` returned; the path must be certified, or the barrier of the straight line.
     ax
         Axes to draw on; None makes a figure.
     points
@@ -58,7 +58,7 @@ def connection(found: Joined, ax: Axes | None = None, *, points: int = POINTS) -
     Raises
     ------
     InputError
-        If no path was certified, or too few points.
+        If nothing was certified, or too few points.
     """
     if points < MIN_POINTS:
         raise InputError(f"points = {points}; give at least {MIN_POINTS}")
@@ -128,24 +128,27 @@ def connection_plane(found: Joined, ax: Axes | None = None, *, points: int = GRI
 
 def draw_loss(ax: Axes, found: Joined, samples: LossSamples) -> None:
     """Draw both ways; see `connection`."""
-    palette, tops = palette_of(ax), samples.tops
+    palette = palette_of(ax)
     ax.set_yscale("log")
-    floor = max(min(float(tops.min()), samples.low) / DEEP, SMALLEST)
-    tops = np.maximum(tops, floor)
-    name = f"certified path: at most {at_most(samples.high, 3)}, barrier 0"
-    ax.fill_between(samples.xs, floor, tops, color=palette.main, alpha=0.25, linewidth=0, gid="path band")
-    ax.plot(samples.xs, tops, color=palette.main, linewidth=1.6, gid="path bound", label=name, zorder=3)
-    shown = np.maximum(samples.losses, floor)
-    ax.plot(samples.times, shown, color=palette.main, linewidth=0.9, linestyle=":", gid="path samples", zorder=3)
+    floor = max(min([samples.low, *samples.tops]) / DEEP, SMALLEST) if found.proved else samples.low / SHALLOW
+    if found.proved:
+        tops, shown = np.maximum(samples.tops, floor), np.maximum(samples.losses, floor)
+        name = f"certified path: at most {at_most(samples.high, 3)}, barrier 0"
+        ax.fill_between(samples.xs, floor, tops, color=palette.main, alpha=0.25, linewidth=0, gid="path band")
+        ax.plot(samples.xs, tops, color=palette.main, linewidth=1.6, gid="path bound", label=name, zorder=3)
+        ax.plot(samples.times, shown, color=palette.main, linewidth=0.9, linestyle=":", gid="path samples", zorder=3)
     _draw_line(ax, found, samples, floor)
     ax.axhline(samples.high, color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="larger end", zorder=1)
     for border in samples.borders:
         ax.axvline(border, color=palette.grid, linewidth=0.6, zorder=0.5)
     ax.set_xlim(0.0, 1.0)
     ax.set_ylim(bottom=floor)
-    title = f"Loss on two ways from A to B: {_count(found)}"
-    where = "share of the way from A to B (path: first and last part move V alone)"
-    dress(ax, title=title, x=where, y="loss (bands certified, dots sampled)", grid="y")
+    if found.proved:
+        title = f"Loss on two ways from A to B: {_count(found)}"
+        where = "share of the way from A to B (path: first and last part move V alone)"
+    else:
+        title, where = "Loss on the straight line from A to B: no path was certified", "t, from A to B"
+    dress(ax, title=title, x=where, y="loss (bands certified, lines sampled)", grid="y")
     legend(ax, loc="best")
 
 

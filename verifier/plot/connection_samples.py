@@ -116,27 +116,31 @@ def path_parts(found: Joined) -> list[Part]:
 
 
 def loss_samples(found: Joined, points: int) -> LossSamples:
-    """Bound the loss on the path, and sample it there and on the straight line.
+    """Bound the loss on the path, sample it there and on the straight line; without a certified path on the line alone.
 
     Parameters
     ----------
     found
-        A certified path.
+        A certified path, or a straight line whose barrier was bounded.
     points
         About how many times of the path are sampled.
 
     Raises
     ------
     InputError
-        No path was certified.
+        No path was certified, and no barrier of the straight line.
     """
-    parts, data, times, losses = path_parts(found), _data(found), list[float](), list[float]()
+    line = found.line if found.line is not None and found.line.proved else None
+    parts = [] if line is not None and not found.proved else path_parts(found)
+    data, times, losses = _data(found), list[float](), list[float]()
     for part in parts:
         shares = np.linspace(0.0, 1.0, max(2, round(points * (part.ends - part.begins))))
         times += (part.begins + shares * (part.ends - part.begins)).tolist()
         losses += approx_losses_on_line(found.a.network, part.first, part.last, data, shares).tolist()
     with working_precision(found.precision):
-        known = [bound for bound in (found.start_loss, found.end_loss) if bound is not None]
+        ends_of = found if found.proved or line is None else line
+        both = ends_of.start_loss, ends_of.end_loss
+        known = [bound for bound in both if bound is not None]
         start, end = (max(upper_float(high.arb()), SMALLEST) for _, high in known)
         level = max(start, end)
         if found.gamma is not None and found.kappa is not None:
@@ -150,7 +154,9 @@ def loss_samples(found: Joined, points: int) -> LossSamples:
             _stairs(1 - END, 1.0, (1 - shares) * min(end, level) + shares * end),
         ]
     xs, tops = (np.concatenate(part) for part in zip(*ways, strict=True))
-    line_times = np.linspace(0.0, 1.0, LINE_POINTS if found.line is not None and found.line.proved else 0)
+    if not parts:
+        xs = tops = np.zeros(0)
+    line_times = np.linspace(0.0, 1.0, 0 if line is None else LINE_POINTS)
     ends = (found.a.u, found.a.v), (found.b.u, found.b.v)
     return LossSamples(
         xs,

@@ -38,6 +38,10 @@ LOSS = (
     "line of all weights it is inside the orange boxes. Lines inside of the bands are samples in floating point. The "
     "first and the last part of the path move V alone; in between U moves, and a new piece begins at each light line."
 )
+LINE = (
+    "The loss on the straight line of all weights. Certified: it is inside the orange boxes at every time. The line in "
+    "them is sampled in floating point."
+)
 MARGINS = (
     "The smallest margin of the output weights V_k while U moves. Certified: it is above the blue line at every time. "
     "The green line is sampled in floating point."
@@ -121,9 +125,13 @@ def _first_rows(table: Table) -> Table:
 
 
 def _pictures(found: Joined) -> list[Drawn]:
-    """Those that can be drawn: none without a certified path, the loss alone where V moves alone."""
+    """Those that can be drawn: the straight line alone without a certified path, the loss alone where V moves alone."""
+    bounded = found.line is not None and found.line.proved
     if not found.proved:
-        return []
+        if not bounded:
+            return []
+        line = loss_samples(found, POINTS)
+        return [_drawn(lambda ax: draw_loss(ax, found, line), LINE, 0)]
     found_losses = loss_samples(found, POINTS)
     made = [_drawn(lambda ax: draw_loss(ax, found, found_losses), LOSS, 0)]
     if found.pieces:
