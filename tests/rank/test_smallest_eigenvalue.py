@@ -9,7 +9,7 @@ from flint import fmpq, fmpq_mat
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.products import Products
 from verifier.rank import smallest_eigenvalue as module
-from verifier.rank.smallest_eigenvalue import largest_of_nonnegative, smallest_eigenvalue
+from verifier.rank.smallest_eigenvalue import smallest_eigenvalue
 
 BACKEND = numpy_backend(1)
 
@@ -62,13 +62,23 @@ def test_what_is_not_finite_bounds_nothing(matrix):
     assert bound(np.eye(1), np.array([[math.inf]])) == -math.inf
 
 
-def test_the_norm_of_radii_is_an_upper_bound():
-    rng = np.random.default_rng(1)
-    for size in (1, 2, 7):
-        r = rng.uniform(0, 1, (size, size)) * rng.integers(0, 2, (size, size))
-        r = r + r.T
-        assert np.linalg.norm(r, 2) <= largest_of_nonnegative(r) <= r.sum(axis=1).max() * (1 + 1e-9) + 1e-200
-    assert largest_of_nonnegative(np.zeros((3, 3))) < 1e-200
+@pytest.mark.parametrize("row", [0, 3])
+def test_nobody_trusts_the_factor(row, monkeypatch):
+    """A factor with one wrong row costs as much as its residual, and no truth."""
+    a = np.diag([1.0, 2.0, 3.0, 4.0])
+    right = np.linalg.cholesky
+
+    def wrong(matrix):
+        factor = right(matrix)
+        factor[row, row] += 0.25
+        return factor
+
+    monkeypatch.setattr(np.linalg, "cholesky", wrong)
+    found = bound(a)
+    assert is_definite_below(a, found) and found < 0.95
+    monkeypatch.setattr(np.linalg, "eigvalsh", lambda matrix: np.array([9.0, 9.0]))  # as far off as that
+    monkeypatch.setattr(np.linalg, "cholesky", lambda matrix: np.eye(4))
+    assert is_definite_below(a, bound(a))
 
 
 def _no_residual(middles, radii, backend, record, room=1.0):

@@ -44,7 +44,7 @@ ZERO = Dyadic(0, 0)
 BITS = 128
 """Of the loss, its gradient, and the checker's arithmetic."""
 HESSIAN_BITS = 64
-ROOM = 2.0
+ROOM = 1.5
 """The Hessian's radii count so many times, so that a checker's wider enclosures do as well."""
 STATED = 1.0 - 2.0**-5
 """Part of the proved curvature that is stated, which covers what a division rounds; the gradient is divided by it."""
@@ -204,7 +204,7 @@ def prove_minimum(
         return replace(found, reason=f"not enclosed: {error}")
     if best is None:
         return replace(found, reason=words, seconds=time.monotonic() - started)
-    found = _stated(found, best, gradient, loss)
+    found = _as_stated(found, best, gradient, loss)
     if found.proved:
         found = with_better(found, samples, others)
     return replace(found, seconds=time.monotonic() - started)
@@ -284,7 +284,7 @@ def name_of(network: Network, v: Array, number: int) -> str:
     return f"{view.name}[{', '.join(map(str, place))}]"
 
 
-def _stated(found: Minimum, ball: _Ball, gradient: arb, loss: arb) -> Minimum:
+def _as_stated(found: Minimum, ball: _Ball, gradient: arb, loss: arb) -> Minimum:
     """The numbers of a ball as they are stated, if they are as the theorem needs them."""
     with working_precision(BITS):
         radius = Dyadic.of_float(ball.radius)

@@ -20,10 +20,10 @@ from verifier.network.network import Array, Network
 
 STREAM = 5_000_011
 """Stream of random numbers that no layer and no output has."""
-SPREADS = (1.0, 3.0)
+SPREADS = (1.0, 0.5, 3.0)
 """Standard deviations of the starts, in turn."""
-STEPS, FEW_STEPS = 300, 30
-"""Steps of a descent, and of Newton's method."""
+STEPS, STEPS_EACH, FEW_STEPS = 300, 20, 30
+"""Steps of a descent, more for each free parameter, and steps of Newton's method."""
 FAR = 1e4
 """A descent that comes so far does not come to a minimum: the loss falls along a ray."""
 FLAT = 2.0**-40
@@ -86,7 +86,8 @@ class Search(Brief):
                 return 1e300, np.zeros_like(at)
             return found.loss, slope
 
-        options = {"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": 1e-9, "ftol": 1e-16, "maxcor": 30}
+        steps = STEPS + STEPS_EACH * len(theta)
+        options = {"maxiter": steps, "maxfun": 2 * steps, "gtol": 1e-9, "ftol": 1e-16, "maxcor": 30}
         theta = np.asarray(minimize(value, theta, jac=True, method="L-BFGS-B", options=options).x)
         loss = value(theta)[0]
         obstacle = ""
@@ -118,11 +119,12 @@ class Search(Brief):
             step = -vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), FLAT * largest))
             longest = LONGEST * (1.0 + float(np.linalg.norm(theta)))
             theta = theta + step * min(1.0, longest / max(float(np.linalg.norm(step)), 1e-300))
+        if not least < CONVERGED:
+            return best, "came to no stationary point in the steps that it had"
         if lowest < -FLAT:
             return best, "ended at a saddle"
-        if lowest <= FLAT:
-            return best, "ended where the loss is flat in some direction, as where units are dead, equal or saturated"
-        return best, "" if least < CONVERGED else "was not near a stationary point at its end"
+        flat = "ended where the loss is flat in some direction, as where units are dead, equal or saturated"
+        return best, "" if lowest > FLAT else flat
 
     def gradient(self, u: Array, v: Array) -> list[arb]:
         """The gradient in balls."""

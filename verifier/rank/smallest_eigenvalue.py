@@ -2,11 +2,10 @@ r"""A lower bound of the smallest eigenvalue of every symmetric matrix in an enc
 
 For symmetric A, any shift s and any C let ``E = A - s I - C C^T``. As ``C C^T`` has no negative eigenvalue,
 
-.. math:: \lambda_{\min}(A + D) \ge s - \|E\|_2 - \|D\|_2, \qquad \|D\|_2 \le \| |D| \|_2
-    \le \max_i (R x)_i / x_i
+.. math:: \lambda_{\min}(A + D) \ge s - \|E\|_2 - \|D\|_2
 
-for every symmetric D with ``|D| <= R`` and every x > 0 (Collatz), and ``||E||_2`` is at most its largest row sum. C is
-a Cholesky factor of midpoints, which nobody has to trust. The computed E is off by less than
+for every symmetric D, and the 2-norm of a symmetric matrix is at most its largest row sum of magnitudes. C is a
+Cholesky factor of midpoints, which nobody has to trust. The computed E is off by less than
 
 .. math:: \gamma_{K+4} (|A| + |s| I + |C| |C|^T) + K t, \qquad t < 2^{-960},
 
@@ -30,8 +29,6 @@ BELOW = 2.0**-8
 """How far the shift stays below the approximate smallest eigenvalue, relatively, so that Cholesky succeeds."""
 RELATIVE = 2.0**-42
 """And relatively to the largest one: far above what a factorization loses."""
-POWER_STEPS = 12
-"""Steps of power iteration for x."""
 
 
 @np.errstate(all="ignore")
@@ -53,7 +50,7 @@ def smallest_eigenvalue(middles: Array, radii: Array, backend: Backend, record: 
     -------
     float
         Guarantee: a lower bound of the smallest eigenvalue of every symmetric matrix within ``room`` times the radii of
-        the midpoints; -inf if none is known. Source: Rump 2011, (3.16), and Collatz, (3.3) there.
+        the midpoints; -inf if none is known. Source: Rump 2011, (3.16).
 
     Raises
     ------
@@ -76,21 +73,9 @@ def smallest_eigenvalue(middles: Array, radii: Array, backend: Backend, record: 
     terms = np.abs(middles).sum(axis=1) + abs(shift) + (sizes * sizes.sum(axis=0)).sum(axis=1)
     rows = np.abs(error).sum(axis=1) + gamma(size + 4) * terms + size * TINY
     residual = float(upper(rows, 2 * size + 8).max())
-    spread = room * largest_of_nonnegative(radii)
+    spread = float(upper(room * radii.sum(axis=1), size).max())
     require(record)
     if not (math.isfinite(residual) and math.isfinite(spread)):
         return -math.inf
     bound = Fraction(shift) - Fraction(residual) - Fraction(spread)
     return math.nextafter(float(bound), -math.inf)
-
-
-def largest_of_nonnegative(radii: Array) -> float:
-    """Bound the 2-norm of a symmetric matrix without negative entries.
-
-    Guarantee: an upper bound, by Collatz; the 2-norm of every symmetric D with ``|D| <= radii`` is at most this.
-    """
-    x = np.ones(len(radii))
-    for _ in range(POWER_STEPS):
-        following = (radii * x).sum(axis=1) + x * float(radii.max()) * 2.0**-20
-        x = np.maximum(following / following.max(), 2.0**-40) if following.max() > 0 else x
-    return float(upper((radii * x).sum(axis=1) / x, len(radii) + 4).max())
