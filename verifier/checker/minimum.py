@@ -284,10 +284,8 @@ def check_minimum(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
         rise = raw.radius * (raw.curvature * raw.radius / 2 - raw.gradient)
         message = "must be above 2 gradient / curvature"
         require(rise > LEAST_RISE, path + "/radius", "BM.radius", message, above(raw.radius))
-        value, message = (
-            cross_entropy_at(network, weights, counts, data, raw.precision),
-            "the loss is not proved to be in it",
-        )
+        value = cross_entropy_at(network, weights, counts, data, raw.precision)
+        message = "the loss is not proved to be in it"
         bounded = raw.value.lower <= value <= raw.value.upper
         require(bounded, path + "/value", "BM.value", message, None, value.str(15))
         least = (raw.value.lower - raw.gradient * raw.gradient / (2 * raw.curvature)).lower()
