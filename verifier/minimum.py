@@ -24,10 +24,10 @@ TRIALS = 24
 """Starts by default, the problem's own first."""
 MOST_PARAMETERS = 600
 """A Hessian of more rows is not made."""
+MOST_WORK = 5e7
+"""Samples times entries of the Hessian, about a microsecond each."""
 BELOW = 1e-7
 """How far above the lowest loss found a minimum must seem to be, for its valley to be called bad."""
-MOST_PROVED = 6
-"""Candidates for which a proof is tried."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -141,6 +141,11 @@ def _in_the_way(problem: Problem) -> str:
     size = len(free_numbers(network, problem.v))
     if size > MOST_PARAMETERS:
         return f"{size} free parameters are more than {MOST_PARAMETERS}, the most of which a Hessian is made"
+    if size * size * rows.samples > MOST_WORK:
+        return (
+            f"with {size} free parameters and N = {rows.samples} samples a Hessian in balls takes more than a minute; "
+            "take a smaller network, or fewer samples"
+        )
     if network.parameter_count and network.columns >= rows.samples:
         return (
             f"M = {network.columns} >= N = {rows.samples}: no suboptimal point is a strict local minimum (C2+); a "

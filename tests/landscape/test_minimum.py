@@ -97,7 +97,7 @@ def sine_problem():
 
 @pytest.fixture(scope="module")
 def found():
-    return vf.find_minimum(sine_problem(), trials=8)
+    return vf.find_minimum(sine_problem(), trials=4)
 
 
 def losses(found, u, v):
@@ -125,6 +125,10 @@ def test_the_whole_ball_is_as_stated(found):
     assert 2 * found.gradient.fraction() < found.curvature.fraction() * found.radius.fraction()
     assert found.value[1].fraction() < found.rim.fraction()
     assert not found.v[:, -1].any()
+
+
+def test_the_checker_accepts_its_certificate(found, tmp_path):
+    assert vf.check(found.write(tmp_path / "minimum.json")).accepted
 
 
 def test_other_points_are_better_only_if_they_are(found):
@@ -179,6 +183,8 @@ def test_what_is_refused_by_name():
     real = vf.Dataset("real", [[0.0], [1.0]], None, 2, targets=np.eye(2))
     assert "squared error" in refused(data=real).reason
     assert "WITHOUT weight decay" in refused(weight_decay="0.01").reason
+    many = vf.Network(1, (vf.Dense(250, "sin"), vf.Dense(1, "sin", skip=True)))
+    assert "more than 600" in refused(network=many, u=vf.initialise(many, seed=0), v=vf.output_weights(many, 2)).reason
 
 
 @pytest.mark.parametrize("bad", [{"trials": 0}, {"trials": True}, {"seed": -1}, {"seed": 0.5}])
