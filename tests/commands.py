@@ -25,17 +25,9 @@ def verifier(
     With ``file_bytes`` no file that it writes may be longer: writing past that fails as on a full disk.
     """
     words = [str(argument) for argument in arguments]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the child of a process with threads runs one only
-            ctx.threads = 1  # FLINT's threads do not live on in a fork, and ending them there would wait for ever
-            child = os.fork()
-        if child == 0:
-            if file_bytes is not None:
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-                resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-            _be_the_command(words, cwd, environment, (out.fileno(), err.fileno()))
-        _, status = os.waitpid(child, 0)
+    with open(os.devnull) as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        streams = (nothing.fileno(), out.fileno(), err.fileno())
+        _, status = os.waitpid(forked(words, streams, cwd, environment, file_bytes), 0)
         texts = []
         for stream in (out, err):
             stream.seek(0)
@@ -43,14 +35,45 @@ def verifier(
     return subprocess.CompletedProcess(words, os.waitstatus_to_exitcode(status), *texts)
 
 
-def _be_the_command(words: list[str], cwd: Path | None, environment: dict[str, str], streams: tuple[int, int]) -> None:
+def forked(
+    words: list[str],
+    streams: tuple[int, int, int],
+    cwd: Path | None,
+    environment: dict[str, str],
+    file_bytes: int | None = None,
+) -> int:
+    """Start a command that starts no workers in a fork with these standard streams, and return the process's number.
+
+    A variable that is "" is removed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the child of a process with threads runs one only
+        ctx.threads = 1  # FLINT's threads do not live on in a fork, and ending them there would wait for ever
+        child = os.fork()
+    if child == 0:
+        _be_the_command(words, streams, cwd, environment, file_bytes)
+    return child
+
+
+def _be_the_command(
+    words: list[str],
+    streams: tuple[int, int, int],
+    cwd: Path | None,
+    environment: dict[str, str],
+    file_bytes: int | None,
+) -> None:
     """Be the child: standard streams, warnings and variables as a shell gives them, then run and leave."""
     code = 70
     try:
+        os.setsid()
+        if file_bytes is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
         os.chdir(cwd or os.getcwd())
         os.environ.update(environment)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        for number, stream in enumerate(streams, 1):
+        for name in [name for name, value in environment.items() if not value]:
+            del os.environ[name]
+        for number, stream in enumerate(streams):
             os.dup2(stream, number)
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
         warnings.resetwarnings()

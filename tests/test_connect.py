@@ -74,6 +74,10 @@ def require_path(found):
     polygon = found.polygon()
     assert np.array_equal(polygon[0][1], a.v)
     assert np.array_equal(polygon[-1][1], b.v)
+    ends = [loss_at(a, u, v) for u, v in (polygon[0], polygon[-1])]
+    if found.pieces:  # P1 at both ends
+        assert loss_at(a, polygon[0][0], (polygon[0][1] + polygon[1][1]) / 2) < ends[0]
+        assert loss_at(a, polygon[-1][0], (polygon[-1][1] + polygon[-2][1]) / 2) < ends[1]
     for (u0, v0), (u1, v1) in itertools.pairwise(polygon):
         assert np.array_equal(u0, u1) or np.array_equal(v0, v1)
         for s in np.linspace(0, 1, 4):

@@ -48,12 +48,13 @@ def test_the_conclusion_comes_first_and_the_certificate_is_accepted(
 ) -> None:
     said = connect(capsys, case, case, "--seed-b", "1", "--out", "c.json")
     assert " ".join(said.split()).startswith(
-        "PROVED: A and B are joined by a continuous path on which the cross-entropy never exceeds the larger one of "
-        "their losses: the barrier is 0 (MC)."
+        "PROVED: A and B are joined by a continuous path on which the cross-entropy never exceeds the larger of "
+        "their two losses: the barrier is 0."
     )
     assert max(map(len, said.splitlines())) <= 80
     assert "a: gaussian weights, seed 0" in said and "a: gaussian weights, seed 1" in said
     assert "Certificate: c.json" in said
+    assert "from A the loss strictly falls to at most" in " ".join(said.split())
     answer = check_file("c.json", 1)
     assert answer.verdict == "ACCEPTED", answer.rejection
     assert {claim["label"] for claim in json.loads(Path("c.json").read_text())["claims"]} == {"MC", "MC.line"}
@@ -84,6 +85,12 @@ def test_permuted_it_is_said_to_be_another_point_and_a_file_is_gone_on_from(
     assert [words for words in again.splitlines() if "time" not in words] == [
         words for words in first.splitlines() if "time" not in words
     ]
+
+
+def test_the_report_is_written_and_named(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = connect(capsys, case, case, "--no-line", "--report", "page")
+    page = Path("page") / "connection.html"
+    assert said.endswith(f"Report: {page}\n") and "the barrier is 0" in page.read_text("utf-8")
 
 
 def test_what_is_not_decided_says_why(case: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,12 +52,26 @@ class Joined(Writable, Connection):
         Bounds of the barrier of the straight line of all weights; None if it was not asked for.
     builder : CertificateBuilder
         The claims of the certificate.
+    permuted : bool
+        Whether the units of ``b`` stand in another order than they were given.
     """
 
     a: Problem
     b: Problem
     line: LineBarrier | None = None
     builder: CertificateBuilder
+    permuted: bool = False
+
+    @property
+    def conclusion(self) -> str:
+        """Whether the two are joined, in one sentence without the verdict."""
+        other = "B with its units permuted, which is another point than B," if self.permuted else "B"
+        if not self.proved:
+            return f"whether A and {other} are joined without a barrier is not decided"
+        return (
+            f"A and {other} are joined by a continuous path on which the cross-entropy never exceeds the larger of "
+            "their two losses: the barrier is 0"
+        )
 
 
 def connect(
@@ -171,7 +185,7 @@ class _Run:
         if self.permuted:
             found = replace(found, reason=f"{found.reason}; {PERMUTED}")
         known = {field.name: getattr(found, field.name) for field in fields(Connection)}
-        return Joined(**known, a=a, b=b, line=line, builder=builder)
+        return Joined(**known, a=a, b=b, line=line, builder=builder, permuted=self.permuted)
 
     def _connection(self, backend: Backend | None) -> Connection:
         a, b = self.a, self.b

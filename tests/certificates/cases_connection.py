@@ -41,6 +41,28 @@ def joined() -> Certificate:
     return certificate
 
 
+@accepted("MC of one logit: the column of V of class 0 is 0; w goes from 1 to 3 and on to 2, with other weights")
+def joined_with_one_logit() -> Certificate:
+    """Features w x; V_1 = (0, 2) has margins 2 w, V_2 = (1, 2) margins w; V_A has 1/4, V_B = 0."""
+    certificate = Certificate()
+    certificate.data([[1], [-1]], [1, 0], times=[3, 1])
+    certificate.network([1], [certificate.dense([[1]], [0], "t")], 1)
+    keys = {"start_weights": certificate.exact([[0, "1/4"]]), "end_weights": certificate.exact([[0, 0]])}
+    keys |= {"start_loss": bounds("9/16", "19/32"), "end_loss": bounds("11/16", "45/64")}
+    keys |= {"corners": [moved(certificate, [[3]]), moved(certificate, [[2]])]}
+    keys |= {"weights": [certificate.exact([[0, 2]]), certificate.exact([[1, 2]])]}
+    keys |= {"pieces": [piece(0, "1", 0), piece(1, "1", 1)], "gamma": dyadic("7/8"), "kappa": dyadic(1)}
+    certificate.claim("MC", precision=64, **keys)
+    return certificate
+
+
+@accepted("MC of the same beside a list of arcs, none of which is missing")
+def joined_along_arcs() -> Certificate:
+    certificate = joined_with_one_logit()
+    certificate.document["data"]["arcs"] = certificate.tensor([1, 1])
+    return certificate
+
+
 @accepted("MC round a corner: |x| units change their kinks, three classes, an output bias, samples that count twice")
 def joined_round_a_corner() -> Certificate:
     """Units max(0, x - b), max(0, -x - c) at x = -2, 0, 2: b = c go from 0 to 1, one after the other, then back."""
@@ -54,7 +76,7 @@ def joined_round_a_corner() -> Certificate:
     ]
     keys = {
         "start_weights": certificate.exact([[0] * 3] * 3),
-        "end_weights": certificate.exact([[1, 0, 0], [0, 0, 0], [0, 0, 0]]),
+        "end_weights": certificate.exact([[0, 0, 0], [0, 0, 1], [0, 0, 0]]),
     }
     keys |= {"start_loss": bounds(1, "9/8"), "end_loss": bounds("7/8", "29/32")}
     pieces = [piece(0, "1", 1), piece(1, "1/2", 1), piece(1, "1", 1), piece(2, "1/2", 0), piece(2, "1", 0)]
@@ -174,6 +196,11 @@ reject(
     both(claim("start_weights", to=exact([[4, 0]])), claim("start_loss", to=bounds("1/32", "1/16"))),
 )
 reject(
+    "mc-as-steep-as-the-start",
+    "MC.start: kappa = 1/8, and kappa V_1 = (1/4, 0) = V_A: the loss does not decrease",
+    both(claim("weights", 0, to=exact([[2, 0]])), claim("kappa", to=dyadic("1/8"))),
+)
+reject(
     "mc-the-end-is-steeper",
     "MC.end: V_B = (4, 0) has larger margins than kappa V_K = (3, 0)",
     both(claim("end_weights", to=exact([[4, 0]])), claim("end_loss", to=bounds("1/64", "1/32"))),
@@ -238,7 +265,7 @@ reject("line-upper-too-low", "MC.line.upper: log 2 is above 11/16", claim("loss_
 reject("line-lower-too-high", "MC.line.lower: log 2 is below 45/64", claim("loss_lower", to=dyadic("45/64")))
 reject("line-at-another-time", "MC.line.lower: at t = 1/4 V is 9/4 and 3/4, u is 1/2", claim("time", to=["1", "4"]))
 reject("line-time-beyond", "MC.line.pieces: t = 3/2", claim("time", to=["3", "2"]))
-reject("line-a-gap", "MC.line.pieces: from 1/4 on", claim("pieces", 0, to=["1", "4"]))
+reject("line-a-gap", "MC.line.pieces: from 1/8 on", claim("pieces", 0, to=["1", "8"]))
 reject("line-stops", "MC.line.pieces: until 3/4", claim("pieces", 8, to=["7", "8"]))
 reject("line-backwards", "MC.line.pieces: 7/16 after 5/8", claim("pieces", 2, to=["5", "8"]))
 reject("line-start-loss", "MC.line.start-loss: log(1 + e^-3) = 0.0486", claim("start_loss", to=bounds(0, "3/64")))

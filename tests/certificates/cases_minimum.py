@@ -70,6 +70,7 @@ reject("bm-of-no-curvature", "BM.curvature: lambda = 0", claim("curvature", to=d
 reject("bm-too-curved", "BM.curvature: by w twice it is 0.117", claim("curvature", to=dyadic("1/8")))
 reject("bm-of-a-large-ball", "BM.curvature: at v = 0 it is flat along w", claim("radius", to=dyadic("3/8")))
 reject("bm-of-no-ball", "BM.radius: r = 0", claim("radius", to=dyadic(0)))
+reject("bm-of-a-negative-ball", "BM.radius: r = -1/32, though r^2 is above 0", claim("radius", to=dyadic("-1/32")))
 reject("bm-of-a-small-ball", "BM.radius: 2 g = 1/2048 is r lambda", claim("radius", to=dyadic("1/64")))
 reject("bm-gradient", "BM.gradient: v is 0.0004 from log(4/3)", claim("gradient", to=dyadic("1/65536")))
 reject(

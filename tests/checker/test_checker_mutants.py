@@ -61,6 +61,7 @@ FALSE += ["z0error-above", "z0loss-bound-above", "z0loss-separable", "z0loss-wit
 FALSE += ["d-of-kinks", "d-of-a-frozen-front-end", "a-of-a-tied-bias", "a-of-cubes-for-five"]
 FALSE += ["a-of-weights-of-an-ancestor", "a-of-a-part-of-the-input", "a-without-the-bias", "a-over-constants"]
 FALSE += ["wd-of-kinks", "wd-of-other-means", "wd-value-too-low", "wd-no-lower-point", "wd-negative"]
+FALSE += ["bm-of-a-saddle", "bm-too-curved", "bm-better-nowhere", "bm-once-differentiable", "bm-in-other-labels"]
 FALSE += ["s-of-two-units", "s-of-identities", "s-of-samples-that-die", "s-of-pre-activations-that-are-shown"]
 FALSE += ["s1-of-six-samples", "s1-of-squares-for-four", "s1-of-a-part-of-the-input", "splus-of-five-samples"]
 FALSE += ["s2-of-dead-regions", "s2-of-frozen-filters", "s2-of-windows-with-gaps"]

@@ -21,8 +21,8 @@ from planted_runs import PATH, curve, epoch, everything, family, run
 from verifier.errors import InputError
 from verifier.experiments import figures, styles
 from verifier.experiments.groups import CONDITIONS
-from verifier.experiments.inline import inline_svg, svg_bytes
 from verifier.plot.style import PALETTES, style
+from verifier.report.inline import inline_svg, svg_bytes
 
 DEEP = {"architecture": "fc150"}
 

@@ -127,7 +127,7 @@ def test_kappa_covers_every_ratio(rng):
             ((arb(float(rng.standard_normal() * scale)), arb(float(rng.standard_normal() * scale))),)
         )
         end = margins.Margins(((arb(float(rng.uniform(1e-3, 1))), arb(float(rng.uniform(1e-3, 1)))),))
-        kappa = path._choose_kappa(start, end).fraction()
+        kappa = path.proposed_kappa(start, end).fraction()
         both = zip(start.rows[0], end.rows[0], strict=True)
         assert kappa > 0 and all(kappa * fraction(b) > fraction(a) for a, b in both)
 

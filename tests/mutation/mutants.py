@@ -542,7 +542,7 @@ MUTANTS = {
     ),
     "landscape/test_path_guarantees.py::test_decimals_round_down": ("landscape:decimal_below name 0",),
     "landscape/test_path_guarantees.py::test_gamma_is_below_every_margin": ("landscape:prove_zero_loss arithmetic 1",),
-    "landscape/test_path_guarantees.py::test_kappa_covers_every_ratio": ("landscape:_choose_kappa call 24",),
+    "landscape/test_path_guarantees.py::test_kappa_covers_every_ratio": ("landscape:proposed_kappa call 24",),
     "landscape/test_path_guarantees.py::test_loss_bound": ("landscape:loss_bound term 1",),
     "landscape/test_path_guarantees.py::test_path_decreases": (
         "landscape:time_for decided 3",

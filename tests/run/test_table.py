@@ -13,6 +13,7 @@ import sys
 import termios
 from pathlib import Path
 
+import commands
 import pytest
 from rich.console import Console
 
@@ -106,16 +107,17 @@ def in_terminal(arguments: list[str], cwd: Path, columns: int = 80, **environmen
     """Run the command in a pseudo-terminal: exit code and all bytes that it sent there."""
     terminal, inner = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    known = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "verifier", *arguments],
-        cwd=cwd,
-        env=known | {"TERM": "xterm-256color"} | environment,
-        stdin=inner,
-        stdout=inner,
-        stderr=inner,
-        start_new_session=True,
-    )
+    given = {"COLUMNS": "", "NO_COLOR": "", "FORCE_COLOR": "", "TERM": "xterm-256color"} | environment
+    if "--jobs" in arguments:  # workers begin by importing the program that started them
+        known = {key: value for key, value in (os.environ | given).items() if value}
+        command = [sys.executable, "-m", "verifier", *arguments]
+        wait = subprocess.Popen(command, cwd=cwd, env=known, stdin=inner, stdout=inner, stderr=inner).wait
+    else:
+        child = commands.forked(arguments, (inner, inner, inner), cwd, given)
+
+        def wait() -> int:
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
     os.close(inner)
     sent = b""
     while True:
@@ -127,7 +129,7 @@ def in_terminal(arguments: list[str], cwd: Path, columns: int = 80, **environmen
             break
         sent += found
     os.close(terminal)
-    return process.wait(timeout=60), sent
+    return wait(), sent
 
 
 ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")

@@ -36,6 +36,7 @@ from .sentences import sentence, statement
 MAX_PARAMETERS, MAX_ROWS = 2000, 2000  # numbers in theta; rows of a product of matrices
 SLACK = arb((1, -10)), arb((1, -44))  # of the shift: relative to the radii, and to the entries, that binary64 rounds
 STEPS, LEAST = 8, 2.0**-20  # of the power method; the smallest of its numbers
+LEAST_RISE = arb((1, -100_000))  # above 0, and enough to be printed
 ZERO, ONE = arb(0), arb(1)
 
 
@@ -280,12 +281,12 @@ def check_minimum(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
         slope = Loss(network, weights, counts, data.offset, None).gradient()
         norm, message = length(slope) / data.total, "the gradient is not proved to be at most this"
         require(norm <= raw.gradient, path + "/gradient", "BM.gradient", message, above(raw.gradient), above(norm))
-        inside, message = 2 * raw.gradient < raw.curvature * raw.radius, "must be above 2 gradient / curvature"
-        require(inside, path + "/radius", "BM.radius", message, above(raw.radius))
+        rise = raw.radius * (raw.curvature * raw.radius / 2 - raw.gradient)
+        message = "must be above 2 gradient / curvature"
+        require(rise > LEAST_RISE, path + "/radius", "BM.radius", message, above(raw.radius))
         value, message = loss_at(network, weights, counts, data, raw.precision), "the loss is not proved to be in it"
         bounded = raw.value.lower <= value <= raw.value.upper
         require(bounded, path + "/value", "BM.value", message, None, value.str(15))
-        rise = raw.curvature * raw.radius * raw.radius / 2 - raw.gradient * raw.radius  # above 0
         least = (raw.value.lower - raw.gradient * raw.gradient / (2 * raw.curvature)).lower()
         matrix = Loss(network, weights, counts, data.offset, raw.radius).hessian()
         require_at_least(matrix, raw.curvature * data.total, path + "/curvature")

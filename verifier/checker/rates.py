@@ -110,7 +110,7 @@ def power_rates(exponent: fmpq, x: Any) -> Any:
     return Dual(GUARDED["power"](exponent)(x.value), rate * x.slope)
 
 
-def highest(*parts: Any) -> Any:
+def largest_rate(*parts: Any) -> Any:
     """Return the largest of some functions.
 
     Guarantee: if f_j is the largest at t and f_i at s, then f_j(s) - f_j(t) <= max(s) - max(t) <= f_i(s) - f_i(t): for
@@ -125,8 +125,8 @@ def highest(*parts: Any) -> Any:
 
 DUAL: dict[str, Any] = {name: partial(lifted, name) for name in SLOPES}
 DUAL |= {"number": arb, "power": lambda exponent: partial(power_rates, exponent), "pi": arb.pi, "E": arb.const_e}
-DUAL |= {"Max": highest, "Min": lambda *parts: -highest(*(-part for part in parts))}
-DUAL["Abs"] = lambda part: highest(part, -part)
+DUAL |= {"Max": largest_rate, "Min": lambda *parts: -largest_rate(*(-part for part in parts))}
+DUAL["Abs"] = lambda part: largest_rate(part, -part)
 
 
 def by_value(rising: Callable[[arb], arb], slope: Callable[[arb], arb]) -> Callable[[arb], tuple[arb, arb]]:

@@ -13,7 +13,7 @@ import typer
 
 from verifier import __version__
 from verifier.cli.common import CertificateOption, JsonOption, console, require_json_name, say_written
-from verifier.display import COLUMNS, count
+from verifier.display import COLUMNS
 
 if TYPE_CHECKING:
     from verifier.connect import Joined
@@ -41,6 +41,9 @@ def connect(
         Path | None,
         typer.Option("--resume", metavar="FILE.npz", help="Keep what is found here, and go on from it another time."),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write DIR/connection.html, with pictures.")
+    ] = None,
     line: Annotated[
         bool, typer.Option("--line/--no-line", help="Also bound the barrier of the straight line of all weights.")
     ] = True,
@@ -53,6 +56,7 @@ def connect(
     unusable input; 3: not decided, which does not mean that there is no such path.
     """
     from verifier.connect import connect as join
+    from verifier.report.connection import write_connection_report
     from verifier.run.case import read_case
     from verifier.run.case_problem import case_problem
     from verifier.run.progress import ProgressDisplay
@@ -64,16 +68,21 @@ def connect(
         first, second = (case_problem(case, seed=seed) for case, seed in zip(cases, seeds, strict=True))
         found = join(first, second, line=line, epsilon=epsilon, permute=permute, resume=resume, stage=stage)
         written = None if out is None or found.builder.empty else found.builder.write(out)
-    starts = [_start(problem, case, seed) for problem, case, seed in zip((first, second), cases, seeds, strict=True)]
+        starts = [_start(*each) for each in zip((first, second), cases, seeds, strict=True)]
+        page = None if report is None else write_connection_report(found, report, starts=starts)
     if as_json:
-        sys.stdout.write(json.dumps(_json(found, starts, permute, written), indent=1) + "\n")
+        sys.stdout.write(json.dumps(_json(found, starts, written), indent=1) + "\n")
     else:
-        sys.stdout.write("\n".join(describe(found, starts, permute)) + "\n")
+        sys.stdout.write("\n".join(describe(found, starts)) + "\n")
+        if any(problem.weight_decay for problem in (first, second)):
+            sys.stdout.write("Weight decay is stated: the path is about the loss WITHOUT it.\n")
         say_written(out, written, found.builder)
+        if page is not None:
+            console().print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if found.proved else 3)
 
 
-def describe(found: Joined, starts: Sequence[str], permuted: bool) -> list[str]:
+def describe(found: Joined, starts: Sequence[str]) -> list[str]:
     """Say what was found, the conclusion first.
 
     Parameters
@@ -82,23 +91,25 @@ def describe(found: Joined, starts: Sequence[str], permuted: bool) -> list[str]:
         Of `verifier.connect`.
     starts
         Where A and B come from.
-    permuted
-        Whether B's units stand in another order than they were given.
 
     Returns
     -------
     list of str
         Lines of at most 80 columns.
     """
-    rows = [("data", found.a.words), ("A", starts[0]), ("B", f"{starts[1]}; units permuted" if permuted else starts[1])]
+    order = "; units permuted" if found.permuted else ""
+    rows = [("data", found.a.words), ("A", starts[0]), ("B", f"{starts[1]}{order}")]
     for name, loss in (("loss of A", found.start_loss), ("loss of B", found.end_loss)):
-        rows += [] if loss is None else [(name, _interval(loss))]
-    if found.gamma is not None and found.kappa is not None:
-        rows += [("path", _path(found)), ("margins", _margins(found))]
+        rows += [] if loss is None else [(name, "in [{}, {}]".format(*_bounds(loss)))]
+    rows += [("path", f"{found.reason}.")] if found.proved else []
+    between = found.kinds[1:-1]
+    rows += [("corners", f"between A and B: {', '.join(between)}")] if between else []
     if found.line is not None:
         rows.append(("straight line", found.line.words.removeprefix("the straight line of all weights has ")))
     rows.append(("time", f"{found.seconds:.1f} s"))
-    lines = textwrap.wrap(conclusion(found, permuted), COLUMNS, break_long_words=False, break_on_hyphens=False)
+    why = "" if found.proved else f": {found.reason.removeprefix('does not apply: ')}"
+    sentence = f"{found.verdict}: {found.conclusion}{why}."
+    lines = textwrap.wrap(sentence, COLUMNS, break_long_words=False, break_on_hyphens=False)
     for name, words in rows:
         indent = " " * (NAMES + 2)
         lines += textwrap.wrap(
@@ -107,71 +118,27 @@ def describe(found: Joined, starts: Sequence[str], permuted: bool) -> list[str]:
     return lines
 
 
-def conclusion(found: Joined, permuted: bool) -> str:
-    """Say in one sentence whether A and B are joined.
-
-    Parameters
-    ----------
-    found, permuted
-        As in `describe`.
-
-    Returns
-    -------
-    str
-        The verdict, and what it says.
-    """
-    other = "B with its units permuted, which is another point than B," if permuted else "B"
-    if not found.proved:
-        reason = found.reason.removeprefix("does not apply: ")
-        return f"UNDECIDED: whether A and {other} are joined without a barrier is not decided: {reason}."
-    return (
-        f"PROVED: A and {other} are joined by a continuous path on which the cross-entropy never exceeds the larger "
-        "one of their losses: the barrier is 0 (MC)."
-    )
-
-
 def _start(problem: Problem, case: Case, seed: int | None) -> str:
     """Where a network's weights come from: its case's name, and the file or the seed."""
     drawn = f"{case.file.start.init} weights, seed {case.file.start.seed if seed is None else seed}"
     return f"{problem.name}: {problem.start or drawn}"
 
 
-def _interval(loss: tuple[Any, Any]) -> str:
-    from verifier.balls.exact import at_least, at_most
-
-    return f"in [{at_least(loss[0])}, {at_most(loss[1])}]"
-
-
-def _path(found: Joined) -> str:
-    """How the path goes."""
-    words = f"{count(len(found.pieces), 'piece')} on {count(found.legs, 'straight leg')} of U, {len(found.weights)} V"
-    between = found.kinds[1:-1]
-    return f"{words}; corners between A and B: {', '.join(between)}" if between else words
-
-
-def _margins(found: Joined) -> str:
-    from verifier.balls.exact import at_least, exactly
-
-    if found.gamma is None or found.kappa is None:
-        return ""
-    return f"at least gamma = {at_least(found.gamma)} while U moves, kappa = {exactly(found.kappa)}"
-
-
-def _json(found: Joined, starts: Sequence[str], permuted: bool, written: Path | None) -> dict[str, Any]:
+def _json(found: Joined, starts: Sequence[str], written: Path | None) -> dict[str, Any]:
     from verifier.balls.exact import at_least, exactly
 
     return {
         "version": __version__,
         "a": starts[0],
         "b": starts[1],
-        "permuted": permuted,
+        "permuted": found.permuted,
         "data": found.a.words,
         "understood": found.a.data.understood,
         "verdict": str(found.verdict),
-        "conclusion": conclusion(found, permuted),
+        "conclusion": found.conclusion,
         "reason": found.reason,
-        "start_loss": _bounds(found.start_loss),
-        "end_loss": _bounds(found.end_loss),
+        "start_loss": None if found.start_loss is None else _bounds(found.start_loss),
+        "end_loss": None if found.end_loss is None else _bounds(found.end_loss),
         "gamma": None if found.gamma is None else at_least(found.gamma),
         "kappa": None if found.kappa is None else exactly(found.kappa),
         "corners": list(found.kinds),
@@ -186,10 +153,11 @@ def _json(found: Joined, starts: Sequence[str], permuted: bool, written: Path | 
     }
 
 
-def _bounds(loss: tuple[Any, Any] | None) -> list[str] | None:
+def _bounds(interval: tuple[Any, Any]) -> list[str]:
+    """Both ends of an interval, rounded outwards."""
     from verifier.balls.exact import at_least, at_most
 
-    return None if loss is None else [at_least(loss[0]), at_most(loss[1])]
+    return [at_least(interval[0]), at_most(interval[1])]
 
 
 def _line_json(line: LineBarrier) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from verifier.experiments.groups import condition_of, group_of
 from verifier.experiments.record import Experiment, Run
 from verifier.experiments.styles import STYLES
 from verifier.experiments.table import FINDINGS, DataTable, certified_sentence, data_tables
-from verifier.report.page_template import LONGEST_TITLE, environment, style_sheet
+from verifier.report.page_template import LONGEST_TITLE, environment, figure_rules, style_sheet
 from verifier.report.text import typeset, visible
 
 MARKS: Final = {"reproduced": "P", "not reproduced": "R", "inconclusive": "U"}
@@ -44,7 +44,7 @@ class Picture:
     """A figure of the page in both looks, with its caption.
 
     ``about`` is the table that it belongs to, or ""; ``path`` is whose path it shows, or "". ``light`` and ``dark`` are
-    elements made by `verifier.experiments.inline`.
+    elements made by `verifier.report.inline`.
     """
 
     light: Markup
@@ -159,7 +159,8 @@ def _certified_words(runs: Sequence[Run]) -> str:
 
 @cache
 def _rules() -> str:
-    return (resources.files("verifier.experiments") / "templates" / "results.css").read_text(encoding="utf-8")
+    own = (resources.files("verifier.experiments") / "templates" / "results.css").read_text(encoding="utf-8")
+    return figure_rules() + own
 
 
 def _bound(up: bool) -> Callable[[float], Markup]:

@@ -115,9 +115,9 @@ def writable(value: Any) -> Any:
 
 def _write_figures(folder: Path, figures: Sequence[Drawing]) -> list[Picture]:
     """Draw each figure light and dark, as SVG and PNG; those of the page are returned."""
-    from verifier.experiments.inline import inline_svg, svg_bytes
     from verifier.experiments.page import Picture
     from verifier.plot.style import style
+    from verifier.report.inline import inline_svg, svg_bytes
 
     pictures = []
     for index, drawn in enumerate(figures):

@@ -7,9 +7,9 @@ polygon are at least ``kappa gamma``, also where V moves (convex combinations), 
 
 .. math:: \log(1 + (m-1) e^{-\kappa\gamma}) .
 
-On both ends' segments the loss is convex, so at most the larger one of the end's own loss and of this bound. With kappa
-so large that the bound is at most the larger one of both ends' losses nothing else is needed. The path is a polygon in
-(U, V), too.
+kappa is so large that this is at most the larger one of both ends' losses, and that ``kappa V_1`` has larger margins at
+U_A than V_A, and ``kappa V_K`` at U_B than V_B: on both ends' segments the loss is then strictly monotone (P1'). The
+path is a polygon in (U, V), too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Prove that two networks are joined by a path without a barrier (MC): the polygon, then both ends.
 
-At the ends nothing but the two losses is needed: on the segment from V_A to ``kappa V_1`` the loss is convex, so at
-most the larger one of the loss at A and of that on the polygon, which is at most the larger one of both ends' losses.
+At the ends P1' with ``kappa m1 > m0``: from V_A to ``kappa V_1`` the loss strictly falls, from ``kappa V_K`` to V_B it
+strictly rises. (For the barrier alone this is not needed: the loss is convex in V, so on these segments at most the
+larger one of the end's loss and of that on the polygon.)
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from flint import arb
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, exactly, round_down
 from verifier.balls.loss import cross_entropy
+from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
 from verifier.display import count
 from verifier.landscape.connection import Connection, Piece
 from verifier.landscape.polygon_search import Memory, PolygonSearch, Progress, Route, Sought
 from verifier.landscape.refit import unit_scaled
 from verifier.landscape.sharpening import sharpened_margins
+from verifier.landscape.straight_path import proposed_kappa
 from verifier.landscape.targets import decimal_below, stated_loss, time_for
 from verifier.landscape.zero_loss import loss_bound
 from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
+from verifier.rank.right_inverse import ENCLOSURE_SLACK
 from verifier.verdict import Verdict
 
 Features = Callable[[Array], Enclosure]
@@ -38,6 +42,22 @@ class End:
 
     u: Array
     v: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _ProvedEnd:
+    """Bounds of the loss at an end, and of margins: of its own V, and of the V_k that meets it there."""
+
+    loss: tuple[Dyadic, Dyadic]
+    own: Margins
+    meeting: Margins
+    least: Dyadic
+    precision: int
+
+    def allows(self, kappa: Dyadic) -> bool:
+        """Whether ``kappa m1 > m0`` entrywise, with room for the checker's enclosures."""
+        with working_precision(self.precision):
+            return bool(self.meeting.scaled_minus(kappa.arb(), self.own).smallest_lo(room=ENCLOSURE_SLACK) > 0)
 
 
 def prove_connection(
@@ -94,8 +114,13 @@ def prove_connection(
         if route is None:
             return replace(_stuck(found, search.obstacle), seconds=time.perf_counter() - began)
         found = _along(found, route)
-    losses = [_loss(sought, features(u), v, max_bits, stage) for u, v in ((a.u, v_a), (b.u, v_b))]
-    proved = _with_losses(found, goal, *losses)
+    meeting = v_a, v_b
+    if not same:
+        first, last = (found.weights[piece.weights] for piece in (found.pieces[0], found.pieces[-1]))
+        meeting = ExactArray.of_floats(first), ExactArray.of_floats(last)
+    pairs = ((a.u, v_a, meeting[0]), (b.u, v_b, meeting[1]))
+    ends = [_end(sought, features(u), own, other, max_bits, stage) for u, own, other in pairs]
+    proved = _concluded(found, goal, *ends)
     return replace(proved, seconds=time.perf_counter() - began)
 
 
@@ -124,57 +149,63 @@ def _along(found: Connection, route: Route) -> Connection:
     )
 
 
-def _loss(
-    sought: Sought, features: Enclosure, weights: ExactArray, max_bits: int, stage: Stage
-) -> tuple[tuple[Dyadic, Dyadic], int] | None:
-    """Bounds of the loss at one end, and the precision that decided them; None if none is finite."""
-    found, counts = None, sought.multiplicities.tolist()
-    for enclosure, (margins,) in sharpened_margins(features, [weights], sought.labels, max_bits, stage, "loss"):
+def _end(
+    sought: Sought, features: Enclosure, own: ExactArray, meeting: ExactArray, max_bits: int, stage: Stage
+) -> _ProvedEnd | None:
+    """What is proved at one end, and a factor that `_ProvedEnd.allows`; None if no precision decides it.
+
+    Where ``own`` itself is what meets it, both networks have one U and no factor is needed.
+    """
+    counts, task = sought.multiplicities.tolist(), "margins and losses of A and B"
+    for enclosure, (m0, m1) in sharpened_margins(features, [own, meeting], sought.labels, max_bits, stage, task):
         with working_precision(enclosure.precision):
-            loss = cross_entropy(margins.rows, counts)
-            if loss.is_finite():
-                found = stated_loss(loss), enclosure.precision
-                if found[0][0].mantissa > 0:
-                    return found
-    return found
+            loss, least = cross_entropy(m0.rows, counts), Dyadic(1, 0)
+            if own is not meeting:
+                least = proposed_kappa(m0, m1) or least
+        if not loss.is_finite():
+            continue
+        end = _ProvedEnd(stated_loss(loss), m0, m1, least, enclosure.precision)
+        if end.loss[0].mantissa > 0 and (own is meeting or end.allows(least)):
+            return end
+    return None
 
 
-def _with_losses(
-    found: Connection,
-    goal: Dyadic | None,
-    first: tuple[tuple[Dyadic, Dyadic], int] | None,
-    last: tuple[tuple[Dyadic, Dyadic], int] | None,
-) -> Connection:
-    """The conclusion: from both ends' losses the factor kappa with which the loss on the polygon is small enough."""
+def _concluded(found: Connection, goal: Dyadic | None, first: _ProvedEnd | None, last: _ProvedEnd | None) -> Connection:
+    """From what is proved at both ends, a factor kappa with which the loss on the polygon is small enough."""
     if first is None or last is None:
-        return replace(found, reason="the losses of A and B are not enclosed: a feature is not defined, or too large")
-    found = replace(found, start_loss=first[0], end_loss=last[0], precision=max(first[1], last[1]))
-    most = at_most(max(first[0][1], last[0][1], key=Dyadic.fraction))
+        reason = "the margins or losses of A and B are not decided: a feature is not defined, or numbers are too large"
+        return replace(found, reason=reason)
+    found = replace(found, start_loss=first.loss, end_loss=last.loss, precision=max(first.precision, last.precision))
+    most = at_most(max(first.loss[1], last.loss[1], key=Dyadic.fraction))
     if not found.pieces:
         reason = (
             "both networks have the same U: on the segment from V_A to V_B the loss is convex, so nowhere above the "
             f"larger one of both ends' losses, which is at most {most}"
         )
         return replace(found, verdict=Verdict.PROVED, reason=reason)
-    low = max(first[0][0], last[0][0], key=Dyadic.fraction)
-    kappa = _kappa(found, low if goal is None else min(low, goal, key=Dyadic.fraction))
-    if kappa is None or found.gamma is None:
+    low = max(first.loss[0], last.loss[0], key=Dyadic.fraction)
+    goal = low if goal is None else min(low, goal, key=Dyadic.fraction)
+    kappa = _kappa(found, goal, max(first.least, last.least, key=Dyadic.fraction))
+    if kappa is None or found.gamma is None or not (first.allows(kappa) and last.allows(kappa)):
         return replace(found, reason="no factor kappa makes the loss on the polygon as small as the ends' losses are")
+    with working_precision(found.precision):
+        level = at_most(loss_bound(found.classes, found.gamma.arb(), kappa.arb()))
     parts = f"{count(len(found.pieces), 'piece')} on {count(found.legs, 'leg')}, {count(len(found.weights), 'V')}"
     reason = (
-        f"on the whole path the loss is nowhere above the larger one of both ends' losses, which is at most {most}: "
-        f"{parts}, every margin at least gamma = {at_least(found.gamma)}, kappa = {exactly(kappa)}"
+        f"from A the loss strictly falls to at most {level}, is at most that while U moves, and strictly rises to B's: "
+        f"nowhere above the larger one of both ends' losses, which is at most {most} ({parts}, every margin at least "
+        f"gamma = {at_least(found.gamma)}, kappa = {exactly(kappa)})"
     )
     return replace(found, verdict=Verdict.PROVED, reason=reason, kappa=kappa)
 
 
-def _kappa(found: Connection, low: Dyadic) -> Dyadic | None:
-    """A power of two, at least 1, with ``log(1 + (m-1) exp(-kappa gamma)) <= low``."""
-    if found.gamma is None or not (found.gamma.mantissa > 0 and low.mantissa > 0):
+def _kappa(found: Connection, goal: Dyadic, least: Dyadic) -> Dyadic | None:
+    """A power of two, at least ``least``, with ``log(1 + (m-1) exp(-kappa gamma)) <= goal``."""
+    if found.gamma is None or not (found.gamma.mantissa > 0 and goal.mantissa > 0):
         return None
     with working_precision(found.precision):
-        needed = time_for(found.classes, found.gamma, Dyadic(1, 0), low.arb(), strict=False)
+        needed = time_for(found.classes, found.gamma, least, goal.arb(), strict=False)
         if needed is None:
             return None
         power = Dyadic(1, needed.exponent + (needed.mantissa - 1).bit_length())
-        return power if loss_bound(found.classes, found.gamma.arb(), power.arb()) <= low.arb() else None
+        return power if loss_bound(found.classes, found.gamma.arb(), power.arb()) <= goal.arb() else None

@@ -184,7 +184,7 @@ def segment_and_ray(
     """
     classes, bits = end_weights.shape[1], features.precision
     with working_precision(bits):
-        kappa = _choose_kappa(start, end)
+        kappa = proposed_kappa(start, end)
         if kappa is None or not end.smallest_lo() >= gamma.arb():
             return None
         if not end.scaled_minus(kappa.arb(), start).smallest_lo(room=ENCLOSURE_SLACK) > 0:
@@ -225,8 +225,14 @@ def segment_and_ray(
     )
 
 
-def _choose_kappa(start: Margins, end: Margins) -> Dyadic | None:
-    """Propose a power of two above ``1.25 max_ik m0_ik / m1_ik`` and at least 1/16; its condition is proved later."""
+def proposed_kappa(start: Margins, end: Margins) -> Dyadic | None:
+    """Propose a power of two above ``1.25 max_ik m0_ik / m1_ik`` and at least 1/16; its condition is proved later.
+
+    Parameters
+    ----------
+    start, end
+        Enclosures of the margins where a segment begins, and of V1.
+    """
     largest = arb(0)
     for first, last in zip(start.rows, end.rows, strict=True):
         for m0, m1 in zip(first, last, strict=True):

@@ -40,6 +40,12 @@ def style_sheet(more: str = "") -> tuple[Markup, str]:
     return Markup(text), policy
 
 
+@cache
+def figure_rules() -> str:
+    """Rules for pages with figures in a light and a dark look."""
+    return (resources.files("verifier.report") / "templates" / "figures.css").read_text(encoding="utf-8")
+
+
 def environment(package: str) -> jinja2.Environment:
     """The templates of a package, and the frame of all pages.
 

@@ -72,7 +72,8 @@ def direction(expression: Any) -> int:
     Returns
     -------
     int
-        Guarantee: as said.
+        Guarantee: not 0 only where the expression is continuous and strictly monotone on all of R, and then 1 where
+        it increases, -1 where it decreases.
     """
     if behaviour(tree_of(expression)) is None:
         return 0

@@ -86,7 +86,7 @@ class Call:
         return self.value(place) if self.has(place) else None
 
     def values(self) -> list[Value]:
-        """All inputs."""
+        """The values of all inputs of the call, in its order."""
         return [self.value(place) for place in range(len(self.inputs))]
 
     def known(self, place: int, what: str) -> NDArray[Any]:

@@ -99,7 +99,7 @@ class Base:
         return self.emit(kinds.Permute((node,), axes))
 
     def constant(self, array: NDArray[Any], name: str = "") -> int:
-        """Fixed numbers, exactly."""
+        """Add a node of fixed numbers, which are exactly these floats, and return it."""
         values = floats(array)
         if not np.isfinite(values).all():
             raise Refused("infinite or undefined numbers meet the network; only a mask of attention may have them")

@@ -22,7 +22,7 @@ from verifier.sigma.expressions import T
 
 
 class Norms(Windows):
-    """Reductions and normalisations."""
+    """Builds the nodes of reductions and of normalisations over axes."""
 
     def __init__(self, input_shape: Shape, samples: int) -> None:
         """Begin without known means."""

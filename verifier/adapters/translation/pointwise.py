@@ -93,7 +93,7 @@ class Pointwise(Base):
         return self._binary(a, b, np.add, "({}) + ({})", self._sum)
 
     def subtract(self, a: Value, b: Value) -> Value:
-        """``a - b``."""
+        """``a - b``, entry by entry, broadcasting as NumPy does."""
         return self._binary(a, b, np.subtract, "({}) - ({})", self._difference)
 
     def multiply(self, a: Value, b: Value) -> Value:

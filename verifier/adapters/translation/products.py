@@ -21,7 +21,7 @@ from verifier.network.nodes.mixing import CumulativeSum
 
 
 class Products(Moves, Pointwise):
-    """Sums of products."""
+    """Builds the nodes of sums of products: linear maps, convolutions, products of two values."""
 
     def linear(self, x: Value, weight: Value, bias: Value | None) -> Value:
         """``x W^T + b`` over the last axis.

@@ -36,7 +36,7 @@ def _gemm(call: Call) -> Value:
 
 
 def scaled(call: Call, value: Value, factor: Fraction) -> Value:
-    """An exact multiple."""
+    """The value times a factor, exactly."""
     return value if factor == 1 else call.translation.multiply(value, Known(np.asarray(float(factor))))
 
 

@@ -32,7 +32,7 @@ def permute(c: Context, x: Any, dims: Sequence[int]) -> Value:
 
 @operator("transpose", "swapaxes", "swapdims")
 def transpose(c: Context, x: Any, one: int, other: int) -> Value:
-    """Exchange two axes."""
+    """Exchange two axes of a tensor: nothing is computed."""
     order = list(range(len(c.shape)))
     one, other = positive(one, len(order)), positive(other, len(order))
     order[one], order[other] = other, one
