@@ -183,6 +183,10 @@ def test_what_is_refused_by_name():
     real = vf.Dataset("real", [[0.0], [1.0]], None, 2, targets=np.eye(2))
     assert "squared error" in refused(data=real).reason
     assert "WITHOUT weight decay" in refused(weight_decay="0.01").reason
+    for layers in (vf.Dense(1, "relu", skip=True), (vf.Dense(2, "leaky_relu"), vf.Dense(1, "sin", skip=True))):
+        scaled = vf.Network(1, layers)
+        found = refused(network=scaled, u=vf.initialise(scaled, seed=0), v=vf.output_weights(scaled, 2))
+        assert "no point is a strict local minimum" in found.reason
     many = vf.Network(1, (vf.Dense(250, "sin"), vf.Dense(1, "sin", skip=True)))
     assert "more than 600" in refused(network=many, u=vf.initialise(many, seed=0), v=vf.output_weights(many, 2)).reason
 
