@@ -1,6 +1,7 @@
 """Two networks joined by a certified path: true along the whole of it, resumable, refused where it is not about one."""
 
 import itertools
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -235,13 +236,17 @@ def test_an_interrupted_search_goes_on(tmp_path):
     a, b = pair()
     file = tmp_path / "found.npz"
 
-    def interrupt(words):
-        if "2 pieces" in words:
+    def interrupt(words, at="2 pieces"):
+        if at in words:
             raise Stop
         return lambda fraction: None
 
     with pytest.raises(Stop):
         vf.connect(a, b, resume=file, stage=interrupt)
+    with pytest.raises(Stop):  # sooner than before: nothing is lost
+        vf.connect(a, b, resume=file, stage=lambda words: interrupt(words, "1 piece,"))
+    with np.load(file) as content:
+        assert len(json.loads(str(content["head"]))["legs"][0]["pieces"]) == 2
     again = vf.connect(a, b, resume=file)
     whole = vf.connect(a, b)
     require_path(again)
