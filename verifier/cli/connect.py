@@ -32,7 +32,7 @@ def connect(
     seed_a: Annotated[int | None, typer.Option("--seed-a", min=0, help="Replace the seed of A's case.")] = None,
     seed_b: Annotated[int | None, typer.Option("--seed-b", min=0, help="Replace the seed of B's case.")] = None,
     epsilon: Annotated[
-        str | None, typer.Option("--epsilon", metavar="E", help="Keep the loss below E while U moves, such as 1e-6.")
+        str | None, typer.Option("--epsilon", metavar="E", help="Keep the loss at most E while U moves, such as 1e-6.")
     ] = None,
     permute: Annotated[
         bool, typer.Option("--permute", help="Put B's units into the order nearest to A's first: another point than B.")
@@ -62,11 +62,12 @@ def connect(
     from verifier.run.progress import ProgressDisplay
 
     cases, seeds = (read_case(a), read_case(b)), (seed_a, seed_b)
+    kept = None if resume is None else str(resume)
     require_json_name(out)
     display = ProgressDisplay(console(stderr=True))
     with display.case(f"{cases[0].name} and {cases[1].name}", 0, 1) as stage:
         first, second = (case_problem(case, seed=seed) for case, seed in zip(cases, seeds, strict=True))
-        found = join(first, second, line=line, epsilon=epsilon, permute=permute, resume=resume, stage=stage)
+        found = join(first, second, line=line, epsilon=epsilon, permute=permute, resume=kept, stage=stage)
         written = None if out is None or found.builder.empty else found.builder.write(out)
         starts = [_start(*each) for each in zip((first, second), cases, seeds, strict=True)]
         page = None if report is None else write_connection_report(found, report, starts=starts)
