@@ -56,7 +56,6 @@ def connect(
     unusable input; 3: not decided, which does not mean that there is no such path.
     """
     from verifier.connect import connect as join
-    from verifier.report.connection import write_connection_report
     from verifier.run.case import read_case
     from verifier.run.case_problem import case_problem
     from verifier.run.progress import ProgressDisplay
@@ -70,9 +69,13 @@ def connect(
         found = join(first, second, line=line, epsilon=epsilon, permute=permute, resume=kept, stage=stage)
         written = None if out is None or found.builder.empty else found.builder.write(out)
         starts = [_start(*each) for each in zip((first, second), cases, seeds, strict=True)]
-        page = None if report is None else write_connection_report(found, report, starts=starts)
+        page = None
+        if report is not None:
+            from verifier.report.connection import write_connection_report
+
+            page = write_connection_report(found, report, starts=starts)
     if as_json:
-        sys.stdout.write(json.dumps(_json(found, starts, written), indent=1) + "\n")
+        sys.stdout.write(json.dumps(_json(found, starts, written, page), indent=1) + "\n")
     else:
         sys.stdout.write("\n".join(describe(found, starts)) + "\n")
         if any(problem.weight_decay for problem in (first, second)):
@@ -125,8 +128,9 @@ def _start(problem: Problem, case: Case, seed: int | None) -> str:
     return f"{problem.name}: {problem.start or drawn}"
 
 
-def _json(found: Joined, starts: Sequence[str], written: Path | None) -> dict[str, Any]:
+def _json(found: Joined, starts: Sequence[str], written: Path | None, page: Path | None) -> dict[str, Any]:
     from verifier.balls.exact import at_least, exactly
+    from verifier.problem import with_decay
 
     return {
         "version": __version__,
@@ -137,6 +141,7 @@ def _json(found: Joined, starts: Sequence[str], written: Path | None) -> dict[st
         "understood": found.a.data.understood,
         "verdict": str(found.verdict),
         "conclusion": found.conclusion,
+        "weight_decay": with_decay(found.a.weight_decay or found.b.weight_decay),
         "reason": found.reason,
         "start_loss": None if found.start_loss is None else _bounds(found.start_loss),
         "end_loss": None if found.end_loss is None else _bounds(found.end_loss),
@@ -151,6 +156,7 @@ def _json(found: Joined, starts: Sequence[str], written: Path | None) -> dict[st
         "seconds": round(found.seconds, 3),
         "line": None if found.line is None else _line_json(found.line),
         "certificate": None if written is None else str(written),
+        "report": None if page is None else str(page),
     }
 
 
