@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import mpmath
 import numpy as np
 import pytest
@@ -10,11 +12,11 @@ from flint import arb, fmpq
 from oracle_graph import psi_oracle
 from test_checker_segment import GRID, KINKS, SMOOTH, ball, case
 
-from verifier.checker import legs, rates
+from verifier.checker import legs
 from verifier.checker.common import Rejection, precision
-from verifier.checker.expression import parse
+from verifier.checker.expression import GUARDED, build, parse
 from verifier.checker.legs import Leg, piece_of
-from verifier.checker.rates import Dual, rate_of
+from verifier.checker.rates import SILU, TURNS, slope_of
 
 ALL, LAYERS = (*SMOOTH, *KINKS), ("affine", "map")
 
@@ -95,42 +97,69 @@ TEXTS = (
         "cosh(t)/9",
     ),
     *("Abs(Abs(t) - 1)", "t/sqrt(t**2 + 1)", "3*t - 1", "-t", "1 - tanh(t)", "Max(t, -t, t/2)", "pi*t", "t**0"),
+    *("t*(erf(sqrt(2)*t/2) + 1)/2", "exp(Min(0, t)) + Max(0, t) - 1", "log(exp(3*t) + 1)/3"),
 )
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_slopes_on_a_ball_are_all_slopes(text):
-    """Quotients between random numbers of random balls, some with a kink inside or at an end."""
-    rng, rate = np.random.default_rng(len(text)), rate_of(parse(text, "").tree)
+    """Quotients from one number of a random ball to others, some with a kink inside or at an end."""
+    rng, slope = np.random.default_rng(len(text)), slope_of(parse(text, "").tree)
     names = {name: getattr(mpmath, name) for name in ("tanh", "exp", "sin", "log", "erf", "sqrt", "atan", "cosh", "pi")}
-    names |= {"Max": max, "Min": min, "Abs": abs}
+    names |= {"Max": max, "Min": min, "Abs": abs, "sinh": mpmath.sinh, "cos": mpmath.cos}
+    sigma = lambda t: mpmath.mpf(eval(text, {"__builtins__": {}}, {**names, "t": t}))  # noqa: E731
     with precision(80), mpmath.workdps(40):
         for _ in range(30):
-            low, high = sorted(float(v) for v in rng.integers(-24, 25, 2) / 8)
-            value, slope = rate(arb(low).union(arb(high)))
-            points = [mpmath.mpf(low), *(low + (high - low) * mpmath.mpf(r) for r in rng.random(4)), mpmath.mpf(high)]
-            values = [mpmath.mpf(eval(text, {"__builtins__": {}}, {**names, "t": point})) for point in points]
+            low, c, high = sorted(mpmath.mpf(int(v)) / 8 for v in rng.integers(-24, 25, 3))
+            value, quotient = slope(arb(float(low)).union(arb(float(high))), arb(float(c)), ball(sigma(c), 1e-25))
+            points = [low, *(low + (high - low) * mpmath.mpf(r) for r in rng.random(4)), high]
             slack = mpmath.mpf(10) ** -20
-            assert all(value.overlaps(ball(v, slack)) for v in values), (low, high)
-            for a, fa in zip(points, values, strict=True):
-                for b, fb in zip(points, values, strict=True):
-                    if b > a:
-                        assert slope.overlaps(ball((fb - fa) / (b - a), slack)), (low, high, a, b)
+            assert all(value.overlaps(ball(sigma(point), slack)) for point in points), (low, high)
+            for s in points:
+                if s != c:
+                    assert quotient.overlaps(ball((sigma(s) - sigma(c)) / (s - c), slack)), (low, c, high, s)
+
+
+GELU = "t*(erf(sqrt(2)*t/2) + 1)/2"
+
+
+@pytest.mark.parametrize("text", ["tanh(t)", "1/(exp(-t) + 1)", "t/(exp(-t) + 1)", "log(exp(t) + 1)", GELU, "sin(t)"])
+@pytest.mark.parametrize(("c", "radius"), [(0.5, 2.0**-10), (-3.0, 2.0), (1.0, 4.0)])
+def test_slopes_are_sharp(text, c, radius):
+    """On wide balls, too, they are hardly more than all derivatives that occur."""
+    with precision(64), mpmath.workdps(30):
+        found = slope_of(parse(text, "").tree)(arb(c, radius), arb(c), parse_value(text, c))[1]
+        sigma = lambda t: mpmath.mpf(eval(text, {"__builtins__": {}}, {"t": t, **vars(mpmath)}))  # noqa: E731
+        slopes = [mpmath.diff(sigma, c + radius * mpmath.mpf(k) / 32) for k in range(-32, 33)]
+        assert found.rad() <= (max(slopes) - min(slopes)) / 2 * 1.03
+        assert all(found.overlaps(ball(slope, 1e-9)) for slope in slopes) or radius < 1
+
+
+def test_where_slopes_turn():
+    """The bends of GELU and SiLU change their signs in these balls."""
+    with mpmath.workdps(30):
+        assert TURNS[str(ast.unparse(parse(GELU, "").tree))][0].contains(arb(2).sqrt())
+        two = lambda t: t * mpmath.tanh(mpmath.mpf(t) / 2)  # noqa: E731
+        middle, radius = float(SILU.mid()), float(SILU.rad())
+        assert two(middle - radius) < 2 < two(middle + radius)
+
+
+def parse_value(text, t):
+    """Return the activation at t as a ball."""
+    return build(parse(text, "").tree, GUARDED)(arb(t))
 
 
 @pytest.mark.parametrize("text", ["1/t", "sqrt(t)", "log(t)", "0/t", "t**(1/3)", "Max(1/t, 0)", "Max(0, 0/t)"])
 def test_what_is_undefined_on_the_ball_is_not_finite(text):
     with precision(64):
-        value, slope = rate_of(parse(text, "").tree)(arb(0, 1))
-        assert not (value.is_finite() and slope.is_finite())
-        for wild in (arb("nan"), arb(0, "inf")):
-            value, slope = rate_of(parse(text, "").tree)(wild)
+        for wild in (arb(0, 1), arb("nan"), arb(0, "inf")):
+            value, slope = slope_of(parse(text, "").tree)(wild, arb(1), arb(1))
             assert not (value.is_finite() and slope.is_finite())
 
 
 def test_a_kink_has_the_slopes_of_both_sides():
     with precision(64):
-        value, slope = rate_of(parse("Max(0, t)", "").tree)(arb(0, 1))
+        relu = slope_of(parse("Max(0, t)", "").tree)
+        value, slope = relu(arb(0, 1), arb(0), arb(0))
         assert value.contains(arb(1)) and slope.contains(arb(0)) and slope.contains(arb(1)) and slope.rad() < 0.51
-        assert rate_of(parse("Max(0, t)", "").tree)(arb(3, 1))[1] == 1
-        assert isinstance(rates.DUAL["Max"](Dual(arb(1), arb(1)), arb(0)), Dual)
+        assert relu(arb(3, 1), arb(3), arb(3))[1] == 1

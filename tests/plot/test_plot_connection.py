@@ -1,5 +1,7 @@
 """Pictures of two joined networks: what is drawn as certified is what was certified, and samples lie inside of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from drawn import axes, named, words
@@ -35,6 +37,19 @@ def test_samples_of_the_path_lie_below_what_is_certified(joined):
     level = np.log1p(2 * np.exp(-float(joined.kappa) * float(joined.gamma)))
     assert level < high and np.interp(0.5, *bound.get_data()) == pytest.approx(level, rel=1e-9)
     assert "certified path: at most" in words(ax) and f"{len(joined.pieces)} piece" in words(ax)
+
+
+def test_the_drawn_bound_is_nowhere_below_the_chord_of_a_convex_loss(joined):
+    """A straight line on a logarithmic axis is: the loss of the path itself could be above it."""
+    data, network, u = joined.a.data, joined.a.network, joined.a.u
+    steep = np.linalg.pinv(approx_features(network, u, data.inputs)) @ (20.0 * np.eye(3)[data.labels])
+    found = vf.connect(*(vf.Problem(data, network, u, v) for v in (0.0 * steep, steep)))
+    xs, tops = named(vf.plot.connection(found, axes(), points=8), "path bound").get_data()
+    start, end = float(found.start_loss[1]), float(found.end_loss[1])
+    assert start > 100.0 * end
+    for x in np.linspace(0.0, 1.0, 200):
+        drawn = np.exp(np.interp(x, xs, np.log(tops)))
+        assert drawn >= ((1 - x) * start + x * end) * (1 - 1e-12)
 
 
 def test_the_straight_line_lies_inside_its_band(joined):
@@ -76,3 +91,10 @@ def test_what_cannot_be_drawn_is_said(joined):
     problem = vf.Problem(conflict, joined.a.network, joined.a.u, joined.a.v[:, :2])
     with pytest.raises(InputError, match="no path was certified here, so there is none to draw"):
         vf.plot.connection(vf.connect(problem, problem), axes())
+
+
+def test_without_a_path_the_straight_line_is_drawn_alone(joined):
+    undecided = dataclasses.replace(joined, verdict=vf.Verdict.UNDECIDED)
+    ax = vf.plot.connection(undecided, axes(), points=8)
+    assert "no path was certified" in words(ax) and named(ax, "line samples") and "certified path" not in words(ax)
+    assert not [line for line in ax.lines if line.get_gid() == "path bound"]

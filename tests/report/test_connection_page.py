@@ -6,10 +6,18 @@ import re
 
 import numpy as np
 import pytest
+from browsing import NEEDS_CHROMIUM, UNFOLD, emulate, faint, requests
 
 import verifier as vf
 from verifier.network.forward import approx_features
 from verifier.report.connection import connection_page, write_connection_report
+
+
+def needs_chromium(test):
+    """Apply the marks that other modules have as a whole."""
+    for mark in NEEDS_CHROMIUM:
+        test = mark(test)
+    return test
 
 
 def problem(scale: float, labels: tuple[int, ...] = (0, 1, 1), name: str = "<b>three</b>") -> vf.Problem:
@@ -50,3 +58,17 @@ def test_without_a_path_it_draws_nothing_and_says_why(tmp_path) -> None:
     text = written.read_text(encoding="utf-8")
     assert written.name == "connection.html" and "UNDECIDED</span>" in text and "<svg" not in text
     assert "is not decided" in text and "another point than B" in text and "different labels" in text
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 390])
+def test_in_a_browser_it_fits_asks_for_nothing_and_can_be_read(page, width, tmp_path, browser) -> None:
+    file = tmp_path / "connection.html"
+    file.write_text(page, encoding="utf-8")
+    emulate(browser, width=width)
+    requests(browser), browser.get_log("browser")
+    browser.get(file.as_uri())
+    browser.execute_script(UNFOLD)
+    assert requests(browser) == [file.as_uri()] and browser.get_log("browser") == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert faint(browser) == {}

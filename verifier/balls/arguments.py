@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from verifier.balls.exact import ExactArray
 from verifier.errors import DataError
+from verifier.network.arguments import given_counts, given_labels
 
 
 def given_weights(units: int, weights: Any, what: str, least: int = 2) -> ExactArray:
@@ -24,3 +28,19 @@ def given_weights(units: int, weights: Any, what: str, least: int = 2) -> ExactA
         one = head if found.shape == (units, 1) else ""
         raise DataError(f"{what}: V has shape {found.shape}; expected (M, m) with M = {units} and m >= {least}{one}")
     return found
+
+
+def given_labelled(
+    samples: int, units: int, weights: Any, labels: Any, multiplicities: Any, what: str = "start_weights"
+) -> tuple[ExactArray, NDArray[np.int64], list[int]]:
+    """Take output weights (M, m), labels (N,) and multiplicities (N,) with N = ``samples`` and M = ``units``.
+
+    Guarantee: exactly the numbers that were given; the labels are among 0..m-1.
+
+    Raises
+    ------
+    DataError
+        One of them does not fit the others.
+    """
+    found = given_weights(units, weights, what)
+    return found, given_labels(labels, samples, found.shape[1]), given_counts(multiplicities, samples)

@@ -17,7 +17,7 @@ from .common import Rejection
 from .features import Features, Layout, tile
 from .motion import Moving, joined, part
 from .nodes import KINDS, columns_of
-from .rates import rate_of
+from .rates import slope_of
 from .segment import Segment, changes, occurrences
 from .series import narrower
 from .windowed import affine_parts
@@ -67,7 +67,7 @@ class Leg:
         self.network, self.start, self.end = first, Features(first), Features(last)
         self.ends, self.segment = (first, last), list[Segment]()
         self.moving, self.straight = set[int](), set[int]()
-        self.rates: dict[str, Any] = {}  # of activations, by their texts
+        self.slopes: dict[str, Any] = {}  # of activations, by their texts
         for old, new in zip(first.nodes, last.nodes, strict=True):
             if old.kind == "parameter" and new is not old and old.exact.balls() != new.exact.balls():
                 self.moving.add(old.number)
@@ -174,21 +174,19 @@ class Leg:
         return Strip(middle, reached(middle, quotients, piece) if node.number in self.read else [], quotients)
 
     def map(self, node: Any, x: Strip, piece: Piece) -> Strip:
-        """Apply an activation: sigma(x)_q = s x_q, where s contains all slopes of sigma on the values of x."""
+        """Apply an activation: sigma(x)_q = s x_q, where s contains the quotients of sigma between x(c) and x(t)."""
         text, tree = node.activation.text, node.activation.tree
-        if text not in self.rates:
-            self.rates[text] = rate_of(tree), by_ends(tree) if occurrences(tree) > 1 else None
-        slope, sharper = self.rates[text]
-        whole: Table = []
-        rate: Table = []
-        for values, quotients in zip(x.whole, x.rate or [], strict=True):
-            pairs = [slope(value) for value in values]
+        if text not in self.slopes:
+            self.slopes[text] = slope_of(tree), by_ends(tree) if occurrences(tree) > 1 else None
+        slope, sharper = self.slopes[text]
+        mid, whole, rate = self.start.map(node, x.mid), list[Any](), list[Any]()
+        for values, at, images, quotients in zip(x.whole, x.mid, mid, x.rate or [], strict=True):
+            pairs = [slope(*triple) for triple in zip(values, at, images, strict=True)]
             known = [value for value, _ in pairs]
             if sharper is not None:
                 known = [narrower(a, sharper(value)) for a, value in zip(known, values, strict=True)]
             whole.append(known)
             rate.append([s * q for (_, s), q in zip(pairs, quotients, strict=True)])
-        mid = self.start.map(node, x.mid)
         if node.number in self.read:
             whole = [list(map(narrower, *rows)) for rows in zip(whole, reached(mid, rate, piece), strict=True)]
         return Strip(mid, whole, rate)

@@ -1,7 +1,7 @@
-"""Values and slopes of activations on balls, also where they have kinks: expressions in dual numbers.
+"""Slopes of activations on balls, also where they have kinks: expressions in values, slopes and second derivatives.
 
-Glossary: a *dual* is a value and a slope, both balls. If value contains f(t) for all t in a ball, then slope contains
-all quotients (f(s) - f(t)) / (s - t) of two of its numbers.
+Glossary: a *bend* is a second derivative. A `Curve` stands for a function f of t on a ball of numbers t: value contains
+all f(t), slope all quotients (f(s) - f(t)) / (s - t), bend all second derivatives; at kinks it is not finite.
 """
 
 import ast
@@ -11,72 +11,12 @@ from typing import Any
 
 from flint import arb, fmpq
 
-from .expression import GUARDED, PLAIN, SLOPES, build
+from .analytic import sharpness
+from .expression import GUARDED, PLAIN, build
+from .series import narrower
 
 ONE, ZERO, NAN = arb(1), arb(0), arb("nan")
-# increasing activations with slopes that follow from their values
-BY_VALUE: dict[str, Callable[[arb], arb]] = dict.fromkeys(
-    ("1 / (exp(-t) + 1)", "1 / (1 + exp(-t))"), lambda v: v * (1 - v)
-)
-
-
-class Dual:
-    """A function of t on a ball; other operands are constants."""
-
-    __slots__ = ("slope", "value")
-
-    def __init__(self, value: arb, slope: arb) -> None:
-        self.value, self.slope = value, slope
-
-    def __neg__(self) -> "Dual":
-        """Return -f."""
-        return Dual(-self.value, -self.slope)
-
-    def __add__(self, other: Any) -> "Dual":
-        """Return a sum."""
-        if isinstance(other, Dual):
-            return Dual(self.value + other.value, self.slope + other.slope)
-        return Dual(self.value + other, self.slope)
-
-    def __radd__(self, other: arb) -> "Dual":
-        """Return a sum with a constant."""
-        return Dual(other + self.value, self.slope)
-
-    def __sub__(self, other: Any) -> "Dual":
-        """Return a difference."""
-        found: Dual = self + -other
-        return found
-
-    def __rsub__(self, other: arb) -> "Dual":
-        """Return a constant less f."""
-        return Dual(other - self.value, -self.slope)
-
-    def __mul__(self, other: Any) -> "Dual":
-        """Return a product: f(s) g(s) - f(t) g(t) = f(s) (g(s) - g(t)) + (f(s) - f(t)) g(t)."""
-        if isinstance(other, Dual):
-            return Dual(self.value * other.value, self.value * other.slope + self.slope * other.value)
-        return Dual(self.value * other, self.slope * other)
-
-    def __rmul__(self, other: arb) -> "Dual":
-        """Return a multiple."""
-        return Dual(other * self.value, other * self.slope)
-
-    def __truediv__(self, other: Any) -> "Dual":
-        """Return a quotient."""
-        if isinstance(other, Dual):
-            return self * inverse(other)
-        return Dual(self.value / other, self.slope / other)
-
-    def __rtruediv__(self, other: arb) -> "Dual":
-        """Return a constant divided by f."""
-        reciprocal = inverse(self)
-        return Dual(other * reciprocal.value, other * reciprocal.slope)
-
-
-def inverse(x: Dual) -> Dual:
-    """Return 1 / f: 1 / f(s) - 1 / f(t) = -(f(s) - f(t)) / (f(s) f(t)); not finite where f may be 0."""
-    value = 1 / x.value
-    return Dual(value, -(value * value) * x.slope)
+Slope = Callable[[arb, arb, arb], tuple[arb, arb]]
 
 
 def square(x: arb) -> arb:
@@ -85,75 +25,189 @@ def square(x: arb) -> arb:
     return (low * low).union(high * high)
 
 
-# slopes of functions that follow from their values
-OWN: dict[str, Callable[[arb], arb]] = {"tanh": lambda v: 1 - square(v), "exp": lambda v: v, "expm1": lambda v: 1 + v}
-OWN["sqrt"] = lambda v: 1 / (2 * v)
-BY_VALUE["tanh(t)"] = OWN["tanh"]
+class Curve:
+    """A function of t on a ball; other operands are constants."""
+
+    __slots__ = ("bend", "slope", "value")
+
+    def __init__(self, value: arb, slope: arb, bend: arb) -> None:
+        self.value, self.slope, self.bend = value, slope, bend
+
+    def __neg__(self) -> "Curve":
+        """Return -f."""
+        return Curve(-self.value, -self.slope, -self.bend)
+
+    def __add__(self, other: Any) -> "Curve":
+        """Return a sum."""
+        if isinstance(other, Curve):
+            return Curve(self.value + other.value, self.slope + other.slope, self.bend + other.bend)
+        return Curve(self.value + other, self.slope, self.bend)
+
+    def __radd__(self, other: arb) -> "Curve":
+        """Return a sum with a constant."""
+        return Curve(other + self.value, self.slope, self.bend)
+
+    def __sub__(self, other: Any) -> "Curve":
+        """Return a difference."""
+        found: Curve = self + -other
+        return found
+
+    def __rsub__(self, other: arb) -> "Curve":
+        """Return a constant less f."""
+        return Curve(other - self.value, -self.slope, -self.bend)
+
+    def __mul__(self, other: Any) -> "Curve":
+        """Return a product: f(s) g(s) - f(t) g(t) = f(s) (g(s) - g(t)) + (f(s) - f(t)) g(t)."""
+        if not isinstance(other, Curve):
+            return Curve(self.value * other, self.slope * other, self.bend * other)
+        bend = self.value * other.bend + 2 * self.slope * other.slope + self.bend * other.value
+        return Curve(self.value * other.value, self.value * other.slope + self.slope * other.value, bend)
+
+    def __rmul__(self, other: arb) -> "Curve":
+        """Return a multiple."""
+        return Curve(other * self.value, other * self.slope, other * self.bend)
+
+    def __truediv__(self, other: Any) -> "Curve":
+        """Return a quotient."""
+        if isinstance(other, Curve):
+            return self * reciprocal(other)
+        return Curve(self.value / other, self.slope / other, self.bend / other)
+
+    def __rtruediv__(self, other: arb) -> "Curve":
+        """Return a constant divided by f."""
+        found = reciprocal(self)
+        return Curve(other * found.value, other * found.slope, other * found.bend)
 
 
-def lifted(name: str, x: Any) -> Any:
-    """Return a differentiable function of a dual, by the mean value theorem, or of a constant."""
+def reciprocal(x: Curve) -> Curve:
+    """Return 1 / f: 1 / f(s) - 1 / f(t) = -(f(s) - f(t)) / (f(s) f(t)); not finite where f may be 0."""
+    value = 1 / x.value
+    rate = -square(value)
+    return composed(x, value, rate, -2 * rate * value)
+
+
+def composed(x: Curve, value: arb, slope: arb, bend: arb) -> Curve:
+    """Return g(f), from g, g', g'' on the values of f, by the mean value theorem and the chain rule."""
+    return Curve(value, slope * x.slope, bend * square(x.slope) + slope * x.bend)
+
+
+# of each function its first and second derivative, from the argument and the value
+Derivatives = tuple[Callable[[arb, arb], arb], Callable[[arb, arb], arb]]
+DERIVATIVES: dict[str, Derivatives] = {
+    "exp": (lambda x, v: v, lambda x, v: v),
+    "expm1": (lambda x, v: 1 + v, lambda x, v: 1 + v),
+    "log": (lambda x, v: 1 / x, lambda x, v: -1 / square(x)),
+    "log1p": (lambda x, v: 1 / (1 + x), lambda x, v: -1 / square(1 + x)),
+    "sqrt": (lambda x, v: 1 / (2 * v), lambda x, v: -1 / (4 * v * x)),
+    "tanh": (lambda x, v: 1 - square(v), lambda x, v: -2 * v * (1 - square(v))),
+    "sin": (lambda x, v: x.cos(), lambda x, v: -v),
+    "cos": (lambda x, v: -x.sin(), lambda x, v: -v),
+    "sinh": (lambda x, v: GUARDED["cosh"](x), lambda x, v: v),
+    "cosh": (lambda x, v: GUARDED["sinh"](x), lambda x, v: v),
+    "atan": (lambda x, v: 1 / (1 + square(x)), lambda x, v: -2 * x / square(1 + square(x))),
+    "erf": (lambda x, v: bell(x), lambda x, v: -2 * x * bell(x)),
+}
+DERIVATIVES["erf + 1"] = DERIVATIVES["erf"]
+
+
+def bell(x: arb) -> arb:
+    """Return the derivative of erf."""
+    found: arb = 2 * GUARDED["exp"](-square(x)) / arb.pi().sqrt()
+    return found
+
+
+def curved(name: str, x: Any) -> Any:
+    """Return a smooth function of a curve, or of a constant."""
     if isinstance(x, arb):
         return GUARDED[name](x)
     value = GUARDED[name](x.value)
-    slope = OWN[name](value) if name in OWN else SLOPES[name](x.value)
-    return Dual(value, slope * x.slope)
+    first, second = (derivative(x.value, value) for derivative in DERIVATIVES[name])
+    return composed(x, value, first, second)
 
 
-def power_rates(exponent: fmpq, x: Any) -> Any:
+def power_curve(exponent: fmpq, x: Any) -> Any:
     """Return x ** exponent."""
     if isinstance(x, arb):
         return GUARDED["power"](exponent)(x)
-    if exponent == 0:
-        return Dual(GUARDED["power"](exponent)(x.value), ZERO * x.slope)
-    rate = GUARDED["power"](exponent - 1)(x.value) * arb(exponent)
-    return Dual(GUARDED["power"](exponent)(x.value), rate * x.slope)
+    found, factor = [], arb(1)
+    for k in range(3):
+        found.append(factor * GUARDED["power"](exponent - k)(x.value) if factor != 0 else ZERO * x.value)
+        factor *= arb(exponent - k)
+    return composed(x, *found)
 
 
-def largest_rate(*parts: Any) -> Any:
+def largest_curve(*parts: Any) -> Any:
     """Return the largest of some functions.
 
     Guarantee: if f_j is the largest at t and f_i at s, then f_j(s) - f_j(t) <= max(s) - max(t) <= f_i(s) - f_i(t): for
-    s > t so are the quotients, for s < t the other way round. What is nowhere the largest is left out.
+    s > t so are the quotients, for s < t the other way round. What is nowhere the largest is left out. Where one is the
+    largest everywhere, the bend is its own.
     """
     if all(isinstance(part, arb) for part in parts):
         return reduce(arb.max, parts)
-    duals = [part if isinstance(part, Dual) else Dual(part, ZERO) for part in parts]
-    top = reduce(arb.max, (part.value for part in duals))
-    return Dual(top, reduce(arb.union, (part.slope for part in duals if not part.value < top)))
+    curves = [part if isinstance(part, Curve) else Curve(part, ZERO, ZERO) for part in parts]
+    top = reduce(arb.max, (part.value for part in curves))
+    able = [part for part in curves if not part.value < top]
+    return able[0] if len(able) == 1 else Curve(top, reduce(arb.union, (part.slope for part in able)), NAN)
 
 
-DUAL: dict[str, Any] = {name: partial(lifted, name) for name in SLOPES}
-DUAL |= {"number": arb, "power": lambda exponent: partial(power_rates, exponent), "pi": arb.pi, "E": arb.const_e}
-DUAL |= {"Max": largest_rate, "Min": lambda *parts: -largest_rate(*(-part for part in parts))}
-DUAL["Abs"] = lambda part: largest_rate(part, -part)
+CURVES: dict[str, Any] = {name: partial(curved, name) for name in DERIVATIVES}
+CURVES |= {"number": arb, "power": lambda exponent: partial(power_curve, exponent), "pi": arb.pi, "E": arb.const_e}
+CURVES |= {"Max": largest_curve, "Min": lambda *parts: -largest_curve(*(-part for part in parts))}
+CURVES["Abs"] = lambda part: largest_curve(part, -part)
+# increasing activations whose slope follows from the value
+BY_VALUE: dict[str, Callable[[arb], arb]] = {"tanh(t)": lambda v: 1 - square(v)}
+BY_VALUE |= dict.fromkeys(("1 / (exp(-t) + 1)", "1 / (1 + exp(-t))"), lambda v: (1 - square(2 * v - 1)) / 4)
+# activations defined on R whose slope is monotone but at these numbers, at which their bends change their signs:
+# 2 - t^2 times a bell for GELU, (2 - t tanh(t/2)) times a bell for SiLU, -3t / (t^2 + 1)^(5/2); ELU's slope increases
+TURNS: dict[str, tuple[arb, ...]] = {
+    "t * (erf(sqrt(2) * t / 2) + 1) / 2": (arb(1.4142135623730951, 2.0**-40), arb(-1.4142135623730951, 2.0**-40)),
+    "t / sqrt(t ** 2 + 1)": (ZERO,),
+    "exp(Min(0, t)) + Max(0, t) - 1": (),
+}
+SILU = arb(2.3993572805154, 2.0**-40)
+TURNS |= dict.fromkeys(("t / (1 + exp(-t))", "t / (exp(-t) + 1)"), (SILU, -SILU))
 
 
-def by_value(rising: Callable[[arb], arb], slope: Callable[[arb], arb]) -> Callable[[arb], tuple[arb, arb]]:
-    """Return what `rate_of` does, for an increasing function whose slope is a function of its value."""
+def slope_of(tree: ast.expr) -> Slope:
+    """Return a function of a ball x, a number c in it and sigma(c): values of sigma, and quotients from c to other s.
 
-    def rate(x: arb) -> tuple[arb, arb]:
-        value = rising(x.lower()).union(rising(x.upper()))
-        return value, slope(value)
-
-    return rate
-
-
-def rate_of(tree: ast.expr) -> Callable[[arb], tuple[arb, arb]]:
-    """Return the function from a ball to all values of an activation on it, and all of its slopes.
-
-    Guarantee: if both are finite, then the activation is defined, and Lipschitz, on all of the ball.
+    Guarantee: if both are finite, then the activation is defined, and Lipschitz, on all of the ball. With the bend, a
+    quotient is sigma'(c) + sigma''(r) (s - c) / 2 with r between, by Taylor's theorem; where the slope is monotone
+    between known numbers, it is between the slopes at these, and at the ends of x.
     """
     text = ast.unparse(tree)
     if text in BY_VALUE:
-        return by_value(build(tree, PLAIN), BY_VALUE[text])
-    function = build(tree, DUAL)
+        return slope_by_value(build(tree, PLAIN), BY_VALUE[text])
+    function = build(tree, CURVES)
+    turns = () if sharpness(text) > 0 else TURNS.get(text)  # the slope of a softplus increases
 
-    def rate(x: arb) -> tuple[arb, arb]:
+    def found(x: arb) -> Curve:
         try:
-            found = function(Dual(x, ONE))
+            curve = function(Curve(x, ONE, ZERO))
         except (ValueError, ArithmeticError):  # a quotient that is not defined
-            return NAN, NAN
-        return (found.value, found.slope) if isinstance(found, Dual) else (found, ZERO)
+            return Curve(NAN, NAN, NAN)
+        return curve if isinstance(curve, Curve) else Curve(curve, ZERO, ZERO)
 
-    return rate
+    def slope_between_turns(x: arb, c: arb, at: arb) -> tuple[arb, arb]:
+        places = [x.lower(), x.upper(), *(turn for turn in turns or () if x.overlaps(turn))]
+        quotients = reduce(arb.union, (found(place).slope for place in places))
+        return at + quotients * (x - c), quotients
+
+    def slope(x: arb, c: arb, at: arb) -> tuple[arb, arb]:
+        curve = found(x)
+        if curve.slope.is_exact() or not curve.bend.is_finite():
+            return curve.value, curve.slope
+        return curve.value, narrower(curve.slope, found(c).slope + curve.bend * (x - c) / 2)
+
+    return slope if turns is None else slope_between_turns
+
+
+def slope_by_value(rising: Callable[[arb], arb], slope: Callable[[arb], arb]) -> Slope:
+    """Return what `slope_of` does, for an increasing function whose slope is a function of its value."""
+
+    def found(x: arb, c: arb, at: arb) -> tuple[arb, arb]:
+        value = rising(x.lower()).union(rising(x.upper()))
+        return value, slope(value)
+
+    return found

@@ -6,8 +6,8 @@ With Psi at the middle within e of P, its rates over the interval within q of C,
 .. math:: m_{ik}(t) \ge \langle P_i, D\rangle - r |\langle C_i, D\rangle|
     - \bigl\langle e_i + r q_i + \gamma_{M+4} (|P_i| + r |C_i|),\ |D| \bigr\rangle .
 
-While V moves, too, ``m' = Psi' D + Psi D'``. With margins m at the middle and their rates between q_- and q_+ the loss
-L, which is convex in the margins and falls in each of them, is at most the largest of L(m), ``L(m + r q_-)`` and
+While V moves, too, ``m' = Psi' D + Psi D'``. With margins m at the middle and their rates between ``q_-`` and ``q_+``
+the loss L, convex in the margins and falling in each of them, is at most the largest of L(m), ``L(m + r q_-)`` and
 ``L(m - r q_+)``: after the middle ``L(m(t)) <= L(m + s q_-)`` with 0 <= s <= r, before it ``L(m - s q_+)``. Where the
 samples' rates cancel this is of second order in r. It is at least ``L(m + r max(q_+, -q_-))``, and twice L(m) less that
 upper bound, which holds for the margins mirrored in m, too.
@@ -115,11 +115,13 @@ class FloatLegMargins(Brief):
 
     @cached_property
     def _backend(self) -> Backend:
-        """The backend without threads of its own: to test them before each conclusion costs more than they save.
+        """NumPy without threads of its own: to test them before each conclusion costs more than they save.
 
         Who listens to the backend hears this one, too.
         """
-        return replace(self.backend, threads=1)
+        if self.backend.name == "numpy":
+            return replace(self.backend, threads=1)
+        return replace(numpy_backend(1), listeners=self.backend.listeners)
 
     @cached_property
     def order(self) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ import numpy as np
 from flint import arb, fmpz
 from numpy.typing import NDArray
 
-from verifier.balls.arguments import given_weights
+from verifier.balls.arguments import given_labelled, given_weights
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic, ExactArray, about, at_most, exactly, round_up
@@ -31,7 +31,7 @@ from verifier.display import Card, Decided, Shown
 from verifier.landscape.descent_goal import Descent, goals
 from verifier.landscape.sharpening import sharpened_margins
 from verifier.landscape.smoothness import rounding_bits, smoothness_bound
-from verifier.network.arguments import BoolArray, given_counts, given_labels
+from verifier.network.arguments import BoolArray
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
 from verifier.verdict import Verdict
@@ -128,9 +128,9 @@ def prove_gradient_descent(
     >>> found.verdict, found.steps < 10
     (<Verdict.PROVED: 'PROVED'>, True)
     """
-    start_weights = given_weights(features.columns, start_weights, "start_weights")
-    labels = given_labels(labels, features.samples, start_weights.shape[1])
-    counts = given_counts(multiplicities, features.samples)
+    start_weights, labels, counts = given_labelled(
+        features.samples, features.columns, start_weights, labels, multiplicities
+    )
     ends = [given_weights(features.columns, end, "ends") for end in ends]
     if features.samples * features.columns > MOST_ENTRIES:
         reason = f"Psi has more than {MOST_ENTRIES:,} entries: no goal is sought"

@@ -22,7 +22,7 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.arguments import given_weights
+from verifier.balls.arguments import given_labelled
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
@@ -32,7 +32,6 @@ from verifier.balls.precision import working_precision
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.separate import QUIETLY
 from verifier.landscape.sharpening import sharpened_margins
-from verifier.network.arguments import given_counts, given_labels
 from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK
@@ -118,9 +117,9 @@ def prove_not_stationary(
     PROVED 0.3655
     """
     sigma_lower = Dyadic.of(sigma_lower, "sigma_lower")
-    start_weights = given_weights(features.columns, start_weights, "start_weights")
-    labels = given_labels(labels, features.samples, start_weights.shape[1])
-    multiplicities = given_counts(multiplicities, features.samples)
+    start_weights, labels, multiplicities = given_labelled(
+        features.samples, features.columns, start_weights, labels, multiplicities
+    )
     n = sum(multiplicities)
     stage("C1: the softmax residual")
     for enclosure, margins in _margins(features, start_weights, labels, max_bits):
@@ -211,9 +210,9 @@ def prove_curvature(
     >>> print(found.verdict, found.unit, found.output, vf.at_least(found.curvature_lower))
     PROVED 0 0 0.0983
     """
-    start_weights = given_weights(features.columns, start_weights, "start_weights")
-    labels = given_labels(labels, features.samples, start_weights.shape[1])
-    multiplicities = given_counts(multiplicities, features.samples)
+    start_weights, labels, multiplicities = given_labelled(
+        features.samples, features.columns, start_weights, labels, multiplicities
+    )
     psi = features.approx()
     if not psi.any():
         reason = "Psi(U) = 0 in floating point: Phi does not depend on V there, and C3 says nothing"

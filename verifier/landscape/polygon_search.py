@@ -2,8 +2,8 @@
 
 The straight leg comes first. Where it stops, the polygon goes through random points, which mend what symmetry spoils in
 a wide network (from U to -U all features vanish half-way), or through trained ones: from the point where a leg stops
-gradient descent leads to parameters at which all samples are classified with large margins, and both halves are joined
-in the same way.
+gradient descent leads to parameters at which all samples are classified with larger margins, and from there the way
+goes on to U_B.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
-from verifier.landscape.leg_march import March, Marcher, Marching, Stretch
+from verifier.landscape.leg_march import SHORTEST, March, Marcher, Marching, Stretch
 from verifier.landscape.leg_margins import LegMargins
 from verifier.landscape.legs import between
 from verifier.landscape.refit import Refit
@@ -34,8 +34,12 @@ CORNERS = 5_000_011
 """Stream of the random corners."""
 RANDOM_CORNERS = 3
 """Random corners that are tried, one after the other."""
-DEPTH = 3
-"""How often a leg may be divided by trained corners: at most 2^3 legs."""
+TRAINED_CORNERS = 8
+"""Trained corners that a polygon may have."""
+TRIALS = 3
+"""Corners that are trained, each from another noise, until a leg leads there."""
+COARSE = Fraction(1, 2**8)
+"""The shortest step on the legs of a polygon with corners: to bend it is better than to creep."""
 TRAINING_STEPS = 200
 """Steps of L-BFGS that lead to a trained corner."""
 SHAKE = 0.1
@@ -121,29 +125,30 @@ class PolygonSearch:
         Guarantee: as `Route`. None if none was found, see `obstacle`.
         """
         for name, u, weights, time in (("A", self.start, self.start_weights, 0), ("B", self.end, self.end_weights, 1)):
-            psi = approx_features(self.sought.network, u, self.sought.inputs)
-            if not approx_margin(psi, weights, self.sought.labels) > 0 and self._refit.proposed(psi, weights) is None:
+            if not self._separable(u, weights):
                 why = self._impossible(Fraction(time)) or "no V was found that classifies all samples"
                 self.obstacle = f"at {name} {why}"
                 return None
         first = self._march(self.start, self.end, self.start_weights)
         if first.arrived:
-            return self._straight(self.start, self.end, first)
+            return Route((self.start, self.end), ("A", "B"), (tuple(first.stretches),))
         self.obstacle = self._obstacle(first)
-        return self._through_random_corners() or self._divided(self.start, self.end, self.start_weights, first, DEPTH)
+        return self._through_random_corners() or self._through_trained_corners(first)
 
-    def _straight(self, start: Array, end: Array, march: March) -> Route:
-        legs = (tuple(march.stretches),)
-        self._legs += legs
-        return Route((start, end), ("A", "B"), legs)
+    def _separable(self, u: Array, weights: Array) -> bool:
+        """Whether weights that classify all samples are found at U, in floating point."""
+        psi = approx_features(self.sought.network, u, self.sought.inputs)
+        if approx_margin(psi, weights, self.sought.labels) > 0 or self._refit.proposed(psi, weights) is not None:
+            return True
+        return next(self._refit.slower(psi, self.sought.classes), None) is not None
 
-    def _march(self, start: Array, end: Array, weights: Array) -> March:
+    def _march(self, start: Array, end: Array, weights: Array, shortest: Fraction = SHORTEST) -> March:
         """March along one straight leg; its first weights are those that the polygon has where it begins."""
         march, leg = March(), self.sought.leg(start, end)
         known = self.memory.known(start, end)
         self.memory.watch(start, end, march)
         last = [self.end_weights] if end is self.end else []
-        return Marcher(leg, self._refit, self._telling(march)).march(march, [weights], last, known)
+        return Marcher(leg, self._refit, self._telling(march), shortest).march(march, [weights], last, known)
 
     @property
     def _refit(self) -> Refit:
@@ -165,9 +170,13 @@ class PolygonSearch:
             if self._refit.proposed(psi, self.start_weights) is None:
                 return None
             self._legs.clear()
-            route = self._through(self.start, corner, self.end, self.start_weights, 0, "random")
-            if route is not None:
-                return route
+            first = self._march(self.start, corner, self.start_weights, COARSE)
+            if first.arrived:
+                self._legs.append(tuple(first.stretches))
+                last = self._march(corner, self.end, first.stretches[-1].weights, COARSE)
+                if last.arrived:
+                    legs = (tuple(first.stretches), tuple(last.stretches))
+                    return Route((self.start, corner, self.end), ("A", "random", "B"), legs)
         self._legs.clear()
         return None
 
@@ -180,38 +189,43 @@ class PolygonSearch:
             part *= np.sqrt(np.mean([np.mean(end * end) for end in ends])) if part.size else 1.0
         return corner.astype(np.float32).astype(np.float64)
 
-    def _through(self, start: Array, corner: Array, end: Array, weights: Array, depth: int, kind: str) -> Route | None:
-        """Join a corner to both of its neighbours."""
-        before = len(self._legs)
-        first = self._joined(start, corner, weights, depth)
-        second = None if first is None else self._joined(corner, end, first.legs[-1][-1].weights, depth)
-        if first is None or second is None:
-            del self._legs[before:]
-            return None
-        return first.then(second, kind)
-
-    def _joined(self, start: Array, end: Array, weights: Array, depth: int) -> Route | None:
-        march = self._march(start, end, weights)
-        return self._straight(start, end, march) if march.arrived else self._divided(start, end, weights, march, depth)
-
-    def _divided(self, start: Array, end: Array, weights: Array, march: March, depth: int) -> Route | None:
-        """Divide a leg by a corner that is trained from where the march stopped."""
-        if depth == 0:
-            return None
-        corner = self.memory.corner(start, end)
-        if corner is None:
-            latest = march.stretches[-1].weights if march.stretches else weights
-            corner = self._trained(between(start, end, march.tried), latest)
-            if corner is None:
+    def _through_trained_corners(self, march: March) -> Route | None:
+        """A polygon that is bent, wherever a leg to U_B stops, by a corner that is trained from there."""
+        here, weights, route = self.start, self.start_weights, None
+        for _ in range(TRAINED_CORNERS):
+            bend = self._bent(here, weights, march)
+            if bend is None:
                 return None
-            self.memory.keep(start, end, corner)
-        return self._through(start, corner, end, weights, depth - 1, "trained")
+            route = self._extended(route, bend)
+            here, weights = bend.corners[-1], bend.legs[-1][-1].weights
+            march = self._march(here, self.end, weights, COARSE)
+            if march.arrived:
+                return self._extended(route, Route((here, self.end), ("A", "B"), (tuple(march.stretches),)))
+        return None
+
+    def _bent(self, here: Array, weights: Array, march: March) -> Route | None:
+        """A leg to a corner that is trained from where a march to U_B stopped; a few are tried."""
+        known = self.memory.corner(here, self.end)
+        stopped = between(here, self.end, march.tried)
+        latest = march.stretches[-1].weights if march.stretches else weights
+        for trial in range(TRIALS):
+            corner = known if trial == 0 and known is not None else self._trained(stopped, latest, trial)
+            leg = None if corner is None else self._march(here, corner, weights, COARSE)
+            if corner is not None and leg is not None and leg.arrived:
+                self.memory.keep(here, self.end, corner)
+                return Route((here, corner), ("A", "B"), (tuple(leg.stretches),))
+        return None
+
+    def _extended(self, route: Route | None, leg: Route) -> Route:
+        """A route and one more leg."""
+        self._legs += leg.legs
+        return leg if route is None else route.then(leg, "trained")
 
     @np.errstate(all="ignore")
-    def _trained(self, start: Array, weights: Array) -> Array | None:
+    def _trained(self, start: Array, weights: Array, trial: int) -> Array | None:
         """Parameters near a point at which weights classify all samples, by gradient descent; None: not found."""
         sought, count = self.sought, len(start)
-        noise = portable_gaussian(self.seed, (CORNERS, RANDOM_CORNERS), count)
+        noise = portable_gaussian(self.seed, (CORNERS, RANDOM_CORNERS + trial), count)
         begin = start + SHAKE * float(np.sqrt(np.mean(self.start * self.start + self.end * self.end) / 2)) * noise
         free = 1.0 if sought.free is None else sought.free
 
@@ -235,11 +249,11 @@ class PolygonSearch:
         """Why the straight leg stops, as far as that is known."""
         where = f"the straight leg stops at t = {float(march.reached):.4f}"
         if march.separable:
-            why = "the margins change too fast there for the shortest piece"
+            why = f"no V was found that serves for a piece of length {SHORTEST} there"
         else:
             time = simplest_between(march.reached, march.tried)
             impossible = self._impossible(time)
-            why = f"at t = {time} {impossible}" if impossible else "no V was found there that classifies all samples"
+            why = f"at t = {time} {impossible}" if impossible else "no V was found that classifies all samples there"
         return f"{where}: {why}; nor was a polygon found through random or trained corners"
 
     def _impossible(self, time: Fraction) -> str:

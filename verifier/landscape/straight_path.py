@@ -22,7 +22,7 @@ import numpy as np
 from flint import arb, fmpq
 from numpy.typing import NDArray
 
-from verifier.balls.arguments import given_weights
+from verifier.balls.arguments import given_labelled
 from verifier.balls.engine import Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, at_most, exactly
 from verifier.balls.loss import cross_entropy
@@ -33,7 +33,6 @@ from verifier.landscape.path import Path
 from verifier.landscape.sharpening import sharpened_margins
 from verifier.landscape.targets import DEFAULT_TARGETS, Target, decimal_below, stated_loss, time_for
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.network.arguments import given_counts, given_labels
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK
 from verifier.verdict import Verdict
@@ -115,9 +114,9 @@ def prove_path(
     """
     features, gamma = zero_loss.features, zero_loss.gamma
     if features is not None:
-        start_weights = given_weights(features.columns, start_weights, "start_weights")
-        labels = given_labels(labels, features.samples, start_weights.shape[1])
-        multiplicities = given_counts(multiplicities, features.samples)
+        start_weights, labels, multiplicities = given_labelled(
+            features.samples, features.columns, start_weights, labels, multiplicities
+        )
     if zero_loss.verdict is not Verdict.PROVED or zero_loss.weights is None or features is None or gamma is None:
         return PathResult(Verdict.UNDECIDED, "no certified end of the path: " + zero_loss.reason)
     # Both ends with the labels given here: the margins of Z1 may have been made for others.

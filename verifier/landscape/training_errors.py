@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.balls.arguments import given_weights
+from verifier.balls.arguments import given_labelled
 from verifier.balls.engine import Enclosure, arithmetic
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.loss import cross_entropy
@@ -21,7 +21,6 @@ from verifier.balls.precision import working_precision
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.sharpening import sharpened_margins
 from verifier.landscape.targets import stated_loss
-from verifier.network.arguments import given_counts, given_labels
 from verifier.rank.certify import Stage, silent
 from verifier.verdict import Verdict
 
@@ -92,9 +91,9 @@ def count_training_errors(
     DataError
         If labels, multiplicities or weights do not fit.
     """
-    weights = given_weights(features.columns, weights, "weights")
-    labels = given_labels(labels, features.samples, weights.shape[1])
-    counts = given_counts(multiplicities, features.samples)
+    weights, labels, counts = given_labelled(
+        features.samples, features.columns, weights, labels, multiplicities, "weights"
+    )
     total, tied = sum(counts), _tied(weights) if features.offset is None else frozenset[int]()
     small = features.samples * features.columns <= ENTRIES
     most = MAX_BITS if small else 0

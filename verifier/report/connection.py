@@ -18,7 +18,8 @@ from verifier import __version__
 from verifier.certificate.files import atomic_write
 from verifier.connect import Joined
 from verifier.display import Table
-from verifier.plot.connection import connection, connection_margins, connection_plane
+from verifier.plot.connection import GRID, POINTS, draw_loss, draw_margins, draw_plane
+from verifier.plot.connection_samples import loss_samples, margin_samples, plane_samples
 from verifier.plot.style import style
 from verifier.report.inline import inline_svg, svg_bytes
 from verifier.report.page_template import LONGEST_TITLE, environment, figure_rules, style_sheet
@@ -36,6 +37,10 @@ LOSS = (
     "The loss on two ways from A to B. Certified: on the path it is below the blue line at every time; on the straight "
     "line of all weights it is inside the orange boxes. Lines inside of the bands are samples in floating point. The "
     "first and the last part of the path move V alone; in between U moves, and a new piece begins at each light line."
+)
+LINE = (
+    "The loss on the straight line of all weights. Certified: it is inside the orange boxes at every time. The line in "
+    "them is sampled in floating point."
 )
 MARGINS = (
     "The smallest margin of the output weights V_k while U moves. Certified: it is above the blue line at every time. "
@@ -120,19 +125,27 @@ def _first_rows(table: Table) -> Table:
 
 
 def _pictures(found: Joined) -> list[Drawn]:
-    """Those that can be drawn: none without a certified path, the loss alone where V moves alone."""
+    """Those that can be drawn: the straight line alone without a certified path, the loss alone where V moves alone."""
+    bounded = found.line is not None and found.line.proved
     if not found.proved:
-        return []
-    wanted: list[tuple[Callable[[Joined, Axes], Axes], str]] = [(connection, LOSS)]
-    wanted += [(connection_margins, MARGINS), (connection_plane, PLANE)] if found.pieces else []
-    return [_drawn(found, draw, caption, index) for index, (draw, caption) in enumerate(wanted)]
+        if not bounded:
+            return []
+        line = loss_samples(found, POINTS)
+        return [_drawn(lambda ax: draw_loss(ax, found, line), LINE, 0)]
+    found_losses = loss_samples(found, POINTS)
+    made = [_drawn(lambda ax: draw_loss(ax, found, found_losses), LOSS, 0)]
+    if found.pieces:
+        margins, plane = margin_samples(found), plane_samples(found, GRID)
+        made.append(_drawn(lambda ax: draw_margins(ax, found, margins), MARGINS, 1))
+        made.append(_drawn(lambda ax: draw_plane(ax, plane), PLANE, 2))
+    return made
 
 
-def _drawn(found: Joined, draw: Callable[[Joined, Axes], Axes], caption: str, index: int) -> Drawn:
+def _drawn(draw: Callable[[Axes], None], caption: str, index: int) -> Drawn:
     def made(look: Literal["light", "dark"]) -> Markup:
         with style(look):
             figure = Figure(figsize=SIZE, layout="constrained")
-            draw(found, figure.subplots())
+            draw(figure.subplots())
             return inline_svg(svg_bytes(figure), prefix=f"c{index}{look[0]}", name=caption)
 
     return Drawn(made("light"), made("dark"), caption)
