@@ -1063,4 +1063,24 @@ MUTANTS = {
         "checker/jacobian:require_zero_logits decided 0",
         "checker/jacobian:equal_columns decided 8",
     ),
+    "rank/test_smallest_eigenvalue.py::test_nobody_trusts_the_factor": (
+        "rank:smallest_eigenvalue arithmetic 8",
+        "rank:smallest_eigenvalue arithmetic 9",
+        "rank:smallest_eigenvalue name 4",
+    ),
+    "landscape/test_minimum.py::test_the_numbers_are_on_their_sides": (
+        "landscape:_as_stated arithmetic 0",
+        "landscape:_as_stated arithmetic 5",
+        "landscape:_as_stated arithmetic 6",
+        "landscape:_as_stated arithmetic 7",
+        "landscape:_as_stated arithmetic 12",
+        "landscape:_as_stated name 4",
+        "landscape:_as_stated name 5",
+        "landscape:_as_stated opposite 2",
+    ),
+    "landscape/test_minimum.py::test_numbers_that_do_not_fit_the_theorem_are_not_stated": (
+        "landscape:_as_stated boolean 0",
+        "landscape:_as_stated opposite 3",
+    ),
+    "landscape/test_minimum.py::test_other_points_are_better_only_if_they_are": ("landscape:with_better opposite 0",),
 }
