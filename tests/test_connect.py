@@ -109,8 +109,9 @@ def test_fewer_units_than_samples_with_an_output_bias_and_kinks():
 
 
 def test_opposite_networks_go_round_the_point_where_all_features_vanish():
-    a = problem(WIDE, 1)
-    found = vf.connect(a, problem(WIDE, u=-a.u))
+    network, few = vf.Network(2, vf.Dense(30, "tanh", skip=True)), {"inputs": X[:4], "labels": Y[:4]}
+    a = problem(network, 1, **few)
+    found = vf.connect(a, problem(network, u=-a.u, **few))
     require_path(found)
     assert found.kinds == ("A", "random", "B")
 
