@@ -1,5 +1,6 @@
 """BM: strict local minima where they are planted, and nowhere else."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import mpmath
@@ -143,6 +144,15 @@ def test_the_numbers_are_on_their_sides(found):
     assert low - g * g / curvature - Fraction(1, 2**90) < found.floor.fraction() <= low - g * g / (2 * curvature)
     assert found.value[1].fraction() < found.rim.fraction() <= low + found.rise
     assert found.rise == curvature * radius**2 / 2 - g * radius and 2 * g < curvature * radius
+
+
+@pytest.mark.parametrize(("gradient", "loose"), [(0.6, 0.0), (1e-9, 1.0), (0.1, 0.5)])
+def test_numbers_that_do_not_fit_the_theorem_are_not_stated(found, gradient, loose):
+    """A gradient of lambda r / 2 or more, or a loss that is known less well than the rim is high."""
+    with working_precision(128):
+        ball, loss = module._Ball(1.0, 1.0, 1.0), arb(0.5, loose)
+        again = module._as_stated(replace(found, verdict=Verdict.UNDECIDED), ball, arb(gradient), loss)
+    assert again.verdict is Verdict.UNDECIDED and "rim" in again.reason
 
 
 def test_the_checker_accepts_its_certificate(found, tmp_path):

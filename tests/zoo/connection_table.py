@@ -124,6 +124,11 @@ class Entry:
     images: bool = False
     rate: float = RATE
 
+    @property
+    def words(self) -> str:
+        """The row's first cell."""
+        return f"{self.name}, N = {self.samples}"
+
 
 ENTRIES = (
     *(Entry(f"{unit.__name__} {m}", lambda m=m, unit=unit: mlp(64, (m,), unit))
@@ -181,7 +186,7 @@ def row(entry: Entry, folder: Path | None) -> Iterator[str]:
     began = spent()
     found = vf.connect(a, b)
     seconds = spent() - began
-    yield f"{entry.name}, N = {len(y)}"
+    yield entry.words
     yield f"{found.a.network.columns}"
     yield ", ".join(losses(found))
     yield barrier(vf.connect(a, b, line=True).line)
@@ -233,12 +238,13 @@ def matched(a: vf.Problem, b: vf.Problem) -> str:
 
 
 def written(text: str, line: str) -> str:
-    """The page with a row in the place of the one of this name, or behind all others."""
+    """The page with a row in the place of the one of this name, all in the order of `ENTRIES`."""
     start, table, rest = re.split(rf"(?m)(^{re.escape(HEAD)}.*\n(?:\|.*\n)*)", text, maxsplit=1)
-    rows = table.splitlines()
-    name = line.split("|")[1]
-    kept = [line if each.split("|")[1] == name else each for each in rows]
-    return start + "\n".join(kept if kept != rows or line in rows else [*rows, line]) + "\n" + rest
+    head, bar, *rows = table.splitlines()
+    known = {each.split(" | ")[0].removeprefix("| "): each for each in [*rows, line]}
+    names = [entry.words for entry in ENTRIES]
+    rows = [known[name] for name in names if name in known]
+    return start + "\n".join([head, bar, *rows]) + "\n" + rest
 
 
 def picture(entry: Entry) -> None:
@@ -257,7 +263,7 @@ def main(arguments: list[str]) -> None:
     folder = next((Path(each) for each in arguments if Path(each).is_dir()), None)
     names = [each for each in arguments if folder is None or Path(each) != folder]
     for entry in ENTRIES:
-        chosen = not names or any(name in f"{entry.name}, N = {entry.samples}" for name in names)
+        chosen = not names or any(name in entry.words for name in names)
         if chosen and (entry.data == "digits" or folder is not None):
             line = f"| {' | '.join(row(entry, folder))} |"
             print(line, flush=True)

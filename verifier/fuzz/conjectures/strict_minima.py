@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from verifier import Network, Verdict, fuzz, initialise
 from verifier.run.case import build_layers
 
-TRIALS = 3
+TRIALS = 8
 
 
 def _specimen(rows: np.ndarray, counts: np.ndarray, activation: str, u: np.ndarray, v: list[float]) -> fuzz.Specimen:
