@@ -21,13 +21,14 @@ TINY = Sizes(
     gram_inputs=9,
     engines=(12, 16),
     engine_inputs=8,
+    joining=(6, 12),
     svd=(4, 8),
     svd_inputs=6,
     small_svd=((2, 4), (3, 6)),
     memory=(3000, 20_000),
     repeats=2,
 )
-RATIOS = {"r2_vs_svd", "r2_vs_product", "fast_vs_arb", "svd50_vs_mpmath"}
+RATIOS = {"r2_vs_svd", "r2_vs_product", "fast_vs_arb", "leg_vs_arb", "svd50_vs_mpmath"}
 CASE = """
 [data]
 name = "digits"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import verifier
+from commands import forked, verifier
 from safetensors.numpy import save_file
 
 from verifier.cli import _guarded
@@ -308,35 +308,26 @@ def test_help_is_quick_and_complete() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-LISTENING = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
-from verifier.cli import main
-main()
-"""
-
-
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interruption_leaves_nothing_half_written(sent: signal.Signals, tmp_path: Path) -> None:
     """Killed while certificates are being written: every certificate that is there is whole."""
     out, family = tmp_path / "out", tmp_path / "family.toml"
     family.write_text(SMALL + f'[[vary]]\n"start.seed" = {list(range(100))}\n')
-    process = subprocess.Popen(
-        [sys.executable, "-c", LISTENING, "run", str(family), "--out", str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+    told = tmp_path / "stdout", tmp_path / "stderr"
+    with open(os.devnull) as nothing, told[0].open("w") as first, told[1].open("w") as second:
+        streams = (nothing.fileno(), first.fileno(), second.fileno())
+        process = forked(["run", str(family), "--out", str(out)], streams, None, {"NO_COLOR": "1"})
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and len(list(out.glob("certificates/*.json"))) < 2:
         time.sleep(0.02)
-    process.send_signal(sent)
-    stdout, stderr = process.communicate(timeout=60)
-    assert stdout == b""
-    assert b"Traceback" not in stderr
+    os.kill(process, sent)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    stdout, stderr = (path.read_text() for path in told)
+    assert stdout == ""
+    assert "Traceback" not in stderr
     if sent is not signal.SIGKILL:
-        assert process.returncode == 130
-        assert stderr.count(b"\n") == 1
+        assert code == 130
+        assert stderr.count("\n") == 1
         assert not list(out.glob("**/*.part"))
     assert not (out / "results.json").exists()
     written = sorted(out.glob("certificates/*.json"))

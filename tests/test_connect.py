@@ -1,10 +1,12 @@
 """Two networks joined by a certified path: true along the whole of it, resumable, refused where it is not about one."""
 
 import itertools
+import json
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from planted_problems import checked
 
 import verifier as vf
 from verifier.balls.engine import FIRST_BITS
@@ -107,8 +109,9 @@ def test_fewer_units_than_samples_with_an_output_bias_and_kinks():
 
 
 def test_opposite_networks_go_round_the_point_where_all_features_vanish():
-    a = problem(WIDE, 1)
-    found = vf.connect(a, problem(WIDE, u=-a.u))
+    network, few = vf.Network(2, vf.Dense(30, "tanh", skip=True)), {"inputs": X[:4], "labels": Y[:4]}
+    a = problem(network, 1, **few)
+    found = vf.connect(a, problem(network, u=-a.u, **few))
     require_path(found)
     assert found.kinds == ("A", "random", "B")
 
@@ -205,6 +208,27 @@ def test_two_that_differ_in_more_than_weights_are_refused():
         vf.connect(a, a, epsilon="-1")
 
 
+def test_the_checker_accepts_what_is_proved():
+    """Among them a kappa that P1 decides, not the level: the losses of the ends are large."""
+    arcs = np.ones((9, 3), dtype=bool)
+    arcs[8, 1] = False
+    one_logit = RNG.standard_normal((9, 2)) * [0.0, 1.0]
+    a, b = pair()
+    cases = {
+        "two": (a, b),
+        "one U": (a, problem(WIDE, u=a.u, v=-a.v)),
+        "large losses": tuple(problem(WIDE, u=end.u, v=300 * end.v) for end in (a, b)),
+        "arcs": pair(v=arcs * 1.0, arcs=arcs),
+        "one logit": pair(labels=Y % 2, v=one_logit),
+        "kept": pair(np.r_[Y, Y[:1]], inputs=np.vstack([X, X[:1]]), duplicates="keep"),
+    }
+    for name, ends in cases.items():
+        found = vf.connect(*ends)
+        assert found.proved, (name, found.reason)
+        said = checked(found.builder)
+        assert said.verdict == "ACCEPTED", (name, said.rejection)
+
+
 class Stop(Exception):
     """What interrupts a search."""
 
@@ -213,13 +237,17 @@ def test_an_interrupted_search_goes_on(tmp_path):
     a, b = pair()
     file = tmp_path / "found.npz"
 
-    def interrupt(words):
-        if "2 pieces" in words:
+    def interrupt(words, at="2 pieces"):
+        if at in words:
             raise Stop
         return lambda fraction: None
 
     with pytest.raises(Stop):
         vf.connect(a, b, resume=file, stage=interrupt)
+    with pytest.raises(Stop):  # sooner than before: nothing is lost
+        vf.connect(a, b, resume=file, stage=lambda words: interrupt(words, "1 piece,"))
+    with np.load(file) as content:
+        assert len(json.loads(str(content["head"]))["legs"][0]["pieces"]) == 2
     again = vf.connect(a, b, resume=file)
     whole = vf.connect(a, b)
     require_path(again)
@@ -232,13 +260,17 @@ def test_an_interrupted_search_goes_on(tmp_path):
 
 
 def test_a_file_is_never_trusted(tmp_path):
-    (a, b), file = pair(), tmp_path / "found.npz"
+    file, arcs = tmp_path / "found.npz", np.ones((9, 3), dtype=bool)
+    arcs[8, 1] = False
+    a, b = pair(v=arcs * 1.0, arcs=arcs)
     vf.connect(a, b, resume=file)
     with np.load(file) as content:
         arrays = dict(content)
-    wrong = {key: value if key == "head" else -value for key, value in arrays.items()}
-    np.savez(file, **wrong)
-    require_path(vf.connect(a, b, resume=file))
+    for wrong in (lambda value: -value, lambda value: value + 2.0**-20 * ~arcs):
+        np.savez(file, **{key: value if key == "head" else wrong(value) for key, value in arrays.items()})
+        found = vf.connect(a, b, resume=file)
+        require_path(found)
+        assert not any(weights[~arcs].any() for weights in found.weights)
 
 
 def test_permuted_units_are_another_point_and_it_says_so():

@@ -54,6 +54,17 @@ class Joined(Writable, Connection):
         The claims of the certificate.
     permuted : bool
         Whether the units of ``b`` stand in another order than they were given.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.dataset_from_arrays([[0.0], [1.0], [2.0]], [0, 1, 0])
+    >>> network = vf.Network(1, vf.Dense(4, "tanh", skip=True))
+    >>> v = vf.output_weights(network, 2)
+    >>> a, b = (vf.Problem(data, network, vf.initialise(network, seed=k), v) for k in (0, 1))
+    >>> found = vf.connect(a, b, line=True)
+    >>> found.a is a, found.line.proved
+    (True, True)
     """
 
     a: Problem

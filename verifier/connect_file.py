@@ -84,7 +84,7 @@ class FileMemory(Memory):
         """Write the file."""
         arrays: list[Array] = []
         legs = []
-        for key, stretches in {**self.found, **{k: march.stretches for k, march in self.marches.items()}}.items():
+        for key, stretches in self._farthest().items():
             pieces = []
             for stretch in stretches:
                 if not arrays or arrays[-1] is not stretch.weights:
@@ -99,6 +99,15 @@ class FileMemory(Memory):
         np.savez(content, head=np.array(head), **named)
         atomic_write(self.path, content.getvalue(), remedy="name another file for resume")
         self.saved = time.monotonic()
+
+    def _farthest(self) -> dict[Key, list[Stretch]]:
+        """For each leg the stretches of this search, or while that has not come as far, those of the earlier one."""
+        farthest = dict(self.found)
+        for key, march in self.marches.items():
+            before = farthest.get(key)
+            if not before or march.reached >= before[-1].end:
+                farthest[key] = march.stretches
+        return farthest
 
     def _read(self, a: Problem) -> None:
         broken = f"resume = {one_line(str(self.path))}: not a file that connect wrote; name another one"

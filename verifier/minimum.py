@@ -15,19 +15,21 @@ from verifier.display import count as counted
 from verifier.errors import InputError, one_line
 from verifier.landscape.minimum import Minimum, counts_of, free_numbers, prove_minimum
 from verifier.landscape.minimum_search import Candidate, Search
+from verifier.network.network import Network
 from verifier.options import at_most_threads
 from verifier.problem import Problem, with_decay
 from verifier.rank.certify import Stage, silent
+from verifier.sigma.piecewise import degree_of_homogeneity
 from verifier.verdict import Verdict
 
 TRIALS = 24
 """Starts by default, the problem's own first."""
 MOST_PARAMETERS = 600
 """A Hessian of more rows is not made."""
+MOST_WORK = 5e7
+"""Samples times entries of the Hessian, about a microsecond each."""
 BELOW = 1e-7
 """How far above the lowest loss found a minimum must seem to be, for its valley to be called bad."""
-MOST_PROVED = 6
-"""Candidates for which a proof is tried."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -141,11 +143,38 @@ def _in_the_way(problem: Problem) -> str:
     size = len(free_numbers(network, problem.v))
     if size > MOST_PARAMETERS:
         return f"{size} free parameters are more than {MOST_PARAMETERS}, the most of which a Hessian is made"
+    if size * size * rows.samples > MOST_WORK:
+        return (
+            f"with {size} free parameters and N = {rows.samples} samples a Hessian in balls takes more than a minute; "
+            "take a smaller network, or fewer samples"
+        )
     if network.parameter_count and network.columns >= rows.samples:
         return (
             f"M = {network.columns} >= N = {rows.samples}: no suboptimal point is a strict local minimum (C2+); a "
             "network with fewer columns may have some"
         )
+    return _scaled_units(network)
+
+
+def _scaled_units(network: Network) -> str:
+    """Why no point at all is a strict local minimum, if units of a layer can be scaled against what reads them.
+
+    A layered network has weights of its own in every layer, all of them free.
+    """
+    if network.layered is None:
+        return ""
+    for index, layer in enumerate(network.layers):
+        readers = [other for other, sources in zip(network.layers, network.sources, strict=True) if index in sources]
+        if layer.activation is None or any(reader.activation is None for reader in readers):
+            continue
+        degree = degree_of_homogeneity(layer.activation.expression)
+        if degree is not None:
+            power = "s" if degree == 1 else f"s^{degree}"
+            return (
+                f"layer {index}: for s > 0 a unit of {layer.activation.name} with s w, s b and its outgoing weights "
+                f"divided by {power} computes the same, so that no point is a strict local minimum; take a smooth "
+                "activation such as tanh"
+            )
     return ""
 
 

@@ -43,15 +43,15 @@ def joined() -> Certificate:
 
 @accepted("MC of one logit: the column of V of class 0 is 0; w goes from 1 to 3 and on to 2, with other weights")
 def joined_with_one_logit() -> Certificate:
-    """Features w x; V_1 = (0, 2) has margins 2 w, V_2 = (1, 2) margins w; V_A has 1/4, V_B = 0."""
+    """Features w x; V_1 = (0, 2) has margins 2 w, V_2 = (1, 2) margins w; V_A 1/4, V_B 2: less than the level."""
     certificate = Certificate()
     certificate.data([[1], [-1]], [1, 0], times=[3, 1])
     certificate.network([1], [certificate.dense([[1]], [0], "t")], 1)
-    keys = {"start_weights": certificate.exact([[0, "1/4"]]), "end_weights": certificate.exact([[0, 0]])}
-    keys |= {"start_loss": bounds("9/16", "19/32"), "end_loss": bounds("11/16", "45/64")}
+    keys = {"start_weights": certificate.exact([[0, "1/4"]]), "end_weights": certificate.exact([[0, 1]])}
+    keys |= {"start_loss": bounds("9/16", "19/32"), "end_loss": bounds("1/8", "9/64")}
     keys |= {"corners": [moved(certificate, [[3]]), moved(certificate, [[2]])]}
     keys |= {"weights": [certificate.exact([[0, 2]]), certificate.exact([[1, 2]])]}
-    keys |= {"pieces": [piece(0, "1", 0), piece(1, "1", 1)], "gamma": dyadic("7/8"), "kappa": dyadic(1)}
+    keys |= {"pieces": [piece(0, "1", 0), piece(1, "1", 1)], "gamma": dyadic("7/8"), "kappa": dyadic(2)}
     certificate.claim("MC", precision=64, **keys)
     return certificate
 
@@ -130,15 +130,28 @@ def line() -> Certificate:
 
 @accepted("MC.line beside frozen logits and missing arcs: only an output weight moves, from 1 to -1")
 def line_beside_frozen_logits() -> Certificate:
-    """Logits (w + 1, 0): losses 0.127 and 0.693, convex between, so at most 0.693; at t = 3/4, w = -1/2, 0.474."""
+    """Logits (w + 1, 0), three times: losses 0.127 and 0.693, convex between; at t = 3/4, w = -1/2, 0.474."""
     certificate = Certificate()
-    certificate.data([[1]], [0])
+    certificate.data([[1]], [0], times=[3])
     certificate.document["data"] |= {"offset": certificate.exact([[1, 0]]), "arcs": certificate.tensor([1, 0, 0, 1])}
     certificate.network([1], [certificate.dense([[1], [0]], [0, 0], "t")], 2)
     keys = {"start_weights": certificate.exact([[1, 0], [0, 0]]), "end_weights": certificate.exact([[-1, 0], [0, 0]])}
     keys |= {"start_loss": bounds("1/8", "9/64"), "end_loss": bounds("11/16", "45/64"), "end": []}
     keys |= {"pieces": [["0", "1"], ["1", "1"]], "time": ["3", "4"], "loss_lower": dyadic("15/32")}
     certificate.claim("MC.line", precision=64, **keys, loss_upper=dyadic("45/64"))
+    return certificate
+
+
+@accepted("MC.line: u from 1 to 2, v from 1 to -1, margin u v from 1 to -2: the largest loss is that of the end")
+def line_of_a_product() -> Certificate:
+    """log(1 + e^2) = 2.127 and log(1 + e^-1) = 0.313."""
+    certificate = Certificate()
+    certificate.data([[1]], [0])
+    certificate.network([1], [certificate.dense([[1]], [0], "t")], 1)
+    keys = {"start_weights": certificate.exact([[1, 0]]), "end_weights": certificate.exact([[-1, 0]])}
+    keys |= {"start_loss": bounds("5/16", "3/8"), "end_loss": bounds("17/8", "9/4"), "end": moved(certificate, [[2]])}
+    keys |= {"pieces": [["0", "1"], ["1", "2"], ["1", "1"]], "time": ["1", "1"], "loss_lower": dyadic("17/8")}
+    certificate.claim("MC.line", precision=64, **keys, loss_upper=dyadic("9/4"))
     return certificate
 
 
@@ -251,6 +264,15 @@ reject(
     "MC.end-loss: without multiplicities it would be 0.812",
     claim("end_loss", to=bounds("3/4", "13/16")),
 )
+reject(
+    "mc-three-classes",
+    "MC.level: log(1 + 2 e^(-1/8)) = 1.017 is above 1, and log(1 + e^(-1/8)) = 0.633 is not",
+    both(
+        claim("end_weights", to=exact([[0] * 3] * 3)),
+        claim("end_loss", to=bounds(1, "9/8")),
+        claim("kappa", to=dyadic("1/4")),
+    ),
+)
 reject = rejections("joined-at-rest")
 reject("mc-at-rest-with-gamma", "MC.pieces: gamma and no leg", claim("gamma", to=dyadic(1)))
 reject(
@@ -280,4 +302,12 @@ rejections("line-beside-frozen-logits")(
     "line-without-frozen-logits",
     "MC.line.start-loss: log(1 + e^-1) = 0.313 without K",
     lambda c, d: d["data"].pop("offset"),
+)
+rejections("line-beside-frozen-logits")(
+    "line-of-three-equal-samples",
+    "MC.line.upper: log 2 at the end is above 11/16; each counts three times at every time",
+    claim("loss_upper", to=dyadic("11/16")),
+)
+rejections("line-of-a-product")(
+    "line-of-a-product-too-low", "MC.line.upper: it is 2.127 at the end", claim("loss_upper", to=dyadic("67/32"))
 )

@@ -31,15 +31,15 @@ def bad_minimum() -> Certificate:
     return certificate
 
 
-@accepted("BM: an output bias v alone beside the frozen logits 1 and -1, labels 0 and 1: log(1 + e^-(1 + v)) + ..")
+@accepted("BM: an output bias v alone beside the frozen logits 2 and 0, labels 0 and 1: least at v = -1")
 def minimum_beside_frozen_logits() -> Certificate:
-    """At v = 0 both probabilities are 0.731, the second derivative 0.1966, the loss 0.3133; a class more changes it."""
+    """At v = -1 the logits are 1 and -1: probabilities of 0.731, the second derivative 0.1966, the loss 0.3133."""
     certificate = Certificate()
     certificate.data([[1], [2]], [0, 1])
-    certificate.document["data"]["offset"] = certificate.exact([[1, 0], [-1, 0]])
+    certificate.document["data"]["offset"] = certificate.exact([[2, 0], [0, 0]])
     certificate.graph([node("input", [], shape=[1]), certificate.constant("output bias", [1])], [], 1)
     certificate.feature(1)
-    keys = {"weights": certificate.exact([[0, 0]]), "label_counts": None, "better": None}
+    keys = {"weights": certificate.exact([[-1, 0]]), "label_counts": None, "better": None}
     keys |= {"radius": dyadic("1/16"), "curvature": dyadic("11/64"), "gradient": dyadic("1/4096")}
     certificate.claim("BM", precision=64, **keys, value=bounds("5/16", "41/128"))
     return certificate
@@ -109,7 +109,7 @@ reject(
 reject("bm-beside-missing-arcs", "data.arcs: V is free along all arcs", setting("data", "arcs", to=tensor([1, 1])))
 rejections("minimum-beside-frozen-logits")(
     "bm-frozen-logits-forgotten",
-    "BM.value: it is log 2 without the frozen logits",
+    "BM.gradient: without the frozen logits it is least at v = 0",
     lambda c, d: d["data"].pop("offset"),
 )
 rejections("minimum-beside-frozen-logits")(

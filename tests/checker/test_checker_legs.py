@@ -77,6 +77,7 @@ def test_forgotten_biases_are_noticed(monkeypatch):
     assert outside(2, kinds=LAYERS)[0]
 
 
+GELU, MISH = "t*(erf(sqrt(2)*t/2) + 1)/2", "t*tanh(log(exp(t) + 1))"
 TEXTS = (
     *("tanh(t)", "1/(exp(-t) + 1)", "1/(1 + exp(-t))", "Max(0, t)", "Max(t/4, t)", "Abs(t)", "t**2", "t**3", "sin(t)"),
     *(
@@ -97,7 +98,7 @@ TEXTS = (
         "cosh(t)/9",
     ),
     *("Abs(Abs(t) - 1)", "t/sqrt(t**2 + 1)", "3*t - 1", "-t", "1 - tanh(t)", "Max(t, -t, t/2)", "pi*t", "t**0"),
-    *("t*(erf(sqrt(2)*t/2) + 1)/2", "exp(Min(0, t)) + Max(0, t) - 1", "log(exp(3*t) + 1)/3"),
+    *("t*(erf(sqrt(2)*t/2) + 1)/2", "exp(Min(0, t)) + Max(0, t) - 1", "log(exp(3*t) + 1)/3", "1/(t/8 + 1/2)", MISH),
 )
 
 
@@ -120,10 +121,9 @@ def test_slopes_on_a_ball_are_all_slopes(text):
                     assert quotient.overlaps(ball((sigma(s) - sigma(c)) / (s - c), slack)), (low, c, high, s)
 
 
-GELU = "t*(erf(sqrt(2)*t/2) + 1)/2"
-
-
-@pytest.mark.parametrize("text", ["tanh(t)", "1/(exp(-t) + 1)", "t/(exp(-t) + 1)", "log(exp(t) + 1)", GELU, "sin(t)"])
+@pytest.mark.parametrize(
+    "text", ["tanh(t)", "1/(exp(-t) + 1)", "t/(exp(-t) + 1)", "log(exp(t) + 1)", GELU, "sin(t)", MISH]
+)
 @pytest.mark.parametrize(("c", "radius"), [(0.5, 2.0**-10), (-3.0, 2.0), (1.0, 4.0)])
 def test_slopes_are_sharp(text, c, radius):
     """On wide balls, too, they are hardly more than all derivatives that occur."""
@@ -131,7 +131,7 @@ def test_slopes_are_sharp(text, c, radius):
         found = slope_of(parse(text, "").tree)(arb(c, radius), arb(c), parse_value(text, c))[1]
         sigma = lambda t: mpmath.mpf(eval(text, {"__builtins__": {}}, {"t": t, **vars(mpmath)}))  # noqa: E731
         slopes = [mpmath.diff(sigma, c + radius * mpmath.mpf(k) / 32) for k in range(-32, 33)]
-        assert found.rad() <= (max(slopes) - min(slopes)) / 2 * 1.03
+        assert found.rad() <= (max(slopes) - min(slopes)) / 2 * (1.5 if text == MISH else 1.03)
         assert all(found.overlaps(ball(slope, 1e-9)) for slope in slopes) or radius < 1
 
 

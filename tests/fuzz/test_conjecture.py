@@ -36,7 +36,7 @@ def specimen(layer: dict[str, Any], inputs: Any, u: Any, **keywords: Any) -> fuz
 
 
 def test_what_is_shipped() -> None:
-    assert list(shipped()) == ["half_scale", "joined_by_a_line", "one_unit_short", "tied_biases"]
+    assert list(shipped()) == ["half_scale", "joined_by_a_line", "one_unit_short", "strict_minima", "tied_biases"]
     entry = fuzz.load_conjecture("one_unit_short:always")
     assert (entry.name, entry.statement) == (
         "one-unit-short-always",

@@ -49,6 +49,7 @@ EXAMPLES |= {"paths-that-never-go-up": 60, "connected-sublevel-sets": 20}
 EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "given-data": 10, "scaled-samples": 8}
 EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4, "every-target-is-attained": 4}
 EXAMPLES["weight-decay-breaks"] = 4
+EXAMPLES |= {"joined-without-a-barrier": 8, "barrier-of-the-straight-line": 4, "strict-minima-have-a-rim": 3}
 USUAL = 15
 NON_VACUOUS = {
     "exact-rank": ("PROVED, full", "REFUTED, deficient"),
@@ -76,6 +77,8 @@ NON_VACUOUS = {
     "unread-units-move-at-constant-loss": ("S.path",),
     "case-files-reproduce": ("same",),
     "runs-are-repeatable": ("same bytes",),
+    "joined-without-a-barrier": ("PROVED, straight", "UNDECIDED"),
+    "strict-minima-have-a-rim": ("PROVED",),
     "paths-that-never-go-up": ("S", "S(1)", "S(2)", "UNDECIDED"),
     "connected-sublevel-sets": ("PROVED", "UNDECIDED"),
 }

@@ -16,6 +16,7 @@ from planted_graphs import random_graph, random_point
 from verifier.balls.binary64.backend import NotEnclosed
 from verifier.landscape.float_leg_margins import FloatLegMargins
 from verifier.landscape.leg_margins import BallLegMargins
+from verifier.network.builder import Builder
 from verifier.network.initialise import initialise
 from verifier.network.layers import Dense
 from verifier.network.network import Network
@@ -124,3 +125,21 @@ def test_one_column_has_no_margins_and_unused_labels_none():
     assert 0.999 < part.smallest(np.array([[0.0, 0.0, 1.0]])) <= 1.0
     with pytest.raises(ValueError, match="in order"):
         FloatLegMargins(ONE, np.zeros(2), np.zeros(2), x, labels).interval(Fraction(1), Fraction(0))
+
+
+@seeds(6)
+def test_roundings_of_margins_are_counted(rng):
+    """Exact features, one sample, one moment: nothing but the products' roundings is between bound and truth."""
+    build = Builder((60,))
+    build.feature(0)
+    build.feature(build.affine([0], 1, "p"), (0,))
+    network = Network.of(build.nodes, build.features)
+    for _ in range(10):
+        x, v = rng.normal(size=(1, 60)), rng.normal(size=(61, 2))
+        x *= 10.0 ** rng.integers(0, 6, 60)
+        v[60] = 0.0
+        terms = zip(x[0].tolist(), v.tolist()[:60], strict=True)
+        exact = sum(Fraction(a) * (Fraction(p) - Fraction(q)) for a, (p, q) in terms)
+        u = np.zeros(network.parameter_count)
+        found = FloatLegMargins(network, u, u, x, np.array([0])).interval(Fraction(1, 2), Fraction(1, 2)).smallest(v)
+        assert Fraction(found) <= exact <= Fraction(found) + Fraction(1, 10**6)

@@ -1,14 +1,17 @@
 """BM: strict local minima where they are planted, and nowhere else."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import mpmath
 import numpy as np
 import pytest
+from flint import arb
 
 import verifier as vf
-from verifier.balls.hessian import Labelled, enclose_hessian
+from verifier.balls.hessian import Labelled, enclose_gradient, enclose_hessian, enclose_loss
 from verifier.balls.jacobian import Parameters
+from verifier.balls.precision import working_precision
 from verifier.landscape import minimum as module
 from verifier.landscape.minimum import counts_of, free_numbers, prove_minimum
 from verifier.network.gradient import approx_gradient
@@ -97,7 +100,7 @@ def sine_problem():
 
 @pytest.fixture(scope="module")
 def found():
-    return vf.find_minimum(sine_problem(), trials=8)
+    return vf.find_minimum(sine_problem(), trials=4)
 
 
 def losses(found, u, v):
@@ -122,9 +125,38 @@ def test_the_whole_ball_is_as_stated(found):
         assert losses(found, u, v) >= float(found.rim) - 1e-15
     assert losses(found, found.better.u, found.better.v) <= float(found.better.loss) + 1e-15
     assert float(found.better.loss) < float(found.floor)
-    assert 2 * found.gradient.fraction() < found.curvature.fraction() * found.radius.fraction()
-    assert found.value[1].fraction() < found.rim.fraction()
     assert not found.v[:, -1].any()
+
+
+def test_the_numbers_are_on_their_sides(found):
+    """Gradient and value against enclosures of 256 bits; floor and rim against exact fractions."""
+    samples = Labelled.of(found.data.inputs, counts_of(found.data, found.label_counts))
+    free = free_numbers(found.network, found.v)
+    slopes = enclose_gradient(found.network, found.u, found.v, samples, free, 256)
+    g, curvature, radius = (x.fraction() for x in (found.gradient, found.curvature, found.radius))
+    with working_precision(256):
+        assert sum((z * z for z in slopes), arb(0)).sqrt() < found.gradient.arb()
+        loss = enclose_loss(found.network, found.u, found.v, samples, 256)
+        assert found.value[0].arb() < loss < found.value[1].arb()
+        better = enclose_loss(found.network, found.better.u, found.better.v, samples, 256)
+        assert better < found.better.loss.arb() < found.floor.arb()
+    low = found.value[0].fraction()
+    assert low - g * g / curvature - Fraction(1, 2**90) < found.floor.fraction() <= low - g * g / (2 * curvature)
+    assert found.value[1].fraction() < found.rim.fraction() <= low + found.rise
+    assert found.rise == curvature * radius**2 / 2 - g * radius and 2 * g < curvature * radius
+
+
+@pytest.mark.parametrize(("gradient", "loose"), [(0.6, 0.0), (1e-9, 1.0), (0.1, 0.5)])
+def test_numbers_that_do_not_fit_the_theorem_are_not_stated(found, gradient, loose):
+    """A gradient of lambda r / 2 or more, or a loss that is known less well than the rim is high."""
+    with working_precision(128):
+        ball, loss = module._Ball(1.0, 1.0, 1.0), arb(0.5, loose)
+        again = module._as_stated(replace(found, verdict=Verdict.UNDECIDED), ball, arb(gradient), loss)
+    assert again.verdict is Verdict.UNDECIDED and "rim" in again.reason
+
+
+def test_the_checker_accepts_its_certificate(found, tmp_path):
+    assert vf.check(found.write(tmp_path / "minimum.json")).accepted
 
 
 def test_other_points_are_better_only_if_they_are(found):
@@ -179,6 +211,12 @@ def test_what_is_refused_by_name():
     real = vf.Dataset("real", [[0.0], [1.0]], None, 2, targets=np.eye(2))
     assert "squared error" in refused(data=real).reason
     assert "WITHOUT weight decay" in refused(weight_decay="0.01").reason
+    for layers in (vf.Dense(1, "relu", skip=True), (vf.Dense(2, "leaky_relu"), vf.Dense(1, "sin", skip=True))):
+        scaled = vf.Network(1, layers)
+        found = refused(network=scaled, u=vf.initialise(scaled, seed=0), v=vf.output_weights(scaled, 2))
+        assert "no point is a strict local minimum" in found.reason
+    many = vf.Network(1, (vf.Dense(250, "sin"), vf.Dense(1, "sin", skip=True)))
+    assert "more than 600" in refused(network=many, u=vf.initialise(many, seed=0), v=vf.output_weights(many, 2)).reason
 
 
 @pytest.mark.parametrize("bad", [{"trials": 0}, {"trials": True}, {"seed": -1}, {"seed": 0.5}])

@@ -45,6 +45,7 @@ class Sizes:
     gram_inputs: int = 784
     engines: tuple[int, int] = (1000, 1250)
     engine_inputs: int = 64
+    joining: tuple[int, int] = (300, 400)
     svd: tuple[int, int] = (200, 400)
     svd_inputs: int = 64
     small_svd: tuple[tuple[int, int], ...] = ((40, 80), (50, 100))

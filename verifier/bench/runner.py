@@ -15,6 +15,7 @@ from verifier.balls.binary64.backend import Backend
 from verifier.balls.feature_enclosure import use_threads
 from verifier.bench.comparisons import measure_engines, measure_path, measure_singular_values
 from verifier.bench.gram import measure_gram
+from verifier.bench.joining import measure_joining
 from verifier.bench.measured import Bench, Sizes
 from verifier.rank.certify import Stage
 from verifier.rank.gram_matrix import plan
@@ -58,6 +59,7 @@ def run_bench(
         ("R2 against SVD and product", lambda stage: measure_gram(found, backend, chosen, stage)),
         ("path", lambda stage: measure_path(found, backend, case, chosen.repeats, stage)),
         ("binary64 against Arb", lambda stage: measure_engines(found, backend, chosen, stage)),
+        ("two networks joined", lambda stage: measure_joining(found, backend, chosen, stage)),
         ("singular values against mpmath", lambda stage: measure_singular_values(found, chosen, full, stage)),
     )
     for position, (name, task) in enumerate(tasks):

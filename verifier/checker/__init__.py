@@ -11,6 +11,7 @@ To read it all, in this order::
     activations     grammar, expression, analytic (what they are on all of R)
     values          features (in balls), exact (in rationals), modular (exact ranks); series, motion, segment, boxes
                     (while parameters move)
+    derivatives     slopes, jacobian (J1, J2, J3), curvature, minimum (BM)
     for every U     flags (defined, analytic, of one sign; W0), layered (layers in the graph), structure, spans (R5)
     for all data    polynomial (which activations are none of a low degree), architecture (D, A)
     claims          claims (R1, R3, Z1, P1), classes, losses, targets (TC.3), pointwise (Z2, B1, C1, C3), witness (W1,

@@ -183,7 +183,7 @@ def probabilities(logits: Row) -> Row:
     return found
 
 
-def loss_at(network: Any, weights: Exact, counts: list[list[int]], data: Any, bits: int) -> arb:
+def cross_entropy_at(network: Any, weights: Exact, counts: list[list[int]], data: Any, bits: int) -> arb:
     """Return Phi at a point."""
     features, matrix, total = Features(network), weights.balls(), ZERO
     for samples in cut_blocks(network, [0] * network.samples, 1, bits):
@@ -284,7 +284,8 @@ def check_minimum(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
         rise = raw.radius * (raw.curvature * raw.radius / 2 - raw.gradient)
         message = "must be above 2 gradient / curvature"
         require(rise > LEAST_RISE, path + "/radius", "BM.radius", message, above(raw.radius))
-        value, message = loss_at(network, weights, counts, data, raw.precision), "the loss is not proved to be in it"
+        value = cross_entropy_at(network, weights, counts, data, raw.precision)
+        message = "the loss is not proved to be in it"
         bounded = raw.value.lower <= value <= raw.value.upper
         require(bounded, path + "/value", "BM.value", message, None, value.str(15))
         least = (raw.value.lower - raw.gradient * raw.gradient / (2 * raw.curvature)).lower()
@@ -308,7 +309,7 @@ def check_better(
     """
     other = network if raw.point is None else move(network, raw.point, arrays)
     weights = arrays.exact(raw.weights, network.columns, data.classes)
-    value, path = loss_at(other, weights, counts, data, claim.precision), raw.path + "/loss"
+    value, path = cross_entropy_at(other, weights, counts, data, claim.precision), raw.path + "/loss"
     message = "the loss at the other point is not proved to be at most this"
     require(value <= raw.loss, path, "BM.better", message, above(raw.loss), above(value))
     message = "is not below the least value that is possible in the valley"

@@ -16,6 +16,7 @@ from .expression import GUARDED, PLAIN, build
 from .series import narrower
 
 ONE, ZERO, NAN = arb(1), arb(0), arb("nan")
+WIDE, PARTS = 2.0**-3, 32  # the radius from which a ball is cut, and into how many parts at most
 Slope = Callable[[arb, arb, arb], tuple[arb, arb]]
 
 
@@ -198,9 +199,23 @@ def slope_of(tree: ast.expr) -> Slope:
         curve = found(x)
         if curve.slope.is_exact() or not curve.bend.is_finite():
             return curve.value, curve.slope
-        return curve.value, narrower(curve.slope, found(c).slope + curve.bend * (x - c) / 2)
+        quotients = narrower(curve.slope, found(c).slope + curve.bend * (x - c) / 2)
+        if x.rad() > WIDE:
+            quotients = narrower(quotients, reduce(arb.union, map(centred, parts_of(x))))
+        return curve.value, quotients
+
+    def centred(part: arb) -> arb:
+        curve, middle = found(part), part.mid()
+        return narrower(curve.slope, found(middle).slope + curve.bend * (part - middle))
 
     return slope if turns is None else slope_between_turns
+
+
+def parts_of(x: arb) -> list[arb]:
+    """Return balls that cover a ball: PARTS at most, of the radius WIDE where so many are enough."""
+    low, high, count = x.lower(), x.upper(), min(PARTS, 1 + int(float(x.rad()) / WIDE))
+    ends = [low, *((low + (high - low) * k / count).mid() for k in range(1, count)), high]
+    return list(map(arb.union, ends, ends[1:]))
 
 
 def slope_by_value(rising: Callable[[arb], arb], slope: Callable[[arb], arb]) -> Slope:

@@ -32,7 +32,7 @@ def connect(
     seed_a: Annotated[int | None, typer.Option("--seed-a", min=0, help="Replace the seed of A's case.")] = None,
     seed_b: Annotated[int | None, typer.Option("--seed-b", min=0, help="Replace the seed of B's case.")] = None,
     epsilon: Annotated[
-        str | None, typer.Option("--epsilon", metavar="E", help="Keep the loss below E while U moves, such as 1e-6.")
+        str | None, typer.Option("--epsilon", metavar="E", help="Keep the loss at most E while U moves, such as 1e-6.")
     ] = None,
     permute: Annotated[
         bool, typer.Option("--permute", help="Put B's units into the order nearest to A's first: another point than B.")
@@ -56,22 +56,26 @@ def connect(
     unusable input; 3: not decided, which does not mean that there is no such path.
     """
     from verifier.connect import connect as join
-    from verifier.report.connection import write_connection_report
     from verifier.run.case import read_case
     from verifier.run.case_problem import case_problem
     from verifier.run.progress import ProgressDisplay
 
     cases, seeds = (read_case(a), read_case(b)), (seed_a, seed_b)
+    kept = None if resume is None else str(resume)
     require_json_name(out)
     display = ProgressDisplay(console(stderr=True))
     with display.case(f"{cases[0].name} and {cases[1].name}", 0, 1) as stage:
         first, second = (case_problem(case, seed=seed) for case, seed in zip(cases, seeds, strict=True))
-        found = join(first, second, line=line, epsilon=epsilon, permute=permute, resume=resume, stage=stage)
+        found = join(first, second, line=line, epsilon=epsilon, permute=permute, resume=kept, stage=stage)
         written = None if out is None or found.builder.empty else found.builder.write(out)
         starts = [_start(*each) for each in zip((first, second), cases, seeds, strict=True)]
-        page = None if report is None else write_connection_report(found, report, starts=starts)
+        page = None
+        if report is not None:
+            from verifier.report.connection import write_connection_report
+
+            page = write_connection_report(found, report, starts=starts)
     if as_json:
-        sys.stdout.write(json.dumps(_json(found, starts, written), indent=1) + "\n")
+        sys.stdout.write(json.dumps(_json(found, starts, written, page), indent=1) + "\n")
     else:
         sys.stdout.write("\n".join(describe(found, starts)) + "\n")
         if any(problem.weight_decay for problem in (first, second)):
@@ -124,8 +128,9 @@ def _start(problem: Problem, case: Case, seed: int | None) -> str:
     return f"{problem.name}: {problem.start or drawn}"
 
 
-def _json(found: Joined, starts: Sequence[str], written: Path | None) -> dict[str, Any]:
+def _json(found: Joined, starts: Sequence[str], written: Path | None, page: Path | None) -> dict[str, Any]:
     from verifier.balls.exact import at_least, exactly
+    from verifier.problem import with_decay
 
     return {
         "version": __version__,
@@ -136,6 +141,7 @@ def _json(found: Joined, starts: Sequence[str], written: Path | None) -> dict[st
         "understood": found.a.data.understood,
         "verdict": str(found.verdict),
         "conclusion": found.conclusion,
+        "weight_decay": with_decay(found.a.weight_decay or found.b.weight_decay),
         "reason": found.reason,
         "start_loss": None if found.start_loss is None else _bounds(found.start_loss),
         "end_loss": None if found.end_loss is None else _bounds(found.end_loss),
@@ -150,6 +156,7 @@ def _json(found: Joined, starts: Sequence[str], written: Path | None) -> dict[st
         "seconds": round(found.seconds, 3),
         "line": None if found.line is None else _line_json(found.line),
         "certificate": None if written is None else str(written),
+        "report": None if page is None else str(page),
     }
 
 

@@ -80,6 +80,17 @@ class Connection(Decided, Shown):
     Notes
     -----
     Guarantee: ``PROVED`` implies that the loss on the path is nowhere above the larger one of both ends' losses.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> data = vf.dataset_from_arrays([[0.0], [1.0], [2.0]], [0, 1, 0])
+    >>> network = vf.Network(1, vf.Dense(4, "tanh", skip=True))
+    >>> v = vf.output_weights(network, 2)
+    >>> a, b = (vf.Problem(data, network, vf.initialise(network, seed=k), v) for k in (0, 1))
+    >>> found = vf.connect(a, b)
+    >>> isinstance(found, vf.Connection), found.legs, found.kinds
+    (True, 1, ('A', 'B'))
     """
 
     verdict: Verdict

@@ -115,11 +115,13 @@ class FloatLegMargins(Brief):
 
     @cached_property
     def _backend(self) -> Backend:
-        """The backend without threads of its own: to test them before each conclusion costs more than they save.
+        """NumPy without threads of its own: to test them before each conclusion costs more than they save.
 
         Who listens to the backend hears this one, too.
         """
-        return replace(self.backend, threads=1)
+        if self.backend.name == "numpy":
+            return replace(self.backend, threads=1)
+        return replace(numpy_backend(1), listeners=self.backend.listeners)
 
     @cached_property
     def order(self) -> NDArray[np.int64]:

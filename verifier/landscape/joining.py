@@ -15,7 +15,7 @@ import numpy as np
 from flint import arb
 
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, exactly, round_down
+from verifier.balls.exact import STATABLE, Dyadic, ExactArray, at_least, at_most, exactly, round_down
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
@@ -32,6 +32,10 @@ from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK
 from verifier.verdict import Verdict
 
+LEAST_STATED = Dyadic(1, -STATABLE)
+"""The least bound above 0 of a loss that is stated, see `statable`."""
+LARGE = Dyadic(1, 0)
+"""The loss on the polygon that is aimed at where the ends' losses are larger: the ``exp`` of those may overflow."""
 Features = Callable[[Array], Enclosure]
 """Makes the first enclosure of Psi at hidden parameters of shape ``(p,)``."""
 
@@ -165,7 +169,8 @@ def _end(
         if not loss.is_finite():
             continue
         end = _ProvedEnd(stated_loss(loss), m0, m1, least, enclosure.precision)
-        if end.loss[0].mantissa > 0 and (own is meeting or end.allows(least)):
+        stated = end.loss[0].mantissa > 0 or end.loss[1] == LEAST_STATED
+        if stated and (own is meeting or end.allows(least)):
             return end
     return None
 
@@ -184,10 +189,11 @@ def _concluded(found: Connection, goal: Dyadic | None, first: _ProvedEnd | None,
         )
         return replace(found, verdict=Verdict.PROVED, reason=reason)
     low = max(first.loss[0], last.loss[0], key=Dyadic.fraction)
-    goal = low if goal is None else min(low, goal, key=Dyadic.fraction)
+    goal = min(low, LARGE if goal is None else goal, key=Dyadic.fraction)
     kappa = _kappa(found, goal, max(first.least, last.least, key=Dyadic.fraction))
     if kappa is None or found.gamma is None or not (first.allows(kappa) and last.allows(kappa)):
-        return replace(found, reason="no factor kappa makes the loss on the polygon as small as the ends' losses are")
+        why = "no factor kappa makes the loss on the polygon as small as the ends' losses are"
+        return replace(found, reason=f"{why}, of which none is above 2^-{STATABLE}" if goal.mantissa == 0 else why)
     with working_precision(found.precision):
         level = at_most(loss_bound(found.classes, found.gamma.arb(), kappa.arb()))
     parts = f"{count(len(found.pieces), 'piece')} on {count(found.legs, 'leg')}, {count(len(found.weights), 'V')}"

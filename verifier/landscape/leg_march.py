@@ -6,15 +6,13 @@ middle; where that fails, too, the piece is halved. After a success the next pie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-import numpy as np
-
 from verifier.landscape.leg_margins import ROOM, LegInterval, LegMargins
 from verifier.landscape.refit import Refit
-from verifier.landscape.separate import approx_margin, proposals
+from verifier.landscape.separate import approx_margin
 from verifier.network.network import Array
 
 FIRST_STEP, GRID = Fraction(1, 4), 2**20
@@ -23,8 +21,7 @@ LONGER, SHORTEST = Fraction(3, 2), Fraction(1, 2**11)
 """Factor after a success, and the step below which a march gives up where no other is said."""
 LONG_FITS = 3
 """How often at one time a fit may take many steps: where no weights serve, halving the piece is no help."""
-CANDIDATES = 40_000_000
-"""Entries of Psi times classes up to which the slower methods for separating weights are tried at the end."""
+
 
 Marching = Callable[[Fraction, int], None]
 """Told the time that is reached, and how many pieces there are."""
@@ -111,7 +108,7 @@ class Marcher:
             fits -= 1
             found.tried, step = end, (end - t) / 2
             if step < self.shortest:
-                slower = list(self._slower(part, weights.shape[1]))
+                slower = list(self.refit.slower(part.middle_features, weights.shape[1]))
                 if not self._take(found, end, slower, part):
                     fits_here = approx_margin(part.middle_features, weights, self.refit.labels) > 0
                     found.separable = fits_here or bool(slower)
@@ -134,13 +131,6 @@ class Marcher:
         """Fit weights at the middle of the piece."""
         fitted = self.refit.proposed(part.middle_features, weights, many=many)
         return fitted is not None and self._take(found, end, [fitted], part)
-
-    def _slower(self, part: LegInterval, classes: int) -> Iterator[Array]:
-        """Separating weights by least squares, the squared hinge and a linear programme, all arcs being there."""
-        psi, labels = part.middle_features, self.refit.labels
-        if self.refit.free is None and np.isfinite(psi).all() and psi.size * classes <= CANDIDATES:
-            for _, weights in proposals(psi, labels, classes, None):
-                yield self.refit.short(psi, weights.approx())
 
 
 def _on_grid(t: Fraction) -> Fraction:

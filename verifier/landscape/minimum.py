@@ -22,6 +22,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 from flint import arb
@@ -124,6 +125,12 @@ class Minimum(Decided, Shown):
     precision: int = 128
     seconds: float = 0.0
     tried: int = 1
+
+    @property
+    def rise(self) -> Fraction:
+        """How far the rim is above the point, at least: ``lambda r^2 / 2 - g r``, exactly."""
+        radius = self.radius.fraction()
+        return self.curvature.fraction() * radius * radius / 2 - self.gradient.fraction() * radius
 
     def _card(self) -> Card:
         values: list[tuple[str, str]] = []

@@ -125,8 +125,7 @@ class PolygonSearch:
         Guarantee: as `Route`. None if none was found, see `obstacle`.
         """
         for name, u, weights, time in (("A", self.start, self.start_weights, 0), ("B", self.end, self.end_weights, 1)):
-            psi = approx_features(self.sought.network, u, self.sought.inputs)
-            if not approx_margin(psi, weights, self.sought.labels) > 0 and self._refit.proposed(psi, weights) is None:
+            if not self._separable(u, weights):
                 why = self._impossible(Fraction(time)) or "no V was found that classifies all samples"
                 self.obstacle = f"at {name} {why}"
                 return None
@@ -135,6 +134,13 @@ class PolygonSearch:
             return Route((self.start, self.end), ("A", "B"), (tuple(first.stretches),))
         self.obstacle = self._obstacle(first)
         return self._through_random_corners() or self._through_trained_corners(first)
+
+    def _separable(self, u: Array, weights: Array) -> bool:
+        """Whether weights that classify all samples are found at U, in floating point."""
+        psi = approx_features(self.sought.network, u, self.sought.inputs)
+        if approx_margin(psi, weights, self.sought.labels) > 0 or self._refit.proposed(psi, weights) is not None:
+            return True
+        return next(self._refit.slower(psi, self.sought.classes), None) is not None
 
     def _march(self, start: Array, end: Array, weights: Array, shortest: Fraction = SHORTEST) -> March:
         """March along one straight leg; its first weights are those that the polygon has where it begins."""

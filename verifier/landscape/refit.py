@@ -9,6 +9,7 @@ Guarantee: none. `LegInterval.smallest` decides.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
-from verifier.landscape.separate import QUIETLY, Array, approx_margin
+from verifier.landscape.separate import QUIETLY, Array, approx_margin, proposals
 
 STEPS, MANY_STEPS = 60, 900
 """Steps of L-BFGS from weights that nearly serve, and where these do not classify all samples: measured on digits and
@@ -31,6 +32,8 @@ START_MARGIN = 4.0
 """The smallest margin of the weights that a regression starts from: samples far from the border then count little."""
 RIDGE = 1e-2
 """Ridge, relative to the mean square of the features: small weights lose less margin when the features move."""
+CANDIDATES = 40_000_000
+"""Entries of Psi times classes up to which the slower methods for separating weights are tried at the end."""
 SHORT_MARGIN = 2.0**-16
 """Weights are rounded to binary32 if the smallest margin is above this share of the largest logit."""
 
@@ -68,6 +71,18 @@ class Refit:
         if many and not approx_margin(psi, found, self.labels) > 0:
             found = self._regression(psi, found, MANY_STEPS, 0.0)  # where large weights are needed a ridge forbids them
         return self.short(psi, found) if approx_margin(psi, found, self.labels) > 0 else None
+
+    def slower(self, psi: Array, classes: int) -> Iterator[Array]:
+        """Yield weights that classify all samples, by least squares, the squared hinge and a linear programme.
+
+        Parameters
+        ----------
+        psi, classes
+            Features ``(N, M)`` that are not too large, and the number m of classes; all of V is free.
+        """
+        if self.free is None and np.isfinite(psi).all() and psi.size * classes <= CANDIDATES:
+            for _, weights in proposals(psi, self.labels, classes, None):
+                yield self.short(psi, weights.approx())
 
     def allows(self, weights: Array) -> bool:
         """Whether weights ``(M, m)`` are 0 wherever they have to be."""

@@ -85,7 +85,7 @@ def write_connection_report(found: Joined, folder: str | Path, *, starts: Sequen
         The folder cannot be written.
     """
     target = Path(folder) / NAME
-    atomic_write(target, connection_page(found, starts=starts))
+    atomic_write(target, connection_page(found, starts=starts), remedy="choose another folder")
     return target
 
 

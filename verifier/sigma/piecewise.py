@@ -102,6 +102,31 @@ def split(expression: sympy.Expr) -> tuple[Piece, ...] | None:
     return tuple(sorted(done, key=lambda piece: piece.domain.lo))
 
 
+def degree_of_homogeneity(expression: sympy.Expr) -> int | None:
+    """The k > 0 with ``sigma(s t) = s^k sigma(t)`` for all s > 0 and t, such as 1 of ReLU and 2 of a square.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+        In the symbol `T`.
+
+    Returns
+    -------
+    int or None
+        Guarantee: such a k; None: not found, or there is none.
+    """
+    pieces = split(expression) or ()
+    degrees = set[int]()
+    for piece in pieces:
+        if {piece.domain.lo, piece.domain.hi} - {-math.inf, Fraction(0), math.inf}:
+            return None
+        polynomial = rational_polynomial(piece.expression)
+        if polynomial is None or len(polynomial.terms()) != 1:
+            return None
+        degrees.update([] if polynomial.is_zero else [polynomial.degree()])
+    return degrees.pop() if len(degrees) == 1 and 0 not in degrees else None
+
+
 def _innermost(expression: sympy.Expr) -> sympy.Expr | None:
     kinks = [kink for kink in expression.atoms(*_KINKS) if not any(has_kinks(argument) for argument in kink.args)]
     return min(kinks, key=sympy.default_sort_key, default=None)
