@@ -38,8 +38,8 @@ ZOOM, ROUNDS = 9, 3
 """Times of a finer grid around the best one, and how often that is refined."""
 SECONDS = 60.0
 """After so long no piece is halved any more."""
-ROOM = 1.0
-"""Share of a piece's width that its upper bound gets on top: a checker's own enclosures may be that much wider."""
+ROOM = 0.5
+"""Share of a piece's width that its upper bound gets on top: a checker's own may be wider by so much."""
 ROUNDING = 2.0**-30
 """What bounds at one time get on both sides, relatively: far more than the rounding of an independent evaluation."""
 PRECISION = 64
