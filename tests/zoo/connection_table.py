@@ -239,7 +239,7 @@ def matched(a: vf.Problem, b: vf.Problem) -> str:
     try:
         return barrier(vf.connect(a, b, permute=True, line=True).line)
     except vf.InputError as error:
-        return str(error).split(";")[0]
+        return str(error).split(";")[0].removeprefix("permute: ")
 
 
 def written(text: str, line: str) -> str:
