@@ -95,8 +95,9 @@ def test_the_report_is_written_and_named(case: Path, capsys: pytest.CaptureFixtu
 
 def test_what_is_not_decided_says_why(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (case.parent / "points.csv").write_text(f"{POINTS}2,1,a\n")
-    said = connect(capsys, case, case, "--seed-b", "1", code=3)
+    said = connect(capsys, case, case, "--seed-b", "1", "--out", "c.json", code=3)
     assert said.startswith("UNDECIDED: ") and "different labels" in " ".join(said.split())
+    assert said.endswith("No certificate was written: its claims are about one label for each sample.\n")
 
 
 def test_other_networks_are_one_line(case: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,9 +19,9 @@ LAYER = '{{ kind = "dense", width = {}, activation = "{}", skip = true }}'
 CASE = f'data = {{{{ path = "data.csv" }}}}\nnetwork.layers = [{LAYER}]\n'
 
 
-def case(folder: Path, width: int = 1, activation: str = "sin") -> Path:
+def case(folder: Path, width: int = 1, activation: str = "sin", more: str = "") -> Path:
     (folder / "data.csv").write_text(DATA)
-    (folder / "case.toml").write_text(CASE.format(width, activation))
+    (folder / "case.toml").write_text(CASE.format(width, activation) + more)
     return folder / "case.toml"
 
 
@@ -42,11 +42,17 @@ def test_a_bad_valley_is_refuted_in_the_first_line(
     assert Path(file.strip()).is_file()
 
 
+def test_weight_decay_is_said_to_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decay = 'losses.weight_decay = "0.01"\n'
+    assert _guarded(["minimum", str(case(tmp_path, activation="softplus", more=decay)), "--trials", "1"]) == 3
+    assert "about the loss WITHOUT weight decay" in " ".join(capsys.readouterr().out.split())
+
+
 def test_nothing_certain_is_exit_code_3_and_json_is_one_document(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = ["--json", "--trials", "1", "--out", str(tmp_path / "m.json")]
-    assert _guarded(["minimum", str(case(tmp_path, activation="relu")), *out]) == 3
+    assert _guarded(["minimum", str(case(tmp_path, activation="softplus")), *out]) == 3
     document = json.loads(capsys.readouterr().out)
     assert (document["verdict"], document["no_bad_local_valley"]) == ("UNDECIDED", "UNDECIDED")
     assert document["certificate"] is None and not (tmp_path / "m.json").exists()
@@ -56,6 +62,7 @@ def test_nothing_certain_is_exit_code_3_and_json_is_one_document(
     ("width", "arguments", "words"),
     [
         (5, (), "M = 5 >= N = 5: no suboptimal point is a strict local minimum (C2+)"),
+        (-1, (), "computes the same, so that no point is a strict local minimum"),
         (1, ("--trials", "0"), "--trials: must be at least 1"),
         (1, ("--out", "m.txt"), "a certificate's name ends in .json"),
     ],
@@ -63,7 +70,8 @@ def test_nothing_certain_is_exit_code_3_and_json_is_one_document(
 def test_what_cannot_be_asked_gets_one_line(
     width: int, arguments: tuple[str, ...], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _guarded(["minimum", str(case(tmp_path, width)), *arguments]) == 2
+    file = case(tmp_path, width) if width > 0 else case(tmp_path, activation="relu")
+    assert _guarded(["minimum", str(file), *arguments]) == 2
     said, trouble = capsys.readouterr()
     assert said == "" and trouble.count("\n") == 1 and words in trouble
 

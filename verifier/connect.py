@@ -197,7 +197,7 @@ class _Run:
         if found.proved:
             builder.add_connection(found)
         line = self._line(backend)
-        if line is not None and line.proved:
+        if line is not None and line.proved and line.agreed:
             builder.add_line_barrier(line)
         if self.order:
             found = replace(found, reason=f"{found.reason}; {self.order}")

@@ -221,3 +221,12 @@ def test_at_every_limit_what_is_written_is_accepted(tmp_path: Path, activation: 
             answer = checking.check_file(str(found.write(tmp_path / "c.json")), 1)
             assert answer.verdict == "ACCEPTED", answer.rejection
     assert len(seen) > 1
+
+
+def test_a_path_between_networks_costs_as_many_passes_as_it_has_pieces() -> None:
+    size = size_of(1_000, 784, 200)
+    claim = {"label": "MC", "precision": 64, "corners": [[]], "weights": [], "pieces": [{}] * 10}
+    claim |= {"start_weights": 0, "end_weights": 1}
+    longer = predict([claim | {"pieces": [{}] * 20}], size)
+    cost = predict([claim], size)
+    assert 8 < cost.seconds < 40 and 1.6 < longer.seconds / cost.seconds < 2  # measured: 15 s, and 4 s of it the inputs

@@ -163,7 +163,7 @@ def between(first: Any, last: Any, t: mpf) -> Any:
         return {key: between(values, last[key], t) for key, values in first.items()}
     if isinstance(first, list | tuple):
         return [between(a, b, t) for a, b in zip(first, last, strict=True)]
-    return first + t * (last - first)
+    return (1 - t) * first + t * last  # exact at both ends
 
 
 def scaled(v: Any, t: mpf) -> Any:

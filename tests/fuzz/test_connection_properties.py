@@ -107,8 +107,8 @@ def test_valleys_that_are_none_are_seen(valley: Minimum) -> None:
     assert valley.better is not None
     value, better = valley.value, valley.better
     for change, words in (
-        ({"curvature": _times(valley.curvature, 4.0)}, "an eigenvalue"),
-        ({"radius": _times(valley.radius, 1024.0)}, "boundary is below the rim|an eigenvalue|below the floor"),
+        ({"curvature": _times(valley.curvature, 8.0)}, "an eigenvalue"),
+        ({"radius": _times(valley.radius, 2.0**15)}, "boundary is below the rim|an eigenvalue|below the floor"),
         ({"gradient": Dyadic(0, 0)}, "the gradient is longer"),
         ({"floor": value[1]}, "theorem needs them|below the floor"),
         ({"rim": Dyadic(1, 0)}, "below the rim"),

@@ -13,7 +13,7 @@ from verifier.balls.precision import working_precision
 from verifier.balls.tensors import Balls
 from verifier.landscape.float_leg_margins import FloatLegMargins
 from verifier.landscape.leg_engines import margins_on_leg
-from verifier.landscape.leg_margins import BallLegMargins
+from verifier.landscape.leg_margins import ROOM, WIDE_ROOM, BallLegMargins, room_for
 
 RNG = np.random.default_rng(5)
 X, LABELS = RNG.standard_normal((5, 2)), np.array([0, 2, 1, 0, 2])
@@ -80,6 +80,14 @@ def test_what_jumps_or_is_undefined_on_the_way_bounds_nothing(without):
         part = leg.interval(t0, t1)
         assert part.smallest(weights) == -math.inf
         assert part.loss_bounds(weights, weights, [1]) == (-math.inf, math.inf)
+
+
+def test_more_room_is_left_where_the_checker_goes_step_by_step():
+    def room(*blocks):
+        return room_for(vf.Network(2, [*blocks, vf.Dense(2, "tanh", skip=True)]))
+
+    assert room() == room(vf.Dense(2, "gelu")) == room(vf.Dense(2, "max(t, 0)")) == ROOM
+    assert room(vf.Dense(2, "t*exp(-t**2)")) == room(vf.LayerNorm()) == WIDE_ROOM > ROOM
 
 
 def test_times_are_in_order():

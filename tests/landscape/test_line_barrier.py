@@ -69,7 +69,7 @@ def test_the_barrier_between_mirrored_units_is_the_closed_form():
     assert found.proved and found.time == Fraction(1, 2)
     assert float(found.lower) <= truth <= float(found.upper) and found.upper - found.lower < 0.02
     sharp = bounded(network, start, end, data, width=1e-6)
-    assert sharp.upper - sharp.lower < 1e-6 and len(sharp.bounds) < 50
+    assert sharp.upper - sharp.lower < 1e-6 and len(sharp.bounds) < 80
     assert "barrier of at least 0.3798" in sharp.words and "at most 0.37989" not in sharp.words
 
 
@@ -137,6 +137,14 @@ def test_where_a_piece_has_no_finite_bound_it_is_undecided():
         and "undefined on the way" in found.words
         and "barrier of at" not in found.words
     )
+
+
+def test_bounds_that_do_not_agree_hold_and_say_so():
+    network, start, end, data = random_line(0)
+    found = bounded(network, start, end, data, most=2)
+    assert found.proved and not found.agreed and "no certificate claims them" in found.words
+    assert len(bounded(network, start, end, data, seconds=0.0).bounds) == 1
+    assert bounded(network, start, end, data).agreed
 
 
 def test_huge_and_tiny_losses_are_bounded_without_overflow():

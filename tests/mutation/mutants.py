@@ -56,6 +56,21 @@ MUTANTS = {
         "balls/binary64:normalise term 65",
     ),
     "balls/test_float_rules.py::test_entries_take_their_bounds_with_them": ("balls/binary64:Cells.norms term 0",),
+    "balls/test_float_motion.py::test_intervals_contain_their_corners": (
+        "balls/binary64/span:times term 3",
+        "balls/binary64/span:plus term 3",
+        "balls/binary64/span:scaled term 5",
+        "balls/binary64/span:matrix_product term 3",
+        "balls/binary64/span:matrix_product term 8",
+    ),
+    "landscape/test_float_leg_margins.py::test_roundings_of_margins_are_counted": (
+        "landscape/float_leg_margins:FloatLegInterval._slack term 0",
+        "landscape/float_leg_margins:FloatLegInterval._slack term 5",
+    ),
+    "landscape/test_float_leg_margins.py::test_margins_and_losses_hold_at_every_time": (
+        "landscape/float_leg_margins:FloatLegInterval.smallest term 1",
+        "landscape/float_leg_margins:FloatLegInterval.smallest term 4",
+    ),
     "balls/test_float_rules.py::test_norms_of_weights_are_above_and_sharp": (
         "balls/binary64:spectral_norm term 15",
         "balls/binary64:spectral_norm term 28",

@@ -80,7 +80,10 @@ def connect(
         sys.stdout.write("\n".join(describe(found, starts)) + "\n")
         if any(problem.weight_decay for problem in (first, second)):
             sys.stdout.write("Weight decay is stated: the path is about the loss WITHOUT it.\n")
-        say_written(out, written, found.builder)
+        if out is not None and found.line is not None and found.a.rows.labels is None:
+            sys.stdout.write("No certificate was written: its claims are about one label for each sample.\n")
+        else:
+            say_written(out, written, found.builder)
         if page is not None:
             console().print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if found.proved else 3)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verifier.minimum import FoundMinimum
+    from verifier.problem import Problem
     from verifier.run.case import Case
 
 DIGITS, MOST_DIGITS = 6, 17
@@ -60,9 +61,9 @@ def minimum(
             raise InputError(f"{case}: {found.reason}")
         written = None if out is None or found.builder.empty else found.builder.write(out)
     if as_json:
-        sys.stdout.write(json.dumps(_document(found_case, problem.words, found, written), indent=1) + "\n")
+        sys.stdout.write(json.dumps(_document(found_case, problem, found, written), indent=1) + "\n")
     else:
-        _print(found_case, problem.words, found)
+        _print(found_case, problem, found)
         say_written(out, written, found.builder)
     raise typer.Exit(0 if found.proved else 3)
 
@@ -127,30 +128,34 @@ def numbers(found: FoundMinimum) -> list[tuple[str, str]]:
     return rows + starts
 
 
-def _print(case: Case, words: str, found: FoundMinimum) -> None:
+def _print(case: Case, problem: Problem, found: FoundMinimum) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from verifier.problem import with_decay
     from verifier.run.table import STYLE
 
     verdict, sentence = conclusion(found)
     screen = console()
     screen.print(f"[{STYLE[verdict]}]{verdict}[/] {escape(sentence)}", highlight=False)
-    screen.print(
-        f"  {escape(case.file.title or case.name)}: {escape(words)}; {found.network.size_words}", highlight=False
-    )
+    title = escape(case.file.title or case.name)
+    screen.print(f"  {title}: {escape(problem.words)}; {found.network.size_words}", highlight=False)
+    for name, words in (("data", problem.data.understood), ("weight decay", with_decay(problem.weight_decay))):
+        if words:
+            screen.print(f"  {name}: {escape(words)}", highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 2))
     for name, value in numbers(found):
         table.add_row(name, escape(value))
     screen.print(table, highlight=False)
 
 
-def _document(case: Case, words: str, found: FoundMinimum, written: Path | None) -> dict[str, Any]:
+def _document(case: Case, problem: Problem, found: FoundMinimum, written: Path | None) -> dict[str, Any]:
     verdict, sentence = conclusion(found)
     return {
         "version": __version__,
         "case": case.name,
-        "data": words,
+        "data": problem.words,
+        "understood": problem.data.understood,
         "verdict": str(found.verdict),
         "no_bad_local_valley": "REFUTED" if verdict == "REFUTED" else "UNDECIDED",
         "conclusion": sentence,

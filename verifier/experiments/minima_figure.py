@@ -75,7 +75,9 @@ def _counts(ax: Axes, found: Sequence[Cell]) -> None:
         ax.plot([column - 0.5, column + 0.5], [size - 0.5] * 2, color="black", linewidth=1.5)
     runs = max(cell.runs for cell in found)
     ax.set(xticks=range(len(sizes)), xticklabels=sizes, xlabel="N, distinct samples", ylabel="M, units")
-    ax.text(0.02, 0.98, f"of {runs} descents: certified bad\nline: M = N, none above", transform=ax.transAxes, va="top")
+    ax.text(
+        0.02, 0.98, f"of {runs} descents: certified bad\nfrom the line M = N on none", transform=ax.transAxes, va="top"
+    )
 
 
 def _outcomes(ax: Axes, found: Sequence[Cell]) -> None:

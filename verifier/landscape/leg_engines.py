@@ -74,7 +74,13 @@ class EitherLegInterval(Brief):
     @property
     def middle_features(self) -> Array:
         """Psi at the middle in floating point."""
-        return self._balls.middle_features if self.floats is None else self.floats.middle_features
+        if self.floats is not None:
+            return self.floats.middle_features
+        middle = (self.t0 + self.t1) / 2
+        try:
+            return self.leg.floats.interval(middle, middle).middle_features
+        except NotEnclosed:
+            return self._balls.middle_features
 
     def smallest(self, weights: Array, room: float = 1.0) -> float:
         """Bound the margins from below.

@@ -70,6 +70,8 @@ class Marcher:
     tell: Marching
     shortest: Fraction = SHORTEST
     """The step below which the march gives up."""
+    room: float = ROOM
+    """How often what the margins may lose on a piece counts, see `room_for`."""
 
     def march(
         self, found: March, first: Iterable[Array], last: Iterable[Array], known: Iterable[Stretch] = ()
@@ -120,7 +122,7 @@ class Marcher:
         """Take the first candidate whose margins are proved to be positive on the next piece."""
         part = part or self.leg.interval(found.reached, end)
         for weights in candidates:
-            smallest = part.smallest(weights, ROOM) if self.refit.allows(weights) else 0.0
+            smallest = part.smallest(weights, self.room) if self.refit.allows(weights) else 0.0
             if smallest > 0:
                 found.stretches.append(Stretch(found.reached, end, weights, smallest))
                 self.tell(end, len(found.stretches))

@@ -33,9 +33,18 @@ from verifier.display import Brief
 from verifier.landscape.legs import ball_of
 from verifier.landscape.segment import WeightSegment, label_differences
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Map
+from verifier.sigma.activations import activation
 
-ROOM = 1.05
-"""What the margins of a piece may lose counts so many times before it is accepted: for the checker's own enclosures."""
+ROOM, WIDE_ROOM = 1.05, 2.0
+"""What the margins of a piece may lose counts so many times before it is accepted: for the checker's own enclosures.
+
+The second one where these follow an expression or a norm step by step, and are wider.
+"""
+LEAN = "identity relu leaky_relu hard_tanh tanh sigmoid elu gelu silu softplus sin exp".split()
+"""Activations whose rates the checker encloses as sharply."""
+STEPWISE = frozenset(("attend", "contract", "gate", "inverse-root", "multiply", "normalise", "softmax"))
+"""Nodes whose rates it follows step by step."""
 
 
 class LegInterval(Protocol):
@@ -95,6 +104,20 @@ class LegMargins(Protocol):
         NotEnclosed
             Binary64 cannot enclose them; balls never refuse.
         """
+
+
+def room_for(network: Network) -> float:
+    """How often the margins' losses count before a piece of a leg of this network is accepted.
+
+    Parameters
+    ----------
+    network
+        Any; a larger number than needed costs pieces, a smaller one certificates that are not accepted.
+    """
+    lean = {activation(name).canonical for name in LEAN}
+    stepwise = any(node.kind in STEPWISE for node in network.nodes)
+    used = {node.sigma.canonical for node in network.nodes if isinstance(node, Map)}
+    return WIDE_ROOM if stepwise or not used <= lean else ROOM
 
 
 @dataclass(frozen=True, repr=False)

@@ -36,12 +36,17 @@ GRID = 65
 """Times at which the loss is sampled in floating point."""
 ZOOM, ROUNDS = 9, 3
 """Times of a finer grid around the best one, and how often that is refined."""
-ROOM = 0.125
-"""Share of a piece's width that its upper bound gets on top: a checker's own enclosures may be that much wider."""
+SECONDS = 60.0
+"""After so long no piece is halved any more."""
+ROOM = 0.5
+"""Share of a piece's width that its upper bound gets on top: a checker's own may be wider by so much."""
 ROUNDING = 2.0**-30
 """What bounds at one time get on both sides, relatively: far more than the rounding of an independent evaluation."""
 PRECISION = 64
 """Bits with which a checker is to evaluate."""
+
+WIDE = "; both sides are still far apart, and no certificate claims them"
+"""What is said of bounds that do not agree as was asked."""
 
 Bounds = tuple[float, float]
 """A lower and an upper bound."""
@@ -77,6 +82,8 @@ class LineBarrier(Decided, Shown):
         The breakpoints 0 = t_0 < .. < t_K = 1, dyadic numbers.
     bounds
         The loss's lower and upper bound on each of the K pieces.
+    agreed
+        Whether both sides agree as was asked; if not, pieces are so long that a checker may bound nothing on them.
     precision
         Bits with which a checker is to evaluate.
     seconds
@@ -94,6 +101,7 @@ class LineBarrier(Decided, Shown):
     end_loss: tuple[Dyadic, Dyadic]
     pieces: tuple[Fraction, ...]
     bounds: tuple[Bounds, ...]
+    agreed: bool = True
     precision: int = PRECISION
     seconds: float = 0.0
 
@@ -128,7 +136,7 @@ class LineBarrier(Decided, Shown):
             f"the straight line of all weights has a barrier of at least {at_least(self.lower)} and at most "
             f"{at_most(self.upper)}: the larger end loss is at most {at_most(self._largest_end)}, the largest loss on "
             f"the line at least {at_least(self.loss_lower)} (at t = {float(self.time):.4g}) and at most "
-            f"{at_most(self.loss_upper)}"
+            f"{at_most(self.loss_upper)}" + ("" if self.agreed else WIDE)
         )
 
     @property
@@ -158,6 +166,7 @@ def bound_line_barrier(
     *,
     width: float = WIDTH,
     most: int = MOST,
+    seconds: float = SECONDS,
     stage: Callable[[str], None] | None = None,
 ) -> LineBarrier:
     """Bound the largest loss on the straight line of all weights, from both sides.
@@ -174,6 +183,8 @@ def bound_line_barrier(
         The relative width of the barrier's bounds at which no piece is halved any more.
     most
         How many pieces are allowed.
+    seconds
+        After how long no piece is halved any more.
     stage
         Told how far it is.
 
@@ -197,7 +208,7 @@ def bound_line_barrier(
 
     add(zero, one)
     goal = lower + width * max(lower - max(high for _, high in ends), LOW * lower)
-    while -queue[0][0] > goal and len(queue) < most:
+    while -queue[0][0] > goal and len(queue) < most and time.perf_counter() < began + seconds:
         _, t0, t1, _ = heapq.heappop(queue)
         middle = (t0 + t1) / 2
         add(t0, middle)
@@ -209,7 +220,7 @@ def bound_line_barrier(
     known = all(math.isfinite(bound) for bound in (lower, upper, *ends[0], *ends[1]))
     return LineBarrier(
         verdict=Verdict.PROVED if known else Verdict.UNDECIDED,
-        reason=count(len(pieces), "piece") if known else _why(worst, most),
+        reason=count(len(pieces), "piece") if known else _why(worst, len(pieces)),
         start=start,
         end=end,
         time=peak,
@@ -219,6 +230,7 @@ def bound_line_barrier(
         end_loss=(_dyadic(ends[1][0]), _dyadic(ends[1][1])),
         pieces=(*(piece[1] for piece in pieces), one),
         bounds=tuple(piece[3] for piece in pieces),
+        agreed=upper <= goal,
         seconds=time.perf_counter() - began,
     )
 
@@ -297,9 +309,9 @@ def _dyadic(bound: float) -> Dyadic:
     return Dyadic.of_float(bound if math.isfinite(bound) else 0.0)
 
 
-def _why(worst: tuple[float, Fraction, Fraction, Bounds], most: int) -> str:
+def _why(worst: tuple[float, Fraction, Fraction, Bounds], pieces: int) -> str:
     _, t0, t1, _ = worst
     return (
-        f"no finite bound of the loss was found for t from {float(t0):.6g} to {float(t1):.6g} with {most} pieces: "
+        f"no finite bound of the loss was found for t from {float(t0):.6g} to {float(t1):.6g} with {pieces} pieces: "
         "a node may be undefined on the way, or its values overflow"
     )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.landscape.leg_march import SHORTEST, March, Marcher, Marching, Stretch
-from verifier.landscape.leg_margins import LegMargins
+from verifier.landscape.leg_margins import LegMargins, room_for
 from verifier.landscape.legs import between
 from verifier.landscape.refit import Refit
 from verifier.landscape.separate import approx_margin
@@ -148,7 +148,9 @@ class PolygonSearch:
         known = self.memory.known(start, end)
         self.memory.watch(start, end, march)
         last = [self.end_weights] if end is self.end else []
-        return Marcher(leg, self._refit, self._telling(march), shortest).march(march, [weights], last, known)
+        room = room_for(self.sought.network)
+        marcher = Marcher(leg, self._refit, self._telling(march), shortest, room)
+        return marcher.march(march, [weights], last, known)
 
     @property
     def _refit(self) -> Refit:

@@ -11,6 +11,7 @@ first term, since the rates of a row of P have the sum 0; and one number from al
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -247,8 +248,11 @@ def normalise_rate(motion: FloatMotion, x: Moving, epsilon: Fraction, *, centre:
         d, rate = span.minus(d, span.mean(d)), span.minus(rate, span.mean(rate))
     squares, hull = span.mean(span.times(d, d)), motion.widened(d, rate)
     slope = span.scaled(span.mean(span.times(hull, rate)), 2.0)
-    root = inverse_root_hull(motion.widened(squares, slope), epsilon)
-    z = span.times(hull, root)
+    low, high = (np.maximum(end, 0.0) for end in span.ends(motion.widened(squares, slope)))  # they are squares
+    root = inverse_root_hull(span.between(low, high), epsilon)
+    most = math.sqrt(d.shape[-1]) * (1.0 + 4.0 * U)  # of a normalised entry
+    low, high = (np.clip(end, -most, most) for end in span.ends(span.times(hull, root)))
+    z = span.between(low, high)
     return span.times(root, span.minus(rate, span.times(z, span.mean(span.times(z, rate)))))
 
 
