@@ -97,6 +97,7 @@ def _certificate(found: Minimum) -> CertificateBuilder:
     return builder
 
 
+@np.errstate(all="ignore")  # proposals may overflow
 def _searched(problem: Problem, seed: int, trials: int, stage: Stage) -> Minimum:
     """The first candidate that is proved, bad ones first; else why there is none."""
     data, network = problem.rows, problem.network
@@ -140,6 +141,11 @@ def _in_the_way(problem: Problem) -> str:
         return "BM needs labels, and the data have none"
     if problem.arcs is not None and not problem.arcs.all():
         return "BM is not proved where arcs are missing: connect every column of Psi to every output"
+    if network.parameter_count and network.columns >= rows.samples:
+        return (
+            f"M = {network.columns} >= N = {rows.samples}: no suboptimal point is a strict local minimum (C2+); a "
+            "network with fewer columns may have some"
+        )
     size = len(free_numbers(network, problem.v))
     if size > MOST_PARAMETERS:
         return f"{size} free parameters are more than {MOST_PARAMETERS}, the most of which a Hessian is made"
@@ -147,11 +153,6 @@ def _in_the_way(problem: Problem) -> str:
         return (
             f"with {size} free parameters and N = {rows.samples} samples a Hessian in balls takes more than a minute; "
             "take a smaller network, or fewer samples"
-        )
-    if network.parameter_count and network.columns >= rows.samples:
-        return (
-            f"M = {network.columns} >= N = {rows.samples}: no suboptimal point is a strict local minimum (C2+); a "
-            "network with fewer columns may have some"
         )
     return _scaled_units(network)
 
