@@ -12,7 +12,7 @@ from verifier.balls.hessian import Labelled
 from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
 from verifier.display import count as counted
-from verifier.errors import InputError, one_line
+from verifier.errors import InputError, needs, one_line
 from verifier.landscape.minimum import Minimum, counts_of, free_numbers, prove_minimum
 from verifier.landscape.minimum_search import Candidate, Search
 from verifier.network.network import Network
@@ -77,6 +77,7 @@ def find_minimum(problem: Problem, *, seed: int = 0, trials: int = TRIALS, stage
     >>> found.verdict, found.bad, found.parameters
     (<Verdict.PROVED: 'PROVED'>, <Verdict.UNDECIDED: 'UNDECIDED'>, 3)
     """
+    needs(problem, "Problem", "grouping", "problem", "make one: Problem(data, network, u, v)")
     if isinstance(trials, bool) or not isinstance(trials, int | np.integer) or trials < 1:
         raise InputError(f"trials = {one_line(trials)} must be an integer, at least 1: the number of starts")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:

@@ -246,3 +246,14 @@ def test_what_is_refused_by_name():
 def test_bad_arguments(bad):
     with pytest.raises(vf.InputError, match="must be an integer"):
         vf.find_minimum(sine_problem(), **bad)
+
+
+def test_what_is_no_problem():
+    with pytest.raises(vf.InputError, match=r"a Dataset is no Problem; make one: Problem\("):
+        vf.find_minimum(sine_problem().data)
+
+
+def test_the_card_says_how_high_the_rim_is(found):
+    """The level itself may be the same number as the loss in the digits that are shown."""
+    height = Fraction(str(found).split("  rim ")[-1].split("; rim ")[-1].split(" or more above")[0])
+    assert 0 < height <= found.rise

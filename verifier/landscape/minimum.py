@@ -142,7 +142,7 @@ class Minimum(Decided, Shown):
                 ("loss in the ball", f"at least {at_least(self.floor)}"),
                 ("radius", at_least(self.radius)),
                 ("curvature", f"at least {at_least(self.curvature)}"),
-                ("rim", f"at least {at_least(self.rim)}"),
+                ("rim", f"{at_least(self.rise)} or more above the loss at the point"),
                 ("bad local valley", str(self.bad)),
             ]
         return Card("A strict local minimum (BM)", str(self.verdict), self.reason, tuple(values))
@@ -197,7 +197,7 @@ def prove_minimum(
     found = Minimum(Verdict.UNDECIDED, "", network, data, u, v, label_counts, precision=BITS)
     counts = counts_of(data, label_counts)
     if counts is None:
-        return replace(found, reason="BM is about the cross-entropy of labels; a regression has none")
+        return replace(found, reason="BM needs labels, or their counts where equal samples have different ones")
     free = free_numbers(network, v)
     found = replace(found, parameters=len(free))
     try:
