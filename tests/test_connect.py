@@ -100,6 +100,18 @@ def test_two_networks(engine):
     assert (found.line is not None) == (engine == "arb")
 
 
+def test_while_u_moves_the_loss_is_below_that_of_both_ends():
+    """Also where that of A is far smaller than that of B: A fits, B has V = 0."""
+    first, last = pair()
+    fitted = vf.connect(first, last).weights[0]
+    found = vf.connect(
+        vf.Problem(first.data, WIDE, first.u, 2 * fitted / np.abs(fitted).max()),
+        vf.Problem(last.data, WIDE, last.u, 0 * last.v),
+    )
+    level = np.log1p(2 * np.exp(-float(found.kappa) * float(found.gamma)))
+    assert level < float(found.start_loss[0]) < 0.3 < 1 < float(found.end_loss[0])
+
+
 def test_fewer_units_than_samples_with_an_output_bias_and_kinks():
     network = vf.Network(2, [vf.Dense(4, "relu"), vf.Dense(4, "relu", skip=True)], output_bias=True)
     labels = (X[:, 0] > 0).astype(int)

@@ -19,7 +19,7 @@ from verifier.certificate.writer import CertificateBuilder
 from verifier.connect_file import FileMemory
 from verifier.data.dataset import Dataset
 from verifier.data.gate import Labels
-from verifier.display import count
+from verifier.display import count, matrices
 from verifier.errors import InputError, one_line
 from verifier.landscape.connection import Connection
 from verifier.landscape.joining import End, prove_connection
@@ -104,7 +104,7 @@ def connect(
     max_check_gib: float | None = None,
     stage: Stage = silent,
 ) -> Joined:
-    """Join two networks on the same data by a path on which the loss never exceeds the larger one of theirs (MC).
+    """Join two networks on the same data by a path whose loss never exceeds the larger of their two losses (MC).
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ class _Run:
                 self.memory.save()
 
     def _tell(self, leg: int, t: Fraction, pieces: int, weights: int) -> None:
-        self.stage(f"leg {leg}, t = {float(t):.2f}, {count(pieces, 'piece')}, {weights} V's")(float(t))
+        self.stage(f"leg {leg}, t = {float(t):.2f}, {count(pieces, 'piece')}, {matrices(weights)}")(float(t))
         if self.memory is not None:
             self.memory.save_if_due()
 
