@@ -98,10 +98,22 @@ def test_times_are_in_order():
         leg.interval(Fraction(1, 2), Fraction(1, 4))
 
 
-def test_balls_stand_behind_binary64():
-    """Where binary64 overflows, short intervals are bounded by balls."""
+@pytest.mark.parametrize("end", [Fraction(1, 1024), Fraction(1, 4)], ids=str)
+def test_balls_stand_behind_binary64(end):
+    """Where binary64 overflows at every time, all intervals are bounded by balls."""
     network = vf.Network(1, vf.Dense(1, "exp(t)", skip=True))
-    start, end = np.array([0.0, 800.0]), np.array([0.0, 801.0])
-    leg = margins_on_leg(vf.numpy_backend(1), network, start, end, np.array([[1.0]]), np.array([0]))
-    part = leg.interval(Fraction(0), Fraction(1, 1024))
+    first, last = np.array([0.0, 800.0]), np.array([0.0, 801.0])
+    leg = margins_on_leg(vf.numpy_backend(1), network, first, last, np.array([[1.0]]), np.array([0]))
+    part = leg.interval(Fraction(0), end)
     assert part.smallest(np.array([[1.0, 0.0]])) > 1e300
+
+
+def test_a_long_interval_whose_middle_binary64_encloses_is_left_to_be_halved(monkeypatch):
+    """Balls would refuse it, too, after some hundred times as long."""
+    network = vf.Network((1, 1), [vf.Linear(1), vf.RMSNorm(epsilon=0), vf.Flatten(skip=True)])
+    first, last = np.array([1.0, -0.25, 1.0]), np.array([1.0, -2.25, 1.0])
+    leg = margins_on_leg(vf.numpy_backend(1), network, first, last, np.array([[1.0]]), np.array([0]))
+    monkeypatch.setattr(BallLegMargins, "interval", None)
+    part = leg.interval(Fraction(1, 4), Fraction(7, 16))
+    assert part.smallest(np.array([[1.0, 0.0]])) == -math.inf
+    assert part.middle_features == [[1.0]]

@@ -67,20 +67,25 @@ class EitherLegInterval(Brief):
     def _balls(self) -> BallLegInterval:
         return self.leg.balls.interval(self.t0, self.t1)
 
+    @cached_property
+    def _at_middle(self) -> FloatLegInterval | None:
+        """The middle alone in binary64, if it can be."""
+        middle = (self.t0 + self.t1) / 2
+        try:
+            return self.leg.floats.interval(middle, middle)
+        except NotEnclosed:
+            return None
+
     @property
     def _worth(self) -> bool:
-        return self.floats is None or self.t1 - self.t0 <= WORTH
+        """Whether to try balls: the interval is short, or binary64 cannot enclose a single time of it either."""
+        return self.t1 - self.t0 <= WORTH or (self.floats is None and self._at_middle is None)
 
     @property
     def middle_features(self) -> Array:
         """Psi at the middle in floating point."""
-        if self.floats is not None:
-            return self.floats.middle_features
-        middle = (self.t0 + self.t1) / 2
-        try:
-            return self.leg.floats.interval(middle, middle).middle_features
-        except NotEnclosed:
-            return self._balls.middle_features
+        found = self.floats or self._at_middle or self._balls
+        return found.middle_features
 
     def smallest(self, weights: Array, room: float = 1.0) -> float:
         """Bound the margins from below.
