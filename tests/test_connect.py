@@ -1,5 +1,6 @@
 """Two networks joined by a certified path: true along the whole of it, resumable, refused where it is not about one."""
 
+import io
 import itertools
 import json
 from fractions import Fraction
@@ -97,6 +98,18 @@ def test_two_networks(engine):
         found.kappa_for("0")
     assert float(found.kappa_for("1e-40")) > float(found.kappa)
     assert (found.line is not None) == (engine == "arb")
+
+
+def test_while_u_moves_the_loss_is_below_that_of_both_ends():
+    """Also where that of A is far smaller than that of B: A fits, B has V = 0."""
+    first, last = pair()
+    fitted = vf.connect(first, last).weights[0]
+    found = vf.connect(
+        vf.Problem(first.data, WIDE, first.u, 2 * fitted / np.abs(fitted).max()),
+        vf.Problem(last.data, WIDE, last.u, 0 * last.v),
+    )
+    level = np.log1p(2 * np.exp(-float(found.kappa) * float(found.gamma)))
+    assert level < float(found.start_loss[0]) < 0.3 < 1 < float(found.end_loss[0])
 
 
 def test_fewer_units_than_samples_with_an_output_bias_and_kinks():
@@ -200,6 +213,9 @@ def test_two_that_differ_in_more_than_weights_are_refused():
     for words, other in others.items():
         with pytest.raises(vf.InputError, match=words):
             vf.connect(a, other)
+    doubled = [problem(WIDE, inputs=np.vstack([X, X, X]), labels=np.r_[Y, Y, labels]) for labels in (2 - Y, 1 - Y % 2)]
+    with pytest.raises(vf.InputError, match="sample 0 differs in how often it has each label"):
+        vf.connect(*doubled, line=True)
     with pytest.raises(vf.InputError, match="no weights"):
         vf.connect(WIDE, a)
     with pytest.raises(vf.InputError, match="leave X and y out"):
@@ -254,9 +270,18 @@ def test_an_interrupted_search_goes_on(tmp_path):
     assert again.pieces[:2] == whole.pieces[:2]
     with pytest.raises(vf.InputError, match="other networks"):
         vf.connect(a, problem(WIDE, 3), resume=file)
-    file.write_bytes(b"nothing")
-    with pytest.raises(vf.InputError, match="not a file that connect wrote"):
-        vf.connect(a, b, resume=file)
+    with np.load(file) as content:
+        arrays, head = dict(content), json.loads(str(content["head"]))
+    broken = [b"", b"nothing"]
+    for time in ("1/3", f"1/{2**400}", "1e-9", "2", "-1", 0.5, float("inf")):
+        head["legs"][0]["pieces"][0][1] = time
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays | {"head": np.array(json.dumps(head))})
+        broken.append(buffer.getvalue())
+    for content in broken:
+        file.write_bytes(content)
+        with pytest.raises(vf.InputError, match="not a file that connect wrote"):
+            vf.connect(a, b, resume=file)
 
 
 def test_a_file_is_never_trusted(tmp_path):
@@ -286,6 +311,9 @@ def test_permuted_units_are_another_point_and_it_says_so():
     assert np.array_equal(found.b.u, b.u)
     assert np.array_equal(found.b.v, b.v)
     assert "another point than B" in found.reason
+    same = vf.connect(a, a, permute=True)
+    assert not same.permuted
+    assert "leaves all units of B where they are" in same.reason
 
 
 def test_trained_models():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from verifier.balls.binary64.backend import Backend
@@ -18,7 +19,7 @@ from verifier.certificate.writer import CertificateBuilder
 from verifier.connect_file import FileMemory
 from verifier.data.dataset import Dataset
 from verifier.data.gate import Labels
-from verifier.display import count
+from verifier.display import count, matrices
 from verifier.errors import InputError, one_line
 from verifier.landscape.connection import Connection
 from verifier.landscape.joining import End, prove_connection
@@ -38,6 +39,8 @@ from verifier.verdict import Verdict
 
 PERMUTED = "B stands with its units in the order of weight matching, which is another point than B as it was given"
 """What is said where the units of B were permuted."""
+UNMOVED = "weight matching leaves all units of B where they are"
+"""What is said where that was asked for, and B is the nearest already."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False, kw_only=True)
@@ -101,7 +104,7 @@ def connect(
     max_check_gib: float | None = None,
     stage: Stage = silent,
 ) -> Joined:
-    """Join two networks on the same data by a path on which the loss never exceeds the larger one of theirs (MC).
+    """Join two networks on the same data by a path whose loss never exceeds the larger of their two losses (MC).
 
     Parameters
     ----------
@@ -157,10 +160,12 @@ def connect(
     """
     first, second = _problem("a", a, X, y), _problem("b", b, X, y)
     require_pair(first, second)
-    second = _permuted(first, second, seed) if permute else second
+    given, second = second, _permuted(first, second, seed) if permute else second
+    moved = not (np.array_equal(given.u, second.u) and np.array_equal(given.v, second.v))
+    order = "" if not permute else PERMUTED if moved else UNMOVED
     options = Options(engine=engine, max_check_seconds=max_check_seconds, max_check_gib=max_check_gib)
     memory = None if resume is None else FileMemory(resume, first, second, seed)
-    run = _Run(first, second, options, stage, line, _epsilon(epsilon), seed, memory, permute)
+    run = _Run(first, second, options, stage, line, _epsilon(epsilon), seed, memory, order)
     small = first.rows.samples * first.network.skip_count < SMALL_ENTRIES
     found, arithmetic = by_engine(options, small, lambda backend, _: run.joined(backend), stage)
     found.builder.arithmetic = arithmetic
@@ -179,7 +184,8 @@ class _Run:
     epsilon: str | None
     seed: int
     memory: FileMemory | None
-    permuted: bool
+    order: str
+    """What is said of B's units, if anything."""
 
     def joined(self, backend: Backend | None) -> Joined:
         """The connection by one engine, the line beside it, and the claims of both."""
@@ -193,10 +199,10 @@ class _Run:
         line = self._line(backend)
         if line is not None and line.proved and line.agreed:
             builder.add_line_barrier(line)
-        if self.permuted:
-            found = replace(found, reason=f"{found.reason}; {PERMUTED}")
+        if self.order:
+            found = replace(found, reason=f"{found.reason}; {self.order}")
         known = {field.name: getattr(found, field.name) for field in fields(Connection)}
-        return Joined(**known, a=a, b=b, line=line, builder=builder, permuted=self.permuted)
+        return Joined(**known, a=a, b=b, line=line, builder=builder, permuted=self.order == PERMUTED)
 
     def _connection(self, backend: Backend | None) -> Connection:
         a, b = self.a, self.b
@@ -241,7 +247,7 @@ class _Run:
                 self.memory.save()
 
     def _tell(self, leg: int, t: Fraction, pieces: int, weights: int) -> None:
-        self.stage(f"leg {leg}, t = {float(t):.2f}, {count(pieces, 'piece')}, {weights} V's")(float(t))
+        self.stage(f"leg {leg}, t = {float(t):.2f}, {count(pieces, 'piece')}, {matrices(weights)}")(float(t))
         if self.memory is not None:
             self.memory.save_if_due()
 

@@ -11,6 +11,7 @@ import io
 import json
 import time
 import zipfile
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 
 from verifier.certificate.files import atomic_write
 from verifier.errors import InputError, one_line
-from verifier.landscape.leg_march import March, Stretch
+from verifier.landscape.leg_march import GRID, March, Stretch
 from verifier.landscape.polygon_search import Memory
 from verifier.network.network import Array
 from verifier.network.nodes import Constant
@@ -30,6 +31,18 @@ EVERY = 5.0
 """Seconds between two times that the file is written while pieces are found."""
 Key = tuple[str, str]
 """The digests of two corners."""
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RecursionError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a file may end in that is no such file, or a broken one."""
 
 
 class FileMemory(Memory):
@@ -118,7 +131,7 @@ class FileMemory(Memory):
                 arrays = [content[f"a{k}"] for k in range(len(content.files) - 1)] if mine else []
             if mine:
                 self._take(head, arrays, a)
-        except (OSError, ValueError, KeyError, TypeError, IndexError, ZeroDivisionError, zipfile.BadZipFile):
+        except UNREADABLE:
             raise InputError(broken) from None
         if not mine:
             raise InputError(
@@ -130,7 +143,7 @@ class FileMemory(Memory):
         for leg in head["legs"]:
             first, last = leg["between"]
             self.found[str(first), str(last)] = [
-                Stretch(Fraction(start), Fraction(end), _checked(arrays[number], a.v.shape), 0.0)
+                Stretch(_time(start), _time(end), _checked(arrays[number], a.v.shape), 0.0)
                 for start, end, number in leg["pieces"]
             ]
         for corner in head["corners"]:
@@ -149,6 +162,21 @@ def _checked(array: Any, shape: tuple[int, ...]) -> Array:
     if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
         raise ValueError(f"an array of shape {array.shape} and type {array.dtype}, expected {shape}, finite")
     found: Array = array
+    return found
+
+
+def _time(written: object) -> Fraction:
+    """A time of a march.
+
+    Raises
+    ------
+    ValueError
+        It is none: a march has multiples of 1/GRID in [0, 1] alone, and what encloses margins counts on that.
+    """
+    above, _, below = str(written).partition("/")
+    found = Fraction(int(above), int(below or 1))
+    if not 0 <= found <= 1 or GRID % found.denominator:
+        raise ValueError(f"{found} is no time of a march")
     return found
 
 

@@ -248,6 +248,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def matrices(number: int) -> str:
+    """How many output weights V there are: ``1 matrix V``, ``2 matrices V``."""
+    return f"{number} {'matrix' if number == 1 else 'matrices'} V"
+
+
 def joined(values: Iterable[object], most: int = MAX_ENTRIES) -> str:
     """List values, at most so many of them."""
     texts = [str(value) for value in values]

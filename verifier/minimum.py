@@ -12,7 +12,7 @@ from verifier.balls.hessian import Labelled
 from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
 from verifier.display import count as counted
-from verifier.errors import InputError, one_line
+from verifier.errors import InputError, needs, one_line
 from verifier.landscape.minimum import Minimum, counts_of, free_numbers, prove_minimum
 from verifier.landscape.minimum_search import Candidate, Search
 from verifier.network.network import Network
@@ -77,6 +77,7 @@ def find_minimum(problem: Problem, *, seed: int = 0, trials: int = TRIALS, stage
     >>> found.verdict, found.bad, found.parameters
     (<Verdict.PROVED: 'PROVED'>, <Verdict.UNDECIDED: 'UNDECIDED'>, 3)
     """
+    needs(problem, "Problem", "grouping", "problem", "make one: Problem(data, network, u, v)")
     if isinstance(trials, bool) or not isinstance(trials, int | np.integer) or trials < 1:
         raise InputError(f"trials = {one_line(trials)} must be an integer, at least 1: the number of starts")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -97,6 +98,7 @@ def _certificate(found: Minimum) -> CertificateBuilder:
     return builder
 
 
+@np.errstate(all="ignore")  # proposals may overflow
 def _searched(problem: Problem, seed: int, trials: int, stage: Stage) -> Minimum:
     """The first candidate that is proved, bad ones first; else why there is none."""
     data, network = problem.rows, problem.network
@@ -140,6 +142,11 @@ def _in_the_way(problem: Problem) -> str:
         return "BM needs labels, and the data have none"
     if problem.arcs is not None and not problem.arcs.all():
         return "BM is not proved where arcs are missing: connect every column of Psi to every output"
+    if network.parameter_count and network.columns >= rows.samples:
+        return (
+            f"M = {network.columns} >= N = {rows.samples}: no suboptimal point is a strict local minimum (C2+); a "
+            "network with fewer columns may have some"
+        )
     size = len(free_numbers(network, problem.v))
     if size > MOST_PARAMETERS:
         return f"{size} free parameters are more than {MOST_PARAMETERS}, the most of which a Hessian is made"
@@ -147,11 +154,6 @@ def _in_the_way(problem: Problem) -> str:
         return (
             f"with {size} free parameters and N = {rows.samples} samples a Hessian in balls takes more than a minute; "
             "take a smaller network, or fewer samples"
-        )
-    if network.parameter_count and network.columns >= rows.samples:
-        return (
-            f"M = {network.columns} >= N = {rows.samples}: no suboptimal point is a strict local minimum (C2+); a "
-            "network with fewer columns may have some"
         )
     return _scaled_units(network)
 

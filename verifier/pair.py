@@ -14,6 +14,9 @@ from verifier.network.network import Array, Network
 from verifier.network.nodes import Constant
 from verifier.problem import Problem
 
+SAME_DATA = "a path joins two networks on the same samples: give both problems the same data"
+"""What helps where the data differ."""
+
 
 def require_pair(a: Problem, b: Problem) -> None:
     """See that two problems have the same samples, labels, network, fixed numbers and arcs.
@@ -42,7 +45,8 @@ def require_pair(a: Problem, b: Problem) -> None:
     ...
     verifier.errors.InputError: connect: node 4 (map) has activation "tanh(t)" in A and "Max(0, t)" in B; ...
     """
-    for differences in (_policies(a, b), _data(a.rows, b.rows), _network(a.network, b.network), _arcs(a, b)):
+    data = _data(a.rows, b.rows), _conflicts(a, b)
+    for differences in (_policies(a, b), *data, _network(a.network, b.network), _arcs(a, b)):
         first = next(differences, None)
         if first is not None:
             raise InputError(f"connect: {first}")
@@ -54,10 +58,9 @@ def _policies(a: Problem, b: Problem) -> Iterator[str]:
 
 
 def _data(a: Dataset, b: Dataset) -> Iterator[str]:
-    remedy = "a path joins two networks on the same samples: give both problems the same data"
     if a.inputs.shape != b.inputs.shape or a.classes != b.classes:
         sizes = (f"{one.samples} distinct samples x {one.dimension}, {one.outputs}" for one in (a, b))
-        yield f"A has {next(sizes)}, B {next(sizes)}; {remedy}"
+        yield f"A has {next(sizes)}, B {next(sizes)}; {SAME_DATA}"
         return
     pairs = (
         ("its numbers", a.inputs, b.inputs),
@@ -66,9 +69,15 @@ def _data(a: Dataset, b: Dataset) -> Iterator[str]:
         ("its frozen logits", a.offset, b.offset),
     )
     for what, first, second in pairs:
-        yield from (f"sample {row} differs in {what}; {remedy}" for row in _different_rows(first, second))
+        yield from (f"sample {row} differs in {what}; {SAME_DATA}" for row in _different_rows(first, second))
     if (a.targets is None) != (b.targets is None) or not np.array_equal(_of(a.targets), _of(b.targets)):
-        yield f"the real targets differ; {remedy}"
+        yield f"the real targets differ; {SAME_DATA}"
+
+
+def _conflicts(a: Problem, b: Problem) -> Iterator[str]:
+    """Samples whose labels conflict in another way: they have no label of their own that could differ."""
+    counts = a.grouping.label_counts, b.grouping.label_counts
+    yield from (f"sample {row} differs in how often it has each label; {SAME_DATA}" for row in _different_rows(*counts))
 
 
 def _of(values: Array | None) -> Array:

@@ -67,6 +67,29 @@ def test_no_minimum_is_near(v, words):
     assert found.verdict is Verdict.UNDECIDED and words in found.reason
 
 
+def frozen_units():
+    """Two frozen units: only V is free, and where all labels are equally frequent V = 0 is the minimum exactly."""
+    frozen = {"layer0.weight": np.eye(2), "layer0.bias": np.zeros(2)}
+    return vf.Network(2, vf.Dense(2, "tanh", skip=True), frozen=frozen)
+
+
+@pytest.mark.parametrize("duplicates", ["group", "keep"])
+def test_a_gradient_that_is_exactly_zero(duplicates, tmp_path):
+    """Its enclosure has 0 inside: the squares of such balls have no root, their upper bounds have."""
+    data = vf.dataset_from_arrays([[1.0, 0.0]] * 3 + [[0.0, 1.0]] * 3, [0, 1, 2, 0, 1, 2])
+    problem = vf.Problem(data, frozen_units(), np.zeros(0), np.zeros((2, 3)), duplicates=duplicates)
+    found = vf.find_minimum(problem, trials=1)
+    assert found.proved and 0 < float(found.gradient) < 1e-20
+    assert vf.check(found.write(tmp_path / "zero.json")).accepted
+
+
+def test_proposals_overflow_silently(recwarn):
+    data = vf.dataset_from_arrays([[1e154], [1e154], [-1e154]], [0, 1, 1])
+    network = vf.Network(1, vf.Dense(1, "t**2", skip=True), frozen={"layer0.weight": np.ones((1, 1))})
+    problem = vf.Problem(data, network, np.zeros(1), np.array([[1e308, -1e308]]))
+    assert vf.find_minimum(problem, trials=2).verdict is Verdict.UNDECIDED and not recwarn.list
+
+
 def network_of(units, sigma="tanh", dimension=1):
     return vf.Network(dimension, vf.Dense(units, sigma, skip=True))
 
@@ -223,3 +246,14 @@ def test_what_is_refused_by_name():
 def test_bad_arguments(bad):
     with pytest.raises(vf.InputError, match="must be an integer"):
         vf.find_minimum(sine_problem(), **bad)
+
+
+def test_what_is_no_problem():
+    with pytest.raises(vf.InputError, match=r"a Dataset is no Problem; make one: Problem\("):
+        vf.find_minimum(sine_problem().data)
+
+
+def test_the_card_says_how_high_the_rim_is(found):
+    """The level itself may be the same number as the loss in the digits that are shown."""
+    height = Fraction(str(found).split("  rim ")[-1].split("; rim ")[-1].split(" or more above")[0])
+    assert 0 < height <= found.rise

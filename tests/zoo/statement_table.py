@@ -29,6 +29,7 @@ Five networks, at the weights they were drawn with or that training found, and e
 {problems}
 
 An empty cell: the statement does not apply, and the report says why. *refuted* is of a hypothesis, or of a property of this start; *open* is no synonym of false. The names link to the proofs.
+Not here: [MC](#statement-mc) and [MC.line](#statement-mc-line), about two networks (`verifier connect`), and [BM](#statement-bm), about a point that is found (`verifier minimum`).
 `python tests/zoo/statement_table.py` writes this page; seconds are CPU seconds of one run.
 
 """

@@ -49,7 +49,7 @@ def connect(
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Join two networks by a certified path on which the loss never exceeds the larger one of theirs (MC).
+    """Join two networks by a certified path whose loss never exceeds the larger of their two losses (MC).
 
     Two case files with the same data and network that differ in their start: `start.file`, `network.model` or the seed;
     `verifier connect A.toml A.toml --seed-b 1` compares two seeds of one case. Exit code 0: joined, barrier 0; 2:

@@ -43,7 +43,8 @@ def minimum(
 ) -> None:
     """Find a strict local minimum of the cross-entropy, prove it (BM), and that it is bad where some loss is lower.
 
-    Exit code 0: a minimum is PROVED; 3: none is; 2: unusable input, such as M >= N, where no minimum is bad (C2+).
+    Exit code 0: a minimum is PROVED, bad or not; 3: none is; 2: unusable input, such as M >= N, where no strict minimum
+    is bad (C2+).
     """
     from verifier.minimum import find_minimum
     from verifier.run.case import read_case

@@ -23,7 +23,7 @@ import numpy as np
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, exactly
 from verifier.balls.precision import working_precision
-from verifier.display import Card, Decided, Shown, Table, count
+from verifier.display import Card, Decided, Shown, Table, matrices
 from verifier.errors import InputError
 from verifier.landscape.legs import between, combination
 from verifier.landscape.targets import decimal_below, time_for
@@ -179,7 +179,7 @@ class Connection(Decided, Shown):
         if self.gamma is not None and self.kappa is not None:
             values += [("kappa", exactly(self.kappa)), ("gamma >=", at_least(self.gamma))]
         if self.pieces:
-            values.append(("pieces", f"{len(self.pieces)}, with {count(len(self.weights), 'V')}"))
+            values.append(("pieces", f"{len(self.pieces)}, with {matrices(len(self.weights))}"))
         values.append(("seconds", f"{self.seconds:.1f}"))
         rows = tuple(
             (str(piece.leg + 1), f"{float(piece.start):.4f} to {float(piece.end):.4f}", str(piece.weights + 1))

@@ -19,7 +19,7 @@ from verifier.balls.exact import STATABLE, Dyadic, ExactArray, at_least, at_most
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
-from verifier.display import count
+from verifier.display import count, matrices
 from verifier.landscape.connection import Connection, Piece
 from verifier.landscape.polygon_search import Memory, PolygonSearch, Progress, Route, Sought
 from verifier.landscape.refit import unit_scaled
@@ -90,7 +90,8 @@ def prove_connection(
     tell, memory, seed
         Progress of the search, what an earlier one found, and the seed of random corners.
     epsilon
-        What the loss on the polygon shall not exceed, as decimal text; None: the larger one of both ends' losses.
+        What the loss on the polygon shall not exceed, as decimal text; None: the smaller loss of both ends,
+        or, where no factor does that, the larger one.
     max_bits, stage
         Last precision tried at the ends, and progress display.
 
@@ -185,21 +186,22 @@ def _concluded(found: Connection, goal: Dyadic | None, first: _ProvedEnd | None,
     if not found.pieces:
         reason = (
             "both networks have the same U: on the segment from V_A to V_B the loss is convex, so nowhere above the "
-            f"larger one of both ends' losses, which is at most {most}"
+            f"larger of their two losses, which is at most {most}"
         )
         return replace(found, verdict=Verdict.PROVED, reason=reason)
-    low = max(first.loss[0], last.loss[0], key=Dyadic.fraction)
-    goal = min(low, LARGE if goal is None else goal, key=Dyadic.fraction)
-    kappa = _kappa(found, goal, max(first.least, last.least, key=Dyadic.fraction))
+    wished, least = LARGE if goal is None else goal, max(first.least, last.least, key=Dyadic.fraction)
+    smaller, larger = sorted((first.loss[0], last.loss[0]), key=Dyadic.fraction)
+    below_both, goal = (min(loss, wished, key=Dyadic.fraction) for loss in (smaller, larger))
+    kappa = _kappa(found, below_both, least) or _kappa(found, goal, least)
     if kappa is None or found.gamma is None or not (first.allows(kappa) and last.allows(kappa)):
         why = "no factor kappa makes the loss on the polygon as small as the ends' losses are"
         return replace(found, reason=f"{why}, of which none is above 2^-{STATABLE}" if goal.mantissa == 0 else why)
     with working_precision(found.precision):
         level = at_most(loss_bound(found.classes, found.gamma.arb(), kappa.arb()))
-    parts = f"{count(len(found.pieces), 'piece')} on {count(found.legs, 'leg')}, {count(len(found.weights), 'V')}"
+    parts = f"{count(len(found.pieces), 'piece')} on {count(found.legs, 'leg')}, {matrices(len(found.weights))}"
     reason = (
-        f"from A the loss strictly falls to at most {level}, is at most that while U moves, and strictly rises to B's: "
-        f"nowhere above the larger one of both ends' losses, which is at most {most} ({parts}, every margin at least "
+        f"from A the loss strictly falls to at most {level}, stays at most that while U moves, and strictly rises to "
+        f"B's: nowhere above the larger of their two losses, which is at most {most} ({parts}, every margin at least "
         f"gamma = {at_least(found.gamma)}, kappa = {exactly(kappa)})"
     )
     return replace(found, verdict=Verdict.PROVED, reason=reason, kappa=kappa)

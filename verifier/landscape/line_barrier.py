@@ -313,5 +313,5 @@ def _why(worst: tuple[float, Fraction, Fraction, Bounds], pieces: int) -> str:
     _, t0, t1, _ = worst
     return (
         f"no finite bound of the loss was found for t from {float(t0):.6g} to {float(t1):.6g} with {pieces} pieces: "
-        "a node may be undefined on the way, or its values overflow"
+        "a node may be undefined on the way, or its slope not bounded, as that of a root at 0, or its values overflow"
     )

@@ -49,6 +49,8 @@ ROOM = 1.5
 """The Hessian's radii count so many times, so that a checker's wider enclosures do as well."""
 STATED = 1.0 - 2.0**-5
 """Part of the proved curvature that is stated, which covers what a division rounds; the gradient is divided by it."""
+ROUNDED = 2.0**-80
+"""The stated gradient is larger by this part of lambda r: that it is 0, a checker may see only so far."""
 FIRST_REACH = 2.0**-20
 """The box that is tried first, relatively to the largest parameter."""
 TRIALS = 8
@@ -140,7 +142,7 @@ class Minimum(Decided, Shown):
                 ("loss in the ball", f"at least {at_least(self.floor)}"),
                 ("radius", at_least(self.radius)),
                 ("curvature", f"at least {at_least(self.curvature)}"),
-                ("rim", f"at least {at_least(self.rim)}"),
+                ("rim", f"{at_least(self.rise)} or more above the loss at the point"),
                 ("bad local valley", str(self.bad)),
             ]
         return Card("A strict local minimum (BM)", str(self.verdict), self.reason, tuple(values))
@@ -195,7 +197,7 @@ def prove_minimum(
     found = Minimum(Verdict.UNDECIDED, "", network, data, u, v, label_counts, precision=BITS)
     counts = counts_of(data, label_counts)
     if counts is None:
-        return replace(found, reason="BM is about the cross-entropy of labels; a regression has none")
+        return replace(found, reason="BM needs labels, or their counts where equal samples have different ones")
     free = free_numbers(network, v)
     found = replace(found, parameters=len(free))
     try:
@@ -211,7 +213,7 @@ def prove_minimum(
         return replace(found, reason=f"not enclosed: {error}")
     if best is None:
         return replace(found, reason=words, seconds=time.monotonic() - started)
-    found = _as_stated(found, best, gradient, loss)
+    found = _as_stated(found, best, _with_room(gradient, best), loss)
     if found.proved:
         found = with_better(found, samples, others)
     return replace(found, seconds=time.monotonic() - started)
@@ -227,8 +229,9 @@ def counts_of(data: Dataset, label_counts: IntArray | None) -> IntArray | None:
 
 
 def _norm(entries: Sequence[arb]) -> arb:
+    """An upper bound of the length; a ball around 0 has a square that may seem negative, and no root."""
     with working_precision(BITS):
-        return sum((z * z for z in entries), arb(0)).sqrt()
+        return sum((z.abs_upper() ** 2 for z in entries), arb(0)).sqrt()
 
 
 def _largest_ball(
@@ -289,6 +292,12 @@ def name_of(network: Network, v: Array, number: int) -> str:
     view = next(view for view in network.parameters if view.offset <= number < view.offset + view.spec.size)
     place = np.unravel_index(number - view.offset, view.spec.shape)
     return f"{view.name}[{', '.join(map(str, place))}]"
+
+
+def _with_room(gradient: arb, ball: _Ball) -> arb:
+    """A bound of the gradient that is not below what a checker's rounding comes to."""
+    with working_precision(BITS):
+        return gradient + arb(ball.curvature * ball.radius * ROUNDED)
 
 
 def _as_stated(found: Minimum, ball: _Ball, gradient: arb, loss: arb) -> Minimum:

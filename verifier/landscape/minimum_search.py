@@ -120,7 +120,7 @@ class Search(Brief):
             longest = LONGEST * (1.0 + float(np.linalg.norm(theta)))
             theta = theta + step * min(1.0, longest / max(float(np.linalg.norm(step)), 1e-300))
         if not least < CONVERGED:
-            return best, "came to no stationary point in the steps that it had"
+            return best, f"came to no gradient below {CONVERGED:.0e}, as where the loss is flat or inputs are large"
         if lowest < -FLAT:
             return best, "ended at a saddle"
         flat = "ended where the loss is flat in some direction, as where units are dead, equal or saturated"

@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection
 
 from verifier.balls.exact import about, at_least, at_most
 from verifier.connect import Joined
+from verifier.display import matrices
 from verifier.errors import InputError
 from verifier.network.network import Array
 from verifier.plot.connection_samples import (
@@ -221,4 +222,4 @@ def _count(found: Joined) -> str:
     pieces, weights = len(found.pieces), len(found.weights)
     if not pieces:
         return "V moves alone"
-    return f"{pieces} piece{'s' * (pieces > 1)}, {weights} V{'s' * (weights > 1)}"
+    return f"{pieces} piece{'s' * (pieces > 1)}, {matrices(weights)}"
