@@ -36,7 +36,7 @@ from verifier.rank.inverse_norm import norm_bound
 from verifier.sigma.activations import activation
 from verifier.verdict import Verdict
 
-pipeline = import_module("verifier.prove")
+pipeline = import_module("verifier.options")
 
 INPUTS, SAMPLES, UNITS = 80, 6, 8
 

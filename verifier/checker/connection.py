@@ -1,7 +1,7 @@
 """MC: two networks are joined by a path on which the cross-entropy never exceeds the larger of their losses.
 
-Glossary: *corners* U_0 = U_A (stored), U_1, .., U_L = U_B; *leg* l is the segment from U_l to U_(l+1), its times go
-from 0 to 1; a *piece* of a leg has output weights V_k, k from 1 on. m_ik are the margins, as in claims.py.
+Glossary: *corners* U_0 = U_A (stored), U_1, .., U_L = U_B; *leg* l is the segment from U_l to U_(l+1), in
+times from 0 to 1; a *piece* of a leg has output weights V_k, k from 1 on. m_ik are the margins, as in claims.py.
 """
 
 import itertools
