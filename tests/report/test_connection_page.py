@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,7 +55,8 @@ def test_names_are_escaped_and_nothing_is_loaded(page: str) -> None:
 def test_without_a_path_it_draws_nothing_and_says_why(tmp_path) -> None:
     conflict = problem(1.0, (0, 0, 1))
     assert not conflict.grouping.labels_agree
-    written = write_connection_report(vf.connect(conflict, conflict, permute=True), tmp_path)
+    turned = replace(conflict, u=conflict.u.reshape(2, -1)[:, ::-1].ravel(), v=conflict.v[::-1])
+    written = write_connection_report(vf.connect(conflict, turned, permute=True), tmp_path)
     text = written.read_text(encoding="utf-8")
     assert written.name == "connection.html" and "UNDECIDED</span>" in text and "<svg" not in text
     assert "is not decided" in text and "another point than B" in text and "different labels" in text

@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -63,8 +64,14 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
         text=True,
         env=environment(),
         start_new_session=True,
+        preexec_fn=_heed_interrupts,
         **options,
     )
+
+
+def _heed_interrupts() -> None:
+    """A shell's background jobs inherit that an interruption is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def verifier(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
