@@ -11,7 +11,7 @@ from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
 from verifier.conclusion import conclude, told
 from verifier.data.dataset import Dataset
-from verifier.display import Card, Decided, Judged, Shown, Table, listed, wrapped
+from verifier.display import Card, Decided, Judged, Shown, Table, wrapped
 from verifier.errors import InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.least_error import LeastError
@@ -139,6 +139,19 @@ class Report(Judged, Shown, Writable):
         return with_decay(self.problem.weight_decay)
 
     @property
+    def remains(self) -> tuple[str, ...]:
+        """What can be proved although A3.1 fails; nothing where T3.4(2) is proved, and A3.1 is not missed."""
+        if self.proof is None or self.proof.verdict("T3.4(2)") is Verdict.PROVED:
+            return ()
+        holds = all(self.proof.verdict(f"A3.1({part})") is Verdict.PROVED for part in (1, 2, 3))
+        return () if holds else self.proof.remains
+
+    @property
+    def attempts(self) -> tuple[str, ...]:
+        """What was tried for the rank, and how long it took."""
+        return tuple(self.rank.attempts)
+
+    @property
     def failure(self) -> str:
         """Why there are no verdicts: there are."""
         return ""
@@ -233,15 +246,9 @@ class Report(Judged, Shown, Writable):
         PROVED     no bad local valley (T3.4(2))
         ...
         """
-        about = [("problem", self._about), *self.said, ("engine", self.engine)]
-        texts = [text for _, text in told(self, self.problem.title or self.problem.name, about, technical=verbose)]
-        if self.left_out:
-            texts += wrapped(sentence(self.left_out))
-        if verbose:
-            texts += ["", *listed((str(step.verdict), f"{step.label}: {step.reason}") for step in self.steps)]
-        if verbose and self.proof is not None:
-            texts += ["", "The proof, statement by statement:", *self.proof.lines()]
-        return "\n".join(texts)
+        about, title = [("problem", self._about), *self.said], self.problem.title or self.problem.name
+        texts = [text for _, text in told(self, title, [*about, ("engine", self.engine)], verbose=verbose)]
+        return "\n".join([*texts, *wrapped(sentence(self.left_out))])
 
     @property
     def _about(self) -> str:
