@@ -112,6 +112,7 @@ from .rank.witness import prove_witness as prove_witness
 from .report.results import read_results as read_results
 from .run.case import read_case as read_case
 from .run.case_problem import run_case as run_case
+from .run.watching import progress as progress
 from .run.witnessing import run_witness as run_witness
 from .sigma.activations import Activation as Activation
 from .sigma.activations import activation as activation
