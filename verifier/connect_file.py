@@ -94,7 +94,7 @@ class FileMemory(Memory):
             self.save()
 
     def save(self) -> None:
-        """Write the file."""
+        """Write all legs and corners found so far to the file."""
         arrays: list[Array] = []
         legs = []
         for key, stretches in self._farthest().items():

@@ -32,7 +32,7 @@ Parameters = Callable[[str, Shape], Balls]
 
 
 class BallArithmetic(Arithmetic[Balls]):
-    """Balls for some samples.
+    """Arithmetic of Arb balls, for all values of a network on some samples.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ class Labelled(Brief):
         return int(self.counts.sum())
 
     def part(self, rows: slice) -> Labelled:
-        """Some of the samples."""
+        """The samples of these rows, with their counts of labels and frozen logits."""
         return Labelled(self.inputs[rows], self.counts[rows], None if self.offset is None else self.offset[rows])
 
     def columns(self) -> list[Array]:

@@ -99,15 +99,15 @@ class Jets(Arithmetic[Jet]):
         return value.value.shape
 
     def input(self, shape: Shape) -> Jet:
-        """The samples stand still."""
+        """The samples as jets that stand still: all derivatives are exactly 0."""
         return self._still(self.values.input(shape))
 
     def parameter(self, name: str, shape: Shape) -> Jet:
-        """As it was given."""
+        """The jet of a parameter, as the caller gave it by `given`."""
         return self.given(name, shape)
 
     def constant(self, values: NDArray[np.float64]) -> Jet:
-        """Fixed numbers stand still."""
+        """Fixed numbers as jets that stand still: all derivatives are exactly 0."""
         return self._still(self.values.constant(values))
 
     def affine(self, geometry: Geometry, sources: Sequence[Jet], weight: Jet, bias: Jet | None) -> Jet:

@@ -46,7 +46,7 @@ class Motion(Brief):
     kinks: bool = False
 
     def features(self, t: arb) -> Rows:
-        """Rows of Psi(U(t)).
+        """Enclose the rows of Psi(U(t)) at a ball of times, (n, M).
 
         Guarantee: each ball contains the exact value for every time in the ball ``t``, or is not finite.
         """

@@ -68,7 +68,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return self.ops.shape(value.value)
 
     def input(self, shape: Shape) -> Tangent[T]:
-        """The samples stand still."""
+        """The samples, which have no derivative along the direction."""
         return Tangent(self.ops.input(shape))
 
     def parameter(self, name: str, shape: Shape) -> Tangent[T]:
@@ -76,7 +76,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return Tangent(self.ops.parameter(name, shape), self.directions.get(name))
 
     def constant(self, values: NDArray[np.float64]) -> Tangent[T]:
-        """Fixed numbers stand still."""
+        """Fixed numbers, which have no derivative along the direction."""
         return Tangent(self.ops.constant(values))
 
     def affine(
@@ -126,14 +126,14 @@ class Tangents(Arithmetic[Tangent[T]]):
         return self._taken(parts, [positions * per] * groups, places.reshape(geometry.shape))
 
     def map(self, x: Tangent[T], sigma: Activation) -> Tangent[T]:
-        """``sigma'(x) x'``."""
+        """The activation of x, with the derivative ``sigma'(x) x'``."""
         value = self.ops.map(x.value, sigma)
         if x.along is None:
             return Tangent(value)
         return Tangent(value, self.ops.multiply(x.along, self.engine.rate(x.value, sigma)))
 
     def add(self, a: Tangent[T], b: Tangent[T]) -> Tangent[T]:
-        """Derivatives add."""
+        """The sum of two values, with the sum of their derivatives."""
         value = self.ops.add(a.value, b.value)
         shape = self.ops.shape(value)
         return Tangent(value, self._sum(self._wide(a, shape), self._wide(b, shape)))
@@ -148,7 +148,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return Tangent(value, self._sum(first, second))
 
     def scale(self, x: Tangent[T], factor: Fraction, *, root: bool = False) -> Tangent[T]:
-        """By the same factor."""
+        """The value and its derivative times the same exact factor."""
         along = None if x.along is None else self.ops.scale(x.along, factor, root=root)
         return Tangent(self.ops.scale(x.value, factor, root=root), along)
 
@@ -189,7 +189,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return self._sum(first, second)
 
     def total(self, x: Tangent[T]) -> Tangent[T]:
-        """Derivatives are summed alike."""
+        """The sum over the last axis, of the values and of their derivatives."""
         return Tangent(self.ops.total(x.value), None if x.along is None else self.ops.total(x.along))
 
     def largest(self, x: Tangent[T]) -> Tangent[T]:
@@ -270,11 +270,11 @@ class TangentSlopes(Differentiable[Tangent[T]]):
     """Activations' derivatives with their own derivatives along the directions."""
 
     def __init__(self, ops: Tangents[T]) -> None:
-        """Take the arithmetic."""
+        """Take the arithmetic of values with their derivatives."""
         self.ops: Tangents[T] = ops
 
     def rate(self, x: Tangent[T], sigma: Activation) -> Tangent[T]:
-        """``sigma'(x)``, and ``sigma''(x) x'``."""
+        """The activation's derivative ``sigma'(x)``, with its own derivative ``sigma''(x) x'``."""
         engine = self.ops.engine
         rate = engine.rate(x.value, sigma)
         if x.along is None:

@@ -126,7 +126,7 @@ def wide_problem(n: int, m: int, d: int) -> tuple[Network, Array, Array]:
 
 
 def proved(found: T | str | None, what: str) -> T:
-    """What was proved.
+    """Return what was proved, or refuse to name a time for it.
 
     Raises
     ------

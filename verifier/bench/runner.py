@@ -31,7 +31,7 @@ def run_bench(
     case: Case | None = None,
     full: bool = False,
 ) -> Bench:
-    """Measure everything.
+    """Measure every step of a proof, on one backend, for all sizes.
 
     Parameters
     ----------

@@ -54,5 +54,5 @@ def line_barrier(arrays: ArrayStore, network: Network, found: LineBarrier) -> MC
 
 
 def quotient(time: Fraction) -> tuple[str, str]:
-    """Write an exact time."""
+    """Write an exact time as numerator and denominator in decimal digits."""
     return str(time.numerator), str(time.denominator)

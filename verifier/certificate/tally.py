@@ -34,7 +34,7 @@ class Counted:
 
     @property
     def size(self) -> int:
-        """Entries of one sample."""
+        """The number of entries of one sample's tensor."""
         return math.prod(self.shape)
 
 
@@ -69,7 +69,7 @@ class Tally(Arithmetic[Counted]):
         return value.shape
 
     def input(self, shape: Shape) -> Counted:
-        """The samples."""
+        """The samples, which vary; no step is counted for them."""
         return self._made(shape, True, 0)
 
     def parameter(self, name: str, shape: Shape) -> Counted:

@@ -113,7 +113,7 @@ def falsify(
 
 
 def load_conjecture(name: str) -> Property:
-    """Load a conjecture.
+    """Load a conjecture from a file, or a shipped one by its name.
 
     Parameters
     ----------

@@ -166,7 +166,7 @@ class FloatLegInterval(Brief):
 
     @cached_property
     def _hull(self) -> Span:
-        """Psi over the interval."""
+        """Enclose Psi at every time of the interval, (n, M)."""
         return span.checked(self.psi.mid, upper(self.psi.rad + self.reach * self.rate.size, 4))
 
     @QUIETLY
@@ -287,7 +287,7 @@ def _differences(weights: Array, label: int) -> Array:
 
 
 def _span_differences(weights: Span, label: int) -> Span:
-    """The same of intervals."""
+    """Enclose ``V_y - V_k`` for all ``k != label``, (M, m - 1), of weights that are intervals."""
     others = _others(weights.mid.shape[1], label)
     full = weights.full(len(weights.mid))
     return span.minus(Span(full.mid[:, [label]], full.rad[:, [label]]), Span(full.mid[:, others], full.rad[:, others]))

@@ -177,7 +177,7 @@ class BallLegInterval(Brief):
 
     @cached_property
     def _middle(self) -> arb_mat:
-        """Psi at the middle."""
+        """Enclose Psi at the middle of the interval, (n, M)."""
         with working_precision(self.leg.precision):
             return arb_mat(self.leg.motion.features(ball_of((self.t0 + self.t1) / 2)))
 

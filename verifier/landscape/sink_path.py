@@ -245,7 +245,7 @@ def _refined(square: Rows, right: fmpz_mat) -> tuple[list[int], int] | None:
 
 
 def _float(value: int, exponent: int) -> float:
-    """``value / 2^exponent``, rounded."""
+    """Return ``value / 2^exponent``, rounded to the nearest float."""
     return value / (1 << exponent) if exponent >= 0 else float(value << -exponent)
 
 

@@ -16,7 +16,7 @@ class FloatSlopes(Differentiable[Array]):
     """NumPy's arithmetic; at a kink the derivative is that of one side."""
 
     def __init__(self, views: dict[str, Array], inputs: Array) -> None:
-        """Keep the numbers."""
+        """Take the parameters' values by name, and the samples, (n, d)."""
         self.ops = FloatArithmetic(views, inputs)
 
     def rate(self, x: Array, sigma: Activation) -> Array:

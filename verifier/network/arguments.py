@@ -202,7 +202,7 @@ def given_counts(multiplicities: Any, samples: int) -> list[int]:
 
 
 def given_seeds(seeds: Sequence[int] | Any, what: str = "seeds") -> list[int]:
-    """Take seeds.
+    """Take seeds as a list of Python integers.
 
     Parameters
     ----------

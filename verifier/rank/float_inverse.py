@@ -83,7 +83,7 @@ class InverseBound64(Decided):
 
 
 def _radius_sums(backend: Backend, x: Array, q: Array) -> Array:
-    """``q^T |X|``, shape (N,).
+    """Bound ``q^T |X|``, shape (N,), entry by entry from above.
 
     Guarantee: an upper bound.
     """

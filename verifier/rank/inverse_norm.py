@@ -65,14 +65,14 @@ class WitnessSums:
     largest_row: float
 
     def frobenius(self, backend: Backend) -> arb:
-        """Bound ``||X||_F``.
+        """Bound the Frobenius norm ``||X||_F`` from above.
 
         Guarantee: the ball's upper end is at least the norm.
         """
         return total(backend, self.squares).sqrt()
 
     def mixed(self, backend: Backend) -> arb:
-        """Bound ``sqrt(||X||_1 ||X||_inf)``.
+        """Bound ``sqrt(||X||_1 ||X||_inf)`` from above.
 
         Guarantee: the ball's upper end is at least that, hence at least ``||X||_2``.
         """

@@ -168,7 +168,7 @@ class Separation:
         return np.arange(start, self._families)
 
     def _nothing(self, index: int) -> Told:
-        """Nothing is told apart."""
+        """Return what is known of a node of which nothing is known: no entry tells samples apart."""
         size = self._size(index)
         numbers = np.zeros(size, dtype=np.int64)
         no = np.zeros(size, dtype=np.bool_)

@@ -94,7 +94,7 @@ class AscendingValues:
 
     @property
     def count(self) -> int:
-        """The number of values."""
+        """How many values there are."""
         return len(self.balls) if self.numbers is None else int(self.numbers.size)
 
     def ball(self, position: int) -> arb:

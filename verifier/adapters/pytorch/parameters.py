@@ -39,7 +39,7 @@ class Parameters:
         return self._names[name]
 
     def values(self, name: str) -> Array:
-        """A parameter's exact values.
+        """Return the exact values of one parameter.
 
         Guarantee: the array equals the tensor bit for bit, entry by entry, up to the exact embedding of float16,
         bfloat16 and float32 in binary64; and no number of it belongs to another parameter.

@@ -356,7 +356,7 @@ def shape_of(x: Value) -> Shape:
 
 
 def floats(array: NDArray[Any]) -> Array:
-    """Numbers as float64, exactly."""
+    """Return numbers as a float64 array, exactly; what would be rounded is refused."""
     array = np.asarray(array)
     if array.dtype.kind not in "fiub":
         raise Refused(f"numbers of type {array.dtype} meet the network; it computes with real numbers")

@@ -297,7 +297,7 @@ class Head(Features):
 
 
 def _in_words(node: Node) -> str:
-    """What a node does."""
+    """Say in words what a node does, for a message."""
     if isinstance(node, kinds.Map):
         return f"the function {node.sigma.name}"
     if isinstance(node, kinds.Reduce | kinds.Pool):

@@ -327,7 +327,7 @@ class Products(Moves, Pointwise):
         return self.permute(found, tuple(int(i) for i in np.argsort(order)))
 
     def permuted_tensor(self, x: Tensor, order: Sequence[int]) -> Tensor:
-        """`permute` of a tensor."""
+        """Permute the axes of a tensor; a known array is refused."""
         found = self.permute(x, order)
         if isinstance(found, Known):
             raise Refused(ROUNDED)

@@ -259,7 +259,7 @@ def _turned(layout: Layout) -> Layout:
 
 
 def numpy_backend(threads: int | None = None) -> Backend:
-    """The NumPy backend.
+    """Make the backend that computes on the processor, by NumPy.
 
     Parameters
     ----------

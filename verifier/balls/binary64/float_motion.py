@@ -138,11 +138,11 @@ class FloatMotion(Arithmetic[Moving]):
         return span.still(np.zeros((1, *x.value.shape))) if x.rate is None else x.rate
 
     def input(self, shape: Shape) -> Moving:
-        """The samples stand still."""
+        """The samples, which have no rate: they do not move."""
         return Moving(self.ops.input(shape), None)
 
     def constant(self, values: NDArray[np.float64]) -> Moving:
-        """Fixed numbers stand still."""
+        """Fixed numbers, which have no rate: they do not move."""
         return Moving(self.ops.constant(values), None)
 
     def parameter(self, name: str, shape: Shape) -> Moving:
@@ -193,7 +193,7 @@ class FloatMotion(Arithmetic[Moving]):
         return Moving(value, span.times(rates.derivative(self.hull(x), sigma), x.rate))
 
     def add(self, a: Moving, b: Moving) -> Moving:
-        """``a' + b'``."""
+        """The sum a + b, with the rate ``a' + b'``."""
         value = self.ops.add(a.value, b.value)
         if a.rate is None or b.rate is None:
             only = a.rate or b.rate
@@ -266,7 +266,7 @@ class FloatMotion(Arithmetic[Moving]):
         return Moving(value, rates.softmax_rate(self, x, mask)[1])
 
     def embed(self, tokens: Moving, table: Moving) -> Moving:
-        """Rows of the rates."""
+        """The rows of a table, and with them the rows of its rates."""
         value = self.ops.embed(tokens.value, table.value)
         if table.rate is None:
             return Moving(value, None)

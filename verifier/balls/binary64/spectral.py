@@ -31,7 +31,7 @@ MODERATE = (2.0**-300, 2.0**300)
 
 
 def frobenius_norm(backend: Backend, a: Array) -> float:
-    """Upper bound of ``||A||_F``.
+    """Bound the Frobenius norm ``||A||_F`` of a matrix from above.
 
     Guarantee: at least the norm; NaN or infinity if there is no bound.
     """

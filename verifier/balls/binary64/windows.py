@@ -43,7 +43,7 @@ NORM_ENTRIES = 1 << 18
 def affine(
     ops: FloatBalls, geometry: Geometry, sources: Sequence[Enclosed], weight: Enclosed, bias: Enclosed | None
 ) -> Enclosed:
-    """Enclose an affine node.
+    """Enclose an affine node: windows of the sources times weights, plus biases.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ def _mpf(number: Dyadic) -> Any:
 
 
 def _moved(where: Parameters, found: JacobianInverse, c: list[Any]) -> list[Any]:
-    """``theta0 + B c``."""
+    """Return the parameters ``theta0 + B c``, (P,)."""
     theta = [mpmath.mpf(z) for z in (*where.u.tolist(), *where.v.ravel().tolist())]
     for j, row in zip(found.columns.tolist(), found.inverse.tolist(), strict=True):
         theta[j] += mpmath.fsum(mpmath.mpf(b) * z for b, z in zip(row, c, strict=True))

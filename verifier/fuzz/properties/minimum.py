@@ -77,7 +77,7 @@ class Landscape:
         return oracle.approx_convex_loss("cross-entropy", oracle.times(psi, v), self.counts, [1.0] * self.outputs)
 
     def gradient(self, theta: list[Any]) -> list[Any]:
-        """Central differences."""
+        """Return central differences of the loss, (P,), in many digits."""
         h = mpmath.mpf(10) ** -STEP
         return [
             (self.value(_moved(theta, h, i)) - self.value(_moved(theta, -h, i))) / (2 * h) for i in range(len(theta))

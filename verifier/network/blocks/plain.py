@@ -151,7 +151,7 @@ class Linear(Wired):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        """Take names for activations."""
+        """Take activations by name, and check `over`."""
         Wired.__post_init__(self)
         if self.over not in ("last", "all"):
             raise NetworkError(f"Linear: over = {self.over!r} must be 'last' or 'all'")
@@ -178,7 +178,7 @@ class Scale(Wired):
     factor: Fraction | str | float = Fraction(1)
 
     def __post_init__(self) -> None:
-        """Take the exact value."""
+        """Take the factor as an exact fraction."""
         Wired.__post_init__(self)
         try:
             self._set(factor=Fraction(self.factor))

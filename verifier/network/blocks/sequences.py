@@ -54,7 +54,7 @@ class Positional(Wired):
     how: Literal["learned", "sinusoidal"] = "learned"
 
     def __post_init__(self) -> None:
-        """Refuse unknown words."""
+        """Refuse a `how` other than learned or sinusoidal."""
         Wired.__post_init__(self)
         if self.how not in ("learned", "sinusoidal"):
             raise NetworkError(f"Positional: how = {self.how!r} must be learned or sinusoidal")

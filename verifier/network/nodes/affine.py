@@ -25,7 +25,7 @@ class Window:
     groups: int = 1
 
     def fields(self) -> dict[str, Any]:
-        """The numbers by name."""
+        """The window's numbers by name, as a certificate writes them."""
         numbers = {name: list(getattr(self, name)) for name in ("kernel", "stride", "padding", "dilation")}
         return numbers | {"groups": self.groups}
 

@@ -26,7 +26,7 @@ class Normalise(Node):
     centre: bool = True
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """As what it reads."""
+        """The shape of what is read, which needs a last axis."""
         if not shapes[0]:
             raise fail(self.kind, "a number has no last axis")
         if self.epsilon < 0:
@@ -52,7 +52,7 @@ class Contract(Node):
     transposed: bool = False
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """``(..., n, m)``."""
+        """The shape ``(..., n, m)`` of a matrix product; leading axes broadcast."""
         a, b = shapes
         if len(a) < 2 or len(b) < 2:
             raise fail(self.kind, f"shapes {a} and {b}; both need two axes")
@@ -77,7 +77,7 @@ class CumulativeSum(Node):
     kind: ClassVar[str] = "cumsum"
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """As what it reads."""
+        """The shape of what is read, which needs a last axis."""
         if not shapes[0]:
             raise fail(self.kind, "a number has no last axis")
         return shapes[0]
@@ -99,7 +99,7 @@ class Softmax(Node):
     arity: ClassVar[tuple[int, int]] = (1, 2)
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """As the scores."""
+        """The shape of the scores, to which a mask broadcasts."""
         if not shapes[0] or broadcast(self.kind, shapes) != shapes[0]:
             raise fail(self.kind, f"a mask of shape {shapes[-1]} for scores of shape {shapes[0]}")
         return shapes[0]
@@ -132,7 +132,7 @@ class Attend(Node):
         return (*lead, q[-2], v[-1])
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Fused."""
+        """Scores, softmax and weighted sum as one operation of the arithmetic."""
         return ops.attend(args[0], args[1], args[2], self.square, args[3] if len(args) > 3 else None)
 
     def fields(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Reduce(Node):
     axes: int = 1
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Without the last axes."""
+        """The shape of what is read, without its last `axes` axes."""
         if not 1 <= self.axes <= len(shapes[0]):
             raise fail(self.kind, f"axes = {self.axes} of a tensor of shape {shapes[0]}")
         return shapes[0][: -self.axes]
@@ -179,7 +179,7 @@ class Pool(Node):
     window: Window = EVERYWHERE
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """``(channels, *positions)``."""
+        """The shape ``(channels, *positions)``, the positions being those of the window."""
         return (shapes[0][0], *self.window.positions(shapes, "pool"))
 
     def places(self, shape: Shape) -> Places:

@@ -64,7 +64,7 @@ class Cell:
         return self.call.translation.linear(h, self.r[gate], self.rb[gate])
 
     def act(self, place: int, x: Value) -> Value:
-        """One of the activations."""
+        """Apply the cell's activation of this place to every entry."""
         return self.call.translation.elementwise(self.activations[place], x)
 
 

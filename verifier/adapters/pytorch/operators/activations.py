@@ -133,7 +133,7 @@ def celu(c: Context, a: Any, alpha: Any = 1) -> Value:
 
 @operator("softplus")
 def softplus(c: Context, a: Any, beta: Any = 1, threshold: Any = LEAST_THRESHOLD) -> Value:
-    """``log(1 + exp(beta t))/beta``."""
+    """Translate ``log(1 + exp(beta t))/beta``, entry by entry."""
     if exact(threshold) < LEAST_THRESHOLD:
         raise Refused(f"threshold={threshold} makes it another function; use {LEAST_THRESHOLD} (the default) or more")
     factor = exact(beta)

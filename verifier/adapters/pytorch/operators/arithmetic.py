@@ -33,21 +33,21 @@ def _times(c: Context, value: Any, factor: Any) -> Value:
 
 @operator("add")
 def add(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
-    """``a + alpha b``."""
+    """Translate ``a + alpha b``, entry by entry, with broadcasting."""
     require_wide(c)
     return c.to.add(number(a), _times(c, b, alpha))
 
 
 @operator("sub", "subtract")
 def subtract(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
-    """``a - alpha b``."""
+    """Translate ``a - alpha b``, entry by entry, with broadcasting."""
     require_wide(c)
     return c.to.subtract(number(a), _times(c, b, alpha))
 
 
 @operator("rsub")
 def subtract_from(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
-    """``b - alpha a``."""
+    """Translate ``b - alpha a``, entry by entry, with broadcasting."""
     require_wide(c)
     return c.to.subtract(number(b), _times(c, a, alpha))
 
@@ -71,7 +71,7 @@ def divide(c: Context, a: Any, b: Any, rounding_mode: str | None = None) -> Valu
 
 @operator("neg")
 def negative(c: Context, a: Any) -> Value:
-    """``-a``, entry by entry."""
+    """Translate ``-a``, which is exact, entry by entry."""
     require_wide(c)
     return c.to.multiply(a, number(-1))
 

@@ -13,7 +13,7 @@ from verifier.network.windows import Shape
 
 @operator("linear")
 def linear(c: Context, x: Any, weight: Any, bias: Any = None) -> Value:
-    """``x W^T + b``."""
+    """Translate ``x W^T + b`` over the last axis."""
     return c.to.linear(x, weight, bias)
 
 
@@ -96,7 +96,7 @@ def instance_norm(
 def layer_norm(
     c: Context, x: Any, shape: list[int], gain: Any = None, shift: Any = None, epsilon: float = 1e-5, *_: Any
 ) -> Value:
-    """Over the last axes."""
+    """Normalise over as many last axes as `shape` has."""
     return c.to.layer_norm(x, len(shape), gain, shift, epsilon)
 
 
@@ -148,13 +148,13 @@ def _repeated(c: Context, value: Value, heads: int) -> Value:
 
 @operator("embedding")
 def embedding(c: Context, table: Any, tokens: Any, *_: Any, **__: Any) -> Value:
-    """Rows of a table."""
+    """Take the rows of a table whose numbers are the tokens."""
     return c.to.embedding(table, tokens)
 
 
 @operator("one_hot")
 def one_hot(c: Context, tokens: Any, num_classes: int = -1) -> Value:
-    """Rows of an identity."""
+    """Take tokens for rows of an identity matrix of so many classes."""
     if num_classes < 1:
         raise Refused("the number of classes is taken from the batch; give it: one_hot(x, num_classes)")
     return c.to.embedding(Known(np.eye(num_classes)), tokens)
@@ -173,7 +173,7 @@ def distances(c: Context, a: Any, b: Any, p: Any = 2.0, *_: Any) -> Value:
 
 @operator("softmax", "_softmax")
 def softmax(c: Context, x: Any, dim: int, *_: Any, **__: Any) -> Value:
-    """Softmax over one axis."""
+    """Translate a softmax over one axis."""
     return c.to.softmax(x, dim)
 
 

@@ -119,7 +119,7 @@ def _plain(kind: str) -> str:
 
 @operator("expand", "expand_as", "broadcast_to")
 def expand(c: Context, x: Any, *_: Any, **__: Any) -> Value:
-    """Repeated to a shape."""
+    """Repeat entries up to the shape that PyTorch records."""
     return number(x) if shape_of(x) == c.shape else c.to.expand(x, c.shape)
 
 

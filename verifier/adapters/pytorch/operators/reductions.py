@@ -26,26 +26,26 @@ def _require_kept(c: Context) -> None:
 
 @operator("sum")
 def total(c: Context, x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """The sum over axes."""
+    """Translate a sum over some axes."""
     _require_kept(c)
     return c.to.sum(x, _over(x, dim), keepdim)
 
 
 @operator("mean")
 def mean(c: Context, x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """The mean over axes."""
+    """Translate a mean over some axes."""
     return c.to.mean(x, _over(x, dim), keepdim)
 
 
 @operator("amax")
 def largest(c: Context, x: Any, dim: Any = None, keepdim: bool = False) -> Value:
-    """The largest along axes."""
+    """Translate a maximum over some axes."""
     return c.to.largest(x, _over(x, dim), keepdim)
 
 
 @operator("amin")
 def smallest(c: Context, x: Any, dim: Any = None, keepdim: bool = False) -> Value:
-    """The smallest along axes."""
+    """Translate a minimum over some axes, as -max(-x)."""
     flipped = c.to.largest(c.to.multiply(x, number(-1)), _over(x, dim), keepdim)
     return c.to.multiply(flipped, number(-1))
 
@@ -64,13 +64,13 @@ def smallest_and_place(c: Context, x: Any, dim: int, keepdim: bool = False) -> A
 
 @operator("max.other")
 def larger(c: Context, a: Any, b: Any) -> Value:
-    """The larger of two."""
+    """Translate the larger of two values, entry by entry."""
     return c.to.maximum(a, b)
 
 
 @operator("min.other")
 def smaller(c: Context, a: Any, b: Any) -> Value:
-    """The smaller of two."""
+    """Translate the smaller of two values, entry by entry."""
     return c.to.minimum(a, b)
 
 
@@ -82,7 +82,7 @@ def of_everything(c: Context, x: Any) -> Value:
 
 @operator("var")
 def variance(c: Context, x: Any, dim: Any = None, correction: Any = 1, keepdim: bool = False, **named: Any) -> Value:
-    """The variance along axes."""
+    """Translate a variance over some axes, with Bessel's or another correction."""
     if isinstance(correction, bool) or named.get("unbiased") is not None:
         correction = int(named.get("unbiased", correction))
     correction = 1 if correction is None else correction
