@@ -45,7 +45,7 @@ class BallArithmetic(Arithmetic[Balls]):
     """
 
     def __init__(self, inputs: Array, parameters: Parameters, first: int = 0) -> None:
-        """Keep the samples and the parameters."""
+        """Take the samples, (rows, d), and the function that gives parameters' balls."""
         self.inputs, self.parameters, self.first = inputs, parameters, first
 
     def shape(self, value: Balls) -> Shape:
@@ -110,7 +110,7 @@ class BallArithmetic(Arithmetic[Balls]):
         return out
 
     def map(self, x: Balls, sigma: Activation) -> Balls:
-        """The activation's kernel, ball by ball."""
+        """Apply the activation's ball kernel to every entry."""
         if sigma.canonical == "t":
             return x
         kernel = arb_kernel(sigma, narrow=_all_narrow(x.whole()))

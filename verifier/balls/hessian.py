@@ -178,7 +178,7 @@ def enclose_gradient(
 
 
 def enclose_loss(network: Network, u: Array, v: Array, samples: Labelled, precision: int = 128) -> arb:
-    """Enclose Phi at a point.
+    """Enclose the cross-entropy Phi at a point (U, V) in Arb.
 
     Parameters
     ----------

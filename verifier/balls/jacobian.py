@@ -92,7 +92,7 @@ def enclose_jacobian(
     throughout: bool = False,
     precision: int = 64,
 ) -> Jacobian:
-    """Enclose columns of the Jacobian.
+    """Enclose columns of the Jacobian of the logits by U and V.
 
     Parameters
     ----------

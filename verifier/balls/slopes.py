@@ -187,7 +187,7 @@ class FloatBallSlopes(TwiceDifferentiable[Enclosed]):
 
 @lru_cache(maxsize=256)
 def _derivative(sigma: Activation, order: int) -> Activation:
-    """A derivative of an activation as one."""
+    """Return the first or second derivative of an activation as an activation."""
     return Activation(f"a derivative of {sigma.name}"[:80], _differentiated(sigma.expression, order))
 
 

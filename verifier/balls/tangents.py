@@ -59,7 +59,7 @@ class Tangents(Arithmetic[Tangent[T]]):
     """
 
     def __init__(self, engine: TwiceDifferentiable[T], directions: Mapping[str, T], count: int) -> None:
-        """Take the engine and the directions."""
+        """Take the engine, and the directions along which parameters move."""
         self.engine, self.ops, self.directions, self.count = engine, engine.ops, directions, count
         self.zero = engine.ops.constant(np.zeros(1))
 
@@ -139,7 +139,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return Tangent(value, self._sum(self._wide(a, shape), self._wide(b, shape)))
 
     def multiply(self, a: Tangent[T], b: Tangent[T]) -> Tangent[T]:
-        """``a' b + a b'``."""
+        """The product a b, with the derivative ``a' b + a b'``."""
         ops, value = self.ops, self.ops.multiply(a.value, b.value)
         shape = ops.shape(value)
         left, right = self._wide(a, shape), self._wide(b, shape)
@@ -153,7 +153,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return Tangent(self.ops.scale(x.value, factor, root=root), along)
 
     def gather(self, sources: Sequence[Tangent[T]], places: Places) -> Tangent[T]:
-        """Derivatives go with their entries."""
+        """Entries in other places, with their derivatives."""
         sizes = [math.prod(self.shape(source)) for source in sources]
         along = self._taken([source.along for source in sources], sizes, places)
         return Tangent(self.ops.gather([source.value for source in sources], places), along)
@@ -175,7 +175,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return self.ops.gather([*moving, self.zero] if len(moving) < len(parts) else moving, whole)
 
     def contract(self, a: Tangent[T], b: Tangent[T], *, transposed: bool = False) -> Tangent[T]:
-        """``A' B + A B'``."""
+        """The matrix product A B, with the derivative ``A' B + A B'``."""
         value = self.ops.contract(a.value, b.value, transposed=transposed)
         return Tangent(value, self._contracted(a, b, transposed=transposed))
 
@@ -200,7 +200,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return Tangent(value, self.ops.total(self.ops.multiply(x.along, self.engine.attained(x.value))))
 
     def inverse_root(self, x: Tangent[T], epsilon: Fraction) -> Tangent[T]:
-        """``r' = -r^3 x' / 2``."""
+        """The inverse root r, with the derivative ``r' = -r^3 x' / 2``."""
         ops, r = self.ops, self.ops.inverse_root(x.value, epsilon)
         if x.along is None:
             return Tangent(r)

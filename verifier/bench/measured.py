@@ -140,14 +140,14 @@ def proved(found: T | str | None, what: str) -> T:
 
 
 def enclosed(features: FloatEnclosure) -> FloatEnclosure:
-    """The enclosure, computed as a whole."""
+    """Return the enclosure, with all of its rows computed."""
     for _ in features.row_blocks():
         pass
     return features
 
 
 def trusted(backend: Backend, shapes: frozenset[Signature]) -> None:
-    """See that the canary passes.
+    """Raise an error unless the canary finds all bounds of products kept.
 
     Raises
     ------

@@ -96,7 +96,7 @@ def loss_bound(arrays: ArrayStore, found: LossBound) -> Z0Loss:
 
 
 def path_from_start(arrays: ArrayStore, path: LossPath) -> P1:
-    """P1: the segment and the ray."""
+    """The claim P1: the segment from V0 and the ray along V1."""
     return P1(**_segment_and_ray(arrays, path, path.start_weights))
 
 
@@ -163,7 +163,7 @@ def ball(arrays: ArrayStore, name: str, result: BallResult, radius: Dyadic) -> Z
 
 
 def not_stationary(arrays: ArrayStore, name: str, result: GradientResult, lower: Dyadic) -> C1:
-    """C1: a lower bound of the gradient."""
+    """The claim C1: a lower bound of the gradient's norm."""
     return C1(
         precision=result.precision,
         start_weights=arrays.exact(f"{name}.weights", result.start_weights),

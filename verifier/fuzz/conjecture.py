@@ -37,7 +37,7 @@ class Conjecture:
     where: str
 
     def __call__(self, specimen: Specimen) -> str:
-        """Evaluate it as a property's check.
+        """Evaluate the conjecture at a specimen, as a property's check.
 
         Raises
         ------

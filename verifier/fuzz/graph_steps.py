@@ -33,7 +33,7 @@ RATIONAL: Final = tuple(kind for kind in READING if kind in RATIONAL_KINDS)
 
 
 class Drawing:
-    """A graph in the making."""
+    """A graph in the making, whose nodes are drawn one after the other."""
 
     def __init__(self, draw: st.DrawFn, shape: Shape, names: st.SearchStrategy[str]) -> None:
         self.draw, self.names = draw, names
@@ -156,7 +156,7 @@ class Drawing:
         return self.build.add(kinds.Scale((self.node(),), self.fraction()))
 
     def epsilon(self) -> Fraction:
-        """An epsilon, from 1/4 down to 0."""
+        """Draw an epsilon from 1/4 down to 0."""
         return self.one([Fraction(1, 4), Fraction(1, 1000), Fraction(1, 2**30), Fraction(0)])
 
     def inverse_root(self) -> int:

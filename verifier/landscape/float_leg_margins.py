@@ -125,7 +125,7 @@ class FloatLegMargins(Brief):
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
-        """The samples by their labels."""
+        """The numbers of the samples, ordered by their labels."""
         return np.argsort(self.labels, kind="stable")
 
     @cached_property

@@ -135,7 +135,7 @@ def _stuck(found: Connection, obstacle: str) -> Connection:
 
 
 def _along(found: Connection, route: Route) -> Connection:
-    """The polygon, every V_k once."""
+    """Return the polygon's corners in order, with every V_k once."""
     numbers: dict[bytes, int] = {}
     pieces, weights, least = list[Piece](), list[Array](), float("inf")
     for leg, stretches in enumerate(route.legs):

@@ -158,7 +158,7 @@ class BallLegMargins(Brief):
 
     @cached_property
     def motion(self) -> Motion:
-        """The moving features, kinks allowed."""
+        """The features of the network that moves along the leg, kinks allowed."""
         return Motion(self.network, self.start, self.end, self.inputs, self.precision, kinks=True)
 
 

@@ -250,7 +250,7 @@ def _float(value: int, exponent: int) -> float:
 
 
 def _rounded(value: float, exponent: int) -> int:
-    """An integer near ``value * 2^exponent``."""
+    """Return the largest integer that is at most ``value * 2^exponent``."""
     above, below = value.as_integer_ratio()
     return (above << exponent) // below if exponent >= 0 else above // (below << -exponent)
 

@@ -57,17 +57,17 @@ class FloatArithmetic(Arithmetic[Array]):
         return approx_numpy_kernel(sigma)(x)
 
     def add(self, a: Array, b: Array) -> Array:
-        """NumPy's broadcasting, from the last axis on."""
+        """Add as NumPy broadcasts, from the last axis on."""
         a, b = aligned(a, b)
         return a + b
 
     def multiply(self, a: Array, b: Array) -> Array:
-        """NumPy's broadcasting, from the last axis on."""
+        """Multiply as NumPy broadcasts, from the last axis on."""
         a, b = aligned(a, b)
         return a * b
 
     def scale(self, x: Array, factor: Fraction, *, root: bool = False) -> Array:
-        """By the factor's nearest float."""
+        """Multiply by the float next to the factor, or next to its root."""
         return x * (math.sqrt(factor) if root else float(factor))
 
     def gather(self, sources: Sequence[Array], places: Places) -> Array:
@@ -99,7 +99,7 @@ class FloatArithmetic(Arithmetic[Array]):
         return found
 
     def softmax(self, x: Array, mask: Array | None) -> Array:
-        """With the largest score subtracted."""
+        """Take a softmax with the largest score subtracted, so that nothing overflows."""
         if mask is not None:
             x, mask = aligned(x, mask)
             x = np.where(mask > 0.0, x, -np.inf)

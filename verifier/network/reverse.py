@@ -130,7 +130,7 @@ class Reverse(Arithmetic[Traced[T]]):
         return ops.total(ops.gather(sources, every.reshape(rows, *shape, most)))
 
     def turned(self, x: T) -> T:
-        """The last two axes exchanged."""
+        """Return a value with its last two axes exchanged."""
         shape = self.ops.shape(x)
         places = np.swapaxes(np.arange(math.prod(shape)).reshape(shape), -1, -2)
         return self.ops.gather([x], places)
@@ -247,7 +247,7 @@ class Reverse(Arithmetic[Traced[T]]):
         return self._keep(ops.scale(x.value, factor, root=root), (x, lambda slope: ops.scale(slope, factor, root=root)))
 
     def gather(self, sources: Sequence[Traced[T]], places: Places) -> Traced[T]:
-        """Back to where the entries came from."""
+        """The derivative goes back to where the entries came from."""
         read = [source.value for source in sources]
 
         def by_source(k: int) -> Callable[[T], T]:
@@ -277,7 +277,7 @@ class Reverse(Arithmetic[Traced[T]]):
         return self._keep(self.ops.total(x.value), (x, lambda slope: self.ops.spread(slope, size)))
 
     def largest(self, x: Traced[T]) -> Traced[T]:
-        """To the entry that attains the maximum."""
+        """The derivative goes back to the entry that attains the maximum."""
         ops, value = self.ops, self.ops.largest(x.value)
         if not x.moves:
             return self._keep(value)

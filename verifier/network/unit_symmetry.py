@@ -252,11 +252,11 @@ class _Tagger(Arithmetic[Tags]):
         return Tags(columns.group, columns.unit, same_rows(np.where(inside, seen.place, -1).T))
 
     def map(self, x: Tags, sigma: Activation) -> Tags:
-        """One function of all entries."""
+        """Keep the tags: one function is applied to all entries."""
         return self.tagged(x)
 
     def scale(self, x: Tags, factor: Fraction, *, root: bool = False) -> Tags:
-        """One factor of all entries."""
+        """Keep the tags: all entries have one factor."""
         return x
 
     def add(self, a: Tags, b: Tags) -> Tags:
@@ -311,7 +311,7 @@ class _Tagger(Arithmetic[Tags]):
         return self.total(x)
 
     def inverse_root(self, x: Tags, epsilon: Fraction) -> Tags:
-        """One function of all entries."""
+        """Keep the tags: one function is applied to all entries."""
         return self.tagged(x)
 
     def normalise(self, x: Tags, epsilon: Fraction, *, centre: bool) -> Tags:

@@ -218,7 +218,7 @@ class ExactArithmetic(Arithmetic[Exact]):
         return found
 
     def scale(self, x: Exact, factor: Fraction, *, root: bool = False) -> Exact:
-        """Exact; a root is refused."""
+        """Multiply by the factor, exactly; its root is refused."""
         if root:
             raise NotRationalError("a square root is not a rational number")
         by = (fmpq(factor.numerator, factor.denominator), ())

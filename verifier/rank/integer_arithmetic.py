@@ -46,7 +46,7 @@ class Integers(Tensor[int]):
     __slots__ = ("below",)
 
     def __init__(self, rows: int, shape: Shape, entries: list[int], below: int = 1) -> None:
-        """``entries`` has ``rows * prod(shape)`` numerators."""
+        """Take the numerators: ``entries`` has ``rows * prod(shape)`` of them."""
         super().__init__(rows, shape, entries)
         self.below = below
 
@@ -148,7 +148,7 @@ class IntegerArithmetic(Arithmetic[Integers]):
         return self._moderate(_combined(operator.mul, a, b, a.below * b.below))
 
     def scale(self, x: Integers, factor: Fraction, *, root: bool = False) -> Integers:
-        """Exact; a root is refused."""
+        """Multiply by the factor, exactly; its root is refused."""
         if root:
             raise NotRationalError("a square root is not a rational number")
         scaled = [value * factor.numerator for value in x.entries]
@@ -235,14 +235,14 @@ def _times(entries: list[int], factor: int) -> list[int]:
 
 
 def _combined(operation: Callable[[int, int], int], a: Tensor[int], b: Tensor[int], below: int) -> Integers:
-    """An operation entry by entry, with broadcasting."""
+    """Apply an operation to two values entry by entry, with broadcasting."""
     rows, shape = max(a.rows, b.rows), np.broadcast_shapes(a.shape, b.shape)
     entries = list(map(operation, broadcast(a, rows, shape), broadcast(b, rows, shape)))
     return Integers(rows, shape, entries, below)
 
 
 def _folded(operation: Callable[[list[int]], int], x: Integers) -> Integers:
-    """An operation on the last axis."""
+    """Apply an operation to the numbers of the last axis."""
     size = x.shape[-1]
     entries = [operation(x.entries[start : start + size]) for start in range(0, len(x.entries), size)]
     return Integers(x.rows, x.shape[:-1], entries, x.below)

@@ -41,7 +41,7 @@ SHOWN: Final = 12
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MatrixResult(Decided, Shown):
-    """What is proved of a matrix.
+    """What is proved of a matrix: its rank, singular values and definiteness.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ class IntegerSums:
     squares: int = 0
 
     def add(self, block: fmpz_mat) -> None:
-        """Take in the next rows.
+        """Take in the next rows of the matrix.
 
         Guarantee: the sums are exact, whatever the size of the entries.
         """

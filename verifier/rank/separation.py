@@ -181,7 +181,7 @@ class Separation:
         return np.arange(start, len(self.columns))
 
     def _input(self, inputs: Array) -> Told:
-        """The coordinates: equal classes are equal numbers."""
+        """Return the entries of the input, of which equal classes are equal numbers."""
         values, found = np.unique(inputs, return_inverse=True)
         where = np.flatnonzero(values == 0.0)
         size = inputs.shape[1]

@@ -107,7 +107,7 @@ class OneSample:
         return self.inner.parameter(name, values)
 
     def remark(self, sentence: str) -> None:
-        """Say something about the conversion."""
+        """Say something about the conversion, once, to the user."""
         self.inner.remark(sentence)
 
     def finish(self, output: Value) -> Imported:

@@ -36,7 +36,7 @@ MIXED = "the samples are mixed with one another, or with other axes; the output 
 
 
 class Base:
-    """A graph in the making."""
+    """A graph in the making, with what the conversion knows of its nodes."""
 
     def __init__(self, input_shape: Shape, samples: int) -> None:
         """Begin with the input of one sample, and the number of samples in the example."""

@@ -21,7 +21,7 @@ REMEDY = "end the model with a linear layer of its own, such as nn.Linear, and r
 
 
 class Head(Features):
-    """`finish`, and what it is made of."""
+    """The end of a translation: which nodes are the columns of Psi, and which the output weights."""
 
     def finish(self, output: Value, names: dict[int, str] | None = None) -> Imported:
         """Find the head, cut it off, and drop what its features do not depend on.

@@ -339,5 +339,5 @@ def _weights(x: Value) -> bool:
 
 
 def _single(x: Value, samples: int) -> bool:
-    """Whether a vector is the samples' axis."""
+    """Whether a vector stands for the samples' axis alone."""
     return isinstance(x, Tensor) and len(x.shape) == 1 and x.batch is not None

@@ -97,7 +97,7 @@ def _power(base: Any, n: int, times: Callable[[Any, Any], Any]) -> Any:
 
 
 class _ArrayOps(Ops[Any]):
-    """The same tree over one-dimensional arrays."""
+    """The operations of an activation's tree on one-dimensional arrays."""
 
     def __init__(self, xp: Any, t: Array) -> None:
         super().__init__(t)

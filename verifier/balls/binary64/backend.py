@@ -322,7 +322,7 @@ EMULATION = ("CUBLAS_EMULATE_DOUBLE_PRECISION", "CUPY_TF32")
 
 
 def backend_for(device: str) -> Backend:
-    """The backend of ``--device``: ``cpu`` or ``gpu``.
+    """Return the backend that ``--device`` names: ``cpu`` or ``gpu``.
 
     Raises
     ------

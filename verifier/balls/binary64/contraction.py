@@ -119,7 +119,7 @@ def product(ops: FloatBalls, a: Array, b: Array) -> Array:
 
 
 def turned(xp: Array, values: Array) -> Array:
-    """The last two axes exchanged."""
+    """Return a tensor with its last two axes exchanged."""
     order = list(range(values.ndim))
     order[-1], order[-2] = order[-2], order[-1]
     return xp.permute_dims(values, tuple(order))

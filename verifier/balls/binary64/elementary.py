@@ -208,7 +208,7 @@ class Table:
     error: float
 
     def __call__(self, xp: Any, x: Array) -> Array:
-        """Evaluate at x in [low, high], one-dimensional."""
+        """Evaluate the function at a one-dimensional array x within [low, high]."""
         position = xp.floor((x - self.low) * float(CELLS_PER_UNIT))
         position = xp.clip(position, 0.0, float(self.cells - 1))
         s = x - ((position + 0.5) * (1.0 / CELLS_PER_UNIT) + self.low)

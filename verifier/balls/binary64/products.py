@@ -106,7 +106,7 @@ Key = tuple[int, int, Signature]
 
 @dataclass
 class Products:
-    """The products that something rests on.
+    """Which products of matrices a proof rests on: their shapes and layouts, for the canary.
 
     Parameters
     ----------

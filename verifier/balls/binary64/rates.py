@@ -173,7 +173,7 @@ def contracted(ops: FloatBalls, a: Span, b: Span, *, transposed: bool) -> Span:
 
 
 def _turned(x: Span) -> Span:
-    """The last two axes exchanged."""
+    """Return intervals with the last two axes exchanged."""
     return Span(*(np.swapaxes(np.broadcast_to(part, x.mid.shape), -1, -2) for part in (x.mid, x.rad)))
 
 

@@ -140,7 +140,7 @@ def _moved(where: Parameters, found: JacobianInverse, c: list[Any]) -> list[Any]
 
 
 def _error(specimen: Specimen, theta: list[Any], x: Array, targets: Array) -> list[Any]:
-    """``Psi(U) V - T``, row by row."""
+    """Return ``Psi(U) V - T``, row by row, in many digits."""
     network, outputs = specimen.network, targets.shape[1]
     p, found = network.parameter_count, []
     for sample, wanted in zip(x.tolist(), targets.tolist(), strict=True):

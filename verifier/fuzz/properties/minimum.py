@@ -84,7 +84,7 @@ class Landscape:
         ]
 
     def hessian(self, theta: list[Any]) -> Any:
-        """Second differences, a symmetric matrix."""
+        """Return second differences of the loss, a symmetric (P, P) matrix."""
         h, size, here = mpmath.mpf(10) ** -STEP, len(theta), self.value(theta)
         found = mpmath.matrix(size, size)
         once = [self.value(_moved(theta, h, i)) for i in range(size)]
@@ -143,7 +143,7 @@ def _require_curved(hessian: Any, curvature: Any) -> None:
 
 
 def _free(point: Any) -> list[Any]:
-    """U, then V without its last column."""
+    """Return the free parameters: U, then V without its last column."""
     rows = [[mpmath.mpf(x) - mpmath.mpf(row[-1]) for x in row[:-1]] for row in point.v.tolist()]
     return [*map(mpmath.mpf, point.u.tolist()), *(x for row in rows for x in row)]
 

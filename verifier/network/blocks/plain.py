@@ -157,7 +157,7 @@ class Linear(Wired):
             raise NetworkError(f"Linear: over = {self.over!r} must be 'last' or 'all'")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """An affine node, and perhaps a map."""
+        """Add an affine node, and a map if there is an activation."""
         out = build.affine(sources, self.width, name, over=self.over, bias="tied" if self.bias else None)
         return out if self.activation is None else build.map(out, self._sigma(self.activation))
 
@@ -362,7 +362,7 @@ class GlobalPool(Wired):
             )
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """A reduction, of tokens after a permutation."""
+        """Add a reduction, over tokens after a permutation."""
         axes = len(build.shapes[sources[0]]) - 1
         if axes < 1:
             raise NetworkError(f"globalpool reads channels and positions, got shape {build.shapes[sources[0]]}")

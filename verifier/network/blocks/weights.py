@@ -112,7 +112,7 @@ class Masked(_Computed):
             raise NetworkError("Masked: mask must be a list of indices for each unit") from None
 
     def weight(self, build: Builder, shape: Shape, name: str) -> int:
-        """Weights times zeros and ones."""
+        """Return the node of the weights times the zeros and ones of the mask."""
         return build.add(
             kinds.Multiply(
                 (build.parameter(f"{name}.weight", shape, shape[1]), build.constant(self._ones(shape), f"{name}.mask"))

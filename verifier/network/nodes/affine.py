@@ -64,7 +64,7 @@ class Affine(Node):
 
     @property
     def weight(self) -> int:
-        """The node that holds the weights."""
+        """The index of the node that holds the weights."""
         return self.reads[-2 if self.bias else -1]
 
     def geometry(self, shapes: Sequence[Shape]) -> Geometry:

@@ -90,7 +90,7 @@ class Constant(Node):
         return isinstance(other, Constant) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        """By numbers, shape and name."""
+        """Hash the numbers, the shape and the name."""
         return hash(self._key())
 
     def _key(self) -> tuple[str, Shape, bytes]:

@@ -38,7 +38,7 @@ class Normalise(Node):
         return ops.normalise(args[0], self.epsilon, centre=self.centre)
 
     def fields(self) -> dict[str, Any]:
-        """Epsilon, and whether the mean is subtracted."""
+        """Epsilon, and whether the mean is subtracted, as a certificate writes them."""
         return {"epsilon": rational(self.epsilon), "centre": self.centre}
 
 
@@ -66,7 +66,7 @@ class Contract(Node):
         return ops.contract(args[0], args[1], transposed=self.transposed)
 
     def fields(self) -> dict[str, Any]:
-        """Whether the second factor is transposed."""
+        """Whether the second factor is transposed, as a certificate writes it."""
         return {"transposed": self.transposed}
 
 
@@ -105,7 +105,7 @@ class Softmax(Node):
         return shapes[0]
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Masked terms are left out."""
+        """Take a softmax over the last axis; masked terms are left out."""
         return ops.softmax(args[0], args[1] if len(args) > 1 else None)
 
 
@@ -156,7 +156,7 @@ class Reduce(Node):
         return shapes[0][: -self.axes]
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Over the axes as one."""
+        """Reduce the last axes as if they were one."""
         shape = ops.shape(args[0])
         whole = ops.gather([args[0]], flat_places((*shape[: -self.axes], math.prod(shape[-self.axes :]))))
         return {"sum": ops.total, "mean": ops.mean, "max": ops.largest}[self.how](whole)
@@ -198,7 +198,7 @@ class Pool(Node):
         return found.reshape(*self.shape([shape]), -1)
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """From a tensor of all windows."""
+        """Reduce each window, after all windows were put into one tensor."""
         places = self.places(ops.shape(args[0]))
         padded = bool(places.size) and int(places.max()) == math.prod(ops.shape(args[0]))
         sources = [args[0], ops.constant(np.zeros(1))] if padded else [args[0]]

@@ -88,7 +88,7 @@ class Take(Rearrange):
         return np.take(flat_places(shapes[0]), self.entries, axis=self.axis)
 
     def fields(self) -> dict[str, Any]:
-        """The axis and the entries."""
+        """The axis and the entries that are taken, as a certificate writes them."""
         return {"axis": self.axis, "entries": list(self.entries)}
 
 
@@ -145,7 +145,7 @@ class Embed(Node):
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The tokens' shape, then a row's."""
+        """The shape of the tokens, and after it that of a row of the table."""
         if not shapes[1]:
             raise fail(self.kind, "the table has no rows")
         return (*shapes[0], *shapes[1][1:])

@@ -30,7 +30,7 @@ class Map(Node):
         return ops.map(args[0], self.sigma)
 
     def fields(self) -> dict[str, Any]:
-        """The activation as an expression."""
+        """The activation as an expression, as a certificate writes it."""
         return {"activation": self.sigma.canonical}
 
 
@@ -79,7 +79,7 @@ class Gate(Node):
         return broadcast(self.kind, shapes)
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """In the arithmetic's own way."""
+        """Take ``(1 - z) a + z b`` in the arithmetic's own way."""
         return ops.gate(*args)
 
 
@@ -102,7 +102,7 @@ class Scale(Node):
         return ops.scale(args[0], self.factor)
 
     def fields(self) -> dict[str, Any]:
-        """Numerator and denominator, as texts."""
+        """Numerator and denominator of the factor, as a certificate writes them."""
         return {"factor": rational(self.factor)}
 
 

@@ -156,7 +156,7 @@ DOUBLE["softplus"] = _softplus_everywhere
 
 @operator("softshrink")
 def softshrink(c: Context, a: Any, lambd: Any = 0.5) -> Value:
-    """Towards 0 by a number."""
+    """Move every entry towards 0 by `lambd`, and to 0 what is nearer."""
     width = exact(lambd)
     return c.to.elementwise(f"max(0, t - ({width})) + min(0, t + ({width}))", a)
 

@@ -27,7 +27,7 @@ def matmul(c: Context, a: Any, b: Any) -> Value:
 
 @operator("addmm", "baddbmm", "addmv", "addbmm")
 def product_and_sum(c: Context, a: Any, b: Any, d: Any, beta: Any = 1, alpha: Any = 1) -> Value:
-    """``beta a + alpha b d``."""
+    """Translate ``beta a + alpha b d``, b d being a matrix product."""
     if c.node.target.__name__.startswith("addbmm"):
         raise Refused("adds up products over the batch; use torch.baddbmm")
     product = c.to.matmul(b, d)
@@ -102,7 +102,7 @@ def layer_norm(
 
 @operator("native_layer_norm")
 def native_layer_norm(c: Context, x: Any, shape: list[int], gain: Any, shift: Any, epsilon: float) -> Any:
-    """The same, beside statistics that nothing reads."""
+    """Translate a layer normalisation that also returns statistics, which nothing may read."""
     return c.to.layer_norm(x, len(shape), gain, shift, epsilon), None, None
 
 
@@ -123,7 +123,7 @@ def rms_norm(c: Context, x: Any, shape: list[int], gain: Any = None, epsilon: fl
 def group_norm(
     c: Context, x: Any, groups: int, gain: Any = None, shift: Any = None, epsilon: float = 1e-5, *_: Any
 ) -> Value:
-    """Over groups of channels and all positions."""
+    """Normalise over groups of channels and all positions."""
     return c.to.group_norm(x, groups, gain, shift, epsilon)
 
 
@@ -132,7 +132,7 @@ def attention(
     c: Context, q: Any, k: Any, v: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
     *, scale: float | None = None, enable_gqa: bool = False,
 ) -> Value:  # fmt: skip
-    """``softmax(scale q k^T + mask) v``."""
+    """Translate attention, ``softmax(scale q k^T + mask) v``."""
     if dropout_p:
         raise Refused("drops attention in evaluation, too; pass dropout_p=self.p if self.training else 0.0")
     if enable_gqa:

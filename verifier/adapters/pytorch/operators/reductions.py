@@ -76,7 +76,7 @@ def smaller(c: Context, a: Any, b: Any) -> Value:
 
 @operator("max", "min")
 def of_everything(c: Context, x: Any) -> Value:
-    """Over all entries, samples included."""
+    """Refuse a reduction over all entries: it mixes samples."""
     raise Refused("takes the largest over all samples; give the axes: torch.amax(x, dim=1)")
 
 
@@ -91,7 +91,7 @@ def variance(c: Context, x: Any, dim: Any = None, correction: Any = 1, keepdim: 
 
 @operator("std")
 def deviation(c: Context, x: Any, dim: Any = None, correction: Any = 1, keepdim: bool = False, **named: Any) -> Value:
-    """The root of the variance."""
+    """Translate a standard deviation, the root of the variance."""
     return c.to.power(variance(c, x, dim, correction, keepdim, **named), number(0.5))
 
 
@@ -111,6 +111,6 @@ def norm(c: Context, x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = Fals
 
 @operator("cumsum")
 def running_sum(c: Context, x: Any, dim: int, **_: Any) -> Value:
-    """Running sums along an axis."""
+    """Translate running sums along an axis."""
     _require_kept(c)
     return c.to.cumsum(x, dim)
