@@ -280,16 +280,39 @@ def ball_of(number: Fraction) -> arb:
 
 
 def square(z: arb) -> arb:
-    """Enclose the square; Guarantee: contains ``x**2`` for every x in z, and nothing far below 0."""
+    """Enclose the square of a ball.
+
+    Guarantee: contains ``x**2`` for every x in z, and nothing far below 0.
+
+    Parameters
+    ----------
+    z : arb
+        Any ball.
+
+    Returns
+    -------
+    arb
+        The squares.
+    """
     if z.rel_accuracy_bits() < NARROW_BITS:
         return (z.abs_lower() ** 2).union(z.abs_upper() ** 2)
     return z * z
 
 
 def inverse_root(z: arb) -> arb:
-    """Enclose ``1 / sqrt(x)``; Guarantee: contains it for every x in z, and is not finite if some x <= 0.
+    """Enclose ``1 / sqrt(x)`` over a ball.
 
-    The function decreases, so the image of a wide ball is spanned by those of its ends.
+    Guarantee: contains it for every x in z, and is not finite if some x <= 0.
+
+    Parameters
+    ----------
+    z : arb
+        Any ball.
+
+    Returns
+    -------
+    arb
+        The inverse roots.
     """
     if z.rel_one_accuracy_bits() < NARROW_BITS and z.is_finite():
         return z.lower().rsqrt().union(z.upper().rsqrt())

@@ -20,6 +20,11 @@ def working_precision(bits: int) -> Iterator[None]:
 
     Guarantee: the precision is ``bits`` inside the block and what it was before on leaving it, also by an exception.
 
+    Parameters
+    ----------
+    bits : int
+        The precision.
+
     Raises
     ------
     ValueError

@@ -110,6 +110,16 @@ def product(a: arb_mat, b: arb_mat) -> arb_mat:
     Guarantee: contains A B for all A in a and B in b.
 
     FLINT takes large products with a matrix of zeros for 0, whatever the other factor is: then the row sums decide.
+
+    Parameters
+    ----------
+    a, b : arb_mat of shapes (n, k) and (k, m)
+        The factors.
+
+    Returns
+    -------
+    arb_mat of shape (n, m)
+        The products.
     """
     found = a * b
     if found[0, 0].is_zero():

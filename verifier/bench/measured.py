@@ -85,7 +85,18 @@ class Bench:
 
 
 def as_json(found: Bench) -> dict[str, Any]:
-    """The measurements as one JSON document of finite numbers."""
+    """The measurements as one JSON document of finite numbers.
+
+    Parameters
+    ----------
+    found : Bench
+        The measurements.
+
+    Returns
+    -------
+    dict
+        The document.
+    """
     return {"version": __version__, **asdict(found), "spread": found.spread}
 
 

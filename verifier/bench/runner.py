@@ -46,6 +46,11 @@ def run_bench(
     full
         Measure mpmath at the full size instead of scaling it: minutes.
 
+    Returns
+    -------
+    Bench
+        Seconds, ratios and what they were measured on.
+
     Raises
     ------
     BenchError

@@ -110,6 +110,16 @@ def move_idle_units(start: Start) -> Escape | str:
 
     Guarantee: an escape implies that the loss is constant on all of its legs, and P1 from their end. An output bias is
     a column of ones that stays.
+
+    Parameters
+    ----------
+    start : Start
+        Network, data and point.
+
+    Returns
+    -------
+    Escape or str
+        The escape, or the reason.
     """
     if start.network.layered is None:
         return f"does not apply: {NOT_LAYERED}"

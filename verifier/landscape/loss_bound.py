@@ -36,9 +36,10 @@ from flint import arb, arb_mat, fmpz
 from numpy.typing import NDArray
 
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.display import Brief
 from verifier.landscape.loss_minimum import approx_least_loss
 from verifier.network.network import Array

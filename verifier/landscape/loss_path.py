@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up, statable
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up, statable
 from verifier.data.gate import binary64, integers
 from verifier.display import Card, Decided, Shown
 from verifier.errors import DataError

@@ -30,10 +30,11 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import NotEnclosed, numpy_backend
 from verifier.balls.binary64.products import Products
-from verifier.balls.exact import Dyadic, about, at_least, at_most, round_down, round_up
+from verifier.balls.exact import Dyadic, about, at_least, at_most
 from verifier.balls.hessian import Labelled, enclose_gradient, enclose_hessian, enclose_loss
 from verifier.balls.jacobian import Parameters
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.data.dataset import Dataset, IntArray
 from verifier.display import Card, Decided, Shown, count
 from verifier.network.differentiable import NotSmooth
@@ -80,6 +81,8 @@ class BetterPoint:
 class Minimum(Decided, Shown):
     """BM: whether there is a strict local minimum near a point, and what was proved of the valley around it.
 
+    Guarantee: if PROVED, the numbers are as the module's text says, and all of it holds.
+
     Parameters
     ----------
     verdict, reason
@@ -104,8 +107,6 @@ class Minimum(Decided, Shown):
         The number of free parameters.
     precision
         Bits of the checker's arithmetic.
-
-    Guarantee: if PROVED, the numbers are as the module's text says, and all of it holds.
     """
 
     verdict: Verdict

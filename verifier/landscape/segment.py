@@ -151,6 +151,16 @@ def common(a: arb, b: arb) -> arb:
     """Narrow two enclosures of the same numbers to one.
 
     Guarantee: contains every number that lies in both balls; a ball that is not finite says nothing.
+
+    Parameters
+    ----------
+    a, b : arb
+        Enclosures of the same numbers.
+
+    Returns
+    -------
+    arb
+        What both allow.
     """
     if not a.is_finite() or not b.is_finite():
         return b if b.is_finite() else a

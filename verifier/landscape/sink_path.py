@@ -53,6 +53,16 @@ def move_unread_units(start: Start) -> Escape | str:
     """Certify S.path: V goes to a column basis, then units that nothing reads move; else say why not.
 
     Guarantee: an escape implies that the loss is constant on both of its legs, and P1 from their end.
+
+    Parameters
+    ----------
+    start : Start
+        Network, data and point.
+
+    Returns
+    -------
+    Escape or str
+        The escape, or the reason.
     """
     network = start.network
     node = not_rational(network)

@@ -56,6 +56,22 @@ def given_output(network: Network, v: Any, classes: int, what: str = "v") -> Arr
 
     Guarantee: the array has exactly the numbers of ``v``, all finite.
 
+    Parameters
+    ----------
+    network : Network
+        With M skip units.
+    v : array_like of shape (M, m)
+        Any finite numbers.
+    classes : int
+        m.
+    what : str, optional
+        Their name in messages.
+
+    Returns
+    -------
+    ndarray of shape (M, m)
+        The numbers.
+
     Raises
     ------
     DataError, NetworkError

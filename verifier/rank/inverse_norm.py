@@ -137,6 +137,24 @@ def spectral_norm(backend: Backend, x: Array, sums: WitnessSums, tight: bool, re
     """Upper bound of ``||X||_2`` from sums of X, with ``tight`` sharpened by R2; its products enter the record.
 
     Guarantee: at least the norm if the record's products are as trusted; NaN or infinity if there is none.
+
+    Parameters
+    ----------
+    backend : Backend
+        Library and device.
+    x : ndarray of shape (K, N)
+        X.
+    sums : WitnessSums
+        Bounds of its sums of sizes and squares.
+    tight : bool
+        Whether to sharpen the bound.
+    record : Products
+        Takes in the products that the bound rests on.
+
+    Returns
+    -------
+    float
+        The bound.
     """
     with working_precision(BITS):
         frobenius, mixed = sums.frobenius(backend), sums.mixed(backend)

@@ -16,8 +16,9 @@ import numpy as np
 from flint import fmpz_mat, nmod_mat
 
 from verifier.balls.decimals import decimal_enclosure
-from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
+from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.data.gate import exact
 from verifier.data.matrix_files import MAX_ENTRIES, read_matrix
 from verifier.display import Card, Decided, Shown, listed
@@ -328,7 +329,18 @@ def describe(found: MatrixResult, *, every: bool = False) -> list[str]:
 
 
 def as_json(found: MatrixResult) -> dict[str, Any]:
-    """The result as one JSON document; decimals are rounded outward."""
+    """The result as one JSON document; decimals are rounded outward.
+
+    Parameters
+    ----------
+    found : MatrixResult
+        The result.
+
+    Returns
+    -------
+    dict
+        The document.
+    """
     definite = found.definite
     return {
         "rows": found.rows,

@@ -28,6 +28,9 @@ PRIME_BITS = 62
 def monomial_rank(inputs: Array, degree: int) -> int:
     """Upper bound of the dimension that polynomials of a degree span on the samples (exact where affordable).
 
+    Guarantee: every polynomial of degree <= ``degree``, evaluated on the rows of ``inputs``, lies in a space of at
+    most this dimension.
+
     Parameters
     ----------
     inputs
@@ -35,8 +38,10 @@ def monomial_rank(inputs: Array, degree: int) -> int:
     degree
         Total degree, at least 1.
 
-    Guarantee: every polynomial of degree <= ``degree``, evaluated on the rows of ``inputs``, lies in a space of at
-    most this dimension.
+    Returns
+    -------
+    int
+        The bound.
 
     Notes
     -----

@@ -58,6 +58,16 @@ def integer_sums(matrix: fmpz_mat) -> IntegerSums:
     """Row sums, column sums and the sum of squares of a whole matrix, shape ``(n, m)``.
 
     Guarantee: exact.
+
+    Parameters
+    ----------
+    matrix : fmpz_mat of shape (n, m)
+        The matrix.
+
+    Returns
+    -------
+    IntegerSums
+        The sums.
     """
     sums = IntegerSums([0] * matrix.ncols())
     sums.add(matrix)

@@ -152,6 +152,16 @@ def exact_rank(matrix: ExactArray) -> int:
     """Rank of an exact matrix; a full one is usually seen modulo a prime, where it can only be smaller.
 
     Guarantee: the result is the rank.
+
+    Parameters
+    ----------
+    matrix : ExactArray of shape (n, m)
+        The matrix.
+
+    Returns
+    -------
+    int
+        The rank.
     """
     columns, (numerators, _) = matrix.shape[1], matrix.integers()
     return integer_rank([numerators[k : k + columns] for k in range(0, len(numerators), columns)], math.inf).rank
@@ -193,7 +203,18 @@ def describe(found: SingularValues, seconds: float) -> list[str]:
 
 
 def as_json(found: SingularValues) -> dict[str, Any]:
-    """The result as one JSON document; the decimals are rounded outward."""
+    """The result as one JSON document; the decimals are rounded outward.
+
+    Parameters
+    ----------
+    found : SingularValues
+        The enclosures.
+
+    Returns
+    -------
+    dict
+        The document.
+    """
     digits = found.digits + 4
 
     def outward(low: Fraction, high: Fraction) -> list[str]:

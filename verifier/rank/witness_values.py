@@ -116,6 +116,20 @@ def follow_link(layer: DenseUnits, unit: int, values: AscendingValues) -> tuple[
     """Map the values into about [1/4, 3/4], where nearly every activation increases, and through the activation.
 
     Guarantee: the balls contain the exact values of the link.
+
+    Parameters
+    ----------
+    layer : DenseUnits
+        The layer of the chain's next unit.
+    unit : int
+        The unit.
+    values : AscendingValues
+        What it reads, N values in ascending order.
+
+    Returns
+    -------
+    (Link, list of arb)
+        Weight and bias of the unit, and its N values.
     """
     low, high = values.ball(0), values.ball(values.count - 1)
     weight = Dyadic(1, -power_above((high - low).mid() * 2) if values.count > 1 else 0)

@@ -96,6 +96,16 @@ def overlap(one: torch.Tensor, other: torch.Tensor) -> bool:
     """Whether two dense tensors have a number in memory in common, in whatever shapes they look at it.
 
     Guarantee: false only if no place in memory belongs to both.
+
+    Parameters
+    ----------
+    one, other : torch.Tensor
+        Tensors with strides, of any shapes.
+
+    Returns
+    -------
+    bool
+        Whether a number of one is a number of the other.
     """
     first, second = _places(one), _places(other)
     if not first or not second or one.device != other.device:

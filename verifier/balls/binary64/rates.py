@@ -43,6 +43,18 @@ def derivative(x: Span, sigma: Activation) -> Span:
 
     Guarantee: see `SlopeTable.ranges`.
 
+    Parameters
+    ----------
+    x : Span
+        Intervals.
+    sigma : Activation
+        The activation.
+
+    Returns
+    -------
+    Span
+        An interval for each interval of x, in its shape.
+
     Raises
     ------
     NotEnclosed

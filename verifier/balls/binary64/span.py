@@ -84,6 +84,16 @@ def between(low: Array, high: Array) -> Span:
     """Return intervals by midpoint and radius from their ends, entry by entry.
 
     Guarantee: each contains all numbers from its low to its high end.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (rows, *S)
+        The ends, low <= high.
+
+    Returns
+    -------
+    Span
+        The intervals.
     """
     mid = 0.5 * low + 0.5 * high
     rad = np.maximum(high - mid, mid - low)

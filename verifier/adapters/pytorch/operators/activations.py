@@ -52,6 +52,16 @@ WRITTEN: Final[dict[str, str]] = {
 def exact(value: object) -> Fraction:
     """A parameter as the exact number that it is.
 
+    Parameters
+    ----------
+    value : int or float
+        What PyTorch recorded of the operator.
+
+    Returns
+    -------
+    Fraction
+        Equal to the number.
+
     Raises
     ------
     Refused
