@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import flint
 
 MIN_BITS, MAX_BITS = 32, 16384
+"""The range that certificates allow, too."""
 
 
 @contextmanager

@@ -166,7 +166,7 @@ TURNS: dict[str, tuple[arb, ...]] = {
     "t / sqrt(t ** 2 + 1)": (ZERO,),
     "exp(Min(0, t)) + Max(0, t) - 1": (),
 }
-SILU = arb(2.3993572805154, 2.0**-40)
+SILU = arb(2.3993572805154, 2.0**-40)  # contains the zero of 2 - t tanh(t/2), which has one for t > 0
 TURNS |= dict.fromkeys(("t / (1 + exp(-t))", "t / (exp(-t) + 1)"), (SILU, -SILU))
 
 

@@ -15,7 +15,7 @@ from flint import arb, fmpq
 from .common import require
 from .nodes import KINDS
 
-MAX_NODES, MAX_AXES, MAX_BITS, MAX_DIGITS = 1 << 16, 8, 16_384, 1300
+MAX_NODES, MAX_AXES, MAX_BITS, MAX_DIGITS = 1 << 16, 8, 16_384, 1300  # more is refused before anything is computed
 MANTISSA = re.compile(r"0|-?[1-9][0-9]*")
 TYPES: dict[type, type] = {dict: dict, list: list, range: int, int: str}
 

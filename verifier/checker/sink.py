@@ -35,7 +35,7 @@ from .parting import distinct
 from .polynomial import no_polynomial
 from .sentences import sentence
 
-MAX_BRANCHES = 32
+MAX_BRANCHES = 32  # each Max, Min or Abs doubles them; activations in use have one or two
 KINKS = ("Max", "Min", "Abs")
 
 

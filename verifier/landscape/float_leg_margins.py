@@ -43,6 +43,7 @@ BLOCK_ENTRIES = 1 << 18
 """Entries of the widest node of a block of samples: 2 MB, so that a block's passes stay in a cache."""
 
 LARGEST_WEIGHT = 1e140
+"""The product of two such numbers does not overflow."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -46,6 +46,7 @@ ZERO = Dyadic(0, 0)
 BITS = 128
 """Of the loss, its gradient, and the checker's arithmetic."""
 HESSIAN_BITS = 64
+"""Of the enclosures of the Hessian: over a box their radii are far above what 64 bits round."""
 ROOM = 1.5
 """The Hessian's radii count so many times, so that a checker's wider enclosures do as well."""
 STATED = 1.0 - 2.0**-5

@@ -32,6 +32,7 @@ from verifier.rank.spectrum_search import SingularValues, has_digits
 from verifier.verdict import Verdict
 
 DEFAULT_DIGITS: Final = 15
+"""Of the singular values: about what a binary64 number holds."""
 EXACT_SECONDS: Final = 120.0
 """An exact rank that is estimated to take longer is not begun."""
 MAX_BITS: Final = 2**33

@@ -23,6 +23,7 @@ EXACT_RANK_WORK = 200_000_000_000
 
 
 PRIME_BITS = 62
+"""Primes just below 2^62 fit one machine word in FLINT, and each counts for 61 bits."""
 
 
 def monomial_rank(inputs: Array, degree: int) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 PIECE_BITS = 21
 """Squares are summed over 21-bit pieces: three of them hold a 63-bit integer, and 2^20 products of two fit int64."""
 CHUNK = 1 << 20
+"""Columns whose products are added up at once; see `PIECE_BITS`."""
 
 
 @dataclass

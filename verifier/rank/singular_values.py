@@ -30,6 +30,7 @@ from verifier.rank.refine import FLOAT_RANGE
 from verifier.rank.spectrum_search import SingularValues, SpectrumSearch
 
 MAX_DIGITS = 1000
+"""Some 3400 bits: far from the largest precision, of 16384 bits."""
 
 SUMMARY_DIGITS = 6
 """Significant digits in the summary for people."""

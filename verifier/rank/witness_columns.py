@@ -21,6 +21,7 @@ from verifier.rank.monotone import Limits, monotone_limits
 from verifier.sigma.activations import Activation
 
 MAX_LINKS = 1000
+"""The longest chain that a certificate can hold."""
 
 
 MAX_CHAINS = 200

@@ -40,6 +40,7 @@ FLOAT_BITS = 53
 
 
 MAX_DOUBLINGS = 200
+"""An activation that is not near its limits at 2^200 is given up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

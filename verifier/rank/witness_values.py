@@ -23,6 +23,7 @@ DIRECTIONS = 6
 
 
 DIRECTION_STEP, MAX_DIRECTION_BITS = 6, 40
+"""Bits that each further direction adds, and the most that one has, less where more than 64 terms are summed."""
 
 
 BIAS_BITS = 12

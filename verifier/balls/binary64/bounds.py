@@ -23,6 +23,7 @@ TINY = 2.0**-960
 """Absolute allowance for underflow: more than ``2^60 * 2^-1022``, whatever the number of operations."""
 
 SMALLEST_NORMAL = 2.0**-1022
+"""The smallest positive number with 53 bits; a result below it may be off by more than u of its size."""
 
 MAX_LENGTH = 2**40
 """Longest inner product for which the constants below are used: ``k u`` stays below 2^-12."""

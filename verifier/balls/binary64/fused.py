@@ -41,6 +41,7 @@ SMALLEST = 1e-200
 """Sums below are left to Arb: underflow could matter."""
 
 LARGEST_EPSILON = 2**900
+"""A larger one is left to Arb: its binary64 number must be finite, and sums with it need room."""
 
 LARGEST_MOVE = 30.0
 """Scores that may move further are not worth enclosing."""

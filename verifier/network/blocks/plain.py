@@ -17,6 +17,7 @@ from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
 
 MANY = (2, 1 << 20)
+"""From two on; the upper end is no limit in practice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

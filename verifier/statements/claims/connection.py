@@ -24,6 +24,7 @@ from verifier.statements.claims.claim import (
 Corner = Annotated[tuple[MovedParameter, ...], Meta(max_length=10_000, description="a U, by what differs")]
 """Another U, or with no entries the stored one."""
 MAX_CORNERS, MAX_PIECES, MAX_WEIGHTS = 256, 65_536, 4096
+"""The limits of the format, which the checker has in its schema."""
 
 
 class PathPiece(Struct, frozen=True, forbid_unknown_fields=True):
