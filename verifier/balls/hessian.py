@@ -217,18 +217,12 @@ def enclose_hessian(
 
     Parameters
     ----------
-    network
-        The network.
-    where
-        The parameters: a point, or a box.
+    network, where, backend, precision
+        As for `enclose_jacobian`.
     samples
         The samples.
     free
         Numbers of the parameters, increasing.
-    backend
-        The array library for binary64; None: by Arb.
-    precision
-        Arb's working precision in bits.
 
     Returns
     -------

@@ -37,7 +37,8 @@ from verifier.balls.binary64.margins import SMALLEST_WEIGHT
 from verifier.balls.binary64.products import Products
 from verifier.balls.binary64.span import Span
 from verifier.display import Brief
-from verifier.network.network import Array, Network
+from verifier.landscape.leg_margins import Leg, require_times
+from verifier.network.network import Array
 
 BLOCK_ENTRIES = 1 << 18
 """Entries of the widest node of a block of samples: 2 MB, so that a block's passes stay in a cache."""
@@ -47,8 +48,8 @@ LARGEST_WEIGHT = 1e140
 
 
 @dataclass(frozen=True, repr=False)
-class FloatLegMargins(Brief):
-    """The margins on the leg from ``start`` to ``end``, both ``(p,)``, on samples ``(N, d)``, in binary64.
+class FloatLegMargins(Leg):
+    """The margins on a leg in binary64.
 
     Examples
     --------
@@ -63,11 +64,6 @@ class FloatLegMargins(Brief):
     True
     """
 
-    network: Network
-    start: Array
-    end: Array
-    inputs: Array
-    labels: NDArray[np.int64]
     backend: Backend = field(default_factory=numpy_backend)
     record: Products = field(default_factory=Products)
 
@@ -82,8 +78,7 @@ class FloatLegMargins(Brief):
         NotEnclosed
             Binary64 cannot enclose them.
         """
-        if not 0 <= t0 <= t1 <= 1:
-            raise ValueError(f"interval from {t0} to {t1}: the times must be in order and in [0, 1]")
+        require_times(t0, t1)
         reach = math.nextafter(float((t1 - t0) / 2), math.inf) if t1 > t0 else 0.0
         middle, count = (t0 + t1) / 2, len(self.inputs)
         parameters = dict[str, Moving]()

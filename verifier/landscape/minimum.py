@@ -37,6 +37,7 @@ from verifier.balls.precision import working_precision
 from verifier.balls.stated import round_down, round_up
 from verifier.data.dataset import Dataset, IntArray
 from verifier.display import Card, Decided, Shown, count
+from verifier.network.arguments import counted_labels
 from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Array, Network
 from verifier.rank.smallest_eigenvalue import smallest_eigenvalue
@@ -221,13 +222,11 @@ def prove_minimum(
     return replace(found, seconds=time.monotonic() - started)
 
 
-def counts_of(data: Dataset, label_counts: IntArray | None) -> IntArray | None:
+def counts_of(data: Dataset, known: IntArray | None) -> IntArray | None:
     """The label counts ``(N, m)`` of samples with labels; None if there are none."""
-    if label_counts is not None or data.labels is None:
-        return label_counts
-    counts = np.zeros((data.samples, data.classes), dtype=np.int64)
-    counts[np.arange(data.samples), data.labels] = data.multiplicities
-    return counts
+    if known is not None or data.labels is None:
+        return known
+    return counted_labels(data.labels, data.classes, data.multiplicities)
 
 
 def _norm(entries: Sequence[arb]) -> arb:
