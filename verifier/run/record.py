@@ -131,6 +131,16 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     error: Failure | None = None
     toml: str
 
+    @property
+    def statements(self) -> tuple[StatementRecord, ...]:
+        """All statements of the proof, or none where they were not asked for."""
+        return self.theorem
+
+    @property
+    def failure(self) -> str:
+        """Why the case has no verdicts; empty where it has."""
+        return "" if self.error is None else self.error.message
+
     def step(self, key: str) -> Step | None:
         """The step with this key, None if it was not asked for."""
         return next((step for step in self.steps if step.key == key), None)

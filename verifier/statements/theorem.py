@@ -43,6 +43,11 @@ class TheoremStep(Decided):
         return self.statement.label
 
     @property
+    def title(self) -> str:
+        """The name of the statement, after its place in the paper."""
+        return self.statement.title
+
+    @property
     def shown(self) -> str:
         """The verdict, or ``-`` where the statement does not apply."""
         return str(self.verdict) if self.applies else "-"
