@@ -23,6 +23,9 @@ SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace t
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="cpu|gpu", help="Where the binary64 engine computes (gpu: CuPy).")
 ]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also say why, statement by statement, and what does not apply.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 
 

@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
-from verifier.cli.common import DeviceOption, JsonOption, SeedOption, console
+from verifier.cli.common import DeviceOption, JsonOption, SeedOption, VerboseOption, console
 from verifier.errors import InputError
 
 MAX_DETAILED = 20
-"""Cases that `verifier run CASE.toml ...` prints step by step."""
+"""Cases that `verifier run CASE.toml ...` tells one by one."""
+MAIN_CASES = 2
+"""Cases of the main job that are told one by one: those on all of digits."""
 
 
 def run(
@@ -50,6 +52,7 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Discard what a killed run finished; by default it is gone on with.")
     ] = False,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Main job: without arguments all of digits (two networks) and the quick suite; or the given cases.
@@ -63,7 +66,7 @@ def run(
     from verifier.run.progress import ProgressDisplay
     from verifier.run.record import to_json
     from verifier.run.runner import packaged_cases, parse_shard, run_cases
-    from verifier.run.table import print_steps, print_summary, print_table
+    from verifier.run.table import FEW_CASES, print_conclusions, print_steps, print_summary, print_table
 
     if suite is not None and suite not in ("quick", "full"):
         raise InputError(f"--suite {suite}: unknown suite; use quick or full")
@@ -91,10 +94,16 @@ def run(
         sys.stdout.write(json.dumps(to_json(result, out), indent=1) + "\n")
     else:
         terminal = console()
-        for record in result.records[: 0 if suite else MAX_DETAILED if cases else 2]:
-            print_steps(terminal, record)
-        print_table(terminal, result)
-        print_summary(terminal, result, str(out))
+        told = result.records[: 0 if suite else MAX_DETAILED if cases else MAIN_CASES]
+        alone = len(result.records) == 1
+        if verbose or alone:
+            for record in told:
+                print_steps(terminal, record, verbose=verbose)
+        else:
+            print_conclusions(terminal, told if len(told) <= FEW_CASES else ())
+        if not alone:
+            print_table(terminal, result)
+        print_summary(terminal, result, str(out), [str(path) for path in cases or ()], verbose=verbose)
     raise typer.Exit(result.exit_code)
 
 
