@@ -59,7 +59,9 @@ def test_a_page_has_all_text_code_and_pictures_of_its_notebook(path: Path, noteb
 def test_the_richest_form_of_an_output_is_shown(notebooks: ModuleType) -> None:
     picture = displayed({"image/png": "AA\n", "text/plain": "<Figure>"}, **{"image/png": {"alt": 'a "hill"'}})
     stream = {"output_type": "stream", "name": "stdout", "text": ["\x1b[1mPROVED\x1b[0m ```\n"]}
-    page = notebooks.markdown({"cells": [cell("code", "print()", stream, picture, displayed({"text/html": "<b>x</b>"}))]})
+    page = notebooks.markdown(
+        {"cells": [cell("code", "print()", stream, picture, displayed({"text/html": "<b>x</b>"}))]}
+    )
     assert 'alt="a &quot;hill&quot;" src="data:image/png;base64,AA"' in page
     assert "````{code-block} text\n:class: output\n\nPROVED ```\n````" in page
     assert '<div class="card"><b>x</b></div>' in page and "<Figure>" not in page
