@@ -110,9 +110,30 @@ def read_description(file: Path) -> Description:
     InputError
         If the file is missing or is not a certificate of this version.
     """
+    return _description(str(file), read_document(file))
+
+
+def read_document(file: Path) -> Document:
+    """Read a certificate's document, without checking any of it.
+
+    Parameters
+    ----------
+    file : Path
+        The certificate's document.
+
+    Returns
+    -------
+    Document
+        Typed as the format says; what it claims may be false.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not a certificate of this version.
+    """
     document = _read(file)
     try:
-        return _description(str(file), msgspec.convert(document, Document))
+        return msgspec.convert(document, Document)
     except msgspec.ValidationError as error:
         raise InputError(
             f"{file} is not a well-formed certificate ({one_line(str(error))}); `verifier check` says what is wrong"
