@@ -21,8 +21,8 @@ import flint
 
 from verifier import __version__
 from verifier.certificate.check_process import CHECKER, limit_options
+from verifier.certificate.reading import read_document
 from verifier.certificate.schema import Document
-from verifier.certificate.show import read_document
 from verifier.errors import InputError, one_line
 from verifier.statements.claims.claim import plain
 

@@ -12,6 +12,9 @@ import typer
 from verifier.cli.common import JsonOption, console
 from verifier.errors import InputError
 
+CODES = {"REJECTED": 1, "UNREADABLE": 2, "TOO EXPENSIVE": 3}
+"""Exit codes of the checker's verdicts but for ACCEPTED."""
+
 
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Certificates (.json).")],
@@ -56,11 +59,36 @@ def _standalone(files: list[Path], folder: Path, as_json: bool, memory: float | 
     return code
 
 
-def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate (.json).")]) -> None:
-    """Say in words what a certificate claims, for which data and network, and its trust base (without checking it)."""
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate (.json).")],
+    latex: Annotated[
+        bool,
+        typer.Option("--latex", help="Check it, and write a LaTeX proposition with BibTeX; only if it is accepted."),
+    ] = False,
+    memory: Annotated[
+        float | None, typer.Option(help="With --latex: limit of the check, as of `verifier check`.")
+    ] = None,
+    cpu_seconds: Annotated[
+        int | None, typer.Option(help="With --latex: limit of the check, as of `verifier check`.")
+    ] = None,
+) -> None:
+    """Say in words what a certificate claims, for which data and network, and its trust base (without checking it).
+
+    With --latex: a proposition for a paper. Then the checker runs first; exit codes are those of `verifier check`.
+    """
+    from verifier.certificate.latex import NotAccepted, proposition
     from verifier.certificate.show import describe
 
-    console().print(describe(file), highlight=False, markup=False, soft_wrap=True)
+    if not latex:
+        if memory is not None or cpu_seconds is not None:
+            raise InputError("--memory and --cpu-seconds limit a check, and show checks with --latex only")
+        console().print(describe(file), highlight=False, markup=False, soft_wrap=True)
+        return
+    try:
+        typer.echo(proposition(file, memory=memory, cpu_seconds=cpu_seconds), nl=False)
+    except NotAccepted as error:
+        typer.echo(f"verifier: {error}", err=True)
+        raise typer.Exit(CODES[error.answer.verdict]) from None
 
 
 def init(
