@@ -126,6 +126,7 @@ def print_conclusions(console: Console, records: Sequence[CaseRecord]) -> None:
         entries = told(record, record.title or record.name, [], width=_width(console))
         for kind, text in entries[:2]:
             print_told(console, kind, text)
+        console.print()
 
 
 def print_told(console: Console, kind: Told, text: str) -> None:
@@ -255,6 +256,7 @@ def print_summary(
         Whether reasons were printed, so that it need not be said how to see them.
     """
     records = result.records
+    console.print()
     for record in records:
         reasons = list(record.surprises)
         if record.check is not None and not record.check.accepted:
