@@ -29,6 +29,7 @@ from verifier.cli.matrix import matrix
 from verifier.cli.minimum import minimum
 from verifier.cli.prove import path, rank, witness
 from verifier.cli.run import report, run
+from verifier.cli.statements import statements
 from verifier.errors import InputError, VerifierError
 
 # Typer may carry Click inside or use the installed one: the base of its usage errors, wherever it lives.
@@ -46,7 +47,7 @@ app = typer.Typer(
 
 for command in (
     run, rank, path, witness, connect, minimum, architecture,
-    bench, fuzz, check, matrix, show, report, experiment, init,
+    bench, fuzz, check, matrix, show, statements, report, experiment, init,
 ):  # fmt: skip
     app.command()(command)
 

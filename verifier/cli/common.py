@@ -48,6 +48,18 @@ def require_json_name(out: Path | None) -> None:
         raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
 
 
+def require_folder(folder: Path, option: str) -> None:
+    """See that what is to become a folder is no plain file, before there is something to write into it.
+
+    Raises
+    ------
+    InputError
+        It is one.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{option} {folder}: this is a file; name a folder, which is made if it is missing")
+
+
 def say_written(out: Path | None, written: Path | None, builder: CertificateBuilder | None) -> None:
     """Say where the certificate is and what it leaves out, or why there is none."""
     from verifier.certificate.limits import sentence
