@@ -59,7 +59,9 @@ def test_a_page_has_all_text_code_and_pictures_of_its_notebook(path: Path, noteb
 def test_the_richest_form_of_an_output_is_shown(notebooks: ModuleType) -> None:
     picture = displayed({"image/png": "AA\n", "text/plain": "<Figure>"}, **{"image/png": {"alt": 'a "hill"'}})
     stream = {"output_type": "stream", "name": "stdout", "text": ["\x1b[1mPROVED\x1b[0m ```\n"]}
-    page = notebooks.markdown({"cells": [cell("code", "print()", stream, picture, displayed({"text/html": "<b>x</b>"}))]})
+    page = notebooks.markdown(
+        {"cells": [cell("code", "print()", stream, picture, displayed({"text/html": "<b>x</b>"}))]}
+    )
     assert 'alt="a &quot;hill&quot;" src="data:image/png;base64,AA"' in page
     assert "````{code-block} text\n:class: output\n\nPROVED ```\n````" in page
     assert '<div class="card"><b>x</b></div>' in page and "<Figure>" not in page
@@ -83,7 +85,7 @@ def test_the_list_of_statements_has_everything_about_each(statement_list: Module
     for label, statement in STATEMENTS.items():
         anchor, proof = statement_list.anchor(label), statement_list.proof(label)
         assert f"(#{anchor}) |" in overview and f"({anchor})=\n" in sections and f"(#{proof})" in sections
-        assert f"```{{index}} single: {label}\n" in sections, "the search finds a label by its entry in the index"
+        assert f"({anchor})=\n### {label}\n" in sections, "the search finds a section that is called by its label"
         for words in (statement.sentence, statement.hypotheses, statement.idea):
             assert re.sub(r"\W", "", words) in re.sub(r"\W", "", sections)
         for path in (*statement.proved_in, *statement.checked_in):
