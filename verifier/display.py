@@ -74,7 +74,7 @@ class Judged:
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        """Raise.
+        """Raise an error: a verdict is neither true nor false in an ``if``.
 
         Raises
         ------
@@ -220,10 +220,14 @@ def badge(word: str) -> str:
 
 
 def wrapped(text: str, width: int = COLUMNS, first: str = "", rest: str = "") -> list[str]:
-    """A text in lines of at most ``width`` columns where words allow, ``first`` and ``rest`` before them."""
+    """A text in lines of at most ``width`` columns, ``first`` and ``rest`` before them.
+
+    Words stay whole, unless one is longer than a line: then words are parted, at hyphens if there are any.
+    """
     plain = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    part = any(len(word) > width - max(len(first), len(rest)) for word in plain.split())
     return textwrap.wrap(
-        plain, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        plain, width, initial_indent=first, subsequent_indent=rest, break_long_words=part, break_on_hyphens=part
     )
 
 

@@ -45,6 +45,8 @@ class Failure(msgspec.Struct, frozen=True):
 class StatementRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A statement of the proof, in words and as a formula, and what was found of it.
 
+    ``title`` names what was found: less than the statement where less was found.
+
     ``source`` is ``paper`` or this project's, ``how`` says how it is checked, ``assumes`` what the theory supposes.
     """
 
@@ -67,7 +69,7 @@ class StatementRecord(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             label=step.label,
             source=said.source,
-            title=said.title,
+            title=step.title,
             statement=said.sentence,
             formula=said.formula,
             assumes=said.hypotheses,
@@ -139,6 +141,16 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...] = ()
     error: Failure | None = None
     toml: str
+
+    @property
+    def statements(self) -> tuple[StatementRecord, ...]:
+        """All statements of the proof, or none where they were not asked for."""
+        return self.theorem
+
+    @property
+    def failure(self) -> str:
+        """Why the case has no verdicts; empty where it has."""
+        return "" if self.error is None else self.error.message
 
     def step(self, key: str) -> Step | None:
         """The step with this key, None if it was not asked for."""
@@ -244,9 +256,7 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
     seconds : float
         Wall time of the proof.
     """
-    theorem, errors, said = report.proof, report.errors, dict(report.said)
-    fails = theorem is not None and any(theorem.verdict(f"A3.1({k})") is not Verdict.PROVED for k in (1, 2, 3))
-    needed = theorem is not None and theorem.verdict("T3.4(2)") is not Verdict.PROVED  # otherwise A3.1 is not missed
+    theorem, errors = report.proof, report.errors
     return CaseRecord(
         name=name,
         title=case.file.title,
@@ -254,7 +264,7 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
         data=report.problem.words,
         understood=report.problem.data.understood,
         start=report.problem.start,
-        weight_decay=said.get("weight decay", ""),
+        weight_decay=report.weight_decay,
         errors=None if errors is None else ErrorsRecord(errors.wrong, errors.right, errors.total, errors.reason),
         units=report.network.skip_count,
         output_bias=report.network.output_bias,
@@ -262,8 +272,8 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
         engine=report.engine,
         steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
         theorem=() if theorem is None else tuple(map(StatementRecord.of, theorem.steps)),
-        remains=theorem.remains if theorem is not None and fails and needed else (),
-        attempts=tuple(report.rank.attempts),
+        remains=report.remains,
+        attempts=report.attempts,
         expected=dict(case.expected),
         surprises=tuple(surprises(report, case)),
         seconds=seconds,

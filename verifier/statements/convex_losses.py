@@ -17,7 +17,7 @@ CONVEX_LOSSES = Statement(
     label="TC.3",
     source="paper",
     place="Theorem C.3",
-    name="other convex losses",
+    name="no bad local valley for other convex losses",
     sentence="No bad local valley for any convex loss of the logits (of T3.4 only (2): that there is no local maximum "
     "is false for hinge losses); with certified paths for the losses asked for.",
     formula="inf over every component of {phi(Psi V) < a} = inf phi; h'(1) <= 0 along V0 -> V1",

@@ -49,7 +49,7 @@ def _computed(known: Known) -> ExactRank | None:
 EXACT_RANK = Statement(
     label="R6",
     source="ours",
-    name="exact rank at these weights",
+    name="full rank at these weights, exactly",
     sentence="All features at the start's U are rational numbers, computed exactly, and the feature matrix has full "
     "row rank over the rationals; refuted if its exact rank is smaller.",
     formula="rank Psi(U) = N over the rationals",

@@ -12,6 +12,7 @@ from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
 CONFLICT = "labels conflict: certified for agreeing labels only"
+AT_THIS_START = "no local maximum at this start"
 UNCONNECTED = "a column of Psi is connected to no output"
 
 
@@ -61,15 +62,16 @@ def _no_maximum(known: Known) -> Finding:
     if not known.evidence.labels_agree:
         return does_not_apply(CONFLICT)
     words = "cross-entropy: not at this start; nor at any (U, V) where Psi(U) != 0, by the same argument"
-    return Finding(Verdict.PROVED, words, ("C3",))
+    return Finding(Verdict.PROVED, words, ("C3",), name=AT_THIS_START)
 
 
 def _of_squared_error(known: Known) -> Finding:
     """The squared error is strictly convex in the outputs: along V it has no maximum where some output moves with V."""
     if known.evidence.rank.verdict is not Verdict.PROVED:
-        return Finding(Verdict.UNDECIDED, "squared error: not at this start if Psi(U) != 0, which is not proved here")
+        words = "squared error: not at this start if Psi(U) != 0, which is not proved here"
+        return Finding(Verdict.UNDECIDED, words, name=AT_THIS_START)
     words = "squared error: not at this start, as Psi(U) != 0; nor at any (U, V) where that holds"
-    return Finding(Verdict.PROVED, words, ("rank",))
+    return Finding(Verdict.PROVED, words, ("rank",), name=AT_THIS_START)
 
 
 NO_MAXIMUM = Statement(

@@ -31,12 +31,15 @@ class Finding(Decided):
         Labels of the statements without which it would not be PROVED.
     applies
         Whether the statement says anything of this problem; if not, the verdict is UNDECIDED and means nothing.
+    name
+        What the statement is to be called here, where its own name says more than was found; else empty.
     """
 
     verdict: Verdict
     reason: str
     rests_on: tuple[str, ...] = ()
     applies: bool = True
+    name: str = ""
 
 
 def does_not_apply(reason: str) -> Finding:
@@ -100,7 +103,11 @@ class Statement:
     @property
     def title(self) -> str:
         """Its name, after its place in the paper."""
-        return f"{self.place}: {self.name}" if self.place else self.name
+        return self.called(self.name)
+
+    def called(self, name: str) -> str:
+        """Another name, after its place in the paper."""
+        return f"{self.place}: {name}" if self.place else name
 
     def __str__(self) -> str:
         """Everything about it, in lines of at most 80 columns."""

@@ -72,7 +72,7 @@ BAD_VALLEY = Statement(
     label="D3.3",
     source="paper",
     place="Definition 3.3",
-    name="bad local valley",
+    name="the infimum that bad local valleys stay above",
     sentence="A local valley is a connected component of {Phi < a}; it is bad if Phi does not come arbitrarily close "
     "to its infimum there.",
     formula="inf over the component > inf Phi",
