@@ -67,8 +67,12 @@ def first_answer(url: str, browser: Chrome) -> list[str]:
         ("S+", f"{LISTED}#label-s-plus", "All statements > S+"),
         ("MC.line", f"{LISTED}#label-mc-line", "All statements > MC.line"),
         ("R1", f"{LISTED}#label-r1", "All statements > R1"),
-        ("sigma_N", f"{LISTED}#term-sigma_N", "All statements > sigma_N"),
-        ("bad local valley", f"{LISTED}#term-bad-local-valley", "All statements > bad local valley"),
+        ("sigma_N", f"{LISTED}#index-0", "All statements"),
+        ("bad local valley", f"{LISTED}#index-0", "All statements"),
+        ("UNDECIDED", "faq.html#index-0", "Questions and answers"),
+        ("float32", "faq.html#index-1", "Questions and answers"),
+        ("ReLU", "faq.html#index-2", "Questions and answers"),
+        ("own data", "guide/data.html", "Your own data"),
     ],
 )
 def test_the_first_answer_is_the_label_or_the_word(

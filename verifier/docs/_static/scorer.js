@@ -1,12 +1,11 @@
-// The search's weights are Sphinx's, but labels and words of the list of statements come first, and what a notebook or a
-// module mentions comes after the same words in a guide. An entry of the index is called by its word.
+// The search's weights are Sphinx's, with three exceptions. Labels and words of the list of statements come first. A title
+// that has all that was asked for comes before pages that have the words somewhere. And guides and mathematics come before
+// notebooks and reference pages that have the same words.
 var Scorer = {
-  score: (result) => {
-    const [page, title, anchor, description, score, file, kind] = result;
-    if (kind === "index" && anchor.startsWith("#term-"))
-      result[1] = `${title} > ${anchor.slice("#term-".length).replaceAll("-", " ")}`;
-    if (page === "reference/statements" && kind !== "text") return score + 100;
-    return /^(notebooks|reference\/api)\//.test(page) && kind === "text" ? score - 1 : score;
+  score: ([page, title, anchor, description, score, file, kind]) => {
+    if (kind === "text") return /^(notebooks|reference|developing)\//.test(page) ? score - 1 : score;
+    if (page === "reference/statements") return score + 100;
+    return kind === "title" ? score + 20 : score;
   },
   objNameMatch: 11,
   objPartialMatch: 6,
