@@ -7,22 +7,24 @@ rise by epsilon is never one without increase, and what is about the loss withou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from verifier.display import Judged, count, wrapped
+from verifier.display import COLUMNS, Judged, count, wrapped
+from verifier.found import Found, FoundStatement, FoundStep, statement_verdict, step
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.downhill_path import PATH_KINDS
 from verifier.statements.duplicates import DUPLICATES
-from verifier.statements.groups import grouped
+from verifier.statements.groups import GROUPS, grouped
+from verifier.statements.theorem import inapplicable
 from verifier.verdict import Verdict
 
 VALLEYS = "T3.4(2)"
 """The statement whose verdict stands for a case, where all statements were asked for."""
 ERROR = "ERROR"
 """Stands in a verdict's place where a case has none."""
-Told = Literal["title", "verdict", "calm", "said", "heading"]
+Told = Literal["title", "verdict", "calm", "said", "heading", "reason"]
 """What a piece of text is; ``calm``: a verdict that is no bad news although it is not PROVED."""
 WIDTH = 11
 """Columns of a verdict in a line, and of what stands before the words below it."""
@@ -35,86 +37,20 @@ _SAME = {
 }
 """What a case expects by a key, and the statements that then are REFUTED with it."""
 _STEP_WORDS = {
-    "analytic": "the features are real analytic in U",
+    "analytic": "every node is real analytic in U",
     "features": "the feature matrix Psi(U) is enclosed",
     "rank": STATEMENTS["rank"].name,
     "zero_loss": "zero training error at this U, for some V",
     "arcs": "full rank of each output's own columns at this U",
 }
 _TECHNICAL = ("analytic", "features")
-"""Steps on the way to a statement: shown in detail only, unless they are not PROVED."""
-
-
-class FoundStep(Protocol):
-    """A step of what was asked for, such as `verifier.outcome.Step`."""
-
-    @property
-    def key(self) -> str:
-        """What it is about: ``rank``, ``zero_loss``, ``path``, another loss's name."""
-
-    @property
-    def label(self) -> str:
-        """By which method or statement it was decided, such as ``R1``."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """Its verdict."""
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-
-
-class FoundStatement(Protocol):
-    """A statement of the theory with its verdict, such as `verifier.statements.theorem.TheoremStep`."""
-
-    @property
-    def label(self) -> str:
-        """Its label, such as ``T3.4(2)``."""
-
-    @property
-    def title(self) -> str:
-        """Its name, after its place in the paper."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """Its verdict."""
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-
-    @property
-    def rests_on(self) -> Sequence[str]:
-        """Labels of the statements without which it would not be PROVED."""
-
-    @property
-    def applies(self) -> bool:
-        """Whether it says anything of this problem; if not, its verdict means nothing."""
-
-
-class Found(Protocol):
-    """What was found of a case: `verifier.outcome.Report` and `verifier.run.record.CaseRecord` are such."""
-
-    @property
-    def steps(self) -> Sequence[FoundStep]:
-        """What was asked for."""
-
-    @property
-    def statements(self) -> Sequence[FoundStatement]:
-        """All statements, or none where they were not asked for."""
-
-    @property
-    def expected(self) -> Mapping[str, Verdict]:
-        """The verdicts that the case expects, by key or label."""
-
-    @property
-    def weight_decay(self) -> str:
-        """Which loss the statements are about where weight decay is stated; empty where none is."""
-
-    @property
-    def failure(self) -> str:
-        """Why there are no verdicts; empty where there are."""
+"""Steps on the way to a statement."""
+_STATED = ("rank", "path")
+"""Steps that are statements, too."""
+_MEANS = ("W1", "W2", "W3", "T1", "D3.3")
+"""Statements that others stand on: listed in detail only, where they are PROVED."""
+ASSUMED = next(iter(GROUPS))
+"""The heading of what is assumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +69,6 @@ class Conclusion(Judged):
     verdict: str
     sentence: str
 
-    @property
-    def lines(self) -> list[str]:
-        """The conclusion in lines of at most 80 columns."""
-        return wrapped(self.sentence, first=f"{self.verdict:<{WIDTH}}", rest=" " * WIDTH)
-
 
 @dataclass(frozen=True, slots=True)
 class Line(Judged):
@@ -154,6 +85,8 @@ class Line(Judged):
         other verdict was expected. Empty where there is nothing to say.
     calm : bool
         Whether it is no bad news.
+    reason : str
+        Why it has this verdict, and what that rests on.
     """
 
     verdict: Verdict
@@ -161,16 +94,12 @@ class Line(Judged):
     label: str
     expected: str = ""
     calm: bool = False
+    reason: str = ""
 
     @property
     def text(self) -> str:
         """The name, the label, and what was expected."""
         return f"{self.words} ({self.label})" + (f", {self.expected}" if self.expected else "")
-
-    @property
-    def lines(self) -> list[str]:
-        """The line, or where 80 columns do not hold it, lines."""
-        return wrapped(self.text, first=f"{self.verdict:<{WIDTH}}", rest=" " * WIDTH)
 
 
 def conclude(found: Found) -> Conclusion:
@@ -198,7 +127,7 @@ cross-entropy strictly decreases leads to loss 0.
     """
     if found.failure:
         return Conclusion(ERROR, f"no verdict: {found.failure}")
-    valleys = statement_verdict(found, VALLEYS)
+    valleys = _no_bad_valley(found)
     if valleys is not None:
         return Conclusion(str(valleys), f"{_valleys(found, valleys)}; {_path(found)}{_decay(found)}.")
     path = step(found, "path")
@@ -210,37 +139,44 @@ cross-entropy strictly decreases leads to loss 0.
     return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {rank.reason}.")
 
 
-def lines(found: Found, *, technical: bool = False) -> list[tuple[str, list[Line]]]:
+def lines(found: Found, *, verbose: bool = False) -> list[tuple[str, list[Line]]]:
     """Say what was found of a case, a line a statement, under headings.
 
     Parameters
     ----------
     found : Found
         A report, or the record of a case.
-    technical : bool
-        Whether to list the steps on the way (that Psi is enclosed) where they are PROVED, too.
+    verbose : bool
+        Whether to list everything: also the steps on the way (that Psi is enclosed), what is assumed, and what others
+        stand on, where there is no bad news about them.
 
     Returns
     -------
     list of (str, list of Line)
         Heading, and the lines below it. Statements that do not apply are left out.
     """
-    steps = [each for each in found.steps if technical or each.key not in _TECHNICAL or _open(each.verdict)]
+    steps = [_of_step(found, each) for each in found.steps if verbose or each.key not in _TECHNICAL]
     if not found.statements:
-        return [("What was asked for", [_of_step(found, each) for each in steps])] if steps else []
-    sections = grouped([each for each in found.statements if each.applies], lambda each: each.label)
-    said = [(heading, [_of_statement(found, each) for each in own]) for heading, own in sections]
-    covered = {"rank", "path"}  # these steps are statements, too
-    more = [_of_step(found, each) for each in steps if each.key not in covered]
-    if more and said and said[-1][0] == "This start":
-        said[-1] = (said[-1][0], said[-1][1] + more)
-    elif more:
-        said.append(("This start", more))
-    return said
+        return [("What was asked for", steps)] if steps else []
+    applying = grouped([each for each in found.statements if each.applies], lambda each: each.label)
+    sections = [(heading, [_of_statement(found, each) for each in own]) for heading, own in applying]
+    if verbose:
+        return [("Step by step", steps), *sections]
+    sections = [(heading, own) for heading, own in sections if heading != ASSUMED or any(map(_bad_news, own))]
+    sections = [(heading, [line for line in own if not _means(line)]) for heading, own in sections]
+    more = [_of_step(found, each) for each in found.steps if each.key not in (*_TECHNICAL, *_STATED)]
+    last = list(GROUPS)[-1]
+    here = more + [line for heading, own in sections if heading == last for line in own]
+    return [(heading, own) for heading, own in [*(each for each in sections if each[0] != last), (last, here)] if own]
 
 
 def told(
-    found: Found, title: str, said: Sequence[tuple[str, str]], *, technical: bool = False
+    found: Found,
+    title: str,
+    said: Sequence[tuple[str, str]],
+    *,
+    verbose: bool = False,
+    width: int = COLUMNS,
 ) -> list[tuple[Told, str]]:
     """All that is said of a case: its title, the conclusion, what it is about, and a line a statement.
 
@@ -252,39 +188,46 @@ def told(
         What the case is called.
     said : sequence of (str, str)
         What it is about, by name: the data, the network, the start, the engine.
-    technical : bool
-        As for `lines`.
+    verbose : bool
+        Whether to give all reasons, and everything that `lines` can list.
+    width : int
+        Columns.
 
     Returns
     -------
     list of (str, str)
-        What each text is, for a screen with colours, and the text in lines of at most 80 columns. A verdict stands in
-        its first columns.
+        What each text is, for a screen with colours, and the text in lines of so many columns where words allow. A
+        verdict stands in its first columns.
     """
-    conclusion = conclude(found)
-    entries: list[tuple[Told, str]] = [("title", "\n".join(wrapped(title))), ("verdict", "\n".join(conclusion.lines))]
-    wide = max((len(name) for name, _ in said), default=0) + 2
-    rows = (wrapped(words, first=f"{f'{name}:':<{wide}}", rest=" " * wide) for name, words in said)
-    entries += [("said", "\n".join(row)) for row in rows]
-    for heading, own in lines(found, technical=technical):
-        entries.append(("heading", heading))
-        entries += [("calm" if line.calm else "verdict", "\n".join(line.lines)) for line in own]
-    return entries
+    conclusion, wide = conclude(found), max((len(name) for name, _ in said), default=0) + 2
+    entries: list[tuple[Told, list[str]]] = [
+        ("title", wrapped(title, width)),
+        ("verdict", _beside(conclusion.verdict, conclusion.sentence, width)),
+    ]
+    entries += [("said", _beside(f"{name}:", words, width, wide)) for name, words in said]
+    for heading, own in lines(found, verbose=verbose):
+        entries.append(("heading", [heading]))
+        for line in own:
+            entries.append(("calm" if line.calm else "verdict", _beside(line.verdict, line.text, width)))
+            why = verbose or (line.label == VALLEYS and _bad_news(line))  # that one is what is asked first
+            entries += [("reason", _beside("", line.reason, width))] if why and line.reason else []
+    entries += [(kind, wrapped(text, width, rest="  ")) for kind, text in _rest(found, verbose)]
+    return [(kind, "\n".join(text)) for kind, text in entries]
 
 
 def conclude_all(cases: Sequence[Found]) -> str:
-    """Say in one sentence, without its end, what was found of several cases: counts of what is PROVED only.
+    """Say in one sentence, without its full stop, what was found of several cases: counts of what is PROVED only.
 
     Parameters
     ----------
     cases : sequence of Found
         Reports, or the records of a run.
     """
-    verdicts = [conclude_valleys(case) for case in cases]
+    verdicts = [_no_bad_valley(case) for case in cases]
     proved = verdicts.count(Verdict.PROVED)
     decay = any(case.weight_decay for case, verdict in zip(cases, verdicts, strict=True) if verdict is Verdict.PROVED)
     without = " (without weight decay, where it is stated)" if decay else ""
-    words = f"no bad local valley{without}: PROVED in {proved} of {count(len(cases), 'case')}"
+    words = f"No bad local valley{without}: PROVED in {proved} of {count(len(cases), 'case')}"
     for verdict in (Verdict.REFUTED, Verdict.UNDECIDED):
         if verdict in verdicts:
             words += f", {verdict} in {verdicts.count(verdict)}"
@@ -294,27 +237,44 @@ def conclude_all(cases: Sequence[Found]) -> str:
     return f"{words}; also PROVED: {', '.join(others)}" if others else words
 
 
-def conclude_valleys(found: Found) -> Verdict | None:
-    """The verdict of "no bad local valley", None if it was not asked for."""
-    return statement_verdict(found, VALLEYS)
-
-
-def step(found: Found, key: str) -> FoundStep | None:
-    """The step with this key, None if it was not asked for."""
-    return next((each for each in found.steps if each.key == key), None)
-
-
-def statement_verdict(found: Found, label: str) -> Verdict | None:
-    """The verdict of a statement, None if it was not asked for or does not apply."""
-    return next((each.verdict for each in found.statements if each.label == label and each.applies), None)
-
-
+_PATHS_EXIST = ("S", "E4")
+"""Statements that prove a path from this start without constructing one."""
 _RANK = {
     Verdict.PROVED: "Psi(U) has full row rank at this U",
     Verdict.REFUTED: "Psi(U) does not have full row rank at this U",
-    Verdict.UNDECIDED: "whether Psi(U) has full row rank at this U is open",
+    Verdict.UNDECIDED: "it is open whether Psi(U) has full row rank at this U",
     Verdict.TESTED: "of the rank of Psi(U) at this U there is evidence only",
 }
+
+
+def _beside(name: str, words: str, width: int, column: int = WIDTH) -> list[str]:
+    """Words in lines that begin below each other, the name before the first."""
+    return wrapped(words, width, f"{name:<{column}}", " " * column) or [name]
+
+
+def _bad_news(line: Line) -> bool:
+    return _open(line.verdict) and not line.calm
+
+
+def _means(line: Line) -> bool:
+    return line.label in _MEANS and not _open(line.verdict)
+
+
+def _rest(found: Found, verbose: bool) -> list[tuple[Told, str]]:
+    """What stands below the statements: what remains of the paper's assumption, and what does not apply."""
+    assumed = any(each.applies for each in found.statements if each.label.startswith("A3.1"))
+    fails = "fails" if assumed else "does not apply"
+    remains: list[tuple[Told, str]] = [("reason", f"* {sentence}") for sentence in found.remains]
+    if remains:
+        remains.insert(0, ("heading", f"The paper's assumption (A3.1) {fails}; what remains"))
+    others = [(each.label, each.title) for each in found.statements if not each.applies]
+    if verbose and others:
+        return [*remains, ("reason", f"{inapplicable(others)}; the report says why")]
+    return remains
+
+
+def _no_bad_valley(found: Found) -> Verdict | None:
+    return statement_verdict(found, VALLEYS)
 
 
 def _open(verdict: Verdict) -> bool:
@@ -329,10 +289,10 @@ def _valleys(found: Found, verdict: Verdict) -> str:
         return f"that this loss landscape{without} has no bad local valley is refuted"
     if statement_verdict(found, "L3.2 construction") is Verdict.REFUTED:
         return (
-            f"whether this loss landscape{without} has bad local valleys is open: no U gives the feature matrix full "
-            "row rank (refuted for every U), so the theorem's proof does not apply"
+            f"it is open whether this loss landscape{without} has bad local valleys: no U gives the feature matrix "
+            "full row rank (refuted for every U), so the theorem's proof does not apply"
         )
-    return f"whether this loss landscape{without} has bad local valleys is open"
+    return f"it is open whether this loss landscape{without} has bad local valleys"
 
 
 def _path(found: Found) -> str:
@@ -349,13 +309,21 @@ def _path(found: Found) -> str:
             "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
             "positive"
         )
+    exists = next((each for each in _PATHS_EXIST if statement_verdict(found, each) is Verdict.PROVED), None)
+    if exists is not None:
+        return (
+            f"from this start (U, V) a path on which the loss never increases and comes arbitrarily close to its "
+            f"infimum is proved to exist ({exists}), but none was constructed"
+        )
     if zero is not None and zero.verdict is Verdict.REFUTED and zero.label == DUPLICATES.label:
         return (
             "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
             "infimum was certified: whether one exists is open"
         )
     if path.label == "TC.3":
-        return "no path from this start to near the infimum of the squared error was certified: whether one is is open"
+        return (
+            "no path from this start to near the infimum of the squared error was certified: whether one exists is open"
+        )
     return "no path from this start (U, V) to loss 0 was certified: whether one exists is open"
 
 
@@ -369,23 +337,28 @@ def _decay(found: Found) -> str:
 
 
 def _of_step(found: Found, each: FoundStep) -> Line:
+    reason = f"{each.reason} ({each.seconds:.1f} s)"
+    if each.key == "rank" and found.attempts:
+        reason += f"; tried: {'; '.join(found.attempts)}"
     words = _STEP_WORDS.get(each.key, f"a path without increase towards the infimum of the loss {each.key}")
     if each.key == "path":
         words = _path_words(each)
     path = step(found, "path")
     if each.key == "zero_loss" and path is not None and path.label == "TC.3":
         words = "squared error 0 at this U, for some V"
-    return Line(each.verdict, words, each.label, *_expectation(found, each.verdict, each.key))
+    return Line(each.verdict, words, each.label, *_expectation(found, each.verdict, each.key), reason)
 
 
 def _of_statement(found: Found, each: FoundStatement) -> Line:
     known = STATEMENTS.get(each.label)
-    words, label, path = each.title if known is None else known.name, each.label, step(found, "path")
+    place = "" if known is None or not known.place else f"{known.place}: "
+    words, label, path = each.title.removeprefix(place), each.label, step(found, "path")
     if label == "path" and path is not None:
         words, label = _path_words(path), path.label
-    if each.label.startswith("A3.1") and _open(each.verdict) and conclude_valleys(found) is Verdict.PROVED:
-        return Line(each.verdict, words, label, "not needed here", True)
-    return Line(each.verdict, words, label, *_expectation(found, each.verdict, each.label))
+    reason = each.reason + (f" [rests on {', '.join(each.rests_on)}]" if each.rests_on else "")
+    if each.label.startswith("A3.1") and _open(each.verdict) and _no_bad_valley(found) is Verdict.PROVED:
+        return Line(each.verdict, words, label, "not needed here", True, reason)
+    return Line(each.verdict, words, label, *_expectation(found, each.verdict, each.label), reason)
 
 
 def _path_words(path: FoundStep) -> str:
