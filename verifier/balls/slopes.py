@@ -208,7 +208,10 @@ class BoxOfFloatBalls(FloatBalls):
 
 
 def float_bounds(z: arb) -> tuple[float, float]:
-    """A float near a ball's midpoint and how far the ball may be from it; the bound is infinite if it is not finite."""
+    """A float near a ball's midpoint and how far the ball may be from it; the bound is infinite if it is not finite.
+
+    Guarantee: every number of the ball is within the bound of the float.
+    """
     if not z.is_finite():
         return 0.0, math.inf
     middle = float(z.mid())

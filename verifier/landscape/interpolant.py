@@ -223,7 +223,10 @@ def _stated(start: Parameters, near: Parameters, found: JacobianInverse, rho: Dy
 
 
 def residual_of(network: Network, u: Array, v: Array, inputs: Array, targets: Array) -> arb:
-    """The largest ``|Psi(U) V - T|`` of an entry, from above; not finite if some feature has no finite enclosure."""
+    """The largest ``|Psi(U) V - T|`` of an entry, from above; not finite if some feature has no finite enclosure.
+
+    Guarantee: the result is at least the largest of them, or NaN.
+    """
     features = FeatureEnclosure(network, u, inputs, BITS)
     weights, largest = ExactArray.of_floats(v).arb_mat(), arb(0)
     for rows, psi in features.blocks():

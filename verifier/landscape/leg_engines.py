@@ -26,6 +26,8 @@ def margins_on_leg(
 ) -> LegMargins:
     """Enclose margins on the leg from ``start`` to ``end``, both ``(p,)``.
 
+    Guarantee: every interval of the result keeps the promises of `LegInterval`, by whichever engine.
+
     Parameters
     ----------
     backend

@@ -238,6 +238,8 @@ def bound_line_barrier(
 def loss_of_leg(leg: LegMargins, start: Array, end: Array, data: Dataset) -> LossOnLine:
     """Bound the loss on a leg of U along which V moves straight from ``start`` to ``end``, both ``(M, m)``.
 
+    Guarantee: the two numbers bound the loss at all times of an interval; (-inf, inf) where nothing is known.
+
     Parameters
     ----------
     leg

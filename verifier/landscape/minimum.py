@@ -334,7 +334,10 @@ def _as_stated(found: Minimum, ball: _Ball, gradient: arb, loss: arb) -> Minimum
 
 
 def with_better(found: Minimum, samples: Labelled, others: Sequence[tuple[Array, Array]]) -> Minimum:
-    """A proved minimum with the first of some points whose loss is certified to be below all of the valley."""
+    """A proved minimum with the first of some points whose loss is certified to be below all of the valley.
+
+    Guarantee: if `bad` is PROVED, then Phi at `better` is at most its stated loss, which is below `floor`.
+    """
     for u, v in others:
         loss = enclose_loss(found.network, u, v, samples, BITS)
         if not loss.is_finite():

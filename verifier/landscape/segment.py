@@ -168,7 +168,10 @@ def common(a: arb, b: arb) -> arb:
 
 
 def label_differences(weights: Array, y: int, others: Sequence[int]) -> arb_mat:
-    """Columns ``V_y - V_k`` of exact weights, as balls."""
+    """Columns ``V_y - V_k`` of exact weights, as balls.
+
+    Guarantee: every ball contains the exact difference.
+    """
     rows = [[arb(v) for v in row] for row in weights.tolist()]
     return arb_mat([[row[y] - row[k] for k in others] for row in rows])
 

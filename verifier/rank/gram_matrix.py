@@ -108,7 +108,10 @@ def flushed(backend: Backend, values: Array) -> Array:
 
 
 def total(backend: Backend, values: Array) -> arb:
-    """Upper bound of the sum of a non-negative vector of upper bounds, not finite if an entry is not."""
+    """Upper bound of the sum of a non-negative vector of upper bounds, not finite if an entry is not.
+
+    Guarantee: the ball's upper end is at least the sum.
+    """
     if not backend.all_finite(values):
         return arb("nan")
     return arb(float(upper(backend.xp.sum(values), int(values.shape[0]))))
@@ -134,7 +137,10 @@ def error_norm(source: ColumnSource) -> arb:
 
 
 def smaller(a: arb, b: arb) -> arb:
-    """The smaller of two upper bounds; one that is not finite is none."""
+    """The smaller of two upper bounds; one that is not finite is none.
+
+    Guarantee: the result is a or b, and finite if one of them is.
+    """
     return b if b.is_finite() and not a < b else a
 
 

@@ -80,7 +80,10 @@ class WitnessSums:
 
 
 def largest_entry(backend: Backend, values: Array) -> float:
-    """The largest entry, infinity if one is not finite."""
+    """The largest entry, infinity if one is not finite.
+
+    Guarantee: no entry is above it.
+    """
     return float(backend.xp.max(values)) if backend.all_finite(values) else math.inf
 
 
@@ -91,7 +94,10 @@ def on_device(backend: Backend, x: Array | NDArray[np.float64]) -> Array:
 
 
 def witness_sums(backend: Backend, x: Array) -> WitnessSums:
-    """Sums over X, shape (K, N), by blocks of rows, rounded up."""
+    """Sums over X, shape (K, N), by blocks of rows, rounded up.
+
+    Guarantee: every sum is at least the exact one of the sizes or squares; NaN or infinity where there is no bound.
+    """
     xp, (k, n) = backend.xp, x.shape
     squares, columns = xp.zeros((n,), dtype=xp.float64), xp.zeros((n,), dtype=xp.float64)
     row = 0.0

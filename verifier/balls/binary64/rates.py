@@ -84,7 +84,10 @@ def gathered(parts: Sequence[Span], places: Places) -> Span:
 def affine_rate(
     motion: FloatMotion, geometry: Geometry, sources: Sequence[Moving], weight: Moving, bias: Moving | None
 ) -> Span:
-    """``H' W + H W' + b'``, one product for the midpoints and one for the radii of each group of filters."""
+    """``H' W + H W' + b'``, one product for the midpoints and one for the radii of each group of filters.
+
+    Guarantee: contains the rate at almost all times of the interval, for every sample.
+    """
     rows = max(len(source.value.mid) for source in sources)
     groups = 1 if geometry.windows is None else len(geometry.windows)
     rate = None
@@ -176,7 +179,10 @@ def _bias(rate: Span, geometry: Geometry) -> Span:
 
 
 def contracted(ops: FloatBalls, a: Span, b: Span, *, transposed: bool) -> Span:
-    """Matrix products over the last two axes."""
+    """Return the interval products of matrices over the last two axes; b is transposed first if ``transposed``.
+
+    Guarantee: as `span.matrix_product`.
+    """
     axes = max(len(a.shape), len(b.shape))
     a, b = a.with_axes(axes), b.with_axes(axes)
     if transposed:
@@ -190,7 +196,10 @@ def _turned(x: Span) -> Span:
 
 
 def largest_rate(x: Span, rate: Span) -> Span:
-    """The rates of all entries of a line that may be its largest."""
+    """The rates of all entries of a line that may be its largest.
+
+    Guarantee: contains the rate of the maximum at almost all times: it is that of an entry that attains it.
+    """
     low, high = span.ends(x)
     able = high >= low.max(axis=-1, keepdims=True)
     slowest, fastest = span.ends(spread_out(rate, x.shape))
@@ -202,6 +211,8 @@ def largest_rate(x: Span, rate: Span) -> Span:
 
 def inverse_root_hull(x: Span, epsilon: Fraction) -> Span:
     """``(x + epsilon)^(-1/2)``, decreasing: at the ends; the three roundings are below 4 u.
+
+    Guarantee: contains it for every x in the interval.
 
     Raises
     ------
@@ -253,7 +264,10 @@ def _kept_axis(x: Span) -> Span:
 
 
 def normalise_rate(motion: FloatMotion, x: Moving, epsilon: Fraction, *, centre: bool) -> Span:
-    """``r (d' - z mean(z d'))`` with hulls of d, r and z."""
+    """``r (d' - z mean(z d'))`` with hulls of d, r and z.
+
+    Guarantee: contains the rate of the normalised entries at almost all times. Source: the module's text.
+    """
     d = motion.at_middle(x)
     rate = spread_out(motion.rate(x), d.shape)
     if centre:
@@ -269,7 +283,10 @@ def normalise_rate(motion: FloatMotion, x: Moving, epsilon: Fraction, *, centre:
 
 
 def attend_rate(motion: FloatMotion, q: Moving, k: Moving, v: Moving, square: Fraction, mask: Moving | None) -> Span:
-    """``P' (v - o) + P v'``; the scores' rates but for one number in each row."""
+    """``P' (v - o) + P v'``; the scores' rates but for one number in each row.
+
+    Guarantee: contains the rate of the weighted sums at almost all times. Source: the module's text.
+    """
     ops = motion.ops
     value = ops.scale(ops.contract(q.value, k.value, transposed=True), square, root=True)
     left, keys = motion.hull(q), motion.hull(k)
