@@ -34,6 +34,11 @@ def margins_on_leg(
         The array library of the binary64 engine; None: balls alone.
     network, start, end, inputs, labels
         The leg, samples ``(N, d)``, and true classes ``(N,)``.
+
+    Returns
+    -------
+    LegMargins
+        Of the leg.
     """
     balls = BallLegMargins(network, start, end, inputs, labels)
     if backend is None:

@@ -248,6 +248,11 @@ def loss_of_leg(leg: LegMargins, start: Array, end: Array, data: Dataset) -> Los
         Output weights at both ends.
     data
         Labelled samples, see `with_labels`; multiplicities and frozen logits count.
+
+    Returns
+    -------
+    callable
+        From two times of an interval to two bounds of the loss on it.
     """
     counts: list[int] = data.multiplicities.tolist()
     return lambda t0, t1: leg.interval(t0, t1).loss_bounds(start, end, counts, data.offset)

@@ -151,6 +151,18 @@ def differences(g: Row, label: int) -> list[arb]:
     """The margins ``G_y - G_k``, k != y.
 
     Guarantee: every ball contains the margins of all logits in their balls.
+
+    Parameters
+    ----------
+    g : list of m arb
+        The logits of one sample.
+    label : int
+        Its class y.
+
+    Returns
+    -------
+    list of m - 1 arb
+        The margins.
     """
     return [g[label] - x for k, x in enumerate(g) if k != label]
 

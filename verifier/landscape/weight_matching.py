@@ -121,6 +121,22 @@ def permuted_point(network: Network, symmetry: UnitSymmetry, b: Point, permutati
     """Move the numbers of a point: unit k of a group becomes what unit ``permutations[group][k]`` was.
 
     Guarantee: the numbers of the result are those of ``b``, in other places; none is rounded.
+
+    Parameters
+    ----------
+    network : Network
+        The architecture.
+    symmetry : UnitSymmetry
+        Its groups of units, and where their numbers stand.
+    b : (ndarray of shape (p,), ndarray of shape (M, m))
+        U and V.
+    permutations : mapping of int to ndarray
+        For each group the order of its units.
+
+    Returns
+    -------
+    (ndarray of shape (p,), ndarray of shape (M, m))
+        U and V.
     """
     u, v = b[0].copy(), b[1].copy()
     for block, moved in symmetry.permuted(network, *b, permutations):

@@ -131,6 +131,20 @@ def carries(network: Graph, index: int, separating: set[int]) -> bool:
     """Whether a node is, at every U, a one-to-one function of one that separates, perhaps beside others.
 
     Guarantee: true only if it is; what it reads beside that node is the same for all samples, or is placed beside it.
+
+    Parameters
+    ----------
+    network : Graph
+        The network.
+    index : int
+        The node.
+    separating : set of int
+        The nodes that separate.
+
+    Returns
+    -------
+    bool
+        Whether it is one.
     """
     node = network.nodes[index]
     kept = [read for read in node.reads if read in separating]

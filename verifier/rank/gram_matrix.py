@@ -111,6 +111,18 @@ def total(backend: Backend, values: Array) -> arb:
     """Upper bound of the sum of a non-negative vector of upper bounds, not finite if an entry is not.
 
     Guarantee: the ball's upper end is at least the sum.
+
+    Parameters
+    ----------
+    backend : Backend
+        Library and device.
+    values : ndarray of shape (n,)
+        Upper bounds, not negative.
+
+    Returns
+    -------
+    arb
+        The sum, or NaN.
     """
     if not backend.all_finite(values):
         return arb("nan")
@@ -140,6 +152,16 @@ def smaller(a: arb, b: arb) -> arb:
     """The smaller of two upper bounds; one that is not finite is none.
 
     Guarantee: the result is a or b, and finite if one of them is.
+
+    Parameters
+    ----------
+    a, b : arb
+        Upper bounds of one number.
+
+    Returns
+    -------
+    arb
+        The one to take.
     """
     return b if b.is_finite() and not a < b else a
 

@@ -141,6 +141,11 @@ def images_of_the_input(network: Graph) -> set[int]:
     ----------
     network : Graph
         Any network.
+
+    Returns
+    -------
+    set of int
+        Their indices.
     """
     found = {0}
     for index in range(len(network.nodes)):
@@ -162,6 +167,11 @@ def separating_nodes(network: Graph) -> tuple[set[int], str]:
     ----------
     network : Graph
         Every node of it is continuous in U.
+
+    Returns
+    -------
+    (set of int, str)
+        Their indices, and the reason or nothing.
     """
     layers, found, missing = own_units(network), {0}, ""
     for index in range(len(network.nodes)):

@@ -87,6 +87,22 @@ def affine_rate(
     """``H' W + H W' + b'``, one product for the midpoints and one for the radii of each group of filters.
 
     Guarantee: contains the rate at almost all times of the interval, for every sample.
+
+    Parameters
+    ----------
+    motion : FloatMotion
+        Values and rates at the interval.
+    geometry : Geometry
+        How the sources are read.
+    sources : sequence of Moving
+        What the windows are taken of.
+    weight, bias : Moving, Moving or None
+        The filters, and what is added.
+
+    Returns
+    -------
+    Span
+        Of the result's shape.
     """
     rows = max(len(source.value.mid) for source in sources)
     groups = 1 if geometry.windows is None else len(geometry.windows)
@@ -182,6 +198,20 @@ def contracted(ops: FloatBalls, a: Span, b: Span, *, transposed: bool) -> Span:
     """Return the interval products of matrices over the last two axes; b is transposed first if ``transposed``.
 
     Guarantee: as `span.matrix_product`.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine, whose record takes in every product.
+    a, b : Span of shapes (..., n, k) and (..., k, m)
+        The factors; b (..., m, k) if transposed.
+    transposed : bool
+        Whether b is given as its transpose.
+
+    Returns
+    -------
+    Span of shape (..., n, m)
+        The products.
     """
     axes = max(len(a.shape), len(b.shape))
     a, b = a.with_axes(axes), b.with_axes(axes)
@@ -199,6 +229,16 @@ def largest_rate(x: Span, rate: Span) -> Span:
     """The rates of all entries of a line that may be its largest.
 
     Guarantee: contains the rate of the maximum at almost all times: it is that of an entry that attains it.
+
+    Parameters
+    ----------
+    x, rate : Span of shape (..., n)
+        Values over the interval, and their rates.
+
+    Returns
+    -------
+    Span of shape (...)
+        One rate for each line.
     """
     low, high = span.ends(x)
     able = high >= low.max(axis=-1, keepdims=True)
@@ -213,6 +253,18 @@ def inverse_root_hull(x: Span, epsilon: Fraction) -> Span:
     """``(x + epsilon)^(-1/2)``, decreasing: at the ends; the three roundings are below 4 u.
 
     Guarantee: contains it for every x in the interval.
+
+    Parameters
+    ----------
+    x : Span
+        Intervals.
+    epsilon : Fraction
+        At least 0.
+
+    Returns
+    -------
+    Span
+        In the shape of x.
 
     Raises
     ------
@@ -267,6 +319,22 @@ def normalise_rate(motion: FloatMotion, x: Moving, epsilon: Fraction, *, centre:
     """``r (d' - z mean(z d'))`` with hulls of d, r and z.
 
     Guarantee: contains the rate of the normalised entries at almost all times. Source: the module's text.
+
+    Parameters
+    ----------
+    motion : FloatMotion
+        Values and rates at the interval.
+    x : Moving of shape (..., n)
+        What is normalised.
+    epsilon : Fraction
+        At least 0.
+    centre : bool
+        Whether the mean is subtracted.
+
+    Returns
+    -------
+    Span of shape (..., n)
+        The rates.
     """
     d = motion.at_middle(x)
     rate = spread_out(motion.rate(x), d.shape)
@@ -286,6 +354,22 @@ def attend_rate(motion: FloatMotion, q: Moving, k: Moving, v: Moving, square: Fr
     """``P' (v - o) + P v'``; the scores' rates but for one number in each row.
 
     Guarantee: contains the rate of the weighted sums at almost all times. Source: the module's text.
+
+    Parameters
+    ----------
+    motion : FloatMotion
+        Values and rates at the interval.
+    q, k, v : Moving of shapes (..., n, d), (..., t, d), (..., t, e)
+        Queries, keys and values.
+    square : Fraction
+        The square of the factor of the scores.
+    mask : Moving or None
+        Zeros and ones that broadcast to the scores.
+
+    Returns
+    -------
+    Span of shape (..., n, e)
+        The rates.
     """
     ops = motion.ops
     value = ops.scale(ops.contract(q.value, k.value, transposed=True), square, root=True)

@@ -113,6 +113,16 @@ def plus(a: Span, b: Span) -> Span:
     """Return the interval sum a + b, entry by entry, with broadcasting.
 
     Guarantee: contains x + y for all x in a and y in b.
+
+    Parameters
+    ----------
+    a, b : Span
+        Intervals that broadcast to each other.
+
+    Returns
+    -------
+    Span
+        Of the common shape.
     """
     axes = max(a.mid.ndim, b.mid.ndim) - 1
     a, b = a.with_axes(axes), b.with_axes(axes)
@@ -134,6 +144,16 @@ def times(a: Span, b: Span) -> Span:
     """Return the interval product a b, entry by entry, with broadcasting.
 
     Guarantee: contains x y for all x in a and y in b.
+
+    Parameters
+    ----------
+    a, b : Span
+        Intervals that broadcast to each other.
+
+    Returns
+    -------
+    Span
+        Of the common shape.
     """
     axes = max(a.mid.ndim, b.mid.ndim) - 1
     a, b = a.with_axes(axes), b.with_axes(axes)
@@ -146,6 +166,20 @@ def scaled(x: Span, factor: float, error: float = 2.0 * U) -> Span:
     """Return intervals times a number that is known with a relative error of at most ``error``.
 
     Guarantee: contains c x for all x in the interval and all numbers c that ``factor`` stands for.
+
+    Parameters
+    ----------
+    x : Span
+        Intervals.
+    factor : float
+        The number as it is computed.
+    error : float, optional
+        A bound of its relative error.
+
+    Returns
+    -------
+    Span
+        In the shape of x.
     """
     mid = x.mid * factor
     rad = x.rad * abs(factor) * (1.0 + error) + (error + U) * np.abs(mid)
