@@ -149,7 +149,10 @@ def _in_the_way(problem: Problem) -> str:
         )
     size = len(free_numbers(network, problem.v))
     if size > MOST_PARAMETERS:
-        return f"{size} free parameters are more than {MOST_PARAMETERS}, the most of which a Hessian is made"
+        return (
+            f"{size} free parameters are more than {MOST_PARAMETERS}, the most of which a Hessian is made; take fewer "
+            'units or fewer inputs, or hold some: network.freeze = ["layer0.weight"], vf.freeze'
+        )
     if size * size * rows.samples > MOST_WORK:
         return (
             f"with {size} free parameters and N = {rows.samples} samples a Hessian in balls takes more than a minute; "

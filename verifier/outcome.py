@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.certificate.limits import LeftOut, sentence
 from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
+from verifier.conclusion import conclude, lines, told
 from verifier.data.dataset import Dataset
-from verifier.display import Card, Decided, Judged, Shown, Table, listed, wrapped
+from verifier.display import Card, Decided, Judged, Shown, Table, frame, wrapped
 from verifier.errors import InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.least_error import LeastError
@@ -23,8 +26,11 @@ from verifier.network.network import Array, Network
 from verifier.problem import Problem, with_decay
 from verifier.rank.result import RankResult
 from verifier.statements.catalogue import OF_A_PROBLEM, STATEMENTS
-from verifier.statements.theorem import Theorem
+from verifier.statements.theorem import Theorem, TheoremStep
 from verifier.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas
 
 KEYS = {
     "rank": "full rank at this U",
@@ -104,8 +110,32 @@ class Report(Judged, Shown, Writable):
     """Bounds of the infimum over all V of the loss at this U, the lower one above 0; None if none is known."""
 
     @property
-    def path(self) -> LossPath | None:
-        """The path from the start's own (U, V) to loss 0, legs of an escape included; None if none was certified."""
+    def has_path(self) -> bool:
+        """Whether `path` is there: a path from the start to loss 0 was certified."""
+        return self._certified is not None
+
+    @property
+    def path(self) -> LossPath:
+        """The path from the start's own (U, V) to loss 0, legs of an escape included; ask `has_path` before.
+
+        Raises
+        ------
+        InputError
+            None was certified, for the reason given, or none was asked for.
+        """
+        if self._certified is not None:
+            return self._certified
+        step = next((step for step in self.steps if step.key == "path"), None)
+        if step is None:
+            raise InputError("report.path: no path was asked for; add 'path' to the parts")
+        if self.near_infimum is not None and self.near_infimum.proved:
+            raise InputError(
+                f"report.path: no path to loss 0; that to the infimum is report.near_infimum: {step.reason}"
+            )
+        raise InputError(f"report.path: none was certified, ask report.has_path first: {step.reason}")
+
+    @property
+    def _certified(self) -> LossPath | None:
         leaves = None if self.escape is None else self.escape.escape
         return self.descent if leaves is None else leaves.path
 
@@ -121,6 +151,39 @@ class Report(Judged, Shown, Writable):
         if self.proof is None:
             raise InputError("the statements were not asked for; add 'theorem' to the parts")
         return self.proof
+
+    @property
+    def statements(self) -> tuple[TheoremStep, ...]:
+        """The paper's statements, one by one; none where they were not asked for."""
+        return () if self.proof is None else tuple(self.proof.steps)
+
+    @property
+    def expected(self) -> dict[str, Verdict]:
+        """No verdict is expected: case files alone say what they expect."""
+        return {}
+
+    @property
+    def weight_decay(self) -> str:
+        """Which loss the statements are about where weight decay is stated; empty where none is."""
+        return with_decay(self.problem.weight_decay)
+
+    @property
+    def remains(self) -> tuple[str, ...]:
+        """What can be proved although A3.1 fails; nothing where T3.4(2) is proved, and A3.1 is not missed."""
+        if self.proof is None or self.proof.verdict("T3.4(2)") is Verdict.PROVED:
+            return ()
+        holds = all(self.proof.verdict(f"A3.1({part})") is Verdict.PROVED for part in (1, 2, 3))
+        return () if holds else self.proof.remains
+
+    @property
+    def attempts(self) -> tuple[str, ...]:
+        """What was tried for the rank, and how long it took."""
+        return tuple(self.rank.attempts)
+
+    @property
+    def failure(self) -> str:
+        """Why there are no verdicts: there are."""
+        return ""
 
     @property
     def data(self) -> Dataset:
@@ -182,17 +245,69 @@ class Report(Judged, Shown, Writable):
             return None
         raise InputError(f"verdict({one_line(name)}): no such step or statement; {nearest(str(name), list(known))}")
 
+    def to_frame(self) -> pandas.DataFrame:
+        """Make a table with a row for each step and then for each statement.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: ``label``; ``name``, in words; ``verdict``, as text; ``reason``; ``rests_on``, labels joined by
+            commas; ``applies``, false where a statement says nothing about this problem (its verdict then means
+            nothing); ``seconds``, of the steps only.
+
+        Raises
+        ------
+        InputError
+            The package pandas is not installed.
+
+        Examples
+        --------
+        >>> import verifier as vf
+        >>> table = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True)).to_frame()
+        >>> table.loc[table.applies & (table.label == "T3.4(2)"), ["name", "verdict"]].values.tolist()
+        [['no bad local valley', 'PROVED']]
+        """
+        rows: list[tuple[object, ...]] = []
+        for step, line in zip(self.steps, lines(self, verbose=True)[0][1], strict=True):
+            rows.append((step.label, line.words, str(step.verdict), step.reason, "", True, step.seconds))
+        for each in () if self.proof is None else self.proof.steps:
+            rests = ", ".join(each.rests_on)
+            rows.append((each.label, each.name, str(each.verdict), each.reason, rests, each.applies, math.nan))
+        return frame(("label", "name", "verdict", "reason", "rests_on", "applies", "seconds"), rows)
+
     def __str__(self) -> str:
-        """Every statement with its verdict and reason: what was asked for, then the proof, statement by statement."""
-        lines = wrapped(self._about)
-        for key, said in self.said:
-            lines += wrapped(f"{key}: {said}")
-        lines += listed((str(step.verdict), f"{step.label}: {step.reason}") for step in self.steps)
-        if self.left_out:
-            lines += wrapped(sentence(self.left_out))
-        if self.proof is not None:
-            lines += ["", "The proof, statement by statement:", *self.proof.lines()]
-        return "\n".join(lines)
+        """What `summary` says."""
+        return self.summary()
+
+    def summary(self, *, verbose: bool = False) -> str:
+        """What was found, conclusion first: then what it is about, and a line a statement with its label.
+
+        Parameters
+        ----------
+        verbose : bool, optional
+            Whether to give every reason, too, and what does not apply: as ``verifier run -v``.
+
+        Returns
+        -------
+        str
+            Lines of at most 80 columns.
+
+        Examples
+        --------
+        >>> import verifier as vf
+        >>> report = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True))
+        >>> print(report.summary())  # doctest: +ELLIPSIS
+        data
+        PROVED     this loss landscape has no bad local valley; from this start (U, V) a
+                   continuous path on which the cross-entropy strictly decreases leads
+                   to loss 0.
+        ...
+        PROVED     no bad local valley (T3.4(2))
+        ...
+        """
+        about, title = [("problem", self._about), *self.said], self.problem.title or self.problem.name
+        texts = [text for _, text in told(self, title, [*about, ("engine", self.engine)], verbose=verbose)]
+        return "\n".join([*texts, *wrapped(sentence(self.left_out))])
 
     @property
     def _about(self) -> str:
@@ -206,7 +321,7 @@ class Report(Judged, Shown, Writable):
             ("data", self.problem.data.understood),
             ("start", self.problem.start),
             ("training errors", errors),
-            ("weight decay", with_decay(self.problem.weight_decay)),
+            ("weight decay", self.weight_decay),
         )
         return [(key, said) for key, said in pairs if said]
 
@@ -216,5 +331,12 @@ class Report(Judged, Shown, Writable):
         tables += [] if self.proof is None else self.proof._card().tables
         found = [(words, self.verdict(key)) for key, words in KEYS.items()]
         values = [(words, str(verdict)) for words, verdict in found if verdict is not None]
-        title = f"What is proved: {self.problem.title or self.problem.name}"
-        return Card(title, None, self._about, (*values, *self.said, ("engine", self.engine)), tuple(tables))
+        conclusion, title = conclude(self), f"What is proved: {self.problem.title or self.problem.name}"
+        values.insert(0, ("problem", self._about))
+        return Card(
+            title,
+            conclusion.verdict,
+            conclusion.sentence,
+            (*values, *self.said, ("engine", self.engine)),
+            tuple(tables),
+        )

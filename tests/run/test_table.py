@@ -19,7 +19,7 @@ from rich.console import Console
 
 from verifier.outcome import Step
 from verifier.run.record import CaseRecord, CheckRecord, Failure, StatementRecord, SuiteResult
-from verifier.run.table import closing_sentence, print_summary, print_table
+from verifier.run.table import closing_sentence, print_summary, print_table, where_and_next
 from verifier.verdict import Verdict
 
 LONG = "a-family-with-a-name-that-nobody-would-type-" * 3 + "seed=11"
@@ -68,39 +68,64 @@ def printed(records: list[CaseRecord], width: int, out: str = "out") -> list[str
 @pytest.mark.parametrize("width", [80, 100, 132])
 def test_the_table_fits_whatever_the_names_and_times(width: int) -> None:
     lines = printed(HARD, width)
-    assert max(map(len, lines)) <= width
+    places = [line for line in lines if re.match(" {13}|Certificates:|Results:|Next:", line)]  # whole, to be copied
+    assert max(len(line) for line in lines if line not in places) <= width
     assert "".join(line[: width - 57].strip() for line in lines).count("name-that-nobody-would-type") >= 1
     text = "\n".join(lines)
     assert "[bold]markup[/bold]" in re.sub(r"\s", "", text)
-    for word in ("PROVED", "UNDEC.", "TESTED", "rejected", "accepted", "BAD"):
+    for word in ("PROVED", "UNDEC.", "TESTED", "rejected", "accepted", "BAD", "valleys"):
         assert word in text  # none is cut
 
 
-def test_the_closing_sentence_counts_what_was_proved(tmp_path: Path) -> None:
-    found = closing_sentence(HARD, str(tmp_path))
-    assert found == (
-        "Proved in 4 cases: full row rank at the start in 2, zero training error there in 3, a path without increase "
-        "towards the infimum of the loss in 1, a path that rises by at most epsilon in 1, full rank at almost every U "
-        "in 1; the independent checker accepted 2 of 3 certificates; NOT as expected: 2 "
-        f"cases, named above; the results are in {tmp_path}."
+def test_the_closing_sentences_of_several_cases() -> None:
+    assert closing_sentence(HARD) == (
+        "The independent checker ACCEPTED 2 of 3 "
+        f"certificates (the largest, {LONG}: 1.0 kB, checked in 0.1 s). NOT as expected: 2 cases, named above."
     )
-    assert found.count(".") - str(tmp_path).count(".") == 1
 
 
-def test_the_closing_sentence_of_one_case_and_of_nothing(tmp_path: Path) -> None:
-    alone = closing_sentence([record("one", expected={"rank": Verdict.PROVED})], str(tmp_path))
-    assert alone.startswith("Proved for one: full row rank at the start, zero training error there, a path without")
-    assert "the independent checker accepted the certificate; everything is as expected; the results" in alone
-    rejected = closing_sentence([record("one", check="REJECTED")], str(tmp_path))
-    assert "the independent checker did not accept the certificate; NOT as expected" in rejected
-    nothing = closing_sentence([HARD[3]], str(tmp_path))
-    assert nothing.startswith("Of rank, zero error, path and valleys nothing was proved for [bold]markup[/bold]; there")
+def test_the_closing_sentences_of_one_case_and_of_nothing() -> None:
+    assert closing_sentence([record("one", expected={"rank": Verdict.PROVED})]) == (
+        "The independent checker ACCEPTED the certificate (1.0 kB, checked in 0.1 s). Everything is as the case "
+        "expects."
+    )
+    rejected = closing_sentence([record("one", check="REJECTED")])
+    assert rejected.startswith("The independent checker did not accept the certificate")
+    assert rejected.endswith("NOT as expected: 1 case, named above.")
+    assert closing_sentence([HARD[3]]).startswith("There is no certificate. NOT as expected")
 
 
-def test_the_report_is_named_if_there_is_one(tmp_path: Path) -> None:
-    assert "report.html" not in closing_sentence(HARD, str(tmp_path))
+def test_places_and_the_next_command_are_lines_that_can_be_copied(tmp_path: Path) -> None:
+    out = str(tmp_path)
+    assert where_and_next(HARD, out)[1] == f"Results:     {out}"
     (tmp_path / "report.html").write_text("")
-    assert closing_sentence(HARD, str(tmp_path)).endswith(f"; the report is {tmp_path / 'report.html'}.")
+    one = where_and_next([record("one")], out, ["my case.toml"])
+    assert one[:3] == [
+        f"Certificate: {out}/certificates/one.json",
+        f"Report:      {out}/report.html",
+        f"Next:        verifier show {out}/certificates/one.json",
+    ]
+    assert one[3].lstrip() == f"verifier run -v 'my case.toml' --out {out}  (everything, with its reasons)"
+    assert (
+        where_and_next([record("one")], "verifier-out", ["a.toml"])[3].lstrip().startswith("verifier run -v a.toml  (")
+    )
+    assert where_and_next([record("one")], out, ["my.toml"], verbose=True) == one[:3]
+    assert where_and_next([HARD[3]], out) == one[1:2]
+
+
+def styles(records: list[CaseRecord]) -> dict[str, str]:
+    """The style of each verdict in the table of some cases, by the case's name."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, force_terminal=True, color_system="standard")
+    print_table(console, SuiteResult(records=tuple(records)))
+    return {each.name: next(line for line in stream.getvalue().splitlines() if each.name in line) for each in records}
+
+
+def test_a_negative_control_is_not_red() -> None:
+    expected = {"rank": Verdict.REFUTED}
+    found = styles([record("surprise", rank="REFUTED"), record("control", rank="REFUTED", expected=expected)])
+    assert "\x1b[31mREFUTED" in found["surprise"]
+    assert "\x1b[2mREFUTED" in found["control"] and "\x1b[31m" not in found["control"]
 
 
 def in_terminal(arguments: list[str], cwd: Path, columns: int = 80, **environment: str) -> tuple[int, bytes]:
@@ -153,12 +178,14 @@ def test_a_real_terminal_of_80_columns(cases: list[str], tmp_path: Path) -> None
     code, sent = in_terminal(["run", *cases, "--out", "o"], tmp_path)
     assert code == 0
     lines = shown(sent)
-    assert max(map(len, lines)) <= 80
+    places = [line for line in lines if "verifier show o/certificates/a-family" in line]  # whole, to be copied
+    assert max(len(line) for line in lines if line not in places) <= 80
+    assert len(places) == 1
     assert COLOUR.search(sent)
     assert any(re.search(r"\[1/5\].* 0:0\d", line) for line in lines)  # progress, with the time
     assert any(re.search(r"\[[45]/5\].* left to prove", line) for line in lines)  # once three are measured
     assert not any("left" in line for line in lines if re.search(r"\[[123]/5\]", line))
-    assert "the report is o/report.html." in " ".join(lines)
+    assert "Report:      o/report.html" in lines
 
 
 def test_no_color_is_honoured(cases: list[str], tmp_path: Path) -> None:
@@ -171,7 +198,7 @@ def test_no_color_is_honoured(cases: list[str], tmp_path: Path) -> None:
 def test_columns_is_honoured_and_side_by_side_progress_fits(cases: list[str], tmp_path: Path) -> None:
     code, sent = in_terminal(["run", *cases, "--out", "o", "--jobs", "2"], tmp_path, 200, COLUMNS="80")
     assert code == 0
-    assert max(map(len, shown(sent))) <= 80
+    assert max(len(line) for line in shown(sent) if "verifier show" not in line) <= 80
     assert any(re.search(r"\[\d/5\] a-family", line) for line in shown(sent))
 
 

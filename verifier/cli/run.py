@@ -9,23 +9,23 @@ from typing import Annotated
 
 import typer
 
-from verifier.cli.common import DeviceOption, JsonOption, SeedOption, console
+from verifier.cli.common import DeviceOption, JsonOption, SeedOption, VerboseOption, console
 from verifier.errors import InputError
 
 MAX_DETAILED = 20
-"""Cases that `verifier run CASE.toml ...` prints step by step."""
+"""Cases that `verifier run CASE.toml ...` tells one by one."""
+MAIN_CASES = 2
+"""Cases of the main job that are told one by one: those on all of digits."""
 
 
 def run(
     cases: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[CASE.toml ...]", help="Case files or families of cases; none: the main job."),
+        typer.Argument(metavar="CASE.toml", help="Case files or families of cases; none: the main job."),
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(
-            "--suite", metavar="quick|full", help="Run a packaged suite: quick, or full (its cases and some 440 more)."
-        ),
+        typer.Option("--suite", metavar="quick|full", help="Run a packaged suite: quick, or full (some 500 cases)."),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for certificates, results and the ledger.")
@@ -50,11 +50,13 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Discard what a killed run finished; by default it is gone on with.")
     ] = False,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Main job: without arguments all of digits (two networks) and the quick suite; or the given cases.
+    """Prove all statements about cases: what is proved is said first, then a line a statement.
 
-    A run that was killed goes on where it stopped when the same command is given again.
+    Without arguments the main job: all of digits on two networks, and the quick suite. Certificates, results.json and
+    report.html are left in DIR. A run that was killed goes on where it stopped when the same command is given again.
     """
     from verifier.report.page import write_report
     from verifier.run.executors import workers
@@ -63,7 +65,7 @@ def run(
     from verifier.run.progress import ProgressDisplay
     from verifier.run.record import to_json
     from verifier.run.runner import packaged_cases, parse_shard, run_cases
-    from verifier.run.table import print_steps, print_summary, print_table
+    from verifier.run.table import FEW_CASES, print_conclusions, print_steps, print_summary, print_table
 
     if suite is not None and suite not in ("quick", "full"):
         raise InputError(f"--suite {suite}: unknown suite; use quick or full")
@@ -91,10 +93,16 @@ def run(
         sys.stdout.write(json.dumps(to_json(result, out), indent=1) + "\n")
     else:
         terminal = console()
-        for record in result.records[: 0 if suite else MAX_DETAILED if cases else 2]:
-            print_steps(terminal, record)
-        print_table(terminal, result)
-        print_summary(terminal, result, str(out))
+        told = result.records[: 0 if suite else MAX_DETAILED if cases else MAIN_CASES]
+        alone = len(result.records) == 1
+        if verbose or alone:
+            for record in told:
+                print_steps(terminal, record, verbose=verbose)
+        else:
+            print_conclusions(terminal, told if len(told) <= FEW_CASES else ())
+        if not alone:
+            print_table(terminal, result)
+        print_summary(terminal, result, str(out), [str(path) for path in cases or ()], verbose=verbose)
     raise typer.Exit(result.exit_code)
 
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from verifier.certificate.limits import sentence
+from verifier.conclusion import WIDTH, Told, conclude_all, told
 from verifier.display import count as _count
+from verifier.display import wrapped
 from verifier.network.graph import columns_in_words
 from verifier.outcome import Step
 from verifier.problem import with_decay
 from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
-from verifier.run.record import CaseRecord, SuiteResult
+from verifier.run.record import CERTIFICATES, CaseRecord, SuiteResult
 from verifier.run.witnessing import WitnessReport
-from verifier.statements.downhill_path import PATH_KINDS
-from verifier.statements.groups import grouped
-from verifier.statements.theorem import inapplicable
 from verifier.verdict import Verdict
 
 KILOBYTES = 100_000
@@ -34,7 +35,6 @@ __all__ = [
     "print_steps",
     "print_summary",
     "print_table",
-    "print_theorem",
     "print_witness",
 ]
 
@@ -47,12 +47,27 @@ STYLE = {
     "UNREADABLE": "bold red",
     "TOO EXPENSIVE": "yellow",
 }
-COLUMNS = ("analytic", "rank", "zero_loss", "path")
+COLUMNS = {"T3.4(2)": "valleys", "rank": "rank", "zero_loss": "zero", "path": "path"}
+"""What the table has a column for, and the column's head."""
+LEGEND = (
+    "valleys: no bad local valley (T3.4(2)); at the start: rank: full rank, zero: zero training error for some V, "
+    "path: a path towards the infimum of the loss."
+)
+LEAST_WIDTH, MOST_WIDTH = 40, 100
+"""Texts are in lines of so many columns, where the terminal has them."""
+DEFAULT_OUT = "verifier-out"
+"""The folder of the results, unless another one is asked for."""
+FEW_LAYERS = 3
+"""So many layers are listed."""
+FEW_ROWS = 20
+"""A table of so many cases stays on the screen."""
+FEW_CASES = 3
+"""So many case files are named again in a command to type next."""
 SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED: "UNDEC.", Verdict.TESTED: "TESTED"}
 
 
-def print_steps(console: Console, record: CaseRecord) -> None:
-    """Print one case in full: what it is, a line per step with its reason, then the proof, statement by statement.
+def print_steps(console: Console, record: CaseRecord, *, verbose: bool = False) -> None:
+    """Print one case: the conclusion, what it is about, and a line a statement.
 
     Parameters
     ----------
@@ -60,51 +75,75 @@ def print_steps(console: Console, record: CaseRecord) -> None:
         Where.
     record : CaseRecord
         The case; if it has no verdicts, why.
+    verbose : bool
+        Whether to give the reasons, too, and what does not apply.
     """
-    console.print(f"[bold]{escape(record.title or record.name)}[/bold]  ({record.seconds:.1f} s)")
-    if record.error is not None:
-        console.print(f"  {escape(record.error.message)}", highlight=False)
-        return
-    lines = [f"{record.data}; {columns_in_words(record.units, record.output_bias)}"]
-    lines += [f"data: {record.understood}"] if record.understood else []
-    lines += [f"start: {record.start}"] if record.start else []
-    lines += [] if record.errors is None else [f"training errors: {record.errors.reason}"]
-    lines += [f"weight decay: {record.weight_decay}"] if record.weight_decay else []
-    for words in (*lines, f"engine: {record.engine}"):
-        console.print(f"  {escape(words)}", highlight=False, soft_wrap=words.startswith(("data: ", "start: ")))
-    console.print(_steps(record.steps, 9, record.attempts))
+    title = f"{record.title or record.name} ({span(record.seconds)})"
+    said = [] if record.error is not None else _about(record)
+    for kind, text in told(record, title, said, verbose=verbose, width=_width(console)):
+        print_told(console, kind, text)
     if record.refusal is not None:
-        console.print(f"  no certificate: {escape(record.refusal)}", highlight=False)
+        _say(console, f"No certificate: {record.refusal}")
     if record.left_out:
-        console.print(f"  {escape(sentence(record.left_out))}.", highlight=False)
-    if record.theorem:
-        print_theorem(console, record)
+        left = sentence(record.left_out)
+        _say(console, f"{left[:1].upper()}{left[1:]}.")
 
 
-def print_theorem(console: Console, record: CaseRecord) -> None:
-    """Print the steps of the proof: verdict, label, the statement's name, the reason, what it rests on."""
-    console.print("  [bold]The proof, step by step[/bold]")
-    proved = record.statement("T3.4(2)") is Verdict.PROVED
-    for heading, steps in grouped([each for each in record.theorem if each.applies], lambda each: each.label):
-        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
-        for width in (10, 17, None):
-            table.add_column(width=width, no_wrap=width is not None)
-        for step in steps:
-            rests = f" [dim]\\[rests on {', '.join(step.rests_on)}][/]" if step.rests_on else ""
-            words = escape(f"{step.title}: {step.reason}" if step.title else step.reason)
-            needless = proved and step.label.startswith("A3.1") and step.verdict is not Verdict.PROVED
-            verdict = f"[dim]{step.verdict}[/]" if needless else _coloured(step.verdict)
-            table.add_row(verdict, escape(step.label), words + rests)
-        console.print(f"  [bold]{heading}[/bold]")
-        console.print(table)
-    others = inapplicable((each.label, each.title) for each in record.theorem if not each.applies)
-    if others:
-        console.print(f"  [dim]{escape(others)}; report.html says why[/]", highlight=False)
-    if record.remains:
-        applies = any(step.applies for step in record.theorem if step.label.startswith("A3.1"))
-        console.print(f"  A3.1 {'fails' if applies else 'does not apply'}; what remains:", highlight=False)
-        for sentence in record.remains:
-            console.print(Padding(escape(f"* {sentence}"), (0, 0, 0, 2)), highlight=False)
+def print_conclusions(console: Console, records: Sequence[CaseRecord]) -> None:
+    """Print what was found of some cases, of each in one sentence.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    records : sequence of CaseRecord
+        The cases.
+    """
+    for record in records:
+        entries = told(record, record.title or record.name, [], width=_width(console))
+        for kind, text in entries[:2]:
+            print_told(console, kind, text)
+
+
+def print_told(console: Console, kind: Told, text: str) -> None:
+    """Print a piece of text that was made for the console's width.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    kind : str
+        What the text is.
+    text : str
+        Lines; a verdict stands in the first columns.
+    """
+    shown = Text(text, style={"title": "bold", "heading": "bold", "reason": "dim"}.get(kind, ""))
+    if kind in ("verdict", "calm"):
+        verdict = text[:WIDTH].strip()
+        shown.stylize("dim" if kind == "calm" else STYLE.get(verdict, "cyan"), 0, len(verdict))
+    console.print(shown, soft_wrap=True)
+
+
+def _say(console: Console, words: str) -> None:
+    print_told(console, "said", "\n".join(wrapped(words, _width(console))))
+
+
+def _width(console: Console) -> int:
+    return max(LEAST_WIDTH, min(console.width, MOST_WIDTH))
+
+
+def _about(record: CaseRecord) -> list[tuple[str, str]]:
+    """What a case is about, by name."""
+    pairs = (
+        ("data", record.data),
+        ("read as", record.understood),
+        ("network", _network(record)),
+        ("start", record.start if record.summary is None else record.summary.start),
+        ("errors there", "" if record.errors is None else record.errors.reason),
+        ("weight decay", record.weight_decay),
+        ("engine", record.engine),
+    )
+    return [(name, words) for name, words in pairs if words]
 
 
 def print_witness(console: Console, case: Case, report: WitnessReport, line: dict[str, Any] | None) -> None:
@@ -134,8 +173,17 @@ def print_witness(console: Console, case: Case, report: WitnessReport, line: dic
         console.print(f"  {words} certified full rank; table: {escape(line['file'])}", highlight=False)
 
 
+def _network(record: CaseRecord) -> str:
+    """M, and the layers, unless they are many."""
+    columns = columns_in_words(record.units, record.output_bias)
+    layers = () if record.summary is None else record.summary.layers
+    return "; ".join([columns, *layers]) if len(layers) <= FEW_LAYERS else f"{columns}; {len(layers)} layers"
+
+
 def print_table(console: Console, result: SuiteResult) -> None:
-    """Print the verdict table of all cases; it fits 80 columns.
+    """Print what was found of all cases together, and their verdict table; it fits 80 columns.
+
+    Where the table is so long that its beginning leaves the screen, the conclusion stands below it.
 
     Parameters
     ----------
@@ -144,20 +192,31 @@ def print_table(console: Console, result: SuiteResult) -> None:
     result : SuiteResult
         The cases.
     """
+    words = f"{conclude_all(result.records)}."
+    if len(result.records) <= FEW_ROWS:
+        _say(console, words)
+    most = max(23, console.width - 57)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("case", overflow="fold", max_width=max(23, console.width - 57))
-    for head in ("analytic", "rank", "zero", "path", "check"):
+    table.add_column("case", no_wrap=True, max_width=most)
+    for head in (*COLUMNS.values(), "check"):
         table.add_column(head, no_wrap=True, min_width=8)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for record in result.records:
-        cells = [escape(record.name), *(_verdict(record.verdict(key)) for key in COLUMNS), _check(record)]
-        table.add_row(*cells, span(record.seconds), "ok" if record.ok else "[bold red]BAD[/]")
+        name = "\n".join(textwrap.wrap(record.name, most))  # at hyphens where it is too long
+        cells = [_verdict(_of(record, key), record.expected.get(key)) for key in COLUMNS]
+        ok = "ok" if record.ok else "[bold red]BAD[/]"
+        table.add_row(escape(name), *cells, _check(record), span(record.seconds), ok)
     console.print(table)
+    print_told(console, "reason", "\n".join(wrapped(LEGEND, _width(console))))
+    if len(result.records) > FEW_ROWS:
+        _say(console, words)
 
 
-def print_summary(console: Console, result: SuiteResult, out: str) -> None:
-    """Print what was unexpected, the certificates' sizes and times, and one closing sentence.
+def print_summary(
+    console: Console, result: SuiteResult, out: str, cases: Sequence[str] = (), *, verbose: bool = False
+) -> None:
+    """Print what was unexpected, what the checker says, where everything is, and what to type next.
 
     Parameters
     ----------
@@ -167,42 +226,66 @@ def print_summary(console: Console, result: SuiteResult, out: str) -> None:
         The cases.
     out : str
         The folder of the results, as it was given.
+    cases : sequence of str, optional
+        The case files, as they were given.
+    verbose : bool, optional
+        Whether reasons were printed, so that it need not be said how to see them.
     """
     records = result.records
     for record in records:
         reasons = list(record.surprises)
         if record.check is not None and not record.check.accepted:
             reasons.append(record.check.reason)
-        if record.error is not None:
+        if record.error is not None and len(records) > 1:  # of one case it is the conclusion
             reasons.append(record.error.message)
         for reason in reasons:
             console.print(f"[bold red]{escape(record.name)}[/]: {escape(reason)}", highlight=False)
-    largest = max(records, key=lambda record: record.certificate_bytes, default=None)
-    if largest is not None and largest.certificate_bytes:
-        check = f", checked in {largest.check.seconds:.1f} s" if largest.check is not None else ""
-        bytes_ = largest.certificate_bytes
-        size = f"{bytes_ / 1e6:.1f} MB" if bytes_ >= KILOBYTES else f"{bytes_ / 1e3:.1f} kB"
-        console.print(
-            f"Largest certificate: {escape(largest.name)}, {size}{check}.",
-            highlight=False,
-        )
     if result.from_ledger:
-        console.print(
-            f"{result.from_ledger} of {_count(len(records), 'case')} came from the ledger: "
-            "an earlier run had finished them.",
-            highlight=False,
-        )
-    own, checker = result.peak_bytes / 2**30, result.checker_peak_bytes / 2**30
-    console.print(
-        f"{_count(len(records), 'case')} in {span(result.seconds)}, peak memory {own:.1f} GiB (checker "
-        f"{checker:.1f} GiB).",
-        highlight=False,
-    )
-    console.print(escape(closing_sentence(records, out)), highlight=False)
+        came = f"{result.from_ledger} of {_count(len(records), 'case')} came from the ledger"
+        _say(console, f"{came}: an earlier run had finished them.")
+    if verbose or len(records) != 1:
+        own, checker = result.peak_bytes / 2**30, result.checker_peak_bytes / 2**30
+        times = f"{_count(len(records), 'case')} in {span(result.seconds)}"
+        _say(console, f"{times}, peak memory {own:.1f} GiB (checker {checker:.1f} GiB).")
+    _say(console, closing_sentence(records))
+    for line in where_and_next(records, out, cases, verbose=verbose):
+        print_told(console, "said", line)
 
 
-def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
-    """One sentence: what was proved, what the checker says, whether all is as expected, and where to read on.
+def closing_sentence(records: Sequence[CaseRecord]) -> str:
+    """Say what the checker says of the certificates, and whether all is as expected.
+
+    Parameters
+    ----------
+    records : sequence of CaseRecord
+        All cases.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
+    alone = len(records) == 1
+    parts = [_checked(records) + _size(records)]
+    short = [record for record in records if record.left_out]
+    if short and alone:
+        parts[0] += f"; it does not hold {', '.join(left.label for left in short[0].left_out)} (see above)"
+    elif short:
+        parts[0] += f"; {len(short)} of them do not hold everything that was proved"
+    wrong, asked = sum(not record.ok for record in records), [record for record in records if record.expected]
+    if wrong:
+        parts.append(f"NOT as expected: {_count(wrong, 'case')}, named above")
+    elif asked and len(asked) == len(records):
+        parts.append("Everything is as the case expects" if alone else "Everything is as the cases expect")
+    elif asked:
+        parts.append(f"{_count(len(asked), 'case')} expected something, and got it")
+    return ". ".join(f"{part[:1].upper()}{part[1:]}" for part in parts) + "."
+
+
+def where_and_next(
+    records: Sequence[CaseRecord], out: str, cases: Sequence[str] = (), *, verbose: bool = False
+) -> list[str]:
+    """Where certificate and report are, and what to type next, a line each.
 
     Parameters
     ----------
@@ -210,70 +293,55 @@ def closing_sentence(records: Sequence[CaseRecord], out: str) -> str:
         All cases.
     out : str
         The folder of the results; its ``report.html`` is named if there is one.
-
-    Returns
-    -------
-    str
-        Counts of what is PROVED only.
+    cases : sequence of str, optional
+        The case files, as they were given.
+    verbose : bool, optional
+        Whether reasons were printed already.
     """
-    alone = len(records) == 1
-    parts = []
-    for words, number in _proved(records):
-        if number:
-            parts.append(words if alone else f"{words} in {number}")
-    subject = f"for {records[0].name}" if alone else f"in {_count(len(records), 'case')}"
-    proved = (
-        f"Proved {subject}: {', '.join(parts)}"
-        if parts
-        else f"Of rank, zero error, path and valleys nothing was proved {subject}"
-    )
-    written = [record for record in records if record.certificate is not None]
-    accepted = sum(record.check is not None and record.check.accepted for record in written)
-    checked = "; there is no certificate"
+    written = [str(Path(out) / record.certificate) for record in records if record.certificate is not None]
+    alone, report = len(records) == 1, Path(out) / "report.html"
+    said = [f"Report:      {report}" if report.is_file() else f"Results:     {out}"]
     if written:
-        which = "the certificate" if len(written) == 1 else f"{accepted} of {len(written)} certificates"
-        verb = "accepted" if accepted or len(written) > 1 else "did not accept"
-        costly = sum(record.check is not None and record.check.verdict == "TOO EXPENSIVE" for record in written)
-        checked = f"; the independent checker {verb} {which}"
-        if costly:
-            which = "it was" if len(written) == 1 else f"{costly} {'was' if costly == 1 else 'were'}"
-            checked += f" ({which} too expensive to check, see above)"
-        short = [record for record in written if record.left_out]
-        if short and alone:
-            checked += f", which does not hold {', '.join(left.label for left in short[0].left_out)} (see above)"
-        elif short:
-            checked += f", {len(short)} of which do not hold everything that was proved"
-    wrong = sum(not record.ok for record in records)
-    surprise = f"; NOT as expected: {_count(wrong, 'case')}, named above" if wrong else ""
-    if not wrong and all(record.expected for record in records):
-        surprise = "; everything is as expected"
-    report = Path(out) / "report.html"
-    place = f"the report is {report}" if report.is_file() else f"the results are in {out}"
-    return f"{proved}{checked}{surprise}; {place}."
+        first = f"Certificate: {written[0]}" if alone else f"Certificates: {Path(out) / CERTIFICATES}"
+        said = [first, *said, f"Next:        verifier show {shlex.quote(written[0])}"]
+    if cases and not verbose and len(cases) <= FEW_CASES:
+        what = "everything, with its reasons" if alone else "each case, statement by statement"
+        given = cases if out == DEFAULT_OUT else [*cases, "--out", out]
+        said.append(f"             verifier run -v {shlex.join(given)}  ({what})")
+    return said
 
 
-def _proved(records: Sequence[CaseRecord]) -> list[tuple[str, int]]:
-    """What is PROVED in how many cases; a path that may rise by epsilon (E3) is no path without increase."""
+def _of(record: CaseRecord, key: str) -> Verdict | None:
+    """The verdict of a step or statement, None if it was not asked for."""
+    step = record.step(key)
+    return record.statement(key) if step is None else step.verdict
 
-    def having(key: str) -> list[CaseRecord]:
-        return [record for record in records if record.verdict(key) is Verdict.PROVED]
 
-    def rises(record: CaseRecord) -> bool:
-        path = record.step("path")
-        return path is not None and path.label in PATH_KINDS and PATH_KINDS[path.label].rises
+def _checked(records: Sequence[CaseRecord]) -> str:
+    """What the independent checker says of the certificates."""
+    written = [record for record in records if record.certificate is not None]
+    if not written:
+        return "there is no certificate"
+    accepted = sum(record.check is not None and record.check.accepted for record in written)
+    costly = sum(record.check is not None and record.check.verdict == "TOO EXPENSIVE" for record in written)
+    if len(written) > 1:
+        words = f"the independent checker ACCEPTED {accepted} of {len(written)} certificates"
+        return words + (f" ({costly} too expensive to check, see above)" if costly else "")
+    if accepted:
+        return "the independent checker ACCEPTED the certificate"
+    why = " (it was too expensive to check, see above)" if costly else ""
+    return f"the independent checker did not accept the certificate{why}"
 
-    paths = having("path")
-    generic = [record for record in records if record.statement("W0") is Verdict.PROVED]
-    valleys = [record for record in records if record.statement("T3.4(2)") is Verdict.PROVED]
-    without = " (without weight decay, where it is stated)" if any(record.weight_decay for record in valleys) else ""
-    return [
-        ("full row rank at the start", len(having("rank"))),
-        ("zero training error there", len(having("zero_loss"))),
-        ("a path without increase towards the infimum of the loss", sum(not rises(record) for record in paths)),
-        ("a path that rises by at most epsilon", sum(rises(record) for record in paths)),
-        ("full rank at almost every U", len(generic)),
-        (f"no bad local valley{without}", len(valleys)),
-    ]
+
+def _size(records: Sequence[CaseRecord]) -> str:
+    """The largest certificate: its size, and how long its check took."""
+    largest = max(records, key=lambda record: record.certificate_bytes, default=None)
+    if largest is None or not largest.certificate_bytes:
+        return ""
+    bytes_ = largest.certificate_bytes
+    size = f"{bytes_ / 1e6:.1f} MB" if bytes_ >= KILOBYTES else f"{bytes_ / 1e3:.1f} kB"
+    check = f", checked in {largest.check.seconds:.1f} s" if largest.check is not None else ""
+    return f" ({size}{check})" if len(records) == 1 else f" (the largest, {largest.name}: {size}{check})"
 
 
 def _steps(steps: Sequence[Step], label_width: int, attempts: Sequence[str] = ()) -> Table:
@@ -293,8 +361,12 @@ def _coloured(verdict: str, shown: str = "") -> str:
     return f"[{STYLE.get(verdict, 'cyan')}]{shown or verdict}[/]"
 
 
-def _verdict(verdict: Verdict | None) -> str:
-    return "-" if verdict is None else _coloured(verdict, SHORT[verdict])
+def _verdict(verdict: Verdict | None, expected: Verdict | None = None) -> str:
+    """A cell of the table; a verdict that is as expected, and not PROVED, is no bad news."""
+    if verdict is None:
+        return "-"
+    calm = verdict is expected and verdict is not Verdict.PROVED
+    return f"[dim]{SHORT[verdict]}[/]" if calm else _coloured(verdict, SHORT[verdict])
 
 
 def _check(record: CaseRecord) -> str:

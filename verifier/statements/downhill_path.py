@@ -17,9 +17,11 @@ class PathKind:
     Parameters
     ----------
     label
-        Of the step: P1, the escape that the path begins with, or X1 where labels conflict.
+        Of the step: P1, the escape that the path begins with, X1 where labels conflict, TC.3 in a regression.
+    name
+        What it is called, in few words.
     sentence
-        What the cross-entropy does on it, as half a sentence.
+        What the loss does on it, as half a sentence.
     escape
         What it does while U leaves the start, as a sentence with a place for ``epsilon``; empty if U rests.
     rises
@@ -29,6 +31,7 @@ class PathKind:
     """
 
     label: str
+    name: str
     sentence: str
     escape: str = ""
     rises: bool = False
@@ -48,15 +51,28 @@ _CONFLICT = (
     f"{_FROM_HERE} on which the cross-entropy does not increase comes within the epsilon asked for of the infimum, "
     "which is positive because equal samples have different labels"
 )
+_SQUARED = (
+    f"{_FROM_HERE} on which the squared error does not increase comes within the epsilon asked for of its infimum"
+)
+_NAMES = {
+    "decreases": "a strictly decreasing path from the start to loss 0",
+    "constant": "a path that never increases, from the start to loss 0",
+    "bounded": "a path that may rise by epsilon, from the start to loss 0",
+}
+_NEAR = "a path that never increases, from the start to near the infimum"
 _FALLS = "On the escape U and V move and the loss strictly decreases between the two levels shown."
 _RESTS = "On the escape the loss is exactly constant."
 _STAYS_BELOW = "On the escape the loss is only known to stay below its start plus epsilon = {epsilon}."
 _SAID = {"decreases": (_DECREASES, _FALLS), "constant": (_CONSTANT, _RESTS), "bounded": (_BELOW, _STAYS_BELOW)}
 """By what the loss does on the legs of an escape."""
 PATH_KINDS = {
-    "P1": PathKind("P1", _DECREASES),
-    "X1": PathKind("X1", _CONFLICT, conflict=True),
-} | {kind.label: PathKind(kind.label, *_SAID[kind.loss], rises=kind.loss == "bounded") for kind in KINDS}
+    "P1": PathKind("P1", _NAMES["decreases"], _DECREASES),
+    "X1": PathKind("X1", _NEAR, _CONFLICT, conflict=True),
+    "TC.3": PathKind("TC.3", _NEAR, _SQUARED),
+} | {
+    kind.label: PathKind(kind.label, _NAMES[kind.loss], *_SAID[kind.loss], rises=kind.loss == "bounded")
+    for kind in KINDS
+}
 """By the label of the path's step."""
 
 
@@ -73,6 +89,21 @@ DOWNHILL_PATH = Statement(
     "Where equal samples have different labels, the loss decreases to within epsilon of its positive infimum (X1).",
     formula="Phi never increases, or (E3) Phi <= Phi_0 + epsilon; -> inf Phi",
     hypotheses="nothing",
+    idea="P1: kappa times each margin of V1 exceeds that of V0, and the loss is convex in V: strictly "
+    "decreasing on the segment to kappa V1 and on the ray t V1. Before it, where needed: E1, descent "
+    "along a segment, its slope enclosed; E2 and S.path, motion at exactly constant loss; E3, a short "
+    "motion of U on which the loss may rise by less than epsilon; E4",
+    proved_in=(
+        "landscape/path.py",
+        "landscape/escape.py",
+        "landscape/segment.py",
+        "landscape/escape_constant.py",
+        "landscape/sink_path.py",
+    ),
+    checked_in=(
+        "checker/claims.py",
+        "checker/escape.py",
+    ),
     how="rigorous",
     prove=_prove,
     regression=True,

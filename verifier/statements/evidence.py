@@ -136,7 +136,7 @@ class Known:
         missing = [label for label in finding.rests_on if self.found.verdict(label) is not Verdict.PROVED]
         if verdict is Verdict.PROVED and missing:
             verdict, reason = Verdict.UNDECIDED, f"rests on {', '.join(missing)}, which is not proved here"
-        step = TheoremStep(statement, verdict, reason, finding.rests_on, finding.applies)
+        step = TheoremStep(statement, verdict, reason, finding.rests_on, finding.applies, finding.name)
         self.found.steps.append(step)
         return step
 

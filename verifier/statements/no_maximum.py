@@ -12,6 +12,7 @@ from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
 CONFLICT = "labels conflict: certified for agreeing labels only"
+AT_THIS_START = "no local maximum at this start"
 UNCONNECTED = "a column of Psi is connected to no output"
 
 
@@ -61,15 +62,16 @@ def _no_maximum(known: Known) -> Finding:
     if not known.evidence.labels_agree:
         return does_not_apply(CONFLICT)
     words = "cross-entropy: not at this start; nor at any (U, V) where Psi(U) != 0, by the same argument"
-    return Finding(Verdict.PROVED, words, ("C3",))
+    return Finding(Verdict.PROVED, words, ("C3",), name=AT_THIS_START)
 
 
 def _of_squared_error(known: Known) -> Finding:
     """The squared error is strictly convex in the outputs: along V it has no maximum where some output moves with V."""
     if known.evidence.rank.verdict is not Verdict.PROVED:
-        return Finding(Verdict.UNDECIDED, "squared error: not at this start if Psi(U) != 0, which is not proved here")
+        words = "squared error: not at this start if Psi(U) != 0, which is not proved here"
+        return Finding(Verdict.UNDECIDED, words, name=AT_THIS_START)
     words = "squared error: not at this start, as Psi(U) != 0; nor at any (U, V) where that holds"
-    return Finding(Verdict.PROVED, words, ("rank",))
+    return Finding(Verdict.PROVED, words, ("rank",), name=AT_THIS_START)
 
 
 NO_MAXIMUM = Statement(
@@ -82,6 +84,8 @@ NO_MAXIMUM = Statement(
     "0 on open sets.)",
     formula="d^2 Phi / dV^2 > 0 in some direction",
     hypotheses="cross-entropy or squared error; C4, or Psi(U) != 0",
+    idea="C4 where it applies, else C3 at the start and wherever Psi is not 0",
+    proved_in=("statements/no_maximum.py",),
     how="rigorous",
     prove=_no_maximum,
     may_rest_on=("C3", "C4", "rank"),
@@ -94,6 +98,9 @@ POSITIVE_CURVATURE = Statement(
     sentence="Along one output weight the second derivative is positive.",
     formula="(1/n) sum_i mult_i Psi_ij^2 p_ik (1 - p_ik) > 0",
     hypotheses="cross-entropy, equal samples have equal labels, a column of Psi that is not zero",
+    idea="the second derivative along one output weight is enclosed, above 0",
+    proved_in=("landscape/pointwise.py",),
+    checked_in=("checker/pointwise.py",),
     how="rigorous",
     prove=_curvature,
     claims=(C3,),
@@ -109,6 +116,10 @@ NO_MAXIMUM_ANYWHERE = Statement(
     formula="Psi(U) = 0: phi(e 1 v^T) > phi(0) + e <c, v>, e of both signs",
     hypotheses="a loss that is strictly convex in every direction with a row that is not constant, m >= 2 (the squared "
     "error: m >= 1); frozen logits do not depend on U; every column of Psi connected to some output",
+    idea="where Psi is not 0 the loss is strictly convex in V; where it is 0 the last layer's units, which "
+    "cross 0 once at most, move it off 0 in two directions",
+    proved_in=("landscape/turning_layer.py",),
+    checked_in=("checker/extrema.py",),
     how="structural",
     prove=_anywhere,
     regression=True,

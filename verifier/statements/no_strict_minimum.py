@@ -10,6 +10,9 @@ from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
+BOTH_COLUMNS = ", if both columns of V move"
+"""What is to be added to a name where the start is a head (0, z): z alone may have strict minima."""
+
 
 def _softmax_invariance() -> bool:
     """Whether sympy confirms that a margin does not change when every column of V gets the same vector added."""
@@ -32,8 +35,9 @@ def _shift(known: Known) -> Finding:
     if arcs is not None and not arcs.all(axis=1).any():
         return does_not_apply("no column of Psi is connected to every output, so that V + v 1^T leaves the arcs")
     words = "margins, hence Phi, do not change under V -> V + v 1^T: no strict local minimum at any (U, V)"
-    words += _with_one_logit(known)
-    return Finding(Verdict.PROVED if _softmax_invariance() else Verdict.UNDECIDED, words)
+    logit = _with_one_logit(known)
+    name = f"{SHIFT_INVARIANCE.name}{BOTH_COLUMNS}" if logit else ""
+    return Finding(Verdict.PROVED if _softmax_invariance() else Verdict.UNDECIDED, words + logit, name=name)
 
 
 def enough_columns(network: Graph, samples: int) -> bool:
@@ -80,10 +84,12 @@ def _no_strict_minimum(known: Known) -> Finding:
         if not wide:
             return does_not_apply("the squared error needs C2+: M >= N, and V free")
         return Finding(Verdict.PROVED, "squared error: no suboptimal (U, V) is one", ("C2+",))
-    words = f"for every (U, V), whatever the network; non-strict ones do exist{_with_one_logit(known)}"
+    logit = _with_one_logit(known)
+    words = f"for every (U, V), whatever the network; non-strict ones do exist{logit}"
+    name = f"{NO_STRICT_MINIMUM.name}{BOTH_COLUMNS}" if logit and not wide else ""
     if wide:
         words += "; no suboptimal one is strict up to that shift, either (C2+)"
-    return Finding(Verdict.PROVED, words, ("C2", "C2+") if wide else ("C2",))
+    return Finding(Verdict.PROVED, words, ("C2", "C2+") if wide else ("C2",), name=name)
 
 
 NO_STRICT_MINIMUM = Statement(
@@ -96,6 +102,8 @@ NO_STRICT_MINIMUM = Statement(
     "error of a regression (C2+).",
     formula="Phi(U, V + v 1^T) = Phi(U, V);  M >= N: Psi(U) w = 0, or Psi(U) invertible",
     hypotheses="cross-entropy; with C2+ every convex finite loss, V free",
+    idea="C2, and C2+ where M >= N",
+    proved_in=("statements/no_strict_minimum.py",),
     how="symbolic",
     prove=_no_strict_minimum,
     regression=True,
@@ -108,6 +116,8 @@ SHIFT_INVARIANCE = Statement(
     sentence="The loss is constant along V + v 1^T. (Non-strict bad local minima do exist: cloned units.)",
     formula="Phi(U, V + v 1^T) = Phi(U, V)",
     hypotheses="a softmax loss",
+    idea="adding v 1^T to V changes no margin",
+    proved_in=("statements/no_strict_minimum.py",),
     how="symbolic",
     prove=_shift,
 )
@@ -119,6 +129,9 @@ WIDE_MINIMA = Statement(
     "for any U, any activation and every convex finite loss; for softmax losses not even up to V + v 1^T.",
     formula="Psi(U) w = 0: V + s w e_1^T keeps all logits; else Psi(U) is invertible, and V -> Psi(U) V onto",
     hypotheses="V free along all arcs; nothing of the rank, nothing of the features but that Phi is defined",
+    idea="V moves along the kernel of Psi(U), at constant loss; where Psi(U) is invertible the logits are arbitrary",
+    proved_in=("statements/no_strict_minimum.py",),
+    checked_in=("checker/extrema.py",),
     how="structural",
     prove=_wide,
     regression=True,

@@ -29,18 +29,32 @@ from verifier.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class TheoremStep(Decided):
-    """A statement on this instance: verdict, reason, the labels it rests on, whether it applies here at all."""
+    """A statement on this instance: verdict, reason, the labels it rests on, whether it applies here at all.
+
+    ``own_name`` stands for the statement's where that says more than was found.
+    """
 
     statement: Statement
     verdict: Verdict
     reason: str
     rests_on: tuple[str, ...] = ()
     applies: bool = True
+    own_name: str = ""
 
     @property
     def label(self) -> str:
         """The label of the statement, such as ``T3.4(2)``."""
         return self.statement.label
+
+    @property
+    def title(self) -> str:
+        """The name of what was found, after its place in the paper."""
+        return self.statement.called(self.name)
+
+    @property
+    def name(self) -> str:
+        """What was found, in few words: the statement's name, or a narrower one."""
+        return self.own_name or self.statement.name
 
     @property
     def shown(self) -> str:
@@ -97,7 +111,7 @@ class Theorem(Judged, Shown):
     interpolant: Interpolant | None = None
 
     def _card(self) -> Card:
-        rows = tuple((step.label, step.shown, f"{step.statement.title}: {step.reason}") for step in self.steps)
+        rows = tuple((step.label, step.shown, f"{step.title}: {step.reason}") for step in self.steps)
         applying = [step for step in self.steps if step.applies]
         others = [f"{step.label} {step.verdict}" for step in applying if not step.proved]
         known = f"{len(applying) - len(others)} of the {count(len(applying), 'statement')}"
@@ -117,7 +131,7 @@ class Theorem(Judged, Shown):
         """
         lines: list[str] = []
         for heading, steps in grouped([step for step in self.steps if step.applies], lambda step: step.label):
-            rows = [(step.shown, f"{step.label} - {step.statement.title}: {step.reason}") for step in steps]
+            rows = [(step.shown, f"{step.label} - {step.title}: {step.reason}") for step in steps]
             lines += [f"{heading}:", *listed(rows)]
         others = inapplicable((s.label, s.statement.name) for s in self.steps if not s.applies)
         return [*lines, *wrapped(others)]
