@@ -188,6 +188,11 @@ def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = No
     -------
     Gram
         Guarantee: see there. If an entry is NaN or overflows, a bound is not finite or the residual will not be.
+
+    Raises
+    ------
+    ValueError
+        The column blocks do not cover the columns in order.
     """
     backend, n, m, b = source.backend, source.samples, source.columns, sizes.block
     xp, record = backend.xp, record_of(source)

@@ -93,7 +93,13 @@ class FloatBalls(Arithmetic[Enclosed]):
         return self._given(self.inputs.reshape(len(self.inputs), *shape))
 
     def parameter(self, name: str, shape: Shape) -> Enclosed:
-        """A part of U, one row; refused if it holds a subnormal number."""
+        """A part of U, one row; refused if it holds a subnormal number.
+
+        Raises
+        ------
+        NotEnclosed
+            It holds subnormal numbers.
+        """
         if name not in self.shared.kept:
             value = self.shared.parameters[name]
             if bool(((np.abs(value) < SMALLEST_NORMAL) & (value != 0.0)).any()):
@@ -118,7 +124,13 @@ class FloatBalls(Arithmetic[Enclosed]):
     def made(
         self, mid: Array, each: Bound | None, norm: Bound | None = None, axes: Axes = (), *, look: bool = True
     ) -> Enclosed:
-        """A result, if its bounds and, if ``look``, its midpoints are finite."""
+        """A result, if its bounds and, if ``look``, its midpoints are finite.
+
+        Raises
+        ------
+        NotEnclosed
+            A midpoint or a bound is not finite.
+        """
         xp, shape = self.xp, tuple(int(n) for n in mid.shape[1:])
         if isinstance(each, float):
             each = xp.full((1,) * mid.ndim, each, dtype=xp.float64)
@@ -140,6 +152,11 @@ class FloatBalls(Arithmetic[Enclosed]):
 
         Guarantee: ``|sigma(x) - kernel(mid)| <= L |x - mid| + e`` (`kernel_bounds`), so each bound becomes ``L bound +
         e``, a norm over k entries ``L norm + e sqrt(k)``.
+
+        Raises
+        ------
+        NotEnclosed
+            The activation has no kernel here, or a pre-activation overflows.
         """
         xp = self.xp
         low, high = float(xp.min(x.mid)), float(xp.max(x.mid))
@@ -331,7 +348,13 @@ class FloatBalls(Arithmetic[Enclosed]):
         return self.made(mid, each, norm, axes)
 
     def largest(self, x: Enclosed) -> Enclosed:
-        r"""``|max x_j - max y_j| <= max |x_j - y_j|``: the largest bound, and norms as for all entries together."""
+        r"""``|max x_j - max y_j| <= max |x_j - y_j|``: the largest bound, and norms as for all entries together.
+
+        Raises
+        ------
+        NotEnclosed
+            A value overflows.
+        """
         xp, last = self.xp, len(x.shape) - 1
         if not self.backend.all_finite(x.mid):
             raise NotEnclosed("a value overflows binary64")
@@ -360,7 +383,13 @@ class FloatBalls(Arithmetic[Enclosed]):
         return contraction.attend(self, q, k, v, square, mask)
 
     def embed(self, tokens: Enclosed, table: Enclosed) -> Enclosed:
-        """Rows of the table and of its bounds."""
+        """Rows of the table and of its bounds.
+
+        Raises
+        ------
+        NotEnclosed
+            A token is not exactly the number of a row.
+        """
         xp, backend = self.xp, self.backend
         if not tokens.exact:
             raise NotEnclosed("tokens that are no exact whole numbers")

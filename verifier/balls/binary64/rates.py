@@ -286,6 +286,11 @@ def softmax_rate(motion: FloatMotion, x: Moving, mask: Moving | None) -> tuple[S
 
     With scores within e_j of those that the computed powers ``q_j`` stand for, ``p_j`` lies between
     ``q_j e^{-e_j} / (q_j e^{-e_j} + sum_{k != j} q_k e^{e_k})`` and the same with signs changed.
+
+    Raises
+    ------
+    NotEnclosed
+        The scores may move further than `LARGEST_SPREAD`.
     """
     hull = motion.hull(x)
     powers, own, allowed = exponentials(motion.ops, x.value.mid, None if mask is None else mask.value)
