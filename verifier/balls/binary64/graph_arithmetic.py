@@ -77,6 +77,11 @@ class FloatBalls(Arithmetic[Enclosed]):
         The samples, exact.
     overwrite : bool, optional
         Whether nobody but `map` needs what it reads, so that it may write there.
+
+    Raises
+    ------
+    NotEnclosed
+        From the operations: a number is subnormal or overflows, a token is no row, an activation has no kernel here.
     """
 
     def __init__(self, shared: Shared, inputs: NDArray[np.float64], overwrite: bool = False) -> None:
@@ -93,13 +98,7 @@ class FloatBalls(Arithmetic[Enclosed]):
         return self._given(self.inputs.reshape(len(self.inputs), *shape))
 
     def parameter(self, name: str, shape: Shape) -> Enclosed:
-        """A part of U, one row; refused if it holds a subnormal number.
-
-        Raises
-        ------
-        NotEnclosed
-            It holds subnormal numbers.
-        """
+        """A part of U, one row; refused if it holds a subnormal number."""
         if name not in self.shared.kept:
             value = self.shared.parameters[name]
             if bool(((np.abs(value) < SMALLEST_NORMAL) & (value != 0.0)).any()):
@@ -124,13 +123,7 @@ class FloatBalls(Arithmetic[Enclosed]):
     def made(
         self, mid: Array, each: Bound | None, norm: Bound | None = None, axes: Axes = (), *, look: bool = True
     ) -> Enclosed:
-        """A result, if its bounds and, if ``look``, its midpoints are finite.
-
-        Raises
-        ------
-        NotEnclosed
-            A midpoint or a bound is not finite.
-        """
+        """A result, if its bounds and, if ``look``, its midpoints are finite."""
         xp, shape = self.xp, tuple(int(n) for n in mid.shape[1:])
         if isinstance(each, float):
             each = xp.full((1,) * mid.ndim, each, dtype=xp.float64)
@@ -152,11 +145,6 @@ class FloatBalls(Arithmetic[Enclosed]):
 
         Guarantee: ``|sigma(x) - kernel(mid)| <= L |x - mid| + e`` (`kernel_bounds`), so each bound becomes ``L bound +
         e``, a norm over k entries ``L norm + e sqrt(k)``.
-
-        Raises
-        ------
-        NotEnclosed
-            The activation has no kernel here, or a pre-activation overflows.
         """
         xp = self.xp
         low, high = float(xp.min(x.mid)), float(xp.max(x.mid))
@@ -348,13 +336,7 @@ class FloatBalls(Arithmetic[Enclosed]):
         return self.made(mid, each, norm, axes)
 
     def largest(self, x: Enclosed) -> Enclosed:
-        r"""``|max x_j - max y_j| <= max |x_j - y_j|``: the largest bound, and norms as for all entries together.
-
-        Raises
-        ------
-        NotEnclosed
-            A value overflows.
-        """
+        r"""``|max x_j - max y_j| <= max |x_j - y_j|``: the largest bound, and norms as for all entries together."""
         xp, last = self.xp, len(x.shape) - 1
         if not self.backend.all_finite(x.mid):
             raise NotEnclosed("a value overflows binary64")
@@ -383,13 +365,7 @@ class FloatBalls(Arithmetic[Enclosed]):
         return contraction.attend(self, q, k, v, square, mask)
 
     def embed(self, tokens: Enclosed, table: Enclosed) -> Enclosed:
-        """Rows of the table and of its bounds.
-
-        Raises
-        ------
-        NotEnclosed
-            A token is not exactly the number of a row.
-        """
+        """Rows of the table and of its bounds."""
         xp, backend = self.xp, self.backend
         if not tokens.exact:
             raise NotEnclosed("tokens that are no exact whole numbers")
