@@ -31,8 +31,9 @@ PRINTED = {
     *("textquotesingle", "textasciigrave"),
 }
 OURS = {
-    *("begin", "end", "label", "item", "emph", "texttt", "cite", "allowbreak", "mathbb", "times", "cdot", "dots", "in"),
-    *("sum", "ne", "le", "ge", "nabla", "Psi", "Phi", "theta", "sigma", "kappa", "lambda", "gamma", "epsilon", "phi"),
+    *("begin", "end", "label", "item", "emph", "texttt", "cite", "allowbreak", "mathbb", "frac", "times", "cdot"),
+    *("dots", "in", "sum", "ne", "le", "ge", "nabla", "Psi", "Phi", "theta", "sigma", "kappa", "lambda", "gamma"),
+    *("epsilon", "phi"),
 }
 BACK = {
     r"\le": "<=",
