@@ -44,7 +44,6 @@ def test_the_verdicts_and_the_proofs(found: vf.Report) -> None:
     assert 0 < found.rank.sigma_lower <= np.linalg.svd(psi(found), compute_uv=False)[-1]
     assert found.zero_loss is not None
     assert found.zero_loss.verdict == "PROVED"
-    assert found.path is not None
     assert found.path.sample([0.0, 1.0, 2.0])[2][2] < 1e-10
     assert found.escape is None
     assert isinstance(found.theorem, Theorem)
@@ -102,7 +101,6 @@ def test_a_start_that_is_stuck(stuck: vf.Report) -> None:
     assert stuck.verdict("rank") is vf.Verdict.REFUTED
     assert stuck.escape is not None
     assert stuck.escape.escape is not None
-    assert stuck.path is not None
     assert np.array_equal(stuck.path.U(0), stuck.u)
     assert np.array_equal(stuck.path.V(0), stuck.v)
     assert len(stuck.path.before) == len(stuck.escape.escape.legs) == 2

@@ -87,6 +87,15 @@ def test_permuted_it_is_said_to_be_another_point_and_a_file_is_gone_on_from(
     ]
 
 
+def test_a_file_where_the_report_is_to_go_is_refused_before_the_search(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verifier.connect.connect", None)  # not reached
+    (tmp_path / "page").write_text("")
+    assert _guarded(["connect", str(case), str(case), "--report", str(tmp_path / "page")]) == 2
+    assert capsys.readouterr().err.endswith("page: this is a file; name a folder, which is made if it is missing\n")
+
+
 def test_the_report_is_written_and_named(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = connect(capsys, case, case, "--no-line", "--report", "page")
     page = Path("page") / "connection.html"

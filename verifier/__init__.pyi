@@ -109,8 +109,10 @@ from .rank.singular_values import matrix_singular_values as matrix_singular_valu
 from .rank.singular_values import singular_values as singular_values
 from .rank.witness import WitnessResult as WitnessResult
 from .rank.witness import prove_witness as prove_witness
+from .report.results import read_results as read_results
 from .run.case import read_case as read_case
 from .run.case_problem import run_case as run_case
+from .run.watching import progress as progress
 from .run.witnessing import run_witness as run_witness
 from .sigma.activations import Activation as Activation
 from .sigma.activations import activation as activation

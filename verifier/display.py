@@ -11,6 +11,12 @@ import html
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from verifier.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
 
 MAX_TEXT = 88
 """Longest value inside a short ``repr``."""
@@ -68,7 +74,7 @@ class Judged:
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        """Raise.
+        """Raise an error: a verdict is neither true nor false in an ``if``.
 
         Raises
         ------
@@ -261,6 +267,38 @@ def joined(values: Iterable[object], most: int = MAX_ENTRIES) -> str:
     """List values, at most so many of them."""
     texts = [str(value) for value in values]
     return ", ".join(texts[:most]) + (f", ... ({len(texts)})" if len(texts) > most else "")
+
+
+def frame(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> pandas.DataFrame:
+    """Make a table of pandas, which this package does not need otherwise.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Their names.
+    rows : iterable of sequences
+        The values of each row, one for each column.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With rows numbered from 0.
+
+    Raises
+    ------
+    InputError
+        The package pandas is not installed.
+
+    Examples
+    --------
+    >>> frame(("label", "verdict"), [("W0", "PROVED")]).loc[0, "verdict"]
+    'PROVED'
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise InputError("to_frame() makes a DataFrame of pandas, which is not installed: pip install pandas") from None
+    return pandas.DataFrame([list(row) for row in rows], columns=list(columns))
 
 
 def _folded(table: Table) -> str:

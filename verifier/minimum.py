@@ -149,7 +149,10 @@ def _in_the_way(problem: Problem) -> str:
         )
     size = len(free_numbers(network, problem.v))
     if size > MOST_PARAMETERS:
-        return f"{size} free parameters are more than {MOST_PARAMETERS}, the most of which a Hessian is made"
+        return (
+            f"{size} free parameters are more than {MOST_PARAMETERS}, the most of which a Hessian is made; take fewer "
+            'units or fewer inputs, or hold some: network.freeze = ["layer0.weight"], vf.freeze'
+        )
     if size * size * rows.samples > MOST_WORK:
         return (
             f"with {size} free parameters and N = {rows.samples} samples a Hessian in balls takes more than a minute; "
@@ -181,7 +184,7 @@ def _scaled_units(network: Network) -> str:
 
 
 def _nothing_found(ends: list[Candidate], reasons: Counter[str]) -> str:
-    """What the descents came to, in words."""
+    """Say in words what the descents came to when no minimum is proved."""
     ways = Counter(end.obstacle for end in ends if end.obstacle)
     parts = [f"{often} of {counted(len(ends), 'descent')} {way}" for way, often in ways.most_common()]
     parts += [f"a stationary point is not proved to be a minimum: {reason}" for reason, _ in reasons.most_common(1)]

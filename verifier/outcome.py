@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from verifier.balls.engine import FIRST_BITS
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.certificate.limits import LeftOut, sentence
 from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
-from verifier.conclusion import conclude, told
+from verifier.conclusion import conclude, lines, told
 from verifier.data.dataset import Dataset
-from verifier.display import Card, Decided, Judged, Shown, Table, wrapped
+from verifier.display import Card, Decided, Judged, Shown, Table, frame, wrapped
 from verifier.errors import InputError, nearest, one_line
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.least_error import LeastError
@@ -26,6 +28,9 @@ from verifier.rank.result import RankResult
 from verifier.statements.catalogue import OF_A_PROBLEM, STATEMENTS
 from verifier.statements.theorem import Theorem, TheoremStep
 from verifier.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas
 
 KEYS = {
     "rank": "full rank at this U",
@@ -105,8 +110,32 @@ class Report(Judged, Shown, Writable):
     """Bounds of the infimum over all V of the loss at this U, the lower one above 0; None if none is known."""
 
     @property
-    def path(self) -> LossPath | None:
-        """The path from the start's own (U, V) to loss 0, legs of an escape included; None if none was certified."""
+    def has_path(self) -> bool:
+        """Whether `path` is there: a path from the start to loss 0 was certified."""
+        return self._certified is not None
+
+    @property
+    def path(self) -> LossPath:
+        """The path from the start's own (U, V) to loss 0, legs of an escape included; ask `has_path` before.
+
+        Raises
+        ------
+        InputError
+            None was certified, for the reason given, or none was asked for.
+        """
+        if self._certified is not None:
+            return self._certified
+        step = next((step for step in self.steps if step.key == "path"), None)
+        if step is None:
+            raise InputError("report.path: no path was asked for; add 'path' to the parts")
+        if self.near_infimum is not None and self.near_infimum.proved:
+            raise InputError(
+                f"report.path: no path to loss 0; that to the infimum is report.near_infimum: {step.reason}"
+            )
+        raise InputError(f"report.path: none was certified, ask report.has_path first: {step.reason}")
+
+    @property
+    def _certified(self) -> LossPath | None:
         leaves = None if self.escape is None else self.escape.escape
         return self.descent if leaves is None else leaves.path
 
@@ -215,6 +244,36 @@ class Report(Judged, Shown, Writable):
         if name in known:
             return None
         raise InputError(f"verdict({one_line(name)}): no such step or statement; {nearest(str(name), list(known))}")
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Make a table with a row for each step and then for each statement.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: ``label``; ``name``, in words; ``verdict``, as text; ``reason``; ``rests_on``, labels joined by
+            commas; ``applies``, false where a statement says nothing about this problem (its verdict then means
+            nothing); ``seconds``, of the steps only.
+
+        Raises
+        ------
+        InputError
+            The package pandas is not installed.
+
+        Examples
+        --------
+        >>> import verifier as vf
+        >>> table = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True)).to_frame()
+        >>> table.loc[table.applies & (table.label == "T3.4(2)"), ["name", "verdict"]].values.tolist()
+        [['no bad local valley', 'PROVED']]
+        """
+        rows: list[tuple[object, ...]] = []
+        for step, line in zip(self.steps, lines(self, verbose=True)[0][1], strict=True):
+            rows.append((step.label, line.words, str(step.verdict), step.reason, "", True, step.seconds))
+        for each in () if self.proof is None else self.proof.steps:
+            rests = ", ".join(each.rests_on)
+            rows.append((each.label, each.name, str(each.verdict), each.reason, rests, each.applies, math.nan))
+        return frame(("label", "name", "verdict", "reason", "rests_on", "applies", "seconds"), rows)
 
     def __str__(self) -> str:
         """What `summary` says."""

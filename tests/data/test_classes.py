@@ -39,7 +39,6 @@ def cross_entropy(v: np.ndarray, labels: list[int]) -> mpmath.mpf:
 
 
 def start_loss(found: vf.Report) -> tuple[float, float]:
-    assert found.path is not None
     ((_, low, high),) = found.path.sample([0.0])
     return low, high
 
@@ -137,7 +136,6 @@ def test_a_data_set_and_a_file_can_be_given_all_classes(tmp_path: Path) -> None:
     named = ', classes = ["ant", "bee", "cat", "dog"]'
     report = run_case(parse_case(text.format(named), folder=tmp_path))[0]
     assert "4 classes, ant = 0, bee = 1, cat = 2, dog = 3 (cat in no row)" in report.problem.data.understood
-    assert report.path is not None
     ((_, low, high),) = report.path.sample([0.0])
     assert low <= cross_entropy(V, LABELS) <= high
     with pytest.raises(vf.VerifierError, match="'V' is for 4 classes, and the data have 3"):

@@ -415,13 +415,11 @@ def test_a_path_that_rises_is_seen(monkeypatch: pytest.MonkeyPatch, changes: dic
 def _good_weights() -> np.ndarray:
     """Output weights that classify with large margins: a segment to a tiny multiple of V1 goes uphill."""
     report = WIDE.prove("rank", "path")
-    assert report.path is not None
     return 16.0 * report.path.end_weights.approx()
 
 
 def test_a_target_that_is_not_reached_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     report = WIDE.prove("rank", "path")
-    assert report.path is not None
     early = tuple(replace(target, t=Dyadic(1, -20)) for target in report.path.targets)
     _with_path(monkeypatch, targets=early)
     with pytest.raises(Falsified, match="target 1e-6"):

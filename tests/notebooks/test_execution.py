@@ -41,3 +41,18 @@ def test_an_error_in_a_cell_fails_and_is_named(tmp_path: Path) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "broken.ipynb")
     with pytest.raises(RuntimeError, match=r"(?s)broken\.ipynb.*one / 0.*ZeroDivisionError"):
         execute(tmp_path / "broken.ipynb")
+
+
+def test_progress_leaves_nothing_below_the_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat
+    from notebook_execution import execute
+
+    source = """import verifier as vf
+with vf.progress() as stage:
+    stage("something long")
+print("done")"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    nbformat.write(notebook, tmp_path / "progress.ipynb")
+    line, printed = execute(tmp_path / "progress.ipynb")[0].cells[0].outputs
+    assert line["data"] == {"text/plain": "", "text/html": ""} and printed["text"] == "done\n"

@@ -19,7 +19,7 @@ CaseArgument = Annotated[Path, typer.Argument(metavar="CASE.toml", help="Case fi
 CertificateOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the case's seed.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, metavar="N", help="Replace the case's seed.")]
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="cpu|gpu", help="Where the binary64 engine computes (gpu: CuPy).")
 ]
@@ -46,6 +46,18 @@ def require_json_name(out: Path | None) -> None:
     """
     if out is not None and out.suffix != ".json":
         raise InputError(f"--out {out}: a certificate's name ends in .json (its arrays go beside it in .safetensors)")
+
+
+def require_folder(folder: Path, option: str) -> None:
+    """See that what is to become a folder is no plain file, before there is something to write into it.
+
+    Raises
+    ------
+    InputError
+        It is one.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{option} {folder}: this is a file; name a folder, which is made if it is missing")
 
 
 def say_written(out: Path | None, written: Path | None, builder: CertificateBuilder | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verifier import __version__
-from verifier.cli.common import CertificateOption, JsonOption, console, require_json_name, say_written
+from verifier.cli.common import CertificateOption, JsonOption, console, require_folder, require_json_name, say_written
 from verifier.display import COLUMNS
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def connect(
     cases, seeds = (read_case(a), read_case(b)), (seed_a, seed_b)
     kept = None if resume is None else str(resume)
     require_json_name(out)
+    if report is not None:
+        require_folder(report, "--report")
     display = ProgressDisplay(console(stderr=True))
     with display.case(f"{cases[0].name} and {cases[1].name}", 0, 1) as stage:
         first, second = (case_problem(case, seed=seed) for case, seed in zip(cases, seeds, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -27,7 +28,16 @@ from verifier.errors import InputError, one_line
 if TYPE_CHECKING:
     from verifier.options import Part
     from verifier.outcome import Report, Step
+    from verifier.problem import Problem
     from verifier.run.case import Case
+
+
+TIGHT_BYTES = 2**30
+"""Memory that a tight bound of sigma_N may take where it was not asked for: up to some N = 10,000."""
+
+
+WORTH = 1.2
+"""How much larger than its bound sigma_N must seem to be for --tight to be named."""
 
 
 def rank(
@@ -36,8 +46,13 @@ def rank(
     seed: SeedOption = None,
     device: DeviceOption = "cpu",
     tight: Annotated[
-        bool, typer.Option("--tight", help="Bound sigma_N within 10 percent, where binary64 can.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--tight/--fast",
+            help="Bound sigma_N within 10 percent, where binary64 can, or by the cheapest proof. [default: tight, "
+            "without --out and while it takes less than 1 GiB]",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     svd: Annotated[bool, typer.Option("--svd", help="Enclose all singular values of Psi instead (R4).")] = False,
     digits: Annotated[
@@ -46,7 +61,7 @@ def rank(
 ) -> None:
     """Prove the rank of Psi at the case's U (R1-R3, R6) or its deficiency (R5, R6); or enclose singular values (R4).
 
-    Without --out the cheapest proof is used (R2, in binary64); a certificate carries a right inverse (R1, R3).
+    Without --out R2 is used where it suffices, in binary64; a certificate carries a right inverse (R1, R3).
     """
     if svd:
         if out is not None:
@@ -158,7 +173,7 @@ def _prove(
     part: Part,
     *,
     device: str,
-    tight: bool = False,
+    tight: bool | None = None,
     escape: str | None = None,
 ) -> None:
     from verifier.balls.binary64.backend import backend_for
@@ -171,7 +186,7 @@ def _prove(
 
     case = read_case(case_path)
     require_json_name(out)
-    changes: dict[str, Any] = {"parts": frozenset({part}), "backend": backend_for(device), "tight": tight}
+    changes: dict[str, Any] = {"parts": frozenset({part}), "backend": backend_for(device)}
     changes["certificate"] = part != "rank" or out is not None
     if escape is not None:
         if escape not in ESCAPES:
@@ -179,7 +194,10 @@ def _prove(
         changes["escapes"] = (escape,)
     display = ProgressDisplay(console(stderr=True))
     with display.case(case.name, 0, 1) as stage:
-        found = prove(case_problem(case, seed=seed), case_options(case, **changes), stage=stage)
+        problem = case_problem(case, seed=seed)
+        if part == "rank":
+            changes["tight"] = (out is None and _cheap(problem)) if tight is None else tight
+        found = prove(problem, case_options(case, **changes), stage=stage)
         builder = found.builder
         written = None if out is None or builder.empty else builder.write(out)
     if as_json:
@@ -188,6 +206,26 @@ def _prove(
         print_steps(console(), record_of(found, case, case.name, "", sum(step.seconds for step in found.steps)))
         say_written(out, written, builder)
     raise typer.Exit(_exit_code(found, case, part))
+
+
+def _how_much_better(found: Report) -> str:
+    """What a tight bound of sigma_N seems to be worth, in a sentence; empty where none is to be had."""
+    from verifier.balls.exact import about, at_least
+
+    gram, sigma = found.rank.gram, found.rank.sigma_lower
+    if gram is None or not sigma * WORTH < gram.estimate < math.inf:
+        return ""
+    return (
+        f"sigma_N >= {at_least(sigma)} is the cheapest bound: sigma_N seems to be about {about(gram.estimate, 2)} "
+        "(not proved), and --tight proves a bound near what it is."
+    )
+
+
+def _cheap(problem: Problem) -> bool:
+    """Whether the second copy of the Gram matrix that a tight bound needs is small enough to be made unasked."""
+    from verifier.rank.gram_matrix import plan
+
+    return plan(problem.rows.samples, problem.network.columns).tight <= TIGHT_BYTES
 
 
 def _report_json(found: Report, written: Path | None) -> dict[str, Any]:

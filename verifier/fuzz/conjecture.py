@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,11 +18,14 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
+from verifier.display import count
 from verifier.errors import InputError, VerifierError, nearest, one_line
 from verifier.fuzz.properties.core import Falsified, Property
 from verifier.fuzz.search import DEFAULT_EXAMPLES, SearchResult, search
 from verifier.fuzz.specimen import Specimen
 from verifier.fuzz.strategies import specimens
+from verifier.fuzz.table import counted
+from verifier.rank.certify import Stage, silent
 from verifier.verdict import Verdict
 
 SHIPPED = Path(__file__).with_name("conjectures")
@@ -37,7 +40,7 @@ class Conjecture:
     where: str
 
     def __call__(self, specimen: Specimen) -> str:
-        """Evaluate it as a property's check.
+        """Evaluate the conjecture at a specimen, as a property's check.
 
         Raises
         ------
@@ -78,6 +81,7 @@ def falsify(
     examples: int = DEFAULT_EXAMPLES,
     seed: int = 0,
     folder: str | Path | None = None,
+    stage: Stage = silent,
 ) -> SearchResult:
     """Search for a counterexample of a conjecture, and shrink it: ``verifier fuzz --conjecture`` for a function.
 
@@ -91,6 +95,8 @@ def falsify(
         How many are drawn, and with which seed.
     folder : str or Path, optional
         Where the counterexample's case file is written; by default nothing is.
+    stage : callable, optional
+        Told how many examples there were and what was found in them; see `verifier.progress`.
 
     Returns
     -------
@@ -109,11 +115,16 @@ def falsify(
     drawn = specimens() if strategy is None else strategy
     where = None if folder is None else Path(folder)
     check = Conjecture(conjecture, f"{name}()")
-    return search(name.replace("_", "-"), words, drawn, check, examples=examples, seed=seed, folder=where)
+
+    def watch(done: int, outcomes: Mapping[str, int]) -> None:
+        stage(f"{done} of {count(examples, 'example')}: {counted(outcomes)}")
+
+    title = name.replace("_", "-")
+    return search(title, words, drawn, check, examples=examples, seed=seed, folder=where, watch=watch)
 
 
 def load_conjecture(name: str) -> Property:
-    """Load a conjecture.
+    """Load a conjecture from a file, or a shipped one by its name.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from verifier.display import count
 from verifier.fuzz.properties.core import Property
 from verifier.fuzz.search import SearchResult, Watch
 
@@ -45,7 +46,7 @@ def print_result(console: Console, result: SearchResult) -> None:
     """Print what one search found, its counterexample in full."""
     found = result.counterexample
     verdict = "[green]no counterexample[/]" if found is None else "[bold red]COUNTEREXAMPLE[/]"
-    speed = f"{result.examples} examples in {result.seconds:.1f} s, {result.rate:.0f}/s"
+    speed = f"{count(result.examples, 'example')} in {result.seconds:.1f} s, {result.rate:.0f}/s"
     console.print(f"{verdict}  [bold]{escape(result.name)}[/]  {speed}", highlight=False)
     console.print(f"  {escape(result.statement)}", highlight=False, soft_wrap=True)
     console.print(f"  {escape(counted(result.outcomes))}", highlight=False, soft_wrap=True)

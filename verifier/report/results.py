@@ -22,19 +22,35 @@ class _Version(msgspec.Struct):
     version: str
 
 
-def read_results(file: Path) -> SuiteResult:
-    """Read the results of a run, and refuse in one line what is none.
+def read_results(file: str | Path) -> SuiteResult:
+    """Read the results of a run: every case with its verdicts, reasons and certificate, as `verifier run` wrote them.
 
     Parameters
     ----------
-    file
-        Its ``results.json``.
+    file : str or Path
+        Its ``results.json``, or the folder that it was written to (``--out``).
+
+    Returns
+    -------
+    SuiteResult
+        ``records`` holds the cases; `SuiteResult.to_frame` makes a table with a row for each.
 
     Raises
     ------
     InputError
         If the file is missing, is no results file, or one of another version.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> try:
+    ...     vf.read_results("nowhere")
+    ... except vf.InputError as error:
+    ...     print(error)
+    no results in nowhere: nowhere/results.json is missing; `verifier run --out DIR` makes it
     """
+    file = Path(file)
+    file = file if file.suffix == ".json" else file / "results.json"
     try:
         content = read_regular(file, MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):

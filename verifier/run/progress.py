@@ -91,7 +91,7 @@ class ProgressDisplay:
         left = count - position
 
         def times() -> str:
-            return _clock(pace.elapsed, pace.remaining(left, time.monotonic() - started) if count > 1 else "")
+            return clock(pace.elapsed, pace.remaining(left, time.monotonic() - started) if count > 1 else "")
 
         counter = f"[{min(position + 1, count)}/{count}]" if count else ""
         with self._bars(times) as bars:
@@ -120,7 +120,7 @@ class ProgressDisplay:
         def times() -> str:
             elapsed, done = time.monotonic() - started, counts[0] - counts[1]
             rest = elapsed * (count - counts[0]) / done if done >= MEASURED else 0.0
-            return _clock(elapsed, f"{time_left(rest, rest)} left" if rest else "")
+            return clock(elapsed, f"{time_left(rest, rest)} left" if rest else "")
 
         with self._bars(times) as bars:
             task = bars.add_task("", total=count)
@@ -158,11 +158,12 @@ def _escaped(text: str) -> str:
     return escape("".join(c if c.isprintable() else "?" for c in text))
 
 
-def _clock(elapsed: float, rest: str) -> str:
+def clock(elapsed: float, rest: str = "") -> str:
+    """A time as a clock shows it, and after it what is said of the rest."""
     minutes, seconds = divmod(int(elapsed), 60)
     hours, minutes = divmod(minutes, 60)
-    clock = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-    return f"{clock}, {rest}" if rest else clock
+    shown = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return f"{shown}, {rest}" if rest else shown
 
 
 def _coarse(seconds: float) -> str:

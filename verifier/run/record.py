@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,7 @@ from verifier import __version__
 from verifier.certificate.check_process import CheckerVerdict
 from verifier.certificate.files import atomic_write
 from verifier.certificate.limits import LeftOut
+from verifier.display import frame
 from verifier.errors import CertificateError
 from verifier.outcome import Report, Step
 from verifier.run.case import Case
@@ -21,11 +22,17 @@ from verifier.run.summary import ProblemSummary
 from verifier.statements.theorem import TheoremStep
 from verifier.verdict import Verdict
 
+if TYPE_CHECKING:
+    import pandas
+
 CERTIFICATES = "certificates"
 """Folder of the certificates below the folder of the results."""
 
 ASKED = ("rank", "zero_loss", "path")
 """The steps whose verdict decides the exit code where nothing is expected."""
+
+FRAME = ("case", "N", "M", "sigma_lower", *ASKED, "no_bad_valley", "check", "ok", "seconds", "error")
+"""Columns of a run's table."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -96,7 +103,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     The same struct goes to the ledger and to results.json, and the report reads it back.
 
-    ``units`` is M, the columns of Psi, of which the last may be an output bias. ``understood`` says how the
+    ``units`` is M, the columns of Psi, of which the last may be an output bias. ``sigma_lower`` is a proved lower
+    bound of sigma_N(Psi(U)), or 0. ``understood`` says how the
     data's file was read, ``start`` where weights come from, ``weight_decay`` which loss the statements are about if one
     with weight decay is trained, ``errors`` what the start's (U, V) misclassifies.
     ``summary`` says what was asked, ``curve`` encloses the loss along the path. ``sha256`` holds the
@@ -114,6 +122,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     errors: ErrorsRecord | None = None
     units: int = 0
     output_bias: bool = False
+    sigma_lower: float = 0.0
     seconds: float = 0.0
     steps: tuple[Step, ...] = ()
     theorem: tuple[StatementRecord, ...] = ()
@@ -203,6 +212,33 @@ class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
         """The worst of the cases' exit codes: 1 before 2 before 3 before 0."""
         return min((record.exit_code for record in self.records), key=(1, 2, 3, 0).index, default=0)
 
+    def to_frame(self) -> pandas.DataFrame:
+        """Make a table with a row for each case.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: ``case``, its name; ``N`` and ``M``, the samples and columns of Psi; ``sigma_lower``, a proved
+            lower bound of sigma_N, or 0; the verdicts, as text, ``rank``, ``zero_loss``, ``path`` and ``no_bad_valley``
+            (T3.4(2)), None where none is known; ``check``, the checker's answer; ``ok``, whether all is as expected;
+            ``seconds``; ``error``, why a case has no verdicts.
+
+        Raises
+        ------
+        InputError
+            The package pandas is not installed.
+        """
+        return frame(FRAME, map(_row, self.records))
+
+
+def _row(case: CaseRecord) -> tuple[object, ...]:
+    verdicts = [case.verdict(key) for key in ASKED] + [case.statement("T3.4(2)")]
+    rows = None if case.summary is None else case.summary.rows
+    check = None if case.check is None else case.check.verdict
+    error = None if case.error is None else case.error.message
+    words = [None if verdict is None else str(verdict) for verdict in verdicts]
+    return (case.name, rows, case.units, case.sigma_lower, *words, check, case.ok, case.seconds, error)
+
 
 def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) -> CaseRecord:
     """Make the record of a case that has been proved; its certificate is added when it is written.
@@ -232,6 +268,7 @@ def record_of(report: Report, case: Case, name: str, toml: str, seconds: float) 
         errors=None if errors is None else ErrorsRecord(errors.wrong, errors.right, errors.total, errors.reason),
         units=report.network.skip_count,
         output_bias=report.network.output_bias,
+        sigma_lower=report.rank.sigma_lower,
         engine=report.engine,
         steps=tuple(replace(step, seconds=round(step.seconds, 3)) for step in report.steps),
         theorem=() if theorem is None else tuple(map(StatementRecord.of, theorem.steps)),

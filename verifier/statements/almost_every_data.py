@@ -33,6 +33,9 @@ ALMOST_EVERY_DATA_SET = Statement(
     hypotheses="features jointly analytic in (U, x) on R^p x R^d (no ReLU, not even in a frozen front end; no batch "
     "statistics; tokens and masks do not depend on the sample), V free along all arcs (an output bias is its last "
     "row), no frozen logits, no regulariser",
+    idea="one pair (U*, X*) of full rank, certified, and features analytic in both",
+    proved_in=("rank/almost_every_data.py",),
+    checked_in=("checker/architecture.py",),
     how="rigorous",
     prove=_prove,
     regression=True,

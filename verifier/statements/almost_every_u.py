@@ -39,6 +39,13 @@ ALMOST_EVERY_U = Statement(
     formula="rank Psi(U*) = N  =>  |{U : rank Psi(U) < N}| = 0",
     hypotheses="features analytic in U on R^p, V free (an output bias is its last row; where arcs to the outputs are "
     "missing, each output's own columns have full row rank), no regulariser",
+    idea="one U of full rank and real analytic features: det(Psi Psi^T) is analytic and not identically zero. "
+    "A3.1 is not needed",
+    proved_in=(
+        "statements/generic_rank.py",
+        "statements/almost_every_u.py",
+    ),
+    checked_in=("checker/flags.py",),
     how="structural",
     prove=_prove,
     regression=True,
@@ -53,6 +60,11 @@ GENERIC_RANK = Statement(
     sentence="The set of U where Psi(U) has rank below N has Lebesgue measure zero.",
     formula="|{U : rank Psi(U) < N}| = 0",
     hypotheses="A3.1 in the paper; here W0",
+    idea="W0; refuted by an open set of U on which units are constant",
+    proved_in=(
+        "statements/generic_rank.py",
+        "rank/dead.py",
+    ),
     how="structural",
     prove=_conclude,
     regression=True,

@@ -24,6 +24,8 @@ ANALYTIC_ZEROS = Statement(
     "here: det(Psi Psi^T) as a function of U, defined and analytic on all of R^p.",
     formula="f != 0 analytic on R^p  =>  |{f = 0}| = 0",
     hypotheses="every node real analytic in U",
+    idea="a lemma; decided for each network by what its nodes are: analytic, and defined for every U",
+    proved_in=("statements/smooth_activations.py",),
     how="symbolic",
     prove=_prove,
     regression=True,

@@ -1,14 +1,24 @@
 """The statements, as a list to hold next to the paper: L2.1 to TC.3 are the paper's, W0 to X1 are this project's.
 
+`print` shows the list on one page, or everything about one of them.
+
 Examples
 --------
 >>> import verifier as vf
 >>> vf.STATEMENTS["T3.4(2)"].title
 'Theorem 3.4(2): no bad local valley'
+>>> print(vf.STATEMENTS)  # doctest: +ELLIPSIS
+What is assumed
+  L2.1               Lemma 2.1: a small loss has no errors
+...
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from verifier.display import Card, Shown, Table, frame
+from verifier.errors import InputError, nearest, one_line
 from verifier.statements.almost_every_data import ALMOST_EVERY_DATA_SET
 from verifier.statements.almost_every_u import ALMOST_EVERY_U, GENERIC_RANK
 from verifier.statements.analytic_zeros import ANALYTIC_ZEROS
@@ -22,8 +32,10 @@ from verifier.statements.explicit_witness import BOUNDED_WITNESS, CHAINS, SOFTPL
 from verifier.statements.full_rank_here import FULL_RANK_HERE
 from verifier.statements.full_rank_somewhere import FULL_RANK_SOMEWHERE
 from verifier.statements.gradient_descent import GRADIENT_DESCENT
+from verifier.statements.groups import grouped
 from verifier.statements.interpolant import INTERPOLANT
 from verifier.statements.jacobian_rank import JACOBIAN_RANK
+from verifier.statements.listing import FIELDS, as_json, one_page
 from verifier.statements.memorisation import MEMORISATION
 from verifier.statements.minimum import STRICT_MINIMUM
 from verifier.statements.no_maximum import NO_MAXIMUM, NO_MAXIMUM_ANYWHERE, POSITIVE_CURVATURE
@@ -40,6 +52,9 @@ from verifier.statements.statement import Statement
 from verifier.statements.suitable_network import ACTIVATIONS, PATCHES, UNITS
 from verifier.statements.valleys import BAD_VALLEY, NO_BAD_VALLEY
 from verifier.statements.weight_decay import WEIGHT_DECAY
+
+if TYPE_CHECKING:
+    import pandas
 
 _ALL = (
     SMALL_LOSS,
@@ -89,7 +104,52 @@ _ALL = (
     STRICT_MINIMUM,
 )
 
-STATEMENTS: dict[str, Statement] = {statement.label: statement for statement in _ALL}
-"""By label, in the order in which a reader of the paper meets them."""
+
+class Catalogue(dict[str, Statement], Shown):
+    """Statements by label. It prints as the one-page list, and becomes a table by `to_frame`."""
+
+    def __missing__(self, label: str) -> Statement:
+        """Refuse a label that no statement has.
+
+        Raises
+        ------
+        InputError
+            Always, naming the nearest label.
+        """
+        raise InputError(f"STATEMENTS[{one_line(label)}]: no such label; {nearest(str(label), self)}")
+
+    def __str__(self) -> str:
+        """Labels and names under headings."""
+        return "\n".join(one_page(self.values()))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Make a table of all of them.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each statement, with the columns ``label``, ``name``, ``sentence``, ``formula``, ``hypotheses``,
+            ``source``, ``place``, ``idea``, ``how``, ``command``, ``claims``, ``proved_in``, ``checked_in`` and
+            ``may_rest_on``.
+
+        Raises
+        ------
+        InputError
+            The package pandas is not installed.
+        """
+        return frame(FIELDS, ([as_json(each)[name] for name in FIELDS] for each in self.values()))
+
+    def _card(self) -> Card:
+        groups = grouped(self.values(), lambda each: each.label)
+        tables = (Table(heading, ("label", "statement"), _rows(own), True) for heading, own in groups)
+        return Card("The statements", None, "", (), tuple(tables))
+
+
+def _rows(statements: list[Statement]) -> tuple[tuple[str, ...], ...]:
+    return tuple((each.label, each.title) for each in statements)
+
+
+STATEMENTS = Catalogue({statement.label: statement for statement in _ALL})
+"""By label, in the order in which a reader of the paper meets them; `print` shows the one-page list."""
 OF_A_PROBLEM = {label: statement.prove for label, statement in STATEMENTS.items() if statement.prove is not None}
 """What decides those that are decided for every problem, by label; the others have a command of their own."""

@@ -18,6 +18,13 @@ WITHOUT_BARRIER = Statement(
     hypotheses="cross-entropy, one label for each sample; V free along its arcs (an output bias is its last row), no "
     "frozen logits; all nodes defined at every U on the way; no regulariser. It is about these two networks: with the "
     "units of one in another order it is about another point",
+    idea="P1 down to kappa V1; a polygon in U, in pieces of time on which all margins of one V_k are at least "
+    "gamma; P1 backwards",
+    proved_in=(
+        "landscape/joining.py",
+        "landscape/leg_margins.py",
+    ),
+    checked_in=("checker/connection.py",),
     how="rigorous",
     command="connect",
     claims=(MC,),
@@ -31,6 +38,9 @@ STRAIGHT_LINE = Statement(
     formula="max Phi((1-t) (U_A, V_A) + t (U_B, V_B)) - max(Phi(U_A, V_A), Phi(U_B, V_B))",
     hypotheses="cross-entropy, one label for each sample in a certificate; frozen logits are allowed; all nodes "
     "defined at every U on the way",
+    idea="the loss is enclosed at one time, and on pieces that cover the line, halved where its bound is largest",
+    proved_in=("landscape/line_barrier.py",),
+    checked_in=("checker/line_barrier.py",),
     how="rigorous",
     command="connect",
     claims=(MCLine,),

@@ -23,6 +23,12 @@ CONVEX_LOSSES = Statement(
     formula="inf over every component of {phi(Psi V) < a} = inf phi; h'(1) <= 0 along V0 -> V1",
     hypotheses="phi convex and finite everywhere (the paper: bounded below, too); A3.1 in the paper, here one of A, "
     "W0, S(1), S(2)",
+    idea="convex along V0 to V1, with a slope of at most 0 at the end; the infimum and the end's loss are enclosed",
+    proved_in=(
+        "landscape/losses.py",
+        "landscape/loss_path.py",
+    ),
+    checked_in=("checker/losses.py",),
     how="rigorous",
     prove=_prove,
     regression=True,

@@ -89,6 +89,21 @@ DOWNHILL_PATH = Statement(
     "Where equal samples have different labels, the loss decreases to within epsilon of its positive infimum (X1).",
     formula="Phi never increases, or (E3) Phi <= Phi_0 + epsilon; -> inf Phi",
     hypotheses="nothing",
+    idea="P1: kappa times each margin of V1 exceeds that of V0, and the loss is convex in V: strictly "
+    "decreasing on the segment to kappa V1 and on the ray t V1. Before it, where needed: E1, descent "
+    "along a segment, its slope enclosed; E2 and S.path, motion at exactly constant loss; E3, a short "
+    "motion of U on which the loss may rise by less than epsilon; E4",
+    proved_in=(
+        "landscape/path.py",
+        "landscape/escape.py",
+        "landscape/segment.py",
+        "landscape/escape_constant.py",
+        "landscape/sink_path.py",
+    ),
+    checked_in=(
+        "checker/claims.py",
+        "checker/escape.py",
+    ),
     how="rigorous",
     prove=_prove,
     regression=True,

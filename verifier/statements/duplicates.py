@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from verifier.balls.exact import at_least, at_most, round_down, round_up
+from verifier.balls.exact import at_least, at_most
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.data.grouping import INFIMUM_BITS
 from verifier.landscape.target_loss import TargetLoss
 from verifier.statements.evidence import Known
@@ -53,6 +54,12 @@ DUPLICATES = Statement(
     "infimum is the entropy of the groups; of real targets, their spread around the means.",
     formula="inf phi = (1/n) sum_g n_g H(c_g / n_g)",
     hypotheses="nothing",
+    idea="equal samples are grouped exactly; if their labels conflict, the group entropies are the infimum, "
+    "and the path's end is compared with it",
+    proved_in=(
+        "data/grouping.py",
+        "landscape/loss_path.py",
+    ),
     how="rigorous",
     prove=_prove,
     regression=True,

@@ -49,6 +49,16 @@ EVERY_DATA_SET = Statement(
     formula="x_i distinct  =>  |{U : rank Psi(U) < N}| = 0",
     hypotheses="features analytic in U on R^p whatever the samples are; nothing in these layers shared or frozen; V "
     "free along all arcs (an output bias is its last row), no frozen logits, no regulariser",
+    idea="N free analytic units over layers that separate the samples; for given samples what the units read "
+    "is compared exactly. No numerics",
+    proved_in=(
+        "rank/every_data.py",
+        "rank/given_data.py",
+    ),
+    checked_in=(
+        "checker/architecture.py",
+        "checker/apart.py",
+    ),
     how="structural",
     prove=_prove,
     regression=True,

@@ -54,6 +54,10 @@ EXACT_RANK = Statement(
     "row rank over the rationals; refuted if its exact rank is smaller.",
     formula="rank Psi(U) = N over the rationals",
     hypotheses="features that are rational numbers: ReLU, leaky ReLU, max and average pools, squares, quotients",
+    idea="where all features are rational numbers, ranks modulo primes; where some are not, exact linear "
+    "relations between samples still refute full rank",
+    proved_in=("rank/rational.py",),
+    checked_in=("checker/exact.py",),
     how="rigorous",
     prove=_prove,
     regression=True,

@@ -28,6 +28,22 @@ FULL_RANK_HERE = Statement(
     "value.",
     formula="sigma_N(Psi(U)) >= s > 0",
     hypotheses="nothing",
+    idea="R1, R3: a right inverse X, untrusted, with |I - Psi X| <= alpha < 1, so that sigma_N >= (1 - alpha) "
+    "/ |X|. R2, without a certificate: a Cholesky factor C of Psi Psi^T - c I, and a bound of what is "
+    "left below c. Refuted (R5) by structure only, never by small numbers: M < N, equal samples, equal, "
+    "mirrored or constant units, too few monomials",
+    proved_in=(
+        "rank/certify.py",
+        "rank/float_inverse.py",
+        "rank/right_inverse.py",
+        "rank/gram.py",
+        "rank/deficiency.py",
+    ),
+    checked_in=(
+        "checker/claims.py",
+        "checker/structure.py",
+        "checker/pointwise.py",
+    ),
     how="rigorous",
     prove=_prove,
     regression=True,

@@ -39,6 +39,13 @@ FULL_RANK_SOMEWHERE = Statement(
     sentence="There is a U* at which the feature matrix has full row rank.",
     formula="rank Psi(U*) = N",
     hypotheses="nothing: one certified U* is enough (W1, W2, A, S(1), S(2), or a dense random witness by R1, R2, R3)",
+    idea="one U of full rank, explicit (W1, W2) or drawn at random and certified (R1, R2, R3); or the "
+    "architecture alone (A, S(1), S(2)). Refuted where the structure keeps the rank below N for every U",
+    proved_in=(
+        "rank/witness.py",
+        "rank/random_witness.py",
+        "rank/deficiency.py",
+    ),
     how="rigorous",
     prove=_prove,
     regression=True,

@@ -38,6 +38,9 @@ GRADIENT_DESCENT = Statement(
     formula="Phi(V_t) <= Phi(Z) + L |V_0 - Z|_F^2 / (2t)",
     hypotheses="cross-entropy (the unweighted mean over all n samples), U at rest, "
     "L >= lambda_max(Psi^T diag(c) Psi) / (2n), exact real arithmetic; an output bias is a row of V",
+    idea="the loss is smooth and convex in V, with a bound of its curvature; Z is the V of Z1",
+    proved_in=("landscape/gradient_descent.py",),
+    checked_in=("checker/descent.py",),
     how="rigorous",
     prove=_prove,
     may_rest_on=("L2.1",),

@@ -43,6 +43,9 @@ MEMORISATION = Statement(
     formula="G(theta0) = 0, rank J(theta0) = N m  =>  G(R^P) = R^(N x m)",
     hypotheses="M < N; distinct samples; G = Psi V, V free along all arcs (an output bias is its last row), no frozen "
     "logits (they do not scale with V), no regulariser",
+    idea="units in pairs, whose rows of V cancel, make the logits 0; the Jacobian there has full row rank, in balls",
+    proved_in=("rank/memorisation.py",),
+    checked_in=("checker/jacobian.py",),
     how="rigorous",
     prove=_prove,
     regression=True,

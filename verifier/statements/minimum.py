@@ -18,6 +18,10 @@ STRICT_MINIMUM = Statement(
     hypotheses="cross-entropy, labels may conflict; theta is all of U that is trained and V along all arcs; no kink in "
     "the box |theta_j - theta0_j| <= r; no regulariser; frozen logits K may be added. At M >= N it can only be found "
     "at the infimum (C2+)",
+    idea="the Hessian, without the shift of the softmax, is positive definite in a box around the point, and "
+    "the gradient is small against it",
+    proved_in=("landscape/minimum.py",),
+    checked_in=("checker/minimum.py",),
     how="rigorous",
     command="minimum",
     claims=(BM,),

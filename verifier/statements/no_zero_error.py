@@ -42,6 +42,17 @@ NO_ZERO_ERROR = Statement(
     "targets: no V attains them, and the squared error is at least that of their projection.",
     formula="sum_i psi_i (x) (A_i q_i - a_i) = 0  =>  Phi(U, V) >= (1/n) sum_i A_i H(q_i) for every V",
     hypotheses="the features at this U alone, of any network; no frozen logits",
+    idea="factors lambda >= 0, not all 0, with which the margins of every V add up to 0 (Gordan), as for equal "
+    "rows of Psi with different labels; the bound by convex duality",
+    proved_in=(
+        "landscape/inseparable.py",
+        "landscape/loss_bound.py",
+        "landscape/least_error.py",
+    ),
+    checked_in=(
+        "checker/exact.py",
+        "checker/loss_bound.py",
+    ),
     how="rigorous",
     regression=True,
     prove=_prove,

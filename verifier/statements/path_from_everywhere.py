@@ -31,6 +31,13 @@ PATH_FROM_EVERYWHERE = Statement(
     formula="for all (U, V)",
     hypotheses="cross-entropy, equal samples have equal labels, analytic non-polynomial activation, M >= N, nothing "
     "reads the last layer",
+    idea="a wide last layer of free units over separating layers; divided differences turn the rows that merge "
+    "into a Hermite matrix, whose rank one ball matrix proves for all times",
+    proved_in=(
+        "landscape/escape_separate.py",
+        "landscape/parting.py",
+    ),
+    checked_in=("checker/parting.py",),
     how="structural",
     prove=_prove,
     claims=(E4,),

@@ -42,6 +42,9 @@ SCALED_SAMPLES = Statement(
     hypotheses="every node that reads the input, perhaps behind one-to-one maps of single coordinates or an unpadded "
     "mean, has weights (and a bias, if c is not 0) of its own; no arc past them; no frozen logits. Nothing is said of "
     "the start's own U",
+    idea="the first layer's free weights and biases absorb D and c",
+    proved_in=("statements/scaled_samples.py",),
+    checked_in=("checker/scaled.py",),
     how="structural",
     prove=_prove,
     regression=True,

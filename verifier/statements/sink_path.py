@@ -38,6 +38,10 @@ SINK_PATH = Statement(
     formula="Phi constant, then non-increasing, -> inf Phi",
     hypotheses="all nodes defined for every U on these samples; everything below the wide layer is arbitrary (ReLU, "
     "max-pooling); V free along all arcs (an output bias is its last row); no regulariser",
+    idea="that the samples differ in what the wide layer reads is shown in exact arithmetic or balls at this "
+    "U; then as S(1)",
+    proved_in=("landscape/sink_start.py",),
+    checked_in=("checker/sink.py",),
     how="rigorous",
     prove=_prove,
     regression=True,

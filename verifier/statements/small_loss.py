@@ -34,6 +34,9 @@ SMALL_LOSS = Statement(
     sentence="If the cross-entropy is below log(2)/n, every sample is classified correctly.",
     formula="Phi < log(2)/n  =>  margin_i > 0 for all i",
     hypotheses="cross-entropy; n samples, counted with multiplicity",
+    idea="one sample alone with a margin of at most 0 costs log(2)/n or more, step by step in symbols; where a "
+    "path is below that is part of P1",
+    proved_in=("statements/threshold.py",),
     how="symbolic",
     prove=_prove,
 )

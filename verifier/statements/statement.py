@@ -65,8 +65,12 @@ class Statement:
         What it says.
     hypotheses
         What it assumes.
+    idea
+        How it is proved, in a sentence without a full stop.
     how
         By what means it is checked.
+    proved_in, checked_in
+        The files of ``verifier/`` that prove it, and those that check its claims anew: none if no certificate holds it.
     prove
         Decides it from what is known of a problem; None if it is about something else, such as two networks.
     command
@@ -85,10 +89,13 @@ class Statement:
     sentence: str
     formula: str
     hypotheses: str
+    idea: str
     how: How
     prove: Callable[[Known], Finding] | None = None
     command: str = "run"
     place: str = ""
+    proved_in: tuple[str, ...] = ()
+    checked_in: tuple[str, ...] = ()
     may_rest_on: tuple[str, ...] = ()
     claims: tuple[type[Claim], ...] = ()
     regression: bool = False
@@ -101,3 +108,9 @@ class Statement:
     def called(self, name: str) -> str:
         """Another name, after its place in the paper."""
         return f"{self.place}: {name}" if self.place else name
+
+    def __str__(self) -> str:
+        """Everything about it, in lines of at most 80 columns."""
+        from verifier.statements.listing import in_full  # it lists statements
+
+        return "\n".join(in_full(self))

@@ -77,6 +77,8 @@ BAD_VALLEY = Statement(
     "to its infimum there.",
     formula="inf over the component > inf Phi",
     hypotheses="nothing: a definition; the infimum is 0 unless labels conflict (X1)",
+    idea="a definition; what is decided for a problem is which number the infimum is",
+    proved_in=("statements/valleys.py",),
     how="symbolic",
     prove=_infimum,
     regression=True,
@@ -90,6 +92,9 @@ NO_BAD_VALLEY = Statement(
     sentence="Every local valley contains points of loss arbitrarily close to the infimum.",
     formula="inf over every component of {Phi < a} = inf Phi",
     hypotheses="A3.1 in the paper; here one of A, W0, S(1), S(2)",
+    idea="from A, W0, S(1) or S(2), whichever is proved: each leads from every component of a sublevel set to "
+    "the infimum",
+    proved_in=("statements/valleys.py",),
     how="structural",
     prove=_no_bad_valley,
     regression=True,

@@ -44,6 +44,9 @@ WEIGHT_DECAY = Statement(
     formula="Hess Phi_lambda(0) >= lambda I,  Phi_lambda(U, V) < log m = Phi_lambda(0)",
     hypotheses="weight decay on all of U and V, biases included; nothing shared or frozen; no frozen logits, V free "
     "along all arcs (or one logit, m = 2)",
+    idea="second-order terms cancel where classes have equal sums; another point is lower",
+    proved_in=("landscape/weight_decay.py",),
+    checked_in=("checker/decay.py",),
     how="rigorous",
     prove=_prove,
     claims=(WD,),
