@@ -49,8 +49,8 @@ _STATED = ("rank", "path")
 """Steps that are statements, too."""
 _MEANS = ("W1", "W2", "W3", "T1", "D3.3")
 """Statements that others stand on: listed in detail only, where they are PROVED."""
-ASSUMED = next(iter(GROUPS))
-"""The heading of what is assumed."""
+ASSUMED, HERE = next(iter(GROUPS)), list(GROUPS)[-1]
+"""The headings of what is assumed, and of what is about the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +162,13 @@ def lines(found: Found, *, verbose: bool = False) -> list[tuple[str, list[Line]]
     sections = [(heading, [_of_statement(found, each) for each in own]) for heading, own in applying]
     if verbose:
         return [("Step by step", steps), *sections]
-    sections = [(heading, own) for heading, own in sections if heading != ASSUMED or any(map(_bad_news, own))]
-    sections = [(heading, [line for line in own if not _means(line)]) for heading, own in sections]
     more = [_of_step(found, each) for each in found.steps if each.key not in (*_TECHNICAL, *_STATED)]
-    last = list(GROUPS)[-1]
-    here = more + [line for heading, own in sections if heading == last for line in own]
-    return [(heading, own) for heading, own in [*(each for each in sections if each[0] != last), (last, here)] if own]
+    shown: dict[str, list[Line]] = {}
+    for heading, own in [*sections, (HERE, more)]:
+        if heading != ASSUMED or any(map(_bad_news, own)):
+            news = [line for line in own if _open(line.verdict) or line.label not in _MEANS]
+            shown[heading] = news + shown.get(heading, [])
+    return [(heading, own) for heading, own in shown.items() if own]
 
 
 def told(
@@ -175,6 +176,7 @@ def told(
     title: str,
     said: Sequence[tuple[str, str]],
     *,
+    conclusion: Conclusion | None = None,
     verbose: bool = False,
     width: int = COLUMNS,
 ) -> list[tuple[Told, str]]:
@@ -188,6 +190,8 @@ def told(
         What the case is called.
     said : sequence of (str, str)
         What it is about, by name: the data, the network, the start, the engine.
+    conclusion : Conclusion, optional
+        Another one than `conclude` gives.
     verbose : bool
         Whether to give all reasons, and everything that `lines` can list.
     width : int
@@ -199,7 +203,8 @@ def told(
         What each text is, for a screen with colours, and the text in lines of so many columns where words allow. A
         verdict stands in its first columns.
     """
-    conclusion, wide = conclude(found), max((len(name) for name, _ in said), default=0) + 2
+    conclusion = conclude(found) if conclusion is None else conclusion
+    wide = max((len(name) for name, _ in said), default=0) + 2
     entries: list[tuple[Told, list[str]]] = [
         ("title", wrapped(title, width)),
         ("verdict", _beside(conclusion.verdict, conclusion.sentence, width)),
@@ -254,10 +259,6 @@ def _beside(name: str, words: str, width: int, column: int = WIDTH) -> list[str]
 
 def _bad_news(line: Line) -> bool:
     return _open(line.verdict) and not line.calm
-
-
-def _means(line: Line) -> bool:
-    return line.label in _MEANS and not _open(line.verdict)
 
 
 def _rest(found: Found, verbose: bool) -> list[tuple[Told, str]]:

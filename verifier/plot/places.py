@@ -37,8 +37,8 @@ MOST_ROOM: Final = 0.7
 """Share of an axis that a legend may take: without a place in axes that are too small for it, there is none."""
 MARK: Final = 5.0
 """Half the size of a mark whose size is not known, in points."""
-DECADES: Final = 300.0
-"""A logarithmic axis ends this many decades from 1 at the latest."""
+DECADES: Final = 180.0
+"""A logarithmic axis is made longer up to this many decades from 1: numbers beyond its ends are tried, too."""
 GRID: Final = 16
 """Places that are tried for a legend along each side."""
 AROUND: Final = ((1, 1), (-1, -1), (1, -1), (-1, 1), (1, 0), (-1, 0), (0, 1), (0, -1))
@@ -165,11 +165,12 @@ def _with_room(ax: Axes, unit: float, frame: Bbox, options: dict[str, Any], *, u
     height, form = min(heights, default=(0.0, SIZES[-1]))
     height += 2 * rim
     legend, share = _legend(ax, *form, options), height / frame.height
-    if not heights or share > MOST_ROOM:
+    fits = bool(heights) and share <= MOST_ROOM
+    above = extend(ax, share, upwards=upwards) if fits else None
+    if above is None:
         legend.remove()
         return Places(ax)
-    upwards = extend(ax, share, upwards=upwards)
-    legend.set_loc((rim / frame.width, 1 - (height - rim) / frame.height if upwards else rim / frame.height))
+    legend.set_loc((rim / frame.width, 1 - (height - rim) / frame.height if above else rim / frame.height))
     places = Places(ax)
     places.take(legend)
     return places
@@ -230,7 +231,7 @@ def name_on_surface(
     place_label(places, at, words, away=away, **options)
 
 
-def extend(ax: Axes, share: float, *, upwards: bool) -> bool:
+def extend(ax: Axes, share: float, *, upwards: bool) -> bool | None:
     """Make the vertical axis longer at one end, so that the new part is this share of it.
 
     Parameters
@@ -244,14 +245,17 @@ def extend(ax: Axes, share: float, *, upwards: bool) -> bool:
 
     Returns
     -------
-    bool
-        Whether it became longer upwards.
+    bool or None
+        Whether it became longer upwards; None if a logarithmic axis can become longer at neither end.
     """
     scale = ax.yaxis.get_transform()
     bottom, top = scale.transform(np.array(ax.get_ylim())).tolist()
     more = (top - bottom) * share / (1 - share)
     if ax.get_yscale() == "log":
-        upwards = top + more < DECADES if upwards else bottom - more < -DECADES
+        room = {True: top + more < DECADES, False: bottom - more > -DECADES}
+        if not any(room.values()):
+            return None
+        upwards = upwards if room[upwards] else not upwards
     ends = np.array((bottom, top + more) if upwards else (bottom - more, top))
     ax.set_ylim(*scale.inverted().transform(ends).tolist())
     return upwards
