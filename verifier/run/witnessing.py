@@ -123,6 +123,11 @@ def run_witness(
     [('W0', 'PROVED')]
     """
     began = time.perf_counter()
+    if case.file.network.arcs is not None:
+        raise CaseError(
+            "network.arcs: what a witness says of valleys is about networks with all arcs only; `verifier run` decides "
+            "it where arcs are missing"
+        )
     source, dataset, words = _samples(case)
     network = build_network(case, source.shape)
     if network.dimension != source.dimension:
