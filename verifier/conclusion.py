@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from verifier.balls.exact import at_least
 from verifier.display import COLUMNS, Judged, count, wrapped
 from verifier.found import Found, FoundStatement, FoundStep, statement_verdict, step
 from verifier.statements.catalogue import STATEMENTS
@@ -136,6 +137,9 @@ cross-entropy strictly decreases leads to loss 0.
     rank = step(found, "rank")
     if rank is None:
         return Conclusion(str(Verdict.UNDECIDED), "nothing was asked for.")
+    if rank.verdict is Verdict.PROVED and found.sigma_lower > 0:
+        bound = f"its smallest singular value is at least {at_least(found.sigma_lower)}"
+        return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {bound}.")
     return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {rank.reason}.")
 
 
@@ -199,18 +203,53 @@ def told(
         What each text is, for a screen with colours, and the text in lines of so many columns where words allow. A
         verdict stands in its first columns.
     """
-    conclusion, wide = conclude(found), max((len(name) for name, _ in said), default=0) + 2
+    entries = composed(title, conclude(found), said, lines(found, verbose=verbose), verbose=verbose, width=width)
+    rest = [(kind, wrapped(text, width, rest="  ")) for kind, text in _rest(found, verbose)]
+    return entries + [(kind, "\n".join(text)) for kind, text in rest]
+
+
+def composed(
+    title: str,
+    conclusion: Conclusion,
+    said: Sequence[tuple[str, str]],
+    sections: Sequence[tuple[str, Sequence[Line]]],
+    *,
+    verbose: bool = False,
+    width: int = COLUMNS,
+) -> list[tuple[Told, str]]:
+    """Put together what is said of anything: a title, the conclusion, what it is about, and a line a statement.
+
+    Parameters
+    ----------
+    title : str
+        What it is called.
+    conclusion : Conclusion
+        What was found, in one sentence.
+    said : sequence of (str, str)
+        What it is about, by name.
+    sections : sequence of (str, sequence of Line)
+        Headings, empty for none, and the lines below each.
+    verbose : bool
+        Whether to give the lines' reasons.
+    width : int
+        Columns.
+
+    Returns
+    -------
+    list of (str, str)
+        As `told` gives it.
+    """
+    wide = max((len(name) for name, _ in said), default=0) + 2
     entries: list[tuple[Told, list[str]]] = [
         ("title", wrapped(title, width)),
         ("verdict", _beside(conclusion.verdict, conclusion.sentence, width)),
     ]
     entries += [("said", _beside(f"{name}:", words, width, wide)) for name, words in said]
-    for heading, own in lines(found, verbose=verbose):
-        entries.append(("heading", [heading]))
+    for heading, own in sections:
+        entries += [("heading", [heading])] if heading else []
         for line in own:
             entries.append(("calm" if line.calm else "verdict", _beside(line.verdict, line.text, width)))
             entries += [("reason", _beside("", line.reason, width))] if verbose and line.reason else []
-    entries += [(kind, wrapped(text, width, rest="  ")) for kind, text in _rest(found, verbose)]
     return [(kind, "\n".join(text)) for kind, text in entries]
 
 

@@ -6,7 +6,6 @@ import shlex
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,12 +17,8 @@ from verifier.conclusion import WIDTH, Told, conclude_all, told
 from verifier.display import count as _count
 from verifier.display import wrapped
 from verifier.network.graph import columns_in_words
-from verifier.outcome import Step
-from verifier.problem import with_decay
-from verifier.run.case import Case
 from verifier.run.progress import ProgressDisplay, span
 from verifier.run.record import CERTIFICATES, CaseRecord, SuiteResult
-from verifier.run.witnessing import WitnessReport
 from verifier.verdict import Verdict
 
 KILOBYTES = 100_000
@@ -35,7 +30,6 @@ __all__ = [
     "print_steps",
     "print_summary",
     "print_table",
-    "print_witness",
 ]
 
 STYLE = {
@@ -80,7 +74,7 @@ def print_steps(console: Console, record: CaseRecord, *, verbose: bool = False) 
     """
     title = f"{record.title or record.name} ({span(record.seconds)})"
     said = [] if record.error is not None else _about(record)
-    for kind, text in told(record, title, said, verbose=verbose, width=_width(console)):
+    for kind, text in told(record, title, said, verbose=verbose, width=text_width(console)):
         print_told(console, kind, text)
     if record.refusal is not None:
         _say(console, f"No certificate: {record.refusal}")
@@ -100,7 +94,7 @@ def print_conclusions(console: Console, records: Sequence[CaseRecord]) -> None:
         The cases.
     """
     for record in records:
-        entries = told(record, record.title or record.name, [], width=_width(console))
+        entries = told(record, record.title or record.name, [], width=text_width(console))
         for kind, text in entries[:2]:
             print_told(console, kind, text)
 
@@ -125,10 +119,11 @@ def print_told(console: Console, kind: Told, text: str) -> None:
 
 
 def _say(console: Console, words: str) -> None:
-    print_told(console, "said", "\n".join(wrapped(words, _width(console))))
+    print_told(console, "said", "\n".join(wrapped(words, text_width(console))))
 
 
-def _width(console: Console) -> int:
+def text_width(console: Console) -> int:
+    """Columns of the texts on this console."""
     return max(LEAST_WIDTH, min(console.width, MOST_WIDTH))
 
 
@@ -144,33 +139,6 @@ def _about(record: CaseRecord) -> list[tuple[str, str]]:
         ("engine", record.engine),
     )
     return [(name, words) for name, words in pairs if words]
-
-
-def print_witness(console: Console, case: Case, report: WitnessReport, line: dict[str, Any] | None) -> None:
-    """Print what a witness proves, a line per statement.
-
-    Parameters
-    ----------
-    console : Console
-        Where.
-    case : Case
-        The case that was asked about.
-    report : WitnessReport
-        What was found.
-    line : dict or None
-        What was found on a line through U-space, if it was asked for: ``through``, ``full_rank``, ``points``, ``file``.
-    """
-    console.print(f"[bold]{escape(case.file.title or case.name)}[/bold]")
-    console.print(f"  {escape(report.data)}; {report.network.size_words}", highlight=False)
-    if report.understood:
-        console.print(f"  data: {escape(report.understood)}", highlight=False, soft_wrap=True)
-    decay = with_decay(case.file.losses.weight_decay)
-    if decay:
-        console.print(f"  weight decay: {escape(decay)}", highlight=False)
-    console.print(_steps(report.steps, 17))
-    if line is not None:
-        words = f"sigma_N along a line through {line['through']}: {line['full_rank']} of {line['points']} points have"
-        console.print(f"  {words} certified full rank; table: {escape(line['file'])}", highlight=False)
 
 
 def _network(record: CaseRecord) -> str:
@@ -208,7 +176,7 @@ def print_table(console: Console, result: SuiteResult) -> None:
         ok = "ok" if record.ok else "[bold red]BAD[/]"
         table.add_row(escape(name), *cells, _check(record), span(record.seconds), ok)
     console.print(table)
-    print_told(console, "reason", "\n".join(wrapped(LEGEND, _width(console))))
+    print_told(console, "reason", "\n".join(wrapped(LEGEND, text_width(console))))
     if len(result.records) > FEW_ROWS:
         _say(console, words)
 
@@ -342,18 +310,6 @@ def _size(records: Sequence[CaseRecord]) -> str:
     size = f"{bytes_ / 1e6:.1f} MB" if bytes_ >= KILOBYTES else f"{bytes_ / 1e3:.1f} kB"
     check = f", checked in {largest.check.seconds:.1f} s" if largest.check is not None else ""
     return f" ({size}{check})" if len(records) == 1 else f" (the largest, {largest.name}: {size}{check})"
-
-
-def _steps(steps: Sequence[Step], label_width: int, attempts: Sequence[str] = ()) -> Table:
-    """A line per step: verdict, label, reason, seconds; below the rank what was tried for it."""
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
-    for width in (10, label_width, None, 7):
-        table.add_column(width=width, no_wrap=width is not None)
-    for step in steps:
-        table.add_row(_coloured(step.verdict), step.label, escape(step.reason), f"{step.seconds:.1f} s")
-        if step.key == "rank" and attempts:
-            table.add_row("", "ladder", escape("; ".join(attempts)), "")
-    return table
 
 
 def _coloured(verdict: str, shown: str = "") -> str:
