@@ -15,7 +15,8 @@ import pytest
 from commands import forked, verifier
 from safetensors.numpy import save_file
 
-from verifier.cli import _guarded
+from verifier.cli import _command, _guarded
+from verifier.cli.help import SECTIONS
 
 SMALL = """
 [data]
@@ -241,12 +242,12 @@ def test_usage_errors(tmp_path: Path, case: Path, capsys: pytest.CaptureFixture[
     ("arguments", "says"),
     [
         (("rnu",), "no such command 'rnu'; did you mean 'run'? (see verifier --help)"),
-        (("run", "--suit", "quick"), "no such option: --suit; did you mean one of --out, --suite? (see verifier"),
-        (("run", "--jobs", "0"), "--jobs: must be at least 1 (see verifier --help)"),
-        (("run", "--jobs", "9999"), "--jobs: must be at most 1024 (see verifier --help)"),
-        (("run", "--jobs", "two"), "--jobs: must be an integer (see verifier --help)"),
-        (("run", "--memory", "much"), "--memory: must be a number (see verifier --help)"),
-        (("rank",), "missing argument 'CASE.toml' (see verifier --help)"),
+        (("run", "--suit", "quick"), "no such option: --suit; did you mean one of --out, --suite? (see verifier run"),
+        (("run", "--jobs", "0"), "--jobs: must be at least 1 (see verifier run --help)"),
+        (("run", "--jobs", "9999"), "--jobs: must be at most 1024 (see verifier run --help)"),
+        (("run", "--jobs", "two"), "--jobs: must be an integer (see verifier run --help)"),
+        (("run", "--memory", "much"), "--memory: must be a number (see verifier run --help)"),
+        (("rank",), "missing argument 'CASE.toml' (see verifier rank --help)"),
         (("run", "--scheduler", "nowhere"), "--scheduler 'nowhere': no address; write tcp://HOST:8786"),
         (("path", "CASE", "--escape", "E9"), "--escape 'E9': no such escape; use one of E1, E2, E3, E4"),
         (("run", "CASE", "--only", "x"), "--only 'x': no case of this name; there is only 'case'"),
@@ -308,8 +309,38 @@ def test_help_is_quick_and_complete() -> None:
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0
     assert time.perf_counter() - started < 5.0  # a hang, not a benchmark
-    for command in ("run", "rank", "path", "check", "show", "init"):
-        assert command in found.stdout
+    rows = {words for words, *_ in map(str.split, filter(str.strip, found.stdout.splitlines()))}
+    assert set(_command().commands) <= rows
+
+
+def test_every_row_of_the_help_is_whole_and_every_command_has_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert _guarded(["-h"]) == 0
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    rows = {name: words for section in SECTIONS.values() for name, words in section.items()}
+    assert all(f"{name} {rows[name]}" in shown for name in _command().commands)
+    assert not any(line.startswith("--install-completion") for line in shown)  # named below, not listed
+
+
+def test_every_command_explains_itself_in_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in _command().commands:
+        assert _guarded([name, "-h"]) == 0
+        short = capsys.readouterr().out
+        assert _guarded([name, "--help"]) == 0
+        assert short == capsys.readouterr().out
+        assert max(map(len, short.splitlines())) <= 80, name
+
+
+def test_the_shell_is_told_what_completes_a_word() -> None:
+    asked = {"_VERIFIER_COMPLETE": "complete_bash", "COMP_WORDS": "verifier ru", "COMP_CWORD": "1"}
+    assert verifier(**asked).stdout.split() == ["run"]
+    options = verifier(**asked | {"COMP_WORDS": "verifier run --j", "COMP_CWORD": "2"}).stdout.split()
+    assert options == ["--jobs", "--json"]
     code = "import sys, verifier.cli; sys.exit(any(m in sys.modules for m in ('numpy', 'sympy', 'flint', 'scipy')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -36,7 +36,7 @@ def a_case(
 
 START = {"rank": ("R1", P), "zero_loss": ("Z1", P), "path": ("P1", P)}
 NO_VALLEY = "this loss landscape has no bad local valley"
-OPEN = "whether this loss landscape has bad local valleys is open"
+OPEN = "it is open whether this loss landscape has bad local valleys"
 DECREASES = "from this start (U, V) a continuous path on which the cross-entropy strictly decreases leads to loss 0"
 
 CASES: list[tuple[str, CaseRecord, str, str]] = [

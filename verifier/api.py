@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from numpy.typing import ArrayLike
 
 from verifier.adapters.translation.imported import Imported
-from verifier.certificate.check_process import Checked, CheckerProcess
+from verifier.certificate.check_process import Checked, check_file
 from verifier.certificate.show import Description, read_description
 from verifier.data.classes import Classes
 from verifier.data.dataset import Dataset, Scale
@@ -190,16 +190,11 @@ def check(file: str | Path, *, memory: float | None = None, cpu_seconds: float |
     path = _path(file, "check")
     if not path.is_file():
         raise InputError(f"check({one_line(str(file))}): no such file; name the .json that write() made")
-    process = CheckerProcess([path], memory=memory, cpu_seconds=cpu_seconds)
-    try:
-        (answer,) = process.wait()
-    finally:
-        process.stop()
-    return answer
+    return check_file(path, memory=memory, cpu_seconds=cpu_seconds)
 
 
 def show(file: str | Path) -> Description:
-    """Say in words what a certificate claims, for which data and network. Reading is not checking: `check` decides.
+    r"""Say in words what a certificate claims, for which data and network. Reading is not checking: `check` decides.
 
     Parameters
     ----------
@@ -209,7 +204,7 @@ def show(file: str | Path) -> Description:
     Returns
     -------
     Description
-        Prints as text, shows itself in a notebook.
+        Prints as text, shows itself in a notebook; ``latex()`` is a proposition for a paper.
 
     Raises
     ------
@@ -224,8 +219,11 @@ def show(file: str | Path) -> Description:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = report.write(f"{folder}/certificate.json")
     ...     words = str(vf.show(file))
+    ...     paper = vf.show(file).latex()  # checked first; for LaTeX
     >>> print(words.splitlines()[1].split("; ")[2])
     node 4 tanh(t) of node 3
+    >>> r"\begin{proposition}" in paper
+    True
     """
     return read_description(_path(file, "show"))
 

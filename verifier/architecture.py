@@ -137,7 +137,7 @@ class Architecture(Judged, Shown, Writable):
 
     @property
     def conclusion(self) -> str:
-        """What is proved, in one sentence."""
+        """Say in one sentence what is proved of the architecture."""
         what = f"N = {self.samples} samples of {self.network.dimension} real coordinates, or fewer"
         then = "all labels and all convex losses, no local valley is bad"
         if self.every.proved or self.sink.almost_everywhere.proved:

@@ -249,7 +249,8 @@ def composed(
         entries += [("heading", [heading])] if heading else []
         for line in own:
             entries.append(("calm" if line.calm else "verdict", _beside(line.verdict, line.text, width)))
-            entries += [("reason", _beside("", line.reason, width))] if verbose and line.reason else []
+            why = verbose or (line.label == VALLEYS and _bad_news(line))  # that one is what is asked first
+            entries += [("reason", _beside("", line.reason, width))] if why and line.reason else []
     return [(kind, "\n".join(text)) for kind, text in entries]
 
 
@@ -280,7 +281,7 @@ _PATHS_EXIST = ("S", "E4")
 _RANK = {
     Verdict.PROVED: "Psi(U) has full row rank at this U",
     Verdict.REFUTED: "Psi(U) does not have full row rank at this U",
-    Verdict.UNDECIDED: "whether Psi(U) has full row rank at this U is open",
+    Verdict.UNDECIDED: "it is open whether Psi(U) has full row rank at this U",
     Verdict.TESTED: "of the rank of Psi(U) at this U there is evidence only",
 }
 
@@ -327,10 +328,10 @@ def _valleys(found: Found, verdict: Verdict) -> str:
         return f"that this loss landscape{without} has no bad local valley is refuted"
     if statement_verdict(found, "L3.2 construction") is Verdict.REFUTED:
         return (
-            f"whether this loss landscape{without} has bad local valleys is open: no U gives the feature matrix full "
-            "row rank (refuted for every U), so the theorem's proof does not apply"
+            f"it is open whether this loss landscape{without} has bad local valleys: no U gives the feature matrix "
+            "full row rank (refuted for every U), so the theorem's proof does not apply"
         )
-    return f"whether this loss landscape{without} has bad local valleys is open"
+    return f"it is open whether this loss landscape{without} has bad local valleys"
 
 
 def _path(found: Found) -> str:

@@ -174,7 +174,7 @@ def connect(
 
 @dataclass(frozen=True)
 class _Run:
-    """What is asked for."""
+    """What is asked for, and the steps from two problems to a certificate."""
 
     a: Problem
     b: Problem

@@ -76,7 +76,7 @@ class FileMemory(Memory):
         return self.found.get(_key(start, end), [])
 
     def watch(self, start: Array, end: Array, march: March) -> None:
-        """Write what a march finds, too."""
+        """Keep a march in the file, too, while it goes on."""
         self.marches[_key(start, end)] = march
 
     def corner(self, start: Array, end: Array) -> Array | None:
@@ -94,7 +94,7 @@ class FileMemory(Memory):
             self.save()
 
     def save(self) -> None:
-        """Write the file."""
+        """Write all legs and corners found so far to the file."""
         arrays: list[Array] = []
         legs = []
         for key, stretches in self._farthest().items():
@@ -152,7 +152,7 @@ class FileMemory(Memory):
 
 
 def _checked(array: Any, shape: tuple[int, ...]) -> Array:
-    """A finite array of a shape.
+    """Return an array of the file if it is finite and has this shape.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _checked(array: Any, shape: tuple[int, ...]) -> Array:
 
 
 def _time(written: object) -> Fraction:
-    """A time of a march.
+    """Return a time of a march as a fraction.
 
     Raises
     ------

@@ -74,7 +74,7 @@ class Judged:
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        """Raise.
+        """Raise an error: a verdict is neither true nor false in an ``if``.
 
         Raises
         ------

@@ -184,7 +184,7 @@ def _scaled_units(network: Network) -> str:
 
 
 def _nothing_found(ends: list[Candidate], reasons: Counter[str]) -> str:
-    """What the descents came to, in words."""
+    """Say in words what the descents came to when no minimum is proved."""
     ways = Counter(end.obstacle for end in ends if end.obstacle)
     parts = [f"{often} of {counted(len(ends), 'descent')} {way}" for way, often in ways.most_common()]
     parts += [f"a stationary point is not proved to be a minimum: {reason}" for reason, _ in reasons.most_common(1)]

@@ -87,7 +87,7 @@ class Options:
     max_check_gib: float | None = None
 
     def __post_init__(self) -> None:
-        """See that everything is known."""
+        """Refuse options that are not known, in one line."""
         if self.engine not in get_args(Engine):
             raise InputError(
                 f"engine = {one_line(self.engine)} is unknown; {nearest(str(self.engine), get_args(Engine))}"

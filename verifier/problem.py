@@ -93,7 +93,7 @@ class Problem(Brief):
     weight_decay: str | None = None
 
     def __post_init__(self) -> None:
-        """See that the parts fit together."""
+        """Refuse parts that do not fit together, in one line."""
         needs(self.data, "Dataset", "multiplicities", "data", "make one: dataset_from_arrays(X, y)")
         if self.network.dimension != self.data.dimension:
             raise NetworkError(

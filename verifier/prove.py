@@ -114,7 +114,7 @@ class _Run:
     last: float = field(default_factory=time.perf_counter)
 
     def report(self) -> Report:
-        """Prove everything that is asked for."""
+        """Prove everything that is asked for, and return the report."""
         problem, options = self.problem, self.options
         self.add("analytic", "analytic", *analytic(problem.network))
         streamed = "path" not in options.parts and not options.certificate

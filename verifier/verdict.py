@@ -13,7 +13,7 @@ class _Badge(Judged):  # an enumeration reserves names such as _repr_html_ in it
 
 
 class Verdict(_Badge, StrEnum):
-    """What can be said of a statement.
+    """What can be said of a statement: PROVED, REFUTED, UNDECIDED or TESTED.
 
     ``PROVED``: rigorous, for this instance. ``REFUTED``: a rigorous counterexample, shown; of a hypothesis: violated.
     ``UNDECIDED``:

@@ -10,18 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from planted import fraction
 
-from verifier.balls.exact import (
-    Dyadic,
-    ExactArray,
-    about,
-    at_least,
-    at_most,
-    exactly,
-    lower_float,
-    round_down,
-    round_up,
-    upper_float,
-)
+from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most, exactly, lower_float, upper_float
+from verifier.balls.stated import round_down, round_up
 from verifier.errors import DataError
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -21,9 +21,9 @@ from planted_problems import checked, inside_float, smooth_network
 from verifier.certificate.writer import CertificateBuilder
 from verifier.checker import certificate as checker
 from verifier.checker import common
+from verifier.checker.constant_loss import columns_at_rest
 from verifier.checker.escape import changes
 from verifier.checker.layered import layered
-from verifier.checker.lift import columns_at_rest
 from verifier.checker.segment import Segment
 from verifier.landscape import escape
 from verifier.network import layers, network

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import verifier
+from verifier.certificate.standalone import checker_archive
 from verifier.run.case import parse_case
 from verifier.run.case_problem import run_case
 
@@ -49,8 +50,11 @@ def test_the_environment_is_bare(bare_python: Path) -> None:
     assert subprocess.run([bare_python, "-I", "-c", "import flint"], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("entry", [CHECKER / "__main__.py", CHECKER])
-def test_the_checker_needs_only_python_flint(bare_python: Path, certificate: Path, entry: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("entry", [CHECKER / "__main__.py", CHECKER, "checker.pyz"])
+def test_the_checker_needs_only_python_flint(
+    bare_python: Path, certificate: Path, entry: Path | str, tmp_path: Path
+) -> None:
+    (tmp_path / "checker.pyz").write_bytes(checker_archive())
     found = subprocess.run(
         [bare_python, "-I", entry, "--json", certificate], capture_output=True, cwd=tmp_path, check=False
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -61,11 +62,17 @@ def test_picture_and_table_name_every_room_and_draw_every_import(house: ModuleTy
         assert len(house.purpose(name)) > 10
 
 
-@pytest.mark.parametrize("page", ["README.md", "verifier/docs/developing/index.md"])
-def test_drawings_by_hand_name_every_room(page: str, house: ModuleType) -> None:
-    drawing = (
-        (ROOT / page).read_text("utf-8").partition("## Architecture" if page == "README.md" else "## The house")[2]
-    )
-    drawing = drawing.partition("\n## ")[0]
+def test_the_drawing_by_hand_names_every_room(house: ModuleType) -> None:
+    drawing = (DOCS / "developing" / "index.md").read_text("utf-8").partition("## The house")[2].partition("\n## ")[0]
     for name in house.rooms():
         assert f"{name}/" in drawing or f"{name}.py" in drawing, name
+
+
+def test_files_that_carry_out_a_sentence_exist() -> None:
+    table = (DOCS / "developing" / "house.md").read_text("utf-8").partition("## Where a sentence")[2]
+    folder = ""
+    for row in re.findall(r"^\|(.*)\|$", table, re.MULTILINE):
+        for cell in row.split("|"):
+            for file in re.findall(r"`([\w/]+\.(?:py|md))`", cell):
+                folder, _, name = file.rpartition("/") if "/" in file else (folder, "", file)
+                assert (ROOT / "verifier" / folder / name).is_file(), f"{folder}/{name}"

@@ -12,7 +12,7 @@ from planted import oracle
 
 from verifier.errors import NetworkError
 from verifier.landscape import escape_start
-from verifier.landscape.escape_constant import constant_loss_lifts
+from verifier.landscape.escape_constant import constant_loss_motions
 from verifier.landscape.escape_separate import part_merged_samples, prove_gateway
 from verifier.network.forward import approx_features
 from verifier.network.gradient import approx_gradient
@@ -101,15 +101,15 @@ def test_lifts_keep_every_logit(seed):
     v, x = rng.normal(size=(network.skip_count, 3)), rng.normal(size=(3, 2))
     start = mpmath.matrix(oracle(network, u, x))
     row = [arb(str(start[0, j])) for j in range(network.skip_count)]
-    lifts = constant_loss_lifts(network, u, v, x, row, seed)
-    assert lifts and lifts[0].moved_units >= 2
-    for lift in lifts:
-        middle = u if lift.rerouted is None else lift.rerouted
+    motions = constant_loss_motions(network, u, v, x, row, seed)
+    assert motions and motions[0].moved_units >= 2
+    for motion in motions:
+        middle = u if motion.rerouted is None else motion.rerouted
         with mpmath.workdps(50):
             for t in (mpmath.mpf(1) / 3, mpmath.mpf(1)):
                 onway = mpmath.matrix(oracle(network, u + float(t) * (middle - u), x))
                 assert mpmath.mnorm(onway - start, "f") < (1e-14 if t < 1 else mpmath.mpf(10) ** -40)
-            later = [mpmath.matrix(oracle(network, u, x)) for u in (middle + 0.5 * (lift.end - middle), lift.end)]
+            later = [mpmath.matrix(oracle(network, u, x)) for u in (middle + 0.5 * (motion.end - middle), motion.end)]
             rest = [
                 j
                 for j in range(network.skip_count)
@@ -127,7 +127,7 @@ def test_lifts_keep_every_logit(seed):
 def test_nothing_to_lift():
     network = Network((2,), (Dense(5, activation("tanh"), skip=True),))
     u, v, x = initialise(network, seed=0), np.ones((5, 2)) * [[1.0, 2.0]], np.eye(2)
-    assert constant_loss_lifts(network, u, v, x, [arb(1)] * 5) == []
+    assert constant_loss_motions(network, u, v, x, [arb(1)] * 5) == []
 
 
 def test_a_unit_that_is_zero_carries_no_constant():
@@ -135,9 +135,10 @@ def test_a_unit_that_is_zero_carries_no_constant():
     network = Network((2,), (Dense(3, activation("tanh"), skip=True),))
     u, x = np.array([0.0, 0.0, 0.0, 0.0, 0.5, -1.0, 0.0, 1.0, 0.25]), np.eye(2)
     row, v = [arb(0), arb(1).tanh(), arb("0.635")], np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]])
-    assert all(lift.end[7] == 1.0 and not lift.end[2:4].any() for lift in constant_loss_lifts(network, u, v, x, row))
+    found = constant_loss_motions(network, u, v, x, row)
+    assert all(motion.end[7] == 1.0 and not motion.end[2:4].any() for motion in found)
     u[6], row[0] = 2.0, arb(2).tanh()  # the first unit is tanh(2): it carries the other's part
-    assert any(lift.end[7] != 1.0 for lift in constant_loss_lifts(network, u, v, x, row))
+    assert any(motion.end[7] != 1.0 for motion in constant_loss_motions(network, u, v, x, row))
 
 
 def test_equal_constant_units_carry_each_other_though_their_value_may_be_zero():
@@ -145,15 +146,15 @@ def test_equal_constant_units_carry_each_other_though_their_value_may_be_zero():
     network = Network((2,), (Dense(3, activation("tanh"), skip=True),))
     u, x = np.array([0.0, 0.0, 0.0, 0.0, 0.5, -1.0, 1.0, 1.0, 0.25]), np.eye(2)
     v = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0]])
-    lift = constant_loss_lifts(network, u, v, x, [arb(0, 1), arb(0, 1), arb("0.635")])[0]
-    assert lift.end[7] != 1.0 and lift.weights.approx().tolist() == [[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]
+    motion = constant_loss_motions(network, u, v, x, [arb(0, 1), arb(0, 1), arb("0.635")])[0]
+    assert motion.end[7] != 1.0 and motion.weights.approx().tolist() == [[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]
 
 
 def test_a_row_of_equal_output_weights_does_not_matter():
     """Every row of V is constant over the classes: all units may move although nothing carries them."""
     network = Network((2,), (Dense(5, activation("tanh"), skip=True),))
     u, x = initialise(network, "cloned", seed=0, units=2), np.eye(2)
-    assert constant_loss_lifts(network, u, np.ones((5, 2)), x, [arb(1)] * 5)
+    assert constant_loss_motions(network, u, np.ones((5, 2)), x, [arb(1)] * 5)
 
 
 def test_parting_says_why_not():

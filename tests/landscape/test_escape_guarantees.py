@@ -1,4 +1,4 @@
-"""Escapes: segments, covers, lifts and partings, against a plain evaluation."""
+"""Escapes: segments, covers, motions and partings, against a plain evaluation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from verifier.balls.margins import enclose_margins
 from verifier.balls.precision import working_precision
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import Dataset
-from verifier.landscape import escape, segment, zero_loss
-from verifier.landscape import escape_constant as lift
+from verifier.landscape import escape, escape_constant, segment, zero_loss
 from verifier.landscape import escape_separate as gateway
 from verifier.landscape import straight_path as path
 from verifier.network.forward import approx_features
@@ -92,11 +91,12 @@ def test_a_zero_constant_carries_nothing():
     u = np.array([0.0, 0.0, 1.0, 2.0, 0.0, 1.0, 0.5, 0.25])
     v, x = np.array([[1.0, 0.0], [0.5, -1.0], [0.0, 1.0], [1.0, 1.5]]), np.array([[1.0], [-1.0], [2.0]])
     row = [arb(float(value), 1e-12) for value in approx_features(network, u, x)[0]]
-    for way in lift.constant_loss_lifts(network, u, v, x, row, 0):
+    for way in escape_constant.constant_loss_motions(network, u, v, x, row, 0):
         assert network.views(way.end)["layer0.bias"][1] == 1.0, "the unit of value tanh(1) + 1 has to stay"
     exact = Network((1,), (Dense(3, activation("tanh"), skip=True),))
     free = np.array([0.0, 0.0, 1.0, 0.0, 1.0, 0.5])  # values 0, tanh(1), and one that varies: the 1 stays, the 0 moves
-    for way in lift.constant_loss_lifts(exact, free, v[:3], x, [arb(0), arb(0.76, 0.01), arb(0.9, 0.1)], 0):
+    first = [arb(0), arb(0.76, 0.01), arb(0.9, 0.1)]
+    for way in escape_constant.constant_loss_motions(exact, free, v[:3], x, first, 0):
         assert exact.views(way.end)["layer0.bias"][1] == 1.0
 
 
@@ -125,7 +125,7 @@ def test_weights_are_handed_over_exactly_or_not_at_all():
     for leader, moved, exact in ((1.0, 0.5, True), (1.0, 2.0**-60, False), (1.5, -1.5, True), (1e308, 1e308, False)):
         weight = np.array([[leader, moved], [0.25, 0.5]])
         with np.errstate(over="ignore"):
-            done = lift._hand_over(weight, 0, 1, 0, zero=False)
+            done = escape_constant._hand_over(weight, 0, 1, 0, zero=False)
         assert done == exact
         assert not exact or weight.tolist() == [[leader + moved, 0.0], [0.75, 0.0]]
 

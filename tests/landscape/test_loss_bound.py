@@ -8,8 +8,8 @@ import scipy.optimize
 from flint import arb
 
 import verifier as vf
-from verifier.balls.exact import round_up
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.balls.stated import round_up
 from verifier.landscape import loss_bound
 from verifier.landscape.loss_bound import bound_loss
 from verifier.network.initialise import initialise

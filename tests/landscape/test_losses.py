@@ -125,9 +125,10 @@ def test_extreme_starts_are_decided_or_left_open(scale):
     ("change", "message"),
     [
         ({"loss": "hinge"}, "unknown"),
-        ({"labels": np.array([0, 1, 2])}, "labels have shape"),
-        ({"labels": np.array([0, 1, 2, 3])}, "must be 0..2"),
-        ({"labels": np.array([0, 1, 2, -1])}, "must be 0..2"),
+        ({"labels": np.array([0, 1, 2])}, r"labels: shape \(3,\), expected \(4,\)"),
+        ({"labels": np.array([0, 1, 2, 3])}, "entry 3 is 3, outside 0..2"),
+        ({"labels": np.array([0, 1, 2, -1])}, "entry 3 is -1, outside 0..2"),
+        ({"labels": np.zeros((4, 2), dtype=np.int64)}, r"shape \(4, 2\) must be \(4, 3\)"),
         ({"labels": np.array([0.0, 1, 2, 1])}, "labels: dtype float64 is not integers"),
         ({"labels": np.zeros((4, 3), dtype=np.int64)}, "add up"),
         ({"labels": np.array([[2, -1, 0]] * 4)}, "not negative"),

@@ -254,7 +254,7 @@ MUTANTS = {
         "checker:value_at middle 17",
     ),
     "checker/test_checker_escape_guarantees.py::test_tampered_escapes_are_rejected": (
-        "checker:check_lift decided 2",
+        "checker:check_constant_loss decided 2",
         "checker:Carriers.carry result 0",
         "checker:Carriers.carry constant 12",
         "checker:check_parting decided 8",

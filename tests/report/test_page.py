@@ -159,7 +159,8 @@ def test_the_page_is_accessible_in_its_source(results: SuiteResult) -> None:
         assert levels[0] == 1 and levels.count(1) == 1
         assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
         for svg in found.all("svg"):
-            assert svg["role"] == "img" and svg["aria-labelledby"] in found.ids
+            assert svg["role"] == "img" and {svg["aria-labelledby"], svg["aria-describedby"]} <= set(found.ids)
+        assert len(found.all("desc")) == len(found.all("svg")) > 0
         badges = re.findall(r'<span class="v ?\w?">([^<]*)</span>', content.decode())
         assert badges and all(badges)  # the word is there, not a colour alone
 
@@ -186,7 +187,7 @@ def test_large_runs_stay_below_4_mib(results: SuiteResult) -> None:
     assert max(map(len, (quick, full, huge))) <= MAX_BYTES
     assert b"The proof, statement by statement" in quick and b"To keep this page small" not in quick
     assert full.count(b"<svg") > 800 and b"statements, and the evidence that most cases share" in full
-    assert b"are left out" in huge and huge.count(b"<tr data-path") == 1000
+    assert b"are left out" in huge and huge.count(b'<tr role="row" data-valley') == 1000
     for content in (quick, full, huge):
         found = Page(content)
         assert found.open == [] and len(found.ids) == len(set(found.ids))
@@ -198,6 +199,27 @@ def test_a_compact_page_leaves_out_no_evidence(results: SuiteResult) -> None:
     text = re.sub(r"\s+", "", compact.text)
     for step in (step for case in results.records for step in case.theorem if step.applies):
         assert re.sub(r"\s+", "", Page(str(typeset(step.reason)).encode()).text) in text, step
+
+
+def test_the_index_says_of_each_case_whether_a_local_valley_is_bad(results: SuiteResult) -> None:
+    """The words stand in each cell, for phones; what a case expects to be REFUTED is no alarm; E3 may rise."""
+    content = page(results).decode()
+    rows = dict(re.findall(r'<tr role="row" data-valley.*?<bdi>(.*?)</bdi></a>(.*?)</tr>', content, re.DOTALL))
+    told = {name: re.sub(r"<[^>]*>", "", row) for name, row in rows.items()}
+    assert len(told) == len(results.records)
+    for case in results.records:
+        assert f"no bad local valley {case.statement('T3.4(2)')}" in told[case.name]
+        for words in ("full rank at this U", "zero training error", "path", "certificate", "seconds"):
+            assert words in told[case.name]
+    assert "full rank at this U REFUTED as expected" in told["start-zero-deep"]
+    assert '<span class="v R">REFUTED' not in rows["start-zero-deep"]
+    assert "path PROVED may rise by epsilon" in told["start-gateway-sublevel"]
+    assert "path PROVED to near the infimum" in told["conflicting-labels"]
+    (case,) = case_of(results, "start-zero-deep").records
+    odd = msgspec.structs.replace(case, expected={}, theorem=())
+    alarming = page(msgspec.structs.replace(results, records=(odd, case))).decode()
+    assert '<span class="v R">REFUTED</span></td>' in alarming
+    assert "no bad local valley not asked for" in re.sub(r"<[^>]*>", "", alarming)
 
 
 def test_filters_have_a_rule_for_every_verdict(results: SuiteResult) -> None:

@@ -9,7 +9,7 @@ from oracle_graph import psi_oracle
 import verifier as vf
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.checker.certificate import check_file
-from verifier.landscape.escape_constant import constant_loss_lifts
+from verifier.landscape.escape_constant import constant_loss_motions
 from verifier.network.initialise import initialise
 from verifier.network.network import Network
 from verifier.rank.dead import dead_open_set
@@ -87,13 +87,13 @@ def test_the_bias_carries_what_constant_units_carried():
     found = vf.prove_escape(network, u, v, X, [0, 1, 1, 0], [1, 1, 1, 1], order=["E2"])
     assert found.proved, found.reason
     row = next(block for _, block in FeatureEnclosure(network, u, X[:1], 192).blocks()).tolist()[0]
-    lift = constant_loss_lifts(network, u, v, X, row)[0]
-    assert lift.moved_units == 5
+    motion = constant_loss_motions(network, u, v, X, row)[0]
+    assert motion.moved_units == 5
     with mpmath.workdps(60):
         before = mpmath.matrix(psi_oracle(network, u, X)) * mpmath.matrix(v.tolist())
-        weights = [[mpmath.mpf(int(a)) for a in r] for r in lift.weights.fmpz_mat()[0].tolist()]
-        weights = mpmath.matrix(weights) * mpmath.mpf(2) ** lift.weights.fmpz_mat()[1]
-        after = mpmath.matrix(psi_oracle(network, lift.end, X)) * weights
+        weights = [[mpmath.mpf(int(a)) for a in r] for r in motion.weights.fmpz_mat()[0].tolist()]
+        weights = mpmath.matrix(weights) * mpmath.mpf(2) ** motion.weights.fmpz_mat()[1]
+        after = mpmath.matrix(psi_oracle(network, motion.end, X)) * weights
         for i in range(4):
             gap = (before[i, 0] - before[i, 1]) - (after[i, 0] - after[i, 1])
             assert abs(gap) < mpmath.mpf(10) ** -40

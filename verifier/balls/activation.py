@@ -50,7 +50,7 @@ def at_endpoints(function: Kernel) -> Kernel:
 
 
 def integer_power(z: arb, n: int) -> arb:
-    """Enclose the n-th power.
+    """Enclose the n-th power of every number in a ball.
 
     Parameters
     ----------

@@ -17,6 +17,22 @@ def given_weights(units: int, weights: Any, what: str, least: int = 2) -> ExactA
 
     Guarantee: exactly the numbers that were given.
 
+    Parameters
+    ----------
+    units : int
+        M.
+    weights : array_like of shape (M, m)
+        Any finite numbers.
+    what : str
+        Their name in messages.
+    least : int, optional
+        The smallest m.
+
+    Returns
+    -------
+    ExactArray of shape (M, m)
+        The numbers.
+
     Raises
     ------
     DataError
@@ -36,6 +52,24 @@ def given_labelled(
     """Take output weights (M, m), labels (N,) and multiplicities (N,) with N = ``samples`` and M = ``units``.
 
     Guarantee: exactly the numbers that were given; the labels are among 0..m-1.
+
+    Parameters
+    ----------
+    samples, units : int
+        N and M.
+    weights : array_like of shape (M, m)
+        Any finite numbers.
+    labels : array_like of shape (N,)
+        Integers 0..m-1.
+    multiplicities : array_like of shape (N,)
+        How often each sample occurs, at least 1.
+    what : str, optional
+        The weights' name in messages.
+
+    Returns
+    -------
+    (ExactArray of shape (M, m), ndarray of shape (N,), list of int)
+        Weights, labels and multiplicities.
 
     Raises
     ------

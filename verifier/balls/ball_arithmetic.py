@@ -32,7 +32,7 @@ Parameters = Callable[[str, Shape], Balls]
 
 
 class BallArithmetic(Arithmetic[Balls]):
-    """Balls for some samples.
+    """Arithmetic of Arb balls, for all values of a network on some samples.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class BallArithmetic(Arithmetic[Balls]):
     """
 
     def __init__(self, inputs: Array, parameters: Parameters, first: int = 0) -> None:
-        """Keep the samples and the parameters."""
+        """Take the samples, (rows, d), and the function that gives parameters' balls."""
         self.inputs, self.parameters, self.first = inputs, parameters, first
 
     def shape(self, value: Balls) -> Shape:
@@ -110,7 +110,7 @@ class BallArithmetic(Arithmetic[Balls]):
         return out
 
     def map(self, x: Balls, sigma: Activation) -> Balls:
-        """The activation's kernel, ball by ball."""
+        """Apply the activation's ball kernel to every entry."""
         if sigma.canonical == "t":
             return x
         kernel = arb_kernel(sigma, narrow=_all_narrow(x.whole()))
@@ -280,16 +280,39 @@ def ball_of(number: Fraction) -> arb:
 
 
 def square(z: arb) -> arb:
-    """Enclose the square; Guarantee: contains ``x**2`` for every x in z, and nothing far below 0."""
+    """Enclose the square of a ball.
+
+    Guarantee: contains ``x**2`` for every x in z, and nothing far below 0.
+
+    Parameters
+    ----------
+    z : arb
+        Any ball.
+
+    Returns
+    -------
+    arb
+        The squares.
+    """
     if z.rel_accuracy_bits() < NARROW_BITS:
         return (z.abs_lower() ** 2).union(z.abs_upper() ** 2)
     return z * z
 
 
 def inverse_root(z: arb) -> arb:
-    """Enclose ``1 / sqrt(x)``; Guarantee: contains it for every x in z, and is not finite if some x <= 0.
+    """Enclose ``1 / sqrt(x)`` over a ball.
 
-    The function decreases, so the image of a wide ball is spanned by those of its ends.
+    Guarantee: contains it for every x in z, and is not finite if some x <= 0.
+
+    Parameters
+    ----------
+    z : arb
+        Any ball.
+
+    Returns
+    -------
+    arb
+        The inverse roots.
     """
     if z.rel_one_accuracy_bits() < NARROW_BITS and z.is_finite():
         return z.lower().rsqrt().union(z.upper().rsqrt())

@@ -31,6 +31,20 @@ def short_decimal(numerator: int, denominator: int, digits: int, rounding: str) 
     """The quotient as `rounded` gives it, with a power of ten only where that is shorter.
 
     Guarantee: the printed number equals that of `rounded`.
+
+    Parameters
+    ----------
+    numerator, denominator : int
+        The quotient; the denominator is positive.
+    digits : int
+        Significant digits.
+    rounding : str
+        A rounding of the module `decimal`.
+
+    Returns
+    -------
+    str
+        The decimal.
     """
     short = rounded(numerator, denominator, digits, rounding)
     return f"{short:f}" if -4 <= short.adjusted() < digits + 2 else f"{short:e}"
@@ -41,6 +55,20 @@ def far_decimal(positive: bool, small: bool, rounding: str) -> str:
 
     Guarantee: of a number whose size is below 10^-300000 (``small``) or above 10^300000 (not ``small``) the printed one
     lies on the side that ``rounding`` says.
+
+    Parameters
+    ----------
+    positive : bool
+        Whether the number is above 0.
+    small : bool
+        Whether its size is below 10^-300000, or above 10^300000.
+    rounding : str
+        ROUND_FLOOR or ROUND_CEILING of the module `decimal`.
+
+    Returns
+    -------
+    str
+        The decimal, or "inf".
     """
     away = rounding == (decimal.ROUND_CEILING if positive else decimal.ROUND_FLOOR)  # from 0
     if small:
@@ -54,6 +82,18 @@ def decimal_enclosure(low: Fraction, high: Fraction, digits: int) -> str:
     """``x +- e`` in decimals, x with ``digits`` significant digits; ``0`` if both ends vanish.
 
     Guarantee: every number between ``low`` and ``high`` is within e of x.
+
+    Parameters
+    ----------
+    low, high : Fraction
+        The ends, low <= high.
+    digits : int
+        Significant digits of x.
+
+    Returns
+    -------
+    str
+        The decimals of x and e.
     """
     if low == high == 0:
         return "0"
@@ -68,6 +108,20 @@ def decimal_bound(value: Fraction, digits: int, *, up: bool) -> str:
     """A non-negative number with ``digits`` significant decimals, rounded down or up.
 
     Guarantee: the decimal is <= the number, or >= it if ``up``.
+
+    Parameters
+    ----------
+    value : Fraction
+        At least 0.
+    digits : int
+        Significant digits.
+    up : bool
+        Whether to round up.
+
+    Returns
+    -------
+    str
+        The decimal.
     """
     rounding = decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR
     return _scientific(rounded(value.numerator, value.denominator, digits, rounding), digits)

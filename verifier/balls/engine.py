@@ -36,7 +36,18 @@ def sharper(features: Enclosure, most: float = math.inf) -> FeatureEnclosure:
 
 
 def arithmetic(features: Enclosure) -> str:
-    """The arithmetic of an enclosure in words: ``binary64`` or ``64 bits``."""
+    """The arithmetic of an enclosure in words: ``binary64`` or ``64 bits``.
+
+    Parameters
+    ----------
+    features : Enclosure
+        Of Psi.
+
+    Returns
+    -------
+    str
+        The words.
+    """
     return "binary64" if isinstance(features, FloatEnclosure) else f"{features.precision} bits"
 
 

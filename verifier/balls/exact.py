@@ -18,8 +18,6 @@ from verifier.balls.limbs import compact, limbs, term_integers
 from verifier.data.gate import exact
 from verifier.errors import DataError
 
-STATABLE = 180_000
-"""Certificates hold numbers of size 2^-200000 and more; what is stated keeps away from that."""
 SHOWN_BITS = 64
 """A longer mantissa is not printed."""
 PRINTABLE = 1_000_000
@@ -135,6 +133,18 @@ def at_least(value: Bound, digits: int = 4) -> str:
     Guarantee: the decimal number printed is <= ``value`` (of a ball: <= each of its points); "-inf" if the ball has no
     finite lower end.
 
+    Parameters
+    ----------
+    value : Dyadic, arb, Fraction or float
+        The bound.
+    digits : int, optional
+        Significant digits.
+
+    Returns
+    -------
+    str
+        The decimal.
+
     Examples
     --------
     >>> import verifier as vf
@@ -147,18 +157,23 @@ def at_least(value: Bound, digits: int = 4) -> str:
 def at_most(value: Bound, digits: int = 4, *, below: int | None = None) -> str:
     """Print an upper bound as a short decimal, rounded up.
 
+    Guarantee: the decimal number printed is >= ``value`` (of a ball: >= each of its points); "inf" if the ball has no
+    finite upper end.
+
     Parameters
     ----------
-    value
+    value : Dyadic, arb, Fraction or float
         The bound.
-    digits
+    digits : int, optional
         Significant digits.
-    below
+    below : int, optional
         A number above the bound that the sentence compares it with, as in "alpha <= 0.99997 < 1": more digits are
         printed where rounding would reach it.
 
-    Guarantee: the decimal number printed is >= ``value`` (of a ball: >= each of its points); "inf" if the ball has no
-    finite upper end.
+    Returns
+    -------
+    str
+        The decimal.
 
     Examples
     --------
@@ -216,41 +231,13 @@ def _directed(value: Bound, digits: int, rounding: str) -> str:
         return short_decimal(value.numerator, value.denominator, digits, rounding)
     if value.mantissa == 0:
         return "0"
-    if abs(_magnitude(value)) > PRINTABLE:
-        return far_decimal(value.mantissa > 0, _magnitude(value) < 0, rounding)
+    if abs(magnitude(value)) > PRINTABLE:
+        return far_decimal(value.mantissa > 0, magnitude(value) < 0, rounding)
     return short_decimal(value.mantissa << max(value.exponent, 0), 1 << max(-value.exponent, 0), digits, rounding)
 
 
-def round_down(value: arb, bits: int = 30) -> Dyadic:
-    """Give a dyadic with a short mantissa that is <= every point of the ball.
-
-    Guarantee: the result is a lower bound of the ball (floor of the exact lower end at ``bits`` significant bits).
-    """
-    mantissa, exponent = value.lower().man_exp()
-    m, e = int(mantissa), int(exponent)
-    shift = max(m.bit_length() - bits, 0)
-    return Dyadic(m >> shift, e + shift)
-
-
-def round_up(value: arb, bits: int = 30) -> Dyadic:
-    """Give a dyadic with a short mantissa that is >= every point of the ball.
-
-    Guarantee: the result is an upper bound of the ball.
-    """
-    low = round_down(-value, bits)
-    return Dyadic(-low.mantissa, low.exponent)
-
-
-def statable(low: Dyadic, high: Dyadic) -> tuple[Dyadic, Dyadic]:
-    """Widen bounds of a number >= 0 so that a certificate can hold them: nothing positive is below 2^-180000.
-
-    Guarantee: the new lower bound is at most ``low``, the new upper bound at least ``high``.
-    """
-    low = Dyadic(0, 0) if _magnitude(low) < -STATABLE else low
-    return low, Dyadic(1, -STATABLE) if _magnitude(high) < -STATABLE else high
-
-
-def _magnitude(value: Dyadic) -> int:
+def magnitude(value: Dyadic) -> int:
+    """Return the least e with ``|value| < 2^e``, for a value that is not 0."""
     return value.exponent + value.mantissa.bit_length()
 
 

@@ -78,7 +78,7 @@ class Labelled(Brief):
         return int(self.counts.sum())
 
     def part(self, rows: slice) -> Labelled:
-        """Some of the samples."""
+        """The samples of these rows, with their counts of labels and frozen logits."""
         return Labelled(self.inputs[rows], self.counts[rows], None if self.offset is None else self.offset[rows])
 
     def columns(self) -> list[Array]:
@@ -178,7 +178,7 @@ def enclose_gradient(
 
 
 def enclose_loss(network: Network, u: Array, v: Array, samples: Labelled, precision: int = 128) -> arb:
-    """Enclose Phi at a point.
+    """Enclose the cross-entropy Phi at a point (U, V) in Arb.
 
     Parameters
     ----------
@@ -217,18 +217,12 @@ def enclose_hessian(
 
     Parameters
     ----------
-    network
-        The network.
-    where
-        The parameters: a point, or a box.
+    network, where, backend, precision
+        As for `enclose_jacobian`.
     samples
         The samples.
     free
         Numbers of the parameters, increasing.
-    backend
-        The array library for binary64; None: by Arb.
-    precision
-        Arb's working precision in bits.
 
     Returns
     -------

@@ -53,7 +53,7 @@ class Parameters(Brief):
 
     @classmethod
     def at(cls, u: Array, v: Array) -> Parameters:
-        """One point."""
+        """The box of one point: all radii are 0."""
         return cls(u, v, np.zeros_like(u), np.zeros_like(v))
 
     def around(self, reach: Array) -> Parameters:
@@ -62,7 +62,7 @@ class Parameters(Brief):
 
     @property
     def size(self) -> int:
-        """P."""
+        """The number P of all parameters: p of U and M m of V."""
         return len(self.u) + self.v.size
 
 
@@ -92,7 +92,7 @@ def enclose_jacobian(
     throughout: bool = False,
     precision: int = 64,
 ) -> Jacobian:
-    """Enclose columns of the Jacobian.
+    """Enclose columns of the Jacobian of the logits by U and V.
 
     Parameters
     ----------

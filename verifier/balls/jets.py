@@ -99,15 +99,15 @@ class Jets(Arithmetic[Jet]):
         return value.value.shape
 
     def input(self, shape: Shape) -> Jet:
-        """The samples stand still."""
+        """The samples as jets that stand still: all derivatives are exactly 0."""
         return self._still(self.values.input(shape))
 
     def parameter(self, name: str, shape: Shape) -> Jet:
-        """As it was given."""
+        """The jet of a parameter, as the caller gave it by `given`."""
         return self.given(name, shape)
 
     def constant(self, values: NDArray[np.float64]) -> Jet:
-        """Fixed numbers stand still."""
+        """Fixed numbers as jets that stand still: all derivatives are exactly 0."""
         return self._still(self.values.constant(values))
 
     def affine(self, geometry: Geometry, sources: Sequence[Jet], weight: Jet, bias: Jet | None) -> Jet:
@@ -130,7 +130,7 @@ class Jets(Arithmetic[Jet]):
         return Jet(tuple(parts))
 
     def map(self, x: Jet, sigma: Activation) -> Jet:
-        """``sigma'(z) z'``; higher orders by power series."""
+        """The activation of z, with ``sigma'(z) z'``; higher orders by power series."""
         value = self.values.map(x.value, sigma)
         if not x.moves:
             return self._still(value)
@@ -172,7 +172,7 @@ class Jets(Arithmetic[Jet]):
         return self._with(self.values.gather([source.value for source in sources], places), taken)
 
     def contract(self, a: Jet, b: Jet, *, transposed: bool = False) -> Jet:
-        """The product of power series."""
+        """The matrix product of two jets: that of power series."""
 
         def product(p: Balls, q: Balls) -> Balls:
             return self.values.contract(p, q, transposed=transposed)
@@ -200,7 +200,7 @@ class Jets(Arithmetic[Jet]):
         return self._with(value, chosen)
 
     def inverse_root(self, x: Jet, epsilon: Fraction) -> Jet:
-        """``r' = -r^3 x' / 2``."""
+        """The inverse root r, with ``r' = -r^3 x' / 2``; higher orders from the lower ones."""
         r: list[Part] = [self.values.inverse_root(x.value, epsilon)]
         rate = self._rate(x)
         for k in self.orders:
@@ -262,7 +262,7 @@ class Jets(Arithmetic[Jet]):
         return self._with(self.values.gate(z.value, a.value, b.value), mixed)
 
     def embed(self, tokens: Jet, table: Jet) -> Jet:
-        """All alike; tokens stand still."""
+        """The rows of a table in every order alike; tokens stand still."""
         return self._linear(table, lambda part: self.values.embed(tokens.value, part))
 
     def _still(self, value: Balls) -> Jet:

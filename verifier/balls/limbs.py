@@ -22,6 +22,16 @@ def compact(values: NDArray[np.float64]) -> tuple[NDArray[Any], int]:
     """Find the smallest dtype, and an exponent, that hold every value exactly.
 
     Guarantee: the array times ``2^exponent`` equals ``values``.
+
+    Parameters
+    ----------
+    values : ndarray of float64
+        Finite numbers of any shape.
+
+    Returns
+    -------
+    (ndarray, int)
+        The array, in the same shape, and the exponent.
     """
     largest = float(np.abs(values).max()) if values.size else 0.0
     if largest < 2.0**15:
@@ -39,6 +49,18 @@ def term_integers(values: NDArray[Any], exponent: int) -> tuple[list[int], int]:
     """Numerators of one term, in C order, and their common exponent.
 
     Guarantee: they equal ``values * 2^exponent`` exactly; the values are integers, or finite float32 or float64.
+
+    Parameters
+    ----------
+    values : ndarray
+        Integers, float32 or float64, of any shape.
+    exponent : int
+        The term's power of two.
+
+    Returns
+    -------
+    (list of int, int)
+        Numerators and exponent.
     """
     if values.dtype.kind in "iu":
         return list(values.ravel().tolist()), exponent
@@ -56,6 +78,20 @@ def limbs(numerators: Sequence[int], shape: tuple[int, ...], exponent: int) -> t
     """``numerators * 2^exponent`` in C order as one array of the smallest integer type, or as 62-bit limbs.
 
     Guarantee: the sum over the terms of ``values * 2^exponent`` equals the numbers exactly.
+
+    Parameters
+    ----------
+    numerators : sequence of int
+        In C order.
+    shape : tuple of int
+        The array's shape.
+    exponent : int
+        The common power of two.
+
+    Returns
+    -------
+    tuple of (ndarray, int)
+        Values and exponent of each term, of the given shape.
     """
     bits = max(max(numerators, default=0), -min(numerators, default=0)).bit_length()
     for dtype in _INTEGER_DTYPES:

@@ -28,6 +28,16 @@ def hull(low: arb, high: arb) -> arb:
     """Give a ball that contains both balls.
 
     Guarantee: contains every point of ``low``, of ``high`` and of the interval between them.
+
+    Parameters
+    ----------
+    low, high : arb
+        Any balls.
+
+    Returns
+    -------
+    arb
+        The ball.
     """
     return low.union(high)
 
@@ -37,6 +47,16 @@ def sample_loss(margins: Row) -> arb:
 
     Guarantee: contains the loss for all margins in their balls; the range over the box is exact up to rounding, because
     the loss decreases in every margin.
+
+    Parameters
+    ----------
+    margins : list of arb
+        The m - 1 margins of one sample.
+
+    Returns
+    -------
+    arb
+        The loss.
     """
     if all(m.is_exact() for m in margins):
         return _loss_at(margins)
@@ -62,6 +82,18 @@ def cross_entropy(margins: Sequence[Row], multiplicities: Sequence[int]) -> arb:
     """Enclose ``Phi = (1/n) sum_i mult_i log(1 + sum_k exp(-m_ik))``, ``n = sum mult_i``.
 
     Guarantee: contains the loss for all margins in their balls. Source: log-sum-exp is monotone in each argument.
+
+    Parameters
+    ----------
+    margins : sequence of list of arb
+        The margins of N samples, m - 1 each.
+    multiplicities : sequence of int
+        How often each sample occurs, at least 1.
+
+    Returns
+    -------
+    arb
+        The mean loss.
 
     Raises
     ------
@@ -127,6 +159,16 @@ def softmax_weights(margins: Row) -> list[arb]:
 
     Guarantee: contains p_k for all margins in their balls. Each p_k decreases in its own margin and increases in the
     others, so the two extreme corners of the box give its exact range; with relative accuracy however small it is.
+
+    Parameters
+    ----------
+    margins : list of arb
+        The m - 1 margins of one sample.
+
+    Returns
+    -------
+    list of arb
+        The m - 1 weights p_k of the other classes.
     """
     low, high = [m.lower() for m in margins], [m.upper() for m in margins]
     weights = []

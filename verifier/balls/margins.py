@@ -79,6 +79,18 @@ def offset_margins(offset: NDArray[np.float64] | None, labels: NDArray[np.int64]
     """Margins ``K_{i,y_i} - K_ik``, k != y_i, of frozen logits ``(N, m)``; None without them.
 
     Guarantee: each ball contains the exact difference, at the working precision.
+
+    Parameters
+    ----------
+    offset : ndarray of shape (N, m) or None
+        Frozen logits K.
+    labels : ndarray of shape (N,)
+        Classes 0..m-1.
+
+    Returns
+    -------
+    list of list of arb, or None
+        For each sample its m - 1 differences.
     """
     if offset is None:
         return None
@@ -93,6 +105,18 @@ def offset_drop(offset: NDArray[np.float64] | None, labels: NDArray[np.int64]) -
     """Bound how far frozen logits may lower a margin: a number of at least 0, at the working precision.
 
     Guarantee: every ``K_{i,y_i} - K_ik`` is at least minus the result; it is exactly 0 without frozen logits.
+
+    Parameters
+    ----------
+    offset : ndarray of shape (N, m) or None
+        Frozen logits K.
+    labels : ndarray of shape (N,)
+        Classes 0..m-1.
+
+    Returns
+    -------
+    arb
+        The bound.
     """
     drop = arb(0)
     for row in offset_margins(offset, labels) or []:

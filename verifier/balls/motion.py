@@ -46,7 +46,7 @@ class Motion(Brief):
     kinks: bool = False
 
     def features(self, t: arb) -> Rows:
-        """Rows of Psi(U(t)).
+        """Enclose the rows of Psi(U(t)) at a ball of times, (n, M).
 
         Guarantee: each ball contains the exact value for every time in the ball ``t``, or is not finite.
         """
@@ -216,7 +216,7 @@ def _features(network: Network, values: dict[int, Balls], count: int) -> Rows:
 
 
 def _rows(value: Balls, count: int) -> Rows:
-    """A row for each sample."""
+    """Return the row of each sample, also where one row stands for all."""
     entries = broadcast(value, count, value.shape)
     return [entries[i * value.size : (i + 1) * value.size] for i in range(count)]
 

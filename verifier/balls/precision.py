@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import flint
 
 MIN_BITS, MAX_BITS = 32, 16384
+"""The range that certificates allow, too."""
 
 
 @contextmanager
@@ -19,6 +20,11 @@ def working_precision(bits: int) -> Iterator[None]:
     the precision affects how sharp an enclosure is, never whether it is one.
 
     Guarantee: the precision is ``bits`` inside the block and what it was before on leaving it, also by an exception.
+
+    Parameters
+    ----------
+    bits : int
+        The precision.
 
     Raises
     ------

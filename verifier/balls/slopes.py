@@ -102,22 +102,22 @@ def smooth_kernel(sigma: Activation, order: int = 1) -> Callable[[arb], arb]:
 
 
 class BallSlopes(TwiceDifferentiable[Balls]):
-    """Balls of Arb."""
+    """Derivatives of activations in Arb balls, entry by entry."""
 
     def __init__(self, ops: BallArithmetic) -> None:
-        """Take the arithmetic."""
+        """Take the ball arithmetic whose values are differentiated."""
         self.ops = ops
 
     def rate(self, x: Balls, sigma: Activation) -> Balls:
-        """Ball by ball."""
+        """Enclose ``sigma'`` at every entry; a kink in a ball raises `NotSmooth`."""
         return Balls(x.rows, x.shape, list(map(smooth_kernel(sigma), x.entries)))
 
     def second(self, x: Balls, sigma: Activation) -> Balls:
-        """Ball by ball."""
+        """Enclose ``sigma''`` at every entry; a kink in a ball raises `NotSmooth`."""
         return Balls(x.rows, x.shape, list(map(smooth_kernel(sigma, 2), x.entries)))
 
     def attained(self, x: Balls) -> Balls:
-        """By comparing the balls."""
+        """Mark with 1 the entry of each row that is above all others; a possible tie raises `NotSmooth`."""
         entries, size, found = x.entries, x.shape[-1], list[arb]()
         for start in range(0, len(entries), size):
             row = entries[start : start + size]
@@ -129,18 +129,18 @@ class BallSlopes(TwiceDifferentiable[Balls]):
 
 
 class FloatBallSlopes(TwiceDifferentiable[Enclosed]):
-    """Enclosures in binary64."""
+    """Derivatives of activations in binary64 enclosures, on the backend's device."""
 
     def __init__(self, ops: FloatBalls) -> None:
-        """Take the arithmetic."""
+        """Take the binary64 arithmetic whose values are differentiated."""
         self.ops: FloatBalls = ops
 
     def rate(self, x: Enclosed, sigma: Activation) -> Enclosed:
-        """See `_derived`."""
+        """Enclose ``sigma'`` at every entry; a kink in an enclosure raises `NotSmooth`."""
         return self._derived(x, sigma, 1)
 
     def second(self, x: Enclosed, sigma: Activation) -> Enclosed:
-        """See `_derived`."""
+        """Enclose ``sigma''`` at every entry; a kink in an enclosure raises `NotSmooth`."""
         return self._derived(x, sigma, 2)
 
     def _derived(self, x: Enclosed, sigma: Activation, order: int) -> Enclosed:
@@ -180,14 +180,14 @@ class FloatBallSlopes(TwiceDifferentiable[Enclosed]):
         return middles, np.broadcast_to(np.asarray(errors, dtype=np.float64), middles.shape)
 
     def _made(self, values: Array, slack: Array | None) -> Enclosed:
-        """Back on the device."""
+        """Put midpoints and bounds, NumPy arrays of one shape, back on the device."""
         put = self.ops.backend.asarray
         return self.ops.made(put(values), None if slack is None else put(slack))
 
 
 @lru_cache(maxsize=256)
 def _derivative(sigma: Activation, order: int) -> Activation:
-    """A derivative of an activation as one."""
+    """Return the first or second derivative of an activation as an activation."""
     return Activation(f"a derivative of {sigma.name}"[:80], _differentiated(sigma.expression, order))
 
 

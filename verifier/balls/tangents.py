@@ -59,7 +59,7 @@ class Tangents(Arithmetic[Tangent[T]]):
     """
 
     def __init__(self, engine: TwiceDifferentiable[T], directions: Mapping[str, T], count: int) -> None:
-        """Take the engine and the directions."""
+        """Take the engine, and the directions along which parameters move."""
         self.engine, self.ops, self.directions, self.count = engine, engine.ops, directions, count
         self.zero = engine.ops.constant(np.zeros(1))
 
@@ -68,7 +68,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return self.ops.shape(value.value)
 
     def input(self, shape: Shape) -> Tangent[T]:
-        """The samples stand still."""
+        """The samples, which have no derivative along the direction."""
         return Tangent(self.ops.input(shape))
 
     def parameter(self, name: str, shape: Shape) -> Tangent[T]:
@@ -76,7 +76,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return Tangent(self.ops.parameter(name, shape), self.directions.get(name))
 
     def constant(self, values: NDArray[np.float64]) -> Tangent[T]:
-        """Fixed numbers stand still."""
+        """Fixed numbers, which have no derivative along the direction."""
         return Tangent(self.ops.constant(values))
 
     def affine(
@@ -126,20 +126,20 @@ class Tangents(Arithmetic[Tangent[T]]):
         return self._taken(parts, [positions * per] * groups, places.reshape(geometry.shape))
 
     def map(self, x: Tangent[T], sigma: Activation) -> Tangent[T]:
-        """``sigma'(x) x'``."""
+        """The activation of x, with the derivative ``sigma'(x) x'``."""
         value = self.ops.map(x.value, sigma)
         if x.along is None:
             return Tangent(value)
         return Tangent(value, self.ops.multiply(x.along, self.engine.rate(x.value, sigma)))
 
     def add(self, a: Tangent[T], b: Tangent[T]) -> Tangent[T]:
-        """Derivatives add."""
+        """The sum of two values, with the sum of their derivatives."""
         value = self.ops.add(a.value, b.value)
         shape = self.ops.shape(value)
         return Tangent(value, self._sum(self._wide(a, shape), self._wide(b, shape)))
 
     def multiply(self, a: Tangent[T], b: Tangent[T]) -> Tangent[T]:
-        """``a' b + a b'``."""
+        """The product a b, with the derivative ``a' b + a b'``."""
         ops, value = self.ops, self.ops.multiply(a.value, b.value)
         shape = ops.shape(value)
         left, right = self._wide(a, shape), self._wide(b, shape)
@@ -148,12 +148,12 @@ class Tangents(Arithmetic[Tangent[T]]):
         return Tangent(value, self._sum(first, second))
 
     def scale(self, x: Tangent[T], factor: Fraction, *, root: bool = False) -> Tangent[T]:
-        """By the same factor."""
+        """The value and its derivative times the same exact factor."""
         along = None if x.along is None else self.ops.scale(x.along, factor, root=root)
         return Tangent(self.ops.scale(x.value, factor, root=root), along)
 
     def gather(self, sources: Sequence[Tangent[T]], places: Places) -> Tangent[T]:
-        """Derivatives go with their entries."""
+        """Entries in other places, with their derivatives."""
         sizes = [math.prod(self.shape(source)) for source in sources]
         along = self._taken([source.along for source in sources], sizes, places)
         return Tangent(self.ops.gather([source.value for source in sources], places), along)
@@ -175,7 +175,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return self.ops.gather([*moving, self.zero] if len(moving) < len(parts) else moving, whole)
 
     def contract(self, a: Tangent[T], b: Tangent[T], *, transposed: bool = False) -> Tangent[T]:
-        """``A' B + A B'``."""
+        """The matrix product A B, with the derivative ``A' B + A B'``."""
         value = self.ops.contract(a.value, b.value, transposed=transposed)
         return Tangent(value, self._contracted(a, b, transposed=transposed))
 
@@ -189,7 +189,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return self._sum(first, second)
 
     def total(self, x: Tangent[T]) -> Tangent[T]:
-        """Derivatives are summed alike."""
+        """The sum over the last axis, of the values and of their derivatives."""
         return Tangent(self.ops.total(x.value), None if x.along is None else self.ops.total(x.along))
 
     def largest(self, x: Tangent[T]) -> Tangent[T]:
@@ -200,7 +200,7 @@ class Tangents(Arithmetic[Tangent[T]]):
         return Tangent(value, self.ops.total(self.ops.multiply(x.along, self.engine.attained(x.value))))
 
     def inverse_root(self, x: Tangent[T], epsilon: Fraction) -> Tangent[T]:
-        """``r' = -r^3 x' / 2``."""
+        """The inverse root r, with the derivative ``r' = -r^3 x' / 2``."""
         ops, r = self.ops, self.ops.inverse_root(x.value, epsilon)
         if x.along is None:
             return Tangent(r)
@@ -270,11 +270,11 @@ class TangentSlopes(Differentiable[Tangent[T]]):
     """Activations' derivatives with their own derivatives along the directions."""
 
     def __init__(self, ops: Tangents[T]) -> None:
-        """Take the arithmetic."""
+        """Take the arithmetic of values with their derivatives."""
         self.ops: Tangents[T] = ops
 
     def rate(self, x: Tangent[T], sigma: Activation) -> Tangent[T]:
-        """``sigma'(x)``, and ``sigma''(x) x'``."""
+        """The activation's derivative ``sigma'(x)``, with its own derivative ``sigma''(x) x'``."""
         engine = self.ops.engine
         rate = engine.rate(x.value, sigma)
         if x.along is None:

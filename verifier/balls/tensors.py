@@ -33,7 +33,7 @@ class Tensor(Generic[E]):
     __slots__ = ("_entries", "rows", "shape", "size")
 
     def __init__(self, rows: int, shape: Shape, entries: list[E]) -> None:
-        """Take ``rows * prod(shape)`` entries."""
+        """Take the entries, sample by sample: ``rows * prod(shape)`` of them."""
         self.rows, self.shape, self.size = rows, shape, math.prod(shape)
         self._entries = entries
 
@@ -53,7 +53,7 @@ class Balls(Tensor[arb]):
     __slots__ = ("_matrix", "_transposed")
 
     def __init__(self, rows: int, shape: Shape, content: arb_mat | list[arb]) -> None:
-        """``content`` has ``rows * prod(shape)`` entries."""
+        """Take balls, or an exact matrix, of ``rows * prod(shape)`` entries."""
         super().__init__(rows, shape, [] if isinstance(content, arb_mat) else content)
         self._matrix = content if isinstance(content, arb_mat) else None
         self._transposed: arb_mat | None = None
@@ -110,6 +110,16 @@ def product(a: arb_mat, b: arb_mat) -> arb_mat:
     Guarantee: contains A B for all A in a and B in b.
 
     FLINT takes large products with a matrix of zeros for 0, whatever the other factor is: then the row sums decide.
+
+    Parameters
+    ----------
+    a, b : arb_mat of shapes (n, k) and (k, m)
+        The factors.
+
+    Returns
+    -------
+    arb_mat of shape (n, m)
+        The products.
     """
     found = a * b
     if found[0, 0].is_zero():

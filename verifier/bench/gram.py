@@ -55,11 +55,11 @@ class GramProof:
         return cls(clock, network, u, inputs, shapes, peaks)
 
     def enclosed(self) -> FloatEnclosure:
-        """Psi, enclosed as a whole."""
+        """Return the enclosure of Psi, computed as a whole."""
         return enclosed(FloatEnclosure(self.network, self.u, self.inputs, self.clock.backend))
 
     def certify(self, features: ColumnSource) -> None:
-        """R2 for a given enclosure."""
+        """Prove R2 for an enclosure that is given."""
         proved(certify_gram(features), "R2")
 
     def run(self, name: str) -> None:

@@ -85,7 +85,18 @@ class Bench:
 
 
 def as_json(found: Bench) -> dict[str, Any]:
-    """The measurements as one JSON document of finite numbers."""
+    """The measurements as one JSON document of finite numbers.
+
+    Parameters
+    ----------
+    found : Bench
+        The measurements.
+
+    Returns
+    -------
+    dict
+        The document.
+    """
     return {"version": __version__, **asdict(found), "spread": found.spread}
 
 
@@ -126,7 +137,7 @@ def wide_problem(n: int, m: int, d: int) -> tuple[Network, Array, Array]:
 
 
 def proved(found: T | str | None, what: str) -> T:
-    """What was proved.
+    """Return what was proved, or refuse to name a time for it.
 
     Raises
     ------
@@ -140,14 +151,14 @@ def proved(found: T | str | None, what: str) -> T:
 
 
 def enclosed(features: FloatEnclosure) -> FloatEnclosure:
-    """The enclosure, computed as a whole."""
+    """Return the enclosure, with all of its rows computed."""
     for _ in features.row_blocks():
         pass
     return features
 
 
 def trusted(backend: Backend, shapes: frozenset[Signature]) -> None:
-    """See that the canary passes.
+    """Raise an error unless the canary finds all bounds of products kept.
 
     Raises
     ------

@@ -13,7 +13,15 @@ UNSTEADY = 2.0
 
 
 def print_bench(console: Console, found: Bench) -> None:
-    """Print the measurements; the tables fit 80 columns."""
+    """Print the measurements; the tables fit 80 columns.
+
+    Parameters
+    ----------
+    console : Console
+        Where to.
+    found : Bench
+        The measurements.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("ratio (ours / other)", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)

@@ -61,6 +61,11 @@ class Checked(CheckerVerdict, Judged, Shown):
         The answer, and the rule that a rejected certificate breaks.
     seconds : float
         What the check took.
+    claims : tuple of (str, str)
+        The label of each claim that was proved anew, and what it says: sentences of FORMAT.md, bounds rounded to the
+        safe side. Empty unless all were.
+    trust : str
+        What the checker computed with.
 
     Examples
     --------
@@ -74,6 +79,8 @@ class Checked(CheckerVerdict, Judged, Shown):
     verdict: str
     reason: str
     seconds: float
+    claims: tuple[tuple[str, str], ...] = ()
+    trust: str = ""
 
     def _card(self) -> Card:
         said = self.reason or "the independent checker proved every claim anew from the stored numbers"
@@ -196,6 +203,24 @@ class CheckerProcess:
         self._err.close()
 
 
+def check_file(file: Path, *, memory: float | None = None, cpu_seconds: float | None = None) -> Checked:
+    """Have one certificate checked, and wait for the answer.
+
+    Parameters
+    ----------
+    file : Path
+        The certificate.
+    memory, cpu_seconds : float, optional
+        The limits of the check, as for `CheckerProcess`.
+    """
+    process = CheckerProcess([file], memory=memory, cpu_seconds=cpu_seconds)
+    try:
+        (answer,) = process.wait()
+    finally:
+        process.stop()
+    return answer
+
+
 def stop_all() -> None:
     """Stop every checker that this process started."""
     for process in list(_running):
@@ -205,7 +230,10 @@ def stop_all() -> None:
 def _checked(entry: dict[str, Any]) -> Checked:
     rejection = entry.get("rejection")
     reason = "" if not rejection else _said(rejection)
-    return Checked(str(entry["file"]), str(entry["verdict"]), reason, float(entry["seconds"]))
+    claims = tuple((str(claim["label"]), str(claim["statement"])) for claim in entry["claims"])
+    return Checked(
+        str(entry["file"]), str(entry["verdict"]), reason, float(entry["seconds"]), claims, str(entry["trust"])
+    )
 
 
 def _said(rejection: dict[str, Any]) -> str:

@@ -96,7 +96,7 @@ def loss_bound(arrays: ArrayStore, found: LossBound) -> Z0Loss:
 
 
 def path_from_start(arrays: ArrayStore, path: LossPath) -> P1:
-    """P1: the segment and the ray."""
+    """The claim P1: the segment from V0 and the ray along V1."""
     return P1(**_segment_and_ray(arrays, path, path.start_weights))
 
 
@@ -163,7 +163,7 @@ def ball(arrays: ArrayStore, name: str, result: BallResult, radius: Dyadic) -> Z
 
 
 def not_stationary(arrays: ArrayStore, name: str, result: GradientResult, lower: Dyadic) -> C1:
-    """C1: a lower bound of the gradient."""
+    """The claim C1: a lower bound of the gradient's norm."""
     return C1(
         precision=result.precision,
         start_weights=arrays.exact(f"{name}.weights", result.start_weights),
@@ -272,7 +272,24 @@ def of_the_jacobian(
 def memorisation(
     arrays: ArrayStore, network: Network, result: Memorisation, u: Array | None
 ) -> Iterator[tuple[Claim, ExactArray]]:
-    """J3 if it was proved: a point of equal units, and a right inverse of the Jacobian there."""
+    """J3 if it was proved: a point of equal units, and a right inverse of the Jacobian there.
+
+    Parameters
+    ----------
+    arrays : ArrayStore
+        Takes in the claim's arrays.
+    network : Network
+        The network.
+    result : Memorisation
+        What was found.
+    u : ndarray of shape (p,) or None
+        The stored hidden parameters, which the claim's differ from; None: no claim is made.
+
+    Returns
+    -------
+    iterator of (J3, ExactArray)
+        The claim and the right inverse, or nothing.
+    """
     if u is not None and result.where is not None and result.found is not None:
         fields = _of_jacobian(arrays, "memorisation", network, result.where, result.found, u)
         yield J3(almost_every_data=result.everywhere, **fields), result.found.exact

@@ -90,7 +90,7 @@ def predict(claims: Sequence[StatedClaim], size: Size) -> Cost:
 
 
 def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, int]]:
-    """All work, each part with its precision."""
+    """Yield all work of a check, each part with its precision."""
     n, d, m = size.samples, size.dimension, size.columns
     sampled = any(_kind(claim).needs_weights for claim in claims)
     yield Work(entries=n * d + size.weights if sampled else 0), FIRST_BITS
@@ -133,7 +133,7 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
 
 
 def _kind(claim: StatedClaim) -> type[Claim]:
-    """The struct of a claim's label."""
+    """Return the struct of the claims with a label."""
     return CLAIMS[claim["label"]]
 
 

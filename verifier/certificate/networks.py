@@ -15,7 +15,22 @@ from verifier.statements.claims.connection import MC, MCLine, PathPiece
 
 
 def connection(arrays: ArrayStore, network: Network, found: Connection) -> MC | None:
-    """MC: the corners as they differ from the first one, each V once, the pieces; None if it was not proved."""
+    """MC: the corners as they differ from the first one, each V once, the pieces; None if it was not proved.
+
+    Parameters
+    ----------
+    arrays : ArrayStore
+        Takes in the claim's arrays.
+    network : Network
+        The network of both points.
+    found : Connection
+        The path.
+
+    Returns
+    -------
+    MC or None
+        The claim.
+    """
     if not found.proved or found.start_loss is None or found.end_loss is None:
         return None
     corners, gamma, kappa = found.corners, found.gamma, found.kappa
@@ -54,5 +69,5 @@ def line_barrier(arrays: ArrayStore, network: Network, found: LineBarrier) -> MC
 
 
 def quotient(time: Fraction) -> tuple[str, str]:
-    """Write an exact time."""
+    """Write an exact time as numerator and denominator in decimal digits."""
     return str(time.numerator), str(time.denominator)

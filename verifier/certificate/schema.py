@@ -20,6 +20,7 @@ FORMAT, VERSION = "verifier-certificate", 2
 MAX_NAME = 200
 """Characters of an informative string."""
 MAX_LEFT_OUT = 16
+"""Claims named as left out; the note is informative, and the document stays readable."""
 
 Name = Annotated[str, Meta(max_length=MAX_NAME)]
 if TYPE_CHECKING:

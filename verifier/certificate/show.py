@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from msgspec import UNSET
 
-from verifier.certificate.node_schema import SLIDING, StatedNode, WindowPart
-from verifier.certificate.schema import FORMAT, VERSION, Document, NetworkPart
-from verifier.data.files.regular import read_regular
-from verifier.display import Card, Shown, Table, count
-from verifier.errors import InputError, one_line
-from verifier.statements.claims.claim import Computed, plain, stated
-
-MAX_BYTES = 16 * 2**20
-"""Of a document in the format."""
-MAX_LISTED = 24
-"""Nodes that are described one by one; of a network with more the kinds are counted."""
-LEAVES = ("input", "parameter", "constant")
+from verifier.certificate.latex import proposition
+from verifier.certificate.reading import data_in_words, network_in_words, read_document
+from verifier.certificate.schema import Document
+from verifier.display import Card, Shown, Table
+from verifier.statements.claims.claim import Computed, plain
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,6 +56,28 @@ class Description(Shown):
         left = [f"Left out, says the program that wrote it: {'; '.join(self.left_out)}.\n"] if self.left_out else []
         return "\n".join([f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, *left, self.trust])
 
+    def latex(self, *, memory: float | None = None, cpu_seconds: float | None = None) -> str:
+        r"""Have the certificate checked, and write what it claims as a LaTeX proposition, with how to check it again.
+
+        Parameters
+        ----------
+        memory, cpu_seconds : float, optional
+            The limits of the check, as for `verifier.check`.
+
+        Returns
+        -------
+        str
+            A fragment that needs amssymb, amsthm and ``\newtheorem{proposition}{Proposition}``; BibTeX as comments.
+            Guarantee: each item is a sentence that the independent checker said of the accepted certificate, word for
+            word, so that its bounds are rounded to the safe side.
+
+        Raises
+        ------
+        NotAccepted
+            The checker does not accept the certificate: nothing is stated then.
+        """
+        return proposition(Path(self.file), memory=memory, cpu_seconds=cpu_seconds)
+
     def _card(self) -> Card:
         labels = ", ".join(label for label, _ in self.claims)
         values: tuple[tuple[str, str], ...] = (("data", self.data), ("network", self.network), ("claims", labels))
@@ -110,103 +121,20 @@ def read_description(file: Path) -> Description:
     InputError
         If the file is missing or is not a certificate of this version.
     """
-    document = _read(file)
-    try:
-        return _description(str(file), msgspec.convert(document, Document))
-    except msgspec.ValidationError as error:
-        raise InputError(
-            f"{file} is not a well-formed certificate ({one_line(str(error))}); `verifier check` says what is wrong"
-        ) from None
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(read_regular(file, MAX_BYTES))
-    except FileNotFoundError:
-        raise InputError(
-            f"no certificate file {file}; `verifier rank | path | witness CASE.toml --out {file}` writes one"
-        ) from None
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}; name a certificate's .json file") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{file} is not a JSON document ({' '.join(str(error).split())}); name a certificate's .json file"
-        ) from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InputError(f"{file} is not a verifier certificate; name the .json that --out wrote")
-    if document.get("version") != VERSION:
-        stated = one_line(document.get("version"))
-        raise InputError(
-            f"{file} is a certificate of version {stated}, and this program reads version {VERSION}; make it anew: "
-            f"`verifier rank | path | witness CASE.toml --out {file}`"
-        )
-    return document
+    return _description(str(file), read_document(file))
 
 
 def _description(file: str, document: Document) -> Description:
-    data, network, trust = document.data, document.network, document.trust
-    standing = "" if data.total == data.samples else f" (standing for {data.total})"
-    scaling = "" if data.scaling == "none" else f"; {plain(data.scaling)}"
+    trust = document.trust
     bits = max((claim.precision for claim in document.claims if isinstance(claim, Computed)), default=0)
-    outputs = f"{data.classes} classes" if data.targets is UNSET else count(data.classes, "real target")
     precision = f" at up to {bits} bits" if bits else ""
-    said = f"{plain(data.name)}, {data.samples} samples{standing} x {data.dimension}, {outputs}{scaling}"
-    if data.inputs is None:
-        said = f"none is stored; {data.samples} distinct samples x {data.dimension}, whichever they are"
     return Description(
         file=file,
-        data=said,
-        network=_network(network),
+        data=data_in_words(document.data),
+        network=network_in_words(document.network),
         claims=tuple((claim.label(), claim.said()) for claim in document.claims),
         left_out=() if document.left_out is UNSET else tuple(map(plain, document.left_out)),
         trust="Semantics: exact real numbers; every stored number is an exact dyadic. Trust base of the checker: "
         f"Python, python-flint (written with {plain(trust.python_flint)}, FLINT {plain(trust.flint)}), "
         f"Arb{precision}. This text repeats what the certificate claims; `verifier check` decides.",
     )
-
-
-def _network(network: NetworkPart) -> str:
-    """The input, what is computed, node by node where these are few, the parameters, and the columns of Psi."""
-    nodes = network.nodes
-    computed = [(index, node) for index, node in enumerate(nodes) if node.kind() not in LEAVES]
-    if len(computed) <= MAX_LISTED:
-        parts = [f"node {index} {_node(node, nodes)}" for index, node in computed]
-    else:
-        kinds = [node.kind() for _, node in computed]
-        parts = [", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)) + " nodes"]
-    trained, frozen = ([node for node in nodes if node.kind() == kind] for kind in ("parameter", "constant"))
-    sizes = f"p = {sum(math.prod(_shape(node)) for node in trained)} parameters"
-    sizes += f", {sum(math.prod(_shape(node)) for node in frozen)} frozen numbers" if frozen else ""
-    features = ", ".join(
-        f"node {feature.node}" + ("" if feature.entries is None else f" ({len(feature.entries)} of its entries)")
-        for feature in network.features
-    )
-    return (
-        f"input {'x'.join(map(str, _shape(nodes[0])))}; {'; '.join(parts)}; {sizes}; M = {network.columns}: {features}"
-    )
-
-
-def _shape(node: StatedNode) -> tuple[int, ...]:
-    return tuple(getattr(node, "shape", ()))
-
-
-def _node(node: StatedNode, nodes: tuple[StatedNode, ...]) -> str:
-    """A node in a few words: its kind, what it depends on besides, and what it reads."""
-    said = [plain(getattr(node, "activation", node.kind()))]
-    for field in node.__struct_fields__:
-        value = getattr(node, field)
-        if (field in SLIDING and field != "kernel") or field in ("reads", "activation", "bias"):
-            continue
-        if isinstance(value, WindowPart):
-            said.append(f"kernel {'x'.join(map(str, value.kernel))}")
-        elif field in ("factor", "epsilon", "square"):
-            said.append(f"{field} {stated(value)}")
-        elif isinstance(value, bool):
-            said += [] if value is False else [field]
-        elif isinstance(value, tuple):
-            said += [f"{field} {'x'.join(map(str, value))}"] if len(value) <= MAX_LISTED else []
-        else:
-            said.append(str(value))
-    reads = [nodes[i].kind() if i < len(nodes) and nodes[i].kind() == "input" else f"node {i}" for i in node.reads]
-    named = [plain(getattr(nodes[i], "name", "")) if i < len(nodes) else "" for i in node.reads]
-    return f"{' '.join(said)} of {', '.join(name or read for name, read in zip(named, reads, strict=True))}"

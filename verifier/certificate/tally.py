@@ -34,7 +34,7 @@ class Counted:
 
     @property
     def size(self) -> int:
-        """Entries of one sample."""
+        """The number of entries of one sample's tensor."""
         return math.prod(self.shape)
 
 
@@ -69,7 +69,7 @@ class Tally(Arithmetic[Counted]):
         return value.shape
 
     def input(self, shape: Shape) -> Counted:
-        """The samples."""
+        """The samples, which vary; no step is counted for them."""
         return self._made(shape, True, 0)
 
     def parameter(self, name: str, shape: Shape) -> Counted:
@@ -110,19 +110,19 @@ class Tally(Arithmetic[Counted]):
         return self._made(shape, any(value.varies for value in values), steps * math.prod(shape))
 
     def add(self, a: Counted, b: Counted) -> Counted:
-        """A step for each entry."""
+        """Count a step for each entry of the sum."""
         return self._combined(1, a, b)
 
     def multiply(self, a: Counted, b: Counted) -> Counted:
-        """A step for each entry."""
+        """Count a step for each entry of the product."""
         return self._combined(1, a, b)
 
     def gate(self, z: Counted, a: Counted, b: Counted) -> Counted:
-        """A difference, a product and a sum."""
+        """Count a difference, a product and a sum for each entry."""
         return self._combined(3, z, a, b)
 
     def scale(self, x: Counted, factor: Fraction, *, root: bool = False) -> Counted:
-        """A step for each entry."""
+        """Count a step for each entry."""
         return self._combined(1, x)
 
     def gather(self, sources: Sequence[Counted], places: Places) -> Counted:
@@ -138,15 +138,15 @@ class Tally(Arithmetic[Counted]):
         return self._made(shape, varies, 0)
 
     def total(self, x: Counted) -> Counted:
-        """A step for each term."""
+        """Count a step for each term of the sums."""
         return self._made(x.shape[:-1], x.varies, x.size)
 
     def largest(self, x: Counted) -> Counted:
-        """A step for each entry."""
+        """Count a step for each entry of what is compared."""
         return self._made(x.shape[:-1], x.varies, x.size)
 
     def inverse_root(self, x: Counted, epsilon: Fraction) -> Counted:
-        """A sum, a root and a quotient."""
+        """Count a sum, a root and a quotient for each entry."""
         return self._combined(ROOT, x)
 
     def normalise(self, x: Counted, epsilon: Fraction, *, centre: bool) -> Counted:
@@ -154,7 +154,7 @@ class Tally(Arithmetic[Counted]):
         return self._combined(NORMALISE, x)
 
     def softmax(self, x: Counted, mask: Counted | None) -> Counted:
-        """A shift, an exponential and a quotient."""
+        """Count a shift, an exponential and a quotient for each entry."""
         return self._combined(SOFTMAX, x)
 
     def embed(self, tokens: Counted, table: Counted) -> Counted:

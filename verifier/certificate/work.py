@@ -10,7 +10,7 @@ FIRST_BITS = 64
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Counts of what the checker does."""
+    """Counts of what the checker does with a certificate."""
 
     units: int = 0
     """Values of units, each a ball of its own."""

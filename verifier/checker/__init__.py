@@ -15,7 +15,7 @@ To read it all, in this order::
     for every U     flags (defined, analytic, of one sign; W0), layered (layers in the graph), structure, spans (R5)
     for all data    polynomial (which activations are none of a low degree), architecture (D, A)
     claims          claims (R1, R3, Z1, P1), classes, losses, targets (TC.3), pointwise (Z2, B1, C1, C3), witness (W1,
-                    W2), escape, lift, parting, sink_path (E1 to E4, S.path), sentences
+                    W2), escape, constant_loss, parting, sink_path (E1 to E4, S.path), sentences
     the rest        certificate (one check from beginning to end), limits (memory and time), cli
 
 Glossary

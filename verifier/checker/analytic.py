@@ -53,11 +53,11 @@ class Known:
         )
 
     def __neg__(self) -> "Known":
-        """Return -f."""
+        """Return what is known of -f, as of the product of f with the constant -1."""
         return number(-1) * self
 
     def __sub__(self, other: "Known") -> "Known":
-        """Return a difference."""
+        """Return what is known of f - g, as of the sum f + (-g)."""
         return self + -other
 
     def __mul__(self, other: "Known") -> "Known":
@@ -78,7 +78,7 @@ class Known:
         )
 
     def __truediv__(self, other: "Known") -> "Known":
-        """Return a quotient."""
+        """Return what is known of f / g, as of the product f (1/g)."""
         return self * other.inverse()
 
     def inverse(self) -> "Known":
@@ -101,7 +101,7 @@ class Known:
 
 
 def number(value: Any) -> Known:
-    """Return a constant."""
+    """Return what is known of a constant function: it is total, analytic, and neither rises nor falls."""
     return Known(True, True, arb(value), 0, 0, (arb(value), arb(value)))
 
 

@@ -61,7 +61,7 @@ class Apart:
                 self.entries[node.number] = self.told(node) or self.nothing(node)
 
     def nothing(self, node: Any) -> list[Entry]:
-        """Return entries of which nothing is known."""
+        """Return the node's entries with a new family each: nothing is known of them."""
         return [Entry(self.same, (next(self.families),), None) for _ in range(prod(node.shape))]
 
     def told(self, node: Any) -> list[Entry] | None:
@@ -88,7 +88,7 @@ class Apart:
         return [Entry(column, "input", known.get(0, NOWHERE)) for column in columns]
 
     def moved(self, node: Any) -> list[Entry]:
-        """Return entries in other places."""
+        """Return the entries that are read, in the places to which the node moves them."""
         row = self.side_by_side(node.reads)
         if node.kind == "reshape":
             return row
@@ -245,7 +245,7 @@ class Apart:
 
 
 def check_given_data(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, object]:
-    """Check a claim A.data.
+    """Check a claim A.data: at almost every U, rank Psi(U) = N on the samples of the certificate.
 
     Guarantee: on the certificate's samples almost every U has rank Psi(U) = N. Let j_1, .., j_K be the units, layer by
     layer, K = N, or K = N - 1 and the column of ones first; no two of them are positions of one filter. Nothing but j_r

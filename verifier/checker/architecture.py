@@ -69,7 +69,7 @@ def require_choices(network: Any, rule: str) -> None:
 
 
 def check_almost_every_data_set(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, object]:
-    """Check a claim D.
+    """Check a claim D: for almost every data set of N samples, almost every U has rank Psi(U) = N.
 
     Guarantee: Psi is real analytic in (U, x) on R^p x R^d, and rank Psi(U*; X*) = N for the U* of a claim of full rank
     and the samples X* of the certificate. So X -> det(Psi Psi^T)(U*; X) is analytic on R^(N d) and not identically 0:
@@ -131,7 +131,7 @@ def shown_units(network: Any, node: int) -> int:
 
 
 def check_every_data_set(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, object]:
-    """Check a claim A.
+    """Check a claim A: for every data set of N distinct samples, almost every U has rank Psi(U) = N.
 
     Guarantee: for every N distinct samples in R^d, almost every U has rank Psi(U) = N. Let j_1, .., j_K be the units,
     layer by layer, K = N, or K = N - 1 and the column of ones first. Suppose that some U makes the columns before j_r

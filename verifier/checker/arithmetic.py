@@ -93,11 +93,11 @@ class Arithmetic:
         return [list(take(row)) for row in table]
 
     def add(self, a: Table, b: Table) -> Table:
-        """Add entry by entry."""
+        """Return the sum of two tables, entry by entry; a single row is added to every row."""
         return [list(map(add, x, y)) for x, y in paired([a, b])]
 
     def multiply(self, a: Table, b: Table) -> Table:
-        """Multiply entry by entry."""
+        """Return the product of two tables, entry by entry; a single row multiplies every row."""
         return [list(map(mul, x, y)) for x, y in paired([a, b])]
 
     def scale(self, x: Table, factor: Any) -> Table:

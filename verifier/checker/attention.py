@@ -20,7 +20,7 @@ def with_last_axis(node: Node) -> Shape:
 
 
 def normalised(ops: Arithmetic, node: Node, tables: list[Table]) -> Table:
-    """Normalise every piece of the last axis."""
+    """Normalise every piece of the last axis; `Arithmetic.normalise` says how one piece is."""
     length = node.shape[-1]
     return [[y for piece in groups(row, length) for y in ops.normalise(node, piece)] for row in tables[0]]
 

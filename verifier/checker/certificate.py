@@ -139,7 +139,7 @@ def examine(path: str, jobs: int) -> SimpleNamespace:
 
 
 def check(path: str, jobs: int, found: SimpleNamespace) -> list[dict[str, object]]:
-    """Return the results of all claims."""
+    """Read one certificate, check its claims in order, and return the result of each."""
     document = read_document(parse_json(read_file(path, MAX_DOCUMENT_BYTES, ""), ""), "")
     found.data, raw, data = document.data.name, document.arrays, document.data
     arrays = Arrays(load_arrays(path, raw.file, raw.bytes, raw.sha256))

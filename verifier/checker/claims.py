@@ -162,7 +162,7 @@ class RankClaim:
         return plain(error), norms(residual, self.rank)
 
     def merge(self, taken: Any) -> None:
-        """Add what `take` returned."""
+        """Add what `take` found of some samples: the error e and the norms of the residual E."""
         error, (more, larger, others) = taken
         squares, largest, columns = self.residual
         self.error = self.error.max(arb(error)).upper()
@@ -173,7 +173,7 @@ class RankClaim:
         return rounded(flat, rows, self.raw.feature_bits, self.raw.path)
 
     def conclude(self) -> dict[str, object]:
-        """Compare the claimed bounds.
+        """Derive alpha and sigma_lower again, with all samples taken, and compare them with the claimed bounds.
 
         Guarantee: ||I - Psi X||_2 <= 2^-(k+s) ||E|| + 2^-k e sqrt(N K) ||X||_2 <= alpha < 1, and then every unit
         vector u has 1 - alpha <= ||u^T Psi X|| <= ||u^T Psi|| ||X||_2, hence sigma_N(Psi) >= (1 - alpha) / ||X||_2 >=
@@ -337,7 +337,7 @@ class MarginClaim:
         return sides([total])
 
     def merge(self, taken: Any) -> None:
-        """Add what `take` returned."""
+        """Add what `take` found of some samples: both ends of their share of every total."""
         self.totals = [total + arb(low).union(arb(high)) for total, (low, high) in zip(self.totals, taken, strict=True)]
 
     def conclude(self) -> dict[str, object]:

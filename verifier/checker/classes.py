@@ -36,7 +36,7 @@ class Classes:
         return [g for g, _ in found], [count for _, count in found]
 
     def columns(self, exact: Exact) -> Exact:
-        """Return the matrix of the groups' columns."""
+        """Return the matrix with one column for each group of classes whose columns are equal."""
         rows = exact.integers.nrows()
         entries = [exact.integers[j, k] for j in range(rows) for k in self.first]
         return exact._replace(integers=fmpz_mat(rows, len(self.first), entries))

@@ -65,7 +65,7 @@ def seconds(text: str) -> int:
 
 
 def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
+    """Read the command line: files, processes, and limits of memory and CPU time."""
     usual = Limits()
     text = "Independent check of certificates. Exit code: 0 all accepted, 1 one rejected, 2 one unreadable or wrong "
     text += "usage, 3 one too expensive: neither accepted nor rejected, as the check ran into a limit."

@@ -85,7 +85,7 @@ class TwoNetworks(MarginClaim):
 
 
 def check_connection(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim MC.
+    """Check a claim MC: a path between two networks on which the loss is never above the larger of both ends.
 
     Guarantee: U goes from U_A along all legs to U_B, V stays kappa V_k on piece k, where all margins of Psi(U(t)) V_k
     are at least gamma, so that the loss is at most log(1 + (m-1) e^(-kappa gamma)), which is at most the larger loss of

@@ -19,7 +19,7 @@ from flint import fmpz_mat
 from .common import Exact, Rejection, require
 from .schema import EXTENT, MAX_AXES, read
 
-MAX_DOCUMENT_BYTES = MAX_HEADER_BYTES = 16 << 20
+MAX_DOCUMENT_BYTES = MAX_HEADER_BYTES = 16 << 20  # 16 MiB: more is refused unread
 DTYPES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}  # typecodes of array.array
 TENSOR_NAME = re.compile(r"(?!__metadata__$)[A-Za-z0-9_.-]{1,100}")
 TENSOR = {"dtype": frozenset(DTYPES), "shape": [EXTENT, 1, MAX_AXES], "data_offsets": [range(1 << 62), 2, 2]}

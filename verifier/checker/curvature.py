@@ -30,7 +30,7 @@ Pair = tuple[Form, Form]
 
 
 def combined(parts: Iterable[tuple[arb, Form]]) -> Form:
-    """Return a sum of multiples of forms."""
+    """Return sum_i c_i F_i of quadratic forms F_i with factors c_i."""
     found: Form = {}
     for factor, form in parts:
         for place, entry in form.items():

@@ -49,7 +49,7 @@ def loss_of_logits(row: list[arb], weights: list[list[arb]], label: int) -> arb:
 
 
 def check_weight_decay(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim WD.
+    """Check a claim WD: with weight decay U = 0, V = 0 is a strict local minimum in a bad local valley.
 
     Guarantee: for every lambda in (0, weight_decay] the origin is a strict local minimum of Phi_lambda, in a bad local
     valley. (i) All nodes are layers, with weights and biases of their own, or means; activations are analytic on R. To

@@ -84,7 +84,7 @@ class DescentClaim(MarginClaim):
         return sides([total, error]), list(map(int, scaled))
 
     def merge(self, taken: Any) -> None:
-        """Add what `take` returned."""
+        """Add what `take` found of some samples: their loss, their rows of Psi as integers, the error of these."""
         (loss, (_, error)), integers = taken
         super().merge([loss])
         self.error = self.error.max(arb(error))

@@ -1,7 +1,7 @@
 """E1, E2, E3, E4.path, S.path: one certified piece from (U0, V0) to another U, then P1 with U at rest there.
 
 Glossary: U(t) = U0 + t (U1 - U0) and V(t) = V0 + t (V1 - V0), 0 <= t <= 1; a ball t stands for all its times. *psi* are
-features at a ball of times, *drift* their derivatives in t. E2 is in lift.py, E4.path in parting.py, S.path in
+features at a ball of times, *drift* their derivatives in t. E2 is in constant_loss.py, E4.path in parting.py, S.path in
 sink_path.py.
 """
 
@@ -11,10 +11,10 @@ from flint import arb
 
 from .claims import MarginClaim, Rows, by_label, differences, exp, loss_of
 from .common import Rejection, above, precision, require
+from .constant_loss import check_constant_loss
 from .container import Arrays
 from .features import Features
 from .flags import require_analytic
-from .lift import check_lift
 from .network import cut_blocks, move
 from .parting import check_parting
 from .segment import Segment, changes, pieces
@@ -43,7 +43,7 @@ def check_escape(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str,
     with precision(raw.precision):
         before, arrived = Features(network), Features(moved)
         if raw.label == "E2":
-            how = check_lift(raw, network, moved, arrays, claim.start, before.rows([0])[0])
+            how = check_constant_loss(raw, network, moved, arrays, claim.start, before.rows([0])[0])
         elif raw.label == "S.path":
             how = check_sink_path(raw, network, moved)
         elif raw.label == "E4.path":

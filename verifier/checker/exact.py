@@ -34,7 +34,7 @@ class Rationals(Arithmetic):
         self.path, self.functions = path, dict[str, Any]()
 
     def number(self, value: fmpq) -> fmpq:
-        """Return the number itself."""
+        """Return an exact rational as it is: it is a number of this arithmetic."""
         return value
 
     def inverse_root(self, node: Any, *_: Any) -> Any:
@@ -64,7 +64,7 @@ class Rationals(Arithmetic):
         return found
 
     def map(self, node: Any, x: Table) -> Table:
-        """Apply the node's activation."""
+        """Apply the node's activation to every entry, exactly; one that is not rational is a rejection."""
         try:
             if node.activation.text not in self.functions:
                 self.functions[node.activation.text] = build(node.activation.tree, RATIONAL)
@@ -86,7 +86,7 @@ class Rationals(Arithmetic):
 
 
 def exact_features(network: Any, path: str) -> Table:
-    """Return Psi at the stored weights.
+    """Return Psi at the stored weights as a table of rationals, (N, M).
 
     Guarantee: the entries are the exact values of the features; every node has a value, also those that do not matter.
     Anything else is a rejection.
@@ -111,7 +111,7 @@ def whole_rows(psi: Table) -> tuple[list[list[int]], list[int]]:
 
 
 def check_exact_rank(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim R6.
+    """Check a claim R6: the rank of Psi at the stored weights, in rational arithmetic.
 
     Guarantee: all features at the stored weights are rational numbers and the rank of Psi is exactly `rank`. (Rows are
     multiplied by positive integers, which does not change it.)
@@ -125,7 +125,7 @@ def check_exact_rank(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[
 
 
 def check_inseparable(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim Z0.
+    """Check a claim Z0: at the stored hidden weights no V classifies every sample with a positive margin.
 
     Guarantee: with lambda > 0 the multipliers, sum_i sum_k lambda_ik psi_i (x) (e_{y_i} - e_k) = 0 exactly. Then for
     every V the margins times their multipliers add up to 0, so that one of them is not positive.

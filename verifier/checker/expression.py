@@ -165,7 +165,7 @@ CALLS = frozenset({*FUNCTIONS_OF_ONE, *FUNCTIONS_OF_MORE})
 
 
 def uses_t(node: ast.expr) -> bool:
-    """Return whether the variable occurs."""
+    """Return whether the variable t occurs in an expression."""
     return any(isinstance(part, ast.Name) and part.id == "t" for part in ast.walk(node))
 
 
@@ -199,7 +199,7 @@ def exponent_of(node: ast.expr) -> fmpq:
 
 
 def plus(function: Function) -> Function:
-    """Return f(x) + y."""
+    """Return the function (x, y) -> f(x) + y."""
     return lambda x, y: function(x) + y
 
 

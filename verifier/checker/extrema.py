@@ -13,7 +13,7 @@ from .turning import turns_once
 
 
 def check_no_maximum(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim C4.
+    """Check a claim C4: the loss Phi has no local maximum at any (U, V).
 
     Guarantee: no (U, V) at which Phi is defined is a local maximum. Where Psi(U) != 0, or along an output bias, Phi is
     strictly convex along an output weight. Let Psi(U) = 0, and Q be the units of the node that use one entry of the
@@ -58,7 +58,7 @@ def depending(network: Any, number: int) -> set[int]:
 
 
 def check_no_strict_minimum(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim C2+.
+    """Check a claim C2+: no (U, V) whose loss is above the infimum is a strict local minimum.
 
     Guarantee: if Psi(U) w = 0, w != 0, then all logits stay as they are along V + s w e_k^T, for any column k of V. If
     there is no such w, then M = N and Psi(U) is invertible, so that V -> Psi(U) V + K is onto: a local minimum in V is

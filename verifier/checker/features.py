@@ -29,7 +29,7 @@ exp, ZERO = GUARDED["exp"], arb(0)
 
 
 def ones(rows: int, columns: int) -> arb_mat:
-    """Return a matrix of ones."""
+    """Return the (rows, columns) matrix of ones."""
     return arb_mat(rows, 1, [1] * rows) * arb_mat(1, columns, [1] * columns)
 
 
@@ -158,7 +158,7 @@ class Layout:
 
 
 class Balls(Arithmetic):
-    """Operations on balls."""
+    """Operations on tables of balls (Arb), which contain the exact values."""
 
     zero = arb(0)
 
@@ -202,7 +202,7 @@ class Balls(Arithmetic):
         return [list(map(function, row)) for row in x]
 
     def product(self, a: Row, b: Row, n: int, k: int, m: int, transposed: bool) -> Row:
-        """Multiply two matrices."""
+        """Return the entries of the (n, k) matrix a times the (k, m) matrix b, which is (m, k) if `transposed`."""
         right = arb_mat(m, k, b).transpose() if transposed else arb_mat(k, m, b)
         found: Row = (arb_mat(n, k, a) * right).entries()
         return found

@@ -34,7 +34,7 @@ class Fact(NamedTuple):
 
 
 def own_sign(node: Any) -> int:
-    """Return the sign of exact numbers."""
+    """Return the sign of the exact numbers of a constant node, from the smallest of them."""
     smallest = min(map(int, node.exact.integers.entries()))
     return POSITIVE if smallest > 0 else NOWHERE_NEGATIVE if smallest == 0 else 0
 
@@ -144,7 +144,7 @@ def require_analytic(network: Any, label: str) -> None:
 
 
 def check_generic(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, object]:
-    """Check a claim W0.
+    """Check a claim W0: full row rank at one U, hence at almost every U.
 
     Guarantee: every node is real analytic in U on R^p, so Psi is, and rank Psi(U*) = N at some U*: then the zeros of
     the analytic function det(Psi Psi^T), which is not identically zero, are closed and have measure zero. Where arcs

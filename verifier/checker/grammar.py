@@ -32,7 +32,7 @@ PRODUCTS: dict[str, type[ast.operator]] = {"*": ast.Mult, "/": ast.Div}
 
 
 def tokens_of(text: str) -> list[str]:
-    """Return the tokens of a text.
+    """Return the names, numbers and operators of a text, in order.
 
     Raises
     ------
@@ -134,7 +134,7 @@ class Parser:
         return inner
 
     def call(self, name: str) -> ast.expr:
-        """Read a function's arguments."""
+        """Read the arguments of the function `name`: "(" sum { "," sum } ")"."""
         self.expect("(")
         self.deeper()
         arguments = [self.sum()]

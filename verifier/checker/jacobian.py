@@ -45,7 +45,7 @@ class Point(Features):
         super().__init__(network)
 
     def evaluate(self, node: Any, values: dict[int, Table], samples: list[int]) -> Table:
-        """Return the table of one node."""
+        """Return the table of one node; that of a leaf which moves is kept in `leaves`."""
         return [self.leaves[node.number]] if node.number in self.leaves else super().evaluate(node, values, samples)
 
     def windows(self, node: Any) -> Any:
@@ -124,7 +124,7 @@ class Jacobian:
 
     @property
     def size(self) -> tuple[int, int]:
-        """The shape of V."""
+        """The shape of V: columns of Psi by outputs."""
         return self.network.columns, self.outputs
 
     def of_sample(self, sample: int) -> Table:
@@ -191,7 +191,7 @@ class Jacobian:
 
 
 def units(outputs: int) -> Table:
-    """Return the directions of all logits."""
+    """Return the unit vectors of the logits: the directions in which each is differentiated."""
     return [[ONE if k == output else ZERO for k in range(outputs)] for output in range(outputs)]
 
 
@@ -266,7 +266,7 @@ class JacobianClaim:
 
 
 def check_no_stationary(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim J1.
+    """Check a claim J1: the Jacobian of the logits has full row rank, so that no suboptimal point is stationary.
 
     Guarantee: J has full row rank at theta0. Where it has, the gradient J^T g of a loss phi(G), g = grad phi, is 0 only
     if g is 0, where the convex phi is least. Of the cross-entropy g adds up to 0 over the outputs, so that its gradient
@@ -289,7 +289,7 @@ def check_no_stationary(raw: Any, network: Any, arrays: Arrays, data: Any) -> di
 
 
 def check_interpolant(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim J2.
+    """Check a claim J2: in a box around the stored weights some weights attain all real targets exactly.
 
     Guarantee: with F = G - T and q >= ||I - J B||_inf on the box, c -> c - F(theta0 + B c) contracts |c|_inf <= rho
     into itself, as |F(theta0)|_inf <= (1 - q) rho: it has a fixed point, |c|_inf <= |F(theta0)|_inf / (1 - q), at which
@@ -337,7 +337,7 @@ def step(claim: JacobianClaim, network: Any, start: Exact) -> arb:
 
 
 def check_memorisation(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim J3.
+    """Check a claim J3: on these samples the network attains any real targets with some weights.
 
     Guarantee: at theta0 the logits are 0 on every sample there is, by structure, and J has full row rank there: G maps
     a neighbourhood of theta0 onto one of 0, so that every T, times some t > 0, is attained, at (U, V), and T itself at
@@ -392,5 +392,5 @@ def equal_columns(network: Any) -> Iterator[Any]:
 
 
 def row_of(matrix: Exact, row: int) -> list[int]:
-    """Return a row of integers."""
+    """Return the integers of one row of an exact matrix."""
     return [int(matrix.integers[row, column]) for column in range(matrix.integers.ncols())]

@@ -27,7 +27,7 @@ INPUT = -1  # the number of the network's input in a layer's list of inputs
 
 
 def layered(network: Any) -> Any:
-    """Return the network as layers, or None.
+    """Return the network as a list of layers, or None if it is not made of layers.
 
     Guarantee: if not None, then every node is the input, part of one layer, a parameter of one, or the output bias;
     Psi is the skip units of the layers, in order, and after them one column of ones times a number that is not 0 if

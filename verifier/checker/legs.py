@@ -45,7 +45,7 @@ class Piece(NamedTuple):
 
 
 def piece_of(first: fmpq, last: fmpq) -> Piece:
-    """Return the piece [first, last]."""
+    """Return the piece [first, last] of a leg: its middle, its reach and both ends."""
     half = arb((last - first) / 2)
     return Piece(arb((first + last) / 2), arb(0, 1) * half.abs_upper(), first, last)
 
@@ -214,12 +214,12 @@ def products(layout: Layout, table: Table, weights: list[Any]) -> list[Any]:
 
 
 def shifted(layout: Layout, sums: list[Any], bias: Any) -> list[Any]:
-    """Add the biases, or their quotients."""
+    """Return the sums plus the biases, or the same of their quotients on a piece."""
     return [total + tile(b, total.nrows()) for total, b in zip(sums, layout.biases(bias), strict=True)]
 
 
 def reached(mid: Table, rate: Table, piece: Piece) -> Table:
-    """Return mid + [-h/2, h/2] rate."""
+    """Return balls of mid + t rate for all t in [-h/2, h/2], h the length of the piece."""
     return (arb_mat(mid) + arb_mat(rate) * piece.reach).tolist()
 
 

@@ -64,7 +64,7 @@ def lower(kind: int, value: int) -> None:
 
 
 def confine(limits: Limits) -> None:
-    """Put this process under limits.
+    """Put this process under limits of memory and CPU time.
 
     Guarantee: from now on the system gives it at most so much address space and CPU time, where the system can.
     """
@@ -191,7 +191,7 @@ def out_of_time(asked: Limits, limits: Limits) -> TooExpensive:
 
 
 def remedy(asked: int, limit: int, option: str, shell: str) -> str:
-    """Say how to raise a limit."""
+    """Say in the message of a refusal how to raise the limit that was reached."""
     if asked == limit:
         return f"{option} raises it (0: no limit)"
     return f"it is the shell's own (ulimit {shell}), which {option} cannot raise"

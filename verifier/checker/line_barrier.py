@@ -20,7 +20,7 @@ from .sentences import sentence
 
 
 def check_line(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim MC.line.
+    """Check a claim MC.line: bounds of the loss on the straight line between two networks.
 
     Guarantee: the loss is at least `loss_lower` at the stated time, and at most `loss_upper` at all times of the
     pieces, which cover [0, 1]; the losses at both ends are in their bounds. With them the barrier is bounded.

@@ -32,7 +32,7 @@ Unknown = tuple[int, int]  # a column of Psi and a class
 
 
 def check_loss_bound(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim Z0.loss.
+    """Check a claim Z0.loss: a lower bound of the cross-entropy for every V at the stored hidden weights.
 
     Guarantee: for every V the cross-entropy at the stored hidden weights is at least loss_lower > 0.
     """
@@ -246,7 +246,7 @@ def upper(numbers: Iterable[arb]) -> arb:
 
 
 def check_error_bound(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim Z0.error.
+    """Check a claim Z0.error: a lower bound of the squared error for every V at the stored hidden weights.
 
     Guarantee: for every V the mean of |psi_i V - T_ij|^2 / 2 at the stored hidden weights is at least error_lower > 0.
     With the means t_i of the A_i targets of sample i, r0_i = t_i - psi_i V for the stated V, R = sum_i A_i psi_i (x)

@@ -23,7 +23,7 @@ ZERO, LOSS_COPIES = arb(0), 16  # balls that a logit takes while its part of a l
 
 
 def add(terms: Iterable[Found]) -> Found:
-    """Add values and slopes."""
+    """Return the sum of the values and the sum of the slopes of some terms."""
     values, slopes = zip(*terms, strict=True)
     return sum(values, ZERO), sum(slopes, ZERO)
 
@@ -97,7 +97,7 @@ def least(loss: str, weights: Line) -> arb:
 
 
 class LossClaim(MarginClaim):
-    """One claim TC.3."""
+    """One claim TC.3: a convex loss that never increases on the segment from V0 to V1."""
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)

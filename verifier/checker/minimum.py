@@ -134,7 +134,7 @@ class Loss:
                 column += 1
 
     def pair(self, left: Row, right: Row) -> None:
-        """Add a pair of rows."""
+        """Add a pair of rows, which must be finite: the function is then twice differentiable in the box."""
         finite = all(entry.is_finite() for row in (left, right) for entry in row)
         message = "not proved to be twice differentiable in the box: a kink, or a box too wide?"
         require(finite, self.network.nodes[-1].path, self.point.rule, message)
@@ -184,7 +184,7 @@ def probabilities(logits: Row) -> Row:
 
 
 def cross_entropy_at(network: Any, weights: Exact, counts: list[list[int]], data: Any, bits: int) -> arb:
-    """Return Phi at a point."""
+    """Return a ball of the cross-entropy Phi at the stored weights."""
     features, matrix, total = Features(network), weights.balls(), ZERO
     for samples in cut_blocks(network, [0] * network.samples, 1, bits):
         for sample, row in zip(samples, features.rows(samples), strict=True):
@@ -261,7 +261,7 @@ def cholesky(rows: list[list[float]]) -> list[list[float]] | None:
 
 
 def check_minimum(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim BM.
+    """Check a claim BM: a ball around the stored weights contains exactly one local minimum, a strict one.
 
     Guarantee: what stands at the top of this file, with lambda = `curvature` and g = `gradient`; Phi(theta0) is in the
     bounds of `value`.

@@ -46,7 +46,7 @@ def primes() -> Iterator[int]:
 
 
 def exact_rank(rows: Rows, path: str) -> int:
-    """Return the rank over the rationals.
+    """Return the rank of an integer matrix over the rationals, from its ranks modulo primes.
 
     Guarantee: it is exact. Let r be the largest of the ranks modulo some primes: the rank is r at least. It is r at
     most if no row or column is left but r, or if every minor of order r + 1, which is a multiple of all these primes,

@@ -59,7 +59,7 @@ class Moving(Arithmetic):
         self.orders, self.zero = range(length), still(arb(0), length)
 
     def number(self, value: fmpq) -> Series:
-        """Return an exact rational."""
+        """Return an exact rational as a series that stands still."""
         return still(arb(value), self.length)
 
     def root(self, node: Any) -> Series:
@@ -98,7 +98,7 @@ class Moving(Arithmetic):
         return [[mapped(function, lifted, entry) for entry in row] for row in x]
 
     def product(self, a: Row, b: Row, n: int, k: int, m: int, transposed: bool) -> Row:
-        """Multiply two matrices."""
+        """Return the entries of a product of (n, k) and (k, m) matrices of series; b is (m, k) if `transposed`."""
         left = [arb_mat(n, k, line) for (line,) in (part([a], order) for order in self.orders)]
         lines = [line for (line,) in (part([b], order) for order in self.orders)]
         right = [arb_mat(m, k, line).transpose() if transposed else arb_mat(k, m, line) for line in lines]

@@ -12,7 +12,7 @@ from .rules import Node, fits, own_shape, places
 
 
 def reshape_shape(node: Node) -> Shape:
-    """Return the stated shape."""
+    """Return the shape that a reshape states, which must have as many entries as what it reads."""
     fits(prod(node.stated_shape) == prod(node.shapes[0]), node, "another number of entries")
     return own_shape(node)
 

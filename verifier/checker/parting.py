@@ -40,7 +40,7 @@ def only_skip_layer(raw: Any, view: Any) -> Any:
 
 
 def source_nodes(view: Any, layer: Any) -> list[int]:
-    """Return the nodes that a layer reads."""
+    """Return the numbers of the nodes that a layer reads."""
     return [0 if index == INPUT else view.layers[index].node for index in layer.inputs]
 
 
@@ -59,7 +59,7 @@ def distinct(balls: Iterable[arb]) -> bool:
 
 
 def check_gateway(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim E4.
+    """Check a claim E4: from every (U, V) a path on which the loss never increases leads to loss 0.
 
     Guarantee: the hypotheses hold under which a path on which the cross-entropy never increases leads from EVERY (U, V)
     to loss 0: M >= N units of one layer with weights of their own, which nothing reads; sigma analytic and no

@@ -107,7 +107,7 @@ def columns_in_ball(network: Any, radius: arb) -> Iterator[list[tuple[arb, arb]]
 
 
 def check_rank_ball(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim B1.
+    """Check a claim B1: rank Psi(U') = N for every U' within the radius of U.
 
     Guarantee: ||Psi(U') - Psi(U)||_F^2 <= sum_ij d_ij^2 < sigma_N(Psi(U))^2, so rank Psi(U') = N in the whole ball, as
     sigma_N(Psi(U')) >= sigma_N(Psi(U)) - ||Psi(U') - Psi(U)||_2 > 0 by Weyl's inequality.
@@ -138,7 +138,7 @@ class BallClaim(MarginClaim):
         self.network = network
 
     def conclude(self) -> dict[str, object]:
-        """Compare the margins with their change.
+        """Compare the margins at the stored weights with their largest change in the ball.
 
         Guarantee: |m' - m| < gamma <= m for all samples and all k != y, so that every margin is positive in the whole
         ball.

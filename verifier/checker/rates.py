@@ -35,26 +35,26 @@ class Curve:
         self.value, self.slope, self.bend = value, slope, bend
 
     def __neg__(self) -> "Curve":
-        """Return -f."""
+        """Return -f: value, slope and bend change their signs."""
         return Curve(-self.value, -self.slope, -self.bend)
 
     def __add__(self, other: Any) -> "Curve":
-        """Return a sum."""
+        """Return f + g, or f plus a constant."""
         if isinstance(other, Curve):
             return Curve(self.value + other.value, self.slope + other.slope, self.bend + other.bend)
         return Curve(self.value + other, self.slope, self.bend)
 
     def __radd__(self, other: arb) -> "Curve":
-        """Return a sum with a constant."""
+        """Return a constant plus f."""
         return Curve(other + self.value, self.slope, self.bend)
 
     def __sub__(self, other: Any) -> "Curve":
-        """Return a difference."""
+        """Return f - g, or f less a constant."""
         found: Curve = self + -other
         return found
 
     def __rsub__(self, other: arb) -> "Curve":
-        """Return a constant less f."""
+        """Return a constant less f; the slope and the bend are those of -f."""
         return Curve(other - self.value, -self.slope, -self.bend)
 
     def __mul__(self, other: Any) -> "Curve":
@@ -65,11 +65,11 @@ class Curve:
         return Curve(self.value * other.value, self.value * other.slope + self.slope * other.value, bend)
 
     def __rmul__(self, other: arb) -> "Curve":
-        """Return a multiple."""
+        """Return a constant times f."""
         return Curve(other * self.value, other * self.slope, other * self.bend)
 
     def __truediv__(self, other: Any) -> "Curve":
-        """Return a quotient."""
+        """Return f / g, or f divided by a constant."""
         if isinstance(other, Curve):
             return self * reciprocal(other)
         return Curve(self.value / other, self.slope / other, self.bend / other)
@@ -112,7 +112,7 @@ DERIVATIVES["erf + 1"] = DERIVATIVES["erf"]
 
 
 def bell(x: arb) -> arb:
-    """Return the derivative of erf."""
+    """Return the derivative of erf, 2 exp(-x^2) / sqrt(pi)."""
     found: arb = 2 * GUARDED["exp"](-square(x)) / arb.pi().sqrt()
     return found
 
@@ -127,7 +127,7 @@ def curved(name: str, x: Any) -> Any:
 
 
 def power_curve(exponent: fmpq, x: Any) -> Any:
-    """Return x ** exponent."""
+    """Return x ** exponent for a curve or a ball x, with slope and bend."""
     if isinstance(x, arb):
         return GUARDED["power"](exponent)(x)
     found, factor = [], arb(1)
@@ -138,7 +138,7 @@ def power_curve(exponent: fmpq, x: Any) -> Any:
 
 
 def largest_curve(*parts: Any) -> Any:
-    """Return the largest of some functions.
+    """Return max(f_1, .., f_k) on a ball, with slope and bend.
 
     Guarantee: if f_j is the largest at t and f_i at s, then f_j(s) - f_j(t) <= max(s) - max(t) <= f_i(s) - f_i(t): for
     s > t so are the quotients, for s < t the other way round. What is nowhere the largest is left out. Where one is the
@@ -166,7 +166,7 @@ TURNS: dict[str, tuple[arb, ...]] = {
     "t / sqrt(t ** 2 + 1)": (ZERO,),
     "exp(Min(0, t)) + Max(0, t) - 1": (),
 }
-SILU = arb(2.3993572805154, 2.0**-40)
+SILU = arb(2.3993572805154, 2.0**-40)  # contains the zero of 2 - t tanh(t/2), which has one for t > 0
 TURNS |= dict.fromkeys(("t / (1 + exp(-t))", "t / (exp(-t) + 1)"), (SILU, -SILU))
 
 

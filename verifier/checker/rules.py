@@ -82,7 +82,7 @@ def gated(ops: Arithmetic, node: Node, tables: list[Table]) -> Table:
 
 
 def scaled(ops: Arithmetic, node: Node, tables: list[Table]) -> Table:
-    """Return an exact multiple."""
+    """Return the table that is read times the node's exact factor."""
     return ops.scale(tables[0], ops.number(node.factor))
 
 

@@ -49,7 +49,7 @@ class Reading:
         self.require(self.shown.isdisjoint(self.views), "the input itself is a column of Psi")
 
     def require(self, holds: bool, message: str, node: Any = None) -> None:
-        """Guarantee: on return this holds."""
+        """Guarantee: on return this holds; else the claim of the input is rejected at the node."""
         require(holds, self.path if node is None else node.path, "I.input", message)
 
     def seen(self, node: Any) -> bool:
@@ -168,7 +168,7 @@ class Reading:
         return fixed and len(trained) == 1 and self.own(trained[0]) and trained[0].shape == node.shape
 
     def groups(self) -> int:
-        """Return how many groups there are."""
+        """Return how many groups of coordinates there are."""
         return sum(self.find(k) == k for k in range(len(self.leader)))
 
 

@@ -15,7 +15,7 @@ from flint import arb, fmpq
 from .common import require
 from .nodes import KINDS
 
-MAX_NODES, MAX_AXES, MAX_BITS, MAX_DIGITS = 1 << 16, 8, 16_384, 1300
+MAX_NODES, MAX_AXES, MAX_BITS, MAX_DIGITS = 1 << 16, 8, 16_384, 1300  # more is refused before anything is computed
 MANTISSA = re.compile(r"0|-?[1-9][0-9]*")
 TYPES: dict[type, type] = {dict: dict, list: list, range: int, int: str}
 
@@ -67,7 +67,7 @@ VERSION = "this checker knows version 2 only; make the certificate anew"
 
 
 def version(value: Any, path: str) -> None:
-    """Read the format's version."""
+    """Read the number of the format, which must be 2: other formats are refused."""
     known, message = type(value) is int and value == 2, VERSION
     require(known, path, "schema.version", message, str(value)[:40], 2)
 
@@ -110,7 +110,7 @@ def factor(value: Any, path: str) -> fmpq:
 
 
 def truth(value: Any, path: str) -> bool:
-    """Read true or false."""
+    """Read a JSON true or false; 0 and 1 are neither."""
     require(type(value) is bool, path, "schema.type", "must be true or false", type(value).__name__)
     return bool(value)
 

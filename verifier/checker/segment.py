@@ -77,7 +77,7 @@ def changes(network: Any, moved: Any) -> Changes:
 
 
 class Segment:
-    """The network while its parameters move straight."""
+    """The network while its parameters move on a straight line, from the stored ones by t times their changes."""
 
     def __init__(self, network: Any, changes: Changes, kinks: bool = False) -> None:
         """Find what moves; the balls of all values have the working precision of this moment."""

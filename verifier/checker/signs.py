@@ -23,7 +23,7 @@ def of_sum(signs: list[int]) -> int:
 
 
 def of_none(node: Any, signs: list[int]) -> int:
-    """Say nothing."""
+    """Return 0: nothing is said of this node's sign."""
     return 0
 
 

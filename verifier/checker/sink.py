@@ -35,7 +35,7 @@ from .parting import distinct
 from .polynomial import no_polynomial
 from .sentences import sentence
 
-MAX_BRANCHES = 32
+MAX_BRANCHES = 32  # each Max, Min or Abs doubles them; activations in use have one or two
 KINKS = ("Max", "Min", "Abs")
 
 
@@ -75,7 +75,7 @@ def require_continuous(network: Any) -> None:
 
 
 def check_path_from_here(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim S.
+    """Check a claim S: from the stored U and every V a path leads down on which the loss never increases.
 
     Guarantee: L is a wide layer, every node is defined for every U on these samples, and at the stored U the samples
     differ in what L reads: the numbers <a, h_i> are pairwise different for the integers a of the claim.
@@ -115,7 +115,7 @@ def images(network: Any) -> set[int]:
 
 
 def separating(network: Any) -> set[int]:
-    """Return nodes that separate.
+    """Return the nodes that separate: any two samples differ in them at almost every U.
 
     Guarantee: by induction over the nodes. Let the source of a layer, dense or convolution, with weights and biases of
     its own, differ on two samples at almost every U, and let its windows cover all of the source. Where it differs some
@@ -211,7 +211,7 @@ def require_source(raw: Any, inner: Any, nodes: set[int], when: str) -> None:
 
 
 def check_path_from_everywhere(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim S(1).
+    """Check a claim S(1): the path of S from every (U, V), for every N distinct samples.
 
     Guarantee: L is a wide layer that reads an image of the input, and every node is defined everywhere: for every N
     distinct samples the h_i are pairwise different at every U, so that from every (U, V) there is the path of S. It
@@ -224,7 +224,7 @@ def check_path_from_everywhere(raw: Any, network: Any, arrays: Arrays, data: Any
 
 
 def check_path_from_almost_everywhere(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim S(2).
+    """Check a claim S(2): the path of S from almost every U and every V, for every N distinct samples.
 
     Guarantee: L is a wide layer that reads a node that separates, and every node is continuous in U: for every N
     distinct samples there is, from almost every U and every V, the path of S. A local valley is an open set, as the
@@ -237,7 +237,7 @@ def check_path_from_almost_everywhere(raw: Any, network: Any, arrays: Arrays, da
 
 
 def check_connected(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim S+.
+    """Check a claim S+: two points are joined without exceeding the larger of their losses.
 
     Guarantee: L is a wide layer that reads an image of the input, its weights and biases are all of U, its units and
     perhaps an output bias all columns, and these are N + 1 or more. Then two points A, B are joined without exceeding

@@ -50,7 +50,7 @@ SMOOTH: dict[str, Callable[..., Any]] = SERIES | {
 
 
 def added(a: Rows, b: Rows) -> Rows:
-    """Add slopes entry by entry."""
+    """Add the slopes of two quantities, entry by entry."""
     return [list(map(add, x, y)) for x, y in zip(a, b, strict=True)]
 
 
@@ -73,12 +73,12 @@ def scattered(slopes: Rows, at: Places | None, size: int) -> Rows:
 
 
 def narrowed(slopes: Rows, shape: Shape, target: Shape) -> Rows:
-    """Undo a broadcast."""
+    """Undo a broadcast from `shape` to `target`: the slopes of all copies of an entry are added up."""
     return scattered(slopes, broadcast(shape, target), prod(shape))
 
 
 def widened(row: Row, shape: Shape, target: Shape) -> Row:
-    """Broadcast a row."""
+    """Return the entries of a row, broadcast from `shape` to `target`."""
     at = broadcast(shape, target)
     return row if at is None else [row[place] for place in at]
 
@@ -168,7 +168,7 @@ def gated(ops: Any, node: Node, x: Rows, y: Row, slopes: Rows) -> list[Rows | No
 
 
 def scaled(ops: Any, node: Node, x: Rows, y: Row, slopes: Rows) -> list[Rows | None]:
-    """Multiply by the same number."""
+    """Return the slopes times the node's factor."""
     return [times(slopes, [arb(node.factor)] * len(y))]
 
 

@@ -42,11 +42,11 @@ class Forms(Arithmetic):
         return Multiple(self.count - 1, False)
 
     def number(self, value: Any) -> Multiple:
-        """Return an exact rational."""
+        """Return the form of an exact rational: a constant, which does not depend on the sample."""
         return CONSTANT
 
     def scale(self, x: Table, factor: Multiple) -> Table:
-        """Multiply every entry by a number."""
+        """Return the table as it is: a multiple of a multiple has the same form."""
         return x
 
     def add(self, a: Table, b: Table) -> Table:
@@ -54,7 +54,7 @@ class Forms(Arithmetic):
         return [list(map(self.sum, x, y)) for x, y in paired([a, b])]
 
     def sum(self, x: Multiple, y: Multiple) -> Multiple:
-        """Return a sum."""
+        """Return x + y: a multiple of their form if they have one form only, else of a new one."""
         if NO_FORM not in (x.form, y.form) and x.form != y.form:
             return self.new()
         return Multiple(max(x.form, y.form), x.shifted or y.shifted)
@@ -64,7 +64,7 @@ class Forms(Arithmetic):
         return [list(map(self.times, x, y)) for x, y in paired([a, b])]
 
     def times(self, x: Multiple, y: Multiple) -> Multiple:
-        """Return a product."""
+        """Return x y: 0 if one is 0, a multiple of the form of one if the other has none, else of a new form."""
         if NOTHING in (x, y):
             return NOTHING
         if NO_FORM not in (x.form, y.form):
@@ -134,7 +134,7 @@ def span_bound(network: Any) -> tuple[int, str]:
 
 
 def chosen(network: Any, tables: dict[int, Table]) -> Iterable[Multiple]:
-    """Yield the columns of Psi."""
+    """Yield the entries of the nodes that are the columns of Psi, in order."""
     for feature in network.features:
         row = tables[feature.node][0]
         yield from row if feature.entries is None else (row[entry] for entry in feature.entries)

@@ -35,7 +35,7 @@ class TooLong(Exception):
 
 
 def power_of_two(exponent: int) -> fmpq:
-    """Return 2^exponent."""
+    """Return 2^exponent as an exact rational; the exponent may be negative."""
     return fmpq(1 << max(0, exponent), 1 << max(0, -exponent))
 
 
@@ -215,7 +215,7 @@ def require_defined(network: Any) -> None:
 
 
 def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim R5.
+    """Check a claim R5: rank Psi <= rank_at_most < N, here or at every U, by the graph alone.
 
     Guarantee: Psi is defined at the stored weights, and rank Psi <= rank_at_most < N there; by the reason "every-u"
     both hold for every U. Equal samples have equal rows of Psi, whatever the network is.

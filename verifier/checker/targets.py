@@ -16,7 +16,7 @@ from .losses import LOSS_COPIES, ZERO, LossClaim
 
 
 class TargetClaim(LossClaim):
-    """One claim TC.3 about real targets."""
+    """One claim TC.3 about the squared error of real targets."""
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         MarginClaim.__init__(self, raw, network, arrays, data)

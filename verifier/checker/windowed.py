@@ -93,7 +93,7 @@ def affine(ops: Arithmetic, node: Node, tables: list[Table]) -> Table:
 
 
 def reduce_shape(node: Node) -> Shape:
-    """Return the shape without the last axes."""
+    """Return the shape that is read, without the last axes, which the node takes together."""
     shape = node.shapes[0]
     fits(1 <= node.axes <= len(shape), node, "fewer axes than it takes")
     node.length = prod(shape[len(shape) - node.axes :])

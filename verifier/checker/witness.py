@@ -203,7 +203,7 @@ def ramps(block: SimpleNamespace, error: arb, samples: int) -> tuple[arb, arb]:
 
 
 def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
-    """Check a claim W1 or W2.
+    """Check a claim W1 or W2: parameters of N units at which N columns of Psi are nonsingular.
 
     Guarantee: at the parameters that it names, whatever the parameters of the other units are, N columns of Psi are
     nonsingular: q = ||T^-1|| ||Psi - T|| < 1 in the inf-norm. Then sigma_N(Psi) >= (1 - q) / (sqrt(N) ||T^-1||_inf).

@@ -1,8 +1,7 @@
 """The ``verifier`` command.
 
 Exit codes: 0 proved, accepted, or as the case expects; 1 refuted, rejected or an unexpected verdict; 2 usage or bad
-input
-(one line, no traceback); 3 undecided; 130 interrupted.
+input (one line, no traceback); 3 undecided; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from verifier.cli.certificates import check, init, show
 from verifier.cli.connect import connect
 from verifier.cli.experiment import experiment
 from verifier.cli.fuzz import fuzz
+from verifier.cli.help import ABOUT, BELOW, CommandSections
 from verifier.cli.matrix import matrix
 from verifier.cli.minimum import minimum
 from verifier.cli.prove import path, rank
@@ -37,12 +37,13 @@ from verifier.errors import InputError, VerifierError
 _UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 app = typer.Typer(
-    add_completion=False,
+    cls=CommandSections,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Prove, with certificates that an independent checker accepts or rejects, that a network's loss "
-    "landscape has a path without increase from a start to zero loss.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=ABOUT,
+    epilog=BELOW,
 )
 
 for command in (
@@ -112,7 +113,8 @@ def _guarded(arguments: list[str] | None) -> int:
     except typer.Exit as error:
         code = error.exit_code
     except _UsageError as error:
-        return _fail(_usage(error.format_message()), 2)
+        context = getattr(error, "ctx", None)
+        return _fail(_usage(error.format_message(), "verifier" if context is None else context.command_path), 2)
     except InputError as error:
         return _fail(str(error), 2)
     except VerifierError as error:
@@ -128,12 +130,12 @@ def _guarded(arguments: list[str] | None) -> int:
     return _fail(INTERRUPTED, 130) if code == 130 else code
 
 
-def _usage(message: str) -> str:
+def _usage(message: str, command: str) -> str:
     """Typer's words for a usage error in ours: one line that begins small and ends with where to look."""
     words = " ".join(message.split()).rstrip(".")
     for theirs, own in USAGE:
         words = re.sub(theirs, own, words)
-    return f"{words[:1].lower()}{words[1:]} (see verifier --help)"
+    return f"{words[:1].lower()}{words[1:]} (see {command} --help)"
 
 
 def _fail(message: str, code: int) -> int:

@@ -12,6 +12,9 @@ import typer
 from verifier.cli.common import JsonOption, console
 from verifier.errors import InputError
 
+CODES = {"REJECTED": 1, "UNREADABLE": 2, "TOO EXPENSIVE": 3}
+"""Exit codes of the checker's verdicts but for ACCEPTED."""
+
 
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Certificates (.json).")],
@@ -24,23 +27,68 @@ def check(
         int | None,
         typer.Option(help="CPU time for each file, all processes together; 0: no limit. [default: 600]"),
     ] = None,
+    standalone: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write FILE, if it is accepted, and the checker in one file into a new folder."
+        ),
+    ] = None,
 ) -> None:
     """Check certificates by the independent checker, in an isolated process of its own.
 
     Exit code: 0 all accepted, 1 one rejected, 2 one unreadable, 3 one too expensive to check under the limits, which
     the operating system enforces: neither accepted nor rejected.
     """
+    if standalone is not None:
+        raise typer.Exit(_standalone(files, standalone, as_json, memory, cpu_seconds))
     from verifier.certificate.check_process import checker_command, limit_options
 
     arguments = (["--json"] if as_json else []) + limit_options(memory, cpu_seconds) + ["--", *map(str, files)]
     raise typer.Exit(subprocess.run(checker_command(arguments), check=False).returncode)
 
 
-def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate (.json).")]) -> None:
-    """Say in words what a certificate claims, for which data and network, and its trust base (without checking it)."""
+def _standalone(files: list[Path], folder: Path, as_json: bool, memory: float | None, cpu_seconds: float | None) -> int:
+    from verifier.certificate.standalone import ARCHIVE, write_standalone
+
+    if len(files) != 1 or as_json:
+        raise InputError("--standalone writes one certificate's folder: name one FILE, without --json")
+    code = write_standalone(files[0], folder, memory=memory, cpu_seconds=cpu_seconds)
+    said = f"Wrote {folder}. A referee runs there: python -I {ARCHIVE} {files[0].name}"
+    said = said if code == 0 else f"{folder} is not written: only a certificate that is accepted gets a folder."
+    console().print(said, highlight=False, markup=False, soft_wrap=True)
+    return code
+
+
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate (.json).")],
+    latex: Annotated[
+        bool,
+        typer.Option("--latex", help="Check it, and write a LaTeX proposition with BibTeX; only if it is accepted."),
+    ] = False,
+    memory: Annotated[
+        float | None, typer.Option(help="With --latex: limit of the check, as of `verifier check`.")
+    ] = None,
+    cpu_seconds: Annotated[
+        int | None, typer.Option(help="With --latex: limit of the check, as of `verifier check`.")
+    ] = None,
+) -> None:
+    """Say in words what a certificate claims, for which data and network, and its trust base (without checking it).
+
+    With --latex: a proposition for a paper. Then the checker runs first; exit codes are those of `verifier check`.
+    """
+    from verifier.certificate.latex import NotAccepted, proposition
     from verifier.certificate.show import describe
 
-    console().print(describe(file), highlight=False, markup=False, soft_wrap=True)
+    if not latex:
+        if memory is not None or cpu_seconds is not None:
+            raise InputError("--memory and --cpu-seconds limit a check, and show checks with --latex only")
+        console().print(describe(file), highlight=False, markup=False, soft_wrap=True)
+        return
+    try:
+        typer.echo(proposition(file, memory=memory, cpu_seconds=cpu_seconds), nl=False)
+    except NotAccepted as error:
+        typer.echo(f"verifier: {error}", err=True)
+        raise typer.Exit(CODES[error.answer.verdict]) from None
 
 
 def init(

@@ -24,7 +24,7 @@ CaseArgument = Annotated[Path, typer.Argument(metavar="CASE.toml", help="Case fi
 CertificateOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write the certificate here (.json).")
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Replace the case's seed.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, metavar="N", help="Replace the case's seed.")]
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="cpu|gpu", help="Where the binary64 engine computes (gpu: CuPy).")
 ]

@@ -21,13 +21,11 @@ MAIN_CASES = 2
 def run(
     cases: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[CASE.toml ...]", help="Case files or families of cases; none: the main job."),
+        typer.Argument(metavar="CASE.toml", help="Case files or families of cases; none: the main job."),
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(
-            "--suite", metavar="quick|full", help="Run a packaged suite: quick, or full (its cases and some 440 more)."
-        ),
+        typer.Option("--suite", metavar="quick|full", help="Run a packaged suite: quick, or full (some 500 cases)."),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for certificates, results and the ledger.")
@@ -55,9 +53,10 @@ def run(
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Main job: without arguments all of digits (two networks) and the quick suite; or the given cases.
+    """Prove all statements about cases: what is proved is said first, then a line a statement.
 
-    A run that was killed goes on where it stopped when the same command is given again.
+    Without arguments the main job: all of digits on two networks, and the quick suite. Certificates, results.json and
+    report.html are left in DIR. A run that was killed goes on where it stopped when the same command is given again.
     """
     from verifier.report.page import write_report
     from verifier.run.executors import workers

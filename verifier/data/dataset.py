@@ -152,7 +152,7 @@ class Dataset(Shown):
         return f"{self.classes} classes" if self.targets is None else count(self.classes, "real target")
 
     def first(self, samples: int) -> Dataset:
-        """Keep the first samples.
+        """Keep the first samples, with their labels or targets.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ def scale_by_power(inputs: FloatArray, exponents: Sequence[int]) -> FloatArray:
 
 
 def scaled_inputs(inputs: FloatArray, scale: Scale, *, common: bool = False) -> tuple[FloatArray, str]:
-    """Apply a declared scaling.
+    """Scale the columns of the inputs by powers of two, exactly.
 
     Parameters
     ----------

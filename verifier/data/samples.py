@@ -153,7 +153,7 @@ class SampleSource:
             yield chunk.astype(chunk.dtype.newbyteorder("="), copy=False)
 
     def row(self, index: int) -> list[Any]:
-        """Return one sample exactly.
+        """Return the numbers of one sample, exactly as they are stored.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Configuration of the documentation: `python -m sphinx -W --keep-going -b html verifier/docs OUT`.
+"""Configuration of the documentation: `python -m sphinx -W --keep-going -j 2 -b html verifier/docs OUT`.
 
 Nothing is fetched, at build time or by the pages: fonts are the system's, mathematics is MathML, which browsers draw by
 themselves. Reference pages are made from the code when they are built (see `generated`), so that they cannot fall
@@ -27,6 +27,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "mathml",
     "generated",
+    "notebooks",
 ]
 exclude_patterns = ["_build", "_extensions"]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]

@@ -19,7 +19,7 @@ KEPT_BYTES: Final = 2**30
 
 
 def feature_blocks(network: Network, u: Array, inputs: Array, *, keep: bool = True) -> Blocks:
-    """Passes over Psi(U).
+    """Make a function that passes over the rows of Psi(U) in blocks.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ class SkipNetwork(nn.Module):  # type: ignore[misc]  # PyTorch is not seen by th
 
 
 def torch_activation(activation: Activation) -> Callable[[Tensor], Tensor]:
-    """The activation in PyTorch.
+    """Return the activation as a function of PyTorch tensors.
 
     Raises
     ------

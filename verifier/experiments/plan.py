@@ -46,7 +46,7 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def epochs(self) -> int:
-        """Number of training epochs."""
+        """Number of training epochs of this run's architecture."""
         return self.training.epochs_of.get(self.architecture, self.training.epochs)
 
     @property

@@ -73,7 +73,7 @@ class PathPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One network, one method, one seed.
+    """One training run: a network, a method, a seed, and what was measured.
 
     ``samples`` is N, ``tests`` the number of test samples, ``test_majority`` that of those in their largest class (0:
     not known), ``hidden`` the number of hidden units, ``skip_units`` M (with ``skip`` false those of the last hidden
@@ -104,7 +104,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last(self) -> Epoch:
-        """The epoch with which the run ended."""
+        """The record of the epoch with which the run ended."""
         return self.epochs[-1]
 
     @property

@@ -84,7 +84,7 @@ def results_json(experiment: Experiment) -> bytes:
 
 
 def read_results_json(folder: Path) -> Experiment:
-    """Read a record back.
+    """Read the record of an experiment back from its folder.
 
     Raises
     ------

@@ -34,7 +34,7 @@ COST: Final = {"densenet121": 6.0, "fc150": 3.0, "cnn13": 1.4, "fc2": 1.3}
 
 
 def need_torch() -> None:
-    """Import PyTorch.
+    """Raise an error with the remedy unless PyTorch can be imported.
 
     Raises
     ------

@@ -40,7 +40,7 @@ class Conjecture:
     where: str
 
     def __call__(self, specimen: Specimen) -> str:
-        """Evaluate it as a property's check.
+        """Evaluate the conjecture at a specimen, as a property's check.
 
         Raises
         ------
@@ -124,7 +124,7 @@ def falsify(
 
 
 def load_conjecture(name: str) -> Property:
-    """Load a conjecture.
+    """Load a conjecture from a file, or a shipped one by its name.
 
     Parameters
     ----------

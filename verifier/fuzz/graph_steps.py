@@ -33,7 +33,7 @@ RATIONAL: Final = tuple(kind for kind in READING if kind in RATIONAL_KINDS)
 
 
 class Drawing:
-    """A graph in the making."""
+    """A graph in the making, whose nodes are drawn one after the other."""
 
     def __init__(self, draw: st.DrawFn, shape: Shape, names: st.SearchStrategy[str]) -> None:
         self.draw, self.names = draw, names
@@ -45,7 +45,7 @@ class Drawing:
         return self.build.shapes[node]
 
     def flag(self) -> bool:
-        """True or false."""
+        """Draw true or false; it shrinks to false."""
         return self.draw(st.booleans())
 
     def number(self, low: int, high: int) -> int:
@@ -53,7 +53,7 @@ class Drawing:
         return self.draw(st.integers(low, high))
 
     def one(self, values: Sequence[T]) -> T:
-        """One of several values."""
+        """Draw one of several values; it shrinks to the first."""
         return self.draw(st.sampled_from(values))
 
     def node(self, axes: int = 0) -> int:
@@ -71,7 +71,7 @@ class Drawing:
         return self.build.parameter(f"p{len(self.build.nodes)}", shape)
 
     def dyadic(self, shape: Shape) -> int:
-        """A constant of eighths."""
+        """Draw a constant node of eighths between -2 and 2, and return its index."""
         count = math.prod(shape)
         entries = self.draw(st.lists(st.integers(-16, 16), min_size=count, max_size=count))
         return self.build.constant(np.array(entries, dtype=np.float64).reshape(shape) / 8.0)
@@ -156,7 +156,7 @@ class Drawing:
         return self.build.add(kinds.Scale((self.node(),), self.fraction()))
 
     def epsilon(self) -> Fraction:
-        """An epsilon, from 1/4 down to 0."""
+        """Draw an epsilon from 1/4 down to 0."""
         return self.one([Fraction(1, 4), Fraction(1, 1000), Fraction(1, 2**30), Fraction(0)])
 
     def inverse_root(self) -> int:

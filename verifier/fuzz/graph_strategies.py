@@ -47,7 +47,7 @@ def graphs(
     activations: st.SearchStrategy[str] | None = None,
     output_bias: bool | None = None,
 ) -> Network:
-    """Networks of random nodes.
+    """Draw networks whose graphs are made of random nodes.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ RATIONAL_KINDS: Final = frozenset(
 
 
 def feature_row(network: Network, u: Sequence[Any], sample: Sequence[Any], numbers: Numbers) -> list[Any]:
-    """A row of Psi.
+    """Evaluate one row of Psi in any numbers, node by node from the definitions.
 
     Parameters
     ----------

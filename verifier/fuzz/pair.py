@@ -55,7 +55,7 @@ class Pair(Specimen):
 
     @classmethod
     def of(cls, specimen: Specimen, end_u: Array, end_v: Array) -> Self:
-        """Add a second network to a specimen."""
+        """Make a pair: add a second network to a specimen."""
         first = {entry.name: getattr(specimen, entry.name) for entry in fields(Specimen)}
         return cls(**first, end_u=end_u, end_v=end_v)
 

@@ -168,7 +168,7 @@ class Specimen:
 
     @property
     def data(self) -> Dataset:
-        """The samples that Psi has rows for."""
+        """The data set of the samples that Psi has rows for: equal ones once."""
         return self.grouping.dataset if self.duplicates == "group" else self.full
 
     @cached_property

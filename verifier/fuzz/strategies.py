@@ -226,7 +226,7 @@ def _skips(layers: Sequence[Mapping[str, Any]], index: int, dimension: int) -> i
 
 @st.composite
 def parameters(draw: st.DrawFn, network: Network, *, kinds: Sequence[ParameterKind] = PARAMETER_KINDS) -> Array:
-    """Hidden parameters U, ``(p,)``.
+    """Draw hidden parameters U, ``(p,)``, of a kind that is drawn, too.
 
     Parameters
     ----------

@@ -11,8 +11,9 @@ import sympy
 from flint import arb, fmpq, fmpz
 
 from verifier.balls.activation import arb_kernel, tree_kernel
-from verifier.balls.exact import Dyadic, round_up
+from verifier.balls.exact import Dyadic
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_up
 from verifier.errors import ExpressionError
 from verifier.sigma.activations import Activation
 from verifier.sigma.expressions import T
@@ -116,6 +117,16 @@ def global_lipschitz(activation: Activation) -> Dyadic | None:
     """Bound ``|sigma'|`` on all of R; None if no bound is proved.
 
     Guarantee: an upper bound. Source: bisection on [-64, 64], and the structural ranges of sigma' on both tails.
+
+    Parameters
+    ----------
+    activation : Activation
+        Real analytic on R, or the result is None.
+
+    Returns
+    -------
+    Dyadic or None
+        The bound.
     """
     if not activation.facts.real_analytic.holds:
         return None

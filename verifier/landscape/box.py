@@ -53,6 +53,16 @@ def largest_radius(holds: Callable[[arb], bool]) -> Dyadic | None:
     """Find a radius at which a condition holds that gets harder with the radius; None if it fails at the smallest.
 
     Guarantee: ``holds`` was true at the result.
+
+    Parameters
+    ----------
+    holds : callable
+        Whether the condition is proved at a radius, an arb.
+
+    Returns
+    -------
+    Dyadic or None
+        The radius, rounded down.
     """
     found = _largest(holds)
     return None if found is None else _radius(found)

@@ -36,7 +36,7 @@ from verifier.network.network import Array, Network
 from verifier.rank.unit_forms import ONE, FormTable, UnitForm, unit_forms
 
 MOVES = 1_000_003
-"""Stream of the random numbers that a lift draws."""
+"""Stream of the random numbers that a motion draws."""
 CARRY_BITS = 192
 """Precision of V': far more than float64 has, so that rounding V(s) to float64 is the only rounding."""
 SCALES = (1.0, 3.0, 0.3, 1.0)
@@ -46,7 +46,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, repr=False)
-class Lift(Brief):
+class ConstantLossMotion(Brief):
     """``rerouted`` (or None if no outgoing weight had to be handed over) and ``end``: the two further points of U.
 
     ``weights`` is V', shape ``(M, m)``, rounded to the precision of the first row that was given: what carries all
@@ -59,10 +59,10 @@ class Lift(Brief):
     weights: ExactArray
 
 
-def constant_loss_lifts(
+def constant_loss_motions(
     network: Network, u: Array, v: Array, inputs: Array, first_row: Sequence[arb], seed: int = 0
-) -> list[Lift]:
-    """Find lifts from ``(U, V)`` to random values of everything that structure allows to move, at several scales.
+) -> list[ConstantLossMotion]:
+    """Find motions from ``(U, V)`` to random values of all that structure allows to move, at several scales.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def constant_loss_lifts(
 
     Returns
     -------
-    list of Lift
+    list of ConstantLossMotion
         Empty if nothing can move.
 
     Notes
     -----
-    Guarantee: for every lift the loss is constant on the whole way (U, V0) -> (U, V') -> (U', V') -> (U'', V').
+    Guarantee: for every motion the loss is constant on the whole way (U, V0) -> (U, V') -> (U', V') -> (U'', V').
     """
     table = FormTable()
     forms = unit_forms(network, u, inputs, table)
@@ -102,7 +102,7 @@ def constant_loss_lifts(
     with working_precision(CARRY_BITS):
         weights = _carrying(v, _skip_mask(network, stays), carried)
     ends = (_shake(network, rerouted, movable, inputs, seed, trial) for trial in range(len(SCALES)))
-    return [Lift(first, end, count, weights) for end in ends]
+    return [ConstantLossMotion(first, end, count, weights) for end in ends]
 
 
 def move_idle_units(start: Start) -> Escape | str:
@@ -110,30 +110,40 @@ def move_idle_units(start: Start) -> Escape | str:
 
     Guarantee: an escape implies that the loss is constant on all of its legs, and P1 from their end. An output bias is
     a column of ones that stays.
+
+    Parameters
+    ----------
+    start : Start
+        Network, data and point.
+
+    Returns
+    -------
+    Escape or str
+        The escape, or the reason.
     """
     if start.network.layered is None:
         return f"does not apply: {NOT_LAYERED}"
     features = FeatureEnclosure(start.network, start.u, start.inputs[:1], CARRY_BITS)
     row = next(block for _, block in features.blocks()).tolist()[0]
     reason = "no unit can move without changing the logits: nothing equal, constant or zero to carry them"
-    for lift in constant_loss_lifts(start.network, start.u, start.v, start.inputs, row, start.seed):
-        tail = descend_from(start, lift.end, lift.weights, kept=True)
+    for motion in constant_loss_motions(start.network, start.u, start.v, start.inputs, row, start.seed):
+        tail = descend_from(start, motion.end, motion.weights, kept=True)
         if isinstance(tail, Path):
-            return Escape("E2", start.u, start.weights, tail, _legs(start, lift, tail), rerouted=lift.rerouted)
-        reason = f"{lift.moved_units} units can move at constant loss, but {tail}"
+            return Escape("E2", start.u, start.weights, tail, _legs(start, motion, tail), rerouted=motion.rerouted)
+        reason = f"{motion.moved_units} units can move at constant loss, but {tail}"
     return reason
 
 
-def _legs(start: Start, lift: Lift, tail: Path) -> tuple[Leg, ...]:
+def _legs(start: Start, motion: ConstantLossMotion, tail: Path) -> tuple[Leg, ...]:
     """V goes to V', outgoing weights are handed over if they must be, then the other units move."""
-    u, v, kept = start.u, lift.weights, tail.start_margins
+    u, v, kept = start.u, motion.weights, tail.start_margins
     way = [StraightLeg("V goes to units that stay, the loss is constant (E2)", u, u, start.weights, v, kept)]
-    if lift.rerouted is not None:
+    if motion.rerouted is not None:
         way.append(
-            StraightLeg("outgoing hidden weights go to equal units, no unit changes", u, lift.rerouted, v, v, kept)
+            StraightLeg("outgoing hidden weights go to equal units, no unit changes", u, motion.rerouted, v, v, kept)
         )
-        u = lift.rerouted
-    way.append(StraightLeg("units without output weights move, the loss is constant (E2)", u, lift.end, v, v, kept))
+        u = motion.rerouted
+    way.append(StraightLeg("units without output weights move, the loss is constant (E2)", u, motion.end, v, v, kept))
     return tuple(way)
 
 

@@ -29,6 +29,16 @@ def descend(start: Start) -> Escape | str:
     """Certify E1 along the negative gradient with a random part of U that is orthogonal to it; else say why not.
 
     Guarantee: an escape implies dPhi/dt < 0 on the whole leg, and P1 from its end.
+
+    Parameters
+    ----------
+    start : Start
+        Network, data and point.
+
+    Returns
+    -------
+    Escape or str
+        The escape, or the reason.
     """
     point = approx_gradient(start.network, start.u, start.v, start.inputs, start.labels, start.counts, start.offset)
     scale = point.loss / max(1.0, float(np.linalg.norm(start.v)))

@@ -168,6 +168,16 @@ def separate_merged_samples(start: Start) -> Escape | str:
     """Certify E4: merged samples part at constant loss; else say why not.
 
     Guarantee: an escape implies that the loss is constant on both legs, and P1 from their end.
+
+    Parameters
+    ----------
+    start : Start
+        Network, data and point.
+
+    Returns
+    -------
+    Escape or str
+        The escape, or the reason.
     """
     found = part_merged_samples(start.network, start.u, start.inputs, start.seed)
     if isinstance(found, str):

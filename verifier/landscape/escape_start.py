@@ -84,7 +84,7 @@ class Start:
 
     @property
     def weights(self) -> ExactArray:
-        """V as exact numbers, shape ``(M, m)``."""
+        """The output weights V as exact numbers, shape ``(M, m)``."""
         return ExactArray.of_floats(self.v)
 
     def origin(self, bits: int) -> Margins:

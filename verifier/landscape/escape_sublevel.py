@@ -30,6 +30,16 @@ def stay_below(start: Start) -> Escape | str:
 
     Guarantee: an escape implies that Phi stays below its value at the start plus ``start.rise`` on the whole leg, and
     P1 from its end.
+
+    Parameters
+    ----------
+    start : Start
+        Network, data and point.
+
+    Returns
+    -------
+    Escape or str
+        The escape, or the reason.
     """
     if start.too_large:
         return "the network is too large for enclosures of the loss along the way"

@@ -37,17 +37,19 @@ from verifier.balls.binary64.margins import SMALLEST_WEIGHT
 from verifier.balls.binary64.products import Products
 from verifier.balls.binary64.span import Span
 from verifier.display import Brief
-from verifier.network.network import Array, Network
+from verifier.landscape.leg_margins import Leg, require_times
+from verifier.network.network import Array
 
 BLOCK_ENTRIES = 1 << 18
 """Entries of the widest node of a block of samples: 2 MB, so that a block's passes stay in a cache."""
 
 LARGEST_WEIGHT = 1e140
+"""The product of two such numbers does not overflow."""
 
 
 @dataclass(frozen=True, repr=False)
-class FloatLegMargins(Brief):
-    """The margins on the leg from ``start`` to ``end``, both ``(p,)``, on samples ``(N, d)``, in binary64.
+class FloatLegMargins(Leg):
+    """The margins on a leg in binary64.
 
     Examples
     --------
@@ -62,11 +64,6 @@ class FloatLegMargins(Brief):
     True
     """
 
-    network: Network
-    start: Array
-    end: Array
-    inputs: Array
-    labels: NDArray[np.int64]
     backend: Backend = field(default_factory=numpy_backend)
     record: Products = field(default_factory=Products)
 
@@ -81,8 +78,7 @@ class FloatLegMargins(Brief):
         NotEnclosed
             Binary64 cannot enclose them.
         """
-        if not 0 <= t0 <= t1 <= 1:
-            raise ValueError(f"interval from {t0} to {t1}: the times must be in order and in [0, 1]")
+        require_times(t0, t1)
         reach = math.nextafter(float((t1 - t0) / 2), math.inf) if t1 > t0 else 0.0
         middle, count = (t0 + t1) / 2, len(self.inputs)
         parameters = dict[str, Moving]()
@@ -125,7 +121,7 @@ class FloatLegMargins(Brief):
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
-        """The samples by their labels."""
+        """The numbers of the samples, ordered by their labels."""
         return np.argsort(self.labels, kind="stable")
 
     @cached_property
@@ -166,7 +162,7 @@ class FloatLegInterval(Brief):
 
     @cached_property
     def _hull(self) -> Span:
-        """Psi over the interval."""
+        """Enclose Psi at every time of the interval, (n, M)."""
         return span.checked(self.psi.mid, upper(self.psi.rad + self.reach * self.rate.size, 4))
 
     @QUIETLY
@@ -287,7 +283,7 @@ def _differences(weights: Array, label: int) -> Array:
 
 
 def _span_differences(weights: Span, label: int) -> Span:
-    """The same of intervals."""
+    """Enclose ``V_y - V_k`` for all ``k != label``, (M, m - 1), of weights that are intervals."""
     others = _others(weights.mid.shape[1], label)
     full = weights.full(len(weights.mid))
     return span.minus(Span(full.mid[:, [label]], full.rad[:, [label]]), Span(full.mid[:, others], full.rad[:, others]))

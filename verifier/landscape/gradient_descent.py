@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from verifier.balls.arguments import given_labelled, given_weights
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import Dyadic, ExactArray, about, at_most, exactly, round_up
+from verifier.balls.exact import Dyadic, ExactArray, about, at_most, exactly
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import enclose_margins, with_offset
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_up
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.descent_goal import Descent, goals
 from verifier.landscape.sharpening import sharpened_margins

@@ -23,10 +23,11 @@ from flint import arb, arb_mat
 
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.bounds import upper
-from verifier.balls.exact import Dyadic, ExactArray, at_most, round_up, upper_float
+from verifier.balls.exact import Dyadic, ExactArray, at_most, upper_float
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.jacobian import Parameters, enclose_jacobian
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_up
 from verifier.data.gate import binary64
 from verifier.display import Decided
 from verifier.errors import InputError, needs
@@ -133,6 +134,22 @@ def newton(network: Network, u: Array, v: Array, inputs: Array, targets: Array) 
     """Newton's steps of least length in floating point from (U, V) towards logits; None if they do not converge.
 
     Guarantee: none.
+
+    Parameters
+    ----------
+    network : Network
+        With p parameters and M columns of Psi.
+    u, v : ndarray of shapes (p,) and (M, m)
+        Where the steps begin.
+    inputs : ndarray of shape (N, d)
+        The samples.
+    targets : ndarray of shape (N, m)
+        The wanted logits.
+
+    Returns
+    -------
+    (ndarray of shape (p,), ndarray of shape (M, m)) or None
+        Where the steps end.
     """
     best, least = (u, v), math.inf
     scale = float(np.linalg.norm(targets))

@@ -15,10 +15,11 @@ import numpy as np
 from flint import arb
 
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import STATABLE, Dyadic, ExactArray, at_least, at_most, exactly, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, exactly
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import STATABLE, round_down
 from verifier.display import count, matrices
 from verifier.landscape.connection import Connection, Piece
 from verifier.landscape.polygon_search import Memory, PolygonSearch, Progress, Route, Sought
@@ -135,7 +136,7 @@ def _stuck(found: Connection, obstacle: str) -> Connection:
 
 
 def _along(found: Connection, route: Route) -> Connection:
-    """The polygon, every V_k once."""
+    """Return the polygon's corners in order, with every V_k once."""
     numbers: dict[bytes, int] = {}
     pieces, weights, least = list[Piece](), list[Array](), float("inf")
     for leg, stretches in enumerate(route.legs):

@@ -18,9 +18,10 @@ import numpy as np
 from flint import arb, arb_mat
 
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.display import Brief
 from verifier.landscape.loss_bound import BITS, DIGITS, EQUATIONS, FINE, FINE_BITS, WORK
 from verifier.landscape.target_loss import TargetLoss

@@ -136,5 +136,5 @@ class Marcher:
 
 
 def _on_grid(t: Fraction) -> Fraction:
-    """The nearest time that the grid has."""
+    """Return the nearest time that the grid has."""
     return Fraction(round(t * GRID), GRID)

@@ -121,8 +121,31 @@ def room_for(network: Network) -> float:
 
 
 @dataclass(frozen=True, repr=False)
-class BallLegMargins(Brief):
-    """The margins on the leg from ``start`` to ``end``, both ``(p,)``, on samples ``(N, d)``, in ball arithmetic.
+class Leg(Brief):
+    """A straight leg of U from ``start`` to ``end``, both ``(p,)``, on samples ``(N, d)`` with labels ``(N,)``."""
+
+    network: Network
+    start: Array
+    end: Array
+    inputs: Array
+    labels: NDArray[np.int64]
+
+
+def require_times(t0: Fraction, t1: Fraction) -> None:
+    """Refuse times of an interval of a leg that are not in order, or not in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        They are not.
+    """
+    if not 0 <= t0 <= t1 <= 1:
+        raise ValueError(f"interval from {t0} to {t1}: the times must be in order and in [0, 1]")
+
+
+@dataclass(frozen=True, repr=False)
+class BallLegMargins(Leg):
+    """The margins on a leg in ball arithmetic.
 
     Examples
     --------
@@ -137,11 +160,6 @@ class BallLegMargins(Brief):
     True
     """
 
-    network: Network
-    start: Array
-    end: Array
-    inputs: Array
-    labels: NDArray[np.int64]
     precision: int = FIRST_BITS
 
     def interval(self, t0: Fraction, t1: Fraction) -> BallLegInterval:
@@ -152,13 +170,12 @@ class BallLegMargins(Brief):
         ValueError
             The times are not in order, or not in [0, 1].
         """
-        if not 0 <= t0 <= t1 <= 1:
-            raise ValueError(f"interval from {t0} to {t1}: the times must be in order and in [0, 1]")
+        require_times(t0, t1)
         return BallLegInterval(self, t0, t1)
 
     @cached_property
     def motion(self) -> Motion:
-        """The moving features, kinks allowed."""
+        """The features of the network that moves along the leg, kinks allowed."""
         return Motion(self.network, self.start, self.end, self.inputs, self.precision, kinks=True)
 
 
@@ -177,7 +194,7 @@ class BallLegInterval(Brief):
 
     @cached_property
     def _middle(self) -> arb_mat:
-        """Psi at the middle."""
+        """Enclose Psi at the middle of the interval, (n, M)."""
         with working_precision(self.leg.precision):
             return arb_mat(self.leg.motion.features(ball_of((self.t0 + self.t1) / 2)))
 

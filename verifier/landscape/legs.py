@@ -74,7 +74,7 @@ class StraightLeg(Brief):
         return combination([(1 - t, self.start_v), (t, self.end_v)])
 
     def margins_at(self, t: Fraction) -> Margins:
-        """Enclosures of the margins.
+        """Enclose the margins of all samples at one time of the leg.
 
         Guarantee: each ball contains the margin at the exact point of time ``t``.
         """
@@ -106,7 +106,7 @@ class SegmentAndRay(Brief):
         return combination([(max(1 - t, Fraction(0)), self.start_v), (t * self.kappa.fraction(), self.end_v)])
 
     def margins_at(self, t: Fraction) -> Margins:
-        """Enclosures of the margins.
+        """Enclose the margins of all samples at one time of the segment or the ray.
 
         Guarantee: each ball contains the margin at the exact point of time ``t``: margins are linear in V.
         """

@@ -107,12 +107,12 @@ class LineBarrier(Decided, Shown):
 
     @property
     def start_weights(self) -> ExactArray:
-        """V_A, ``(M, m)``."""
+        """The output weights V_A at the start of the line, (M, m), exact."""
         return ExactArray.of_floats(self.start[1])
 
     @property
     def end_weights(self) -> ExactArray:
-        """V_B, ``(M, m)``."""
+        """The output weights V_B at the end of the line, (M, m), exact."""
         return ExactArray.of_floats(self.end[1])
 
     @property

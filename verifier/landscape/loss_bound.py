@@ -36,11 +36,13 @@ from flint import arb, arb_mat, fmpz
 from numpy.typing import NDArray
 
 from verifier.balls.engine import Enclosure
-from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.display import Brief
 from verifier.landscape.loss_minimum import approx_least_loss
+from verifier.network.arguments import counted_labels
 from verifier.network.network import Array
 from verifier.rank.certify import Stage, silent
 from verifier.rank.exact_arithmetic import rational_activations
@@ -135,10 +137,7 @@ def bound_loss(
         Guarantee: without frozen logits, for every V in R^{M x m} Phi(U, V) >= ``lower`` > 0, and for some V it is at
         most ``upper``; along fewer arcs no upper bound is known. None says nothing.
     """
-    counts = labels
-    if labels.ndim == 1:
-        counts = np.zeros((features.samples, classes), dtype=np.int64)
-        counts[np.arange(features.samples), labels] = multiplicities
+    counts = labels if labels.ndim == 2 else counted_labels(labels, classes, multiplicities)
     size = features.columns * classes
     if features.offset is not None or features.samples * float(size) ** 2 + float(size) ** 3 > WORK:
         return None

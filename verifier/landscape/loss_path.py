@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down, round_up, statable
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.precision import working_precision
-from verifier.data.gate import binary64, integers
+from verifier.balls.stated import round_down, round_up, statable
+from verifier.data.gate import binary64
 from verifier.display import Card, Decided, Shown
 from verifier.errors import DataError
 from verifier.landscape.loss_ends import proposed_ends
 from verifier.landscape.losses import LOSSES, LabelledLoss, Segment, enclose_segment
 from verifier.landscape.target_loss import SQUARED_ERROR, TargetLoss
 from verifier.landscape.targets import decimal_below
-from verifier.network.arguments import given_counts
+from verifier.network.arguments import given_counts, given_label_counts
 from verifier.network.network import Array
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.right_inverse import ENCLOSURE_SLACK, SLACK, RightInverse
@@ -247,23 +248,10 @@ def _checked(
         return _of_targets(features, loss, start, labels, multiplicities, class_weights, targets)
     if labels is None:
         raise DataError("labels: missing; give labels, their counts, or targets")
-    labels = integers(labels, "labels")
     if loss not in LOSSES:
         raise DataError(f"loss {loss!r} is unknown; use one of {', '.join(LOSSES)}")
-    samples = features.samples
-    classes, given = start.shape[1], given_counts(multiplicities, samples)
-    if labels.shape not in ((samples,), (samples, classes)):
-        raise DataError(
-            f"labels have shape {labels.shape}; give {samples} integers, or label counts ({samples}, {classes})"
-        )
-    if int(labels.min()) < 0 or (labels.ndim == 1 and int(labels.max()) >= classes):
-        raise DataError(f"labels must be 0..{classes - 1}, label counts not negative")
-    counts = labels
-    if labels.ndim == 1:
-        counts = np.zeros((samples, classes), dtype=np.int64)
-        counts[np.arange(samples), labels] = given
-    if [sum(row) for row in counts.tolist()] != given:
-        raise DataError("each sample's label counts must add up to its multiplicity")
+    classes = start.shape[1]
+    counts = given_label_counts(labels, features.samples, classes, multiplicities)
     factors = (Dyadic(1, 0),) * classes
     if class_weights is not None:
         factors = tuple(Dyadic.of(weight, f"class_weights: entry {k}") for k, weight in enumerate(class_weights))

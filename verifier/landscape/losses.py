@@ -301,7 +301,7 @@ class SampledLoss(Protocol):
         """Enclose a sample's share of n Phi at logits g, and bound that of its left derivative in the direction d."""
 
     def margins(self, sample: int, g: Row) -> list[arb]:
-        """Enclose the sample's margins."""
+        """Enclose the margins of one sample from its logits g, (m,)."""
 
 
 def enclose_segment(

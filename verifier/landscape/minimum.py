@@ -30,12 +30,14 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import NotEnclosed, numpy_backend
 from verifier.balls.binary64.products import Products
-from verifier.balls.exact import Dyadic, about, at_least, at_most, round_down, round_up
+from verifier.balls.exact import Dyadic, about, at_least, at_most
 from verifier.balls.hessian import Labelled, enclose_gradient, enclose_hessian, enclose_loss
 from verifier.balls.jacobian import Parameters
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.data.dataset import Dataset, IntArray
 from verifier.display import Card, Decided, Shown, count
+from verifier.network.arguments import counted_labels
 from verifier.network.differentiable import NotSmooth
 from verifier.network.network import Array, Network
 from verifier.rank.smallest_eigenvalue import smallest_eigenvalue
@@ -45,6 +47,7 @@ ZERO = Dyadic(0, 0)
 BITS = 128
 """Of the loss, its gradient, and the checker's arithmetic."""
 HESSIAN_BITS = 64
+"""Of the enclosures of the Hessian: over a box their radii are far above what 64 bits round."""
 ROOM = 1.5
 """The Hessian's radii count so many times, so that a checker's wider enclosures do as well."""
 STATED = 1.0 - 2.0**-5
@@ -80,6 +83,8 @@ class BetterPoint:
 class Minimum(Decided, Shown):
     """BM: whether there is a strict local minimum near a point, and what was proved of the valley around it.
 
+    Guarantee: if PROVED, the numbers are as the module's text says, and all of it holds.
+
     Parameters
     ----------
     verdict, reason
@@ -104,8 +109,6 @@ class Minimum(Decided, Shown):
         The number of free parameters.
     precision
         Bits of the checker's arithmetic.
-
-    Guarantee: if PROVED, the numbers are as the module's text says, and all of it holds.
     """
 
     verdict: Verdict
@@ -219,13 +222,11 @@ def prove_minimum(
     return replace(found, seconds=time.monotonic() - started)
 
 
-def counts_of(data: Dataset, label_counts: IntArray | None) -> IntArray | None:
+def counts_of(data: Dataset, known: IntArray | None) -> IntArray | None:
     """The label counts ``(N, m)`` of samples with labels; None if there are none."""
-    if label_counts is not None or data.labels is None:
-        return label_counts
-    counts = np.zeros((data.samples, data.classes), dtype=np.int64)
-    counts[np.arange(data.samples), data.labels] = data.multiplicities
-    return counts
+    if known is not None or data.labels is None:
+        return known
+    return counted_labels(data.labels, data.classes, data.multiplicities)
 
 
 def _norm(entries: Sequence[arb]) -> arb:

@@ -127,7 +127,7 @@ class Search(Brief):
         return best, "" if lowest > FLAT else flat
 
     def gradient(self, u: Array, v: Array) -> list[arb]:
-        """The gradient in balls."""
+        """Enclose the gradient of Phi at (U, V), one ball for each free parameter."""
         return enclose_gradient(self.network, u, v, self.samples, self.free)
 
     def hessian(self, u: Array, v: Array) -> Array:

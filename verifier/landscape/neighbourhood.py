@@ -28,8 +28,9 @@ from flint import arb, arb_mat, fmpz
 
 from verifier.balls.arguments import given_weights
 from verifier.balls.binary64.bounds import upper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.activation_bounds import BITS, CHECKED, TINY, activation_bounds, global_lipschitz
 from verifier.landscape.box import largest_of, largest_radius, radius_of_margins, radius_of_rank
@@ -290,6 +291,16 @@ def augmented_norm(inputs: Array) -> arb:
 
     Guarantee: the result's upper end is at least the norm. Source: with the Gram matrix S of the shorter side,
     ``||[X 1]||_2^8 = ||S^4||_2 <= ||S^4||_F``; for large ones the Frobenius norm or ``sqrt(||.||_1 ||.||_inf)``.
+
+    Parameters
+    ----------
+    inputs : ndarray of shape (N, d)
+        X, exact.
+
+    Returns
+    -------
+    arb
+        The bound.
     """
     matrix = np.hstack([inputs, np.ones((len(inputs), 1))])
     sizes = np.abs(matrix)

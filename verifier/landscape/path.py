@@ -155,7 +155,7 @@ class Path(Shown):
             return cross_entropy(self.margins(s).rows, self.multiplicities)
 
     def loss(self, s: float) -> arb:
-        """Enclosure of ``Phi(U(s), V(s))``.
+        """Enclose the loss ``Phi(U(s), V(s))`` at one parameter s of the path.
 
         Guarantee: the ball contains the loss at the numbers that `U` and `V` return, and at the exact point of the
         path that they round.

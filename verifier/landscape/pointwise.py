@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from verifier.balls.arguments import given_labelled
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, arithmetic
-from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least
 from verifier.balls.loss import Row
 from verifier.balls.margins import Margins, with_offset
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.separate import QUIETLY
 from verifier.landscape.sharpening import sharpened_margins

@@ -105,7 +105,7 @@ class Memory:
 
 @dataclass
 class PolygonSearch:
-    """The search for one `Route`."""
+    """The search for a polygon from U_A to U_B, as one `Route`."""
 
     sought: Sought
     start: Array
@@ -219,7 +219,7 @@ class PolygonSearch:
         return None
 
     def _extended(self, route: Route | None, leg: Route) -> Route:
-        """A route and one more leg."""
+        """Return a route made longer by one leg."""
         self._legs += leg.legs
         return leg if route is None else route.then(leg, "trained")
 

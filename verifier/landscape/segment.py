@@ -44,7 +44,7 @@ class WeightSegment(Brief):
     offset: Array | None = None
 
     def loss(self, t: arb) -> arb:
-        """Enclose Phi(U(t), V(t)).
+        """Enclose the loss ``Phi(U(t), V(t))`` over a ball of times.
 
         Guarantee: contains the loss for every time in the ball ``t``.
         """
@@ -61,7 +61,7 @@ class WeightSegment(Brief):
             return Margins(tuple(tuple(row) for row in self._rows(self.motion.features(time), time)))
 
     def slope(self, t: arb) -> arb:
-        """Enclose dPhi/dt.
+        """Enclose the derivative of ``Phi(U(t), V(t))`` by t over a ball of times.
 
         Guarantee: contains the derivative for every time in the ball ``t``.
         """
@@ -151,6 +151,16 @@ def common(a: arb, b: arb) -> arb:
     """Narrow two enclosures of the same numbers to one.
 
     Guarantee: contains every number that lies in both balls; a ball that is not finite says nothing.
+
+    Parameters
+    ----------
+    a, b : arb
+        Enclosures of the same numbers.
+
+    Returns
+    -------
+    arb
+        What both allow.
     """
     if not a.is_finite() or not b.is_finite():
         return b if b.is_finite() else a

@@ -120,7 +120,7 @@ class _Order:
         self.psi, self.labels = np.ascontiguousarray(psi[rows][:, self.columns]), names[labels[rows]]
 
     def back(self, v: Array) -> Array:
-        """Output weights in the caller's order."""
+        """Return output weights in the order of the caller's columns of Psi."""
         found = np.empty_like(v)
         found[np.ix_(self.columns, self.classes)] = v
         return found

@@ -53,6 +53,16 @@ def move_unread_units(start: Start) -> Escape | str:
     """Certify S.path: V goes to a column basis, then units that nothing reads move; else say why not.
 
     Guarantee: an escape implies that the loss is constant on both of its legs, and P1 from their end.
+
+    Parameters
+    ----------
+    start : Start
+        Network, data and point.
+
+    Returns
+    -------
+    Escape or str
+        The escape, or the reason.
     """
     network = start.network
     node = not_rational(network)
@@ -245,12 +255,12 @@ def _refined(square: Rows, right: fmpz_mat) -> tuple[list[int], int] | None:
 
 
 def _float(value: int, exponent: int) -> float:
-    """``value / 2^exponent``, rounded."""
+    """Return ``value / 2^exponent``, rounded to the nearest float."""
     return value / (1 << exponent) if exponent >= 0 else float(value << -exponent)
 
 
 def _rounded(value: float, exponent: int) -> int:
-    """An integer near ``value * 2^exponent``."""
+    """Return the largest integer that is at most ``value * 2^exponent``."""
     above, below = value.as_integer_ratio()
     return (above << exponent) // below if exponent >= 0 else above // (below << -exponent)
 

@@ -148,6 +148,16 @@ def integer_norm(x: fmpz_mat) -> arb:
     Guarantee: at least ``||X||_2``, at the working precision. Source: ``||S||_2 <= ||S^q||_F^(1/q)`` with the Gram
     matrix S of its K columns; before a squaring ``S = 2^h (T + E)``, T integer and symmetric, ``0 <= E_ij < 1``, so
     ``||S||_2 <= 2^h (||T||_2 + K)``.
+
+    Parameters
+    ----------
+    x : fmpz_mat of shape (n, K)
+        The matrix.
+
+    Returns
+    -------
+    arb
+        The bound.
     """
     square, size = x.transpose() * x, x.ncols()
     dropped: list[tuple[int, int]] = []

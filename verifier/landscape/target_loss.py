@@ -97,7 +97,7 @@ class TargetLoss:
         return value, slope
 
     def margins(self, sample: int, g: Row) -> list[arb]:
-        """There are none."""
+        """Return no margins: real targets have none."""
         return []
 
     def infimum(self) -> arb:

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from flint import arb, fmpq, fmpz
 
-from verifier.balls.exact import Dyadic, round_down, round_up, statable
+from verifier.balls.exact import Dyadic
+from verifier.balls.stated import round_down, round_up, statable
 from verifier.landscape.zero_loss import loss_bound
 from verifier.rank.right_inverse import ENCLOSURE_SLACK
 
@@ -90,6 +91,16 @@ def stated_loss(loss: arb) -> tuple[Dyadic, Dyadic]:
     """Round an enclosed loss outwards to what a certificate states; an independent enclosure of it may be wider.
 
     Guarantee: the loss is between the two.
+
+    Parameters
+    ----------
+    loss : arb
+        An enclosure.
+
+    Returns
+    -------
+    (Dyadic, Dyadic)
+        Lower and upper bound.
     """
     room = ENCLOSURE_SLACK * loss.rad() + FINE * loss
     return statable(round_down(loss - room, STATED_BITS), round_up(loss + room, STATED_BITS))

@@ -30,11 +30,12 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.loss import cross_entropy
 from verifier.balls.margins import enclose_margins
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down
 from verifier.display import Brief, Decided, count
 from verifier.landscape.targets import decimal_below, stated_loss
 from verifier.network.gradient import approx_gradient
@@ -184,6 +185,26 @@ def loss_with_decay(
     """An upper bound of ``Phi(U, V) + (lambda/2) (|U|^2 + |V|^2)``; None if it has no finite enclosure.
 
     Guarantee: the value is at most the result, which leaves room for wider enclosures.
+
+    Parameters
+    ----------
+    network : Network
+        With p parameters and M columns of Psi.
+    u, v : ndarray of shapes (p,) and (M, m)
+        The point.
+    inputs : ndarray of shape (N, d)
+        The samples.
+    labels : ndarray of shape (N,)
+        Classes 0..m-1.
+    multiplicities : sequence of int
+        How often each sample occurs.
+    decay : Dyadic
+        lambda.
+
+    Returns
+    -------
+    Dyadic or None
+        The bound.
     """
     weights = ExactArray.of_floats(v)
     features = FeatureEnclosure(network, u, inputs, BITS)

@@ -14,9 +14,10 @@ from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.canary import require_products
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import Enclosure, arithmetic, sharper
-from verifier.balls.exact import Dyadic, ExactArray, at_least, round_down
+from verifier.balls.exact import Dyadic, ExactArray, at_least
 from verifier.balls.margins import Margins
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down
 from verifier.display import Card, Decided, Shown
 from verifier.landscape.inseparable import Inseparable, prove_inseparable
 from verifier.landscape.loss_bound import LossBound, bound_loss

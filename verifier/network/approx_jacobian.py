@@ -16,16 +16,16 @@ class FloatSlopes(Differentiable[Array]):
     """NumPy's arithmetic; at a kink the derivative is that of one side."""
 
     def __init__(self, views: dict[str, Array], inputs: Array) -> None:
-        """Keep the numbers."""
+        """Take the parameters' values by name, and the samples, (n, d)."""
         self.ops = FloatArithmetic(views, inputs)
 
     def rate(self, x: Array, sigma: Activation) -> Array:
-        """By the activation's NumPy kernel."""
+        """The activation's derivative by its NumPy kernel, entry by entry."""
         found: Array = approx_numpy_derivative(sigma)(x)
         return found
 
     def attained(self, x: Array) -> Array:
-        """At the first of the largest."""
+        """Mark with 1 the first of the largest entries of each row."""
         found = np.zeros_like(x)
         np.put_along_axis(found, x.argmax(axis=-1, keepdims=True), 1.0, axis=-1)
         return found

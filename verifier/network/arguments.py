@@ -56,6 +56,22 @@ def given_output(network: Network, v: Any, classes: int, what: str = "v") -> Arr
 
     Guarantee: the array has exactly the numbers of ``v``, all finite.
 
+    Parameters
+    ----------
+    network : Network
+        With M skip units.
+    v : array_like of shape (M, m)
+        Any finite numbers.
+    classes : int
+        m.
+    what : str, optional
+        Their name in messages.
+
+    Returns
+    -------
+    ndarray of shape (M, m)
+        The numbers.
+
     Raises
     ------
     DataError, NetworkError
@@ -201,8 +217,48 @@ def given_counts(multiplicities: Any, samples: int) -> list[int]:
     return counts
 
 
+def counted_labels(labels: NDArray[np.int64], classes: int, multiplicities: Any) -> NDArray[np.int64]:
+    """Return how often each of N samples has each of m classes, (N, m), from labels (N,) and multiplicities (N,)."""
+    counts = np.zeros((len(labels), classes), dtype=np.int64)
+    counts[np.arange(len(labels)), labels] = multiplicities
+    return counts
+
+
+def given_label_counts(labels: Any, samples: int, classes: int, multiplicities: Any) -> NDArray[np.int64]:
+    """Take the classes of N samples, shape (N,), or how often each has each class, shape (N, m), as the latter.
+
+    Parameters
+    ----------
+    labels : array-like of shape (N,) or (N, m)
+        A class for each sample; or label counts, whose rows add up to the multiplicities (X1).
+    samples, classes : int
+        N and m.
+    multiplicities : array-like of shape (N,)
+        How often each sample occurs.
+
+    Returns
+    -------
+    ndarray of shape (N, m), int64
+        Guarantee: what was given, as counts of at least 0; row i adds up to the multiplicity of sample i.
+
+    Raises
+    ------
+    DataError
+        They are no such numbers, or of another shape.
+    """
+    found, occurs = integers(labels, "labels"), given_counts(multiplicities, samples)
+    if found.ndim < 2:
+        return counted_labels(given_labels(found, samples, classes), classes, occurs)
+    if found.shape != (samples, classes) or found.min() < 0 or [sum(row) for row in found.tolist()] != occurs:
+        raise DataError(
+            f"labels: label counts of shape {found.shape} must be ({samples}, {classes}), not negative, and each row "
+            "must add up to the sample's multiplicity"
+        )
+    return found
+
+
 def given_seeds(seeds: Sequence[int] | Any, what: str = "seeds") -> list[int]:
-    """Take seeds.
+    """Take seeds as a list of Python integers.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class Arithmetic(ABC, Generic[T]):
 
     @abstractmethod
     def constant(self, values: NDArray[np.float64]) -> T:
-        """Fixed numbers, exact."""
+        """Fixed numbers, exact: one row that stands for all samples."""
 
     @abstractmethod
     def affine(self, geometry: Geometry, sources: Sequence[T], weight: T, bias: T | None) -> T:
@@ -89,7 +89,7 @@ class Arithmetic(ABC, Generic[T]):
 
     @abstractmethod
     def add(self, a: T, b: T) -> T:
-        """Add, with broadcasting."""
+        """Add entry by entry, with broadcasting."""
 
     @abstractmethod
     def multiply(self, a: T, b: T) -> T:

@@ -77,7 +77,7 @@ class Builder:
         return found
 
     def constant(self, values: Array | Sequence[float] | float, name: str = "") -> int:
-        """Fixed numbers."""
+        """Add a node of fixed numbers and return its index."""
         return self.add(Constant(values=np.asarray(values, dtype=np.float64), name=name))
 
     def statistic(self, name: str, shape: Shape, default: float) -> int:
@@ -125,7 +125,7 @@ class Builder:
         return self.add(Affine((*sources, weight, shift), over, True))  # type: ignore[arg-type]
 
     def map(self, x: int, sigma: Activation) -> int:
-        """An activation."""
+        """Add a node that applies an activation to every entry, and return its index."""
         return self.add(Map((x,), sigma))
 
     def feature(self, node: int, entries: tuple[int, ...] | None = None) -> None:

@@ -30,7 +30,7 @@ class Forward(Generic[T]):
     """
 
     def __init__(self, network: Network, reverse: Reverse[T]) -> None:
-        """Evaluate the nodes."""
+        """Evaluate the nodes that the features need, with the rules to go back."""
         self.network, self.reverse = network, reverse
         self.values: dict[int, Traced[T]] = {}
         needed = {feature.node for feature in network.features}

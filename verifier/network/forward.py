@@ -22,11 +22,11 @@ class FloatArithmetic(Arithmetic[Array]):
     """NumPy's arithmetic on the samples ``inputs``, ``(N, d)``, at the parameters that ``views`` names."""
 
     def __init__(self, views: dict[str, Array], inputs: Array) -> None:
-        """Keep the numbers."""
+        """Take the parameters' values by name, and the samples, (n, d)."""
         self.views, self.inputs = views, inputs
 
     def shape(self, value: Array) -> Shape:
-        """Without the samples' axis."""
+        """The shape of one sample's tensor: that of the array without its first axis."""
         return value.shape[1:]
 
     def input(self, shape: Shape) -> Array:
@@ -53,21 +53,21 @@ class FloatArithmetic(Arithmetic[Array]):
         return in_order(geometry, product, bias)
 
     def map(self, x: Array, sigma: Activation) -> Array:
-        """The activation's NumPy kernel."""
+        """Apply the activation's NumPy kernel to every entry."""
         return approx_numpy_kernel(sigma)(x)
 
     def add(self, a: Array, b: Array) -> Array:
-        """NumPy's broadcasting, from the last axis on."""
+        """Add as NumPy broadcasts, from the last axis on."""
         a, b = aligned(a, b)
         return a + b
 
     def multiply(self, a: Array, b: Array) -> Array:
-        """NumPy's broadcasting, from the last axis on."""
+        """Multiply as NumPy broadcasts, from the last axis on."""
         a, b = aligned(a, b)
         return a * b
 
     def scale(self, x: Array, factor: Fraction, *, root: bool = False) -> Array:
-        """By the factor's nearest float."""
+        """Multiply by the float next to the factor, or next to its root."""
         return x * (math.sqrt(factor) if root else float(factor))
 
     def gather(self, sources: Sequence[Array], places: Places) -> Array:
@@ -78,18 +78,18 @@ class FloatArithmetic(Arithmetic[Array]):
         return row[:, places.ravel()].reshape(len(row), *places.shape)
 
     def contract(self, a: Array, b: Array, *, transposed: bool = False) -> Array:
-        """NumPy's matmul."""
+        """Matrix products over the last two axes by NumPy's matmul."""
         a, b = aligned(a, b)
         product: Array = a @ (np.swapaxes(b, -1, -2) if transposed else b)
         return product
 
     def total(self, x: Array) -> Array:
-        """NumPy's sum."""
+        """The sum over the last axis, as NumPy orders it."""
         found: Array = x.sum(axis=-1)
         return found
 
     def largest(self, x: Array) -> Array:
-        """NumPy's maximum."""
+        """The maximum over the last axis."""
         found: Array = x.max(axis=-1)
         return found
 
@@ -99,7 +99,7 @@ class FloatArithmetic(Arithmetic[Array]):
         return found
 
     def softmax(self, x: Array, mask: Array | None) -> Array:
-        """With the largest score subtracted."""
+        """Take a softmax with the largest score subtracted, so that nothing overflows."""
         if mask is not None:
             x, mask = aligned(x, mask)
             x = np.where(mask > 0.0, x, -np.inf)
@@ -108,12 +108,12 @@ class FloatArithmetic(Arithmetic[Array]):
         return found
 
     def embed(self, tokens: Array, table: Array) -> Array:
-        """Rows by whole numbers."""
+        """Take the rows of a table whose numbers are the tokens."""
         found: Array = table[0][tokens.astype(np.int64)]
         return found
 
     def normalise(self, x: Array, epsilon: Fraction, *, centre: bool) -> Array:
-        """As the definition says."""
+        """Divide ``x``, less its mean if `centre`, by the root of its mean square plus epsilon."""
         if centre:
             x = x - x.mean(axis=-1, keepdims=True)
         found: Array = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + float(epsilon))

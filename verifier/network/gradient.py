@@ -31,11 +31,11 @@ class _Summed(Reverse[Array]):
     """Derivatives of one number, summed over the samples where a value stands for all of them."""
 
     def by_samples(self, value: Array, slope: Array) -> Array:
-        """Summed where the value has one row."""
+        """Return a derivative, summed over the samples where the value has one row for all."""
         return slope.sum(axis=0, keepdims=True) if len(value) == 1 < len(slope) else slope
 
     def by_weights(self, slope: Array, patches: Array) -> Array:
-        """Over samples and positions at once."""
+        """Return the derivative by the weights, summed over samples and positions at once."""
         whole = np.broadcast_to(patches, (len(slope), *patches.shape[1:]))
         found: Array = np.tensordot(slope[:, 0], whole, axes=((0, 2), (0, 1)))
         return found[None, None]

@@ -108,7 +108,7 @@ def initialise(
     fan_in: bool = False,
     units: int | None = None,
 ) -> Array:
-    """Draw hidden parameters U.
+    """Draw hidden parameters U, ``(p,)``, from a seed.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def initialise(
 def output_weights(
     network: Network, classes: int, kind: str = "gaussian", *, seed: int = 0, scale: float = 1.0
 ) -> Array:
-    """Draw output weights V.
+    """Draw output weights V, ``(M, classes)``, from a seed.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from typing import Protocol, runtime_checkable
 from verifier.display import MAX_ENTRIES, Card, Shown, Table
 from verifier.errors import NetworkError, one_line
 from verifier.network.builder import Builder
+from verifier.network.description import block_lines, by, kind_of, layer_line, node_lines
 from verifier.network.graph import MAX_UNITS as MAX_UNITS
 from verifier.network.graph import Array as Array
 from verifier.network.graph import Feature, Graph, require_units
@@ -27,7 +28,6 @@ from verifier.network.layered import Layered, layered_of
 from verifier.network.layers import Layer
 from verifier.network.nodes import Node
 from verifier.network.windows import Shape
-from verifier.network.words import block_lines, by, kind_of, layer_line, node_lines
 
 PARTS = ("weight", "bias")
 """What a layer with weights calls its parameters."""

@@ -64,7 +64,7 @@ class Reverse(Arithmetic[Traced[T]]):
     """
 
     def __init__(self, engine: Differentiable[T], wanted: set[str] | None = None) -> None:
-        """Begin with nothing."""
+        """Begin with no value made and no parameter read."""
         self.engine, self.ops, self.wanted = engine, engine.ops, wanted
         self.zero = engine.ops.constant(np.zeros(1))
         self.made: list[Traced[T]] = []
@@ -130,7 +130,7 @@ class Reverse(Arithmetic[Traced[T]]):
         return ops.total(ops.gather(sources, every.reshape(rows, *shape, most)))
 
     def turned(self, x: T) -> T:
-        """The last two axes exchanged."""
+        """Return a value with its last two axes exchanged."""
         shape = self.ops.shape(x)
         places = np.swapaxes(np.arange(math.prod(shape)).reshape(shape), -1, -2)
         return self.ops.gather([x], places)
@@ -156,7 +156,7 @@ class Reverse(Arithmetic[Traced[T]]):
         return self.ops.shape(value.value)
 
     def input(self, shape: Shape) -> Traced[T]:
-        """The samples stand still."""
+        """The samples do not depend on U: no derivative goes back to them."""
         return self._keep(self.ops.input(shape))
 
     def parameter(self, name: str, shape: Shape) -> Traced[T]:
@@ -166,7 +166,7 @@ class Reverse(Arithmetic[Traced[T]]):
         return self.parameters[name]
 
     def constant(self, values: NDArray[np.float64]) -> Traced[T]:
-        """Fixed numbers stand still."""
+        """Fixed numbers do not depend on U: no derivative goes back to them."""
         return self._keep(self.ops.constant(values))
 
     def affine(
@@ -221,7 +221,7 @@ class Reverse(Arithmetic[Traced[T]]):
         return self._keep(value, *arcs)
 
     def map(self, x: Traced[T], sigma: Activation) -> Traced[T]:
-        """Times the activation's derivative."""
+        """The derivative goes back times ``sigma'(x)``, entry by entry."""
         value = self.ops.map(x.value, sigma)
         if not x.moves:
             return self._keep(value)
@@ -229,11 +229,11 @@ class Reverse(Arithmetic[Traced[T]]):
         return self._keep(value, (x, lambda slope: self.ops.multiply(slope, rate)))
 
     def add(self, a: Traced[T], b: Traced[T]) -> Traced[T]:
-        """To both."""
+        """The derivative goes back to both terms unchanged."""
         return self._keep(self.ops.add(a.value, b.value), (a, lambda slope: slope), (b, lambda slope: slope))
 
     def multiply(self, a: Traced[T], b: Traced[T]) -> Traced[T]:
-        """Times the other factor."""
+        """The derivative goes back to each factor times the other one."""
         ops = self.ops
         return self._keep(
             ops.multiply(a.value, b.value),
@@ -242,12 +242,12 @@ class Reverse(Arithmetic[Traced[T]]):
         )
 
     def scale(self, x: Traced[T], factor: Fraction, *, root: bool = False) -> Traced[T]:
-        """By the same factor."""
+        """The derivative goes back times the same exact factor."""
         ops = self.ops
         return self._keep(ops.scale(x.value, factor, root=root), (x, lambda slope: ops.scale(slope, factor, root=root)))
 
     def gather(self, sources: Sequence[Traced[T]], places: Places) -> Traced[T]:
-        """Back to where the entries came from."""
+        """The derivative goes back to where the entries came from."""
         read = [source.value for source in sources]
 
         def by_source(k: int) -> Callable[[T], T]:
@@ -272,12 +272,12 @@ class Reverse(Arithmetic[Traced[T]]):
         )
 
     def total(self, x: Traced[T]) -> Traced[T]:
-        """To all entries."""
+        """The derivative of a sum goes back to all of its terms unchanged."""
         size = self.ops.shape(x.value)[-1]
         return self._keep(self.ops.total(x.value), (x, lambda slope: self.ops.spread(slope, size)))
 
     def largest(self, x: Traced[T]) -> Traced[T]:
-        """To the entry that attains the maximum."""
+        """The derivative goes back to the entry that attains the maximum."""
         ops, value = self.ops, self.ops.largest(x.value)
         if not x.moves:
             return self._keep(value)

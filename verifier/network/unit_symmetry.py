@@ -193,11 +193,11 @@ class _Tagger(Arithmetic[Tags]):
         self.arrays[self.names[number]] = now, columns
 
     def shape(self, value: Tags) -> Shape:
-        """Of the tensor."""
+        """The shape of the tensor whose entries are tagged."""
         return value.shape
 
     def input(self, shape: Shape) -> Tags:
-        """Nothing moves the samples."""
+        """The samples without tags: no exchange of units moves them."""
         return untagged(shape)
 
     def parameter(self, name: str, shape: Shape) -> Tags:
@@ -252,11 +252,11 @@ class _Tagger(Arithmetic[Tags]):
         return Tags(columns.group, columns.unit, same_rows(np.where(inside, seen.place, -1).T))
 
     def map(self, x: Tags, sigma: Activation) -> Tags:
-        """One function of all entries."""
+        """Keep the tags: one function is applied to all entries."""
         return self.tagged(x)
 
     def scale(self, x: Tags, factor: Fraction, *, root: bool = False) -> Tags:
-        """One factor of all entries."""
+        """Keep the tags: all entries have one factor."""
         return x
 
     def add(self, a: Tags, b: Tags) -> Tags:
@@ -285,7 +285,7 @@ class _Tagger(Arithmetic[Tags]):
         return self.add(a, b)
 
     def gather(self, sources: Sequence[Tags], places: Places) -> Tags:
-        """The tags move along."""
+        """Move the tags with the entries."""
         return side_by_side(sources).at(places)
 
     def contract(self, a: Tags, b: Tags, *, transposed: bool = False) -> Tags:
@@ -307,11 +307,11 @@ class _Tagger(Arithmetic[Tags]):
         return found.reshaped(x.shape[:-1])
 
     def largest(self, x: Tags) -> Tags:
-        """As a sum."""
+        """Tag a maximum as a sum: both are the same in every order of the entries."""
         return self.total(x)
 
     def inverse_root(self, x: Tags, epsilon: Fraction) -> Tags:
-        """One function of all entries."""
+        """Keep the tags: one function is applied to all entries."""
         return self.tagged(x)
 
     def normalise(self, x: Tags, epsilon: Fraction, *, centre: bool) -> Tags:
@@ -321,7 +321,7 @@ class _Tagger(Arithmetic[Tags]):
         return x
 
     def softmax(self, x: Tags, mask: Tags | None) -> Tags:
-        """Not followed."""
+        """Hold the units that the scores are tagged with: they are not exchanged."""
         self.groups.hold(self.tagged(x).group)
         return untagged(x.shape)
 

@@ -29,12 +29,12 @@ class Tags:
 
     @property
     def parts(self) -> tuple[Ints, Ints, Ints]:
-        """The three arrays."""
+        """The three arrays: the group, the unit and the place of every entry."""
         return self.group, self.unit, self.place
 
     @property
     def shape(self) -> Shape:
-        """The tensor's shape."""
+        """The shape of the tensor whose entries are tagged."""
         return self.group.shape
 
     @property

@@ -40,7 +40,7 @@ class AffineBasis:
 
     @property
     def rank_at_most(self) -> int:
-        """The entries, and one for the constant."""
+        """How many entries span all, with one more for the constant."""
         return self.entries + 1
 
 
@@ -86,7 +86,7 @@ class _Value:
 
     @property
     def varies(self) -> bool:
-        """Whether it may depend on the sample."""
+        """Whether this entry may depend on the sample."""
         return self.of is None or bool(self.of)
 
 

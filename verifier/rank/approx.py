@@ -1,4 +1,4 @@
-"""Untrusted right inverses.
+"""Right inverses X of Psi in plain floating point, as candidates for R1.
 
 Guarantee: none. Whatever these functions return, R1 decides.
 """

@@ -133,7 +133,7 @@ class _Ladder:
     attempts: list[str] = field(default_factory=list)
 
     def climb(self) -> RankResult:
-        """Try the rungs, the cheapest first."""
+        """Try the rungs of the ladder, the cheapest first, until one decides."""
         deficient = cheap_deficiency(self.features.network, self.features.inputs)
         if deficient is not None:
             return self._refuted(deficient)

@@ -28,6 +28,7 @@ from verifier.verdict import Verdict
 EXACT_WORK: Final = 2e9
 """Bit operations, about, that a characteristic polynomial may take: ``n^4`` times the entries' bits, over 64."""
 BALL_BITS: Final = 256
+"""Of the products of the second way; what they prove holds at any precision."""
 MAX_SIZE: Final = 1500
 """Largest matrix of the second way."""
 

@@ -47,6 +47,18 @@ def ball_gram(b: arb_mat, bits: int) -> arb_mat:
     """Enclose ``B B^T``, its diagonal at the working precision and the rest at ``bits`` bits if that is less.
 
     Guarantee: every entry contains the exact value for every matrix in the ball matrix B.
+
+    Parameters
+    ----------
+    b : arb_mat of shape (n, k)
+        Any balls.
+    bits : int
+        The precision of what is off the diagonal.
+
+    Returns
+    -------
+    arb_mat of shape (n, n)
+        The Gram matrix.
     """
     if bits >= ctx.prec:
         return b * b.transpose()
@@ -63,6 +75,16 @@ def sum_of_squares(values: list[arb]) -> arb:
     """Enclose the sum of the squares.
 
     Guarantee: contains the sum for all numbers in their balls.
+
+    Parameters
+    ----------
+    values : list of arb
+        Any balls.
+
+    Returns
+    -------
+    arb
+        The sum.
     """
     total = arb(0)
     for value in values:

@@ -103,15 +103,15 @@ class ExactArithmetic(Arithmetic[Exact]):
         return value.shape
 
     def input(self, shape: Shape) -> Exact:
-        """The samples."""
+        """The samples as exact numbers, in the input's shape."""
         return Exact(len(self.inputs), shape, _numbers(self.inputs))
 
     def parameter(self, name: str, shape: Shape) -> Exact:
-        """The stored numbers."""
+        """The stored numbers of this part of U, exact."""
         return Exact(1, shape, _numbers(self.views[name]))
 
     def constant(self, values: Array) -> Exact:
-        """The numbers."""
+        """Fixed numbers, exact: one row that stands for all samples."""
         return Exact(1, values.shape, _numbers(values))
 
     def affine(self, geometry: Geometry, sources: Sequence[Exact], weight: Exact, bias: Exact | None) -> Exact:
@@ -204,7 +204,7 @@ class ExactArithmetic(Arithmetic[Exact]):
         return offset, ((symbol, fmpq(sign)),)
 
     def add(self, a: Exact, b: Exact) -> Exact:
-        """Constants and coefficients."""
+        """Add entry by entry: the constants and the coefficients of both."""
         return self._moderate(combined(_plus, a, b))
 
     def multiply(self, a: Exact, b: Exact) -> Exact:
@@ -218,14 +218,14 @@ class ExactArithmetic(Arithmetic[Exact]):
         return found
 
     def scale(self, x: Exact, factor: Fraction, *, root: bool = False) -> Exact:
-        """Exact; a root is refused."""
+        """Multiply by the factor, exactly; its root is refused."""
         if root:
             raise NotRationalError("a square root is not a rational number")
         by = (fmpq(factor.numerator, factor.denominator), ())
         return self._moderate(Exact(x.rows, x.shape, [self._product(value, by) for value in x.entries]))
 
     def gather(self, sources: Sequence[Exact], places: Places) -> Exact:
-        """The same numbers elsewhere."""
+        """The same exact numbers in other places."""
         return gathered(sources, places)
 
     def contract(self, a: Exact, b: Exact, *, transposed: bool = False) -> Exact:
@@ -241,7 +241,7 @@ class ExactArithmetic(Arithmetic[Exact]):
         return self._moderate(Exact(rows, (*lead, n, m), out))
 
     def total(self, x: Exact) -> Exact:
-        """Constants and coefficients."""
+        """Sum over the last axis: the constants and the coefficients."""
         size = x.shape[-1]
         sums = [_total(x.entries[start : start + size]) for start in range(0, len(x.entries), size)]
         return self._moderate(Exact(x.rows, x.shape[:-1], sums))
@@ -270,15 +270,15 @@ class ExactArithmetic(Arithmetic[Exact]):
         return Exact(x.rows, x.shape, out)
 
     def normalise(self, x: Exact, epsilon: Fraction, *, centre: bool) -> Exact:
-        """Refused."""
+        """Refuse a normalisation: its root leaves the rational numbers."""
         raise NotRationalError("normalisation leaves the rational numbers")
 
     def softmax(self, x: Exact, mask: Exact | None) -> Exact:
-        """Refused."""
+        """Refuse a softmax: exp leaves the rational numbers."""
         raise NotRationalError("softmax leaves the rational numbers")
 
     def attend(self, q: Exact, k: Exact, v: Exact, square: Fraction, mask: Exact | None) -> Exact:
-        """Refused."""
+        """Refuse attention: its softmax leaves the rational numbers."""
         raise NotRationalError("attention leaves the rational numbers")
 
     def embed(self, tokens: Exact, table: Exact) -> Exact:

@@ -83,7 +83,7 @@ class InverseBound64(Decided):
 
 
 def _radius_sums(backend: Backend, x: Array, q: Array) -> Array:
-    """``q^T |X|``, shape (N,).
+    """Bound ``q^T |X|``, shape (N,), entry by entry from above.
 
     Guarantee: an upper bound.
     """
@@ -273,6 +273,18 @@ def bound_in_binary64(features: FloatEnclosure, witness: RightInverse) -> RankBo
     """R1's claim from a binary64 residual, with room for a checker that rounds Psi to ``feature_bits``.
 
     Guarantee: if a bound is returned, rank Psi(U) = N and ``sigma_N >= sigma_lower > 0``.
+
+    Parameters
+    ----------
+    features : FloatEnclosure
+        Psi, (N, M).
+    witness : RightInverse
+        X, (K, N), and the columns of Psi that it uses.
+
+    Returns
+    -------
+    RankBound or None
+        alpha and sigma_lower.
     """
     x = witness.matrix.approx()
     k, n = x.shape

@@ -249,6 +249,13 @@ def _is_exact(u0: Array, t: float, direction: Array, u: Array) -> bool:
 def write_line(rows: Sequence[LinePoint], path: str | Path) -> Path:
     """Write a table for plots: columns ``t, sigma_lower, sigma_upper``, decimals rounded outward.
 
+    Parameters
+    ----------
+    rows : sequence of LinePoint
+        The points of a line, in order.
+    path : str or Path
+        The CSV file.
+
     Returns
     -------
     Path

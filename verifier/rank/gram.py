@@ -70,6 +70,18 @@ def sigma_bound(gram: Gram, factor: Factor) -> float:
     """Lower bound of sigma_N(Psi) from a factor; ``-inf`` if nothing is proved.
 
     Guarantee: the result is <= sigma_N(Psi) for every Psi in the enclosure.
+
+    Parameters
+    ----------
+    gram : Gram
+        The Gram matrix of the midpoints, with its errors.
+    factor : Factor
+        Of a shifted Gram matrix, with its residual.
+
+    Returns
+    -------
+    float
+        The bound. Source: Weyl's inequality, for eigenvalues and then for singular values.
     """
     with working_precision(BITS):
         eigenvalue = arb(factor.shift) - factor.residual - gram.error

@@ -118,6 +118,16 @@ def error_norm(source: ColumnSource) -> arb:
     """Bound ``||Psi - A||_F`` by the 2-norms of rows, if the source knows them; infinite or NaN if not.
 
     Guarantee: the ball's upper end is at least the norm, once a pass has gone through all rows.
+
+    Parameters
+    ----------
+    source : ColumnSource
+        Midpoints A of Psi, with radii, by blocks.
+
+    Returns
+    -------
+    arb
+        The bound.
     """
     squares = squared_row_norms(source)
     return arb("inf") if squares is None else total(source.backend, squares).sqrt()
@@ -136,6 +146,15 @@ def record_of(source: ColumnSource) -> Products:
 
 def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = None) -> Gram:
     """Gram matrix of the midpoints by blocks of columns, in one pass.
+
+    Parameters
+    ----------
+    source : ColumnSource
+        Midpoints A of Psi, (N, M), with radii, by blocks.
+    sizes : Plan
+        How many columns a block has.
+    progress : callable, optional
+        Called with the fraction done.
 
     Returns
     -------

@@ -46,7 +46,7 @@ class Integers(Tensor[int]):
     __slots__ = ("below",)
 
     def __init__(self, rows: int, shape: Shape, entries: list[int], below: int = 1) -> None:
-        """``entries`` has ``rows * prod(shape)`` numerators."""
+        """Take the numerators: ``entries`` has ``rows * prod(shape)`` of them."""
         super().__init__(rows, shape, entries)
         self.below = below
 
@@ -80,15 +80,15 @@ class IntegerArithmetic(Arithmetic[Integers]):
         return value.shape
 
     def input(self, shape: Shape) -> Integers:
-        """The samples."""
+        """The samples as integers over one denominator, in the input's shape."""
         return _integers(len(self.inputs), shape, self.inputs)
 
     def parameter(self, name: str, shape: Shape) -> Integers:
-        """The stored numbers."""
+        """The stored numbers of this part of U, as integers over one denominator."""
         return _integers(1, shape, self.views[name])
 
     def constant(self, values: Array) -> Integers:
-        """The numbers."""
+        """Fixed numbers as integers over one denominator, in one row for all samples."""
         return _integers(1, values.shape, values)
 
     def affine(
@@ -132,7 +132,7 @@ class IntegerArithmetic(Arithmetic[Integers]):
         return list(map(int, found.entries()))
 
     def map(self, x: Integers, sigma: Activation) -> Integers:
-        """The exact values."""
+        """The exact values of the activation, entry by entry."""
         ops = _Lists(x)
         entries, below = evaluate(sigma.tree, ops)
         self.followed = self.followed and ops.longest <= ACTIVATION_BITS
@@ -144,18 +144,18 @@ class IntegerArithmetic(Arithmetic[Integers]):
         return self._moderate(_combined(operator.add, left, right, below))
 
     def multiply(self, a: Integers, b: Integers) -> Integers:
-        """Multiply entry by entry."""
+        """Multiply entry by entry; the denominators are multiplied, too."""
         return self._moderate(_combined(operator.mul, a, b, a.below * b.below))
 
     def scale(self, x: Integers, factor: Fraction, *, root: bool = False) -> Integers:
-        """Exact; a root is refused."""
+        """Multiply by the factor, exactly; its root is refused."""
         if root:
             raise NotRationalError("a square root is not a rational number")
         scaled = [value * factor.numerator for value in x.entries]
         return self._moderate(Integers(x.rows, x.shape, scaled, x.below * factor.denominator))
 
     def gather(self, sources: Sequence[Integers], places: Places) -> Integers:
-        """The same numbers elsewhere."""
+        """The same numbers in other places, over a common denominator of the sources."""
         parted, below = _over_one(sources)
         found = gathered(parted, places)
         return Integers(found.rows, found.shape, found.entries, below)
@@ -173,7 +173,7 @@ class IntegerArithmetic(Arithmetic[Integers]):
         return self._moderate(Integers(rows, (*lead, n, m), out, a.below * b.below))
 
     def total(self, x: Integers) -> Integers:
-        """Exact sums."""
+        """Sum over the last axis, exactly."""
         return self._moderate(_folded(sum, x))
 
     def largest(self, x: Integers) -> Integers:
@@ -181,11 +181,11 @@ class IntegerArithmetic(Arithmetic[Integers]):
         return _folded(max, x)
 
     def inverse_root(self, x: Integers, epsilon: Fraction) -> Integers:
-        """Refused."""
+        """Refuse an inverse root: it leaves the rational numbers."""
         raise NotRationalError("an inverse root leaves the rational numbers")
 
     def softmax(self, x: Integers, mask: Integers | None) -> Integers:
-        """Refused."""
+        """Refuse a softmax: exp leaves the rational numbers."""
         raise NotRationalError("softmax leaves the rational numbers")
 
     def embed(self, tokens: Integers, table: Integers) -> Integers:
@@ -235,14 +235,14 @@ def _times(entries: list[int], factor: int) -> list[int]:
 
 
 def _combined(operation: Callable[[int, int], int], a: Tensor[int], b: Tensor[int], below: int) -> Integers:
-    """An operation entry by entry, with broadcasting."""
+    """Apply an operation to two values entry by entry, with broadcasting."""
     rows, shape = max(a.rows, b.rows), np.broadcast_shapes(a.shape, b.shape)
     entries = list(map(operation, broadcast(a, rows, shape), broadcast(b, rows, shape)))
     return Integers(rows, shape, entries, below)
 
 
 def _folded(operation: Callable[[list[int]], int], x: Integers) -> Integers:
-    """An operation on the last axis."""
+    """Apply an operation to the numbers of the last axis."""
     size = x.shape[-1]
     entries = [operation(x.entries[start : start + size]) for start in range(0, len(x.entries), size)]
     return Integers(x.rows, x.shape[:-1], entries, x.below)

@@ -65,14 +65,14 @@ class WitnessSums:
     largest_row: float
 
     def frobenius(self, backend: Backend) -> arb:
-        """Bound ``||X||_F``.
+        """Bound the Frobenius norm ``||X||_F`` from above.
 
         Guarantee: the ball's upper end is at least the norm.
         """
         return total(backend, self.squares).sqrt()
 
     def mixed(self, backend: Backend) -> arb:
-        """Bound ``sqrt(||X||_1 ||X||_inf)``.
+        """Bound ``sqrt(||X||_1 ||X||_inf)`` from above.
 
         Guarantee: the ball's upper end is at least that, hence at least ``||X||_2``.
         """
@@ -137,6 +137,24 @@ def spectral_norm(backend: Backend, x: Array, sums: WitnessSums, tight: bool, re
     """Upper bound of ``||X||_2`` from sums of X, with ``tight`` sharpened by R2; its products enter the record.
 
     Guarantee: at least the norm if the record's products are as trusted; NaN or infinity if there is none.
+
+    Parameters
+    ----------
+    backend : Backend
+        Library and device.
+    x : ndarray of shape (K, N)
+        X.
+    sums : WitnessSums
+        Bounds of its sums of sizes and squares.
+    tight : bool
+        Whether to sharpen the bound.
+    record : Products
+        Takes in the products that the bound rests on.
+
+    Returns
+    -------
+    float
+        The bound.
     """
     with working_precision(BITS):
         frobenius, mixed = sums.frobenius(backend), sums.mixed(backend)

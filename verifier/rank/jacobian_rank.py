@@ -63,7 +63,7 @@ class JacobianInverse(Brief):
 
     @property
     def row_sums(self) -> Array:
-        """Upper bounds of ``sum_k |B_jk|``, shape ``(K,)``."""
+        """Bound the row sums ``sum_k |B_jk|`` from above, shape ``(K,)``."""
         found: Array = upper(np.abs(self.inverse).sum(axis=1), self.inverse.shape[1])
         return found
 

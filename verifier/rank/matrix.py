@@ -16,8 +16,9 @@ import numpy as np
 from flint import fmpz_mat, nmod_mat
 
 from verifier.balls.decimals import decimal_enclosure
-from verifier.balls.exact import ExactArray, at_least, at_most, round_down, round_up
+from verifier.balls.exact import ExactArray, at_least, at_most
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.data.gate import exact
 from verifier.data.matrix_files import MAX_ENTRIES, read_matrix
 from verifier.display import Card, Decided, Shown, listed, wrapped
@@ -31,6 +32,7 @@ from verifier.rank.spectrum_search import SingularValues, has_digits
 from verifier.verdict import Verdict
 
 DEFAULT_DIGITS: Final = 15
+"""Of the singular values: about what a binary64 number holds."""
 EXACT_SECONDS: Final = 120.0
 """An exact rank that is estimated to take longer is not begun."""
 MAX_BITS: Final = 2**33
@@ -47,7 +49,7 @@ SHOWN: Final = 12
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MatrixResult(Decided, Shown):
-    """What is proved of a matrix.
+    """What is proved of a matrix: its rank, singular values and definiteness.
 
     Parameters
     ----------
@@ -335,7 +337,18 @@ def describe(found: MatrixResult, *, every: bool = False) -> list[str]:
 
 
 def as_json(found: MatrixResult) -> dict[str, Any]:
-    """The result as one JSON document; decimals are rounded outward."""
+    """The result as one JSON document; decimals are rounded outward.
+
+    Parameters
+    ----------
+    found : MatrixResult
+        The result.
+
+    Returns
+    -------
+    dict
+        The document.
+    """
     definite = found.definite
     return {
         "rows": found.rows,

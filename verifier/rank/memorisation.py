@@ -46,6 +46,7 @@ SAMPLE_STREAM, UNIT_STREAM = 1_000_039, 1_000_081
 SPREADS = (1.5, 4.0)
 """Standard deviations of the pre-activations that are tried, for one group; they grow with the number of groups."""
 SEEDS = 2
+"""Points that are drawn for each spread."""
 ROOM_FOR_COLUMNS = 1.25
 """How many more columns than rows the matrix A gets where there are enough."""
 MOST_ROWS, MOST_GIVEN = 2000, 600

@@ -52,6 +52,18 @@ def modular_rank(rows: Rows, prime: int) -> int:
     """The rank modulo a prime.
 
     Guarantee: it is at most the rank over the rationals.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of int
+        The matrix.
+    prime : int
+        A prime below 2^64.
+
+    Returns
+    -------
+    int
+        The rank.
     """
     flat = [value % prime for row in rows for value in row]
     return int(nmod_mat(len(rows), len(rows[0]), flat, prime).rank()) if flat else 0
@@ -104,6 +116,16 @@ def without_copies(rows: Rows) -> list[list[int]]:
     """The rows and columns that are no multiples of earlier ones, each divided by its common factor.
 
     Guarantee: the matrix has the same rank.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of int
+        The matrix.
+
+    Returns
+    -------
+    list of list of int
+        The smaller matrix.
     """
     kept = _primitive(rows)
     return [list(row) for row in zip(*_primitive(zip(*kept, strict=True)), strict=True)] if kept else []

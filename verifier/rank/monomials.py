@@ -23,10 +23,14 @@ EXACT_RANK_WORK = 200_000_000_000
 
 
 PRIME_BITS = 62
+"""Primes just below 2^62 fit one machine word in FLINT, and each counts for 61 bits."""
 
 
 def monomial_rank(inputs: Array, degree: int) -> int:
     """Upper bound of the dimension that polynomials of a degree span on the samples (exact where affordable).
+
+    Guarantee: every polynomial of degree <= ``degree``, evaluated on the rows of ``inputs``, lies in a space of at
+    most this dimension.
 
     Parameters
     ----------
@@ -35,8 +39,10 @@ def monomial_rank(inputs: Array, degree: int) -> int:
     degree
         Total degree, at least 1.
 
-    Guarantee: every polynomial of degree <= ``degree``, evaluated on the rows of ``inputs``, lies in a space of at
-    most this dimension.
+    Returns
+    -------
+    int
+        The bound.
 
     Notes
     -----

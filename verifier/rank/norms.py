@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 PIECE_BITS = 21
 """Squares are summed over 21-bit pieces: three of them hold a 63-bit integer, and 2^20 products of two fit int64."""
 CHUNK = 1 << 20
+"""Columns whose products are added up at once; see `PIECE_BITS`."""
 
 
 @dataclass
@@ -22,7 +23,7 @@ class IntegerSums:
     squares: int = 0
 
     def add(self, block: fmpz_mat) -> None:
-        """Take in the next rows.
+        """Take in the next rows of the matrix.
 
         Guarantee: the sums are exact, whatever the size of the entries.
         """
@@ -58,6 +59,16 @@ def integer_sums(matrix: fmpz_mat) -> IntegerSums:
     """Row sums, column sums and the sum of squares of a whole matrix, shape ``(n, m)``.
 
     Guarantee: exact.
+
+    Parameters
+    ----------
+    matrix : fmpz_mat of shape (n, m)
+        The matrix.
+
+    Returns
+    -------
+    IntegerSums
+        The sums.
     """
     sums = IntegerSums([0] * matrix.ncols())
     sums.add(matrix)

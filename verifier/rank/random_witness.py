@@ -27,6 +27,7 @@ SCALES = ((1.0, True), (3.0, True), (1.0, False))
 ENTRIES = 8_000_000
 """Largest Psi for which a dense witness is sought."""
 MAX_BITS = 512
+"""The last precision for a draw; one that needs more gives way to the next."""
 DRAW_SECONDS = 60.0
 """A rung of a draw that may be estimated to take longer is not climbed."""
 SLOW_DRAW = 5e8

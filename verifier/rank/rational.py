@@ -50,7 +50,7 @@ class RationalFeatures(Brief):
 
     @cached_property
     def values(self) -> list[list[Value]]:
-        """The features, ``(N, M)``."""
+        """The features as exact numbers, (N, M)."""
         if self.given is not None:
             return self.given
         return [[(fmpq(value, self.below), ()) for value in row] for row in self.whole or []]

@@ -71,7 +71,7 @@ def identity(n: int) -> arb_mat:
 
 
 def power_of_two(exponent: int) -> arb:
-    """The number ``2^exponent``, exactly."""
+    """Return ``2^exponent`` as an exact ball; the exponent may be negative."""
     return arb((fmpz(1), fmpz(exponent)))
 
 

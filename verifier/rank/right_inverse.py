@@ -24,9 +24,10 @@ import numpy as np
 from flint import arb, arb_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
-from verifier.balls.exact import Dyadic, ExactArray, round_down, round_up
+from verifier.balls.exact import Dyadic, ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.balls.precision import MAX_BITS, working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.display import Brief
 from verifier.rank.norms import IntegerSums, integer_sums
 
@@ -159,6 +160,16 @@ def rank_bound(residual: Residual) -> RankBound | None:
     """Turn norm bounds into the rank claim, with room for an independent program whose enclosures are somewhat wider.
 
     Guarantee: a bound is returned only if ``alpha < 1`` is proved.
+
+    Parameters
+    ----------
+    residual : Residual
+        Bounds of ``||I - Psi X||_2`` and ``||X||_2``.
+
+    Returns
+    -------
+    RankBound or None
+        alpha and sigma_lower, rounded to short numbers.
     """
     with working_precision(NORM_PRECISION):
         claimed = residual.product * (1 + SLACK) + residual.enclosure * ENCLOSURE_SLACK
@@ -170,6 +181,16 @@ def stated_bound(claimed: arb, norm: arb) -> RankBound | None:
 
     Guarantee: ``claimed >= ||I - Psi X||_2`` and ``norm >= ||X||_2`` imply ``alpha >= ||I - Psi X||_2``,
     ``alpha < 1`` and ``sigma_N(Psi) >= sigma_lower > 0``. Source: Rump 2011, Lemma 2.1.
+
+    Parameters
+    ----------
+    claimed, norm : arb
+        The upper bounds of ``||I - Psi X||_2`` and ``||X||_2``.
+
+    Returns
+    -------
+    RankBound or None
+        alpha and sigma_lower.
     """
     if not claimed.is_finite() or not norm > 0:
         return None
@@ -182,6 +203,17 @@ def stated_bound(claimed: arb, norm: arb) -> RankBound | None:
 
 def round_to_integers(block: arb_mat, columns: list[int] | None, bits: int, precision: int) -> tuple[fmpz_mat, arb]:
     """Integers ``a`` near ``2^bits Psi`` and a bound of the squared Frobenius norm of the difference.
+
+    Parameters
+    ----------
+    block : arb_mat of shape (n, M)
+        Rows of Psi.
+    columns : list of int or None
+        The columns that are taken; None: all.
+    bits : int
+        The power of two that Psi is multiplied by.
+    precision : int
+        Bits of the arithmetic.
 
     Returns
     -------
@@ -228,6 +260,22 @@ def witness_norm(x: fmpz_mat, exponent: int, products: int, sums: IntegerSums | 
     ``N^(1/2^(r+1))``.
 
     Guarantee: the result is >= ``||X||_2``.
+
+    Parameters
+    ----------
+    x : fmpz_mat of shape (K, N)
+        The integers x.
+    exponent : int
+        The power of two.
+    products : int
+        How often a Gram matrix is multiplied, 0 or more.
+    sums : IntegerSums, optional
+        Sums of sizes and squares of x.
+
+    Returns
+    -------
+    arb
+        The bound, exact.
 
     Raises
     ------

@@ -168,7 +168,7 @@ class Separation:
         return np.arange(start, self._families)
 
     def _nothing(self, index: int) -> Told:
-        """Nothing is told apart."""
+        """Return what is known of a node of which nothing is known: no entry tells samples apart."""
         size = self._size(index)
         numbers = np.zeros(size, dtype=np.int64)
         no = np.zeros(size, dtype=np.bool_)
@@ -181,7 +181,7 @@ class Separation:
         return np.arange(start, len(self.columns))
 
     def _input(self, inputs: Array) -> Told:
-        """The coordinates: equal classes are equal numbers."""
+        """Return the entries of the input, of which equal classes are equal numbers."""
         values, found = np.unique(inputs, return_inverse=True)
         where = np.flatnonzero(values == 0.0)
         size = inputs.shape[1]

@@ -30,6 +30,7 @@ from verifier.rank.refine import FLOAT_RANGE
 from verifier.rank.spectrum_search import SingularValues, SpectrumSearch
 
 MAX_DIGITS = 1000
+"""Some 3400 bits: far from the largest precision, of 16384 bits."""
 
 SUMMARY_DIGITS = 6
 """Significant digits in the summary for people."""
@@ -152,6 +153,16 @@ def exact_rank(matrix: ExactArray) -> int:
     """Rank of an exact matrix; a full one is usually seen modulo a prime, where it can only be smaller.
 
     Guarantee: the result is the rank.
+
+    Parameters
+    ----------
+    matrix : ExactArray of shape (n, m)
+        The matrix.
+
+    Returns
+    -------
+    int
+        The rank.
     """
     columns, (numerators, _) = matrix.shape[1], matrix.integers()
     return integer_rank([numerators[k : k + columns] for k in range(0, len(numerators), columns)], math.inf).rank
@@ -193,7 +204,18 @@ def describe(found: SingularValues, seconds: float) -> list[str]:
 
 
 def as_json(found: SingularValues) -> dict[str, Any]:
-    """The result as one JSON document; the decimals are rounded outward."""
+    """The result as one JSON document; the decimals are rounded outward.
+
+    Parameters
+    ----------
+    found : SingularValues
+        The enclosures.
+
+    Returns
+    -------
+    dict
+        The document.
+    """
     digits = found.digits + 4
 
     def outward(low: Fraction, high: Fraction) -> list[str]:

@@ -10,9 +10,10 @@ from fractions import Fraction
 from flint import arb, arb_mat
 
 from verifier.balls.decimals import decade, decimal_enclosure
-from verifier.balls.exact import Dyadic, at_least, at_most, round_down, round_up
+from verifier.balls.exact import Dyadic, at_least, at_most
 from verifier.balls.feature_enclosure import block_is_finite
 from verifier.balls.precision import MIN_BITS, working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.display import Card, Decided, Shown
 from verifier.rank.certify import Stage
 from verifier.rank.eigenvalues import Interval, ball_gram, eigenvalue_bounds, larger_of, sum_of_squares

@@ -52,6 +52,22 @@ def unit_forms(network: Network, u: Array | None, inputs: Array, forms: FormTabl
     """The units of every layer in normal form, which ``forms`` takes in; without U the weights are free.
 
     Guarantee: on every sample a unit is ``sign * z + offset``, z the value of its form; without U for every U.
+
+    Parameters
+    ----------
+    network : Network
+        A network of layers.
+    u : ndarray of shape (p,) or None
+        Hidden parameters; None: for every U.
+    inputs : ndarray of shape (N, d)
+        The samples.
+    forms : FormTable
+        The forms met so far.
+
+    Returns
+    -------
+    list of list of UnitForm
+        The units of each layer.
     """
     views = None if u is None else network.layer_views(u)
     coordinates = []

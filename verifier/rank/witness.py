@@ -34,6 +34,7 @@ from verifier.rank.witness_values import Link, bits_that_show, order_samples
 from verifier.verdict import Verdict
 
 DEFAULT_MAX_BITS = 1024
+"""The last precision, of 64, 128, ...; a case that needs more is left undecided."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

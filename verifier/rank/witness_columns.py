@@ -21,6 +21,7 @@ from verifier.rank.monotone import Limits, monotone_limits
 from verifier.sigma.activations import Activation
 
 MAX_LINKS = 1000
+"""The longest chain that a certificate can hold."""
 
 
 MAX_CHAINS = 200
@@ -49,6 +50,18 @@ def plan_columns(network: Network, n: int) -> ColumnPlan | None:
     Guarantee: in a plan the chain runs from the input through dense units that read one another, the blocks have N
     different skip units together, none of them the chain's, each reads its link, and their activations are proved
     monotone and bounded (W1), or softplus-like in one block (W2). That they give a U of full rank is proved elsewhere.
+
+    Parameters
+    ----------
+    network : Network
+        Any network.
+    n : int
+        N, the number of columns wanted.
+
+    Returns
+    -------
+    ColumnPlan or None
+        The first plan found.
     """
     layers = dense_units(network)
     skips = {index: layer for index, layer in layers.items() if layer.skip}

@@ -18,7 +18,8 @@ from flint import arb, fmpq
 from numpy.typing import NDArray
 
 from verifier.balls.activation import arb_kernel
-from verifier.balls.exact import Dyadic, ExactArray, at_most, round_down, upper_float
+from verifier.balls.exact import Dyadic, ExactArray, at_most, upper_float
+from verifier.balls.stated import round_down
 from verifier.data.samples import SampleSource
 from verifier.display import Brief
 from verifier.rank.monotone import Limits, monotone_limits
@@ -39,6 +40,7 @@ FLOAT_BITS = 53
 
 
 MAX_DOUBLINGS = 200
+"""An activation that is not near its limits at 2^200 is given up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -186,6 +188,20 @@ def arguments_of(values: AscendingValues, block: Block, first: int) -> Arguments
     """Enclose the arguments of a block whose first column belongs to the sample number ``first``.
 
     Guarantee: computed from the stored weight and biases; exactly where the values are exact, else in ball arithmetic.
+
+    Parameters
+    ----------
+    values : AscendingValues
+        What the block reads, N values in ascending order.
+    block : Block
+        Units with one weight and a bias each.
+    first : int
+        The sample of the block's first column.
+
+    Returns
+    -------
+    Arguments
+        The pre-activations next to each threshold.
     """
     numbers, low = block.biases.integers()
     sign, last, offset = block.weight.mantissa, first + block.units.size, int(first == 0)
@@ -231,6 +247,16 @@ def inverse_norm(ends: list[tuple[arb, arb]]) -> arb:
     By Sherman and Morrison its inverse is ``diag(1/D) L^-1 - e_1 (r^T L^-1) / H_1``, r = l / D. Rows i >= 2 have the
     sum 2/|D_i| of sizes, row 1 at most ``1/|D_1| + (sum_k |r_k - r_{k+1}| + |r_N|) / |H_1|``; r jumps only between
     blocks.
+
+    Parameters
+    ----------
+    ends : list of (arb, arb)
+        H and l of each block, H != l and the first H not 0.
+
+    Returns
+    -------
+    arb
+        The bound.
     """
     jumps = [high - low for high, low in ends]
     ratios = [low / jump for (_, low), jump in zip(ends, jumps, strict=True)]
@@ -246,6 +272,22 @@ def certify_steps(
 
     Guarantee: sigma is monotone, so no entry of a column is farther from its limit than at the column's two arguments,
     or, if every pre-activation may move by ``error``, at these arguments moved towards each other.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        Units by blocks.
+    activations : sequence of Activation
+        That of each block.
+    arguments : sequence of Arguments
+        Those of each block.
+    error : arb
+        How far any pre-activation may move.
+
+    Returns
+    -------
+    (arb, arb)
+        Both bounds; the second is NaN if an activation has no limits.
     """
     distance, ends = arb(0), list[tuple[arb, arb]]()
     for block, activation, found in zip(blocks, activations, arguments, strict=True):
@@ -267,6 +309,22 @@ def certify_ramps(sharpness: Fraction, arguments: Arguments, error: arb, samples
     Guarantee: with G the smallest gap, ``T_ij = (y_i - y_{j-1})_+`` is ``L diag(gaps) L``, so ``||T^-1||_inf <= 4/G``.
     Thresholds are off by at most rho G, so with s = g G ``||T^-1 (Psi - T)||_inf`` is at most
     ``(4/s) (log 2 + 2 e^{rho s} / (e^s - 1)) + 4 rho``; softplus has slope <= 1, so ``error`` adds ``4 N error / G``.
+
+    Parameters
+    ----------
+    sharpness : Fraction
+        The g of the softplus.
+    arguments : Arguments
+        Those of the one block.
+    error : arb
+        How far any pre-activation may move.
+    samples : int
+        N.
+
+    Returns
+    -------
+    (arb, arb)
+        Both bounds; the second is NaN if no gap is proved.
     """
     gap = arguments.gap
     if not gap > 0:

@@ -23,6 +23,7 @@ DIRECTIONS = 6
 
 
 DIRECTION_STEP, MAX_DIRECTION_BITS = 6, 40
+"""Bits that each further direction adds, and the most that one has, less where more than 64 terms are summed."""
 
 
 BIAS_BITS = 12
@@ -94,7 +95,7 @@ class AscendingValues:
 
     @property
     def count(self) -> int:
-        """The number of values."""
+        """How many values there are."""
         return len(self.balls) if self.numbers is None else int(self.numbers.size)
 
     def ball(self, position: int) -> arb:
@@ -116,6 +117,20 @@ def follow_link(layer: DenseUnits, unit: int, values: AscendingValues) -> tuple[
     """Map the values into about [1/4, 3/4], where nearly every activation increases, and through the activation.
 
     Guarantee: the balls contain the exact values of the link.
+
+    Parameters
+    ----------
+    layer : DenseUnits
+        The layer of the chain's next unit.
+    unit : int
+        The unit.
+    values : AscendingValues
+        What it reads, N values in ascending order.
+
+    Returns
+    -------
+    (Link, list of arb)
+        Weight and bias of the unit, and its N values.
     """
     low, high = values.ball(0), values.ball(values.count - 1)
     weight = Dyadic(1, -power_above((high - low).mid() * 2) if values.count > 1 else 0)

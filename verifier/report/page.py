@@ -26,7 +26,9 @@ from verifier.report import page_template, picture, sentences
 from verifier.report.results import read_results
 from verifier.report.text import formula, visible
 from verifier.run.record import CaseRecord, StatementRecord, SuiteResult
+from verifier.statements.downhill_path import PATH_KINDS
 from verifier.statements.groups import grouped
+from verifier.verdict import Verdict
 
 MAX_BYTES = 4 * 2**20
 """A page that would be larger is written with less detail."""
@@ -41,6 +43,28 @@ SHOWN_ELSEWHERE = {"analytic": "LA.1", "rank": "rank", "path": "path"}
 """Computed statements that the proof has as steps, with the same reasons."""
 USUAL = 0.2
 """Share of the cases from which on evidence for a statement is usual."""
+
+
+VALLEYS = "T3.4(2)"
+"""The statement that no local valley is bad."""
+COLUMNS = {
+    VALLEYS: "no bad local valley",
+    "rank": "full rank at this U",
+    "zero_loss": "zero training error",
+    "path": "path",
+}
+"""What the index says of each case, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A verdict of the index, what stands where there is none, a note; ``calm``: not PROVED, but as expected."""
+
+    words: str
+    verdict: Verdict | None
+    nothing: str
+    note: str
+    calm: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,20 @@ class View:
     def headline(self) -> str:
         """The verdict that stands for the case."""
         return sentences.headline(self.case)
+
+    @property
+    def about(self) -> str:
+        """What the headline is the verdict of, in words."""
+        if self.case.error is not None:
+            return ""
+        return COLUMNS[VALLEYS if self.case.theorem else "path" if self.case.step("path") is not None else "rank"]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """What the index says of the case, in the order of `COLUMNS`."""
+        case = self.case
+        found = [_cell(case, VALLEYS, case.statement(VALLEYS), asked=bool(case.theorem))]
+        return found + [_cell(case, key, case.verdict(key)) for key in COLUMNS if key != VALLEYS]
 
     @property
     def panels(self) -> list[picture.Panel]:
@@ -167,6 +205,7 @@ def _render(results: SuiteResult, level: Level) -> str:
         policy=policy,
         single=single,
         cases=views,
+        columns=COLUMNS.values(),
         level=level,
         results=results,
         versions=results.versions,
@@ -181,12 +220,22 @@ def _render(results: SuiteResult, level: Level) -> str:
     )  # fmt: skip
 
 
+def _cell(case: CaseRecord, key: str, verdict: Verdict | None, *, asked: bool = False) -> Cell:
+    calm = verdict is not Verdict.PROVED and verdict is not None and case.expected.get(key) == verdict
+    note, step = "as expected" if calm else "", case.step(key)
+    if verdict is Verdict.PROVED and step is not None and step.label in PATH_KINDS:
+        kind = PATH_KINDS[step.label]
+        note = "may rise by epsilon" if kind.rises else "to near the infimum" if kind.conflict else ""
+    return Cell(COLUMNS[key], verdict, "does not apply" if asked else "not asked for", note, calm)
+
+
 def _filters(views: Sequence[View]) -> list[dict[str, Any]]:
     """The groups of choices by which index and cases are filtered; only those verdicts that occur."""
     groups = []
     for name, legend, codes in (
-        ("path", "Path", [page_template.code_of(view.headline) for view in views]),
-        ("rank", "Rank at the start's U", [page_template.code_of(view.case.verdict("rank")) for view in views]),
+        ("valley", "No bad local valley", [page_template.code_of(view.case.statement(VALLEYS)) for view in views]),
+        ("path", "Path from the start", [page_template.code_of(view.case.verdict("path")) for view in views]),
+        ("rank", "Full rank at the start's U", [page_template.code_of(view.case.verdict("rank")) for view in views]),
     ):
         options = [{"code": "A", "text": "all", "count": len(views)}]
         for verdict, code in page_template.CODES.items():
@@ -246,5 +295,6 @@ def _environment() -> jinja2.Environment:
         "right": picture.RIGHT,
         "top": picture.TOP,
         "bottom": picture.BOTTOM,
+        "valleys": VALLEYS,
     }
     return environment

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from flint import arb
 
-from verifier.balls.exact import at_least, at_most
+from verifier.balls.exact import about, at_least, at_most
 from verifier.report.text import power_of_ten
 from verifier.run.curve import Curve, Mark, Piece, Point
 from verifier.statements.downhill_path import PATH_KINDS
@@ -69,9 +69,13 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One SVG picture: what it shows in words, its axes, the band and line of each piece as path data."""
+    """One SVG picture: what it shows in words, its axes, the band and line of each piece as path data.
+
+    ``description`` is for those who do not see it: the certified numbers, rounded to the safe side.
+    """
 
     title: str
+    description: str
     axis: str
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -146,6 +150,7 @@ def _panel(pieces: Sequence[Piece], curve: Curve, kind: str, *, fine: bool) -> P
         levels.append(Level(y(curve.floor), f"infimum ≥ {_bound(curve.floor, up=False)}"))
     return Panel(
         title=_title(pieces, curve, kind),
+        description=_description(pieces, marks),
         axis=_axis(curve, kind, escapes),
         x_ticks=_times(start, end, x, kind, curve.legs),
         y_ticks=tuple(Tick(y(value), text) for value, text in _decades(bottom, top)),
@@ -202,6 +207,20 @@ def _title(pieces: Sequence[Piece], curve: Curve, kind: str) -> str:
         "the ray" if kind == "ray" else "the segment" if len(pieces) == 1 else f"the escape ({curve.label}) and segment"
     )
     return f"Loss along {where}, log scale: from at most {_bound(first[2])} down to at most {_bound(last[2])}"
+
+
+def _description(pieces: Sequence[Piece], marks: Sequence[Mark]) -> str:
+    """Certified bounds at the first and the last point, and from when on the targets are reached."""
+    points = [point for piece in pieces for point in piece.points]
+    ends = [f"{_between(point)} at s = {about(point[0])}" for point in (points[0], points[-1])]
+    said = [f"Certified at {len(points)} times: {ends[0]}; {ends[1]}."]
+    said += [f"Loss at most {mark.text} from s = {at_most(mark.time)} on." for mark in marks]
+    return " ".join(said)
+
+
+def _between(point: Point) -> str:
+    _, low, high = point
+    return f"at most {_bound(high)}" if low is None else f"from {_bound(low, up=False)} to {_bound(high)}"
 
 
 def _axis(curve: Curve, kind: str, escapes: bool) -> str:

@@ -242,7 +242,7 @@ class _Start:
 
 
 def _model_start(model: Imported, case: Case, data: Dataset) -> _Start:
-    """The model's own weights."""
+    """Start at the imported model's own weights U and V."""
     v, said = given_output(model.network, model.v, data)
     words = "; ".join((f"U and V from {case.file.network.model}{said}", *model.remarks))
     return _Start(model.u, v, words)

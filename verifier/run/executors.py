@@ -158,7 +158,7 @@ def _initialise(alive: Connection, limit: int | None) -> None:
 
 @contextmanager
 def dask(address: str) -> Iterator[Workers]:
-    """The workers of a Dask scheduler.
+    """Give the workers of a Dask scheduler while a block runs.
 
     Parameters
     ----------

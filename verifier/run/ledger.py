@@ -160,7 +160,7 @@ class Ledger:
             )
 
     def commit(self, key: str, name: str, record: msgspec.Struct) -> None:
-        """Keep the record of a job."""
+        """Write the record of a job that is done."""
         with _said(self.path):
             self._connection.execute(
                 "INSERT INTO cases VALUES (?, ?, 0, ?, 0) ON CONFLICT DO UPDATE SET record = excluded.record",

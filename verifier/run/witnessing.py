@@ -64,7 +64,7 @@ class WitnessReport(Judged):
     understood: str = ""
 
     def __str__(self) -> str:
-        """Every step with its verdict and reason."""
+        """Write every step with its verdict and its reason, a line each."""
         head = f"{self.data}; {self.network.size_words}"
         return "\n".join([head, *listed((str(step.verdict), f"{step.label} {step.reason}") for step in self.steps)])
 

@@ -170,7 +170,7 @@ def softplus(gamma: Fraction | int = 1) -> Activation:
 
 
 def leaky_relu(slope: Fraction | int = Fraction(1, 100)) -> Activation:
-    """Return ``max(t, slope t)``.
+    """Return the activation ``max(t, slope t)``.
 
     Parameters
     ----------

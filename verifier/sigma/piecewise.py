@@ -69,7 +69,7 @@ def has_kinks(expression: sympy.Expr) -> bool:
 
 
 def split(expression: sympy.Expr) -> tuple[Piece, ...] | None:
-    """Split at the breakpoints.
+    """Split an expression at the breakpoints of its Max, Min and Abs.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def ball_at(tree: Tree, point: Fraction, *, bits: int = POINT_BITS) -> flint.arb
 
 
 def exact_at(tree: Tree, point: Fraction) -> Fraction | None:
-    """Evaluate by rational operations.
+    """Evaluate an expression at a rational point, if rational operations are enough.
 
     Parameters
     ----------

@@ -24,6 +24,7 @@ MAX_ORDER: Final = 256
 BITS_PER_ORDER: Final = 8
 """Of the working precision: differences of order r lose about r bits and more."""
 STARTS: Final = (Fraction(0), Fraction(1), Fraction(-3))
+"""Where differences begin: at 0, and to both sides of it."""
 STEPS: Final = (Fraction(1), Fraction(1, 4))
 """Where differences are tried."""
 WIDE: Final = 16

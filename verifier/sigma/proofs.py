@@ -45,7 +45,7 @@ MARGIN: Final = Fraction(1, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Fact(Generic[Kind]):
-    """A statement about an activation.
+    """What is known of one property of an activation, and who vouches for it.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from verifier.sigma.tree import NotProvedError, Ops, evaluate, tree_of
 
 @dataclass(frozen=True, slots=True)
 class Symmetry:
-    """A mirror symmetry.
+    """The mirror symmetry that was proved of an activation: odd about a point, even, or neither.
 
     Parameters
     ----------

@@ -23,6 +23,7 @@ from verifier.sigma.ranges import behaviour
 from verifier.sigma.tree import tree_of
 
 NOWHERE_NEGATIVE, POSITIVE = 1, 2
+"""What is known of a sign, in the order of strength."""
 EVERYWHERE: Final = arb(0, "inf")
 _RISING: Final = (sympy.exp, sympy.tanh, sympy.erf, sympy.sinh, sympy.atan)
 _SIDES: Final = ({sympy.Max(0, T): T, sympy.Min(0, T): 0, sympy.Abs(T): T}, {sympy.Max(0, T): 0, sympy.Min(0, T): T})

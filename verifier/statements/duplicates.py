@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from verifier.balls.exact import at_least, at_most, round_down, round_up
+from verifier.balls.exact import at_least, at_most
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.data.grouping import INFIMUM_BITS
 from verifier.landscape.target_loss import TargetLoss
 from verifier.statements.evidence import Known

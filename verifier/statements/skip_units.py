@@ -70,7 +70,7 @@ class _Kind:
 
 
 def _bounded_kind(sigma: Activation) -> _Kind:
-    """(a): bounded, with limit 0 at -oo."""
+    """Decide (a): the activation is bounded, with limit 0 at -oo."""
     bounded, limit = sigma.facts.bounded, sigma.facts.limit_minus
     vanishes = limit.value.is_zero if limit.status == "proved" and limit.value is not None else None
     unbounded = bounded.status == "proved" and bounded.value is False

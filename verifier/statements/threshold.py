@@ -15,9 +15,10 @@ import sympy
 from flint import arb
 from sympy.logic.inference import satisfiable
 
-from verifier.balls.exact import Dyadic, about, round_down, round_up
+from verifier.balls.exact import Dyadic, about
 from verifier.balls.loss import Row, cross_entropy
 from verifier.balls.precision import working_precision
+from verifier.balls.stated import round_down, round_up
 from verifier.display import Decided
 from verifier.errors import InputError, VerifierError
 from verifier.verdict import Verdict

@@ -33,7 +33,7 @@ Held: TypeAlias = NDArray[Any] | Tensor | Comparison
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A node whose inputs have been computed.
+    """A node of the ONNX graph whose inputs have been computed.
 
     Parameters
     ----------

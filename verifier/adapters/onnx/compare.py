@@ -39,7 +39,7 @@ def samples_for(network: Network, kind: np.dtype[Any], count: int) -> list[Array
 
 
 def require_equal(walk: Walk, output: str, found: Imported, parameters: Mapping[str, NDArray[Any]], label: str) -> None:
-    """Compare logits on random samples.
+    """Require that the graph's logits are ONNX Runtime's on random samples.
 
     Parameters
     ----------

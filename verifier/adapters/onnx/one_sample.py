@@ -40,7 +40,7 @@ class OneSample:
     """
 
     def __init__(self, input_shape: tuple[int, ...], samples: int) -> None:
-        """Begin with the input."""
+        """Begin with the input, of which every sample has this shape."""
         self.inner = Translation(input_shape, samples)
         self.batch = samples
 
@@ -107,7 +107,7 @@ class OneSample:
         return self.inner.parameter(name, values)
 
     def remark(self, sentence: str) -> None:
-        """Say something about the conversion."""
+        """Say something about the conversion, once, to the user."""
         self.inner.remark(sentence)
 
     def finish(self, output: Value) -> Imported:
@@ -141,11 +141,11 @@ class OneSample:
         return self._broadcast("power", a, b)
 
     def maximum(self, a: Value, b: Value) -> Value:
-        """The larger of two."""
+        """The larger of two values, entry by entry, with broadcasting."""
         return self._broadcast("maximum", a, b)
 
     def minimum(self, a: Value, b: Value) -> Value:
-        """The smaller of two."""
+        """The smaller of two values, entry by entry, with broadcasting."""
         return self._broadcast("minimum", a, b)
 
     def where(self, mask: Known, a: Value, b: Value) -> Value:
@@ -184,7 +184,7 @@ class OneSample:
         return self._view(self.inner.attention(self._real(q), self._real(k), self._real(v), real, scale, causal))
 
     def embedding(self, table: Value, tokens: Value) -> Value:
-        """Rows of a table."""
+        """The rows of a table whose numbers are the tokens."""
         return self._view(self.inner.embedding(table, self._real(tokens)))
 
     # normalisations
@@ -205,7 +205,7 @@ class OneSample:
         return self._view(self.inner.rms_norm(self._real(x), *rest))
 
     def softmax(self, x: Value, axis: int) -> Value:
-        """Softmax along an axis."""
+        """The softmax along one axis, which is not that of the samples."""
         return self._along("softmax", x, axis)
 
     def log_softmax(self, x: Value, axis: int) -> Value:
@@ -214,15 +214,15 @@ class OneSample:
 
     # over axes
     def mean(self, x: Value, axes: Sequence[int], keep: bool) -> Value:
-        """The mean over axes."""
+        """The mean over some axes, which are not that of the samples."""
         return self._over("mean", x, axes, keep)
 
     def sum(self, x: Value, axes: Sequence[int], keep: bool) -> Value:
-        """The sum over axes."""
+        """The sum over some axes, which are not that of the samples."""
         return self._over("sum", x, axes, keep)
 
     def largest(self, x: Value, axes: Sequence[int], keep: bool) -> Value:
-        """The maximum over axes."""
+        """The maximum over some axes, which are not that of the samples."""
         return self._over("largest", x, axes, keep)
 
     def cumsum(self, x: Value, axis: int) -> Value:
@@ -255,7 +255,7 @@ class OneSample:
         return self._view(self.inner.permute(self._real(x), [0, *(1 + axis_of(axis, rank) for axis in axes)]))
 
     def take(self, x: Value, axis: int, entries: NDArray[Any] | Sequence[int]) -> Value:
-        """Entries along an axis."""
+        """The chosen entries along one axis, which is not that of the samples."""
         return self._along("take", x, axis, entries)
 
     def slice(self, x: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:

@@ -86,7 +86,7 @@ def trained_names(model: Model, frozen: str | Sequence[str] = (), trained: str |
 
 
 def _named(names: Sequence[str], patterns: str | Sequence[str], argument: str) -> set[str]:
-    """The initialisers that patterns name."""
+    """Return the names of the initialisers that the patterns match."""
     found: set[str] = set()
     for pattern in (patterns,) if isinstance(patterns, str) else tuple(patterns):
         if not isinstance(pattern, str):

@@ -23,7 +23,7 @@ MAX_REASON = 160
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """An exported module.
+    """A module as `torch.export` gives it: operators and what each placeholder is.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class Parameters:
         return self._names[name]
 
     def values(self, name: str) -> Array:
-        """A parameter's exact values.
+        """Return the exact values of one parameter.
 
         Guarantee: the array equals the tensor bit for bit, entry by entry, up to the exact embedding of float16,
         bfloat16 and float32 in binary64; and no number of it belongs to another parameter.
@@ -96,6 +96,16 @@ def overlap(one: torch.Tensor, other: torch.Tensor) -> bool:
     """Whether two dense tensors have a number in memory in common, in whatever shapes they look at it.
 
     Guarantee: false only if no place in memory belongs to both.
+
+    Parameters
+    ----------
+    one, other : torch.Tensor
+        Tensors with strides, of any shapes.
+
+    Returns
+    -------
+    bool
+        Whether a number of one is a number of the other.
     """
     first, second = _places(one), _places(other)
     if not first or not second or one.device != other.device:

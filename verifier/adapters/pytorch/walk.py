@@ -41,7 +41,7 @@ class Walk:
     """
 
     def __init__(self, program: Program, module: torch.nn.Module, translation: Translation) -> None:
-        """Nothing is translated yet."""
+        """Begin with a program of which no operator is translated yet."""
         self.program, self.module, self.translation = program, module, translation
         self.parameters = Parameters(module)
         self.translated: dict[Any, Any] = {}

@@ -36,7 +36,7 @@ MIXED = "the samples are mixed with one another, or with other axes; the output 
 
 
 class Base:
-    """A graph in the making."""
+    """A graph in the making, with what the conversion knows of its nodes."""
 
     def __init__(self, input_shape: Shape, samples: int) -> None:
         """Begin with the input of one sample, and the number of samples in the example."""
@@ -356,7 +356,7 @@ def shape_of(x: Value) -> Shape:
 
 
 def floats(array: NDArray[Any]) -> Array:
-    """Numbers as float64, exactly."""
+    """Return numbers as a float64 array, exactly; what would be rounded is refused."""
     array = np.asarray(array)
     if array.dtype.kind not in "fiub":
         raise Refused(f"numbers of type {array.dtype} meet the network; it computes with real numbers")

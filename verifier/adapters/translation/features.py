@@ -47,7 +47,7 @@ class Features(Norms):
     """A network from the linear maps of its head."""
 
     def __init__(self, input_shape: Shape, samples: int) -> None:
-        """Begin without known places."""
+        """Begin without known places of parameters."""
         super().__init__(input_shape, samples)
         self._known_places: dict[int, tuple[tuple[int, ...], Entries, Entries]] = {}
         self._owned: list[int] = []

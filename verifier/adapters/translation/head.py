@@ -21,7 +21,7 @@ REMEDY = "end the model with a linear layer of its own, such as nn.Linear, and r
 
 
 class Head(Features):
-    """`finish`, and what it is made of."""
+    """The end of a translation: which nodes are the columns of Psi, and which the output weights."""
 
     def finish(self, output: Value, names: dict[int, str] | None = None) -> Imported:
         """Find the head, cut it off, and drop what its features do not depend on.
@@ -297,7 +297,7 @@ class Head(Features):
 
 
 def _in_words(node: Node) -> str:
-    """What a node does."""
+    """Say in words what a node does, for a message."""
     if isinstance(node, kinds.Map):
         return f"the function {node.sigma.name}"
     if isinstance(node, kinds.Reduce | kinds.Pool):

@@ -25,7 +25,7 @@ class Norms(Windows):
     """Builds the nodes of reductions and of normalisations over axes."""
 
     def __init__(self, input_shape: Shape, samples: int) -> None:
-        """Begin without known means."""
+        """Begin without nodes that are known to be means."""
         super().__init__(input_shape, samples)
         self.means: dict[int, tuple[int, Shape]] = {}
         """For a node that is a mean, its axes kept: of which node, over which axes."""

@@ -327,7 +327,7 @@ class Products(Moves, Pointwise):
         return self.permute(found, tuple(int(i) for i in np.argsort(order)))
 
     def permuted_tensor(self, x: Tensor, order: Sequence[int]) -> Tensor:
-        """`permute` of a tensor."""
+        """Permute the axes of a tensor; a known array is refused."""
         found = self.permute(x, order)
         if isinstance(found, Known):
             raise Refused(ROUNDED)
@@ -339,5 +339,5 @@ def _weights(x: Value) -> bool:
 
 
 def _single(x: Value, samples: int) -> bool:
-    """Whether a vector is the samples' axis."""
+    """Whether a vector stands for the samples' axis alone."""
     return isinstance(x, Tensor) and len(x.shape) == 1 and x.batch is not None

@@ -16,6 +16,20 @@ def sign_of(nodes: Sequence[Node], index: int, known: dict[int, Sign]) -> Sign:
     """The sign of all entries of a node, whatever the sample and the parameters; ``known`` remembers those found.
 
     Guarantee: entries are positive, or not negative, as is said, wherever the node is defined.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        The graph, in order.
+    index : int
+        The node.
+    known : dict
+        The signs found so far, by the nodes' indices.
+
+    Returns
+    -------
+    Sign
+        What is known of all entries.
     """
     if index not in known:
         known[index] = _found(nodes, nodes[index], known)

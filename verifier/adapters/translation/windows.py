@@ -19,7 +19,7 @@ Pairs = Sequence[tuple[int, int]]
 
 
 class Windows(Products):
-    """Convolutions and pools."""
+    """Convolutions and pools as affine nodes, pools and rearrangements of the graph."""
 
     def convolution(
         self,

@@ -28,7 +28,9 @@ from verifier.sigma.functions import FUNCTIONS
 from verifier.sigma.tree import Ops, evaluate, tree_of
 
 MAX_POWER = 64
+"""A larger power is left to Arb: each product adds a rounding to the error."""
 BITS = 64
+"""Of the error analysis, whose bounds hold at any precision."""
 _U = arb(U)
 _TINY = arb(TINY)
 
@@ -97,7 +99,7 @@ def _power(base: Any, n: int, times: Callable[[Any, Any], Any]) -> Any:
 
 
 class _ArrayOps(Ops[Any]):
-    """The same tree over one-dimensional arrays."""
+    """The operations of an activation's tree on one-dimensional arrays."""
 
     def __init__(self, xp: Any, t: Array) -> None:
         super().__init__(t)

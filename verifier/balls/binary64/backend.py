@@ -259,7 +259,7 @@ def _turned(layout: Layout) -> Layout:
 
 
 def numpy_backend(threads: int | None = None) -> Backend:
-    """The NumPy backend.
+    """Make the backend that computes on the processor, by NumPy.
 
     Parameters
     ----------
@@ -322,7 +322,7 @@ EMULATION = ("CUBLAS_EMULATE_DOUBLE_PRECISION", "CUPY_TF32")
 
 
 def backend_for(device: str) -> Backend:
-    """The backend of ``--device``: ``cpu`` or ``gpu``.
+    """Return the backend that ``--device`` names: ``cpu`` or ``gpu``.
 
     Raises
     ------

@@ -23,6 +23,7 @@ TINY = 2.0**-960
 """Absolute allowance for underflow: more than ``2^60 * 2^-1022``, whatever the number of operations."""
 
 SMALLEST_NORMAL = 2.0**-1022
+"""The smallest positive number with 53 bits; a result below it may be off by more than u of its size."""
 
 MAX_LENGTH = 2**40
 """Longest inner product for which the constants below are used: ``k u`` stays below 2^-12."""
@@ -31,7 +32,18 @@ MAX_LENGTH = 2**40
 def gamma(k: int) -> float:
     """``k u / (1 - k u)``, rounded up.
 
-    Guarantee: the result is at least gamma_k.
+    Guarantee: the result is at least gamma_k, that of Higham, Accuracy and Stability of Numerical Algorithms, 2002,
+    Lemma 3.1: it bounds what k roundings do to a product.
+
+    Parameters
+    ----------
+    k : int
+        The number of roundings.
+
+    Returns
+    -------
+    float
+        The bound, rounded up.
 
     Raises
     ------
@@ -51,6 +63,16 @@ def inflation(n: int) -> float:
     ``fl(fl(y * inflation(n)) + TINY) >= x``: ``y >= x (1-u)^(n+14) - 2^-1000``, and
     ``(1-u)^(n+16) (1 + 8(n+16)u) >= 1`` for ``(n+16) u <= 1/16``. (What underflows below a root would grow by the root
     beyond that; `TINY`, added there, pays for it.)
+
+    Parameters
+    ----------
+    n : int
+        The number of roundings on any path is at most n + 14.
+
+    Returns
+    -------
+    float
+        The factor.
     """
     return 1.0 + 8.0 * (n + 16) * U
 
@@ -59,5 +81,17 @@ def upper(x: Any, n: int) -> Any:
     """Upper bound of a non-negative expression computed as ``x`` with at most n + 14 roundings on any path.
 
     Guarantee: see `inflation`. NaN and infinity stay what they are.
+
+    Parameters
+    ----------
+    x : float or ndarray
+        The computed value, not negative.
+    n : int
+        The number of roundings on any path is at most n + 14.
+
+    Returns
+    -------
+    float or ndarray
+        At least the exact value of the expression, in the shape of x.
     """
     return x * inflation(n) + TINY

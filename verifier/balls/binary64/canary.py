@@ -39,7 +39,7 @@ MOST_SHOWN = 12
 
 @dataclass(frozen=True)
 class CanaryReport(Judged):
-    """What was run and whether it held.
+    """Which products were tested against exact ones, and whether their bounds held.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class CanaryReport(Judged):
     products: int = 0
 
     def describe(self) -> str:
-        """One line for a certificate's record."""
+        """Say in one line, for a certificate's record, what the canary found."""
         if not self.passed:
             return f"canary failed: {self.failure} ({self.library})"
         parts = [name for name in self.checks if not name.startswith("product ")]

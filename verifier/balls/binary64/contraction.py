@@ -41,6 +41,22 @@ def contract(ops: FloatBalls, a: Enclosed, b: Enclosed, *, transposed: bool) -> 
 
     Guarantee: see the module; one bound per entry if b is transposed or nothing depends on samples, else norms over the
     last axis.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine.
+    a : Enclosed of shape (..., n, k)
+        The left factor.
+    b : Enclosed of shape (..., k, m)
+        The right factor, (..., m, k) if transposed.
+    transposed : bool
+        Whether b is given as its transpose.
+
+    Returns
+    -------
+    Enclosed of shape (..., n, m)
+        The products; leading axes broadcast.
     """
     xp = ops.xp
     axes = max(len(a.shape), len(b.shape))
@@ -65,6 +81,22 @@ def attend(ops: FloatBalls, q: Enclosed, k: Enclosed, v: Enclosed, square: Fract
     """Enclose ``softmax(sqrt(square) q k^T, mask) v``; norms over the last axis.
 
     Guarantee: see the module.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine.
+    q, k, v : Enclosed of shapes (..., n, d), (..., t, d), (..., t, e)
+        Queries, keys and values.
+    square : Fraction
+        The square of the factor of the scores.
+    mask : Enclosed or None
+        Zeros and ones that broadcast to the scores, (..., n, t).
+
+    Returns
+    -------
+    Enclosed of shape (..., n, e)
+        The weighted sums of values.
 
     Raises
     ------
@@ -107,6 +139,20 @@ def product(ops: FloatBalls, a: Array, b: Array) -> Array:
     """``a b`` over the last two axes, of arrays with as many axes each; the others broadcast.
 
     Guarantee: that of `Backend.matmul`, for every matrix.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine, whose record takes in every product.
+    a : ndarray of shape (..., n, k)
+        The left factor.
+    b : ndarray of shape (..., k, m)
+        The right factor.
+
+    Returns
+    -------
+    ndarray of shape (..., n, m)
+        The computed products.
     """
     xp, (n, k), m = ops.xp, a.shape[-2:], b.shape[-1]
     if math.prod(int(size) for size in b.shape[:-2]) == 1:
@@ -119,7 +165,7 @@ def product(ops: FloatBalls, a: Array, b: Array) -> Array:
 
 
 def turned(xp: Array, values: Array) -> Array:
-    """The last two axes exchanged."""
+    """Return a tensor with its last two axes exchanged."""
     order = list(range(values.ndim))
     order[-1], order[-2] = order[-2], order[-1]
     return xp.permute_dims(values, tuple(order))

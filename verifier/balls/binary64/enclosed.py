@@ -64,6 +64,20 @@ def two_norm(xp: Any, values: Array, axes: Axes) -> Array:
     """The 2-norm over axes of a tensor, which stay with length 1.
 
     Guarantee: an upper bound; NaN or infinity where the sum of squares overflows.
+
+    Parameters
+    ----------
+    xp : module
+        The array library.
+    values : ndarray of shape (rows, *S)
+        Any numbers.
+    axes : tuple of int
+        Axes of S, from 0.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of the values, with these axes of length 1.
     """
     inner = tuple(k + 1 for k in axes if int(values.shape[k + 1]) > 1)
     if not inner:
@@ -87,6 +101,20 @@ def bound_of_entries(xp: Any, value: Enclosed, axes: int) -> Array | float:
     """The bound of each entry's error, with ``axes`` axes behind the rows.
 
     Guarantee: it broadcasts to the midpoints and bounds each entry's error; 0.0 if there is none.
+
+    Parameters
+    ----------
+    xp : module
+        The array library.
+    value : Enclosed
+        Midpoints with their bounds.
+    axes : int
+        How many axes the result has behind that of the samples.
+
+    Returns
+    -------
+    ndarray or float
+        The smaller of both bounds where there are two.
     """
     if value.each is None or value.norm is None:
         found = value.norm if value.each is None else value.each

@@ -55,7 +55,7 @@ def powers(exponents: Integers) -> Floats:
 
 
 def _odd(raw: Bits, bits: Integers | int) -> Integers:
-    """Odd positive integers below ``2^bits``."""
+    """Draw odd positive integers below ``2^bits``."""
     return (raw >> (64 - np.asarray(bits)).astype(np.uint64)).astype(np.int64) | 1
 
 

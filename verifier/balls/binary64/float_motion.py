@@ -138,11 +138,11 @@ class FloatMotion(Arithmetic[Moving]):
         return span.still(np.zeros((1, *x.value.shape))) if x.rate is None else x.rate
 
     def input(self, shape: Shape) -> Moving:
-        """The samples stand still."""
+        """The samples, which have no rate: they do not move."""
         return Moving(self.ops.input(shape), None)
 
     def constant(self, values: NDArray[np.float64]) -> Moving:
-        """Fixed numbers stand still."""
+        """Fixed numbers, which have no rate: they do not move."""
         return Moving(self.ops.constant(values), None)
 
     def parameter(self, name: str, shape: Shape) -> Moving:
@@ -193,7 +193,7 @@ class FloatMotion(Arithmetic[Moving]):
         return Moving(value, span.times(rates.derivative(self.hull(x), sigma), x.rate))
 
     def add(self, a: Moving, b: Moving) -> Moving:
-        """``a' + b'``."""
+        """The sum a + b, with the rate ``a' + b'``."""
         value = self.ops.add(a.value, b.value)
         if a.rate is None or b.rate is None:
             only = a.rate or b.rate
@@ -201,7 +201,7 @@ class FloatMotion(Arithmetic[Moving]):
         return Moving(value, span.plus(a.rate, b.rate))
 
     def multiply(self, a: Moving, b: Moving) -> Moving:
-        """``a' b + a b'``."""
+        """The product a b, with the rate ``a' b + a b'``."""
         return self._product(a, b, self.ops.multiply, span.times)
 
     def _product(
@@ -219,20 +219,20 @@ class FloatMotion(Arithmetic[Moving]):
         return Moving(found, span.plus(left, right))
 
     def scale(self, x: Moving, factor: Fraction, *, root: bool = False) -> Moving:
-        """Rates are scaled as values are."""
+        """A value and its rate times the same factor."""
         value = self.ops.scale(x.value, factor, root=root)
         number = float(factor) ** 0.5 if root else float(factor)
         return Moving(value, None if x.rate is None else span.scaled(x.rate, number, 4.0 * U))
 
     def gather(self, sources: Sequence[Moving], places: Places) -> Moving:
-        """Rates move with the entries."""
+        """Entries in other places, with their rates."""
         value = self.ops.gather([source.value for source in sources], places)
         if all(source.rate is None for source in sources):
             return Moving(value, None)
         return Moving(value, rates.gathered([self.rate(source) for source in sources], places))
 
     def contract(self, a: Moving, b: Moving, *, transposed: bool = False) -> Moving:
-        """``a' b + a b'``."""
+        """The matrix product a b, with the rate ``a' b + a b'``."""
         return self._product(
             a,
             b,
@@ -241,7 +241,7 @@ class FloatMotion(Arithmetic[Moving]):
         )
 
     def total(self, x: Moving) -> Moving:
-        """The sum of the rates."""
+        """The sum over the last axis, with the sum of the rates."""
         return Moving(self.ops.total(x.value), None if x.rate is None else span.summed(x.rate))
 
     def largest(self, x: Moving) -> Moving:
@@ -250,7 +250,7 @@ class FloatMotion(Arithmetic[Moving]):
         return Moving(value, None if x.rate is None else rates.largest_rate(self.hull(x), x.rate))
 
     def inverse_root(self, x: Moving, epsilon: Fraction) -> Moving:
-        """``-x' / (2 (x + epsilon)^(3/2))``."""
+        """The inverse root, with the rate ``-x' / (2 (x + epsilon)^(3/2))``."""
         value = self.ops.inverse_root(x.value, epsilon)
         if x.rate is None:
             return Moving(value, None)
@@ -259,14 +259,14 @@ class FloatMotion(Arithmetic[Moving]):
         return Moving(value, span.scaled(span.times(cube, x.rate), -0.5))
 
     def softmax(self, x: Moving, mask: Moving | None) -> Moving:
-        """``p_j (x_j' - sum_k p_k x_k')``."""
+        """The softmax p, with the rate ``p_j (x_j' - sum_k p_k x_k')``."""
         value = self.ops.softmax(x.value, None if mask is None else mask.value)
         if x.rate is None:
             return Moving(value, None)
         return Moving(value, rates.softmax_rate(self, x, mask)[1])
 
     def embed(self, tokens: Moving, table: Moving) -> Moving:
-        """Rows of the rates."""
+        """The rows of a table, and with them the rows of its rates."""
         value = self.ops.embed(tokens.value, table.value)
         if table.rate is None:
             return Moving(value, None)

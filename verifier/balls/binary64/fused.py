@@ -41,6 +41,7 @@ SMALLEST = 1e-200
 """Sums below are left to Arb: underflow could matter."""
 
 LARGEST_EPSILON = 2**900
+"""A larger one is left to Arb: its binary64 number must be finite, and sums with it need room."""
 
 LARGEST_MOVE = 30.0
 """Scores that may move further are not worth enclosing."""
@@ -50,6 +51,22 @@ def normalise(ops: FloatBalls, x: Enclosed, epsilon: Fraction, *, centre: bool) 
     """Enclose ``(x - c) / sqrt(mean (x - c)^2 + epsilon)`` over the last axis; norms over it.
 
     Guarantee: see the module.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine.
+    x : Enclosed of shape (..., n)
+        What is normalised.
+    epsilon : Fraction
+        At least 0.
+    centre : bool
+        Whether c is the mean, or 0.
+
+    Returns
+    -------
+    Enclosed of shape (..., n)
+        Bounds are 2-norms over the last axis.
 
     Raises
     ------
@@ -90,6 +107,20 @@ def inverse_root(ops: FloatBalls, x: Enclosed, epsilon: Fraction) -> Enclosed:
 
     Guarantee: see the module.
 
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine.
+    x : Enclosed
+        Of any shape.
+    epsilon : Fraction
+        At least 0.
+
+    Returns
+    -------
+    Enclosed
+        Of the same shape.
+
     Raises
     ------
     NotEnclosed
@@ -109,11 +140,25 @@ def inverse_root(ops: FloatBalls, x: Enclosed, epsilon: Fraction) -> Enclosed:
 def exponentials(ops: FloatBalls, scores: Array, mask: Enclosed | None) -> tuple[Array, Array, Array | None]:
     """``m_j exp(x_j - max)`` over the last axis, and how far rounding moves the exponents that they stand for.
 
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine.
+    scores : ndarray of shape (rows, ..., n)
+        The x_j, midpoints.
+    mask : Enclosed or None
+        The m_j, exactly 0 or 1; it broadcasts to the scores.
+
     Returns
     -------
     (powers, moved, allowed)
         Guarantee: ``powers_j = m_j exp(x_j - c + e_j)`` with a number c for each line and ``|e_j| <= moved_j``, but for
         an error below 2^-1000 where ``x_j - c < -700``; at least one of the powers of a line is at least 0.99.
+
+    Raises
+    ------
+    NotEnclosed
+        If a mask is not exactly 0 or 1, or leaves nothing.
     """
     xp = ops.xp
     allowed = None
@@ -143,6 +188,20 @@ def softmax(ops: FloatBalls, x: Enclosed, mask: Enclosed | None) -> Enclosed:
     """Enclose a softmax over the last axis, one bound per entry.
 
     Guarantee: see the module.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine.
+    x : Enclosed of shape (..., n)
+        The scores.
+    mask : Enclosed or None
+        Exactly 0 or 1; it broadcasts to the scores.
+
+    Returns
+    -------
+    Enclosed of shape (..., n)
+        The shares.
 
     Raises
     ------

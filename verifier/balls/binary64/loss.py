@@ -160,6 +160,18 @@ def sample_losses(xp: Any, m: Any) -> tuple[Any, Any]:
     own, ``1.01 LOG_CHECK (1 + log) + 3.2 u``, the last addition ``u L``.
 
     Guarantee: the exact losses are within the bounds of the values.
+
+    Parameters
+    ----------
+    xp : module
+        The array library.
+    m : ndarray of shape (N, m - 1)
+        The margins, exact.
+
+    Returns
+    -------
+    (ndarray of shape (N,), ndarray of shape (N,))
+        Losses and bounds of their errors.
     """
     zero = xp.asarray(0.0, dtype=xp.float64)
     shift = xp.maximum(xp.max(-m, axis=1), zero)

@@ -95,6 +95,16 @@ def exact_floats(weight: ExactArray) -> NDArray[np.float64]:
 
     Guarantee: the result equals the exact array.
 
+    Parameters
+    ----------
+    weight : ExactArray of shape (M, m)
+        Output weights.
+
+    Returns
+    -------
+    ndarray of shape (M, m)
+        The same numbers.
+
     Raises
     ------
     NotEnclosed

@@ -53,6 +53,16 @@ def squared_row_norms(source: ColumnSource) -> Array | None:
 
     Guarantee: upper bounds, infinite or NaN where nothing is known; None if the source does not know them. They are
     known once a pass has gone through all rows, for the midpoints of the last pass.
+
+    Parameters
+    ----------
+    source : ColumnSource
+        Midpoints A of Psi, with radii, by blocks.
+
+    Returns
+    -------
+    ndarray of shape (N,) or None
+        The bounds.
     """
     row_norms = getattr(source, "row_norms", None)
     return None if row_norms is None else upper(row_norms() * row_norms(), 0)
@@ -60,6 +70,8 @@ def squared_row_norms(source: ColumnSource) -> Array | None:
 
 class MatrixEnclosure:
     """A given dense matrix with column radii.
+
+    Guarantee: every matrix within the given radii of the given midpoints is within the kept ones of the kept midpoints.
 
     Parameters
     ----------
@@ -70,8 +82,6 @@ class MatrixEnclosure:
         Subnormal entries become zero, and the radius of their column grows by 2^-1022.
     radii
         Shape (M,), likewise; None for an exact matrix. Subnormal radii become 2^-1022.
-
-    Guarantee: every matrix within the given radii of the given midpoints is within the kept ones of the kept midpoints.
 
     Raises
     ------

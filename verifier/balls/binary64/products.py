@@ -106,7 +106,7 @@ Key = tuple[int, int, Signature]
 
 @dataclass
 class Products:
-    """The products that something rests on.
+    """Which products of matrices a proof rests on: their shapes and layouts, for the canary.
 
     Parameters
     ----------
@@ -214,6 +214,20 @@ def spot_check(backend: Backend, a: Array, b: Array, c: Array) -> Array:
 
     Guarantee: False for every product evaluated in binary64 as sums of products in any order, unless it overflows.
     A row that is not finite is not judged: nothing is concluded from it.
+
+    Parameters
+    ----------
+    backend : Backend
+        The library that multiplied.
+    a, b : ndarray of shapes (m, k) and (k, n)
+        The factors.
+    c : ndarray of shape (m, n)
+        What was computed as their product.
+
+    Returns
+    -------
+    ndarray of shape ()
+        True only if c cannot be right.
     """
     xp, k, n = backend.xp, int(b.shape[0]), int(b.shape[1])
     with np.errstate(all="ignore"):
@@ -232,6 +246,20 @@ def spot_check_stack(backend: Backend, a: Array, b: Array, c: Array) -> Array:
     """Whether some ``c[i]`` is certainly no product of ``a[i]`` (m, k) and ``b[i]`` (k, n); one truth value.
 
     Guarantee: as `spot_check`.
+
+    Parameters
+    ----------
+    backend : Backend
+        The library that multiplied.
+    a, b : ndarray of shapes (s, m, k) and (s, k, n)
+        The factors.
+    c : ndarray of shape (s, m, n)
+        What was computed as their products.
+
+    Returns
+    -------
+    ndarray of shape ()
+        True only if some c[i] cannot be right.
     """
     xp, k, n = backend.xp, int(b.shape[1]), int(b.shape[2])
     with np.errstate(all="ignore"):

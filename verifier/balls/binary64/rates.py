@@ -43,6 +43,18 @@ def derivative(x: Span, sigma: Activation) -> Span:
 
     Guarantee: see `SlopeTable.ranges`.
 
+    Parameters
+    ----------
+    x : Span
+        Intervals.
+    sigma : Activation
+        The activation.
+
+    Returns
+    -------
+    Span
+        An interval for each interval of x, in its shape.
+
     Raises
     ------
     NotEnclosed
@@ -173,7 +185,7 @@ def contracted(ops: FloatBalls, a: Span, b: Span, *, transposed: bool) -> Span:
 
 
 def _turned(x: Span) -> Span:
-    """The last two axes exchanged."""
+    """Return intervals with the last two axes exchanged."""
     return Span(*(np.swapaxes(np.broadcast_to(part, x.mid.shape), -1, -2) for part in (x.mid, x.rad)))
 
 

@@ -38,6 +38,16 @@ def rounded(value: Fraction) -> int:
 
     Guarantee: exact for ``|value| < 2^1023``, subnormal results included (IEEE 754-2019, 4.3.1): Python's ``round``
     takes ties of fractions to even.
+
+    Parameters
+    ----------
+    value : Fraction
+        Of size below 2^1023.
+
+    Returns
+    -------
+    int
+        The 64 bits as an integer.
     """
     if value == 0:
         return 0
@@ -54,6 +64,16 @@ def rounded_root(value: Fraction) -> int:
 
     Guarantee: exact. Results and ties are multiples of 2^-1200, so none lies strictly between two neighbouring ones,
     and half a unit in that place stands for all of the root that is left.
+
+    Parameters
+    ----------
+    value : Fraction
+        A positive binary64 number.
+
+    Returns
+    -------
+    int
+        The 64 bits as an integer.
     """
     scaled = value * 4**1200
     root = math.isqrt(scaled.numerator)
@@ -64,6 +84,16 @@ def value_of(bits: int) -> Fraction:
     """The finite number with these bits.
 
     Guarantee: exact.
+
+    Parameters
+    ----------
+    bits : int
+        The 64 bits of a finite binary64 number.
+
+    Returns
+    -------
+    Fraction
+        The number.
     """
     exponent, mantissa = bits >> 52 & 0x7FF, bits & (1 << 52) - 1
     size = Fraction(mantissa + (1 << 52 if exponent else 0)) * Fraction(2) ** (max(exponent, 1) - 1075)
@@ -85,6 +115,18 @@ def mismatch(got: NDArray[Any], want: Bits) -> tuple[int, ...] | None:
     """Index of the first entry whose bits differ; the two zeros are equal.
 
     Guarantee: None implies that every entry has the wanted bits, up to the sign of a zero.
+
+    Parameters
+    ----------
+    got : ndarray of float64
+        What was computed.
+    want : ndarray of uint64
+        The bits that it should have, in the same shape.
+
+    Returns
+    -------
+    tuple of int or None
+        The index of the first difference.
     """
     bits = np.ascontiguousarray(got).view(np.uint64)
     differs = bits != want
@@ -216,6 +258,16 @@ def halving_in_threads(backend: Backend) -> str:
     """Halve numbers at the underflow threshold through the backend's own threads.
 
     Guarantee: empty if and only if every half is the exact one rounded to nearest even: no thread flushes to zero.
+
+    Parameters
+    ----------
+    backend : Backend
+        The backend that is tested.
+
+    Returns
+    -------
+    str
+        What is wrong, or nothing.
     """
     steps = np.array([2**52 + k for k in range(8)], dtype=np.uint64)
     want = np.array([rounded(value_of(int(bits)) / 2) for bits in steps], dtype=np.uint64)

@@ -39,7 +39,9 @@ FINEST = -6
 LARGEST = 40
 """Exponent of the largest magnitude for which tables are made."""
 MANTISSA = 52
+"""Bits of a fraction in binary64; a shift by MANTISSA - BITS leaves the number of a cell."""
 PRECISION = 64
+"""Bits of Arb while a table is made; its ranges hold at any precision."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Span(Brief):
 
 
 class Ends(NamedTuple):
-    """Intervals by their ends."""
+    """Intervals, entry by entry, by their low and high ends."""
 
     low: Array
     high: Array
@@ -81,9 +81,19 @@ def checked(mid: Array, rad: Array) -> Span:
 
 
 def between(low: Array, high: Array) -> Span:
-    """Intervals from their ends.
+    """Return intervals by midpoint and radius from their ends, entry by entry.
 
     Guarantee: each contains all numbers from its low to its high end.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (rows, *S)
+        The ends, low <= high.
+
+    Returns
+    -------
+    Span
+        The intervals.
     """
     mid = 0.5 * low + 0.5 * high
     rad = np.maximum(high - mid, mid - low)
@@ -97,7 +107,7 @@ def ends(x: Span) -> Ends:
 
 
 def plus(a: Span, b: Span) -> Span:
-    """The sum, broadcast."""
+    """Return the interval sum a + b, entry by entry, with broadcasting."""
     axes = max(a.mid.ndim, b.mid.ndim) - 1
     a, b = a.with_axes(axes), b.with_axes(axes)
     mid = a.mid + b.mid
@@ -105,12 +115,12 @@ def plus(a: Span, b: Span) -> Span:
 
 
 def negative(x: Span) -> Span:
-    """The numbers' negatives."""
+    """Return the intervals of -x, which are exact."""
     return Span(-x.mid, x.rad)
 
 
 def minus(a: Span, b: Span) -> Span:
-    """The difference, broadcast."""
+    """Return the interval difference a - b, entry by entry, with broadcasting."""
     return plus(a, negative(b))
 
 

@@ -31,9 +31,21 @@ MODERATE = (2.0**-300, 2.0**300)
 
 
 def frobenius_norm(backend: Backend, a: Array) -> float:
-    """Upper bound of ``||A||_F``.
+    """Bound the Frobenius norm ``||A||_F`` of a matrix from above.
 
     Guarantee: at least the norm; NaN or infinity if there is no bound.
+
+    Parameters
+    ----------
+    backend : Backend
+        Library and device.
+    a : ndarray of shape (m, k)
+        The matrix.
+
+    Returns
+    -------
+    float
+        The bound.
     """
     xp = backend.xp
     return float(upper(math.sqrt(float(xp.sum(a * a)) + TINY), int(a.shape[0]) * int(a.shape[1])))
@@ -44,6 +56,22 @@ def spectral_norm(backend: Backend, a: Array, record: Products, *, rough: bool =
 
     Guarantee: at least the norm if the record's products are as trusted; NaN or infinity if there is no bound. Source:
     the module's text.
+
+    Parameters
+    ----------
+    backend : Backend
+        Library and device.
+    a : ndarray of shape (m, k)
+        The matrix.
+    record : Products
+        Takes in the products that the bound rests on.
+    rough : bool, optional
+        Whether a matrix that is not small is bounded by sums alone.
+
+    Returns
+    -------
+    float
+        The bound.
     """
     xp, (m, k) = backend.xp, (int(n) for n in a.shape)
     size = xp.abs(a)

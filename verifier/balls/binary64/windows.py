@@ -43,7 +43,7 @@ NORM_ENTRIES = 1 << 18
 def affine(
     ops: FloatBalls, geometry: Geometry, sources: Sequence[Enclosed], weight: Enclosed, bias: Enclosed | None
 ) -> Enclosed:
-    """Enclose an affine node.
+    """Enclose an affine node: windows of the sources times weights, plus biases.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _biases(ops: FloatBalls, geometry: Geometry, bias: Enclosed | None) -> tuple
 def _patches(
     ops: FloatBalls, geometry: Geometry, sources: Sequence[Enclosed], common: bool
 ) -> Iterator[tuple[Array, Array | None, Array]]:
-    """What each position reads, group by group.
+    """Return what each position reads of a row, group by group.
 
     Yields
     ------

@@ -78,6 +78,22 @@ def read_member(name: str, archive: zipfile.ZipFile, key: str, max_bytes: int) -
 
     Guarantee: exactly the numbers stored.
 
+    Parameters
+    ----------
+    name : str
+        The file's name in messages.
+    archive : ZipFile
+        The opened .npz file.
+    key : str
+        The array's name, without ``.npy``.
+    max_bytes : int
+        The largest size that is read.
+
+    Returns
+    -------
+    ndarray
+        The array.
+
     Raises
     ------
     DataError

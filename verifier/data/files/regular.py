@@ -81,6 +81,18 @@ def read_regular(path: str | Path, limit: int) -> bytes:
 def opened(path: str | Path, limit: int = MAX_BYTES) -> BinaryIO:
     """Open a file of samples as `open_regular` does, if it is not empty; the caller closes it.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    limit : int, optional
+        The largest size in bytes.
+
+    Returns
+    -------
+    file object
+        Opened for reading bytes.
+
     Raises
     ------
     DataError

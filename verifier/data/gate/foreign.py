@@ -32,6 +32,18 @@ def plain_tensor(values: Any, place: Place) -> NDArray[Any] | None:
     """Take a PyTorch tensor: its numbers as a NumPy array, None if it is no tensor.
 
     Guarantee: the array holds exactly the tensor's numbers.
+
+    Parameters
+    ----------
+    values : object
+        What the user gave.
+    place : Place
+        Where, for messages.
+
+    Returns
+    -------
+    ndarray or None
+        The numbers, in the tensor's shape.
     """
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(values, torch.Tensor):

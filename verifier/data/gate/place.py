@@ -10,7 +10,7 @@ from verifier.errors import DataError, one_line
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An argument, or a part of it.
+    """An argument of the user's, or a part of it, as messages name it.
 
     Parameters
     ----------

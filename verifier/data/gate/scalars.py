@@ -23,7 +23,7 @@ NOT_FINITE: Final = "not a finite binary64 number; remove or impute it"
 
 
 def number(value: Any, place: Place) -> Number:
-    """Take one number.
+    """Take one number of a list or of an array of objects, exactly.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 * `<!-- modules: verifier.rank -->`: every module of a room, with what its docstrings say;
 * `<!-- other modules -->`: the modules that no page names in this way;
-* `<!-- public names -->`: the names of `import verifier`, each with a link to its description;
-* `<!-- statements -->`: the statements of the theorem room, each with a link to its section;
+* `<!-- public names -->`: the names of `import verifier`, each with its example (`public_names`);
+* `<!-- list of statements -->` and `<!-- statements -->`: labels and names, then a section on each (`statement_list`);
 * `<!-- command line -->`: what every command answers to `--help`;
 * `<!-- rooms -->` and `<!-- imports -->`: the rooms of the house, and the picture of who imports whom (see `house`).
 """
@@ -16,11 +16,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import house
+import public_names
+import statement_list
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -60,47 +61,6 @@ def _automodule(names: list[str]) -> str:
     )
 
 
-def slug(label: str) -> str:
-    """Return the name of a statement's section: `T3.4(2)` has `statement-t3-4-2`, `S+` `statement-s-plus`."""
-    return "statement-" + re.sub(r"[^a-z0-9]+", "-", label.lower().replace("+", "-plus")).strip("-")
-
-
-def _statements() -> str:
-    table = import_module("verifier.statements.catalogue").STATEMENTS
-    rows = ["| label | statement | source | how | in certificates |", "|---|---|---|---|---|"]
-    for each in table.values():
-        words = each.sentence.replace("|", "\\|").replace("^", "\\^").replace("*", "\\*")
-        how = each.how if each.prove is not None else f"{each.how}, by `verifier {each.command}`"
-        name, claims = f"**{each.name}.**", ", ".join(claim.label() for claim in each.claims)
-        rows.append(f"| [{each.label}](#{slug(each.label)}) | {name} {words} | {each.source} | {how} | {claims} |")
-    return "\n".join(rows)
-
-
-def _public_names() -> str:
-    package = import_module("verifier")
-    rows = ["| name | home | |", "|---|---|---|"]
-    for name in package.__all__:
-        value = getattr(package, name)
-        home = package._HOMES.get(name)
-        if home is None:
-            rows.append(f"| `{name}` | {{py:mod}}`verifier` | The version, as text. |")
-            continue
-        words = (
-            ""
-            if isinstance(value, dict)
-            else (value.__doc__ or "")
-            .strip()
-            .split("\n\n")[0]
-            .replace("\n", " ")
-            .replace("``", "`")
-            .replace("|", "\\|")
-        )
-        words = words or "The statements of the theorem room, by label."
-        whole = "verifier.plot" if name == "plot" else f"{home}.{name}"  # a room among the names
-        rows.append(f"| {{py:obj}}`{name} <{whole}>` | {{py:mod}}`{home}` | {words} |")
-    return "\n".join(rows)
-
-
 def _command_line() -> str:
     (words,) = _help("")
     commands = re.findall(r"^ {2}([a-z]+) {2,}\S", words.partition("Commands:")[2], re.MULTILINE)
@@ -127,8 +87,9 @@ def _other_modules() -> str:
 
 MARKS: dict[str, Callable[[], str]] = {
     "<!-- other modules -->": _other_modules,
-    "<!-- public names -->": _public_names,
-    "<!-- statements -->": _statements,
+    "<!-- public names -->": public_names.sections,
+    "<!-- list of statements -->": statement_list.overview,
+    "<!-- statements -->": statement_list.sections,
     "<!-- command line -->": _command_line,
     "<!-- rooms -->": house.table,
     "<!-- imports -->": lambda: f"```{{raw}} html\n{house.picture()}\n```",

@@ -18,16 +18,18 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
-DIGITS = re.compile(r"\\[td]?frac\s*\d\d")
-"""TeX takes one digit each, the converter takes the number: what it would draw is something else."""
-
 REWRITTEN = (
+    (re.compile(r"(\\[td]?frac)\s*(\d)\s*(\d)"), r"\1{\2}{\3}"),  # TeX takes one digit each, the converter the number
+    (re.compile(r"(\\[bB]igg?)(?=[(\[|]|\\\{)"), r"\1l"),
+    (re.compile(r"(\\[bB]igg?)(?=[)\]]|\\\})"), r"\1r"),
+    (re.compile(r"\\dots(?![A-Za-z])"), r"\\ldots"),
+    (re.compile(r"\\\\\[\d+pt\]"), r"\\\\"),  # room between rows
     (re.compile(r"\\(hat|tilde|bar)\s+(\w)"), r"{\\\1{\2}}"),  # else an index goes under the accent
     (re.compile(r"(?<=[\w})])\s*(?=\\operatorname\{|\\(?:log|exp|det|tanh)(?![A-Za-z]))"), r"\\,"),
     (re.compile(r"(\\operatorname\{\w+\})\s*(?=[\w\\](?!bigl))"), r"\1\\,"),
     (re.compile(r"(\\(?:log|exp|tanh|det))(?![A-Za-z])\s*(?=[\w\\])(?!\\bigl|\\Bigl|\\left)"), r"\1\\,"),
 )
-"""What the converter would set too tightly, or wrongly."""
+"""What the converter does not know, or would set too tightly, or wrongly."""
 
 DRAWN = (
     (re.compile(r"<mo[^>]*>([|\N{DOUBLE VERTICAL LINE}])</mo>"), r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>'),
@@ -39,8 +41,6 @@ DRAWN = (
 def _markup(node: Any, *, block: bool) -> str:
     text = node.astext().strip()
     try:
-        if DIGITS.search(text):
-            raise MathError(r"write \frac{1}{2} with braces")
         source = text
         for pattern, instead in REWRITTEN:
             source = pattern.sub(instead, source)

@@ -1,43 +1,11 @@
-"""The built-in properties of soundness; importing this package registers them all."""
+"""The built-in properties of soundness: importing this package imports its modules, each of which registers its own."""
 
-from verifier.fuzz.properties import (
-    architecture,
-    bounds,
-    certificate,
-    connection,
-    decay,
-    enclosure,
-    extrema,
-    invariance,
-    jacobian,
-    memorisation,
-    minimum,
-    path,
-    rank,
-    sink,
-    sink_path,
-)
+import pkgutil
+from importlib import import_module
+
 from verifier.fuzz.properties.core import PROPERTIES, Check, Falsified, Property, holds_for
 
-__all__ = [
-    "PROPERTIES",
-    "Check",
-    "Falsified",
-    "Property",
-    "architecture",
-    "bounds",
-    "certificate",
-    "connection",
-    "decay",
-    "enclosure",
-    "extrema",
-    "holds_for",
-    "invariance",
-    "jacobian",
-    "memorisation",
-    "minimum",
-    "path",
-    "rank",
-    "sink",
-    "sink_path",
-]
+for _module in pkgutil.iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+__all__ = ["PROPERTIES", "Check", "Falsified", "Property", "holds_for"]

@@ -45,7 +45,7 @@ def _pairs() -> st.SearchStrategy[Pair]:
 
 
 def pair_of(specimen: Specimen) -> Pair:
-    """See that a specimen is a pair.
+    """Return a specimen as a pair, or raise an error.
 
     Raises
     ------
@@ -93,7 +93,7 @@ class Losses:
                 row[label] = count
 
     def of(self, logits: Matrix) -> Any:
-        """Give the mean over all samples."""
+        """Return the mean cross-entropy over all samples at these logits."""
         weights = [1.0] * len(self.counts[0])
         return oracle.approx_convex_loss("cross-entropy", logits, self.counts, weights)
 

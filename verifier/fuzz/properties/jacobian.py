@@ -132,7 +132,7 @@ def _mpf(number: Dyadic) -> Any:
 
 
 def _moved(where: Parameters, found: JacobianInverse, c: list[Any]) -> list[Any]:
-    """``theta0 + B c``."""
+    """Return the parameters ``theta0 + B c``, (P,)."""
     theta = [mpmath.mpf(z) for z in (*where.u.tolist(), *where.v.ravel().tolist())]
     for j, row in zip(found.columns.tolist(), found.inverse.tolist(), strict=True):
         theta[j] += mpmath.fsum(mpmath.mpf(b) * z for b, z in zip(row, c, strict=True))
@@ -140,7 +140,7 @@ def _moved(where: Parameters, found: JacobianInverse, c: list[Any]) -> list[Any]
 
 
 def _error(specimen: Specimen, theta: list[Any], x: Array, targets: Array) -> list[Any]:
-    """``Psi(U) V - T``, row by row."""
+    """Return ``Psi(U) V - T``, row by row, in many digits."""
     network, outputs = specimen.network, targets.shape[1]
     p, found = network.parameter_count, []
     for sample, wanted in zip(x.tolist(), targets.tolist(), strict=True):

@@ -77,14 +77,14 @@ class Landscape:
         return oracle.approx_convex_loss("cross-entropy", oracle.times(psi, v), self.counts, [1.0] * self.outputs)
 
     def gradient(self, theta: list[Any]) -> list[Any]:
-        """Central differences."""
+        """Return central differences of the loss, (P,), in many digits."""
         h = mpmath.mpf(10) ** -STEP
         return [
             (self.value(_moved(theta, h, i)) - self.value(_moved(theta, -h, i))) / (2 * h) for i in range(len(theta))
         ]
 
     def hessian(self, theta: list[Any]) -> Any:
-        """Second differences, a symmetric matrix."""
+        """Return second differences of the loss, a symmetric (P, P) matrix."""
         h, size, here = mpmath.mpf(10) ** -STEP, len(theta), self.value(theta)
         found = mpmath.matrix(size, size)
         once = [self.value(_moved(theta, h, i)) for i in range(size)]
@@ -143,7 +143,7 @@ def _require_curved(hessian: Any, curvature: Any) -> None:
 
 
 def _free(point: Any) -> list[Any]:
-    """U, then V without its last column."""
+    """Return the free parameters: U, then V without its last column."""
     rows = [[mpmath.mpf(x) - mpmath.mpf(row[-1]) for x in row[:-1]] for row in point.v.tolist()]
     return [*map(mpmath.mpf, point.u.tolist()), *(x for row in rows for x in row)]
 

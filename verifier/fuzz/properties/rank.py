@@ -44,7 +44,7 @@ def _exact_specimens() -> st.SearchStrategy[Specimen]:
 
 
 def any_specimens() -> st.SearchStrategy[Specimen]:
-    """Networks of layers, and any graphs."""
+    """Draw networks of layers, and any graphs."""
     return specimens() | graph_specimens()
 
 

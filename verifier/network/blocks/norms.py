@@ -76,7 +76,7 @@ class LayerNorm(Wired):
     axes: int = 1
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """One fused node, then gains and shifts."""
+        """Add one fused node, then gains and shifts."""
         shape = build.shapes[sources[0]]
         if self.axes > len(shape):
             raise NetworkError(f"{self.kind}: axes = {self.axes} of a tensor of shape {shape}")

@@ -17,6 +17,7 @@ from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
 
 MANY = (2, 1 << 20)
+"""From two on; the upper end is no limit in practice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -151,13 +152,13 @@ class Linear(Wired):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        """Take names for activations."""
+        """Take activations by name, and check `over`."""
         Wired.__post_init__(self)
         if self.over not in ("last", "all"):
             raise NetworkError(f"Linear: over = {self.over!r} must be 'last' or 'all'")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """An affine node, and perhaps a map."""
+        """Add an affine node, and a map if there is an activation."""
         out = build.affine(sources, self.width, name, over=self.over, bias="tied" if self.bias else None)
         return out if self.activation is None else build.map(out, self._sigma(self.activation))
 
@@ -178,7 +179,7 @@ class Scale(Wired):
     factor: Fraction | str | float = Fraction(1)
 
     def __post_init__(self) -> None:
-        """Take the exact value."""
+        """Take the factor as an exact fraction."""
         Wired.__post_init__(self)
         try:
             self._set(factor=Fraction(self.factor))
@@ -362,7 +363,7 @@ class GlobalPool(Wired):
             )
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """A reduction, of tokens after a permutation."""
+        """Add a reduction, over tokens after a permutation."""
         axes = len(build.shapes[sources[0]]) - 1
         if axes < 1:
             raise NetworkError(f"globalpool reads channels and positions, got shape {build.shapes[sources[0]]}")

@@ -33,7 +33,7 @@ class Embedding(Wired):
     width: int = 1
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """The table and one node."""
+        """Add the table of embeddings and one node that takes its rows."""
         table = build.parameter(f"{name}.weight", (self.tokens, self.width), self.width)
         return build.add(kinds.Embed((sources[0], table)))
 
@@ -54,13 +54,13 @@ class Positional(Wired):
     how: Literal["learned", "sinusoidal"] = "learned"
 
     def __post_init__(self) -> None:
-        """Refuse unknown words."""
+        """Refuse a `how` other than learned or sinusoidal."""
         Wired.__post_init__(self)
         if self.how not in ("learned", "sinusoidal"):
             raise NetworkError(f"Positional: how = {self.how!r} must be learned or sinusoidal")
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """The table and a sum."""
+        """Add the table of positions and a sum."""
         tokens, channels = tokens_of(build, sources[0], self.kind)
         if self.how == "learned":
             table = build.parameter(f"{name}.weight", (tokens, channels), channels)
@@ -153,7 +153,7 @@ class GLU(Wired):
     bias: bool = True
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """Two affine nodes, an activation, a product."""
+        """Add two affine nodes, an activation and a product."""
         bias = "tied" if self.bias else None
         value = build.affine(sources, self.width, f"{name}.value", over="last", bias=bias)
         gate = build.affine(sources, self.width, f"{name}.gate", over="last", bias=bias)
@@ -180,7 +180,7 @@ class SwiGLU(Wired):
     bias: bool = False
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """Three affine nodes, an activation, a product."""
+        """Add three affine nodes, an activation and a product."""
         bias = "tied" if self.bias else None
         gate = build.affine(sources, self.hidden, f"{name}.gate", over="last", bias=bias)
         value = build.affine(sources, self.hidden, f"{name}.value", over="last", bias=bias)
@@ -209,7 +209,7 @@ class Recurrent(Wired):
     sequence: bool = False
 
     def nodes(self, build: Builder, sources: tuple[int, ...], name: str) -> int:
-        """The cell, once per token."""
+        """Add the cell once for each token."""
         tokens, _ = tokens_of(build, sources[0], self.kind)
         state = build.constant(np.zeros(self.width), f"{name}.start")
         states = []

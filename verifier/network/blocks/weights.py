@@ -58,7 +58,7 @@ class LoRA(_Computed):
     rank: int = 1
 
     def weight(self, build: Builder, shape: Shape, name: str) -> int:
-        """``W0 + B A``."""
+        """Return the node of ``W0 + B A``, shape (width, inputs), with B A of rank at most `rank`."""
         base = build.parameter(f"{name}.weight", shape, shape[1])
         a = build.parameter(f"{name}.lora_A", (self.rank, shape[1]), shape[1])
         b = build.parameter(f"{name}.lora_B", (self.width, self.rank), self.rank)
@@ -104,7 +104,7 @@ class Masked(_Computed):
     mask: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        """Take lists for tuples."""
+        """Take the mask, one list of indices a unit, as tuples of int."""
         _Computed.__post_init__(self)
         try:
             self._set(mask=tuple(tuple(int(entry) for entry in row) for row in self.mask))
@@ -112,7 +112,7 @@ class Masked(_Computed):
             raise NetworkError("Masked: mask must be a list of indices for each unit") from None
 
     def weight(self, build: Builder, shape: Shape, name: str) -> int:
-        """Weights times zeros and ones."""
+        """Return the node of the weights times the zeros and ones of the mask."""
         return build.add(
             kinds.Multiply(
                 (build.parameter(f"{name}.weight", shape, shape[1]), build.constant(self._ones(shape), f"{name}.mask"))

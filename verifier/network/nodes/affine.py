@@ -25,7 +25,7 @@ class Window:
     groups: int = 1
 
     def fields(self) -> dict[str, Any]:
-        """The numbers by name."""
+        """The window's numbers by name, as a certificate writes them."""
         numbers = {name: list(getattr(self, name)) for name in ("kernel", "stride", "padding", "dilation")}
         return numbers | {"groups": self.groups}
 
@@ -64,7 +64,7 @@ class Affine(Node):
 
     @property
     def weight(self) -> int:
-        """The node that holds the weights."""
+        """The index of the node that holds the weights."""
         return self.reads[-2 if self.bias else -1]
 
     def geometry(self, shapes: Sequence[Shape]) -> Geometry:

@@ -24,15 +24,15 @@ class Input(Node):
     reads: Reads = ()
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The network's input shape."""
+        """The shape of one sample, which the network states."""
         return self.size
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """The samples."""
+        """The samples, in the shape of one sample each."""
         return ops.input(self.size)
 
     def fields(self) -> dict[str, Any]:
-        """Its shape."""
+        """The shape of one sample, as a certificate writes it."""
         return {"shape": list(self.size)}
 
 
@@ -54,11 +54,11 @@ class Parameter(Node):
     reads: Reads = ()
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The parameter's shape."""
+        """The shape of this part of U."""
         return self.size
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """The part of U."""
+        """The part of U that has this name."""
         return ops.parameter(self.name, self.size)
 
     def fields(self) -> dict[str, Any]:
@@ -90,18 +90,18 @@ class Constant(Node):
         return isinstance(other, Constant) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        """By numbers, shape and name."""
+        """Hash the numbers, the shape and the name."""
         return hash(self._key())
 
     def _key(self) -> tuple[str, Shape, bytes]:
         return self.name, self.values.shape, (self.values + 0.0).tobytes()
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The array's shape."""
+        """The shape of the fixed numbers."""
         return self.values.shape
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """The numbers."""
+        """The fixed numbers, which stand for every sample."""
         return ops.constant(self.values)
 
     def fields(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Normalise(Node):
     centre: bool = True
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """As what it reads."""
+        """The shape of what is read, which needs a last axis."""
         if not shapes[0]:
             raise fail(self.kind, "a number has no last axis")
         if self.epsilon < 0:
@@ -38,7 +38,7 @@ class Normalise(Node):
         return ops.normalise(args[0], self.epsilon, centre=self.centre)
 
     def fields(self) -> dict[str, Any]:
-        """Epsilon, and whether the mean is subtracted."""
+        """Epsilon, and whether the mean is subtracted, as a certificate writes them."""
         return {"epsilon": rational(self.epsilon), "centre": self.centre}
 
 
@@ -52,7 +52,7 @@ class Contract(Node):
     transposed: bool = False
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """``(..., n, m)``."""
+        """The shape ``(..., n, m)`` of a matrix product; leading axes broadcast."""
         a, b = shapes
         if len(a) < 2 or len(b) < 2:
             raise fail(self.kind, f"shapes {a} and {b}; both need two axes")
@@ -66,7 +66,7 @@ class Contract(Node):
         return ops.contract(args[0], args[1], transposed=self.transposed)
 
     def fields(self) -> dict[str, Any]:
-        """Whether the second factor is transposed."""
+        """Whether the second factor is transposed, as a certificate writes it."""
         return {"transposed": self.transposed}
 
 
@@ -77,7 +77,7 @@ class CumulativeSum(Node):
     kind: ClassVar[str] = "cumsum"
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """As what it reads."""
+        """The shape of what is read, which needs a last axis."""
         if not shapes[0]:
             raise fail(self.kind, "a number has no last axis")
         return shapes[0]
@@ -99,13 +99,13 @@ class Softmax(Node):
     arity: ClassVar[tuple[int, int]] = (1, 2)
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """As the scores."""
+        """The shape of the scores, to which a mask broadcasts."""
         if not shapes[0] or broadcast(self.kind, shapes) != shapes[0]:
             raise fail(self.kind, f"a mask of shape {shapes[-1]} for scores of shape {shapes[0]}")
         return shapes[0]
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Masked terms are left out."""
+        """Take a softmax over the last axis; masked terms are left out."""
         return ops.softmax(args[0], args[1] if len(args) > 1 else None)
 
 
@@ -132,7 +132,7 @@ class Attend(Node):
         return (*lead, q[-2], v[-1])
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Fused."""
+        """Scores, softmax and weighted sum as one operation of the arithmetic."""
         return ops.attend(args[0], args[1], args[2], self.square, args[3] if len(args) > 3 else None)
 
     def fields(self) -> dict[str, Any]:
@@ -150,13 +150,13 @@ class Reduce(Node):
     axes: int = 1
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """Without the last axes."""
+        """The shape of what is read, without its last `axes` axes."""
         if not 1 <= self.axes <= len(shapes[0]):
             raise fail(self.kind, f"axes = {self.axes} of a tensor of shape {shapes[0]}")
         return shapes[0][: -self.axes]
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Over the axes as one."""
+        """Reduce the last axes as if they were one."""
         shape = ops.shape(args[0])
         whole = ops.gather([args[0]], flat_places((*shape[: -self.axes], math.prod(shape[-self.axes :]))))
         return {"sum": ops.total, "mean": ops.mean, "max": ops.largest}[self.how](whole)
@@ -179,7 +179,7 @@ class Pool(Node):
     window: Window = EVERYWHERE
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """``(channels, *positions)``."""
+        """The shape ``(channels, *positions)``, the positions being those of the window."""
         return (shapes[0][0], *self.window.positions(shapes, "pool"))
 
     def places(self, shape: Shape) -> Places:
@@ -198,7 +198,7 @@ class Pool(Node):
         return found.reshape(*self.shape([shape]), -1)
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """From a tensor of all windows."""
+        """Reduce each window, after all windows were put into one tensor."""
         places = self.places(ops.shape(args[0]))
         padded = bool(places.size) and int(places.max()) == math.prod(ops.shape(args[0]))
         sources = [args[0], ops.constant(np.zeros(1))] if padded else [args[0]]

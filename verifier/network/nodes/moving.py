@@ -23,11 +23,11 @@ class Rearrange(Node):
         raise NotImplementedError
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Take the entries."""
+        """Take the entries at `places` of what is read."""
         return ops.gather(list(args), self.places([ops.shape(value) for value in args]))
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The shape of `places`."""
+        """The shape of `places`: one place for each entry of the result."""
         return self.places(shapes).shape
 
 
@@ -40,13 +40,13 @@ class Reshape(Rearrange):
     size: Shape = ()
 
     def places(self, shapes: Sequence[Shape]) -> Places:
-        """All in order."""
+        """The places of all entries in their order, in the new shape."""
         if math.prod(shapes[0]) != math.prod(self.size) or any(n < 1 for n in self.size):
             raise fail(self.kind, f"shape {shapes[0]} has not as many entries as {self.size}")
         return flat_places(self.size)
 
     def fields(self) -> dict[str, Any]:
-        """The new shape."""
+        """The new shape, as a certificate writes it."""
         return {"shape": list(self.size)}
 
 
@@ -59,13 +59,13 @@ class Permute(Rearrange):
     axes: Shape = ()
 
     def places(self, shapes: Sequence[Shape]) -> Places:
-        """The transposed places."""
+        """The places of all entries, with the axes in the new order."""
         if sorted(self.axes) != list(range(len(shapes[0]))):
             raise fail(self.kind, f"axes {self.axes} are no order of the axes of shape {shapes[0]}")
         return flat_places(shapes[0]).transpose(self.axes)
 
     def fields(self) -> dict[str, Any]:
-        """The axes."""
+        """The order of the axes, as a certificate writes it."""
         return {"axes": list(self.axes)}
 
 
@@ -79,7 +79,7 @@ class Take(Rearrange):
     entries: Shape = ()
 
     def places(self, shapes: Sequence[Shape]) -> Places:
-        """Along the axis."""
+        """The places of the chosen entries along the axis."""
         if not 0 <= self.axis < len(shapes[0]):
             raise fail(self.kind, f"axis {self.axis} of a tensor of shape {shapes[0]}")
         length = shapes[0][self.axis]
@@ -88,7 +88,7 @@ class Take(Rearrange):
         return np.take(flat_places(shapes[0]), self.entries, axis=self.axis)
 
     def fields(self) -> dict[str, Any]:
-        """The axis and the entries."""
+        """The axis and the entries that are taken, as a certificate writes them."""
         return {"axis": self.axis, "entries": list(self.entries)}
 
 
@@ -114,7 +114,7 @@ class Concatenate(Rearrange):
         return np.concatenate(parts, axis=self.axis)
 
     def fields(self) -> dict[str, Any]:
-        """The axis."""
+        """The axis along which tensors are joined, as a certificate writes it."""
         return {"axis": self.axis}
 
 
@@ -127,13 +127,13 @@ class Expand(Rearrange):
     size: Shape = ()
 
     def places(self, shapes: Sequence[Shape]) -> Places:
-        """Repeated."""
+        """The places of all entries, repeated to the new shape."""
         if broadcast(self.kind, [shapes[0], self.size]) != self.size:
             raise fail(self.kind, f"shape {shapes[0]} does not broadcast to {self.size}")
         return np.broadcast_to(flat_places(shapes[0]), self.size).copy()
 
     def fields(self) -> dict[str, Any]:
-        """The new shape."""
+        """The new shape, as a certificate writes it."""
         return {"shape": list(self.size)}
 
 
@@ -145,11 +145,11 @@ class Embed(Node):
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The tokens' shape, then a row's."""
+        """The shape of the tokens, and after it that of a row of the table."""
         if not shapes[1]:
             raise fail(self.kind, "the table has no rows")
         return (*shapes[0], *shapes[1][1:])
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Row by row."""
+        """Take the rows of the table whose numbers are the tokens."""
         return ops.embed(args[0], args[1])

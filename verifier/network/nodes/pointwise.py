@@ -22,15 +22,15 @@ class Map(Node):
     sigma: Activation
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """As what it reads."""
+        """The shape of what is read."""
         return shapes[0]
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Entry by entry."""
+        """Apply the activation to every entry."""
         return ops.map(args[0], self.sigma)
 
     def fields(self) -> dict[str, Any]:
-        """The activation as an expression."""
+        """The activation as an expression, as a certificate writes it."""
         return {"activation": self.sigma.canonical}
 
 
@@ -42,11 +42,11 @@ class Add(Node):
     arity: ClassVar[tuple[int, int]] = (2, 1 << 20)
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The common shape."""
+        """The shape to which all terms broadcast."""
         return broadcast(self.kind, shapes)
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """From left to right."""
+        """Add the terms from left to right."""
         result = args[0]
         for value in args[1:]:
             result = ops.add(result, value)
@@ -60,7 +60,7 @@ class Multiply(Add):
     kind: ClassVar[str] = "multiply"
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """From left to right."""
+        """Multiply the factors from left to right."""
         result = args[0]
         for value in args[1:]:
             result = ops.multiply(result, value)
@@ -75,11 +75,11 @@ class Gate(Node):
     arity: ClassVar[tuple[int, int]] = (3, 3)
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """The common shape."""
+        """The shape to which the gate and both tensors broadcast."""
         return broadcast(self.kind, shapes)
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """In the arithmetic's own way."""
+        """Take ``(1 - z) a + z b`` in the arithmetic's own way."""
         return ops.gate(*args)
 
 
@@ -92,17 +92,17 @@ class Scale(Node):
     factor: Fraction = Fraction(1)
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """As what it reads."""
+        """The shape of what is read; a factor of 0 is refused."""
         if self.factor == 0:
             raise fail(self.kind, "the factor must not be 0")
         return shapes[0]
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Entry by entry."""
+        """Multiply every entry by the exact factor."""
         return ops.scale(args[0], self.factor)
 
     def fields(self) -> dict[str, Any]:
-        """Numerator and denominator, as texts."""
+        """Numerator and denominator of the factor, as a certificate writes them."""
         return {"factor": rational(self.factor)}
 
 
@@ -115,15 +115,15 @@ class InverseRoot(Node):
     epsilon: Fraction = Fraction(0)
 
     def shape(self, shapes: Sequence[Shape]) -> Shape:
-        """As what it reads."""
+        """The shape of what is read; an epsilon below 0 is refused."""
         if self.epsilon < 0:
             raise fail(self.kind, f"epsilon = {self.epsilon} must not be negative")
         return shapes[0]
 
     def compute(self, ops: Arithmetic[T], args: Sequence[T]) -> T:
-        """Entry by entry."""
+        """Take ``1 / sqrt(x + epsilon)`` of every entry."""
         return ops.inverse_root(args[0], self.epsilon)
 
     def fields(self) -> dict[str, Any]:
-        """Epsilon."""
+        """Epsilon as a fraction, as a certificate writes it."""
         return {"epsilon": rational(self.epsilon)}

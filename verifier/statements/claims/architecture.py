@@ -59,7 +59,7 @@ class A(Claim, frozen=True, kw_only=True, tag="A"):
     units: Annotated[tuple[UnitsOf, ...], Meta(max_length=65536)]
 
     def words(self) -> dict[str, str]:
-        """How many units there are."""
+        """Say how many units there are, as a clause of the sentence."""
         return {"count": counted(sum(part.count for part in self.units), "unit")}
 
 
@@ -90,7 +90,7 @@ class AData(Claim, frozen=True, kw_only=True, tag="A.data"):
     units: Annotated[tuple[ShownUnitsOf, ...], Meta(max_length=65536)]
 
     def words(self) -> dict[str, str]:
-        """How many units there are."""
+        """Say how many units there are, as a clause of the sentence."""
         return {"count": counted(sum(len(part.entries) for part in self.units), "unit")}
 
 

@@ -24,6 +24,7 @@ from verifier.statements.claims.claim import (
 Corner = Annotated[tuple[MovedParameter, ...], Meta(max_length=10_000, description="a U, by what differs")]
 """Another U, or with no entries the stored one."""
 MAX_CORNERS, MAX_PIECES, MAX_WEIGHTS = 256, 65_536, 4096
+"""The limits of the format, which the checker has in its schema."""
 
 
 class PathPiece(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +47,7 @@ class TwoNetworks(Computed, frozen=True, kw_only=True):
     end_loss: Interval
 
     def words(self) -> dict[str, str]:
-        """The bounds of both losses."""
+        """Say between which bounds both losses lie."""
         found = super().words()
         for key, loss in (("start", self.start_loss), ("end", self.end_loss)):
             found |= {f"{key}_lower": printed(loss.lower, "lower"), f"{key}_upper": printed(loss.upper, "upper")}
@@ -83,7 +84,7 @@ class MC(TwoNetworks, frozen=True, kw_only=True, tag="MC"):
     kappa: Exact | None
 
     def words(self) -> dict[str, str]:
-        """The losses, and how the path goes."""
+        """Say between which bounds the losses lie, and how the path goes."""
         found = super().words()
         if self.gamma is None or self.kappa is None:
             return found | {"how": "both have the same U, and V goes straight from V_A to V_B"}

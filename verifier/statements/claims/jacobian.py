@@ -100,5 +100,5 @@ class J3(JacobianClaim, frozen=True, kw_only=True, tag="J3"):
     almost_every_data: bool
 
     def words(self) -> dict[str, str]:
-        """Of which data sets it speaks."""
+        """Say of which data sets the claim speaks."""
         return {"data": "almost every set of as many samples" if self.almost_every_data else "these samples"}

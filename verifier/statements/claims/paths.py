@@ -15,6 +15,7 @@ RAY = (
 TARGET = {"target": "the loss is at most {loss} from t = {t} on"}
 AFTER = {"after": "then the loss ({lower} .. {upper} at the start) decreases strictly " + RAY, **TARGET}
 MAX_PIECES = 4096
+"""The limit of the format, which the checker has in its schema."""
 
 
 class Target(Struct, frozen=True, forbid_unknown_fields=True):

@@ -35,7 +35,7 @@ class Z0(Claim, frozen=True, kw_only=True, tag="Z0"):
     ]
 
     def words(self) -> dict[str, str]:
-        """How many margins are added up."""
+        """Say how many margins are added up."""
         return {"count": counted(len(self.factors), "margin")}
 
 

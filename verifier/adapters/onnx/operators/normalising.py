@@ -1,4 +1,4 @@
-"""Normalisations, softmax, log-softmax."""
+"""ONNX operators: batch, layer, group and other normalisations, softmax and log-softmax."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def _piecewise(call: Call, chosen: Comparison, above: Value, below: Value) -> Va
 
 
 def _at(text: str, argument: str) -> str:
-    """A function of t at an argument."""
+    """Return a function of t, written as an expression, at an argument."""
     import re
 
     return re.sub(r"\bt\b", f"({argument})", text)

@@ -49,11 +49,11 @@ class Cell:
         return b if is_zero(a) else a if is_zero(b) else self.call.translation.add(a, b)
 
     def times(self, a: Value, b: Value) -> Value:
-        """A product, zeros if one factor is."""
+        """Return the product of two values, or zeros where one factor is zeros."""
         return a if is_zero(a) else b if is_zero(b) else self.call.translation.multiply(a, b)
 
     def read(self, gate: int, x: Value) -> Value:
-        """``W x + b`` of a gate."""
+        """Return what a gate reads of its input, ``W x + b``."""
         return self.call.translation.linear(x, self.w[gate], self.wb[gate])
 
     def recall(self, gate: int, h: Value) -> Value:
@@ -64,7 +64,7 @@ class Cell:
         return self.call.translation.linear(h, self.r[gate], self.rb[gate])
 
     def act(self, place: int, x: Value) -> Value:
-        """One of the activations."""
+        """Apply the cell's activation of this place to every entry."""
         return self.call.translation.elementwise(self.activations[place], x)
 
 

@@ -14,7 +14,7 @@ Over: TypeAlias = Callable[[Call, Value, Sequence[int], bool], Value]
 
 
 def root_of_squares(call: Call, x: Value, axes: Sequence[int], keep: bool) -> Value:
-    """The 2-norm over axes."""
+    """Return the 2-norm over some axes."""
     return call.translation.elementwise("sqrt(t)", _squares(call, x, axes, keep))
 
 

@@ -52,6 +52,16 @@ WRITTEN: Final[dict[str, str]] = {
 def exact(value: object) -> Fraction:
     """A parameter as the exact number that it is.
 
+    Parameters
+    ----------
+    value : int or float
+        What PyTorch recorded of the operator.
+
+    Returns
+    -------
+    Fraction
+        Equal to the number.
+
     Raises
     ------
     Refused
@@ -133,7 +143,7 @@ def celu(c: Context, a: Any, alpha: Any = 1) -> Value:
 
 @operator("softplus")
 def softplus(c: Context, a: Any, beta: Any = 1, threshold: Any = LEAST_THRESHOLD) -> Value:
-    """``log(1 + exp(beta t))/beta``."""
+    """Translate ``log(1 + exp(beta t))/beta``, entry by entry."""
     if exact(threshold) < LEAST_THRESHOLD:
         raise Refused(f"threshold={threshold} makes it another function; use {LEAST_THRESHOLD} (the default) or more")
     factor = exact(beta)
@@ -156,7 +166,7 @@ DOUBLE["softplus"] = _softplus_everywhere
 
 @operator("softshrink")
 def softshrink(c: Context, a: Any, lambd: Any = 0.5) -> Value:
-    """Towards 0 by a number."""
+    """Move every entry towards 0 by `lambd`, and to 0 what is nearer."""
     width = exact(lambd)
     return c.to.elementwise(f"max(0, t - ({width})) + min(0, t + ({width}))", a)
 

@@ -33,28 +33,28 @@ def _times(c: Context, value: Any, factor: Any) -> Value:
 
 @operator("add")
 def add(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
-    """``a + alpha b``."""
+    """Translate ``a + alpha b``, entry by entry, with broadcasting."""
     require_wide(c)
     return c.to.add(number(a), _times(c, b, alpha))
 
 
 @operator("sub", "subtract")
 def subtract(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
-    """``a - alpha b``."""
+    """Translate ``a - alpha b``, entry by entry, with broadcasting."""
     require_wide(c)
     return c.to.subtract(number(a), _times(c, b, alpha))
 
 
 @operator("rsub")
 def subtract_from(c: Context, a: Any, b: Any, alpha: Any = 1) -> Value:
-    """``b - alpha a``."""
+    """Translate ``b - alpha a``, entry by entry, with broadcasting."""
     require_wide(c)
     return c.to.subtract(number(b), _times(c, a, alpha))
 
 
 @operator("mul", "multiply")
 def multiply(c: Context, a: Any, b: Any) -> Value:
-    """``a b``, entry by entry, with broadcasting."""
+    """Translate ``a b``, entry by entry, with broadcasting."""
     if not any(isinstance(each, int) and abs(each) <= FEW for each in (a, b)):
         _require_float(c)
     require_wide(c)
@@ -63,7 +63,7 @@ def multiply(c: Context, a: Any, b: Any) -> Value:
 
 @operator("div", "divide", "true_divide")
 def divide(c: Context, a: Any, b: Any, rounding_mode: str | None = None) -> Value:
-    """``a / b``, not rounded."""
+    """Translate ``a / b``, entry by entry; no quotient is rounded."""
     if rounding_mode is not None:
         raise Refused(f"divides and rounds ({rounding_mode}), which jumps; use a / b")
     return c.to.divide(number(a), number(b))
@@ -71,14 +71,14 @@ def divide(c: Context, a: Any, b: Any, rounding_mode: str | None = None) -> Valu
 
 @operator("neg")
 def negative(c: Context, a: Any) -> Value:
-    """``-a``, entry by entry."""
+    """Translate ``-a``, which is exact, entry by entry."""
     require_wide(c)
     return c.to.multiply(a, number(-1))
 
 
 @operator("reciprocal")
 def reciprocal(c: Context, a: Any) -> Value:
-    """``1 / a``, entry by entry."""
+    """Translate ``1 / a``, entry by entry."""
     return c.to.divide(number(1), a)
 
 
@@ -110,32 +110,32 @@ def square(c: Context, a: Any) -> Value:
 
 @operator("addcmul")
 def add_product(c: Context, a: Any, b: Any, d: Any, value: Any = 1) -> Value:
-    """``a + value b d``."""
+    """Translate ``a + value b d``, entry by entry."""
     return c.to.add(a, _times(c, c.to.multiply(b, d), value))
 
 
 @operator("addcdiv")
 def add_quotient(c: Context, a: Any, b: Any, d: Any, value: Any = 1) -> Value:
-    """``a + value b / d``."""
+    """Translate ``a + value b / d``, entry by entry."""
     return c.to.add(a, _times(c, c.to.divide(b, d), value))
 
 
 @operator("lerp")
 def between(c: Context, a: Any, b: Any, weight: Any) -> Value:
-    """``(1 - weight) a + weight b``."""
+    """Translate ``(1 - weight) a + weight b``, entry by entry."""
     rest = c.to.subtract(number(1), number(weight))
     return c.to.add(c.to.multiply(rest, a), c.to.multiply(number(weight), b))
 
 
 @operator("maximum", "fmax")
 def larger(c: Context, a: Any, b: Any) -> Value:
-    """The larger of two numbers."""
+    """Translate the larger of two values, entry by entry."""
     return c.to.maximum(number(a), number(b))
 
 
 @operator("minimum", "fmin")
 def smaller(c: Context, a: Any, b: Any) -> Value:
-    """The smaller of two numbers."""
+    """Translate the smaller of two values, entry by entry."""
     return c.to.minimum(number(a), number(b))
 
 
@@ -154,13 +154,13 @@ def clamp(c: Context, a: Any, low: Any = None, high: Any = None, **named: Any) -
 
 @operator("clamp_min")
 def no_smaller(c: Context, a: Any, low: Any) -> Value:
-    """No smaller than a number."""
+    """Translate a clamp from below by a number, entry by entry."""
     return c.to.maximum(a, number(low))
 
 
 @operator("clamp_max")
 def no_larger(c: Context, a: Any, high: Any) -> Value:
-    """No larger than a number."""
+    """Translate a clamp from above by a number, entry by entry."""
     return c.to.minimum(a, number(high))
 
 
@@ -184,7 +184,7 @@ def _mask(mask: Any) -> Known:
 
 @operator("tril", "triu")
 def triangle(c: Context, a: Any, diagonal: int = 0) -> Value:
-    """Zeros above or below a diagonal."""
+    """Translate a triangle: entries above or below a diagonal become 0."""
     import torch
 
     ones = torch.ones(c.shape[-2:], dtype=torch.float64)

@@ -13,7 +13,7 @@ from verifier.network.windows import Shape
 
 @operator("linear")
 def linear(c: Context, x: Any, weight: Any, bias: Any = None) -> Value:
-    """``x W^T + b``."""
+    """Translate ``x W^T + b`` over the last axis."""
     return c.to.linear(x, weight, bias)
 
 
@@ -27,7 +27,7 @@ def matmul(c: Context, a: Any, b: Any) -> Value:
 
 @operator("addmm", "baddbmm", "addmv", "addbmm")
 def product_and_sum(c: Context, a: Any, b: Any, d: Any, beta: Any = 1, alpha: Any = 1) -> Value:
-    """``beta a + alpha b d``."""
+    """Translate ``beta a + alpha b d``, b d being a matrix product."""
     if c.node.target.__name__.startswith("addbmm"):
         raise Refused("adds up products over the batch; use torch.baddbmm")
     product = c.to.matmul(b, d)
@@ -96,13 +96,13 @@ def instance_norm(
 def layer_norm(
     c: Context, x: Any, shape: list[int], gain: Any = None, shift: Any = None, epsilon: float = 1e-5, *_: Any
 ) -> Value:
-    """Over the last axes."""
+    """Normalise over as many last axes as `shape` has."""
     return c.to.layer_norm(x, len(shape), gain, shift, epsilon)
 
 
 @operator("native_layer_norm")
 def native_layer_norm(c: Context, x: Any, shape: list[int], gain: Any, shift: Any, epsilon: float) -> Any:
-    """The same, beside statistics that nothing reads."""
+    """Translate a layer normalisation that also returns statistics, which nothing may read."""
     return c.to.layer_norm(x, len(shape), gain, shift, epsilon), None, None
 
 
@@ -123,7 +123,7 @@ def rms_norm(c: Context, x: Any, shape: list[int], gain: Any = None, epsilon: fl
 def group_norm(
     c: Context, x: Any, groups: int, gain: Any = None, shift: Any = None, epsilon: float = 1e-5, *_: Any
 ) -> Value:
-    """Over groups of channels and all positions."""
+    """Normalise over groups of channels and all positions."""
     return c.to.group_norm(x, groups, gain, shift, epsilon)
 
 
@@ -132,7 +132,7 @@ def attention(
     c: Context, q: Any, k: Any, v: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
     *, scale: float | None = None, enable_gqa: bool = False,
 ) -> Value:  # fmt: skip
-    """``softmax(scale q k^T + mask) v``."""
+    """Translate attention, ``softmax(scale q k^T + mask) v``."""
     if dropout_p:
         raise Refused("drops attention in evaluation, too; pass dropout_p=self.p if self.training else 0.0")
     if enable_gqa:
@@ -148,13 +148,13 @@ def _repeated(c: Context, value: Value, heads: int) -> Value:
 
 @operator("embedding")
 def embedding(c: Context, table: Any, tokens: Any, *_: Any, **__: Any) -> Value:
-    """Rows of a table."""
+    """Take the rows of a table whose numbers are the tokens."""
     return c.to.embedding(table, tokens)
 
 
 @operator("one_hot")
 def one_hot(c: Context, tokens: Any, num_classes: int = -1) -> Value:
-    """Rows of an identity."""
+    """Take tokens for rows of an identity matrix of so many classes."""
     if num_classes < 1:
         raise Refused("the number of classes is taken from the batch; give it: one_hot(x, num_classes)")
     return c.to.embedding(Known(np.eye(num_classes)), tokens)
@@ -173,7 +173,7 @@ def distances(c: Context, a: Any, b: Any, p: Any = 2.0, *_: Any) -> Value:
 
 @operator("softmax", "_softmax")
 def softmax(c: Context, x: Any, dim: int, *_: Any, **__: Any) -> Value:
-    """Softmax over one axis."""
+    """Translate a softmax over one axis."""
     return c.to.softmax(x, dim)
 
 

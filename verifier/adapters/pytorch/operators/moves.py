@@ -20,13 +20,13 @@ PADDINGS: Final[dict[str, Any]] = {"reflect": "reflect", "replicate": "edge", "c
     "view", "reshape", "_unsafe_view", "unsqueeze", "squeeze", "flatten", "unflatten", "view_as", "reshape_as",
 )  # fmt: skip
 def reshape(c: Context, x: Any, *_: Any, **__: Any) -> Value:
-    """The same entries in another shape."""
+    """Put the same entries, in order, into another shape."""
     return c.to.reshape(x, c.shape)
 
 
 @operator("permute")
 def permute(c: Context, x: Any, dims: Sequence[int]) -> Value:
-    """The axes in another order."""
+    """Put the axes into another order."""
     return c.to.permute(x, [positive(axis, len(dims)) for axis in dims])
 
 
@@ -41,7 +41,7 @@ def transpose(c: Context, x: Any, one: int, other: int) -> Value:
 
 @operator("t", "numpy_T", "mT", "adjoint")
 def turned(c: Context, x: Any) -> Value:
-    """The last two axes exchanged, or all."""
+    """Exchange the last two axes, or turn all of them round."""
     order = list(range(len(c.shape)))
     if c.node.target.__name__.startswith("numpy_T"):
         return c.to.permute(x, order[::-1])
@@ -50,7 +50,7 @@ def turned(c: Context, x: Any) -> Value:
 
 @operator("movedim", "moveaxis")
 def move_axes(c: Context, x: Any, source: Any, target: Any) -> Value:
-    """Some axes to other places."""
+    """Move some axes to other places; the others keep their order."""
     axes = len(c.shape)
     one = [positive(a, axes) for a in (source if isinstance(source, list | tuple) else [source])]
     two = [positive(a, axes) for a in (target if isinstance(target, list | tuple) else [target])]
@@ -60,7 +60,7 @@ def move_axes(c: Context, x: Any, source: Any, target: Any) -> Value:
 
 @operator("slice")
 def part(c: Context, x: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Value:
-    """Entries from one place to another."""
+    """Take the entries from one place to another along an axis."""
     length = shape_of(x)[dim]
     first, last, _ = slice(start, end).indices(length)
     if (first, last, step) == (0, length, 1):
@@ -71,13 +71,13 @@ def part(c: Context, x: Any, dim: int = 0, start: Any = None, end: Any = None, s
 
 @operator("narrow")
 def narrow(c: Context, x: Any, dim: int, start: int, length: int) -> Value:
-    """So many entries from one place on."""
+    """Take so many entries from one place on along an axis."""
     return c.to.slice(x, dim, start, start + length)
 
 
 @operator("select")
 def select(c: Context, x: Any, dim: int, index: int) -> Value:
-    """One entry along an axis, which goes."""
+    """Take one entry along an axis; the axis goes."""
     return c.to.reshape(c.to.take(x, dim, [index % shape_of(x)[dim]]), c.shape)
 
 
@@ -106,7 +106,7 @@ def concatenate(c: Context, xs: Sequence[Any], dim: int = 0) -> Value:
 
 @operator("stack")
 def stack(c: Context, xs: Sequence[Any], dim: int = 0) -> Value:
-    """Side by side along a new axis."""
+    """Put values side by side along a new axis."""
     axis = positive(dim, len(c.shape))
     one = (*c.shape[:axis], 1, *c.shape[axis + 1 :])
     return c.to.concatenate([c.to.reshape(x, one) for x in xs], axis)
@@ -119,7 +119,7 @@ def _plain(kind: str) -> str:
 
 @operator("expand", "expand_as", "broadcast_to")
 def expand(c: Context, x: Any, *_: Any, **__: Any) -> Value:
-    """Repeated to a shape."""
+    """Repeat entries up to the shape that PyTorch records."""
     return number(x) if shape_of(x) == c.shape else c.to.expand(x, c.shape)
 
 
@@ -147,7 +147,7 @@ def repeat(c: Context, x: Any, repeats: Sequence[int]) -> Value:
 
 @operator("repeat_interleave")
 def repeat_each(c: Context, x: Any, repeats: Any, dim: int | None = None, **_: Any) -> Value:
-    """Each entry along an axis, so often."""
+    """Repeat each entry along an axis so often."""
     if dim is None or not isinstance(repeats, int):
         raise Refused("repeats without an axis, or by a tensor; give a number and dim")
     return c.to.take(x, dim, np.repeat(np.arange(shape_of(x)[dim]), repeats))
@@ -155,7 +155,7 @@ def repeat_each(c: Context, x: Any, repeats: Any, dim: int | None = None, **_: A
 
 @operator("flip", "roll")
 def rearranged(c: Context, x: Any, first: Any, dims: Any = None) -> Value:
-    """Turned round, or moved along cyclically."""
+    """Turn entries round, or move them along cyclically."""
     flips = c.node.target.__name__.startswith("flip")
     axes = first if flips else dims
     if not axes and axes != 0:
@@ -170,7 +170,7 @@ def rearranged(c: Context, x: Any, first: Any, dims: Any = None) -> Value:
 
 @operator("index_select")
 def index_select(c: Context, x: Any, dim: int, index: Any) -> Value:
-    """Entries by known places along an axis."""
+    """Take the entries at known places along an axis."""
     return c.to.take(x, dim, indices(index).ravel())
 
 
@@ -262,7 +262,7 @@ def pad(c: Context, x: Any, pads: Sequence[int], mode: Any = "constant", value: 
 def replace_part(
     c: Context, x: Any, source: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> Value:
-    """A tensor, a part of it replaced."""
+    """Replace a part of a tensor by another value."""
     length = shape_of(x)[dim]
     first, last, _ = slice(start, end).indices(length)
     if step != 1:

@@ -93,7 +93,7 @@ def _counts(space: Shape, positions: Shape, kernel: Shape, stride: Shape, pads: 
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d"
 )
 def adaptive_mean(c: Context, x: Any, *_: Any) -> Value:
-    """A number of windows, alike or not."""
+    """Translate a mean over a number of windows, which may differ in size."""
     axes = _axes(c)
     space = _space(c, axes)
     windows = [_window(n, out) for n, out in zip(space, c.shape[2:], strict=True)]
@@ -114,7 +114,7 @@ def adaptive_mean(c: Context, x: Any, *_: Any) -> Value:
 
 @operator("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive_max(c: Context, x: Any, *_: Any) -> Any:
-    """A number of windows that are alike."""
+    """Translate a maximum over a number of windows, which must be alike."""
     axes = _axes(c)
     windows = [_window(n, out) for n, out in zip(_space(c, axes), c.result[0].shape[2:], strict=True)]
     if any(window is None for window in windows):

@@ -26,26 +26,26 @@ def _require_kept(c: Context) -> None:
 
 @operator("sum")
 def total(c: Context, x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """The sum over axes."""
+    """Translate a sum over some axes."""
     _require_kept(c)
     return c.to.sum(x, _over(x, dim), keepdim)
 
 
 @operator("mean")
 def mean(c: Context, x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    """The mean over axes."""
+    """Translate a mean over some axes."""
     return c.to.mean(x, _over(x, dim), keepdim)
 
 
 @operator("amax")
 def largest(c: Context, x: Any, dim: Any = None, keepdim: bool = False) -> Value:
-    """The largest along axes."""
+    """Translate a maximum over some axes."""
     return c.to.largest(x, _over(x, dim), keepdim)
 
 
 @operator("amin")
 def smallest(c: Context, x: Any, dim: Any = None, keepdim: bool = False) -> Value:
-    """The smallest along axes."""
+    """Translate a minimum over some axes, as -max(-x)."""
     flipped = c.to.largest(c.to.multiply(x, number(-1)), _over(x, dim), keepdim)
     return c.to.multiply(flipped, number(-1))
 
@@ -64,25 +64,25 @@ def smallest_and_place(c: Context, x: Any, dim: int, keepdim: bool = False) -> A
 
 @operator("max.other")
 def larger(c: Context, a: Any, b: Any) -> Value:
-    """The larger of two."""
+    """Translate the larger of two values, entry by entry."""
     return c.to.maximum(a, b)
 
 
 @operator("min.other")
 def smaller(c: Context, a: Any, b: Any) -> Value:
-    """The smaller of two."""
+    """Translate the smaller of two values, entry by entry."""
     return c.to.minimum(a, b)
 
 
 @operator("max", "min")
 def of_everything(c: Context, x: Any) -> Value:
-    """Over all entries, samples included."""
+    """Refuse a reduction over all entries: it mixes samples."""
     raise Refused("takes the largest over all samples; give the axes: torch.amax(x, dim=1)")
 
 
 @operator("var")
 def variance(c: Context, x: Any, dim: Any = None, correction: Any = 1, keepdim: bool = False, **named: Any) -> Value:
-    """The variance along axes."""
+    """Translate a variance over some axes, with Bessel's or another correction."""
     if isinstance(correction, bool) or named.get("unbiased") is not None:
         correction = int(named.get("unbiased", correction))
     correction = 1 if correction is None else correction
@@ -91,7 +91,7 @@ def variance(c: Context, x: Any, dim: Any = None, correction: Any = 1, keepdim: 
 
 @operator("std")
 def deviation(c: Context, x: Any, dim: Any = None, correction: Any = 1, keepdim: bool = False, **named: Any) -> Value:
-    """The root of the variance."""
+    """Translate a standard deviation, the root of the variance."""
     return c.to.power(variance(c, x, dim, correction, keepdim, **named), number(0.5))
 
 
@@ -111,6 +111,6 @@ def norm(c: Context, x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = Fals
 
 @operator("cumsum")
 def running_sum(c: Context, x: Any, dim: int, **_: Any) -> Value:
-    """Running sums along an axis."""
+    """Translate running sums along an axis."""
     _require_kept(c)
     return c.to.cumsum(x, dim)

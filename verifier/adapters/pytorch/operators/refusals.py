@@ -41,6 +41,11 @@ def remedy(name: str) -> str:
     ----------
     name : str
         The operator: ``"argmax"``.
+
+    Returns
+    -------
+    str
+        A clause that follows the operator's name in a message.
     """
     if "::" in name or (name.count(".") > 1):
         return "it is an operator of a library of its own; write it with PyTorch's"

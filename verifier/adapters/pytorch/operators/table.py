@@ -26,7 +26,7 @@ DOUBLE: Final[dict[str, Callable[..., Any]]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known at an operator.
+    """What is known at an operator: its result's shape and type, and the translation.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from .sentences import sentence
 from .structure import Structure, fractions
 
 
-def check_lift(raw: Any, network: Any, moved: Any, arrays: Arrays, start: Exact, row: Row) -> str:
+def check_constant_loss(raw: Any, network: Any, moved: Any, arrays: Arrays, start: Exact, row: Row) -> str:
     """Check E2: the piece (U0, V0) -> (U0', V0) -> (U0', V') -> (U1, V') keeps every margin.
 
     Guarantee: on the first part every unit keeps its value; on the second Psi V stays the same, where V' is 0 but for

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def by(sizes: Sequence[int]) -> str:
-    """Sizes with crosses between them."""
+    """Write sizes with crosses between them, as in 3x32x32."""
     return "x".join(map(str, sizes))
 
 
