@@ -137,7 +137,7 @@ def test_one_logit_has_one_frozen_logit(tmp_path):
 def test_other_losses_and_the_ball_of_solutions_are_not_claimed():
     """TC.3's path and Z2 would be about Psi V; the report says so."""
     report = vf.verify(X, Y, LAYER, offset=K, losses=["squared"])
-    words = str(report)
+    words = report.summary(verbose=True)
     assert report.verdict("squared") is vf.Verdict.UNDECIDED and "frozen logits" in words
 
 

@@ -8,12 +8,11 @@ rise by epsilon is never one without increase, and what is about the loss withou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from verifier.balls.exact import at_least
-from verifier.display import COLUMNS, Judged, count, wrapped
+from verifier.display import COLUMNS, count, wrapped
 from verifier.found import Found, FoundStatement, FoundStep, statement_verdict, step
+from verifier.lines import Conclusion, Line, Told, composed
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.downhill_path import PATH_KINDS
 from verifier.statements.duplicates import DUPLICATES
@@ -25,10 +24,6 @@ VALLEYS = "T3.4(2)"
 """The statement whose verdict stands for a case, where all statements were asked for."""
 ERROR = "ERROR"
 """Stands in a verdict's place where a case has none."""
-Told = Literal["title", "verdict", "calm", "said", "heading", "reason"]
-"""What a piece of text is; ``calm``: a verdict that is no bad news although it is not PROVED."""
-WIDTH = 11
-"""Columns of a verdict in a line, and of what stands before the words below it."""
 
 _SAME = {
     "analytic": ("LA.1", "A3.1(1)"),
@@ -50,57 +45,8 @@ _STATED = ("rank", "path")
 """Steps that are statements, too."""
 _MEANS = ("W1", "W2", "W3", "T1", "D3.3")
 """Statements that others stand on: listed in detail only, where they are PROVED."""
-ASSUMED = next(iter(GROUPS))
-"""The heading of what is assumed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion(Judged):
-    """What was found of a case, in one sentence.
-
-    Parameters
-    ----------
-    verdict : str
-        PROVED, REFUTED, UNDECIDED or TESTED, of "no bad local valley" where all statements were asked for, else of what
-        was asked for; ERROR where there is none.
-    sentence : str
-        What that is about, and what else is proved: to be read after the verdict.
-    """
-
-    verdict: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Line(Judged):
-    """One statement of a case with its verdict.
-
-    Parameters
-    ----------
-    verdict : Verdict
-        Of the statement.
-    words, label : str
-        Its name, and its label.
-    expected : str
-        Why it is no bad news that it is not PROVED: ``as expected`` by the case, or ``not needed here``; or which
-        other verdict was expected. Empty where there is nothing to say.
-    calm : bool
-        Whether it is no bad news.
-    reason : str
-        Why it has this verdict, and what that rests on.
-    """
-
-    verdict: Verdict
-    words: str
-    label: str
-    expected: str = ""
-    calm: bool = False
-    reason: str = ""
-
-    @property
-    def text(self) -> str:
-        """The name, the label, and what was expected."""
-        return f"{self.words} ({self.label})" + (f", {self.expected}" if self.expected else "")
+ASSUMED, HERE = next(iter(GROUPS)), list(GROUPS)[-1]
+"""The headings of what is assumed, and of what is about the start."""
 
 
 def conclude(found: Found) -> Conclusion:
@@ -166,12 +112,13 @@ def lines(found: Found, *, verbose: bool = False) -> list[tuple[str, list[Line]]
     sections = [(heading, [_of_statement(found, each) for each in own]) for heading, own in applying]
     if verbose:
         return [("Step by step", steps), *sections]
-    sections = [(heading, own) for heading, own in sections if heading != ASSUMED or any(map(_bad_news, own))]
-    sections = [(heading, [line for line in own if not _means(line)]) for heading, own in sections]
     more = [_of_step(found, each) for each in found.steps if each.key not in (*_TECHNICAL, *_STATED)]
-    last = list(GROUPS)[-1]
-    here = more + [line for heading, own in sections if heading == last for line in own]
-    return [(heading, own) for heading, own in [*(each for each in sections if each[0] != last), (last, here)] if own]
+    shown: dict[str, list[Line]] = {}
+    for heading, own in [*sections, (HERE, more)]:
+        if heading != ASSUMED or any(map(_bad_news, own)):
+            news = [line for line in own if _open(line.verdict) or line.label not in _MEANS]
+            shown[heading] = news + shown.get(heading, [])
+    return [(heading, own) for heading, own in shown.items() if own]
 
 
 def told(
@@ -208,52 +155,6 @@ def told(
     return entries + [(kind, "\n".join(text)) for kind, text in rest]
 
 
-def composed(
-    title: str,
-    conclusion: Conclusion,
-    said: Sequence[tuple[str, str]],
-    sections: Sequence[tuple[str, Sequence[Line]]],
-    *,
-    verbose: bool = False,
-    width: int = COLUMNS,
-) -> list[tuple[Told, str]]:
-    """Put together what is said of anything: a title, the conclusion, what it is about, and a line a statement.
-
-    Parameters
-    ----------
-    title : str
-        What it is called.
-    conclusion : Conclusion
-        What was found, in one sentence.
-    said : sequence of (str, str)
-        What it is about, by name.
-    sections : sequence of (str, sequence of Line)
-        Headings, empty for none, and the lines below each.
-    verbose : bool
-        Whether to give the lines' reasons.
-    width : int
-        Columns.
-
-    Returns
-    -------
-    list of (str, str)
-        As `told` gives it.
-    """
-    wide = max((len(name) for name, _ in said), default=0) + 2
-    entries: list[tuple[Told, list[str]]] = [
-        ("title", wrapped(title, width)),
-        ("verdict", _beside(conclusion.verdict, conclusion.sentence, width)),
-    ]
-    entries += [("said", _beside(f"{name}:", words, width, wide)) for name, words in said]
-    for heading, own in sections:
-        entries += [("heading", [heading])] if heading else []
-        for line in own:
-            entries.append(("calm" if line.calm else "verdict", _beside(line.verdict, line.text, width)))
-            why = verbose or (line.label == VALLEYS and _bad_news(line))  # that one is what is asked first
-            entries += [("reason", _beside("", line.reason, width))] if why and line.reason else []
-    return [(kind, "\n".join(text)) for kind, text in entries]
-
-
 def conclude_all(cases: Sequence[Found]) -> str:
     """Say in one sentence, without its full stop, what was found of several cases: counts of what is PROVED only.
 
@@ -286,17 +187,8 @@ _RANK = {
 }
 
 
-def _beside(name: str, words: str, width: int, column: int = WIDTH) -> list[str]:
-    """Words in lines that begin below each other, the name before the first."""
-    return wrapped(words, width, f"{name:<{column}}", " " * column) or [name]
-
-
 def _bad_news(line: Line) -> bool:
     return _open(line.verdict) and not line.calm
-
-
-def _means(line: Line) -> bool:
-    return line.label in _MEANS and not _open(line.verdict)
 
 
 def _rest(found: Found, verbose: bool) -> list[tuple[Told, str]]:
@@ -397,7 +289,8 @@ def _of_statement(found: Found, each: FoundStatement) -> Line:
     reason = each.reason + (f" [rests on {', '.join(each.rests_on)}]" if each.rests_on else "")
     if each.label.startswith("A3.1") and _open(each.verdict) and _no_bad_valley(found) is Verdict.PROVED:
         return Line(each.verdict, words, label, "not needed here", True, reason)
-    return Line(each.verdict, words, label, *_expectation(found, each.verdict, each.label), reason)
+    why = label == VALLEYS and _open(each.verdict)
+    return Line(each.verdict, words, label, *_expectation(found, each.verdict, each.label), reason, why)
 
 
 def _path_words(path: FoundStep) -> str:

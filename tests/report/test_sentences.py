@@ -20,9 +20,9 @@ def test_a_path_to_a_positive_infimum_is_not_announced_as_one_to_loss_0() -> Non
 def test_units_that_are_all_constant_and_chains_of_one_link(tmp_path) -> None:
     layers = [Dense(2, "tanh"), Dense(5, "tanh", skip=True)]
     X, y = np.arange(4.0).reshape(-1, 1), [0, 1, 0, 1]
-    text = " ".join(str(vf.verify(X, y, layers, init="zeros")).split())
+    text = " ".join(vf.verify(X, y, layers, init="zeros").summary(verbose=True).split())
     assert "R5: all of the 5 skip units are 0 on the samples" in text
-    assert "W3 - chains through depth: 1 link, in layer 0" in text
+    assert "chains through depth (W3) 1 link, in layer 0" in text
     report = vf.verify(X, y, layers, seed=1)
     report.write(tmp_path / "c.json")
     words = str(read_description(tmp_path / "c.json"))

@@ -18,8 +18,9 @@ import pytest
 from rich.console import Console
 
 from verifier.outcome import Step
+from verifier.run.closing import closing_sentence, where_and_next
 from verifier.run.record import CaseRecord, CheckRecord, Failure, StatementRecord, SuiteResult
-from verifier.run.table import closing_sentence, print_summary, print_table, where_and_next
+from verifier.run.table import print_summary, print_table
 from verifier.verdict import Verdict
 
 LONG = "a-family-with-a-name-that-nobody-would-type-" * 3 + "seed=11"

@@ -71,8 +71,8 @@ def architecture(
 
 
 def _print(found: Architecture, title: str, decay: bool, verbose: bool) -> None:
-    from verifier.conclusion import Conclusion, Line
     from verifier.display import listed
+    from verifier.lines import Conclusion, Line
 
     said = [("network", found.about), *(("taken over", remark) for remark in found.remarks)]
     if decay:

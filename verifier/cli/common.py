@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from verifier.certificate.writer import CertificateBuilder
-    from verifier.conclusion import Conclusion, Line
+    from verifier.lines import Conclusion, Line
     from verifier.problem import Problem
     from verifier.run.case import Case
 
@@ -80,7 +80,7 @@ def print_found(
     title, conclusion, said, sections, verbose
         As for `verifier.conclusion.composed`; what is empty in ``said`` is left out.
     """
-    from verifier.conclusion import composed
+    from verifier.lines import composed
     from verifier.run.table import print_told, text_width
 
     screen, named = console(), [(name, words) for name, words in said if words]

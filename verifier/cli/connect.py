@@ -100,7 +100,7 @@ def connect(
 
 def _print(found: Joined, starts: Sequence[str], verbose: bool) -> None:
     """Print what was found, the conclusion first."""
-    from verifier.conclusion import Conclusion, Line
+    from verifier.lines import Conclusion, Line
     from verifier.statements.connection import STRAIGHT_LINE, WITHOUT_BARRIER
 
     order = "; units permuted" if found.permuted else ""

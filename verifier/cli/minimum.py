@@ -139,7 +139,7 @@ def numbers(found: FoundMinimum) -> list[tuple[str, str]]:
 
 
 def _print(case: Case, problem: Problem, found: FoundMinimum, verbose: bool) -> None:
-    from verifier.conclusion import Conclusion, Line
+    from verifier.lines import Conclusion, Line
     from verifier.statements.minimum import STRICT_MINIMUM
     from verifier.statements.valleys import NO_BAD_VALLEY
     from verifier.verdict import Verdict

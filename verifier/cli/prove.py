@@ -104,7 +104,7 @@ def steps_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
 def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: int) -> NoReturn:
     from verifier.balls.engine import FIRST_BITS
     from verifier.balls.feature_enclosure import FeatureEnclosure
-    from verifier.conclusion import Conclusion
+    from verifier.lines import Conclusion
     from verifier.options import at_most_threads
     from verifier.rank.singular_values import as_json as to_json
     from verifier.rank.singular_values import describe, singular_values

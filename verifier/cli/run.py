@@ -59,13 +59,14 @@ def run(
     report.html are left in DIR. A run that was killed goes on where it stopped when the same command is given again.
     """
     from verifier.report.page import write_report
+    from verifier.run.closing import FEW_CASES
     from verifier.run.executors import workers
     from verifier.run.family import read_cases
     from verifier.run.ledger import suffix
     from verifier.run.progress import ProgressDisplay
     from verifier.run.record import to_json
     from verifier.run.runner import packaged_cases, parse_shard, run_cases
-    from verifier.run.table import FEW_CASES, print_conclusions, print_steps, print_summary, print_table
+    from verifier.run.table import print_conclusions, print_steps, print_summary, print_table
 
     if suite is not None and suite not in ("quick", "full"):
         raise InputError(f"--suite {suite}: unknown suite; use quick or full")

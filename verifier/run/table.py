@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,20 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.certificate.limits import sentence
-from verifier.conclusion import WIDTH, Told, conclude_all, told
+from verifier.conclusion import conclude_all, told
 from verifier.display import count as _count
 from verifier.display import wrapped
+from verifier.lines import WIDTH, Told
 from verifier.network.graph import columns_in_words
+from verifier.run.closing import closing_sentence, where_and_next
 from verifier.run.progress import ProgressDisplay, span
-from verifier.run.record import CERTIFICATES, CaseRecord, SuiteResult
+from verifier.run.record import CaseRecord, SuiteResult
 from verifier.verdict import Verdict
-
-KILOBYTES = 100_000
-"""Below so many bytes a certificate's size is said in kB."""
 
 __all__ = [
     "ProgressDisplay",
-    "closing_sentence",
+    "print_conclusions",
     "print_steps",
     "print_summary",
     "print_table",
@@ -49,14 +46,10 @@ LEGEND = (
 )
 LEAST_WIDTH, MOST_WIDTH = 40, 100
 """Texts are in lines of so many columns, where the terminal has them."""
-DEFAULT_OUT = "verifier-out"
-"""The folder of the results, unless another one is asked for."""
 FEW_LAYERS = 3
 """So many layers are listed."""
 FEW_ROWS = 20
 """A table of so many cases stays on the screen."""
-FEW_CASES = 3
-"""So many case files are named again in a command to type next."""
 SHORT = {Verdict.PROVED: "PROVED", Verdict.REFUTED: "REFUTED", Verdict.UNDECIDED: "UNDEC.", Verdict.TESTED: "TESTED"}
 
 
@@ -97,6 +90,7 @@ def print_conclusions(console: Console, records: Sequence[CaseRecord]) -> None:
         entries = told(record, record.title or record.name, [], width=text_width(console))
         for kind, text in entries[:2]:
             print_told(console, kind, text)
+        console.print()
 
 
 def print_told(console: Console, kind: Told, text: str) -> None:
@@ -200,6 +194,7 @@ def print_summary(
         Whether reasons were printed, so that it need not be said how to see them.
     """
     records = result.records
+    console.print()
     for record in records:
         reasons = list(record.surprises)
         if record.check is not None and not record.check.accepted:
@@ -220,96 +215,10 @@ def print_summary(
         print_told(console, "said", line)
 
 
-def closing_sentence(records: Sequence[CaseRecord]) -> str:
-    """Say what the checker says of the certificates, and whether all is as expected.
-
-    Parameters
-    ----------
-    records : sequence of CaseRecord
-        All cases.
-
-    Returns
-    -------
-    str
-        One or two sentences.
-    """
-    alone = len(records) == 1
-    parts = [_checked(records) + _size(records)]
-    short = [record for record in records if record.left_out]
-    if short and alone:
-        parts[0] += f"; it does not hold {', '.join(left.label for left in short[0].left_out)} (see above)"
-    elif short:
-        parts[0] += f"; {len(short)} of them do not hold everything that was proved"
-    wrong, asked = sum(not record.ok for record in records), [record for record in records if record.expected]
-    if wrong:
-        parts.append(f"NOT as expected: {_count(wrong, 'case')}, named above")
-    elif asked and len(asked) == len(records):
-        parts.append("Everything is as the case expects" if alone else "Everything is as the cases expect")
-    elif asked:
-        parts.append(f"{_count(len(asked), 'case')} expected something, and got it")
-    return ". ".join(f"{part[:1].upper()}{part[1:]}" for part in parts) + "."
-
-
-def where_and_next(
-    records: Sequence[CaseRecord], out: str, cases: Sequence[str] = (), *, verbose: bool = False
-) -> list[str]:
-    """Where certificate and report are, and what to type next, a line each.
-
-    Parameters
-    ----------
-    records : sequence of CaseRecord
-        All cases.
-    out : str
-        The folder of the results; its ``report.html`` is named if there is one.
-    cases : sequence of str, optional
-        The case files, as they were given.
-    verbose : bool, optional
-        Whether reasons were printed already.
-    """
-    written = [str(Path(out) / record.certificate) for record in records if record.certificate is not None]
-    alone, report = len(records) == 1, Path(out) / "report.html"
-    said = [f"Report:      {report}" if report.is_file() else f"Results:     {out}"]
-    if written:
-        first = f"Certificate: {written[0]}" if alone else f"Certificates: {Path(out) / CERTIFICATES}"
-        said = [first, *said, f"Next:        verifier show {shlex.quote(written[0])}"]
-    if cases and not verbose and len(cases) <= FEW_CASES:
-        what = "everything, with its reasons" if alone else "each case, statement by statement"
-        given = cases if out == DEFAULT_OUT else [*cases, "--out", out]
-        said.append(f"             verifier run -v {shlex.join(given)}  ({what})")
-    return said
-
-
 def _of(record: CaseRecord, key: str) -> Verdict | None:
     """The verdict of a step or statement, None if it was not asked for."""
     step = record.step(key)
     return record.statement(key) if step is None else step.verdict
-
-
-def _checked(records: Sequence[CaseRecord]) -> str:
-    """What the independent checker says of the certificates."""
-    written = [record for record in records if record.certificate is not None]
-    if not written:
-        return "there is no certificate"
-    accepted = sum(record.check is not None and record.check.accepted for record in written)
-    costly = sum(record.check is not None and record.check.verdict == "TOO EXPENSIVE" for record in written)
-    if len(written) > 1:
-        words = f"the independent checker ACCEPTED {accepted} of {len(written)} certificates"
-        return words + (f" ({costly} too expensive to check, see above)" if costly else "")
-    if accepted:
-        return "the independent checker ACCEPTED the certificate"
-    why = " (it was too expensive to check, see above)" if costly else ""
-    return f"the independent checker did not accept the certificate{why}"
-
-
-def _size(records: Sequence[CaseRecord]) -> str:
-    """The largest certificate: its size, and how long its check took."""
-    largest = max(records, key=lambda record: record.certificate_bytes, default=None)
-    if largest is None or not largest.certificate_bytes:
-        return ""
-    bytes_ = largest.certificate_bytes
-    size = f"{bytes_ / 1e6:.1f} MB" if bytes_ >= KILOBYTES else f"{bytes_ / 1e3:.1f} kB"
-    check = f", checked in {largest.check.seconds:.1f} s" if largest.check is not None else ""
-    return f" ({size}{check})" if len(records) == 1 else f" (the largest, {largest.name}: {size}{check})"
 
 
 def _coloured(verdict: str, shown: str = "") -> str:

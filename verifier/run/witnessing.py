@@ -19,12 +19,12 @@ from verifier.certificate.cost import expected
 from verifier.certificate.limits import Limits, judge
 from verifier.certificate.size import Size
 from verifier.certificate.writer import CertificateBuilder
-from verifier.conclusion import Conclusion, Line
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import group_duplicates
 from verifier.data.samples import SampleSource
 from verifier.display import Judged, listed
 from verifier.errors import CaseError, DataError
+from verifier.lines import Conclusion, Line
 from verifier.network.initialise import initialise
 from verifier.network.network import Network
 from verifier.outcome import Step
