@@ -21,8 +21,9 @@ from planted_runs import PATH, curve, epoch, everything, family, run
 from verifier.errors import InputError
 from verifier.experiments import figures, styles
 from verifier.experiments.groups import CONDITIONS
+from verifier.plot.description import content as file_content
 from verifier.plot.style import PALETTES, style
-from verifier.report.inline import inline_svg, svg_bytes
+from verifier.report.inline import inline_svg
 
 DEEP = {"architecture": "fc150"}
 
@@ -172,6 +173,13 @@ def test_both_looks_have_contrast_and_words_stay_inside(look):
         assert list(distinct) == list(CONDITIONS) and len(set(distinct.values())) == len(CONDITIONS)
 
 
+def svg(figure):
+    """The figure's file, with a title that would break it and its page."""
+    found = file_content(figure, "svg", "a </title><script>\x00", "1 < 2 & \x1b")
+    assert ElementTree.fromstring(found)[1].text == "1 < 2 & ?"
+    return found
+
+
 def test_names_are_no_mathematics_and_no_missing_glyphs(tmp_path):
     odd = {"architecture": "a$\\frac$^b_c \u202e\u4e2d" + "x" * 300, "activation": "</text><script>", "data": "$"}
     runs = [msgspec.structs.replace(r, **odd) for r in [run(epochs=curve(True, 0), path=PATH), *family("rand", (9,))]]
@@ -180,18 +188,20 @@ def test_names_are_no_mathematics_and_no_missing_glyphs(tmp_path):
         figures.trajectory_figure(runs[0]),
         figures.errors_figure(runs),
     ):
-        content = svg_bytes(figure)
+        content = svg(figure)
         assert b"<script" not in content
 
 
 def test_an_inline_svg_has_no_styles_and_nothing_outside_itself():
     with style("light"):
-        content = svg_bytes(figures.trajectory_figure(run(epochs=curve(True, 0), path=PATH)))
-        assert svg_bytes(figures.trajectory_figure(run(epochs=curve(True, 0), path=PATH))) == content
+        content = svg(figures.trajectory_figure(run(epochs=curve(True, 0), path=PATH)))
+        assert svg(figures.trajectory_figure(run(epochs=curve(True, 0), path=PATH))) == content
     assert b"style=" in content and b"<style" in content and b"xlink:href" in content  # what is to be removed
-    found = inline_svg(content, prefix="f0l", name='a "name" <b>')
+    found = inline_svg(content, prefix="f0l", name='a "name" <b>', description="<i>1 < 2")
     root = ElementTree.fromstring(found)
     assert root.tag == "svg" and root[0].tag == "title" and root[0].text == 'a "name" <b>'
+    assert root[1].tag == "desc" and root[1].text == "<i>1 < 2"
+    assert root.attrib["aria-describedby"] == root[1].attrib["id"]
     assert root.attrib["aria-labelledby"] == root[0].attrib["id"] and root.attrib["role"] == "img"
     ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
     assert len(ids) > 20

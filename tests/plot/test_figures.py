@@ -64,7 +64,8 @@ def test_projection_is_orthogonal_and_its_error_is_the_distance():
 def test_figure_3_shows_the_certified_path_and_its_distance_from_the_plane():
     figure = figures.figure3(points=9, samples=12)
     left, right = figure.axes[:2]
-    assert "less than 1e-12 of its length" in left.get_title() and " % of its length" in right.get_title()
+    titles = [" ".join(ax.get_title().split()) for ax in (left, right)]
+    assert "less than 1e-12 of its length" in titles[0] and " % of its length" in titles[1]
     for ax in (left, right):
         segment = named(ax, "segment")
         assert (segment.get_xdata()[0], segment.get_ydata()[0]) == (0.0, 0.0)

@@ -87,7 +87,7 @@ def test_margins_are_sorted_and_enclosed(small):
 
 def test_wrong_and_open_samples_are_counted():
     ax = vf.plot.margins([[arb(1), arb(2)], [arb(3), arb(-1)], [arb(0, 1), arb(5)]], axes())
-    assert "1 of 3 samples certified correct, 1 certified wrong, 1 open" in ax.get_title()
+    assert "1 of 3 samples certified correct, 1 certified wrong, 1 open" in " ".join(ax.get_title().split())
     assert not all_named(ax, "gamma") and [a for _, a, _ in bars(ax, "intervals")] == pytest.approx([-1, -1, 1])
 
 

@@ -15,12 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from verifier.balls.exact import at_most
 from verifier.errors import InputError
 from verifier.experiments.groups import Condition, Group, grouped
 from verifier.experiments.record import Epoch, PathPoint, Run
 from verifier.experiments.statistics import mean_interval
 from verifier.experiments.styles import STYLES
-from verifier.plot.style import Palette, dress, legend, palette_of
+from verifier.plot.places import free_legend
+from verifier.plot.style import Palette, dress, palette_of
 
 SMALLEST: Final = 1e-12
 """Losses are drawn down to this: below, binary64's mean cross-entropy is rounding."""
@@ -70,7 +72,7 @@ def progress_figure(runs: Sequence[Run]) -> Figure:
     dress(right, title="Training error", x="epoch", y="misclassified, % (floating point)")
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    legend(right, loc="best")
+    free_legend(right, (1.0, 1.0), upwards=True)
     figure.suptitle(_plain(f"{group.words}, N = {group.samples} samples of {group.data}"), fontsize=10)
     return figure
 
@@ -123,7 +125,7 @@ def trajectory_figure(run: Run) -> Figure:
     )
     title = f"{run.architecture}, {run.activation}, seed {run.seed}: one start, two ways down"
     dress(ax, title=_plain(title), x="Euclidean distance from the start in (U, V)", y=r"cross-entropy $\Phi$")
-    legend(ax, loc="best")
+    free_legend(ax, (1.0, 1.0), upwards=True)
     return figure
 
 
@@ -133,7 +135,9 @@ def trajectory_caption(run: Run) -> str:
     return (
         f"{run.architecture}, {run.activation}, seed {run.seed}, {run.samples} samples of {run.data}. Certified: the"
         " loss of the exact network lies in the band at each marked point of the proof's path, on which U stays as"
-        f" drawn and only V moves. Floating point: the epochs of training ({method}) and all distances. Both begin at"
+        f" drawn and only V moves: at most {at_most(run.path[0].high)} at the start, at most"
+        f" {at_most(run.path[-1].high)} at the last point."
+        f" Floating point: the epochs of training ({method}) and all distances. Both begin at"
         " the same weights; lines join points and claim nothing between them."
     )
 

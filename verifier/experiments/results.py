@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
@@ -46,6 +45,11 @@ class Drawing:
     caption: str
     about: str = ""
     path: str = ""
+
+    @property
+    def title(self) -> str:
+        """The caption's first words: what the figure is about."""
+        return re.split(r"[:.] ", self.caption, maxsplit=1)[0]
 
 
 def write_results(folder: Path, experiment: Experiment, extra: Sequence[Drawing] = ()) -> None:
@@ -116,8 +120,9 @@ def writable(value: Any) -> Any:
 def _write_figures(folder: Path, figures: Sequence[Drawing]) -> list[Picture]:
     """Draw each figure light and dark, as SVG and PNG; those of the page are returned."""
     from verifier.experiments.page import Picture
+    from verifier.plot.description import content
     from verifier.plot.style import style
-    from verifier.report.inline import inline_svg, svg_bytes
+    from verifier.report.inline import inline_svg
 
     pictures = []
     for index, drawn in enumerate(figures):
@@ -125,10 +130,12 @@ def _write_figures(folder: Path, figures: Sequence[Drawing]) -> list[Picture]:
         for name, suffix in (("light", ""), ("dark", "-dark")):
             with style(name):  # type: ignore[arg-type]  # one of the two
                 figure = drawn.draw()
-                content = svg_bytes(figure)
-                atomic_write(folder / f"{drawn.name}{suffix}.svg", content)
-                atomic_write(folder / f"{drawn.name}{suffix}.png", _png_bytes(figure))
-            inline[name] = inline_svg(content, prefix=f"f{index}{name[0]}", name=drawn.caption)
+                for kind in ("svg", "png"):
+                    found = content(figure, kind, drawn.title, drawn.caption)
+                    atomic_write(folder / f"{drawn.name}{suffix}.{kind}", found)
+                found = content(figure, "svg", drawn.title, drawn.caption)
+            prefix = f"f{index}{name[0]}"
+            inline[name] = inline_svg(found, prefix=prefix, name=drawn.title, description=drawn.caption)
         pictures.append(Picture(inline["light"], inline["dark"], drawn.caption, drawn.about, drawn.path))
     paths = [picture for picture in pictures if picture.path]
     return [picture for picture in pictures if picture not in paths[MOST_INLINE:]]
@@ -179,9 +186,3 @@ def _file_name(used: set[str], *parts: str) -> str:
     name = next(n for n in (base, *(f"{base}-{k}" for k in range(2, len(used) + 3))) if n not in used)
     used.add(name)
     return name
-
-
-def _png_bytes(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()

@@ -148,7 +148,10 @@ def radius_of_rank(network: Network, u: Array, inputs: Array, sigma_lower: Dyadi
 
 
 def largest_of(values: list[arb]) -> arb:
-    """The largest of upper bounds; not a number if one is not."""
+    """The largest of upper bounds; not a number if one is not.
+
+    Guarantee: no value is above the upper end of the result, if that is a number.
+    """
     largest = values[0]
     for value in values[1:]:
         largest = largest.max(value)

@@ -1,19 +1,21 @@
 """Pictures of what was proved: matplotlib axes in, axes out, colours that the colour-blind can tell apart.
 
-Everything but the loss slices is drawn from enclosures. ``with vf.plot.style("dark"):`` changes the look.
+Everything but the loss slices is drawn from enclosures. What a report has is drawn from the report itself. ``with
+vf.plot.style("dark"):`` changes the look, `description` says what a picture shows, `save` writes it with that.
 
 Examples
 --------
 >>> import verifier as vf
 >>> from matplotlib.figure import Figure
 >>> report = vf.verify([[0.0], [1.0]], [0, 1], network=vf.Dense(4, "tanh", skip=True))
->>> ax = vf.plot.margins(report.zero_loss, Figure().subplots())
+>>> ax = vf.plot.margins(report, Figure().subplots())
 >>> ax.get_title()
 'Margins: 2 of 2 samples certified correct'
 """
 
 from verifier.plot.connection import connection, connection_margins, connection_plane
 from verifier.plot.descent import loss_along_path
+from verifier.plot.description import description, save
 from verifier.plot.graph import network
 from verifier.plot.samples import margins
 from verifier.plot.slices import filter_normalised, loss_slice, loss_surface, random_direction
@@ -24,6 +26,7 @@ __all__ = [
     "connection",
     "connection_margins",
     "connection_plane",
+    "description",
     "filter_normalised",
     "loss_along_path",
     "loss_slice",
@@ -32,6 +35,7 @@ __all__ = [
     "network",
     "psi",
     "random_direction",
+    "save",
     "sigma_along_line",
     "singular_values",
     "style",

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from verifier.errors import VerifierError
+from verifier.plot.description import save
 from verifier.plot.figures import FIGURES
 from verifier.plot.style import style
 
@@ -23,8 +24,7 @@ def main(arguments: list[str]) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             for name, make in FIGURES.items():
                 target = folder / f"{name}.svg"
-                make().savefig(target, metadata={"Date": None})
-                print(target)
+                print(save(make(), target))
     except VerifierError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -25,9 +25,13 @@ from verifier.plot.connection_samples import (
     margin_samples,
     plane_samples,
 )
+from verifier.plot.description import describe
+from verifier.plot.places import Places, free_legend, name_on_surface
 from verifier.plot.slices import fill_surface
-from verifier.plot.style import axes_or_new, dress, legend, outline, palette_of, write_on
+from verifier.plot.style import axes_or_new, dress, outline, palette_of
 
+ABOVE = 1.3
+"""The axis ends this factor above the largest loss that is drawn."""
 DEEP, SHALLOW = 1e3, 10.0
 """The axis ends this factor below the smallest of what is certified: samples of a path may lie far deeper."""
 MIN_POINTS, POINTS, GRID = 8, 96, 25
@@ -135,22 +139,37 @@ def draw_loss(ax: Axes, found: Joined, samples: LossSamples) -> None:
     if found.proved:
         tops, shown = np.maximum(samples.tops, floor), np.maximum(samples.losses, floor)
         name = f"certified path: at most {at_most(samples.high, 3)}, barrier 0"
-        ax.fill_between(samples.xs, floor, tops, color=palette.main, alpha=0.25, linewidth=0, gid="path band")
+        ax.fill_between(samples.xs, SMALLEST, tops, color=palette.main, alpha=0.25, linewidth=0, gid="path band")
         ax.plot(samples.xs, tops, color=palette.main, linewidth=1.6, gid="path bound", label=name, zorder=3)
         ax.plot(samples.times, shown, color=palette.main, linewidth=0.9, linestyle=":", gid="path samples", zorder=3)
     _draw_line(ax, found, samples, floor)
     ax.axhline(samples.high, color=palette.muted, linewidth=0.8, linestyle=(0, (2, 2)), gid="larger end", zorder=1)
     for border in samples.borders:
-        ax.axvline(border, color=palette.grid, linewidth=0.6, zorder=0.5)
+        ax.axvline(border, color=palette.grid, linewidth=0.6, zorder=0.5, gid="border")
     ax.set_xlim(0.0, 1.0)
-    ax.set_ylim(bottom=floor)
+    ax.set_ylim(floor, ABOVE * max([samples.high, *samples.line.tolist()]))
     if found.proved:
         title = f"Loss on two ways from A to B: {_count(found)}"
         where = "share of the way from A to B (path: first and last part move V alone)"
     else:
         title, where = "Loss on the straight line from A to B: no path was certified", "t, from A to B"
     dress(ax, title=title, x=where, y="loss (bands certified, lines sampled)", grid="y")
-    legend(ax, loc="best")
+    free_legend(ax, (0.0, 0.5))
+    describe(ax, title, " ".join(_said_of_loss(found, samples)))
+
+
+def _said_of_loss(found: Joined, samples: LossSamples) -> list[str]:
+    """What the picture of both ways shows, in words."""
+    said = ["The loss on a logarithmic axis, from A at the left to B at the right."]
+    if found.proved:
+        said.append(
+            f"Certified: at every time of the path it is at most {at_most(samples.high)}, the larger of the losses at "
+            "A and B, so the barrier of the path is 0."
+        )
+    if found.line is not None and found.line.proved:
+        bounds = f"at least {at_least(found.line.lower)} and at most {at_most(found.line.upper)}"
+        said.append(f"Certified: on the straight line of all weights the barrier is {bounds}.")
+    return [*said, "Lines inside of the bands are samples in floating point."]
 
 
 def _draw_line(ax: Axes, found: Joined, samples: LossSamples, floor: float) -> None:
@@ -176,15 +195,20 @@ def draw_margins(ax: Axes, found: Joined, samples: MarginSamples) -> None:
         ax.plot(xs, shown, color=palette.second, linewidth=1.6, gid="margins", label=label, zorder=3)
         shaded = shaded != (piece.weights != previous)
         if shaded:
-            ax.axvspan(xs[0], xs[-1], color=palette.grid, alpha=0.6, linewidth=0, gid="piece", zorder=0.2)
+            ax.axvspan(xs[0], xs[-1], color=palette.grid, alpha=0.6, linewidth=0, gid="shade", zorder=0.2)
         previous, label = piece.weights, "_"
     words = "" if found.gamma is None else f"certified on every piece: gamma >= {at_least(found.gamma, 3)}"
     ax.axhline(gamma, color=palette.main, linewidth=1.6, gid="gamma", label=words, zorder=3)
     ax.set_yscale("log")
     ax.set_xlim(samples.pieces[0][1][0], samples.pieces[-1][1][-1])
-    title = f"Margins while U moves: {_count(found)}; shades change with V"
-    dress(ax, title=title, x="share of the way from A to B", y=r"smallest margin of $V_k$", grid="y")
-    legend(ax, loc="best")
+    title = f"Margins while U moves: {_count(found)}"
+    dress(
+        ax, title=title, x="share of the way from A to B; shades change with V", y=r"smallest margin of $V_k$", grid="y"
+    )
+    free_legend(ax, (1.0, 1.0), upwards=True)
+    certified = "" if found.gamma is None else f"Certified: at every time it is at least {at_least(found.gamma)}. "
+    said = f"The smallest margin on a logarithmic axis, over the part of the path on which U moves. {certified}"
+    describe(ax, title, f"{said}The line is a sample in floating point.")
 
 
 def draw_plane(ax: Axes, samples: PlaneSamples, *, bar: bool = True) -> None:
@@ -192,13 +216,21 @@ def draw_plane(ax: Axes, samples: PlaneSamples, *, bar: bool = True) -> None:
     fill_surface(ax, samples.first, samples.second, samples.losses, bar=bar, floor=FLOOR)
     ax.plot([0.0, 1.0], [0.0, 0.0], color="white", linewidth=1.4, linestyle="--", gid="straight line", zorder=5)
     _draw_path(ax, samples.seen.coordinates, samples.own)
-    height = float(samples.second[-1] - samples.second[0])
     for x, words in ((0.0, "A"), (1.0, "B")):
         ax.plot([x], [0.0], "o", color="white", markeredgecolor="black", markersize=7, gid=f"end {words}", zorder=6)
-        write_on(ax, x, -0.06 * height, words)
     title = "In a plane through A, B and the path's mean V; the path,\nin colours of its own loss, leaves it by "
     title += _share(samples.seen.error)
     dress(ax, title=title, x="along B - A (dashed: the straight line)", y="along the path's V", grid=None)
+    places = Places(ax)
+    for x, words in ((0.0, "A"), (1.0, "B")):
+        name_on_surface(places, (x, 0.0), words)
+    said = "Colours are the loss on the plane, in floating point; nothing in this picture is certified."
+    describe(
+        ax,
+        "Plane through A, B and the path's mean V",
+        f"{said} The path is projected onto it and leaves it by "
+        f"{_share(samples.seen.error)}; the straight line from A to B is dashed.",
+    )
 
 
 def _draw_path(ax: Axes, places: Array, losses: Array) -> None:

@@ -10,16 +10,20 @@ import numpy as np
 from flint import arb
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
-from verifier.balls.exact import exactly, lower_float, upper_float
+from verifier.balls.exact import about, at_least, at_most, exactly, lower_float, upper_float
 from verifier.errors import InputError
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.path import Path
 from verifier.landscape.sampling import LINEAR, loss_on_legs, sample_loss, sample_times
 from verifier.landscape.straight_path import PathResult
+from verifier.landscape.targets import Target
 from verifier.outcome import Report
-from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
+from verifier.plot.description import describe
+from verifier.plot.places import Places, extend, free_legend, place_label
+from verifier.plot.style import axes_or_new, dress, palette_of, width_at_most
 from verifier.problem import Problem
 
 Sample = tuple[float, float, float]
@@ -32,6 +36,12 @@ DEEP = 20
 PIECE_POINTS = 41
 """At most this many points on a moving piece, where every point costs a pass through the network in ball arithmetic."""
 MIN_POINTS = 8
+INSETS, LEAST_INSET = (0.44, 0.38, 0.32), (112.0, 84.0)
+"""Sizes of the inset that are tried, as shares of the axes, and what it takes at least, in points."""
+BESIDE_INSET = (34.0, 8.0, 14.0, 14.0)
+"""Points at the left, at the right, below and above the inset's frame: numbers and a title."""
+ROOM = 0.5
+"""Share of the axis that is added where an inset is asked for and no place is free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,8 @@ def loss_along_path(
         What the path was proved for: with it the loss on a leg where it moves (E1, E3) is enclosed at up to 41 times;
         without it only what was certified of the whole leg is drawn.
     inset
-        Whether the segment is shown again, enlarged; None: where the loss falls by more than 20 decades.
+        Whether the segment is shown again, enlarged; None: where the loss falls by more than 20 decades. It is left
+        out where the axes have no room for it.
 
     Returns
     -------
@@ -91,9 +102,20 @@ def loss_along_path(
     descent = sample_descent(path, points=points, problem=problem)
     ax = axes_or_new(ax)
     _draw(ax, descent)
+    places = free_legend(ax, (0.0, 0.0))
     decades = math.log10(max(descent.samples[0][2], SMALLEST) / max(descent.samples[-1][2], SMALLEST))
     if inset or (inset is None and decades > DEEP and descent.escape is None):
-        _enlarge(ax, descent)
+        box = _room(places)
+        if box is None and inset:
+            extend(ax, ROOM, upwards=True)
+            places = free_legend(ax, (0.0, 0.0))
+            box = _room(places)
+        if box is not None:
+            _enlarge(ax, descent, box)
+    for target in _shown(descent.path):
+        at = (descent.path.time_of(target), float(target.loss))
+        place_label(places, at, target.text, fontsize=8, color=palette_of(ax).second, gid="target label", zorder=6)
+    describe(ax, *_told(descent))
     return ax
 
 
@@ -202,11 +224,11 @@ def _draw(ax: Axes, descent: Descent) -> None:
         label="log(2)/n: below it no training error (L2.1)",
         zorder=2,
     )
-    shown = [(path.time_of(t), t) for t in path.targets if float(t.loss) > SMALLEST]
+    shown = _shown(path)
     if shown:
         ax.plot(
-            [time for time, _ in shown],
-            [float(target.loss) for _, target in shown],
+            [path.time_of(target) for target in shown],
+            [float(target.loss) for target in shown],
             linestyle="none",
             marker="v",
             markersize=6,
@@ -216,23 +238,38 @@ def _draw(ax: Axes, descent: Descent) -> None:
             label="proved: at most this from here on",
             zorder=6,
         )
-    for time, target in shown:
-        ax.annotate(
-            target.text,
-            (time, float(target.loss)),
-            xytext=(-6, -9),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-            color=palette.second,
-        )
     title = "Loss along the certified path"
     if descent.escape is not None:
         title += f"\n{descent.escape.label}: {descent.escape.claim}"
     moving = f"escape to {legs}, segment $V \\to \\kappa V_1$" if legs else r"segment $V_0 \to \kappa V_1$"
     ends = f"path time: {moving} to {path.corner}, then the ray to loss 0"
     dress(ax, title=title, x=ends, y=r"cross-entropy $\Phi$, certified", pad=16)
-    legend(ax, loc="lower left")
+
+
+def _shown(path: Path) -> list[Target]:
+    """The targets that can be drawn."""
+    return [target for target in path.targets if float(target.loss) > SMALLEST]
+
+
+def _told(descent: Descent) -> tuple[str, str]:
+    """What is drawn, in words: bounds are rounded to the safe side."""
+    path, escape, samples = descent.path, descent.escape, descent.samples
+    title = "Loss along the certified path"
+    said = ["Cross-entropy on a logarithmic axis against path time, from the start to loss 0."]
+    if escape is not None:
+        title += f", which begins with the escape {escape.label}"
+        said.append(f"On the escape, until time {len(path.before)}, the loss is {escape.claim}.")
+    first, last = samples[0], samples[-1]
+    said.append(f"Certified at {len(samples)} times, and it decreases in between: {_bounded(first)}; {_bounded(last)}.")
+    said += [f"It is at most {target.text} from time {at_most(path.time_of(target))} on." for target in path.targets]
+    floor = at_least(arb(2).log() / sum(path.multiplicities))
+    said.append(f"Where it is below log(2)/n, a number that is at least {floor}, no sample is misclassified (L2.1).")
+    return title, " ".join(said)
+
+
+def _bounded(sample: Sample) -> str:
+    time, low, high = sample
+    return f"between {at_least(low)} and {at_most(high)} at time {about(time)}"
 
 
 def _band(ax: Axes, samples: Sequence[Sample], label: str) -> None:
@@ -304,10 +341,23 @@ def _time_axis(ax: Axes, legs: int, last: float) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def _enlarge(ax: Axes, descent: Descent) -> None:
-    """The segment once more, upper right, where a falling curve leaves room."""
+def _room(places: Places) -> Bbox | None:
+    """A free place for the inset with its title and numbers, as shares of the axes; it is kept free from then on."""
+    for share in INSETS:
+        width = max(share * places.frame.width, LEAST_INSET[0] * places.unit)
+        height = max(share * places.frame.height, LEAST_INSET[1] * places.unit)
+        spot = places.spot(width, height, (1.0, 1.0))
+        if spot is not None:
+            left, low = spot[0] * places.frame.width, spot[1] * places.frame.height
+            places.words.append(Bbox.from_bounds(places.frame.x0 + left, places.frame.y0 + low, width, height))
+            return Bbox.from_bounds(*spot, width / places.frame.width, height / places.frame.height)
+    return None
+
+
+def _enlarge(ax: Axes, descent: Descent, box: Bbox) -> None:
+    """The segment once more, where nothing else is drawn."""
     palette = palette_of(ax)
-    small = ax.inset_axes((0.62, 0.46, 0.36, 0.37))
+    small = ax.inset_axes(_inside(ax, box))
     path = descent.path
     segment = [sample for sample in descent.samples if sample[0] <= path.corner]
     small.set_yscale("log")
@@ -326,4 +376,12 @@ def _enlarge(ax: Axes, descent: Descent) -> None:
     small.set_title(r"the segment $V_0 \to \kappa V_1$", fontsize=8)
     small.grid(True, color=palette.grid, linewidth=0.5)
     small.set_axisbelow(True)
-    small.patch.set_alpha(0.95)
+
+
+def _inside(ax: Axes, box: Bbox) -> tuple[float, float, float, float]:
+    """The frame of an inset whose title and numbers fill the rest of the box, as shares of the axes."""
+    frame, unit = ax.get_window_extent(), ax.figure.dpi / 72
+    left, right, low, top = (points * unit for points in BESIDE_INSET)
+    across, up = left / frame.width, low / frame.height
+    width = box.width - (left + right) / frame.width
+    return box.x0 + across, box.y0 + up, width, box.height - (low + top) / frame.height

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
-from verifier.balls.exact import Dyadic, at_least, at_most
+from verifier.balls.exact import at_least, at_most
 from verifier.balls.hessian import Labelled
 from verifier.data.dataset import Dataset
 from verifier.data.grouping import group_duplicates
@@ -20,9 +20,11 @@ from verifier.network.layers import Conv, Dense
 from verifier.network.network import Array, Network
 from verifier.outcome import Report
 from verifier.plot.descent import certified_path
+from verifier.plot.description import describe, describe_figure, told
 from verifier.plot.graph import network as draw_network
+from verifier.plot.places import Places, name_on_surface
 from verifier.plot.slices import Direction, losses_on_plane
-from verifier.plot.style import dress, outline, palette_of, write_on
+from verifier.plot.style import dress, outline, palette_of
 from verifier.plot.surface import figure3
 from verifier.problem import Problem
 from verifier.prove import prove
@@ -39,6 +41,8 @@ ADDED = -1.0
 """Figure 1: the weight of the added unit."""
 REACH, ACROSS = 12.0, (-36.0, 6.0)
 """Figure 1: how far the weights go."""
+FAR = (14.0, 24.0, 34.0, 44.0, 54.0)
+"""Figure 1: how far from its mark a label may stand that has no room beside it, in points."""
 LOG2 = float(np.log(2.0))
 LEVELS = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, LOG2, 0.85, 1.0, 1.5, 2.5, 4.0, 7.0)
 """Figure 1: levels of the loss, denser around those that matter."""
@@ -81,7 +85,9 @@ def figure1(*, points: int = 160) -> Figure:
     bar = figure.colorbar(filled, ax=[left, right], pad=0.015, ticks=[*LEVELS[:6:2], *LEVELS[6::3], LEVELS[-1]])
     bar.ax.set_yticklabels([f"{level:.2g}" for level in [*LEVELS[:6:2], *LEVELS[6::3], LEVELS[-1]]])
     bar.set_label(r"cross-entropy $\Phi$ (approx., float)")
-    figure.suptitle("A landscape with a bad local valley, and one without", fontsize=12)
+    title = "A landscape with a bad local valley, and one without"
+    figure.suptitle(title, fontsize=12)
+    describe_figure(figure, title, told(figure)[1])
     return figure
 
 
@@ -115,21 +121,22 @@ def _one_unit(ax: Axes, data: Dataset, valley: Minimum, points: int) -> None:
     origin = _point([0.0], [0.0])
     pair = (_weight_direction(), _output_direction(1, 0))
     _fill(ax, slopes, heights, losses_on_plane(valley.network, *origin, data, pair, slopes, heights))
-    write_on(ax, -5.6, 0.5, r"pass: $\Phi = \log 2$ where $w = 0$", ha="left")
     ax.plot([LOW_POINT[0]], [LOW_POINT[1]], "D", color="white", markeredgecolor="black", markersize=6, gid="elsewhere")
-    lower = "" if valley.better is None else _up(valley.better.loss)
-    write_on(ax, LOW_POINT[0] + 0.4, LOW_POINT[1], f"$\\Phi$ < {lower} (proved)", ha="left")
     slope, height = float(valley.u[0]), float(valley.v[0, 0])
     ax.plot([slope], [height], "o", color="white", markeredgecolor="black", markersize=7, gid="start", zorder=6)
-    words = f"a strict local minimum:\n$\\Phi$ > {at_least(valley.floor, 3)} around it (proved)"
-    write_on(ax, slope, height + 3.0, words)
     title = "N = 2 samples (2 : 1), M = 1 unit\nPROVED: a bad local valley (BM)"
     dress(ax, title=title, x="weight of the unit (no bias)", y=r"$w = V_{10} - V_{11}$ of the first unit", grid=None)
-
-
-def _up(value: Dyadic) -> str:
-    """An upper bound in three digits, rounded up."""
-    return at_most(value, 3)
+    rim, lower = at_least(valley.floor, 3), "" if valley.better is None else at_most(valley.better.loss, 3)
+    places = Places(ax)
+    minimum = f"a strict local minimum:\n$\\Phi$ > {rim} around it (proved)"
+    name_on_surface(places, (slope, height), minimum, away=FAR, line=True)
+    name_on_surface(places, LOW_POINT, f"$\\Phi$ < {lower} (proved)")
+    name_on_surface(places, (-5.9, 0.0), r"pass: $\Phi = \log 2$ where $w = 0$")
+    said = (
+        f"Loss over the weight of one unit and w. PROVED: a strict local minimum, the loss is above {rim} on the rim "
+    )
+    said += f"of a ball around it; at another point it is below {lower}, so its valley is bad (BM)."
+    describe(ax, "One unit, two samples: a bad local valley", said)
 
 
 def _two_units(ax: Axes, report: Report, points: int) -> Any:
@@ -141,8 +148,8 @@ def _two_units(ax: Axes, report: Report, points: int) -> Any:
     filled = _fill(ax, across, steps, losses)
     times = np.linspace(0.0, 3.0, 301)
     path, _ = certified_path(report)
-    places = np.array([path.V(t) for t in times.tolist()])
-    w = places[:, :, 0] - places[:, :, 1]
+    v_on_path = np.array([path.V(t) for t in times.tolist()])
+    w = v_on_path[:, :, 0] - v_on_path[:, :, 1]
     inside = (w[:, 1] >= ACROSS[0]) & (np.abs(w[:, 0]) <= REACH)
     ax.plot(w[inside, 1], w[inside, 0], color="white", linewidth=2.2, gid="path", zorder=5, path_effects=outline(3.6))
     last = int(np.flatnonzero(inside)[-1])
@@ -156,12 +163,19 @@ def _two_units(ax: Axes, report: Report, points: int) -> Any:
     ax.plot([w[0, 1]], [w[0, 0]], "o", color="white", markeredgecolor="black", markersize=7, gid="start", zorder=6)
     end = 100  # path time 1
     ax.plot([w[end, 1]], [w[end, 0]], "s", color="white", markeredgecolor="black", markersize=5, zorder=6)
-    write_on(ax, w[0, 1] + 0.5, w[0, 0] - 2.0, "the same start")
-    write_on(ax, w[end, 1], w[end, 0] - 1.6, r"$\kappa V_1$")
-    write_on(ax, -25.0, 0.0, "certified path\nto loss 0")
-    write_on(ax, -12.0, -8.0, r"$\Phi > \log 2$")
     title = "the same samples, M = 2 units\nPROVED: no bad local valley (T3.4(2), by W0)"
     dress(ax, title=title, x=r"$w = V_{20} - V_{21}$ of the added unit (weights: $\log 2$ and $-1$)", y="", grid=None)
+    places = Places(ax)
+    name_on_surface(places, (w[0, 1], w[0, 0]), "the same start", away=FAR, line=True)
+    name_on_surface(places, (w[end, 1], w[end, 0]), r"$\kappa V_1$")
+    name_on_surface(places, (w[last // 2 + end // 2, 1], w[last // 2 + end // 2, 0]), "certified path to loss 0")
+    name_on_surface(places, (-18.0, -8.0), r"$\Phi > \log 2$")
+    said = (
+        "Loss over w of both units. PROVED: no bad local valley (T3.4(2), by W0); the white line is the certified path"
+    )
+    describe(
+        ax, "The same samples, two units: no bad local valley", f"{said} from the same start, on which the loss falls."
+    )
     return filled
 
 
@@ -181,7 +195,8 @@ def _fill(ax: Axes, first: Array, second: Array, losses: Array) -> Any:
     norm = BoundaryNorm(LEVELS, 256)
     filled = ax.contourf(first, second, losses, levels=LEVELS, norm=norm, cmap=palette.sequential, extend="both")
     filled.set_edgecolor("face")
-    ax.contour(first, second, losses, levels=LEVELS, colors="black", linewidths=0.3, alpha=0.4)
+    filled.set_gid("surface")
+    ax.contour(first, second, losses, levels=LEVELS, colors="black", linewidths=0.3, alpha=0.4).set_gid("levels")
     above = ax.contourf(first, second, losses, levels=[LOG2, 1e300], colors=[palette.background], alpha=0.3)
     above.set_gid("above log 2")
     border = ax.contour(first, second, losses, levels=[LOG2], colors="#ff8c3a", linewidths=2.0)
@@ -207,7 +222,9 @@ def figure2() -> Figure:
         net = shared_network(skip)
         draw_network(net, ax, outputs=3)
         ax.set_title(f"{title}\nM = {net.skip_count} columns of " + r"$\Psi$ (rings)")
-    figure.suptitle("Arcs of one colour share their weight; every grey arc has a weight of its own", fontsize=10)
+    title = "Arcs of one colour share their weight; every grey arc has a weight of its own"
+    figure.suptitle(title, fontsize=10)
+    describe_figure(figure, f"A network as a graph: {title}", told(figure)[1])
     return figure
 
 

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from verifier.errors import InputError
 from verifier.network.layers import Layer
 from verifier.network.network import Network
+from verifier.outcome import Report
 from verifier.plot.block_graph import draw_blocks
+from verifier.plot.description import describe
 from verifier.plot.style import Palette, axes_or_new, palette_of
+from verifier.problem import Problem
 
 LINES = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """Line styles: with them 8 colours tell 32 shared weights apart."""
@@ -53,17 +56,24 @@ class _Drawing:
     high: float = 0.0
 
 
-def network(net: Network, ax: Axes | None = None, *, outputs: int = 2, most: int = 12, captions: bool = True) -> Axes:
+def network(
+    net: Network | Report | Problem,
+    ax: Axes | None = None,
+    *,
+    outputs: int | None = None,
+    most: int = 12,
+    captions: bool = True,
+) -> Axes:
     """Draw a network as a graph.
 
     Parameters
     ----------
     net
-        The network.
+        The network, or a report or a problem, which has one.
     ax
         Axes to draw on; None makes a figure.
     outputs
-        The number m of output units.
+        The number m of output units; None: as many as the report's V has columns, 2 for a network alone.
     most
         Larger layers are drawn by their first ``most - 1`` units and the last.
     captions
@@ -81,15 +91,28 @@ def network(net: Network, ax: Axes | None = None, *, outputs: int = 2, most: int
     ------
     InputError
         If ``outputs`` or ``most`` is below 2, or this is no network.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> from matplotlib.figure import Figure
+    >>> print(vf.plot.description(vf.plot.network(vf.Network(2, vf.Dense(3, "tanh", skip=True)), Figure().subplots())))
+    Network: From left to right: input, 2 units; dense, tanh, 3 units, all to outputs; outputs, 2.
     """
+    if isinstance(net, Report | Problem):
+        outputs = net.v.shape[1] if outputs is None else outputs
+        net = net.network
+    outputs = 2 if outputs is None else outputs
     if not isinstance(net, Network):
-        raise InputError(f"{type(net).__name__} is no network; give a vf.Network")
+        raise InputError(f"{type(net).__name__} is no network; give a vf.Network or a report")
     if outputs < 2 or most < 2:
         raise InputError(f"outputs = {outputs}, most = {most}; both must be at least 2")
     ax = axes_or_new(ax, (6.4, 3.8))
     palette = palette_of(ax)
     if net.layered is None:
         draw_blocks(ax, palette, net, outputs)
+        boxes = (text.get_text().replace("\n", ", ") for text in ax.texts)
+        describe(ax, "Network", f"Boxes from left to right, with an arc for each read: {'; '.join(boxes)}.")
         return ax
     drawing = _layout(net, outputs, most)
     for index, layer in enumerate(net.layers):
@@ -104,6 +127,8 @@ def network(net: Network, ax: Axes | None = None, *, outputs: int = 2, most: int
     ax.set_yticks([])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    columns = (column.title.replace("\n", ", ") for column in drawing.columns)
+    describe(ax, "Network", f"From left to right: {'; '.join(columns)}.")
     return ax
 
 

@@ -14,14 +14,17 @@ from verifier.balls.exact import Dyadic, at_least, lower_float, upper_float
 from verifier.balls.margins import Margins
 from verifier.errors import InputError
 from verifier.landscape.zero_loss import ZeroLoss
-from verifier.plot.style import axes_or_new, dress, legend, palette_of
+from verifier.outcome import Report
+from verifier.plot.description import describe
+from verifier.plot.places import free_legend
+from verifier.plot.style import axes_or_new, dress, palette_of
 
 MARKERS = "osD^vP"
 """One for every run through the colours."""
 
 
 def margins(
-    zero_or_rows: ZeroLoss | Margins | Sequence[Sequence[arb]],
+    zero_or_rows: Report | ZeroLoss | Margins | Sequence[Sequence[arb]],
     ax: Axes | None = None,
     *,
     labels: ArrayLike | None = None,
@@ -31,7 +34,7 @@ def margins(
     Parameters
     ----------
     zero_or_rows
-        A result of `verifier.prove_zero_loss`, or enclosures of margins, ``(N, m - 1)``.
+        A report, a result of `verifier.prove_zero_loss`, or enclosures of margins, ``(N, m - 1)``.
     ax
         Axes to draw on; None makes a figure.
     labels
@@ -46,6 +49,15 @@ def margins(
     ------
     InputError
         If there are no margins, or the labels do not fit.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> from matplotlib.figure import Figure
+    >>> report = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True))
+    >>> print(vf.plot.description(vf.plot.margins(report, Figure().subplots())))
+    Margins: 2 of 2 samples certified correct: The smallest margin of each sample, sorted, as a certified interval. \
+All are at least 0.9999.
     """
     low, high, gamma = _smallest(zero_or_rows)
     classes = None if labels is None else np.asarray(labels)
@@ -70,13 +82,15 @@ def margins(
             ax.plot(place[mine], middle[mine], gid=f"class {name}", label=f"class {name}", **style)  # type: ignore[arg-type]
     if gamma is not None:
         bound = lower_float(gamma.arb())
-        words = rf"$\gamma$ = {at_least(bound, 3)}: proved bound of all"
+        words = rf"$\gamma \geq$ {at_least(bound, 3)}: proved bound of all"
         ax.axhline(bound, color=palette.accent, linestyle="--", linewidth=1.1, gid="gamma", label=words, zorder=3)
     dress(ax, title=_title(low, high), x="sample, sorted by its margin", y="margin: true class minus best other")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlim(0.0, len(order) + 1.0)
     ax.margins(y=0.08)
-    legend(ax, loc="lower right", markerscale=1.5, ncols=1 if classes is None or len(np.unique(classes)) < 4 else 2)
+    free_legend(ax, (1.0, 0.0), markerscale=1.5, ncols=1 if classes is None or len(np.unique(classes)) < 4 else 2)
+    said = "The smallest margin of each sample, sorted, as a certified interval."
+    describe(ax, _title(low, high), f"{said} All are at least {at_least(float(low.min()))}.")
     return ax
 
 
@@ -89,6 +103,10 @@ def _title(low: NDArray[np.float64], high: NDArray[np.float64]) -> str:
 def _smallest(given: object) -> tuple[NDArray[np.float64], NDArray[np.float64], Dyadic | None]:
     """Bounds of each sample's smallest margin, and gamma."""
     gamma: Dyadic | None = None
+    if isinstance(given, Report):
+        if given.zero_loss is None:
+            raise InputError("no margins were asked for, or labels conflict: the report has no zero_loss to draw")
+        given = given.zero_loss
     if isinstance(given, ZeroLoss):
         if given.margins is None:
             raise InputError(f"no margins were certified, so there are none to draw: {given.reason}")

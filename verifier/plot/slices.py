@@ -14,13 +14,19 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from verifier.balls.exact import about
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError
 from verifier.landscape.approx_loss import approx_loss_of
 from verifier.network.forward import approx_features
 from verifier.network.initialise import portable_gaussian
 from verifier.network.network import Array, Network
+from verifier.outcome import Report
+from verifier.plot.description import describe
+from verifier.plot.places import Places, place_label
 from verifier.plot.style import axes_or_new, dress, palette_of
+from verifier.plot.words import fit_words
+from verifier.problem import Problem
 
 Direction = tuple[Array, Array]
 """A direction ``(dU, dV)`` of the shapes of U, ``(p,)``, and V, ``(M, m)``."""
@@ -33,6 +39,7 @@ LINEAR = 30.0
 """Losses that differ by at most this factor are drawn on a linear axis."""
 LEVELS = 24
 """Colours of a surface."""
+UNPROVED = "All of it is evaluated in floating point; nothing in this picture is certified."
 
 
 def approx_loss(network: Network, u: Array, v: Array, data: Dataset) -> float:
@@ -106,10 +113,10 @@ def filter_normalised(network: Network, u: Array, v: Array, direction: Direction
 
 
 def loss_slice(
-    network: Network,
-    u: Array,
-    v: Array,
-    data: Dataset,
+    network: Network | Report | Problem,
+    u: Array | None = None,
+    v: Array | None = None,
+    data: Dataset | None = None,
     direction: Direction | None = None,
     ax: Axes | None = None,
     *,
@@ -123,7 +130,8 @@ def loss_slice(
     Parameters
     ----------
     network, u, v, data
-        The point and the labelled samples.
+        The point and the labelled samples: a report or a problem has them all, so it is given alone; or the network,
+        U of shape ``(p,)``, V of shape ``(M, m)``, and the samples.
     direction
         ``(dU, dV)``; None draws a random one.
     ax
@@ -145,8 +153,17 @@ def loss_slice(
     Raises
     ------
     InputError
-        If shapes do not fit, a number is not finite, or a range is empty.
+        If shapes do not fit, a number is not finite, a range is empty, or part of the point is missing.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> from matplotlib.figure import Figure
+    >>> report = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True))
+    >>> vf.plot.loss_slice(report, ax=Figure().subplots(), points=5).get_title()
+    'Loss along a direction'
     """
+    network, u, v, data = _point(network, u, v, data)
     _check(network, u, v, data)
     _check_range(span, points)
     du, dv = _prepared(network, u, v, direction, normalise, seed)
@@ -160,17 +177,23 @@ def loss_slice(
         ax.set_yscale("log")
     here = max(approx_loss(network, u, v, data), LOWEST)
     ax.plot([0.0], [here], "o", color=palette.accent, markersize=6, gid="centre")
-    ax.annotate("(U, V)", (0.0, here), xytext=(6, 6), textcoords="offset points", fontsize=8, color=palette.accent)
     what = "filter-normalised" if normalise else "not normalised"
-    dress(ax, title="Loss along a direction", x=f"step along the direction ({what})", y="loss (approx., float)")
+    title = "Loss along a direction"
+    dress(ax, title=title, x=f"step along the direction ({what})", y="loss (approx., float)")
+    place_label(Places(ax), (0.0, here), "(U, V)", fontsize=8, color=palette.accent)
+    low, high = (about(float(end)) for end in (losses.min(), losses.max()))
+    said = (
+        f"The loss at {points} points of a line through (U, V), {what}, from {low} to {high}; {about(here)} at (U, V)."
+    )
+    describe(ax, title, f"{said} {UNPROVED}")
     return ax
 
 
 def loss_surface(
-    network: Network,
-    u: Array,
-    v: Array,
-    data: Dataset,
+    network: Network | Report | Problem,
+    u: Array | None = None,
+    v: Array | None = None,
+    data: Dataset | None = None,
     directions: tuple[Direction, Direction] | None = None,
     ax: Axes | None = None,
     *,
@@ -185,7 +208,7 @@ def loss_surface(
     Parameters
     ----------
     network, u, v, data
-        The point and the labelled samples.
+        As for `loss_slice`.
     directions
         Two directions ``(dU, dV)``; None draws random ones.
     ax
@@ -210,7 +233,16 @@ def loss_surface(
     ------
     InputError
         As `loss_slice`.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> from matplotlib.figure import Figure
+    >>> report = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True))
+    >>> vf.plot.loss_surface(report, ax=Figure().subplots(), points=5).get_title()
+    'Loss on a plane of two directions'
     """
+    network, u, v, data = _point(network, u, v, data)
     _check(network, u, v, data)
     _check_range(span, points)
     if directions is not None and not (isinstance(directions, tuple) and len(directions) == 2):
@@ -227,6 +259,11 @@ def loss_surface(
     title = "Loss on a plane of two directions"
     dress(ax, title=title, x=f"step along direction 1 ({what})", y=f"step along direction 2 ({what})", grid=None)
     ax.tick_params(color=palette.muted)
+    low, high = (about(float(end)) for end in (losses.min(), losses.max()))
+    said = (
+        f"Colours are the loss at {points} x {points} points of a plane through (U, V), {what}, from {low} to {high}."
+    )
+    describe(ax, title, f"{said} {UNPROVED}")
     return ax
 
 
@@ -294,12 +331,32 @@ def fill_surface(
     filled = ax.contourf(first, second, shown, levels=levels, cmap=palette.sequential)
     filled.set_gid("surface")
     filled.set_edgecolor("face")  # no hairlines between the colours in a vector file
-    ax.contour(first, second, shown, levels=levels[::2], colors="black", linewidths=0.3, alpha=0.5, linestyles="solid")
+    ax.contour(first, second, shown, levels=levels[::2], colors="black", linewidths=0.3, alpha=0.5).set(
+        gid="levels", linestyle="solid"
+    )
     if bar:
         colour_bar = ax.figure.colorbar(filled, ax=ax, pad=0.02)
         colour_bar.ax.yaxis.set_major_locator(MaxNLocator(7, integer=True))
         colour_bar.set_label(APPROX if floor is None else f"{APPROX}, cut at {floor:g}")
+        fit_words(colour_bar.ax)
         colour_bar.outline.set_visible(False)
+
+
+def _point(
+    given: Network | Report | Problem, u: Array | None, v: Array | None, data: Dataset | None
+) -> tuple[Network, Array, Array, Dataset]:
+    """The network, U, V and the samples, of a report or a problem, or as they were given."""
+    if isinstance(given, Report):
+        given = given.problem
+    if isinstance(given, Problem):
+        if not (u is None and v is None and data is None):
+            raise InputError("a report has its own U, V and samples; leave them out, and name the others: ax=ax")
+        return given.network, given.u, given.v, given.rows
+    if not isinstance(given, Network):
+        raise InputError(f"{type(given).__name__} is no network; give a report, or a network with U, V and data")
+    if u is None or v is None or data is None:
+        raise InputError("a network alone is no point; give a report, or U, V and data with it")
+    return given, u, v, data
 
 
 def _blocks(network: Network) -> list[NDArray[np.int64]]:

@@ -9,30 +9,38 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
-from verifier.balls.exact import Dyadic, lower_float, upper_float
+from verifier.balls.exact import Dyadic, about, at_least, lower_float, upper_float
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import InputError
 from verifier.network.network import Array, Network
-from verifier.plot.style import axes_or_new, dress, legend, palette_of, width_at_most
+from verifier.outcome import Report
+from verifier.plot.description import describe
+from verifier.plot.places import free_legend
+from verifier.plot.style import axes_or_new, dress, palette_of, width_at_most
 from verifier.rank.genericity import LinePoint
+from verifier.rank.matrix import MatrixResult
+from verifier.rank.singular_values import singular_values as enclose
 from verifier.rank.spectrum_search import SingularValues
 
 SMALLEST = 1e-300
 """Smallest number drawn on a logarithmic axis."""
 
 
-def singular_values(result: SingularValues, ax: Axes | None = None) -> Axes:
+def singular_values(result: Report | MatrixResult | SingularValues, ax: Axes | None = None, *, digits: int = 6) -> Axes:
     """Draw certified intervals of all singular values, largest first, on a logarithmic scale.
 
     Parameters
     ----------
     result
-        Of `verifier.singular_values` or `verifier.matrix_singular_values`.
+        A report (they are enclosed here, which takes a while where N is large), what `verifier.matrix` found, or a
+        result of `verifier.singular_values` or `verifier.matrix_singular_values`.
     ax
         Axes to draw on; None makes a figure.
+    digits
+        Of each singular value, where they are enclosed here; at least 1.
 
     Returns
     -------
@@ -44,9 +52,24 @@ def singular_values(result: SingularValues, ax: Axes | None = None) -> Axes:
     ------
     InputError
         If the result has no enclosures.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> from matplotlib.figure import Figure
+    >>> report = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True))
+    >>> print(vf.plot.description(vf.plot.singular_values(report, Figure().subplots())))
+    Singular values of a 2 x 4 matrix: All of them on a logarithmic axis, the largest first, as certified intervals. \
+The largest is at least 2.08, the smallest at least 0.2732.
     """
+    if isinstance(result, Report):
+        result = enclose(result.features, digits)
+    if isinstance(result, MatrixResult):
+        if result.values is None:
+            raise InputError("the singular values of this matrix were not asked for; give vf.matrix(A, digits=20)")
+        result = result.values
     if not isinstance(result, SingularValues):
-        raise InputError(f"{type(result).__name__} has no singular values; give the result of vf.singular_values")
+        raise InputError(f"{type(result).__name__} has no singular values; give a report, or vf.singular_values(...)")
     if not result.lower:
         raise InputError(f"the result has no enclosures to draw: {result.reason}")
     ax = axes_or_new(ax)
@@ -62,7 +85,13 @@ def singular_values(result: SingularValues, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     title = f"Singular values of a {result.samples} x {result.columns} matrix"
     dress(ax, title=title, x="index, largest first", y=r"singular value $\sigma_k$")
-    legend(ax, loc="upper right")
+    free_legend(ax, (1.0, 1.0), upwards=True)
+    said = ["All of them on a logarithmic axis, the largest first, as certified intervals."]
+    said.append(
+        f"The largest is at least {at_least(result.lower[0])}, the smallest at least {at_least(result.lower[-1])}."
+    )
+    said += [f"{int(zero.sum())} of them are proved to be 0."] if zero.any() else []
+    describe(ax, title, " ".join(said))
     return ax
 
 
@@ -86,7 +115,18 @@ def sigma_along_line(points: Sequence[LinePoint], ax: Axes | None = None) -> Axe
     ------
     InputError
         If there are fewer than two points, or nothing positive to draw.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> from matplotlib.figure import Figure
+    >>> report = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True))
+    >>> line = vf.sigma_along_line(report.network, report.data.inputs, 0 * report.u, report.u, [0.0, 0.5, 1.0])
+    >>> vf.plot.sigma_along_line(line, Figure().subplots()).get_xlabel()
+    't in $U_0 + t D$'
     """
+    if not isinstance(points, Sequence) or not all(isinstance(point, LinePoint) for point in points):
+        raise InputError(f"{type(points).__name__} is no line; give the points that vf.sigma_along_line returned")
     if len(points) < 2:
         raise InputError(f"{len(points)} points; give at least two points of a line")
     known = [point for point in points if point.upper is not None]
@@ -104,18 +144,26 @@ def sigma_along_line(points: Sequence[LinePoint], ax: Axes | None = None) -> Axe
     if zero:
         _zeros(ax, np.array(zero), floor, "proved: rank < N")
     dress(ax, title=r"$\sigma_N$ along a line of hidden parameters", x=r"t in $U_0 + t D$", y=r"$\sigma_N(\Psi)$")
-    ax.set_ylim(floor / 2.0, float(high.max()) * (float(high.max()) / floor) ** 0.3)
-    legend(ax, loc="upper center")
+    ax.set_ylim(bottom=floor / 2.0)
+    free_legend(ax, (0.5, 1.0), upwards=True)
+    said = [
+        f"Certified intervals on a logarithmic axis at {len(known) + len(zero)} points of the line; nothing in between."
+    ]
+    said.append(f"Where it is not proved to be 0, it is at least {at_least(min(p.lower.fraction() for p in known))}.")
+    said += [f"At t = {', '.join(f'{t:g}' for t in zero)} it is proved to be 0: rank < N."] if zero else []
+    describe(ax, "sigma_N, the smallest singular value of Psi, along a line of hidden parameters", " ".join(said))
     return ax
 
 
-def psi(features: FeatureEnclosure | FloatEnclosure | Array, ax: Axes | None = None, *, bar: bool = True) -> Axes:
+def psi(
+    features: Report | FeatureEnclosure | FloatEnclosure | ArrayLike, ax: Axes | None = None, *, bar: bool = True
+) -> Axes:
     """Draw the feature matrix as an image: a row for each sample, a column for each skip unit.
 
     Parameters
     ----------
     features
-        An enclosure of Psi(U), of which the midpoints are drawn, or a matrix ``(N, M)``.
+        A report or an enclosure of Psi(U), of which the midpoints are drawn, or a matrix ``(N, M)``.
     ax
         Axes to draw on; None makes a figure.
     bar
@@ -130,12 +178,22 @@ def psi(features: FeatureEnclosure | FloatEnclosure | Array, ax: Axes | None = N
     ------
     InputError
         If it is no matrix of finite numbers.
+
+    Examples
+    --------
+    >>> import verifier as vf
+    >>> from matplotlib.figure import Figure
+    >>> report = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True))
+    >>> vf.plot.psi(report, Figure().subplots()).get_xlabel()
+    'skip unit'
     """
     network: Network | None = None
+    if isinstance(features, Report):
+        features = features.features
     if isinstance(features, FeatureEnclosure | FloatEnclosure):
         network, values = features.network, features.approx()
     else:
-        values = np.asarray(features, dtype=np.float64)
+        values = _numbers(features)
     if values.ndim != 2 or 0 in values.shape or not np.isfinite(values).all():
         raise InputError(f"Psi has shape {values.shape}; give a matrix (N, M) of finite numbers")
     ax = axes_or_new(ax)
@@ -154,7 +212,19 @@ def psi(features: FeatureEnclosure | FloatEnclosure | Array, ax: Axes | None = N
         colour_bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
         colour_bar.set_label("value of the unit on the sample")
         colour_bar.outline.set_visible(False)
+    size = f"{values.shape[0]} samples, {values.shape[1]} units connected to the outputs"
+    described = (
+        f"{size}; values from {about(float(values.min()))} to {about(float(values.max()))}, drawn in floating point."
+    )
+    describe(ax, "Feature matrix Psi(U)", described)
     return ax
+
+
+def _numbers(given: object) -> Array:
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{type(given).__name__} is no feature matrix; give a report, features or numbers") from None
 
 
 def _mark_layers(ax: Axes, network: Network) -> None:

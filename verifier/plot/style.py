@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from verifier.balls.decimals import decimal_bound
 from verifier.errors import InputError, nearest, one_line
+from verifier.plot.words import fit_words
 
 Name = Literal["light", "dark"]
 
@@ -168,7 +169,7 @@ def axes_or_new(ax: Axes | None, size: tuple[float, float] | None = None) -> Axe
 def dress(
     ax: Axes, *, title: str, x: str, y: str, grid: Literal["both", "x", "y"] | None = "both", pad: float = 6.0
 ) -> None:
-    """Give axes a title, labels, a quiet grid below the data, and no box.
+    """Give axes a title, labels, a quiet grid below the data, and no box; long titles and labels get more lines.
 
     Parameters
     ----------
@@ -189,6 +190,7 @@ def dress(
     ax.set_axisbelow(True)
     if grid is not None:
         ax.grid(True, axis=grid, which="major", color=palette.grid, linewidth=0.6)
+    fit_words(ax)
 
 
 def width_at_most(widths: Iterable[tuple[float, float]]) -> str:
@@ -197,20 +199,6 @@ def width_at_most(widths: Iterable[tuple[float, float]]) -> str:
     return f"relative width at most {decimal_bound(max(exact), 1, up=True)}"
 
 
-def legend(ax: Axes, **options: Any) -> None:
-    """A legend on the ground's colour, so that what lies behind it does not disturb."""
-    palette = palette_of(ax)
-    box = ax.legend(frameon=True, framealpha=0.9, borderpad=0.5, labelcolor=palette.ink, **options)
-    box.get_frame().set(facecolor=palette.background, edgecolor="none")
-    box.set_zorder(3.5)  # below what is proved
-
-
 def outline(width: float) -> list[patheffects.AbstractPathEffect]:
     """A dark rim around white lines and words."""
     return [patheffects.withStroke(linewidth=width, foreground="black")]
-
-
-def write_on(ax: Axes, x: float, y: float, words: str, ha: str = "center") -> None:
-    """Put white words with a dark outline: readable on every colour of the surface."""
-    text = ax.text(x, y, words, ha=ha, va="center", color="white", fontsize=8.5, zorder=7)
-    text.set_path_effects(outline(2.2))

@@ -143,7 +143,22 @@ def _primitive(rows: Iterator[Sequence[int]] | Rows) -> list[tuple[int, ...]]:
 
 
 def minor_bound(rows: Rows, order: int) -> int:
-    """A bound of the absolute values of all minors of an order, by Hadamard's inequality for rows and for columns."""
+    """A bound of the absolute values of all minors of an order, by Hadamard's inequality for rows and for columns.
+
+    Guarantee: the size of every minor of this order is at most the result. Source: Hadamard's inequality.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of int
+        The matrix.
+    order : int
+        How many rows and columns a minor has.
+
+    Returns
+    -------
+    int
+        The bound.
+    """
     return min(_hadamard(rows, order), _hadamard(list(zip(*rows, strict=True)), order))
 
 

@@ -20,8 +20,9 @@ from verifier.connect import Joined
 from verifier.display import Table
 from verifier.plot.connection import GRID, POINTS, draw_loss, draw_margins, draw_plane
 from verifier.plot.connection_samples import loss_samples, margin_samples, plane_samples
+from verifier.plot.description import content, told
 from verifier.plot.style import style
-from verifier.report.inline import inline_svg, svg_bytes
+from verifier.report.inline import inline_svg
 from verifier.report.page_template import LONGEST_TITLE, environment, figure_rules, style_sheet
 from verifier.report.sentences import MEANING, TRUST
 from verifier.report.text import visible
@@ -146,6 +147,9 @@ def _drawn(draw: Callable[[Axes], None], caption: str, index: int) -> Drawn:
         with style(look):
             figure = Figure(figsize=SIZE, layout="constrained")
             draw(figure.subplots())
-            return inline_svg(svg_bytes(figure), prefix=f"c{index}{look[0]}", name=caption)
+            title, words = told(figure)
+            return inline_svg(
+                content(figure, "svg", title, words), prefix=f"c{index}{look[0]}", name=title, description=words
+            )
 
     return Drawn(made("light"), made("dark"), caption)

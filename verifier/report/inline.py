@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import Final
 from xml.etree import ElementTree
 
-from markupsafe import Markup, escape
-from matplotlib.figure import Figure
+from markupsafe import Markup
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 LINK: Final = "{http://www.w3.org/1999/xlink}href"
 _REFERENCE: Final = re.compile(r"url\(#([^)]*)\)")
 _TARGET: Final = re.compile(r"^#(.*)$|url\(#([^)]*)\)")
-_DROPPED: Final = ("metadata", "style", "title")
+_DROPPED: Final = ("metadata", "style", "title", "desc")
 
 
-def svg_bytes(figure: Figure) -> bytes:
-    """A figure as an SVG file: letters as outlines, so that it looks the same everywhere; no date, the same bytes."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
-
-
-def inline_svg(content: bytes, *, prefix: str, name: str) -> Markup:
+def inline_svg(content: bytes, *, prefix: str, name: str, description: str) -> Markup:
     """An SVG of matplotlib as an element of a page.
 
     Parameters
     ----------
     content
-        What `svg_bytes` returned: written by this program, whatever names are drawn in it.
+        What `verifier.plot.description.content` returned: written by this program, whatever names are drawn in it.
     prefix
         Put before each identifier: several pictures of one page must not share any.
-    name
-        What the picture shows, for those who do not see it; escaped here.
+    name, description
+        What the picture shows, for those who do not see it: in one line, and in whole sentences; escaped here.
 
     Returns
     -------
@@ -60,11 +51,13 @@ def inline_svg(content: bytes, *, prefix: str, name: str) -> Markup:
         if element.attrib.get("id") not in used:  # names of matplotlib's groups: nobody refers to them
             element.attrib.pop("id", None)
     root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-labelledby": f"{prefix}-title"}
+    root.attrib["aria-describedby"] = f"{prefix}-desc"
     root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}  # as matplotlib's style element says
     root.text = ""
     body = ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
     start, rest = body.split(">", 1)
-    return Markup(f'{start}><title id="{escape(prefix)}-title">{escape(name)}</title>{rest}')
+    told = Markup('<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>').format(prefix, name, description)
+    return Markup(f"{start}>") + told + Markup(rest)
 
 
 def _present(element: ElementTree.Element, prefix: str) -> None:
