@@ -203,7 +203,8 @@ def test_the_index_says_of_each_case_whether_a_local_valley_is_bad(results: Suit
         for words in ("full rank at this U", "zero training error", "path", "certificate", "seconds"):
             assert words in told[case.name]
     assert "full rank at this U REFUTED as expected" in told["start-zero-deep"]
-    assert '<span class="v R">REFUTED' not in rows["start-zero-deep"]
+    assert "zero training error REFUTED as expected" in told["conflicting-labels"]
+    assert '<span class="v R">REFUTED' not in rows["start-zero-deep"] + rows["conflicting-labels"]
     assert "path PROVED may rise by epsilon" in told["start-gateway-sublevel"]
     assert "path PROVED to near the infimum" in told["conflicting-labels"]
     (case,) = case_of(results, "start-zero-deep").records

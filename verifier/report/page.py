@@ -85,7 +85,7 @@ class View:
     id: str
     level: Level
     shared: Mapping[str, Usual | None]
-    told: Mapping[str, Line]
+    told: Mapping[tuple[str, Verdict], Line]
 
     @property
     def conclusion(self) -> Conclusion:
@@ -101,7 +101,8 @@ class View:
 
     def line(self, found: Step | StatementRecord) -> Line | None:
         """What is said of a step or a statement in a line: whether its verdict is bad news."""
-        return self.told.get(found.label, self.told.get(getattr(found, "key", "")))
+        names = (found.label, getattr(found, "key", ""))
+        return next((line for name in names if (line := self.told.get((name, found.verdict))) is not None), None)
 
     @property
     def cells(self) -> list[Cell]:
@@ -237,9 +238,9 @@ def _render(results: SuiteResult, level: Level) -> str:
     )  # fmt: skip
 
 
-def _told(case: CaseRecord) -> dict[str, Line]:
-    """What is said of each statement and step in a line, by its label."""
-    return {line.label: line for _, own in lines(case, verbose=True) for line in own}
+def _told(case: CaseRecord) -> dict[tuple[str, Verdict], Line]:
+    """What is said of each statement and step in a line, by its label and verdict: steps may share a label."""
+    return {(line.label, line.verdict): line for _, own in lines(case, verbose=True) for line in own}
 
 
 def _filters(views: Sequence[View]) -> list[dict[str, Any]]:
