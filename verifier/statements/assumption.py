@@ -123,7 +123,7 @@ def what_remains(found: Assumption, generic: Verdict | None = None, *, arcs_miss
     at_u = (
         "at a given U: full rank or its failure (R1-R6), zero training error (Z1), a decreasing path (P1), for "
         "cross-entropy and agreeing labels no stationary point where Psi(U) has rank N (C1); none of them needs A3.1",
-        "for cross-entropy: no strict local minimum (C2), and no local maximum where Psi(U) != 0 (C3), for any network",
+        "for cross-entropy: no strict local minimum while all of V moves (C2), no local maximum where Psi(U) != 0 (C3)",
     )
     refuted = generic is Verdict.REFUTED
     if found.outside == NOT_LAYERED:
