@@ -21,15 +21,15 @@ class FoundStep(Protocol):
 
     @property
     def verdict(self) -> Verdict:
-        """Its verdict."""
+        """Whether what it is about was PROVED, REFUTED or left UNDECIDED."""
 
     @property
     def reason(self) -> str:
-        """Why."""
+        """Why the verdict is as it is, in one sentence."""
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """How many seconds the step took."""
 
 
 class FoundStatement(Protocol):
@@ -45,11 +45,11 @@ class FoundStatement(Protocol):
 
     @property
     def verdict(self) -> Verdict:
-        """Its verdict."""
+        """Whether the statement is PROVED, REFUTED, UNDECIDED or TESTED here."""
 
     @property
     def reason(self) -> str:
-        """Why."""
+        """Why the verdict is as it is, in one sentence."""
 
     @property
     def rests_on(self) -> Sequence[str]:
@@ -65,7 +65,7 @@ class Found(Protocol):
 
     @property
     def steps(self) -> Sequence[FoundStep]:
-        """What was asked for."""
+        """The steps that were asked for, in order."""
 
     @property
     def statements(self) -> Sequence[FoundStatement]:
@@ -86,6 +86,10 @@ class Found(Protocol):
     @property
     def attempts(self) -> Sequence[str]:
         """What was tried for the rank, and how long it took."""
+
+    @property
+    def sigma_lower(self) -> float:
+        """A proved lower bound of the smallest singular value of Psi(U), or 0."""
 
     @property
     def failure(self) -> str:

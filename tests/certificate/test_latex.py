@@ -31,10 +31,19 @@ PRINTED = {
     *("textquotesingle", "textasciigrave"),
 }
 OURS = {
-    *("begin", "end", "label", "item", "emph", "texttt", "cite", "allowbreak", "mathbb", "times", "cdot", "dots", "in"),
-    *("sum", "ne", "le", "ge", "nabla", "Psi", "Phi", "theta", "sigma", "kappa", "lambda", "gamma", "epsilon", "phi"),
+    *("begin", "end", "label", "item", "emph", "texttt", "cite", "allowbreak", "mathbb", "frac", "times", "cdot"),
+    *("dots", "in", "sum", "ne", "le", "ge", "nabla", "Psi", "Phi", "theta", "sigma", "kappa", "lambda", "gamma"),
+    *("epsilon", "phi"),
 }
-BACK = {r"\le": "<=", r"\ge": ">=", r"\nabla": "grad", r"\|": "||", r"\,": " ", r"\textasciicircum{}": "^", r"\_": "_"}
+BACK = {
+    r"\le": "<=",
+    r"\ge": ">=",
+    r"\nabla": "grad",
+    r"\|": "||",
+    r"\cdot": "",
+    r"\textasciicircum{}": "^",
+    r"\_": "_",
+}
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +136,7 @@ def test_numbers_and_formulas() -> None:
     assert typeset("at least 1.97626E-323, U' of R^(N x m)") == (
         r"at least $1.97626 \cdot 10^{-323}$, $U'$ of $\mathbb{R}^{N \times m}$"
     )
-    assert typeset("e^(1 - t 2) in A, a, I, i and S(1)") == r"$e^{1\,-\,t\,2}$ in A, a, I, i and S(1)"
+    assert typeset("e^(1 - t 2) in A, a, I, i and S(1)") == r"$e^{1 - t \cdot 2}$ in A, a, I, i and S(1)"
 
 
 def test_a_certificate_that_is_not_accepted_is_not_stated() -> None:

@@ -85,7 +85,7 @@ def test_the_list_of_statements_has_everything_about_each(statement_list: Module
     for label, statement in STATEMENTS.items():
         anchor, proof = statement_list.anchor(label), statement_list.proof(label)
         assert f"(#{anchor}) |" in overview and f"({anchor})=\n" in sections and f"(#{proof})" in sections
-        assert f"```{{index}} single: {label}\n" in sections, "the search finds a label by its entry in the index"
+        assert f"({anchor})=\n### {label}\n" in sections, "the search finds a section that is called by its label"
         for words in (statement.sentence, statement.hypotheses, statement.idea):
             assert re.sub(r"\W", "", words) in re.sub(r"\W", "", sections)
         for path in (*statement.proved_in, *statement.checked_in):

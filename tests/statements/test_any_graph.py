@@ -109,3 +109,14 @@ def test_a_last_normalisation_lowers_the_rank_for_every_u():
     assert (report.rank.label, found["L3.2 construction"], found["L3.2 genericity"]) == ("R5", "REFUTED", "REFUTED")
     assert report.theorem.deficiency.rank_at_most == N - 1
     assert found["T3.4(4)"] == "PROVED"
+
+
+@pytest.mark.parametrize(
+    ("padding", "name"), [(0, "the same for scaled and shifted samples"), (1, "the same for scaled samples")]
+)
+def test_shifted_samples_are_named_only_where_a_shift_is_undone(padding: int, name: str) -> None:
+    network = Network((1, 3), vf.Conv(2, (2,), "tanh", padding=padding, skip=True))
+    report = vf.verify(np.arange(6.0).reshape(2, 1, 3), [0, 1], network)
+    (step,) = (step for step in report.statements if step.label == "I")
+    assert step.verdict == "PROVED" and step.name == name
+    assert f"PROVED     {name} (I)" in report.summary().splitlines()

@@ -247,7 +247,13 @@ class BallArithmetic(Arithmetic[Balls]):
         return Balls(rows, shape, list(map(_mixed, *(broadcast(value, rows, shape) for value in (z, a, b)))))
 
     def embed(self, tokens: Balls, table: Balls) -> Balls:
-        """Rows of the table; tokens that are not exactly whole numbers in range are refused."""
+        """Rows of the table; tokens that are not exactly whole numbers in range are refused.
+
+        Raises
+        ------
+        NetworkError
+            A token is not the number of a row.
+        """
         count, size, out = table.shape[0], table.size // table.shape[0], list[arb]()
         for place, token in enumerate(tokens.entries):
             whole = token.unique_fmpz() if token.is_integer() else None

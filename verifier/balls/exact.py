@@ -52,7 +52,13 @@ class Dyadic:
 
     @classmethod
     def of_arb(cls, value: arb) -> Dyadic:
-        """The exact value of a finite ball of radius zero."""
+        """The exact value of a finite ball of radius zero.
+
+        Raises
+        ------
+        ValueError
+            The ball is not a single finite number.
+        """
         if not (value.is_exact() and value.is_finite()):
             raise ValueError(f"{value} is not an exact finite number")
         mantissa, exponent = value.man_exp()
@@ -195,6 +201,13 @@ def about(value: Bound, digits: int = 3) -> str:
     """Print a number that bounds nothing, rounded to nearest: for sizes and choices, never beside "at least" or "<=".
 
     Of a ball it is the midpoint.
+
+    Parameters
+    ----------
+    value : Dyadic, arb, Fraction or float
+        The number.
+    digits : int, optional
+        Significant digits.
 
     Examples
     --------

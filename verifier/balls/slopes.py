@@ -117,7 +117,13 @@ class BallSlopes(TwiceDifferentiable[Balls]):
         return Balls(x.rows, x.shape, list(map(smooth_kernel(sigma, 2), x.entries)))
 
     def attained(self, x: Balls) -> Balls:
-        """Mark with 1 the entry of each row that is above all others; a possible tie raises `NotSmooth`."""
+        """Mark with 1 the entry of each row that is above all others; a possible tie raises `NotSmooth`.
+
+        Raises
+        ------
+        NotSmooth
+            Two entries may both be the largest.
+        """
         entries, size, found = x.entries, x.shape[-1], list[arb]()
         for start in range(0, len(entries), size):
             row = entries[start : start + size]
@@ -161,7 +167,13 @@ class FloatBallSlopes(TwiceDifferentiable[Enclosed]):
         return self._made(values.reshape(middles.shape), slack.reshape(middles.shape))
 
     def attained(self, x: Enclosed) -> Enclosed:
-        """By comparing midpoints that are further apart than their bounds."""
+        """By comparing midpoints that are further apart than their bounds.
+
+        Raises
+        ------
+        NotSmooth
+            Two entries may both be the largest.
+        """
         middles, errors = self._numbers(x)
         low, high = np.nextafter(middles - errors, -np.inf), np.nextafter(middles + errors, np.inf)
         top = middles.argmax(axis=-1, keepdims=True)
@@ -208,7 +220,10 @@ class BoxOfFloatBalls(FloatBalls):
 
 
 def float_bounds(z: arb) -> tuple[float, float]:
-    """A float near a ball's midpoint and how far the ball may be from it; the bound is infinite if it is not finite."""
+    """A float near a ball's midpoint and how far the ball may be from it; the bound is infinite if it is not finite.
+
+    Guarantee: every number of the ball is within the bound of the float.
+    """
     if not z.is_finite():
         return 0.0, math.inf
     middle = float(z.mid())

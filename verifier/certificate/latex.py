@@ -146,19 +146,22 @@ def _setting(document: Document) -> list[str]:
         r"says that it is any or that it is free. Between two numbers, `..' says that they enclose a third one. "
         "All of this is in exact real arithmetic; stored numbers are dyadic rationals. Then:"
     )
-    return [_samples(data), _features(document.network, data), words]
+    counted = any(getattr(claim, "label_counts", None) is not None for claim in document.claims)
+    return [_samples(data, counted), f"{_features(document.network)} {_logits(document)}", words]
 
 
-def _samples(data: Data) -> str:
+def _samples(data: Data, counted: bool) -> str:
+    """How many samples of which kind; `counted`: a claim stores how often each occurs with which label."""
     sizes = f"$N = {data.samples}$, $d = {data.dimension}$, $m = {data.classes}$"
     if data.inputs is None:
         return f"The certificate stores no samples. Below, {sizes}: samples are in $\\mathbb{{R}}^d$, outputs are $m$."
     if data.targets is not UNSET:
         labels = f"with real targets in $\\mathbb{{R}}^m$, $n = {data.total}$ of them"
     else:
-        labels = (
-            "with the stored labels of $m$ classes" if data.labels is not None else "for $m$ outputs, without labels"
+        without = (
+            "for $m$ classes (how often each has which label is stored for the item)" if counted else "for $m$ outputs"
         )
+        labels = without if data.labels is None else "with the stored labels of $m$ classes"
         labels += f", and multiplicities, $n = {data.total}$ in all" if data.total != data.samples else ""
     scaling = "" if data.scaling == "none" else f", scaled: ``{escape(plain(data.scaling))}''"
     return (
@@ -167,24 +170,37 @@ def _samples(data: Data) -> str:
     )
 
 
-def _features(network: NetworkPart, data: Data) -> str:
+def _features(network: NetworkPart) -> str:
     parameters, stored = moving(network)
-    offset = "" if data.offset is UNSET else " + K"
-    logits = rf"$\Psi(U) V{offset}$, $V \in \mathbb{{R}}^{{M \times m}}$"
-    logits += ", with the stored frozen logits $K$" if offset else ""
-    logits += ", where $V$ is $0$ along the arcs that are stored as missing" if data.arcs is not UNSET else ""
-    loss = r"$\Phi$ is the mean cross-entropy over the samples, unless an item names another loss. "
-    margins = (
-        r"A \emph{margin} of $V$ is $\sum_j \Psi_{ij} (V_{j y_i} - V_{jk})$, $y_i$ the label of $x_i$, $k \ne y_i$. "
-    )
+    values = r"whose stored values are the \emph{stored weights}" if stored else "of which no values are stored"
     return (
         rf"Let $\Psi(U) \in \mathbb{{R}}^{{N \times M}}$, $M = {network.columns}$, have in row $i$ the features of "
-        rf"sample $i$ in the certificate's network with parameters $U \in \mathbb{{R}}^p$, $p = {parameters}$"
-        + (", whose stored values are the \\emph{stored weights}" if stored else ", of which no values are stored")
-        + f" (the network: {escape(network_in_words(network))}). The logits are {logits}. "
-        + ("" if data.targets is not UNSET else loss)
-        + (margins if data.labels is not None else "")
-    ).strip()
+        rf"sample $i$ in the certificate's network with parameters $U \in \mathbb{{R}}^p$, $p = {parameters}$, "
+        f"{values} (the network: {escape(network_in_words(network))})."
+    )
+
+
+def _logits(document: Document) -> str:
+    """The logits, the loss that is meant where none is named, margins."""
+    data, named = document.data, any(claim.label() == "TC.3" for claim in document.claims)
+    offset = "" if data.offset is UNSET else " + K"
+    said = [rf"The logits are $\Psi(U) V{offset}$, $V \in \mathbb{{R}}^{{M \times m}}$"]
+    said[0] += ", with the stored frozen logits $K$" if offset else ""
+    said[0] += ", where $V$ is $0$ along the arcs that are stored as missing" if data.arcs is not UNSET else ""
+    said[0] += "."
+    if data.targets is not UNSET:
+        said.append(
+            r"The squared error is $\Phi(U, V) = \frac{1}{2n} \sum_i \sum_j |G_i - T_{ij}|^2$, $G_i$ the logits of "
+            r"sample $i$ and $T_{ij}$ its targets."
+        )
+    else:
+        others = ", which FORMAT.md defines (TC.3)" if named else ""
+        said.append(rf"$\Phi$ is the mean cross-entropy over the samples, unless an item names another loss{others}.")
+    if data.labels is not None:
+        said.append(
+            r"A \emph{margin} of $V$ is $\sum_j \Psi_{ij} (V_{j y_i} - V_{jk})$, $y_i$ the label of $x_i$, $k \ne y_i$."
+        )
+    return " ".join(said)
 
 
 def _source(name: str, digest: str, document: Document, answer: Checked, command: str) -> str:

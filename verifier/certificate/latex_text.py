@@ -120,8 +120,8 @@ def typeset(sentence: str) -> str:
 
 
 def _inside(formula: str) -> str:
-    """What stands inside of a formula: a product keeps its space, a power of ten is one."""
-    return _POWER_OF_TEN.sub(r"\1 \\cdot 10^{\2}", formula.replace(" ", r"\,"))
+    """What stands inside of a formula: two factors with a dot between them, powers of ten."""
+    return _POWER_OF_TEN.sub(r"\1 \\cdot 10^{\2}", re.sub(r"(?<=\w) (?=\w)", r" \\cdot ", formula))
 
 
 def _character(each: str, before: str) -> str:

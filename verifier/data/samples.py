@@ -198,6 +198,11 @@ class SampleSource:
         exponent : int
             Guarantee: ``<a, x_i> = numbers[i] * 2**exponent`` exactly. int64 and, below 2^53, binary64 are used only if
             bounds exclude an overflow or rounding; otherwise the entries are cut into limbs.
+
+        Raises
+        ------
+        DataError
+            The sums need more bits than there is room for.
         """
         low, bits = self.extent
         weight = sum(abs(int(entry)) for entry in direction).bit_length()

@@ -28,6 +28,7 @@ extensions = [
     "mathml",
     "generated",
     "notebooks",
+    "quick",
 ]
 exclude_patterns = ["_build", "_extensions"]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
@@ -53,6 +54,7 @@ html_theme = "furo"
 html_title = "verifier"
 html_static_path = ["_static"]
 html_css_files = ["verifier.css"]
+html_search_scorer = str(HERE / "_static" / "scorer.js")
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

@@ -150,7 +150,10 @@ def _rows(view: ParameterView) -> int:
 
 
 def not_analytic(network: Network) -> str | None:
-    """Why Psi is not proved to be real analytic in U, None if it is."""
+    """Why Psi is not proved to be real analytic in U, None if it is.
+
+    Guarantee: None only if every node is proved to be real analytic in U on R^p.
+    """
     obstacles = flags_of(network).obstacles
     return obstacles[0].words if obstacles else None
 

@@ -245,7 +245,20 @@ def _proved(
 
 
 def squared_distance(first: ExactArray, second: ExactArray) -> arb:
-    """The exact ``|V - W|_F^2`` of two exact arrays of one shape, rounded once to the working precision."""
+    """The exact ``|V - W|_F^2`` of two exact arrays of one shape, rounded once to the working precision.
+
+    Guarantee: the ball contains it.
+
+    Parameters
+    ----------
+    first, second : ExactArray of shape (M, m)
+        V and W.
+
+    Returns
+    -------
+    arb
+        The square.
+    """
     (left, low), (right, high) = first.integers(), second.integers()
     common = min(low, high)
     total = sum(((a << (low - common)) - (b << (high - common))) ** 2 for a, b in zip(left, right, strict=True))

@@ -92,7 +92,7 @@ def prove_interpolant(
     Returns
     -------
     Interpolant
-        Guarantee: see there.
+        Guarantee: see there. Source: THEORY2 J2; Krawczyk 1969; the implicit function theorem.
 
     Raises
     ------
@@ -223,7 +223,24 @@ def _stated(start: Parameters, near: Parameters, found: JacobianInverse, rho: Dy
 
 
 def residual_of(network: Network, u: Array, v: Array, inputs: Array, targets: Array) -> arb:
-    """The largest ``|Psi(U) V - T|`` of an entry, from above; not finite if some feature has no finite enclosure."""
+    """The largest ``|Psi(U) V - T|`` of an entry, from above; not finite if some feature has no finite enclosure.
+
+    Guarantee: the result is at least the largest of them, or NaN.
+
+    Parameters
+    ----------
+    network : Network
+        With p parameters and M columns of Psi.
+    u, v : ndarray of shapes (p,) and (M, m)
+        The point.
+    inputs, targets : ndarray of shapes (N, d) and (N, m)
+        Samples and the wanted logits T.
+
+    Returns
+    -------
+    arb
+        The bound.
+    """
     features = FeatureEnclosure(network, u, inputs, BITS)
     weights, largest = ExactArray.of_floats(v).arb_mat(), arb(0)
     for rows, psi in features.blocks():

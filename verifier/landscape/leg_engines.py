@@ -26,12 +26,19 @@ def margins_on_leg(
 ) -> LegMargins:
     """Enclose margins on the leg from ``start`` to ``end``, both ``(p,)``.
 
+    Guarantee: every interval of the result keeps the promises of `LegInterval`, by whichever engine.
+
     Parameters
     ----------
     backend
         The array library of the binary64 engine; None: balls alone.
     network, start, end, inputs, labels
         The leg, samples ``(N, d)``, and true classes ``(N,)``.
+
+    Returns
+    -------
+    LegMargins
+        Of the leg.
     """
     balls = BallLegMargins(network, start, end, inputs, labels)
     if backend is None:

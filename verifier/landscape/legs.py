@@ -157,7 +157,10 @@ def combination(terms: Sequence[tuple[Fraction, ExactArray]]) -> Array:
 
 
 def exact_midpoints(rows: Sequence[Sequence[arb]]) -> ExactArray:
-    """The midpoints of balls, shape ``(M, m)``, as exact numbers."""
+    """The midpoints of balls, shape ``(M, m)``, as exact numbers.
+
+    Guarantee: no midpoint is rounded.
+    """
     parts = [tuple(int(part) for part in value.mid().man_exp()) for row in rows for value in row]
     low = min((exponent for mantissa, exponent in parts if mantissa), default=0)
     numerators = [mantissa << (exponent - low) if mantissa else 0 for mantissa, exponent in parts]
@@ -165,5 +168,8 @@ def exact_midpoints(rows: Sequence[Sequence[arb]]) -> ExactArray:
 
 
 def ball_of(t: Fraction) -> arb:
-    """A rational number as a ball at the working precision."""
+    """A rational number as a ball at the working precision.
+
+    Guarantee: the ball contains the number.
+    """
     return arb(fmpq(t.numerator, t.denominator))

@@ -238,6 +238,8 @@ def bound_line_barrier(
 def loss_of_leg(leg: LegMargins, start: Array, end: Array, data: Dataset) -> LossOnLine:
     """Bound the loss on a leg of U along which V moves straight from ``start`` to ``end``, both ``(M, m)``.
 
+    Guarantee: the two numbers bound the loss at all times of an interval; (-inf, inf) where nothing is known.
+
     Parameters
     ----------
     leg
@@ -246,6 +248,11 @@ def loss_of_leg(leg: LegMargins, start: Array, end: Array, data: Dataset) -> Los
         Output weights at both ends.
     data
         Labelled samples, see `with_labels`; multiplicities and frozen logits count.
+
+    Returns
+    -------
+    callable
+        From two times of an interval to two bounds of the loss on it.
     """
     counts: list[int] = data.multiplicities.tolist()
     return lambda t0, t1: leg.interval(t0, t1).loss_bounds(start, end, counts, data.offset)

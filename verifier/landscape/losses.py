@@ -148,7 +148,22 @@ def _least_squares(weights: Row) -> arb:
 
 
 def differences(g: Row, label: int) -> list[arb]:
-    """The margins ``G_y - G_k``, k != y."""
+    """The margins ``G_y - G_k``, k != y.
+
+    Guarantee: every ball contains the margins of all logits in their balls.
+
+    Parameters
+    ----------
+    g : list of m arb
+        The logits of one sample.
+    label : int
+        Its class y.
+
+    Returns
+    -------
+    list of m - 1 arb
+        The margins.
+    """
     return [g[label] - x for k, x in enumerate(g) if k != label]
 
 

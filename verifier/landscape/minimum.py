@@ -334,7 +334,24 @@ def _as_stated(found: Minimum, ball: _Ball, gradient: arb, loss: arb) -> Minimum
 
 
 def with_better(found: Minimum, samples: Labelled, others: Sequence[tuple[Array, Array]]) -> Minimum:
-    """A proved minimum with the first of some points whose loss is certified to be below all of the valley."""
+    """A proved minimum with the first of some points whose loss is certified to be below all of the valley.
+
+    Guarantee: if `bad` is PROVED, then Phi at `better` is at most its stated loss, which is below `floor`.
+
+    Parameters
+    ----------
+    found : Minimum
+        A proved one, whose valley has a floor.
+    samples : Labelled
+        The samples that Phi is of.
+    others : sequence of (ndarray of shape (p,), ndarray of shape (M, m))
+        Points to be tried, in order.
+
+    Returns
+    -------
+    Minimum
+        With the first point that is certified, or as it was.
+    """
     for u, v in others:
         loss = enclose_loss(found.network, u, v, samples, BITS)
         if not loss.is_finite():

@@ -138,7 +138,10 @@ def certified_rank_ball(network: Network, u: Array, inputs: Array, sigma_lower: 
 
 
 def follows_layers(network: Network) -> bool:
-    """Whether the recursion over layers applies: a layered network, its activations proved to be real analytic."""
+    """Whether the recursion over layers applies: a layered network, its activations proved to be real analytic.
+
+    Guarantee: true only if both are proved.
+    """
     if network.layered is None:
         return False
     found = [layer.activation for layer in network.layers if layer.activation is not None]

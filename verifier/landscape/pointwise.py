@@ -1,4 +1,4 @@
-r"""Card about one point (U, V): it is not stationary (C1), it is no local maximum (C3).
+r"""Facts about one point (U, V): it is not stationary (C1), it is no local maximum (C3).
 
 With ``p_i`` the softmax of sample i, ``P_i = p_i - onehot``, c_i the multiplicities and n their sum:
 
@@ -99,7 +99,7 @@ def prove_not_stationary(
     Returns
     -------
     GradientResult
-        Guarantee: ``PROVED`` implies ``||grad_V Phi||_F >= gradient_lower > 0``.
+        Guarantee: ``PROVED`` implies ``||grad_V Phi||_F >= gradient_lower > 0``. Source: ``|Psi^T x| >= sigma_N |x|``.
 
     Raises
     ------

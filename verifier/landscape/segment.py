@@ -168,7 +168,24 @@ def common(a: arb, b: arb) -> arb:
 
 
 def label_differences(weights: Array, y: int, others: Sequence[int]) -> arb_mat:
-    """Columns ``V_y - V_k`` of exact weights, as balls."""
+    """Columns ``V_y - V_k`` of exact weights, as balls.
+
+    Guarantee: every ball contains the exact difference.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (M, m)
+        V, exact.
+    y : int
+        A class.
+    others : sequence of int
+        The other classes, in the order of the columns.
+
+    Returns
+    -------
+    arb_mat of shape (M, len(others))
+        The differences.
+    """
     rows = [[arb(v) for v in row] for row in weights.tolist()]
     return arb_mat([[row[y] - row[k] for k in others] for row in rows])
 

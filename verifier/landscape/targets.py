@@ -36,6 +36,8 @@ class Target:
 def decimal_below(text: str) -> Dyadic:
     """The largest binary64-sized dyadic that is <= the decimal number (``1e-400`` works as well).
 
+    Guarantee: the result is at most the number, and above 0.
+
     Raises
     ------
     ValueError

@@ -164,6 +164,8 @@ def classes_differ(
 def decay_above(text: str) -> Dyadic:
     """The smallest binary64-sized dyadic that is >= the decimal number.
 
+    Guarantee: the result is at least the number.
+
     Raises
     ------
     ValueError

@@ -88,7 +88,9 @@ def match_weights(
     Returns
     -------
     Matching or str
-        Or why it does not apply.
+        Or why it does not apply. Guarantee: U and V are the numbers of B in other places, none of them rounded. What is
+        proved later is about this point; that it computes what B computes follows from the pattern of the graph
+        (`unit_symmetry`), and its logits on the samples were compared in floating point.
     """
     symmetry = unit_symmetry(network, a[1].shape[1])
     if not symmetry.sizes:
@@ -116,7 +118,26 @@ def match_weights(
 
 
 def permuted_point(network: Network, symmetry: UnitSymmetry, b: Point, permutations: Mapping[int, Ints]) -> Point:
-    """Move the numbers of a point: unit k of a group becomes what unit ``permutations[group][k]`` was."""
+    """Move the numbers of a point: unit k of a group becomes what unit ``permutations[group][k]`` was.
+
+    Guarantee: the numbers of the result are those of ``b``, in other places; none is rounded.
+
+    Parameters
+    ----------
+    network : Network
+        The architecture.
+    symmetry : UnitSymmetry
+        Its groups of units, and where their numbers stand.
+    b : (ndarray of shape (p,), ndarray of shape (M, m))
+        U and V.
+    permutations : mapping of int to ndarray
+        For each group the order of its units.
+
+    Returns
+    -------
+    (ndarray of shape (p,), ndarray of shape (M, m))
+        U and V.
+    """
     u, v = b[0].copy(), b[1].copy()
     for block, moved in symmetry.permuted(network, *b, permutations):
         target = v if block.name == OUTPUT else network.view(u, block.name)

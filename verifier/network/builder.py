@@ -49,7 +49,13 @@ class Builder:
         self.layer, self._drawn = layer, 0
 
     def add(self, node: Node) -> int:
-        """Add a node; `NetworkError` names it if shapes do not fit."""
+        """Add a node; `NetworkError` names it if shapes do not fit.
+
+        Raises
+        ------
+        NetworkError
+            The node does not fit what it reads.
+        """
         try:
             self.shapes.append(node.shape([self.shapes[i] for i in node.reads]))
         except NetworkError as error:
@@ -90,7 +96,13 @@ class Builder:
         return self.names[name]
 
     def values_of(self, node: int) -> Array:
-        """The numbers of a constant."""
+        """The numbers of a constant.
+
+        Raises
+        ------
+        NetworkError
+            The node is no constant.
+        """
         found = self.nodes[node]
         if not isinstance(found, Constant):
             raise NetworkError(f"node {node} ({found.kind}) is no constant")

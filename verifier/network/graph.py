@@ -143,7 +143,13 @@ class Graph:
 
     @cached_property
     def node_shapes(self) -> tuple[Shape, ...]:
-        """The shape of every node's tensor, one sample at a time."""
+        """The shape of every node's tensor, one sample at a time.
+
+        Raises
+        ------
+        NetworkError
+            A node reads what does not come before it, or does not fit what it reads.
+        """
         known: list[Shape] = []
         for index, node in enumerate(self.nodes):
             least, most = node.arity
@@ -281,7 +287,13 @@ def columns_in_words(columns: int, output_bias: bool) -> str:
 
 
 def require_units(where: str, units: Sequence[int], size: int, key: str = "skip") -> None:
-    """Refuse what are no increasing indices below ``size``."""
+    """Refuse what are no increasing indices below ``size``.
+
+    Raises
+    ------
+    NetworkError
+        They are not.
+    """
     if not units or list(units) != sorted(set(units)) or units[0] < 0 or units[-1] >= size:
         wanted = f"unit indices in 0..{size - 1}, true or false" if key == "skip" else f"indices in 0..{size - 1}"
         raise NetworkError(f"{where}: {key} = {list(units)[:8]} must be increasing {wanted}")

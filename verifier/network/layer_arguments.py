@@ -27,7 +27,13 @@ InputsLike = Source | Sequence[Source]
 
 
 def whole_number(value: object, what: str) -> int:
-    """Take an integer, no truth value."""
+    """Take an integer, no truth value.
+
+    Raises
+    ------
+    NetworkError
+        It is no integer.
+    """
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
@@ -37,7 +43,13 @@ def whole_number(value: object, what: str) -> int:
 
 
 def positive_number(value: object, what: str) -> int:
-    """Take an integer of at least 1."""
+    """Take an integer of at least 1.
+
+    Raises
+    ------
+    NetworkError
+        It is no integer of at least 1.
+    """
     number = whole_number(value, what)
     if number < 1:
         raise NetworkError(f"{what} is {number}; it must be at least 1")
@@ -45,7 +57,13 @@ def positive_number(value: object, what: str) -> int:
 
 
 def sigma_of(given: object, where: str) -> Activation:
-    """Take an activation, or a name or an expression of one."""
+    """Take an activation, or a name or an expression of one.
+
+    Raises
+    ------
+    NetworkError
+        It is missing, or no name or expression of an activation.
+    """
     if given is None:
         raise NetworkError(f"{where}: it has no activation; write for example {where}(16, 'tanh')")
     if isinstance(given, Activation):
@@ -58,14 +76,26 @@ def sigma_of(given: object, where: str) -> Activation:
 
 
 def numbers_per_axis(given: object, what: str) -> tuple[int, ...]:
-    """Take integers, one for each spatial axis."""
+    """Take integers, one for each spatial axis.
+
+    Raises
+    ------
+    NetworkError
+        There is not one integer per axis.
+    """
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise NetworkError(f"{what} = {one_line(given)} must have a number per axis, such as (3,) or (3, 3)")
     return tuple(whole_number(entry, f"{what}: an entry") for entry in given)
 
 
 def padding_of(given: object, axes: int) -> tuple[int, ...]:
-    """Take a number of zeros, or one for each axis; no zeros at all are the empty padding."""
+    """Take a number of zeros, or one for each axis; no zeros at all are the empty padding.
+
+    Raises
+    ------
+    NetworkError
+        It is neither an integer nor one per axis.
+    """
     if isinstance(given, bool | np.bool_ | str) or not isinstance(given, Iterable | SupportsIndex):
         raise NetworkError(
             f"Conv: padding = {one_line(given)} must be an integer, or have one per axis, such as (1, 1)"
@@ -77,7 +107,13 @@ def padding_of(given: object, axes: int) -> tuple[int, ...]:
 
 
 def skip_of(given: object, where: str) -> Skip:
-    """Take which units are connected to the outputs."""
+    """Take which units are connected to the outputs.
+
+    Raises
+    ------
+    NetworkError
+        It is neither a truth value nor a list of units.
+    """
     if isinstance(given, bool | np.bool_):
         return bool(given)
     if isinstance(given, str) or not isinstance(given, Iterable):
@@ -95,7 +131,13 @@ def inputs_of(given: object, where: str) -> tuple[Source, ...]:
 
 
 def name_of(given: object, where: str) -> str:
-    """Take a layer's name, which layers that share their parameters have in common; empty for none."""
+    """Take a layer's name, which layers that share their parameters have in common; empty for none.
+
+    Raises
+    ------
+    NetworkError
+        It has other characters than a name has.
+    """
     if not isinstance(given, str) or (given and not given.replace("_", "").replace("-", "").isalnum()):
         raise NetworkError(f"{where}: name = {one_line(given)} must be letters, digits, - and _")
     return given

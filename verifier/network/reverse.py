@@ -328,7 +328,13 @@ class Reverse(Arithmetic[Traced[T]]):
         return ops.add(x, ops.scale(ops.spread(ops.mean(x), size), Fraction(-1)))
 
     def embed(self, tokens: Traced[T], table: Traced[T]) -> Traced[T]:
-        """To the rows that the tokens chose: a product with rows of zeros and a one."""
+        """To the rows that the tokens chose: a product with rows of zeros and a one.
+
+        Raises
+        ------
+        NotSmooth
+            The table has more than `MAX_TOKENS` rows.
+        """
         ops, (count, *rest) = self.ops, self.ops.shape(table.value)
         value = ops.embed(tokens.value, table.value)
         if not table.moves:

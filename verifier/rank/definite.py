@@ -62,7 +62,10 @@ class Definiteness(Decided, Shown):
 
 
 def is_symmetric(a: fmpz_mat) -> bool:
-    """Whether an integer matrix equals its transpose, exactly."""
+    """Whether an integer matrix equals its transpose, exactly.
+
+    Guarantee: the comparison is of integers, entry by entry.
+    """
     return bool(a.nrows() == a.ncols() and a == a.transpose())
 
 

@@ -128,7 +128,24 @@ def separating_layers(network: Graph) -> dict[int, DenseUnits]:
 
 
 def carries(network: Graph, index: int, separating: set[int]) -> bool:
-    """Whether a node is, at every U, a one-to-one function of one that separates, perhaps beside others."""
+    """Whether a node is, at every U, a one-to-one function of one that separates, perhaps beside others.
+
+    Guarantee: true only if it is; what it reads beside that node is the same for all samples, or is placed beside it.
+
+    Parameters
+    ----------
+    network : Graph
+        The network.
+    index : int
+        The node.
+    separating : set of int
+        The nodes that separate.
+
+    Returns
+    -------
+    bool
+        Whether it is one.
+    """
     node = network.nodes[index]
     kept = [read for read in node.reads if read in separating]
     alone = len(kept) == 1 and sum(network.varies[read] for read in node.reads) == 1
@@ -164,7 +181,10 @@ def too_few_columns(network: Graph, samples: int) -> str:
 
 
 def chosen_by_samples(network: Graph) -> list[Obstacle]:
-    """Masks and tokens that depend on the sample, which are not whole numbers for all real samples, or are wrong."""
+    """Masks and tokens that depend on the sample, which are not whole numbers for all real samples, or are wrong.
+
+    Guarantee: empty only if every mask and token is the same for all samples in R^d, and every one is valid.
+    """
     found, known = [], dict[int, Array]()
     for index, node in enumerate(network.nodes):
         masked = node.kind in ("softmax", "attend") and len(node.reads) == node.arity[1]

@@ -59,7 +59,7 @@ class NotRationalError(VerifierError):
 
 
 def rational_activations(network: Network) -> bool:
-    """Whether every node is of rational operations, max, min and abs, so that all features are rational."""
+    """Guarantee: if true, all features at exact weights and samples are rational numbers where they are defined."""
     return not_rational(network) is None
 
 

@@ -108,7 +108,22 @@ def flushed(backend: Backend, values: Array) -> Array:
 
 
 def total(backend: Backend, values: Array) -> arb:
-    """Upper bound of the sum of a non-negative vector of upper bounds, not finite if an entry is not."""
+    """Upper bound of the sum of a non-negative vector of upper bounds, not finite if an entry is not.
+
+    Guarantee: the ball's upper end is at least the sum.
+
+    Parameters
+    ----------
+    backend : Backend
+        Library and device.
+    values : ndarray of shape (n,)
+        Upper bounds, not negative.
+
+    Returns
+    -------
+    arb
+        The sum, or NaN.
+    """
     if not backend.all_finite(values):
         return arb("nan")
     return arb(float(upper(backend.xp.sum(values), int(values.shape[0]))))
@@ -134,7 +149,20 @@ def error_norm(source: ColumnSource) -> arb:
 
 
 def smaller(a: arb, b: arb) -> arb:
-    """The smaller of two upper bounds; one that is not finite is none."""
+    """The smaller of two upper bounds; one that is not finite is none.
+
+    Guarantee: the result is a or b, and finite if one of them is.
+
+    Parameters
+    ----------
+    a, b : arb
+        Upper bounds of one number.
+
+    Returns
+    -------
+    arb
+        The one to take.
+    """
     return b if b.is_finite() and not a < b else a
 
 
@@ -160,6 +188,11 @@ def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = No
     -------
     Gram
         Guarantee: see there. If an entry is NaN or overflows, a bound is not finite or the residual will not be.
+
+    Raises
+    ------
+    ValueError
+        The column blocks do not cover the columns in order.
     """
     backend, n, m, b = source.backend, source.samples, source.columns, sizes.block
     xp, record = backend.xp, record_of(source)

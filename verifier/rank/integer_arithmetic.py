@@ -52,7 +52,10 @@ class Integers(Tensor[int]):
 
 
 def piecewise_polynomial(network: Network) -> bool:
-    """Whether every node is of sums, products, max, min and abs, without a quotient by what varies."""
+    """Whether every node is of sums, products, max, min and abs, without a quotient by what varies.
+
+    Guarantee: if true, then the features are piecewise polynomials with rational coefficients.
+    """
     sigmas = [sigma for node in network.nodes if (sigma := getattr(node, "sigma", None)) is not None]
     return rational_activations(network) and not any(map(_divides, sigmas))
 

@@ -80,7 +80,22 @@ class WitnessSums:
 
 
 def largest_entry(backend: Backend, values: Array) -> float:
-    """The largest entry, infinity if one is not finite."""
+    """The largest entry, infinity if one is not finite.
+
+    Guarantee: no entry is above it.
+
+    Parameters
+    ----------
+    backend : Backend
+        Library and device.
+    values : ndarray
+        Of any shape.
+
+    Returns
+    -------
+    float
+        The largest.
+    """
     return float(backend.xp.max(values)) if backend.all_finite(values) else math.inf
 
 
@@ -91,7 +106,22 @@ def on_device(backend: Backend, x: Array | NDArray[np.float64]) -> Array:
 
 
 def witness_sums(backend: Backend, x: Array) -> WitnessSums:
-    """Sums over X, shape (K, N), by blocks of rows, rounded up."""
+    """Sums over X, shape (K, N), by blocks of rows, rounded up.
+
+    Guarantee: every sum is at least the exact one of the sizes or squares; NaN or infinity where there is no bound.
+
+    Parameters
+    ----------
+    backend : Backend
+        Library and device.
+    x : ndarray of shape (K, N)
+        X.
+
+    Returns
+    -------
+    WitnessSums
+        The sums.
+    """
     xp, (k, n) = backend.xp, x.shape
     squares, columns = xp.zeros((n,), dtype=xp.float64), xp.zeros((n,), dtype=xp.float64)
     row = 0.0

@@ -87,8 +87,9 @@ def integer_rank(rows: Rows, patience: float) -> IntegerRank:
     Examples
     --------
     >>> from verifier.rank.modular import integer_rank
-    >>> integer_rank([[1, 2, 3], [2, 4, 6], [0, 1, 1]], 1.0)
-    IntegerRank(rank=2, exact=True)
+    >>> found = integer_rank([[1, 2, 3], [2, 4, 6], [0, 1, 1]], 1.0)
+    >>> found.rank, found.exact
+    (2, True)
     """
     first = next(primes())
     rank = modular_rank(rows, first)
@@ -143,7 +144,22 @@ def _primitive(rows: Iterator[Sequence[int]] | Rows) -> list[tuple[int, ...]]:
 
 
 def minor_bound(rows: Rows, order: int) -> int:
-    """A bound of the absolute values of all minors of an order, by Hadamard's inequality for rows and for columns."""
+    """A bound of the absolute values of all minors of an order, by Hadamard's inequality for rows and for columns.
+
+    Guarantee: the size of every minor of this order is at most the result. Source: Hadamard's inequality.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of int
+        The matrix.
+    order : int
+        How many rows and columns a minor has.
+
+    Returns
+    -------
+    int
+        The bound.
+    """
     return min(_hadamard(rows, order), _hadamard(list(zip(*rows, strict=True)), order))
 
 

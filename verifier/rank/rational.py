@@ -95,6 +95,8 @@ class RationalFeatures(Brief):
 def row_key(row: Sequence[Value]) -> object:
     """What is equal for rows of Psi that are certainly equal.
 
+    Guarantee: equal keys imply equal rows of Psi.
+
     Parameters
     ----------
     row

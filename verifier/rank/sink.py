@@ -135,10 +135,17 @@ def _somewhere_undefined(network: Network) -> str:
 def images_of_the_input(network: Graph) -> set[int]:
     """The nodes that are, at every U, one-to-one functions of the sample.
 
+    Guarantee: in such a node distinct samples have different values, whatever U is.
+
     Parameters
     ----------
     network : Graph
         Any network.
+
+    Returns
+    -------
+    set of int
+        Their indices.
     """
     found = {0}
     for index in range(len(network.nodes)):
@@ -153,10 +160,18 @@ def separating_nodes(network: Graph) -> tuple[set[int], str]:
     If the source of a layer with weights and biases of its own differs on two samples, then some unit reads an entry
     that does; its pre-activations are any two numbers, and the level sets of its activation are null.
 
+    Guarantee: for any two distinct samples the U at which they agree in such a node are a null set (THEORY2 S(2);
+    Fubini).
+
     Parameters
     ----------
     network : Graph
         Every node of it is continuous in U.
+
+    Returns
+    -------
+    (set of int, str)
+        Their indices, and the reason or nothing.
     """
     layers, found, missing = own_units(network), {0}, ""
     for index in range(len(network.nodes)):

@@ -140,7 +140,8 @@ def prove_witness(
     Returns
     -------
     WitnessResult
-        ``UNDECIDED`` says why the construction does not apply; that says nothing about the rank.
+        Guarantee: that of `WitnessResult`. ``UNDECIDED`` says why the construction does not apply; that says nothing
+        about the rank.
 
     Raises
     ------

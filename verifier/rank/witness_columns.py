@@ -92,13 +92,19 @@ def plan_columns(network: Network, n: int) -> ColumnPlan | None:
 
 
 def limits_of(activation: Activation) -> Limits | None:
-    """The limits of an activation if it is proved monotone and bounded."""
+    """The limits of an activation if it is proved monotone and bounded.
+
+    Guarantee: if not None, then as `monotone_limits`, and both limits are finite.
+    """
     found = monotone_limits(activation)
     return found if found is not None and found.bounded else None
 
 
 def sharpness_of(activation: Activation) -> Fraction | None:
-    """Return g if the activation is softplus_g."""
+    """Return g if the activation is softplus_g.
+
+    Guarantee: if g is not None, then sigma(t) = log(1 + e^(g t)) / g, proved by `facts`.
+    """
     fact = activation.facts.softplus_like
     if fact.status != "proved" or fact.value is None:
         return None

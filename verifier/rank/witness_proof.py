@@ -70,7 +70,25 @@ class WitnessProof:
 
 
 def certify_columns(source: SampleSource, plan: ColumnPlan, ordered: OrderedSamples) -> WitnessProof | str:
-    """Choose and prove the parameters at the current working precision; or say why not."""
+    """Choose and prove the parameters at the current working precision; or say why not.
+
+    Guarantee: a proof implies that N columns of Psi are nonsingular at its parameters, and sigma_N >= its bound, by W1
+    or W2.
+
+    Parameters
+    ----------
+    source : SampleSource
+        The samples, (N, d).
+    plan : ColumnPlan
+        Which units make the columns.
+    ordered : OrderedSamples
+        The samples in the order of <a, x>.
+
+    Returns
+    -------
+    WitnessProof or str
+        The parameters and bounds, or the reason.
+    """
     values, chain = [AscendingValues(ordered.numbers, ordered.exponent)], list[Link]()
     for node, unit in plan.chain:
         link, balls = follow_link(plan.units[node], unit, values[-1])

@@ -258,7 +258,13 @@ def _by_name(network: Network, arrays: Sequence[ArrayLike]) -> dict[str, ArrayLi
 
 
 def given_output(network: Network, given: ArrayLike, data: Dataset) -> tuple[Array, str]:
-    """Take V, shape (M, m); and what is to be said of it: a head with one logit becomes one with two classes."""
+    """Take V, shape (M, m); and what is to be said of it: a head with one logit becomes one with two classes.
+
+    Raises
+    ------
+    NetworkError
+        V has another shape.
+    """
     v = binary64(given, "v")
     units, classes = network.skip_count, data.classes
     if data.targets is not None:

@@ -73,7 +73,7 @@ class _Line:
             self.handle.update(_bundle(f"{self.name}: {text}, {clock(now - self.began)}"), raw=True)
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Take the line away from the cell."""
         self.handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
 

@@ -18,7 +18,13 @@ MAX_READINGS: Final = 8
 
 
 def settled(expression: sympy.Expr) -> sympy.Expr:
-    """Return the equal expression that its own text reads back as: sympy multiplies 2*(t + 1) out when it reads it."""
+    """Return the equal expression that its own text reads back as: sympy multiplies 2*(t + 1) out when it reads it.
+
+    Raises
+    ------
+    ExpressionError
+        The expression cannot be printed and read back as itself.
+    """
     for _ in range(MAX_READINGS):
         again = parse_activation(str(expression))
         if again == expression:

@@ -10,6 +10,8 @@ from verifier.verdict import Verdict
 
 CARRIED = ("W0", "A", "T3.4(1)", "T3.4(2)", "E4", "S(1)", "S(2)", "S+")
 """Statements about all U, or almost all, or about some U that is not given."""
+SCALED_ONLY = "the same for scaled samples"
+"""What is found where the input is padded, or a unit that reads it has no bias: no shift is undone there."""
 
 
 def _prove(known: Known) -> Finding:
@@ -27,7 +29,8 @@ def _prove(known: Known) -> Finding:
     by = "" if found.matrix or not found.shift else f", with one mean and deviation for {whose}"
     says = "says" if len(proved) == 1 else "say"
     words = f"what {', '.join(proved)} {says} of these samples x holds for {found}: raw pixels settle {settles}{by}"
-    return Finding(Verdict.PROVED, f"{words}, in exact real numbers, not their float roundings", proved)
+    said = f"{words}, in exact real numbers, not their float roundings"
+    return Finding(Verdict.PROVED, said, proved, name="" if found.shift else SCALED_ONLY)
 
 
 SCALED_SAMPLES = Statement(

@@ -146,6 +146,11 @@ class Backend:
         -------
         Array
             Shape (B, m, n). Guarantee: as `matmul`, for each of the products; all layouts that occur are recorded.
+
+        Raises
+        ------
+        TypeError
+            The operands are not of float64, or do not fit.
         """
         a, b = self.contiguous(a), self.contiguous(b)
         count, m, k = (int(size) for size in a.shape)

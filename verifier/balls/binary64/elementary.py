@@ -249,6 +249,8 @@ def table(name: str) -> Table:
     coefficients rounded to nearest (error <= u |a_k| h^k each); Horner's rule in binary64 with ``|s| <= h``: error <=
     ``sum_k gamma_(2k+2) |a_k| h^k``; the argument ``s = x - c`` is off by at most 2u (rounding of the difference, where
     it is not exact), which moves the value by at most ``2u sup |f'|``, and x may lie 4u outside of the cell.
+
+    Guarantee: `error` bounds ``|f(x) - value|`` for all x in the table's range.
     """
     function, low, high = _SERIES[name]
     cells = round((high - low) * CELLS_PER_UNIT)
@@ -281,7 +283,10 @@ def erf(xp: Any, x: Array) -> Array:
 
 
 def erf_error() -> float:
-    """Absolute error of `erf`: the table's, and ``1 - erf(6) < 2.2e-17`` beyond 6."""
+    """Absolute error of `erf`: the table's, and ``1 - erf(6) < 2.2e-17`` beyond 6.
+
+    Guarantee: the result is at least the error for every finite argument.
+    """
     return table("erf").error + 2.2e-17
 
 
@@ -297,7 +302,10 @@ def arctan(xp: Any, x: Array) -> Array:
 
 
 def arctan_error() -> float:
-    """Absolute error of `arctan`: the table's, u for the quotient, 2u for pi/2 and the difference."""
+    """Absolute error of `arctan`: the table's, u for the quotient, 2u for pi/2 and the difference.
+
+    Guarantee: the result is at least the error for every finite argument.
+    """
     return table("atan").error + 4.0 * U
 
 
@@ -333,5 +341,8 @@ def sin(xp: Any, x: Array, quarter: int = 0) -> Array:
 
 
 def sin_error() -> float:
-    """Absolute error of `sin`: the larger table's, 4u for the reduction."""
+    """Absolute error of `sin`: the larger table's, 4u for the reduction.
+
+    Guarantee: the result is at least the error for all arguments up to 2^20 in size.
+    """
     return max(table("sin").error, table("cos").error) + 4.0 * U

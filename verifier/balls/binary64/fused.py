@@ -224,7 +224,13 @@ def softmax(ops: FloatBalls, x: Enclosed, mask: Enclosed | None) -> Enclosed:
 
 
 def largest_move(ops: FloatBalls, moved: Array, allowed: Array | None) -> float:
-    """The largest move of a score that counts."""
+    """The largest move of a score that counts.
+
+    Raises
+    ------
+    NotEnclosed
+        It is above `LARGEST_MOVE`.
+    """
     counted = moved if allowed is None else ops.xp.where(allowed, moved, ops.xp.zeros_like(moved))
     most = float(ops.xp.max(counted))
     if not most <= LARGEST_MOVE:

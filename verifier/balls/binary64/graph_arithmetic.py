@@ -77,6 +77,11 @@ class FloatBalls(Arithmetic[Enclosed]):
         The samples, exact.
     overwrite : bool, optional
         Whether nobody but `map` needs what it reads, so that it may write there.
+
+    Raises
+    ------
+    NotEnclosed
+        From the operations: a number is subnormal or overflows, a token is no row, an activation has no kernel here.
     """
 
     def __init__(self, shared: Shared, inputs: NDArray[np.float64], overwrite: bool = False) -> None:

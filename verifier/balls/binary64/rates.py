@@ -84,7 +84,26 @@ def gathered(parts: Sequence[Span], places: Places) -> Span:
 def affine_rate(
     motion: FloatMotion, geometry: Geometry, sources: Sequence[Moving], weight: Moving, bias: Moving | None
 ) -> Span:
-    """``H' W + H W' + b'``, one product for the midpoints and one for the radii of each group of filters."""
+    """``H' W + H W' + b'``, one product for the midpoints and one for the radii of each group of filters.
+
+    Guarantee: contains the rate at almost all times of the interval, for every sample.
+
+    Parameters
+    ----------
+    motion : FloatMotion
+        Values and rates at the interval.
+    geometry : Geometry
+        How the sources are read.
+    sources : sequence of Moving
+        What the windows are taken of.
+    weight, bias : Moving, Moving or None
+        The filters, and what is added.
+
+    Returns
+    -------
+    Span
+        Of the result's shape.
+    """
     rows = max(len(source.value.mid) for source in sources)
     groups = 1 if geometry.windows is None else len(geometry.windows)
     rate = None
@@ -176,7 +195,24 @@ def _bias(rate: Span, geometry: Geometry) -> Span:
 
 
 def contracted(ops: FloatBalls, a: Span, b: Span, *, transposed: bool) -> Span:
-    """Matrix products over the last two axes."""
+    """Return the interval products of matrices over the last two axes; b is transposed first if ``transposed``.
+
+    Guarantee: as `span.matrix_product`.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine, whose record takes in every product.
+    a, b : Span of shapes (..., n, k) and (..., k, m)
+        The factors; b (..., m, k) if transposed.
+    transposed : bool
+        Whether b is given as its transpose.
+
+    Returns
+    -------
+    Span of shape (..., n, m)
+        The products.
+    """
     axes = max(len(a.shape), len(b.shape))
     a, b = a.with_axes(axes), b.with_axes(axes)
     if transposed:
@@ -190,7 +226,20 @@ def _turned(x: Span) -> Span:
 
 
 def largest_rate(x: Span, rate: Span) -> Span:
-    """The rates of all entries of a line that may be its largest."""
+    """The rates of all entries of a line that may be its largest.
+
+    Guarantee: contains the rate of the maximum at almost all times: it is that of an entry that attains it.
+
+    Parameters
+    ----------
+    x, rate : Span of shape (..., n)
+        Values over the interval, and their rates.
+
+    Returns
+    -------
+    Span of shape (...)
+        One rate for each line.
+    """
     low, high = span.ends(x)
     able = high >= low.max(axis=-1, keepdims=True)
     slowest, fastest = span.ends(spread_out(rate, x.shape))
@@ -202,6 +251,20 @@ def largest_rate(x: Span, rate: Span) -> Span:
 
 def inverse_root_hull(x: Span, epsilon: Fraction) -> Span:
     """``(x + epsilon)^(-1/2)``, decreasing: at the ends; the three roundings are below 4 u.
+
+    Guarantee: contains it for every x in the interval.
+
+    Parameters
+    ----------
+    x : Span
+        Intervals.
+    epsilon : Fraction
+        At least 0.
+
+    Returns
+    -------
+    Span
+        In the shape of x.
 
     Raises
     ------
@@ -223,6 +286,11 @@ def softmax_rate(motion: FloatMotion, x: Moving, mask: Moving | None) -> tuple[S
 
     With scores within e_j of those that the computed powers ``q_j`` stand for, ``p_j`` lies between
     ``q_j e^{-e_j} / (q_j e^{-e_j} + sum_{k != j} q_k e^{e_k})`` and the same with signs changed.
+
+    Raises
+    ------
+    NotEnclosed
+        The scores may move further than `LARGEST_SPREAD`.
     """
     hull = motion.hull(x)
     powers, own, allowed = exponentials(motion.ops, x.value.mid, None if mask is None else mask.value)
@@ -253,7 +321,26 @@ def _kept_axis(x: Span) -> Span:
 
 
 def normalise_rate(motion: FloatMotion, x: Moving, epsilon: Fraction, *, centre: bool) -> Span:
-    """``r (d' - z mean(z d'))`` with hulls of d, r and z."""
+    """``r (d' - z mean(z d'))`` with hulls of d, r and z.
+
+    Guarantee: contains the rate of the normalised entries at almost all times. Source: the module's text.
+
+    Parameters
+    ----------
+    motion : FloatMotion
+        Values and rates at the interval.
+    x : Moving of shape (..., n)
+        What is normalised.
+    epsilon : Fraction
+        At least 0.
+    centre : bool
+        Whether the mean is subtracted.
+
+    Returns
+    -------
+    Span of shape (..., n)
+        The rates.
+    """
     d = motion.at_middle(x)
     rate = spread_out(motion.rate(x), d.shape)
     if centre:
@@ -269,7 +356,26 @@ def normalise_rate(motion: FloatMotion, x: Moving, epsilon: Fraction, *, centre:
 
 
 def attend_rate(motion: FloatMotion, q: Moving, k: Moving, v: Moving, square: Fraction, mask: Moving | None) -> Span:
-    """``P' (v - o) + P v'``; the scores' rates but for one number in each row."""
+    """``P' (v - o) + P v'``; the scores' rates but for one number in each row.
+
+    Guarantee: contains the rate of the weighted sums at almost all times. Source: the module's text.
+
+    Parameters
+    ----------
+    motion : FloatMotion
+        Values and rates at the interval.
+    q, k, v : Moving of shapes (..., n, d), (..., t, d), (..., t, e)
+        Queries, keys and values.
+    square : Fraction
+        The square of the factor of the scores.
+    mask : Moving or None
+        Zeros and ones that broadcast to the scores.
+
+    Returns
+    -------
+    Span of shape (..., n, e)
+        The rates.
+    """
     ops = motion.ops
     value = ops.scale(ops.contract(q.value, k.value, transposed=True), square, root=True)
     left, keys = motion.hull(q), motion.hull(k)

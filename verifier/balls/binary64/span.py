@@ -87,7 +87,7 @@ def between(low: Array, high: Array) -> Span:
 
     Parameters
     ----------
-    low, high : ndarray of shape (rows, *S)
+    low, high : ndarray of shape ``(rows, *S)``
         The ends, low <= high.
 
     Returns
@@ -101,13 +101,29 @@ def between(low: Array, high: Array) -> Span:
 
 
 def ends(x: Span) -> Ends:
-    """The ends of intervals, rounded outwards."""
+    """The ends of intervals, rounded outwards.
+
+    Guarantee: every number of an interval lies between its ends.
+    """
     room = upper(x.rad + 2.0 * U * x.size, 4)
     return Ends(x.mid - room, x.mid + room)
 
 
 def plus(a: Span, b: Span) -> Span:
-    """Return the interval sum a + b, entry by entry, with broadcasting."""
+    """Return the interval sum a + b, entry by entry, with broadcasting.
+
+    Guarantee: contains x + y for all x in a and y in b.
+
+    Parameters
+    ----------
+    a, b : Span
+        Intervals that broadcast to each other.
+
+    Returns
+    -------
+    Span
+        Of the common shape.
+    """
     axes = max(a.mid.ndim, b.mid.ndim) - 1
     a, b = a.with_axes(axes), b.with_axes(axes)
     mid = a.mid + b.mid
@@ -125,7 +141,20 @@ def minus(a: Span, b: Span) -> Span:
 
 
 def times(a: Span, b: Span) -> Span:
-    """The product entry by entry, broadcast."""
+    """Return the interval product a b, entry by entry, with broadcasting.
+
+    Guarantee: contains x y for all x in a and y in b.
+
+    Parameters
+    ----------
+    a, b : Span
+        Intervals that broadcast to each other.
+
+    Returns
+    -------
+    Span
+        Of the common shape.
+    """
     axes = max(a.mid.ndim, b.mid.ndim) - 1
     a, b = a.with_axes(axes), b.with_axes(axes)
     mid = a.mid * b.mid
@@ -134,14 +163,34 @@ def times(a: Span, b: Span) -> Span:
 
 
 def scaled(x: Span, factor: float, error: float = 2.0 * U) -> Span:
-    """A multiple, by a number whose relative error is at most ``error``."""
+    """Return intervals times a number that is known with a relative error of at most ``error``.
+
+    Guarantee: contains c x for all x in the interval and all numbers c that ``factor`` stands for.
+
+    Parameters
+    ----------
+    x : Span
+        Intervals.
+    factor : float
+        The number as it is computed.
+    error : float, optional
+        A bound of its relative error.
+
+    Returns
+    -------
+    Span
+        In the shape of x.
+    """
     mid = x.mid * factor
     rad = x.rad * abs(factor) * (1.0 + error) + (error + U) * np.abs(mid)
     return checked(mid, upper(rad, 8))
 
 
 def summed(x: Span) -> Span:
-    """The sums over the last axis."""
+    """Return the interval sums over the last axis.
+
+    Guarantee: contains the sum of any numbers in the intervals.
+    """
     count = x.mid.shape[-1]
     mid = x.mid.sum(axis=-1)
     rad = np.broadcast_to(x.rad, (*x.rad.shape[:-1], count)).sum(axis=-1)
@@ -149,7 +198,10 @@ def summed(x: Span) -> Span:
 
 
 def mean(x: Span) -> Span:
-    """The means over the last axis, which stays with length 1."""
+    """Return the interval means over the last axis, which stays with length 1.
+
+    Guarantee: contains the mean of any numbers in the intervals.
+    """
     found = scaled(summed(x), 1.0 / x.mid.shape[-1])
     return Span(found.mid[..., None], found.rad[..., None])
 
@@ -178,6 +230,8 @@ def still(mid: Array) -> Span:
 
 def matrix_product(product: Any, a: Span, b: Span) -> Span:
     """The product of matrices over the last two axes, ``(..., n, k)`` times ``(..., k, m)``.
+
+    Guarantee: contains A B for all A in a and B in b, if the products are as `Backend.matmul` says.
 
     Parameters
     ----------

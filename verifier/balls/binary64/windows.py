@@ -110,7 +110,22 @@ def affine(
 
 
 def row_norms(ops: FloatBalls, values: Array) -> Array:
-    """Upper bounds of the 2-norms of a matrix's rows."""
+    """Bound the 2-norms of a matrix's rows from above.
+
+    Guarantee: each is at least the norm; NaN or infinity where a sum of squares overflows.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine.
+    values : ndarray of shape (n, k)
+        The matrix.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The bounds.
+    """
     xp, (count, k) = ops.xp, (int(n) for n in values.shape)
     step = max(1, NORM_ENTRIES // max(1, k))
     parts = [

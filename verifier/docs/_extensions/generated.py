@@ -108,7 +108,8 @@ def mend(app: Sphinx, what: str, name: str, thing: object, options: object, line
     """Let a docstring mean what it says: |x| is an absolute value, no substitution; `Guarantee:` is easy to find."""
     parts = re.split(r"(``.*?``|^[ \t]*\.\. math::.*?(?=\n\S|\Z))", "\n".join(lines), flags=re.DOTALL | re.MULTILINE)
     for i in range(0, len(parts), 2):  # between literals and formulas
-        parts[i] = re.sub(r"\bGuarantee( \([^)]*\))?:", r"**Guarantee**\1:", parts[i].replace("|", "\\|"))
+        parts[i] = re.sub(r"(?<=, )\*(?=[A-Z]\b)", r"\*", parts[i].replace("|", "\\|"))  # the shape (rows, *S)
+        parts[i] = re.sub(r"\bGuarantee( \([^)]*\))?:", r"**Guarantee**\1:", parts[i])
     lines[:] = "".join(parts).split("\n")
     if what in ("data", "attribute", "property"):
         lines.insert(0, "\\ ")  # else napoleon takes what is before a colon for a type

@@ -1,7 +1,7 @@
 """The one-page list of statements, made from the catalogue when the pages are built.
 
-Each statement has a section with an anchor (`label-t3-4-2` for T3.4(2), beside `statement-t3-4-2`, its proof) and an
-entry of the index, by which the search finds its label: Sphinx would take T3.4(2) for three words.
+Each statement has a section with an anchor: `label-t3-4-2` for T3.4(2), beside `statement-t3-4-2`, its proof. The
+section is called by the label alone, so that the search finds it: in text Sphinx takes T3.4(2) for three words.
 """
 
 from __future__ import annotations
@@ -40,17 +40,13 @@ def _section(statement: Any) -> str:
     how = import_module("verifier.statements.listing").HOW[statement.how]
     claims = ", ".join(f"`{claim.label()}`" for claim in statement.claims)
     checked = f"in certificates as {claims}, checked by {_modules(statement.checked_in)}" if claims else UNCLAIMED
-    paper = f"; {statement.place} of the paper" if statement.place else ""
     return f"""({anchor(statement.label)})=
-### {_words(statement.label)}: {_words(statement.name)}
+### {_words(statement.label)}
 
-```{{index}} single: {statement.label}
-```
-
-{_words(statement.sentence)}
+**{_words(statement.title)}.** {_words(statement.sentence)}
 
 * *Supposes:* {_words(statement.hypotheses)}
-* *Proof:* {_words(statement.idea)}; {how} ([the whole proof](#{proof(statement.label)})){paper}
+* *Proof:* {_words(statement.idea)}; {how} ([the whole proof](#{proof(statement.label)}))
 * *Where:* {_modules(statement.proved_in)}; {checked}
 * *Command:* `verifier {statement.command}`
 """

@@ -18,7 +18,7 @@ from verifier.landscape.minimum import Minimum
 
 DIGITS: Final = 60
 STEP: Final = 15
-"""Second derivatives are differences over ``10^-STEP``; their error is some ``10^(-2 STEP)``."""
+"""Second derivatives are forward differences over ``10^-STEP``; their error is some ``10^-STEP``."""
 DIRECTIONS: Final = 12
 """Random points on the boundary of the ball, and as many inside of it."""
 INSIDE: Final = 2

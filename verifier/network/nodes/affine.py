@@ -68,7 +68,13 @@ class Affine(Node):
         return self.reads[-2 if self.bias else -1]
 
     def geometry(self, shapes: Sequence[Shape]) -> Geometry:
-        """How the sources are read, from the shapes of all that is read."""
+        """How the sources are read, from the shapes of all that is read.
+
+        Raises
+        ------
+        NetworkError
+            Sources, window, weights and biases do not fit together.
+        """
         cut = -2 if self.bias else -1
         sources, weight = list(shapes[:cut]), shapes[cut]
         if not sources:

@@ -40,7 +40,13 @@ def flat_places(shape: Shape) -> Places:
 
 
 def broadcast(kind: str, shapes: Sequence[Shape]) -> Shape:
-    """The common shape of tensors that are combined entry by entry."""
+    """The common shape of tensors that are combined entry by entry.
+
+    Raises
+    ------
+    NetworkError
+        The shapes do not broadcast to each other.
+    """
     try:
         return tuple(np.broadcast_shapes(*shapes))
     except ValueError:

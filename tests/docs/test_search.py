@@ -1,0 +1,89 @@
+"""The search of the built site, asked in a real headless Chromium for labels and words; no page loads anything else."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from browsing import NEEDS_CHROMIUM, requests
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "verifier" / "docs"
+pytestmark = NEEDS_CHROMIUM
+BUILD = (sys.executable, "-m", "sphinx", "-q", "-j", "2", "-b", "html")
+LEFT_OUT = "exclude_patterns=_build,_extensions,reference/api"
+"""The descriptions of modules take most of the time of a build; the labels and words of a reader stand elsewhere."""
+
+FOUND = """
+const summary = document.querySelector('#search-results p.search-summary');
+const first = document.querySelector('#search-results ul.search a');
+return summary && summary.innerText && first ? [first.getAttribute('href'), first.textContent] : null;
+"""
+LISTED = "reference/statements.html"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    for package in ("sphinx", "myst_parser", "furo"):
+        pytest.importorskip(package, reason="the documentation's tools are missing: pip install '.[docs]'")
+    out = tmp_path_factory.mktemp("site")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run((*BUILD, "-D", LEFT_OUT, str(DOCS), str(out)), env=environment, check=True, capture_output=True)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(out))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def first_answer(url: str, browser: Chrome) -> list[str]:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(url)
+    found: list[str] = WebDriverWait(browser, 30).until(lambda driver: driver.execute_script(FOUND))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "address", "title"),
+    [
+        ("T3.4(2)", f"{LISTED}#label-t3-4-2", "All statements > T3.4(2)"),
+        ("a3.1(2)", f"{LISTED}#label-a3-1-2", "All statements > A3.1(2)"),
+        ("S+", f"{LISTED}#label-s-plus", "All statements > S+"),
+        ("MC.line", f"{LISTED}#label-mc-line", "All statements > MC.line"),
+        ("R1", f"{LISTED}#label-r1", "All statements > R1"),
+        ("sigma_N", f"{LISTED}#index-0", "All statements"),
+        ("bad local valley", f"{LISTED}#index-0", "All statements"),
+        ("UNDECIDED", "faq.html#index-0", "Questions and answers"),
+        ("float32", "faq.html#index-1", "Questions and answers"),
+        ("ReLU", "faq.html#index-2", "Questions and answers"),
+        ("own data", "guide/data.html", "Your own data"),
+    ],
+)
+def test_the_first_answer_is_the_label_or_the_word(
+    asked: str, address: str, title: str, site: str, browser: Chrome
+) -> None:
+    assert first_answer(f"{site}/search.html?q={quote(asked)}", browser) == [address, title]
+
+
+def test_nothing_is_loaded_from_another_host(site: str, browser: Chrome) -> None:
+    requests(browser)
+    for page in ("index.html", "notebooks/00_tour.html", "search.html?q=rank"):
+        browser.get(f"{site}/{page}")
+        others = [url for url in requests(browser) if not url.startswith((site, "data:", "chrome:"))]
+        assert not others, page
