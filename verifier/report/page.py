@@ -19,9 +19,10 @@ import msgspec
 
 from verifier.certificate.files import atomic_write
 from verifier.certificate.limits import sentence as left_out_sentence
-from verifier.conclusion import Conclusion, Line, conclude, lines
+from verifier.conclusion import conclude, lines
 from verifier.display import count
 from verifier.errors import InputError, nearest, one_line
+from verifier.lines import Conclusion, Line
 from verifier.outcome import Step
 from verifier.report import page_template, picture, sentences
 from verifier.report.results import read_results
