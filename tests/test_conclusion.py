@@ -200,10 +200,10 @@ def test_what_a_case_expects_is_no_bad_news_and_what_it_does_not_is() -> None:
 
 def test_a_path_is_called_what_it_is() -> None:
     for label, words in (
-        ("P1", "a strictly decreasing path from the start to loss 0"),
-        ("E2", "a path that never increases, from the start to loss 0"),
-        ("E3", "a path that may rise by epsilon, from the start to loss 0"),
-        ("X1", "a path that never increases, from the start to near the infimum"),
+        ("P1", "a path on which the loss strictly decreases to 0"),
+        ("E2", "a path on which the loss never increases and tends to 0"),
+        ("E3", "a path to loss 0 that may first rise by epsilon"),
+        ("X1", "a path on which the loss never increases, to near its infimum"),
     ):
         found = a_case(START | {"path": (label, P)}, {"T3.4(2)": P, "path": P})
         assert said(found)[label][1] == f"{words} ({label})"

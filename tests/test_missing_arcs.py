@@ -166,3 +166,21 @@ def test_the_infimum_of_the_loss_over_v_is_not_bounded_by_a_v_with_other_arcs():
     ]
     assert "for every V, and its infimum over V is at most" in words[0]
     assert "for every V" in words[1] and "at most" not in words[1]
+
+
+def test_what_remains_of_the_papers_assumption_asks_for_each_outputs_own_columns():
+    """Full rank of Psi alone says nothing of valleys here; what was said of all arcs would be false."""
+    remains = vf.verify(X, Y, LAYER, arcs=blocks(12, 12, 6), seed=1).theorem.remains
+    assert "each output's own columns" in remains[0]
+    assert not any("rank Psi(U) = N" in words for words in remains)
+
+
+def test_a_witness_says_nothing_of_valleys_where_arcs_are_missing(tmp_path):
+    np.save(tmp_path / "arcs.npy", np.array([[1, 1], [1, 0], [1, 0], [1, 0], [1, 0]]))
+    (tmp_path / "xor.csv").write_text("x1,x2,label\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n")
+    layer = '{ kind = "dense", width = 5, activation = "tanh", skip = true }'
+    (tmp_path / "case.toml").write_text(
+        f'data.path = "xor.csv"\nnetwork = {{ arcs = "arcs.npy", layers = [{layer}] }}\n'
+    )
+    with pytest.raises(InputError, match="`verifier run` decides it where arcs are missing"):
+        vf.run_witness(vf.read_case(tmp_path / "case.toml"))

@@ -250,13 +250,12 @@ def infima(drawn: Problem, found: vf.Report) -> dict[str, Dyadic | float]:
 
 def read_kappa(reader: Reader, found: vf.Report) -> None:
     """kappa is chosen, so what is printed is the number itself."""
-    path = found.path
-    if path is None or not hasattr(path, "kappa"):
+    if not found.has_path or not hasattr(found.path, "kappa"):
         return
     for text in sentences(found):
         for printed in KAPPA.findall(text):
             reader.numbers, reader.comparisons = reader.numbers + 1, reader.comparisons + 1
-            if read_exactly(printed) != path.kappa.fraction():
+            if read_exactly(printed) != found.path.kappa.fraction():
                 reader.wrong.append(f"kappa = {printed} in {text[:200]}")
 
 

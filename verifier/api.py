@@ -220,7 +220,7 @@ def show(file: str | Path) -> Description:
     ...     file = report.write(f"{folder}/certificate.json")
     ...     words = str(vf.show(file))
     ...     paper = vf.show(file).latex()  # checked first; for LaTeX
-    >>> print(words.splitlines()[1].split("; ")[2])
+    >>> print(words.splitlines()[2].split("; ")[2])
     node 4 tanh(t) of node 3
     >>> r"\begin{proposition}" in paper
     True

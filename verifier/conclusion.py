@@ -8,11 +8,11 @@ rise by epsilon is never one without increase, and what is about the loss withou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from verifier.display import COLUMNS, Judged, count, wrapped
+from verifier.balls.exact import at_least
+from verifier.display import COLUMNS, count, wrapped
 from verifier.found import Found, FoundStatement, FoundStep, statement_verdict, step
+from verifier.lines import Conclusion, Line, Told, composed
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.downhill_path import PATH_KINDS
 from verifier.statements.duplicates import DUPLICATES
@@ -24,10 +24,6 @@ VALLEYS = "T3.4(2)"
 """The statement whose verdict stands for a case, where all statements were asked for."""
 ERROR = "ERROR"
 """Stands in a verdict's place where a case has none."""
-Told = Literal["title", "verdict", "calm", "said", "heading", "reason"]
-"""What a piece of text is; ``calm``: a verdict that is no bad news although it is not PROVED."""
-WIDTH = 11
-"""Columns of a verdict in a line, and of what stands before the words below it."""
 
 _SAME = {
     "analytic": ("LA.1", "A3.1(1)"),
@@ -51,55 +47,6 @@ _MEANS = ("W1", "W2", "W3", "T1", "D3.3")
 """Statements that others stand on: listed in detail only, where they are PROVED."""
 ASSUMED, HERE = next(iter(GROUPS)), list(GROUPS)[-1]
 """The headings of what is assumed, and of what is about the start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion(Judged):
-    """What was found of a case, in one sentence.
-
-    Parameters
-    ----------
-    verdict : str
-        PROVED, REFUTED, UNDECIDED or TESTED, of "no bad local valley" where all statements were asked for, else of what
-        was asked for; ERROR where there is none.
-    sentence : str
-        What that is about, and what else is proved: to be read after the verdict.
-    """
-
-    verdict: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Line(Judged):
-    """One statement of a case with its verdict.
-
-    Parameters
-    ----------
-    verdict : Verdict
-        Of the statement.
-    words, label : str
-        Its name, and its label.
-    expected : str
-        Why it is no bad news that it is not PROVED: ``as expected`` by the case, or ``not needed here``; or which
-        other verdict was expected. Empty where there is nothing to say.
-    calm : bool
-        Whether it is no bad news.
-    reason : str
-        Why it has this verdict, and what that rests on.
-    """
-
-    verdict: Verdict
-    words: str
-    label: str
-    expected: str = ""
-    calm: bool = False
-    reason: str = ""
-
-    @property
-    def text(self) -> str:
-        """The name, the label, and what was expected."""
-        return f"{self.words} ({self.label})" + (f", {self.expected}" if self.expected else "")
 
 
 def conclude(found: Found) -> Conclusion:
@@ -136,6 +83,9 @@ cross-entropy strictly decreases leads to loss 0.
     rank = step(found, "rank")
     if rank is None:
         return Conclusion(str(Verdict.UNDECIDED), "nothing was asked for.")
+    if rank.verdict is Verdict.PROVED and found.sigma_lower > 0:
+        bound = f"its smallest singular value is at least {at_least(found.sigma_lower)}"
+        return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {bound}.")
     return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {rank.reason}.")
 
 
@@ -176,7 +126,6 @@ def told(
     title: str,
     said: Sequence[tuple[str, str]],
     *,
-    conclusion: Conclusion | None = None,
     verbose: bool = False,
     width: int = COLUMNS,
 ) -> list[tuple[Told, str]]:
@@ -190,8 +139,6 @@ def told(
         What the case is called.
     said : sequence of (str, str)
         What it is about, by name: the data, the network, the start, the engine.
-    conclusion : Conclusion, optional
-        Another one than `conclude` gives.
     verbose : bool
         Whether to give all reasons, and everything that `lines` can list.
     width : int
@@ -203,21 +150,9 @@ def told(
         What each text is, for a screen with colours, and the text in lines of so many columns where words allow. A
         verdict stands in its first columns.
     """
-    conclusion = conclude(found) if conclusion is None else conclusion
-    wide = max((len(name) for name, _ in said), default=0) + 2
-    entries: list[tuple[Told, list[str]]] = [
-        ("title", wrapped(title, width)),
-        ("verdict", _beside(conclusion.verdict, conclusion.sentence, width)),
-    ]
-    entries += [("said", _beside(f"{name}:", words, width, wide)) for name, words in said]
-    for heading, own in lines(found, verbose=verbose):
-        entries.append(("heading", [heading]))
-        for line in own:
-            entries.append(("calm" if line.calm else "verdict", _beside(line.verdict, line.text, width)))
-            why = verbose or (line.label == VALLEYS and _bad_news(line))  # that one is what is asked first
-            entries += [("reason", _beside("", line.reason, width))] if why and line.reason else []
-    entries += [(kind, wrapped(text, width, rest="  ")) for kind, text in _rest(found, verbose)]
-    return [(kind, "\n".join(text)) for kind, text in entries]
+    entries = composed(title, conclude(found), said, lines(found, verbose=verbose), verbose=verbose, width=width)
+    rest = [(kind, wrapped(text, width, rest="  ")) for kind, text in _rest(found, verbose)]
+    return entries + [(kind, "\n".join(text)) for kind, text in rest]
 
 
 def conclude_all(cases: Sequence[Found]) -> str:
@@ -250,11 +185,6 @@ _RANK = {
     Verdict.UNDECIDED: "it is open whether Psi(U) has full row rank at this U",
     Verdict.TESTED: "of the rank of Psi(U) at this U there is evidence only",
 }
-
-
-def _beside(name: str, words: str, width: int, column: int = WIDTH) -> list[str]:
-    """Words in lines that begin below each other, the name before the first."""
-    return wrapped(words, width, f"{name:<{column}}", " " * column) or [name]
 
 
 def _bad_news(line: Line) -> bool:
@@ -359,7 +289,8 @@ def _of_statement(found: Found, each: FoundStatement) -> Line:
     reason = each.reason + (f" [rests on {', '.join(each.rests_on)}]" if each.rests_on else "")
     if each.label.startswith("A3.1") and _open(each.verdict) and _no_bad_valley(found) is Verdict.PROVED:
         return Line(each.verdict, words, label, "not needed here", True, reason)
-    return Line(each.verdict, words, label, *_expectation(found, each.verdict, each.label), reason)
+    why = label == VALLEYS and _open(each.verdict)
+    return Line(each.verdict, words, label, *_expectation(found, each.verdict, each.label), reason, why)
 
 
 def _path_words(path: FoundStep) -> str:

@@ -88,6 +88,10 @@ class Found(Protocol):
         """What was tried for the rank, and how long it took."""
 
     @property
+    def sigma_lower(self) -> float:
+        """A proved lower bound of the smallest singular value of Psi(U), or 0."""
+
+    @property
     def failure(self) -> str:
         """Why there are no verdicts; empty where there are."""
 

@@ -181,6 +181,11 @@ class Report(Judged, Shown, Writable):
         return tuple(self.rank.attempts)
 
     @property
+    def sigma_lower(self) -> float:
+        """A proved lower bound of the smallest singular value of Psi(U), or 0: that of `rank`."""
+        return self.rank.sigma_lower
+
+    @property
     def failure(self) -> str:
         """Why there are no verdicts: there are."""
         return ""

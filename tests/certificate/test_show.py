@@ -48,7 +48,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_text_names_data_network_claims_and_trust(certificate: Path) -> None:
     text = str(vf.show(certificate))
-    assert text.startswith("Data: iris, 149 samples (standing for 150) x 4, 3 classes; binary64 values of scikit-learn")
+    first, _, rest = text.partition("\n")
+    assert first.startswith(
+        "Claimed, not checked: full row rank at this U (R1); zero training error (Z1); the path (P1);"
+    )
+    assert rest.startswith("Data: iris, 149 samples (standing for 150) x 4, 3 classes; binary64 values of scikit-learn")
     assert (
         "Network: input 4; node 3 affine all of input, layer0.weight, layer0.bias; node 4 tanh(t) of node 3; p = 900 "
         "parameters; M = 180: node 4.\n" in text

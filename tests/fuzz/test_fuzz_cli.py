@@ -91,7 +91,7 @@ def test_one_property_in_a_process_of_its_own(tmp_path: Path) -> None:
     found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert found.returncode == 0
     assert found.stderr == ""
-    assert found.stdout.startswith("no counterexample  exact-rank  5 examples in ")
+    assert found.stdout.startswith("TESTED     exact-rank: no counterexample in 5 examples in ")
     assert {path.name for path in tmp_path.iterdir()} <= {"verifier-out"}
 
 
@@ -110,12 +110,12 @@ def test_a_counterexample_is_shown_and_replayed(
 ) -> None:
     out = fuzz(capsys, "--conjecture", conjecture, "--examples", "60", code=1)
     lines = out.splitlines()
-    assert lines[0].startswith("COUNTEREXAMPLE  three  ")
-    assert lines[1] == "  No problem has 3 samples."
-    assert "1 FALSIFIED" in lines[2]
-    assert lines[3] == "  the conjecture's function says REFUTED"
-    assert lines[4].startswith("    3 samples (")
-    case = lines[-1].removeprefix("  verifier run ")
+    told = " ".join(out.split())
+    assert told.startswith("REFUTED three: a counterexample was found (")
+    assert "the conjecture's function says REFUTED searched for: No problem has 3 samples. seen: " in told
+    assert "1 FALSIFIED" in told and any(line.startswith("    3 samples (") for line in lines)
+    assert lines[-1].startswith("Next:        verifier run ")
+    case = lines[-1].removeprefix("Next:        verifier run ")
     assert (tmp_path / case).is_file()
     assert case.startswith("verifier-out/fuzz/counterexamples/three-")
     assert {path.name for path in tmp_path.iterdir()} == {"three.py", "verifier-out"}
@@ -124,20 +124,20 @@ def test_a_counterexample_is_shown_and_replayed(
     assert found["counterexample"]["case"] == case
     assert (found["examples"], found["outcomes"]) == (1, {"FALSIFIED": 1})
     remembered = fuzz(capsys, "--conjecture", conjecture, "--examples", "1", "--seed", "9", code=1)
-    assert "1 examples" in remembered
+    assert "(1 example in " in remembered
 
 
 def test_a_case_that_holds(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = fuzz(capsys, "exact-rank", "--case", case)
-    assert out.startswith("no counterexample  exact-rank  1 examples in ")
-    assert "  1 PROVED, full" in out
+    assert out.startswith("TESTED     exact-rank: no counterexample in 1 example in ")
+    assert "seen: 1 PROVED, full" in out
 
 
 def test_exact_fractions_do_not_judge_a_case_whose_activations_are_not_rational(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     case = replace(SPECIMEN, layers=({**SPECIMEN.layers[0], "activation": "tanh"},)).write(tmp_path / "tanh")
-    assert "  1 no rational activations" in fuzz(capsys, "exact-rank", "--case", case)
+    assert "seen: 1 no rational activations" in fuzz(capsys, "exact-rank", "--case", case)
 
 
 def test_a_case_that_crashes_the_check_is_a_finding(

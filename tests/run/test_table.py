@@ -112,6 +112,7 @@ def test_places_and_the_next_command_are_lines_that_can_be_copied(tmp_path: Path
     )
     assert where_and_next([record("one")], out, ["my.toml"], verbose=True) == one[:3]
     assert where_and_next([HARD[3]], out) == one[1:2]
+    assert where_and_next([HARD[3]], "verifier-out", ["b.toml"])[-1].startswith("Next:        verifier run -v b.toml")
 
 
 def styles(records: list[CaseRecord]) -> dict[str, str]:

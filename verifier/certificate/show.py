@@ -11,6 +11,7 @@ from verifier.certificate.latex import proposition
 from verifier.certificate.reading import data_in_words, network_in_words, read_document
 from verifier.certificate.schema import Document
 from verifier.display import Card, Shown, Table
+from verifier.statements.claims.catalogue import CLAIMS
 from verifier.statements.claims.claim import Computed, plain
 
 
@@ -35,6 +36,7 @@ class Description(Shown):
     --------
     >>> import verifier as vf
     >>> print(vf.Description("c.json", "xor, 4 samples x 2, 2 classes", "input 2", (("W0", "full rank"),), "Arb"))
+    Claimed, not checked: full rank at almost every U (W0).
     Data: xor, 4 samples x 2, 2 classes.
     Network: input 2.
     <BLANKLINE>
@@ -51,10 +53,13 @@ class Description(Shown):
     left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Data, network, a paragraph for each claim, what was left out, and what a reader trusts."""
+        """All claims in one sentence, data, network, a paragraph for each claim, what was left out, what is trusted."""
+        first = f"Claimed, not checked: {'; '.join(map(_named, (label for label, _ in self.claims)))}."
         paragraphs = [f"Claims {meaning}\n" for _, meaning in self.claims]
         left = [f"Left out, says the program that wrote it: {'; '.join(self.left_out)}.\n"] if self.left_out else []
-        return "\n".join([f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, *left, self.trust])
+        return "\n".join(
+            [first, f"Data: {self.data}.", f"Network: {self.network}.", "", *paragraphs, *left, self.trust]
+        )
 
     def latex(self, *, memory: float | None = None, cpu_seconds: float | None = None) -> str:
         r"""Have the certificate checked, and write what it claims as a LaTeX proposition, with how to check it again.
@@ -90,6 +95,11 @@ class Description(Shown):
         """The labels of the claims, and how to read more."""
         labels = ", ".join(label for label, _ in self.claims)
         return f"<Description of {self.file}: claims {labels}; print it to read them>"
+
+
+def _named(label: str) -> str:
+    """A claim's name before its label."""
+    return f"{CLAIMS[label].name} ({label})" if label in CLAIMS else label
 
 
 def describe(file: Path) -> str:

@@ -27,9 +27,10 @@ from verifier.cli.fuzz import fuzz
 from verifier.cli.help import ABOUT, BELOW, CommandSections
 from verifier.cli.matrix import matrix
 from verifier.cli.minimum import minimum
-from verifier.cli.prove import path, rank, witness
+from verifier.cli.prove import path, rank
 from verifier.cli.run import report, run
 from verifier.cli.statements import statements
+from verifier.cli.witness import witness
 from verifier.errors import InputError, VerifierError
 
 # Typer may carry Click inside or use the installed one: the base of its usage errors, wherever it lives.

@@ -15,8 +15,11 @@ from verifier.cli.common import (
     CertificateOption,
     JsonOption,
     SeedOption,
+    VerboseOption,
     console,
+    print_found,
     require_json_name,
+    say_more,
     say_written,
 )
 
@@ -35,6 +38,7 @@ def architecture(
     ] = 1,
     out: CertificateOption = None,
     seed: SeedOption = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prove, without data, that for EVERY data set (A, S), or almost every one (D), no local valley is bad.
@@ -59,11 +63,27 @@ def architecture(
     if as_json:
         sys.stdout.write(json.dumps(_json(found, found_case.name, written), indent=1) + "\n")
     else:
-        sys.stdout.write(f"{found}\n")
-        if found_case.file.losses.weight_decay is not None:
-            sys.stdout.write("Weight decay is stated: these statements are about the loss WITHOUT it.\n")
+        decay = found_case.file.losses.weight_decay is not None
+        _print(found, found_case.file.title or found_case.name, decay, verbose)
         say_written(out, written, found.builder)
+        say_more(verbose)
     raise typer.Exit(0 if found.proved else 3)
+
+
+def _print(found: Architecture, title: str, decay: bool, verbose: bool) -> None:
+    from verifier.display import listed
+    from verifier.lines import Conclusion, Line
+
+    said = [("network", found.about), *(("taken over", remark) for remark in found.remarks)]
+    if decay:
+        said.append(("weight decay", "it is stated: these statements are about the loss WITHOUT it"))
+    applying = [step for step in found.steps if step.applies]
+    lines = [Line(step.verdict, step.name, step.label, reason=step.reason) for step in applying]
+    conclusion = Conclusion("PROVED" if found.proved else "UNDECIDED", found.conclusion)
+    print_found(title, conclusion, said, [("", lines)], verbose=verbose)
+    others = [(step.shown, f"{step.name} ({step.label}): {step.reason}") for step in found.steps if not step.applies]
+    if verbose and others:
+        sys.stdout.write("\n".join(["Do not apply", *listed(others)]) + "\n")
 
 
 def _json(found: Architecture, name: str, written: Path | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from verifier.cli.common import JsonOption, console
+from verifier.cli.common import JsonOption, console, say_sentence
 from verifier.errors import InputError
 
 CODES = {"REJECTED": 1, "UNREADABLE": 2, "TOO EXPENSIVE": 3}
@@ -82,7 +82,8 @@ def show(
     if not latex:
         if memory is not None or cpu_seconds is not None:
             raise InputError("--memory and --cpu-seconds limit a check, and show checks with --latex only")
-        console().print(describe(file), highlight=False, markup=False, soft_wrap=True)
+        for paragraph in describe(file).splitlines():
+            say_sentence(paragraph)
         return
     try:
         typer.echo(proposition(file, memory=memory, cpu_seconds=cpu_seconds), nl=False)

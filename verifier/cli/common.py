@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from verifier.certificate.writer import CertificateBuilder
+    from verifier.lines import Conclusion, Line
+    from verifier.problem import Problem
+    from verifier.run.case import Case
 
 
 CaseArgument = Annotated[Path, typer.Argument(metavar="CASE.toml", help="Case file; `verifier init` writes a sample.")]
@@ -60,15 +65,82 @@ def require_folder(folder: Path, option: str) -> None:
         raise InputError(f"{option} {folder}: this is a file; name a folder, which is made if it is missing")
 
 
+def print_found(
+    title: str,
+    conclusion: Conclusion,
+    said: Sequence[tuple[str, str]],
+    sections: Sequence[tuple[str, Sequence[Line]]],
+    *,
+    verbose: bool = False,
+) -> None:
+    """Print what a command found: its conclusion first, then what it is about, and a line a statement.
+
+    Parameters
+    ----------
+    title, conclusion, said, sections, verbose
+        As for `verifier.conclusion.composed`; what is empty in ``said`` is left out.
+    """
+    from verifier.lines import composed
+    from verifier.run.table import print_told, text_width
+
+    screen, named = console(), [(name, words) for name, words in said if words]
+    for kind, text in composed(title, conclusion, named, sections, verbose=verbose, width=text_width(screen)):
+        print_told(screen, kind, text)
+
+
+def about(case: Case, problem: Problem, seed: int | None = None) -> list[tuple[str, str]]:
+    """What a case is about, by name: data, how they were read, network, start, weight decay.
+
+    Parameters
+    ----------
+    case, problem
+        The case, and what was made of it.
+    seed
+        Replaces the case's.
+    """
+    from verifier.problem import with_decay
+    from verifier.run.summary import summarise
+
+    return [
+        ("data", problem.words),
+        ("read as", problem.data.understood),
+        ("network", problem.network.size_words),
+        ("start", summarise(case, problem, seed).start),
+        ("weight decay", with_decay(problem.weight_decay)),
+    ]
+
+
+def say_sentence(words: str) -> None:
+    """Print a sentence in lines that break between words."""
+    from verifier.display import wrapped
+    from verifier.run.table import text_width
+
+    screen = console()
+    text = "\n".join(wrapped(words, text_width(screen)))
+    screen.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def say_written(out: Path | None, written: Path | None, builder: CertificateBuilder | None) -> None:
-    """Say where the certificate is and what it leaves out, or why there is none."""
+    """Say where the certificate is, what it leaves out and how it is checked, or why there is none."""
     from verifier.certificate.limits import sentence
 
     if written is not None:
-        console().print(f"Certificate: {written}", highlight=False, markup=False, soft_wrap=True)
         if builder is not None and builder.left_out:
             words = sentence(builder.left_out)
-            console().print(f"{words[:1].upper()}{words[1:]}.", highlight=False, markup=False)
+            say_sentence(f"{words[:1].upper()}{words[1:]}.")
+        say_places([("Certificate", str(written)), ("Next", f"verifier check {shlex.quote(str(written))}")])
     elif out is not None:
         why = "nothing was proved" if builder is None else builder.nothing
-        console().print(f"No certificate was written: {why}.", highlight=False, markup=False)
+        say_sentence(f"No certificate was written: {why}.")
+
+
+def say_places(places: Sequence[tuple[str, str]]) -> None:
+    """Print where files are and what to type next, each on a line of its own that can be copied."""
+    for name, words in places:
+        console().print(f"{name + ':':<13}{words}", highlight=False, markup=False, soft_wrap=True)
+
+
+def say_more(verbose: bool) -> None:
+    """Say how to see the reasons, unless they were shown."""
+    if not verbose:
+        say_sentence("The same command with -v says why, and what was tried.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,17 +11,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verifier import __version__
-from verifier.cli.common import CertificateOption, JsonOption, console, require_folder, require_json_name, say_written
-from verifier.display import COLUMNS
+from verifier.cli.common import (
+    CertificateOption,
+    JsonOption,
+    VerboseOption,
+    console,
+    print_found,
+    require_folder,
+    require_json_name,
+    say_more,
+    say_places,
+    say_sentence,
+    say_written,
+)
 
 if TYPE_CHECKING:
     from verifier.connect import Joined
     from verifier.landscape.line_barrier import LineBarrier
     from verifier.problem import Problem
     from verifier.run.case import Case
-
-NAMES = 14
-"""Columns of the names before what is printed of a connection."""
 
 
 def connect(
@@ -47,6 +54,7 @@ def connect(
     line: Annotated[
         bool, typer.Option("--line/--no-line", help="Also bound the barrier of the straight line of all weights.")
     ] = True,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Join two networks by a certified path whose loss never exceeds the larger of their two losses (MC).
@@ -79,52 +87,41 @@ def connect(
     if as_json:
         sys.stdout.write(json.dumps(_json(found, starts, written, page), indent=1) + "\n")
     else:
-        sys.stdout.write("\n".join(describe(found, starts)) + "\n")
-        if any(problem.weight_decay for problem in (first, second)):
-            sys.stdout.write("Weight decay is stated: the path is about the loss WITHOUT it.\n")
+        _print(found, starts, verbose)
         if out is not None and found.line is not None and found.a.rows.labels is None:
-            sys.stdout.write("No certificate was written: its claims are about one label for each sample.\n")
+            say_sentence("No certificate was written: its claims are about one label for each sample.")
         else:
             say_written(out, written, found.builder)
         if page is not None:
-            console().print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
+            say_places([("Report", str(page))])
+        say_more(verbose)
     raise typer.Exit(0 if found.proved else 3)
 
 
-def describe(found: Joined, starts: Sequence[str]) -> list[str]:
-    """Say what was found, the conclusion first.
+def _print(found: Joined, starts: Sequence[str], verbose: bool) -> None:
+    """Print what was found, the conclusion first."""
+    from verifier.lines import Conclusion, Line
+    from verifier.statements.connection import STRAIGHT_LINE, WITHOUT_BARRIER
 
-    Parameters
-    ----------
-    found
-        Of `verifier.connect`.
-    starts
-        Where A and B come from.
-
-    Returns
-    -------
-    list of str
-        Lines of at most 80 columns.
-    """
     order = "; units permuted" if found.permuted else ""
-    rows = [("data", found.a.words), ("A", starts[0]), ("B", f"{starts[1]}{order}")]
+    said = [("data", found.a.words), ("A", starts[0]), ("B", f"{starts[1]}{order}")]
     for name, loss in (("loss of A", found.start_loss), ("loss of B", found.end_loss)):
-        rows += [] if loss is None else [(name, "in [{}, {}]".format(*_bounds(loss)))]
-    rows += [("path", f"{found.reason}.")] if found.proved else []
+        said += [] if loss is None else [(name, "in [{}, {}]".format(*_bounds(loss)))]
+    if any(problem.weight_decay for problem in (found.a, found.b)):
+        said.append(("weight decay", "it is stated: the path is about the loss WITHOUT it"))
     between = found.kinds[1:-1]
-    rows += [("corners", f"between A and B: {', '.join(between)}")] if between else []
-    if found.line is not None:
-        rows.append(("straight line", found.line.words.removeprefix("the straight line of all weights has ")))
-    rows.append(("time", f"{found.seconds:.1f} s"))
+    if verbose:
+        said += [("corners", f"between A and B: {', '.join(between)}")] if between else []
+        said.append(("time", f"{found.seconds:.1f} s"))
     why = "" if found.proved else f": {found.reason.removeprefix('does not apply: ')}"
-    sentence = f"{found.verdict}: {found.conclusion}{why}."
-    lines = textwrap.wrap(sentence, COLUMNS, break_long_words=False, break_on_hyphens=False)
-    for name, words in rows:
-        indent = " " * (NAMES + 2)
-        lines += textwrap.wrap(
-            words, COLUMNS, initial_indent=f"  {name:<{NAMES}}", subsequent_indent=indent, break_on_hyphens=False
-        )
-    return lines
+    lines = [Line(found.verdict, WITHOUT_BARRIER.name, WITHOUT_BARRIER.label, reason=f"{found.reason}.")]
+    if found.line is not None:
+        words, _, reason = found.line.words.partition(": ")
+        name = words if found.line.proved else STRAIGHT_LINE.name
+        lines.append(Line(found.line.verdict, name, STRAIGHT_LINE.label, reason=reason or words))
+    title = f"{found.a.name} and {found.b.name}"
+    conclusion = Conclusion(str(found.verdict), f"{found.conclusion}{why}.")
+    print_found(title, conclusion, said, [("", lines)], verbose=verbose)
 
 
 def _start(problem: Problem, case: Case, seed: int | None) -> str:

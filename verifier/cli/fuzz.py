@@ -48,7 +48,7 @@ def fuzz(
     from verifier.fuzz.conjecture import load_conjecture, shipped
     from verifier.fuzz.properties.core import PROPERTIES
     from verifier.fuzz.search import DEFAULT_EXAMPLES, replay, search
-    from verifier.fuzz.table import print_properties, print_result, progress
+    from verifier.fuzz.table import print_conclusion, print_properties, print_result, progress
 
     if list_them:
         print_properties(console(), PROPERTIES, shipped())
@@ -82,4 +82,6 @@ def fuzz(
     if as_json:
         document = {"version": __version__, "seed": seed, "results": [result.as_json() for result in results]}
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
+    elif len(results) > 1:
+        print_conclusion(console(), results)
     raise typer.Exit(1 if any(result.counterexample for result in results) else 0)

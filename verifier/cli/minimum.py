@@ -14,8 +14,12 @@ from verifier.cli.common import (
     CertificateOption,
     JsonOption,
     SeedOption,
+    VerboseOption,
+    about,
     console,
+    print_found,
     require_json_name,
+    say_more,
     say_written,
 )
 from verifier.errors import InputError
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
 DIGITS, MOST_DIGITS = 6, 17
 """Digits of the losses: so many, and more where the valley's and the better point's would look the same."""
 
+SHOWN = ("loss at the point", "ball around it", "a better point", "starts")
+"""Numbers that are always shown."""
+
 
 def minimum(
     case: CaseArgument,
@@ -39,6 +46,7 @@ def minimum(
         int,
         typer.Option("--trials", min=1, max=10_000, metavar="K", help="Starts: the case's own and K - 1 random ones."),
     ] = 24,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find a strict local minimum of the cross-entropy, prove it (BM), and that it is bad where some loss is lower.
@@ -64,8 +72,9 @@ def minimum(
     if as_json:
         sys.stdout.write(json.dumps(_document(found_case, problem, found, written), indent=1) + "\n")
     else:
-        _print(found_case, problem, found)
+        _print(found_case, problem, found, verbose)
         say_written(out, written, found.builder)
+        say_more(verbose)
     raise typer.Exit(0 if found.proved else 3)
 
 
@@ -129,25 +138,19 @@ def numbers(found: FoundMinimum) -> list[tuple[str, str]]:
     return rows + starts
 
 
-def _print(case: Case, problem: Problem, found: FoundMinimum) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from verifier.problem import with_decay
-    from verifier.run.table import STYLE
+def _print(case: Case, problem: Problem, found: FoundMinimum, verbose: bool) -> None:
+    from verifier.lines import Conclusion, Line
+    from verifier.statements.minimum import STRICT_MINIMUM
+    from verifier.statements.valleys import NO_BAD_VALLEY
+    from verifier.verdict import Verdict
 
     verdict, sentence = conclusion(found)
-    screen = console()
-    screen.print(f"[{STYLE[verdict]}]{verdict}[/] {escape(sentence)}", highlight=False)
-    title = escape(case.file.title or case.name)
-    screen.print(f"  {title}: {escape(problem.words)}; {found.network.size_words}", highlight=False)
-    for name, words in (("data", problem.data.understood), ("weight decay", with_decay(problem.weight_decay))):
-        if words:
-            screen.print(f"  {name}: {escape(words)}", highlight=False)
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 2))
-    for name, value in numbers(found):
-        table.add_row(name, escape(value))
-    screen.print(table, highlight=False)
+    lines = [Line(found.verdict, STRICT_MINIMUM.name, STRICT_MINIMUM.label, reason=found.reason)]
+    if verdict == "REFUTED":
+        lines.append(Line(Verdict.REFUTED, NO_BAD_VALLEY.name, NO_BAD_VALLEY.label))
+    said = [*about(case, problem)[:3], *about(case, problem)[4:]]  # it begins anywhere
+    said += [each for each in numbers(found) if verbose or each[0] in SHOWN]
+    print_found(case.file.title or case.name, Conclusion(verdict, sentence), said, [("", lines)], verbose=verbose)
 
 
 def _document(case: Case, problem: Problem, found: FoundMinimum, written: Path | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``verifier rank``, ``path`` and ``witness``: one case, one question."""
+"""``verifier rank`` and ``path``: one case, one question."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ from verifier.cli.common import (
     DeviceOption,
     JsonOption,
     SeedOption,
+    VerboseOption,
+    about,
     console,
+    print_found,
     require_json_name,
+    say_more,
+    say_sentence,
     say_written,
 )
 from verifier.errors import InputError, one_line
@@ -53,6 +58,7 @@ def rank(
             "without --out and while it takes less than 1 GiB]",
         ),
     ] = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
     svd: Annotated[bool, typer.Option("--svd", help="Enclose all singular values of Psi instead (R4).")] = False,
     digits: Annotated[
@@ -69,7 +75,7 @@ def rank(
         _singular_values(case, seed, as_json, 50 if digits is None else digits)
     elif digits is not None:
         raise InputError("--digits is an option of --svd; give both")
-    _prove(case, out, seed, as_json, "rank", device=device, tight=tight)
+    _prove(case, out, seed, as_json, "rank", device=device, tight=tight, verbose=verbose)
 
 
 def path(
@@ -80,54 +86,15 @@ def path(
     escape: Annotated[
         str | None, typer.Option("--escape", metavar="E1|E2|E3|E4|S.path", help="Leave the start by this escape only.")
     ] = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prove a path from the case's start to zero loss: without increase (P1; E1, E2, S.path, E4), or (E3) + epsilon."""
-    _prove(case, out, seed, as_json, "path", device=device, escape=escape)
+    _prove(case, out, seed, as_json, "path", device=device, escape=escape, verbose=verbose)
 
 
-def witness(
-    case: CaseArgument,
-    out: CertificateOption = None,
-    seed: SeedOption = None,
-    seeds: Annotated[
-        int,
-        typer.Option("--seeds", min=0, max=10_000, metavar="K", help="Also test K random U for full rank."),
-    ] = 0,
-    line: Annotated[
-        Path | None,
-        typer.Option("--line", metavar="FILE.csv", help="Also table sigma_N along a line through a deficient U."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Construct a U of full rank (W1-W3, or a dense random one): full rank at almost every U, no bad local valley."""
-    from verifier.options import at_most_threads
-    from verifier.run.case import read_case
-    from verifier.run.progress import ProgressDisplay
-    from verifier.run.table import print_witness
-    from verifier.run.witnessing import run_witness, table_along_line
-    from verifier.verdict import Verdict
-
-    found_case = read_case(case)
-    require_json_name(out)
-    display = ProgressDisplay(console(stderr=True))
-    with at_most_threads(), display.case(found_case.name, 0, 1) as stage:
-        report = run_witness(found_case, seed=seed, trials=seeds, certificate=out is not None, stage=stage)
-        table = None if line is None else table_along_line(found_case, line, seed=seed, stage=stage)
-        written = None if out is None or report.builder is None or report.builder.empty else report.builder.write(out)
-    if as_json:
-        document: dict[str, Any] = {"version": __version__, "case": found_case.name, "data": report.data}
-        document["understood"] = report.understood
-        document["steps"] = _steps(report.steps)
-        document |= {"certificate": None if written is None else str(written), "line": table}
-        sys.stdout.write(json.dumps(document, indent=1) + "\n")
-    else:
-        print_witness(console(), found_case, report, table)
-        say_written(out, written, report.builder)
-    raise typer.Exit({Verdict.PROVED: 0, Verdict.REFUTED: 1}.get(report.generic, 3))
-
-
-def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
+def steps_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Steps as plain JSON values."""
     return [
         {"key": s.key, "label": s.label, "verdict": str(s.verdict), "reason": s.reason, "seconds": s.seconds}
         for s in steps
@@ -137,6 +104,7 @@ def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
 def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: int) -> NoReturn:
     from verifier.balls.engine import FIRST_BITS
     from verifier.balls.feature_enclosure import FeatureEnclosure
+    from verifier.lines import Conclusion
     from verifier.options import at_most_threads
     from verifier.rank.singular_values import as_json as to_json
     from verifier.rank.singular_values import describe, singular_values
@@ -153,15 +121,15 @@ def _singular_values(case_path: Path, seed: int | None, as_json: bool, digits: i
         started = time.perf_counter()
         found = singular_values(features, digits, max_bits=case.file.rank.max_bits, stage=stage)
         seconds = time.perf_counter() - started
-    understood = problem.data.understood
     if as_json:
         head: dict[str, Any] = {"version": __version__, "case": case.name, "data": problem.words}
-        head |= {"understood": understood, "seconds": round(seconds, 3)}
+        head |= {"understood": problem.data.understood, "seconds": round(seconds, 3)}
         sys.stdout.write(json.dumps(head | to_json(found), indent=1) + "\n")
     else:
-        told = [f"data: {understood}"] if understood else []
-        lines = [f"{case.name}: {problem.words}", *told, *describe(found, seconds)]
-        sys.stdout.write("\n".join(lines) + "\n")
+        sentence = f"singular values of Psi(U), N x M = {problem.rows.samples} x {problem.network.columns} (R4): "
+        conclusion = Conclusion(str(found.verdict), f"{sentence}{found.reason}.")
+        print_found(case.file.title or case.name, conclusion, about(case, problem, seed), [])
+        sys.stdout.write("\n".join(describe(found, seconds)[1:]) + "\n")
     raise typer.Exit(0 if found.verdict is Verdict.PROVED else 3)
 
 
@@ -175,13 +143,17 @@ def _prove(
     device: str,
     tight: bool | None = None,
     escape: str | None = None,
+    verbose: bool = False,
 ) -> None:
+    from msgspec.structs import replace
+
     from verifier.balls.binary64.backend import backend_for
     from verifier.prove import prove
     from verifier.run.case import ESCAPES, read_case
     from verifier.run.case_problem import case_options, case_problem
     from verifier.run.progress import ProgressDisplay
     from verifier.run.record import record_of
+    from verifier.run.summary import summarise
     from verifier.run.table import print_steps
 
     case = read_case(case_path)
@@ -203,8 +175,15 @@ def _prove(
     if as_json:
         sys.stdout.write(json.dumps(_report_json(found, written), indent=1) + "\n")
     else:
-        print_steps(console(), record_of(found, case, case.name, "", sum(step.seconds for step in found.steps)))
+        seconds = sum(step.seconds for step in found.steps)
+        record = record_of(found, case, case.name, "", seconds)
+        record = replace(record, summary=summarise(case, problem, seed))
+        print_steps(console(), record, verbose=verbose)
+        better = _how_much_better(found)
+        if better:
+            say_sentence(better)
         say_written(out, written, builder)
+        say_more(verbose)
     raise typer.Exit(_exit_code(found, case, part))
 
 
@@ -217,7 +196,7 @@ def _how_much_better(found: Report) -> str:
         return ""
     return (
         f"sigma_N >= {at_least(sigma)} is the cheapest bound: sigma_N seems to be about {about(gram.estimate, 2)} "
-        "(not proved), and --tight proves a bound near what it is."
+        "(not proved), and --tight bounds it within 10 percent, where binary64 can."
     )
 
 
@@ -239,7 +218,7 @@ def _report_json(found: Report, written: Path | None) -> dict[str, Any]:
         "start": found.problem.start,
         "training_errors": "" if found.errors is None else found.errors.reason,
         "weight_decay": with_decay(found.problem.weight_decay),
-        "steps": _steps(found.steps),
+        "steps": steps_json(found.steps),
         "engine": found.engine,
         "attempts": list(found.rank.attempts),
         "sigma_lower": found.rank.sigma_lower,

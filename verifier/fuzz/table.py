@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
-from verifier.display import count
+from verifier.display import count, wrapped
 from verifier.fuzz.properties.core import Property
 from verifier.fuzz.search import SearchResult, Watch
 
@@ -43,21 +44,34 @@ def counted(outcomes: Mapping[str, int]) -> str:
 
 
 def print_result(console: Console, result: SearchResult) -> None:
-    """Print what one search found, its counterexample in full."""
+    """Print what one search found: the verdict in a sentence, what was searched for, a counterexample in full."""
     found = result.counterexample
-    verdict = "[green]no counterexample[/]" if found is None else "[bold red]COUNTEREXAMPLE[/]"
-    speed = f"{count(result.examples, 'example')} in {result.seconds:.1f} s, {result.rate:.0f}/s"
-    console.print(f"{verdict}  [bold]{escape(result.name)}[/]  {speed}", highlight=False)
-    console.print(f"  {escape(result.statement)}", highlight=False, soft_wrap=True)
-    console.print(f"  {escape(counted(result.outcomes))}", highlight=False, soft_wrap=True)
-    if found is None:
-        return
-    console.print(f"  [red]{escape(found.reason)}[/]", highlight=False, soft_wrap=True)
-    for line in repr(found.specimen).splitlines():
-        console.print(f"    {line}", highlight=False, markup=False, soft_wrap=True)
-    if found.case_file is not None:
-        words = f"  verifier run {found.case_file}"
-        console.print(words, highlight=False, markup=False, soft_wrap=True)
+    tried = f"{count(result.examples, 'example')} in {result.seconds:.1f} s, {result.rate:.0f}/s"
+    verdict, colour = ("TESTED", "green") if found is None else ("REFUTED", "bold red")
+    sentence = f"{result.name}: " + (
+        f"no counterexample in {tried}" if found is None else f"a counterexample was found ({tried}): {found.reason}"
+    )
+    first, *others = wrapped(sentence, console.width, f"{verdict:<11}", " " * 11)
+    console.print(Text.assemble((verdict, colour), first[len(verdict) :]), soft_wrap=True)
+    lines = [*others, *wrapped(f"searched for: {result.statement}", console.width, " " * 11, " " * 11)]
+    lines += wrapped(f"seen: {counted(result.outcomes)}", console.width, " " * 11, " " * 11)
+    if found is not None:
+        lines += [f"    {line}" for line in repr(found.specimen).splitlines()]
+        lines += [] if found.case_file is None else [f"Next:        verifier run {found.case_file}"]
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_conclusion(console: Console, results: Sequence[SearchResult]) -> None:
+    """Print one sentence about several searches."""
+    refuted = [result.name for result in results if result.counterexample is not None]
+    properties, examples = len(results), count(sum(result.examples for result in results), "example")
+    if refuted:
+        words = f"REFUTED    {len(refuted)} of {properties} properties: {', '.join(refuted)}."
+    else:
+        words = f"TESTED     {properties} properties on {examples}: no counterexample was found, which proves nothing."
+    for line in wrapped(words, console.width, "", " " * 11):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_properties(console: Console, properties: Mapping[str, Property], conjectures: Mapping[str, object]) -> None:

@@ -21,7 +21,7 @@ from verifier.balls.precision import working_precision
 from verifier.balls.stated import round_down, round_up
 from verifier.data.gate import exact
 from verifier.data.matrix_files import MAX_ENTRIES, read_matrix
-from verifier.display import Card, Decided, Shown, listed
+from verifier.display import Card, Decided, Shown, listed, wrapped
 from verifier.errors import DataError, InputError, one_line
 from verifier.rank.certify import DEFAULT_MAX_BITS, Stage, silent
 from verifier.rank.definite import Definiteness, definiteness, is_symmetric
@@ -37,6 +37,12 @@ EXACT_SECONDS: Final = 120.0
 """An exact rank that is estimated to take longer is not begun."""
 MAX_BITS: Final = 2**33
 """Most bits of all entries of B together."""
+FULL_RANK: Final = {
+    Verdict.PROVED: "this {} matrix has full rank",
+    Verdict.REFUTED: "this {} matrix does not have full rank",
+    Verdict.UNDECIDED: "whether this {} matrix has full rank is open",
+}
+"""The conclusion, before its reason."""
 SHOWN: Final = 12
 """Most singular values that the summary lists."""
 
@@ -309,8 +315,9 @@ def describe(found: MatrixResult, *, every: bool = False) -> list[str]:
     list of str
         Guarantee: each singular value is within the printed bound of the printed number.
     """
-    lines = [f"{found.rows} x {found.columns} matrix; {found.numbers}"]
-    lines += listed([(str(found.verdict), f"full rank: {found.reason}")])
+    sentence = f"{FULL_RANK[found.verdict].format(f'{found.rows} x {found.columns}')}: {found.reason}."
+    lines = listed([(str(found.verdict), sentence)])
+    lines += wrapped(f"numbers: {found.numbers}")
     if found.values is not None:
         lines += listed([(str(found.values.verdict), f"singular values (R4): {found.values.reason}")])
         count = len(found.values.lower)

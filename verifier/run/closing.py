@@ -32,9 +32,9 @@ def closing_sentence(records: Sequence[CaseRecord]) -> str:
     """
     alone = len(records) == 1
     parts = [_checked(records) + _size(records)]
-    short = [record for record in records if record.left_out]
+    short = [record for record in records if record.left_out and record.certificate is not None]
     if short and alone:
-        parts[0] += f"; it does not hold {', '.join(left.label for left in short[0].left_out)} (see above)"
+        parts[0] += "; it does not hold everything that was proved (see above)"
     elif short:
         parts[0] += f"; {len(short)} of them do not hold everything that was proved"
     wrong, asked = sum(not record.ok for record in records), [record for record in records if record.expected]
@@ -72,7 +72,7 @@ def where_and_next(
     if cases and not verbose and len(cases) <= FEW_CASES:
         what = "everything, with its reasons" if alone else "each case, statement by statement"
         given = cases if out == DEFAULT_OUT else [*cases, "--out", out]
-        said.append(f"             verifier run -v {shlex.join(given)}  ({what})")
+        said.append(f"{'' if written else 'Next:':<13}verifier run -v {shlex.join(given)}  ({what})")
     return said
 
 
@@ -100,4 +100,6 @@ def _size(records: Sequence[CaseRecord]) -> str:
     bytes_ = largest.certificate_bytes
     size = f"{bytes_ / 1e6:.1f} MB" if bytes_ >= KILOBYTES else f"{bytes_ / 1e3:.1f} kB"
     check = f", checked in {largest.check.seconds:.1f} s" if largest.check is not None else ""
-    return f" ({size}{check})" if len(records) == 1 else f" (the largest, {largest.name}: {size}{check})"
+    several = sum(record.certificate is not None for record in records) > 1
+    whose = "" if len(records) == 1 else f"the largest, {largest.name}: " if several else f"{largest.name}: "
+    return f" ({whose}{size}{check})"

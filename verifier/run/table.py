@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,28 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.certificate.limits import sentence
-from verifier.conclusion import WIDTH, Conclusion, Told, conclude_all, told
+from verifier.conclusion import conclude_all, told
 from verifier.display import count as _count
 from verifier.display import wrapped
-from verifier.found import Found
+from verifier.lines import WIDTH, Told
 from verifier.network.graph import columns_in_words
-from verifier.outcome import Step
-from verifier.problem import with_decay
-from verifier.run.case import Case
 from verifier.run.closing import closing_sentence, where_and_next
 from verifier.run.progress import ProgressDisplay, span
 from verifier.run.record import CaseRecord, SuiteResult
-from verifier.run.witnessing import WitnessReport
 from verifier.verdict import Verdict
 
 __all__ = [
     "ProgressDisplay",
     "print_conclusions",
-    "print_found",
     "print_steps",
     "print_summary",
     "print_table",
-    "print_witness",
 ]
 
 STYLE = {
@@ -73,43 +66,14 @@ def print_steps(console: Console, record: CaseRecord, *, verbose: bool = False) 
         Whether to give the reasons, too, and what does not apply.
     """
     title = f"{record.title or record.name} ({span(record.seconds)})"
-    print_found(console, record, title, [] if record.error is not None else _about(record), verbose=verbose)
+    said = [] if record.error is not None else _about(record)
+    for kind, text in told(record, title, said, verbose=verbose, width=text_width(console)):
+        print_told(console, kind, text)
     if record.refusal is not None:
         _say(console, f"No certificate: {record.refusal}")
     if record.left_out:
         left = sentence(record.left_out)
         _say(console, f"{left[:1].upper()}{left[1:]}.")
-
-
-def print_found(
-    console: Console,
-    found: Found,
-    title: str,
-    said: Sequence[tuple[str, str]],
-    *,
-    conclusion: Conclusion | None = None,
-    verbose: bool = False,
-) -> None:
-    """Print what was found: its title, the conclusion, what it is about, and a line a statement.
-
-    Parameters
-    ----------
-    console : Console
-        Where.
-    found : Found
-        Steps and statements with their verdicts.
-    title : str
-        What it is called.
-    said : sequence of (str, str)
-        What it is about, by name.
-    conclusion : Conclusion, optional
-        Another conclusion than `conclude` gives.
-    verbose : bool
-        Whether to give the reasons, too, and what does not apply.
-    """
-    width = _width(console)
-    for kind, text in told(found, title, said, conclusion=conclusion, verbose=verbose, width=width):
-        print_told(console, kind, text)
 
 
 def print_conclusions(console: Console, records: Sequence[CaseRecord]) -> None:
@@ -123,7 +87,7 @@ def print_conclusions(console: Console, records: Sequence[CaseRecord]) -> None:
         The cases.
     """
     for record in records:
-        entries = told(record, record.title or record.name, [], width=_width(console))
+        entries = told(record, record.title or record.name, [], width=text_width(console))
         for kind, text in entries[:2]:
             print_told(console, kind, text)
         console.print()
@@ -149,10 +113,11 @@ def print_told(console: Console, kind: Told, text: str) -> None:
 
 
 def _say(console: Console, words: str) -> None:
-    print_told(console, "said", "\n".join(wrapped(words, _width(console))))
+    print_told(console, "said", "\n".join(wrapped(words, text_width(console))))
 
 
-def _width(console: Console) -> int:
+def text_width(console: Console) -> int:
+    """Columns of the texts on this console."""
     return max(LEAST_WIDTH, min(console.width, MOST_WIDTH))
 
 
@@ -168,33 +133,6 @@ def _about(record: CaseRecord) -> list[tuple[str, str]]:
         ("engine", record.engine),
     )
     return [(name, words) for name, words in pairs if words]
-
-
-def print_witness(console: Console, case: Case, report: WitnessReport, line: dict[str, Any] | None) -> None:
-    """Print what a witness proves, a line per statement.
-
-    Parameters
-    ----------
-    console : Console
-        Where.
-    case : Case
-        The case that was asked about.
-    report : WitnessReport
-        What was found.
-    line : dict or None
-        What was found on a line through U-space, if it was asked for: ``through``, ``full_rank``, ``points``, ``file``.
-    """
-    console.print(f"[bold]{escape(case.file.title or case.name)}[/bold]")
-    console.print(f"  {escape(report.data)}; {report.network.size_words}", highlight=False)
-    if report.understood:
-        console.print(f"  data: {escape(report.understood)}", highlight=False, soft_wrap=True)
-    decay = with_decay(case.file.losses.weight_decay)
-    if decay:
-        console.print(f"  weight decay: {escape(decay)}", highlight=False)
-    console.print(_steps(report.steps, 17))
-    if line is not None:
-        words = f"sigma_N along a line through {line['through']}: {line['full_rank']} of {line['points']} points have"
-        console.print(f"  {words} certified full rank; table: {escape(line['file'])}", highlight=False)
 
 
 def _network(record: CaseRecord) -> str:
@@ -232,7 +170,7 @@ def print_table(console: Console, result: SuiteResult) -> None:
         ok = "ok" if record.ok else "[bold red]BAD[/]"
         table.add_row(escape(name), *cells, _check(record), span(record.seconds), ok)
     console.print(table)
-    print_told(console, "reason", "\n".join(wrapped(LEGEND, _width(console))))
+    print_told(console, "reason", "\n".join(wrapped(LEGEND, text_width(console))))
     if len(result.records) > FEW_ROWS:
         _say(console, words)
 
@@ -281,18 +219,6 @@ def _of(record: CaseRecord, key: str) -> Verdict | None:
     """The verdict of a step or statement, None if it was not asked for."""
     step = record.step(key)
     return record.statement(key) if step is None else step.verdict
-
-
-def _steps(steps: Sequence[Step], label_width: int, attempts: Sequence[str] = ()) -> Table:
-    """A line per step: verdict, label, reason, seconds; below the rank what was tried for it."""
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 0))
-    for width in (10, label_width, None, 7):
-        table.add_column(width=width, no_wrap=width is not None)
-    for step in steps:
-        table.add_row(_coloured(step.verdict), step.label, escape(step.reason), f"{step.seconds:.1f} s")
-        if step.key == "rank" and attempts:
-            table.add_row("", "ladder", escape("; ".join(attempts)), "")
-    return table
 
 
 def _coloured(verdict: str, shown: str = "") -> str:

@@ -24,6 +24,7 @@ from verifier.data.grouping import group_duplicates
 from verifier.data.samples import SampleSource
 from verifier.display import Judged, listed
 from verifier.errors import CaseError, DataError
+from verifier.lines import Conclusion, Line
 from verifier.network.initialise import initialise
 from verifier.network.network import Network
 from verifier.outcome import Step
@@ -38,6 +39,7 @@ from verifier.rank.witness import WitnessResult, prove_witness
 from verifier.run.case import Case
 from verifier.run.case_model import build_network
 from verifier.run.case_problem import case_dataset, case_options, case_problem, input_shape
+from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.generic_rank import GenericRank, decide_generic
 from verifier.statements.smooth_activations import analytic
 from verifier.verdict import Verdict
@@ -123,6 +125,11 @@ def run_witness(
     [('W0', 'PROVED')]
     """
     began = time.perf_counter()
+    if case.file.network.arcs is not None:
+        raise CaseError(
+            "network.arcs: what a witness says of valleys is about networks with all arcs only; `verifier run` decides "
+            "it where arcs are missing"
+        )
     source, dataset, words = _samples(case)
     network = build_network(case, source.shape)
     if network.dimension != source.dimension:
@@ -257,3 +264,64 @@ def table_along_line(case: Case, file: Path, *, seed: int | None = None, stage: 
     write_line(rows, file)
     full = sum(row.lower.mantissa > 0 for row in rows)
     return {"file": str(file), "through": words, "points": len(rows), "full_rank": full}
+
+
+def conclude_witness(report: WitnessReport, weight_decay: str = "") -> Conclusion:
+    """Say in one sentence what was found.
+
+    Parameters
+    ----------
+    report
+        What was found.
+    weight_decay
+        Which loss it is about, where weight decay is stated.
+
+    Returns
+    -------
+    Conclusion
+        Its verdict is that of full rank at almost every U. Guarantee: that of the verdicts in ``report``.
+    """
+    verdict, somewhere = report.generic, report.verdict("L3.2 construction")
+    reason = "" if report.conclusion is None else report.conclusion.reason
+    if verdict is Verdict.PROVED:
+        words = "Psi(U) has full row rank at almost every U, and this loss landscape has no bad local valley"
+        if weight_decay:
+            words += "; the latter is about the loss WITHOUT weight decay"
+    elif somewhere is Verdict.REFUTED:
+        words = f"no U gives Psi(U) full row rank: {_reason(report, 'L3.2 construction')}"
+        words += "; of bad local valleys this says nothing"
+    elif verdict is Verdict.REFUTED:
+        words = f"it is not at almost every U that Psi(U) has full row rank: {reason}"
+        words += "; of bad local valleys this says nothing"
+    else:
+        words = f"whether Psi(U) has full row rank at almost every U is open: {reason}"
+    if somewhere is Verdict.PROVED:
+        words += f". One U of full rank: {_reason(report, 'L3.2 construction')}"
+    return Conclusion(str(verdict), f"{words}.")
+
+
+def witness_lines(report: WitnessReport) -> list[tuple[str, list[Line]]]:
+    """Say what was found, a line a statement, without a heading.
+
+    Parameters
+    ----------
+    report
+        What was found.
+    """
+    lines = [
+        Line(each.verdict, _name(each.label), each.label, reason=f"{each.reason} ({each.seconds:.1f} s)")
+        for each in report.steps
+    ]
+    return [("", lines)]
+
+
+def _name(label: str) -> str:
+    if label in STATEMENTS:
+        return STATEMENTS[label].name
+    return {"analytic": "every node is real analytic in U", "W1/W2": "an explicit U of full rank"}.get(
+        label, "full rank at random U"
+    )
+
+
+def _reason(report: WitnessReport, label: str) -> str:
+    return next(step.reason for step in report.steps if step.label == label)

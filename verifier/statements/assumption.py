@@ -98,7 +98,7 @@ def outside_setting(network: Network) -> str:
     return "; ".join(parts + [f"layer {i} is a pool, whose weights are not free" for i in pools])
 
 
-def what_remains(found: Assumption, generic: Verdict | None = None) -> tuple[str, ...]:
+def what_remains(found: Assumption, generic: Verdict | None = None, *, arcs_missing: bool = False) -> tuple[str, ...]:
     """Say which statements survive where A3.1 fails.
 
     Parameters
@@ -107,16 +107,23 @@ def what_remains(found: Assumption, generic: Verdict | None = None) -> tuple[str
         What was found of A3.1.
     generic
         Whether almost every U has full rank; if that is REFUTED, nothing is said of what W0 would need for it.
+    arcs_missing
+        Whether some column of Psi is not connected to some output: full rank of Psi then says nothing of valleys.
 
     Returns
     -------
     tuple of str
         Statements in words, each with what it still needs.
     """
+    if arcs_missing:
+        own = "one U at which each output's own columns have full row rank suffices for almost every U (W0)"
+        needed = (f"{own}, and with it for Theorem 3.4(2)",) if found.analytic is Verdict.PROVED else ()
+        at_this = "full rank or its failure (R1-R6), zero training error (Z1), a decreasing path (P1)"
+        return (*needed, f"arcs to the outputs are missing; at a given U: {at_this}; none of them needs A3.1")
     at_u = (
         "at a given U: full rank or its failure (R1-R6), zero training error (Z1), a decreasing path (P1), for "
         "cross-entropy and agreeing labels no stationary point where Psi(U) has rank N (C1); none of them needs A3.1",
-        "for cross-entropy: no strict local minimum (C2), and no local maximum where Psi(U) != 0 (C3), for any network",
+        "for cross-entropy: no strict local minimum while all of V moves (C2), no local maximum where Psi(U) != 0 (C3)",
     )
     refuted = generic is Verdict.REFUTED
     if found.outside == NOT_LAYERED:

@@ -55,11 +55,11 @@ _SQUARED = (
     f"{_FROM_HERE} on which the squared error does not increase comes within the epsilon asked for of its infimum"
 )
 _NAMES = {
-    "decreases": "a strictly decreasing path from the start to loss 0",
-    "constant": "a path that never increases, from the start to loss 0",
-    "bounded": "a path that may rise by epsilon, from the start to loss 0",
+    "decreases": "a path on which the loss strictly decreases to 0",
+    "constant": "a path on which the loss never increases and tends to 0",
+    "bounded": "a path to loss 0 that may first rise by epsilon",
 }
-_NEAR = "a path that never increases, from the start to near the infimum"
+_NEAR = "a path on which the loss never increases, to near its infimum"
 _FALLS = "On the escape U and V move and the loss strictly decreases between the two levels shown."
 _RESTS = "On the escape the loss is exactly constant."
 _STAYS_BELOW = "On the escape the loss is only known to stay below its start plus epsilon = {epsilon}."

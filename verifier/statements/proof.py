@@ -49,5 +49,7 @@ def prove_statements(evidence: Evidence, *, seed: int = 0, stage: Stage = silent
         known.add(statement, OF_A_PROBLEM[label](known) if speaks else does_not_apply(REGRESSION))
     places = list(OF_A_PROBLEM)
     found.steps.sort(key=lambda step: places.index(step.label))
-    found.remains = what_remains(known.assumption, found.verdict("L3.2 genericity"))
+    arcs = evidence.arcs
+    missing = arcs is not None and not arcs.all()
+    found.remains = what_remains(known.assumption, found.verdict("L3.2 genericity"), arcs_missing=missing)
     return found

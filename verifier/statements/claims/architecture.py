@@ -12,7 +12,7 @@ from verifier.statements.claims.claim import Claim, Count, Positive, counted
 class D(Claim, frozen=True, tag="D"):
     """Full rank at almost every U for almost every data set; it stands on full rank at one U on the stored samples."""
 
-    name: ClassVar[str] = "almost every data set"
+    name: ClassVar[str] = "no bad local valley for almost every data set"
     needs_weights: ClassVar[bool] = False
     meaning: ClassVar[str] = (
         "no bad local valley for almost every data set (D): the features are real analytic in U and the sample, so, "
@@ -40,7 +40,7 @@ class UnitsOf(Struct, frozen=True, forbid_unknown_fields=True):
 class A(Claim, frozen=True, kw_only=True, tag="A"):
     """Full rank at almost every U for every data set of distinct samples, by the architecture alone."""
 
-    name: ClassVar[str] = "every data set"
+    name: ClassVar[str] = "no bad local valley, by the architecture alone"
     needs_weights: ClassVar[bool] = False
     carries: ClassVar[bool] = True
     needs_samples: ClassVar[bool] = False
@@ -73,7 +73,7 @@ class ShownUnitsOf(Struct, frozen=True, forbid_unknown_fields=True):
 class AData(Claim, frozen=True, kw_only=True, tag="A.data"):
     """Full rank at almost every U on the stored samples, by the architecture and exact comparison of the samples."""
 
-    name: ClassVar[str] = "these samples by the architecture"
+    name: ClassVar[str] = "no bad local valley for these samples, by the architecture"
     needs_weights: ClassVar[bool] = False
     carries: ClassVar[bool] = True
     meaning: ClassVar[str] = (

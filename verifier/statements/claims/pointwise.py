@@ -10,7 +10,7 @@ from verifier.statements.claims.claim import ArrayRef, Computed, Count, Lower
 class C1(Computed, frozen=True, kw_only=True, tag="C1"):
     """A lower bound of the gradient in V; it stands on a claim of full rank at this U."""
 
-    name: ClassVar[str] = "no stationary point"
+    name: ClassVar[str] = "the start is not stationary"
     needs_labels: ClassVar[bool] = True
     swept: ClassVar[bool] = True
     meaning: ClassVar[str] = (
@@ -29,7 +29,7 @@ class C1(Computed, frozen=True, kw_only=True, tag="C1"):
 class C3(Computed, frozen=True, kw_only=True, tag="C3"):
     """A positive second derivative along one output weight."""
 
-    name: ClassVar[str] = "no local maximum"
+    name: ClassVar[str] = "the start is not a local maximum"
     needs_labels: ClassVar[bool] = True
     swept: ClassVar[bool] = True
     meaning: ClassVar[str] = (

@@ -15,7 +15,7 @@ MAX_MULTIPLIERS, MAX_FACTOR_DIGITS = 10_000, 4000
 class Z0(Claim, frozen=True, kw_only=True, tag="Z0"):
     """A relation between rational features that excludes zero training error at this U."""
 
-    name: ClassVar[str] = "no zero training error"
+    name: ClassVar[str] = "no V has zero training error at this U"
     needs_labels: ClassVar[bool] = True
     meaning: ClassVar[str] = (
         "zero training error is impossible at this U (Z0): for every V {count}, with positive factors, add up to 0, "
