@@ -1,8 +1,8 @@
 """Run a notebook from top to bottom; as a program it renews the outputs of the files named.
 
 What is kept of a run is what a reader sees: no times, pictures with a palette (a third of the size), and the
-description of each picture. The author of a cell writes it into the cell's metadata as ``alt``; it is copied to the two
-other places where programs look for it: the output (nbconvert) and ``mystnb`` (the documentation).
+description of each picture. The author of a cell writes it into the cell's metadata as ``alt``; it is copied to the
+output, where Jupyter and nbconvert look for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from PIL import Image
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 COLOURS = 128
-CELL_SECONDS = 120
+CELL_SECONDS = 300
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CHECK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 """Code in a text cell: how the reader checks the answer of an exercise."""
@@ -72,7 +72,7 @@ def tidy(notebook: Any) -> None:
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for number, cell in enumerate(notebook.cells):
         alt = cell.metadata.get("alt")
-        cell.id, cell.metadata = f"cell-{number:02d}", _described(alt)
+        cell.id, cell.metadata = f"cell-{number:02d}", {"alt": alt} if alt else {}
         outputs = cell.get("outputs", [])
         if outputs:
             cell.outputs = [_joined(outputs[0])]
@@ -85,11 +85,6 @@ def tidy(notebook: Any) -> None:
         for output in outputs:
             if alt and "image/png" in output.get("data", {}):
                 output.metadata = {"image/png": {"alt": alt}}
-
-
-def _described(alt: str | None) -> dict[str, Any]:
-    """Metadata of a cell whose picture has this description."""
-    return {"alt": alt, "mystnb": {"image": {"alt": alt}}} if alt else {}
 
 
 def _joined(output: Any) -> Any:

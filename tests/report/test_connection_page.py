@@ -40,8 +40,12 @@ def page() -> str:
 
 def test_it_says_what_was_proved_and_shows_it_twice(page: str) -> None:
     assert "PROVED</span> A and B are joined by a continuous path" in page and "the barrier is 0." in page
-    assert page.count("<svg") == 2 and page.count('class="light"') == page.count('class="dark"') == 1
+    assert (
+        page.count("<svg") == page.count("<desc") == page.count("aria-describedby") == 2
+        and page.count('class="light"') == page.count('class="dark"') == 1
+    )
     assert "has a barrier of at least" in page and "Certified: on the path" in page
+    assert "Certified: at every time of the path it is at most" in page
 
 
 def test_names_are_escaped_and_nothing_is_loaded(page: str) -> None:

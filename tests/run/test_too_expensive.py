@@ -109,7 +109,7 @@ def test_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--memory GIB raises it" in said.getvalue()
     (entry,) = read_results(out / "results.json").records
     assert entry.check is not None and entry.check.verdict == "TOO EXPENSIVE"
-    assert "accepted 0 of 1 certificates (1 too expensive to check)" in summary([entry])
+    assert "accepted 0 of 1 certificate (1 too expensive to check)" in summary([entry])
     assert "too expensive to check, so it is neither accepted nor rejected" in write_report(out).read_text()
     monkeypatch.setattr(recheck, "checker_command", command)
     again = run_cases(cases(tmp_path), out, quiet())

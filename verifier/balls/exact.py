@@ -202,6 +202,13 @@ def about(value: Bound, digits: int = 3) -> str:
 
     Of a ball it is the midpoint.
 
+    Parameters
+    ----------
+    value : Dyadic, arb, Fraction or float
+        The number.
+    digits : int, optional
+        Significant digits.
+
     Examples
     --------
     >>> import verifier as vf

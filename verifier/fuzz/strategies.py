@@ -276,7 +276,18 @@ def _degenerate(draw: st.DrawFn, network: Network, u: Array) -> Array:
 
 @st.composite
 def starts(draw: st.DrawFn, network: Network, classes: int) -> Array:
-    """Output weights V, ``(M, m)``: zeros, small halves, Gaussian, or huge."""
+    """Output weights V, ``(M, m)``: zeros, small halves, Gaussian, or huge.
+
+    Parameters
+    ----------
+    draw, network, classes
+        Hypothesis' function, the network with M columns of Psi, and m.
+
+    Returns
+    -------
+    strategy of ndarray
+        V, exact binary64 numbers.
+    """
     kind = draw(st.sampled_from(["zeros", "integers", "gaussian", "huge"]))
     shape = (network.skip_count, classes)
     if kind == "zeros":

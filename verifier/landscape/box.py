@@ -133,8 +133,9 @@ def radius_of_rank(network: Network, u: Array, inputs: Array, sigma_lower: Dyadi
     Returns
     -------
     Dyadic or None
-        Guarantee: ``||Psi(U') - Psi(U)||_F < sigma_lower`` for all U' with ``|U'_k - U_k| <= r``. None if no radius was
-        found, or if the search would take too long.
+        Guarantee: ``||Psi(U') - Psi(U)||_F < sigma_lower`` for all U' with ``|U'_k - U_k| <= r``; with ``sigma_lower <=
+        sigma_N(Psi(U))`` the rank is N in the whole box by Weyl's inequality. None if no radius was found, or if the
+        search would take too long.
     """
     if sigma_lower.mantissa <= 0:
         return None

@@ -28,7 +28,8 @@ PROBED = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 def descend(start: Start) -> Escape | str:
     """Certify E1 along the negative gradient with a random part of U that is orthogonal to it; else say why not.
 
-    Guarantee: an escape implies dPhi/dt < 0 on the whole leg, and P1 from its end.
+    Guarantee: an escape implies dPhi/dt < 0 on the whole leg, enclosed in balls over pieces that cover it, and P1 from
+    its end.
 
     Parameters
     ----------

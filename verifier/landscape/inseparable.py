@@ -94,6 +94,7 @@ def prove_inseparable(
     -------
     Inseparable or None
         Guarantee: a result implies that for every V in R^{M x m} some margin of Psi(U) V is <= 0. None says nothing.
+        Source: Gordan's alternative.
     """
     values = rational_features(network, u, inputs) if values is None else values
     if isinstance(values, RationalFeatures):

@@ -92,7 +92,7 @@ def prove_interpolant(
     Returns
     -------
     Interpolant
-        Guarantee: see there.
+        Guarantee: see there. Source: THEORY2 J2; Krawczyk 1969; the implicit function theorem.
 
     Raises
     ------

@@ -61,7 +61,7 @@ def bound_error(features: Enclosure, loss: TargetLoss, stage: Stage = silent) ->
     -------
     LeastError or None
         Guarantee: without frozen logits, for every V in R^{M x m} Phi(U, V) >= ``lower`` > 0, and for some V it is at
-        most ``upper``. None says nothing.
+        most ``upper``. None says nothing. Source: Pythagoras, see the module's text.
     """
     if features.offset is not None or features.columns > EQUATIONS or features.samples * features.columns**2 > WORK:
         return None

@@ -135,7 +135,8 @@ def bound_loss(
     -------
     LossBound or None
         Guarantee: without frozen logits, for every V in R^{M x m} Phi(U, V) >= ``lower`` > 0, and for some V it is at
-        most ``upper``; along fewer arcs no upper bound is known. None says nothing.
+        most ``upper``; along fewer arcs no upper bound is known. None says nothing. Source: Gibbs' inequality, see the
+        module's text.
     """
     counts = labels if labels.ndim == 2 else counted_labels(labels, classes, multiplicities)
     size = features.columns * classes

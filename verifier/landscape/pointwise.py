@@ -99,7 +99,7 @@ def prove_not_stationary(
     Returns
     -------
     GradientResult
-        Guarantee: ``PROVED`` implies ``||grad_V Phi||_F >= gradient_lower > 0``.
+        Guarantee: ``PROVED`` implies ``||grad_V Phi||_F >= gradient_lower > 0``. Source: ``|Psi^T x| >= sigma_N |x|``.
 
     Raises
     ------

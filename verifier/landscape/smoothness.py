@@ -53,7 +53,8 @@ def smoothness_bound(features: Enclosure, multiplicities: Sequence[int], feature
     Returns
     -------
     arb or None
-        Guarantee: its upper end is at least ``lambda_max(Psi^T diag(c) Psi)/(2n)``. None where there is no bound.
+        Guarantee: its upper end is at least ``lambda_max(Psi^T diag(c) Psi)/(2n)``, hence at least the Lipschitz
+        constant of ``grad_V Phi``: ``diag(p) - p p^T <= I/2``. None where there is no bound.
     """
     if isinstance(features, FloatEnclosure):
         try:

@@ -179,7 +179,8 @@ def segment_and_ray(
     Returns
     -------
     Path or None
-        Guarantee: a result satisfies every obligation of P1. None if this precision does not decide.
+        Guarantee: a result satisfies every obligation of P1. None if this precision does not decide. Source: Phi is
+        convex in V; see the module's text.
     """
     classes, bits = end_weights.shape[1], features.precision
     with working_precision(bits):

@@ -121,7 +121,7 @@ def input_maps(graph: Graph) -> InputMaps:
     D x + c, D any invertible matrix, c any vector
     >>> tied = vf.Network((1, 4), vf.Conv(3, (2,), "tanh", bias="tied", padding=1, skip=True))
     >>> print(input_maps(tied))
-    D x, one factor not 0 for each of 1 groups of coordinates that are read alike, such as channels
+    D x, one factor not 0 for all coordinates, which are read alike
     """
     try:
         return _Search(graph).found()

@@ -98,6 +98,7 @@ def prove_rank(
     (RankResult, Enclosure)
         The result and the enclosure it used. Guarantee: ``PROVED`` implies rank Psi(U) = N and
         ``sigma_N >= result.sigma_lower``; ``REFUTED`` implies rank Psi(U) <= result.deficiency.rank_at_most < N.
+        Source: R1 and R3, Rump 2011, Lemma 2.1; R2, Weyl's inequality; R5 and R6, exact arithmetic.
 
     Examples
     --------

@@ -192,7 +192,8 @@ def prove_jacobian_rank(
     Returns
     -------
     JacobianRank
-        Guarantee: see there. ``UNDECIDED`` says nothing about the rank.
+        Guarantee: see there. ``UNDECIDED`` says nothing about the rank. Source: ``||I - J B||_inf < 1`` makes J B
+        nonsingular (Neumann's series).
 
     Raises
     ------

@@ -87,8 +87,9 @@ def integer_rank(rows: Rows, patience: float) -> IntegerRank:
     Examples
     --------
     >>> from verifier.rank.modular import integer_rank
-    >>> integer_rank([[1, 2, 3], [2, 4, 6], [0, 1, 1]], 1.0)
-    IntegerRank(rank=2, exact=True)
+    >>> found = integer_rank([[1, 2, 3], [2, 4, 6], [0, 1, 1]], 1.0)
+    >>> found.rank, found.exact
+    (2, True)
     """
     first = next(primes())
     rank = modular_rank(rows, first)

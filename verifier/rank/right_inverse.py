@@ -150,7 +150,8 @@ def certify_right_inverse(
     Returns
     -------
     RankBound or None
-        Guarantee: if a bound is returned, ``rank Psi(U) = N`` and ``sigma_N(Psi(U)) >= sigma_lower > 0``.
+        Guarantee: if a bound is returned, ``rank Psi(U) = N`` and ``sigma_N(Psi(U)) >= sigma_lower > 0``. Source: Rump
+        2011, Lemma 2.1.
     """
     residual = residual_norm(features, witness, progress)
     return rank_bound(residual)

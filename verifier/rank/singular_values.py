@@ -59,7 +59,8 @@ def singular_values(
     Returns
     -------
     SingularValues
-        Guarantee: ``lower[k] <= sigma_(k+1)(Psi(U)) <= upper[k]`` for all k, in exact real arithmetic.
+        Guarantee: ``lower[k] <= sigma_(k+1)(Psi(U)) <= upper[k]`` for all k, in exact real arithmetic. Source: Weyl,
+        Ostrowski and a Schur complement; see `verifier.rank.eigenvalues`.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def matrix_singular_values(
     Returns
     -------
     SingularValues
-        Guarantee: ``lower[k] <= sigma_(k+1) <= upper[k]`` for all k.
+        Guarantee: ``lower[k] <= sigma_(k+1) <= upper[k]`` for all k. Source: as for `singular_values`.
 
     Raises
     ------

@@ -19,8 +19,10 @@ import msgspec
 
 from verifier.certificate.files import atomic_write
 from verifier.certificate.limits import sentence as left_out_sentence
+from verifier.conclusion import conclude, lines
 from verifier.display import count
 from verifier.errors import InputError, nearest, one_line
+from verifier.lines import Conclusion, Line
 from verifier.outcome import Step
 from verifier.report import page_template, picture, sentences
 from verifier.report.results import read_results
@@ -84,25 +86,42 @@ class View:
     id: str
     level: Level
     shared: Mapping[str, Usual | None]
+    told: Mapping[tuple[str, Verdict], Line]
 
     @property
-    def headline(self) -> str:
-        """The verdict that stands for the case."""
-        return sentences.headline(self.case)
+    def conclusion(self) -> Conclusion:
+        """The verdict that stands for the case, and what it is about in one sentence."""
+        return conclude(self.case)
 
     @property
     def about(self) -> str:
-        """What the headline is the verdict of, in words."""
+        """What the conclusion is the verdict of, in words."""
         if self.case.error is not None:
             return ""
         return COLUMNS[VALLEYS if self.case.theorem else "path" if self.case.step("path") is not None else "rank"]
+
+    def line(self, found: Step | StatementRecord) -> Line | None:
+        """What is said of a step or a statement in a line: whether its verdict is bad news."""
+        names = (found.label, getattr(found, "key", ""))
+        return next((line for name in names if (line := self.told.get((name, found.verdict))) is not None), None)
 
     @property
     def cells(self) -> list[Cell]:
         """What the index says of the case, in the order of `COLUMNS`."""
         case = self.case
-        found = [_cell(case, VALLEYS, case.statement(VALLEYS), asked=bool(case.theorem))]
-        return found + [_cell(case, key, case.verdict(key)) for key in COLUMNS if key != VALLEYS]
+        statement = next((step for step in case.theorem if step.label == VALLEYS and step.applies), None)
+        return [self._cell(VALLEYS, statement), *(self._cell(key, case.step(key)) for key in COLUMNS if key != VALLEYS)]
+
+    def _cell(self, key: str, found: Step | StatementRecord | None) -> Cell:
+        if found is None:
+            nothing = "does not apply" if key == VALLEYS and self.case.theorem else "not asked for"
+            return Cell(COLUMNS[key], None, nothing, "", False)
+        line = self.line(found)
+        note = line.expected if line is not None and line.calm else ""
+        if found.verdict is Verdict.PROVED and found.label in PATH_KINDS:
+            kind = PATH_KINDS[found.label]
+            note = "may rise by epsilon" if kind.rises else "to near the infimum" if kind.conflict else ""
+        return Cell(COLUMNS[key], found.verdict, "", note, line is not None and line.calm)
 
     @property
     def panels(self) -> list[picture.Panel]:
@@ -192,11 +211,11 @@ def page(results: SuiteResult) -> bytes:
 
 def _render(results: SuiteResult, level: Level) -> str:
     shared = _shared(results.records) if level == "compact" else {}
-    views = [View(case, f"c{index}", level, shared) for index, case in enumerate(results.records, start=1)]
+    views = [View(case, f"c{index}", level, shared, _told(case)) for index, case in enumerate(results.records, start=1)]
     single = len(views) == 1
     style, policy = page_template.style_sheet()
     title = (views[0].case.title or views[0].case.name) if single else count(len(views), "case")
-    verdicts = {view.headline for view in views}
+    verdicts = {view.conclusion.verdict for view in views}
     agreed = verdicts.pop() if len(verdicts) == 1 and all(view.case.ok for view in views) else None
     return _environment().get_template("report.html.j2").render(
         title=visible(title, page_template.LONGEST_TITLE),
@@ -220,13 +239,9 @@ def _render(results: SuiteResult, level: Level) -> str:
     )  # fmt: skip
 
 
-def _cell(case: CaseRecord, key: str, verdict: Verdict | None, *, asked: bool = False) -> Cell:
-    calm = verdict is not Verdict.PROVED and verdict is not None and case.expected.get(key) == verdict
-    note, step = "as expected" if calm else "", case.step(key)
-    if verdict is Verdict.PROVED and step is not None and step.label in PATH_KINDS:
-        kind = PATH_KINDS[step.label]
-        note = "may rise by epsilon" if kind.rises else "to near the infimum" if kind.conflict else ""
-    return Cell(COLUMNS[key], verdict, "does not apply" if asked else "not asked for", note, calm)
+def _told(case: CaseRecord) -> dict[tuple[str, Verdict], Line]:
+    """What is said of each statement and step in a line, by its label and verdict: steps may share a label."""
+    return {(line.label, line.verdict): line for _, own in lines(case, verbose=True) for line in own}
 
 
 def _filters(views: Sequence[View]) -> list[dict[str, Any]]:
@@ -282,7 +297,7 @@ def _environment() -> jinja2.Environment:
         "slug": _slug,
         "seconds": sentences.short_seconds,
         "size": sentences.short_size,
-        "sentence": sentences.sentence,
+        "capital": lambda text: text[:1].upper() + text[1:],
         "caption": sentences.caption,
         "commands": sentences.commands,
         "certificate_file": sentences.certificate_file,

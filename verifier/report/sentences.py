@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 
 from verifier.balls.exact import at_most
+from verifier.conclusion import conclude_all
 from verifier.display import count
 from verifier.run.curve import Curve
 from verifier.run.record import CaseRecord
 from verifier.statements.downhill_path import PATH_KINDS
-from verifier.statements.duplicates import DUPLICATES
-from verifier.verdict import Verdict
 
 MEANING = {
     "PROVED": "rigorous for this instance: this data, this U, this V, in exact real arithmetic",
@@ -47,74 +45,16 @@ TRUST = (
 )
 
 
-def sentence(case: CaseRecord) -> str:
-    """The verdict of a case in one sentence, to be read after the word that `headline` gives."""
-    if case.error is not None:
-        return "No verdict: " + case.error.message
-    words = f"{_path(case)}; {_landscape(case)}."
-    return words[0].upper() + words[1:]
-
-
-def _path(case: CaseRecord) -> str:
-    path, zero = case.step("path"), case.step("zero_loss")
-    if path is None:
-        return "no path was asked for"
-    if path.verdict == "PROVED" and path.label in PATH_KINDS:
-        return PATH_KINDS[path.label].sentence
-    if path.verdict == "REFUTED":
-        return (
-            "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
-            "positive"
-        )
-    if zero is not None and zero.verdict == "REFUTED" and zero.label == DUPLICATES.label:
-        return (
-            "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
-            "infimum was certified: whether one exists is open"
-        )
-    return "no path from this start (U, V) to loss 0 was certified: whether one exists is open"
-
-
-def _landscape(case: CaseRecord) -> str:
-    valley = case.statement("T3.4(2)")
-    if valley is Verdict.PROVED:
-        without = ", without weight decay," if case.weight_decay else ""
-        return f"and no local valley of this landscape{without} is bad (proved)"
-    if case.statement("L3.2 construction") is Verdict.REFUTED:
-        return (
-            "no U gives this feature matrix full row rank (refuted for every U), so the theorem's proof does not "
-            "apply, and whether the landscape has bad local valleys is undecided"
-        )
-    if valley is Verdict.REFUTED:
-        return "that no local valley of this landscape is bad is refuted"
-    return "whether this landscape has bad local valleys is undecided"
-
-
-def headline(case: CaseRecord) -> str:
-    """The one verdict that stands for a case: its path's, or what went wrong."""
-    path = case.step("path")
-    return "ERROR" if case.error is not None else "UNDECIDED" if path is None else str(path.verdict)
-
-
 def summary(cases: Sequence[CaseRecord]) -> str:
-    """What a run of several cases found, in one sentence."""
-    found = Counter(headline(case) for case in cases)
-    proved = [step for case in cases if (step := case.step("path")) is not None and step.verdict == "PROVED"]
-    kinds = [PATH_KINDS[step.label] for step in proved]
-    weak, near = sum(kind.rises for kind in kinds), sum(kind.conflict for kind in kinds)
-    notes = [f"{weak} of them only below the start's loss plus epsilon"] if weak else []
-    notes += [f"{near} to near a positive infimum, as labels conflict"] if near else []
-    words = [f"a path downhill is proved in {found['PROVED']} of {count(len(cases), 'case')}"]
-    words[0] += f" ({', '.join(notes)})" if notes else ""
-    words += [f"{found[verdict]} {verdict.lower()}" for verdict in ("REFUTED", "UNDECIDED") if found[verdict]]
-    words += [f"{found['ERROR']} without a verdict"] if found["ERROR"] else []
+    """What a run of several cases found, what the checker says of it, and whether all is as expected."""
     written = [case for case in cases if case.certificate is not None]
     accepted = sum(case.check is not None and case.check.accepted for case in written)
     costly = sum(case.check is not None and case.check.verdict == "TOO EXPENSIVE" for case in written)
-    words.append(f"the independent checker accepted {accepted} of {len(written)} certificates")
-    words[-1] += f" ({costly} too expensive to check)" if costly else ""
-    unexpected = sum(not case.ok for case in cases)
-    words.append(f"{unexpected} not as expected" if unexpected else "everything is as the cases expect")
-    return words[0][0].upper() + "; ".join(words)[1:] + "."
+    checked = f"The independent checker accepted {accepted} of {count(len(written), 'certificate')}"
+    checked += f" ({costly} too expensive to check)" if costly else ""
+    wrong, asked = sum(not case.ok for case in cases), sum(bool(case.expected) for case in cases)
+    expected = "everything is as the cases expect" if asked else "the cases expect nothing in particular"
+    return f"{conclude_all(cases)}. {checked}; {f'{wrong} not as expected' if wrong else expected}."
 
 
 def commands(case: CaseRecord) -> tuple[str, str, str] | None:

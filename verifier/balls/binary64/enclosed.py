@@ -69,7 +69,7 @@ def two_norm(xp: Any, values: Array, axes: Axes) -> Array:
     ----------
     xp : module
         The array library.
-    values : ndarray of shape (rows, *S)
+    values : ndarray of shape ``(rows, *S)``
         Any numbers.
     axes : tuple of int
         Axes of S, from 0.

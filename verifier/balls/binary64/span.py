@@ -87,7 +87,7 @@ def between(low: Array, high: Array) -> Span:
 
     Parameters
     ----------
-    low, high : ndarray of shape (rows, *S)
+    low, high : ndarray of shape ``(rows, *S)``
         The ends, low <= high.
 
     Returns

@@ -178,7 +178,20 @@ def more_skip_units_keep_the_rank(specimen: Specimen) -> str:
 
 
 def with_more_units(specimen: Specimen, count: int) -> Specimen:
-    """Add a dense layer of ``count`` skip units that reads the input; everything else stays as it is."""
+    """Add a dense layer of ``count`` skip units that reads the input; everything else stays as it is.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        A problem.
+    count : int
+        How many units.
+
+    Returns
+    -------
+    Specimen
+        The problem with M + count columns of Psi.
+    """
     layer = {"kind": "dense", "width": count, "activation": "tanh", "skip": True, "inputs": ["input"]}
     layers = (*specimen.layers, layer)
     fresh = np.arange(1, count * (specimen.inputs.shape[1] + 1) + 1) / 8.0
