@@ -45,6 +45,8 @@ _STATED = ("rank", "path")
 """Steps that are statements, too."""
 _MEANS = ("W1", "W2", "W3", "T1", "D3.3")
 """Statements that others stand on: listed in detail only, where they are PROVED."""
+STEPS = ("What was asked for", "Step by step")
+"""The headings of the steps: without statements, and before them."""
 ASSUMED, HERE = next(iter(GROUPS)), list(GROUPS)[-1]
 """The headings of what is assumed, and of what is about the start."""
 
@@ -107,11 +109,11 @@ def lines(found: Found, *, verbose: bool = False) -> list[tuple[str, list[Line]]
     """
     steps = [_of_step(found, each) for each in found.steps if verbose or each.key not in _TECHNICAL]
     if not found.statements:
-        return [("What was asked for", steps)] if steps else []
+        return [(STEPS[0], steps)] if steps else []
     applying = grouped([each for each in found.statements if each.applies], lambda each: each.label)
     sections = [(heading, [_of_statement(found, each) for each in own]) for heading, own in applying]
     if verbose:
-        return [("Step by step", steps), *sections]
+        return [(STEPS[1], steps), *sections]
     more = [_of_step(found, each) for each in found.steps if each.key not in (*_TECHNICAL, *_STATED)]
     shown: dict[str, list[Line]] = {}
     for heading, own in [*sections, (HERE, more)]:

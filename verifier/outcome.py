@@ -11,7 +11,7 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.certificate.limits import LeftOut, sentence
 from verifier.certificate.writable import Writable
 from verifier.certificate.writer import CertificateBuilder
-from verifier.conclusion import conclude, lines, told
+from verifier.conclusion import STEPS, conclude, lines, told
 from verifier.data.dataset import Dataset
 from verifier.display import Card, Decided, Judged, Shown, Table, frame, wrapped
 from verifier.errors import InputError, nearest, one_line
@@ -331,17 +331,12 @@ class Report(Judged, Shown, Writable):
         return [(key, said) for key, said in pairs if said]
 
     def _card(self) -> Card:
-        rows = tuple((step.label, str(step.verdict), step.reason) for step in self.steps)
-        tables = [Table("Step by step", ("step", "verdict", "reason"), rows, True)]
+        steps = (step for heading, own in lines(self, verbose=True) if heading in STEPS for step in own)
+        rows = tuple((str(line.verdict), line.text, line.reason) for line in steps)
+        tables = [Table("Step by step", ("verdict", "statement", "reason"), rows, True)]
         tables += [] if self.proof is None else self.proof._card().tables
         found = [(words, self.verdict(key)) for key, words in KEYS.items()]
-        values = [(words, str(verdict)) for words, verdict in found if verdict is not None]
-        conclusion, title = conclude(self), f"What is proved: {self.problem.title or self.problem.name}"
-        values.insert(0, ("problem", self._about))
-        return Card(
-            title,
-            conclusion.verdict,
-            conclusion.sentence,
-            (*values, *self.said, ("engine", self.engine)),
-            tuple(tables),
-        )
+        values = [("problem", self._about), *((words, str(verdict)) for words, verdict in found if verdict is not None)]
+        values += [*self.said, ("engine", self.engine)]
+        title, conclusion = f"What was found: {self.problem.title or self.problem.name}", conclude(self)
+        return Card(title, conclusion.verdict, conclusion.sentence, tuple(values), tuple(tables))
